@@ -1,0 +1,5 @@
+"""`python -m gateway` is `smsward`."""
+
+from gateway.cli import main
+
+main()
