@@ -1,0 +1,1 @@
+"""What the trade talks about, free of wire formats, stores and clocks."""

@@ -1,0 +1,65 @@
+"""Messages held for people to judge (隔离区)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class HoldState(StrEnum):
+    """Where a held message stands. The last five are final."""
+
+    HELD = "held"
+    RELEASE_REQUESTED = "release_requested"
+    RELEASING = "releasing"  # written to the SMSC, no answer yet: never written again
+    IN_DOUBT = "in_doubt"  # the link or the process died while RELEASING: a person decides
+    RELEASED = "released"
+    REFUSED = "refused"  # judged again at release and refused (a TD arrived meanwhile)
+    DISCARDED = "discarded"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+FINAL_STATES = frozenset(
+    {
+        HoldState.RELEASED,
+        HoldState.REFUSED,
+        HoldState.DISCARDED,
+        HoldState.EXPIRED,
+        HoldState.CANCELLED,
+    }
+)
+
+
+class ReceiptState(StrEnum):
+    """Whether the SP still waits for the receipt it asked for."""
+
+    NONE = "none"  # not asked for, or the SMSC's own receipt will do
+    DUE = "due"
+    SENT = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMessage:
+    """One message in quarantine.
+
+    `message_id` is the gateway's own, the decimal text of which the SP was given. `pdu` is
+    the whole request as received, header included. `smsc_message_id` is set once released.
+    """
+
+    message_id: int
+    system_id: str
+    source: str
+    destination: str
+    pdu: bytes
+    reason: str
+    rule: str
+    category: str
+    evidence: str
+    digest: str
+    receipt_asked: bool
+    held_at: datetime
+    expires_at: datetime
+    state: HoldState = HoldState.HELD
+    receipt: ReceiptState = ReceiptState.NONE
+    smsc_message_id: str = ""
+    note: str = ""

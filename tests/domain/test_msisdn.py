@@ -1,0 +1,97 @@
+"""One normal form for subscriber numbers."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.msisdn import masked, msisdn_of
+
+mainland = st.integers(13_000_000_000, 19_999_999_999)
+
+
+@given(mainland, st.sampled_from(["", "86", "+86", "0086", "+0086"]))
+def test_every_spelling_of_a_mainland_number_is_the_same_number(number: int, prefix: str) -> None:
+    assert msisdn_of(f"{prefix}{number}".encode()) == 86 * 10**11 + number
+
+
+@pytest.mark.parametrize(
+    ("address", "number"),
+    [
+        (b"447700900123", 447700900123),
+        (b"+447700900123", 447700900123),
+        (b"00447700900123", 447700900123),
+        (b"85291234567", 85291234567),
+        (b"10086", 10086),
+        (b"123456789012345", 123456789012345),
+    ],
+)
+def test_other_numbers_are_taken_as_they_are(address: bytes, number: int) -> None:
+    assert msisdn_of(address) == number
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        b"",
+        b"+",
+        b"00",
+        b"+00",
+        b"++8613800138000",
+        b"138 0013 8000",
+        b"138-0013-8000",
+        b"INFO",
+        b"-1380013800",
+        b"1380013800x",
+        b"13800138000\0",
+        "１３８００１３８０００".encode(),
+        b"1234567890123456",
+    ],
+)
+def test_what_is_no_subscriber_number_is_none(address: bytes) -> None:
+    assert msisdn_of(address) is None
+
+
+@given(st.binary(max_size=24))
+def test_any_octets_give_a_number_of_at_most_fifteen_digits_or_none(address: bytes) -> None:
+    number = msisdn_of(address)
+
+    assert number is None or 0 <= number < 10**15
+
+
+@given(st.binary(max_size=24))
+def test_a_number_read_again_is_the_same_number(address: bytes) -> None:
+    number = msisdn_of(address)
+
+    if number is not None:
+        assert msisdn_of(str(number).encode()) in {number, 86 * 10**11 + number}
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (8613800138000, "138****8000"),
+        ("8613800138000", "138****8000"),
+        (13800138000, "138****8000"),
+        (447700900123, "447****0123"),
+        (8602112345678, "860****5678"),
+        (10086, "*****"),
+        ("1234567", "*******"),
+        ("", ""),
+    ],
+)
+def test_a_masked_number_shows_its_ends_and_nothing_between(number: int | str, shown: str) -> None:
+    assert masked(number) == shown
+
+
+@given(mainland)
+def test_four_digits_of_a_mobile_number_stay_hidden(number: int) -> None:
+    shown = masked(86 * 10**11 + number)
+
+    assert shown == masked(number)
+    assert shown.replace("*", "") == f"{number}"[:3] + f"{number}"[-4:]
+    assert str(number) not in shown
+
+
+@given(st.integers(0, 10**15 - 1))
+def test_no_number_is_shown_whole(number: int) -> None:
+    assert str(number) not in masked(number)

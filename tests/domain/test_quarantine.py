@@ -1,0 +1,57 @@
+"""Where a held message can stand."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
+
+NOW = datetime(2013, 11, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [HoldState.HELD, HoldState.RELEASE_REQUESTED, HoldState.RELEASING, HoldState.IN_DOUBT],
+)
+def test_a_message_that_can_still_move_is_in_no_final_state(state: HoldState) -> None:
+    assert state not in FINAL_STATES
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        HoldState.RELEASED,
+        HoldState.REFUSED,
+        HoldState.DISCARDED,
+        HoldState.EXPIRED,
+        HoldState.CANCELLED,
+    ],
+)
+def test_a_message_that_is_done_with_is_in_a_final_state(state: HoldState) -> None:
+    assert state in FINAL_STATES
+
+
+def test_every_state_is_known_to_be_final_or_not() -> None:
+    assert len(HoldState) == 4 + len(FINAL_STATES)
+
+
+def test_a_message_starts_held_with_no_receipt_due() -> None:
+    message = HeldMessage(
+        message_id=8_000_000_000_000_000_001,
+        system_id="sp1",
+        source="10690001",
+        destination="8613800138000",
+        pdu=b"\0" * 16,
+        reason="CONTENT",
+        rule="K-FRAUD",
+        category="fraud",
+        evidence="代开发票",
+        digest="d1",
+        receipt_asked=True,
+        held_at=NOW,
+        expires_at=NOW + timedelta(days=1),
+    )
+
+    assert message.state is HoldState.HELD
+    assert message.receipt is ReceiptState.NONE
+    assert message.smsc_message_id == ""

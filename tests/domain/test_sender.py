@@ -1,0 +1,83 @@
+"""Ports and who owns them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.sender import BindLimits, Port, Purpose, Rate, Sender, SenderState
+
+
+def sender(*ports: Port) -> Sender:
+    return Sender(
+        system_id="sp1",
+        password="plain:secret",
+        name="示例商城",
+        state=SenderState.ACTIVE,
+        binds=BindLimits(maximum=1, types=frozenset(), addresses=()),
+        ports=ports,
+        rate=Rate(per_s=1, burst=1),
+        window=1,
+    )
+
+
+@pytest.mark.parametrize("source", ["10690001", "106900010", "106900019999"])
+def test_a_port_owns_itself_and_its_extensions(source: str) -> None:
+    assert Port("10690001", extension_digits=4).owns(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "1069000",
+        "10690002",
+        "1069000199999",
+        "10690001a",
+        "10690001 ",
+        "10690001+",
+        "10690001１",
+        "10690001²",
+        "+10690001",
+        "010690001",
+    ],
+)
+def test_a_port_owns_nothing_else(source: str) -> None:
+    assert not Port("10690001", extension_digits=4).owns(source)
+
+
+def test_a_port_without_extensions_owns_itself_only() -> None:
+    port = Port("10690001")
+
+    assert port.owns("10690001")
+    assert not port.owns("106900010")
+
+
+@given(st.from_regex("[0-9]{1,12}", fullmatch=True), st.integers(0, 8), st.text(max_size=9))
+def test_an_extension_is_owned_if_it_is_digits_and_short_enough(
+    number: str, digits: int, extension: str
+) -> None:
+    owned = Port(number, extension_digits=digits).owns(number + extension)
+
+    assert owned == (len(extension) <= digits and all("0" <= each <= "9" for each in extension))
+
+
+def test_the_longest_port_says_what_a_source_is_for() -> None:
+    marketing = Port("1069", extension_digits=8, purpose=Purpose.MARKETING)
+    verification = Port("10690001", extension_digits=4, purpose=Purpose.VERIFICATION)
+
+    assert sender(marketing, verification).port_of("106900015") is verification
+    assert sender(verification, marketing).port_of("106900015") is verification
+    assert sender(marketing, verification).port_of("106900025") is marketing
+
+
+def test_a_source_outside_all_ports_belongs_to_none() -> None:
+    assert sender(Port("10690001")).port_of("10690002") is None
+    assert sender().port_of("10690001") is None
+
+
+def test_a_sender_is_printed_without_its_password() -> None:
+    assert "secret" not in repr(sender())
+
+
+def test_a_sender_overrides_no_status_unless_told() -> None:
+    assert sender().statuses == {}
