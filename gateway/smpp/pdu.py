@@ -1,0 +1,141 @@
+"""Whole PDUs as values, for the exceptional path; what is forwarded is never re-encoded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.smpp.addresses import Destination, DistributionList, SmeAddress, UnsuccessSme
+from gateway.smpp.commands import RESPONSE_BIT
+from gateway.smpp.errors import DecodeError, EncodeError
+from gateway.smpp.fields import Field, FieldValue
+from gateway.smpp.framing import HEADER, HEADER_OCTETS
+from gateway.smpp.layouts import LAYOUTS
+from gateway.smpp.status import CommandStatus
+from gateway.smpp.tlv import Tlv, read_tlvs, write_tlvs
+
+__all__ = [
+    "Destination",
+    "DistributionList",
+    "FieldValue",
+    "Pdu",
+    "SmeAddress",
+    "UnsuccessSme",
+    "decode",
+    "encode",
+    "make",
+]
+
+_MAX_32_BITS = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Pdu:
+    """A PDU taken apart.
+
+    `fields` holds every mandatory field by its spec name (sm_length is the length of
+    short_message, number_of_dests that of dest_address); it is empty for an answer that came
+    without a body. `trailing` are octets after the last TLV that mean nothing.
+    """
+
+    command_id: int
+    command_status: int
+    sequence_number: int
+    fields: Mapping[str, FieldValue]
+    tlvs: tuple[Tlv, ...] = ()
+    trailing: bytes = b""
+
+    def octets(self, name: str) -> bytes:
+        """Return the field `name` as octets, empty when the PDU has no such field."""
+        value = self.fields.get(name, b"")
+        return value if isinstance(value, bytes) else b""
+
+    def number(self, name: str) -> int:
+        """Return the field `name` as an integer, 0 when the PDU has no such field."""
+        value = self.fields.get(name, 0)
+        return value if isinstance(value, int) else 0
+
+
+def decode(pdu: bytes) -> Pdu:
+    """Return one whole PDU taken apart; `encode` gives the same octets back.
+
+    Raises DecodeError with the faulty field's own status. Framing is not at stake then:
+    the session may go on (peers that closed on a wrong sm_length lost their senders).
+    """
+    command_id, command_status, sequence_number = _read_header(pdu)
+    layout = LAYOUTS.get(command_id)
+    if layout is None:
+        raise DecodeError(
+            f"0x{command_id:08X} is not known",
+            field="command_id",
+            status=CommandStatus.ESME_RINVCMDID,
+        )
+    header = (command_id, command_status, sequence_number)
+    at, end = HEADER_OCTETS, len(pdu)
+    # What follows an enquire_link's header is nobody's TLV; refusing it would cost a link.
+    # Errors are answered with or without a body, and both forms are in use.
+    if not layout or (command_id & RESPONSE_BIT and at == end):
+        return Pdu(*header, {}, (), pdu[at:])
+    fields: dict[str, FieldValue] = {}
+    for field in layout:
+        fields[field.name], at = field.read(pdu, at, end)
+    return Pdu(*header, fields, *read_tlvs(pdu, at, end))
+
+
+def encode(pdu: Pdu) -> bytes:
+    """Return the octets of `pdu`; raise EncodeError when they cannot carry it."""
+    layout = _layout_of(pdu.command_id)
+    without_body = not pdu.fields and pdu.command_id & RESPONSE_BIT
+    parts = [] if without_body else [_write(field, pdu.fields) for field in layout]
+    body = b"".join((*parts, write_tlvs(pdu.tlvs), pdu.trailing))
+    header = (pdu.command_id, pdu.command_status, pdu.sequence_number)
+    if not all(0 <= value <= _MAX_32_BITS for value in header):
+        raise EncodeError("a header field is over 32 bits")
+    return HEADER.pack(HEADER_OCTETS + len(body), *header) + body
+
+
+def make(
+    command_id: int,
+    sequence_number: int,
+    command_status: int = 0,
+    *,
+    tlvs: Sequence[Tlv] = (),
+    **fields: FieldValue,
+) -> bytes:
+    """Return a PDU with the given fields; the others are zero, empty, or version 3.4.
+
+    An answer that reports an error and is given no field has no body (SMPP 3.4, 4.1.2).
+    Raises EncodeError for a field the command does not have.
+    """
+    layout = _layout_of(command_id)
+    unknown = fields.keys() - {field.name for field in layout}
+    if unknown:
+        raise EncodeError(f"no such field in this command: {', '.join(sorted(unknown))}")
+    values: dict[str, FieldValue] = {}
+    if fields or not (command_id & RESPONSE_BIT and command_status):
+        values = {field.name: fields.get(field.name, field.default) for field in layout}
+    return encode(Pdu(command_id, command_status, sequence_number, values, tuple(tlvs)))
+
+
+def _read_header(pdu: bytes) -> tuple[int, int, int]:
+    """Return command_id, command_status and sequence_number of one whole PDU."""
+    if len(pdu) < HEADER_OCTETS:
+        problem = "the header is not whole"
+    else:
+        command_length, command_id, command_status, sequence_number = HEADER.unpack_from(pdu)
+        if command_length == len(pdu):
+            return command_id, command_status, sequence_number
+        problem = f"{command_length} announced, {len(pdu)} there"
+    status = CommandStatus.ESME_RINVCMDLEN
+    raise DecodeError(problem, field="command_length", status=status)
+
+
+def _layout_of(command_id: int) -> tuple[Field, ...]:
+    layout = LAYOUTS.get(command_id)
+    if layout is None:
+        raise EncodeError("command_id: not known")
+    return layout
+
+
+def _write(field: Field, values: Mapping[str, FieldValue]) -> bytes:
+    if field.name not in values:
+        raise EncodeError(f"{field.name}: missing")
+    return field.write(values[field.name])

@@ -1,0 +1,117 @@
+"""User data headers, honest and hostile, and the parts they number."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.smpp.errors import DecodeError
+from gateway.smpp.status import CommandStatus
+from gateway.smpp.tlv import Tag, Tlv
+from gateway.smpp.udh import Concat, Element, concat_of, split_udh
+
+
+def sar(
+    reference: bytes = b"\x12\x34", total: bytes = b"\x03", number: bytes = b"\x02"
+) -> list[Tlv]:
+    return [
+        Tlv(Tag.SAR_MSG_REF_NUM, reference),
+        Tlv(Tag.SAR_TOTAL_SEGMENTS, total),
+        Tlv(Tag.SAR_SEGMENT_SEQNUM, number),
+    ]
+
+
+def test_a_header_is_taken_off_the_text() -> None:
+    octets = bytes.fromhex("05 00 03 ab 03 02") + b"text"
+
+    assert split_udh(octets) == ((Element(0x00, b"\xab\x03\x02"),), b"text")
+
+
+def test_several_elements_keep_their_order() -> None:
+    octets = bytes.fromhex("0c 05 04 0b8423f0 08 04 1234 02 01") + b"text"
+
+    assert split_udh(octets) == (
+        (Element(0x05, bytes.fromhex("0b8423f0")), Element(0x08, bytes.fromhex("12340201"))),
+        b"text",
+    )
+
+
+def test_an_empty_header_and_an_empty_element_are_fine() -> None:
+    assert split_udh(b"\0text") == ((), b"text")
+    assert split_udh(b"\x02\x70\x00") == ((Element(0x70, b""),), b"")
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"\x01",
+        b"\x05\x00\x03\xab\x03",
+        b"\xfftext",
+        b"\x01\x00text",
+        b"\x05\x00\x04ab\x01text",
+    ],
+    ids=["nothing", "only a length", "cut", "far too long", "half an element", "element too long"],
+)
+def test_a_header_that_does_not_fit_earns_an_answer_not_a_crash(octets: bytes) -> None:
+    with pytest.raises(DecodeError) as caught:
+        split_udh(octets)
+    assert caught.value.status is CommandStatus.ESME_RINVESMCLASS
+    assert caught.value.field == "user_data_header"
+
+
+@given(st.binary(max_size=60))
+def test_any_octets_decode_or_raise_decode_error(octets: bytes) -> None:
+    try:
+        elements, text = split_udh(octets)
+    except DecodeError:
+        return
+    header = b"".join(bytes((e.iei, len(e.value))) + e.value for e in elements)
+    assert bytes((len(header),)) + header + text == octets
+
+
+@pytest.mark.parametrize(
+    ("elements", "tlvs", "concat"),
+    [
+        ([Element(0x00, b"\xab\x03\x02")], [], Concat("udh8", 0xAB, 3, 2)),
+        ([Element(0x08, b"\x12\x34\x03\x02")], [], Concat("udh16", 0x1234, 3, 2)),
+        ([], sar(), Concat("sar", 0x1234, 3, 2)),
+        ([Element(0x00, b"\xab\x04\x01")], sar(), Concat("udh8", 0xAB, 4, 1)),
+        (
+            [Element(0x00, b"\x01\x02\x01"), Element(0x08, b"\x00\x02\x03\x03")],
+            [],
+            Concat("udh16", 2, 3, 3),
+        ),
+        (
+            [Element(0x05, b"\x00\x00\x00\x00"), Element(0x00, b"\xab\x03\x02")],
+            [],
+            Concat("udh8", 0xAB, 3, 2),
+        ),
+        ([Element(0x00, b"\xab\x03\x00")], sar(), Concat("sar", 0x1234, 3, 2)),
+    ],
+    ids=["8 bit", "16 bit", "sar", "both", "two elements", "after a port", "senseless header"],
+)
+def test_a_part_says_which_it_is(elements: list[Element], tlvs: list[Tlv], concat: Concat) -> None:
+    assert concat_of(elements, tlvs) == concat
+
+
+@pytest.mark.parametrize(
+    ("elements", "tlvs"),
+    [
+        ([], []),
+        ([Element(0x00, b"\xab\x00\x00")], []),
+        ([Element(0x00, b"\xab\x03\x00")], []),
+        ([Element(0x00, b"\xab\x03\x04")], []),
+        ([Element(0x00, b"\xab\x03")], []),
+        ([Element(0x08, b"\xab\x03\x01")], []),
+        ([Element(0x70, b"\xab\x03\x01")], []),
+        ([], sar(total=b"\0")),
+        ([], sar(number=b"\0")),
+        ([], sar(number=b"\x04")),
+        ([], sar(reference=b"\x12")),
+        ([], sar(total=b"\0\x03")),
+        ([], sar(number=b"")),
+        ([], sar()[:2]),
+    ],
+)
+def test_what_makes_no_sense_stands_alone(elements: list[Element], tlvs: list[Tlv]) -> None:
+    assert concat_of(elements, tlvs) is None
