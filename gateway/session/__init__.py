@@ -1,0 +1,1 @@
+"""One session's rules as values: states, operations, binds, lock-outs, timers, reconnects."""

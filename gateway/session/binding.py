@@ -1,0 +1,136 @@
+"""Who may bind: what a bind PDU asks for, and the verdict on it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.domain.sender import BindType, IpNetwork, Sender, SenderState
+from gateway.session.addresses import ip_of
+from gateway.smpp.commands import CommandId
+from gateway.smpp.errors import DecodeError
+from gateway.smpp.pdu import decode
+from gateway.smpp.status import CommandStatus
+
+_BIND_TYPES: dict[int, BindType] = {
+    CommandId.BIND_TRANSMITTER: BindType.TX,
+    CommandId.BIND_RECEIVER: BindType.RX,
+    CommandId.BIND_TRANSCEIVER: BindType.TRX,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BindRequest:
+    """What a peer at IP `address` asked for; nothing in it is verified."""
+
+    system_id: str
+    password: bytes = field(repr=False)
+    bind_type: BindType
+    interface_version: int
+    system_type: bytes
+    address: str
+
+
+class BindReason(StrEnum):
+    """Why a bind was accepted or refused, for records and metrics; never told to the peer."""
+
+    OK = "ok"
+    CREDENTIALS = "credentials"
+    LOCKED = "locked"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    ADDRESS = "address"
+    BIND_TYPE = "bind_type"
+    TOO_MANY = "too_many"
+
+
+_STATE_REASONS: dict[SenderState, BindReason] = {
+    SenderState.ACTIVE: BindReason.OK,
+    SenderState.SUSPENDED: BindReason.SUSPENDED,
+    SenderState.EXPIRED: BindReason.EXPIRED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BindVerdict:
+    """The command_status of the bind_resp, and the reason that stays here."""
+
+    status: CommandStatus
+    reason: BindReason
+
+    @property
+    def is_accepted(self) -> bool:
+        """Tell whether the session is bound."""
+        return self.status is CommandStatus.ESME_ROK
+
+
+def read_bind(pdu: bytes, address: str) -> BindRequest:
+    """Return what a whole bind PDU of the peer at `address` asks for.
+
+    system_id is read as Latin-1, under which no two names on the wire become one. Raises
+    DecodeError, the peer's fault, also when the PDU is no bind.
+    """
+    bind = decode(pdu)
+    bind_type = _BIND_TYPES.get(bind.command_id)
+    if bind_type is None:
+        raise DecodeError("not a bind", field="command_id", status=CommandStatus.ESME_RINVCMDID)
+    return BindRequest(
+        system_id=bind.octets("system_id").decode("latin-1"),
+        password=bind.octets("password"),
+        bind_type=bind_type,
+        interface_version=bind.number("interface_version"),
+        system_type=bind.octets("system_type"),
+        address=address,
+    )
+
+
+def judge_bind(
+    request: BindRequest,
+    sender: Sender | None,
+    *,
+    password_is_right: bool,
+    live_binds: int,
+    locked: bool,
+) -> BindVerdict:
+    """Judge a bind; `sender` is None for an unknown system_id, `live_binds` excludes this one.
+
+    Every refusal is ESME_RBINDFAIL (O31 art. 6 and 7 for the state of the SP). ESME_RINVSYSID
+    beside ESME_RINVPASWD would let anyone list our accounts, and any other difference would
+    tell a guesser that a password is right. For the same reason the caller checks a password
+    even when there is no sender (against any hash, so that it takes as long), and the reasons
+    that are about the account come after the credentials: records show no more than the
+    peer proved. A lock comes first, or the guess that is right would still get through.
+    """
+    reason = _reason(
+        request,
+        sender if password_is_right else None,
+        live_binds=live_binds,
+        locked=locked,
+    )
+    accepted = reason is BindReason.OK
+    return BindVerdict(CommandStatus.ESME_ROK if accepted else CommandStatus.ESME_RBINDFAIL, reason)
+
+
+def _reason(
+    request: BindRequest, sender: Sender | None, *, live_binds: int, locked: bool
+) -> BindReason:
+    """Return the first reason against the bind; `sender` is None without right credentials."""
+    if locked:
+        return BindReason.LOCKED
+    if sender is None:
+        return BindReason.CREDENTIALS
+    of_state = _STATE_REASONS[sender.state]
+    return of_state if of_state is not BindReason.OK else _limit_reason(request, sender, live_binds)
+
+
+def _limit_reason(request: BindRequest, sender: Sender, live_binds: int) -> BindReason:
+    if not _is_listed(request.address, sender.binds.addresses):
+        return BindReason.ADDRESS
+    if request.bind_type not in sender.binds.types:
+        return BindReason.BIND_TYPE
+    if live_binds >= sender.binds.maximum:
+        return BindReason.TOO_MANY
+    return BindReason.OK
+
+
+def _is_listed(address: str, networks: tuple[IpNetwork, ...]) -> bool:
+    ip = ip_of(address)
+    return ip is not None and any(ip in network for network in networks)

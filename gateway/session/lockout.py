@@ -1,0 +1,137 @@
+"""Slows down and locks out whoever guesses passwords, without hurting whoever knows theirs."""
+
+from collections import OrderedDict, deque
+
+from gateway.session.addresses import origin_of
+
+WINDOW_S = 60.0
+ADDRESS_FACTOR = 5
+"""Failures one address may have for each that one system_id may have from it.
+
+More than one SP can stand behind an address, so the address locks later than the pair.
+"""
+KNOWN_S = 7 * 86_400.0
+"""How long a pair that has bound is spared its address's lock; addresses change hands."""
+FIRST_DELAY_S = 0.25
+LAST_DELAY_S = 2.0
+_DOUBLINGS = 3
+
+
+class Lockouts:
+    """Counts failed binds per (address, system_id) and per address over the last minute.
+
+    At `per_minute` failures the pair is locked, at `ADDRESS_FACTOR` times as many the address
+    is, for every system_id that has not bound from it in the last week. A lock ends when the
+    oldest of its failures is a minute old; attempts while it lasts do not prolong it, since
+    they are refused without a look at the password. Addresses are always part of the key, so
+    no one can lock an SP out from elsewhere, and only new binds are asked about: live sessions
+    never.
+
+    Ask `is_locked` right before each password check, not only when the bind arrives: checks
+    that ran at the same time would otherwise exceed the limit together.
+
+    Memory is bounded: at most `maximum_entries` pairs, addresses and known pairs each, the one
+    that failed (or bound) longest ago goes first.
+    """
+
+    def __init__(self, per_minute: int, maximum_entries: int = 10_000) -> None:
+        if per_minute < 1 or maximum_entries < 1:
+            raise ValueError("both limits must be at least 1")
+        self._by_pair = _Failures(per_minute, maximum_entries)
+        self._by_address = _Failures(per_minute * ADDRESS_FACTOR, maximum_entries)
+        self._known = _Known(maximum_entries)
+
+    def failed(self, address: str, system_id: str, now: float) -> None:
+        """Count a bind with wrong credentials; nothing while the pair is locked."""
+        if self.is_locked(address, system_id, now):
+            return
+        origin = origin_of(address)
+        self._by_pair.add((origin, system_id), now)
+        self._by_address.add((origin,), now)
+
+    def succeeded(self, address: str, system_id: str, now: float) -> None:
+        """Forgive the pair its failures and know it for a week.
+
+        The address keeps its count: one good account must not wipe out guesses at others.
+        """
+        pair = (origin_of(address), system_id)
+        self._by_pair.forget(pair)
+        self._known.add(pair, now)
+
+    def is_locked(self, address: str, system_id: str, now: float) -> bool:
+        """Tell whether a bind is to be refused whatever its password."""
+        origin = origin_of(address)
+        pair = (origin, system_id)
+        if self._by_pair.is_full(pair, now):
+            return True
+        return self._by_address.is_full((origin,), now) and not self._known.has(pair, now)
+
+    def delay_s(self, address: str, system_id: str, now: float) -> float:
+        """Return how long to wait before a bad bind is answered: twice as long each time.
+
+        The same for every reason to refuse, or the delay would tell them apart.
+        """
+        origin = origin_of(address)
+        failures = max(
+            self._by_pair.count((origin, system_id), now),
+            self._by_address.count((origin,), now),
+        )
+        doublings = min(max(failures - 1, 0), _DOUBLINGS)
+        return min(FIRST_DELAY_S * 2.0**doublings, LAST_DELAY_S)
+
+    def __len__(self) -> int:
+        """Return how many entries are held in all, for the gauge."""
+        return len(self._by_pair) + len(self._by_address) + len(self._known)
+
+
+_Key = tuple[str, ...]
+
+
+class _Failures:
+    """The times of the last failures of each key, at most `limit` of each."""
+
+    def __init__(self, limit: int, maximum_entries: int) -> None:
+        self._limit = limit
+        self._maximum_entries = maximum_entries
+        self._times: OrderedDict[_Key, deque[float]] = OrderedDict()
+
+    def add(self, key: _Key, now: float) -> None:
+        if self.is_full(key, now):
+            return
+        self._times.setdefault(key, deque(maxlen=self._limit)).append(now)
+        self._times.move_to_end(key)
+        if len(self._times) > self._maximum_entries:
+            self._times.popitem(last=False)
+
+    def forget(self, key: _Key) -> None:
+        self._times.pop(key, None)
+
+    def count(self, key: _Key, now: float) -> int:
+        return sum(now - at < WINDOW_S for at in self._times.get(key, ()))
+
+    def is_full(self, key: _Key, now: float) -> bool:
+        return self.count(key, now) >= self._limit
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+
+class _Known:
+    """When each pair last bound."""
+
+    def __init__(self, maximum_entries: int) -> None:
+        self._maximum_entries = maximum_entries
+        self._bound_at: OrderedDict[_Key, float] = OrderedDict()
+
+    def add(self, key: _Key, now: float) -> None:
+        self._bound_at[key] = now
+        self._bound_at.move_to_end(key)
+        if len(self._bound_at) > self._maximum_entries:
+            self._bound_at.popitem(last=False)
+
+    def has(self, key: _Key, now: float) -> bool:
+        bound_at = self._bound_at.get(key)
+        return bound_at is not None and now - bound_at < KNOWN_S
+
+    def __len__(self) -> int:
+        return len(self._bound_at)

@@ -1,0 +1,51 @@
+"""The two sides of the gateway and the states a session can be in (SMPP 3.4, 2.2)."""
+
+from enum import StrEnum
+
+from gateway.domain.sender import BindType
+
+
+class Side(StrEnum):
+    """Whom a session of ours faces."""
+
+    ESME = "esme"
+    """Faces an SP, so we act as the SMSC."""
+    SMSC = "smsc"
+    """Faces the SMSC, so we act as an ESME."""
+
+
+class SessionState(StrEnum):
+    """How far a session has come. The state is the same word on both sides."""
+
+    OPEN = "open"
+    BINDING = "binding"
+    """The bind was received (esme side) or sent (smsc side) and is not yet answered."""
+    BOUND_TX = "bound_tx"
+    BOUND_RX = "bound_rx"
+    BOUND_TRX = "bound_trx"
+    UNBINDING = "unbinding"
+    """An unbind was received or sent: what is outstanding is still answered, nothing new starts."""
+    CLOSED = "closed"
+
+    @property
+    def is_bound(self) -> bool:
+        """Tell whether the bind was accepted and no unbind has come since."""
+        return self.can_submit or self.can_deliver
+
+    @property
+    def can_submit(self) -> bool:
+        """Tell whether requests may travel from the SP to the SMSC."""
+        return self in {SessionState.BOUND_TX, SessionState.BOUND_TRX}
+
+    @property
+    def can_deliver(self) -> bool:
+        """Tell whether requests may travel from the SMSC to the SP."""
+        return self in {SessionState.BOUND_RX, SessionState.BOUND_TRX}
+
+
+BOUND_STATES: dict[BindType, SessionState] = {
+    BindType.TX: SessionState.BOUND_TX,
+    BindType.RX: SessionState.BOUND_RX,
+    BindType.TRX: SessionState.BOUND_TRX,
+}
+"""The state that an accepted bind leads to."""

@@ -1,0 +1,113 @@
+"""A session's timers (SMPP 3.4, 7.2) as one function of its clocks and `now`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """How long to wait, in seconds. 0 turns `enquire_link_s` and `inactivity_s` off."""
+
+    session_init_s: float = 5
+    """From the connection to the accepted bind."""
+    pdu_read_s: float = 10
+    """From the first octet of a PDU to its last, however they trickle in."""
+    enquire_link_s: float = 30
+    """Silence after which the peer is asked for a sign of life."""
+    response_s: float = 30
+    """From a request of ours to its answer."""
+    inactivity_s: float = 300
+    """Time without traffic; enquire_link is none."""
+    reconnect_max_s: float = 15
+    drain_s: float = 15
+
+
+@dataclass(slots=True)
+class Clocks:
+    """When things last happened in one session, as monotonic seconds.
+
+    `opened_at` may be set anew when a bind has arrived and the wait that follows is for the
+    SMSC: the SP has then done its part. `last_traffic_at` moves with every PDU of either
+    direction except enquire_link and its response.
+    """
+
+    opened_at: float
+    last_octets_at: float
+    last_traffic_at: float
+    partial_since: float | None = None
+    enquiry_sent_at: float | None = None
+    unbind_sent_at: float | None = None
+
+    @classmethod
+    def started(cls, now: float) -> "Clocks":
+        """Return the clocks of a session that was opened just now."""
+        return cls(opened_at=now, last_octets_at=now, last_traffic_at=now)
+
+    def heard(self, now: float, *, has_whole: bool, has_rest: bool) -> None:
+        """Note one read: whether it completed a PDU, and whether it left part of one behind.
+
+        The read timer runs from the first octet of the PDU that is still incomplete. More
+        octets of it do not restart it: one octet every nine seconds would hold a session and
+        its buffer for a week.
+        """
+        self.last_octets_at = now
+        if not has_rest:
+            self.partial_since = None
+        elif has_whole or self.partial_since is None:
+            self.partial_since = now
+
+
+class Due(StrEnum):
+    """What has to happen to a session now."""
+
+    NOTHING = "nothing"
+    CLOSE_UNBOUND = "close_unbound"
+    CLOSE_PARTIAL = "close_partial"
+    CLOSE_SILENT = "close_silent"
+    """No sign of life after our enquire_link, or no answer to our unbind."""
+    UNBIND_IDLE = "unbind_idle"
+    SEND_ENQUIRE_LINK = "send_enquire_link"
+
+
+def due(timers: Timers, clocks: Clocks, *, is_bound: bool, now: float) -> Due:
+    """Return the most pressing act; `NOTHING` may be asked again at any time.
+
+    The caller notes what it did: `enquiry_sent_at`, `unbind_sent_at`. Any octets after an
+    enquiry count as life, not only its enquire_link_resp: some peers cannot answer one but
+    go on submitting (cloudhopper issue 103), and octets prove the link all the same. A peer
+    that is both silent and unable to answer needs `enquire_link_s` 0.
+
+    Once our unbind is out, only its answer is waited for, `response_s` long.
+    """
+    if clocks.unbind_sent_at is not None:
+        is_overdue = now - clocks.unbind_sent_at >= timers.response_s
+        return Due.CLOSE_SILENT if is_overdue else Due.NOTHING
+    if not is_bound and now - clocks.opened_at >= timers.session_init_s:
+        return Due.CLOSE_UNBOUND
+    if clocks.partial_since is not None and now - clocks.partial_since >= timers.pdu_read_s:
+        return Due.CLOSE_PARTIAL
+    return _due_when_bound(timers, clocks, now) if is_bound else Due.NOTHING
+
+
+def _due_when_bound(timers: Timers, clocks: Clocks, now: float) -> Due:
+    asked_at = _open_enquiry(timers, clocks)
+    if asked_at is not None and now - asked_at >= timers.response_s:
+        return Due.CLOSE_SILENT
+    if timers.inactivity_s and now - clocks.last_traffic_at >= timers.inactivity_s:
+        return Due.UNBIND_IDLE
+    if asked_at is None and _is_quiet(timers, clocks, now):
+        return Due.SEND_ENQUIRE_LINK
+    return Due.NOTHING
+
+
+def _open_enquiry(timers: Timers, clocks: Clocks) -> float | None:
+    """Return when we asked, unless octets came since or asking was turned off meanwhile."""
+    asked_at = clocks.enquiry_sent_at
+    if asked_at is None or not timers.enquire_link_s or clocks.last_octets_at >= asked_at:
+        return None
+    return asked_at
+
+
+def _is_quiet(timers: Timers, clocks: Clocks, now: float) -> bool:
+    silence_s = now - clocks.last_octets_at
+    return timers.enquire_link_s > 0 and silence_s >= timers.enquire_link_s
