@@ -1,0 +1,74 @@
+"""The shapes of a policy bundle's files."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, Strict
+
+from gateway.domain.policy import Enforcement, ListAction
+from gateway.domain.sender import Purpose
+from gateway.settings.schema import Shape, Text, Version
+from gateway.settings.words import word_problem
+
+_DAY_S = 86_400
+_ID = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+
+# What can be done with a message that could not be judged.
+Fallback = Literal["reject", "quarantine", "forward"]
+
+
+def _is_id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise ValueError("must be 1 to 32 of A-Z a-z 0-9 . _ - and start with a letter or digit")
+    return text
+
+
+def _is_word(text: str) -> str:
+    word = text.strip()
+    problem = word_problem(word)
+    if problem:
+        raise ValueError(problem)
+    return word
+
+
+Id = Annotated[str, AfterValidator(_is_id)]
+Word = Annotated[str, AfterValidator(_is_word)]
+
+
+class BundleFile(Shape):
+    """`bundle.yaml`."""
+
+    version: Version
+    name: Text
+
+
+class KeywordsFile(Shape):
+    """`keywords/*.yaml`."""
+
+    version: Version
+    id: Id
+    category: Id
+    action: Annotated[ListAction, Strict(False)]
+    words: list[Word] = Field(default_factory=list)
+    file: Text | None = None
+
+
+class ConsentFile(Shape):
+    """`consent.yaml`."""
+
+    version: Version
+    opt_out: Annotated[Enforcement, Strict(False)] = Enforcement.ENFORCE
+    consent: Annotated[Enforcement, Strict(False)] = Enforcement.OFF
+    applies_to: Annotated[list[Annotated[Purpose, Strict(False)]], Field(min_length=1)] = Field(
+        default_factory=lambda: [Purpose.MARKETING]
+    )
+    on_store_error: Fallback = "reject"
+
+
+class ContentFile(Shape):
+    """`content.yaml`."""
+
+    version: Version
+    unreadable: Fallback = "quarantine"
+    parts_ttl_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 60
+    quarantine_ttl_s: Annotated[float, Field(ge=60, le=90 * _DAY_S)] = _DAY_S

@@ -1,0 +1,63 @@
+"""What is wrong in a file and where: all of it at once."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+Loaded = TypeVar("Loaded")
+Instead = TypeVar("Instead")
+
+_MAX_FAULTS = 500
+_MAX_PROBLEM_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One fault. Line and column count from 1; a fault of a whole file stands at 1:1."""
+
+    path: Path
+    line: int
+    column: int
+    problem: str
+
+    def __str__(self) -> str:
+        """Return ``file:line:col problem`` on one line, fit for a terminal.
+
+        Keys are quoted in problems, and a key may hold escape sequences.
+        """
+        whole = f"{self.path}:{self.line}:{self.column} {self.problem[:_MAX_PROBLEM_CHARS]}"
+        return "".join(char if char.isprintable() else "?" for char in whole)
+
+
+class SettingsError(Exception):
+    """Configuration that cannot be used. Carries its faults in file order, at most 500."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        found = sorted(set(faults))
+        self.faults = tuple(found[:_MAX_FAULTS])
+        if len(found) > _MAX_FAULTS:
+            last = self.faults[-1]
+            rest = f"and {len(found) - _MAX_FAULTS} faults more"
+            self.faults += (Fault(last.path, last.line, last.column, rest),)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+class Gathering:
+    """Collects the faults of several loads, so that one bad file does not hide the next."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def take(self, load: Callable[[], Loaded], instead: Instead) -> Loaded | Instead:
+        """Return what `load` returns, or `instead` once its faults are kept."""
+        try:
+            return load()
+        except SettingsError as error:
+            self.faults.extend(error.faults)
+            return instead
+
+    def close(self) -> None:
+        """Raise SettingsError if any load had faults."""
+        if self.faults:
+            raise SettingsError(self.faults)

@@ -1,0 +1,136 @@
+"""What `gateway.yaml` settles: one node's listeners, SMSCs, timers, limits and stores."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from gateway.session.timers import Timers
+from gateway.settings import yaml
+from gateway.settings.addresses import Address
+from gateway.settings.gateway_file import GatewayFile, ListenerShape, NodeRole, SmscShape
+from gateway.settings.schema import unique, validate
+
+
+class SmscMode(StrEnum):
+    """How binds reach the SMSC: `TRANSPARENT` opens one for each bind of an SP."""
+
+    TRANSPARENT = "transparent"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Which carrier and province this gateway stands for, and at which end of a message."""
+
+    carrier: str
+    province: str
+    role: NodeRole
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerTls:
+    """What SPs are shown; with `client_ca` they must show a certificate of it."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One address that SPs connect to. Port 0 lets the system choose."""
+
+    name: str
+    address: Address
+    tls: ListenerTls | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SmscTls:
+    """How an SMSC is trusted (`ca`, else the system's) and what it is shown.
+
+    `server_name` is the name its certificate must bear, the address's host when None.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Smsc:
+    """One SMSC to forward to."""
+
+    name: str
+    address: Address
+    mode: SmscMode = SmscMode.TRANSPARENT
+    tls: SmscTls | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of what peers can make grow."""
+
+    pdu_octets: int = 70_000
+    sessions: int = 2_000
+    window: int = 1_000
+    bad_binds_per_minute: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """One `gateway.yaml`. Relative paths count from the working directory."""
+
+    node: Node
+    listeners: tuple[Listener, ...]
+    smscs: tuple[Smsc, ...]
+    timers: Timers
+    limits: Limits
+    store_url: str
+    records_directory: Path
+    metrics_address: Address
+
+
+def load_gateway(path: Path) -> GatewaySettings:
+    """Read `gateway.yaml`. Raises SettingsError with all its faults."""
+    file = validate(
+        yaml.read(path),
+        GatewayFile,
+        unique("listeners", "*", "name"),
+        unique("listeners", "*", "address"),
+        unique("smscs", "*", "name"),
+    )
+    return GatewaySettings(
+        node=Node(file.node.carrier, file.node.province, file.node.role),
+        listeners=tuple(map(_listener, file.listeners)),
+        smscs=tuple(map(_smsc, file.smscs)),
+        timers=Timers(**file.timers.model_dump()),
+        limits=Limits(**file.limits.model_dump()),
+        store_url=file.store.url,
+        records_directory=Path(file.records.directory),
+        metrics_address=file.metrics.address,
+    )
+
+
+def _listener(shape: ListenerShape) -> Listener:
+    if shape.tls is None:
+        return Listener(shape.name, shape.address)
+    tls = ListenerTls(Path(shape.tls.certificate), Path(shape.tls.key), _path(shape.tls.client_ca))
+    return Listener(shape.name, shape.address, tls)
+
+
+def _smsc(shape: SmscShape) -> Smsc:
+    mode = SmscMode(shape.mode)
+    if shape.tls is None:
+        return Smsc(shape.name, shape.address, mode)
+    tls = SmscTls(
+        _path(shape.tls.ca),
+        _path(shape.tls.certificate),
+        _path(shape.tls.key),
+        shape.tls.server_name,
+    )
+    return Smsc(shape.name, shape.address, mode, tls)
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)

@@ -1,0 +1,154 @@
+"""The shape of `gateway.yaml`, with a default for all that can have one."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, Strict, model_validator
+
+from gateway.settings.addresses import Address, ListenAddress, PeerAddress
+from gateway.settings.schema import Count, Shape, Text, Version
+
+_DAY_S = 86_400
+_SQLITE = "sqlite:///"
+
+
+class NodeRole(StrEnum):
+    """At which end of a message the gateway stands: the sender's or the subscriber's."""
+
+    ORIGIN = "origin"
+    TERMINATING = "terminating"
+
+
+def _readable(text: str) -> str:
+    if not Path(text).is_file():
+        raise ValueError("no such file (a relative path counts from the working directory)")
+    if not os.access(text, os.R_OK):
+        raise ValueError("this file cannot be read")
+    return text
+
+
+def _supported_mode(text: str) -> str:
+    if text == "pooled":
+        raise ValueError("pooled is not supported yet; transparent is")
+    if text != "transparent":
+        raise ValueError("must be transparent")
+    return text
+
+
+def _supported_store(url: str) -> str:
+    place = url.removeprefix(_SQLITE)
+    if place == url:
+        raise ValueError(f"only {_SQLITE}… is supported so far")
+    # What is held must survive a restart, so no memory in disguise.
+    if not place or place.startswith(":") or "?" in place:
+        raise ValueError(f"must name a file: {_SQLITE}var/smsward.db")
+    return url
+
+
+ReadableFile = Annotated[Text, AfterValidator(_readable)]
+# A time that may be switched off with 0, and one without which a peer could hold on for ever.
+OffOrSeconds = Annotated[float, Field(ge=0, le=_DAY_S)]
+Seconds = Annotated[float, Field(gt=0, le=_DAY_S)]
+
+
+class NodeShape(Shape):
+    """`node`."""
+
+    carrier: Text = "unnamed"
+    province: Text = "unnamed"
+    role: Annotated[NodeRole, Strict(False)] = NodeRole.ORIGIN
+
+
+class ListenerTlsShape(Shape):
+    """`listeners[].tls`."""
+
+    certificate: ReadableFile
+    key: ReadableFile
+    client_ca: ReadableFile | None = None
+
+
+class ListenerShape(Shape):
+    """`listeners[]`."""
+
+    name: Text
+    address: ListenAddress
+    tls: ListenerTlsShape | None = None
+
+
+class SmscTlsShape(Shape):
+    """`smscs[].tls`."""
+
+    ca: ReadableFile | None = None
+    certificate: ReadableFile | None = None
+    key: ReadableFile | None = None
+    server_name: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_pair(self) -> "SmscTlsShape":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        return self
+
+
+class SmscShape(Shape):
+    """`smscs[]`."""
+
+    name: Text
+    address: PeerAddress
+    mode: Annotated[str, AfterValidator(_supported_mode)] = "transparent"
+    tls: SmscTlsShape | None = None
+
+
+class TimersShape(Shape):
+    """`timers`."""
+
+    session_init_s: Seconds = 5
+    pdu_read_s: Seconds = 10
+    enquire_link_s: OffOrSeconds = 30
+    response_s: Seconds = 30
+    inactivity_s: OffOrSeconds = 300
+    reconnect_max_s: Seconds = 15
+    drain_s: OffOrSeconds = 15
+
+
+class LimitsShape(Shape):
+    """`limits`. A PDU with the longest message_payload needs some 66 000 octets."""
+
+    pdu_octets: Annotated[int, Field(ge=1_024, le=1_048_576)] = 70_000
+    sessions: Count = 2_000
+    window: Count = 1_000
+    bad_binds_per_minute: Count = 10
+
+
+class StoreShape(Shape):
+    """`store`."""
+
+    url: Annotated[Text, AfterValidator(_supported_store)] = f"{_SQLITE}var/smsward.db"
+
+
+class RecordsShape(Shape):
+    """`records`."""
+
+    directory: Text = "var/cdr"
+
+
+class MetricsShape(Shape):
+    """`metrics`."""
+
+    address: ListenAddress = Address("127.0.0.1", 9464)
+
+
+class GatewayFile(Shape):
+    """The whole file."""
+
+    version: Version
+    listeners: list[ListenerShape] = Field(min_length=1)
+    smscs: list[SmscShape] = Field(min_length=1)
+    node: NodeShape = NodeShape()
+    timers: TimersShape = TimersShape()
+    limits: LimitsShape = LimitsShape()
+    store: StoreShape = StoreShape()
+    records: RecordsShape = RecordsShape()
+    metrics: MetricsShape = MetricsShape()

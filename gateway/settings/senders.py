@@ -1,0 +1,133 @@
+"""What `senders.yaml` settles: the SPs by system_id."""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gateway.domain.sender import BindLimits, Port, Rate, Sender
+from gateway.domain.verdict import Reason
+from gateway.settings import yaml
+from gateway.settings.fault import Fault
+from gateway.settings.schema import unique, validate
+from gateway.settings.senders_file import (
+    MAX_PORT_DIGITS,
+    BindsShape,
+    PortShape,
+    RateShape,
+    SendersFile,
+    SenderShape,
+)
+from gateway.settings.yaml import Document, Where
+from gateway.smpp.status import CommandStatus
+
+
+def load_senders(path: Path) -> dict[str, Sender]:
+    """Read `senders.yaml`. Raises SettingsError with all its faults."""
+    file = validate(
+        yaml.read(path),
+        SendersFile,
+        unique("senders", "*", "system_id"),
+        _plain_passwords,
+        _long_ports,
+        _shared_ports,
+        _statuses,
+    )
+    return {shape.system_id: _sender(shape) for shape in file.senders}
+
+
+def _sender(shape: SenderShape) -> Sender:
+    return Sender(
+        system_id=shape.system_id,
+        password=shape.password,
+        name=shape.name or shape.system_id,
+        state=shape.state,
+        binds=_binds(shape.binds),
+        ports=tuple(map(_port, shape.ports)),
+        rate=_rate(shape.rate),
+        window=shape.window,
+        statuses=shape.statuses,
+    )
+
+
+def _binds(shape: BindsShape) -> BindLimits:
+    return BindLimits(shape.max, frozenset(shape.types), tuple(shape.addresses))
+
+
+def _port(shape: PortShape) -> Port:
+    return Port(shape.number, shape.extension_digits, shape.purpose)
+
+
+def _rate(shape: RateShape) -> Rate:
+    return Rate(shape.per_s, shape.burst or math.ceil(shape.per_s))
+
+
+def _plain_passwords(document: Document) -> Iterator[Fault]:
+    if any(value is True for _, value in document.find("allow_plain_passwords")):
+        return
+    for where, password in document.find("senders", "*", "password"):
+        if isinstance(password, str) and password.startswith("plain:"):
+            yield document.fault(
+                where, "plain: passwords need allow_plain_passwords: true (demo and tests only)"
+            )
+
+
+def _ports(document: Document) -> Iterator[tuple[Where, str, int]]:
+    """Yield the way to its number, number and extension digits of each port of sound shape."""
+    for where, port in document.find("senders", "*", "ports", "*"):
+        if isinstance(port, dict):
+            number, extension = port.get("number"), port.get("extension_digits", 0)
+            if isinstance(number, str) and isinstance(extension, int):
+                yield (*where, "number"), number, extension
+
+
+def _long_ports(document: Document) -> Iterator[Fault]:
+    for where, number, extension in _ports(document):
+        if len(number) <= MAX_PORT_DIGITS < len(number) + extension:
+            yield document.fault(
+                where, f"number and extension together exceed {MAX_PORT_DIGITS} digits"
+            )
+
+
+def _shared_ports(document: Document) -> Iterator[Fault]:
+    """Find source addresses that two SPs would own, and numbers that one SP lists twice."""
+    owners: dict[str, tuple[Where, int]] = {}
+    for where, number, extension in _ports(document):
+        owners.setdefault(number, (where, extension))
+    for where, number, _ in _ports(document):
+        first = _other_owner(owners, where, number)
+        if first is not None:
+            line, _ = document.marks[first]
+            yield document.fault(where, f"overlaps the port in line {line}")
+
+
+def _other_owner(
+    owners: Mapping[str, tuple[Where, int]], where: Where, number: str
+) -> Where | None:
+    """Return the first port that owns `number` too, or None.
+
+    An SP may register a longer number of its own for another purpose: the longest decides.
+    """
+    for length in range(1, min(len(number), MAX_PORT_DIGITS) + 1):
+        other, extension = owners.get(number[:length], (where, 0))
+        is_same_number = length == len(number)
+        if (
+            other != where
+            and len(number) - length <= extension
+            and (is_same_number or other[:2] != where[:2])
+        ):
+            return other
+    return None
+
+
+def _statuses(document: Document) -> Iterator[Fault]:
+    """Find overrides of reasons or with statuses that there are not.
+
+    ESME_ROK would tell the SP that a refused message was accepted.
+    """
+    for where, status in document.find("senders", "*", "statuses", "*"):
+        if where[-1] not in Reason.__members__:
+            yield document.fault(where, "no such reason", at_key=True)
+        if not isinstance(status, str):
+            continue  # the shape finds this
+        if status not in CommandStatus.__members__ or status == CommandStatus.ESME_ROK.name:
+            yield document.fault(where, "not the name of an error status, as ESME_RSUBMITFAIL is")

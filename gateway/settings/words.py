@@ -1,0 +1,56 @@
+"""Keywords as people write them: one a line, with blank lines and # comments."""
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.settings.fault import Fault, SettingsError
+from gateway.settings.files import decode_utf8, whole_file_fault
+
+MAX_WORDS = 200_000
+MAX_WORD_CHARS = 64
+MAX_FILE_OCTETS = 16 * 1024 * 1024
+
+
+def parse_words(path: Path, octets: bytes) -> tuple[str, ...]:
+    """Return the words of a file in its order, each once.
+
+    Raises SettingsError with the place of every line that is no usable word.
+    """
+    words: dict[str, None] = {}
+    faults: list[Fault] = []
+    for line, column, word in _lines(decode_utf8(path, octets)):
+        problem = word_problem(word)
+        if problem:
+            faults.append(Fault(path, line, column, problem))
+        words[word] = None
+    if len(words) > MAX_WORDS:
+        raise whole_file_fault(path, f"more than {MAX_WORDS} words")
+    if faults:
+        raise SettingsError(faults)
+    return tuple(words)
+
+
+def _lines(text: str) -> Iterator[tuple[int, int, str]]:
+    for line, raw in enumerate(text.split("\n"), start=1):
+        word = raw.strip()
+        if word and not word.startswith("#"):
+            yield line, raw.index(word[0]) + 1, word
+
+
+def word_problem(word: str) -> str | None:
+    """Return why `word` cannot stand in a keyword list, or None.
+
+    A single letter or digit, or bare punctuation, would hit honest texts everywhere.
+    """
+    if len(word) > MAX_WORD_CHARS:
+        return f"longer than {MAX_WORD_CHARS} characters"
+    folded = unicodedata.normalize("NFKC", word).strip()
+    kinds = {unicodedata.category(char)[0] for char in folded}
+    if "C" in kinds:
+        return "holds a control character"
+    if not kinds & {"L", "N", "S"}:
+        return "holds no letter, digit or symbol"
+    if len(folded) == 1 and folded.isascii():
+        return "a single ASCII character is no word"
+    return None

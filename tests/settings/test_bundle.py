@@ -1,0 +1,309 @@
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.policy import (
+    ConsentRule,
+    ContentRule,
+    Enforcement,
+    KeywordList,
+    ListAction,
+)
+from gateway.domain.sender import Purpose
+from gateway.domain.verdict import Action
+from gateway.settings import bundle as bundle_module
+from gateway.settings.bundle import load_bundle
+
+WriteBundle = Callable[[Mapping[str, str]], Path]
+FaultsOf = Callable[[Callable[[], object]], list[str]]
+
+FRAUD = """\
+version: 1
+id: K-FRAUD
+category: fraud
+action: reject                         # reject | quarantine | shadow
+words: [代开发票]
+file: fraud.txt
+"""
+WORDS = "# 假证\n专业办证刻章\n\n代开发票\n"
+PLAIN = FRAUD.replace("file: fraud.txt\n", "")
+
+
+def test_a_head_alone_is_a_bundle_that_forwards_everything(bundle: WriteBundle) -> None:
+    found = load_bundle(bundle({}))
+
+    assert found.name == "test"
+    assert found.keyword_lists == ()
+    assert found.consent is None
+    assert found.content == ContentRule(unreadable=Action.FORWARD)
+    assert found.is_open
+
+
+def test_keywords_load_as_they_were_promised(bundle: WriteBundle) -> None:
+    found = load_bundle(bundle({"keywords/fraud.yaml": FRAUD, "keywords/fraud.txt": WORDS}))
+
+    assert found.keyword_lists == (
+        KeywordList("K-FRAUD", "fraud", ListAction.REJECT, ("代开发票", "专业办证刻章")),
+    )
+    assert not found.is_open
+
+
+def test_opt_out_words_and_port_numbers_stay_what_they_are(bundle: WriteBundle) -> None:
+    words = "words: [no, on, 0106, 21:00, 00000, ' TD ']"
+    found = load_bundle(bundle({"keywords/a.yaml": PLAIN.replace("words: [代开发票]", words)}))
+
+    assert found.keyword_lists[0].words == ("no", "on", "0106", "21:00", "00000", "TD")
+
+
+def test_a_list_may_stand_in_its_file_alone(bundle: WriteBundle) -> None:
+    files = {
+        "keywords/fraud.yaml": FRAUD.replace("words: [代开发票]\n", ""),
+        "keywords/fraud.txt": WORDS,
+    }
+
+    assert load_bundle(bundle(files)).keyword_lists[0].words == ("专业办证刻章", "代开发票")
+
+
+def test_lists_are_in_the_order_of_their_files(bundle: WriteBundle) -> None:
+    files = {f"keywords/{n}.yaml": PLAIN.replace("K-FRAUD", n.upper()) for n in ("b", "c", "a")}
+
+    assert [words.id for words in load_bundle(bundle(files)).keyword_lists] == ["A", "B", "C"]
+
+
+def test_a_consent_file_enforces_refusals_unless_it_says_otherwise(bundle: WriteBundle) -> None:
+    found = load_bundle(bundle({"consent.yaml": "version: 1\n"}))
+
+    assert found.consent == ConsentRule(
+        Enforcement.ENFORCE, Enforcement.OFF, frozenset({Purpose.MARKETING}), Action.REJECT
+    )
+    assert not found.is_open
+
+
+def test_a_consent_file_may_set_all_of_its_rule(bundle: WriteBundle) -> None:
+    text = (
+        "version: 1\nopt_out: off\nconsent: shadow\n"
+        "applies_to: [marketing, service]\non_store_error: quarantine\n"
+    )
+
+    found = load_bundle(bundle({"consent.yaml": text}))
+
+    assert found.consent == ConsentRule(
+        Enforcement.OFF,
+        Enforcement.SHADOW,
+        frozenset({Purpose.MARKETING, Purpose.SERVICE}),
+        Action.QUARANTINE,
+    )
+    assert found.is_open
+
+
+def test_a_content_file_holds_what_cannot_be_read(bundle: WriteBundle) -> None:
+    found = load_bundle(bundle({"content.yaml": "version: 1\n"}))
+
+    assert found.content == ContentRule(Action.QUARANTINE, 60, 86_400)
+    assert not found.is_open
+
+
+def test_a_content_file_may_set_all_of_its_rule(bundle: WriteBundle) -> None:
+    text = "version: 1\nunreadable: reject\nparts_ttl_s: 2.5\nquarantine_ttl_s: 3600\n"
+
+    found = load_bundle(bundle({"content.yaml": text}))
+
+    assert found.content == ContentRule(Action.REJECT, 2.5, 3600)
+
+
+@pytest.mark.parametrize(
+    ("action", "unreadable"),
+    [
+        ("reject", Action.QUARANTINE),
+        ("quarantine", Action.QUARANTINE),
+        ("shadow", Action.FORWARD),
+    ],
+)
+def test_an_odd_encoding_is_no_way_around_keywords(
+    action: str, unreadable: Action, bundle: WriteBundle
+) -> None:
+    found = load_bundle(bundle({"keywords/a.yaml": PLAIN.replace("reject", action, 1)}))
+
+    assert found.content.unreadable is unreadable
+    assert found.is_open is (action == "shadow")
+
+
+BROKEN = {
+    "head of another version": (
+        {"bundle.yaml": "version: 2\nname: x\n"},
+        "bundle.yaml:1:10 version: must be 1: no other version of this file is known",
+    ),
+    "head without a name": ({"bundle.yaml": "version: 1\n"}, "bundle.yaml:1:1 name: is missing"),
+    "unknown key": (
+        {"keywords/a.yaml": PLAIN + "acton: reject\n"},
+        "keywords/a.yaml:6:1 acton: unknown key",
+    ),
+    "action": (
+        {"keywords/a.yaml": PLAIN.replace("reject", "pass", 1)},
+        "keywords/a.yaml:4:9 action: Input should be 'reject', 'quarantine' or 'shadow'",
+    ),
+    "id": (
+        {"keywords/a.yaml": PLAIN.replace("K-FRAUD", "K FRAUD")},
+        (
+            "keywords/a.yaml:2:5 id: must be 1 to 32 of A-Z a-z 0-9 . _ -"
+            " and start with a letter or digit"
+        ),
+    ),
+    "no words": (
+        {"keywords/a.yaml": PLAIN.replace("代开发票", "")},
+        "keywords/a.yaml:1:1 holds no words, neither in words nor in a file",
+    ),
+    "a word that is a number": (
+        {"keywords/a.yaml": PLAIN.replace("代开发票", "ab, 10086")},
+        "keywords/a.yaml:5:13 words[1]: must be text: put numbers, true and false in quotes",
+    ),
+    "a word of one letter": (
+        {"keywords/a.yaml": PLAIN.replace("代开发票", "ab, R")},
+        "keywords/a.yaml:5:13 words[1]: a single ASCII character is no word",
+    ),
+    "file above": (
+        {"keywords/a.yaml": PLAIN + "file: ../../etc/passwd\n"},
+        "keywords/a.yaml:6:7 must be a relative name without ..",
+    ),
+    "file by absolute name": (
+        {"keywords/a.yaml": PLAIN + "file: /etc/passwd\n"},
+        "keywords/a.yaml:6:7 must be a relative name without ..",
+    ),
+    "file that is not there": (
+        {"keywords/a.yaml": PLAIN + "file: no.txt\n"},
+        "keywords/no.txt:1:1 cannot be read: No such file or directory",
+    ),
+    "file that is a folder": (
+        {"keywords/a.yaml": PLAIN + "file: .\n"},
+        "keywords:1:1 is not a regular file",
+    ),
+    "file as a number": (
+        {"keywords/a.yaml": PLAIN + "file: 7\n"},
+        "keywords/a.yaml:6:7 file: must be text: put numbers, true and false in quotes",
+    ),
+    "bad word in a file": (
+        {"keywords/a.yaml": FRAUD, "keywords/fraud.txt": "代开发票\nx\n"},
+        "keywords/fraud.txt:2:1 a single ASCII character is no word",
+    ),
+    "one id twice": (
+        {"keywords/a.yaml": PLAIN, "keywords/b.yaml": PLAIN},
+        "keywords/b.yaml:2:5 is the id of a.yaml already",
+    ),
+    "purpose": (
+        {"consent.yaml": "version: 1\napplies_to: [adverts]\n"},
+        (
+            "consent.yaml:2:14 applies_to[0]: Input should be 'marketing', 'service',"
+            " 'verification' or 'public_interest'"
+        ),
+    ),
+    "no purpose": (
+        {"consent.yaml": "version: 1\napplies_to: []\n"},
+        "consent.yaml:2:13 applies_to: List should have at least 1 item after validation, not 0",
+    ),
+    "enforcement by truth": (
+        {"consent.yaml": "version: 1\nopt_out: true\n"},
+        "consent.yaml:2:10 opt_out: Input should be 'enforce', 'shadow' or 'off'",
+    ),
+    "fallback": (
+        {"consent.yaml": "version: 1\non_store_error: throttle\n"},
+        "consent.yaml:2:17 on_store_error: Input should be 'reject', 'quarantine' or 'forward'",
+    ),
+    "time in words": (
+        {"content.yaml": "version: 1\nparts_ttl_s: 1:00\n"},
+        "content.yaml:2:14 parts_ttl_s: must be a number",
+    ),
+    "no time": (
+        {"content.yaml": "version: 1\nquarantine_ttl_s: 0\n"},
+        "content.yaml:2:19 quarantine_ttl_s: Input should be greater than or equal to 60",
+    ),
+    "a name that is not read": (
+        {"consents.yaml": "version: 1\n"},
+        (
+            "consents.yaml:1:1 only bundle.yaml, consent.yaml, content.yaml"
+            " and keywords/*.yaml are read"
+        ),
+    ),
+    "another ending": (
+        {"keywords/a.yml": PLAIN},
+        (
+            "keywords/a.yml:1:1 only bundle.yaml, consent.yaml, content.yaml"
+            " and keywords/*.yaml are read"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "fault"), BROKEN.values(), ids=BROKEN)
+def test_a_bad_bundle_is_named_by_file_line_and_column(
+    files: dict[str, str], fault: str, bundle: WriteBundle, faults_of: FaultsOf
+) -> None:
+    directory = bundle(files)
+
+    assert faults_of(lambda: load_bundle(directory)) == [f"policies/{fault}"]
+
+
+def test_the_faults_of_all_files_come_at_once(bundle: WriteBundle, faults_of: FaultsOf) -> None:
+    directory = bundle(
+        {
+            "bundle.yaml": "version: 1\nname: 7\n",
+            "consent.yaml": "version: 1\nconsent: maybe\n",
+            "content.yaml": "unreadable: forward\n",
+            "keywords/a.yaml": FRAUD + "x: 1\n",
+            "keywords/b.yaml": "&a version: 1\n",
+            "keywords/fraud.txt": "代开发票\n!\n",
+        }
+    )
+
+    assert [fault.split(" ")[0] for fault in faults_of(lambda: load_bundle(directory))] == [
+        "policies/bundle.yaml:2:7",
+        "policies/consent.yaml:2:10",
+        "policies/content.yaml:1:1",
+        "policies/keywords/a.yaml:7:1",
+        "policies/keywords/b.yaml:1:1",
+        "policies/keywords/fraud.txt:2:1",
+    ]
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path, faults_of: FaultsOf) -> None:
+    assert faults_of(lambda: load_bundle(tmp_path / "no")) == [
+        "no/bundle.yaml:1:1 cannot be read: No such file or directory"
+    ]
+
+
+def test_a_broken_link_in_place_of_a_rule_is_a_fault(
+    bundle: WriteBundle, faults_of: FaultsOf
+) -> None:
+    directory = bundle({})
+    (directory / "consent.yaml").symlink_to("nowhere.yaml")
+
+    assert faults_of(lambda: load_bundle(directory)) == [
+        "policies/consent.yaml:1:1 cannot be read: No such file or directory"
+    ]
+
+
+def test_a_list_past_the_bound_is_refused(
+    bundle: WriteBundle, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_module, "MAX_WORDS", 1)
+    directory = bundle({"keywords/a.yaml": FRAUD, "keywords/fraud.txt": WORDS})
+
+    assert faults_of(lambda: load_bundle(directory)) == [
+        "policies/keywords/a.yaml:1:1 more than 1 words"
+    ]
+
+
+def test_any_change_of_any_file_makes_another_digest(bundle: WriteBundle) -> None:
+    files = {
+        "keywords/fraud.yaml": FRAUD,
+        "keywords/fraud.txt": WORDS,
+        "consent.yaml": "version: 1\n",
+    }
+    before = load_bundle(bundle(files))
+    digests = {before.digest}
+
+    for name, text in files.items():
+        digests.add(load_bundle(bundle({**files, name: text + "# \n"})).digest)
+
+    assert len(digests) == 4
+    assert load_bundle(bundle(files)) == before

@@ -1,0 +1,161 @@
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import bundle_source
+from gateway.settings.bundle_source import BundleSource
+
+WriteBundle = Callable[[Mapping[str, str]], Path]
+FaultsOf = Callable[[Callable[[], object]], list[str]]
+
+
+def test_the_digest_is_what_sha256sum_finds(bundle: WriteBundle) -> None:
+    directory = bundle({"keywords/a.txt": "ab\n"})
+    source = BundleSource(directory)
+
+    for name in ("keywords/a.txt", "bundle.yaml"):
+        source.read(directory / name, 100)
+
+    listing = "".join(
+        f"{hashlib.sha256(octets).hexdigest()}  {name}\n"
+        for name, octets in (
+            ("bundle.yaml", b"version: 1\nname: test\n"),
+            ("keywords/a.txt", b"ab\n"),
+        )
+    )
+    assert source.digest() == hashlib.sha256(listing.encode()).hexdigest()[:12]
+
+
+def test_a_moved_file_makes_another_digest(bundle: WriteBundle) -> None:
+    directory = bundle({"a.txt": "ab\n", "b.txt": "ab\n"})
+    digests = set()
+
+    for name in ("a.txt", "b.txt"):
+        source = BundleSource(directory)
+        source.read(directory / name, 100)
+        digests.add(source.digest())
+
+    assert len(digests) == 2
+
+
+def test_hidden_files_and_notes_are_passed_over(bundle: WriteBundle) -> None:
+    directory = bundle(
+        {
+            "README.md": "notes",
+            ".bundle.yaml.swp": "",
+            "..2026/x.yaml": "",
+            "keywords/.a.yaml": "",
+            "keywords/a.yaml": "",
+            "keywords/a.txt": "",
+        }
+    )
+
+    assert BundleSource(directory).keyword_files() == [directory / "keywords/a.yaml"]
+
+
+def test_a_bundle_mounted_by_kubernetes_is_read_through_its_links(bundle: WriteBundle) -> None:
+    directory = bundle({"..2026/keywords/a.yaml": "x", "..2026/consent.yaml": "y"})
+    (directory / "..data").symlink_to("..2026")
+    (directory / "keywords").symlink_to("..data/keywords")
+    (directory / "consent.yaml").symlink_to("..data/consent.yaml")
+    source = BundleSource(directory)
+
+    (keywords,) = source.keyword_files()
+
+    assert source.read(keywords, 10) == b"x"
+    assert source.read(directory / "consent.yaml", 10) == b"y"
+
+
+def test_a_bundle_may_itself_stand_behind_a_link(bundle: WriteBundle, tmp_path: Path) -> None:
+    bundle({})
+    link = tmp_path / "link"
+    link.symlink_to("policies")
+
+    assert BundleSource(link).read(link / "bundle.yaml", 100).startswith(b"version")
+
+
+def test_a_link_out_of_the_bundle_is_not_followed(
+    bundle: WriteBundle, tmp_path: Path, faults_of: FaultsOf
+) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    directory = bundle({"keywords/a.yaml": "x"})
+    (directory / "keywords/out.txt").symlink_to("../../secret.txt")
+    source = BundleSource(directory)
+
+    with pytest.raises(ValueError, match="leads out of the bundle"):
+        source.resolve(directory / "keywords/a.yaml", "out.txt")
+    assert faults_of(lambda: source.read(directory / "keywords/out.txt", 100)) == [
+        "policies/keywords/out.txt:1:1 leads out of the bundle"
+    ]
+
+
+def test_links_in_a_circle_are_a_fault(bundle: WriteBundle, faults_of: FaultsOf) -> None:
+    directory = bundle({})
+    (directory / "a.txt").symlink_to("b.txt")
+    (directory / "b.txt").symlink_to("a.txt")
+    source = BundleSource(directory)
+
+    assert source.resolve(directory / "bundle.yaml", "a.txt") == directory / "a.txt"
+    assert faults_of(lambda: source.read(directory / "a.txt", 100)) == [
+        "policies/a.txt:1:1 cannot be read: Too many levels of symbolic links"
+    ]
+
+
+@pytest.mark.parametrize("name", ["../a.txt", "a/../../b", "/etc/passwd", "..", "//x"])
+def test_a_name_that_leads_out_is_refused(name: str, bundle: WriteBundle) -> None:
+    directory = bundle({})
+
+    with pytest.raises(ValueError, match=r"must be a relative name without \.\."):
+        BundleSource(directory).resolve(directory / "bundle.yaml", name)
+
+
+def test_a_name_counts_from_the_file_it_stands_in(bundle: WriteBundle) -> None:
+    directory = bundle({"keywords/words/a.txt": "ab"})
+    found = BundleSource(directory).resolve(directory / "keywords/a.yaml", "words/a.txt")
+
+    assert found == directory / "keywords/words/a.txt"
+
+
+def test_keywords_that_are_no_folder_are_a_fault(bundle: WriteBundle, faults_of: FaultsOf) -> None:
+    directory = bundle({"keywords": "代开发票"})
+
+    assert faults_of(BundleSource(directory).keyword_files) == [
+        "policies/keywords:1:1 cannot be read: Not a directory"
+    ]
+
+
+def test_keywords_behind_a_broken_link_are_a_fault(
+    bundle: WriteBundle, faults_of: FaultsOf
+) -> None:
+    directory = bundle({})
+    (directory / "keywords").symlink_to("..data/keywords")
+
+    assert faults_of(BundleSource(directory).keyword_files) == [
+        "policies/keywords:1:1 cannot be read: No such file or directory"
+    ]
+
+
+def test_too_many_keyword_files_are_refused(
+    bundle: WriteBundle, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_source, "_MAX_KEYWORD_FILES", 1)
+    directory = bundle({"keywords/a.yaml": "", "keywords/b.yaml": ""})
+
+    assert faults_of(BundleSource(directory).keyword_files) == [
+        "policies/keywords:1:1 more than 1 files"
+    ]
+
+
+def test_a_bundle_past_its_bound_is_refused(
+    bundle: WriteBundle, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_source, "MAX_BUNDLE_OCTETS", 5)
+    directory = bundle({"a.txt": "123", "b.txt": "456"})
+    source = BundleSource(directory)
+
+    assert source.read(directory / "a.txt", 4) == b"123"
+    assert faults_of(lambda: source.read(directory / "b.txt", 4)) == [
+        "policies/b.txt:1:1 the bundle exceeds 5 octets"
+    ]

@@ -1,0 +1,263 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.session.timers import Timers
+from gateway.settings.addresses import Address
+from gateway.settings.gateway import (
+    Limits,
+    Listener,
+    ListenerTls,
+    Node,
+    Smsc,
+    SmscMode,
+    SmscTls,
+    load_gateway,
+)
+from gateway.settings.gateway_file import NodeRole
+
+Write = Callable[[str, str], Path]
+FaultsOf = Callable[[Callable[[], object]], list[str]]
+
+CONTRACT = """\
+version: 1
+node: {carrier: cmcc, province: 福建, role: origin}
+listeners:
+  - {name: plain, address: "127.0.0.1:2775"}
+  - {name: tls, address: "127.0.0.1:3550", tls: {certificate: tls/cert.pem, key: tls/key.pem, client_ca: null}}   # optional
+smscs:
+  - {name: main, address: "127.0.0.1:2776", mode: transparent, tls: null}
+timers: {session_init_s: 5, pdu_read_s: 10, enquire_link_s: 30, response_s: 30, inactivity_s: 300, reconnect_max_s: 15, drain_s: 15}
+limits: {pdu_octets: 70000, sessions: 2000, window: 1000, bad_binds_per_minute: 10}
+store: {url: "sqlite:///var/smsward.db"}
+records: {directory: var/cdr}
+metrics: {address: "127.0.0.1:9464"}
+"""  # noqa: E501 - as operators were promised it
+NO_FILE = "no such file (a relative path counts from the working directory)"
+MINIMAL = """\
+version: 1
+listeners: [{name: plain, address: "127.0.0.1:2775"}]
+smscs: [{name: main, address: "127.0.0.1:2776"}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Write) -> Iterator[None]:
+    """Work in a directory that has the TLS files of the contract."""
+    write("tls/cert.pem", "certificate")
+    write("tls/key.pem", "key")
+    with monkeypatch.context() as patch:
+        patch.chdir(tmp_path)
+        yield
+
+
+def test_the_contract_loads_as_it_was_promised(write: Write) -> None:
+    settings = load_gateway(write("gateway.yaml", CONTRACT))
+
+    assert settings.node == Node("cmcc", "福建", NodeRole.ORIGIN)
+    assert settings.listeners == (
+        Listener("plain", Address("127.0.0.1", 2775)),
+        Listener(
+            "tls",
+            Address("127.0.0.1", 3550),
+            ListenerTls(Path("tls/cert.pem"), Path("tls/key.pem")),
+        ),
+    )
+    assert settings.smscs == (Smsc("main", Address("127.0.0.1", 2776), SmscMode.TRANSPARENT),)
+    assert settings.timers == Timers(5, 10, 30, 30, 300, 15, 15)
+    assert settings.limits == Limits(70_000, 2_000, 1_000, 10)
+    assert settings.store_url == "sqlite:///var/smsward.db"
+    assert settings.records_directory == Path("var/cdr")
+    assert settings.metrics_address == ("127.0.0.1", 9464)
+
+
+def test_what_is_left_out_is_as_in_the_contract(write: Write) -> None:
+    settings = load_gateway(write("gateway.yaml", MINIMAL))
+
+    promised = load_gateway(write("promised.yaml", CONTRACT))
+    assert settings.smscs == promised.smscs
+    assert settings.timers == promised.timers == Timers()
+    assert settings.limits == promised.limits == Limits()
+    assert settings.store_url == promised.store_url
+    assert settings.records_directory == promised.records_directory
+    assert settings.metrics_address == promised.metrics_address
+    assert settings.node == Node("unnamed", "unnamed", NodeRole.ORIGIN)
+
+
+def test_an_smsc_may_be_reached_over_tls(write: Write) -> None:
+    text = MINIMAL.replace(
+        '2776"',
+        '2776", tls: {ca: tls/cert.pem, certificate: tls/cert.pem, key: tls/key.pem,'
+        " server_name: smsc.example.net}",
+    )
+
+    (smsc,) = load_gateway(write("gateway.yaml", text)).smscs
+
+    assert smsc.tls == SmscTls(
+        Path("tls/cert.pem"), Path("tls/cert.pem"), Path("tls/key.pem"), "smsc.example.net"
+    )
+
+
+def test_an_smsc_may_be_trusted_as_the_system_trusts(write: Write) -> None:
+    (smsc,) = load_gateway(write("gateway.yaml", MINIMAL.replace('2776"', '2776", tls: {}'))).smscs
+
+    assert smsc.tls == SmscTls()
+
+
+BROKEN = {
+    "unknown key": ("nod: {}", "4:1 nod: unknown key"),
+    "unknown key inside": ("limits: {windows: 5}", "4:10 limits.windows: unknown key"),
+    "role": (
+        "node: {role: middle}",
+        "4:14 node.role: Input should be 'origin' or 'terminating'",
+    ),
+    "hours that YAML 1.1 would convert": (
+        "timers: {response_s: 0:30}",
+        "4:22 timers.response_s: must be a number",
+    ),
+    "a timer that would never end": (
+        "timers: {response_s: 0}",
+        "4:22 timers.response_s: Input should be greater than 0",
+    ),
+    "a negative timer": (
+        "timers: {drain_s: -1}",
+        "4:19 timers.drain_s: Input should be greater than or equal to 0",
+    ),
+    "a timer in words": ("timers: {drain_s: off}", "4:19 timers.drain_s: must be a number"),
+    "octal": ("limits: {window: 0100}", "4:18 limits.window: must be a whole number"),
+    "fraction": ("limits: {window: 1.5}", "4:18 limits.window: must be a whole number"),
+    "no sessions": (
+        "limits: {sessions: 0}",
+        "4:20 limits.sessions: Input should be greater than or equal to 1",
+    ),
+    "PDUs of a gigabyte": (
+        "limits: {pdu_octets: 1000000000}",
+        "4:22 limits.pdu_octets: Input should be less than or equal to 1048576",
+    ),
+    "another database": (
+        'store: {url: "postgresql://db/smsward"}',
+        "4:14 store.url: only sqlite:///… is supported so far",
+    ),
+    "no file": (
+        'store: {url: "sqlite:///"}',
+        "4:14 store.url: must name a file: sqlite:///var/smsward.db",
+    ),
+    "memory": (
+        'store: {url: "sqlite:///:memory:"}',
+        "4:14 store.url: must name a file: sqlite:///var/smsward.db",
+    ),
+    "memory in disguise": (
+        'store: {url: "sqlite:///file:x?mode=memory"}',
+        "4:14 store.url: must name a file: sqlite:///var/smsward.db",
+    ),
+    "records nowhere": ("records: {directory: ''}", "4:22 records.directory: is empty"),
+    "metrics without a port": (
+        "metrics: {address: localhost}",
+        "4:20 metrics.address: must be host:port",
+    ),
+    "metrics on a number": (
+        "metrics: {address: 9464}",
+        '4:20 metrics.address: must be text such as "127.0.0.1:2775", in quotes',
+    ),
+    "second version": ("version: 1", "4:1 repeated key 'version' (first in line 1)"),
+}
+
+
+@pytest.mark.parametrize(("line", "fault"), BROKEN.values(), ids=BROKEN)
+def test_a_bad_line_is_named(line: str, fault: str, write: Write, faults_of: FaultsOf) -> None:
+    path = write("gateway.yaml", f"{MINIMAL}{line}\n")
+
+    assert faults_of(lambda: load_gateway(path)) == [f"gateway.yaml:{fault}"]
+
+
+BROKEN_LINKS = {
+    "no listener": (
+        ('[{name: plain, address: "127.0.0.1:2775"}]', "[]"),
+        "2:12 listeners: List should have at least 1 item after validation, not 0",
+    ),
+    "no SMSC": (
+        ('[{name: main, address: "127.0.0.1:2776"}]', "null"),
+        "3:8 smscs: must be a list",
+    ),
+    "pooled": (
+        ('2776"', '2776", mode: pooled'),
+        "3:55 smscs[0].mode: pooled is not supported yet; transparent is",
+    ),
+    "another mode": (
+        ('2776"', '2776", mode: proxy'),
+        "3:55 smscs[0].mode: must be transparent",
+    ),
+    "an SMSC at port 0": (
+        ("2776", "0"),
+        "3:31 smscs[0].address: port 0 cannot be connected to",
+    ),
+    "no host": (
+        ("127.0.0.1:2775", ":2775"),
+        "2:36 listeners[0].address: must be host:port, an IPv6 host in brackets",
+    ),
+    "no certificate": (
+        ('2775"', '2775", tls: {key: tls/key.pem}'),
+        "2:59 listeners[0].tls.certificate: is missing",
+    ),
+    "a certificate that is not there": (
+        ('2775"', '2775", tls: {certificate: no.pem, key: tls/key.pem}'),
+        f"2:73 listeners[0].tls.certificate: {NO_FILE}",
+    ),
+    "a folder as key": (
+        ('2775"', '2775", tls: {certificate: tls/cert.pem, key: tls}'),
+        f"2:92 listeners[0].tls.key: {NO_FILE}",
+    ),
+    "half a pair": (
+        ('2776"', '2776", tls: {certificate: tls/cert.pem}'),
+        "3:54 smscs[0].tls: certificate and key go together",
+    ),
+    "tls by word": (('2776"', '2776", tls: on'), "3:54 smscs[0].tls: must be a mapping"),
+    "a name twice": (
+        ("[{name: plain", '[{name: plain, address: "[::1]:2775"}, {name: plain'),
+        "2:58 listeners[1].name: as in line 2 already",
+    ),
+    "an address twice": (
+        ("[{name: plain", '[{name: other, address: "127.0.0.1:2775"}, {name: plain'),
+        "2:78 listeners[1].address: as in line 2 already",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "fault"), BROKEN_LINKS.values(), ids=BROKEN_LINKS)
+def test_a_bad_listener_or_smsc_is_named(
+    change: tuple[str, str], fault: str, write: Write, faults_of: FaultsOf
+) -> None:
+    path = write("gateway.yaml", MINIMAL.replace(*change))
+
+    assert faults_of(lambda: load_gateway(path)) == [f"gateway.yaml:{fault}"]
+
+
+def test_a_key_file_without_leave_to_read_is_named(
+    write: Write, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Tests may run as root, whom no file mode stops.
+    monkeypatch.setattr("os.access", lambda path, _: Path(path).name != "key.pem")
+    path = write("gateway.yaml", CONTRACT)
+
+    assert faults_of(lambda: load_gateway(path)) == [
+        "gateway.yaml:5:82 listeners[1].tls.key: this file cannot be read"
+    ]
+
+
+def test_all_faults_are_told_at_once(write: Write, faults_of: FaultsOf) -> None:
+    text = MINIMAL.replace("2776", "x") + "limits: {window: no}\nstore: {urls: x}\nfoo: 1\n"
+    path = write("gateway.yaml", text)
+
+    assert [fault.split(" ")[0] for fault in faults_of(lambda: load_gateway(path))] == [
+        "gateway.yaml:3:31",
+        "gateway.yaml:4:18",
+        "gateway.yaml:5:9",
+        "gateway.yaml:6:1",
+    ]
+
+
+def test_a_missing_file_is_named(tmp_path: Path, faults_of: FaultsOf) -> None:
+    assert faults_of(lambda: load_gateway(tmp_path / "gateway.yaml")) == [
+        "gateway.yaml:1:1 cannot be read: No such file or directory"
+    ]

@@ -1,0 +1,329 @@
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.sender import (
+    BindLimits,
+    BindType,
+    Port,
+    Purpose,
+    Rate,
+    Sender,
+    SenderState,
+)
+from gateway.settings.passwords import hash_password
+from gateway.settings.senders import load_senders
+
+Write = Callable[[str, str], Path]
+FaultsOf = Callable[[Callable[[], object]], list[str]]
+
+PHC = hash_password("secret")
+CONTRACT = f"""\
+version: 1
+allow_plain_passwords: false          # true only for the demo and tests
+senders:
+  - system_id: sp1
+    password: "{PHC}"            # a PHC string, env:NAME, or plain:secret where allowed
+    name: 示例商城
+    state: active                      # active | suspended | expired
+    binds: {{max: 250, types: [tx, rx, trx], addresses: ["127.0.0.0/8"]}}
+    ports: [{{number: "10690001", extension_digits: 4, purpose: marketing}}]
+    rate: {{per_s: 500, burst: 1000}}
+    window: 200
+"""
+
+
+def one(**fields: str) -> str:
+    """Write a file of one sender, with `fields` in place of or beside the usual ones."""
+    lines = {"system_id": "sp1", "password": f'"{PHC}"', **fields}
+    return "version: 1\nsenders:\n- " + "\n  ".join(f"{k}: {v}" for k, v in lines.items()) + "\n"
+
+
+def several(*ports: str) -> str:
+    """Write a file of one sender for each of `ports`."""
+    return "version: 1\nsenders:\n" + "".join(
+        f'- {{system_id: sp{index}, ports: [{owned}], password: "{PHC}"}}\n'
+        for index, owned in enumerate(ports)
+    )
+
+
+def port(number: str, extension_digits: int = 0) -> str:
+    return f'{{number: "{number}", extension_digits: {extension_digits}, purpose: service}}'
+
+
+def test_the_contract_loads_as_it_was_promised(write: Write) -> None:
+    senders = load_senders(write("senders.yaml", CONTRACT))
+
+    assert senders == {
+        "sp1": Sender(
+            system_id="sp1",
+            password=PHC,
+            name="示例商城",
+            state=SenderState.ACTIVE,
+            binds=BindLimits(250, frozenset(BindType), (ip_network("127.0.0.0/8"),)),
+            ports=(Port("10690001", 4, Purpose.MARKETING),),
+            rate=Rate(500, 1000),
+            window=200,
+        )
+    }
+
+
+def test_a_sender_needs_little_more_than_a_password(write: Write) -> None:
+    sender = load_senders(write("senders.yaml", one()))["sp1"]
+
+    assert sender.name == "sp1"
+    assert sender.state is SenderState.ACTIVE
+    assert sender.binds == BindLimits(
+        10, frozenset(BindType), (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    )
+    assert sender.ports == ()
+    assert sender.rate == Rate(100, 100)
+    assert sender.window == 100
+    assert sender.statuses == {}
+
+
+def test_a_burst_is_one_second_of_the_rate_at_least_one_message(write: Write) -> None:
+    for per_s, burst in (("0.2", 1), ("2.5", 3), ("70", 70)):
+        text = one(rate=f"{{per_s: {per_s}}}")
+
+        rate = load_senders(write("senders.yaml", text))["sp1"].rate
+
+        assert rate == Rate(float(per_s), burst)
+
+
+def test_an_sp_may_hear_other_statuses(write: Write) -> None:
+    text = one(statuses="{CONTENT: ESME_RINVMSGLEN, RATE: ESME_RMSGQFUL}")
+
+    sender = load_senders(write("senders.yaml", text))["sp1"]
+
+    assert sender.statuses == {"CONTENT": "ESME_RINVMSGLEN", "RATE": "ESME_RMSGQFUL"}
+
+
+def test_no_sender_at_all_is_no_fault(write: Write) -> None:
+    assert load_senders(write("senders.yaml", "version: 1\nsenders: []\n")) == {}
+
+
+def test_a_password_may_stand_in_the_environment(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SP1_PASSWORD", "secret")
+
+    sender = load_senders(write("senders.yaml", one(password="env:SP1_PASSWORD")))["sp1"]
+
+    assert sender.password == "env:SP1_PASSWORD"
+
+
+def test_a_plain_password_loads_where_it_is_allowed(write: Write) -> None:
+    text = "allow_plain_passwords: true\n" + one(password="plain:secret")
+
+    assert load_senders(write("senders.yaml", text))["sp1"].password == "plain:secret"
+
+
+BROKEN = {
+    "system_id of 16": (
+        {"system_id": "a" * 16},
+        "3:14 senders[0].system_id: must be 1 to 15 visible ASCII characters",
+    ),
+    "system_id in Chinese": (
+        {"system_id": "商城"},
+        "3:14 senders[0].system_id: must be 1 to 15 visible ASCII characters",
+    ),
+    "system_id of digits": (
+        {"system_id": "106900"},
+        "3:14 senders[0].system_id: must be text: put numbers, true and false in quotes",
+    ),
+    "password bare": (
+        {"password": "secret"},
+        (
+            '4:13 senders[0].password: must be "$argon2id$…" (smsward sender hash-password),'
+            " env:NAME or plain:secret"
+        ),
+    ),
+    "password plain": (
+        {"password": "plain:secret"},
+        "4:13 plain: passwords need allow_plain_passwords: true (demo and tests only)",
+    ),
+    "password cut short": (
+        {"password": "$argon2id$…"},
+        (
+            "4:13 senders[0].password: not a whole argon2id hash;"
+            " make one with: smsward sender hash-password"
+        ),
+    ),
+    "password unset": (
+        {"password": "env:SMSWARD_NO_SUCH"},
+        "4:13 senders[0].password: environment variable SMSWARD_NO_SUCH is not set",
+    ),
+    "password as number": (
+        {"password": "12345678"},
+        "4:13 senders[0].password: must be text: put numbers, true and false in quotes",
+    ),
+    "unknown key": ({"windows": "3"}, "5:3 senders[0].windows: unknown key"),
+    "state": (
+        {"state": "on"},
+        "5:10 senders[0].state: Input should be 'active', 'suspended' or 'expired'",
+    ),
+    "bind type": (
+        {"binds": "{types: [tx, trx, xx]}"},
+        "5:28 senders[0].binds.types[2]: Input should be 'tx', 'rx' or 'trx'",
+    ),
+    "no bind type": (
+        {"binds": "{types: []}"},
+        "5:18 senders[0].binds.types: List should have at least 1 item after validation, not 0",
+    ),
+    "network": (
+        {"binds": '{addresses: ["127.0.0.0/8", "10.0.0.1/8"]}'},
+        "5:38 senders[0].binds.addresses[1]: 10.0.0.1/8 has host bits set",
+    ),
+    "network by name": (
+        {"binds": "{addresses: [localhost]}"},
+        (
+            "5:23 senders[0].binds.addresses[0]:"
+            " 'localhost' does not appear to be an IPv4 or IPv6 network"
+        ),
+    ),
+    "rate of none": (
+        {"rate": "{per_s: 0}"},
+        "5:17 senders[0].rate.per_s: Input should be greater than 0",
+    ),
+    "burst of none": (
+        {"rate": "{burst: 0}"},
+        "5:17 senders[0].rate.burst: Input should be greater than or equal to 1",
+    ),
+    "window of none": (
+        {"window": "0"},
+        "5:11 senders[0].window: Input should be greater than or equal to 1",
+    ),
+    "port without purpose": (
+        {"ports": '[{number: "10690001"}]'},
+        "5:11 senders[0].ports[0].purpose: is missing",
+    ),
+    "port as number": (
+        {"ports": "[{number: 10690001, purpose: service}]"},
+        "5:20 senders[0].ports[0].number: must be text: put numbers, true and false in quotes",
+    ),
+    "port with letters": (
+        {"ports": '[{number: "1069x", purpose: service}]'},
+        "5:20 senders[0].ports[0].number: must be 1 to 20 digits",
+    ),
+    "port too long": (
+        {"ports": f'[{{number: "{"1" * 21}", purpose: service}}]'},
+        "5:20 senders[0].ports[0].number: must be 1 to 20 digits",
+    ),
+    "port with extension too long": (
+        {"ports": f"[{port('1' * 17, 4)}]"},
+        "5:20 number and extension together exceed 20 digits",
+    ),
+    "negative extension": (
+        {"ports": f"[{port('1069', -1)}]"},
+        "5:46 senders[0].ports[0].extension_digits: Input should be greater than or equal to 0",
+    ),
+    "extension in words": (
+        {"ports": '[{number: "1069", extension_digits: "2", purpose: service}]'},
+        "5:46 senders[0].ports[0].extension_digits: must be a whole number",
+    ),
+    "a port that is none": (
+        {"ports": "[10690001]"},
+        "5:11 senders[0].ports[0]: must be a mapping",
+    ),
+    "the same port twice": (
+        {"ports": f"[{port('10690001')}, {port('10690001', 2)}]"},
+        "5:81 overlaps the port in line 5",
+    ),
+    "reason": (
+        {"statuses": "{SPAM: ESME_RSUBMITFAIL}"},
+        "5:14 no such reason",
+    ),
+    "status": (
+        {"statuses": "{CONTENT: ESME_RSPAM}"},
+        "5:23 not the name of an error status, as ESME_RSUBMITFAIL is",
+    ),
+    "status that tells a lie": (
+        {"statuses": "{CONTENT: ESME_ROK}"},
+        "5:23 not the name of an error status, as ESME_RSUBMITFAIL is",
+    ),
+    "status as number": (
+        {"statuses": "{CONTENT: 69}"},
+        "5:23 senders[0].statuses.CONTENT: must be text: put numbers, true and false in quotes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "fault"), BROKEN.values(), ids=BROKEN)
+def test_a_bad_field_is_named(
+    fields: dict[str, str], fault: str, write: Write, faults_of: FaultsOf
+) -> None:
+    path = write("senders.yaml", one(**fields))
+
+    assert faults_of(lambda: load_senders(path)) == [f"senders.yaml:{fault}"]
+
+
+def test_two_senders_of_one_system_id_are_refused(write: Write, faults_of: FaultsOf) -> None:
+    text = one() + one().split("senders:\n")[1]
+    path = write("senders.yaml", text)
+
+    assert faults_of(lambda: load_senders(path)) == [
+        "senders.yaml:5:14 senders[1].system_id: as in line 3 already"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fault"),
+    [
+        (port("10690001"), port("10690001"), "4:37 overlaps the port in line 3"),
+        (port("10690001", 4), port("106900012345"), "4:37 overlaps the port in line 3"),
+        (port("106900012345"), port("10690001", 4), "3:37 overlaps the port in line 4"),
+        (port("10690001", 1), port("106900012", 3), "4:37 overlaps the port in line 3"),
+        (port("1", 19), port("1" * 20), "4:37 overlaps the port in line 3"),
+    ],
+)
+def test_two_senders_cannot_own_one_source_address(
+    first: str, second: str, fault: str, write: Write, faults_of: FaultsOf
+) -> None:
+    path = write("senders.yaml", several(first, second))
+
+    assert faults_of(lambda: load_senders(path)) == [f"senders.yaml:{fault}"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (port("10690001"), port("10690002")),
+        (port("10690001"), port("106900011")),
+        (port("10690001", 2), port("10690001123")),
+        (port("10690001", 2), port("1069000", 0)),
+    ],
+)
+def test_neighbouring_ports_may_have_different_owners(
+    first: str, second: str, write: Write
+) -> None:
+    assert len(load_senders(write("senders.yaml", several(first, second)))) == 2
+
+
+def test_an_sp_may_register_part_of_its_port_for_another_purpose(write: Write) -> None:
+    path = write("senders.yaml", several(f"{port('10690001', 4)}, {port('1069000199')}"))
+
+    assert len(load_senders(path)["sp0"].ports) == 2
+
+
+def test_many_senders_are_checked_in_passing(write: Write) -> None:
+    text = several(*(port(f"1069{index:06}", 4) for index in range(300)))
+
+    assert len(load_senders(write("senders.yaml", text))) == 300
+
+
+def test_no_fault_shows_a_password(write: Write, faults_of: FaultsOf) -> None:
+    path = write("senders.yaml", one(password='"plain:letmein99"'))
+
+    faults = faults_of(lambda: load_senders(path))
+
+    assert len(faults) == 2
+    assert "letmein" not in "".join(faults)
+
+
+def test_senders_of_no_shape_at_all_are_refused(write: Write, faults_of: FaultsOf) -> None:
+    path = write("senders.yaml", "version: 1\nsenders: [1, [], {ports: 3, statuses: [x]}]\n")
+
+    assert len(faults_of(lambda: load_senders(path))) >= 4

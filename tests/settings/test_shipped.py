@@ -1,0 +1,110 @@
+"""The configuration and the policy in this repository, as a newcomer starts them."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.policy import Bundle, Enforcement, ListAction
+from gateway.domain.sender import Purpose
+from gateway.settings.bundle import load_bundle
+from gateway.settings.check import check
+from gateway.settings.gateway import GatewaySettings, load_gateway
+from gateway.settings.passwords import verify
+from gateway.settings.senders import load_senders
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def settings() -> GatewaySettings:
+    return load_gateway(ROOT / "config/gateway.yaml")
+
+
+@pytest.fixture(scope="module")
+def policy() -> Bundle:
+    return load_bundle(ROOT / "policies")
+
+
+def test_what_is_shipped_has_no_fault() -> None:
+    assert check(ROOT / "config", ROOT / "policies") == ()
+
+
+def test_the_example_stays_on_this_machine(settings: GatewaySettings) -> None:
+    addresses = [
+        *(listener.address for listener in settings.listeners),
+        *(smsc.address for smsc in settings.smscs),
+        settings.metrics_address,
+    ]
+
+    assert {address.host for address in addresses} == {"127.0.0.1"}
+    assert len(set(addresses)) == len(addresses)
+
+
+def test_the_example_shows_the_defaults(settings: GatewaySettings, tmp_path: Path) -> None:
+    minimal = tmp_path / "gateway.yaml"
+    minimal.write_text(
+        'version: 1\nlisteners: [{name: plain, address: "127.0.0.1:2775"}]\n'
+        'smscs: [{name: main, address: "127.0.0.1:2776"}]\n'
+    )
+
+    defaults = load_gateway(minimal)
+
+    assert settings.timers == defaults.timers
+    assert settings.limits == defaults.limits
+    assert settings.store_url == defaults.store_url
+    assert settings.records_directory == defaults.records_directory
+    assert settings.metrics_address == defaults.metrics_address
+
+
+def test_the_example_senders_bind_from_this_machine_with_the_documented_password() -> None:
+    senders = load_senders(ROOT / "config/senders.yaml")
+
+    assert set(senders) == {"sp1", "bank1"}
+    for sender in senders.values():
+        assert verify(sender.password, b"secret")
+        assert all(network.is_loopback for network in sender.binds.addresses)
+
+
+def test_the_policy_enforces_refusals_of_advertising_only(policy: Bundle) -> None:
+    assert not policy.is_open
+    assert policy.consent is not None
+    assert policy.consent.opt_out is Enforcement.ENFORCE
+    assert policy.consent.applies_to == {Purpose.MARKETING}
+
+
+def test_the_policy_shows_every_action(policy: Bundle) -> None:
+    assert {words.action for words in policy.keyword_lists} == set(ListAction)
+    assert all(len(words.words) >= 15 for words in policy.keyword_lists)
+
+
+def test_no_word_stands_in_two_lists(policy: Bundle) -> None:
+    words = [word for words in policy.keyword_lists for word in words.words]
+
+    assert len(words) == len(set(words))
+
+
+def test_no_word_repeats_what_a_shorter_one_hits_already(policy: Bundle) -> None:
+    for words in policy.keyword_lists:
+        repeats = [(a, b) for a in words.words for b in words.words if a != b and a in b]
+        assert repeats == []
+
+
+HONEST = [
+    "【示例银行】您尾号1234的账户于10:30支出500.00元，余额1200.00元。",
+    "【示例银行】您的贷款本月还款日为15日，请确保账户余额充足。",
+    "【示例银行】您的信用卡额度已调整为20000元，详情请登录手机银行查询。",
+    "【示例公安】谨防刷单诈骗，凡是要求先垫付的兼职都是诈骗。",
+    "【示例公安】出租、出售银行卡属违法行为，请勿参与。",
+    "【示例税务】您申请的增值税电子发票已开具，请登录电子税务局下载。",
+    "【示例彩票】体育彩票第26001期已开奖，请到就近网点查询。",
+    "【示例商城】会员日全场五折，领券立减30元，拒收请回复R",
+    "【示例商城】您的验证码为123456，五分钟内有效，请勿告知他人。",
+    "【示例快递】您的包裹已到驿站，取件码2-3-4567。",
+]
+
+
+@pytest.mark.parametrize("text", HONEST)
+def test_an_honest_message_holds_no_keyword(text: str, policy: Bundle) -> None:
+    hits = [word for words in policy.keyword_lists for word in words.words if word in text]
+
+    assert hits == []

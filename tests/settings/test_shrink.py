@@ -1,0 +1,53 @@
+import pytest
+
+from gateway.domain.policy import Bundle, KeywordList, ListAction
+from gateway.settings.shrink import shrunk
+
+
+def bundle(**words: int | range) -> Bundle:
+    """Return a bundle of lists with so many words, or with the numbered words of a range."""
+    return Bundle(
+        "test",
+        "0" * 12,
+        tuple(
+            KeywordList(
+                list_id,
+                "fraud",
+                ListAction.REJECT,
+                tuple(f"词{n}" for n in (range(count) if isinstance(count, int) else count)),
+            )
+            for list_id, count in words.items()
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (bundle(), bundle()),
+        (bundle(), bundle(a=9)),
+        (bundle(a=10), bundle(a=10)),
+        (bundle(a=10), bundle(a=5)),
+        (bundle(a=10), bundle(a=200, b=1)),
+    ],
+)
+def test_growth_and_small_losses_pass(old: Bundle, new: Bundle) -> None:
+    assert shrunk(old, new) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (bundle(a=10), bundle(a=4), "a lost 6 of 10 words"),
+        (bundle(a=10, b=2), bundle(b=2), "a lost 10 of 10 words"),
+        (bundle(a=10, b=2), bundle(), "a lost 10 of 10 words; b lost 2 of 2 words"),
+        (bundle(a=10), bundle(a=range(100, 200)), "a lost 10 of 10 words"),
+    ],
+)
+def test_a_list_that_lost_most_of_its_words_is_named(old: Bundle, new: Bundle, said: str) -> None:
+    assert shrunk(old, new) == said
+
+
+def test_the_share_may_be_chosen() -> None:
+    assert shrunk(bundle(a=10), bundle(a=8), share=0.1) == "a lost 2 of 10 words"
+    assert shrunk(bundle(a=10), bundle(), share=1) is None

@@ -1,0 +1,84 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.settings import words
+from gateway.settings.fault import SettingsError
+from gateway.settings.words import parse_words, word_problem
+
+HERE = Path("a.txt")
+FaultsOf = Callable[[Callable[[], object]], list[str]]
+
+
+def test_words_stand_one_a_line_and_count_once() -> None:
+    text = "\ufeff代开发票\n\n# 说明\n  T D \r\n代开发票\n  # 缩进的说明\n𝓪微信\n"
+
+    assert parse_words(HERE, text.encode()) == ("代开发票", "T D", "𝓪微信")
+
+
+def test_an_empty_file_holds_no_words() -> None:
+    assert parse_words(HERE, b"# nothing yet\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        ("", "holds no letter, digit or symbol"),
+        ("  ", "holds no letter, digit or symbol"),
+        ("...!", "holds no letter, digit or symbol"),
+        ("。。", "holds no letter, digit or symbol"),
+        ("a", "a single ASCII character is no word"),
+        ("7", "a single ASCII character is no word"),
+        ("＄", "a single ASCII character is no word"),
+        ("７", "a single ASCII character is no word"),
+        ("赌\u200b博", "holds a control character"),
+        ("赌\x00博", "holds a control character"),
+        ("赌" * 65, "longer than 64 characters"),
+    ],
+)
+def test_what_would_hit_honest_texts_is_no_word(word: str, problem: str) -> None:
+    assert word_problem(word) == problem
+
+
+@pytest.mark.parametrize("word", ["赌", "ab", "17", "💰", "赌" * 64, "v信", "a.b", "$$"])
+def test_short_and_odd_words_may_be_meant(word: str) -> None:
+    assert word_problem(word) is None
+
+
+def test_every_bad_line_is_named(faults_of: FaultsOf) -> None:
+    text = "代开发票\n  x\n" + "长" * 65 + "\n赌博\n\t。\n"
+
+    assert faults_of(lambda: parse_words(HERE, text.encode())) == [
+        "a.txt:2:3 a single ASCII character is no word",
+        "a.txt:3:1 longer than 64 characters",
+        "a.txt:5:2 holds no letter, digit or symbol",
+    ]
+
+
+def test_words_that_are_not_utf8_are_named(faults_of: FaultsOf) -> None:
+    assert faults_of(lambda: parse_words(HERE, "赌博\n".encode() + b"\xb6\xc4")) == [
+        "a.txt:2:1 not UTF-8"
+    ]
+
+
+def test_more_words_than_the_bound_are_refused(
+    monkeypatch: pytest.MonkeyPatch, faults_of: FaultsOf
+) -> None:
+    monkeypatch.setattr(words, "MAX_WORDS", 2)
+
+    assert parse_words(HERE, b"ab\ncd\nab\n") == ("ab", "cd")
+    assert faults_of(lambda: parse_words(HERE, b"ab\ncd\nef\n")) == ["a.txt:1:1 more than 2 words"]
+
+
+@given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode())))
+def test_any_octets_are_words_or_a_settings_error(octets: bytes) -> None:
+    try:
+        found = parse_words(HERE, octets)
+    except SettingsError as error:
+        assert error.faults
+    else:
+        assert all(word_problem(word) is None for word in found)
+        assert len(set(found)) == len(found)
