@@ -1,0 +1,1 @@
+"""What every shell around the core needs: clocks, tasks, logging, records and metrics."""

@@ -1,0 +1,303 @@
+"""Counters the gateway pays nanoseconds for, and their exposition when Prometheus asks."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from gateway.runtime.records import RecordsHealth
+from gateway.smpp.commands import CommandId
+from gateway.smpp.status import CommandStatus
+
+K = TypeVar("K", bound=Hashable)
+
+MAX_SYSTEM_IDS = 2000
+OTHER = "other"
+
+Samples = Iterable[tuple[tuple[str, ...], int]]  # label values, value
+
+_ACTIONS = 5  # the four of Action, and OTHER
+_BUCKETS = 32
+
+
+class Tally(Generic[K]):
+    """Counts by key, at most `maximum` of them: peers choose some keys, and could choose for ever.
+
+    What comes after that is counted under `other`.
+    """
+
+    __slots__ = ("_counts", "_maximum", "_other")
+
+    def __init__(self, other: K, maximum: int = 512) -> None:
+        self._counts: dict[K, int] = {}
+        self._maximum = maximum
+        self._other = other
+
+    def add(self, key: K, count: int = 1) -> None:
+        """Count `count` more of `key`."""
+        counts = self._counts
+        if key in counts:
+            counts[key] += count
+        elif len(counts) < self._maximum:
+            counts[key] = count
+        else:
+            counts[self._other] = counts.get(self._other, 0) + count
+
+    def counts(self) -> dict[K, int]:
+        """Return a copy; safe from any thread."""
+        return self._counts.copy()
+
+
+class Histogram:
+    """Counts whole numbers by their bit length: bucket b holds values up to 2**b - 1."""
+
+    __slots__ = ("buckets", "total")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * _BUCKETS
+        self.total = 0
+
+    def observe(self, value: int) -> None:
+        """Count one `value`, which is zero or more."""
+        self.total += value
+        self.buckets[min(value.bit_length(), _BUCKETS - 1)] += 1
+
+
+class Counters:
+    """Everything that only grows, since the process started. For the loop's thread."""
+
+    __slots__ = (
+        "answer_us",
+        "answers",
+        "binds",
+        "esme_pdus",
+        "framing_errors",
+        "link_losses",
+        "sender_submits",
+        "smsc_pdus",
+        "stray_answers",
+        "submits",
+        "tick_pdus",
+        "tick_us",
+        "timeouts",
+    )
+
+    def __init__(self) -> None:
+        # By action and reason.
+        self.submits: Tally[tuple[str, str]] = Tally((OTHER, OTHER))
+        # By system_id and action.
+        self.sender_submits: Tally[tuple[str, str]] = Tally(
+            (OTHER, OTHER), MAX_SYSTEM_IDS * _ACTIONS
+        )
+        self.esme_pdus: Tally[int] = Tally(-1)  # command_id
+        self.smsc_pdus: Tally[int] = Tally(-1)
+        self.answers: Tally[int] = Tally(-1)  # command_status of what SPs heard
+        self.binds: Tally[str] = Tally(OTHER)  # the reason of a BindVerdict; "ok" stands
+        self.link_losses = 0
+        self.stray_answers = 0
+        self.framing_errors = 0
+        self.timeouts = 0
+        self.tick_pdus = Histogram()
+        self.tick_us = Histogram()
+        self.answer_us = Histogram()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyIdentity:
+    """Which policy judges."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one scrape tells. `counters` is read live, the rest as it stood."""
+
+    counters: Counters
+    sessions: Mapping[tuple[str, str], int]  # (side, state)
+    in_flight: Mapping[str, int]  # by system_id
+    held: Mapping[str, int]  # by state of the quarantine
+    records: RecordsHealth
+    policy: PolicyIdentity
+    unlisted_events: int = 0
+
+
+class GatewayCollector(Collector):
+    """Builds the metric families from a snapshot; labels are bounded and hold no numbers."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: registering must not take a snapshot."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family of ``smsward_``."""
+        snapshot = self._snapshot()
+        yield from _traffic(snapshot.counters)
+        yield from _faults(snapshot)
+        yield from _standing(snapshot)
+        yield from _records(snapshot.records)
+
+
+def render(registry: CollectorRegistry) -> bytes:
+    """Return the text exposition of `registry`."""
+    return generate_latest(registry)
+
+
+def render_snapshot(snapshot: Snapshot) -> bytes:
+    """Return the text exposition of `snapshot` and of the process; fit for a thread.
+
+    A thousand SPs are some ten thousand lines and 50 ms: too long for the loop.
+    """
+    registry = CollectorRegistry()
+    registry.register(GatewayCollector(lambda: snapshot))
+    ProcessCollector(registry=registry)
+    return render(registry)
+
+
+def _traffic(counters: Counters) -> Iterator[Metric]:
+    yield _counter(
+        "submits",
+        "Messages judged, by what was done and why.",
+        ("action", "reason"),
+        counters.submits.counts().items(),
+    )
+    yield _counter(
+        "sender_submits",
+        "Messages judged, by SP and what was done.",
+        ("system_id", "action"),
+        counters.sender_submits.counts().items(),
+    )
+    pdus = {
+        (side, command): count
+        for side, tally in (("esme", counters.esme_pdus), ("smsc", counters.smsc_pdus))
+        for command, count in _named(CommandId, tally).items()
+    }
+    yield _counter("pdus", "PDUs received, by side and command.", ("side", "command"), pdus.items())
+    yield _counter(
+        "answers",
+        "Answers SPs heard to what they submitted, by command_status.",
+        ("status",),
+        _single(_named(CommandStatus, counters.answers)),
+    )
+    yield _counter(
+        "binds", "Binds answered, by reason.", ("reason",), _single(counters.binds.counts())
+    )
+    yield _histogram("tick_pdus", "PDUs handled in one turn of the loop.", counters.tick_pdus)
+    yield _histogram("tick_seconds", "How long one turn's PDUs took.", counters.tick_us, scale=1e-6)
+    yield _histogram(
+        "answer_seconds",
+        "From a submit's arrival to its answer by the SMSC.",
+        counters.answer_us,
+        scale=1e-6,
+    )
+
+
+def _faults(snapshot: Snapshot) -> Iterator[Metric]:
+    counters = snapshot.counters
+    for name, meaning, value in (
+        ("link_losses", "Links to an SMSC that ended unasked.", counters.link_losses),
+        ("stray_answers", "Answers nobody waited for.", counters.stray_answers),
+        ("framing_errors", "Connections that sent no SMPP.", counters.framing_errors),
+        ("timeouts", "Requests the SMSC did not answer in time.", counters.timeouts),
+        ("log_unlisted", "Log events outside the closed list.", snapshot.unlisted_events),
+    ):
+        yield CounterMetricFamily(f"smsward_{name}", meaning, value=value)
+
+
+def _standing(snapshot: Snapshot) -> Iterator[Metric]:
+    yield _gauge(
+        "sessions", "Sessions by side and state.", ("side", "state"), snapshot.sessions.items()
+    )
+    yield _gauge(
+        "in_flight",
+        "Messages sent to the SMSC and not answered, by SP.",
+        ("system_id",),
+        _single(_bounded(snapshot.in_flight)),
+    )
+    yield _gauge(
+        "quarantine_messages",
+        "Messages in quarantine, by state.",
+        ("state",),
+        _single(snapshot.held),
+    )
+    yield InfoMetricFamily(
+        "smsward_policy",
+        "The policy in force.",
+        value={"name": snapshot.policy.name, "digest": snapshot.policy.digest},
+    )
+
+
+def _records(health: RecordsHealth) -> Iterator[Metric]:
+    for name, meaning, gauge in (
+        ("pending", "Rows not on disk yet.", health.pending),
+        ("failing", "1 while records cannot be written.", int(health.failing)),
+    ):
+        yield GaugeMetricFamily(f"smsward_records_{name}", meaning, value=gauge)
+    for name, meaning, counter in (
+        ("written", "Rows on disk.", health.written),
+        ("lost", "Rows dropped for want of room.", health.lost),
+        ("malformed", "Rows that broke their own form.", health.malformed),
+        ("failures", "Attempts to write that failed.", health.failures),
+    ):
+        yield CounterMetricFamily(f"smsward_records_{name}", meaning, value=counter)
+
+
+def _counter(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> Metric:
+    family = CounterMetricFamily(f"smsward_{name}", meaning, labels=labels)
+    for values, count in samples:
+        family.add_metric(values, count)
+    return family
+
+
+def _gauge(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> Metric:
+    family = GaugeMetricFamily(f"smsward_{name}", meaning, labels=labels)
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
+
+
+def _histogram(name: str, meaning: str, histogram: Histogram, scale: float = 1.0) -> Metric:
+    cumulative = 0
+    buckets: list[tuple[str, float]] = []
+    counts = histogram.buckets.copy()
+    for bits, count in enumerate(counts[:-1]):
+        cumulative += count
+        buckets.append((f"{((1 << bits) - 1) * scale:.6g}", cumulative))
+    buckets.append(("+Inf", cumulative + counts[-1]))
+    return HistogramMetricFamily(
+        f"smsward_{name}", meaning, buckets=buckets, sum_value=histogram.total * scale
+    )
+
+
+def _named(names: type[IntEnum], tally: Tally[int]) -> dict[str, int]:
+    """Return the counts by name; values the specification does not know come together."""
+    counts: defaultdict[str, int] = defaultdict(int)
+    for value, count in tally.counts().items():
+        known = names._value2member_map_.get(value)
+        counts[known.name if known else OTHER] += count
+    return counts
+
+
+def _bounded(values: Mapping[str, int]) -> dict[str, int]:
+    kept = dict(list(values.items())[:MAX_SYSTEM_IDS])
+    rest = sum(values.values()) - sum(kept.values())
+    return kept | {OTHER: kept.get(OTHER, 0) + rest} if rest else kept
+
+
+def _single(counts: Mapping[str, int]) -> Samples:
+    return [((key,), count) for key, count in counts.items()]

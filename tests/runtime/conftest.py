@@ -1,0 +1,67 @@
+"""Builders and a log to read for the tests of gateway.runtime."""
+
+import logging
+from collections.abc import Callable, Iterator
+
+import orjson
+import pytest
+import structlog
+
+from gateway.runtime.logging import configure_logging
+from gateway.runtime.record_lines import DecisionRow, OutcomeRow
+
+LogLines = list[dict[str, object]]
+
+
+@pytest.fixture
+def log_lines() -> Iterator[LogLines]:
+    """Collect what is logged, as a machine would read it."""
+    root = logging.getLogger()  # noqa: TID251 - put back as it was
+    handlers, level = root.handlers[:], root.level
+    lines: LogLines = []
+    configure_logging(json=True, strict=True, sink=lambda line: lines.append(orjson.loads(line)))
+    yield lines
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def decision() -> Callable[..., DecisionRow]:
+    def build(
+        *,
+        epoch: float = 1_380_530_096.123,
+        system_id: str = "sp1",
+        sequence_number: int = 7,
+        source: bytes = b"10690001",
+        destination: bytes = b"8613800138000",
+        action: str = "forward",
+    ) -> DecisionRow:
+        return (
+            "d",
+            epoch,
+            12,
+            system_id,
+            4,
+            sequence_number,
+            source,
+            destination,
+            action,
+            "",
+            "",
+            "",
+            "0123456789ab",
+            0,
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def outcome() -> Callable[..., OutcomeRow]:
+    def build(
+        *, epoch: float = 1_380_530_096.5, message_id: bytes = b"0042", status: int = 0
+    ) -> OutcomeRow:
+        return ("o", epoch, 12, "sp1", 4, 7, status, message_id, 1500, "answered")
+
+    return build

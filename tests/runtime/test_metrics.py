@@ -1,0 +1,203 @@
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.runtime.metrics import (
+    MAX_SYSTEM_IDS,
+    Counters,
+    GatewayCollector,
+    Histogram,
+    PolicyIdentity,
+    Snapshot,
+    Tally,
+    render,
+    render_snapshot,
+)
+from gateway.runtime.records import RecordsHealth
+from gateway.smpp.commands import CommandId
+from gateway.smpp.status import CommandStatus
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+Build = Callable[[Counters], Snapshot]
+
+
+@pytest.fixture
+def snapshot() -> Snapshot:
+    return Snapshot(
+        counters=Counters(),
+        sessions={("esme", "bound_trx"): 3, ("smsc", "bound_trx"): 2},
+        in_flight={"sp1": 17},
+        held={"held": 5, "released": 1},
+        records=RecordsHealth(
+            pending=9, failing=True, written=100, lost=4, malformed=3, failures=2
+        ),
+        policy=PolicyIdentity("cn-default", "0123456789ab"),
+        unlisted_events=6,
+    )
+
+
+def told(text: bytes) -> Samples:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+def value(
+    samples: Mapping[tuple[str, tuple[tuple[str, str], ...]], float], name: str, /, **labels: str
+) -> float:
+    return samples[f"smsward_{name}", tuple(sorted(labels.items()))]
+
+
+def test_what_was_counted_is_told_by_name(snapshot: Snapshot) -> None:
+    counters = snapshot.counters
+    counters.submits.add(("reject", "CONTENT"), 3)
+    counters.submits.add(("reject", "CONTENT"))
+    counters.sender_submits.add(("sp1", "reject"))
+    counters.esme_pdus.add(CommandId.SUBMIT_SM, 64)
+    counters.smsc_pdus.add(CommandId.SUBMIT_SM_RESP, 63)
+    counters.answers.add(CommandStatus.ESME_RTHROTTLED)
+    counters.binds.add("credentials")
+    counters.link_losses += 1
+    counters.stray_answers += 2
+    counters.framing_errors += 3
+    counters.timeouts += 4
+
+    samples = told(render_snapshot(snapshot))
+
+    assert value(samples, "submits_total", action="reject", reason="CONTENT") == 4
+    assert value(samples, "sender_submits_total", system_id="sp1", action="reject") == 1
+    assert value(samples, "pdus_total", side="esme", command="SUBMIT_SM") == 64
+    assert value(samples, "pdus_total", side="smsc", command="SUBMIT_SM_RESP") == 63
+    assert value(samples, "answers_total", status="ESME_RTHROTTLED") == 1
+    assert value(samples, "binds_total", reason="credentials") == 1
+    assert value(samples, "link_losses_total") == 1
+    assert value(samples, "stray_answers_total") == 2
+    assert value(samples, "framing_errors_total") == 3
+    assert value(samples, "timeouts_total") == 4
+
+
+def test_how_things_stand_is_told(snapshot: Snapshot) -> None:
+    samples = told(render_snapshot(snapshot))
+
+    assert value(samples, "sessions", side="esme", state="bound_trx") == 3
+    assert value(samples, "in_flight", system_id="sp1") == 17
+    assert value(samples, "quarantine_messages", state="held") == 5
+    assert value(samples, "policy_info", name="cn-default", digest="0123456789ab") == 1
+    assert value(samples, "records_pending") == 9
+    assert value(samples, "records_failing") == 1
+    assert value(samples, "records_written_total") == 100
+    assert value(samples, "records_lost_total") == 4
+    assert value(samples, "records_malformed_total") == 3
+    assert value(samples, "records_failures_total") == 2
+    assert value(samples, "log_unlisted_total") == 6
+    assert ("process_resident_memory_bytes", ()) in samples
+
+
+def test_values_the_specification_does_not_know_come_together(snapshot: Snapshot) -> None:
+    for status in (0x0400, 0x0401, 0xFFFF_FFFF):
+        snapshot.counters.answers.add(status)
+
+    assert value(told(render_snapshot(snapshot)), "answers_total", status="other") == 3
+
+
+def test_a_peer_that_invents_keys_cannot_fill_the_memory() -> None:
+    tally: Tally[int] = Tally(-1, maximum=10)
+
+    for command_id in range(100_000):
+        tally.add(command_id, 2)
+
+    counts = tally.counts()
+    assert len(counts) == 11
+    assert counts[-1] == 2 * (100_000 - 10)
+    assert sum(counts.values()) == 200_000
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 5))), st.integers(1, 10))
+def test_a_tally_counts_everything_once(adds: list[tuple[int, int]], maximum: int) -> None:
+    tally: Tally[int] = Tally(-1, maximum)
+
+    for key, count in adds:
+        tally.add(key, count)
+
+    assert sum(tally.counts().values()) == sum(count for _, count in adds)
+
+
+def test_counts_are_a_copy() -> None:
+    tally: Tally[str] = Tally("other")
+    tally.add("a")
+
+    tally.counts()["a"] = 99
+
+    assert tally.counts() == {"a": 1}
+
+
+def test_the_series_stay_bounded_with_any_number_of_sps(snapshot: Snapshot) -> None:
+    many = {f"sp{number}": 1 for number in range(MAX_SYSTEM_IDS + 500)} | {"other": 1}
+
+    samples = told(render_snapshot(replace(snapshot, in_flight=many)))
+
+    in_flight = {
+        labels: count for (name, labels), count in samples.items() if name == "smsward_in_flight"
+    }
+    assert len(in_flight) == MAX_SYSTEM_IDS + 1
+    assert sum(in_flight.values()) == len(many)
+
+
+def test_an_sp_cannot_break_the_exposition_with_its_name(snapshot: Snapshot) -> None:
+    name = 'a"} 1\nsmsward_forged 1\\'
+    snapshot.counters.sender_submits.add((name, "forward"))
+
+    samples = told(render_snapshot(snapshot))
+
+    assert value(samples, "sender_submits_total", system_id=name, action="forward") == 1
+    assert ("smsward_forged", ()) not in samples
+
+
+@given(st.lists(st.integers(0, 2**40), max_size=30))
+def test_every_observation_lies_in_its_bucket(values: list[int]) -> None:
+    histogram = Histogram()
+
+    for observed in values:
+        histogram.observe(observed)
+
+    assert sum(histogram.buckets) == len(values)
+    assert histogram.total == sum(values)
+    for bits in range(31):
+        assert sum(histogram.buckets[: bits + 1]) == sum(v <= (1 << bits) - 1 for v in values)
+
+
+def test_a_histogram_is_told_with_limits_in_seconds(snapshot: Snapshot) -> None:
+    for tick_us in (0, 1, 900, 5_000_000_000):
+        snapshot.counters.tick_us.observe(tick_us)
+
+    samples = told(render_snapshot(snapshot))
+
+    assert value(samples, "tick_seconds_bucket", le="0") == 1
+    assert value(samples, "tick_seconds_bucket", le="1e-06") == 2
+    assert value(samples, "tick_seconds_bucket", le="0.001023") == 3
+    assert value(samples, "tick_seconds_bucket", le="+Inf") == 4
+    assert value(samples, "tick_seconds_count") == 4
+    assert value(samples, "tick_seconds_sum") == pytest.approx(5000.000901)
+
+
+def test_registering_takes_no_snapshot_and_every_scrape_takes_one(snapshot: Snapshot) -> None:
+    taken: list[Snapshot] = []
+
+    def take() -> Snapshot:
+        taken.append(snapshot)
+        return snapshot
+
+    registry = CollectorRegistry()
+    registry.register(GatewayCollector(take))
+    assert taken == []
+
+    render(registry)
+    render(registry)
+    assert len(taken) == 2

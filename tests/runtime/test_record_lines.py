@@ -1,0 +1,208 @@
+from collections.abc import Callable
+from datetime import datetime
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.runtime.record_lines import DecisionRow, OutcomeRow, RecordLines, Row
+
+Decision = Callable[..., DecisionRow]
+Outcome = Callable[..., OutcomeRow]
+
+HOUR = 3600.0
+NINE = 1_380_531_600.0 - HOUR  # 2013-09-30T08:00:00Z
+
+epochs = st.floats(0, 4e9)
+words = st.text(max_size=20)
+uint32 = st.integers(0, 2**32 - 1)
+uint63 = st.integers(0, 2**63 - 1)
+decisions: st.SearchStrategy[Row] = st.tuples(
+    st.just("d"),
+    epochs,
+    uint32,
+    words,
+    uint32,
+    uint32,
+    st.binary(max_size=70),
+    st.binary(max_size=70),
+    words,
+    words,
+    words,
+    words,
+    words,
+    uint63,
+)
+outcomes: st.SearchStrategy[Row] = st.tuples(
+    st.just("o"),
+    epochs,
+    uint32,
+    words,
+    uint32,
+    uint32,
+    uint32,
+    st.binary(max_size=70),
+    uint63,
+    words,
+)
+facts = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | words | st.binary(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=8,
+)
+events: st.SearchStrategy[Row] = st.tuples(
+    st.just("e"), epochs, words, st.dictionaries(words, facts, max_size=4)
+)
+
+
+def latin(octets: bytes) -> str:
+    return octets.decode("latin-1")
+
+
+def test_a_decision_is_told_with_its_names(decision: Decision) -> None:
+    line = RecordLines().line(decision())
+
+    assert line.endswith(b"}\n")
+    assert orjson.loads(line) == {
+        "kind": "decision",
+        "at": "2013-09-30T08:34:56.123Z",
+        "session": 12,
+        "system_id": "sp1",
+        "command_id": 4,
+        "sequence_number": 7,
+        "source": "10690001",
+        "destination": "8613800138000",
+        "action": "forward",
+        "reason": "",
+        "rule": "",
+        "status": "",
+        "digest": "0123456789ab",
+        "gateway_id": 0,
+    }
+
+
+def test_an_outcome_is_told_with_its_names(outcome: Outcome) -> None:
+    assert orjson.loads(RecordLines().line(outcome())) == {
+        "kind": "outcome",
+        "at": "2013-09-30T08:34:56.500Z",
+        "session": 12,
+        "system_id": "sp1",
+        "command_id": 4,
+        "sequence_number": 7,
+        "command_status": 0,
+        "message_id": "0042",
+        "latency_us": 1500,
+        "how": "answered",
+    }
+
+
+def test_a_rare_fact_is_told_under_its_own_kind() -> None:
+    row: Row = ("e", 0.0, "bind", {"system_id": b"sp\xff", "at": "never", "port": 2775})
+
+    assert orjson.loads(RecordLines().line(row)) == {
+        "kind": "bind",
+        "at": "1970-01-01T00:00:00.000Z",
+        "system_id": "spÿ",
+        "port": 2775,
+    }
+
+
+@given(st.lists(decisions, max_size=6))
+def test_any_octets_in_a_decision_give_valid_lines_that_keep_them(rows: list[Row]) -> None:
+    lines = RecordLines()
+
+    for row in rows:
+        assert row[0] == "d"
+        line = lines.line(row)
+        told = orjson.loads(line)
+        assert line.count(b"\n") == 1
+        assert told["source"] == latin(row[6])
+        assert told["destination"] == latin(row[7])
+        assert [told[name] for name in ("session", "system_id", "command_id")] == list(row[2:5])
+        assert [told[name] for name in ("action", "reason", "rule", "status", "digest")] == list(
+            row[8:13]
+        )
+        assert (told["sequence_number"], told["gateway_id"]) == (row[5], row[13])
+        assert abs(datetime.fromisoformat(told["at"]).timestamp() - row[1]) < 0.0011
+    assert lines.malformed == 0
+
+
+@given(st.lists(outcomes, max_size=6))
+def test_any_octets_in_an_outcome_give_valid_lines_that_keep_them(rows: list[Row]) -> None:
+    lines = RecordLines()
+
+    for row in rows:
+        assert row[0] == "o"
+        line = lines.line(row)
+        told = orjson.loads(line)
+        assert line.count(b"\n") == 1
+        assert told["message_id"] == latin(row[7])
+        assert [told[name] for name in ("session", "system_id", "command_id")] == list(row[2:5])
+        assert (told["sequence_number"], told["command_status"]) == (row[5], row[6])
+        assert (told["latency_us"], told["how"]) == (row[8], row[9])
+    assert lines.malformed == 0
+
+
+@given(events)
+def test_any_fact_gives_one_valid_line(row: Row) -> None:
+    line = RecordLines().line(row)
+
+    assert line.count(b"\n") == 1
+    assert orjson.loads(line)["kind"] in {row[2], "malformed"}
+
+
+def test_a_row_that_breaks_its_form_is_kept_as_it_is_and_counted() -> None:
+    lines = RecordLines()
+    row: Row = ("e", 0.0, "receipt", {"too large for JSON": 2**70})
+
+    told = orjson.loads(lines.line(row))
+
+    assert told == {"kind": "malformed", "row": repr(row)}
+    assert lines.malformed == 1
+
+
+def test_a_lone_surrogate_in_a_name_does_not_break_the_line(decision: Decision) -> None:
+    assert orjson.loads(RecordLines().line(decision(system_id="sp\ud800")))["system_id"] == "sp?"
+
+
+def test_rows_of_one_hour_come_together(decision: Decision, outcome: Outcome) -> None:
+    rows: list[Row] = [decision(epoch=NINE), outcome(epoch=NINE + 1)]
+
+    ((hour, count, lines),) = RecordLines().by_hour(rows)
+
+    assert (hour, count) == (NINE // HOUR, 2)
+    assert [orjson.loads(line)["kind"] for line in lines.splitlines()] == ["decision", "outcome"]
+
+
+def test_rows_are_parted_where_the_hour_changes(decision: Decision) -> None:
+    times = [NINE - 2, NINE - 0.001, NINE, NINE + 0.001, NINE + HOUR]
+    rows = [decision(epoch=epoch, sequence_number=n) for n, epoch in enumerate(times)]
+
+    parts = list(RecordLines().by_hour(rows))
+
+    nine = NINE // HOUR
+    assert [(hour, count) for hour, count, _ in parts] == [(nine - 1, 2), (nine, 2), (nine + 1, 1)]
+    lines = b"".join(lines for _, _, lines in parts).splitlines()
+    assert [orjson.loads(line)["sequence_number"] for line in lines] == [0, 1, 2, 3, 4]
+
+
+def test_no_rows_are_no_lines() -> None:
+    assert list(RecordLines().by_hour([])) == []
+
+
+def test_what_is_kept_ready_is_bounded(decision: Decision) -> None:
+    lines = RecordLines()
+
+    for number in range(5000):
+        lines.line(decision(system_id=f"sp{number}", action=f"action {number}"))
+
+    assert len(lines._heads) <= 4096
+    assert len(lines._tails) <= 4096
+
+
+@pytest.mark.parametrize("octets", [b"+8613800138000", b"", b"\x00", b'"', b"\\", b"a\nb", b"\xff"])
+def test_an_address_that_is_no_plain_number_is_escaped(decision: Decision, octets: bytes) -> None:
+    told = orjson.loads(RecordLines().line(decision(destination=octets)))
+
+    assert told["destination"].encode("latin-1") == octets
