@@ -1,0 +1,267 @@
+"""The whole gateway: parts made and wired, started, drained, stopped."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from gateway.app.followers import Followers
+from gateway.app.policies import Policies, warn_if_open
+from gateway.app.standing import Standing
+from gateway.app.tls import listener_context, smsc_context
+from gateway.console.probes import ProbeServer, Readiness, probe_app
+from gateway.dataplane import attention
+from gateway.dataplane.pipeline import Pipeline
+from gateway.dataplane.plane import Plane
+from gateway.domain.policy import Bundle
+from gateway.domain.sender import Sender
+from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.ruleset import RuleSet
+from gateway.proxy.credentials import Credentials
+from gateway.proxy.dialling import Dialler, Target
+from gateway.proxy.gate import Gate
+from gateway.proxy.holding import Holding
+from gateway.proxy.keeper import Keeper
+from gateway.proxy.numbers import Numbers
+from gateway.proxy.operations import Operations
+from gateway.proxy.receipts import OwnReceipt, ReceiptDesk
+from gateway.proxy.releasing import Release, Releasing
+from gateway.proxy.route import Routes
+from gateway.proxy.sessions import Sessions
+from gateway.proxy.tick import Tick
+from gateway.runtime.record_files import prepare_directory
+from gateway.runtime.records import Records
+from gateway.runtime.tasks import cancel_all, spawn
+from gateway.session.lockout import Lockouts
+from gateway.settings import passwords
+from gateway.settings.gateway import GatewaySettings, Listener, Smsc
+from gateway.stores.open import Stores, open_store
+from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.systems.quarantine.ids import MessageIds
+
+log = structlog.get_logger()
+
+_STOP_S = 3.0
+
+
+class Gateway:
+    """One gateway process, to be made inside its running loop.
+
+    `config` and `policies` are the directories that a reload reads again.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        senders: Mapping[str, Sender],
+        bundle: Bundle,
+        *,
+        config: Path | None = None,
+        policies: Path | None = None,
+    ) -> None:
+        self.settings = settings
+        self.addresses: dict[str, tuple[str, int]] = {}
+        self._bundle = bundle
+        self._ids = MessageIds(worker=0)
+        self._sets = ConsentSets()
+        self.plane = Plane(
+            rules=RuleSet(bundle, senders.values(), self._sets),
+            pdu_octets=settings.limits.pdu_octets,
+            deliver_window=settings.limits.window,
+            response_s=settings.timers.response_s,
+            next_id=lambda at: self._ids.next_id(int(at * 1000)),
+        )
+        pipeline = Pipeline(self.plane)
+        self.records = Records(settings.records_directory)
+        self.tick = Tick(pipeline, self.records)
+        self.policies = Policies(pipeline, self._sets, (config, policies))
+        self.policies.senders = senders
+        numbers = Numbers()
+        self.gate = Gate(
+            self.plane,
+            Credentials(passwords.verify, passwords.DECOY),
+            Lockouts(settings.limits.bad_binds_per_minute),
+            self.records,
+        )
+        self.dialler = Dialler(self.tick, _target(settings.smscs[0]), numbers)
+        self.sessions = Sessions(self.tick, self.dialler, self.gate, numbers, settings.timers)
+        self.sessions.maximum = settings.limits.sessions
+        self.sessions.window = settings.limits.window
+        self.keeper = Keeper(self.tick, self.sessions, settings.timers)
+        self._servers: list[asyncio.Server] = []
+        self._stores: Stores | None = None
+        self._probes: ProbeServer | None = None
+        self._standing: Standing | None = None
+
+    @property
+    def stores(self) -> Stores:
+        """Return the open stores; only after `start`."""
+        assert self._stores is not None  # noqa: S101 - a caller's mistake
+        return self._stores
+
+    @property
+    def probe_port(self) -> int:
+        """Return the port of the probes; only after `start`."""
+        assert self._probes is not None  # noqa: S101 - a caller's mistake
+        return self._probes.port
+
+    async def start(self) -> None:
+        """Open stores, load what they hold, then open the listeners.
+
+        Raises OSError (a port in use, a directory that can not be written), ssl.SSLError or
+        StoreUnavailable; call `stop` then.
+        """
+        settings = self.settings
+        await asyncio.to_thread(prepare_directory, settings.records_directory)
+        stores = self._stores = await open_store(settings.store_url)
+        newest = await stores.quarantine.find(limit=1)
+        self._ids = MessageIds(worker=0, after=newest[0].message_id if newest else 0)
+        desk = QuarantineDesk(stores.quarantine, self._ids)
+        routes = Routes(self.sessions.pairs)
+        holding = Holding(self.tick, stores.quarantine)
+        receipts = ReceiptDesk(self.tick, stores.quarantine, routes)
+        releasing = Releasing(self.tick, stores.quarantine, desk, routes, receipts)
+        operations = Operations(self.tick, stores.quarantine, desk)
+        self._wire(holding, receipts, releasing, operations)
+        followers = Followers(stores, self._sets, desk, releasing, receipts)
+        await followers.begin()
+        standing = self._standing = Standing(
+            self.tick, self.sessions, self.gate, holding, self.records
+        )
+        standing.held = followers.held
+
+        def readiness() -> Readiness:
+            standing.held = followers.held
+            return standing.readiness(consent_is_current=self._sets.is_current)
+
+        app = probe_app(readiness, standing.snapshot)
+        self._probes = ProbeServer(settings.metrics_address, app)
+        await self._probes.start()
+        for coro, name in (
+            (followers.follow_consent(), "follow-consent"),
+            (followers.follow_quarantine(), "follow-quarantine"),
+            (self.keeper.keep(), "keeper"),
+            (self.records.flush_regularly(), "records"),
+        ):
+            spawn(coro, name=name, on_failure=self._broken)
+        for listener in settings.listeners:
+            await self._listen(listener)
+        standing.is_started = True
+        warn_if_open(self.plane.rules.bundle)
+        log.info("gateway.started", digest=self._bundle.digest, senders=len(self.policies.senders))
+
+    def _wire(  # noqa: C901 - one line per kind
+        self,
+        holding: Holding,
+        receipts: ReceiptDesk,
+        releasing: Releasing,
+        operations: Operations,
+    ) -> None:
+        def attend(item: attention.Attention) -> None:
+            match item:
+                case attention.Hold():
+                    holding.hold(item)
+                case attention.Receipt():
+                    receipts.received(item)
+                case attention.Answered(errand=Release() as errand):
+                    releasing.answered(item, errand)
+                case attention.Answered(errand=OwnReceipt() as errand):
+                    receipts.answered(item, errand)
+                case attention.Operation():
+                    operations.begin(item)
+                case attention.Bind():
+                    self.sessions.bind(item)
+                case attention.BindAnswer():
+                    self.dialler.answered(item)
+                case attention.Unbind():
+                    self.sessions.unbinding(item)
+                case attention.Unbound():
+                    self.sessions.unbound(item)
+                case attention.Fault():
+                    self._close_fault(item)
+                case attention.Answered():
+                    pass
+
+        def turned() -> None:
+            holding.turned()
+            self.sessions.turned()
+
+        self.tick.attend = attend
+        self.tick.turned = turned
+        self.tick.forget = self.sessions.forget
+
+    def _close_fault(self, item: attention.Fault) -> None:
+        connection = self.tick.connections.get(item.link)
+        if connection is not None:
+            log.warning("esme.closed", session=item.link.number, reason=item.problem)
+            connection.close()
+
+    def _broken(self, _error: BaseException) -> None:
+        """Stop being ready when a loop that must not end has ended."""
+        if self._standing is not None:
+            self._standing.is_started = False
+
+    async def _listen(self, listener: Listener) -> None:
+        host, port = listener.address
+        tls = listener_context(listener.tls) if listener.tls is not None else None
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(
+                self.sessions.accept,
+                host,
+                port,
+                ssl=tls,
+                backlog=1024,
+                ssl_handshake_timeout=self.settings.timers.session_init_s if tls else None,
+            )
+        except OSError as error:
+            problem = f"cannot listen on {host}:{port} ({listener.name}): {error.strerror}"
+            raise OSError(error.errno, problem) from error
+        self._servers.append(server)
+        bound = server.sockets[0].getsockname()
+        self.addresses[listener.name] = (bound[0], bound[1])
+        log.info("listener.opened", name=listener.name, address=f"{bound[0]}:{bound[1]}")
+
+    async def reload(self, *, force: bool = False) -> tuple[str, ...]:
+        """Read policies and senders again; return the faults. See Policies.reload."""
+        faults = await self.policies.reload(force=force)
+        if not faults:
+            self.sessions.follow_accounts()
+        return faults
+
+    def session_counts(self) -> dict[str, int]:
+        """Return how many bound sessions each sender has."""
+        counts: dict[str, int] = {}
+        for pair in self.sessions.pairs.values():
+            counts[pair.sender.system_id] = counts.get(pair.sender.system_id, 0) + 1
+        return counts
+
+    async def drain(self) -> None:
+        """Take nothing new, answer what is under way, unbind both sides."""
+        log.info("gateway.draining", sessions=len(self.sessions.pairs))
+        for server in self._servers:
+            server.close()
+        await self.sessions.drain()
+
+    async def stop(self) -> None:
+        """Close everything at once; after `drain` nothing is left to lose. Safe to repeat."""
+        for server in self._servers:
+            server.close()
+        self.sessions.is_draining = True
+        self.sessions.abort()
+        await asyncio.sleep(0)
+        if self._probes is not None:
+            await self._probes.stop()
+        await cancel_all(_STOP_S)
+        if self._stores is not None:
+            await self._stores.close()
+        left = await asyncio.to_thread(self.records.close, _STOP_S)
+        log.info("gateway.stopped", records_left=left)
+
+
+def _target(smsc: Smsc) -> Target:
+    host, port = smsc.address
+    if smsc.tls is None:
+        return Target(smsc.name, host, port)
+    return Target(smsc.name, host, port, smsc_context(smsc.tls), smsc.tls.server_name or host)

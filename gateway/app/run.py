@@ -1,0 +1,115 @@
+"""`smsward run`: one gateway in the foreground, led by signals and file changes."""
+
+import asyncio
+import contextlib
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any, NoReturn
+
+import structlog
+from watchfiles import awatch
+
+from gateway.app.gateway import Gateway
+from gateway.ports.errors import StoreUnavailable
+from gateway.runtime.tasks import report_loop_error, spawn
+from gateway.settings.bundle import load_bundle
+from gateway.settings.fault import Gathering, SettingsError
+from gateway.settings.gateway import load_gateway
+from gateway.settings.senders import load_senders
+
+log = structlog.get_logger()
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_SETTINGS = 2
+
+
+def run(config: Path, policies: Path) -> int:
+    """Run a gateway until it is told to stop; return the process's exit code.
+
+    SIGTERM and SIGINT drain, a second one stops at once; SIGHUP and changes below the two
+    directories reload. 2 when the settings are at fault, 1 when it could not start or go on.
+    """
+    loop_factory = _loop_factory()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(_run(config, policies))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    with contextlib.suppress(ImportError):  # not everywhere; asyncio's own loop will do
+        import uvloop  # noqa: PLC0415
+
+        factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+        return factory
+    return None
+
+
+async def _run(config: Path, policies: Path) -> int:
+    gathering = Gathering()
+    settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
+    senders = gathering.take(lambda: load_senders(config / "senders.yaml"), None)
+    bundle = gathering.take(lambda: load_bundle(policies), None)
+    try:
+        gathering.close()
+    except SettingsError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
+        return EXIT_SETTINGS
+    assert settings is not None and senders is not None and bundle is not None  # noqa: S101, PT018
+    asyncio.get_running_loop().set_exception_handler(report_loop_error)
+    try:
+        gateway = Gateway(settings, senders, bundle, config=config, policies=policies)
+    except (OSError, ssl.SSLError) as error:
+        log.error("gateway.failed", said=str(error))
+        return EXIT_FAILED
+    try:
+        await gateway.start()
+    except (OSError, StoreUnavailable, ssl.SSLError) as error:
+        log.error("gateway.failed", said=str(error))
+        await gateway.stop()
+        return EXIT_FAILED
+    await _serve(gateway, (config, policies))
+    return EXIT_OK
+
+
+async def _serve(gateway: Gateway, directories: tuple[Path, Path]) -> None:
+    loop = asyncio.get_running_loop()
+    asked, insisted, changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def on_stop(name: str) -> None:
+        log.info("signal.received", signal=name)
+        (insisted if asked.is_set() else asked).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_stop, number.name)
+    loop.add_signal_handler(signal.SIGHUP, changed.set)
+    spawn(_watch(directories, changed), name="watch")
+    spawn(_reload_on(changed, gateway), name="reload")
+    await asked.wait()
+    await _first(gateway.drain(), insisted.wait())
+    await gateway.stop()
+
+
+async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
+    tasks = [spawn(coro, name="drain") for coro in coroutines]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+async def _watch(directories: tuple[Path, Path], changed: asyncio.Event) -> None:
+    changes: AsyncIterator[object] = awatch(
+        *{str(directory) for directory in directories}, debounce=400, step=50
+    )
+    async for _ in changes:
+        changed.set()
+
+
+async def _reload_on(changed: asyncio.Event, gateway: Gateway) -> NoReturn:
+    while True:
+        await changed.wait()
+        changed.clear()
+        await gateway.reload()

@@ -1,0 +1,99 @@
+"""How the gateway stands, for machines that ask: readiness and metrics."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from gateway.console.probes import Readiness
+from gateway.dataplane.link import Link
+from gateway.dataplane.plane import Plane
+from gateway.domain.verdict import Action
+from gateway.proxy.gate import Gate
+from gateway.proxy.holding import Holding
+from gateway.proxy.sessions import Sessions
+from gateway.proxy.tick import Tick
+from gateway.runtime.metrics import Counters, PolicyIdentity, Snapshot
+from gateway.runtime.records import Records
+
+OPEN_WARNING = "the policy forwards everything"
+
+
+class Standing:
+    """Reads plain counters of all parts; nothing is counted twice for it."""
+
+    def __init__(
+        self, tick: Tick, sessions: Sessions, gate: Gate, holding: Holding, records: Records
+    ) -> None:
+        self.is_started = False
+        self.held: Mapping[str, int] = {}
+        self.unlisted: Callable[[], int] = int
+        self._tick = tick
+        self._sessions = sessions
+        self._gate = gate
+        self._holding = holding
+        self._records = records
+
+    @property
+    def _plane(self) -> Plane:
+        return self._tick.pipeline.plane
+
+    def readiness(self, *, consent_is_current: bool) -> Readiness:
+        """Tell whether traffic should come here."""
+        warnings = (OPEN_WARNING,) if self._plane.rules.bundle.is_open else ()
+        return Readiness(
+            checks={
+                "started": self.is_started,
+                "not_draining": not self._sessions.is_draining,
+                "store": not self._holding.is_failing,
+                "consent_is_current": consent_is_current,
+                "records": not self._records.failing,
+                "records_have_room": not self._records.is_full,
+            },
+            warnings=warnings,
+        )
+
+    def sessions(self) -> dict[tuple[str, str], int]:
+        """Return how many links stand on each side in each state."""
+        links: Counter[tuple[str, str]] = Counter(
+            (link.side.value, link.state.value) for link in self._tick.connections
+        )
+        return dict(links)
+
+    def snapshot(self) -> Snapshot:
+        """Return what one scrape tells."""
+        bundle = self._plane.rules.bundle
+        return Snapshot(
+            counters=self._counters(),
+            sessions=self.sessions(),
+            in_flight=_in_flight(self._sessions.pairs),
+            held=self.held,
+            records=self._records.health(),
+            policy=PolicyIdentity(bundle.name, bundle.digest),
+            unlisted_events=self.unlisted(),
+        )
+
+    def _counters(self) -> Counters:
+        tally, counters = self._plane.tally, Counters()
+        counters.submits.add((Action.FORWARD.value, ""), tally.forwarded)
+        for verdict, count in tally.verdicts.items():
+            counters.submits.add(verdict, count)
+        for sender, count in tally.senders.items():
+            counters.sender_submits.add(sender, count)
+        for status, count in tally.answers.items():
+            counters.answers.add(status, count)
+        for reason, count in self._gate.binds.items():
+            counters.binds.add(reason, count)
+        counters.link_losses = tally.link_lost
+        counters.stray_answers = tally.stray + tally.late
+        counters.framing_errors = tally.framing_faults
+        counters.timeouts = tally.timeouts
+        for bits, count in enumerate(tally.latency_us[: len(counters.answer_us.buckets)]):
+            counters.answer_us.buckets[bits] = count
+        return counters
+
+
+def _in_flight(sessions: Mapping[Link, object]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for session in sessions:
+        under_way = len(session.peer.outstanding) if session.peer is not None else 0
+        counts[session.system_id] += under_way + session.held
+    return dict(counts)

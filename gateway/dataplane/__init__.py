@@ -1,0 +1,1 @@
+"""The tick: many sessions' PDUs in, joined octets and exceptions out. No I/O, no clock."""

@@ -1,0 +1,94 @@
+"""The exceptions that a tick hands to its shell: here objects are fine."""
+
+from dataclasses import dataclass
+
+from gateway.dataplane.link import Link
+from gateway.domain.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """An SP asks to bind; its session is BINDING and blocked until the shell answers."""
+
+    session: Link
+    pdu: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BindAnswer:
+    """The SMSC answered our bind."""
+
+    link: Link
+    pdu: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unbind:
+    """The other side asked to unbind, with `sequence`; the link is UNBINDING."""
+
+    link: Link
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    """The other side answered our unbind: the connection can be closed."""
+
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Framing is lost; the generic_nack is in the batch, the link is CLOSED."""
+
+    link: Link
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A message to commit to the quarantine, and then to answer with its id.
+
+    `session.held` counts it until the shell calls `Pipeline.held`. `refused` goes into the
+    answer of a submit_multi whose other destinations were refused.
+    """
+
+    session: Link
+    sequence: int
+    command_id: int
+    message_id: int
+    pdu: bytes
+    source: bytes
+    destination: bytes
+    verdict: Verdict
+    receipt_asked: bool
+    joined: str
+    refused: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A query_sm, cancel_sm or replace_sm for an id that the gateway gave."""
+
+    session: Link
+    pdu: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A deliver_sm that may be about a message the gateway released. Not yet relayed."""
+
+    link: Link
+    pdu: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer to a request of the gateway's own, or None: it will not come."""
+
+    link: Link
+    errand: object
+    pdu: bytes | None
+
+
+Attention = Bind | BindAnswer | Unbind | Unbound | Fault | Hold | Operation | Receipt | Answered

@@ -1,0 +1,34 @@
+"""What one tick brings forth."""
+
+from gateway.dataplane.attention import Attention
+from gateway.dataplane.link import Link
+from gateway.domain.records import Row
+from gateway.smpp.answers import header_only
+
+
+class Batch:
+    """Octets to write, a list per link; exceptions to attend to; rows to record.
+
+    Join a link's octets into one write, after the whole tick. `freed` are blocked sessions
+    whose requests may have room again: pass them to `submit` with no new octets.
+    """
+
+    __slots__ = ("attention", "freed", "rows", "writes")
+
+    def __init__(self) -> None:
+        self.writes: dict[Link, list[bytes | bytearray]] = {}
+        self.attention: list[Attention] = []
+        self.freed: set[Link] = set()
+        self.rows: list[Row] = []
+
+    def write(self, link: Link, octets: bytes | bytearray) -> None:
+        """Add octets for `link`, behind what it already gets."""
+        writes = self.writes.get(link)
+        if writes is None:
+            self.writes[link] = [octets]
+        else:
+            writes.append(octets)
+
+    def refuse(self, link: Link, response_id: int, status: int, sequence: int) -> None:
+        """Answer a request of `link` with a status and no body."""
+        self.write(link, header_only(response_id, status, sequence))

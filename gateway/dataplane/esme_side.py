@@ -1,0 +1,185 @@
+"""What SPs send: framed, judged and passed on, all sessions of a tick together."""
+
+from collections.abc import Iterable
+
+from gateway.dataplane import attention
+from gateway.dataplane.carried import Carried
+from gateway.dataplane.carrying import carry, is_gateway_id
+from gateway.dataplane.judging import judge_content
+from gateway.dataplane.link import Link
+from gateway.dataplane.passing import pass_on
+from gateway.dataplane.relay import control, keep_rest, look_ahead, relay_answer, relay_request
+from gateway.dataplane.rows import decision, found
+from gateway.dataplane.turn import Turn
+from gateway.domain.verdict import Action, Finding, Reason
+from gateway.session.operations import Ruling, ruling
+from gateway.session.states import SessionState, Side
+from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.smpp.errors import DecodeError
+from gateway.smpp.framing import HEADER, HEADER_OCTETS
+from gateway.smpp.offsets import SUBMIT_SM
+from gateway.smpp.pdu import decode
+from gateway.smpp.status import CommandStatus
+
+_SUBMIT_SM = int(CommandId.SUBMIT_SM)
+_UDHI = 0x40
+_REQUESTS = frozenset({Ruling.JUDGE, Ruling.RELAY})
+_OVERTAKING = frozenset({Ruling.RELAY_RESPONSE, Ruling.ENQUIRE_LINK, Ruling.ENQUIRE_LINK_RESP})
+_OVERLOADED = Finding(
+    "OVERLOAD", Reason.OVERLOADED, Action.REJECT, "the gateway can not take it now"
+)
+
+
+def submit(turn: Turn, chunks: Iterable[tuple[Link, bytes]]) -> None:
+    """Take octets of many sessions; leave what to write and attend to in the turn's batch.
+
+    A chunk may end inside a PDU and may be empty: what a session could not process before
+    is taken up first.
+    """
+    walks = [(session, *_walk(turn, session, octets)) for session, octets in chunks]
+    judge_content(turn.plane, [m for _, _, messages in walks for m in messages])
+    for session, data, messages in walks:
+        if messages:
+            pass_on(turn, session, data, messages)
+        if session.is_blocked and has_smsc(session) and session.room() > 0:
+            turn.batch.freed.add(session)
+
+
+def has_smsc(session: Link) -> bool:
+    """Tell whether the session's own bind at the SMSC stands."""
+    return session.peer is not None and session.peer.state.is_bound
+
+
+def _refuses(turn: Turn, session: Link) -> bool:
+    """Tell whether new requests are refused now with ESME_RMSGQFUL, never passed unseen."""
+    if turn.plane.is_overloaded or session.is_leaving or session.account is None:
+        return True
+    return not has_smsc(session) and turn.now >= session.wait_until
+
+
+def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PDU costs as much as a stage
+    turn: Turn, session: Link, octets: bytes
+) -> tuple[bytes, list[Carried]]:
+    """Frame what a session has sent; return the octets and the messages in them."""
+    data = session.tail + octets if session.tail else octets
+    session.is_blocked = False
+    messages: list[Carried] = []
+    account = session.account = turn.plane.rules.accounts.get(session.system_id)
+    refuses = _refuses(turn, session)
+    room = session.room() if has_smsc(session) else 0
+    submits = session.state.can_submit and not refuses
+    limit, now = turn.plane.pdu_octets, turn.now
+    judge_address, unpack, match_submit = (
+        turn.plane.rules.judge_address,
+        HEADER.unpack_from,
+        SUBMIT_SM.match,
+    )
+    at, end = 0, len(data)
+    while end - at >= HEADER_OCTETS:
+        length, command_id, _, sequence = unpack(data, at)
+        stop = at + length
+        if not HEADER_OCTETS <= length <= limit or stop > end:
+            break
+        if command_id == _SUBMIT_SM and submits and account is not None:
+            if room <= 0:
+                session.is_blocked = True
+                break
+            match = match_submit(data, at + HEADER_OCTETS, stop)
+            message: Carried | None
+            if match is None:
+                message = carry(turn, session, account, data[at:stop], (at, stop))
+            else:
+                source, destination, esm, registered, coding, sm_length = match.groups()
+                text_at = match.end()
+                if text_at + sm_length[0] == stop and not esm[0] & _UDHI and sm_length[0]:
+                    message = Carried(
+                        session,
+                        account,
+                        (command_id, sequence, at, stop),
+                        (source, destination),
+                        (coding[0], data[text_at:stop], registered[0]),
+                    )
+                    judge_address(message, now)
+                else:
+                    message = carry(turn, session, account, data[at:stop], (at, stop))
+            if message is not None:
+                room -= 1
+                messages.append(message)
+        else:
+            what = ruling(Side.ESME, session.state, command_id)
+            if what in _REQUESTS and not refuses and room <= 0:
+                session.is_blocked = True
+                break
+            if what is Ruling.JUDGE and not refuses and account is not None:
+                message = carry(turn, session, account, data[at:stop], (at, stop))
+                if message is not None:
+                    room -= 1
+                    messages.append(message)
+            else:
+                _act(turn, session, what, data[at:stop])
+                submits = session.state.can_submit and not refuses
+        at = stop
+    keep_rest(turn, session, data, at)
+    if messages:
+        session.clocks.last_traffic_at = now
+    if session.is_blocked:
+        look_ahead(turn, session, lambda pdu: _overtake(turn, session, pdu))
+    return data, messages
+
+
+def _act(turn: Turn, session: Link, what: Ruling, pdu: bytes) -> None:
+    """Deal with a PDU that is not judged."""
+    header = HEADER.unpack_from(pdu)
+    match what:
+        case Ruling.JUDGE:
+            _refuse(turn, session, pdu, header)
+        case Ruling.RELAY:
+            _relay(turn, session, pdu, header)
+        case Ruling.RELAY_RESPONSE:
+            relay_answer(turn, session, pdu)
+        case Ruling.BIND:
+            session.state = SessionState.BINDING
+            turn.batch.attention.append(attention.Bind(session, pdu))
+        case _:
+            control(turn, session, what, header)
+
+
+def _overtake(turn: Turn, session: Link, pdu: bytes) -> bool:
+    what = ruling(Side.ESME, session.state, HEADER.unpack_from(pdu)[1])
+    if what in _OVERTAKING:
+        _act(turn, session, what, pdu)
+        return True
+    return False
+
+
+def _refuse(turn: Turn, session: Link, pdu: bytes, header: tuple[int, int, int, int]) -> None:
+    _, command_id, _, sequence = header
+    status = CommandStatus.ESME_RMSGQFUL
+    turn.batch.refuse(session, command_id | RESPONSE_BIT, status, sequence)
+    turn.plane.tally.verdict(Action.REJECT.value, Reason.OVERLOADED.value)
+    match = SUBMIT_SM.match(pdu, HEADER_OCTETS) if command_id == _SUBMIT_SM else None
+    addresses = (match[1], match[2]) if match is not None else (b"", b"")
+    columns = found(Action.REJECT.value, _OVERLOADED, status.name)
+    why = (*columns, turn.plane.rules.digest, 0)
+    request = (command_id, sequence)
+    turn.batch.rows.append(decision(turn.at, session, request, addresses, why))
+
+
+def _relay(turn: Turn, session: Link, pdu: bytes, header: tuple[int, int, int, int]) -> None:
+    """Pass a query_sm or cancel_sm on, or hand it over when it is about a message we hold."""
+    _, command_id, _, sequence = header
+    if _refuses(turn, session) or session.peer is None:
+        status = CommandStatus.ESME_RMSGQFUL
+        turn.batch.refuse(session, command_id | RESPONSE_BIT, status, sequence)
+        return
+    try:
+        about_ours = is_gateway_id(decode(pdu).octets("message_id"))
+    except DecodeError as error:
+        turn.plane.tally.malformed += 1
+        turn.batch.refuse(session, command_id | RESPONSE_BIT, error.status, sequence)
+        return
+    if about_ours:
+        turn.batch.attention.append(attention.Operation(session, pdu))
+    else:
+        relay_request(turn, session, session.peer, pdu)
+        session.clocks.last_traffic_at = turn.now

@@ -1,0 +1,150 @@
+"""The end of the tick: what passes gets a number upstream, what does not gets its answer."""
+
+from collections.abc import Sequence
+
+from gateway.dataplane.attention import Hold
+from gateway.dataplane.carried import Care, Carried
+from gateway.dataplane.judging import settle_parts
+from gateway.dataplane.link import Link
+from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
+from gateway.dataplane.rows import NOTHING_FOUND, decision, found
+from gateway.dataplane.turn import Turn
+from gateway.domain.verdict import Action, Verdict
+from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.smpp.status import CommandStatus, status_named
+
+_REPLACE_SM = int(CommandId.REPLACE_SM)
+_RECEIPT_BITS = 0x03
+_NO_CARE = Care()
+
+
+def pass_on(  # noqa: C901 - the one loop that every message takes
+    turn: Turn, session: Link, data: bytes, messages: Sequence[Carried]
+) -> None:
+    """Write the messages of one session that pass to its SMSC, and answer the others.
+
+    Only the sequence_number of what is forwarded changes (promise 2); runs of messages stay
+    one piece. Each is registered before it is written, or a fast answer would find nothing.
+    """
+    link = session.peer
+    assert link is not None  # noqa: S101 - without an SMSC nothing is judged
+    batch, now, at = turn.batch, turn.now, turn.at
+    digest, number, system_id = turn.plane.rules.digest, session.number, session.system_id
+    outstanding, rows = link.outstanding, batch.rows
+    buffer = bytearray(data)
+    run_start = run_end = 0
+    forwarded = 0
+    for message in messages:
+        care = message.care
+        if care is not None:
+            settle_parts(turn.plane, message)
+        if message.verdict is not None:
+            _stop(turn, message, message.verdict, data)
+            continue
+        forwarded += 1
+        if care is not None and care.rebuilt is not None:
+            _pass_narrowed(turn, link, message, care, care.rebuilt)
+            continue
+        # Link.register, unfolded: this is the one path that every message takes.
+        own = link.next_sequence()
+        errand = care.refused if care is not None and care.refused else None
+        outstanding[own] = (session, message.sequence, message.command_id, now, errand)
+        start = message.start
+        SEQUENCE.pack_into(buffer, start + SEQUENCE_AT, own)
+        if start != run_end:
+            if run_end > run_start:
+                batch.write(link, buffer[run_start:run_end])
+            run_start = start
+        run_end = message.end
+        columns = NOTHING_FOUND
+        if message.findings:
+            columns = found("shadow", message.findings[0])
+            turn.plane.tally.verdict("shadow", message.findings[0].reason.value)
+        about = (number, system_id, message.command_id, message.sequence)
+        for destination in (care or _NO_CARE).reached or (message.destination,):
+            rows.append(("d", at, *about, message.source, destination, *columns, digest, 0))
+    if run_end > run_start:
+        batch.write(link, buffer[run_start:run_end])
+    if forwarded:
+        turn.plane.tally.forwarded += forwarded
+        turn.plane.tally.sender(system_id, Action.FORWARD.value, forwarded)
+
+
+def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: bytes) -> None:
+    """Pass a submit_multi on without the destinations that may not get it."""
+    own = link.register(
+        message.session, message.sequence, message.command_id, turn.now, care.refused
+    )
+    turn.batch.write(link, renumbered(pdu, own))
+    for destination in care.reached:
+        _record(turn, message, destination, NOTHING_FOUND)
+    _record_turned_away(turn, message, care)
+
+
+def _record_turned_away(turn: Turn, message: Carried, care: Care) -> None:
+    for one in care.turned_away:
+        verdict = one.verdict
+        assert verdict is not None  # noqa: S101 - that is why it was turned away
+        deciding = verdict.deciding
+        turn.plane.tally.verdict(verdict.action.value, deciding.reason.value if deciding else "")
+        columns = found(verdict.action.value, deciding, verdict.status)
+        _record(turn, message, one.destination, columns)
+
+
+def _record(
+    turn: Turn,
+    message: Carried,
+    destination: bytes,
+    columns: tuple[str, str, str, str],
+    message_id: int = 0,
+) -> None:
+    why = (*columns, turn.plane.rules.digest, message_id)
+    request = (message.command_id, message.sequence)
+    addresses = (message.source, destination)
+    turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why))
+
+
+def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
+    session, care = message.session, message.care or _NO_CARE
+    deciding = verdict.deciding
+    turn.plane.tally.verdict(verdict.action.value, deciding.reason.value if deciding else "")
+    turn.plane.tally.sender(session.system_id, verdict.action.value)
+    columns = found(verdict.action.value, deciding, verdict.status)
+    message_id = 0
+    if verdict.action is Action.QUARANTINE and message.command_id == _REPLACE_SM:
+        # ROK would say that the text was exchanged; held, it would be nobody's message.
+        status = int(CommandStatus.ESME_RREPLACEFAIL)
+        turn.batch.refuse(session, message.command_id | RESPONSE_BIT, status, message.sequence)
+    elif verdict.action is Action.QUARANTINE:
+        message_id = turn.plane.next_id(turn.at)
+        pdu = care.rebuilt or data[message.start : message.end]
+        session.held += 1
+        turn.batch.attention.append(_hold(message, verdict, pdu, message_id))
+    else:
+        answer = message.command_id | RESPONSE_BIT
+        status = status_named(verdict.status)
+        turn.batch.refuse(session, answer, status, message.sequence)
+    if care.turned_away and not care.reached:
+        _record_turned_away(turn, message, care)
+        return
+    for destination in care.reached or (message.destination,):
+        _record(turn, message, destination, columns, message_id)
+    _record_turned_away(turn, message, care)
+
+
+def _hold(message: Carried, verdict: Verdict, pdu: bytes, message_id: int) -> Hold:
+    care = message.care or _NO_CARE
+    destination = care.reached[0] if care.reached else message.destination
+    return Hold(
+        session=message.session,
+        sequence=message.sequence,
+        command_id=message.command_id,
+        message_id=message_id,
+        pdu=pdu,
+        source=message.source,
+        destination=destination,
+        verdict=verdict,
+        receipt_asked=bool(message.registered & _RECEIPT_BITS),
+        joined=care.readings[0] if care.joint is not None and care.readings else "",
+        refused=care.refused,
+    )

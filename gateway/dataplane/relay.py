@@ -1,0 +1,180 @@
+"""What both directions have in common: control PDUs, relayed requests, relayed answers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from struct import Struct
+
+from gateway.dataplane import attention
+from gateway.dataplane.link import Link, Outstanding
+from gateway.dataplane.rows import outcome
+from gateway.dataplane.turn import Turn
+from gateway.session.operations import Ruling
+from gateway.session.states import SessionState, Side
+from gateway.smpp.answers import enquire_link_resp, generic_nack
+from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.smpp.errors import DecodeError
+from gateway.smpp.framing import HEADER, HEADER_OCTETS
+from gateway.smpp.pdu import UnsuccessSme, decode, encode
+from gateway.smpp.status import CommandStatus
+
+SEQUENCE = Struct(">I")
+SEQUENCE_AT = 12
+_LENGTH = Struct(">I")
+_NACK = int(CommandId.GENERIC_NACK)
+
+Header = tuple[int, int, int, int]
+
+
+def control(turn: Turn, link: Link, ruling: Ruling, header: Header) -> None:
+    """Act on a PDU that is neither judged nor relayed."""
+    _, command_id, _, sequence = header
+    answer, batch = command_id | RESPONSE_BIT, turn.batch
+    match ruling:
+        case Ruling.ENQUIRE_LINK:
+            batch.write(link, enquire_link_resp(sequence))
+        case Ruling.ENQUIRE_LINK_RESP:
+            pass  # any octets are a sign of life: Clocks.heard has it
+        case Ruling.REFUSE_STATE:
+            batch.refuse(link, answer, CommandStatus.ESME_RINVBNDSTS, sequence)
+        case Ruling.ALREADY_BOUND:
+            batch.refuse(link, answer, CommandStatus.ESME_RALYBND, sequence)
+        case Ruling.NACK_COMMAND:
+            batch.write(link, generic_nack(CommandStatus.ESME_RINVCMDID, sequence))
+        case Ruling.UNBIND:
+            link.state = SessionState.UNBINDING
+            batch.attention.append(attention.Unbind(link, sequence))
+        case Ruling.UNBIND_RESP:
+            batch.attention.append(attention.Unbound(link))
+        case _:
+            turn.plane.tally.stray += 1
+
+
+def keep_rest(turn: Turn, link: Link, data: bytes, at: int) -> None:
+    """Keep the octets from `at` on for later; close when their length can not be meant.
+
+    The length is looked at as soon as its four octets are there: nobody waits for, or sets
+    aside, what a lie announces (the first line of an HTTP request is 1 213 486 160 octets).
+    """
+    rest = data[at:] if at else data
+    if len(rest) >= _LENGTH.size and not link.is_blocked:
+        (length,) = _LENGTH.unpack_from(rest)
+        if not HEADER_OCTETS <= length <= turn.plane.pdu_octets:
+            _framing_lost(turn, link, rest, length)
+            return
+    link.tail = rest
+    link.looked = max(0, link.looked - at) if link.is_blocked else 0
+    link.clocks.heard(turn.now, has_whole=at > 0 or link.is_blocked, has_rest=bool(rest))
+    if link.is_blocked:
+        link.clocks.partial_since = None
+
+
+def _framing_lost(turn: Turn, link: Link, rest: bytes, length: int) -> None:
+    is_whole = len(rest) >= HEADER_OCTETS
+    sequence = SEQUENCE.unpack_from(rest, SEQUENCE_AT)[0] if is_whole else 0
+    turn.plane.tally.framing_faults += 1
+    link.state = SessionState.CLOSED
+    link.tail = b""
+    turn.batch.write(link, generic_nack(CommandStatus.ESME_RINVCMDLEN, sequence))
+    turn.batch.attention.append(attention.Fault(link, f"command_length {length}"))
+
+
+def renumbered(pdu: bytes, sequence: int) -> bytes:
+    """Return `pdu` with another sequence_number and nothing else changed."""
+    return b"".join((pdu[:SEQUENCE_AT], SEQUENCE.pack(sequence), pdu[HEADER_OCTETS:]))
+
+
+def relay_request(turn: Turn, asker: Link, target: Link, pdu: bytes, errand: object = None) -> None:
+    """Pass a request on under a number of the target's own.
+
+    An `errand` of octets is the message id that the answer shall bear.
+    """
+    _, command_id, _, sequence = HEADER.unpack_from(pdu)
+    turn.plane.tally.relayed += 1
+    if command_id == CommandId.ALERT_NOTIFICATION:  # it has no answer to wait for
+        turn.batch.write(target, renumbered(pdu, target.next_sequence()))
+        return
+    own = target.register(asker, sequence, command_id, turn.now, errand)
+    turn.batch.write(target, renumbered(pdu, own))
+
+
+def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
+    """Pass an answer that came on `link` to whoever asked; drop one that nobody waits for."""
+    _, command_id, status, sequence = HEADER.unpack_from(pdu)
+    entry, is_late = _take_entry(turn, link, command_id, sequence)
+    if entry is None:
+        return
+    asker, asked, _, _, errand = entry
+    if link.side is Side.SMSC:
+        how = "late" if is_late else "answered"
+        answer = (status, pdu[HEADER_OCTETS:].partition(b"\0")[0])
+        turn.batch.rows.append(outcome(link, entry, answer, (turn.now, turn.at), how))
+    turn.plane.tally.late += is_late
+    if asker is None:  # the gateway's own errand: even a late answer settles a doubt
+        turn.batch.attention.append(attention.Answered(link, errand, pdu))
+    elif not is_late:
+        if isinstance(errand, tuple):
+            pdu = _amended(pdu, refused=errand)
+        elif isinstance(errand, bytes):
+            pdu = _amended(pdu, message_id=errand)
+        turn.batch.write(asker, renumbered(pdu, asked))
+        if asker.is_blocked:
+            turn.batch.freed.add(asker)
+
+
+def _take_entry(
+    turn: Turn, link: Link, command_id: int, sequence: int
+) -> tuple[Outstanding | None, bool]:
+    """Return the request that an answer belongs to, and whether it was given up before.
+
+    An answer of the wrong type leaves the request outstanding: the right one may come.
+    """
+    is_late = sequence not in link.outstanding
+    table = link.late if is_late else link.outstanding
+    entry = table.get(sequence)
+    if entry is None or (command_id != _NACK and entry[2] != command_id & ~RESPONSE_BIT):
+        turn.plane.tally.stray += 1
+        return None, False
+    del table[sequence]
+    return entry, is_late
+
+
+def _amended(
+    pdu: bytes, *, refused: tuple[UnsuccessSme, ...] = (), message_id: bytes | None = None
+) -> bytes:
+    """Add the destinations that the gateway refused to an answer, or put our id into it."""
+    try:
+        answer = decode(pdu)
+    except DecodeError:
+        return pdu
+    if answer.command_status or not answer.fields:
+        return pdu
+    fields = dict(answer.fields)
+    if message_id is not None:
+        fields["message_id"] = message_id
+    if refused:
+        before = fields["unsuccess_sme"]
+        listed = before if isinstance(before, tuple) else ()
+        fields["unsuccess_sme"] = tuple(
+            sme for sme in (*listed, *refused) if isinstance(sme, UnsuccessSme)
+        )
+    return encode(replace(answer, fields=fields))
+
+
+def look_ahead(turn: Turn, link: Link, act: Callable[[bytes], bool]) -> None:
+    """Serve what may overtake the requests that wait in a blocked link.
+
+    `act` takes a whole PDU and returns whether it dealt with it: answers and enquiries are
+    not to wait for a window. Octets already looked at are not looked at again.
+    """
+    data, at = link.tail, link.looked
+    kept = [data[:at]]
+    while len(data) - at >= HEADER_OCTETS:
+        (length,) = _LENGTH.unpack_from(data, at)
+        if not HEADER_OCTETS <= length <= turn.plane.pdu_octets or len(data) - at < length:
+            break
+        pdu = data[at : at + length]
+        if not act(pdu):
+            kept.append(pdu)
+        at += length
+    link.looked = sum(map(len, kept))
+    link.tail = b"".join((*kept, data[at:]))

@@ -1,0 +1,47 @@
+"""The record of each decision and each outcome."""
+
+from gateway.dataplane.link import Link, Outstanding
+from gateway.domain.records import DecisionRow, OutcomeRow
+from gateway.domain.verdict import Finding
+
+NOTHING_FOUND: tuple[str, str, str, str] = ("forward", "", "", "")
+
+
+def found(action: str, finding: Finding | None, status: str = "") -> tuple[str, str, str, str]:
+    """Return the columns action, reason, rule and status."""
+    if finding is None:
+        return (action, "", "", status)
+    return (action, finding.reason.value, finding.rule, status)
+
+
+def decision(
+    at: float,
+    session: Link,
+    request: tuple[int, int],
+    addresses: tuple[bytes, bytes],
+    why: tuple[str, str, str, str, str, int],
+) -> DecisionRow:
+    """Return the row of a decision.
+
+    `request` is (command_id, sequence_number), `addresses` (source, destination), `why` the
+    four columns of `found`, the digest and the gateway's message id.
+    """
+    return ("d", at, session.number, session.system_id, *request, *addresses, *why)
+
+
+def outcome(
+    link: Link,
+    entry: Outstanding,
+    answer: tuple[int, bytes],
+    moment: tuple[float, float],
+    how: str,
+) -> OutcomeRow:
+    """Return the row of what became of a request that was written on `link`.
+
+    `answer` is (command_status, message_id), `moment` (monotonic, epoch) seconds.
+    """
+    asker, sequence, command_id, sent_at, _ = entry
+    now, at = moment
+    number = asker.number if asker is not None else 0
+    latency_us = int((now - sent_at) * 1e6)
+    return ("o", at, number, link.system_id, command_id, sequence, *answer, latency_us, how)

@@ -1,0 +1,52 @@
+"""What the data plane counts: plain ints, read at scrape."""
+
+
+class Tally:
+    """Counters of one pipeline.
+
+    `verdicts` is keyed by action and reason, `senders` by system_id and action, `answers` by
+    command_status. `latency_us` counts answers by the bit length of their microseconds.
+    """
+
+    __slots__ = (
+        "answers",
+        "filter_failures",
+        "forwarded",
+        "framing_faults",
+        "late",
+        "latency_us",
+        "link_lost",
+        "local_answers",
+        "malformed",
+        "relayed",
+        "senders",
+        "stray",
+        "timeouts",
+        "verdicts",
+    )
+
+    def __init__(self) -> None:
+        self.forwarded = 0
+        self.relayed = 0
+        self.local_answers = 0
+        self.stray = 0
+        self.late = 0
+        self.timeouts = 0
+        self.link_lost = 0
+        self.filter_failures = 0
+        self.framing_faults = 0
+        self.malformed = 0
+        self.verdicts: dict[tuple[str, str], int] = {}
+        self.answers: dict[int, int] = {}
+        self.senders: dict[tuple[str, str], int] = {}
+        self.latency_us = [0] * 64
+
+    def sender(self, system_id: str, action: str, count: int = 1) -> None:
+        """Count what became of a sender's messages; senders are those of the configuration."""
+        key = (system_id, action)
+        self.senders[key] = self.senders.get(key, 0) + count
+
+    def verdict(self, action: str, reason: str) -> None:
+        """Count one message that was not simply forwarded."""
+        key = (action, reason)
+        self.verdicts[key] = self.verdicts.get(key, 0) + 1

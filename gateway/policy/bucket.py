@@ -1,0 +1,32 @@
+"""A token bucket as one number: the generic cell rate algorithm."""
+
+
+class TokenBucket:
+    """Admits `per_s` messages a second on average and `burst` at once.
+
+    `due_at` is when the bucket will be full again; times are monotonic seconds, and an
+    earlier `now` than before changes nothing.
+    """
+
+    __slots__ = ("_interval_s", "_tolerance_s", "due_at")
+
+    def __init__(self, per_s: float, burst: int) -> None:
+        self._interval_s = 1.0 / per_s
+        self._tolerance_s = (burst - 1) * self._interval_s
+        self.due_at = float("-inf")
+
+    def take(self, now: float, count: int = 1) -> bool:
+        """Take `count` tokens if there is one, else none; return whether they were taken.
+
+        A message in parts is charged whole by its first part and may leave the bucket in
+        debt: its other parts must not be refused (PEERS: a burst is shorter than a message).
+        """
+        due_at = self.due_at
+        if due_at <= now:
+            self.due_at = now + self._interval_s * count
+            return True
+        # The sums of floats drift by some ulps; a nanosecond is nobody's gain.
+        if due_at - now > self._tolerance_s + 1e-9:
+            return False
+        self.due_at = due_at + self._interval_s * count
+        return True

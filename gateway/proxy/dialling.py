@@ -1,0 +1,100 @@
+"""Binding at the SMSC on behalf of an SP."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+
+from gateway.dataplane.attention import BindAnswer
+from gateway.dataplane.link import Link
+from gateway.dataplane.relay import renumbered
+from gateway.proxy.connection import Connection
+from gateway.proxy.numbers import Numbers
+from gateway.proxy.tick import Tick
+from gateway.runtime.clock import monotonic
+from gateway.session.states import SessionState, Side
+from gateway.smpp.commands import CommandId
+from gateway.smpp.framing import HEADER
+from gateway.smpp.status import CommandStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an SMSC listens; `tls` is ready to use, None for plain TCP."""
+
+    name: str
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    server_name: str | None = None
+
+
+class SmscUnreachableError(Exception):
+    """No connection, or none that answered a bind; the message says which."""
+
+
+class Dialler:
+    """Opens links to one SMSC. A link it returns has been answered, and is BINDING still."""
+
+    def __init__(self, tick: Tick, target: Target, numbers: Numbers) -> None:
+        self.target = target
+        self._tick = tick
+        self._numbers = numbers
+        self._answers: dict[Link, asyncio.Future[bytes]] = {}
+
+    async def dial(
+        self, bind_pdu: bytes, *, system_id: str, window: int, within_s: float
+    ) -> tuple[Connection, bytes]:
+        """Connect and send the SP's own bind, its sequence_number apart.
+
+        Returns the connection and the SMSC's answer, whatever its status. Raises
+        SmscUnreachableError when there is none `within_s`.
+        """
+        link = Link(self._numbers.next(), Side.SMSC, window, monotonic())
+        link.system_id = system_id
+        target = self.target
+        loop = asyncio.get_running_loop()
+        answer = self._answers[link] = loop.create_future()
+        connection = Connection(self._tick, link)
+        try:
+            async with asyncio.timeout(within_s):
+                await loop.create_connection(
+                    lambda: connection,
+                    target.host,
+                    target.port,
+                    ssl=target.tls,
+                    server_hostname=target.server_name if target.tls else None,
+                )
+                self._tick.add(connection)
+                link.state = SessionState.BINDING
+                connection.write(renumbered(bind_pdu, link.next_sequence()))
+                return connection, await answer
+        except TimeoutError:
+            connection.abort()
+            raise SmscUnreachableError("no answer in time") from None
+        except OSError as error:
+            raise SmscUnreachableError(error.strerror or type(error).__name__) from error
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+        finally:
+            del self._answers[link]
+
+    def answered(self, item: BindAnswer) -> None:
+        """Take the SMSC's answer to a bind."""
+        waiting = self._answers.get(item.link)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(item.pdu)
+
+    def lost(self, link: Link) -> None:
+        """Hear that a link is gone; if a bind waited on it, it waits no longer."""
+        waiting = self._answers.get(link)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(ConnectionError("closed before the bind was answered"))
+
+
+def status_of_answer(answer: bytes) -> int:
+    """Return what the SMSC said to a bind; a generic_nack is no consent, whatever it says."""
+    _, command_id, status, _ = HEADER.unpack_from(answer)
+    if command_id == CommandId.GENERIC_NACK and not status:
+        return CommandStatus.ESME_RBINDFAIL
+    return int(status)

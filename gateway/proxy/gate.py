@@ -1,0 +1,90 @@
+"""Who gets in: the password, the lock-outs, the limits of an account."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.dataplane.plane import Plane
+from gateway.domain.sender import Sender
+from gateway.proxy.credentials import Credentials
+from gateway.runtime.clock import epoch, monotonic
+from gateway.runtime.records import Records
+from gateway.session.binding import BindReason, BindRequest, judge_bind, read_bind
+from gateway.session.lockout import Lockouts
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who asked; `sender` is None when the bind is refused."""
+
+    request: BindRequest
+    sender: Sender | None
+
+
+class Gate:
+    """Judges binds; a refusal takes its time, so that guessing does."""
+
+    def __init__(
+        self, plane: Plane, credentials: Credentials, lockouts: Lockouts, records: Records
+    ) -> None:
+        self.binds: Counter[str] = Counter()
+        self._plane = plane
+        self._credentials = credentials
+        self._lockouts = lockouts
+        self._records = records
+        self._live: Counter[str] = Counter()
+
+    async def admit(self, pdu: bytes, address: str) -> Admission:
+        """Judge a bind. Whoever is admitted counts as bound until `leave`.
+
+        Raises DecodeError for a bind that can not be read.
+        """
+        request = read_bind(pdu, address)
+        account = self._plane.rules.accounts.get(request.system_id)
+        sender = account.sender if account is not None else None
+        is_right = await self._credentials.are_right(
+            sender.password if sender is not None else None,
+            request.password,
+            lambda: self._is_locked(request),
+        )
+        verdict = judge_bind(
+            request,
+            sender,
+            password_is_right=is_right,
+            live_binds=self._live[request.system_id],
+            locked=self._is_locked(request),
+        )
+        self.binds[verdict.reason.value] += 1
+        if verdict.is_accepted and sender is not None:
+            self._lockouts.succeeded(address, request.system_id, monotonic())
+            self._live[request.system_id] += 1
+            return Admission(request, sender)
+        await self._turn_away(request, verdict.reason, is_known=sender is not None)
+        return Admission(request, None)
+
+    def leave(self, system_id: str) -> None:
+        """Note that a bind that was admitted has ended."""
+        self._live[system_id] -= 1
+        if self._live[system_id] <= 0:
+            del self._live[system_id]
+
+    def live_binds(self, system_id: str) -> int:
+        """Return how many binds of a sender stand."""
+        return self._live[system_id]
+
+    def _is_locked(self, request: BindRequest) -> bool:
+        return self._lockouts.is_locked(request.address, request.system_id, monotonic())
+
+    async def _turn_away(self, request: BindRequest, reason: BindReason, *, is_known: bool) -> None:
+        if reason is BindReason.CREDENTIALS:
+            self._lockouts.failed(request.address, request.system_id, monotonic())
+        # A name that is no account's may be a password typed into the wrong field.
+        shown = request.system_id if is_known else "unknown"
+        about = {"system_id": shown, "address": request.address, "reason": reason.value}
+        self._records.rows.append(("e", epoch(), "refused", about))
+        log.warning("esme.refused", system_id=shown, address=request.address, reason=reason.value)
+        await asyncio.sleep(self._lockouts.delay_s(request.address, request.system_id, monotonic()))

@@ -1,0 +1,123 @@
+"""Committing flagged messages to the quarantine, and only then answering ESME_ROK."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from gateway.dataplane.attention import Hold
+from gateway.domain.quarantine import HeldMessage
+from gateway.ports.errors import StoreUnavailable
+from gateway.ports.quarantine import QuarantineStore
+from gateway.proxy.tick import Tick
+from gateway.runtime.clock import epoch, utcnow
+from gateway.runtime.tasks import spawn
+from gateway.smpp.addresses import UnsuccessSme
+from gateway.smpp.answers import header_only, submit_sm_resp
+from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.smpp.pdu import make
+from gateway.smpp.status import CommandStatus
+
+log = structlog.get_logger()
+
+# What may wait for the store at once; more is refused, never passed unseen.
+_MAX_WAITING = 20_000
+_SHORT_TEXT = 200
+
+
+class Holding:
+    """Gathers the holds of a tick into one commit."""
+
+    def __init__(self, tick: Tick, store: QuarantineStore) -> None:
+        self.is_failing = False
+        self.held = 0
+        self._tick = tick
+        self._store = store
+        self._gathered: list[Hold] = []
+        self._waiting = 0
+
+    def hold(self, item: Hold) -> None:
+        """Take a message to hold; it is committed after this tick."""
+        if self._waiting >= _MAX_WAITING:
+            self._answer_all((item,), is_held=False, how="store_full")
+            return
+        self._waiting += 1
+        self._gathered.append(item)
+
+    def turned(self) -> None:
+        """Commit what the tick has gathered."""
+        if self._gathered:
+            items, self._gathered = self._gathered, []
+            spawn(self._commit(items), name="hold")
+
+    async def _commit(self, items: Sequence[Hold]) -> None:
+        ttl = timedelta(seconds=self._tick.pipeline.plane.rules.bundle.content.quarantine_ttl_s)
+        now = utcnow()
+        is_held = False
+        try:
+            await self._store.hold([held_message(item, now, now + ttl) for item in items])
+            is_held = True
+        except StoreUnavailable as error:
+            if not self.is_failing:
+                log.error("store.failed", said=str(error))
+            self.is_failing = True
+        finally:
+            self._waiting -= len(items)
+            self._answer_all(items, is_held=is_held, how="held" if is_held else "store_failed")
+        if is_held:
+            self.held += len(items)
+            if self.is_failing:
+                self.is_failing = False
+                log.info("store.recovered")
+
+    def _answer_all(self, items: Sequence[Hold], *, is_held: bool, how: str) -> None:
+        tick, at = self._tick, epoch()
+        for item in items:
+            session = item.session
+            session.held -= 1
+            status = CommandStatus.ESME_ROK if is_held else CommandStatus.ESME_RMSGQFUL
+            about = (session.number, session.system_id, item.command_id, item.sequence)
+            message_id = str(item.message_id).encode() if is_held else b""
+            tick.records.rows.append(("o", at, *about, int(status), message_id, 0, how))
+            connection = tick.connections.get(session)
+            if connection is not None:
+                connection.write(answer_to(item) if is_held else _refusal(item))
+            if session.is_blocked:
+                tick.resume((session,))
+
+
+def held_message(item: Hold, now: datetime, expires_at: datetime) -> HeldMessage:
+    """Return what the store keeps of a hold."""
+    deciding = item.verdict.deciding
+    return HeldMessage(
+        message_id=item.message_id,
+        system_id=item.session.system_id,
+        source=item.source.decode("latin-1"),
+        destination=item.destination.decode("latin-1"),
+        pdu=item.pdu,
+        reason=deciding.reason.value if deciding is not None else "",
+        rule=deciding.rule if deciding is not None else "",
+        category=deciding.category if deciding is not None else "",
+        evidence=deciding.evidence[:_SHORT_TEXT] if deciding is not None else "",
+        digest=item.verdict.digest,
+        receipt_asked=item.receipt_asked,
+        held_at=now,
+        expires_at=expires_at,
+    )
+
+
+def answer_to(item: Hold) -> bytes:
+    """Return ESME_ROK with the gateway's message id, in the form of the request."""
+    identity = str(item.message_id).encode()
+    if item.command_id == CommandId.SUBMIT_SM:
+        return submit_sm_resp(item.sequence, identity)
+    response_id = CommandId(item.command_id | RESPONSE_BIT)
+    if item.command_id == CommandId.SUBMIT_MULTI:
+        refused = tuple(r for r in item.refused if isinstance(r, UnsuccessSme))
+        return make(response_id, item.sequence, message_id=identity, unsuccess_sme=refused)
+    return make(response_id, item.sequence, message_id=identity)
+
+
+def _refusal(item: Hold) -> bytes:
+    response_id = item.command_id | RESPONSE_BIT
+    return header_only(response_id, CommandStatus.ESME_RMSGQFUL, item.sequence)

@@ -1,0 +1,153 @@
+"""query_sm, cancel_sm and replace_sm for the ids that the gateway gave."""
+
+from dataclasses import replace
+
+import structlog
+
+from gateway.dataplane.attention import Operation
+from gateway.dataplane.carriers import read_carrier
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.verdict import Action, Verdict
+from gateway.policy.submission import Submission
+from gateway.ports.errors import StoreUnavailable
+from gateway.ports.quarantine import QuarantineStore, Replacement
+from gateway.proxy.tick import Tick
+from gateway.runtime.clock import epoch, monotonic, utcnow
+from gateway.runtime.tasks import spawn
+from gateway.smpp.answers import header_only
+from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.smpp.pdu import Pdu, decode, encode, make
+from gateway.smpp.status import CommandStatus, status_named
+from gateway.smpp.text import readings
+from gateway.systems.quarantine.desk import Done, QuarantineDesk
+
+log = structlog.get_logger()
+
+# message_state of SMPP 3.4, 5.2.28, for what never reached the SMSC.
+_STATES: dict[HoldState, int] = {
+    HoldState.HELD: 1,
+    HoldState.RELEASE_REQUESTED: 1,
+    HoldState.RELEASING: 1,
+    HoldState.IN_DOUBT: 1,
+    HoldState.EXPIRED: 3,
+    HoldState.CANCELLED: 4,
+    HoldState.DISCARDED: 8,
+    HoldState.REFUSED: 8,
+}
+_FAILURES: dict[int, CommandStatus] = {
+    CommandId.QUERY_SM: CommandStatus.ESME_RQUERYFAIL,
+    CommandId.CANCEL_SM: CommandStatus.ESME_RCANCELFAIL,
+    CommandId.REPLACE_SM: CommandStatus.ESME_RREPLACEFAIL,
+}
+
+
+class Operations:
+    """Answers from the store; what was released is asked of the SMSC under its own id."""
+
+    def __init__(self, tick: Tick, store: QuarantineStore, desk: QuarantineDesk) -> None:
+        self._tick = tick
+        self._store = store
+        self._desk = desk
+
+    def begin(self, item: Operation) -> None:
+        """Start to answer one request."""
+        spawn(self._answer(item), name=f"operation-{item.session.number}")
+
+    async def _answer(self, item: Operation) -> None:
+        request = decode(item.pdu)  # the data plane has decoded it once: it is sound
+        message_id = int(request.octets("message_id"))
+        try:
+            held = await self._store.get(message_id)
+            if held is None or held.system_id != item.session.system_id:
+                self._forward(item, item.pdu)
+            elif held.state is HoldState.RELEASED:
+                self._forward_released(item, request, held)
+            else:
+                self._write(item, await self._act(item, request, held))
+        except StoreUnavailable:
+            self._write(item, _failed(request, CommandStatus.ESME_RMSGQFUL))
+
+    async def _act(self, item: Operation, request: Pdu, held: HeldMessage) -> bytes:
+        match request.command_id:
+            case CommandId.QUERY_SM:
+                return make(
+                    CommandId.QUERY_SM_RESP,
+                    request.sequence_number,
+                    message_id=request.octets("message_id"),
+                    message_state=_STATES[held.state],
+                )
+            case CommandId.CANCEL_SM:
+                outcome = await self._desk.cancel(held.message_id, held.system_id, utcnow())
+                done = isinstance(outcome, Done)
+                return _failed(request, CommandStatus.ESME_ROK if done else _failure(request))
+            case _:
+                return await self._replace(item, request, held)
+
+    async def _replace(self, item: Operation, request: Pdu, held: HeldMessage) -> bytes:
+        """Exchange the text of a held message; the new one is judged as any other."""
+        verdict = self._judge(item, held)
+        if verdict is not None and verdict.action is not Action.QUARANTINE:
+            return _failed(request, status_named(verdict.status))
+        deciding = verdict.deciding if verdict is not None else None
+        before = decode(held.pdu)
+        names = ("schedule_delivery_time", "validity_period", "registered_delivery")
+        fields = {
+            **before.fields,
+            **{n: request.fields[n] for n in names if request.fields[n]},
+            "short_message": request.fields["short_message"],
+        }
+        replacement = Replacement(
+            pdu=encode(replace(before, fields=fields, tlvs=())),
+            reason=deciding.reason.value if deciding is not None else held.reason,
+            rule=deciding.rule if deciding is not None else held.rule,
+            category=deciding.category if deciding is not None else held.category,
+            evidence=deciding.evidence if deciding is not None else held.evidence,
+            digest=self._tick.pipeline.plane.rules.digest,
+            receipt_asked=held.receipt_asked,
+            expires_at=held.expires_at,
+        )
+        done = await self._store.replace_pdu(held.message_id, replacement)
+        return _failed(request, CommandStatus.ESME_ROK if done else _failure(request))
+
+    def _judge(self, item: Operation, held: HeldMessage) -> Verdict | None:
+        rules = self._tick.pipeline.plane.rules
+        account = rules.accounts.get(item.session.system_id)
+        if account is None:
+            return None
+        carrier = read_carrier(item.pdu)
+        submission = Submission(account, held.source.encode("latin-1"), b"")
+        if rules.judge_replacement(submission, monotonic()):
+            texts = [t for p in carrier.pieces for t in readings(p, carrier.data_coding)]
+            rules.judge_content(submission, rules.scan.judge_texts(texts))
+        return submission.verdict
+
+    def _forward_released(self, item: Operation, request: Pdu, held: HeldMessage) -> None:
+        if request.command_id == CommandId.REPLACE_SM:
+            verdict = self._judge(item, held)
+            if verdict is not None:
+                self._write(item, _failed(request, CommandStatus.ESME_RREPLACEFAIL))
+                return
+        fields = {**request.fields, "message_id": held.smsc_message_id.encode("latin-1")}
+        self._forward(item, encode(replace(request, fields=fields)), str(held.message_id))
+
+    def _forward(self, item: Operation, pdu: bytes, our_id: str = "") -> None:
+        link = item.session.peer
+        if link is None or not link.state.is_bound:
+            self._write(item, _failed(decode(pdu), CommandStatus.ESME_RMSGQFUL))
+            return
+        errand = our_id.encode() or None
+        tick = self._tick
+        tick.out(tick.pipeline.relay(item.session, link, pdu, (monotonic(), epoch()), errand))
+
+    def _write(self, item: Operation, octets: bytes) -> None:
+        connection = self._tick.connections.get(item.session)
+        if connection is not None:
+            connection.write(octets)
+
+
+def _failure(request: Pdu) -> CommandStatus:
+    return _FAILURES[request.command_id]
+
+
+def _failed(request: Pdu, status: int) -> bytes:
+    return header_only(request.command_id | RESPONSE_BIT, status, request.sequence_number)

@@ -1,0 +1,185 @@
+"""Receipts of held messages: the SMSC's get our id put in, the others we write ourselves."""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from gateway.dataplane.attention import Answered, Receipt
+from gateway.dataplane.relay import renumbered
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.ports.errors import StoreUnavailable
+from gateway.ports.quarantine import QuarantineStore
+from gateway.proxy.route import Routes
+from gateway.proxy.tick import Tick
+from gateway.runtime.clock import epoch, monotonic
+from gateway.runtime.tasks import spawn
+from gateway.smpp.commands import CommandId
+from gateway.smpp.errors import DecodeError, EncodeError
+from gateway.smpp.framing import HEADER
+from gateway.smpp.pdu import decode
+from gateway.smpp.receipt import id_forms, read_receipt, receipt_pdu, with_receipt_id
+
+log = structlog.get_logger()
+
+_MAX_KNOWN = 200_000
+_MAX_PARKED = 1_000
+_AT_ONCE = 100
+
+# stat and err of the receipts that end a message that never reached the SMSC.
+_ENDS: dict[HoldState, tuple[str, str]] = {
+    HoldState.DISCARDED: ("REJECTD", "001"),
+    HoldState.REFUSED: ("REJECTD", "002"),
+    HoldState.EXPIRED: ("EXPIRED", "003"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnReceipt:
+    """The errand of a receipt that the gateway writes itself."""
+
+    message_id: int
+
+
+class ReceiptDesk:
+    """Knows which of the SMSC's ids stand for ours; bounded, the oldest go first.
+
+    A receipt that arrives while a release of the same sender is unanswered is parked until
+    the answer tells the id (PEERS pain 2: the receipt overtakes the answer).
+    """
+
+    def __init__(self, tick: Tick, store: QuarantineStore, routes: Routes) -> None:
+        self._tick = tick
+        self._store = store
+        self._routes = routes
+        self._ids: dict[tuple[str, str], int] = {}
+        self._expected: Counter[str] = Counter()
+        self._parked: dict[str, deque[Receipt]] = {}
+        self._sending: set[int] = set()
+
+    async def begin(self) -> None:
+        """Learn the ids of messages that were released before this run."""
+        for released in reversed(await self._store.released_ids()):
+            self.know(*released)
+
+    # The SMSC's receipts.
+
+    def know(self, system_id: str, smsc_message_id: str, message_id: int) -> None:
+        """Remember which id of the SMSC stands for ours."""
+        self._tick.pipeline.plane.watched.add(system_id)
+        while len(self._ids) >= _MAX_KNOWN:
+            del self._ids[next(iter(self._ids))]
+        self._ids[system_id, smsc_message_id] = message_id
+        for form in id_forms(smsc_message_id):
+            self._ids.setdefault((system_id, form), message_id)
+
+    def expect(self, system_id: str) -> None:
+        """Note that a release is on its way, whose receipt may come before its answer."""
+        self._tick.pipeline.plane.watched.add(system_id)
+        self._expected[system_id] += 1
+
+    def unexpect(self, system_id: str) -> None:
+        """Note that the answer is there; what was parked is looked at again."""
+        self._expected[system_id] -= 1
+        for item in self._parked.pop(system_id, ()):
+            self.received(item)
+
+    def received(self, item: Receipt) -> None:
+        """Relay a delivery, with our id if it is about a message of ours."""
+        link = item.link
+        if link not in self._tick.connections:
+            return  # the SMSC will send it again on another bind
+        message_id = self._message_of(item)
+        if message_id is None and self._is_early(item):
+            self._parked.setdefault(link.system_id, deque()).append(item)
+            return
+        pdu = item.pdu
+        if message_id is not None:
+            try:
+                pdu = with_receipt_id(pdu, str(message_id))
+            except (DecodeError, EncodeError):
+                message_id = None
+        connection = self._routes.to_esme(link.system_id)
+        session = link.peer if link.peer in self._tick.connections else None
+        if session is None or not session.state.can_deliver:
+            session = connection.link if connection is not None else None
+        self._tick.out(self._tick.pipeline.deliver(link, session, pdu, (monotonic(), epoch())))
+
+    def _is_early(self, item: Receipt) -> bool:
+        system_id = item.link.system_id
+        parked = len(self._parked.get(system_id, ()))
+        return self._expected[system_id] > 0 and parked < _MAX_PARKED and _is_receipt(item.pdu)
+
+    def _message_of(self, item: Receipt) -> int | None:
+        try:
+            receipt = read_receipt(decode(item.pdu))
+        except DecodeError:
+            return None
+        if receipt is None or not receipt.message_id:
+            return None
+        system_id, exact = item.link.system_id, receipt.message_id
+        found = self._ids.get((system_id, exact))
+        if found is not None:
+            return found
+        forms = (self._ids.get((system_id, form)) for form in sorted(receipt.forms))
+        return next((known for known in forms if known is not None), None)
+
+    # Our own.
+
+    async def send_due(self) -> None:
+        """Send the receipts that are due to whoever is bound to take them."""
+        for system_id in self._routes.senders():
+            if self._routes.to_esme(system_id) is None:
+                continue
+            for held in await self._store.due_receipts(system_id, _AT_ONCE):
+                self._send(held)
+
+    def _send(self, held: HeldMessage) -> None:
+        connection = self._routes.to_esme(held.system_id)
+        end = _ENDS.get(held.state)
+        if connection is None or end is None or held.message_id in self._sending:
+            return
+        try:
+            pdu = _own_receipt(held, end, held.expires_at)
+        except EncodeError:
+            pdu = b""
+        if not pdu:
+            return
+        self._sending.add(held.message_id)
+        errand = OwnReceipt(held.message_id)
+        own = connection.link.register(None, 0, CommandId.DELIVER_SM, monotonic(), errand)
+        connection.write(renumbered(pdu, own))
+
+    def answered(self, item: Answered, errand: OwnReceipt) -> None:
+        """Take the SP's answer; a receipt that was not taken is sent again later."""
+        self._sending.discard(errand.message_id)
+        if item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0:
+            spawn(self._sent(errand.message_id), name=f"receipt-{errand.message_id}")
+
+    async def _sent(self, message_id: int) -> None:
+        try:
+            await self._store.receipt_sent(message_id)
+        except StoreUnavailable as error:
+            log.error("store.failed", said=str(error))
+
+
+def _is_receipt(pdu: bytes) -> bool:
+    try:
+        return read_receipt(decode(pdu)) is not None
+    except DecodeError:
+        return False
+
+
+def _own_receipt(held: HeldMessage, end: tuple[str, str], done: datetime) -> bytes:
+    stat, err = end
+    return receipt_pdu(
+        0,
+        message_id=str(held.message_id),
+        source=held.destination,
+        destination=held.source,
+        stat=stat,
+        err=err,
+        submitted=held.held_at,
+        done=done,
+    )
