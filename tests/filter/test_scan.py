@@ -1,0 +1,179 @@
+"""The content stage and its memory of texts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.policy import KeywordList, ListAction
+from gateway.filter.keywords import Hit, KeywordIndex
+from gateway.filter.scan import UNREADABLE, ContentScan
+
+INDEX = KeywordIndex([KeywordList("K", "fraud", ListAction.REJECT, ("发票", "赌场"))])
+INVOICE = Hit("K", "fraud", ListAction.REJECT, "发票")
+CASINO = Hit("K", "fraud", ListAction.REJECT, "赌场")
+
+
+class Decoder:
+    """Reads UTF-8, and remembers what it was asked to read."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+        self.asked: list[tuple[int, bytes]] = []
+
+    def __call__(self, octets: bytes, data_coding: int) -> tuple[str, ...]:
+        self.asked.append((data_coding, octets))
+        return self.texts or (octets.decode(errors="replace"),)
+
+
+def coded(text: str, data_coding: int = 8) -> tuple[int, bytes]:
+    return data_coding, text.encode()
+
+
+def nothing_read(_octets: bytes, _data_coding: int) -> tuple[str, ...]:
+    return ()
+
+
+def test_each_message_gets_its_own_hits_in_order() -> None:
+    scan = ContentScan(INDEX)
+
+    verdicts = scan.scan([coded("开发票"), coded("您好"), coded("赌场发票")], Decoder())
+
+    assert verdicts == [(INVOICE,), (), (INVOICE, CASINO)]
+
+
+def test_an_empty_tick_has_no_verdicts() -> None:
+    assert ContentScan(INDEX).scan([], Decoder()) == []
+
+
+def test_a_text_is_read_once_and_then_remembered() -> None:
+    scan, decoder = ContentScan(INDEX), Decoder()
+    tick = [coded("开发票"), coded("您好"), coded("开发票")]
+
+    first = scan.scan(tick, decoder)
+    second = scan.scan(tick, decoder)
+
+    assert first == second == [(INVOICE,), (), (INVOICE,)]
+    assert decoder.asked == [coded("开发票"), coded("您好")]
+
+
+def test_the_same_octets_under_another_data_coding_are_another_text() -> None:
+    scan, decoder = ContentScan(INDEX), Decoder()
+
+    scan.scan([coded("开发票", 8), coded("开发票", 0)], decoder)
+
+    assert len(decoder.asked) == 2
+
+
+def test_a_look_up_tells_unknown_from_clean() -> None:
+    scan = ContentScan(INDEX)
+    scan.scan([coded("您好"), coded("开发票")], Decoder())
+
+    assert scan.look_up(*coded("您好")) == ()
+    assert scan.look_up(*coded("开发票")) == (INVOICE,)
+    assert scan.look_up(*coded("您早")) is None
+
+
+def test_every_reading_is_searched() -> None:
+    scan = ContentScan(INDEX)
+
+    assert scan.scan([(0, b"x")], Decoder("plain", "赌场", "发票")) == [(INVOICE, CASINO)]
+
+
+def test_octets_of_which_nothing_is_read_do_not_pass_unseen() -> None:
+    scan = ContentScan(INDEX)
+
+    assert scan.scan([(4, b"\xff\xfe")], nothing_read) == [(UNREADABLE,)]
+    assert scan.look_up(4, b"\xff\xfe") == (UNREADABLE,)
+    assert UNREADABLE.is_unreadable
+
+
+@pytest.mark.parametrize("texts", [("",), ("\ufffd\ufffd",), ("", "\ufffd")])
+def test_a_reading_of_nothing_but_replacement_characters_is_none(texts: tuple[str, ...]) -> None:
+    assert ContentScan(INDEX).scan([(4, b"\xff")], Decoder(*texts)) == [(UNREADABLE,)]
+
+
+def test_one_reading_is_enough_to_be_seen() -> None:
+    assert ContentScan(INDEX).scan([(4, b"\xff")], Decoder("\ufffd", "您好")) == [()]
+
+
+def test_a_message_without_octets_is_clean() -> None:
+    assert ContentScan(INDEX).scan([(0, b"")], nothing_read) == [()]
+
+
+def test_joined_texts_are_judged_and_not_remembered() -> None:
+    scan = ContentScan(INDEX)
+
+    assert scan.judge_texts(["开发票", "您好"]) == (INVOICE,)
+    assert scan.judge_texts([]) == ()
+    assert scan.look_up(*coded("开发票")) is None
+
+
+def test_a_full_memory_forgets_what_nobody_asked_for_since() -> None:
+    scan = ContentScan(INDEX, cache_entries=4)  # two generations of two
+
+    scan.scan([coded("1"), coded("2"), coded("3"), coded("4"), coded("5")], Decoder())
+
+    assert [scan.look_up(*coded(text)) for text in "12"] == [None, None]
+    assert [scan.look_up(*coded(text)) for text in "345"] == [(), (), ()]
+
+
+def test_a_text_in_use_outlives_a_flood_of_new_ones() -> None:
+    scan, decoder = ContentScan(INDEX, cache_entries=8), Decoder()
+    scan.scan([coded("发票")], decoder)
+
+    for number in range(100):
+        assert scan.scan([coded(f"{number}"), coded("发票")], decoder)[1] == (INVOICE,)
+
+    assert decoder.asked.count(coded("发票")) == 1
+
+
+def test_a_look_up_keeps_a_text_in_use_as_well() -> None:
+    scan, decoder = ContentScan(INDEX, cache_entries=8), Decoder()
+    scan.scan([coded("发票")], decoder)
+
+    for number in range(100):
+        scan.scan([coded(f"{number}")], decoder)
+        assert scan.look_up(*coded("发票")) == (INVOICE,)
+
+
+def test_the_smallest_memory_still_judges() -> None:
+    scan = ContentScan(INDEX, cache_entries=0)
+
+    assert scan.scan([coded("发票"), coded("您好"), coded("发票")], Decoder()) == [
+        (INVOICE,),
+        (),
+        (INVOICE,),
+    ]
+
+
+def test_the_longest_texts_do_not_fill_memory() -> None:
+    scan = ContentScan(INDEX, cache_octets=2**20)
+    payloads = [(4, bytes([number]) * 65_535) for number in range(40)]
+
+    scan.scan(payloads, Decoder("您好"))
+
+    remembered = [octets for dcs, octets in payloads if scan.look_up(dcs, octets) is not None]
+    assert 0 < sum(map(len, remembered)) <= 2**20
+    assert remembered[-1] == payloads[-1][1]
+
+
+def test_a_text_larger_than_a_generation_is_judged_and_not_kept() -> None:
+    scan = ContentScan(INDEX, cache_octets=2_000)
+    scan.scan([coded("您好")], Decoder())
+
+    assert scan.scan([(4, b"x" * 5_000)], Decoder("发票")) == [(INVOICE,)]
+    assert scan.look_up(4, b"x" * 5_000) is None
+    assert scan.look_up(*coded("您好")) == ()
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["发票", "赌场", "您好", "a", "b", ""]), max_size=5)),
+    st.integers(0, 6),
+)
+def test_memory_never_changes_a_verdict(ticks: list[list[str]], entries: int) -> None:
+    scan = ContentScan(INDEX, cache_entries=entries)
+
+    for tick in ticks:
+        verdicts = scan.scan([coded(text) for text in tick], Decoder())
+
+        assert verdicts == [INDEX.search([text]) for text in tick]
