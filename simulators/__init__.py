@@ -1,0 +1,1 @@
+"""Simulated service providers, SMSCs and links: independent witnesses that never import gateway."""
