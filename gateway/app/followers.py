@@ -1,7 +1,6 @@
 """The loops that follow the store: refusals, releases, expiry, receipts."""
 
 import asyncio
-from datetime import timedelta
 from typing import NoReturn
 
 import structlog
@@ -23,7 +22,6 @@ _EVERY_S = 0.2
 _STALE_S = 1.0
 _CHANGES_AT_ONCE = 500
 _EXPIRY_EVERY = 10  # turns of the loop
-_CHANGES_KEPT = timedelta(days=7)
 
 
 class Followers:
@@ -45,6 +43,7 @@ class Followers:
         self._releasing = releasing
         self._receipts = receipts
         self._seen = 0
+        self._is_failing = False
 
     async def begin(self) -> None:
         """Load what the store holds. Raises StoreUnavailable."""
@@ -84,7 +83,19 @@ class Followers:
                     await self._expire()
                     await self._count()
             except StoreUnavailable as error:
-                log.error("store.failed", said=str(error))
+                self._note_failure(error)
+            else:
+                self._note_success()
+
+    def _note_failure(self, error: StoreUnavailable) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            log.error("store.failed", said=str(error))
+
+    def _note_success(self) -> None:
+        if self._is_failing:
+            self._is_failing = False
+            log.info("store.recovered")
 
     async def _follow_changes(self) -> None:
         for change in await self._stores.changes.changes(self._seen, _CHANGES_AT_ONCE):

@@ -22,6 +22,9 @@ from gateway.settings.senders import load_senders
 
 log = structlog.get_logger()
 
+# What the gateway writes itself, should the store or the records lie in a watched place.
+_OUR_OWN = frozenset({".jsonl", ".db", ".db-wal", ".db-shm", ".db-journal"})
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -102,7 +105,10 @@ async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
 
 async def _watch(directories: tuple[Path, Path], changed: asyncio.Event) -> None:
     changes: AsyncIterator[object] = awatch(
-        *{str(directory) for directory in directories}, debounce=400, step=50
+        *{str(directory) for directory in directories},
+        watch_filter=lambda _change, path: Path(path).suffix not in _OUR_OWN,
+        debounce=400,
+        step=50,
     )
     async for _ in changes:
         changed.set()

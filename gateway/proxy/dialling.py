@@ -67,17 +67,20 @@ class Dialler:
                 self._tick.add(connection)
                 link.state = SessionState.BINDING
                 connection.write(renumbered(bind_pdu, link.next_sequence()))
-                return connection, await answer
+                pdu = await answer
         except TimeoutError:
             connection.abort()
             raise SmscUnreachableError("no answer in time") from None
         except OSError as error:
-            raise SmscUnreachableError(error.strerror or type(error).__name__) from error
+            raise SmscUnreachableError(error.strerror or str(error)) from error
         except asyncio.CancelledError:
             connection.abort()
             raise
         finally:
             del self._answers[link]
+        if not connection.is_open:
+            raise SmscUnreachableError("closed right after its answer")
+        return connection, pdu
 
     def answered(self, item: BindAnswer) -> None:
         """Take the SMSC's answer to a bind."""

@@ -26,6 +26,7 @@ log = structlog.get_logger()
 _MAX_KNOWN = 200_000
 _MAX_PARKED = 1_000
 _AT_ONCE = 100
+_RETRY_S = 30.0
 
 # stat and err of the receipts that end a message that never reached the SMSC.
 _ENDS: dict[HoldState, tuple[str, str]] = {
@@ -56,7 +57,7 @@ class ReceiptDesk:
         self._ids: dict[tuple[str, str], int] = {}
         self._expected: Counter[str] = Counter()
         self._parked: dict[str, deque[Receipt]] = {}
-        self._sending: set[int] = set()
+        self._not_before: dict[int, float] = {}  # receipts under way, or refused a while ago
 
     async def begin(self) -> None:
         """Learn the ids of messages that were released before this run."""
@@ -133,12 +134,12 @@ class ReceiptDesk:
             if self._routes.to_esme(system_id) is None:
                 continue
             for held in await self._store.due_receipts(system_id, _AT_ONCE):
-                self._send(held)
+                self._send(held, monotonic())
 
-    def _send(self, held: HeldMessage) -> None:
+    def _send(self, held: HeldMessage, now: float) -> None:
         connection = self._routes.to_esme(held.system_id)
         end = _ENDS.get(held.state)
-        if connection is None or end is None or held.message_id in self._sending:
+        if connection is None or end is None or now < self._not_before.get(held.message_id, 0.0):
             return
         try:
             pdu = _own_receipt(held, end, held.expires_at)
@@ -146,20 +147,22 @@ class ReceiptDesk:
             pdu = b""
         if not pdu:
             return
-        self._sending.add(held.message_id)
+        self._not_before[held.message_id] = float("inf")
         errand = OwnReceipt(held.message_id)
-        own = connection.link.register(None, 0, CommandId.DELIVER_SM, monotonic(), errand)
+        own = connection.link.register(None, 0, CommandId.DELIVER_SM, now, errand)
         connection.write(renumbered(pdu, own))
 
     def answered(self, item: Answered, errand: OwnReceipt) -> None:
         """Take the SP's answer; a receipt that was not taken is sent again later."""
-        self._sending.discard(errand.message_id)
-        if item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0:
+        is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
+        self._not_before[errand.message_id] = monotonic() + _RETRY_S
+        if is_taken:
             spawn(self._sent(errand.message_id), name=f"receipt-{errand.message_id}")
 
     async def _sent(self, message_id: int) -> None:
         try:
             await self._store.receipt_sent(message_id)
+            self._not_before.pop(message_id, None)
         except StoreUnavailable as error:
             log.error("store.failed", said=str(error))
 

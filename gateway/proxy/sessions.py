@@ -157,11 +157,16 @@ class Sessions:
             self._refuse(connection, pdu, CommandStatus.ESME_RBINDFAIL)
             return
         status = status_of_answer(answer)
-        if status or not connection.is_open:
+        if status:
             log.warning("smsc.refused", system_id=system_id, status=_name(status))
             self._gate.leave(system_id)
-            smsc.abort() if status else self._retire(smsc.link)
+            smsc.abort()
             self._refuse(connection, pdu, status)
+            return
+        if not self._may_join(connection):
+            self._gate.leave(system_id)
+            self._retire(smsc.link)
+            self._refuse(connection, pdu, CommandStatus.ESME_RBINDFAIL)
             return
         connection.write(renumbered(answer, HEADER.unpack_from(pdu)[3]))
         session.system_id = system_id
@@ -179,6 +184,9 @@ class Sessions:
             bind_type=admitted.request.bind_type.value,
         )
         self._tick.resume((session, smsc.link))
+
+    def _may_join(self, connection: Connection) -> bool:
+        return connection.is_open and not self.is_draining
 
     async def _dial(self, pair: Pair) -> tuple[Connection, bytes]:
         return await self._dialler.dial(
@@ -310,6 +318,7 @@ class Sessions:
         deadline = monotonic() + self._timers.drain_s
         for session in self.pairs:
             session.is_leaving = True
+        self._tick.resume(self.pairs)  # what waited for room or an SMSC is refused now
         # Polled: what is owed ends in a dozen places, and this happens once in a process's life.
         while any(map(is_owed, self.pairs)) and monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

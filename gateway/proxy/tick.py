@@ -20,6 +20,8 @@ log = structlog.get_logger()
 # still served; the rest waits in its socket.
 _LOOK_AHEAD_OCTETS = 64 * 1024
 
+_ESME = Side.ESME  # a look-up on the class is Python code in 3.11
+
 Shell = Callable[[Attention], None]
 
 
@@ -93,7 +95,7 @@ class Tick:
             self.resume(batch.freed)
 
     def _take(self, link: Link, octets: bytes) -> None:
-        waiting = self._from_esme if link.side is Side.ESME else self._from_smsc
+        waiting = self._from_esme if link.side is _ESME else self._from_smsc
         before = waiting.get(link)
         waiting[link] = before + octets if before else octets
         if not self._is_due:

@@ -27,20 +27,20 @@ class SessionState(StrEnum):
     """An unbind was received or sent: what is outstanding is still answered, nothing new starts."""
     CLOSED = "closed"
 
-    @property
-    def is_bound(self) -> bool:
-        """Tell whether the bind was accepted and no unbind has come since."""
-        return self.can_submit or self.can_deliver
+    can_submit: bool
+    """Whether requests may travel from the SP to the SMSC."""
+    can_deliver: bool
+    """Whether requests may travel from the SMSC to the SP."""
+    is_bound: bool
+    """Whether the bind was accepted and no unbind has come since."""
 
-    @property
-    def can_submit(self) -> bool:
-        """Tell whether requests may travel from the SP to the SMSC."""
-        return self in {SessionState.BOUND_TX, SessionState.BOUND_TRX}
 
-    @property
-    def can_deliver(self) -> bool:
-        """Tell whether requests may travel from the SMSC to the SP."""
-        return self in {SessionState.BOUND_RX, SessionState.BOUND_TRX}
+# Plain attributes: as properties these cost the tick 1.5 us a message (an enum member is
+# hashed by Python code).
+for _state in SessionState:
+    _state.can_submit = _state in {SessionState.BOUND_TX, SessionState.BOUND_TRX}
+    _state.can_deliver = _state in {SessionState.BOUND_RX, SessionState.BOUND_TRX}
+    _state.is_bound = _state.can_submit or _state.can_deliver
 
 
 BOUND_STATES: dict[BindType, SessionState] = {

@@ -134,8 +134,14 @@ def test_latin1_under_0_is_shown_as_latin1(text: str) -> None:
     assert decode_text(text.encode("latin-1"), 0) == text
 
 
-def test_an_unusual_script_in_ucs2_is_not_read_as_latin_octets() -> None:
-    assert readings("ſƀƁƂ".encode("utf-16-be") * 4, 8) == ("ſƀƁƂ" * 4,)
+def test_another_script_in_ucs2_is_not_read_as_latin_octets() -> None:
+    text = "샀에허샀에허샀에허"
+    octets = text.encode("utf-16-be")
+
+    found = readings(octets, 8)
+
+    assert text in found
+    assert octets.decode("latin-1") not in found
 
 
 def test_the_peers_default_alphabet_is_what_0_means() -> None:
