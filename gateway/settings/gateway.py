@@ -98,7 +98,6 @@ def load_gateway(path: Path) -> GatewaySettings:
         GatewayFile,
         unique("listeners", "*", "name"),
         unique("listeners", "*", "address"),
-        unique("smscs", "*", "name"),
     )
     return GatewaySettings(
         node=Node(file.node.carrier, file.node.province, file.node.role),

@@ -140,12 +140,18 @@ class MetricsShape(Shape):
     address: ListenAddress = Address("127.0.0.1", 9464)
 
 
+def _only_one(shapes: list[SmscShape]) -> list[SmscShape]:
+    if len(shapes) > 1:
+        raise ValueError("more than one SMSC is not supported yet; run a gateway for each")
+    return shapes
+
+
 class GatewayFile(Shape):
     """The whole file."""
 
     version: Version
     listeners: list[ListenerShape] = Field(min_length=1)
-    smscs: list[SmscShape] = Field(min_length=1)
+    smscs: Annotated[list[SmscShape], AfterValidator(_only_one)] = Field(min_length=1)
     node: NodeShape = NodeShape()
     timers: TimersShape = TimersShape()
     limits: LimitsShape = LimitsShape()

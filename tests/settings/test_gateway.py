@@ -261,3 +261,14 @@ def test_a_missing_file_is_named(tmp_path: Path, faults_of: FaultsOf) -> None:
     assert faults_of(lambda: load_gateway(tmp_path / "gateway.yaml")) == [
         "gateway.yaml:1:1 cannot be read: No such file or directory"
     ]
+
+
+def test_a_second_smsc_is_refused_rather_than_ignored(write: Write) -> None:
+    second = ', {name: spare, address: "127.0.0.1:2777"}]'
+    path = write("gateway.yaml", MINIMAL.replace('2776"}]', '2776"}' + second))
+
+    with pytest.raises(SettingsError) as caught:
+        load_gateway(path)
+
+    (fault,) = caught.value.faults
+    assert "more than one SMSC is not supported yet" in fault.problem
