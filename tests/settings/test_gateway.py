@@ -5,6 +5,7 @@ import pytest
 
 from gateway.session.timers import Timers
 from gateway.settings.addresses import Address
+from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import (
     Limits,
     Listener,
