@@ -86,6 +86,11 @@ class Standing:
         counters.stray_answers = tally.stray + tally.late
         counters.framing_errors = tally.framing_faults
         counters.timeouts = tally.timeouts
+        counters.malformed_pdus = tally.malformed
+        counters.filter_failures = tally.filter_failures
+        counters.tick_failures = self._tick.failures
+        counters.tick_us = self._tick.turn_us
+        counters.answer_us.total = tally.latency_us_total
         for bits, count in enumerate(tally.latency_us[: len(counters.answer_us.buckets)]):
             counters.answer_us.buckets[bits] = count
         return counters

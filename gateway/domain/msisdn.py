@@ -38,6 +38,8 @@ def masked(number: int | str) -> str:
     digits = str(number)
     if len(digits) == 13 and digits.startswith("861"):
         digits = digits[2:]
+    if len(digits) < 8:
+        return "*" * len(digits)
     if len(digits) < 10:
-        return "*" * max(0, len(digits) - 2) + digits[-2:]
+        return "*" * (len(digits) - 2) + digits[-2:]
     return f"{digits[:3]}****{digits[-4:]}"

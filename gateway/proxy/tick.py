@@ -11,6 +11,7 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.proxy.connection import Connection, Pause
 from gateway.runtime.clock import epoch, monotonic
+from gateway.runtime.metrics import Histogram
 from gateway.runtime.records import FLUSH_ROWS, Records
 from gateway.session.states import Side
 
@@ -36,6 +37,7 @@ class Tick:
         self.forget: Callable[[Connection], None] = _forgotten
         self.turned: Callable[[], None] = _nothing
         self.failures = 0
+        self.turn_us = Histogram()
         self._from_esme: dict[Link, bytes] = {}
         self._from_smsc: dict[Link, bytes] = {}
         self._budgeted: list[Connection] = []
@@ -133,6 +135,7 @@ class Tick:
         if len(self.records.rows) >= FLUSH_ROWS:
             self.records.flush()
         self.turned()
+        self.turn_us.observe(int((monotonic() - now) * 1e6))
 
     def _settle(self, links: Iterable[Link]) -> None:
         """Leave the rest of a blocked session in its socket; read on when it has room."""

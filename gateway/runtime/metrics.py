@@ -17,7 +17,6 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from gateway.runtime.records import RecordsHealth
-from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 
 K = TypeVar("K", bound=Hashable)
@@ -81,14 +80,14 @@ class Counters:
         "answer_us",
         "answers",
         "binds",
-        "esme_pdus",
+        "filter_failures",
         "framing_errors",
         "link_losses",
+        "malformed_pdus",
         "sender_submits",
-        "smsc_pdus",
         "stray_answers",
         "submits",
-        "tick_pdus",
+        "tick_failures",
         "tick_us",
         "timeouts",
     )
@@ -100,15 +99,15 @@ class Counters:
         self.sender_submits: Tally[tuple[str, str]] = Tally(
             (OTHER, OTHER), MAX_SYSTEM_IDS * _ACTIONS
         )
-        self.esme_pdus: Tally[int] = Tally(-1)  # command_id
-        self.smsc_pdus: Tally[int] = Tally(-1)
-        self.answers: Tally[int] = Tally(-1)  # command_status of what SPs heard
+        self.answers: Tally[int] = Tally(-1)  # command_status of the SMSC's submit_sm_resp
         self.binds: Tally[str] = Tally(OTHER)  # the reason of a BindVerdict; "ok" stands
         self.link_losses = 0
         self.stray_answers = 0
         self.framing_errors = 0
         self.timeouts = 0
-        self.tick_pdus = Histogram()
+        self.malformed_pdus = 0
+        self.filter_failures = 0
+        self.tick_failures = 0
         self.tick_us = Histogram()
         self.answer_us = Histogram()
 
@@ -182,22 +181,15 @@ def _traffic(counters: Counters) -> Iterator[Metric]:
         ("system_id", "action"),
         counters.sender_submits.counts().items(),
     )
-    pdus = {
-        (side, command): count
-        for side, tally in (("esme", counters.esme_pdus), ("smsc", counters.smsc_pdus))
-        for command, count in _named(CommandId, tally).items()
-    }
-    yield _counter("pdus", "PDUs received, by side and command.", ("side", "command"), pdus.items())
     yield _counter(
         "answers",
-        "Answers SPs heard to what they submitted, by command_status.",
+        "Answers of the SMSC to submit_sm, by command_status.",
         ("status",),
         _single(_named(CommandStatus, counters.answers)),
     )
     yield _counter(
         "binds", "Binds answered, by reason.", ("reason",), _single(counters.binds.counts())
     )
-    yield _histogram("tick_pdus", "PDUs handled in one turn of the loop.", counters.tick_pdus)
     yield _histogram("tick_seconds", "How long one turn's PDUs took.", counters.tick_us, scale=1e-6)
     yield _histogram(
         "answer_seconds",
@@ -214,6 +206,9 @@ def _faults(snapshot: Snapshot) -> Iterator[Metric]:
         ("stray_answers", "Answers nobody waited for.", counters.stray_answers),
         ("framing_errors", "Connections that sent no SMPP.", counters.framing_errors),
         ("timeouts", "Requests the SMSC did not answer in time.", counters.timeouts),
+        ("malformed_pdus", "Requests with a field that cannot be.", counters.malformed_pdus),
+        ("filter_failures", "Texts held because the filter failed.", counters.filter_failures),
+        ("tick_failures", "Turns that ended in a fault of ours.", counters.tick_failures),
         ("log_unlisted", "Log events outside the closed list.", snapshot.unlisted_events),
     ):
         yield CounterMetricFamily(f"smsward_{name}", meaning, value=value)

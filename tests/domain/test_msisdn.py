@@ -9,7 +9,7 @@ from gateway.domain.msisdn import masked, msisdn_of
 mainland = st.integers(13_000_000_000, 19_999_999_999)
 
 
-@given(mainland, st.sampled_from(["", "86", "+86", "0086", "+0086"]))
+@given(mainland, st.sampled_from(["", "86", "+86", "0086", "+0086", "0"]))
 def test_every_spelling_of_a_mainland_number_is_the_same_number(number: int, prefix: str) -> None:
     assert msisdn_of(f"{prefix}{number}".encode()) == 86 * 10**11 + number
 
@@ -45,6 +45,10 @@ def test_other_numbers_are_taken_as_they_are(address: bytes, number: int) -> Non
         b"13800138000\0",
         "１３８００１３８０００".encode(),
         b"1234567890123456",
+        b"0",
+        b"02012345678",
+        b"0138001380001",
+        b"00013800138000000",
     ],
 )
 def test_what_is_no_subscriber_number_is_none(address: bytes) -> None:

@@ -19,7 +19,6 @@ from gateway.runtime.metrics import (
     render_snapshot,
 )
 from gateway.runtime.records import RecordsHealth
-from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -60,27 +59,29 @@ def test_what_was_counted_is_told_by_name(snapshot: Snapshot) -> None:
     counters.submits.add(("reject", "CONTENT"), 3)
     counters.submits.add(("reject", "CONTENT"))
     counters.sender_submits.add(("sp1", "reject"))
-    counters.esme_pdus.add(CommandId.SUBMIT_SM, 64)
-    counters.smsc_pdus.add(CommandId.SUBMIT_SM_RESP, 63)
     counters.answers.add(CommandStatus.ESME_RTHROTTLED)
     counters.binds.add("credentials")
     counters.link_losses += 1
     counters.stray_answers += 2
     counters.framing_errors += 3
     counters.timeouts += 4
+    counters.malformed_pdus += 5
+    counters.filter_failures += 6
+    counters.tick_failures += 7
 
     samples = told(render_snapshot(snapshot))
 
     assert value(samples, "submits_total", action="reject", reason="CONTENT") == 4
     assert value(samples, "sender_submits_total", system_id="sp1", action="reject") == 1
-    assert value(samples, "pdus_total", side="esme", command="SUBMIT_SM") == 64
-    assert value(samples, "pdus_total", side="smsc", command="SUBMIT_SM_RESP") == 63
     assert value(samples, "answers_total", status="ESME_RTHROTTLED") == 1
     assert value(samples, "binds_total", reason="credentials") == 1
     assert value(samples, "link_losses_total") == 1
     assert value(samples, "stray_answers_total") == 2
     assert value(samples, "framing_errors_total") == 3
     assert value(samples, "timeouts_total") == 4
+    assert value(samples, "malformed_pdus_total") == 5
+    assert value(samples, "filter_failures_total") == 6
+    assert value(samples, "tick_failures_total") == 7
 
 
 def test_how_things_stand_is_told(snapshot: Snapshot) -> None:
