@@ -1,0 +1,35 @@
+# Two stages: the first installs, the second only runs. Debian rather than Alpine, because
+# some dependencies publish no musl wheels.
+ARG PYTHON_VERSION=3.13
+
+FROM docker.io/library/python:${PYTHON_VERSION}-slim-trixie AS build
+RUN python3 -m venv /opt/smsward
+WORKDIR /build
+# The lock changes seldom and the sources often: dependencies stay a cached layer of their own.
+COPY requirements.lock ./
+RUN /opt/smsward/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY gateway gateway
+COPY simulators simulators
+COPY policies policies
+COPY config config
+RUN /opt/smsward/bin/pip install --no-cache-dir --no-deps .
+# The sample listens on loopback, which nobody outside the container could reach.
+RUN sed -i -E 's/127\.0\.0\.1:(2775|9464)/0.0.0.0:\1/' config/gateway.yaml \
+ && mkdir -p /state/var
+
+FROM docker.io/library/python:${PYTHON_VERSION}-slim-trixie
+COPY --from=build /opt/smsward /opt/smsward
+COPY --from=build /build/config /etc/smsward
+COPY --from=build /build/policies /etc/smsward/policies
+# The store and the records are written below the working directory, by a numeric user that
+# any host can map.
+COPY --from=build --chown=10001:10001 /state /var/lib/smsward
+WORKDIR /var/lib/smsward
+VOLUME ["/var/lib/smsward"]
+USER 10001:10001
+EXPOSE 2775 9464
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["/opt/smsward/bin/python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/livez', timeout=3)"]
+ENTRYPOINT ["/opt/smsward/bin/smsward"]
+CMD ["run", "--config", "/etc/smsward", "--policies", "/etc/smsward/policies"]

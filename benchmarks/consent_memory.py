@@ -1,0 +1,106 @@
+"""How much memory ten million answers take, and how long a look-up does.
+
+Prints one JSON object. Each case runs in a process of its own, so that none profits from
+what another left behind: `python benchmarks/consent_memory.py [--numbers N]`.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from gateway.domain.consent import Answer
+from gateway.policy.consent_sets import ConsentSets
+
+LIMIT_MB = 100
+_PER_BATCH = 10_000
+_LOOK_UPS = 200_000
+_FIRST, _COUNT = 8613000000000, 7_000_000_000  # mainland mobile numbers, 13… to 19…
+_BLOCKS = 8_000  # number blocks of ten thousand that one province has
+
+
+def drawn(lie: str, count: int, seed: int) -> Iterator[int]:
+    """Draw numbers in order: all over the country, or from one province's blocks."""
+    chance = random.Random(seed)  # noqa: S311 - a repeatable load, no secret
+    if lie == "country":
+        return (_FIRST + place for place in _places(chance, count, _COUNT))
+    blocks = sorted(_FIRST + chance.randrange(700_000) * 10_000 for _ in range(_BLOCKS))
+    return (
+        blocks[place // 10_000] + place % 10_000
+        for place in _places(chance, count, _BLOCKS * 10_000)
+    )
+
+
+def _places(chance: random.Random, count: int, room: int) -> Iterator[int]:
+    step = 1.9 * room / count - 2  # on average 0.95 of the room is walked through
+    place = 0
+    for _ in range(count):
+        place += 1 + int(chance.random() * step)
+        yield place
+
+
+def batches(numbers: Iterator[int]) -> Iterator[list[int]]:
+    """Cut as the store's snapshot does."""
+    while batch := list(islice(numbers, _PER_BATCH)):
+        yield batch
+
+
+def resident_octets() -> int:
+    """Return what this process keeps in memory."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024
+
+
+def measure(lie: str, scopes: int, numbers: int) -> dict[str, object]:
+    """Load the sets as the gateway does and look numbers up."""
+    sets = ConsentSets()
+    before = resident_octets()
+    for scope in range(scopes):
+        for batch in batches(drawn(lie, numbers // scopes, seed=scope)):
+            sets.load(f"sp{scope}", Answer.REFUSED, batch)
+    taken = resident_octets() - before
+    wanted = list(drawn(lie, _LOOK_UPS, seed=-1))
+    random.Random(1).shuffle(wanted)  # noqa: S311 - as above
+    started = time.perf_counter()
+    for number in wanted:
+        sets.is_refused("sp0", number)
+    look_up_s = (time.perf_counter() - started) / len(wanted)
+    return {
+        "numbers": sum(map(len, sets.refused.values())),
+        "lie": lie,
+        "scopes": scopes,
+        "resident_mb": round(taken / 1e6, 1),
+        "look_up_us": round(look_up_s * 1e6, 2),
+    }
+
+
+def main() -> int:
+    """Measure every case and return 1 if one takes more than the limit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--numbers", type=int, default=10_000_000)
+    parser.add_argument("--case", nargs=2, metavar=("LIE", "SCOPES"))
+    arguments = parser.parse_args()
+    if arguments.case:
+        lie, scopes = arguments.case
+        print(json.dumps(measure(lie, int(scopes), arguments.numbers)))
+        return 0
+    cases = [
+        json.loads(
+            subprocess.check_output(
+                [sys.executable, __file__, "--numbers", str(arguments.numbers), "--case", *case]
+            )
+        )
+        for case in (("country", "1"), ("country", "100"), ("province", "1"), ("province", "1000"))
+    ]
+    print(json.dumps({"limit_mb": LIMIT_MB, "cases": cases}, indent=2, ensure_ascii=False))
+    return int(any(case["resident_mb"] > LIMIT_MB for case in cases))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""The reference pages say what the code does: no row too many, none missing."""
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import get_args
+
+import pytest
+
+from gateway.domain.quarantine import FINAL_STATES, HoldState
+from gateway.domain.verdict import Reason
+from gateway.policy.statuses import DEFAULT_STATUSES
+from gateway.runtime.events import EVENTS
+from gateway.runtime.metrics import (
+    Counters,
+    GatewayCollector,
+    PolicyIdentity,
+    Snapshot,
+)
+from gateway.runtime.records import RecordsHealth
+from gateway.session.binding import BindReason
+from gateway.settings.addresses import Address
+from gateway.settings.bundle_file import BundleFile, ConsentFile, ContentFile, KeywordsFile
+from gateway.settings.gateway_file import GatewayFile
+from gateway.settings.schema import Shape
+from gateway.settings.senders_file import SendersFile
+
+Rows = list[tuple[str, ...]]
+Table = Callable[[str, str], Rows]
+
+FILES = [
+    ("reference/configuration.md", "## gateway.yaml", GatewayFile),
+    ("reference/configuration.md", "## senders.yaml", SendersFile),
+    ("reference/policies.md", "## bundle.yaml", BundleFile),
+    ("reference/policies.md", "## keywords/*.yaml", KeywordsFile),
+    ("reference/policies.md", "## consent.yaml", ConsentFile),
+    ("reference/policies.md", "## content.yaml", ContentFile),
+]
+
+
+def settings_of(shape: type[Shape], before: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every setting below `shape` with its default as a file would write it."""
+    for name, field in shape.model_fields.items():
+        inner = inner_shape(field.annotation)
+        if inner is None:
+            default = (
+                "required"
+                if field.is_required()
+                else written(field.get_default(call_default_factory=True))
+            )
+            yield f"{before}{name}", default
+        else:
+            is_many = "list[" in str(field.annotation)
+            yield from settings_of(inner, f"{before}{name}{'[]' if is_many else ''}.")
+
+
+def inner_shape(annotation: object) -> type[Shape] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Shape):
+        return annotation
+    return next(filter(None, map(inner_shape, get_args(annotation))), None)
+
+
+def written(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case Enum():
+            return str(value.value)
+        case Address():
+            return str(value)
+        case [_, *_]:
+            return ", ".join(written(item) for item in value)
+        case _:
+            return str(value)
+
+
+@pytest.mark.parametrize(("page", "heading", "shape"), FILES)
+def test_every_setting_stands_in_the_reference_with_its_default(
+    table: Table, page: str, heading: str, shape: type[Shape]
+) -> None:
+    rows = table(page, heading)
+
+    described = {row[0]: row[1] for row in rows}
+
+    assert len(rows) == len(described)
+    assert described == dict(settings_of(shape))
+
+
+def test_every_reason_stands_in_the_reference_with_its_status(table: Table) -> None:
+    rows = table("reference/statuses.md", "# Reasons and statuses")
+
+    assert {row[0]: row[1] for row in rows} == {
+        reason.value: DEFAULT_STATUSES[reason] for reason in Reason
+    }
+
+
+def test_every_reason_of_a_bind_stands_in_the_reference(table: Table) -> None:
+    rows = table("reference/statuses.md", "## Binds")
+
+    assert [row[0] for row in rows] == [reason.value for reason in BindReason]
+
+
+def test_every_log_event_stands_in_the_reference_with_its_meaning(table: Table) -> None:
+    rows = table("reference/events.md", "# Log events")
+
+    assert {row[0]: row[1] for row in rows} == dict(EVENTS)
+
+
+def test_every_metric_stands_in_the_reference(table: Table) -> None:
+    snapshot = Snapshot(
+        counters=Counters(),
+        sessions={},
+        in_flight={},
+        held={},
+        records=RecordsHealth(0, failing=False, written=0, lost=0, malformed=0, failures=0),
+        policy=PolicyIdentity("cn", "0123456789ab"),
+    )
+
+    families = list(GatewayCollector(lambda: snapshot).collect())
+
+    suffixes = {"counter": "_total", "info": "_info"}
+    assert {row[0]: (row[1], row[3]) for row in table("reference/metrics.md", "# Metrics")} == {
+        family.name + suffixes.get(family.type, ""): (family.type, family.documentation)
+        for family in families
+    }
+
+
+def test_every_state_of_the_quarantine_is_explained(table: Table) -> None:
+    rows = table("howto/quarantine.md", "# Work the quarantine")
+
+    assert {row[0] for row in rows} == {state.value for state in HoldState}
+
+
+def test_the_final_states_of_the_quarantine_are_named(table: Table) -> None:
+    rows = table("glossary.md", "## States of a held message")
+
+    assert {row[0] for row in rows if row[2] == "yes"} == {s.value for s in FINAL_STATES}
