@@ -7,15 +7,17 @@ from typing import Protocol, cast
 from gateway.dataplane.link import Link
 from gateway.session.states import SessionState
 
-# Small on purpose: what a turn of the loop takes from each session is what the light senders
-# wait for (64 KiB and no budget: p99 57 ms and more; 16 KiB: under 15 ms).
-READ_OCTETS = 16 * 1024
+# What a session is read at most in one turn of the loop, and what all of them share: a light
+# sender waits for two turns, so a turn is to last a few milliseconds however many flood.
+MOST_OCTETS = 16 * 1024
+LEAST_OCTETS = 2 * 1024
+TURN_OCTETS = 40 * 1024
 # A peer that does not read gets this much queued, then it is cut.
 _MAX_UNSENT = 4 << 20
 _HIGH_WATER = 256 * 1024
 
 # One buffer for all: the loop fills it and calls buffer_updated before anything else runs.
-_buffer = memoryview(bytearray(READ_OCTETS))
+_buffer = memoryview(bytearray(MOST_OCTETS))
 
 
 class Pause(StrEnum):
@@ -27,8 +29,27 @@ class Pause(StrEnum):
     PEER = "peer"  # the other side of it does not
 
 
+class Share:
+    """What one session may be read in the next turn: less, the more of them are busy."""
+
+    __slots__ = ("octets", "room")
+
+    def __init__(self) -> None:
+        self.octets = MOST_OCTETS
+        self.room = _buffer
+
+    def among(self, busy: int) -> None:
+        """Share the turn among `busy` sessions."""
+        octets = min(MOST_OCTETS, max(LEAST_OCTETS, TURN_OCTETS // max(1, busy)))
+        if octets != self.octets:
+            self.octets = octets
+            self.room = _buffer[:octets]
+
+
 class Reader(Protocol):
     """What a connection reports to: the tick."""
+
+    share: Share
 
     def received(self, connection: "Connection", octets: bytes) -> None:
         """Take octets; called inside the loop's read callback."""
@@ -69,15 +90,15 @@ class Connection(asyncio.BufferedProtocol):
         self._reader.lost(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend the shared buffer for the read that follows at once."""
+        """Lend this turn's share of the buffer for the read that follows at once."""
         del sizehint
-        return _buffer
+        return self._reader.share.room
 
     def buffer_updated(self, nbytes: int) -> None:
         """Hand a copy of what was read to the tick."""
         octets = bytes(_buffer[:nbytes])
         self.taken += nbytes
-        if self.taken >= READ_OCTETS:
+        if self.taken >= self._reader.share.octets:
             self.pause(Pause.BUDGET)
         self._reader.received(self, octets)
 

@@ -15,8 +15,10 @@ from gateway.runtime.tasks import spawn
 from gateway.smpp.addresses import UnsuccessSme
 from gateway.smpp.answers import header_only, submit_sm_resp
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.pdu import make
+from gateway.smpp.errors import DecodeError
+from gateway.smpp.pdu import decode, make
 from gateway.smpp.status import CommandStatus
+from gateway.smpp.times import moment_of
 
 log = structlog.get_logger()
 
@@ -55,7 +57,7 @@ class Holding:
         now = utcnow()
         is_held = False
         try:
-            await self._store.hold([held_message(item, now, now + ttl) for item in items])
+            await self._store.hold([held_message(item, now, ttl) for item in items])
             is_held = True
         except StoreUnavailable as error:
             if not self.is_failing:
@@ -86,8 +88,8 @@ class Holding:
                 tick.resume((session,))
 
 
-def held_message(item: Hold, now: datetime, expires_at: datetime) -> HeldMessage:
-    """Return what the store keeps of a hold."""
+def held_message(item: Hold, now: datetime, ttl: timedelta) -> HeldMessage:
+    """Return what the store keeps of a hold: until `ttl` or the SP's own validity_period ends."""
     deciding = item.verdict.deciding
     return HeldMessage(
         message_id=item.message_id,
@@ -102,8 +104,16 @@ def held_message(item: Hold, now: datetime, expires_at: datetime) -> HeldMessage
         digest=item.verdict.digest,
         receipt_asked=item.receipt_asked,
         held_at=now,
-        expires_at=expires_at,
+        expires_at=_expiry(item.pdu, now, ttl),
     )
+
+
+def _expiry(pdu: bytes, now: datetime, ttl: timedelta) -> datetime:
+    try:
+        validity = moment_of(decode(pdu).octets("validity_period"), now)
+    except DecodeError:  # a plain submit_sm is judged without a full decode
+        validity = None
+    return now + ttl if validity is None else min(max(validity, now), now + ttl)
 
 
 def answer_to(item: Hold) -> bytes:

@@ -9,7 +9,7 @@ from gateway.dataplane.attention import Attention
 from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
-from gateway.proxy.connection import Connection, Pause
+from gateway.proxy.connection import Connection, Pause, Share
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.metrics import Histogram
 from gateway.runtime.records import FLUSH_ROWS, Records
@@ -36,6 +36,7 @@ class Tick:
         self.attend: Shell = _unattended
         self.forget: Callable[[Connection], None] = _forgotten
         self.turned: Callable[[], None] = _nothing
+        self.share = Share()
         self.failures = 0
         self.turn_us = Histogram()
         self._from_esme: dict[Link, bytes] = {}
@@ -126,6 +127,7 @@ class Tick:
             for link in {**from_smsc, **from_esme}:
                 if link in self.connections:
                     self.connections[link].abort()
+        self.share.among(len(from_esme))
         self._settle(from_smsc)
         self._settle(from_esme)
         for connection in self._budgeted:
