@@ -1,0 +1,52 @@
+"""The feed of changes that every process follows: the store is the bus."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class ChangeKind(StrEnum):
+    """What was changed."""
+
+    QUARANTINE = "quarantine"
+    CONSENT = "consent"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change. `number` grows over all kinds and is never used again.
+
+    `key` names what changed: the message_id of a quarantine change; empty for consent,
+    where one change stands for a batch (see ConsentStore.answers_changed).
+    """
+
+    number: int
+    kind: ChangeKind
+    key: str
+    at: datetime
+
+
+class ChangeFeed(Protocol):
+    """Reads the changes, which the other stores write with what they change.
+
+    A change becomes visible together with what it is about, and never after one with a
+    higher number. Every call raises StoreUnavailable when the store does not answer.
+    """
+
+    async def changes(self, after: int, limit: int = 1000) -> list[Change]:
+        """Return at most `limit` changes with numbers above `after`, lowest first."""
+
+    async def latest(self) -> int:
+        """Return the highest number given so far, 0 before the first.
+
+        A process that loads a snapshot asks this first and follows from here: changes that
+        the snapshot already holds are seen twice, none is missed.
+        """
+
+    async def prune(self, before: datetime) -> int:
+        """Forget the changes made before `before`; return how many.
+
+        The latest change is always kept. A reader that had not read a forgotten change
+        must load its snapshot again: call this for times far behind every reader.
+        """

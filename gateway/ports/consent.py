@@ -1,0 +1,44 @@
+"""The store of subscribers' answers (同意与退订)."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol, TypeAlias
+
+from gateway.domain.consent import Answer, ConsentAnswer
+
+# msisdn, scope, answer: a plain tuple, for a snapshot holds millions of them.
+AnswerRow: TypeAlias = tuple[int, str, Answer]
+
+ANSWERS_PER_CHANGE = 1000
+
+
+class ConsentStore(Protocol):
+    """Reads and records subscribers' answers, one per number and scope.
+
+    Every call raises StoreUnavailable when the store does not answer, and is safe to
+    repeat.
+    """
+
+    async def record(self, answers: Sequence[ConsentAnswer]) -> int:
+        """Keep each answer unless a later one is on record; return the last change number.
+
+        Of no answers that is 0.
+
+        Of two answers of the same moment a refusal holds, for a subscriber who is asked
+        twice may be annoyed, but one who is not heard is wronged. Large imports are
+        committed in parts: after StoreUnavailable some answers may be on record.
+        """
+
+    async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
+        """Return the answer given to exactly this scope."""
+
+    def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
+        """Yield every answer on record, in lists of at most `batch`.
+
+        Answers recorded meanwhile may or may not be among them.
+        """
+
+    async def answers_changed(self, after: int, through: int) -> list[AnswerRow]:
+        """Return the answers whose last change is numbered above `after`, up to `through`.
+
+        One change stands for at most ANSWERS_PER_CHANGE of them.
+        """

@@ -1,0 +1,114 @@
+"""The store of held messages (隔离区)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+
+# What can still run out of time. A message that may have reached the SMSC cannot.
+EXPIRING_STATES = frozenset({HoldState.HELD, HoldState.RELEASE_REQUESTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What a replace_sm changes of a held message: its octets and why it is held now."""
+
+    pdu: bytes
+    reason: str
+    rule: str
+    category: str
+    evidence: str
+    digest: str
+    receipt_asked: bool
+    expires_at: datetime
+
+
+class ReleasedId(NamedTuple):
+    """Which of our ids stands for the SMSC's own, for the receipt that is still to come."""
+
+    system_id: str
+    smsc_message_id: str
+    message_id: int
+
+
+class QuarantineStore(Protocol):
+    """Keeps held messages and moves each through its life, from HELD to one final state.
+
+    Every call raises StoreUnavailable when the store does not answer in time. A `move` or
+    `replace_pdu` whose deadline passed during the commit may still come to be: read before
+    concluding anything from it. Times are kept to the microsecond.
+    """
+
+    async def hold(self, items: Sequence[HeldMessage]) -> None:
+        """Keep all `items` in one commit; they are durable when this returns.
+
+        Raises StoreUnavailable when they are not, and then none of them is held, so that
+        the call may be repeated. Raises ValueError for a message_id that is taken: the
+        caller's fault, and again none is held.
+        """
+
+    async def get(self, message_id: int) -> HeldMessage | None:
+        """Return one message whatever its state, or None."""
+
+    async def find(
+        self,
+        *,
+        state: HoldState | None = None,
+        system_id: str | None = None,
+        before_id: int | None = None,
+        limit: int = 50,
+    ) -> list[HeldMessage]:
+        """Return the newest messages that fit, newest first.
+
+        For the next page give the last message_id as `before_id`.
+        """
+
+    async def count_by_state(self) -> dict[HoldState, int]:
+        """Return how many messages stand in each state; states without any are 0."""
+
+    async def move(  # noqa: PLR0913 - the columns one transition sets at once
+        self,
+        message_id: int,
+        *,
+        allowed: frozenset[HoldState],
+        to: HoldState,
+        at: datetime,
+        note: str = "",
+        smsc_message_id: str = "",
+        receipt: ReceiptState | None = None,
+    ) -> HeldMessage | None:
+        """Bring a message to `to` if its state is among `allowed`; return it as it is then.
+
+        Returns None, and changes nothing, when the state is another or there is no such
+        message. Of any number of callers in any number of processes exactly one succeeds.
+        An empty `note` or `smsc_message_id` and a `receipt` of None leave what stands
+        there; a `receipt` of DUE takes hold only where one was asked for. A move makes a
+        change row.
+        """
+
+    async def replace_pdu(self, message_id: int, replacement: Replacement) -> bool:
+        """Exchange the content of a message; tell whether it was still HELD."""
+
+    async def due_receipts(self, system_id: str | None, limit: int) -> list[HeldMessage]:
+        """Return messages whose receipt is DUE, oldest first; of all SPs for None."""
+
+    async def receipt_sent(self, message_id: int) -> bool:
+        """Mark a receipt that was DUE as SENT; tell whether it was DUE."""
+
+    async def expired(self, now: datetime, limit: int) -> list[HeldMessage]:
+        """Return messages whose time has come, oldest first.
+
+        They are HELD, or RELEASE_REQUESTED while nothing could be written to the SMSC: a
+        release that comes too late must not come.
+        """
+
+    async def released_ids(self, limit: int = 100_000) -> list[ReleasedId]:
+        """Return the newest released messages that asked for a receipt, newest first."""
+
+    async def in_flight(self, limit: int = 10_000) -> list[HeldMessage]:
+        """Return messages that are RELEASING, oldest first.
+
+        Those found at start-up were written to the SMSC by a process that is gone.
+        """

@@ -1,0 +1,79 @@
+"""What the SQL stores share: engines to read and write with, and the deadline of both."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Executable, RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.ports.errors import StoreUnavailable
+from gateway.runtime.tasks import spawn
+from gateway.stores.faults import translated
+from gateway.stores.writer import BatchingWriter
+
+T = TypeVar("T")
+
+
+class Database:
+    """One database, opened: many readers and one batching `writer`."""
+
+    def __init__(
+        self,
+        *,
+        reading: AsyncEngine,
+        writing: AsyncEngine,
+        deadline_s: float = 2.0,
+        max_rows: int = 10_000,
+    ) -> None:
+        self._reading = reading
+        self._writing = writing
+        self._deadline_s = deadline_s
+        self._is_closed = False
+        self._reads: set[asyncio.Task[object]] = set()
+        self.writer = BatchingWriter(writing, deadline_s=deadline_s, max_rows=max_rows)
+
+    async def read(self, run: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Return what `run` returns, or raise StoreUnavailable at the deadline."""
+        if self._is_closed:
+            raise StoreUnavailable("the store is closed")
+        # A task of its own, which is never cancelled: a cancelled driver waits for its thread,
+        # and so for a disk that hangs. The pool bounds how many may hang.
+        reading = spawn(self._outcome_of(run), name="store.read")
+        self._reads.add(reading)
+        reading.add_done_callback(self._reads.discard)
+        await asyncio.wait({reading}, timeout=self._deadline_s)
+        if not reading.done():
+            raise StoreUnavailable("no answer in time")
+        outcome = reading.result()
+        if isinstance(outcome, StoreUnavailable):
+            raise outcome
+        return outcome
+
+    async def rows(self, statement: Executable) -> Sequence[RowMapping]:
+        """Return every row of a bounded query by column name."""
+
+        async def run(connection: AsyncConnection) -> Sequence[RowMapping]:
+            return (await connection.execute(statement)).mappings().all()
+
+        return await self.read(run)
+
+    async def close(self) -> None:
+        """Commit what is waiting and let go of the database; may be repeated."""
+        self._is_closed = True
+        await self.writer.close()
+        if self._reads:
+            await asyncio.wait(self._reads, timeout=self._deadline_s)
+        await self._reading.dispose()
+        await self._writing.dispose()
+
+    async def _outcome_of(
+        self, run: Callable[[AsyncConnection], Awaitable[T]]
+    ) -> T | StoreUnavailable:
+        """Return a fault too, for a task that raises is logged as one that failed."""
+        try:
+            with translated():
+                async with self._reading.connect() as connection:
+                    return await run(connection)
+        except StoreUnavailable as error:
+            return error

@@ -1,0 +1,206 @@
+"""The in-memory twins of the stores: for tests, and for a gateway that may forget.
+
+One event loop uses them, and no call awaits anything: each is atomic as it is.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+
+from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.ports.changes import Change, ChangeKind
+from gateway.ports.consent import ANSWERS_PER_CHANGE, AnswerRow
+from gateway.ports.quarantine import EXPIRING_STATES, ReleasedId, Replacement
+
+
+class MemoryChanges:
+    """Twin of the feed of changes."""
+
+    def __init__(self) -> None:
+        self._changes: list[Change] = []
+        self._latest = 0
+
+    def add(self, kind: ChangeKind, key: str, at: datetime) -> int:
+        """Append a change for one of the other twins; return its number."""
+        self._latest += 1
+        self._changes.append(Change(self._latest, kind, key, at))
+        return self._latest
+
+    async def changes(self, after: int, limit: int = 1000) -> list[Change]:
+        return list(islice((c for c in self._changes if c.number > after), limit))
+
+    async def latest(self) -> int:
+        return self._latest
+
+    async def prune(self, before: datetime) -> int:
+        kept = [c for c in self._changes if c.at >= before or c.number == self._latest]
+        pruned = len(self._changes) - len(kept)
+        self._changes = kept
+        return pruned
+
+
+class MemoryQuarantine:
+    """Twin of the quarantine store."""
+
+    def __init__(self, changes: MemoryChanges) -> None:
+        self._changes = changes
+        self._messages: dict[int, HeldMessage] = {}
+
+    async def hold(self, items: Sequence[HeldMessage]) -> None:
+        new = {item.message_id: item for item in items}
+        if len(new) < len(items) or new.keys() & self._messages.keys():
+            raise ValueError("a message_id is already held")
+        self._messages |= new
+
+    async def get(self, message_id: int) -> HeldMessage | None:
+        return self._messages.get(message_id)
+
+    async def find(
+        self,
+        *,
+        state: HoldState | None = None,
+        system_id: str | None = None,
+        before_id: int | None = None,
+        limit: int = 50,
+    ) -> list[HeldMessage]:
+        found = (
+            message
+            for message in self._newest_first()
+            if state in (None, message.state)
+            and system_id in (None, message.system_id)
+            and (before_id is None or message.message_id < before_id)
+        )
+        return list(islice(found, limit))
+
+    async def count_by_state(self) -> dict[HoldState, int]:
+        counts = Counter(message.state for message in self._messages.values())
+        return {state: counts[state] for state in HoldState}
+
+    async def move(  # noqa: PLR0913 - as the port has it
+        self,
+        message_id: int,
+        *,
+        allowed: frozenset[HoldState],
+        to: HoldState,
+        at: datetime,
+        note: str = "",
+        smsc_message_id: str = "",
+        receipt: ReceiptState | None = None,
+    ) -> HeldMessage | None:
+        held = self._messages.get(message_id)
+        if held is None or held.state not in allowed:
+            return None
+        if receipt is None or (receipt is ReceiptState.DUE and not held.receipt_asked):
+            receipt = held.receipt
+        moved = replace(
+            held,
+            state=to,
+            note=note or held.note,
+            smsc_message_id=smsc_message_id or held.smsc_message_id,
+            receipt=receipt,
+        )
+        self._messages[message_id] = moved
+        self._changes.add(ChangeKind.QUARANTINE, str(message_id), at)
+        return moved
+
+    async def replace_pdu(self, message_id: int, replacement: Replacement) -> bool:
+        held = self._messages.get(message_id)
+        if held is None or held.state is not HoldState.HELD:
+            return False
+        fields = {name: getattr(replacement, name) for name in Replacement.__slots__}
+        self._messages[message_id] = replace(held, **fields)
+        return True
+
+    async def due_receipts(self, system_id: str | None, limit: int) -> list[HeldMessage]:
+        due = (
+            message
+            for message in self._oldest_first()
+            if message.receipt is ReceiptState.DUE and system_id in (None, message.system_id)
+        )
+        return list(islice(due, limit))
+
+    async def receipt_sent(self, message_id: int) -> bool:
+        held = self._messages.get(message_id)
+        if held is None or held.receipt is not ReceiptState.DUE:
+            return False
+        self._messages[message_id] = replace(held, receipt=ReceiptState.SENT)
+        return True
+
+    async def expired(self, now: datetime, limit: int) -> list[HeldMessage]:
+        over = (
+            message
+            for message in self._messages.values()
+            if message.state in EXPIRING_STATES and message.expires_at <= now
+        )
+        return sorted(over, key=lambda held: (held.expires_at, held.message_id))[:limit]
+
+    async def released_ids(self, limit: int = 100_000) -> list[ReleasedId]:
+        released = (
+            ReleasedId(message.system_id, message.smsc_message_id, message.message_id)
+            for message in self._newest_first()
+            if message.state is HoldState.RELEASED and message.receipt_asked
+        )
+        return list(islice(released, limit))
+
+    async def in_flight(self, limit: int = 10_000) -> list[HeldMessage]:
+        releasing = (m for m in self._oldest_first() if m.state is HoldState.RELEASING)
+        return list(islice(releasing, limit))
+
+    def _oldest_first(self) -> Iterable[HeldMessage]:
+        return (message for _, message in sorted(self._messages.items()))
+
+    def _newest_first(self) -> Iterable[HeldMessage]:
+        return (message for _, message in sorted(self._messages.items(), reverse=True))
+
+
+class MemoryConsent:
+    """Twin of the consent store."""
+
+    def __init__(self, changes: MemoryChanges, utcnow: Callable[[], datetime]) -> None:
+        self._changes = changes
+        self._utcnow = utcnow
+        self._answers: dict[tuple[int, str], tuple[ConsentAnswer, int]] = {}
+
+    async def record(self, answers: Sequence[ConsentAnswer]) -> int:
+        number = 0
+        for start in range(0, len(answers), ANSWERS_PER_CHANGE):
+            number = self._changes.add(ChangeKind.CONSENT, "", self._utcnow())
+            for answer in answers[start : start + ANSWERS_PER_CHANGE]:
+                self._keep_later(answer, number)
+        return number
+
+    async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
+        on_record = self._answers.get((msisdn, scope))
+        return on_record[0] if on_record else None
+
+    async def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
+        keys = sorted(self._answers)
+        for start in range(0, len(keys), batch):
+            yield [_row(self._answers[key][0]) for key in keys[start : start + batch]]
+
+    async def answers_changed(self, after: int, through: int) -> list[AnswerRow]:
+        changed = [
+            (number, answer)
+            for answer, number in self._answers.values()
+            if after < number <= through
+        ]
+        return [_row(answer) for _, answer in sorted(changed, key=lambda pair: pair[0])]
+
+    def _keep_later(self, answer: ConsentAnswer, number: int) -> None:
+        key = (answer.msisdn, answer.scope)
+        on_record = self._answers.get(key)
+        if on_record is None or _holds_over(answer, on_record[0]):
+            self._answers[key] = (answer, number)
+
+
+def _holds_over(answer: ConsentAnswer, on_record: ConsentAnswer) -> bool:
+    if answer.since == on_record.since:
+        return answer.answer is Answer.REFUSED
+    return answer.since > on_record.since
+
+
+def _row(answer: ConsentAnswer) -> AnswerRow:
+    return (answer.msisdn, answer.scope, answer.answer)

@@ -1,0 +1,96 @@
+"""Open the stores that a URL names."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from gateway.ports.changes import ChangeFeed
+from gateway.ports.consent import ConsentStore
+from gateway.ports.errors import StoreUnavailable
+from gateway.ports.quarantine import QuarantineStore
+from gateway.runtime.clock import utcnow
+from gateway.stores.database import Database
+from gateway.stores.memory import MemoryChanges, MemoryConsent, MemoryQuarantine
+from gateway.stores.migrate import upgrade
+from gateway.stores.sql_changes import SqlChanges
+from gateway.stores.sql_consent import SqlConsent
+from gateway.stores.sql_quarantine import SqlQuarantine
+from gateway.stores.sqlite import prepare_file, reading_engine, writing_engine
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores of one database; `close` commits what is waiting, and may be repeated."""
+
+    quarantine: QuarantineStore
+    consent: ConsentStore
+    changes: ChangeFeed
+    close: Callable[[], Awaitable[None]]
+
+
+async def open_store(url: str, *, deadline_s: float = 2.0, max_octets: int | None = None) -> Stores:
+    """Open the stores at `url`, making or migrating the tables where needed.
+
+    ``sqlite:///var/smsward.db`` is a path relative to the working directory, four slashes
+    make it absolute; ``memory://`` forgets everything. Every later read and write ends
+    within `deadline_s`. `max_octets` bounds the file. Raises ValueError for any other
+    URL, and StoreUnavailable when the database cannot be had.
+    """
+    if url == "memory://":
+        return memory_stores()
+    path = _path_of(url)
+    try:
+        await asyncio.to_thread(prepare_file, path)
+    except OSError as error:
+        raise StoreUnavailable(f"no database file: {error.strerror}") from error
+    # A lock is given up before the caller gives up, so that the caller hears the reason.
+    busy_s = deadline_s / 2
+    writing = writing_engine(path, busy_s=busy_s, max_octets=max_octets)
+    try:
+        await upgrade(writing)
+    except StoreUnavailable:
+        await writing.dispose()
+        raise
+    return _sql_stores(
+        Database(
+            reading=reading_engine(path, busy_s=busy_s), writing=writing, deadline_s=deadline_s
+        )
+    )
+
+
+def memory_stores() -> Stores:
+    """Return the in-memory twins, empty."""
+    changes = MemoryChanges()
+    return Stores(
+        quarantine=MemoryQuarantine(changes),
+        consent=MemoryConsent(changes, utcnow),
+        changes=changes,
+        close=_nothing_to_close,
+    )
+
+
+def _sql_stores(database: Database) -> Stores:
+    return Stores(
+        quarantine=SqlQuarantine(database),
+        consent=SqlConsent(database, utcnow),
+        changes=SqlChanges(database),
+        close=database.close,
+    )
+
+
+def _path_of(url: str) -> Path:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("the store's URL cannot be read") from None
+    if parsed.drivername != "sqlite" or parsed.database in (None, "", ":memory:"):
+        raise ValueError("the store's URL must read sqlite:///path or memory://")
+    return Path(str(parsed.database))
+
+
+async def _nothing_to_close() -> None:
+    """Let the twins be used like stores that hold a file open."""

@@ -1,0 +1,95 @@
+"""SQLite engines: durable, private to their owner, shared by several processes."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_PRIVATE = 0o600
+_PRIVATE_DIRECTORY = 0o700
+_WAL_OCTETS = 64 * 1024 * 1024
+_READERS = 4
+
+
+def prepare_file(path: Path) -> None:
+    """Make the database file with mode 0600 whatever the umask, and what leads to it.
+
+    SQLite gives its -wal and -shm files the mode of the database. An existing file that
+    others may read is closed to them.
+    """
+    path.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
+    try:
+        os.fchmod(descriptor, _PRIVATE)
+    finally:
+        os.close(descriptor)
+    # SQLite syncs what it writes into the file; that the file exists is ours to keep.
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def reading_engine(path: Path, *, busy_s: float) -> AsyncEngine:
+    """Return an engine of a few connections that can only read."""
+    engine = _engine(path, busy_s=busy_s, connections=_READERS)
+    _on_connect(engine, "PRAGMA query_only=ON")
+    return engine
+
+
+def writing_engine(path: Path, *, busy_s: float, max_octets: int | None = None) -> AsyncEngine:
+    """Return an engine of one connection whose commits are on the disk when they return.
+
+    `max_octets` bounds the file: beyond it writes fail as on a full disk.
+    """
+    engine = _engine(path, busy_s=busy_s, connections=1)
+    _on_connect(
+        engine,
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        f"PRAGMA journal_size_limit={_WAL_OCTETS}",
+        *_size_limit(max_octets),
+    )
+    # A transaction that reads first and then wants to write fails at once when another
+    # process wrote in between, whatever the busy timeout: ask for the write lock first.
+    event.listen(engine.sync_engine, "begin", _begin_immediate)
+    return engine
+
+
+def _engine(path: Path, *, busy_s: float, connections: int) -> AsyncEngine:
+    return create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=2 * busy_s,
+        # The driver's own BEGIN comes too late for a transaction that starts by reading.
+        connect_args={"timeout": busy_s, "isolation_level": None},
+        # An exception must not carry a message's octets or a subscriber's number.
+        hide_parameters=True,
+    )
+
+
+def _on_connect(engine: AsyncEngine, *pragmas: str) -> None:
+    def run(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    listener: Callable[[DBAPIConnection, object], None] = run
+    event.listen(engine.sync_engine, "connect", listener)
+
+
+def _size_limit(max_octets: int | None) -> tuple[str, ...]:
+    if max_octets is None:
+        return ()
+    page_octets = 4096  # SQLite's default, which a new file gets
+    return (f"PRAGMA max_page_count={max(1, max_octets // page_octets)}",)
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,111 @@
+"""The tables, for every SQL store alike; migrations/ makes them."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+# SQLite numbers its rows by an INTEGER key for free; a BIGINT key would be a second index.
+_ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time as microseconds since 1970: sorts, compares, and comes back whole."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Return what is stored; a naive time raises TypeError."""
+        del dialect
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Return what was stored, in UTC."""
+        del dialect
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+# A partial index serves only a query that repeats its condition, literals and all.
+IS_RECEIPT_DUE = text("receipt = 'due'")
+
+# One column for each field of domain.quarantine.HeldMessage.
+held_messages = Table(
+    "held_messages",
+    metadata,
+    Column("message_id", _ROW_NUMBER, primary_key=True, autoincrement=False),
+    Column("system_id", String(16), nullable=False),
+    Column("source", String(21), nullable=False),
+    Column("destination", String(21), nullable=False),
+    Column("pdu", LargeBinary, nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("receipt_asked", Boolean, nullable=False),
+    Column("held_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("receipt", String(8), nullable=False),
+    Column("smsc_message_id", String(65), nullable=False),
+    Column("note", Text, nullable=False),
+    # The lists people look through, and the count per state.
+    Index(None, "state", "message_id"),
+    Index(None, "system_id", "message_id"),
+    # What the gateway asks every few moments.
+    Index(None, "state", "expires_at"),
+    Index(
+        "ix_held_messages_receipt_due",
+        "message_id",
+        sqlite_where=IS_RECEIPT_DUE,
+        postgresql_where=IS_RECEIPT_DUE,
+    ),
+)
+
+consent_answers = Table(
+    "consent_answers",
+    metadata,
+    Column("msisdn", BigInteger, primary_key=True, autoincrement=False),
+    Column("scope", String(16), primary_key=True),
+    Column("answer", String(8), nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("change", BigInteger, nullable=False, index=True),
+    # Millions of short rows that are read in the order of their key.
+    sqlite_with_rowid=False,
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", _ROW_NUMBER, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    # A number that was pruned must never be given again: readers remember it.
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,1 @@
+"""Consent: the answers on record, kept at hand for the data path."""

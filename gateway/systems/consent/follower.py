@@ -1,0 +1,78 @@
+"""Keep the consent sets at hand as the store has them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from gateway.domain.consent import Answer
+from gateway.policy.consent_sets import ConsentSets
+from gateway.ports.changes import ChangeFeed, ChangeKind
+from gateway.ports.consent import AnswerRow, ConsentStore
+from gateway.ports.errors import StoreUnavailable
+
+# A page may stand for 20 x 1000 answers: some 10 ms of work between two awaits.
+_CHANGES_AT_ONCE = 20
+
+
+class ConsentFollower:
+    """Loads every answer once, then takes over what changes.
+
+    The sets are current while the last call succeeded.
+    """
+
+    def __init__(self, store: ConsentStore, feed: ChangeFeed, sets: ConsentSets) -> None:
+        self._store = store
+        self._feed = feed
+        self._sets = sets
+        self._seen = 0
+
+    async def load(self) -> int:
+        """Fill the sets from the store; return how many answers there are.
+
+        Until all of them are read the sets stay as they were. May be repeated. Raises
+        StoreUnavailable.
+        """
+        fresh = ConsentSets()
+        total = 0
+        with self._keeping_current():
+            seen = await self._feed.latest()
+            async for rows in self._store.all_answers():
+                _take_over(fresh, rows)
+                total += len(rows)
+        self._sets.replace(fresh)
+        self._seen = seen
+        return total
+
+    async def catch_up(self) -> int:
+        """Take over all that changed since the last call; return how many answers did.
+
+        Call it at least every 250 ms, so that a refusal holds within a second. Raises
+        StoreUnavailable; the next call goes on from where this one came to.
+        """
+        taken = 0
+        with self._keeping_current():
+            while page := await self._feed.changes(self._seen, _CHANGES_AT_ONCE):
+                last = page[-1].number
+                if any(change.kind is ChangeKind.CONSENT for change in page):
+                    rows = await self._store.answers_changed(self._seen, last)
+                    _take_over(self._sets, rows)
+                    taken += len(rows)
+                self._seen = last
+        return taken
+
+    @contextmanager
+    def _keeping_current(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreUnavailable:
+            self._sets.is_current = False
+            raise
+        self._sets.is_current = True
+
+
+def _take_over(sets: ConsentSets, rows: Sequence[AnswerRow]) -> None:
+    numbers: defaultdict[tuple[str, Answer], list[int]] = defaultdict(list)
+    for msisdn, scope, answer in rows:
+        numbers[scope, answer].append(msisdn)
+    for (scope, answer), msisdns in numbers.items():
+        sets.load(scope, answer, msisdns)

@@ -1,0 +1,1 @@
+"""The quarantine: which way a held message may go, and who may send it there."""

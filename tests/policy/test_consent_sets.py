@@ -1,0 +1,111 @@
+"""Who is refused and who has agreed."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.policy.consent_sets import ConsentSets
+
+SUBSCRIBER = 8613800138000
+OTHER = 8613900139000
+
+
+def test_a_subscriber_who_never_answered_neither_refused_nor_agreed() -> None:
+    sets = ConsentSets()
+
+    assert not sets.is_refused("sp1", SUBSCRIBER)
+    assert not sets.has_agreed("sp1", SUBSCRIBER)
+
+
+def test_a_refusal_holds_for_the_sender_it_was_given_to() -> None:
+    sets = ConsentSets()
+
+    sets.apply(SUBSCRIBER, "sp1", Answer.REFUSED)
+
+    assert sets.is_refused("sp1", SUBSCRIBER)
+    assert not sets.is_refused("sp2", SUBSCRIBER)
+    assert not sets.is_refused("sp1", OTHER)
+
+
+def test_a_refusal_of_every_sender_holds_for_all_of_them() -> None:
+    sets = ConsentSets()
+
+    sets.apply(SUBSCRIBER, EVERY_SENDER, Answer.REFUSED)
+
+    assert sets.is_refused("sp1", SUBSCRIBER)
+    assert sets.is_refused("sp2", SUBSCRIBER)
+
+
+def test_the_last_answer_to_a_sender_holds() -> None:
+    sets = ConsentSets()
+
+    sets.apply(SUBSCRIBER, "sp1", Answer.REFUSED)
+    sets.apply(SUBSCRIBER, "sp1", Answer.AGREED)
+
+    assert not sets.is_refused("sp1", SUBSCRIBER)
+    assert sets.has_agreed("sp1", SUBSCRIBER)
+
+    sets.apply(SUBSCRIBER, "sp1", Answer.REFUSED)
+
+    assert sets.is_refused("sp1", SUBSCRIBER)
+    assert not sets.has_agreed("sp1", SUBSCRIBER)
+
+
+def test_agreeing_with_one_sender_does_not_lift_a_refusal_of_all() -> None:
+    sets = ConsentSets()
+
+    sets.apply(SUBSCRIBER, EVERY_SENDER, Answer.REFUSED)
+    sets.apply(SUBSCRIBER, "sp1", Answer.AGREED)
+
+    assert sets.is_refused("sp1", SUBSCRIBER)
+
+
+def test_agreeing_with_every_sender_lifts_a_refusal_and_is_nobodys_consent() -> None:
+    sets = ConsentSets()
+
+    sets.apply(SUBSCRIBER, EVERY_SENDER, Answer.REFUSED)
+    sets.apply(SUBSCRIBER, EVERY_SENDER, Answer.AGREED)
+
+    assert not sets.is_refused("sp1", SUBSCRIBER)
+    assert not sets.has_agreed("sp1", SUBSCRIBER)
+
+
+def test_a_fresh_load_replaces_every_answer() -> None:
+    sets, fresh = ConsentSets(), ConsentSets()
+    sets.apply(SUBSCRIBER, "sp1", Answer.REFUSED)
+    fresh.load("sp1", Answer.AGREED, [OTHER])
+
+    sets.replace(fresh)
+
+    assert not sets.is_refused("sp1", SUBSCRIBER)
+    assert sets.has_agreed("sp1", OTHER)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 5),
+            st.sampled_from(["sp1", "sp2", EVERY_SENDER]),
+            st.sampled_from(Answer),
+        ),
+        max_size=40,
+    )
+)
+def test_one_by_one_or_in_bulk_the_last_answers_are_the_same(
+    answers: list[tuple[int, str, Answer]],
+) -> None:
+    singly, in_bulk = ConsentSets(), ConsentSets()
+    last = {(number, scope): answer for number, scope, answer in answers}
+
+    for number, scope, answer in answers:
+        singly.apply(number, scope, answer)
+    for (number, scope), answer in last.items():
+        in_bulk.load(scope, answer, [number])
+
+    for number in range(1, 6):
+        for scope in ("sp1", "sp2"):
+            assert singly.is_refused(scope, number) == in_bulk.is_refused(scope, number)
+            assert singly.is_refused(scope, number) == (
+                Answer.REFUSED in (last.get((number, scope)), last.get((number, EVERY_SENDER)))
+            )
+            assert singly.has_agreed(scope, number) == (last.get((number, scope)) is Answer.AGREED)

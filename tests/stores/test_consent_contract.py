@@ -1,0 +1,119 @@
+"""What gateway.ports.consent promises, on every store."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import pytest
+
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.ports.consent import ANSWERS_PER_CHANGE
+from gateway.stores.open import Stores
+
+AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
+
+SUBSCRIBER = 8613800138000
+
+
+async def test_an_answer_comes_back_as_it_was_given(stores: Stores, answer: AnswerBuilder) -> None:
+    given = answer()
+
+    await stores.consent.record([given])
+
+    assert await stores.consent.answer_of(SUBSCRIBER, "sp1") == given
+    assert await stores.consent.answer_of(SUBSCRIBER, "sp2") is None
+    assert await stores.consent.answer_of(SUBSCRIBER, EVERY_SENDER) is None
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+async def test_the_later_answer_holds_whichever_arrives_first(
+    stores: Stores, answer: AnswerBuilder, noon: datetime, *, is_reversed: bool
+) -> None:
+    earlier = answer(answer=Answer.REFUSED)
+    later = answer(answer=Answer.AGREED, since=noon + timedelta(microseconds=1))
+
+    for given in (later, earlier) if is_reversed else (earlier, later):
+        await stores.consent.record([given])
+
+    assert await stores.consent.answer_of(SUBSCRIBER, "sp1") == later
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+async def test_of_two_answers_of_one_moment_the_refusal_holds(
+    stores: Stores, answer: AnswerBuilder, *, is_reversed: bool
+) -> None:
+    refused, agreed = answer(answer=Answer.REFUSED), answer(answer=Answer.AGREED)
+
+    await stores.consent.record([agreed, refused] if is_reversed else [refused, agreed])
+
+    assert await stores.consent.answer_of(SUBSCRIBER, "sp1") == refused
+
+
+async def test_recording_again_changes_nothing(stores: Stores, answer: AnswerBuilder) -> None:
+    first = await stores.consent.record([answer()])
+    second = await stores.consent.record([answer()])
+
+    assert second > first
+    assert [rows async for rows in stores.consent.all_answers()] == [
+        [(SUBSCRIBER, "sp1", Answer.REFUSED)]
+    ]
+
+
+async def test_recording_nothing_makes_no_change(stores: Stores) -> None:
+    assert await stores.consent.record([]) == 0
+    assert await stores.changes.latest() == 0
+
+
+async def test_every_answer_is_loaded_once_in_bounded_batches(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    given = [
+        answer(msisdn=SUBSCRIBER + place // 3, scope=("", "sp1", "sp2")[place % 3])
+        for place in range(25)
+    ]
+    await stores.consent.record(given)
+
+    batches = [rows async for rows in stores.consent.all_answers(batch=10)]
+
+    assert [len(rows) for rows in batches] == [10, 10, 5]
+    assert sorted(row for rows in batches for row in rows) == sorted(
+        (one.msisdn, one.scope, one.answer) for one in given
+    )
+
+
+async def test_a_large_import_is_one_change_per_thousand_answers(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    count = 2 * ANSWERS_PER_CHANGE + 1
+    given = [answer(msisdn=SUBSCRIBER + place) for place in range(count)]
+
+    last = await stores.consent.record(given)
+
+    assert len(await stores.changes.changes(0)) == 3
+    assert last == await stores.changes.latest()
+    assert len(await stores.consent.answers_changed(0, last)) == count
+    assert len(await stores.consent.answers_changed(last - 1, last)) == 1
+
+
+async def test_a_changed_answer_stands_under_its_last_change_only(
+    stores: Stores, answer: AnswerBuilder, noon: datetime
+) -> None:
+    first = await stores.consent.record([answer(), answer(scope="sp2")])
+    later = noon + timedelta(seconds=1)
+    second = await stores.consent.record([answer(answer=Answer.AGREED, since=later)])
+
+    assert await stores.consent.answers_changed(0, first) == [(SUBSCRIBER, "sp2", Answer.REFUSED)]
+    assert await stores.consent.answers_changed(first, second) == [
+        (SUBSCRIBER, "sp1", Answer.AGREED)
+    ]
+
+
+async def test_a_change_without_effect_does_not_bring_an_old_answer_again(
+    stores: Stores, answer: AnswerBuilder, noon: datetime
+) -> None:
+    first = await stores.consent.record([answer()])
+    earlier = noon - timedelta(seconds=1)
+
+    second = await stores.consent.record([answer(answer=Answer.AGREED, since=earlier)])
+
+    assert await stores.consent.answers_changed(first, second) == []

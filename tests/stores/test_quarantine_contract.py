@@ -1,0 +1,296 @@
+"""What gateway.ports.quarantine promises, on every store."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import pytest
+
+from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
+from gateway.ports.quarantine import ReleasedId, Replacement
+from gateway.stores.open import Stores
+from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.ids import MessageIds
+
+Builder: TypeAlias = Callable[..., HeldMessage]
+
+HELD = frozenset({HoldState.HELD})
+
+
+async def test_a_held_message_comes_back_as_it_was(stores: Stores, held: Builder) -> None:
+    message = held(note="held twice", receipt=ReceiptState.DUE)
+
+    await stores.quarantine.hold([message])
+
+    assert await stores.quarantine.get(message.message_id) == message
+
+
+async def test_holding_nothing_is_no_fault(stores: Stores) -> None:
+    await stores.quarantine.hold([])
+
+    assert await stores.quarantine.find() == []
+
+
+async def test_a_taken_id_is_the_callers_fault_and_holds_nothing(
+    stores: Stores, held: Builder
+) -> None:
+    await stores.quarantine.hold([held(message_id=1)])
+
+    with pytest.raises(ValueError, match="already held"):
+        await stores.quarantine.hold([held(message_id=2), held(message_id=1, note="again")])
+
+    assert await stores.quarantine.find() == [held(message_id=1)]
+
+
+async def test_the_same_id_twice_in_one_call_holds_nothing(stores: Stores, held: Builder) -> None:
+    with pytest.raises(ValueError, match="already held"):
+        await stores.quarantine.hold([held(message_id=1), held(message_id=1)])
+
+    assert await stores.quarantine.find() == []
+
+
+async def test_one_callers_fault_does_not_harm_another(stores: Stores, held: Builder) -> None:
+    await stores.quarantine.hold([held(message_id=1)])
+
+    results = await asyncio.gather(
+        *(stores.quarantine.hold([held(message_id=message_id)]) for message_id in (1, 2, 1, 3)),
+        return_exceptions=True,
+    )
+
+    assert [type(result) for result in results] == [ValueError, type(None)] * 2
+    assert [message.message_id for message in await stores.quarantine.find()] == [3, 2, 1]
+
+
+async def test_an_unknown_message_is_none(stores: Stores) -> None:
+    assert await stores.quarantine.get(404) is None
+
+
+async def test_messages_are_found_newest_first_page_by_page(stores: Stores, held: Builder) -> None:
+    await stores.quarantine.hold([held(message_id=message_id) for message_id in range(1, 6)])
+
+    first = await stores.quarantine.find(limit=2)
+    second = await stores.quarantine.find(limit=2, before_id=first[-1].message_id)
+
+    assert [message.message_id for message in first + second] == [5, 4, 3, 2]
+
+
+async def test_messages_are_found_by_state_and_sender(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold(
+        [held(message_id=1), held(message_id=2), held(message_id=3, system_id="sp2")]
+    )
+    await stores.quarantine.move(1, allowed=HELD, to=HoldState.DISCARDED, at=noon)
+
+    of_sp1 = await stores.quarantine.find(system_id="sp1")
+    still_held = await stores.quarantine.find(state=HoldState.HELD)
+    both = await stores.quarantine.find(state=HoldState.HELD, system_id="sp1")
+
+    assert [message.message_id for message in of_sp1] == [2, 1]
+    assert [message.message_id for message in still_held] == [3, 2]
+    assert [message.message_id for message in both] == [2]
+
+
+async def test_every_state_is_counted(stores: Stores, held: Builder, noon: datetime) -> None:
+    await stores.quarantine.hold([held(message_id=message_id) for message_id in (1, 2, 3)])
+    await stores.quarantine.move(1, allowed=HELD, to=HoldState.EXPIRED, at=noon)
+
+    counts = await stores.quarantine.count_by_state()
+
+    assert counts == dict.fromkeys(HoldState, 0) | {HoldState.HELD: 2, HoldState.EXPIRED: 1}
+
+
+async def test_a_move_sets_what_it_is_given_and_leaves_the_rest(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    message = held(note="first", smsc_message_id="17")
+    await stores.quarantine.hold([message])
+
+    bare = await stores.quarantine.move(1, allowed=HELD, to=HoldState.RELEASE_REQUESTED, at=noon)
+    full = await stores.quarantine.move(
+        1,
+        allowed=frozenset({HoldState.RELEASE_REQUESTED}),
+        to=HoldState.RELEASED,
+        at=noon,
+        note="second",
+        smsc_message_id="18",
+        receipt=ReceiptState.SENT,
+    )
+
+    assert bare == replace(message, state=HoldState.RELEASE_REQUESTED)
+    assert full == replace(
+        message,
+        state=HoldState.RELEASED,
+        note="second",
+        smsc_message_id="18",
+        receipt=ReceiptState.SENT,
+    )
+    assert await stores.quarantine.get(1) == full
+
+
+async def test_a_move_from_another_state_changes_nothing(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held()])
+
+    moved = await stores.quarantine.move(
+        1, allowed=frozenset({HoldState.RELEASING}), to=HoldState.RELEASED, at=noon, note="no"
+    )
+
+    assert moved is None
+    assert await stores.quarantine.get(1) == held()
+    assert await stores.changes.changes(0) == []
+
+
+async def test_a_move_of_an_unknown_message_is_none(stores: Stores, noon: datetime) -> None:
+    assert await stores.quarantine.move(4, allowed=HELD, to=HoldState.EXPIRED, at=noon) is None
+
+
+@pytest.mark.parametrize(
+    ("is_asked", "receipt"), [(True, ReceiptState.DUE), (False, ReceiptState.NONE)]
+)
+async def test_a_receipt_is_due_only_where_it_was_asked_for(
+    stores: Stores, held: Builder, noon: datetime, *, is_asked: bool, receipt: ReceiptState
+) -> None:
+    await stores.quarantine.hold([held(receipt_asked=is_asked)])
+
+    moved = await stores.quarantine.move(
+        1, allowed=HELD, to=HoldState.DISCARDED, at=noon, receipt=ReceiptState.DUE
+    )
+
+    assert moved is not None
+    assert moved.receipt is receipt
+
+
+async def test_of_many_movers_at_once_exactly_one_succeeds(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held()])
+
+    moves = await asyncio.gather(
+        *(
+            stores.quarantine.move(1, allowed=HELD, to=state, at=noon)
+            for state in sorted(FINAL_STATES) * 5
+        )
+    )
+
+    (winner,) = filter(None, moves)
+    assert await stores.quarantine.get(1) == winner
+    assert len(await stores.changes.changes(0)) == 1
+
+
+async def test_a_message_discarded_while_it_expires_ends_once(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held(expires_at=noon)])
+    desk = QuarantineDesk(stores.quarantine, MessageIds(worker=1))
+
+    expired, discarded = await asyncio.gather(desk.expire_due(noon), desk.discard(1, "zhao", noon))
+
+    assert len(expired) + isinstance(discarded, Done) == 1
+
+
+async def test_a_held_message_is_replaced_whole(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held()])
+    replacement = Replacement(
+        pdu=b"new",
+        reason="OPTED_OUT",
+        rule="OPT-OUT",
+        category="",
+        evidence="the subscriber refused",
+        digest="ba9876543210",
+        receipt_asked=False,
+        expires_at=noon + timedelta(hours=1),
+    )
+
+    was_held = await stores.quarantine.replace_pdu(1, replacement)
+
+    assert was_held
+    assert await stores.quarantine.get(1) == held(
+        pdu=b"new",
+        reason="OPTED_OUT",
+        rule="OPT-OUT",
+        category="",
+        evidence="the subscriber refused",
+        digest="ba9876543210",
+        receipt_asked=False,
+        expires_at=noon + timedelta(hours=1),
+    )
+
+
+@pytest.mark.parametrize("state", sorted(set(HoldState) - HELD))
+async def test_only_a_held_message_is_replaced(
+    stores: Stores, held: Builder, noon: datetime, state: HoldState
+) -> None:
+    await stores.quarantine.hold([held(state=state)])
+    replacement = Replacement(b"new", "", "", "", "", "", receipt_asked=True, expires_at=noon)
+
+    assert not await stores.quarantine.replace_pdu(1, replacement)
+    assert not await stores.quarantine.replace_pdu(404, replacement)
+    assert await stores.quarantine.get(1) == held(state=state)
+
+
+async def test_due_receipts_come_oldest_first_and_are_sent_once(
+    stores: Stores, held: Builder
+) -> None:
+    due = [
+        held(message_id=1, receipt=ReceiptState.DUE),
+        held(message_id=2, receipt=ReceiptState.DUE, system_id="sp2"),
+        held(message_id=3, receipt=ReceiptState.DUE),
+    ]
+    await stores.quarantine.hold([held(message_id=4), *reversed(due)])
+
+    assert await stores.quarantine.due_receipts(None, 10) == due
+    assert await stores.quarantine.due_receipts(None, 2) == due[:2]
+    assert await stores.quarantine.due_receipts("sp2", 10) == [due[1]]
+    assert await stores.quarantine.receipt_sent(1)
+    assert not await stores.quarantine.receipt_sent(1)
+    assert not await stores.quarantine.receipt_sent(4)
+    assert not await stores.quarantine.receipt_sent(404)
+    assert await stores.quarantine.due_receipts("sp1", 10) == [due[2]]
+
+
+async def test_expired_are_those_over_time_that_cannot_have_reached_the_smsc(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    early = held(message_id=3, expires_at=noon - timedelta(seconds=1))
+    exact = held(message_id=1, expires_at=noon, state=HoldState.RELEASE_REQUESTED)
+    later = held(message_id=2, expires_at=noon + timedelta(microseconds=1))
+    others = [
+        held(message_id=10 + place, expires_at=noon, state=state)
+        for place, state in enumerate(FINAL_STATES | {HoldState.RELEASING, HoldState.IN_DOUBT})
+    ]
+    await stores.quarantine.hold([exact, later, early, *others])
+
+    assert await stores.quarantine.expired(noon, 10) == [early, exact]
+    assert await stores.quarantine.expired(noon, 1) == [early]
+
+
+async def test_released_ids_are_those_whose_receipt_is_still_to_come(
+    stores: Stores, held: Builder
+) -> None:
+    await stores.quarantine.hold(
+        [
+            held(message_id=1, state=HoldState.RELEASED, smsc_message_id="a1"),
+            held(message_id=2, state=HoldState.RELEASED, smsc_message_id="b2", system_id="sp2"),
+            held(message_id=3, state=HoldState.RELEASED, receipt_asked=False),
+            held(message_id=4),
+        ]
+    )
+
+    released = await stores.quarantine.released_ids()
+
+    assert released == [ReleasedId("sp2", "b2", 2), ReleasedId("sp1", "a1", 1)]
+    assert await stores.quarantine.released_ids(limit=1) == released[:1]
+
+
+async def test_in_flight_are_those_written_and_not_answered(stores: Stores, held: Builder) -> None:
+    releasing = [held(message_id=place, state=HoldState.RELEASING) for place in (1, 2)]
+    await stores.quarantine.hold([*reversed(releasing), held(message_id=3)])
+
+    assert await stores.quarantine.in_flight() == releasing
+    assert await stores.quarantine.in_flight(limit=1) == releasing[:1]

@@ -1,0 +1,188 @@
+"""The sets at hand follow the store."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.policy.consent_sets import ConsentSets
+from gateway.ports.changes import Change
+from gateway.ports.consent import AnswerRow
+from gateway.ports.errors import StoreUnavailable
+from gateway.stores.open import Stores, memory_stores
+from gateway.systems.consent.follower import ConsentFollower
+
+NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
+SUBSCRIBER = 8613800138000
+
+
+def answer(msisdn: int, scope: str, said: Answer, minute: int = 0) -> ConsentAnswer:
+    return ConsentAnswer(msisdn, scope, said, NOON + timedelta(minutes=minute), "mo")
+
+
+@pytest.fixture
+def stores() -> Stores:
+    return memory_stores()
+
+
+@pytest.fixture
+def sets() -> ConsentSets:
+    return ConsentSets()
+
+
+@pytest.fixture
+def follower(stores: Stores, sets: ConsentSets) -> ConsentFollower:
+    return ConsentFollower(stores.consent, stores.changes, sets)
+
+
+async def test_loading_takes_every_answer_on_record(
+    follower: ConsentFollower, stores: Stores, sets: ConsentSets
+) -> None:
+    await stores.consent.record(
+        [
+            answer(SUBSCRIBER, "sp1", Answer.REFUSED),
+            answer(SUBSCRIBER, "sp2", Answer.AGREED),
+            answer(SUBSCRIBER + 1, EVERY_SENDER, Answer.REFUSED),
+        ]
+    )
+
+    loaded = await follower.load()
+
+    assert loaded == 3
+    assert sets.is_refused("sp1", SUBSCRIBER)
+    assert sets.has_agreed("sp2", SUBSCRIBER)
+    assert sets.is_refused("sp3", SUBSCRIBER + 1)
+
+
+async def test_a_refusal_after_loading_is_taken_over(
+    follower: ConsentFollower, stores: Stores, sets: ConsentSets
+) -> None:
+    await stores.consent.record([answer(SUBSCRIBER, "sp1", Answer.AGREED)])
+    await follower.load()
+    await stores.consent.record([answer(SUBSCRIBER, "sp1", Answer.REFUSED, minute=1)])
+
+    taken = await follower.catch_up()
+
+    assert taken == 1
+    assert sets.is_refused("sp1", SUBSCRIBER)
+    assert await follower.catch_up() == 0
+
+
+async def test_an_import_of_many_pages_is_taken_over_whole(
+    follower: ConsentFollower, stores: Stores, sets: ConsentSets
+) -> None:
+    numbers = range(SUBSCRIBER, SUBSCRIBER + 25_000)
+    await follower.load()
+    await stores.consent.record([answer(number, "sp1", Answer.REFUSED) for number in numbers])
+
+    taken = await follower.catch_up()
+
+    assert taken == len(numbers)
+    assert all(sets.is_refused("sp1", number) for number in numbers)
+
+
+async def test_an_answer_that_changed_between_two_reads_of_the_feed_ends_as_its_last(
+    follower: ConsentFollower, stores: Stores, sets: ConsentSets
+) -> None:
+    await follower.load()
+    await stores.consent.record([answer(SUBSCRIBER, "sp1", Answer.REFUSED)])
+    await stores.consent.record([answer(SUBSCRIBER, "sp1", Answer.AGREED, minute=1)])
+
+    await follower.catch_up()
+
+    assert not sets.is_refused("sp1", SUBSCRIBER)
+    assert sets.has_agreed("sp1", SUBSCRIBER)
+
+
+async def test_an_answer_given_while_the_snapshot_is_read_is_not_missed(
+    stores: Stores, sets: ConsentSets
+) -> None:
+    class AnsweredMeanwhile:
+        """The store, with a refusal that comes after its last page was read."""
+
+        async def record(self, answers: Sequence[ConsentAnswer]) -> int:
+            return await stores.consent.record(answers)
+
+        async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
+            return await stores.consent.answer_of(msisdn, scope)
+
+        async def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
+            async for rows in stores.consent.all_answers(batch):
+                yield rows
+            await self.record([answer(SUBSCRIBER, "sp1", Answer.REFUSED)])
+
+        async def answers_changed(self, after: int, through: int) -> list[AnswerRow]:
+            return await stores.consent.answers_changed(after, through)
+
+    follower = ConsentFollower(AnsweredMeanwhile(), stores.changes, sets)
+    await follower.load()
+
+    await follower.catch_up()
+
+    assert sets.is_refused("sp1", SUBSCRIBER)
+
+
+async def test_changes_of_other_kinds_are_passed_over(
+    follower: ConsentFollower, stores: Stores
+) -> None:
+    await stores.quarantine.hold([held_message()])
+    await follower.load()
+    await stores.quarantine.move(
+        1, allowed=frozenset({HoldState.HELD}), to=HoldState.DISCARDED, at=NOON
+    )
+
+    assert await follower.catch_up() == 0
+
+
+async def test_the_sets_are_not_current_while_the_store_cannot_be_read(
+    stores: Stores, sets: ConsentSets
+) -> None:
+    class Failing:
+        """A feed that fails while `is_down`."""
+
+        is_down = True
+
+        async def changes(self, after: int, limit: int = 1000) -> list[Change]:
+            if self.is_down:
+                raise StoreUnavailable("gone")
+            return await stores.changes.changes(after, limit)
+
+        async def latest(self) -> int:
+            return await stores.changes.latest()
+
+        async def prune(self, before: datetime) -> int:
+            return await stores.changes.prune(before)
+
+    feed = Failing()
+    follower = ConsentFollower(stores.consent, feed, sets)
+    await follower.load()
+    await stores.consent.record([answer(SUBSCRIBER, "sp1", Answer.REFUSED)])
+
+    with pytest.raises(StoreUnavailable):
+        await follower.catch_up()
+    was_current = sets.is_current
+    feed.is_down = False
+    await follower.catch_up()
+
+    assert (was_current, sets.is_current) == (False, True)
+    assert sets.is_refused("sp1", SUBSCRIBER)
+
+
+def held_message() -> HeldMessage:
+    return HeldMessage(
+        message_id=1,
+        system_id="sp1",
+        source="10690001",
+        destination="13800138000",
+        pdu=bytes(16),
+        reason="CONTENT",
+        rule="K-FRAUD",
+        category="fraud",
+        evidence="",
+        digest="",
+        receipt_asked=False,
+        held_at=NOON,
+        expires_at=NOON + timedelta(days=1),
+    )

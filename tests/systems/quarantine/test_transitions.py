@@ -1,0 +1,55 @@
+"""Every act from every state, beside a table written by hand."""
+
+import pytest
+
+from gateway.domain.quarantine import FINAL_STATES, HoldState, ReceiptState
+from gateway.systems.quarantine.transitions import TRANSITIONS, Act
+
+# One line an act, one column a state: where it leads, or "." where it may not start.
+WAYS = """
+                 held       release_requested releasing         in_doubt          any final
+request_release  release_requested  .         .                 release_requested .
+discard          discarded  discarded         .                 discarded         .
+cancel           cancelled  cancelled         .                 .                 .
+expire           expired    expired           .                 .                 .
+refuse           .          refused           .                 .                 .
+begin_release    .          releasing         .                 .                 .
+confirm          .          released          released          released          .
+postpone         .          .                 release_requested .                 .
+give_back        .          .                 held              held              .
+lose             .          .                 in_doubt          .                 .
+"""
+OPEN_STATES = (
+    HoldState.HELD,
+    HoldState.RELEASE_REQUESTED,
+    HoldState.RELEASING,
+    HoldState.IN_DOUBT,
+)
+EXPECTED = {
+    (Act(act), state): to
+    for act, *ways in map(str.split, WAYS.strip("\n").split("\n")[1:])
+    for state, to in zip(OPEN_STATES, ways, strict=False)
+}
+
+
+@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize("state", HoldState)
+def test_an_act_leads_where_the_table_says_and_nowhere_from_a_final_state(
+    act: Act, state: HoldState
+) -> None:
+    transition = TRANSITIONS[act]
+
+    to = transition.to.value if state in transition.allowed else "."
+
+    assert to == EXPECTED.get((act, state), ".")
+
+
+def test_states_are_open_or_final() -> None:
+    assert set(OPEN_STATES) | FINAL_STATES == set(HoldState)
+    assert not FINAL_STATES & set(OPEN_STATES)
+
+
+def test_the_sender_is_told_of_an_end_it_did_not_make_itself() -> None:
+    told = {act for act in Act if TRANSITIONS[act].receipt is ReceiptState.DUE}
+
+    assert told == {Act.DISCARD, Act.EXPIRE, Act.REFUSE}
