@@ -1,6 +1,6 @@
 """Messages held for people to judge (隔离区)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -43,14 +43,16 @@ class HeldMessage:
     """One message in quarantine.
 
     `message_id` is the gateway's own, the decimal text of which the SP was given. `pdu` is
-    the whole request as received, header included. `smsc_message_id` is set once released.
+    the whole request as received, header included. `joined` is the text of a long message as
+    far as its parts were seen. `smsc_message_id` is set once released. Its repr tells neither
+    text nor numbers, wherever it may be printed.
     """
 
     message_id: int
     system_id: str
     source: str
-    destination: str
-    pdu: bytes
+    destination: str = field(repr=False)
+    pdu: bytes = field(repr=False)
     reason: str
     rule: str
     category: str
@@ -63,3 +65,4 @@ class HeldMessage:
     receipt: ReceiptState = ReceiptState.NONE
     smsc_message_id: str = ""
     note: str = ""
+    joined: str = field(default="", repr=False)

@@ -31,6 +31,7 @@ class ReleasedId(NamedTuple):
     system_id: str
     smsc_message_id: str
     message_id: int
+    destination: str
 
 
 class QuarantineStore(Protocol):

@@ -139,7 +139,12 @@ class MemoryQuarantine:
 
     async def released_ids(self, limit: int = 100_000) -> list[ReleasedId]:
         released = (
-            ReleasedId(message.system_id, message.smsc_message_id, message.message_id)
+            ReleasedId(
+                message.system_id,
+                message.smsc_message_id,
+                message.message_id,
+                message.destination,
+            )
             for message in self._newest_first()
             if message.state is HoldState.RELEASED and message.receipt_asked
         )

@@ -154,7 +154,12 @@ class SqlQuarantine:
 
     async def released_ids(self, limit: int = 100_000) -> list[ReleasedId]:
         query = (
-            select(_column.system_id, _column.smsc_message_id, _column.message_id)
+            select(
+                _column.system_id,
+                _column.smsc_message_id,
+                _column.message_id,
+                _column.destination,
+            )
             .where(_column.state == HoldState.RELEASED, _column.receipt_asked)
             .order_by(_column.message_id.desc())
             .limit(limit)

@@ -58,8 +58,8 @@ held_messages = Table(
     metadata,
     Column("message_id", _ROW_NUMBER, primary_key=True, autoincrement=False),
     Column("system_id", String(16), nullable=False),
-    Column("source", String(21), nullable=False),
-    Column("destination", String(21), nullable=False),
+    Column("source", String(65), nullable=False),
+    Column("destination", String(65), nullable=False),
     Column("pdu", LargeBinary, nullable=False),
     Column("reason", String(64), nullable=False),
     Column("rule", Text, nullable=False),
@@ -73,6 +73,7 @@ held_messages = Table(
     Column("receipt", String(8), nullable=False),
     Column("smsc_message_id", String(65), nullable=False),
     Column("note", Text, nullable=False),
+    Column("joined", Text, nullable=False),
     # The lists people look through, and the count per state.
     Index(None, "state", "message_id"),
     Index(None, "system_id", "message_id"),

@@ -284,7 +284,10 @@ async def test_released_ids_are_those_whose_receipt_is_still_to_come(
 
     released = await stores.quarantine.released_ids()
 
-    assert released == [ReleasedId("sp2", "b2", 2), ReleasedId("sp1", "a1", 1)]
+    assert released == [
+        ReleasedId("sp2", "b2", 2, "13800138000"),
+        ReleasedId("sp1", "a1", 1, "13800138000"),
+    ]
     assert await stores.quarantine.released_ids(limit=1) == released[:1]
 
 

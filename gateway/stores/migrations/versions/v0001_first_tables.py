@@ -17,8 +17,8 @@ def upgrade() -> None:
         "held_messages",
         sa.Column("message_id", _ROW_NUMBER, autoincrement=False, nullable=False),
         sa.Column("system_id", sa.String(16), nullable=False),
-        sa.Column("source", sa.String(21), nullable=False),
-        sa.Column("destination", sa.String(21), nullable=False),
+        sa.Column("source", sa.String(65), nullable=False),
+        sa.Column("destination", sa.String(65), nullable=False),
         sa.Column("pdu", sa.LargeBinary, nullable=False),
         sa.Column("reason", sa.String(64), nullable=False),
         sa.Column("rule", sa.Text, nullable=False),
@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("receipt", sa.String(8), nullable=False),
         sa.Column("smsc_message_id", sa.String(65), nullable=False),
         sa.Column("note", sa.Text, nullable=False),
+        sa.Column("joined", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("message_id", name="pk_held_messages"),
     )
     op.create_index("ix_held_messages_state_message_id", "held_messages", ["state", "message_id"])
