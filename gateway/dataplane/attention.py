@@ -8,7 +8,7 @@ from gateway.domain.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """An SP asks to bind; its session is BINDING and blocked until the shell answers."""
+    """An SP asks to bind; its session is BINDING, and refuses requests, until it is answered."""
 
     session: Link
     pdu: bytes
@@ -49,7 +49,7 @@ class Fault:
 class Hold:
     """A message to commit to the quarantine, and then to answer with its id.
 
-    `session.held` counts it until the shell calls `Pipeline.held`. `refused` goes into the
+    `session.held` counts it until the shell has answered and counts it off. `refused` goes into the
     answer of a submit_multi whose other destinations were refused.
     """
 

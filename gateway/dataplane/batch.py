@@ -9,8 +9,9 @@ from gateway.smpp.answers import header_only
 class Batch:
     """Octets to write, a list per link; exceptions to attend to; rows to record.
 
-    Join a link's octets into one write, after the whole tick. `freed` are blocked sessions
-    whose requests may have room again: pass them to `submit` with no new octets.
+    Join a link's octets into one write, after the whole tick. `freed` are blocked links whose
+    requests may have room again: pass them on with no new octets, SPs to `submit`, SMSCs to
+    `resp`.
     """
 
     __slots__ = ("attention", "freed", "rows", "writes")

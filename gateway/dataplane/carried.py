@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.dataplane.link import Link
-from gateway.dataplane.parts import Joint
+from gateway.dataplane.parts import Joint, Part
 from gateway.policy.account import Account
 from gateway.policy.submission import Submission
 from gateway.smpp.addresses import UnsuccessSme
@@ -13,12 +13,16 @@ from gateway.smpp.addresses import UnsuccessSme
 class Care:
     """What only some messages have: several texts, other parts, many destinations.
 
-    `readings` are all texts to judge; `rebuilt` is a submit_multi without the destinations
-    in `refused`; `reached` and `turned_away` are its destinations one by one.
+    `readings` are all texts to judge, None when the octets say enough; `is_unreadable` that
+    one of them could not be read. `part` is what it adds to its long messages, `joints`, if
+    it is a part. `rebuilt` is a submit_multi without the destinations in
+    `refused`; `reached` and `turned_away` are its destinations one by one.
     """
 
     readings: tuple[str, ...] | None = None
-    joint: Joint | None = None
+    is_unreadable: bool = False
+    part: Part | None = None
+    joints: tuple[Joint, ...] = ()
     rebuilt: bytes | None = None
     refused: tuple[UnsuccessSme, ...] = ()
     reached: tuple[bytes, ...] = ()

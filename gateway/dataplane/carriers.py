@@ -2,21 +2,31 @@
 
 from dataclasses import dataclass
 
+from gateway.smpp.commands import CommandId
+from gateway.smpp.errors import DecodeError
 from gateway.smpp.pdu import Destination, Pdu, UnsuccessSme, decode
-from gateway.smpp.tlv import Tag, Tlv
+from gateway.smpp.status import CommandStatus
+from gateway.smpp.text import readings
+from gateway.smpp.tlv import Tag
 from gateway.smpp.udh import Concat, concat_of, split_udh
 
 _UDHI = 0x40
-# replace_sm has no data_coding; this one is reserved, so every reading of the text is tried.
-_UNKNOWN_CODING = 0x0B
+# replace_sm has no data_coding, that of the message it changes holds on. So its text is read
+# in each that a message may have had; the others are found by what the octets look like.
+_UNKNOWN_CODING = 0x0B  # reserved
+_ANY_CODING = (8, 15, 0)
+# Each place with a text costs a search; one PDU has room for ten thousand empty payloads.
+_MAX_PLACES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
     """What policy needs of a request.
 
-    `pieces` are the octets of every place that holds a text, user data headers taken off;
-    `destinations` are those of a submit_multi.
+    `pieces` are the octets of every place that holds a text, user data headers taken off,
+    and `fill_bits` what stands before packed text in each; `destinations` are those of a
+    submit_multi. `concats` are all claims of which part of a long message this is: one, but
+    for senders that say one thing in the header and another in the TLVs.
     """
 
     pdu: Pdu
@@ -26,7 +36,27 @@ class Carrier:
     data_coding: int
     registered: int
     pieces: tuple[bytes, ...]
-    concat: Concat | None
+    fill_bits: tuple[int, ...]
+    concats: tuple[Concat, ...]
+
+    @property
+    def is_simple(self) -> bool:
+        """Tell whether data_coding and one piece say all there is to judge."""
+        return (
+            len(self.pieces) <= 1
+            and not self.concats
+            and not any(self.fill_bits)
+            and self.data_coding != _UNKNOWN_CODING
+        )
+
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """Return every plausible reading of each piece."""
+        is_known = "data_coding" in self.pdu.fields
+        codings = (self.data_coding,) if is_known else _ANY_CODING
+        return tuple(
+            tuple(text for coding in codings for text in readings(piece, coding, fill_bits=bits))
+            for piece, bits in zip(self.pieces, self.fill_bits, strict=True)
+        )
 
 
 def read_carrier(octets: bytes) -> Carrier:
@@ -35,37 +65,91 @@ def read_carrier(octets: bytes) -> Carrier:
     Raises DecodeError with the status of the field that is at fault.
     """
     pdu = decode(octets)
-    pieces, concat = _texts(pdu.number("esm_class"), pdu.octets("short_message"), pdu.tlvs)
-    listed = pdu.fields.get("dest_address", ())
-    if not isinstance(listed, tuple):
-        listed = ()
+    read = _of_replacement if pdu.command_id == CommandId.REPLACE_SM else _of_message
+    found = read(pdu)
+    listed = pdu.fields.get("dest_address")
+    addressees = listed if isinstance(listed, tuple) else ()
     has_coding = "data_coding" in pdu.fields
     return Carrier(
         pdu=pdu,
         source=pdu.octets("source_addr"),
         destination=pdu.octets("destination_addr"),
-        destinations=tuple(d for d in listed if not isinstance(d, UnsuccessSme)),
+        destinations=tuple(d for d in addressees if not isinstance(d, UnsuccessSme)),
         data_coding=pdu.number("data_coding") if has_coding else _UNKNOWN_CODING,
         registered=pdu.number("registered_delivery"),
-        pieces=pieces,
-        concat=concat,
+        pieces=tuple(found.pieces),
+        fill_bits=tuple(found.fill_bits),
+        concats=_distinct(found.concats),
     )
 
 
-def _texts(
-    esm_class: int, short_message: bytes, tlvs: tuple[Tlv, ...]
-) -> tuple[tuple[bytes, ...], Concat | None]:
+class _Found:
+    """The texts of a request as they are found."""
+
+    __slots__ = ("concats", "fill_bits", "pieces")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.fill_bits: list[int] = []
+        self.concats: list[Concat | None] = []
+
+    def text(self, octets: bytes, fill_bits: int = 0) -> None:
+        """Take a text."""
+        self.pieces.append(octets)
+        self.fill_bits.append(fill_bits)
+
+    def behind_header(self, octets: bytes) -> None:
+        """Take a text with a user data header before it; raise DecodeError when it has none."""
+        elements, text = split_udh(octets)
+        # The last of several claims counts for most phones, the first for others.
+        self.concats += (concat_of(elements, ()), concat_of(elements[::-1], ()))
+        if text:
+            # Packed text begins at the next septet (3GPP TS 23.040, 9.2.3.24).
+            self.text(text, -8 * (len(octets) - len(text)) % 7)
+
+
+def _of_message(pdu: Pdu) -> _Found:
     # short_message and message_payload exclude each other (SMPP 3.4, 5.3.2.32). A sender
     # that fills both, or two payloads, has all of them read: which one is delivered is the
     # SMSC's choice.
-    places = [short_message, *(t.value for t in tlvs if t.tag == Tag.MESSAGE_PAYLOAD)]
-    concat: Concat | None = None
-    pieces: list[bytes] = []
-    for place in places:
-        text = place
-        if place and esm_class & _UDHI:
-            elements, text = split_udh(place)
-            concat = concat or concat_of(elements, ())
-        if text:
-            pieces.append(text)
-    return tuple(pieces), concat or concat_of((), tlvs)
+    found = _Found()
+    has_header = pdu.number("esm_class") & _UDHI
+    for place in _places(pdu):
+        if has_header:
+            found.behind_header(place)
+        else:
+            found.text(place)
+    found.concats += (concat_of((), pdu.tlvs), concat_of((), pdu.tlvs[::-1]))
+    return found
+
+
+def _of_replacement(pdu: Pdu) -> _Found:
+    # It does not say whether the message it changes has a user data header, so the text is
+    # read with and without one. The old parts are not known here: it is judged alone.
+    found = _Found()
+    for place in _places(pdu):
+        found.text(place)
+        try:
+            found.behind_header(place)
+        except DecodeError:
+            continue  # then it has none
+    found.concats.clear()
+    return found
+
+
+def _places(pdu: Pdu) -> list[bytes]:
+    payloads = [tlv.value for tlv in pdu.tlvs if tlv.tag == Tag.MESSAGE_PAYLOAD]
+    places = [place for place in (pdu.octets("short_message"), *payloads) if place]
+    if len(places) > _MAX_PLACES:
+        status = CommandStatus.ESME_RINVOPTPARAMVAL
+        raise DecodeError(f"{len(places)} texts", field="message_payload", status=status)
+    return places
+
+
+def _distinct(claims: list[Concat | None]) -> tuple[Concat, ...]:
+    """Return the claims that differ in more than their kind: phones compare only numbers."""
+    distinct: dict[tuple[int, int, int], Concat] = {}
+    for claim in claims:
+        if claim is not None:
+            distinct.setdefault((claim.reference, claim.total, claim.number), claim)
+    return tuple(distinct.values())

@@ -6,6 +6,7 @@ from gateway.dataplane import attention
 from gateway.dataplane.carried import Care, Carried
 from gateway.dataplane.carriers import Carrier, read_carrier
 from gateway.dataplane.link import Link
+from gateway.dataplane.parts import Owner, Part, part_of
 from gateway.dataplane.rows import decision, found
 from gateway.dataplane.turn import Turn
 from gateway.domain.msisdn import msisdn_of
@@ -18,7 +19,7 @@ from gateway.smpp.errors import DecodeError
 from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import Destination, encode
 from gateway.smpp.status import status_named
-from gateway.smpp.text import readings
+from gateway.smpp.udh import Concat
 
 _OVERLOADED = Finding(
     "OVERLOAD", Reason.OVERLOADED, Action.REJECT, "too many long messages under way"
@@ -57,12 +58,19 @@ def carry(
     addresses = (carrier.source, carrier.destination)
     message = Carried(session, account, (command_id, sequence, *place), addresses, text)
     care = message.care = Care()
-    if len(carrier.pieces) > 1:
-        care.readings = _all_readings(carrier)
-    if carrier.concat is not None:
-        _join(turn, message, care, carrier)
-    if message.verdict is None:
-        _judge_addresses(turn, message, care, carrier)
+    if not carrier.is_simple:
+        texts = carrier.texts()
+        care.readings = tuple(dict.fromkeys(text for piece in texts for text in piece))
+        care.is_unreadable = any(not any(map(_is_legible, piece)) for piece in texts)
+        if carrier.concats:
+            best = texts[0][0] if texts else ""
+            care.part = part_of(message.data_coding, message.octets, best)
+    if command_id == CommandId.REPLACE_SM:
+        turn.plane.rules.judge_replacement(message, turn.now)
+    elif command_id == CommandId.SUBMIT_MULTI:
+        _judge_each(turn, message, care, carrier)
+    else:
+        _judge_addressed(turn, message, care, carrier)
     return message
 
 
@@ -72,6 +80,7 @@ def _refuse_malformed(
     command_id, sequence = request
     turn.plane.tally.malformed += 1
     turn.plane.tally.verdict(Action.REJECT.value, Reason.MALFORMED.value)
+    turn.plane.tally.sender(session.system_id, Action.REJECT.value)
     turn.batch.refuse(session, command_id | RESPONSE_BIT, error.status, sequence)
     finding = Finding("MALFORMED", Reason.MALFORMED, Action.REJECT, error.field)
     columns = found(Action.REJECT.value, finding, error.status.name)
@@ -79,42 +88,52 @@ def _refuse_malformed(
     turn.batch.rows.append(decision(turn.at, session, request, (b"", b""), why))
 
 
-def _all_readings(carrier: Carrier) -> tuple[str, ...]:
-    return tuple(t for piece in carrier.pieces for t in readings(piece, carrier.data_coding))
+def _is_legible(text: str) -> bool:
+    return bool(text.strip("\N{REPLACEMENT CHARACTER}"))
 
 
-def _join(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
-    """Read a part together with the parts seen before."""
-    concat, parts, rules = carrier.concat, turn.plane.parts, turn.plane.rules
-    assert concat is not None  # noqa: S101 - the caller asked
+def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) -> None:
+    """Judge the addresses of one message to one subscriber; read a part with its neighbours.
+
+    A part that is not admitted leaves no trace: it was neither paid nor passed on, and its
+    neighbours are charged and judged as if it had not been there.
+    """
     # The same subscriber written with and without 86 assembles one message.
-    to = msisdn_of(message.destination) or message.destination
-    owner = (message.account.system_id, message.source, to)
-    joint = parts.joint_of(owner, concat, turn.now)
-    if joint is None:
-        message.findings = (_OVERLOADED,)
-        message.verdict = rules.verdict(message, _OVERLOADED)
+    to = msisdn_of(one.destination) or one.destination
+    owner = (one.account.system_id, one.source, to)
+    parts, now = turn.plane.parts, turn.now
+    if carrier.concats:
+        one.units = max(parts.units_of(owner, concat, now) for concat in carrier.concats)
+    turn.plane.rules.judge_address(one, now)
+    for concat in carrier.concats:
+        if one.verdict is None and care.part is not None:
+            _join(turn, one, care, care.part, (owner, concat))
+    if one.verdict is None and carrier.concats and len(carrier.pieces) > 1:
+        # Which of its texts the phone gets, and so what it puts together, nobody knows.
+        _stop(turn, one, _CONFLICT)
+
+
+def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owner, Concat]) -> None:
+    """Read a part together with the parts seen before."""
+    owner, concat = place
+    added = turn.plane.parts.add(owner, concat, part, turn.now)
+    if added is None:
+        _stop(turn, one, _OVERLOADED)
         return
-    message.units, is_conflict = parts.add(joint, concat, message.data_coding, message.octets)
-    care.joint = joint
-    care.readings = joint.texts(concat.number)
+    joint, is_conflict = added
+    joined = joint.texts(concat.number, part)
+    care.readings = tuple(dict.fromkeys((*joined, *(care.readings or ()))))
     if is_conflict:
-        care.readings += _all_readings(carrier)
         joint.stopped = joint.stopped or _CONFLICT
     if joint.stopped is not None:
-        message.findings = (joint.stopped,)
-
-
-def _judge_addresses(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
-    rules = turn.plane.rules
-    if message.command_id == CommandId.REPLACE_SM:
-        rules.judge_replacement(message, turn.now)
-    elif message.command_id == CommandId.SUBMIT_MULTI:
-        _judge_each(turn, message, care, carrier)
+        _stop(turn, one, joint.stopped)
     else:
-        rules.judge_address(message, turn.now)
-    if message.verdict is None and message.findings:
-        rules.judge_content(message, ())  # its earlier parts were stopped
+        care.joints += (joint,)
+
+
+def _stop(turn: Turn, one: Submission, finding: Finding) -> None:
+    one.findings += (finding,)
+    one.verdict = turn.plane.rules.verdict(one, finding)
 
 
 def _judge_each(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
@@ -123,7 +142,7 @@ def _judge_each(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> N
     refused: list[UnsuccessSme] = []
     first: Submission | None = None
     for destination in carrier.destinations:
-        one = _judge_one(turn, message, destination)
+        one = _judge_one(turn, message, destination, care, carrier)
         if one.verdict is None:
             passed.append(destination)
             care.reached += (one.destination,)
@@ -141,15 +160,21 @@ def _judge_each(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> N
         care.rebuilt = encode(replace(carrier.pdu, fields=fields))
 
 
-def _judge_one(turn: Turn, message: Carried, destination: Destination) -> Submission:
-    rules = turn.plane.rules
+def _judge_one(
+    turn: Turn, message: Carried, destination: Destination, care: Care, carrier: Carrier
+) -> Submission:
     if isinstance(destination, DistributionList):
         one = Submission(message.account, message.source, destination.name)
-        one.findings = (_LISTS,)
-        one.verdict = rules.verdict(one, _LISTS)
+        _stop(turn, one, _LISTS)
         return one
     one = Submission(message.account, message.source, destination.address)
-    rules.judge_address(one, turn.now)
+    before = care.readings
+    _judge_addressed(turn, one, care, carrier)
+    if one.verdict is not None:
+        care.readings = before  # what this subscriber got before is nothing to the others
+        if one.verdict.action is Action.QUARANTINE:
+            # One of many can not be held: the answer has one message id for all.
+            one.verdict = replace(one.verdict, action=Action.REJECT)
     return one
 
 

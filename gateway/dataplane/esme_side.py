@@ -50,11 +50,11 @@ def has_smsc(session: Link) -> bool:
     return session.peer is not None and session.peer.state.is_bound
 
 
-def _refuses(turn: Turn, session: Link) -> bool:
+def _refuses(turn: Turn, session: Link, *, is_linked: bool) -> bool:
     """Tell whether new requests are refused now with ESME_RMSGQFUL, never passed unseen."""
     if turn.plane.is_overloaded or session.is_leaving or session.account is None:
         return True
-    return not has_smsc(session) and turn.now >= session.wait_until
+    return not is_linked and turn.now >= session.wait_until
 
 
 def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PDU costs as much as a stage
@@ -65,8 +65,10 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
     session.is_blocked = False
     messages: list[Carried] = []
     account = session.account = turn.plane.rules.accounts.get(session.system_id)
-    refuses = _refuses(turn, session)
-    room = session.room() if has_smsc(session) else 0
+    peer = session.peer
+    is_linked = peer is not None and peer.state.is_bound
+    refuses = _refuses(turn, session, is_linked=is_linked)
+    room = session.room() if is_linked else 0
     submits = session.state.can_submit and not refuses
     limit, now = turn.plane.pdu_octets, turn.now
     judge_address, unpack, match_submit = (
@@ -117,6 +119,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
                     messages.append(message)
             else:
                 _act(turn, session, what, data[at:stop])
+                room -= what is Ruling.RELAY
                 submits = session.state.can_submit and not refuses
         at = stop
     keep_rest(turn, session, data, at)
@@ -157,6 +160,7 @@ def _refuse(turn: Turn, session: Link, pdu: bytes, header: tuple[int, int, int, 
     status = CommandStatus.ESME_RMSGQFUL
     turn.batch.refuse(session, command_id | RESPONSE_BIT, status, sequence)
     turn.plane.tally.verdict(Action.REJECT.value, Reason.OVERLOADED.value)
+    turn.plane.tally.sender(session.system_id, Action.REJECT.value)
     match = SUBMIT_SM.match(pdu, HEADER_OCTETS) if command_id == _SUBMIT_SM else None
     addresses = (match[1], match[2]) if match is not None else (b"", b"")
     columns = found(Action.REJECT.value, _OVERLOADED, status.name)
@@ -168,7 +172,7 @@ def _refuse(turn: Turn, session: Link, pdu: bytes, header: tuple[int, int, int, 
 def _relay(turn: Turn, session: Link, pdu: bytes, header: tuple[int, int, int, int]) -> None:
     """Pass a query_sm or cancel_sm on, or hand it over when it is about a message we hold."""
     _, command_id, _, sequence = header
-    if _refuses(turn, session) or session.peer is None:
+    if _refuses(turn, session, is_linked=has_smsc(session)) or session.peer is None:
         status = CommandStatus.ESME_RMSGQFUL
         turn.batch.refuse(session, command_id | RESPONSE_BIT, status, sequence)
         return

@@ -2,13 +2,23 @@
 
 from collections.abc import Sequence
 
-from gateway.dataplane.carried import Carried
+from gateway.dataplane.carried import Care, Carried
 from gateway.dataplane.plane import Plane
 from gateway.domain.verdict import Action, Finding, Reason
+from gateway.filter.keywords import Hit
+from gateway.filter.scan import UNREADABLE
 from gateway.smpp.text import readings
 
 _UNCHECKED = Finding(
     "CONTENT", Reason.CONTENT_UNCHECKED, Action.QUARANTINE, "the content filter failed"
+)
+_OF_THE_TEXT = frozenset(
+    {
+        Reason.CONTENT,
+        Reason.CONTENT_UNREADABLE,
+        Reason.CONTENT_UNCHECKED,
+        Reason.PARTS_CONFLICT,
+    }
 )
 
 
@@ -24,7 +34,7 @@ def judge_content(plane: Plane, messages: Sequence[Carried]) -> None:
         if message.verdict is not None:
             continue
         if message.care is not None:
-            _judge_with_care(plane, message)
+            _judge_alone(plane, message, message.care)
             continue
         hits = look_up(message.data_coding, message.octets)
         if hits is None:
@@ -35,52 +45,55 @@ def judge_content(plane: Plane, messages: Sequence[Carried]) -> None:
         _judge_unknown(plane, unknown)
 
 
+def settle_parts(plane: Plane, message: Carried, care: Care, now: float) -> None:
+    """Stop what is still to come of a long message whose text was stopped.
+
+    The text may have been stopped since this part was judged, by a later part of this tick.
+    """
+    if message.verdict is None:
+        stopped = next((j.stopped for j in care.joints if j.stopped is not None), None)
+        if stopped is None:
+            for joint in care.joints:
+                plane.parts.settle(joint, now)
+            return
+        message.findings += (stopped,)
+        plane.rules.judge_content(message, ())
+    deciding = message.verdict.deciding if message.verdict is not None else None
+    if deciding is not None and deciding.reason in _OF_THE_TEXT:
+        for joint in care.joints:
+            joint.stopped = joint.stopped or deciding
+
+
 def _judge_unknown(plane: Plane, messages: Sequence[Carried]) -> None:
     rules = plane.rules
     try:
         found = rules.scan.scan([(m.data_coding, m.octets) for m in messages], readings)
     except Exception:  # noqa: BLE001 - a filter that fails must not pass anything, nor stop the tick
+        # Only the text it fails on is set aside: the others of the tick are its neighbours.
         for message in messages:
-            _set_aside(plane, message)
+            _judge_alone(plane, message, Care())
         return
     for message, hits in zip(messages, found, strict=True):
         if hits:
             rules.judge_content(message, hits)
 
 
-def _judge_with_care(plane: Plane, message: Carried) -> None:
-    rules, care = plane.rules, message.care
-    if care is None:
-        return
+def _judge_alone(plane: Plane, message: Carried, care: Care) -> None:
     try:
-        if care.readings is None:
-            (hits,) = rules.scan.scan([(message.data_coding, message.octets)], readings)
-        else:
-            hits = rules.scan.judge_texts(care.readings)
+        hits = _hits_of(plane, message, care)
     except Exception:  # noqa: BLE001 - as above
-        _set_aside(plane, message)
+        plane.tally.filter_failures += 1
+        message.findings += (_UNCHECKED,)
+        message.verdict = plane.rules.verdict(message, _UNCHECKED)
         return
     if hits:
-        rules.judge_content(message, hits)
+        plane.rules.judge_content(message, hits)
 
 
-def settle_parts(plane: Plane, message: Carried) -> None:
-    """Stop what is still to come of a long message whose text was stopped."""
-    joint = message.care.joint if message.care is not None else None
-    if joint is None:
-        return
-    verdict = message.verdict
-    deciding = verdict.deciding if verdict is not None else None
-    if deciding is not None and deciding.reason in _OF_THE_TEXT:
-        joint.stopped = deciding
-    is_refused_for_rate = deciding is not None and deciding.reason is Reason.RATE
-    plane.parts.settle(joint, admitted=not is_refused_for_rate)
-
-
-_OF_THE_TEXT = frozenset({Reason.CONTENT, Reason.PARTS_CONFLICT, Reason.CONTENT_UNCHECKED})
-
-
-def _set_aside(plane: Plane, message: Carried) -> None:
-    plane.tally.filter_failures += 1
-    message.findings += (_UNCHECKED,)
-    message.verdict = plane.rules.verdict(message, _UNCHECKED)
+def _hits_of(plane: Plane, message: Carried, care: Care) -> tuple[Hit, ...]:
+    scan = plane.rules.scan
+    if care.readings is None:
+        (hits,) = scan.scan([(message.data_coding, message.octets)], readings)
+        return hits
+    hits = scan.judge_texts(care.readings)
+    return (*hits, UNREADABLE) if care.is_unreadable else hits

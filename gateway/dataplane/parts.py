@@ -1,74 +1,102 @@
 """The parts of long messages seen so far: each is judged with the text before and after it."""
 
-from collections.abc import Hashable
+from dataclasses import dataclass
 
 from gateway.domain.verdict import Finding
+from gateway.smpp.alphabets import alphabet_of, read
 from gateway.smpp.text import readings
 from gateway.smpp.udh import Concat
 
-# How many parts to either side a part is read together with. A message may have 255 parts;
-# joining all of them for each would let one sender buy 250 times its share of the CPU.
-_REACH = 32
+# How much text to either side a part is read together with. Not counted in parts: empty ones
+# between the halves of a word would use up the reach, and joining 255 large ones for each
+# would let one sender buy 250 times its share of the CPU.
+_REACH_OCTETS = 4096
+
+# What a part takes in memory: objects, its octets, and the texts read from them.
+_PART_OCTETS = 300
+_OCTETS_PER_OCTET = 4
+
+# No sender may have more than this share of the table under way: its neighbours need the rest.
+_SHARES = 4
+
+# Sender, source, subscriber: phones put together only what comes from one address.
+Owner = tuple[str, bytes, int | bytes]
+Key = tuple[Owner, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The text of one part. `best` is its likeliest reading, `announced` that of data_coding."""
+
+    data_coding: int
+    octets: bytes
+    best: str
+    announced: str
+
+    @property
+    def cost_octets(self) -> int:
+        """Return what it takes in memory, about."""
+        return _PART_OCTETS + _OCTETS_PER_OCTET * len(self.octets)
+
+
+def part_of(data_coding: int, octets: bytes, best: str) -> Part:
+    """Return a part of which `best` is the likeliest reading."""
+    return Part(data_coding, octets, best, read(octets, alphabet_of(data_coding)))
 
 
 class Joint:
     """One long message while its parts arrive, in any order, on any bind of the sender.
 
-    Its first part is charged for all of them. Once `stopped` by a finding, every later part
-    is stopped by the same: the handset never assembles it.
+    The first part of a round is charged for all of them; a round ends when every part was
+    seen. The parts of the last round are kept: a phone keeps them too when the SMSC refused
+    one of them, and puts them together with what is sent later. Once `stopped` by a finding,
+    every later part is stopped by the same: the handset never assembles it.
     """
 
-    __slots__ = ("expires_at", "key", "octets", "pieces", "stopped", "total")
+    __slots__ = ("expires_at", "key", "octets", "parts", "seen", "stopped", "total")
 
-    def __init__(self, key: Hashable, total: int, expires_at: float) -> None:
+    def __init__(self, key: Key, total: int, expires_at: float) -> None:
         self.key = key
         self.total = total
         self.expires_at = expires_at
-        self.pieces: dict[int, tuple[int, bytes]] = {}
+        self.parts: dict[int, Part] = {}
+        self.seen: set[int] = set()
         self.octets = 0
         self.stopped: Finding | None = None
 
-    @property
-    def is_complete(self) -> bool:
-        """Tell whether every part was seen."""
-        return len(self.pieces) == self.total
+    def texts(self, number: int, part: Part) -> tuple[str, ...]:
+        """Return the readings of `part`, number `number`, between the parts beside it.
 
-    def add(self, number: int, data_coding: int, octets: bytes) -> tuple[int, bool]:
-        """Take in a part; return the tokens it costs, and whether it contradicts an earlier one.
-
-        A part sent again costs a token of its own, or a sender could repeat it for nothing.
+        A character may be cut between two parts, so octets are joined; and a part may end in
+        half a character that phones drop, so texts are joined as well.
         """
-        before = self.pieces.get(number)
-        piece = (data_coding, octets)
-        if before is not None:
-            return 1, before != piece
-        units = 0 if self.pieces else self.total
-        self.pieces[number] = piece
-        self.octets += len(octets)
-        return units, False
+        before, after = self._beside(number, -1), self._beside(number, 1)
+        left = [p.octets[max(0, len(p.octets) - _REACH_OCTETS) & ~1 :] for p in reversed(before)]
+        right = [p.octets[:_REACH_OCTETS] for p in after]
+        octets = b"".join((*left, part.octets, *right))
+        best = _joined([p.best for p in reversed(before)], part.best, [p.best for p in after])
+        announced = _joined(
+            [p.announced for p in reversed(before)], part.announced, [p.announced for p in after]
+        )
+        return tuple(dict.fromkeys((*readings(octets, part.data_coding), best, announced)))
 
-    def texts(self, number: int) -> tuple[str, ...]:
-        """Return every reading of the unbroken run of parts around `number`."""
-        first = last = number
-        while first - 1 in self.pieces and number - first < _REACH:
-            first -= 1
-        while last + 1 in self.pieces and last - number < _REACH:
-            last += 1
-        run = [self.pieces[n] for n in range(first, last + 1)]
-        # A character may be cut between two parts, so octets are joined, not texts.
-        octets = b"".join(piece for _, piece in run)
-        codings = dict.fromkeys(coding for coding, _ in run)
-        found = dict.fromkeys(text for coding in codings for text in readings(octets, coding))
-        if len(codings) > 1:
-            found["".join(readings(piece, coding)[0] for coding, piece in run if piece)] = None
-        return tuple(found)
+    def _beside(self, number: int, step: int) -> list[Part]:
+        """Return the unbroken run of parts on one side, the nearest first."""
+        run: list[Part] = []
+        octets = 0
+        while octets < _REACH_OCTETS and (part := self.parts.get(number + step)) is not None:
+            number += step
+            octets += len(part.octets)
+            run.append(part)
+        return run
 
 
 class Parts:
     """All long messages under way, bounded in number and octets, forgotten after `ttl_s`.
 
-    The bound is 100 000 messages and 64 MiB of text; past it a new long message is refused
-    as overload rather than judged without its neighbours.
+    The bound is 100 000 messages and 64 MiB, a quarter of it for one sender; past it a part
+    is refused as overload rather than judged without its neighbours. Messages that are whole
+    and clean are remembered while nobody else needs their place.
     """
 
     def __init__(self, ttl_s: float, maximum: int = 100_000, max_octets: int = 64 << 20) -> None:
@@ -76,52 +104,124 @@ class Parts:
         self._maximum = maximum
         self._max_octets = max_octets
         self._octets = 0
-        self._joints: dict[Hashable, Joint] = {}
+        self._under_way: dict[Key, Joint] = {}
+        self._whole: dict[Key, Joint] = {}
+        self._shares: dict[str, list[int]] = {}  # sender: its messages under way, their octets
 
     def __len__(self) -> int:
-        return len(self._joints)
+        return len(self._under_way) + len(self._whole)
 
-    def joint_of(self, owner: Hashable, concat: Concat, now: float) -> Joint | None:
-        """Return the message that a part belongs to, a new one if need be, or None when full.
+    def units_of(self, owner: Owner, concat: Concat, now: float) -> int:
+        """Return the tokens that a part costs: all of the message's, none, or one.
 
-        `owner` names sender, source and subscriber: the same reference of another is another
-        message.
+        One for a part sent again, or a sender could repeat it for nothing.
         """
-        key = (owner, concat.kind, concat.reference, concat.total)
-        joint = self._joints.get(key)
-        if joint is not None and joint.expires_at > now:
-            return joint
-        if joint is not None:
-            self.forget(joint)
-        elif len(self._joints) >= self._maximum or self._octets >= self._max_octets:
-            return None
-        joint = self._joints[key] = Joint(key, concat.total, now + self.ttl_s)
-        return joint
+        joint = self._find(_key(owner, concat), now)
+        if joint is None or not joint.seen:
+            return concat.total
+        return int(concat.number in joint.seen)
 
     def add(
-        self, joint: Joint, concat: Concat, data_coding: int, octets: bytes
-    ) -> tuple[int, bool]:
-        """Take a part into its message; see Joint.add."""
-        before = joint.octets
-        outcome = joint.add(concat.number, data_coding, octets)
-        self._octets += joint.octets - before
-        return outcome
+        self, owner: Owner, concat: Concat, part: Part, now: float
+    ) -> tuple[Joint, bool] | None:
+        """Take a part into its message; tell whether it contradicts one of this round.
 
-    def settle(self, joint: Joint, *, admitted: bool) -> None:
-        """Forget a message that is whole and clean, or whose first part was not admitted."""
-        if not admitted or (joint.is_complete and joint.stopped is None):
-            self.forget(joint)
+        Returns None when there is no room. The kind of the reference does not count: phones
+        compare the number alone.
+        """
+        key = _key(owner, concat)
+        joint = self._find(key, now)
+        if joint is not None and concat.number in joint.seen:
+            return joint, joint.parts[concat.number] != part
+        last_round = self._whole.pop(key, None)
+        is_new = key not in self._under_way
+        if not self._make_room(owner[0], part.cost_octets, is_new=is_new):
+            if last_round is not None:
+                self._whole[key] = last_round
+            return None
+        if joint is None:
+            joint = Joint(key, concat.total, 0.0)
+        if is_new:
+            self._open(joint, now)
+        before = joint.parts.get(concat.number)
+        self._grow(joint, part.cost_octets - (before.cost_octets if before is not None else 0))
+        joint.parts[concat.number] = part
+        joint.seen.add(concat.number)
+        return joint, False
 
-    def forget(self, joint: Joint) -> None:
-        """Drop a message; safe to repeat."""
-        if self._joints.get(joint.key) is joint:
-            del self._joints[joint.key]
-            self._octets -= joint.octets
+    def settle(self, joint: Joint, now: float) -> None:
+        """End the round of a message that is whole and clean."""
+        if len(joint.seen) < joint.total or self._under_way.get(joint.key) is not joint:
+            return
+        self._close(joint)
+        joint.seen.clear()
+        joint.expires_at = now + self.ttl_s
+        self._whole[joint.key] = joint
 
     def expire(self, now: float) -> None:
-        """Forget what is older than `ttl_s`; the table is in order of arrival."""
-        while self._joints:
-            joint = next(iter(self._joints.values()))
-            if joint.expires_at > now:
-                return
-            self.forget(joint)
+        """Forget what is older than `ttl_s`; the tables are in order of arrival."""
+        for table in (self._under_way, self._whole):
+            while table:
+                joint = next(iter(table.values()))
+                if joint.expires_at > now:
+                    break
+                self._forget(joint)
+
+    def _find(self, key: Key, now: float) -> Joint | None:
+        joint = self._under_way.get(key) or self._whole.get(key)
+        if joint is not None and joint.expires_at <= now:
+            self._forget(joint)
+            return None
+        return joint
+
+    def _make_room(self, sender: str, octets: int, *, is_new: bool) -> bool:
+        """Forget whole messages until a part fits; return whether it does now."""
+        while self._is_full(octets, is_new=is_new):
+            oldest = next(iter(self._whole.values()), None)
+            if oldest is None:
+                return False
+            self._forget(oldest)
+        count, held = self._shares.get(sender, (0, 0))
+        is_crowded = is_new and count >= max(1, self._maximum // _SHARES)
+        return not is_crowded and held + octets <= self._max_octets // _SHARES
+
+    def _is_full(self, octets: int, *, is_new: bool) -> bool:
+        return (is_new and len(self) >= self._maximum) or self._octets + octets > self._max_octets
+
+    def _open(self, joint: Joint, now: float) -> None:
+        joint.expires_at = now + self.ttl_s
+        self._under_way[joint.key] = joint
+        share = self._shares.setdefault(joint.key[0][0], [0, 0])
+        share[0] += 1
+        share[1] += joint.octets
+
+    def _close(self, joint: Joint) -> None:
+        del self._under_way[joint.key]
+        sender = joint.key[0][0]
+        share = self._shares[sender]
+        share[0] -= 1
+        share[1] -= joint.octets
+        if not share[0]:
+            del self._shares[sender]
+
+    def _grow(self, joint: Joint, octets: int) -> None:
+        joint.octets += octets
+        self._octets += octets
+        self._shares[joint.key[0][0]][1] += octets
+
+    def _forget(self, joint: Joint) -> None:
+        self._octets -= joint.octets
+        if self._under_way.get(joint.key) is joint:
+            self._close(joint)
+        else:
+            del self._whole[joint.key]
+
+
+def _key(owner: Owner, concat: Concat) -> Key:
+    return owner, concat.reference, concat.total
+
+
+def _joined(before: list[str], text: str, after: list[str]) -> str:
+    left = (piece[-_REACH_OCTETS:] for piece in before)
+    right = (piece[:_REACH_OCTETS] for piece in after)
+    return "".join((*left, text, *right))

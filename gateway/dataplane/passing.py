@@ -15,6 +15,7 @@ from gateway.smpp.status import CommandStatus, status_named
 
 _REPLACE_SM = int(CommandId.REPLACE_SM)
 _RECEIPT_BITS = 0x03
+_FORWARD = Action.FORWARD.value
 _NO_CARE = Care()
 
 
@@ -36,13 +37,16 @@ def pass_on(  # noqa: C901 - the one loop that every message takes
     forwarded = 0
     for message in messages:
         care = message.care
-        if care is not None:
-            settle_parts(turn.plane, message)
+        if care is not None and care.part is not None:
+            settle_parts(turn.plane, message, care, now)
         if message.verdict is not None:
             _stop(turn, message, message.verdict, data)
             continue
         forwarded += 1
         if care is not None and care.rebuilt is not None:
+            if run_end > run_start:  # what came before it goes before it
+                batch.write(link, buffer[run_start:run_end])
+                run_start = run_end
             _pass_narrowed(turn, link, message, care, care.rebuilt)
             continue
         # Link.register, unfolded: this is the one path that every message takes.
@@ -56,10 +60,7 @@ def pass_on(  # noqa: C901 - the one loop that every message takes
                 batch.write(link, buffer[run_start:run_end])
             run_start = start
         run_end = message.end
-        columns = NOTHING_FOUND
-        if message.findings:
-            columns = found("shadow", message.findings[0])
-            turn.plane.tally.verdict("shadow", message.findings[0].reason.value)
+        columns = _shadow(turn, message) if message.findings else NOTHING_FOUND
         about = (number, system_id, message.command_id, message.sequence)
         for destination in (care or _NO_CARE).reached or (message.destination,):
             rows.append(("d", at, *about, message.source, destination, *columns, digest, 0))
@@ -67,7 +68,7 @@ def pass_on(  # noqa: C901 - the one loop that every message takes
         batch.write(link, buffer[run_start:run_end])
     if forwarded:
         turn.plane.tally.forwarded += forwarded
-        turn.plane.tally.sender(system_id, Action.FORWARD.value, forwarded)
+        turn.plane.tally.sender(system_id, _FORWARD, forwarded)
 
 
 def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: bytes) -> None:
@@ -76,9 +77,16 @@ def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: by
         message.session, message.sequence, message.command_id, turn.now, care.refused
     )
     turn.batch.write(link, renumbered(pdu, own))
+    columns = _shadow(turn, message) if message.findings else NOTHING_FOUND
     for destination in care.reached:
-        _record(turn, message, destination, NOTHING_FOUND)
+        _record(turn, message, destination, columns)
     _record_turned_away(turn, message, care)
+
+
+def _shadow(turn: Turn, message: Carried) -> tuple[str, str, str, str]:
+    """Count a message that passes although rules on trial would have stopped it."""
+    turn.plane.tally.verdict("shadow", message.findings[0].reason.value)
+    return found("shadow", message.findings[0])
 
 
 def _record_turned_away(turn: Turn, message: Carried, care: Care) -> None:
@@ -106,30 +114,27 @@ def _record(
 
 def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
     session, care = message.session, message.care or _NO_CARE
-    deciding = verdict.deciding
-    turn.plane.tally.verdict(verdict.action.value, deciding.reason.value if deciding else "")
-    turn.plane.tally.sender(session.system_id, verdict.action.value)
-    columns = found(verdict.action.value, deciding, verdict.status)
-    message_id = 0
-    if verdict.action is Action.QUARANTINE and message.command_id == _REPLACE_SM:
+    message_id, action, status = 0, verdict.action, verdict.status
+    if action is Action.QUARANTINE and message.command_id == _REPLACE_SM:
         # ROK would say that the text was exchanged; held, it would be nobody's message.
-        status = int(CommandStatus.ESME_RREPLACEFAIL)
-        turn.batch.refuse(session, message.command_id | RESPONSE_BIT, status, message.sequence)
-    elif verdict.action is Action.QUARANTINE:
-        message_id = turn.plane.next_id(turn.at)
+        action, status = Action.REJECT, CommandStatus.ESME_RREPLACEFAIL.name
+    turn.plane.tally.sender(session.system_id, action.value)
+    if action is Action.QUARANTINE:
+        message_id, status = turn.plane.next_id(turn.at), ""
         pdu = care.rebuilt or data[message.start : message.end]
         session.held += 1
         turn.batch.attention.append(_hold(message, verdict, pdu, message_id))
     else:
         answer = message.command_id | RESPONSE_BIT
-        status = status_named(verdict.status)
-        turn.batch.refuse(session, answer, status, message.sequence)
+        turn.batch.refuse(session, answer, status_named(status), message.sequence)
+    _record_turned_away(turn, message, care)
     if care.turned_away and not care.reached:
-        _record_turned_away(turn, message, care)
-        return
+        return  # each of its destinations had a verdict of its own
+    deciding = verdict.deciding
+    turn.plane.tally.verdict(action.value, deciding.reason.value if deciding else "")
+    columns = found(action.value, deciding, status)
     for destination in care.reached or (message.destination,):
         _record(turn, message, destination, columns, message_id)
-    _record_turned_away(turn, message, care)
 
 
 def _hold(message: Carried, verdict: Verdict, pdu: bytes, message_id: int) -> Hold:
@@ -145,6 +150,6 @@ def _hold(message: Carried, verdict: Verdict, pdu: bytes, message_id: int) -> Ho
         destination=destination,
         verdict=verdict,
         receipt_asked=bool(message.registered & _RECEIPT_BITS),
-        joined=care.readings[0] if care.joint is not None and care.readings else "",
+        joined=care.readings[0] if care.part is not None and care.readings else "",
         refused=care.refused,
     )

@@ -14,11 +14,13 @@ from gateway.smpp.answers import enquire_link_resp, generic_nack
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.errors import DecodeError
 from gateway.smpp.framing import HEADER, HEADER_OCTETS
-from gateway.smpp.pdu import UnsuccessSme, decode, encode
+from gateway.smpp.pdu import FieldValue, Pdu, UnsuccessSme, decode, encode
 from gateway.smpp.status import CommandStatus
 
 SEQUENCE = Struct(">I")
 SEQUENCE_AT = 12
+MAX_ID_OCTETS = 64
+_MAX_REFUSALS = 255  # that one octet can count
 _LENGTH = Struct(">I")
 _NACK = int(CommandId.GENERIC_NACK)
 
@@ -55,7 +57,14 @@ def keep_rest(turn: Turn, link: Link, data: bytes, at: int) -> None:
     The length is looked at as soon as its four octets are there: nobody waits for, or sets
     aside, what a lie announces (the first line of an HTTP request is 1 213 486 160 octets).
     """
+    if at == len(data):
+        link.tail, link.looked = b"", 0
+        link.clocks.heard(turn.now, has_whole=True, has_rest=False)
+        return
     rest = data[at:] if at else data
+    if link.state is SessionState.CLOSED:  # there is no one to answer
+        link.tail = b""
+        return
     if len(rest) >= _LENGTH.size and not link.is_blocked:
         (length,) = _LENGTH.unpack_from(rest)
         if not HEADER_OCTETS <= length <= turn.plane.pdu_octets:
@@ -106,16 +115,17 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
     asker, asked, _, _, errand = entry
     if link.side is Side.SMSC:
         how = "late" if is_late else "answered"
-        answer = (status, pdu[HEADER_OCTETS:].partition(b"\0")[0])
+        answer = (status, message_id_of(pdu))
+        turn.plane.tally.answers[status] = turn.plane.tally.answers.get(status, 0) + 1
         turn.batch.rows.append(outcome(link, entry, answer, (turn.now, turn.at), how))
     turn.plane.tally.late += is_late
     if asker is None:  # the gateway's own errand: even a late answer settles a doubt
         turn.batch.attention.append(attention.Answered(link, errand, pdu))
     elif not is_late:
         if isinstance(errand, tuple):
-            pdu = _amended(pdu, refused=errand)
+            pdu = _with_refusals(pdu, errand)
         elif isinstance(errand, bytes):
-            pdu = _amended(pdu, message_id=errand)
+            pdu = _with_id(pdu, errand)
         turn.batch.write(asker, renumbered(pdu, asked))
         if asker.is_blocked:
             turn.batch.freed.add(asker)
@@ -138,26 +148,42 @@ def _take_entry(
     return entry, is_late
 
 
-def _amended(
-    pdu: bytes, *, refused: tuple[UnsuccessSme, ...] = (), message_id: bytes | None = None
-) -> bytes:
-    """Add the destinations that the gateway refused to an answer, or put our id into it."""
+def _with_id(pdu: bytes, message_id: bytes) -> bytes:
+    """Put our id into the answer to a request that we made with the SMSC's."""
     try:
         answer = decode(pdu)
     except DecodeError:
         return pdu
-    if answer.command_status or not answer.fields:
+    if "message_id" not in answer.fields:
         return pdu
-    fields = dict(answer.fields)
-    if message_id is not None:
-        fields["message_id"] = message_id
-    if refused:
-        before = fields["unsuccess_sme"]
-        listed = before if isinstance(before, tuple) else ()
-        fields["unsuccess_sme"] = tuple(
-            sme for sme in (*listed, *refused) if isinstance(sme, UnsuccessSme)
-        )
+    return encode(replace(answer, fields={**answer.fields, "message_id": message_id}))
+
+
+def _with_refusals(pdu: bytes, refused: tuple[UnsuccessSme, ...]) -> bytes:
+    """Add the destinations that the gateway refused to a submit_multi_resp that succeeded.
+
+    One that lacks the list, or can not be read, gets one: the SP must hear of them.
+    """
+    _, command_id, status, sequence = HEADER.unpack_from(pdu)
+    if status or command_id != CommandId.SUBMIT_MULTI_RESP:
+        return pdu
+    try:
+        answer = decode(pdu)
+    except DecodeError:
+        answer = Pdu(command_id, status, sequence, {})
+    before = answer.fields.get("unsuccess_sme", ())
+    listed = before if isinstance(before, tuple) else ()
+    theirs = [sme for sme in listed if isinstance(sme, UnsuccessSme)]
+    fields: dict[str, FieldValue] = {
+        "message_id": message_id_of(pdu),
+        "unsuccess_sme": (*theirs[: _MAX_REFUSALS - len(refused)], *refused),
+    }
     return encode(replace(answer, fields=fields))
+
+
+def message_id_of(answer: bytes) -> bytes:
+    """Return the message_id that an answer begins with, as far as one can be long."""
+    return answer[HEADER_OCTETS:].partition(b"\0")[0][:MAX_ID_OCTETS]
 
 
 def look_ahead(turn: Turn, link: Link, act: Callable[[bytes], bool]) -> None:

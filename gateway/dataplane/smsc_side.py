@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from gateway.dataplane import attention
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import (
+    MAX_ID_OCTETS,
     SEQUENCE,
     SEQUENCE_AT,
     control,
@@ -42,10 +43,10 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
     outstanding, rows, answers = link.outstanding, batch.rows, turn.plane.tally.answers
     latencies = turn.plane.tally.latency_us
     system_id, limit, unpack = link.system_id, turn.plane.pdu_octets, HEADER.unpack_from
-    reads_answers = link.state.is_bound
+    reads_answers = link.state.can_submit
     buffer: bytearray | None = None
     asker: Link | None = None
-    run_start = run_end = 0
+    run_start = run_end = waited_us = 0
     at, end = 0, len(data)
     while end - at >= HEADER_OCTETS:
         length, command_id, status, sequence = unpack(data, at)
@@ -61,8 +62,9 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
             answers[status] = answers.get(status, 0) + 1
             latency_us = int((now - sent_at) * 1e6)
             latencies[latency_us.bit_length()] += 1
+            waited_us += latency_us
             about = (session.number, system_id, _SUBMIT_SM, asked, status)
-            message_id = data[at + HEADER_OCTETS : stop].partition(b"\0")[0]
+            message_id = data[at + HEADER_OCTETS : stop].partition(b"\0")[0][:MAX_ID_OCTETS]
             rows.append(("o", at_epoch, *about, message_id, latency_us, "answered"))
             if buffer is None:
                 buffer = bytearray(data)
@@ -82,7 +84,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
                 _answer(turn, asker, buffer[run_start:run_end])
                 asker, run_start = None, run_end
             _act(turn, link, what, data[at:stop])
-            reads_answers = link.state.is_bound
+            reads_answers = link.state.can_submit
             if what is Ruling.BIND_RESP:
                 # What follows in the same read waits until the shell has moved both states:
                 # an SMSC may deliver the moment it has bound us.
@@ -92,6 +94,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
         at = stop
     if asker is not None and buffer is not None:
         _answer(turn, asker, buffer[run_start:run_end])
+    turn.plane.tally.latency_us_total += waited_us
     keep_rest(turn, link, data, at)
     if run_end:
         link.clocks.last_traffic_at = now

@@ -15,8 +15,8 @@ class Tally:
         "framing_faults",
         "late",
         "latency_us",
+        "latency_us_total",
         "link_lost",
-        "local_answers",
         "malformed",
         "relayed",
         "senders",
@@ -28,7 +28,6 @@ class Tally:
     def __init__(self) -> None:
         self.forwarded = 0
         self.relayed = 0
-        self.local_answers = 0
         self.stray = 0
         self.late = 0
         self.timeouts = 0
@@ -40,6 +39,7 @@ class Tally:
         self.answers: dict[int, int] = {}
         self.senders: dict[tuple[str, str], int] = {}
         self.latency_us = [0] * 64
+        self.latency_us_total = 0
 
     def sender(self, system_id: str, action: str, count: int = 1) -> None:
         """Count what became of a sender's messages; senders are those of the configuration."""

@@ -121,7 +121,8 @@ class RuleSet:
 
     def explain(self, submission: Submission, texts: tuple[str, ...], now: float) -> Verdict:
         """Run every stage whatever was found, and return all findings with the verdict."""
-        findings = [f for stage in self.stages if (f := stage(submission, now)) is not None]
+        found = [f for stage in self.stages if (f := stage(submission, now)) is not None]
+        findings = [*submission.findings, *found]
         findings += [self.finding_of(hit) for hit in self.scan.judge_texts(texts)]
         submission.findings = tuple(findings)
         deciding = next((f for f in findings if not f.shadow), None)

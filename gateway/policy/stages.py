@@ -48,7 +48,8 @@ def consent(rule: ConsentRule, sets: ConsentSets) -> Stage:
     """Return the stage that holds messages against what subscribers said (DEC2012 art. 7).
 
     Only ports of the rule's purposes: a refusal does not stop a verification code. While the
-    sets may lag behind the store, such messages get the rule's `on_store_error`.
+    sets may lag behind the store, such messages get the rule's `on_store_error`. A refusal
+    under a rule on trial is noted in the submission.
     """
     unchecked = Finding(
         "CONSENT",
@@ -83,7 +84,9 @@ def consent(rule: ConsentRule, sets: ConsentSets) -> Stage:
             return unchecked
         scope = submission.account.system_id
         if asks_opt_out and sets.is_refused(scope, number):
-            return refused
+            if not refused.shadow or not asks_consent:
+                return refused
+            submission.findings += (refused,)  # on trial, so the other rule is asked as well
         if asks_consent and not sets.has_agreed(scope, number):
             return unasked
         return None

@@ -1,0 +1,427 @@
+"""What SPs send: windows, waiting, refusing, handing over."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from gateway.dataplane.attention import Bind, Operation, Unbind, Unbound
+from gateway.dataplane.esme_side import has_smsc
+from gateway.dataplane.link import Link
+from gateway.session.states import SessionState, Side
+from gateway.smpp.answers import enquire_link_resp, unbind_resp
+from gateway.smpp.commands import CommandId
+from gateway.smpp.framing import HEADER
+from gateway.smpp.pdu import make
+from gateway.smpp.status import CommandStatus
+from simulators import builders
+from tests.dataplane.conftest import (
+    DUBIOUS,
+    PORT,
+    SPAM,
+    SUBSCRIBER,
+    World,
+    advert,
+    answer,
+    decisions,
+    header,
+    sent,
+    sequence_of,
+    smsc,
+    status_of,
+    unnumbered,
+    up,
+)
+
+OUR_ID = "8" + "0" * 18
+FULL = CommandStatus.ESME_RMSGQFUL
+QUERY = builders.query_sm("ab12", PORT, sequence=3)
+CANCEL = builders.cancel_sm("ab12", PORT, SUBSCRIBER, sequence=4)
+
+
+def adverts(count: int, first: int = 1) -> list[bytes]:
+    return [advert(sequence=n) for n in range(first, first + count)]
+
+
+def test_no_more_than_the_window_goes_on_and_the_rest_waits(world: World) -> None:
+    session = world.session(window=2)
+
+    batch = world.submit(session, *adverts(5))
+
+    assert len(up(batch, session)) == 2
+    assert session.is_blocked
+    assert session.tail == b"".join(adverts(3, first=3))
+    assert not batch.freed
+
+
+def test_an_answer_frees_and_what_waited_goes_on_in_order(world: World) -> None:
+    session = world.session(window=2)
+    world.submit(session, *adverts(4))
+
+    freed = world.resp(smsc(session), answer(2)).freed
+    batch = world.submit(session)
+
+    assert freed == {session}
+    assert [unnumbered(pdu) for pdu in up(batch, session)] == [unnumbered(advert())]
+    assert [entry[1] for entry in smsc(session).outstanding.values()] == [1, 3]
+    assert session.is_blocked
+
+
+def test_a_window_that_was_not_used_up_frees_at_once(world: World) -> None:
+    session = world.session(window=1)
+
+    batch = world.submit(session, advert(SPAM), advert())
+
+    assert batch.freed == {session}
+    assert len(up(world.submit(session), session)) == 1
+
+
+def test_a_sender_of_nothing_but_refused_messages_is_served_to_the_end(world: World) -> None:
+    session = world.session(window=1)
+    batch = world.submit(session, *[advert(SPAM, n) for n in range(10)])
+    refused = len(sent(batch, session))
+
+    while batch.freed:
+        batch = world.submit(session)
+        refused += len(sent(batch, session))
+
+    assert refused == 10
+    assert not session.is_blocked
+
+
+def test_enquiries_and_answers_overtake_what_waits(world: World) -> None:
+    session = world.session(window=1)
+    world.resp(smsc(session), builders.deliver_sm(SUBSCRIBER, PORT, b"", sequence=70))
+    waiting = advert(sequence=2)
+
+    batch = world.submit(
+        session,
+        advert(),
+        waiting,
+        builders.enquire_link(5),
+        make(CommandId.DELIVER_SM_RESP, 1),
+        enquire_link_resp(9),
+        QUERY,
+        waiting[:30],
+    )
+
+    assert [header(pdu) for pdu in sent(batch, session)] == [(CommandId.ENQUIRE_LINK_RESP, 0, 5)]
+    assert [header(pdu) for pdu in up(batch, session)] == [
+        (CommandId.DELIVER_SM_RESP, 0, 70),
+        (CommandId.SUBMIT_SM, 0, 1),
+    ]
+    assert session.tail == waiting + QUERY + waiting[:30]
+
+
+def test_what_was_looked_at_is_not_looked_at_again(world: World) -> None:
+    session = world.session(window=1)
+    world.submit(session, advert(), advert(), advert()[:20])
+    assert session.looked == len(advert())
+
+    world.submit(session, advert()[20:])
+    looked = session.looked
+    batch = world.submit(session, builders.enquire_link(5))
+
+    assert looked == session.looked == 2 * len(advert())
+    assert len(sent(batch, session)) == 1
+    assert session.tail == advert() + advert()
+
+
+def test_a_session_that_takes_up_some_of_what_waited_knows_what_it_looked_at(
+    world: World,
+) -> None:
+    session = world.session(window=1)
+    world.submit(session, *adverts(4))
+    world.resp(smsc(session), answer(1))
+
+    world.submit(session)
+
+    assert session.tail == b"".join(adverts(2, first=3))
+    assert session.looked == len(session.tail)
+    world.resp(smsc(session), answer(2))
+    session.window = 10
+    world.submit(session)
+    assert (session.tail, session.looked) == (b"", 0)
+
+
+def test_a_false_length_behind_what_waits_is_found_in_its_turn(world: World) -> None:
+    session = world.session(window=1)
+    lie = b"\0\0\0\x02" + bytes(12)
+
+    world.submit(session, advert(), advert(), lie)
+    is_open_meanwhile = session.state is not SessionState.CLOSED
+    world.resp(smsc(session), answer(1))
+    batch = world.submit(session)
+
+    assert is_open_meanwhile
+    assert len(up(batch, session)) == 1
+    assert session.state is SessionState.CLOSED
+
+
+def test_queries_take_room_as_messages_do(world: World) -> None:
+    session = world.session(window=2)
+
+    batch = world.submit(session, *[QUERY] * 5)
+
+    assert len(up(batch, session)) == 2
+    assert session.room() == 0
+
+
+def test_a_query_or_cancel_goes_on_and_its_answer_comes_back(world: World) -> None:
+    session = world.session()
+
+    batch = world.submit(session, QUERY, CANCEL)
+    back = world.resp(
+        smsc(session),
+        make(CommandId.CANCEL_SM_RESP, 2),
+        make(CommandId.QUERY_SM_RESP, 1, message_id=b"ab12"),
+    )
+
+    assert [unnumbered(pdu) for pdu in up(batch, session)] == [
+        unnumbered(QUERY),
+        unnumbered(CANCEL),
+    ]
+    assert [header(pdu) for pdu in sent(back, session)] == [
+        (CommandId.CANCEL_SM_RESP, 0, 4),
+        (CommandId.QUERY_SM_RESP, 0, 3),
+    ]
+    assert not decisions(batch)
+    assert world.plane.tally.relayed == 2
+
+
+@pytest.mark.parametrize(
+    "pdu", [builders.query_sm(OUR_ID, PORT), builders.cancel_sm(OUR_ID, PORT, SUBSCRIBER)]
+)
+def test_a_query_about_a_message_that_may_be_held_is_handed_over(world: World, pdu: bytes) -> None:
+    session = world.session()
+
+    batch = world.submit(session, pdu)
+
+    assert batch.attention == [Operation(session, pdu)]
+    assert not batch.writes
+
+
+def test_a_malformed_query_is_answered_with_its_status(world: World) -> None:
+    session = world.session()
+    pdu = HEADER.pack(18, CommandId.QUERY_SM, 0, 3) + b"ab"
+
+    batch = world.submit(session, pdu)
+
+    assert [header(p) for p in sent(batch, session)] == [
+        (CommandId.QUERY_SM_RESP, CommandStatus.ESME_RINVMSGID, 3)
+    ]
+    assert world.plane.tally.malformed == 1
+
+
+REQUESTS = [
+    advert(),
+    builders.data_sm(PORT, SUBSCRIBER, b"x"),
+    builders.submit_multi(PORT, [SUBSCRIBER], b"x"),
+    builders.replace_sm("17", PORT, b"x"),
+    QUERY,
+    CANCEL,
+]
+
+
+def overload(world: World, _session: Link) -> None:
+    world.plane.is_overloaded = True
+
+
+def leave(_world: World, session: Link) -> None:
+    session.is_leaving = True
+
+
+def lose_smsc(_world: World, session: Link) -> None:
+    session.peer = None
+
+
+def lose_bind(_world: World, session: Link) -> None:
+    smsc(session).state = SessionState.CLOSED
+
+
+def forget_sender(world: World, session: Link) -> None:
+    del world.rules.accounts[session.system_id]
+
+
+@pytest.mark.parametrize("trouble", [overload, leave, lose_smsc, lose_bind, forget_sender])
+@pytest.mark.parametrize("pdu", REQUESTS)
+def test_what_can_not_be_taken_is_refused_and_never_passed(
+    trouble: Callable[[World, Link], None], pdu: bytes
+) -> None:
+    world = World()
+    session = world.session()
+    link = smsc(session)
+    trouble(world, session)
+
+    batch = world.submit(session, pdu)
+
+    command_id, _, sequence = header(pdu)
+    assert [header(p) for p in sent(batch, session)] == [(command_id | 0x80000000, FULL, sequence)]
+    assert link not in batch.writes
+    assert not link.outstanding
+
+
+def test_a_message_refused_for_overload_is_recorded_with_its_addresses(world: World) -> None:
+    world.plane.is_overloaded = True
+    session = world.session()
+
+    batch = world.submit(session, advert(sequence=7), builders.data_sm(PORT, SUBSCRIBER, b""))
+
+    why = ("reject", "OVERLOADED", "OVERLOAD", "ESME_RMSGQFUL", "0123456789ab", 0)
+    assert [row[5:] for row in decisions(batch)] == [
+        (7, b"10690001", b"13800138000", *why),
+        (1, b"", b"", *why),
+    ]
+    assert world.plane.tally.verdicts == {("reject", "OVERLOADED"): 2}
+    assert world.plane.tally.senders == {("sp1", "reject"): 2}
+
+
+def test_a_malformed_message_is_refused_for_overload_without_being_read(world: World) -> None:
+    world.plane.is_overloaded = True
+    session = world.session()
+
+    batch = world.submit(session, HEADER.pack(17, CommandId.SUBMIT_SM, 0, 1) + b"x")
+
+    assert [status_of(pdu) for pdu in sent(batch, session)] == [FULL]
+
+
+def test_requests_wait_a_while_for_an_smsc_that_was_lost(world: World) -> None:
+    session = world.session()
+    link = smsc(session)
+    session.peer, session.wait_until = None, world.now + 5
+
+    waiting = world.submit(session, advert(), builders.enquire_link())
+    session.peer = link
+    resumed = world.submit(session)
+
+    assert [header(pdu)[0] for pdu in sent(waiting, session)] == [CommandId.ENQUIRE_LINK_RESP]
+    assert not waiting.freed
+    assert len(up(resumed, session)) == 1
+
+
+def test_requests_that_waited_too_long_are_refused_in_order(world: World) -> None:
+    session = world.session()
+    session.peer, session.wait_until = None, world.now + 5
+    world.submit(session, *adverts(2), QUERY)
+
+    world.now += 5
+    batch = world.submit(session)
+
+    assert [(status_of(pdu), sequence_of(pdu)) for pdu in sent(batch, session)] == [
+        (FULL, 1),
+        (FULL, 2),
+        (FULL, 3),
+    ]
+    assert not session.is_blocked
+
+
+def test_a_bind_is_handed_over_and_nothing_is_taken_meanwhile(world: World) -> None:
+    session = Link(1, Side.ESME, 10, world.now)
+    bind = builders.bind("sp1", "secret")
+
+    batch = world.submit(session, bind, advert(sequence=2))
+
+    assert batch.attention == [Bind(session, bind)]
+    assert session.state is SessionState.BINDING
+    assert [header(pdu) for pdu in sent(batch, session)] == [
+        (CommandId.SUBMIT_SM_RESP, CommandStatus.ESME_RINVBNDSTS, 2)
+    ]
+
+
+def test_a_second_bind_is_refused_and_the_session_stays(world: World) -> None:
+    session = world.session()
+
+    batch = world.submit(session, builders.bind("sp1", "secret", sequence=8), advert())
+
+    assert [header(pdu) for pdu in sent(batch, session)] == [
+        (CommandId.BIND_TRANSCEIVER_RESP, CommandStatus.ESME_RALYBND, 8)
+    ]
+    assert len(up(batch, session)) == 1
+
+
+def test_what_comes_after_an_unbind_is_refused(world: World) -> None:
+    session = world.session()
+
+    batch = world.submit(session, advert(), builders.unbind(5), advert(sequence=6))
+
+    assert batch.attention == [Unbind(session, 5)]
+    assert len(up(batch, session)) == 1
+    assert [header(pdu) for pdu in sent(batch, session)] == [
+        (CommandId.SUBMIT_SM_RESP, CommandStatus.ESME_RINVBNDSTS, 6)
+    ]
+
+
+def test_an_unbind_waits_behind_the_messages_before_it(world: World) -> None:
+    session = world.session(window=1)
+
+    batch = world.submit(session, advert(), advert(), builders.unbind(5))
+
+    assert not batch.attention
+    world.resp(smsc(session), answer(1))
+    assert world.submit(session).attention == [Unbind(session, 5)]
+
+
+def test_an_answer_to_our_unbind_is_handed_over(world: World) -> None:
+    session = world.session()
+    session.state = SessionState.UNBINDING
+
+    assert world.submit(session, unbind_resp(1)).attention == [Unbound(session)]
+
+
+def test_an_answer_to_a_delivery_goes_to_the_smsc_and_frees_it(world: World) -> None:
+    session = world.session()
+    link = smsc(session)
+    link.is_blocked = True
+    own = session.register(link, 70, CommandId.DELIVER_SM, world.now, None)
+
+    batch = world.submit(session, make(CommandId.DELIVER_SM_RESP, own))
+
+    assert [header(pdu) for pdu in up(batch, session)] == [(CommandId.DELIVER_SM_RESP, 0, 70)]
+    assert batch.freed == {link}
+    assert not batch.rows
+
+
+def test_traffic_moves_the_inactivity_timer_and_enquiries_do_not(world: World) -> None:
+    session = world.session()
+    seen = []
+
+    for octets in (builders.enquire_link(), advert(), QUERY):
+        world.now += 10
+        world.submit(session, octets)
+        seen.append(session.clocks.last_traffic_at)
+
+    assert seen == [1000.0, 1020.0, 1030.0]
+    assert session.clocks.last_octets_at == 1030.0
+    assert session.clocks.partial_since is None
+
+
+def test_a_sender_taken_out_of_the_configuration_is_refused_after_the_reload() -> None:
+    world = World()
+    session = world.session()
+    gone = replace(world.senders[1], system_id="other")
+    world.reload(senders=(gone,))
+
+    batch = world.submit(session, advert())
+
+    assert [status_of(pdu) for pdu in sent(batch, session)] == [FULL]
+
+
+def test_a_held_message_counts_against_the_window_of_the_same_read(world: World) -> None:
+    session = world.session(window=2)
+
+    batch = world.submit(session, advert(DUBIOUS), advert(), advert())
+
+    assert len(batch.attention) == 1
+    assert len(up(batch, session)) == 1
+    assert session.room() == 0
+
+
+def test_a_session_has_an_smsc_while_its_bind_stands(world: World) -> None:
+    session = world.session()
+    stands = [has_smsc(session)]
+    for state in (SessionState.BINDING, SessionState.UNBINDING, SessionState.CLOSED):
+        smsc(session).state = state
+        stands.append(has_smsc(session))
+    session.peer = None
+
+    assert [*stands, has_smsc(session)] == [True, False, False, False, False]

@@ -1,0 +1,224 @@
+"""The content stage: every text, whatever carries it and however it is coded."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.dataplane.attention import Hold
+from gateway.domain.policy import ContentRule
+from gateway.domain.verdict import Action
+from gateway.filter.scan import ContentScan
+from gateway.smpp import gsm0338
+from gateway.smpp.status import CommandStatus
+from gateway.smpp.tlv import Tag
+from simulators import builders
+from tests.dataplane.conftest import (
+    BUNDLE,
+    CLEAN,
+    DUBIOUS,
+    NOTED,
+    PORT,
+    SPAM,
+    SUBSCRIBER,
+    UDHI,
+    World,
+    advert,
+    decisions,
+    long_advert,
+    sent,
+    status_of,
+    udh,
+    up,
+)
+
+SENTENCE = f"您好，本公司{SPAM}，欢迎来电咨询办理。"
+UCS2 = builders.ucs2(SENTENCE)
+GSM = gsm0338.encode("Claim your free money now, call back today")
+# The text is packed behind one fill bit: the header has six octets, the seventh is due.
+PACKED = (int.from_bytes(gsm0338.pack(GSM), "little") << 1).to_bytes(38, "little")
+PORTS = b"\x06\x05\x04\x00\x50\x00\x50"
+ALONE = udh("udh8", 1, b"\1\1")
+
+
+def reason_of(world: World, pdu: bytes) -> str:
+    """Return why a request was stopped, or nothing."""
+    session = world.session()
+    batch = world.submit(session, pdu)
+    (row,) = decisions(batch)
+    assert bool(up(batch, session)) == (row[8] in {"forward", "shadow"})
+    return row[9]
+
+
+@pytest.mark.parametrize(
+    "pdu",
+    [
+        advert(octets=UCS2),
+        advert(octets=UCS2, data_coding=0x18),
+        advert(octets=UCS2, data_coding=4),
+        advert(octets=UCS2, data_coding=0),
+        advert(octets=UCS2, data_coding=0xF5),
+        advert(octets=b"\xfe\xff" + UCS2),
+        advert(octets=SENTENCE.encode("utf-16-le")),
+        advert(octets=b"\xff\xfe" + SENTENCE.encode("utf-16-le")),
+        advert(octets=SENTENCE.encode("gbk"), data_coding=15),
+        advert(octets=SENTENCE.encode("gbk"), data_coding=0),
+        advert(octets=SENTENCE.encode(), data_coding=0),
+        advert(octets=SENTENCE.encode(), data_coding=4),
+        advert(octets=GSM, data_coding=0),
+        advert(octets=GSM, data_coding=1),
+        advert(octets=GSM, data_coding=3),
+        advert(octets=gsm0338.pack(GSM), data_coding=0),
+        advert(octets=gsm0338.pack(GSM), data_coding=0xF0),
+        advert(octets=b"\x05\x70\x03abc" + PACKED, data_coding=0, esm_class=UDHI),
+        advert(octets=PORTS + gsm0338.pack(GSM), data_coding=0, esm_class=UDHI),
+        advert("代\u200b开 发-票"),
+        advert(octets=UCS2 + b"\x20"),
+        advert(octets=ALONE + UCS2, esm_class=UDHI),
+        advert(octets=ALONE + UCS2, esm_class=0xFF),
+        advert(octets=UCS2, tlvs=[(0x1454, b"odd")]),
+        advert(octets=UCS2, schedule="251231235959000+", validity="000001000000000R"),
+        builders.payload_submit_sm(PORT, SUBSCRIBER, UCS2),
+        builders.payload_submit_sm(PORT, SUBSCRIBER, UCS2, short_message=builders.ucs2(CLEAN)),
+        builders.payload_submit_sm(PORT, SUBSCRIBER, builders.ucs2(CLEAN), short_message=UCS2),
+        advert(octets=b"", tlvs=[(Tag.MESSAGE_PAYLOAD, b"x"), (Tag.MESSAGE_PAYLOAD, UCS2)]),
+        builders.payload_submit_sm(PORT, SUBSCRIBER, builders.ucs2("长" * 32_000) + UCS2),
+        builders.data_sm(PORT, SUBSCRIBER, UCS2),
+        builders.submit_multi(PORT, [SUBSCRIBER], UCS2),
+        builders.replace_sm("17", PORT, UCS2),
+        builders.replace_sm("17", PORT, udh("udh16", 1, b"\2\1") + UCS2),
+    ],
+)
+def test_the_word_is_found_in_every_request_and_every_coding(pdu: bytes) -> None:
+    assert reason_of(World(), pdu) == "CONTENT"
+
+
+def test_a_clean_text_passes_with_a_plain_record(world: World) -> None:
+    session = world.session()
+
+    (row,) = decisions(world.submit(session, advert(sequence=7)))
+
+    assert row == (
+        *("d", 1_700_000_000.0, session.number, "sp1", 4, 7),
+        *(b"10690001", b"13800138000", "forward", "", "", "", "0123456789ab", 0),
+    )
+
+
+def test_a_message_without_a_text_passes(world: World) -> None:
+    assert reason_of(world, advert(octets=b"")) == ""
+
+
+def test_a_text_on_trial_passes_and_is_noted(world: World) -> None:
+    session = world.session()
+
+    batch = world.submit(session, advert(NOTED))
+
+    assert len(up(batch, session)) == 1
+    assert [row[8:12] for row in decisions(batch)] == [("shadow", "CONTENT", "K-NOTE", "")]
+    assert world.plane.tally.verdicts == {("shadow", "CONTENT"): 1}
+
+
+@pytest.mark.parametrize("seen_before", [False, True])
+def test_a_text_seen_before_gets_the_same_verdict(world: World, *, seen_before: bool) -> None:
+    if seen_before:
+        reason_of(world, advert(SPAM))
+
+    assert reason_of(world, advert(SPAM)) == "CONTENT"
+    assert reason_of(world, advert(CLEAN)) == ""
+
+
+@pytest.mark.parametrize(
+    "pdu",
+    [
+        advert(octets=b"\xfd"),
+        advert(octets=ALONE + b"\xfd", esm_class=UDHI),
+        advert(CLEAN, tlvs=[(Tag.MESSAGE_PAYLOAD, b"\xfd")]),
+        *long_advert([b"\xfd"]),
+    ],
+)
+@pytest.mark.parametrize(
+    ("action", "reason"), [(Action.QUARANTINE, "CONTENT_UNREADABLE"), (Action.FORWARD, "")]
+)
+def test_a_text_nobody_can_read_gets_what_the_bundle_says(
+    pdu: bytes, action: Action, reason: str
+) -> None:
+    world = World(bundle=replace(BUNDLE, content=ContentRule(unreadable=action)))
+    session = world.session()
+
+    batch = world.submit(session, pdu)
+
+    assert len(up(batch, session)) == (action is Action.FORWARD)
+    (row,) = decisions(batch)
+    assert row[9] == reason or row[8] == "shadow"
+
+
+@pytest.mark.parametrize(
+    "pdu",
+    [
+        advert(),
+        advert(octets=ALONE + UCS2, esm_class=UDHI),
+        advert(tlvs=[(Tag.MESSAGE_PAYLOAD, b"x")]),
+        builders.data_sm(PORT, SUBSCRIBER, UCS2),
+        builders.submit_multi(PORT, [SUBSCRIBER], UCS2),
+        *long_advert([CLEAN]),
+    ],
+)
+def test_a_filter_that_fails_passes_nothing(world: World, pdu: bytes) -> None:
+    world.failing_filter()
+    session = world.session()
+
+    batch = world.submit(session, pdu)
+
+    assert not up(batch, session)
+    (hold,) = batch.attention
+    assert isinstance(hold, Hold)
+    assert [(row[8], row[9]) for row in decisions(batch)] == [("quarantine", "CONTENT_UNCHECKED")]
+    assert world.plane.tally.filter_failures == 1
+
+
+def test_a_text_the_filter_fails_on_harms_no_neighbour(world: World) -> None:
+    world.failing_filter(poison="毒")
+    bad, good = world.session("sp1"), world.session("sp2")
+
+    batch = world.submit_all((bad, advert("有毒")), (good, advert(CLEAN) + advert(SPAM)))
+
+    assert [(row[3], row[9]) for row in decisions(batch)] == [
+        ("sp1", "CONTENT_UNCHECKED"),
+        ("sp2", ""),
+        ("sp2", "CONTENT"),
+    ]
+
+
+def test_a_replacement_that_could_not_be_judged_fails(world: World) -> None:
+    world.failing_filter()
+    session = world.session()
+
+    batch = world.submit(session, builders.replace_sm("17", PORT, UCS2))
+
+    assert [status_of(pdu) for pdu in sent(batch, session)] == [CommandStatus.ESME_RREPLACEFAIL]
+
+
+def test_a_part_the_filter_failed_on_stops_the_others(world: World) -> None:
+    session = world.session()
+    first, second = long_advert(["您好", "再见"])
+    world.failing_filter()
+    world.submit(session, first)
+    world.rules.scan = ContentScan(world.rules.scan._index)
+    del world.rules.scan._index.search
+
+    batch = world.submit(session, second)
+
+    assert [row[9] for row in decisions(batch)] == ["CONTENT_UNCHECKED"]
+
+
+def test_a_message_its_addresses_stopped_is_not_read(world: World) -> None:
+    world.failing_filter()
+
+    assert reason_of(world, advert(source="95588")) == "SOURCE_NOT_OWNED"
+
+
+def test_a_reload_judges_from_the_next_tick_on(world: World) -> None:
+    before = reason_of(world, advert(DUBIOUS))
+
+    world.reload(replace(BUNDLE, digest="ffffffffffff", keyword_lists=()))
+
+    assert (before, reason_of(world, advert(DUBIOUS))) == ("CONTENT", "")

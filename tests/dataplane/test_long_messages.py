@@ -1,0 +1,307 @@
+"""Long messages: their parts are judged together, however they come."""
+
+import itertools
+
+import pytest
+
+from gateway.dataplane.attention import Hold
+from gateway.dataplane.parts import Parts
+from gateway.smpp.commands import CommandId
+from gateway.smpp.status import CommandStatus
+from gateway.smpp.tlv import Tag
+from simulators import builders
+from tests.dataplane.conftest import (
+    PORT,
+    SPAM,
+    SUBSCRIBER,
+    UDHI,
+    World,
+    advert,
+    decisions,
+    header,
+    long_advert,
+    sar,
+    sent,
+    slow,
+    status_of,
+    statuses,
+    udh,
+    up,
+)
+
+OTHER = "13900139000"
+REFUSED = CommandStatus.ESME_RSUBMITFAIL
+KINDS = ["udh8", "udh16", "sar"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cut", range(1, len(SPAM)))
+def test_a_word_split_between_two_parts_stops_the_second(kind: str, cut: int) -> None:
+    parts = long_advert([f"您好{SPAM[:cut]}", f"{SPAM[cut:]}再见"], kind=kind)
+
+    assert statuses(World(), *parts) == [None, REFUSED]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_whichever_part_comes_last_the_word_is_found(order: tuple[int, ...]) -> None:
+    parts = long_advert(list(SPAM))
+
+    assert statuses(World(), *(parts[n] for n in order)) == [None, None, None, REFUSED]
+
+
+@pytest.mark.parametrize("cut", range(1, 2 * len(SPAM)))
+def test_a_word_cut_within_a_character_is_found(cut: int) -> None:
+    octets = builders.ucs2(SPAM)
+
+    assert statuses(World(), *long_advert([octets[:cut], octets[cut:]])) == [None, REFUSED]
+
+
+def test_parts_meet_across_the_sessions_of_one_sender(world: World) -> None:
+    one, other = world.session(), world.session()
+    first, second = long_advert([SPAM[:2], SPAM[2:]])
+
+    world.submit(one, first)
+    batch = world.submit(other, second)
+
+    assert [status_of(pdu) for pdu in sent(batch, other)] == [REFUSED]
+
+
+def test_parts_of_different_senders_do_not_meet(world: World) -> None:
+    one, other = world.session("sp1"), world.session("sp2")
+    first, second = long_advert([SPAM[:2], SPAM[2:]])
+
+    world.submit(one, first)
+
+    assert len(up(world.submit(other, second), other)) == 1
+
+
+def test_two_parts_in_one_tick_meet(world: World) -> None:
+    session = world.session()
+
+    batch = world.submit(session, *long_advert([SPAM[:2], SPAM[2:]]))
+
+    assert len(up(batch, session)) == 1
+    assert [header(pdu) for pdu in sent(batch, session)] == [(CommandId.SUBMIT_SM_RESP, REFUSED, 2)]
+
+
+def test_all_parts_after_the_one_that_was_stopped_are_stopped() -> None:
+    parts = long_advert([SPAM[:2], SPAM[2:], "您好", "再见"])
+
+    assert statuses(World(), *parts) == [None, REFUSED, REFUSED, REFUSED]
+
+
+def test_a_part_out_of_reach_of_the_word_is_stopped_in_the_same_tick_as_well(world: World) -> None:
+    session = world.session()
+    far = ["长" * 60] * 90
+    parts = long_advert([SPAM[:2], SPAM[2:], *far])
+
+    batch = world.submit(session, *parts)
+
+    assert len(up(batch, session)) == 1
+    assert len(sent(batch, session)) == len(parts) - 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parts_meet_though_their_references_are_written_differently(kind: str) -> None:
+    first, _ = long_advert([SPAM[:2], SPAM[2:]])
+    _, second = long_advert([SPAM[:2], SPAM[2:]], kind=kind)
+
+    assert statuses(World(), first, second) == [None, REFUSED]
+
+
+@pytest.mark.parametrize("written", [SUBSCRIBER, f"86{SUBSCRIBER}", f"+86{SUBSCRIBER}"])
+def test_parts_meet_however_the_subscriber_is_written(written: str) -> None:
+    first, _ = long_advert([SPAM[:2], SPAM[2:]])
+    _, second = long_advert([SPAM[:2], SPAM[2:]], to=written)
+
+    assert statuses(World(), first, second) == [None, REFUSED]
+
+
+def test_parts_meet_whatever_command_carries_them() -> None:
+    first, second = (udh("udh8", 7, bytes((3, n))) for n in (1, 2))
+    one = builders.submit_multi(
+        PORT, [OTHER, SUBSCRIBER], first + builders.ucs2(SPAM[:2]), esm_class=UDHI
+    )
+    two = builders.data_sm(PORT, SUBSCRIBER, second + builders.ucs2(SPAM[2:]), esm_class=UDHI)
+
+    assert statuses(World(), one, two) == [None, REFUSED]
+    assert statuses(World(), two, one) == [None, REFUSED]
+
+
+def test_a_lying_header_beside_true_tlvs_does_not_hide_a_part() -> None:
+    parts = [
+        advert(
+            octets=udh("udh8", 100 + n, bytes((2, n))) + builders.ucs2(text),
+            esm_class=UDHI,
+            tlvs=sar(7, bytes((2, n))),
+        )
+        for n, text in ((1, SPAM[:2]), (2, SPAM[2:]))
+    ]
+
+    assert statuses(World(), *parts) == [None, REFUSED]
+
+
+def test_a_stray_octet_at_the_end_of_a_part_does_not_hide_the_next() -> None:
+    parts = long_advert([builders.ucs2("您好") + b"\x20", SPAM])
+
+    assert statuses(World(), *parts) == [None, REFUSED]
+
+
+def test_a_part_in_a_coding_of_its_own_is_read_by_itself_as_well() -> None:
+    parts = long_advert(["您好您好".encode("gbk"), SPAM.encode()], data_coding=15)
+
+    assert statuses(World(), *parts) == [None, REFUSED]
+
+
+def test_empty_parts_between_do_not_hide_a_word() -> None:
+    parts = long_advert([SPAM[:2], *[b""] * 200, SPAM[2:]])
+
+    assert statuses(World(), *parts)[-1] == REFUSED
+
+
+def test_a_text_that_only_another_round_completes_is_found() -> None:
+    """A clean part 2 that the SMSC refuses must not buy a dirty one a free way."""
+    clean = long_advert([SPAM[:2], "您好"])
+    _, dirty = long_advert([SPAM[:2], SPAM[2:]])
+
+    assert statuses(World(), *clean, dirty) == [None, None, REFUSED]
+
+
+def test_a_stopped_part_sent_again_by_itself_is_stopped_again(world: World) -> None:
+    session = world.session()
+    first, second = long_advert([SPAM[:2], SPAM[2:]])
+    world.submit(session, first, second)
+
+    batch = world.submit(session, second)
+
+    assert [status_of(pdu) for pdu in sent(batch, session)] == [REFUSED]
+
+
+def test_a_part_throttled_between_does_not_make_the_table_forget() -> None:
+    world = slow(burst=2, per_s=1)
+    first, second = long_advert([SPAM[:2], SPAM[2:]])
+
+    found = statuses(world, first, first)
+    world.now += 3
+
+    assert found == [None, CommandStatus.ESME_RTHROTTLED]
+    assert statuses(world, second) == [REFUSED]
+
+
+def test_a_sender_that_uses_one_reference_for_all_is_served() -> None:
+    requests = [
+        part
+        for text in ("早上好", "您好", "晚上好")
+        for part in long_advert([f"{text}，", "再见"], reference=0)
+    ]
+
+    assert statuses(World(), *requests) == [None] * 6
+
+
+def test_a_part_contradicted_within_its_round_is_kept_for_a_person(world: World) -> None:
+    session = world.session()
+    first, second = long_advert(["您好", "再见"])
+    other, _ = long_advert(["您早", "再见"])
+    world.submit(session, first)
+
+    contradicted = world.submit(session, other)
+    later = world.submit(session, second)
+
+    holds = [*contradicted.attention, *later.attention]
+    assert [type(item) for item in holds] == [Hold, Hold]
+    assert {row[9] for row in decisions(contradicted)} == {"PARTS_CONFLICT"}
+    assert not up(later, session)
+
+
+def test_a_contradicting_part_with_the_word_itself_is_kept_with_its_text(world: World) -> None:
+    session = world.session()
+    first, _ = long_advert(["您好", "再见"])
+    other, _ = long_advert([SPAM, "再见"])
+    world.submit(session, first)
+
+    (hold,) = world.submit(session, other).attention
+
+    assert isinstance(hold, Hold)
+    assert SPAM in hold.joined
+
+
+def test_a_part_sent_again_unchanged_passes() -> None:
+    first, second = long_advert(["您好", "再见"])
+
+    assert statuses(World(), first, first, second) == [None, None, None]
+
+
+def test_a_part_with_two_texts_is_kept_for_a_person(world: World) -> None:
+    octets = udh("udh8", 7, b"\2\1") + builders.ucs2("您好")
+    pdu = advert(octets=octets, esm_class=UDHI, tlvs=[(Tag.MESSAGE_PAYLOAD, octets)])
+
+    batch = world.submit(world.session(), pdu)
+
+    assert {row[9] for row in decisions(batch)} == {"PARTS_CONFLICT"}
+    assert isinstance(batch.attention[0], Hold)
+
+
+def test_a_part_nobody_can_read_is_kept_for_a_person_and_so_are_the_others() -> None:
+    world = World()
+    session = world.session()
+    # One octet is no UCS-2 character.
+    parts = long_advert([b"\xfd", "您好"])
+
+    reasons = [row[9] for part in parts for row in decisions(world.submit(session, part))]
+
+    assert reasons == ["CONTENT_UNREADABLE"] * 2
+
+
+def test_parts_are_forgotten_after_their_time() -> None:
+    world = World()
+    first, second = long_advert(["您好", "再见"])
+    statuses(world, first)
+    world.now += 61
+
+    world.expire()
+
+    assert len(world.plane.parts) == 0
+    assert statuses(world, second) == [None]
+
+
+def test_with_the_table_full_a_new_long_message_is_refused_as_overload(world: World) -> None:
+    world.plane.parts = Parts(60, maximum=1)
+    first = long_advert(["您好", "再见"], reference=1)[0]
+    second = long_advert(["您好", "再见"], reference=2)[0]
+
+    assert statuses(world, first, second) == [None, CommandStatus.ESME_RMSGQFUL]
+    assert statuses(world, advert()) == [None]
+
+
+def test_a_sender_of_false_sources_does_not_fill_the_table() -> None:
+    world = World()
+    parts = [long_advert(["您好", "再见"], reference=n, source="95588")[0] for n in range(50)]
+
+    assert set(statuses(world, *parts)) == {CommandStatus.ESME_RINVSRCADR}
+    assert len(world.plane.parts) == 0
+
+
+def test_a_long_message_is_charged_once_though_the_burst_is_shorter() -> None:
+    world = slow(burst=1)
+    parts = long_advert(["您好", "早上好", "再见"])
+
+    assert statuses(world, *parts, advert()) == [None] * 3 + [CommandStatus.ESME_RTHROTTLED]
+
+
+def test_a_first_part_that_was_throttled_gives_the_others_no_free_way() -> None:
+    world = slow(burst=1)
+    session = world.session()
+    world.submit(session, advert())
+
+    batch = world.submit(session, *long_advert(["您好", "早上好", "再见"]))
+
+    assert not up(batch, session)
+    assert {status_of(pdu) for pdu in sent(batch, session)} == {CommandStatus.ESME_RTHROTTLED}
+    assert len(world.plane.parts) == 0
+
+
+def test_a_part_sent_again_is_charged() -> None:
+    world = slow(burst=2)
+    first, _ = long_advert(["您好", "再见"])
+
+    assert statuses(world, first, first) == [None, CommandStatus.ESME_RTHROTTLED]

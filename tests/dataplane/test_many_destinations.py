@@ -1,0 +1,204 @@
+"""submit_multi: each destination has a verdict of its own."""
+
+from dataclasses import replace
+
+from gateway.dataplane.attention import Hold
+from gateway.domain.consent import Answer
+from gateway.domain.policy import ConsentRule, Enforcement
+from gateway.domain.verdict import Action
+from gateway.smpp.commands import CommandId
+from gateway.smpp.status import CommandStatus
+from simulators import builders
+from tests.dataplane.conftest import (
+    BUNDLE,
+    DUBIOUS,
+    PORT,
+    SPAM,
+    SUBSCRIBER,
+    UDHI,
+    World,
+    decisions,
+    header,
+    long_advert,
+    sent,
+    slow,
+    status_of,
+    udh,
+    unnumbered,
+    up,
+)
+
+OTHER = "13900139000"
+REFUSED = CommandStatus.ESME_RSUBMITFAIL
+
+
+def multi(text: str = "您好", *to: str, lists: tuple[str, ...] = (), sequence: int = 1) -> bytes:
+    return builders.submit_multi(
+        PORT,
+        list(to or (SUBSCRIBER, OTHER)),
+        builders.ucs2(text),
+        distribution_lists=lists,
+        registered_delivery=1,
+        tlvs=[(0x1454, b"odd")],
+        sequence=sequence,
+    )
+
+
+def consenting(on_store_error: Action = Action.REJECT) -> World:
+    """Return a world in which OTHER refused."""
+    rule = ConsentRule(on_store_error=on_store_error)
+    world = World(bundle=replace(BUNDLE, consent=rule))
+    world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
+    return world
+
+
+def test_a_submit_multi_whose_destinations_all_pass_goes_on_as_it_came(world: World) -> None:
+    session = world.session()
+    pdu = multi() + b""
+
+    batch = world.submit(session, pdu)
+
+    assert [unnumbered(p) for p in up(batch, session)] == [unnumbered(pdu)]
+    assert [(row[7], row[8]) for row in decisions(batch)] == [
+        (SUBSCRIBER.encode(), "forward"),
+        (OTHER.encode(), "forward"),
+    ]
+
+
+def test_destinations_that_refused_are_left_out_and_each_has_its_record() -> None:
+    world = consenting()
+    session = world.session()
+
+    batch = world.submit(session, multi("您好", SUBSCRIBER, OTHER, sequence=9))
+
+    assert [unnumbered(p) for p in up(batch, session)] == [unnumbered(multi("您好", SUBSCRIBER))]
+    assert not sent(batch, session)
+    assert [(row[7], row[8], row[9], row[11], row[13]) for row in decisions(batch)] == [
+        (SUBSCRIBER.encode(), "forward", "", "", 0),
+        (OTHER.encode(), "reject", "OPTED_OUT", "ESME_RSUBMITFAIL", 0),
+    ]
+    assert world.plane.tally.verdicts == {("reject", "OPTED_OUT"): 1}
+
+
+def test_when_no_destination_may_get_it_the_whole_is_refused() -> None:
+    world = consenting()
+    session = world.session()
+
+    batch = world.submit(session, multi("您好", OTHER, "me"))
+
+    assert not up(batch, session)
+    assert [status_of(pdu) for pdu in sent(batch, session)] == [REFUSED]
+    assert [row[9] for row in decisions(batch)] == ["OPTED_OUT", "DESTINATION_INVALID"]
+    assert world.plane.tally.verdicts == {
+        ("reject", "OPTED_OUT"): 1,
+        ("reject", "DESTINATION_INVALID"): 1,
+    }
+
+
+def test_a_distribution_list_is_refused_and_the_subscribers_beside_it_are_served(
+    world: World,
+) -> None:
+    session = world.session()
+
+    batch = world.submit(session, multi("您好", SUBSCRIBER, lists=("friends",)))
+
+    assert [unnumbered(p) for p in up(batch, session)] == [unnumbered(multi("您好", SUBSCRIBER))]
+    assert [(row[7], row[9]) for row in decisions(batch)] == [
+        (SUBSCRIBER.encode(), ""),
+        (b"friends", "LIST_DESTINATION"),
+    ]
+
+
+def test_distribution_lists_alone_are_refused(world: World) -> None:
+    session = world.session()
+    pdu = builders.submit_multi(PORT, [], b"", distribution_lists=["friends"])
+
+    batch = world.submit(session, pdu)
+
+    assert [status_of(p) for p in sent(batch, session)] == [CommandStatus.ESME_RINVDLNAME]
+
+
+def test_a_text_that_is_refused_is_refused_for_all() -> None:
+    world = consenting()
+    session = world.session()
+
+    batch = world.submit(session, multi(SPAM, SUBSCRIBER, OTHER))
+
+    assert not up(batch, session)
+    assert [header(p) for p in sent(batch, session)] == [(CommandId.SUBMIT_MULTI_RESP, REFUSED, 1)]
+    assert sorted((row[7], row[9]) for row in decisions(batch)) == [
+        (SUBSCRIBER.encode(), "CONTENT"),
+        (OTHER.encode(), "OPTED_OUT"),
+    ]
+
+
+def test_what_is_held_of_many_is_held_for_those_who_may_get_it() -> None:
+    world = consenting()
+
+    batch = world.submit(world.session(), multi(DUBIOUS, OTHER, SUBSCRIBER))
+
+    (hold,) = batch.attention
+    assert isinstance(hold, Hold)
+    assert hold.pdu == multi(DUBIOUS, SUBSCRIBER)
+    assert hold.destination == SUBSCRIBER.encode()
+    assert [getattr(sme, "address", b"") for sme in hold.refused] == [OTHER.encode()]
+    assert hold.receipt_asked
+
+
+def test_one_of_many_can_not_be_held_so_it_is_refused() -> None:
+    world = consenting(on_store_error=Action.QUARANTINE)
+    world.sets.is_current = False
+    session = world.session()
+
+    batch = world.submit(session, multi())
+
+    assert not batch.attention
+    assert [status_of(p) for p in sent(batch, session)] == [REFUSED]
+    assert {(row[8], row[9]) for row in decisions(batch)} == {("reject", "CONSENT_UNCHECKED")}
+
+
+def test_every_destination_costs_a_token() -> None:
+    world = slow(burst=2)
+    session = world.session()
+
+    batch = world.submit(session, multi("您好", SUBSCRIBER, OTHER, "13700137000"))
+
+    assert [row[9] for row in decisions(batch)] == ["", "", "RATE"]
+
+
+def test_a_part_to_many_is_stopped_only_for_whom_its_text_is_complete(world: World) -> None:
+    session = world.session()
+    world.submit(session, *long_advert([SPAM[:2], SPAM[2:]]))  # to SUBSCRIBER: stopped
+    second = udh("udh8", 7, b"\2\2") + builders.ucs2(SPAM[2:])
+    pdu = builders.submit_multi(PORT, [SUBSCRIBER, OTHER], second, esm_class=UDHI)
+
+    batch = world.submit(session, pdu)
+
+    assert [(row[7], row[8], row[9]) for row in decisions(batch)] == [
+        (OTHER.encode(), "forward", ""),
+        (SUBSCRIBER.encode(), "reject", "CONTENT"),
+    ]
+
+
+def test_a_rule_on_trial_is_noted_for_many_as_for_one(world: World) -> None:
+    session = world.session()
+
+    batch = world.submit(session, multi("限时优惠", SUBSCRIBER, "me"))
+
+    assert [(row[7], row[8], row[10]) for row in decisions(batch)] == [
+        (SUBSCRIBER.encode(), "shadow", "K-NOTE"),
+        (b"me", "reject", "DESTINATION"),
+    ]
+    assert world.plane.tally.verdicts["shadow", "CONTENT"] == 1
+
+
+def test_a_consent_rule_on_trial_is_noted_for_many() -> None:
+    rule = ConsentRule(opt_out=Enforcement.SHADOW)
+    world = World(bundle=replace(BUNDLE, consent=rule))
+    world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
+    session = world.session()
+
+    batch = world.submit(session, multi("您好", OTHER))
+
+    assert [unnumbered(p) for p in up(batch, session)] == [unnumbered(multi("您好", OTHER))]
+    assert [(row[8], row[9]) for row in decisions(batch)] == [("shadow", "OPTED_OUT")]

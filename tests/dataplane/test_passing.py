@@ -1,0 +1,329 @@
+"""The end of the tick: octets on to the SMSC, answers back, messages to hold."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.dataplane.attention import Hold
+from gateway.domain.consent import Answer
+from gateway.domain.policy import ConsentRule
+from gateway.domain.sender import Rate, SenderState
+from gateway.smpp.commands import CommandId
+from gateway.smpp.framing import HEADER
+from gateway.smpp.status import CommandStatus
+from gateway.smpp.tlv import Tag
+from simulators import builders
+from tests.dataplane.conftest import (
+    BUNDLE,
+    CLEAN,
+    DUBIOUS,
+    PORT,
+    SPAM,
+    SUBSCRIBER,
+    UDHI,
+    World,
+    advert,
+    answer,
+    decisions,
+    header,
+    long_advert,
+    sender,
+    sent,
+    sequence_of,
+    smsc,
+    status_of,
+    udh,
+    unnumbered,
+    up,
+)
+
+
+def stray(pdu: bytes, octets: bytes) -> bytes:
+    """Return a PDU with octets behind its last TLV."""
+    return (len(pdu) + len(octets)).to_bytes(4, "big") + pdu[4:] + octets
+
+
+texts = st.text("您好再见验证码0123456789", min_size=1, max_size=40)
+tlvs = st.lists(
+    st.tuples(
+        st.sampled_from([0x0005, 0x0204, 0x0426, 0x060D, 0x1400, 0x1454, 0x3FFF, 0x0001]),
+        st.binary(max_size=12),
+    ),
+    max_size=5,
+)
+submits = st.one_of(
+    st.builds(
+        advert,
+        texts,
+        st.integers(0, 0xFFFFFFFF),
+        to=st.sampled_from([SUBSCRIBER, f"+86{SUBSCRIBER}", "13900139000"]),
+        esm_class=st.sampled_from([0, 3, 0x80]),
+        registered_delivery=st.integers(0, 255),
+        tlvs=tlvs,
+        service_type=st.sampled_from(["", "CMT"]),
+        schedule=st.sampled_from(["", "000001000000000R"]),
+    ),
+    st.builds(
+        lambda text, number, more: builders.data_sm(
+            PORT, SUBSCRIBER, builders.ucs2(text), tlvs=more, sequence=number
+        ),
+        texts,
+        st.integers(0, 0xFFFFFFFF),
+        tlvs,
+    ),
+    st.builds(
+        lambda text, number, odd: stray(advert(text, number), odd),
+        texts,
+        st.integers(0, 0xFFFFFFFF),
+        st.binary(min_size=1, max_size=3),
+    ),
+    st.builds(
+        lambda text, number: builders.submit_multi(
+            PORT, [SUBSCRIBER, "13900139000"], builders.ucs2(text), sequence=number
+        ),
+        texts,
+        st.integers(0, 0xFFFFFFFF),
+    ),
+)
+
+
+@settings(deadline=None)
+@given(
+    stream=st.lists(submits, max_size=8),
+    cuts=st.lists(st.integers(0, 1500), max_size=12),
+    bytewise=st.booleans(),
+)
+def test_what_goes_on_is_what_came_but_for_the_numbers(
+    stream: list[bytes],
+    cuts: list[int],
+    bytewise: bool,  # noqa: FBT001 - hypothesis gives it
+) -> None:
+    world = World()
+    session = world.session()
+    data = b"".join(stream)
+    edges = range(len(data) + 1) if bytewise else sorted({0, *cuts, len(data)})
+
+    written = b""
+    for start, end in pairwise(edges):
+        batch = world.submit(session, data[start:end])
+        written += b"".join(batch.writes.get(smsc(session), ()))
+        assert not batch.writes.get(session)
+
+    passed = pdus_of(written)
+    assert [unnumbered(pdu) for pdu in passed] == [unnumbered(pdu) for pdu in stream]
+    assert [sequence_of(pdu) for pdu in passed] == list(range(1, len(stream) + 1))
+    asked = [entry[1] for entry in smsc(session).outstanding.values()]
+    assert asked == [sequence_of(pdu) for pdu in stream]
+    assert session.tail == b""
+
+
+def pdus_of(octets: bytes) -> list[bytes]:
+    cut = []
+    while octets:
+        length = HEADER.unpack_from(octets)[0]
+        cut.append(octets[:length])
+        octets = octets[length:]
+    return cut
+
+
+def test_a_message_is_registered_before_it_is_written(world: World) -> None:
+    session = world.session()
+
+    batch = world.submit(session, advert(sequence=77))
+
+    (pdu,) = up(batch, session)
+    assert smsc(session).outstanding == {sequence_of(pdu): (session, 77, 4, world.now, None)}
+
+
+def test_numbers_wrap_and_skip_what_is_outstanding(world: World) -> None:
+    session = world.session()
+    world.submit(session, advert(sequence=1))
+    smsc(session).sequence = 0x7FFFFFFE
+
+    batch = world.submit(session, *(advert(sequence=n) for n in (2, 3, 4)))
+
+    assert [sequence_of(pdu) for pdu in up(batch, session)] == [0x7FFFFFFF, 2, 3]
+
+
+def test_messages_that_pass_in_a_row_are_one_piece(world: World) -> None:
+    session = world.session()
+
+    batch = world.submit(session, advert(), advert(), advert(SPAM), advert(), builders.unbind())
+
+    assert [len(pdus_of(bytes(octets))) for octets in batch.writes[smsc(session)]] == [2, 1]
+
+
+def test_what_came_first_goes_on_first_though_the_next_is_rebuilt(world: World) -> None:
+    session = world.session()
+    narrowed = builders.submit_multi(PORT, [SUBSCRIBER, "me"], builders.ucs2(CLEAN))
+
+    batch = world.submit(session, advert("一"), narrowed, advert("二"), narrowed, narrowed)
+
+    sequences = [sequence_of(pdu) for pdu in up(batch, session)]
+    assert sequences == [1, 2, 3, 4, 5]
+    assert [header(pdu)[0] for pdu in up(batch, session)] == [4, 0x21, 4, 0x21, 0x21]
+
+
+def test_each_session_writes_to_its_own_bind(world: World) -> None:
+    one, other = world.session("sp1"), world.session("sp2")
+
+    batch = world.submit_all((one, advert("一")), (other, advert("二")))
+
+    assert [unnumbered(p) for p in up(batch, one)] == [unnumbered(advert("一"))]
+    assert [unnumbered(p) for p in up(batch, other)] == [unnumbered(advert("二"))]
+
+
+@pytest.mark.parametrize("sequence", [0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+def test_a_refusal_echoes_the_senders_number(world: World, sequence: int) -> None:
+    session = world.session()
+
+    batch = world.submit(session, advert(SPAM, sequence))
+
+    assert [header(pdu) for pdu in sent(batch, session)] == [
+        (CommandId.SUBMIT_SM_RESP, CommandStatus.ESME_RSUBMITFAIL, sequence)
+    ]
+    assert not up(batch, session)
+
+
+def test_a_refused_message_is_recorded_and_counted(world: World) -> None:
+    session = world.session()
+
+    batch = world.submit(session, advert(SPAM, 7), advert(CLEAN, 8))
+
+    assert [row[5:13] for row in decisions(batch)] == [
+        (
+            *(7, b"10690001", b"13800138000"),
+            *("reject", "CONTENT", "K-FRAUD", "ESME_RSUBMITFAIL", "0123456789ab"),
+        ),
+        (8, b"10690001", b"13800138000", "forward", "", "", "", "0123456789ab"),
+    ]
+    tally = world.plane.tally
+    assert tally.verdicts == {("reject", "CONTENT"): 1}
+    assert tally.senders == {("sp1", "reject"): 1, ("sp1", "forward"): 1}
+    assert tally.forwarded == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"state": SenderState.SUSPENDED}, CommandStatus.ESME_RSUBMITFAIL),
+        ({"rate": Rate(0.001, 1)}, CommandStatus.ESME_RTHROTTLED),
+        ({"ports": ()}, CommandStatus.ESME_RINVSRCADR),
+        (
+            {"ports": (), "statuses": {"SOURCE_NOT_OWNED": "ESME_RINVSRCTON"}},
+            CommandStatus.ESME_RINVSRCTON,
+        ),
+    ],
+)
+def test_each_reason_has_its_status(changes: dict[str, object], status: CommandStatus) -> None:
+    world = World(senders=(replace(sender(), **changes),))  # type: ignore[arg-type]
+    session = world.session()
+    world.submit(session, advert())
+
+    batch = world.submit(session, advert())
+
+    assert [status_of(pdu) for pdu in sent(batch, session)] == [status]
+
+
+def test_a_refusal_by_the_subscriber_stops_the_message() -> None:
+    world = World(bundle=replace(BUNDLE, consent=ConsentRule()))
+    world.sets.apply(8613800138000, "sp1", Answer.REFUSED)
+    session = world.session()
+
+    batch = world.submit(session, advert())
+
+    assert [row[9] for row in decisions(batch)] == ["OPTED_OUT"]
+    assert [status_of(pdu) for pdu in sent(batch, session)] == [CommandStatus.ESME_RSUBMITFAIL]
+
+
+def test_a_message_to_hold_is_not_answered_before_it_is_committed(world: World) -> None:
+    session = world.session()
+    pdu = advert(DUBIOUS, 0xFFFFFFFF, registered_delivery=1)
+
+    batch = world.submit(session, pdu)
+
+    assert not batch.writes
+    assert session.held == 1
+    (hold,) = batch.attention
+    assert isinstance(hold, Hold)
+    assert hold.pdu == pdu
+    assert (hold.session, hold.sequence, hold.command_id) == (session, 0xFFFFFFFF, 4)
+    assert (hold.source, hold.destination) == (b"10690001", b"13800138000")
+    assert hold.message_id == 8 * 10**18 + 1
+    assert hold.verdict.digest == "0123456789ab"
+    assert hold.verdict.deciding is not None
+    assert hold.verdict.deciding.evidence == DUBIOUS
+    assert (hold.receipt_asked, hold.joined, hold.refused) == (True, "", ())
+    (row,) = decisions(batch)
+    assert row[8:] == ("quarantine", "CONTENT", "K-LOAN", "", "0123456789ab", hold.message_id)
+
+
+@pytest.mark.parametrize(("asked", "is_asked"), [(0, False), (1, True), (2, True), (0x10, False)])
+def test_a_receipt_is_asked_for_by_the_low_bits(
+    world: World,
+    asked: int,
+    is_asked: bool,  # noqa: FBT001
+) -> None:
+    batch = world.submit(world.session(), advert(DUBIOUS, registered_delivery=asked))
+
+    (hold,) = batch.attention
+    assert isinstance(hold, Hold)
+    assert hold.receipt_asked == is_asked
+
+
+def test_what_is_held_takes_room_until_it_is_answered(world: World) -> None:
+    session = world.session(window=2)
+    world.submit(session, advert(DUBIOUS), advert(DUBIOUS))
+
+    waiting = world.submit(session, advert())
+    session.held -= 1
+    after = world.submit(session)
+
+    assert not up(waiting, session)
+    assert session.is_blocked is False
+    assert len(up(after, session)) == 1
+
+
+def test_a_long_message_is_held_with_its_joined_text(world: World) -> None:
+    session = world.session()
+    first, second = long_advert([DUBIOUS[:2], DUBIOUS[2:]])
+    world.submit(session, first)
+
+    (hold,) = world.submit(session, second).attention
+
+    assert isinstance(hold, Hold)
+    assert hold.joined == DUBIOUS
+    assert hold.pdu == second
+
+
+def test_a_text_beside_another_is_no_long_message(world: World) -> None:
+    pdu = advert(DUBIOUS, tlvs=[(Tag.MESSAGE_PAYLOAD, b"x")])
+
+    (hold,) = world.submit(world.session(), pdu).attention
+
+    assert isinstance(hold, Hold)
+    assert hold.joined == ""
+
+
+def test_a_message_under_a_header_goes_on_with_its_header(world: World) -> None:
+    session = world.session()
+    pdu = advert(octets=udh("udh16", 9, b"\1\1") + builders.ucs2(CLEAN), esm_class=UDHI)
+
+    batch = world.submit(session, pdu)
+
+    assert [unnumbered(p) for p in up(batch, session)] == [unnumbered(pdu)]
+
+
+def test_the_answer_to_many_tells_whom_the_gateway_refused(world: World) -> None:
+    session = world.session()
+    pdu = builders.submit_multi(PORT, [SUBSCRIBER, "me"], builders.ucs2(CLEAN), sequence=9)
+    world.submit(session, pdu)
+
+    batch = world.resp(smsc(session), answer(1, command_id=CommandId.SUBMIT_MULTI_RESP))
+
+    (reply,) = sent(batch, session)
+    assert header(reply) == (CommandId.SUBMIT_MULTI_RESP, 0, 9)
+    assert reply[16:] == b"ab12\0\x01\x01\x01me\0\0\0\0\x0b"

@@ -1,0 +1,54 @@
+"""The records of decisions and outcomes."""
+
+import orjson
+
+from gateway.dataplane.link import Link
+from gateway.dataplane.rows import NOTHING_FOUND, decision, found, outcome
+from gateway.domain.verdict import Action, Finding, Reason
+from gateway.runtime.record_lines import RecordLines
+from gateway.session.states import Side
+from gateway.smpp.commands import CommandId
+
+FINDING = Finding("K", Reason.CONTENT, Action.REJECT, "word")
+
+
+def link(number: int = 3) -> Link:
+    made = Link(number, Side.SMSC, 10, 0.0)
+    made.system_id = "sp1"
+    return made
+
+
+def test_a_finding_gives_action_reason_rule_and_status() -> None:
+    assert found("reject", FINDING, "ESME_RSUBMITFAIL") == (
+        "reject",
+        "CONTENT",
+        "K",
+        "ESME_RSUBMITFAIL",
+    )
+    assert found("forward", None) == NOTHING_FOUND
+
+
+def test_a_decision_is_written_as_a_line() -> None:
+    why = (*found("reject", FINDING, "ESME_RSUBMITFAIL"), "0123456789ab", 42)
+
+    row = decision(5.0, link(), (4, 7), (b"10690001", b"13800138000"), why)
+
+    line = orjson.loads(RecordLines().line(row))
+    assert line["kind"] == "decision"
+    assert (line["session"], line["command_id"], line["sequence_number"]) == (3, 4, 7)
+    assert (line["reason"], line["gateway_id"]) == ("CONTENT", 42)
+
+
+def test_an_outcome_tells_how_long_the_answer_took() -> None:
+    entry = (link(8), 7, int(CommandId.SUBMIT_SM), 10.0, None)
+
+    row = outcome(link(), entry, (0, b"ab12"), (10.25, 5.0), "answered")
+
+    assert row == ("o", 5.0, 8, "sp1", 4, 7, 0, b"ab12", 250_000, "answered")
+    assert orjson.loads(RecordLines().line(row))["how"] == "answered"
+
+
+def test_an_outcome_of_the_gateways_own_errand_names_no_session() -> None:
+    entry = (None, 0, int(CommandId.SUBMIT_SM), 10.0, "errand")
+
+    assert outcome(link(), entry, (8, b""), (10.0, 5.0), "timeout")[2] == 0

@@ -1,0 +1,360 @@
+"""What SMSCs send: answers mapped back, deliveries passed on."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.dataplane.attention import BindAnswer, Receipt, Unbind, Unbound
+from gateway.dataplane.link import Link
+from gateway.session.states import SessionState, Side
+from gateway.smpp.answers import bind_resp, generic_nack, unbind_resp
+from gateway.smpp.commands import CommandId
+from gateway.smpp.framing import HEADER
+from gateway.smpp.pdu import make
+from gateway.smpp.status import CommandStatus
+from gateway.smpp.tlv import Tlv
+from simulators import builders
+from tests.dataplane.conftest import (
+    PORT,
+    SUBSCRIBER,
+    World,
+    advert,
+    answer,
+    header,
+    outcomes,
+    pdus,
+    sent,
+    sequence_of,
+    smsc,
+    status_of,
+    unnumbered,
+)
+
+TEMPORARY = CommandStatus.ESME_RX_T_APPN
+
+
+def delivery(sequence: int = 1, octets: bytes = b"R") -> bytes:
+    return builders.deliver_sm(SUBSCRIBER, PORT, octets, data_coding=0, sequence=sequence)
+
+
+def asked(world: World, session: Link, *sequences: int) -> Link:
+    """Let an SP submit under `sequences`; return the link that the answers come on."""
+    world.submit(session, *(advert(sequence=n) for n in sequences))
+    return smsc(session)
+
+
+@settings(deadline=None)
+@given(
+    order=st.permutations(range(1, 7)),
+    bodies=st.lists(st.binary(max_size=70), min_size=6, max_size=6),
+    bytewise=st.booleans(),
+)
+def test_answers_in_any_order_reach_who_asked_as_they_are(
+    order: list[int],
+    bodies: list[bytes],
+    bytewise: bool,  # noqa: FBT001 - hypothesis gives it
+) -> None:
+    world = World()
+    session = world.session()
+    link = asked(world, session, *range(101, 107))
+    answers = [
+        HEADER.pack(16 + len(body), CommandId.SUBMIT_SM_RESP, 0, own) + body
+        for own, body in zip(order, bodies, strict=True)
+    ]
+    data = b"".join(answers)
+    size = 1 if bytewise else len(data)
+
+    heard = b""
+    for at in range(0, len(data), size):
+        batch = world.resp(link, data[at : at + size])
+        heard += b"".join(batch.writes.get(session, ()))
+
+    assert [unnumbered(pdu) for pdu in pdus(heard)] == [unnumbered(pdu) for pdu in answers]
+    assert [sequence_of(pdu) for pdu in pdus(heard)] == [100 + own for own in order]
+    assert not link.outstanding
+
+
+@pytest.mark.parametrize("sequence", [0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+def test_the_senders_number_comes_back_whatever_it_was(world: World, sequence: int) -> None:
+    session = world.session()
+    link = asked(world, session, sequence)
+
+    batch = world.resp(link, answer(1))
+
+    assert [sequence_of(pdu) for pdu in sent(batch, session)] == [sequence]
+
+
+def test_two_messages_under_one_number_are_both_answered(world: World) -> None:
+    session = world.session()
+    link = asked(world, session, 5, 5)
+
+    batch = world.resp(link, answer(2, b"b"), answer(1, b"a"))
+
+    assert [pdu[16:] for pdu in sent(batch, session)] == [b"b\0", b"a\0"]
+
+
+def test_answers_in_a_row_are_one_piece_also_around_a_stray(world: World) -> None:
+    session = world.session()
+    link = asked(world, session, 1, 2, 3)
+
+    batch = world.resp(link, answer(1), answer(2), answer(99), answer(3))
+
+    assert [len(pdus(octets)) for octets in batch.writes[session]] == [2, 1]
+
+
+def test_answers_for_different_sessions_are_kept_apart(world: World) -> None:
+    """As in pooled mode, where many sessions share a bind."""
+    one, other = world.session("sp1"), world.session("sp2")
+    other.peer = link = smsc(one)
+    asked(world, one, 11)
+    asked(world, other, 21, 22)
+    asked(world, one, 12)
+
+    batch = world.resp(link, *map(answer, (1, 2, 3, 4)))
+
+    assert [sequence_of(pdu) for pdu in sent(batch, one)] == [11, 12]
+    assert [sequence_of(pdu) for pdu in sent(batch, other)] == [21, 22]
+
+
+def test_an_answer_is_recorded_with_status_id_and_latency(world: World) -> None:
+    session = world.session()
+    link = asked(world, session, 7, 8)
+    world.now += 0.25
+
+    batch = world.resp(link, answer(1), answer(2, status=CommandStatus.ESME_RTHROTTLED))
+
+    about = ("o", 1_700_000_000.0, session.number, "sp1", 4)
+    assert outcomes(batch) == [
+        (*about, 7, 0, b"ab12", 250_000, "answered"),
+        (*about, 8, 0x58, b"", 250_000, "answered"),
+    ]
+    assert world.plane.tally.answers == {0: 1, 0x58: 1}
+    assert sum(world.plane.tally.latency_us) == 2
+    assert world.plane.tally.latency_us[(250_000).bit_length()] == 2
+
+
+def test_a_receipt_does_not_overtake_the_answer_before_it(world: World) -> None:
+    session = world.session()
+    link = asked(world, session, 7, 8)
+
+    batch = world.resp(link, answer(1), delivery(70), answer(2))
+
+    assert [header(pdu)[0] for pdu in sent(batch, session)] == [
+        CommandId.SUBMIT_SM_RESP,
+        CommandId.DELIVER_SM,
+        CommandId.SUBMIT_SM_RESP,
+    ]
+
+
+def test_a_delivery_goes_on_under_a_number_of_ours_and_is_not_acknowledged(world: World) -> None:
+    session = world.session()
+
+    batch = world.resp(smsc(session), delivery(0xFFFFFFFF))
+
+    (passed,) = sent(batch, session)
+    assert unnumbered(passed) == unnumbered(delivery())
+    assert session.outstanding == {
+        sequence_of(passed): (smsc(session), 0xFFFFFFFF, 5, world.now, None)
+    }
+    assert smsc(session) not in batch.writes
+    assert smsc(session).clocks.last_traffic_at == session.clocks.last_traffic_at == world.now
+
+
+def test_a_data_sm_from_the_smsc_goes_on_and_its_answer_comes_back(world: World) -> None:
+    session = world.session()
+    pdu = builders.data_sm(SUBSCRIBER, PORT, b"R", sequence=70)
+
+    batch = world.resp(smsc(session), pdu)
+    back = world.submit(session, make(CommandId.DATA_SM_RESP, 1, message_id=b""))
+
+    assert [unnumbered(p) for p in sent(batch, session)] == [unnumbered(pdu)]
+    assert [header(p) for p in sent(back, smsc(session))] == [(CommandId.DATA_SM_RESP, 0, 70)]
+
+
+def test_an_alert_goes_on_and_waits_for_no_answer(world: World) -> None:
+    session = world.session()
+
+    batch = world.resp(smsc(session), builders.alert_notification(SUBSCRIBER, PORT))
+
+    assert [header(pdu)[0] for pdu in sent(batch, session)] == [CommandId.ALERT_NOTIFICATION]
+    assert not session.outstanding
+
+
+@pytest.mark.parametrize("state", [SessionState.BOUND_TX, SessionState.UNBINDING])
+def test_a_delivery_to_a_session_that_can_not_take_it_shall_come_again(
+    world: World, state: SessionState
+) -> None:
+    session = world.session()
+    session.state = state
+    alert = builders.alert_notification(SUBSCRIBER, PORT)
+
+    batch = world.resp(smsc(session), delivery(70), alert)
+
+    assert [header(pdu) for pdu in sent(batch, smsc(session))] == [
+        (CommandId.DELIVER_SM_RESP, TEMPORARY, 70)
+    ]
+    assert session not in batch.writes
+
+
+def test_a_delivery_on_a_bind_without_a_session_shall_come_again(world: World) -> None:
+    link = smsc(world.session())
+    link.peer = None
+
+    batch = world.resp(link, delivery(70))
+
+    assert [status_of(pdu) for pdu in sent(batch, link)] == [TEMPORARY]
+
+
+def test_a_sender_with_too_many_deliveries_unanswered_lets_the_smsc_wait() -> None:
+    world = World(deliver_window=2)
+    session = world.session()
+    link = asked(world, session, 7)
+
+    batch = world.resp(
+        link, *map(delivery, (70, 71, 72)), answer(1), builders.enquire_link(9), delivery(73)[:20]
+    )
+
+    assert [sequence_of(pdu) for pdu in sent(batch, session)] == [1, 2, 7]
+    assert [header(pdu) for pdu in sent(batch, link)] == [(CommandId.ENQUIRE_LINK_RESP, 0, 9)]
+    assert link.is_blocked
+    assert link.tail == delivery(72) + delivery(73)[:20]
+
+
+def test_an_answer_of_the_sender_frees_the_smsc() -> None:
+    world = World(deliver_window=1)
+    session = world.session()
+    link = smsc(session)
+    world.resp(link, delivery(70), delivery(71))
+
+    freed = world.submit(session, make(CommandId.DELIVER_SM_RESP, 1)).freed
+    batch = world.resp(link)
+
+    assert freed == {link}
+    assert [unnumbered(pdu) for pdu in sent(batch, session)] == [unnumbered(delivery())]
+    assert not link.is_blocked
+
+
+def test_deliveries_of_a_watched_sender_are_handed_over(world: World) -> None:
+    session = world.session()
+    link = smsc(session)
+    world.plane.watched.add("sp1")
+    moved = builders.data_sm(SUBSCRIBER, PORT, b"R")
+
+    batch = world.resp(link, delivery(70), moved)
+
+    assert batch.attention == [Receipt(link, delivery(70))]
+    assert [unnumbered(pdu) for pdu in sent(batch, session)] == [unnumbered(moved)]
+
+
+BINDING_ANSWERS = [
+    bind_resp(CommandId.BIND_TRANSCEIVER, 0, 1, b"smsc", 0x34),
+    bind_resp(CommandId.BIND_TRANSCEIVER, CommandStatus.ESME_RBINDFAIL, 1, b"", None),
+    generic_nack(CommandStatus.ESME_RINVCMDID, 1),
+]
+
+
+@pytest.mark.parametrize("reply", BINDING_ANSWERS)
+def test_what_follows_the_answer_to_our_bind_waits_until_both_sides_are_bound(
+    world: World, reply: bytes
+) -> None:
+    session = world.session(state=SessionState.BINDING)
+    link = smsc(session)
+
+    batch = world.resp(link, reply, delivery(70), builders.enquire_link(5))
+    session.state = link.state = SessionState.BOUND_TRX
+    after = world.resp(link)
+
+    assert batch.attention == [BindAnswer(link, reply)]
+    assert [header(pdu)[0] for pdu in sent(batch, link)] == [CommandId.ENQUIRE_LINK_RESP]
+    assert [unnumbered(pdu) for pdu in sent(after, session)] == [unnumbered(delivery())]
+
+
+def test_an_smsc_that_unbinds_still_answers(world: World) -> None:
+    session = world.session()
+    link = asked(world, session, 7, 8)
+
+    batch = world.resp(link, answer(1), builders.unbind(5), answer(2), delivery(70))
+
+    assert batch.attention == [Unbind(link, 5)]
+    assert [sequence_of(pdu) for pdu in sent(batch, session)] == [7, 8]
+    assert [header(pdu) for pdu in sent(batch, link)] == [
+        (CommandId.DELIVER_SM_RESP, CommandStatus.ESME_RINVBNDSTS, 70)
+    ]
+
+
+def test_the_answer_to_our_unbind_is_handed_over(world: World) -> None:
+    link = smsc(world.session())
+    link.state = SessionState.UNBINDING
+
+    assert world.resp(link, unbind_resp(1)).attention == [Unbound(link)]
+
+
+def test_an_answer_on_a_bind_that_only_receives_is_a_stray(world: World) -> None:
+    session = world.session()
+    link = asked(world, session, 7)
+    link.state = SessionState.BOUND_RX
+
+    batch = world.resp(link, answer(1))
+
+    assert not batch.writes
+    assert list(link.outstanding) == [1]
+
+
+def test_the_gateways_own_release_is_not_told_to_an_sp(world: World) -> None:
+    session = world.session()
+    link = asked(world, session, 7)
+    link.register(None, 0, CommandId.SUBMIT_SM, world.now, "release")
+
+    batch = world.resp(link, answer(1), answer(2))
+
+    assert [sequence_of(pdu) for pdu in sent(batch, session)] == [7]
+    assert len(batch.attention) == 1
+
+
+def test_answers_move_the_inactivity_timers_of_both(world: World) -> None:
+    session = world.session()
+    link = asked(world, session, 7)
+    world.now += 10
+
+    world.resp(link, builders.enquire_link())
+    idle = link.clocks.last_traffic_at
+    world.resp(link, answer(1))
+
+    assert idle == 1000.0
+    assert link.clocks.last_traffic_at == session.clocks.last_traffic_at == 1010.0
+
+
+def test_a_receipt_goes_on_with_its_odd_tlvs(world: World) -> None:
+    session = world.session()
+    tlvs = [Tlv(0x0427, b"\2"), Tlv(0x001E, b"0AB\0"), Tlv(0x1454, b""), Tlv(0x0427, b"\3")]
+    pdu = make(CommandId.DELIVER_SM, 70, source_addr=b"13800138000", esm_class=4, tlvs=tlvs)
+
+    batch = world.resp(smsc(session), pdu)
+
+    assert [unnumbered(p) for p in sent(batch, session)] == [unnumbered(pdu)]
+
+
+@given(chunks=st.lists(st.binary(max_size=60), max_size=6))
+def test_whatever_an_smsc_sends_nothing_raises(chunks: list[bytes]) -> None:
+    world = World(pdu_octets=200)
+    session = world.session()
+    link = asked(world, session, *range(1, 5))
+
+    for chunk in chunks:
+        world.resp(link, chunk)
+
+    assert len(link.tail) <= 200
+
+
+def test_links_of_a_tick_are_worked_on_in_turn() -> None:
+    world = World()
+    one, other = world.session("sp1"), world.session("sp2")
+    chunks = [(smsc(s), delivery(70)) for s in (one, other)]
+
+    batch = world.pipeline.resp(chunks, world.now, 0.0)
+
+    assert [len(sent(batch, s)) for s in (one, other)] == [1, 1]
+    assert list(itertools.chain(one.outstanding, other.outstanding)) == [1, 1]
+    assert all(link.side is Side.ESME for link in batch.writes)

@@ -1,0 +1,70 @@
+"""A sender as the tick sees it."""
+
+import pytest
+
+from gateway.domain.sender import Port, Rate, SenderState
+from gateway.domain.verdict import Action, Finding, Reason
+from gateway.policy.account import Account
+from tests.policy.conftest import sender
+
+
+def test_an_active_sender_stands_well() -> None:
+    assert Account(sender()).standing is None
+
+
+@pytest.mark.parametrize("state", [SenderState.SUSPENDED, SenderState.EXPIRED])
+def test_any_other_sender_is_found_against_with_its_state(state: SenderState) -> None:
+    standing = Account(sender(state=state)).standing
+
+    assert standing == Finding(
+        "SENDER", Reason.SENDER_STATE, Action.REJECT, f"sender is {state.value}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "number"),
+    [
+        (b"10690001", "10690001"),
+        (b"106900010042", "10690001"),
+        (b"10690002", "10690002"),
+        (b"106900020", None),
+        (b"1069", None),
+        (b"", None),
+        (b"+10690001", None),
+        (b"10690001\xff", None),
+    ],
+)
+def test_a_source_belongs_to_a_port_or_to_none(source: bytes, number: str | None) -> None:
+    account = Account(sender())
+
+    asked_twice = [account.port_of(source) for _ in range(2)]
+
+    assert [port and port.number for port in asked_twice] == [number, number]
+
+
+def test_sources_are_remembered_up_to_a_bound() -> None:
+    account = Account(sender(ports=(Port("1", 20),)))
+
+    for number in range(10_000):
+        account.port_of(b"1%d" % number)
+
+    assert len(account._ports) <= 4096
+    assert account.port_of(b"19999") == Port("1", 20)
+
+
+def test_a_reload_keeps_the_level_of_the_bucket() -> None:
+    before = Account(sender(rate=Rate(1, 1)))
+    before.bucket.take(0.0)
+
+    after = Account(sender(rate=Rate(1, 1), state=SenderState.SUSPENDED), before)
+
+    assert not after.bucket.take(0.0)
+
+
+def test_another_rate_gets_another_bucket() -> None:
+    before = Account(sender(rate=Rate(1, 1)))
+    before.bucket.take(0.0)
+
+    after = Account(sender(rate=Rate(2, 1)), before)
+
+    assert after.bucket.take(0.0)

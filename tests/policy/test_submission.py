@@ -1,0 +1,14 @@
+"""One message to one subscriber."""
+
+from tests.policy.conftest import submission
+
+
+def test_a_new_submission_has_nothing_against_it() -> None:
+    new = submission()
+
+    assert (new.port, new.msisdn, new.findings, new.verdict) == (None, None, (), None)
+
+
+def test_a_submission_costs_one_token_unless_told_otherwise() -> None:
+    assert submission().units == 1
+    assert submission(units=3).units == 3
