@@ -1,0 +1,113 @@
+"""The work of `smsward consent`: subscribers' answers, recorded and looked up."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.cli.deployment import load_settings
+from gateway.cli.failure import ExitCode, known, misused
+from gateway.cli.options import Scope
+from gateway.cli.screen import print_json, print_table, say, visible, warn
+from gateway.cli.storage import opened_store
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.msisdn import masked, msisdn_of
+from gateway.domain.sender import Sender
+from gateway.runtime.clock import utcnow
+from gateway.settings.fault import SettingsError
+from gateway.settings.senders import load_senders
+
+_MAX_NUMBERS = 1_000_000
+_MAX_CHANNEL_CHARS = 64
+_ALL = "(every sender)"
+
+
+async def record_answers(config: Path, answer: Answer, numbers: Sequence[str], scope: Scope) -> int:
+    """Record the same answer of all `numbers`; return the exit code."""
+    system_id = _scope_of(scope, config)
+    msisdns = _msisdns(numbers)
+    now, channel = utcnow(), visible(scope.channel.strip())[:_MAX_CHANNEL_CHARS] or "cli"
+    answers = [ConsentAnswer(msisdn, system_id, answer, now, channel) for msisdn in msisdns]
+    async with opened_store(load_settings(config)) as stores:
+        change = await stores.consent.record(answers)
+    whose = masked(msisdns[0]) if len(msisdns) == 1 else f"{len(msisdns)} numbers"
+    say(f"recorded: {whose} {answer} {system_id or _ALL} (change {change})")
+    return ExitCode.FINE
+
+
+async def show_answers(config: Path, number: str, system_id: str | None, *, as_json: bool) -> int:
+    """Print what a subscriber said; return the exit code."""
+    msisdn = _msisdn(number)
+    asked = [system_id] if system_id else sorted(_senders(config) or {})
+    async with opened_store(load_settings(config)) as stores:
+        scopes = (EVERY_SENDER, *asked)
+        answers = [await stores.consent.answer_of(msisdn, scope) for scope in scopes]
+    found = [answer for answer in answers if answer is not None]
+    if as_json:
+        shown = [_described(answer) for answer in found]
+        print_json({"number": masked(msisdn), "answers": shown})
+    elif found:
+        columns = ("SP", "answer", "since", "channel")
+        print_table(columns, (_row(answer) for answer in found), title=masked(msisdn))
+    else:
+        say(f"{masked(msisdn)} has given no answer")
+    return ExitCode.FINE
+
+
+def _scope_of(scope: Scope, config: Path) -> str:
+    """Return the scope that is meant: a refusal under a wrong name would protect nobody."""
+    if (scope.system_id is None) is not scope.all_senders:
+        raise misused("give either --system-id or --all-senders")
+    if scope.system_id is None:
+        return EVERY_SENDER
+    senders = _senders(config)
+    if senders is not None and scope.system_id not in senders:
+        raise misused(
+            f"there is no sender {scope.system_id} in senders.yaml", f"there are: {known(senders)}"
+        )
+    return scope.system_id
+
+
+def _senders(config: Path) -> dict[str, Sender] | None:
+    """Return the SPs, None where they cannot be read: passwords may be in another's env."""
+    try:
+        return load_senders(config / "senders.yaml")
+    except SettingsError as error:
+        warn(f"the senders cannot be looked up: {error.faults[0]}")
+        return None
+
+
+def _msisdns(numbers: Sequence[str]) -> list[int]:
+    """Return the numbers given, those on the standard input in place of a `-`, each once."""
+    given: list[str] = []
+    for one in numbers:
+        given.extend(sys.stdin.read().split() if one == "-" else (one,))
+    msisdns = list(dict.fromkeys(map(_msisdn, given)))
+    if not msisdns:
+        raise misused("no number was given")
+    if len(msisdns) > _MAX_NUMBERS:
+        raise misused(f"more than {_MAX_NUMBERS} numbers", "give them in several calls")
+    return msisdns
+
+
+def _msisdn(number: str) -> int:
+    msisdn = msisdn_of(number.encode("utf-8", "replace"))
+    if msisdn is None:
+        raise misused(
+            f"{visible(number[:40])} is no subscriber number",
+            "digits only, bare or with 86, +86 or 0086 before them",
+        )
+    return msisdn
+
+
+def _described(answer: ConsentAnswer) -> dict[str, object]:
+    return {
+        "system_id": answer.scope or None,
+        "answer": answer.answer,
+        "since": answer.since.isoformat(timespec="seconds"),
+        "channel": answer.channel,
+    }
+
+
+def _row(answer: ConsentAnswer) -> tuple[str, ...]:
+    since = f"{answer.since:%Y-%m-%d %H:%M:%S} UTC"
+    return (answer.scope or _ALL, answer.answer, since, answer.channel)

@@ -1,0 +1,106 @@
+"""`smsward quarantine`."""
+
+# ruff: noqa: PLC0415 - see gateway.cli.commands
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from gateway.cli.options import EVERYTHING, AsJson, ConfigDirectory, Selection
+
+quarantine = App(
+    name="quarantine",
+    help="Look through the messages that are held (隔离区), and decide on them.",
+    sort_key=5,
+)
+
+Ids = Annotated[
+    list[str],
+    Parameter(name="ID", allow_leading_hyphen=True, negative="", help="Ids, or - to read stdin."),
+]
+By = Annotated[str | None, Parameter(help="Who decides; by default the name of your account.")]
+
+
+@quarantine.command(name="list")
+def list_held(
+    *, selection: Selection = EVERYTHING, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """List held messages, the newest first. Subscribers' numbers are masked.
+
+    Example: smsward quarantine list --state held --limit 20
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.reviewing import list_messages
+
+    return asyncio.run(list_messages(load_settings(config), selection, as_json=as_json))
+
+
+@quarantine.command
+def show(
+    message_id: Annotated[str, Parameter(name="ID")],
+    /,
+    *,
+    unmask: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="Show the subscriber's number whole."),
+    ] = False,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    r"""Show one held message: its text, why it is held, and what was done about it.
+
+    Characters that cannot be seen are written out, as \u200b: words are hidden with them.
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.reviewing import show_message
+
+    settings = load_settings(config)
+    return asyncio.run(show_message(settings, message_id, unmask=unmask, as_json=as_json))
+
+
+@quarantine.command
+def release(
+    ids: Ids,
+    /,
+    *,
+    by: By = None,
+    wait_s: Annotated[float, Parameter("--wait", help="Wait so many seconds for the end.")] = 5,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Let messages go, and wait for what becomes of them.
+
+    The running gateway judges each again, for its addressee may have refused meanwhile, and
+    submits the octets it came with. It needs a bind of the SP. While there is none, or no
+    gateway, the message stays release_requested and goes out later. The exit code is 1 when
+    one of the messages could not be asked for, or did not go out.
+
+    Example: smsward quarantine release 8176404480000000000 --by lin
+    """
+    import asyncio
+
+    from gateway.cli.deciding import release_messages
+    from gateway.cli.deployment import load_settings
+
+    settings = load_settings(config)
+    return asyncio.run(release_messages(settings, ids, by, wait_s=wait_s, as_json=as_json))
+
+
+@quarantine.command
+def discard(
+    ids: Ids, /, *, by: By = None, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """Drop messages for good. Their SP gets a receipt REJECTD if it asked for one.
+
+    Example: smsward quarantine discard 8176404480000000000 --by lin
+    """
+    import asyncio
+
+    from gateway.cli.deciding import discard_messages
+    from gateway.cli.deployment import load_settings
+
+    return asyncio.run(discard_messages(load_settings(config), ids, by, as_json=as_json))

@@ -1,0 +1,183 @@
+"""The demo from its first file to its last line."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from watchfiles import awatch
+
+from gateway.app.gateway import Gateway
+from gateway.cli.demo.cast import PACES, Performer, enter
+from gateway.cli.demo.ledger import Ledger
+from gateway.cli.demo.scene import Scene
+from gateway.cli.demo.stage import Stage, build_stage
+from gateway.cli.demo.summary import Ending, hints, print_ending
+from gateway.cli.demo.view import View, view_for
+from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.screen import console
+from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.msisdn import msisdn_of
+from gateway.ports.errors import StoreUnavailable
+from gateway.runtime.clock import utcnow
+from gateway.runtime.logging import LogLevel, configure_logging
+from gateway.stores.open import open_store
+from simulators.smsc import Behaviour, SimulatedSmsc
+from simulators.traffic import OPTED_OUT, PERSONAS, SUBSCRIBERS, PersonaName
+
+_MAX_SECONDS = 86_400
+_MAX_PORT = 65_535
+_FAULTS_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How the demo is to be played."""
+
+    seconds: float
+    port: int
+    keep: bool = False
+    as_json: bool = False
+
+
+async def run_demo(wishes: Wishes) -> int:
+    """Play the demo; return the exit code, 1 when the audit fails."""
+    if not 0 < wishes.seconds <= _MAX_SECONDS:
+        raise misused(f"--seconds: more than 0, at most {_MAX_SECONDS}")
+    if not 1 <= wishes.port <= _MAX_PORT:
+        raise misused(f"--port: 1 to {_MAX_PORT}")
+    screen = console(sys.stderr if wishes.as_json else None)
+    async with SimulatedSmsc(behaviour=Behaviour(receipts=True, verify=True)) as smsc:
+        try:
+            stage = build_stage(wishes.port, smsc.port)
+            ending = await _play(wishes, stage, smsc, screen)
+        except (OSError, StoreUnavailable, TimeoutError) as error:
+            raise CommandError(f"the demo cannot go on: {error}") from error
+    print_ending(ending, stage, keep=wishes.keep, as_json=wishes.as_json)
+    return ExitCode.FINE if ending.audit.is_balanced else ExitCode.FAILED
+
+
+async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Console) -> Ending:
+    async with AsyncExitStack() as stack:
+        _log_to(stage, stack)
+        gateway = await stack.enter_async_context(_running(stage))
+        ledger = Ledger(gateway.stores.quarantine, (p.system_id for p in PERSONAS.values()))
+        performers = [
+            await stack.enter_async_context(_bound(name, stage, ledger)) for name in PACES
+        ]
+        _announce(wishes, stage, screen)
+        stopped = asyncio.Event()
+        scene = Scene(gateway, smsc, ledger, performers)
+        view = view_for(screen, hints(stage, keep=True) if wishes.keep else ())
+        await _perform(scene, wishes, stage, view, stopped)
+        audit = await scene.audit()
+        return Ending(scene.moment(), audit, smsc.counters.disagreements)
+
+
+def _announce(wishes: Wishes, stage: Stage, screen: Console) -> None:
+    if stage.esme_side.port != wishes.port:
+        screen.print(f"port {wishes.port} is taken: SPs bind at {stage.esme_side}", soft_wrap=True)
+    if wishes.keep:
+        for line in hints(stage, keep=True):
+            screen.print(line, soft_wrap=True)
+
+
+async def _perform(
+    scene: Scene, wishes: Wishes, stage: Stage, view: View, stopped: asyncio.Event
+) -> None:
+    """Let everyone play until time is up or Ctrl-C is pressed."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        with view:
+            async with asyncio.TaskGroup() as group:
+                for performer in scene.performers:
+                    group.create_task(performer.perform(stopped))
+                group.create_task(_follow_policies(stage, scene.gateway, view, stopped))
+                group.create_task(scene.watch(view, stopped))
+                if not wishes.keep:
+                    loop.call_later(wishes.seconds, stopped.set)
+    except* (ConnectionError, StoreUnavailable) as errors:
+        first = errors.exceptions[0]
+        raise CommandError(f"the demo broke off: {first}", advice=f"see {stage.log}") from errors
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _follow_policies(
+    stage: Stage, gateway: Gateway, view: View, stopped: asyncio.Event
+) -> None:
+    """Reload when a file is saved, as `smsward run` does, and tell what came of it."""
+    async for _ in awatch(stage.config, stage.policies, stop_event=stopped, debounce=400):
+        faults = await gateway.reload()
+        for fault in faults[:_FAULTS_TOLD]:
+            view.tell(f"refused: {fault}")
+        policy = gateway.plane.rules.digest
+        view.tell(f"policy {policy} stays in force" if faults else f"policy {policy} is in force")
+
+
+def _log_to(stage: Stage, stack: AsyncExitStack) -> None:
+    log = stack.enter_context(stage.log.open("ab", buffering=0))
+
+    def sink(line: bytes) -> None:
+        log.write(line)
+
+    configure_logging(json=True, sink=sink)
+    # What is said once the file is closed is an error or nothing.
+    stack.callback(configure_logging, level=LogLevel.ERROR)
+
+
+@asynccontextmanager
+async def _running(stage: Stage) -> AsyncIterator[Gateway]:
+    """Give a gateway that knows the subscribers' answers; drain and stop it at the end."""
+    deployment = stage.load()
+    await _record_answers(deployment.settings.store_url)
+    gateway = Gateway(
+        deployment.settings,
+        deployment.senders,
+        deployment.bundle,
+        config=stage.config,
+        policies=stage.policies,
+    )
+    try:
+        await gateway.start()
+        yield gateway
+        await gateway.drain()
+    finally:
+        await gateway.stop()
+
+
+async def _record_answers(store_url: str) -> None:
+    """Record who refused the retailer's adverts, and that all others agreed to them."""
+    shop = PERSONAS[PersonaName.RETAILER].system_id
+    now = utcnow()
+    answers = [
+        ConsentAnswer(
+            msisdn,
+            shop,
+            Answer.REFUSED if number in OPTED_OUT else Answer.AGREED,
+            now,
+            "demo",
+        )
+        for number in SUBSCRIBERS
+        if (msisdn := msisdn_of(number.encode())) is not None
+    ]
+    stores = await open_store(store_url)
+    try:
+        await stores.consent.record(answers)
+    finally:
+        await stores.close()
+
+
+@asynccontextmanager
+async def _bound(name: PersonaName, stage: Stage, ledger: Ledger) -> AsyncIterator[Performer]:
+    voice = await enter(name, stage.esme_side)
+    try:
+        yield Performer(name, voice, ledger)
+    finally:
+        await voice.leave()

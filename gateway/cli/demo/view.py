@@ -1,0 +1,174 @@
+"""What the audience sees while the demo plays."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from gateway.cli.demo.cast import Told
+
+_REFRESH_PER_S = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How things stand at one moment. Counts are since the start, `per_s` over the last."""
+
+    elapsed_s: float
+    per_s: float
+    told: Mapping[str, Told]
+    verdicts: Mapping[tuple[str, str], int]
+    p50_ms: float
+    p99_ms: float
+    held: int
+    sessions: Mapping[str, int]
+
+    def total(self, name: str) -> int:
+        """Return the sum over all SPs of one count of Told."""
+        return sum(int(getattr(told, name)) for told in self.told.values())
+
+
+class View(Protocol):
+    """Shows moments while it is entered."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End."""
+
+    def show(self, moment: Moment) -> None:
+        """Show how things stand; called once a second."""
+
+    def tell(self, line: str) -> None:
+        """Say something that stays on the screen."""
+
+
+def view_for(screen: Console, footer: Sequence[str]) -> View:
+    """Return a live view for a terminal, and one line a second for anything else."""
+    if screen.is_terminal and not os.environ.get("CI"):
+        return LiveView(screen, footer)
+    return LineView(screen)
+
+
+def percentile_ms(latency_us: Sequence[int], share: float) -> float:
+    """Return about how many milliseconds `share` of the answers took at most.
+
+    `latency_us` counts by bit length, so this is exact to a factor of two and read off a
+    straight line in between; 0 without answers.
+    """
+    rank = share * sum(latency_us)
+    below = 0
+    for bits, count in enumerate(latency_us):
+        if count and below + count >= rank:
+            low, high = (1 << bits) >> 1, 1 << bits
+            return (low + (high - low) * (rank - below) / count) / 1000
+        below += count
+    return 0.0
+
+
+class LineView:
+    """One line a second."""
+
+    def __init__(self, screen: Console) -> None:
+        self._screen = screen
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the lines where they are."""
+
+    def show(self, moment: Moment) -> None:
+        """Print one line."""
+        self._screen.print(
+            f"{moment.elapsed_s:4.0f} s  {moment.per_s:5.0f} msg/s"
+            f"  forwarded {moment.total('forwarded')}"
+            f"  refused {moment.total('refused')}"
+            f"  throttled {moment.total('throttled')}"
+            f"  quarantined {moment.total('quarantined')}"
+            f"  p50 {moment.p50_ms:.1f} ms  p99 {moment.p99_ms:.1f} ms"
+            f"  in quarantine {moment.held}  sessions {sum(moment.sessions.values())}",
+            soft_wrap=True,
+        )
+
+    def tell(self, line: str) -> None:
+        """Print one line."""
+        self._screen.print(line, soft_wrap=True)
+
+
+class LiveView:
+    """Tables that change in place."""
+
+    def __init__(self, screen: Console, footer: Sequence[str]) -> None:
+        self._footer = [Text(line, style="dim") for line in footer]
+        self._live = Live(console=screen, refresh_per_second=_REFRESH_PER_S, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def show(self, moment: Moment) -> None:
+        """Draw everything anew."""
+        head = Text.assemble(
+            ("smsward demo  ", "bold"),
+            f"{moment.elapsed_s:.0f} s   {moment.per_s:.0f} msg/s   ",
+            f"latency p50 {moment.p50_ms:.1f} ms, p99 {moment.p99_ms:.1f} ms   ",
+            f"in quarantine {moment.held}",
+        )
+        verdicts = verdict_table(moment.verdicts)
+        self._live.update(
+            Group(head, sender_table(moment.told, moment.sessions), verdicts, *self._footer)
+        )
+
+    def tell(self, line: str) -> None:
+        """Print one line above the tables."""
+        self._live.console.print(line, soft_wrap=True)
+
+
+def sender_table(told: Mapping[str, Told], sessions: Mapping[str, int] | None = None) -> Table:
+    """Return what each SP was told, one row each."""
+    counts = ("submitted", "forwarded", "refused", "throttled", "quarantined", "receipts")
+    table = Table(header_style="bold")
+    table.add_column("SP")
+    if sessions is not None:
+        table.add_column("sessions", justify="right")
+    for name in counts:
+        table.add_column(name, justify="right")
+    for system_id, one in told.items():
+        bound = () if sessions is None else (str(sessions.get(system_id, 0)),)
+        table.add_row(system_id, *bound, *(str(getattr(one, name)) for name in counts))
+    return table
+
+
+def verdict_table(verdicts: Mapping[tuple[str, str], int]) -> Table:
+    """Return what the gateway did for which reason, the commonest first."""
+    table = Table("what was done", "for which reason", header_style="bold")
+    table.add_column("messages", justify="right")
+    for (action, reason), count in sorted(verdicts.items(), key=lambda item: -item[1]):
+        table.add_row(action, reason, str(count))
+    return table

@@ -1,0 +1,58 @@
+"""What a deployment's files say, or all their faults in words."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.cli.failure import CommandError, misused
+from gateway.cli.options import Directories
+from gateway.domain.policy import Bundle
+from gateway.domain.sender import Sender
+from gateway.settings.bundle import load_bundle
+from gateway.settings.fault import Fault, Gathering
+from gateway.settings.gateway import GatewaySettings, load_gateway
+from gateway.settings.locate import config_directory, policies_directory
+from gateway.settings.senders import load_senders
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """All that a gateway reads at its start."""
+
+    settings: GatewaySettings
+    senders: dict[str, Sender]
+    bundle: Bundle
+
+
+def located(directories: Directories) -> tuple[Path, Path]:
+    """Return the directories of configuration and policies that are meant."""
+    return config_directory(directories.config), policies_directory(directories.policies)
+
+
+def load_deployment(config: Path, policies: Path) -> Deployment:
+    """Read everything. Raises CommandError with the faults of all files."""
+    gathering = Gathering()
+    settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
+    senders = gathering.take(lambda: load_senders(config / "senders.yaml"), {})
+    bundle = gathering.take(lambda: load_bundle(policies), None)
+    if settings is None or bundle is None or gathering.faults:
+        raise faulty(gathering.faults)
+    return Deployment(settings, senders, bundle)
+
+
+def load_settings(config: Path | None) -> GatewaySettings:
+    """Read gateway.yaml alone. Raises CommandError with its faults."""
+    path = config_directory(config) / "gateway.yaml"
+    gathering = Gathering()
+    settings = gathering.take(lambda: load_gateway(path), None)
+    if settings is None:
+        raise faulty(gathering.faults)
+    return settings
+
+
+def faulty(faults: Iterable[Fault]) -> CommandError:
+    """Return the error for files that cannot be used."""
+    lines = "\n".join(map(str, sorted(faults)))
+    return misused(
+        f"the configuration cannot be used\n{lines}", "`smsward check` looks at all of it"
+    )

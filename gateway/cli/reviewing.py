@@ -1,0 +1,125 @@
+"""Looking at held messages: `smsward quarantine list` and `show`."""
+
+from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.options import Selection
+from gateway.cli.screen import print_fields, print_json, print_table, say
+from gateway.cli.storage import opened_store
+from gateway.dataplane.carriers import read_carrier
+from gateway.domain.msisdn import masked
+from gateway.domain.quarantine import HeldMessage
+from gateway.settings.gateway import GatewaySettings
+from gateway.smpp.errors import DecodeError
+from gateway.smpp.text import readings
+from gateway.systems.quarantine.ids import is_message_id
+
+_MAX_LISTED = 10_000
+
+
+async def list_messages(settings: GatewaySettings, selection: Selection, *, as_json: bool) -> int:
+    """Print the held messages of `selection`; return the exit code."""
+    if not 1 <= selection.limit <= _MAX_LISTED:
+        raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before ID gives the page after that ID")
+    async with opened_store(settings) as stores:
+        found = await stores.quarantine.find(
+            state=selection.state,
+            system_id=selection.system_id,
+            before_id=number_of(selection.before) if selection.before else None,
+            limit=selection.limit,
+        )
+        counts = await stores.quarantine.count_by_state()
+    if as_json:
+        print_json([described(held) for held in found])
+        return ExitCode.FINE
+    if found:
+        print_table(
+            ("id", "state", "SP", "from", "to", "reason", "rule", "evidence", "held at (UTC)"),
+            (_row(held) for held in found),
+        )
+    say(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no messages")
+    if len(found) == selection.limit:
+        say(f"older ones: add --before {found[-1].message_id}")
+    return ExitCode.FINE
+
+
+async def show_message(
+    settings: GatewaySettings, message_id: str, *, unmask: bool, as_json: bool
+) -> int:
+    """Print one held message with its text; return the exit code."""
+    number = number_of(message_id)
+    async with opened_store(settings) as stores:
+        held = await stores.quarantine.get(number)
+    if held is None:
+        raise CommandError(
+            f"there is no message {message_id}", advice="`smsward quarantine list` shows the ids"
+        )
+    texts = texts_of(held)
+    fields = described(held, unmask=unmask)
+    if as_json:
+        print_json({**fields, "text": texts[0], "other_readings": texts[1:]})
+        return ExitCode.FINE
+    print_fields((name.replace("_", " "), _shown(value)) for name, value in fields.items())
+    print_fields([("text", texts[0])] + [("or read as", text) for text in texts[1:]])
+    return ExitCode.FINE
+
+
+def number_of(message_id: str) -> int:
+    """Return an id as the store has it. Raises CommandError for what can be none."""
+    if not is_message_id(message_id):
+        raise misused(
+            f"{message_id} is no id of a held message", "`smsward quarantine list` shows the ids"
+        )
+    return int(message_id)
+
+
+def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
+    """Return what is shown of a message, its text left out."""
+    return {
+        # Text: programs that read JSON numbers as floats would round it.
+        "message_id": str(held.message_id),
+        "state": held.state,
+        "note": held.note,
+        "system_id": held.system_id,
+        "source": held.source,
+        "destination": held.destination if unmask else masked(held.destination),
+        "reason": held.reason,
+        "rule": held.rule,
+        "category": held.category,
+        "evidence": held.evidence,
+        "digest": held.digest,
+        "held_at": held.held_at.isoformat(timespec="seconds"),
+        "expires_at": held.expires_at.isoformat(timespec="seconds"),
+        "receipt_asked": held.receipt_asked,
+        "receipt": held.receipt,
+        "smsc_message_id": held.smsc_message_id,
+    }
+
+
+def texts_of(held: HeldMessage) -> tuple[str, ...]:
+    """Return every plausible reading of a message's text, the best first; at least one."""
+    try:
+        carrier = read_carrier(held.pdu)
+    except DecodeError:
+        return ("",)
+    coding = carrier.data_coding
+    texts = (text for piece in carrier.pieces for text in readings(piece, coding))
+    return tuple(dict.fromkeys(texts)) or ("",)
+
+
+def _row(held: HeldMessage) -> tuple[str, ...]:
+    return (
+        str(held.message_id),
+        held.state,
+        held.system_id,
+        held.source,
+        masked(held.destination),
+        held.reason,
+        held.rule,
+        held.evidence,
+        f"{held.held_at:%Y-%m-%d %H:%M:%S}",
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,86 @@
+"""What commands print: tables for people, JSON for programs, warnings beside both."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# Tables in a pipe or a file are not folded to the 80 columns of a terminal that is not there.
+_PIPE_COLUMNS = 200
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """Return a console for `stream`, by default the standard output, that takes text literally."""
+    stream = stream or sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_COLUMNS
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with what cannot be seen written out, as ``\u200b``.
+
+    Senders choose texts and names: escape sequences must not steer a terminal, and a
+    reviewer should see the invisible characters by which words are hidden.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def print_json(value: object) -> None:
+    """Print one value as indented JSON, in characters that a terminal can show."""
+    _print_shown(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_json_line(value: object) -> None:
+    """Print one value as one line of JSON."""
+    _print_shown(orjson.dumps(value).decode())
+
+
+def _print_shown(text: str) -> None:
+    # Outside of its strings JSON has no other characters than printable ones and newlines.
+    lines = (
+        line if line.isprintable() else "".join(map(_shown, line)) for line in text.split("\n")
+    )
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    """Print rows of plain text under `columns`."""
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    console().print(table)
+
+
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Print names and values, one pair a line."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields:
+        table.add_row(name, Text("\n".join(map(visible, value.split("\n")))))
+    console().print(table)
+
+
+def say(line: str, *, style: str = "") -> None:
+    """Print one line for people."""
+    console().print(Text(visible(line), style=style), soft_wrap=True)
+
+
+def warn(line: str) -> None:
+    """Say on the standard error what may be overlooked otherwise."""
+    console(sys.stderr).print(
+        Text(f"warning: {visible(line)}", style="bold yellow"), soft_wrap=True
+    )
+
+
+def _shown(char: str) -> str:
+    # JSON's escapes are plain ones too, with surrogate pairs past U+FFFF.
+    return char if char.isprintable() else json.dumps(char)[1:-1]

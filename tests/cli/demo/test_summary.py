@@ -1,0 +1,82 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.demo.cast import Told
+from gateway.cli.demo.ledger import Audit
+from gateway.cli.demo.stage import Stage
+from gateway.cli.demo.summary import Ending, hints, print_ending
+from gateway.cli.demo.view import Moment
+from gateway.settings.addresses import Address
+
+STAGE = Stage(Path("/tmp/demo"), Address("127.0.0.1", 2775), Address("127.0.0.1", 9464))
+BALANCED = Audit(6, 1, 0, 0, 0, 0)
+SHORT = Audit(5, 1, 1, 0, 0, 0)
+
+
+def ending(audit: Audit) -> Ending:
+    told = {"shop": Told(submitted=10, forwarded=6, refused=2, quarantined=1, throttled=1)}
+    verdicts = {("forward", ""): 6, ("reject", "CONTENT"): 2}
+    return Ending(Moment(10.0, 400.0, told, verdicts, 0.5, 2.5, 1, {}), audit, 0)
+
+
+def test_the_audit_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    print_ending(ending(BALANCED), STAGE, keep=False, as_json=False)
+
+    said = capsys.readouterr().out
+    assert "every accepted message is at the SMSC (6) or in quarantine (1)" in said
+    assert "sent with: yes" in said
+    assert "/tmp/demo" in said
+
+
+def test_an_audit_that_fails_says_what_and_where_to_look(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_ending(ending(SHORT), STAGE, keep=False, as_json=False)
+
+    said = capsys.readouterr().out
+    assert "sent with: NO" in said
+    assert "missing 1" in said
+    assert "gateway.log" in said
+
+
+def test_there_are_three_things_to_try_next(capsys: pytest.CaptureFixture[str]) -> None:
+    print_ending(ending(BALANCED), STAGE, keep=False, as_json=False)
+
+    said = capsys.readouterr().out
+    assert "demo-reject.yaml" in said
+    assert "smsward quarantine list --config /tmp/demo/config" in said
+    for what in ("127.0.0.1:2775", "system_id guest", "password demo", "10690001"):
+        assert what in said
+
+
+def test_who_kept_it_running_has_seen_them_before(capsys: pytest.CaptureFixture[str]) -> None:
+    print_ending(ending(BALANCED), STAGE, keep=True, as_json=False)
+
+    assert "system_id guest" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_needs_a_running_gateway_is_offered_for_one(*, keep: bool) -> None:
+    first, _, third = hints(STAGE, keep=keep)
+
+    assert ("--keep" in first) is not keep
+    assert ("--keep" in third) is not keep
+
+
+def test_the_ending_is_json_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    print_ending(ending(BALANCED), STAGE, keep=False, as_json=True)
+
+    said = json.loads(capsys.readouterr().out)
+    assert said["audit"] == {
+        "balanced": True,
+        "at_smsc": 6,
+        "in_quarantine": 1,
+        "missing": 0,
+        "unasked": 0,
+        "altered": 0,
+        "doubled": 0,
+    }
+    assert said["senders"]["shop"]["refused"] == 2
+    assert {"action": "reject", "reason": "CONTENT", "messages": 2} in said["verdicts"]

@@ -1,0 +1,89 @@
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from gateway.cli.demo.cast import Told
+from gateway.cli.demo.view import LineView, LiveView, Moment, percentile_ms, view_for
+
+MOMENT = Moment(
+    elapsed_s=3.0,
+    per_s=412.0,
+    told={"shop": Told(submitted=10, forwarded=6, refused=2, quarantined=1, throttled=1)},
+    verdicts={("forward", ""): 6, ("reject", "CONTENT"): 2},
+    p50_ms=0.5,
+    p99_ms=2.5,
+    held=1,
+    sessions={"shop": 1},
+)
+
+
+@pytest.fixture
+def terminal() -> Console:
+    return Console(
+        file=io.StringIO(), force_terminal=True, width=120, height=50, legacy_windows=False
+    )
+
+
+@pytest.fixture(autouse=True)
+def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+
+
+def test_a_pipe_gets_one_line_a_second() -> None:
+    stream = io.StringIO()
+    view = view_for(Console(file=stream, width=200), ())
+
+    with view:
+        view.show(MOMENT)
+        view.show(replace(MOMENT, elapsed_s=4.0))
+
+    first, second = stream.getvalue().splitlines()
+    assert first.split()[:4] == ["3", "s", "412", "msg/s"]
+    assert "quarantined 1" in first
+    assert "p99 2.5 ms" in first
+    assert second.lstrip().startswith("4 s")
+
+
+def test_a_terminal_gets_tables_that_change(terminal: Console) -> None:
+    view = view_for(terminal, ["3. Bind a client of your own"])
+
+    with terminal.capture() as capture, view:
+        view.show(MOMENT)
+
+    drawn = capture.get()
+    assert isinstance(view, LiveView)
+    for what in ("shop", "CONTENT", "412 msg/s", "in quarantine 1", "Bind a client"):
+        assert what in drawn
+
+
+def test_continuous_integration_gets_lines_even_on_a_terminal(
+    terminal: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+
+    assert isinstance(view_for(terminal, ()), LineView)
+
+
+def test_without_answers_there_is_no_latency() -> None:
+    assert percentile_ms([0] * 64, 0.99) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("share", "at_least_ms", "at_most_ms"), [(0.5, 0.512, 1.024), (0.99, 8.192, 16.384)]
+)
+def test_a_percentile_lies_in_its_bucket(
+    share: float, at_least_ms: float, at_most_ms: float
+) -> None:
+    # 95 answers of 512 to 1023 us, 5 of 8192 to 16383 us.
+    latency_us = [0] * 64
+    latency_us[10], latency_us[14] = 95, 5
+
+    assert at_least_ms <= percentile_ms(latency_us, share) <= at_most_ms
+
+
+def test_the_whole_is_the_sum_over_all_sps() -> None:
+    told = {"shop": Told(forwarded=2), "bank": Told(forwarded=3)}
+
+    assert replace(MOMENT, told=told).total("forwarded") == 5

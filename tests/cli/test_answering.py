@@ -1,0 +1,186 @@
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from gateway.cli import answering
+from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.stores.open import Stores
+
+AnswerOf = Callable[[int, str], Answer | None]
+Answered = Callable[[int, str, Answer], None]
+Cli = Callable[..., CompletedProcess[str]]
+Command = Callable[..., CompletedProcess[str]]
+InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
+Write = Callable[[str, str], None]
+
+NUMBER = "13800138000"
+MSISDN = 8613800138000
+
+
+@pytest.fixture
+def consent(cli: Cli, deployment: Path, in_store: InStore) -> Command:
+    in_store(lambda _stores: None)
+
+    def consent(*arguments: str, **given: str) -> CompletedProcess[str]:
+        return cli("consent", *arguments, "--config", str(deployment / "config"), **given)
+
+    return consent
+
+
+@pytest.fixture
+def answer_of(in_store: InStore) -> AnswerOf:
+    def answer_of(msisdn: int, scope: str) -> Answer | None:
+        found: list[Answer | None] = []
+
+        async def look(stores: Stores) -> None:
+            answer = await stores.consent.answer_of(msisdn, scope)
+            found.append(None if answer is None else answer.answer)
+
+        in_store(look)
+        return found[0]
+
+    return answer_of
+
+
+def test_a_refusal_of_one_sp_is_recorded(consent: Command, answer_of: AnswerOf) -> None:
+    ran = consent("refuse", "--system-id", "shop", NUMBER, "--channel", "call")
+
+    assert ran.returncode == 0
+    assert answer_of(MSISDN, "shop") is Answer.REFUSED
+    assert "call" in consent("show", NUMBER).stdout
+    assert answer_of(MSISDN, EVERY_SENDER) is None
+
+
+def test_a_refusal_of_every_sp_is_recorded(consent: Command, answer_of: AnswerOf) -> None:
+    consent("refuse", "--all-senders", NUMBER)
+
+    assert answer_of(MSISDN, EVERY_SENDER) is Answer.REFUSED
+
+
+def test_who_agrees_later_takes_a_refusal_back(consent: Command, answer_of: AnswerOf) -> None:
+    consent("refuse", "--system-id", "shop", NUMBER)
+
+    consent("agree", "--system-id", "shop", "+86" + NUMBER)
+
+    assert answer_of(MSISDN, "shop") is Answer.AGREED
+
+
+def test_numbers_may_come_from_the_standard_input(consent: Command, answer_of: AnswerOf) -> None:
+    ran = consent("refuse", "--all-senders", "-", stdin="13800138001\n008613800138002\n")
+
+    assert "2 numbers refused" in ran.stdout
+    assert answer_of(8613800138001, EVERY_SENDER) is Answer.REFUSED
+    assert answer_of(8613800138002, EVERY_SENDER) is Answer.REFUSED
+
+
+def test_what_was_recorded_is_said_without_the_whole_number(consent: Command) -> None:
+    ran = consent("refuse", "--system-id", "shop", NUMBER)
+
+    assert ran.stdout.startswith("recorded: 138****8000 refused shop (change ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((NUMBER,), "either --system-id or --all-senders"),
+        (("--system-id", "shop", "--all-senders", NUMBER), "either --system-id or --all-senders"),
+        (("--system-id", "shpo", NUMBER), "there are: gone, shop"),
+        (("--all-senders", "INFO"), "INFO is no subscriber number"),
+        (("--all-senders", "-"), "no number was given"),
+    ],
+)
+def test_an_answer_that_would_protect_nobody_is_a_misuse(
+    consent: Command, answer_of: AnswerOf, arguments: tuple[str, ...], problem: str
+) -> None:
+    ran = consent("refuse", *arguments)
+
+    assert ran.returncode == 2
+    assert problem in ran.stderr
+    assert answer_of(MSISDN, EVERY_SENDER) is None
+
+
+def test_too_many_numbers_at_once_are_a_misuse(
+    consent: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "_MAX_NUMBERS", 1)
+
+    assert consent("refuse", "--all-senders", NUMBER, "13800138001").returncode == 2
+
+
+def test_passwords_of_another_environment_do_not_stop_a_refusal(
+    consent: Command, answer_of: AnswerOf, write: Write
+) -> None:
+    write(
+        "config/senders.yaml",
+        'version: 1\nsenders: [{system_id: shop, password: "env:SMSWARD_NOT_SET"}]\n',
+    )
+
+    ran = consent("refuse", "--system-id", "shop", NUMBER)
+
+    assert ran.returncode == 0
+    assert "cannot be looked up" in ran.stderr
+    assert answer_of(MSISDN, "shop") is Answer.REFUSED
+
+
+def test_a_gateway_that_never_ran_has_no_store_to_record_in(cli: Cli, deployment: Path) -> None:
+    ran = cli("consent", "refuse", "--all-senders", NUMBER, "--config", str(deployment / "config"))
+
+    assert ran.returncode == 1
+    assert "there is no store" in ran.stderr
+    assert "hint: " in ran.stderr
+
+
+def test_what_a_subscriber_said_is_shown(consent: Command, answered: Answered) -> None:
+    answered(MSISDN, "shop", Answer.REFUSED)
+    answered(MSISDN, EVERY_SENDER, Answer.AGREED)
+
+    ran = consent("show", NUMBER)
+
+    rows = [[cell.strip() for cell in line.split("│")[1:3]] for line in ran.stdout.splitlines()]
+    assert ["(every sender)", "agreed"] in rows
+    assert ["shop", "refused"] in rows
+    assert "138****8000" in ran.stdout
+    assert NUMBER not in ran.stdout
+
+
+def test_what_a_subscriber_said_is_json_for_programs(consent: Command, answered: Answered) -> None:
+    answered(MSISDN, "former", Answer.REFUSED)
+
+    shown = json.loads(consent("show", NUMBER, "--system-id", "former", "--json").stdout)
+
+    (answer,) = shown["answers"]
+    assert (answer["system_id"], answer["answer"], answer["channel"]) == (
+        "former",
+        "refused",
+        "test",
+    )
+
+
+def test_silence_is_said(consent: Command) -> None:
+    ran = consent("show", NUMBER)
+
+    assert (ran.returncode, ran.stdout) == (0, "138****8000 has given no answer\n")
+
+
+@pytest.mark.usefixtures("consent")
+def test_two_processes_use_one_store(deployment: Path, answer_of: AnswerOf) -> None:
+    arguments = (
+        "consent",
+        "refuse",
+        "--all-senders",
+        NUMBER,
+        "--config",
+        str(deployment / "config"),
+    )
+
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "gateway", *arguments], capture_output=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert answer_of(MSISDN, EVERY_SENDER) is Answer.REFUSED

@@ -1,0 +1,77 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from subprocess import CompletedProcess
+
+import pytest
+
+Cli = Callable[..., CompletedProcess[str]]
+
+COMMANDS = [
+    (),
+    ("check",),
+    ("demo",),
+    ("run",),
+    ("explain",),
+    ("explain", "submit"),
+    ("quarantine",),
+    ("quarantine", "list"),
+    ("quarantine", "show"),
+    ("quarantine", "release"),
+    ("quarantine", "discard"),
+    ("consent",),
+    ("consent", "refuse"),
+    ("consent", "agree"),
+    ("consent", "show"),
+    ("sender",),
+    ("sender", "hash-password"),
+    ("records",),
+    ("records", "show"),
+]
+# What the stores and the gateway need, and help does not.
+HEAVY = ("sqlalchemy", "alembic", "structlog", "pydantic", "uvloop", "argon2", "aiosmpplib")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_that_ends_with_the_exit_codes(
+    cli: Cli, command: tuple[str, ...]
+) -> None:
+    ran = cli(*command, "--help")
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert " ".join(("Usage: smsward", *command)) in ran.stdout
+    assert "Exit codes: 0 all is well" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check",),
+        ("demo",),
+        ("run",),
+        ("explain", "submit"),
+        ("quarantine", "list"),
+        ("quarantine", "release"),
+        ("consent", "refuse"),
+        ("consent", "show"),
+        ("records", "show"),
+    ],
+    ids=" ".join,
+)
+def test_help_teaches_with_an_example(cli: Cli, command: tuple[str, ...]) -> None:
+    ran = cli(*command, "--help")
+
+    assert " ".join(("Example: smsward", *command)) in ran.stdout
+
+
+def test_help_does_not_wait_for_what_only_the_work_needs() -> None:
+    program = (
+        "import sys; from gateway.cli.edge import run; run(['--help']);"
+        f" sys.exit(' '.join(name for name in {HEAVY} if name in sys.modules) or 0)"
+    )
+
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,220 @@
+import getpass
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import NoReturn
+
+import pytest
+
+from gateway.cli import deciding
+from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.ports.quarantine import QuarantineStore
+from gateway.runtime.clock import utcnow
+
+Cli = Callable[..., CompletedProcess[str]]
+Command = Callable[..., CompletedProcess[str]]
+Fetch = Callable[[int], HeldMessage]
+GatewayAnswers = Callable[[HoldState, str], None]
+Hold = Callable[..., HeldMessage]
+
+FIRST = 8_1764072000000_01_000
+
+
+@pytest.fixture
+def quarantine(cli: Cli, deployment: Path) -> Command:
+    def quarantine(*arguments: str, **given: str) -> CompletedProcess[str]:
+        return cli("quarantine", *arguments, "--config", str(deployment / "config"), **given)
+
+    return quarantine
+
+
+@pytest.fixture
+def gateway_answers(monkeypatch: pytest.MonkeyPatch) -> GatewayAnswers:
+    """Return a function that lets a release end as a gateway would, before it is looked at."""
+
+    def gateway_answers(to: HoldState, note: str) -> None:
+        ends = deciding._ends
+
+        async def end_first(
+            store: QuarantineStore, asked: Sequence[int], wait_s: float
+        ) -> dict[int, HeldMessage]:
+            for number in asked:
+                await store.move(
+                    number,
+                    allowed=frozenset({HoldState.RELEASE_REQUESTED}),
+                    to=to,
+                    at=utcnow(),
+                    note=note,
+                )
+            return await ends(store, asked, wait_s)
+
+        monkeypatch.setattr(deciding, "_ends", end_first)
+
+    return gateway_answers
+
+
+def test_a_release_without_a_gateway_waits_and_says_so(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    hold()
+
+    ran = quarantine("release", str(FIRST), "--wait", "0")
+
+    assert ran.returncode == 0
+    assert "release_requested" in ran.stdout
+    assert "Is a gateway running on this store" in ran.stderr
+    assert fetch(FIRST).state is HoldState.RELEASE_REQUESTED
+
+
+def test_a_release_tells_that_the_message_went_out(
+    quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers
+) -> None:
+    hold()
+    gateway_answers(HoldState.RELEASED, "released")
+
+    ran = quarantine("release", str(FIRST), "--json")
+
+    (end,) = json.loads(ran.stdout)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (end["done"], end["state"]) == (True, "released")
+
+
+@pytest.mark.parametrize("end", [HoldState.REFUSED, HoldState.HELD, HoldState.IN_DOUBT])
+def test_a_release_that_did_not_go_out_is_a_failure(
+    quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers, end: HoldState
+) -> None:
+    hold()
+    gateway_answers(end, "judged again: OPTED_OUT")
+
+    ran = quarantine("release", str(FIRST))
+
+    assert ran.returncode == 1
+    assert end.value in ran.stdout
+    assert "judged again: OPTED_OUT" in ran.stdout
+
+
+def test_a_release_ends_when_another_process_has_settled_it(
+    quarantine: Command, hold: Hold, deployment: Path
+) -> None:
+    hold()
+    process = threading.Thread(target=settle_when_asked, args=(deployment / "var" / "smsward.db",))
+    process.start()
+
+    ran = quarantine("release", str(FIRST), "--wait", "30")
+    process.join()
+
+    assert ran.returncode == 0
+    assert "released" in ran.stdout.split()
+
+
+def settle_when_asked(database: Path) -> None:
+    """Release as a gateway in another process would, through the file alone."""
+    statement = "UPDATE held_messages SET state='released' WHERE state='release_requested'"
+    with closing(sqlite3.connect(database, timeout=10)) as connection:
+        changed = 0
+        while not changed:
+            changed = connection.execute(statement).rowcount
+            connection.commit()
+
+
+def test_a_message_that_has_ended_cannot_be_released(quarantine: Command, hold: Hold) -> None:
+    hold(state=HoldState.DISCARDED)
+
+    ran = quarantine("release", str(FIRST), "--wait", "0")
+
+    assert ran.returncode == 1
+    assert "it was discarded" in ran.stdout
+
+
+def test_several_ids_are_each_decided_on(quarantine: Command, hold: Hold) -> None:
+    hold(message_id=FIRST)
+    hold(message_id=FIRST + 1)
+
+    ran = quarantine("discard", str(FIRST), str(FIRST + 1), str(FIRST + 2), "--json")
+
+    ends = {end["message_id"]: (end["done"], end["state"]) for end in json.loads(ran.stdout)}
+    assert ran.returncode == 1
+    assert ends == {
+        str(FIRST): (True, "discarded"),
+        str(FIRST + 1): (True, "discarded"),
+        str(FIRST + 2): (False, "unknown"),
+    }
+
+
+def test_ids_may_come_from_the_standard_input(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    hold(message_id=FIRST)
+    hold(message_id=FIRST + 1)
+
+    ran = quarantine("discard", "-", stdin=f"{FIRST}\n{FIRST + 1}\n{FIRST}\n")
+
+    assert ran.returncode == 0
+    assert fetch(FIRST).state is fetch(FIRST + 1).state is HoldState.DISCARDED
+
+
+def test_a_discard_makes_the_receipt_due_and_names_who_decided(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    hold()
+
+    quarantine("discard", str(FIRST), "--by", "lin")
+
+    held = fetch(FIRST)
+    assert (held.note, held.receipt) == ("discarded by lin", ReceiptState.DUE)
+
+
+def test_who_decides_is_the_account_unless_named(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    hold()
+
+    quarantine("discard", str(FIRST))
+
+    assert fetch(FIRST).note == f"discarded by {getpass.getuser()}"
+
+
+def test_an_account_without_a_name_is_a_number(
+    quarantine: Command, hold: Hold, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless() -> NoReturn:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    hold()
+
+    quarantine("discard", str(FIRST))
+
+    assert fetch(FIRST).note.startswith("discarded by uid ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"),
+    [(("12",), ""), (("-",), ""), (("-",), "12"), (("--state",), "")],
+)
+def test_ids_that_can_be_none_are_a_misuse_and_change_nothing(
+    quarantine: Command, hold: Hold, fetch: Fetch, arguments: tuple[str, ...], stdin: str
+) -> None:
+    hold()
+
+    ran = (
+        quarantine("release", str(FIRST), *arguments, stdin=stdin)
+        if stdin or arguments != ("-",)
+        else quarantine("release", *arguments)
+    )
+
+    assert ran.returncode == 2
+    assert fetch(FIRST).state is HoldState.HELD
+
+
+def test_too_many_ids_at_once_are_a_misuse(
+    quarantine: Command, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "_MAX_IDS", 1)
+    hold()
+
+    assert quarantine("discard", str(FIRST), str(FIRST + 1)).returncode == 2

@@ -1,0 +1,222 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from gateway.domain.consent import EVERY_SENDER, Answer
+
+Answered = Callable[[int, str, Answer], None]
+Ask = Callable[..., dict[str, Any]]
+Cli = Callable[..., CompletedProcess[str]]
+Command = Callable[..., CompletedProcess[str]]
+Write = Callable[[str, str], None]
+
+SUBSCRIBER = 8613800138000
+
+
+@pytest.fixture
+def explain(cli: Cli, options: tuple[str, ...]) -> Command:
+    """Return a function that asks about a message; give what should be otherwise."""
+
+    def explain(*more: str, **changes: str) -> CompletedProcess[str]:
+        asked = {
+            "system-id": "shop",
+            "from": "10690001",
+            "to": "13800138000",
+            "text": "周末大促，满99减20",
+        }
+        message = [f"--{name}={value}" for name, value in (asked | changes).items()]
+        return cli("explain", "submit", *message, *options, *more)
+
+    return explain
+
+
+@pytest.fixture
+def verdict(explain: Command) -> Ask:
+    """Return a function that asks for JSON and reads it."""
+
+    def verdict(**changes: str) -> dict[str, Any]:
+        ran = explain("--json", **changes)
+        assert ran.returncode == 0
+        answer: dict[str, Any] = json.loads(ran.stdout)
+        return answer
+
+    return verdict
+
+
+def test_a_message_without_a_finding_is_forwarded(verdict: Ask) -> None:
+    said = verdict()
+
+    assert (said["action"], said["reason"], said["rule"]) == ("forward", None, None)
+    assert said["status"] is None
+    assert said["findings"] == []
+    assert len(said["digest"]) == 12
+
+
+@pytest.mark.parametrize(
+    ("changes", "action", "reason", "rule", "status"),
+    [
+        (
+            {"system-id": "gone", "from": "10690003"},
+            "reject",
+            "SENDER_STATE",
+            "SENDER",
+            "ESME_RSUBMITFAIL",
+        ),
+        ({"from": "10690955"}, "reject", "SOURCE_NOT_OWNED", "SOURCE", "ESME_RINVSRCADR"),
+        ({"to": "nobody"}, "reject", "DESTINATION_INVALID", "DESTINATION", "ESME_RINVDSTADR"),
+        ({"text": "代开发票"}, "reject", "CONTENT", "K-FRAUD", "ESME_RSUBMITFAIL"),
+        ({"text": "黑户贷款"}, "quarantine", "CONTENT", "K-LOAN", "ESME_ROK"),
+    ],
+)
+def test_every_reason_comes_with_its_rule_and_what_the_sp_hears(
+    verdict: Ask, changes: dict[str, str], action: str, reason: str, rule: str, status: str
+) -> None:
+    said = verdict(**changes)
+
+    assert (said["action"], said["reason"], said["rule"], said["status"]) == (
+        action,
+        reason,
+        rule,
+        status,
+    )
+
+
+def test_a_refusal_in_the_store_stops_an_advert(verdict: Ask, answered: Answered) -> None:
+    answered(SUBSCRIBER, "shop", Answer.REFUSED)
+
+    said = verdict(to="+8613800138000")
+
+    assert (said["action"], said["reason"], said["warnings"]) == ("reject", "OPTED_OUT", [])
+
+
+def test_a_refusal_of_every_sp_stops_an_advert(verdict: Ask, answered: Answered) -> None:
+    answered(SUBSCRIBER, EVERY_SENDER, Answer.REFUSED)
+
+    assert verdict()["reason"] == "OPTED_OUT"
+
+
+def test_a_refusal_does_not_stop_a_verification_code(verdict: Ask, answered: Answered) -> None:
+    answered(SUBSCRIBER, "shop", Answer.REFUSED)
+
+    assert verdict(**{"from": "10690002"})["action"] == "forward"
+
+
+def test_silence_is_no_consent_where_policy_asks_for_it(
+    verdict: Ask, answered: Answered, write: Write
+) -> None:
+    write("policies/consent.yaml", "version: 1\nconsent: enforce\n")
+    answered(8613900139000, "shop", Answer.AGREED)
+
+    assert verdict()["reason"] == "CONSENT_NONE"
+    assert verdict(to="13900139000")["action"] == "forward"
+
+
+def test_a_store_that_cannot_be_read_is_a_finding_and_a_warning(verdict: Ask, write: Write) -> None:
+    write("var/smsward.db", "no database " * 100)
+
+    said = verdict()
+
+    assert said["reason"] == "CONSENT_UNCHECKED"
+    assert "cannot be used" in said["warnings"][0]
+
+
+def test_a_gateway_that_never_ran_knows_no_answers_and_that_is_said(
+    explain: Command, deployment: Path
+) -> None:
+    ran = explain()
+
+    assert "there is no store at" in ran.stderr
+    assert not (deployment / "var" / "smsward.db").exists()
+
+
+def test_a_policy_that_asks_for_no_consent_needs_no_store(verdict: Ask, deployment: Path) -> None:
+    (deployment / "policies" / "consent.yaml").unlink()
+
+    assert verdict()["warnings"] == []
+
+
+def test_all_findings_are_shown_and_the_first_that_is_not_shadow_decides(verdict: Ask) -> None:
+    said = verdict(**{"from": "10690955"}, text="加微信代开发票")
+
+    found = {(one["rule"], one["shadow"]) for one in said["findings"]}
+    assert found == {("SOURCE", False), ("K-LURE", True), ("K-FRAUD", False)}
+    assert said["rule"] == "SOURCE"
+
+
+def test_a_shadow_finding_changes_nothing(verdict: Ask) -> None:
+    said = verdict(text="加微信")
+
+    assert (said["action"], said["rule"]) == ("forward", None)
+    assert [one["rule"] for one in said["findings"]] == ["K-LURE"]
+
+
+def test_people_get_a_table_of_every_finding(explain: Command) -> None:
+    ran = explain(text="加微信代开发票")
+
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ran.stdout.splitlines()]
+    assert ran.returncode == 0
+    assert ["CONTENT", "K-FRAUD", "reject", "fraud", "代开发票", "yes"] in rows
+    assert ["CONTENT", "K-LURE", "forward", "lure", "加微信", "shadow"] in rows
+    assert "REJECT" in ran.stdout
+    assert "ESME_RSUBMITFAIL" in ran.stdout
+
+
+def test_people_are_told_when_nothing_was_found(explain: Command) -> None:
+    ran = explain()
+
+    assert "FORWARD" in ran.stdout
+    assert "what the SMSC answers" in ran.stdout
+    assert "no finding" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "data_coding"), [("Your code is 1234", 0), ("验证码1234", 8), ("-20% today", 0)]
+)
+def test_the_text_is_encoded_as_an_sp_would(verdict: Ask, text: str, data_coding: int) -> None:
+    assert verdict(text=text)["data_coding"] == data_coding
+
+
+def test_a_data_coding_can_be_asked_for(verdict: Ask) -> None:
+    said = verdict(text="代开发票", **{"data-coding": "15"})
+
+    assert (said["data_coding"], said["reason"]) == (15, "CONTENT")
+    assert said["readings"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"system-id": "nobody"}, "no sender nobody"),
+        ({"data-coding": "0"}, "cannot hold this text"),
+        ({"data-coding": "2"}, "cannot hold this text"),
+        ({"data-coding": "256"}, "0 to 255"),
+        ({"data-coding": "utf8"}, "data-coding"),
+        ({"from": "1" * 21}, "--from"),
+        ({"to": "1" * 21}, "--to"),
+    ],
+)
+def test_a_question_that_no_submit_could_ask_is_a_misuse(
+    explain: Command, changes: dict[str, str], problem: str
+) -> None:
+    ran = explain(**changes)
+
+    assert ran.returncode == 2
+    assert problem in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_an_unknown_sender_is_told_which_there_are(explain: Command) -> None:
+    assert "there are: gone, shop" in explain(**{"system-id": "nobody"}).stderr
+
+
+def test_faults_of_the_files_are_named_by_their_place(explain: Command, write: Write) -> None:
+    write("policies/keywords/fraud.yaml", "version: 1\nid: K\naction: rejet\n")
+
+    ran = explain()
+
+    assert ran.returncode == 2
+    assert "fraud.yaml:3:9 " in ran.stderr

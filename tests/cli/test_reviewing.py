@@ -1,0 +1,165 @@
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.stores.open import Stores
+from simulators.builders import submit_sm
+
+Cli = Callable[..., CompletedProcess[str]]
+Command = Callable[..., CompletedProcess[str]]
+Hold = Callable[..., HeldMessage]
+InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
+
+FIRST = 8_1764072000000_01_000
+WHOLE_NUMBER = "13800138000"
+
+
+@pytest.fixture
+def quarantine(cli: Cli, deployment: Path) -> Command:
+    def quarantine(*arguments: str, **given: str) -> CompletedProcess[str]:
+        return cli("quarantine", *arguments, "--config", str(deployment / "config"), **given)
+
+    return quarantine
+
+
+def ids(ran: CompletedProcess[str]) -> list[int]:
+    return [int(item["message_id"]) for item in json.loads(ran.stdout)]
+
+
+def test_held_messages_are_listed_newest_first(quarantine: Command, hold: Hold) -> None:
+    hold(message_id=FIRST)
+    hold(message_id=FIRST + 1)
+
+    assert ids(quarantine("list", "--json")) == [FIRST + 1, FIRST]
+
+
+def test_the_list_can_be_narrowed(quarantine: Command, hold: Hold) -> None:
+    hold(message_id=FIRST)
+    hold(message_id=FIRST + 1, system_id="bank")
+    hold(message_id=FIRST + 2, state=HoldState.IN_DOUBT)
+
+    assert ids(quarantine("list", "--json", "--state", "in_doubt")) == [FIRST + 2]
+    assert ids(quarantine("list", "--json", "--system-id", "bank")) == [FIRST + 1]
+    assert ids(quarantine("list", "--json", "--limit", "1")) == [FIRST + 2]
+    assert ids(quarantine("list", "--json", "--before", str(FIRST + 1))) == [FIRST]
+
+
+def test_the_list_leads_to_its_next_page(quarantine: Command, hold: Hold) -> None:
+    hold(message_id=FIRST)
+    hold(message_id=FIRST + 1)
+
+    ran = quarantine("list", "--limit", "1")
+
+    assert f"--before {FIRST + 1}" in ran.stdout
+    assert "2 held" in ran.stdout
+
+
+def test_the_list_masks_numbers(quarantine: Command, hold: Hold) -> None:
+    hold()
+
+    for ran in (quarantine("list"), quarantine("list", "--json")):
+        assert "138****8000" in ran.stdout
+        assert WHOLE_NUMBER not in ran.stdout
+
+
+def test_an_empty_quarantine_is_said(quarantine: Command, in_store: InStore) -> None:
+    in_store(lambda _stores: None)
+
+    ran = quarantine("list")
+
+    assert (ran.returncode, ran.stdout) == (0, "no messages\n")
+
+
+@pytest.mark.parametrize("options", [("--limit", "0"), ("--limit", "10001"), ("--before", "12")])
+def test_a_list_that_cannot_be_meant_is_a_misuse(
+    quarantine: Command, hold: Hold, options: tuple[str, ...]
+) -> None:
+    hold()
+
+    assert quarantine("list", *options).returncode == 2
+
+
+def test_a_reviewer_sees_the_text_and_why_it_is_held(quarantine: Command, hold: Hold) -> None:
+    hold("黑户贷款，当天放款")
+
+    ran = quarantine("show", str(FIRST))
+
+    assert ran.returncode == 0
+    for what in ("黑户贷款，当天放款", "K-LOAN", "CONTENT", "0123456789ab", "138****8000"):
+        assert what in ran.stdout
+    assert WHOLE_NUMBER not in ran.stdout
+
+
+def test_a_reviewer_sees_the_characters_that_hide_words(quarantine: Command, hold: Hold) -> None:
+    hold("黑\u200b户贷\x1b[2J款")
+
+    ran = quarantine("show", str(FIRST))
+
+    assert r"黑\u200b户贷\u001b[2J款" in ran.stdout
+
+
+def test_a_number_is_shown_whole_to_who_asks_for_it(quarantine: Command, hold: Hold) -> None:
+    hold()
+
+    ran = quarantine("show", str(FIRST), "--unmask", "--json")
+
+    assert json.loads(ran.stdout)["destination"] == WHOLE_NUMBER
+
+
+def test_one_message_as_json_has_its_text_and_an_id_no_float_can_round(
+    quarantine: Command, hold: Hold
+) -> None:
+    hold("黑户贷款")
+
+    shown = json.loads(quarantine("show", str(FIRST), "--json").stdout)
+
+    assert shown["text"] == "黑户贷款"
+    assert shown["message_id"] == str(FIRST)
+    assert shown["state"] == "held"
+    assert shown["receipt_asked"] is True
+    assert shown["other_readings"] == []
+
+
+def test_a_text_that_can_be_read_in_several_ways_is_shown_in_all(
+    quarantine: Command, hold: Hold
+) -> None:
+    hold(pdu=gbk_under_default_alphabet())
+
+    ran = quarantine("show", str(FIRST))
+
+    assert "黑户贷款" in ran.stdout
+    assert "or read as" in ran.stdout
+
+
+def gbk_under_default_alphabet() -> bytes:
+    return submit_sm("10690001", WHOLE_NUMBER, "黑户贷款".encode("gbk"), data_coding=0)
+
+
+def test_a_pdu_that_cannot_be_read_is_shown_without_a_text(quarantine: Command, hold: Hold) -> None:
+    hold(pdu=bytes.fromhex("00000010000000040000000000000001"))
+
+    ran = quarantine("show", str(FIRST), "--json")
+
+    assert json.loads(ran.stdout)["text"] == ""
+
+
+def test_a_message_that_is_not_there_is_said(quarantine: Command, hold: Hold) -> None:
+    hold()
+
+    ran = quarantine("show", str(FIRST + 7))
+
+    assert ran.returncode == 1
+    assert f"there is no message {FIRST + 7}" in ran.stderr
+
+
+def test_what_is_no_id_is_a_misuse(quarantine: Command, hold: Hold) -> None:
+    hold()
+
+    ran = quarantine("show", "13800138000")
+
+    assert ran.returncode == 2
+    assert "is no id" in ran.stderr
