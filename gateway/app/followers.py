@@ -1,6 +1,7 @@
 """The loops that follow the store: refusals, releases, expiry, receipts."""
 
 import asyncio
+from datetime import timedelta
 from typing import NoReturn
 
 import structlog
@@ -22,6 +23,8 @@ _EVERY_S = 0.2
 _STALE_S = 1.0
 _CHANGES_AT_ONCE = 500
 _EXPIRY_EVERY = 10  # turns of the loop
+_PRUNE_EVERY = 18_000  # about an hour
+_CHANGES_KEPT = timedelta(days=7)
 
 
 class Followers:
@@ -82,6 +85,8 @@ class Followers:
                 if turn % _EXPIRY_EVERY == 0:
                     await self._expire()
                     await self._count()
+                if turn % _PRUNE_EVERY == 0:
+                    await self._stores.changes.prune(utcnow() - _CHANGES_KEPT)
             except StoreUnavailable as error:
                 self._note_failure(error)
             else:

@@ -1,7 +1,8 @@
 """The whole gateway: parts made and wired, started, drained, stopped."""
 
 import asyncio
-from collections.abc import Mapping
+import gc
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -62,6 +63,7 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.addresses: dict[str, tuple[str, int]] = {}
+        self.unlisted: Callable[[], int] = int
         self._bundle = bundle
         self._ids = MessageIds(worker=0)
         self._sets = ConsentSets()
@@ -129,7 +131,7 @@ class Gateway:
         standing = self._standing = Standing(
             self.tick, self.sessions, self.gate, holding, self.records
         )
-        standing.held = followers.held
+        standing.unlisted = self.unlisted
 
         def readiness() -> Readiness:
             standing.held = followers.held
@@ -147,6 +149,9 @@ class Gateway:
             spawn(coro, name=name, on_failure=self._broken)
         for listener in settings.listeners:
             await self._listen(listener)
+        # What is loaded by now stays: a full collection later would look at all of it.
+        gc.collect()
+        gc.freeze()
         standing.is_started = True
         warn_if_open(self.plane.rules.bundle)
         log.info("gateway.started", digest=self._bundle.digest, senders=len(self.policies.senders))
@@ -253,9 +258,9 @@ class Gateway:
         await asyncio.sleep(0)
         if self._probes is not None:
             await self._probes.stop()
-        await cancel_all(_STOP_S)
         if self._stores is not None:
-            await self._stores.close()
+            await self._stores.close()  # while its writer still runs
+        await cancel_all(_STOP_S)
         left = await asyncio.to_thread(self.records.close, _STOP_S)
         log.info("gateway.stopped", records_left=left)
 

@@ -30,15 +30,17 @@ EXIT_FAILED = 1
 EXIT_SETTINGS = 2
 
 
-def run(config: Path, policies: Path) -> int:
+def run(config: Path, policies: Path, unlisted: Callable[[], int] = int) -> int:
     """Run a gateway until it is told to stop; return the process's exit code.
+
+    `unlisted` tells how many log events were not on the closed list, for the metrics.
 
     SIGTERM and SIGINT drain, a second one stops at once; SIGHUP and changes below the two
     directories reload. 2 when the settings are at fault, 1 when it could not start or go on.
     """
     loop_factory = _loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(_run(config, policies))
+        return runner.run(_run(config, policies, unlisted))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -50,7 +52,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return None
 
 
-async def _run(config: Path, policies: Path) -> int:
+async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int:
     gathering = Gathering()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     senders = gathering.take(lambda: load_senders(config / "senders.yaml"), None)
@@ -65,6 +67,7 @@ async def _run(config: Path, policies: Path) -> int:
     asyncio.get_running_loop().set_exception_handler(report_loop_error)
     try:
         gateway = Gateway(settings, senders, bundle, config=config, policies=policies)
+        gateway.unlisted = unlisted
     except (OSError, ssl.SSLError) as error:
         log.error("gateway.failed", said=str(error))
         return EXIT_FAILED

@@ -1,6 +1,7 @@
 """One TCP connection of either side: octets to the tick, octets from the tick."""
 
 import asyncio
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol, cast
 
@@ -62,15 +63,20 @@ class Reader(Protocol):
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A socket and its link. Octets are copied out of the shared buffer once, never viewed."""
+    """A socket and its link. Octets are copied out of the shared buffer once, never viewed.
 
-    def __init__(self, reader: Reader, link: Link) -> None:
+    `welcome` is called once it is open, for TLS that is after the handshake: of one that
+    fails the loop tells nobody, so nothing may be kept before.
+    """
+
+    def __init__(self, reader: Reader, link: Link, welcome: "Callable[[Connection], None]") -> None:
         self.link = link
         self.taken = 0  # octets of this turn
         self.peer_address = ""
         self.is_open = False
         self.unread_since: float | None = None
         self._reader = reader
+        self._welcome = welcome
         self._pauses: set[Pause] = set()
         self._transport: asyncio.Transport | None = None
 
@@ -82,6 +88,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(high=_HIGH_WATER)
         name = transport.get_extra_info("peername")
         self.peer_address = str(name[0]) if isinstance(name, tuple) and name else ""
+        self._welcome(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End; the reason does not matter, a reset is as final as a close."""

@@ -54,7 +54,7 @@ class Dialler:
         target = self.target
         loop = asyncio.get_running_loop()
         answer = self._answers[link] = loop.create_future()
-        connection = Connection(self._tick, link)
+        connection = Connection(self._tick, link, self._tick.add)
         try:
             async with asyncio.timeout(within_s):
                 await loop.create_connection(
@@ -64,7 +64,6 @@ class Dialler:
                     ssl=target.tls,
                     server_hostname=target.server_name if target.tls else None,
                 )
-                self._tick.add(connection)
                 link.state = SessionState.BINDING
                 connection.write(renumbered(bind_pdu, link.next_sequence()))
                 pdu = await answer
@@ -78,7 +77,8 @@ class Dialler:
             raise
         finally:
             del self._answers[link]
-        if not connection.is_open:
+        # A refusal holds whatever came after it; a bind that is gone again is none.
+        if not connection.is_open and not status_of_answer(pdu):
             raise SmscUnreachableError("closed right after its answer")
         return connection, pdu
 

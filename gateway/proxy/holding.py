@@ -84,8 +84,7 @@ class Holding:
             connection = tick.connections.get(session)
             if connection is not None:
                 connection.write(answer_to(item) if is_held else _refusal(item))
-            if session.is_blocked:
-                tick.resume((session,))
+            tick.settled(session)
 
 
 def held_message(item: Hold, now: datetime, ttl: timedelta) -> HeldMessage:
@@ -104,6 +103,7 @@ def held_message(item: Hold, now: datetime, ttl: timedelta) -> HeldMessage:
         digest=item.verdict.digest,
         receipt_asked=item.receipt_asked,
         held_at=now,
+        joined=item.joined,
         expires_at=_expiry(item.pdu, now, ttl),
     )
 

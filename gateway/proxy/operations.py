@@ -7,7 +7,7 @@ import structlog
 from gateway.dataplane.attention import Operation
 from gateway.dataplane.carriers import read_carrier
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.verdict import Action, Verdict
+from gateway.domain.verdict import Action, Finding
 from gateway.policy.submission import Submission
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore, Replacement
@@ -18,7 +18,7 @@ from gateway.smpp.answers import header_only
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.pdu import Pdu, decode, encode, make
 from gateway.smpp.status import CommandStatus, status_named
-from gateway.smpp.text import readings
+from gateway.smpp.tlv import Tag
 from gateway.systems.quarantine.desk import Done, QuarantineDesk
 
 log = structlog.get_logger()
@@ -50,22 +50,27 @@ class Operations:
         self._desk = desk
 
     def begin(self, item: Operation) -> None:
-        """Start to answer one request."""
+        """Start to answer one request; it takes a place in the window like any other."""
+        item.session.held += 1
         spawn(self._answer(item), name=f"operation-{item.session.number}")
 
     async def _answer(self, item: Operation) -> None:
         request = decode(item.pdu)  # the data plane has decoded it once: it is sound
         message_id = int(request.octets("message_id"))
+        session = item.session
         try:
             held = await self._store.get(message_id)
-            if held is None or held.system_id != item.session.system_id:
-                self._forward(item, item.pdu)
+            if held is None or held.system_id != session.system_id:
+                self._forward(item, request)
             elif held.state is HoldState.RELEASED:
-                self._forward_released(item, request, held)
+                self._forward(item, request, held)
             else:
                 self._write(item, await self._act(item, request, held))
         except StoreUnavailable:
             self._write(item, _failed(request, CommandStatus.ESME_RMSGQFUL))
+        finally:
+            session.held -= 1
+            self._tick.settled(session)
 
     async def _act(self, item: Operation, request: Pdu, held: HeldMessage) -> bytes:
         match request.command_id:
@@ -85,10 +90,9 @@ class Operations:
 
     async def _replace(self, item: Operation, request: Pdu, held: HeldMessage) -> bytes:
         """Exchange the text of a held message; the new one is judged as any other."""
-        verdict = self._judge(item, held)
-        if verdict is not None and verdict.action is not Action.QUARANTINE:
-            return _failed(request, status_named(verdict.status))
-        deciding = verdict.deciding if verdict is not None else None
+        status, deciding = self._judge(item, request)
+        if status and (deciding is None or deciding.action is not Action.QUARANTINE):
+            return _failed(request, status)
         before = decode(held.pdu)
         names = ("schedule_delivery_time", "validity_period", "registered_delivery")
         fields = {
@@ -96,8 +100,9 @@ class Operations:
             **{n: request.fields[n] for n in names if request.fields[n]},
             "short_message": request.fields["short_message"],
         }
+        tlvs = tuple(tlv for tlv in before.tlvs if tlv.tag != Tag.MESSAGE_PAYLOAD)
         replacement = Replacement(
-            pdu=encode(replace(before, fields=fields, tlvs=())),
+            pdu=encode(replace(before, fields=fields, tlvs=tlvs)),
             reason=deciding.reason.value if deciding is not None else held.reason,
             rule=deciding.rule if deciding is not None else held.rule,
             category=deciding.category if deciding is not None else held.category,
@@ -109,33 +114,38 @@ class Operations:
         done = await self._store.replace_pdu(held.message_id, replacement)
         return _failed(request, CommandStatus.ESME_ROK if done else _failure(request))
 
-    def _judge(self, item: Operation, held: HeldMessage) -> Verdict | None:
+    def _judge(self, item: Operation, request: Pdu) -> tuple[int, Finding | None]:
+        """Judge the text of a replace_sm; return 0, or the status and what was found."""
         rules = self._tick.pipeline.plane.rules
         account = rules.accounts.get(item.session.system_id)
         if account is None:
-            return None
-        carrier = read_carrier(item.pdu)
-        submission = Submission(account, held.source.encode("latin-1"), b"")
+            return CommandStatus.ESME_RMSGQFUL, None
+        submission = Submission(account, request.octets("source_addr"), b"")
         if rules.judge_replacement(submission, monotonic()):
-            texts = [t for p in carrier.pieces for t in readings(p, carrier.data_coding)]
+            texts = [text for place in read_carrier(item.pdu).texts() for text in place]
             rules.judge_content(submission, rules.scan.judge_texts(texts))
-        return submission.verdict
+        verdict = submission.verdict
+        if verdict is None:
+            return CommandStatus.ESME_ROK, None
+        if verdict.action is Action.QUARANTINE:
+            return CommandStatus.ESME_RREPLACEFAIL, verdict.deciding
+        return status_named(verdict.status), verdict.deciding
 
-    def _forward_released(self, item: Operation, request: Pdu, held: HeldMessage) -> None:
+    def _forward(self, item: Operation, request: Pdu, released: HeldMessage | None = None) -> None:
+        """Ask the SMSC; a new text is judged first, whoever's id it is about."""
         if request.command_id == CommandId.REPLACE_SM:
-            verdict = self._judge(item, held)
-            if verdict is not None:
-                self._write(item, _failed(request, CommandStatus.ESME_RREPLACEFAIL))
+            status, _ = self._judge(item, request)
+            if status:
+                self._write(item, _failed(request, status))
                 return
-        fields = {**request.fields, "message_id": held.smsc_message_id.encode("latin-1")}
-        self._forward(item, encode(replace(request, fields=fields)), str(held.message_id))
-
-    def _forward(self, item: Operation, pdu: bytes, our_id: str = "") -> None:
         link = item.session.peer
         if link is None or not link.state.is_bound:
-            self._write(item, _failed(decode(pdu), CommandStatus.ESME_RMSGQFUL))
+            self._write(item, _failed(request, CommandStatus.ESME_RMSGQFUL))
             return
-        errand = our_id.encode() or None
+        pdu, errand = item.pdu, None
+        if released is not None:
+            fields = {**request.fields, "message_id": released.smsc_message_id.encode("latin-1")}
+            pdu, errand = encode(replace(request, fields=fields)), str(released.message_id).encode()
         tick = self._tick
         tick.out(tick.pipeline.relay(item.session, link, pdu, (monotonic(), epoch()), errand))
 

@@ -8,12 +8,13 @@ import structlog
 
 from gateway.dataplane.attention import Answered, Receipt
 from gateway.dataplane.relay import renumbered
+from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import QuarantineStore
+from gateway.ports.quarantine import QuarantineStore, ReleasedId
 from gateway.proxy.route import Routes
 from gateway.proxy.tick import Tick
-from gateway.runtime.clock import epoch, monotonic
+from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import CommandId
 from gateway.smpp.errors import DecodeError, EncodeError
@@ -54,26 +55,30 @@ class ReceiptDesk:
         self._tick = tick
         self._store = store
         self._routes = routes
-        self._ids: dict[tuple[str, str], int] = {}
+        # By sender, id and subscriber: forms of different ids can meet (10 is 16 in
+        # hexadecimal), but hardly two of the same subscriber's.
+        self._ids: dict[tuple[str, str, int | bytes], int] = {}
         self._expected: Counter[str] = Counter()
         self._parked: dict[str, deque[Receipt]] = {}
-        self._not_before: dict[int, float] = {}  # receipts under way, or refused a while ago
+        self._not_before: dict[int, float] = {}  # receipts under way, or answered a while ago
+        self._unmarked: set[int] = set()  # taken by the SP, and the store does not know yet
 
     async def begin(self) -> None:
         """Learn the ids of messages that were released before this run."""
         for released in reversed(await self._store.released_ids()):
-            self.know(*released)
+            self.know(released)
 
     # The SMSC's receipts.
 
-    def know(self, system_id: str, smsc_message_id: str, message_id: int) -> None:
+    def know(self, released: ReleasedId) -> None:
         """Remember which id of the SMSC stands for ours."""
+        system_id = released.system_id
         self._tick.pipeline.plane.watched.add(system_id)
         while len(self._ids) >= _MAX_KNOWN:
             del self._ids[next(iter(self._ids))]
-        self._ids[system_id, smsc_message_id] = message_id
-        for form in id_forms(smsc_message_id):
-            self._ids.setdefault((system_id, form), message_id)
+        subscriber = _subscriber(released.destination.encode("latin-1"))
+        for form in id_forms(released.smsc_message_id):
+            self._ids[system_id, form, subscriber] = released.message_id
 
     def expect(self, system_id: str) -> None:
         """Note that a release is on its way, whose receipt may come before its answer."""
@@ -114,22 +119,27 @@ class ReceiptDesk:
 
     def _message_of(self, item: Receipt) -> int | None:
         try:
-            receipt = read_receipt(decode(item.pdu))
+            pdu = decode(item.pdu)
         except DecodeError:
             return None
-        if receipt is None or not receipt.message_id:
+        receipt = read_receipt(pdu)
+        if receipt is None:
             return None
-        system_id, exact = item.link.system_id, receipt.message_id
-        found = self._ids.get((system_id, exact))
-        if found is not None:
-            return found
-        forms = (self._ids.get((system_id, form)) for form in sorted(receipt.forms))
+        about = _subscriber(pdu.octets("source_addr"))
+        forms = (self._ids.get((item.link.system_id, f, about)) for f in sorted(receipt.forms))
         return next((known for known in forms if known is not None), None)
 
     # Our own.
 
     async def send_due(self) -> None:
         """Send the receipts that are due to whoever is bound to take them."""
+        now = monotonic()
+        for message_id in list(self._unmarked):
+            await self._store.receipt_sent(message_id)
+            self._unmarked.discard(message_id)
+            self._not_before[message_id] = now + _RETRY_S
+        # Those answered long ago: until then a look into the store may be older than an answer.
+        self._not_before = {m: due for m, due in self._not_before.items() if due > now}
         for system_id in self._routes.senders():
             if self._routes.to_esme(system_id) is None:
                 continue
@@ -142,7 +152,7 @@ class ReceiptDesk:
         if connection is None or end is None or now < self._not_before.get(held.message_id, 0.0):
             return
         try:
-            pdu = _own_receipt(held, end, held.expires_at)
+            pdu = _own_receipt(held, end, min(held.expires_at, utcnow()))
         except EncodeError:
             pdu = b""
         if not pdu:
@@ -162,9 +172,15 @@ class ReceiptDesk:
     async def _sent(self, message_id: int) -> None:
         try:
             await self._store.receipt_sent(message_id)
-            self._not_before.pop(message_id, None)
         except StoreUnavailable as error:
+            # The SP has it: it must not get it again because of our store.
+            self._unmarked.add(message_id)
+            self._not_before[message_id] = float("inf")
             log.error("store.failed", said=str(error))
+
+
+def _subscriber(address: bytes) -> int | bytes:
+    return msisdn_of(address) or address
 
 
 def _is_receipt(pdu: bytes) -> bool:

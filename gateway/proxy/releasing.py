@@ -1,6 +1,6 @@
 """Letting held messages go: judged again, written once, their receipts given our id."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -11,7 +11,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Verdict
 from gateway.policy.submission import Submission
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import QuarantineStore
+from gateway.ports.quarantine import QuarantineStore, ReleasedId
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.route import Routes
 from gateway.proxy.tick import Tick
@@ -21,7 +21,6 @@ from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER, HEADER_OCTETS
 from gateway.smpp.pdu import SmeAddress
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.text import readings
 from gateway.systems.quarantine.desk import Done, QuarantineDesk
 
 log = structlog.get_logger()
@@ -37,6 +36,7 @@ class Release:
 
     message_id: int
     system_id: str
+    destination: str = field(repr=False)
 
 
 class Releasing:
@@ -56,7 +56,7 @@ class Releasing:
         self._routes = routes
         self._receipts = receipts
         self._wanted: dict[int, str] = {}  # message_id to system_id
-        self._under_way = 0
+        self._under_way: set[int] = set()
 
     async def begin(self) -> None:
         """Find what an earlier run left: nothing that was written is written again."""
@@ -75,24 +75,28 @@ class Releasing:
     async def release_wanted(self) -> None:
         """Write what is wanted and has a way to the SMSC; the rest waits for its sender."""
         for message_id, system_id in list(self._wanted.items()):
-            if self._under_way >= _AT_ONCE:
+            if len(self._under_way) >= _AT_ONCE:
                 return
             if self._routes.to_smsc(system_id) is not None:
                 await self._release(message_id)
 
     async def _release(self, message_id: int) -> None:
-        self._wanted.pop(message_id, None)
+        # It stays wanted until the store has said what it is: a store that fails now is
+        # asked again in the next turn.
         held = await self._store.get(message_id)
         if held is None or held.state is not HoldState.RELEASE_REQUESTED:
+            self._wanted.pop(message_id, None)
             return
         verdict = self._judge_again(held)
         if verdict is not None:
             deciding = verdict.deciding
             why = f"judged again: {deciding.reason}" if deciding is not None else "judged again"
             await self._desk.refuse(message_id, why, utcnow())
+            self._wanted.pop(message_id, None)
             log.info("quarantine.refused", message_id=str(message_id), why=why)
             return
         outcome = await self._desk.begin_release(message_id, utcnow())
+        self._wanted.pop(message_id, None)
         if isinstance(outcome, Done):
             await self._write(outcome.message)
 
@@ -102,7 +106,7 @@ class Releasing:
         if account is None:
             return None  # its sender is gone from the configuration: nobody can bind for it
         carrier = read_carrier(held.pdu)
-        texts = tuple(t for piece in carrier.pieces for t in readings(piece, carrier.data_coding))
+        texts = tuple(text for place in carrier.texts() for text in place)
         addressees = [d.address for d in carrier.destinations if isinstance(d, SmeAddress)]
         for destination in addressees or [carrier.destination]:
             submission = Submission(account, carrier.source, destination)
@@ -118,20 +122,23 @@ class Releasing:
             self._wanted[held.message_id] = held.system_id
             return
         _, command_id, _, _ = HEADER.unpack_from(held.pdu)
-        errand = Release(held.message_id, held.system_id)
+        errand = Release(held.message_id, held.system_id, held.destination)
         own = connection.link.register(None, 0, command_id, monotonic(), errand)
-        self._under_way += 1
+        self._under_way.add(held.message_id)
         self._receipts.expect(held.system_id)
         connection.write(renumbered(held.pdu, own))
 
     def answered(self, item: Answered, errand: Release) -> None:
         """Take the SMSC's answer, or that none will come."""
-        self._under_way -= 1
         status, smsc_id = _read_answer(item.pdu)
         if status == CommandStatus.ESME_ROK:
             # In memory before anything is awaited: the receipt may be in the same read.
-            self._receipts.know(errand.system_id, smsc_id, errand.message_id)
-        self._receipts.unexpect(errand.system_id)
+            self._receipts.know(
+                ReleasedId(errand.system_id, smsc_id, errand.message_id, errand.destination)
+            )
+        if errand.message_id in self._under_way:  # else it is late: it was given up before
+            self._under_way.discard(errand.message_id)
+            self._receipts.unexpect(errand.system_id)
         spawn(self._settle(errand, status, smsc_id), name=f"release-{errand.message_id}")
 
     async def _settle(self, errand: Release, status: int | None, smsc_id: str) -> None:

@@ -77,12 +77,13 @@ class Sessions:
     def accept(self) -> Connection:
         """Return the protocol for a connection that an SP opened."""
         link = Link(self._numbers.next(), Side.ESME, self.window, monotonic())
-        connection = Connection(self._tick, link)
+        return Connection(self._tick, link, self._welcome)
+
+    def _welcome(self, connection: Connection) -> None:
         if self.is_draining or self._esme_connections() >= self.maximum:
-            asyncio.get_running_loop().call_soon(connection.abort)
+            connection.abort()
         else:
             self._tick.add(connection)
-        return connection
 
     def forget(self, connection: Connection) -> None:
         """Clear up after a connection that is gone; its outstanding requests are answered."""
@@ -322,13 +323,21 @@ class Sessions:
         # Polled: what is owed ends in a dozen places, and this happens once in a process's life.
         while any(map(is_owed, self.pairs)) and monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-        for link in list(self._tick.connections):
-            if link.side is Side.ESME:
-                self.dismiss(link)
-        deadline = min(monotonic() + _FAREWELL_S, deadline + _FAREWELL_S)
-        while self._tick.connections and monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+        for connection in self._of(Side.ESME):
+            self.dismiss(connection.link)
+        await self._gone(Side.ESME)
+        for connection in self._of(Side.ESME):
+            connection.abort()  # it says nothing; its SMSC side shall be unbound all the same
+        await self._gone(Side.SMSC)
         self.abort()
+
+    def _of(self, side: Side) -> list[Connection]:
+        return [one for link, one in self._tick.connections.items() if link.side is side]
+
+    async def _gone(self, side: Side) -> None:
+        deadline = monotonic() + _FAREWELL_S
+        while self._of(side) and monotonic() < deadline:  # noqa: ASYNC110 - as in drain
+            await asyncio.sleep(0.02)
 
     def abort(self) -> None:
         """Cut every connection that is left."""

@@ -13,7 +13,7 @@ from gateway.proxy.connection import Connection, Pause, Share
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.metrics import Histogram
 from gateway.runtime.records import FLUSH_ROWS, Records
-from gateway.session.states import Side
+from gateway.session.states import SessionState, Side
 
 log = structlog.get_logger()
 
@@ -59,6 +59,11 @@ class Tick:
         for link in links:
             self._take(link, b"")
 
+    def settled(self, session: Link) -> None:
+        """Note that an SP was answered between two turns: requests, or its unbind, may wait."""
+        if session.is_blocked or session.state is SessionState.UNBINDING:
+            self.resume((session,))
+
     def lost(self, connection: Connection) -> None:
         """Answer for a connection that is gone, after what it sent before."""
         link = connection.link
@@ -66,6 +71,9 @@ class Tick:
             self._run()
         if self.connections.pop(link, None) is None:
             return
+        other = self.connections.get(link.peer) if link.peer is not None else None
+        if other is not None:  # who waited for it to read would wait for ever
+            other.resume(Pause.PEER)
         self.out(self.pipeline.lose(link, monotonic(), epoch()))
         self.forget(connection)
 
@@ -102,8 +110,11 @@ class Tick:
         before = waiting.get(link)
         waiting[link] = before + octets if before else octets
         if not self._is_due:
-            self._is_due = True
-            self._loop.call_soon(self._run)
+            self._come_again()
+
+    def _come_again(self) -> None:
+        self._is_due = True
+        self._loop.call_soon(self._run)
 
     def _run(self) -> None:
         from_smsc, self._from_smsc = self._from_smsc, {}
@@ -114,7 +125,6 @@ class Tick:
             if from_smsc:
                 self.out(self.pipeline.resp(from_smsc.items(), now, at))
             from_esme, self._from_esme = self._from_esme, {}
-            self._is_due = bool(self._from_smsc)
             if from_esme:
                 self.pipeline.plane.is_overloaded = self.records.is_full
                 self.out(self.pipeline.submit(from_esme.items(), now, at))
@@ -122,7 +132,6 @@ class Tick:
             # A fault of ours: which of these messages went out can not be told, so nobody is
             # told anything false. The sessions close, and their SPs bind again.
             self.failures += 1
-            self._is_due = False
             log.exception("tick.failed")
             for link in {**from_smsc, **from_esme}:
                 if link in self.connections:
@@ -130,14 +139,20 @@ class Tick:
         self.share.among(len(from_esme))
         self._settle(from_smsc)
         self._settle(from_esme)
-        for connection in self._budgeted:
-            connection.taken = 0
-            connection.resume(Pause.BUDGET)
-        self._budgeted.clear()
+        self._read_on()
         if len(self.records.rows) >= FLUSH_ROWS:
             self.records.flush()
         self.turned()
         self.turn_us.observe(int((monotonic() - now) * 1e6))
+
+    def _read_on(self) -> None:
+        for connection in self._budgeted:
+            connection.taken = 0
+            connection.resume(Pause.BUDGET)
+        self._budgeted.clear()
+        self._is_due = False
+        if self._from_esme or self._from_smsc:
+            self._come_again()
 
     def _settle(self, links: Iterable[Link]) -> None:
         """Leave the rest of a blocked session in its socket; read on when it has room."""
