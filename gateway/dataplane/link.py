@@ -87,5 +87,4 @@ class Link:
     def room(self) -> int:
         """Return how many more of this session's requests may be under way."""
         peer = self.peer
-        under_way = self.held + (len(peer.outstanding) if peer is not None else 0)
-        return self.window - under_way
+        return self.window - self.held - (len(peer.outstanding) if peer is not None else 0)

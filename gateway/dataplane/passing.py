@@ -61,9 +61,12 @@ def pass_on(  # noqa: C901 - the one loop that every message takes
             run_start = start
         run_end = message.end
         columns = _shadow(turn, message) if message.findings else NOTHING_FOUND
-        about = (number, system_id, message.command_id, message.sequence)
-        for destination in (care or _NO_CARE).reached or (message.destination,):
-            rows.append(("d", at, *about, message.source, destination, *columns, digest, 0))
+        about = (at, number, system_id, message.command_id, message.sequence, message.source)
+        if care is None:
+            rows.append(("d", *about, message.destination, *columns, digest, 0))
+            continue
+        for destination in care.reached or (message.destination,):
+            rows.append(("d", *about, destination, *columns, digest, 0))
     if run_end > run_start:
         batch.write(link, buffer[run_start:run_end])
     if forwarded:

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.policy.number_set import NumberSet
 
-_NOBODY = NumberSet()
-
 
 class ConsentSets:
     """Who refused and who agreed, one set of numbers per scope.
@@ -45,9 +43,8 @@ class ConsentSets:
 
     def is_refused(self, scope: str, msisdn: int) -> bool:
         """Tell whether the number refused `scope`, or every sender."""
-        return msisdn in self.refused.get(scope, _NOBODY) or msisdn in self.refused.get(
-            EVERY_SENDER, _NOBODY
-        )
+        own, everyone = self.refused.get(scope), self.refused.get(EVERY_SENDER)
+        return (own is not None and msisdn in own) or (everyone is not None and msisdn in everyone)
 
     def has_agreed(self, scope: str, msisdn: int) -> bool:
         """Tell whether the number agreed to `scope` itself.
@@ -55,4 +52,5 @@ class ConsentSets:
         An agreement given to every sender lifts a refusal of every sender; it is nobody's
         consent, for silence about an SP is not consent to it (DEC2012 art. 7).
         """
-        return msisdn in self.agreed.get(scope, _NOBODY)
+        own = self.agreed.get(scope)
+        return own is not None and msisdn in own

@@ -54,20 +54,25 @@ class RuleSet:
 
     def judge_address(self, submission: Submission, now: float) -> bool:
         """Run the stages that need no text; return whether the text is still to be judged."""
-        return self._judge(self.stages, submission, now)
+        for stage in self.stages:
+            finding = stage(submission, now)
+            if finding is not None and self._is_final(submission, finding):
+                return False
+        return True
 
     def judge_replacement(self, submission: Submission, now: float) -> bool:
         """Run the stages that a new text for an accepted message must pass."""
-        return self._judge(self.replacement_stages, submission, now)
-
-    def _judge(self, chosen: tuple[stages.Stage, ...], submission: Submission, now: float) -> bool:
-        for stage in chosen:
+        for stage in self.replacement_stages:
             finding = stage(submission, now)
-            if finding is not None:
-                submission.findings += (finding,)
-                if not finding.shadow:
-                    submission.verdict = self.verdict(submission, finding)
-                    return False
+            if finding is not None and self._is_final(submission, finding):
+                return False
+        return True
+
+    def _is_final(self, submission: Submission, finding: Finding) -> bool:
+        submission.findings += (finding,)
+        if finding.shadow:
+            return False
+        submission.verdict = self.verdict(submission, finding)
         return True
 
     def judge_content(self, submission: Submission, hits: tuple[Hit, ...]) -> None:
