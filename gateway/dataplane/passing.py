@@ -19,7 +19,7 @@ _FORWARD = Action.FORWARD.value
 _NO_CARE = Care()
 
 
-def pass_on(  # noqa: C901 - the one loop that every message takes
+def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
     turn: Turn, session: Link, data: bytes, messages: Sequence[Carried]
 ) -> None:
     """Write the messages of one session that pass to its SMSC, and answer the others.

@@ -17,8 +17,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Put a recorder in place of the gateway; it is asked to run, and ends with 1."""
     calls: Calls = []
 
-    def record(config: Path, policies: Path) -> int:
+    def record(config: Path, policies: Path, unlisted: Callable[[], int]) -> int:
         calls.append((config, policies))
+        assert unlisted() == 0
         structlog.get_logger().info("gateway.started")
         structlog.get_logger().warning("bundle.open")
         return 1
