@@ -1,0 +1,16 @@
+"""The class of a message (短信类别): what it is sent for."""
+
+from enum import StrEnum
+
+
+class TrafficClass(StrEnum):
+    """What a message is sent for (O31, definitions).
+
+    COMMERCIAL promotes goods, services or investment, wholly or among other things.
+    PUBLIC_INTEREST is a matter of who sends it, never of what it says (R11).
+    """
+
+    VERIFICATION = "verification"
+    SERVICE = "service"
+    COMMERCIAL = "commercial"
+    PUBLIC_INTEREST = "public_interest"

@@ -1,0 +1,94 @@
+"""The cues by which a text shows what it is sent for, as data."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# A text that weighs as much is commercial. STRONG cues do so whatever stands beside them
+# (mixed counts as commercial, R10), MEDIUM ones alone, WEAK ones in pairs; a sign of
+# something that the subscriber set going takes off as much as a WEAK one adds.
+ENOUGH = 10
+STRONG, MEDIUM, WEAK, RELIEF = 20, 10, 5, -5
+MOST_RELIEF = -10  # what all such signs together take off
+
+_WORDS = {
+    STRONG: """
+        大促 促销 特价 秒杀 抢购 立减 直降 领券 领红包 免费领 免费送 免费体验 抽奖 会员日 新品上市
+        盛大开盘 加盟 代开 加微信 加我微信 加群 加qq 特惠 钜惠 清仓 买一送一 免息 低息 打折 狂欢
+        让利 免抵押 无抵押 刷单 buynow shopnow ordernow flashsale freegift
+        """,
+    MEDIUM: """
+        优惠 优惠券 代金券 抵用券 红包 福利 新品 开盘 首付 均价 办卡 提额 贷款 赠送 返现 返利 礼包
+        发售 热卖 大奖 月供 学区房 洋房 别墅 旺铺 商铺 样板间
+        团购 预售 折扣 满减 热销 楼盘 现房 江景 理财 高薪 兼职 discount coupon promocode voucher
+        limitedtime exclusiveoffer
+        """,
+    WEAK: """
+        利率 发票 额度 低至 仅需 尊享 专享 畅享 活动 惊喜 豪礼 好礼 报名 限时 名额 火爆 包邮 免费
+        积分兑换 招聘 招募 领取 邀您 火热 钜献 vip
+        """,
+    RELIEF: """
+        验证码 校验码 动态码 注册码 动态密码 激活码 勿泄露 勿告知 取件码 订单 已发货 已签收 派送
+        派件 账单 还款日 应还 余额 预约成功 尾号 已受理 已到账 交易 就诊 挂号 航班 已支付 已开具
+        审核 verificationcode yourcode passcode yourorder yourbalance appointment
+        """,
+}
+_PHONE = r"\D{0,4}(?:\d-?){7,12}(?!\d)"
+_SITE = r"(?:https?://|www\.|[a-z0-9-]{1,40}\.(?:cn|com|net|cc|top|xyz|me|ly|vip)\b)"
+# Name, weight, the words without one of which the pattern need not be tried, the pattern.
+_PATTERNS = (
+    ("n折", STRONG, "折", r"[0-9一二三四五六七八九] ?折(?![叠腾磨断射返中屏])"),
+    ("满n减", STRONG, "满", r"满 ?\d{1,6} ?元? ?[即立可]?[减送返赠享減贈]"),
+    ("n% off", STRONG, "off", r"\d ?% ?off\b"),
+    ("招商", MEDIUM, "招商", r"招商(?!银行|銀行|证券|基金|信诺|局)"),
+    ("sale", MEDIUM, "sale", r"\bsale\b"),
+    ("free", WEAK, "free", r"\bfree\b"),
+    ("offer", WEAK, "offer deal", r"\b(?:offers?|deals?)\b"),
+    ("win", WEAK, "win won prize", r"\b(?:win|won|winner|prizes?)\b"),
+    ("详询+phone", MEDIUM, "详询 垂询", rf"(?:[详詳]|垂)[询詢]{_PHONE}"),
+    ("咨询+phone", WEAK, "咨询 热线", rf"(?:咨[询詢]|[热熱][线線]){_PHONE}"),
+    (
+        "click+URL",
+        WEAK,
+        "点击 戳 下载 打开 click tap visit",
+        rf"(?:[点點][击擊]|戳|下[载載]|打[开開]|click|tap|visit)[^\n]{{0,8}}?{_SITE}",
+    ),
+)
+_CODE_WORDS = "验证码 校验码 动态码 注册码 动态密码 激活码 认证码 确认码 随机码"
+_CODE_NAME = (
+    rf"(?:{'|'.join(_CODE_WORDS.split())}|[驗驗][證证]碼|校驗碼|動態碼|註冊碼|動態密碼|激活碼"
+    r"|(?:verification|security|login) code\b|passcode\b|\botp\b|\bcode\b)"
+)
+_CODE = r"(?<![0-9a-z])[a-z]{0,4}-?\d{1,4}[ -]?[0-9a-z]{3,5}(?![0-9a-z])"
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One cue. It counts where one of `words` stands, in the compact view, and `pattern` agrees.
+
+    `weight` speaks for a promotion or, below nothing, against one.
+    """
+
+    name: str
+    weight: int
+    words: tuple[str, ...]
+    pattern: re.Pattern[str] | None = None
+
+
+def _cues() -> Iterator[Cue]:
+    for name, weight, words, pattern in _PATTERNS:
+        yield Cue(name, weight, tuple(words.split()), re.compile(pattern))
+    for weight, words in _WORDS.items():
+        for word in words.split():
+            yield Cue(word, weight, (word,))
+
+
+CUES = tuple(_cues())
+
+# A code to be typed in somewhere: the name of such a thing and a code near it.
+ONE_TIME_CODE = Cue(
+    "one-time code",
+    0,
+    (*_CODE_WORDS.split(), "code", "otp"),
+    re.compile(rf"{_CODE_NAME}[^\n]{{0,16}}?{_CODE}|{_CODE}[^\n]{{0,16}}?{_CODE_NAME}"),
+)

@@ -1,0 +1,246 @@
+"""What a subscriber's reply (MO) means: opt-out, list, cancellation, confirmation, help."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.filter.normalise import compact, normalise
+from gateway.filter.simplified import simplified
+from gateway.policy.mo_words import SHIPPED_WORDS, MoWords, key_of
+from gateway.policy.refusals import (
+    is_quote,
+    is_talk,
+    refuses,
+    refuses_everything,
+    sentences,
+)
+
+# What is looked at: fourteen parts of a long message. Who wants out says so before.
+MAX_CHARS = 1000
+
+
+class Intent(StrEnum):
+    """What the subscriber wants."""
+
+    OPTOUT = "optout"
+    OPTOUT_ALL = "optout_all"
+    OPTOUT_ITEMS = "optout_items"
+    LIST = "list"
+    BAD_INDEX = "bad_index"
+    HELP = "help"
+    OPTIN = "optin"
+    CONFIRM = "confirm"
+    REFUSE = "refuse"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class MoContext:
+    """What came before the reply.
+
+    `advertised` is the token that the last MT from this port offered, `is_pending` tells that
+    a consent request waits, `listed` is how many items the last list had, None when none is
+    valid any more.
+    """
+
+    advertised: str | None = None
+    is_pending: bool = False
+    listed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a reply means. `scope` is "port" or "service", for OPTOUT alone.
+
+    `service` is the name in the reply, letters and digits in lower case; `items` are the
+    numbers of the list that are cancelled, each once, in order.
+    """
+
+    intent: Intent
+    scope: str | None = None
+    service: str | None = None
+    items: tuple[int, ...] = ()
+
+
+NO_CONTEXT = MoContext()
+_NOTHING = Meaning(Intent.NONE)
+_BAD_INDEX = Meaning(Intent.BAD_INDEX)
+_OPT_OUT = Meaning(Intent.OPTOUT, "port")
+
+# Around a confirmation; emoji and question marks are not among them, for they say something.
+_AROUND = " \t\r\n.,!。、\"'“”‘’"
+_ONE_NUMBER = re.compile(r"\D*(\d(?: ?\d)*)\D*")
+_ITEMS = re.compile(r"(\D*?)(\d{1,4}(?:[\s,、;/.&+和及跟与~\-到至]{1,3}\d{1,4}){0,30})(\D*)")
+_RANGE = re.compile(r"[~\-到至]")
+_NUMBER = re.compile(r"\d+")
+_COUNTERS = frozenset({"", "号", "项", "个", "条"})
+# Before a number that no word says to cancel; 我要2 may mean to keep it.
+_BEFORE_ITEMS = frozenset({"", "第", "回", "回复", "回复第"})
+_RUNS = re.compile(r"[a-z]+|[0-9]+|[^\Wa-z0-9_]+")
+_REPEATED = re.compile(r"(\D{1,12}?)\1+")
+# The name of a service holds no words that only sentences do; a code is a few characters.
+_NAME = re.compile(
+    r"(?=.*[\u4e00-\u9fff])(?!全部|所有|一切|失败|无效|错|怎|什么|如何|方[式法]|按钮|链接|入口|流程|在哪)"
+    r"[^吧啊呀了我你他们别不请谢这那吗呢的给发收没还为]{1,16}"
+)
+_CODE = re.compile(r"(?!(?:scdma|lte|bank)$)(?:[0-9]{1,8}|[a-z][a-z0-9]{1,7})")
+_MAX_RUN = 40  # characters between which courtesies are looked for
+
+
+def meaning_of(
+    text: str, context: MoContext = NO_CONTEXT, words: MoWords = SHIPPED_WORDS
+) -> Meaning:
+    """Return what `text` means after `context`. Never raises; looks at MAX_CHARS.
+
+    A refusal is recognised generously (R31), an agreement narrowly: only while a request is
+    pending, and only where nothing else is said (R24, R27). What a sender told the subscriber
+    to reply is a refusal before it is anything else, and the number of a list item is that
+    before it is an answer: of two readings neither may be an agreement.
+    """
+    reply = _Reply(text[:MAX_CHARS], words)
+    return (
+        _token(reply, context)
+        or _items(reply, context, words)
+        or _answer(reply, context, words)
+        or _word(reply, words)
+        or _service(reply, words)
+        or _sentence(reply, words)
+        or _NOTHING
+    )
+
+
+class _Reply:
+    """A text in the views in which it is understood."""
+
+    __slots__ = ("keys", "plain", "text")
+
+    def __init__(self, text: str, words: MoWords) -> None:
+        self.text = text
+        # Some characters are eighteen once normalised.
+        self.plain = simplified(normalise(text))[:MAX_CHARS]
+        whole, naked = compact(self.plain), _naked(self.plain, words)
+        # As it is, without courtesies, and either of them said only once.
+        keys = dict.fromkeys((whole, naked, _said_once(whole), _said_once(naked)))
+        # 00:00 and 1,3 are not the numbers that their digits make.
+        is_number = _ONE_NUMBER.fullmatch(self.plain) is not None
+        self.keys = tuple(key for key in keys if key and (is_number or not key.isdigit()))
+
+    def is_one_of(self, words: frozenset[str]) -> bool:
+        return not words.isdisjoint(self.keys)
+
+
+def _token(reply: _Reply, context: MoContext) -> Meaning | None:
+    """R31: what the last MT advertised, a single letter only then."""
+    if context.advertised and key_of(context.advertised) in reply.keys:
+        return _OPT_OUT
+    return None
+
+
+def _items(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None:
+    """R35: QX2 or 1,3 after a list; a bare number without one is for the SP."""
+    found = _ITEMS.fullmatch(reply.plain)
+    if found is None or _naked(found[3], words) not in _COUNTERS:
+        return None
+    word = _naked(found[1], words).removesuffix("第")
+    if not context.listed:
+        # TD2 is a service then; QX2 can mean nothing but an item of a list that is gone.
+        return _BAD_INDEX if word in words.index - words.service else None
+    is_item = word in words.index or compact(found[1]) in _BEFORE_ITEMS
+    if not is_item or reply.is_one_of(words.listing | words.opt_out_all):
+        return None
+    items = tuple(sorted(set(map(int, _NUMBER.findall(found[2])))))
+    if _RANGE.search(found[2]) or items[0] < 1 or items[-1] > context.listed:
+        return _BAD_INDEX
+    return Meaning(Intent.OPTOUT_ITEMS, items=items)
+
+
+def _answer(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None:
+    """R24: the answer to a pending request, and R27: nothing without one."""
+    if not context.is_pending:
+        return None
+    if reply.plain.strip(_AROUND).replace(" ", "") in words.confirm:
+        return Meaning(Intent.CONFIRM)
+    return Meaning(Intent.REFUSE) if reply.is_one_of(words.refuse) else None
+
+
+def _word(reply: _Reply, words: MoWords) -> Meaning | None:
+    """R31, R33, R34, R37: one word, whatever politeness stands around it."""
+    if reply.is_one_of(words.opt_out_all):
+        return Meaning(Intent.OPTOUT_ALL)
+    if reply.is_one_of(words.opt_out):
+        return _OPT_OUT
+    for meant, intent in (
+        (words.listing, Intent.LIST),
+        (words.restore, Intent.OPTIN),
+        (words.help, Intent.HELP),
+    ):
+        if reply.is_one_of(meant):
+            return Meaning(intent)
+    return None
+
+
+def _service(reply: _Reply, words: MoWords) -> Meaning | None:
+    """R31: a word of refusal and the name of a service, TD畅听包."""
+    for key in reply.keys:
+        name = _after_service_word(key, words)
+        if name is None or is_talk(key):
+            continue
+        if name in words.everything:
+            return _OPT_OUT
+        if _NAME.fullmatch(name) or (_CODE.fullmatch(name) and _is_a_code(reply.plain)):
+            return Meaning(Intent.OPTOUT, "service", name)
+    return None
+
+
+def _after_service_word(key: str, words: MoWords) -> str | None:
+    """Return what follows the words of refusal that `key` begins with; None without one."""
+    first = tuple(words.service)
+    name = key
+    while name.startswith(first):
+        name = name[max(len(word) for word in first if name.startswith(word)) :]
+    return name if name != key else None
+
+
+def _is_a_code(plain: str) -> bool:
+    # TD abc, but no sentence about the TD bank.
+    return len(_RUNS.findall(plain)) <= 3
+
+
+def _sentence(reply: _Reply, words: MoWords) -> Meaning | None:
+    """R31: a sentence that refuses, or a word of refusal that is a sentence of its own."""
+    if is_quote(reply.text):
+        return None
+    in_sentences = words.opt_out - words.alone
+    spoken = any(_naked(part, words) in in_sentences for part in sentences(reply.plain))
+    if not spoken and not refuses(reply.plain):
+        return None
+    return Meaning(Intent.OPTOUT_ALL) if refuses_everything(reply.plain) else _OPT_OUT
+
+
+def _naked(plain: str, words: MoWords) -> str:
+    """Return the key of `plain` without the courtesies around its words."""
+    runs = _RUNS.findall(plain)
+    return "".join(
+        ("" if run in words.courtesies else run)
+        if run.isascii() or len(run) > _MAX_RUN
+        else _without_courtesies(run, words.courtesies)
+        for run in runs
+    )
+
+
+def _without_courtesies(run: str, courtesies: frozenset[str]) -> str:
+    while before := max((word for word in courtesies if run.startswith(word)), key=len, default=""):
+        run = run[len(before) :]
+    # 退了 says that something was returned: a single character keeps what follows it.
+    while after := max(
+        (word for word in courtesies if run.endswith(word) and len(run) > len(word) + 1),
+        key=len,
+        default="",
+    ):
+        run = run[: -len(after)]
+    return run
+
+
+def _said_once(key: str) -> str:
+    repeated = _REPEATED.fullmatch(key)
+    return repeated[1] if repeated else key
