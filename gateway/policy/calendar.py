@@ -1,0 +1,198 @@
+"""Working days and holidays as data: weekends, holidays and make-up workdays (调休)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TypeAlias
+
+Where: TypeAlias = tuple[str | int, ...]
+
+_DAY = timedelta(days=1)
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SATURDAY, _SUNDAY = 5, 6
+_YEAR = re.compile("(19|20|21)[0-9]{2}")
+_DAYS = re.compile(r"([0-9]{2}-[0-9]{2})(?:\.\.([0-9]{2}-[0-9]{2}))?")
+_KEYS = ("version", "name", "weekend", "years")
+_YEAR_KEYS = ("holidays", "workdays")
+_MAX_YEARS = 100
+_MAX_WORKDAYS = 1000
+
+
+class CalendarError(ValueError):
+    """A calendar that cannot be used. `faults` holds each key path with its problem."""
+
+    def __init__(self, faults: list[tuple[Where, str]]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(f"{_dotted(where)}: {problem}" for where, problem in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class HolidayCalendar:
+    """Which days are worked. `weekend` holds weekdays, Monday is 0; `workdays` are made up for.
+
+    A year outside `years` has its weekends and no holiday: whoever judges by such a year
+    should be told (`covers`).
+    """
+
+    name: str
+    holidays: frozenset[date] = frozenset()
+    workdays: frozenset[date] = frozenset()
+    weekend: frozenset[int] = frozenset({_SATURDAY, _SUNDAY})
+    years: frozenset[int] = field(default=frozenset())
+
+    def __post_init__(self) -> None:
+        if not self.weekend < frozenset(range(7)):
+            raise ValueError("weekend: must leave one of the days 0 to 6 to work on")
+        both = self.holidays & self.workdays
+        if both:
+            raise ValueError(f"{min(both)} is both a holiday and a workday")
+
+    def covers(self, day: date) -> bool:
+        """Tell whether the holidays of the year of `day` are known."""
+        return day.year in self.years
+
+    def is_holiday(self, day: date) -> bool:
+        """Tell whether `day` is a holiday by name; a plain weekend is none."""
+        return day in self.holidays
+
+    def is_workday(self, day: date) -> bool:
+        """Tell whether `day` is worked: a make-up day is, whatever its weekday."""
+        if day in self.workdays:
+            return True
+        return day.weekday() not in self.weekend and day not in self.holidays
+
+    def add_workdays(self, start: date, days: int) -> date:
+        """Return the last of `days` working days, the first of which is the next after `start`.
+
+        The start itself never counts (O31 time limits run from the next working day); no days
+        at all is `start`. At most 1000, or ValueError.
+        """
+        if not 0 <= days <= _MAX_WORKDAYS:
+            raise ValueError(f"{days} working days: 0 to {_MAX_WORKDAYS} can be counted")
+        day = start
+        while days:
+            day += _DAY
+            days -= self.is_workday(day)
+        return day
+
+
+def parse(document: object) -> HolidayCalendar:
+    """Return the calendar that plain mappings describe.
+
+    ``{version: 1, name, weekend: [weekday names], years: {"2014": {holidays: {name: days},
+    workdays: [days]}}}``, where days are text: ``01-31`` or ``01-31..02-06``. Raises
+    CalendarError with every fault and its key path.
+    """
+    reading = _Reading()
+    calendar = reading.calendar(document)
+    if calendar is None:
+        raise CalendarError(reading.faults)
+    return calendar
+
+
+class _Reading:
+    """Gathers what is wrong, so that one fault does not hide the next."""
+
+    def __init__(self) -> None:
+        self.faults: list[tuple[Where, str]] = []
+
+    def calendar(self, document: object) -> HolidayCalendar | None:
+        top = self._mapping((), document, _KEYS)
+        if top.get("version") != 1:
+            self._fault(("version",), "must be 1")
+        name = top.get("name")
+        if not isinstance(name, str) or not name:
+            self._fault(("name",), "must be text")
+        years = self._mapping(("years",), top.get("years"), None)
+        if len(years) > _MAX_YEARS:
+            self._fault(("years",), f"more than {_MAX_YEARS}")
+            years = {}
+        weekend = self._weekend(top.get("weekend"))
+        holidays: set[date] = set()
+        workdays: set[date] = set()
+        for year, days in years.items():
+            free, made_up = self._year(year, days, weekend)
+            holidays |= free
+            workdays |= made_up
+        if self.faults:
+            return None
+        covered = frozenset(map(int, years))
+        return HolidayCalendar(
+            str(name), frozenset(holidays), frozenset(workdays), weekend, covered
+        )
+
+    def _weekend(self, value: object) -> frozenset[int]:
+        if value is None:
+            return frozenset({_SATURDAY, _SUNDAY})
+        found = set()
+        for at, name in self._listed(("weekend",), value):
+            if name in _WEEKDAYS:
+                found.add(_WEEKDAYS.index(name))
+            else:
+                self._fault(("weekend", at), f"{name!r:.40} is no weekday")
+        if len(found) == len(_WEEKDAYS):
+            self._fault(("weekend",), "leaves no day to work on")
+        return frozenset(found)
+
+    def _year(
+        self, year: str, value: object, weekend: frozenset[int]
+    ) -> tuple[set[date], set[date]]:
+        where: Where = ("years", year)
+        if not _YEAR.fullmatch(year):
+            self._fault(where, f"{year!r:.40} is no year")
+            return set(), set()
+        entry = self._mapping(where, value, _YEAR_KEYS)
+        holidays: set[date] = set()
+        for name, text in self._mapping((*where, "holidays"), entry.get("holidays"), None).items():
+            holidays |= self._days((*where, "holidays", name), year, text)
+        workdays: set[date] = set()
+        for at, text in self._listed((*where, "workdays"), entry.get("workdays", [])):
+            days = self._days((*where, "workdays", at), year, text)
+            if any(day.weekday() not in weekend for day in days):
+                self._fault((*where, "workdays", at), f"{text!r:.40} is worked anyway")
+            if days & holidays:
+                self._fault((*where, "workdays", at), f"{text!r:.40} is a holiday, too")
+            workdays |= days
+        return holidays, workdays
+
+    def _days(self, where: Where, year: str, text: object) -> set[date]:
+        matched = _DAYS.fullmatch(text) if isinstance(text, str) else None
+        if matched is None:
+            self._fault(where, f"{text!r:.40} must be MM-DD or MM-DD..MM-DD, as text")
+            return set()
+        try:
+            first, last = (
+                date.fromisoformat(f"{year}-{day or matched[1]}") for day in matched.groups()
+            )
+        except ValueError:
+            self._fault(where, f"{text!r:.40} is no day of {year}")
+            return set()
+        if last < first:
+            self._fault(where, f"{text!r:.40} ends before it begins")
+        return {first + _DAY * after for after in range((last - first).days + 1)}
+
+    def _mapping(
+        self, where: Where, value: object, allowed: tuple[str, ...] | None
+    ) -> dict[str, object]:
+        if not isinstance(value, Mapping):
+            self._fault(where, "must be a mapping")
+            return {}
+        found = {str(key): item for key, item in value.items()}
+        for key in found:
+            if allowed is not None and key not in allowed:
+                self._fault((*where, key), "is not known here")
+        return found
+
+    def _listed(self, where: Where, value: object) -> Iterator[tuple[int, object]]:
+        if isinstance(value, list):
+            yield from enumerate(value)
+        else:
+            self._fault(where, "must be a list")
+
+    def _fault(self, where: Where, problem: str) -> None:
+        self.faults.append((where, problem))
+
+
+def _dotted(where: Where) -> str:
+    return ".".join(map(str, where)) or "calendar"

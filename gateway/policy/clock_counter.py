@@ -1,0 +1,109 @@
+"""Counting in windows that the clock opens (R42: minute and hour by UTC+8; R43)."""
+
+from datetime import date
+
+from gateway.policy.counter_keys import NEVER, NONE, Groups, Retired, drop, split
+from gateway.policy.limits import DAY_S, Clock, Counting, Full, Limit, Parts
+
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+class ClockCounter:
+    """Counts in the window that the clock has open, and forgets all of it at the next.
+
+    `second` is an epoch second from 1 on that never decreases until `restart`.
+    """
+
+    __slots__ = (
+        "_counting",
+        "_every",
+        "_full",
+        "_group_of",
+        "_key_at",
+        "_maximum",
+        "_retired",
+        "_room",
+        "begins_at",
+        "ends_at",
+        "groups",
+        "limit",
+    )
+
+    def __init__(self, limit: Limit, every: Clock, counting: Counting, retired: Retired) -> None:
+        self.limit = limit
+        self._every = every
+        self._counting = counting
+        self._retired = retired
+        self._full = Full(limit)
+        self._group_of, self._key_at = split(limit.per)
+        self.groups: Groups = {}
+        self._room = counting.capacity
+        self.begins_at = self.ends_at = NEVER
+        self._maximum = limit.maximum
+
+    @property
+    def keys(self) -> int:
+        """Return how many keys are kept, as of the last message."""
+        return self._counting.capacity - self._room
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether there is no room for a new key, as of the last message."""
+        return self._room <= 0
+
+    def take(self, parts: Parts, second: int) -> Limit | Full | None:
+        """Count one message; return what stands against it, and count nothing then."""
+        if second >= self.ends_at:
+            self._turn(second)
+        group, key = self._group_of(parts), parts[self._key_at]
+        counts = self.groups.get(group, NONE)
+        count = counts.get(key, 0)
+        if count >= self._maximum:
+            return self.limit
+        if not count:
+            if self._room <= 0:
+                return self._full
+            self._room -= 1
+            if counts is NONE:
+                counts = self.groups[group] = {}
+        counts[key] = count + 1
+        return None
+
+    def forget(self, parts: Parts, second: int) -> None:
+        """Take back one message that was counted at `second`, if its window is open still."""
+        group, key = self._group_of(parts), parts[self._key_at]
+        counts = self.groups.get(group, NONE)
+        if key not in counts or not self.begins_at <= second < self.ends_at:
+            return
+        counts[key] -= 1
+        if not counts[key]:
+            self._room += 1
+            drop(self.groups, group, key)
+
+    def restart(self) -> None:
+        """Forget every count."""
+        self._retired.extend(self.groups.values())
+        self.groups = {}
+        self._room = self._counting.capacity
+        self.begins_at = self.ends_at = NEVER
+
+    def adopt(self, before: "ClockCounter") -> None:
+        """Go on with the counts of a counter that is not used any more."""
+        self.groups = before.groups
+        self._room = self._counting.capacity - before.keys
+        self.begins_at, self.ends_at = before.begins_at, before.ends_at
+        self._maximum = self._maximum_at(self.begins_at)
+
+    def _turn(self, second: int) -> None:
+        self.restart()
+        length_s = self._every.length_s
+        self.begins_at = second - (second + self._counting.utc_offset_s) % length_s
+        self.ends_at = self.begins_at + length_s
+        self._maximum = self._maximum_at(self.begins_at)
+
+    def _maximum_at(self, second: int) -> int:
+        calendar, on_holidays = self._counting.calendar, self.limit.holiday_maximum
+        if calendar is None or on_holidays is None:
+            return self.limit.maximum
+        day = date.fromordinal(_EPOCH + (second + self._counting.utc_offset_s) // DAY_S)
+        return on_holidays if calendar.is_holiday(day) else self.limit.maximum

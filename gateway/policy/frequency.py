@@ -1,0 +1,161 @@
+"""How often: the limits that one kind of message is held to, counted in one worker (R42, R43)."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+from gateway.policy.clock_counter import ClockCounter
+from gateway.policy.counter_keys import Retired
+from gateway.policy.limits import Clock, Counting, Full, Limit, Part, Parts, Rolling
+from gateway.policy.rolling_counter import RollingCounter
+
+_Counter: TypeAlias = ClockCounter | RollingCounter
+
+# A clock that is set back by no more than this stands still for the counters meanwhile. One that
+# is set back farther was wrong before, and what was counted by it cannot be told from the future.
+_STEP_BACK_S = 60
+
+# Keys and groups taken apart with each message, while there are any: many more than a message
+# adds, and a microsecond's work.
+_TAKEN_APART = 16
+
+
+class CounterStore(Protocol):
+    """Counts messages against limits; the data path asks it once per message and never waits.
+
+    A store that workers share answers from memory, too: from shares of each limit that it
+    leases beforehand. It may refuse too early by what other workers hold, never too late.
+    """
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether some limit has no room for a new key: to be alarmed about."""
+
+    def admit(self, parts: Parts, now: float) -> Limit | Full | None:
+        """Count one message in all limits and return None, or return what is against it.
+
+        A Limit is exceeded; Full means that the message cannot be counted, which is an
+        overload of the gateway and not the sender's fault. Nothing is counted then, in no
+        limit. `now` is epoch seconds, and equal parts share their counts.
+        """
+
+    def forget(self, parts: Parts, now: float) -> None:
+        """Take back one message that was admitted with the same two arguments.
+
+        For a message that was not forwarded after all. At most once for each that was
+        admitted; what is not counted any more is passed over.
+        """
+
+
+class Frequencies:
+    """A CounterStore of this worker alone, exact to the second.
+
+    Each limit keeps at most `counting.capacity` keys, and for a while as many that expired:
+    they are taken apart with the messages that follow. Keys leave by time only: at the end of
+    a clock window, and after one to two rolling windows. A key takes about 100 octets
+    (benchmarks/frequency.py), 450 where every message has a signature of its own, and 4 for
+    each further message that a rolling window keeps.
+    """
+
+    __slots__ = ("counters", "latest", "restarts", "retired")
+
+    def __init__(
+        self,
+        limits: Sequence[Limit],
+        counting: Counting,
+        before: "Frequencies | None" = None,
+    ) -> None:
+        """Hold messages to `limits`. `before` must not be used any more.
+
+        Of its limits, those that agree in `per` and `every` pass on their counts, so that a
+        reload of the policy gives nobody a fresh start. Raises ValueError for a limit that
+        asks for holidays without a calendar, and for two limits that agree in both.
+        """
+        if len(set(map(_same, limits))) < len(limits):
+            raise ValueError("two limits count the same messages over the same time")
+        if counting.calendar is None and any(limit.holiday_maximum for limit in limits):
+            raise ValueError("holiday_maximum: there is no calendar to know the holidays by")
+        self.restarts: int = 0 if before is None else before.restarts
+        self.latest: int = 0 if before is None else before.latest
+        self.retired: Retired = [] if before is None else before.retired
+        self.counters = tuple(_counter(limit, counting, self.retired) for limit in limits)
+        if before is not None:
+            self._adopt(before)
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether some limit has no room for a new key."""
+        return any(counter.is_full for counter in self.counters)
+
+    @property
+    def keys(self) -> int:
+        """Return how many keys all limits hold together."""
+        return sum(counter.keys for counter in self.counters)
+
+    def admit(self, parts: Parts, now: float) -> Limit | Full | None:
+        """Count one message in all limits and return None, or return what is against it."""
+        second = int(now)
+        if second < self.latest:
+            second = self._set_back(second)
+        self.latest = second
+        if self.retired:
+            self._take_apart()
+        for counter in self.counters:
+            against = counter.take(parts, second)
+            if against is not None:
+                self._give_back(parts, second, counter)
+                return against
+        return None
+
+    def forget(self, parts: Parts, now: float) -> None:
+        """Take back one message that was admitted with the same two arguments.
+
+        One that was admitted while the clock stood still, set back, may stay counted.
+        """
+        for counter in self.counters:
+            counter.forget(parts, int(now))
+
+    def _give_back(self, parts: Parts, second: int, refusing: _Counter) -> None:
+        for counter in self.counters[: self.counters.index(refusing)]:
+            counter.forget(parts, second)
+
+    def _set_back(self, second: int) -> int:
+        if self.latest - second <= _STEP_BACK_S:
+            return self.latest
+        self.restarts += 1
+        for counter in self.counters:
+            counter.restart()
+        return second
+
+    def _take_apart(self) -> None:
+        retired, left = self.retired, _TAKEN_APART
+        while retired and left > 0:
+            counts = retired[-1]
+            if len(counts) > left:
+                for _ in range(left):
+                    counts.popitem()
+                return
+            left -= len(counts) + 1
+            retired.pop()
+
+    def _adopt(self, before: "Frequencies") -> None:
+        earlier = {_same(old.limit): old for old in before.counters}
+        for counter in self.counters:
+            match counter, earlier.pop(_same(counter.limit), None):
+                case ClockCounter(), ClockCounter() as old:
+                    counter.adopt(old)
+                case RollingCounter(), RollingCounter() as old:
+                    counter.adopt(old)
+                case _:  # a limit that is new
+                    pass
+        for dropped in earlier.values():
+            dropped.restart()
+
+
+def _same(limit: Limit) -> tuple[frozenset[Part], Clock | Rolling]:
+    return frozenset(limit.per), limit.every
+
+
+def _counter(limit: Limit, counting: Counting, retired: Retired) -> _Counter:
+    if isinstance(limit.every, Clock):
+        return ClockCounter(limit, limit.every, counting, retired)
+    return RollingCounter(limit, limit.every, counting, retired)

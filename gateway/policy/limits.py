@@ -1,0 +1,109 @@
+"""Frequency limits as data: how many messages, to or from what, in which time (R42, R43)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from gateway.policy.calendar import HolidayCalendar
+
+DAY_S = 86_400
+
+# A rolling limit keeps the second of every message it counts, four octets each, so that it is
+# exact. Larger ones are quotas: a clock day counts them in one number.
+MAX_ROLLING = 1_000
+_MAX_ROLLING_S = 31 * DAY_S
+
+# What a message shows to the counters, in the order of Part: a plain tuple, for it is made per
+# message. What is absent is 0 or "" and is counted as one value of its own.
+Parts: TypeAlias = tuple[int, str, str, str, str]
+
+
+class Part(StrEnum):
+    """What messages can be counted by."""
+
+    DESTINATION = "destination"
+    SIGNATURE = "signature"
+    TEMPLATE = "template"
+    SENDER = "sender"
+    SOURCE = "source"
+
+
+class Clock(StrEnum):
+    """A window that the clock of the limits' zone opens: the minute 14:03, the day 2 May."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+
+    @property
+    def length_s(self) -> int:
+        """Return how long such a window is."""
+        return _LENGTHS[self]
+
+
+_LENGTHS = {Clock.MINUTE: 60, Clock.HOUR: 3600, Clock.DAY: DAY_S}
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """The last `seconds`, whenever they are asked for. Exact to the second."""
+
+    seconds: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.seconds <= _MAX_ROLLING_S:
+            raise ValueError(f"seconds: must be 1 to {_MAX_ROLLING_S}")
+
+
+ROLLING_DAY = Rolling(DAY_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `maximum` messages that agree in all of `per`, in the time `every`.
+
+    `holiday_maximum` takes its place in clock windows that begin on a public holiday.
+    """
+
+    per: tuple[Part, ...]
+    maximum: int
+    every: Clock | Rolling
+    holiday_maximum: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.per or len(set(self.per)) < len(self.per):
+            raise ValueError("per: must name one part at least, and each once")
+        if self.maximum < 1 or (self.holiday_maximum is not None and self.holiday_maximum < 1):
+            raise ValueError("maximum: must be at least 1")
+        if isinstance(self.every, Clock):
+            return
+        if self.maximum > MAX_ROLLING:
+            raise ValueError(f"maximum: a rolling limit counts to {MAX_ROLLING} at most")
+        if self.holiday_maximum is not None:
+            raise ValueError("holiday_maximum: a rolling limit lies in more days than one")
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The counters of `limit` hold as many keys as they may: a new one cannot be counted."""
+
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How one worker counts.
+
+    `capacity` bounds the keys of each limit, `utc_offset_s` says whose clock opens clock
+    windows (R42: UTC+8), `calendar` knows the holidays of limits that differ then.
+    """
+
+    capacity: int = 1_000_000
+    utc_offset_s: int = 8 * 3600
+    calendar: HolidayCalendar | None = None
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1:
+            raise ValueError("capacity: must be at least 1")
+        if not -DAY_S < self.utc_offset_s < DAY_S:
+            raise ValueError("utc_offset_s: must be less than a day")

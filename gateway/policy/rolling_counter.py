@@ -1,0 +1,141 @@
+"""Counting in a window that ends now, exact to the second (R42: rolling 24 hours)."""
+
+from gateway.policy.counter_keys import NEVER, NONE, Group, Groups, Key, Retired, drop, split
+from gateway.policy.limits import Counting, Full, Limit, Parts, Rolling
+
+_STAMP_BITS = 32
+_STAMP = (1 << _STAMP_BITS) - 1
+
+
+class RollingCounter:
+    """Keeps the second of each message that still counts, the newest in the lowest bits.
+
+    One number holds the stamps of a key: a message is refused when the stamp `maximum` places
+    up is not older than the window, which is one shift. Keys lie in two generations, each a
+    window long. A key moves to the young one when it is counted, so what the old one holds
+    when its time comes has expired, and no key stays for more than two windows.
+
+    `second` is an epoch second from 1 to 2**32 - 1 that never decreases until `restart`.
+    """
+
+    __slots__ = (
+        "_counting",
+        "_full",
+        "_group_of",
+        "_key_at",
+        "_length_s",
+        "_mask",
+        "_retired",
+        "_room",
+        "_shift",
+        "limit",
+        "old",
+        "turns_at",
+        "young",
+    )
+
+    def __init__(self, limit: Limit, every: Rolling, counting: Counting, retired: Retired) -> None:
+        self.limit = limit
+        self._counting = counting
+        self._retired = retired
+        self._full = Full(limit)
+        self._group_of, self._key_at = split(limit.per)
+        self._length_s = every.seconds
+        self._shift = (limit.maximum - 1) * _STAMP_BITS
+        self._mask = (1 << limit.maximum * _STAMP_BITS) - 1
+        self.young: Groups = {}
+        self.old: Groups = {}
+        self._room = counting.capacity
+        self.turns_at = NEVER
+
+    @property
+    def keys(self) -> int:
+        """Return how many keys are kept, as of the last message; some may have expired."""
+        return self._counting.capacity - self._room
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether there is no room for a new key, as of the last message."""
+        return self._room <= 0
+
+    def take(self, parts: Parts, second: int) -> Limit | Full | None:
+        """Count one message; return what stands against it, and count nothing then."""
+        if second >= self.turns_at:
+            self._turn(second)
+        group, key = self._group_of(parts), parts[self._key_at]
+        young = self.young.get(group, NONE)
+        stamps = young.get(key)
+        if stamps is None:
+            return self._take_into_young(group, key, second)
+        nth = stamps >> self._shift & _STAMP
+        if nth and nth > second - self._length_s:
+            return self.limit
+        young[key] = (stamps << _STAMP_BITS | second) & self._mask
+        return None
+
+    def _take_into_young(self, group: Group, key: Key, second: int) -> Limit | Full | None:
+        old = self.old.get(group, NONE)
+        stamps = old.get(key)
+        if stamps is not None:
+            nth = stamps >> self._shift & _STAMP
+            if nth and nth > second - self._length_s:
+                return self.limit
+            del old[key]
+            kept = (stamps << _STAMP_BITS | second) & self._mask
+        elif self._room <= 0:
+            return self._full
+        else:
+            self._room -= 1
+            kept = second  # the very number that all messages of this second share
+        young = self.young.get(group)
+        if young is None:
+            young = self.young[group] = {}
+        young[key] = kept
+        return None
+
+    def forget(self, parts: Parts, second: int) -> None:
+        """Take back one message that was counted at `second`."""
+        group, key = self._group_of(parts), parts[self._key_at]
+        groups = self.young if key in self.young.get(group, NONE) else self.old
+        counts = groups.get(group, NONE)
+        if key not in counts:
+            return
+        counts[key] = _without(counts[key], second)
+        if not counts[key]:
+            self._room += 1
+            drop(groups, group, key)
+
+    def restart(self) -> None:
+        """Forget every count."""
+        for groups in (self.young, self.old):
+            self._retired.extend(groups.values())
+        self.young, self.old = {}, {}
+        self._room = self._counting.capacity
+        self.turns_at = NEVER
+
+    def adopt(self, before: "RollingCounter") -> None:
+        """Go on with the counts of a counter that is not used any more.
+
+        Its maximum may have been another: more stamps than this one asks for do no harm, and
+        fewer were all that it admitted.
+        """
+        self.young, self.old = before.young, before.old
+        self._room = self._counting.capacity - before.keys
+        self.turns_at = before.turns_at
+
+    def _turn(self, second: int) -> None:
+        if second >= self.turns_at + self._length_s:
+            self.restart()  # nothing was counted for a whole window
+        self._retired.extend(self.old.values())
+        self._room += sum(map(len, self.old.values()))
+        self.old, self.young = self.young, {}
+        self.turns_at = second + self._length_s
+
+
+def _without(stamps: int, second: int) -> int:
+    """Return `stamps` less one that is `second`, or unchanged when there is none."""
+    shift = 0
+    while (rest := stamps >> shift) and rest & _STAMP != second:
+        shift += _STAMP_BITS
+    below = stamps & (1 << shift) - 1
+    return rest >> _STAMP_BITS << shift | below
