@@ -11,6 +11,7 @@ from gateway.ports.changes import ChangeKind
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.releasing import Releasing
+from gateway.proxy.replies import Replies
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.open import Stores
 from gateway.systems.consent.follower import ConsentFollower
@@ -37,6 +38,7 @@ class Followers:
         desk: QuarantineDesk,
         releasing: Releasing,
         receipts: ReceiptDesk,
+        replies: Replies,
     ) -> None:
         self.held: dict[str, int] = {}
         self._stores = stores
@@ -45,6 +47,7 @@ class Followers:
         self._desk = desk
         self._releasing = releasing
         self._receipts = receipts
+        self._replies = replies
         self._seen = 0
         self._is_failing = False
 
@@ -59,18 +62,24 @@ class Followers:
 
     async def follow_consent(self) -> NoReturn:
         """Keep the consent sets current; say so when they may not be."""
-        current_at = monotonic()
+        try:
+            await self._follow_consent()
+        finally:
+            self._sets.is_current = False  # whatever ended it, nobody follows any more
+
+    async def _follow_consent(self) -> NoReturn:
+        current_at, is_behind = monotonic(), False
         while True:
             await asyncio.sleep(_EVERY_S)
             try:
                 await self._consent.catch_up()
             except StoreUnavailable as error:
-                if self._sets.is_current and monotonic() - current_at >= _STALE_S:
-                    self._sets.is_current = False
+                was_behind, is_behind = is_behind, monotonic() - current_at >= _STALE_S
+                self._sets.is_current = not is_behind  # a lock of a moment stops no traffic
+                if is_behind and not was_behind:
                     log.error("consent.behind", said=str(error))
                 continue
-            current_at = monotonic()
-            self._sets.is_current = True
+            current_at, is_behind = monotonic(), False
 
     async def follow_quarantine(self) -> NoReturn:
         """Release, expire and report what people and time decide."""
@@ -81,6 +90,7 @@ class Followers:
             try:
                 await self._follow_changes()
                 await self._releasing.release_wanted()
+                await self._replies.keep_unkept()
                 await self._receipts.send_due()
                 if turn % _EXPIRY_EVERY == 0:
                     await self._expire()

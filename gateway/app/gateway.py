@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 
@@ -28,6 +29,7 @@ from gateway.proxy.numbers import Numbers
 from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import OwnReceipt, ReceiptDesk
 from gateway.proxy.releasing import Release, Releasing
+from gateway.proxy.replies import Replies
 from gateway.proxy.route import Routes
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
@@ -92,6 +94,7 @@ class Gateway:
         self.sessions.window = settings.limits.window
         self.keeper = Keeper(self.tick, self.sessions, settings.timers)
         self._servers: list[asyncio.Server] = []
+        self._loops: list[asyncio.Task[NoReturn]] = []
         self._stores: Stores | None = None
         self._probes: ProbeServer | None = None
         self._standing: Standing | None = None
@@ -125,16 +128,17 @@ class Gateway:
         receipts = ReceiptDesk(self.tick, stores.quarantine, routes)
         releasing = Releasing(self.tick, stores.quarantine, desk, routes, receipts)
         operations = Operations(self.tick, stores.quarantine, desk)
-        self._wire(holding, receipts, releasing, operations)
-        followers = Followers(stores, self._sets, desk, releasing, receipts)
+        replies = Replies(self.tick, stores.consent, self._sets, routes)
+        self._wire(holding, receipts, releasing, operations, replies)
+        followers = Followers(stores, self._sets, desk, releasing, receipts, replies)
         await followers.begin()
         standing = self._standing = Standing(
             self.tick, self.sessions, self.gate, holding, self.records
         )
         standing.unlisted = self.unlisted
+        standing.held = lambda: followers.held
 
         def readiness() -> Readiness:
-            standing.held = followers.held
             return standing.readiness(consent_is_current=self._sets.is_current)
 
         app = probe_app(readiness, standing.snapshot)
@@ -146,7 +150,7 @@ class Gateway:
             (self.keeper.keep(), "keeper"),
             (self.records.flush_regularly(), "records"),
         ):
-            spawn(coro, name=name, on_failure=self._broken)
+            self._loops.append(spawn(coro, name=name, on_failure=self._broken))
         for listener in settings.listeners:
             await self._listen(listener)
         # What is loaded by now stays: a full collection later would look at all of it.
@@ -162,6 +166,7 @@ class Gateway:
         receipts: ReceiptDesk,
         releasing: Releasing,
         operations: Operations,
+        replies: Replies,
     ) -> None:
         def attend(item: attention.Attention) -> None:  # noqa: C901 - one line per kind
             match item:
@@ -173,6 +178,8 @@ class Gateway:
                     releasing.answered(item, errand)
                 case attention.Answered(errand=OwnReceipt() as errand):
                     receipts.answered(item, errand)
+                case attention.Reply():
+                    replies.heard(item)
                 case attention.Operation():
                     operations.begin(item)
                 case attention.Bind():
@@ -258,6 +265,8 @@ class Gateway:
         await asyncio.sleep(0)
         if self._probes is not None:
             await self._probes.stop()
+        for loop in self._loops:
+            loop.cancel()  # or those that follow the store would report it as failed
         if self._stores is not None:
             await self._stores.close()  # while its writer still runs
         await cancel_all(_STOP_S)

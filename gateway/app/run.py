@@ -64,7 +64,10 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
         return EXIT_SETTINGS
     assert settings is not None and senders is not None and bundle is not None  # noqa: S101, PT018
-    asyncio.get_running_loop().set_exception_handler(report_loop_error)
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+    loop.set_exception_handler(report_loop_error)
+    # Unhandled, it would end a process that is still loading what subscribers said.
+    loop.add_signal_handler(signal.SIGHUP, changed.set)
     try:
         gateway = Gateway(settings, senders, bundle, config=config, policies=policies)
         gateway.unlisted = unlisted
@@ -77,13 +80,13 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
         log.error("gateway.failed", said=str(error))
         await gateway.stop()
         return EXIT_FAILED
-    await _serve(gateway, (config, policies))
+    await _serve(gateway, (config, policies), changed)
     return EXIT_OK
 
 
-async def _serve(gateway: Gateway, directories: tuple[Path, Path]) -> None:
+async def _serve(gateway: Gateway, directories: tuple[Path, Path], changed: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
-    asked, insisted, changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    asked, insisted = asyncio.Event(), asyncio.Event()
 
     def on_stop(name: str) -> None:
         log.info("signal.received", signal=name)
@@ -91,7 +94,6 @@ async def _serve(gateway: Gateway, directories: tuple[Path, Path]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop, number.name)
-    loop.add_signal_handler(signal.SIGHUP, changed.set)
     spawn(_watch(directories, changed), name="watch")
     spawn(_reload_on(changed, gateway), name="reload")
     await asked.wait()

@@ -24,7 +24,7 @@ class Standing:
         self, tick: Tick, sessions: Sessions, gate: Gate, holding: Holding, records: Records
     ) -> None:
         self.is_started = False
-        self.held: Mapping[str, int] = {}
+        self.held: Callable[[], Mapping[str, int]] = dict
         self.unlisted: Callable[[], int] = int
         self._tick = tick
         self._sessions = sessions
@@ -65,7 +65,7 @@ class Standing:
             counters=self._counters(),
             sessions=self.sessions(),
             in_flight=_in_flight(self._sessions.pairs),
-            held=self.held,
+            held=self.held(),
             records=self._records.health(),
             policy=PolicyIdentity(bundle.name, bundle.digest),
             unlisted_events=self.unlisted(),

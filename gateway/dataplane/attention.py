@@ -83,6 +83,14 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """What a subscriber wrote to a port (MO). It is on its way to the SP, whatever it means."""
+
+    link: Link
+    pdu: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """An answer to a request of the gateway's own, or None: it will not come."""
 
@@ -91,4 +99,6 @@ class Answered:
     pdu: bytes | None
 
 
-Attention = Bind | BindAnswer | Unbind | Unbound | Fault | Hold | Operation | Receipt | Answered
+Attention = (
+    Bind | BindAnswer | Unbind | Unbound | Fault | Hold | Operation | Receipt | Reply | Answered
+)

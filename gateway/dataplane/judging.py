@@ -6,6 +6,7 @@ from gateway.dataplane.carried import Care, Carried
 from gateway.dataplane.plane import Plane
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.filter.keywords import Hit
+from gateway.filter.optout_hint import advertised
 from gateway.filter.scan import UNREADABLE
 from gateway.smpp.text import readings
 
@@ -66,8 +67,14 @@ def settle_parts(plane: Plane, message: Carried, care: Care, now: float) -> None
 
 def _judge_unknown(plane: Plane, messages: Sequence[Carried]) -> None:
     rules = plane.rules
+    read: dict[tuple[int, bytes], tuple[str, ...]] = {}
+
+    def reading(octets: bytes, data_coding: int) -> tuple[str, ...]:
+        texts = read[data_coding, octets] = readings(octets, data_coding)
+        return texts
+
     try:
-        found = rules.scan.scan([(m.data_coding, m.octets) for m in messages], readings)
+        found = rules.scan.scan([(m.data_coding, m.octets) for m in messages], reading)
     except Exception:  # noqa: BLE001 - a filter that fails must not pass anything, nor stop the tick
         # Only the text it fails on is set aside: the others of the tick are its neighbours.
         for message in messages:
@@ -76,6 +83,15 @@ def _judge_unknown(plane: Plane, messages: Sequence[Carried]) -> None:
     for message, hits in zip(messages, found, strict=True):
         if hits:
             rules.judge_content(message, hits)
+        elif rules.replies is not None:
+            _note_hint(plane, message, read.get((message.data_coding, message.octets), ()))
+
+
+def _note_hint(plane: Plane, message: Carried, texts: Sequence[str]) -> None:
+    """Remember which word a clean text tells subscribers to refuse with."""
+    token = advertised(texts[0]) if texts else None
+    if token is not None:
+        plane.hints.note(message.account.system_id, token)
 
 
 def _judge_alone(plane: Plane, message: Carried, care: Care) -> None:
@@ -88,6 +104,8 @@ def _judge_alone(plane: Plane, message: Carried, care: Care) -> None:
         return
     if hits:
         plane.rules.judge_content(message, hits)
+    elif plane.rules.replies is not None and care.readings is not None:
+        _note_hint(plane, message, care.readings)
 
 
 def _hits_of(plane: Plane, message: Carried, care: Care) -> tuple[Hit, ...]:

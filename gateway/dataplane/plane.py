@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gateway.dataplane.hints import Hints
 from gateway.dataplane.parts import Parts
 from gateway.dataplane.tally import Tally
 from gateway.policy.ruleset import RuleSet
@@ -14,7 +15,8 @@ class Plane:
 
     `next_id` returns a new gateway message id for an epoch time. `is_overloaded` makes every
     new message be refused with ESME_RMSGQFUL: records can not be written, say. `watched` are
-    the system_ids that a receipt with a gateway id may be due for.
+    the system_ids that a receipt with a gateway id may be due for, `hints` the opt-out words
+    that senders have advertised.
     """
 
     rules: RuleSet
@@ -26,6 +28,7 @@ class Plane:
     tally: Tally = field(default_factory=Tally)
     is_overloaded: bool = False
     watched: set[str] = field(default_factory=set)
+    hints: Hints = field(default_factory=Hints)
 
     def __post_init__(self) -> None:
         self.parts = Parts(self.rules.bundle.content.parts_ttl_s)

@@ -141,6 +141,8 @@ def _deliver(turn: Turn, link: Link, pdu: bytes, header: tuple[int, int, int, in
         turn.batch.attention.append(attention.Receipt(link, pdu))
     else:
         deliver(turn, link, link.peer, pdu)
+    if header[1] == _DELIVER_SM and turn.plane.rules.replies is not None:
+        turn.batch.attention.append(attention.Reply(link, pdu))
 
 
 def deliver(turn: Turn, link: Link, session: Link | None, pdu: bytes) -> None:

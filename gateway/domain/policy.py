@@ -36,17 +36,31 @@ class KeywordList:
 
 
 @dataclass(frozen=True, slots=True)
+class RepliesRule:
+    """How subscribers' replies (MO) are heard: each change is confirmed once, without advertising.
+
+    The texts go out from the port that the subscriber wrote to; `opted_out` tells how to
+    come back (O31 art. 18; R31 to R37).
+    """
+
+    opted_out: str
+    restored: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentRule:
     """What subscribers' answers mean for messages from ports of the purposes in `applies_to`.
 
     `opt_out` stops what was refused, `consent` what was never asked for (DEC2012 art. 7).
-    `on_store_error` is FORWARD, QUARANTINE or REJECT.
+    `on_store_error` is FORWARD, QUARANTINE or REJECT. Without `replies` what subscribers
+    write is the SP's business alone.
     """
 
     opt_out: Enforcement = Enforcement.ENFORCE
     consent: Enforcement = Enforcement.OFF
     applies_to: frozenset[Purpose] = frozenset({Purpose.MARKETING})
     on_store_error: Action = Action.REJECT
+    replies: RepliesRule | None = None
 
     @property
     def can_stop(self) -> bool:

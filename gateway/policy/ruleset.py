@@ -48,6 +48,7 @@ class RuleSet:
             if before is not None and before.digest == bundle.digest
             else ContentScan(KeywordIndex(bundle.keyword_lists))
         )
+        self.replies = bundle.consent.replies if bundle.consent is not None else None
         self.stages = _stages(bundle, sets)
         # A replace_sm does not say whom its message goes to: the SMSC knows.
         self.replacement_stages = (stages.standing, stages.source, stages.rate)

@@ -10,7 +10,7 @@ from gateway.domain.quarantine import HeldMessage
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
 from gateway.proxy.tick import Tick
-from gateway.runtime.clock import epoch, utcnow
+from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.addresses import UnsuccessSme
 from gateway.smpp.answers import header_only, submit_sm_resp
@@ -25,18 +25,26 @@ log = structlog.get_logger()
 # What may wait for the store at once; more is refused, never passed unseen.
 _MAX_WAITING = 20_000
 _SHORT_TEXT = 200
+# How long a failed commit speaks against the store. Whoever asks takes traffic away while it
+# does, and without traffic nothing would be committed that could show it is well again.
+_DOUBT_S = 30.0
 
 
 class Holding:
     """Gathers the holds of a tick into one commit."""
 
     def __init__(self, tick: Tick, store: QuarantineStore) -> None:
-        self.is_failing = False
         self.held = 0
         self._tick = tick
         self._store = store
         self._gathered: list[Hold] = []
         self._waiting = 0
+        self._failed_at: float | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether the last commit failed, a short while ago."""
+        return self._failed_at is not None and monotonic() - self._failed_at < _DOUBT_S
 
     def hold(self, item: Hold) -> None:
         """Take a message to hold; it is committed after this tick."""
@@ -60,16 +68,16 @@ class Holding:
             await self._store.hold([held_message(item, now, ttl) for item in items])
             is_held = True
         except StoreUnavailable as error:
-            if not self.is_failing:
+            if self._failed_at is None:
                 log.error("store.failed", said=str(error))
-            self.is_failing = True
+            self._failed_at = monotonic()
         finally:
             self._waiting -= len(items)
             self._answer_all(items, is_held=is_held, how="held" if is_held else "store_failed")
         if is_held:
             self.held += len(items)
-            if self.is_failing:
-                self.is_failing = False
+            if self._failed_at is not None:
+                self._failed_at = None
                 log.info("store.recovered")
 
     def _answer_all(self, items: Sequence[Hold], *, is_held: bool, how: str) -> None:

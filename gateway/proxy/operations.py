@@ -122,8 +122,12 @@ class Operations:
             return CommandStatus.ESME_RMSGQFUL, None
         submission = Submission(account, request.octets("source_addr"), b"")
         if rules.judge_replacement(submission, monotonic()):
-            texts = [text for place in read_carrier(item.pdu).texts() for text in place]
-            rules.judge_content(submission, rules.scan.judge_texts(texts))
+            try:
+                texts = [text for place in read_carrier(item.pdu).texts() for text in place]
+                rules.judge_content(submission, rules.scan.judge_texts(texts))
+            except Exception:  # noqa: BLE001 - as in the tick: a filter that fails passes nothing
+                self._tick.pipeline.plane.tally.filter_failures += 1
+                return CommandStatus.ESME_RREPLACEFAIL, None
         verdict = submission.verdict
         if verdict is None:
             return CommandStatus.ESME_ROK, None

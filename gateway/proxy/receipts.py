@@ -140,7 +140,8 @@ class ReceiptDesk:
             self._not_before[message_id] = now + _RETRY_S
         # Those answered long ago: until then a look into the store may be older than an answer.
         self._not_before = {m: due for m, due in self._not_before.items() if due > now}
-        for system_id in self._routes.senders():
+        # One question for all: hundreds of SPs are bound, and hardly one is owed anything.
+        for system_id in await self._store.owed_receipts() & self._routes.senders():
             if self._routes.to_esme(system_id) is None:
                 continue
             for held in await self._store.due_receipts(system_id, _AT_ONCE):

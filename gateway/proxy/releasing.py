@@ -8,7 +8,8 @@ from gateway.dataplane.attention import Answered
 from gateway.dataplane.carriers import read_carrier
 from gateway.dataplane.relay import renumbered
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.verdict import Verdict
+from gateway.domain.verdict import Action, Finding, Reason, Verdict
+from gateway.policy.account import Account
 from gateway.policy.submission import Submission
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore, ReleasedId
@@ -28,6 +29,9 @@ log = structlog.get_logger()
 # The SMSC will take it later; anything else is for a person to look at.
 _LATER = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
 _AT_ONCE = 200
+_UNCHECKED = Finding(
+    "CONTENT", Reason.CONTENT_UNCHECKED, Action.REJECT, "the content filter failed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,12 @@ class Releasing:
 
     async def release_wanted(self) -> None:
         """Write what is wanted and has a way to the SMSC; the rest waits for its sender."""
+        # One look for each sender: thousands may wait for one that is away.
+        ways = {s for s in set(self._wanted.values()) if self._routes.to_smsc(s) is not None}
         for message_id, system_id in list(self._wanted.items()):
             if len(self._under_way) >= _AT_ONCE:
                 return
-            if self._routes.to_smsc(system_id) is not None:
+            if system_id in ways and self._routes.to_smsc(system_id) is not None:
                 await self._release(message_id)
 
     async def _release(self, message_id: int) -> None:
@@ -87,7 +93,10 @@ class Releasing:
         if held is None or held.state is not HoldState.RELEASE_REQUESTED:
             self._wanted.pop(message_id, None)
             return
-        verdict = self._judge_again(held)
+        account = self._tick.pipeline.plane.rules.accounts.get(held.system_id)
+        if account is None:
+            return  # it waits: its sender's sessions may not have left yet, but it sends no more
+        verdict = self._judge_again(account, held)
         if verdict is not None:
             deciding = verdict.deciding
             why = f"judged again: {deciding.reason}" if deciding is not None else "judged again"
@@ -100,17 +109,19 @@ class Releasing:
         if isinstance(outcome, Done):
             await self._write(outcome.message)
 
-    def _judge_again(self, held: HeldMessage) -> Verdict | None:
+    def _judge_again(self, account: Account, held: HeldMessage) -> Verdict | None:
         rules = self._tick.pipeline.plane.rules
-        account = rules.accounts.get(held.system_id)
-        if account is None:
-            return None  # its sender is gone from the configuration: nobody can bind for it
         carrier = read_carrier(held.pdu)
         texts = tuple(text for place in carrier.texts() for text in place)
         addressees = [d.address for d in carrier.destinations if isinstance(d, SmeAddress)]
         for destination in addressees or [carrier.destination]:
             submission = Submission(account, carrier.source, destination)
-            rules.judge_again(submission, texts, monotonic())
+            try:
+                rules.judge_again(submission, texts, monotonic())
+            except Exception:  # noqa: BLE001 - as in the tick: a filter that fails passes nothing, and stops no other
+                self._tick.pipeline.plane.tally.filter_failures += 1
+                submission.findings += (_UNCHECKED,)
+                return rules.verdict(submission, _UNCHECKED)
             if submission.verdict is not None:
                 return submission.verdict
         return None

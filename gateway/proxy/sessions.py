@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -44,7 +44,7 @@ class Pair:
     esme: Connection
     sender: Sender
     request: BindRequest
-    bind_pdu: bytes
+    bind_pdu: bytes = field(repr=False)  # the password is in it
     smsc: Connection | None = None
 
     @property
@@ -68,7 +68,6 @@ class Sessions:
         self._gate = gate
         self._numbers = numbers
         self._timers = timers
-        self._waiting: set[Link] = set()  # bind in progress
         self._leaving: dict[Link, int] = {}  # unbind to answer once all is answered
         self._retiring: set[Link] = set()  # SMSC links whose SP is gone
 
@@ -126,16 +125,12 @@ class Sessions:
 
     def bind(self, item: attention.Bind) -> None:
         """Begin to answer an SP's bind."""
-        self._waiting.add(item.session)
         spawn(self._bind(item.session, item.pdu), name=f"bind-{item.session.number}")
 
     async def _bind(self, session: Link, pdu: bytes) -> None:
-        try:
-            connection = self._tick.connections.get(session)
-            if connection is not None:
-                await self._bind_on(connection, pdu)
-        finally:
-            self._waiting.discard(session)
+        connection = self._tick.connections.get(session)
+        if connection is not None:
+            await self._bind_on(connection, pdu)
 
     async def _bind_on(self, connection: Connection, pdu: bytes) -> None:
         session = connection.link
@@ -164,14 +159,14 @@ class Sessions:
             smsc.abort()
             self._refuse(connection, pdu, status)
             return
-        if not self._may_join(connection):
+        if not self._may_join(pair):
             self._gate.leave(system_id)
             self._retire(smsc.link)
             self._refuse(connection, pdu, CommandStatus.ESME_RBINDFAIL)
             return
         connection.write(renumbered(answer, HEADER.unpack_from(pdu)[3]))
         session.system_id = system_id
-        session.window = min(admitted.sender.window, self.window)
+        session.window = min(pair.sender.window, self.window)
         self.pairs[session] = pair
         self._join(pair, smsc)
         session.state = BOUND_STATES[admitted.request.bind_type]
@@ -186,8 +181,13 @@ class Sessions:
         )
         self._tick.resume((session, smsc.link))
 
-    def _may_join(self, connection: Connection) -> bool:
-        return connection.is_open and not self.is_draining
+    def _may_join(self, pair: Pair) -> bool:
+        """Tell whether a bind still stands; a reload may have come while it was dialled."""
+        account = self._tick.pipeline.plane.rules.accounts.get(pair.sender.system_id)
+        if account is None:
+            return False
+        pair.sender = account.sender
+        return pair.esme.is_open and not self.is_draining
 
     async def _dial(self, pair: Pair) -> tuple[Connection, bytes]:
         return await self._dialler.dial(

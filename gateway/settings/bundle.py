@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from gateway.domain.policy import Bundle, ConsentRule, ContentRule, KeywordList, ListAction
+from gateway.domain.policy import (
+    Bundle,
+    ConsentRule,
+    ContentRule,
+    KeywordList,
+    ListAction,
+    RepliesRule,
+)
 from gateway.domain.verdict import Action
 from gateway.settings import yaml
 from gateway.settings.bundle_file import BundleFile, ConsentFile, ContentFile, KeywordsFile
@@ -41,6 +48,9 @@ def _consent(source: BundleSource) -> ConsentRule | None:
         consent=file.consent,
         applies_to=frozenset(file.applies_to),
         on_store_error=Action(file.on_store_error),
+        replies=RepliesRule(file.replies.opted_out, file.replies.restored)
+        if file.replies is not None
+        else None,
     )
 
 

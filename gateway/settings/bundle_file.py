@@ -11,6 +11,7 @@ from gateway.settings.schema import Shape, Text, Version
 from gateway.settings.words import word_problem
 
 _DAY_S = 86_400
+_UCS2_OCTETS = 140
 _ID = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 # What can be done with a message that could not be judged.
@@ -53,6 +54,22 @@ class KeywordsFile(Shape):
     file: Text | None = None
 
 
+def _fits_one_message(text: str) -> str:
+    if len(text.encode("utf-16-be")) > _UCS2_OCTETS:
+        raise ValueError("is longer than one message of 70 characters")
+    return text
+
+
+Reply = Annotated[Text, AfterValidator(_fits_one_message)]
+
+
+class RepliesShape(Shape):
+    """`replies` of `consent.yaml`."""
+
+    opted_out: Reply = "您已退订，我们不再向您发送商业信息。如需恢复请回复HF"
+    restored: Reply = "您已恢复接收我们的信息。如需退订请回复TD"
+
+
 class ConsentFile(Shape):
     """`consent.yaml`."""
 
@@ -63,6 +80,7 @@ class ConsentFile(Shape):
         default_factory=lambda: [Purpose.MARKETING]
     )
     on_store_error: Fallback = "reject"
+    replies: RepliesShape | None = None
 
 
 class ContentFile(Shape):

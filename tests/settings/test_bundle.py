@@ -129,7 +129,22 @@ def test_an_odd_encoding_is_no_way_around_keywords(
     assert found.is_open is (action == "shadow")
 
 
+def test_replies_are_heard_when_the_file_says_so(bundle: WriteBundle) -> None:
+    text = "version: 1\nreplies: {opted_out: 已退订}\n"
+
+    found = load_bundle(bundle({"consent.yaml": text})).consent
+
+    assert found is not None
+    assert found.replies is not None
+    assert found.replies.opted_out == "已退订"
+    assert "TD" in found.replies.restored
+
+
 BROKEN = {
+    "a confirmation of two messages": (
+        {"consent.yaml": f"version: 1\nreplies: {{restored: {'恢' * 71}}}\n"},
+        "consent.yaml:2:21 replies.restored: is longer than one message of 70 characters",
+    ),
     "head of another version": (
         {"bundle.yaml": "version: 2\nname: x\n"},
         "bundle.yaml:1:10 version: must be 1: no other version of this file is known",

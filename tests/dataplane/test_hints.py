@@ -1,0 +1,88 @@
+"""Which words senders advertise to opt out with, and that replies are handed over."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.dataplane.attention import Reply
+from gateway.dataplane.hints import Hints
+from gateway.domain.policy import ConsentRule, RepliesRule
+from simulators import builders
+from tests.dataplane.conftest import (
+    BUNDLE,
+    PORT,
+    SPAM,
+    SUBSCRIBER,
+    World,
+    advert,
+    long_advert,
+    sent,
+    smsc,
+)
+
+HEARING = replace(BUNDLE, consent=ConsentRule(replies=RepliesRule("已退订", "已恢复")))
+ADVERT = "【示例商城】全场八折，拒收请回复R"
+
+
+@pytest.fixture
+def hearing() -> World:
+    return World(bundle=HEARING)
+
+
+def test_the_latest_hint_of_a_sender_comes_first_and_each_once() -> None:
+    hints = Hints()
+    for token in ("R", "TD", "R"):
+        hints.note("sp1", token)
+
+    assert hints.of("sp1") == ("R", "TD")
+    assert hints.of("sp2") == ()
+
+
+def test_a_sender_that_invents_words_pushes_out_its_own() -> None:
+    hints = Hints()
+    for number in range(40):
+        hints.note("sp1", f"W{number}")
+
+    assert len(hints.of("sp1")) == 32
+    assert "W0" not in hints.of("sp1")
+
+
+@pytest.mark.parametrize(
+    "pdus",
+    [[advert(ADVERT)], [advert(ADVERT), advert(ADVERT, 2)], long_advert(["【示例商城】", ADVERT])],
+    ids=["once", "twice in a tick", "in parts"],
+)
+def test_what_a_clean_text_advertises_is_remembered(hearing: World, pdus: list[bytes]) -> None:
+    hearing.submit(hearing.session(), *pdus)
+
+    assert hearing.plane.hints.of("sp1") == ("R",)
+    assert hearing.plane.hints.of("sp2") == ()
+
+
+@pytest.mark.parametrize("text", ["您的验证码是482915", f"{SPAM}，拒收请回复R"])
+def test_no_hint_and_a_text_that_was_stopped_teach_nothing(hearing: World, text: str) -> None:
+    hearing.submit(hearing.session(), advert(text), *long_advert([text], 2))
+
+    assert hearing.plane.hints.of("sp1") == ()
+
+
+def test_hints_are_not_looked_for_when_nobody_hears_replies(world: World) -> None:
+    world.submit(world.session(), advert(ADVERT))
+
+    assert world.plane.hints.of("sp1") == ()
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_a_reply_is_handed_over_beside_its_way_to_the_sp(
+    hearing: World,
+    is_watched: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    session = hearing.session()
+    if is_watched:
+        hearing.plane.watched.add("sp1")
+    pdu = builders.deliver_sm(SUBSCRIBER, PORT, b"TD", data_coding=0, sequence=5)
+
+    batch = hearing.resp(smsc(session), pdu)
+
+    assert batch.attention[-1] == Reply(smsc(session), pdu)
+    assert bool(sent(batch, session)) is not is_watched
