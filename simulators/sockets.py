@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from typing import cast
 
 _LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
 
@@ -12,5 +13,5 @@ def reset(transport: asyncio.BaseTransport) -> None:
     connection = transport.get_extra_info("socket")
     if connection is not None and connection.fileno() >= 0:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT_AT_ALL)
-    if isinstance(transport, asyncio.WriteTransport):
-        transport.abort()
+    # uvloop's transports have it without being subclasses of asyncio's.
+    cast("asyncio.WriteTransport", transport).abort()

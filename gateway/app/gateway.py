@@ -10,6 +10,8 @@ import structlog
 
 from gateway.app.followers import Followers
 from gateway.app.policies import Policies, warn_if_open
+from gateway.app.policy_history import PolicyHistory
+from gateway.app.policy_requests import PolicyRequests
 from gateway.app.standing import Standing
 from gateway.app.tls import listener_context, smsc_context
 from gateway.console.probes import ProbeServer, Readiness, probe_app
@@ -17,6 +19,7 @@ from gateway.dataplane import attention
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
 from gateway.domain.policy import Bundle
+from gateway.domain.policy_history import PolicyRequest
 from gateway.domain.sender import Sender
 from gateway.policy.consent_sets import ConsentSets
 from gateway.policy.ruleset import RuleSet
@@ -33,13 +36,15 @@ from gateway.proxy.replies import Replies
 from gateway.proxy.route import Routes
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
+from gateway.runtime.alone import Alone
 from gateway.runtime.record_files import prepare_directory
 from gateway.runtime.records import Records
 from gateway.runtime.tasks import cancel_all, spawn
 from gateway.session.lockout import Lockouts
+from gateway.session.states import Side
 from gateway.settings import passwords
 from gateway.settings.gateway import GatewaySettings, Listener, Smsc
-from gateway.stores.open import Stores, open_store
+from gateway.stores.open import Stores, file_of, open_store
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
 
@@ -96,6 +101,8 @@ class Gateway:
         self._servers: list[asyncio.Server] = []
         self._loops: list[asyncio.Task[NoReturn]] = []
         self._stores: Stores | None = None
+        self._alone: Alone | None = None
+        self._requests: PolicyRequests | None = None
         self._probes: ProbeServer | None = None
         self._standing: Standing | None = None
 
@@ -120,6 +127,10 @@ class Gateway:
         settings = self.settings
         await asyncio.to_thread(prepare_directory, settings.records_directory)
         stores = self._stores = await open_store(settings.store_url)
+        file = file_of(settings.store_url)
+        if file is not None:
+            # Two would issue the same ids, and put each other's releases in doubt.
+            self._alone = Alone.beside(file)
         newest = await stores.quarantine.find(limit=1)
         self._ids = MessageIds(worker=0, after=newest[0].message_id if newest else 0)
         desk = QuarantineDesk(stores.quarantine, self._ids)
@@ -132,6 +143,8 @@ class Gateway:
         self._wire(holding, receipts, releasing, operations, replies)
         followers = Followers(stores, self._sets, desk, releasing, receipts, replies)
         await followers.begin()
+        await self.policies.begin(PolicyHistory(stores.policies))
+        requests = self._requests = PolicyRequests(stores.policies, self._reload_as_asked)
         standing = self._standing = Standing(
             self.tick, self.sessions, self.gate, holding, self.records
         )
@@ -147,6 +160,7 @@ class Gateway:
         for coro, name in (
             (followers.follow_consent(), "follow-consent"),
             (followers.follow_quarantine(), "follow-quarantine"),
+            (requests.follow(), "follow-policy-requests"),
             (self.keeper.keep(), "keeper"),
             (self.records.flush_regularly(), "records"),
         ):
@@ -206,7 +220,9 @@ class Gateway:
     def _close_fault(self, item: attention.Fault) -> None:
         connection = self.tick.connections.get(item.link)
         if connection is not None:
-            log.warning("esme.closed", session=item.link.number, reason=item.problem)
+            event = "esme.closed" if item.link.side is Side.ESME else "smsc.lost"
+            about = {"system_id": item.link.system_id, "session": item.link.number}
+            log.warning(event, **about, reason=item.problem)
             connection.close()
 
     def _broken(self, _error: BaseException) -> None:
@@ -235,12 +251,28 @@ class Gateway:
         self.addresses[listener.name] = (bound[0], bound[1])
         log.info("listener.opened", name=listener.name, address=f"{bound[0]}:{bound[1]}")
 
-    async def reload(self, *, force: bool = False) -> tuple[str, ...]:
+    async def reload(
+        self, *, force: bool = False, by: str = "reload", note: str = ""
+    ) -> tuple[str, ...]:
         """Read policies and senders again; return the faults. See Policies.reload."""
-        faults = await self.policies.reload(force=force)
+        faults = await self.policies.reload(force=force, by=by, note=note)
         if not faults:
             self.sessions.follow_accounts()
         return faults
+
+    async def reload_changed(self, by: str) -> None:
+        """Reload for a signal or a saved file, which `by` names.
+
+        What people ask for is met first: a rollback writes files too, and stands in the
+        history under the name of who made it.
+        """
+        if self._requests is not None:
+            await self._requests.meet()
+        await self.reload(by=by)
+
+    async def _reload_as_asked(self, request: PolicyRequest) -> tuple[str, tuple[str, ...]]:
+        faults = await self.reload(force=request.force, by=request.by, note=request.note)
+        return self.plane.rules.digest, faults
 
     def session_counts(self) -> dict[str, int]:
         """Return how many bound sessions each sender has."""
@@ -270,6 +302,8 @@ class Gateway:
         if self._stores is not None:
             await self._stores.close()  # while its writer still runs
         await cancel_all(_STOP_S)
+        if self._alone is not None:
+            self._alone.release()
         left = await asyncio.to_thread(self.records.close, _STOP_S)
         log.info("gateway.stopped", records_left=left)
 

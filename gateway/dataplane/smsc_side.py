@@ -24,6 +24,7 @@ from gateway.smpp.status import CommandStatus
 _SUBMIT_SM = int(CommandId.SUBMIT_SM)
 _SUBMIT_SM_RESP = int(CommandId.SUBMIT_SM_RESP)
 _DELIVER_SM = int(CommandId.DELIVER_SM)
+_WORDS = frozenset({_DELIVER_SM, int(CommandId.DATA_SM)})
 _OVERTAKING = frozenset({Ruling.RELAY_RESPONSE, Ruling.ENQUIRE_LINK, Ruling.ENQUIRE_LINK_RESP})
 
 
@@ -141,7 +142,7 @@ def _deliver(turn: Turn, link: Link, pdu: bytes, header: tuple[int, int, int, in
         turn.batch.attention.append(attention.Receipt(link, pdu))
     else:
         deliver(turn, link, link.peer, pdu)
-    if header[1] == _DELIVER_SM and turn.plane.rules.replies is not None:
+    if header[1] in _WORDS and turn.plane.rules.replies is not None:
         turn.batch.attention.append(attention.Reply(link, pdu))
 
 

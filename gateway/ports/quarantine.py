@@ -95,6 +95,9 @@ class QuarantineStore(Protocol):
     async def due_receipts(self, system_id: str | None, limit: int) -> list[HeldMessage]:
         """Return messages whose receipt is DUE, oldest first; of all SPs for None."""
 
+    async def owed_receipts(self) -> set[str]:
+        """Return the system_id of every SP with a receipt that is DUE."""
+
     async def receipt_sent(self, message_id: int) -> bool:
         """Mark a receipt that was DUE as SENT; tell whether it was DUE."""
 

@@ -70,8 +70,8 @@ class Dialler:
         except TimeoutError:
             connection.abort()
             raise SmscUnreachableError("no answer in time") from None
-        except OSError as error:
-            raise SmscUnreachableError(error.strerror or str(error)) from error
+        except (OSError, UnicodeError) as error:  # a host name may be none at all
+            raise SmscUnreachableError(getattr(error, "strerror", None) or str(error)) from error
         except asyncio.CancelledError:
             connection.abort()
             raise

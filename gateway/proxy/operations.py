@@ -7,7 +7,7 @@ import structlog
 from gateway.dataplane.attention import Operation
 from gateway.dataplane.carriers import read_carrier
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.verdict import Action, Finding
+from gateway.domain.verdict import Action
 from gateway.policy.submission import Submission
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore, Replacement
@@ -89,9 +89,13 @@ class Operations:
                 return await self._replace(item, request, held)
 
     async def _replace(self, item: Operation, request: Pdu, held: HeldMessage) -> bytes:
-        """Exchange the text of a held message; the new one is judged as any other."""
-        status, deciding = self._judge(item, request)
-        if status and (deciding is None or deciding.action is not Action.QUARANTINE):
+        """Exchange the text of a held message; only one that may pass by itself is taken.
+
+        A text that would be held in its turn is refused: it would wait under the id of one
+        that a person may just have read and be about to release.
+        """
+        status = self._judge(item, request)
+        if status:
             return _failed(request, status)
         before = decode(held.pdu)
         names = ("schedule_delivery_time", "validity_period", "registered_delivery")
@@ -103,10 +107,10 @@ class Operations:
         tlvs = tuple(tlv for tlv in before.tlvs if tlv.tag != Tag.MESSAGE_PAYLOAD)
         replacement = Replacement(
             pdu=encode(replace(before, fields=fields, tlvs=tlvs)),
-            reason=deciding.reason.value if deciding is not None else held.reason,
-            rule=deciding.rule if deciding is not None else held.rule,
-            category=deciding.category if deciding is not None else held.category,
-            evidence=deciding.evidence if deciding is not None else held.evidence,
+            reason=held.reason,
+            rule=held.rule,
+            category=held.category,
+            evidence=held.evidence,
             digest=self._tick.pipeline.plane.rules.digest,
             receipt_asked=held.receipt_asked,
             expires_at=held.expires_at,
@@ -114,12 +118,12 @@ class Operations:
         done = await self._store.replace_pdu(held.message_id, replacement)
         return _failed(request, CommandStatus.ESME_ROK if done else _failure(request))
 
-    def _judge(self, item: Operation, request: Pdu) -> tuple[int, Finding | None]:
-        """Judge the text of a replace_sm; return 0, or the status and what was found."""
+    def _judge(self, item: Operation, request: Pdu) -> int:
+        """Judge the text of a replace_sm; return 0, or the status that refuses it."""
         rules = self._tick.pipeline.plane.rules
         account = rules.accounts.get(item.session.system_id)
         if account is None:
-            return CommandStatus.ESME_RMSGQFUL, None
+            return CommandStatus.ESME_RMSGQFUL
         submission = Submission(account, request.octets("source_addr"), b"")
         if rules.judge_replacement(submission, monotonic()):
             try:
@@ -127,18 +131,18 @@ class Operations:
                 rules.judge_content(submission, rules.scan.judge_texts(texts))
             except Exception:  # noqa: BLE001 - as in the tick: a filter that fails passes nothing
                 self._tick.pipeline.plane.tally.filter_failures += 1
-                return CommandStatus.ESME_RREPLACEFAIL, None
+                return CommandStatus.ESME_RREPLACEFAIL
         verdict = submission.verdict
         if verdict is None:
-            return CommandStatus.ESME_ROK, None
+            return CommandStatus.ESME_ROK
         if verdict.action is Action.QUARANTINE:
-            return CommandStatus.ESME_RREPLACEFAIL, verdict.deciding
-        return status_named(verdict.status), verdict.deciding
+            return CommandStatus.ESME_RREPLACEFAIL
+        return status_named(verdict.status)
 
     def _forward(self, item: Operation, request: Pdu, released: HeldMessage | None = None) -> None:
         """Ask the SMSC; a new text is judged first, whoever's id it is about."""
         if request.command_id == CommandId.REPLACE_SM:
-            status, _ = self._judge(item, request)
+            status = self._judge(item, request)
             if status:
                 self._write(item, _failed(request, status))
                 return

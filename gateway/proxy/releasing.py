@@ -61,6 +61,7 @@ class Releasing:
         self._receipts = receipts
         self._wanted: dict[int, str] = {}  # message_id to system_id
         self._under_way: set[int] = set()
+        self._unconfirmed: dict[int, str] = {}  # message_id to the SMSC's: it has them
 
     async def begin(self) -> None:
         """Find what an earlier run left: nothing that was written is written again."""
@@ -78,6 +79,8 @@ class Releasing:
 
     async def release_wanted(self) -> None:
         """Write what is wanted and has a way to the SMSC; the rest waits for its sender."""
+        for message_id, smsc_id in list(self._unconfirmed.items()):
+            await self._confirm(message_id, smsc_id)
         # One look for each sender: thousands may wait for one that is away.
         ways = {s for s in set(self._wanted.values()) if self._routes.to_smsc(s) is not None}
         for message_id, system_id in list(self._wanted.items()):
@@ -161,16 +164,22 @@ class Releasing:
                 await desk.lose(message_id, "the SMSC did not answer", now)
                 log.warning("quarantine.in_doubt", message_id=str(message_id))
             elif status == CommandStatus.ESME_ROK:
-                await desk.confirm(message_id, smsc_id, now)
-                log.info("quarantine.released", message_id=str(message_id))
+                self._unconfirmed[message_id] = smsc_id
+                await self._confirm(message_id, smsc_id)
             elif status in _LATER:
                 await desk.postpone(message_id, f"the SMSC answered 0x{status:X}", now)
                 self._wanted[message_id] = errand.system_id
             else:
                 await desk.give_back(message_id, f"the SMSC answered 0x{status:X}", now)
         except StoreUnavailable as error:
-            # It stays RELEASING, which is never written again; a restart puts it in doubt.
+            # It stays RELEASING, which is never written again; a restart puts it in doubt. What
+            # the SMSC has is noted as soon as it can be: a person in doubt might send it twice.
             log.error("store.failed", said=str(error))
+
+    async def _confirm(self, message_id: int, smsc_id: str) -> None:
+        await self._desk.confirm(message_id, smsc_id, utcnow())
+        if self._unconfirmed.pop(message_id, None) is not None:
+            log.info("quarantine.released", message_id=str(message_id))
 
 
 def _read_answer(pdu: bytes | None) -> tuple[int | None, str]:

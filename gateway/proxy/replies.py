@@ -66,6 +66,7 @@ class Replies:
         self._routes = routes
         self._unkept: deque[tuple[ConsentAnswer, Pdu]] = deque(maxlen=_MAX_UNKEPT)
         self._under_way = 0
+        self._latest: dict[tuple[int, str], ConsentAnswer] = {}  # being kept right now
 
     def heard(self, item: Reply) -> None:
         """Take a delivery that is already on its way to the SP."""
@@ -84,10 +85,15 @@ class Replies:
         given = ConsentAnswer(number, system_id, answer, utcnow(), CHANNEL)
         # At once, before anything is awaited: no submit of the next tick passes any more.
         self._sets.apply(number, system_id, answer)
+        latest = self._latest.get((number, system_id))
+        if latest is not None and latest.answer is answer:
+            return  # said again while it is being kept: to look into the store would be too early
         if self._under_way >= _MAX_AT_ONCE:
+            self._latest.pop((number, system_id), None)
             self._unkept.append((given, pdu))
             return
         self._under_way += 1
+        self._latest[number, system_id] = given
         spawn(self._keep(given, pdu), name="reply")
 
     def _intent_of(self, system_id: str, text: str) -> Intent:
@@ -113,6 +119,8 @@ class Replies:
             log.error("store.failed", said=str(error))
         finally:
             self._under_way -= 1
+            if self._latest.get((given.msisdn, given.scope)) is given:
+                del self._latest[given.msisdn, given.scope]
 
     async def _record(self, given: ConsentAnswer, pdu: Pdu) -> None:
         before = await self._store.answer_of(given.msisdn, given.scope)

@@ -33,6 +33,7 @@ log = structlog.get_logger()
 # SP's queue, a real outage must be told.
 _WAIT_FOR_SMSC_S = 2.0
 _FAREWELL_S = 3.0
+_FEWEST_STRANGERS = 4
 # The SMSC knows the SP no more: dialling on would lock its account there.
 _FATAL = frozenset({CommandStatus.ESME_RINVPASWD, CommandStatus.ESME_RINVSYSID})
 
@@ -79,7 +80,7 @@ class Sessions:
         return Connection(self._tick, link, self._welcome)
 
     def _welcome(self, connection: Connection) -> None:
-        if self.is_draining or self._esme_connections() >= self.maximum:
+        if self.is_draining or self._is_crowded(connection.peer_address):
             connection.abort()
         else:
             self._tick.add(connection)
@@ -92,8 +93,20 @@ class Sessions:
         else:
             self._forget_smsc(link)
 
-    def _esme_connections(self) -> int:
-        return sum(link.side is Side.ESME for link in self._tick.connections)
+    def _is_crowded(self, address: str) -> bool:
+        """Tell whether there is no room for one more.
+
+        Those that have not bound may take half of it at most, and those of one address a
+        quarter: a crowd of strangers must leave room for SPs that come back.
+        """
+        open_now = [c for c in self._tick.connections.values() if c.link.side is Side.ESME]
+        if len(open_now) >= self.maximum:
+            return True
+        strangers = [c for c in open_now if c.link not in self.pairs]
+        from_there = sum(c.peer_address == address for c in strangers)
+        return len(strangers) >= max(_FEWEST_STRANGERS, self.maximum // 2) or from_there >= max(
+            _FEWEST_STRANGERS, self.maximum // 4
+        )
 
     def _forget_esme(self, session: Link) -> None:
         self._leaving.pop(session, None)

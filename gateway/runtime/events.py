@@ -29,6 +29,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "policy.reloaded": "A new policy judges from now on.",
         "policy.refused": "A new policy was refused and the old one stays; `faults` says why.",
         "policy.unchanged": "A reload found the policy that is in force already.",
+        "policy.unrecorded": "A policy in force could not be written into the history.",
+        "policy.unasked": "The wishes of operators for a reload cannot be read.",
         "bundle.open": "The policy in force forwards everything.",
         "senders.reloaded": "A new list of SPs holds from now on.",
         "senders.refused": "A new list of SPs was refused and the old one stays.",

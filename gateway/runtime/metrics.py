@@ -284,7 +284,7 @@ def _named(names: type[IntEnum], tally: Tally[int]) -> dict[str, int]:
     counts: defaultdict[str, int] = defaultdict(int)
     for value, count in tally.counts().items():
         known = names._value2member_map_.get(value)
-        counts[known.name if known else OTHER] += count
+        counts[known.name if known is not None else OTHER] += count
     return counts
 
 

@@ -29,7 +29,11 @@ def read_records(path: Path) -> Iterator[dict[str, object]]:
 
 def prepare_directory(directory: Path) -> None:
     """Create `directory` for this user alone; raise OSError when no file can be made there."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"no directory for records at {directory}: {error.strerror}"
+        raise OSError(error.errno, problem) from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise PermissionError(f"cannot write records in {directory}")
 

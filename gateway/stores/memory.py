@@ -6,14 +6,17 @@ One event loop uses them, and no call awaits anything: each is atomic as it is.
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.ports.changes import Change, ChangeKind
 from gateway.ports.consent import ANSWERS_PER_CHANGE, AnswerRow
+from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
 from gateway.ports.quarantine import EXPIRING_STATES, ReleasedId, Replacement
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MemoryChanges:
@@ -122,6 +125,10 @@ class MemoryQuarantine:
         )
         return list(islice(due, limit))
 
+    async def owed_receipts(self) -> set[str]:
+        messages = self._messages.values()
+        return {m.system_id for m in messages if m.receipt is ReceiptState.DUE}
+
     async def receipt_sent(self, message_id: int) -> bool:
         held = self._messages.get(message_id)
         if held is None or held.receipt is not ReceiptState.DUE:
@@ -162,7 +169,7 @@ class MemoryQuarantine:
 
 
 class MemoryConsent:
-    """Twin of the consent store."""
+    """Twin of the consent store and of its lists."""
 
     def __init__(self, changes: MemoryChanges, utcnow: Callable[[], datetime]) -> None:
         self._changes = changes
@@ -194,6 +201,24 @@ class MemoryConsent:
         ]
         return [_row(answer) for _, answer in sorted(changed, key=lambda pair: pair[0])]
 
+    async def record_list(self, batches: Iterable[Sequence[PlainAnswer]]) -> AsyncIterator[int]:
+        for batch in batches:
+            for start in range(0, len(batch), ANSWERS_PER_COMMIT):
+                answers = [_answer(row) for row in batch[start : start + ANSWERS_PER_COMMIT]]
+                await self.record(answers)
+                yield len(answers)
+
+    async def listed(
+        self, *, scope: str | None = None, answer: Answer | None = None, batch: int = 10_000
+    ) -> AsyncIterator[list[ConsentAnswer]]:
+        found = (
+            on_record
+            for _, (on_record, _) in sorted(self._answers.items(), key=lambda item: item[0])
+            if scope in (None, on_record.scope) and answer in (None, on_record.answer)
+        )
+        while answers := list(islice(found, batch)):
+            yield answers
+
     def _keep_later(self, answer: ConsentAnswer, number: int) -> None:
         key = (answer.msisdn, answer.scope)
         on_record = self._answers.get(key)
@@ -209,3 +234,9 @@ def _holds_over(answer: ConsentAnswer, on_record: ConsentAnswer) -> bool:
 
 def _row(answer: ConsentAnswer) -> AnswerRow:
     return (answer.msisdn, answer.scope, answer.answer)
+
+
+def _answer(row: PlainAnswer) -> ConsentAnswer:
+    msisdn, scope, answer, since_us, channel = row
+    since = _EPOCH + timedelta(microseconds=since_us)
+    return ConsentAnswer(msisdn, scope, Answer(answer), since, channel)

@@ -131,6 +131,10 @@ class SqlQuarantine:
         query = query.order_by(_column.message_id).limit(limit)
         return [_message_of(row) for row in await self._database.rows(query)]
 
+    async def owed_receipts(self) -> set[str]:
+        query = select(_column.system_id).where(IS_RECEIPT_DUE).distinct()
+        return {row["system_id"] for row in await self._database.rows(query)}
+
     async def receipt_sent(self, message_id: int) -> bool:
         statement = (
             update(held_messages)

@@ -81,6 +81,7 @@ held_messages = Table(
     Index(None, "state", "expires_at"),
     Index(
         "ix_held_messages_receipt_due",
+        "system_id",
         "message_id",
         sqlite_where=IS_RECEIPT_DUE,
         postgresql_where=IS_RECEIPT_DUE,
@@ -108,5 +109,34 @@ changes = Table(
     Column("key", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
     # A number that was pruned must never be given again: readers remember it.
+    sqlite_autoincrement=True,
+)
+
+# One column for each field of domain.policy_history.NewPolicyVersion, and of PolicyRequest.
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("number", _ROW_NUMBER, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("archive", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+policy_requests = Table(
+    "policy_requests",
+    metadata,
+    Column("number", _ROW_NUMBER, primary_key=True),
+    Column("by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("force", Boolean, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("said", Text, nullable=False),
+    # What the gateway asks every few moments.
+    Index(None, "state", "number"),
     sqlite_autoincrement=True,
 )

@@ -21,6 +21,7 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.policy import Bundle, ConsentRule, ContentRule, KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
+from gateway.proxy.keeper import Keeper
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import configure_logging
 from gateway.session import lockout
@@ -54,14 +55,14 @@ TIMERS = Timers(session_init_s=5, reconnect_max_s=0.1, drain_s=5)
 
 
 # Where it matters when a loop tells of a lost connection, the tests run on both.
-ON_BOTH_LOOPS = {"test_sessions", "test_connection", "test_tick", "test_bad_input"}
+ON_BOTH_LOOPS = ("test_sessions", "test_connection", "test_tick", "test_bad_input")
 
 
 def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Choose the loop of production, and asyncio's own beside it for some."""
-    if item.path.stem in ON_BOTH_LOOPS:
+    if item.path.stem.startswith(ON_BOTH_LOOPS):
         return LOOPS
     return {"uvloop": LOOPS["uvloop"]}
 
@@ -259,6 +260,16 @@ def until() -> Until:
                 await asyncio.sleep(0.002)
 
     return wait
+
+
+@pytest.fixture
+def unkept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the keeper from mending within a second what should have been prompt."""
+
+    async def never(_keeper: Keeper) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Keeper, "keep", never)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import orjson
 import pytest
 import structlog
 
+from gateway.domain.records import DecisionRow, OutcomeRow
 from gateway.runtime.logging import configure_logging
-from gateway.runtime.record_lines import DecisionRow, OutcomeRow
 
 LogLines = list[dict[str, object]]
 

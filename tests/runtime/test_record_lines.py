@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.runtime.record_lines import DecisionRow, OutcomeRow, RecordLines, Row
+from gateway.domain.records import DecisionRow, OutcomeRow, Row
+from gateway.runtime.record_lines import RecordLines
 
 Decision = Callable[..., DecisionRow]
 Outcome = Callable[..., OutcomeRow]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.records import DecisionRow, OutcomeRow
 from gateway.runtime.logging import configure_logging
 from gateway.runtime.record_files import read_records
-from gateway.runtime.record_lines import DecisionRow, OutcomeRow, RecordLines
+from gateway.runtime.record_lines import RecordLines
 from gateway.runtime.records import Records, RecordsHealth
 from gateway.runtime.tasks import spawn
 

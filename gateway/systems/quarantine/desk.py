@@ -87,10 +87,8 @@ class QuarantineDesk:
         return await self._act(Act.BEGIN_RELEASE, message_id, at)
 
     async def confirm(self, message_id: int, smsc_message_id: str, at: datetime) -> Outcome:
-        """Record that the SMSC took the message under its own id."""
-        return await self._act(
-            Act.CONFIRM, message_id, at, "released", smsc_message_id=smsc_message_id
-        )
+        """Record that the SMSC took the message under its own id; who asked for it stays noted."""
+        return await self._act(Act.CONFIRM, message_id, at, smsc_message_id=smsc_message_id)
 
     async def postpone(self, message_id: int, why: str, at: datetime) -> Outcome:
         """Record that the SMSC did not take the message now: it is to go out later."""

@@ -44,7 +44,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_held_messages_receipt_due",
         "held_messages",
-        ["message_id"],
+        ["system_id", "message_id"],
         sqlite_where=is_receipt_due,
         postgresql_where=is_receipt_due,
     )

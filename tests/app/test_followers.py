@@ -1,0 +1,201 @@
+"""What other processes write into the store, and what happens when it cannot be read."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from gateway.app import followers
+from gateway.app import gateway as composition
+from gateway.app.gateway import Gateway
+from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.quarantine import HoldState
+from gateway.ports.changes import Change, ChangeKind
+from gateway.ports.errors import StoreUnavailable
+from gateway.runtime.clock import utcnow
+from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.stores.open import Stores, memory_stores
+from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.systems.quarantine.ids import MessageIds
+from simulators.esme import RawEsme
+from simulators.smsc import SimulatedSmsc
+from simulators.wire import CommandStatus
+
+LogLines = list[dict[str, object]]
+Start = Callable[..., Awaitable[Gateway]]
+Attach = Callable[..., Awaitable[RawEsme]]
+Told = Callable[..., Awaitable[dict[str, object]]]
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
+
+SOURCE, DESTINATION = "10690001", "13800138000"
+SUBSCRIBER = 8613800138000
+
+
+class FeedOfMoods(MemoryChanges):
+    """A feed that cannot be read while it `is_down`; counts what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_down = False
+        self.failures = 0
+        self.pruned_before: list[datetime] = []
+
+    async def changes(self, after: int, limit: int = 1000) -> list[Change]:
+        if self.is_down:
+            self.failures += 1
+            raise StoreUnavailable("no disk")
+        return await super().changes(after, limit)
+
+    async def prune(self, before: datetime) -> int:
+        self.pruned_before.append(before)
+        return await super().prune(before)
+
+
+@pytest.fixture
+async def feed(monkeypatch: pytest.MonkeyPatch) -> FeedOfMoods:
+    """Let gateways of this test open a store in memory whose feed has moods."""
+    feed = FeedOfMoods()
+    plain = memory_stores()
+    stores = replace(plain, changes=feed, quarantine=MemoryQuarantine(feed))
+    assert "_changes" in vars(plain.consent)
+    vars(plain.consent)["_changes"] = feed
+
+    async def given(_url: str) -> Stores:
+        return stores
+
+    monkeypatch.setattr(composition, "open_store", given)
+    return feed
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the first failure for a second of them."""
+    monkeypatch.setattr(followers, "_STALE_S", 0.0)
+
+
+async def test_a_refusal_another_process_records_holds_within_a_second(
+    start: Start, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await start()
+    monkeypatch.setattr(followers, "_EVERY_S", 0.2)  # as in earnest
+    esme = await attach(gateway)
+    await gateway.stores.consent.record(
+        [ConsentAnswer(SUBSCRIBER, "sp1", Answer.REFUSED, utcnow(), "mo")]
+    )
+
+    async with asyncio.timeout(1):
+        while (answer := await esme.submit(SOURCE, DESTINATION, "大促")).is_ok:
+            pass
+
+    assert answer.command_status == CommandStatus.ESME_RSUBMITFAIL
+
+
+async def test_refusals_on_record_hold_from_the_first_message(
+    start: Start, attach: Attach, smsc: SimulatedSmsc
+) -> None:
+    first = await start()
+    await first.stores.consent.record(
+        [ConsentAnswer(SUBSCRIBER, "sp1", Answer.REFUSED, utcnow(), "mo")]
+    )
+    await first.stop()
+    gateway = await start()
+    esme = await attach(gateway)
+
+    answer = await esme.submit(SOURCE, DESTINATION, "大促")
+
+    assert answer.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert smsc.journal == []
+
+
+async def test_a_store_that_is_locked_for_a_moment_stops_no_traffic(
+    start: Start, attach: Attach, feed: FeedOfMoods, told: Told, until: Until, log: LogLines
+) -> None:
+    gateway = await start()
+    esme = await attach(gateway)
+
+    feed.is_down = True
+    await told("store.failed")
+    await until(lambda: feed.failures >= 4)
+    answer = await esme.submit(SOURCE, DESTINATION, "大促")
+    feed.is_down = False
+    await told("store.recovered")
+
+    assert answer.is_ok
+    assert "consent.behind" not in [line["event"] for line in log]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_answers_that_cannot_be_read_stop_marketing_and_nothing_else(
+    start: Start,
+    attach: Attach,
+    feed: FeedOfMoods,
+    told: Told,
+    until: Until,
+    log: LogLines,
+) -> None:
+    gateway = await start()
+    marketing, codes = await attach(gateway), await attach(gateway, "sp2")
+
+    feed.is_down = True
+    await told("consent.behind")
+    failures = feed.failures
+    await until(lambda: feed.failures >= failures + 4)
+    stopped = await marketing.submit(SOURCE, DESTINATION, "大促")
+    passed = await codes.submit("10690002", DESTINATION, "验证码 1234")
+    feed.is_down = False
+    await told("store.recovered")
+    async with asyncio.timeout(5):
+        while not (await marketing.submit(SOURCE, DESTINATION, "大促")).is_ok:
+            pass
+
+    assert stopped.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert passed.is_ok
+    events = [line["event"] for line in log]
+    assert (events.count("consent.behind"), events.count("store.failed")) == (1, 1)
+
+
+async def test_what_expires_is_told_by_number(
+    start: Start, attach: Attach, told: Told, feed: FeedOfMoods
+) -> None:
+    assert feed.failures == 0
+    gateway = await start()
+    esme = await attach(gateway)
+    answer = await esme.submit(SOURCE, DESTINATION, "低息贷款")
+    messages = vars(gateway.stores.quarantine)["_messages"]
+    held = messages[int(answer.message_id)]
+    messages[held.message_id] = replace(held, expires_at=utcnow())
+
+    line = await told("quarantine.expired")
+
+    assert line["messages"] == 1
+    expired = await gateway.stores.quarantine.get(held.message_id)
+    assert expired is not None
+    assert expired.state is HoldState.EXPIRED
+
+
+async def test_a_change_of_a_message_that_is_gone_stops_nothing(
+    start: Start, attach: Attach, feed: FeedOfMoods, smsc: SimulatedSmsc
+) -> None:
+    gateway = await start()
+    esme = await attach(gateway)
+    held = await esme.submit(SOURCE, DESTINATION, "低息贷款")
+
+    feed.add(ChangeKind.QUARANTINE, "8" + "1" * 18, utcnow())
+    await QuarantineDesk(gateway.stores.quarantine, MessageIds(worker=99)).request_release(
+        int(held.message_id), "lin", utcnow()
+    )
+
+    await smsc.received(1)
+
+
+async def test_old_changes_are_forgotten(
+    start: Start, feed: FeedOfMoods, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followers, "_PRUNE_EVERY", 1)
+
+    await start()
+    await until(lambda: bool(feed.pruned_before))
+
+    assert (utcnow() - feed.pruned_before[0]).days == 7

@@ -1,0 +1,207 @@
+"""Reloading: all of it or nothing, and never by accident."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from gateway.app.gateway import Gateway
+from simulators import builders
+from simulators.esme import RawEsme
+from simulators.smsc import Behaviour, SimulatedSmsc
+from simulators.wire import CommandId, CommandStatus, header_of
+
+LogLines = list[dict[str, object]]
+Start = Callable[..., Awaitable[Gateway]]
+Attach = Callable[..., Awaitable[RawEsme]]
+
+SOURCE, DESTINATION = "10690001", "13800138000"
+FRAUD = "version: 1\nid: K-FRAUD\ncategory: fraud\naction: reject\nwords: [{}]\n"
+
+
+def fraud(tmp_path: Path, *words: str) -> None:
+    path = tmp_path / "policies/keywords/fraud.yaml"
+    path.write_text(FRAUD.format(", ".join(words)), encoding="utf-8")
+
+
+def events(log: LogLines) -> list[object]:
+    return [line["event"] for line in log if str(line["event"]).startswith(("policy", "bundle"))]
+
+
+async def test_new_words_judge_from_the_next_message_on(
+    start: Start, attach: Attach, tmp_path: Path, log: LogLines
+) -> None:
+    gateway = await start()
+    esme = await attach(gateway)
+    before = await esme.submit(SOURCE, DESTINATION, "免费领奖")
+    digest = gateway.plane.rules.digest
+
+    fraud(tmp_path, "代开发票", "免费领奖")
+    faults = await gateway.reload()
+    after = await esme.submit(SOURCE, DESTINATION, "免费领奖")
+
+    assert faults == ()
+    assert before.is_ok
+    assert after.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert gateway.plane.rules.digest != digest
+    assert events(log) == ["policy.reloaded"]
+
+
+async def test_a_reload_of_the_same_files_changes_nothing(start: Start, log: LogLines) -> None:
+    gateway = await start()
+    rules = gateway.plane.rules
+
+    assert await gateway.reload() == ()
+
+    assert gateway.plane.rules is rules
+    assert events(log) == ["policy.unchanged"]
+
+
+async def test_one_fault_anywhere_leaves_everything_as_it_was(
+    start: Start, attach: Attach, tmp_path: Path, log: LogLines
+) -> None:
+    gateway = await start()
+    esme = await attach(gateway)
+    rules = gateway.plane.rules
+    fraud(tmp_path, "免费领奖", "代开发票")
+    (tmp_path / "policies/content.yaml").write_text("version: 1\nunreadable: no\n")
+    (tmp_path / "config/senders.yaml").write_text("version: 1\nsenders: 5\n")
+
+    faults = await gateway.reload()
+    answer = await esme.submit(SOURCE, DESTINATION, "免费领奖")
+
+    assert [fault for fault in faults if "content.yaml:2:" in fault]
+    assert [fault for fault in faults if "senders.yaml:2:" in fault]
+    assert answer.is_ok
+    assert gateway.plane.rules is rules
+    assert events(log) == ["policy.refused"]
+
+
+async def test_a_list_that_lost_most_of_its_words_needs_somebody_s_word(
+    start: Start, attach: Attach, tmp_path: Path, log: LogLines
+) -> None:
+    gateway = await start()
+    fraud(tmp_path, "代开发票", "免费领奖", "百家乐")
+    assert await gateway.reload() == ()
+    esme = await attach(gateway)
+    fraud(tmp_path, "代开发票")
+
+    (fault,) = await gateway.reload()
+    refused = await esme.submit(SOURCE, DESTINATION, "百家乐")
+    forced = await gateway.reload(force=True)
+    passed = await esme.submit(SOURCE, DESTINATION, "百家乐")
+
+    assert "K-FRAUD lost 2 of 3 words" in fault
+    assert refused.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert forced == ()
+    assert passed.is_ok
+    assert events(log) == ["policy.reloaded", "policy.refused", "policy.reloaded"]
+
+
+async def test_a_policy_that_opened_is_complained_of_loudly(
+    start: Start, tmp_path: Path, log: LogLines
+) -> None:
+    gateway = await start()
+    for name in ("consent.yaml", "content.yaml", "keywords/fraud.yaml", "keywords/loan.yaml"):
+        (tmp_path / "policies" / name).unlink()
+
+    await gateway.reload(force=True)
+
+    assert events(log) == ["policy.reloaded", "bundle.open"]
+    assert log[-1]["level"] == "warning"
+
+
+async def test_a_sender_that_is_removed_has_to_leave(
+    start: Start, attach: Attach, tmp_path: Path
+) -> None:
+    gateway = await start()
+    gone, stays = await attach(gateway), await attach(gateway, "sp2")
+    path = tmp_path / "config/senders.yaml"
+    head, _, kept = path.read_text(encoding="utf-8").partition("  - system_id: sp2")
+    path.write_text(head.partition("  - ")[0] + "  - system_id: sp2" + kept, encoding="utf-8")
+
+    await gateway.reload()
+
+    assert header_of(await gone.next_pdu()).command_id == CommandId.UNBIND
+    await gone.lost()
+    assert (await stays.submit("10690002", DESTINATION, "验证码 1234")).is_ok
+    assert gateway.session_counts() == {"sp2": 1}
+
+
+async def test_a_suspended_sender_s_messages_are_refused_and_its_session_stays(
+    start: Start, attach: Attach, tmp_path: Path
+) -> None:
+    gateway = await start()
+    esme = await attach(gateway)
+    path = tmp_path / "config/senders.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("    name: 示例商城\n", "    name: 示例商城\n    state: suspended\n"),
+        encoding="utf-8",
+    )
+
+    await gateway.reload()
+    answer = await esme.submit(SOURCE, DESTINATION, "您好")
+
+    assert not answer.is_ok
+    assert header_of(await esme.request(builders.enquire_link(99))).command_status == 0
+
+
+async def test_a_new_window_holds_at_once(
+    start: Start, attach: Attach, tmp_path: Path, smsc: SimulatedSmsc
+) -> None:
+    gateway = await start()
+    esme = await attach(gateway)
+    path = tmp_path / "config/senders.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("window: 200", "window: 2"), encoding="utf-8")
+    smsc.behaviour = Behaviour(hold_answers=True)
+
+    await gateway.reload()
+    waiting = asyncio.gather(esme.submit_many(["您好"] * 5, window=5))
+    await smsc.received(2)
+    await esme.request(builders.enquire_link(900))
+    assert smsc.counters.messages == 2
+    smsc.behaviour = Behaviour()
+    smsc.release_answers()
+    (answers,) = await waiting
+
+    assert all(answer.is_ok for answer in answers)
+
+
+async def test_reloads_that_come_together_are_done_one_by_one(
+    start: Start, tmp_path: Path, log: LogLines
+) -> None:
+    gateway = await start()
+    fraud(tmp_path, "代开发票", "免费领奖")
+
+    outcomes = await asyncio.gather(*(gateway.reload() for _ in range(3)))
+
+    assert outcomes == [(), (), ()]
+    assert events(log) == ["policy.reloaded", "policy.unchanged", "policy.unchanged"]
+
+
+async def test_what_is_under_way_during_a_reload_is_neither_lost_nor_doubled(
+    start: Start, attach: Attach, tmp_path: Path, smsc: SimulatedSmsc
+) -> None:
+    gateway = await start()
+    esme = await attach(gateway)
+    texts = [f"第{number}条" for number in range(2000)]
+
+    sending = asyncio.gather(esme.submit_many(texts, window=20))
+    for number in range(5):
+        await smsc.received(300 * (number + 1))
+        fraud(tmp_path, "代开发票", f"词语{number}")
+        assert await gateway.reload(force=True) == ()
+    (answers,) = await sending
+
+    assert all(answer.is_ok for answer in answers)
+    assert [entry.octets.decode("utf-16-be") for entry in smsc.journal] == texts
+
+
+async def test_without_directories_there_is_nothing_to_reload(start: Start, log: LogLines) -> None:
+    gateway = await start()
+    bare = Gateway(gateway.settings, gateway.policies.senders, gateway.plane.rules.bundle)
+
+    assert await bare.reload() == ()
+
+    assert events(log) == ["policy.unchanged"]

@@ -1,0 +1,378 @@
+"""`run`: the foreground process, its signals, its files and its exit codes."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.app.gateway import Gateway
+from gateway.app.run import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS, run
+from simulators import builders
+from simulators.esme import RawEsme
+from simulators.smsc import Behaviour, SimulatedSmsc
+from simulators.wire import CommandId, CommandStatus, header_of
+
+LogLines = list[dict[str, object]]
+Deploy = Callable[..., tuple[Path, Path]]
+Told = Callable[..., Awaitable[dict[str, object]]]
+Story = Callable[[tuple[str, int]], Awaitable[None]]
+RunHere = Callable[[tuple[Path, Path], Story], int]
+Child = asyncio.subprocess.Process
+Launch = Callable[[Path, Path], Awaitable[Child]]
+LineOf = Callable[[Child, str], Awaitable[dict[str, object]]]
+Attach = Callable[..., Awaitable[RawEsme]]
+
+SOURCE, DESTINATION = "10690001", "13800138000"
+FRAUD = "version: 1\nid: K-FRAUD\ncategory: fraud\naction: reject\nwords: [{}]\n"
+
+
+def tell_to_drain() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+# Stopping
+
+
+def test_sigterm_answers_what_is_under_way_unbinds_both_sides_and_ends_well(
+    deploy: Deploy, run_here: RunHere, told: Told, free_smsc_port: int
+) -> None:
+    counters: list[tuple[int, int]] = []
+
+    async def story(address: tuple[str, int]) -> None:
+        async with SimulatedSmsc(port=free_smsc_port) as smsc:
+            smsc.behaviour = Behaviour(hold_answers=True)
+            async with await RawEsme.connect(*address) as esme:
+                await esme.bind("sp1", "secret")
+                waiting = asyncio.gather(esme.submit(SOURCE, DESTINATION, "您好"))
+                await smsc.received(1)
+
+                tell_to_drain()
+                await told("gateway.draining")
+                refused = await esme.submit(SOURCE, DESTINATION, "您好")
+                smsc.release_answers()
+                (answer,) = await waiting
+                farewell = await esme.next_pdu()
+                await esme.lost()
+                await smsc.until(lambda: not smsc.sessions)
+
+                assert answer.is_ok
+                assert refused.command_status == CommandStatus.ESME_RMSGQFUL
+                assert header_of(farewell).command_id == CommandId.UNBIND
+                counters.append((smsc.counters.unbinds, smsc.counters.messages))
+
+    code = run_here(deploy(free_smsc_port), story)
+
+    assert code == EXIT_OK
+    assert counters == [(1, 1)]
+
+
+def test_a_second_sigterm_does_not_wait(
+    deploy: Deploy, run_here: RunHere, told: Told, free_smsc_port: int
+) -> None:
+    async def story(address: tuple[str, int]) -> None:
+        async with SimulatedSmsc(port=free_smsc_port) as smsc:
+            smsc.behaviour = Behaviour(hold_answers=True)
+            async with await RawEsme.connect(*address) as esme:
+                await esme.bind("sp1", "secret")
+                await esme.send(builders.submit_sm(SOURCE, DESTINATION, b"hi", data_coding=0))
+                await smsc.received(1)
+
+                tell_to_drain()
+                await told("gateway.draining")
+                tell_to_drain()
+                await esme.lost(within_s=2)
+
+                assert esme.pdus().empty()
+
+    assert run_here(deploy(free_smsc_port), story) == EXIT_OK
+
+
+def test_sigint_is_as_good_as_sigterm(deploy: Deploy, run_here: RunHere, told: Told) -> None:
+    async def story(_address: tuple[str, int]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (await told("signal.received"))["signal"] == "SIGINT"
+        await told("gateway.stopped")
+
+    assert run_here(deploy(), story) == EXIT_OK
+
+
+def test_without_uvloop_the_loop_of_asyncio_will_do(
+    deploy: Deploy, run_here: RunHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+
+    async def story(address: tuple[str, int]) -> None:
+        async with await RawEsme.connect(*address) as esme:
+            assert await esme.bind("sp1", "secret") == CommandStatus.ESME_RBINDFAIL
+
+    assert run_here(deploy(), story) == EXIT_OK
+
+
+# Reloading
+
+
+def test_sighup_takes_new_policies_over(
+    deploy: Deploy,
+    run_here: RunHere,
+    told: Told,
+    free_smsc_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def unwatched(*_arguments: object) -> None:
+        """Leave the files to the signal."""
+
+    monkeypatch.setattr("gateway.app.run._watch", unwatched)
+    directories = deploy(free_smsc_port)
+
+    async def story(address: tuple[str, int]) -> None:
+        async with (
+            SimulatedSmsc(port=free_smsc_port),
+            await RawEsme.connect(*address) as esme,
+        ):
+            await esme.bind("sp1", "secret")
+            before = await esme.submit(SOURCE, DESTINATION, "免费领奖")
+            words = FRAUD.format("代开发票, 免费领奖")
+            (directories[1] / "keywords/fraud.yaml").write_text(words, encoding="utf-8")
+
+            os.kill(os.getpid(), signal.SIGHUP)
+            reloaded = await told("policy.reloaded")
+            after = await esme.submit(SOURCE, DESTINATION, "免费领奖")
+            os.kill(os.getpid(), signal.SIGHUP)
+            unchanged = await told("policy.unchanged")
+
+            assert before.is_ok
+            assert after.command_status == CommandStatus.ESME_RSUBMITFAIL
+            assert reloaded["digest"] == unchanged["digest"]
+            await esme.unbind()
+
+    assert run_here(directories, story) == EXIT_OK
+
+
+def test_a_saved_file_is_taken_over_and_a_faulty_one_is_not(
+    deploy: Deploy, run_here: RunHere, told: Told, free_smsc_port: int
+) -> None:
+    directories = deploy(free_smsc_port)
+    fraud = directories[1] / "keywords/fraud.yaml"
+    senders = directories[0] / "senders.yaml"
+
+    async def story(address: tuple[str, int]) -> None:
+        async with (
+            SimulatedSmsc(port=free_smsc_port),
+            await RawEsme.connect(*address) as esme,
+        ):
+            await esme.bind("sp1", "secret")
+
+            fraud.write_text("version: 1\nid: K-FRAUD\nwords: [x]\n", encoding="utf-8")
+            refused = await told("policy.refused")
+            still = await esme.submit(SOURCE, DESTINATION, "代开发票")
+            fraud.write_text(FRAUD.format("代开发票, 免费领奖"), encoding="utf-8")
+            await told("policy.reloaded")
+            now = await esme.submit(SOURCE, DESTINATION, "免费领奖")
+            kept = senders.read_text(encoding="utf-8").partition("  - system_id: sp2")[2]
+            senders.write_text(
+                "version: 1\nallow_plain_passwords: true\nsenders:\n  - system_id: sp2" + kept,
+                encoding="utf-8",
+            )
+            farewell = await esme.next_pdu()
+
+            assert "fraud.yaml:1:1" in str(refused["faults"])
+            assert still.command_status == CommandStatus.ESME_RSUBMITFAIL
+            assert now.command_status == CommandStatus.ESME_RSUBMITFAIL
+            assert header_of(farewell).command_id == CommandId.UNBIND
+
+    assert run_here(directories, story) == EXIT_OK
+
+
+def test_what_the_gateway_writes_itself_is_no_change(
+    deploy: Deploy,
+    run_here: RunHere,
+    told: Told,
+    tmp_path: Path,
+    free_smsc_port: int,
+    log: LogLines,
+) -> None:
+    config, policies = deploy(free_smsc_port)
+    text = (config / "gateway.yaml").read_text(encoding="utf-8")
+    inside = text.replace(f"{tmp_path}/var", f"{config}/var")
+    (config / "gateway.yaml").write_text(inside, encoding="utf-8")
+
+    async def story(address: tuple[str, int]) -> None:
+        async with (
+            SimulatedSmsc(port=free_smsc_port),
+            await RawEsme.connect(*address) as esme,
+        ):
+            await esme.bind("sp1", "secret")
+            await esme.submit_many(["低息贷款"] * 20, window=5)
+            (policies / "keywords/fraud.yaml").write_text(
+                FRAUD.format("代开发票, 免费领奖"), encoding="utf-8"
+            )
+            await told("policy.reloaded")
+            await esme.unbind()
+
+    assert run_here((config, policies), story) == EXIT_OK
+    assert "policy.unchanged" not in [line["event"] for line in log]
+
+
+def test_a_sighup_that_comes_while_it_starts_is_kept_for_later(
+    deploy: Deploy, run_here: RunHere, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Gateway.start
+
+    async def start_slowly(gateway: Gateway) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await start(gateway)
+
+    monkeypatch.setattr(Gateway, "start", start_slowly)
+
+    async def story(_address: tuple[str, int]) -> None:
+        await told("policy.unchanged")
+
+    assert run_here(deploy(), story) == EXIT_OK
+
+
+# Not starting
+
+
+def test_every_fault_of_every_file_is_shown_at_once(
+    deploy: Deploy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {
+        "config/gateway.yaml": "version: 1\nlisteners: []\nsmscs: []\n",
+        "config/senders.yaml": "version: 1\nsenders: [{system_id: sp1}]\n",
+        "policies/bundle.yaml": "version: 2\nname: test\n",
+    }
+
+    code = run(*deploy(files=files))
+
+    shown = capsys.readouterr().err.splitlines()
+    assert code == EXIT_SETTINGS
+    for place in ("gateway.yaml:2:", "gateway.yaml:3:", "senders.yaml:2:", "bundle.yaml:1:"):
+        assert [line for line in shown if place in line], place
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        yield int(somebody.getsockname()[1])
+
+
+def a_port_in_use(text: str, _root: Path, port: int) -> str:
+    return text.replace("127.0.0.1:0", f"127.0.0.1:{port}")
+
+
+def a_metrics_port_in_use(text: str, _root: Path, port: int) -> str:
+    lines = [line for line in text.splitlines() if not line.startswith("metrics")]
+    return "\n".join([*lines, f'metrics: {{address: "127.0.0.1:{port}"}}'])
+
+
+def records_that_cannot_be_written(text: str, root: Path, _port: int) -> str:
+    (root / "file").write_text("in the way", encoding="utf-8")
+    return text.replace(f"{root}/var/cdr", f"{root}/file/cdr")
+
+
+def a_store_that_cannot_be_written(text: str, root: Path, _port: int) -> str:
+    (root / "file").write_text("in the way", encoding="utf-8")
+    return text.replace(f"{root}/var/smsward.db", f"{root}/file/smsward.db")
+
+
+def a_store_that_is_none(text: str, root: Path, _port: int) -> str:
+    (root / "var").mkdir()
+    (root / "var/smsward.db").write_bytes(b"no database at all" * 100)
+    return text
+
+
+def a_certificate_that_is_none(text: str, root: Path, _port: int) -> str:
+    (root / "cert.pem").write_text("nothing", encoding="utf-8")
+    tls = f'"127.0.0.1:0", tls: {{certificate: {root}/cert.pem, key: {root}/cert.pem}}'
+    return text.replace('"127.0.0.1:0"', tls)
+
+
+def an_smsc_s_ca_that_is_none(text: str, root: Path, _port: int) -> str:
+    (root / "ca.pem").write_text("nothing", encoding="utf-8")
+    return text.replace("tls: null", f"tls: {{ca: {root}/ca.pem}}")
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (a_port_in_use, "cannot listen on 127.0.0.1:"),
+        (a_metrics_port_in_use, "for probes"),
+        (records_that_cannot_be_written, "file/cdr"),
+        (a_store_that_cannot_be_written, "no database file"),
+        (a_store_that_is_none, "database"),
+        (a_certificate_that_is_none, "cert.pem"),
+        (an_smsc_s_ca_that_is_none, "ca.pem"),
+    ],
+)
+def test_what_keeps_it_from_starting_is_told(
+    deploy: Deploy,
+    tmp_path: Path,
+    taken_port: int,
+    log: LogLines,
+    broken: Callable[[str, Path, int], str],
+    why: str,
+) -> None:
+    config, policies = deploy()
+    path = config / "gateway.yaml"
+    text = broken(path.read_text(encoding="utf-8"), tmp_path, taken_port)
+    path.write_text(text, encoding="utf-8")
+
+    code = run(config, policies)
+
+    (failed,) = [line for line in log if line["event"] == "gateway.failed"]
+    assert code == EXIT_FAILED
+    assert why in str(failed["said"])
+    assert "gateway.started" not in [line["event"] for line in log]
+
+
+# As a process of its own
+
+
+@pytest.mark.slow
+async def test_a_process_lives_as_its_operator_tells_it(
+    deploy: Deploy, launch: Launch, line_of: LineOf, attach: Attach, smsc: SimulatedSmsc
+) -> None:
+    config, policies = deploy(smsc.port)
+    child = await launch(config, policies)
+    opened = await line_of(child, "listener.opened")
+    host, _, port = str(opened["address"]).rpartition(":")
+    await line_of(child, "gateway.started")
+    esme = await attach((host, int(port)))
+    held = await esme.submit(SOURCE, DESTINATION, "低息贷款")
+    words = FRAUD.format("代开发票, 免费领奖")
+    (policies / "keywords/fraud.yaml").write_text(words, encoding="utf-8")
+
+    child.send_signal(signal.SIGHUP)
+    await line_of(child, "policy.reloaded")
+    refused = await esme.submit(SOURCE, DESTINATION, "免费领奖")
+    child.send_signal(signal.SIGTERM)
+    farewell = await esme.next_pdu()
+    await line_of(child, "gateway.stopped")
+
+    assert held.is_ok
+    assert refused.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert header_of(farewell).command_id == CommandId.UNBIND
+    assert await child.wait() == EXIT_OK
+    assert smsc.counters.unbinds == 1
+
+
+@pytest.mark.slow
+async def test_a_process_that_cannot_start_says_why_and_ends(
+    deploy: Deploy, launch: Launch, line_of: LineOf, tmp_path: Path, taken_port: int
+) -> None:
+    config, policies = deploy()
+    path = config / "gateway.yaml"
+    text = a_port_in_use(path.read_text(encoding="utf-8"), tmp_path, taken_port)
+    path.write_text(text, encoding="utf-8")
+
+    child = await launch(config, policies)
+    failed = await line_of(child, "gateway.failed")
+
+    assert "cannot listen on 127.0.0.1" in str(failed["said"])
+    assert await child.wait() == EXIT_FAILED

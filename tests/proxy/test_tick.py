@@ -1,0 +1,153 @@
+"""One turn of the loop: answers before requests, and a fault of ours that harms no one else."""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+import pytest
+
+from gateway.app.gateway import Gateway
+from gateway.dataplane.attention import Unbound
+from gateway.dataplane.batch import Batch
+from gateway.dataplane.link import Link
+from gateway.proxy import tick as module
+from gateway.proxy.tick import Tick
+from gateway.runtime.records import Records
+from gateway.session.states import Side
+from simulators import builders
+from simulators.esme import RawEsme
+from simulators.smsc import SimulatedSmsc
+from simulators.wire import RESPONSE, CommandId, CommandStatus, header_of, pdu
+
+LogLines = list[dict[str, object]]
+Attach = Callable[..., Awaitable[RawEsme]]
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
+Chunks = Iterable[tuple[Link, bytes]]
+
+SOURCE, DESTINATION = "10690001", "13800138000"
+CLEAN = builders.ucs2("您的快件已到")
+
+
+def forgive(log: LogLines) -> list[dict[str, object]]:
+    """Take the fault this test provoked out of the log."""
+    provoked = [line for line in log if line["event"] == "tick.failed"]
+    log[:] = [line for line in log if line["event"] != "tick.failed"]
+    return provoked
+
+
+async def test_a_fault_of_ours_closes_who_was_in_that_turn_and_nobody_else(
+    gateway: Gateway,
+    attach: Attach,
+    smsc: SimulatedSmsc,
+    log: LogLines,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    struck, other = await attach(gateway), await attach(gateway)
+
+    def broken(_chunks: Chunks, _now: float, _at: float) -> Batch:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(gateway.tick.pipeline, "submit", broken)
+    await struck.send(builders.submit_sm(SOURCE, DESTINATION, CLEAN))
+    await struck.lost()
+    monkeypatch.undo()
+
+    assert len(forgive(log)) == 1
+    assert gateway.tick.failures == 1
+    assert smsc.journal == []
+    assert (await other.submit(SOURCE, DESTINATION, "您好")).is_ok
+
+
+async def test_a_fault_among_the_answers_leaves_the_requests_of_that_turn_for_the_next(
+    gateway: Gateway,
+    attach: Attach,
+    until: Until,
+    log: LogLines,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    esme, other = await attach(gateway), await attach(gateway)
+    struck, healthy = gateway.sessions.pairs
+    assert struck.peer is not None
+    connections = gateway.tick.connections
+
+    def broken(_chunks: Chunks, _now: float, _at: float) -> Batch:
+        monkeypatch.undo()
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(gateway.tick.pipeline, "resp", broken)
+    # Both in one turn, as two sockets that are ready together.
+    gateway.tick.received(connections[struck.peer], pdu(CommandId.ENQUIRE_LINK, 1))
+    gateway.tick.received(connections[healthy], builders.enquire_link(71))
+
+    assert await other.next_stray() == pdu(CommandId.ENQUIRE_LINK | RESPONSE, 71)
+    await until(lambda: struck.peer is not None and struck.peer.state.is_bound)
+    assert (await esme.submit(SOURCE, DESTINATION, "您好")).is_ok
+    assert len(forgive(log)) == 1
+
+
+async def test_what_an_errand_wakes_among_the_answers_has_its_turn(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    esme = await attach(gateway)
+    (session,) = gateway.sessions.pairs
+    link = session.peer
+    assert link is not None
+    resp = gateway.tick.pipeline.resp
+
+    def waking(chunks: Chunks, now: float, at: float) -> Batch:
+        gateway.tick.resume((link,))
+        monkeypatch.undo()
+        return resp(chunks, now, at)
+
+    monkeypatch.setattr(gateway.tick.pipeline, "resp", waking)
+    await smsc.deliver("sp1", DESTINATION, SOURCE, "TD")
+
+    assert (await esme.submit(SOURCE, DESTINATION, "您好")).is_ok
+
+
+async def test_while_records_have_no_room_messages_are_refused_rather_than_passed_unrecorded(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    esme = await attach(gateway)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Records, "is_full", property(lambda _self: True))
+        refused = await esme.submit(SOURCE, DESTINATION, "您好")
+        alive = await esme.request(builders.enquire_link(900))
+    accepted = await esme.submit(SOURCE, DESTINATION, "您好")
+
+    assert refused.command_status == CommandStatus.ESME_RMSGQFUL
+    assert header_of(alive).command_status == CommandStatus.ESME_ROK
+    assert accepted.is_ok
+    assert len(smsc.journal) == 1
+
+
+async def test_many_records_are_written_before_their_time(
+    gateway: Gateway, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FLUSH_ROWS", 1)
+    esme = await attach(gateway)
+
+    await esme.submit(SOURCE, DESTINATION, "您好")
+
+    assert gateway.records.rows == []
+
+
+async def test_a_tick_without_a_shell_says_what_nobody_attends_to(gateway: Gateway) -> None:
+    tick = Tick(gateway.tick.pipeline, gateway.records)
+    batch = Batch()
+    batch.attention.append(Unbound(Link(1, Side.ESME, 10, 0.0)))
+
+    with pytest.raises(NotImplementedError, match="Unbound"):
+        tick.out(batch)
+
+
+async def test_a_connection_is_forgotten_once(gateway: Gateway, attach: Attach) -> None:
+    esme = await attach(gateway)
+    (session,) = gateway.sessions.pairs
+    connection = gateway.tick.connections[session]
+
+    gateway.tick.lost(connection)
+    gateway.tick.lost(connection)
+
+    assert gateway.gate.live_binds("sp1") == 0
+    connection.abort()
+    await esme.lost()
