@@ -23,7 +23,7 @@ _ALL = "(every sender)"
 
 async def record_answers(config: Path, answer: Answer, numbers: Sequence[str], scope: Scope) -> int:
     """Record the same answer of all `numbers`; return the exit code."""
-    system_id = _scope_of(scope, config)
+    system_id = scope_of(scope, config)
     msisdns = _msisdns(numbers)
     now, channel = utcnow(), visible(scope.channel.strip())[:_MAX_CHANNEL_CHARS] or "cli"
     answers = [ConsentAnswer(msisdn, system_id, answer, now, channel) for msisdn in msisdns]
@@ -37,7 +37,7 @@ async def record_answers(config: Path, answer: Answer, numbers: Sequence[str], s
 async def show_answers(config: Path, number: str, system_id: str | None, *, as_json: bool) -> int:
     """Print what a subscriber said; return the exit code."""
     msisdn = _msisdn(number)
-    asked = [system_id] if system_id else sorted(_senders(config) or {})
+    asked = [system_id] if system_id else sorted(senders_of(config) or {})
     async with opened_store(load_settings(config)) as stores:
         scopes = (EVERY_SENDER, *asked)
         answers = [await stores.consent.answer_of(msisdn, scope) for scope in scopes]
@@ -53,13 +53,13 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
     return ExitCode.FINE
 
 
-def _scope_of(scope: Scope, config: Path) -> str:
+def scope_of(scope: Scope, config: Path) -> str:
     """Return the scope that is meant: a refusal under a wrong name would protect nobody."""
     if (scope.system_id is None) is not scope.all_senders:
         raise misused("give either --system-id or --all-senders")
     if scope.system_id is None:
         return EVERY_SENDER
-    senders = _senders(config)
+    senders = senders_of(config)
     if senders is not None and scope.system_id not in senders:
         raise misused(
             f"there is no sender {scope.system_id} in senders.yaml", f"there are: {known(senders)}"
@@ -67,7 +67,7 @@ def _scope_of(scope: Scope, config: Path) -> str:
     return scope.system_id
 
 
-def _senders(config: Path) -> dict[str, Sender] | None:
+def senders_of(config: Path) -> dict[str, Sender] | None:
     """Return the SPs, None where they cannot be read: passwords may be in another's env."""
     try:
         return load_senders(config / "senders.yaml")

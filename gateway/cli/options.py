@@ -1,11 +1,13 @@
 """What commands can be asked for, where that is more than an option or two."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from gateway.domain.consent import Answer
 from gateway.domain.quarantine import HoldState
 
 ConfigDirectory = Annotated[
@@ -56,7 +58,11 @@ class Submit:
 class Selection:
     """Which held messages to list."""
 
-    state: Annotated[HoldState | None, Parameter(help="Only those in this state.")] = None
+    # Spelled as everywhere else; cyclopts would show, and takes as well, release-requested.
+    state: Annotated[
+        HoldState | None,
+        Parameter(show_choices=False, help=f"Only those in this state: {', '.join(HoldState)}."),
+    ] = None
     system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
     before: Annotated[str | None, Parameter(help="Only those older than this ID.")] = None
     limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
@@ -79,3 +85,42 @@ class Scope:
 
 
 NO_SCOPE = Scope()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a list of answers does not say itself."""
+
+    system_id: Annotated[str | None, Parameter(help="The SP the answers were given to.")] = None
+    all_senders: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="They were given to every SP at once."),
+    ] = False
+    answer: Annotated[Answer | None, Parameter(help="What the subscribers said.")] = None
+    since: Annotated[
+        datetime | None,
+        Parameter(help="As of when, with an offset; by default when the file was last changed."),
+    ] = None
+    channel: Annotated[str, Parameter(help="Which way the answers came.")] = "import"
+
+
+NOTHING_SAID = Said()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants policies loaded, and how."""
+
+    by: Annotated[
+        str | None, Parameter(help="Who wants it; by default the name of your account.")
+    ] = None
+    note: Annotated[str, Parameter(show_default=False, help="Why, for the history.")] = ""
+    force: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Do it although a guard advises no.")
+    ] = False
+    wait_s: Annotated[float, Parameter("--wait", help="Wait so many seconds for the gateway.")] = 10
+
+
+NO_REASON = Wish()

@@ -17,7 +17,9 @@ def store_file(settings: GatewaySettings) -> Path:
 
 
 @asynccontextmanager
-async def opened_store(settings: GatewaySettings) -> AsyncIterator[Stores]:
+async def opened_store(
+    settings: GatewaySettings, *, deadline_s: float = 2.0
+) -> AsyncIterator[Stores]:
     """Give the stores of a deployment that has run before.
 
     A new store is never made here: from the wrong directory it would swallow answers that
@@ -33,7 +35,7 @@ async def opened_store(settings: GatewaySettings) -> AsyncIterator[Stores]:
     # structlog would print to the standard output otherwise.
     configure_logging(level=LogLevel.ERROR)
     try:
-        stores = await open_store(settings.store_url)
+        stores = await open_store(settings.store_url, deadline_s=deadline_s)
         try:
             yield stores
         finally:

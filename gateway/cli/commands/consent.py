@@ -2,11 +2,12 @@
 
 # ruff: noqa: PLC0415 - see gateway.cli.commands
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import NO_SCOPE, AsJson, ConfigDirectory, Scope
+from gateway.cli.options import NO_SCOPE, NOTHING_SAID, AsJson, ConfigDirectory, Said, Scope
 from gateway.domain.consent import Answer
 
 consent = App(
@@ -67,6 +68,67 @@ def show(
 
     directory = config_directory(config)
     return asyncio.run(show_answers(directory, number, system_id, as_json=as_json))
+
+
+@consent.command(name="import")
+def import_lists(
+    files: Annotated[list[Path], Parameter(name="FILE", negative="")],
+    /,
+    *,
+    said: Said = NOTHING_SAID,
+    rejects: Annotated[
+        Path | None, Parameter(help="Write the lines that are not taken here, numbers whole.")
+    ] = None,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Record lists of answers, millions of them. It may be repeated, and a gateway may run.
+
+    A list has one number a line, or is CSV whose header names number and any of system_id
+    (* is every SP), answer (refused or agreed), since and channel. UTF-8, also gzip. Of
+    two answers the later one holds, as always. The exit code is 1 when lines were rejected.
+
+    Example: smsward consent import --all-senders --answer refused refused.txt
+
+    Example: smsward consent import answers.csv.gz --rejects rejects.csv
+    """
+    import asyncio
+
+    from gateway.cli.importing import import_answers
+    from gateway.settings.locate import config_directory
+
+    directory = config_directory(config)
+    return asyncio.run(import_answers(directory, files, said, rejects, as_json=as_json))
+
+
+@consent.command(name="export")
+def export_list(
+    *,
+    system_id: Annotated[str | None, Parameter(help="Only answers to this SP.")] = None,
+    all_senders: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="Only answers to every SP at once."),
+    ] = False,
+    answer: Annotated[Answer | None, Parameter(help="Only these answers.")] = None,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="Write this file, for its owner alone.")
+    ] = None,
+    unmask: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Write whole numbers.")
+    ] = False,
+    config: ConfigDirectory = None,
+) -> int:
+    """Write answers as CSV, in the form that import reads. Numbers are masked.
+
+    Example: smsward consent export --answer refused --unmask -o refused.csv
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.exporting import Wanted, export_answers
+
+    wanted = Wanted(system_id, all_senders, answer, unmask)
+    return asyncio.run(export_answers(load_settings(config), wanted, output))
 
 
 def _record(answer: Answer, numbers: list[str], scope: Scope, config: ConfigDirectory) -> int:

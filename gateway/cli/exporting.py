@@ -1,0 +1,62 @@
+"""The work of `smsward consent export`: answers on record as CSV."""
+
+import csv
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.private_files import private_file
+from gateway.cli.screen import say, visible
+from gateway.cli.storage import opened_store
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.msisdn import masked
+from gateway.settings.gateway import GatewaySettings
+from gateway.systems.consent.answer_lines import COLUMNS, EVERY_SENDER_CELL
+
+# One SP's few answers among millions are looked for in all of them.
+_DEADLINE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which answers to write, and whether with whole numbers."""
+
+    system_id: str | None = None
+    all_senders: bool = False
+    answer: Answer | None = None
+    unmask: bool = False
+
+
+async def export_answers(settings: GatewaySettings, wanted: Wanted, output: Path | None) -> int:
+    """Write the answers that are wanted into `output`, or print them; return the exit code."""
+    if wanted.system_id is not None and wanted.all_senders:
+        raise misused("give --system-id or --all-senders, not both")
+    scope = EVERY_SENDER if wanted.all_senders else wanted.system_id
+    written = 0
+    try:
+        async with opened_store(settings, deadline_s=_DEADLINE_S) as stores:
+            with nullcontext(sys.stdout) if output is None else private_file(output) as file:
+                lines = csv.writer(file, lineterminator="\n")
+                lines.writerow(COLUMNS)
+                async for answers in stores.consent_lists.listed(scope=scope, answer=wanted.answer):
+                    lines.writerows(_row(answer, unmask=wanted.unmask) for answer in answers)
+                    written += len(answers)
+    except OSError as error:
+        if output is None:
+            raise  # nobody reads on: gateway.cli.edge knows
+        raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+    if output is not None:
+        say(f"written: {written} answers to {visible(str(output))}")
+    return ExitCode.FINE
+
+
+def _row(answer: ConsentAnswer, *, unmask: bool) -> tuple[str, ...]:
+    return (
+        str(answer.msisdn) if unmask else masked(answer.msisdn),
+        answer.scope or EVERY_SENDER_CELL,
+        answer.answer,
+        answer.since.isoformat(),
+        visible(answer.channel),
+    )

@@ -1,0 +1,182 @@
+"""The work of `smsward consent import`: lists of answers, checked, sorted and recorded."""
+
+import sys
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from gateway.cli.answering import scope_of, senders_of
+from gateway.cli.deployment import load_settings
+from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.list_files import numbered_lines
+from gateway.cli.options import Said, Scope
+from gateway.cli.private_files import private_file
+from gateway.cli.rejections import Rejections, report
+from gateway.cli.screen import console, visible
+from gateway.cli.storage import opened_store
+from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
+from gateway.runtime.clock import utcnow
+from gateway.stores.sorted_answers import SortedAnswers, SpoolError
+from gateway.systems.consent.answer_lines import (
+    AnswerLines,
+    LineRejectedError,
+    ListRejectedError,
+    Unsaid,
+)
+
+# A person waits, not a sender: a gateway that is writing may go first.
+_DEADLINE_S = 30.0
+_LINES_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What reading a list needs besides the list."""
+
+    said: Said
+    scope: str | None
+    senders: Collection[str] | None
+    now: datetime
+    answers: SortedAnswers
+    rejections: Rejections
+    progress: Progress
+
+
+async def import_answers(
+    config: Path, files: Sequence[Path], said: Said, rejects: Path | None, *, as_json: bool
+) -> int:
+    """Record what the lists say; return the exit code, 1 when lines were rejected.
+
+    Nothing is recorded before all files are read to their ends.
+    """
+    _sound(files, said, rejects)
+    senders = senders_of(config)
+    scope = None
+    if said.system_id is not None or said.all_senders:
+        scope = scope_of(Scope(said.system_id, said.all_senders), config)
+    with ExitStack() as stack:
+        stack.enter_context(_faults_in_words(rejects))
+        lines = None if rejects is None else stack.enter_context(private_file(rejects))
+        answers = SortedAnswers()
+        stack.callback(answers.close)
+        progress = stack.enter_context(_progress())
+        reading = _Reading(said, scope, senders, utcnow(), answers, Rejections(lines), progress)
+        async with opened_store(load_settings(config), deadline_s=_DEADLINE_S) as stores:
+            read = sum([_read(path, reading) for path in files])
+            task = progress.add_task("recording", total=read)
+            recorded = 0
+            async for count in stores.consent_lists.record_list(
+                answers.batches(ANSWERS_PER_COMMIT)
+            ):
+                recorded += count
+                progress.update(task, completed=recorded)
+    report(recorded, reading.rejections, rejects, as_json=as_json)
+    return ExitCode.FAILED if reading.rejections.counts else ExitCode.FINE
+
+
+def _sound(files: Sequence[Path], said: Said, rejects: Path | None) -> None:
+    for path in files:
+        if path.is_dir() or not path.exists():
+            raise misused(f"there is no file {path}")
+        if rejects is not None and rejects.resolve() == path.resolve():
+            raise misused("--rejects: this is one of the lists")
+    if said.system_id is not None and said.all_senders:
+        raise misused("give --system-id or --all-senders, not both")
+
+
+def _read(path: Path, reading: _Reading) -> int:
+    """Take the answers of one file; return how many there are."""
+    task = reading.progress.add_task(
+        f"reading {visible(path.name)}", total=path.stat().st_size or None
+    )
+    taken: list[PlainAnswer] = []
+    count = 0
+    reader: AnswerLines | None = None
+    with _list_faults(path):
+        for number, line in numbered_lines(
+            path, lambda octets: reading.progress.update(task, completed=octets)
+        ):
+            if reader is None:
+                reader = AnswerLines(line, _unsaid(path, reading), reading.senders, reading.now)
+                if reader.has_header:
+                    continue
+            try:
+                taken.append(reader.read(line))
+            except LineRejectedError as error:
+                reading.rejections.add(path, number, error.fault, line)
+            if len(taken) >= _LINES_AT_ONCE:
+                reading.answers.add(taken)
+                count += len(taken)
+                taken.clear()
+    reading.answers.add(taken)
+    reading.progress.remove_task(task)
+    return count + len(taken)
+
+
+def _unsaid(path: Path, reading: _Reading) -> Unsaid:
+    """Return what a silent line means: as of when the list was written, unless later is now.
+
+    So that the same import may be repeated, and outlasts nothing that was said since.
+    """
+    said = reading.said
+    since = said.since
+    if since is None:
+        since = min(datetime.fromtimestamp(path.stat().st_mtime, UTC), reading.now)
+    elif since.tzinfo is None or since > reading.now:
+        raise misused("--since: a past time with its offset, as 2013-11-04T09:30:00+08:00")
+    return Unsaid(reading.scope, said.answer, since, visible(said.channel.strip())[:64] or "import")
+
+
+@contextmanager
+def _list_faults(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ListRejectedError as error:
+        raise misused(
+            f"{path}: {error}",
+            "a list is CSV with a header, or one number a line; --system-id or --all-senders and"
+            " --answer say what it does not",
+        ) from error
+    except (EOFError, zlib.error, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise CommandError(f"{path} cannot be read: {why}; nothing was recorded") from error
+
+
+@contextmanager
+def _faults_in_words(rejects: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except SpoolError as error:
+        raise CommandError(
+            f"the answers cannot be sorted: {error}",
+            advice="ten million take about a gigabyte in the directory that SQLITE_TMPDIR"
+            " names, else /var/tmp",
+        ) from error
+    except OSError as error:
+        raise CommandError(
+            f"{rejects or 'the store'} cannot be written: {error.strerror}"
+        ) from error
+
+
+def _progress() -> Progress:
+    """Return a progress bar on the standard error, or none where nobody watches."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console(sys.stderr),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )

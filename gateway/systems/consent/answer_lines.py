@@ -1,0 +1,206 @@
+"""Read lists of answers line by line: CSV with a header, or one number a line."""
+
+import csv
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Never
+
+from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.msisdn import msisdn_of
+from gateway.ports.consent_lists import PlainAnswer
+
+MAX_LINE_OCTETS = 1024
+COLUMNS = ("number", "system_id", "answer", "since", "channel")
+EVERY_SENDER_CELL = "*"
+
+_SEPARATORS = ",;\t"
+_BOM = b"\xef\xbb\xbf"
+# A column of row numbers or amounts is no list of subscribers. The shortest numbers have
+# seven digits with their country code.
+_MIN_NUMBER = 1_000_000
+_MAX_SYSTEM_ID_CHARS = 15  # SMPP 3.4, 5.2.1, less its NUL
+_MAX_CHANNEL_CHARS = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = datetime(1990, 1, 1, tzinfo=UTC)
+
+
+class LineFault(StrEnum):
+    """Why a line is not taken."""
+
+    TOO_LONG = "line too long"
+    NOT_UTF8 = "not UTF-8"
+    FIELDS = "not as many fields as the header, or a stray quote"
+    NUMBER = "no subscriber number"
+    NO_SENDER = "no system_id"
+    UNKNOWN_SENDER = "no such sender"
+    NO_ANSWER = "no answer"
+    ANSWER = "the answer is neither refused nor agreed"
+    SINCE = "since is no time with an offset, as 2013-11-04T09:30:00+08:00"
+    FUTURE = "since lies in the future"
+    TOO_OLD = "since lies before 1990"
+    CHANNEL = "the channel is too long or cannot be shown"
+
+
+class LineRejectedError(ValueError):
+    """One line is not taken."""
+
+    def __init__(self, fault: LineFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+class ListRejectedError(ValueError):
+    """A whole list cannot be meant. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """What holds where a line says nothing; None means that each line has to."""
+
+    scope: str | None
+    answer: Answer | None
+    since: datetime
+    channel: str
+
+
+class AnswerLines:
+    """Reads the lines of one list, whose `first` line with anything in it says how.
+
+    `senders` are the scopes that may be named, None meaning any. An answer from later than
+    `now` would outlast all that its subscriber says until then, so it is rejected. Raises
+    ListRejectedError for a first line that is neither a header nor a number.
+    """
+
+    def __init__(
+        self, first: bytes, unsaid: Unsaid, senders: Collection[str] | None, now: datetime
+    ) -> None:
+        self.has_header, self._separator, self._columns = _layout(first)
+        self._places = [
+            self._columns.index(name) if name in self._columns else -1 for name in COLUMNS
+        ]
+        self._first_us, self._now_us = microseconds(_FIRST), microseconds(now)
+        self._since_us = microseconds(unsaid.since)
+        self._channel = unsaid.channel
+        self._is_any_sender = senders is None
+        self._scopes = {sender: sender for sender in senders or ()}
+        self._scopes[EVERY_SENDER_CELL] = EVERY_SENDER
+        self._answers = {answer.value: answer.value for answer in Answer}
+        if unsaid.scope is not None:
+            self._scopes[""] = unsaid.scope
+        if unsaid.answer is not None:
+            self._answers[""] = unsaid.answer.value
+        if "system_id" not in self._columns and unsaid.scope is None:
+            raise ListRejectedError("to whom the answers were given is not said")
+        if "answer" not in self._columns and unsaid.answer is None:
+            raise ListRejectedError("whether they refused or agreed is not said")
+
+    def read(self, line: bytes) -> PlainAnswer:
+        """Return the answer of one line. Raises LineRejectedError."""
+        if len(line) > MAX_LINE_OCTETS:
+            _reject(LineFault.TOO_LONG)
+        if not self.has_header:
+            msisdn = _msisdn(line.removeprefix(_BOM).strip())
+            return (msisdn, self._scopes[""], self._answers[""], self._since_us, self._channel)
+        number, system_id, answer, since, channel = self._cells(line)
+        return (
+            _msisdn(number.encode()),
+            self._scope(system_id),
+            self._answer(answer),
+            self._since(since),
+            _channel_of(channel) or self._channel,
+        )
+
+    def _cells(self, line: bytes) -> tuple[str, ...]:
+        """Return the cells of all COLUMNS, an empty one for a column that is not there."""
+        try:
+            text = line.decode().strip("\r\n")
+        except UnicodeDecodeError:
+            _reject(LineFault.NOT_UTF8)
+        try:
+            cells = _cut(text, self._separator)
+        except csv.Error:
+            _reject(LineFault.FIELDS)
+        if len(cells) != len(self._columns):
+            _reject(LineFault.FIELDS)
+        cells.append("")
+        return tuple([cells[place].strip() for place in self._places])  # a generator is slower
+
+    def _scope(self, cell: str) -> str:
+        scope = self._scopes.get(cell)
+        if scope is not None:
+            return scope
+        if not cell:
+            _reject(LineFault.NO_SENDER)
+        is_possible = cell.isprintable() and len(cell) <= _MAX_SYSTEM_ID_CHARS
+        if not (self._is_any_sender and is_possible):
+            _reject(LineFault.UNKNOWN_SENDER)
+        return cell
+
+    def _answer(self, cell: str) -> str:
+        answer = self._answers.get(cell)
+        if answer is None:
+            _reject(LineFault.ANSWER if cell else LineFault.NO_ANSWER)
+        return answer
+
+    def _since(self, cell: str) -> int:
+        if not cell:
+            return self._since_us
+        try:
+            since_us = microseconds(datetime.fromisoformat(cell))
+        except (ValueError, TypeError):
+            _reject(LineFault.SINCE)
+        if since_us > self._now_us:
+            _reject(LineFault.FUTURE)
+        if since_us < self._first_us:
+            _reject(LineFault.TOO_OLD)
+        return since_us
+
+
+def microseconds(moment: datetime) -> int:
+    """Return an aware time as microseconds from 1970 on; TypeError for a naive one."""
+    # Half a microsecond faster than a division by timedelta(microseconds=1).
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _layout(first: bytes) -> tuple[bool, str, tuple[str, ...]]:
+    """Return whether `first` is a header, how its columns are separated, and their names."""
+    try:
+        text = first.removeprefix(_BOM).decode().strip()
+    except UnicodeDecodeError:
+        raise ListRejectedError("the first line is not UTF-8") from None
+    separator = next((mark for mark in _SEPARATORS if mark in text), ",")
+    names = tuple(name.strip().strip('"').lower() for name in text.split(separator))
+    if "number" not in names:
+        if len(names) > 1:
+            raise ListRejectedError("the first line names no column `number`")
+        return False, separator, ()
+    if len(set(names)) < len(names) or not set(names) <= set(COLUMNS):
+        raise ListRejectedError(f"each column must be one of {', '.join(COLUMNS)}, given once")
+    return True, separator, names
+
+
+def _cut(text: str, separator: str) -> list[str]:
+    # Quotes are rare, and the csv module takes four times as long.
+    if '"' not in text:
+        return text.split(separator)
+    return next(csv.reader([text], delimiter=separator, strict=True))
+
+
+def _msisdn(number: bytes) -> int:
+    msisdn = msisdn_of(number)
+    if msisdn is None or msisdn < _MIN_NUMBER:
+        _reject(LineFault.NUMBER)
+    return msisdn
+
+
+def _channel_of(cell: str) -> str:
+    if len(cell) > _MAX_CHANNEL_CHARS or not cell.isprintable():
+        _reject(LineFault.CHANNEL)
+    return cell
+
+
+def _reject(fault: LineFault) -> Never:
+    raise LineRejectedError(fault)
