@@ -59,7 +59,7 @@ def write_unique_texts(directory: Path) -> Path:
 
 
 def unique_texts(count: int) -> Iterator[str]:
-    draw = random.Random(11)  # noqa: S311 - a repeatable load, not a secret
+    draw = random.Random(11)
     for serial in range(count):
         shop, day, hour = draw.choice(_SHOPS), draw.randrange(1, 29), draw.randrange(8, 21)
         match serial % 4:
@@ -88,7 +88,7 @@ def absent_words(texts: Iterable[str], count: int) -> list[str]:
         for start in range(len(run) - length + 1)
     }
     common = sorted({character for word in present for character in word})
-    draw = random.Random(13)  # noqa: S311 - a repeatable list, not a secret
+    draw = random.Random(13)
     words: set[str] = set()
     while len(words) < count:
         length = draw.randint(2, _LONGEST_WORD)
@@ -109,7 +109,8 @@ def write_policies(shipped: Path, directory: Path, words: Iterable[str], *, spam
     every hit recorded, and all messages pass, so that what the SMSC received can be
     compared with what was sent. With `spam` the lists act as shipped.
     """
-    shutil.copytree(shipped, directory)
+    # Its self-test says what the lists do as shipped, not in shadow.
+    shutil.copytree(shipped, directory, ignore=shutil.ignore_patterns("selftest.yaml"))
     keywords = directory / "keywords"
     keywords.mkdir(exist_ok=True)
     if not spam:

@@ -26,7 +26,7 @@ _BLOCKS = 8_000  # number blocks of ten thousand that one province has
 
 def drawn(lie: str, count: int, seed: int) -> Iterator[int]:
     """Draw numbers in order: all over the country, or from one province's blocks."""
-    chance = random.Random(seed)  # noqa: S311 - a repeatable load, no secret
+    chance = random.Random(seed)
     if lie == "country":
         return (_FIRST + place for place in _places(chance, count, _COUNT))
     blocks = sorted(_FIRST + chance.randrange(700_000) * 10_000 for _ in range(_BLOCKS))
@@ -66,7 +66,7 @@ def measure(lie: str, scopes: int, numbers: int) -> dict[str, object]:
             sets.load(f"sp{scope}", Answer.REFUSED, batch)
     taken = resident_octets() - before
     wanted = list(drawn(lie, _LOOK_UPS, seed=-1))
-    random.Random(1).shuffle(wanted)  # noqa: S311 - as above
+    random.Random(1).shuffle(wanted)
     started = time.perf_counter()
     for number in wanted:
         sets.is_refused("sp0", number)

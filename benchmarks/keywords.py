@@ -32,7 +32,7 @@ _LATIN_OPENING = "Your verification code is {}. It expires in 5 minutes. Do not 
 
 
 def main() -> None:
-    texts = generated_texts(random.Random(7))  # noqa: S311 - repeatable, not secret
+    texts = generated_texts(random.Random(7))
     report = {
         "calibration_us": round(best_us(calibrate, 1), 1),
         "views_us": round(best_us(lambda: [compact(normalise(t)) for t in texts], len(texts)), 2),
@@ -104,7 +104,7 @@ def generated_texts(source: random.Random) -> list[str]:
 
 def generated_words(count: int) -> tuple[str, ...]:
     """Return `count` words of three to six Han characters, a longer list after a shorter."""
-    source = random.Random(11)  # noqa: S311 - repeatable, not secret
+    source = random.Random(11)
     words: dict[str, None] = {}
     while len(words) < count:
         words["".join(source.choices(_HAN, k=source.randint(3, 6)))] = None

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import structlog
 
+from gateway.app.policy_history import PolicyHistory
 from gateway.dataplane.pipeline import Pipeline
 from gateway.domain.policy import Bundle
 from gateway.domain.sender import Sender
 from gateway.policy.consent_sets import ConsentSets
 from gateway.policy.ruleset import RuleSet
-from gateway.settings.bundle import load_bundle
+from gateway.settings.bundle import ReadBundle, read_bundle
 from gateway.settings.fault import SettingsError
+from gateway.settings.selftest import selftest_faults
 from gateway.settings.senders import load_senders
 from gateway.settings.shrink import shrunk
 
@@ -32,39 +34,52 @@ class Policies:
         directories: tuple[Path | None, Path | None],
     ) -> None:
         self.senders: Mapping[str, Sender] = {}
+        self.history: PolicyHistory | None = None
         self._pipeline = pipeline
         self._sets = sets
         self._config, self._policies = directories
         self._lock = asyncio.Lock()
 
-    async def reload(self, *, force: bool = False) -> tuple[str, ...]:
+    async def begin(self, history: PolicyHistory) -> None:
+        """Keep the policy in force, and each after it, in `history`."""
+        self.history = history
+        bundle = self._pipeline.plane.rules.bundle
+        try:
+            read, _ = await asyncio.to_thread(self._read, bundle)
+        except SettingsError:
+            read = ReadBundle(bundle, {})
+        # Files that were changed since are not those of the policy in force.
+        files = read.files if read.bundle.digest == bundle.digest else {}
+        await history.keep(bundle, files, by="start")
+
+    async def reload(
+        self, *, force: bool = False, by: str = "reload", note: str = ""
+    ) -> tuple[str, ...]:
         """Read both directories again; return the faults, none when the new ones are in force.
 
         A keyword list that lost more than half of its words is refused without `force`: a
-        half-written export looks just like that.
+        half-written export looks just like that. `by` and `note` are for the history.
         """
         async with self._lock:
             before = self._pipeline.plane.rules
             try:
-                bundle, senders = await asyncio.to_thread(self._read, before.bundle)
+                read, senders = await asyncio.to_thread(self._read, before.bundle)
+                loss = shrunk(before.bundle, read.bundle)
+                if loss is not None and not force:
+                    return _refused((f"{loss}; `smsward policy reload --force` takes it anyway",))
+                await self._compile(read.bundle, senders, before)
             except SettingsError as error:
-                faults = tuple(map(str, error.faults))
-                log.error("policy.refused", faults=faults[:_SHOWN_FAULTS], count=len(faults))
-                return faults
-            loss = shrunk(before.bundle, bundle)
-            if loss is not None and not force:
-                fault = f"{loss}; restart the gateway to take it all the same"
-                log.error("policy.refused", faults=(fault,), count=1)
-                return (fault,)
-            await self._compile(bundle, senders, before)
+                return _refused(tuple(map(str, error.faults)))
+            if self.history is not None and read.bundle.digest != before.digest:
+                await self.history.keep(read.bundle, read.files, by=by, note=note)
             return ()
 
-    def _read(self, bundle: Bundle) -> tuple[Bundle, Mapping[str, Sender]]:
+    def _read(self, bundle: Bundle) -> tuple[ReadBundle, Mapping[str, Sender]]:
         faults: list[SettingsError] = []
-        senders = self.senders
+        senders, read = self.senders, ReadBundle(bundle, {})
         if self._policies is not None:
             try:
-                bundle = load_bundle(self._policies)
+                read = read_bundle(self._policies)
             except SettingsError as error:
                 faults.append(error)
         if self._config is not None:
@@ -74,7 +89,7 @@ class Policies:
                 faults.append(error)
         if faults:
             raise SettingsError(fault for error in faults for fault in error.faults)
-        return bundle, senders
+        return read, senders
 
     async def _compile(
         self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet
@@ -82,7 +97,7 @@ class Policies:
         if bundle.digest == before.digest and dict(senders) == dict(self.senders):
             log.info("policy.unchanged", digest=bundle.digest)
             return
-        rules = await asyncio.to_thread(RuleSet, bundle, senders.values(), self._sets, before)
+        rules = await asyncio.to_thread(self._proven, bundle, senders, before)
         self._pipeline.load(rules)
         self.senders = senders
         # A full collection later would stop the loop for tens of milliseconds.
@@ -90,6 +105,21 @@ class Policies:
         gc.freeze()
         log.info("policy.reloaded", name=bundle.name, digest=bundle.digest, senders=len(senders))
         warn_if_open(bundle)
+
+    def _proven(self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet) -> RuleSet:
+        """Compile, and run the bundle's self-test. Raises SettingsError for cases that fail."""
+        rules = RuleSet(bundle, senders.values(), self._sets, before)
+        # The same bundle was tried already, and its scan is in use by the loop.
+        if self._policies is not None and bundle.digest != before.digest:
+            faults = selftest_faults(rules, self._policies)
+            if faults:
+                raise SettingsError(faults)
+        return rules
+
+
+def _refused(faults: tuple[str, ...]) -> tuple[str, ...]:
+    log.error("policy.refused", faults=faults[:_SHOWN_FAULTS], count=len(faults))
+    return faults
 
 
 def warn_if_open(bundle: Bundle) -> None:

@@ -15,9 +15,9 @@ from watchfiles import awatch
 from gateway.app.gateway import Gateway
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.tasks import report_loop_error, spawn
-from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import Gathering, SettingsError
 from gateway.settings.gateway import load_gateway
+from gateway.settings.selftest import load_proven
 from gateway.settings.senders import load_senders
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
     gathering = Gathering()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     senders = gathering.take(lambda: load_senders(config / "senders.yaml"), None)
-    bundle = gathering.take(lambda: load_bundle(policies), None)
+    bundle = gathering.take(lambda: load_proven(policies), None)
     try:
         gathering.close()
     except SettingsError as error:
@@ -64,27 +64,49 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
         return EXIT_SETTINGS
     assert settings is not None and senders is not None and bundle is not None  # noqa: S101, PT018
-    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+    loop, cause = asyncio.get_running_loop(), _Cause()
     loop.set_exception_handler(report_loop_error)
     # Unhandled, it would end a process that is still loading what subscribers said.
-    loop.add_signal_handler(signal.SIGHUP, changed.set)
+    loop.add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
     try:
         gateway = Gateway(settings, senders, bundle, config=config, policies=policies)
         gateway.unlisted = unlisted
     except (OSError, ssl.SSLError) as error:
-        log.error("gateway.failed", said=str(error))
+        log.error("gateway.failed", said=_said(error))
         return EXIT_FAILED
     try:
         await gateway.start()
     except (OSError, StoreUnavailable, ssl.SSLError) as error:
-        log.error("gateway.failed", said=str(error))
+        log.error("gateway.failed", said=_said(error))
         await gateway.stop()
         return EXIT_FAILED
-    await _serve(gateway, (config, policies), changed)
+    await _serve(gateway, (config, policies), cause)
     return EXIT_OK
 
 
-async def _serve(gateway: Gateway, directories: tuple[Path, Path], changed: asyncio.Event) -> None:
+def _said(error: Exception) -> str:
+    """Return what is wrong without the number that the system has for it."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+class _Cause:
+    """Why to reload next: the last that arose since it was awaited."""
+
+    def __init__(self) -> None:
+        self._by = ""
+        self._arisen = asyncio.Event()
+
+    def arise(self, by: str) -> None:
+        self._by = by
+        self._arisen.set()
+
+    async def next(self) -> str:
+        await self._arisen.wait()
+        self._arisen.clear()
+        return self._by
+
+
+async def _serve(gateway: Gateway, directories: tuple[Path, Path], cause: _Cause) -> None:
     loop = asyncio.get_running_loop()
     asked, insisted = asyncio.Event(), asyncio.Event()
 
@@ -94,8 +116,8 @@ async def _serve(gateway: Gateway, directories: tuple[Path, Path], changed: asyn
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop, number.name)
-    spawn(_watch(directories, changed), name="watch")
-    spawn(_reload_on(changed, gateway), name="reload")
+    spawn(_watch(directories, cause), name="watch")
+    spawn(_reload_on(cause, gateway), name="reload")
     await asked.wait()
     await _first(gateway.drain(), insisted.wait())
     await gateway.stop()
@@ -108,7 +130,7 @@ async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
         task.cancel()
 
 
-async def _watch(directories: tuple[Path, Path], changed: asyncio.Event) -> None:
+async def _watch(directories: tuple[Path, Path], cause: _Cause) -> None:
     changes: AsyncIterator[object] = awatch(
         *{str(directory) for directory in directories},
         watch_filter=lambda _change, path: Path(path).suffix not in _OUR_OWN,
@@ -116,11 +138,9 @@ async def _watch(directories: tuple[Path, Path], changed: asyncio.Event) -> None
         step=50,
     )
     async for _ in changes:
-        changed.set()
+        cause.arise("file change")
 
 
-async def _reload_on(changed: asyncio.Event, gateway: Gateway) -> NoReturn:
+async def _reload_on(cause: _Cause, gateway: Gateway) -> NoReturn:
     while True:
-        await changed.wait()
-        changed.clear()
-        await gateway.reload()
+        await gateway.reload_changed(await cause.next())

@@ -6,6 +6,7 @@ from gateway import __version__
 from gateway.cli.commands.consent import consent
 from gateway.cli.commands.demonstrate import demo
 from gateway.cli.commands.operate import check, run
+from gateway.cli.commands.policy import policy
 from gateway.cli.commands.quarantine import quarantine
 from gateway.cli.commands.records import records
 from gateway.cli.commands.sender import sender
@@ -43,5 +44,5 @@ app = App(
 app.command(demo, sort_key=1)
 app.command(check, sort_key=2)
 app.command(run, sort_key=3)
-for _commands in (explain, quarantine, consent, sender, records):
+for _commands in (explain, policy, quarantine, consent, sender, records):
     app.command(_commands)

@@ -16,7 +16,7 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
     """Print the faults of a deployment, else a summary; return the exit code."""
     faults = check(config, policies)
     if faults:
-        _report(faults, as_json=as_json)
+        report_faults(faults, as_json=as_json)
         return ExitCode.MISUSED
     deployment = load_deployment(config, policies)
     summary = summary_of(deployment)
@@ -39,9 +39,17 @@ def summary_of(deployment: Deployment) -> dict[str, object]:
         "smscs": ", ".join(str(smsc.address) for smsc in settings.smscs),
         "senders": len(deployment.senders),
         "ports": sum(len(sender.ports) for sender in deployment.senders.values()),
+        **bundle_summary_of(bundle),
+    }
+
+
+def bundle_summary_of(bundle: Bundle) -> dict[str, object]:
+    """Return what the policies alone come to, by name."""
+    return {
         "bundle": bundle.name,
         "lists": len(bundle.keyword_lists),
         "words": sum(len(words.words) for words in bundle.keyword_lists),
+        "cases": len(bundle.selftest),
         "digest": bundle.digest,
     }
 
@@ -58,7 +66,8 @@ def warnings_of(senders: Iterable[Sender], bundle: Bundle) -> Iterable[str]:
         )
 
 
-def _report(faults: tuple[Fault, ...], *, as_json: bool) -> None:
+def report_faults(faults: tuple[Fault, ...], *, as_json: bool) -> None:
+    """Print faults, one a line, or as JSON."""
     if as_json:
         listed = [
             {

@@ -1,16 +1,15 @@
 """Deciding on held messages: `smsward quarantine release` and `discard`."""
 
 import asyncio
-import getpass
-import os
 import sys
 from collections.abc import Iterable, Sequence
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gateway.cli.failure import ExitCode, misused
+from gateway.cli.person import acting
 from gateway.cli.reviewing import described, number_of
-from gateway.cli.screen import console, print_json, print_table, visible, warn
+from gateway.cli.screen import console, print_json, print_table, warn
 from gateway.cli.storage import opened_store
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.quarantine import QuarantineStore
@@ -21,7 +20,6 @@ from gateway.systems.quarantine.ids import MessageIds
 
 _LOOK_EVERY_S = 0.1
 _MAX_IDS = 10_000
-_MAX_NAME_CHARS = 64
 _UNDER_WAY = frozenset({HoldState.RELEASE_REQUESTED, HoldState.RELEASING})
 # How a release may stand without anything having gone wrong.
 _FINE = frozenset({HoldState.RELEASED, *_UNDER_WAY})
@@ -36,7 +34,7 @@ async def release_messages(
     as_json: bool,
 ) -> int:
     """Ask for the release of messages, wait for the end, print it; return the exit code."""
-    numbers, name = _numbers(ids), _name(by)
+    numbers, name = _numbers(ids), acting(by)
     async with opened_store(settings) as stores:
         desk = _desk(stores.quarantine)
         outcomes = [await desk.request_release(number, name, utcnow()) for number in numbers]
@@ -57,7 +55,7 @@ async def discard_messages(
     settings: GatewaySettings, ids: Sequence[str], by: str | None, *, as_json: bool
 ) -> int:
     """Discard messages, print what became of each; return the exit code."""
-    numbers, name = _numbers(ids), _name(by)
+    numbers, name = _numbers(ids), acting(by)
     async with opened_store(settings) as stores:
         desk = _desk(stores.quarantine)
         outcomes = [await desk.discard(number, name, utcnow()) for number in numbers]
@@ -77,20 +75,11 @@ def _numbers(ids: Sequence[str]) -> list[int]:
     for one in ids:
         given.extend(sys.stdin.read().split() if one == "-" else (one,))
     numbers = list(dict.fromkeys(map(number_of, given)))
-    if not numbers:
+    if not numbers and "-" not in ids:  # a pipe that found nothing has nothing to be done
         raise misused("no id was given", "`smsward quarantine list` shows the ids")
     if len(numbers) > _MAX_IDS:
         raise misused(f"more than {_MAX_IDS} ids", "give them in several calls")
     return numbers
-
-
-def _name(by: str | None) -> str:
-    if by is None:
-        try:
-            by = getpass.getuser()
-        except (KeyError, OSError):  # a container's user need not have a name
-            by = f"uid {os.getuid()}"
-    return visible(by.strip())[:_MAX_NAME_CHARS] or "unnamed"
 
 
 async def _ends(

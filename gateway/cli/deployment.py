@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.cli.failure import CommandError, misused
 from gateway.cli.options import Directories
+from gateway.cli.screen import warn
 from gateway.domain.policy import Bundle
 from gateway.domain.sender import Sender
 from gateway.settings.bundle import load_bundle
@@ -26,6 +27,8 @@ class Deployment:
 
 def located(directories: Directories) -> tuple[Path, Path]:
     """Return the directories of configuration and policies that are meant."""
+    _question("--config", directories.config, "gateway.yaml and senders.yaml")
+    _question("--policies", directories.policies, "bundle.yaml")
     return config_directory(directories.config), policies_directory(directories.policies)
 
 
@@ -42,12 +45,19 @@ def load_deployment(config: Path, policies: Path) -> Deployment:
 
 def load_settings(config: Path | None) -> GatewaySettings:
     """Read gateway.yaml alone. Raises CommandError with its faults."""
+    _question("--config", config, "gateway.yaml and senders.yaml")
     path = config_directory(config) / "gateway.yaml"
     gathering = Gathering()
     settings = gathering.take(lambda: load_gateway(path), None)
     if settings is None:
         raise faulty(gathering.faults)
     return settings
+
+
+def _question(option: str, directory: Path | None, holds: str) -> None:
+    """Say what was probably meant, beside the faults that follow from a wrong directory."""
+    if directory is not None and not directory.is_dir():
+        warn(f"{option} {directory} is no directory: name the one that holds {holds}")
 
 
 def faulty(faults: Iterable[Fault]) -> CommandError:

@@ -155,7 +155,7 @@ def _print(explained: Explained, bundle: str) -> None:
             ("reason", f"{deciding.reason} ({deciding.rule})" if deciding else "nothing found"),
             ("the SP hears", _heard(verdict) or "what the SMSC answers"),
             ("policy", f"{bundle} {verdict.digest}"),
-            ("text", f"data_coding {explained.data_coding}, {len(explained.readings)} readings"),
+            ("text", f"data_coding {explained.data_coding}, readings: {len(explained.readings)}"),
         )
     )
     if verdict.findings:

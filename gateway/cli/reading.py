@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.screen import print_json_line, print_table, say
+from gateway.cli.screen import console, print_json_line, print_table, say
 from gateway.domain.verdict import Reason
 from gateway.runtime.masking import mask_values
 from gateway.runtime.record_files import read_records
@@ -13,6 +13,10 @@ from gateway.runtime.record_files import read_records
 Record = Mapping[str, object]
 
 _MAX_SHOWN = 100_000
+# Ten columns of usual width stand side by side from here on.
+_WIDE_COLUMNS = 150
+_WIDE = ("at (UTC)", "SP", "what", "why", "rule", "status", "from", "to", "id", "µs")
+_NARROW = ("at (UTC)\nSP, what", "why, rule\nfrom → to", "id\nstatus, µs")
 # What may hold a subscriber's number stays masked; these cannot, however long they are.
 _PLAIN = ("at", "session", "command_id", "sequence_number", "command_status", "latency_us")
 # A source that is a port of its sender is no subscriber. What was refused for one of these
@@ -29,8 +33,7 @@ def show_records(place: Path, limit: int, *, as_json: bool) -> int:
         for record in records:
             print_json_line(record)
     elif records:
-        columns = ("at (UTC)", "SP", "what", "why", "rule", "status", "from", "to", "id", "µs")
-        print_table(columns, map(_row, records))
+        _print_table(records)
     else:
         say("no records")
     return ExitCode.FINE
@@ -75,6 +78,23 @@ def _last(files: list[Path], limit: int) -> Iterable[Record]:
 def _no_records(path: Path) -> CommandError:
     return CommandError(
         f"{path} is no file of records", advice="each line must be one record in JSON"
+    )
+
+
+def _print_table(records: Iterable[Record]) -> None:
+    """Print one line for each record, or two where the screen is too narrow for one."""
+    if console().width >= _WIDE_COLUMNS:
+        print_table(_WIDE, map(_row, records))
+    else:
+        print_table(_NARROW, map(_narrow_row, records))
+
+
+def _narrow_row(record: Record) -> tuple[tuple[str, str], ...]:
+    at, system_id, what, why, rule, status, source, destination, message_id, us = _row(record)
+    return (
+        (at, f"{system_id} {what}"),
+        (f"{why} {rule}", f"{source} → {destination}" if source or destination else ""),
+        (message_id, f"{status} {us} µs" if us else status),
     )
 
 

@@ -1,8 +1,10 @@
 """Looking at held messages: `smsward quarantine list` and `show`."""
 
+from collections.abc import Sequence
+
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.options import Selection
-from gateway.cli.screen import print_fields, print_json, print_table, say
+from gateway.cli.screen import console, print_fields, print_json, print_table, say
 from gateway.cli.storage import opened_store
 from gateway.dataplane.carriers import read_carrier
 from gateway.domain.msisdn import masked
@@ -13,6 +15,10 @@ from gateway.smpp.text import readings
 from gateway.systems.quarantine.ids import is_message_id
 
 _MAX_LISTED = 10_000
+# Nine columns of usual width stand side by side from here on.
+_WIDE_COLUMNS = 150
+_WIDE = ("id", "state", "SP", "from", "to", "reason", "rule", "evidence", "held at (UTC)")
+_NARROW = ("id\nheld at (UTC)", "SP\nstate", "from\nto", "reason, rule\nevidence")
 
 
 async def list_messages(settings: GatewaySettings, selection: Selection, *, as_json: bool) -> int:
@@ -31,10 +37,7 @@ async def list_messages(settings: GatewaySettings, selection: Selection, *, as_j
         print_json([described(held) for held in found])
         return ExitCode.FINE
     if found:
-        print_table(
-            ("id", "state", "SP", "from", "to", "reason", "rule", "evidence", "held at (UTC)"),
-            (_row(held) for held in found),
-        )
+        _print_listed(found)
     say(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no messages")
     if len(found) == selection.limit:
         say(f"older ones: add --before {found[-1].message_id}")
@@ -57,8 +60,9 @@ async def show_message(
     if as_json:
         print_json({**fields, "text": texts[0], "other_readings": texts[1:]})
         return ExitCode.FINE
-    print_fields((name.replace("_", " "), _shown(value)) for name, value in fields.items())
-    print_fields([("text", texts[0])] + [("or read as", text) for text in texts[1:]])
+    shown = [(name.replace("_", " "), _shown(value)) for name, value in fields.items()]
+    shown.append(("text", texts[0]))
+    print_fields(shown + [("or read as", text) for text in texts[1:]])
     return ExitCode.FINE
 
 
@@ -103,6 +107,24 @@ def texts_of(held: HeldMessage) -> tuple[str, ...]:
     coding = carrier.data_coding
     texts = (text for piece in carrier.pieces for text in readings(piece, coding))
     return tuple(dict.fromkeys(texts)) or ("",)
+
+
+def _print_listed(found: Sequence[HeldMessage]) -> None:
+    """Print one line for each message, or two where the screen is too narrow for one."""
+    if console().width >= _WIDE_COLUMNS:
+        print_table(_WIDE, map(_row, found))
+    else:
+        print_table(_NARROW, map(_narrow_row, found))
+
+
+def _narrow_row(held: HeldMessage) -> tuple[tuple[str, str], ...]:
+    message_id, state, system_id, source, destination, reason, rule, evidence, held_at = _row(held)
+    return (
+        (message_id, held_at),
+        (system_id, state),
+        (source, destination),
+        (f"{reason} {rule}", evidence),
+    )
 
 
 def _row(held: HeldMessage) -> tuple[str, ...]:

@@ -49,13 +49,15 @@ def _print_shown(text: str) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
-    """Print rows of plain text under `columns`."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str | Sequence[str]]], *, title: str = ""
+) -> None:
+    """Print rows of plain text under `columns`; a cell that is no str has several lines."""
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
+        table.add_row(*(_lines([cell] if isinstance(cell, str) else cell) for cell in row))
     console().print(table)
 
 
@@ -65,7 +67,7 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in fields:
-        table.add_row(name, Text("\n".join(map(visible, value.split("\n")))))
+        table.add_row(name, _lines(value.split("\n")))
     console().print(table)
 
 
@@ -79,6 +81,10 @@ def warn(line: str) -> None:
     console(sys.stderr).print(
         Text(f"warning: {visible(line)}", style="bold yellow"), soft_wrap=True
     )
+
+
+def _lines(lines: Iterable[str]) -> Text:
+    return Text("\n".join(map(visible, lines)))
 
 
 def _shown(char: str) -> str:

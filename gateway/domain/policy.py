@@ -81,6 +81,31 @@ class ContentRule:
     quarantine_ttl_s: float = 24 * _HOUR_S
 
 
+class Expectation(StrEnum):
+    """What a text of the self-test must come to; `SHADOW` is forwarded with a hit recorded."""
+
+    FORWARD = "forward"
+    SHADOW = "shadow"
+    QUARANTINE = "quarantine"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestCase:
+    """A text, and what the bundle's own author says must become of it.
+
+    `data_coding` None stands for the default alphabet where that holds the text, else UCS-2.
+    `list_id` is the rule that must have found it, "" any. `line` and `column` are its place.
+    """
+
+    text: str
+    expect: Expectation
+    list_id: str = ""
+    data_coding: int | None = None
+    line: int = 1
+    column: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """One version of the policy. `digest` names its exact files in every verdict."""
@@ -90,6 +115,7 @@ class Bundle:
     keyword_lists: tuple[KeywordList, ...] = ()
     consent: ConsentRule | None = None
     content: ContentRule = ContentRule(unreadable=Action.FORWARD)
+    selftest: tuple[SelfTestCase, ...] = ()
 
     @property
     def is_open(self) -> bool:

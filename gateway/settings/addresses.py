@@ -32,7 +32,7 @@ def parse_address(text: object) -> Address:
         raise ValueError('must be text such as "127.0.0.1:2775", in quotes')  # noqa: TRY004 - pydantic collects ValueError, a TypeError would pass through it
     host, colon, port = text.rpartition(":")
     if not colon or not re.fullmatch("[0-9]{1,5}", port) or int(port) > _MAX_PORT:
-        raise ValueError("must be host:port")
+        raise ValueError(f"must be host:port, the port 0 to {_MAX_PORT}")
     if host.startswith("[") and host.endswith("]"):
         return Address(str(IPv6Address(host[1:-1])), int(port))
     if not _HOST.fullmatch(host):

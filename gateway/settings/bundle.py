@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gateway.domain.policy import (
     KeywordList,
     ListAction,
     RepliesRule,
+    SelfTestCase,
 )
 from gateway.domain.verdict import Action
 from gateway.settings import yaml
@@ -19,20 +21,36 @@ from gateway.settings.bundle_file import BundleFile, ConsentFile, ContentFile, K
 from gateway.settings.bundle_source import BundleSource
 from gateway.settings.fault import Gathering, SettingsError
 from gateway.settings.schema import Model, validate
+from gateway.settings.selftest_file import load_selftest
 from gateway.settings.words import MAX_FILE_OCTETS, MAX_WORDS, parse_words
 from gateway.settings.yaml import Document
 
 
+@dataclass(frozen=True, slots=True)
+class ReadBundle:
+    """A bundle, and the octets of its files by name: what a history can keep."""
+
+    bundle: Bundle
+    files: Mapping[str, bytes]
+
+
 def load_bundle(directory: Path) -> Bundle:
     """Read the bundle in `directory`. Raises SettingsError with the faults of all its files."""
+    return read_bundle(directory).bundle
+
+
+def read_bundle(directory: Path) -> ReadBundle:
+    """Read the bundle in `directory` with its files. Raises SettingsError as load_bundle."""
     source = BundleSource(directory)
     gathering = Gathering()
     name = gathering.take(lambda: _name(source), "")
     consent = gathering.take(lambda: _consent(source), None)
     keyword_lists = _keyword_lists(source, gathering)
     content = gathering.take(lambda: _content(source, keyword_lists), ContentRule())
+    selftest = gathering.take(lambda: _selftest(source), ())
     gathering.close()
-    return Bundle(name, source.digest(), keyword_lists, consent, content)
+    bundle = Bundle(name, source.digest(), keyword_lists, consent, content, selftest)
+    return ReadBundle(bundle, source.files)
 
 
 def _name(source: BundleSource) -> str:
@@ -65,6 +83,11 @@ def _content(source: BundleSource, keyword_lists: tuple[KeywordList, ...]) -> Co
         judges = any(words.action is not ListAction.SHADOW for words in keyword_lists)
         return ContentRule(unreadable=Action.QUARANTINE if judges else Action.FORWARD)
     return ContentRule(Action(file.unreadable), file.parts_ttl_s, file.quarantine_ttl_s)
+
+
+def _selftest(source: BundleSource) -> tuple[SelfTestCase, ...]:
+    path = source.directory / "selftest.yaml"
+    return load_selftest(_document(source, path)) if os.path.lexists(path) else ()
 
 
 def _keyword_lists(source: BundleSource, gathering: Gathering) -> tuple[KeywordList, ...]:

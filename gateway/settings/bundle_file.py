@@ -3,15 +3,17 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
-from gateway.domain.policy import Enforcement, ListAction
+from gateway.domain.policy import Enforcement, Expectation, ListAction
 from gateway.domain.sender import Purpose
 from gateway.settings.schema import Shape, Text, Version
 from gateway.settings.words import word_problem
 
 _DAY_S = 86_400
 _UCS2_OCTETS = 140
+_MAX_CASES = 5_000
+_MAX_CASE_CHARS = 1_000
 _ID = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 # What can be done with a message that could not be judged.
@@ -90,3 +92,28 @@ class ContentFile(Shape):
     unreadable: Fallback = "quarantine"
     parts_ttl_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 60
     quarantine_ttl_s: Annotated[float, Field(ge=60, le=90 * _DAY_S)] = _DAY_S
+
+
+def _unless_auto(value: object) -> object:
+    return None if value == "auto" else value
+
+
+# Not a union with "auto": each of its branches would report the same fault once more.
+Coding = Annotated[Annotated[int, Field(ge=0, le=255)] | None, BeforeValidator(_unless_auto)]
+
+
+class CaseShape(Shape):
+    """One of `cases` of `selftest.yaml`. A text may hold any character, as those of SPs do."""
+
+    text: Annotated[str, Field(min_length=1, max_length=_MAX_CASE_CHARS)]
+    data_coding: Coding = None
+    expect: Annotated[Expectation, Strict(False)]
+    list: Id | None = None
+    why: Text | None = None
+
+
+class SelfTestFile(Shape):
+    """`selftest.yaml`."""
+
+    version: Version
+    cases: Annotated[list[CaseShape], Field(min_length=1, max_length=_MAX_CASES)]

@@ -11,14 +11,18 @@ MAX_BUNDLE_OCTETS = 64 * 1024 * 1024
 
 _DIGEST_CHARS = 12
 _MAX_KEYWORD_FILES = 1_000
-_TOP_FILES = ("bundle.yaml", "consent.yaml", "content.yaml")
+TOP_FILES = ("bundle.yaml", "consent.yaml", "content.yaml", "selftest.yaml")
 
 
 class BundleSource:
-    """Reads each file of a bundle once, so that the digest names the very octets in use."""
+    """Reads each file of a bundle once, so that the digest names the very octets in use.
+
+    `files` holds what was read, by name as the digest has it.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.files: dict[str, bytes] = {}
         self._hashes: dict[str, str] = {}
         self._octets_left = MAX_BUNDLE_OCTETS
 
@@ -31,6 +35,7 @@ class BundleSource:
         if self._octets_left < 0:
             raise whole_file_fault(path, f"the bundle exceeds {MAX_BUNDLE_OCTETS} octets")
         name = path.relative_to(self.directory).as_posix()
+        self.files[name] = octets
         self._hashes[name] = hashlib.sha256(octets).hexdigest()
         return octets
 
@@ -49,7 +54,7 @@ class BundleSource:
         force. Hidden files are passed over: editors and mounted Kubernetes volumes leave them.
         """
         top = _visible(self.directory)
-        stray = [path for path in top if _is_yaml(path) and path.name not in _TOP_FILES]
+        stray = [path for path in top if _is_yaml(path) and path.name not in TOP_FILES]
         keywords = _visible(self.directory / "keywords")
         stray += [path for path in keywords if path.suffix == ".yml"]
         files = [path for path in keywords if path.suffix == ".yaml"]
@@ -58,7 +63,7 @@ class BundleSource:
                 self.directory / "keywords", f"more than {_MAX_KEYWORD_FILES} files"
             )
         if stray:
-            expected = f"only {', '.join(_TOP_FILES)} and keywords/*.yaml are read"
+            expected = f"only {', '.join(TOP_FILES)} and keywords/*.yaml are read"
             raise SettingsError(Fault(path, 1, 1, expected) for path in stray)
         return files
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import Fault, SettingsError
 from gateway.settings.gateway import load_gateway
+from gateway.settings.selftest import load_proven
 from gateway.settings.senders import load_senders
 
 
@@ -15,7 +15,7 @@ def check(config_directory: Path, policies_directory: Path) -> tuple[Fault, ...]
     loads: tuple[Callable[[], object], ...] = (
         partial(load_gateway, config_directory / "gateway.yaml"),
         partial(load_senders, config_directory / "senders.yaml"),
-        partial(load_bundle, policies_directory),
+        partial(load_proven, policies_directory),
     )
     return tuple(fault for load in loads for fault in _faults_of(load))
 

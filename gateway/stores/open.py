@@ -10,14 +10,19 @@ from sqlalchemy.exc import ArgumentError
 
 from gateway.ports.changes import ChangeFeed
 from gateway.ports.consent import ConsentStore
+from gateway.ports.consent_lists import ConsentLists
 from gateway.ports.errors import StoreUnavailable
+from gateway.ports.policies import PolicyStore
 from gateway.ports.quarantine import QuarantineStore
-from gateway.runtime.clock import utcnow
+from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.database import Database
 from gateway.stores.memory import MemoryChanges, MemoryConsent, MemoryQuarantine
+from gateway.stores.memory_policies import MemoryPolicies
 from gateway.stores.migrate import upgrade
 from gateway.stores.sql_changes import SqlChanges
 from gateway.stores.sql_consent import SqlConsent
+from gateway.stores.sql_consent_lists import SqlConsentLists
+from gateway.stores.sql_policies import SqlPolicies
 from gateway.stores.sql_quarantine import SqlQuarantine
 from gateway.stores.sqlite import prepare_file, reading_engine, writing_engine
 
@@ -28,7 +33,9 @@ class Stores:
 
     quarantine: QuarantineStore
     consent: ConsentStore
+    consent_lists: ConsentLists
     changes: ChangeFeed
+    policies: PolicyStore
     close: Callable[[], Awaitable[None]]
 
 
@@ -46,7 +53,7 @@ async def open_store(url: str, *, deadline_s: float = 2.0, max_octets: int | Non
     try:
         await asyncio.to_thread(prepare_file, path)
     except OSError as error:
-        raise StoreUnavailable(f"no database file: {error.strerror}") from error
+        raise StoreUnavailable(f"no database file at {path}: {error.strerror}") from error
     # A lock is given up before the caller gives up, so that the caller hears the reason.
     busy_s = deadline_s / 2
     writing = writing_engine(path, busy_s=busy_s, max_octets=max_octets)
@@ -62,13 +69,21 @@ async def open_store(url: str, *, deadline_s: float = 2.0, max_octets: int | Non
     )
 
 
+def file_of(url: str) -> Path | None:
+    """Return the database file behind `url`, None when nothing outlives the process."""
+    return None if url == "memory://" else _path_of(url)
+
+
 def memory_stores() -> Stores:
     """Return the in-memory twins, empty."""
     changes = MemoryChanges()
+    consent = MemoryConsent(changes, utcnow)
     return Stores(
         quarantine=MemoryQuarantine(changes),
-        consent=MemoryConsent(changes, utcnow),
+        consent=consent,
+        consent_lists=consent,
         changes=changes,
+        policies=MemoryPolicies(),
         close=_nothing_to_close,
     )
 
@@ -77,7 +92,9 @@ def _sql_stores(database: Database) -> Stores:
     return Stores(
         quarantine=SqlQuarantine(database),
         consent=SqlConsent(database, utcnow),
+        consent_lists=SqlConsentLists(database, utcnow, monotonic, asyncio.sleep),
         changes=SqlChanges(database),
+        policies=SqlPolicies(database),
         close=database.close,
     )
 

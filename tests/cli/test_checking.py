@@ -68,6 +68,7 @@ def test_a_missing_directory_is_a_fault_and_no_traceback(cli: Cli, deployment: P
 
     assert ran.returncode == 2
     assert "nowhere/gateway.yaml:1:1 " in ran.stdout
+    assert "name the one that holds gateway.yaml" in ran.stderr
 
 
 def test_a_policy_that_stops_nothing_is_said_loudly(

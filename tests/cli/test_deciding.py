@@ -194,21 +194,23 @@ def test_an_account_without_a_name_is_a_number(
 
 @pytest.mark.parametrize(
     ("arguments", "stdin"),
-    [(("12",), ""), (("-",), ""), (("-",), "12"), (("--state",), "")],
+    [(("12",), ""), (("-",), "12"), (("--state",), "")],
 )
 def test_ids_that_can_be_none_are_a_misuse_and_change_nothing(
     quarantine: Command, hold: Hold, fetch: Fetch, arguments: tuple[str, ...], stdin: str
 ) -> None:
     hold()
 
-    ran = (
-        quarantine("release", str(FIRST), *arguments, stdin=stdin)
-        if stdin or arguments != ("-",)
-        else quarantine("release", *arguments)
-    )
+    ran = quarantine("release", str(FIRST), *arguments, stdin=stdin)
 
     assert ran.returncode == 2
     assert fetch(FIRST).state is HoldState.HELD
+
+
+def test_a_pipe_that_found_nothing_has_nothing_to_be_done(quarantine: Command, hold: Hold) -> None:
+    hold()
+
+    assert quarantine("discard", "-", stdin="").returncode == 0
 
 
 def test_too_many_ids_at_once_are_a_misuse(

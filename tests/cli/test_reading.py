@@ -62,6 +62,19 @@ def test_records_are_shown_with_numbers_masked(show: Command, write: WriteRows) 
         assert "13800138000" not in ran.stdout
 
 
+def test_on_a_narrow_terminal_times_and_ids_stay_whole(
+    show: Command, write: WriteRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    write(decision(), OUTCOME, EVENT)
+
+    shown = show().stdout
+
+    for what in ("shop answered", "10690001 → 138****8000", "100123456789", "0 1500 µs"):
+        assert what in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_records_are_lines_of_json_for_programs(show: Command, write: WriteRows) -> None:
     write(decision(19_000_000), OUTCOME)
 

@@ -66,6 +66,20 @@ def test_the_list_masks_numbers(quarantine: Command, hold: Hold) -> None:
         assert WHOLE_NUMBER not in ran.stdout
 
 
+def test_on_a_narrow_terminal_ids_and_times_stay_whole(
+    quarantine: Command, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    hold()
+
+    shown = quarantine("list").stdout
+
+    assert str(FIRST) in shown
+    assert "held at (UTC)" in shown
+    assert "138****8000" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_an_empty_quarantine_is_said(quarantine: Command, in_store: InStore) -> None:
     in_store(lambda _stores: None)
 

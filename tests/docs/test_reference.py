@@ -19,7 +19,13 @@ from gateway.runtime.metrics import (
 from gateway.runtime.records import RecordsHealth
 from gateway.session.binding import BindReason
 from gateway.settings.addresses import Address
-from gateway.settings.bundle_file import BundleFile, ConsentFile, ContentFile, KeywordsFile
+from gateway.settings.bundle_file import (
+    BundleFile,
+    ConsentFile,
+    ContentFile,
+    KeywordsFile,
+    SelfTestFile,
+)
 from gateway.settings.gateway_file import GatewayFile
 from gateway.settings.schema import Shape
 from gateway.settings.senders_file import SendersFile
@@ -34,6 +40,7 @@ FILES = [
     ("reference/policies.md", "## keywords/*.yaml", KeywordsFile),
     ("reference/policies.md", "## consent.yaml", ConsentFile),
     ("reference/policies.md", "## content.yaml", ContentFile),
+    ("reference/policies.md", "## selftest.yaml", SelfTestFile),
 ]
 
 

@@ -235,14 +235,14 @@ BROKEN = {
     "a name that is not read": (
         {"consents.yaml": "version: 1\n"},
         (
-            "consents.yaml:1:1 only bundle.yaml, consent.yaml, content.yaml"
+            "consents.yaml:1:1 only bundle.yaml, consent.yaml, content.yaml, selftest.yaml"
             " and keywords/*.yaml are read"
         ),
     ),
     "another ending": (
         {"keywords/a.yml": PLAIN},
         (
-            "keywords/a.yml:1:1 only bundle.yaml, consent.yaml, content.yaml"
+            "keywords/a.yml:1:1 only bundle.yaml, consent.yaml, content.yaml, selftest.yaml"
             " and keywords/*.yaml are read"
         ),
     ),

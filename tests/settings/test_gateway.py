@@ -155,7 +155,7 @@ BROKEN = {
     "records nowhere": ("records: {directory: ''}", "4:22 records.directory: is empty"),
     "metrics without a port": (
         "metrics: {address: localhost}",
-        "4:20 metrics.address: must be host:port",
+        "4:20 metrics.address: must be host:port, the port 0 to 65535",
     ),
     "metrics on a number": (
         "metrics: {address: 9464}",

@@ -12,12 +12,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
+from gateway.domain.policy_history import NewPolicyVersion, PolicyRequest
 from gateway.domain.quarantine import HeldMessage
 from gateway.ports.errors import StoreUnavailable
 from gateway.stores.migrate import upgrade
 from gateway.stores.open import open_store
 from gateway.stores.sqlite import writing_engine
-from gateway.stores.tables import held_messages, metadata
+from gateway.stores.tables import held_messages, metadata, policy_requests, policy_versions
 
 
 def differences(connection: Connection) -> list[object]:
@@ -44,7 +45,7 @@ async def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
     await engine.dispose()
 
     with closing(sqlite3.connect(tmp_path / "test.db")) as connection:
-        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [("0002",)]
 
 
 async def test_processes_that_start_at_once_wait_for_each_other(sqlite_url: str) -> None:
@@ -68,6 +69,14 @@ def test_there_is_a_column_for_each_field_of_a_held_message() -> None:
     assert [column.name for column in held_messages.columns] == [
         field.name for field in fields(HeldMessage)
     ]
+
+
+def test_there_is_a_column_for_each_field_of_a_policy_version_and_of_a_request() -> None:
+    version = [field.name for field in fields(NewPolicyVersion)]
+    request = [field.name for field in fields(PolicyRequest)]
+
+    assert [column.name for column in policy_versions.columns] == ["number", *version]
+    assert [column.name for column in policy_requests.columns] == request
 
 
 async def test_a_naive_time_is_the_callers_fault(sqlite_url: str) -> None:

@@ -321,7 +321,8 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
     stores = await open_store(sqlite_url)
     event.listen(Engine, "before_cursor_execute", listen)
     await stores.quarantine.expired(noon, 10)
-    await stores.quarantine.due_receipts(None, 10)
+    await stores.quarantine.owed_receipts()
+    await stores.quarantine.due_receipts("sp1", 10)
     await stores.quarantine.find(state=HoldState.HELD)
     await stores.quarantine.find(system_id="sp1")
     await stores.consent.answers_changed(1, 2)
@@ -331,6 +332,7 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
     assert [plan_of(database, *query) for query in asked] == [
         "ix_held_messages_state_expires_at (state=? AND expires_at<?)",
         "ix_held_messages_receipt_due",
+        "ix_held_messages_receipt_due (system_id=?)",
         "ix_held_messages_state_message_id (state=?)",
         "ix_held_messages_system_id_message_id (system_id=?)",
         "ix_consent_answers_change (change>? AND change<?)",

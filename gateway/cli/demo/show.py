@@ -71,7 +71,7 @@ async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Conso
         _announce(wishes, stage, screen)
         stopped = asyncio.Event()
         scene = Scene(gateway, smsc, ledger, performers)
-        view = view_for(screen, hints(stage, keep=True) if wishes.keep else ())
+        view = view_for(screen)
         await _perform(scene, wishes, stage, view, stopped)
         audit = await scene.audit()
         return Ending(scene.moment(), audit, smsc.counters.disagreements)

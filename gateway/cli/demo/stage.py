@@ -49,7 +49,8 @@ _PORT = '      - {{number: "{number}", extension_digits: {digits}, purpose: {pur
 # What the spammer of the demo says belongs to the demo, not to the shipped policy.
 _KEYWORDS = """\
 # What the spammer of this demo offers: {fate}. The action is reject, quarantine or shadow
-# (recorded, forwarded all the same). Change it and save: it holds at once.
+# (recorded, forwarded all the same). Change it and save: it holds at once. fraud.yaml beside
+# this file holds one of the words as well, and goes on refusing it.
 version: 1
 id: {id}
 category: demo
@@ -107,7 +108,9 @@ def build_stage(port: int, smsc_port: int) -> Stage:
     )
     stage.config.mkdir()
     stage.log.parent.mkdir(mode=0o700)
-    shutil.copytree(policies_directory(), stage.policies)
+    # Without the self-test, which knows nothing of the demo's own words and of what is tried.
+    without_selftest = shutil.ignore_patterns("selftest.yaml")
+    shutil.copytree(policies_directory(), stage.policies, ignore=without_selftest)
     _write_keywords(stage)
     gateway = _GATEWAY.format(
         esme_side=stage.esme_side,

@@ -1,7 +1,9 @@
 """How the demo ends: what happened, whether it adds up, and what to try next."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from gateway.cli.demo.ledger import Audit
 from gateway.cli.demo.stage import GUEST, PASSWORD, Stage
@@ -21,16 +23,25 @@ class Ending:
 def hints(stage: Stage, *, keep: bool) -> Sequence[str]:
     """Return the next three things to try."""
     number = GUEST.ports[0].number
-    first = "Save a change in" if keep else "With --keep the demo goes on: then save a change in"
+    first = "Save a change in" if keep else "With demo --keep it goes on: save a change in"
     third = (
-        f"3. Bind a client of your own{'' if keep else ' (with --keep)'} at {stage.esme_side},"
+        f"3. Bind a client of your own{'' if keep else ' (with demo --keep)'} at {stage.esme_side},"
         f" system_id {GUEST.system_id}, password {PASSWORD}, and submit from {number}."
     )
     return (
         f"1. {first} {stage.keywords}: verdicts change at once.",
-        f"2. Look at what is held:  smsward quarantine list --config {stage.config}",
+        f"2. Look at what is held:  {program()} quarantine list --config {stage.config}",
         third,
     )
+
+
+def program() -> str:
+    """Return how to call smsward here: `uv run` and a venv leave it off the PATH of a shell."""
+    called = Path(sys.argv[0])
+    if called.name != "smsward":
+        return "smsward"
+    here = Path.cwd()
+    return str(called.relative_to(here) if called.is_relative_to(here) else called)
 
 
 def print_ending(ending: Ending, stage: Stage, *, keep: bool, as_json: bool) -> None:

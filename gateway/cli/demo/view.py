@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -14,6 +15,17 @@ from rich.text import Text
 from gateway.cli.demo.cast import Told
 
 _REFRESH_PER_S = 4
+# Counts of Told and their headings: short, for all of them stand on 80 columns.
+_COUNTS = {
+    "submitted": "submitted",
+    "forwarded": "forwarded",
+    "refused": "refused",
+    "throttled": "throttled",
+    "quarantined": "held",
+    "receipts": "receipts",
+}
+# A shadow hit is forwarded, and counted there as well.
+_ACTIONS = {"shadow": "forward (shadow)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +67,10 @@ class View(Protocol):
         """Say something that stays on the screen."""
 
 
-def view_for(screen: Console, footer: Sequence[str]) -> View:
+def view_for(screen: Console) -> View:
     """Return a live view for a terminal, and one line a second for anything else."""
     if screen.is_terminal and not os.environ.get("CI"):
-        return LiveView(screen, footer)
+        return LiveView(screen)
     return LineView(screen)
 
 
@@ -116,8 +128,7 @@ class LineView:
 class LiveView:
     """Tables that change in place."""
 
-    def __init__(self, screen: Console, footer: Sequence[str]) -> None:
-        self._footer = [Text(line, style="dim") for line in footer]
+    def __init__(self, screen: Console) -> None:
         self._live = Live(console=screen, refresh_per_second=_REFRESH_PER_S, transient=True)
 
     def __enter__(self) -> Self:
@@ -136,14 +147,12 @@ class LiveView:
         """Draw everything anew."""
         head = Text.assemble(
             ("smsward demo  ", "bold"),
-            f"{moment.elapsed_s:.0f} s   {moment.per_s:.0f} msg/s   ",
-            f"latency p50 {moment.p50_ms:.1f} ms, p99 {moment.p99_ms:.1f} ms   ",
-            f"in quarantine {moment.held}",
+            f"{moment.elapsed_s:.0f} s  {moment.per_s:.0f} msg/s",
+            f"  p50 {moment.p50_ms:.1f} ms  p99 {moment.p99_ms:.1f} ms",
+            f"  in quarantine {moment.held}",
         )
         verdicts = verdict_table(moment.verdicts)
-        self._live.update(
-            Group(head, sender_table(moment.told, moment.sessions), verdicts, *self._footer)
-        )
+        self._live.update(Group(head, sender_table(moment.told, moment.sessions), verdicts))
 
     def tell(self, line: str) -> None:
         """Print one line above the tables."""
@@ -152,23 +161,28 @@ class LiveView:
 
 def sender_table(told: Mapping[str, Told], sessions: Mapping[str, int] | None = None) -> Table:
     """Return what each SP was told, one row each."""
-    counts = ("submitted", "forwarded", "refused", "throttled", "quarantined", "receipts")
-    table = Table(header_style="bold")
+    table = _table()
     table.add_column("SP")
     if sessions is not None:
-        table.add_column("sessions", justify="right")
-    for name in counts:
-        table.add_column(name, justify="right")
+        table.add_column("binds", justify="right")
+    for heading in _COUNTS.values():
+        table.add_column(heading, justify="right")
     for system_id, one in told.items():
         bound = () if sessions is None else (str(sessions.get(system_id, 0)),)
-        table.add_row(system_id, *bound, *(str(getattr(one, name)) for name in counts))
+        table.add_row(system_id, *bound, *(str(getattr(one, name)) for name in _COUNTS))
     return table
 
 
 def verdict_table(verdicts: Mapping[tuple[str, str], int]) -> Table:
     """Return what the gateway did for which reason, the commonest first."""
-    table = Table("what was done", "for which reason", header_style="bold")
+    table = _table()
+    table.add_column("what was done")
+    table.add_column("for which reason")
     table.add_column("messages", justify="right")
     for (action, reason), count in sorted(verdicts.items(), key=lambda item: -item[1]):
-        table.add_row(action, reason, str(count))
+        table.add_row(_ACTIONS.get(action, action), reason, str(count))
     return table
+
+
+def _table() -> Table:
+    return Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))

@@ -89,7 +89,7 @@ def test_a_kept_demo_reloads_edited_policies_releases_what_people_let_go_and_end
 
     assert process.returncode == 0
     assert released == "released"
-    assert "demo-reject.yaml:6:9 " in fault
+    assert "demo-reject.yaml:7:9 " in fault
     assert json.loads(out)["audit"]["balanced"] is True
 
 

@@ -51,6 +51,16 @@ def test_there_are_three_things_to_try_next(capsys: pytest.CaptureFixture[str]) 
         assert what in said
 
 
+def test_the_command_to_try_next_works_without_a_path(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [str(Path.cwd() / ".venv/bin/smsward"), "demo"])
+
+    print_ending(ending(BALANCED), STAGE, keep=False, as_json=False)
+
+    assert " .venv/bin/smsward quarantine list" in capsys.readouterr().out
+
+
 def test_who_kept_it_running_has_seen_them_before(capsys: pytest.CaptureFixture[str]) -> None:
     print_ending(ending(BALANCED), STAGE, keep=True, as_json=False)
 

@@ -5,7 +5,15 @@ import pytest
 from rich.console import Console
 
 from gateway.cli.demo.cast import Told
-from gateway.cli.demo.view import LineView, LiveView, Moment, percentile_ms, view_for
+from gateway.cli.demo.view import (
+    LineView,
+    LiveView,
+    Moment,
+    percentile_ms,
+    sender_table,
+    verdict_table,
+    view_for,
+)
 
 MOMENT = Moment(
     elapsed_s=3.0,
@@ -33,7 +41,7 @@ def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_pipe_gets_one_line_a_second() -> None:
     stream = io.StringIO()
-    view = view_for(Console(file=stream, width=200), ())
+    view = view_for(Console(file=stream, width=200))
 
     with view:
         view.show(MOMENT)
@@ -47,15 +55,33 @@ def test_a_pipe_gets_one_line_a_second() -> None:
 
 
 def test_a_terminal_gets_tables_that_change(terminal: Console) -> None:
-    view = view_for(terminal, ["3. Bind a client of your own"])
+    view = view_for(terminal)
 
     with terminal.capture() as capture, view:
         view.show(MOMENT)
 
     drawn = capture.get()
     assert isinstance(view, LiveView)
-    for what in ("shop", "CONTENT", "412 msg/s", "in quarantine 1", "Bind a client"):
+    for what in ("shop", "CONTENT", "412 msg/s", "in quarantine 1"):
         assert what in drawn
+
+
+def test_every_heading_is_whole_on_eighty_columns(terminal: Console) -> None:
+    many = Told(*[1_000_000] * 6)
+    terminal.width = 80
+
+    with terminal.capture() as capture:
+        terminal.print(sender_table({"spammer": many}, {"spammer": 1}))
+
+    for heading in ("binds", "submitted", "forwarded", "refused", "throttled", "held", "receipts"):
+        assert heading in capture.get()
+
+
+def test_what_is_forwarded_in_shadow_is_told_from_what_is_stopped(terminal: Console) -> None:
+    with terminal.capture() as capture:
+        terminal.print(verdict_table({("shadow", "CONTENT"): 3}))
+
+    assert "forward (shadow)" in capture.get()
 
 
 def test_continuous_integration_gets_lines_even_on_a_terminal(
@@ -63,7 +89,7 @@ def test_continuous_integration_gets_lines_even_on_a_terminal(
 ) -> None:
     monkeypatch.setenv("CI", "true")
 
-    assert isinstance(view_for(terminal, ()), LineView)
+    assert isinstance(view_for(terminal), LineView)
 
 
 def test_without_answers_there_is_no_latency() -> None:

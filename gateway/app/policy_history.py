@@ -1,0 +1,33 @@
+"""The history of policies, written as each comes into force."""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from gateway.domain.policy import Bundle
+from gateway.domain.policy_history import NewPolicyVersion
+from gateway.ports.errors import StoreUnavailable
+from gateway.ports.policies import PolicyStore
+from gateway.runtime.clock import utcnow
+from gateway.settings.archive import packed
+
+log = structlog.get_logger()
+
+
+class PolicyHistory:
+    """Keeps who put which policy in force; what the store does not take stops no reload."""
+
+    def __init__(self, store: PolicyStore) -> None:
+        self._store = store
+
+    async def keep(
+        self, bundle: Bundle, files: Mapping[str, bytes], *, by: str, note: str = ""
+    ) -> None:
+        """Record `bundle` with its files, unless it is the newest on record already."""
+        archive = await asyncio.to_thread(packed, files) if files else b""
+        version = NewPolicyVersion(bundle.digest, bundle.name, utcnow(), by, note, archive)
+        try:
+            await self._store.record(version)
+        except StoreUnavailable as error:
+            log.error("policy.unrecorded", digest=bundle.digest, said=str(error))

@@ -1,0 +1,157 @@
+"""The work of `smsward policy history`, `rollback` and `reload`: what a gateway has in force."""
+
+import asyncio
+from pathlib import Path
+
+from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.options import Wish
+from gateway.cli.person import acting
+from gateway.cli.screen import print_json, print_table, say, visible, warn
+from gateway.cli.storage import opened_store
+from gateway.domain.policy_history import (
+    NewPolicyRequest,
+    PolicyRequest,
+    PolicyVersion,
+    RequestState,
+)
+from gateway.ports.policies import VERSIONS_KEPT, PolicyStore
+from gateway.runtime.clock import monotonic, utcnow
+from gateway.settings.archive import unpacked
+from gateway.settings.bundle import load_bundle
+from gateway.settings.fault import SettingsError
+from gateway.settings.gateway import GatewaySettings
+from gateway.settings.restore import restore
+
+_LOOK_EVERY_S = 0.1
+_MAX_NOTE_CHARS = 200
+_MAX_NUMBER = 2**63 - 1
+_SEE_HISTORY = "`smsward policy history` shows what there is"
+
+
+async def show_history(settings: GatewaySettings, limit: int, *, as_json: bool) -> int:
+    """Print the last policies that came into force; return the exit code."""
+    if not 1 <= limit <= VERSIONS_KEPT:
+        raise misused(f"--limit: 1 to {VERSIONS_KEPT}")
+    async with opened_store(settings) as stores:
+        versions = await stores.policies.versions(limit)
+    if as_json:
+        print_json([_described(version) for version in versions])
+    elif versions:
+        columns = ("N", "in force from (UTC)", "digest", "bundle", "by", "note", "files")
+        print_table(columns, map(_row, versions))
+    else:
+        say("no policy has been in force yet")
+    return ExitCode.FINE
+
+
+async def roll_back(settings: GatewaySettings, directory: Path, number: int, wish: Wish) -> int:
+    """Put the files of version `number` back, have them loaded; return the exit code."""
+    async with opened_store(settings) as stores:
+        files = await _files_of(stores.policies, number)
+        if not wish.force:
+            await _refuse_to_lose_work(stores.policies, directory)
+        try:
+            restore(directory, files)
+        except (OSError, ValueError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or str(error)
+            raise CommandError(
+                f"{directory} cannot be written: {reason}", advice="call it again afterwards"
+            ) from error
+        say(f"version {number} is in {directory} again")
+        note = f"rollback to {number}: {wish.note}".removesuffix(": ")
+        # Going back is a decision: a list that gets shorter by it is no accident.
+        answered = await _asked(stores.policies, wish, note, force=True)
+    return _told(answered)
+
+
+async def reload_policies(settings: GatewaySettings, wish: Wish) -> int:
+    """Ask the running gateway to load the policies; return the exit code."""
+    async with opened_store(settings) as stores:
+        answered = await _asked(stores.policies, wish, wish.note, force=wish.force)
+    return _told(answered)
+
+
+async def _files_of(store: PolicyStore, number: int) -> dict[str, bytes]:
+    # A number that no store could have given is unknown too.
+    if not 1 <= number <= _MAX_NUMBER or await store.version(number) is None:
+        raise CommandError(f"there is no version {number} on record", advice=_SEE_HISTORY)
+    archive = await store.archive_of(number)
+    if not archive:
+        raise CommandError(f"the files of version {number} were not kept", advice=_SEE_HISTORY)
+    try:
+        return unpacked(archive)
+    except ValueError as error:
+        raise CommandError(f"the files of version {number} cannot be used: it {error}") from error
+
+
+async def _refuse_to_lose_work(store: PolicyStore, directory: Path) -> None:
+    """Raise CommandError when the directory holds what no version on record has."""
+    (newest,) = await store.versions(limit=1)
+    try:
+        digest = load_bundle(directory).digest
+    except SettingsError:
+        digest = "files with faults"
+    if digest != newest.digest:
+        raise CommandError(
+            f"{directory} holds {digest}, which is not {newest.digest} of version {newest.number}:"
+            " going back would overwrite changes that are not on record",
+            advice="save them elsewhere, then add --force",
+        )
+
+
+async def _asked(store: PolicyStore, wish: Wish, note: str, *, force: bool) -> PolicyRequest:
+    """Ask for a reload; return the request as it stands when answered, or after the wait."""
+    short = visible(note.strip())[:_MAX_NOTE_CHARS]
+    wanted = NewPolicyRequest(acting(wish.by), short, force, utcnow())
+    number = await store.ask(wanted)
+    deadline = monotonic() + wish.wait_s
+    while True:
+        request = await store.request(number)
+        if request is None:
+            raise CommandError("the request is gone from the store")
+        if request.state is not RequestState.OPEN or monotonic() >= deadline:
+            return request
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _told(request: PolicyRequest) -> int:
+    """Say what became of a request; return the exit code."""
+    match request.state:
+        case RequestState.TAKEN:
+            say(f"in force: {request.said}")
+            return ExitCode.FINE
+        case RequestState.REFUSED:
+            raise CommandError(
+                f"refused, the old policy stays\n{request.said}",
+                advice="`smsward policy check` looks at the files",
+            )
+        case RequestState.OPEN:
+            warn(
+                "no gateway has answered yet. Is one running on this store? It loads the policies"
+                " as soon as it does, at the latest when it starts."
+            )
+            return ExitCode.FAILED
+
+
+def _described(version: PolicyVersion) -> dict[str, object]:
+    return {
+        "number": version.number,
+        "digest": version.digest,
+        "name": version.name,
+        "at": version.at.isoformat(timespec="seconds"),
+        "by": version.by,
+        "note": version.note,
+        "archive_octets": version.archive_octets,
+    }
+
+
+def _row(version: PolicyVersion) -> tuple[str, ...]:
+    return (
+        str(version.number),
+        f"{version.at:%Y-%m-%d %H:%M:%S}",
+        version.digest,
+        version.name,
+        version.by,
+        version.note,
+        "kept" if version.archive_octets else "not kept",
+    )

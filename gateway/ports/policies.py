@@ -1,0 +1,48 @@
+"""The store of policy versions (策略版本), and of wishes to load one."""
+
+from typing import Protocol
+
+from gateway.domain.policy_history import (
+    NewPolicyRequest,
+    NewPolicyVersion,
+    PolicyRequest,
+    PolicyVersion,
+    RequestState,
+)
+
+VERSIONS_KEPT = 200
+REQUESTS_KEPT = 1_000
+
+
+class PolicyStore(Protocol):
+    """Keeps which policy was in force when, and passes on what operators ask of the gateway.
+
+    Every call raises StoreUnavailable when the store does not answer.
+    """
+
+    async def record(self, version: NewPolicyVersion) -> int | None:
+        """Keep `version` and return its number; None when the newest has its digest already.
+
+        Only the newest VERSIONS_KEPT are kept. Safe to repeat.
+        """
+
+    async def versions(self, limit: int = 50) -> list[PolicyVersion]:
+        """Return at most `limit` versions, the newest first."""
+
+    async def version(self, number: int) -> PolicyVersion | None:
+        """Return one version, None when it is not, or no longer, on record."""
+
+    async def archive_of(self, number: int) -> bytes:
+        """Return the packed files of a version; empty when none are kept."""
+
+    async def ask(self, request: NewPolicyRequest) -> int:
+        """Keep an open request and return its number; the newest REQUESTS_KEPT are kept."""
+
+    async def open_request(self) -> PolicyRequest | None:
+        """Return the oldest open request."""
+
+    async def answer(self, number: int, state: RequestState, said: str) -> bool:
+        """Close an open request; return False when there is no such one."""
+
+    async def request(self, number: int) -> PolicyRequest | None:
+        """Return one request as it stands."""

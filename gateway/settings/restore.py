@@ -1,0 +1,53 @@
+"""An earlier version of a bundle, put back into its directory."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.settings.bundle_source import TOP_FILES
+
+
+def restore(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Make `files` the bundle in `directory`. Raises OSError; ValueError for a link out of it.
+
+    All is written beside first, so a full disk changes nothing. Then each file is replaced
+    at once, the words before the lists that name them, and the lists that `files` has not
+    are removed. What no bundle reads is left alone. Safe to repeat.
+    """
+    for name in files:
+        if not _is_within(directory, (directory / name).parent):
+            raise ValueError(f"{name} leads out of the bundle")
+    # Inside the directory, for only there a rename is sure to stay on one file system; the
+    # loader passes hidden names over.
+    beside = Path(tempfile.mkdtemp(prefix=".restore-", dir=directory))
+    try:
+        for name, octets in files.items():
+            (beside / name).parent.mkdir(parents=True, exist_ok=True)
+            (beside / name).write_bytes(octets)
+        for name in sorted(files, key=_lists_last):
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (beside / name).replace(directory / name)
+        for path in _read_by_loader(directory):
+            if path.relative_to(directory).as_posix() not in files:
+                path.unlink()
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _lists_last(name: str) -> tuple[bool, str]:
+    return name.endswith((".yaml", ".yml")), name
+
+
+def _read_by_loader(directory: Path) -> list[Path]:
+    top = [directory / name for name in TOP_FILES if os.path.lexists(directory / name)]
+    return top + [
+        path
+        for path in sorted((directory / "keywords").glob("*.yaml"))
+        if not path.name.startswith(".") and (path.is_file() or path.is_symlink())
+    ]
+
+
+def _is_within(directory: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(directory))

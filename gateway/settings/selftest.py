@@ -1,0 +1,79 @@
+"""The self-test of a bundle: its own cases, judged by its own rules."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.domain.policy import Bundle, Expectation, SelfTestCase
+from gateway.domain.verdict import Action, Finding
+from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.ruleset import RuleSet
+from gateway.settings.bundle import load_bundle
+from gateway.settings.fault import Fault, SettingsError
+from gateway.smpp.errors import EncodeError
+from gateway.smpp.text import encode_text, readings
+
+_DEFAULT_ALPHABET, _UCS2 = 0, 8
+_EXPECTATIONS = {
+    Action.QUARANTINE: Expectation.QUARANTINE,
+    Action.REJECT: Expectation.REJECT,
+}
+
+
+def selftest_faults(rules: RuleSet, directory: Path) -> tuple[Fault, ...]:
+    """Return a fault for each case of the bundle in `directory` that its rules fail.
+
+    A case is judged as a message is: encoded, read in every plausible way, and searched.
+    Of the stages only that of the text is run. Call it off the loop.
+    """
+    path = directory / "selftest.yaml"
+    return tuple(
+        Fault(path, case.line, case.column, problem)
+        for case in rules.bundle.selftest
+        if (problem := _problem(rules, case)) is not None
+    )
+
+
+def load_proven(directory: Path) -> Bundle:
+    """Read a bundle and run its self-test. Raises SettingsError with the faults of either."""
+    bundle = load_bundle(directory)
+    if bundle.selftest:
+        faults = selftest_faults(RuleSet(bundle, (), ConsentSets()), directory)
+        if faults:
+            raise SettingsError(faults)
+    return bundle
+
+
+def _problem(rules: RuleSet, case: SelfTestCase) -> str | None:
+    try:
+        message = _encoded(case)
+    except EncodeError as error:
+        coding = "auto" if case.data_coding is None else case.data_coding
+        return f"data_coding {coding} cannot hold the text: {error}"
+    (hits,) = rules.scan.scan([message], readings)
+    found = [rules.finding_of(hit) for hit in hits]
+    outcome, deciding = _outcome(found)
+    is_met = outcome is case.expect and case.list_id in ("", *(one.rule for one in deciding))
+    if is_met:
+        return None
+    expected = f"{case.expect} by {case.list_id}" if case.list_id else f"{case.expect}"
+    by = f" by {', '.join(sorted({one.rule for one in deciding}))}" if deciding else ""
+    return f"self-test: expected {expected}, the rules say {outcome}{by}"
+
+
+def _encoded(case: SelfTestCase) -> tuple[int, bytes]:
+    """Return data_coding and octets. Raises EncodeError for a coding that cannot hold the text."""
+    if case.data_coding is not None:
+        return case.data_coding, encode_text(case.text, case.data_coding)
+    try:
+        return _DEFAULT_ALPHABET, encode_text(case.text, _DEFAULT_ALPHABET)
+    except EncodeError:
+        return _UCS2, encode_text(case.text, _UCS2)
+
+
+def _outcome(found: Sequence[Finding]) -> tuple[Expectation, tuple[Finding, ...]]:
+    """Return what becomes of a text, and the findings that make it so."""
+    decisive = next((one for one in found if not one.shadow), None)
+    if decisive is not None:
+        same = tuple(one for one in found if one.action is decisive.action and not one.shadow)
+        return _EXPECTATIONS[decisive.action], same
+    return (Expectation.SHADOW if found else Expectation.FORWARD), tuple(found)

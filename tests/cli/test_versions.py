@@ -1,0 +1,279 @@
+"""History, rollback and reload as far as no gateway is needed; tests/app has one."""
+
+import getpass
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from gateway.domain.policy_history import NewPolicyVersion, PolicyRequest, RequestState
+from gateway.ports.policies import PolicyStore
+from gateway.runtime.clock import utcnow
+from gateway.settings.archive import packed
+from gateway.settings.bundle import load_bundle, read_bundle
+from gateway.stores.open import Stores
+from gateway.stores.sql_policies import SqlPolicies
+
+Cli = Callable[..., CompletedProcess[str]]
+Write = Callable[[str, str], None]
+InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
+Record = Callable[..., str]
+
+NEW_FRAUD = "version: 1\nid: K-FRAUD\ncategory: fraud\naction: reject\nwords: [改过]\n"
+
+
+@pytest.fixture
+def record(in_store: InStore, deployment: Path) -> Record:
+    """Return a function that records the policies as they are now, and gives their digest."""
+
+    def record(by: str = "start", note: str = "", archive: bytes | None = None) -> str:
+        read = read_bundle(deployment / "policies")
+        octets = packed(read.files) if archive is None else archive
+        version = NewPolicyVersion(read.bundle.digest, "test", utcnow(), by, note, octets)
+        in_store(lambda stores: stores.policies.record(version))
+        return read.bundle.digest
+
+    return record
+
+
+@pytest.fixture
+def asked(in_store: InStore) -> Callable[[], PolicyRequest | None]:
+    """Return a function that gives the request that waits for a gateway."""
+
+    def asked() -> PolicyRequest | None:
+        found: list[PolicyRequest | None] = []
+
+        async def look(stores: Stores) -> None:
+            found.append(await stores.policies.open_request())
+
+        in_store(look)
+        return found[0]
+
+    return asked
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[RequestState, str], None]:
+    """Return a function after which each request is answered at once."""
+    ask = SqlPolicies.ask
+
+    def answering(state: RequestState, said: str) -> None:
+        async def answered(store: SqlPolicies, request: object) -> int:
+            number = await ask(store, request)  # type: ignore[arg-type]
+            await store.answer(number, state, said)
+            return number
+
+        monkeypatch.setattr(SqlPolicies, "ask", answered)
+
+    return answering
+
+
+# History
+
+
+def test_the_history_is_told_the_newest_first(
+    cli: Cli, options: tuple[str, ...], record: Record, write: Write
+) -> None:
+    first = record()
+    write("policies/keywords/fraud.yaml", NEW_FRAUD)
+    second = record(by="lin", note="三条", archive=b"")
+
+    ran = cli("policy", "history", *options[:2])
+    listed = json.loads(cli("policy", "history", "--json", "--limit", "1", *options[:2]).stdout)
+
+    lines = [line for line in ran.stdout.splitlines() if first in line or second in line]
+    assert ran.returncode == 0
+    assert [("lin" in line, "not kept" in line) for line in lines] == [(True, True), (False, False)]
+    (newest,) = listed
+    assert (newest["number"], newest["digest"], newest["by"]) == (2, second, "lin")
+    assert (newest["note"], newest["archive_octets"]) == ("三条", 0)
+
+
+def test_an_empty_history_says_so(cli: Cli, options: tuple[str, ...], in_store: InStore) -> None:
+    in_store(lambda _: None)
+
+    assert cli("policy", "history", *options[:2]).stdout == "no policy has been in force yet\n"
+
+
+@pytest.mark.parametrize("limit", ["0", "201"])
+def test_a_limit_out_of_bounds_is_refused(cli: Cli, options: tuple[str, ...], limit: str) -> None:
+    ran = cli("policy", "history", "--limit", limit, *options[:2])
+
+    assert ran.returncode == 2
+    assert "--limit: 1 to 200" in ran.stderr
+
+
+# Rollback
+
+
+def test_a_rollback_puts_the_files_back_and_asks_the_gateway(
+    cli: Cli,
+    deployment: Path,
+    options: tuple[str, ...],
+    record: Record,
+    write: Write,
+    asked: Callable[[], PolicyRequest | None],
+) -> None:
+    first = record()
+    write("policies/keywords/fraud.yaml", NEW_FRAUD)
+    record()
+
+    ran = cli("policy", "rollback", "1", "--note", "误伤", "--wait", "0", *options)
+
+    request = asked()
+    assert load_bundle(deployment / "policies").digest == first
+    assert request is not None
+    assert (request.by, request.note) == (getpass.getuser(), "rollback to 1: 误伤")
+    assert request.force
+    assert ran.returncode == 1
+    assert "version 1 is in" in ran.stdout
+    assert "no gateway has answered yet" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [(NEW_FRAUD, "which is not"), ("version: 9\n", "holds files with faults, which is not")],
+)
+def test_a_rollback_overwrites_no_work_that_is_not_on_record(  # noqa: PLR0913, PLR0917 - fixtures
+    cli: Cli,
+    deployment: Path,
+    options: tuple[str, ...],
+    record: Record,
+    write: Write,
+    text: str,
+    holds: str,
+) -> None:
+    first = record()
+    write("policies/keywords/fraud.yaml", text)
+
+    refused = cli("policy", "rollback", "1", "--wait", "0", *options)
+    kept = (deployment / "policies/keywords/fraud.yaml").read_text(encoding="utf-8")
+    cli("policy", "rollback", "1", "--wait", "0", "--force", *options)
+
+    assert refused.returncode == 1
+    assert holds in refused.stderr
+    assert "--force" in refused.stderr
+    assert kept == text
+    assert load_bundle(deployment / "policies").digest == first
+
+
+@pytest.mark.parametrize("number", ["0", "2", "99999999999999999999"])
+def test_a_version_that_is_not_on_record_cannot_be_gone_back_to(
+    cli: Cli, options: tuple[str, ...], record: Record, number: str
+) -> None:
+    record()
+
+    ran = cli("policy", "rollback", number, *options)
+
+    assert ran.returncode == 1
+    assert f"there is no version {number} on record" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("archive", "problem"),
+    [
+        (b"", "the files of version 1 were not kept"),
+        (b"PK", "the files of version 1 cannot be used: it is no archive of a bundle"),
+    ],
+)
+def test_a_version_without_its_files_cannot_be_gone_back_to(
+    cli: Cli, options: tuple[str, ...], record: Record, archive: bytes, problem: str
+) -> None:
+    record(archive=archive)
+
+    ran = cli("policy", "rollback", "1", *options)
+
+    assert ran.returncode == 1
+    assert problem in ran.stderr
+
+
+def test_a_directory_that_cannot_be_written_is_named(
+    cli: Cli, options: tuple[str, ...], record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_directory: Path, _files: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gateway.cli.versions.restore", full)
+    record()
+
+    ran = cli("policy", "rollback", "1", *options)
+
+    assert ran.returncode == 1
+    assert "cannot be written: No space left on device" in ran.stderr
+
+
+# Reload
+
+
+def test_a_reload_that_is_taken_says_what_is_in_force(
+    cli: Cli,
+    options: tuple[str, ...],
+    record: Record,
+    answering: Callable[[RequestState, str], None],
+) -> None:
+    record()
+    answering(RequestState.TAKEN, "0123456789ab")
+
+    ran = cli("policy", "reload", *options[:2])
+
+    assert (ran.returncode, ran.stdout) == (0, "in force: 0123456789ab\n")
+
+
+def test_a_reload_that_is_refused_says_why(
+    cli: Cli,
+    options: tuple[str, ...],
+    record: Record,
+    answering: Callable[[RequestState, str], None],
+) -> None:
+    record()
+    answering(RequestState.REFUSED, "consent.yaml:2:3 is missing")
+
+    ran = cli("policy", "reload", *options[:2])
+
+    assert ran.returncode == 1
+    assert "refused, the old policy stays\nconsent.yaml:2:3 is missing" in ran.stderr
+
+
+def test_a_reload_passes_on_who_wants_it_and_why(
+    cli: Cli,
+    options: tuple[str, ...],
+    record: Record,
+    asked: Callable[[], PolicyRequest | None],
+) -> None:
+    record()
+    arguments = ("--force", "--by", "lin\x1b[2J", "--note", "拆分\n两份", "--wait", "0")
+
+    ran = cli("policy", "reload", *arguments, *options[:2])
+
+    request = asked()
+    assert ran.returncode == 1
+    assert request is not None
+    assert (request.by, request.note) == ("lin\\u001b[2J", "拆分\\n两份")
+    assert request.force
+
+
+def test_a_request_that_vanished_is_an_error_and_no_endless_wait(
+    cli: Cli, options: tuple[str, ...], record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(_store: PolicyStore, _number: int) -> None:
+        return None
+
+    record()
+    monkeypatch.setattr(SqlPolicies, "request", nothing)
+
+    ran = cli("policy", "reload", *options[:2])
+
+    assert ran.returncode == 1
+    assert "gone" in ran.stderr
+
+
+def test_no_store_is_made_where_no_gateway_has_run(
+    cli: Cli, deployment: Path, options: tuple[str, ...]
+) -> None:
+    ran = cli("policy", "history", *options[:2])
+
+    assert ran.returncode == 1
+    assert "there is no store" in ran.stderr
+    assert not (deployment / "var/smsward.db").exists()

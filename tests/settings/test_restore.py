@@ -1,0 +1,81 @@
+"""Putting an earlier bundle back: whole, and nothing besides."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from gateway.settings.bundle import load_bundle, read_bundle
+from gateway.settings.restore import restore
+
+WriteBundle = Callable[[Mapping[str, str]], Path]
+
+LIST = "version: 1\nid: {0}\ncategory: x\naction: reject\nfile: {0}.txt\n"
+OLD = {
+    "consent.yaml": "version: 1\n",
+    "keywords/a.yaml": LIST.format("a"),
+    "keywords/a.txt": "代开发票\n",
+}
+
+
+def listing(directory: Path) -> set[str]:
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix() for path in files}
+
+
+def test_the_bundle_is_again_what_it_was(bundle: WriteBundle) -> None:
+    directory = bundle(OLD)
+    old = read_bundle(directory)
+    (directory / "consent.yaml").unlink()
+    bundle(
+        {"keywords/a.txt": "改过\n", "keywords/b.yaml": LIST.format("b"), "keywords/b.txt": "新"}
+    )
+    bundle({"content.yaml": "version: 1\n", "notes.txt": "mine", "keywords/.b.yaml": "an editor's"})
+    assert load_bundle(directory) != old.bundle
+
+    restore(directory, old.files)
+
+    assert load_bundle(directory) == old.bundle
+    assert listing(directory) == {
+        "bundle.yaml",
+        *OLD,
+        "keywords/b.txt",
+        "keywords/.b.yaml",
+        "notes.txt",
+    }
+    assert not list(directory.glob(".restore-*"))
+
+
+def test_a_disk_that_is_full_changes_nothing(
+    bundle: WriteBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = bundle(OLD)
+    before = read_bundle(directory).files
+    write = Path.write_bytes
+
+    def full(path: Path, octets: bytes) -> int:
+        if path.name == "c.txt":
+            raise OSError(28, "No space left on device")
+        return write(path, octets)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+
+    with pytest.raises(OSError, match="No space"):
+        restore(directory, {"bundle.yaml": b"changed", "keywords/c.txt": b"new"})
+
+    assert read_bundle(directory).files == before
+    assert listing(directory) == {"bundle.yaml", *OLD}
+
+
+def test_a_folder_that_is_a_link_out_of_the_bundle_is_not_written_through(
+    bundle: WriteBundle, tmp_path: Path
+) -> None:
+    directory = bundle({})
+    (tmp_path / "elsewhere").mkdir()
+    (directory / "keywords").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ValueError, match="leads out of the bundle"):
+        restore(directory, {"bundle.yaml": b"changed", "keywords/a.yaml": b"x"})
+
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert (directory / "bundle.yaml").read_bytes() != b"changed"
