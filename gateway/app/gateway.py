@@ -164,7 +164,7 @@ class Gateway:
             (self.keeper.keep(), "keeper"),
             (self.records.flush_regularly(), "records"),
         ):
-            self._loops.append(spawn(coro, name=name, on_failure=self._broken))
+            self._loops.append(spawn(coro, name=name, on_failure=self.broken))
         for listener in settings.listeners:
             await self._listen(listener)
         # What is loaded by now stays: a full collection later would look at all of it.
@@ -225,7 +225,7 @@ class Gateway:
             log.warning(event, **about, reason=item.problem)
             connection.close()
 
-    def _broken(self, _error: BaseException) -> None:
+    def broken(self, _error: BaseException) -> None:
         """Stop being ready when a loop that must not end has ended."""
         if self._standing is not None:
             self._standing.is_started = False

@@ -17,7 +17,7 @@ from gateway.settings.bundle import ReadBundle, read_bundle
 from gateway.settings.fault import SettingsError
 from gateway.settings.selftest import selftest_faults
 from gateway.settings.senders import load_senders
-from gateway.settings.shrink import shrunk
+from gateway.settings.shrink import missing_senders, shrunk
 
 log = structlog.get_logger()
 
@@ -57,16 +57,22 @@ class Policies:
     ) -> tuple[str, ...]:
         """Read both directories again; return the faults, none when the new ones are in force.
 
-        A keyword list that lost more than half of its words is refused without `force`: a
-        half-written export looks just like that. `by` and `note` are for the history.
+        A keyword list that lost more than half of its words, or a senders.yaml that lost more
+        than half of its SPs, is refused without `force`: a half-written export looks just like
+        that. `by` and `note` are for the history.
         """
         async with self._lock:
             before = self._pipeline.plane.rules
             try:
                 read, senders = await asyncio.to_thread(self._read, before.bundle)
-                loss = shrunk(before.bundle, read.bundle)
-                if loss is not None and not force:
-                    return _refused((f"{loss}; `smsward policy reload --force` takes it anyway",))
+                guards = (
+                    shrunk(before.bundle, read.bundle),
+                    missing_senders(self.senders, senders),
+                )
+                losses = [loss for loss in guards if loss is not None]
+                if losses and not force:
+                    hint = "`smsward policy reload --force` takes it anyway"
+                    return _refused((f"{'; '.join(losses)}; {hint}",))
                 await self._compile(read.bundle, senders, before)
             except SettingsError as error:
                 return _refused(tuple(map(str, error.faults)))

@@ -116,8 +116,8 @@ async def _serve(gateway: Gateway, directories: tuple[Path, Path], cause: _Cause
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop, number.name)
-    spawn(_watch(directories, cause), name="watch")
-    spawn(_reload_on(cause, gateway), name="reload")
+    spawn(_watch(directories, cause), name="watch", on_failure=gateway.broken)
+    spawn(_reload_on(cause, gateway), name="reload", on_failure=gateway.broken)
     await asked.wait()
     await _first(gateway.drain(), insisted.wait())
     await gateway.stop()

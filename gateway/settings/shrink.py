@@ -1,6 +1,11 @@
-"""The guard against a keyword list that was cut short by accident."""
+"""The guards against a list that was cut short by accident."""
+
+from collections.abc import Collection
 
 from gateway.domain.policy import Bundle
+
+# A handful of SPs may well lose most of them on purpose.
+_FEW_SENDERS = 4
 
 
 def shrunk(old: Bundle, new: Bundle, share: float = 0.5) -> str | None:
@@ -16,3 +21,16 @@ def shrunk(old: Bundle, new: Bundle, share: float = 0.5) -> str | None:
         if lost > share * len(before.words):
             losses.append(f"{before.id} lost {lost} of {len(before.words)} words")
     return "; ".join(losses) or None
+
+
+def missing_senders(
+    before: Collection[str], after: Collection[str], share: float = 0.5
+) -> str | None:
+    """Say that more than `share` of the SPs are gone, or return None.
+
+    Their sessions would be dismissed: half a senders.yaml must not do that to a carrier.
+    """
+    lost = len(set(before) - set(after))
+    if len(before) < _FEW_SENDERS or lost <= share * len(before):
+        return None
+    return f"senders.yaml lost {lost} of {len(before)} senders"

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.domain.policy import Bundle, KeywordList, ListAction
-from gateway.settings.shrink import shrunk
+from gateway.settings.shrink import missing_senders, shrunk
 
 
 def bundle(**words: int | range) -> Bundle:
@@ -51,3 +51,17 @@ def test_a_list_that_lost_most_of_its_words_is_named(old: Bundle, new: Bundle, s
 def test_the_share_may_be_chosen() -> None:
     assert shrunk(bundle(a=10), bundle(a=8), share=0.1) == "a lost 2 of 10 words"
     assert shrunk(bundle(a=10), bundle(), share=1) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("abcd", "a", "senders.yaml lost 3 of 4 senders"),
+        ("abcd", "ab", None),
+        ("abc", "", None),
+        ("abcd", "wxyz", "senders.yaml lost 4 of 4 senders"),
+        ("", "abcd", None),
+    ],
+)
+def test_half_a_list_of_senders_is_an_accident(before: str, after: str, said: str | None) -> None:
+    assert missing_senders(before, after) == said
