@@ -1,6 +1,7 @@
 """Open the stores that a URL names."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from gateway.stores.sql_policies import SqlPolicies
 from gateway.stores.sql_quarantine import SqlQuarantine
 from gateway.stores.sqlite import prepare_file, reading_engine, writing_engine
 
+_START_PATIENCE_S = 30.0  # for others that make or migrate the same tables
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -43,30 +46,38 @@ async def open_store(url: str, *, deadline_s: float = 2.0, max_octets: int | Non
     """Open the stores at `url`, making or migrating the tables where needed.
 
     ``sqlite:///var/smsward.db`` is a path relative to the working directory, four slashes
-    make it absolute; ``memory://`` forgets everything. Every later read and write ends
-    within `deadline_s`. `max_octets` bounds the file. Raises ValueError for any other
-    URL, and StoreUnavailable when the database cannot be had.
+    make it absolute; ``memory://`` forgets everything. Processes that open it at once wait
+    for each other; every later read and write ends within `deadline_s`. `max_octets` bounds
+    the file. Raises ValueError for any other URL, and StoreUnavailable when the database
+    cannot be had.
     """
     if url == "memory://":
         return memory_stores()
     path = _path_of(url)
-    try:
-        await asyncio.to_thread(prepare_file, path)
-    except OSError as error:
-        raise StoreUnavailable(f"no database file at {path}: {error.strerror}") from error
+    await _make_tables(path)
     # A lock is given up before the caller gives up, so that the caller hears the reason.
     busy_s = deadline_s / 2
     writing = writing_engine(path, busy_s=busy_s, max_octets=max_octets)
-    try:
-        await upgrade(writing)
-    except StoreUnavailable:
-        await writing.dispose()
-        raise
     return _sql_stores(
         Database(
             reading=reading_engine(path, busy_s=busy_s), writing=writing, deadline_s=deadline_s
         )
     )
+
+
+async def _make_tables(path: Path) -> None:
+    patience_s = _START_PATIENCE_S
+    try:
+        await asyncio.to_thread(prepare_file, path, busy_s=patience_s)
+    except OSError as error:
+        raise StoreUnavailable(f"no database file at {path}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"no database at {path}: {error}") from error
+    engine = writing_engine(path, busy_s=patience_s)
+    try:
+        await upgrade(engine)
+    finally:
+        await engine.dispose()
 
 
 def file_of(url: str) -> Path | None:

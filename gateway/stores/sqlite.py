@@ -1,7 +1,10 @@
 """SQLite engines: durable, private to their owner, shared by several processes."""
 
+import fcntl
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, event
@@ -14,24 +17,34 @@ _WAL_OCTETS = 64 * 1024 * 1024
 _READERS = 4
 
 
-def prepare_file(path: Path) -> None:
+def prepare_file(path: Path, *, busy_s: float) -> None:
     """Make the database file with mode 0600 whatever the umask, and what leads to it.
 
     SQLite gives its -wal and -shm files the mode of the database. An existing file that
-    others may read is closed to them.
+    others may read is closed to them. Raises OSError when the file cannot be had, and
+    sqlite3.OperationalError when it stays locked for `busy_s`.
     """
     path.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # One process at a time: of two that turn a new file to WAL, SQLite fails one at
+        # once, whatever its busy timeout.
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        _make_private(path)
+        with closing(sqlite3.connect(path, timeout=busy_s)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        # SQLite syncs what it writes into the file; that the file exists is ours to keep.
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _make_private(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
     try:
         os.fchmod(descriptor, _PRIVATE)
     finally:
         os.close(descriptor)
-    # SQLite syncs what it writes into the file; that the file exists is ours to keep.
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def reading_engine(path: Path, *, busy_s: float) -> AsyncEngine:
