@@ -12,7 +12,7 @@ from gateway.ports.policies import PolicyStore
 
 log = structlog.get_logger()
 
-_EVERY_S = 0.2
+_EVERY_S = 0.5
 _SHOWN_FAULTS = 20
 
 # Loads the policies as a request asks; returns the digest in force, and the faults if refused.

@@ -12,7 +12,7 @@ from gateway.dataplane.pipeline import Pipeline
 from gateway.proxy.connection import Connection, Pause, Share
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.metrics import Histogram
-from gateway.runtime.records import FLUSH_ROWS, Records
+from gateway.runtime.records import Records
 from gateway.session.states import SessionState, Side
 
 log = structlog.get_logger()
@@ -140,8 +140,7 @@ class Tick:
         self._settle(from_smsc)
         self._settle(from_esme)
         self._read_on()
-        if len(self.records.rows) >= FLUSH_ROWS:
-            self.records.flush()
+        self.records.settle()
         self.turned()
         self.turn_us.observe(int((monotonic() - now) * 1e6))
 

@@ -1,9 +1,10 @@
-"""Call detail records: appended by the tick, formatted and written by one thread."""
+"""Call detail records: appended and formatted by the tick, written by one thread."""
 
 import asyncio
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NoReturn
@@ -17,12 +18,12 @@ from gateway.runtime.record_lines import RecordLines
 log = structlog.get_logger()
 
 FLUSH_S = 0.1
-FLUSH_ROWS = 4096  # the tick flushes early at this many
-
-# Rows formatted between two writes. Formatting holds the interpreter lock, writing lets it
-# go: about 0.3 ms, so that the loop never waits for the lock's own 5 ms.
-_CHUNK_ROWS = 512
+_RENDER_ROWS = 16  # fewer cost more to begin with than they gain by being warm
+_FLUSH_ROWS = 4096
 _GIVE_UP_S = 1.0
+
+# Hours since 1970, number of rows, their lines.
+Part = tuple[int, int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,11 @@ class RecordsHealth:
 class Records:
     """Writes rows to hourly files under `directory` without ever blocking the loop.
 
-    The hot path appends tuples to `rows`, which stays the same list for life, and asks
-    `is_full` once a tick: when it is, messages are refused rather than passed unrecorded.
-    `flush` is due every FLUSH_S and after FLUSH_ROWS.
+    The hot path appends tuples to `rows`, which stays the same list for life, calls
+    `settle` at the end of each tick, and asks `is_full` once a tick: when it is, messages
+    are refused rather than passed unrecorded. Rows become lines on the loop's thread, while
+    they are warm: another thread would have to take the interpreter's lock from the loop for
+    it, which cost three times the formatting. `flush` is due every FLUSH_S.
 
     While the disk refuses, rows wait in memory and are tried again every `retry_s`. Past
     `maximum_rows` there is half as much room again, for the outcomes of messages already on
@@ -56,10 +59,13 @@ class Records:
     ) -> None:
         self.rows: list[Row] = []
         self.lost = 0
+        self.lines = RecordLines()
+        self._parts: list[Part] = []
+        self._rendered = 0
         self._maximum_rows = maximum_rows
         self._handed = 0
         self._is_closed = False
-        self._batches: SimpleQueue[list[Row] | None] = SimpleQueue()
+        self._batches: SimpleQueue[list[Part] | None] = SimpleQueue()
         self._writer = _Writer(directory, self._batches, retry_s)
         self._thread: threading.Thread | None = None
 
@@ -75,7 +81,7 @@ class Records:
 
     def pending(self) -> int:
         """Return how many rows are not on disk yet."""
-        return len(self.rows) + self._handed - self._writer.written
+        return len(self.rows) + self._rendered + self._handed - self._writer.written
 
     def health(self) -> RecordsHealth:
         """Return all counters at once."""
@@ -85,26 +91,41 @@ class Records:
             failing=writer.failing,
             written=writer.written,
             lost=self.lost,
-            malformed=writer.lines.malformed,
+            malformed=self.lines.malformed,
             failures=writer.failures,
         )
 
+    def settle(self) -> None:
+        """Turn the rows of a tick into lines, and hand over what has become much."""
+        if len(self.rows) >= _RENDER_ROWS:
+            self._render()
+        if self._rendered >= _FLUSH_ROWS:
+            self._hand_over()
+
     def flush(self) -> None:
-        """Hand the rows gathered so far to the writer; costs a list copy."""
-        if not self.rows:
-            return
-        room = self._maximum_rows * 3 // 2 - self._handed + self._writer.written
-        batch = [] if self._is_closed else self.rows[: max(0, room)]
-        self._note_lost(len(self.rows) - len(batch))
-        self.rows.clear()
-        if not batch:
+        """Hand everything gathered so far to the writer."""
+        self._render()
+        self._hand_over()
+
+    def _render(self) -> None:
+        rows = self.rows
+        room = self._maximum_rows * 3 // 2 - self.pending() + len(rows)
+        kept = 0 if self._is_closed else max(0, min(room, len(rows)))
+        self._note_lost(len(rows) - kept)
+        self._parts += self.lines.by_hour(rows[:kept])
+        self._rendered += kept
+        rows.clear()
+
+    def _hand_over(self) -> None:
+        if not self._parts:
             return
         if self._thread is None:
             # A daemon: a network disk that hangs must not keep the process from ending.
             self._thread = threading.Thread(target=self._writer.run, name="records", daemon=True)
             self._thread.start()
-        self._handed += len(batch)
-        self._batches.put(batch)
+        self._handed += self._rendered
+        self._batches.put(self._parts)
+        self._parts, self._rendered = [], 0
 
     async def flush_regularly(self, interval_s: float = FLUSH_S) -> NoReturn:
         """Flush every `interval_s`, until cancelled."""
@@ -136,9 +157,8 @@ class _Writer:
     """The thread's side. Its counters are written here and read by the loop."""
 
     def __init__(
-        self, directory: Path, batches: SimpleQueue[list[Row] | None], retry_s: float
+        self, directory: Path, batches: SimpleQueue[list[Part] | None], retry_s: float
     ) -> None:
-        self.lines = RecordLines()
         self.give_up = threading.Event()
         self.written = 0
         self.failures = 0
@@ -151,20 +171,20 @@ class _Writer:
         """Write batches until None comes, or until told to give up."""
         try:
             while (batch := self._batches.get()) is not None:
-                for start in range(0, len(batch), _CHUNK_ROWS):
-                    if not self._store(batch[start : start + _CHUNK_ROWS]):
-                        return
+                if not self._store(batch):
+                    return
         except Exception as error:  # the thread's edge: rows pile up and is_full speaks
             self.failing = True
             log.exception("task.failed", task="records", exc_info=error)
         finally:
             self._files.close()
 
-    def _store(self, rows: Sequence[Row]) -> bool:
-        for hour, count, lines in self.lines.by_hour(rows):
-            if not self._append(hour, lines):
+    def _store(self, parts: list[Part]) -> bool:
+        for hour, same in groupby(parts, key=itemgetter(0)):
+            of_hour = list(same)
+            if not self._append(hour, b"".join(lines for _, _, lines in of_hour)):
                 return False
-            self.written += count
+            self.written += sum(count for _, count, _ in of_hour)
         return True
 
     def _append(self, hour: int, lines: bytes) -> bool:

@@ -79,7 +79,7 @@ async def test_a_refusal_another_process_records_holds_within_a_second(
     start: Start, attach: Attach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway = await start()
-    monkeypatch.setattr(followers, "_EVERY_S", 0.2)  # as in earnest
+    monkeypatch.setattr(followers, "_EVERY_S", 0.25)  # as in earnest
     esme = await attach(gateway)
     await gateway.stores.consent.record(
         [ConsentAnswer(SUBSCRIBER, "sp1", Answer.REFUSED, utcnow(), "mo")]

@@ -8,7 +8,6 @@ from gateway.app.gateway import Gateway
 from gateway.dataplane.attention import Unbound
 from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
-from gateway.proxy import tick as module
 from gateway.proxy.tick import Tick
 from gateway.runtime.records import Records
 from gateway.session.states import Side
@@ -120,10 +119,10 @@ async def test_while_records_have_no_room_messages_are_refused_rather_than_passe
     assert len(smsc.journal) == 1
 
 
-async def test_many_records_are_written_before_their_time(
+async def test_a_tick_gives_the_records_their_turn(
     gateway: Gateway, attach: Attach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FLUSH_ROWS", 1)
+    monkeypatch.setattr(Records, "settle", Records.flush)
     esme = await attach(gateway)
 
     await esme.submit(SOURCE, DESTINATION, "您好")

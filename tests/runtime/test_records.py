@@ -9,8 +9,7 @@ import pytest
 
 from gateway.domain.records import DecisionRow, OutcomeRow
 from gateway.runtime.logging import configure_logging
-from gateway.runtime.record_files import read_records
-from gateway.runtime.record_lines import RecordLines
+from gateway.runtime.record_files import HourFiles, read_records
 from gateway.runtime.records import Records, RecordsHealth
 from gateway.runtime.tasks import spawn
 
@@ -88,6 +87,30 @@ def test_nothing_to_write_starts_no_thread_and_no_file(records: Records, tmp_pat
 
     assert records.close(5.0) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_few_rows_wait_and_many_become_lines_at_once(
+    records: Records, decision: Decision
+) -> None:
+    records.rows.append(decision())
+    records.settle()
+    waiting = list(records.rows)
+    records.rows.extend(decision() for _ in range(15))
+    records.settle()
+
+    assert (len(waiting), records.rows, records.pending(), records.lost) == (1, [], 15, 1)
+    assert records.health().written == 0
+
+
+def test_much_is_handed_over_before_its_time(tmp_path: Path, decision: Decision) -> None:
+    records = Records(tmp_path)
+    records.rows.extend(decision(sequence_number=number) for number in range(5000))
+
+    records.settle()
+
+    assert records._thread is not None
+    assert records.close(10.0) == 0
+    assert written(tmp_path) == list(range(5000))
 
 
 async def test_rows_are_flushed_regularly(
@@ -181,10 +204,10 @@ def test_a_writer_that_breaks_is_not_silent(
     wait_for: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def break_down(_lines: RecordLines, _rows: object) -> Iterator[tuple[int, int, bytes]]:
+    def break_down(_files: HourFiles, _hour: int, _lines: bytes) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(RecordLines, "by_hour", break_down)
+    monkeypatch.setattr(HourFiles, "append", break_down)
     records.rows.append(decision())
     records.flush()
 
