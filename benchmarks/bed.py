@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.policy import Enforcement
 from gateway.filter.normalise import compact, normalise
+from gateway.settings.bundle import load_bundle
 from gateway.stores.open import open_store
 
 KEYWORDS = 10_000
@@ -24,6 +26,7 @@ REFUSALS = 1_000_000
 UNIQUE_TEXTS = 1_000_000
 # The load sends to 8613800000000 and the 100 000 numbers after it.
 _REFUSED_FROM, _REFUSED_STEP = 8615000000000, 997
+_REFUSED_RULE = "R21"
 _ANSWERS_AT_ONCE = 20_000
 _LONGEST_WORD = 6
 _HAN = range(0x4E00, 0x9FA6)
@@ -105,9 +108,9 @@ def write_policies(shipped: Path, directory: Path, words: Iterable[str], *, spam
     """Copy the shipped bundle and add the long list of absent `words`.
 
     The texts of the load hold real spam phrases, which the shipped lists would stop. They
-    are therefore all turned to shadow: every text is still searched for every word and
-    every hit recorded, and all messages pass, so that what the SMSC received can be
-    compared with what was sent. With `spam` the lists act as shipped.
+    are therefore all turned to shadow, and so is every rule but R21: every text is still
+    searched for every word and every hit recorded, and all messages pass, so that what the
+    SMSC received can be compared with what was sent. With `spam` all act as shipped.
     """
     # Its self-test says what the lists do as shipped, not in shadow.
     shutil.copytree(shipped, directory, ignore=shutil.ignore_patterns("selftest.yaml"))
@@ -117,11 +120,26 @@ def write_policies(shipped: Path, directory: Path, words: Iterable[str], *, spam
         for file in keywords.glob("*.yaml"):
             rule = file.read_text(encoding="utf-8")
             file.write_text(re.sub(r"(?m)^action: *\w+", "action: shadow", rule), encoding="utf-8")
+        _try_rules(directory)
     (keywords / "absent.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     (keywords / "absent.yaml").write_text(
         "version: 1\nid: K-ABSENT\ncategory: benchmark\naction: reject\nfile: absent.txt\n",
         encoding="utf-8",
     )
+
+
+def _try_rules(directory: Path) -> None:
+    """Turn every rule that is enforced to shadow, but for the one on refusals."""
+    enforced = [
+        rule.id
+        for rule in load_bundle(directory).rules
+        if rule.mode is Enforcement.ENFORCE and rule.id != _REFUSED_RULE
+    ]
+    if enforced:
+        local = directory / "local.d" / "rules"
+        local.mkdir(parents=True)
+        changes = "".join(f"  - {{id: {id_}, mode: shadow}}\n" for id_ in enforced)
+        (local / "load.yaml").write_text(f"version: 1\nrules:\n{changes}", encoding="utf-8")
 
 
 def write_config(directory: Path, ports: Ports, store_url: str) -> None:

@@ -68,7 +68,9 @@ class Neighbour:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._sets = ConsentSets()
-        self._follower = ConsentFollower(stores.consent, stores.changes, self._sets)
+        self._follower = ConsentFollower(
+            stores.consent, stores.subscriptions, stores.changes, self._sets
+        )
         self.holds: list[float] = []
         self.refusals: list[float] = []
         self.failures = 0

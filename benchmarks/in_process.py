@@ -25,10 +25,12 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
 from gateway.domain.consent import Answer
-from gateway.domain.policy import Bundle, ConsentRule, ContentRule, KeywordList, ListAction
+from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
 from gateway.filter.scan import ContentScan
-from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.bundle import Bundle
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.rules import Refused, Rule, Title
 from gateway.policy.ruleset import RuleSet
 from gateway.session.states import SessionState, Side
 
@@ -36,6 +38,8 @@ MESSAGES = 20_000
 ROUNDS = 5
 LIMIT = 2.0  # a gate for what doubles the cost, not for the noise of a shared machine
 HEADER = struct.Struct(">IIII")
+
+REFUSALS = Rule("R21", Title("拒绝", "refusal"), "DEC2012 (7)", Refused(), Enforcement.ENFORCE)
 
 SHOPS = ("云尚百货", "春晓书店", "安康药房", "北岭农商行", "远帆旅行")
 PHRASES = (
@@ -61,18 +65,18 @@ def sender() -> Sender:
 
 
 def rules(seed: random.Random) -> RuleSet:
-    sets = ConsentSets()
-    sets.load("bench", Answer.REFUSED, (8613000000000 + n * 7 for n in range(1_000_000)))
+    known = Knowledge()
+    known.consent.load("bench", Answer.REFUSED, (8613000000000 + n * 7 for n in range(1_000_000)))
     han = [chr(c) for c in range(0x4E00, 0x9000)]
     words = {"".join(seed.choices(han, k=seed.randint(3, 6))) for _ in range(10_000)}
     bundle = Bundle(
         name="bench",
         digest="bench",
         keyword_lists=(KeywordList("K", "fraud", ListAction.REJECT, tuple(sorted(words))),),
-        consent=ConsentRule(),
+        rules=(REFUSALS,),
         content=ContentRule(),
     )
-    return RuleSet(bundle, [sender()], sets)
+    return RuleSet(bundle, [sender()], known)
 
 
 def text(seed: random.Random) -> str:

@@ -18,8 +18,12 @@ _TICK_ROWS = 64
 EPOCH = 1_380_530_096.0
 
 
-def decisions(count: int) -> list[Row]:
-    """Return rows of 64 messages a tick, ten sessions, every destination different."""
+def decisions(count: int, texts: int = 0) -> list[Row]:
+    """Return rows of 64 messages a tick, ten sessions, every destination different.
+
+    With `texts` they carry so many different texts of 140 octets.
+    """
+    said = [b"%06d" % number * 23 for number in range(texts)] or [b""]
     return [
         (
             "d",
@@ -36,6 +40,8 @@ def decisions(count: int) -> list[Row]:
             "",
             "0123456789ab",
             0,
+            8,
+            said[number % len(said)][:],
         )
         for number in range(count)
     ]
@@ -79,7 +85,24 @@ def append_us(count: int) -> float:
     start = time.process_time()
     for number in range(count):
         rows.append(  # noqa: PERF401 - the tick appends one by one
-            ("d", EPOCH, 1, "sp1", 4, number, source, destination, "forward", "", "", "", digest, 0)
+            (
+                "d",
+                EPOCH,
+                1,
+                "sp1",
+                4,
+                number,
+                source,
+                destination,
+                "forward",
+                "",
+                "",
+                "",
+                digest,
+                0,
+                0,
+                b"",
+            )
         )
     return (time.process_time() - start) / count * 1e6
 
@@ -125,6 +148,8 @@ def main() -> None:
     result = {
         "append_us": append_us(count),
         "format_decision_us": format_us(decisions(count // 2)),
+        "format_decision_known_text_us": format_us(decisions(count // 2, 2_000)),
+        "format_decision_new_text_us": format_us(decisions(count // 2, count)),
         "format_outcome_us": format_us(outcomes(count // 2)),
         "whole_us": written_us(rows),
         "loop_late_p99_ms": p99,

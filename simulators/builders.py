@@ -187,13 +187,15 @@ def replace_sm(
     registered_delivery: int = 0,
     tlvs: Tlvs = (),
     sequence: int = 1,
+    schedule: str = "",
+    validity: str = "",
 ) -> bytes:
     """Build a replace_sm; it has no data_coding, the replaced message's holds on."""
     body = (
         c_octets(message_id)
         + address(source)
-        + c_octets("")
-        + c_octets("")
+        + c_octets(schedule)
+        + c_octets(validity)
         + bytes((registered_delivery, 0, len(octets)))
         + octets
         + tlv_octets(tlvs)

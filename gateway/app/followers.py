@@ -1,12 +1,13 @@
 """The loops that follow the store: refusals, releases, expiry, receipts."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import structlog
 
-from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.knowledge import Knowledge
 from gateway.ports.changes import ChangeKind
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.receipts import ReceiptDesk
@@ -15,6 +16,8 @@ from gateway.proxy.replies import Replies
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.open import Stores
 from gateway.systems.consent.follower import ConsentFollower
+from gateway.systems.filings.follower import FilingsFollower
+from gateway.systems.preferences.follower import PreferencesFollower
 from gateway.systems.quarantine.desk import QuarantineDesk
 
 log = structlog.get_logger()
@@ -36,7 +39,7 @@ class Followers:
     def __init__(
         self,
         stores: Stores,
-        sets: ConsentSets,
+        knowledge: Knowledge,
         desk: QuarantineDesk,
         releasing: Releasing,
         receipts: ReceiptDesk,
@@ -44,8 +47,14 @@ class Followers:
     ) -> None:
         self.held: dict[str, int] = {}
         self._stores = stores
-        self._sets = sets
-        self._consent = ConsentFollower(stores.consent, stores.changes, sets)
+        self._knowledge = knowledge
+        self._consent = ConsentFollower(
+            stores.consent, stores.subscriptions, stores.changes, knowledge.consent
+        )
+        self._filings = FilingsFollower(stores.filings, stores.changes, knowledge.filings)
+        self._preferences = PreferencesFollower(
+            stores.preferences, stores.changes, knowledge.preferences
+        )
         self._desk = desk
         self._releasing = releasing
         self._receipts = receipts
@@ -57,6 +66,10 @@ class Followers:
         """Load what the store holds. Raises StoreUnavailable."""
         answers = await self._consent.load()
         log.info("consent.loaded", answers=answers)
+        filings = await self._filings.load()
+        log.info("filings.loaded", filings=filings)
+        subscribers = await self._preferences.load()
+        log.info("preferences.loaded", subscribers=subscribers)
         self._seen = await self._stores.changes.latest()
         await self._releasing.begin()
         await self._receipts.begin()
@@ -64,24 +77,27 @@ class Followers:
 
     async def follow_consent(self) -> NoReturn:
         """Keep the consent sets current; say so when they may not be."""
-        try:
-            await self._follow_consent()
-        finally:
-            self._sets.is_current = False  # whatever ended it, nobody follows any more
 
-    async def _follow_consent(self) -> NoReturn:
-        current_at, is_behind = monotonic(), False
-        while True:
-            await asyncio.sleep(_EVERY_S)
-            try:
-                await self._consent.catch_up()
-            except StoreUnavailable as error:
-                was_behind, is_behind = is_behind, monotonic() - current_at >= _STALE_S
-                self._sets.is_current = not is_behind  # a lock of a moment stops no traffic
-                if is_behind and not was_behind:
-                    log.error("consent.behind", said=str(error))
-                continue
-            current_at, is_behind = monotonic(), False
+        def behind(error: StoreUnavailable) -> None:
+            log.error("consent.behind", said=str(error))
+
+        await _follow(self._consent, self._knowledge.consent, behind)
+
+    async def follow_filings(self) -> NoReturn:
+        """Keep what SPs have filed current; what is known goes on to hold where it is not."""
+
+        def behind(error: StoreUnavailable) -> None:
+            log.error("filings.behind", said=str(error))
+
+        await _follow(self._filings, self._knowledge.filings, behind)
+
+    async def follow_preferences(self) -> NoReturn:
+        """Keep the preferences current; say so when they may not be."""
+
+        def behind(error: StoreUnavailable) -> None:
+            log.error("preferences.behind", said=str(error))
+
+        await _follow(self._preferences, self._knowledge.preferences, behind)
 
     async def follow_quarantine(self) -> NoReturn:
         """Release, expire and report what people and time decide."""
@@ -91,15 +107,18 @@ class Followers:
             turn += 1
             try:
                 await self._follow_changes()
+                await self._releasing.take_due()
                 await self._releasing.release_wanted()
                 await self._replies.keep_unkept()
                 if turn % _RECEIPTS_EVERY == 0:
                     await self._receipts.send_due()
                 if turn % _EXPIRY_EVERY == 0:
                     await self._expire()
+                    await self._replies.end_overdue()
                     await self._count()
                 if turn % _PRUNE_EVERY == 0:
                     await self._stores.changes.prune(utcnow() - _CHANGES_KEPT)
+                    await self._replies.forget_overdue()
             except StoreUnavailable as error:
                 self._note_failure(error)
             else:
@@ -116,12 +135,13 @@ class Followers:
             log.info("store.recovered")
 
     async def _follow_changes(self) -> None:
-        for change in await self._stores.changes.changes(self._seen, _CHANGES_AT_ONCE):
-            if change.kind is ChangeKind.QUARANTINE:
-                held = await self._stores.quarantine.get(int(change.key))
-                if held is not None:
-                    self._releasing.want(held)
-            self._seen = change.number
+        changes = await self._stores.changes.changes(self._seen, _CHANGES_AT_ONCE)
+        moved = {int(change.key) for change in changes if change.kind is ChangeKind.QUARANTINE}
+        if moved:
+            for held in await self._stores.quarantine.get_many(moved):
+                self._releasing.want(held)
+        if changes:
+            self._seen = changes[-1].number
 
     async def _expire(self) -> None:
         expired = await self._desk.expire_due(utcnow())
@@ -131,3 +151,39 @@ class Followers:
     async def _count(self) -> None:
         counts = await self._stores.quarantine.count_by_state()
         self.held = {state.value: count for state, count in counts.items()}
+
+
+class _Follower(Protocol):
+    """Takes over what changed in the store."""
+
+    async def catch_up(self) -> int:
+        """Return how much changed. Raises StoreUnavailable."""
+
+
+class _Followed(Protocol):
+    """What is kept at hand as the store has it."""
+
+    is_current: bool
+
+
+async def _follow(
+    follower: _Follower,
+    followed: _Followed,
+    behind: Callable[[StoreUnavailable], None],
+) -> NoReturn:
+    """Let `follower` catch up for ever; `followed` is not current while that fails for too long."""
+    current_at, is_behind = monotonic(), False
+    try:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            try:
+                await follower.catch_up()
+            except StoreUnavailable as error:
+                was_behind, is_behind = is_behind, monotonic() - current_at >= _STALE_S
+                followed.is_current = not is_behind  # a lock of a moment stops no traffic
+                if is_behind and not was_behind:
+                    behind(error)
+                continue
+            current_at, is_behind = monotonic(), False
+    finally:
+        followed.is_current = False  # whatever ended it, nobody follows any more

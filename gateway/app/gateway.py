@@ -5,10 +5,13 @@ import gc
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
+from zoneinfo import ZoneInfo
 
 import structlog
 
+from gateway.app.conversations import replies_to_subscribers
 from gateway.app.followers import Followers
+from gateway.app.housekeeping import Housekeeping
 from gateway.app.policies import Policies, warn_if_open
 from gateway.app.policy_history import PolicyHistory
 from gateway.app.policy_requests import PolicyRequests
@@ -18,11 +21,14 @@ from gateway.console.probes import ProbeServer, Readiness, probe_app
 from gateway.dataplane import attention
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
-from gateway.domain.policy import Bundle
 from gateway.domain.policy_history import PolicyRequest
 from gateway.domain.sender import Sender
-from gateway.policy.consent_sets import ConsentSets
+from gateway.domain.subscription import Service
+from gateway.policy.bundle import Bundle
+from gateway.policy.filings import Filings
+from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
+from gateway.proxy.assembling import Assembling
 from gateway.proxy.credentials import Credentials
 from gateway.proxy.dialling import Dialler, Target
 from gateway.proxy.gate import Gate
@@ -35,6 +41,7 @@ from gateway.proxy.releasing import Release, Releasing
 from gateway.proxy.replies import Replies
 from gateway.proxy.route import Routes
 from gateway.proxy.sessions import Sessions
+from gateway.proxy.speaking import Confirmation
 from gateway.proxy.tick import Tick
 from gateway.runtime.alone import Alone
 from gateway.runtime.record_files import prepare_directory
@@ -65,6 +72,7 @@ class Gateway:
         senders: Mapping[str, Sender],
         bundle: Bundle,
         *,
+        services: tuple[Service, ...] = (),
         config: Path | None = None,
         policies: Path | None = None,
     ) -> None:
@@ -72,20 +80,23 @@ class Gateway:
         self.addresses: dict[str, tuple[str, int]] = {}
         self.unlisted: Callable[[], int] = int
         self._bundle = bundle
+        self._config = config
         self._ids = MessageIds(worker=0)
-        self._sets = ConsentSets()
+        self._knowledge = Knowledge(filings=Filings(ZoneInfo(bundle.surroundings.zone)))
         self.plane = Plane(
-            rules=RuleSet(bundle, senders.values(), self._sets),
+            rules=RuleSet(bundle, senders.values(), self._knowledge),
             pdu_octets=settings.limits.pdu_octets,
             deliver_window=settings.limits.window,
             response_s=settings.timers.response_s,
             next_id=lambda at: self._ids.next_id(int(at * 1000)),
+            keeps_texts=settings.record_keeping.texts,
         )
         pipeline = Pipeline(self.plane)
         self.records = Records(settings.records_directory)
         self.tick = Tick(pipeline, self.records)
-        self.policies = Policies(pipeline, self._sets, (config, policies))
+        self.policies = Policies(pipeline, self._knowledge, (config, policies))
         self.policies.senders = senders
+        self.policies.offer(services)
         numbers = Numbers()
         self.gate = Gate(
             self.plane,
@@ -93,6 +104,9 @@ class Gateway:
             Lockouts(settings.limits.bad_binds_per_minute),
             self.records,
         )
+        filings = self._knowledge.filings
+        self.gate.licence_ends = lambda system_id: filings.of(system_id).licence_ends
+        self.gate.licence_required = settings.licence_required
         self.dialler = Dialler(self.tick, _target(settings.smscs[0]), numbers)
         self.sessions = Sessions(self.tick, self.dialler, self.gate, numbers, settings.timers)
         self.sessions.maximum = settings.limits.sessions
@@ -135,14 +149,23 @@ class Gateway:
         self._ids = MessageIds(worker=0, after=newest[0].message_id if newest else 0)
         desk = QuarantineDesk(stores.quarantine, self._ids)
         routes = Routes(self.sessions.pairs)
-        holding = Holding(self.tick, stores.quarantine)
         receipts = ReceiptDesk(self.tick, stores.quarantine, routes)
         releasing = Releasing(self.tick, stores.quarantine, desk, routes, receipts)
+        assembling = Assembling(stores.quarantine, releasing)
+        holding = Holding(self.tick, stores.quarantine, assembling)
         operations = Operations(self.tick, stores.quarantine, desk)
-        replies = Replies(self.tick, stores.consent, self._sets, routes)
+        replies = replies_to_subscribers(
+            self.tick,
+            stores,
+            self._knowledge.consent,
+            routes,
+            settings.hub,
+            lambda: self.policies.catalogue,
+        )
         self._wire(holding, receipts, releasing, operations, replies)
-        followers = Followers(stores, self._sets, desk, releasing, receipts, replies)
+        followers = Followers(stores, self._knowledge, desk, releasing, receipts, replies)
         await followers.begin()
+        await assembling.begin()
         await self.policies.begin(PolicyHistory(stores.policies))
         requests = self._requests = PolicyRequests(stores.policies, self._reload_as_asked)
         standing = self._standing = Standing(
@@ -152,19 +175,22 @@ class Gateway:
         standing.held = lambda: followers.held
 
         def readiness() -> Readiness:
-            return standing.readiness(consent_is_current=self._sets.is_current)
+            return standing.readiness(consent_is_current=self._knowledge.consent.is_current)
 
         app = probe_app(readiness, standing.snapshot)
         self._probes = ProbeServer(settings.metrics_address, app)
         await self._probes.start()
         for coro, name in (
             (followers.follow_consent(), "follow-consent"),
+            (followers.follow_filings(), "follow-filings"),
+            (followers.follow_preferences(), "follow-preferences"),
             (followers.follow_quarantine(), "follow-quarantine"),
             (requests.follow(), "follow-policy-requests"),
             (self.keeper.keep(), "keeper"),
             (self.records.flush_regularly(), "records"),
         ):
             self._loops.append(spawn(coro, name=name, on_failure=self.broken))
+        self._keep_house()
         for listener in settings.listeners:
             await self._listen(listener)
         # What is loaded by now stays: a full collection later would look at all of it.
@@ -174,6 +200,16 @@ class Gateway:
         warn_if_open(self.plane.rules.bundle)
         log.info("gateway.started", digest=self._bundle.digest, senders=len(self.policies.senders))
 
+    def _keep_house(self) -> None:
+        """Have records sealed and purged; what has no configuration on disk keeps them."""
+        if self._config is None:
+            return
+        settings = self.settings
+        housekeeping = Housekeeping(
+            self._config, settings.records_directory, is_sealing=settings.privacy is not None
+        )
+        self._loops.append(spawn(housekeeping.keep(), name="housekeeping"))
+
     def _wire(  # noqa: C901 - as for the function in it
         self,
         holding: Holding,
@@ -182,7 +218,7 @@ class Gateway:
         operations: Operations,
         replies: Replies,
     ) -> None:
-        def attend(item: attention.Attention) -> None:  # noqa: C901 - one line per kind
+        def attend(item: attention.Attention) -> None:  # noqa: C901, PLR0912 - one line per kind
             match item:
                 case attention.Hold():
                     holding.hold(item)
@@ -192,6 +228,8 @@ class Gateway:
                     releasing.answered(item, errand)
                 case attention.Answered(errand=OwnReceipt() as errand):
                     receipts.answered(item, errand)
+                case attention.Answered(errand=Confirmation() as errand):
+                    replies.answered(item, errand)
                 case attention.Reply():
                     replies.heard(item)
                 case attention.Operation():

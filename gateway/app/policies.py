@@ -9,15 +9,18 @@ import structlog
 
 from gateway.app.policy_history import PolicyHistory
 from gateway.dataplane.pipeline import Pipeline
-from gateway.domain.policy import Bundle
 from gateway.domain.sender import Sender
-from gateway.policy.consent_sets import ConsentSets
+from gateway.domain.subscription import Service
+from gateway.policy.bundle import Bundle
+from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.settings.bundle import ReadBundle, read_bundle
 from gateway.settings.fault import SettingsError
 from gateway.settings.selftest import selftest_faults
 from gateway.settings.senders import load_senders
+from gateway.settings.services import load_services
 from gateway.settings.shrink import missing_senders, shrunk
+from gateway.systems.subscriptions.catalogue import Catalogue
 
 log = structlog.get_logger()
 
@@ -30,22 +33,27 @@ class Policies:
     def __init__(
         self,
         pipeline: Pipeline,
-        sets: ConsentSets,
+        knowledge: Knowledge,
         directories: tuple[Path | None, Path | None],
     ) -> None:
         self.senders: Mapping[str, Sender] = {}
+        self.catalogue = Catalogue()
         self.history: PolicyHistory | None = None
         self._pipeline = pipeline
-        self._sets = sets
+        self._knowledge = knowledge
         self._config, self._policies = directories
         self._lock = asyncio.Lock()
+
+    def offer(self, services: tuple[Service, ...]) -> None:
+        """Let subscribers order `services`, and no other, from now on."""
+        self.catalogue = Catalogue(services)
 
     async def begin(self, history: PolicyHistory) -> None:
         """Keep the policy in force, and each after it, in `history`."""
         self.history = history
         bundle = self._pipeline.plane.rules.bundle
         try:
-            read, _ = await asyncio.to_thread(self._read, bundle)
+            read, _, _ = await asyncio.to_thread(self._read, bundle)
         except SettingsError:
             read = ReadBundle(bundle, {})
         # Files that were changed since are not those of the policy in force.
@@ -64,7 +72,7 @@ class Policies:
         async with self._lock:
             before = self._pipeline.plane.rules
             try:
-                read, senders = await asyncio.to_thread(self._read, before.bundle)
+                read, senders, services = await asyncio.to_thread(self._read, before.bundle)
                 guards = (
                     shrunk(before.bundle, read.bundle),
                     missing_senders(self.senders, senders),
@@ -74,15 +82,16 @@ class Policies:
                     hint = "`smsward policy reload --force` takes it anyway"
                     return _refused((f"{'; '.join(losses)}; {hint}",))
                 await self._compile(read.bundle, senders, before)
+                self.offer(services)
             except SettingsError as error:
                 return _refused(tuple(map(str, error.faults)))
             if self.history is not None and read.bundle.digest != before.digest:
                 await self.history.keep(read.bundle, read.files, by=by, note=note)
             return ()
 
-    def _read(self, bundle: Bundle) -> tuple[ReadBundle, Mapping[str, Sender]]:
+    def _read(self, bundle: Bundle) -> tuple[ReadBundle, Mapping[str, Sender], tuple[Service, ...]]:
         faults: list[SettingsError] = []
-        senders, read = self.senders, ReadBundle(bundle, {})
+        senders, read, services = self.senders, ReadBundle(bundle, {}), self.catalogue.services
         if self._policies is not None:
             try:
                 read = read_bundle(self._policies)
@@ -91,11 +100,12 @@ class Policies:
         if self._config is not None:
             try:
                 senders = load_senders(self._config / "senders.yaml")
+                services = load_services(self._config / "services.yaml", senders)
             except SettingsError as error:
                 faults.append(error)
         if faults:
             raise SettingsError(fault for error in faults for fault in error.faults)
-        return read, senders
+        return read, senders, services
 
     async def _compile(
         self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet
@@ -114,7 +124,7 @@ class Policies:
 
     def _proven(self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet) -> RuleSet:
         """Compile, and run the bundle's self-test. Raises SettingsError for cases that fail."""
-        rules = RuleSet(bundle, senders.values(), self._sets, before)
+        rules = RuleSet(bundle, senders.values(), self._knowledge, before)
         # The same bundle was tried already, and its scan is in use by the loop.
         if self._policies is not None and bundle.digest != before.digest:
             faults = selftest_faults(rules, self._policies)

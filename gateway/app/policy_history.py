@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from gateway.domain.policy import Bundle
 from gateway.domain.policy_history import NewPolicyVersion
+from gateway.policy.bundle import Bundle
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.policies import PolicyStore
 from gateway.runtime.clock import utcnow

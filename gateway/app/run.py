@@ -19,11 +19,12 @@ from gateway.settings.fault import Gathering, SettingsError
 from gateway.settings.gateway import load_gateway
 from gateway.settings.selftest import load_proven
 from gateway.settings.senders import load_senders
+from gateway.settings.services import load_services
 
 log = structlog.get_logger()
 
 # What the gateway writes itself, should the store or the records lie in a watched place.
-_OUR_OWN = frozenset({".jsonl", ".db", ".db-wal", ".db-shm", ".db-journal"})
+_OUR_OWN = frozenset({".jsonl", ".gz", ".part", ".db", ".db-wal", ".db-shm", ".db-journal"})
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -56,6 +57,7 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
     gathering = Gathering()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     senders = gathering.take(lambda: load_senders(config / "senders.yaml"), None)
+    services = gathering.take(lambda: load_services(config / "services.yaml", senders), ())
     bundle = gathering.take(lambda: load_proven(policies), None)
     try:
         gathering.close()
@@ -69,7 +71,9 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
     # Unhandled, it would end a process that is still loading what subscribers said.
     loop.add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
     try:
-        gateway = Gateway(settings, senders, bundle, config=config, policies=policies)
+        gateway = Gateway(
+            settings, senders, bundle, services=services, config=config, policies=policies
+        )
         gateway.unlisted = unlisted
     except (OSError, ssl.SSLError) as error:
         log.error("gateway.failed", said=_said(error))

@@ -18,6 +18,7 @@ from gateway.settings.senders import load_senders
 
 _MAX_NUMBERS = 1_000_000
 _MAX_CHANNEL_CHARS = 64
+_MAX_EVIDENCE_CHARS = 200
 _ALL = "(every sender)"
 
 
@@ -26,7 +27,13 @@ async def record_answers(config: Path, answer: Answer, numbers: Sequence[str], s
     system_id = scope_of(scope, config)
     msisdns = _msisdns(numbers)
     now, channel = utcnow(), visible(scope.channel.strip())[:_MAX_CHANNEL_CHARS] or "cli"
-    answers = [ConsentAnswer(msisdn, system_id, answer, now, channel) for msisdn in msisdns]
+    evidence = visible(scope.evidence.strip())[:_MAX_EVIDENCE_CHARS]
+    if answer is Answer.AGREED and not evidence:
+        answer = Answer.ASSERTED
+        warn("without --evidence it is asserted only: it takes no refusal back (R26, R37)")
+    answers = [
+        ConsentAnswer(msisdn, system_id, answer, now, channel, evidence) for msisdn in msisdns
+    ]
     async with opened_store(load_settings(config)) as stores:
         change = await stores.consent.record(answers)
     whose = masked(msisdns[0]) if len(msisdns) == 1 else f"{len(msisdns)} numbers"
@@ -36,7 +43,7 @@ async def record_answers(config: Path, answer: Answer, numbers: Sequence[str], s
 
 async def show_answers(config: Path, number: str, system_id: str | None, *, as_json: bool) -> int:
     """Print what a subscriber said; return the exit code."""
-    msisdn = _msisdn(number)
+    msisdn = msisdn_said(number)
     asked = [system_id] if system_id else sorted(senders_of(config) or {})
     async with opened_store(load_settings(config)) as stores:
         scopes = (EVERY_SENDER, *asked)
@@ -46,7 +53,7 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
         shown = [_described(answer) for answer in found]
         print_json({"number": masked(msisdn), "answers": shown})
     elif found:
-        columns = ("SP", "answer", "since", "channel")
+        columns = ("SP", "answer", "since", "channel", "evidence")
         print_table(columns, (_row(answer) for answer in found), title=masked(msisdn))
     else:
         say(f"{masked(msisdn)} has given no answer")
@@ -81,7 +88,7 @@ def _msisdns(numbers: Sequence[str]) -> list[int]:
     given: list[str] = []
     for one in numbers:
         given.extend(sys.stdin.read().split() if one == "-" else (one,))
-    msisdns = list(dict.fromkeys(map(_msisdn, given)))
+    msisdns = list(dict.fromkeys(map(msisdn_said, given)))
     if not msisdns:
         raise misused("no number was given")
     if len(msisdns) > _MAX_NUMBERS:
@@ -89,7 +96,8 @@ def _msisdns(numbers: Sequence[str]) -> list[int]:
     return msisdns
 
 
-def _msisdn(number: str) -> int:
+def msisdn_said(number: str) -> int:
+    """Return a number as it is kept. Raises CommandError for what can be none."""
     msisdn = msisdn_of(number.encode("utf-8", "replace"))
     if msisdn is None:
         raise misused(
@@ -105,9 +113,10 @@ def _described(answer: ConsentAnswer) -> dict[str, object]:
         "answer": answer.answer,
         "since": answer.since.isoformat(timespec="seconds"),
         "channel": answer.channel,
+        "evidence": answer.evidence,
     }
 
 
 def _row(answer: ConsentAnswer) -> tuple[str, ...]:
     since = f"{answer.since:%Y-%m-%d %H:%M:%S} UTC"
-    return (answer.scope or _ALL, answer.answer, since, answer.channel)
+    return (answer.scope or _ALL, answer.answer, since, answer.channel, answer.evidence)

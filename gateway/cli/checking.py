@@ -1,15 +1,21 @@
 """The work of `smsward check`: all faults, or what the files come to."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import date, timedelta
 from pathlib import Path
 
 from gateway.cli.deployment import Deployment, load_deployment
 from gateway.cli.failure import ExitCode
 from gateway.cli.screen import print_fields, print_json, say, warn
-from gateway.domain.policy import Bundle
+from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Sender
+from gateway.policy.bundle import Bundle
+from gateway.runtime.clock import utcnow
 from gateway.settings.check import check
 from gateway.settings.fault import Fault
+from gateway.settings.gateway import GatewaySettings
+
+_A_MONTH = timedelta(days=31)
 
 
 def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
@@ -20,7 +26,12 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
         return ExitCode.MISUSED
     deployment = load_deployment(config, policies)
     summary = summary_of(deployment)
-    warnings = tuple(warnings_of(deployment.senders.values(), deployment.bundle))
+    warnings = (
+        *warnings_of(deployment.senders.values(), deployment.bundle),
+        *strangers_of(deployment.senders.values(), deployment.bundle),
+        *unknown_holidays_of(deployment.bundle, utcnow().date()),
+        *record_warnings_of(deployment.settings),
+    )
     if as_json:
         print_json({"ok": True, "faults": [], **summary, "warnings": warnings})
         return ExitCode.FINE
@@ -49,6 +60,8 @@ def bundle_summary_of(bundle: Bundle) -> dict[str, object]:
         "bundle": bundle.name,
         "lists": len(bundle.keyword_lists),
         "words": sum(len(words.words) for words in bundle.keyword_lists),
+        "rules": len(bundle.rules),
+        "enforced": sum(rule.mode is Enforcement.ENFORCE for rule in bundle.rules),
         "cases": len(bundle.selftest),
         "digest": bundle.digest,
     }
@@ -64,6 +77,42 @@ def warnings_of(senders: Iterable[Sender], bundle: Bundle) -> Iterable[str]:
             f"PLAIN PASSWORDS: {plain} senders have theirs written out;"
             " smsward sender hash-password makes a hash"
         )
+
+
+def record_warnings_of(settings: GatewaySettings) -> Iterable[str]:
+    """Yield what records would be kept like in the open (R73)."""
+    if settings.privacy is None:
+        what = "numbers and TEXTS" if settings.record_keeping.texts else "numbers"
+        yield (
+            f"RECORDS NOT SEALED: there are no keys, so {what} in records stay readable;"
+            " `smsward keys new` makes one for privacy.keys in gateway.yaml"
+        )
+
+
+def unknown_holidays_of(bundle: Bundle, today: date) -> Iterable[str]:
+    """Yield that the calendar in use does not know the year that is, or that is about to be."""
+    calendar = bundle.surroundings.calendar
+    soon = today + _A_MONTH
+    if calendar.years and not calendar.covers(soon):
+        yield (
+            f"HOLIDAYS UNKNOWN: the calendar {calendar.name} has none for {soon.year},"
+            " so its rules take every day of it for no holiday"
+        )
+
+
+def strangers_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:
+    """Yield whom rules make exceptions for and who is not there.
+
+    No fault: the same bundle may serve gateways with different senders.
+    """
+    known = {sender.system_id for sender in senders}
+    ports = {port.number for sender in senders for port in sender.ports}
+    for rule in bundle.rules:
+        for override in rule.overrides:
+            if override.sender and override.sender not in known:
+                yield f"UNKNOWN SENDER: {rule.id} makes an exception for {override.sender}"
+            if override.port and override.port not in ports:
+                yield f"UNKNOWN PORT: {rule.id} makes an exception for {override.port}"
 
 
 def report_faults(faults: tuple[Fault, ...], *, as_json: bool) -> None:

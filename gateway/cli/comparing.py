@@ -7,7 +7,8 @@ from gateway.cli.checking import bundle_summary_of, report_faults, warnings_of
 from gateway.cli.deployment import faulty
 from gateway.cli.failure import ExitCode
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
-from gateway.domain.policy import Bundle, KeywordList
+from gateway.domain.policy import KeywordList
+from gateway.policy.bundle import Bundle
 from gateway.settings.bundle import load_bundle
 from gateway.settings.difference import Difference, ListDifference, difference
 from gateway.settings.fault import Gathering, SettingsError

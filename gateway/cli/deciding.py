@@ -21,8 +21,8 @@ from gateway.systems.quarantine.ids import MessageIds
 _LOOK_EVERY_S = 0.1
 _MAX_IDS = 10_000
 _UNDER_WAY = frozenset({HoldState.RELEASE_REQUESTED, HoldState.RELEASING})
-# How a release may stand without anything having gone wrong.
-_FINE = frozenset({HoldState.RELEASED, *_UNDER_WAY})
+# How a release may stand without anything having gone wrong: at night it waits for the morning.
+_FINE = frozenset({HoldState.RELEASED, HoldState.DEFERRED, *_UNDER_WAY})
 
 
 async def release_messages(
@@ -46,6 +46,12 @@ async def release_messages(
         warn(
             f"{len(waiting)} still wait. Is a gateway running on this store, and has it a bind of"
             " their SP? They go out as soon as it has, unless they expire before."
+        )
+    deferred = [held for held in ends.values() if held.state is HoldState.DEFERRED]
+    if deferred:
+        warn(
+            f"{len(deferred)} may not arrive at this hour. They go out by themselves at the time"
+            " that `smsward quarantine list --state deferred` shows."
         )
     went_well = len(asked) == len(numbers) and all(held.state in _FINE for held in ends.values())
     return ExitCode.FINE if went_well else ExitCode.FAILED

@@ -7,8 +7,8 @@ from pathlib import Path
 from gateway.cli.failure import CommandError, misused
 from gateway.cli.options import Directories
 from gateway.cli.screen import warn
-from gateway.domain.policy import Bundle
 from gateway.domain.sender import Sender
+from gateway.policy.bundle import Bundle
 from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import Fault, Gathering
 from gateway.settings.gateway import GatewaySettings, load_gateway

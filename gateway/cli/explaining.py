@@ -1,18 +1,21 @@
-"""The work of `smsward explain`: the verdict on one message, with everything found."""
+"""The work of `smsward explain submit`: the verdict on one message, with everything found."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from gateway.cli.deployment import Deployment
-from gateway.cli.failure import CommandError, ExitCode, known, misused
+from gateway.cli.failure import ExitCode, known, misused
+from gateway.cli.knowing import knowledge_of
 from gateway.cli.options import Submit
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
-from gateway.cli.storage import opened_store, store_file
-from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.msisdn import msisdn_of
+from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Verdict
-from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.bundle import Bundle
+from gateway.policy.citations import citation_of
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
+from gateway.runtime.clock import utcnow
 from gateway.smpp.errors import EncodeError
 from gateway.smpp.text import encode_text, readings
 
@@ -26,18 +29,21 @@ class Explained:
     """A verdict, and what has to be known to trust it."""
 
     verdict: Verdict
+    traffic: TrafficClass
     data_coding: int
     readings: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
-async def explain_message(deployment: Deployment, message: Submit, *, as_json: bool) -> int:
+async def explain_message(
+    deployment: Deployment, message: Submit, *, lang: str, as_json: bool
+) -> int:
     """Judge `message`, print the verdict, and return the exit code."""
     explained = await _judged(deployment, message)
     if as_json:
-        print_json(_as_json(explained, deployment.bundle.name))
+        print_json(_as_json(explained, deployment.bundle))
     else:
-        _print(explained, deployment.bundle.name)
+        _print(explained, deployment.bundle, lang)
     return ExitCode.FINE
 
 
@@ -50,12 +56,18 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     source, destination = _address("--from", message.source), _address("--to", message.destination)
     data_coding, octets = _encoded(message)
     texts = readings(octets, data_coding)
-    sets, warnings = await _answers(deployment, message.system_id, destination)
-    rules = RuleSet(deployment.bundle, deployment.senders.values(), sets)
+    knowledge, warnings = await knowledge_of(deployment, message.system_id, msisdn_of(destination))
+    rules = RuleSet(deployment.bundle, deployment.senders.values(), knowledge)
     submission = Submission(rules.accounts[message.system_id], source, destination)
-    # Every bucket is full at the start, so the time does not matter.
-    verdict = rules.explain(submission, texts, now=0.0)
-    return Explained(verdict, data_coding, texts, warnings)
+    # Every bucket is full at the start, so the monotonic time does not matter.
+    verdict = rules.explain(submission, texts, now=0.0, at=_moment(message.at).timestamp())
+    return Explained(verdict, submission.traffic, data_coding, texts, warnings)
+
+
+def _moment(at: datetime | None) -> datetime:
+    if at is None:
+        return utcnow()
+    return at if at.tzinfo is not None else at.astimezone()
 
 
 def _address(option: str, text: str) -> bytes:
@@ -83,61 +95,49 @@ def _encoded(message: Submit) -> tuple[int, bytes]:
         ) from error
 
 
-async def _answers(
-    deployment: Deployment, system_id: str, destination: bytes
-) -> tuple[ConsentSets, tuple[str, ...]]:
-    """Return what the subscriber said to this SP and to all, as far as the store tells."""
-    sets = ConsentSets()
-    number = msisdn_of(destination)
-    if deployment.bundle.consent is None or number is None:
-        return sets, ()
-    path = store_file(deployment.settings).absolute()
-    if not path.exists():
-        return sets, (f"there is no store at {path}: no subscriber's answer is known here",)
-    try:
-        async with opened_store(deployment.settings) as stores:
-            for scope in (EVERY_SENDER, system_id):
-                answer = await stores.consent.answer_of(number, scope)
-                if answer is not None:
-                    sets.apply(number, scope, answer.answer)
-    except CommandError as error:
-        # What the gateway does while it cannot read its store.
-        sets.is_current = False
-        return sets, (str(error),)
-    return sets, ()
-
-
 def _heard(verdict: Verdict) -> str | None:
     """Return the command_status that the SP would hear, None where the SMSC decides."""
     match verdict.action:
         case Action.FORWARD:
             return None
-        case Action.QUARANTINE:
+        case Action.QUARANTINE | Action.DEFER:
             return "ESME_ROK"
         case Action.REJECT | Action.THROTTLE:
             return verdict.status
 
 
-def _as_json(explained: Explained, bundle: str) -> dict[str, object]:
+def _as_json(explained: Explained, bundle: Bundle) -> dict[str, object]:
     verdict = explained.verdict
     deciding = verdict.deciding
     return {
         "action": verdict.action,
         "reason": deciding.reason if deciding else None,
         "rule": deciding.rule if deciding else None,
+        "article": citation_of(bundle, deciding.rule).article if deciding else None,
         "status": _heard(verdict),
-        "bundle": bundle,
+        "due": _due(verdict),
+        "class": explained.traffic,
+        "bundle": bundle.name,
         "digest": verdict.digest,
         "data_coding": explained.data_coding,
         "readings": len(explained.readings),
-        "findings": [_finding(finding) for finding in verdict.findings],
+        "findings": [_finding(finding, bundle) for finding in verdict.findings],
         "warnings": explained.warnings,
     }
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def _due(verdict: Verdict) -> str | None:
+    if verdict.action is not Action.DEFER:
+        return None
+    return datetime.fromtimestamp(verdict.due, UTC).isoformat(timespec="seconds")
+
+
+def _finding(finding: Finding, bundle: Bundle) -> dict[str, object]:
+    citation = citation_of(bundle, finding.rule)
     return {
         "rule": finding.rule,
+        "title": {"zh": citation.title.zh, "en": citation.title.en},
+        "article": citation.article,
         "reason": finding.reason,
         "action": finding.action,
         "category": finding.category,
@@ -146,22 +146,25 @@ def _finding(finding: Finding) -> dict[str, object]:
     }
 
 
-def _print(explained: Explained, bundle: str) -> None:
+def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
     verdict = explained.verdict
     deciding = verdict.deciding
+    due = _due(verdict)
     print_fields(
         (
-            ("verdict", verdict.action.upper()),
+            ("verdict", verdict.action.upper() + (f" until {due}" if due else "")),
             ("reason", f"{deciding.reason} ({deciding.rule})" if deciding else "nothing found"),
+            *((("article", citation_of(bundle, deciding.rule).article),) if deciding else ()),
             ("the SP hears", _heard(verdict) or "what the SMSC answers"),
-            ("policy", f"{bundle} {verdict.digest}"),
+            ("class", explained.traffic),
+            ("policy", f"{bundle.name} {verdict.digest}"),
             ("text", f"data_coding {explained.data_coding}, readings: {len(explained.readings)}"),
         )
     )
     if verdict.findings:
         print_table(
-            ("finding", "rule", "action", "category", "evidence", "decides"),
-            (_row(finding, deciding) for finding in verdict.findings),
+            ("rule", "title", "article", "finding", "action", "evidence", "decides"),
+            (_row(finding, deciding, bundle, lang) for finding in verdict.findings),
         )
     else:
         say("no finding")
@@ -169,13 +172,15 @@ def _print(explained: Explained, bundle: str) -> None:
         warn(warning)
 
 
-def _row(finding: Finding, deciding: Finding | None) -> tuple[str, ...]:
+def _row(finding: Finding, deciding: Finding | None, bundle: Bundle, lang: str) -> tuple[str, ...]:
     standing = "shadow" if finding.shadow else "yes" if finding is deciding else "no"
+    citation = citation_of(bundle, finding.rule)
     return (
-        finding.reason,
         finding.rule,
+        citation.title.zh if lang == "zh" else citation.title.en,
+        citation.article,
+        finding.reason,
         finding.action,
-        finding.category,
         finding.evidence,
         standing,
     )

@@ -59,4 +59,5 @@ def _row(answer: ConsentAnswer, *, unmask: bool) -> tuple[str, ...]:
         answer.answer,
         answer.since.isoformat(),
         visible(answer.channel),
+        visible(answer.evidence),
     )

@@ -1,6 +1,5 @@
 """The work of `smsward consent import`: lists of answers, checked, sorted and recorded."""
 
-import sys
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,13 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
 from gateway.cli.answering import scope_of, senders_of
 from gateway.cli.deployment import load_settings
@@ -22,8 +15,9 @@ from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.list_files import numbered_lines
 from gateway.cli.options import Said, Scope
 from gateway.cli.private_files import private_file
+from gateway.cli.progress import progress_bar
 from gateway.cli.rejections import Rejections, report
-from gateway.cli.screen import console, visible
+from gateway.cli.screen import visible
 from gateway.cli.storage import opened_store
 from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
 from gateway.runtime.clock import utcnow
@@ -70,7 +64,7 @@ async def import_answers(
         lines = None if rejects is None else stack.enter_context(private_file(rejects))
         answers = SortedAnswers()
         stack.callback(answers.close)
-        progress = stack.enter_context(_progress())
+        progress = stack.enter_context(progress_bar())
         reading = _Reading(said, scope, senders, utcnow(), answers, Rejections(lines), progress)
         async with opened_store(load_settings(config), deadline_s=_DEADLINE_S) as stores:
             read = sum([_read(path, reading) for path in files])
@@ -135,7 +129,13 @@ def _unsaid(path: Path, reading: _Reading) -> Unsaid:
         since = min(datetime.fromtimestamp(path.stat().st_mtime, UTC), reading.now)
     elif since.tzinfo is None or since > reading.now:
         raise misused("--since: a past time with its offset, as 2013-11-04T09:30:00+08:00")
-    return Unsaid(reading.scope, said.answer, since, visible(said.channel.strip())[:64] or "import")
+    return Unsaid(
+        reading.scope,
+        said.answer,
+        since,
+        visible(said.channel.strip())[:64] or "import",
+        visible(said.evidence.strip())[:200],
+    )
 
 
 @contextmanager
@@ -167,16 +167,3 @@ def _faults_in_words(rejects: Path | None) -> Iterator[None]:
         raise CommandError(
             f"{rejects or 'the store'} cannot be written: {error.strerror}"
         ) from error
-
-
-def _progress() -> Progress:
-    """Return a progress bar on the standard error, or none where nobody watches."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console(sys.stderr),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from gateway.domain.consent import Answer
 from gateway.domain.quarantine import HoldState
+from gateway.domain.subscription import SubscriptionState
 
 ConfigDirectory = Annotated[
     Path | None,
@@ -20,6 +21,11 @@ PoliciesDirectory = Annotated[
 ]
 AsJson = Annotated[
     bool, Parameter("--json", negative="", show_default=False, help="Print JSON, for programs.")
+]
+
+Lang = Annotated[
+    Literal["zh", "en"],
+    Parameter("--lang", help="The language of the titles of rules."),
 ]
 
 
@@ -51,6 +57,10 @@ class Submit:
             help="How it is encoded: 0 to 255; auto is 0 where that holds the text, else 8.",
         ),
     ] = "auto"
+    at: Annotated[
+        datetime | None,
+        Parameter(help="When it is submitted, as 2025-11-25T22:30+08:00; now unless said."),
+    ] = None
 
 
 @Parameter(name="*")
@@ -82,6 +92,12 @@ class Scope:
         Parameter(negative="", show_default=False, help="It was given to every SP at once."),
     ] = False
     channel: Annotated[str, Parameter(help="Which way the answer came.")] = "cli"
+    evidence: Annotated[
+        str,
+        Parameter(
+            show_default=False, help="What proves it: message ids, or the digest of a document."
+        ),
+    ] = ""
 
 
 NO_SCOPE = Scope()
@@ -103,9 +119,32 @@ class Said:
         Parameter(help="As of when, with an offset; by default when the file was last changed."),
     ] = None
     channel: Annotated[str, Parameter(help="Which way the answers came.")] = "import"
+    evidence: Annotated[
+        str,
+        Parameter(show_default=False, help="What proves them; an agreement is asserted without."),
+    ] = ""
 
 
 NOTHING_SAID = Said()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Which orders of subscribers to list."""
+
+    number: Annotated[str | None, Parameter(help="Only those of this subscriber.")] = None
+    system_id: Annotated[str | None, Parameter(help="Only those from this SP.")] = None
+    state: Annotated[
+        SubscriptionState | None,
+        Parameter(
+            show_choices=False, help=f"Only those in this state: {', '.join(SubscriptionState)}."
+        ),
+    ] = None
+    limit: Annotated[int, Parameter(help="At most so many.")] = 50
+
+
+ORDERS = Orders()
 
 
 @Parameter(name="*")
@@ -124,3 +163,31 @@ class Wish:
 
 
 NO_REASON = Wish()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Which filings of an SP are meant."""
+
+    licence: Annotated[bool, Parameter(negative="", show_default=False, help="Its licence.")] = (
+        False
+    )
+    signature: Annotated[
+        list[str] | None, Parameter(negative="", help="Its signature of this name.")
+    ] = None
+    template: Annotated[
+        list[str] | None, Parameter(negative="", help="Its template of this id.")
+    ] = None
+    scope: Annotated[list[str] | None, Parameter(negative="", help="The scope of this port.")] = (
+        None
+    )
+    approval: Annotated[
+        list[str] | None, Parameter(negative="", help="The approval of this reference.")
+    ] = None
+    everything: Annotated[
+        bool, Parameter("--all", negative="", show_default=False, help="All that it has filed.")
+    ] = False
+
+
+NOTHING_NAMED = Named()

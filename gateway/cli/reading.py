@@ -1,34 +1,52 @@
-"""The work of `smsward records`: the last records, with numbers masked."""
+"""The work of `smsward records show`: the last records, with numbers masked."""
 
+import zlib
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
+from gateway.cli.deployment import load_settings
 from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.record_options import Unmasking, reason_of
+from gateway.cli.record_views import shown_record
 from gateway.cli.screen import console, print_json_line, print_table, say
-from gateway.domain.verdict import Reason
-from gateway.runtime.masking import mask_values
+from gateway.cli.unmasking import cannot_open, journal_access, sealer_at_hand, sealer_of
+from gateway.runtime.record_archive import RecordArchive
 from gateway.runtime.record_files import read_records
+from gateway.runtime.sealed_records import Record
+from gateway.runtime.sealing import SealError
 
-Record = Mapping[str, object]
+# One hour's records, or one file's: what they are called, and how they are read.
+_Source = tuple[str, Callable[[], Iterator[dict[str, object]]]]
 
 _MAX_SHOWN = 100_000
 # Ten columns of usual width stand side by side from here on.
 _WIDE_COLUMNS = 150
 _WIDE = ("at (UTC)", "SP", "what", "why", "rule", "status", "from", "to", "id", "µs")
 _NARROW = ("at (UTC)\nSP, what", "why, rule\nfrom → to", "id\nstatus, µs")
-# What may hold a subscriber's number stays masked; these cannot, however long they are.
-_PLAIN = ("at", "session", "command_id", "sequence_number", "command_status", "latency_us")
-# A source that is a port of its sender is no subscriber. What was refused for one of these
-# may have carried anything.
-_UNPROVEN = frozenset({Reason.SENDER_STATE, Reason.SOURCE_NOT_OWNED, Reason.MALFORMED})
 
 
-def show_records(place: Path, limit: int, *, as_json: bool) -> int:
+def show_records(
+    place: Path, limit: int, unmasking: Unmasking, config: Path | None, *, as_json: bool
+) -> int:
     """Print the last `limit` records below `place`; return the exit code."""
     if not 1 <= limit <= _MAX_SHOWN:
         raise misused(f"--limit: 1 to {_MAX_SHOWN}")
-    records = [masked_record(record) for record in _last(_files(place), limit)]
+    reason, sources = reason_of(unmasking), _sources(place)
+    if reason is None:
+        sealer = sealer_at_hand(config)
+    else:
+        settings = load_settings(config)
+        sealer = sealer_of(settings)
+        journal_access(settings, "records show", reason, f"{place}, the last {limit}")
+    try:
+        records = [
+            shown_record(record, sealer, is_whole=reason is not None)
+            for record in _last(sources, limit)
+        ]
+    except SealError as error:
+        raise cannot_open(error) from error
     if as_json:
         for record in records:
             print_json_line(record)
@@ -39,45 +57,38 @@ def show_records(place: Path, limit: int, *, as_json: bool) -> int:
     return ExitCode.FINE
 
 
-def masked_record(record: Record) -> Record:
-    """Return a record with what may be a subscriber's number masked."""
-    shown: dict[str, object] = dict(mask_values(None, "", dict(record)))
-    shown |= {name: record[name] for name in _PLAIN if isinstance(record.get(name), int | str)}
-    if record.get("kind") == "decision" and record.get("reason") not in _UNPROVEN:
-        shown["source"] = record.get("source")
-    return shown
-
-
-def _files(place: Path) -> list[Path]:
+def _sources(place: Path) -> list[_Source]:
     if place.is_dir():
-        return sorted(place.glob("cdr-*.jsonl"))
+        archive = RecordArchive(place)
+        return [(str(place), partial(archive.read, hour)) for hour in archive.hours()]
     if not place.is_file():
         raise misused(f"there is no file or directory {place}", "gateway.yaml names it: records")
-    return [place]
+    return [(str(place), partial(read_records, place))]
 
 
-def _last(files: list[Path], limit: int) -> Iterable[Record]:
-    """Return the last records of `files`, read from the newest back."""
+def _last(sources: list[_Source], limit: int) -> Iterable[Record]:
+    """Return the last records of `sources`, read from the newest back."""
     found: list[Record] = []
-    for path in reversed(files):
+    for name, read in reversed(sources):
         try:
-            last = deque(read_records(path), maxlen=limit - len(found))
-        except OSError as error:
-            raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+            last = deque(read(), maxlen=limit - len(found))
+        except (OSError, EOFError, zlib.error) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise CommandError(f"{name} cannot be read: {why}") from error
         except ValueError as error:
-            raise _no_records(path) from error
+            raise _no_records(name) from error
         # A line of JSON need not be a record.
         if not all(isinstance(record, dict) for record in last):
-            raise _no_records(path)
+            raise _no_records(name)
         found[:0] = last
         if len(found) >= limit:
             break
     return found
 
 
-def _no_records(path: Path) -> CommandError:
+def _no_records(name: str) -> CommandError:
     return CommandError(
-        f"{path} is no file of records", advice="each line must be one record in JSON"
+        f"{name} is no file of records", advice="each line must be one record in JSON"
     )
 
 
@@ -105,6 +116,8 @@ def _row(record: Record) -> tuple[str, ...]:
             what, why = record.get("action"), record.get("reason")
         case "outcome":
             what, why = record.get("how"), None
+        case "text":
+            what, why = kind, record.get("id")
         case _:
             what, why = kind, record.get("why") or record.get("reason")
     status = record.get("status", record.get("command_status"))

@@ -1,6 +1,7 @@
 """Looking at held messages: `smsward quarantine list` and `show`."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.options import Selection
@@ -8,17 +9,20 @@ from gateway.cli.screen import console, print_fields, print_json, print_table, s
 from gateway.cli.storage import opened_store
 from gateway.dataplane.carriers import read_carrier
 from gateway.domain.msisdn import masked
-from gateway.domain.quarantine import HeldMessage
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.ports.quarantine import QuarantineStore
 from gateway.settings.gateway import GatewaySettings
 from gateway.smpp.errors import DecodeError
 from gateway.smpp.text import readings
 from gateway.systems.quarantine.ids import is_message_id
 
 _MAX_LISTED = 10_000
+_OF_INTEREST = [state for state in HoldState if state is not HoldState.DEFERRED]
 # Nine columns of usual width stand side by side from here on.
 _WIDE_COLUMNS = 150
-_WIDE = ("id", "state", "SP", "from", "to", "reason", "rule", "evidence", "held at (UTC)")
-_NARROW = ("id\nheld at (UTC)", "SP\nstate", "from\nto", "reason, rule\nevidence")
+_WIDE = ("id", "state", "SP", "from", "to", "reason", "rule", "evidence")
+_NARROW = ("SP\nstate", "from\nto", "reason, rule\nevidence")
+_HELD_AT, _DUE_AT = "held at (UTC)", "due at (UTC)"
 
 
 async def list_messages(settings: GatewaySettings, selection: Selection, *, as_json: bool) -> int:
@@ -26,19 +30,17 @@ async def list_messages(settings: GatewaySettings, selection: Selection, *, as_j
     if not 1 <= selection.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before ID gives the page after that ID")
     async with opened_store(settings) as stores:
-        found = await stores.quarantine.find(
-            state=selection.state,
-            system_id=selection.system_id,
-            before_id=number_of(selection.before) if selection.before else None,
-            limit=selection.limit,
-        )
+        found = await _found(stores.quarantine, selection)
         counts = await stores.quarantine.count_by_state()
     if as_json:
         print_json([described(held) for held in found])
         return ExitCode.FINE
     if found:
-        _print_listed(found)
+        _print_listed(found, when=_DUE_AT if selection.state is HoldState.DEFERRED else _HELD_AT)
+    waiting = counts.pop(HoldState.DEFERRED)
     say(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no messages")
+    if waiting:
+        say(f"{waiting} deferred, which wait for their hour and for nobody: --state deferred")
     if len(found) == selection.limit:
         say(f"older ones: add --before {found[-1].message_id}")
     return ExitCode.FINE
@@ -91,6 +93,7 @@ def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
         "evidence": held.evidence,
         "digest": held.digest,
         "held_at": held.held_at.isoformat(timespec="seconds"),
+        "due_at": held.due_at and held.due_at.isoformat(timespec="seconds"),
         "expires_at": held.expires_at.isoformat(timespec="seconds"),
         "receipt_asked": held.receipt_asked,
         "receipt": held.receipt,
@@ -109,18 +112,35 @@ def texts_of(held: HeldMessage) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts)) or ("",)
 
 
-def _print_listed(found: Sequence[HeldMessage]) -> None:
+async def _found(store: QuarantineStore, selection: Selection) -> list[HeldMessage]:
+    """Return what was selected. What waits for its hour is no work: it must be asked for."""
+    asked = [selection.state] if selection.state is not None else _OF_INTEREST
+    pages = [
+        await store.find(
+            state=state,
+            system_id=selection.system_id,
+            before_id=number_of(selection.before) if selection.before else None,
+            limit=selection.limit,
+        )
+        for state in asked
+    ]
+    newest = sorted(chain.from_iterable(pages), key=lambda held: held.message_id, reverse=True)
+    return newest[: selection.limit]
+
+
+def _print_listed(found: Sequence[HeldMessage], *, when: str) -> None:
     """Print one line for each message, or two where the screen is too narrow for one."""
     if console().width >= _WIDE_COLUMNS:
-        print_table(_WIDE, map(_row, found))
+        print_table((*_WIDE, when), ((*_row(held), _when(held, when)) for held in found))
     else:
-        print_table(_NARROW, map(_narrow_row, found))
+        columns = (f"id\n{when}", *_NARROW)
+        print_table(columns, (_narrow_row(held, _when(held, when)) for held in found))
 
 
-def _narrow_row(held: HeldMessage) -> tuple[tuple[str, str], ...]:
-    message_id, state, system_id, source, destination, reason, rule, evidence, held_at = _row(held)
+def _narrow_row(held: HeldMessage, moment: str) -> tuple[tuple[str, str], ...]:
+    message_id, state, system_id, source, destination, reason, rule, evidence = _row(held)
     return (
-        (message_id, held_at),
+        (message_id, moment),
         (system_id, state),
         (source, destination),
         (f"{reason} {rule}", evidence),
@@ -137,11 +157,17 @@ def _row(held: HeldMessage) -> tuple[str, ...]:
         held.reason,
         held.rule,
         held.evidence,
-        f"{held.held_at:%Y-%m-%d %H:%M:%S}",
     )
 
 
+def _when(held: HeldMessage, when: str) -> str:
+    moment = held.due_at if when == _DUE_AT else held.held_at
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
 def _shown(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

@@ -47,7 +47,7 @@ async def show_history(settings: GatewaySettings, limit: int, *, as_json: bool) 
 async def roll_back(settings: GatewaySettings, directory: Path, number: int, wish: Wish) -> int:
     """Put the files of version `number` back, have them loaded; return the exit code."""
     async with opened_store(settings) as stores:
-        files = await _files_of(stores.policies, number)
+        files = await files_of(stores.policies, number)
         if not wish.force:
             await _refuse_to_lose_work(stores.policies, directory)
         try:
@@ -71,7 +71,8 @@ async def reload_policies(settings: GatewaySettings, wish: Wish) -> int:
     return _told(answered)
 
 
-async def _files_of(store: PolicyStore, number: int) -> dict[str, bytes]:
+async def files_of(store: PolicyStore, number: int) -> dict[str, bytes]:
+    """Return the files of a version. Raises CommandError when they are not to be had."""
     # A number that no store could have given is unknown too.
     if not 1 <= number <= _MAX_NUMBER or await store.version(number) is None:
         raise CommandError(f"there is no version {number} on record", advice=_SEE_HISTORY)

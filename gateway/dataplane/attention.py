@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.dataplane.carried import Place
 from gateway.dataplane.link import Link
 from gateway.domain.verdict import Verdict
 
@@ -50,7 +51,8 @@ class Hold:
     """A message to commit to the quarantine, and then to answer with its id.
 
     `session.held` counts it until the shell has answered and counts it off. `refused` goes into the
-    answer of a submit_multi whose other destinations were refused.
+    answer of a submit_multi whose other destinations were refused. `place` is that of a part
+    which waits for the others of its long message.
     """
 
     session: Link
@@ -64,6 +66,7 @@ class Hold:
     receipt_asked: bool
     joined: str
     refused: tuple[object, ...] = ()
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +87,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a subscriber wrote to a port (MO). It is on its way to the SP, whatever it means."""
+    """What a subscriber wrote to a port (MO). It is on its way to the SP, whatever it means.
+
+    One that is withheld is neither on its way nor answered: it may be for the gateway alone.
+    """
 
     link: Link
     pdu: bytes
+    is_withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)

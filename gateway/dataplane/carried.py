@@ -4,9 +4,35 @@ from dataclasses import dataclass
 
 from gateway.dataplane.link import Link
 from gateway.dataplane.parts import Joint, Part
+from gateway.domain.traffic import TrafficClass
 from gateway.policy.account import Account
 from gateway.policy.submission import Submission
 from gateway.smpp.addresses import UnsuccessSme
+from gateway.smpp.pdu import Destination, Pdu
+
+_SERVICE = TrafficClass.SERVICE
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which part of a long message a request is.
+
+    `is_new` tells that it was not seen before, and `is_last` that none is missing now.
+    """
+
+    joint: Joint
+    number: int
+    is_new: bool
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """One destination of a submit_multi, and the long messages that the text is a part of there."""
+
+    destination: Destination
+    message: Submission
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(slots=True)
@@ -14,19 +40,29 @@ class Care:
     """What only some messages have: several texts, other parts, many destinations.
 
     `readings` are all texts to judge, None when the octets say enough; `is_unreadable` that
-    one of them could not be read. `part` is what it adds to its long messages, `joints`, if
-    it is a part. `rebuilt` is a submit_multi without the destinations in
-    `refused`; `reached` and `turned_away` are its destinations one by one.
+    one of them could not be read. `rivals` are the readings of each of several texts, one of
+    which is delivered: what a text must show, each of them must. `part` is what it adds to
+    its long messages, and `places` where, if it is a part. `request` is a submit_multi with
+    its `addressees`, `rebuilt` the same without those in `refused`; `reached` and
+    `turned_away` are they one by one.
     """
 
     readings: tuple[str, ...] | None = None
     is_unreadable: bool = False
+    rivals: tuple[tuple[str, ...], ...] = ()
     part: Part | None = None
-    joints: tuple[Joint, ...] = ()
+    places: tuple[Place, ...] = ()
+    request: Pdu | None = None
+    addressees: tuple[Addressee, ...] = ()
     rebuilt: bytes | None = None
     refused: tuple[UnsuccessSme, ...] = ()
     reached: tuple[bytes, ...] = ()
-    turned_away: tuple[Submission, ...] = ()
+    turned_away: tuple[Addressee, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether no part of the text is still to come."""
+        return all(place.is_last for place in self.places)
 
 
 class Carried(Submission):
@@ -66,7 +102,12 @@ class Carried(Submission):
         self.units = 1
         self.port = None
         self.msisdn = None
+        self.timing = None
+        self.facts = None
+        self.template = ""
+        self.traffic = _SERVICE
         self.findings = ()
+        self.deferral = None
         self.verdict = None
         self.session = session
         self.command_id, self.sequence, self.start, self.end = place

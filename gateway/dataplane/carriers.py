@@ -24,9 +24,10 @@ class Carrier:
     """What policy needs of a request.
 
     `pieces` are the octets of every place that holds a text, user data headers taken off,
-    and `fill_bits` what stands before packed text in each; `destinations` are those of a
-    submit_multi. `concats` are all claims of which part of a long message this is: one, but
-    for senders that say one thing in the header and another in the TLVs.
+    `places` the number of the place of each, and `fill_bits` what stands before packed text
+    in each; `destinations` are those of a submit_multi. `concats` are all claims of which
+    part of a long message this is: one, but for senders that say one thing in the header and
+    another in the TLVs.
     """
 
     pdu: Pdu
@@ -36,6 +37,7 @@ class Carrier:
     data_coding: int
     registered: int
     pieces: tuple[bytes, ...]
+    places: tuple[int, ...]
     fill_bits: tuple[int, ...]
     concats: tuple[Concat, ...]
 
@@ -58,6 +60,21 @@ class Carrier:
             for piece, bits in zip(self.pieces, self.fill_bits, strict=True)
         )
 
+    def rivals(self, texts: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        """Return `texts` place by place when several places hold one: one of them is delivered."""
+        places = dict.fromkeys(self.places)
+        if len(places) <= 1:
+            return ()
+        return tuple(
+            tuple(
+                text
+                for place, piece in zip(self.places, texts, strict=True)
+                if place == one
+                for text in piece
+            )
+            for one in places
+        )
+
 
 def read_carrier(octets: bytes) -> Carrier:
     """Read submit_sm, submit_multi, data_sm or replace_sm.
@@ -78,24 +95,37 @@ def read_carrier(octets: bytes) -> Carrier:
         data_coding=pdu.number("data_coding") if has_coding else _UNKNOWN_CODING,
         registered=pdu.number("registered_delivery"),
         pieces=tuple(found.pieces),
+        places=tuple(found.places),
         fill_bits=tuple(found.fill_bits),
         concats=_distinct(found.concats),
     )
 
 
+def is_unreadable(texts: tuple[tuple[str, ...], ...]) -> bool:
+    """Tell whether nothing can be read of some piece, of which `texts` are the readings."""
+    return any(not any(map(_is_legible, piece)) for piece in texts)
+
+
+def _is_legible(text: str) -> bool:
+    return bool(text.strip("\N{REPLACEMENT CHARACTER}"))
+
+
 class _Found:
     """The texts of a request as they are found."""
 
-    __slots__ = ("concats", "fill_bits", "pieces")
+    __slots__ = ("concats", "fill_bits", "pieces", "place", "places")
 
     def __init__(self) -> None:
+        self.place = 0
         self.pieces: list[bytes] = []
+        self.places: list[int] = []
         self.fill_bits: list[int] = []
         self.concats: list[Concat | None] = []
 
     def text(self, octets: bytes, fill_bits: int = 0) -> None:
         """Take a text."""
         self.pieces.append(octets)
+        self.places.append(self.place)
         self.fill_bits.append(fill_bits)
 
     def behind_header(self, octets: bytes) -> None:
@@ -114,7 +144,7 @@ def _of_message(pdu: Pdu) -> _Found:
     # SMSC's choice.
     found = _Found()
     has_header = pdu.number("esm_class") & _UDHI
-    for place in _places(pdu):
+    for found.place, place in enumerate(_places(pdu)):
         if has_header:
             found.behind_header(place)
         else:
@@ -127,7 +157,7 @@ def _of_replacement(pdu: Pdu) -> _Found:
     # It does not say whether the message it changes has a user data header, so the text is
     # read with and without one. The old parts are not known here: it is judged alone.
     found = _Found()
-    for place in _places(pdu):
+    for found.place, place in enumerate(_places(pdu)):
         found.text(place)
         try:
             found.behind_header(place)

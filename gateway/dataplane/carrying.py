@@ -1,24 +1,27 @@
 """From a request that needs care (parts, TLVs, many destinations) to a message to judge."""
 
-from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
 
 from gateway.dataplane import attention
-from gateway.dataplane.carried import Care, Carried
-from gateway.dataplane.carriers import Carrier, read_carrier
+from gateway.dataplane.carried import Addressee, Care, Carried, Place
+from gateway.dataplane.carriers import Carrier, is_unreadable, read_carrier
 from gateway.dataplane.link import Link
+from gateway.dataplane.many import narrow
 from gateway.dataplane.parts import Owner, Part, part_of
 from gateway.dataplane.rows import decision, found
 from gateway.dataplane.turn import Turn
 from gateway.domain.msisdn import msisdn_of
+from gateway.domain.policy import LongMessages
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.account import Account
-from gateway.policy.submission import Submission
-from gateway.smpp.addresses import DistributionList, UnsuccessSme
+from gateway.policy.submission import Submission, Timing
+from gateway.smpp.addresses import DistributionList
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.errors import DecodeError
 from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import Destination, encode
-from gateway.smpp.status import status_named
+from gateway.smpp.pdu import Destination
+from gateway.smpp.times import moment_of
 from gateway.smpp.udh import Concat
 
 _OVERLOADED = Finding(
@@ -27,6 +30,7 @@ _OVERLOADED = Finding(
 _CONFLICT = Finding(
     "PARTS", Reason.PARTS_CONFLICT, Action.QUARANTINE, "a part was sent again with another text"
 )
+_AWAITED = Finding("PARTS", Reason.PARTS_AWAITED, Action.DEFER, "the other parts have not come yet")
 _LISTS = Finding(
     "LISTS", Reason.LIST_DESTINATION, Action.REJECT, "a distribution list hides its subscribers"
 )
@@ -61,17 +65,41 @@ def carry(
     if not carrier.is_simple:
         texts = carrier.texts()
         care.readings = tuple(dict.fromkeys(text for piece in texts for text in piece))
-        care.is_unreadable = any(not any(map(_is_legible, piece)) for piece in texts)
+        care.rivals = carrier.rivals(texts)
+        care.is_unreadable = is_unreadable(texts)
         if carrier.concats:
             best = texts[0][0] if texts else ""
             care.part = part_of(message.data_coding, message.octets, best)
+    message.timing = _timing(carrier, turn.at)
     if command_id == CommandId.REPLACE_SM:
         turn.plane.rules.judge_replacement(message, turn.now)
+        message.units = 0  # the message that it changes was counted
     elif command_id == CommandId.SUBMIT_MULTI:
-        _judge_each(turn, message, care, carrier)
+        _address_each(turn, message, care, carrier)
     else:
         _judge_addressed(turn, message, care, carrier)
+        if carrier.concats and message.verdict is None:
+            _await_others(turn, message, care)
     return message
+
+
+@lru_cache(maxsize=1024)  # 4 us; the messages of a tick share their moment, and mostly their times
+def timing_of(schedule: bytes, validity: bytes, at: float) -> Timing:
+    """Return what the two times of a request mean; what cannot be read says nothing."""
+    now = datetime.fromtimestamp(at, UTC)
+    scheduled = moment_of(schedule, now)
+    valid = moment_of(validity, scheduled or now)
+    return Timing(
+        scheduled.timestamp() if scheduled is not None else None,
+        valid.timestamp() if valid is not None else None,
+    )
+
+
+def _timing(carrier: Carrier, at: float) -> Timing | None:
+    names = ("schedule_delivery_time", "validity_period")
+    fields = carrier.pdu.fields
+    schedule, validity = (carrier.pdu.octets(n) if n in fields else b"" for n in names)
+    return timing_of(schedule, validity, at) if schedule or validity else None
 
 
 def _refuse_malformed(
@@ -86,10 +114,6 @@ def _refuse_malformed(
     columns = found(Action.REJECT.value, finding, error.status.name)
     why = (*columns, turn.plane.rules.digest, 0)
     turn.batch.rows.append(decision(turn.at, session, request, (b"", b""), why))
-
-
-def _is_legible(text: str) -> bool:
-    return bool(text.strip("\N{REPLACEMENT CHARACTER}"))
 
 
 def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) -> None:
@@ -120,15 +144,32 @@ def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owne
     if added is None:
         _stop(turn, one, _OVERLOADED)
         return
-    joint, is_conflict = added
+    joint = added.joint
     joined = joint.texts(concat.number, part)
     care.readings = tuple(dict.fromkeys((*joined, *(care.readings or ()))))
-    if is_conflict:
+    if added.is_conflict:
         joint.stopped = joint.stopped or _CONFLICT
     if joint.stopped is not None:
         _stop(turn, one, joint.stopped)
     else:
-        care.joints += (joint,)
+        care.places += (Place(joint, concat.number, added.is_new, joint.is_whole),)
+
+
+def _await_others(turn: Turn, message: Carried, care: Care) -> None:
+    """Keep a part until the others have come, where long messages go on whole or not at all.
+
+    A part to many goes on as it is judged: each of its subscribers had other parts.
+    """
+    content = turn.plane.rules.bundle.content
+    if content.long_messages is LongMessages.PROGRESSIVE or care.places[0].joint.total == 1:
+        return
+    if len(care.places) > 1:
+        # Which long message it is a part of, nobody knows.
+        _stop(turn, message, _CONFLICT)
+        return
+    message.findings += (_AWAITED,)
+    due = turn.at + content.parts_ttl_s
+    message.verdict = turn.plane.rules.verdict(message, _AWAITED, due)
 
 
 def _stop(turn: Turn, one: Submission, finding: Finding) -> None:
@@ -136,49 +177,33 @@ def _stop(turn: Turn, one: Submission, finding: Finding) -> None:
     one.verdict = turn.plane.rules.verdict(one, finding)
 
 
-def _judge_each(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
-    """Judge a submit_multi for each destination and leave only those that may get it."""
-    passed: list[Destination] = []
-    refused: list[UnsuccessSme] = []
-    first: Submission | None = None
-    for destination in carrier.destinations:
-        one = _judge_one(turn, message, destination, care, carrier)
-        if one.verdict is None:
-            passed.append(destination)
-            care.reached += (one.destination,)
-            message.findings = tuple(dict.fromkeys(message.findings + one.findings))
-        else:
-            first = first or one
-            refused.append(_refusal(destination, status_named(one.verdict.status)))
-            care.turned_away += (one,)
-    care.refused = tuple(refused)
-    if not passed:
-        assert first is not None  # noqa: S101 - the decoder refuses an empty list
-        message.verdict = first.verdict
-    elif refused:
-        fields = {**carrier.pdu.fields, "dest_address": tuple(passed)}
-        care.rebuilt = encode(replace(carrier.pdu, fields=fields))
+def _address_each(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
+    """Judge the addresses of a submit_multi one by one; its text is judged for those that pass."""
+    care.request = carrier.pdu
+    care.addressees = tuple(
+        _addressee(turn, message, destination, care, carrier)
+        for destination in carrier.destinations
+    )
+    if all(each.message.verdict is not None for each in care.addressees):
+        narrow(message, care)
 
 
-def _judge_one(
+def _addressee(
     turn: Turn, message: Carried, destination: Destination, care: Care, carrier: Carrier
-) -> Submission:
+) -> Addressee:
     if isinstance(destination, DistributionList):
         one = Submission(message.account, message.source, destination.name)
         _stop(turn, one, _LISTS)
-        return one
+        return Addressee(destination, one)
     one = Submission(message.account, message.source, destination.address)
-    before = care.readings
+    one.timing = message.timing
+    readings, places = care.readings, care.places
+    care.places = ()
     _judge_addressed(turn, one, care, carrier)
-    if one.verdict is not None:
-        care.readings = before  # what this subscriber got before is nothing to the others
-        if one.verdict.action is Action.QUARANTINE:
-            # One of many can not be held: the answer has one message id for all.
-            one.verdict = replace(one.verdict, action=Action.REJECT)
-    return one
-
-
-def _refusal(destination: Destination, status: int) -> UnsuccessSme:
-    if isinstance(destination, DistributionList):
-        return UnsuccessSme(0, 0, destination.name, status)
-    return UnsuccessSme(destination.ton, destination.npi, destination.address, status)
+    addressee = Addressee(destination, one, care.places)
+    if one.verdict is None:
+        care.places += places
+    else:
+        # What this subscriber got before is nothing to the others.
+        care.readings, care.places = readings, places
+    return addressee

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from gateway.dataplane import attention
 from gateway.dataplane.carried import Carried
-from gateway.dataplane.carrying import carry, is_gateway_id
-from gateway.dataplane.judging import judge_content
+from gateway.dataplane.carrying import carry, is_gateway_id, timing_of
+from gateway.dataplane.judging import judge_texts
 from gateway.dataplane.link import Link
 from gateway.dataplane.passing import pass_on
 from gateway.dataplane.relay import control, keep_rest, look_ahead, relay_answer, relay_request
@@ -37,7 +37,7 @@ def submit(turn: Turn, chunks: Iterable[tuple[Link, bytes]]) -> None:
     is taken up first.
     """
     walks = [(session, *_walk(turn, session, octets)) for session, octets in chunks]
-    judge_content(turn.plane, [m for _, _, messages in walks for m in messages])
+    judge_texts(turn.plane, [m for _, _, messages in walks for m in messages], turn.at)
     for session, data, messages in walks:
         if messages:
             pass_on(turn, session, data, messages)
@@ -91,7 +91,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
             if match is None:
                 message = carry(turn, session, account, data[at:stop], (at, stop))
             else:
-                source, destination, esm, registered, coding, sm_length = match.groups()
+                source, destination, esm, validity, registered, coding, sm_length = match.groups()
                 text_at = match.end()
                 if text_at + sm_length[0] == stop and not esm[0] & _UDHI and sm_length[0]:
                     message = Carried(
@@ -101,6 +101,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
                         (source, destination),
                         (coding[0], data[text_at:stop], registered[0]),
                     )
+                    if validity:
+                        message.timing = timing_of(b"", validity, turn.at)
                     judge_address(message, now)
                 else:
                     message = carry(turn, session, account, data[at:stop], (at, stop))

@@ -1,16 +1,16 @@
-"""The content stage, the whole tick at once."""
+"""The texts of messages, the whole tick at once."""
 
 from collections.abc import Sequence
 
-from gateway.dataplane.carried import Care, Carried
+from gateway.dataplane.carried import Care, Carried, Place
+from gateway.dataplane.many import judge_each, narrow
 from gateway.dataplane.plane import Plane
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.filter.keywords import Hit
-from gateway.filter.optout_hint import advertised
-from gateway.filter.scan import UNREADABLE
+from gateway.filter.facts import TextFacts
+from gateway.policy.submission import Submission
 from gateway.smpp.text import readings
 
-_UNCHECKED = Finding(
+UNCHECKED = Finding(
     "CONTENT", Reason.CONTENT_UNCHECKED, Action.QUARANTINE, "the content filter failed"
 )
 _OF_THE_TEXT = frozenset(
@@ -21,97 +21,122 @@ _OF_THE_TEXT = frozenset(
         Reason.PARTS_CONFLICT,
     }
 )
+_KEPT = frozenset({Action.QUARANTINE, Action.DEFER})
 
 
-def judge_content(plane: Plane, messages: Sequence[Carried]) -> None:
-    """Judge the text of every message that its addresses did not stop.
+def judge_texts(plane: Plane, messages: Sequence[Carried], at: float) -> None:
+    """Judge the text of every message that its addresses did not stop; `at` is epoch seconds.
 
     Texts seen before cost one look-up; the others are judged together.
     """
     rules = plane.rules
-    look_up = rules.scan.look_up
+    look_up, judge_text = rules.scan.look_up, rules.judge_text
     unknown: list[Carried] = []
     for message in messages:
         if message.verdict is not None:
             continue
         if message.care is not None:
-            _judge_alone(plane, message, message.care)
+            _judge_alone(plane, message, message.care, at)
             continue
-        hits = look_up(message.data_coding, message.octets)
-        if hits is None:
+        facts = look_up(message.data_coding, message.octets)
+        if facts is None:
             unknown.append(message)
-        elif hits:
-            rules.judge_content(message, hits)
+            continue
+        try:
+            judge_text(message, facts, at)
+            if facts.told_by != message.account.system_id:
+                _note_hint(plane, message, facts)
+        except Exception:  # noqa: BLE001 - a filter that fails must not pass anything, nor stop the tick
+            _set_aside(plane, message)
     if unknown:
-        _judge_unknown(plane, unknown)
+        _judge_unknown(plane, unknown, at)
 
 
 def settle_parts(plane: Plane, message: Carried, care: Care, now: float) -> None:
     """Stop what is still to come of a long message whose text was stopped.
 
-    The text may have been stopped since this part was judged, by a later part of this tick.
+    The text may have been stopped since this part was judged, by a later part of this tick,
+    and the part that was to pay for this one may have been refused by an earlier one.
     """
     if message.verdict is None:
-        stopped = next((j.stopped for j in care.joints if j.stopped is not None), None)
-        if stopped is None:
-            for joint in care.joints:
-                plane.parts.settle(joint, now)
-            return
-        message.findings += (stopped,)
-        plane.rules.judge_content(message, ())
-    deciding = message.verdict.deciding if message.verdict is not None else None
-    if deciding is not None and deciding.reason in _OF_THE_TEXT:
-        for joint in care.joints:
+        joints = [place.joint for place in care.places]
+        against = next((f for j in joints if (f := j.stopped or j.refused) is not None), None)
+        if against is not None:
+            plane.rules.hold_against(message, (against,))
+    _settle(plane, message, care.places, now)
+    for each in care.turned_away:
+        _settle(plane, each.message, each.places, now)
+
+
+def _settle(plane: Plane, message: Submission, places: Sequence[Place], now: float) -> None:
+    verdict = message.verdict
+    deciding = verdict.deciding if verdict is not None else None
+    for place in places:
+        joint = place.joint
+        if verdict is None or deciding is None:
+            plane.parts.settle(joint, now)
+        elif deciding.reason in _OF_THE_TEXT:
             joint.stopped = joint.stopped or deciding
+        elif verdict.action in _KEPT:
+            plane.parts.settle(joint, now)
+        elif place.is_new:
+            is_paying = message.units > 1
+            plane.parts.withdraw(joint, place.number, deciding if is_paying else None)
 
 
-def _judge_unknown(plane: Plane, messages: Sequence[Carried]) -> None:
+def _judge_unknown(plane: Plane, messages: Sequence[Carried], at: float) -> None:
     rules = plane.rules
-    read: dict[tuple[int, bytes], tuple[str, ...]] = {}
-
-    def reading(octets: bytes, data_coding: int) -> tuple[str, ...]:
-        texts = read[data_coding, octets] = readings(octets, data_coding)
-        return texts
-
     try:
-        found = rules.scan.scan([(m.data_coding, m.octets) for m in messages], reading)
-    except Exception:  # noqa: BLE001 - a filter that fails must not pass anything, nor stop the tick
+        found = rules.scan.scan([(m.data_coding, m.octets) for m in messages], readings)
+    except Exception:  # noqa: BLE001 - as above
         # Only the text it fails on is set aside: the others of the tick are its neighbours.
         for message in messages:
-            _judge_alone(plane, message, Care())
+            _judge_alone(plane, message, Care(), at)
         return
-    for message, hits in zip(messages, found, strict=True):
-        if hits:
-            rules.judge_content(message, hits)
-        elif rules.replies is not None:
-            _note_hint(plane, message, read.get((message.data_coding, message.octets), ()))
+    for message, facts in zip(messages, found, strict=True):
+        try:
+            rules.judge_text(message, facts, at)
+            _note_hint(plane, message, facts)
+        except Exception:  # noqa: BLE001 - as above
+            _set_aside(plane, message)
 
 
-def _note_hint(plane: Plane, message: Carried, texts: Sequence[str]) -> None:
-    """Remember which word a clean text tells subscribers to refuse with."""
-    token = advertised(texts[0]) if texts else None
-    if token is not None:
+def _set_aside(plane: Plane, message: Carried) -> None:
+    plane.tally.filter_failures += 1
+    plane.rules.hold_against(message, (UNCHECKED,))
+
+
+def _note_hint(plane: Plane, message: Carried, facts: TextFacts) -> None:
+    """Remember which word a clean text of a sender tells subscribers to refuse with."""
+    facts.told_by = message.account.system_id
+    if plane.rules.replies is None or facts.hits:
+        return
+    token = facts.shown().advertised
+    if token:
         plane.hints.note(message.account.system_id, token)
 
 
-def _judge_alone(plane: Plane, message: Carried, care: Care) -> None:
+def _judge_alone(plane: Plane, message: Carried, care: Care, at: float) -> None:
+    rules = plane.rules
     try:
-        hits = _hits_of(plane, message, care)
+        facts = _facts_of(plane, message, care)
+        rivals = tuple(rules.scan.judge_texts(texts) for texts in care.rivals)
+        if care.addressees:
+            judge_each(rules, message, care, (*rivals, facts), at)
+        elif all(rules.judge_rules(message, rival, at) for rival in rivals):
+            rules.judge_text(message, facts, at)
+        if rivals:  # what is noted on trial against each of them is one finding
+            message.findings = tuple(dict.fromkeys(message.findings))
+        _note_hint(plane, message, facts)
     except Exception:  # noqa: BLE001 - as above
-        plane.tally.filter_failures += 1
-        message.findings += (_UNCHECKED,)
-        message.verdict = plane.rules.verdict(message, _UNCHECKED)
-        return
-    if hits:
-        plane.rules.judge_content(message, hits)
-    elif plane.rules.replies is not None and care.readings is not None:
-        _note_hint(plane, message, care.readings)
+        _set_aside(plane, message)
+    if care.addressees:
+        narrow(message, care)
 
 
-def _hits_of(plane: Plane, message: Carried, care: Care) -> tuple[Hit, ...]:
+def _facts_of(plane: Plane, message: Carried, care: Care) -> TextFacts:
     scan = plane.rules.scan
     if care.readings is None:
-        (hits,) = scan.scan([(message.data_coding, message.octets)], readings)
-        return hits
-    hits = scan.judge_texts(care.readings)
-    return (*hits, UNREADABLE) if care.is_unreadable else hits
+        (facts,) = scan.scan([(message.data_coding, message.octets)], readings)
+        return facts
+    return scan.judge_texts(care.readings, is_unreadable=care.is_unreadable, is_whole=care.is_whole)

@@ -1,6 +1,7 @@
 """The parts of long messages seen so far: each is judged with the text before and after it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.domain.verdict import Finding
 from gateway.smpp.alphabets import alphabet_of, read
@@ -50,10 +51,11 @@ class Joint:
     The first part of a round is charged for all of them; a round ends when every part was
     seen. The parts of the last round are kept: a phone keeps them too when the SMSC refused
     one of them, and puts them together with what is sent later. Once `stopped` by a finding,
-    every later part is stopped by the same: the handset never assembles it.
+    every later part is stopped by the same: the handset never assembles it. `refused` is
+    what is against the part that would have paid for the round: nobody has paid for the others.
     """
 
-    __slots__ = ("expires_at", "key", "octets", "parts", "seen", "stopped", "total")
+    __slots__ = ("expires_at", "key", "octets", "parts", "refused", "seen", "stopped", "total")
 
     def __init__(self, key: Key, total: int, expires_at: float) -> None:
         self.key = key
@@ -63,6 +65,12 @@ class Joint:
         self.seen: set[int] = set()
         self.octets = 0
         self.stopped: Finding | None = None
+        self.refused: Finding | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether every part of this round was seen."""
+        return len(self.seen) >= self.total
 
     def texts(self, number: int, part: Part) -> tuple[str, ...]:
         """Return the readings of `part`, number `number`, between the parts beside it.
@@ -89,6 +97,17 @@ class Joint:
             octets += len(part.octets)
             run.append(part)
         return run
+
+
+class Added(NamedTuple):
+    """A part that was taken into its message, or was there already.
+
+    `is_conflict` tells that one of this round with another text was.
+    """
+
+    joint: Joint
+    is_new: bool
+    is_conflict: bool
 
 
 class Parts:
@@ -121,10 +140,8 @@ class Parts:
             return concat.total
         return int(concat.number in joint.seen)
 
-    def add(
-        self, owner: Owner, concat: Concat, part: Part, now: float
-    ) -> tuple[Joint, bool] | None:
-        """Take a part into its message; tell whether it contradicts one of this round.
+    def add(self, owner: Owner, concat: Concat, part: Part, now: float) -> Added | None:
+        """Take a part into its message.
 
         Returns None when there is no room. The kind of the reference does not count: phones
         compare the number alone.
@@ -132,7 +149,8 @@ class Parts:
         key = _key(owner, concat)
         joint = self._find(key, now)
         if joint is not None and concat.number in joint.seen:
-            return joint, joint.parts[concat.number] != part
+            is_conflict = joint.parts[concat.number] != part
+            return Added(joint, is_new=False, is_conflict=is_conflict)
         last_round = self._whole.pop(key, None)
         is_new = key not in self._under_way
         if not self._make_room(owner[0], part.cost_octets, is_new=is_new):
@@ -143,15 +161,26 @@ class Parts:
             joint = Joint(key, concat.total, 0.0)
         if is_new:
             self._open(joint, now)
+        if not joint.seen:
+            joint.refused = None
         before = joint.parts.get(concat.number)
         self._grow(joint, part.cost_octets - (before.cost_octets if before is not None else 0))
         joint.parts[concat.number] = part
         joint.seen.add(concat.number)
-        return joint, False
+        return Added(joint, is_new=True, is_conflict=False)
+
+    def withdraw(self, joint: Joint, number: int, refused: Finding | None) -> None:
+        """Take a part that was refused out of its round: sent again, it is a new one.
+
+        Its octets stay until others come in their place. `refused` is what was against it,
+        if it was to pay for the round.
+        """
+        joint.seen.discard(number)
+        joint.refused = refused or joint.refused
 
     def settle(self, joint: Joint, now: float) -> None:
         """End the round of a message that is whole and clean."""
-        if len(joint.seen) < joint.total or self._under_way.get(joint.key) is not joint:
+        if not joint.is_whole or self._under_way.get(joint.key) is not joint:
             return
         self._close(joint)
         joint.seen.clear()

@@ -7,9 +7,9 @@ from gateway.dataplane.carried import Care, Carried
 from gateway.dataplane.judging import settle_parts
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
-from gateway.dataplane.rows import NOTHING_FOUND, decision, found
+from gateway.dataplane.rows import NO_TEXT, NOTHING_FOUND, decision, found
 from gateway.dataplane.turn import Turn
-from gateway.domain.verdict import Action, Verdict
+from gateway.domain.verdict import Action, Reason, Verdict
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.status import CommandStatus, status_named
 
@@ -17,6 +17,7 @@ _REPLACE_SM = int(CommandId.REPLACE_SM)
 _RECEIPT_BITS = 0x03
 _FORWARD = Action.FORWARD.value
 _NO_CARE = Care()
+_KEPT = frozenset({Action.QUARANTINE, Action.DEFER})
 
 
 def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
@@ -31,7 +32,7 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
     assert link is not None  # noqa: S101 - without an SMSC nothing is judged
     batch, now, at = turn.batch, turn.now, turn.at
     digest, number, system_id = turn.plane.rules.digest, session.number, session.system_id
-    outstanding, rows = link.outstanding, batch.rows
+    outstanding, rows, keeps_texts = link.outstanding, batch.rows, turn.plane.keeps_texts
     buffer = bytearray(data)
     run_start = run_end = 0
     forwarded = 0
@@ -62,11 +63,12 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
         run_end = message.end
         columns = _shadow(turn, message) if message.findings else NOTHING_FOUND
         about = (at, number, system_id, message.command_id, message.sequence, message.source)
+        text = (message.data_coding, message.octets) if keeps_texts else NO_TEXT
         if care is None:
-            rows.append(("d", *about, message.destination, *columns, digest, 0))
+            rows.append(("d", *about, message.destination, *columns, digest, 0, *text))
             continue
         for destination in care.reached or (message.destination,):
-            rows.append(("d", *about, destination, *columns, digest, 0))
+            rows.append(("d", *about, destination, *columns, digest, 0, *text))
     if run_end > run_start:
         batch.write(link, buffer[run_start:run_end])
     if forwarded:
@@ -93,7 +95,7 @@ def _shadow(turn: Turn, message: Carried) -> tuple[str, str, str, str]:
 
 
 def _record_turned_away(turn: Turn, message: Carried, care: Care) -> None:
-    for one in care.turned_away:
+    for one in (each.message for each in care.turned_away):
         verdict = one.verdict
         assert verdict is not None  # noqa: S101 - that is why it was turned away
         deciding = verdict.deciding
@@ -112,17 +114,18 @@ def _record(
     why = (*columns, turn.plane.rules.digest, message_id)
     request = (message.command_id, message.sequence)
     addresses = (message.source, destination)
-    turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why))
+    text = (message.data_coding, message.octets) if turn.plane.keeps_texts else NO_TEXT
+    turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why, text))
 
 
 def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
     session, care = message.session, message.care or _NO_CARE
     message_id, action, status = 0, verdict.action, verdict.status
-    if action is Action.QUARANTINE and message.command_id == _REPLACE_SM:
+    if action in _KEPT and message.command_id == _REPLACE_SM:
         # ROK would say that the text was exchanged; held, it would be nobody's message.
         action, status = Action.REJECT, CommandStatus.ESME_RREPLACEFAIL.name
     turn.plane.tally.sender(session.system_id, action.value)
-    if action is Action.QUARANTINE:
+    if action in _KEPT:
         message_id, status = turn.plane.next_id(turn.at), ""
         pdu = care.rebuilt or data[message.start : message.end]
         session.held += 1
@@ -143,6 +146,8 @@ def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
 def _hold(message: Carried, verdict: Verdict, pdu: bytes, message_id: int) -> Hold:
     care = message.care or _NO_CARE
     destination = care.reached[0] if care.reached else message.destination
+    deciding = verdict.deciding
+    awaits = deciding is not None and deciding.reason is Reason.PARTS_AWAITED
     return Hold(
         session=message.session,
         sequence=message.sequence,
@@ -155,4 +160,5 @@ def _hold(message: Carried, verdict: Verdict, pdu: bytes, message_id: int) -> Ho
         receipt_asked=bool(message.registered & _RECEIPT_BITS),
         joined=care.readings[0] if care.part is not None and care.readings else "",
         refused=care.refused,
+        place=care.places[0] if awaits else None,
     )

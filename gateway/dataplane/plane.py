@@ -14,9 +14,11 @@ class Plane:
     """The rules in force, the tables that grow (each bounded), and the switches.
 
     `next_id` returns a new gateway message id for an epoch time. `is_overloaded` makes every
-    new message be refused with ESME_RMSGQFUL: records can not be written, say. `watched` are
+    new message be refused with ESME_RMSGQFUL: records can not be written, say. `keeps_texts`
+    lets the records of decisions carry what was said (N136, R70). `watched` are
     the system_ids that a receipt with a gateway id may be due for, `hints` the opt-out words
-    that senders have advertised.
+    that senders have advertised. `withholds` tells of a subscriber's message whether it may be
+    for the gateway alone, as 0000 is (R33).
     """
 
     rules: RuleSet
@@ -27,13 +29,16 @@ class Plane:
     parts: Parts = field(init=False)
     tally: Tally = field(default_factory=Tally)
     is_overloaded: bool = False
+    keeps_texts: bool = False
     watched: set[str] = field(default_factory=set)
     hints: Hints = field(default_factory=Hints)
+    withholds: Callable[[bytes], bool] = lambda _pdu: False
 
     def __post_init__(self) -> None:
         self.parts = Parts(self.rules.bundle.content.parts_ttl_s)
 
     def load(self, rules: RuleSet) -> None:
-        """Judge with `rules` from now on; parts under way keep their texts."""
+        """Judge with `rules` from now on; parts keep their texts, and counters their counts."""
+        rules.adopt(self.rules)
         self.rules = rules
         self.parts.ttl_s = rules.bundle.content.parts_ttl_s

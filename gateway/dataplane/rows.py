@@ -5,6 +5,7 @@ from gateway.domain.records import DecisionRow, OutcomeRow
 from gateway.domain.verdict import Finding
 
 NOTHING_FOUND: tuple[str, str, str, str] = ("forward", "", "", "")
+NO_TEXT: tuple[int, bytes] = (0, b"")
 
 
 def found(action: str, finding: Finding | None, status: str = "") -> tuple[str, str, str, str]:
@@ -20,13 +21,15 @@ def decision(
     request: tuple[int, int],
     addresses: tuple[bytes, bytes],
     why: tuple[str, str, str, str, str, int],
+    text: tuple[int, bytes] = NO_TEXT,
 ) -> DecisionRow:
     """Return the row of a decision.
 
     `request` is (command_id, sequence_number), `addresses` (source, destination), `why` the
-    four columns of `found`, the digest and the gateway's message id.
+    four columns of `found`, the digest and the gateway's message id, `text` (data_coding,
+    octets) where texts are kept.
     """
-    return ("d", at, session.number, session.system_id, *request, *addresses, *why)
+    return ("d", at, session.number, session.system_id, *request, *addresses, *why, *text)
 
 
 def outcome(

@@ -138,11 +138,16 @@ def _overtake(turn: Turn, link: Link, pdu: bytes) -> bool:
 
 
 def _deliver(turn: Turn, link: Link, pdu: bytes, header: tuple[int, int, int, int]) -> None:
+    is_heard = header[1] in _WORDS and turn.plane.rules.replies is not None
+    if is_heard and turn.plane.withholds(pdu):
+        link.clocks.last_traffic_at = turn.now
+        turn.batch.attention.append(attention.Reply(link, pdu, is_withheld=True))
+        return
     if header[1] == _DELIVER_SM and link.system_id in turn.plane.watched:
         turn.batch.attention.append(attention.Receipt(link, pdu))
     else:
         deliver(turn, link, link.peer, pdu)
-    if header[1] in _WORDS and turn.plane.rules.replies is not None:
+    if is_heard:
         turn.batch.attention.append(attention.Reply(link, pdu))
 
 

@@ -1,4 +1,4 @@
-"""Messages held for people to judge (隔离区)."""
+"""Messages held for people to judge (隔离区), and those that wait for their hour."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +9,7 @@ class HoldState(StrEnum):
     """Where a held message stands. The last five are final."""
 
     HELD = "held"
+    DEFERRED = "deferred"  # nothing but the hour is against it (R40): judged again at `due_at`
     RELEASE_REQUESTED = "release_requested"
     RELEASING = "releasing"  # written to the SMSC, no answer yet: never written again
     IN_DOUBT = "in_doubt"  # the link or the process died while RELEASING: a person decides
@@ -40,12 +41,15 @@ class ReceiptState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeldMessage:
-    """One message in quarantine.
+    """One message in quarantine, or one that waits for its hour.
 
     `message_id` is the gateway's own, the decimal text of which the SP was given. `pdu` is
     the whole request as received, header included. `joined` is the text of a long message as
-    far as its parts were seen. `smsc_message_id` is set once released. Its repr tells neither
-    text nor numbers, wherever it may be printed.
+    far as its parts were seen. `smsc_message_id` is set once released. `due_at` is the hour
+    that it waits for, or waited for last. `is_reviewed` says that a person let it go: what
+    only asks for a person counts no more. Its repr tells neither text nor numbers, wherever
+    it may be printed. The parts of a long message that go on together or not at all share
+    an `assembly`, the id of the one that came first; `part` is the number of this one.
     """
 
     message_id: int
@@ -66,3 +70,7 @@ class HeldMessage:
     smsc_message_id: str = ""
     note: str = ""
     joined: str = field(default="", repr=False)
+    due_at: datetime | None = None
+    is_reviewed: bool = False
+    assembly: int = 0
+    part: int = 0

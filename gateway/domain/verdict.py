@@ -8,6 +8,7 @@ class Action(StrEnum):
     """What is done with a message, weakest first."""
 
     FORWARD = "forward"
+    DEFER = "defer"
     QUARANTINE = "quarantine"
     THROTTLE = "throttle"
     REJECT = "reject"
@@ -19,14 +20,31 @@ class Reason(StrEnum):
     SENDER_STATE = "SENDER_STATE"
     SOURCE_NOT_OWNED = "SOURCE_NOT_OWNED"
     DESTINATION_INVALID = "DESTINATION_INVALID"
+    EXT_TOO_LONG = "EXT_TOO_LONG"
+    OUT_OF_SCOPE = "OUT_OF_SCOPE"
     RATE = "RATE"
+    PORT_MISUSE = "PORT_MISUSE"
     OPTED_OUT = "OPTED_OUT"
     CONSENT_NONE = "CONSENT_NONE"
+    CONSENT_UNPROVEN = "CONSENT_UNPROVEN"
+    CONSENT_ASKED = "CONSENT_ASKED"
     CONSENT_UNCHECKED = "CONSENT_UNCHECKED"
+    PUBLIC_INTEREST = "PUBLIC_INTEREST"
+    USER_PREF = "USER_PREF"
+    OUTSIDE_WINDOW = "OUTSIDE_WINDOW"
+    FREQUENCY = "FREQUENCY"
+    FREQUENCY_UNCOUNTED = "FREQUENCY_UNCOUNTED"
+    NUMBER_WALK = "NUMBER_WALK"
+    SIG_UNKNOWN = "SIG_UNKNOWN"
+    SIG_SWITCH = "SIG_SWITCH"
+    TPL_MISMATCH = "TPL_MISMATCH"
+    NO_OPTOUT_HINT = "NO_OPTOUT_HINT"
+    NO_SENDER_NAME = "NO_SENDER_NAME"
     CONTENT = "CONTENT"
     CONTENT_UNREADABLE = "CONTENT_UNREADABLE"
     CONTENT_UNCHECKED = "CONTENT_UNCHECKED"
     PARTS_CONFLICT = "PARTS_CONFLICT"
+    PARTS_AWAITED = "PARTS_AWAITED"
     LIST_DESTINATION = "LIST_DESTINATION"
     MALFORMED = "MALFORMED"
     OVERLOADED = "OVERLOADED"
@@ -37,7 +55,8 @@ class Finding:
     """One rule's hit. A `shadow` finding is recorded and changes nothing.
 
     `rule` is the id in the policy, `evidence` a short text that holds no whole number and
-    no message body (a matched keyword of the operator's own list may stand in it).
+    no message body (a matched keyword of the operator's own list may stand in it). `status`
+    is the command_status name that its rule asks for, "" for that of the reason.
     """
 
     rule: str
@@ -46,6 +65,7 @@ class Finding:
     evidence: str
     shadow: bool = False
     category: str = ""
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +73,21 @@ class Verdict:
     """The outcome: the first terminal finding decides, all findings are kept.
 
     `status` is the command_status name that the SP hears when the message is refused.
-    `digest` names the policy that decided.
+    `digest` names the policy that decided. `due` is when a deferred message is judged again,
+    in epoch seconds.
     """
 
     action: Action
     findings: tuple[Finding, ...]
     digest: str
     status: str = ""
+    due: float = 0.0
 
     @property
     def deciding(self) -> Finding | None:
-        """Return the finding that made `action`, or None for a plain forward."""
-        return next((f for f in self.findings if not f.shadow), None)
+        """Return the finding that made `action`, or None for a plain forward.
+
+        What only defers decides when nothing else does.
+        """
+        against = [f for f in self.findings if not f.shadow]
+        return next((f for f in against if f.action is not Action.DEFER), next(iter(against), None))

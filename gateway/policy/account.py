@@ -10,7 +10,7 @@ _MAX_CACHED_SOURCES = 4096
 class Account:
     """One sender, compiled. A reload that leaves the rate alone keeps the bucket's level."""
 
-    __slots__ = ("_ports", "bucket", "sender", "standing", "system_id")
+    __slots__ = ("_numbers", "_ports", "bucket", "sender", "standing", "system_id")
 
     def __init__(self, sender: Sender, before: "Account | None" = None) -> None:
         self.sender = sender
@@ -21,6 +21,7 @@ class Account:
             if before is not None and before.sender.rate == sender.rate
             else TokenBucket(sender.rate.per_s, sender.rate.burst)
         )
+        self._numbers = tuple(port.number for port in sender.ports)
         self._ports: dict[bytes, Port | None] = {}
 
     def port_of(self, source: bytes) -> Port | None:
@@ -34,8 +35,12 @@ class Account:
             self._ports[source] = port
             return port
 
+    def is_extended(self, source: bytes) -> bool:
+        """Tell whether `source` is a port of the sender and digits behind it, however many."""
+        return source.isdigit() and source.decode().startswith(self._numbers)
+
 
 def _standing(sender: Sender) -> Finding | None:
     if sender.state is SenderState.ACTIVE:
         return None
-    return Finding("SENDER", Reason.SENDER_STATE, Action.REJECT, f"sender is {sender.state}")
+    return Finding("R01", Reason.SENDER_STATE, Action.REJECT, f"sender is {sender.state}")

@@ -7,19 +7,23 @@ from gateway.policy.number_set import NumberSet
 
 
 class ConsentSets:
-    """Who refused and who agreed, one set of numbers per scope.
+    """Who refused, agreed, is said to have agreed, and who subscribed: sets of numbers per scope.
 
-    Scopes without an answer have no set. A number stands in at most one of the two sets of
-    a scope: the last answer applied holds. `is_current` is cleared by whoever follows the
-    store while it cannot be read: an answer given since may be missing here.
+    Scopes without an answer have no set. A number stands in at most one of the three sets of
+    answers of a scope: the last answer applied holds. `subscribed` are those with a running
+    order of a service of the SP (R24), which is a proven consent of its own while it runs.
+    `is_current` is cleared by whoever follows the store while it cannot be read: an answer
+    given since may be missing here.
     """
 
-    __slots__ = ("agreed", "is_current", "refused")
+    __slots__ = ("agreed", "asserted", "is_current", "refused", "subscribed")
 
     def __init__(self) -> None:
         self.is_current = True
         self.refused: dict[str, NumberSet] = {}
         self.agreed: dict[str, NumberSet] = {}
+        self.asserted: dict[str, NumberSet] = {}
+        self.subscribed: dict[str, NumberSet] = {}
 
     def apply(self, msisdn: int, scope: str, answer: Answer) -> None:
         """Take over one answer; safe to repeat."""
@@ -28,29 +32,50 @@ class ConsentSets:
     def load(self, scope: str, answer: Answer, msisdns: Iterable[int]) -> None:
         """Take over the same answer of many numbers at once; safe to repeat."""
         numbers = list(msisdns)
-        given, other = self.refused, self.agreed
-        if answer is Answer.AGREED:
-            given, other = other, given
-        if scope in other:
-            other[scope].difference_update(numbers)
-        if scope not in given:
-            given[scope] = NumberSet()
-        given[scope].update(numbers)
+        for held, of_scope in (
+            (Answer.REFUSED, self.refused),
+            (Answer.AGREED, self.agreed),
+            (Answer.ASSERTED, self.asserted),
+        ):
+            if held is answer:
+                _add(of_scope, scope, numbers)
+            elif scope in of_scope:
+                of_scope[scope].difference_update(numbers)
+
+    def subscribe(self, scope: str, msisdns: Iterable[int]) -> None:
+        """Note that numbers have a running order of the SP; safe to repeat."""
+        _add(self.subscribed, scope, list(msisdns))
+
+    def unsubscribe(self, scope: str, msisdns: Iterable[int]) -> None:
+        """Note that numbers have none any more; safe to repeat."""
+        if scope in self.subscribed:
+            self.subscribed[scope].difference_update(msisdns)
 
     def replace(self, fresh: "ConsentSets") -> None:
         """Take the whole of `fresh`, which must not be used any more, in place of this."""
         self.refused, self.agreed = fresh.refused, fresh.agreed
+        self.asserted, self.subscribed = fresh.asserted, fresh.subscribed
 
     def is_refused(self, scope: str, msisdn: int) -> bool:
         """Tell whether the number refused `scope`, or every sender."""
         own, everyone = self.refused.get(scope), self.refused.get(EVERY_SENDER)
         return (own is not None and msisdn in own) or (everyone is not None and msisdn in everyone)
 
-    def has_agreed(self, scope: str, msisdn: int) -> bool:
+    def has_agreed(self, scope: str, msisdn: int, *, accept_asserted: bool = False) -> bool:
         """Tell whether the number agreed to `scope` itself.
 
         An agreement given to every sender lifts a refusal of every sender; it is nobody's
-        consent, for silence about an SP is not consent to it (DEC2012 art. 7).
+        consent, for silence about an SP is not consent to it (DEC2012 art. 7). What only the
+        SP asserts counts where the policy says so (R26).
         """
-        own = self.agreed.get(scope)
-        return own is not None and msisdn in own
+        own, orders = self.agreed.get(scope), self.subscribed.get(scope)
+        if (own is not None and msisdn in own) or (orders is not None and msisdn in orders):
+            return True
+        said = self.asserted.get(scope) if accept_asserted else None
+        return said is not None and msisdn in said
+
+
+def _add(of_scope: dict[str, NumberSet], scope: str, numbers: list[int]) -> None:
+    if scope not in of_scope:
+        of_scope[scope] = NumberSet()
+    of_scope[scope].update(numbers)

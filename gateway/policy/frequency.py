@@ -58,28 +58,20 @@ class Frequencies:
 
     __slots__ = ("counters", "latest", "restarts", "retired")
 
-    def __init__(
-        self,
-        limits: Sequence[Limit],
-        counting: Counting,
-        before: "Frequencies | None" = None,
-    ) -> None:
-        """Hold messages to `limits`. `before` must not be used any more.
+    def __init__(self, limits: Sequence[Limit], counting: Counting) -> None:
+        """Hold messages to `limits`.
 
-        Of its limits, those that agree in `per` and `every` pass on their counts, so that a
-        reload of the policy gives nobody a fresh start. Raises ValueError for a limit that
-        asks for holidays without a calendar, and for two limits that agree in both.
+        Raises ValueError for a limit that asks for holidays without a calendar, and for two
+        limits that agree in `per` and `every`.
         """
         if len(set(map(_same, limits))) < len(limits):
             raise ValueError("two limits count the same messages over the same time")
         if counting.calendar is None and any(limit.holiday_maximum for limit in limits):
             raise ValueError("holiday_maximum: there is no calendar to know the holidays by")
-        self.restarts: int = 0 if before is None else before.restarts
-        self.latest: int = 0 if before is None else before.latest
-        self.retired: Retired = [] if before is None else before.retired
+        self.restarts = 0
+        self.latest = 0
+        self.retired: Retired = []
         self.counters = tuple(_counter(limit, counting, self.retired) for limit in limits)
-        if before is not None:
-            self._adopt(before)
 
     @property
     def is_full(self) -> bool:
@@ -137,7 +129,13 @@ class Frequencies:
             left -= len(counts) + 1
             retired.pop()
 
-    def _adopt(self, before: "Frequencies") -> None:
+    def adopt(self, before: "Frequencies") -> None:
+        """Go on from the counts of `before`, which must not be used any more.
+
+        Of its limits, those that agree in `per` and `every` pass on their counts, so that a
+        reload of the policy gives nobody a fresh start.
+        """
+        self.restarts, self.latest = before.restarts, before.latest
         earlier = {_same(old.limit): old for old in before.counters}
         for counter in self.counters:
             match counter, earlier.pop(_same(counter.limit), None):
@@ -149,6 +147,7 @@ class Frequencies:
                     pass
         for dropped in earlier.values():
             dropped.restart()
+        self.retired += before.retired
 
 
 def _same(limit: Limit) -> tuple[frozenset[Part], Clock | Rolling]:

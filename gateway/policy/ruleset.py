@@ -1,15 +1,18 @@
 """A bundle and the senders, compiled: what the tick judges with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.domain.policy import Bundle, Enforcement, ListAction
+from gateway.domain.policy import ListAction
 from gateway.domain.sender import Sender
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
+from gateway.filter.facts import TextFacts
 from gateway.filter.keywords import Hit, KeywordIndex
 from gateway.filter.scan import ContentScan
 from gateway.policy import stages
 from gateway.policy.account import Account
-from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.bundle import Bundle
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.rule_stages import Asked, RuleStages, Staged
 from gateway.policy.statuses import status_of
 from gateway.policy.submission import Submission
 
@@ -18,24 +21,33 @@ _ACTIONS = {
     ListAction.QUARANTINE: Action.QUARANTINE,
     ListAction.SHADOW: Action.FORWARD,
 }
+_ADDRESS_STAGES: tuple[stages.Stage, ...] = (
+    stages.standing,
+    stages.source,
+    stages.destination,
+    stages.rate,
+)
+# A replace_sm does not say whom its message goes to: the SMSC knows.
+_REPLACEMENT_STAGES: tuple[stages.Stage, ...] = (stages.standing, stages.source, stages.rate)
 
 
 class RuleSet:
-    """One version of all rules. Immutable but for buckets, caches and the consent sets.
+    """One version of all rules. Immutable but for buckets, counters, caches and the knowledge.
 
-    Nothing here raises for any message.
+    Nothing here raises for any message, but the filter may, over its text.
     """
 
     def __init__(
         self,
         bundle: Bundle,
         senders: Iterable[Sender],
-        sets: ConsentSets,
+        knowledge: Knowledge,
         before: "RuleSet | None" = None,
     ) -> None:
         """Compile; may take seconds for large lists, so call it off the loop.
 
-        `before` hands over the buckets and, when the bundle is the same, the text cache.
+        `before` hands over the buckets and, when the bundle is the same, the text cache. Its
+        counters stay its own until `adopt`: it still judges.
         """
         self.bundle = bundle
         self.digest = bundle.digest
@@ -48,52 +60,134 @@ class RuleSet:
             if before is not None and before.digest == bundle.digest
             else ContentScan(KeywordIndex(bundle.keyword_lists))
         )
-        self.replies = bundle.consent.replies if bundle.consent is not None else None
-        self.stages = _stages(bundle, sets)
-        # A replace_sm does not say whom its message goes to: the SMSC knows.
-        self.replacement_stages = (stages.standing, stages.source, stages.rate)
+        self.replies = bundle.replies
+        self.knowledge = knowledge
+        self.rules = RuleStages(bundle.rules, knowledge, bundle.surroundings)
+
+    def adopt(self, before: "RuleSet") -> None:
+        """Go on from the counts of `before`, which judges no more; on the loop, at the swap."""
+        self.rules.adopt(before.rules)
 
     def judge_address(self, submission: Submission, now: float) -> bool:
-        """Run the stages that need no text; return whether the text is still to be judged."""
-        for stage in self.stages:
-            finding = stage(submission, now)
-            if finding is not None and self._is_final(submission, finding):
-                return False
-        return True
+        """Run the stages that need no text; return whether the text is still to be judged.
+
+        `now` is monotonic, as the senders' buckets are.
+        """
+        return self._passes(_ADDRESS_STAGES, submission, now)
 
     def judge_replacement(self, submission: Submission, now: float) -> bool:
         """Run the stages that a new text for an accepted message must pass."""
-        for stage in self.replacement_stages:
-            finding = stage(submission, now)
-            if finding is not None and self._is_final(submission, finding):
+        return self._passes(_REPLACEMENT_STAGES, submission, now)
+
+    def judge_text(self, submission: Submission, facts: TextFacts, at: float) -> None:
+        """Judge a message that its addresses did not stop by its text: rules, words, counts.
+
+        `at` is in epoch seconds.
+        """
+        if not self.rules.are_none and not self.judge_rules(submission, facts, at):
+            return
+        if facts.findings != ():
+            self.judge_content(submission, facts)
+            if submission.verdict is not None:
+                return
+        self.settle(submission, at)
+
+    def judge_rules(self, submission: Submission, facts: TextFacts, at: float) -> bool:
+        """Ask every rule that does not count; return whether the message may still pass."""
+        submission.facts = facts
+        ruling = self.rules.rule_text(submission, facts, at)
+        submission.traffic = traffic = ruling.traffic
+        submission.template = ruling.template
+        for ask, findings in self.rules.asking[traffic]:
+            evidence = ask(submission, at)
+            if evidence is not None:
+                finding = findings.of(submission, evidence)
+                submission.findings += (finding,)
+                if finding.shadow:
+                    continue
+                if finding.action is Action.DEFER:
+                    _hold_back(submission, finding)
+                    continue
+                submission.verdict = self.verdict(submission, finding)
+                return False
+        if ruling.until:
+            submission.findings += ruling.until
+            if ruling.deciding is not None:
+                submission.verdict = self.verdict(submission, ruling.deciding)
                 return False
         return True
 
-    def _is_final(self, submission: Submission, finding: Finding) -> bool:
-        submission.findings += (finding,)
-        if finding.shadow:
-            return False
-        submission.verdict = self.verdict(submission, finding)
-        return True
-
-    def judge_content(self, submission: Submission, hits: tuple[Hit, ...]) -> None:
+    def judge_content(self, submission: Submission, facts: TextFacts) -> None:
         """Hold what the filter found against the message."""
-        submission.findings += tuple(self.finding_of(hit) for hit in hits)
-        deciding = next((f for f in submission.findings if not f.shadow), None)
+        findings = facts.findings
+        if findings is None:
+            findings = facts.findings = tuple(self.finding_of(hit) for hit in facts.hits)
+        self.hold_against(submission, findings)
+
+    def hold_against(self, submission: Submission, findings: Sequence[Finding]) -> None:
+        """Add `findings`; the first that is not on trial decides."""
+        submission.findings += tuple(findings)
+        deciding = next((f for f in findings if not f.shadow), None)
         if deciding is not None:
             submission.verdict = self.verdict(submission, deciding)
 
-    def judge_again(self, submission: Submission, texts: tuple[str, ...], now: float) -> None:
+    def settle(self, submission: Submission, at: float) -> None:
+        """Count a message that nothing stops, unless a limit is reached, or defer it."""
+        if submission.deferral is not None:
+            # It is counted when it leaves: that is when the subscriber gets it.
+            submission.verdict = self.verdict(submission, *submission.deferral)
+        elif not self.rules.are_none:
+            self._count(self.rules.counting[submission.traffic], submission, at)
+
+    def _count(self, counting: Sequence[Staged], submission: Submission, at: float) -> None:
+        for place, one in enumerate(counting):
+            evidence = one.ask(submission, at)
+            if evidence is None:
+                continue
+            finding = one.findings.of(submission, evidence)
+            submission.findings += (finding,)
+            if not finding.shadow:
+                submission.verdict = self.verdict(submission, finding)
+                for before in counting[:place]:
+                    if before.counter is not None and before.has_counted(submission):
+                        before.counter.forget(submission, at)
+                return
+
+    def _passes(self, asked: Iterable[stages.Stage], submission: Submission, now: float) -> bool:
+        for stage in asked:
+            finding = stage(submission, now)
+            if finding is not None:
+                submission.findings += (finding,)
+                submission.verdict = self.verdict(submission, finding)
+                return False
+        return True
+
+    def judge_again(self, submission: Submission, facts: TextFacts, now: float, at: float) -> None:
         """Judge a message that a person released: what was refused meanwhile wins.
 
-        A person outranks what only asks for a person, so of the text's hits those that
-        reject count. It was charged when it came.
+        A person outranks what only asks for a person, so of what is found against the text
+        that counts which rejects. The hour is the subscriber's, and no person outranks it
+        (R40, R61). It was charged when it came.
         """
         submission.units = 0
+        if not self.judge_address(submission, now):
+            return
+        found = self._ask_all(submission, facts, at)
+        found += [self.finding_of(hit) for hit in facts.hits]
+        self.hold_against(submission, [f for f in found if f.action is Action.REJECT])
+        if submission.verdict is None and submission.deferral is not None:
+            submission.findings += (submission.deferral[0],)
+            submission.verdict = self.verdict(submission, *submission.deferral)
+
+    def judge_due(self, submission: Submission, facts: TextFacts, now: float, at: float) -> None:
+        """Judge a deferred message when its hour has come, in full; now it counts (R21, R42).
+
+        Its sender's rate was charged when it came.
+        """
+        units, submission.units = submission.units, 0
         if self.judge_address(submission, now):
-            hits = self.scan.judge_texts(texts)
-            rejects = tuple(hit for hit in hits if hit.action is ListAction.REJECT)
-            self.judge_content(submission, rejects)
+            submission.units = units
+            self.judge_text(submission, facts, at)
 
     def finding_of(self, hit: Hit) -> Finding:
         """Turn what the filter hit into what policy makes of it."""
@@ -116,35 +210,57 @@ class RuleSet:
             category=hit.category,
         )
 
-    def verdict(self, submission: Submission, finding: Finding) -> Verdict:
-        """Return the verdict that `finding` makes."""
+    def verdict(self, submission: Submission, finding: Finding, due: float = 0.0) -> Verdict:
+        """Return the verdict that `finding` makes; what only defers is `due` again then."""
         return Verdict(
             finding.action,
             submission.findings,
             self.digest,
-            status_of(finding.reason, submission.account.sender.statuses),
+            status_of(finding, submission.account.sender.statuses),
+            due,
         )
 
-    def explain(self, submission: Submission, texts: tuple[str, ...], now: float) -> Verdict:
-        """Run every stage whatever was found, and return all findings with the verdict."""
-        found = [f for stage in self.stages if (f := stage(submission, now)) is not None]
-        findings = [*submission.findings, *found]
-        findings += [self.finding_of(hit) for hit in self.scan.judge_texts(texts)]
-        submission.findings = tuple(findings)
-        deciding = next((f for f in findings if not f.shadow), None)
-        if deciding is None:
-            return Verdict(Action.FORWARD, submission.findings, self.digest)
-        return self.verdict(submission, deciding)
+    def explain(
+        self, submission: Submission, texts: tuple[str, ...], now: float, at: float
+    ) -> Verdict:
+        """Ask everything whatever was found, and return all findings with the verdict."""
+        facts = self.scan.judge_texts(texts)
+        found = [f for stage in _ADDRESS_STAGES if (f := stage(submission, now)) is not None]
+        found += self._ask_all(submission, facts, at)
+        counting = [(one.ask, one.findings) for one in self.rules.counting[submission.traffic]]
+        found += _asked_all(counting, submission, at)
+        found += [self.finding_of(hit) for hit in facts.hits]
+        submission.findings += tuple(found)
+        deciding = next((f for f in found if not f.shadow and f.action is not Action.DEFER), None)
+        if deciding is not None:
+            return self.verdict(submission, deciding)
+        if submission.deferral is not None:
+            return self.verdict(submission, *submission.deferral)
+        return Verdict(Action.FORWARD, submission.findings, self.digest)
+
+    def _ask_all(self, submission: Submission, facts: TextFacts, at: float) -> list[Finding]:
+        """Return what all rules find that do not count, whatever the others find."""
+        submission.facts = facts
+        ruling = self.rules.rule_text(submission, facts, at)
+        submission.traffic, submission.template = ruling.traffic, ruling.template
+        found = _asked_all(self.rules.asking[ruling.traffic], submission, at)
+        return [*found, *ruling.found]
 
 
-def _stages(bundle: Bundle, sets: ConsentSets) -> tuple[stages.Stage, ...]:
-    chosen: list[stages.Stage] = [
-        stages.standing,
-        stages.source,
-        stages.destination,
-        stages.rate,
-    ]
-    rule = bundle.consent
-    if rule is not None and {rule.opt_out, rule.consent} != {Enforcement.OFF}:
-        chosen.append(stages.consent(rule, sets))
-    return tuple(chosen)
+def _asked_all(asked: Iterable[Asked], submission: Submission, at: float) -> list[Finding]:
+    found: list[Finding] = []
+    for ask, findings in asked:
+        evidence = ask(submission, at)
+        if evidence is not None:
+            finding = findings.of(submission, evidence)
+            found.append(finding)
+            if finding.action is Action.DEFER and not finding.shadow:
+                _hold_back(submission, finding)
+    return found
+
+
+def _hold_back(submission: Submission, finding: Finding) -> None:
+    """Note that a message has to wait; the rule that wants it to wait longest prevails."""
+    due, earlier = submission.due, submission.deferral
+    if earlier is None or due > earlier[1]:
+        submission.deferral = (finding, due)

@@ -1,20 +1,42 @@
 """The stages that need no text, cheap to dear: each finds against a message or says nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from gateway.domain.msisdn import msisdn_of
-from gateway.domain.policy import ConsentRule, Enforcement
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.rules import Title
 from gateway.policy.submission import Submission
 
-Stage = Callable[[Submission, float], Finding | None]
+# Finds against a message at a monotonic moment, or says nothing.
+Stage: TypeAlias = Callable[[Submission, float], Finding | None]
 
-_NOT_OWNED = Finding("SOURCE", Reason.SOURCE_NOT_OWNED, Action.REJECT, "no port of this sender")
+# What these stages enforce, always: they are what makes an SP an SP, and no policy.
+ALWAYS: Mapping[str, tuple[Title, str]] = {
+    "R01": (
+        Title("发送方须持有效许可并已登记", "A sender must be licensed and registered"),
+        "O31 art. 6, 7",
+    ),
+    "R02": (
+        Title("主叫号码必须真实，且属于发送方", "The source is never empty and never false"),
+        "N136; O31",
+    ),
+    "R03": (
+        Title("号码扩展位不得超出分配", "No more digits behind a port than were allotted"),
+        "numbering plan, practice [PR]",
+    ),
+    "R44": (Title("发送方的速率", "The rate of a sender"), "contract [NF]"),
+    "DESTINATION": (Title("被叫须为用户号码", "The destination is a subscriber"), "derived [D]"),
+}
+
+_NOT_OWNED = Finding("R02", Reason.SOURCE_NOT_OWNED, Action.REJECT, "no port of this sender")
+_TOO_LONG = Finding(
+    "R03", Reason.EXT_TOO_LONG, Action.REJECT, "more digits behind the port than were allotted"
+)
 _NO_SUBSCRIBER = Finding(
     "DESTINATION", Reason.DESTINATION_INVALID, Action.REJECT, "no subscriber number"
 )
-_TOO_FAST = Finding("RATE", Reason.RATE, Action.THROTTLE, "over the sender's rate and burst")
+_TOO_FAST = Finding("R44", Reason.RATE, Action.THROTTLE, "over the sender's rate and burst")
 
 
 def standing(submission: Submission, _now: float) -> Finding | None:
@@ -23,10 +45,13 @@ def standing(submission: Submission, _now: float) -> Finding | None:
 
 
 def source(submission: Submission, _now: float) -> Finding | None:
-    """Find against a source address outside the sender's ports (N136: never false)."""
-    port = submission.account.port_of(submission.source)
+    """Find against a source address outside the sender's ports (N136: never false; R02, R03)."""
+    account, written = submission.account, submission.source
+    port = account.port_of(written)
     submission.port = port
-    return None if port is not None else _NOT_OWNED
+    if port is not None:
+        return None
+    return _TOO_LONG if account.is_extended(written) else _NOT_OWNED
 
 
 def destination(submission: Submission, _now: float) -> Finding | None:
@@ -42,53 +67,3 @@ def rate(submission: Submission, now: float) -> Finding | None:
     if not units or submission.account.bucket.take(now, units):
         return None
     return _TOO_FAST
-
-
-def consent(rule: ConsentRule, sets: ConsentSets) -> Stage:
-    """Return the stage that holds messages against what subscribers said (DEC2012 art. 7).
-
-    Only ports of the rule's purposes: a refusal does not stop a verification code. While the
-    sets may lag behind the store, such messages get the rule's `on_store_error`. A refusal
-    under a rule on trial is noted in the submission.
-    """
-    unchecked = Finding(
-        "CONSENT",
-        Reason.CONSENT_UNCHECKED,
-        rule.on_store_error,
-        "the consent store cannot be read",
-        shadow=rule.on_store_error is Action.FORWARD,
-    )
-    refused = Finding(
-        "OPT-OUT",
-        Reason.OPTED_OUT,
-        Action.REJECT,
-        "the subscriber refused",
-        shadow=rule.opt_out is Enforcement.SHADOW,
-    )
-    unasked = Finding(
-        "CONSENT",
-        Reason.CONSENT_NONE,
-        Action.REJECT,
-        "no consent on record",
-        shadow=rule.consent is Enforcement.SHADOW,
-    )
-    asks_opt_out = rule.opt_out is not Enforcement.OFF
-    asks_consent = rule.consent is not Enforcement.OFF
-    purposes = rule.applies_to
-
-    def stage(submission: Submission, _now: float) -> Finding | None:
-        port, number = submission.port, submission.msisdn
-        if port is None or number is None or port.purpose not in purposes:
-            return None
-        if not sets.is_current:
-            return unchecked
-        scope = submission.account.system_id
-        if asks_opt_out and sets.is_refused(scope, number):
-            if not refused.shadow or not asks_consent:
-                return refused
-            submission.findings += (refused,)  # on trial, so the other rule is asked as well
-        if asks_consent and not sets.has_agreed(scope, number):
-            return unasked
-        return None
-
-    return stage

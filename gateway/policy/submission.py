@@ -1,8 +1,24 @@
 """One message to one subscriber, as policy sees it."""
 
+from dataclasses import dataclass
+
 from gateway.domain.sender import Port
+from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Finding, Verdict
+from gateway.filter.facts import TextFacts
 from gateway.policy.account import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a message is to arrive and until when it is of use, in epoch seconds.
+
+    None for what its sender did not say: it is sent at once, and is valid as long as the
+    SMSC pleases.
+    """
+
+    scheduled_at: float | None = None
+    valid_until: float | None = None
 
 
 class Submission:
@@ -10,20 +26,30 @@ class Submission:
 
     `units` is how many tokens it costs: the parts of a long message are charged by the
     first (`units` 0 for the others). `port` and `msisdn` are filled in by the stages that
-    find them. `findings` gathers the hits of shadow rules; `verdict` stays None while
-    nothing stops the message.
+    find them, `facts` and `traffic` when its text is judged. `findings` gathers the hits of
+    shadow rules; `verdict` stays None while nothing stops the message. A check that finds it
+    untimely notes in `due` when it could leave; `deferral` is what holds it back longest,
+    and until when. `template` is the filed one that the text is of.
     """
 
     __slots__ = (
         "account",
+        "deferral",
         "destination",
+        "due",
+        "facts",
         "findings",
         "msisdn",
         "port",
         "source",
+        "template",
+        "timing",
+        "traffic",
         "units",
         "verdict",
     )
+
+    due: float
 
     def __init__(self, account: Account, source: bytes, destination: bytes, units: int = 1) -> None:
         self.account = account
@@ -32,5 +58,10 @@ class Submission:
         self.units = units
         self.port: Port | None = None
         self.msisdn: int | None = None
+        self.timing: Timing | None = None
+        self.facts: TextFacts | None = None
+        self.template = ""
+        self.traffic = TrafficClass.SERVICE
         self.findings: tuple[Finding, ...] = ()
+        self.deferral: tuple[Finding, float] | None = None
         self.verdict: Verdict | None = None

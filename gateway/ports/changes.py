@@ -11,14 +11,19 @@ class ChangeKind(StrEnum):
 
     QUARANTINE = "quarantine"
     CONSENT = "consent"
+    PREFERENCES = "preferences"
+    SUBSCRIPTION = "subscription"
+    FILINGS = "filings"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change. `number` grows over all kinds and is never used again.
 
-    `key` names what changed: the message_id of a quarantine change; empty for consent,
-    where one change stands for a batch (see ConsentStore.answers_changed).
+    `key` names what changed: the message_id of a quarantine change; the system_id of
+    whose filings changed; the msisdn of whose preferences changed, which is never logged;
+    empty for consent and subscriptions, where one change stands for a batch
+    (see ConsentStore.answers_changed).
     """
 
     number: int

@@ -19,13 +19,10 @@ class ConsentStore(Protocol):
     """
 
     async def record(self, answers: Sequence[ConsentAnswer]) -> int:
-        """Keep each answer unless a later one is on record; return the last change number.
+        """Keep each answer that holds over what is on record; return the last change number.
 
-        Of no answers that is 0.
-
-        Of two answers of the same moment a refusal holds, for a subscriber who is asked
-        twice may be annoyed, but one who is not heard is wronged. Large imports are
-        committed in parts: after StoreUnavailable some answers may be on record.
+        Of no answers that is 0. See ConsentAnswer.holds_over. Large imports are committed in
+        parts: after StoreUnavailable some answers may be on record.
         """
 
     async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:

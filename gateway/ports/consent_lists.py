@@ -6,8 +6,8 @@ from typing import Protocol, TypeAlias
 from gateway.domain.consent import Answer, ConsentAnswer
 
 # ConsentAnswer as a plain tuple, for a list holds millions of them: msisdn, scope, the value
-# of an Answer, since in microseconds from 1970 on, channel.
-PlainAnswer: TypeAlias = tuple[int, str, str, int, str]
+# of an Answer, since in microseconds from 1970 on, channel, evidence.
+PlainAnswer: TypeAlias = tuple[int, str, str, int, str, str]
 
 ANSWERS_PER_COMMIT = 10_000
 

@@ -1,6 +1,6 @@
 """The store of held messages (隔离区)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -8,7 +8,22 @@ from typing import NamedTuple, Protocol
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 
 # What can still run out of time. A message that may have reached the SMSC cannot.
-EXPIRING_STATES = frozenset({HoldState.HELD, HoldState.RELEASE_REQUESTED})
+EXPIRING_STATES = frozenset({HoldState.HELD, HoldState.DEFERRED, HoldState.RELEASE_REQUESTED})
+# What its sender may still give another text: it was not written anywhere.
+REPLACEABLE_STATES = frozenset({HoldState.HELD, HoldState.DEFERRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """Why a message is kept from now on, and until when: what judging it again came to."""
+
+    reason: str
+    rule: str
+    category: str
+    evidence: str
+    digest: str
+    expires_at: datetime
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,9 @@ class QuarantineStore(Protocol):
     async def get(self, message_id: int) -> HeldMessage | None:
         """Return one message whatever its state, or None."""
 
+    async def get_many(self, message_ids: Collection[int]) -> list[HeldMessage]:
+        """Return those of at most 1000 messages that there are, oldest first."""
+
     async def find(
         self,
         *,
@@ -79,18 +97,57 @@ class QuarantineStore(Protocol):
         note: str = "",
         smsc_message_id: str = "",
         receipt: ReceiptState | None = None,
+        grounds: Grounds | None = None,
+        is_reviewed: bool = False,
     ) -> HeldMessage | None:
         """Bring a message to `to` if its state is among `allowed`; return it as it is then.
 
         Returns None, and changes nothing, when the state is another or there is no such
         message. Of any number of callers in any number of processes exactly one succeeds.
-        An empty `note` or `smsc_message_id` and a `receipt` of None leave what stands
-        there; a `receipt` of DUE takes hold only where one was asked for. A move makes a
-        change row.
+        An empty `note` or `smsc_message_id`, a `receipt` or `grounds` of None and an
+        `is_reviewed` of False leave what stands there; a `receipt` of DUE takes hold only
+        where one was asked for. A move makes a change row.
+        """
+
+    async def move_together(  # noqa: PLR0913 - as for one
+        self,
+        message_ids: Sequence[int],
+        *,
+        allowed: frozenset[HoldState],
+        to: HoldState,
+        at: datetime,
+        note: str = "",
+        receipt: ReceiptState | None = None,
+        grounds: Grounds | None = None,
+        is_reviewed: bool = False,
+    ) -> list[HeldMessage]:
+        """Move several messages in one commit, as `move` does one; return those moved, by id.
+
+        None is moved unless the first is; of the others those that stand elsewhere stay
+        there. For the parts of a long message.
+        """
+
+    async def parts_of(self, assembly: int) -> list[HeldMessage]:
+        """Return the parts of a long message whatever their state, by number, then by id."""
+
+    async def awaiting(self, after_id: int = 0, limit: int = 1000) -> list[HeldMessage]:
+        """Return the parts that are DEFERRED because others have not come yet, by id.
+
+        For the next page give the last message_id as `after_id`.
         """
 
     async def replace_pdu(self, message_id: int, replacement: Replacement) -> bool:
-        """Exchange the content of a message; tell whether it was still HELD."""
+        """Exchange the content of a message; tell whether it was still HELD or DEFERRED."""
+
+    async def take_due(
+        self, now: datetime, system_ids: Collection[str], limit: int
+    ) -> list[HeldMessage]:
+        """Ask for the release of what is DEFERRED until `now` or before, oldest hour first.
+
+        At most `limit` messages of `system_ids`; returned as they are then, in one commit.
+        What has expired is left alone. Of several callers each message goes to one. It
+        makes no change rows: who asks is who releases.
+        """
 
     async def due_receipts(self, system_id: str | None, limit: int) -> list[HeldMessage]:
         """Return messages whose receipt is DUE, oldest first; of all SPs for None."""
@@ -104,8 +161,8 @@ class QuarantineStore(Protocol):
     async def expired(self, now: datetime, limit: int) -> list[HeldMessage]:
         """Return messages whose time has come, oldest first.
 
-        They are HELD, or RELEASE_REQUESTED while nothing could be written to the SMSC: a
-        release that comes too late must not come.
+        They are HELD or DEFERRED, or RELEASE_REQUESTED while nothing could be written to
+        the SMSC: a release that comes too late must not come.
         """
 
     async def released_ids(self, limit: int = 100_000) -> list[ReleasedId]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -25,13 +26,26 @@ class Admission:
     sender: Sender | None
 
 
+# When an SP's licence has ended, in epoch seconds; None when none is on file.
+LicenceEnds = Callable[[str], float | None]
+
+_DAY_S = 86_400
+_WARNED_DAYS = 30
+
+
 class Gate:
-    """Judges binds; a refusal takes its time, so that guessing does."""
+    """Judges binds; a refusal takes its time, so that guessing does.
+
+    `licence_ends` is asked of each SP (O31 art. 6, R01). One that has filed no licence gets in
+    unless `licence_required` is set.
+    """
 
     def __init__(
         self, plane: Plane, credentials: Credentials, lockouts: Lockouts, records: Records
     ) -> None:
         self.binds: Counter[str] = Counter()
+        self.licence_ends: LicenceEnds = lambda _system_id: None
+        self.licence_required = False
         self._plane = plane
         self._credentials = credentials
         self._lockouts = lockouts
@@ -57,11 +71,13 @@ class Gate:
             password_is_right=is_right,
             live_binds=self._live[request.system_id],
             locked=self._is_locked(request),
+            licence=self._licence_of(request.system_id),
         )
         self.binds[verdict.reason.value] += 1
         if verdict.is_accepted and sender is not None:
             self._lockouts.succeeded(address, request.system_id, monotonic())
             self._live[request.system_id] += 1
+            self._warn_of_licence(request.system_id)
             return Admission(request, sender)
         await self._turn_away(request, verdict.reason, is_known=sender is not None)
         return Admission(request, None)
@@ -75,6 +91,18 @@ class Gate:
     def live_binds(self, system_id: str) -> int:
         """Return how many binds of a sender stand."""
         return self._live[system_id]
+
+    def _licence_of(self, system_id: str) -> BindReason:
+        ends = self.licence_ends(system_id)
+        if ends is None:
+            return BindReason.LICENCE_MISSING if self.licence_required else BindReason.OK
+        return BindReason.OK if epoch() < ends else BindReason.LICENCE_EXPIRED
+
+    def _warn_of_licence(self, system_id: str) -> None:
+        ends = self.licence_ends(system_id)
+        days = _WARNED_DAYS if ends is None else int((ends - epoch()) // _DAY_S)
+        if days < _WARNED_DAYS:
+            log.warning("licence.ending", system_id=system_id, days=days)
 
     def _is_locked(self, request: BindRequest) -> bool:
         return self._lockouts.is_locked(request.address, request.system_id, monotonic())

@@ -1,30 +1,30 @@
-"""Committing flagged messages to the quarantine, and only then answering ESME_ROK."""
+"""Committing what is flagged or must wait to the quarantine, and only then answering ESME_ROK."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from gateway.dataplane.attention import Hold
-from gateway.domain.quarantine import HeldMessage
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.verdict import Action
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
+from gateway.proxy.assembling import Assembling
+from gateway.proxy.grounds import grounds_of
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.addresses import UnsuccessSme
 from gateway.smpp.answers import header_only, submit_sm_resp
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.errors import DecodeError
-from gateway.smpp.pdu import decode, make
+from gateway.smpp.pdu import make
 from gateway.smpp.status import CommandStatus
-from gateway.smpp.times import moment_of
 
 log = structlog.get_logger()
 
 # What may wait for the store at once; more is refused, never passed unseen.
 _MAX_WAITING = 20_000
-_SHORT_TEXT = 200
 # How long a failed commit speaks against the store. Whoever asks takes traffic away while it
 # does, and without traffic nothing would be committed that could show it is well again.
 _DOUBT_S = 30.0
@@ -33,8 +33,9 @@ _DOUBT_S = 30.0
 class Holding:
     """Gathers the holds of a tick into one commit."""
 
-    def __init__(self, tick: Tick, store: QuarantineStore) -> None:
+    def __init__(self, tick: Tick, store: QuarantineStore, assembling: Assembling) -> None:
         self.held = 0
+        self._assembling = assembling
         self._tick = tick
         self._store = store
         self._gathered: list[Hold] = []
@@ -61,11 +62,12 @@ class Holding:
             spawn(self._commit(items), name="hold")
 
     async def _commit(self, items: Sequence[Hold]) -> None:
-        ttl = timedelta(seconds=self._tick.pipeline.plane.rules.bundle.content.quarantine_ttl_s)
+        ttl_s = self._tick.pipeline.plane.rules.bundle.content.quarantine_ttl_s
         now = utcnow()
+        kept = [self._assembling.placed(item, held_message(item, now, ttl_s)) for item in items]
         is_held = False
         try:
-            await self._store.hold([held_message(item, now, ttl) for item in items])
+            await self._store.hold(kept)
             is_held = True
         except StoreUnavailable as error:
             if self._failed_at is None:
@@ -75,6 +77,7 @@ class Holding:
             self._waiting -= len(items)
             self._answer_all(items, is_held=is_held, how="held" if is_held else "store_failed")
         if is_held:
+            self._assembling.committed(zip(items, kept, strict=True))
             self.held += len(items)
             if self._failed_at is not None:
                 self._failed_at = None
@@ -95,33 +98,28 @@ class Holding:
             tick.settled(session)
 
 
-def held_message(item: Hold, now: datetime, ttl: timedelta) -> HeldMessage:
-    """Return what the store keeps of a hold: until `ttl` or the SP's own validity_period ends."""
-    deciding = item.verdict.deciding
+def held_message(item: Hold, now: datetime, ttl_s: float) -> HeldMessage:
+    """Return what the store keeps of a message that is flagged, or waits for its hour."""
+    grounds = grounds_of(item.verdict, item.pdu, (now, now), ttl_s)
+    waits = item.verdict.action is Action.DEFER
     return HeldMessage(
         message_id=item.message_id,
         system_id=item.session.system_id,
         source=item.source.decode("latin-1"),
         destination=item.destination.decode("latin-1"),
         pdu=item.pdu,
-        reason=deciding.reason.value if deciding is not None else "",
-        rule=deciding.rule if deciding is not None else "",
-        category=deciding.category if deciding is not None else "",
-        evidence=deciding.evidence[:_SHORT_TEXT] if deciding is not None else "",
-        digest=item.verdict.digest,
+        reason=grounds.reason,
+        rule=grounds.rule,
+        category=grounds.category,
+        evidence=grounds.evidence,
+        digest=grounds.digest,
         receipt_asked=item.receipt_asked,
         held_at=now,
+        expires_at=grounds.expires_at,
+        state=HoldState.DEFERRED if waits else HoldState.HELD,
         joined=item.joined,
-        expires_at=_expiry(item.pdu, now, ttl),
+        due_at=grounds.due_at,
     )
-
-
-def _expiry(pdu: bytes, now: datetime, ttl: timedelta) -> datetime:
-    try:
-        validity = moment_of(decode(pdu).octets("validity_period"), now)
-    except DecodeError:  # a plain submit_sm is judged without a full decode
-        validity = None
-    return now + ttl if validity is None else min(max(validity, now), now + ttl)
 
 
 def answer_to(item: Hold) -> bytes:

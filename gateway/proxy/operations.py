@@ -1,16 +1,19 @@
 """query_sm, cancel_sm and replace_sm for the ids that the gateway gave."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import structlog
 
 from gateway.dataplane.attention import Operation
 from gateway.dataplane.carriers import read_carrier
+from gateway.dataplane.carrying import timing_of
+from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action
-from gateway.policy.submission import Submission
+from gateway.policy.submission import Submission, Timing
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import QuarantineStore, Replacement
+from gateway.ports.quarantine import REPLACEABLE_STATES, QuarantineStore, Replacement
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
@@ -26,6 +29,7 @@ log = structlog.get_logger()
 # message_state of SMPP 3.4, 5.2.28, for what never reached the SMSC.
 _STATES: dict[HoldState, int] = {
     HoldState.HELD: 1,
+    HoldState.DEFERRED: 1,
     HoldState.RELEASE_REQUESTED: 1,
     HoldState.RELEASING: 1,
     HoldState.IN_DOUBT: 1,
@@ -34,6 +38,7 @@ _STATES: dict[HoldState, int] = {
     HoldState.DISCARDED: 8,
     HoldState.REFUSED: 8,
 }
+_KEEPING = frozenset({Action.QUARANTINE, Action.DEFER})
 _FAILURES: dict[int, CommandStatus] = {
     CommandId.QUERY_SM: CommandStatus.ESME_RQUERYFAIL,
     CommandId.CANCEL_SM: CommandStatus.ESME_RCANCELFAIL,
@@ -94,7 +99,7 @@ class Operations:
         A text that would be held in its turn is refused: it would wait under the id of one
         that a person may just have read and be about to release.
         """
-        status = self._judge(item, request)
+        status = self._judge(item, request, held)
         if status:
             return _failed(request, status)
         before = decode(held.pdu)
@@ -113,36 +118,45 @@ class Operations:
             evidence=held.evidence,
             digest=self._tick.pipeline.plane.rules.digest,
             receipt_asked=held.receipt_asked,
-            expires_at=held.expires_at,
+            expires_at=_expiry(held, request),
         )
         done = await self._store.replace_pdu(held.message_id, replacement)
         return _failed(request, CommandStatus.ESME_ROK if done else _failure(request))
 
-    def _judge(self, item: Operation, request: Pdu) -> int:
-        """Judge the text of a replace_sm; return 0, or the status that refuses it."""
+    def _judge(self, item: Operation, request: Pdu, about: HeldMessage | None) -> int:
+        """Judge the text of a replace_sm; return 0, or the status that refuses it.
+
+        `about` is the message of ours that it changes. One that is with us still is judged
+        once more when it leaves, so that the hour of now is nothing to it.
+        """
         rules = self._tick.pipeline.plane.rules
         account = rules.accounts.get(item.session.system_id)
         if account is None:
             return CommandStatus.ESME_RMSGQFUL
         submission = Submission(account, request.octets("source_addr"), b"")
+        submission.timing = _timing(request)
         if rules.judge_replacement(submission, monotonic()):
+            submission.units = 0  # the message that it changes was counted, or will be
+            if about is not None:
+                submission.msisdn = msisdn_of(about.destination.encode("latin-1"))
             try:
                 texts = [text for place in read_carrier(item.pdu).texts() for text in place]
-                rules.judge_content(submission, rules.scan.judge_texts(texts))
+                rules.judge_text(submission, rules.scan.judge_texts(texts), epoch())
             except Exception:  # noqa: BLE001 - as in the tick: a filter that fails passes nothing
                 self._tick.pipeline.plane.tally.filter_failures += 1
                 return CommandStatus.ESME_RREPLACEFAIL
         verdict = submission.verdict
-        if verdict is None:
+        is_here = about is not None and about.state in REPLACEABLE_STATES
+        if verdict is None or (is_here and verdict.action is Action.DEFER):
             return CommandStatus.ESME_ROK
-        if verdict.action is Action.QUARANTINE:
+        if verdict.action in _KEEPING:
             return CommandStatus.ESME_RREPLACEFAIL
         return status_named(verdict.status)
 
     def _forward(self, item: Operation, request: Pdu, released: HeldMessage | None = None) -> None:
         """Ask the SMSC; a new text is judged first, whoever's id it is about."""
         if request.command_id == CommandId.REPLACE_SM:
-            status = self._judge(item, request)
+            status = self._judge(item, request, released)
             if status:
                 self._write(item, _failed(request, status))
                 return
@@ -161,6 +175,20 @@ class Operations:
         connection = self._tick.connections.get(item.session)
         if connection is not None:
             connection.write(octets)
+
+
+def _timing(request: Pdu) -> Timing:
+    schedule, validity = request.octets("schedule_delivery_time"), request.octets("validity_period")
+    return timing_of(schedule, validity, epoch())
+
+
+def _expiry(held: HeldMessage, request: Pdu) -> datetime:
+    """Return when a message expires whose new text may come with a new validity_period."""
+    until = _timing(request).valid_until
+    if until is None:
+        return held.expires_at
+    chosen = datetime.fromtimestamp(until, UTC)
+    return chosen if held.state is HoldState.DEFERRED else min(chosen, held.expires_at)
 
 
 def _failure(request: Pdu) -> CommandStatus:

@@ -1,26 +1,28 @@
-"""Letting held messages go: judged again, written once, their receipts given our id."""
+"""Letting messages go, as people ask or when their hour comes: judged again, written once."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
 from gateway.dataplane.attention import Answered
-from gateway.dataplane.carriers import read_carrier
 from gateway.dataplane.relay import renumbered
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.verdict import Action, Finding, Reason, Verdict
-from gateway.policy.account import Account
-from gateway.policy.submission import Submission
+from gateway.domain.verdict import Action, Reason, Verdict
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import QuarantineStore, ReleasedId
+from gateway.ports.quarantine import Grounds, QuarantineStore, ReleasedId
+from gateway.proxy.connection import Connection
+from gateway.proxy.grounds import grounds_of
 from gateway.proxy.receipts import ReceiptDesk
+from gateway.proxy.rejudging import judge_leaving
 from gateway.proxy.route import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER, HEADER_OCTETS
-from gateway.smpp.pdu import SmeAddress
 from gateway.smpp.status import CommandStatus
 from gateway.systems.quarantine.desk import Done, QuarantineDesk
 
@@ -29,9 +31,13 @@ log = structlog.get_logger()
 # The SMSC will take it later; anything else is for a person to look at.
 _LATER = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
 _AT_ONCE = 200
-_UNCHECKED = Finding(
-    "CONTENT", Reason.CONTENT_UNCHECKED, Action.REJECT, "the content filter failed"
-)
+_TOGETHER = 50
+# An opening must not be a flood: so many are taken up at a time, and so many of one sender that
+# cannot leave yet. A port that is held to its rate keeps nobody else waiting (R40, R44).
+_DUE_AT_ONCE = 100
+_DUE_EACH = 20
+# What stands against a message for reasons of ours, or for a moment: it waits its turn.
+_NOT_NOW = frozenset({Reason.RATE, Reason.FREQUENCY_UNCOUNTED, Reason.CONSENT_UNCHECKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Release:
     message_id: int
     system_id: str
     destination: str = field(repr=False)
+    is_reviewed: bool
 
 
 class Releasing:
@@ -62,6 +69,9 @@ class Releasing:
         self._wanted: dict[int, str] = {}  # message_id to system_id
         self._under_way: set[int] = set()
         self._unconfirmed: dict[int, str] = {}  # message_id to the SMSC's: it has them
+        self._counted: set[int] = set()  # their hour came; judging them again counts no more
+        self._together: set[int] = set()  # long messages whose parts are being let go
+        self._came_of: Counter[str] = Counter()
 
     async def begin(self) -> None:
         """Find what an earlier run left: nothing that was written is written again."""
@@ -74,8 +84,27 @@ class Releasing:
         """Note that a message is to be released."""
         if held.state is HoldState.RELEASE_REQUESTED:
             self._wanted[held.message_id] = held.system_id
-        else:
-            self._wanted.pop(held.message_id, None)
+            return
+        self._wanted.pop(held.message_id, None)
+        if held.state is not HoldState.RELEASING:
+            self._counted.discard(held.message_id)
+
+    async def take_due(self) -> None:
+        """Want what has waited for its hour, of senders that have a way to the SMSC."""
+        wanted = Counter(self._wanted.values())
+        accounts = self._tick.pipeline.plane.rules.accounts
+        senders = [s for s in self._routes.submitters() if s in accounts and wanted[s] < _DUE_EACH]
+        if senders:
+            for held in await self._store.take_due(utcnow(), senders, _DUE_AT_ONCE):
+                self.want(held)
+
+    async def release_parts(self, assembly: int) -> None:
+        """Let the parts of a long message go, which has come whole: all of them or none."""
+        parts = await self._desk.take(assembly, utcnow())
+        for held in parts:
+            self.want(held)
+        if parts and self._routes.to_smsc(parts[0].system_id) is not None:
+            await self._release(parts[0])
 
     async def release_wanted(self) -> None:
         """Write what is wanted and has a way to the SMSC; the rest waits for its sender."""
@@ -83,62 +112,134 @@ class Releasing:
             await self._confirm(message_id, smsc_id)
         # One look for each sender: thousands may wait for one that is away.
         ways = {s for s in set(self._wanted.values()) if self._routes.to_smsc(s) is not None}
-        for message_id, system_id in list(self._wanted.items()):
-            if len(self._under_way) >= _AT_ONCE:
-                return
-            if system_id in ways and self._routes.to_smsc(system_id) is not None:
-                await self._release(message_id)
+        ready = [message_id for message_id, s in self._wanted.items() if s in ways]
+        room = max(0, _AT_ONCE - len(self._under_way))
+        try:
+            for start in range(0, min(len(ready), room), _TOGETHER):
+                await self._release_all(ready[start : min(start + _TOGETHER, room)])
+        finally:
+            if self._came_of:
+                log.info("quarantine.due", **self._came_of)
+                self._came_of.clear()
 
-    async def _release(self, message_id: int) -> None:
-        # It stays wanted until the store has said what it is: a store that fails now is
-        # asked again in the next turn.
-        held = await self._store.get(message_id)
-        if held is None or held.state is not HoldState.RELEASE_REQUESTED:
-            self._wanted.pop(message_id, None)
-            return
-        account = self._tick.pipeline.plane.rules.accounts.get(held.system_id)
-        if account is None:
-            return  # it waits: its sender's sessions may not have left yet, but it sends no more
-        verdict = self._judge_again(account, held)
-        if verdict is not None:
-            deciding = verdict.deciding
-            why = f"judged again: {deciding.reason}" if deciding is not None else "judged again"
-            await self._desk.refuse(message_id, why, utcnow())
-            self._wanted.pop(message_id, None)
-            log.info("quarantine.refused", message_id=str(message_id), why=why)
-            return
-        outcome = await self._desk.begin_release(message_id, utcnow())
-        self._wanted.pop(message_id, None)
-        if isinstance(outcome, Done):
-            await self._write(outcome.message)
+    async def _release_all(self, message_ids: Sequence[int]) -> None:
+        """Release messages together, so that they share commits; each fails for itself.
 
-    def _judge_again(self, account: Account, held: HeldMessage) -> Verdict | None:
-        rules = self._tick.pipeline.plane.rules
-        carrier = read_carrier(held.pdu)
-        texts = tuple(text for place in carrier.texts() for text in place)
-        addressees = [d.address for d in carrier.destinations if isinstance(d, SmeAddress)]
-        for destination in addressees or [carrier.destination]:
-            submission = Submission(account, carrier.source, destination)
-            try:
-                rules.judge_again(submission, texts, monotonic())
-            except Exception:  # noqa: BLE001 - as in the tick: a filter that fails passes nothing, and stops no other
-                self._tick.pipeline.plane.tally.filter_failures += 1
-                submission.findings += (_UNCHECKED,)
-                return rules.verdict(submission, _UNCHECKED)
-            if submission.verdict is not None:
-                return submission.verdict
+        They stay wanted until the store has said what they are: a store that fails now is
+        asked again in the next turn.
+        """
+        found = await self._store.get_many(message_ids)
+        for message_id in set(message_ids).difference(held.message_id for held in found):
+            self._wanted.pop(message_id, None)
+        tasks = [spawn(self._try(held), name=f"release-{held.message_id}") for held in found]
+        failures = [failure for task in tasks if (failure := await task) is not None]
+        if failures:
+            raise failures[0]
+
+    async def _try(self, held: HeldMessage) -> StoreUnavailable | None:
+        try:
+            await self._release(held)
+        except StoreUnavailable as error:
+            return error
         return None
 
-    async def _write(self, held: HeldMessage) -> None:
-        connection = self._routes.to_smsc(held.system_id)
-        if connection is None:
+    async def _release(self, held: HeldMessage) -> None:
+        message_id = held.message_id
+        if held.state is not HoldState.RELEASE_REQUESTED:
+            self._wanted.pop(message_id, None)
+        elif not held.assembly:
+            await self._let_go([held])
+        elif held.assembly not in self._together:
+            self._together.add(held.assembly)
+            try:
+                await self._let_go(await self._desk.take(held.assembly, utcnow()))
+            finally:
+                self._together.discard(held.assembly)
+
+    async def _let_go(self, together: Sequence[HeldMessage]) -> None:
+        """Judge a message, or all parts of one, and write it if nothing stands against it."""
+        plane, now = self._tick.pipeline.plane, utcnow()
+        if not together:  # its sender or a person was faster
+            return
+        held, *others = together
+        account = plane.rules.accounts.get(held.system_id)
+        if account is None or any(one.expires_at <= now for one in together):
+            # It waits: its sender's sessions may not have left yet, but it sends no more. Or
+            # its time is over, and what comes too late must not come.
+            return
+        ids = [one.message_id for one in together]
+        is_counted = not self._counted.isdisjoint(ids)
+        verdict = judge_leaving(plane, account, held, others, is_counted=is_counted)
+        if verdict is not None:
+            await self._keep(together, verdict, now)
+            return
+        if not held.is_reviewed:
+            self._counted.update(ids)
+        outcome = await self._desk.begin_release(ids[0], now, others=tuple(ids[1:]))
+        for message_id in ids:
+            self._wanted.pop(message_id, None)
+        if isinstance(outcome, Done):
+            await self._write(outcome.together)
+        else:
+            self._counted.difference_update(ids)
+
+    async def _keep(self, together: Sequence[HeldMessage], verdict: Verdict, now: datetime) -> None:
+        """Do with a message that may not leave what its verdict says, with all its parts."""
+        held, *others = together
+        message_id, deciding = held.message_id, verdict.deciding
+        reason = deciding.reason if deciding is not None else None
+        if reason in _NOT_NOW:
+            for one in together:
+                self._wanted[one.message_id] = self._wanted.pop(one.message_id, held.system_id)
+            return
+        rest = tuple(one.message_id for one in others)
+        why = f"judged again: {reason}" if reason is not None else "judged again"
+        rules = self._tick.pipeline.plane.rules
+        ttl_s = rules.bundle.content.quarantine_ttl_s
+        grounds = grounds_of(verdict, held.pdu, (held.held_at, now), ttl_s)
+        match verdict.action:
+            case Action.DEFER:
+                await self._desk.defer(message_id, grounds, why, now, others=rest)
+            case Action.QUARANTINE:
+                await self._desk.hold(message_id, grounds, why, now, others=rest)
+            case _:
+                await self._desk.refuse(message_id, why, now, others=rest)
+        for one in together:
+            self._wanted.pop(one.message_id, None)
+            self._note(one, verdict.action, grounds)
+            if one.is_reviewed and verdict.action is not Action.DEFER:
+                log.info("quarantine.refused", message_id=str(one.message_id), why=why)
+            else:
+                self._came_of[verdict.action.value] += 1
+
+    def _note(self, held: HeldMessage, action: Action, grounds: Grounds) -> None:
+        about = {
+            "message_id": str(held.message_id),
+            "system_id": held.system_id,
+            "action": action.value,
+            "reason": grounds.reason,
+            "rule": grounds.rule,
+            "digest": grounds.digest,
+        }
+        self._tick.records.rows.append(("e", epoch(), "judged_again", about))
+
+    async def _write(self, together: Sequence[HeldMessage]) -> None:
+        connection = self._routes.to_smsc(together[0].system_id)
+        if connection is not None:
+            for held in together:
+                self._write_on(connection, held)
+            return
+        for held in together:
             await self._desk.postpone(held.message_id, "no bind at the SMSC", utcnow())
             self._wanted[held.message_id] = held.system_id
-            return
+
+    def _write_on(self, connection: Connection, held: HeldMessage) -> None:
         _, command_id, _, _ = HEADER.unpack_from(held.pdu)
-        errand = Release(held.message_id, held.system_id, held.destination)
+        errand = Release(held.message_id, held.system_id, held.destination, held.is_reviewed)
         own = connection.link.register(None, 0, command_id, monotonic(), errand)
         self._under_way.add(held.message_id)
+        if not held.is_reviewed:
+            self._came_of[Action.FORWARD.value] += 1
         self._receipts.expect(held.system_id)
         connection.write(renumbered(held.pdu, own))
 
@@ -169,16 +270,20 @@ class Releasing:
             elif status in _LATER:
                 await desk.postpone(message_id, f"the SMSC answered 0x{status:X}", now)
                 self._wanted[message_id] = errand.system_id
-            else:
+            elif errand.is_reviewed:
                 await desk.give_back(message_id, f"the SMSC answered 0x{status:X}", now)
+            else:
+                # By day its sender would have heard it itself, and no person.
+                await desk.turn_down(message_id, f"the SMSC answered 0x{status:X}", now)
         except StoreUnavailable as error:
             # It stays RELEASING, which is never written again; a restart puts it in doubt. What
             # the SMSC has is noted as soon as it can be: a person in doubt might send it twice.
             log.error("store.failed", said=str(error))
 
     async def _confirm(self, message_id: int, smsc_id: str) -> None:
+        is_due = message_id in self._counted  # thousands are: they are counted, not listed
         await self._desk.confirm(message_id, smsc_id, utcnow())
-        if self._unconfirmed.pop(message_id, None) is not None:
+        if self._unconfirmed.pop(message_id, None) is not None and not is_due:
             log.info("quarantine.released", message_id=str(message_id))
 
 

@@ -1,37 +1,33 @@
-"""Hearing what subscribers write: a refusal holds at once, is kept, and is confirmed once."""
+"""Hearing what subscribers write: a refusal holds at once, and every word is answered once."""
 
 from collections import deque
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeAlias
 
 import structlog
 
-from gateway.dataplane.attention import Reply
+from gateway.dataplane.attention import Answered, Reply
+from gateway.dataplane.relay import message_id_of
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.msisdn import msisdn_of
-from gateway.policy.consent_sets import ConsentSets
-from gateway.policy.intents import Intent, MoContext, meaning_of
-from gateway.ports.consent import ConsentStore
+from gateway.domain.subscription import Said, Subscription
+from gateway.policy.intents import Intent
+from gateway.policy.preference_words import PreferenceCommand
 from gateway.ports.errors import StoreUnavailable
-from gateway.proxy.route import Routes
+from gateway.proxy.consent_book import ConsentBook
+from gateway.proxy.hearing import Heard, Hearing
+from gateway.proxy.speaking import Confirmation, Speaking
+from gateway.proxy.taking_turns import Turns
 from gateway.proxy.tick import Tick
-from gateway.runtime.clock import epoch, monotonic, utcnow
+from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn
-from gateway.smpp.commands import CommandId
-from gateway.smpp.errors import DecodeError
-from gateway.smpp.pdu import Pdu, decode, make
-from gateway.smpp.text import decode_text
-from gateway.smpp.tlv import Tag, first
-from gateway.smpp.udh import split_udh
+from gateway.smpp.framing import HEADER
+from gateway.systems.subscriptions.desk import SubscriptionDesk
+from gateway.systems.subscriptions.word import Outcome
 
 log = structlog.get_logger()
 
-CHANNEL = "mo"
-
-_MESSAGE_TYPE = 0x3C  # of esm_class: receipts and the like are nobody's words
-_UDHI = 0x40
-_UCS2 = 8
-_QUIET = timedelta(hours=24)  # one confirmation in this time, however often TD is sent
 _MAX_UNKEPT = 100_000
 _MAX_AT_ONCE = 1_000
 
@@ -40,137 +36,178 @@ _ANSWERS: dict[Intent, Answer] = {
     Intent.OPTOUT_ALL: Answer.REFUSED,
     Intent.OPTIN: Answer.AGREED,
 }
+# What only the gateway can answer, so that it must be asked again when it could not.
+_OURS_ALONE = frozenset({Intent.LIST, Intent.BAD_INDEX})
 
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """The errand of the message that confirms a subscriber's word."""
-
-    system_id: str
+# Obeys a subscriber's command about preferences, and returns the reply (R51).
+Obey: TypeAlias = Callable[[int, PreferenceCommand, datetime], Awaitable[str]]
 
 
 class Replies:
-    """Acts on replies that refuse or come back; everything else is between them and the SP.
+    """Acts on what subscribers write to ports; the rest is between them and the SP.
 
-    The scope is the sender: who refuses one port of an SP has refused its commercial
-    messages (R22: verification and service go on, for the rule looks at ports of its
-    purposes). While the store can not be written the word holds in this process and is kept
-    as soon as it can be; it is confirmed only then.
+    While the store can not be written a refusal holds in this process and is kept as soon as
+    it can be; it is confirmed only then. Nothing else is kept for later: an order or a yes
+    that could not be heard costs nothing.
     """
 
-    def __init__(self, tick: Tick, store: ConsentStore, sets: ConsentSets, routes: Routes) -> None:
+    def __init__(
+        self,
+        tick: Tick,
+        hearing: Hearing,
+        desk: SubscriptionDesk,
+        book: ConsentBook,
+        speaking: Speaking,
+        obey: Obey,
+    ) -> None:
         self.unheard = 0
         self._tick = tick
-        self._store = store
-        self._sets = sets
-        self._routes = routes
-        self._unkept: deque[tuple[ConsentAnswer, Pdu]] = deque(maxlen=_MAX_UNKEPT)
+        self._hearing = hearing
+        self._desk = desk
+        self._book = book
+        self._speaking = speaking
+        self._obey = obey
+        self._unkept: deque[Heard] = deque(maxlen=_MAX_UNKEPT)
+        self._turns = Turns()
         self._under_way = 0
-        self._latest: dict[tuple[int, str], ConsentAnswer] = {}  # being kept right now
+        tick.pipeline.plane.withholds = hearing.withholds
 
     def heard(self, item: Reply) -> None:
-        """Take a delivery that is already on its way to the SP."""
-        try:
-            pdu = decode(item.pdu)
-            text = _text_of(pdu)
-        except DecodeError:
+        """Take a delivery that is already on its way to the SP, or is withheld from it."""
+        heard = self._hearing.hear(item, utcnow())
+        if heard is None or not heard.may_matter:
+            self._speaking.pass_on(item)
             return
-        number = msisdn_of(pdu.octets("source_addr"))
-        if number is None or pdu.number("esm_class") & _MESSAGE_TYPE:
-            return
-        system_id = item.link.system_id
-        answer = _ANSWERS.get(self._intent_of(system_id, text))
-        if answer is None:
-            return
-        given = ConsentAnswer(number, system_id, answer, utcnow(), CHANNEL)
-        # At once, before anything is awaited: no submit of the next tick passes any more.
-        self._sets.apply(number, system_id, answer)
-        latest = self._latest.get((number, system_id))
-        if latest is not None and latest.answer is answer:
-            return  # said again while it is being kept: to look into the store would be too early
+        answer = None if heard.is_ambiguous else _ANSWERS.get(heard.alone.intent)
+        if answer is not None:
+            # At once, before anything is awaited: no submit of the next tick passes any more.
+            heard.given = self._apply(heard, answer)
+            if self._book.is_being_kept(heard.given):
+                return  # said again while it is being kept
         if self._under_way >= _MAX_AT_ONCE:
-            self._latest.pop((number, system_id), None)
-            self._unkept.append((given, pdu))
+            if heard.given is not None:
+                self._book.defer(heard.given)
+            self._put_off(heard)
             return
         self._under_way += 1
-        self._latest[number, system_id] = given
-        spawn(self._keep(given, pdu), name="reply")
+        if heard.given is not None:
+            self._book.begin(heard.given)
+        spawn(self._attend(heard), name="reply")
 
-    def _intent_of(self, system_id: str, text: str) -> Intent:
-        tokens: tuple[str | None, ...] = self._tick.pipeline.plane.hints.of(system_id)
-        for token in (*tokens, None):
-            intent = meaning_of(text, MoContext(advertised=token)).intent
-            if intent in _ANSWERS:
-                return intent
-        return Intent.NONE
+    def answered(self, item: Answered, errand: Confirmation) -> None:
+        """Take what the SMSC said to a message of our own; keep its id where it asked for a yes."""
+        if errand.asked is None or errand.said is None:
+            return
+        is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
+        message_id = message_id_of(item.pdu).decode("latin-1") if item.pdu and is_taken else ""
+        said = Said(message_id, errand.said.text_sha256, utcnow())
+        spawn(self._note_sent(errand.asked, said, is_taken=is_taken), name="reply-sent")
 
     async def keep_unkept(self) -> None:
         """Try again what could not be kept. Raises StoreUnavailable."""
         while self._unkept:
-            given, pdu = self._unkept[0]
-            await self._record(given, pdu)
+            heard = self._unkept[0]
+            async with self._turns.of(heard.word.msisdn):
+                await self._act(heard)
             self._unkept.popleft()
 
-    async def _keep(self, given: ConsentAnswer, pdu: Pdu) -> None:
+    async def end_overdue(self) -> None:
+        """End what time has ended (R23 to R25). Raises StoreUnavailable."""
+        lapsed = await self._desk.sweep(utcnow())
+        if lapsed:
+            log.info("subscriptions.lapsed", count=lapsed)
+
+    async def forget_overdue(self) -> None:
+        """Delete what nobody can refer to any more. Raises StoreUnavailable."""
+        await self._desk.forget_sessions(utcnow())
+
+    async def _attend(self, heard: Heard) -> None:
         try:
-            await self._record(given, pdu)
+            async with self._turns.of(heard.word.msisdn):
+                await self._act(heard)
         except StoreUnavailable as error:
-            self._unkept.append((given, pdu))
             log.error("store.failed", said=str(error))
+            self._put_off(heard)
         finally:
             self._under_way -= 1
-            if self._latest.get((given.msisdn, given.scope)) is given:
-                del self._latest[given.msisdn, given.scope]
+            if heard.given is not None:
+                self._book.end(heard.given)
 
-    async def _record(self, given: ConsentAnswer, pdu: Pdu) -> None:
-        before = await self._store.answer_of(given.msisdn, given.scope)
-        await self._store.record((given,))
-        about = {
-            "system_id": given.scope,
-            "subscriber": str(given.msisdn),
-            "port": pdu.octets("destination_addr").decode("latin-1"),
-            "answer": given.answer.value,
-        }
-        self._tick.records.rows.append(("e", epoch(), "reply", about))
-        if before is None or not _is_repetition(before, given):
-            self._confirm(given, pdu)
-
-    def _confirm(self, given: ConsentAnswer, pdu: Pdu) -> None:
-        """Say so from the port that was written to (R32); policy does not judge our own word."""
-        rule = self._tick.pipeline.plane.rules.replies
-        connection = self._routes.to_smsc(given.scope)
-        if rule is None or connection is None:
+    async def _act(self, heard: Heard) -> None:
+        if heard.command is not None:
+            reply = await self._obey(heard.word.msisdn, heard.command, utcnow())
+            self._answer(heard, Outcome(reply=reply, is_forwarded=False))
             return
-        text = rule.opted_out if given.answer is Answer.REFUSED else rule.restored
-        link = connection.link
-        errand = Confirmation(given.scope)
-        own = link.register(None, 0, CommandId.SUBMIT_SM, monotonic(), errand)
-        connection.write(
-            make(
-                CommandId.SUBMIT_SM,
-                own,
-                source_addr_ton=pdu.number("dest_addr_ton"),
-                source_addr_npi=pdu.number("dest_addr_npi"),
-                source_addr=pdu.octets("destination_addr"),
-                dest_addr_ton=pdu.number("source_addr_ton"),
-                dest_addr_npi=pdu.number("source_addr_npi"),
-                destination_addr=pdu.octets("source_addr"),
-                data_coding=_UCS2,
-                short_message=text.encode("utf-16-be"),
-            )
+        outcome = await self._desk.hear(heard.word, utcnow())
+        answer = outcome.answer
+        if outcome.renews and self._book.is_refused(heard.word):
+            answer = Answer.AGREED
+        if heard.given is None and answer is not None:
+            heard.given = self._apply(heard, answer, outcome.evidence)
+        is_news = heard.given is not None and await self._keep(heard, heard.given)
+        if is_news and outcome.reply is None:
+            outcome = replace(outcome, reply=self._usual(heard))
+        self._answer(heard, outcome)
+
+    def _answer(self, heard: Heard, outcome: Outcome) -> None:
+        """Write the reply, and let the message go where it belongs."""
+        is_said = outcome.reply is None or self._speaking.say(heard, outcome.reply, outcome.asked)
+        if is_said or outcome.is_forwarded:
+            self._settle(heard, is_forwarded=outcome.is_forwarded)
+        else:
+            # No bind can submit for now. It was for us alone, so nobody else will answer it.
+            self._speaking.put_off(heard.item)
+
+    async def _keep(self, heard: Heard, given: ConsentAnswer) -> bool:
+        is_news = await self._book.keep(given)
+        self._speaking.note(
+            "reply",
+            heard,
+            port=heard.word.port,
+            answer=given.answer.value,
+            gateway_id=heard.word.said.message_id,
         )
-        about = {"system_id": given.scope, "subscriber": str(given.msisdn)}
-        self._tick.records.rows.append(("e", epoch(), "confirmation", about))
+        return is_news
 
+    def _usual(self, heard: Heard) -> str | None:
+        """Return what the policy says to an answer that the dialogue has no word for."""
+        rule = self._tick.pipeline.plane.rules.replies
+        if rule is None or heard.given is None:
+            return None
+        return rule.opted_out if heard.given.answer is Answer.REFUSED else rule.restored
 
-def _text_of(pdu: Pdu) -> str:
-    octets = pdu.octets("short_message")
-    if not octets:
-        octets = first(pdu.tlvs, Tag.MESSAGE_PAYLOAD) or b""
-    if octets and pdu.number("esm_class") & _UDHI:
-        _, octets = split_udh(octets)
-    return decode_text(octets, pdu.number("data_coding"))
+    def _apply(self, heard: Heard, answer: Answer, evidence: str = "") -> ConsentAnswer:
+        said = heard.word.said
+        evidence = evidence or f"message {said.message_id} sha256 {said.text_sha256}"
+        return self._book.apply(heard.word, answer, evidence)
 
+    def _put_off(self, heard: Heard) -> None:
+        """Do what can be done without the store."""
+        answer = None if heard.word.is_hub else _ANSWERS.get(heard.alone.intent)
+        if heard.given is None and answer is not None:
+            # TD2: whether a list lives can not be known, so it is what it is by itself.
+            heard.given = self._apply(heard, answer)
+        if heard.given is not None:
+            self._settle(heard, is_forwarded=True)
+            self._unkept.append(heard)
+        elif heard.alone.intent in _OURS_ALONE or heard.word.is_hub:
+            self._speaking.put_off(heard.item)
+        else:
+            self.unheard += 1
+            self._settle(heard, is_forwarded=True)
 
-def _is_repetition(before: ConsentAnswer, given: ConsentAnswer) -> bool:
-    return before.answer is given.answer and before.since > given.since - _QUIET
+    def _settle(self, heard: Heard, *, is_forwarded: bool) -> None:
+        """Let the SP have what was withheld from it, or tell the SMSC that it arrived; once."""
+        if heard.is_settled:
+            return
+        heard.is_settled = True
+        if is_forwarded:
+            self._speaking.pass_on(heard.item)
+        else:
+            self._speaking.keep_back(heard.item)
+
+    async def _note_sent(self, asked: Subscription, said: Said, *, is_taken: bool) -> None:
+        try:
+            await self._desk.sent(asked, said, is_taken=is_taken)
+        except StoreUnavailable as error:
+            log.error("store.failed", said=str(error))

@@ -28,6 +28,14 @@ class Routes:
             system_id, lambda pair: pair.esme if pair.session.state.can_deliver else None
         )
 
+    def submitters(self) -> set[str]:
+        """Return who has a bind at the SMSC that can submit."""
+        return {
+            pair.sender.system_id
+            for pair in self._pairs.values()
+            if pair.smsc is not None and pair.smsc.link.state.can_submit
+        }
+
     def senders(self) -> set[str]:
         """Return who is bound."""
         return {pair.sender.system_id for pair in self._pairs.values()}

@@ -1,8 +1,11 @@
 """Hourly JSON Lines files that never end in half a line; written by one thread."""
 
 import contextlib
+import errno
+import fcntl
+import gzip
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,17 +17,25 @@ log = structlog.get_logger()
 _HOUR_S = 3600
 _BLOCK_OCTETS = 65_536
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_ATTEMPTS = 10
 
 
 def read_records(path: Path) -> Iterator[dict[str, object]]:
     """Yield the records of one file; a last line still without its newline is left out.
 
-    Raises orjson.JSONDecodeError (a ValueError) for a line that is no JSON.
+    A file whose name ends in ``.gz`` is unpacked; what is sealed in it stays sealed (see
+    gateway.runtime.sealed_records). Raises orjson.JSONDecodeError (a ValueError) for a line
+    that is no JSON.
     """
-    with path.open("rb") as lines:
-        for line in lines:
-            if line.endswith(b"\n"):
-                yield orjson.loads(line)
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+        yield from records_of(lines)
+
+
+def records_of(lines: Iterable[bytes]) -> Iterator[dict[str, object]]:
+    """Yield the records that `lines` hold, as `read_records` does."""
+    for line in lines:
+        if line.endswith(b"\n"):
+            yield orjson.loads(line)
 
 
 def prepare_directory(directory: Path) -> None:
@@ -44,6 +55,7 @@ class HourFiles:
     Files have mode 0600, a directory that is made has 0700. What `append` kept outlives the
     process (it is not synced: a power cut may take the last seconds). Half a line left by
     a full disk or by a crash is cut off before anything follows it. One process per directory.
+    The open file is locked, shared: who wants to seal or purge it waits until it is let go.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -86,7 +98,7 @@ class HourFiles:
         self.close()
         prepare_directory(self._directory)
         path = self.path_of(hour)
-        self._fd, self._hour = os.open(path, _FLAGS, 0o600), hour
+        self._fd, self._hour = _open_locked(path), hour
         cut_octets = _cut_torn_line(self._fd)
         if cut_octets:
             log.warning("records.repaired", path=path, octets=cut_octets)
@@ -98,6 +110,43 @@ class HourFiles:
             with contextlib.suppress(OSError):
                 _cut_torn_line(self._fd)
         self.close()
+
+
+def _open_locked(path: Path) -> int:
+    """Open the file that has the name `path`, and lock it.
+
+    Who takes a closed hour away to seal it holds the lock for a moment, and gives the file
+    another name meanwhile: a row that comes that late begins a new file.
+    """
+    for _ in range(_ATTEMPTS):
+        fd = os.open(path, _FLAGS, 0o600)
+        if _is_locked(fd, fcntl.LOCK_SH) and is_named(fd, path):
+            return fd
+        os.close(fd)
+    raise BlockingIOError(errno.EAGAIN, "another process holds this hour's records")
+
+
+def lock_alone(fd: int) -> bool:
+    """Lock an open file for this process alone; tell whether nobody else has it."""
+    return _is_locked(fd, fcntl.LOCK_EX)
+
+
+def is_named(fd: int, path: Path) -> bool:
+    """Tell whether the open file is still the one that `path` names."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _is_locked(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: shared is as good as it gets
+        return kind == fcntl.LOCK_SH
+    return True
 
 
 def _cut_torn_line(fd: int) -> int:

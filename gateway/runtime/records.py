@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import NoReturn
 
 import structlog
@@ -21,6 +21,7 @@ FLUSH_S = 0.1
 _RENDER_ROWS = 16  # fewer cost more to begin with than they gain by being warm
 _FLUSH_ROWS = 4096
 _GIVE_UP_S = 1.0
+_IDLE_S = 60.0  # then the file is let go, so that its hour can be sealed although nothing comes
 
 # Hours since 1970, number of rows, their lines.
 Part = tuple[int, int, bytes]
@@ -49,13 +50,19 @@ class Records:
 
     While the disk refuses, rows wait in memory and are tried again every `retry_s`. Past
     `maximum_rows` there is half as much room again, for the outcomes of messages already on
-    their way; beyond that rows are dropped and counted in `lost`.
+    their way; beyond that rows are dropped and counted in `lost`. Texts make rows long:
+    `maximum_octets` of lines are as full as `maximum_rows` of them.
 
     All methods belong to the loop's thread.
     """
 
     def __init__(
-        self, directory: Path, *, maximum_rows: int = 200_000, retry_s: float = 0.5
+        self,
+        directory: Path,
+        *,
+        maximum_rows: int = 200_000,
+        maximum_octets: int = 256 * 1024 * 1024,
+        retry_s: float = 0.5,
     ) -> None:
         self.rows: list[Row] = []
         self.lost = 0
@@ -63,6 +70,8 @@ class Records:
         self._parts: list[Part] = []
         self._rendered = 0
         self._maximum_rows = maximum_rows
+        self._maximum_octets = maximum_octets
+        self._octets = 0
         self._handed = 0
         self._is_closed = False
         self._batches: SimpleQueue[list[Part] | None] = SimpleQueue()
@@ -77,7 +86,10 @@ class Records:
     @property
     def is_full(self) -> bool:
         """Tell whether more rows wait than may."""
-        return self.pending() > self._maximum_rows
+        return (
+            self.pending() > self._maximum_rows
+            or self._octets - self._writer.written_octets > self._maximum_octets
+        )
 
     def pending(self) -> int:
         """Return how many rows are not on disk yet."""
@@ -112,7 +124,9 @@ class Records:
         room = self._maximum_rows * 3 // 2 - self.pending() + len(rows)
         kept = 0 if self._is_closed else max(0, min(room, len(rows)))
         self._note_lost(len(rows) - kept)
-        self._parts += self.lines.by_hour(rows[:kept])
+        for part in self.lines.by_hour(rows[:kept]):
+            self._parts.append(part)
+            self._octets += len(part[2])
         self._rendered += kept
         rows.clear()
 
@@ -161,6 +175,7 @@ class _Writer:
     ) -> None:
         self.give_up = threading.Event()
         self.written = 0
+        self.written_octets = 0
         self.failures = 0
         self.failing = False
         self._files = HourFiles(directory)
@@ -170,7 +185,7 @@ class _Writer:
     def run(self) -> None:
         """Write batches until None comes, or until told to give up."""
         try:
-            while (batch := self._batches.get()) is not None:
+            while (batch := self._next()) is not None:
                 if not self._store(batch):
                     return
         except Exception as error:  # the thread's edge: rows pile up and is_full speaks
@@ -179,11 +194,20 @@ class _Writer:
         finally:
             self._files.close()
 
+    def _next(self) -> list[Part] | None:
+        try:
+            return self._batches.get(timeout=_IDLE_S)
+        except Empty:
+            self._files.close()
+            return self._batches.get()
+
     def _store(self, parts: list[Part]) -> bool:
         for hour, same in groupby(parts, key=itemgetter(0)):
             of_hour = list(same)
-            if not self._append(hour, b"".join(lines for _, _, lines in of_hour)):
+            lines = b"".join(lines for _, _, lines in of_hour)
+            if not self._append(hour, lines):
                 return False
+            self.written_octets += len(lines)
             self.written += sum(count for _, count, _ in of_hour)
         return True
 

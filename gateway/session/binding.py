@@ -37,6 +37,8 @@ class BindReason(StrEnum):
     LOCKED = "locked"
     SUSPENDED = "suspended"
     EXPIRED = "expired"
+    LICENCE_EXPIRED = "LICENCE_EXPIRED"  # spelled as R01 has it, for who reads the records
+    LICENCE_MISSING = "LICENCE_MISSING"
     ADDRESS = "address"
     BIND_TYPE = "bind_type"
     TOO_MANY = "too_many"
@@ -89,8 +91,11 @@ def judge_bind(
     password_is_right: bool,
     live_binds: int,
     locked: bool,
+    licence: BindReason = BindReason.OK,
 ) -> BindVerdict:
     """Judge a bind; `sender` is None for an unknown system_id, `live_binds` excludes this one.
+
+    `licence` is what speaks against the sender's licence, OK when nothing does (R01).
 
     Every refusal is ESME_RBINDFAIL (O31 art. 6 and 7 for the state of the SP). ESME_RINVSYSID
     beside ESME_RINVPASWD would let anyone list our accounts, and any other difference would
@@ -104,21 +109,29 @@ def judge_bind(
         sender if password_is_right else None,
         live_binds=live_binds,
         locked=locked,
+        licence=licence,
     )
     accepted = reason is BindReason.OK
     return BindVerdict(CommandStatus.ESME_ROK if accepted else CommandStatus.ESME_RBINDFAIL, reason)
 
 
 def _reason(
-    request: BindRequest, sender: Sender | None, *, live_binds: int, locked: bool
+    request: BindRequest,
+    sender: Sender | None,
+    *,
+    live_binds: int,
+    locked: bool,
+    licence: BindReason,
 ) -> BindReason:
     """Return the first reason against the bind; `sender` is None without right credentials."""
     if locked:
         return BindReason.LOCKED
     if sender is None:
         return BindReason.CREDENTIALS
-    of_state = _STATE_REASONS[sender.state]
-    return of_state if of_state is not BindReason.OK else _limit_reason(request, sender, live_binds)
+    for reason in (_STATE_REASONS[sender.state], licence):
+        if reason is not BindReason.OK:
+            return reason
+    return _limit_reason(request, sender, live_binds)
 
 
 def _limit_reason(request: BindRequest, sender: Sender, live_binds: int) -> BindReason:

@@ -1,12 +1,13 @@
 """The shapes of a policy bundle's files."""
 
-import re
-from typing import Annotated, Literal
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
-from gateway.domain.policy import Enforcement, Expectation, ListAction
-from gateway.domain.sender import Purpose
+from gateway.domain.policy import Expectation, ListAction, LongMessages
+from gateway.settings.names import Id
+from gateway.settings.rule_file import Fallback
 from gateway.settings.schema import Shape, Text, Version
 from gateway.settings.words import word_problem
 
@@ -14,16 +15,9 @@ _DAY_S = 86_400
 _UCS2_OCTETS = 140
 _MAX_CASES = 5_000
 _MAX_CASE_CHARS = 1_000
-_ID = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
-# What can be done with a message that could not be judged.
-Fallback = Literal["reject", "quarantine", "forward"]
-
-
-def _is_id(text: str) -> str:
-    if not _ID.fullmatch(text):
-        raise ValueError("must be 1 to 32 of A-Z a-z 0-9 . _ - and start with a letter or digit")
-    return text
+# A key costs 4 to 450 octets (gateway.policy.frequency).
+MAX_CAPACITY = 20_000_000
 
 
 def _is_word(text: str) -> str:
@@ -34,8 +28,15 @@ def _is_word(text: str) -> str:
     return word
 
 
-Id = Annotated[str, AfterValidator(_is_id)]
 Word = Annotated[str, AfterValidator(_is_word)]
+
+
+def _is_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("is no time zone, as Asia/Shanghai is") from error
+    return text
 
 
 class BundleFile(Shape):
@@ -43,6 +44,10 @@ class BundleFile(Shape):
 
     version: Version
     name: Text
+    profile: Id | None = None
+    zone: Annotated[Text, AfterValidator(_is_zone)] = "Asia/Shanghai"
+    calendar: Text | None = None
+    frequency_capacity: Annotated[int, Field(ge=1, le=MAX_CAPACITY)] = 1_000_000
 
 
 class KeywordsFile(Shape):
@@ -65,24 +70,12 @@ def _fits_one_message(text: str) -> str:
 Reply = Annotated[Text, AfterValidator(_fits_one_message)]
 
 
-class RepliesShape(Shape):
-    """`replies` of `consent.yaml`."""
-
-    opted_out: Reply = "您已退订，我们不再向您发送商业信息。如需恢复请回复HF"
-    restored: Reply = "您已恢复接收我们的信息。如需退订请回复TD"
-
-
-class ConsentFile(Shape):
-    """`consent.yaml`."""
+class RepliesFile(Shape):
+    """`replies.yaml`."""
 
     version: Version
-    opt_out: Annotated[Enforcement, Strict(False)] = Enforcement.ENFORCE
-    consent: Annotated[Enforcement, Strict(False)] = Enforcement.OFF
-    applies_to: Annotated[list[Annotated[Purpose, Strict(False)]], Field(min_length=1)] = Field(
-        default_factory=lambda: [Purpose.MARKETING]
-    )
-    on_store_error: Fallback = "reject"
-    replies: RepliesShape | None = None
+    opted_out: Reply = "您已退订，我们不再向您发送商业信息。如需恢复请回复HF"
+    restored: Reply = "您已恢复接收我们的信息。如需退订请回复TD"
 
 
 class ContentFile(Shape):
@@ -92,6 +85,7 @@ class ContentFile(Shape):
     unreadable: Fallback = "quarantine"
     parts_ttl_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 60
     quarantine_ttl_s: Annotated[float, Field(ge=60, le=90 * _DAY_S)] = _DAY_S
+    long_messages: Annotated[LongMessages, Strict(False)] = LongMessages.PROGRESSIVE
 
 
 def _unless_auto(value: object) -> object:

@@ -8,16 +8,26 @@ from gateway.settings.fault import Fault, SettingsError
 from gateway.settings.gateway import load_gateway
 from gateway.settings.selftest import load_proven
 from gateway.settings.senders import load_senders
+from gateway.settings.services import load_services
 
 
 def check(config_directory: Path, policies_directory: Path) -> tuple[Fault, ...]:
-    """Return all faults of `gateway.yaml`, `senders.yaml` and the bundle; none when all is well."""
+    """Return all faults of the configuration and of the bundle; none when all is well."""
     loads: tuple[Callable[[], object], ...] = (
         partial(load_gateway, config_directory / "gateway.yaml"),
         partial(load_senders, config_directory / "senders.yaml"),
+        partial(_load_services, config_directory),
         partial(load_proven, policies_directory),
     )
     return tuple(fault for load in loads for fault in _faults_of(load))
+
+
+def _load_services(config_directory: Path) -> None:
+    try:
+        senders = load_senders(config_directory / "senders.yaml")
+    except SettingsError:
+        senders = None  # those faults are told already
+    load_services(config_directory / "services.yaml", senders)
 
 
 def _faults_of(load: Callable[[], object]) -> tuple[Fault, ...]:

@@ -1,12 +1,16 @@
 """What two versions of a bundle say differently."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 
-from gateway.domain.policy import Bundle, KeywordList
+from gateway.domain.policy import KeywordList
+from gateway.policy.bundle import Bundle
+from gateway.policy.calendar import HolidayCalendar
+from gateway.policy.rules import Rule
+from gateway.settings.written import check_name, parameters_of
 
 # Said otherwise, or of no consequence for a message.
-_TOLD_APART = frozenset({"name", "digest", "keyword_lists", "selftest"})
+_TOLD_APART = frozenset({"name", "digest", "keyword_lists", "rules", "selftest", "surroundings"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class ListDifference:
 
 @dataclass(frozen=True, slots=True)
 class SettingDifference:
-    """One setting, as ``consent.opt_out``; a rule that is not there is "none"."""
+    """One setting, as ``rules.R40.mode``; what is not there is "none"."""
 
     name: str
     old: str
@@ -86,18 +90,52 @@ def _settings(old: dict[str, str], new: dict[str, str]) -> tuple[SettingDifferen
 
 
 def _flat_bundle(bundle: Bundle) -> dict[str, str]:
-    """Return every setting of every rule by its dotted name, whatever rules there are."""
-    told = (field.name for field in fields(bundle) if field.name not in _TOLD_APART)
-    return {name: value for rule in told for name, value in _flat(rule, getattr(bundle, rule))} | {
-        "name": bundle.name
+    """Return every setting by its dotted name, whatever rules there are."""
+    told = [field.name for field in fields(bundle) if field.name not in _TOLD_APART]
+    flat = dict(pair for name in told for pair in _flat(name, getattr(bundle, name)))
+    for rule in bundle.rules:
+        flat |= dict(_flat_rule(f"rules.{rule.id}", rule))
+    # As bundle.yaml spells them.
+    head = {
+        "name": bundle.name,
+        "zone": bundle.surroundings.zone,
+        "frequency_capacity": str(bundle.surroundings.capacity),
     }
+    return flat | head | dict(_calendar(bundle.surroundings.calendar))
+
+
+def _calendar(calendar: HolidayCalendar) -> Iterator[tuple[str, str]]:
+    """Tell a calendar day by day: of a hundred holidays only those that changed matter."""
+    yield "calendar", calendar.name
+    yield from ((f"calendar.{day}", "holiday") for day in sorted(calendar.holidays))
+    yield from ((f"calendar.{day}", "workday") for day in sorted(calendar.workdays))
+
+
+def _flat_rule(name: str, rule: Rule) -> Iterator[tuple[str, str]]:
+    """Return the fields of a rule as its file spells them."""
+    yield f"{name}.check", check_name(rule.check)
+    yield f"{name}.mode", str(rule.mode)
+    yield f"{name}.title", f"{rule.title.zh} / {rule.title.en}"
+    yield f"{name}.article", rule.article
+    yield f"{name}.action", str(rule.action)
+    yield from _flat(f"{name}.applies_to", rule.applies_to)
+    yield from _flat(f"{name}.status", rule.status)
+    yield from _flat(f"{name}.on_error", rule.on_error)
+    yield from _flat(name, parameters_of(rule))
+    for one in rule.overrides:
+        yield f"{name}.overrides.{one.port or one.sender}", str(one.mode)
 
 
 def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
-    if is_dataclass(value):
-        for field in fields(value):
-            yield from _flat(f"{name}.{field.name}", getattr(value, field.name))
-    elif isinstance(value, frozenset):
-        yield name, ", ".join(sorted(map(str, value)))
-    elif value is not None:
-        yield name, str(value)
+    match value:
+        case frozenset():
+            yield name, ", ".join(sorted(map(str, value)))
+        case Mapping():
+            yield from ((f"{name}.{key}", str(item)) for key, item in value.items())
+        case _ if is_dataclass(value):
+            for field in fields(value):
+                yield from _flat(f"{name}.{field.name}", getattr(value, field.name))
+        case None | "":
+            return
+        case _:
+            yield name, str(value)

@@ -1,13 +1,23 @@
 """What `gateway.yaml` settles: one node's listeners, SMSCs, timers, limits and stores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from gateway.domain.hub import Hub
+from gateway.runtime.sealing import Sealer
 from gateway.session.timers import Timers
 from gateway.settings import yaml
 from gateway.settings.addresses import Address
-from gateway.settings.gateway_file import GatewayFile, ListenerShape, NodeRole, SmscShape
+from gateway.settings.fault import SettingsError
+from gateway.settings.gateway_file import (
+    GatewayFile,
+    ListenerShape,
+    NodeRole,
+    PrivacyShape,
+    SmscShape,
+)
+from gateway.settings.keys import load_keys
 from gateway.settings.schema import unique, validate
 
 
@@ -78,6 +88,27 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordKeeping:
+    """What records hold and how long they stay.
+
+    With `texts` they hold each text of a port once an hour. Nothing goes before
+    `keep_months`, everything that no legal hold keeps goes after `purge_after_months`.
+    """
+
+    texts: bool = False
+    keep_months: int = 5
+    purge_after_months: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """With which keys closed hours are sealed: where they are, and the id of the one in use."""
+
+    keys: str
+    current: str
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """One `gateway.yaml`. Relative paths count from the working directory."""
 
@@ -89,12 +120,17 @@ class GatewaySettings:
     store_url: str
     records_directory: Path
     metrics_address: Address
+    licence_required: bool = False
+    record_keeping: RecordKeeping = RecordKeeping()
+    privacy: Privacy | None = None
+    hub: Hub = field(default_factory=Hub)
 
 
 def load_gateway(path: Path) -> GatewaySettings:
     """Read `gateway.yaml`. Raises SettingsError with all its faults."""
+    document = yaml.read(path)
     file = validate(
-        yaml.read(path),
+        document,
         GatewayFile,
         unique("listeners", "*", "name"),
         unique("listeners", "*", "address"),
@@ -108,7 +144,31 @@ def load_gateway(path: Path) -> GatewaySettings:
         store_url=file.store.url,
         records_directory=Path(file.records.directory),
         metrics_address=file.metrics.address,
+        licence_required=file.filings.licence_required,
+        record_keeping=RecordKeeping(**file.records.model_dump(exclude={"directory"})),
+        privacy=_privacy(document, file.privacy),
+        hub=Hub(frozenset(file.hub.codes), file.hub.cancel_all),
     )
+
+
+def load_sealer(settings: GatewaySettings) -> Sealer | None:
+    """Return what seals and opens records, None where there are no keys.
+
+    Raises SettingsError when the keys have gone since `settings` were loaded.
+    """
+    if settings.privacy is None:
+        return None
+    return Sealer(load_keys(settings.privacy.keys), settings.privacy.current)
+
+
+def _privacy(document: yaml.Document, shape: PrivacyShape) -> Privacy | None:
+    """Return where the keys are, once they have been read: no start may find them missing."""
+    if shape.keys is None or shape.current is None:
+        return None
+    if shape.current not in load_keys(shape.keys):
+        problem = "privacy.current: there is no key of this id"
+        raise SettingsError([document.fault(("privacy", "current"), problem)])
+    return Privacy(shape.keys, shape.current)
 
 
 def _listener(shape: ListenerShape) -> Listener:

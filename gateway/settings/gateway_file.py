@@ -1,17 +1,20 @@
 """The shape of `gateway.yaml`, with a default for all that can have one."""
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
+from gateway.domain.hub import CancelAll
 from gateway.settings.addresses import Address, ListenAddress, PeerAddress
 from gateway.settings.schema import Count, Shape, Text, Version
 
 _DAY_S = 86_400
 _SQLITE = "sqlite:///"
+_CODE = re.compile("[0-9]{3,20}")
 
 
 class NodeRole(StrEnum):
@@ -51,6 +54,7 @@ ReadableFile = Annotated[Text, AfterValidator(_readable)]
 # A time that may be switched off with 0, and one without which a peer could hold on for ever.
 OffOrSeconds = Annotated[float, Field(ge=0, le=_DAY_S)]
 Seconds = Annotated[float, Field(gt=0, le=_DAY_S)]
+Months = Annotated[int, Field(ge=1, le=120)]
 
 
 class NodeShape(Shape):
@@ -132,6 +136,47 @@ class RecordsShape(Shape):
     """`records`."""
 
     directory: Text = "var/cdr"
+    texts: bool = False
+    keep_months: Months = 5
+    purge_after_months: Months = 6
+
+    @model_validator(mode="after")
+    def _is_kept_first(self) -> "RecordsShape":
+        if self.purge_after_months < self.keep_months:
+            raise ValueError("purge_after_months is less than keep_months")
+        return self
+
+
+class PrivacyShape(Shape):
+    """`privacy`."""
+
+    keys: Text | None = None
+    current: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_pair(self) -> "PrivacyShape":
+        if (self.keys is None) != (self.current is None):
+            raise ValueError("keys and current go together")
+        return self
+
+
+class FilingsShape(Shape):
+    """`filings`."""
+
+    licence_required: bool = False
+
+
+def _is_code(text: str) -> str:
+    if not _CODE.fullmatch(text):
+        raise ValueError("must be 3 to 20 digits")
+    return text
+
+
+class HubShape(Shape):
+    """`hub`."""
+
+    codes: list[Annotated[str, AfterValidator(_is_code)]] = Field(default_factory=list)
+    cancel_all: Annotated[CancelAll, Strict(False)] = CancelAll.CONFIRM
 
 
 class MetricsShape(Shape):
@@ -157,4 +202,7 @@ class GatewayFile(Shape):
     limits: LimitsShape = LimitsShape()
     store: StoreShape = StoreShape()
     records: RecordsShape = RecordsShape()
+    filings: FilingsShape = FilingsShape()
+    privacy: PrivacyShape = PrivacyShape()
+    hub: HubShape = HubShape()
     metrics: MetricsShape = MetricsShape()

@@ -3,18 +3,26 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 
-from gateway.settings.bundle_source import TOP_FILES
+from gateway.settings.bundle_source import (
+    KEYWORDS,
+    LOCAL,
+    OVERRIDE,
+    PROFILES,
+    RULES,
+    TOP_FILES,
+)
 
 
 def restore(directory: Path, files: Mapping[str, bytes]) -> None:
     """Make `files` the bundle in `directory`. Raises OSError; ValueError for a link out of it.
 
     All is written beside first, so a full disk changes nothing. Then each file is replaced
-    at once, the words before the lists that name them, and the lists that `files` has not
-    are removed. What no bundle reads is left alone. Safe to repeat.
+    at once, the words before the lists that name them, and the lists and rules that `files`
+    has not are removed, in all layers it has. What no bundle reads, profiles that were not in
+    force among it, is left alone. Safe to repeat.
     """
     for name in files:
         if not _is_within(directory, (directory / name).parent):
@@ -29,7 +37,7 @@ def restore(directory: Path, files: Mapping[str, bytes]) -> None:
         for name in sorted(files, key=_lists_last):
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (beside / name).replace(directory / name)
-        for path in _read_by_loader(directory):
+        for path in _read_by_loader(directory, files):
             if path.relative_to(directory).as_posix() not in files:
                 path.unlink()
     finally:
@@ -40,13 +48,24 @@ def _lists_last(name: str) -> tuple[bool, str]:
     return name.endswith((".yaml", ".yml")), name
 
 
-def _read_by_loader(directory: Path) -> list[Path]:
-    top = [directory / name for name in TOP_FILES if os.path.lexists(directory / name)]
-    return top + [
-        path
-        for path in sorted((directory / "keywords").glob("*.yaml"))
-        if not path.name.startswith(".") and (path.is_file() or path.is_symlink())
-    ]
+def _read_by_loader(directory: Path, files: Iterable[str]) -> list[Path]:
+    found: list[Path] = []
+    for layer in (directory, *(directory / name for name in _layers_of(files))):
+        found += [layer / name for name in TOP_FILES if os.path.lexists(layer / name)]
+        for folder in (RULES, KEYWORDS):
+            found += [
+                path
+                for path in sorted((layer / folder).glob("*.yaml"))
+                if not path.name.startswith(".") and (path.is_file() or path.is_symlink())
+            ]
+    return found
+
+
+def _layers_of(files: Iterable[str]) -> set[str]:
+    """Return the folders whose files would change what `files` say."""
+    parts = [PurePosixPath(name).parts for name in files]
+    profiles = {"/".join(steps[:2]) for steps in parts if steps[0] == PROFILES}
+    return {LOCAL, OVERRIDE, *profiles}
 
 
 def _is_within(directory: Path, folder: Path) -> bool:

@@ -5,7 +5,14 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails
 
 from gateway.settings.fault import Fault, SettingsError
@@ -37,8 +44,8 @@ Model = TypeVar("Model", bound=Shape)
 Check: TypeAlias = Callable[[Document], Iterable[Fault]]
 
 
-def validate(document: Document, model: type[Model], *checks: Check) -> Model:
-    """Return `document` as `model`.
+def validate(document: Document, model: type[Model], *checks: Check, within: str = "") -> Model:
+    """Return `document` as `model`; `within` names what it is a part of.
 
     `checks` look across fields; they see the raw values, so they report beside the faults
     of shape and not only once those are repaired. Raises SettingsError with all faults.
@@ -48,18 +55,22 @@ def validate(document: Document, model: type[Model], *checks: Check) -> Model:
         shaped = model.model_validate(document.value)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        faults.extend(_fault_of(document, detail) for detail in details)
+        faults.extend(_fault_of(document, detail, within) for detail in details)
         raise SettingsError(faults) from None
     if faults:
         raise SettingsError(faults)
     return shaped
 
 
-def _fault_of(document: Document, detail: ErrorDetails) -> Fault:
+def _fault_of(document: Document, detail: ErrorDetails, within: str) -> Fault:
     kind, where = detail["type"], detail["loc"]
+    # pydantic's way to a key of a mapping leads past it.
+    is_key = kind == "extra_forbidden" or where[-1:] == ("[key]",)
+    where = where[:-1] if where[-1:] == ("[key]",) else where
     said = detail["ctx"]["error"] if kind == "value_error" else detail["msg"]
-    problem = f"{_name_of(where)}: {_WORDING.get(kind, str(said))}".removeprefix(": ")
-    return document.fault(where, problem, at_key=kind == "extra_forbidden")
+    name = _name_of((within, *where) if within else where)
+    problem = f"{name}: {_WORDING.get(kind, str(said))}".removeprefix(": ")
+    return document.fault(where, problem, at_key=is_key)
 
 
 def _name_of(where: Where) -> str:
@@ -78,7 +89,7 @@ def unique(*pattern: str) -> Check:
                 continue
             first = seen.setdefault(value, where)
             if first != where:
-                line, _ = document.marks[first]
+                line = document.marks[first].line
                 yield document.fault(where, f"{_name_of(where)}: as in line {line} already")
 
     return check
@@ -100,4 +111,6 @@ def _is_version(number: int) -> int:
 
 Text = Annotated[str, Field(max_length=200), AfterValidator(_is_shown)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Version = Annotated[int, AfterValidator(_is_version)]
+Version = Annotated[
+    int, AfterValidator(_is_version), WithJsonSchema({"type": "integer", "const": 1})
+]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.domain.policy import Bundle, Expectation, SelfTestCase
+from gateway.domain.policy import Expectation, SelfTestCase
 from gateway.domain.verdict import Action, Finding
-from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.bundle import Bundle
+from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import Fault, SettingsError
@@ -25,9 +26,8 @@ def selftest_faults(rules: RuleSet, directory: Path) -> tuple[Fault, ...]:
     A case is judged as a message is: encoded, read in every plausible way, and searched.
     Of the stages only that of the text is run. Call it off the loop.
     """
-    path = directory / "selftest.yaml"
     return tuple(
-        Fault(path, case.line, case.column, problem)
+        Fault(directory / case.file, case.line, case.column, problem)
         for case in rules.bundle.selftest
         if (problem := _problem(rules, case)) is not None
     )
@@ -37,7 +37,7 @@ def load_proven(directory: Path) -> Bundle:
     """Read a bundle and run its self-test. Raises SettingsError with the faults of either."""
     bundle = load_bundle(directory)
     if bundle.selftest:
-        faults = selftest_faults(RuleSet(bundle, (), ConsentSets()), directory)
+        faults = selftest_faults(RuleSet(bundle, (), Knowledge()), directory)
         if faults:
             raise SettingsError(faults)
     return bundle
@@ -49,8 +49,8 @@ def _problem(rules: RuleSet, case: SelfTestCase) -> str | None:
     except EncodeError as error:
         coding = "auto" if case.data_coding is None else case.data_coding
         return f"data_coding {coding} cannot hold the text: {error}"
-    (hits,) = rules.scan.scan([message], readings)
-    found = [rules.finding_of(hit) for hit in hits]
+    (facts,) = rules.scan.scan([message], readings)
+    found = [rules.finding_of(hit) for hit in facts.hits]
     outcome, deciding = _outcome(found)
     is_met = outcome is case.expect and case.list_id in ("", *(one.rule for one in deciding))
     if is_met:

@@ -1,29 +1,36 @@
 """The cases of `selftest.yaml`: texts, and what their author says must become of them."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from gateway.domain.policy import Expectation, SelfTestCase
 from gateway.settings.bundle_file import CaseShape, SelfTestFile
 from gateway.settings.fault import Fault
 from gateway.settings.schema import validate
-from gateway.settings.yaml import Document
+from gateway.settings.yaml import Document, Mark
 
 
-def load_selftest(document: Document) -> tuple[SelfTestCase, ...]:
-    """Return the cases with their places. Raises SettingsError with all faults of the file."""
+def load_selftest(document: Document, directory: Path) -> tuple[SelfTestCase, ...]:
+    """Return the cases with their places in the bundle of `directory`.
+
+    Raises SettingsError with all faults.
+    """
     file = validate(document, SelfTestFile, _lists_of_forwards)
-    return tuple(_case(document, number, shape) for number, shape in enumerate(file.cases))
+    marks = (document.mark(("cases", number)) for number in range(len(file.cases)))
+    return tuple(
+        _case(shape, mark, directory) for shape, mark in zip(file.cases, marks, strict=True)
+    )
 
 
-def _case(document: Document, number: int, shape: CaseShape) -> SelfTestCase:
-    line, column = document.marks["cases", number]
+def _case(shape: CaseShape, mark: Mark, directory: Path) -> SelfTestCase:
     return SelfTestCase(
         text=shape.text,
         expect=shape.expect,
         list_id=shape.list or "",
         data_coding=shape.data_coding,
-        line=line,
-        column=column,
+        file=mark.path.relative_to(directory).as_posix(),
+        line=mark.line,
+        column=mark.column,
     )
 
 

@@ -96,7 +96,7 @@ def _shared_ports(document: Document) -> Iterator[Fault]:
     for where, number, _ in _ports(document):
         first = _other_owner(owners, where, number)
         if first is not None:
-            line, _ = document.marks[first]
+            line = document.marks[first].line
             yield document.fault(where, f"overlaps the port in line {line}")
 
 

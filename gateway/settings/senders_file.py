@@ -36,6 +36,10 @@ def _is_port_number(text: str) -> str:
     return text
 
 
+SystemId = Annotated[str, AfterValidator(_is_system_id)]
+PortNumber = Annotated[str, AfterValidator(_is_port_number)]
+
+
 def _this_machine() -> list[IpNetwork]:
     return [parse_network("127.0.0.0/8"), parse_network("::1/128")]
 
@@ -53,7 +57,7 @@ class BindsShape(Shape):
 class PortShape(Shape):
     """`senders[].ports[]`. The purpose has no default: it decides which law applies."""
 
-    number: Annotated[str, AfterValidator(_is_port_number)]
+    number: PortNumber
     extension_digits: Annotated[int, Field(ge=0, lt=MAX_PORT_DIGITS)] = 0
     purpose: Annotated[Purpose, Strict(False)]
 
@@ -68,7 +72,7 @@ class RateShape(Shape):
 class SenderShape(Shape):
     """`senders[]`."""
 
-    system_id: Annotated[str, AfterValidator(_is_system_id)]
+    system_id: SystemId
     password: Annotated[str, AfterValidator(_is_usable_password)]
     name: Text | None = None
     state: Annotated[SenderState, Strict(False)] = SenderState.ACTIVE

@@ -1,26 +1,50 @@
-"""The guards against a list that was cut short by accident."""
+"""The guards against a policy that was cut short by accident."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from gateway.domain.policy import Bundle
+from gateway.domain.policy import Enforcement
+from gateway.policy.bundle import Bundle
 
 # A handful of SPs may well lose most of them on purpose.
 _FEW_SENDERS = 4
 
 
 def shrunk(old: Bundle, new: Bundle, share: float = 0.5) -> str | None:
-    """Say which keyword lists lost more than `share` of their words, or return None.
+    """Say what `new` lost of `old` that an accident may have taken, or return None.
 
-    A half-written export or a wrong path empties a list as silently as a decision does, so
-    a reload asks for the operator's word first. A list that is gone lost all its words.
+    That is more than `share` of the words of a list, more than `share` of the rules, and each
+    rule that is enforced no more. A half-written export or a wrong path empties a list as
+    silently as a decision does, so a reload asks for the operator's word first. A list that
+    is gone lost all its words.
     """
+    losses = [*_lost_words(old, new, share), *_lost_rules(old, new, share), *_fallen(old, new)]
+    return "; ".join(losses) or None
+
+
+def _lost_words(old: Bundle, new: Bundle, share: float) -> Iterator[str]:
     kept = {words.id: frozenset(words.words) for words in new.keyword_lists}
-    losses = []
     for before in old.keyword_lists:
         lost = len(frozenset(before.words) - kept.get(before.id, frozenset()))
         if lost > share * len(before.words):
-            losses.append(f"{before.id} lost {lost} of {len(before.words)} words")
-    return "; ".join(losses) or None
+            yield f"{before.id} lost {lost} of {len(before.words)} words"
+
+
+def _lost_rules(old: Bundle, new: Bundle, share: float) -> Iterator[str]:
+    lost = {rule.id for rule in old.rules} - {rule.id for rule in new.rules}
+    if lost and len(lost) > share * len(old.rules):
+        yield f"{len(lost)} of {len(old.rules)} rules are gone"
+
+
+def _fallen(old: Bundle, new: Bundle) -> Iterator[str]:
+    """Tell the rules that stopped messages by themselves and do so no more."""
+    modes = {rule.id: rule.mode for rule in new.rules}
+    for rule in old.rules:
+        if rule.mode is Enforcement.ENFORCE and rule.can_stop:
+            mode = modes.get(rule.id)
+            if mode is None:
+                yield f"{rule.id} was enforced and is gone"
+            elif mode is not Enforcement.ENFORCE:
+                yield f"{rule.id} was enforced and is {mode}"
 
 
 def missing_senders(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import yaml
 
@@ -19,7 +19,6 @@ from gateway.settings.files import decode_utf8, position_in, read_octets
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 Where: TypeAlias = tuple[str | int, ...]
-Mark: TypeAlias = tuple[int, int]
 
 MAX_OCTETS = 4 * 1024 * 1024
 _MAX_DEPTH = 32
@@ -36,12 +35,20 @@ _FORBIDDEN = re.compile(
 )
 
 
+class Mark(NamedTuple):
+    """Where something stands: a file, and line and column in it, from 1."""
+
+    path: Path
+    line: int
+    column: int
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file as plain values.
+    """One file as plain values, or several laid over each other (`gateway.settings.overlay`).
 
-    `marks` maps the way to each value, ``("senders", 0, "ports")``, to its line and column,
-    `key_marks` the same way to those of its key. `faults` are the repeated keys, of which
+    `marks` maps the way to each value, ``("senders", 0, "ports")``, to where it stands,
+    `key_marks` the same way to where its key does. `faults` are the repeated keys, of which
     the first counts here: the rest of the file can still be checked.
     """
 
@@ -54,10 +61,14 @@ class Document:
     def fault(self, where: Where, problem: str, *, at_key: bool = False) -> Fault:
         """Return a fault at the deepest known part of `where`, or at the key of all of it."""
         if at_key and where in self.key_marks:
-            return Fault(self.path, *self.key_marks[where], problem)
+            return Fault(*self.key_marks[where], problem)
+        return Fault(*self.mark(where), problem)
+
+    def mark(self, where: Where) -> Mark:
+        """Return where the deepest known part of `where` stands."""
         while where and where not in self.marks:
             where = where[:-1]
-        return Fault(self.path, *self.marks.get(where, (1, 1)), problem)
+        return self.marks.get(where, Mark(self.path, 1, 1))
 
     def find(self, *pattern: str) -> Iterator[tuple[Where, Value]]:
         """Yield way and value of all that `pattern` names; ``*`` stands for every entry.
@@ -149,7 +160,7 @@ class _Builder:
             raise self._refused(event, f"nested deeper than {_MAX_DEPTH} levels")
         if len(self._marks) >= _MAX_VALUES:
             raise self._refused(event, f"more than {_MAX_VALUES} values in one file")
-        self._marks.setdefault(where, _mark(event))
+        self._marks.setdefault(where, self._mark(event))
         self._check_plain(event)
         if isinstance(event, yaml.ScalarEvent):
             return _resolved(event.value) if event.implicit[0] else event.value
@@ -168,12 +179,12 @@ class _Builder:
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._key(event)
             below = (*where, key)
-            line, column = _mark(event)
+            mark = self._mark(event)
             if key in values:
-                first, _ = self._key_marks[below]
+                first = self._key_marks[below].line
                 problem = f"repeated key {key[:60]!r} (first in line {first})"
-                self._faults.append(Fault(self._path, line, column, problem))
-            self._key_marks.setdefault(below, (line, column))
+                self._faults.append(Fault(*mark, problem))
+            self._key_marks.setdefault(below, mark)
             value = self._value(next(self._events), below)
             values.setdefault(key, value)
         return values
@@ -195,12 +206,12 @@ class _Builder:
             raise self._refused(event, "tags are not accepted")
 
     def _refused(self, event: yaml.Event, problem: str) -> SettingsError:
-        return SettingsError([Fault(self._path, *_mark(event), problem)])
+        return SettingsError([Fault(*self._mark(event), problem)])
 
-
-def _mark(event: yaml.Event) -> Mark:
-    mark = event.start_mark
-    return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    def _mark(self, event: yaml.Event) -> Mark:
+        mark = event.start_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+        return Mark(self._path, line, column)
 
 
 def _resolved(text: str) -> Value:

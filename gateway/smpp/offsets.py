@@ -8,9 +8,10 @@ import re
 # reading field by field costs 0.75. Lengths are those of the specification: what does not
 # match is read by gateway.smpp.pdu, which knows the status of each field.
 SUBMIT_SM = re.compile(
-    rb"[^\0]{0,5}\0..([^\0]{0,20})\0..([^\0]{0,20})\0(.)..[^\0]{0,16}\0[^\0]{0,16}\0(.).(.).(.)",
+    rb"[^\0]{0,5}\0..([^\0]{0,20})\0..([^\0]{0,20})\0(.)..\0([^\0]{0,16})\0(.).(.).(.)",
     re.DOTALL,
 )
 """Matches a body from its first octet; give `match` the offsets of the body, so that a
 field can not run into the next PDU. Groups: source_addr, destination_addr, esm_class,
-registered_delivery, data_coding, sm_length. The text begins at the end of the match."""
+validity_period, registered_delivery, data_coding, sm_length. The text begins at the end of the
+match. What is scheduled does not match: policy asks more of it."""

@@ -4,17 +4,24 @@ One event loop uses them, and no call awaits anything: each is atomic as it is.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.verdict import Reason
 from gateway.ports.changes import Change, ChangeKind
 from gateway.ports.consent import ANSWERS_PER_CHANGE, AnswerRow
 from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
-from gateway.ports.quarantine import EXPIRING_STATES, ReleasedId, Replacement
+from gateway.ports.quarantine import (
+    EXPIRING_STATES,
+    REPLACEABLE_STATES,
+    Grounds,
+    ReleasedId,
+    Replacement,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,6 +68,13 @@ class MemoryQuarantine:
     async def get(self, message_id: int) -> HeldMessage | None:
         return self._messages.get(message_id)
 
+    async def get_many(self, message_ids: Collection[int]) -> list[HeldMessage]:
+        return [self._messages[one] for one in sorted(message_ids) if one in self._messages]
+
+    def forget(self, message_id: int) -> None:
+        """Delete a message, for the twin that purges."""
+        del self._messages[message_id]
+
     async def find(
         self,
         *,
@@ -92,30 +106,95 @@ class MemoryQuarantine:
         note: str = "",
         smsc_message_id: str = "",
         receipt: ReceiptState | None = None,
+        grounds: Grounds | None = None,
+        is_reviewed: bool = False,
+    ) -> HeldMessage | None:
+        return self._move(
+            message_id,
+            allowed,
+            at,
+            lambda held: replace(
+                _moved(held, to, note, receipt, grounds),
+                smsc_message_id=smsc_message_id or held.smsc_message_id,
+                is_reviewed=is_reviewed or held.is_reviewed,
+            ),
+        )
+
+    async def move_together(  # noqa: PLR0913 - as the port has it
+        self,
+        message_ids: Sequence[int],
+        *,
+        allowed: frozenset[HoldState],
+        to: HoldState,
+        at: datetime,
+        note: str = "",
+        receipt: ReceiptState | None = None,
+        grounds: Grounds | None = None,
+        is_reviewed: bool = False,
+    ) -> list[HeldMessage]:
+        def change(held: HeldMessage) -> HeldMessage:
+            moved = _moved(held, to, note, receipt, grounds)
+            return replace(moved, is_reviewed=is_reviewed or held.is_reviewed)
+
+        first = self._messages.get(message_ids[0]) if message_ids else None
+        if first is None or first.state not in allowed:
+            return []
+        moved = (self._move(one, allowed, at, change) for one in sorted(set(message_ids)))
+        return [one for one in moved if one is not None]
+
+    def _move(
+        self,
+        message_id: int,
+        allowed: frozenset[HoldState],
+        at: datetime,
+        change: Callable[[HeldMessage], HeldMessage],
     ) -> HeldMessage | None:
         held = self._messages.get(message_id)
         if held is None or held.state not in allowed:
             return None
-        if receipt is None or (receipt is ReceiptState.DUE and not held.receipt_asked):
-            receipt = held.receipt
-        moved = replace(
-            held,
-            state=to,
-            note=note or held.note,
-            smsc_message_id=smsc_message_id or held.smsc_message_id,
-            receipt=receipt,
-        )
-        self._messages[message_id] = moved
+        moved = self._messages[message_id] = change(held)
         self._changes.add(ChangeKind.QUARANTINE, str(message_id), at)
         return moved
 
+    async def parts_of(self, assembly: int) -> list[HeldMessage]:
+        parts = (m for m in self._messages.values() if m.assembly == assembly != 0)
+        return sorted(parts, key=lambda one: (one.part, one.message_id))
+
+    async def awaiting(self, after_id: int = 0, limit: int = 1000) -> list[HeldMessage]:
+        waiting = (
+            message
+            for message in self._oldest_first()
+            if message.assembly
+            and message.state is HoldState.DEFERRED
+            and message.reason == Reason.PARTS_AWAITED
+            and message.message_id > after_id
+        )
+        return list(islice(waiting, limit))
+
     async def replace_pdu(self, message_id: int, replacement: Replacement) -> bool:
         held = self._messages.get(message_id)
-        if held is None or held.state is not HoldState.HELD:
+        if held is None or held.state not in REPLACEABLE_STATES:
             return False
-        fields = {name: getattr(replacement, name) for name in Replacement.__slots__}
-        self._messages[message_id] = replace(held, **fields)
+        self._messages[message_id] = _with(held, replacement)
         return True
+
+    async def take_due(
+        self, now: datetime, system_ids: Collection[str], limit: int
+    ) -> list[HeldMessage]:
+        due = sorted(
+            (message.due_at, message.message_id)
+            for message in self._messages.values()
+            if message.state is HoldState.DEFERRED
+            and message.system_id in system_ids
+            and message.due_at is not None
+            and message.due_at <= now < message.expires_at
+        )
+        taken = [
+            replace(self._messages[message_id], state=HoldState.RELEASE_REQUESTED)
+            for _, message_id in due[:limit]
+        ]
+        self._messages |= {message.message_id: message for message in taken}
+        return taken
 
     async def due_receipts(self, system_id: str | None, limit: int) -> list[HeldMessage]:
         due = (
@@ -222,14 +301,26 @@ class MemoryConsent:
     def _keep_later(self, answer: ConsentAnswer, number: int) -> None:
         key = (answer.msisdn, answer.scope)
         on_record = self._answers.get(key)
-        if on_record is None or _holds_over(answer, on_record[0]):
+        if on_record is None or answer.holds_over(on_record[0]):
             self._answers[key] = (answer, number)
 
 
-def _holds_over(answer: ConsentAnswer, on_record: ConsentAnswer) -> bool:
-    if answer.since == on_record.since:
-        return answer.answer is Answer.REFUSED
-    return answer.since > on_record.since
+def _with(held: HeldMessage, fields: Grounds | Replacement | None) -> HeldMessage:
+    if fields is None:
+        return held
+    return replace(held, **{name: getattr(fields, name) for name in fields.__slots__})
+
+
+def _moved(
+    held: HeldMessage,
+    to: HoldState,
+    note: str,
+    receipt: ReceiptState | None,
+    grounds: Grounds | None,
+) -> HeldMessage:
+    if receipt is None or (receipt is ReceiptState.DUE and not held.receipt_asked):
+        receipt = held.receipt
+    return replace(_with(held, grounds), state=to, note=note or held.note, receipt=receipt)
 
 
 def _row(answer: ConsentAnswer) -> AnswerRow:
@@ -237,6 +328,6 @@ def _row(answer: ConsentAnswer) -> AnswerRow:
 
 
 def _answer(row: PlainAnswer) -> ConsentAnswer:
-    msisdn, scope, answer, since_us, channel = row
+    msisdn, scope, answer, since_us, channel, evidence = row
     since = _EPOCH + timedelta(microseconds=since_us)
-    return ConsentAnswer(msisdn, scope, Answer(answer), since, channel)
+    return ConsentAnswer(msisdn, scope, Answer(answer), since, channel, evidence)

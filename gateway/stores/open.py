@@ -13,18 +13,30 @@ from gateway.ports.changes import ChangeFeed
 from gateway.ports.consent import ConsentStore
 from gateway.ports.consent_lists import ConsentLists
 from gateway.ports.errors import StoreUnavailable
+from gateway.ports.filings import FilingStore
 from gateway.ports.policies import PolicyStore
+from gateway.ports.preferences import PreferenceStore
+from gateway.ports.privacy import FinalMessages, Journals, LegalHolds
 from gateway.ports.quarantine import QuarantineStore
+from gateway.ports.subscriptions import SubscriptionStore
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.database import Database
 from gateway.stores.memory import MemoryChanges, MemoryConsent, MemoryQuarantine
+from gateway.stores.memory_filings import MemoryFilings
 from gateway.stores.memory_policies import MemoryPolicies
+from gateway.stores.memory_preferences import MemoryPreferences
+from gateway.stores.memory_privacy import MemoryFinalMessages, MemoryJournals, MemoryLegalHolds
+from gateway.stores.memory_subscriptions import MemorySubscriptions
 from gateway.stores.migrate import upgrade
 from gateway.stores.sql_changes import SqlChanges
 from gateway.stores.sql_consent import SqlConsent
 from gateway.stores.sql_consent_lists import SqlConsentLists
+from gateway.stores.sql_filings import SqlFilings
 from gateway.stores.sql_policies import SqlPolicies
+from gateway.stores.sql_preferences import SqlPreferences
+from gateway.stores.sql_privacy import SqlFinalMessages, SqlJournals, SqlLegalHolds
 from gateway.stores.sql_quarantine import SqlQuarantine
+from gateway.stores.sql_subscriptions import SqlSubscriptions
 from gateway.stores.sqlite import prepare_file, reading_engine, writing_engine
 
 _START_PATIENCE_S = 30.0  # for others that make or migrate the same tables
@@ -39,6 +51,12 @@ class Stores:
     consent_lists: ConsentLists
     changes: ChangeFeed
     policies: PolicyStore
+    preferences: PreferenceStore
+    subscriptions: SubscriptionStore
+    filings: FilingStore
+    legal_holds: LegalHolds
+    journals: Journals
+    final_messages: FinalMessages
     close: Callable[[], Awaitable[None]]
 
 
@@ -89,12 +107,19 @@ def memory_stores() -> Stores:
     """Return the in-memory twins, empty."""
     changes = MemoryChanges()
     consent = MemoryConsent(changes, utcnow)
+    quarantine, journals = MemoryQuarantine(changes), MemoryJournals()
     return Stores(
-        quarantine=MemoryQuarantine(changes),
+        quarantine=quarantine,
         consent=consent,
         consent_lists=consent,
         changes=changes,
         policies=MemoryPolicies(),
+        preferences=MemoryPreferences(changes, utcnow),
+        subscriptions=MemorySubscriptions(changes, utcnow),
+        filings=MemoryFilings(changes, utcnow),
+        legal_holds=MemoryLegalHolds(),
+        journals=journals,
+        final_messages=MemoryFinalMessages(quarantine, journals),
         close=_nothing_to_close,
     )
 
@@ -106,6 +131,12 @@ def _sql_stores(database: Database) -> Stores:
         consent_lists=SqlConsentLists(database, utcnow, monotonic, asyncio.sleep),
         changes=SqlChanges(database),
         policies=SqlPolicies(database),
+        preferences=SqlPreferences(database, utcnow),
+        subscriptions=SqlSubscriptions(database, utcnow),
+        filings=SqlFilings(database, utcnow),
+        legal_holds=SqlLegalHolds(database),
+        journals=SqlJournals(database),
+        final_messages=SqlFinalMessages(database),
         close=database.close,
     )
 

@@ -8,6 +8,7 @@ from gateway.ports.consent_lists import PlainAnswer
 
 # In bytes of memory, negative kilobytes as SQLite wants it; what is over goes to the disk.
 _CACHE = "PRAGMA cache_size=-65536"
+_TABLE = "CREATE TABLE answers (msisdn INTEGER, scope, answer, since INTEGER, channel, evidence)"
 
 
 class SpoolError(Exception):
@@ -27,7 +28,7 @@ class SortedAnswers:
             for statement in (
                 "PRAGMA journal_mode=OFF",
                 _CACHE,
-                "CREATE TABLE answers (msisdn INTEGER, scope, answer, since INTEGER, channel)",
+                _TABLE,
                 "BEGIN",
             ):
                 self._file.execute(statement)
@@ -35,7 +36,7 @@ class SortedAnswers:
     def add(self, answers: Sequence[PlainAnswer]) -> None:
         """Take some more. Raises SpoolError."""
         with _translated():
-            self._file.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", answers)
+            self._file.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)", answers)
 
     def batches(self, size: int) -> Iterator[list[PlainAnswer]]:
         """Give all in order, `size` at a time. Raises SpoolError."""

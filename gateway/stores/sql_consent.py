@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Executable, and_, insert, or_, select, tuple_
+from sqlalchemy import Executable, and_, case, insert, or_, select, tuple_
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,12 +19,18 @@ _BEFORE_ALL = (-1, "")
 
 _upsert = insert_or_update(consent_answers)
 _new = _upsert.excluded
+_is_asserted = _new.answer == Answer.ASSERTED.value
+_was_asserted = _column.answer == Answer.ASSERTED.value
 _UPSERT = _upsert.on_conflict_do_update(
     index_elements=[_column.msisdn, _column.scope],
-    set_={name: _new[name] for name in ("answer", "since", "channel", "change")},
-    where=or_(
-        _new.since > _column.since,
-        and_(_new.since == _column.since, _new.answer == Answer.REFUSED.value),
+    set_={name: _new[name] for name in ("answer", "since", "channel", "change", "evidence")},
+    # ConsentAnswer.holds_over; a test holds the two against each other.
+    where=case(
+        (_is_asserted != _was_asserted, _was_asserted),
+        else_=or_(
+            _new.since > _column.since,
+            and_(_new.since == _column.since, _new.answer == Answer.REFUSED.value),
+        ),
     ),
 )
 

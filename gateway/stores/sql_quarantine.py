@@ -1,23 +1,56 @@
 """The quarantine in SQL (contract: gateway.ports.quarantine)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import RowMapping, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import (
+    RowMapping,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.verdict import Reason
 from gateway.ports.changes import ChangeKind
-from gateway.ports.quarantine import EXPIRING_STATES, ReleasedId, Replacement
+from gateway.ports.quarantine import (
+    EXPIRING_STATES,
+    REPLACEABLE_STATES,
+    Grounds,
+    ReleasedId,
+    Replacement,
+)
 from gateway.stores.database import Database
-from gateway.stores.tables import IS_RECEIPT_DUE, changes, held_messages
+from gateway.stores.tables import (
+    IS_DEFERRED,
+    IS_PART,
+    IS_RECEIPT_DUE,
+    changes,
+    held_messages,
+)
 
 _OCTETS_PER_ROW = 4096
 
 _column = held_messages.c
 _UNHOLD = delete(held_messages).where(
-    _column.message_id == bindparam("held_id"), _column.state == HoldState.HELD
+    _column.message_id == bindparam("held_id"), _column.state.in_(sorted(REPLACEABLE_STATES))
+)
+
+_PUT_BACK = (
+    update(held_messages)
+    .where(
+        _column.message_id == bindparam("taken_id"),
+        _column.state == HoldState.RELEASE_REQUESTED,
+    )
+    .values(state=HoldState.DEFERRED)
 )
 
 
@@ -48,6 +81,11 @@ class SqlQuarantine:
     async def get(self, message_id: int) -> HeldMessage | None:
         query = select(held_messages).where(_column.message_id == message_id)
         return next(map(_message_of, await self._database.rows(query)), None)
+
+    async def get_many(self, message_ids: Collection[int]) -> list[HeldMessage]:
+        query = select(held_messages).where(_column.message_id.in_(sorted(message_ids)))
+        rows = await self._database.rows(query.order_by(_column.message_id))
+        return [_message_of(row) for row in rows]
 
     async def find(
         self,
@@ -83,38 +121,92 @@ class SqlQuarantine:
         note: str = "",
         smsc_message_id: str = "",
         receipt: ReceiptState | None = None,
+        grounds: Grounds | None = None,
+        is_reviewed: bool = False,
     ) -> HeldMessage | None:
+        values = _moved(to, note, receipt, grounds, is_reviewed=is_reviewed)
+        if smsc_message_id:
+            values["smsc_message_id"] = smsc_message_id
+        moved = await self._move((message_id,), allowed, values, at)
+        return moved[0] if moved else None
+
+    async def move_together(  # noqa: PLR0913 - as the port has it
+        self,
+        message_ids: Sequence[int],
+        *,
+        allowed: frozenset[HoldState],
+        to: HoldState,
+        at: datetime,
+        note: str = "",
+        receipt: ReceiptState | None = None,
+        grounds: Grounds | None = None,
+        is_reviewed: bool = False,
+    ) -> list[HeldMessage]:
+        if not message_ids:
+            return []
+        values = _moved(to, note, receipt, grounds, is_reviewed=is_reviewed)
+        return await self._move(message_ids, allowed, values, at)
+
+    async def _move(
+        self,
+        message_ids: Sequence[int],
+        allowed: frozenset[HoldState],
+        values: Mapping[str, object],
+        at: datetime,
+    ) -> list[HeldMessage]:
+        states = sorted(allowed)
         statement = (
             update(held_messages)
-            .where(_column.message_id == message_id, _column.state.in_(sorted(allowed)))
-            .values(state=to)
+            .where(_column.message_id.in_(message_ids), _column.state.in_(states))
+            .values(values)
             .returning(held_messages)
         )
-        if note:
-            statement = statement.values(note=note)
-        if smsc_message_id:
-            statement = statement.values(smsc_message_id=smsc_message_id)
-        if receipt is ReceiptState.DUE:
-            asked = case((_column.receipt_asked, receipt.value), else_=_column.receipt)
-            statement = statement.values(receipt=asked)
-        elif receipt is not None:
-            statement = statement.values(receipt=receipt)
-        change = {"kind": ChangeKind.QUARANTINE, "key": str(message_id), "at": at}
+        if len(message_ids) > 1:
+            first = held_messages.alias()
+            is_there = first.c.message_id == message_ids[0], first.c.state.in_(states)
+            statement = statement.where(exists().where(*is_there))
 
-        async def run(connection: AsyncConnection) -> HeldMessage | None:
-            row = (await connection.execute(statement)).mappings().one_or_none()
-            if row is None:
-                return None
-            await connection.execute(insert(changes), change)
-            return _message_of(row)
+        async def run(connection: AsyncConnection) -> list[HeldMessage]:
+            rows = (await connection.execute(statement)).mappings().all()
+            moved = sorted(map(_message_of, rows), key=_id_of)
+            if moved:
+                kind = ChangeKind.QUARANTINE
+                noted = [{"kind": kind, "key": str(one.message_id), "at": at} for one in moved]
+                await connection.execute(insert(changes), noted)
+            return moved
 
-        return await self._database.writer.write(run)
+        return await self._database.writer.write(run, rows=len(message_ids))
+
+    async def parts_of(self, assembly: int) -> list[HeldMessage]:
+        query = (
+            select(held_messages)
+            .where(IS_PART, _column.assembly == assembly)
+            .order_by(_column.part, _column.message_id)
+        )
+        return [_message_of(row) for row in await self._database.rows(query)]
+
+    async def awaiting(self, after_id: int = 0, limit: int = 1000) -> list[HeldMessage]:
+        query = (
+            select(held_messages)
+            .where(
+                IS_PART,
+                IS_DEFERRED,
+                _column.reason == Reason.PARTS_AWAITED,
+                _column.message_id > after_id,
+            )
+            .order_by(_column.message_id)
+            .limit(limit)
+        )
+        return [_message_of(row) for row in await self._database.rows(query)]
 
     async def replace_pdu(self, message_id: int, replacement: Replacement) -> bool:
         statement = (
             update(held_messages)
-            .where(_column.message_id == message_id, _column.state == HoldState.HELD)
-            .values({name: getattr(replacement, name) for name in Replacement.__slots__})
+            .where(
+                _column.message_id == message_id,
+                _column.state.in_(sorted(REPLACEABLE_STATES)),
+            )
+            .values(_fields_of(replacement))
         )
 
         async def run(connection: AsyncConnection) -> bool:
@@ -123,6 +215,42 @@ class SqlQuarantine:
         return await self._database.writer.write(
             run, rows=1 + len(replacement.pdu) // _OCTETS_PER_ROW
         )
+
+    async def take_due(
+        self, now: datetime, system_ids: Collection[str], limit: int
+    ) -> list[HeldMessage]:
+        is_due = and_(
+            IS_DEFERRED,
+            _column.due_at <= now,
+            _column.expires_at > now,
+            _column.system_id.in_(sorted(system_ids)),
+        )
+        due = (
+            select(_column.message_id)
+            .where(is_due)
+            .order_by(_column.due_at, _column.message_id)
+            .limit(limit)
+        )
+        # Mostly there is nothing, and then nobody has to wait for the lock to write.
+        if not await self._database.rows(due.limit(1)):
+            return []
+        statement = (
+            update(held_messages)
+            .where(_column.message_id.in_(due.scalar_subquery()))
+            .values(state=HoldState.RELEASE_REQUESTED)
+            .returning(held_messages)
+        )
+
+        taken: list[HeldMessage] = []
+
+        async def run(connection: AsyncConnection) -> None:
+            taken[:] = map(_message_of, (await connection.execute(statement)).mappings())
+
+        async def undo(connection: AsyncConnection) -> None:
+            await connection.execute(_PUT_BACK, [{"taken_id": one.message_id} for one in taken])
+
+        await self._database.writer.write(run, rows=limit, undo=undo)
+        return sorted(taken, key=_hour_of)
 
     async def due_receipts(self, system_id: str | None, limit: int) -> list[HeldMessage]:
         query = select(held_messages).where(IS_RECEIPT_DUE)
@@ -181,7 +309,43 @@ class SqlQuarantine:
 
 
 def _values_of(message: HeldMessage) -> dict[str, object]:
-    return {name: getattr(message, name) for name in HeldMessage.__slots__}
+    return _fields_of(message)
+
+
+def _fields_of(value: HeldMessage | Replacement | Grounds) -> dict[str, object]:
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+def _moved(
+    to: HoldState,
+    note: str,
+    receipt: ReceiptState | None,
+    grounds: Grounds | None,
+    *,
+    is_reviewed: bool,
+) -> dict[str, object]:
+    """Return the columns that a move sets."""
+    values: dict[str, object] = {"state": to}
+    if note:
+        values["note"] = note
+    if grounds is not None:
+        values |= _fields_of(grounds)
+    if is_reviewed:
+        values["is_reviewed"] = True
+    if receipt is ReceiptState.DUE:
+        values["receipt"] = case((_column.receipt_asked, receipt.value), else_=_column.receipt)
+    elif receipt is not None:
+        values["receipt"] = receipt
+    return values
+
+
+def _id_of(message: HeldMessage) -> int:
+    return message.message_id
+
+
+def _hour_of(message: HeldMessage) -> tuple[datetime, int]:
+    assert message.due_at is not None  # noqa: S101 - that is why it was taken
+    return message.due_at, message.message_id
 
 
 def _message_of(row: RowMapping) -> HeldMessage:

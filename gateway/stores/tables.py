@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -51,6 +52,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 # A partial index serves only a query that repeats its condition, literals and all.
 IS_RECEIPT_DUE = text("receipt = 'due'")
+IS_DEFERRED = text("state = 'deferred'")
+IS_PART = text("assembly <> 0")
 
 # One column for each field of domain.quarantine.HeldMessage.
 held_messages = Table(
@@ -74,6 +77,10 @@ held_messages = Table(
     Column("smsc_message_id", String(65), nullable=False),
     Column("note", Text, nullable=False),
     Column("joined", Text, nullable=False),
+    Column("due_at", UtcTime, nullable=True),
+    Column("is_reviewed", Boolean, nullable=False, server_default=false()),
+    Column("assembly", BigInteger, nullable=False, server_default="0"),
+    Column("part", Integer, nullable=False, server_default="0"),
     # The lists people look through, and the count per state.
     Index(None, "state", "message_id"),
     Index(None, "system_id", "message_id"),
@@ -86,6 +93,24 @@ held_messages = Table(
         sqlite_where=IS_RECEIPT_DUE,
         postgresql_where=IS_RECEIPT_DUE,
     ),
+    Index(
+        "ix_held_messages_assembly",
+        "assembly",
+        "part",
+        sqlite_where=IS_PART,
+        postgresql_where=IS_PART,
+    ),
+    # Who is away may have a million messages waiting: its rows are passed over in the index.
+    # SQLite takes it before the one above only because the state comes first here as well.
+    Index(
+        "ix_held_messages_deferred",
+        "state",
+        "due_at",
+        "message_id",
+        "system_id",
+        sqlite_where=IS_DEFERRED,
+        postgresql_where=IS_DEFERRED,
+    ),
 )
 
 consent_answers = Table(
@@ -97,6 +122,7 @@ consent_answers = Table(
     Column("since", UtcTime, nullable=False),
     Column("channel", Text, nullable=False),
     Column("change", BigInteger, nullable=False, index=True),
+    Column("evidence", Text, nullable=False, server_default=""),
     # Millions of short rows that are read in the order of their key.
     sqlite_with_rowid=False,
 )

@@ -73,6 +73,15 @@ category: fraud
 action: reject
 words: [代开发票]
 """
+REFUSED = """\
+version: 1
+rules:
+  - id: R21
+    check: refused
+    title: {zh: 拒收, en: Refusal}
+    article: test
+    mode: enforce
+"""
 LOAN = """\
 version: 1
 id: K-LOAN
@@ -141,7 +150,7 @@ def deploy(tmp_path: Path, free_port: int) -> Deploy:
             "config/gateway.yaml": GATEWAY.format(smsc=smsc_port, root=tmp_path, metrics=free_port),
             "config/senders.yaml": SENDERS,
             "policies/bundle.yaml": "version: 1\nname: test\n",
-            "policies/consent.yaml": "version: 1\n",
+            "policies/rules/consent.yaml": REFUSED,
             "policies/content.yaml": "version: 1\n",
             "policies/keywords/fraud.yaml": FRAUD,
             "policies/keywords/loan.yaml": LOAN,

@@ -23,7 +23,7 @@ Attach = Callable[..., Awaitable[RawEsme]]
 
 SOURCE, DESTINATION = "10690001", "13800138000"
 OPEN: dict[str, str | None] = {
-    "policies/consent.yaml": None,
+    "policies/rules/consent.yaml": None,
     "policies/content.yaml": None,
     "policies/keywords/fraud.yaml": None,
     "policies/keywords/loan.yaml": None,

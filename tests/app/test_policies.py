@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from gateway.app.gateway import Gateway
 from simulators import builders
 from simulators.esme import RawEsme
@@ -46,6 +48,37 @@ async def test_new_words_judge_from_the_next_message_on(
     assert events(log) == ["policy.reloaded"]
 
 
+SERVICES = """\
+version: 1
+services:
+  - {{system_id: {system_id}, id: weather, name: 天气, port: "10690001", order_words: [DY天气],
+     price_fen: 500}}
+"""
+
+
+async def test_r24_a_reload_takes_new_services_over_and_leaves_the_old_for_faulty_ones(
+    start: Start, tmp_path: Path
+) -> None:
+    gateway = await start()
+    path = tmp_path / "config/services.yaml"
+
+    def is_offered() -> bool:
+        return gateway.policies.catalogue.ordered_by("sp1", "10690001", "dy天气") is not None
+
+    assert not is_offered()
+    path.write_text(SERVICES.format(system_id="sp1"), encoding="utf-8")
+    assert await gateway.reload() == ()
+    assert is_offered()
+    path.write_text(SERVICES.format(system_id="sp9"), encoding="utf-8")
+    (fault,) = await gateway.reload()
+
+    assert "services.yaml:3:17 there is no such sender in senders.yaml" in fault
+    assert is_offered()
+    path.unlink()
+    assert await gateway.reload() == ()
+    assert not is_offered()
+
+
 async def test_a_reload_of_the_same_files_changes_nothing(start: Start, log: LogLines) -> None:
     gateway = await start()
     rules = gateway.plane.rules
@@ -76,6 +109,125 @@ async def test_one_fault_anywhere_leaves_everything_as_it_was(
     assert events(log) == ["policy.refused"]
 
 
+REFUSAL = """\
+version: 1
+rules:
+  - id: R21
+    check: refused
+    title: {zh: 拒收, en: Refusal}
+    article: test
+    mode: enforce
+"""
+RULES = "rules/consent.yaml"
+MORE = "rules/more.yaml"
+HOURS = REFUSAL.replace("R21", "R40").replace("refused", 'untimely\n    open: ["8-21"]')
+TWICE = "    overrides: [{sender: a, mode: off}, {sender: a, mode: shadow}]\n"
+# What is wrong, the file that says so, and the beginning of what is said of it.
+BROKEN = {
+    "a number where text is": (RULES, REFUSAL.replace("test", "21"), ":6:14 R21.article: must be"),
+    "a typo in a key": (RULES, f"{REFUSAL}    modus: off\n", ":8:5 R21.modus: unknown key"),
+    "a typo in a value": (RULES, REFUSAL.replace("enforce", "enforced"), ":7:11 R21.mode:"),
+    "an unknown check": (RULES, REFUSAL.replace("refused", "refuse"), ":4:12 R21.check:"),
+    "a wrong type": (RULES, REFUSAL.replace("{zh: 拒收, en: Refusal}", "拒收"), ":5:12 R21.title:"),
+    "an empty list": (RULES, "version: 1\nrules: []\n", ":2:8 rules:"),
+    "an empty file": (RULES, "", ":1:1 must be a mapping"),
+    "a repeated key": (RULES, f"{REFUSAL}    mode: off\n", ":8:5 repeated key"),
+    "a bad time": (MORE, HOURS, ":5:12 R40.open[0].hours: must be two times in one text"),
+    "contradictory overrides": (RULES, REFUSAL + TWICE, ":8:50 overrides: contradicts"),
+    "a rule twice": (MORE, REFUSAL, ":3:9 R21: stands in consent.yaml line 3 already"),
+    "a profile that is not there": (
+        "local.d/bundle.yaml",
+        "version: 1\nprofile: a\n",
+        ":2:10 profile: there is no profiles/a",
+    ),
+    "a list that names itself": (
+        "keywords/fraud.yaml",
+        f"{FRAUD.format('代开发票')}file: fraud.yaml\n",
+        ":6:7 names itself",
+    ),
+    "a change of a rule that there is not": (
+        "local.d/rules/mine.yaml",
+        "version: 1\nrules: [{id: R2I, mode: off}]\n",
+        ":2:9 R2I.check: is missing",
+    ),
+    "a replacement of nothing": ("override.d/rules/no.yaml", REFUSAL, ":1:1 replaces nothing"),
+    "anchors": (RULES, f"a: &a [x]\nb: [*a, *a]\n{REFUSAL}", ":1:4 anchors are not accepted"),
+    "a deep nest": (RULES, f"version: 1\nrules: {'[' * 99}{']' * 99}\n", ":2:40 nested deeper"),
+    "what is no YAML": (RULES, "version: 1\nrules: [\n", ":3:1 did not find"),
+    "a file that is read no more": ("consent.yaml", "version: 1\n", ":1:1 consent.yaml is no more"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+async def test_after_a_broken_bundle_the_old_one_answers(
+    start: Start, attach: Attach, tmp_path: Path, log: LogLines, broken: tuple[str, str, str]
+) -> None:
+    gateway = await start({f"policies/{RULES}": REFUSAL})
+    esme = await attach(gateway)
+    rules = gateway.plane.rules
+    name, text, said = broken
+    path = tmp_path / "policies" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+    faults = await gateway.reload(force=True)
+    stopped = await esme.submit(SOURCE, DESTINATION, "代开发票")
+    passed = await esme.submit(SOURCE, DESTINATION, "您好")
+
+    assert [fault for fault in faults if fault.startswith(f"{path}{said}")]
+    assert gateway.plane.rules is rules
+    assert stopped.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert passed.is_ok
+    assert events(log) == ["policy.refused"]
+
+
+LOST = {
+    "a rule that is enforced no more": (
+        REFUSAL.replace("enforce", "shadow"),
+        "R21 was enforced and is shadow; `smsward policy reload --force` takes it anyway",
+    ),
+    "a rule that is gone": (
+        REFUSAL.replace("R21", "R99"),
+        (
+            "1 of 1 rules are gone; R21 was enforced and is gone;"
+            " `smsward policy reload --force` takes it anyway"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), LOST.values(), ids=LOST)
+async def test_rules_that_were_lost_need_somebody_s_word(
+    start: Start, tmp_path: Path, log: LogLines, text: str, said: str
+) -> None:
+    gateway = await start({f"policies/{RULES}": REFUSAL})
+    rules = gateway.plane.rules
+    (tmp_path / "policies" / RULES).write_text(text, encoding="utf-8")
+
+    faults = await gateway.reload()
+    stays = gateway.plane.rules is rules
+    forced = await gateway.reload(force=True)
+
+    assert faults == (said,)
+    assert stays
+    assert forced == ()
+    assert events(log) == ["policy.refused", "policy.reloaded"]
+
+
+async def test_octets_that_are_no_text_leave_the_old_policy(
+    start: Start, tmp_path: Path, log: LogLines
+) -> None:
+    gateway = await start()
+    rules = gateway.plane.rules
+    (tmp_path / "policies/rules/more.yaml").write_bytes("规则".encode("gb18030"))
+
+    (fault,) = await gateway.reload()
+
+    assert fault.endswith("rules/more.yaml:1:1 not UTF-8")
+    assert gateway.plane.rules is rules
+    assert events(log) == ["policy.refused"]
+
+
 async def test_a_list_that_lost_most_of_its_words_needs_somebody_s_word(
     start: Start, attach: Attach, tmp_path: Path, log: LogLines
 ) -> None:
@@ -101,7 +253,7 @@ async def test_a_policy_that_opened_is_complained_of_loudly(
     start: Start, tmp_path: Path, log: LogLines
 ) -> None:
     gateway = await start()
-    for name in ("consent.yaml", "content.yaml", "keywords/fraud.yaml", "keywords/loan.yaml"):
+    for name in ("rules/consent.yaml", "content.yaml", "keywords/fraud.yaml", "keywords/loan.yaml"):
         (tmp_path / "policies" / name).unlink()
 
     await gateway.reload(force=True)

@@ -96,7 +96,7 @@ async def test_the_policy_of_the_start_is_on_record_with_its_files(
     assert (version.digest, version.name) == (gateway.plane.rules.digest, "test")
     assert version.by == "start"
     assert files["keywords/fraud.yaml"] == (tmp_path / "policies/keywords/fraud.yaml").read_bytes()
-    assert "consent.yaml" in files
+    assert "rules/consent.yaml" in files
 
 
 async def test_each_policy_that_comes_into_force_is_recorded_once(

@@ -37,7 +37,15 @@ senders:
       {number: "10690003", purpose: service}]}
 """
 BUNDLE = "version: 1\nname: test\n"
-CONSENT = "version: 1\nopt_out: enforce\nconsent: off\napplies_to: [marketing]\n"
+REFUSED = """\
+version: 1
+rules:
+  - id: R21
+    check: refused
+    title: {zh: 拒收, en: Refusal}
+    article: test
+    mode: enforce
+"""
 FRAUD = "version: 1\nid: K-FRAUD\ncategory: fraud\naction: reject\nwords: [代开发票]\n"
 LOAN = "version: 1\nid: K-LOAN\ncategory: loan\naction: quarantine\nwords: [黑户贷款]\n"
 LURE = "version: 1\nid: K-LURE\ncategory: lure\naction: shadow\nwords: [加微信]\n"
@@ -95,7 +103,7 @@ def deployment(tmp_path: Path, write: Write) -> Path:
     write("config/gateway.yaml", GATEWAY.format(directory=tmp_path))
     write("config/senders.yaml", SENDERS)
     write("policies/bundle.yaml", BUNDLE)
-    write("policies/consent.yaml", CONSENT)
+    write("policies/rules/consent.yaml", REFUSED)
     for name, text in (("fraud", FRAUD), ("loan", LOAN), ("lure", LURE)):
         write(f"policies/keywords/{name}.yaml", text)
     return tmp_path

@@ -65,9 +65,31 @@ def test_a_refusal_of_every_sp_is_recorded(consent: Command, answer_of: AnswerOf
 def test_who_agrees_later_takes_a_refusal_back(consent: Command, answer_of: AnswerOf) -> None:
     consent("refuse", "--system-id", "shop", NUMBER)
 
-    consent("agree", "--system-id", "shop", "+86" + NUMBER)
+    consent("agree", "--system-id", "shop", "--evidence", "contract-117", "+86" + NUMBER)
 
     assert answer_of(MSISDN, "shop") is Answer.AGREED
+    assert "contract-117" in consent("show", NUMBER).stdout
+
+
+def test_r26_an_agreement_without_evidence_is_asserted_and_said_to_be(
+    consent: Command, answer_of: AnswerOf
+) -> None:
+    ran = consent("agree", "--system-id", "shop", NUMBER)
+
+    assert answer_of(MSISDN, "shop") is Answer.ASSERTED
+    assert "asserted" in ran.stdout
+    assert "--evidence" in ran.stderr
+    assert "asserted" in consent("show", NUMBER).stdout
+
+
+def test_r37_an_agreement_without_evidence_takes_no_refusal_back(
+    consent: Command, answer_of: AnswerOf
+) -> None:
+    consent("refuse", "--system-id", "shop", NUMBER)
+
+    consent("agree", "--system-id", "shop", NUMBER)
+
+    assert answer_of(MSISDN, "shop") is Answer.REFUSED
 
 
 def test_numbers_may_come_from_the_standard_input(consent: Command, answer_of: AnswerOf) -> None:

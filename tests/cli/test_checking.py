@@ -1,7 +1,14 @@
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from subprocess import CompletedProcess
+
+import pytest
+
+from gateway.cli.checking import unknown_holidays_of
+from gateway.policy.bundle import Bundle, Surroundings
+from gateway.policy.calendar import HolidayCalendar
 
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]
@@ -17,6 +24,7 @@ def test_a_sound_deployment_is_summed_up(cli: Cli, options: tuple[str, ...]) -> 
     assert summary["ports"] == "3"
     assert summary["lists"] == "3"
     assert summary["words"] == "3"
+    assert (summary["rules"], summary["enforced"]) == ("1", "1")
     assert len(summary["digest"]) == 12
 
 
@@ -27,7 +35,10 @@ def test_the_summary_is_json_for_programs(cli: Cli, options: tuple[str, ...]) ->
     assert summary["faults"] == []
     assert summary["bundle"] == "test"
     assert summary["listeners"] == "127.0.0.1:2775"
-    assert [warning.split(":")[0] for warning in summary["warnings"]] == ["PLAIN PASSWORDS"]
+    assert [warning.split(":")[0] for warning in summary["warnings"]] == [
+        "PLAIN PASSWORDS",
+        "RECORDS NOT SEALED",
+    ]
 
 
 def test_every_fault_of_every_file_is_named_by_its_place(
@@ -74,13 +85,51 @@ def test_a_missing_directory_is_a_fault_and_no_traceback(cli: Cli, deployment: P
 def test_a_policy_that_stops_nothing_is_said_loudly(
     cli: Cli, deployment: Path, options: tuple[str, ...]
 ) -> None:
-    for name in ("consent.yaml", "keywords/fraud.yaml", "keywords/loan.yaml"):
+    for name in ("rules/consent.yaml", "keywords/fraud.yaml", "keywords/loan.yaml"):
         (deployment / "policies" / name).unlink()
 
     ran = cli("check", *options)
 
     assert ran.returncode == 0
     assert "OPEN POLICY" in ran.stderr
+
+
+def test_an_exception_for_somebody_unknown_is_said_and_no_fault(
+    cli: Cli, deployment: Path, write: Write, options: tuple[str, ...]
+) -> None:
+    rules = (deployment / "policies/rules/consent.yaml").read_text(encoding="utf-8")
+    exceptions = """\
+    overrides:
+      - {sender: shop, mode: shadow}
+      - {sender: nobody, mode: off}
+      - {port: "10690002", mode: off}
+      - {port: "95588", mode: off}
+"""
+    write("policies/rules/consent.yaml", rules + exceptions)
+
+    ran = cli("check", *options)
+
+    assert ran.returncode == 0
+    assert "UNKNOWN SENDER: R21 makes an exception for nobody" in ran.stderr
+    assert "UNKNOWN PORT: R21 makes an exception for 95588" in ran.stderr
+    assert ran.stderr.count("UNKNOWN") == 2
+
+
+@pytest.mark.parametrize(
+    ("today", "warned"), [("2026-11-30", False), ("2026-12-01", True), ("2027-05-01", True)]
+)
+def test_a_year_whose_holidays_nobody_knows_is_said_in_time(today: str, warned: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    calendar = HolidayCalendar("cn", frozenset({date(2026, 5, 1)}), years=frozenset({2026}))
+    bundle = Bundle("test", "0" * 12, surroundings=Surroundings(calendar=calendar))
+
+    said = tuple(unknown_holidays_of(bundle, date.fromisoformat(today)))
+
+    assert bool(said) is warned
+    assert all("the calendar cn has none for 2027" in line for line in said)
+
+
+def test_without_a_calendar_no_holidays_are_missed() -> None:
+    assert tuple(unknown_holidays_of(Bundle("test", "0" * 12), date(2027, 5, 1))) == ()
 
 
 def test_plain_passwords_are_said_loudly_and_not_shown(cli: Cli, options: tuple[str, ...]) -> None:
@@ -91,9 +140,13 @@ def test_plain_passwords_are_said_loudly_and_not_shown(cli: Cli, options: tuple[
 
 
 def test_nothing_is_warned_of_where_all_is_well(
-    cli: Cli, write: Write, options: tuple[str, ...]
+    cli: Cli, deployment: Path, write: Write, options: tuple[str, ...]
 ) -> None:
     write("config/senders.yaml", "version: 1\nsenders: []\n")
+    write("keys.yaml", cli("keys", "new").stdout)
+    (deployment / "keys.yaml").chmod(0o600)
+    with (deployment / "config/gateway.yaml").open("a") as file:
+        file.write(f"privacy: {{keys: {deployment}/keys.yaml, current: k1}}\n")
 
     ran = cli("check", *options)
 

@@ -22,6 +22,8 @@ def test_a_bundle_is_summed_up_with_its_self_test(cli: Cli, deployment: Path, wr
         "bundle": "test",
         "lists": "3",
         "words": "3",
+        "rules": "1",
+        "enforced": "1",
         "cases": "1",
         "digest": summary["digest"].strip(),
     }
@@ -71,7 +73,8 @@ def old_and_new(deployment: Path, write: Write) -> tuple[str, str]:
     """Write two bundles that differ in everything that can."""
     words = ", ".join(f"新词{number}" for number in range(25))
     write("new/bundle.yaml", "version: 1\nname: test\n")
-    write("new/consent.yaml", "version: 1\nopt_out: shadow\n")
+    rules = (deployment / "policies/rules/consent.yaml").read_text(encoding="utf-8")
+    write("new/rules/consent.yaml", rules.replace("enforce", "shadow"))
     write("new/selftest.yaml", SELFTEST.format("forward"))
     write("new/keywords/fraud.yaml", FRAUD.format("quarantine", words))
     write("new/keywords/more.yaml", FRAUD.format("reject", "彩票").replace("K-FRAUD", "K-MORE"))
@@ -97,7 +100,7 @@ def test_what_differs_is_listed(cli: Cli, deployment: Path, write: Write) -> Non
         ["~", "K-FRAUD action", "reject → quarantine"],
         ["+", "K-FRAUD", f"25 words: {first_words} and 5 more"],
         ["-", "K-FRAUD", "1 words: 代开发票"],
-        ["~", "consent.opt_out", "enforce → shadow"],
+        ["~", "rules.R21.mode", "enforce → shadow"],
         ["+", "selftest", "1 cases"],
     ]
     assert "-" in back.stdout
@@ -112,7 +115,7 @@ def test_what_differs_is_json_for_programs(cli: Cli, deployment: Path, write: Wr
     (changed,) = report["lists_changed"]
     assert (len(changed["added"]), changed["removed"]) == (25, ["代开发票"])
     assert changed["settings"] == [{"name": "action", "old": "reject", "new": "quarantine"}]
-    assert report["settings"] == [{"name": "consent.opt_out", "old": "enforce", "new": "shadow"}]
+    assert report["settings"] == [{"name": "rules.R21.mode", "old": "enforce", "new": "shadow"}]
     assert (report["cases_added"], report["cases_removed"]) == (1, 0)
     assert len(report["old"]) == len(report["new"]) == 12
 

@@ -97,6 +97,30 @@ def test_a_release_that_did_not_go_out_is_a_failure(
     assert "judged again: OPTED_OUT" in ran.stdout
 
 
+def test_a_release_at_night_waits_for_the_morning_and_says_so(
+    quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers
+) -> None:
+    hold()
+    gateway_answers(HoldState.DEFERRED, "judged again: OUTSIDE_WINDOW")
+
+    ran = quarantine("release", str(FIRST))
+
+    assert ran.returncode == 0
+    assert "1 may not arrive at this hour" in ran.stderr
+
+
+def test_what_waits_for_its_hour_is_discarded_but_not_released(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    hold(state=HoldState.DEFERRED)
+
+    released, discarded = quarantine("release", str(FIRST)), quarantine("discard", str(FIRST))
+
+    assert (released.returncode, discarded.returncode) == (1, 0)
+    assert "it waits for its hour" in released.stdout
+    assert fetch(FIRST).state is HoldState.DISCARDED
+
+
 def test_a_release_ends_when_another_process_has_settled_it(
     quarantine: Command, hold: Hold, deployment: Path
 ) -> None:

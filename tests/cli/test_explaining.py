@@ -15,6 +15,15 @@ Command = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]
 
 SUBSCRIBER = 8613800138000
+NOT_AGREED = """\
+version: 1
+rules:
+  - id: R20
+    check: not_agreed
+    title: {zh: 同意, en: Consent}
+    article: test
+    mode: enforce
+"""
 
 
 @pytest.fixture
@@ -108,7 +117,7 @@ def test_a_refusal_does_not_stop_a_verification_code(verdict: Ask, answered: Ans
 def test_silence_is_no_consent_where_policy_asks_for_it(
     verdict: Ask, answered: Answered, write: Write
 ) -> None:
-    write("policies/consent.yaml", "version: 1\nconsent: enforce\n")
+    write("policies/rules/consent.yaml", NOT_AGREED)
     answered(8613900139000, "shop", Answer.AGREED)
 
     assert verdict()["reason"] == "CONSENT_NONE"
@@ -134,7 +143,7 @@ def test_a_gateway_that_never_ran_knows_no_answers_and_that_is_said(
 
 
 def test_a_policy_that_asks_for_no_consent_needs_no_store(verdict: Ask, deployment: Path) -> None:
-    (deployment / "policies" / "consent.yaml").unlink()
+    (deployment / "policies" / "rules" / "consent.yaml").unlink()
 
     assert verdict()["warnings"] == []
 

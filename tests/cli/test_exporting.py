@@ -23,14 +23,14 @@ MSISDN = 8613800138000
 SINCE = datetime(2025, 11, 4, 1, 30, tzinfo=UTC)
 GIVEN = [
     ConsentAnswer(MSISDN, EVERY_SENDER, Answer.REFUSED, SINCE, "mo"),
-    ConsentAnswer(MSISDN, "shop", Answer.AGREED, SINCE + timedelta(microseconds=1), "信, 函"),
+    ConsentAnswer(MSISDN, "shop", Answer.AGREED, SINCE + timedelta(microseconds=1), "信, 函", "77"),
     ConsentAnswer(MSISDN + 1, "gone", Answer.REFUSED, SINCE, "cli"),
 ]
 WHOLE = """\
-number,system_id,answer,since,channel
-8613800138000,*,refused,2025-11-04T01:30:00+00:00,mo
-8613800138000,shop,agreed,2025-11-04T01:30:00.000001+00:00,"信, 函"
-8613800138001,gone,refused,2025-11-04T01:30:00+00:00,cli
+number,system_id,answer,since,channel,evidence
+8613800138000,*,refused,2025-11-04T01:30:00+00:00,mo,
+8613800138000,shop,agreed,2025-11-04T01:30:00.000001+00:00,"信, 函",77
+8613800138001,gone,refused,2025-11-04T01:30:00+00:00,cli,
 """
 
 

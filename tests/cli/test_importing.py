@@ -97,7 +97,34 @@ def test_csv_says_for_each_number_what_it_says(
     since = datetime(2025, 11, 1, tzinfo=UTC)
     assert on_record() == [
         ConsentAnswer(MSISDN, EVERY_SENDER, Answer.REFUSED, WRITTEN, "letter"),
-        ConsentAnswer(MSISDN, "shop", Answer.AGREED, since, "contract"),
+        ConsentAnswer(MSISDN, "shop", Answer.ASSERTED, since, "contract"),
+    ]
+
+
+def test_r26_a_hundred_rows_without_evidence_are_asserted(
+    consent: Command, put: Put, on_record: OnRecord
+) -> None:
+    numbers = "\n".join(str(13800138000 + place) for place in range(100))
+
+    ran = consent("import", put(numbers), "--system-id", "shop", "--answer", "agreed")
+
+    assert ran.returncode == 0
+    assert {answer.answer for answer in on_record()} == {Answer.ASSERTED}
+    assert len(on_record()) == 100
+
+
+def test_r26_evidence_can_be_named_for_a_list_or_a_line(
+    consent: Command, put: Put, on_record: OnRecord
+) -> None:
+    text = f"number,evidence\n{NUMBER},call-9\n13800138001,\n"
+
+    consent(
+        "import", put(text), "--system-id", "shop", "--answer", "agreed", "--evidence", "sha256:77"
+    )
+
+    assert [(answer.answer, answer.evidence) for answer in on_record()] == [
+        (Answer.AGREED, "call-9"),
+        (Answer.AGREED, "sha256:77"),
     ]
 
 
@@ -154,7 +181,7 @@ def test_broken_lines_are_counted_by_reason_and_the_others_recorded(
     assert [(row["reason"], row["lines"], row["first"]) for row in told["reasons"]] == [
         ("no subscriber number", 1, f"{path}:3"),
         ("no such sender", 1, f"{path}:4"),
-        ("the answer is neither refused nor agreed", 1, f"{path}:5"),
+        ("the answer is none of refused, agreed and asserted", 1, f"{path}:5"),
         ("not as many fields as the header, or a stray quote", 1, f"{path}:7"),
         ("line too long", 1, f"{path}:8"),
     ]

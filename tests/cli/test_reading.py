@@ -33,7 +33,7 @@ def decision(
 ) -> DecisionRow:
     at, to = HOUR * 3600.0, b"13800138000"
     found = (action, reason, "", "", "0123456789ab")
-    return ("d", at, 12, "shop", 4, sequence, source, to, *found, 0)
+    return ("d", at, 12, "shop", 4, sequence, source, to, *found, 0, 0, b"")
 
 
 OUTCOME: OutcomeRow = ("o", HOUR * 3600.5, 12, "shop", 4, 7, 0, b"100123456789", 1500, "answered")
@@ -177,11 +177,11 @@ def test_a_file_of_something_else_is_an_error_in_words(
 def test_a_file_that_cannot_be_read_is_an_error_in_words(
     show: Command, write: WriteRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_path: object) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     write(decision())
-    monkeypatch.setattr("gateway.cli.reading.read_records", refuse)
+    monkeypatch.setattr("gateway.cli.reading.RecordArchive.read", refuse)
 
     ran = show()
 

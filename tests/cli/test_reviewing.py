@@ -1,5 +1,6 @@
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -46,6 +47,37 @@ def test_the_list_can_be_narrowed(quarantine: Command, hold: Hold) -> None:
     assert ids(quarantine("list", "--json", "--system-id", "bank")) == [FIRST + 1]
     assert ids(quarantine("list", "--json", "--limit", "1")) == [FIRST + 2]
     assert ids(quarantine("list", "--json", "--before", str(FIRST + 1))) == [FIRST]
+
+
+def test_what_waits_for_its_hour_is_listed_and_counted_apart(
+    quarantine: Command, hold: Hold
+) -> None:
+    due_at = datetime(2025, 11, 26, tzinfo=UTC)
+    hold(message_id=FIRST)
+    hold(message_id=FIRST + 1, state=HoldState.DEFERRED, due_at=due_at)
+    hold(message_id=FIRST + 2, state=HoldState.DISCARDED)
+
+    everything, shown = quarantine("list", "--json"), quarantine("list").stdout
+    (waiting,) = json.loads(quarantine("list", "--json", "--state", "deferred").stdout)
+
+    assert ids(everything) == [FIRST + 2, FIRST]
+    assert {one["due_at"] for one in json.loads(everything.stdout)} == {None}
+    assert "1 held, 1 discarded\n1 deferred, which wait" in shown
+    assert (waiting["message_id"], waiting["due_at"]) == (str(FIRST + 1), due_at.isoformat())
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_the_list_of_what_waits_tells_the_hour(
+    quarantine: Command, hold: Hold, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    hold(state=HoldState.DEFERRED, due_at=datetime(2025, 11, 26, tzinfo=UTC))
+
+    shown = quarantine("list", "--state", "deferred").stdout
+
+    assert "due at (UTC)" in shown
+    assert "2025-11-26 00:00:00" in shown
+    assert "2025-11-26T00:00:00+00:00" in quarantine("show", str(FIRST)).stdout
 
 
 def test_the_list_leads_to_its_next_page(quarantine: Command, hold: Hold) -> None:

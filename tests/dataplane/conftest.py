@@ -14,11 +14,15 @@ from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
-from gateway.domain.policy import Bundle, ContentRule, KeywordList, ListAction
+from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.records import DecisionRow, OutcomeRow
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
+from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
+from gateway.policy.bundle import Bundle
 from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.rules import Check, Override, Rule, Title
 from gateway.policy.ruleset import RuleSet
 from gateway.session.states import SessionState, Side
 from gateway.smpp.commands import CommandId
@@ -47,6 +51,21 @@ BUNDLE = Bundle(
     ),
     content=ContentRule(unreadable=Action.QUARANTINE),
 )
+
+
+class RuleChanges(TypedDict, total=False):
+    mode: Enforcement
+    applies_to: frozenset[TrafficClass]
+    action: Action
+    status: str
+    on_error: Mapping[TrafficClass, Action]
+    overrides: tuple[Override, ...]
+
+
+def rule(rule_id: str, check: Check, **changes: Unpack[RuleChanges]) -> Rule:
+    """Build a rule that is enforced unless told otherwise."""
+    usual = Rule(rule_id, Title("规则", "rule"), "[D]", check, Enforcement.ENFORCE)
+    return replace(usual, **changes)
 
 
 class SenderChanges(TypedDict, total=False):
@@ -198,13 +217,13 @@ class World:
 
     bundle: Bundle = BUNDLE
     senders: tuple[Sender, ...] = (sender(), sender("sp2"))
-    sets: ConsentSets = field(default_factory=ConsentSets)
+    knowledge: Knowledge = field(default_factory=Knowledge)
     pdu_octets: int = 70_000
     deliver_window: int = 10
     now: float = 1000.0
 
     def __post_init__(self) -> None:
-        self.rules = RuleSet(self.bundle, self.senders, self.sets)
+        self.rules = RuleSet(self.bundle, self.senders, self.knowledge)
         ids = itertools.count(8 * 10**18 + 1)
         self.plane = Plane(
             rules=self.rules,
@@ -215,6 +234,10 @@ class World:
         )
         self.pipeline = Pipeline(self.plane)
         self._numbers = itertools.count(1)
+
+    @property
+    def sets(self) -> ConsentSets:
+        return self.knowledge.consent
 
     def session(
         self,
@@ -248,7 +271,7 @@ class World:
         return self.pipeline.lose(link, self.now, AT)
 
     def reload(self, bundle: Bundle = BUNDLE, senders: tuple[Sender, ...] | None = None) -> None:
-        self.rules = RuleSet(bundle, senders or self.senders, self.sets, self.rules)
+        self.rules = RuleSet(bundle, senders or self.senders, self.knowledge, self.rules)
         self.pipeline.load(self.rules)
 
     def failing_filter(self, poison: str = "") -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.dataplane.attention import Reply
 from gateway.dataplane.hints import Hints
-from gateway.domain.policy import ConsentRule, RepliesRule
+from gateway.domain.policy import RepliesRule
 from simulators import builders
 from tests.dataplane.conftest import (
     BUNDLE,
@@ -20,7 +20,7 @@ from tests.dataplane.conftest import (
     smsc,
 )
 
-HEARING = replace(BUNDLE, consent=ConsentRule(replies=RepliesRule("已退订", "已恢复")))
+HEARING = replace(BUNDLE, replies=RepliesRule("已退订", "已恢复"))
 ADVERT = "【示例商城】全场八折，拒收请回复R"
 
 

@@ -99,7 +99,7 @@ def test_a_clean_text_passes_with_a_plain_record(world: World) -> None:
 
     assert row == (
         *("d", 1_700_000_000.0, session.number, "sp1", 4, 7),
-        *(b"10690001", b"13800138000", "forward", "", "", "", "0123456789ab", 0),
+        *(b"10690001", b"13800138000", "forward", "", "", "", "0123456789ab", 0, 0, b""),
     )
 
 

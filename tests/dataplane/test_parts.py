@@ -70,7 +70,7 @@ def test_the_same_reference_is_the_same_message_however_it_is_written(kind: str)
 
     taken = parts.add(OWNER, place(2, kind=kind), part("再见"), 0.0)
 
-    assert taken == (joint, False)
+    assert taken == (joint, True, False)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_part_sent_again_with_another_text_is_a_contradiction() -> None:
 
     again = [parts.add(OWNER, place(1), part(text), 0.0) for text in ("您好", "再见")]
 
-    assert again == [(joint, False), (joint, True)]
+    assert again == [(joint, False, False), (joint, False, True)]
     assert joint.parts[1] == part("您好")
 
 
@@ -190,7 +190,7 @@ def test_the_next_message_may_have_another_text() -> None:
 
     taken = parts.add(OWNER, place(1, 2), part("早上"), 0.0)
 
-    assert taken == (joint, False)
+    assert taken == (joint, True, False)
     assert parts.units_of(OWNER, place(2, 2), 0.0) == 0
 
 
@@ -322,4 +322,4 @@ def test_a_contradiction_is_told_by_coding_as_well_as_by_octets() -> None:
     taken = parts.add(OWNER, place(1), replace(first, data_coding=0), 0.0)
 
     assert taken is not None
-    assert taken[1]
+    assert taken.is_conflict

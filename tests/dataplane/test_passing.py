@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.dataplane.attention import Hold
 from gateway.domain.consent import Answer
-from gateway.domain.policy import ConsentRule
 from gateway.domain.sender import Rate, SenderState
+from gateway.policy.rules import Refused
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
 from gateway.smpp.status import CommandStatus
@@ -30,6 +30,7 @@ from tests.dataplane.conftest import (
     decisions,
     header,
     long_advert,
+    rule,
     sender,
     sent,
     sequence_of,
@@ -229,7 +230,7 @@ def test_each_reason_has_its_status(changes: dict[str, object], status: CommandS
 
 
 def test_a_refusal_by_the_subscriber_stops_the_message() -> None:
-    world = World(bundle=replace(BUNDLE, consent=ConsentRule()))
+    world = World(bundle=replace(BUNDLE, rules=(rule("R21", Refused()),)))
     world.sets.apply(8613800138000, "sp1", Answer.REFUSED)
     session = world.session()
 
@@ -258,7 +259,7 @@ def test_a_message_to_hold_is_not_answered_before_it_is_committed(world: World) 
     assert hold.verdict.deciding.evidence == DUBIOUS
     assert (hold.receipt_asked, hold.joined, hold.refused) == (True, "", ())
     (row,) = decisions(batch)
-    assert row[8:] == ("quarantine", "CONTENT", "K-LOAN", "", "0123456789ab", hold.message_id)
+    assert row[8:14] == ("quarantine", "CONTENT", "K-LOAN", "", "0123456789ab", hold.message_id)
 
 
 @pytest.mark.parametrize(("asked", "is_asked"), [(0, False), (1, True), (2, True), (0x10, False)])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.dataplane.attention import Answered, Fault
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
-from gateway.domain.policy import Bundle
+from gateway.policy.bundle import Bundle
 from gateway.runtime.record_lines import RecordLines
 from gateway.session.operations import Ruling, ruling
 from gateway.session.states import SessionState, Side

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dataplane.attention import BindAnswer, Receipt, Unbind, Unbound
+from gateway.dataplane.attention import BindAnswer, Receipt, Reply, Unbind, Unbound
 from gateway.dataplane.link import Link
+from gateway.domain.policy import RepliesRule
 from gateway.session.states import SessionState, Side
 from gateway.smpp.answers import bind_resp, generic_nack, unbind_resp
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import make
+from gateway.smpp.pdu import decode, make
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tlv
 from simulators import builders
@@ -358,3 +359,42 @@ def test_links_of_a_tick_are_worked_on_in_turn() -> None:
     assert [len(sent(batch, s)) for s in (one, other)] == [1, 1]
     assert list(itertools.chain(one.outstanding, other.outstanding)) == [1, 1]
     assert all(link.side is Side.ESME for link in batch.writes)
+
+
+def listening(world: World) -> World:
+    """Let replies be heard, and what is longer than two characters be withheld."""
+    world.plane.rules.replies = RepliesRule("已退订", "已恢复")
+    world.plane.withholds = lambda pdu: len(decode(pdu).octets("short_message")) > 2
+    return world
+
+
+def test_a_reply_is_passed_on_and_heard() -> None:
+    world = listening(World())
+    session = world.session()
+
+    batch = world.resp(smsc(session), delivery(octets=b"TD"))
+
+    assert batch.attention == [Reply(smsc(session), delivery(octets=b"TD"))]
+    assert len(sent(batch, session)) > 0
+
+
+def test_r33_what_is_for_the_gateway_alone_is_neither_passed_on_nor_answered() -> None:
+    world = listening(World())
+    session = world.session()
+    world.plane.watched.add(smsc(session).system_id)
+
+    batch = world.resp(smsc(session), delivery(octets=b"0000"))
+
+    assert batch.attention == [Reply(smsc(session), delivery(octets=b"0000"), is_withheld=True)]
+    assert batch.writes == {}
+
+
+def test_without_the_rule_nothing_is_withheld() -> None:
+    world = listening(World())
+    world.plane.rules.replies = None
+    session = world.session()
+
+    batch = world.resp(smsc(session), delivery(octets=b"0000"))
+
+    assert batch.attention == []
+    assert len(sent(batch, session)) > 0

@@ -1,5 +1,6 @@
 """The reference pages say what the code does: no row too many, none missing."""
 
+import json
 from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import get_args
@@ -21,14 +22,16 @@ from gateway.session.binding import BindReason
 from gateway.settings.addresses import Address
 from gateway.settings.bundle_file import (
     BundleFile,
-    ConsentFile,
     ContentFile,
     KeywordsFile,
+    RepliesFile,
     SelfTestFile,
 )
 from gateway.settings.gateway_file import GatewayFile
+from gateway.settings.rule_file import SHAPES, AgainstShape
 from gateway.settings.schema import Shape
 from gateway.settings.senders_file import SendersFile
+from gateway.settings.services_file import ServicesFile
 
 Rows = list[tuple[str, ...]]
 Table = Callable[[str, str], Rows]
@@ -36,9 +39,10 @@ Table = Callable[[str, str], Rows]
 FILES = [
     ("reference/configuration.md", "## gateway.yaml", GatewayFile),
     ("reference/configuration.md", "## senders.yaml", SendersFile),
+    ("reference/configuration.md", "## services.yaml", ServicesFile),
     ("reference/policies.md", "## bundle.yaml", BundleFile),
     ("reference/policies.md", "## keywords/*.yaml", KeywordsFile),
-    ("reference/policies.md", "## consent.yaml", ConsentFile),
+    ("reference/policies.md", "## replies.yaml", RepliesFile),
     ("reference/policies.md", "## content.yaml", ContentFile),
     ("reference/policies.md", "## selftest.yaml", SelfTestFile),
 ]
@@ -68,14 +72,14 @@ def inner_shape(annotation: object) -> type[Shape] | None:
 
 def written(value: object) -> str:
     match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
+        case None | bool():
+            return json.dumps(value)
         case Enum():
             return str(value.value)
         case Address():
             return str(value)
+        case dict() if value:
+            return ", ".join(f"{key}: {written(item)}" for key, item in value.items())
         case [_, *_]:
             return ", ".join(written(item) for item in value)
         case _:
@@ -92,6 +96,30 @@ def test_every_setting_stands_in_the_reference_with_its_default(
 
     assert len(rows) == len(described)
     assert described == dict(settings_of(shape))
+
+
+def test_every_setting_that_all_rules_have_stands_in_the_reference(table: Table) -> None:
+    rows = table("reference/policies.md", "## rules/*.yaml")
+
+    version, *described = [(row[0], row[1]) for row in rows]
+    assert version == ("version", "required")
+    assert set(described) - {("rules[].check", "required")} == set(
+        settings_of(AgainstShape, "rules[].")
+    )
+
+
+@pytest.mark.parametrize("check", SHAPES)
+def test_every_check_stands_in_the_reference_with_what_it_is_told(table: Table, check: str) -> None:
+    explained = {row[0] for row in table("reference/policies.md", "### Checks")}
+    common = {"check", *(name for name, _ in settings_of(AgainstShape))}
+    if not issubclass(SHAPES[check], AgainstShape):
+        common.remove("action")  # it has more to choose from
+    own = {name: default for name, default in settings_of(SHAPES[check]) if name not in common}
+
+    assert check in explained
+    if own:
+        described = {row[0]: row[1] for row in table("reference/policies.md", f"#### {check}")}
+        assert described == own
 
 
 def test_every_reason_stands_in_the_reference_with_its_status(table: Table) -> None:

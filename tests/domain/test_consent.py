@@ -1,7 +1,9 @@
 """What subscribers said."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 
@@ -23,4 +25,27 @@ def test_an_answer_to_all_senders_is_another_than_to_one() -> None:
 
 
 def test_answers_are_stored_by_lower_case_words() -> None:
-    assert [answer.value for answer in Answer] == ["agreed", "refused"]
+    assert [answer.value for answer in Answer] == ["agreed", "refused", "asserted"]
+
+
+LATER = REFUSAL.since + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "since", "other", "holds"),
+    [
+        (Answer.AGREED, LATER, Answer.REFUSED, True),
+        (Answer.AGREED, REFUSAL.since, Answer.REFUSED, False),
+        (Answer.REFUSED, REFUSAL.since, Answer.AGREED, True),
+        (Answer.ASSERTED, LATER, Answer.REFUSED, False),
+        (Answer.ASSERTED, LATER, Answer.AGREED, False),
+        (Answer.ASSERTED, LATER, Answer.ASSERTED, True),
+        (Answer.AGREED, REFUSAL.since - timedelta(days=1), Answer.ASSERTED, True),
+    ],
+)
+def test_r37_the_later_word_holds_but_an_assertion_over_nothing_that_was_said(
+    answer: Answer, since: datetime, other: Answer, *, holds: bool
+) -> None:
+    new = replace(REFUSAL, answer=answer, since=since)
+
+    assert new.holds_over(replace(REFUSAL, answer=other)) is holds

@@ -11,7 +11,13 @@ NOW = datetime(2013, 11, 1, 12, 0, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     "state",
-    [HoldState.HELD, HoldState.RELEASE_REQUESTED, HoldState.RELEASING, HoldState.IN_DOUBT],
+    [
+        HoldState.HELD,
+        HoldState.DEFERRED,
+        HoldState.RELEASE_REQUESTED,
+        HoldState.RELEASING,
+        HoldState.IN_DOUBT,
+    ],
 )
 def test_a_message_that_can_still_move_is_in_no_final_state(state: HoldState) -> None:
     assert state not in FINAL_STATES
@@ -32,7 +38,7 @@ def test_a_message_that_is_done_with_is_in_a_final_state(state: HoldState) -> No
 
 
 def test_every_state_is_known_to_be_final_or_not() -> None:
-    assert len(HoldState) == 4 + len(FINAL_STATES)
+    assert len(HoldState) == 5 + len(FINAL_STATES)
 
 
 def test_a_message_starts_held_with_no_receipt_due() -> None:

@@ -1,12 +1,14 @@
 """The content stage and its memory of texts."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.keywords import Hit, KeywordIndex
-from gateway.filter.scan import UNREADABLE, ContentScan
+from gateway.filter.scan import UNREADABLE, ContentScan, Readings
 
 INDEX = KeywordIndex([KeywordList("K", "fraud", ListAction.REJECT, ("发票", "赌场"))])
 INVOICE = Hit("K", "fraud", ListAction.REJECT, "发票")
@@ -29,6 +31,17 @@ def coded(text: str, data_coding: int = 8) -> tuple[int, bytes]:
     return data_coding, text.encode()
 
 
+def hits_of(
+    scan: ContentScan, messages: Sequence[tuple[int, bytes]], readings: Readings
+) -> list[tuple[Hit, ...]]:
+    return [facts.hits for facts in scan.scan(messages, readings)]
+
+
+def known(scan: ContentScan, text: tuple[int, bytes]) -> tuple[Hit, ...] | None:
+    facts = scan.look_up(*text)
+    return None if facts is None else facts.hits
+
+
 def nothing_read(_octets: bytes, _data_coding: int) -> tuple[str, ...]:
     return ()
 
@@ -36,7 +49,7 @@ def nothing_read(_octets: bytes, _data_coding: int) -> tuple[str, ...]:
 def test_each_message_gets_its_own_hits_in_order() -> None:
     scan = ContentScan(INDEX)
 
-    verdicts = scan.scan([coded("开发票"), coded("您好"), coded("赌场发票")], Decoder())
+    verdicts = hits_of(scan, [coded("开发票"), coded("您好"), coded("赌场发票")], Decoder())
 
     assert verdicts == [(INVOICE,), (), (INVOICE, CASINO)]
 
@@ -49,8 +62,8 @@ def test_a_text_is_read_once_and_then_remembered() -> None:
     scan, decoder = ContentScan(INDEX), Decoder()
     tick = [coded("开发票"), coded("您好"), coded("开发票")]
 
-    first = scan.scan(tick, decoder)
-    second = scan.scan(tick, decoder)
+    first = hits_of(scan, tick, decoder)
+    second = hits_of(scan, tick, decoder)
 
     assert first == second == [(INVOICE,), (), (INVOICE,)]
     assert decoder.asked == [coded("开发票"), coded("您好")]
@@ -68,44 +81,61 @@ def test_a_look_up_tells_unknown_from_clean() -> None:
     scan = ContentScan(INDEX)
     scan.scan([coded("您好"), coded("开发票")], Decoder())
 
-    assert scan.look_up(*coded("您好")) == ()
-    assert scan.look_up(*coded("开发票")) == (INVOICE,)
-    assert scan.look_up(*coded("您早")) is None
+    assert known(scan, coded("您好")) == ()
+    assert known(scan, coded("开发票")) == (INVOICE,)
+    assert known(scan, coded("您早")) is None
 
 
 def test_every_reading_is_searched() -> None:
     scan = ContentScan(INDEX)
 
-    assert scan.scan([(0, b"x")], Decoder("plain", "赌场", "发票")) == [(INVOICE, CASINO)]
+    assert hits_of(scan, [(0, b"x")], Decoder("plain", "赌场", "发票")) == [(INVOICE, CASINO)]
 
 
 def test_octets_of_which_nothing_is_read_do_not_pass_unseen() -> None:
     scan = ContentScan(INDEX)
 
-    assert scan.scan([(4, b"\xff\xfe")], nothing_read) == [(UNREADABLE,)]
-    assert scan.look_up(4, b"\xff\xfe") == (UNREADABLE,)
+    assert hits_of(scan, [(4, b"\xff\xfe")], nothing_read) == [(UNREADABLE,)]
+    assert known(scan, (4, b"\xff\xfe")) == (UNREADABLE,)
     assert UNREADABLE.is_unreadable
 
 
 @pytest.mark.parametrize("texts", [("",), ("\ufffd\ufffd",), ("", "\ufffd")])
 def test_a_reading_of_nothing_but_replacement_characters_is_none(texts: tuple[str, ...]) -> None:
-    assert ContentScan(INDEX).scan([(4, b"\xff")], Decoder(*texts)) == [(UNREADABLE,)]
+    assert hits_of(ContentScan(INDEX), [(4, b"\xff")], Decoder(*texts)) == [(UNREADABLE,)]
 
 
 def test_one_reading_is_enough_to_be_seen() -> None:
-    assert ContentScan(INDEX).scan([(4, b"\xff")], Decoder("\ufffd", "您好")) == [()]
+    assert hits_of(ContentScan(INDEX), [(4, b"\xff")], Decoder("\ufffd", "您好")) == [()]
 
 
 def test_a_message_without_octets_is_clean() -> None:
-    assert ContentScan(INDEX).scan([(0, b"")], nothing_read) == [()]
+    assert hits_of(ContentScan(INDEX), [(0, b"")], nothing_read) == [()]
 
 
 def test_joined_texts_are_judged_and_not_remembered() -> None:
     scan = ContentScan(INDEX)
 
-    assert scan.judge_texts(["开发票", "您好"]) == (INVOICE,)
-    assert scan.judge_texts([]) == ()
-    assert scan.look_up(*coded("开发票")) is None
+    assert scan.judge_texts(["开发票", "您好"]).hits == (INVOICE,)
+    assert scan.judge_texts([]).hits == ()
+    assert known(scan, coded("开发票")) is None
+
+
+def test_what_could_not_be_read_beside_a_text_is_a_hit_of_its_own() -> None:
+    facts = ContentScan(INDEX).judge_texts(["开发票"], is_unreadable=True, is_whole=False)
+
+    assert facts.hits == (INVOICE, UNREADABLE)
+    assert facts.texts == ("开发票",)
+    assert not facts.is_whole
+
+
+def test_a_text_seen_again_shows_what_it_showed() -> None:
+    scan = ContentScan(INDEX)
+    (first,) = scan.scan([coded("【春晓书店】会员日八折，拒收请回复R")], Decoder())
+
+    assert scan.look_up(*coded("【春晓书店】会员日八折，拒收请回复R")) is first
+    assert first.is_whole
+    assert (first.shown().signature, first.shown().advertised) == ("春晓书店", "R")
 
 
 def test_a_full_memory_forgets_what_nobody_asked_for_since() -> None:
@@ -114,7 +144,7 @@ def test_a_full_memory_forgets_what_nobody_asked_for_since() -> None:
     scan.scan([coded("1"), coded("2"), coded("3"), coded("4"), coded("5")], Decoder())
 
     assert [scan.look_up(*coded(text)) for text in "12"] == [None, None]
-    assert [scan.look_up(*coded(text)) for text in "345"] == [(), (), ()]
+    assert [known(scan, coded(text)) for text in "345"] == [(), (), ()]
 
 
 def test_a_text_in_use_outlives_a_flood_of_new_ones() -> None:
@@ -122,7 +152,7 @@ def test_a_text_in_use_outlives_a_flood_of_new_ones() -> None:
     scan.scan([coded("发票")], decoder)
 
     for number in range(100):
-        assert scan.scan([coded(f"{number}"), coded("发票")], decoder)[1] == (INVOICE,)
+        assert hits_of(scan, [coded(f"{number}"), coded("发票")], decoder)[1] == (INVOICE,)
 
     assert decoder.asked.count(coded("发票")) == 1
 
@@ -133,13 +163,13 @@ def test_a_look_up_keeps_a_text_in_use_as_well() -> None:
 
     for number in range(100):
         scan.scan([coded(f"{number}")], decoder)
-        assert scan.look_up(*coded("发票")) == (INVOICE,)
+        assert known(scan, coded("发票")) == (INVOICE,)
 
 
 def test_the_smallest_memory_still_judges() -> None:
     scan = ContentScan(INDEX, cache_entries=0)
 
-    assert scan.scan([coded("发票"), coded("您好"), coded("发票")], Decoder()) == [
+    assert hits_of(scan, [coded("发票"), coded("您好"), coded("发票")], Decoder()) == [
         (INVOICE,),
         (),
         (INVOICE,),
@@ -161,9 +191,9 @@ def test_a_text_larger_than_a_generation_is_judged_and_not_kept() -> None:
     scan = ContentScan(INDEX, cache_octets=2_000)
     scan.scan([coded("您好")], Decoder())
 
-    assert scan.scan([(4, b"x" * 5_000)], Decoder("发票")) == [(INVOICE,)]
+    assert hits_of(scan, [(4, b"x" * 5_000)], Decoder("发票")) == [(INVOICE,)]
     assert scan.look_up(4, b"x" * 5_000) is None
-    assert scan.look_up(*coded("您好")) == ()
+    assert known(scan, coded("您好")) == ()
 
 
 @given(
@@ -174,6 +204,6 @@ def test_memory_never_changes_a_verdict(ticks: list[list[str]], entries: int) ->
     scan = ContentScan(INDEX, cache_entries=entries)
 
     for tick in ticks:
-        verdicts = scan.scan([coded(text) for text in tick], Decoder())
+        verdicts = hits_of(scan, [coded(text) for text in tick], Decoder())
 
         assert verdicts == [INDEX.search([text]) for text in tick]

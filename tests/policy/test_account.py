@@ -17,7 +17,7 @@ def test_any_other_sender_is_found_against_with_its_state(state: SenderState) ->
     standing = Account(sender(state=state)).standing
 
     assert standing == Finding(
-        "SENDER", Reason.SENDER_STATE, Action.REJECT, f"sender is {state.value}"
+        "R01", Reason.SENDER_STATE, Action.REJECT, f"sender is {state.value}"
     )
 
 
@@ -40,6 +40,30 @@ def test_a_source_belongs_to_a_port_or_to_none(source: bytes, number: str | None
     asked_twice = [account.port_of(source) for _ in range(2)]
 
     assert [port and port.number for port in asked_twice] == [number, number]
+
+
+@pytest.mark.parametrize(
+    ("source", "is_extended"),
+    [
+        (b"10690001", True),
+        (b"106900010000001", True),
+        (b"106900020", True),
+        (b"10690004", False),
+        (b"10690001x", False),
+        (b"10690001\xff", False),
+        (b"1069", False),
+        (b"", False),
+    ],
+)
+def test_r03_digits_behind_a_port_are_told_from_a_foreign_source(
+    source: bytes,
+    is_extended: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert Account(sender()).is_extended(source) is is_extended
+
+
+def test_a_sender_without_ports_has_nothing_to_extend() -> None:
+    assert not Account(sender(ports=())).is_extended(b"10690001")
 
 
 def test_sources_are_remembered_up_to_a_bound() -> None:

@@ -70,15 +70,63 @@ def test_agreeing_with_every_sender_lifts_a_refusal_and_is_nobodys_consent() -> 
     assert not sets.has_agreed("sp1", SUBSCRIBER)
 
 
+def test_r26_what_an_sp_asserts_counts_only_where_the_policy_accepts_that() -> None:
+    sets = ConsentSets()
+
+    sets.apply(SUBSCRIBER, "sp1", Answer.ASSERTED)
+
+    assert not sets.has_agreed("sp1", SUBSCRIBER, accept_asserted=False)
+    assert sets.has_agreed("sp1", SUBSCRIBER, accept_asserted=True)
+    assert not sets.has_agreed("sp2", SUBSCRIBER, accept_asserted=True)
+    assert not sets.is_refused("sp1", SUBSCRIBER)
+
+
+def test_r26_a_proof_takes_the_place_of_an_assertion() -> None:
+    sets = ConsentSets()
+
+    sets.apply(SUBSCRIBER, "sp1", Answer.ASSERTED)
+    sets.apply(SUBSCRIBER, "sp1", Answer.AGREED)
+
+    assert sets.has_agreed("sp1", SUBSCRIBER, accept_asserted=False)
+    assert SUBSCRIBER not in sets.asserted["sp1"]
+
+
+def test_r24_a_running_order_is_consent_to_its_sp_while_it_runs() -> None:
+    sets = ConsentSets()
+
+    sets.subscribe("sp1", [SUBSCRIBER])
+
+    assert sets.has_agreed("sp1", SUBSCRIBER)
+    assert not sets.has_agreed("sp1", OTHER)
+    assert not sets.has_agreed("sp2", SUBSCRIBER)
+
+    sets.unsubscribe("sp1", [SUBSCRIBER, OTHER])
+    sets.unsubscribe("sp2", [SUBSCRIBER])
+
+    assert not sets.has_agreed("sp1", SUBSCRIBER)
+
+
+def test_no_set_is_made_before_it_holds_a_number() -> None:
+    sets = ConsentSets()
+
+    sets.apply(SUBSCRIBER, "sp1", Answer.REFUSED)
+
+    assert (sets.agreed, sets.asserted, sets.subscribed) == ({}, {}, {})
+
+
 def test_a_fresh_load_replaces_every_answer() -> None:
     sets, fresh = ConsentSets(), ConsentSets()
     sets.apply(SUBSCRIBER, "sp1", Answer.REFUSED)
     fresh.load("sp1", Answer.AGREED, [OTHER])
+    fresh.load("sp2", Answer.ASSERTED, [OTHER])
+    fresh.subscribe("sp3", [OTHER])
 
     sets.replace(fresh)
 
     assert not sets.is_refused("sp1", SUBSCRIBER)
     assert sets.has_agreed("sp1", OTHER)
+    assert sets.has_agreed("sp2", OTHER, accept_asserted=True)
+    assert sets.has_agreed("sp3", OTHER)
 
 
 @given(
@@ -109,3 +157,6 @@ def test_one_by_one_or_in_bulk_the_last_answers_are_the_same(
                 Answer.REFUSED in (last.get((number, scope)), last.get((number, EVERY_SENDER)))
             )
             assert singly.has_agreed(scope, number) == (last.get((number, scope)) is Answer.AGREED)
+            assert singly.has_agreed(scope, number, accept_asserted=True) == (
+                last.get((number, scope)) in {Answer.AGREED, Answer.ASSERTED}
+            )

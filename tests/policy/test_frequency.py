@@ -387,7 +387,8 @@ def test_a_reload_gives_nobody_a_fresh_start() -> None:
         before.admit(message(), start + minute * 60)
     shuffled = [replace(limit, per=limit.per[::-1]) for limit in reversed(CODES)]
 
-    after = Frequencies(shuffled, COUNTING, before)
+    after = Frequencies(shuffled, COUNTING)
+    after.adopt(before)
 
     outcomes = [after.admit(message(), start + now) for now in (181, 240, 300)]
     assert outcomes == [shuffled[3], None, shuffled[2]]
@@ -397,16 +398,14 @@ def test_a_reload_gives_nobody_a_fresh_start() -> None:
 @pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
 def test_a_reload_may_change_how_many_are_too_many(every: Clock | Rolling) -> None:
     five = Limit((Part.DESTINATION,), 5, every)
-    before = Frequencies([five], COUNTING)
-    for n in range(4):
-        before.admit(message(), 7200 + n)
 
     def left_with(maximum: int) -> int:
-        limit = replace(five, maximum=maximum)
-        copied = Frequencies([five], COUNTING)
+        before = Frequencies([five], COUNTING)
         for n in range(4):
-            copied.admit(message(), 7200 + n)
-        return admitted(Frequencies([limit], COUNTING, copied), message(), 7210, 20)
+            before.admit(message(), 7200 + n)
+        after = Frequencies([replace(five, maximum=maximum)], COUNTING)
+        after.adopt(before)
+        return admitted(after, message(), 7210, 20)
 
     assert [left_with(maximum) for maximum in (1, 3, 4, 5, 9)] == [0, 0, 0, 1, 5]
 
@@ -418,7 +417,8 @@ def test_a_lowered_rolling_limit_counts_the_newest() -> None:
         before.admit(message(), now)
 
     lower = replace(limit, maximum=2)
-    after = Frequencies([lower], COUNTING, before)
+    after = Frequencies([lower], COUNTING)
+    after.adopt(before)
 
     outcomes = [after.admit(message(), now) for now in (1119, 1120, 1129, 1130)]
     assert outcomes == [lower, None, lower, None]
@@ -431,7 +431,8 @@ def test_a_reload_takes_up_a_new_calendar_and_less_room() -> None:
     before.admit(message(source="13800138000"), start)
     holiday = HolidayCalendar("test", frozenset({date(2013, 9, 10)}))
 
-    after = Frequencies([PERSONAL_HOUR], Counting(capacity=1, calendar=holiday), before)
+    after = Frequencies([PERSONAL_HOUR], Counting(capacity=1, calendar=holiday))
+    after.adopt(before)
 
     assert after.is_full
     assert admitted(after, message(), start, 600) == 300
@@ -444,7 +445,8 @@ def test_a_reload_lets_go_of_limits_that_are_gone_and_keeps_its_clock() -> None:
     before.admit(message(), 6000)
     weekly = Limit((Part.DESTINATION,), 1, Rolling(7 * 86400))
 
-    after = Frequencies([A_MINUTE, weekly], COUNTING, before)
+    after = Frequencies([A_MINUTE, weekly], COUNTING)
+    after.adopt(before)
 
     assert after.restarts == 1
     assert after.keys == 1

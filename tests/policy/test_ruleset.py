@@ -2,31 +2,49 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, time
 
 import pytest
 
 from gateway.domain.consent import Answer
-from gateway.domain.policy import Bundle, ConsentRule, ContentRule, Enforcement
+from gateway.domain.policy import ContentRule, Enforcement
 from gateway.domain.sender import Rate, Sender, SenderState
+from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.scan import UNREADABLE
-from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.bundle import Bundle
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.rules import (
+    Nameless,
+    NotAgreed,
+    NoWayOut,
+    PurposeMissed,
+    Refused,
+    TooFast,
+    Untimely,
+)
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.submission import Submission
+from gateway.policy.submission import Submission, Timing
+from gateway.policy.windows import Window, WindowSet
 from gateway.smpp.text import readings
-from tests.policy.conftest import BUNDLE, FRAUD, sender
+from tests.policy.conftest import ADVERT, BUNDLE, CODE, FRAUD, NUMBER, SERVICE, rule, sender
 
-NUMBER = 8613800138000
+HOUR_S = 3600.0
+MIDNIGHT = datetime.fromisoformat("2013-09-10T00:00:00+08:00").timestamp()
+DAYTIME = rule("R40", Untimely(WindowSet((Window(time(8), time(21)),))), action=Action.DEFER)
+PORT_RATE = rule("R44", TooFast(per_s=0.001, burst=1), action=Action.THROTTLE)
+REFUSALS = replace(BUNDLE, rules=(rule("R21", Refused()),))
+ON_TRIAL = replace(BUNDLE, rules=(rule("R21", Refused(), mode=Enforcement.SHADOW),))
 
 
 def rules(
     bundle: Bundle = BUNDLE,
     senders: Iterable[Sender] | None = None,
-    sets: ConsentSets | None = None,
+    knowledge: Knowledge | None = None,
     before: RuleSet | None = None,
 ) -> RuleSet:
     listed = senders if senders is not None else [sender()]
-    return RuleSet(bundle, listed, sets or ConsentSets(), before)
+    return RuleSet(bundle, listed, knowledge or Knowledge(), before)
 
 
 def message(
@@ -38,10 +56,20 @@ def message(
     return Submission(compiled.accounts["sp1"], source, destination, units)
 
 
-def refusing(*numbers: int) -> ConsentSets:
-    sets = ConsentSets()
-    sets.load("sp1", Answer.REFUSED, numbers)
-    return sets
+def refusing(*numbers: int) -> Knowledge:
+    known = Knowledge()
+    known.consent.load("sp1", Answer.REFUSED, numbers)
+    return known
+
+
+def judged(
+    compiled: RuleSet, *texts: str, source: bytes = b"10690001", at: float = 0.0
+) -> Submission:
+    """Judge a message as the data plane does."""
+    one = message(compiled, source)
+    if compiled.judge_address(one, at):
+        compiled.judge_text(one, compiled.scan.judge_texts(texts), at)
+    return one
 
 
 def test_a_message_that_nothing_is_found_against_goes_on_to_its_text() -> None:
@@ -77,63 +105,68 @@ def test_a_verdict_tells_action_status_findings_and_the_policy() -> None:
     assert verdict.deciding is borrowed.findings[0]
 
 
-def test_a_consent_rule_is_asked_after_the_rate() -> None:
-    bundle = replace(BUNDLE, consent=ConsentRule())
-    compiled = rules(bundle, [sender(rate=Rate(1, 1))], refusing(NUMBER))
+def test_rules_are_asked_after_the_rate() -> None:
+    compiled = rules(REFUSALS, [sender(rate=Rate(1, 1))], refusing(NUMBER))
 
-    reasons = []
-    for _ in range(2):
-        one = message(compiled)
-        compiled.judge_address(one, 0.0)
-        reasons += [f.reason for f in one.findings]
+    found = [judged(compiled, ADVERT).findings for _ in range(2)]
 
-    assert reasons == [Reason.OPTED_OUT, Reason.RATE]
+    assert [[f.reason for f in findings] for findings in found] == [
+        [Reason.OPTED_OUT],
+        [Reason.RATE],
+    ]
 
 
-@pytest.mark.parametrize("off", [None, ConsentRule(opt_out=Enforcement.OFF)])
-def test_without_a_consent_rule_nobody_is_asked(off: ConsentRule | None) -> None:
-    compiled = rules(replace(BUNDLE, consent=off), sets=refusing(NUMBER))
+def test_rules_are_asked_before_the_words() -> None:
+    findings = judged(rules(REFUSALS, knowledge=refusing(NUMBER)), f"{ADVERT}代开发票").findings
 
-    assert compiled.judge_address(message(compiled), 0.0)
+    assert [f.rule for f in findings] == ["R21"]
+
+
+def test_without_rules_nobody_is_asked_and_no_text_is_looked_at() -> None:
+    passed = judged(rules(knowledge=refusing(NUMBER)), ADVERT)
+
+    assert passed.verdict is None
+    assert passed.facts is None
 
 
 def test_a_rule_on_trial_is_noted_and_stops_nothing() -> None:
-    bundle = replace(BUNDLE, consent=ConsentRule(opt_out=Enforcement.SHADOW))
-    compiled = rules(bundle, sets=refusing(NUMBER))
-    advert = message(compiled)
+    advert = judged(rules(ON_TRIAL, knowledge=refusing(NUMBER)), ADVERT)
 
-    assert compiled.judge_address(advert, 0.0)
     assert advert.verdict is None
     assert [(f.reason, f.shadow) for f in advert.findings] == [(Reason.OPTED_OUT, True)]
 
 
 def test_an_answer_takes_effect_at_once() -> None:
-    sets = ConsentSets()
-    compiled = rules(replace(BUNDLE, consent=ConsentRule()), sets=sets)
-    before, after = message(compiled), message(compiled)
+    known = Knowledge()
+    compiled = rules(REFUSALS, knowledge=known)
 
-    compiled.judge_address(before, 0.0)
-    sets.apply(NUMBER, "sp1", Answer.REFUSED)
-    compiled.judge_address(after, 0.0)
+    before = judged(compiled, ADVERT)
+    known.consent.apply(NUMBER, "sp1", Answer.REFUSED)
+    after = judged(compiled, ADVERT)
 
     assert before.verdict is None
     assert after.verdict is not None
 
 
+def test_a_rule_may_have_a_status_of_its_own_and_a_sender_has_the_last_word() -> None:
+    bundle = replace(BUNDLE, rules=(rule("R21", Refused(), status="ESME_RINVDSTADR"),))
+    own = sender(statuses={"OPTED_OUT": "ESME_RDELIVERYFAILURE"})
+
+    verdicts = [
+        judged(rules(bundle, [one], refusing(NUMBER)), ADVERT).verdict for one in (sender(), own)
+    ]
+
+    assert [v and v.status for v in verdicts] == ["ESME_RINVDSTADR", "ESME_RDELIVERYFAILURE"]
+
+
 def test_a_replacement_is_judged_by_source_and_rate_but_names_no_subscriber() -> None:
-    bundle = replace(BUNDLE, consent=ConsentRule(consent=Enforcement.ENFORCE))
+    bundle = replace(BUNDLE, rules=(rule("R20", NotAgreed()),))
     compiled = rules(bundle, [sender(rate=Rate(1, 1))])
     borrowed = message(compiled, b"95588", b"")
 
     assert compiled.judge_replacement(message(compiled, destination=b""), 0.0)
     assert not compiled.judge_replacement(message(compiled, destination=b""), 0.0)
     assert not compiled.judge_replacement(borrowed, 0.0)
-
-
-def judged(compiled: RuleSet, *texts: str) -> Submission:
-    one = message(compiled)
-    compiled.judge_content(one, compiled.scan.judge_texts(texts))
-    return one
 
 
 def test_a_text_on_a_reject_list_is_refused_with_the_word_as_evidence() -> None:
@@ -149,6 +182,18 @@ def test_a_text_on_a_reject_list_is_refused_with_the_word_as_evidence() -> None:
         "fraud",
         "代开发票",
     )
+
+
+def test_a_text_seen_before_is_found_against_in_the_same_words() -> None:
+    compiled = rules()
+    facts = compiled.scan.judge_texts(("代开发票",))
+    first, second = message(compiled), message(compiled)
+
+    for one in (first, second):
+        compiled.judge_text(one, facts, 0.0)
+
+    assert first.findings == second.findings
+    assert [f.rule for f in second.findings] == ["K-FRAUD"]
 
 
 def test_the_stronger_list_decides_and_all_findings_are_kept() -> None:
@@ -200,10 +245,9 @@ def test_a_reload_keeps_the_buckets_of_those_who_stay() -> None:
 
 
 def test_explaining_tells_every_finding_not_only_the_first() -> None:
-    bundle = replace(BUNDLE, consent=ConsentRule())
-    compiled = rules(bundle, [sender(state=SenderState.EXPIRED)], refusing(NUMBER))
+    compiled = rules(REFUSALS, [sender(state=SenderState.EXPIRED)], refusing(NUMBER))
 
-    verdict = compiled.explain(message(compiled), ("代开发票",), 0.0)
+    verdict = compiled.explain(message(compiled), (f"{ADVERT}代开发票",), 0.0, 0.0)
 
     assert verdict.action is Action.REJECT
     assert [f.reason for f in verdict.findings] == [
@@ -215,26 +259,67 @@ def test_explaining_tells_every_finding_not_only_the_first() -> None:
 
 
 def test_explaining_tells_what_rules_on_trial_say() -> None:
-    rule = ConsentRule(opt_out=Enforcement.SHADOW, consent=Enforcement.SHADOW)
-    compiled = rules(replace(BUNDLE, consent=rule), sets=refusing(NUMBER))
+    trial = Enforcement.SHADOW
+    on_trial = (rule("R21", Refused(), mode=trial), rule("R20", NotAgreed(), mode=trial))
+    compiled = rules(replace(BUNDLE, rules=on_trial), knowledge=refusing(NUMBER))
 
-    verdict = compiled.explain(message(compiled), (), 0.0)
+    verdict = compiled.explain(message(compiled), (ADVERT,), 0.0, 0.0)
 
     assert verdict.action is Action.FORWARD
     assert [f.reason for f in verdict.findings] == [Reason.OPTED_OUT, Reason.CONSENT_NONE]
 
 
+@pytest.mark.parametrize(
+    ("text", "action", "due"),
+    [(ADVERT, Action.DEFER, 8 * HOUR_S), (f"{ADVERT}代开发票", Action.REJECT, 0.0)],
+)
+def test_explaining_tells_until_when_a_message_waits(text: str, action: Action, due: float) -> None:
+    compiled = rules(replace(BUNDLE, rules=(DAYTIME, PORT_RATE)))
+
+    verdict = compiled.explain(message(compiled), (text,), 0.0, MIDNIGHT)
+
+    assert (verdict.action, verdict.due) == (action, MIDNIGHT + due if due else 0.0)
+    assert {f.rule for f in verdict.findings} >= {"R40"}
+
+
+def test_explaining_a_trial_of_the_window_holds_nothing_back() -> None:
+    compiled = rules(replace(BUNDLE, rules=(replace(DAYTIME, mode=Enforcement.SHADOW),)))
+
+    assert compiled.explain(message(compiled), (ADVERT,), 0.0, MIDNIGHT).action is Action.FORWARD
+
+
+def test_of_several_rules_about_a_text_the_first_that_is_enforced_decides() -> None:
+    trial = rule("R38", Nameless(), mode=Enforcement.SHADOW)
+    both = (rule("R30", NoWayOut()), rule("R05", PurposeMissed(), mode=Enforcement.SHADOW), trial)
+    compiled = rules(replace(BUNDLE, rules=both))
+
+    judged_once = judged(compiled, "会员日全场八折", source=SERVICE)
+    explained = compiled.explain(message(compiled, SERVICE), ("会员日全场八折",), 0.0, 0.0)
+
+    assert [f.rule for f in judged_once.findings] == ["R05", "R30"]
+    assert [f.rule for f in explained.findings] == ["R05", "R30", "R38"]
+    assert explained.action is Action.REJECT
+
+
+def test_what_rules_about_a_text_find_on_trial_is_noted_and_stops_nothing() -> None:
+    trial = rule("R38", Nameless(), mode=Enforcement.SHADOW)
+    noted = judged(rules(replace(BUNDLE, rules=(trial, REFUSALS.rules[0]))), "会员日全场八折")
+
+    assert noted.verdict is None
+    assert [(f.rule, f.shadow) for f in noted.findings] == [("R38", True)]
+
+
 def test_explaining_a_clean_message_is_a_plain_forward() -> None:
     compiled = rules()
 
-    verdict = compiled.explain(message(compiled), ("您好",), 0.0)
+    verdict = compiled.explain(message(compiled), ("您好",), 0.0, 0.0)
 
     assert (verdict.action, verdict.findings, verdict.status) == (Action.FORWARD, (), "")
 
 
-def judged_again(compiled: RuleSet, *texts: str) -> Submission:
+def judged_again(compiled: RuleSet, *texts: str, at: float = 0.0) -> Submission:
     one = message(compiled)
-    compiled.judge_again(one, texts, 0.0)
+    compiled.judge_again(one, compiled.scan.judge_texts(texts), 0.0, at)
     return one
 
 
@@ -246,9 +331,7 @@ def test_a_released_message_is_not_charged_again() -> None:
 
 
 def test_a_refusal_that_arrived_meanwhile_stops_a_released_message() -> None:
-    compiled = rules(replace(BUNDLE, consent=ConsentRule()), sets=refusing(NUMBER))
-
-    verdict = judged_again(compiled, "您好").verdict
+    verdict = judged_again(rules(REFUSALS, knowledge=refusing(NUMBER)), ADVERT).verdict
 
     assert verdict is not None
     assert verdict.deciding is not None
@@ -256,7 +339,142 @@ def test_a_refusal_that_arrived_meanwhile_stops_a_released_message() -> None:
 
 
 def test_what_only_asks_for_a_person_does_not_stop_what_a_person_released() -> None:
-    assert judged_again(rules(), "低息贷款").verdict is None
+    held = rule("R30", NoWayOut(), action=Action.QUARANTINE)
+    compiled = rules(replace(BUNDLE, rules=(held,)))
+
+    assert judged_again(compiled, "【春晓书店】八折，低息贷款").verdict is None
+
+
+def test_r61_a_person_does_not_outrank_the_hour() -> None:
+    """Release repeats R20 to R42: what is let go in the night leaves in the morning."""
+    compiled = rules(replace(BUNDLE, rules=(DAYTIME,)))
+
+    night = judged_again(compiled, "【春晓书店】八折，低息贷款", at=MIDNIGHT).verdict
+    day = judged_again(compiled, "【春晓书店】八折，低息贷款", at=MIDNIGHT + 9 * HOUR_S).verdict
+
+    assert night is not None
+    assert (night.action, night.due) == (Action.DEFER, MIDNIGHT + 8 * HOUR_S)
+    assert day is None
+
+
+def test_a_released_message_of_a_sender_that_was_suspended_since_stays() -> None:
+    compiled = rules(senders=[sender(state=SenderState.SUSPENDED)])
+
+    assert judged_again(compiled, ADVERT).verdict is not None
+
+
+def judged_when_due(compiled: RuleSet, text: str, at: float) -> Submission:
+    one = message(compiled)
+    compiled.judge_due(one, compiled.scan.judge_texts((text,)), 0.0, at)
+    return one
+
+
+def test_a_message_whose_hour_has_come_passes_and_costs_no_second_token() -> None:
+    compiled = rules(replace(BUNDLE, rules=(DAYTIME,)), [sender(rate=Rate(1, 1))])
+    compiled.accounts["sp1"].bucket.take(0.0)
+
+    due = judged_when_due(compiled, ADVERT, MIDNIGHT + 8 * HOUR_S)
+
+    assert due.verdict is None
+    assert due.units == 1
+
+
+def test_r21_a_refusal_that_arrived_while_a_message_waited_stops_it() -> None:
+    known = Knowledge()
+    compiled = rules(replace(BUNDLE, rules=(rule("R21", Refused()), DAYTIME)), knowledge=known)
+
+    waits = judged(compiled, ADVERT, at=MIDNIGHT)
+    known.consent.apply(NUMBER, "sp1", Answer.REFUSED)
+    due = judged_when_due(compiled, ADVERT, MIDNIGHT + 8 * HOUR_S)
+
+    assert waits.verdict is not None
+    assert (waits.verdict.action, waits.verdict.due) == (Action.DEFER, MIDNIGHT + 8 * HOUR_S)
+    assert due.verdict is not None
+    assert due.verdict.deciding is not None
+    assert due.verdict.deciding.reason is Reason.OPTED_OUT
+
+
+def test_a_message_of_a_suspended_sender_is_not_read_when_its_hour_has_come() -> None:
+    compiled = rules(senders=[sender(state=SenderState.SUSPENDED)])
+
+    due = judged_when_due(compiled, ADVERT, MIDNIGHT)
+
+    assert [f.reason for f in due.findings] == [Reason.SENDER_STATE]
+
+
+def test_what_waits_is_counted_when_it_leaves() -> None:
+    compiled = rules(replace(BUNDLE, rules=(DAYTIME, PORT_RATE)))
+
+    waiting = [judged(compiled, ADVERT, at=MIDNIGHT) for _ in range(3)]
+    leaving = [judged_when_due(compiled, ADVERT, MIDNIGHT + 8 * HOUR_S) for _ in range(2)]
+
+    assert {one.verdict and one.verdict.action for one in waiting} == {Action.DEFER}
+    assert [one.verdict and one.verdict.status for one in leaving] == [None, "ESME_RTHROTTLED"]
+
+
+def test_words_stop_what_would_have_waited() -> None:
+    compiled = rules(replace(BUNDLE, rules=(DAYTIME,)))
+
+    verdict = judged(compiled, f"{ADVERT}低息贷款", at=MIDNIGHT).verdict
+
+    assert verdict is not None
+    assert (verdict.action, verdict.due) == (Action.QUARANTINE, 0.0)
+    assert verdict.deciding is not None
+    assert verdict.deciding.rule == "K-LOAN"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_windows_the_one_that_opens_later_is_waited_for(order: int) -> None:
+    later = replace(
+        DAYTIME, id="R40-noon", check=Untimely(WindowSet((Window(time(12), time(21)),)))
+    )
+    on_trial = replace(
+        DAYTIME,
+        id="R40-evening",
+        check=Untimely(WindowSet((Window(time(18), time(21)),))),
+        mode=Enforcement.SHADOW,
+    )
+    compiled = rules(replace(BUNDLE, rules=(DAYTIME, later, on_trial)[::order]))
+
+    verdict = judged(compiled, ADVERT, at=MIDNIGHT).verdict
+
+    assert verdict is not None
+    assert verdict.due == MIDNIGHT + 12 * HOUR_S
+
+
+def test_a_message_that_may_not_wait_long_enough_is_refused_at_once() -> None:
+    compiled = rules(replace(BUNDLE, rules=(DAYTIME,)))
+    one = message(compiled)
+    one.timing = Timing(valid_until=MIDNIGHT + 6 * HOUR_S)
+
+    compiled.judge_address(one, 0.0)
+    compiled.judge_text(one, compiled.scan.judge_texts((ADVERT,)), MIDNIGHT)
+
+    assert one.verdict is not None
+    assert (one.verdict.action, one.verdict.status) == (Action.REJECT, "ESME_RINVSCHED")
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "traffic"),
+    [
+        (b"10690001", CODE, TrafficClass.COMMERCIAL),
+        (SERVICE, CODE, TrafficClass.VERIFICATION),
+        (SERVICE, "【春晓书店】您的包裹已放入3号柜", TrafficClass.SERVICE),
+        (SERVICE, ADVERT, TrafficClass.COMMERCIAL),
+        (SERVICE, f"{CODE}。办卡享免息额度5万元，回T退订", TrafficClass.COMMERCIAL),
+        (b"10690003", "【春晓书店】您的包裹已放入3号柜", TrafficClass.VERIFICATION),
+        (b"10690003", ADVERT, TrafficClass.COMMERCIAL),
+        (b"95588", ADVERT, TrafficClass.COMMERCIAL),
+    ],
+)
+def test_r10_a_message_is_of_the_stronger_class_of_what_is_declared_and_what_is_shown(
+    source: bytes, text: str, traffic: TrafficClass
+) -> None:
+    compiled = rules(REFUSALS)
+    one = message(compiled, source)
+    compiled.judge_address(one, 0.0)
+
+    assert compiled.rules.traffic_of(one, compiled.scan.judge_texts((text,)), 0.0) is traffic
 
 
 def test_a_word_that_is_rejected_by_now_stops_a_released_message() -> None:

@@ -1,36 +1,12 @@
 """The stages that need no text."""
 
-import itertools
-
 import pytest
 
-from gateway.domain.consent import EVERY_SENDER, Answer
-from gateway.domain.policy import ConsentRule, Enforcement
-from gateway.domain.sender import Purpose, Rate, SenderState
+from gateway.domain.sender import Port, Purpose, Rate, SenderState
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy import stages
 from gateway.policy.account import Account
-from gateway.policy.consent_sets import ConsentSets
-from gateway.policy.submission import Submission
-from tests.policy.conftest import sender, submission
-
-NUMBER = 8613800138000
-ENFORCE, SHADOW, OFF = Enforcement.ENFORCE, Enforcement.SHADOW, Enforcement.OFF
-
-
-def addressed(source: bytes = b"10690001", destination: bytes = b"13800138000") -> Submission:
-    """Return a submission whose port and subscriber were found."""
-    one = submission(source=source, destination=destination)
-    stages.source(one, 0.0)
-    stages.destination(one, 0.0)
-    return one
-
-
-def answered(answer: Answer | None, scope: str = "sp1") -> ConsentSets:
-    sets = ConsentSets()
-    if answer is not None:
-        sets.apply(NUMBER, scope, answer)
-    return sets
+from tests.policy.conftest import NUMBER, sender, submission
 
 
 def reason_of(finding: Finding | None) -> Reason | None:
@@ -52,12 +28,46 @@ def test_a_source_of_the_senders_own_is_found_with_its_port() -> None:
     assert own.port.purpose is Purpose.MARKETING
 
 
-@pytest.mark.parametrize("source", [b"", b"10690003", b"95588", b"10690001a", b"106900010000001"])
-def test_a_source_of_somebody_elses_is_refused(source: bytes) -> None:
+@pytest.mark.parametrize(
+    "source", [b"", b"10690009", b"95588", b"10690001a", b"1069000", b"\xb2\xb2", b"+10690001"]
+)
+def test_r02_a_source_of_somebody_elses_is_refused(source: bytes) -> None:
     borrowed = submission(source=source)
 
     assert reason_of(stages.source(borrowed, 0.0)) is Reason.SOURCE_NOT_OWNED
     assert borrowed.port is None
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (b"1069000001", None),
+        (b"106900000112", None),
+        (b"1069000001123", Reason.EXT_TOO_LONG),
+        (b"10690000011234567890", Reason.EXT_TOO_LONG),
+        (b"1069000001ab", Reason.SOURCE_NOT_OWNED),
+        (b"1069000002123", Reason.SOURCE_NOT_OWNED),
+    ],
+)
+def test_r03_more_digits_than_were_allotted_are_told_from_a_foreign_source(
+    source: bytes, reason: Reason | None
+) -> None:
+    account = Account(sender(ports=(Port("1069000001", 2),)))
+
+    assert reason_of(stages.source(submission(account, source), 0.0)) is reason
+
+
+def test_what_is_always_enforced_is_listed_with_what_asks_for_it() -> None:
+    found = [
+        stages.standing(submission(Account(sender(state=SenderState.EXPIRED))), 0.0),
+        stages.source(submission(source=b"95588"), 0.0),
+        stages.source(submission(source=b"106900010000001"), 0.0),
+        stages.destination(submission(destination=b"me"), 0.0),
+        stages.rate(submission(units=1), 0.0),
+    ]
+
+    assert {f.rule for f in found if f is not None} | {"R44"} == set(stages.ALWAYS)
+    assert all(title.zh and title.en and article for title, article in stages.ALWAYS.values())
 
 
 @pytest.mark.parametrize("written", [b"13800138000", b"8613800138000", b"+8613800138000"])
@@ -89,87 +99,3 @@ def test_a_part_that_was_paid_for_is_not_asked_for_a_token() -> None:
 
     assert stages.rate(submission(account, units=0), 0.0) is None
     assert reason_of(stages.rate(submission(account), 0.0)) is Reason.RATE
-
-
-@pytest.mark.parametrize("scope", ["sp1", EVERY_SENDER])
-def test_a_refusal_stops_an_advert(scope: str) -> None:
-    stage = stages.consent(ConsentRule(), answered(Answer.REFUSED, scope))
-
-    found = stage(addressed(), 0.0)
-
-    assert found == Finding("OPT-OUT", Reason.OPTED_OUT, Action.REJECT, "the subscriber refused")
-
-
-def test_a_refusal_does_not_stop_a_verification_code() -> None:
-    stage = stages.consent(
-        ConsentRule(consent=Enforcement.ENFORCE), answered(Answer.REFUSED, EVERY_SENDER)
-    )
-
-    assert stage(addressed(source=b"10690002"), 0.0) is None
-
-
-def test_a_refusal_of_one_sender_does_not_stop_another() -> None:
-    stage = stages.consent(ConsentRule(), answered(Answer.REFUSED, "sp2"))
-
-    assert stage(addressed(), 0.0) is None
-
-
-def test_silence_is_not_consent() -> None:
-    stage = stages.consent(ConsentRule(opt_out=OFF, consent=ENFORCE), answered(None))
-
-    assert reason_of(stage(addressed(), 0.0)) is Reason.CONSENT_NONE
-
-
-def test_a_subscriber_who_agreed_gets_adverts() -> None:
-    stage = stages.consent(ConsentRule(consent=ENFORCE), answered(Answer.AGREED))
-
-    assert stage(addressed(), 0.0) is None
-
-
-@pytest.mark.parametrize(
-    ("opt_out", "consent", "answer"),
-    list(itertools.product(Enforcement, Enforcement, [None, *Answer])),
-)
-def test_an_enforced_rule_decides_whatever_is_on_trial(
-    opt_out: Enforcement, consent: Enforcement, answer: Answer | None
-) -> None:
-    one = addressed()
-
-    last = stages.consent(ConsentRule(opt_out=opt_out, consent=consent), answered(answer))(one, 0.0)
-
-    found = [*one.findings, *([last] if last is not None else [])]
-    is_refused, has_agreed = answer is Answer.REFUSED, answer is Answer.AGREED
-    is_stopped = (is_refused and opt_out is ENFORCE) or (not has_agreed and consent is ENFORCE)
-    assert any(not finding.shadow for finding in found) == is_stopped
-    assert all(finding.shadow for finding in one.findings)
-    is_noted = (is_refused and opt_out is not OFF) or (not has_agreed and consent is not OFF)
-    assert bool(found) == is_noted
-
-
-@pytest.mark.parametrize("action", [Action.FORWARD, Action.QUARANTINE, Action.REJECT])
-def test_while_the_store_cannot_be_read_the_rule_says_what_becomes_of_adverts(
-    action: Action,
-) -> None:
-    sets = answered(Answer.AGREED)
-    sets.is_current = False
-
-    found = stages.consent(ConsentRule(on_store_error=action), sets)(addressed(), 0.0)
-
-    assert found is not None
-    assert (found.reason, found.action) == (Reason.CONSENT_UNCHECKED, action)
-    assert found.shadow is (action is Action.FORWARD)
-
-
-def test_while_the_store_cannot_be_read_services_go_on() -> None:
-    sets = ConsentSets()
-    sets.is_current = False
-    stage = stages.consent(ConsentRule(), sets)
-
-    assert stage(addressed(source=b"10690002"), 0.0) is None
-
-
-def test_without_a_port_or_a_subscriber_there_is_nobody_to_ask() -> None:
-    stage = stages.consent(ConsentRule(consent=ENFORCE), ConsentSets())
-
-    assert stage(addressed(source=b"95588"), 0.0) is None
-    assert stage(addressed(destination=b"me"), 0.0) is None

@@ -1,14 +1,18 @@
 """What an SP hears for which reason."""
 
-from gateway.domain.verdict import Reason
+from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.statuses import DEFAULT_STATUSES, status_of
 from gateway.smpp.status import CommandStatus, status_named
 
 RETRIED = {"ESME_RSYSERR", "ESME_RTHROTTLED", "ESME_RMSGQFUL"}
 
 
+def finding(reason: Reason, status: str = "") -> Finding:
+    return Finding("R", reason, Action.REJECT, "", status=status)
+
+
 def test_every_reason_has_an_error_status() -> None:
-    statuses = {reason: status_named(status_of(reason, {})) for reason in Reason}
+    statuses = {reason: status_named(status_of(finding(reason), {})) for reason in Reason}
 
     assert CommandStatus.ESME_ROK not in statuses.values()
 
@@ -16,11 +20,19 @@ def test_every_reason_has_an_error_status() -> None:
 def test_only_what_will_pass_later_is_answered_so_that_senders_try_again() -> None:
     retried = {reason for reason, status in DEFAULT_STATUSES.items() if status in RETRIED}
 
-    assert retried == {Reason.RATE, Reason.OVERLOADED}
+    assert retried == {
+        Reason.RATE,
+        Reason.FREQUENCY,
+        Reason.FREQUENCY_UNCOUNTED,
+        Reason.OVERLOADED,
+        Reason.PARTS_AWAITED,
+    }
 
 
-def test_a_senders_own_status_comes_first() -> None:
+def test_a_senders_own_status_comes_first_and_then_that_of_the_rule() -> None:
     overrides = {"CONTENT": "ESME_RINVMSGLEN"}
+    of_its_rule = finding(Reason.CONTENT, "ESME_RDELIVERYFAILURE")
 
-    assert status_of(Reason.CONTENT, overrides) == "ESME_RINVMSGLEN"
-    assert status_of(Reason.RATE, overrides) == "ESME_RTHROTTLED"
+    assert status_of(of_its_rule, overrides) == "ESME_RINVMSGLEN"
+    assert status_of(of_its_rule, {}) == "ESME_RDELIVERYFAILURE"
+    assert status_of(finding(Reason.RATE), overrides) == "ESME_RTHROTTLED"

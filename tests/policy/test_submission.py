@@ -7,6 +7,7 @@ def test_a_new_submission_has_nothing_against_it() -> None:
     new = submission()
 
     assert (new.port, new.msisdn, new.findings, new.verdict) == (None, None, (), None)
+    assert (new.facts, new.timing, new.deferral, new.template) == (None, None, None, "")
 
 
 def test_a_submission_costs_one_token_unless_told_otherwise() -> None:

@@ -24,6 +24,15 @@ WITHIN_S = 30.0
 PASSWORD = "secret"
 FAULTS = frozenset({"tick.failed", "loop.failed", "task.failed", "log.unlisted", "records.lost"})
 _PAGE = 1000
+REFUSED = """\
+version: 1
+rules:
+  - id: R21
+    check: refused
+    title: {zh: 拒收, en: Refusal}
+    article: test
+    mode: enforce
+"""
 
 
 def tell(counts: str) -> None:
@@ -131,7 +140,8 @@ metrics: {{address: "127.0.0.1:0"}}
         (policies / "keywords").mkdir(parents=True, exist_ok=True)
         _exchange(policies / "bundle.yaml", "version: 1\nname: promises\n")
         if opt_out:
-            _exchange(policies / "consent.yaml", "version: 1\nopt_out: enforce\n")
+            (policies / "rules").mkdir(exist_ok=True)
+            _exchange(policies / "rules" / "consent.yaml", REFUSED)
         for list_id, keywords in lists.items():
             _exchange(
                 policies / "keywords" / f"{list_id}.yaml",
@@ -178,8 +188,9 @@ metrics: {{address: "127.0.0.1:0"}}
         return [line for one in processes for line in one.log if line["event"] in FAULTS]
 
     def log_octets(self) -> bytes:
-        """Return everything that any process so far has logged."""
-        return b"".join(bytes(one.octets) for one in (*self.earlier, self.running))
+        """Return everything that any process so far has logged or printed."""
+        processes = (*self.earlier, self.running)
+        return b"".join(bytes(one.octets + one.printed) for one in processes)
 
     async def metrics_text(self) -> str:
         """Return what Prometheus would read."""
@@ -227,12 +238,16 @@ def _exchange(path: Path, text: str) -> None:
 
 
 class GatewayProcess(asyncio.SubprocessProtocol):
-    """`smsward run` in the foreground. `octets` is its standard error, `log` the lines of it."""
+    """`smsward run` in the foreground. `octets` is its standard error, `log` the lines of it.
+
+    `printed` is its standard output.
+    """
 
     _transport: asyncio.SubprocessTransport
 
     def __init__(self) -> None:
         self.octets = bytearray()
+        self.printed = bytearray()
         self.log: list[Mapping[str, object]] = []
         self.exit_code: int | None = None
         self.watch = Watch()
@@ -248,7 +263,7 @@ class GatewayProcess(asyncio.SubprocessProtocol):
             *command,
             *("--config", "config", "--policies", "policies"),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=directory,
         )
@@ -256,7 +271,9 @@ class GatewayProcess(asyncio.SubprocessProtocol):
         return process
 
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:
-        del fd
+        if fd == 1:
+            self.printed += cast("bytes", data)
+            return
         self.octets += cast("bytes", data)
         end = self.octets.rfind(b"\n") + 1
         for line in self.octets[self._parsed : end].splitlines():

@@ -27,7 +27,7 @@ _WRONG_PASSWORD = "hunter2"
 _WHOLE_NUMBER = re.compile(rb"(?<!\d)(?:86)?1[3-9]\d{9}(?!\d)")
 
 
-async def test_neither_log_nor_metrics_tell_a_text_or_a_number(
+async def test_r73_neither_log_nor_output_nor_metrics_tell_a_text_or_a_number(
     smsc: SimulatedSmsc, deploy: Deploy, attach: Attach
 ) -> None:
     smsc.behaviour = Behaviour(receipts=True, error_every=50, disconnect_every=701)

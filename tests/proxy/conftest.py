@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, tzinfo
 from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -18,10 +21,13 @@ from gateway.app import followers
 from gateway.app import gateway as composition
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.policy import Bundle, ConsentRule, ContentRule, KeywordList, ListAction
+from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
+from gateway.policy.bundle import Bundle
+from gateway.policy.rules import Refused, Rule, Title
 from gateway.proxy.keeper import Keeper
+from gateway.runtime import clock
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import configure_logging
 from gateway.session import lockout
@@ -51,6 +57,14 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,
 }
 
+REFUSALS = Rule(
+    "R21",
+    Title("用户拒绝后不得再发", "A refusal ends it"),
+    "DEC2012 (7)",
+    Refused(),
+    Enforcement.ENFORCE,
+)
+
 TIMERS = Timers(session_init_s=5, reconnect_max_s=0.1, drain_s=5)
 
 
@@ -67,6 +81,25 @@ def pytest_asyncio_loop_factories(
     return {"uvloop": LOOPS["uvloop"]}
 
 
+class Wall:
+    """The clock on the wall: it stands still until a test sets it."""
+
+    def __init__(self) -> None:
+        self._now = utcnow()
+
+    def set(self, moment: str) -> None:
+        """Let it show a moment, in ISO form with its offset."""
+        self._now = datetime.fromisoformat(moment)
+
+    def time(self) -> float:
+        """Return seconds since 1970."""
+        return self._now.timestamp()
+
+    def now(self, zone: tzinfo) -> datetime:
+        """Return the time in `zone`."""
+        return self._now.astimezone(zone)
+
+
 class Unprobed:
     """In place of the probe server, for tests/app asks that one."""
 
@@ -78,6 +111,16 @@ class Unprobed:
 
     async def stop(self) -> None:
         """Close nothing."""
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
+    """Take the hand off the clock of the gateway; what measures spans goes on."""
+    wall = Wall()
+    spans = time.monotonic  # noqa: TID251 - it goes on where the gateway asks for it
+    monkeypatch.setattr(clock, "time", SimpleNamespace(time=wall.time, monotonic=spans))
+    monkeypatch.setattr(clock, "datetime", wall)
+    return wall
 
 
 @pytest.fixture
@@ -120,7 +163,7 @@ def bundle() -> Bundle:
             KeywordList("K-FRAUD", "fraud", ListAction.REJECT, ("代开发票",)),
             KeywordList("K-LOAN", "loan", ListAction.QUARANTINE, ("低息贷款",)),
         ),
-        consent=ConsentRule(),
+        rules=(REFUSALS,),
         content=ContentRule(),
     )
 
@@ -279,7 +322,7 @@ def refuse(until: Until) -> Callable[[Gateway, int], Awaitable[None]]:
     async def record(gateway: Gateway, msisdn: int) -> None:
         answer = ConsentAnswer(msisdn, "sp1", Answer.REFUSED, utcnow(), "mo")
         await gateway.stores.consent.record([answer])
-        await until(lambda: gateway._sets.is_refused("sp1", msisdn))
+        await until(lambda: gateway._knowledge.consent.is_refused("sp1", msisdn))
 
     return record
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.domain.policy import Bundle, ContentRule
+from gateway.domain.policy import ContentRule
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.policy.bundle import Bundle
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import holding
 from gateway.stores.memory import MemoryChanges, MemoryQuarantine

@@ -377,7 +377,7 @@ async def test_an_sp_that_lost_its_account_replaces_nothing_unjudged(
     await until(lambda: store.asked == 1)
     rules = gateway.plane.rules
 
-    gateway.tick.pipeline.load(type(rules)(rules.bundle, [], gateway._sets, rules))
+    gateway.tick.pipeline.load(type(rules)(rules.bundle, [], gateway._knowledge, rules))
     store.may_answer.set()
     answer = await esme.next_stray()
 

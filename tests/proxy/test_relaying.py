@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from gateway.app.gateway import Gateway
-from gateway.domain.policy import Bundle
 from gateway.domain.sender import Sender
+from gateway.policy.bundle import Bundle
 from gateway.runtime.tasks import spawn
 from gateway.settings.gateway import Smsc
 from simulators import builders

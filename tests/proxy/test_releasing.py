@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.domain.policy import Bundle, KeywordList, ListAction
+from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import Sender
+from gateway.policy.bundle import Bundle
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.session.timers import Timers
 from gateway.systems.quarantine.desk import Done, NotDone, QuarantineDesk
@@ -263,7 +264,7 @@ async def test_a_word_that_became_forbidden_wins_and_a_word_to_review_does_not(
     stricter = replace(bundle, digest="1" * 12, keyword_lists=(*bundle.keyword_lists, words))
     rules = gateway.plane.rules
     gateway.tick.pipeline.load(
-        type(rules)(stricter, [rules.accounts["sp1"].sender], gateway._sets, rules)
+        type(rules)(stricter, [rules.accounts["sp1"].sender], gateway._knowledge, rules)
     )
 
     await release(gateway, forbidden)

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer
-from gateway.domain.policy import Bundle, ConsentRule, RepliesRule
+from gateway.domain.policy import RepliesRule
+from gateway.policy.bundle import Bundle
 from gateway.ports.errors import StoreUnavailable
 from gateway.stores.open import memory_stores
 from simulators.esme import RawEsme
@@ -26,7 +27,7 @@ CONFIRMED, RESTORED = "您已退订", "您已恢复"
 @pytest.fixture
 def hearing(bundle: Bundle) -> Bundle:
     """A policy under which replies are heard."""
-    return replace(bundle, consent=ConsentRule(replies=RepliesRule(CONFIRMED, RESTORED)))
+    return replace(bundle, replies=RepliesRule(CONFIRMED, RESTORED))
 
 
 def told(smsc: SimulatedSmsc) -> list[str]:

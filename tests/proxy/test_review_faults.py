@@ -9,7 +9,7 @@ import pytest
 from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import Sender
-from gateway.filter.keywords import Hit
+from gateway.filter.facts import TextFacts
 from gateway.filter.scan import ContentScan
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import holding
@@ -41,10 +41,10 @@ def poisonous(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the filter fail on every text with one word in it."""
     judge_texts = ContentScan.judge_texts
 
-    def fail_on_poison(self: ContentScan, texts: Sequence[str]) -> tuple[Hit, ...]:
+    def fail_on_poison(self: ContentScan, texts: Sequence[str], **said: bool) -> TextFacts:
         if any("毒" in text for text in texts):
             raise RuntimeError("a fault of ours")
-        return judge_texts(self, tuple(texts))
+        return judge_texts(self, tuple(texts), **said)
 
     monkeypatch.setattr(ContentScan, "judge_texts", fail_on_poison)
 
@@ -172,7 +172,7 @@ async def test_a_sender_that_is_removed_while_its_bind_is_dialled_is_not_bound(
     binding = asyncio.gather(esme.bind("sp1", "secret", "trx"))
     await dialled.wait()
     rules = gateway.plane.rules
-    gateway.tick.pipeline.load(type(rules)(rules.bundle, [], gateway._sets, rules))
+    gateway.tick.pipeline.load(type(rules)(rules.bundle, [], gateway._knowledge, rules))
     gateway.sessions.follow_accounts()
     may_answer.set()
 
@@ -199,7 +199,7 @@ async def test_a_window_that_changes_while_a_bind_is_dialled_holds_for_it(
     await dialled.wait()
     rules = gateway.plane.rules
     fewer = [sender(window=7)]
-    gateway.tick.pipeline.load(type(rules)(rules.bundle, fewer, gateway._sets, rules))
+    gateway.tick.pipeline.load(type(rules)(rules.bundle, fewer, gateway._knowledge, rules))
     gateway.sessions.follow_accounts()
     may_answer.set()
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer
-from gateway.domain.policy import Bundle, ConsentRule, RepliesRule
+from gateway.domain.policy import RepliesRule
+from gateway.policy.bundle import Bundle
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -27,7 +28,7 @@ async def test_r32_replies_in_one_breath_are_confirmed_once_each_and_the_last_ho
     until: Until,
     tmp_path: Path,
 ) -> None:
-    hearing = replace(bundle, consent=ConsentRule(replies=RepliesRule(CONFIRMED, RESTORED)))
+    hearing = replace(bundle, replies=RepliesRule(CONFIRMED, RESTORED))
     gateway = await start(policy=hearing, store_url=f"sqlite:///{tmp_path / 'smsward.db'}")
     await attach(gateway)
 

@@ -199,7 +199,7 @@ async def test_a_sender_removed_while_its_bind_is_dialled_is_not_bound(
     async def say(octets: bytes) -> bytes:
         heard.append(header_of(octets).command_id)
         rules = gateway.plane.rules
-        gateway.tick.pipeline.load(type(rules)(rules.bundle, [], gateway._sets, rules))
+        gateway.tick.pipeline.load(type(rules)(rules.bundle, [], gateway._knowledge, rules))
         gateway.sessions.follow_accounts()
         return pdu(header_of(octets).command_id | RESPONSE, sequence_of(octets), c_octets("x"))
 
@@ -223,7 +223,7 @@ async def test_whose_sender_is_removed_is_dismissed_and_the_others_stay(
     gone, other = await attach(gateway), await attach(gateway, "sp2")
 
     gateway.plane.rules = type(gateway.plane.rules)(
-        gateway.plane.rules.bundle, [stays], gateway._sets, gateway.plane.rules
+        gateway.plane.rules.bundle, [stays], gateway._knowledge, gateway.plane.rules
     )
     gateway.sessions.follow_accounts()
 
@@ -241,7 +241,7 @@ async def test_a_window_that_changed_holds_for_who_is_in(
     narrow = replace(sender(), window=2)
 
     gateway.plane.rules = type(gateway.plane.rules)(
-        gateway.plane.rules.bundle, [narrow], gateway._sets, gateway.plane.rules
+        gateway.plane.rules.bundle, [narrow], gateway._knowledge, gateway.plane.rules
     )
     gateway.sessions.follow_accounts()
     await esme.send(b"".join(submit(number) for number in range(1, 6)))

@@ -28,7 +28,7 @@ def log_lines() -> Iterator[LogLines]:
 
 @pytest.fixture(scope="session")
 def decision() -> Callable[..., DecisionRow]:
-    def build(
+    def build(  # noqa: PLR0913 - each is a column that some test changes
         *,
         epoch: float = 1_380_530_096.123,
         system_id: str = "sp1",
@@ -36,6 +36,7 @@ def decision() -> Callable[..., DecisionRow]:
         source: bytes = b"10690001",
         destination: bytes = b"8613800138000",
         action: str = "forward",
+        text: tuple[int, bytes] = (0, b""),
     ) -> DecisionRow:
         return (
             "d",
@@ -52,6 +53,7 @@ def decision() -> Callable[..., DecisionRow]:
             "",
             "0123456789ab",
             0,
+            *text,
         )
 
     return build

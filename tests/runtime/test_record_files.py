@@ -1,3 +1,6 @@
+import errno
+import fcntl
+import gzip
 import os
 import resource
 import stat
@@ -10,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.runtime.record_files import HourFiles, prepare_directory, read_records
+from gateway.runtime.record_files import HourFiles, lock_alone, prepare_directory, read_records
 
 HOUR = 1_380_531_600 // 3600  # 2013-09-30, 09 UTC
 
@@ -184,3 +187,86 @@ def test_a_line_that_is_no_json_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(orjson.JSONDecodeError):
         list(read_records(path))
+
+
+def test_a_packed_file_is_read_like_any_other(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    path = directory / "cdr-20130930-09.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"n":1}\n{"n":2}\n{"n":'))
+
+    assert list(read_records(path)) == [{"n": 1}, {"n": 2}]
+
+
+def test_a_row_that_comes_while_its_hour_is_taken_away_begins_a_new_file(
+    files: HourFiles, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.mkdir(parents=True)
+    path = directory / "cdr-20130930-09.jsonl"
+    path.write_bytes(b"1\n")
+    sealing = os.open(path, os.O_RDONLY)
+    assert lock_alone(sealing)
+    really = fcntl.flock
+
+    def flock(fd: int, operation: int) -> None:
+        path.rename(path.with_suffix(".0.jsonl"))
+        monkeypatch.setattr(fcntl, "flock", really)
+        really(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+    assert files.append(HOUR, b"2\n") == (2, None)
+
+    os.close(sealing)
+    assert path.read_bytes() == b"2\n"
+    assert path.with_suffix(".0.jsonl").read_bytes() == b"1\n"
+
+
+def test_a_file_that_lost_its_name_before_it_was_locked_is_not_written(
+    files: HourFiles, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, path = fcntl.flock, directory / "cdr-20130930-09.jsonl"
+
+    def flock(fd: int, operation: int) -> None:
+        path.rename(path.with_suffix(".0.jsonl"))
+        monkeypatch.setattr(fcntl, "flock", really)
+        really(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+    assert files.append(HOUR, b"2\n") == (2, None)
+
+    assert path.read_bytes() == b"2\n"
+    assert path.with_suffix(".0.jsonl").read_bytes() == b""
+
+
+def test_an_hour_that_another_process_holds_is_tried_again_later(
+    files: HourFiles, directory: Path
+) -> None:
+    directory.mkdir(parents=True)
+    path = directory / "cdr-20130930-09.jsonl"
+    path.touch()
+    held = os.open(path, os.O_RDONLY)
+    assert lock_alone(held)
+    before = open_files()
+
+    kept, fault = files.append(HOUR, b"1\n")
+
+    assert (kept, type(fault)) == (0, BlockingIOError)
+    assert open_files() == before
+    os.close(held)
+    assert files.append(HOUR, b"1\n") == (2, None)
+
+
+def test_on_a_disk_without_locks_records_are_written_and_never_taken_away(
+    files: HourFiles, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(_fd: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+    assert files.append(HOUR, b"1\n") == (2, None)
+
+    fd = os.open(directory / "cdr-20130930-09.jsonl", os.O_RDONLY)
+    assert not lock_alone(fd)
+    os.close(fd)

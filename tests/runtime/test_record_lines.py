@@ -1,3 +1,4 @@
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import datetime
 
@@ -34,6 +35,8 @@ decisions: st.SearchStrategy[Row] = st.tuples(
     words,
     words,
     uint63,
+    st.integers(0, 255),
+    st.just(b""),
 )
 outcomes: st.SearchStrategy[Row] = st.tuples(
     st.just("o"),
@@ -127,6 +130,78 @@ def test_any_octets_in_a_decision_give_valid_lines_that_keep_them(rows: list[Row
         assert (told["sequence_number"], told["gateway_id"]) == (row[5], row[13])
         assert abs(datetime.fromisoformat(told["at"]).timestamp() - row[1]) < 0.0011
     assert lines.malformed == 0
+
+
+texts = st.tuples(st.integers(0, 255), st.binary(max_size=12))
+
+
+@given(st.lists(st.tuples(st.floats(0, 9_000), texts), max_size=12))
+def test_any_text_is_found_again_from_the_lines_of_its_own_hour(
+    decision: Decision, said: list[tuple[float, tuple[int, bytes]]]
+) -> None:
+    rows = [decision(epoch=epoch, text=text) for epoch, text in sorted(said)]
+    found: list[tuple[int, bytes]] = []
+
+    for _, _, lines in RecordLines().by_hour(rows):
+        known: dict[object, tuple[int, bytes]] = {}
+        for told in map(orjson.loads, lines.splitlines()):
+            if told["kind"] == "text":
+                known[told["id"]] = (told["data_coding"], b64decode(told["octets"]))
+            elif "text" in told:
+                found.append(known[told["text"]])
+
+    assert found == [text for _, text in sorted(said) if text[1]]
+
+
+def test_a_text_is_written_once_an_hour_before_the_first_decision_that_names_it(
+    decision: Decision,
+) -> None:
+    said = (8, "您的验证码".encode("utf-16-be"))
+    rows = [decision(epoch=NINE - 1, text=said) for _ in range(2)] + [
+        decision(epoch=NINE, text=said, system_id="sp2")
+    ]
+
+    before, after = (
+        [orjson.loads(line) for line in lines.splitlines()]
+        for _, _, lines in RecordLines().by_hour(rows)
+    )
+
+    assert [line["kind"] for line in before] == ["text", "decision", "decision"]
+    assert before[0] == {
+        "kind": "text",
+        "at": "2013-09-30T07:59:59.000Z",
+        "id": "t3599-1",
+        "system_id": "sp1",
+        "data_coding": 8,
+        "octets": b64encode(said[1]).decode(),
+    }
+    assert [line["text"] for line in before[1:]] == ["t3599-1", "t3599-1"]
+    assert [line["kind"] for line in after] == ["text", "decision"]
+    assert after[0]["id"] == after[1]["text"] == "t0-2"
+
+
+def test_a_decision_without_a_text_names_none(decision: Decision) -> None:
+    assert "text" not in orjson.loads(RecordLines().line(decision(text=(8, b""))))
+
+
+def test_the_same_octets_in_another_coding_are_another_text(decision: Decision) -> None:
+    lines = RecordLines()
+
+    told = [lines.line(decision(text=(coding, b"TD"))) for coding in (0, 8, 0)]
+
+    assert [line.count(b"\n") for line in told] == [2, 2, 1]
+
+
+def test_the_texts_that_are_kept_ready_are_bounded(decision: Decision) -> None:
+    lines = RecordLines()
+    long = bytes(60_000)
+
+    for number in range(600):
+        lines.line(decision(text=(8, long + b"%d" % number)))
+
+    assert sum(len(octets) for _, octets in lines._texts) <= 16 * 1024 * 1024
+    again = lines.line(decision(text=(8, long + b"0")))
+    assert orjson.loads(again.splitlines()[0])["id"] == "t2096-601"
 
 
 @given(st.lists(outcomes, max_size=6))

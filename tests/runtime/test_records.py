@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.records import DecisionRow, OutcomeRow
 from gateway.runtime.logging import configure_logging
-from gateway.runtime.record_files import HourFiles, read_records
+from gateway.runtime.record_files import HourFiles, lock_alone, read_records
 from gateway.runtime.records import Records, RecordsHealth
 from gateway.runtime.tasks import spawn
 
@@ -111,6 +111,46 @@ def test_much_is_handed_over_before_its_time(tmp_path: Path, decision: Decision)
     assert records._thread is not None
     assert records.close(10.0) == 0
     assert written(tmp_path) == list(range(5000))
+
+
+def test_long_texts_fill_the_records_before_many_rows_do(
+    tmp_path: Path, decision: Decision
+) -> None:
+    records = Records(tmp_path, maximum_octets=100_000)
+    records.rows.extend(decision(text=(8, bytes(5_000) + b"%d" % n)) for n in range(16))
+
+    records.settle()
+    was_full = records.is_full
+    records.flush()
+
+    assert was_full
+    assert records.close(10.0) == 0
+    assert not records.is_full
+
+
+def test_a_quiet_gateway_lets_go_of_its_file_so_that_it_can_be_sealed(
+    tmp_path: Path, decision: Decision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, really = threading.Semaphore(0), HourFiles.close
+
+    def close(files: HourFiles) -> None:
+        really(files)
+        closed.release()
+
+    monkeypatch.setattr("gateway.runtime.records._IDLE_S", 0.01)
+    monkeypatch.setattr(HourFiles, "close", close)
+    records = Records(tmp_path)
+    records.rows.append(decision(sequence_number=1))
+    records.flush()
+    for _ in range(2):  # once before the file is opened, once when nothing more comes
+        assert closed.acquire(timeout=10)
+
+    (path,) = tmp_path.iterdir()
+    with path.open("rb") as file:
+        assert lock_alone(file.fileno())
+    records.rows.append(decision(sequence_number=2))
+    assert records.close(10.0) == 0
+    assert written(tmp_path) == [1, 2]
 
 
 async def test_rows_are_flushed_regularly(
@@ -236,7 +276,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
 records = Records(directory, maximum_rows=2000, retry_s=0.01)
 def row(number):
     return ("d", 1_380_530_096.5, 1, "sp1", 4, number, b"1069", b"8613800138000",
-            "forward", "", "", "", "0123456789ab", 0)
+            "forward", "", "", "", "0123456789ab", 0, 0, b"")
 records.rows.extend(map(row, range(1500)))
 records.flush()
 assert failed.wait(20), "the disk never filled"

@@ -58,9 +58,15 @@ def judge(
     password_is_right: bool = True,
     live_binds: int = 0,
     locked: bool = False,
+    licence: BindReason = BindReason.OK,
 ) -> BindVerdict:
     return judge_bind(
-        asked, who, password_is_right=password_is_right, live_binds=live_binds, locked=locked
+        asked,
+        who,
+        password_is_right=password_is_right,
+        live_binds=live_binds,
+        locked=locked,
+        licence=licence,
     )
 
 
@@ -177,6 +183,29 @@ def test_the_last_bind_is_granted_and_the_one_after_it_refused() -> None:
 
 def test_a_lock_holds_against_the_right_password() -> None:
     assert judge(request(), sender(), locked=True).reason == "locked"
+
+
+@pytest.mark.parametrize("licence", [BindReason.LICENCE_EXPIRED, BindReason.LICENCE_MISSING])
+def test_r01_an_sp_whose_licence_does_not_hold_does_not_bind(licence: BindReason) -> None:
+    verdict = judge(request(), sender(), licence=licence)
+
+    assert (verdict.status, verdict.reason) == (CommandStatus.ESME_RBINDFAIL, licence)
+
+
+def test_r01_a_licence_is_not_told_of_before_the_password_is_right() -> None:
+    verdict = judge(
+        request(), sender(), password_is_right=False, licence=BindReason.LICENCE_EXPIRED
+    )
+
+    assert verdict.reason is BindReason.CREDENTIALS
+
+
+def test_a_suspended_sp_is_suspended_whatever_its_licence_says() -> None:
+    suspended = sender(state=SenderState.SUSPENDED)
+
+    verdict = judge(request(), suspended, licence=BindReason.LICENCE_EXPIRED)
+
+    assert verdict.reason is BindReason.SUSPENDED
 
 
 EVERY_ACCOUNT = [

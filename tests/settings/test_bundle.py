@@ -1,18 +1,16 @@
+"""A bundle as files: what it comes to, and each fault at its place."""
+
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from gateway.domain.policy import (
-    ConsentRule,
-    ContentRule,
-    Enforcement,
-    KeywordList,
-    ListAction,
-)
-from gateway.domain.sender import Purpose
+from gateway.domain.policy import ContentRule, KeywordList, ListAction
 from gateway.domain.verdict import Action
-from gateway.settings import bundle as bundle_module
+from gateway.policy.bundle import Surroundings
+from gateway.policy.calendar import HolidayCalendar
+from gateway.settings import keyword_lists
 from gateway.settings.bundle import load_bundle
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
@@ -35,7 +33,9 @@ def test_a_head_alone_is_a_bundle_that_forwards_everything(bundle: WriteBundle) 
 
     assert found.name == "test"
     assert found.keyword_lists == ()
-    assert found.consent is None
+    assert found.rules == ()
+    assert found.replies is None
+    assert found.surroundings == Surroundings()
     assert found.content == ContentRule(unreadable=Action.FORWARD)
     assert found.is_open
 
@@ -71,30 +71,20 @@ def test_lists_are_in_the_order_of_their_files(bundle: WriteBundle) -> None:
     assert [words.id for words in load_bundle(bundle(files)).keyword_lists] == ["A", "B", "C"]
 
 
-def test_a_consent_file_enforces_refusals_unless_it_says_otherwise(bundle: WriteBundle) -> None:
-    found = load_bundle(bundle({"consent.yaml": "version: 1\n"}))
-
-    assert found.consent == ConsentRule(
-        Enforcement.ENFORCE, Enforcement.OFF, frozenset({Purpose.MARKETING}), Action.REJECT
+def test_a_head_may_say_whose_clock_and_whose_holidays_count(bundle: WriteBundle) -> None:
+    head = (
+        "version: 1\nname: 示例\nzone: Europe/Paris\n"
+        "calendar: calendars/x.yaml\nfrequency_capacity: 5000\n"
     )
-    assert not found.is_open
+    calendar = "version: 1\nname: x\nyears: {2026: {holidays: {Noël: 12-25}}}\n"
 
+    found = load_bundle(bundle({"bundle.yaml": head, "calendars/x.yaml": calendar}))
 
-def test_a_consent_file_may_set_all_of_its_rule(bundle: WriteBundle) -> None:
-    text = (
-        "version: 1\nopt_out: off\nconsent: shadow\n"
-        "applies_to: [marketing, service]\non_store_error: quarantine\n"
+    assert (found.name, found.surroundings.zone) == ("示例", "Europe/Paris")
+    assert found.surroundings.calendar == HolidayCalendar(
+        "x", frozenset({date(2026, 12, 25)}), years=frozenset({2026})
     )
-
-    found = load_bundle(bundle({"consent.yaml": text}))
-
-    assert found.consent == ConsentRule(
-        Enforcement.OFF,
-        Enforcement.SHADOW,
-        frozenset({Purpose.MARKETING, Purpose.SERVICE}),
-        Action.QUARANTINE,
-    )
-    assert found.is_open
+    assert found.surroundings.capacity == 5000
 
 
 def test_a_content_file_holds_what_cannot_be_read(bundle: WriteBundle) -> None:
@@ -129,21 +119,64 @@ def test_an_odd_encoding_is_no_way_around_keywords(
     assert found.is_open is (action == "shadow")
 
 
-def test_replies_are_heard_when_the_file_says_so(bundle: WriteBundle) -> None:
-    text = "version: 1\nreplies: {opted_out: 已退订}\n"
-
-    found = load_bundle(bundle({"consent.yaml": text})).consent
+def test_replies_are_heard_when_there_is_a_file_of_them(bundle: WriteBundle) -> None:
+    found = load_bundle(bundle({"replies.yaml": "version: 1\nopted_out: 已退订\n"})).replies
 
     assert found is not None
-    assert found.replies is not None
-    assert found.replies.opted_out == "已退订"
-    assert "TD" in found.replies.restored
+    assert found.opted_out == "已退订"
+    assert "TD" in found.restored
 
 
 BROKEN = {
     "a confirmation of two messages": (
-        {"consent.yaml": f"version: 1\nreplies: {{restored: {'恢' * 71}}}\n"},
-        "consent.yaml:2:21 replies.restored: is longer than one message of 70 characters",
+        {"replies.yaml": f"version: 1\nrestored: {'恢' * 71}\n"},
+        "replies.yaml:2:11 restored: is longer than one message of 70 characters",
+    ),
+    "consent as it was written before": (
+        {"consent.yaml": "version: 1\nopt_out: enforce\n"},
+        (
+            "consent.yaml:1:1 consent.yaml is no more: write its replies as opted_out and restored"
+            " into replies.yaml, and opt_out and consent as rules with the checks refused and"
+            " not_agreed into rules/*.yaml"
+        ),
+    ),
+    "zone": (
+        {"bundle.yaml": "version: 1\nname: x\nzone: Asia/Peking\n"},
+        "bundle.yaml:3:7 zone: is no time zone, as Asia/Shanghai is",
+    ),
+    "zone that is a file": (
+        {"bundle.yaml": "version: 1\nname: x\nzone: ../../etc/passwd\n"},
+        "bundle.yaml:3:7 zone: is no time zone, as Asia/Shanghai is",
+    ),
+    "zone that is a folder": (
+        {"bundle.yaml": "version: 1\nname: x\nzone: Asia\n"},
+        "bundle.yaml:3:7 zone: is no time zone, as Asia/Shanghai is",
+    ),
+    "calendar that is not there": (
+        {"bundle.yaml": "version: 1\nname: x\ncalendar: calendars/no.yaml\n"},
+        "calendars/no.yaml:1:1 cannot be read: No such file or directory",
+    ),
+    "calendar above": (
+        {"bundle.yaml": "version: 1\nname: x\ncalendar: ../cn.yaml\n"},
+        "bundle.yaml:3:11 calendar: must be a relative name without ..",
+    ),
+    "calendar that is the head itself": (
+        {"bundle.yaml": "version: 1\nname: x\ncalendar: bundle.yaml\n"},
+        "bundle.yaml:3:11 calendar: names itself",
+    ),
+    "calendar with a day that is none": (
+        {
+            "bundle.yaml": "version: 1\nname: x\ncalendar: calendars/x.yaml\n",
+            "calendars/x.yaml": "version: 1\nname: x\nyears: {2026: {holidays: {a: 02-30}}}\n",
+        },
+        "calendars/x.yaml:3:30 '02-30' is no day of 2026",
+    ),
+    "calendar that says a thing twice": (
+        {
+            "bundle.yaml": "version: 1\nname: x\ncalendar: calendars/x.yaml\n",
+            "calendars/x.yaml": "version: 1\nname: x\nname: y\nyears: {}\n",
+        },
+        "calendars/x.yaml:3:1 repeated key 'name' (first in line 2)",
     ),
     "head of another version": (
         {"bundle.yaml": "version: 2\nname: x\n"},
@@ -205,24 +238,13 @@ BROKEN = {
         {"keywords/a.yaml": PLAIN, "keywords/b.yaml": PLAIN},
         "keywords/b.yaml:2:5 is the id of a.yaml already",
     ),
-    "purpose": (
-        {"consent.yaml": "version: 1\napplies_to: [adverts]\n"},
-        (
-            "consent.yaml:2:14 applies_to[0]: Input should be 'marketing', 'service',"
-            " 'verification' or 'public_interest'"
-        ),
+    "words that stand in YAML": (
+        {"keywords/a.yaml": PLAIN + "file: b.yaml\n"},
+        "keywords/a.yaml:6:7 is YAML: words stand in a text file, one a line",
     ),
-    "no purpose": (
-        {"consent.yaml": "version: 1\napplies_to: []\n"},
-        "consent.yaml:2:13 applies_to: List should have at least 1 item after validation, not 0",
-    ),
-    "enforcement by truth": (
-        {"consent.yaml": "version: 1\nopt_out: true\n"},
-        "consent.yaml:2:10 opt_out: Input should be 'enforce', 'shadow' or 'off'",
-    ),
-    "fallback": (
-        {"consent.yaml": "version: 1\non_store_error: throttle\n"},
-        "consent.yaml:2:17 on_store_error: Input should be 'reject', 'quarantine' or 'forward'",
+    "a list that names itself": (
+        {"keywords/a.yaml": PLAIN + "file: a.yaml\n"},
+        "keywords/a.yaml:6:7 names itself",
     ),
     "time in words": (
         {"content.yaml": "version: 1\nparts_ttl_s: 1:00\n"},
@@ -235,15 +257,15 @@ BROKEN = {
     "a name that is not read": (
         {"consents.yaml": "version: 1\n"},
         (
-            "consents.yaml:1:1 only bundle.yaml, consent.yaml, content.yaml, selftest.yaml"
-            " and keywords/*.yaml are read"
+            "consents.yaml:1:1 only bundle.yaml, content.yaml, replies.yaml, selftest.yaml,"
+            " rules/*.yaml and keywords/*.yaml are read"
         ),
     ),
     "another ending": (
         {"keywords/a.yml": PLAIN},
         (
-            "keywords/a.yml:1:1 only bundle.yaml, consent.yaml, content.yaml, selftest.yaml"
-            " and keywords/*.yaml are read"
+            "keywords/a.yml:1:1 only bundle.yaml, content.yaml, replies.yaml, selftest.yaml,"
+            " rules/*.yaml and keywords/*.yaml are read"
         ),
     ),
 }
@@ -262,21 +284,23 @@ def test_the_faults_of_all_files_come_at_once(bundle: WriteBundle, faults_of: Fa
     directory = bundle(
         {
             "bundle.yaml": "version: 1\nname: 7\n",
-            "consent.yaml": "version: 1\nconsent: maybe\n",
             "content.yaml": "unreadable: forward\n",
             "keywords/a.yaml": FRAUD + "x: 1\n",
             "keywords/b.yaml": "&a version: 1\n",
+            "replies.yaml": "version: 1\nrestored: 7\n",
+            "rules/a.yaml": "version: 1\nrules: [{id: R1}]\n",
             "keywords/fraud.txt": "代开发票\n!\n",
         }
     )
 
     assert [fault.split(" ")[0] for fault in faults_of(lambda: load_bundle(directory))] == [
         "policies/bundle.yaml:2:7",
-        "policies/consent.yaml:2:10",
         "policies/content.yaml:1:1",
         "policies/keywords/a.yaml:7:1",
         "policies/keywords/b.yaml:1:1",
         "policies/keywords/fraud.txt:2:1",
+        "policies/replies.yaml:2:11",
+        "policies/rules/a.yaml:2:9",
     ]
 
 
@@ -290,17 +314,17 @@ def test_a_broken_link_in_place_of_a_rule_is_a_fault(
     bundle: WriteBundle, faults_of: FaultsOf
 ) -> None:
     directory = bundle({})
-    (directory / "consent.yaml").symlink_to("nowhere.yaml")
+    (directory / "replies.yaml").symlink_to("nowhere.yaml")
 
     assert faults_of(lambda: load_bundle(directory)) == [
-        "policies/consent.yaml:1:1 cannot be read: No such file or directory"
+        "policies/replies.yaml:1:1 cannot be read: No such file or directory"
     ]
 
 
 def test_a_list_past_the_bound_is_refused(
     bundle: WriteBundle, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundle_module, "MAX_WORDS", 1)
+    monkeypatch.setattr(keyword_lists, "MAX_WORDS", 1)
     directory = bundle({"keywords/a.yaml": FRAUD, "keywords/fraud.txt": WORDS})
 
     assert faults_of(lambda: load_bundle(directory)) == [
@@ -312,7 +336,7 @@ def test_any_change_of_any_file_makes_another_digest(bundle: WriteBundle) -> Non
     files = {
         "keywords/fraud.yaml": FRAUD,
         "keywords/fraud.txt": WORDS,
-        "consent.yaml": "version: 1\n",
+        "replies.yaml": "version: 1\n",
     }
     before = load_bundle(bundle(files))
     digests = {before.digest}

@@ -52,20 +52,20 @@ def test_hidden_files_and_notes_are_passed_over(bundle: WriteBundle) -> None:
         }
     )
 
-    assert BundleSource(directory).keyword_files() == [directory / "keywords/a.yaml"]
+    assert BundleSource(directory).yaml_files(directory) == ["bundle.yaml", "keywords/a.yaml"]
 
 
 def test_a_bundle_mounted_by_kubernetes_is_read_through_its_links(bundle: WriteBundle) -> None:
-    directory = bundle({"..2026/keywords/a.yaml": "x", "..2026/consent.yaml": "y"})
+    directory = bundle({"..2026/keywords/a.yaml": "x", "..2026/content.yaml": "y"})
     (directory / "..data").symlink_to("..2026")
     (directory / "keywords").symlink_to("..data/keywords")
-    (directory / "consent.yaml").symlink_to("..data/consent.yaml")
+    (directory / "content.yaml").symlink_to("..data/content.yaml")
     source = BundleSource(directory)
 
-    (keywords,) = source.keyword_files()
+    *_, content, keywords = source.yaml_files(directory)
 
-    assert source.read(keywords, 10) == b"x"
-    assert source.read(directory / "consent.yaml", 10) == b"y"
+    assert source.read(directory / keywords, 10) == b"x"
+    assert source.read(directory / content, 10) == b"y"
 
 
 def test_a_bundle_may_itself_stand_behind_a_link(bundle: WriteBundle, tmp_path: Path) -> None:
@@ -84,8 +84,7 @@ def test_a_link_out_of_the_bundle_is_not_followed(
     (directory / "keywords/out.txt").symlink_to("../../secret.txt")
     source = BundleSource(directory)
 
-    with pytest.raises(ValueError, match="leads out of the bundle"):
-        source.resolve(directory / "keywords/a.yaml", "out.txt")
+    assert not source.holds(directory / "keywords/out.txt")
     assert faults_of(lambda: source.read(directory / "keywords/out.txt", 100)) == [
         "policies/keywords/out.txt:1:1 leads out of the bundle"
     ]
@@ -97,31 +96,16 @@ def test_links_in_a_circle_are_a_fault(bundle: WriteBundle, faults_of: FaultsOf)
     (directory / "b.txt").symlink_to("a.txt")
     source = BundleSource(directory)
 
-    assert source.resolve(directory / "bundle.yaml", "a.txt") == directory / "a.txt"
+    assert source.holds(directory / "a.txt")
     assert faults_of(lambda: source.read(directory / "a.txt", 100)) == [
         "policies/a.txt:1:1 cannot be read: Too many levels of symbolic links"
     ]
 
 
-@pytest.mark.parametrize("name", ["../a.txt", "a/../../b", "/etc/passwd", "..", "//x"])
-def test_a_name_that_leads_out_is_refused(name: str, bundle: WriteBundle) -> None:
-    directory = bundle({})
-
-    with pytest.raises(ValueError, match=r"must be a relative name without \.\."):
-        BundleSource(directory).resolve(directory / "bundle.yaml", name)
-
-
-def test_a_name_counts_from_the_file_it_stands_in(bundle: WriteBundle) -> None:
-    directory = bundle({"keywords/words/a.txt": "ab"})
-    found = BundleSource(directory).resolve(directory / "keywords/a.yaml", "words/a.txt")
-
-    assert found == directory / "keywords/words/a.txt"
-
-
 def test_keywords_that_are_no_folder_are_a_fault(bundle: WriteBundle, faults_of: FaultsOf) -> None:
     directory = bundle({"keywords": "代开发票"})
 
-    assert faults_of(BundleSource(directory).keyword_files) == [
+    assert faults_of(lambda: BundleSource(directory).yaml_files(directory)) == [
         "policies/keywords:1:1 cannot be read: Not a directory"
     ]
 
@@ -132,18 +116,56 @@ def test_keywords_behind_a_broken_link_are_a_fault(
     directory = bundle({})
     (directory / "keywords").symlink_to("..data/keywords")
 
-    assert faults_of(BundleSource(directory).keyword_files) == [
+    assert faults_of(lambda: BundleSource(directory).yaml_files(directory)) == [
         "policies/keywords:1:1 cannot be read: No such file or directory"
     ]
+
+
+def test_a_folder_that_looks_like_a_policy_and_is_not_read_is_a_fault(
+    bundle: WriteBundle, faults_of: FaultsOf
+) -> None:
+    directory = bundle({"rule/a.yaml": "", "notes/a.txt": "", "local.d/profiles/a.yaml": ""})
+    source = BundleSource(directory)
+
+    assert [fault.split(" ")[0] for fault in faults_of(lambda: source.yaml_files(directory))] == [
+        "policies/rule/a.yaml:1:1"
+    ]
+    local = directory / "local.d"
+    assert [fault.split(" ")[0] for fault in faults_of(lambda: source.yaml_files(local))] == [
+        "policies/local.d/profiles/a.yaml:1:1"
+    ]
+
+
+def test_a_folder_that_leads_out_is_not_even_listed(
+    bundle: WriteBundle, tmp_path: Path, faults_of: FaultsOf
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/secret.yaml").write_text("")
+    directory = bundle({})
+    (directory / "local.d").symlink_to(tmp_path / "elsewhere")
+
+    assert faults_of(lambda: BundleSource(directory).yaml_files(directory / "local.d")) == [
+        "policies/local.d:1:1 leads out of the bundle"
+    ]
+
+
+def test_a_document_is_read_once(bundle: WriteBundle) -> None:
+    directory = bundle({})
+    source = BundleSource(directory)
+
+    first = source.document(directory / "bundle.yaml")
+    (directory / "bundle.yaml").write_text("changed: meanwhile\n")
+
+    assert source.document(directory / "bundle.yaml") is first
 
 
 def test_too_many_keyword_files_are_refused(
     bundle: WriteBundle, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundle_source, "_MAX_KEYWORD_FILES", 1)
+    monkeypatch.setattr(bundle_source, "_MAX_FILES", 1)
     directory = bundle({"keywords/a.yaml": "", "keywords/b.yaml": ""})
 
-    assert faults_of(BundleSource(directory).keyword_files) == [
+    assert faults_of(lambda: BundleSource(directory).yaml_files(directory)) == [
         "policies/keywords:1:1 more than 1 files"
     ]
 

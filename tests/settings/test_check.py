@@ -12,7 +12,8 @@ def test_all_faults_of_a_deployment_come_at_once(
 ) -> None:
     write("config/gateway.yaml", "version: 1\nlisteners: []\nsmscs: []\n")
     write("config/senders.yaml", "version: 1\nsender: []\n")
-    policies = bundle({"consent.yaml": "version: 1\nconsent: yes\n"})
+    write("config/services.yaml", "version: 1\nservices: 5\n")
+    policies = bundle({"content.yaml": "version: 1\nunreadable: yes\n"})
 
     faults = check(tmp_path / "config", policies)
 
@@ -23,7 +24,8 @@ def test_all_faults_of_a_deployment_come_at_once(
         ("config/gateway.yaml", 3, 8),
         ("config/senders.yaml", 1, 1),
         ("config/senders.yaml", 2, 1),
-        ("policies/consent.yaml", 2, 10),
+        ("config/services.yaml", 2, 11),
+        ("policies/content.yaml", 2, 13),
     ]
 
 

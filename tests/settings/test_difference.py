@@ -1,24 +1,44 @@
 """What differs between two bundles."""
 
 from dataclasses import replace
+from datetime import date, time, timedelta
+
+import pytest
 
 from gateway.domain.policy import (
-    Bundle,
-    ConsentRule,
     ContentRule,
     Enforcement,
     Expectation,
     KeywordList,
     ListAction,
+    RepliesRule,
     SelfTestCase,
 )
-from gateway.domain.sender import Purpose
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action
+from gateway.policy.bundle import Bundle, Surroundings
+from gateway.policy.calendar import HolidayCalendar
+from gateway.policy.rules import Override, Refused, Rule, Title, Untimely
+from gateway.policy.windows import Window, WindowSet
 from gateway.settings.difference import ListDifference, SettingDifference, difference
 
 FRAUD = KeywordList("K-FRAUD", "fraud", ListAction.REJECT, ("代开发票", "刷单"))
 LOAN = KeywordList("K-LOAN", "loan", ListAction.QUARANTINE, ("黑户可贷",))
 CASE = SelfTestCase("您好", Expectation.FORWARD, line=3, column=5)
-OLD = Bundle("cn", "a" * 12, (FRAUD, LOAN), ConsentRule(), ContentRule(), (CASE,))
+HOURS = Untimely(WindowSet((Window(time(8), time(21)),)))
+REFUSAL = Rule("R21", Title("拒收", "Refusal"), "A", Refused(), Enforcement.ENFORCE)
+R40 = Rule("R40", Title("时段", "Hours"), "B", HOURS)
+MAY = date(2026, 5, 1)
+OLD = Bundle(
+    "cn",
+    "a" * 12,
+    keyword_lists=(FRAUD, LOAN),
+    rules=(REFUSAL, R40),
+    replies=RepliesRule("已退订", "已恢复"),
+    content=ContentRule(),
+    surroundings=Surroundings(calendar=HolidayCalendar("cn", frozenset({MAY}))),
+    selftest=(CASE,),
+)
 
 
 def test_a_bundle_does_not_differ_from_itself() -> None:
@@ -58,24 +78,86 @@ def test_whole_lists_are_told_as_lists() -> None:
     assert not found.is_none
 
 
+def settings(**changes: object) -> set[tuple[str, str, str]]:
+    """Return what differs in settings once the bundle has these changes."""
+    new = replace(OLD, **changes)  # type: ignore[arg-type]
+    return {(one.name, one.old, one.new) for one in difference(OLD, new).settings}
+
+
 def test_every_setting_that_changed_is_told() -> None:
-    consent = ConsentRule(
-        opt_out=Enforcement.SHADOW, applies_to=frozenset({Purpose.SERVICE, Purpose.MARKETING})
+    changed = settings(
+        name="cn2",
+        content=ContentRule(parts_ttl_s=30),
+        replies=None,
+        surroundings=replace(OLD.surroundings, zone="Europe/Paris", capacity=9),
     )
 
-    found = difference(OLD, replace(OLD, name="cn2", consent=consent))
+    assert changed == {
+        ("name", "cn", "cn2"),
+        ("content.parts_ttl_s", "60", "30"),
+        ("replies.opted_out", "已退订", "none"),
+        ("replies.restored", "已恢复", "none"),
+        ("zone", "Asia/Shanghai", "Europe/Paris"),
+        ("frequency_capacity", "1000000", "9"),
+    }
 
-    assert found.settings == (
-        SettingDifference("consent.opt_out", "enforce", "shadow"),
-        SettingDifference("consent.applies_to", "marketing", "marketing, service"),
-        SettingDifference("name", "cn", "cn2"),
-    )
+
+def test_of_a_calendar_only_the_days_that_changed_are_told() -> None:
+    calendar = HolidayCalendar("cn", frozenset({date(2026, 5, 2)}), frozenset({date(2026, 5, 9)}))
+
+    assert settings(surroundings=Surroundings(calendar=calendar)) == {
+        ("calendar.2026-05-01", "holiday", "none"),
+        ("calendar.2026-05-02", "none", "holiday"),
+        ("calendar.2026-05-09", "none", "workday"),
+    }
+
+
+LATER = Untimely(WindowSet((Window(time(9), time(21)),)), timedelta(minutes=30))
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (replace(R40, mode=Enforcement.ENFORCE), {("mode", "shadow", "enforce")}),
+        (replace(R40, article="C"), {("article", "B", "C")}),
+        (replace(R40, title=Title("时", "Hours")), {("title", "时段 / Hours", "时 / Hours")}),
+        (replace(R40, action=Action.DEFER), {("action", "reject", "defer")}),
+        (replace(R40, status="ESME_RINVSCHED"), {("status", "none", "ESME_RINVSCHED")}),
+        (
+            replace(R40, check=LATER),
+            {("open", "08:00-21:00", "09:00-21:00"), ("jitter", "none", "30m")},
+        ),
+        (
+            replace(R40, applies_to=frozenset(TrafficClass)),
+            {("applies_to", "commercial", "commercial, public_interest, service, verification")},
+        ),
+        (
+            replace(R40, on_error={TrafficClass.SERVICE: Action.FORWARD}),
+            {("on_error.commercial", "reject", "none"), ("on_error.service", "none", "forward")},
+        ),
+        (
+            replace(R40, overrides=(Override(Enforcement.OFF, sender="sp1"),)),
+            {("overrides.sp1", "none", "off")},
+        ),
+    ],
+)
+def test_a_rule_that_changed_is_told_by_id_and_field(
+    rule: Rule, told: set[tuple[str, str, str]]
+) -> None:
+    assert settings(rules=(REFUSAL, rule)) == {
+        (f"rules.R40.{name}", old, new) for name, old, new in told
+    }
+
+
+def test_rules_in_another_order_are_the_same_rules() -> None:
+    assert difference(OLD, replace(OLD, rules=(R40, REFUSAL))).is_none
 
 
 def test_a_rule_that_is_gone_is_told_setting_by_setting() -> None:
-    found = difference(OLD, replace(OLD, consent=None))
+    found = difference(OLD, replace(OLD, rules=(R40,)))
 
-    assert SettingDifference("consent.opt_out", "enforce", "none") in found.settings
+    assert SettingDifference("rules.R21.check", "refused", "none") in found.settings
+    assert SettingDifference("rules.R21.mode", "enforce", "none") in found.settings
 
 
 def test_cases_of_the_self_test_are_counted() -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.hub import CancelAll, Hub
 from gateway.session.timers import Timers
 from gateway.settings.addresses import Address
 from gateway.settings.fault import SettingsError
@@ -11,10 +12,13 @@ from gateway.settings.gateway import (
     Listener,
     ListenerTls,
     Node,
+    Privacy,
+    RecordKeeping,
     Smsc,
     SmscMode,
     SmscTls,
     load_gateway,
+    load_sealer,
 )
 from gateway.settings.gateway_file import NodeRole
 
@@ -36,6 +40,7 @@ records: {directory: var/cdr}
 metrics: {address: "127.0.0.1:9464"}
 """  # noqa: E501 - as operators were promised it
 NO_FILE = "no such file (a relative path counts from the working directory)"
+KEYS = "k1: " + "A" * 86 + "==\nk2: " + "B" * 86 + "==\n"
 MINIMAL = """\
 version: 1
 listeners: [{name: plain, address: "127.0.0.1:2775"}]
@@ -153,6 +158,19 @@ BROKEN = {
         "4:14 store.url: must name a file: sqlite:///var/smsward.db",
     ),
     "records nowhere": ("records: {directory: ''}", "4:22 records.directory: is empty"),
+    "records that go before they may": (
+        "records: {keep_months: 6, purge_after_months: 5}",
+        "4:10 records: purge_after_months is less than keep_months",
+    ),
+    "records kept for no time": (
+        "records: {keep_months: 0}",
+        "4:24 records.keep_months: Input should be greater than or equal to 1",
+    ),
+    "texts by word": ("records: {texts: on}", "4:18 records.texts: must be true or false"),
+    "half of privacy": (
+        "privacy: {keys: keys.yaml}",
+        "4:10 privacy: keys and current go together",
+    ),
     "metrics without a port": (
         "metrics: {address: localhost}",
         "4:20 metrics.address: must be host:port, the port 0 to 65535",
@@ -170,6 +188,69 @@ def test_a_bad_line_is_named(line: str, fault: str, write: Write, faults_of: Fau
     path = write("gateway.yaml", f"{MINIMAL}{line}\n")
 
     assert faults_of(lambda: load_gateway(path)) == [f"gateway.yaml:{fault}"]
+
+
+def test_records_are_kept_five_months_and_purged_after_six(write: Write) -> None:
+    settings = load_gateway(write("gateway.yaml", MINIMAL))
+
+    assert settings.record_keeping == RecordKeeping(
+        texts=False, keep_months=5, purge_after_months=6
+    )
+    assert settings.privacy is None
+    assert load_sealer(settings) is None
+
+
+def test_keys_to_seal_with_are_found(write: Write) -> None:
+    write("keys.yaml", KEYS).chmod(0o600)
+    text = MINIMAL + "privacy: {keys: keys.yaml, current: k2}\n"
+
+    settings = load_gateway(write("gateway.yaml", text))
+
+    assert settings.privacy == Privacy("keys.yaml", "k2")
+    sealer = load_sealer(settings)
+    assert sealer is not None
+    assert sealer.seal(b"13800138000").startswith("k2:")
+
+
+def test_a_current_key_that_is_not_there_is_named(write: Write, faults_of: FaultsOf) -> None:
+    write("keys.yaml", KEYS).chmod(0o600)
+    path = write("gateway.yaml", MINIMAL + "privacy: {keys: keys.yaml, current: k3}\n")
+
+    assert faults_of(lambda: load_gateway(path)) == [
+        "gateway.yaml:4:37 privacy.current: there is no key of this id"
+    ]
+
+
+def test_keys_that_others_may_read_stop_a_start(write: Write, faults_of: FaultsOf) -> None:
+    write("keys.yaml", KEYS).chmod(0o644)
+    path = write("gateway.yaml", MINIMAL + "privacy: {keys: keys.yaml, current: k1}\n")
+
+    assert faults_of(lambda: load_gateway(path)) == ["keys.yaml:1:1 others may read it: chmod 600"]
+
+
+def test_r34_hub_codes_are_named_with_what_00000_does_there(write: Write) -> None:
+    text = MINIMAL + 'hub: {codes: ["10086", "10010"], cancel_all: list_only}\n'
+
+    hub = load_gateway(write("gateway.yaml", text)).hub
+
+    assert hub == Hub(frozenset({"10086", "10010"}), CancelAll.LIST_ONLY)
+    assert load_gateway(write("gateway.yaml", MINIMAL)).hub == Hub(frozenset(), CancelAll.CONFIRM)
+
+
+@pytest.mark.parametrize(
+    ("hub", "fault"),
+    [
+        ("{codes: [10086]}", "hub.codes[0]: must be text"),
+        ('{codes: ["1x"]}', "hub.codes[0]: must be 3 to 20 digits"),
+        ("{cancel_all: yes}", "hub.cancel_all: "),
+    ],
+)
+def test_a_faulty_hub_is_told_at_its_place(
+    write: Write, faults_of: FaultsOf, hub: str, fault: str
+) -> None:
+    path = write("gateway.yaml", f"{MINIMAL}hub: {hub}\n")
+
+    assert fault in faults_of(lambda: load_gateway(path))[0]
 
 
 BROKEN_LINKS = {

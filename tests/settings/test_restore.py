@@ -12,7 +12,7 @@ WriteBundle = Callable[[Mapping[str, str]], Path]
 
 LIST = "version: 1\nid: {0}\ncategory: x\naction: reject\nfile: {0}.txt\n"
 OLD = {
-    "consent.yaml": "version: 1\n",
+    "replies.yaml": "version: 1\n",
     "keywords/a.yaml": LIST.format("a"),
     "keywords/a.txt": "代开发票\n",
 }
@@ -26,7 +26,7 @@ def listing(directory: Path) -> set[str]:
 def test_the_bundle_is_again_what_it_was(bundle: WriteBundle) -> None:
     directory = bundle(OLD)
     old = read_bundle(directory)
-    (directory / "consent.yaml").unlink()
+    (directory / "replies.yaml").unlink()
     bundle(
         {"keywords/a.txt": "改过\n", "keywords/b.yaml": LIST.format("b"), "keywords/b.txt": "新"}
     )
@@ -44,6 +44,33 @@ def test_the_bundle_is_again_what_it_was(bundle: WriteBundle) -> None:
         "notes.txt",
     }
     assert not list(directory.glob(".restore-*"))
+
+
+def test_layers_are_again_what_they_were_and_profiles_out_of_force_are_left_alone(
+    bundle: WriteBundle,
+) -> None:
+    named = {"bundle.yaml": "version: 1\nname: x\nprofile: fr\n"}
+    layers = {
+        "local.d/keywords/more.yaml": "version: 1\nid: a\nwords: [新词]\n",
+        "profiles/fr/replies.yaml": "version: 1\n",
+    }
+    directory = bundle({**OLD, **named, **layers})
+    old = read_bundle(directory)
+    rule = "version: 1\nrules: [{id: R, check: refused, title: {zh: 一, en: a}, article: x}]\n"
+    added = {
+        "rules/r.yaml": rule,
+        "local.d/rules/mine.yaml": rule.replace("id: R", "id: R2"),
+        "override.d/replies.yaml": "version: 1\nopted_out: 好\n",
+        "profiles/fr/content.yaml": "version: 1\n",
+    }
+    bundle({**named, **added, "profiles/uk/replies.yaml": "version: 1\n"})
+    assert len(load_bundle(directory).rules) == 2
+
+    restore(directory, old.files)
+
+    assert load_bundle(directory) == old.bundle
+    kept = {"bundle.yaml", *OLD, *layers, "profiles/uk/replies.yaml"}
+    assert listing(directory) == kept
 
 
 def test_a_disk_that_is_full_changes_nothing(

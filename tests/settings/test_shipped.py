@@ -1,11 +1,15 @@
 """The configuration and the policy in this repository, as a newcomer starts them."""
 
+from datetime import date, time
 from pathlib import Path
 
 import pytest
 
-from gateway.domain.policy import Bundle, Enforcement, ListAction
-from gateway.domain.sender import Purpose
+from gateway.domain.policy import Enforcement, ListAction
+from gateway.domain.traffic import TrafficClass
+from gateway.policy.bundle import Bundle
+from gateway.policy.rules import REASONS, Rule, Untimely
+from gateway.policy.windows import OnHolidays, Window
 from gateway.settings.bundle import load_bundle
 from gateway.settings.check import check
 from gateway.settings.gateway import GatewaySettings, load_gateway
@@ -53,6 +57,7 @@ def test_the_example_shows_the_defaults(settings: GatewaySettings, tmp_path: Pat
     assert settings.limits == defaults.limits
     assert settings.store_url == defaults.store_url
     assert settings.records_directory == defaults.records_directory
+    assert settings.record_keeping == defaults.record_keeping
     assert settings.metrics_address == defaults.metrics_address
 
 
@@ -65,11 +70,94 @@ def test_the_example_senders_bind_from_this_machine_with_the_documented_password
         assert all(network.is_loopback for network in sender.binds.addresses)
 
 
+def rules_of(bundle: Bundle) -> dict[str, Rule]:
+    return {rule.id: rule for rule in bundle.rules}
+
+
 def test_the_policy_enforces_refusals_of_advertising_only(policy: Bundle) -> None:
+    enforced = {rule.id for rule in policy.rules if rule.mode is Enforcement.ENFORCE}
+
     assert not policy.is_open
-    assert policy.consent is not None
-    assert policy.consent.opt_out is Enforcement.ENFORCE
-    assert policy.consent.applies_to == {Purpose.MARKETING}
+    assert enforced == {"R21", "R11"}
+    assert rules_of(policy)["R21"].applies_to == {TrafficClass.COMMERCIAL}
+
+
+def test_the_policy_uses_every_check_and_cites_what_asks_for_each_rule(policy: Bundle) -> None:
+    assert {type(rule.check) for rule in policy.rules} == set(REASONS)
+    assert all(rule.article for rule in policy.rules)
+
+
+def test_r20_r12_what_needs_records_or_filings_waits_for_them(policy: Bundle) -> None:
+    off = {rule.id for rule in policy.rules if rule.mode is Enforcement.OFF}
+
+    assert off == {"R20", "R04", "R06", "R12-signature", "R12-template", "R44"}
+
+
+def test_r11_what_the_public_interest_is_spared_are_rules_that_there_are(policy: Bundle) -> None:
+    assert {"R20", "R21", "R40", "R42"} <= rules_of(policy)["R11"].check.exempts  # type: ignore[union-attr]
+
+
+PROFILES = {
+    "us-tcpa": ("America/New_York", Window(time(8), time(21))),
+    "in-tcccpr": ("Asia/Kolkata", Window(time(9), time(21))),
+    "fr": (
+        "Europe/Paris",
+        Window(time(8), time(22), frozenset(range(6)), OnHolidays.CLOSED),
+    ),
+}
+
+
+@pytest.mark.parametrize(("profile", "zone", "window"), [(p, *v) for p, v in PROFILES.items()])
+def test_r40_a_profile_brings_the_hours_of_its_country(
+    profile: str, zone: str, window: Window
+) -> None:
+    found = load_bundle(ROOT / "policies", profile)
+
+    rule = rules_of(found)["R40"]
+    assert found.name == profile
+    assert found.surroundings.zone == zone
+    assert isinstance(rule.check, Untimely)
+    assert rule.check.windows.windows == (window,)
+
+
+def test_r40_no_hours_hold_in_the_united_kingdom() -> None:
+    found = load_bundle(ROOT / "policies", "uk-pecr")
+
+    assert found.surroundings.zone == "Europe/London"
+    assert rules_of(found)["R40"].mode is Enforcement.OFF
+
+
+@pytest.mark.parametrize("profile", [*PROFILES, "uk-pecr"])
+def test_a_profile_changes_rules_and_drops_none(profile: str, policy: Bundle) -> None:
+    found = load_bundle(ROOT / "policies", profile)
+
+    assert rules_of(found).keys() == rules_of(policy).keys()
+    assert rules_of(found)["R21"].mode is Enforcement.ENFORCE
+    assert found.replies is not None
+    assert "START" in found.replies.opted_out
+    assert "STOP" in found.replies.restored
+
+
+@pytest.mark.parametrize("day", ["2025-04-21", "2026-05-14", "2027-05-17", "2026-07-14"])
+def test_the_holidays_of_france_are_known(day: str) -> None:
+    calendar = load_bundle(ROOT / "policies", "fr").surroundings.calendar
+
+    assert calendar.is_holiday(date.fromisoformat(day))
+    assert calendar.years == {2025, 2026, 2027}
+    assert len(calendar.holidays) == 33
+
+
+def test_every_shipped_file_names_its_schema_to_editors() -> None:
+    policies = ROOT / "policies"
+    files = [path for path in policies.rglob("*.yaml") if path.parent.name != "calendars"]
+
+    for path in files:
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        assert first.startswith("# yaml-language-server: $schema=")
+        assert (
+            (path.parent / first.partition("=")[2]).resolve().is_relative_to(policies / "schemas")
+        )
+        assert (path.parent / first.partition("=")[2]).is_file()
 
 
 def test_the_policy_shows_every_action(policy: Bundle) -> None:

@@ -1,6 +1,8 @@
 import pytest
 
-from gateway.domain.policy import Bundle, KeywordList, ListAction
+from gateway.domain.policy import Enforcement, KeywordList, ListAction
+from gateway.policy.bundle import Bundle
+from gateway.policy.rules import Check, PublicInterest, Refused, Rule, Title
 from gateway.settings.shrink import missing_senders, shrunk
 
 
@@ -51,6 +53,53 @@ def test_a_list_that_lost_most_of_its_words_is_named(old: Bundle, new: Bundle, s
 def test_the_share_may_be_chosen() -> None:
     assert shrunk(bundle(a=10), bundle(a=8), share=0.1) == "a lost 2 of 10 words"
     assert shrunk(bundle(a=10), bundle(), share=1) is None
+
+
+def ruled(check: Check | None = None, **modes: str) -> Bundle:
+    """Return a bundle of rules in these modes."""
+    rules = (
+        Rule(id_, Title("规则", "Rule"), "A", check or Refused(), Enforcement(mode))
+        for id_, mode in modes.items()
+    )
+    return Bundle("test", "0" * 12, rules=tuple(rules))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (ruled(a="enforce"), ruled(a="enforce", b="off")),
+        (ruled(a="shadow"), ruled(a="enforce")),
+        (ruled(a="shadow"), ruled(a="off")),
+        (ruled(a="shadow", b="off"), ruled(a="shadow")),
+        (ruled(PublicInterest(frozenset("x")), a="enforce"), ruled(a="off")),
+    ],
+)
+def test_rules_may_come_and_some_that_stop_nothing_may_go(old: Bundle, new: Bundle) -> None:
+    assert shrunk(old, new) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (ruled(a="shadow", b="off", c="off"), ruled(a="shadow"), "2 of 3 rules are gone"),
+        (ruled(a="enforce"), ruled(a="shadow"), "a was enforced and is shadow"),
+        (ruled(a="enforce"), ruled(a="off"), "a was enforced and is off"),
+        (
+            ruled(a="enforce", b="off", c="off"),
+            ruled(b="off", c="off"),
+            "a was enforced and is gone",
+        ),
+        (
+            ruled(a="enforce"),
+            ruled(),
+            "1 of 1 rules are gone; a was enforced and is gone",
+        ),
+    ],
+)
+def test_rules_that_are_gone_or_enforced_no_more_are_named(
+    old: Bundle, new: Bundle, said: str
+) -> None:
+    assert shrunk(old, new) == said
 
 
 @pytest.mark.parametrize(

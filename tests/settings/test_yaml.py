@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.settings import yaml
 from gateway.settings.fault import SettingsError
+from gateway.settings.yaml import Mark
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -88,18 +89,18 @@ def test_every_value_and_key_keeps_its_line_and_column() -> None:
 
     assert document.value == {"示例": ["甲", {"乙": "丙"}], "b": ["c"]}
     assert document.marks == {
-        (): (2, 1),
-        ("示例",): (2, 5),
-        ("示例", 0): (2, 6),
-        ("示例", 1): (2, 9),
-        ("示例", 1, "乙"): (2, 13),
-        ("b",): (4, 3),
-        ("b", 0): (4, 5),
+        (): Mark(HERE, 2, 1),
+        ("示例",): Mark(HERE, 2, 5),
+        ("示例", 0): Mark(HERE, 2, 6),
+        ("示例", 1): Mark(HERE, 2, 9),
+        ("示例", 1, "乙"): Mark(HERE, 2, 13),
+        ("b",): Mark(HERE, 4, 3),
+        ("b", 0): Mark(HERE, 4, 5),
     }
     assert document.key_marks == {
-        ("示例",): (2, 1),
-        ("示例", 1, "乙"): (2, 10),
-        ("b",): (3, 1),
+        ("示例",): Mark(HERE, 2, 1),
+        ("示例", 1, "乙"): Mark(HERE, 2, 10),
+        ("b",): Mark(HERE, 3, 1),
     }
 
 
@@ -107,7 +108,7 @@ def test_a_byte_order_mark_moves_no_column() -> None:
     document = yaml.compose(HERE, b"\xef\xbb\xbfa: b\n")
 
     assert document.value == {"a": "b"}
-    assert document.key_marks["a",] == (1, 1)
+    assert document.key_marks["a",] == Mark(HERE, 1, 1)
 
 
 def test_a_fault_of_an_unknown_place_stands_at_the_deepest_known_one() -> None:
@@ -206,7 +207,7 @@ def test_load_returns_the_document(write: Write) -> None:
     path = write("some.yaml", "a: 1\n")
 
     assert yaml.load(path) == yaml.Document(
-        path, {"a": 1}, {(): (1, 1), ("a",): (1, 4)}, {("a",): (1, 1)}
+        path, {"a": 1}, {(): Mark(path, 1, 1), ("a",): Mark(path, 1, 4)}, {("a",): Mark(path, 1, 1)}
     )
 
 
@@ -222,7 +223,7 @@ def test_the_pure_python_parser_finds_the_same(monkeypatch: pytest.MonkeyPatch) 
     document = yaml.compose(HERE, "示例: [no, {b: 0106}]\n".encode())
 
     assert document.value == {"示例": ["no", {"b": "0106"}]}
-    assert document.marks["示例", 1, "b"] == (1, 14)
+    assert document.marks["示例", 1, "b"] == Mark(HERE, 1, 14)
 
 
 YAML_LIKE = st.text(st.sampled_from("ab01:-[]{}#&*!|>'\"%@,?. \n\t\\xu示\ufeff\x00"), max_size=60)
@@ -239,7 +240,7 @@ def test_any_text_is_a_document_or_a_settings_error(text: str) -> None:
     except SettingsError as error:
         assert error.faults
     else:
-        assert all(line > 0 and column > 0 for line, column in document.marks.values())
+        assert all(mark.line > 0 and mark.column > 0 for mark in document.marks.values())
         assert_known(document, (), document.value)
 
 

@@ -49,6 +49,40 @@ async def test_of_two_answers_of_one_moment_the_refusal_holds(
     assert await stores.consent.answer_of(SUBSCRIBER, "sp1") == refused
 
 
+async def test_the_evidence_comes_back_with_the_answer(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    given = answer(answer=Answer.AGREED, evidence="order 7, request 8, confirmation 9")
+
+    await stores.consent.record([given])
+
+    assert await stores.consent.answer_of(SUBSCRIBER, "sp1") == given
+
+
+@pytest.mark.parametrize("said", [Answer.AGREED, Answer.REFUSED])
+@pytest.mark.parametrize("is_reversed", [False, True])
+async def test_r37_what_an_sp_asserts_later_replaces_nothing_that_the_subscriber_said(
+    stores: Stores, answer: AnswerBuilder, noon: datetime, said: Answer, *, is_reversed: bool
+) -> None:
+    own = answer(answer=said)
+    asserted = answer(answer=Answer.ASSERTED, since=noon + timedelta(days=1), channel="import")
+
+    for given in (asserted, own) if is_reversed else (own, asserted):
+        await stores.consent.record([given])
+
+    assert await stores.consent.answer_of(SUBSCRIBER, "sp1") == own
+
+
+async def test_r26_an_asserted_agreement_is_on_record_as_one(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    last = await stores.consent.record([answer(answer=Answer.ASSERTED)])
+
+    row = (SUBSCRIBER, "sp1", Answer.ASSERTED)
+    assert [rows async for rows in stores.consent.all_answers()] == [[row]]
+    assert await stores.consent.answers_changed(0, last) == [row]
+
+
 async def test_recording_again_changes_nothing(stores: Stores, answer: AnswerBuilder) -> None:
     first = await stores.consent.record([answer()])
     second = await stores.consent.record([answer()])

@@ -29,7 +29,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def plain(answer: ConsentAnswer) -> PlainAnswer:
     since_us = (answer.since - EPOCH) // timedelta(microseconds=1)
-    return (answer.msisdn, answer.scope, answer.answer.value, since_us, answer.channel)
+    said = (answer.answer.value, since_us, answer.channel, answer.evidence)
+    return (answer.msisdn, answer.scope, *said)
 
 
 async def record_list(stores: Stores, batches: Iterable[Sequence[ConsentAnswer]]) -> list[int]:
@@ -44,7 +45,10 @@ async def everything(stores: Stores) -> list[ConsentAnswer]:
 async def test_a_list_comes_back_as_it_was_given_in_order(
     stores: Stores, answer: AnswerBuilder
 ) -> None:
-    first, second = answer(scope=EVERY_SENDER, answer=Answer.AGREED, channel="信"), answer()
+    first, second = (
+        answer(scope=EVERY_SENDER, answer=Answer.AGREED, channel="信"),
+        answer(evidence="合同117"),
+    )
     third = answer(msisdn=SUBSCRIBER + 1)
 
     counts = await record_list(stores, [[third], [second, first]])
@@ -127,7 +131,7 @@ async def test_lists_come_in_bounded_pages(stores: Stores, answer: AnswerBuilder
 
 async def test_a_follower_takes_a_list_over(stores: Stores, answer: AnswerBuilder) -> None:
     sets = ConsentSets()
-    follower = ConsentFollower(stores.consent, stores.changes, sets)
+    follower = ConsentFollower(stores.consent, stores.subscriptions, stores.changes, sets)
     await follower.load()
     numbers = range(SUBSCRIBER, SUBSCRIBER + 2 * ANSWERS_PER_CHANGE + 1)
     await record_list(stores, [[answer(msisdn=number) for number in numbers]])
@@ -146,6 +150,7 @@ ANSWERS = st.lists(
         answer=st.sampled_from(Answer),
         since=st.integers(0, 2).map(lambda n: EPOCH + timedelta(microseconds=n)),
         channel=st.sampled_from(["mo", "import"]),
+        evidence=st.sampled_from(["", "contract-117"]),
     ),
     max_size=12,
 )

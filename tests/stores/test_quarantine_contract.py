@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
-from gateway.ports.quarantine import ReleasedId, Replacement
+from gateway.ports.quarantine import REPLACEABLE_STATES, Grounds, ReleasedId, Replacement
 from gateway.stores.open import Stores
 from gateway.systems.quarantine.desk import Done, QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
@@ -65,6 +65,17 @@ async def test_one_callers_fault_does_not_harm_another(stores: Stores, held: Bui
 
 async def test_an_unknown_message_is_none(stores: Stores) -> None:
     assert await stores.quarantine.get(404) is None
+
+
+async def test_several_messages_come_oldest_first_and_unknown_ones_are_left_out(
+    stores: Stores, held: Builder
+) -> None:
+    await stores.quarantine.hold([held(message_id=message_id) for message_id in (1, 2, 3)])
+
+    some = await stores.quarantine.get_many({3, 404, 1})
+
+    assert some == [held(message_id=1), held(message_id=3)]
+    assert await stores.quarantine.get_many(()) == []
 
 
 async def test_messages_are_found_newest_first_page_by_page(stores: Stores, held: Builder) -> None:
@@ -130,6 +141,41 @@ async def test_a_move_sets_what_it_is_given_and_leaves_the_rest(
     assert await stores.quarantine.get(1) == full
 
 
+async def test_what_judging_again_came_to_takes_the_place_of_what_it_was_held_for(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held()])
+    grounds = Grounds(
+        reason="OUTSIDE_WINDOW",
+        rule="R40",
+        category="",
+        evidence="outside the hours",
+        digest="ba9876543210",
+        expires_at=noon + timedelta(hours=9),
+        due_at=noon + timedelta(hours=8),
+    )
+
+    moved = await stores.quarantine.move(
+        1, allowed=HELD, to=HoldState.DEFERRED, at=noon, grounds=grounds, is_reviewed=True
+    )
+    later = await stores.quarantine.move(
+        1, allowed=frozenset({HoldState.DEFERRED}), to=HoldState.DISCARDED, at=noon
+    )
+
+    assert moved == held(
+        reason="OUTSIDE_WINDOW",
+        rule="R40",
+        category="",
+        evidence="outside the hours",
+        digest="ba9876543210",
+        expires_at=noon + timedelta(hours=9),
+        due_at=noon + timedelta(hours=8),
+        state=HoldState.DEFERRED,
+        is_reviewed=True,
+    )
+    assert later == replace(moved, state=HoldState.DISCARDED)
+
+
 async def test_a_move_from_another_state_changes_nothing(
     stores: Stores, held: Builder, noon: datetime
 ) -> None:
@@ -192,10 +238,11 @@ async def test_a_message_discarded_while_it_expires_ends_once(
     assert len(expired) + isinstance(discarded, Done) == 1
 
 
+@pytest.mark.parametrize("state", sorted(REPLACEABLE_STATES))
 async def test_a_held_message_is_replaced_whole(
-    stores: Stores, held: Builder, noon: datetime
+    stores: Stores, held: Builder, noon: datetime, state: HoldState
 ) -> None:
-    await stores.quarantine.hold([held()])
+    await stores.quarantine.hold([held(state=state, due_at=noon)])
     replacement = Replacement(
         pdu=b"new",
         reason="OPTED_OUT",
@@ -219,10 +266,12 @@ async def test_a_held_message_is_replaced_whole(
         digest="ba9876543210",
         receipt_asked=False,
         expires_at=noon + timedelta(hours=1),
+        state=state,
+        due_at=noon,
     )
 
 
-@pytest.mark.parametrize("state", sorted(set(HoldState) - HELD))
+@pytest.mark.parametrize("state", sorted(set(HoldState) - REPLACEABLE_STATES))
 async def test_only_a_held_message_is_replaced(
     stores: Stores, held: Builder, noon: datetime, state: HoldState
 ) -> None:
@@ -260,13 +309,14 @@ async def test_expired_are_those_over_time_that_cannot_have_reached_the_smsc(
     early = held(message_id=3, expires_at=noon - timedelta(seconds=1))
     exact = held(message_id=1, expires_at=noon, state=HoldState.RELEASE_REQUESTED)
     later = held(message_id=2, expires_at=noon + timedelta(microseconds=1))
+    waiting = held(message_id=4, expires_at=noon, state=HoldState.DEFERRED)
     others = [
         held(message_id=10 + place, expires_at=noon, state=state)
         for place, state in enumerate(FINAL_STATES | {HoldState.RELEASING, HoldState.IN_DOUBT})
     ]
-    await stores.quarantine.hold([exact, later, early, *others])
+    await stores.quarantine.hold([exact, later, waiting, early, *others])
 
-    assert await stores.quarantine.expired(noon, 10) == [early, exact]
+    assert await stores.quarantine.expired(noon, 10) == [early, exact, waiting]
     assert await stores.quarantine.expired(noon, 1) == [early]
 
 

@@ -22,7 +22,7 @@ from gateway.stores.sqlite import reading_engine, writing_engine
 Builder: TypeAlias = Callable[..., HeldMessage]
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 
-SMALL_DISK = 400_000
+SMALL_DISK = 600_000
 
 
 @contextmanager
@@ -54,11 +54,11 @@ def put(path: Path, octets: bytes, mode: int = 0o600) -> None:
 
 
 def damage(database: Path) -> None:
-    """Overwrite the second half, where the rows are."""
-    half = database.stat().st_size // 2
+    """Overwrite the last quarter, where the rows are."""
+    octets = database.stat().st_size
     with database.open("r+b") as file:
-        file.seek(half)
-        file.write(b"\xff" * half)
+        file.seek(octets - octets // 4)
+        file.write(b"\xff" * (octets // 4))
 
 
 async def fill(stores: Stores, held: Builder) -> list[int]:

@@ -26,8 +26,8 @@ Numbers = Annotated[
 def refuse(numbers: Numbers, /, *, scope: Scope = NO_SCOPE, config: ConfigDirectory = None) -> int:
     """Record that subscribers refused (退订). A running gateway obeys within a second.
 
-    A refusal stops messages from ports of the purposes in consent.yaml, and also those that
-    are already held. Verification codes and service messages go on.
+    A refusal stops messages of the classes of rule R21, commercial ones as shipped, and also
+    those that are already held. Verification codes and service messages go on.
 
     Example: smsward consent refuse --system-id sp1 13800138000 13800138001
 
@@ -40,10 +40,11 @@ def refuse(numbers: Numbers, /, *, scope: Scope = NO_SCOPE, config: ConfigDirect
 def agree(numbers: Numbers, /, *, scope: Scope = NO_SCOPE, config: ConfigDirectory = None) -> int:
     """Record that subscribers agreed. It also takes back an earlier refusal of that scope.
 
-    Given to --all-senders it lifts a refusal of every SP, but is nobody's consent: where
-    policy asks for consent, it has to be given to the SP itself.
+    Both only with --evidence: without it the agreement is recorded as asserted, takes no
+    refusal back, and counts where the policy accepts that. Given to --all-senders it lifts
+    a refusal of every SP, but is nobody's consent: that has to be given to the SP itself.
 
-    Example: smsward consent agree --system-id sp1 --channel contract 13800138000
+    Example: smsward consent agree --system-id sp1 --evidence contract-2013-117 13800138000
     """
     return _record(Answer.AGREED, numbers, scope, config)
 
@@ -85,8 +86,9 @@ def import_lists(
     """Record lists of answers, millions of them. It may be repeated, and a gateway may run.
 
     A list has one number a line, or is CSV whose header names number and any of system_id
-    (* is every SP), answer (refused or agreed), since and channel. UTF-8, also gzip. Of
-    two answers the later one holds, as always. The exit code is 1 when lines were rejected.
+    (* is every SP), answer (refused or agreed), since, channel and evidence. UTF-8, also
+    gzip. Of two answers the later one holds, as always, but an agreement without evidence
+    is asserted: it takes nothing back. The exit code is 1 when lines were rejected.
 
     Example: smsward consent import --all-senders --answer refused refused.txt
 

@@ -3,7 +3,7 @@
 # ruff: noqa: PLC0415 - see gateway.cli.commands
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -15,6 +15,7 @@ from gateway.cli.options import (
     Directories,
     Wish,
 )
+from gateway.cli.replay_options import ALL_RECORDS, Replayed
 
 policy = App(
     name="policy",
@@ -61,6 +62,92 @@ def diff(
     from gateway.cli.comparing import diff_policies
 
     return diff_policies(old, new, as_json=as_json)
+
+
+@policy.command
+def rules(
+    directory: Annotated[Path | None, Parameter(name="DIR")] = None,
+    /,
+    *,
+    profile: Annotated[
+        str | None, Parameter(help="As if bundle.yaml named this folder of profiles/.")
+    ] = None,
+    lang: Annotated[Literal["zh", "en"], Parameter(help="The language of the titles.")] = "en",
+    as_json: AsJson = False,
+    as_markdown: Annotated[
+        bool,
+        Parameter(
+            "--markdown",
+            negative="",
+            show_default=False,
+            help="Print a page: all rules, and what each profile changes.",
+        ),
+    ] = False,
+) -> int:
+    """List every rule of a bundle: what asks for it, what it does, what the sender hears.
+
+    Without DIR it is the directory that `run` would take.
+
+    Example: smsward policy rules --lang zh
+    """
+    from gateway.cli.cataloguing import list_rules, print_markdown
+    from gateway.settings.locate import policies_directory
+
+    if as_markdown:
+        return print_markdown(policies_directory(directory))
+    return list_rules(policies_directory(directory), profile, lang, as_json=as_json)
+
+
+@policy.command
+def schema(
+    *,
+    file: Annotated[
+        Literal["bundle", "rules", "replies", "keywords", "content", "selftest"],
+        Parameter(help="Which kind of file."),
+    ] = "rules",
+    partial: Annotated[
+        bool,
+        Parameter(
+            negative="", show_default=False, help="For files of profiles and local.d, which add."
+        ),
+    ] = False,
+) -> int:
+    """Print the JSON Schema of a kind of file, which editors check and complete YAML by.
+
+    The shipped files name theirs in their first line, as yaml-language-server reads it.
+
+    Example: smsward policy schema --file rules
+    """
+    from gateway.cli.cataloguing import print_schema
+    from gateway.settings.json_schema import BundlePart
+
+    return print_schema(BundlePart(file), partial=partial)
+
+
+@policy.command
+def replay(
+    directory: Annotated[Path | None, Parameter(name="DIR")] = None,
+    /,
+    *,
+    replayed: Replayed = ALL_RECORDS,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Judge recorded traffic again, and say which verdicts the bundle in DIR would change.
+
+    By rule, by action and by SP, with a few places in the records, and how many records could
+    not be judged again. Answers, preferences and filings count as they stand in the store now;
+    rates are not asked, frequencies count by the times of the records. With --old two bundles
+    judge the same records, so that only what they say makes a difference. Without DIR it is
+    the directory that `run` would take. The exit code is 0, changes or not.
+
+    Example: smsward policy replay policies.new --since 2013-11-04 --old policies
+    """
+    from gateway.cli.replaying import replay_policies
+    from gateway.settings.locate import config_directory, policies_directory
+
+    directories = (config_directory(config), policies_directory(directory))
+    return replay_policies(*directories, replayed, as_json=as_json)
 
 
 @policy.command
@@ -111,9 +198,10 @@ def rollback(
 def reload(*, wish: Wish = NO_REASON, config: ConfigDirectory = None) -> int:
     """Have the running gateway load its policies and senders, and say what became of it.
 
-    With --force a keyword list may lose more than half of its words, which is refused
-    otherwise: a half-written export looks just like that. The exit code is 1 when the
-    gateway refuses, or does not answer in time.
+    With --force a keyword list may lose more than half of its words, the bundle more than
+    half of its rules, and a rule may be enforced no more, which is refused otherwise: a
+    half-written export looks just like that. The exit code is 1 when the gateway refuses, or
+    does not answer in time.
 
     Example: smsward policy reload --force --note "gambling list split in two"
     """

@@ -27,6 +27,8 @@ def list_held(
 ) -> int:
     """List held messages, the newest first. Subscribers' numbers are masked.
 
+    What only waits for the hours in which it may arrive is listed with --state deferred.
+
     Example: smsward quarantine list --state held --limit 20
     """
     import asyncio
@@ -76,7 +78,8 @@ def release(
 
     The running gateway judges each again, for its addressee may have refused meanwhile, and
     submits the octets it came with. It needs a bind of the SP. While there is none, or no
-    gateway, the message stays release_requested and goes out later. The exit code is 1 when
+    gateway, the message stays release_requested and goes out later. Outside the hours in which
+    it may arrive it becomes deferred until they begin. The exit code is 1 when
     one of the messages could not be asked for, or did not go out.
 
     Example: smsward quarantine release 8176404480000000000 --by lin

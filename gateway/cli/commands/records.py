@@ -2,14 +2,20 @@
 
 # ruff: noqa: PLC0415 - see gateway.cli.commands
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import AsJson
+from gateway.cli.commands.holds import hold
+from gateway.cli.options import AsJson, ConfigDirectory
+from gateway.cli.record_options import MASKED, By, Period, Unmasking
 
-records = App(name="records", help="Read the records of decisions and outcomes (CDR).", sort_key=8)
+records = App(
+    name="records", help="Records of decisions and outcomes (CDR): read, seal, purge.", sort_key=8
+)
+records.command(hold)
 
 
 @records.command
@@ -18,6 +24,8 @@ def show(
     /,
     *,
     limit: Annotated[int, Parameter(help="The last so many.")] = 50,
+    unmasking: Unmasking = MASKED,
+    config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
     """Show the last records of one file, or of a directory. Subscribers' numbers are masked.
@@ -28,4 +36,104 @@ def show(
     """
     from gateway.cli.reading import show_records
 
-    return show_records(place, limit, as_json=as_json)
+    return show_records(place, limit, unmasking, config, as_json=as_json)
+
+
+@records.command
+def export(
+    *,
+    period: Period,
+    output: Annotated[Path, Parameter(alias="-o", help="Write this file, for its owner alone.")],
+    unmasking: Unmasking = MASKED,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Write the records of a period as JSON Lines, those that are sealed too.
+
+    Numbers are masked and texts left out, unless --unmask is given with a --reason.
+
+    Example: smsward records export --from 2013-09-01 --to 2013-10-01 --sender shop -o shop.jsonl
+
+    Example: smsward records export --from 2013-09-30T08:00 --to 2013-09-30T12:00
+    --number 13800138000 --unmask --reason "case 2013-118" -o case.jsonl
+    """
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.record_exporting import export_records
+
+    return export_records(load_settings(config), period, unmasking, output, as_json=as_json)
+
+
+@records.command
+def seal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+    """Seal the hours that are over: numbers and texts encrypted, the file packed.
+
+    A running gateway does this by itself. It may be repeated, and be killed at any moment.
+
+    Example: smsward records seal --config config
+    """
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.record_keeping import seal_records
+
+    return seal_records(load_settings(config), as_json=as_json)
+
+
+@records.command
+def purge(
+    *,
+    dry_run: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Only count what would go.")
+    ] = False,
+    now: Annotated[
+        datetime | None,
+        Parameter(help="As of this time; with --dry-run it may lie ahead.", show_default=False),
+    ] = None,
+    by: By = None,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Delete records and decided messages that are past keeping, but for legal holds.
+
+    Past keeping is what is older than records.purge_after_months. A running gateway does this
+    by itself once a day.
+
+    Example: smsward records purge --dry-run --now 2014-03-01
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.record_keeping import purge_records
+
+    settings = load_settings(config)
+    return asyncio.run(purge_records(settings, by, now, dry_run=dry_run, as_json=as_json))
+
+
+@records.command
+def purges(
+    *,
+    limit: Annotated[int, Parameter(help="The last so many.")] = 50,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """List what was purged, the newest first."""
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.record_keeping import list_purges
+
+    return asyncio.run(list_purges(load_settings(config), limit, as_json=as_json))
+
+
+@records.command
+def accesses(
+    *,
+    limit: Annotated[int, Parameter(help="The last so many.")] = 50,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """List who saw whole numbers, when and why, the newest first."""
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.record_keeping import list_accesses
+
+    return asyncio.run(list_accesses(load_settings(config), limit, as_json=as_json))

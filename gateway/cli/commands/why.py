@@ -3,12 +3,14 @@
 # ruff: noqa: PLC0415 - see gateway.cli.commands
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import USUAL_PLACES, AsJson, Directories, Submit
+from gateway.cli.options import USUAL_PLACES, AsJson, Directories, Lang, Submit
+from gateway.domain.sender import BindType
 
 explain = App(name="explain", help="Say what would be decided of a message, and why.", sort_key=4)
 
@@ -41,18 +43,36 @@ class Mo:
     ] = None
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """The bind that is asked about."""
+
+    system_id: Annotated[str, Parameter(help="The SP that binds.")]
+    peer: Annotated[str, Parameter(help="The IP address that it binds from.")] = "127.0.0.1"
+    bind_type: Annotated[BindType, Parameter("--type", help="What it binds as: tx, rx or trx.")] = (
+        BindType.TRX
+    )
+    at: Annotated[datetime | None, Parameter(help="When; now unless said.")] = None
+
+
 NO_REPLY = Mo()
 
 
 @explain.command(name="submit")
 def explain_submit(
-    *, message: Submit, directories: Directories = USUAL_PLACES, as_json: AsJson = False
+    *,
+    message: Submit,
+    lang: Lang = "en",
+    directories: Directories = USUAL_PLACES,
+    as_json: AsJson = False,
 ) -> int:
     """Judge one submit_sm with the policies on disk, without sending it.
 
-    Every stage is run whatever the ones before found, and all findings are shown; the first
-    that is not shadow decides. Answers of subscribers come from the gateway's store; rates
-    are not known here. The exit code is 0 whatever the verdict.
+    Every rule is asked whatever the ones before found, and all findings are shown, each with
+    the article it rests on; the first that is not shadow decides. Answers and preferences of
+    the subscriber and what the SP has filed come from the gateway's store; rates and
+    frequencies are not known here. The exit code is 0 whatever the verdict.
 
     Example: smsward explain submit --system-id sp1 --from 10690001 --to 13800138000 --text "…"
     """
@@ -62,7 +82,32 @@ def explain_submit(
     from gateway.cli.explaining import explain_message
 
     deployment = load_deployment(*located(directories))
-    return asyncio.run(explain_message(deployment, message, as_json=as_json))
+    return asyncio.run(explain_message(deployment, message, lang=lang, as_json=as_json))
+
+
+@explain.command(name="bind")
+def explain_bind(
+    *,
+    bind: Bind,
+    lang: Lang = "en",
+    directories: Directories = USUAL_PLACES,
+    as_json: AsJson = False,
+) -> int:
+    """Say whether an SP would get in with the right password, and what stands against it.
+
+    Its state, licence (R01), addresses and bind types are looked at; how many binds it has
+    and who is locked out is known to the running gateway only.
+
+    Example: smsward explain bind --system-id sp1 --peer 203.0.113.7 --type tx
+    """
+    import asyncio
+
+    from gateway.cli.admitting import explain_admission
+    from gateway.cli.deployment import load_deployment, located
+
+    deployment = load_deployment(*located(directories))
+    asked = (bind.system_id, bind.peer, bind.bind_type)
+    return asyncio.run(explain_admission(deployment, asked, bind.at, lang=lang, as_json=as_json))
 
 
 @explain.command(name="mo")

@@ -12,7 +12,7 @@ from gateway.domain.msisdn import msisdn_of
 from gateway.ports.consent_lists import PlainAnswer
 
 MAX_LINE_OCTETS = 1024
-COLUMNS = ("number", "system_id", "answer", "since", "channel")
+COLUMNS = ("number", "system_id", "answer", "since", "channel", "evidence")
 EVERY_SENDER_CELL = "*"
 
 _SEPARATORS = ",;\t"
@@ -22,6 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 _MIN_NUMBER = 1_000_000
 _MAX_SYSTEM_ID_CHARS = 15  # SMPP 3.4, 5.2.1, less its NUL
 _MAX_CHANNEL_CHARS = 64
+_MAX_EVIDENCE_CHARS = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -36,11 +37,12 @@ class LineFault(StrEnum):
     NO_SENDER = "no system_id"
     UNKNOWN_SENDER = "no such sender"
     NO_ANSWER = "no answer"
-    ANSWER = "the answer is neither refused nor agreed"
+    ANSWER = "the answer is none of refused, agreed and asserted"
     SINCE = "since is no time with an offset, as 2013-11-04T09:30:00+08:00"
     FUTURE = "since lies in the future"
     TOO_OLD = "since lies before 1990"
     CHANNEL = "the channel is too long or cannot be shown"
+    EVIDENCE = "the evidence is too long or cannot be shown"
 
 
 class LineRejectedError(ValueError):
@@ -63,14 +65,16 @@ class Unsaid:
     answer: Answer | None
     since: datetime
     channel: str
+    evidence: str = ""
 
 
 class AnswerLines:
     """Reads the lines of one list, whose `first` line with anything in it says how.
 
     `senders` are the scopes that may be named, None meaning any. An answer from later than
-    `now` would outlast all that its subscriber says until then, so it is rejected. Raises
-    ListRejectedError for a first line that is neither a header nor a number.
+    `now` would outlast all that its subscriber says until then, so it is rejected. An
+    agreement without evidence is read as ASSERTED (R26). Raises ListRejectedError for a first
+    line that is neither a header nor a number.
     """
 
     def __init__(
@@ -82,15 +86,19 @@ class AnswerLines:
         ]
         self._first_us, self._now_us = microseconds(_FIRST), microseconds(now)
         self._since_us = microseconds(unsaid.since)
-        self._channel = unsaid.channel
+        self._channel, self._evidence = unsaid.channel, unsaid.evidence
         self._is_any_sender = senders is None
         self._scopes = {sender: sender for sender in senders or ()}
         self._scopes[EVERY_SENDER_CELL] = EVERY_SENDER
-        self._answers = {answer.value: answer.value for answer in Answer}
+        self._proven = {answer.value: answer.value for answer in Answer}
         if unsaid.scope is not None:
             self._scopes[""] = unsaid.scope
         if unsaid.answer is not None:
-            self._answers[""] = unsaid.answer.value
+            self._proven[""] = unsaid.answer.value
+        self._unproven = {
+            cell: Answer.ASSERTED.value if answer == Answer.AGREED else answer
+            for cell, answer in self._proven.items()
+        }
         if "system_id" not in self._columns and unsaid.scope is None:
             raise ListRejectedError("to whom the answers were given is not said")
         if "answer" not in self._columns and unsaid.answer is None:
@@ -102,14 +110,21 @@ class AnswerLines:
             _reject(LineFault.TOO_LONG)
         if not self.has_header:
             msisdn = _msisdn(line.removeprefix(_BOM).strip())
-            return (msisdn, self._scopes[""], self._answers[""], self._since_us, self._channel)
-        number, system_id, answer, since, channel = self._cells(line)
+            answer = (self._proven if self._evidence else self._unproven)[""]
+            said = (self._since_us, self._channel, self._evidence)
+            return (msisdn, self._scopes[""], answer, *said)
+        number, system_id, answer, since, channel, proof = self._cells(line)
+        # Looked at only where there is one: most lines have neither, and there are millions.
+        evidence = self._evidence
+        if proof:
+            evidence = _shown(proof, _MAX_EVIDENCE_CHARS, LineFault.EVIDENCE)
         return (
             _msisdn(number.encode()),
             self._scope(system_id),
-            self._answer(answer),
+            self._answer(answer, evidence),
             self._since(since),
-            _channel_of(channel) or self._channel,
+            _shown(channel, _MAX_CHANNEL_CHARS, LineFault.CHANNEL) if channel else self._channel,
+            evidence,
         )
 
     def _cells(self, line: bytes) -> tuple[str, ...]:
@@ -138,8 +153,8 @@ class AnswerLines:
             _reject(LineFault.UNKNOWN_SENDER)
         return cell
 
-    def _answer(self, cell: str) -> str:
-        answer = self._answers.get(cell)
+    def _answer(self, cell: str, evidence: str) -> str:
+        answer = (self._proven if evidence else self._unproven).get(cell)
         if answer is None:
             _reject(LineFault.ANSWER if cell else LineFault.NO_ANSWER)
         return answer
@@ -196,9 +211,9 @@ def _msisdn(number: bytes) -> int:
     return msisdn
 
 
-def _channel_of(cell: str) -> str:
-    if len(cell) > _MAX_CHANNEL_CHARS or not cell.isprintable():
-        _reject(LineFault.CHANNEL)
+def _shown(cell: str, max_chars: int, fault: LineFault) -> str:
+    if len(cell) > max_chars or not cell.isprintable():
+        _reject(fault)
     return cell
 
 

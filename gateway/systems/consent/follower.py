@@ -9,19 +9,27 @@ from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.changes import ChangeFeed, ChangeKind
 from gateway.ports.consent import AnswerRow, ConsentStore
 from gateway.ports.errors import StoreUnavailable
+from gateway.ports.subscriptions import RunningRow, SubscriptionStore
 
 # A page may stand for 20 x 1000 answers: some 10 ms of work between two awaits.
 _CHANGES_AT_ONCE = 20
 
 
 class ConsentFollower:
-    """Loads every answer once, then takes over what changes.
+    """Loads every answer and running order once, then takes over what changes.
 
     The sets are current while the last call succeeded.
     """
 
-    def __init__(self, store: ConsentStore, feed: ChangeFeed, sets: ConsentSets) -> None:
+    def __init__(
+        self,
+        store: ConsentStore,
+        subscriptions: SubscriptionStore,
+        feed: ChangeFeed,
+        sets: ConsentSets,
+    ) -> None:
         self._store = store
+        self._subscriptions = subscriptions
         self._feed = feed
         self._sets = sets
         self._seen = 0
@@ -39,6 +47,8 @@ class ConsentFollower:
             async for rows in self._store.all_answers():
                 _take_over(fresh, rows)
                 total += len(rows)
+            async for running in self._subscriptions.running():
+                _take_over_orders(fresh, running)
         self._sets.replace(fresh)
         self._seen = seen
         return total
@@ -52,11 +62,14 @@ class ConsentFollower:
         taken = 0
         with self._keeping_current():
             while page := await self._feed.changes(self._seen, _CHANGES_AT_ONCE):
-                last = page[-1].number
-                if any(change.kind is ChangeKind.CONSENT for change in page):
+                last, kinds = page[-1].number, {change.kind for change in page}
+                if ChangeKind.CONSENT in kinds:
                     rows = await self._store.answers_changed(self._seen, last)
                     _take_over(self._sets, rows)
                     taken += len(rows)
+                if ChangeKind.SUBSCRIPTION in kinds:
+                    pairs = await self._subscriptions.running_changed(self._seen, last)
+                    _take_over_orders(self._sets, pairs)
                 self._seen = last
         return taken
 
@@ -76,3 +89,11 @@ def _take_over(sets: ConsentSets, rows: Sequence[AnswerRow]) -> None:
         numbers[scope, answer].append(msisdn)
     for (scope, answer), msisdns in numbers.items():
         sets.load(scope, answer, msisdns)
+
+
+def _take_over_orders(sets: ConsentSets, rows: Sequence[RunningRow]) -> None:
+    numbers: defaultdict[tuple[str, bool], list[int]] = defaultdict(list)
+    for msisdn, scope, is_running in rows:
+        numbers[scope, is_running].append(msisdn)
+    for (scope, is_running), msisdns in numbers.items():
+        (sets.subscribe if is_running else sets.unsubscribe)(scope, msisdns)

@@ -5,16 +5,22 @@ from datetime import datetime
 from typing import TypeAlias
 
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.ports.quarantine import QuarantineStore
+from gateway.ports.quarantine import Grounds, QuarantineStore
 from gateway.systems.quarantine.ids import MessageIds
 from gateway.systems.quarantine.transitions import TRANSITIONS, Act
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The act took place; `message` as it is now."""
+    """The act took place; `message` as it is now, and so the parts that go with it."""
 
     message: HeldMessage
+    others: tuple[HeldMessage, ...] = ()
+
+    @property
+    def together(self) -> list[HeldMessage]:
+        """Return all, in the order of the parts."""
+        return sorted((self.message, *self.others), key=lambda one: (one.part, one.message_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +33,16 @@ class NotDone:
 
 
 Outcome: TypeAlias = Done | NotDone
+Ids: TypeAlias = tuple[int, ...]
 
 _STANDING: dict[HoldState, str] = {
     HoldState.HELD: "it is held",
+    HoldState.DEFERRED: "it waits for its hour",
     HoldState.RELEASE_REQUESTED: "its release was asked for",
     HoldState.RELEASING: "it was written to the SMSC, which has not answered yet",
     HoldState.IN_DOUBT: "the SMSC may have it or not: a person must decide",
     HoldState.RELEASED: "it was released",
-    HoldState.REFUSED: "it was judged again and refused",
+    HoldState.REFUSED: "it was refused when it was to leave",
     HoldState.DISCARDED: "it was discarded",
     HoldState.EXPIRED: "it has expired",
     HoldState.CANCELLED: "its sender cancelled it",
@@ -47,7 +55,8 @@ class QuarantineDesk:
     Every act is one compare-and-set of the store, which may be shared with other
     processes. Each raises StoreUnavailable; an act may be repeated then, and a repetition
     that was not needed is NotDone. `by` is an operator or a system_id, and goes into the
-    note.
+    note. What is done to one part of a long message is done to all that stand where it may
+    be done, in the same commit: those who know them give `others`.
     """
 
     def __init__(self, store: QuarantineStore, ids: MessageIds) -> None:
@@ -60,31 +69,66 @@ class QuarantineDesk:
 
     async def request_release(self, message_id: int, by: str, at: datetime) -> Outcome:
         """Ask the gateway to let a message go: it judges it again, then writes it."""
-        return await self._act(Act.REQUEST_RELEASE, message_id, at, f"release asked by {by}")
+        note = f"release asked by {by}"
+        return await self._act_on_all(Act.REQUEST_RELEASE, message_id, at, note)
 
     async def discard(self, message_id: int, by: str, at: datetime) -> Outcome:
         """Drop a message for good; its sender gets the receipt it asked for."""
-        return await self._act(Act.DISCARD, message_id, at, f"discarded by {by}")
+        return await self._act_on_all(Act.DISCARD, message_id, at, f"discarded by {by}")
 
     async def cancel(self, message_id: int, by: str, at: datetime) -> Outcome:
         """Drop a message because its sender says so (SMPP 3.4, 4.9)."""
-        return await self._act(Act.CANCEL, message_id, at, f"cancelled by {by}")
+        return await self._act_on_all(Act.CANCEL, message_id, at, f"cancelled by {by}")
 
     async def expire_due(self, now: datetime, limit: int = 500) -> list[HeldMessage]:
         """Expire messages whose time has come, at most `limit`; return those it expired."""
         outcomes = [
-            await self._act(Act.EXPIRE, held.message_id, now, "expired")
+            await self._act(
+                Act.EXPIRE, held.message_id, now, "expired", others=await self._others_of(held)
+            )
             for held in await self._store.expired(now, limit)
         ]
-        return [outcome.message for outcome in outcomes if isinstance(outcome, Done)]
+        return [
+            message
+            for outcome in outcomes
+            if isinstance(outcome, Done)
+            for message in outcome.together
+        ]
 
-    async def refuse(self, message_id: int, why: str, at: datetime) -> Outcome:
+    async def take(self, assembly: int, at: datetime) -> list[HeldMessage]:
+        """Take the parts of a long message together; return all whose release is asked for.
+
+        In the order of their numbers, those among them whose release was asked for before.
+        """
+        parts = await self._store.parts_of(assembly)
+        waiting = [one.message_id for one in parts if one.state is HoldState.DEFERRED]
+        if waiting:
+            transition = TRANSITIONS[Act.TAKE]
+            await self._store.move_together(
+                waiting, allowed=transition.allowed, to=transition.to, at=at
+            )
+            parts = await self._store.parts_of(assembly)
+        return [one for one in parts if one.state is HoldState.RELEASE_REQUESTED]
+
+    async def refuse(self, message_id: int, why: str, at: datetime, *, others: Ids = ()) -> Outcome:
         """End a release that was judged again and refused."""
-        return await self._act(Act.REFUSE, message_id, at, why)
+        return await self._act(Act.REFUSE, message_id, at, why, others=others)
 
-    async def begin_release(self, message_id: int, at: datetime) -> Outcome:
+    async def defer(
+        self, message_id: int, grounds: Grounds, why: str, at: datetime, *, others: Ids = ()
+    ) -> Outcome:
+        """Let a release wait until `grounds.due_at`: nothing but the hour is against it."""
+        return await self._act(Act.DEFER, message_id, at, why, grounds=grounds, others=others)
+
+    async def hold(
+        self, message_id: int, grounds: Grounds, why: str, at: datetime, *, others: Ids = ()
+    ) -> Outcome:
+        """Put before a person what was judged again when its hour came, and flagged."""
+        return await self._act(Act.HOLD, message_id, at, why, grounds=grounds, others=others)
+
+    async def begin_release(self, message_id: int, at: datetime, *, others: Ids = ()) -> Outcome:
         """Take a message to write it to the SMSC: only who gets Done may, and only once."""
-        return await self._act(Act.BEGIN_RELEASE, message_id, at)
+        return await self._act(Act.BEGIN_RELEASE, message_id, at, others=others)
 
     async def confirm(self, message_id: int, smsc_message_id: str, at: datetime) -> Outcome:
         """Record that the SMSC took the message under its own id; who asked for it stays noted."""
@@ -97,6 +141,10 @@ class QuarantineDesk:
     async def give_back(self, message_id: int, why: str, at: datetime) -> Outcome:
         """Record that the SMSC refused the message: people decide again."""
         return await self._act(Act.GIVE_BACK, message_id, at, why)
+
+    async def turn_down(self, message_id: int, why: str, at: datetime) -> Outcome:
+        """Record that the SMSC refused a message whose hour had come: its sender is told."""
+        return await self._act(Act.TURN_DOWN, message_id, at, why)
 
     async def lose(self, message_id: int, why: str, at: datetime) -> Outcome:
         """Record that no answer will come: the SMSC may have the message, or not."""
@@ -115,7 +163,19 @@ class QuarantineDesk:
                     lost.append(outcome.message)
         return lost
 
-    async def _act(
+    async def _act_on_all(self, act: Act, message_id: int, at: datetime, note: str) -> Outcome:
+        held = await self._store.get(message_id)
+        others = () if held is None else await self._others_of(held)
+        return await self._act(act, message_id, at, note, others=others)
+
+    async def _others_of(self, held: HeldMessage) -> Ids:
+        """Return the other parts of the long message that one is a part of."""
+        if not held.assembly:
+            return ()
+        parts = await self._store.parts_of(held.assembly)
+        return tuple(one.message_id for one in parts if one.message_id != held.message_id)
+
+    async def _act(  # noqa: PLR0913 - what the different acts leave on the message
         self,
         act: Act,
         message_id: int,
@@ -123,8 +183,12 @@ class QuarantineDesk:
         note: str = "",
         *,
         smsc_message_id: str = "",
+        grounds: Grounds | None = None,
+        others: Ids = (),
     ) -> Outcome:
         transition = TRANSITIONS[act]
+        if others:
+            return await self._act_together(act, (message_id, *others), at, note, grounds)
         moved = await self._store.move(
             message_id,
             allowed=transition.allowed,
@@ -133,9 +197,34 @@ class QuarantineDesk:
             note=note,
             smsc_message_id=smsc_message_id,
             receipt=transition.receipt,
+            grounds=grounds,
+            is_reviewed=transition.is_reviewed,
         )
         if moved is not None:
             return Done(moved)
+        return await self._not_done(message_id)
+
+    async def _act_together(
+        self, act: Act, message_ids: Ids, at: datetime, note: str, grounds: Grounds | None
+    ) -> Outcome:
+        """Do to the first, and to those of the others to which it may be done."""
+        transition = TRANSITIONS[act]
+        moved = await self._store.move_together(
+            message_ids,
+            allowed=transition.allowed,
+            to=transition.to,
+            at=at,
+            note=note,
+            receipt=transition.receipt,
+            grounds=grounds,
+            is_reviewed=transition.is_reviewed,
+        )
+        first = next((one for one in moved if one.message_id == message_ids[0]), None)
+        if first is None:
+            return await self._not_done(message_ids[0])
+        return Done(first, tuple(one for one in moved if one is not first))
+
+    async def _not_done(self, message_id: int) -> NotDone:
         held = await self._store.get(message_id)
         if held is None:
             return NotDone(message_id, None, "there is no such message")

@@ -14,46 +14,68 @@ class Act(StrEnum):
     DISCARD = "discard"
     CANCEL = "cancel"
     EXPIRE = "expire"
+    DEFER = "defer"
+    HOLD = "hold"
     REFUSE = "refuse"
     BEGIN_RELEASE = "begin_release"
     CONFIRM = "confirm"
     POSTPONE = "postpone"
     GIVE_BACK = "give_back"
+    TURN_DOWN = "turn_down"
+    TAKE = "take"
     LOSE = "lose"
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """From any of `allowed` to `to`; `receipt` is DUE where the SP must be told."""
+    """From any of `allowed` to `to`; `receipt` is DUE where the SP must be told.
+
+    `is_reviewed` is what a person's decision leaves on the message for good.
+    """
 
     allowed: frozenset[HoldState]
     to: HoldState
     receipt: ReceiptState | None = None
+    is_reviewed: bool = False
 
 
 _HELD = HoldState.HELD
+_DEFERRED = HoldState.DEFERRED
 _REQUESTED = HoldState.RELEASE_REQUESTED
 _RELEASING = HoldState.RELEASING
 _IN_DOUBT = HoldState.IN_DOUBT
 
 # No act starts from a final state. Nothing but BEGIN_RELEASE leads to RELEASING, and only
 # from a release that is still wanted: whoever succeeds with it may write to the SMSC, once.
+# What is DEFERRED is taken when its hour comes (QuarantineStore.take_due), and by nobody before:
+# a person may drop it, but not send it at night. The parts of a long message are taken as soon
+# as all are there.
 TRANSITIONS: dict[Act, Transition] = {
     # A person may decide that a message in doubt goes out again, or never.
-    Act.REQUEST_RELEASE: Transition(frozenset({_HELD, _IN_DOUBT}), _REQUESTED),
+    Act.REQUEST_RELEASE: Transition(frozenset({_HELD, _IN_DOUBT}), _REQUESTED, is_reviewed=True),
     Act.DISCARD: Transition(
-        frozenset({_HELD, _REQUESTED, _IN_DOUBT}), HoldState.DISCARDED, ReceiptState.DUE
+        frozenset({_HELD, _DEFERRED, _REQUESTED, _IN_DOUBT}),
+        HoldState.DISCARDED,
+        ReceiptState.DUE,
     ),
     # The SP hears of it in the cancel_sm_resp.
-    Act.CANCEL: Transition(frozenset({_HELD, _REQUESTED}), HoldState.CANCELLED),
+    Act.CANCEL: Transition(frozenset({_HELD, _DEFERRED, _REQUESTED}), HoldState.CANCELLED),
     Act.EXPIRE: Transition(EXPIRING_STATES, HoldState.EXPIRED, ReceiptState.DUE),
+    # What judging it again at the moment of leaving comes to (R21, R40, R61).
+    Act.DEFER: Transition(frozenset({_REQUESTED}), _DEFERRED),
+    Act.HOLD: Transition(frozenset({_REQUESTED}), _HELD),
     Act.REFUSE: Transition(frozenset({_REQUESTED}), HoldState.REFUSED, ReceiptState.DUE),
+    Act.TAKE: Transition(frozenset({_DEFERRED}), _REQUESTED),
     Act.BEGIN_RELEASE: Transition(frozenset({_REQUESTED}), _RELEASING),
     # The SMSC's answer may come after the message was given up as in doubt, and even after
     # a person asked for it to go out again: then it must not.
     Act.CONFIRM: Transition(frozenset({_RELEASING, _IN_DOUBT, _REQUESTED}), HoldState.RELEASED),
-    # The SMSC said no: for now (POSTPONE), or so that a person should see it (GIVE_BACK).
+    # The SMSC said no: for now (POSTPONE), so that the person who let it go should see it
+    # (GIVE_BACK), or to what no person ever saw (TURN_DOWN).
     Act.POSTPONE: Transition(frozenset({_RELEASING}), _REQUESTED),
     Act.GIVE_BACK: Transition(frozenset({_RELEASING, _IN_DOUBT}), _HELD),
+    Act.TURN_DOWN: Transition(
+        frozenset({_RELEASING, _IN_DOUBT}), HoldState.REFUSED, ReceiptState.DUE
+    ),
     Act.LOSE: Transition(frozenset({_RELEASING}), _IN_DOUBT),
 }

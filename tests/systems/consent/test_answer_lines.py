@@ -23,6 +23,7 @@ NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 NOON_US = microseconds(NOON)
 MSISDN = 8613800138000
 HEADER = b"number,system_id,answer,since,channel\r\n"
+WITH_EVIDENCE = b"number,system_id,answer,evidence\n"
 SAID = Unsaid("shop", Answer.REFUSED, NOON - timedelta(days=1), "import")
 SAID_US = NOON_US - 24 * 3600 * 1_000_000
 
@@ -41,18 +42,49 @@ def test_a_list_may_have_one_number_a_line(line: bytes) -> None:
     plain = lines(first=line)
 
     assert not plain.has_header
-    assert plain.read(line) == (MSISDN, "shop", "refused", SAID_US, "import")
+    assert plain.read(line) == (MSISDN, "shop", "refused", SAID_US, "import", "")
 
 
 def test_a_line_of_csv_says_all_itself() -> None:
-    line = b"13800138000,bank,agreed,2025-11-04T09:30:00+08:00,contract\n"
+    line = b"13800138000,bank,refused,2025-11-04T09:30:00+08:00,contract\n"
 
     since_us = microseconds(datetime(2025, 11, 4, 1, 30, tzinfo=UTC))
-    assert lines().read(line) == (MSISDN, "bank", "agreed", since_us, "contract")
+    assert lines().read(line) == (MSISDN, "bank", "refused", since_us, "contract", "")
+
+
+@pytest.mark.parametrize(
+    ("cells", "said", "read"),
+    [
+        (b"agreed,", "", ("asserted", "")),
+        (b"asserted,", "", ("asserted", "")),
+        (b"agreed,sha256:77", "", ("agreed", "sha256:77")),
+        (b"agreed,", "contract-117", ("agreed", "contract-117")),
+        (b"agreed,own", "contract-117", ("agreed", "own")),
+        (b"asserted,own", "", ("asserted", "own")),
+        (b"refused,", "", ("refused", "")),
+    ],
+)
+def test_r26_an_agreement_on_a_list_is_asserted_unless_its_evidence_is_named(
+    cells: bytes, said: str, read: tuple[str, str]
+) -> None:
+    row = lines(WITH_EVIDENCE, replace(SAID, evidence=said)).read(b"13800138000,shop," + cells)
+
+    assert (row[2], row[5]) == read
+
+
+@pytest.mark.parametrize(("evidence", "read"), [("", "asserted"), ("sha256:77", "agreed")])
+def test_r26_a_list_of_bare_numbers_is_asserted_unless_its_evidence_is_named(
+    evidence: str, read: str
+) -> None:
+    said = replace(SAID, answer=Answer.AGREED, evidence=evidence)
+
+    row = lines(b"13800138000", said).read(b"13800138000")
+
+    assert (row[2], row[5]) == (read, evidence)
 
 
 def test_what_a_line_does_not_say_is_taken_from_the_command() -> None:
-    assert lines().read(b"13800138000,,,,") == (MSISDN, "shop", "refused", SAID_US, "import")
+    assert lines().read(b"13800138000,,,,") == (MSISDN, "shop", "refused", SAID_US, "import", "")
     assert lines(b"number").read(b"13800138000")[1:3] == ("shop", "refused")
 
 
@@ -70,7 +102,7 @@ def test_a_star_is_every_sender() -> None:
     ],
 )
 def test_spreadsheets_write_csv_in_several_ways(header: bytes, line: bytes) -> None:
-    assert lines(header).read(line)[:3] == (MSISDN, "shop", "agreed")
+    assert lines(header).read(line)[:3] == (MSISDN, "shop", "asserted")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +137,14 @@ def test_a_broken_line_is_rejected_and_says_why(line: bytes, fault: LineFault) -
         lines().read(line)
 
     assert raised.value.fault is fault
+
+
+@pytest.mark.parametrize("evidence", [b"c" * 201, b"\x1b[2J"])
+def test_evidence_that_cannot_be_kept_is_no_evidence(evidence: bytes) -> None:
+    with pytest.raises(LineRejectedError) as raised:
+        lines(WITH_EVIDENCE).read(b"13800138000,shop,agreed," + evidence)
+
+    assert raised.value.fault is LineFault.EVIDENCE
 
 
 @pytest.mark.parametrize(
@@ -146,10 +186,10 @@ def test_a_list_that_cannot_be_meant_is_rejected_whole(
         lines(first, said)
 
 
-@given(st.binary(max_size=200), st.sampled_from([HEADER, b"number", b"13800138000"]))
+@given(st.binary(max_size=200), st.sampled_from([HEADER, WITH_EVIDENCE, b"number", b"13800138000"]))
 def test_any_octets_are_an_answer_or_rejected(line: bytes, first: bytes) -> None:
     try:
-        msisdn, scope, answer, since_us, channel = lines(first).read(line)
+        msisdn, scope, answer, since_us, channel, evidence = lines(first).read(line)
     except LineRejectedError as error:
         assert error.fault in LineFault
     else:
@@ -158,6 +198,7 @@ def test_any_octets_are_an_answer_or_rejected(line: bytes, first: bytes) -> None
         assert answer in list(Answer)
         assert since_us <= NOON_US
         assert channel.isprintable()
+        assert evidence.isprintable()
 
 
 @given(st.binary(max_size=200))

@@ -7,10 +7,12 @@ import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.subscription import Act, Event, Said, Subscription, Terms, advance
 from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.changes import Change
 from gateway.ports.consent import AnswerRow
 from gateway.ports.errors import StoreUnavailable
+from gateway.ports.subscriptions import Changes, Step
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.consent.follower import ConsentFollower
 
@@ -34,7 +36,7 @@ def sets() -> ConsentSets:
 
 @pytest.fixture
 def follower(stores: Stores, sets: ConsentSets) -> ConsentFollower:
-    return ConsentFollower(stores.consent, stores.changes, sets)
+    return ConsentFollower(stores.consent, stores.subscriptions, stores.changes, sets)
 
 
 async def test_loading_takes_every_answer_on_record(
@@ -116,7 +118,7 @@ async def test_an_answer_given_while_the_snapshot_is_read_is_not_missed(
         async def answers_changed(self, after: int, through: int) -> list[AnswerRow]:
             return await stores.consent.answers_changed(after, through)
 
-    follower = ConsentFollower(AnsweredMeanwhile(), stores.changes, sets)
+    follower = ConsentFollower(AnsweredMeanwhile(), stores.subscriptions, stores.changes, sets)
     await follower.load()
 
     await follower.catch_up()
@@ -156,7 +158,7 @@ async def test_the_sets_are_not_current_while_the_store_cannot_be_read(
             return await stores.changes.prune(before)
 
     feed = Failing()
-    follower = ConsentFollower(stores.consent, feed, sets)
+    follower = ConsentFollower(stores.consent, stores.subscriptions, feed, sets)
     await follower.load()
     await stores.consent.record([answer(SUBSCRIBER, "sp1", Answer.REFUSED)])
 
@@ -186,3 +188,32 @@ def held_message() -> HeldMessage:
         held_at=NOON,
         expires_at=NOON + timedelta(days=1),
     )
+
+
+TERMS = Terms("示例商城", "天气", "10690001", 500)
+
+
+async def take(stores: Stores, before: Subscription, act: Act) -> Subscription:
+    said = Said("1", "00" * 32, NOON)
+    after = advance(before, Event(act, said, TERMS, said), NOON)
+    assert isinstance(after, Subscription)
+    assert await stores.subscriptions.keep(Changes((Step(after, act, said),)))
+    return after
+
+
+async def test_r24_running_orders_are_loaded_and_followed(
+    follower: ConsentFollower, stores: Stores, sets: ConsentSets
+) -> None:
+    ordered = await take(stores, Subscription(SUBSCRIBER, "sp1", "a", TERMS, NOON), Act.ORDER)
+    running = await take(stores, ordered, Act.CONFIRM)
+    other = Subscription(SUBSCRIBER + 1, "sp1", "a", TERMS, NOON)
+
+    assert await follower.load() == 0
+    assert sets.has_agreed("sp1", SUBSCRIBER)
+
+    await take(stores, running, Act.CANCEL)
+    await take(stores, await take(stores, other, Act.ORDER), Act.CONFIRM)
+    await follower.catch_up()
+
+    assert not sets.has_agreed("sp1", SUBSCRIBER)
+    assert sets.has_agreed("sp1", SUBSCRIBER + 1)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
+from gateway.ports.quarantine import Grounds
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.quarantine.desk import Done, NotDone, Outcome, QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds, is_message_id
@@ -67,6 +68,51 @@ async def test_what_is_discarded_cannot_be_released_and_the_operator_hears_why(
 
     assert outcome.state is HoldState.DISCARDED
     assert outcome.why == "it was discarded"
+
+
+async def test_what_waits_for_its_hour_is_dropped_but_not_released_by_a_person(
+    desk: QuarantineDesk, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    waiting = held(state=HoldState.DEFERRED, due_at=noon)
+    await stores.quarantine.hold([waiting])
+
+    asked = refused(await desk.request_release(waiting.message_id, "zhao", noon))
+    dropped = moved(await desk.discard(waiting.message_id, "zhao", noon))
+
+    assert (asked.state, asked.why) == (HoldState.DEFERRED, "it waits for its hour")
+    assert (dropped.state, dropped.receipt) == (HoldState.DISCARDED, ReceiptState.DUE)
+
+
+async def test_what_a_person_released_stays_reviewed_while_it_waits(
+    desk: QuarantineDesk, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    message = held()
+    opening, end = noon + timedelta(hours=8), noon + timedelta(hours=56)
+    grounds = Grounds("OUTSIDE_WINDOW", "R40", "", "outside the hours", "d2", end, opening)
+    await stores.quarantine.hold([message])
+    await desk.request_release(message.message_id, "zhao", noon)
+
+    waiting = moved(await desk.defer(message.message_id, grounds, "until 08:00", noon))
+    (due,) = await stores.quarantine.take_due(opening, {"sp1"}, 10)
+
+    assert (waiting.state, waiting.due_at) == (HoldState.DEFERRED, opening)
+    assert (waiting.reason, waiting.expires_at) == ("OUTSIDE_WINDOW", end)
+    assert (due.state, due.is_reviewed) == (HoldState.RELEASE_REQUESTED, True)
+
+
+async def test_what_is_flagged_when_its_hour_comes_waits_for_a_person(
+    desk: QuarantineDesk, stores: Stores, held: Builder, noon: datetime
+) -> None:
+    message = held(state=HoldState.DEFERRED, due_at=noon, reason="OUTSIDE_WINDOW")
+    end = noon + timedelta(hours=4)
+    grounds = Grounds("CONTENT", "K-LOAN", "loan", "低息贷款", "d2", end)
+    await stores.quarantine.hold([message])
+    await stores.quarantine.take_due(noon, {"sp1"}, 10)
+
+    flagged = moved(await desk.hold(message.message_id, grounds, "CONTENT", noon))
+
+    assert (flagged.state, flagged.reason, flagged.due_at) == (HoldState.HELD, "CONTENT", None)
+    assert not flagged.is_reviewed
 
 
 async def test_an_unknown_id_is_said_to_be_unknown(desk: QuarantineDesk, noon: datetime) -> None:
@@ -180,7 +226,16 @@ def test_an_id_carries_the_time_it_was_given(desk: QuarantineDesk, noon: datetim
     assert message_id[1:14] == str(int(noon.timestamp()) * 1000)
 
 
-ACTORS = ("zhao releases", "qian discards", "sp1 cancels", "time", "gateway", "gateway", "smsc")
+ACTORS = (
+    "zhao releases",
+    "qian discards",
+    "sp1 cancels",
+    "time",
+    "the hour",
+    "gateway",
+    "gateway",
+    "smsc",
+)
 STEPS = st.lists(st.tuples(st.sampled_from(ACTORS), st.integers(0, 3)), max_size=30)
 
 
@@ -194,6 +249,7 @@ class Town:
         self.message = message
         self.noon = noon
         self.written = 0
+        self.judged = 0
 
     async def state(self) -> HoldState:
         held = await self.store.get(self.message_id)
@@ -210,14 +266,26 @@ class Town:
                 await self.desk.cancel(self.message_id, "sp1", self.noon)
             case "time":
                 await self.desk.expire_due(self.noon + timedelta(days=choice))
+            case "the hour":
+                await self.store.take_due(self.noon + timedelta(hours=8), {"sp1"}, 10)
             case "gateway" if choice == 0:
-                await self.desk.refuse(self.message_id, "OPTED_OUT", self.noon)
+                await self.judge_again()
             case "gateway":
                 await self.write()
-            case _ if self.written:
-                await self.answer(choice)
             case _:
-                pass  # the SMSC has nothing to answer
+                await self.answer(choice)
+
+    async def judge_again(self) -> None:
+        self.judged = (self.judged + 1) % 3
+        until = self.noon + timedelta(days=2)
+        grounds = Grounds("OUTSIDE_WINDOW", "R40", "", "", "d2", until, self.noon)
+        match self.judged:
+            case 0:
+                await self.desk.refuse(self.message_id, "OPTED_OUT", self.noon)
+            case 1:
+                await self.desk.defer(self.message_id, grounds, "OUTSIDE_WINDOW", self.noon)
+            case _:
+                await self.desk.hold(self.message_id, grounds, "CONTENT", self.noon)
 
     async def write(self) -> None:
         outcome = await self.desk.begin_release(self.message_id, self.noon)
@@ -228,14 +296,18 @@ class Town:
             self.written = 1
 
     async def answer(self, choice: int) -> None:
+        if not self.written:
+            return  # the SMSC has nothing to answer
         self.written = 0
         match choice:
             case 0:
                 await self.desk.confirm(self.message_id, "4711", self.noon)
             case 1:
                 await self.desk.postpone(self.message_id, "ESME_RTHROTTLED", self.noon)
-            case 2:
+            case 2 if self.judged:
                 await self.desk.give_back(self.message_id, "ESME_RINVDSTADR", self.noon)
+            case 2:
+                await self.desk.turn_down(self.message_id, "ESME_RINVDSTADR", self.noon)
             case _:
                 await self.desk.lose(self.message_id, "no answer", self.noon)
 

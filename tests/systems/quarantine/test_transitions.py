@@ -7,20 +7,25 @@ from gateway.systems.quarantine.transitions import TRANSITIONS, Act
 
 # One line an act, one column a state: where it leads, or "." where it may not start.
 WAYS = """
-                 held       release_requested releasing         in_doubt          any final
-request_release  release_requested  .         .                 release_requested .
-discard          discarded  discarded         .                 discarded         .
-cancel           cancelled  cancelled         .                 .                 .
-expire           expired    expired           .                 .                 .
-refuse           .          refused           .                 .                 .
-begin_release    .          releasing         .                 .                 .
-confirm          .          released          released          released          .
-postpone         .          .                 release_requested .                 .
-give_back        .          .                 held              held              .
-lose             .          .                 in_doubt          .                 .
+                 held              deferred  release_requested releasing         in_doubt
+request_release  release_requested .         .                 .                 release_requested
+discard          discarded         discarded discarded         .                 discarded
+cancel           cancelled         cancelled cancelled         .                 .
+expire           expired           expired   expired           .                 .
+defer            .                 .         deferred          .                 .
+hold             .                 .         held              .                 .
+refuse           .                 .         refused           .                 .
+take             .                 release_requested .       .                 .
+begin_release    .                 .         releasing         .                 .
+confirm          .                 .         released          released          released
+postpone         .                 .         .                 release_requested .
+give_back        .                 .         .                 held              held
+turn_down        .                 .         .                 refused           refused
+lose             .                 .         .                 in_doubt          .
 """
 OPEN_STATES = (
     HoldState.HELD,
+    HoldState.DEFERRED,
     HoldState.RELEASE_REQUESTED,
     HoldState.RELEASING,
     HoldState.IN_DOUBT,
@@ -28,7 +33,7 @@ OPEN_STATES = (
 EXPECTED = {
     (Act(act), state): to
     for act, *ways in map(str.split, WAYS.strip("\n").split("\n")[1:])
-    for state, to in zip(OPEN_STATES, ways, strict=False)
+    for state, to in zip(OPEN_STATES, ways, strict=True)
 }
 
 
@@ -52,4 +57,10 @@ def test_states_are_open_or_final() -> None:
 def test_the_sender_is_told_of_an_end_it_did_not_make_itself() -> None:
     told = {act for act in Act if TRANSITIONS[act].receipt is ReceiptState.DUE}
 
-    assert told == {Act.DISCARD, Act.EXPIRE, Act.REFUSE}
+    assert told == {Act.DISCARD, Act.EXPIRE, Act.REFUSE, Act.TURN_DOWN}
+
+
+def test_only_a_persons_release_makes_a_message_reviewed() -> None:
+    reviewed = {act for act in Act if TRANSITIONS[act].is_reviewed}
+
+    assert reviewed == {Act.REQUEST_RELEASE}

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from gateway.dataplane.attention import Hold
 from gateway.domain.consent import Answer
-from gateway.domain.policy import ConsentRule, Enforcement
+from gateway.domain.policy import Enforcement
+from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
+from gateway.policy.rules import Refused
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 from simulators import builders
@@ -20,6 +22,7 @@ from tests.dataplane.conftest import (
     decisions,
     header,
     long_advert,
+    rule,
     sent,
     slow,
     status_of,
@@ -44,10 +47,10 @@ def multi(text: str = "您好", *to: str, lists: tuple[str, ...] = (), sequence:
     )
 
 
-def consenting(on_store_error: Action = Action.REJECT) -> World:
+def consenting(on_error: Action = Action.REJECT) -> World:
     """Return a world in which OTHER refused."""
-    rule = ConsentRule(on_store_error=on_store_error)
-    world = World(bundle=replace(BUNDLE, consent=rule))
+    refused = rule("R21", Refused(), on_error={TrafficClass.COMMERCIAL: on_error})
+    world = World(bundle=replace(BUNDLE, rules=(refused,)))
     world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
     return world
 
@@ -146,7 +149,7 @@ def test_what_is_held_of_many_is_held_for_those_who_may_get_it() -> None:
 
 
 def test_one_of_many_can_not_be_held_so_it_is_refused() -> None:
-    world = consenting(on_store_error=Action.QUARANTINE)
+    world = consenting(on_error=Action.QUARANTINE)
     world.sets.is_current = False
     session = world.session()
 
@@ -193,8 +196,8 @@ def test_a_rule_on_trial_is_noted_for_many_as_for_one(world: World) -> None:
 
 
 def test_a_consent_rule_on_trial_is_noted_for_many() -> None:
-    rule = ConsentRule(opt_out=Enforcement.SHADOW)
-    world = World(bundle=replace(BUNDLE, consent=rule))
+    refused = rule("R21", Refused(), mode=Enforcement.SHADOW)
+    world = World(bundle=replace(BUNDLE, rules=(refused,)))
     world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
     session = world.session()
 

@@ -1,0 +1,42 @@
+"""The dialogue with subscribers, put together."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from gateway.domain.hub import Hub
+from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.preference_words import PreferenceCommand
+from gateway.proxy.consent_book import ConsentBook
+from gateway.proxy.hearing import Hearing
+from gateway.proxy.replies import Replies
+from gateway.proxy.route import Routes
+from gateway.proxy.speaking import Speaking
+from gateway.proxy.tick import Tick
+from gateway.stores.open import Stores
+from gateway.systems.preferences.commands import obey
+from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.desk import SubscriptionDesk
+from gateway.systems.subscriptions.dialogue import Dialogue
+
+
+def replies_to_subscribers(
+    tick: Tick,
+    stores: Stores,
+    sets: ConsentSets,
+    routes: Routes,
+    hub: Hub,
+    catalogue: Callable[[], Catalogue],
+) -> Replies:
+    """Return what hears subscribers, with the catalogue that is in force each time."""
+
+    async def prefer(msisdn: int, command: PreferenceCommand, at: datetime) -> str:
+        return await obey(stores.preferences, msisdn, command, at)
+
+    return Replies(
+        tick,
+        Hearing(tick.pipeline.plane, hub, catalogue),
+        SubscriptionDesk(stores.subscriptions, stores.consent, Dialogue(catalogue, hub.cancel_all)),
+        ConsentBook(stores.consent, sets),
+        Speaking(tick, routes),
+        prefer,
+    )

@@ -1,0 +1,133 @@
+"""What is past keeping goes, kind by kind, but for what legal holds keep (R70-R72)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from gateway.domain.msisdn import msisdn_of
+from gateway.domain.privacy import LegalHold, NewPurge
+from gateway.domain.quarantine import HeldMessage
+from gateway.domain.retention import last_purgeable
+from gateway.ports.privacy import FinalMessages, Journals
+from gateway.runtime.record_archive import RecordArchive, start_of
+from gateway.runtime.record_picking import RecordScope
+from gateway.runtime.record_purging import FilePurge, Told, plan_purge, purge
+from gateway.runtime.sealing import Sealer
+
+# A day counts on every clock: it begins in the east and is over once it is over in the west.
+_EAST = timedelta(hours=14)
+_WEST = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeErrand:
+    """Purge what was recorded before `before`; only count when `is_rehearsal`."""
+
+    before: datetime
+    holds: Sequence[LegalHold]
+    at: datetime
+    by: str
+    is_rehearsal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What came of it: how much of `what` went (or would), and how much a hold kept."""
+
+    what: str
+    gone: int
+    held: int
+
+
+class Purger(Protocol):
+    """Deletes one kind of what is on record; each kind of evidence has one."""
+
+    async def purge(self, errand: PurgeErrand) -> Purged:
+        """Delete what is due, and write the purge log before or with it. Safe to repeat."""
+
+
+def purge_before(months: int, at: datetime) -> datetime:
+    """Return the moment before which everything has been kept `months`, on whichever clock."""
+    last = last_purgeable(months, at.astimezone(UTC) - _WEST)
+    midnight = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
+    return midnight - _EAST
+
+
+class RecordPurger:
+    """The hourly files of records. A file goes once its last row may."""
+
+    def __init__(
+        self, directory: Path, sealer: Sealer | None, journals: Journals, told: Told
+    ) -> None:
+        self._archive = RecordArchive(directory)
+        self._sealer = sealer
+        self._journals = journals
+        self._told = told
+
+    async def purge(self, errand: PurgeErrand) -> Purged:
+        """Delete files and rewrite those of which a hold keeps rows; see Purger.
+
+        The log is written before anything goes, and after everything was read: a run that
+        is cut off in between is logged again with what it had left.
+        """
+        if not self._archive.directory.is_dir():
+            return Purged("records", 0, 0)
+        holds = [
+            RecordScope(hold.since, hold.until, hold.system_id, hold.msisdn)
+            for hold in errand.holds
+        ]
+        with self._archive.alone():
+            for path in self._archive.superseded():
+                path.unlink()
+            plans = plan_purge(self._archive, errand.before, holds, self._sealer, self._told)
+            gone, held = sum(plan.goes for plan in plans), sum(plan.stays for plan in plans)
+            if not errand.is_rehearsal:
+                if gone:
+                    await self._journals.note_purge(_noted(plans, gone, errand))
+                purge(self._archive, plans, holds, self._sealer)
+        return Purged("records", gone, held)
+
+
+class MessagePurger:
+    """Messages that were held and are in a final state."""
+
+    def __init__(self, messages: FinalMessages) -> None:
+        self._messages = messages
+
+    async def purge(self, errand: PurgeErrand) -> Purged:
+        """Delete rows page by page, each with its line in the log; see Purger."""
+        gone = held = last = 0
+        while page := await self._messages.held_before(errand.before, after_id=last):
+            last = page[-1].message_id
+            free = [one for one in page if not any(_keeps(hold, one) for hold in errand.holds)]
+            held += len(page) - len(free)
+            if errand.is_rehearsal or not free:
+                gone += len(free)
+                continue
+            times = [one.held_at for one in free]
+            log = NewPurge("messages", min(times), max(times), len(free), errand.at, errand.by)
+            gone += await self._messages.forget([one.message_id for one in free], log)
+        return Purged("messages", gone, held)
+
+
+def _noted(plans: Sequence[FilePurge], gone: int, errand: PurgeErrand) -> NewPurge:
+    hours = [plan.file.hour for plan in plans if plan.goes]
+    since, until = start_of(min(hours)), start_of(max(hours) + 1)
+    return NewPurge("records", since, until, gone, errand.at, errand.by)
+
+
+def _keeps(hold: LegalHold, message: HeldMessage) -> bool:
+    return (
+        hold.since <= message.held_at < hold.until
+        and hold.system_id in (None, message.system_id)
+        and (
+            hold.msisdn is None
+            or hold.msisdn in (_number(message.destination), _number(message.source))
+        )
+    )
+
+
+def _number(address: str) -> int | None:
+    return msisdn_of(address.encode("latin-1", "replace"))

@@ -1,0 +1,1 @@
+"""Recorded traffic judged again: which verdicts other policies would change."""

@@ -1,0 +1,215 @@
+"""From lines of records to the decisions that stand in them, fast, and sealed ones too."""
+
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import orjson
+
+from gateway.domain.verdict import Action
+from gateway.filter.scan import CodedText
+from gateway.runtime.sealed_records import opened
+from gateway.runtime.sealing import Sealer, SealError
+
+# Every line the gateway writes begins with its kind; what begins otherwise is looked at.
+_OUTCOME = b'{"kind":"outcome",'
+_DECISION = b'{"kind":"decision",'
+_TEXT = b'{"kind":"text",'
+_MALFORMED = b'{"kind":"malformed",'
+_KIND = b'{"kind":"'
+
+_SHADOW = "shadow"
+_ACTIONS = frozenset({_SHADOW, *Action})
+_MAX_ADDRESS = 64  # octets, without the NUL (SMPP 3.4, 4.7.1)
+_MAX_NAME = 256
+_COUNTED_TIMES = range(1, 2**32)  # what frequency counters can tell apart
+_MAX_OPENED = 1 << 17  # of about 200 octets each
+
+# As gateway.runtime.record_lines forgets texts: it names none of those before that again.
+_GENERATION_OCTETS = 16 << 20
+_TEXT_ENTRY_OCTETS = 200
+
+
+class Kept(StrEnum):
+    """Why the verdict of a record stays as it was."""
+
+    MALFORMED = "malformed"
+    KEY_MISSING = "key_missing"
+    SENDER_GONE = "sender_gone"
+    OF_THE_MOMENT = "of_the_moment"
+    TEXT_NOT_KEPT = "text_not_kept"
+    SAME_POLICY = "same_policy"
+
+
+class Decision:
+    """One recorded decision; made per record, so a plain slots class.
+
+    `action` is a value of Action, or "shadow" for what passed although rules on trial were
+    against it. `stamp` is its time as written, `at` in epoch seconds. `text` is None where
+    none was kept.
+    """
+
+    __slots__ = (
+        "action",
+        "at",
+        "command_id",
+        "destination",
+        "digest",
+        "reason",
+        "rule",
+        "source",
+        "stamp",
+        "system_id",
+        "text",
+    )
+
+    at: float
+    stamp: str
+    system_id: str
+    command_id: int
+    source: bytes
+    destination: bytes
+    action: str
+    reason: str
+    rule: str
+    digest: str
+    text: CodedText | None
+
+
+class DecisionReader:
+    """Reads decisions, hour after hour; what it remembers is bounded. For one thread."""
+
+    def __init__(self, sealer: Sealer | None) -> None:
+        self.lines = 0
+        self._sealer = sealer
+        self._texts: dict[str, CodedText] = {}
+        self._texts_before: dict[str, CodedText] = {}
+        self._text_octets = 0
+        self._numbers: dict[str, bytes] = {}
+        self._stamp, self._at = "", 0.0
+
+    def begin_hour(self) -> None:
+        """Forget the texts: each hour names its own."""
+        self._texts, self._texts_before = {}, {}
+        self._text_octets = 0
+
+    def read(self, first: int, lines: Sequence[bytes]) -> Iterator[tuple[int, Decision | Kept]]:
+        """Yield the decisions among `lines` with their line numbers, the first being `first`.
+
+        What cannot be read is Kept, where it may have been a decision.
+        """
+        self.lines += len(lines)
+        for number, line in enumerate(lines, first):
+            if line.startswith(_OUTCOME):
+                continue
+            if line.startswith(_DECISION):
+                yield number, self._decision_of(line)
+            elif not line.startswith(_KIND) or line.startswith((_TEXT, _MALFORMED)):
+                found = self._other(line)
+                if found is not None:
+                    yield number, found
+
+    def _decision_of(self, line: bytes) -> Decision | Kept:
+        try:
+            return self._decision(orjson.loads(line))
+        except SealError:
+            return Kept.KEY_MISSING
+        except (ValueError, TypeError, KeyError):
+            return Kept.MALFORMED
+
+    def _other(self, line: bytes) -> Decision | Kept | None:
+        """Take a text, or what does not begin as the gateway begins its lines."""
+        try:
+            record = orjson.loads(line)
+            kind = record["kind"]
+            if kind == "decision":
+                return self._decision(record)
+            if kind == "text":
+                self._keep_text(record)
+        except SealError:
+            return None  # the decisions that name it have no text then
+        except (ValueError, TypeError, KeyError):
+            return Kept.MALFORMED
+        return Kept.MALFORMED if kind == "malformed" else None
+
+    def _decision(self, record: dict[str, object]) -> Decision:
+        """Return the decision. Raises ValueError, TypeError, KeyError or SealError."""
+        one = Decision()
+        one.stamp = stamp = _string(record["at"])
+        one.at = self._at if stamp == self._stamp else self._time_of(stamp)
+        one.system_id = _string(record["system_id"])
+        one.rule, one.digest = _string(record["rule"]), _string(record["digest"])
+        one.reason, one.action = _string(record["reason"]), _string(record["action"])
+        one.source = self._address(record, "source")
+        one.destination = self._address(record, "destination")
+        if one.action not in _ACTIONS:
+            raise ValueError(one.action)
+        command_id = record["command_id"]
+        if not isinstance(command_id, int):
+            raise TypeError(command_id)
+        one.command_id = command_id
+        name = record.get("text")
+        one.text = None
+        if name is not None:
+            text_id = _string(name)
+            one.text = self._texts.get(text_id) or self._texts_before.get(text_id)
+        return one
+
+    def _time_of(self, stamp: str) -> float:
+        moment = datetime.fromisoformat(stamp)
+        if moment.tzinfo is None:
+            raise ValueError(stamp)
+        at = moment.timestamp()
+        if int(at) not in _COUNTED_TIMES:
+            raise ValueError(stamp)
+        # One tick's rows share their time.
+        self._stamp, self._at = stamp, at
+        return at
+
+    def _address(self, record: dict[str, object], name: str) -> bytes:
+        plain = record.get(name)
+        if plain is None:
+            return self._opened(_string(record[f"{name}_sealed"]))
+        return _octets(_string(plain))
+
+    def _opened(self, token: str) -> bytes:
+        """Return a sealed number: campaigns write to the same ones, and opening costs 10 us."""
+        number = self._numbers.get(token)
+        if number is None:
+            if self._sealer is None:
+                raise SealError("there are no keys")
+            number = _octets(self._sealer.open(token).decode())
+            if len(self._numbers) >= _MAX_OPENED:
+                self._numbers.clear()
+            self._numbers[token] = number
+        return number
+
+    def _keep_text(self, record: dict[str, object]) -> None:
+        if "octets" not in record:
+            if self._sealer is None:
+                raise SealError("there are no keys")
+            record = opened(record, self._sealer)
+        data_coding = record["data_coding"]
+        if not isinstance(data_coding, int):
+            raise TypeError(data_coding)
+        octets = b64decode(str(record["octets"]), validate=True)
+        size = len(octets) + _TEXT_ENTRY_OCTETS
+        if self._text_octets + size > _GENERATION_OCTETS:
+            self._texts_before, self._texts, self._text_octets = self._texts, {}, 0
+        self._text_octets += size
+        self._texts[_string(record["id"])] = (data_coding, octets)
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str) or len(value) > _MAX_NAME:
+        raise TypeError("not a short string")
+    return value
+
+
+def _octets(characters: str) -> bytes:
+    # Records write octets as Latin-1, one character an octet.
+    octets = characters.encode("latin-1")
+    if len(octets) > _MAX_ADDRESS:
+        raise ValueError("longer than an address")
+    return octets

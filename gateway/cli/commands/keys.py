@@ -1,0 +1,25 @@
+"""`smsward keys`."""
+
+# ruff: noqa: PLC0415 - see gateway.cli.commands
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+keys = App(name="keys", help="Keys that records are sealed with (密钥).", sort_key=9)
+
+
+@keys.command
+def new(*, key_id: Annotated[str, Parameter("--id", help="What to call it.")] = "k1") -> int:
+    """Print a fresh key, one line for the file that privacy.keys in gateway.yaml names.
+
+    To rotate, add a line with another id, name it in privacy.current, and keep the old lines:
+    what was sealed with them is opened with them. Losing a key is losing what it sealed.
+
+    Example: (umask 077; smsward keys new --id k1 > /etc/smsward/keys.yaml)
+
+    Example: smsward keys new --id k2 >> /etc/smsward/keys.yaml
+    """
+    from gateway.cli.key_making import print_key
+
+    return print_key(key_id)

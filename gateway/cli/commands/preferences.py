@@ -1,0 +1,132 @@
+"""`smsward preferences`."""
+
+# ruff: noqa: PLC0415 - see gateway.cli.commands
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from gateway.cli.options import AsJson, ConfigDirectory
+from gateway.cli.preference_options import About, By, Number
+from gateway.domain.preferences import PreferenceAction
+
+preferences = App(
+    name="preferences",
+    help="Look up and change what subscribers want to receive (用户接收策略).",
+    sort_key=7,
+)
+
+
+@preferences.command
+def show(
+    *,
+    number: Number,
+    journal: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Show every change instead.")
+    ] = False,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show what a subscriber wants to receive, or how that came to be.
+
+    Numbers decide before keywords, these before categories, classes and quiet hours; within
+    one kind the order shown.
+
+    Example: smsward preferences show --number 13800138000
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.preferring import show_journal, show_preferences
+
+    work = show_journal if journal else show_preferences
+    return asyncio.run(work(load_settings(config), number, as_json=as_json))
+
+
+@preferences.command(name="set")
+def set_one(
+    *,
+    about: About,
+    action: Annotated[
+        PreferenceAction, Parameter(help="What becomes of messages that fit it.")
+    ] = PreferenceAction.BLOCK,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Keep one preference, in the place of one about the same. It holds within a second.
+
+    Example: smsward preferences set --number 13800138000 --kind category --value 房产
+
+    Example: smsward preferences set --number 13800138000 --kind number --value 1069000112
+    --action allow
+
+    Example: smsward preferences set --number 13800138000 --kind quiet_hours
+    --value 22:00-08:00 --action hold
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.preferring import set_preference
+
+    return asyncio.run(set_preference(load_settings(config), about, action, as_json=as_json))
+
+
+@preferences.command
+def remove(*, about: About, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+    """Take one preference back, whatever its action is.
+
+    Example: smsward preferences remove --number 13800138000 --kind category --value 房产
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.preferring import remove_preference
+
+    return asyncio.run(remove_preference(load_settings(config), about, as_json=as_json))
+
+
+@preferences.command
+def export(
+    *,
+    number: Number,
+    output: Annotated[
+        Path | None,
+        Parameter(alias="-o", help="Write this file, for its owner alone, numbers whole."),
+    ] = None,
+    config: ConfigDirectory = None,
+) -> int:
+    """Give out all that is kept of a subscriber's preferences, as JSON, at their request.
+
+    Without --output it is printed, and numbers of subscribers are masked.
+
+    Example: smsward preferences export --number 13800138000 -o preferences.json
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.preferring import export_preferences
+
+    return asyncio.run(export_preferences(load_settings(config), number, output))
+
+
+@preferences.command
+def delete(
+    *,
+    number: Number,
+    by: By = None,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Delete a subscriber's preferences and their history, at their request, for good.
+
+    The journal keeps only that it was done, when and by whom. Export first what is wanted.
+
+    Example: smsward preferences delete --number 13800138000
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.preferring import delete_preferences
+
+    return asyncio.run(delete_preferences(load_settings(config), number, by, as_json=as_json))

@@ -1,0 +1,41 @@
+"""What a deployment's store knows of one subscriber and one sender."""
+
+from gateway.cli.deployment import Deployment
+from gateway.cli.failure import CommandError
+from gateway.cli.storage import opened_store, store_file
+from gateway.domain.consent import EVERY_SENDER
+from gateway.policy.knowledge import Knowledge
+from gateway.stores.open import Stores
+
+
+async def knowledge_of(
+    deployment: Deployment, system_id: str, msisdn: int | None
+) -> tuple[Knowledge, tuple[str, ...]]:
+    """Return what rules would look up, as far as the store tells, and warnings about the rest.
+
+    `msisdn` None asks about the sender alone.
+    """
+    knowledge = Knowledge()
+    path = store_file(deployment.settings).absolute()
+    if not path.exists():
+        return knowledge, (f"there is no store at {path}: no subscriber's answer is known here",)
+    try:
+        async with opened_store(deployment.settings) as stores:
+            await _learn(knowledge, stores, system_id, msisdn)
+    except CommandError as error:
+        # What the gateway does while it cannot read its store.
+        knowledge.consent.is_current = False
+        return knowledge, (str(error),)
+    return knowledge, ()
+
+
+async def _learn(knowledge: Knowledge, stores: Stores, system_id: str, msisdn: int | None) -> None:
+    knowledge.filings.replace(system_id, await stores.filings.of(system_id))
+    if msisdn is None:
+        return
+    for scope in (EVERY_SENDER, system_id):
+        answer = await stores.consent.answer_of(msisdn, scope)
+        if answer is not None:
+            knowledge.consent.apply(msisdn, scope, answer.answer)
+    packed = await stores.preferences.packed_of([msisdn])
+    knowledge.preferences.load(packed.items())

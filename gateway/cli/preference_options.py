@@ -1,0 +1,34 @@
+"""What the commands of `smsward preferences` can be asked for."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from gateway.domain.preferences import PreferenceKind
+
+Number = Annotated[
+    str, Parameter("--number", allow_leading_hyphen=True, help="The subscriber's number.")
+]
+By = Annotated[str | None, Parameter(help="Who changes it; by default the name of your account.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whose preference, and what it looks at."""
+
+    number: Number
+    # Spelled as everywhere else; cyclopts would show, and takes as well, quiet-hours.
+    kind: Annotated[
+        PreferenceKind,
+        Parameter(show_choices=False, help=f"What it looks at: {', '.join(PreferenceKind)}."),
+    ]
+    value: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="A number or 1069*, a word, a category, commercial or service, 22:00-08:00.",
+        ),
+    ]
+    by: By = None

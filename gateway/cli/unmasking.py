@@ -1,0 +1,54 @@
+"""Who may see whole numbers: nobody whose look is not in the journal first (R73)."""
+
+import asyncio
+from pathlib import Path
+
+from gateway.cli.deployment import faulty, load_settings
+from gateway.cli.failure import CommandError
+from gateway.cli.person import acting
+from gateway.cli.storage import opened_store
+from gateway.domain.privacy import NewAccess
+from gateway.runtime.clock import utcnow
+from gateway.runtime.sealing import Sealer, SealError
+from gateway.settings.fault import SettingsError
+from gateway.settings.gateway import GatewaySettings, load_sealer
+
+
+def journal_access(settings: GatewaySettings, action: str, reason: str, about: str) -> None:
+    """Note that the user of this account is about to see whole numbers.
+
+    Raises CommandError when it cannot be noted: then nothing may be shown.
+    """
+    asyncio.run(_note(settings, NewAccess(acting(None), action, reason, about, utcnow())))
+
+
+async def _note(settings: GatewaySettings, access: NewAccess) -> None:
+    async with opened_store(settings) as stores:
+        await stores.journals.note_access(access)
+
+
+def sealer_of(settings: GatewaySettings) -> Sealer | None:
+    """Return what opens records. Raises CommandError with the faults of the keys."""
+    try:
+        return load_sealer(settings)
+    except SettingsError as error:
+        raise faulty(error.faults) from error
+
+
+def sealer_at_hand(config: Path | None) -> Sealer | None:
+    """Return what opens records, None where configuration or keys cannot be had.
+
+    Enough for who sees masked numbers anyway.
+    """
+    try:
+        return load_sealer(load_settings(config))
+    except (CommandError, SettingsError):
+        return None
+
+
+def cannot_open(error: SealError) -> CommandError:
+    """Return the error for a record whose key is not here."""
+    return CommandError(
+        f"a record cannot be opened: {error}",
+        advice="keep every key that records were sealed with in the file that privacy.keys names",
+    )

@@ -1,0 +1,63 @@
+"""A long message put together from all the parts that came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.dataplane.carriers import Carrier, is_unreadable
+from gateway.dataplane.parts import Joint, Part, part_of
+from gateway.smpp.text import readings
+
+_NOBODYS_KEY = (("", b"", 0), 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What its texts are, the likeliest reading of the whole first, and how far it came.
+
+    `is_unreadable` tells that of some part nothing can be read. Without `is_whole` parts are
+    missing: what stands on either side of a gap is read apart.
+    """
+
+    texts: tuple[str, ...]
+    is_unreadable: bool
+    is_whole: bool
+
+
+def assembled(carriers: Sequence[Carrier]) -> Assembled:
+    """Put the parts of one long message together, in whatever order they are given.
+
+    Each claims one number. Of two with the same number either may be what the phone shows:
+    both are read beside their neighbours.
+    """
+    texts: dict[str, None] = {}
+    is_poor = False
+    joint = Joint(_NOBODYS_KEY, carriers[0].concats[0].total, 0.0)
+    rivals: list[tuple[int, Part]] = []
+    for carrier in carriers:
+        pieces = carrier.texts()
+        is_poor = is_poor or is_unreadable(pieces)
+        part = part_of(carrier.data_coding, b"".join(carrier.pieces), _first(pieces))
+        number = carrier.concats[0].number
+        rivals.append((number, part))
+        joint.parts.setdefault(number, part)
+        texts |= dict.fromkeys(text for piece in pieces for text in piece)
+    whole = dict.fromkeys(_whole(joint))
+    for number, part in rivals:
+        whole |= dict.fromkeys(joint.texts(number, part))
+    is_whole = len(joint.parts) >= joint.total
+    return Assembled((*whole, *(text for text in texts if text not in whole)), is_poor, is_whole)
+
+
+def _first(pieces: tuple[tuple[str, ...], ...]) -> str:
+    return pieces[0][0] if pieces and pieces[0] else ""
+
+
+def _whole(joint: Joint) -> tuple[str, ...]:
+    """Return the readings of all parts in a row; none while one is missing."""
+    parts = [joint.parts[number] for number in sorted(joint.parts)]
+    if len(parts) < joint.total:
+        return ()
+    octets = b"".join(part.octets for part in parts)
+    codings = {part.data_coding for part in parts}
+    best = "".join(part.best for part in parts)
+    return (best, *(text for coding in sorted(codings) for text in readings(octets, coding)))

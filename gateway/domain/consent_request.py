@@ -1,0 +1,38 @@
+"""Requests for consent (征求同意): what an SP asked a subscriber, and what came of it (R23)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class RequestState(StrEnum):
+    """What came of a request; NO_REPLY is a refusal like any other."""
+
+    PENDING = "pending"
+    AGREED = "agreed"
+    REFUSED = "refused"
+    NO_REPLY = "no_reply"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRequest:
+    """One request. A yes counts before `until`; `likeness` tells similar texts (64 bits)."""
+
+    msisdn: int
+    system_id: str
+    likeness: int
+    text_sha256: str
+    asked_at: datetime
+    until: datetime
+    state: RequestState = RequestState.PENDING
+    message_id: str = ""
+    answer_id: str = ""
+
+    @property
+    def key(self) -> tuple[int, str, int]:
+        """Return what names this request: nobody is asked the same twice."""
+        return (self.msisdn, self.system_id, self.likeness)
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether a yes or a no answers this."""
+        return self.state is RequestState.PENDING and now < self.until

@@ -1,0 +1,180 @@
+"""What cannot be filed, and why: the faults of a filing before it counts (R12)."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from gateway.domain.filings import Approval, Filing, Licence, PortScope, Signature, Template
+from gateway.domain.urls import link_spans
+
+# Names that tell a subscriber nothing about who writes.
+NEUTRAL_NAMES = frozenset(
+    (  # noqa: SIM905 - forty strings would fill a page
+        "通知 提醒 温馨提示 提示 短信 短信通知 客服 客服通知 客服中心 系统通知 系统消息 消息 公告 "
+        "通告 服务 服务通知 服务中心 验证码 验证 营销 推广 会员 会员通知 用户 客户 平台 中心 "
+        "公司 官方 notice notification message sms info service system verification test"
+    ).split()
+)
+_VARIABLE = re.compile(r"\{([0-9]{1,3})\}")
+_PORT = re.compile("[0-9]{1,20}")
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
+
+
+@dataclass(frozen=True, slots=True)
+class FilingLimits:
+    """The bounds of what may be filed; `per_sender` is of each kind."""
+
+    name_chars: tuple[int, int] = (2, 32)
+    text_chars: int = 500
+    variables: int = 10
+    variable_chars: int = 64
+    literal_chars: int = 2
+    sources: int = 100
+    label_chars: int = 64
+    per_sender: int = 2_000
+
+
+LIMITS = FilingLimits()
+
+
+def pieces_of(text: str) -> tuple[str, ...]:
+    """Return the literal pieces of a template's text, one more than it has variables."""
+    return tuple(_VARIABLE.split(text)[::2])
+
+
+def problems_of(filing: Filing, limits: FilingLimits = LIMITS) -> tuple[str, ...]:
+    """Return all that is wrong with one filing, nothing for one that may be filed."""
+    return tuple(_problems(filing, limits))
+
+
+def clashes_in(filings: Iterable[Filing], limits: FilingLimits = LIMITS) -> tuple[str, ...]:
+    """Return what cannot stand side by side among all that one SP has filed."""
+    every = list(filings)
+    found: list[str] = []
+    owners: dict[str, str] = {}
+    for filing in every:
+        if isinstance(filing, Signature):
+            for source in filing.sources:
+                owner = owners.setdefault(source, filing.name)
+                if owner != filing.name:
+                    found.append(f"{source} belongs to the signature {owner} already")
+    for kind, count in Counter(map(type, every)).items():
+        if count > limits.per_sender:
+            found.append(f"more than {limits.per_sender} of the kind {kind.__name__.lower()}")
+    return tuple(found)
+
+
+def name_problems(name: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
+    """Yield what is wrong with the name in a signature."""
+    shortest, longest = limits.name_chars
+    if not shortest <= len(name) <= longest:
+        yield f"must have {shortest} to {longest} characters"
+    if name != name.strip() or not name.isprintable() or set("【】") & set(name):
+        yield "must hold neither brackets, nor what is not shown, nor blanks around it"
+    if _folded(name) in NEUTRAL_NAMES:
+        yield "names nobody: file the name that subscribers know the sender by"
+
+
+def text_problems(text: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
+    """Yield what is wrong with the text of a template."""
+    if len(text) > limits.text_chars:
+        yield f"is longer than {limits.text_chars} characters"
+    if not text.replace("\n", "").isprintable():
+        yield "holds a control character"
+    if set("【】") & set(text):
+        yield "holds a bracket of a signature: signatures are filed on their own"
+    yield from _variable_problems(text, limits)
+    if _has_variable_at_link(text):
+        yield "has a variable in or beside a link"
+
+
+def port_problems(port: str) -> Iterator[str]:
+    """Yield what is wrong with a port, or with the source address of a sub-port."""
+    if not _PORT.fullmatch(port):
+        yield "must be 1 to 20 digits"
+
+
+def date_problems(day: date) -> Iterator[str]:
+    """Yield what is wrong with a day on which something begins or ends."""
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        yield f"must lie between {_FIRST_YEAR} and {_LAST_YEAR}"
+
+
+def label_problems(label: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
+    """Yield what is wrong with a number, reference, id or province."""
+    if not label.strip() or len(label) > limits.label_chars or not label.isprintable():
+        yield f"must have 1 to {limits.label_chars} characters that can be shown"
+
+
+def _problems(filing: Filing, limits: FilingLimits) -> Iterator[str]:
+    match filing:
+        case Licence():
+            yield from label_problems(filing.number, limits)
+            yield from date_problems(filing.valid_until)
+        case Signature():
+            yield from _signature_problems(filing, limits)
+        case Template():
+            yield from _template_problems(filing, limits)
+        case PortScope():
+            yield from port_problems(filing.port)
+            yield from label_problems(filing.province, limits)
+        case _:
+            yield from _approval_problems(filing, limits)
+
+
+def _signature_problems(signature: Signature, limits: FilingLimits) -> Iterator[str]:
+    yield from name_problems(signature.name, limits)
+    for source in signature.sources:
+        yield from port_problems(source)
+    if len(signature.sources) > limits.sources:
+        yield f"has more than {limits.sources} sources"
+
+
+def _template_problems(template: Template, limits: FilingLimits) -> Iterator[str]:
+    yield from label_problems(template.id, limits)
+    yield from text_problems(template.text, limits)
+    if not 1 <= template.max_variable <= limits.variable_chars:
+        yield f"a variable may have 1 to {limits.variable_chars} characters"
+
+
+def _approval_problems(approval: Approval, limits: FilingLimits) -> Iterator[str]:
+    yield from port_problems(approval.port)
+    yield from label_problems(approval.reference, limits)
+    yield from date_problems(approval.valid_from)
+    yield from date_problems(approval.valid_until)
+    if approval.valid_until < approval.valid_from:
+        yield "ends before it begins"
+
+
+def _variable_problems(text: str, limits: FilingLimits) -> Iterator[str]:
+    pieces = pieces_of(text)
+    numbers = [int(number) for number in _VARIABLE.findall(text)]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield "must number its variables {1}, {2} and so on, in this order"
+    if len(numbers) > limits.variables:
+        yield f"has more than {limits.variables} variables"
+    if any(set("{}") & set(piece) for piece in pieces):
+        yield "has a brace that belongs to no variable"
+    if any(not piece.strip() for piece in pieces[1:-1]):
+        yield "has variables beside each other"
+    if sum(char.isalnum() for piece in pieces for char in piece) < limits.literal_chars:
+        yield f"must say at least {limits.literal_chars} letters of its own"
+
+
+def _has_variable_at_link(text: str) -> bool:
+    """Tell whether a link would take up a variable, were its value a letter."""
+    shown, places = "", set()
+    for piece in pieces_of(text):
+        shown += _folded(piece)
+        places.add(len(shown))
+        shown += "x"
+    places.discard(len(shown) - 1)
+    shown = shown[:-1]
+    return any(place in range(*span) for span in link_spans(shown) for place in places)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()

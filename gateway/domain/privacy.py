@@ -1,0 +1,94 @@
+"""Legal holds, and the journals of what was purged and who saw whole numbers (R72, R73)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+# After a hold is lifted, what it kept stays for one more day: lifting can be a mistake.
+LIFT_GRACE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NewLegalHold:
+    """A wish to keep what is on record of ``since <= time < until``, for a case or authority.
+
+    With `system_id` only what concerns that SP, with `msisdn` only that subscriber. `reason`
+    and `reference` (the case's or the letter's number) are never empty.
+    """
+
+    since: datetime
+    until: datetime
+    system_id: str | None
+    msisdn: int | None = field(repr=False)
+    reason: str
+    reference: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHold:
+    """A hold on record; numbers grow and are never given again."""
+
+    number: int
+    since: datetime
+    until: datetime
+    system_id: str | None
+    msisdn: int | None = field(repr=False)
+    reason: str
+    reference: str
+    by: str
+    at: datetime
+    lifted_at: datetime | None = None
+    lifted_by: str = ""
+
+    def is_in_force(self, at: datetime) -> bool:
+        """Tell whether it still keeps anything: until a day after it was lifted (R72)."""
+        return self.lifted_at is None or at < self.lifted_at + LIFT_GRACE
+
+
+@dataclass(frozen=True, slots=True)
+class NewPurge:
+    """What was deleted for its age: `count` of `what`, recorded from `since` to `until`."""
+
+    what: str
+    since: datetime
+    until: datetime
+    count: int
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """A purge on record."""
+
+    number: int
+    what: str
+    since: datetime
+    until: datetime
+    count: int
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccess:
+    """Somebody is about to see whole numbers: who, by which command, why, and of what."""
+
+    by: str
+    action: str
+    reason: str
+    about: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An access on record."""
+
+    number: int
+    by: str
+    action: str
+    reason: str
+    about: str
+    at: datetime

@@ -1,0 +1,220 @@
+"""Subscriptions (定制): what SPs offer for money, and how an order begins and ends (N136)."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Cycle(StrEnum):
+    """How often the price is due."""
+
+    MONTH = "month"
+    ONCE = "once"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a subscriber is told before the yes, as it was told: `price_fen` each `cycle`.
+
+    For `trial_days` it costs nothing, and then ends unless confirmed again (R25).
+    """
+
+    sender_name: str
+    name: str
+    port: str
+    price_fen: int
+    cycle: Cycle = Cycle.MONTH
+    trial_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service (业务) of an SP, ordered by any of `order_words` at the port of its terms."""
+
+    system_id: str
+    id: str
+    terms: Terms
+    order_words: tuple[str, ...]
+
+
+class SubscriptionState(StrEnum):
+    """Where an order stands. Only ACTIVE may be charged.
+
+    RENEWAL is a trial that runs while the subscriber is asked whether to pay from now on.
+    """
+
+    NONE = "none"
+    PENDING = "pending"
+    TRIAL = "trial"
+    RENEWAL = "renewal"
+    ACTIVE = "active"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+ASKED_STATES = frozenset({SubscriptionState.PENDING, SubscriptionState.RENEWAL})
+RUNNING_STATES = frozenset(
+    {SubscriptionState.TRIAL, SubscriptionState.RENEWAL, SubscriptionState.ACTIVE}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message as evidence: its id, when, and its text's SHA-256 in hex, never the text."""
+
+    message_id: str
+    text_sha256: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What proves an order: the order, the request that named the price, and the yes (R24)."""
+
+    order: Said | None = None
+    request: Said | None = None
+    confirmation: Said | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One subscriber's order of one service.
+
+    A yes counts before `asked_until`; `trial_until` stays known, for a trial is had once.
+    `step` counts the changes, so that of two at once only one takes place.
+    """
+
+    msisdn: int
+    system_id: str
+    service_id: str
+    terms: Terms
+    since: datetime
+    state: SubscriptionState = SubscriptionState.NONE
+    asked_until: datetime | None = None
+    trial_until: datetime | None = None
+    evidence: Evidence = Evidence()
+    step: int = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the subscriber gets the service."""
+        return self.state in RUNNING_STATES
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Return when time alone changes this, None for never."""
+        times: list[datetime | None] = []
+        if self.state in ASKED_STATES:
+            times.append(self.asked_until)
+        if self.state in {SubscriptionState.TRIAL, SubscriptionState.RENEWAL}:
+            times.append(self.trial_until)
+        return min((time for time in times if time is not None), default=None)
+
+
+class Act(StrEnum):
+    """What is done to a subscription, by the subscriber or by time."""
+
+    ORDER = "order"
+    CONFIRM = "confirm"
+    REFUSE = "refuse"
+    CANCEL = "cancel"
+    LAPSE = "lapse"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One act. `said` is the message that did it; an order also says what it was answered with.
+
+    `terms`, `request` and `within` (how long the yes is waited for) are an order's alone.
+    """
+
+    act: Act
+    said: Said | None = None
+    terms: Terms | None = None
+    request: Said | None = None
+    within: timedelta = timedelta(hours=24)
+
+
+class Refusal(StrEnum):
+    """Why an act changes nothing."""
+
+    NOT_NOW = "the subscription is in no state for that"
+    TOO_LATE = "the time to answer is over"
+    TOO_EARLY = "its time has not come"
+
+
+_S = SubscriptionState
+
+# What is not here is refused. CONFIRM and LAPSE go on from here by the clock.
+_NEXT: dict[tuple[SubscriptionState, Act], SubscriptionState] = {
+    (_S.NONE, Act.ORDER): _S.PENDING,
+    (_S.CANCELLED, Act.ORDER): _S.PENDING,
+    (_S.EXPIRED, Act.ORDER): _S.PENDING,
+    (_S.WITHDRAWN, Act.ORDER): _S.PENDING,
+    (_S.PENDING, Act.ORDER): _S.PENDING,
+    (_S.TRIAL, Act.ORDER): _S.RENEWAL,
+    (_S.RENEWAL, Act.ORDER): _S.RENEWAL,
+    (_S.PENDING, Act.CONFIRM): _S.ACTIVE,
+    (_S.RENEWAL, Act.CONFIRM): _S.ACTIVE,
+    (_S.PENDING, Act.REFUSE): _S.WITHDRAWN,
+    (_S.RENEWAL, Act.REFUSE): _S.TRIAL,
+    (_S.PENDING, Act.CANCEL): _S.WITHDRAWN,
+    (_S.TRIAL, Act.CANCEL): _S.CANCELLED,
+    (_S.RENEWAL, Act.CANCEL): _S.CANCELLED,
+    (_S.ACTIVE, Act.CANCEL): _S.CANCELLED,
+    (_S.PENDING, Act.LAPSE): _S.WITHDRAWN,
+    (_S.TRIAL, Act.LAPSE): _S.EXPIRED,
+    (_S.RENEWAL, Act.LAPSE): _S.TRIAL,
+}
+
+
+def advance(before: Subscription, event: Event, now: datetime) -> Subscription | Refusal:
+    """Return the subscription after `event`, or why it stays as it is. Never raises."""
+    to = _NEXT.get((before.state, event.act))
+    if to is None:
+        return Refusal.NOT_NOW
+    after = replace(before, state=to, since=now, step=before.step + 1)
+    if event.act is Act.ORDER:
+        return _ordered(after, event, now)
+    if event.act is Act.CONFIRM:
+        return _confirmed(before, after, event, now)
+    if event.act is Act.LAPSE:
+        return _lapsed(before, after, now)
+    return replace(after, asked_until=None)
+
+
+def _ordered(after: Subscription, event: Event, now: datetime) -> Subscription:
+    return replace(
+        after,
+        terms=event.terms or after.terms,
+        asked_until=now + event.within,
+        evidence=Evidence(order=event.said, request=event.request),
+    )
+
+
+def _confirmed(
+    before: Subscription, after: Subscription, event: Event, now: datetime
+) -> Subscription | Refusal:
+    if _is_over(before.asked_until, now):
+        return Refusal.TOO_LATE
+    evidence = replace(before.evidence, confirmation=event.said)
+    after = replace(after, asked_until=None, evidence=evidence)
+    if after.terms.trial_days and after.trial_until is None:
+        until = now + timedelta(days=after.terms.trial_days)
+        return replace(after, state=_S.TRIAL, trial_until=until)
+    return after
+
+
+def _lapsed(before: Subscription, after: Subscription, now: datetime) -> Subscription | Refusal:
+    if before.due_at is None or before.due_at > now:
+        return Refusal.TOO_EARLY
+    is_unanswered = _is_over(before.asked_until, now)
+    if before.state is _S.RENEWAL and _is_over(before.trial_until, now):
+        # The trial is over; a yes to what was asked may still come.
+        after = replace(after, state=_S.EXPIRED if is_unanswered else _S.PENDING)
+    return replace(after, asked_until=None) if is_unanswered else after
+
+
+def _is_over(until: datetime | None, now: datetime) -> bool:
+    return until is not None and until <= now

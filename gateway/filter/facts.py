@@ -1,0 +1,72 @@
+"""What a text shows, worked out once however many messages carry it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Finding
+from gateway.filter.keywords import Hit
+from gateway.filter.optout_hint import advertised
+from gateway.filter.signature import signature_of
+from gateway.filter.traffic_class import classify
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What readers of a text see: its class, who signs it, and how to refuse.
+
+    `signature` and `advertised` (the word to reply) are "" where there is none.
+    """
+
+    traffic: TrafficClass = TrafficClass.SERVICE
+    signature: str = ""
+    advertised: str = ""
+
+
+_STRENGTH = (TrafficClass.SERVICE, TrafficClass.VERIFICATION, TrafficClass.COMMERCIAL)
+
+
+class TextFacts:
+    """The keywords that stand in a text, and what it shows, which is worked out when asked for.
+
+    `texts` are its plausible readings, the likeliest first. `findings` is the place for what
+    the policy makes of the hits: None until it was asked. Without `is_whole` parts of the text
+    are missing, so that what it does not show may still come. `told_by` is the sender whose
+    advertised word was noted last, and `ruling` the place for what its rules make of the text.
+    """
+
+    __slots__ = ("_shown", "findings", "hits", "is_whole", "ruling", "texts", "told_by")
+
+    def __init__(
+        self, hits: tuple[Hit, ...], texts: Sequence[str], *, is_whole: bool = True
+    ) -> None:
+        self.hits = hits
+        self.texts = tuple(texts)
+        self.is_whole = is_whole
+        self.told_by = ""
+        self.ruling: object = None
+        self.findings: tuple[Finding, ...] | None = None if hits else ()
+        self._shown: Shown | None = None
+
+    def shown(self) -> Shown:
+        """Return what the text shows: of several readings the strongest class (R10)."""
+        if self._shown is None:
+            self._shown = _shown(self.texts)
+        return self._shown
+
+
+def _shown(texts: Sequence[str]) -> Shown:
+    seen = [_reading(text) for text in texts]
+    if not seen:
+        return Shown()
+    return Shown(
+        max((one.traffic for one in seen), key=_STRENGTH.index),
+        next((one.signature for one in seen if one.signature), ""),
+        next((one.advertised for one in seen if one.advertised), ""),
+    )
+
+
+def _reading(text: str) -> Shown:
+    signature, token = signature_of(text), advertised(text)
+    found = classify(text, signature=signature, advertised=token)
+    return Shown(found.traffic_class, signature or "", token or "")

@@ -1,0 +1,44 @@
+"""What subscribers answered (DEC2012 art. 7; R20, R21, R26)."""
+
+from gateway.domain.verdict import Reason
+from gateway.policy.evidence import Ask, Evidence
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.rules import NotAgreed, Refused
+from gateway.policy.submission import Submission
+
+_REFUSED = Evidence("the subscriber refused")
+_UNASKED = Evidence("no consent on record")
+_UNPROVEN = Evidence("consent is asserted only", Reason.CONSENT_UNPROVEN)
+_UNREAD = Evidence("the consent store cannot be read", Reason.CONSENT_UNCHECKED, is_unread=True)
+
+
+def refused(_check: Refused, knowledge: Knowledge) -> Ask:
+    """Ask whether the subscriber refused the sender, or everybody."""
+    sets = knowledge.consent
+
+    def ask(submission: Submission, _at: float) -> Evidence | None:
+        if not sets.is_current:
+            return _UNREAD
+        number = submission.msisdn
+        if number is not None and sets.is_refused(submission.account.system_id, number):
+            return _REFUSED
+        return None
+
+    return ask
+
+
+def not_agreed(check: NotAgreed, knowledge: Knowledge) -> Ask:
+    """Ask whether the subscriber never agreed to the sender's messages."""
+    sets, accepts = knowledge.consent, check.accept_asserted
+
+    def ask(submission: Submission, _at: float) -> Evidence | None:
+        if not sets.is_current:
+            return _UNREAD
+        number, scope = submission.msisdn, submission.account.system_id
+        if number is None or sets.has_agreed(scope, number, accept_asserted=accepts):
+            return None
+        if not accepts and sets.has_agreed(scope, number, accept_asserted=True):
+            return _UNPROVEN
+        return _UNASKED
+
+    return ask

@@ -1,0 +1,186 @@
+"""How often and how fast (R28, R42, R43, R44): what remembers the messages before."""
+
+from datetime import datetime
+from typing import Protocol, Self, TypeAlias
+from zoneinfo import ZoneInfo
+
+from gateway.domain.verdict import Reason
+from gateway.policy.bucket import TokenBucket
+from gateway.policy.bundle import Surroundings
+from gateway.policy.evidence import Evidence
+from gateway.policy.frequency import Frequencies
+from gateway.policy.limits import Counting, Full, Limit, Part, Parts
+from gateway.policy.rules import NumberWalk, TooFast, TooOften
+from gateway.policy.submission import Submission
+
+_TOO_FAST = Evidence("over the rate and burst of the port")
+_WALKING = Evidence("destinations follow each other number by number")
+_UNCOUNTED = Evidence("the counters are full", Reason.FREQUENCY_UNCOUNTED)
+
+_STEP_BACK_S = 60
+_MAX_ROWS = 256  # a sender, of about 150 octets each
+
+
+class Counter(Protocol):
+    """An Ask that counts what it is asked about. Ask it last, of what nothing else stops."""
+
+    def __call__(self, submission: Submission, at: float) -> Evidence | None:
+        """Count the message, or return what is against it; then it is not counted."""
+
+    def forget(self, submission: Submission, at: float) -> None:
+        """Take back one message that it just counted: another counter is against it."""
+
+    def adopt(self, before: Self) -> None:
+        """Go on from the counts of an earlier version of the rule, which asks no more."""
+
+
+class Often:
+    """Counts messages against the limits of one rule."""
+
+    __slots__ = ("_evidence", "_frequencies", "_is_signed", "_sources")
+
+    def __init__(self, check: TooOften, surroundings: Surroundings) -> None:
+        counting = Counting(
+            surroundings.capacity, _standard_offset_s(surroundings.zone), surroundings.calendar
+        )
+        self._frequencies = Frequencies(check.limits, counting)
+        self._evidence = {limit: Evidence(_said(limit)) for limit in check.limits}
+        self._sources = tuple(source.encode() for source in check.sources)
+        self._is_signed = any(Part.SIGNATURE in limit.per for limit in check.limits)
+
+    def __call__(self, submission: Submission, at: float) -> Evidence | None:
+        """Count the message, or return the limit it would exceed."""
+        parts = self._parts(submission)
+        if parts is None:
+            return None
+        against = self._frequencies.admit(parts, at)
+        if against is None:
+            return None
+        return _UNCOUNTED if isinstance(against, Full) else self._evidence[against]
+
+    def forget(self, submission: Submission, at: float) -> None:
+        """Take back a message that was counted."""
+        parts = self._parts(submission)
+        if parts is not None:
+            self._frequencies.forget(parts, at)
+
+    def _parts(self, submission: Submission) -> Parts | None:
+        """Return what a message is counted by, None for one that is not."""
+        if not submission.units:
+            return None  # the first part was counted for the whole of a long message
+        source, facts = submission.source, submission.facts
+        if self._sources and not source.startswith(self._sources):
+            return None
+        return (
+            submission.msisdn or 0,
+            facts.shown().signature if self._is_signed and facts is not None else "",
+            submission.template,
+            submission.account.system_id,
+            source.decode("latin-1"),
+        )
+
+    def adopt(self, before: Self) -> None:
+        """Go on from the counts of `before`, limit by limit."""
+        self._frequencies.adopt(before._frequencies)
+
+
+def _standard_offset_s(zone: str) -> int:
+    """Return how far the standard time of `zone` is ahead of UTC.
+
+    Clock limits keep to it in summer: a window that was open twice would count twice.
+    """
+    read = ZoneInfo(zone)
+    offsets = (datetime(2024, month, 1, tzinfo=read).utcoffset() for month in (1, 7))
+    return int(min(offset.total_seconds() for offset in offsets if offset is not None))
+
+
+def _said(limit: Limit) -> str:
+    span = limit.every if isinstance(limit.every, str) else f"rolling {limit.every.seconds} s"
+    return f"over {limit.maximum} a {span} per {' and '.join(limit.per)}"
+
+
+class PortRate:
+    """One token bucket for each port that sends.
+
+    Buckets keep time by the epoch here. A clock that is set back a little stands still for
+    them; one that was set back far would keep them shut for as long, so they start anew.
+    """
+
+    __slots__ = ("_buckets", "_check", "_latest")
+
+    def __init__(self, check: TooFast) -> None:
+        self._check = check
+        self._buckets: dict[tuple[str, str], TokenBucket] = {}
+        self._latest = 0.0
+
+    def __call__(self, submission: Submission, at: float) -> Evidence | None:
+        """Take a token of the port's bucket, or say that there is none."""
+        port = submission.port
+        if port is None or not submission.units:
+            return None
+        if at < self._latest - _STEP_BACK_S:
+            self._buckets.clear()
+            self._latest = at
+        self._latest = max(self._latest, at)
+        key = (submission.account.system_id, port.number)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = TokenBucket(self._check.per_s, self._check.burst)
+        return None if bucket.take(self._latest, submission.units) else _TOO_FAST
+
+    def forget(self, submission: Submission, at: float) -> None:
+        """Keep the token: what is refused costs the gateway as much as what passes."""
+
+    def adopt(self, before: Self) -> None:
+        """Keep the levels, if the rate is the same."""
+        if before._check == self._check:
+            self._buckets, self._latest = before._buckets, before._latest
+
+
+# How many numbers followed each other, up to which, since when, and when that one came: a
+# plain tuple, for one is made per message.
+_Row: TypeAlias = tuple[int, int, float, float]
+_NO_ROW: _Row = (0, -1, 0.0, 0.0)
+
+
+class Walks:
+    """For each source of a sender the row of numbers that its last one ends.
+
+    By source, so that campaigns which send at the same time do not interrupt each other. A
+    sender that uses more sources than are remembered pushes out its own, the oldest first.
+    """
+
+    __slots__ = ("_count", "_rows", "_within_s")
+
+    def __init__(self, check: NumberWalk) -> None:
+        self._count = check.count
+        self._within_s = check.within.total_seconds()
+        self._rows: dict[str, dict[bytes, _Row]] = {}
+
+    def __call__(self, submission: Submission, at: float) -> Evidence | None:
+        """Note the number; say so when it is one of a long row."""
+        number = submission.msisdn
+        if number is None:
+            return None
+        system_id, source = submission.account.system_id, submission.source
+        rows = self._rows.get(system_id)
+        if rows is None:
+            rows = self._rows[system_id] = {}
+        length, last, began, came = rows.get(source, _NO_ROW)
+        if number != last:
+            # Who walks goes on walking until there is a gap, in the numbers or of `within`.
+            since = came if length >= self._count else began
+            if number != last + 1 or at - since > self._within_s:
+                length, began = 0, at
+            if last < 0 and len(rows) >= _MAX_ROWS:
+                del rows[next(iter(rows))]
+            length += 1
+            rows[source] = (length, number, began, at)
+        return _WALKING if length >= self._count else None
+
+    def forget(self, submission: Submission, at: float) -> None:
+        """Keep the number: who walks and is refused is still walking."""
+
+    def adopt(self, before: Self) -> None:
+        """Keep the rows under way."""
+        self._rows = before._rows

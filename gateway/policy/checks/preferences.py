@@ -1,0 +1,58 @@
+"""What subscribers want to receive (R50)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from gateway.domain.preferences import PreferenceAction, PreferenceKind
+from gateway.domain.verdict import Action
+from gateway.policy.bundle import Surroundings
+from gateway.policy.evidence import Ask, Evidence
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import Zones
+from gateway.policy.rules import Unwanted
+from gateway.policy.submission import Submission
+
+# Neither the number nor the word that a subscriber names is anybody else's business.
+_SAID = {
+    PreferenceKind.NUMBER: "the sender's number",
+    PreferenceKind.KEYWORD: "a word of the text",
+    PreferenceKind.CATEGORY: "what the text is about",
+    PreferenceKind.CLASS: "all messages of this class",
+    PreferenceKind.QUIET_HOURS: "messages at this hour",
+}
+_ACTIONS = {PreferenceAction.BLOCK: None, PreferenceAction.HOLD: Action.QUARANTINE}
+_VERBS = {PreferenceAction.BLOCK: "blocks", PreferenceAction.HOLD: "holds"}
+_FOUND: Mapping[tuple[PreferenceKind, PreferenceAction], Evidence] = {
+    (kind, action): Evidence(f"the subscriber {_VERBS[action]} {said}", action=_ACTIONS[action])
+    for kind, said in _SAID.items()
+    for action in _ACTIONS
+}
+
+
+def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: Surroundings) -> Ask:
+    """Ask whether the subscriber's own preferences are against the message.
+
+    What is scheduled is asked for the hour it is scheduled for. Who allows a number is
+    spared the other preferences, and nothing else: neither a refusal nor the content filter
+    is the subscriber's to switch off for a sender by a preference.
+    """
+    preferences, zones = knowledge.preferences, Zones(surroundings.zone)
+
+    def ask(submission: Submission, at: float) -> Evidence | None:
+        number, facts = submission.msisdn, submission.facts
+        if number is None or number not in preferences:
+            return None
+        arrives = at
+        if submission.timing is not None and submission.timing.scheduled_at is not None:
+            arrives = max(at, submission.timing.scheduled_at)
+        decides = preferences.judge(
+            number,
+            submission.source.decode("latin-1"),
+            submission.traffic,
+            [hit.category for hit in facts.hits] if facts is not None else (),
+            "\n".join(facts.texts) if facts is not None else "",
+            datetime.fromtimestamp(arrives, zones.zone_of(number)),
+        )
+        return None if decides is None else _FOUND.get((decides.kind, decides.action))
+
+    return ask

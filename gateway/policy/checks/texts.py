@@ -1,0 +1,51 @@
+"""What a text must show (R05, R30, R38).
+
+What parts that have not come yet may show is not missed in those that have: the last one to
+come is asked for it, and without that one no phone puts the message together.
+"""
+
+from gateway.domain.sender import Purpose
+from gateway.domain.traffic import TrafficClass
+from gateway.policy.evidence import Ask, Evidence
+from gateway.policy.rules import Nameless, NoWayOut, PurposeMissed
+from gateway.policy.submission import Submission
+
+_MISUSED = Evidence("a commercial text from a port for another purpose")
+_NO_WAY_OUT = Evidence("the text tells no way to refuse")
+_NAMELESS = Evidence("the text names no sender")
+
+
+def purpose_missed(_check: PurposeMissed) -> Ask:
+    """Ask whether a commercial text comes from a port that is registered for another purpose."""
+
+    def ask(submission: Submission, _at: float) -> Evidence | None:
+        port, facts = submission.port, submission.facts
+        if port is None or port.purpose is Purpose.MARKETING or facts is None:
+            return None
+        return _MISUSED if facts.shown().traffic is TrafficClass.COMMERCIAL else None
+
+    return ask
+
+
+def no_way_out(_check: NoWayOut) -> Ask:
+    """Ask whether the text tells no way to refuse further ones."""
+
+    def ask(submission: Submission, _at: float) -> Evidence | None:
+        facts = submission.facts
+        if facts is None or not facts.is_whole or facts.shown().advertised:
+            return None
+        return _NO_WAY_OUT
+
+    return ask
+
+
+def nameless(_check: Nameless) -> Ask:
+    """Ask whether the text does not name its sender in 【】."""
+
+    def ask(submission: Submission, _at: float) -> Evidence | None:
+        facts = submission.facts
+        if facts is None or not facts.is_whole or facts.shown().signature:
+            return None
+        return _NAMELESS
+
+    return ask

@@ -1,0 +1,118 @@
+"""When a message may arrive, in its recipient's time (R40, R41)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from gateway.domain.verdict import Action
+from gateway.policy.bundle import Surroundings
+from gateway.policy.evidence import Ask, Evidence
+from gateway.policy.places import Zones
+from gateway.policy.rules import Untimely
+from gateway.policy.submission import Submission, Timing
+from gateway.policy.windows import Jitter, Locality, next_opening
+
+_CLOSED = Evidence("outside the hours in which it may arrive")
+_TOO_LATE = Evidence("no hours in which it may arrive while it is valid", action=Action.REJECT)
+# Its schedule_delivery_time passes as it is: only its sender can choose another.
+_MISSCHEDULED = Evidence("scheduled outside the hours in which it may arrive", action=Action.REJECT)
+_NO_TIMING = Timing()
+
+_MAINLAND = 86
+_SUBSCRIBER_DIGITS = 10**11
+# Strews neighbouring numbers, and the same number always to the same place: the parts of a
+# long message leave together.
+_SCATTER, _SCATTERED = 2_654_435_761, 2**32
+_NEARLY_ALL = 1 - 2**-32
+
+
+class Hours:
+    """Asks whether the windows are open where the recipient lives.
+
+    What a clock shows is asked once a second for each zone, and the next opening once until
+    it comes: a tick is full of messages, and each search takes 25 us.
+    """
+
+    __slots__ = ("_calendar", "_check", "_mainland", "_open", "_openings", "_second", "_zones")
+
+    def __init__(self, check: Untimely, surroundings: Surroundings) -> None:
+        self._check = check
+        self._calendar = surroundings.calendar
+        self._zones = Zones(surroundings.zone)
+        self._mainland = self._zones.zone_of(_MAINLAND * _SUBSCRIBER_DIGITS + 13_800_000_000)
+        self._second = -1
+        self._open: dict[ZoneInfo, bool] = {}
+        self._openings: dict[ZoneInfo, _Opening] = {}
+
+    def __call__(self, submission: Submission, at: float) -> Evidence | None:
+        """Return what is against the message arriving, and note until when it could wait."""
+        number, timing = submission.msisdn, submission.timing or _NO_TIMING
+        if number is None:
+            return self._rescheduled(timing.scheduled_at, at)
+        is_mainland = number // _SUBSCRIBER_DIGITS == _MAINLAND
+        zone = self._mainland if is_mainland else self._zones.zone_of(number)
+        if timing.scheduled_at is not None and timing.scheduled_at > at:
+            return None if self._is_open_at(timing.scheduled_at, zone) else _MISSCHEDULED
+        if self._is_open_now(at, zone):
+            return None
+        opening = self._opening_after(at, zone)
+        if opening is None:
+            return _TOO_LATE
+        lasts_s = opening.lasts_s
+        if timing.valid_until is not None:
+            if timing.valid_until <= opening.at:
+                return _TOO_LATE
+            lasts_s = min(lasts_s, timing.valid_until - opening.at)
+        share = number * _SCATTER % _SCATTERED / _SCATTERED
+        submission.due = opening.at + int(lasts_s * share)
+        return _CLOSED
+
+    def _rescheduled(self, scheduled_at: float | None, at: float) -> Evidence | None:
+        """Judge the new hour of a message whose recipient only the SMSC knows (replace_sm).
+
+        Without one it keeps its own, for which it was judged.
+        """
+        if scheduled_at is None or self._is_open_at(max(at, scheduled_at), self._zones.default):
+            return None
+        return _MISSCHEDULED
+
+    def _opening_after(self, at: float, zone: ZoneInfo) -> "_Opening | None":
+        known = self._openings.get(zone)
+        if known is not None and known.asked_at <= at < known.at:
+            return known
+        where, moment = Locality(zone, self._calendar), datetime.fromtimestamp(at, UTC)
+        opens = next_opening(self._check.windows, moment, where)
+        if opens is None:
+            return None
+        strewn = Jitter(_NEARLY_ALL, self._check.jitter)
+        last = next_opening(self._check.windows, moment, where, strewn) or opens
+        found = _Opening(at, opens.timestamp(), (last - opens).total_seconds())
+        self._openings[zone] = found
+        return found
+
+    def _is_open_now(self, at: float, zone: ZoneInfo) -> bool:
+        second = int(at)
+        if second != self._second:
+            self._second = second
+            self._open.clear()
+        is_open = self._open.get(zone)
+        if is_open is None:
+            is_open = self._open[zone] = self._is_open_at(at, zone)
+        return is_open
+
+    def _is_open_at(self, at: float, zone: ZoneInfo) -> bool:
+        return self._check.windows.judge(datetime.fromtimestamp(at, zone), self._calendar)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """When windows open next, as asked `asked_at`, and over how long messages are strewn then."""
+
+    asked_at: float
+    at: float
+    lasts_s: float
+
+
+def untimely(check: Untimely, surroundings: Surroundings) -> Ask:
+    """Ask whether the message would arrive outside the windows."""
+    return Hours(check, surroundings)

@@ -1,0 +1,27 @@
+"""What a check found, and how it asks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.submission import Submission
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What a check found; a constant, so that findings are made once and not per message.
+
+    `text` holds no number and no text of a message. `reason` and `action` are other than
+    those of the rule where they are given. `is_unread` says that what the check asks could
+    not be read: the rule's `on_error` decides.
+    """
+
+    text: str
+    reason: Reason | None = None
+    action: Action | None = None
+    is_unread: bool = False
+
+
+# Asks one check of a message at an epoch second; None when there is nothing against it.
+Ask: TypeAlias = Callable[[Submission, float], Evidence | None]

@@ -1,0 +1,171 @@
+"""What every SP has filed, compiled: what the data path asks per message (R01 to R12)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.domain.filings import Filing, Licence, PortScope, Signature, Template
+from gateway.filter.normalise import normalise
+from gateway.policy.templates import TemplateIndex, TemplateMatch
+
+CARRIERS_ZONE = "Asia/Shanghai"
+_ONE_DAY = timedelta(days=1)
+_BLANKS = "[\\s\ufeff\u200b-\u200d\u2060]{0,16}"
+_LEADING = re.compile(f"{_BLANKS}【[^【】]{{1,64}}】")
+_TRAILING = re.compile(f"【[^【】]{{1,64}}】{_BLANKS}\\Z")
+_TRAILING_CHARS = 82
+
+
+class Filed:
+    """All that one SP has filed. Immutable; a look-up costs a few dict look-ups at most.
+
+    `licence_ends` is when its licence has ended, in epoch seconds, None when it filed none.
+    """
+
+    __slots__ = ("_approvals", "_owners", "_provinces", "_signatures", "_templates", "licence_ends")
+
+    def __init__(self, filings: Iterable[Filing], zone: ZoneInfo) -> None:
+        """Compile; days begin and end in `zone`."""
+        self.licence_ends: float | None = None
+        self._signatures: dict[str, tuple[str, ...]] = {}
+        self._owners: dict[str, str] = {}
+        self._provinces: dict[str, str] = {}
+        self._approvals: dict[str, tuple[tuple[float, float], ...]] = {}
+        templates: list[Template] = []
+        for filing in filings:
+            match filing:
+                case Licence():
+                    self.licence_ends = _end_of(filing.valid_until, zone)
+                case Signature():
+                    name = normalise(filing.name)
+                    self._signatures[name] = filing.sources
+                    self._owners |= dict.fromkeys(filing.sources, name)
+                case Template():
+                    templates.append(filing)
+                case PortScope():
+                    self._provinces[filing.port] = filing.province
+                case _:
+                    period = _start_of(filing.valid_from, zone), _end_of(filing.valid_until, zone)
+                    before = self._approvals.get(filing.port, ())
+                    self._approvals[filing.port] = (*before, period)
+        self._templates = TemplateIndex(templates)
+
+    @property
+    def has_templates(self) -> bool:
+        """Tell whether any template is on file."""
+        return bool(self._templates)
+
+    @property
+    def has_bindings(self) -> bool:
+        """Tell whether any sub-port is bound to a signature."""
+        return bool(self._owners)
+
+    def is_licensed(self, at: float) -> bool | None:
+        """Tell whether a licence holds at `at`, in epoch seconds; None when none is on file."""
+        return None if self.licence_ends is None else at < self.licence_ends
+
+    def has_signature(self, name: str, source: str = "") -> bool:
+        """Tell whether `name` was filed and, with a `source`, may stand in what it sends (R12)."""
+        sources = self._sources_of(name)
+        if sources is None:
+            return False
+        return not source or not sources or any(map(source.startswith, sources))
+
+    def owner_of_subport(self, source: str) -> str | None:
+        """Return the signature that `source` is bound to, in normal form, None for none (R06).
+
+        A binding holds for the extensions of a sub-port too; the longest one decides.
+        """
+        if not self._owners:
+            return None
+        for length in range(len(source), 0, -1):
+            owner = self._owners.get(source[:length])
+            if owner is not None:
+                return owner
+        return None
+
+    def is_bound_elsewhere(self, name: str, source: str) -> bool:
+        """Tell whether `source` belongs to another signature, or `name` to other sources (R06)."""
+        owner = self.owner_of_subport(source)
+        if owner is not None:
+            return owner not in (name, normalise(name))
+        return bool(self._sources_of(name))
+
+    def _sources_of(self, name: str) -> tuple[str, ...] | None:
+        # Names mostly are in normal form as they are, and forming it costs more than a look.
+        sources = self._signatures.get(name)
+        return sources if sources is not None else self._signatures.get(normalise(name))
+
+    def template_of(self, text: str) -> TemplateMatch | None:
+        """Return the template that `text` was made from, its signature left out (R12).
+
+        It costs some microseconds: ask once for a text, not once for a message.
+        """
+        return self._templates.match(without_signature(text)) if self._templates else None
+
+    def province_of(self, port: str) -> str | None:
+        """Return the province that the port with this number is for, None for any (R04)."""
+        return self._provinces.get(port)
+
+    def approval_valid(self, port: str, at: float) -> bool:
+        """Tell whether an authority has approved the port, as of `at` in epoch seconds (R11)."""
+        return any(begin <= at < end for begin, end in self._approvals.get(port, ()))
+
+
+class Filings:
+    """What every SP has filed, to be asked by the data path.
+
+    `is_current` is cleared by whoever follows the store while it cannot be read: what was
+    filed since may be missing here. What is here goes on to hold.
+    """
+
+    __slots__ = ("_filed", "_nothing", "is_current", "zone")
+
+    def __init__(self, zone: ZoneInfo | None = None) -> None:
+        """Days begin and end in `zone`, that of the carrier's clocks."""
+        zone = zone or ZoneInfo(CARRIERS_ZONE)
+        self.is_current = True
+        self.zone = zone
+        self._nothing = Filed((), zone)
+        self._filed: dict[str, Filed] = {}
+
+    def __len__(self) -> int:
+        """Return how many SPs have filed anything."""
+        return len(self._filed)
+
+    def of(self, system_id: str) -> Filed:
+        """Return what one SP has filed."""
+        return self._filed.get(system_id, self._nothing)
+
+    def replace(self, system_id: str, filings: Iterable[Filing]) -> None:
+        """Take `filings` for all that one SP has filed."""
+        kept = tuple(filings)
+        if kept:
+            self._filed[system_id] = Filed(kept, self.zone)
+        else:
+            self._filed.pop(system_id, None)
+
+    def replace_all(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
+        """Take `by_sender` for all that anybody has filed."""
+        compiled = {
+            system_id: Filed(filings, self.zone) for system_id, filings in by_sender.items()
+        }
+        self._filed = compiled
+
+
+def without_signature(text: str) -> str:
+    """Return `text` without the name in 【】 at its start, else without the one at its end."""
+    leading = _LEADING.match(text)
+    if leading is not None:
+        return text[leading.end() :]
+    trailing = _TRAILING.search(text, max(0, len(text) - _TRAILING_CHARS))
+    return text if trailing is None else text[: trailing.start()]
+
+
+def _start_of(day: date, zone: ZoneInfo) -> float:
+    return datetime.combine(day, time(), zone).timestamp()
+
+
+def _end_of(day: date, zone: ZoneInfo) -> float:
+    return _start_of(day + _ONE_DAY, zone)

@@ -1,0 +1,18 @@
+"""What rules look things up in: kept current by whoever follows the store."""
+
+from dataclasses import dataclass, field
+
+from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.filings import Filings
+from gateway.policy.places import ProvinceTable
+from gateway.policy.preferences import Preferences
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """What is known of subscribers and senders; shared by one version of the rules and the next."""
+
+    consent: ConsentSets = field(default_factory=ConsentSets)
+    filings: Filings = field(default_factory=Filings)
+    preferences: Preferences = field(default_factory=Preferences)
+    provinces: ProvinceTable = field(default_factory=ProvinceTable)

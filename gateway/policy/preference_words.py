@@ -1,0 +1,165 @@
+"""The commands by which subscribers set their preferences: 屏蔽 房产, UNBLOCK 1069 (R51)."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.domain.preferences import (
+    Preference,
+    PreferenceAction,
+    PreferenceError,
+    PreferenceKind,
+    preference,
+)
+from gateway.domain.traffic import TrafficClass
+from gateway.filter.normalise import normalise
+from gateway.filter.simplified import simplified
+from gateway.policy.intents import Intent, meaning_of
+
+# A command with the longest keyword is shorter; what is longer was written to say more.
+MAX_CHARS = 60
+
+
+class Verb(StrEnum):
+    """What is to be done. UNCLEAR begins like a command and names nothing that can be kept."""
+
+    SET = "set"
+    TAKE_BACK = "take_back"
+    SHOW = "show"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceCommand:
+    """What a subscriber asks for. `about` is for SET and TAKE_BACK alone.
+
+    To take back quiet hours without naming them leaves `about` None: all of them are meant.
+    """
+
+    verb: Verb
+    about: Preference | None = None
+
+
+_ALLOW, _BLOCK = PreferenceAction.ALLOW, PreferenceAction.BLOCK
+_UNCLEAR = PreferenceCommand(Verb.UNCLEAR)
+_SHOW = frozenset({"我的屏蔽", "查询屏蔽", "屏蔽列表", "接收设置", "prefs", "preferences"})
+
+_SEPARATED = r"(?P<separator>[\s:+]*)(?P<object>.*)"
+_UNDO = r"(?P<undo>取消|解除|撤销|关闭|删除)?"
+_LIST = re.compile(
+    rf"(?:{_UNDO}(?P<zh>屏蔽|拉黑|黑名单|白名单)|(?P<en>unblock|block|unallow|allow)(?![a-z0-9]))"
+    rf"{_SEPARATED}"
+)
+_QUIET = re.compile(rf"{_UNDO}(?:免打扰|勿扰|dnd(?![a-z0-9])){_SEPARATED}")
+_ALLOWING = frozenset({"白名单", "allow", "unallow"})
+
+# What people call everything of a class, after courtesies such as 类 and 短信 are off.
+_CLASSES = {
+    "广告": TrafficClass.COMMERCIAL,
+    "营销": TrafficClass.COMMERCIAL,
+    "推销": TrafficClass.COMMERCIAL,
+    "推广": TrafficClass.COMMERCIAL,
+    "促销": TrafficClass.COMMERCIAL,
+    "商业": TrafficClass.COMMERCIAL,
+    "ads": TrafficClass.COMMERCIAL,
+    "commercial": TrafficClass.COMMERCIAL,
+    "服务通知": TrafficClass.SERVICE,
+    "service": TrafficClass.SERVICE,
+}
+_OBJECT_ENDS = ("短信", "信息", "类", "的")
+_HOURS = re.compile(r"(\d{1,2})(?:[:点时](\d{2})?)?分?[-~到至—](\d{1,2})(?:[:点时](\d{2})?)?分?")
+_NUMBER = re.compile(r"\+?[0-9][0-9 -]*\*?")
+_SAYS_MORE = re.compile(r"[?!。,;]|吗|怎么|什么|为何|如何")
+
+
+def preference_of(text: str) -> PreferenceCommand | None:
+    """Return the command that `text` is, None for any other text. Never raises.
+
+    The whole text must be the command. What can be read as a refusal, a list or a
+    confirmation is no command, so that nothing stands in the way of an opt-out (R31).
+    """
+    if len(text) > MAX_CHARS:
+        return None
+    plain = simplified(normalise(text)).strip(" \t\r\n.!。")
+    command = _named(plain) or _quiet(plain) or _listed(plain)
+    if command is None or meaning_of(text).intent is not Intent.NONE:
+        return None
+    return command
+
+
+def _named(plain: str) -> PreferenceCommand | None:
+    return PreferenceCommand(Verb.SHOW) if "".join(plain.split()) in _SHOW else None
+
+
+def _quiet(plain: str) -> PreferenceCommand | None:
+    found = _QUIET.fullmatch(plain)
+    if found is None:
+        return None
+    hours = _hours(found["object"])
+    if found["undo"]:
+        if not found["object"]:
+            return PreferenceCommand(Verb.TAKE_BACK)
+        return _command(Verb.TAKE_BACK, hours)
+    if hours is None and not found["separator"]:
+        return _UNCLEAR if not found["object"] else None  # 免打扰模式怎么开
+    return _command(Verb.SET, hours)
+
+
+def _listed(plain: str) -> PreferenceCommand | None:
+    found = _LIST.fullmatch(plain)
+    if found is None:
+        return None
+    word = found["zh"] or found["en"]
+    action = _ALLOW if word in _ALLOWING else _BLOCK
+    is_undone = bool(found["undo"]) or word.startswith("un")
+    verb = Verb.TAKE_BACK if is_undone else Verb.SET
+    about = _known(found["object"], action)
+    if about is None and not found["separator"] and found["object"]:
+        return None  # 屏蔽不了, 屏蔽器
+    return _command(verb, about or _keyword(found["object"], action))
+
+
+def _command(verb: Verb, about: Preference | None) -> PreferenceCommand:
+    return _UNCLEAR if about is None else PreferenceCommand(verb, about)
+
+
+def _known(words: str, action: PreferenceAction) -> Preference | None:
+    """Return a number, a class or a category; these may follow the verb without a space."""
+    if _NUMBER.fullmatch(words):
+        digits = words.replace(" ", "").replace("-", "")
+        return _kept(PreferenceKind.NUMBER, digits, action)
+    word = words
+    while word:
+        if word in _CLASSES:
+            return _kept(PreferenceKind.CLASS, _CLASSES[word], action)
+        category = _kept(PreferenceKind.CATEGORY, word, action)
+        if category is not None:
+            return category
+        shorter = next((word.removesuffix(end) for end in _OBJECT_ENDS if word.endswith(end)), "")
+        word = shorter.strip()
+    return None
+
+
+def _keyword(words: str, action: PreferenceAction) -> Preference | None:
+    # A number that cannot be kept is no word, a sentence was meant for people, and of two
+    # things at once neither would be found where only one of them stands.
+    if _NUMBER.fullmatch(words) or _SAYS_MORE.search(words):
+        return None
+    if " " in words and all(_known(word, action) for word in words.split()):
+        return None
+    return _kept(PreferenceKind.KEYWORD, words, action)
+
+
+def _hours(words: str) -> Preference | None:
+    found = _HOURS.fullmatch("".join(words.split()))
+    if found is None:
+        return None
+    value = f"{found[1]}:{found[2] or '00'}-{found[3]}:{found[4] or '00'}"
+    return _kept(PreferenceKind.QUIET_HOURS, value, _BLOCK)
+
+
+def _kept(kind: PreferenceKind, value: str, action: PreferenceAction) -> Preference | None:
+    try:
+        return preference(kind, value, action)
+    except PreferenceError:
+        return None

@@ -1,0 +1,164 @@
+"""What subscribers want to receive, at hand for every message (用户接收策略, R50)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from gateway.domain.categories import lineage_of
+from gateway.domain.policy import KeywordList, ListAction
+from gateway.domain.preferences import (
+    Preference,
+    PreferenceAction,
+    PreferenceKind,
+    hours_of,
+    is_quiet,
+    sender_number,
+    unpacked,
+)
+from gateway.domain.traffic import TrafficClass
+from gateway.filter.keywords import KeywordIndex
+from gateway.filter.simplified import simplified
+
+# Packed preferences stay as octets: they are none of the garbage collector's business, and a
+# million subscribers with three of them take 90 to 180 MB, the less the more of them wish the
+# same (benchmarks/preferences.py).
+_MAX_SHARED = 65_536
+_MAX_COMPILED = 1_024
+
+
+class Preferences:
+    """The preferences of all subscribers who have any; nobody else costs more than a look-up.
+
+    `is_current` is cleared by whoever follows the store while it cannot be read. What was
+    known then still holds: an older wish is nearer to the subscriber's than none.
+    """
+
+    __slots__ = ("_compiled", "is_current", "packed", "shared")
+
+    def __init__(self, rows: Iterable[tuple[int, str]] = ()) -> None:
+        self.is_current = True
+        self.packed: dict[int, bytes] = {}
+        self.shared: dict[bytes, bytes] = {}
+        self._compiled: dict[bytes, _Compiled] = {}
+        self.load(rows)
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def __contains__(self, msisdn: int) -> bool:
+        return msisdn in self.packed
+
+    def load(self, rows: Iterable[tuple[int, str]]) -> None:
+        """Take over many subscribers' preferences, packed; safe to repeat."""
+        for msisdn, text in rows:
+            self.apply(msisdn, text)
+
+    def apply(self, msisdn: int, text: str) -> None:
+        """Take over one subscriber's preferences, packed; none for an empty `text`."""
+        if not text:
+            self.packed.pop(msisdn, None)
+            return
+        octets = text.encode()
+        # Most who block a category block the same: they share one copy.
+        if len(self.shared) < _MAX_SHARED:
+            octets = self.shared.setdefault(octets, octets)
+        else:
+            octets = self.shared.get(octets, octets)
+        self.packed[msisdn] = octets
+
+    def replace(self, fresh: "Preferences") -> None:
+        """Take the whole of `fresh`, which must not be used any more, in place of this."""
+        self.packed, self.shared = fresh.packed, fresh.shared
+
+    def judge(
+        self,
+        msisdn: int,
+        source: str,
+        traffic_class: TrafficClass,
+        categories: Sequence[str],
+        text: str,
+        local: datetime,
+    ) -> Preference | None:
+        """Return the preference that decides, one that allows among them; None without one.
+
+        The order is that of R50: numbers the subscriber allows; what is of public interest;
+        numbers the subscriber blocks; keywords; categories; classes; quiet hours. Within one
+        kind the subscriber's own order holds. A verification code is stopped by its sender's
+        number alone, for the subscriber has just asked for it. `local` is the subscriber's
+        time, `categories` are ids or names of gateway.domain.categories.
+        """
+        octets = self.packed.get(msisdn)
+        if octets is None:
+            return None
+        compiled = self._compiled_of(octets)
+        number = sender_number(source)
+        allowed = _fitting(compiled.allowed, number)
+        if allowed is not None or traffic_class is TrafficClass.PUBLIC_INTEREST:
+            return allowed
+        stopped = _fitting(compiled.stopped, number)
+        if stopped is not None or traffic_class is TrafficClass.VERIFICATION:
+            return stopped
+        return (
+            compiled.by_keyword(text)
+            or compiled.by_category(categories)
+            or compiled.classes.get(traffic_class)
+            or compiled.by_hours(local)
+        )
+
+    def _compiled_of(self, octets: bytes) -> "_Compiled":
+        compiled = self._compiled.get(octets)
+        if compiled is None:
+            if len(self._compiled) >= _MAX_COMPILED:
+                self._compiled.clear()
+            compiled = self._compiled[octets] = _Compiled(unpacked(octets.decode()))
+        return compiled
+
+
+class _Compiled:
+    """One list of preferences, by what they look at."""
+
+    __slots__ = ("_categories", "_hours", "_keywords", "_words", "allowed", "classes", "stopped")
+
+    def __init__(self, preferences: Sequence[Preference]) -> None:
+        def of(kind: PreferenceKind) -> list[Preference]:
+            return [one for one in preferences if one.kind is kind]
+
+        numbers = of(PreferenceKind.NUMBER)
+        self.allowed = [one for one in numbers if one.action is PreferenceAction.ALLOW]
+        self.stopped = [one for one in numbers if one.action is not PreferenceAction.ALLOW]
+        self.classes = {TrafficClass(one.value): one for one in of(PreferenceKind.CLASS)}
+        self._categories = of(PreferenceKind.CATEGORY)
+        self._hours = [(one, *hours_of(one.value)) for one in of(PreferenceKind.QUIET_HOURS)]
+        self._keywords = words = of(PreferenceKind.KEYWORD)
+        # One list a word: its hits come in the order of the lists. To compile even none of
+        # them costs ten times as much as all the rest of this.
+        self._words = KeywordIndex(map(_list_of, range(len(words)), words)) if words else None
+
+    def by_keyword(self, text: str) -> Preference | None:
+        if self._words is None:
+            return None
+        hits = self._words.search((simplified(text),))
+        return self._keywords[int(hits[0].list_id)] if hits else None
+
+    def by_category(self, categories: Sequence[str]) -> Preference | None:
+        if not self._categories:
+            return None
+        found = {identity for category in categories for identity in lineage_of(category)}
+        return next((one for one in self._categories if one.value in found), None)
+
+    def by_hours(self, local: datetime) -> Preference | None:
+        at = local.time()
+        return next((one for one, start, end in self._hours if is_quiet(at, start, end)), None)
+
+
+def _list_of(place: int, keyword: Preference) -> KeywordList:
+    return KeywordList(str(place), "", ListAction.SHADOW, (simplified(keyword.value),))
+
+
+def _fitting(preferences: Sequence[Preference], number: str) -> Preference | None:
+    if not number:
+        return None
+    for one in preferences:
+        beginning = one.value.removesuffix("*")
+        if number == beginning or (beginning != one.value and number.startswith(beginning)):
+            return one
+    return None

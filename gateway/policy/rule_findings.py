@@ -1,0 +1,85 @@
+"""What a rule finds: how far it goes for each sender and port, and its findings, made once."""
+
+from collections.abc import Mapping
+
+from gateway.domain.policy import Enforcement
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action, Finding
+from gateway.policy.evidence import Ask, Evidence
+from gateway.policy.rules import Rule
+from gateway.policy.submission import Submission
+
+_UNREAD_PASSES = Action.FORWARD
+
+
+class Modes:
+    """The mode of one rule for each sender and port; the port is the stronger."""
+
+    __slots__ = ("_mode", "_ports", "_senders", "are_one")
+
+    def __init__(self, rule: Rule) -> None:
+        self._mode = rule.mode
+        self.are_one = not rule.overrides
+        self._ports: Mapping[str, Enforcement] = {
+            override.port: override.mode for override in rule.overrides if override.port
+        }
+        self._senders: Mapping[str, Enforcement] = {
+            override.sender: override.mode for override in rule.overrides if override.sender
+        }
+
+    def of(self, submission: Submission) -> Enforcement:
+        """Return the mode that holds for a message."""
+        if self.are_one:
+            return self._mode
+        mode = self._senders.get(submission.account.system_id, self._mode)
+        port = submission.port
+        return mode if port is None else self._ports.get(port.number, mode)
+
+
+class Findings:
+    """The findings that one rule has made, each once: evidence is constant."""
+
+    __slots__ = ("_made", "_rule", "modes")
+
+    def __init__(self, rule: Rule, modes: Modes) -> None:
+        self._rule = rule
+        self.modes = modes
+        self._made: dict[tuple[Evidence, Enforcement, TrafficClass], Finding] = {}
+
+    def of(self, submission: Submission, evidence: Evidence) -> Finding:
+        """Return the finding against a message for which the rule is on."""
+        key = (evidence, self.modes.of(submission), submission.traffic)
+        finding = self._made.get(key)
+        if finding is None:
+            finding = self._made[key] = self._make(*key)
+        return finding
+
+    def _make(self, evidence: Evidence, mode: Enforcement, traffic: TrafficClass) -> Finding:
+        rule = self._rule
+        action = evidence.action or rule.action
+        if evidence.is_unread:
+            action = rule.on_error.get(traffic, _UNREAD_PASSES)
+        shadow = mode is Enforcement.SHADOW or action is Action.FORWARD
+        reason = evidence.reason or rule.reason
+        return Finding(rule.id, reason, action, evidence.text, shadow, status=rule.status)
+
+
+def unless_off(ask: Ask, modes: Modes) -> Ask:
+    """Ask nothing where the rule is off: what counts must not count there."""
+    if modes.are_one:
+        return ask
+
+    def ask_unless_off(submission: Submission, at: float) -> Evidence | None:
+        return None if modes.of(submission) is Enforcement.OFF else ask(submission, at)
+
+    return ask_unless_off
+
+
+def if_unread(ask: Ask) -> Ask:
+    """Ask only whether what the rule asks cannot be read."""
+
+    def ask_whether_unread(submission: Submission, at: float) -> Evidence | None:
+        evidence = ask(submission, at)
+        return evidence if evidence is not None and evidence.is_unread else None
+
+    return ask_whether_unread

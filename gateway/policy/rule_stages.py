@@ -1,0 +1,299 @@
+"""Rules compiled: what is asked of each class of messages, in the order of REASONS."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gateway.domain.policy import Enforcement
+from gateway.domain.sender import Port, Purpose
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action, Finding
+from gateway.filter.facts import TextFacts
+from gateway.policy.account import Account
+from gateway.policy.bundle import Surroundings
+from gateway.policy.checks import consent, filings, preferences, texts, times
+from gateway.policy.checks.counts import Counter, Often, PortRate, Walks
+from gateway.policy.evidence import Ask
+from gateway.policy.filings import Filed
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.rule_findings import Findings, Modes, if_unread, unless_off
+from gateway.policy.rules import (
+    REASONS,
+    Nameless,
+    NotAgreed,
+    NoWayOut,
+    NumberWalk,
+    OtherProvince,
+    PublicInterest,
+    PurposeMissed,
+    Refused,
+    Rule,
+    SignatureNotFiled,
+    SignatureSwitched,
+    TemplateNotFiled,
+    TooFast,
+    TooOften,
+    Untimely,
+    Unwanted,
+)
+from gateway.policy.submission import Submission
+
+# Asks, and makes a finding of what was found.
+Asked: TypeAlias = tuple[Ask, Findings]
+
+_ORDER = tuple(REASONS)
+# What is the same for every message with one text from one port: asked once for all of them.
+_OF_THE_TEXT = (
+    SignatureNotFiled,
+    SignatureSwitched,
+    PurposeMissed,
+    NoWayOut,
+    Nameless,
+    TemplateNotFiled,
+)
+_OF_THE_FILINGS = (SignatureNotFiled, SignatureSwitched, TemplateNotFiled)
+_COMMERCIAL, _VERIFICATION, _SERVICE = (
+    TrafficClass.COMMERCIAL,
+    TrafficClass.VERIFICATION,
+    TrafficClass.SERVICE,
+)
+_DECLARED = {
+    Purpose.MARKETING: _COMMERCIAL,
+    Purpose.VERIFICATION: _VERIFICATION,
+    Purpose.SERVICE: _SERVICE,
+    Purpose.PUBLIC_INTEREST: _SERVICE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A rule, ready to be asked; `counter` is what it counts with, if it counts."""
+
+    rule: Rule
+    findings: Findings
+    ask: Ask
+    counter: Counter | None = None
+
+    def has_counted(self, submission: Submission) -> bool:
+        """Tell whether the message, which this was asked about, stands in its counts."""
+        is_off = self.findings.modes.of(submission) is Enforcement.OFF
+        return not is_off and all(found.rule != self.rule.id for found in submission.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class TextRuling:
+    """What rules make of a text that comes from one port of one sender.
+
+    `found` is all that they find, `deciding` the first of it that is not on trial, and
+    `until` all up to that one: there a message stops.
+    """
+
+    account: Account
+    port: Port | None
+    source: bytes
+    filed: Filed | None
+    traffic: TrafficClass
+    template: str
+    found: tuple[Finding, ...]
+    until: tuple[Finding, ...]
+    deciding: Finding | None
+
+
+class RuleStages:
+    """The rules of a bundle, ready to be asked.
+
+    `asking` and `counting` hold for each class those that are on for some sender: what looks
+    at the recipient and the hour, and what counts and is therefore asked last, of what passes.
+    What looks at the text alone is asked by `rule_text`, and stands between them.
+    """
+
+    def __init__(
+        self, rules: Iterable[Rule], knowledge: Knowledge, surroundings: Surroundings
+    ) -> None:
+        ranked = sorted(rules, key=lambda rule: _ORDER.index(type(rule.check)))
+        self.staged = tuple(
+            _staged(rule, knowledge, surroundings)
+            for rule in ranked
+            if not _is_off(rule) and not isinstance(rule.check, PublicInterest)
+        )
+        self.are_none = not self.staged
+        exempting = [rule for rule in ranked if isinstance(rule.check, PublicInterest)]
+        self._exempting = tuple(Modes(rule) for rule in exempting)
+        self._is_approved = filings.is_approved(knowledge)
+        exempt = _exempt(exempting)
+        self.asking = {each: self._asking(each, exempt) for each in TrafficClass}
+        self.counting = {each: self._counting(each, exempt) for each in TrafficClass}
+        self._of_texts = {each: self._asked_of_texts(each, exempt) for each in TrafficClass}
+        checks = {type(one.rule.check) for one in self.staged}
+        self._filings = knowledge.filings if checks.intersection(_OF_THE_FILINGS) else None
+        self._looks_at_source = SignatureSwitched in checks
+
+    def adopt(self, before: "RuleStages") -> None:
+        """Go on from the counts of rules of the same id; `before` must not be asked any more."""
+        counters = {one.rule.id: one.counter for one in before.staged}
+        for one in self.staged:
+            earlier = counters.get(one.rule.id)
+            match one.counter, earlier:
+                case Often() as now, Often() as then:
+                    now.adopt(then)
+                case PortRate() as now, PortRate() as then:
+                    now.adopt(then)
+                case Walks() as now, Walks() as then:
+                    now.adopt(then)
+                case _:
+                    pass
+
+    def rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
+        """Return what the rules make of a text; bulk repeats itself, so it is kept with it."""
+        kept, account = facts.ruling, submission.account
+        if (
+            isinstance(kept, TextRuling)
+            and kept.account is account
+            and kept.port is submission.port
+            and (self._filings is None or kept.filed is self._filings.of(account.system_id))
+            and (not self._looks_at_source or kept.source == submission.source)
+        ):
+            return kept
+        ruling = self._rule_text(submission, facts, at)
+        port = submission.port
+        if port is None or port.purpose is not Purpose.PUBLIC_INTEREST:
+            facts.ruling = ruling  # else it hangs on the hour, too: approvals end
+        return ruling
+
+    def _rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
+        account, port = submission.account, submission.port
+        submission.facts = facts
+        submission.traffic = traffic = self.traffic_of(submission, facts, at)
+        found = tuple(
+            findings.of(submission, evidence)
+            for ask, findings in self._of_texts[traffic]
+            if (evidence := ask(submission, at)) is not None
+        )
+        deciding = next((finding for finding in found if not finding.shadow), None)
+        until = found if deciding is None else found[: found.index(deciding) + 1]
+        filed = self._filings.of(account.system_id) if self._filings is not None else None
+        source, template = submission.source, submission.template
+        return TextRuling(account, port, source, filed, traffic, template, found, until, deciding)
+
+    def traffic_of(self, submission: Submission, facts: TextFacts, at: float) -> TrafficClass:
+        """Return the class of a message: what its port declares or its text shows (R10, R11).
+
+        The stronger of both: mixed counts as commercial, and promotion outweighs all else.
+        """
+        port = submission.port
+        if port is None:
+            return facts.shown().traffic
+        if port.purpose is Purpose.PUBLIC_INTEREST and self.is_exempt(submission, at):
+            return TrafficClass.PUBLIC_INTEREST
+        declared = _DECLARED[port.purpose]
+        if declared is _COMMERCIAL:
+            return _COMMERCIAL
+        shown = facts.shown().traffic
+        return declared if shown is _SERVICE else shown
+
+    def is_exempt(self, submission: Submission, at: float) -> bool:
+        """Tell whether an authority's port writes, whose approval is valid (R11)."""
+        return any(
+            modes.of(submission) is Enforcement.ENFORCE for modes in self._exempting
+        ) and self._is_approved(submission, at)
+
+    def _asking(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[Asked, ...]:
+        return tuple(
+            (one.ask if traffic in one.rule.applies_to else if_unread(one.ask), one.findings)
+            for one in self.staged
+            if one.counter is None
+            and not isinstance(one.rule.check, _OF_THE_TEXT)
+            and not _spares(one.rule, traffic, exempt)
+            and (traffic in one.rule.applies_to or _is_noted_unread(one.rule, traffic))
+        )
+
+    def _asked_of_texts(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[Asked, ...]:
+        return tuple(
+            (one.ask, one.findings)
+            for one in self.staged
+            if isinstance(one.rule.check, _OF_THE_TEXT)
+            and not _spares(one.rule, traffic, exempt)
+            and traffic in one.rule.applies_to
+        )
+
+    def _counting(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[Staged, ...]:
+        return tuple(
+            one
+            for one in self.staged
+            if one.counter is not None
+            and not _spares(one.rule, traffic, exempt)
+            and traffic in one.rule.applies_to
+        )
+
+
+def _is_off(rule: Rule) -> bool:
+    modes = {rule.mode, *(override.mode for override in rule.overrides)}
+    return modes == {Enforcement.OFF}
+
+
+def _exempt(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return the rules that are not asked of messages in the public interest."""
+    found = (rule.check.exempts for rule in rules if isinstance(rule.check, PublicInterest))
+    return frozenset[str]().union(*found)
+
+
+def _spares(rule: Rule, traffic: TrafficClass, exempt: frozenset[str]) -> bool:
+    return traffic is TrafficClass.PUBLIC_INTEREST and rule.id in exempt
+
+
+def _is_noted_unread(rule: Rule, traffic: TrafficClass) -> bool:
+    """Tell whether messages of a class that the rule is not about bear a note of its store.
+
+    They pass while it cannot be read, and `on_error` may ask that their records say so (R20).
+    """
+    can_be_unread = isinstance(rule.check, Refused | NotAgreed)
+    return can_be_unread and rule.on_error.get(traffic) is Action.FORWARD
+
+
+def _staged(rule: Rule, knowledge: Knowledge, surroundings: Surroundings) -> Staged:
+    counter = _counter(rule, surroundings)
+    ask = counter if counter is not None else _ask(rule, knowledge, surroundings)
+    modes = Modes(rule)
+    return Staged(rule, Findings(rule, modes), unless_off(ask, modes), counter)
+
+
+def _counter(rule: Rule, surroundings: Surroundings) -> Counter | None:
+    match rule.check:
+        case TooOften() as check:
+            return Often(check, surroundings)
+        case TooFast() as check:
+            return PortRate(check)
+        case NumberWalk() as check:
+            return Walks(check)
+        case _:
+            return None
+
+
+def _ask(  # noqa: C901, PLR0911 - a table, a line for each check
+    rule: Rule, knowledge: Knowledge, surroundings: Surroundings
+) -> Ask:
+    match rule.check:
+        case Refused() as check:
+            return consent.refused(check, knowledge)
+        case NotAgreed() as check:
+            return consent.not_agreed(check, knowledge)
+        case Unwanted() as check:
+            return preferences.unwanted(check, knowledge, surroundings)
+        case Untimely() as check:
+            return times.untimely(check, surroundings)
+        case PurposeMissed() as check:
+            return texts.purpose_missed(check)
+        case NoWayOut() as check:
+            return texts.no_way_out(check)
+        case Nameless() as check:
+            return texts.nameless(check)
+        case OtherProvince() as check:
+            return filings.other_province(check, knowledge)
+        case SignatureNotFiled() as check:
+            return filings.signature_not_filed(check, knowledge)
+        case SignatureSwitched() as check:
+            return filings.signature_switched(check, knowledge)
+        case TemplateNotFiled() as check:
+            return filings.template_not_filed(check, knowledge)
+        case _:
+            raise ValueError("neither what counts nor what exempts asks in this way")

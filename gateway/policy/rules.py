@@ -1,0 +1,224 @@
+"""The rules of a bundle as data: what each asks, of which messages, and what follows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeAlias
+
+from gateway.domain.policy import Enforcement
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.limits import Limit
+from gateway.policy.windows import WindowSet
+
+COMMERCIAL = frozenset({TrafficClass.COMMERCIAL})
+
+
+@dataclass(frozen=True, slots=True)
+class OtherProvince:
+    """Ask whether a provincial port writes to a subscriber of another province (R04)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeMissed:
+    """Ask whether the text is commercial and its port is not registered for that (R05)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicInterest:
+    """Ask whether an approved authority's port writes (R11).
+
+    Not against the message but for it: the rules named in `exempts` are not asked then.
+    """
+
+    exempts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Ask whether the subscriber refused the sender, or everybody (R21)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAgreed:
+    """Ask whether the subscriber never agreed (R20).
+
+    Without `accept_asserted` an agreement that the sender only asserts is none (R26).
+    """
+
+    accept_asserted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """Ask whether the subscriber's own preferences are against the message (R50)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Untimely:
+    """Ask whether the message would arrive outside `windows`, in the recipient's time (R40, R41).
+
+    With the action DEFER it waits for the next opening, strewn over `jitter` after it.
+    """
+
+    windows: WindowSet
+    jitter: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class TooOften:
+    """Ask whether a limit is reached (R42, R43). What is refused is not counted.
+
+    `sources` are the beginnings of the source addresses that are counted, all when empty.
+    """
+
+    limits: tuple[Limit, ...]
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TooFast:
+    """Ask whether a port sends more than `per_s` on average and `burst` at once (R44)."""
+
+    per_s: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class NumberWalk:
+    """Ask whether the sender walks through numbers (R28).
+
+    That is `count` destinations in `within`, each the one before it and one more.
+    """
+
+    count: int
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureSwitched:
+    """Ask whether the source is bound to another signature (R06)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureNotFiled:
+    """Ask whether the sender has not filed the signature of the text (R12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateNotFiled:
+    """Ask whether the text is of none of the sender's templates (R12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoWayOut:
+    """Ask whether the text tells no way to refuse further ones (R30)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nameless:
+    """Ask whether the text does not name its sender in 【】 (R38)."""
+
+
+Check: TypeAlias = (
+    OtherProvince
+    | PurposeMissed
+    | PublicInterest
+    | Refused
+    | NotAgreed
+    | Unwanted
+    | Untimely
+    | TooOften
+    | TooFast
+    | NumberWalk
+    | SignatureSwitched
+    | SignatureNotFiled
+    | TemplateNotFiled
+    | NoWayOut
+    | Nameless
+)
+
+# Every check with the reason it gives, in the order in which a message meets them: the first
+# finding that is not on trial decides. What counts messages comes last, for only what is
+# accepted counts (R42).
+REASONS: Mapping[type[Check], Reason] = {
+    OtherProvince: Reason.OUT_OF_SCOPE,
+    PublicInterest: Reason.PUBLIC_INTEREST,
+    Refused: Reason.OPTED_OUT,
+    NotAgreed: Reason.CONSENT_NONE,
+    Unwanted: Reason.USER_PREF,
+    Untimely: Reason.OUTSIDE_WINDOW,
+    SignatureNotFiled: Reason.SIG_UNKNOWN,
+    SignatureSwitched: Reason.SIG_SWITCH,
+    PurposeMissed: Reason.PORT_MISUSE,
+    NoWayOut: Reason.NO_OPTOUT_HINT,
+    Nameless: Reason.NO_SENDER_NAME,
+    TemplateNotFiled: Reason.TPL_MISMATCH,
+    NumberWalk: Reason.NUMBER_WALK,
+    TooFast: Reason.RATE,
+    TooOften: Reason.FREQUENCY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Another mode of a rule for one sender, or for one of its ports.
+
+    `sender` is a system_id, `port` the number of a port as configured; the port is the
+    stronger. `because` is for those who read it later.
+    """
+
+    mode: Enforcement
+    sender: str = ""
+    port: str = ""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What a rule is called."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. `article` cites what asks for it; `status` "" is that of the check's reason.
+
+    `applies_to` are the classes of messages it is asked of. `on_error` says what becomes of
+    a class while what the rule asks cannot be read; a class that is not in it passes.
+    """
+
+    id: str
+    title: Title
+    article: str
+    check: Check
+    mode: Enforcement = Enforcement.SHADOW
+    applies_to: frozenset[TrafficClass] = COMMERCIAL
+    action: Action = Action.REJECT
+    status: str = ""
+    on_error: Mapping[TrafficClass, Action] = field(
+        default_factory=lambda: {TrafficClass.COMMERCIAL: Action.REJECT}
+    )
+    overrides: tuple[Override, ...] = ()
+
+    def __post_init__(self) -> None:
+        defers = self.action is Action.DEFER and not isinstance(self.check, Untimely)
+        if defers or Action.DEFER in self.on_error.values():
+            raise ValueError("only a message that comes at a bad time can wait for a better one")
+
+    @property
+    def reason(self) -> Reason:
+        """Return the reason that its findings give."""
+        return REASONS[type(self.check)]
+
+    @property
+    def can_stop(self) -> bool:
+        """Tell whether any message could be stopped by this rule."""
+        modes = {self.mode, *(override.mode for override in self.overrides)}
+        return (
+            Enforcement.ENFORCE in modes
+            and bool(self.applies_to)
+            and not isinstance(self.check, PublicInterest)
+        )

@@ -1,0 +1,162 @@
+"""Whether a text was made from a filed template: a matcher whose time is linear (R12)."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from gateway.domain.filing_rules import pieces_of
+from gateway.domain.filings import Template, TemplateKind
+from gateway.domain.urls import link_spans
+from gateway.filter.normalise import normalise
+
+# By so many characters of their beginnings templates are told apart before they are tried.
+_HEAD_CHARS = 6
+_BRACKETS = ("【", "】")
+
+
+class TemplateMatch:
+    """The template that a text was made from."""
+
+    __slots__ = ("id", "kind")
+
+    def __init__(self, template: Template) -> None:
+        self.id: str = template.id
+        self.kind: TemplateKind = template.kind
+
+
+class Pattern:
+    """One template, compiled."""
+
+    __slots__ = ("_head", "_inner", "_longest", "_max_variable", "_shortest", "_tail", "match")
+
+    def __init__(self, template: Template) -> None:
+        self.match = TemplateMatch(template)
+        head, *inner = (normalise(piece) for piece in pieces_of(template.text.strip()))
+        self._head = head
+        # Without a variable the whole text is its head.
+        self._tail = inner.pop() if inner else None
+        self._inner = tuple(inner)
+        self._max_variable = template.max_variable
+        variables = 0 if self._tail is None else len(inner) + 1
+        said = len(head) + len(self._tail or "") + sum(map(len, inner))
+        self._shortest = said + variables
+        self._longest = said + variables * template.max_variable
+
+    @property
+    def beginning(self) -> str:
+        """Return what every text of this template begins with, as far as templates are sorted."""
+        return self._head[:_HEAD_CHARS]
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """Return a key that sorts first what leaves least open, then what says most."""
+        return self._longest - self._shortest, -self._shortest, self.match.id
+
+    @property
+    def longest(self) -> int:
+        """Return how many characters a text of this template may have."""
+        return self._longest
+
+    def accepts(self, body: "Body") -> bool:
+        """Tell whether `body` was made from this template.
+
+        From left to right: where can each piece end, if the variable before it is to be
+        neither too long nor run over what no variable may hold? Of all places where the piece
+        before may end, only the nearest needs to be tried: what it cannot do, no place farther
+        away can. So each piece costs one pass over the text, and nothing is tried twice.
+        """
+        text, head = body.text, self._head
+        if not self._shortest <= len(text) <= self._longest or not text.startswith(head):
+            return False
+        if self._tail is None:
+            return True  # as long as its head, and begins with it
+        if not text.endswith(self._tail):
+            return False
+        ends = [len(head)]
+        for piece in self._inner:
+            ends = self._ends_of(piece, body, ends)
+            if not ends:
+                return False
+        return self._reaches(len(text) - len(self._tail), body, ends)
+
+    def _ends_of(self, piece: str, body: "Body", before: list[int]) -> list[int]:
+        ends = []
+        at = body.text.find(piece, before[0] + 1)
+        while at >= 0:
+            if self._reaches(at, body, before):
+                ends.append(at + len(piece))
+            at = body.text.find(piece, at + 1)
+        return ends
+
+    def _reaches(self, at: int, body: "Body", ends: list[int]) -> bool:
+        """Tell whether a variable may stand between one of `ends` and `at`."""
+        nearest = bisect_left(ends, at) - 1
+        if nearest < 0:
+            return False
+        begins = ends[nearest]
+        return at - begins <= self._max_variable and body.is_free(begins, at)
+
+
+class Body:
+    """A text without its signature, in the view in which templates are compared."""
+
+    __slots__ = ("_ends", "_starts", "text")
+
+    def __init__(self, text: str) -> None:
+        # Each line of a text may end as Windows ends it.
+        self.text = normalise(text.strip().replace("\r\n", "\n"))
+        spans = list(link_spans(self.text))
+        spans += [
+            (at, at + 1)
+            for bracket in _BRACKETS
+            if bracket in self.text
+            for at, char in enumerate(self.text)
+            if char == bracket
+        ]
+        # Spans do not overlap: no bracket stands in a link, which is ASCII but for its dots.
+        spans.sort()
+        self._starts = [start for start, _ in spans]
+        self._ends = [end for _, end in spans]
+
+    def is_free(self, start: int, end: int) -> bool:
+        """Tell whether neither a link nor a bracket stands, even in part, in start to end."""
+        first = bisect_left(self._ends, start + 1)
+        return first == len(self._starts) or self._starts[first] >= end
+
+
+class TemplateIndex:
+    """All templates of one sender."""
+
+    __slots__ = ("_by_beginning", "_head_lengths", "_longest")
+
+    def __init__(self, templates: Iterable[Template]) -> None:
+        patterns = sorted(map(Pattern, templates), key=lambda pattern: pattern.rank)
+        by_beginning: defaultdict[str, list[Pattern]] = defaultdict(list)
+        for pattern in patterns:
+            by_beginning[pattern.beginning].append(pattern)
+        self._by_beginning: dict[str, list[Pattern]] = dict(by_beginning)
+        self._head_lengths: Sequence[int] = sorted({len(head) for head in by_beginning})
+        self._longest = max((pattern.longest for pattern in patterns), default=0)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any template."""
+        return bool(self._by_beginning)
+
+    def match(self, text: str) -> TemplateMatch | None:
+        """Return the template that `text`, its signature left out, was made from, or None.
+
+        Of several the one that leaves least to variables. Any text may be asked about: one
+        longer than every template costs nothing.
+        """
+        if len(text) > 2 * self._longest:  # what shows as nothing may double a text, not more
+            return None
+        body = Body(text)
+        candidates = [
+            pattern
+            for length in self._head_lengths
+            for pattern in self._by_beginning.get(body.text[:length], ())
+            if pattern.accepts(body)
+        ]
+        if not candidates:
+            return None
+        return min(candidates, key=lambda pattern: pattern.rank).match

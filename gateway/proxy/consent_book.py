@@ -1,0 +1,63 @@
+"""Answers that subscribers give by message: they hold at once, and are kept when they can be."""
+
+from datetime import timedelta
+
+from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.policy.consent_sets import ConsentSets
+from gateway.ports.consent import ConsentStore
+from gateway.systems.subscriptions.word import Word
+
+CHANNEL = "mo"
+
+_QUIET = timedelta(hours=24)  # one confirmation in this time, however often TD is sent
+
+
+class ConsentBook:
+    """The scope is the sender: who refuses one port of an SP has refused its commercial messages.
+
+    Verification and service go on (R22): the rules ask for the class of a message.
+    """
+
+    def __init__(self, store: ConsentStore, sets: ConsentSets) -> None:
+        self._store = store
+        self._sets = sets
+        self._latest: dict[tuple[int, str], ConsentAnswer] = {}  # being kept right now
+
+    def apply(self, word: Word, answer: Answer, evidence: str) -> ConsentAnswer:
+        """Let an answer hold in this process from now on; return it for `keep`."""
+        scope = word.system_id
+        self._sets.apply(word.msisdn, scope, answer)
+        return ConsentAnswer(word.msisdn, scope, answer, word.said.at, CHANNEL, evidence)
+
+    def is_refused(self, word: Word) -> bool:
+        """Tell whether the subscriber refused the SP, or everybody."""
+        return self._sets.is_refused(word.system_id, word.msisdn)
+
+    def is_being_kept(self, given: ConsentAnswer) -> bool:
+        """Tell whether the same is being kept now: to look into the store would be too early."""
+        latest = self._latest.get((given.msisdn, given.scope))
+        return latest is not None and latest.answer is given.answer
+
+    def defer(self, given: ConsentAnswer) -> None:
+        """Note that `given` will be kept later: what is said after it is news again."""
+        self._latest.pop((given.msisdn, given.scope), None)
+
+    def begin(self, given: ConsentAnswer) -> None:
+        """Note that `given` is about to be kept."""
+        self._latest[given.msisdn, given.scope] = given
+
+    def end(self, given: ConsentAnswer) -> None:
+        """Note that it is kept, or will be later."""
+        if self._latest.get((given.msisdn, given.scope)) is given:
+            del self._latest[given.msisdn, given.scope]
+
+    async def keep(self, given: ConsentAnswer) -> bool:
+        """Record an answer; tell whether it is to be confirmed. Raises StoreUnavailable."""
+        before = await self._store.answer_of(given.msisdn, given.scope)
+        await self._store.record((given,))
+        is_repetition = (
+            before is not None
+            and before.answer is given.answer
+            and before.since > given.since - _QUIET
+        )
+        return not is_repetition

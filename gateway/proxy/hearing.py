@@ -1,0 +1,148 @@
+"""Reading what subscribers write (MO): who, to which port, and what it may mean."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.dataplane.attention import Reply
+from gateway.dataplane.plane import Plane
+from gateway.domain.consent import ConsentAnswer
+from gateway.domain.hub import Hub
+from gateway.domain.msisdn import msisdn_of
+from gateway.domain.subscription import Said
+from gateway.policy.intents import NO_CONTEXT, Intent, Meaning, MoContext, meaning_of
+from gateway.policy.preference_words import PreferenceCommand, preference_of
+from gateway.smpp.errors import DecodeError
+from gateway.smpp.pdu import Pdu, decode
+from gateway.smpp.text import decode_text
+from gateway.smpp.tlv import Tag, first
+from gateway.smpp.udh import split_udh
+from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.word import Word, digest_of, meaning_in
+
+_MESSAGE_TYPE = 0x3C  # of esm_class: receipts and the like are nobody's words
+_UDHI = 0x40
+
+# Whatever came before: a request waits, and a list of any length lives.
+_ANYTHING_BEFORE = MoContext(is_pending=True, listed=9_999)
+_TALK = frozenset({Intent.NONE, Intent.HELP})
+# What is said to the gateway alone, should a list live; a longer text says more, and looking
+# at all that subscribers tell SPs would cost some 0.3 ms each.
+_OF_A_LIST = frozenset({Intent.LIST, Intent.OPTOUT_ITEMS, Intent.BAD_INDEX})
+_MAX_WITHHELD_CHARS = 16
+# What only a request or a list makes of a text.
+_OF_CONTEXT = frozenset({*_OF_A_LIST, Intent.CONFIRM, Intent.REFUSE})
+
+
+@dataclass(slots=True, eq=False)
+class Heard:
+    """One message of a subscriber and what was made of it so far.
+
+    `alone` is what it means whatever came before, `at_most` what it means if all came before
+    that could. `given` is the answer that it gave already.
+    """
+
+    item: Reply
+    pdu: Pdu
+    word: Word
+    alone: Meaning
+    at_most: Meaning
+    command: PreferenceCommand | None = None
+    is_order: bool = False
+    given: ConsentAnswer | None = None
+    is_settled: bool = False
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Tell whether what is on record decides what this means: TD天气 may end one order."""
+        is_plain = self.alone.intent is self.at_most.intent and self.alone.service is None
+        return self.word.is_hub or not is_plain
+
+    @property
+    def may_matter(self) -> bool:
+        """Tell whether it may be more than talk between subscriber and SP."""
+        is_talk = self.at_most.intent in _TALK
+        return not is_talk or self.is_order or self.command is not None
+
+
+class Hearing:
+    """Reads deliveries. Nothing that a peer sends raises."""
+
+    def __init__(self, plane: Plane, hub: Hub, catalogue: Callable[[], Catalogue]) -> None:
+        self._plane = plane
+        self._hub = hub
+        self._catalogue = catalogue
+
+    def withholds(self, octets: bytes) -> bool:
+        """Tell whether a delivery may be for the gateway alone, so that the SP must wait for it.
+
+        That is a list and the numbers of its items (R33, R35), and what is written to a hub.
+        """
+        read = self._read(octets)
+        if read is None:
+            return False
+        _, _, port, text = read
+        if port in self._hub.codes:
+            return preference_of(text) is not None or _at_most(text) not in _TALK
+        is_short = len(text) <= _MAX_WITHHELD_CHARS and any(map(str.isdigit, text))
+        return is_short and _at_most(text) in _OF_A_LIST
+
+    def hear(self, item: Reply, at: datetime) -> Heard | None:
+        """Return what a subscriber wrote; None for receipts, and for what cannot be read."""
+        read = self._read(item.pdu)
+        if read is None:
+            return None
+        pdu, msisdn, port, text = read
+        system_id = item.link.system_id
+        account = self._plane.rules.accounts.get(system_id)
+        is_hub = port in self._hub.codes
+        word = Word(
+            msisdn=msisdn,
+            system_id=system_id,
+            sender_name=account.sender.name if account is not None else system_id,
+            port=port,
+            text=text,
+            said=Said(self._next_id(at), digest_of(text), at),
+            reply_id=self._next_id(at),
+            tokens=self._plane.hints.of(system_id),
+            is_hub=is_hub,
+        )
+        at_most = meaning_in(word, _ANYTHING_BEFORE)
+        # What no request and no list has to do with means the same without them.
+        of_context = at_most.intent in _OF_CONTEXT
+        return Heard(
+            item,
+            pdu,
+            word,
+            alone=meaning_in(word, NO_CONTEXT) if of_context else at_most,
+            at_most=at_most,
+            command=preference_of(text) if is_hub else None,
+            is_order=self._catalogue().ordered_by(system_id, port, text) is not None,
+        )
+
+    def _next_id(self, at: datetime) -> str:
+        return str(self._plane.next_id(at.timestamp()))
+
+    def _read(self, octets: bytes) -> tuple[Pdu, int, str, str] | None:
+        try:
+            pdu = decode(octets)
+            text = _text_of(pdu)
+        except DecodeError:
+            return None
+        msisdn = msisdn_of(pdu.octets("source_addr"))
+        if msisdn is None or pdu.number("esm_class") & _MESSAGE_TYPE:
+            return None
+        return pdu, msisdn, pdu.octets("destination_addr").decode("latin-1"), text
+
+
+def _at_most(text: str) -> Intent:
+    return meaning_of(text, _ANYTHING_BEFORE).intent
+
+
+def _text_of(pdu: Pdu) -> str:
+    octets = pdu.octets("short_message")
+    if not octets:
+        octets = first(pdu.tlvs, Tag.MESSAGE_PAYLOAD) or b""
+    if octets and pdu.number("esm_class") & _UDHI:
+        _, octets = split_udh(octets)
+    return decode_text(octets, pdu.number("data_coding"))

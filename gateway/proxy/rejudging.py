@@ -1,0 +1,88 @@
+"""Held messages judged again at the moment they leave (R21, R40, R61)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.dataplane.assembled import assembled
+from gateway.dataplane.carriers import Carrier, read_carrier
+from gateway.dataplane.carrying import timing_of
+from gateway.dataplane.judging import UNCHECKED
+from gateway.dataplane.plane import Plane
+from gateway.domain.quarantine import HeldMessage
+from gateway.domain.verdict import Action, Finding, Reason, Verdict
+from gateway.filter.facts import TextFacts
+from gateway.policy.account import Account
+from gateway.policy.submission import Submission, Timing
+from gateway.proxy.grounds import valid_until_of
+from gateway.runtime.clock import epoch, monotonic
+from gateway.smpp.pdu import SmeAddress
+
+# A person has seen it, and must not see it again for the same: it is refused.
+_UNCHECKED_AGAIN = Finding(
+    "CONTENT", Reason.CONTENT_UNCHECKED, Action.REJECT, "the content filter failed"
+)
+
+
+def judge_leaving(
+    plane: Plane,
+    account: Account,
+    held: HeldMessage,
+    others: Sequence[HeldMessage] = (),
+    *,
+    is_counted: bool = False,
+) -> Verdict | None:
+    """Judge a message that is to leave now; return what stops it, or None.
+
+    What a person let go is judged for what was refused meanwhile. What waited for its hour
+    alone nobody has seen: it is judged in full, and counted unless `is_counted` (R42).
+    `others` are the other parts of a long message, which has one verdict (R62).
+    """
+    source, destination = held.source.encode("latin-1"), held.destination.encode("latin-1")
+    one = Submission(account, source, destination)
+    judge = plane.rules.judge_again if held.is_reviewed else plane.rules.judge_due
+    try:
+        carrier = read_carrier(held.pdu)
+        carriers = [carrier, *(read_carrier(other.pdu) for other in others)]
+        units = 0 if is_counted else max(map(_units, carriers))
+        joined = tuple(one.joined for one in (held, *others) if one.joined)
+        facts = _facts_of(plane, carriers, joined)
+        timing = _timing(carrier, valid_until_of(held.pdu, held.held_at))
+        addressees = [d.address for d in carrier.destinations if isinstance(d, SmeAddress)]
+        for address in addressees or [destination]:
+            one = Submission(account, source, address, units)
+            one.timing = timing
+            judge(one, facts, monotonic(), epoch())
+            if one.verdict is not None:
+                return one.verdict
+    except Exception:  # noqa: BLE001 - as in the tick: what cannot be judged is not passed, and stops no other
+        plane.tally.filter_failures += 1
+        plane.rules.hold_against(one, (_UNCHECKED_AGAIN if held.is_reviewed else UNCHECKED,))
+        return one.verdict
+    return None
+
+
+def _facts_of(plane: Plane, carriers: Sequence[Carrier], joined: tuple[str, ...]) -> TextFacts:
+    """Return what the text of a message shows, or of all parts of one that there are."""
+    judge = plane.rules.scan.judge_texts
+    if not carriers[0].concats:
+        texts = tuple(text for place in carriers[0].texts() for text in place)
+        return judge((*texts, *joined))
+    message = assembled(carriers)
+    return judge(
+        (*message.texts, *joined),
+        is_unreadable=message.is_unreadable,
+        is_whole=message.is_whole,
+    )
+
+
+def _units(carrier: Carrier) -> int:
+    """Return how many messages it counts for: a long one is counted with its first part."""
+    if not carrier.concats:
+        return 1
+    return max((c.total for c in carrier.concats if c.number == 1), default=0)
+
+
+def _timing(carrier: Carrier, valid_until: datetime | None) -> Timing:
+    """Return what its times mean now: the SMSC counts a relative schedule from now on (R41)."""
+    scheduled = timing_of(carrier.pdu.octets("schedule_delivery_time"), b"", epoch()).scheduled_at
+    return Timing(scheduled, None if valid_until is None else valid_until.timestamp())

@@ -1,0 +1,200 @@
+"""A directory of records, hour by hour: open, closed and sealed files, whoever moves them.
+
+cdr-20131104-09.jsonl        the hour as it is written
+cdr-20131104-09.0.jsonl      closed: nobody writes it any more
+cdr-20131104-09.jsonl.gz     sealed, and with it the closed file of part 0 is superseded
+cdr-20131104-09.1.jsonl      rows that came after the hour was closed: a part of its own
+"""
+
+import fcntl
+import gzip
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BufferedReader, BufferedWriter
+from pathlib import Path
+
+from gateway.runtime.record_files import is_named, lock_alone, records_of
+
+_HOUR_S = 3600
+_NAME = re.compile(r"cdr-([0-9]{8}-[0-9]{2})(?:\.([0-9]{1,6}))?\.jsonl(\.gz)?")
+_OPEN = 1_000_000  # sorts behind every closed part
+_LOOKS = 5
+
+
+class ArchiveBusyError(Exception):
+    """Another process is sealing or purging the same directory."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HourFile:
+    """One file of one hour, counted since 1970. Files sort in the order of their rows."""
+
+    hour: int
+    part: int
+    is_sealed: bool
+    path: Path
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the gateway may be writing it."""
+        return self.part == _OPEN
+
+    @property
+    def sealed_path(self) -> Path:
+        """Return the name it gets once it is sealed."""
+        number = f".{self.part}" if self.part else ""
+        return self.path.with_name(f"cdr-{_stamp(self.hour)}{number}.jsonl.gz")
+
+
+class RecordArchive:
+    """The files below one directory. Safe beside the gateway that writes there."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def files(self) -> list[HourFile]:
+        """Return what there is, the oldest first; of a file and its sealed copy the copy."""
+        found = {(file.hour, file.part, file.is_sealed): file for file in self._all()}
+        return sorted(
+            file
+            for file in found.values()
+            if file.is_sealed or (file.hour, file.part, True) not in found
+        )
+
+    def superseded(self) -> list[Path]:
+        """Return what a crash left behind: closed files whose sealed copy is whole, and halves.
+
+        Only for who holds the directory's lock.
+        """
+        found = {(file.hour, file.part, file.is_sealed) for file in self._all()}
+        closed = [
+            file.path
+            for file in self._all()
+            if not file.is_sealed and (file.hour, file.part, True) in found
+        ]
+        return [*closed, *self.directory.glob(".cdr-*.part")]
+
+    def hours(self) -> list[int]:
+        """Return the hours since 1970 of which there are records, the oldest first."""
+        return sorted({file.hour for file in self._all()})
+
+    def read(self, hour: int) -> Iterator[dict[str, object]]:
+        """Yield the records of one hour in their order, whatever happens to its files meanwhile.
+
+        Raises OSError, EOFError or ValueError for files that are no records.
+        """
+        with ExitStack() as stack:
+            for file, octets in self.opened(hour, stack):
+                yield from records_of(gzip.GzipFile(fileobj=octets) if file.is_sealed else octets)
+
+    def opened(self, hour: int, stack: ExitStack) -> list[tuple[HourFile, BufferedReader]]:
+        """Open all files of one hour before any is read: what is open can no longer vanish.
+
+        The last look raises FileNotFoundError where files vanish faster than they are opened.
+        """
+        for _ in range(_LOOKS):
+            try:
+                return self._open(hour, stack)
+            except FileNotFoundError:
+                stack.close()
+        return self._open(hour, stack)
+
+    def close(self, file: HourFile) -> HourFile | None:
+        """Take an open file away from its writer; None while that holds it."""
+        if not file.is_open:
+            return file
+        fd = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            if not lock_alone(fd) or not is_named(fd, file.path):
+                return None
+            taken = {one.part for one in self._all() if one.hour == file.hour}
+            part = next(number for number in range(_OPEN) if number not in taken)
+            path = file.path.with_name(f"cdr-{_stamp(file.hour)}.{part}.jsonl")
+            file.path.rename(path)
+        finally:
+            os.close(fd)
+        sync(self.directory)
+        return HourFile(file.hour, part, is_sealed=False, path=path)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the directory's lock. Raises ArchiveBusyError when another process has it."""
+        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ArchiveBusyError(f"{self.directory} is being worked on") from error
+            yield
+        finally:
+            os.close(fd)
+
+    def _all(self) -> Iterator[HourFile]:
+        for path in self.directory.iterdir():
+            named = _NAME.fullmatch(path.name)
+            hour = None if named is None else _hour_of(named[1])
+            if named is not None and hour is not None:
+                is_sealed = named[3] is not None
+                part = _OPEN if not is_sealed else 0
+                yield HourFile(hour, int(named[2] or part), is_sealed, path)
+
+    def _open(self, hour: int, stack: ExitStack) -> list[tuple[HourFile, BufferedReader]]:
+        return [
+            (file, stack.enter_context(file.path.open("rb")))
+            for file in self.files()
+            if file.hour == hour
+        ]
+
+
+def start_of(hour: int) -> datetime:
+    """Return when an hour since 1970 begins."""
+    return datetime.fromtimestamp(hour * _HOUR_S, UTC)
+
+
+def hour_of(moment: datetime) -> int:
+    """Return in which hour since 1970 a moment lies."""
+    return int(moment.timestamp() // _HOUR_S)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BufferedWriter]:
+    """Give a file to write, mode 0600, that takes the name `path` once it is on the disk.
+
+    Killed at any moment, what had the name before has it still, or the whole new file has.
+    """
+    half = path.with_name(f".{path.name}.part")
+    fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(path)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(directory: Path) -> None:
+    """Have the names in `directory` on the disk."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _stamp(hour: int) -> str:
+    return f"{start_of(hour):%Y%m%d-%H}"
+
+
+def _hour_of(stamp: str) -> int | None:
+    try:
+        return hour_of(datetime.strptime(stamp, "%Y%m%d-%H").replace(tzinfo=UTC))
+    except ValueError:
+        return None

@@ -1,0 +1,93 @@
+"""Which records a legal hold keeps, or somebody asks for. Pure: records in, records out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from gateway.runtime.sealed_records import Record, Subscriber
+from gateway.runtime.sealing import Sealer
+
+# What joins an outcome to its decision: session and sequence_number.
+_Joint = tuple[object, object]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordScope:
+    """Records of ``since <= at < until``; of one SP, of one subscriber, or of all for None."""
+
+    since: datetime
+    until: datetime
+    system_id: str | None = None
+    msisdn: int | None = field(default=None, repr=False)
+
+    def touches(self, since: datetime, until: datetime) -> bool:
+        """Tell whether anything of ``since <= at < until`` may be in it."""
+        return self.since < until and self.until > since
+
+
+class RecordPicker:
+    """Picks records that are in any of `scopes`, hour after hour in their order.
+
+    An outcome goes with its decision, though it names no subscriber, and so does the text
+    that a decision names. `in_doubt` is what counts for a record of which it cannot be told:
+    it has no time, or a number that is sealed with a key that is gone.
+    """
+
+    def __init__(
+        self, scopes: Iterable[RecordScope], sealer: Sealer | None, *, in_doubt: bool
+    ) -> None:
+        self._scopes = [_Compiled(scope, sealer, in_doubt=in_doubt) for scope in scopes]
+        self._joints: set[_Joint] = set()
+        self._joints_before: set[_Joint] = set()
+
+    def picked(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Yield what is in scope of one file's records; call it once for each."""
+        # An answer may come in the hour after its request, hardly later.
+        self._joints, self._joints_before = set(), self._joints
+        texts: dict[object, Record] = {}
+        for record in records:
+            if record.get("kind") == "text":
+                texts[record.get("id")] = record
+            elif self._is_picked(record):
+                text = texts.pop(record.get("text"), None)
+                if text is not None:
+                    yield text
+                yield record
+
+    def _is_picked(self, record: Record) -> bool:
+        joint = (record.get("session"), record.get("sequence_number"))
+        if record.get("kind") == "outcome" and (
+            joint in self._joints or joint in self._joints_before
+        ):
+            return True
+        is_picked = any(scope.has(record) for scope in self._scopes)
+        if is_picked and record.get("kind") == "decision":
+            self._joints.add(joint)
+        return is_picked
+
+
+class _Compiled:
+    """A scope that answers record by record."""
+
+    def __init__(self, scope: RecordScope, sealer: Sealer | None, *, in_doubt: bool) -> None:
+        self._since, self._until = _stamp(scope.since), _stamp(scope.until)
+        self._system_id = scope.system_id
+        self._in_doubt = in_doubt
+        self._subscriber = None if scope.msisdn is None else Subscriber(scope.msisdn, sealer)
+
+    def has(self, record: Record) -> bool:
+        at = record.get("at")
+        if not isinstance(at, str):
+            return self._in_doubt or (self._system_id is None and self._subscriber is None)
+        if not self._since <= at < self._until:
+            return False
+        if self._system_id is not None and record.get("system_id") != self._system_id:
+            return False
+        return self._subscriber is None or self._subscriber.is_named_in(
+            record, in_doubt=self._in_doubt
+        )
+
+
+def _stamp(moment: datetime) -> str:
+    """Return a moment as records write theirs: such texts sort like times."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,0 +1,93 @@
+"""Sealing of closed hours: crash-safe, one file after the other, beside a running gateway."""
+
+import gzip
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import orjson
+
+from gateway.runtime.record_archive import HourFile, RecordArchive, replacing
+from gateway.runtime.sealed_records import sealed
+from gateway.runtime.sealing import Sealer
+
+# A clock that was set back, or a disk that refused, may bring rows of the hour before.
+GRACE_HOURS = 1
+_LEVEL = 6
+_TOLD_OCTETS = 1024 * 1024
+
+Told = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """What came of one run: files sealed, their rows, files that a writer still holds."""
+
+    files: int
+    rows: int
+    busy: int
+
+
+def due(archive: RecordArchive, hour: int) -> list[HourFile]:
+    """Return the files to seal when `hour` since 1970 is the current one."""
+    return [
+        file for file in archive.files() if not file.is_sealed and file.hour < hour - GRACE_HOURS
+    ]
+
+
+def seal_closed(archive: RecordArchive, sealer: Sealer, hour: int, told: Told) -> Sealing:
+    """Seal every file that is due; `told` hears how many more octets of them are done.
+
+    Killed at any moment it may be called again: nothing is lost and nothing comes twice.
+    Raises OSError, and ArchiveBusyError while another process works on the directory.
+    """
+    files = rows = busy = 0
+    with archive.alone():
+        for path in archive.superseded():
+            path.unlink()
+        for found in due(archive, hour):
+            file = archive.close(found)
+            if file is None:
+                busy += 1
+                continue
+            rows += _seal(file, sealer, told)
+            files += 1
+    return Sealing(files, rows, busy)
+
+
+def _seal(file: HourFile, sealer: Sealer, told: Told) -> int:
+    rows = 0
+    with (
+        replacing(file.sealed_path) as out,
+        gzip.GzipFile("", "wb", _LEVEL, out, mtime=0) as packed,
+    ):
+        for record in _records(file, told):
+            line = orjson.dumps(sealed(record, sealer), option=orjson.OPT_APPEND_NEWLINE)
+            packed.write(line)
+            rows += 1
+    file.path.unlink()
+    return rows
+
+
+def _records(file: HourFile, told: Told) -> Iterator[dict[str, object]]:
+    octets = 0
+    with file.path.open("rb") as lines:
+        for line in lines:
+            octets += len(line)
+            if octets >= _TOLD_OCTETS:
+                told(octets)
+                octets = 0
+            # Half a line is what a crash left: its row was never whole.
+            if line.endswith(b"\n"):
+                yield _record_of(line)
+    told(octets)
+
+
+def _record_of(line: bytes) -> dict[str, object]:
+    """Return the record of a line; what is none is kept for people, as a malformed one."""
+    try:
+        record = orjson.loads(line)
+    except ValueError:
+        record = None
+    if isinstance(record, dict):
+        return record
+    return {"kind": "malformed", "row": line[:-1].decode("latin-1")}

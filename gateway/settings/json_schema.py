@@ -1,0 +1,142 @@
+"""JSON Schemas of the files of a bundle, for the editors of those who write them."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+
+from gateway.settings.bundle_file import (
+    BundleFile,
+    ContentFile,
+    KeywordsFile,
+    RepliesFile,
+    SelfTestFile,
+)
+from gateway.settings.rule_file import RulesFile
+from gateway.settings.schema import Shape
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class BundlePart(StrEnum):
+    """A kind of file of a bundle."""
+
+    BUNDLE = "bundle"
+    RULES = "rules"
+    REPLIES = "replies"
+    KEYWORDS = "keywords"
+    CONTENT = "content"
+    SELFTEST = "selftest"
+
+
+SHAPES: Mapping[BundlePart, type[Shape]] = {
+    BundlePart.BUNDLE: BundleFile,
+    BundlePart.RULES: RulesFile,
+    BundlePart.REPLIES: RepliesFile,
+    BundlePart.KEYWORDS: KeywordsFile,
+    BundlePart.CONTENT: ContentFile,
+    BundlePart.SELFTEST: SelfTestFile,
+}
+
+# What an editor shows beside each key, whichever file it stands in.
+_SAID: Mapping[str, str] = {
+    "version": "The version of this kind of file: 1.",
+    "name": "What the bundle is called.",
+    "profile": "A folder of profiles/ that is laid over these files.",
+    "zone": "The time zone of subscribers whose number tells none, and of clock limits.",
+    "calendar": "The file of public holidays, as calendars/cn.yaml.",
+    "frequency_capacity": "How many keys each frequency limit of a worker may hold.",
+    "rules": "The rules, each with the article that asks for it.",
+    "id": "What verdicts and records call it; unique in the bundle.",
+    "check": "What is asked of a message.",
+    "title": "What it is called, for people.",
+    "zh": "In Chinese.",
+    "en": "In English.",
+    "article": "What asks for the rule: law and article, or practice.",
+    "mode": "enforce stops messages, shadow only records that it would, off is not asked.",
+    "applies_to": "The classes of messages it is asked of.",
+    "action": "What becomes of a message that it finds against.",
+    "status": "The command_status that the sender hears, by name, instead of the usual one.",
+    "on_error": "For each class what becomes of it while what is asked cannot be read.",
+    "overrides": "Other modes for single senders or ports.",
+    "sender": "The system_id of a sender.",
+    "port": "The number of a port, as in senders.yaml. Stronger than a sender.",
+    "because": "Why, for those who read it later.",
+    "exempts": "The rules that are not asked then.",
+    "accept_asserted": "Whether an agreement counts that the sender only asserts.",
+    "open": 'When messages may arrive, by the recipient\'s clock: "08:00-21:00", in quotes.',
+    "hours": 'From when until when: "08:00-21:00", in quotes.',
+    "weekdays": "The days on which it opens; all without.",
+    "holidays": "closed keeps it shut on public holidays.",
+    "jitter": 'Over how long deferred messages are strewn after the opening, as "30m".',
+    "limits": "How many messages in which time; each counts by itself.",
+    "per": "What messages have in common that are counted together.",
+    "at_most": "How many may pass.",
+    "every": 'minute, hour or day by the clock, or a time that moves along, as "rolling 24h".',
+    "on_holidays": "How many may pass instead on public holidays.",
+    "sources": "Beginnings of the source addresses that are counted, in quotes; all without.",
+    "per_s": "How many messages a second on average.",
+    "burst": "How many at once; one second's worth without.",
+    "count": "How many destinations in a row.",
+    "within": 'In how long, as "10m".',
+    "opted_out": "What confirms a refusal to the subscriber, in one message.",
+    "restored": "What confirms that the subscriber is back, in one message.",
+    "category": "What the words are about; stands beside each hit.",
+    "words": "The words, as people write them.",
+    "file": "A text file beside this one, one word a line.",
+    "unreadable": "What becomes of octets in which no text can be read.",
+    "parts_ttl_s": "How long the parts of a long message are remembered, in seconds.",
+    "long_messages": "progressive judges part by part; assemble lets all parts go on or none.",
+    "quarantine_ttl_s": "How long a held message waits for a person, in seconds.",
+    "cases": "Texts, and what must become of them.",
+    "text": "A text as people get it.",
+    "data_coding": "How it is encoded: 0 to 255, or auto.",
+    "expect": "What must become of it.",
+    "list": "The rule or list that must have decided so.",
+    "why": "Why, for those who read it later.",
+}
+
+
+def schema_of(part: BundlePart, *, partial: bool = False) -> dict[str, object]:
+    """Return the JSON Schema of a kind of file.
+
+    `partial` is for profiles and ``local.d/``, where a file may say less than a whole one.
+    """
+    schema: dict[str, object] = SHAPES[part].model_json_schema()
+    for found in _objects(schema):
+        _describe(found)
+        if partial:
+            _relax(found)
+    title = f"{part} of a policy bundle" + (", laid over another" if partial else "")
+    return {"$schema": _DIALECT} | schema | {"title": title}
+
+
+def _objects(value: object) -> Iterator[dict[str, object]]:
+    """Yield every mapping in a schema."""
+    if isinstance(value, dict):
+        yield value
+        for below in value.values():
+            yield from _objects(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _objects(below)
+
+
+def _describe(schema: dict[str, object]) -> None:
+    properties = schema.get("properties")
+    for name, below in properties.items() if isinstance(properties, dict) else ():
+        if isinstance(below, dict) and name in _SAID:
+            below["description"] = _SAID[name]
+
+
+def _relax(schema: dict[str, object]) -> None:
+    """Ask only for what says which rule or list is meant.
+
+    Rules without their check are of any shape, so one that fits is enough.
+    """
+    properties, required = schema.get("properties"), schema.get("required")
+    names = set(properties) if isinstance(properties, dict) else set()
+    # Lists are replaced whole, so what stands in them is whole.
+    if isinstance(required, list) and names & {"version", "check", "zh"}:
+        schema["required"] = [name for name in required if name in ("version", "id")]
+    if "discriminator" in schema:
+        del schema["discriminator"]
+        schema["anyOf"] = schema.pop("oneOf")

@@ -1,0 +1,88 @@
+"""What the shapes of rules come to: the values that policy judges by."""
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+from gateway.domain.verdict import Action
+from gateway.policy import rules
+from gateway.policy.limits import Limit
+from gateway.policy.rules import Check, Override, Rule, Title
+from gateway.policy.windows import Window, WindowSet
+from gateway.settings import rule_file as shapes
+
+# The checks that ask for nothing more than their name.
+_PLAIN: dict[type[shapes.RuleShape], Check] = {
+    shapes.OtherProvinceShape: rules.OtherProvince(),
+    shapes.PurposeMissedShape: rules.PurposeMissed(),
+    shapes.RefusedShape: rules.Refused(),
+    shapes.UnwantedShape: rules.Unwanted(),
+    shapes.SignatureSwitchedShape: rules.SignatureSwitched(),
+    shapes.SignatureNotFiledShape: rules.SignatureNotFiled(),
+    shapes.TemplateNotFiledShape: rules.TemplateNotFiled(),
+    shapes.NoWayOutShape: rules.NoWayOut(),
+    shapes.NamelessShape: rules.Nameless(),
+}
+
+
+def rule_of(shape: shapes.RuleShape) -> Rule:
+    """Return the rule that `shape` describes."""
+    rule = Rule(
+        id=shape.id,
+        title=Title(shape.title.zh, shape.title.en),
+        article=shape.article,
+        check=_check_of(shape),
+        mode=shape.mode,
+        applies_to=frozenset(shape.applies_to),
+        overrides=tuple(map(_override, shape.overrides)),
+    )
+    match shape:
+        case shapes.AgainstShape() | shapes.SlowingShape() | shapes.UntimelyShape():
+            return replace(
+                rule,
+                action=Action(shape.action),
+                status=shape.status or "",
+                on_error={each: Action(action) for each, action in shape.on_error.items()},
+            )
+        case _:
+            return replace(rule, action=Action.FORWARD, on_error={})
+
+
+def _check_of(shape: shapes.RuleShape) -> Check:
+    match shape:
+        case shapes.PublicInterestShape():
+            return rules.PublicInterest(frozenset(shape.exempts))
+        case shapes.NotAgreedShape():
+            return rules.NotAgreed(accept_asserted=shape.accept_asserted)
+        case shapes.UntimelyShape():
+            windows = WindowSet(tuple(map(_window, shape.open)))
+            return rules.Untimely(windows, shape.jitter or timedelta())
+        case shapes.TooOftenShape() | shapes.TooFastShape() | shapes.NumberWalkShape():
+            return _counting_check_of(shape)
+        case _:
+            return _PLAIN[type(shape)]
+
+
+def _counting_check_of(
+    shape: shapes.TooOftenShape | shapes.TooFastShape | shapes.NumberWalkShape,
+) -> Check:
+    match shape:
+        case shapes.TooOftenShape():
+            return rules.TooOften(tuple(map(_limit, shape.limits)), tuple(shape.sources))
+        case shapes.TooFastShape():
+            return rules.TooFast(shape.per_s, shape.burst or math.ceil(shape.per_s))
+        case shapes.NumberWalkShape():
+            return rules.NumberWalk(shape.count, shape.within)
+
+
+def _window(shape: shapes.WindowShape) -> Window:
+    opens, closes = shape.hours
+    return Window(opens, closes, shape.numbered_weekdays, shape.holidays)
+
+
+def _limit(shape: shapes.LimitShape) -> Limit:
+    return Limit(tuple(shape.per), shape.at_most, shape.every, shape.on_holidays)
+
+
+def _override(shape: shapes.OverrideShape) -> Override:
+    return Override(shape.mode, shape.sender or "", shape.port or "", shape.because or "")

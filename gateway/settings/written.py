@@ -1,0 +1,82 @@
+"""Rules as people wrote them: the name of a check, and what it was told, in words."""
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+
+from gateway.policy.limits import Clock, Limit, Rolling
+from gateway.policy.rules import (
+    Check,
+    NotAgreed,
+    NumberWalk,
+    PublicInterest,
+    Rule,
+    TooFast,
+    TooOften,
+    Untimely,
+)
+from gateway.policy.windows import EVERY_DAY, OnHolidays, Window
+from gateway.settings.rule_file import Weekday
+
+_CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
+_DAY_S = 86_400
+_UNITS = ((_DAY_S, "d"), (3600, "h"), (60, "m"))
+
+
+def check_name(check: Check) -> str:
+    """Return the name of a check as `rules/*.yaml` spells it."""
+    return _CAPITAL.sub("_", type(check).__name__).lower()
+
+
+def parameters_of(rule: Rule) -> dict[str, str]:  # noqa: PLR0911 - a table, a line a check
+    """Return what the check of `rule` was told, by the names of the file."""
+    match rule.check:
+        case PublicInterest(exempts):
+            return {"exempts": _listed(sorted(exempts))}
+        case NotAgreed(accept_asserted):
+            return {"accept_asserted": str(accept_asserted).lower()}
+        case Untimely(windows, jitter):
+            said = {"open": _listed(map(_window, windows.windows), "; ")}
+            return said | ({"jitter": _duration(jitter)} if jitter else {})
+        case TooOften(limits, sources):
+            said = {"limits": _listed(map(_limit, limits), "; ")}
+            return said | ({"sources": _listed(sources)} if sources else {})
+        case TooFast(per_s, burst):
+            return {"per_s": f"{per_s:g}", "burst": str(burst)}
+        case NumberWalk(count, within):
+            return {"count": str(count), "within": _duration(within)}
+        case _:
+            return {}
+
+
+def _listed(items: Iterable[str], between: str = ", ") -> str:
+    return between.join(items)
+
+
+def _window(window: Window) -> str:
+    closes = window.closes.isoformat("minutes")
+    said = f"{window.opens.isoformat('minutes')}-{'24:00' if closes == '00:00' else closes}"
+    if window.weekdays != EVERY_DAY:
+        said += f" {' '.join(day for at, day in enumerate(Weekday) if at in window.weekdays)}"
+    return said + (" but holidays" if window.on_holidays is OnHolidays.CLOSED else "")
+
+
+def _limit(limit: Limit) -> str:
+    holidays = f", {limit.holiday_maximum} on holidays" if limit.holiday_maximum else ""
+    return f"{limit.maximum} {_every(limit.every)} per {' and '.join(limit.per)}{holidays}"
+
+
+def _every(every: Clock | Rolling) -> str:
+    match every:
+        case Clock():
+            return "an hour" if every is Clock.HOUR else f"a {every.value}"
+        case Rolling(seconds):
+            return f"in rolling {_duration(timedelta(seconds=seconds))}"
+
+
+def _duration(span: timedelta) -> str:
+    seconds = int(span.total_seconds())
+    # One day is 24h: a day by the calendar is something else.
+    sizes = _UNITS if seconds > _DAY_S else _UNITS[1:]
+    size, unit = next((pair for pair in sizes if seconds % pair[0] == 0), (1, "s"))
+    return f"{seconds // size}{unit}"

@@ -1,0 +1,145 @@
+"""What subscribers want to receive, in SQL (contract: gateway.ports.preferences)."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Executable, RowMapping, delete, exists, insert, select
+from sqlalchemy.dialects.sqlite import insert as insert_or_update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.preferences import (
+    Channel,
+    Edit,
+    JournalEntry,
+    Origin,
+    PreferenceList,
+    packed,
+    unpacked,
+)
+from gateway.ports.changes import ChangeKind
+from gateway.ports.preferences import Changed, PreferenceRow
+from gateway.stores.database import Database
+from gateway.stores.preferences_tables import preference_journal, preferences
+from gateway.stores.tables import changes
+
+_ROWS_PER_CHANGE = 3  # the preferences, the journal, the feed
+
+_column = preferences.c
+_entry = preference_journal.c
+_upsert = insert_or_update(preferences)
+_UPSERT = _upsert.on_conflict_do_update(
+    index_elements=[_column.msisdn], set_={"rules": _upsert.excluded.rules}
+)
+
+
+class SqlPreferences:
+    """A row of `preferences` for each subscriber who has any, and `preference_journal`."""
+
+    def __init__(self, database: Database, utcnow: Callable[[], datetime]) -> None:
+        self._database = database
+        self._utcnow = utcnow
+
+    async def of(self, msisdn: int) -> PreferenceList:
+        found = await self.packed_of((msisdn,))
+        return unpacked(found.get(msisdn, ""))
+
+    async def change(self, msisdn: int, edit: Edit, origin: Origin) -> Changed:
+        query = select(_column.rules).where(_column.msisdn == msisdn)
+
+        async def run(connection: AsyncConnection) -> Changed:
+            # The writer has the write lock from the start: nobody changes it in between.
+            before = unpacked((await connection.execute(query)).scalar() or "")
+            after = edit(before)
+            if after != before:
+                await _put(connection, msisdn, packed(after))
+                entry = JournalEntry(origin, before, after)
+                await connection.execute(insert(preference_journal), _values(msisdn, entry))
+                await self._announce(connection, msisdn)
+            return Changed(before, after)
+
+        return await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
+
+    async def erase(self, msisdn: int, origin: Origin) -> bool:
+        told = (_entry.msisdn == msisdn, _entry.is_erasure.is_(False))
+        something = select(
+            exists().where(_column.msisdn == msisdn)
+            | exists(select(_entry.number).where(*told).limit(1))
+        )
+
+        async def run(connection: AsyncConnection) -> bool:
+            if not (await connection.execute(something)).scalar():
+                return False
+            await connection.execute(delete(preferences).where(_column.msisdn == msisdn))
+            await connection.execute(delete(preference_journal).where(_entry.msisdn == msisdn))
+            entry = JournalEntry(origin, (), (), is_erasure=True)
+            await connection.execute(insert(preference_journal), _values(msisdn, entry))
+            await self._announce(connection, msisdn)
+            return True
+
+        return await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
+
+    async def journal_of(self, msisdn: int, limit: int = 1000) -> list[JournalEntry]:
+        query = (
+            select(preference_journal)
+            .where(_entry.msisdn == msisdn)
+            .order_by(_entry.number.desc())
+            .limit(limit)
+        )
+        newest_first = await self._database.rows(query)
+        return [_entry_of(row) for row in reversed(newest_first)]
+
+    async def prune_journal(self, before: datetime) -> int:
+        statement = delete(preference_journal).where(_entry.at < before)
+
+        async def run(connection: AsyncConnection) -> int:
+            return (await connection.execute(statement)).rowcount
+
+        return await self._database.writer.write(run)
+
+    async def all_preferences(self, batch: int = 10_000) -> AsyncIterator[list[PreferenceRow]]:
+        # Page by page, so that no long read keeps SQLite from emptying its -wal file.
+        query = select(_column.msisdn, _column.rules).order_by(_column.msisdn).limit(batch)
+        last = -1
+        while page := await self._rows(query.where(_column.msisdn > last)):
+            yield page
+            last = page[-1][0]
+
+    async def packed_of(self, msisdns: Sequence[int]) -> dict[int, str]:
+        query = select(_column.msisdn, _column.rules).where(_column.msisdn.in_(msisdns))
+        return dict(await self._rows(query))
+
+    async def _rows(self, query: Executable) -> list[PreferenceRow]:
+        async def run(connection: AsyncConnection) -> list[PreferenceRow]:
+            return [(msisdn, rules) for msisdn, rules in await connection.execute(query)]
+
+        return await self._database.read(run)
+
+    async def _announce(self, connection: AsyncConnection, msisdn: int) -> None:
+        change = {"kind": ChangeKind.PREFERENCES, "key": str(msisdn), "at": self._utcnow()}
+        await connection.execute(insert(changes), change)
+
+
+async def _put(connection: AsyncConnection, msisdn: int, rules: str) -> None:
+    if rules:
+        await connection.execute(_UPSERT, {"msisdn": msisdn, "rules": rules})
+    else:
+        await connection.execute(delete(preferences).where(_column.msisdn == msisdn))
+
+
+def _values(msisdn: int, entry: JournalEntry) -> dict[str, object]:
+    return {
+        "msisdn": msisdn,
+        "at": entry.origin.at,
+        "channel": entry.origin.channel,
+        "by": entry.origin.by,
+        "before": packed(entry.before),
+        "after": packed(entry.after),
+        "is_erasure": entry.is_erasure,
+    }
+
+
+def _entry_of(row: RowMapping) -> JournalEntry:
+    origin = Origin(Channel(row["channel"]), row["at"], row["by"])
+    return JournalEntry(
+        origin, unpacked(row["before"]), unpacked(row["after"]), is_erasure=row["is_erasure"]
+    )

@@ -1,0 +1,118 @@
+"""Legal holds, journals and final messages in SQL (contract: gateway.ports.privacy)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Table, and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.privacy import Access, LegalHold, NewAccess, NewLegalHold, NewPurge, Purge
+from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
+from gateway.stores.database import Database
+from gateway.stores.privacy_tables import access_log, legal_holds, purge_log
+from gateway.stores.tables import held_messages
+
+_hold = legal_holds.c
+_held = held_messages.c
+_IS_FINAL = and_(_held.state.in_(sorted(FINAL_STATES)), _held.receipt != ReceiptState.DUE)
+
+
+class SqlLegalHolds:
+    """Holds as rows of `legal_holds`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, hold: NewLegalHold) -> int:
+        values = {name: getattr(hold, name) for name in NewLegalHold.__slots__}
+        return await _added(self._database, legal_holds, values | {"lifted_by": ""})
+
+    async def lift(self, number: int, by: str, at: datetime) -> bool:
+        statement = (
+            update(legal_holds)
+            .where(_hold.number == number, _hold.lifted_at.is_(None))
+            .values(lifted_at=at, lifted_by=by)
+        )
+
+        async def run(connection: AsyncConnection) -> bool:
+            return (await connection.execute(statement)).rowcount == 1
+
+        return await self._database.writer.write(run)
+
+    async def listed(self) -> list[LegalHold]:
+        rows = await self._database.rows(select(legal_holds).order_by(_hold.number.desc()))
+        return [LegalHold(**row) for row in rows]
+
+
+class SqlJournals:
+    """The rows of `purge_log` and `access_log`, which triggers keep from being changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def note_purge(self, purge: NewPurge) -> int:
+        return await _added(self._database, purge_log, _values(purge))
+
+    async def purges(self, limit: int = 50) -> list[Purge]:
+        query = select(purge_log).order_by(purge_log.c.number.desc()).limit(limit)
+        return [Purge(**row) for row in await self._database.rows(query)]
+
+    async def note_access(self, access: NewAccess) -> int:
+        values = {name: getattr(access, name) for name in NewAccess.__slots__}
+        return await _added(self._database, access_log, values)
+
+    async def accesses(self, limit: int = 50) -> list[Access]:
+        query = select(access_log).order_by(access_log.c.number.desc()).limit(limit)
+        return [Access(**row) for row in await self._database.rows(query)]
+
+
+class SqlFinalMessages:
+    """Rows of `held_messages` that nothing can move any more."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def held_before(
+        self, before: datetime, *, after_id: int = 0, limit: int = 500
+    ) -> list[HeldMessage]:
+        query = (
+            select(held_messages)
+            .where(_IS_FINAL, _held.held_at < before, _held.message_id > after_id)
+            .order_by(_held.message_id)
+            .limit(limit)
+        )
+        return [
+            HeldMessage(
+                **{
+                    **row,
+                    "state": HoldState(row["state"]),
+                    "receipt": ReceiptState(row["receipt"]),
+                }
+            )
+            for row in await self._database.rows(query)
+        ]
+
+    async def forget(self, message_ids: Sequence[int], purge: NewPurge) -> int:
+        these = and_(_IS_FINAL, _held.message_id.in_(message_ids))
+
+        async def run(connection: AsyncConnection) -> int:
+            found = select(func.count()).select_from(held_messages).where(these)
+            count = int((await connection.execute(found)).scalar_one())
+            if count:
+                await connection.execute(delete(held_messages).where(these))
+                await connection.execute(insert(purge_log), _values(purge) | {"count": count})
+            return count
+
+        return await self._database.writer.write(run, rows=len(message_ids))
+
+
+def _values(purge: NewPurge) -> dict[str, object]:
+    return {name: getattr(purge, name) for name in NewPurge.__slots__}
+
+
+async def _added(database: Database, table: Table, values: dict[str, object]) -> int:
+    async def run(connection: AsyncConnection) -> int:
+        statement = insert(table).returning(table.c.number)
+        return int((await connection.execute(statement, values)).scalar_one())
+
+    return await database.writer.write(run)

@@ -1,0 +1,86 @@
+"""Take filings into the registry: what is wrong with them, and what they change."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.domain.filing_rules import LIMITS, FilingLimits, clashes_in, problems_of
+from gateway.domain.filings import Filing, FilingKey, key_of
+from gateway.ports.filings import FilingStore
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What filing something changes: `changed` has what is on file and what takes its place."""
+
+    added: tuple[Filing, ...] = ()
+    changed: tuple[tuple[Filing, Filing], ...] = ()
+    unchanged: tuple[Filing, ...] = ()
+
+    @property
+    def new(self) -> tuple[Filing, ...]:
+        """Return what would be on file that is not yet."""
+        return (*self.added, *(after for _, after in self.changed))
+
+
+class FilingRefusedError(ValueError):
+    """Filings that cannot be taken, with all that is wrong; nothing was filed."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problems))
+
+
+async def compare(
+    store: FilingStore, filings: Sequence[Filing], limits: FilingLimits = LIMITS
+) -> Difference:
+    """Return what filing `filings` would change.
+
+    Raises FilingRefusedError for what is wrong with them, also beside what their SPs have on
+    file, and StoreUnavailable.
+    """
+    given = {key_of(filing): filing for filing in filings}
+    on_file = await _on_file(store, given.values())
+    problems = [
+        f"{filing.system_id}: {problem}"
+        for filing in filings
+        for problem in problems_of(filing, limits)
+    ]
+    by_sender: defaultdict[str, list[Filing]] = defaultdict(list)
+    for filing in (on_file | given).values():
+        by_sender[filing.system_id].append(filing)
+    for system_id, after in by_sender.items():
+        problems += [f"{system_id}: {problem}" for problem in clashes_in(after, limits)]
+    if problems:
+        raise FilingRefusedError(problems)
+    return _difference(given, on_file)
+
+
+async def file_all(
+    store: FilingStore, filings: Sequence[Filing], limits: FilingLimits = LIMITS
+) -> Difference:
+    """File `filings`, all of them or none; return what that changed.
+
+    What is on file and not among them stays. Raises as `compare` does; nothing was filed then.
+    """
+    difference = await compare(store, filings, limits)
+    await store.put(difference.new)
+    return difference
+
+
+async def _on_file(store: FilingStore, filings: Iterable[Filing]) -> dict[FilingKey, Filing]:
+    found: dict[FilingKey, Filing] = {}
+    for system_id in dict.fromkeys(filing.system_id for filing in filings):
+        found |= {key_of(filing): filing for filing in await store.of(system_id)}
+    return found
+
+
+def _difference(
+    given: Mapping[FilingKey, Filing], on_file: Mapping[FilingKey, Filing]
+) -> Difference:
+    known = [(on_file[key], filing) for key, filing in given.items() if key in on_file]
+    return Difference(
+        added=tuple(filing for key, filing in given.items() if key not in on_file),
+        changed=tuple((before, after) for before, after in known if before != after),
+        unchanged=tuple(after for before, after in known if before == after),
+    )

@@ -1,0 +1,1 @@
+"""Subscriptions: orders confirmed, listed and cancelled in a dialogue with the subscriber."""

@@ -1,0 +1,103 @@
+"""Where subscribers' messages, SPs' requests and time meet the store of subscriptions."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.subscription import Act, Event, Said, Subscription, advance
+from gateway.ports.consent import ConsentStore
+from gateway.ports.errors import StoreUnavailable
+from gateway.ports.subscriptions import Changes, Step, SubscriptionStore
+from gateway.systems.subscriptions.dialogue import Dialogue
+from gateway.systems.subscriptions.likeness import is_alike, likeness_of
+from gateway.systems.subscriptions.word import Outcome, Word, digest_of
+
+ANSWER_WITHIN = timedelta(hours=24)
+NO_REPLY_CHANNEL = "no_reply"
+
+_ATTEMPTS = 3
+_AT_ONCE = 500
+
+
+class SubscriptionDesk:
+    """Keeps what the dialogue decides; whoever else is at a subscription, each step is taken once.
+
+    Every call raises StoreUnavailable, and may be repeated then.
+    """
+
+    def __init__(self, store: SubscriptionStore, consent: ConsentStore, dialogue: Dialogue) -> None:
+        self._dialogue = dialogue
+        self._store = store
+        self._consent = consent
+
+    async def hear(self, word: Word, now: datetime) -> Outcome:
+        """Decide what follows from a message, keep it, and return it."""
+        for _ in range(_ATTEMPTS):
+            known = await self._store.known(word.msisdn, word.port, now)
+            outcome = self._dialogue.outcome_of(word, known, now)
+            if outcome.changes.is_empty or await self._store.keep(outcome.changes):
+                return outcome
+        raise StoreUnavailable("others change the same subscription all the time")
+
+    async def sent(self, subscription: Subscription, said: Said, *, is_taken: bool) -> None:
+        """Note the SMSC's id of the request for a yes, or that it did not take it."""
+        await self._store.note_sent(subscription, said, is_taken=is_taken)
+
+    async def asked(
+        self, system_id: str, msisdn: int, text: str, now: datetime, message_id: str = ""
+    ) -> bool:
+        """Take a request for consent that an SP wants to send; tell whether it may (R23).
+
+        It may once for each content, and similar ones, for ever: not again after a no, nor
+        after silence, which is one. A yes is waited for 24 hours.
+        """
+        likeness = likeness_of(text)
+        before = await self._store.requests_of(msisdn, system_id)
+        if any(is_alike(likeness, request.likeness) for request in before):
+            return False
+        until = now + ANSWER_WITHIN
+        request = ConsentRequest(
+            msisdn, system_id, likeness, digest_of(text), now, until, message_id=message_id
+        )
+        return await self._store.ask(request)
+
+    async def sweep(self, now: datetime) -> int:
+        """End what time has ended: requests without a yes, and trials (R23 to R25).
+
+        Returns how much that was, and takes a bounded amount at once: call it again soon.
+        """
+        lapsed = 0
+        for subscription in await self._store.due(now, _AT_ONCE):
+            after = advance(subscription, Event(Act.LAPSE), now)
+            if isinstance(after, Subscription):
+                lapsed += await self._store.keep(Changes((Step(after, Act.LAPSE),)))
+        for request in await self._store.requests_due(now, _AT_ONCE):
+            # The refusal first: should the store fail between the two, it is found again.
+            await self._note_silence(request)
+            silent = replace(request, state=RequestState.NO_REPLY)
+            lapsed += await self._store.keep(Changes(requests=(silent,)))
+        return lapsed
+
+    async def forget_sessions(self, now: datetime) -> int:
+        """Delete the item numbers that nobody can write back any more; return of how many lists."""
+        return await self._store.forget_sessions(now)
+
+    async def _note_silence(self, request: ConsentRequest) -> None:
+        """Record the refusal that silence is, as of when the time was over.
+
+        It takes no proven consent back: who agreed before was asked something else.
+        """
+        before = await self._consent.answer_of(request.msisdn, request.system_id)
+        if before is not None and before.answer is not Answer.ASSERTED:
+            return
+        evidence = f"request {request.message_id or request.text_sha256}"
+        silence = ConsentAnswer(
+            request.msisdn,
+            request.system_id,
+            Answer.REFUSED,
+            request.until,
+            NO_REPLY_CHANNEL,
+            evidence,
+        )
+        await self._consent.record((silence,))

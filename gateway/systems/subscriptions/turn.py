@@ -1,0 +1,230 @@
+"""One message of a subscriber, and everything that can be done with it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from gateway.domain.consent import Answer
+from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.subscription import (
+    ASKED_STATES,
+    Act,
+    Event,
+    Said,
+    Service,
+    Subscription,
+    Terms,
+    advance,
+)
+from gateway.policy.intents import MoContext
+from gateway.policy.mo_words import key_of
+from gateway.ports.subscriptions import Changes, Known, Session, SessionKind, Step
+from gateway.systems.subscriptions import texts
+from gateway.systems.subscriptions.word import Outcome, Word, digest_of
+
+SESSION_LIFE = timedelta(hours=24)
+YES_WITHIN = timedelta(hours=24)
+
+_Asked: TypeAlias = Subscription | ConsentRequest | Session
+
+
+class Turn:
+    """One word, and what can be done with it."""
+
+    def __init__(self, word: Word, known: Known, now: datetime) -> None:
+        self.word = word
+        self._known = known
+        self._now = now
+        self._own = [
+            one for one in known.subscriptions if word.is_hub or one.system_id == word.system_id
+        ]
+
+    def context(self) -> MoContext:
+        """Return what is under way between the subscriber and this port."""
+        session = self._known.session
+        is_list = session is not None and session.kind is SessionKind.LIST
+        return MoContext(
+            is_pending=self._asked() is not None,
+            listed=len(session.items) if session is not None and is_list else None,
+        )
+
+    def evidence(self) -> str:
+        """Name the message that is spoken of."""
+        return f"message {self.word.said.message_id} sha256 {self.word.said.text_sha256}"
+
+    def orders(self) -> list[Subscription]:
+        """Return what runs, of this SP or at a hub code of all."""
+        return [one for one in self._own if one.is_running]
+
+    def session(self, kind: SessionKind, orders: Sequence[Subscription], shown: int = 0) -> Session:
+        """Return a session about `orders` that begins now."""
+        items = tuple((one.system_id, one.service_id) for one in orders)
+        until = self._now + SESSION_LIFE
+        return Session(self.word.msisdn, self.word.port, kind, items, until, shown)
+
+    # 0000 and what follows it.
+
+    def list_orders(self) -> Outcome:
+        """List what runs, with numbers that can be written back (R33)."""
+        orders = self.orders()
+        if not orders:
+            changes = Changes(closes=(self.word.msisdn, self.word.port))
+            return Outcome(changes, texts.NO_ORDERS, False)
+        fresh = self.session(SessionKind.LIST, orders)
+        before = self._known.session
+        start = 0
+        if before is not None and (before.kind, before.items) == (fresh.kind, fresh.items):
+            start = before.shown if before.shown < len(orders) else 0
+        text, shown = texts.listing(orders, start, is_hub=self.word.is_hub)
+        return Outcome(Changes(session=replace(fresh, shown=shown)), text, False)
+
+    def cancel_items(self, items: Iterable[int]) -> Outcome:
+        """Cancel what the list had under these numbers, which stay good (R35)."""
+        session = self._known.session
+        wanted = {session.items[item - 1] for item in items} if session is not None else set()
+        ended = [one for one in self.orders() if (one.system_id, one.service_id) in wanted]
+        if not ended:
+            return Outcome(reply=texts.GONE_ALREADY, is_forwarded=False)
+        return Outcome(Changes(self._steps(ended, Act.CANCEL)), texts.cancelled(ended), False)
+
+    # 00000 and TD.
+
+    def cancel_all(self) -> Outcome:
+        """Cancel everything of the SP, and refuse its advertising (R34)."""
+        ended = self.orders()
+        changes = Changes(self._steps(self._own, Act.CANCEL), requests=self._refused_requests())
+        reply = texts.cancelled_all(ended) if ended else None
+        return Outcome(changes, reply, answer=Answer.REFUSED, evidence=self.evidence())
+
+    def cancel_everything(self, orders: Sequence[Subscription]) -> Outcome:
+        """Cancel `orders`, of whatever SP; the session that asked is over."""
+        steps = self._steps(orders, Act.CANCEL)
+        changes = Changes(steps, closes=(self.word.msisdn, self.word.port))
+        return Outcome(changes, texts.cancelled_everything(len(orders)), False)
+
+    def opt_out(self, service: str | None) -> Outcome:
+        """Cancel one order by the name or id of its service, TD天气; else refuse the SP (R31)."""
+        named = [
+            one
+            for one in self._own
+            if service is not None and service in {key_of(one.terms.name), key_of(one.service_id)}
+        ]
+        steps = self._steps(named, Act.CANCEL)
+        if not steps:
+            return Outcome(self._no(), answer=Answer.REFUSED, evidence=self.evidence())
+        return Outcome(Changes(steps), texts.cancelled([step.after for step in steps]))
+
+    # Orders, yes and no.
+
+    def order(self, service: Service) -> Outcome:
+        """Ask for the yes that an order needs before it counts (R24)."""
+        before = next(
+            (one for one in self._own if one.service_id == service.id),
+            Subscription(self.word.msisdn, service.system_id, service.id, service.terms, self._now),
+        )
+        terms = _terms_for(before, service)
+        text = (texts.renewal if before.is_running else texts.request)(terms)
+        request = Said(self.word.reply_id, digest_of(text), self._now)
+        event = Event(Act.ORDER, self.word.said, terms, request, YES_WITHIN)
+        after = advance(before, event, self._now)
+        if not isinstance(after, Subscription):
+            return Outcome(reply=texts.ordered_already(before.terms))
+        step = Step(after, Act.ORDER, self.word.said)
+        return Outcome(Changes((step,)), text, asked=after)
+
+    def confirm(self) -> Outcome:
+        """Take a yes to what was asked last, and to nothing else (R24, R27)."""
+        match self._asked():
+            case Subscription() as subscription:
+                (step,) = self._steps([subscription], Act.CONFIRM)
+                evidence, reply = _evidence_of(step.after), texts.done(step.after)
+                return Outcome(Changes((step,)), reply, evidence=evidence, renews=True)
+            case ConsentRequest() as request:
+                agreed = self._answered(request, RequestState.AGREED)
+                evidence = f"request {request.message_id or request.text_sha256}; {self.evidence()}"
+                return Outcome(
+                    Changes(requests=(agreed,)),
+                    texts.consented(self.word.sender_name),
+                    answer=Answer.AGREED,
+                    evidence=evidence,
+                )
+            case Session() as session:
+                wanted = set(session.items)
+                orders = [o for o in self.orders() if (o.system_id, o.service_id) in wanted]
+                return self.cancel_everything(orders) if orders else self._unchanged()
+            case None:
+                return Outcome()
+
+    def refuse(self) -> Outcome:
+        """Take a no to what was asked last."""
+        match self._asked():
+            case Subscription() as subscription:
+                (step,) = self._steps([subscription], Act.REFUSE)
+                return Outcome(Changes((step,)), texts.withdrawn(step.after))
+            case ConsentRequest() as request:
+                refused = self._answered(request, RequestState.REFUSED)
+                changes = Changes(requests=(refused,))
+                return Outcome(changes, answer=Answer.REFUSED, evidence=self.evidence())
+            case Session():
+                return self._unchanged()
+            case None:
+                return Outcome()
+
+    def _no(self) -> Changes:
+        """Return what a refusal of the SP makes of all that waits for an answer: no to it."""
+        asked = [one for one in self._own if one.state in ASKED_STATES]
+        return Changes(self._steps(asked, Act.REFUSE), requests=self._refused_requests())
+
+    def _refused_requests(self) -> tuple[ConsentRequest, ...]:
+        return tuple(self._answered(one, RequestState.REFUSED) for one in self._requests())
+
+    def _unchanged(self) -> Outcome:
+        changes = Changes(closes=(self.word.msisdn, self.word.port))
+        return Outcome(changes, texts.NOTHING_CHANGED, False)
+
+    def _asked(self) -> _Asked | None:
+        """Return what was asked last and waits for an answer."""
+        session = self._known.session
+        if self.word.is_hub:
+            is_open = session is not None and session.kind is SessionKind.CANCEL_ALL
+            return session if is_open else None
+        waiting: list[tuple[datetime, _Asked]] = [
+            (one.since, one)
+            for one in self._own
+            if one.state in ASKED_STATES
+            and one.asked_until is not None
+            and one.asked_until > self._now
+        ]
+        waiting += [(request.asked_at, request) for request in self._requests()]
+        return max(waiting, key=lambda pair: pair[0], default=(None, None))[1]
+
+    def _requests(self) -> list[ConsentRequest]:
+        return [
+            request
+            for request in self._known.requests
+            if request.system_id == self.word.system_id and request.is_open(self._now)
+        ]
+
+    def _answered(self, request: ConsentRequest, state: RequestState) -> ConsentRequest:
+        return replace(request, state=state, answer_id=self.word.said.message_id)
+
+    def _steps(self, subscriptions: Iterable[Subscription], act: Act) -> tuple[Step, ...]:
+        event = Event(act, self.word.said)
+        moved = (advance(one, event, self._now) for one in subscriptions)
+        return tuple(
+            Step(after, act, self.word.said) for after in moved if isinstance(after, Subscription)
+        )
+
+
+def _terms_for(before: Subscription, service: Service) -> Terms:
+    """Return the terms as this subscriber gets them: a trial is had once."""
+    if before.trial_until is None:
+        return service.terms
+    return replace(service.terms, trial_days=0)
+
+
+def _evidence_of(subscription: Subscription) -> str:
+    proof = subscription.evidence
+    said = (("order", proof.order), ("request", proof.request), ("yes", proof.confirmation))
+    return "; ".join(f"{name} {one.message_id}" for name, one in said if one is not None)

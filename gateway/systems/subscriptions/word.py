@@ -1,0 +1,65 @@
+"""What a subscriber wrote, and what follows from it: the values of a dialogue."""
+
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from gateway.domain.consent import Answer
+from gateway.domain.subscription import Said, Subscription
+from gateway.policy.intents import MAX_CHARS, Intent, Meaning, MoContext, meaning_of
+from gateway.policy.mo_words import key_of
+from gateway.ports.subscriptions import Changes
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a subscriber wrote to `port` of `system_id`; to a hub code it concerns every SP.
+
+    `tokens` are the words of refusal that the SP advertised, the latest first; `reply_id` is
+    the id that an answer will have.
+    """
+
+    msisdn: int
+    system_id: str
+    sender_name: str
+    port: str
+    text: str
+    said: Said
+    reply_id: str
+    tokens: tuple[str, ...] = ()
+    is_hub: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows from one message. There is one reply at most.
+
+    `answer` goes to the consent store. `asked` is the subscription that the reply asks about.
+    `renews` tells that the subscriber just proved consent to the SP, which takes an earlier
+    refusal back (R37).
+    """
+
+    changes: Changes = field(default_factory=Changes)
+    reply: str | None = None
+    is_forwarded: bool = True
+    answer: Answer | None = None
+    evidence: str = ""
+    asked: Subscription | None = None
+    renews: bool = False
+
+
+def meaning_in(word: Word, context: MoContext) -> Meaning:
+    """Return what a word means, with any of the tokens its SP advertised."""
+    key = key_of(word.text[:MAX_CHARS]) if word.tokens else ""
+    for token in word.tokens:
+        # Of the many that an SP may have advertised hardly one stands in a text.
+        if key_of(token) not in key:
+            continue
+        meaning = meaning_of(word.text, replace(context, advertised=token))
+        if meaning.intent is Intent.OPTOUT:
+            return meaning
+    return meaning_of(word.text, context)
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a text in hex, by which it can be recognised and not read."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,233 @@
+"""For every rule that can stop a message: a scene in which it does, and one where it does not."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import time, timedelta
+
+from gateway.domain.consent import Answer
+from gateway.domain.filings import PortScope, Signature, Template, TemplateKind
+from gateway.domain.preferences import PreferenceAction, PreferenceKind, packed, preference
+from gateway.domain.sender import Port, Purpose, Rate, Sender, SenderState
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.bundle import Surroundings
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.limits import ROLLING_DAY, Limit, Part
+from gateway.policy.places import ProvinceTable
+from gateway.policy.preferences import Preferences
+from gateway.policy.rules import (
+    Check,
+    Nameless,
+    NotAgreed,
+    NoWayOut,
+    NumberWalk,
+    OtherProvince,
+    PurposeMissed,
+    Refused,
+    Rule,
+    SignatureNotFiled,
+    SignatureSwitched,
+    TemplateNotFiled,
+    TooFast,
+    TooOften,
+    Untimely,
+    Unwanted,
+)
+from gateway.policy.windows import Window, WindowSet
+from tests.dataplane.conftest import (
+    BUNDLE,
+    DUBIOUS,
+    PORT,
+    SPAM,
+    SUBSCRIBER,
+    World,
+    advert,
+    rule,
+    sender,
+)
+
+MSISDN = int(f"86{SUBSCRIBER}")
+HAN, LATIN = "您好，周末再见，谢谢您", "See you on the weekend then"
+_CLOSED, _OPEN = ((time(12), time(13)), (time(0), time(0)))
+_Hours = tuple[time, time]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A world in which one message is sent, `before` it others.
+
+    `latin` is None where what matters cannot be written without Han characters.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    han: str = HAN
+    latin: str | None = LATIN
+    source: str = PORT
+    to: str = SUBSCRIBER
+    senders: tuple[Sender, ...] = (sender(),)
+    knows: Callable[[], Knowledge] = Knowledge
+    surroundings: Surroundings = BUNDLE.surroundings
+    before: tuple[bytes, ...] = ()
+    filter_fails: bool = False
+
+    def world(self) -> World:
+        """Return the world as it is when the message comes."""
+        bundle = replace(BUNDLE, rules=self.rules, surroundings=self.surroundings)
+        world = World(bundle, self.senders, self.knows())
+        session = world.session()
+        for pdu in self.before:
+            assert not world.submit(session, pdu).attention
+        if self.filter_fails:
+            world.failing_filter()
+        return world
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """A rule at work: `against` it stops the message for `reason`, in `decent` it does not."""
+
+    reason: Reason
+    against: Scene
+    decent: Scene
+    check: type[Check] | None = None
+
+
+def _by(check: Check, reason: Reason, against: Scene, decent: Scene) -> Stops:
+    rules = (rule("R", check),)
+    return Stops(reason, replace(against, rules=rules), replace(decent, rules=rules), type(check))
+
+
+def _consent(answer: Answer | None, *, is_current: bool = True) -> Callable[[], Knowledge]:
+    def knows() -> Knowledge:
+        knowledge = Knowledge()
+        knowledge.consent.is_current = is_current
+        if answer is not None:
+            knowledge.consent.apply(MSISDN, "sp1", answer)
+        return knowledge
+
+    return knows
+
+
+def _filed(*filings: PortScope | Signature | Template) -> Callable[[], Knowledge]:
+    def knows() -> Knowledge:
+        knowledge = Knowledge(provinces=ProvinceTable([(1380013, "北京")]))
+        knowledge.filings.replace("sp1", filings)
+        return knowledge
+
+    return knows
+
+
+def _wishes() -> Knowledge:
+    blocked = preference(PreferenceKind.NUMBER, PORT, PreferenceAction.BLOCK)
+    return Knowledge(preferences=Preferences([(MSISDN, packed((blocked,)))]))
+
+
+def _untimely(hours: _Hours, action: Action) -> Scene:
+    check = Untimely(WindowSet((Window(*hours),)))
+    return Scene((rule("R40", check, action=action),))
+
+
+_SERVICE_PORT = (sender(ports=(Port(PORT, 4, Purpose.SERVICE),)),)
+_SLOW = Scene(senders=(sender(rate=Rate(0.001, 1)),))
+_TO_ANOTHER = (advert(to="13900139000"),)
+_DAILY = TooOften((Limit((Part.DESTINATION,), 1, ROLLING_DAY),))
+_UNSIGNED_HAN = replace(Scene(), latin=None)
+_PROVINCIAL, _OF_ALL = Scene(knows=_filed(PortScope("sp1", PORT, "福建"))), Scene()
+_SIGNED = Scene(
+    han="您好，周末再见，谢谢您【甲银行】", latin=None, knows=_filed(Signature("sp1", "甲银行"))
+)
+_BOUND = replace(_SIGNED, knows=_filed(Signature("sp1", "甲银行", (PORT,))))
+_ON_FILE = Scene(
+    han="您好，张先生谢谢再会",
+    latin="Dear customer goodbye",
+    knows=_filed(
+        Template("sp1", "T1", TemplateKind.COMMERCIAL, "您好，{1}谢谢再会"),
+        Template("sp1", "T2", TemplateKind.COMMERCIAL, "Dear {1} goodbye"),
+    ),
+)
+_SELLING = Scene(
+    han="您好，限时特惠促销，谢谢", latin="Our flash sale: order now", senders=_SERVICE_PORT
+)
+_WITH_HINT = Scene(han="您好，新品到店，回TD退订", latin="New books are in. Reply STOP to opt out")
+
+RULES: Mapping[str, Stops] = {
+    "R01 the sender": Stops(
+        Reason.SENDER_STATE, Scene(senders=(sender(state=SenderState.SUSPENDED),)), Scene()
+    ),
+    "R02 the source": Stops(Reason.SOURCE_NOT_OWNED, Scene(source="95588"), Scene()),
+    "R03 the extension": Stops(
+        Reason.EXT_TOO_LONG, Scene(source=f"{PORT}12345"), Scene(source=f"{PORT}1234")
+    ),
+    "the destination": Stops(Reason.DESTINATION_INVALID, Scene(to="me"), Scene()),
+    "R44 the sender's rate": Stops(Reason.RATE, replace(_SLOW, before=_TO_ANOTHER), Scene()),
+    "R60 a word refused": Stops(
+        Reason.CONTENT, Scene(han=f"请找我{SPAM}再见", latin="Call: free money now!"), Scene()
+    ),
+    "R60 a word to look at": Stops(
+        Reason.CONTENT, Scene(han=f"请找我{DUBIOUS}再见", latin=None), Scene()
+    ),
+    "R60 a failing filter": Stops(Reason.CONTENT_UNCHECKED, Scene(filter_fails=True), Scene()),
+    "R04 the province": _by(OtherProvince(), Reason.OUT_OF_SCOPE, _PROVINCIAL, _OF_ALL),
+    "R05 the purpose": _by(
+        PurposeMissed(), Reason.PORT_MISUSE, _SELLING, replace(_SELLING, han=HAN, latin=LATIN)
+    ),
+    "R06 the signature's port": _by(
+        SignatureSwitched(),
+        Reason.SIG_SWITCH,
+        replace(_BOUND, han="您好，周末再见，谢谢您【乙银行】"),
+        _BOUND,
+    ),
+    "R12 the signature": _by(
+        SignatureNotFiled(),
+        Reason.SIG_UNKNOWN,
+        replace(_SIGNED, han="您好，周末再见，谢谢您【乙银行】", latin=LATIN),
+        _SIGNED,
+    ),
+    "R12 no signature": _by(
+        SignatureNotFiled(), Reason.SIG_UNKNOWN, replace(_SIGNED, han=HAN, latin=LATIN), _SIGNED
+    ),
+    "R12 the template": _by(
+        TemplateNotFiled(), Reason.TPL_MISMATCH, replace(_ON_FILE, han=HAN, latin=LATIN), _ON_FILE
+    ),
+    "R20 consent": _by(
+        NotAgreed(), Reason.CONSENT_NONE, Scene(), Scene(knows=_consent(Answer.AGREED))
+    ),
+    "R21 the refusal": _by(
+        Refused(), Reason.OPTED_OUT, Scene(knows=_consent(Answer.REFUSED)), Scene()
+    ),
+    "R21 refusals unread": _by(
+        Refused(), Reason.CONSENT_UNCHECKED, Scene(knows=_consent(None, is_current=False)), Scene()
+    ),
+    "R28 a walk": _by(
+        NumberWalk(2, timedelta(minutes=10)),
+        Reason.NUMBER_WALK,
+        Scene(before=(advert(to=str(int(SUBSCRIBER) - 1)),)),
+        Scene(),
+    ),
+    "R30 the way out": _by(
+        NoWayOut(), Reason.NO_OPTOUT_HINT, replace(_WITH_HINT, han=HAN, latin=LATIN), _WITH_HINT
+    ),
+    "R38 the name": _by(Nameless(), Reason.NO_SENDER_NAME, Scene(), _SIGNED),
+    "R40 the hour": Stops(
+        Reason.OUTSIDE_WINDOW,
+        _untimely(_CLOSED, Action.REJECT),
+        _untimely(_OPEN, Action.REJECT),
+        Untimely,
+    ),
+    "R40 wait for the hour": Stops(
+        Reason.OUTSIDE_WINDOW,
+        _untimely(_CLOSED, Action.DEFER),
+        _untimely(_OPEN, Action.DEFER),
+        Untimely,
+    ),
+    "R42 too often": _by(
+        _DAILY, Reason.FREQUENCY, Scene(before=(advert(),)), Scene(before=_TO_ANOTHER)
+    ),
+    "R42 no room to count": _by(
+        _DAILY,
+        Reason.FREQUENCY_UNCOUNTED,
+        Scene(before=_TO_ANOTHER, surroundings=replace(BUNDLE.surroundings, capacity=1)),
+        Scene(),
+    ),
+    "R44 the port's rate": _by(TooFast(0.001, 1), Reason.RATE, Scene(before=_TO_ANOTHER), Scene()),
+    "R50 the wish": _by(Unwanted(), Reason.USER_PREF, Scene(knows=_wishes), Scene()),
+}

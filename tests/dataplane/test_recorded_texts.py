@@ -1,0 +1,71 @@
+"""What was said, in the records of decisions (N136, R70)."""
+
+import pytest
+
+from gateway.smpp.commands import CommandId
+from simulators import builders
+from tests.dataplane.conftest import (
+    CLEAN,
+    PORT,
+    SPAM,
+    SUBSCRIBER,
+    World,
+    advert,
+    decisions,
+    long_advert,
+)
+
+OTHER = "13900139000"
+
+
+@pytest.fixture
+def keeping(world: World) -> World:
+    world.plane.keeps_texts = True
+    return world
+
+
+def said(world: World, *pdus: bytes) -> list[tuple[int, bytes]]:
+    return [row[14:] for row in decisions(world.submit(world.session(), *pdus))]
+
+
+def test_r70_the_record_of_a_ports_message_holds_what_was_said(keeping: World) -> None:
+    assert said(keeping, advert(CLEAN)) == [(8, builders.ucs2(CLEAN))]
+
+
+def test_r70_so_does_the_record_of_one_that_was_refused(keeping: World) -> None:
+    assert said(keeping, advert(SPAM)) == [(8, builders.ucs2(SPAM))]
+
+
+def test_unless_texts_are_asked_for_no_record_holds_one(world: World) -> None:
+    told = said(world, advert(CLEAN), advert(SPAM, sequence=2), *long_advert(["您", "好"], 3))
+
+    assert told == [(0, b"")] * 4
+
+
+def test_each_part_of_a_long_message_is_recorded_without_its_header(keeping: World) -> None:
+    told = said(keeping, *long_advert(["您好", "再见"]))
+
+    assert told == [(8, builders.ucs2("您好")), (8, builders.ucs2("再见"))]
+
+
+def test_each_destination_of_a_submit_multi_has_the_text(keeping: World) -> None:
+    pdu = builders.submit_multi(PORT, [SUBSCRIBER, OTHER], builders.ucs2(CLEAN))
+
+    assert said(keeping, pdu) == [(8, builders.ucs2(CLEAN))] * 2
+
+
+def test_a_message_that_is_refused_unread_has_no_text(keeping: World) -> None:
+    keeping.plane.is_overloaded = True
+
+    assert said(keeping, advert(CLEAN)) == [(0, b"")]
+
+
+def test_a_text_that_could_not_be_read_from_its_fields_is_not_kept(keeping: World) -> None:
+    broken = advert(CLEAN)[:-3]
+    pdu = len(broken).to_bytes(4, "big") + broken[4:]
+
+    batch = keeping.submit(keeping.session(), pdu)
+
+    assert [(row[3], row[4], row[14:]) for row in decisions(batch)] == [
+        ("sp1", CommandId.SUBMIT_SM, (0, b""))
+    ]

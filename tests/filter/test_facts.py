@@ -1,0 +1,85 @@
+"""What a text shows."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.policy import ListAction
+from gateway.domain.traffic import TrafficClass
+from gateway.filter import facts
+from gateway.filter.facts import Shown, TextFacts
+from gateway.filter.keywords import Hit
+
+HIT = Hit("K", "fraud", ListAction.REJECT, "发票")
+ADVERT = "【春晓书店】会员日全场八折，拒收请回复R"
+CODE = "【春晓书店】您的验证码是482915，5分钟内有效"
+NEWS = "【春晓书店】您的包裹已放入3号柜"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (ADVERT, Shown(TrafficClass.COMMERCIAL, "春晓书店", "R")),
+        (CODE, Shown(TrafficClass.VERIFICATION, "春晓书店", "")),
+        (NEWS, Shown(TrafficClass.SERVICE, "春晓书店", "")),
+        ("明天见", Shown(TrafficClass.SERVICE, "", "")),
+        ("", Shown()),
+    ],
+)
+def test_a_text_shows_its_class_its_signature_and_the_word_to_refuse_with(
+    text: str, shown: Shown
+) -> None:
+    assert TextFacts((), (text,)).shown() == shown
+
+
+def test_octets_without_a_reading_show_nothing() -> None:
+    assert TextFacts((), ()).shown() == Shown()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_readings_the_strongest_class_counts(order: int) -> None:
+    """Or whoever can make a phone read it otherwise than the gateway chooses the class."""
+    shown = TextFacts((), (NEWS, CODE, ADVERT)[::order]).shown()
+
+    assert shown.traffic is TrafficClass.COMMERCIAL
+
+
+def test_the_likeliest_reading_that_has_one_says_the_signature_and_the_word() -> None:
+    readings = ("五折 TD退订", "【云尚百货】八折 拒收请回复R", "【安康药房】")
+
+    shown = TextFacts((), readings).shown()
+
+    assert (shown.signature, shown.advertised) == ("云尚百货", "TD")
+
+
+def test_what_a_text_shows_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = TextFacts((), (ADVERT,))
+    first = one.shown()
+    monkeypatch.setattr(facts, "classify", lambda *_, **__: pytest.fail("asked again"))
+
+    assert one.shown() is first
+
+
+def test_nothing_is_worked_out_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "classify", lambda *_, **__: pytest.fail("asked"))
+
+    one = TextFacts((HIT,), (ADVERT,))
+
+    assert one.texts == (ADVERT,)
+
+
+def test_a_text_without_a_hit_has_no_findings_and_one_with_a_hit_is_to_be_asked() -> None:
+    assert TextFacts((), (ADVERT,)).findings == ()
+    assert TextFacts((HIT,), (ADVERT,)).findings is None
+
+
+def test_a_text_is_whole_unless_told_otherwise() -> None:
+    assert TextFacts((), (ADVERT,)).is_whole
+    assert not TextFacts((), (ADVERT,), is_whole=False).is_whole
+
+
+@given(st.lists(st.text(max_size=80), max_size=3))
+def test_any_readings_show_something(texts: list[str]) -> None:
+    shown = TextFacts((), texts).shown()
+
+    assert shown.traffic is not TrafficClass.PUBLIC_INTEREST

@@ -1,0 +1,212 @@
+"""What subscribers answered, asked of one message (R20, R21, R26)."""
+
+import itertools
+
+import pytest
+
+from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.policy import Enforcement
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.checks import consent as checks
+from gateway.policy.evidence import Evidence
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.rules import NotAgreed, Refused
+from tests.policy.conftest import (
+    ADVERT,
+    CODE,
+    COMMERCIAL,
+    NEWS,
+    NUMBER,
+    SERVICE,
+    World,
+    addressed,
+    rule,
+    why,
+)
+
+PROMOTION = f"{CODE}。办卡享免息额度5万元，回T退订"
+
+
+def knowing(answer: Answer | None, scope: str = "sp1") -> Knowledge:
+    known = Knowledge()
+    if answer is not None:
+        known.consent.apply(NUMBER, scope, answer)
+    return known
+
+
+def said(evidence: Evidence | None) -> str:
+    return "" if evidence is None else evidence.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "scope", "is_refused"),
+    [
+        (None, "sp1", False),
+        (Answer.AGREED, "sp1", False),
+        (Answer.ASSERTED, "sp1", False),
+        (Answer.REFUSED, "sp1", True),
+        (Answer.REFUSED, EVERY_SENDER, True),
+        (Answer.REFUSED, "sp2", False),
+    ],
+)
+def test_a_refusal_holds_for_the_sender_it_was_given_to_or_for_all(
+    answer: Answer | None, scope: str, *, is_refused: bool
+) -> None:
+    ask = checks.refused(Refused(), knowing(answer, scope))
+
+    assert said(ask(addressed(), 0.0)) == ("the subscriber refused" if is_refused else "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepts", "against"),
+    [
+        (None, True, Reason.CONSENT_NONE),
+        (None, False, Reason.CONSENT_NONE),
+        (Answer.REFUSED, True, Reason.CONSENT_NONE),
+        (Answer.AGREED, True, None),
+        (Answer.AGREED, False, None),
+        (Answer.ASSERTED, True, None),
+        (Answer.ASSERTED, False, Reason.CONSENT_UNPROVEN),
+    ],
+)
+def test_r26_what_a_sender_asserts_counts_only_where_the_policy_accepts_it(
+    answer: Answer | None,
+    accepts: bool,  # noqa: FBT001 - a column of the table
+    against: Reason | None,
+) -> None:
+    world = World(rule("R20", NotAgreed(accept_asserted=accepts)), knowledge=knowing(answer))
+
+    assert world.reason(ADVERT) is against
+
+
+def test_an_agreement_with_everybody_is_nobodys_consent() -> None:
+    ask = checks.not_agreed(NotAgreed(), knowing(Answer.AGREED, EVERY_SENDER))
+
+    assert said(ask(addressed(), 0.0)) == "no consent on record"
+
+
+def test_without_a_subscriber_there_is_nobody_to_ask() -> None:
+    one = addressed()
+    one.msisdn = None
+    known = knowing(Answer.REFUSED)
+
+    assert checks.refused(Refused(), known)(one, 0.0) is None
+    assert checks.not_agreed(NotAgreed(), known)(one, 0.0) is None
+
+
+def test_while_answers_cannot_be_read_nothing_is_taken_for_one() -> None:
+    known = knowing(Answer.AGREED)
+    known.consent.is_current = False
+
+    found = [
+        checks.refused(Refused(), known)(addressed(), 0.0),
+        checks.not_agreed(NotAgreed(), known)(addressed(), 0.0),
+    ]
+
+    assert [(one and one.reason, one and one.is_unread) for one in found] == [
+        (Reason.CONSENT_UNCHECKED, True),
+        (Reason.CONSENT_UNCHECKED, True),
+    ]
+
+
+def test_r20_no_consent_no_commercial_message() -> None:
+    world = World(rule("R20", NotAgreed()))
+
+    advert = world.judge(ADVERT)
+
+    assert advert.verdict is not None
+    assert (advert.verdict.action, advert.verdict.status) == (Action.REJECT, "ESME_RSUBMITFAIL")
+    assert why(advert) is Reason.CONSENT_NONE
+
+
+def test_r20_while_the_store_is_down_adverts_stop_and_codes_pass_with_a_note() -> None:
+    outcomes = {
+        TrafficClass.COMMERCIAL: Action.REJECT,
+        TrafficClass.VERIFICATION: Action.FORWARD,
+        TrafficClass.SERVICE: Action.FORWARD,
+    }
+    world = World(rule("R20", NotAgreed(), on_error=outcomes))
+    world.knowledge.consent.is_current = False
+
+    advert, code, news = (
+        world.judge(text, source)
+        for text, source in ((ADVERT, b"10690001"), (CODE, SERVICE), (NEWS, SERVICE))
+    )
+
+    assert why(advert) is Reason.CONSENT_UNCHECKED
+    assert code.verdict is None
+    assert news.verdict is None
+    assert [(f.rule, f.reason, f.shadow) for f in (*code.findings, *news.findings)] == [
+        ("R20", Reason.CONSENT_UNCHECKED, True),
+        ("R20", Reason.CONSENT_UNCHECKED, True),
+    ]
+
+
+def test_r20_the_classes_it_is_not_about_need_no_consent() -> None:
+    outcomes = {TrafficClass.VERIFICATION: Action.FORWARD}
+    world = World(rule("R20", NotAgreed(), on_error=outcomes))
+
+    code = world.judge(CODE, SERVICE)
+
+    assert (code.verdict, code.findings) == (None, ())
+
+
+def test_r21_a_refusal_stops_what_was_agreed_to_before() -> None:
+    world = World(rule("R21", Refused()), rule("R20", NotAgreed()))
+    world.knowledge.consent.apply(NUMBER, "sp1", Answer.AGREED)
+
+    before = world.reason(ADVERT)
+    world.knowledge.consent.apply(NUMBER, "sp1", Answer.REFUSED)
+    after = world.reason(ADVERT)
+
+    assert (before, after) == (None, Reason.OPTED_OUT)
+
+
+def test_r21_a_refusal_of_one_sender_does_not_stop_another() -> None:
+    world = World(rule("R21", Refused()), knowledge=knowing(Answer.REFUSED, "sp2"))
+
+    assert world.reason(ADVERT) is None
+    assert why(world.judge(ADVERT, system_id="sp2")) is Reason.OPTED_OUT
+
+
+@pytest.mark.parametrize("scope", ["sp1", EVERY_SENDER])
+@pytest.mark.parametrize("text", [CODE, NEWS])
+def test_r22_a_refusal_does_not_stop_codes_and_services(scope: str, text: str) -> None:
+    rules = (rule("R21", Refused()), rule("R20", NotAgreed()))
+    world = World(*rules, knowledge=knowing(Answer.REFUSED, scope))
+
+    assert world.reason(text, SERVICE) is None
+
+
+def test_r22_promotion_behind_a_code_is_promotion() -> None:
+    world = World(rule("R21", Refused()), knowledge=knowing(Answer.REFUSED))
+
+    assert world.reason(CODE, SERVICE) is None
+    assert world.reason(PROMOTION, SERVICE) is Reason.OPTED_OUT
+
+
+@pytest.mark.parametrize(
+    ("opt_out", "consent", "answer"),
+    list(itertools.product(Enforcement, Enforcement, [None, *Answer])),
+)
+def test_an_enforced_rule_decides_whatever_is_on_trial(
+    opt_out: Enforcement, consent: Enforcement, answer: Answer | None
+) -> None:
+    world = World(
+        rule("R21", Refused(), mode=opt_out, applies_to=COMMERCIAL),
+        rule("R20", NotAgreed(accept_asserted=False), mode=consent, applies_to=COMMERCIAL),
+        knowledge=knowing(answer),
+    )
+
+    one = world.judge(ADVERT)
+
+    is_refused, has_agreed = answer is Answer.REFUSED, answer is Answer.AGREED
+    is_stopped = (is_refused and opt_out is Enforcement.ENFORCE) or (
+        not has_agreed and consent is Enforcement.ENFORCE
+    )
+    is_noted = (is_refused and opt_out is not Enforcement.OFF) or (
+        not has_agreed and consent is not Enforcement.OFF
+    )
+    assert (one.verdict is not None) == is_stopped
+    assert bool(one.findings) == is_noted

@@ -1,0 +1,162 @@
+"""R50 in the engine: a subscriber's own wish stops a message, and tells nobody what it is."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.domain.policy import Enforcement, KeywordList, ListAction
+from gateway.domain.preferences import (
+    Preference,
+    PreferenceAction,
+    PreferenceKind,
+    packed,
+    preference,
+)
+from gateway.domain.sender import Port, Purpose
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action, Finding, Reason
+from gateway.policy.bundle import Bundle
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.preferences import Preferences
+from gateway.policy.rules import PublicInterest, Rule, Title, Unwanted
+from gateway.policy.ruleset import RuleSet
+from gateway.policy.submission import Submission, Timing
+from tests.policy.conftest import sender
+
+SUBSCRIBER, NUMBER = 8613800138000, b"13800138000"
+NOON = datetime(2025, 11, 25, 4, tzinfo=UTC).timestamp()  # 12:00 in Shanghai
+NIGHT = datetime(2025, 11, 25, 15, tzinfo=UTC).timestamp()  # 23:00 in Shanghai
+HOUSE_TEXT = "江景新房盛大开盘，首付二十万"
+CODE_TEXT = "您的验证码是482913，开盘前有效"
+
+BLOCK, HOLD = PreferenceAction.BLOCK, PreferenceAction.HOLD
+HOUSES = preference(PreferenceKind.CATEGORY, "real_estate", BLOCK)
+WORD = preference(PreferenceKind.KEYWORD, "开盘", BLOCK)
+QUIET = preference(PreferenceKind.QUIET_HOURS, "22:00-08:00", BLOCK)
+FRIEND = preference(PreferenceKind.NUMBER, "1069000112", PreferenceAction.ALLOW)
+FOE = preference(PreferenceKind.NUMBER, "1069000199", BLOCK)
+
+RULE = Rule(
+    "R50",
+    Title("用户接收策略", "The subscriber's own preferences"),
+    "SEED (四)3",
+    Unwanted(),
+    Enforcement.ENFORCE,
+    applies_to=frozenset(TrafficClass),
+)
+# What texts are about is said by the operator's lists; on trial they stop nothing.
+ABOUT_HOUSES = KeywordList("K-HOUSES", "real_estate", ListAction.SHADOW, ("首付",))
+
+
+def judged(
+    *wishes: Preference,
+    source: bytes = b"1069000199",
+    text: str = HOUSE_TEXT,
+    at: float = NOON,
+    timing: Timing | None = None,
+    rule: Rule = RULE,
+) -> Submission:
+    knowledge = Knowledge(preferences=Preferences([(SUBSCRIBER, packed(wishes))]))
+    approved = Rule("R11", RULE.title, "O31", PublicInterest(frozenset()), Enforcement.ENFORCE)
+    bundle = Bundle("test", "0123456789ab", (ABOUT_HOUSES,), (rule, approved))
+    ports = (Port("10690001", 2, Purpose.SERVICE), Port("1069000201", 0, Purpose.VERIFICATION))
+    rules = RuleSet(bundle, [sender(ports=ports)], knowledge)
+    submission = Submission(rules.accounts["sp1"], source, NUMBER)
+    submission.timing = timing
+    assert rules.judge_address(submission, 0)
+    rules.judge_text(submission, rules.scan.judge_texts((text,)), at)
+    return submission
+
+
+def deciding(submission: Submission) -> Finding | None:
+    return None if submission.verdict is None else submission.verdict.deciding
+
+
+def test_r50_a_text_of_a_blocked_category_is_stopped() -> None:
+    stopped = judged(HOUSES, FRIEND, source=b"1069000199")
+
+    assert stopped.verdict is not None
+    assert (stopped.verdict.action, stopped.verdict.status) == (Action.REJECT, "ESME_RSUBMITFAIL")
+    found = deciding(stopped)
+    assert found is not None
+    assert (found.rule, found.reason) == ("R50", Reason.USER_PREF)
+
+
+def test_r50_the_same_text_from_a_number_that_is_allowed_is_delivered() -> None:
+    assert judged(HOUSES, FRIEND, source=b"1069000112").verdict is None
+
+
+def test_r50_a_verification_code_with_a_blocked_keyword_is_delivered() -> None:
+    passed = judged(WORD, source=b"1069000201", text=CODE_TEXT)
+
+    assert passed.traffic is TrafficClass.VERIFICATION
+    assert passed.verdict is None
+
+
+def test_r50_a_verification_code_from_a_blocked_sender_is_stopped() -> None:
+    foe = preference(PreferenceKind.NUMBER, "1069000201", BLOCK)
+
+    assert judged(foe, source=b"1069000201", text=CODE_TEXT).verdict is not None
+
+
+def test_r50_what_a_subscriber_wants_held_goes_to_quarantine() -> None:
+    held = judged(preference(PreferenceKind.CATEGORY, "real_estate", HOLD))
+
+    assert held.verdict is not None
+    assert held.verdict.action is Action.QUARANTINE
+    found = deciding(held)
+    assert found is not None
+    assert found.reason is Reason.USER_PREF
+
+
+def test_an_allowed_number_does_not_switch_off_the_content_filter() -> None:
+    assert [f.rule for f in judged(FRIEND, source=b"1069000112").findings] == ["K-HOUSES"]
+
+
+def test_quiet_hours_are_the_subscribers_own_time() -> None:
+    assert judged(QUIET, at=NOON).verdict is None
+    assert judged(QUIET, at=NIGHT).verdict is not None
+
+
+@pytest.mark.parametrize(
+    ("now", "scheduled_at", "stops"),
+    [(NOON, NIGHT, True), (NIGHT, NIGHT + 12 * 3600, False), (NIGHT, NOON, True)],
+)
+def test_what_is_scheduled_is_judged_for_the_hour_it_is_scheduled_for(
+    now: float, scheduled_at: float, *, stops: bool
+) -> None:
+    stopped = judged(QUIET, at=now, timing=Timing(scheduled_at=scheduled_at))
+
+    assert (stopped.verdict is not None) is stops
+
+
+def test_a_rule_on_trial_records_what_the_subscriber_would_not_get() -> None:
+    trial = Rule("R50", RULE.title, RULE.article, Unwanted(), applies_to=frozenset(TrafficClass))
+    passed = judged(FOE, rule=trial)
+
+    assert passed.verdict is None
+    assert [(f.reason, f.shadow) for f in passed.findings if f.rule == "R50"] == [
+        (Reason.USER_PREF, True)
+    ]
+
+
+@pytest.mark.parametrize("wish", [HOUSES, WORD, FOE])
+def test_the_evidence_tells_neither_number_nor_word(wish: Preference) -> None:
+    found = deciding(judged(wish))
+
+    assert found is not None
+    assert wish.value not in found.evidence
+    assert not any(map(str.isdigit, found.evidence))
+
+
+def test_messages_without_a_subscriber_or_a_text_are_left_alone() -> None:
+    knowledge = Knowledge(preferences=Preferences([(SUBSCRIBER, packed((FOE, WORD)))]))
+    rules = RuleSet(Bundle("test", "0123456789ab", rules=(RULE,)), [sender()], knowledge)
+    ask, _ = rules.rules.asking[TrafficClass.SERVICE][0]
+    submission = Submission(rules.accounts["sp1"], b"95588", NUMBER)
+
+    nobody = ask(submission, NOON)
+    submission.msisdn = SUBSCRIBER
+    without_text = ask(submission, NOON)
+
+    assert (nobody, without_text) == (None, None)

@@ -1,0 +1,99 @@
+"""What a text must show (R05, R30, R38)."""
+
+import pytest
+
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.checks import texts as checks
+from gateway.policy.rules import Nameless, NoWayOut, PurposeMissed
+from tests.policy.conftest import (
+    ADVERT,
+    CODE,
+    CODES,
+    MARKETING,
+    SERVICE,
+    World,
+    addressed,
+    rule,
+    why,
+)
+
+PROMOTION = "【某行】验证码1234。办卡享免息额度5万元,回T退订"
+NO_HINT = "【春晓书店】会员日全场八折，欢迎光临"
+UNSIGNED = "会员日全场八折，拒收请回复R"
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "is_missed"),
+    [
+        (MARKETING, ADVERT, False),
+        (SERVICE, ADVERT, True),
+        (CODES, ADVERT, True),
+        (SERVICE, CODE, False),
+        (CODES, CODE, False),
+        (b"95588", ADVERT, False),
+        (SERVICE, None, False),
+    ],
+)
+def test_r05_promotion_needs_a_port_that_is_registered_for_it(
+    source: bytes, text: str | None, *, is_missed: bool
+) -> None:
+    found = checks.purpose_missed(PurposeMissed())(addressed(text, source=source), 0.0)
+
+    assert (found is not None) is is_missed
+
+
+def test_r05_promotion_from_a_service_port_is_held_and_a_plain_code_passes() -> None:
+    world = World(rule("R05", PurposeMissed(), action=Action.QUARANTINE))
+
+    promotion = world.judge(PROMOTION, SERVICE)
+
+    assert promotion.verdict is not None
+    assert promotion.verdict.action is Action.QUARANTINE
+    assert why(promotion) is Reason.PORT_MISUSE
+    assert world.reason("【某行】验证码1234，请勿泄露", SERVICE) is None
+
+
+def test_r05_a_service_may_go_out_from_a_port_for_promotion() -> None:
+    world = World(rule("R05", PurposeMissed(), action=Action.QUARANTINE))
+
+    assert world.reason(CODE, MARKETING) is None
+
+
+@pytest.mark.parametrize("text", [ADVERT, "【春晓书店】八折，回T退订", "【春晓书店】八折 TD退订"])
+def test_r30_an_advert_that_tells_how_to_refuse_passes(text: str) -> None:
+    assert World(rule("R30", NoWayOut())).reason(text) is None
+
+
+def test_r30_an_advert_that_tells_no_way_to_refuse_is_refused() -> None:
+    advert = World(rule("R30", NoWayOut())).judge(NO_HINT)
+
+    assert advert.verdict is not None
+    assert (advert.verdict.action, advert.verdict.status) == (Action.REJECT, "ESME_RSUBMITFAIL")
+    assert why(advert) is Reason.NO_OPTOUT_HINT
+
+
+def test_r30_a_code_needs_no_way_to_refuse() -> None:
+    assert World(rule("R30", NoWayOut())).reason(CODE, CODES) is None
+
+
+def test_r38_an_advert_without_a_name_is_refused() -> None:
+    world = World(rule("R38", Nameless()))
+
+    assert world.reason(UNSIGNED) is Reason.NO_SENDER_NAME
+    assert world.reason(ADVERT) is None
+    assert world.reason("会员日全场八折，拒收请回复R【春晓书店】") is None
+
+
+def test_a_message_without_a_text_is_not_asked_what_it_shows() -> None:
+    assert checks.no_way_out(NoWayOut())(addressed(), 0.0) is None
+    assert checks.nameless(Nameless())(addressed(), 0.0) is None
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_what_may_still_come_with_other_parts_is_not_missed(
+    is_whole: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    one = addressed("会员日全场八折", is_whole=is_whole)
+
+    assert (checks.no_way_out(NoWayOut())(one, 0.0) is not None) is is_whole
+    assert (checks.nameless(Nameless())(one, 0.0) is not None) is is_whole

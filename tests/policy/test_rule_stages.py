@@ -1,0 +1,463 @@
+"""Rules compiled: whom they are asked of, in which order, and what their findings do."""
+
+import itertools
+from datetime import date, datetime, time, timedelta
+from typing import get_args
+
+import pytest
+
+from gateway.domain.consent import Answer
+from gateway.domain.filings import Approval, Signature, Template, TemplateKind
+from gateway.domain.policy import Enforcement
+from gateway.domain.sender import Port, Purpose, Rate
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action, Reason
+from gateway.filter.facts import TextFacts
+from gateway.policy.bundle import Surroundings
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.limits import Clock, Limit, Part
+from gateway.policy.rule_stages import RuleStages, _ask
+from gateway.policy.rules import (
+    REASONS,
+    Check,
+    Nameless,
+    NotAgreed,
+    NoWayOut,
+    NumberWalk,
+    Override,
+    PublicInterest,
+    PurposeMissed,
+    Refused,
+    Rule,
+    SignatureNotFiled,
+    SignatureSwitched,
+    TemplateNotFiled,
+    TooFast,
+    TooOften,
+    Untimely,
+)
+from gateway.policy.windows import Window, WindowSet
+from tests.policy.conftest import (
+    ADVERT,
+    CODE,
+    COMMERCIAL,
+    EVERYTHING,
+    MARKETING,
+    NUMBER,
+    SERVICE,
+    World,
+    rule,
+    sender,
+    why,
+)
+
+ENFORCE, SHADOW, OFF = Enforcement
+PAIRS = list(itertools.product(Enforcement, repeat=2))
+PUBLIC = b"10690009"
+EVENING = datetime.fromisoformat("2013-09-30T23:00:00+08:00").timestamp()
+NEW_YEAR = datetime.fromisoformat("2014-01-01T12:00:00+08:00").timestamp()
+NOTHING_WRONG = Untimely(WindowSet((Window(time(0), time(0)),)))
+WITH_PARAMETERS: dict[type[Check], Check] = {
+    PublicInterest: PublicInterest(frozenset({"R20"})),
+    Untimely: NOTHING_WRONG,
+    TooOften: TooOften((Limit((Part.DESTINATION,), 1, Clock.HOUR),)),
+    TooFast: TooFast(1, 1),
+    NumberWalk: NumberWalk(1, timedelta(minutes=1)),
+}
+CHECKS = [WITH_PARAMETERS.get(kind) or kind() for kind in get_args(Check)]
+
+
+def refusing(system_id: str = "sp1") -> Knowledge:
+    known = Knowledge()
+    known.consent.apply(NUMBER, system_id, Answer.REFUSED)
+    return known
+
+
+def enforced_on(*overrides: Override, mode: Enforcement = ENFORCE) -> World:
+    known = refusing()
+    known.consent.apply(NUMBER, "sp2", Answer.REFUSED)
+    ports = (Port("10690001", 4, Purpose.MARKETING), Port("10690002", 0, Purpose.MARKETING))
+    both = tuple(sender(s, ports=ports, rate=Rate(1e6, 10**6)) for s in ("sp1", "sp2"))
+    return World(
+        rule("R21", Refused(), mode=mode, overrides=overrides), senders=both, knowledge=known
+    )
+
+
+def outcome(world: World, source: bytes = MARKETING, system_id: str = "sp1") -> Enforcement:
+    """Return how far the one rule of `world` goes with a message."""
+    one = world.judge(ADVERT, source, system_id=system_id)
+    if one.verdict is not None:
+        return ENFORCE
+    return SHADOW if one.findings else OFF
+
+
+def asked(stages: RuleStages, traffic: TrafficClass) -> int:
+    """Return how many rules are asked of messages of one class."""
+    of_text = stages._of_texts[traffic]
+    return len(stages.asking[traffic]) + len(of_text) + len(stages.counting[traffic])
+
+
+@pytest.mark.parametrize("mode", Enforcement)
+def test_a_rule_goes_as_far_as_its_mode(mode: Enforcement) -> None:
+    assert outcome(enforced_on(mode=mode)) is mode
+
+
+@pytest.mark.parametrize(("mode", "other"), PAIRS)
+def test_a_rule_may_go_farther_or_less_far_for_one_sender(
+    mode: Enforcement, other: Enforcement
+) -> None:
+    world = enforced_on(Override(other, sender="sp1"), mode=mode)
+
+    assert outcome(world) is other
+    assert outcome(world, system_id="sp2") is mode
+
+
+@pytest.mark.parametrize(("mode", "other"), PAIRS)
+def test_a_rule_may_go_farther_or_less_far_for_one_port(
+    mode: Enforcement, other: Enforcement
+) -> None:
+    world = enforced_on(Override(other, port="10690001"), mode=mode)
+
+    assert outcome(world) is other
+    assert outcome(world, b"106900010042") is other
+    assert outcome(world, SERVICE) is mode
+
+
+@pytest.mark.parametrize(("of_port", "of_sender"), PAIRS)
+def test_the_port_is_stronger_than_the_sender(of_port: Enforcement, of_sender: Enforcement) -> None:
+    world = enforced_on(Override(of_sender, sender="sp1"), Override(of_port, port="10690001"))
+
+    assert outcome(world) is of_port
+    assert outcome(world, SERVICE) is of_sender
+
+
+def test_a_rule_that_is_off_for_everybody_is_not_asked() -> None:
+    world = enforced_on(Override(OFF, sender="sp1", because="on trial elsewhere"), mode=OFF)
+
+    assert world.rules.rules.are_none
+    assert outcome(world) is OFF
+
+
+def test_a_message_without_a_port_is_judged_by_its_senders_mode() -> None:
+    world = enforced_on(Override(SHADOW, sender="sp1"), Override(OFF, port="10690001"))
+
+    verdict = world.rules.explain(world.message(b"95588"), (ADVERT,), 0.0, 0.0)
+
+    assert [(f.rule, f.shadow) for f in verdict.findings] == [("R02", False), ("R21", True)]
+
+
+def test_a_rule_that_is_off_for_a_sender_does_not_count_for_it() -> None:
+    once = TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),))
+    world = World(rule("R42", once, overrides=(Override(OFF, sender="sp1"),)))
+
+    found = [why(world.judge(ADVERT, system_id=s)) for s in ("sp1", "sp1", "sp2", "sp2")]
+
+    assert found == [None, None, None, Reason.FREQUENCY]
+
+
+@pytest.mark.parametrize("traffic", TrafficClass)
+@pytest.mark.parametrize("check", [Refused(), Nameless(), TooFast(1, 1)])
+def test_a_rule_is_asked_of_its_classes_and_of_no_other(
+    traffic: TrafficClass, check: Check
+) -> None:
+    only = rule("X", check, applies_to=frozenset({traffic}))
+    stages = RuleStages([only], Knowledge(), Surroundings())
+
+    assert {each: asked(stages, each) for each in TrafficClass} == {
+        each: int(each is traffic) for each in TrafficClass
+    }
+
+
+@pytest.mark.parametrize(
+    ("on_error", "action", "is_noted"),
+    [
+        ({TrafficClass.COMMERCIAL: Action.REJECT}, Action.REJECT, False),
+        ({TrafficClass.COMMERCIAL: Action.QUARANTINE}, Action.QUARANTINE, False),
+        ({TrafficClass.COMMERCIAL: Action.FORWARD}, None, True),
+        ({}, None, True),
+    ],
+)
+def test_while_the_store_cannot_be_read_the_rule_says_what_becomes_of_each_class(
+    on_error: dict[TrafficClass, Action],
+    action: Action | None,
+    is_noted: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    world = World(rule("R21", Refused(), on_error=on_error))
+    world.knowledge.consent.is_current = False
+
+    one = world.judge(ADVERT)
+
+    assert (one.verdict and one.verdict.action) == action
+    assert [(f.reason, f.shadow) for f in one.findings] == [(Reason.CONSENT_UNCHECKED, is_noted)]
+
+
+def test_a_class_that_passes_unread_is_noted_only_where_the_rule_asks_for_it() -> None:
+    world = World(rule("R21", Refused(), on_error={TrafficClass.VERIFICATION: Action.REJECT}))
+    world.knowledge.consent.is_current = False
+
+    code = world.judge(CODE, SERVICE)
+
+    assert (code.verdict, code.findings) == (None, ())
+
+
+def test_rules_are_asked_in_the_order_of_the_law_whatever_their_order_in_the_files() -> None:
+    rules = tuple(rule(f"X{n}", check, mode=SHADOW) for n, check in enumerate(CHECKS))
+
+    for listed in (rules, rules[::-1]):
+        stages = RuleStages(listed, Knowledge(), Surroundings())
+        found = [one.rule.reason for one in stages.staged]
+
+        assert found == [r for r in REASONS.values() if r is not Reason.PUBLIC_INTEREST]
+
+
+def test_two_rules_of_one_kind_keep_the_order_of_the_files() -> None:
+    rules = [rule(id_, NoWayOut(), mode=SHADOW) for id_ in ("B", "A")]
+
+    stages = RuleStages(rules, Knowledge(), Surroundings())
+
+    assert [one.rule.id for one in stages.staged] == ["B", "A"]
+
+
+def test_the_first_finding_that_is_enforced_decides_and_the_later_are_not_asked() -> None:
+    world = World(
+        rule("R38", Nameless()),
+        rule("R20", NotAgreed(), mode=SHADOW),
+        rule("R30", NoWayOut()),
+        rule("R21", Refused(), mode=SHADOW),
+        knowledge=refusing(),
+    )
+
+    one = world.judge("会员日全场八折")
+
+    assert [f.rule for f in one.findings] == ["R21", "R20", "R30"]
+    assert why(one) is Reason.NO_OPTOUT_HINT
+
+
+def test_a_finding_is_made_once_however_many_messages_it_is_against() -> None:
+    world = World(rule("R21", Refused(), status="ESME_RINVDSTADR"), knowledge=refusing())
+
+    first, second = world.judge(ADVERT), world.judge(ADVERT)
+
+    assert first.findings[0] is second.findings[0]
+    assert first.findings[0].status == "ESME_RINVDSTADR"
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: type(check).__name__)
+def test_every_check_is_asked_or_counts_or_exempts(check: Check) -> None:
+    stages = RuleStages([rule("X", check, applies_to=EVERYTHING)], Knowledge(), Surroundings())
+
+    expected = 0 if isinstance(check, PublicInterest) else 1
+    assert [asked(stages, each) for each in TrafficClass] == [expected] * len(TrafficClass)
+
+
+@pytest.mark.parametrize("kind", [TooOften, TooFast, NumberWalk, PublicInterest])
+def test_what_counts_or_exempts_has_no_other_way_to_be_asked(kind: type[Check]) -> None:
+    with pytest.raises(ValueError, match="in this way"):
+        _ask(rule("X", WITH_PARAMETERS[kind]), Knowledge(), Surroundings())
+
+
+# What is kept with a text
+
+
+def test_rules_about_a_text_are_asked_once_for_all_who_get_it() -> None:
+    world = World(rule("R38", Nameless()))
+    facts = world.rules.scan.judge_texts(("会员日八折",))
+    first, second = world.message(), world.message(to=NUMBER + 1)
+    for one in (first, second):
+        world.rules.judge_address(one, 0.0)
+
+    rulings = [world.rules.rules.rule_text(one, facts, 0.0) for one in (first, second)]
+
+    assert rulings[0] is rulings[1]
+
+
+def ruled(world: World, facts: TextFacts, source: bytes, system_id: str = "sp1") -> str:
+    """Judge a text as it comes from one source; return the rule that stops it."""
+    one = world.message(source, system_id=system_id)
+    world.rules.judge_address(one, 0.0)
+    world.rules.judge_text(one, facts, 0.0)
+    deciding = one.verdict.deciding if one.verdict is not None else None
+    return deciding.rule if deciding is not None else ""
+
+
+def test_a_text_is_ruled_anew_for_another_port_and_another_sender() -> None:
+    overrides = (Override(OFF, sender="sp2"),)
+    world = World(rule("R05", PurposeMissed(), overrides=overrides))
+    facts = world.rules.scan.judge_texts((ADVERT,))
+
+    found = [
+        ruled(world, facts, source, system_id)
+        for source, system_id in (
+            (SERVICE, "sp1"),
+            (MARKETING, "sp1"),
+            (SERVICE, "sp1"),
+            (SERVICE, "sp2"),
+            (SERVICE, "sp1"),
+        )
+    ]
+
+    assert found == ["R05", "", "R05", "", "R05"]
+
+
+def test_a_text_is_ruled_anew_by_another_version_of_the_rules() -> None:
+    before = World(rule("R38", Nameless()))
+    facts = before.rules.scan.judge_texts(("会员日八折",))
+    first = ruled(before, facts, MARKETING)
+
+    after = World(rule("R30", NoWayOut()), before=before)
+
+    assert (first, ruled(after, facts, MARKETING)) == ("R38", "R30")
+
+
+def test_r12_a_text_is_ruled_anew_when_its_sender_has_filed_something() -> None:
+    world = World(rule("R12", SignatureNotFiled()))
+    facts = world.rules.scan.judge_texts((ADVERT,))
+
+    before = [ruled(world, facts, MARKETING) for _ in range(2)]
+    world.knowledge.filings.replace("sp1", [Signature("sp1", "春晓书店")])
+    after = [ruled(world, facts, MARKETING) for _ in range(2)]
+
+    assert (before, after) == (["R12", "R12"], ["", ""])
+
+
+def test_r06_a_text_is_ruled_for_each_source_where_sources_are_bound() -> None:
+    world = World(rule("R06", SignatureSwitched()))
+    world.knowledge.filings.replace("sp1", [Signature("sp1", "云尚百货", ("106900010042",))])
+    facts = world.rules.scan.judge_texts((ADVERT,))
+
+    found = [ruled(world, facts, source) for source in (b"106900010042", b"106900010043")]
+
+    assert found == ["R06", ""]
+
+
+def test_r12_the_template_of_a_text_is_known_to_the_counters_of_every_message() -> None:
+    per_template = TooOften((Limit((Part.TEMPLATE, Part.DESTINATION), 1, Clock.DAY),))
+    world = World(rule("R12", TemplateNotFiled(), mode=SHADOW), rule("R42", per_template))
+    world.knowledge.filings.replace(
+        "sp1", [Template("sp1", "T1", TemplateKind.COMMERCIAL, "会员日{1}，拒收请回复R")]
+    )
+
+    one, other = (
+        world.judge(f"【春晓书店】会员日{what}，拒收请回复R") for what in ("八折", "六折")
+    )
+
+    assert (one.template, other.template) == ("T1", "T1")
+    assert (why(one), why(other)) == (None, Reason.FREQUENCY)
+
+
+# Counts through a reload
+
+
+def test_a_reload_hands_the_counts_of_each_rule_on() -> None:
+    rules = (
+        rule("R42", TooOften((Limit((Part.DESTINATION,), 2, Clock.DAY),))),
+        rule("R44", TooFast(per_s=0.001, burst=2), action=Action.THROTTLE),
+        rule("R28", NumberWalk(3, timedelta(days=1)), action=Action.QUARANTINE),
+        rule("R38", Nameless()),
+    )
+    before = World(*rules)
+    for number in (NUMBER, NUMBER + 1):
+        before.judge(ADVERT, to=number)
+
+    after = World(*rules, before=before)
+
+    assert why(after.judge(ADVERT, to=NUMBER + 2)) is Reason.NUMBER_WALK
+    assert why(after.judge(ADVERT, to=NUMBER)) is Reason.RATE
+    alone = World(rules[0], before=after)
+    assert [alone.reason(to=NUMBER), alone.reason(to=NUMBER)] == [None, Reason.FREQUENCY]
+
+
+def test_a_rule_that_asks_something_else_now_counts_anew() -> None:
+    before = World(rule("X", TooFast(per_s=0.001, burst=1)))
+    before.judge(ADVERT)
+
+    after = World(rule("X", TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),))), before=before)
+
+    assert [after.reason(), after.reason()] == [None, Reason.FREQUENCY]
+
+
+# R11
+
+
+def authority(*rules: Rule) -> World:
+    """Return a world in which sp1 and sp2 have a port that is approved for this year."""
+    known = refusing()
+    for system_id in ("sp1", "sp2"):
+        known.filings.replace(
+            system_id,
+            [
+                Approval(
+                    system_id,
+                    PUBLIC.decode(),
+                    "应急〔2013〕1号",
+                    date(2013, 1, 1),
+                    date(2013, 12, 31),
+                )
+            ],
+        )
+    ports = (
+        Port(PUBLIC.decode(), 0, Purpose.PUBLIC_INTEREST),
+        Port("10690001", 0, Purpose.MARKETING),
+    )
+    both = tuple(sender(s, ports=ports, rate=Rate(1e6, 10**6)) for s in ("sp1", "sp2"))
+    return World(*rules, senders=both, knowledge=known)
+
+
+R21 = rule("R21", Refused(), applies_to=COMMERCIAL | {TrafficClass.PUBLIC_INTEREST})
+R40 = rule(
+    "R40",
+    Untimely(WindowSet((Window(time(8), time(21)),))),
+    applies_to=EVERYTHING,
+    action=Action.DEFER,
+)
+R11 = rule("R11", PublicInterest(frozenset({"R20", "R21", "R40", "R42"})))
+R42 = rule("R42", TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),)), applies_to=EVERYTHING)
+
+
+def test_r11_a_warning_of_an_authority_reaches_who_refused_everything_at_any_hour() -> None:
+    world = authority(R11, R21, R40, R42)
+
+    found = [world.judge(ADVERT, PUBLIC, at=EVENING) for _ in range(2)]
+
+    assert [(one.verdict, one.traffic) for one in found] == [
+        (None, TrafficClass.PUBLIC_INTEREST)
+    ] * 2
+
+
+def test_r11_the_same_text_from_another_port_is_of_its_own_class() -> None:
+    assert why(authority(R11, R21, R40).judge(ADVERT, at=EVENING)) is Reason.OPTED_OUT
+
+
+def test_r11_without_a_valid_approval_a_port_is_like_any_other() -> None:
+    late = authority(R11, R21).judge(ADVERT, PUBLIC, at=NEW_YEAR)
+
+    assert (why(late), late.traffic) == (Reason.OPTED_OUT, TrafficClass.COMMERCIAL)
+
+
+def test_r11_rules_that_are_not_exempt_hold_in_the_public_interest_too() -> None:
+    only_r40 = rule("R11", PublicInterest(frozenset({"R40"})))
+
+    assert why(authority(only_r40, R21).judge(ADVERT, PUBLIC, at=EVENING)) is Reason.OPTED_OUT
+
+
+def test_r11_words_are_looked_for_in_the_public_interest_too() -> None:
+    one = authority(R11, R21).judge(f"{ADVERT}代开发票", PUBLIC, at=EVENING)
+
+    assert why(one) is Reason.CONTENT
+
+
+@pytest.mark.parametrize("rules", [(), (rule("R11", R11.check, mode=SHADOW),)])
+def test_r11_without_the_rule_in_force_nobody_is_exempt(rules: tuple[Rule, ...]) -> None:
+    one = authority(*rules, R21).judge(ADVERT, PUBLIC, at=EVENING)
+
+    assert (why(one), one.traffic) == (Reason.OPTED_OUT, TrafficClass.COMMERCIAL)
+
+
+def test_r11_the_exemption_may_be_taken_from_one_sender() -> None:
+    world = authority(rule("R11", R11.check, overrides=(Override(OFF, sender="sp2"),)), R40)
+
+    found = [
+        world.judge(ADVERT, PUBLIC, at=EVENING, system_id=s).verdict is None for s in ("sp1", "sp2")
+    ]
+
+    assert found == [True, False]

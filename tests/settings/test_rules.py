@@ -1,0 +1,272 @@
+"""Rules as people write them, and the values they come to."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import time, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.policy import Enforcement
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action
+from gateway.policy.calendar import HolidayCalendar
+from gateway.policy.limits import Clock, Limit, Part, Rolling
+from gateway.policy.rules import (
+    REASONS,
+    Check,
+    Nameless,
+    NotAgreed,
+    NoWayOut,
+    NumberWalk,
+    OtherProvince,
+    Override,
+    PublicInterest,
+    PurposeMissed,
+    Refused,
+    Rule,
+    SignatureNotFiled,
+    SignatureSwitched,
+    TemplateNotFiled,
+    Title,
+    TooFast,
+    TooOften,
+    Untimely,
+    Unwanted,
+)
+from gateway.policy.windows import EVERY_DAY, OnHolidays, Window, WindowSet
+from gateway.settings import rules as rules_module
+from gateway.settings.bundle import load_bundle
+from gateway.settings.fault import SettingsError
+from gateway.settings.rule_file import SHAPES
+from gateway.settings.rules import Beside, load_rules
+from gateway.settings.yaml import compose
+
+WriteBundle = Callable[[Mapping[str, str]], Path]
+FaultsOf = Callable[[Callable[[], object]], list[str]]
+Load = Callable[[str], Rule]
+
+CALENDAR = "version: 1\nname: x\nyears: {2026: {holidays: {a: 01-01}}}\n"
+HEAD = "version: 1\nname: test\ncalendar: calendars/x.yaml\n"
+
+
+@pytest.fixture
+def load(bundle: WriteBundle) -> Load:
+    """Return a function that loads one rule of some lines below id, title and article."""
+
+    def load(lines: str) -> Rule:
+        head = "  - id: R\n    title: {zh: 规则, en: Rule}\n    article: 第一条\n"
+        text = "".join(f"    {line}\n" for line in lines.splitlines())
+        files = {
+            "bundle.yaml": HEAD,
+            "calendars/x.yaml": CALENDAR,
+            "rules/a.yaml": f"version: 1\nrules:\n{head}{text}",
+        }
+        (rule,) = load_bundle(bundle(files)).rules
+        return rule
+
+    return load
+
+
+def test_a_rule_that_says_little_is_on_trial_for_commercial_messages(load: Load) -> None:
+    assert load("check: refused") == Rule(
+        id="R",
+        title=Title("规则", "Rule"),
+        article="第一条",
+        check=Refused(),
+        mode=Enforcement.SHADOW,
+        applies_to=frozenset({TrafficClass.COMMERCIAL}),
+        action=Action.REJECT,
+        status="",
+        on_error={TrafficClass.COMMERCIAL: Action.REJECT},
+        overrides=(),
+    )
+
+
+def test_a_rule_may_say_all_there_is(load: Load) -> None:
+    rule = load(
+        "check: refused\nmode: enforce\napplies_to: [service, commercial]\n"
+        "action: quarantine\nstatus: ESME_RINVDSTADR\n"
+        "on_error: {service: forward, commercial: quarantine}\n"
+        "overrides:\n  - {sender: sp1, mode: off, because: 合同}\n"
+        "  - {port: '10690001', mode: shadow}"
+    )
+
+    assert rule.mode is Enforcement.ENFORCE
+    assert rule.applies_to == {TrafficClass.SERVICE, TrafficClass.COMMERCIAL}
+    assert (rule.action, rule.status) == (Action.QUARANTINE, "ESME_RINVDSTADR")
+    assert rule.on_error == {
+        TrafficClass.SERVICE: Action.FORWARD,
+        TrafficClass.COMMERCIAL: Action.QUARANTINE,
+    }
+    assert rule.overrides == (
+        Override(Enforcement.OFF, sender="sp1", because="合同"),
+        Override(Enforcement.SHADOW, port="10690001"),
+    )
+
+
+CHECKS: list[tuple[str, Check]] = [
+    ("check: other_province", OtherProvince()),
+    ("check: purpose_missed", PurposeMissed()),
+    ("check: public_interest\nexempts: [R]", PublicInterest(frozenset({"R"}))),
+    ("check: refused", Refused()),
+    ("check: not_agreed", NotAgreed()),
+    ("check: not_agreed\naccept_asserted: false", NotAgreed(accept_asserted=False)),
+    ("check: unwanted", Unwanted()),
+    (
+        'check: untimely\nopen: ["08:00-21:00"]',
+        Untimely(WindowSet((Window(time(8), time(21)),))),
+    ),
+    (
+        (
+            'check: untimely\naction: defer\njitter: 30m\nopen:\n  - {hours: "22:00-06:00"}\n'
+            '  - {hours: "09:00-24:00", weekdays: [sat, mon], holidays: closed}'
+        ),
+        Untimely(
+            WindowSet(
+                (
+                    Window(time(22), time(6), EVERY_DAY),
+                    Window(time(9), time(), frozenset({0, 5}), OnHolidays.CLOSED),
+                )
+            ),
+            timedelta(minutes=30),
+        ),
+    ),
+    (
+        "check: too_often\nlimits: [{per: [destination], at_most: 1, every: minute}]",
+        TooOften((Limit((Part.DESTINATION,), 1, Clock.MINUTE),)),
+    ),
+    (
+        (
+            'check: too_often\nsources: ["1", "861"]\nlimits:\n'
+            "  - {per: [source], at_most: 200, every: hour, on_holidays: 500}\n"
+            "  - {per: [signature, template, sender], at_most: 50, every: rolling 24h}"
+        ),
+        TooOften(
+            (
+                Limit((Part.SOURCE,), 200, Clock.HOUR, 500),
+                Limit((Part.SIGNATURE, Part.TEMPLATE, Part.SENDER), 50, Rolling(86_400)),
+            ),
+            ("1", "861"),
+        ),
+    ),
+    ("check: too_fast\nper_s: 50\nburst: 100", TooFast(50, 100)),
+    ("check: too_fast\nper_s: 0.5", TooFast(0.5, 1)),
+    ("check: number_walk\ncount: 100\nwithin: 10m", NumberWalk(100, timedelta(minutes=10))),
+    ("check: signature_switched", SignatureSwitched()),
+    ("check: signature_not_filed", SignatureNotFiled()),
+    ("check: template_not_filed", TemplateNotFiled()),
+    ("check: no_way_out", NoWayOut()),
+    ("check: nameless", Nameless()),
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "check"),
+    [pair for pair in CHECKS if "public" not in pair[0]],
+    ids=lambda x: str(x)[:30],
+)
+def test_a_check_is_told_what_the_file_says(lines: str, check: Check, load: Load) -> None:
+    assert load(lines).check == check
+
+
+def test_every_check_that_policy_knows_can_be_written() -> None:
+    assert {type(check) for _, check in CHECKS} == set(REASONS)
+    assert len(SHAPES) == len(REASONS)
+
+
+@pytest.mark.parametrize(
+    ("lines", "action"),
+    [
+        ("check: too_fast\nper_s: 1", Action.THROTTLE),
+        ("check: too_fast\nper_s: 1\naction: quarantine", Action.QUARANTINE),
+        ('check: untimely\nopen: ["08:00-21:00"]\naction: defer', Action.DEFER),
+        ("check: nameless", Action.REJECT),
+    ],
+)
+def test_what_a_rule_does_unless_it_says_otherwise_is_its_checks_choice(
+    lines: str, action: Action, load: Load
+) -> None:
+    assert load(lines).action is action
+
+
+def test_r11_a_rule_for_a_message_exempts_and_stops_nothing(bundle: WriteBundle) -> None:
+    rule = "  - {{id: {}, title: {{zh: 一, en: a}}, article: x, mode: enforce, check: {}}}\n"
+    lines = rule.format("R21", "refused") + rule.format("R11", "public_interest, exempts: [R21]")
+
+    _, public = load_bundle(bundle({"rules/a.yaml": f"version: 1\nrules:\n{lines}"})).rules
+
+    assert public.check == PublicInterest(frozenset({"R21"}))
+    assert (public.action, public.on_error, public.can_stop) == (Action.FORWARD, {}, False)
+
+
+def test_rules_stand_in_any_number_of_files_in_the_order_of_their_names(
+    bundle: WriteBundle,
+) -> None:
+    rule = "  - {{id: {}, title: {{zh: 一, en: a}}, article: x, check: refused}}\n"
+    files = {
+        f"rules/{name}.yaml": "version: 1\nrules:\n"
+        + "".join(rule.format(f"{name}{n}") for n in (1, 2))
+        for name in ("b", "a")
+    }
+
+    assert [rule.id for rule in load_bundle(bundle(files)).rules] == ["a1", "a2", "b1", "b2"]
+
+
+def test_rules_past_the_bound_are_refused(
+    bundle: WriteBundle, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules_module, "MAX_RULES", 2)
+    rule = "  - {{id: {}, title: {{zh: 一, en: a}}, article: x, check: refused}}\n"
+    text = "version: 1\nrules:\n" + "".join(map(rule.format, "abc"))
+    directory = bundle({"rules/a.yaml": text})
+
+    assert faults_of(lambda: load_bundle(directory)) == [
+        "policies/rules/a.yaml:5:5 more than 2 rules"
+    ]
+
+
+KEYS = st.sampled_from(
+    [
+        *("id", "check", "title", "zh", "en", "article", "mode", "applies_to", "action", "status"),
+        *("on_error", "overrides", "sender", "port", "open", "hours", "weekdays", "holidays"),
+        *("jitter", "limits", "per", "at_most", "every", "on_holidays", "sources", "exempts"),
+        *("per_s", "burst", "count", "within", "accept_asserted", "commercial", "x"),
+    ]
+)
+LEAVES = st.one_of(
+    st.sampled_from([*SHAPES, "R1", "R2", "enforce", "off", "08:00-21:00", "30m", "hour", "mon"]),
+    st.integers(-1, 10**20),
+    st.booleans(),
+    st.none(),
+    st.text(max_size=4),
+)
+ANYTHING = st.recursive(
+    LEAVES,
+    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(KEYS, below, max_size=5)),
+    max_leaves=12,
+)
+RULES = st.dictionaries(KEYS, ANYTHING, max_size=8).map(
+    lambda rule: {"id": "R1", "check": "untimely", **rule}
+)
+
+
+@given(
+    st.lists(st.lists(st.one_of(RULES, ANYTHING), min_size=1, max_size=3), min_size=1, max_size=2)
+)
+def test_whatever_files_say_is_rules_or_faults_with_their_places(
+    layers: list[list[object]],
+) -> None:
+    try:
+        documents = [
+            [compose(Path(f"{at}.yaml"), json.dumps({"version": 1, "rules": rules}).encode())]
+            for at, rules in enumerate(layers)
+        ]
+        found = load_rules(documents, Beside(HolidayCalendar("x")))
+    except SettingsError as error:
+        assert error.faults
+        assert all(fault.line >= 1 and fault.path.suffix == ".yaml" for fault in error.faults)
+    else:
+        assert found

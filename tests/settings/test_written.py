@@ -1,0 +1,79 @@
+"""Rules in the words of their files."""
+
+from datetime import time, timedelta
+
+import pytest
+
+from gateway.policy.limits import Clock, Limit, Part, Rolling
+from gateway.policy.rules import (
+    REASONS,
+    Check,
+    NotAgreed,
+    NoWayOut,
+    NumberWalk,
+    PublicInterest,
+    Refused,
+    Rule,
+    Title,
+    TooFast,
+    TooOften,
+    Untimely,
+)
+from gateway.policy.windows import EVERY_DAY, OnHolidays, Window, WindowSet
+from gateway.settings.rule_file import SHAPES
+from gateway.settings.written import check_name, parameters_of
+
+
+def test_every_check_has_the_name_that_files_give_it() -> None:
+    names = {check_name(kind.__new__(kind)) for kind in REASONS}
+
+    assert names == set(SHAPES)
+    assert check_name(NoWayOut()) == "no_way_out"
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (Refused(), {}),
+        (NotAgreed(), {"accept_asserted": "true"}),
+        (PublicInterest(frozenset({"R40", "R20"})), {"exempts": "R20, R40"}),
+        (TooFast(50, 100), {"per_s": "50", "burst": "100"}),
+        (TooFast(0.5, 1), {"per_s": "0.5", "burst": "1"}),
+        (NumberWalk(100, timedelta(minutes=10)), {"count": "100", "within": "10m"}),
+        (
+            Untimely(
+                WindowSet(
+                    (
+                        Window(time(8), time(21)),
+                        Window(time(0), time(0), EVERY_DAY, OnHolidays.CLOSED),
+                        Window(time(9), time(0), frozenset({0, 6})),
+                    )
+                ),
+                timedelta(seconds=90),
+            ),
+            {
+                "open": "08:00-21:00; 00:00-24:00 but holidays; 09:00-24:00 mon sun",
+                "jitter": "90s",
+            },
+        ),
+        (
+            TooOften(
+                (
+                    Limit((Part.SOURCE,), 200, Clock.HOUR, 500),
+                    Limit((Part.SIGNATURE, Part.DESTINATION), 10, Rolling(86_400)),
+                    Limit((Part.SENDER,), 1, Rolling(7 * 86_400)),
+                ),
+                ("13", "14"),
+            ),
+            {
+                "limits": (
+                    "200 an hour per source, 500 on holidays;"
+                    " 10 in rolling 24h per signature and destination; 1 in rolling 7d per sender"
+                ),
+                "sources": "13, 14",
+            },
+        ),
+    ],
+)
+def test_what_a_check_was_told_reads_as_in_its_file(check: Check, said: dict[str, str]) -> None:
+    assert parameters_of(Rule("R", Title("规则", "Rule"), "A", check)) == said

@@ -1,0 +1,117 @@
+"""What is at hand follows what is on file."""
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from gateway.domain.filings import Filing, Licence, PortScope, Signature
+from gateway.policy.filings import Filings
+from gateway.ports.changes import Change
+from gateway.ports.errors import StoreUnavailable
+from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_filings import MemoryFilings
+from gateway.stores.open import Stores, memory_stores
+from gateway.systems.filings.follower import FilingsFollower
+
+LICENCE = Licence("shop", "粤B2-20200001", date(2027, 3, 31))
+SIGNATURE = Signature("shop", "示例商城")
+SCOPE = PortScope("bank", "10621234", "福建")
+
+
+class Moody(MemoryChanges):
+    """A feed that cannot be read while it `is_down`."""
+
+    is_down = False
+
+    async def changes(self, after: int, limit: int = 1000) -> list[Change]:
+        if self.is_down:
+            raise StoreUnavailable("no disk")
+        return await super().changes(after, limit)
+
+
+@pytest.fixture
+def stores() -> Stores:
+    return memory_stores()
+
+
+@pytest.fixture
+def filings() -> Filings:
+    return Filings(ZoneInfo("Asia/Shanghai"))
+
+
+@pytest.fixture
+def follower(stores: Stores, filings: Filings) -> FilingsFollower:
+    return FilingsFollower(stores.filings, stores.changes, filings)
+
+
+async def test_loading_takes_over_all_that_is_on_file(
+    follower: FilingsFollower, stores: Stores, filings: Filings
+) -> None:
+    await stores.filings.put([LICENCE, SIGNATURE, SCOPE])
+
+    loaded = await follower.load()
+
+    assert loaded == 3
+    assert filings.of("shop").has_signature("示例商城")
+    assert filings.of("bank").province_of("10621234") == "福建"
+    assert await follower.catch_up() == 0
+
+
+@pytest.mark.parametrize("filing", [SIGNATURE, SCOPE])
+async def test_what_is_filed_later_is_taken_over(
+    follower: FilingsFollower, stores: Stores, filings: Filings, filing: Filing
+) -> None:
+    await follower.load()
+    await stores.filings.put([filing])
+
+    taken = await follower.catch_up()
+
+    assert taken == 1
+    assert len(filings) == 1
+    assert await follower.catch_up() == 0
+
+
+async def test_what_is_removed_is_gone_here_too(
+    follower: FilingsFollower, stores: Stores, filings: Filings
+) -> None:
+    await stores.filings.put([LICENCE, SIGNATURE])
+    await follower.load()
+    await stores.filings.remove([SIGNATURE])
+
+    await follower.catch_up()
+
+    assert not filings.of("shop").has_signature("示例商城")
+    assert filings.of("shop").is_licensed(0.0)
+
+
+async def test_loading_again_forgets_who_has_nothing_on_file_any_more(
+    follower: FilingsFollower, stores: Stores, filings: Filings
+) -> None:
+    await stores.filings.put([LICENCE, SCOPE])
+    await follower.load()
+    await stores.filings.remove([SCOPE])
+
+    await follower.load()
+
+    assert filings.of("bank").province_of("10621234") is None
+    assert len(filings) == 1
+
+
+async def test_while_the_store_cannot_be_read_what_is_at_hand_holds(filings: Filings) -> None:
+    feed = Moody()
+    store = MemoryFilings(feed, lambda: pytest.fail("nothing is written"))
+    follower = FilingsFollower(store, feed, filings)
+    await follower.load()
+    filings.replace("shop", [SIGNATURE])
+
+    feed.is_down = True
+    with pytest.raises(StoreUnavailable):
+        await follower.catch_up()
+    was_current = filings.is_current
+    feed.is_down = False
+    await follower.catch_up()
+
+    assert not was_current
+    assert filings.is_current
+    assert filings.of("shop").has_signature("示例商城")
