@@ -70,7 +70,7 @@ def decisions(count: int, seed: random.Random) -> Iterator[DecisionRow]:
         for _ in range(TEXTS)
     ]
     for number in range(count):
-        sp = seed.randrange(SENDERS)
+        sp = number % TEXTS % SENDERS  # each text is one SP's
         about = (4, number, b"10690%03d" % sp, b"%d" % (_FIRST + seed.randrange(NUMBERS)))
         at = _EPOCH + number // _TICK * _TICK / _PER_S
         why = ("forward", "", "", "", "0123456789ab", 0, 8, texts[number % TEXTS])

@@ -6,6 +6,7 @@ from datetime import datetime
 from gateway.domain.hub import Hub
 from gateway.policy.consent_sets import ConsentSets
 from gateway.policy.preference_words import PreferenceCommand
+from gateway.proxy.asking import Asking
 from gateway.proxy.consent_book import ConsentBook
 from gateway.proxy.hearing import Hearing
 from gateway.proxy.replies import Replies
@@ -17,6 +18,12 @@ from gateway.systems.preferences.commands import obey
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.desk import SubscriptionDesk
 from gateway.systems.subscriptions.dialogue import Dialogue
+
+
+def asking_for_consent(tick: Tick, stores: Stores) -> Asking:
+    """Return what lets SPs' requests for consent go, or not."""
+    dialogue = Dialogue(Catalogue)  # nobody speaks here: orders are heard elsewhere
+    return Asking(tick, SubscriptionDesk(stores.subscriptions, stores.consent, dialogue))
 
 
 def replies_to_subscribers(

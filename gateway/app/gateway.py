@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from gateway.app.conversations import replies_to_subscribers
+from gateway.app.conversations import asking_for_consent, replies_to_subscribers
 from gateway.app.followers import Followers
 from gateway.app.housekeeping import Housekeeping
 from gateway.app.policies import Policies, warn_if_open
@@ -28,6 +28,7 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.filings import Filings
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
+from gateway.proxy.asking import Asking
 from gateway.proxy.assembling import Assembling
 from gateway.proxy.credentials import Credentials
 from gateway.proxy.dialling import Dialler, Target
@@ -150,7 +151,8 @@ class Gateway:
         desk = QuarantineDesk(stores.quarantine, self._ids)
         routes = Routes(self.sessions.pairs)
         receipts = ReceiptDesk(self.tick, stores.quarantine, routes)
-        releasing = Releasing(self.tick, stores.quarantine, desk, routes, receipts)
+        asking = asking_for_consent(self.tick, stores)
+        releasing = Releasing(self.tick, stores.quarantine, desk, routes, receipts, asking)
         assembling = Assembling(stores.quarantine, releasing)
         holding = Holding(self.tick, stores.quarantine, assembling)
         operations = Operations(self.tick, stores.quarantine, desk)
@@ -162,7 +164,7 @@ class Gateway:
             settings.hub,
             lambda: self.policies.catalogue,
         )
-        self._wire(holding, receipts, releasing, operations, replies)
+        self._wire(holding, receipts, releasing, operations, replies, asking)
         followers = Followers(stores, self._knowledge, desk, releasing, receipts, replies)
         await followers.begin()
         await assembling.begin()
@@ -217,11 +219,16 @@ class Gateway:
         releasing: Releasing,
         operations: Operations,
         replies: Replies,
+        asking: Asking,
     ) -> None:
         def attend(item: attention.Attention) -> None:  # noqa: C901, PLR0912 - one line per kind
             match item:
                 case attention.Hold():
                     holding.hold(item)
+                case attention.Ask():
+                    asking.begin(item)
+                case attention.Answered(errand=attention.Ask() as errand):
+                    asking.answered(item, errand)
                 case attention.Receipt():
                     receipts.received(item)
                 case attention.Answered(errand=Release() as errand):

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -13,9 +14,11 @@ from gateway.domain.sender import Sender
 from gateway.domain.subscription import Service
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import ProvinceTable
 from gateway.policy.ruleset import RuleSet
 from gateway.settings.bundle import ReadBundle, read_bundle
-from gateway.settings.fault import SettingsError
+from gateway.settings.fault import Gathering, SettingsError
+from gateway.settings.provinces import load_provinces
 from gateway.settings.selftest import selftest_faults
 from gateway.settings.senders import load_senders
 from gateway.settings.services import load_services
@@ -25,6 +28,16 @@ from gateway.systems.subscriptions.catalogue import Catalogue
 log = structlog.get_logger()
 
 _SHOWN_FAULTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What both directories say."""
+
+    policies: ReadBundle
+    senders: Mapping[str, Sender]
+    services: tuple[Service, ...]
+    provinces: ProvinceTable
 
 
 class Policies:
@@ -48,12 +61,16 @@ class Policies:
         """Let subscribers order `services`, and no other, from now on."""
         self.catalogue = Catalogue(services)
 
+    def know(self, provinces: ProvinceTable) -> None:
+        """Look the provinces of subscribers up in this table from now on (R04)."""
+        self._knowledge.provinces = provinces
+
     async def begin(self, history: PolicyHistory) -> None:
         """Keep the policy in force, and each after it, in `history`."""
         self.history = history
         bundle = self._pipeline.plane.rules.bundle
         try:
-            read, _, _ = await asyncio.to_thread(self._read, bundle)
+            read = (await asyncio.to_thread(self._read, bundle)).policies
         except SettingsError:
             read = ReadBundle(bundle, {})
         # Files that were changed since are not those of the policy in force.
@@ -72,40 +89,41 @@ class Policies:
         async with self._lock:
             before = self._pipeline.plane.rules
             try:
-                read, senders, services = await asyncio.to_thread(self._read, before.bundle)
+                files = await asyncio.to_thread(self._read, before.bundle)
+                read = files.policies
                 guards = (
                     shrunk(before.bundle, read.bundle),
-                    missing_senders(self.senders, senders),
+                    missing_senders(self.senders, files.senders),
                 )
                 losses = [loss for loss in guards if loss is not None]
                 if losses and not force:
                     hint = "`smsward policy reload --force` takes it anyway"
                     return _refused((f"{'; '.join(losses)}; {hint}",))
-                await self._compile(read.bundle, senders, before)
-                self.offer(services)
+                await self._compile(read.bundle, files.senders, before)
+                self.offer(files.services)
+                self.know(files.provinces)
             except SettingsError as error:
                 return _refused(tuple(map(str, error.faults)))
             if self.history is not None and read.bundle.digest != before.digest:
                 await self.history.keep(read.bundle, read.files, by=by, note=note)
             return ()
 
-    def _read(self, bundle: Bundle) -> tuple[ReadBundle, Mapping[str, Sender], tuple[Service, ...]]:
-        faults: list[SettingsError] = []
-        senders, read, services = self.senders, ReadBundle(bundle, {}), self.catalogue.services
-        if self._policies is not None:
-            try:
-                read = read_bundle(self._policies)
-            except SettingsError as error:
-                faults.append(error)
-        if self._config is not None:
-            try:
-                senders = load_senders(self._config / "senders.yaml")
-                services = load_services(self._config / "services.yaml", senders)
-            except SettingsError as error:
-                faults.append(error)
-        if faults:
-            raise SettingsError(fault for error in faults for fault in error.faults)
-        return read, senders, services
+    def _read(self, bundle: Bundle) -> _Read:
+        """Read what there is on disk. Raises SettingsError with the faults of all files."""
+        gathering = Gathering()
+        read, senders = ReadBundle(bundle, {}), self.senders
+        services, provinces = self.catalogue.services, self._knowledge.provinces
+        policies, config = self._policies, self._config
+        if policies is not None:
+            read = gathering.take(lambda: read_bundle(policies), read)
+        if config is not None:
+            senders = found = gathering.take(lambda: load_senders(config / "senders.yaml"), senders)
+            services = gathering.take(
+                lambda: load_services(config / "services.yaml", found), services
+            )
+            provinces = gathering.take(lambda: load_provinces(config / "provinces.csv"), provinces)
+        gathering.close()
+        return _Read(read, senders, services, provinces)
 
     async def _compile(
         self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet

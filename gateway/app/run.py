@@ -17,6 +17,7 @@ from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.tasks import report_loop_error, spawn
 from gateway.settings.fault import Gathering, SettingsError
 from gateway.settings.gateway import load_gateway
+from gateway.settings.provinces import load_provinces
 from gateway.settings.selftest import load_proven
 from gateway.settings.senders import load_senders
 from gateway.settings.services import load_services
@@ -58,6 +59,7 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     senders = gathering.take(lambda: load_senders(config / "senders.yaml"), None)
     services = gathering.take(lambda: load_services(config / "services.yaml", senders), ())
+    provinces = gathering.take(lambda: load_provinces(config / "provinces.csv"), None)
     bundle = gathering.take(lambda: load_proven(policies), None)
     try:
         gathering.close()
@@ -65,7 +67,8 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
         for fault in error.faults:
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
         return EXIT_SETTINGS
-    assert settings is not None and senders is not None and bundle is not None  # noqa: S101, PT018
+    assert settings is not None and senders is not None  # noqa: S101, PT018
+    assert bundle is not None and provinces is not None  # noqa: S101, PT018
     loop, cause = asyncio.get_running_loop(), _Cause()
     loop.set_exception_handler(report_loop_error)
     # Unhandled, it would end a process that is still loading what subscribers said.
@@ -75,6 +78,7 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
             settings, senders, bundle, services=services, config=config, policies=policies
         )
         gateway.unlisted = unlisted
+        gateway.policies.know(provinces)
     except (OSError, ssl.SSLError) as error:
         log.error("gateway.failed", said=_said(error))
         return EXIT_FAILED

@@ -8,9 +8,11 @@ from gateway.cli.knowing import knowledge_of
 from gateway.cli.screen import print_fields, print_json, warn
 from gateway.domain.sender import BindType
 from gateway.policy.citations import citation_of
+from gateway.policy.knowledge import Knowledge
 from gateway.runtime.clock import utcnow
 from gateway.session.addresses import ip_of
 from gateway.session.binding import BindReason, BindRequest, BindVerdict, judge_bind
+from gateway.settings.gateway import GatewaySettings
 
 _INTERFACE_VERSION = 0x34
 _WORDS = {
@@ -47,14 +49,14 @@ async def explain_admission(
         raise misused(f"--peer: {peer!r} is no IP address")
     knowledge, warnings = await knowledge_of(deployment, system_id, None)
     moment = (at if at.tzinfo is not None else at.astimezone()) if at is not None else utcnow()
-    is_licensed = knowledge.filings.of(system_id).is_licensed(moment.timestamp())
+    licence = _licence_at(knowledge, system_id, moment, deployment.settings)
     verdict = judge_bind(
         BindRequest(system_id, b"", bind_type, _INTERFACE_VERSION, b"", peer),
         deployment.senders[system_id],
         password_is_right=True,
         live_binds=0,
         locked=False,
-        licence=BindReason.LICENCE_EXPIRED if is_licensed is False else BindReason.OK,
+        licence=licence,
     )
     article = citation_of(deployment.bundle, "R01").article
     if as_json:
@@ -72,6 +74,19 @@ async def explain_admission(
     for warning in warnings:
         warn(warning)
     return ExitCode.FINE
+
+
+def _licence_at(
+    knowledge: Knowledge, system_id: str, at: datetime, settings: GatewaySettings
+) -> BindReason:
+    """Return what speaks against the licence, as the gateway's own gate sees it (R01)."""
+    match knowledge.filings.of(system_id).is_licensed(at.timestamp()):
+        case None if settings.licence_required:
+            return BindReason.LICENCE_MISSING
+        case False:
+            return BindReason.LICENCE_EXPIRED
+        case _:
+            return BindReason.OK
 
 
 def _as_json(verdict: BindVerdict, article: str, warnings: tuple[str, ...]) -> dict[str, object]:

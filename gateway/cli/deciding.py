@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -37,7 +37,7 @@ async def release_messages(
     numbers, name = _numbers(ids), acting(by)
     async with opened_store(settings) as stores:
         desk = _desk(stores.quarantine)
-        outcomes = [await desk.request_release(number, name, utcnow()) for number in numbers]
+        outcomes = await _each(numbers, lambda one: desk.request_release(one, name, utcnow()))
         asked = [one.message.message_id for one in outcomes if isinstance(one, Done)]
         ends = await _ends(stores.quarantine, asked, wait_s)
     _report([_end(outcome, ends) for outcome in outcomes], as_json=as_json)
@@ -53,7 +53,7 @@ async def release_messages(
             f"{len(deferred)} may not arrive at this hour. They go out by themselves at the time"
             " that `smsward quarantine list --state deferred` shows."
         )
-    went_well = len(asked) == len(numbers) and all(held.state in _FINE for held in ends.values())
+    went_well = len(asked) == len(outcomes) and all(held.state in _FINE for held in ends.values())
     return ExitCode.FINE if went_well else ExitCode.FAILED
 
 
@@ -64,10 +64,21 @@ async def discard_messages(
     numbers, name = _numbers(ids), acting(by)
     async with opened_store(settings) as stores:
         desk = _desk(stores.quarantine)
-        outcomes = [await desk.discard(number, name, utcnow()) for number in numbers]
+        outcomes = await _each(numbers, lambda one: desk.discard(one, name, utcnow()))
     _report([_end(outcome, {}) for outcome in outcomes], as_json=as_json)
     is_done = all(isinstance(outcome, Done) for outcome in outcomes)
     return ExitCode.FINE if is_done else ExitCode.FAILED
+
+
+async def _each(numbers: Sequence[int], act: Callable[[int], Awaitable[Outcome]]) -> list[Outcome]:
+    """Act on messages one by one; the parts that go with one are done with it."""
+    outcomes: dict[int, Outcome] = {}
+    for number in numbers:
+        if number not in outcomes:
+            outcome = outcomes[number] = await act(number)
+            if isinstance(outcome, Done):
+                outcomes |= {one.message_id: Done(one) for one in outcome.together}
+    return list(outcomes.values())
 
 
 def _desk(store: QuarantineStore) -> QuarantineDesk:

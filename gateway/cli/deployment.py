@@ -9,10 +9,12 @@ from gateway.cli.options import Directories
 from gateway.cli.screen import warn
 from gateway.domain.sender import Sender
 from gateway.policy.bundle import Bundle
+from gateway.policy.places import ProvinceTable
 from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import Fault, Gathering
 from gateway.settings.gateway import GatewaySettings, load_gateway
 from gateway.settings.locate import config_directory, policies_directory
+from gateway.settings.provinces import load_provinces
 from gateway.settings.senders import load_senders
 
 
@@ -23,6 +25,7 @@ class Deployment:
     settings: GatewaySettings
     senders: dict[str, Sender]
     bundle: Bundle
+    provinces: ProvinceTable
 
 
 def located(directories: Directories) -> tuple[Path, Path]:
@@ -37,10 +40,11 @@ def load_deployment(config: Path, policies: Path) -> Deployment:
     gathering = Gathering()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     senders = gathering.take(lambda: load_senders(config / "senders.yaml"), {})
+    provinces = gathering.take(lambda: load_provinces(config / "provinces.csv"), ProvinceTable())
     bundle = gathering.take(lambda: load_bundle(policies), None)
     if settings is None or bundle is None or gathering.faults:
         raise faulty(gathering.faults)
-    return Deployment(settings, senders, bundle)
+    return Deployment(settings, senders, bundle, provinces)
 
 
 def load_settings(config: Path | None) -> GatewaySettings:

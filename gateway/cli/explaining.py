@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from gateway.cli.beside import Beside, beside
 from gateway.cli.deployment import Deployment
 from gateway.cli.failure import ExitCode, known, misused
 from gateway.cli.knowing import knowledge_of
@@ -13,6 +14,7 @@ from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.policy.bundle import Bundle
 from gateway.policy.citations import citation_of
+from gateway.policy.rules import Title
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.runtime.clock import utcnow
@@ -30,6 +32,7 @@ class Explained:
 
     verdict: Verdict
     traffic: TrafficClass
+    beside: tuple[Beside, ...]
     data_coding: int
     readings: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -61,7 +64,8 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     submission = Submission(rules.accounts[message.system_id], source, destination)
     # Every bucket is full at the start, so the monotonic time does not matter.
     verdict = rules.explain(submission, texts, now=0.0, at=_moment(message.at).timestamp())
-    return Explained(verdict, submission.traffic, data_coding, texts, warnings)
+    others = beside(deployment.bundle.rules, submission)
+    return Explained(verdict, submission.traffic, others, data_coding, texts, warnings)
 
 
 def _moment(at: datetime | None) -> datetime:
@@ -122,6 +126,7 @@ def _as_json(explained: Explained, bundle: Bundle) -> dict[str, object]:
         "data_coding": explained.data_coding,
         "readings": len(explained.readings),
         "findings": [_finding(finding, bundle) for finding in verdict.findings],
+        "beside": [_other(one) for one in explained.beside],
         "warnings": explained.warnings,
     }
 
@@ -143,6 +148,16 @@ def _finding(finding: Finding, bundle: Bundle) -> dict[str, object]:
         "category": finding.category,
         "evidence": finding.evidence,
         "shadow": finding.shadow,
+    }
+
+
+def _other(one: Beside) -> dict[str, object]:
+    rule, note = one.rule, one.note
+    return {
+        "rule": rule.id,
+        "title": {"zh": rule.title.zh, "en": rule.title.en},
+        "article": rule.article,
+        "note": {"zh": note.zh, "en": note.en},
     }
 
 
@@ -168,6 +183,11 @@ def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
         )
     else:
         say("no finding")
+    if explained.beside:
+        print_table(
+            ("rule", "title", "article", "beside the findings"),
+            (_other_row(one, lang) for one in explained.beside),
+        )
     for warning in explained.warnings:
         warn(warning)
 
@@ -177,10 +197,18 @@ def _row(finding: Finding, deciding: Finding | None, bundle: Bundle, lang: str) 
     citation = citation_of(bundle, finding.rule)
     return (
         finding.rule,
-        citation.title.zh if lang == "zh" else citation.title.en,
+        _said(citation.title, lang),
         citation.article,
         finding.reason,
         finding.action,
         finding.evidence,
         standing,
     )
+
+
+def _other_row(one: Beside, lang: str) -> tuple[str, ...]:
+    return one.rule.id, _said(one.rule.title, lang), one.rule.article, _said(one.note, lang)
+
+
+def _said(title: Title, lang: str) -> str:
+    return title.zh if lang == "zh" else title.en

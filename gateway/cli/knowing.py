@@ -15,10 +15,10 @@ async def knowledge_of(
 
     `msisdn` None asks about the sender alone.
     """
-    knowledge = Knowledge()
+    knowledge = Knowledge(provinces=deployment.provinces)
     path = store_file(deployment.settings).absolute()
     if not path.exists():
-        return knowledge, (f"there is no store at {path}: no subscriber's answer is known here",)
+        return knowledge, (f"there is no store at {path}: no answer and no filing is known here",)
     try:
         async with opened_store(deployment.settings) as stores:
             await _learn(knowledge, stores, system_id, msisdn)

@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.person import acting
-from gateway.cli.record_options import Period, said, scope_of
+from gateway.cli.record_options import Period
+from gateway.cli.record_scopes import said, scope_of
 from gateway.cli.screen import print_json, print_table, say
 from gateway.cli.storage import opened_store
 from gateway.domain.msisdn import masked

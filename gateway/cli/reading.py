@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gateway.cli.deployment import load_settings
 from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.record_options import Unmasking, reason_of
+from gateway.cli.record_options import Unmasking
+from gateway.cli.record_scopes import reason_of
 from gateway.cli.record_views import shown_record
 from gateway.cli.screen import console, print_json_line, print_table, say
 from gateway.cli.unmasking import cannot_open, journal_access, sealer_at_hand, sealer_of

@@ -10,7 +10,8 @@ import orjson
 from gateway.cli.failure import CommandError, ExitCode
 from gateway.cli.private_files import private_file
 from gateway.cli.progress import progress_bar
-from gateway.cli.record_options import Period, Unmasking, reason_of, scope_of
+from gateway.cli.record_options import Period, Unmasking
+from gateway.cli.record_scopes import reason_of, scope_of
 from gateway.cli.record_views import shown_record
 from gateway.cli.screen import print_json, say, visible
 from gateway.cli.unmasking import cannot_open, journal_access, sealer_of

@@ -17,7 +17,7 @@ from gateway.app.purging import (
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.person import acting
 from gateway.cli.progress import progress_bar
-from gateway.cli.record_options import moment_of
+from gateway.cli.record_scopes import moment_of
 from gateway.cli.screen import print_json, print_table, say
 from gateway.cli.storage import opened_store
 from gateway.cli.unmasking import sealer_of

@@ -17,7 +17,7 @@ from gateway.app.replay.tally import ReplayTally
 from gateway.cli.deployment import Deployment, faulty, load_deployment
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.progress import progress_bar
-from gateway.cli.record_options import moment_of
+from gateway.cli.record_scopes import moment_of
 from gateway.cli.replay_options import Replayed
 from gateway.cli.replay_views import Compared, print_replay, print_replay_json
 from gateway.cli.storage import opened_store, store_file
@@ -110,7 +110,7 @@ def _epoch(given: datetime | None, otherwise: float) -> float:
 
 async def _known(deployment: Deployment, asked: Replayed) -> _Known:
     """Return what rules look things up in as it stands now, and the bundle of `--old`."""
-    settings, knowledge = deployment.settings, Knowledge()
+    settings, knowledge = deployment.settings, Knowledge(provinces=deployment.provinces)
     knowledge.filings = Filings(ZoneInfo(deployment.bundle.surroundings.zone))
     number = _number_of(asked.old)
     old = _loaded(Path(asked.old)) if asked.old is not None and number is None else None

@@ -7,6 +7,7 @@ from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.options import Selection
 from gateway.cli.screen import console, print_fields, print_json, print_table, say
 from gateway.cli.storage import opened_store
+from gateway.dataplane.assembled import assembled
 from gateway.dataplane.carriers import read_carrier
 from gateway.domain.msisdn import masked
 from gateway.domain.quarantine import HeldMessage, HoldState
@@ -53,12 +54,16 @@ async def show_message(
     number = number_of(message_id)
     async with opened_store(settings) as stores:
         held = await stores.quarantine.get(number)
+        parts = await stores.quarantine.parts_of(held.assembly if held is not None else 0)
     if held is None:
         raise CommandError(
             f"there is no message {message_id}", advice="`smsward quarantine list` shows the ids"
         )
     texts = texts_of(held)
     fields = described(held, unmask=unmask)
+    if parts:
+        texts = _texts_together(parts) or texts
+        fields["parts"] = [str(part.message_id) for part in parts]
     if as_json:
         print_json({**fields, "text": texts[0], "other_readings": texts[1:]})
         return ExitCode.FINE
@@ -110,6 +115,15 @@ def texts_of(held: HeldMessage) -> tuple[str, ...]:
     coding = carrier.data_coding
     texts = (text for piece in carrier.pieces for text in readings(piece, coding))
     return tuple(dict.fromkeys(texts)) or ("",)
+
+
+def _texts_together(parts: Sequence[HeldMessage]) -> tuple[str, ...]:
+    """Return the readings of a long message; none where a part became something else."""
+    try:
+        carriers = [read_carrier(part.pdu) for part in parts]
+    except DecodeError:
+        return ()
+    return assembled(carriers).texts if all(one.concats for one in carriers) else ()
 
 
 async def _found(store: QuarantineStore, selection: Selection) -> list[HeldMessage]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.dataplane.carried import Place
+from gateway.dataplane.carried import Carried, Place
 from gateway.dataplane.link import Link
 from gateway.domain.verdict import Verdict
 
@@ -70,6 +70,21 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """A request for consent that may go if it is the first of its kind (R23); nobody else knows it.
+
+    As with a Hold, the session's `held` counts it until the shell has settled it. `message_id`
+    is the gateway's own, for the evidence; it was judged `at` that moment. It is the errand of
+    what then goes to the SMSC.
+    """
+
+    message: Carried
+    pdu: bytes
+    message_id: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """A query_sm, cancel_sm or replace_sm for an id that the gateway gave."""
 
@@ -99,7 +114,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer to a request of the gateway's own, or None: it will not come."""
+    """An answer to a request of the gateway's own, or None: it will not come.
+
+    And that the SMSC did not take what an Ask let go; its SP has the answer.
+    """
 
     link: Link
     errand: object
@@ -107,5 +125,15 @@ class Answered:
 
 
 Attention = (
-    Bind | BindAnswer | Unbind | Unbound | Fault | Hold | Operation | Receipt | Reply | Answered
+    Bind
+    | BindAnswer
+    | Unbind
+    | Unbound
+    | Fault
+    | Hold
+    | Ask
+    | Operation
+    | Receipt
+    | Reply
+    | Answered
 )

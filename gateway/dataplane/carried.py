@@ -105,6 +105,7 @@ class Carried(Submission):
         self.timing = None
         self.facts = None
         self.template = ""
+        self.asks_consent = False
         self.traffic = _SERVICE
         self.findings = ()
         self.deferral = None

@@ -45,7 +45,7 @@ def judge_texts(plane: Plane, messages: Sequence[Carried], at: float) -> None:
         try:
             judge_text(message, facts, at)
             if facts.told_by != message.account.system_id:
-                _note_hint(plane, message, facts)
+                note_hint(plane, message.account.system_id, facts)
         except Exception:  # noqa: BLE001 - a filter that fails must not pass anything, nor stop the tick
             _set_aside(plane, message)
     if unknown:
@@ -55,14 +55,13 @@ def judge_texts(plane: Plane, messages: Sequence[Carried], at: float) -> None:
 def settle_parts(plane: Plane, message: Carried, care: Care, now: float) -> None:
     """Stop what is still to come of a long message whose text was stopped.
 
-    The text may have been stopped since this part was judged, by a later part of this tick,
-    and the part that was to pay for this one may have been refused by an earlier one.
+    The text may have been stopped since this part was judged, by a later part of this tick.
     """
     if message.verdict is None:
-        joints = [place.joint for place in care.places]
-        against = next((f for j in joints if (f := j.stopped or j.refused) is not None), None)
-        if against is not None:
-            plane.rules.hold_against(message, (against,))
+        joints = (place.joint for place in care.places)
+        stopped = next((joint.stopped for joint in joints if joint.stopped is not None), None)
+        if stopped is not None:
+            plane.rules.hold_against(message, (stopped,))
     _settle(plane, message, care.places, now)
     for each in care.turned_away:
         _settle(plane, each.message, each.places, now)
@@ -80,8 +79,7 @@ def _settle(plane: Plane, message: Submission, places: Sequence[Place], now: flo
         elif verdict.action in _KEPT:
             plane.parts.settle(joint, now)
         elif place.is_new:
-            is_paying = message.units > 1
-            plane.parts.withdraw(joint, place.number, deciding if is_paying else None)
+            plane.parts.withdraw(joint, place.number)
 
 
 def _judge_unknown(plane: Plane, messages: Sequence[Carried], at: float) -> None:
@@ -96,7 +94,7 @@ def _judge_unknown(plane: Plane, messages: Sequence[Carried], at: float) -> None
     for message, facts in zip(messages, found, strict=True):
         try:
             rules.judge_text(message, facts, at)
-            _note_hint(plane, message, facts)
+            note_hint(plane, message.account.system_id, facts)
         except Exception:  # noqa: BLE001 - as above
             _set_aside(plane, message)
 
@@ -106,32 +104,53 @@ def _set_aside(plane: Plane, message: Carried) -> None:
     plane.rules.hold_against(message, (UNCHECKED,))
 
 
-def _note_hint(plane: Plane, message: Carried, facts: TextFacts) -> None:
+def note_hint(plane: Plane, system_id: str, facts: TextFacts) -> None:
     """Remember which word a clean text of a sender tells subscribers to refuse with."""
-    facts.told_by = message.account.system_id
+    facts.told_by = system_id
     if plane.rules.replies is None or facts.hits:
         return
     token = facts.shown().advertised
     if token:
-        plane.hints.note(message.account.system_id, token)
+        plane.hints.note(system_id, token)
 
 
 def _judge_alone(plane: Plane, message: Carried, care: Care, at: float) -> None:
     rules = plane.rules
+    copies = [(each.message, each.places) for each in care.addressees] or [(message, care.places)]
+    for one, places in copies:
+        _ask_whether_paid(plane, one, places)
     try:
         facts = _facts_of(plane, message, care)
         rivals = tuple(rules.scan.judge_texts(texts) for texts in care.rivals)
         if care.addressees:
             judge_each(rules, message, care, (*rivals, facts), at)
-        elif all(rules.judge_rules(message, rival, at) for rival in rivals):
+        elif message.verdict is None and all(
+            rules.judge_rules(message, rival, at) for rival in rivals
+        ):
             rules.judge_text(message, facts, at)
         if rivals:  # what is noted on trial against each of them is one finding
             message.findings = tuple(dict.fromkeys(message.findings))
-        _note_hint(plane, message, facts)
+        note_hint(plane, message.account.system_id, facts)
     except Exception:  # noqa: BLE001 - as above
         _set_aside(plane, message)
+    for one, places in copies:
+        _note_unpaid(one, places)
     if care.addressees:
         narrow(message, care)
+
+
+def _ask_whether_paid(plane: Plane, one: Submission, places: Sequence[Place]) -> None:
+    """Refuse a part when that of this tick was refused that was to pay for it."""
+    refused = next((p.joint.refused for p in places if p.joint.refused is not None), None)
+    if one.verdict is None and refused is not None:
+        plane.rules.hold_against(one, (refused,))
+
+
+def _note_unpaid(one: Submission, places: Sequence[Place]) -> None:
+    verdict = one.verdict
+    if one.units > 1 and verdict is not None and verdict.action not in _KEPT:
+        for place in places:
+            place.joint.refused = place.joint.refused or verdict.deciding
 
 
 def _facts_of(plane: Plane, message: Carried, care: Care) -> TextFacts:

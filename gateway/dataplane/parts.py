@@ -169,14 +169,12 @@ class Parts:
         joint.seen.add(concat.number)
         return Added(joint, is_new=True, is_conflict=False)
 
-    def withdraw(self, joint: Joint, number: int, refused: Finding | None) -> None:
+    def withdraw(self, joint: Joint, number: int) -> None:
         """Take a part that was refused out of its round: sent again, it is a new one.
 
-        Its octets stay until others come in their place. `refused` is what was against it,
-        if it was to pay for the round.
+        Its octets stay until others come in their place.
         """
         joint.seen.discard(number)
-        joint.refused = refused or joint.refused
 
     def settle(self, joint: Joint, now: float) -> None:
         """End the round of a message that is whole and clean."""

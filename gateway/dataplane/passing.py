@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from gateway.dataplane.attention import Hold
+from gateway.dataplane.attention import Ask, Hold
 from gateway.dataplane.carried import Care, Carried
 from gateway.dataplane.judging import settle_parts
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
-from gateway.dataplane.rows import NO_TEXT, NOTHING_FOUND, decision, found
+from gateway.dataplane.rows import NO_TEXT, NOTHING_FOUND, decision, found, text_of
 from gateway.dataplane.turn import Turn
 from gateway.domain.verdict import Action, Reason, Verdict
+from gateway.policy.asking import is_asking
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.status import CommandStatus, status_named
 
@@ -63,7 +64,7 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
         run_end = message.end
         columns = _shadow(turn, message) if message.findings else NOTHING_FOUND
         about = (at, number, system_id, message.command_id, message.sequence, message.source)
-        text = (message.data_coding, message.octets) if keeps_texts else NO_TEXT
+        text = text_of(message, keeps=True) if keeps_texts else NO_TEXT
         if care is None:
             rows.append(("d", *about, message.destination, *columns, digest, 0, *text))
             continue
@@ -114,7 +115,7 @@ def _record(
     why = (*columns, turn.plane.rules.digest, message_id)
     request = (message.command_id, message.sequence)
     addresses = (message.source, destination)
-    text = (message.data_coding, message.octets) if turn.plane.keeps_texts else NO_TEXT
+    text = text_of(message, keeps=turn.plane.keeps_texts)
     turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why, text))
 
 
@@ -124,6 +125,12 @@ def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
     if action in _KEPT and message.command_id == _REPLACE_SM:
         # ROK would say that the text was exchanged; held, it would be nobody's message.
         action, status = Action.REJECT, CommandStatus.ESME_RREPLACEFAIL.name
+    elif is_asking(verdict):
+        message_id = turn.plane.next_id(turn.at)
+        session.held += 1
+        pdu = data[message.start : message.end]
+        turn.batch.attention.append(Ask(message, pdu, message_id, turn.at))
+        return
     turn.plane.tally.sender(session.system_id, action.value)
     if action in _KEPT:
         message_id, status = turn.plane.next_id(turn.at), ""

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 from gateway.dataplane import attention, esme_side, smsc_side
+from gateway.dataplane.asking import settle_ask
 from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link, Outstanding
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.relay import relay_request
 from gateway.dataplane.rows import outcome
 from gateway.dataplane.turn import Turn
+from gateway.domain.verdict import Finding
 from gateway.policy.ruleset import RuleSet
 from gateway.session.states import SessionState, Side
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
@@ -49,6 +51,14 @@ class Pipeline:
         """Pass one request of an SP on after all; see relay_request for the `errand`."""
         turn = Turn(self.plane, *moment)
         relay_request(turn, asker, target, pdu, errand)
+        return turn.batch
+
+    def settle_ask(
+        self, item: attention.Ask, against: Finding | None, moment: tuple[float, float]
+    ) -> Batch:
+        """Pass a request for consent on, or refuse it for what stands `against` it."""
+        turn = Turn(self.plane, *moment)
+        settle_ask(turn, item, against)
         return turn.batch
 
     def deliver(

@@ -119,14 +119,12 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
         turn.plane.tally.answers[status] = turn.plane.tally.answers.get(status, 0) + 1
         turn.batch.rows.append(outcome(link, entry, answer, (turn.now, turn.at), how))
     turn.plane.tally.late += is_late
-    if asker is None:  # the gateway's own errand: even a late answer settles a doubt
+    is_unasked = isinstance(errand, attention.Ask) and bool(status or command_id == _NACK)
+    if asker is None or is_unasked:
+        # The gateway's own errand: even a late answer settles a doubt.
         turn.batch.attention.append(attention.Answered(link, errand, pdu))
-    elif not is_late:
-        if isinstance(errand, tuple):
-            pdu = _with_refusals(pdu, errand)
-        elif isinstance(errand, bytes):
-            pdu = _with_id(pdu, errand)
-        turn.batch.write(asker, renumbered(pdu, asked))
+    if asker is not None and not is_late:
+        turn.batch.write(asker, renumbered(_completed(pdu, errand), asked))
         if asker.is_blocked:
             turn.batch.freed.add(asker)
 
@@ -146,6 +144,17 @@ def _take_entry(
         return None, False
     del table[sequence]
     return entry, is_late
+
+
+def _completed(pdu: bytes, errand: object) -> bytes:
+    """Return an answer with what its errand adds to it."""
+    match errand:
+        case tuple():
+            return _with_refusals(pdu, errand)
+        case bytes():
+            return _with_id(pdu, errand)
+        case _:
+            return pdu
 
 
 def _with_id(pdu: bytes, message_id: bytes) -> bytes:

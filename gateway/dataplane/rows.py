@@ -1,6 +1,8 @@
 """The record of each decision and each outcome."""
 
+from gateway.dataplane.carried import Carried
 from gateway.dataplane.link import Link, Outstanding
+from gateway.domain.msisdn import is_mobile
 from gateway.domain.records import DecisionRow, OutcomeRow
 from gateway.domain.verdict import Finding
 
@@ -13,6 +15,17 @@ def found(action: str, finding: Finding | None, status: str = "") -> tuple[str, 
     if finding is None:
         return (action, "", "", status)
     return (action, finding.reason.value, finding.rule, status)
+
+
+def text_of(message: Carried, *, keeps: bool) -> tuple[int, bytes]:
+    """Return what a record keeps of the text, where it `keeps` texts at all.
+
+    Of what a subscriber's own number writes nothing: only ports are on record with their
+    words (N136, R70).
+    """
+    if not keeps or is_mobile(message.source):
+        return NO_TEXT
+    return message.data_coding, message.octets
 
 
 def decision(

@@ -55,7 +55,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
         if not HEADER_OCTETS <= length <= limit or stop > end:
             break
         entry = outstanding.get(sequence) if command_id == _SUBMIT_SM_RESP else None
-        session = entry[0] if entry is not None else None
+        # One with an errand has more to it than to be passed on.
+        session = entry[0] if entry is not None and entry[4] is None else None
         if entry is not None and session is not None and entry[2] == _SUBMIT_SM and reads_answers:
             # relay_answer, unfolded: this is the one path that every answer takes.
             del outstanding[sequence]

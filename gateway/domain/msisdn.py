@@ -3,10 +3,14 @@
 # A mainland mobile number is eleven digits starting with 1; SPs write it bare, with 86,
 # +86 or 0086, and a refusal must hold for all of them.
 _MAINLAND_DIGITS = 11
+_WHOLE_DIGITS = 13
 _MAINLAND_PREFIX = 86_00000_000000
 _BARE_FIRST = 1_00000_00000
 _BARE_LAST = 2_00000_00000
 _MAX_DIGITS = 15
+# Mobile numbers are 13... to 19...; what begins with 10 and 12 are ports and services.
+_FIRST_MOBILE = 86_130_0000_0000
+_LAST_MOBILE = 86_199_9999_9999
 
 
 def msisdn_of(address: bytes) -> int | None:
@@ -15,6 +19,8 @@ def msisdn_of(address: bytes) -> int | None:
     A bare mainland mobile number gets its 86. Signs and an international 00 are dropped
     (ITU-T E.164: at most 15 digits).
     """
+    if len(address) == _WHOLE_DIGITS and address[:3] == b"861" and address.isdigit():
+        return int(address)  # as nearly all are written
     digits = address.removeprefix(b"+")
     if not digits.isdigit():
         return None
@@ -31,6 +37,12 @@ def msisdn_of(address: bytes) -> int | None:
     if _BARE_FIRST <= number < _BARE_LAST and len(digits) == _MAINLAND_DIGITS:
         return _MAINLAND_PREFIX + number
     return number
+
+
+def is_mobile(address: bytes) -> bool:
+    """Tell whether `address` is a mainland mobile number: a person's, and no port."""
+    number = msisdn_of(address)
+    return number is not None and _FIRST_MOBILE <= number <= _LAST_MOBILE
 
 
 def masked(number: int | str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from gateway.domain.filings import TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Purpose
 from gateway.domain.traffic import TrafficClass
@@ -51,7 +52,6 @@ _OF_THE_TEXT = (
     Nameless,
     TemplateNotFiled,
 )
-_OF_THE_FILINGS = (SignatureNotFiled, SignatureSwitched, TemplateNotFiled)
 _COMMERCIAL, _VERIFICATION, _SERVICE = (
     TrafficClass.COMMERCIAL,
     TrafficClass.VERIFICATION,
@@ -63,9 +63,15 @@ _DECLARED = {
     Purpose.SERVICE: _SERVICE,
     Purpose.PUBLIC_INTEREST: _SERVICE,
 }
+_TEMPLATE_DECLARES = {
+    kind: _SERVICE if kind is TemplateKind.PUBLIC_INTEREST else kind.traffic_class
+    for kind in TemplateKind
+}
+# Of several classes the one that most is asked of: mixed counts as commercial (R10).
+_STRENGTH = {_SERVICE: 0, _VERIFICATION: 1, _COMMERCIAL: 2}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Staged:
     """A rule, ready to be asked; `counter` is what it counts with, if it counts."""
 
@@ -85,15 +91,18 @@ class TextRuling:
     """What rules make of a text that comes from one port of one sender.
 
     `found` is all that they find, `deciding` the first of it that is not on trial, and
-    `until` all up to that one: there a message stops.
+    `until` all up to that one: there a message stops. `asking` is what is to be asked of each
+    recipient. `filed` is what the sender had filed by then.
     """
 
     account: Account
     port: Port | None
     source: bytes
-    filed: Filed | None
+    filed: Filed
     traffic: TrafficClass
     template: str
+    asks_consent: bool
+    asking: tuple[Asked, ...]
     found: tuple[Finding, ...]
     until: tuple[Finding, ...]
     deciding: Finding | None
@@ -122,11 +131,19 @@ class RuleStages:
         self._is_approved = filings.is_approved(knowledge)
         exempt = _exempt(exempting)
         self.asking = {each: self._asking(each, exempt) for each in TrafficClass}
+        # Who asks for consent has none yet (R23); a refusal stands against asking, too.
+        self._asking_consent = tuple(
+            asked
+            for one, asked in self._askable(_COMMERCIAL, exempt)
+            if not isinstance(one.rule.check, NotAgreed)
+        )
         self.counting = {each: self._counting(each, exempt) for each in TrafficClass}
         self._of_texts = {each: self._asked_of_texts(each, exempt) for each in TrafficClass}
-        checks = {type(one.rule.check) for one in self.staged}
-        self._filings = knowledge.filings if checks.intersection(_OF_THE_FILINGS) else None
-        self._looks_at_source = SignatureSwitched in checks
+        self._filings = knowledge.filings
+        self._templates = filings.FiledTemplates(knowledge)
+        self._looks_at_source = any(
+            isinstance(one.rule.check, SignatureSwitched) for one in self.staged
+        )
 
     def adopt(self, before: "RuleStages") -> None:
         """Go on from the counts of rules of the same id; `before` must not be asked any more."""
@@ -150,7 +167,7 @@ class RuleStages:
             isinstance(kept, TextRuling)
             and kept.account is account
             and kept.port is submission.port
-            and (self._filings is None or kept.filed is self._filings.of(account.system_id))
+            and kept.filed is self._filings.of(account.system_id)
             and (not self._looks_at_source or kept.source == submission.source)
         ):
             return kept
@@ -163,7 +180,11 @@ class RuleStages:
     def _rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
         account, port = submission.account, submission.port
         submission.facts = facts
-        submission.traffic = traffic = self.traffic_of(submission, facts, at)
+        match = self._templates.of(submission)
+        kind = match.kind if match is not None else None
+        submission.traffic = traffic = self.traffic_of(submission, facts, at, kind)
+        # A part of a text may look like all of a template.
+        asks = kind is TemplateKind.CONSENT_REQUEST and facts.is_whole
         found = tuple(
             findings.of(submission, evidence)
             for ask, findings in self._of_texts[traffic]
@@ -171,25 +192,41 @@ class RuleStages:
         )
         deciding = next((finding for finding in found if not finding.shadow), None)
         until = found if deciding is None else found[: found.index(deciding) + 1]
-        filed = self._filings.of(account.system_id) if self._filings is not None else None
-        source, template = submission.source, submission.template
-        return TextRuling(account, port, source, filed, traffic, template, found, until, deciding)
+        return TextRuling(
+            account,
+            port,
+            source=submission.source,
+            filed=self._filings.of(account.system_id),
+            traffic=traffic,
+            template=submission.template,
+            asks_consent=asks,
+            asking=self._asking_consent if asks else self.asking[traffic],
+            found=found,
+            until=until,
+            deciding=deciding,
+        )
 
-    def traffic_of(self, submission: Submission, facts: TextFacts, at: float) -> TrafficClass:
-        """Return the class of a message: what its port declares or its text shows (R10, R11).
+    def traffic_of(
+        self,
+        submission: Submission,
+        facts: TextFacts,
+        at: float,
+        kind: TemplateKind | None = None,
+    ) -> TrafficClass:
+        """Return the class of a message: what its port or template declares or its text shows.
 
-        The stronger of both: mixed counts as commercial, and promotion outweighs all else.
+        The strongest of them: mixed counts as commercial, and promotion outweighs all else
+        (R10, R11). `kind` is that of the template that the text is of.
         """
         port = submission.port
-        if port is None:
-            return facts.shown().traffic
-        if port.purpose is Purpose.PUBLIC_INTEREST and self.is_exempt(submission, at):
+        is_public = port is not None and port.purpose is Purpose.PUBLIC_INTEREST
+        if is_public and self.is_exempt(submission, at):
             return TrafficClass.PUBLIC_INTEREST
-        declared = _DECLARED[port.purpose]
-        if declared is _COMMERCIAL:
+        declared = _DECLARED[port.purpose] if port is not None else _SERVICE
+        filed = _TEMPLATE_DECLARES[kind] if kind is not None else _SERVICE
+        if _COMMERCIAL in (declared, filed):
             return _COMMERCIAL
-        shown = facts.shown().traffic
-        return declared if shown is _SERVICE else shown
+        return max(declared, filed, facts.shown().traffic, key=_STRENGTH.__getitem__)
 
     def is_exempt(self, submission: Submission, at: float) -> bool:
         """Tell whether an authority's port writes, whose approval is valid (R11)."""
@@ -198,8 +235,16 @@ class RuleStages:
         ) and self._is_approved(submission, at)
 
     def _asking(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[Asked, ...]:
+        return tuple(asked for _, asked in self._askable(traffic, exempt))
+
+    def _askable(
+        self, traffic: TrafficClass, exempt: frozenset[str]
+    ) -> tuple[tuple[Staged, Asked], ...]:
         return tuple(
-            (one.ask if traffic in one.rule.applies_to else if_unread(one.ask), one.findings)
+            (
+                one,
+                (one.ask if traffic in one.rule.applies_to else if_unread(one.ask), one.findings),
+            )
             for one in self.staged
             if one.counter is None
             and not isinstance(one.rule.check, _OF_THE_TEXT)
@@ -294,6 +339,6 @@ def _ask(  # noqa: C901, PLR0911 - a table, a line for each check
         case SignatureSwitched() as check:
             return filings.signature_switched(check, knowledge)
         case TemplateNotFiled() as check:
-            return filings.template_not_filed(check, knowledge)
+            return filings.template_not_filed(check)
         case _:
             raise ValueError("neither what counts nor what exempts asks in this way")

@@ -25,6 +25,10 @@ ALWAYS: Mapping[str, tuple[Title, str]] = {
         Title("号码扩展位不得超出分配", "No more digits behind a port than were allotted"),
         "numbering plan, practice [PR]",
     ),
+    "R23": (
+        Title("征求同意只能一次，不答复视为拒绝", "Consent is asked for once; silence is a no"),
+        "DEC2012 (7); D14 (5)",
+    ),
     "R44": (Title("发送方的速率", "The rate of a sender"), "contract [NF]"),
     "DESTINATION": (Title("被叫须为用户号码", "The destination is a subscriber"), "derived [D]"),
 }

@@ -29,11 +29,13 @@ class Submission:
     find them, `facts` and `traffic` when its text is judged. `findings` gathers the hits of
     shadow rules; `verdict` stays None while nothing stops the message. A check that finds it
     untimely notes in `due` when it could leave; `deferral` is what holds it back longest,
-    and until when. `template` is the filed one that the text is of.
+    and until when. `template` is the filed one that the text is of, and `asks_consent` tells
+    that it is one of those that ask before they sell (R23).
     """
 
     __slots__ = (
         "account",
+        "asks_consent",
         "deferral",
         "destination",
         "due",
@@ -61,6 +63,7 @@ class Submission:
         self.timing: Timing | None = None
         self.facts: TextFacts | None = None
         self.template = ""
+        self.asks_consent = False
         self.traffic = TrafficClass.SERVICE
         self.findings: tuple[Finding, ...] = ()
         self.deferral: tuple[Finding, float] | None = None

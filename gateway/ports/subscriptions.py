@@ -116,6 +116,9 @@ class SubscriptionStore(Protocol):
     async def ask(self, request: ConsentRequest) -> bool:
         """Keep a request for consent; False when there is one with the same key."""
 
+    async def unask(self, request: ConsentRequest) -> None:
+        """Forget a request that never went out; one that is not pending stays. Safe to repeat."""
+
     async def requests_of(self, msisdn: int, system_id: str) -> list[ConsentRequest]:
         """Return every request that an SP ever made of a subscriber, the latest first."""
 

@@ -71,6 +71,10 @@ class Assembling:
         del self._gathering[key]
         return True
 
+    def is_behind(self, item: Hold) -> bool:
+        """Tell whether it is a part too many: they are acknowledged before the SMSC takes them."""
+        return item.place is not None and self._releasing.is_behind(item.session.system_id)
+
     def placed(self, item: Hold, held: HeldMessage) -> HeldMessage:
         """Return what is to be kept of a part: which message it is of, and until when it waits.
 

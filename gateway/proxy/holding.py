@@ -49,7 +49,7 @@ class Holding:
 
     def hold(self, item: Hold) -> None:
         """Take a message to hold; it is committed after this tick."""
-        if self._waiting >= _MAX_WAITING:
+        if self._waiting >= _MAX_WAITING or self._assembling.is_behind(item):
             self._answer_all((item,), is_held=False, how="store_full")
             return
         self._waiting += 1

@@ -6,7 +6,7 @@ from datetime import datetime
 from gateway.dataplane.assembled import assembled
 from gateway.dataplane.carriers import Carrier, read_carrier
 from gateway.dataplane.carrying import timing_of
-from gateway.dataplane.judging import UNCHECKED
+from gateway.dataplane.judging import UNCHECKED, note_hint
 from gateway.dataplane.plane import Plane
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
@@ -54,11 +54,19 @@ def judge_leaving(
             judge(one, facts, monotonic(), epoch())
             if one.verdict is not None:
                 return one.verdict
+        note_hint(plane, account.system_id, facts)
     except Exception:  # noqa: BLE001 - as in the tick: what cannot be judged is not passed, and stops no other
         plane.tally.filter_failures += 1
         plane.rules.hold_against(one, (_UNCHECKED_AGAIN if held.is_reviewed else UNCHECKED,))
         return one.verdict
     return None
+
+
+def text_of(plane: Plane, together: Sequence[HeldMessage]) -> str:
+    """Return what people see of a message that was judged, or of all parts of one."""
+    carriers = [read_carrier(held.pdu) for held in together]
+    joined = tuple(held.joined for held in together if held.joined)
+    return _facts_of(plane, carriers, joined).texts[0]
 
 
 def _facts_of(plane: Plane, carriers: Sequence[Carrier], joined: tuple[str, ...]) -> TextFacts:

@@ -11,12 +11,14 @@ from gateway.dataplane.attention import Answered
 from gateway.dataplane.relay import renumbered
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action, Reason, Verdict
+from gateway.policy.asking import is_asking
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import Grounds, QuarantineStore, ReleasedId
+from gateway.proxy.asking import Asking
 from gateway.proxy.connection import Connection
 from gateway.proxy.grounds import grounds_of
 from gateway.proxy.receipts import ReceiptDesk
-from gateway.proxy.rejudging import judge_leaving
+from gateway.proxy.rejudging import judge_leaving, text_of
 from gateway.proxy.route import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
@@ -32,6 +34,7 @@ log = structlog.get_logger()
 _LATER = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
 _AT_ONCE = 200
 _TOGETHER = 50
+_MANY_WAIT = 2_000
 # An opening must not be a flood: so many are taken up at a time, and so many of one sender that
 # cannot leave yet. A port that is held to its rate keeps nobody else waiting (R40, R44).
 _DUE_AT_ONCE = 100
@@ -60,17 +63,20 @@ class Releasing:
         desk: QuarantineDesk,
         routes: Routes,
         receipts: ReceiptDesk,
+        asking: Asking,
     ) -> None:
         self._tick = tick
         self._store = store
         self._desk = desk
         self._routes = routes
         self._receipts = receipts
+        self._asking = asking
         self._wanted: dict[int, str] = {}  # message_id to system_id
         self._under_way: set[int] = set()
         self._unconfirmed: dict[int, str] = {}  # message_id to the SMSC's: it has them
         self._counted: set[int] = set()  # their hour came; judging them again counts no more
         self._together: set[int] = set()  # long messages whose parts are being let go
+        self._waiting: Counter[str] = Counter()  # what was wanted of each sender a moment ago
         self._came_of: Counter[str] = Counter()
 
     async def begin(self) -> None:
@@ -91,19 +97,27 @@ class Releasing:
 
     async def take_due(self) -> None:
         """Want what has waited for its hour, of senders that have a way to the SMSC."""
-        wanted = Counter(self._wanted.values())
+        wanted = self._waiting = Counter(self._wanted.values())
         accounts = self._tick.pipeline.plane.rules.accounts
         senders = [s for s in self._routes.submitters() if s in accounts and wanted[s] < _DUE_EACH]
         if senders:
             for held in await self._store.take_due(utcnow(), senders, _DUE_AT_ONCE):
                 self.want(held)
 
+    def is_behind(self, system_id: str) -> bool:
+        """Tell whether so much of a sender waits for the SMSC that it should send less."""
+        return self._waiting[system_id] >= _MANY_WAIT
+
     async def release_parts(self, assembly: int) -> None:
-        """Let the parts of a long message go, which has come whole: all of them or none."""
+        """Let the parts of a long message go, which has come whole: all of them or none.
+
+        At once if they can; else they wait their turn.
+        """
         parts = await self._desk.take(assembly, utcnow())
         for held in parts:
             self.want(held)
-        if parts and self._routes.to_smsc(parts[0].system_id) is not None:
+        has_room = len(self._under_way) < _AT_ONCE
+        if parts and has_room and self._routes.to_smsc(parts[0].system_id) is not None:
             await self._release(parts[0])
 
     async def release_wanted(self) -> None:
@@ -170,6 +184,9 @@ class Releasing:
         ids = [one.message_id for one in together]
         is_counted = not self._counted.isdisjoint(ids)
         verdict = judge_leaving(plane, account, held, others, is_counted=is_counted)
+        if verdict is not None and is_asking(verdict):
+            against = await self._asking.of_held(held, text_of(plane, together))
+            verdict = None if against is None else plane.rules.verdict_of(account, against)
         if verdict is not None:
             await self._keep(together, verdict, now)
             return

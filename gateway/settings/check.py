@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.settings.fault import Fault, SettingsError
 from gateway.settings.gateway import load_gateway
+from gateway.settings.provinces import load_provinces
 from gateway.settings.selftest import load_proven
 from gateway.settings.senders import load_senders
 from gateway.settings.services import load_services
@@ -17,6 +18,7 @@ def check(config_directory: Path, policies_directory: Path) -> tuple[Fault, ...]
         partial(load_gateway, config_directory / "gateway.yaml"),
         partial(load_senders, config_directory / "senders.yaml"),
         partial(_load_services, config_directory),
+        partial(load_provinces, config_directory / "provinces.csv"),
         partial(load_proven, policies_directory),
     )
     return tuple(fault for load in loads for fault in _faults_of(load))

@@ -67,6 +67,10 @@ class MemorySubscriptions:
     async def ask(self, request: ConsentRequest) -> bool:
         return self._requests.setdefault(request.key, request) is request
 
+    async def unask(self, request: ConsentRequest) -> None:
+        if self._is_pending(request):
+            del self._requests[request.key]
+
     async def requests_of(self, msisdn: int, system_id: str) -> list[ConsentRequest]:
         own = (r for key, r in self._requests.items() if key[:2] == (msisdn, system_id))
         return sorted(own, key=lambda request: request.asked_at, reverse=True)

@@ -124,6 +124,15 @@ class SqlSubscriptions:
 
         return await self._database.writer.write(run)
 
+    async def unask(self, request: ConsentRequest) -> None:
+        pending = _asked.state == RequestState.PENDING.value
+        statement = delete(consent_requests).where(_is_request(request), pending)
+
+        async def run(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self._database.writer.write(run)
+
     async def requests_of(self, msisdn: int, system_id: str) -> list[ConsentRequest]:
         query = (
             select(consent_requests)

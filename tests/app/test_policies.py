@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app.gateway import Gateway
+from gateway.policy.places import place_of
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -357,3 +358,18 @@ async def test_without_directories_there_is_nothing_to_reload(start: Start, log:
     assert await bare.reload() == ()
 
     assert events(log) == ["policy.unchanged"]
+
+
+async def test_r04_a_reload_takes_a_new_table_of_provinces_and_leaves_the_old_for_a_faulty_one(
+    start: Start, tmp_path: Path
+) -> None:
+    gateway = await start()
+    heads = tmp_path / "config" / "provinces.csv"
+
+    heads.write_text("1380013,北京\n", encoding="utf-8")
+    assert await gateway.reload() == ()
+    heads.write_text("1380013\n", encoding="utf-8")
+    (fault,) = await gateway.reload()
+
+    assert "provinces.csv:1:1 names no province" in fault
+    assert place_of(8613800138000, gateway._knowledge.provinces).province == "北京"

@@ -244,3 +244,19 @@ def test_too_many_ids_at_once_are_a_misuse(
     hold()
 
     assert quarantine("discard", str(FIRST), str(FIRST + 1)).returncode == 2
+
+
+def test_what_is_done_to_one_part_is_done_to_all_and_told_of_all(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    for number in (1, 2, 3):
+        hold(message_id=FIRST + number, assembly=FIRST + 1, part=number)
+
+    ran = quarantine("discard", str(FIRST + 1), str(FIRST + 2), "--json")
+
+    assert ran.returncode == 0
+    ends = json.loads(ran.stdout)
+    assert [(end["message_id"], end["done"]) for end in ends] == [
+        (str(FIRST + number), True) for number in (1, 2, 3)
+    ]
+    assert fetch(FIRST + 3).state is HoldState.DISCARDED

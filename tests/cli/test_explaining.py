@@ -56,6 +56,12 @@ def verdict(explain: Command) -> Ask:
     return verdict
 
 
+def rows_of(output: str) -> list[list[str]]:
+    """Return the cells of the rows of all tables."""
+    rows = [line for line in output.splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in row.split("│")[1:-1]] for row in rows]
+
+
 def test_a_message_without_a_finding_is_forwarded(verdict: Ask) -> None:
     said = verdict()
 
@@ -72,10 +78,11 @@ def test_a_message_without_a_finding_is_forwarded(verdict: Ask) -> None:
             {"system-id": "gone", "from": "10690003"},
             "reject",
             "SENDER_STATE",
-            "SENDER",
+            "R01",
             "ESME_RSUBMITFAIL",
         ),
-        ({"from": "10690955"}, "reject", "SOURCE_NOT_OWNED", "SOURCE", "ESME_RINVSRCADR"),
+        ({"from": "10690955"}, "reject", "SOURCE_NOT_OWNED", "R02", "ESME_RINVSRCADR"),
+        ({"from": "1069000112345"}, "reject", "EXT_TOO_LONG", "R03", "ESME_RINVSRCADR"),
         ({"to": "nobody"}, "reject", "DESTINATION_INVALID", "DESTINATION", "ESME_RINVDSTADR"),
         ({"text": "代开发票"}, "reject", "CONTENT", "K-FRAUD", "ESME_RSUBMITFAIL"),
         ({"text": "黑户贷款"}, "quarantine", "CONTENT", "K-LOAN", "ESME_ROK"),
@@ -111,7 +118,19 @@ def test_a_refusal_of_every_sp_stops_an_advert(verdict: Ask, answered: Answered)
 def test_a_refusal_does_not_stop_a_verification_code(verdict: Ask, answered: Answered) -> None:
     answered(SUBSCRIBER, "shop", Answer.REFUSED)
 
-    assert verdict(**{"from": "10690002"})["action"] == "forward"
+    said = verdict(**{"from": "10690002"}, text="验证码1234，5分钟内有效")
+
+    assert (said["action"], said["class"]) == ("forward", "verification")
+
+
+def test_r22_promotion_behind_a_code_is_stopped_by_a_refusal(
+    verdict: Ask, answered: Answered
+) -> None:
+    answered(SUBSCRIBER, "shop", Answer.REFUSED)
+
+    said = verdict(**{"from": "10690002"}, text="验证码1234。周末大促，满99减20")
+
+    assert (said["reason"], said["class"]) == ("OPTED_OUT", "commercial")
 
 
 def test_silence_is_no_consent_where_policy_asks_for_it(
@@ -142,18 +161,12 @@ def test_a_gateway_that_never_ran_knows_no_answers_and_that_is_said(
     assert not (deployment / "var" / "smsward.db").exists()
 
 
-def test_a_policy_that_asks_for_no_consent_needs_no_store(verdict: Ask, deployment: Path) -> None:
-    (deployment / "policies" / "rules" / "consent.yaml").unlink()
-
-    assert verdict()["warnings"] == []
-
-
 def test_all_findings_are_shown_and_the_first_that_is_not_shadow_decides(verdict: Ask) -> None:
     said = verdict(**{"from": "10690955"}, text="加微信代开发票")
 
     found = {(one["rule"], one["shadow"]) for one in said["findings"]}
-    assert found == {("SOURCE", False), ("K-LURE", True), ("K-FRAUD", False)}
-    assert said["rule"] == "SOURCE"
+    assert found == {("R02", False), ("K-LURE", True), ("K-FRAUD", False)}
+    assert said["rule"] == "R02"
 
 
 def test_a_shadow_finding_changes_nothing(verdict: Ask) -> None:
@@ -166,10 +179,10 @@ def test_a_shadow_finding_changes_nothing(verdict: Ask) -> None:
 def test_people_get_a_table_of_every_finding(explain: Command) -> None:
     ran = explain(text="加微信代开发票")
 
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ran.stdout.splitlines()]
+    rows = {cells[0]: cells[3:] for cells in rows_of(ran.stdout)}
     assert ran.returncode == 0
-    assert ["CONTENT", "K-FRAUD", "reject", "fraud", "代开发票", "yes"] in rows
-    assert ["CONTENT", "K-LURE", "forward", "lure", "加微信", "shadow"] in rows
+    assert rows["K-FRAUD"] == ["CONTENT", "reject", "代开发票", "yes"]
+    assert rows["K-LURE"] == ["CONTENT", "forward", "加微信", "shadow"]
     assert "REJECT" in ran.stdout
     assert "ESME_RSUBMITFAIL" in ran.stdout
 

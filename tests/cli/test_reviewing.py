@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.stores.open import Stores
-from simulators.builders import submit_sm
+from simulators.builders import submit_sm, ucs2
 
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
@@ -209,3 +209,38 @@ def test_what_is_no_id_is_a_misuse(quarantine: Command, hold: Hold) -> None:
 
     assert ran.returncode == 2
     assert "is no id" in ran.stderr
+
+
+def test_a_part_is_shown_with_the_whole_text_and_the_other_parts(
+    quarantine: Command, hold: Hold
+) -> None:
+    hold(pdu=part(2, "贷款"), assembly=FIRST, part=2)
+    hold(pdu=part(1, "黑户"), message_id=FIRST + 1, assembly=FIRST, part=1)
+
+    shown = json.loads(quarantine("show", str(FIRST), "--json").stdout)
+
+    assert shown["text"] == "黑户贷款"
+    assert shown["parts"] == [str(FIRST + 1), str(FIRST)]
+
+
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        submit_sm("10690001", "1", b"\x09", esm_class=0x40),
+        submit_sm("10690001", "1", b"hi", data_coding=0),
+    ],
+)
+def test_a_part_beside_one_that_became_something_else_is_shown_by_itself(
+    quarantine: Command, hold: Hold, replaced: bytes
+) -> None:
+    hold(pdu=part(2, "贷款"), assembly=FIRST, part=2)
+    hold(pdu=replaced, message_id=FIRST + 1, assembly=FIRST, part=1)
+
+    shown = json.loads(quarantine("show", str(FIRST), "--json").stdout)
+
+    assert shown["text"] == "贷款"
+
+
+def part(number: int, text: str) -> bytes:
+    octets = bytes((5, 0, 3, 7, 2, number)) + ucs2(text)
+    return submit_sm("10690001", WHOLE_NUMBER, octets, esm_class=0x40)

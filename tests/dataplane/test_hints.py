@@ -59,6 +59,14 @@ def test_what_a_clean_text_advertises_is_remembered(hearing: World, pdus: list[b
     assert hearing.plane.hints.of("sp2") == ()
 
 
+def test_a_text_that_another_sender_sent_before_teaches_as_well(hearing: World) -> None:
+    hearing.submit(hearing.session("sp2"), advert(ADVERT))
+
+    hearing.submit(hearing.session("sp1"), advert(ADVERT))
+
+    assert hearing.plane.hints.of("sp1") == ("R",)
+
+
 @pytest.mark.parametrize("text", ["您的验证码是482915", f"{SPAM}，拒收请回复R"])
 def test_no_hint_and_a_text_that_was_stopped_teach_nothing(hearing: World, text: str) -> None:
     hearing.submit(hearing.session(), advert(text), *long_advert([text], 2))

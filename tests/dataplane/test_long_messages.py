@@ -1,16 +1,21 @@
 """Long messages: their parts are judged together, however they come."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from gateway.dataplane.attention import Hold
 from gateway.dataplane.parts import Parts
+from gateway.domain.policy import ContentRule, LongMessages
+from gateway.domain.sender import Rate
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag
 from simulators import builders
 from tests.dataplane.conftest import (
+    AT,
+    BUNDLE,
     PORT,
     SPAM,
     SUBSCRIBER,
@@ -21,6 +26,7 @@ from tests.dataplane.conftest import (
     header,
     long_advert,
     sar,
+    sender,
     sent,
     slow,
     status_of,
@@ -305,3 +311,67 @@ def test_a_part_sent_again_is_charged() -> None:
     first, _ = long_advert(["您好", "再见"])
 
     assert statuses(world, first, first) == [None, CommandStatus.ESME_RTHROTTLED]
+
+
+def assembling() -> World:
+    """Return a world in which long messages go on whole or not at all."""
+    content = ContentRule(long_messages=LongMessages.ASSEMBLE, parts_ttl_s=60)
+    return World(bundle=replace(BUNDLE, content=content))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_that_has_to_wait_for_the_others_is_handed_over(kind: str) -> None:
+    world = assembling()
+    session = world.session()
+    first, second = long_advert(["您好", "再见"], kind=kind)
+
+    items = world.submit(session, first, second).attention
+
+    for number, (hold, pdu) in enumerate(zip(items, (first, second), strict=True), start=1):
+        assert isinstance(hold, Hold)
+        assert hold.pdu == pdu
+        assert hold.place is not None
+        assert hold.place.number == number
+        assert hold.place.joint.key == (("sp1", PORT.encode(), int(f"86{SUBSCRIBER}")), 7, 2)
+        assert hold.verdict.due == AT + 60
+    assert session.held == 2
+
+
+def test_what_stands_against_a_part_by_its_addresses_stops_it_at_once() -> None:
+    world = assembling()
+    parts = long_advert(["您好", "再见"], source="95588")
+
+    assert statuses(world, *parts) == [CommandStatus.ESME_RINVSRCADR] * 2
+
+
+def test_a_message_of_one_part_and_parts_to_many_are_judged_as_they_come() -> None:
+    octets = udh("udh8", 8, b"\2\1") + builders.ucs2("您好")
+    many = builders.submit_multi(PORT, [SUBSCRIBER], octets, esm_class=UDHI)
+    world = assembling()
+    session = world.session()
+
+    batch = world.submit(session, *long_advert(["您好"]), many)
+
+    assert len(up(batch, session)) == 2
+    assert not batch.attention
+
+
+def test_a_part_that_claims_two_places_is_kept_for_a_person() -> None:
+    octets = udh("udh8", 7, b"\2\1") + builders.ucs2("您好")
+    pdu = advert(octets=octets, esm_class=UDHI, tlvs=sar(9, b"\2\1"))
+    world = assembling()
+
+    batch = world.submit(world.session(), pdu)
+
+    assert [(row[8], row[9]) for row in decisions(batch)] == [("quarantine", "PARTS_CONFLICT")]
+
+
+def test_a_long_message_that_waits_is_charged_once() -> None:
+    world = assembling()
+    world.senders = (sender(rate=Rate(0.001, 1)),)
+    world.reload(world.bundle, world.senders)
+    session = world.session()
+
+    batch = world.submit(session, *long_advert(["您好", "再见"]), advert(sequence=3))
+
+    assert [row[9] for row in decisions(batch)] == ["PARTS_AWAITED", "PARTS_AWAITED", "RATE"]

@@ -88,6 +88,29 @@ def test_another_sender_source_or_subscriber_is_another_message(other: Owner) ->
     assert parts.units_of(other, place(2), 0.0) == 3
 
 
+def test_a_part_that_was_refused_is_a_new_one_when_it_is_sent_again() -> None:
+    parts = Parts(60)
+    joint = added(parts, 1, "您好")
+    added(parts, 2)
+
+    parts.withdraw(joint, 1)
+    again = parts.add(OWNER, place(1), part("再见"), 0.0)
+
+    assert again == (joint, True, False)
+    assert joint.parts[1] == part("再见")
+
+
+def test_who_was_refused_the_first_part_pays_again_for_all() -> None:
+    parts = Parts(60)
+    joint = added(parts, 1)
+    joint.refused = STOP
+
+    parts.withdraw(joint, 1)
+
+    assert parts.units_of(OWNER, place(2), 0.0) == 3
+    assert added(parts, 2).refused is None
+
+
 def test_a_part_sent_again_with_another_text_is_a_contradiction() -> None:
     parts = Parts(60)
     joint = added(parts, 1, "您好")

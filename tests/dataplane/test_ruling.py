@@ -392,26 +392,55 @@ def test_r21_every_part_is_stopped_of_what_was_refused() -> None:
     assert statuses(world, *long_advert(["会员日八折", "全场六折"], to=OTHER)) == [REFUSED] * 2
 
 
+def multi_parts(*texts: str) -> list[bytes]:
+    """Build the parts of a long message to SUBSCRIBER and OTHER."""
+    return [
+        builders.submit_multi(
+            PORT,
+            [SUBSCRIBER, OTHER],
+            udh("udh8", 7, bytes((len(texts), number))) + builders.ucs2(text),
+            esm_class=UDHI,
+        )
+        for number, text in enumerate(texts, start=1)
+    ]
+
+
 def test_r42_a_message_to_many_is_counted_with_its_first_part_for_each() -> None:
     world = ruled(replace(R42, applies_to=EVERYTHING))
     session = world.session()
     world.submit(session, advert(TEXT, to=OTHER))
-    parts = [
-        builders.submit_multi(
-            PORT,
-            [SUBSCRIBER, OTHER],
-            udh("udh8", 7, bytes((2, number))) + builders.ucs2(text),
-            esm_class=UDHI,
-        )
-        for number, text in ((1, "会员日"), (2, "全场八折"))
-    ]
 
-    batches = [world.submit(session, part) for part in parts]
+    batches = [world.submit(session, part) for part in multi_parts("会员日", "全场八折")]
 
     assert [(row[7], row[9]) for batch in batches for row in decisions(batch)] == [
         (SUBSCRIBER.encode(), ""),
         (OTHER.encode(), "FREQUENCY"),
     ] * 2
+
+
+def test_r42_in_one_tick_as_well_each_destination_is_judged_by_itself() -> None:
+    world = ruled(replace(R42, applies_to=EVERYTHING))
+    session = world.session()
+    world.submit(session, advert(TEXT, to=OTHER))
+
+    batch = world.submit(session, *multi_parts("会员日", "全场八折"))
+
+    assert [(row[7], row[9]) for row in decisions(batch)] == [
+        (SUBSCRIBER.encode(), ""),
+        (OTHER.encode(), "FREQUENCY"),
+    ] * 2
+
+
+def test_a_destination_that_was_refused_a_message_may_get_all_of_it_later() -> None:
+    world = ruled(replace(R42, applies_to=EVERYTHING))
+    session = world.session()
+    world.submit(session, advert(TEXT, to=OTHER))
+    parts = b"".join(multi_parts("会员日", "全场八折"))
+    world.submit(session, parts)
+
+    later = world.pipeline.submit([(session, parts)], world.now + 10, AT + 3600)
+
+    assert {row[9] for row in decisions(later)} == {""}
 
 
 def test_r40_the_parts_of_a_message_wait_together() -> None:

@@ -26,6 +26,13 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     assert [link for link in inside if not (page.parent / link).exists()] == []
 
 
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+
+    assert pages - {"README.md"} == set(re.findall(r"\]\(([^)#:]+\.md)\)", index))
+
+
 def test_the_mission_names_packages_and_tests_that_exist() -> None:
     text = (ROOT / "docs/mission.md").read_text(encoding="utf-8")
 

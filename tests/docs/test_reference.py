@@ -1,6 +1,7 @@
 """The reference pages say what the code does: no row too many, none missing."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import get_args
@@ -9,6 +10,7 @@ import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HoldState
 from gateway.domain.verdict import Reason
+from gateway.policy.rules import REASONS
 from gateway.policy.statuses import DEFAULT_STATUSES
 from gateway.runtime.events import EVENTS
 from gateway.runtime.metrics import (
@@ -27,6 +29,7 @@ from gateway.settings.bundle_file import (
     RepliesFile,
     SelfTestFile,
 )
+from gateway.settings.filings_file import FilingsFile
 from gateway.settings.gateway_file import GatewayFile
 from gateway.settings.rule_file import SHAPES, AgainstShape
 from gateway.settings.schema import Shape
@@ -40,6 +43,7 @@ FILES = [
     ("reference/configuration.md", "## gateway.yaml", GatewayFile),
     ("reference/configuration.md", "## senders.yaml", SendersFile),
     ("reference/configuration.md", "## services.yaml", ServicesFile),
+    ("reference/configuration.md", "## filings.yaml", FilingsFile),
     ("reference/policies.md", "## bundle.yaml", BundleFile),
     ("reference/policies.md", "## keywords/*.yaml", KeywordsFile),
     ("reference/policies.md", "## replies.yaml", RepliesFile),
@@ -120,6 +124,12 @@ def test_every_check_stands_in_the_reference_with_what_it_is_told(table: Table, 
     if own:
         described = {row[0]: row[1] for row in table("reference/policies.md", f"#### {check}")}
         assert described == own
+
+
+def test_checks_stand_in_the_reference_in_the_order_in_which_they_are_asked(table: Table) -> None:
+    names = [re.sub("(?<!^)(?=[A-Z])", "_", check.__name__).lower() for check in REASONS]
+
+    assert [row[0] for row in table("reference/policies.md", "### Checks")] == names
 
 
 def test_every_reason_stands_in_the_reference_with_its_status(table: Table) -> None:

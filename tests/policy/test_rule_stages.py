@@ -282,7 +282,9 @@ def ruled(world: World, facts: TextFacts, source: bytes, system_id: str = "sp1")
 
 def test_a_text_is_ruled_anew_for_another_port_and_another_sender() -> None:
     overrides = (Override(OFF, sender="sp2"),)
-    world = World(rule("R05", PurposeMissed(), overrides=overrides))
+    ports = (Port("10690001", 4, Purpose.MARKETING), Port("10690002"))  # the very same of both
+    both = tuple(sender(system_id, ports=ports) for system_id in ("sp1", "sp2"))
+    world = World(rule("R05", PurposeMissed(), overrides=overrides), senders=both)
     facts = world.rules.scan.judge_texts((ADVERT,))
 
     found = [

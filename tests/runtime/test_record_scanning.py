@@ -60,7 +60,10 @@ def test_lines_are_whole_however_the_file_is_read(
     assert [number for _, number, _ in found] == [1, 2, 3, 4]
 
 
-def test_what_is_told_adds_up_to_what_lies_on_the_disk(archive: RecordArchive) -> None:
+def test_what_is_told_adds_up_to_what_lies_on_the_disk(
+    archive: RecordArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_scanning, "_BLOCK_OCTETS", 300)
     write(archive, f"{NAME}.jsonl.gz", b"1\n" * 1000)
     write(archive, f"{NAME}.1.jsonl", b"2\n" * 1000)
     write(archive, "cdr-20130530-10.jsonl", b"3\n")

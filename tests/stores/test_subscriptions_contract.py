@@ -288,6 +288,20 @@ async def test_r23_a_request_is_answered_once_and_stays_on_record(
     assert await stores.subscriptions.requests_of(SUBSCRIBER, "sp1") == [agreed]
 
 
+async def test_r23_a_request_that_did_not_go_is_forgotten_while_nobody_answered_it(
+    stores: Stores, request_of: Callable[..., ConsentRequest]
+) -> None:
+    asked, other = request_of(), request_of(likeness=0, state=RequestState.REFUSED)
+    await stores.subscriptions.ask(asked)
+    await stores.subscriptions.ask(other)
+
+    for one in (asked, asked, other):
+        await stores.subscriptions.unask(one)
+
+    assert await stores.subscriptions.requests_of(SUBSCRIBER, "sp1") == [other]
+    assert await stores.subscriptions.ask(asked)
+
+
 async def test_a_request_that_was_never_made_cannot_be_answered(
     stores: Stores, request_of: Callable[..., ConsentRequest]
 ) -> None:

@@ -24,11 +24,16 @@ _ACTIONS = frozenset({_SHADOW, *Action})
 _MAX_ADDRESS = 64  # octets, without the NUL (SMPP 3.4, 4.7.1)
 _MAX_NAME = 256
 _COUNTED_TIMES = range(1, 2**32)  # what frequency counters can tell apart
+_MAX_HEADS = 4096
 _MAX_OPENED = 1 << 17  # of about 200 octets each
 
 # As gateway.runtime.record_lines forgets texts: it names none of those before that again.
 _GENERATION_OCTETS = 16 << 20
 _TEXT_ENTRY_OCTETS = 200
+
+
+# system_id, command_id, action, reason, rule, digest.
+_Head = tuple[str, int, str, str, str, str]
 
 
 class Kept(StrEnum):
@@ -87,6 +92,7 @@ class DecisionReader:
         self._texts_before: dict[str, CodedText] = {}
         self._text_octets = 0
         self._numbers: dict[str, bytes] = {}
+        self._heads: dict[tuple[object, ...], _Head] = {}
         self._stamp, self._at = "", 0.0
 
     def begin_hour(self) -> None:
@@ -138,23 +144,43 @@ class DecisionReader:
         one = Decision()
         one.stamp = stamp = _string(record["at"])
         one.at = self._at if stamp == self._stamp else self._time_of(stamp)
-        one.system_id = _string(record["system_id"])
-        one.rule, one.digest = _string(record["rule"]), _string(record["digest"])
-        one.reason, one.action = _string(record["reason"]), _string(record["action"])
+        head = (
+            record["system_id"],
+            record["command_id"],
+            record["action"],
+            record["reason"],
+            record["rule"],
+            record["digest"],
+        )
+        one.system_id, one.command_id, one.action, one.reason, one.rule, one.digest = (
+            self._heads.get(head) or self._sound(head)
+        )
         one.source = self._address(record, "source")
         one.destination = self._address(record, "destination")
-        if one.action not in _ACTIONS:
-            raise ValueError(one.action)
-        command_id = record["command_id"]
-        if not isinstance(command_id, int):
-            raise TypeError(command_id)
-        one.command_id = command_id
         name = record.get("text")
         one.text = None
         if name is not None:
             text_id = _string(name)
             one.text = self._texts.get(text_id) or self._texts_before.get(text_id)
         return one
+
+    def _sound(self, head: tuple[object, ...]) -> _Head:
+        """Return what repeats from record to record, looked at once: it is half of the work."""
+        system_id, command_id, action, reason, rule, digest = head
+        if not isinstance(command_id, int) or action not in _ACTIONS:
+            raise ValueError("no decision")
+        sound = (
+            _string(system_id),
+            command_id,
+            _string(action),
+            _string(reason),
+            _string(rule),
+            _string(digest),
+        )
+        if len(self._heads) >= _MAX_HEADS:
+            self._heads.clear()
+        self._heads[head] = sound
+        return sound
 
     def _time_of(self, stamp: str) -> float:
         moment = datetime.fromisoformat(stamp)

@@ -72,12 +72,11 @@ class RecordReplay:
     def _replay(self, replayer: Replayer, block: Lines, hour: int) -> None:
         tally, name, wanted = self.tally, block.path.name, self._wanted
         since, until, system_id = wanted.since, wanted.until, wanted.system_id
-        counted_from = since - replayer.memory_s
         for number, found in self._reader.read(block.first, block.lines):
             if isinstance(found, Kept):
                 if (hour + 1) * _HOUR_S > since:
                     tally.add_unread(found)
             elif since <= found.at < until and system_id in (None, found.system_id):
                 tally.add(replayer.replay(found), found, (name, number))
-            elif replayer.memory_s and counted_from <= found.at < until:
+            elif replayer.memory_s and found.at < until:
                 replayer.replay(found)

@@ -15,6 +15,7 @@ from gateway.domain.sender import Purpose, Sender
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.facts import TextFacts
+from gateway.policy.asking import ASKING, is_asking
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Rolling
@@ -40,6 +41,7 @@ OF_THE_MOMENT = frozenset(
         Reason.PARTS_AWAITED,
         Reason.PARTS_CONFLICT,
         Reason.CONTENT_UNCHECKED,
+        Reason.CONSENT_ASKED,
         Reason.CONSENT_UNCHECKED,
         Reason.FREQUENCY_UNCOUNTED,
     }
@@ -205,10 +207,10 @@ class Replayer:
 
 def _outcome(one: Submission, when_held: str = "") -> Outcome:
     verdict = one.verdict
-    if verdict is None:
-        if one.findings:
-            return Outcome(_SHADOW, one.findings[0].rule)
-        return _PASSED
+    if verdict is None or is_asking(verdict):
+        # Whether a request for consent was the first of its kind, its record says (R23).
+        noted = [finding for finding in one.findings if finding is not ASKING]
+        return Outcome(_SHADOW, noted[0].rule) if noted else _PASSED
     deciding = verdict.deciding
     action = verdict.action.value
     if when_held and verdict.action in _HELD:

@@ -36,7 +36,10 @@ def add(
 
 @hold.command(name="list")
 def list_all(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
-    """List holds, the newest first, those that were lifted too. Numbers are masked."""
+    """List holds, the newest first, those that were lifted too. Numbers are masked.
+
+    Example: smsward records hold list --json
+    """
     import asyncio
 
     from gateway.cli.deployment import load_settings

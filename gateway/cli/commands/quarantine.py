@@ -54,6 +54,8 @@ def show(
     r"""Show one held message: its text, why it is held, and what was done about it.
 
     Characters that cannot be seen are written out, as \u200b: words are hidden with them.
+
+    Example: smsward quarantine show 81764072000000001000
     """
     import asyncio
 

@@ -114,7 +114,10 @@ def purges(
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
-    """List what was purged, the newest first."""
+    """List what was purged, the newest first.
+
+    Example: smsward records purges --limit 10
+    """
     import asyncio
 
     from gateway.cli.deployment import load_settings
@@ -130,7 +133,10 @@ def accesses(
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
-    """List who saw whole numbers, when and why, the newest first."""
+    """List who saw whole numbers, when and why, the newest first.
+
+    Example: smsward records accesses --json
+    """
     import asyncio
 
     from gateway.cli.deployment import load_settings

@@ -35,7 +35,7 @@ def other_province(_check: OtherProvince, knowledge: Knowledge) -> Ask:
 
     A number whose province is not known is not taken for one of another.
     """
-    filings, provinces = knowledge.filings, knowledge.provinces
+    filings = knowledge.filings
 
     def ask(submission: Submission, _at: float) -> Evidence | None:
         port, number = submission.port, submission.msisdn
@@ -44,7 +44,7 @@ def other_province(_check: OtherProvince, knowledge: Knowledge) -> Ask:
         scope = filings.of(submission.account.system_id).province_of(port.number)
         if scope is None:
             return None
-        province = place_of(number, provinces).province
+        province = place_of(number, knowledge.provinces).province
         return _OTHER_PROVINCE if province and province != scope else None
 
     return ask
@@ -85,13 +85,15 @@ def signature_not_filed(_check: SignatureNotFiled, knowledge: Knowledge) -> Ask:
     return ask
 
 
-def template_not_filed(_check: TemplateNotFiled, knowledge: Knowledge) -> Ask:
-    """Ask whether the text is of none of the sender's templates (R12)."""
-    templates = FiledTemplates(knowledge)
+def template_not_filed(_check: TemplateNotFiled) -> Ask:
+    """Ask whether the text is of none of the sender's templates (R12).
+
+    Which one it is of was looked up before, by `FiledTemplates`.
+    """
 
     def ask(submission: Submission, _at: float) -> Evidence | None:
         facts = submission.facts
-        if facts is None or not facts.is_whole or templates.of(submission) is not None:
+        if facts is None or not facts.is_whole or submission.template:
             return None
         return _NO_TEMPLATE
 
@@ -110,6 +112,7 @@ class FiledTemplates:
 
     def of(self, submission: Submission) -> TemplateMatch | None:
         """Return the template of the reading that people see; note its id in the submission."""
+        submission.template = ""
         facts = submission.facts
         if facts is None or not facts.texts:
             return None

@@ -40,7 +40,7 @@ def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: Surroundings)
 
     def ask(submission: Submission, at: float) -> Evidence | None:
         number, facts = submission.msisdn, submission.facts
-        if number is None or number not in preferences:
+        if number is None or number not in preferences.packed:
             return None
         arrives = at
         if submission.timing is not None and submission.timing.scheduled_at is not None:

@@ -33,7 +33,16 @@ class Hours:
     it comes: a tick is full of messages, and each search takes 25 us.
     """
 
-    __slots__ = ("_calendar", "_check", "_mainland", "_open", "_openings", "_second", "_zones")
+    __slots__ = (
+        "_calendar",
+        "_check",
+        "_mainland",
+        "_open",
+        "_open_at",
+        "_openings",
+        "_second",
+        "_zones",
+    )
 
     def __init__(self, check: Untimely, surroundings: Surroundings) -> None:
         self._check = check
@@ -41,19 +50,29 @@ class Hours:
         self._zones = Zones(surroundings.zone)
         self._mainland = self._zones.zone_of(_MAINLAND * _SUBSCRIBER_DIGITS + 13_800_000_000)
         self._second = -1
+        self._open_at = -1.0  # a moment at which the mainland may be written to
         self._open: dict[ZoneInfo, bool] = {}
         self._openings: dict[ZoneInfo, _Opening] = {}
 
     def __call__(self, submission: Submission, at: float) -> Evidence | None:
         """Return what is against the message arriving, and note until when it could wait."""
-        number, timing = submission.msisdn, submission.timing or _NO_TIMING
+        number, timing = submission.msisdn, submission.timing
         if number is None:
-            return self._rescheduled(timing.scheduled_at, at)
+            return self._rescheduled((timing or _NO_TIMING).scheduled_at, at)
         is_mainland = number // _SUBSCRIBER_DIGITS == _MAINLAND
+        if is_mainland and timing is None and at == self._open_at:
+            return None  # as for the message before: nearly all of a tick
         zone = self._mainland if is_mainland else self._zones.zone_of(number)
+        return self._judge(submission, zone, timing or _NO_TIMING, at)
+
+    def _judge(
+        self, submission: Submission, zone: ZoneInfo, timing: Timing, at: float
+    ) -> Evidence | None:
         if timing.scheduled_at is not None and timing.scheduled_at > at:
             return None if self._is_open_at(timing.scheduled_at, zone) else _MISSCHEDULED
         if self._is_open_now(at, zone):
+            if zone is self._mainland:
+                self._open_at = at
             return None
         opening = self._opening_after(at, zone)
         if opening is None:
@@ -63,7 +82,7 @@ class Hours:
             if timing.valid_until <= opening.at:
                 return _TOO_LATE
             lasts_s = min(lasts_s, timing.valid_until - opening.at)
-        share = number * _SCATTER % _SCATTERED / _SCATTERED
+        share = (submission.msisdn or 0) * _SCATTER % _SCATTERED / _SCATTERED
         submission.due = opening.at + int(lasts_s * share)
         return _CLOSED
 

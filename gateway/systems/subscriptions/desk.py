@@ -50,10 +50,16 @@ class SubscriptionDesk:
         """Take a request for consent that an SP wants to send; tell whether it may (R23).
 
         It may once for each content, and similar ones, for ever: not again after a no, nor
-        after silence, which is one. A yes is waited for 24 hours.
+        after silence, which is one. A yes is waited for 24 hours. The same message, by its
+        `message_id`, may as long as nobody answered it: it had not gone yet. Let requests of
+        one subscriber take turns: of two similar ones at once, both would be the first.
         """
         likeness = likeness_of(text)
         before = await self._store.requests_of(msisdn, system_id)
+        if message_id and any(
+            request.message_id == message_id and request.is_open(now) for request in before
+        ):
+            return True
         if any(is_alike(likeness, request.likeness) for request in before):
             return False
         until = now + ANSWER_WITHIN
@@ -61,6 +67,12 @@ class SubscriptionDesk:
             msisdn, system_id, likeness, digest_of(text), now, until, message_id=message_id
         )
         return await self._store.ask(request)
+
+    async def unasked(self, system_id: str, msisdn: int, message_id: str) -> None:
+        """Forget a request that did not go out after all: its sender may try again."""
+        for request in await self._store.requests_of(msisdn, system_id):
+            if request.message_id == message_id:
+                await self._store.unask(request)
 
     async def sweep(self, now: datetime) -> int:
         """End what time has ended: requests without a yes, and trials (R23 to R25).

@@ -120,6 +120,17 @@ def test_texts_are_remembered_as_long_as_their_writer_may_name_them() -> None:
     assert len(reader._texts) + len(reader._texts_before) < 1200
 
 
+def test_a_gateway_that_starts_again_within_the_hour_may_name_its_texts_as_long() -> None:
+    reader = DecisionReader(None)
+    texts = [b"%06d" % number + bytes(30_000) for number in range(800)]
+
+    for begun, upto in ((0, 300), (300, 800)):
+        lines = RecordLines()  # which remembers 550 of them
+        for text in texts[begun:upto] * 2:
+            written = lines.line(row(text)).splitlines()
+            assert [decision(one).text for _, one in reader.read(1, written)] == [(8, text)]
+
+
 def test_a_text_of_another_hour_is_none_of_this_one() -> None:
     text, named = lines_of(row(SAID))
     reader = DecisionReader(None)

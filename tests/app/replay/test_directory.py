@@ -128,6 +128,17 @@ def test_what_came_before_any_rule_looks_back_is_not_read(traffic: Traffic) -> N
     assert sum(octets) == sum(file.stat().st_size for file in files)
 
 
+def test_a_text_is_not_taken_for_that_of_another_hour(traffic: Traffic) -> None:
+    traffic.send(advert(SPAM))
+    named = next(traffic.directory.iterdir()).read_bytes().splitlines()[-1]
+    traffic.at += HOUR_S
+    traffic.write(named)
+
+    tally = traffic.replayed(NO_WORDS)
+
+    assert (tally.changed, tally.kept) == (1, {Kept.TEXT_NOT_KEPT: 1})
+
+
 def test_what_others_send_counts_where_one_sp_is_told_of(traffic: Traffic) -> None:
     traffic.send(advert(), advert(), system_id="sp2")
     traffic.send(advert())

@@ -282,6 +282,15 @@ def test_of_two_bundles_only_what_they_say_makes_a_difference(traffic: Traffic) 
     }
 
 
+def test_of_two_bundles_it_does_not_matter_which_of_them_judged_the_records(
+    traffic: Traffic,
+) -> None:
+    traffic.send(advert())
+    refused(traffic, SUBSCRIBER)
+
+    assert changes(traffic.replayed(BUNDLE, renamed(BUNDLE, R21))) == {("reject R21", "forward"): 1}
+
+
 def test_two_bundles_count_for_themselves(traffic: Traffic) -> None:
     traffic.send(*[advert()] * 4)
     three = replace(R42, check=TooOften((Limit((Part.DESTINATION,), 3, Clock.DAY),)))
@@ -302,6 +311,25 @@ def test_without_texts_addresses_are_asked(textless: Traffic) -> None:
 
     assert changes(tally) == {("forward", "reject R21"): 1}
     assert tally.unseen == 2
+
+
+def test_without_texts_a_port_that_is_owned_by_now_may_send(textless: Traffic) -> None:
+    about = (1, "sp1", 4, 1, SERVICE.encode(), SUBSCRIBER.encode())
+    why = ("reject", "SOURCE_NOT_OWNED", "R02", "ESME_RINVSRCADR", "", 0, 0, b"")
+    textless.keep([("d", AT, *about, *why)])
+
+    assert changes(textless.replayed(renamed())) == {("reject R02", "forward"): 1}
+
+
+def test_without_texts_one_of_many_destinations_is_refused_rather_than_held(
+    tmp_path: Path,
+) -> None:
+    held = replace(BUNDLE, rules=(replace(R21, action=Action.QUARANTINE),))
+    traffic = Traffic(tmp_path, held, keeps_texts=False)
+    refused(traffic, OTHER)
+    traffic.send(builders.submit_multi(MARKETING, [SUBSCRIBER, OTHER], builders.ucs2(CLEAN)))
+
+    assert changes(traffic.replayed(renamed(held))) == {}
 
 
 def test_without_texts_what_words_did_stays(textless: Traffic) -> None:
@@ -405,7 +433,6 @@ def test_every_reason_is_put_where_it_belongs() -> None:
         Reason.OPTED_OUT,
         Reason.CONSENT_NONE,
         Reason.CONSENT_UNPROVEN,
-        Reason.CONSENT_ASKED,
         Reason.PUBLIC_INTEREST,
         Reason.OUTSIDE_WINDOW,
         Reason.FREQUENCY,

@@ -235,6 +235,20 @@ def test_r43_only_sources_that_begin_so_are_counted() -> None:
     assert found == [True, True, True, False]
 
 
+def test_what_is_known_of_sources_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counts, "_MAX_SOURCES", 2)
+    one = TooOften((Limit((Part.SOURCE,), 1, Clock.HOUR),), sources=("1069",))
+    often = Often(one, CHINA)
+
+    found = [
+        often(addressed(ADVERT, source=b"10690001%d" % n), AFTERNOON) is None
+        for n in (1, 2, 3, 4, 1)
+    ]
+
+    assert found == [True, True, True, True, False]
+    assert len(often._counts) <= 2
+
+
 def test_what_was_not_counted_is_not_given_back() -> None:
     one = TooOften((Limit((Part.SENDER,), 1, Clock.HOUR),), sources=("10690002",))
     often = Often(one, CHINA)

@@ -35,8 +35,10 @@ class Talk(Protocol):
     wait: Callable[[timedelta], Awaitable[int]]
 
 
-async def ask(talk: Talk, text: str = ASKED, system_id: str = "sp1") -> bool:
-    return await talk.desk.asked(system_id, SUBSCRIBER, text, talk.now, message_id="77")
+async def ask(
+    talk: Talk, text: str = ASKED, system_id: str = "sp1", message_id: str = "77"
+) -> bool:
+    return await talk.desk.asked(system_id, SUBSCRIBER, text, talk.now, message_id)
 
 
 async def request(talk: Talk) -> ConsentRequest:
@@ -120,7 +122,41 @@ async def test_r23_the_same_or_a_similar_request_is_not_sent_again_whatever_came
     elif reply is not None:
         await talk.say(reply)
 
-    assert not await ask(talk, text)
+    assert not await ask(talk, text, message_id="78")
+
+
+async def test_r23_a_request_that_has_not_gone_yet_is_no_second_one_of_itself(talk: Talk) -> None:
+    await ask(talk)
+
+    assert await ask(talk)
+    assert len(await talk.stores.subscriptions.requests_of(SUBSCRIBER, "sp1")) == 1
+
+
+@pytest.mark.parametrize("reply", ["否", "是", "silence"])
+async def test_r23_what_has_its_answer_has_gone(talk: Talk, reply: str) -> None:
+    await ask(talk)
+    await (talk.wait(2 * DAY) if reply == "silence" else talk.say(reply))
+
+    assert not await ask(talk)
+
+
+async def test_r23_a_request_that_did_not_go_may_be_sent_again(talk: Talk) -> None:
+    await ask(talk)
+    await ask(talk, OTHER, message_id="78")
+
+    await talk.desk.unasked("sp1", SUBSCRIBER, "77")
+
+    assert await ask(talk, SIMILAR, message_id="79")
+    assert not await ask(talk, OTHER, message_id="80")
+
+
+async def test_r23_what_was_answered_cannot_be_taken_back(talk: Talk) -> None:
+    await ask(talk)
+    await talk.say("否")
+
+    await talk.desk.unasked("sp1", SUBSCRIBER, "77")
+
+    assert not await ask(talk, message_id="78")
 
 
 async def test_r23_another_request_may_be_sent_and_so_may_another_sps(talk: Talk) -> None:

@@ -1,0 +1,112 @@
+"""Asking the store whether a request for consent may go, before it goes (R23)."""
+
+import structlog
+
+from gateway.dataplane.attention import Answered, Ask
+from gateway.dataplane.esme_side import has_smsc
+from gateway.domain.msisdn import msisdn_of
+from gateway.domain.quarantine import HeldMessage
+from gateway.domain.verdict import Finding
+from gateway.policy.asking import ASKED, AWAY, REFUSED, TO_MANY, UNKNOWN
+from gateway.ports.errors import StoreUnavailable
+from gateway.proxy.taking_turns import Turns
+from gateway.proxy.tick import Tick
+from gateway.runtime.clock import epoch, monotonic, utcnow
+from gateway.runtime.tasks import spawn
+from gateway.smpp.commands import CommandId
+from gateway.smpp.framing import HEADER
+from gateway.systems.subscriptions.desk import SubscriptionDesk
+
+log = structlog.get_logger()
+
+# What may wait for the store at once; more is refused for the moment, never passed unseen.
+_MAX_AT_ONCE = 5_000
+
+
+class Asking:
+    """Lets a request go once it is on record, and answers its SP; each subscriber in turn.
+
+    On record means that no similar one goes any more, so one that cannot go is taken back. One
+    of which nobody knows whether it went (the SMSC did not answer) is not.
+    """
+
+    def __init__(self, tick: Tick, desk: SubscriptionDesk) -> None:
+        self._tick = tick
+        self._desk = desk
+        self._turns = Turns()
+        self._under_way = 0
+
+    def begin(self, item: Ask) -> None:
+        """Take a request that waits for its answer."""
+        if self._under_way >= _MAX_AT_ONCE:
+            self._settle(item, UNKNOWN)
+            return
+        self._under_way += 1
+        spawn(self._attend(item), name="ask")
+
+    def answered(self, _item: Answered, errand: Ask) -> None:
+        """Take back what the SMSC did not take."""
+        spawn(self._take_back(errand), name="ask-again")
+
+    async def of_held(self, held: HeldMessage, text: str) -> Finding | None:
+        """Return what stands against a request that is to leave the quarantine, or None.
+
+        Raises StoreUnavailable. May be repeated for the same message, until it has gone.
+        """
+        msisdn = msisdn_of(held.destination.encode("latin-1"))
+        if msisdn is None or HEADER.unpack_from(held.pdu)[1] == CommandId.SUBMIT_MULTI:
+            return TO_MANY
+        return await self._against(held.system_id, msisdn, text, str(held.message_id))
+
+    async def _attend(self, item: Ask) -> None:
+        message = item.message
+        against: Finding | None = UNKNOWN
+        try:
+            against = await self._ask(item)
+        except StoreUnavailable as error:
+            log.error("store.failed", said=str(error))
+        finally:
+            self._under_way -= 1
+            if against is None and not has_smsc(message.session):
+                against = AWAY
+                spawn(self._take_back(item), name="ask-again")
+            self._settle(item, against)
+
+    async def _ask(self, item: Ask) -> Finding | None:
+        message = item.message
+        if message.msisdn is None or message.facts is None:
+            return UNKNOWN
+        if not has_smsc(message.session):
+            return AWAY
+        text = message.facts.texts[0]
+        system_id = message.session.system_id
+        return await self._against(system_id, message.msisdn, text, str(item.message_id))
+
+    async def _against(
+        self, system_id: str, msisdn: int, text: str, message_id: str
+    ) -> Finding | None:
+        async with self._turns.of(msisdn):
+            if not await self._desk.asked(system_id, msisdn, text, utcnow(), message_id):
+                return ASKED
+            if self._tick.pipeline.plane.rules.knowledge.consent.is_refused(system_id, msisdn):
+                await self._desk.unasked(system_id, msisdn, message_id)
+                return REFUSED
+            return None
+
+    def _settle(self, item: Ask, against: Finding | None) -> None:
+        tick, session = self._tick, item.message.session
+        session.held -= 1
+        tick.out(tick.pipeline.settle_ask(item, against, (monotonic(), epoch())))
+        tick.settled(session)
+
+    async def _take_back(self, item: Ask) -> None:
+        message = item.message
+        if message.msisdn is None:
+            return
+        try:
+            async with self._turns.of(message.msisdn):
+                system_id = message.session.system_id
+                await self._desk.unasked(system_id, message.msisdn, str(item.message_id))
+        except StoreUnavailable as error:
+            # The subscriber was not asked and will not be: the lesser evil of the two.
+            log.error("store.failed", said=str(error))
