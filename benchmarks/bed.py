@@ -24,7 +24,9 @@ REFUSALS = 1_000_000
 # More than the gateway's exact-text cache can hold: with 50 000 texts every one would be
 # cached after the warm-up, and the run would measure the cache after all.
 UNIQUE_TEXTS = 1_000_000
-# The load sends to 8613800000000 and the 100 000 numbers after it.
+AGREEMENTS = 1_000_000
+# The load sends to the 100 000 numbers from here on.
+_LOAD_FROM = 8613800000000
 _REFUSED_FROM, _REFUSED_STEP = 8615000000000, 997
 _REFUSED_RULE = "R21"
 _ANSWERS_AT_ONCE = 20_000
@@ -142,6 +144,39 @@ def _try_rules(directory: Path) -> None:
         (local / "load.yaml").write_text(f"version: 1\nrules:\n{changes}", encoding="utf-8")
 
 
+# Every rule on, so set that the load keeps to it; what asks for filings and for signed texts
+# with a way out is on trial, which costs more than passing it.
+_FULL = """\
+version: 1
+rules:
+  - {id: R04, mode: enforce}
+  - {id: R05, mode: shadow}
+  - {id: R06, mode: enforce}
+  - {id: R11, mode: enforce}
+  - {id: R12-signature, mode: shadow}
+  - {id: R12-template, mode: shadow}
+  - {id: R20, mode: enforce}
+  - {id: R28, mode: enforce, count: 10000}
+  - {id: R30, mode: shadow}
+  - {id: R38, mode: shadow}
+  - {id: R40, mode: enforce, open: ["00:00-24:00"]}
+  - {id: R42, mode: shadow}
+  - id: R42-notice
+    mode: enforce
+    limits: [{per: [signature, template, destination], at_most: 1000, every: rolling 24h}]
+  - {id: R43, mode: enforce}
+  - {id: R44, mode: enforce, per_s: 1000000, burst: 1000000}
+  - {id: R50, mode: enforce}
+"""
+
+
+def turn_on_all(policies: Path) -> None:
+    """Ask every rule of every message of the load."""
+    rules = policies / "local.d" / "rules"
+    rules.mkdir(parents=True, exist_ok=True)
+    (rules / "load.yaml").write_text(_FULL, encoding="utf-8")
+
+
 def write_config(directory: Path, ports: Ports, store_url: str) -> None:
     """Write a deployment with two SPs, sp1 and sp2, that no budget slows down."""
     directory.mkdir()
@@ -178,23 +213,31 @@ metrics: {{address: "127.0.0.1:{ports.metrics}"}}
     )
 
 
-async def refuse(store_url: str, count: int = REFUSALS) -> None:
-    """Record `count` refusals of numbers that the load never sends to.
+async def refuse(store_url: str) -> None:
+    """Record refusals of numbers that the load never sends to.
 
     The gateway holds them in memory and looks every destination up among them.
     """
+    numbers = range(_REFUSED_FROM, _REFUSED_FROM + REFUSALS * _REFUSED_STEP, _REFUSED_STEP)
+    await _record(store_url, "sp1", Answer.REFUSED, numbers)
+
+
+async def agree(store_url: str) -> None:
+    """Record agreements with both SPs, those of the numbers that the load sends to among them."""
+    for system_id in ("sp1", "sp2"):
+        numbers = range(_LOAD_FROM, _LOAD_FROM + AGREEMENTS // 2)
+        await _record(store_url, system_id, Answer.AGREED, numbers)
+
+
+async def _record(store_url: str, system_id: str, answer: Answer, numbers: range) -> None:
     since = datetime(2026, 1, 1, tzinfo=UTC)
     stores = await open_store(store_url)
     try:
-        for start in range(0, count, _ANSWERS_AT_ONCE):
-            numbers = range(start, min(start + _ANSWERS_AT_ONCE, count))
-            await stores.consent.record(
-                [
-                    ConsentAnswer(
-                        _REFUSED_FROM + serial * _REFUSED_STEP, "sp1", Answer.REFUSED, since, "test"
-                    )
-                    for serial in numbers
-                ]
-            )
+        for start in range(0, len(numbers), _ANSWERS_AT_ONCE):
+            answers = [
+                ConsentAnswer(number, system_id, answer, since, "test")
+                for number in numbers[start : start + _ANSWERS_AT_ONCE]
+            ]
+            await stores.consent.record(answers)
     finally:
         await stores.close()

@@ -1,6 +1,6 @@
 """Measure the gateway end to end, between a load generator and an SMSC sink.
 
-python -m benchmarks.e2e --perf-dir DIR [--relay] [--unique] [--spam] [--json FILE]
+python -m benchmarks.e2e --perf-dir DIR [--relay] [--unique] [--spam] [--full] [--json FILE]
 
 DIR holds the sources of the load pair, which live outside this repository: sp_load.c,
 smsc_sink.c and gen_texts.py. The gateway has core 0 to itself, load and sink share core 1.
@@ -204,6 +204,9 @@ def prepare(options: argparse.Namespace, directory: Path, ports: bed.Ports) -> P
     bed.write_policies(ROOT / "policies", directory / "policies", words, spam=options.spam)
     (directory / "var").mkdir()
     asyncio.run(bed.refuse(store_url))
+    if options.full:
+        bed.turn_on_all(directory / "policies")
+        asyncio.run(bed.agree(store_url))
     return texts
 
 
@@ -250,7 +253,7 @@ def document(
     options: argparse.Namespace, results: dict[str, dict[str, Figures]]
 ) -> dict[str, object]:
     """Return what is kept: figures, and enough to repeat them, but nothing of this machine."""
-    flags = [f"--{name}" for name in ("relay", "unique", "spam") if vars(options)[name]]
+    flags = [f"--{name}" for name in ("relay", "unique", "spam", "full") if vars(options)[name]]
     return {
         "command": " ".join(["python -m benchmarks.e2e --perf-dir DIR", *flags]),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -272,6 +275,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--perf-dir", type=Path, required=True, help="sources of the load pair")
     parser.add_argument("--relay", action="store_true", help="measure a blind TCP relay beside it")
     parser.add_argument("--unique", action="store_true", help="no two texts alike: no text cache")
+    parser.add_argument(
+        "--full", action="store_true", help="every rule asked, 1 000 000 consents in the store"
+    )
     parser.add_argument("--spam", action="store_true", help="let the shipped lists act")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")

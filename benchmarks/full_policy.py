@@ -1,7 +1,7 @@
 """What the whole policy costs: the tick with refusals and keywords alone, and with every rule on.
 
-    python benchmarks/full_policy.py                print the figures
-    python benchmarks/full_policy.py --write FILE   and keep them
+    python -m benchmarks.full_policy                print the figures
+    python -m benchmarks.full_policy --write FILE   and keep them
 
 200 senders, 1 000 000 consents, 10 000 keywords, signatures and templates filed; every rule of
 the shipped bundle is enforced in "full", with hours and limits that let the load pass, so that
@@ -17,20 +17,14 @@ import random
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, time
-from functools import partial
 from pathlib import Path
 from time import process_time
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import in_process as bench
-
-from gateway.dataplane.link import Link
-from gateway.dataplane.pipeline import Pipeline
+from benchmarks import in_process as bench
 from gateway.domain.consent import Answer
-from gateway.domain.filings import Signature, Template, TemplateKind
+from gateway.domain.filings import Filing, Signature, Template, TemplateKind
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
-from gateway.domain.sender import Sender
+from gateway.domain.sender import Port, Purpose, Sender
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import NumberWalk, Rule, TooFast, TooOften, Untimely
@@ -46,9 +40,7 @@ SESSIONS, PER_READ = 10, 26
 AT = datetime(2025, 11, 25, 2, 0, tzinfo=UTC).timestamp()  # 10:00 in Beijing
 POLICIES = Path(__file__).resolve().parent.parent / "policies"
 # What every rule asks for: signed, of a template on file, and with a way to refuse.
-PHRASES = tuple(
-    f"{phrase.removesuffix('，拒收请回复R')}，拒收请回复R" for phrase in bench.PHRASES
-)
+PHRASES = tuple(f"{phrase.removesuffix('，拒收请回复R')}，拒收请回复R" for phrase in bench.PHRASES)
 ALL_DAY = WindowSet((Window(time(0), time(0)),))
 
 
@@ -61,9 +53,9 @@ def senders() -> list[Sender]:
     ]
 
 
-def _port(n: int) -> "bench.Port":
+def _port(n: int) -> Port:
     number = f"1069{n:03}" if n else "1069000"
-    return bench.Port(number, 6, bench.Purpose.MARKETING)
+    return Port(number, 6, Purpose.MARKETING)
 
 
 def passing(rule: Rule) -> Rule:
@@ -88,7 +80,7 @@ def knowledge(destinations: list[int]) -> Knowledge:
     for n in range(1, SENDERS):
         numbers = seed.sample(range(8613000000000, 8619999999999), CONSENTS_EACH)
         known.consent.load(f"bench{n}", Answer.AGREED, numbers)
-    filed = [Signature("bench", shop) for shop in bench.SHOPS]
+    filed: list[Filing] = [Signature("bench", shop) for shop in bench.SHOPS]
     filed += [
         Template("bench", f"t{n}", TemplateKind.COMMERCIAL, _template(phrase))
         for n, phrase in enumerate(PHRASES)
@@ -100,7 +92,7 @@ def knowledge(destinations: list[int]) -> Knowledge:
 def _template(phrase: str) -> str:
     text = phrase
     for number, name in enumerate(("{code}", "{tail}", "{sum}"), 1):
-        text = text.replace(name, "{%d}" % number)
+        text = text.replace(name, f"{{{number}}}")
     return text
 
 
@@ -171,7 +163,7 @@ def figures() -> dict[str, object]:
         for name, ruleset in rulesets.items():
             cost[name] = min(cost[name], run(ruleset, pdus))
     return {
-        "command": "python benchmarks/full_policy.py",
+        "command": "python -m benchmarks.full_policy",
         "python": platform.python_version(),
         "senders": SENDERS,
         "consents": len(destinations) + (SENDERS - 1) * CONSENTS_EACH,

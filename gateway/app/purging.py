@@ -9,8 +9,10 @@ from typing import Protocol
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.privacy import LegalHold, NewPurge
 from gateway.domain.quarantine import HeldMessage
+from gateway.domain.relation import EndedRelation
 from gateway.domain.retention import last_purgeable
 from gateway.ports.privacy import FinalMessages, Journals
+from gateway.ports.relations import EndedRelations
 from gateway.runtime.record_archive import RecordArchive, start_of
 from gateway.runtime.record_picking import RecordScope
 from gateway.runtime.record_purging import FilePurge, Told, plan_purge, purge
@@ -19,6 +21,7 @@ from gateway.runtime.sealing import Sealer
 # A day counts on every clock: it begins in the east and is over once it is over in the west.
 _EAST = timedelta(hours=14)
 _WEST = timedelta(hours=12)
+_RELATIONS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,32 @@ class MessagePurger:
         return Purged("messages", gone, held)
 
 
+class RelationPurger:
+    """What is on record of relations that have ended: orders, requests, how refusals were given.
+
+    A relation is kept as long as anything of it is live; the refusal itself stays (R71).
+    """
+
+    def __init__(self, relations: EndedRelations) -> None:
+        self._relations = relations
+
+    async def purge(self, errand: PurgeErrand) -> Purged:
+        """Forget relations page by page, each with its line in the log; see Purger."""
+        gone = held = 0
+        async for page in self._relations.ended_before(errand.before):
+            free = [one for one in page if not any(_keeps_told(h, one) for h in errand.holds)]
+            held += len(page) - len(free)
+            for start in range(0, len(free), _RELATIONS_AT_ONCE):
+                some = free[start : start + _RELATIONS_AT_ONCE]
+                gone += len(some) if errand.is_rehearsal else await self._forget(some, errand)
+        return Purged("relations", gone, held)
+
+    async def _forget(self, relations: Sequence[EndedRelation], errand: PurgeErrand) -> int:
+        since = min(one.began_at for one in relations)
+        log = NewPurge("relations", since, errand.before, len(relations), errand.at, errand.by)
+        return await self._relations.forget(relations, log)
+
+
 def _noted(plans: Sequence[FilePurge], gone: int, errand: PurgeErrand) -> NewPurge:
     hours = [plan.file.hour for plan in plans if plan.goes]
     since, until = start_of(min(hours)), start_of(max(hours) + 1)
@@ -126,6 +155,15 @@ def _keeps(hold: LegalHold, message: HeldMessage) -> bool:
             hold.msisdn is None
             or hold.msisdn in (_number(message.destination), _number(message.source))
         )
+    )
+
+
+def _keeps_told(hold: LegalHold, relation: EndedRelation) -> bool:
+    return (
+        hold.since <= relation.ended_at
+        and relation.began_at < hold.until
+        and hold.system_id in (None, relation.system_id)
+        and hold.msisdn in (None, relation.msisdn)
     )
 
 

@@ -12,6 +12,7 @@ from gateway.cli.screen import print_fields, print_json, print_table, say, warn
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Verdict
+from gateway.policy.asking import is_asking
 from gateway.policy.bundle import Bundle
 from gateway.policy.citations import citation_of
 from gateway.policy.rules import Title
@@ -101,6 +102,8 @@ def _encoded(message: Submit) -> tuple[int, bytes]:
 
 def _heard(verdict: Verdict) -> str | None:
     """Return the command_status that the SP would hear, None where the SMSC decides."""
+    if is_asking(verdict):  # the store may know better: once for each content (R23)
+        return None
     match verdict.action:
         case Action.FORWARD:
             return None
@@ -132,7 +135,7 @@ def _as_json(explained: Explained, bundle: Bundle) -> dict[str, object]:
 
 
 def _due(verdict: Verdict) -> str | None:
-    if verdict.action is not Action.DEFER:
+    if verdict.action is not Action.DEFER or is_asking(verdict):
         return None
     return datetime.fromtimestamp(verdict.due, UTC).isoformat(timespec="seconds")
 

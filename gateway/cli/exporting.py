@@ -21,18 +21,25 @@ _DEADLINE_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which answers to write, and whether with whole numbers."""
+    """Which answers to write."""
 
     system_id: str | None = None
     all_senders: bool = False
     answer: Answer | None = None
-    unmask: bool = False
 
 
-async def export_answers(settings: GatewaySettings, wanted: Wanted, output: Path | None) -> int:
-    """Write the answers that are wanted into `output`, or print them; return the exit code."""
+def described(wanted: Wanted) -> str:
+    """Return what is wanted, for the journal. Raises CommandError when it contradicts itself."""
     if wanted.system_id is not None and wanted.all_senders:
         raise misused("give --system-id or --all-senders, not both")
+    whom = "every sender at once" if wanted.all_senders else wanted.system_id or "any sender"
+    return f"answers to {visible(whom)}: {wanted.answer or 'all'}"
+
+
+async def export_answers(
+    settings: GatewaySettings, wanted: Wanted, output: Path | None, *, unmask: bool
+) -> int:
+    """Write the answers that are wanted into `output`, or print them; return the exit code."""
     scope = EVERY_SENDER if wanted.all_senders else wanted.system_id
     written = 0
     try:
@@ -41,7 +48,7 @@ async def export_answers(settings: GatewaySettings, wanted: Wanted, output: Path
                 lines = csv.writer(file, lineterminator="\n")
                 lines.writerow(COLUMNS)
                 async for answers in stores.consent_lists.listed(scope=scope, answer=wanted.answer):
-                    lines.writerows(_row(answer, unmask=wanted.unmask) for answer in answers)
+                    lines.writerows(_row(answer, unmask=unmask) for answer in answers)
                     written += len(answers)
     except OSError as error:
         if output is None:

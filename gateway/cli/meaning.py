@@ -10,6 +10,7 @@ from typing import TextIO
 import orjson
 
 from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.meaning_here import Here, meaning_here
 from gateway.cli.screen import print_fields, print_json_line, warn
 from gateway.domain.msisdn import masked
 from gateway.policy.intents import Intent, Meaning, MoContext, meaning_of
@@ -87,24 +88,30 @@ _RULES = {
 }
 
 
-def explain_reply(question: Question, source: str, destination: str, *, as_json: bool) -> int:
-    """Print what one reply means; return the exit code."""
+def explain_reply(
+    question: Question, source: str, destination: str, config: Path | None, *, as_json: bool
+) -> int:
+    """Print what one reply means, under `config` if that is given; return the exit code."""
     if question.text is None:
         raise misused("there is no --text", "give --text, or --file for many at once")
     if question.listed is not None and question.listed < 0:
         raise misused("--listed: 0 or more")
     meaning = meaning_of(question.text, _context(question))
-    if as_json:
-        print_json_line(_as_json(meaning))
-    else:
+    here = None if config is None else meaning_here(config, question.text, destination)
+    if not as_json:
         print_fields(_described(meaning, source, destination))
+        print_fields(_described_here(here))
+        return ExitCode.FINE
+    print_json_line(_as_json(meaning) | ({} if config is None else {"here": here}))
     return ExitCode.FINE
 
 
-def explain_file(path: Path, question: Question) -> int:
+def explain_file(path: Path, question: Question, config: Path | None) -> int:
     """Print what each reply of the file at `path` means, a line each; return the exit code."""
     if question != Question(text=None):
         raise misused("--file: what came before a reply stands in its line, not in options")
+    if config is not None:
+        raise misused("--config goes with one --text, not with --file")
     faulty = 0
     with _opened(path) as lines:
         for line in _bounded(lines):
@@ -193,3 +200,11 @@ def _described(meaning: Meaning, source: str, destination: str) -> Iterator[tupl
     yield "items 序号", ", ".join(map(str, meaning.items))
     yield "rule 规则", rule.id
     yield "source 依据", rule.source
+
+
+def _described_here(here: Here | None) -> Iterator[tuple[str, str]]:
+    if here is not None:
+        yield "here", here.said.en
+        yield "在此", here.said.zh
+        yield "rule 规则", here.rule
+        yield "source 依据", here.source

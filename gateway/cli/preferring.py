@@ -99,17 +99,18 @@ async def remove_preference(settings: GatewaySettings, about: About, *, as_json:
     return ExitCode.FINE
 
 
-async def export_preferences(settings: GatewaySettings, number: str, output: Path | None) -> int:
+async def export_preferences(
+    settings: GatewaySettings, number: str, output: Path | None, *, unmask: bool
+) -> int:
     """Write all that is kept of a subscriber into `output`, or print it; return the exit code."""
     msisdn = subscriber_of(number)
     async with opened_store(settings) as stores:
         kept = await stores.preferences.of(msisdn)
         entries = await stores.preferences.journal_of(msisdn)
-    is_whole = output is not None
     shown = {
-        "number": str(msisdn) if is_whole else masked(msisdn),
-        "preferences": listed(kept, is_whole=is_whole),
-        "journal": [journaled(entry, is_whole=is_whole) for entry in entries],
+        "number": str(msisdn) if unmask else masked(msisdn),
+        "preferences": listed(kept, is_whole=unmask),
+        "journal": [journaled(entry, is_whole=unmask) for entry in entries],
     }
     if output is None:
         print_json(shown)

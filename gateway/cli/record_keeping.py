@@ -12,6 +12,7 @@ from gateway.app.purging import (
     PurgeErrand,
     Purger,
     RecordPurger,
+    RelationPurger,
     purge_before,
 )
 from gateway.cli.failure import CommandError, ExitCode, misused
@@ -76,6 +77,7 @@ async def purge_records(
                     lambda done, total: progress.update(task, completed=done, total=total),
                 ),
                 MessagePurger(stores.final_messages),
+                RelationPurger(stores.ended_relations),
             )
             holds = [hold for hold in await stores.legal_holds.listed() if hold.is_in_force(moment)]
             errand = PurgeErrand(before, holds, at, acting(by), is_rehearsal=dry_run)

@@ -9,7 +9,7 @@ from gateway.cli.screen import console, print_fields, print_json, print_table, s
 from gateway.cli.storage import opened_store
 from gateway.dataplane.assembled import assembled
 from gateway.dataplane.carriers import read_carrier
-from gateway.domain.msisdn import masked
+from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.quarantine import QuarantineStore
 from gateway.settings.gateway import GatewaySettings
@@ -90,7 +90,7 @@ def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
         "state": held.state,
         "note": held.note,
         "system_id": held.system_id,
-        "source": held.source,
+        "source": held.source if unmask else _source(held),
         "destination": held.destination if unmask else masked(held.destination),
         "reason": held.reason,
         "rule": held.rule,
@@ -166,12 +166,18 @@ def _row(held: HeldMessage) -> tuple[str, ...]:
         str(held.message_id),
         held.state,
         held.system_id,
-        held.source,
+        _source(held),
         masked(held.destination),
         held.reason,
         held.rule,
         held.evidence,
     )
+
+
+def _source(held: HeldMessage) -> str:
+    """Return who wrote: a port is nobody's secret, a person's number is."""
+    is_person = is_mobile(held.source.encode("latin-1", "replace"))
+    return masked(held.source.removeprefix("+")) if is_person else held.source
 
 
 def _when(held: HeldMessage, when: str) -> str:

@@ -2,7 +2,7 @@
 
 from gateway.cli.failure import misused
 from gateway.cli.screen import visible
-from gateway.domain.msisdn import msisdn_of
+from gateway.domain.msisdn import masked, msisdn_of
 
 _MAX_QUOTED = 40
 
@@ -16,3 +16,8 @@ def subscriber_of(number: str) -> int:
             "digits only, bare or with 86, +86 or 0086 before them",
         )
     return msisdn
+
+
+def masked_number(number: str) -> str:
+    """Return `number` as a screen or a journal may show it. Raises CommandError."""
+    return masked(subscriber_of(number))

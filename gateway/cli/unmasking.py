@@ -6,12 +6,25 @@ from pathlib import Path
 from gateway.cli.deployment import faulty, load_settings
 from gateway.cli.failure import CommandError
 from gateway.cli.person import acting
+from gateway.cli.record_options import Unmasking
+from gateway.cli.record_scopes import reason_of
 from gateway.cli.storage import opened_store
 from gateway.domain.privacy import NewAccess
 from gateway.runtime.clock import utcnow
 from gateway.runtime.sealing import Sealer, SealError
 from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import GatewaySettings, load_sealer
+
+
+def is_unmasked(settings: GatewaySettings, unmasking: Unmasking, action: str, about: str) -> bool:
+    """Tell whether whole numbers are to be shown; if so, it is in the journal by now.
+
+    Raises CommandError for a wish without a reason, and as `journal_access` does.
+    """
+    reason = reason_of(unmasking)
+    if reason is not None:
+        journal_access(settings, action, reason, about)
+    return reason is not None
 
 
 def journal_access(settings: GatewaySettings, action: str, reason: str, about: str) -> None:

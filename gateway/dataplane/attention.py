@@ -1,6 +1,6 @@
 """The exceptions that a tick hands to its shell: here objects are fine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.dataplane.carried import Carried, Place
 from gateway.dataplane.link import Link
@@ -80,6 +80,8 @@ class Ask:
 
     message: Carried
     pdu: bytes
+    msisdn: int
+    text: str = field(repr=False)
     message_id: int
     at: float
 

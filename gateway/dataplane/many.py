@@ -6,6 +6,7 @@ from dataclasses import replace
 from gateway.dataplane.carried import Addressee, Care, Carried
 from gateway.domain.verdict import Action
 from gateway.filter.facts import TextFacts
+from gateway.policy.asking import is_asking
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp.addresses import DistributionList, UnsuccessSme
@@ -35,6 +36,9 @@ def judge_each(
     if message.verdict is None:
         for one in left:
             rules.settle(one, at)
+            if one.verdict is not None and is_asking(one.verdict):
+                # Consent is asked of one at a time (R23), and what is refused is not counted.
+                rules.uncount(one, at)
         _gather(message, (one for one in left if one.verdict is None))
 
 

@@ -126,10 +126,8 @@ def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
         # ROK would say that the text was exchanged; held, it would be nobody's message.
         action, status = Action.REJECT, CommandStatus.ESME_RREPLACEFAIL.name
     elif is_asking(verdict):
-        message_id = turn.plane.next_id(turn.at)
         session.held += 1
-        pdu = data[message.start : message.end]
-        turn.batch.attention.append(Ask(message, pdu, message_id, turn.at))
+        turn.batch.attention.append(_ask(turn, message, data[message.start : message.end]))
         return
     turn.plane.tally.sender(session.system_id, action.value)
     if action in _KEPT:
@@ -148,6 +146,13 @@ def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
     columns = found(action.value, deciding, status)
     for destination in care.reached or (message.destination,):
         _record(turn, message, destination, columns, message_id)
+
+
+def _ask(turn: Turn, message: Carried, pdu: bytes) -> Ask:
+    msisdn, facts = message.msisdn, message.facts
+    assert msisdn is not None  # noqa: S101 - or its destination had been refused
+    assert facts is not None  # noqa: S101 - or nobody had seen that it asks
+    return Ask(message, pdu, msisdn, facts.texts[0], turn.plane.next_id(turn.at), turn.at)
 
 
 def _hold(message: Carried, verdict: Verdict, pdu: bytes, message_id: int) -> Hold:

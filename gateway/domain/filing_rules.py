@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from gateway.domain.filings import Approval, Filing, Licence, PortScope, Signature, Template
+from gateway.domain.consent_wording import missing_from
+from gateway.domain.filings import (
+    Approval,
+    Filing,
+    Licence,
+    PortScope,
+    Signature,
+    Template,
+    TemplateKind,
+)
 from gateway.domain.urls import link_spans
 
 # Names that tell a subscriber nothing about who writes.
@@ -91,6 +100,11 @@ def text_problems(text: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
         yield "has a variable in or beside a link"
 
 
+def request_problems(text: str) -> Iterator[str]:
+    """Yield what the text of a request for consent does not say but must (R23)."""
+    yield from missing_from(_folded(text))
+
+
 def port_problems(port: str) -> Iterator[str]:
     """Yield what is wrong with a port, or with the source address of a sub-port."""
     if not _PORT.fullmatch(port):
@@ -136,6 +150,8 @@ def _signature_problems(signature: Signature, limits: FilingLimits) -> Iterator[
 def _template_problems(template: Template, limits: FilingLimits) -> Iterator[str]:
     yield from label_problems(template.id, limits)
     yield from text_problems(template.text, limits)
+    if template.kind is TemplateKind.CONSENT_REQUEST:
+        yield from request_problems(template.text)
     if not 1 <= template.max_variable <= limits.variable_chars:
         yield f"a variable may have 1 to {limits.variable_chars} characters"
 

@@ -8,19 +8,22 @@ from gateway.domain.verdict import Finding
 from gateway.filter.keywords import Hit
 from gateway.filter.optout_hint import advertised
 from gateway.filter.signature import signature_of
-from gateway.filter.traffic_class import classify
+from gateway.filter.traffic_class import classify, is_promotion
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What readers of a text see: its class, who signs it, and how to refuse.
 
-    `signature` and `advertised` (the word to reply) are "" where there is none.
+    `signature` and `advertised` (the word to reply) are "" where there is none. The class is
+    that of the text without its signature; `selling_name` is a promotion that stands in the
+    place of that (R10).
     """
 
     traffic: TrafficClass = TrafficClass.SERVICE
     signature: str = ""
     advertised: str = ""
+    selling_name: str = ""
 
 
 _STRENGTH = (TrafficClass.SERVICE, TrafficClass.VERIFICATION, TrafficClass.COMMERCIAL)
@@ -63,10 +66,12 @@ def _shown(texts: Sequence[str]) -> Shown:
         max((one.traffic for one in seen), key=_STRENGTH.index),
         next((one.signature for one in seen if one.signature), ""),
         next((one.advertised for one in seen if one.advertised), ""),
+        next((one.selling_name for one in seen if one.selling_name), ""),
     )
 
 
 def _reading(text: str) -> Shown:
-    signature, token = signature_of(text), advertised(text)
+    signature, token = signature_of(text) or "", advertised(text)
     found = classify(text, signature=signature, advertised=token)
-    return Shown(found.traffic_class, signature or "", token or "")
+    selling_name = signature if signature and is_promotion(signature) else ""
+    return Shown(found.traffic_class, signature, token or "", selling_name)

@@ -5,9 +5,6 @@ import re
 from gateway.filter.normalise import normalise
 from gateway.filter.simplified import simplified
 
-# What a joined long message holds of text, and more than any hint stands behind.
-MAX_CHARS = 2000
-
 # Without one of these there is no hint; most texts end here. A look for each takes a tenth
 # of what one search for any of them takes.
 SIGNS = ("退", "拒", "取消", "接收", "stop", "opt", "unsub", "remove", "end", "cancel", "quit")
@@ -69,9 +66,10 @@ def advertised(text: str) -> str | None:
 
     In upper case ASCII whatever the text's width, case, spacing or script; a word in Han
     (回复退订) comes back as TD, which stands for it. None where there is no such hint, and
-    for the replies that cancel a booking. At most MAX_CHARS are looked at.
+    for the replies that cancel a booking. The time grows with the length alone, so the whole
+    text is looked at: what is padded must not hide its class.
     """
-    plain = normalise(text[:MAX_CHARS])[:MAX_CHARS]
+    plain = normalise(text)
     if not any(sign in plain for sign in SIGNS):
         return None
     plain = simplified(plain)

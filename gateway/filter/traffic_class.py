@@ -14,12 +14,13 @@ from gateway.filter.traffic_cues import (
     ENOUGH,
     MOST_RELIEF,
     ONE_TIME_CODE,
+    STRONG,
     Cue,
 )
 
-# What is looked at: a joined long message may be longer, and repeats itself or says all
-# that matters before.
-MAX_CHARS = 2000
+# Names of senders are short, and some boast: one strong word makes no promotion of them.
+_NAME_CHARS = 10
+_BOASTING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +40,41 @@ def classify(
     the signature counts for nothing. What is not given of `signature` and `advertised` is
     read from the text. Never PUBLIC_INTEREST: that is for authorities' ports (R11).
     """
-    text = text[:MAX_CHARS]
     name = signature or signature_of(text)
-    plain = normalise(text.replace(f"【{name}】", "", 1) if name else text)[:MAX_CHARS]
-    hits = _AUTOMATON.find_matches_as_indexes(compact(plain), _OVERLAPPING)
-    if not hits and advertised is None:
+    plain = normalise(text.replace(f"【{name}】", "", 1) if name else text)
+    numbers = _numbers_in(plain)
+    if not numbers and advertised is None:
         return _PLAIN_SERVICE
-    numbers = {_CUE_OF_WORD[word] for word, _, _ in hits}
     if _HINT in numbers:
         numbers.discard(_HINT)
         advertised = advertised or optout_hint.advertised(text)
-    found = [cue for cue in map(_SOUGHT.__getitem__, sorted(numbers)) if _agrees(cue, plain)]
+    found = _cues_of(numbers, plain)
     names = tuple([cue.name for cue in found])
     if advertised is not None:
         return Classified(TrafficClass.COMMERCIAL, (f"opt-out {advertised}", *names))
     return Classified(_class_of([cue.weight for cue in found], names), names)
+
+
+def is_promotion(name: str) -> bool:
+    """Tell whether what stands in the place of the sender's name is a promotion itself.
+
+    【特惠商城】 is a name that sounds like one; 【全场八折大促】 is none. A name on file may be
+    whatever it is.
+    """
+    plain = normalise(name)
+    weights = [cue.weight for cue in _cues_of(_numbers_in(plain), plain) if cue.weight > 0]
+    if len(name) <= _NAME_CHARS:
+        return weights.count(STRONG) >= _BOASTING
+    return sum(weights) >= STRONG
+
+
+def _numbers_in(plain: str) -> set[int]:
+    hits = _AUTOMATON.find_matches_as_indexes(compact(plain), _OVERLAPPING)
+    return {_CUE_OF_WORD[word] for word, _, _ in hits}
+
+
+def _cues_of(numbers: set[int], plain: str) -> list[Cue]:
+    return [cue for cue in map(_SOUGHT.__getitem__, sorted(numbers)) if _agrees(cue, plain)]
 
 
 def _agrees(cue: Cue, plain: str) -> bool:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.filter.normalise import compact, normalise
 from gateway.filter.simplified import simplified
@@ -40,12 +41,13 @@ class MoContext:
 
     `advertised` is the token that the last MT from this port offered, `is_pending` tells that
     a consent request waits, `listed` is how many items the last list had, None when none is
-    valid any more.
+    valid any more. `others` are tokens that MTs before offered: they mean the same.
     """
 
     advertised: str | None = None
     is_pending: bool = False
     listed: int | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,8 @@ class _Reply:
 
 def _token(reply: _Reply, context: MoContext) -> Meaning | None:
     """R31: what the last MT advertised, a single letter only then."""
-    if context.advertised and key_of(context.advertised) in reply.keys:
-        return _OPT_OUT
-    return None
+    tokens = (context.advertised or "", *context.others)
+    return _OPT_OUT if any(token and key_of(token) in reply.keys for token in tokens) else None
 
 
 def _items(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None:
@@ -229,16 +230,20 @@ def _naked(plain: str, words: MoWords) -> str:
 
 
 def _without_courtesies(run: str, courtesies: frozenset[str]) -> str:
-    while before := max((word for word in courtesies if run.startswith(word)), key=len, default=""):
-        run = run[len(before) :]
+    # Looked up by their lengths: to try each word took 18 ms of a text full of them.
+    lengths = _lengths_of(courtesies)
+    while before := next((n for n in lengths if run[:n] in courtesies), 0):
+        run = run[before:]
     # 退了 says that something was returned: a single character keeps what follows it.
-    while after := max(
-        (word for word in courtesies if run.endswith(word) and len(run) > len(word) + 1),
-        key=len,
-        default="",
-    ):
-        run = run[: -len(after)]
+    while after := next((n for n in lengths if len(run) > n + 1 and run[-n:] in courtesies), 0):
+        run = run[:-after]
     return run
+
+
+@lru_cache(maxsize=8)
+def _lengths_of(words: frozenset[str]) -> tuple[int, ...]:
+    """Return the lengths of `words`, the longest first."""
+    return tuple(sorted(set(map(len, words)), reverse=True))
 
 
 def _said_once(key: str) -> str:

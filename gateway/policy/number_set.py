@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from pyroaring import BitMap
 
 # A set is cut by the high bits of its numbers: a numbering plan has two or three values of
-# them. A part is a sorted array of the low bits, four octets each, until it is so full that
-# a roaring bitmap is smaller. One sender's answers lie thinly over the whole plan: 100
-# senders with 100 000 numbers each took 667 MB as bitmaps (hardly more than one number in
-# a container of 65 536), and 43 MB as arrays.
+# them. A part is a sorted array of the low bits, four octets each, until its numbers lie so
+# close that a roaring bitmap is hardly larger: it answers three times as fast. One sender's
+# answers may lie thinly over the whole plan: 100 senders with 100 000 numbers each took 667 MB
+# as bitmaps (hardly more than one number in a container of 65 536), and 43 MB as arrays.
 _LOW_BITS = 32
 _LOW = (1 << _LOW_BITS) - 1
-_DENSE_FROM = 1 << 21
+_DENSE_FROM = 4096  # fewer are found fast enough
+_PER_CONTAINER = 12  # with so many a bitmap takes about five octets a number
 
 # A single number costs a move of what lies behind it, many at once a copy of the part.
 _FEW = 32
@@ -29,20 +30,24 @@ class NumberSet:
     processor has not in its caches (benchmarks/consent_memory.py).
     """
 
-    __slots__ = ("_bitmaps", "_lists")
+    __slots__ = ("_bitmaps", "_lists", "_look_at")
 
     def __init__(self, numbers: Iterable[int] = ()) -> None:
         self._lists: dict[int, array[int]] = {}
         self._bitmaps: dict[int, BitMap] = {}
+        self._look_at: dict[int, int] = {}  # the length at which to look how close they lie
         self.update(numbers)
 
     def __contains__(self, number: int) -> bool:
         high, low = number >> _LOW_BITS, number & _LOW
+        bitmap = self._bitmaps.get(high)
+        if bitmap is not None:
+            return low in bitmap
         lows = self._lists.get(high)
-        if lows is not None:
-            at = bisect_left(lows, low)
-            return at < len(lows) and lows[at] == low
-        return high in self._bitmaps and low in self._bitmaps[high]
+        if lows is None:
+            return False
+        at = bisect_left(lows, low)
+        return at < len(lows) and lows[at] == low
 
     def __len__(self) -> int:
         return sum(map(len, self._lists.values())) + sum(map(len, self._bitmaps.values()))
@@ -65,11 +70,15 @@ class NumberSet:
                 self._lists[high] = _reduced(self._lists[high], lows)
 
     def _keep(self, high: int, lows: "array[int]") -> None:
-        if len(lows) < _DENSE_FROM:
-            self._lists[high] = lows
-        else:
-            self._bitmaps[high] = BitMap(lows)
+        self._lists[high] = lows
+        if len(lows) < self._look_at.get(high, _DENSE_FROM):
+            return
+        bitmap = BitMap(lows)
+        if bitmap.get_statistics()["n_containers"] * _PER_CONTAINER <= len(lows):
+            self._bitmaps[high] = bitmap
             del self._lists[high]
+        else:
+            self._look_at[high] = 2 * len(lows)
 
 
 def _cut(numbers: Iterable[int]) -> dict[int, list[int]]:

@@ -216,7 +216,8 @@ class RuleStages:
         """Return the class of a message: what its port or template declares or its text shows.
 
         The strongest of them: mixed counts as commercial, and promotion outweighs all else
-        (R10, R11). `kind` is that of the template that the text is of.
+        (R10, R11). What stands in 【】 counts for nothing where it is the sender's name: one that
+        sells must be on file for that. `kind` is that of the template that the text is of.
         """
         port = submission.port
         is_public = port is not None and port.purpose is Purpose.PUBLIC_INTEREST
@@ -226,7 +227,13 @@ class RuleStages:
         filed = _TEMPLATE_DECLARES[kind] if kind is not None else _SERVICE
         if _COMMERCIAL in (declared, filed):
             return _COMMERCIAL
-        return max(declared, filed, facts.shown().traffic, key=_STRENGTH.__getitem__)
+        shown = facts.shown()
+        if shown.selling_name and not self._is_filed(submission, shown.selling_name):
+            return _COMMERCIAL
+        return max(declared, filed, shown.traffic, key=_STRENGTH.__getitem__)
+
+    def _is_filed(self, submission: Submission, name: str) -> bool:
+        return self._filings.of(submission.account.system_id).has_signature(name)
 
     def is_exempt(self, submission: Submission, at: float) -> bool:
         """Tell whether an authority's port writes, whose approval is valid (R11)."""

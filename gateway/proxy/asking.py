@@ -59,7 +59,6 @@ class Asking:
         return await self._against(held.system_id, msisdn, text, str(held.message_id))
 
     async def _attend(self, item: Ask) -> None:
-        message = item.message
         against: Finding | None = UNKNOWN
         try:
             against = await self._ask(item)
@@ -67,20 +66,16 @@ class Asking:
             log.error("store.failed", said=str(error))
         finally:
             self._under_way -= 1
-            if against is None and not has_smsc(message.session):
+            if against is None and not has_smsc(item.message.session):
                 against = AWAY
                 spawn(self._take_back(item), name="ask-again")
             self._settle(item, against)
 
     async def _ask(self, item: Ask) -> Finding | None:
-        message = item.message
-        if message.msisdn is None or message.facts is None:
-            return UNKNOWN
-        if not has_smsc(message.session):
+        session = item.message.session
+        if not has_smsc(session):
             return AWAY
-        text = message.facts.texts[0]
-        system_id = message.session.system_id
-        return await self._against(system_id, message.msisdn, text, str(item.message_id))
+        return await self._against(session.system_id, item.msisdn, item.text, str(item.message_id))
 
     async def _against(
         self, system_id: str, msisdn: int, text: str, message_id: str
@@ -100,13 +95,10 @@ class Asking:
         tick.settled(session)
 
     async def _take_back(self, item: Ask) -> None:
-        message = item.message
-        if message.msisdn is None:
-            return
+        system_id = item.message.session.system_id
         try:
-            async with self._turns.of(message.msisdn):
-                system_id = message.session.system_id
-                await self._desk.unasked(system_id, message.msisdn, str(item.message_id))
+            async with self._turns.of(item.msisdn):
+                await self._desk.unasked(system_id, item.msisdn, str(item.message_id))
         except StoreUnavailable as error:
             # The subscriber was not asked and will not be: the lesser evil of the two.
             log.error("store.failed", said=str(error))

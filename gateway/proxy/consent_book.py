@@ -1,8 +1,9 @@
 """Answers that subscribers give by message: they hold at once, and are kept when they can be."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.consent import ConsentStore
 from gateway.systems.subscriptions.word import Word
@@ -10,12 +11,15 @@ from gateway.systems.subscriptions.word import Word
 CHANNEL = "mo"
 
 _QUIET = timedelta(hours=24)  # one confirmation in this time, however often TD is sent
+_CLOCKS_APART = timedelta(minutes=1)  # of two processes that write into one store
 
 
 class ConsentBook:
     """The scope is the sender: who refuses one port of an SP has refused its commercial messages.
 
-    Verification and service go on (R22): the rules ask for the class of a message.
+    What is written to a hub code is for every SP, and for none by itself: whose bind it came on
+    is chance, and a word to the carrier is no consent to that SP (R27). Verification and
+    service go on (R22): the rules ask for the class of a message.
     """
 
     def __init__(self, store: ConsentStore, sets: ConsentSets) -> None:
@@ -25,7 +29,7 @@ class ConsentBook:
 
     def apply(self, word: Word, answer: Answer, evidence: str) -> ConsentAnswer:
         """Let an answer hold in this process from now on; return it for `keep`."""
-        scope = word.system_id
+        scope = EVERY_SENDER if word.is_hub else word.system_id
         self._sets.apply(word.msisdn, scope, answer)
         return ConsentAnswer(word.msisdn, scope, answer, word.said.at, CHANNEL, evidence)
 
@@ -52,12 +56,28 @@ class ConsentBook:
             del self._latest[given.msisdn, given.scope]
 
     async def keep(self, given: ConsentAnswer) -> bool:
-        """Record an answer; tell whether it is to be confirmed. Raises StoreUnavailable."""
+        """Record an answer; tell whether it is to be confirmed. Raises StoreUnavailable.
+
+        A refusal counts over what another process recorded by a clock that was ahead. What the
+        store does not take, because a later answer is on record, does not hold here either.
+        """
         before = await self._store.answer_of(given.msisdn, given.scope)
+        given = _in_order(given, before)
         await self._store.record((given,))
+        if before is not None and not given.holds_over(before):
+            self._sets.apply(before.msisdn, before.scope, before.answer)
+            return False
         is_repetition = (
             before is not None
             and before.answer is given.answer
             and before.since > given.since - _QUIET
         )
         return not is_repetition
+
+
+def _in_order(given: ConsentAnswer, before: ConsentAnswer | None) -> ConsentAnswer:
+    """Return a refusal as of the answer before it, if only clocks make that the later one."""
+    if before is None or given.answer is not Answer.REFUSED:
+        return given
+    is_skewed = given.since < before.since <= given.since + _CLOCKS_APART
+    return replace(given, since=before.since) if is_skewed else given

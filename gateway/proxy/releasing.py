@@ -26,7 +26,7 @@ from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER, HEADER_OCTETS
 from gateway.smpp.status import CommandStatus
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.desk import Done, QuarantineDesk, Taken
 
 log = structlog.get_logger()
 
@@ -39,6 +39,8 @@ _MANY_WAIT = 2_000
 # cannot leave yet. A port that is held to its rate keeps nobody else waiting (R40, R44).
 _DUE_AT_ONCE = 100
 _DUE_EACH = 20
+# Where parts may stand that will never reach the SMSC: then no others of theirs must.
+_ENDED = frozenset({HoldState.REFUSED, HoldState.DISCARDED, HoldState.CANCELLED, HoldState.EXPIRED})
 # What stands against a message for reasons of ours, or for a moment: it waits its turn.
 _NOT_NOW = frozenset({Reason.RATE, Reason.FREQUENCY_UNCOUNTED, Reason.CONSENT_UNCHECKED})
 
@@ -113,12 +115,19 @@ class Releasing:
 
         At once if they can; else they wait their turn.
         """
-        parts = await self._desk.take(assembly, utcnow())
-        for held in parts:
-            self.want(held)
-        has_room = len(self._under_way) < _AT_ONCE
-        if parts and has_room and self._routes.to_smsc(parts[0].system_id) is not None:
-            await self._release(parts[0])
+        if assembly in self._together:
+            return
+        self._together.add(assembly)
+        try:
+            taken = await self._desk.take(assembly, utcnow())
+            for held in taken.ready:
+                self.want(held)
+            senders = {held.system_id for held in taken.ready}
+            has_room = len(self._under_way) < _AT_ONCE
+            if has_room and any(self._routes.to_smsc(sender) is not None for sender in senders):
+                await self._let_parts_go(taken)
+        finally:
+            self._together.discard(assembly)
 
     async def release_wanted(self) -> None:
         """Write what is wanted and has a way to the SMSC; the rest waits for its sender."""
@@ -166,24 +175,42 @@ class Releasing:
         elif held.assembly not in self._together:
             self._together.add(held.assembly)
             try:
-                await self._let_go(await self._desk.take(held.assembly, utcnow()))
+                await self._let_parts_go(await self._desk.take(held.assembly, utcnow()))
             finally:
                 self._together.discard(held.assembly)
 
-    async def _let_go(self, together: Sequence[HeldMessage]) -> None:
-        """Judge a message, or all parts of one, and write it if nothing stands against it."""
-        plane, now = self._tick.pipeline.plane, utcnow()
-        if not together:  # its sender or a person was faster
+    async def _let_parts_go(self, taken: Taken) -> None:
+        """Let parts go; those that come late share what became of the others (R62)."""
+        if not taken.ready:  # its sender or a person was faster
             return
-        held, *others = together
+        ended = next((one for one in taken.others if one.state in _ENDED), None)
+        if ended is None:
+            await self._let_go(taken.ready, taken.others)
+            return
+        first, *rest = (one.message_id for one in taken.ready)
+        why = f"its other parts: {ended.state}"
+        await self._desk.refuse(first, why, utcnow(), others=tuple(rest))
+        for one in taken.ready:
+            self._wanted.pop(one.message_id, None)
+
+    async def _let_go(
+        self, together: Sequence[HeldMessage], gone: Sequence[HeldMessage] = ()
+    ) -> None:
+        """Judge a message, or all parts of one, and write it if nothing stands against it.
+
+        `gone` are parts that have left or are for a person to see: the text is read with them.
+        """
+        plane, now = self._tick.pipeline.plane, utcnow()
+        held = together[0]
         account = plane.rules.accounts.get(held.system_id)
         if account is None or any(one.expires_at <= now for one in together):
             # It waits: its sender's sessions may not have left yet, but it sends no more. Or
             # its time is over, and what comes too late must not come.
             return
         ids = [one.message_id for one in together]
-        is_counted = not self._counted.isdisjoint(ids)
-        verdict = judge_leaving(plane, account, held, others, is_counted=is_counted)
+        is_counted = bool(gone) or not self._counted.isdisjoint(ids)
+        beside = (*together[1:], *gone)
+        verdict = judge_leaving(plane, account, held, beside, is_counted=is_counted)
         if verdict is not None and is_asking(verdict):
             against = await self._asking.of_held(held, text_of(plane, together))
             verdict = None if against is None else plane.rules.verdict_of(account, against)

@@ -13,6 +13,7 @@ from gateway.domain.filing_rules import (
     label_problems,
     name_problems,
     port_problems,
+    request_problems,
     text_problems,
 )
 from gateway.domain.filings import TemplateKind
@@ -77,6 +78,14 @@ class TemplateShape(Shape):
     kind: Annotated[TemplateKind, Strict(False)]
     text: Annotated[str, _without(text_problems)]
     max_variable: Annotated[int, Field(ge=1, le=LIMITS.variable_chars)] = 20
+
+    @model_validator(mode="after")
+    def _says_what_is_asked(self) -> "TemplateShape":
+        if self.kind is TemplateKind.CONSENT_REQUEST:
+            said = "; ".join(request_problems(self.text))
+            if said:
+                raise ValueError(said)
+        return self
 
 
 class ScopeShape(Shape):

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from gateway.settings.bundle_source import (
@@ -22,8 +22,9 @@ def restore(directory: Path, files: Mapping[str, bytes]) -> None:
     All is written beside first, so a full disk changes nothing. Then each file is replaced
     at once, the words before the lists that name them, and the lists and rules that `files`
     has not are removed, in all layers it has. What no bundle reads, profiles that were not in
-    force among it, is left alone. Safe to repeat.
+    force among it and what ``override.d/`` replaces, is left alone. Safe to repeat.
     """
+    files = _with_replaced(directory, files)
     for name in files:
         if not _is_within(directory, (directory / name).parent):
             raise ValueError(f"{name} leads out of the bundle")
@@ -38,10 +39,36 @@ def restore(directory: Path, files: Mapping[str, bytes]) -> None:
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (beside / name).replace(directory / name)
         for path in _read_by_loader(directory, files):
-            if path.relative_to(directory).as_posix() not in files:
+            name = path.relative_to(directory).as_posix()
+            if name not in files and not _is_replaced(name, files):
                 path.unlink()
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _with_replaced(directory: Path, files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Add to `files` what those of ``override.d/`` replace, where it is gone.
+
+    It was not read and so is not among them, but a file that replaces nothing is a fault.
+    """
+    places = ("", *(f"{layer}/" for layer in sorted(_layers_of(files) - {OVERRIDE})))
+    gone = {
+        name: octets
+        for path, octets in files.items()
+        if path != (name := path.removeprefix(f"{OVERRIDE}/"))
+        and not any(
+            f"{place}{name}" in files or os.path.lexists(directory / place / name)
+            for place in places
+        )
+    }
+    return {**gone, **files}
+
+
+def _is_replaced(name: str, files: Collection[str]) -> bool:
+    """Tell whether a file of ``override.d/`` stands in the place of `name`."""
+    places = sorted(_layers_of(files) - {OVERRIDE})
+    inside = next((name.removeprefix(f"{p}/") for p in places if name.startswith(f"{p}/")), name)
+    return f"{OVERRIDE}/{inside}" in files
 
 
 def _lists_last(name: str) -> tuple[bool, str]:

@@ -11,6 +11,7 @@ from itertools import islice
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.relation import FORGOTTEN
 from gateway.domain.verdict import Reason
 from gateway.ports.changes import Change, ChangeKind
 from gateway.ports.consent import ANSWERS_PER_CHANGE, AnswerRow
@@ -266,6 +267,16 @@ class MemoryConsent:
     async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
         on_record = self._answers.get((msisdn, scope))
         return on_record[0] if on_record else None
+
+    def every_answer(self) -> list[ConsentAnswer]:
+        """Return all answers, for the twin of ended relations."""
+        return [answer for answer, _ in self._answers.values()]
+
+    def forget(self, key: tuple[int, str]) -> None:
+        """Forget how the answer of a number to a scope was given, if there is one."""
+        if key in self._answers:
+            answer, number = self._answers[key]
+            self._answers[key] = (replace(answer, channel=FORGOTTEN, evidence=""), number)
 
     async def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
         keys = sorted(self._answers)

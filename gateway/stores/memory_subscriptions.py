@@ -1,6 +1,7 @@
 """The in-memory twin of the store of subscriptions; see gateway.stores.memory."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
@@ -117,6 +118,27 @@ class MemorySubscriptions:
     async def running_changed(self, after: int, through: int) -> list[RunningRow]:
         touched = {key[:2] for key, (_, number) in self._held.items() if after < number <= through}
         return [(*pair, self._is_running(pair)) for pair in sorted(touched)]
+
+    def every_order(self) -> list[Subscription]:
+        """Return all subscriptions, for the twin of ended relations."""
+        return [one for one, _ in self._held.values()]
+
+    def every_event(self) -> list[tuple[_Key, SubscriptionEvent]]:
+        """Return all steps, for the twin of ended relations."""
+        return list(self._events)
+
+    def every_request(self) -> list[ConsentRequest]:
+        """Return all requests for consent, for the twin of ended relations."""
+        return list(self._requests.values())
+
+    def forget(self, whose: tuple[int, str]) -> None:
+        """Forget the orders of a number at an SP, and what requests for consent said."""
+        self._held = {key: one for key, one in self._held.items() if key[:2] != whose}
+        self._events = [(key, event) for key, event in self._events if key[:2] != whose]
+        for key, request in self._requests.items():
+            if key[:2] == whose:
+                bare = replace(request, text_sha256="", message_id="", answer_id="")
+                self._requests[key] = bare
 
     def _is_running(self, pair: tuple[int, str]) -> bool:
         return any(one.is_running for key, (one, _) in self._held.items() if key[:2] == pair)

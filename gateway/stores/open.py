@@ -18,6 +18,7 @@ from gateway.ports.policies import PolicyStore
 from gateway.ports.preferences import PreferenceStore
 from gateway.ports.privacy import FinalMessages, Journals, LegalHolds
 from gateway.ports.quarantine import QuarantineStore
+from gateway.ports.relations import EndedRelations
 from gateway.ports.subscriptions import SubscriptionStore
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.database import Database
@@ -26,6 +27,7 @@ from gateway.stores.memory_filings import MemoryFilings
 from gateway.stores.memory_policies import MemoryPolicies
 from gateway.stores.memory_preferences import MemoryPreferences
 from gateway.stores.memory_privacy import MemoryFinalMessages, MemoryJournals, MemoryLegalHolds
+from gateway.stores.memory_relations import MemoryEndedRelations
 from gateway.stores.memory_subscriptions import MemorySubscriptions
 from gateway.stores.migrate import upgrade
 from gateway.stores.sql_changes import SqlChanges
@@ -36,6 +38,7 @@ from gateway.stores.sql_policies import SqlPolicies
 from gateway.stores.sql_preferences import SqlPreferences
 from gateway.stores.sql_privacy import SqlFinalMessages, SqlJournals, SqlLegalHolds
 from gateway.stores.sql_quarantine import SqlQuarantine
+from gateway.stores.sql_relations import SqlEndedRelations
 from gateway.stores.sql_subscriptions import SqlSubscriptions
 from gateway.stores.sqlite import prepare_file, reading_engine, writing_engine
 
@@ -57,6 +60,7 @@ class Stores:
     legal_holds: LegalHolds
     journals: Journals
     final_messages: FinalMessages
+    ended_relations: EndedRelations
     close: Callable[[], Awaitable[None]]
 
 
@@ -108,6 +112,7 @@ def memory_stores() -> Stores:
     changes = MemoryChanges()
     consent = MemoryConsent(changes, utcnow)
     quarantine, journals = MemoryQuarantine(changes), MemoryJournals()
+    subscriptions = MemorySubscriptions(changes, utcnow)
     return Stores(
         quarantine=quarantine,
         consent=consent,
@@ -115,11 +120,12 @@ def memory_stores() -> Stores:
         changes=changes,
         policies=MemoryPolicies(),
         preferences=MemoryPreferences(changes, utcnow),
-        subscriptions=MemorySubscriptions(changes, utcnow),
+        subscriptions=subscriptions,
         filings=MemoryFilings(changes, utcnow),
         legal_holds=MemoryLegalHolds(),
         journals=journals,
         final_messages=MemoryFinalMessages(quarantine, journals),
+        ended_relations=MemoryEndedRelations(subscriptions, consent, journals),
         close=_nothing_to_close,
     )
 
@@ -137,6 +143,7 @@ def _sql_stores(database: Database) -> Stores:
         legal_holds=SqlLegalHolds(database),
         journals=SqlJournals(database),
         final_messages=SqlFinalMessages(database),
+        ended_relations=SqlEndedRelations(database),
         close=database.close,
     )
 

@@ -75,7 +75,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "_STALE_S", 0.0)
 
 
-async def test_a_refusal_another_process_records_holds_within_a_second(
+async def test_r21_a_refusal_another_process_records_holds_within_a_second(
     start: Start, attach: Attach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway = await start()

@@ -93,6 +93,7 @@ async def test_what_is_past_keeping_goes(make: Make, tmp_path: Path, log: Log) -
     assert line["purged"] == [
         {"what": "records", "gone": 1, "held": 0},
         {"what": "messages", "gone": 0, "held": 0},
+        {"what": "relations", "gone": 0, "held": 0},
     ]
 
 

@@ -13,13 +13,18 @@ from gateway.app.purging import (
     Purged,
     PurgeErrand,
     RecordPurger,
+    RelationPurger,
     purge_before,
 )
+from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.privacy import LegalHold
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import DecisionRow
 from gateway.domain.retention import is_purgeable
+from gateway.domain.subscription import Act, Cycle, Event, Said, Subscription, Terms, advance
+from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.errors import StoreUnavailable
+from gateway.ports.subscriptions import Changes, Step
 from gateway.runtime.record_archive import RecordArchive, hour_of
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
@@ -284,3 +289,88 @@ async def test_a_hold_keeps_the_messages_it_is_about(
     purged = await MessagePurger(stores.final_messages).purge(errand(case(**change)))
 
     assert purged == Purged("messages", int(not is_kept), int(is_kept))
+
+
+JANUARY, JUNE = datetime(2013, 1, 1, 12, tzinfo=UTC), datetime(2014, 6, 30, 12, tzinfo=UTC)
+
+
+async def order_and_refuse(stores: Stores) -> None:
+    """Let a subscriber order in January 2013, cancel in June 2014, and want no more."""
+    terms = Terms("示例商城", "天气", "10690001", 500, Cycle.MONTH)
+    one = Subscription(HELD, "shop", "weather", terms, JANUARY)
+    for act, at in ((Act.ORDER, JANUARY), (Act.CONFIRM, JANUARY), (Act.CANCEL, JUNE)):
+        said = Said(f"id-{act}", "5c" * 32, at)
+        after = advance(one, Event(act, said, terms, said), at)
+        assert isinstance(after, Subscription)
+        one = after
+        await stores.subscriptions.keep(Changes((Step(one, act, said),)))
+    refusal = ConsentAnswer(HELD, "shop", Answer.REFUSED, JUNE, "mo", "message 7")
+    await stores.consent.record([refusal])
+
+
+async def purged_at(stores: Stores, at: datetime, *holds: LegalHold) -> Purged:
+    return await RelationPurger(stores.ended_relations).purge(
+        PurgeErrand(purge_before(5, at), holds, at, "lin")
+    )
+
+
+async def test_r71_orders_are_kept_five_months_past_the_end_and_the_refusal_holds_after_that(
+    stores: Stores,
+) -> None:
+    await order_and_refuse(stores)
+
+    early = await purged_at(stores, datetime(2014, 11, 29, 23, 59, tzinfo=UTC))
+    history = await stores.subscriptions.history(HELD, ("shop", "weather"))
+    late = await purged_at(stores, datetime(2014, 12, 3, tzinfo=UTC))
+    sets = ConsentSets()
+    async for page in stores.consent.all_answers():
+        for msisdn, scope, answer in page:
+            sets.apply(msisdn, scope, answer)
+
+    assert early == Purged("relations", 0, 0)
+    assert [event.act for event in history] == ["order", "confirm", "cancel"]
+    assert late == Purged("relations", 1, 0)
+    assert await stores.subscriptions.history(HELD, ("shop", "weather")) == []
+    told = await stores.consent.answer_of(HELD, "shop")
+    assert told is not None
+    assert (told.channel, told.evidence) == ("forgotten", "")
+    assert sets.is_refused("shop", HELD)
+    (log,) = await stores.journals.purges()
+    assert (log.what, log.since, log.count) == ("relations", JANUARY, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [
+        ({"system_id": "shop"}, True),
+        ({"msisdn": HELD}, True),
+        ({"until": JANUARY}, False),
+        ({"since": JUNE + timedelta(seconds=1)}, False),
+        ({"system_id": "bank"}, False),
+        ({"msisdn": HELD + 1}, False),
+    ],
+)
+async def test_r72_a_hold_keeps_the_relations_it_is_about(
+    stores: Stores,
+    changes: dict[str, datetime | str | int],
+    is_kept: bool,  # noqa: FBT001
+) -> None:
+    await order_and_refuse(stores)
+    every = case(since=JANUARY, until=JUNE + timedelta(days=1), system_id=None, msisdn=None)
+    hold = replace(every, **changes)  # type: ignore[arg-type]
+
+    purged = await purged_at(stores, datetime(2014, 12, 3, tzinfo=UTC), hold)
+
+    assert purged == Purged("relations", int(not is_kept), int(is_kept))
+
+
+async def test_a_rehearsal_forgets_no_relation(stores: Stores) -> None:
+    await order_and_refuse(stores)
+    at = datetime(2014, 12, 3, tzinfo=UTC)
+    rehearsal = PurgeErrand(purge_before(5, at), (), at, "lin", is_rehearsal=True)
+
+    purged = await RelationPurger(stores.ended_relations).purge(rehearsal)
+
+    assert purged == Purged("relations", 1, 0)
+    assert await stores.journals.purges() == []
+    assert await stores.subscriptions.history(HELD, ("shop", "weather")) != []

@@ -16,6 +16,8 @@ from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.stores.open import Stores
 
 Cli = Callable[..., CompletedProcess[str]]
+WHY = ("--unmask", "--reason", "派单 12")
+
 Command = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 
@@ -50,7 +52,7 @@ def test_numbers_are_masked_unless_they_are_asked_for(consent: Command) -> None:
     assert ran.returncode == 0
     assert ran.stdout.splitlines()[1].startswith("138****8000,*,refused,")
     assert "3800138" not in ran.stdout
-    assert consent("export", "--unmask").stdout == WHOLE
+    assert consent("export", *WHY).stdout == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ def test_numbers_are_masked_unless_they_are_asked_for(consent: Command) -> None:
 def test_an_export_holds_what_was_asked_for(
     consent: Command, arguments: tuple[str, ...], lines: list[int]
 ) -> None:
-    ran = consent("export", "--unmask", *arguments)
+    ran = consent("export", *WHY, *arguments)
 
     whole = WHOLE.splitlines()
     assert ran.stdout.splitlines() == [whole[0], *(whole[line] for line in lines)]
@@ -74,7 +76,7 @@ def test_an_export_holds_what_was_asked_for(
 def test_a_file_of_numbers_is_its_owner_s_alone(consent: Command, tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
 
-    ran = consent("export", "--unmask", "-o", str(path))
+    ran = consent("export", *WHY, "-o", str(path))
 
     assert ran.stdout == f"written: 3 answers to {path}\n"
     assert path.read_text(encoding="utf-8") == WHOLE
@@ -85,14 +87,14 @@ def test_what_is_exported_can_be_imported(
     consent: Command, in_store: InStore, tmp_path: Path
 ) -> None:
     path = tmp_path / "out.csv"
-    consent("export", "--unmask", "-o", str(path))
+    consent("export", *WHY, "-o", str(path))
     (tmp_path / "var" / "smsward.db").unlink()
     in_store(lambda _stores: None)
 
     ran = consent("import", str(path))
 
     assert (ran.returncode, ran.stdout) == (0, "recorded: 3 answers; rejected: 0 lines\n")
-    assert consent("export", "--unmask").stdout == WHOLE
+    assert consent("export", *WHY).stdout == WHOLE
 
 
 def test_a_place_that_cannot_be_written_is_said(consent: Command, tmp_path: Path) -> None:
@@ -117,4 +119,6 @@ def test_a_reader_that_leaves_is_no_fault_of_a_file(
     monkeypatch.setattr("sys.stdout", Left())
 
     with pytest.raises(BrokenPipeError):
-        asyncio.run(export_answers(load_settings(deployment / "config"), Wanted(), None))
+        asyncio.run(
+            export_answers(load_settings(deployment / "config"), Wanted(), None, unmask=False)
+        )

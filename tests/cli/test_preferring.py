@@ -163,7 +163,7 @@ def test_r51_all_that_is_kept_is_exported_for_its_owner_alone(
     preferences("set", "--kind", "number", "--value", "13911112222")
     output = tmp_path / "preferences.json"
 
-    ran = preferences("export", "--output", str(output))
+    ran = preferences("export", "--unmask", "--reason", "asked for", "--output", str(output))
 
     exported = json.loads(output.read_text(encoding="utf-8"))
     assert output.stat().st_mode & 0o777 == 0o600

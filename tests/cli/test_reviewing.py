@@ -151,7 +151,7 @@ def test_a_reviewer_sees_the_characters_that_hide_words(quarantine: Command, hol
 def test_a_number_is_shown_whole_to_who_asks_for_it(quarantine: Command, hold: Hold) -> None:
     hold()
 
-    ran = quarantine("show", str(FIRST), "--unmask", "--json")
+    ran = quarantine("show", str(FIRST), "--unmask", "--reason", "派单 12", "--json")
 
     assert json.loads(ran.stdout)["destination"] == WHOLE_NUMBER
 

@@ -9,6 +9,8 @@ import pytest
 
 from gateway.domain.verdict import Reason
 from gateway.policy.rules import Check, PublicInterest
+from gateway.session.operations import Ruling, ruling
+from gateway.session.states import SessionState, Side
 from gateway.smpp.addresses import SmeAddress, UnsuccessSme
 from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import decode
@@ -35,6 +37,7 @@ class Stopped(Enum):
     WHOLLY = "no request of it goes on"
     IN_PART = "some of its parts do not go on, so that no phone puts it together"
     AS_CONFLICT = "nobody knows which of two texts the phone puts together, so neither goes on"
+    AS_UNKNOWN = "nobody knows whose message it changes, so what the subscriber said is unread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Passes:
 Cell = Stopped | Passes
 
 STOP, PART, ODD = Stopped.WHOLLY, Stopped.IN_PART, Stopped.AS_CONFLICT
+UNKNOWN = Stopped.AS_UNKNOWN
 NOBODY = Passes("it names no subscriber; the message that it changes was judged for one")
 COUNTED = Passes("the message that it changes was counted")
 ITS_HOUR = Passes("without an hour of its own the message keeps the one it was judged for")
@@ -75,7 +79,7 @@ TABLE: Mapping[str, Mapping[Kind, Cell]] = {
     "R12 the signature": _row(STOP, STOP, STOP, STOP, PART, ODD, PART, STOP, STOP, STOP),
     "R12 no signature": _row(STOP, STOP, STOP, STOP, PART, ODD, PART, STOP, STOP, STOP),
     "R12 the template": _row(STOP, STOP, STOP, STOP, PART, ODD, PART, STOP, STOP, STOP),
-    "R20 consent": _row(STOP, STOP, STOP, STOP, STOP, STOP, STOP, STOP, NOBODY, STOP),
+    "R20 consent": _row(STOP, STOP, STOP, STOP, STOP, STOP, STOP, STOP, UNKNOWN, STOP),
     "R21 the refusal": _row(STOP, STOP, STOP, STOP, STOP, STOP, STOP, STOP, NOBODY, STOP),
     "R21 refusals unread": _row(STOP, STOP, STOP, STOP, STOP, STOP, STOP, STOP, STOP, STOP),
     "R28 a walk": _row(STOP, STOP, STOP, STOP, STOP, STOP, PART, STOP, NOBODY, STOP),
@@ -176,6 +180,18 @@ def test_every_kind_has_a_carrier() -> None:
     assert {carrier.kind for carrier in carriers()} == set(Kind)
 
 
+def test_every_request_that_is_judged_has_a_carrier() -> None:
+    letter = Letter("a text", "a text")
+    sent = {header(pdu)[0] for carrier in carriers() for pdu in carrier.build(letter)}
+
+    judged = {
+        command
+        for command in CommandId
+        if ruling(Side.ESME, SessionState.BOUND_TRX, command) is Ruling.JUDGE
+    }
+    assert sent == judged
+
+
 @pytest.mark.parametrize(("name", "carrier"), list(_cells()))
 def test_r62_no_carrier_of_text_gets_round_a_rule(name: str, carrier: TextCarrier) -> None:
     stops, cell = RULES[name], TABLE[name][carrier.kind]
@@ -196,6 +212,9 @@ def test_r62_no_carrier_of_text_gets_round_a_rule(name: str, carrier: TextCarrie
             assert became.reached < needed
             assert Reason.PARTS_CONFLICT in became.reasons
             assert set(became.reasons) <= {stops.reason, Reason.PARTS_CONFLICT}
+        case Stopped.AS_UNKNOWN:
+            unread = [Reason.CONSENT_UNCHECKED] * became.requests
+            assert (became.reached, became.reasons) == (0, unread)
         case Passes():
             assert (became.reached, became.reasons) == (became.requests, [])
 
@@ -203,6 +222,8 @@ def test_r62_no_carrier_of_text_gets_round_a_rule(name: str, carrier: TextCarrie
 def _decent_cells() -> Iterator[object]:
     for name, stops in RULES.items():
         for carrier in carriers():
+            if TABLE[name][carrier.kind] is UNKNOWN:
+                continue
             if carrier.kind in _UNDECENT or _letter(carrier, stops.decent, stops.decent) is None:
                 continue
             if (name, carrier.name) not in _TOO_STRICT:

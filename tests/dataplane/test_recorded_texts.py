@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.domain.sender import Port
 from gateway.smpp.commands import CommandId
 from simulators import builders
 from tests.dataplane.conftest import (
@@ -13,6 +14,7 @@ from tests.dataplane.conftest import (
     advert,
     decisions,
     long_advert,
+    sender,
 )
 
 OTHER = "13900139000"
@@ -52,6 +54,27 @@ def test_each_destination_of_a_submit_multi_has_the_text(keeping: World) -> None
     pdu = builders.submit_multi(PORT, [SUBSCRIBER, OTHER], builders.ucs2(CLEAN))
 
     assert said(keeping, pdu) == [(8, builders.ucs2(CLEAN))] * 2
+
+
+@pytest.mark.parametrize("text", [CLEAN, SPAM])
+@pytest.mark.parametrize("person", ["13900139000", "+8613900139000"])
+def test_r70_the_record_of_what_one_person_writes_another_has_no_text(
+    text: str, person: str
+) -> None:
+    world = World(senders=(sender(ports=(Port("13900139000"), Port("+8613900139000"))),))
+    world.plane.keeps_texts = True
+
+    assert said(world, advert(text, source=person)) == [(0, b"")]
+
+
+def test_r70_nor_has_that_of_a_part_or_of_one_to_many() -> None:
+    world = World(senders=(sender(ports=(Port("13900139000"),)),))
+    world.plane.keeps_texts = True
+
+    part, *_ = long_advert(["您好", "再见"], source="13900139000")
+    many = builders.submit_multi("13900139000", [SUBSCRIBER], builders.ucs2(CLEAN))
+
+    assert said(world, part, many) == [(0, b"")] * 2
 
 
 def test_a_message_that_is_refused_unread_has_no_text(keeping: World) -> None:

@@ -192,11 +192,18 @@ def test_a_replacement_is_held_to_the_rules(stopping: Rule, status: CommandStatu
     assert statuses(ruled(stopping), REPLACEMENT) == [status]
 
 
-@pytest.mark.parametrize(
-    "check", [Refused(), NotAgreed(), NumberWalk(1, timedelta(1)), TooFast(1, 1), R42.check]
-)
+@pytest.mark.parametrize("check", [NumberWalk(1, timedelta(1)), TooFast(1, 1), R42.check])
 def test_a_replacement_is_not_asked_what_only_the_first_message_shows(check: Check) -> None:
     assert statuses(ruled(rule("X", check)), *[REPLACEMENT] * 3) == [None, None, None]
+
+
+@pytest.mark.parametrize("check", [Refused(), NotAgreed()])
+def test_r62_no_advert_is_put_into_a_message_whose_subscriber_is_not_known(check: Check) -> None:
+    world = serving(rule("X", check))
+    notice = builders.replace_sm("17", PORT, builders.ucs2("您的包裹已到"))
+    advert = builders.replace_sm("17", PORT, builders.ucs2("全场八折大促"))
+
+    assert statuses(world, notice, advert) == [None, REFUSED]
 
 
 def test_r41_a_forbidden_word_is_not_put_into_an_accepted_message() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.msisdn import masked, msisdn_of
+from gateway.domain.msisdn import is_mobile, masked, msisdn_of
 
 mainland = st.integers(13_000_000_000, 19_999_999_999)
 
@@ -99,3 +99,28 @@ def test_four_digits_of_a_mobile_number_stay_hidden(number: int) -> None:
 @given(st.integers(0, 10**15 - 1))
 def test_no_number_is_shown_whole(number: int) -> None:
     assert str(number) not in masked(number)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_person"),
+    [
+        (b"13800138000", True),
+        (b"+8613800138000", True),
+        (b"008619912345678", True),
+        (b"8613000000000", True),
+        (b"8619999999999", True),
+        (b"10690001", False),
+        (b"10690001234", False),
+        (b"12520138000", False),
+        (b"8612999999999", False),
+        (b"95588", False),
+        (b"447700900123", False),
+        (b"BANK", False),
+        (b"", False),
+    ],
+)
+def test_a_persons_number_is_told_from_a_port(
+    address: bytes,
+    is_person: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert is_mobile(address) is is_person

@@ -22,6 +22,7 @@ NEWS = "【春晓书店】您的包裹已放入3号柜"
         (ADVERT, Shown(TrafficClass.COMMERCIAL, "春晓书店", "R")),
         (CODE, Shown(TrafficClass.VERIFICATION, "春晓书店", "")),
         (NEWS, Shown(TrafficClass.SERVICE, "春晓书店", "")),
+        ("您好【全场八折大促】", Shown(TrafficClass.SERVICE, "全场八折大促", "", "全场八折大促")),
         ("明天见", Shown(TrafficClass.SERVICE, "", "")),
         ("", Shown()),
     ],

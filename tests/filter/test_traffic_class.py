@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.traffic import TrafficClass
-from gateway.filter.traffic_class import MAX_CHARS, classify
+from gateway.filter.traffic_class import classify, is_promotion
 from gateway.filter.traffic_cues import CUES, ONE_TIME_CODE
 
 # The vectors of the rule catalogue.
@@ -171,9 +171,21 @@ def test_the_cues_are_told_for_and_against_each_once() -> None:
     assert told.traffic_class is TrafficClass.VERIFICATION
 
 
-def test_cues_past_the_bound_are_not_looked_for() -> None:
-    assert class_of("好" * (MAX_CHARS - 2) + "大促") is TrafficClass.COMMERCIAL
-    assert class_of("好" * MAX_CHARS + "大促") is TrafficClass.SERVICE
+@pytest.mark.parametrize("padding", ["好", "\u200b", "\ufdfa", "您的订单已发货。"])
+def test_r62_no_padding_pushes_a_promotion_out_of_sight(padding: str) -> None:
+    assert class_of(padding * 30_000 + "全场八折大促") is TrafficClass.COMMERCIAL
+
+
+@pytest.mark.parametrize(
+    "name", ["全场八折大促", "iPhone一折 t.cn/a", "全城楼盘首付两万月供一千详询"]
+)
+def test_r10_a_promotion_in_the_place_of_a_name_is_one(name: str) -> None:
+    assert is_promotion(name)
+
+
+@pytest.mark.parametrize("name", ["春晓书店", "优惠券大促", "特惠商城", "招商银行", "贷款王", ""])
+def test_r10_a_name_that_sounds_like_a_promotion_may_be_a_name(name: str) -> None:
+    assert not is_promotion(name)
 
 
 def test_no_cue_stands_twice_in_the_table() -> None:

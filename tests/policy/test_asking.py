@@ -10,6 +10,7 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.facts import TextFacts
+from gateway.policy.account import Account
 from gateway.policy.asking import ASKED, UNKNOWN, is_asking
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
@@ -26,6 +27,7 @@ from tests.policy.conftest import (
     SERVICE,
     World,
     rule,
+    sender,
     why,
 )
 
@@ -189,3 +191,13 @@ def test_r10_a_template_filed_as_service_makes_no_advert_a_service() -> None:
     world = asking(filed=Template("sp1", "T1", TemplateKind.SERVICE, "会员日全场{1}，拒收请回复R"))
 
     assert world.reason(ADVERT, SERVICE) is Reason.CONSENT_NONE
+
+
+def test_what_stands_against_a_request_is_a_verdict_with_the_status_of_its_sp() -> None:
+    world = asking()
+    account = Account(sender(statuses={"CONSENT_ASKED": "ESME_RINVDSTADR"}))
+
+    verdict = world.rules.verdict_of(account, ASKED)
+
+    assert (verdict.action, verdict.status) == (Action.REJECT, "ESME_RINVDSTADR")
+    assert verdict.deciding is ASKED

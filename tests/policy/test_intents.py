@@ -233,6 +233,14 @@ def test_r27_a_sender_that_advertises_a_yes_to_opt_out_gets_no_consent(token: st
     assert meaning_of(token, MoContext(advertised=token, is_pending=True)) == OPT_OUT
 
 
+@pytest.mark.parametrize("advertised", [None, "N"])
+def test_r31_a_token_that_an_earlier_message_offered_refuses_too(advertised: str | None) -> None:
+    context = MoContext(advertised=advertised, is_pending=True, others=("T", "", "R"))
+
+    assert meaning_of("r", context) == OPT_OUT
+    assert meaning_of("Y", context).intent is Intent.CONFIRM
+
+
 def test_an_advertised_token_of_nothing_matches_nothing() -> None:
     assert meaning_of("?", advertised("?")) == NOTHING
     assert meaning_of("", advertised("")) == NOTHING

@@ -332,6 +332,17 @@ def test_r06_a_text_is_ruled_for_each_source_where_sources_are_bound() -> None:
     assert found == ["R06", ""]
 
 
+def test_r10_a_promotion_in_the_place_of_the_name_counts_until_it_is_on_file_as_one() -> None:
+    world = World(rule("R21", Refused()))
+    world.knowledge.consent.apply(NUMBER, "sp1", Answer.REFUSED)
+    boast = "【全场八折大促限时抢购】您好"
+
+    before = world.reason(boast, SERVICE)
+    world.knowledge.filings.replace("sp1", [Signature("sp1", "全场八折大促限时抢购")])
+
+    assert (before, world.reason(boast, SERVICE)) == (Reason.OPTED_OUT, None)
+
+
 def test_r12_the_template_of_a_text_is_known_to_the_counters_of_every_message() -> None:
     per_template = TooOften((Limit((Part.TEMPLATE, Part.DESTINATION), 1, Clock.DAY),))
     world = World(rule("R12", TemplateNotFiled(), mode=SHADOW), rule("R42", per_template))

@@ -192,7 +192,7 @@ def _sar(octets: bytes, reference: int, total: int, number: int) -> bytes:
 CASES = (*_codings(), *_disguises(), *_carriers(), *_cuts())
 
 
-async def test_no_carrier_coding_or_cut_lets_a_forbidden_word_through(
+async def test_r62_no_carrier_coding_or_cut_lets_a_forbidden_word_through(
     smsc: SimulatedSmsc, deploy: Deploy, attach: Attach
 ) -> None:
     deployment = await deploy(Account("sp1"))
@@ -238,7 +238,7 @@ async def _ask(esme: RawEsme, octets: bytes) -> Answer:
     )
 
 
-async def test_a_replacement_is_judged_as_what_it_replaces(
+async def test_r62_a_replacement_is_judged_as_what_it_replaces(
     smsc: SimulatedSmsc, deploy: Deploy, attach: Attach
 ) -> None:
     deployment = await deploy(Account("sp1"))
@@ -261,7 +261,7 @@ async def _replace(esme: RawEsme, message_id: str, octets: bytes) -> int:
     return wire.header_of(await esme.request(request)).command_status
 
 
-async def test_a_submit_multi_reaches_those_who_did_not_refuse(
+async def test_r62_a_submit_multi_reaches_those_who_did_not_refuse(
     smsc: SimulatedSmsc, deploy: Deploy, attach: Attach
 ) -> None:
     refuser, others = "13900139000", ["13800138000", "13800138001"]

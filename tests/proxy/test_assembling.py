@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import time
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -62,6 +62,7 @@ class MoodyQuarantine(MemoryQuarantine):
         self.commits = 0
         self.may_commit = asyncio.Event()
         self.may_commit.set()
+        self.can_move = True
 
     async def hold(self, items: Sequence[HeldMessage]) -> None:
         self.commits += 1
@@ -69,6 +70,11 @@ class MoodyQuarantine(MemoryQuarantine):
         if self.is_down:
             raise StoreUnavailable("no disk")
         await super().hold(items)
+
+    async def parts_of(self, assembly: int) -> list[HeldMessage]:
+        if not self.can_move:
+            raise StoreUnavailable("no disk")
+        return await super().parts_of(assembly)
 
 
 @pytest.fixture
@@ -310,11 +316,12 @@ async def test_a_sender_that_cancels_one_part_cancels_all(
 
     answer = await bound.esme.request(builders.cancel_sm(ids[1], PORT, DESTINATION, sequence=77))
     await bound.all_reached(ids, HoldState.CANCELLED)
-    (late,) = await submit(bound.esme, third)
-    await bound.all_reached([late], HoldState.RELEASED)
+    late = await submit(bound.esme, third)
+    (refused,) = await bound.all_reached(late, HoldState.REFUSED)
 
     assert header_of(answer).command_status == 0
-    assert forwarded(smsc) == [unnumbered(third)]
+    assert refused.note == "its other parts: cancelled"
+    assert smsc.journal == []
 
 
 async def test_r21_a_refusal_that_comes_before_the_last_part_wins(
@@ -561,6 +568,143 @@ async def test_r31_the_way_out_that_a_long_message_tells_is_known(
     await bound.all_reached(ids, HoldState.RELEASED)
 
     assert "R" in bound.gateway.plane.hints.of("sp1")
+
+
+async def test_a_part_that_comes_after_its_time_begins_anew(
+    start: Start, attach: Attach, wall: Wall, reach: Reach, smsc: SimulatedSmsc
+) -> None:
+    wall.set(MORNING)
+    bound = await _bound(start, attach, reach)
+    first, second = parts(CLEAN)
+    ids = await submit(bound.esme, first)
+    wall.set(LATER)
+
+    ids += await submit(bound.esme, second)
+    wall.set("2025-11-25T09:03:00+08:00")
+    released = await bound.all_reached(ids, HoldState.RELEASED)
+
+    assert [one.assembly for one in released] == [int(one) for one in ids]
+    assert forwarded(smsc) == [unnumbered(first), unnumbered(second)]
+
+
+async def test_a_part_whose_commit_outlasts_its_time_is_kept_all_the_same(
+    start: Start, attach: Attach, wall: Wall, reach: Reach, stores: Stores, until: Until
+) -> None:
+    wall.set(MORNING)
+    gateway = await start(stores=stores)
+    bound, store = Bound(gateway, await attach(gateway), reach), stores.quarantine
+    assert isinstance(store, MoodyQuarantine)
+    store.may_commit.clear()
+
+    slow = asyncio.gather(submit(bound.esme, parts(CLEAN, 1)[0]))
+    await until(lambda: store.commits == 1)
+    wall.set(LATER)
+    late = asyncio.gather(submit(bound.esme, parts(CLEAN, 2)[0]))
+    await until(lambda: store.commits == 2)
+    store.may_commit.set()
+
+    await bound.all_reached((await slow)[0], HoldState.RELEASED)
+    await bound.all_reached((await late)[0], HoldState.DEFERRED)
+
+
+@pytest.mark.parametrize(
+    ("texts", "end"),
+    [
+        ((*FRAUD, "再见"), HoldState.REFUSED),
+        (("您好，", "很高兴，", "再见"), HoldState.RELEASED),
+        ((*LOAN, "再见"), HoldState.HELD),
+    ],
+)
+async def test_r62_a_part_that_is_too_late_shares_what_became_of_the_others(  # noqa: PLR0913, PLR0917 - a gateway with a clock and a store
+    start: Start,
+    attach: Attach,
+    wall: Wall,
+    reach: Reach,
+    stores: Stores,
+    until: Until,
+    texts: tuple[str, ...],
+    end: HoldState,
+) -> None:
+    wall.set(MORNING)
+    gateway = await start(stores=stores)
+    bound, store = Bound(gateway, await attach(gateway), reach), stores.quarantine
+    assert isinstance(store, MoodyQuarantine)
+    first, second, third = parts(texts)
+    ids = await submit(bound.esme, first, second)
+    store.may_commit.clear()
+
+    late = asyncio.gather(submit(bound.esme, third))
+    await until(lambda: store.commits == 3)
+    wall.set(LATER)
+    before = await bound.all_reached(ids, end)
+    store.may_commit.set()
+    (after,) = await bound.all_reached((await late)[0], end)
+
+    assert after.assembly == before[0].assembly
+
+
+async def test_what_is_whole_while_the_store_fails_leaves_when_its_time_is_over(  # noqa: PLR0913, PLR0917 - a gateway with a clock and a store
+    start: Start,
+    attach: Attach,
+    wall: Wall,
+    reach: Reach,
+    stores: Stores,
+    until: Until,
+    smsc: SimulatedSmsc,
+    log: LogLines,
+) -> None:
+    wall.set(MORNING)
+    gateway = await start(stores=stores)
+    bound, store = Bound(gateway, await attach(gateway), reach), stores.quarantine
+    assert isinstance(store, MoodyQuarantine)
+    store.can_move = False
+    sent = parts(CLEAN)
+
+    ids = await submit(bound.esme, *sent)
+    await until(lambda: any(line["event"] == "store.failed" for line in log))
+    store.can_move = True
+    await bound.all_reached(ids, HoldState.DEFERRED)
+    wall.set(LATER)
+    await bound.all_reached(ids, HoldState.RELEASED)
+
+    assert forwarded(smsc) == [unnumbered(octets) for octets in sent]
+
+
+@pytest.mark.parametrize(
+    "pdu",
+    [
+        builders.submit_sm(PORT, DESTINATION, builders.ucs2("您好")),
+        builders.submit_sm(PORT, DESTINATION, b"\x09", esm_class=builders.UDH_INDICATOR),
+    ],
+)
+async def test_what_is_no_part_any_more_does_not_keep_the_gateway_from_starting(
+    start: Start, attach: Attach, reach: Reach, stores: Stores, pdu: bytes
+) -> None:
+    message_id = 8_1764072000000_01_000
+    odd = HeldMessage(
+        message_id=message_id,
+        system_id="sp1",
+        source=PORT,
+        destination=DESTINATION,
+        pdu=pdu,
+        reason="PARTS_AWAITED",
+        rule="PARTS",
+        category="",
+        evidence="",
+        digest="0123456789ab",
+        receipt_asked=False,
+        held_at=utcnow(),
+        expires_at=utcnow() + timedelta(hours=1),
+        state=HoldState.DEFERRED,
+        due_at=utcnow() + timedelta(hours=1),
+        assembly=message_id,
+        part=1,
+    )
+    await stores.quarantine.hold([odd])
+
+    bound = Bound(gateway := await start(stores=stores), await attach(gateway), reach)
+
+    await bound.all_reached([str(message_id)], HoldState.DEFERRED)
 
 
 async def _bound(

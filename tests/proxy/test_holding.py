@@ -58,7 +58,7 @@ def stores(store: MoodyQuarantine) -> Stores:
     return replace(memory_stores(), quarantine=store)
 
 
-async def test_a_flagged_message_is_answered_with_our_id_once_it_is_committed(
+async def test_r61_a_flagged_message_is_answered_with_our_id_once_it_is_committed(
     start: Start,
     attach: Attach,
     smsc: SimulatedSmsc,

@@ -82,7 +82,7 @@ async def is_marked(gateway: Gateway, message_id: str, state: ReceiptState) -> H
     ("end", "state", "stat"),
     [(discard, HoldState.DISCARDED, "REJECTD"), (expire, HoldState.EXPIRED, "EXPIRED")],
 )
-async def test_whoever_asked_for_a_receipt_hears_of_the_end_once(
+async def test_r61_whoever_asked_for_a_receipt_hears_of_the_end_once(
     gateway: Gateway,
     attach: Attach,
     smsc: SimulatedSmsc,

@@ -235,7 +235,7 @@ async def test_nothing_is_released_twice(
     assert len(smsc.journal) == 2
 
 
-async def test_a_refusal_that_came_meanwhile_wins(
+async def test_r61_a_refusal_that_came_meanwhile_wins(
     gateway: Gateway,
     attach: Attach,
     smsc: SimulatedSmsc,
@@ -275,7 +275,7 @@ async def test_a_word_that_became_forbidden_wins_and_a_word_to_review_does_not(
     assert [entry.octets for entry in smsc.journal] == [builders.ucs2(LOAN)]
 
 
-async def test_a_release_to_many_is_judged_for_each(
+async def test_r61_a_release_to_many_is_judged_for_each(
     gateway: Gateway,
     attach: Attach,
     smsc: SimulatedSmsc,

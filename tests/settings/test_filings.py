@@ -34,7 +34,7 @@ senders:
       - {name: 示例会员, sources: ["1069000112", "1069000113"]}
     templates:
       - {id: T-001, kind: verification, text: "您的验证码{1}，5分钟内有效。", max_variable: 8}
-      - {id: T-002, kind: consent_request, text: "回复Y同意接收{1}的优惠，每月两条。"}
+      - {id: T-002, kind: consent_request, text: "回复Y同意接收{1}的优惠，每月两条，为期一年。"}
     scopes:
       - {port: "10690002", province: 福建}
     approvals:
@@ -68,6 +68,17 @@ def faults_of(file: Path, text: str, senders: dict[str, Sender] | None = None) -
     return [str(fault).partition(f"{file}:")[2] for fault in refused.value.faults]
 
 
+def test_r23_a_request_for_consent_that_leaves_something_out_is_a_fault_of_its_line(
+    file: Path,
+) -> None:
+    request = "{id: T1, kind: consent_request, text: 想每月给您发两条新书短信，回复Y同意}"
+
+    (fault,) = faults_of(file, f"{PLAIN}    templates:\n      - {request}\n")
+
+    assert fault.startswith("5:9 senders[0].templates[0]")
+    assert fault.endswith("must say for how long (为期一年)")
+
+
 def test_a_file_says_what_is_filed(file: Path) -> None:
     file.write_text(WHOLE, encoding="utf-8")
 
@@ -77,7 +88,10 @@ def test_a_file_says_what_is_filed(file: Path) -> None:
         Signature("shop", "示例会员", ("1069000112", "1069000113")),
         Template("shop", "T-001", TemplateKind.VERIFICATION, "您的验证码{1}，5分钟内有效。", 8),
         Template(
-            "shop", "T-002", TemplateKind.CONSENT_REQUEST, "回复Y同意接收{1}的优惠，每月两条。"
+            "shop",
+            "T-002",
+            TemplateKind.CONSENT_REQUEST,
+            "回复Y同意接收{1}的优惠，每月两条，为期一年。",
         ),
         PortScope("shop", "10690002", "福建"),
         Approval("shop", "10690002", "应急〔2026〕1号", date(2026, 1, 1), date(2026, 12, 31)),

@@ -73,6 +73,38 @@ def test_layers_are_again_what_they_were_and_profiles_out_of_force_are_left_alon
     assert listing(directory) == kept
 
 
+RULE = "version: 1\nrules: [{id: R, check: refused, title: {zh: 一, en: a}, article: x}]\n"
+REPLACED = {
+    **OLD,
+    "rules/r.yaml": RULE,
+    "override.d/rules/r.yaml": RULE.replace("article: x", "article: y"),
+    "override.d/replies.yaml": "version: 1\nopted_out: 好\n",
+}
+
+
+def test_what_override_d_replaces_is_not_lost(bundle: WriteBundle) -> None:
+    directory = bundle(REPLACED)
+    old = read_bundle(directory)
+    bundle({"override.d/rules/r.yaml": RULE.replace("article: x", "article: z")})
+
+    restore(directory, old.files)
+
+    assert load_bundle(directory) == old.bundle
+    assert listing(directory) == {"bundle.yaml", *REPLACED}
+    assert (directory / "rules/r.yaml").read_text() == RULE
+
+
+def test_what_override_d_replaced_and_is_gone_is_no_hindrance(bundle: WriteBundle) -> None:
+    directory = bundle(REPLACED)
+    old = read_bundle(directory)
+    (directory / "rules/r.yaml").unlink()
+    (directory / "override.d/rules/r.yaml").unlink()
+
+    restore(directory, old.files)
+
+    assert load_bundle(directory) == old.bundle
+
+
 def test_a_disk_that_is_full_changes_nothing(
     bundle: WriteBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

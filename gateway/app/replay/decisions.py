@@ -159,9 +159,10 @@ class DecisionReader:
         one.destination = self._address(record, "destination")
         name = record.get("text")
         one.text = None
-        if name is not None:
-            text_id = _string(name)
-            one.text = self._texts.get(text_id) or self._texts_before.get(text_id)
+        if isinstance(name, str):
+            one.text = self._texts.get(name) or self._texts_before.get(name)
+        elif name is not None:
+            raise TypeError("no name of a text")
         return one
 
     def _sound(self, head: tuple[object, ...]) -> _Head:
@@ -195,9 +196,9 @@ class DecisionReader:
 
     def _address(self, record: dict[str, object], name: str) -> bytes:
         plain = record.get(name)
-        if plain is None:
-            return self._opened(_string(record[f"{name}_sealed"]))
-        return _octets(_string(plain))
+        if isinstance(plain, str) and len(plain) <= _MAX_ADDRESS:
+            return plain.encode("latin-1")  # as records write octets, one character each
+        return self._opened(_string(record[f"{name}_sealed"]))
 
     def _opened(self, token: str) -> bytes:
         """Return a sealed number: campaigns write to the same ones, and opening costs 10 us."""
@@ -205,7 +206,7 @@ class DecisionReader:
         if number is None:
             if self._sealer is None:
                 raise SealError("there are no keys")
-            number = _octets(self._sealer.open(token).decode())
+            number = self._sealer.open(token).decode().encode("latin-1")
             if len(self._numbers) >= _MAX_OPENED:
                 self._numbers.clear()
             self._numbers[token] = number
@@ -231,11 +232,3 @@ def _string(value: object) -> str:
     if not isinstance(value, str) or len(value) > _MAX_NAME:
         raise TypeError("not a short string")
     return value
-
-
-def _octets(characters: str) -> bytes:
-    # Records write octets as Latin-1, one character an octet.
-    octets = characters.encode("latin-1")
-    if len(octets) > _MAX_ADDRESS:
-        raise ValueError("longer than an address")
-    return octets

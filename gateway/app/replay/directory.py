@@ -1,7 +1,7 @@
 """A directory of records replayed: hour after hour, in memory that does not grow with them."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -53,13 +53,16 @@ class RecordReplay:
         """Replay; `told` hears how many more octets are read. Raises HourUnreadableError."""
         for hour in self._hours(replayer):
             self._reader.begin_hour()
-            try:
-                for block in scan_hour(self._archive, hour, told):
-                    self._replay(replayer, block, hour)
-            except (OSError, EOFError, ValueError, zlib.error) as error:
-                why = error.strerror if isinstance(error, OSError) and error.strerror else error
-                raise HourUnreadableError(hour, str(why)) from error
+            for block in self._scanned(hour, told):
+                self._replay(replayer, block, hour)
         return self.tally
+
+    def _scanned(self, hour: int, told: Callable[[int], object]) -> Iterator[Lines]:
+        try:
+            yield from scan_hour(self._archive, hour, told)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise HourUnreadableError(hour, str(why)) from error
 
     def _hours(self, replayer: Replayer) -> list[int]:
         first = self._wanted.since - replayer.memory_s

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.cli.options import NO_SCOPE, NOTHING_SAID, AsJson, ConfigDirectory, Said, Scope
+from gateway.cli.record_options import MASKED, Unmasking
 from gateway.domain.consent import Answer
 
 consent = App(
@@ -115,22 +116,25 @@ def export_list(
     output: Annotated[
         Path | None, Parameter(alias="-o", help="Write this file, for its owner alone.")
     ] = None,
-    unmask: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Write whole numbers.")
-    ] = False,
+    unmasking: Unmasking = MASKED,
     config: ConfigDirectory = None,
 ) -> int:
-    """Write answers as CSV, in the form that import reads. Numbers are masked.
+    """Write answers as CSV. Numbers are masked, unless --unmask is given with a --reason.
 
-    Example: smsward consent export --answer refused --unmask -o refused.csv
+    With whole numbers it is in the form that import reads.
+
+    Example: smsward consent export --answer refused --unmask --reason "new gateway"
+    -o refused.csv
     """
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.exporting import Wanted, export_answers
+    from gateway.cli.exporting import Wanted, described, export_answers
+    from gateway.cli.unmasking import is_unmasked
 
-    wanted = Wanted(system_id, all_senders, answer, unmask)
-    return asyncio.run(export_answers(load_settings(config), wanted, output))
+    settings, wanted = load_settings(config), Wanted(system_id, all_senders, answer)
+    unmask = is_unmasked(settings, unmasking, "consent export", described(wanted))
+    return asyncio.run(export_answers(settings, wanted, output, unmask=unmask))
 
 
 def _record(answer: Answer, numbers: list[str], scope: Scope, config: ConfigDirectory) -> int:

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from gateway.cli.options import AsJson, ConfigDirectory
 from gateway.cli.preference_options import About, By, Number
+from gateway.cli.record_options import MASKED, Unmasking
 from gateway.domain.preferences import PreferenceAction
 
 preferences = App(
@@ -92,22 +93,28 @@ def export(
     number: Number,
     output: Annotated[
         Path | None,
-        Parameter(alias="-o", help="Write this file, for its owner alone, numbers whole."),
+        Parameter(alias="-o", help="Write this file, for its owner alone."),
     ] = None,
+    unmasking: Unmasking = MASKED,
     config: ConfigDirectory = None,
 ) -> int:
     """Give out all that is kept of a subscriber's preferences, as JSON, at their request.
 
-    Without --output it is printed, and numbers of subscribers are masked.
+    Numbers of subscribers are masked, unless --unmask is given with a --reason.
 
-    Example: smsward preferences export --number 13800138000 -o preferences.json
+    Example: smsward preferences export --number 13800138000 --unmask --reason "asked for, 12 May"
+    -o preferences.json
     """
     import asyncio
 
     from gateway.cli.deployment import load_settings
     from gateway.cli.preferring import export_preferences
+    from gateway.cli.subscriber import masked_number
+    from gateway.cli.unmasking import is_unmasked
 
-    return asyncio.run(export_preferences(load_settings(config), number, output))
+    settings, about = load_settings(config), f"preferences of {masked_number(number)}"
+    unmask = is_unmasked(settings, unmasking, "preferences export", about)
+    return asyncio.run(export_preferences(settings, number, output, unmask=unmask))
 
 
 @preferences.command

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.cli.options import EVERYTHING, AsJson, ConfigDirectory, Selection
+from gateway.cli.record_options import MASKED, Unmasking
 
 quarantine = App(
     name="quarantine",
@@ -44,25 +45,27 @@ def show(
     message_id: Annotated[str, Parameter(name="ID")],
     /,
     *,
-    unmask: Annotated[
-        bool,
-        Parameter(negative="", show_default=False, help="Show the subscriber's number whole."),
-    ] = False,
+    unmasking: Unmasking = MASKED,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
     r"""Show one held message: its text, why it is held, and what was done about it.
 
     Characters that cannot be seen are written out, as \u200b: words are hidden with them.
+    Numbers are masked, unless --unmask is given with a --reason.
 
     Example: smsward quarantine show 81764072000000001000
+
+    Example: smsward quarantine show 81764072000000001000 --unmask --reason "case 2013-118"
     """
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.reviewing import show_message
+    from gateway.cli.reviewing import number_of, show_message
+    from gateway.cli.unmasking import is_unmasked
 
-    settings = load_settings(config)
+    settings, about = load_settings(config), f"message {number_of(message_id)}"
+    unmask = is_unmasked(settings, unmasking, "quarantine show", about)
     return asyncio.run(show_message(settings, message_id, unmask=unmask, as_json=as_json))
 
 

@@ -91,10 +91,11 @@ def purge(
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
-    """Delete records and decided messages that are past keeping, but for legal holds.
+    """Delete what is past keeping, but for legal holds: records, messages, ended relations.
 
-    Past keeping is what is older than records.purge_after_months. A running gateway does this
-    by itself once a day.
+    Past keeping is what is older than records.purge_after_months, of an order or a refusal
+    counted from the end of all there was between subscriber and SP; the refusal itself goes
+    on to hold. A running gateway does this by itself once a day.
 
     Example: smsward records purge --dry-run --now 2014-03-01
     """

@@ -9,7 +9,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import USUAL_PLACES, AsJson, Directories, Lang, Submit
+from gateway.cli.options import (
+    USUAL_PLACES,
+    AsJson,
+    ConfigDirectory,
+    Directories,
+    Lang,
+    Submit,
+)
 from gateway.domain.sender import BindType
 
 explain = App(name="explain", help="Say what would be decided of a message, and why.", sort_key=4)
@@ -111,11 +118,14 @@ def explain_bind(
 
 
 @explain.command(name="mo")
-def explain_mo(*, reply: Mo = NO_REPLY, as_json: AsJson = False) -> int:
+def explain_mo(
+    *, reply: Mo = NO_REPLY, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
     """Say what a subscriber's reply (MO) means: opt-out, list, confirmation, or nothing.
 
-    With --file each line is one JSON object with a text and, as they apply, advertised,
-    pending and listed; the answer is one JSON object a line.
+    With --config it also tells whether it orders one of the services there, and what the
+    carrier's own codes make of it. With --file each line is one JSON object with a text and,
+    as they apply, advertised, pending and listed; the answer is one JSON object a line.
 
     Example: smsward explain mo --from 13800138000 --to 10690001 --text R --advertised R
     """
@@ -123,5 +133,5 @@ def explain_mo(*, reply: Mo = NO_REPLY, as_json: AsJson = False) -> int:
 
     question = Question(reply.text, reply.advertised, reply.pending, reply.listed)
     if reply.file is not None:
-        return explain_file(reply.file, question)
-    return explain_reply(question, reply.source, reply.destination, as_json=as_json)
+        return explain_file(reply.file, question, config)
+    return explain_reply(question, reply.source, reply.destination, config, as_json=as_json)

@@ -1,15 +1,22 @@
 """What subscribers answered (DEC2012 art. 7; R20, R21, R26)."""
 
+from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Reason
 from gateway.policy.evidence import Ask, Evidence
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.number_set import NumberSet
 from gateway.policy.rules import NotAgreed, Refused
 from gateway.policy.submission import Submission
 
+_NOBODY = NumberSet()
 _REFUSED = Evidence("the subscriber refused")
 _UNASKED = Evidence("no consent on record")
 _UNPROVEN = Evidence("consent is asserted only", Reason.CONSENT_UNPROVEN)
 _UNREAD = Evidence("the consent store cannot be read", Reason.CONSENT_UNCHECKED, is_unread=True)
+# Only the SMSC knows whose message a replace_sm changes. That was judged for its subscriber,
+# but as what it was then: a notice to one who refused, or a request for consent, is to sell
+# now (R62). What comes from a port for marketing was asked about refusals before.
+_UNKNOWN = Evidence("whose message it changes is unknown", Reason.CONSENT_UNCHECKED, is_unread=True)
 
 
 def refused(_check: Refused, knowledge: Knowledge) -> Ask:
@@ -20,7 +27,9 @@ def refused(_check: Refused, knowledge: Knowledge) -> Ask:
         if not sets.is_current:
             return _UNREAD
         number = submission.msisdn
-        if number is not None and sets.is_refused(submission.account.system_id, number):
+        if number is None:
+            return None if _is_for_marketing(submission) else _UNKNOWN
+        if sets.is_refused(submission.account.system_id, number):
             return _REFUSED
         return None
 
@@ -35,10 +44,16 @@ def not_agreed(check: NotAgreed, knowledge: Knowledge) -> Ask:
         if not sets.is_current:
             return _UNREAD
         number, scope = submission.msisdn, submission.account.system_id
-        if number is None or sets.has_agreed(scope, number, accept_asserted=accepts):
+        if number is None:
+            return _UNKNOWN
+        if sets.has_agreed(scope, number, accept_asserted=accepts):
             return None
         if not accepts and sets.has_agreed(scope, number, accept_asserted=True):
             return _UNPROVEN
         return _UNASKED
 
     return ask
+
+
+def _is_for_marketing(submission: Submission) -> bool:
+    return submission.port is not None and submission.port.purpose is Purpose.MARKETING

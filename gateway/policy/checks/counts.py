@@ -38,13 +38,22 @@ class Counter(Protocol):
 class Often:
     """Counts messages against the limits of one rule."""
 
-    __slots__ = ("_counts", "_evidence", "_frequencies", "_is_signed", "_says_source", "_sources")
+    __slots__ = (
+        "_admit",
+        "_counts",
+        "_evidence",
+        "_frequencies",
+        "_is_signed",
+        "_says_source",
+        "_sources",
+    )
 
     def __init__(self, check: TooOften, surroundings: Surroundings) -> None:
         counting = Counting(
             surroundings.capacity, _standard_offset_s(surroundings.zone), surroundings.calendar
         )
         self._frequencies = Frequencies(check.limits, counting)
+        self._admit = self._frequencies.admit
         self._evidence = {limit: Evidence(_said(limit)) for limit in check.limits}
         self._sources = tuple(source.encode() for source in check.sources)
         self._counts: dict[bytes, bool] = {}
@@ -53,33 +62,27 @@ class Often:
 
     def __call__(self, submission: Submission, at: float) -> Evidence | None:
         """Count the message, or return the limit it would exceed."""
-        parts = self._parts(submission)
-        if parts is None:
+        if not submission.units or (self._sources and not self._is_counted(submission.source)):
             return None
-        against = self._frequencies.admit(parts, at)
+        against = self._admit(self._parts(submission), at)
         if against is None:
             return None
         return _UNCOUNTED if isinstance(against, Full) else self._evidence[against]
 
     def forget(self, submission: Submission, at: float) -> None:
         """Take back a message that was counted."""
-        parts = self._parts(submission)
-        if parts is not None:
-            self._frequencies.forget(parts, at)
+        # Of a long message the first part was counted for the whole.
+        if submission.units and (not self._sources or self._is_counted(submission.source)):
+            self._frequencies.forget(self._parts(submission), at)
 
-    def _parts(self, submission: Submission) -> Parts | None:
-        """Return what a message is counted by, None for one that is not."""
-        if not submission.units:
-            return None  # the first part was counted for the whole of a long message
-        source, facts = submission.source, submission.facts
-        if self._sources and not self._is_counted(source):
-            return None
+    def _parts(self, submission: Submission) -> Parts:
+        facts = submission.facts
         return (
             submission.msisdn or 0,
             facts.shown().signature if self._is_signed and facts is not None else "",
             submission.template,
             submission.account.system_id,
-            source.decode("latin-1") if self._says_source else "",
+            submission.source.decode("latin-1") if self._says_source else "",
         )
 
     def _is_counted(self, source: bytes) -> bool:

@@ -35,6 +35,18 @@ class NotDone:
 Outcome: TypeAlias = Done | NotDone
 Ids: TypeAlias = tuple[int, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The parts of a long message in their order: those that may leave now, and the others.
+
+    What has become of the others is settled, or for somebody else to settle.
+    """
+
+    ready: list[HeldMessage]
+    others: list[HeldMessage]
+
+
 _STANDING: dict[HoldState, str] = {
     HoldState.HELD: "it is held",
     HoldState.DEFERRED: "it waits for its hour",
@@ -95,20 +107,19 @@ class QuarantineDesk:
             for message in outcome.together
         ]
 
-    async def take(self, assembly: int, at: datetime) -> list[HeldMessage]:
-        """Take the parts of a long message together; return all whose release is asked for.
-
-        In the order of their numbers, those among them whose release was asked for before.
-        """
+    async def take(self, assembly: int, at: datetime) -> Taken:
+        """Take the parts of a long message that are there together, whoever asked for them."""
         parts = await self._store.parts_of(assembly)
         waiting = [one.message_id for one in parts if one.state is HoldState.DEFERRED]
         if waiting:
             transition = TRANSITIONS[Act.TAKE]
-            await self._store.move_together(
+            moved = await self._store.move_together(
                 waiting, allowed=transition.allowed, to=transition.to, at=at
             )
-            parts = await self._store.parts_of(assembly)
-        return [one for one in parts if one.state is HoldState.RELEASE_REQUESTED]
+            now = {one.message_id: one for one in moved}
+            parts = [now.get(one.message_id, one) for one in parts]
+        ready = [one for one in parts if one.state is HoldState.RELEASE_REQUESTED]
+        return Taken(ready, [one for one in parts if one not in ready])
 
     async def refuse(self, message_id: int, why: str, at: datetime, *, others: Ids = ()) -> Outcome:
         """End a release that was judged again and refused."""

@@ -5,8 +5,7 @@ from hashlib import sha256
 
 from gateway.domain.consent import Answer
 from gateway.domain.subscription import Said, Subscription
-from gateway.policy.intents import MAX_CHARS, Intent, Meaning, MoContext, meaning_of
-from gateway.policy.mo_words import key_of
+from gateway.policy.intents import Meaning, MoContext, meaning_of
 from gateway.ports.subscriptions import Changes
 
 
@@ -49,15 +48,7 @@ class Outcome:
 
 def meaning_in(word: Word, context: MoContext) -> Meaning:
     """Return what a word means, with any of the tokens its SP advertised."""
-    key = key_of(word.text[:MAX_CHARS]) if word.tokens else ""
-    for token in word.tokens:
-        # Of the many that an SP may have advertised hardly one stands in a text.
-        if key_of(token) not in key:
-            continue
-        meaning = meaning_of(word.text, replace(context, advertised=token))
-        if meaning.intent is Intent.OPTOUT:
-            return meaning
-    return meaning_of(word.text, context)
+    return meaning_of(word.text, replace(context, others=word.tokens))
 
 
 def digest_of(text: str) -> str:

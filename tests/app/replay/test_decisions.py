@@ -110,6 +110,17 @@ def test_opened_numbers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(reader._numbers) == 1
 
 
+def test_what_repeats_from_record_to_record_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "_MAX_HEADS", 2)
+    reader = DecisionReader(None)
+
+    lines = [changed(rule=f"R{number % 4}") for number in range(9)]
+    found = [decision(one).rule for _, one in reader.read(1, lines)]
+
+    assert found == [f"R{number % 4}" for number in range(9)]
+    assert len(reader._heads) <= 2
+
+
 def test_texts_are_remembered_as_long_as_their_writer_may_name_them() -> None:
     lines, reader = RecordLines(), DecisionReader(None)
     texts = [b"%06d" % number + bytes(30_000) for number in range(1500)]

@@ -16,6 +16,7 @@ from tests.policy.conftest import (
     ADVERT,
     CODE,
     COMMERCIAL,
+    MARKETING,
     NEWS,
     NUMBER,
     SERVICE,
@@ -86,13 +87,29 @@ def test_an_agreement_with_everybody_is_nobodys_consent() -> None:
     assert said(ask(addressed(), 0.0)) == "no consent on record"
 
 
-def test_without_a_subscriber_there_is_nobody_to_ask() -> None:
-    one = addressed()
+@pytest.mark.parametrize(
+    ("check", "source", "is_unread"),
+    [
+        (Refused(), SERVICE, True),
+        (Refused(), MARKETING, None),
+        (NotAgreed(), SERVICE, True),
+        (NotAgreed(), MARKETING, True),
+    ],
+)
+def test_r62_what_a_subscriber_said_whom_nobody_knows_is_unread(
+    check: Refused | NotAgreed, source: bytes, *, is_unread: bool | None
+) -> None:
+    """A new text (replace_sm) may sell where the old one, which was asked about, did not."""
+    one = addressed(source=source)
     one.msisdn = None
-    known = knowing(Answer.REFUSED)
+    known = knowing(Answer.AGREED)
 
-    assert checks.refused(Refused(), known)(one, 0.0) is None
-    assert checks.not_agreed(NotAgreed(), known)(one, 0.0) is None
+    if isinstance(check, Refused):
+        found = checks.refused(check, known)(one, 0.0)
+    else:
+        found = checks.not_agreed(check, known)(one, 0.0)
+
+    assert (found and found.is_unread) == is_unread
 
 
 def test_while_answers_cannot_be_read_nothing_is_taken_for_one() -> None:

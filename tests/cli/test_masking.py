@@ -1,0 +1,214 @@
+"""Who may see whole numbers: of every command, what it prints and what it writes (R73)."""
+
+import getpass
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.privacy import NewAccess
+from gateway.domain.subscription import Act, Cycle, Event, Said, Subscription, Terms, advance
+from gateway.ports.errors import StoreUnavailable
+from gateway.ports.subscriptions import Changes, Step
+from gateway.runtime.record_files import HourFiles
+from gateway.runtime.record_lines import RecordLines
+from gateway.stores.open import Stores
+from gateway.stores.sql_privacy import SqlJournals
+from tests.cli.test_reference import DESCRIBED
+
+Cli = Callable[..., CompletedProcess[str]]
+Hold = Callable[..., object]
+InStore = Callable[..., None]
+
+NUMBER, MSISDN, FRIEND = "13800138000", 8613800138000, "13911112222"
+HELD, OF_A_PERSON = "8176407200000001000", "8176407200000001001"
+NOON = datetime(2013, 9, 30, 12, tzinfo=UTC)
+WHY = ("--unmask", "--reason", "case 2013-118")
+PERIOD = ("--from", "2013-09-30", "--to", "2013-10-01")
+
+# What each command that has to do with numbers is asked here, most of it twice: for people
+# and for programs. `{}` is a folder to write into.
+SHOWING: dict[str, list[tuple[str, ...]]] = {
+    "quarantine list": [(), ("--json",)],
+    "quarantine show": [(HELD,), (HELD, "--json"), (OF_A_PERSON,), (OF_A_PERSON, "--json")],
+    "quarantine release": [(HELD, "--wait", "0"), (HELD, "--wait", "0", "--json")],
+    "quarantine discard": [(HELD,), (OF_A_PERSON, "--json")],
+    "consent refuse": [("--system-id", "shop", NUMBER)],
+    "consent agree": [("--system-id", "shop", "--evidence", "letter 7", NUMBER)],
+    "consent show": [(NUMBER,), (NUMBER, "--json")],
+    "consent import": [("{}/list.txt", "--all-senders", "--answer", "refused")],
+    "consent export": [(), ("-o", "{}/answers.csv")],
+    "subscription list": [(), ("--json",)],
+    "subscription show": [(NUMBER,), (NUMBER, "--json")],
+    "preferences show": [
+        ("--number", NUMBER),
+        ("--number", NUMBER, "--json"),
+        ("--number", NUMBER, "--journal"),
+    ],
+    "preferences set": [("--number", NUMBER, "--kind", "number", "--value", FRIEND)],
+    "preferences remove": [("--number", NUMBER, "--kind", "number", "--value", FRIEND)],
+    "preferences export": [("--number", NUMBER), ("--number", NUMBER, "-o", "{}/wanted.json")],
+    "preferences delete": [("--number", NUMBER)],
+    "records show": [("{}/var/cdr",), ("{}/var/cdr", "--json")],
+    "records export": [(*PERIOD, "-o", "{}/records.jsonl")],
+    "records hold add": [
+        (*PERIOD, "--number", NUMBER, "--reason", "case", "--reference", "12"),
+    ],
+    "records hold list": [(), ("--json",)],
+    "records accesses": [(), ("--json",)],
+    "explain submit": [
+        ("--system-id", "shop", "--from", "10690001", "--to", NUMBER, "--text", "八折"),
+    ],
+    "explain mo": [("--from", NUMBER, "--to", "10690001", "--text", "TD")],
+}
+# These have no number to show, or only invented ones.
+NUMBERLESS = {
+    "check",
+    "demo",
+    "explain bind",
+    "filings export",
+    "filings import",
+    "filings expiring",
+    "filings list",
+    "filings remove",
+    "filings show",
+    "keys new",
+    "policy check",
+    "policy diff",
+    "policy history",
+    "policy reload",
+    "policy replay",  # counts, by rule and SP
+    "policy rollback",
+    "policy rules",
+    "policy schema",
+    "records hold lift",
+    "records purge",
+    "records purges",
+    "records seal",
+    "run",
+    "sender hash-password",
+}
+CALLS = [(command, given) for command, calls in SHOWING.items() for given in calls]
+UNMASKING: dict[str, tuple[str, ...]] = {
+    "quarantine show": (HELD,),
+    "consent export": ("-o", "{}/answers.csv"),
+    "preferences export": ("--number", NUMBER, "-o", "{}/wanted.json"),
+    "records show": ("{}/var/cdr",),
+    "records export": (*PERIOD, "-o", "{}/records.jsonl"),
+}
+
+
+async def fill(stores: Stores) -> None:
+    """Put one subscriber into every store."""
+    given = ConsentAnswer(MSISDN, "shop", Answer.AGREED, NOON, "letter", "letter 7")
+    await stores.consent.record([given])
+    terms, said = (
+        Terms("示例商城", "天气", "10690001", 500, Cycle.MONTH),
+        Said("1", "5c" * 32, NOON),
+    )
+    new = Subscription(MSISDN, "shop", "weather", terms, NOON)
+    after = advance(new, Event(Act.ORDER, said, terms, said), NOON)
+    assert isinstance(after, Subscription)
+    await stores.subscriptions.keep(Changes((Step(after, Act.ORDER, said),)))
+
+
+@pytest.fixture
+def ask(cli: Cli, deployment: Path, in_store: InStore, hold: Hold) -> Cli:
+    """Return what runs one command in a deployment that knows one subscriber everywhere."""
+    config = ("--config", str(deployment / "config"))
+    in_store(fill)
+    hold(message_id=int(HELD))
+    hold(message_id=int(OF_A_PERSON), source=f"+86{FRIEND}")
+    files = HourFiles(deployment / "var/cdr")
+    why = ("forward", "", "", "", "digest", 0)
+    row = ("d", NOON.timestamp(), 1, "shop", 4, 7, b"10690001", NUMBER.encode(), *why, 0, b"")
+    for hour, _, written in RecordLines().by_hour([row]):  # type: ignore[list-item]
+        files.append(hour, written)
+    files.close()
+    (deployment / "list.txt").write_text(f"{NUMBER}\n", encoding="ascii")
+    wanted = ("--number", NUMBER, "--kind", "number", "--value", FRIEND)
+    assert cli("preferences", "set", *wanted, *config).returncode == 0
+
+    def ask(command: str, given: tuple[str, ...], *more: str) -> CompletedProcess[str]:
+        arguments = (one.format(deployment) for one in given)
+        where = () if command == "explain mo" else config
+        return cli(*command.split(), *arguments, *more, *where)
+
+    return ask
+
+
+def written(deployment: Path) -> str:
+    """Return what commands have written into files of the operator's."""
+    made = (path for path in deployment.glob("*.*") if path.suffix in {".csv", ".json", ".jsonl"})
+    return "".join(path.read_text(encoding="utf-8") for path in made)
+
+
+def test_r73_every_command_is_looked_at() -> None:
+    assert SHOWING.keys() | NUMBERLESS == DESCRIBED.keys()
+    assert not SHOWING.keys() & NUMBERLESS
+
+
+@pytest.mark.parametrize(("command", "given"), CALLS)
+def test_r73_no_whole_number_leaves_a_command_unless_it_is_unmasked(
+    ask: Cli, deployment: Path, command: str, given: tuple[str, ...]
+) -> None:
+    ran = ask(command, given)
+
+    assert ran.returncode == 0, ran.stderr
+    told = ran.stdout + ran.stderr + written(deployment)
+    assert NUMBER not in told
+    assert FRIEND not in told
+
+
+@pytest.mark.parametrize("command", UNMASKING)
+def test_r73_who_says_why_sees_whole_numbers_and_stands_in_the_journal(
+    ask: Cli, deployment: Path, command: str
+) -> None:
+    ran = ask(command, UNMASKING[command], *WHY)
+
+    assert ran.returncode == 0, ran.stderr
+    assert NUMBER in ran.stdout + written(deployment)
+    (access,) = json.loads(ask("records accesses", ("--json",)).stdout)
+    assert access["by"] == getpass.getuser()
+    assert (access["action"], access["reason"]) == (command, "case 2013-118")
+    assert NUMBER not in access["about"]
+
+
+@pytest.mark.parametrize("command", UNMASKING)
+@pytest.mark.parametrize("option", [("--unmask",), ("--unmask", "--reason", "  ")])
+def test_r73_nobody_sees_whole_numbers_without_a_reason(
+    ask: Cli, deployment: Path, command: str, option: tuple[str, ...]
+) -> None:
+    ran = ask(command, UNMASKING[command], *option)
+
+    assert (ran.returncode, ran.stdout, written(deployment)) == (2, "", "")
+    assert "--unmask needs --reason" in ran.stderr
+    assert json.loads(ask("records accesses", ("--json",)).stdout) == []
+
+
+@pytest.mark.parametrize("command", UNMASKING)
+def test_r73_what_cannot_be_journaled_is_not_shown(
+    ask: Cli, deployment: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_journals: SqlJournals, _access: NewAccess) -> int:
+        raise StoreUnavailable("no disk")
+
+    monkeypatch.setattr(SqlJournals, "note_access", fail)
+
+    ran = ask(command, UNMASKING[command], *WHY)
+
+    assert (ran.returncode, ran.stdout, written(deployment)) == (1, "", "")
+
+
+def test_r73_a_person_who_wrote_is_shown_whole_only_with_the_one_written_to(ask: Cli) -> None:
+    masked, whole = (
+        json.loads(ask("quarantine show", (OF_A_PERSON, "--json"), *option).stdout)
+        for option in ((), WHY)
+    )
+
+    assert (masked["source"], masked["destination"]) == ("139****2222", "138****8000")
+    assert (whole["source"], whole["destination"]) == (f"+86{FRIEND}", NUMBER)

@@ -1,0 +1,95 @@
+"""`smsward explain mo --config`: what one deployment makes of a reply."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., CompletedProcess[str]]
+Write = Callable[[str, str], None]
+
+SERVICES = """\
+version: 1
+services:
+  - {system_id: shop, id: weather, name: 天气, port: "10690001", order_words: [DY天气],
+     price_fen: 500}
+"""
+HUB = "hub: {codes: ['10086']}\n"
+
+
+@pytest.fixture
+def explain(cli: Cli, deployment: Path, write: Write) -> Callable[..., CompletedProcess[str]]:
+    """Return a function that asks about one reply under the deployment."""
+    path = deployment / "config" / "gateway.yaml"
+    write("config/gateway.yaml", path.read_text(encoding="utf-8") + HUB)
+    write("config/services.yaml", SERVICES)
+
+    def explain(text: str, to: str, *more: str) -> CompletedProcess[str]:
+        config = ("--config", str(deployment / "config"))
+        return cli("explain", "mo", "--to", to, f"--text={text}", *config, *more)
+
+    return explain
+
+
+@pytest.mark.parametrize(
+    ("text", "to", "rule", "en", "zh"),
+    [
+        ("dy天气", "1069000112", "R24", "orders 天气 5元/月 (shop weather); counts", "须再次确认"),
+        ("屏蔽 房产", "10086", "R51", "sets a preference: block category", "设置接收偏好"),
+        ("取消屏蔽 房产", "10086", "R51", "takes a preference back", "取消接收偏好"),
+        ("我的屏蔽", "10086", "R51", "asks for the preferences", "查询接收偏好"),
+        ("屏蔽", "10086", "R51", "is unclear", "不明确"),
+    ],
+)
+def test_what_the_deployment_makes_of_a_reply_is_told_with_its_rule(
+    explain: Callable[..., CompletedProcess[str]], text: str, to: str, rule: str, en: str, zh: str
+) -> None:
+    said: dict[str, Any] = json.loads(explain(text, to, "--json").stdout)
+    shown = explain(text, to)
+
+    assert said["intent"] == "none"
+    assert said["here"]["rule"] == rule
+    assert said["here"]["source"]
+    assert en in said["here"]["said"]["en"]
+    assert zh in said["here"]["said"]["zh"]
+    assert shown.returncode == 0
+    assert all(words in shown.stdout for words in (rule, en, zh))
+
+
+@pytest.mark.parametrize(
+    ("text", "to"),
+    [
+        ("TD", "10690001"),
+        ("屏蔽 房产", "10690001"),
+        ("DY天气", "10086"),
+        ("DY天气", "10690002"),
+        ("DY天气", "95588"),
+        ("您好", "10086"),
+    ],
+)
+def test_what_has_no_meaning_of_its_own_there_is_not_told(
+    explain: Callable[..., CompletedProcess[str]], text: str, to: str
+) -> None:
+    assert json.loads(explain(text, to, "--json").stdout)["here"] is None
+    assert "在此" not in explain(text, to).stdout
+
+
+def test_faults_of_the_configuration_are_named_by_their_place(
+    explain: Callable[..., CompletedProcess[str]], write: Write
+) -> None:
+    write("config/services.yaml", SERVICES.replace("shop", "nobody"))
+
+    ran = explain("DY天气", "10690001")
+
+    assert ran.returncode == 2
+    assert "services.yaml:3:17 " in ran.stderr
+
+
+def test_a_file_of_replies_is_no_question_to_one_deployment(cli: Cli, deployment: Path) -> None:
+    ran = cli("explain", "mo", "--file", "-", "--config", str(deployment / "config"))
+
+    assert ran.returncode == 2
+    assert "--config" in ran.stderr
