@@ -10,6 +10,7 @@ from gateway.cli.screen import print_fields, print_json, say, warn
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Sender
 from gateway.policy.bundle import Bundle
+from gateway.policy.rules import OtherProvince
 from gateway.runtime.clock import utcnow
 from gateway.settings.check import check
 from gateway.settings.fault import Fault
@@ -30,6 +31,7 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
         *warnings_of(deployment.senders.values(), deployment.bundle),
         *strangers_of(deployment.senders.values(), deployment.bundle),
         *unknown_holidays_of(deployment.bundle, utcnow().date()),
+        *unknown_provinces_of(deployment.bundle, config / "provinces.csv"),
         *record_warnings_of(deployment.settings),
     )
     if as_json:
@@ -98,6 +100,15 @@ def unknown_holidays_of(bundle: Bundle, today: date) -> Iterable[str]:
             f"HOLIDAYS UNKNOWN: the calendar {calendar.name} has none for {soon.year},"
             " so its rules take every day of it for no holiday"
         )
+
+
+def unknown_provinces_of(bundle: Bundle, table: Path) -> Iterable[str]:
+    """Yield the rules that look provinces up while there is no table of them (R04)."""
+    if table.exists():
+        return
+    for rule in bundle.rules:
+        if isinstance(rule.check, OtherProvince) and rule.can_stop:
+            yield f"PROVINCES UNKNOWN: {rule.id} stops nothing, for there is no {table}"
 
 
 def strangers_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:

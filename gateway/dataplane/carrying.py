@@ -85,13 +85,14 @@ def carry(
 
 @lru_cache(maxsize=1024)  # 4 us; the messages of a tick share their moment, and mostly their times
 def timing_of(schedule: bytes, validity: bytes, at: float) -> Timing:
-    """Return what the two times of a request mean; what cannot be read says nothing."""
+    """Return what the two times of a request mean; a validity that cannot be read says nothing."""
     now = datetime.fromtimestamp(at, UTC)
     scheduled = moment_of(schedule, now)
     valid = moment_of(validity, scheduled or now)
     return Timing(
         scheduled.timestamp() if scheduled is not None else None,
         valid.timestamp() if valid is not None else None,
+        is_unclear=bool(schedule) and scheduled is None,
     )
 
 

@@ -8,6 +8,7 @@ from ahocorasick_rs import AhoCorasick
 
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.normalise import compact, normalise
+from gateway.filter.simplified import folded
 
 MAX_HITS = 16
 
@@ -67,7 +68,7 @@ class KeywordIndex:
         """
         found: set[int] = set()
         for text in texts:
-            plain = normalise(text)
+            plain = folded(normalise(text))
             matches = self._words.find_matches_as_indexes(compact(plain), overlapping=True)
             if matches:
                 found |= self._confirmed({number for number, _, _ in matches}, plain)
@@ -98,7 +99,7 @@ class _Entry:
 def _entries_of(keywords: KeywordList) -> Iterator[_Entry]:
     seen: set[str] = set()
     for word in keywords.words:
-        plain = normalise(word)
+        plain = folded(normalise(word))
         closed_up = compact(plain)
         whole = "" if _HAS_RUN_ON.search(closed_up) else _spaced(plain)
         spelling = whole or closed_up

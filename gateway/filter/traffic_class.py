@@ -8,7 +8,7 @@ from gateway.domain.traffic import TrafficClass
 from gateway.filter import optout_hint
 from gateway.filter.normalise import compact, normalise
 from gateway.filter.signature import signature_of
-from gateway.filter.simplified import traditional
+from gateway.filter.simplified import folded
 from gateway.filter.traffic_cues import (
     CUES,
     ENOUGH,
@@ -41,7 +41,7 @@ def classify(
     read from the text. Never PUBLIC_INTEREST: that is for authorities' ports (R11).
     """
     name = signature or signature_of(text)
-    plain = normalise(text.replace(f"【{name}】", "", 1) if name else text)
+    plain = folded(normalise(text.replace(f"【{name}】", "", 1) if name else text))
     numbers = _numbers_in(plain)
     if not numbers and advertised is None:
         return _PLAIN_SERVICE
@@ -61,7 +61,7 @@ def is_promotion(name: str) -> bool:
     【特惠商城】 is a name that sounds like one; 【全场八折大促】 is none. A name on file may be
     whatever it is.
     """
-    plain = normalise(name)
+    plain = folded(normalise(name))
     weights = [cue.weight for cue in _cues_of(_numbers_in(plain), plain) if cue.weight > 0]
     if len(name) <= _NAME_CHARS:
         return weights.count(STRONG) >= _BOASTING
@@ -94,12 +94,6 @@ _PLAIN_SERVICE = Classified(TrafficClass.SERVICE, ())
 _OVERLAPPING = True
 _SOUGHT = (*CUES, ONE_TIME_CODE, Cue("opt-out hint", 0, optout_hint.SIGNS))
 _HINT = len(_SOUGHT) - 1
-# Both spellings of every word, so that no text need be brought to simplified characters.
-_SPELT = tuple(
-    (spelling, number)
-    for number, cue in enumerate(_SOUGHT)
-    for word in cue.words
-    for spelling in dict.fromkeys((word, traditional(word)))
-)
+_SPELT = tuple((folded(word), number) for number, cue in enumerate(_SOUGHT) for word in cue.words)
 _CUE_OF_WORD = tuple(number for _, number in _SPELT)
 _AUTOMATON = AhoCorasick(spelling for spelling, _ in _SPELT)

@@ -15,17 +15,18 @@ _WORDS = {
     STRONG: """
         大促 促销 特价 秒杀 抢购 立减 直降 领券 领红包 免费领 免费送 免费体验 抽奖 会员日 新品上市
         盛大开盘 加盟 代开 加微信 加我微信 加群 加qq 特惠 钜惠 清仓 买一送一 免息 低息 打折 狂欢
-        让利 免抵押 无抵押 刷单 buynow shopnow ordernow flashsale freegift
+        让利 免抵押 无抵押 刷单 加v信 加薇信 0元购 零元购 buynow shopnow ordernow flashsale freegift
         """,
     MEDIUM: """
         优惠 优惠券 代金券 抵用券 红包 福利 新品 开盘 首付 均价 办卡 提额 贷款 赠送 返现 返利 礼包
         发售 热卖 大奖 月供 学区房 洋房 别墅 旺铺 商铺 样板间
-        团购 预售 折扣 满减 热销 楼盘 现房 江景 理财 高薪 兼职 discount coupon promocode voucher
+        团购 预售 折扣 满减 热销 楼盘 现房 江景 理财 高薪 兼职 半价 内部价 大回馈 扫码领 薇信
+        discount coupon promocode voucher
         limitedtime exclusiveoffer
         """,
     WEAK: """
         利率 发票 额度 低至 仅需 尊享 专享 畅享 活动 惊喜 豪礼 好礼 报名 限时 名额 火爆 包邮 免费
-        积分兑换 招聘 招募 领取 邀您 火热 钜献 vip
+        周年庆 双十一 补贴 积分兑换 招聘 招募 领取 邀您 火热 钜献 vip
         """,
     RELIEF: """
         验证码 校验码 动态码 注册码 动态密码 激活码 勿泄露 勿告知 取件码 订单 已发货 已签收 派送
@@ -33,12 +34,21 @@ _WORDS = {
         审核 verificationcode yourcode passcode yourorder yourbalance appointment
         """,
 }
+_DIGIT = "[0-9一二三四五六七八九壹贰貳叁參肆伍陆陸柒捌玖]"
+_FEW = r"[1-9一二两兩三四五]"
+_SUM = r"(?:\d{1,6}|[一二两兩三四五六七八九十百千]{1,6})"
 _PHONE = r"\D{0,4}(?:\d-?){7,12}(?!\d)"
 _SITE = r"(?:https?://|www\.|[a-z0-9-]{1,40}\.(?:cn|com|net|cc|top|xyz|me|ly|vip)\b)"
 # Name, weight, the words without one of which the pattern need not be tried, the pattern.
 _PATTERNS = (
-    ("n折", STRONG, "折", r"[0-9一二三四五六七八九] ?折(?![叠腾磨断射返中屏])"),
-    ("满n减", STRONG, "满", r"满 ?\d{1,6} ?元? ?[即立可]?[减送返赠享減贈]"),
+    (
+        "n折",
+        STRONG,
+        "折",
+        rf"{_DIGIT} ?折(?![叠腾磨断射返中屏])",
+    ),
+    ("满n减", STRONG, "满", rf"[满滿] ?{_SUM} ?元? ?[即立可]?[减送返赠享減贈]"),
+    ("买n送n", STRONG, "买 购", rf"[买買购購] ?{_FEW} ?[送赠贈] ?{_FEW}"),
     ("n% off", STRONG, "off", r"\d ?% ?off\b"),
     ("招商", MEDIUM, "招商", r"招商(?!银行|銀行|证券|基金|信诺|局)"),
     ("sale", MEDIUM, "sale", r"\bsale\b"),

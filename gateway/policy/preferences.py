@@ -18,7 +18,7 @@ from gateway.domain.preferences import (
 from gateway.domain.traffic import TrafficClass
 from gateway.filter.keywords import KeywordIndex
 from gateway.filter.normalise import compact, normalise
-from gateway.filter.simplified import simplified
+from gateway.filter.simplified import folded
 
 # Packed preferences stay as octets: they are none of the garbage collector's business, and a
 # million subscribers with three of them take 90 to 180 MB, the less the more of them wish the
@@ -156,7 +156,7 @@ class _Compiled:
 # a message: more than all else that is done with it. Nearly every word is told apart by its
 # letters alone, and a tick is full of messages of one text.
 def _letters(text: str) -> str:
-    return compact(normalise(simplified(text)))
+    return compact(folded(normalise(text)))
 
 
 _letters_of_text = lru_cache(maxsize=64)(_letters)
@@ -164,12 +164,12 @@ _letters_of_text = lru_cache(maxsize=64)(_letters)
 
 def _stands_in(word: str, text: str) -> bool:
     """Tell whether `word`, whose letters follow each other in `text`, stands there."""
-    return bool(_index_of(word).search((simplified(text),)))
+    return bool(_index_of(word).search((text,)))
 
 
 @lru_cache(maxsize=1_024)
 def _index_of(word: str) -> KeywordIndex:
-    return KeywordIndex((KeywordList("", "", ListAction.SHADOW, (simplified(word),)),))
+    return KeywordIndex((KeywordList("", "", ListAction.SHADOW, (word,)),))
 
 
 def _fitting(preferences: Sequence[Preference], number: str) -> Preference | None:

@@ -14,11 +14,12 @@ class Timing:
     """When a message is to arrive and until when it is of use, in epoch seconds.
 
     None for what its sender did not say: it is sent at once, and is valid as long as the
-    SMSC pleases.
+    SMSC pleases. `is_unclear` tells that a schedule was said and means no moment.
     """
 
     scheduled_at: float | None = None
     valid_until: float | None = None
+    is_unclear: bool = False
 
 
 class Submission:

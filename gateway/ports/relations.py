@@ -18,7 +18,7 @@ class EndedRelations(Protocol):
         """
 
     async def forget(self, relations: Sequence[EndedRelation], purge: NewPurge) -> int:
-        """Forget how those of `relations` went that have ended still; return how many.
+        """Forget how those of `relations` went that ended before `purge.until`; return how many.
 
         Orders and their history go. A refusal stays and goes on to hold, without its channel
         and evidence; so does a request for consent, without its messages: nobody is asked

@@ -1,6 +1,7 @@
 """Held messages judged again at the moment they leave (R21, R40, R61)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.dataplane.assembled import assembled
@@ -92,5 +93,5 @@ def _units(carrier: Carrier) -> int:
 
 def _timing(carrier: Carrier, valid_until: datetime | None) -> Timing:
     """Return what its times mean now: the SMSC counts a relative schedule from now on (R41)."""
-    scheduled = timing_of(carrier.pdu.octets("schedule_delivery_time"), b"", epoch()).scheduled_at
-    return Timing(scheduled, None if valid_until is None else valid_until.timestamp())
+    said = timing_of(carrier.pdu.octets("schedule_delivery_time"), b"", epoch())
+    return replace(said, valid_until=None if valid_until is None else valid_until.timestamp())

@@ -16,6 +16,7 @@ from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import Grounds, QuarantineStore, ReleasedId
 from gateway.proxy.asking import Asking
 from gateway.proxy.connection import Connection
+from gateway.proxy.due import DUE_EACH, DueMessages
 from gateway.proxy.grounds import grounds_of
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.rejudging import judge_leaving, text_of
@@ -34,11 +35,8 @@ log = structlog.get_logger()
 _LATER = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
 _AT_ONCE = 200
 _TOGETHER = 50
+_FOUND_AT_ONCE = 1_000
 _MANY_WAIT = 2_000
-# An opening must not be a flood: so many are taken up at a time, and so many of one sender that
-# cannot leave yet. A port that is held to its rate keeps nobody else waiting (R40, R44).
-_DUE_AT_ONCE = 100
-_DUE_EACH = 20
 # Where parts may stand that will never reach the SMSC: then no others of theirs must.
 _ENDED = frozenset({HoldState.REFUSED, HoldState.DISCARDED, HoldState.CANCELLED, HoldState.EXPIRED})
 # What stands against a message for reasons of ours, or for a moment: it waits its turn.
@@ -69,6 +67,7 @@ class Releasing:
     ) -> None:
         self._tick = tick
         self._store = store
+        self._due = DueMessages(store)
         self._desk = desk
         self._routes = routes
         self._receipts = receipts
@@ -85,8 +84,11 @@ class Releasing:
         """Find what an earlier run left: nothing that was written is written again."""
         for lost in await self._desk.lose_in_flight(utcnow()):
             log.warning("quarantine.in_doubt", message_id=str(lost.message_id))
-        for held in await self._store.find(state=HoldState.RELEASE_REQUESTED, limit=10_000):
-            self._wanted[held.message_id] = held.system_id
+        before: int | None = None
+        asked = HoldState.RELEASE_REQUESTED
+        while page := await self._store.find(state=asked, before_id=before, limit=_FOUND_AT_ONCE):
+            self._wanted |= {held.message_id: held.system_id for held in page}
+            before = page[-1].message_id
 
     def want(self, held: HeldMessage) -> None:
         """Note that a message is to be released."""
@@ -101,10 +103,9 @@ class Releasing:
         """Want what has waited for its hour, of senders that have a way to the SMSC."""
         wanted = self._waiting = Counter(self._wanted.values())
         accounts = self._tick.pipeline.plane.rules.accounts
-        senders = [s for s in self._routes.submitters() if s in accounts and wanted[s] < _DUE_EACH]
-        if senders:
-            for held in await self._store.take_due(utcnow(), senders, _DUE_AT_ONCE):
-                self.want(held)
+        senders = [s for s in self._routes.submitters() if s in accounts and wanted[s] < DUE_EACH]
+        for held in await self._due.take(utcnow(), senders):
+            self.want(held)
 
     def is_behind(self, system_id: str) -> bool:
         """Tell whether so much of a sender waits for the SMSC that it should send less."""

@@ -132,6 +132,44 @@ def test_without_a_calendar_no_holidays_are_missed() -> None:
     assert tuple(unknown_holidays_of(Bundle("test", "0" * 12), date(2027, 5, 1))) == ()
 
 
+PROVINCIAL = """\
+version: 1
+rules: [{id: R04, check: other_province, title: {zh: 省, en: P}, article: a, mode: MODE}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "table", "warned"),
+    [
+        ("enforce", None, True),
+        ("shadow", None, False),
+        ("enforce", "1380591,福建\n", False),
+    ],
+)
+def test_r04_a_rule_about_provinces_that_nobody_knows_is_warned_of(
+    cli: Cli, write: Write, options: tuple[str, ...], mode: str, table: str | None, *, warned: bool
+) -> None:
+    write("policies/rules/identity.yaml", PROVINCIAL.replace("MODE", mode))
+    if table is not None:
+        write("config/provinces.csv", table)
+
+    ran = cli("check", *options)
+
+    assert ran.returncode == 0
+    assert ("PROVINCES UNKNOWN: R04" in ran.stderr) is warned
+
+
+def test_faults_of_the_table_of_provinces_are_named_by_their_place(
+    cli: Cli, write: Write, options: tuple[str, ...]
+) -> None:
+    write("config/provinces.csv", "1380591\n")
+
+    ran = cli("check", *options)
+
+    assert ran.returncode == 2
+    assert "provinces.csv:1:1 names no province" in ran.stdout
+
+
 def test_plain_passwords_are_said_loudly_and_not_shown(cli: Cli, options: tuple[str, ...]) -> None:
     ran = cli("check", *options)
 

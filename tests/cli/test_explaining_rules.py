@@ -195,3 +195,20 @@ def test_people_read_of_every_rule_in_their_language(
     [row] = [line for line in ran.stdout.splitlines() if line.startswith("│ RULE ")]
     cells = [cell.strip() for cell in row.split("│")[1:-1]]
     assert cells[:3] == ["RULE", title, "第十八条"]
+
+
+def test_r23_of_a_request_for_consent_the_store_decides_and_that_is_said(
+    explain: Callable[..., CompletedProcess[str]],
+) -> None:
+    text = "同意接收新品优惠，每月两条，为期一年，请回复Y，拒收请回复R"
+    filed = Template("shop", "T-9", TemplateKind.CONSENT_REQUEST, text)
+    case = Case("not_agreed", on_record=filing(filed), changes={"text": f"【示例商城】{text}"})
+
+    said = answered(explain(case, "--json"))
+
+    [found] = said["findings"]
+    assert (found["rule"], found["reason"]) == ("R23", "CONSENT_ASKED")
+    assert found["title"]["zh"]
+    assert found["title"]["en"]
+    assert found["article"]
+    assert (said["class"], said["status"], said["due"]) == ("commercial", None, None)

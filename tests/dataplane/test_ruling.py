@@ -230,7 +230,11 @@ def test_r41_an_accepted_message_is_not_moved_to_the_night(
 
 @pytest.mark.parametrize(
     ("schedule", "status"),
-    [("231116020000032+", CommandStatus.ESME_RINVSCHED), ("231115090000032+", None)],
+    [
+        ("231116020000032+", CommandStatus.ESME_RINVSCHED),
+        ("231115090000032+", None),
+        ("231116020000000", CommandStatus.ESME_RINVSCHED),  # read by no rule of the protocol
+    ],
 )
 def test_r41_what_is_scheduled_is_judged_for_then(
     schedule: str, status: CommandStatus | None

@@ -171,6 +171,33 @@ def test_the_cues_are_told_for_and_against_each_once() -> None:
     assert told.traffic_class is TrafficClass.VERIFICATION
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "满三百减五十",
+        "滿三百減五十",
+        "限時秒殺",
+        "會員日",
+        "團購",
+        "买2送1",
+        "購二送一",
+        "伍折",
+        "0元购",
+        "加V信领取",
+        "全场半价",
+    ],
+)
+def test_r10_numbers_in_words_and_other_spellings_promote_as_well(text: str) -> None:
+    assert class_of(text) is TrafficClass.COMMERCIAL
+
+
+@pytest.mark.parametrize(
+    "text", ["圆满三年,感谢有您", "买3张票送站台票", "双十一期间快递可能延误", "您的补贴申请已受理"]
+)
+def test_r10_what_only_looks_like_such_is_service(text: str) -> None:
+    assert class_of(text) is TrafficClass.SERVICE
+
+
 @pytest.mark.parametrize("padding", ["好", "\u200b", "\ufdfa", "您的订单已发货。"])
 def test_r62_no_padding_pushes_a_promotion_out_of_sight(padding: str) -> None:
     assert class_of(padding * 30_000 + "全场八折大促") is TrafficClass.COMMERCIAL

@@ -258,7 +258,7 @@ def test_an_advertised_token_of_nothing_matches_nothing() -> None:
         ("退订手机报", "手机报"),
         ("TD手机报", "手机报"),
         ("TD退订天气预报", "天气预报"),
-        ("退訂天氣", "天氣"),
+        ("退訂天氣", "天气"),
         ("TD QQ会员", "qq会员"),
         ("TDTQ01", "tq01"),
         ("TD abc", "abc"),

@@ -81,7 +81,9 @@ class MoodySubscriptions(MemorySubscriptions):
         await self.may_answer.wait()
         if self.is_down:
             raise StoreUnavailable("no disk")
-        return await super().requests_of(msisdn, system_id)
+        found = await super().requests_of(msisdn, system_id)
+        await asyncio.sleep(0)  # as one on disk, it lets others go first
+        return found
 
 
 @pytest.fixture
@@ -228,6 +230,21 @@ async def test_r23_while_the_store_is_down_nobody_is_asked_and_the_sp_tries_agai
     assert shop.arrived() == [REQUEST]
     assert shop.why() == ["CONSENT_UNCHECKED"]
     assert [line["event"] for line in log].count("store.failed") == 1
+
+
+async def test_r23_what_waits_for_the_store_takes_a_place_in_the_window_until_it_is_answered(
+    shop: Shop, until: Until
+) -> None:
+    (session,) = shop.gateway.sessions.pairs
+    room = session.room()
+    shop.store.may_answer.clear()
+    waiting = spawn(shop.submit(), name="sp")
+    await until(lambda: shop.store.asked == 1)
+    meanwhile = session.room()
+    shop.store.may_answer.set()
+
+    assert await waiting == 0
+    assert (meanwhile, session.room(), session.held) == (room - 1, room, 0)
 
 
 async def test_r23_more_requests_than_may_wait_for_the_store_are_refused_for_the_moment(

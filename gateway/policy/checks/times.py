@@ -16,6 +16,8 @@ _CLOSED = Evidence("outside the hours in which it may arrive")
 _TOO_LATE = Evidence("no hours in which it may arrive while it is valid", action=Action.REJECT)
 # Its schedule_delivery_time passes as it is: only its sender can choose another.
 _MISSCHEDULED = Evidence("scheduled outside the hours in which it may arrive", action=Action.REJECT)
+# The SMSC may read more of it than we do, and deliver then.
+_UNCLEAR = Evidence("scheduled for no moment that can be read", action=Action.REJECT)
 _NO_TIMING = Timing()
 
 _MAINLAND = 86
@@ -57,6 +59,8 @@ class Hours:
     def __call__(self, submission: Submission, at: float) -> Evidence | None:
         """Return what is against the message arriving, and note until when it could wait."""
         number, timing = submission.msisdn, submission.timing
+        if timing is not None and timing.is_unclear:
+            return _UNCLEAR
         if number is None:
             return self._rescheduled((timing or _NO_TIMING).scheduled_at, at)
         is_mainland = number // _SUBSCRIBER_DIGITS == _MAINLAND

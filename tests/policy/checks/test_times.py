@@ -239,3 +239,15 @@ def test_what_a_clock_shows_is_asked_again_each_second() -> None:
     found = [hours(timed(), NIGHT + after) is None for after in (-1.0, -0.001, 0.0, 0.5, -0.5)]
 
     assert found == [True, True, False, False, True]
+
+
+@pytest.mark.parametrize("number", [8613800138000, None])
+def test_r41_a_schedule_that_cannot_be_read_may_mean_the_night(number: int | None) -> None:
+    """An SMSC that reads more of it than the gateway would deliver then."""
+    one = addressed()
+    one.msisdn, one.timing = number, Timing(is_unclear=True)
+
+    found = untimely(DAY, CHINA)(one, beijing("2013-09-10T12:00:00"))
+
+    assert found is not None
+    assert found.action is Action.REJECT
