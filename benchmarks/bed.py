@@ -106,13 +106,16 @@ def absent_words(texts: Iterable[str], count: int) -> list[str]:
     return sorted(words)
 
 
-def write_policies(shipped: Path, directory: Path, words: Iterable[str], *, spam: bool) -> None:
+def write_policies(
+    shipped: Path, directory: Path, words: Iterable[str], *, spam: bool, rules: Enforcement
+) -> None:
     """Copy the shipped bundle and add the long list of absent `words`.
 
     The texts of the load hold real spam phrases, which the shipped lists would stop. They
-    are therefore all turned to shadow, and so is every rule but R21: every text is still
-    searched for every word and every hit recorded, and all messages pass, so that what the
-    SMSC received can be compared with what was sent. With `spam` all act as shipped.
+    are therefore all turned to shadow: every text is still searched for every word and every
+    hit recorded, and all messages pass, so that what the SMSC received can be compared with
+    what was sent. `rules` says how far the shipped rules go beside the one on refusals (R21).
+    With `spam` all act as shipped.
     """
     # Its self-test says what the lists do as shipped, not in shadow.
     shutil.copytree(shipped, directory, ignore=shutil.ignore_patterns("selftest.yaml"))
@@ -122,7 +125,7 @@ def write_policies(shipped: Path, directory: Path, words: Iterable[str], *, spam
         for file in keywords.glob("*.yaml"):
             rule = file.read_text(encoding="utf-8")
             file.write_text(re.sub(r"(?m)^action: *\w+", "action: shadow", rule), encoding="utf-8")
-        _try_rules(directory)
+        _set_rules(directory, rules)
     (keywords / "absent.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     (keywords / "absent.yaml").write_text(
         "version: 1\nid: K-ABSENT\ncategory: benchmark\naction: reject\nfile: absent.txt\n",
@@ -130,18 +133,17 @@ def write_policies(shipped: Path, directory: Path, words: Iterable[str], *, spam
     )
 
 
-def _try_rules(directory: Path) -> None:
-    """Turn every rule that is enforced to shadow, but for the one on refusals."""
-    enforced = [
+def _set_rules(directory: Path, mode: Enforcement) -> None:
+    """Turn every rule but the one on refusals to `mode`, if it is in force."""
+    on = [
         rule.id
         for rule in load_bundle(directory).rules
-        if rule.mode is Enforcement.ENFORCE and rule.id != _REFUSED_RULE
+        if rule.mode not in (mode, Enforcement.OFF) and rule.id != _REFUSED_RULE
     ]
-    if enforced:
-        local = directory / "local.d" / "rules"
-        local.mkdir(parents=True)
-        changes = "".join(f"  - {{id: {id_}, mode: shadow}}\n" for id_ in enforced)
-        (local / "load.yaml").write_text(f"version: 1\nrules:\n{changes}", encoding="utf-8")
+    local = directory / "local.d" / "rules"
+    local.mkdir(parents=True)
+    changes = "".join(f"  - {{id: {id_}, mode: {mode}}}\n" for id_ in on)
+    (local / "load.yaml").write_text(f"version: 1\nrules:\n{changes}", encoding="utf-8")
 
 
 # Every rule on, so set that the load keeps to it; what asks for filings and for signed texts

@@ -1,12 +1,15 @@
 """Measure the gateway end to end, between a load generator and an SMSC sink.
 
-python -m benchmarks.e2e --perf-dir DIR [--relay] [--unique] [--spam] [--full] [--json FILE]
+python -m benchmarks.e2e --perf-dir DIR [--relay] [--unique] [--spam] [--shipped | --full]
+    [--json FILE]
 
 DIR holds the sources of the load pair, which live outside this repository: sp_load.c,
 smsc_sink.c and gen_texts.py. The gateway has core 0 to itself, load and sink share core 1.
 Each figure is the median of three runs after a warm-up, with 1 000 000 refused numbers in
-the store, 10 000 keywords and the shipped policies (benchmarks/bed.py says what is turned to
-shadow, and why). A run counts only when the sink received exactly what the load sent.
+the store and 10 000 keywords beside the shipped lists (benchmarks/bed.py says what is turned to
+shadow, and why): what always holds. With --shipped every rule of the shipped bundle is asked as
+well, with --full every rule there is. A run counts only when the sink received exactly what the
+load sent.
 Exit status: 0 measured, 1 a run did not come out even, 3 the load pair is absent.
 """
 
@@ -38,6 +41,7 @@ from benchmarks.processes import (
     gateway,
     relay,
 )
+from gateway.domain.policy import Enforcement
 
 ROOT = Path(__file__).resolve().parent.parent
 ABSENT = 3
@@ -201,11 +205,13 @@ def prepare(options: argparse.Namespace, directory: Path, ports: bed.Ports) -> P
     store_url = f"sqlite:///{directory}/var/smsward.db"
     bed.write_config(directory / "config", ports, store_url)
     words = bed.absent_words(sample, bed.KEYWORDS)
-    bed.write_policies(ROOT / "policies", directory / "policies", words, spam=options.spam)
+    rules = Enforcement.SHADOW if options.shipped or options.full else Enforcement.OFF
+    policies = directory / "policies"
+    bed.write_policies(ROOT / "policies", policies, words, spam=options.spam, rules=rules)
     (directory / "var").mkdir()
     asyncio.run(bed.refuse(store_url))
     if options.full:
-        bed.turn_on_all(directory / "policies")
+        bed.turn_on_all(policies)
         asyncio.run(bed.agree(store_url))
     return texts
 
@@ -253,7 +259,11 @@ def document(
     options: argparse.Namespace, results: dict[str, dict[str, Figures]]
 ) -> dict[str, object]:
     """Return what is kept: figures, and enough to repeat them, but nothing of this machine."""
-    flags = [f"--{name}" for name in ("relay", "unique", "spam", "full") if vars(options)[name]]
+    flags = [
+        f"--{name}"
+        for name in ("relay", "unique", "spam", "shipped", "full")
+        if vars(options)[name]
+    ]
     return {
         "command": " ".join(["python -m benchmarks.e2e --perf-dir DIR", *flags]),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -275,6 +285,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--perf-dir", type=Path, required=True, help="sources of the load pair")
     parser.add_argument("--relay", action="store_true", help="measure a blind TCP relay beside it")
     parser.add_argument("--unique", action="store_true", help="no two texts alike: no text cache")
+    parser.add_argument("--shipped", action="store_true", help="every shipped rule, on trial")
     parser.add_argument(
         "--full", action="store_true", help="every rule asked, 1 000 000 consents in the store"
     )

@@ -29,9 +29,7 @@ _TO_SIMPLIFIED |= {
     for code, simple in _TO_SIMPLIFIED.items()
     if ord(simple) in _TO_SIMPLIFIED
 }
-_TO_SIMPLIFIED |= {
-    ord(one): simple for one, simple in zip(_USAGE[::2], _USAGE[1::2], strict=True)
-}
+_TO_SIMPLIFIED |= {ord(one): simple for one, simple in zip(_USAGE[::2], _USAGE[1::2], strict=True)}
 _FOLDED = _TO_SIMPLIFIED | {
     ord(letter): latin for letter, latin in zip(_LOOK_ALIKES[::2], _LOOK_ALIKES[1::2], strict=True)
 }

@@ -50,7 +50,9 @@ class SubscriptionDesk:
         """Take a request for consent that an SP wants to send; tell whether it may (R23).
 
         It may once for each content, and similar ones, for ever: not again after a no, nor
-        after silence, which is one. A yes is waited for 24 hours. The same message, by its
+        after silence, which is one. A yes is waited for 24 hours, and meanwhile nothing else is
+        asked: a template's variables hold whatever its sender likes, and requests that differ
+        in them would be advertising (R20). The same message, by its
         `message_id`, may as long as nobody answered it: it had not gone yet. Let requests of
         one subscriber take turns: of two similar ones at once, both would be the first.
         """
@@ -60,7 +62,7 @@ class SubscriptionDesk:
             request.message_id == message_id and request.is_open(now) for request in before
         ):
             return True
-        if any(is_alike(likeness, request.likeness) for request in before):
+        if any(request.is_open(now) or is_alike(likeness, request.likeness) for request in before):
             return False
         until = now + ANSWER_WITHIN
         request = ConsentRequest(

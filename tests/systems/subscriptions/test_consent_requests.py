@@ -89,6 +89,18 @@ async def test_r23_silence_is_a_refusal_when_24_hours_are_over(talk: Talk) -> No
     assert await talk.say("是") == Outcome()
 
 
+async def test_r20_who_has_not_answered_yet_is_asked_nothing_else(talk: Talk) -> None:
+    """A template's variables may hold anything: each request would be another advert."""
+    await ask(talk)
+
+    again = await ask(talk, OTHER, message_id="78")
+    of_another_sp = await ask(talk, OTHER, "sp2", message_id="79")
+    await talk.say("是")
+
+    assert (again, of_another_sp) == (False, True)
+    assert await ask(talk, OTHER, message_id="80")
+
+
 async def test_r23_silence_takes_no_proven_consent_back(talk: Talk) -> None:
     before = ConsentAnswer(SUBSCRIBER, "sp1", Answer.AGREED, talk.now - DAY, "mo", "message 1")
     await talk.stores.consent.record([before])
