@@ -103,7 +103,7 @@ class ProbeServer:
             timeout_graceful_shutdown=1,
         )
         self._server = _QuietServer(config)
-        self._task = spawn(self._server.serve(sockets=[listener]), name="probes")
+        self._task = spawn(_serve(self._server, listener), name="probes")
         log.info("probes.opened", address=f"{self._address[0]}:{self._port}")
 
     async def stop(self) -> None:
@@ -114,6 +114,12 @@ class ProbeServer:
         await asyncio.wait([self._task], timeout=_STOP_S)
         self._task.cancel()
         self._server = self._task = None
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    # uvicorn leaves its sockets open when it is stopped before it has begun.
+    with listener:
+        await server.serve(sockets=[listener])
 
 
 class _QuietServer(uvicorn.Server):

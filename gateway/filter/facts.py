@@ -35,10 +35,11 @@ class TextFacts:
     `texts` are its plausible readings, the likeliest first. `findings` is the place for what
     the policy makes of the hits: None until it was asked. Without `is_whole` parts of the text
     are missing, so that what it does not show may still come. `told_by` is the sender whose
-    advertised word was noted last, and `ruling` the place for what its rules make of the text.
+    advertised word was noted last, and `rulings` the place for what rules make of the text, by
+    sender and source.
     """
 
-    __slots__ = ("_shown", "findings", "hits", "is_whole", "ruling", "texts", "told_by")
+    __slots__ = ("_shown", "findings", "hits", "is_whole", "rulings", "texts", "told_by")
 
     def __init__(
         self, hits: tuple[Hit, ...], texts: Sequence[str], *, is_whole: bool = True
@@ -47,7 +48,7 @@ class TextFacts:
         self.texts = tuple(texts)
         self.is_whole = is_whole
         self.told_by = ""
-        self.ruling: object = None
+        self.rulings: dict[tuple[str, bytes], object] = {}
         self.findings: tuple[Finding, ...] | None = None if hits else ()
         self._shown: Shown | None = None
 

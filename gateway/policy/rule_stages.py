@@ -39,6 +39,9 @@ from gateway.policy.rules import (
 )
 from gateway.policy.submission import Submission
 
+# A text that more senders share is ruled anew; each takes about 200 octets.
+_MAX_RULINGS = 12
+
 # Asks, and makes a finding of what was found.
 Asked: TypeAlias = tuple[Ask, Findings]
 
@@ -97,7 +100,6 @@ class TextRuling:
 
     account: Account
     port: Port | None
-    source: bytes
     filed: Filed
     traffic: TrafficClass
     template: str
@@ -162,19 +164,23 @@ class RuleStages:
 
     def rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
         """Return what the rules make of a text; bulk repeats itself, so it is kept with it."""
-        kept, account = facts.ruling, submission.account
+        account, port = submission.account, submission.port
+        rulings = facts.rulings
+        # The sources of one SP often send the same text at the same time, each its own way.
+        key = (account.system_id, submission.source if self._looks_at_source else b"")
+        kept = rulings.get(key)
         if (
             isinstance(kept, TextRuling)
             and kept.account is account
-            and kept.port is submission.port
+            and kept.port is port
             and kept.filed is self._filings.of(account.system_id)
-            and (not self._looks_at_source or kept.source == submission.source)
         ):
             return kept
         ruling = self._rule_text(submission, facts, at)
-        port = submission.port
         if port is None or port.purpose is not Purpose.PUBLIC_INTEREST:
-            facts.ruling = ruling  # else it hangs on the hour, too: approvals end
+            if len(rulings) >= _MAX_RULINGS:
+                rulings.clear()
+            rulings[key] = ruling  # else it hangs on the hour, too: approvals end
         return ruling
 
     def _rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
@@ -195,7 +201,6 @@ class RuleStages:
         return TextRuling(
             account,
             port,
-            source=submission.source,
             filed=self._filings.of(account.system_id),
             traffic=traffic,
             template=submission.template,

@@ -1,5 +1,6 @@
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -135,6 +136,16 @@ async def test_the_port_is_free_after_stop_and_stop_may_be_repeated() -> None:
 
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", server.port)
+
+
+async def test_the_port_is_free_too_when_it_is_stopped_before_it_has_begun() -> None:
+    server = ProbeServer(("127.0.0.1", 0), app())
+    await server.start()
+
+    await server.stop()
+
+    with socket.create_server(("127.0.0.1", server.port)) as again:
+        assert again.getsockname()[1] == server.port
 
 
 async def test_a_failing_check_is_an_error_of_that_answer_only() -> None:
