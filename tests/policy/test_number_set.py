@@ -15,13 +15,19 @@ CHANGES = st.lists(st.tuples(st.booleans(), MANY), max_size=8)
 
 @pytest.mark.parametrize("few", [0, 3, 1000])
 @pytest.mark.parametrize("dense_from", [1, 20, 1 << 21])
+@pytest.mark.parametrize("per_container", [0, 3, 1 << 21])
 @given(CHANGES, MANY)
 def test_it_holds_what_a_set_would_hold(
-    dense_from: int, few: int, changes: list[tuple[bool, list[int]]], others: list[int]
+    per_container: int,
+    dense_from: int,
+    few: int,
+    changes: list[tuple[bool, list[int]]],
+    others: list[int],
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(number_set, "_DENSE_FROM", dense_from)
         patch.setattr(number_set, "_FEW", few)
+        patch.setattr(number_set, "_PER_CONTAINER", per_container)
         numbers, expected = NumberSet(), set[int]()
 
         for is_added, changed in changes:

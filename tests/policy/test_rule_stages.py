@@ -271,6 +271,19 @@ def test_rules_about_a_text_are_asked_once_for_all_who_get_it() -> None:
     assert rulings[0] is rulings[1]
 
 
+def test_r06_the_sources_of_a_sender_keep_their_rulings_apart_and_a_text_keeps_few() -> None:
+    world = World(rule("R06", SignatureSwitched()), rule("R38", Nameless()))
+    facts = world.rules.scan.judge_texts(("会员日八折",))
+
+    for extension in range(40):
+        one = world.message(b"10690001%02d" % extension)
+        world.rules.judge_address(one, 0.0)
+        first = world.rules.rules.rule_text(one, facts, 0.0)
+        assert world.rules.rules.rule_text(one, facts, 0.0) is first
+
+    assert 0 < len(facts.rulings) <= 12
+
+
 def ruled(world: World, facts: TextFacts, source: bytes, system_id: str = "sp1") -> str:
     """Judge a text as it comes from one source; return the rule that stops it."""
     one = world.message(source, system_id=system_id)
