@@ -29,7 +29,8 @@ ENQUIRIES = 1_000_000
 DELIVERIES, DELIVER_WINDOW = 50_000, 1_000
 IDLE = 200
 CHURN, AT_ONCE = 500, 20
-GROWTH_OCTETS = 20 << 20
+# The neighbours' texts, no two alike, fill the cache of texts meanwhile: some 25 MiB of it.
+GROWTH_OCTETS = 50 << 20
 SPARE_DESCRIPTORS = 8
 
 
