@@ -45,6 +45,7 @@ from gateway.proxy.sessions import Sessions
 from gateway.proxy.speaking import Confirmation
 from gateway.proxy.tick import Tick
 from gateway.runtime.alone import Alone
+from gateway.runtime.listening import cannot_listen
 from gateway.runtime.record_files import prepare_directory
 from gateway.runtime.records import Records
 from gateway.runtime.tasks import cancel_all, spawn
@@ -289,8 +290,7 @@ class Gateway:
                 ssl_handshake_timeout=self.settings.timers.session_init_s if tls else None,
             )
         except OSError as error:
-            problem = f"cannot listen on {host}:{port} ({listener.name}): {error.strerror}"
-            raise OSError(error.errno, problem) from error
+            raise cannot_listen(error, (host, port), f"({listener.name})") from error
         self._servers.append(server)
         bound = server.sockets[0].getsockname()
         self.addresses[listener.name] = (bound[0], bound[1])

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from gateway.runtime.listening import cannot_listen
 from gateway.runtime.metrics import Snapshot, render_snapshot
 from gateway.runtime.tasks import spawn
 
@@ -135,5 +136,4 @@ def _listen(address: Address) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        problem = f"cannot listen on {host}:{port} for probes: {error.strerror}"
-        raise OSError(error.errno, problem) from error
+        raise cannot_listen(error, address, "for probes") from error

@@ -1,9 +1,13 @@
 """The feed of changes that every process follows: the store is the bus."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+
+from gateway.ports.errors import StoreUnavailable
 
 
 class ChangeKind(StrEnum):
@@ -55,3 +59,20 @@ class ChangeFeed(Protocol):
         The latest change is always kept. A reader that had not read a forgotten change
         must load its snapshot again: call this for times far behind every reader.
         """
+
+
+class Copy(Protocol):
+    """What a process holds of the store in memory; it may lag while `is_current` is cleared."""
+
+    is_current: bool
+
+
+@contextmanager
+def keeping_current(copy: Copy) -> Iterator[None]:
+    """Mark `copy` current when what is done within succeeds, and not when the store fails."""
+    try:
+        yield
+    except StoreUnavailable:
+        copy.is_current = False
+        raise
+    copy.is_current = True

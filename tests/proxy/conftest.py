@@ -300,7 +300,7 @@ def until() -> Until:
     async def wait(is_met: Callable[[], bool]) -> None:
         async with asyncio.timeout(WITHIN_S):
             while not is_met():  # noqa: ASYNC110 - a condition with a deadline, not a pause
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0)
 
     return wait
 
@@ -337,6 +337,6 @@ def reach() -> Callable[[Gateway, str, HoldState], Awaitable[HeldMessage]]:
                 held = await gateway.stores.quarantine.get(int(message_id))
                 if held is not None and held.state is state:
                     return held
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0)
 
     return wait

@@ -440,7 +440,7 @@ async def test_r24_a_request_that_the_smsc_did_not_take_is_on_record_as_such(
             events = await talk.gateway.stores.subscriptions.history(MSISDN, ("sp1", "weather"))
             if len(events) == 2:
                 break
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0)
     assert [(event.act, event.message_id != "") for event in events] == [
         ("order", True),
         ("unsent", False),

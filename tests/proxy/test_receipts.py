@@ -75,7 +75,7 @@ async def is_marked(gateway: Gateway, message_id: str, state: ReceiptState) -> H
             held = await gateway.stores.quarantine.get(int(message_id))
             if held is not None and held.receipt is state:
                 return held
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,12 @@
 """Keep the consent sets at hand as the store has them."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from gateway.domain.consent import Answer
 from gateway.policy.consent_sets import ConsentSets
-from gateway.ports.changes import ChangeFeed, ChangeKind
+from gateway.ports.changes import ChangeFeed, ChangeKind, keeping_current
 from gateway.ports.consent import AnswerRow, ConsentStore
-from gateway.ports.errors import StoreUnavailable
 from gateway.ports.subscriptions import RunningRow, SubscriptionStore
 
 # A page may stand for 20 x 1000 answers: some 10 ms of work between two awaits.
@@ -42,7 +40,7 @@ class ConsentFollower:
         """
         fresh = ConsentSets()
         total = 0
-        with self._keeping_current():
+        with keeping_current(self._sets):
             seen = await self._feed.latest()
             async for rows in self._store.all_answers():
                 _take_over(fresh, rows)
@@ -60,7 +58,7 @@ class ConsentFollower:
         StoreUnavailable; the next call goes on from where this one came to.
         """
         taken = 0
-        with self._keeping_current():
+        with keeping_current(self._sets):
             while page := await self._feed.changes(self._seen, _CHANGES_AT_ONCE):
                 last, kinds = page[-1].number, {change.kind for change in page}
                 if ChangeKind.CONSENT in kinds:
@@ -72,15 +70,6 @@ class ConsentFollower:
                     _take_over_orders(self._sets, pairs)
                 self._seen = last
         return taken
-
-    @contextmanager
-    def _keeping_current(self) -> Iterator[None]:
-        try:
-            yield
-        except StoreUnavailable:
-            self._sets.is_current = False
-            raise
-        self._sets.is_current = True
 
 
 def _take_over(sets: ConsentSets, rows: Sequence[AnswerRow]) -> None:

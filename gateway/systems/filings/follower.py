@@ -1,13 +1,10 @@
 """Keep what SPs have filed at hand as the store has it."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from gateway.domain.filings import Filing
 from gateway.policy.filings import Filings
-from gateway.ports.changes import ChangeFeed, ChangeKind
-from gateway.ports.errors import StoreUnavailable
+from gateway.ports.changes import ChangeFeed, ChangeKind, keeping_current
 from gateway.ports.filings import FilingStore
 
 _CHANGES_AT_ONCE = 200
@@ -31,7 +28,7 @@ class FilingsFollower:
         May be repeated. Raises StoreUnavailable; what was at hand stays then.
         """
         by_sender: defaultdict[str, list[Filing]] = defaultdict(list)
-        with self._keeping_current():
+        with keeping_current(self._filings):
             seen = await self._feed.latest()
             every = await self._store.all_filings()
         for filing in every:
@@ -47,7 +44,7 @@ class FilingsFollower:
         StoreUnavailable; the next call goes on from where this one came to.
         """
         taken = 0
-        with self._keeping_current():
+        with keeping_current(self._filings):
             while page := await self._feed.changes(self._seen, _CHANGES_AT_ONCE):
                 of_filings = (one.key for one in page if one.kind is ChangeKind.FILINGS)
                 for system_id in dict.fromkeys(of_filings):
@@ -55,12 +52,3 @@ class FilingsFollower:
                     taken += 1
                 self._seen = page[-1].number
         return taken
-
-    @contextmanager
-    def _keeping_current(self) -> Iterator[None]:
-        try:
-            yield
-        except StoreUnavailable:
-            self._filings.is_current = False
-            raise
-        self._filings.is_current = True

@@ -1,11 +1,7 @@
 """Keep the preferences at hand as the store has them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from gateway.policy.preferences import Preferences
-from gateway.ports.changes import ChangeFeed, ChangeKind
-from gateway.ports.errors import StoreUnavailable
+from gateway.ports.changes import ChangeFeed, ChangeKind, keeping_current
 from gateway.ports.preferences import PreferenceStore
 
 # One change is one subscriber's few lines.
@@ -31,7 +27,7 @@ class PreferencesFollower:
         StoreUnavailable.
         """
         fresh = Preferences()
-        with self._keeping_current():
+        with keeping_current(self._preferences):
             seen = await self._feed.latest()
             async for rows in self._store.all_preferences():
                 fresh.load(rows)
@@ -46,7 +42,7 @@ class PreferencesFollower:
         StoreUnavailable; the next call goes on from where this one came to.
         """
         taken = 0
-        with self._keeping_current():
+        with keeping_current(self._preferences):
             while page := await self._feed.changes(self._seen, _CHANGES_AT_ONCE):
                 msisdns = {
                     int(change.key) for change in page if change.kind is ChangeKind.PREFERENCES
@@ -57,12 +53,3 @@ class PreferencesFollower:
                     taken += len(msisdns)
                 self._seen = page[-1].number
         return taken
-
-    @contextmanager
-    def _keeping_current(self) -> Iterator[None]:
-        try:
-            yield
-        except StoreUnavailable:
-            self._preferences.is_current = False
-            raise
-        self._preferences.is_current = True
