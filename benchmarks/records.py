@@ -24,37 +24,31 @@ def decisions(count: int, texts: int = 0) -> list[Row]:
     With `texts` they carry so many different texts of 140 octets.
     """
     said = [b"%06d" % number * 23 for number in range(texts)] or [b""]
+    abouts = [(n, f"sp{n % 3}", 4) for n in range(10)]
+    why = ("forward", "", "", "", "0123456789ab")
     return [
         (
             "d",
             EPOCH + number // 64 * 0.001,
-            number % 10,
-            f"sp{number % 3}",
-            4,
+            abouts[number % 10],
             number,
             b"10690001",
             b"861380%07d" % (number % 10_000_000),
-            "forward",
-            "",
-            "",
-            "",
-            "0123456789ab",
+            why,
             0,
-            8,
-            said[number % len(said)][:],
+            (8, said[number % len(said)][:]) if texts else None,
         )
         for number in range(count)
     ]
 
 
 def outcomes(count: int) -> list[Row]:
+    abouts = [(n, f"sp{n % 3}", 4) for n in range(10)]
     return [
         (
             "o",
             EPOCH + number // 64 * 0.001,
-            number % 10,
-            f"sp{number % 3}",
-            4,
+            abouts[number % 10],
             number,
             0,
             b"%d" % (10**9 + number),
@@ -81,27 +75,21 @@ def format_us(rows: list[Row]) -> float:
 def append_us(count: int) -> float:
     """Return CPU microseconds the tick pays: building one tuple and appending it."""
     rows: list[Row] = []
-    source, destination, digest = b"10690001", b"8613800138000", "0123456789ab"
+    source, destination = b"10690001", b"8613800138000"
+    about, why = (1, "sp1", 4), ("forward", "", "", "", "0123456789ab")
     start = time.process_time()
     for number in range(count):
         rows.append(  # noqa: PERF401 - the tick appends one by one
             (
                 "d",
                 EPOCH,
-                1,
-                "sp1",
-                4,
+                about,
                 number,
                 source,
                 destination,
-                "forward",
-                "",
-                "",
-                "",
-                digest,
+                why,
                 0,
-                0,
-                b"",
+                None,
             )
         )
     return (time.process_time() - start) / count * 1e6

@@ -73,10 +73,10 @@ def decisions(count: int, seed: random.Random) -> Iterator[DecisionRow]:
     ]
     for number in range(count):
         sp = number % TEXTS % SENDERS  # each text is one SP's
-        about = (4, number, b"10690%03d" % sp, b"%d" % (_FIRST + seed.randrange(NUMBERS)))
+        addresses = (b"10690%03d" % sp, b"%d" % (_FIRST + seed.randrange(NUMBERS)))
         at = _EPOCH + number // _TICK * _TICK / _PER_S
-        why = ("forward", "", "", "", "0123456789ab", 0, 8, texts[number % TEXTS])
-        yield ("d", at, sp, f"sp{sp}", *about, *why)
+        about, why = (sp, f"sp{sp}", 4), ("forward", "", "", "", "0123456789ab")
+        yield ("d", at, about, number, *addresses, why, 0, (8, texts[number % TEXTS]))
 
 
 def rows(lines: int, seed: random.Random, *, outcomes: bool) -> Iterator[Row]:
@@ -85,7 +85,7 @@ def rows(lines: int, seed: random.Random, *, outcomes: bool) -> Iterator[Row]:
         return
     for row in decisions((lines - TEXTS) // 2, seed):
         yield row
-        answered: OutcomeRow = ("o", *row[1:6], 0, b"%d" % (10**9 + row[5]), 1500, "answered")
+        answered: OutcomeRow = ("o", *row[1:4], 0, b"%d" % (10**9 + row[3]), 1500, "answered")
         yield answered
 
 

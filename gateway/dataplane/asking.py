@@ -2,7 +2,7 @@
 
 from gateway.dataplane.attention import Ask
 from gateway.dataplane.relay import renumbered
-from gateway.dataplane.rows import NOTHING_FOUND, decision, found, text_of
+from gateway.dataplane.rows import NOTHING_FOUND, Found, decision, found, text_of
 from gateway.dataplane.turn import Turn
 from gateway.domain.verdict import Action, Finding
 from gateway.policy.asking import ASKING
@@ -51,10 +51,10 @@ def _refuse(turn: Turn, item: Ask, against: Finding) -> None:
     _record(turn, item, found(action, against, status))
 
 
-def _record(turn: Turn, item: Ask, columns: tuple[str, str, str, str]) -> None:
+def _record(turn: Turn, item: Ask, columns: Found) -> None:
     message = item.message
-    why = (*columns, turn.plane.rules.digest, item.message_id)
+    why = (*columns, turn.plane.rules.digest)
     request = (message.command_id, message.sequence)
     addresses = (message.source, message.destination)
-    text = text_of(message, keeps=turn.plane.keeps_texts)
-    turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why, text))
+    kept = (item.message_id, text_of(message) if turn.plane.keeps_texts else None)
+    turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why, kept))

@@ -113,7 +113,7 @@ def _refuse_malformed(
     turn.batch.refuse(session, command_id | RESPONSE_BIT, error.status, sequence)
     finding = Finding("MALFORMED", Reason.MALFORMED, Action.REJECT, error.field)
     columns = found(Action.REJECT.value, finding, error.status.name)
-    why = (*columns, turn.plane.rules.digest, 0)
+    why = (*columns, turn.plane.rules.digest)
     turn.batch.rows.append(decision(turn.at, session, request, (b"", b""), why))
 
 

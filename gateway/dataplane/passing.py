@@ -7,13 +7,14 @@ from gateway.dataplane.carried import Care, Carried
 from gateway.dataplane.judging import settle_parts
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
-from gateway.dataplane.rows import NO_TEXT, NOTHING_FOUND, decision, found, text_of
+from gateway.dataplane.rows import NOTHING_FOUND, Found, decision, found, text_of
 from gateway.dataplane.turn import Turn
 from gateway.domain.verdict import Action, Reason, Verdict
 from gateway.policy.asking import is_asking
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.status import CommandStatus, status_named
 
+_SUBMIT_SM = int(CommandId.SUBMIT_SM)
 _REPLACE_SM = int(CommandId.REPLACE_SM)
 _RECEIPT_BITS = 0x03
 _FORWARD = Action.FORWARD.value
@@ -33,6 +34,8 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
     assert link is not None  # noqa: S101 - without an SMSC nothing is judged
     batch, now, at = turn.batch, turn.now, turn.at
     digest, number, system_id = turn.plane.rules.digest, session.number, session.system_id
+    # What the rows of a tick share is one object: the writer knows it again at a glance.
+    about, why = (number, system_id, _SUBMIT_SM), (*NOTHING_FOUND, digest)
     outstanding, rows, keeps_texts = link.outstanding, batch.rows, turn.plane.keeps_texts
     buffer = bytearray(data)
     run_start = run_end = 0
@@ -62,14 +65,17 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
                 batch.write(link, buffer[run_start:run_end])
             run_start = start
         run_end = message.end
-        columns = _shadow(turn, message) if message.findings else NOTHING_FOUND
-        about = (at, number, system_id, message.command_id, message.sequence, message.source)
-        text = text_of(message, keeps=True) if keeps_texts else NO_TEXT
+        because = (*_shadow(turn, message), digest) if message.findings else why
+        text = text_of(message) if keeps_texts else None
         if care is None:
-            rows.append(("d", *about, message.destination, *columns, digest, 0, *text))
+            addressed = (message.sequence, message.source, message.destination)
+            rows.append(("d", at, about, *addressed, because, 0, text))
             continue
+        of = (number, system_id, message.command_id)
         for destination in care.reached or (message.destination,):
-            rows.append(("d", *about, destination, *columns, digest, 0, *text))
+            rows.append(
+                ("d", at, of, message.sequence, message.source, destination, because, 0, text)
+            )
     if run_end > run_start:
         batch.write(link, buffer[run_start:run_end])
     if forwarded:
@@ -89,7 +95,7 @@ def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: by
     _record_turned_away(turn, message, care)
 
 
-def _shadow(turn: Turn, message: Carried) -> tuple[str, str, str, str]:
+def _shadow(turn: Turn, message: Carried) -> Found:
     """Count a message that passes although rules on trial would have stopped it."""
     turn.plane.tally.verdict("shadow", message.findings[0].reason.value)
     return found("shadow", message.findings[0])
@@ -109,14 +115,14 @@ def _record(
     turn: Turn,
     message: Carried,
     destination: bytes,
-    columns: tuple[str, str, str, str],
+    columns: Found,
     message_id: int = 0,
 ) -> None:
-    why = (*columns, turn.plane.rules.digest, message_id)
+    why = (*columns, turn.plane.rules.digest)
     request = (message.command_id, message.sequence)
     addresses = (message.source, destination)
-    text = text_of(message, keeps=turn.plane.keeps_texts)
-    turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why, text))
+    kept = (message_id, text_of(message) if turn.plane.keeps_texts else None)
+    turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why, kept))
 
 
 def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:

@@ -3,28 +3,29 @@
 from gateway.dataplane.carried import Carried
 from gateway.dataplane.link import Link, Outstanding
 from gateway.domain.msisdn import is_mobile
-from gateway.domain.records import DecisionRow, OutcomeRow
+from gateway.domain.records import DecisionRow, OutcomeRow, Text, Why
 from gateway.domain.verdict import Finding
 
-NOTHING_FOUND: tuple[str, str, str, str] = ("forward", "", "", "")
-NO_TEXT: tuple[int, bytes] = (0, b"")
+# action, reason, rule, status: what a decision was, but for the digest it was made with.
+Found = tuple[str, str, str, str]
+NOTHING_FOUND: Found = ("forward", "", "", "")
 
 
-def found(action: str, finding: Finding | None, status: str = "") -> tuple[str, str, str, str]:
-    """Return the columns action, reason, rule and status."""
+def found(action: str, finding: Finding | None, status: str = "") -> Found:
+    """Return what was decided for `finding`."""
     if finding is None:
         return (action, "", "", status)
     return (action, finding.reason.value, finding.rule, status)
 
 
-def text_of(message: Carried, *, keeps: bool) -> tuple[int, bytes]:
-    """Return what a record keeps of the text, where it `keeps` texts at all.
+def text_of(message: Carried) -> Text | None:
+    """Return what a record keeps of the text, where records keep texts at all.
 
     Of what a subscriber's own number writes nothing: only ports are on record with their
-    words (N136, R70).
+    words (N136, R70). Nor is an empty text worth a line.
     """
-    if not keeps or is_mobile(message.source):
-        return NO_TEXT
+    if not message.octets or is_mobile(message.source):
+        return None
     return message.data_coding, message.octets
 
 
@@ -33,16 +34,17 @@ def decision(
     session: Link,
     request: tuple[int, int],
     addresses: tuple[bytes, bytes],
-    why: tuple[str, str, str, str, str, int],
-    text: tuple[int, bytes] = NO_TEXT,
+    why: Why,
+    kept: tuple[int, Text | None] = (0, None),
 ) -> DecisionRow:
     """Return the row of a decision.
 
-    `request` is (command_id, sequence_number), `addresses` (source, destination), `why` the
-    four columns of `found`, the digest and the gateway's message id, `text` (data_coding,
-    octets) where texts are kept.
+    `request` is (command_id, sequence_number), `addresses` (source, destination), `kept` the
+    gateway's message id, 0 where it holds nothing, and the text, where texts are kept.
     """
-    return ("d", at, session.number, session.system_id, *request, *addresses, *why, *text)
+    command_id, sequence = request
+    about = (session.number, session.system_id, command_id)
+    return ("d", at, about, sequence, *addresses, why, *kept)
 
 
 def outcome(
@@ -58,6 +60,6 @@ def outcome(
     """
     asker, sequence, command_id, sent_at, _ = entry
     now, at = moment
-    number = asker.number if asker is not None else 0
+    about = (asker.number if asker is not None else 0, link.system_id, command_id)
     latency_us = int((now - sent_at) * 1e6)
-    return ("o", at, number, link.system_id, command_id, sequence, *answer, latency_us, how)
+    return ("o", at, about, sequence, *answer, latency_us, how)

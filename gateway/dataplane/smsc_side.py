@@ -47,6 +47,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
     reads_answers = link.state.can_submit
     buffer: bytearray | None = None
     asker: Link | None = None
+    owner: Link | None = None
+    about = (0, system_id, _SUBMIT_SM)
     run_start = run_end = waited_us = 0
     at, end = 0, len(data)
     while end - at >= HEADER_OCTETS:
@@ -65,9 +67,10 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop: a call per answer costs a
             latency_us = int((now - sent_at) * 1e6)
             latencies[latency_us.bit_length()] += 1
             waited_us += latency_us
-            about = (session.number, system_id, _SUBMIT_SM, asked, status)
+            if session is not owner:
+                owner, about = session, (session.number, system_id, _SUBMIT_SM)
             message_id = data[at + HEADER_OCTETS : stop].partition(b"\0")[0][:MAX_ID_OCTETS]
-            rows.append(("o", at_epoch, *about, message_id, latency_us, "answered"))
+            rows.append(("o", at_epoch, about, asked, status, message_id, latency_us, "answered"))
             if buffer is None:
                 buffer = bytearray(data)
             SEQUENCE.pack_into(buffer, at + SEQUENCE_AT, asked)

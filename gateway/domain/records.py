@@ -3,30 +3,19 @@
 from collections.abc import Mapping
 from typing import Literal
 
-# What the gateway decided: epoch, session, system_id, command_id, sequence_number, source,
-# destination, action, reason, rule, status, digest, gateway_id, and the text as (data_coding,
-# octets): without octets where none is kept.
-DecisionRow = tuple[
-    Literal["d"],
-    float,
-    int,
-    str,
-    int,
-    int,
-    bytes,
-    bytes,
-    str,
-    str,
-    str,
-    str,
-    str,
-    int,
-    int,
-    bytes,
-]
-# What became of it: epoch, session, system_id, command_id, sequence_number, command_status,
-# message_id, latency_us, how it ended (answered, timeout, link_lost, late and the like).
-OutcomeRow = tuple[Literal["o"], float, int, str, int, int, int, bytes, int, str]
+# Whose request: session, system_id, command_id.
+About = tuple[int, str, int]
+# What was decided, and with what: action, reason, rule, status, digest.
+Why = tuple[str, str, str, str, str]
+# data_coding, octets.
+Text = tuple[int, bytes]
+
+# What the gateway decided: epoch, whose request, sequence_number, source, destination, why,
+# gateway_id, and the text, None where it is not kept.
+DecisionRow = tuple[Literal["d"], float, About, int, bytes, bytes, Why, int, Text | None]
+# What became of it: epoch, whose request, sequence_number, command_status, message_id,
+# latency_us, how it ended (answered, timeout, link_lost, late and the like).
+OutcomeRow = tuple[Literal["o"], float, About, int, int, bytes, int, str]
 # Rare facts (receipts, releases, binds): epoch, kind, fields.
 EventRow = tuple[Literal["e"], float, str, Mapping[str, object]]
 Row = DecisionRow | OutcomeRow | EventRow

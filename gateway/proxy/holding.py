@@ -89,9 +89,10 @@ class Holding:
             session = item.session
             session.held -= 1
             status = CommandStatus.ESME_ROK if is_held else CommandStatus.ESME_RMSGQFUL
-            about = (session.number, session.system_id, item.command_id, item.sequence)
+            about = (session.number, session.system_id, item.command_id)
             message_id = str(item.message_id).encode() if is_held else b""
-            tick.records.rows.append(("o", at, *about, int(status), message_id, 0, how))
+            answer = (int(status), message_id)
+            tick.records.rows.append(("o", at, about, item.sequence, *answer, 0, how))
             connection = tick.connections.get(session)
             if connection is not None:
                 connection.write(answer_to(item) if is_held else _refusal(item))

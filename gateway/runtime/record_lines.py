@@ -5,13 +5,13 @@ The rows of one message cost about 0.6 us each here; a dict and one orjson call 
 """
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import orjson
 
-from gateway.domain.records import DecisionRow, EventRow, OutcomeRow, Row
+from gateway.domain.records import About, EventRow, Row, Text, Why
 
 K = TypeVar("K")
 
@@ -21,14 +21,15 @@ _MAX_REPR = 2000
 _KEPT_TEXT_OCTETS = 16 * 1024 * 1024
 _TEXT_ENTRY_OCTETS = 200  # what the table itself takes for each
 
-_HEAD = b'","session":%d,"system_id":%b,"command_id":%d,"sequence_number":'
-_TAIL = b'","action":%b,"reason":%b,"rule":%b,"status":%b,"digest":%b,"gateway_id":'
-_DECISION = b'{"kind":"decision","at":"%b%b%d,"source":"%b","destination":"%b%b%d%b}\n'
+_BEGIN = b'{"kind":"%b","at":"%b","session":%d,"system_id":%b,"command_id":%d,"sequence_number":'
+_WHY = b'","action":%b,"reason":%b,"rule":%b,"status":%b,"digest":%b,"gateway_id":'
+_DECISION = b'%b%d,"source":"%b","destination":"%b%b%d%b}\n'
+_OUTCOME = b'%b%d,"command_status":%d,"message_id":"%b","latency_us":%d,"how":%b}\n'
 _TEXT = b'{"kind":"text","at":"%b","id":"%b","system_id":%b,"data_coding":%d,"octets":"%b"}\n'
-_OUTCOME = (
-    b'{"kind":"outcome","at":"%b%b%d,"command_status":%d,"message_id":"%b",'
-    b'"latency_us":%d,"how":%b}\n'
-)
+
+
+_NOBODY: About = (0, "", 0)
+_NO_REASON: Why = ("", "", "", "", "")
 
 
 class RecordLines:
@@ -43,10 +44,10 @@ class RecordLines:
         self.malformed = 0
         self._epoch = 0.0
         self._at = _at(0.0)
-        self._heads: dict[tuple[int, str, int], bytes] = {}
-        self._tails: dict[tuple[str, str, str, str, str], bytes] = {}
+        self._names: dict[str, bytes] = {}
+        self._tails: dict[Why, bytes] = {}
         self._hows: dict[str, bytes] = {}
-        self._texts: dict[tuple[int, bytes], bytes] = {}
+        self._texts: dict[Text, bytes] = {}
         self._text_octets = 0
         self._text_number = 0
         self._hour = -1
@@ -77,86 +78,93 @@ class RecordLines:
         A row that breaks its own type is written as ``{"kind":"malformed"}`` with its
         repr and counted: evidence is never dropped for its form.
         """
-        try:
-            if row[0] == "d":
-                return self._decision(row)
-            if row[0] == "o":
-                return self._outcome(row)
-            return _event(row)
-        except Exception:  # noqa: BLE001 - the writer thread's edge: one bad row must not stop it
-            self.malformed += 1
-            fields = {"kind": "malformed", "row": repr(row)[:_MAX_REPR]}
-            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        return b"".join(self._written([row]))
 
     def _lines(self, rows: Sequence[Row]) -> bytes:
         hour = _hour(rows[0])
         if hour != self._hour:
             self._hour = hour
             self._forget_texts()
-        return b"".join(map(self.line, rows))
+        return b"".join(self._written(rows))
 
-    def _decision(self, row: DecisionRow) -> bytes:
-        if row[1] != self._epoch:
-            self._set_time(row[1])
-        source, destination = row[6], row[7]
-        before = text = b""
-        if row[15]:
-            text = self._texts.get(row[14:], b"")
-            if not text:
-                before, text = self._new_text(row)
-        return before + _DECISION % (
-            self._at,
-            self._heads.get(row[2:5]) or self._head(row[2:5]),
-            row[5],
-            source if source.isalnum() else _escaped(source),
-            destination if destination.isalnum() else _escaped(destination),
-            self._tails.get(row[8:13]) or self._tail(row[8:13]),
-            row[13],
-            text,
-        )
+    def _written(self, rows: Sequence[Row]) -> list[bytes]:  # noqa: C901 - one loop: a call per row costs as much again
+        lines: list[bytes] = []
+        add = lines.append
+        # Rows of one tick and one session share these objects, so what they say is written once.
+        kind, at, of, why = "", 0.0, _NOBODY, _NO_REASON
+        begin = because = b""
+        for row in rows:
+            try:
+                if row[0] == "d":
+                    _, epoch, about, sequence, source, destination, reasons, gateway_id, text = row
+                    if about is not of or epoch != at or kind != "d":
+                        begin = self._begin(b"decision", epoch, about)
+                        kind, at, of = "d", epoch, about
+                    if reasons is not why:
+                        because, why = self._tails.get(reasons) or self._tail(reasons), reasons
+                    source = source if source.isalnum() else _escaped(source)
+                    if not destination.isalnum():
+                        destination = _escaped(destination)
+                    said = b"" if text is None else self._named(text, about[1], epoch, add)
+                    values = (begin, sequence, source, destination, because, gateway_id, said)
+                    add(_DECISION % values)
+                elif row[0] == "o":
+                    _, epoch, about, sequence, status, message_id, latency_us, how = row
+                    if about is not of or epoch != at or kind != "o":
+                        begin = self._begin(b"outcome", epoch, about)
+                        kind, at, of = "o", epoch, about
+                    if not message_id.isalnum():
+                        message_id = _escaped(message_id)
+                    ended = self._hows.get(how) or self._how(how)
+                    add(_OUTCOME % (begin, sequence, status, message_id, latency_us, ended))
+                else:
+                    add(_event(row))
+            except Exception:  # noqa: BLE001 - the writer's edge: one bad row must not stop it
+                kind = ""
+                add(self._malformed(row))
+        return lines
 
-    def _outcome(self, row: OutcomeRow) -> bytes:
-        if row[1] != self._epoch:
-            self._set_time(row[1])
-        message_id = row[7]
-        return _OUTCOME % (
-            self._at,
-            self._heads.get(row[2:5]) or self._head(row[2:5]),
-            row[5],
-            row[6],
-            message_id if message_id.isalnum() else _escaped(message_id),
-            row[8],
-            self._hows.get(row[9]) or self._how(row[9]),
-        )
+    def _begin(self, kind: bytes, epoch: float, about: About) -> bytes:
+        if epoch != self._epoch:
+            self._epoch, self._at = epoch, _at(epoch)
+        session, system_id, command_id = about
+        name = self._names.get(system_id) or self._name(system_id)
+        return _BEGIN % (kind, self._at, session, name, command_id)
 
-    def _new_text(self, row: DecisionRow) -> tuple[bytes, bytes]:
-        """Return the line of a text, and how decisions name it from now on."""
-        data_coding, octets = row[14:]
+    def _malformed(self, row: Row) -> bytes:
+        self.malformed += 1
+        fields = {"kind": "malformed", "row": repr(row)[:_MAX_REPR]}
+        return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+    def _named(
+        self, text: Text, system_id: str, epoch: float, add: Callable[[bytes], None]
+    ) -> bytes:
+        """Return how a decision names its text; one that is new in this hour is `add`ed first."""
+        known = self._texts.get(text)
+        if known is not None or not text[1]:
+            return known or b""
+        data_coding, octets = text
         size = len(octets) + _TEXT_ENTRY_OCTETS
         if self._text_octets + size > _KEPT_TEXT_OCTETS:
             self._forget_texts()
         self._text_octets += size
         self._text_number += 1
         # The second of the hour: numbers begin anew with each process, in the same file.
-        text_id = b"t%d-%d" % (row[1] % _HOUR_S, self._text_number)
-        named = self._texts[data_coding, octets] = b',"text":"%b"' % text_id
-        system_id = _quoted(row[3])
-        return _TEXT % (self._at, text_id, system_id, data_coding, b64encode(octets)), named
+        text_id = b"t%d-%d" % (epoch % _HOUR_S, self._text_number)
+        name = self._names.get(system_id) or self._name(system_id)
+        add(_TEXT % (self._at, text_id, name, data_coding, b64encode(octets)))
+        named = self._texts[text] = b',"text":"%b"' % text_id
+        return named
 
     def _forget_texts(self) -> None:
         self._texts.clear()
         self._text_octets = 0
 
-    def _set_time(self, epoch: float) -> None:
-        # One tick's rows share their time.
-        self._epoch, self._at = epoch, _at(epoch)
+    def _name(self, system_id: str) -> bytes:
+        return _keep(self._names, system_id, _quoted(system_id))
 
-    def _head(self, key: tuple[int, str, int]) -> bytes:
-        session, system_id, command_id = key
-        return _keep(self._heads, key, _HEAD % (session, _quoted(system_id), command_id))
-
-    def _tail(self, key: tuple[str, str, str, str, str]) -> bytes:
-        return _keep(self._tails, key, _TAIL % tuple(map(_quoted, key)))
+    def _tail(self, why: Why) -> bytes:
+        return _keep(self._tails, why, _WHY % tuple(map(_quoted, why)))
 
     def _how(self, key: str) -> bytes:
         return _keep(self._hows, key, _quoted(key))

@@ -48,7 +48,7 @@ def records(tmp_path: Path) -> RecordArchive:
     numbers = [b"13800138007" if n in {3, 8} else b"1390013900%d" % n for n in range(10)]
     epoch = RECORDED.timestamp()
     rows: list[DecisionRow] = [
-        ("d", epoch, 1, "shop", 4, n, b"1069", to, "forward", "", "", "", "digest", 0, 0, b"")
+        ("d", epoch, (1, "shop", 4), n, b"1069", to, ("forward", "", "", "", "digest"), 0, None)
         for n, to in enumerate(numbers)
     ]
     files.append(hour_of(RECORDED), b"".join(map(lines.line, rows)))

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.privacy import NewAccess
+from gateway.domain.records import DecisionRow
 from gateway.domain.subscription import Act, Cycle, Event, Said, Subscription, Terms, advance
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.subscriptions import Changes, Step
@@ -124,9 +125,10 @@ def ask(cli: Cli, deployment: Path, in_store: InStore, hold: Hold) -> Cli:
     hold(message_id=int(HELD))
     hold(message_id=int(OF_A_PERSON), source=f"+86{FRIEND}")
     files = HourFiles(deployment / "var/cdr")
-    why = ("forward", "", "", "", "digest", 0)
-    row = ("d", NOON.timestamp(), 1, "shop", 4, 7, b"10690001", NUMBER.encode(), *why, 0, b"")
-    for hour, _, written in RecordLines().by_hour([row]):  # type: ignore[list-item]
+    about, why = (1, "shop", 4), ("forward", "", "", "", "digest")
+    addresses = (b"10690001", NUMBER.encode())
+    row: DecisionRow = ("d", NOON.timestamp(), about, 7, *addresses, why, 0, None)
+    for hour, _, written in RecordLines().by_hour([row]):
         files.append(hour, written)
     files.close()
     (deployment / "list.txt").write_text(f"{NUMBER}\n", encoding="ascii")

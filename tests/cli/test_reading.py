@@ -33,10 +33,10 @@ def decision(
 ) -> DecisionRow:
     at, to = HOUR * 3600.0, b"13800138000"
     found = (action, reason, "", "", "0123456789ab")
-    return ("d", at, 12, "shop", 4, sequence, source, to, *found, 0, 0, b"")
+    return ("d", at, (12, "shop", 4), sequence, source, to, found, 0, None)
 
 
-OUTCOME: OutcomeRow = ("o", HOUR * 3600.5, 12, "shop", 4, 7, 0, b"100123456789", 1500, "answered")
+OUTCOME: OutcomeRow = ("o", HOUR * 3600.5, (12, "shop", 4), 7, 0, b"100123456789", 1500, "answered")
 EVENT: EventRow = (
     "e",
     HOUR * 3600.0,

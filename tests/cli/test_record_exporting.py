@@ -40,9 +40,9 @@ def deployed(deployment: Path, in_store: InStore) -> Path:
     for hour in (HOUR, HOUR + 1):
         at = hour * 3600.0 + 1
         to, of = (b"13800138007", "shop") if hour == HOUR else (b"13900139000", "bank")
-        why = ("forward", "", "", "", "digest", 0)
-        rows: list[Row] = [("d", at, hour, of, 4, 7, b"10690001", to, *why, 8, SAID)]
-        answered: OutcomeRow = ("o", at, hour, of, 4, 7, 0, b"41", 1500, "answered")
+        about, why = (hour, of, 4), ("forward", "", "", "", "digest")
+        rows: list[Row] = [("d", at, about, 7, b"10690001", to, why, 0, (8, SAID))]
+        answered: OutcomeRow = ("o", at, about, 7, 0, b"41", 1500, "answered")
         rows.append(answered)
         for of_hour, _, written in lines.by_hour(rows):
             files.append(of_hour, written)

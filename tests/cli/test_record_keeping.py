@@ -52,7 +52,7 @@ def archive(deployment: Path) -> RecordArchive:
     at = RECORDED.timestamp()
     for n, to in enumerate(numbers):
         line = lines.line(
-            ("d", at, 1, "shop", 4, n, b"1069", to, "forward", "", "", "", "dig", 0, 0, b"")
+            ("d", at, (1, "shop", 4), n, b"1069", to, ("forward", "", "", "", "dig"), 0, None)
         )
         files.append(hour_of(RECORDED), line)
     files.close()

@@ -36,8 +36,9 @@ WHY = {
 def rows(*texts: str, system_id: str = "shop", hour: int = HOUR) -> list[Row]:
     return [
         (
-            *("d", hour * 3600.0 + number, 1, system_id, 4, number, b"10690001", NUMBER.encode()),
-            *(*WHY[text], "", "digest", 0, 8, text.encode("utf-16-be")),
+            *("d", hour * 3600.0 + number, (1, system_id, 4), number),
+            *(b"10690001", NUMBER.encode(), (*WHY[text], "", "digest"), 0),
+            (8, text.encode("utf-16-be")),
         )
         for number, text in enumerate(texts)
     ]

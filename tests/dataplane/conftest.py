@@ -6,7 +6,7 @@
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypedDict, Unpack
+from typing import TypeAlias, TypedDict, Unpack
 
 import pytest
 
@@ -15,7 +15,6 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
 from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
-from gateway.domain.records import DecisionRow, OutcomeRow
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
@@ -203,12 +202,24 @@ def unnumbered(pdu: bytes) -> bytes:
     return pdu[:12] + bytes(4) + pdu[16:]
 
 
-def decisions(batch: Batch) -> list[DecisionRow]:
-    return [row for row in batch.rows if row[0] == "d"]
+# All columns of a decision one after the other, and of an outcome.
+Decided: TypeAlias = tuple[
+    *tuple[str, float, int, str, int, int, bytes, bytes],
+    *tuple[str, str, str, str, str, int, int, bytes],
+]
+Ended: TypeAlias = tuple[str, float, int, str, int, int, int, bytes, int, str]
 
 
-def outcomes(batch: Batch) -> list[OutcomeRow]:
-    return [row for row in batch.rows if row[0] == "o"]
+def decisions(batch: Batch) -> list[Decided]:
+    return [
+        (row[0], row[1], *row[2], *row[3:6], *row[6], row[7], *(row[8] or (0, b"")))
+        for row in batch.rows
+        if row[0] == "d"
+    ]
+
+
+def outcomes(batch: Batch) -> list[Ended]:
+    return [(row[0], row[1], *row[2], *row[3:]) for row in batch.rows if row[0] == "o"]
 
 
 @dataclass

@@ -29,9 +29,9 @@ def test_a_finding_gives_action_reason_rule_and_status() -> None:
 
 
 def test_a_decision_is_written_as_a_line() -> None:
-    why = (*found("reject", FINDING, "ESME_RSUBMITFAIL"), "0123456789ab", 42)
+    why = (*found("reject", FINDING, "ESME_RSUBMITFAIL"), "0123456789ab")
 
-    row = decision(5.0, link(), (4, 7), (b"10690001", b"13800138000"), why)
+    row = decision(5.0, link(), (4, 7), (b"10690001", b"13800138000"), why, (42, None))
 
     line = orjson.loads(RecordLines().line(row))
     assert line["kind"] == "decision"
@@ -44,11 +44,11 @@ def test_an_outcome_tells_how_long_the_answer_took() -> None:
 
     row = outcome(link(), entry, (0, b"ab12"), (10.25, 5.0), "answered")
 
-    assert row == ("o", 5.0, 8, "sp1", 4, 7, 0, b"ab12", 250_000, "answered")
+    assert row == ("o", 5.0, (8, "sp1", 4), 7, 0, b"ab12", 250_000, "answered")
     assert orjson.loads(RecordLines().line(row))["how"] == "answered"
 
 
 def test_an_outcome_of_the_gateways_own_errand_names_no_session() -> None:
     entry = (None, 0, int(CommandId.SUBMIT_SM), 10.0, "errand")
 
-    assert outcome(link(), entry, (8, b""), (10.0, 5.0), "timeout")[2] == 0
+    assert outcome(link(), entry, (8, b""), (10.0, 5.0), "timeout")[2][0] == 0

@@ -36,24 +36,18 @@ def decision() -> Callable[..., DecisionRow]:
         source: bytes = b"10690001",
         destination: bytes = b"8613800138000",
         action: str = "forward",
-        text: tuple[int, bytes] = (0, b""),
+        text: tuple[int, bytes] | None = None,
     ) -> DecisionRow:
         return (
             "d",
             epoch,
-            12,
-            system_id,
-            4,
+            (12, system_id, 4),
             sequence_number,
             source,
             destination,
-            action,
-            "",
-            "",
-            "",
-            "0123456789ab",
+            (action, "", "", "", "0123456789ab"),
             0,
-            *text,
+            text,
         )
 
     return build
@@ -64,6 +58,6 @@ def outcome() -> Callable[..., OutcomeRow]:
     def build(
         *, epoch: float = 1_380_530_096.5, message_id: bytes = b"0042", status: int = 0
     ) -> OutcomeRow:
-        return ("o", epoch, 12, "sp1", 4, 7, status, message_id, 1500, "answered")
+        return ("o", epoch, (12, "sp1", 4), 7, status, message_id, 1500, "answered")
 
     return build

@@ -144,7 +144,7 @@ def test_an_answer_that_came_in_the_next_hour_stays_with_its_request(
         HOUR + 1,
         b"".join(
             RecordLines().line(
-                ("o", (HOUR + 1) * 3600.0, 12, "sp1", 4, number, 0, b"1", 1, "answered")
+                ("o", (HOUR + 1) * 3600.0, (12, "sp1", 4), number, 0, b"1", 1, "answered")
             )
             for number in range(10)
         ),

@@ -19,15 +19,15 @@ AT = 1_700_000_000.0
 SEALER = Sealer({"k1": bytes(64)}, "k1")
 STRANGER = Sealer({"k2": bytes(64)}, "k2")
 SAID = "会员日".encode("utf-16-be")
-OUTCOME: OutcomeRow = ("o", AT, 1, "sp1", 4, 7, 0, b"41", 1500, "answered")
+OUTCOME: OutcomeRow = ("o", AT, (1, "sp1", 4), 7, 0, b"41", 1500, "answered")
 
 
 def row(
     text: bytes = b"", source: bytes = b"10690001", to: bytes = b"13800138000", reason: str = ""
 ) -> DecisionRow:
     action = "reject" if reason else "forward"
-    about = ("sp1", 4, 7, source, to, action, reason, "R21", "", "digest", 0)
-    return ("d", AT, 1, *about, 8, text)
+    why = (action, reason, "R21", "", "digest")
+    return ("d", AT, (1, "sp1", 4), 7, source, to, why, 0, (8, text))
 
 
 def lines_of(*rows: DecisionRow | OutcomeRow) -> list[bytes]:

@@ -249,8 +249,9 @@ def test_an_sp_that_is_gone_is_not_judged(traffic: Traffic) -> None:
 
 @pytest.mark.parametrize("reason", ["RATE", "OVERLOADED", "MALFORMED", "CONSENT_UNCHECKED"])
 def test_what_hung_on_the_moment_stays(traffic: Traffic, reason: str) -> None:
-    about = (1, "sp1", 4, 1, MARKETING.encode(), SUBSCRIBER.encode())
-    traffic.keep([("d", AT, *about, "reject", reason, "X", "ESME_X", "", 0, 0, b"")])
+    addresses = (MARKETING.encode(), SUBSCRIBER.encode())
+    why = ("reject", reason, "X", "ESME_X", "")
+    traffic.keep([("d", AT, (1, "sp1", 4), 1, *addresses, why, 0, None)])
 
     tally = traffic.replayed(renamed())
 
@@ -314,9 +315,9 @@ def test_without_texts_addresses_are_asked(textless: Traffic) -> None:
 
 
 def test_without_texts_a_port_that_is_owned_by_now_may_send(textless: Traffic) -> None:
-    about = (1, "sp1", 4, 1, SERVICE.encode(), SUBSCRIBER.encode())
-    why = ("reject", "SOURCE_NOT_OWNED", "R02", "ESME_RINVSRCADR", "", 0, 0, b"")
-    textless.keep([("d", AT, *about, *why)])
+    addresses = (SERVICE.encode(), SUBSCRIBER.encode())
+    why = ("reject", "SOURCE_NOT_OWNED", "R02", "ESME_RINVSRCADR", "")
+    textless.keep([("d", AT, (1, "sp1", 4), 1, *addresses, why, 0, None)])
 
     assert changes(textless.replayed(renamed())) == {("reject R02", "forward"): 1}
 
