@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from gateway.app.own_holds import own_holds_in
 from gateway.domain.hub import Hub
 from gateway.policy.consent_sets import ConsentSets
-from gateway.policy.preference_words import PreferenceCommand
+from gateway.policy.hold_words import HoldCommand
+from gateway.policy.hub_words import HubCommand
 from gateway.proxy.asking import Asking
 from gateway.proxy.consent_book import ConsentBook
 from gateway.proxy.hearing import Hearing
@@ -14,10 +16,12 @@ from gateway.proxy.route import Routes
 from gateway.proxy.speaking import Speaking
 from gateway.proxy.tick import Tick
 from gateway.stores.open import Stores
-from gateway.systems.preferences.commands import obey
+from gateway.systems.preferences.commands import obey as prefer
+from gateway.systems.quarantine.own_words import OwnWords
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.desk import SubscriptionDesk
 from gateway.systems.subscriptions.dialogue import Dialogue
+from gateway.systems.subscriptions.word import Word
 
 
 def asking_for_consent(tick: Tick, stores: Stores) -> Asking:
@@ -35,9 +39,12 @@ def replies_to_subscribers(
     catalogue: Callable[[], Catalogue],
 ) -> Replies:
     """Return what hears subscribers, with the catalogue that is in force each time."""
+    own_words = OwnWords(own_holds_in(stores), stores.subscriptions)
 
-    async def prefer(msisdn: int, command: PreferenceCommand, at: datetime) -> str:
-        return await obey(stores.preferences, msisdn, command, at)
+    async def obey(word: Word, command: HubCommand, at: datetime) -> str:
+        if isinstance(command, HoldCommand):
+            return await own_words.obey(word.msisdn, word.port, command, at)
+        return await prefer(stores.preferences, word.msisdn, command, at)
 
     return Replies(
         tick,
@@ -45,5 +52,5 @@ def replies_to_subscribers(
         SubscriptionDesk(stores.subscriptions, stores.consent, Dialogue(catalogue, hub.cancel_all)),
         ConsentBook(stores.consent, sets),
         Speaking(tick, routes),
-        prefer,
+        obey,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn, Protocol
 
@@ -13,6 +14,7 @@ from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.releasing import Releasing
 from gateway.proxy.replies import Replies
+from gateway.proxy.running_errands import RunningErrands
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.open import Stores
 from gateway.systems.consent.follower import ConsentFollower
@@ -33,6 +35,17 @@ _PRUNE_EVERY = 14_400  # about an hour
 _CHANGES_KEPT = timedelta(days=7)
 
 
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What the loops drive, for it cannot know by itself what other processes wrote."""
+
+    desk: QuarantineDesk
+    releasing: Releasing
+    receipts: ReceiptDesk
+    replies: Replies
+    errands: RunningErrands
+
+
 class Followers:
     """Reads what other processes wrote, several times a second."""
 
@@ -40,10 +53,7 @@ class Followers:
         self,
         stores: Stores,
         knowledge: Knowledge,
-        desk: QuarantineDesk,
-        releasing: Releasing,
-        receipts: ReceiptDesk,
-        replies: Replies,
+        driven: Driven,
     ) -> None:
         self.held: dict[str, int] = {}
         self._stores = stores
@@ -55,10 +65,11 @@ class Followers:
         self._preferences = PreferencesFollower(
             stores.preferences, stores.changes, knowledge.preferences
         )
-        self._desk = desk
-        self._releasing = releasing
-        self._receipts = receipts
-        self._replies = replies
+        self._desk = driven.desk
+        self._releasing = driven.releasing
+        self._receipts = driven.receipts
+        self._replies = driven.replies
+        self._errands = driven.errands
         self._seen = 0
         self._is_failing = False
 
@@ -110,6 +121,7 @@ class Followers:
                 await self._releasing.take_due()
                 await self._releasing.release_wanted()
                 await self._replies.keep_unkept()
+                await self._errands.run()
                 if turn % _RECEIPTS_EVERY == 0:
                     await self._receipts.send_due()
                 if turn % _EXPIRY_EVERY == 0:
@@ -119,6 +131,8 @@ class Followers:
                 if turn % _PRUNE_EVERY == 0:
                     await self._stores.changes.prune(utcnow() - _CHANGES_KEPT)
                     await self._replies.forget_overdue()
+                    await self._errands.forget_old()
+                    await self._stores.number_codes.forget(utcnow())
             except StoreUnavailable as error:
                 self._note_failure(error)
             else:
@@ -140,6 +154,8 @@ class Followers:
         if moved:
             for held in await self._stores.quarantine.get_many(moved):
                 self._releasing.want(held)
+        if any(change.kind is ChangeKind.ERRAND for change in changes):
+            self._errands.wake()
         if changes:
             self._seen = changes[-1].number
 

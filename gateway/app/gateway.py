@@ -10,13 +10,19 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from gateway.app.conversations import asking_for_consent, replies_to_subscribers
-from gateway.app.followers import Followers
+from gateway.app.errands import running_errands
+from gateway.app.followers import Driven, Followers
 from gateway.app.housekeeping import Housekeeping
+from gateway.app.notifying import Notifying
 from gateway.app.policies import Policies, warn_if_open
 from gateway.app.policy_history import PolicyHistory
 from gateway.app.policy_requests import PolicyRequests
+from gateway.app.postman import Postman
+from gateway.app.reporting import last_message_id, reporting_to_the_authority
 from gateway.app.standing import Standing
+from gateway.app.suspensions import Suspensions
 from gateway.app.tls import listener_context, smsc_context
+from gateway.app.warning import EarlyWarnings
 from gateway.console.probes import ProbeServer, Readiness, probe_app
 from gateway.dataplane import attention
 from gateway.dataplane.pipeline import Pipeline
@@ -39,8 +45,9 @@ from gateway.proxy.numbers import Numbers
 from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import OwnReceipt, ReceiptDesk
 from gateway.proxy.releasing import Release, Releasing
-from gateway.proxy.replies import Replies
+from gateway.proxy.reporting import Reporting
 from gateway.proxy.route import Routes
+from gateway.proxy.running_errands import OnErrand
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.speaking import Confirmation
 from gateway.proxy.tick import Tick
@@ -121,6 +128,10 @@ class Gateway:
         self._requests: PolicyRequests | None = None
         self._probes: ProbeServer | None = None
         self._standing: Standing | None = None
+        self._reporting: Reporting | None = None
+        self._notifying: Notifying | None = None
+        self._warnings: EarlyWarnings | None = None
+        self._suspensions: Suspensions | None = None
 
     @property
     def stores(self) -> Stores:
@@ -147,15 +158,14 @@ class Gateway:
         if file is not None:
             # Two would issue the same ids, and put each other's releases in doubt.
             self._alone = Alone.beside(file)
-        newest = await stores.quarantine.find(limit=1)
-        self._ids = MessageIds(worker=0, after=newest[0].message_id if newest else 0)
+        self._ids = MessageIds(worker=0, after=await last_message_id(stores))
         desk = QuarantineDesk(stores.quarantine, self._ids)
         routes = Routes(self.sessions.pairs)
         receipts = ReceiptDesk(self.tick, stores.quarantine, routes)
         asking = asking_for_consent(self.tick, stores)
         releasing = Releasing(self.tick, stores.quarantine, desk, routes, receipts, asking)
         assembling = Assembling(stores.quarantine, releasing)
-        holding = Holding(self.tick, stores.quarantine, assembling)
+        holding = Holding(self.tick, stores.quarantine, assembling, self._report(stores))
         operations = Operations(self.tick, stores.quarantine, desk)
         replies = replies_to_subscribers(
             self.tick,
@@ -165,17 +175,27 @@ class Gateway:
             settings.hub,
             lambda: self.policies.catalogue,
         )
-        self._wire(holding, receipts, releasing, operations, replies, asking)
-        followers = Followers(stores, self._knowledge, desk, releasing, receipts, replies)
+        driven = Driven(
+            desk,
+            releasing,
+            receipts,
+            replies,
+            running_errands(
+                self.tick, stores, routes, settings.hub, lambda: self.policies.catalogue
+            ),
+        )
+        self._wire(holding, operations, asking, driven)
+        followers = Followers(stores, self._knowledge, driven)
         await followers.begin()
+        await self._suspend(stores, routes, driven)
         await assembling.begin()
         await self.policies.begin(PolicyHistory(stores.policies))
         requests = self._requests = PolicyRequests(stores.policies, self._reload_as_asked)
         standing = self._standing = Standing(
             self.tick, self.sessions, self.gate, holding, self.records
         )
-        standing.unlisted = self.unlisted
         standing.held = lambda: followers.held
+        self._work_beside(stores, standing)
 
         def readiness() -> Readiness:
             return standing.readiness(consent_is_current=self._knowledge.consent.is_current)
@@ -196,12 +216,47 @@ class Gateway:
         self._keep_house()
         for listener in settings.listeners:
             await self._listen(listener)
-        # What is loaded by now stays: a full collection later would look at all of it.
-        gc.collect()
-        gc.freeze()
+        _set_aside()
         standing.is_started = True
         warn_if_open(self.plane.rules.bundle)
         log.info("gateway.started", digest=self._bundle.digest, senders=len(self.policies.senders))
+
+    def _work_beside(self, stores: Stores, standing: Standing) -> None:
+        """Begin what no traffic waits for, and let scrapes tell how it fares."""
+        standing.unlisted = self.unlisted
+        standing.notices = self._tell_senders(stores).health
+        standing.warnings = self._warn_early(stores).health
+        if self._reporting is not None:
+            standing.reports = self._reporting.health
+
+    def _tell_senders(self, stores: Stores) -> Notifying:
+        """Have SPs told of their subscribers' refusals; no traffic waits for it."""
+        notifying = self._notifying = Notifying(stores.notices, stores.changes, Postman())
+        notifying.follow(self.policies.senders)
+        self._loops.append(spawn(notifying.watch(), name="notices"))
+        return notifying
+
+    def _report(self, stores: Stores) -> Reporting:
+        """Have what is stopped for prohibited content kept for the authority."""
+        reporting = self._reporting = reporting_to_the_authority(self.tick, stores)
+        keep = reporting.keep()
+        self._loops.append(spawn(keep, name="authority-reports", on_failure=self.broken))
+        return reporting
+
+    def _warn_early(self, stores: Stores) -> EarlyWarnings:
+        """Have what the rules warn of kept, and raised once."""
+        warnings = self._warnings = EarlyWarnings(self.plane, self._knowledge, stores.warnings)
+        self._loops.append(spawn(warnings.watch(), name="early-warning", on_failure=self.broken))
+        return warnings
+
+    async def _suspend(self, stores: Stores, routes: Routes, driven: Driven) -> None:
+        """Have suspended numbers kept, told and restored. Raises StoreUnavailable."""
+        suspensions = Suspensions(self.tick, stores, routes, self.settings.hub)
+        self._suspensions = suspensions
+        driven.replies.restore = suspensions.restore
+        await suspensions.begin()
+        follow = suspensions.follow()
+        self._loops.append(spawn(follow, name="follow-suspensions", on_failure=self.broken))
 
     def _keep_house(self) -> None:
         """Have records sealed and purged; what has no configuration on disk keeps them."""
@@ -216,11 +271,9 @@ class Gateway:
     def _wire(  # noqa: C901 - as for the function in it
         self,
         holding: Holding,
-        receipts: ReceiptDesk,
-        releasing: Releasing,
         operations: Operations,
-        replies: Replies,
         asking: Asking,
+        driven: Driven,
     ) -> None:
         def attend(item: attention.Attention) -> None:  # noqa: C901, PLR0912 - one line per kind
             match item:
@@ -231,15 +284,17 @@ class Gateway:
                 case attention.Answered(errand=attention.Ask() as errand):
                     asking.answered(item, errand)
                 case attention.Receipt():
-                    receipts.received(item)
+                    driven.receipts.received(item)
                 case attention.Answered(errand=Release() as errand):
-                    releasing.answered(item, errand)
+                    driven.releasing.answered(item, errand)
                 case attention.Answered(errand=OwnReceipt() as errand):
-                    receipts.answered(item, errand)
+                    driven.receipts.answered(item, errand)
                 case attention.Answered(errand=Confirmation() as errand):
-                    replies.answered(item, errand)
+                    driven.replies.answered(item, errand)
+                case attention.Answered(errand=OnErrand() as errand):
+                    driven.errands.answered(item, errand)
                 case attention.Reply():
-                    replies.heard(item)
+                    driven.replies.heard(item)
                 case attention.Operation():
                     operations.begin(item)
                 case attention.Bind():
@@ -303,6 +358,8 @@ class Gateway:
         faults = await self.policies.reload(force=force, by=by, note=note)
         if not faults:
             self.sessions.follow_accounts()
+            if self._notifying is not None:
+                self._notifying.follow(self.policies.senders)
         return faults
 
     async def reload_changed(self, by: str) -> None:
@@ -342,8 +399,11 @@ class Gateway:
         await asyncio.sleep(0)
         if self._probes is not None:
             await self._probes.stop()
+        if self._notifying is not None:
+            self._notifying.stop()
         for loop in self._loops:
             loop.cancel()  # or those that follow the store would report it as failed
+        await self._hand_over()
         if self._stores is not None:
             await self._stores.close()  # while its writer still runs
         await cancel_all(_STOP_S)
@@ -351,6 +411,21 @@ class Gateway:
             self._alone.release()
         left = await asyncio.to_thread(self.records.close, _STOP_S)
         log.info("gateway.stopped", records_left=left)
+
+    async def _hand_over(self) -> None:
+        """Let the store have what the last second noticed."""
+        if self._warnings is not None:
+            await self._warnings.hand_over()
+        if self._suspensions is not None:
+            await self._suspensions.hand_over()
+        if self._reporting is not None:
+            await self._reporting.finish()
+
+
+def _set_aside() -> None:
+    """Keep what is loaded by now, and stays, out of every later full collection."""
+    gc.collect()
+    gc.freeze()
 
 
 def _target(smsc: Smsc) -> Target:

@@ -5,13 +5,13 @@ import contextlib
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
-from watchfiles import awatch
 
+from gateway.app.causes import Cause, watch
 from gateway.app.gateway import Gateway
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.tasks import report_loop_error, spawn
@@ -23,9 +23,6 @@ from gateway.settings.senders import load_senders
 from gateway.settings.services import load_services
 
 log = structlog.get_logger()
-
-# What the gateway writes itself, should the store or the records lie in a watched place.
-_OUR_OWN = frozenset({".jsonl", ".gz", ".part", ".db", ".db-wal", ".db-shm", ".db-journal"})
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -69,7 +66,7 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
         return EXIT_SETTINGS
     assert settings is not None and senders is not None  # noqa: S101, PT018
     assert bundle is not None and provinces is not None  # noqa: S101, PT018
-    loop, cause = asyncio.get_running_loop(), _Cause()
+    loop, cause = asyncio.get_running_loop(), Cause()
     loop.set_exception_handler(report_loop_error)
     # Unhandled, it would end a process that is still loading what subscribers said.
     loop.add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
@@ -97,24 +94,7 @@ def _said(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-class _Cause:
-    """Why to reload next: the last that arose since it was awaited."""
-
-    def __init__(self) -> None:
-        self._by = ""
-        self._arisen = asyncio.Event()
-
-    def arise(self, by: str) -> None:
-        self._by = by
-        self._arisen.set()
-
-    async def next(self) -> str:
-        await self._arisen.wait()
-        self._arisen.clear()
-        return self._by
-
-
-async def _serve(gateway: Gateway, directories: tuple[Path, Path], cause: _Cause) -> None:
+async def _serve(gateway: Gateway, directories: tuple[Path, Path], cause: Cause) -> None:
     loop = asyncio.get_running_loop()
     asked, insisted = asyncio.Event(), asyncio.Event()
 
@@ -124,7 +104,7 @@ async def _serve(gateway: Gateway, directories: tuple[Path, Path], cause: _Cause
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop, number.name)
-    spawn(_watch(directories, cause), name="watch", on_failure=gateway.broken)
+    spawn(watch(directories, cause), name="watch", on_failure=gateway.broken)
     spawn(_reload_on(cause, gateway), name="reload", on_failure=gateway.broken)
     await asked.wait()
     await _first(gateway.drain(), insisted.wait())
@@ -138,17 +118,6 @@ async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
         task.cancel()
 
 
-async def _watch(directories: tuple[Path, Path], cause: _Cause) -> None:
-    changes: AsyncIterator[object] = awatch(
-        *{str(directory) for directory in directories},
-        watch_filter=lambda _change, path: Path(path).suffix not in _OUR_OWN,
-        debounce=400,
-        step=50,
-    )
-    async for _ in changes:
-        cause.arise("file change")
-
-
-async def _reload_on(cause: _Cause, gateway: Gateway) -> NoReturn:
+async def _reload_on(cause: Cause, gateway: Gateway) -> NoReturn:
     while True:
         await gateway.reload_changed(await cause.next())

@@ -11,7 +11,14 @@ from gateway.proxy.gate import Gate
 from gateway.proxy.holding import Holding
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
-from gateway.runtime.metrics import Counters, PolicyIdentity, Snapshot
+from gateway.runtime.metrics import (
+    Counters,
+    NoticesHealth,
+    PolicyIdentity,
+    ReportsHealth,
+    Snapshot,
+    WarningsHealth,
+)
 from gateway.runtime.records import Records
 
 OPEN_WARNING = "the policy forwards everything"
@@ -26,6 +33,9 @@ class Standing:
         self.is_started = False
         self.held: Callable[[], Mapping[str, int]] = dict
         self.unlisted: Callable[[], int] = int
+        self.warnings: Callable[[], WarningsHealth] = WarningsHealth
+        self.notices: Callable[[], NoticesHealth] = NoticesHealth
+        self.reports: Callable[[], ReportsHealth] = ReportsHealth
         self._tick = tick
         self._sessions = sessions
         self._gate = gate
@@ -69,6 +79,9 @@ class Standing:
             records=self._records.health(),
             policy=PolicyIdentity(bundle.name, bundle.digest),
             unlisted_events=self.unlisted(),
+            warnings=self.warnings(),
+            notices=self.notices(),
+            reports=self.reports(),
         )
 
     def _counters(self) -> Counters:

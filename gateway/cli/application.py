@@ -3,17 +3,22 @@
 from cyclopts import App
 
 from gateway import __version__
+from gateway.cli.commands.api import api
 from gateway.cli.commands.consent import consent
 from gateway.cli.commands.demonstrate import demo
 from gateway.cli.commands.filings import filings
 from gateway.cli.commands.keys import keys
+from gateway.cli.commands.notices import notices
 from gateway.cli.commands.operate import check, run
 from gateway.cli.commands.policy import policy
 from gateway.cli.commands.preferences import preferences
 from gateway.cli.commands.quarantine import quarantine
 from gateway.cli.commands.records import records
+from gateway.cli.commands.reports import reports
 from gateway.cli.commands.sender import sender
 from gateway.cli.commands.subscription import subscription
+from gateway.cli.commands.suspension import suspension
+from gateway.cli.commands.warnings import warnings
 from gateway.cli.commands.why import explain
 
 _HELP = """\
@@ -49,12 +54,17 @@ app.command(demo, sort_key=1)
 app.command(check, sort_key=2)
 app.command(run, sort_key=3)
 for _commands in (
+    api,
     explain,
     policy,
     quarantine,
+    warnings,
+    reports,
     consent,
+    notices,
     subscription,
     preferences,
+    suspension,
     filings,
     sender,
     records,

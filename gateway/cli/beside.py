@@ -14,10 +14,11 @@ from gateway.policy.rules import (
     Title,
     TooFast,
     TooOften,
+    UnknownNumbers,
 )
 from gateway.policy.submission import Submission
 
-_COUNTING = (TooOften, TooFast, NumberWalk)
+_COUNTING = (TooOften, TooFast, NumberWalk, UnknownNumbers)
 _COUNTED = Title(
     "取决于此前发送的短信，运行中的网关才知道",
     "depends on what was sent before, which only the running gateway knows",

@@ -23,8 +23,11 @@ Language = Literal["zh", "en"]
 Row: TypeAlias = tuple[str | tuple[str, ...], ...]
 
 _COLUMNS = {
-    "zh": ("编号", "名称", "依据", "检查", "模式", "类别", "处置", "原因", "应答"),
-    "en": ("id", "title", "article", "check", "mode", "classes", "action", "reason", "status"),
+    "zh": ("编号", "名称", "依据", "检查", "模式", "类别", "处置", "原因", "应答", "预警"),
+    "en": (
+        *("id", "title", "article", "check", "mode", "classes"),
+        *("action", "reason", "status", "warning"),
+    ),
 }
 
 
@@ -107,6 +110,8 @@ def as_mapping(rule: Rule) -> dict[str, object]:
         "action": rule.action,
         "reason": rule.reason,
         "status": status_of(rule),
+        "warning": rule.warning,
+        "severity": rule.severity,
         "overrides": [
             {"sender": one.sender, "port": one.port, "mode": one.mode, "because": one.because}
             for one in rule.overrides
@@ -135,4 +140,5 @@ def _row(rule: Rule, language: Language) -> Row:
         "exempt" if rule.action is Action.FORWARD else rule.action,
         rule.reason,
         status_of(rule),
+        tuple(str(said) for said in (rule.warning, rule.severity) if said is not None),
     )

@@ -60,7 +60,9 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     source, destination = _address("--from", message.source), _address("--to", message.destination)
     data_coding, octets = _encoded(message)
     texts = readings(octets, data_coding)
-    knowledge, warnings = await knowledge_of(deployment, message.system_id, msisdn_of(destination))
+    knowledge, warnings = await knowledge_of(
+        deployment, message.system_id, msisdn_of(destination), msisdn_of(source)
+    )
     rules = RuleSet(deployment.bundle, deployment.senders.values(), knowledge)
     submission = Submission(rules.accounts[message.system_id], source, destination)
     # Every bucket is full at the start, so the monotonic time does not matter.

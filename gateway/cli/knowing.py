@@ -9,11 +9,11 @@ from gateway.stores.open import Stores
 
 
 async def knowledge_of(
-    deployment: Deployment, system_id: str, msisdn: int | None
+    deployment: Deployment, system_id: str, msisdn: int | None, source: int | None = None
 ) -> tuple[Knowledge, tuple[str, ...]]:
     """Return what rules would look up, as far as the store tells, and warnings about the rest.
 
-    `msisdn` None asks about the sender alone.
+    `msisdn` None asks about the sender alone; `source` is the number that sends, where it is one.
     """
     knowledge = Knowledge(provinces=deployment.provinces)
     path = store_file(deployment.settings).absolute()
@@ -22,6 +22,9 @@ async def knowledge_of(
     try:
         async with opened_store(deployment.settings) as stores:
             await _learn(knowledge, stores, system_id, msisdn)
+            if source is not None:
+                rows = await stores.suspensions.rows_of([source])
+                knowledge.suspended.load(rows.values())
     except CommandError as error:
         # What the gateway does while it cannot read its store.
         knowledge.consent.is_current = False

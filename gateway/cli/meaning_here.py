@@ -5,7 +5,9 @@ from pathlib import Path
 
 from gateway.cli.deployment import faulty, load_settings
 from gateway.domain.sender import Sender
-from gateway.policy.preference_words import PreferenceCommand, Verb, preference_of
+from gateway.policy.hold_words import HoldCommand, HoldVerb
+from gateway.policy.hub_words import hub_command_of
+from gateway.policy.preference_words import PreferenceCommand, Verb
 from gateway.policy.rules import Title
 from gateway.settings.fault import Gathering
 from gateway.settings.locate import config_directory
@@ -21,6 +23,13 @@ _VERBS = {
     Verb.UNCLEAR: Title("像是接收偏好的命令，但不明确", "begins like a preference, and is unclear"),
 }
 
+_HOLD_VERBS = {
+    HoldVerb.LIST: Title("查询按本人设置拦截的短信", "asks what their own rules hold"),
+    HoldVerb.RELEASE: Title("放行被拦截的短信：", "lets held messages go: "),
+    HoldVerb.DISCARD: Title("删除被拦截的短信：", "drops held messages: "),
+}
+_SOURCE = "plan (四) 3 行动方案（四）3"
+
 
 @dataclass(frozen=True, slots=True)
 class Here:
@@ -32,13 +41,12 @@ class Here:
 
 
 def meaning_here(config: Path, text: str, destination: str) -> Here | None:
-    """Return what `text` to `destination` does beside its plain meaning (R24, R51).
+    """Return what `text` to `destination` does beside its plain meaning (R24, R50, R51).
 
     Raises CommandError with the faults of the configuration.
     """
     if destination in load_settings(config).hub.codes:
-        command = preference_of(text)
-        return None if command is None else _preferred(command)
+        return _commanded(text)
     gathering = Gathering()
     directory = config_directory(config)
     senders = gathering.take(lambda: load_senders(directory / "senders.yaml"), {})
@@ -54,11 +62,23 @@ def meaning_here(config: Path, text: str, destination: str) -> Here | None:
     return Here(said, "R24", "N136 信部电[2004]136号")
 
 
+def _commanded(text: str) -> Here | None:
+    match hub_command_of(text):
+        case None:
+            return None
+        case HoldCommand(verb, items):
+            said = _HOLD_VERBS[verb]
+            which = ", ".join(map(str, items))
+            return Here(Title(f"{said.zh}{which}", f"{said.en}{which}"), "R50", _SOURCE)
+        case command:
+            return _preferred(command)
+
+
 def _preferred(command: PreferenceCommand) -> Here:
     about, verb = command.about, _VERBS[command.verb]
     what = "" if about is None else f"{about.action} {about.kind} {about.value}"
     said = Title(f"{verb.zh}{what}", f"{verb.en}{what}")
-    return Here(said, "R51", "plan (四) 3 行动方案（四）3")
+    return Here(said, "R51", _SOURCE)
 
 
 def _owner_of(port: str, senders: dict[str, Sender]) -> str:

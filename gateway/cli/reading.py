@@ -115,6 +115,8 @@ def _row(record: Record) -> tuple[str, ...]:
     match kind:
         case "decision":
             what, why = record.get("action"), record.get("reason")
+        case "delivery":
+            what, why = record.get("what"), record.get("stat")
         case "outcome":
             what, why = record.get("how"), None
         case "text":

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
+from gateway.app.case_purging import AuditPurger, ReportPurger
 from gateway.app.purging import (
     MessagePurger,
     Purged,
@@ -78,6 +79,8 @@ async def purge_records(
                 ),
                 MessagePurger(stores.final_messages),
                 RelationPurger(stores.ended_relations),
+                ReportPurger(stores.authority_reports),
+                AuditPurger(stores.consent_audits),
             )
             holds = [hold for hold in await stores.legal_holds.listed() if hold.is_in_force(moment)]
             errand = PurgeErrand(before, holds, at, acting(by), is_rehearsal=dry_run)

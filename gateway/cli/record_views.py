@@ -1,11 +1,19 @@
 """What of a record is shown: all of it to who may, else numbers masked and no text."""
 
 from gateway.runtime.masking import mask_values
-from gateway.runtime.sealed_records import UNPROVEN, Record, is_sealed, opened
+from gateway.runtime.sealed_records import (
+    OF_RECEIPTS,
+    UNPROVEN,
+    Record,
+    is_sealed,
+    opened,
+    subjects_of,
+)
 from gateway.runtime.sealing import Sealer, SealError
 
 # What may hold a subscriber's number stays masked; these cannot, however long they are.
 _PLAIN = ("at", "session", "command_id", "sequence_number", "command_status", "latency_us")
+_SPEAKING = frozenset({"decision", "delivery"})
 _HIDDEN = "(sealed)"
 
 
@@ -31,8 +39,12 @@ def masked_record(record: Record) -> Record:
     if kind == "decision":
         if record.get("reason") not in UNPROVEN:
             shown["source"] = record.get("source")
-        if "text" in record:
-            shown["text"] = record["text"]  # its id, which names a line of kind text
+    elif kind == "delivery":
+        subjects = subjects_of(record)
+        names = (name for name in OF_RECEIPTS if name in record and name not in subjects)
+        shown |= {name: record[name] for name in names}
+    if kind in _SPEAKING and "text" in record:
+        shown["text"] = record["text"]  # its id, which names a line of kind text
     return shown
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from gateway.dataplane.carried import Carried, Place
 from gateway.dataplane.link import Link
+from gateway.dataplane.prohibited import Prohibited
 from gateway.domain.verdict import Verdict
 
 
@@ -52,7 +53,7 @@ class Hold:
 
     `session.held` counts it until the shell has answered and counts it off. `refused` goes into the
     answer of a submit_multi whose other destinations were refused. `place` is that of a part
-    which waits for the others of its long message.
+    which waits for the others of its long message. `prohibited` is what the authority is told.
     """
 
     session: Link
@@ -67,6 +68,7 @@ class Hold:
     joined: str
     refused: tuple[object, ...] = ()
     place: Place | None = None
+    prohibited: Prohibited | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from gateway.dataplane.attention import Attention
 from gateway.dataplane.link import Link
+from gateway.dataplane.prohibited import Prohibited
 from gateway.domain.records import Row
 from gateway.smpp.answers import header_only
 
@@ -11,16 +12,17 @@ class Batch:
 
     Join a link's octets into one write, after the whole tick. `freed` are blocked links whose
     requests may have room again: pass them on with no new octets, SPs to `submit`, SMSCs to
-    `resp`.
+    `resp`. `prohibited` is what was refused and is to be reported; what is held bears its own.
     """
 
-    __slots__ = ("attention", "freed", "rows", "writes")
+    __slots__ = ("attention", "freed", "prohibited", "rows", "writes")
 
     def __init__(self) -> None:
         self.writes: dict[Link, list[bytes | bytearray]] = {}
         self.attention: list[Attention] = []
         self.freed: set[Link] = set()
         self.rows: list[Row] = []
+        self.prohibited: list[Prohibited] = []
 
     def write(self, link: Link, octets: bytes | bytearray) -> None:
         """Add octets for `link`, behind what it already gets."""

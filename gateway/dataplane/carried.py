@@ -98,9 +98,11 @@ class Carried(Submission):
         """
         # Not super().__init__: two calls per message where one will do (0.2 us).
         self.account = account
-        self.source, self.destination = addresses
+        source, self.destination = addresses
+        self.source = source
         self.units = 1
-        self.port = None
+        origin = self.origin = account.origins.get(source) or account.origin_of(source)
+        self.port = origin.port
         self.msisdn = None
         self.timing = None
         self.facts = None

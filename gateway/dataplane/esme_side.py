@@ -9,7 +9,7 @@ from gateway.dataplane.judging import judge_texts
 from gateway.dataplane.link import Link
 from gateway.dataplane.passing import pass_on
 from gateway.dataplane.relay import control, keep_rest, look_ahead, relay_answer, relay_request
-from gateway.dataplane.rows import decision, found
+from gateway.dataplane.rows import decision, found, operation
 from gateway.dataplane.turn import Turn
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.session.operations import Ruling, ruling
@@ -179,13 +179,14 @@ def _relay(turn: Turn, session: Link, pdu: bytes, header: tuple[int, int, int, i
         turn.batch.refuse(session, command_id | RESPONSE_BIT, status, sequence)
         return
     try:
-        about_ours = is_gateway_id(decode(pdu).octets("message_id"))
+        request = decode(pdu)
     except DecodeError as error:
         turn.plane.tally.malformed += 1
         turn.batch.refuse(session, command_id | RESPONSE_BIT, error.status, sequence)
         return
-    if about_ours:
+    if is_gateway_id(request.octets("message_id")):
         turn.batch.attention.append(attention.Operation(session, pdu))
     else:
+        turn.batch.rows.append(operation(session, request, turn.at))
         relay_request(turn, session, session.peer, pdu)
         session.clocks.last_traffic_at = turn.now

@@ -6,9 +6,11 @@ from gateway.dataplane.attention import Ask, Hold
 from gateway.dataplane.carried import Care, Carried
 from gateway.dataplane.judging import settle_parts
 from gateway.dataplane.link import Link
+from gateway.dataplane.prohibited import Prohibited, told_of
 from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
 from gateway.dataplane.rows import NOTHING_FOUND, Found, decision, found, text_of
 from gateway.dataplane.turn import Turn
+from gateway.domain.authority_report import prohibited_in
 from gateway.domain.verdict import Action, Reason, Verdict
 from gateway.policy.asking import is_asking
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
@@ -97,6 +99,7 @@ def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: by
 
 def _shadow(turn: Turn, message: Carried) -> Found:
     """Count a message that passes although rules on trial would have stopped it."""
+    turn.plane.warnings.note(message, turn.at, (message.session.number, message.sequence, 0))
     turn.plane.tally.verdict("shadow", message.findings[0].reason.value)
     return found("shadow", message.findings[0])
 
@@ -105,10 +108,37 @@ def _record_turned_away(turn: Turn, message: Carried, care: Care) -> None:
     for one in (each.message for each in care.turned_away):
         verdict = one.verdict
         assert verdict is not None  # noqa: S101 - that is why it was turned away
+        message_id = _report(turn, message, verdict, (one.destination,))
+        about = (message.session.number, message.sequence, message_id)
+        turn.plane.warnings.note(one, turn.at, about)
         deciding = verdict.deciding
         turn.plane.tally.verdict(verdict.action.value, deciding.reason.value if deciding else "")
         columns = found(verdict.action.value, deciding, verdict.status)
-        _record(turn, message, one.destination, columns)
+        _record(turn, message, one.destination, columns, message_id)
+
+
+def _report(turn: Turn, message: Carried, verdict: Verdict, destinations: Sequence[bytes]) -> int:
+    """Hand over what is refused for prohibited content; return its message id, 0 for the rest."""
+    told = _told(turn, message, verdict, destinations)
+    if told is None:
+        return 0
+    turn.batch.prohibited.append(told)
+    return told.message_id
+
+
+def _told(
+    turn: Turn,
+    message: Carried,
+    verdict: Verdict,
+    destinations: Sequence[bytes],
+    message_id: int = 0,
+) -> Prohibited | None:
+    """Return what the authority is told of a message that was stopped; of most nothing (R60)."""
+    finding = prohibited_in(verdict.findings)
+    if finding is None:
+        return None
+    identity = (message_id or turn.plane.next_id(turn.at), turn.at)
+    return told_of(message, verdict, finding, destinations, identity)
 
 
 def _record(
@@ -132,25 +162,30 @@ def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
         # ROK would say that the text was exchanged; held, it would be nobody's message.
         action, status = Action.REJECT, CommandStatus.ESME_RREPLACEFAIL.name
     elif is_asking(verdict):
+        turn.plane.warnings.note(message, turn.at, (session.number, message.sequence, 0))
         session.held += 1
         turn.batch.attention.append(_ask(turn, message, data[message.start : message.end]))
         return
     turn.plane.tally.sender(session.system_id, action.value)
+    destinations = care.reached or (message.destination,)
     if action in _KEPT:
         message_id, status = turn.plane.next_id(turn.at), ""
         pdu = care.rebuilt or data[message.start : message.end]
+        told = _told(turn, message, verdict, destinations, message_id)
         session.held += 1
-        turn.batch.attention.append(_hold(message, verdict, pdu, message_id))
+        turn.batch.attention.append(_hold(message, verdict, pdu, message_id, told))
     else:
         answer = message.command_id | RESPONSE_BIT
         turn.batch.refuse(session, answer, status_named(status), message.sequence)
     _record_turned_away(turn, message, care)
     if care.turned_away and not care.reached:
         return  # each of its destinations had a verdict of its own
+    message_id = message_id or _report(turn, message, verdict, destinations)
+    turn.plane.warnings.note(message, turn.at, (session.number, message.sequence, message_id))
     deciding = verdict.deciding
     turn.plane.tally.verdict(action.value, deciding.reason.value if deciding else "")
     columns = found(action.value, deciding, status)
-    for destination in care.reached or (message.destination,):
+    for destination in destinations:
         _record(turn, message, destination, columns, message_id)
 
 
@@ -161,7 +196,9 @@ def _ask(turn: Turn, message: Carried, pdu: bytes) -> Ask:
     return Ask(message, pdu, msisdn, facts.texts[0], turn.plane.next_id(turn.at), turn.at)
 
 
-def _hold(message: Carried, verdict: Verdict, pdu: bytes, message_id: int) -> Hold:
+def _hold(
+    message: Carried, verdict: Verdict, pdu: bytes, message_id: int, told: Prohibited | None
+) -> Hold:
     care = message.care or _NO_CARE
     destination = care.reached[0] if care.reached else message.destination
     deciding = verdict.deciding
@@ -179,4 +216,5 @@ def _hold(message: Carried, verdict: Verdict, pdu: bytes, message_id: int) -> Ho
         joined=care.readings[0] if care.part is not None and care.readings else "",
         refused=care.refused,
         place=care.places[0] if awaits else None,
+        prohibited=told,
     )

@@ -104,13 +104,11 @@ class Pipeline:
 def _fail(turn: Turn, link: Link, entry: Outstanding, how: str) -> None:
     """Tell who asked that no answer will come."""
     asker, sequence, command_id, _, errand = entry
-    if link.side is Side.SMSC:
-        # RSYSERR, as an SMSC that lost a message would say: the SP decides whether to send
-        # it again, and its record says that the first copy may have arrived.
-        status = CommandStatus.ESME_RSYSERR
-        turn.batch.rows.append(outcome(link, entry, (status, b""), (turn.now, turn.at), how))
-    else:
-        status = CommandStatus.ESME_RX_T_APPN
+    # RSYSERR, as an SMSC that lost a message would say: the SP decides whether to send
+    # it again, and its record says that the first copy may have arrived.
+    is_message = link.side is Side.SMSC
+    status = CommandStatus.ESME_RSYSERR if is_message else CommandStatus.ESME_RX_T_APPN
+    turn.batch.rows.append(outcome(link, entry, (status, b""), (turn.now, turn.at), how))
     if asker is None:
         turn.batch.attention.append(attention.Answered(link, errand, None))
         return

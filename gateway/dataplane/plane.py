@@ -7,6 +7,7 @@ from gateway.dataplane.hints import Hints
 from gateway.dataplane.parts import Parts
 from gateway.dataplane.tally import Tally
 from gateway.policy.ruleset import RuleSet
+from gateway.policy.warnings import WarningTally
 
 
 @dataclass(slots=True)
@@ -14,11 +15,11 @@ class Plane:
     """The rules in force, the tables that grow (each bounded), and the switches.
 
     `next_id` returns a new gateway message id for an epoch time. `is_overloaded` makes every
-    new message be refused with ESME_RMSGQFUL: records can not be written, say. `keeps_texts`
-    lets the records of decisions carry what was said (N136, R70). `watched` are
-    the system_ids that a receipt with a gateway id may be due for, `hints` the opt-out words
-    that senders have advertised. `withholds` tells of a subscriber's message whether it may be
-    for the gateway alone, as 0000 is (R33).
+    new message be refused with ESME_RMSGQFUL, and every delivery with ESME_RX_T_APPN: records
+    can not be written, say. `keeps_texts` lets records carry what was said (N136, R70).
+    `watched` are the system_ids that a receipt with a gateway id may be due for, `hints` the
+    opt-out words that senders have advertised. `withholds` tells of a subscriber's message
+    whether it may be for the gateway alone, as 0000 is (R33).
     """
 
     rules: RuleSet
@@ -28,6 +29,7 @@ class Plane:
     next_id: Callable[[float], int]
     parts: Parts = field(init=False)
     tally: Tally = field(default_factory=Tally)
+    warnings: WarningTally = field(default_factory=WarningTally)
     is_overloaded: bool = False
     keeps_texts: bool = False
     watched: set[str] = field(default_factory=set)

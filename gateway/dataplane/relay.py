@@ -22,7 +22,9 @@ SEQUENCE_AT = 12
 MAX_ID_OCTETS = 64
 _MAX_REFUSALS = 255  # that one octet can count
 _LENGTH = Struct(">I")
-_NACK = int(CommandId.GENERIC_NACK)
+# A look-up on an enumeration is Python code in 3.11.
+_NACK, _ALERT = int(CommandId.GENERIC_NACK), int(CommandId.ALERT_NOTIFICATION)
+_SMSC = Side.SMSC
 
 Header = tuple[int, int, int, int]
 
@@ -99,7 +101,7 @@ def relay_request(turn: Turn, asker: Link, target: Link, pdu: bytes, errand: obj
     """
     _, command_id, _, sequence = HEADER.unpack_from(pdu)
     turn.plane.tally.relayed += 1
-    if command_id == CommandId.ALERT_NOTIFICATION:  # it has no answer to wait for
+    if command_id == _ALERT:  # it has no answer to wait for
         turn.batch.write(target, renumbered(pdu, target.next_sequence()))
         return
     own = target.register(asker, sequence, command_id, turn.now, errand)
@@ -113,18 +115,24 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
     if entry is None:
         return
     asker, asked, _, _, errand = entry
-    if link.side is Side.SMSC:
-        how = "late" if is_late else "answered"
-        answer = (status, message_id_of(pdu))
-        turn.plane.tally.answers[status] = turn.plane.tally.answers.get(status, 0) + 1
-        turn.batch.rows.append(outcome(link, entry, answer, (turn.now, turn.at), how))
+    how, message_id = "late" if is_late else "answered", b""
+    if link.side is _SMSC:
+        message_id = message_id_of(pdu)
+        tally = turn.plane.tally
+        tally.answers[status] = tally.answers.get(status, 0) + 1
+        is_unknown = status == CommandStatus.ESME_RINVDSTADR
+        if is_unknown and asker is not None and entry[2] == CommandId.SUBMIT_SM:
+            tally.unknown[asker.system_id] = tally.unknown.get(asker.system_id, 0) + 1
+    moment = (turn.now, turn.at)
+    turn.batch.rows.append(outcome(link, entry, (status, message_id), moment, how))
     turn.plane.tally.late += is_late
     is_unasked = isinstance(errand, attention.Ask) and bool(status or command_id == _NACK)
     if asker is None or is_unasked:
         # The gateway's own errand: even a late answer settles a doubt.
         turn.batch.attention.append(attention.Answered(link, errand, pdu))
     if asker is not None and not is_late:
-        turn.batch.write(asker, renumbered(_completed(pdu, errand), asked))
+        completed = pdu if errand is None else _completed(pdu, errand)
+        turn.batch.write(asker, renumbered(completed, asked))
         if asker.is_blocked:
             turn.batch.freed.add(asker)
 

@@ -3,8 +3,11 @@
 from gateway.dataplane.carried import Carried
 from gateway.dataplane.link import Link, Outstanding
 from gateway.domain.msisdn import is_mobile
-from gateway.domain.records import DecisionRow, OutcomeRow, Text, Why
+from gateway.domain.records import DecisionRow, EventRow, OutcomeRow, Text, Why
 from gateway.domain.verdict import Finding
+from gateway.session.states import Side
+from gateway.smpp.framing import HEADER
+from gateway.smpp.pdu import Pdu
 
 # action, reason, rule, status: what a decision was, but for the digest it was made with.
 Found = tuple[str, str, str, str]
@@ -60,6 +63,32 @@ def outcome(
     """
     asker, sequence, command_id, sent_at, _ = entry
     now, at = moment
-    about = (asker.number if asker is not None else 0, link.system_id, command_id)
+    # The gateway's own word is nobody's session's, but what it delivers has one.
+    whose = link if asker is None and link.side is Side.ESME else asker
+    about = (whose.number if whose is not None else 0, link.system_id, command_id)
     latency_us = int((now - sent_at) * 1e6)
     return ("o", at, about, sequence, *answer, latency_us, how)
+
+
+def own_answer(link: Link, pdu: bytes, status: int, at: float, how: str) -> OutcomeRow:
+    """Return the row of what became of a request that the gateway answered by itself.
+
+    `link` is who asked with `pdu`.
+    """
+    _, command_id, _, sequence = HEADER.unpack_from(pdu)
+    about = (link.number, link.system_id, command_id)
+    return ("o", at, about, sequence, status, b"", 0, how)
+
+
+def operation(session: Link, request: Pdu, at: float) -> EventRow:
+    """Return the row of a query_sm, cancel_sm or replace_sm about an earlier message."""
+    fields = {
+        "session": session.number,
+        "system_id": session.system_id,
+        "command_id": request.command_id,
+        "sequence_number": request.sequence_number,
+        "message_id": request.octets("message_id"),
+        "source": request.octets("source_addr"),
+        "destination": request.octets("destination_addr"),
+    }
+    return ("e", at, "operation", fields)

@@ -5,7 +5,8 @@ class Tally:
     """Counters of one pipeline.
 
     `verdicts` is keyed by action and reason, `senders` by system_id and action, `answers` by
-    command_status. `latency_us` counts answers by the bit length of their microseconds.
+    command_status. `unknown` counts by system_id the answers ESME_RINVDSTADR to submit_sm.
+    `latency_us` counts answers by the bit length of their microseconds.
     """
 
     __slots__ = (
@@ -22,6 +23,7 @@ class Tally:
         "senders",
         "stray",
         "timeouts",
+        "unknown",
         "verdicts",
     )
 
@@ -37,6 +39,7 @@ class Tally:
         self.malformed = 0
         self.verdicts: dict[tuple[str, str], int] = {}
         self.answers: dict[int, int] = {}
+        self.unknown: dict[str, int] = {}
         self.senders: dict[tuple[str, str], int] = {}
         self.latency_us = [0] * 64
         self.latency_us_total = 0

@@ -39,6 +39,17 @@ def msisdn_of(address: bytes) -> int | None:
     return number
 
 
+def spellings_of(number: int) -> tuple[str, ...]:
+    """Return every address of which `msisdn_of` makes `number`; one that is no number has none."""
+    whole = str(number)
+    written = [whole]
+    if _MAINLAND_PREFIX + _BARE_FIRST <= number < _MAINLAND_PREFIX + _BARE_LAST:
+        bare = whole.removeprefix("86")
+        written += [bare, f"0{bare}"]
+    spelled = (f"{sign}{one}" for one in written for sign in ("", "00", "+", "+00"))
+    return tuple(one for one in spelled if msisdn_of(one.encode()) == number)
+
+
 def is_mobile(address: bytes) -> bool:
     """Tell whether `address` is a mainland mobile number: a person's, and no port."""
     number = msisdn_of(address)

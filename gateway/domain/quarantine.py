@@ -47,9 +47,11 @@ class HeldMessage:
     the whole request as received, header included. `joined` is the text of a long message as
     far as its parts were seen. `smsc_message_id` is set once released. `due_at` is the hour
     that it waits for, or waited for last. `is_reviewed` says that a person let it go: what
-    only asks for a person counts no more. Its repr tells neither text nor numbers, wherever
-    it may be printed. The parts of a long message that go on together or not at all share
-    an `assembly`, the id of the one that came first; `part` is the number of this one.
+    only asks for a person counts no more. `is_wanted` says that its addressee let it go: his own
+    preferences stand against it no more, and all else does (R50). Its repr tells neither text
+    nor numbers, wherever it may be printed. The parts of a long message that go on together
+    or not at all share an `assembly`, the id of the one that came first; `part` is the number
+    of this one.
     """
 
     message_id: int
@@ -74,3 +76,4 @@ class HeldMessage:
     is_reviewed: bool = False
     assembly: int = 0
     part: int = 0
+    is_wanted: bool = False

@@ -9,13 +9,19 @@ About = tuple[int, str, int]
 Why = tuple[str, str, str, str, str]
 # data_coding, octets.
 Text = tuple[int, bytes]
+# What was delivered (receipt, reply and the like), and of a receipt: stat, err, submit date,
+# done date, as the SMSC wrote them.
+Told = tuple[str, str, str, str, str]
 
 # What the gateway decided: epoch, whose request, sequence_number, source, destination, why,
 # gateway_id, and the text, None where it is not kept.
 DecisionRow = tuple[Literal["d"], float, About, int, bytes, bytes, Why, int, Text | None]
-# What became of it: epoch, whose request, sequence_number, command_status, message_id,
+# What came for an SP: epoch, whose (the session is the bind at the SMSC), sequence_number,
+# source, destination, the message_id that a receipt is about, what it was, and the text.
+DeliveryRow = tuple[Literal["m"], float, About, int, bytes, bytes, bytes, Told, Text | None]
+# What became of either: epoch, whose request, sequence_number, command_status, message_id,
 # latency_us, how it ended (answered, timeout, link_lost, late and the like).
 OutcomeRow = tuple[Literal["o"], float, About, int, int, bytes, int, str]
-# Rare facts (receipts, releases, binds): epoch, kind, fields.
+# Rare facts (releases, binds): epoch, kind, fields.
 EventRow = tuple[Literal["e"], float, str, Mapping[str, object]]
-Row = DecisionRow | OutcomeRow | EventRow
+Row = DecisionRow | DeliveryRow | OutcomeRow | EventRow

@@ -69,6 +69,14 @@ class BindLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where an SP hears of refusals (R36): `key`, ``env:NAME`` or ``plain:secret``, signs them."""
+
+    url: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Sender:
     """One SP as configured.
 
@@ -85,6 +93,7 @@ class Sender:
     rate: Rate
     window: int
     statuses: Mapping[str, str] = field(default_factory=dict)
+    webhook: Webhook | None = None
 
     def port_of(self, source: str) -> Port | None:
         """Return the port that `source` belongs to, the longest number first, or None."""

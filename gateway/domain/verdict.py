@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.domain.warning import Severity, WarningCode
+
 
 class Action(StrEnum):
     """What is done with a message, weakest first."""
@@ -19,6 +21,7 @@ class Reason(StrEnum):
 
     SENDER_STATE = "SENDER_STATE"
     SOURCE_NOT_OWNED = "SOURCE_NOT_OWNED"
+    SOURCE_SUSPENDED = "SOURCE_SUSPENDED"
     DESTINATION_INVALID = "DESTINATION_INVALID"
     EXT_TOO_LONG = "EXT_TOO_LONG"
     OUT_OF_SCOPE = "OUT_OF_SCOPE"
@@ -35,11 +38,13 @@ class Reason(StrEnum):
     FREQUENCY = "FREQUENCY"
     FREQUENCY_UNCOUNTED = "FREQUENCY_UNCOUNTED"
     NUMBER_WALK = "NUMBER_WALK"
+    NUMBERS_UNKNOWN = "NUMBERS_UNKNOWN"
     SIG_UNKNOWN = "SIG_UNKNOWN"
     SIG_SWITCH = "SIG_SWITCH"
     TPL_MISMATCH = "TPL_MISMATCH"
     NO_OPTOUT_HINT = "NO_OPTOUT_HINT"
     NO_SENDER_NAME = "NO_SENDER_NAME"
+    NO_SENDER_PHONE = "NO_SENDER_PHONE"
     CONTENT = "CONTENT"
     CONTENT_UNREADABLE = "CONTENT_UNREADABLE"
     CONTENT_UNCHECKED = "CONTENT_UNCHECKED"
@@ -56,7 +61,8 @@ class Finding:
 
     `rule` is the id in the policy, `evidence` a short text that holds no whole number and
     no message body (a matched keyword of the operator's own list may stand in it). `status`
-    is the command_status name that its rule asks for, "" for that of the reason.
+    is the command_status name that its rule asks for, "" for that of the reason. `warning` is
+    what the SP is warned of for it, and `severity` makes that a violation (R95).
     """
 
     rule: str
@@ -66,6 +72,8 @@ class Finding:
     shadow: bool = False
     category: str = ""
     status: str = ""
+    warning: WarningCode | None = None
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from gateway.domain.verdict import Finding
 from gateway.filter.keywords import Hit
 from gateway.filter.optout_hint import advertised
 from gateway.filter.signature import signature_of
+from gateway.filter.telephone import has_telephone
 from gateway.filter.traffic_class import classify, is_promotion
 
 
@@ -39,7 +40,16 @@ class TextFacts:
     sender and source.
     """
 
-    __slots__ = ("_shown", "findings", "hits", "is_whole", "rulings", "texts", "told_by")
+    __slots__ = (
+        "_shown",
+        "_telephone",
+        "findings",
+        "hits",
+        "is_whole",
+        "rulings",
+        "texts",
+        "told_by",
+    )
 
     def __init__(
         self, hits: tuple[Hit, ...], texts: Sequence[str], *, is_whole: bool = True
@@ -48,15 +58,22 @@ class TextFacts:
         self.texts = tuple(texts)
         self.is_whole = is_whole
         self.told_by = ""
-        self.rulings: dict[tuple[str, bytes], object] = {}
+        self.rulings: dict[object, object] = {}
         self.findings: tuple[Finding, ...] | None = None if hits else ()
         self._shown: Shown | None = None
+        self._telephone: bool | None = None
 
     def shown(self) -> Shown:
         """Return what the text shows: of several readings the strongest class (R10)."""
         if self._shown is None:
             self._shown = _shown(self.texts)
         return self._shown
+
+    def names_telephone(self) -> bool:
+        """Tell whether one of the readings names a number to call (R38); apart, few rules ask."""
+        if self._telephone is None:
+            self._telephone = any(map(has_telephone, self.texts))
+        return self._telephone
 
 
 def _shown(texts: Sequence[str]) -> Shown:

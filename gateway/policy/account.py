@@ -4,13 +4,33 @@ from gateway.domain.sender import Port, Sender, SenderState
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.bucket import TokenBucket
 
-_MAX_CACHED_SOURCES = 4096
+_MAX_CACHED_SOURCES = 16_384  # more than the sub-ports that four digits make
+
+
+class Home:
+    """What all sources of one port of an account have in common; compared by identity."""
+
+    __slots__ = ()
+
+
+class Origin:
+    """A source address of an account and the port that owns it, None for a foreign one.
+
+    The same object for every message from there, so that what is kept for it is found by
+    identity. A reload makes others.
+    """
+
+    __slots__ = ("home", "port")
+
+    def __init__(self, port: Port | None, home: Home) -> None:
+        self.port = port
+        self.home = home
 
 
 class Account:
     """One sender, compiled. A reload that leaves the rate alone keeps the bucket's level."""
 
-    __slots__ = ("_numbers", "_ports", "bucket", "sender", "standing", "system_id")
+    __slots__ = ("_homes", "_numbers", "bucket", "origins", "sender", "standing", "system_id")
 
     def __init__(self, sender: Sender, before: "Account | None" = None) -> None:
         self.sender = sender
@@ -22,18 +42,19 @@ class Account:
             else TokenBucket(sender.rate.per_s, sender.rate.burst)
         )
         self._numbers = tuple(port.number for port in sender.ports)
-        self._ports: dict[bytes, Port | None] = {}
+        self._homes: dict[Port | None, Home] = {}
+        self.origins: dict[bytes, Origin] = {}
 
-    def port_of(self, source: bytes) -> Port | None:
-        """Return the port that owns `source`, or None. Remembers a bounded number."""
-        try:
-            return self._ports[source]
-        except KeyError:
+    def origin_of(self, source: bytes) -> Origin:
+        """Return where messages from `source` come from. Remembers a bounded number."""
+        origin = self.origins.get(source)
+        if origin is None:
             port = self.sender.port_of(source.decode("latin-1"))
-            if len(self._ports) >= _MAX_CACHED_SOURCES:
-                self._ports.clear()
-            self._ports[source] = port
-            return port
+            if len(self.origins) >= _MAX_CACHED_SOURCES:
+                self.origins.clear()
+            origin = Origin(port, self._homes.setdefault(port, Home()))
+            self.origins[source] = origin
+        return origin
 
     def is_extended(self, source: bytes) -> bool:
         """Tell whether `source` is a port of the sender and digits behind it, however many."""

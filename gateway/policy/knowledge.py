@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from gateway.policy.answer_counts import AnswerCounts
 from gateway.policy.consent_sets import ConsentSets
 from gateway.policy.filings import Filings
 from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
+from gateway.policy.suspended_sources import SuspendedSources
 
 
 @dataclass(slots=True)
@@ -16,3 +18,5 @@ class Knowledge:
     filings: Filings = field(default_factory=Filings)
     preferences: Preferences = field(default_factory=Preferences)
     provinces: ProvinceTable = field(default_factory=ProvinceTable)
+    suspended: SuspendedSources = field(default_factory=SuspendedSources)
+    answers: AnswerCounts = field(default_factory=AnswerCounts)

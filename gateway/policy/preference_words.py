@@ -47,11 +47,11 @@ _SHOW = frozenset({"我的屏蔽", "查询屏蔽", "屏蔽列表", "接收设置
 _SEPARATED = r"(?P<separator>[\s:+]*)(?P<object>.*)"
 _UNDO = r"(?P<undo>取消|解除|撤销|关闭|删除)?"
 _LIST = re.compile(
-    rf"(?:{_UNDO}(?P<zh>屏蔽|拉黑|黑名单|白名单)|(?P<en>unblock|block|unallow|allow)(?![a-z0-9]))"
+    rf"(?:{_UNDO}(?P<zh>屏蔽|拉黑|黑名单|白名单|暂存)|(?P<en>unblock|block|unallow|allow)(?![a-z0-9]))"
     rf"{_SEPARATED}"
 )
 _QUIET = re.compile(rf"{_UNDO}(?:免打扰|勿扰|dnd(?![a-z0-9])){_SEPARATED}")
-_ALLOWING = frozenset({"白名单", "allow", "unallow"})
+_ACTIONS = {"白名单": _ALLOW, "allow": _ALLOW, "unallow": _ALLOW, "暂存": PreferenceAction.HOLD}
 
 # What people call everything of a class, after courtesies such as 类 and 短信 are off.
 _CLASSES = {
@@ -110,7 +110,7 @@ def _listed(plain: str) -> PreferenceCommand | None:
     if found is None:
         return None
     word = found["zh"] or found["en"]
-    action = _ALLOW if word in _ALLOWING else _BLOCK
+    action = _ACTIONS.get(word, _BLOCK)
     is_undone = bool(found["undo"]) or word.startswith("un")
     verb = Verb.TAKE_BACK if is_undone else Verb.SET
     about = _known(found["object"], action)

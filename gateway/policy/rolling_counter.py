@@ -1,6 +1,6 @@
 """Counting in a window that ends now, exact to the second (R42: rolling 24 hours)."""
 
-from gateway.policy.counter_keys import NEVER, NONE, Group, Groups, Key, Retired, drop, split
+from gateway.policy.counter_keys import NEVER, NONE, Groups, Retired, drop, split
 from gateway.policy.limits import Counting, Full, Limit, Parts, Rolling
 
 _STAMP_BITS = 32
@@ -58,7 +58,9 @@ class RollingCounter:
         """Tell whether there is no room for a new key, as of the last message."""
         return self._room <= 0
 
-    def take(self, parts: Parts, second: int) -> Limit | Full | None:
+    def take(  # noqa: C901 - asked for each message; a call costs as much as the rest
+        self, parts: Parts, second: int
+    ) -> Limit | Full | None:
         """Count one message; return what stands against it, and count nothing then."""
         if second >= self.turns_at:
             self._turn(second)
@@ -66,29 +68,22 @@ class RollingCounter:
         young = self.young.get(group, NONE)
         stamps = young.get(key)
         if stamps is None:
-            return self._take_into_young(group, key, second)
-        nth = stamps >> self._shift & _STAMP
-        if nth and nth > second - self._length_s:
-            return self.limit
-        young[key] = (stamps << _STAMP_BITS | second) & self._mask
-        return None
-
-    def _take_into_young(self, group: Group, key: Key, second: int) -> Limit | Full | None:
-        old = self.old.get(group, NONE)
-        stamps = old.get(key)
-        if stamps is not None:
-            nth = stamps >> self._shift & _STAMP
-            if nth and nth > second - self._length_s:
-                return self.limit
-            del old[key]
-            kept = (stamps << _STAMP_BITS | second) & self._mask
-        elif self._room <= 0:
-            return self._full
-        else:
+            stamps = self.old[group].get(key) if group in self.old else None
+            if stamps is None and self._room <= 0:
+                return self._full
+        if stamps is None:
             self._room -= 1
             kept = second  # the very number that all messages of this second share
-        young = self.young.get(group)
-        if young is None:
+        else:
+            kept = stamps << _STAMP_BITS | second
+            nth = stamps >> self._shift
+            if nth:  # as many as may be, or more: they are few in nearly all keys
+                if nth & _STAMP > second - self._length_s:
+                    return self.limit
+                kept &= self._mask
+            if key not in young:
+                del self.old[group][key]
+        if young is NONE:
             young = self.young[group] = {}
         young[key] = kept
         return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
-from gateway.domain.verdict import Action, Finding
+from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.evidence import Ask, Evidence
 from gateway.policy.rules import Rule
 from gateway.policy.submission import Submission
@@ -61,18 +61,18 @@ class Findings:
             action = rule.on_error.get(traffic, _UNREAD_PASSES)
         shadow = mode is Enforcement.SHADOW or action is Action.FORWARD
         reason = evidence.reason or rule.reason
-        return Finding(rule.id, reason, action, evidence.text, shadow, status=rule.status)
-
-
-def unless_off(ask: Ask, modes: Modes) -> Ask:
-    """Ask nothing where the rule is off: what counts must not count there."""
-    if modes.are_one:
-        return ask
-
-    def ask_unless_off(submission: Submission, at: float) -> Evidence | None:
-        return None if modes.of(submission) is Enforcement.OFF else ask(submission, at)
-
-    return ask_unless_off
+        # What cannot be read or counted is no fault of the sender's.
+        warns = not evidence.is_unread and reason is not Reason.FREQUENCY_UNCOUNTED
+        return Finding(
+            rule.id,
+            reason,
+            action,
+            evidence.text,
+            shadow,
+            status=rule.status,
+            warning=rule.warning if warns else None,
+            severity=rule.severity if warns else None,
+        )
 
 
 def if_unread(ask: Ask) -> Ask:

@@ -6,18 +6,25 @@ from typing import TypeAlias
 
 from gateway.domain.filings import TemplateKind
 from gateway.domain.policy import Enforcement
-from gateway.domain.sender import Port, Purpose
+from gateway.domain.sender import Purpose
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding
 from gateway.filter.facts import TextFacts
-from gateway.policy.account import Account
 from gateway.policy.bundle import Surroundings
-from gateway.policy.checks import consent, filings, preferences, texts, times
+from gateway.policy.checks import (
+    answers,
+    consent,
+    filings,
+    preferences,
+    suspensions,
+    texts,
+    times,
+)
 from gateway.policy.checks.counts import Counter, Often, PortRate, Walks
 from gateway.policy.evidence import Ask
 from gateway.policy.filings import Filed
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rule_findings import Findings, Modes, if_unread, unless_off
+from gateway.policy.rule_findings import Findings, Modes, if_unread
 from gateway.policy.rules import (
     REASONS,
     Nameless,
@@ -31,9 +38,11 @@ from gateway.policy.rules import (
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
+    Suspended,
     TemplateNotFiled,
     TooFast,
     TooOften,
+    UnknownNumbers,
     Untimely,
     Unwanted,
 )
@@ -83,10 +92,24 @@ class Staged:
     ask: Ask
     counter: Counter | None = None
 
-    def has_counted(self, submission: Submission) -> bool:
-        """Tell whether the message, which this was asked about, stands in its counts."""
-        is_off = self.findings.modes.of(submission) is Enforcement.OFF
-        return not is_off and all(found.rule != self.rule.id for found in submission.findings)
+    def concerns(self, submission: Submission, filed: Filed) -> bool:
+        """Tell whether the rule is on for the port that a message comes from, and about it."""
+        if self.findings.modes.of(submission) is Enforcement.OFF:
+            return False
+        match self.rule.check:
+            case OtherProvince():
+                port = submission.port
+                return port is not None and filed.province_of(port.number) is not None
+            case TooOften(sources=sources) if sources:
+                return submission.source.decode("latin-1").startswith(sources)
+            case _:
+                return True
+
+    def forget(self, submission: Submission, at: float) -> None:
+        """Take a message out of the counts, unless this has found against counting it."""
+        is_counted = all(found.rule != self.rule.id for found in submission.findings)
+        if self.counter is not None and is_counted:
+            self.counter.forget(submission, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +117,17 @@ class TextRuling:
     """What rules make of a text that comes from one port of one sender.
 
     `found` is all that they find, `deciding` the first of it that is not on trial, and
-    `until` all up to that one: there a message stops. `asking` is what is to be asked of each
-    recipient. `filed` is what the sender had filed by then.
+    `until` all up to that one: there a message stops. `asking` is what is to be asked about
+    each recipient, and `counting` what counts each message. `filed` is what the sender had
+    filed by then.
     """
 
-    account: Account
-    port: Port | None
     filed: Filed
     traffic: TrafficClass
     template: str
     asks_consent: bool
     asking: tuple[Asked, ...]
+    counting: tuple[Staged, ...]
     found: tuple[Finding, ...]
     until: tuple[Finding, ...]
     deciding: Finding | None
@@ -132,20 +155,18 @@ class RuleStages:
         self._exempting = tuple(Modes(rule) for rule in exempting)
         self._is_approved = filings.is_approved(knowledge)
         exempt = _exempt(exempting)
-        self.asking = {each: self._asking(each, exempt) for each in TrafficClass}
+        self.asking = {each: self._askable(each, exempt) for each in TrafficClass}
         # Who asks for consent has none yet (R23); a refusal stands against asking, too.
         self._asking_consent = tuple(
-            asked
-            for one, asked in self._askable(_COMMERCIAL, exempt)
+            (one, asked)
+            for one, asked in self.asking[_COMMERCIAL]
             if not isinstance(one.rule.check, NotAgreed)
         )
         self.counting = {each: self._counting(each, exempt) for each in TrafficClass}
         self._of_texts = {each: self._asked_of_texts(each, exempt) for each in TrafficClass}
-        self._filings = knowledge.filings
+        self._filed = knowledge.filings.of
         self._templates = filings.FiledTemplates(knowledge)
-        self._looks_at_source = any(
-            isinstance(one.rule.check, SignatureSwitched) for one in self.staged
-        )
+        self._looks_at_source = any(_looks_at_source(one.rule) for one in self.staged)
 
     def adopt(self, before: "RuleStages") -> None:
         """Go on from the counts of rules of the same id; `before` must not be asked any more."""
@@ -164,19 +185,15 @@ class RuleStages:
 
     def rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
         """Return what the rules make of a text; bulk repeats itself, so it is kept with it."""
-        account, port = submission.account, submission.port
-        rulings = facts.rulings
+        origin = submission.origin
         # The sources of one SP often send the same text at the same time, each its own way.
-        key = (account.system_id, submission.source if self._looks_at_source else b"")
+        key = origin if self._looks_at_source else origin.home
+        rulings = facts.rulings
         kept = rulings.get(key)
-        if (
-            isinstance(kept, TextRuling)
-            and kept.account is account
-            and kept.port is port
-            and kept.filed is self._filings.of(account.system_id)
-        ):
+        if isinstance(kept, TextRuling) and kept.filed is self._filed(submission.account.system_id):
             return kept
         ruling = self._rule_text(submission, facts, at)
+        port = submission.port
         if port is None or port.purpose is not Purpose.PUBLIC_INTEREST:
             if len(rulings) >= _MAX_RULINGS:
                 rulings.clear()
@@ -184,28 +201,30 @@ class RuleStages:
         return ruling
 
     def _rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
-        account, port = submission.account, submission.port
         submission.facts = facts
+        filed = self._filed(submission.account.system_id)
         match = self._templates.of(submission)
         kind = match.kind if match is not None else None
         submission.traffic = traffic = self.traffic_of(submission, facts, at, kind)
         # A part of a text may look like all of a template.
         asks = kind is TemplateKind.CONSENT_REQUEST and facts.is_whole
         found = tuple(
-            findings.of(submission, evidence)
-            for ask, findings in self._of_texts[traffic]
-            if (evidence := ask(submission, at)) is not None
+            one.findings.of(submission, evidence)
+            for one in self._of_texts[traffic]
+            if one.concerns(submission, filed) and (evidence := one.ask(submission, at)) is not None
         )
         deciding = next((finding for finding in found if not finding.shadow), None)
         until = found if deciding is None else found[: found.index(deciding) + 1]
+        asking = self._asking_consent if asks else self.asking[traffic]
         return TextRuling(
-            account,
-            port,
-            filed=self._filings.of(account.system_id),
+            filed=filed,
             traffic=traffic,
             template=submission.template,
             asks_consent=asks,
-            asking=self._asking_consent if asks else self.asking[traffic],
+            asking=tuple(asked for one, asked in asking if one.concerns(submission, filed)),
+            counting=tuple(
+                one for one in self.counting[traffic] if one.concerns(submission, filed)
+            ),
             found=found,
             until=until,
             deciding=deciding,
@@ -238,16 +257,13 @@ class RuleStages:
         return max(declared, filed, shown.traffic, key=_STRENGTH.__getitem__)
 
     def _is_filed(self, submission: Submission, name: str) -> bool:
-        return self._filings.of(submission.account.system_id).has_signature(name)
+        return self._filed(submission.account.system_id).has_signature(name)
 
     def is_exempt(self, submission: Submission, at: float) -> bool:
         """Tell whether an authority's port writes, whose approval is valid (R11)."""
         return any(
             modes.of(submission) is Enforcement.ENFORCE for modes in self._exempting
         ) and self._is_approved(submission, at)
-
-    def _asking(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[Asked, ...]:
-        return tuple(asked for _, asked in self._askable(traffic, exempt))
 
     def _askable(
         self, traffic: TrafficClass, exempt: frozenset[str]
@@ -264,9 +280,9 @@ class RuleStages:
             and (traffic in one.rule.applies_to or _is_noted_unread(one.rule, traffic))
         )
 
-    def _asked_of_texts(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[Asked, ...]:
+    def _asked_of_texts(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[Staged, ...]:
         return tuple(
-            (one.ask, one.findings)
+            one
             for one in self.staged
             if isinstance(one.rule.check, _OF_THE_TEXT)
             and not _spares(one.rule, traffic, exempt)
@@ -281,6 +297,13 @@ class RuleStages:
             and not _spares(one.rule, traffic, exempt)
             and traffic in one.rule.applies_to
         )
+
+
+def _looks_at_source(rule: Rule) -> bool:
+    check = rule.check
+    return isinstance(check, SignatureSwitched) or (
+        isinstance(check, TooOften) and bool(check.sources)
+    )
 
 
 def _is_off(rule: Rule) -> bool:
@@ -309,9 +332,8 @@ def _is_noted_unread(rule: Rule, traffic: TrafficClass) -> bool:
 
 def _staged(rule: Rule, knowledge: Knowledge, surroundings: Surroundings) -> Staged:
     counter = _counter(rule, surroundings)
-    ask = counter if counter is not None else _ask(rule, knowledge, surroundings)
-    modes = Modes(rule)
-    return Staged(rule, Findings(rule, modes), unless_off(ask, modes), counter)
+    ask = counter.ask if counter is not None else _ask(rule, knowledge, surroundings)
+    return Staged(rule, Findings(rule, Modes(rule)), ask, counter)
 
 
 def _counter(rule: Rule, surroundings: Surroundings) -> Counter | None:
@@ -326,10 +348,12 @@ def _counter(rule: Rule, surroundings: Surroundings) -> Counter | None:
             return None
 
 
-def _ask(  # noqa: C901, PLR0911 - a table, a line for each check
+def _ask(  # noqa: C901, PLR0911, PLR0912 - a table, a line for each check
     rule: Rule, knowledge: Knowledge, surroundings: Surroundings
 ) -> Ask:
     match rule.check:
+        case Suspended() as check:
+            return suspensions.suspended(check, knowledge)
         case Refused() as check:
             return consent.refused(check, knowledge)
         case NotAgreed() as check:
@@ -338,6 +362,8 @@ def _ask(  # noqa: C901, PLR0911 - a table, a line for each check
             return preferences.unwanted(check, knowledge, surroundings)
         case Untimely() as check:
             return times.untimely(check, surroundings)
+        case UnknownNumbers() as check:
+            return answers.unknown_numbers(check, knowledge)
         case PurposeMissed() as check:
             return texts.purpose_missed(check)
         case NoWayOut() as check:

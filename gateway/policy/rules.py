@@ -6,12 +6,19 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from gateway.domain.policy import Enforcement
+from gateway.domain.suspension import SuspensionTerms
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
+from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.limits import Limit
 from gateway.policy.windows import WindowSet
 
 COMMERCIAL = frozenset({TrafficClass.COMMERCIAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """Ask whether the number behind the source may send nothing for a while (R43)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +76,13 @@ class Untimely:
 class TooOften:
     """Ask whether a limit is reached (R42, R43). What is refused is not counted.
 
-    `sources` are the beginnings of the source addresses that are counted, all when empty.
+    `sources` are the beginnings of the source addresses that are counted, all when empty. With
+    `suspend` the source may send nothing for a while, once it has reached a limit.
     """
 
     limits: tuple[Limit, ...]
     sources: tuple[str, ...] = ()
+    suspend: SuspensionTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,19 @@ class NumberWalk:
 
     count: int
     within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownNumbers:
+    """Ask whether the SMSC does not know most of the numbers that the sender writes to (R28).
+
+    That is `share` of what was passed on for it `within` a while, of at least `at_least`
+    messages.
+    """
+
+    share: float
+    within: timedelta
+    at_least: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +139,17 @@ class NoWayOut:
 
 @dataclass(frozen=True, slots=True)
 class Nameless:
-    """Ask whether the text does not name its sender in 【】 (R38)."""
+    """Ask whether the text does not name its sender in 【】 (R38).
+
+    With `telephone` it must name a number as well, which somebody answers.
+    """
+
+    telephone: bool = False
 
 
 Check: TypeAlias = (
-    OtherProvince
+    Suspended
+    | OtherProvince
     | PurposeMissed
     | PublicInterest
     | Refused
@@ -131,6 +159,7 @@ Check: TypeAlias = (
     | TooOften
     | TooFast
     | NumberWalk
+    | UnknownNumbers
     | SignatureSwitched
     | SignatureNotFiled
     | TemplateNotFiled
@@ -142,12 +171,14 @@ Check: TypeAlias = (
 # finding that is not on trial decides. What counts messages comes last, for only what is
 # accepted counts (R42).
 REASONS: Mapping[type[Check], Reason] = {
+    Suspended: Reason.SOURCE_SUSPENDED,
     OtherProvince: Reason.OUT_OF_SCOPE,
     PublicInterest: Reason.PUBLIC_INTEREST,
     Refused: Reason.OPTED_OUT,
     NotAgreed: Reason.CONSENT_NONE,
     Unwanted: Reason.USER_PREF,
     Untimely: Reason.OUTSIDE_WINDOW,
+    UnknownNumbers: Reason.NUMBERS_UNKNOWN,
     SignatureNotFiled: Reason.SIG_UNKNOWN,
     SignatureSwitched: Reason.SIG_SWITCH,
     PurposeMissed: Reason.PORT_MISUSE,
@@ -187,7 +218,8 @@ class Rule:
     """One rule. `article` cites what asks for it; `status` "" is that of the check's reason.
 
     `applies_to` are the classes of messages it is asked of. `on_error` says what becomes of
-    a class while what the rule asks cannot be read; a class that is not in it passes.
+    a class while what the rule asks cannot be read; a class that is not in it passes. Each
+    finding raises the `warning`, which is a violation where it has a `severity` (R95).
     """
 
     id: str
@@ -202,11 +234,15 @@ class Rule:
         default_factory=lambda: {TrafficClass.COMMERCIAL: Action.REJECT}
     )
     overrides: tuple[Override, ...] = ()
+    warning: WarningCode | None = None
+    severity: Severity | None = None
 
     def __post_init__(self) -> None:
         defers = self.action is Action.DEFER and not isinstance(self.check, Untimely)
         if defers or Action.DEFER in self.on_error.values():
             raise ValueError("only a message that comes at a bad time can wait for a better one")
+        if self.severity is not None and self.warning is None:
+            raise ValueError("a violation is a warning first")
 
     @property
     def reason(self) -> Reason:

@@ -15,9 +15,10 @@ from gateway.policy.asking import ASKING
 from gateway.policy.bundle import Bundle
 from gateway.policy.evidence import Evidence
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rule_stages import Asked, RuleStages, Staged
+from gateway.policy.rule_stages import Asked, RuleStages, Staged, TextRuling
 from gateway.policy.statuses import status_of
 from gateway.policy.submission import Submission
+from gateway.policy.suspending import suspenders_of
 
 _ACTIONS = {
     ListAction.REJECT: Action.REJECT,
@@ -65,6 +66,7 @@ class RuleSet:
         )
         self.replies = bundle.replies
         self.knowledge = knowledge
+        self.suspenders = suspenders_of(bundle, knowledge.suspended)
         self.rules = RuleStages(bundle.rules, knowledge, bundle.surroundings)
 
     def adopt(self, before: "RuleSet") -> None:
@@ -78,10 +80,9 @@ class RuleSet:
         """
         # The stages, unfolded: four calls less for nearly every message.
         account, units = submission.account, submission.units
-        port = submission.port = account.port_of(submission.source)
         number = submission.msisdn = msisdn_of(submission.destination)
         if (
-            port is not None
+            submission.port is not None
             and number is not None
             and account.standing is None
             and (not units or account.bucket.take(now, units))
@@ -98,8 +99,13 @@ class RuleSet:
 
         `at` is in epoch seconds.
         """
-        if not self.rules.are_none and not self.judge_rules(submission, facts, at):
-            return
+        counting: tuple[Staged, ...] = ()
+        if not self.rules.are_none:
+            submission.facts = facts
+            ruling = self.rules.rule_text(submission, facts, at)
+            counting = ruling.counting
+            if not self._passes_rules(submission, ruling, at):
+                return
         if facts.findings != ():
             self.judge_content(submission, facts)
             if submission.verdict is not None:
@@ -108,7 +114,7 @@ class RuleSet:
             self.settle(submission, at)
             return
         # settle, unfolded: this is what nearly every message takes.
-        for one in self.rules.counting[submission.traffic]:
+        for one in counting:
             evidence = one.ask(submission, at)
             if evidence is not None and self._is_counted_out(submission, one, evidence, at):
                 return
@@ -116,7 +122,9 @@ class RuleSet:
     def judge_rules(self, submission: Submission, facts: TextFacts, at: float) -> bool:
         """Ask every rule that does not count; return whether the message may still pass."""
         submission.facts = facts
-        ruling = self.rules.rule_text(submission, facts, at)
+        return self._passes_rules(submission, self.rules.rule_text(submission, facts, at), at)
+
+    def _passes_rules(self, submission: Submission, ruling: TextRuling, at: float) -> bool:
         submission.traffic = ruling.traffic
         submission.template = ruling.template
         submission.asks_consent = ruling.asks_consent
@@ -161,19 +169,22 @@ class RuleSet:
         if submission.deferral is not None:
             # It is counted when it leaves: that is when the subscriber gets it.
             submission.verdict = self.verdict(submission, *submission.deferral)
-        elif not self.rules.are_none:
-            for one in self.rules.counting[submission.traffic]:
-                evidence = one.ask(submission, at)
-                if evidence is not None and self._is_counted_out(submission, one, evidence, at):
-                    return
-            if submission.asks_consent:
-                self._ask_first(submission)
+            return
+        for one in self._counting(submission, at):
+            evidence = one.ask(submission, at)
+            if evidence is not None and self._is_counted_out(submission, one, evidence, at):
+                return
+        if submission.asks_consent:
+            self._ask_first(submission)
 
     def uncount(self, submission: Submission, at: float) -> None:
         """Take back the count of a message that was settled `at` that moment, and is refused."""
-        for one in self.rules.counting[submission.traffic]:
-            if one.counter is not None and one.has_counted(submission):
-                one.counter.forget(submission, at)
+        for one in self._counting(submission, at):
+            one.forget(submission, at)
+
+    def _counting(self, submission: Submission, at: float) -> tuple[Staged, ...]:
+        facts = submission.facts
+        return () if facts is None else self.rules.rule_text(submission, facts, at).counting
 
     def _ask_first(self, submission: Submission) -> None:
         submission.findings += (ASKING,)
@@ -188,10 +199,11 @@ class RuleSet:
         if finding.shadow:
             return False
         submission.verdict = self.verdict(submission, finding)
-        counting = self.rules.counting[submission.traffic]
+        if one.rule.id in self.suspenders:
+            self.suspenders[one.rule.id].suspend(submission, finding, at)
+        counting = self._counting(submission, at)
         for before in counting[: counting.index(one)]:
-            if before.counter is not None and before.has_counted(submission):
-                before.counter.forget(submission, at)
+            before.forget(submission, at)
         return True
 
     def _passes(self, asked: Iterable[stages.Stage], submission: Submission, now: float) -> bool:
@@ -275,7 +287,7 @@ class RuleSet:
         facts = self.scan.judge_texts(texts)
         found = [f for stage in _ADDRESS_STAGES if (f := stage(submission, now)) is not None]
         found += self._ask_all(submission, facts, at)
-        counting = [(one.ask, one.findings) for one in self.rules.counting[submission.traffic]]
+        counting = [(one.ask, one.findings) for one in self._counting(submission, at)]
         found += _asked_all(counting, submission, at)
         found += [self.finding_of(hit) for hit in facts.hits]
         submission.findings += tuple(found)

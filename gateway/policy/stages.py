@@ -50,12 +50,9 @@ def standing(submission: Submission, _now: float) -> Finding | None:
 
 def source(submission: Submission, _now: float) -> Finding | None:
     """Find against a source address outside the sender's ports (N136: never false; R02, R03)."""
-    account, written = submission.account, submission.source
-    port = account.port_of(written)
-    submission.port = port
-    if port is not None:
+    if submission.port is not None:
         return None
-    return _TOO_LONG if account.is_extended(written) else _NOT_OWNED
+    return _TOO_LONG if submission.account.is_extended(submission.source) else _NOT_OWNED
 
 
 def destination(submission: Submission, _now: float) -> Finding | None:

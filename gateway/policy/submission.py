@@ -1,6 +1,7 @@
 """One message to one subscriber, as policy sees it."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gateway.domain.sender import Port
 from gateway.domain.traffic import TrafficClass
@@ -26,12 +27,12 @@ class Submission:
     """What a stage may look at; made per message, so a plain slots class.
 
     `units` is how many tokens it costs: the parts of a long message are charged by the
-    first (`units` 0 for the others). `port` and `msisdn` are filled in by the stages that
-    find them, `facts` and `traffic` when its text is judged. `findings` gathers the hits of
-    shadow rules; `verdict` stays None while nothing stops the message. A check that finds it
-    untimely notes in `due` when it could leave; `deferral` is what holds it back longest,
-    and until when. `template` is the filed one that the text is of, and `asks_consent` tells
-    that it is one of those that ask before they sell (R23).
+    first (`units` 0 for the others). `origin` and `port` say where it comes from; `msisdn` is
+    filled in by the stage that finds it, `facts` and `traffic` when its text is judged.
+    `findings` gathers the hits of shadow rules; `verdict` stays None while nothing stops the
+    message. A check that finds it untimely notes in `due` when it could leave; `deferral` is
+    what holds it back longest, and until when. `template` is the filed one that the text is
+    of, and `asks_consent` tells that it is one of those that ask before they sell (R23).
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Submission:
         "facts",
         "findings",
         "msisdn",
+        "origin",
         "port",
         "source",
         "template",
@@ -52,6 +54,9 @@ class Submission:
         "verdict",
     )
 
+    # The addressee did not ask for it, as nobody can before it is held; see Wanted.
+    is_wanted: ClassVar[bool] = False
+
     due: float
 
     def __init__(self, account: Account, source: bytes, destination: bytes, units: int = 1) -> None:
@@ -59,7 +64,8 @@ class Submission:
         self.source = source
         self.destination = destination
         self.units = units
-        self.port: Port | None = None
+        self.origin = account.origin_of(source)
+        self.port: Port | None = self.origin.port
         self.msisdn: int | None = None
         self.timing: Timing | None = None
         self.facts: TextFacts | None = None
@@ -69,3 +75,11 @@ class Submission:
         self.findings: tuple[Finding, ...] = ()
         self.deferral: tuple[Finding, float] | None = None
         self.verdict: Verdict | None = None
+
+
+class Wanted(Submission):
+    """A message for which its addressee asked: his preferences do not stand against it (R50)."""
+
+    __slots__ = ()
+
+    is_wanted = True

@@ -18,16 +18,18 @@ class ChangeKind(StrEnum):
     PREFERENCES = "preferences"
     SUBSCRIPTION = "subscription"
     FILINGS = "filings"
+    ERRAND = "errand"
+    SUSPENSION = "suspension"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change. `number` grows over all kinds and is never used again.
 
-    `key` names what changed: the message_id of a quarantine change; the system_id of
-    whose filings changed; the msisdn of whose preferences changed, which is never logged;
-    empty for consent and subscriptions, where one change stands for a batch
-    (see ConsentStore.answers_changed).
+    `key` names what changed: the message_id of a quarantine change; the number of an errand;
+    the system_id of whose filings changed; the msisdn of whose preferences or suspension
+    changed, which is never logged; empty for consent and subscriptions, where one change
+    stands for a batch (see ConsentStore.answers_changed).
     """
 
     number: int

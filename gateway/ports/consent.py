@@ -1,6 +1,6 @@
 """The store of subscribers' answers (同意与退订)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol, TypeAlias
 
 from gateway.domain.consent import Answer, ConsentAnswer
@@ -9,6 +9,7 @@ from gateway.domain.consent import Answer, ConsentAnswer
 AnswerRow: TypeAlias = tuple[int, str, Answer]
 
 ANSWERS_PER_CHANGE = 1000
+NUMBERS_AT_ONCE = 1000
 
 
 class ConsentStore(Protocol):
@@ -27,6 +28,9 @@ class ConsentStore(Protocol):
 
     async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
         """Return the answer given to exactly this scope."""
+
+    async def answers_of(self, msisdns: Collection[int]) -> list[ConsentAnswer]:
+        """Return all answers of at most NUMBERS_AT_ONCE numbers, by number and scope."""
 
     def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
         """Yield every answer on record, in lists of at most `batch`.

@@ -84,6 +84,12 @@ class QuarantineStore(Protocol):
         For the next page give the last message_id as `before_id`.
         """
 
+    async def own_holds(self, msisdn: int, limit: int) -> list[HeldMessage]:
+        """Return what is HELD for a subscriber's own preferences alone (R50), newest first.
+
+        However its sender wrote the number; at most `limit` messages.
+        """
+
     async def count_by_state(self) -> dict[HoldState, int]:
         """Return how many messages stand in each state; states without any are 0."""
 
@@ -99,14 +105,15 @@ class QuarantineStore(Protocol):
         receipt: ReceiptState | None = None,
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
+        is_wanted: bool = False,
     ) -> HeldMessage | None:
         """Bring a message to `to` if its state is among `allowed`; return it as it is then.
 
         Returns None, and changes nothing, when the state is another or there is no such
         message. Of any number of callers in any number of processes exactly one succeeds.
         An empty `note` or `smsc_message_id`, a `receipt` or `grounds` of None and an
-        `is_reviewed` of False leave what stands there; a `receipt` of DUE takes hold only
-        where one was asked for. A move makes a change row.
+        `is_reviewed` or `is_wanted` of False leave what stands there; a `receipt` of DUE takes
+        hold only where one was asked for. A move makes a change row.
         """
 
     async def move_together(  # noqa: PLR0913 - as for one
@@ -120,6 +127,7 @@ class QuarantineStore(Protocol):
         receipt: ReceiptState | None = None,
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
+        is_wanted: bool = False,
     ) -> list[HeldMessage]:
         """Move several messages in one commit, as `move` does one; return those moved, by id.
 

@@ -2,17 +2,21 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
 from gateway.domain.consent_request import ConsentRequest
+from gateway.domain.errand import NewErrand
 from gateway.domain.subscription import Said, Subscription, SubscriptionState
 
 # system_id and id of a service.
 ServiceKey: TypeAlias = tuple[str, str]
 # msisdn, system_id, and whether any service of that SP runs for that number.
 RunningRow: TypeAlias = tuple[int, str, bool]
+
+# How long what was offered can be referred to.
+SESSION_LIFE = timedelta(hours=24)
 
 # Steps that no subscriber takes: what became of the request that the gateway sent.
 SENT, UNSENT = "sent", "unsent"
@@ -22,6 +26,7 @@ class SessionKind(StrEnum):
     """What a number, or a yes, written to a port refers to."""
 
     LIST = "list"
+    HOLDS = "holds"
     CANCEL_ALL = "cancel_all"
 
 
@@ -29,6 +34,7 @@ class SessionKind(StrEnum):
 class Session:
     """What the gateway last offered a subscriber at a port, by item number from 1 on.
 
+    The items of HOLDS are held messages: the source_addr and the message id of each.
     `shown` is how many of the items have been in a message so far.
     """
 
@@ -51,21 +57,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What one message of a subscriber, or time, changes: all of it or nothing.
+    """What one message of a subscriber, an SP's order, or time changes: all of it or nothing.
 
     `session` opens, or takes the place of, that of its port; `closes` ends that of
-    (msisdn, port). A request for consent is kept with its new state.
+    (msisdn, port). A request for consent is kept with its new state. `errand` is what is to be
+    said for it where nobody here can say it.
     """
 
     steps: tuple[Step, ...] = ()
     session: Session | None = None
     closes: tuple[int, str] | None = None
     requests: tuple[ConsentRequest, ...] = ()
+    errand: NewErrand | None = None
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to keep."""
-        return not (self.steps or self.session or self.closes or self.requests)
+        return not (self.steps or self.session or self.closes or self.requests or self.errand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,9 @@ class SubscriptionStore(Protocol):
 
     async def requests_of(self, msisdn: int, system_id: str) -> list[ConsentRequest]:
         """Return every request that an SP ever made of a subscriber, the latest first."""
+
+    async def waiting_of(self, system_id: str, limit: int) -> int:
+        """Return how many orders of an SP wait for their first yes, counting up to `limit`."""
 
     async def due(self, now: datetime, limit: int) -> list[Subscription]:
         """Return subscriptions whose time has come, the earliest first."""

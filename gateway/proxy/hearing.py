@@ -10,8 +10,8 @@ from gateway.domain.consent import ConsentAnswer
 from gateway.domain.hub import Hub
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.subscription import Said
+from gateway.policy.hub_words import HubCommand, hub_command_of
 from gateway.policy.intents import NO_CONTEXT, Intent, Meaning, MoContext, meaning_of
-from gateway.policy.preference_words import PreferenceCommand, preference_of
 from gateway.smpp.errors import DecodeError
 from gateway.smpp.pdu import Pdu, decode
 from gateway.smpp.text import decode_text
@@ -47,8 +47,9 @@ class Heard:
     word: Word
     alone: Meaning
     at_most: Meaning
-    command: PreferenceCommand | None = None
+    command: HubCommand | None = None
     is_order: bool = False
+    is_restoring: bool = False
     given: ConsentAnswer | None = None
     is_settled: bool = False
 
@@ -62,7 +63,7 @@ class Heard:
     def may_matter(self) -> bool:
         """Tell whether it may be more than talk between subscriber and SP."""
         is_talk = self.at_most.intent in _TALK
-        return not is_talk or self.is_order or self.command is not None
+        return not is_talk or self.is_order or self.is_restoring or self.command is not None
 
 
 class Hearing:
@@ -83,7 +84,8 @@ class Hearing:
             return False
         _, _, port, text = read
         if port in self._hub.codes:
-            return preference_of(text) is not None or _at_most(text) not in _TALK
+            is_command = hub_command_of(text) is not None or self._is_restoring(text)
+            return is_command or _at_most(text) not in _TALK
         is_short = len(text) <= _MAX_WITHHELD_CHARS and any(map(str.isdigit, text))
         return is_short and _at_most(text) in _OF_A_LIST
 
@@ -116,9 +118,18 @@ class Hearing:
             word,
             alone=meaning_in(word, NO_CONTEXT) if of_context else at_most,
             at_most=at_most,
-            command=preference_of(text) if is_hub else None,
+            command=hub_command_of(text) if is_hub else None,
             is_order=self._catalogue().ordered_by(system_id, port, text) is not None,
+            is_restoring=is_hub and self._is_suspended(msisdn, at) and self._is_restoring(text),
         )
+
+    def _is_suspended(self, msisdn: int, at: datetime) -> bool:
+        return self._plane.rules.knowledge.suspended.is_suspended(msisdn, at.timestamp())
+
+    def _is_restoring(self, text: str) -> bool:
+        """Tell whether a text to a hub code asks to end the suspension of its number (R43)."""
+        suspenders = self._plane.rules.suspenders.values()
+        return any(one.is_restoring(text) for one in suspenders)
 
     def _next_id(self, at: datetime) -> str:
         return str(self._plane.next_id(at.timestamp()))

@@ -1,17 +1,21 @@
 """Committing what is flagged or must wait to the quarantine, and only then answering ESME_ROK."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
 from gateway.dataplane.attention import Hold
+from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
 from gateway.proxy.assembling import Assembling
 from gateway.proxy.grounds import grounds_of
+from gateway.proxy.rejudging import outranked
+from gateway.proxy.reporting import Reporting, report_of
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
@@ -33,11 +37,14 @@ _DOUBT_S = 30.0
 class Holding:
     """Gathers the holds of a tick into one commit."""
 
-    def __init__(self, tick: Tick, store: QuarantineStore, assembling: Assembling) -> None:
+    def __init__(
+        self, tick: Tick, store: QuarantineStore, assembling: Assembling, reporting: Reporting
+    ) -> None:
         self.held = 0
         self._assembling = assembling
         self._tick = tick
         self._store = store
+        self._reporting = reporting
         self._gathered: list[Hold] = []
         self._waiting = 0
         self._failed_at: float | None = None
@@ -51,6 +58,7 @@ class Holding:
         """Take a message to hold; it is committed after this tick."""
         if self._waiting >= _MAX_WAITING or self._assembling.is_behind(item):
             self._answer_all((item,), is_held=False, how="store_full")
+            self._reporting.put_off(_reports_of((item,)))
             return
         self._waiting += 1
         self._gathered.append(item)
@@ -64,12 +72,17 @@ class Holding:
     async def _commit(self, items: Sequence[Hold]) -> None:
         ttl_s = self._tick.pipeline.plane.rules.bundle.content.quarantine_ttl_s
         now = utcnow()
-        kept = [self._assembling.placed(item, held_message(item, now, ttl_s)) for item in items]
+        kept = [self._assembling.placed(item, self._held(item, now, ttl_s)) for item in items]
+        reports = _reports_of(items)
         is_held = False
         try:
-            await self._store.hold(kept)
+            if reports:
+                await self._reporting.keep_with(reports, kept)
+            else:
+                await self._store.hold(kept)
             is_held = True
         except StoreUnavailable as error:
+            self._reporting.put_off(reports)  # it was stopped all the same
             if self._failed_at is None:
                 log.error("store.failed", said=str(error))
             self._failed_at = monotonic()
@@ -82,6 +95,13 @@ class Holding:
             if self._failed_at is not None:
                 self._failed_at = None
                 log.info("store.recovered")
+
+    def _held(self, item: Hold, now: datetime, ttl_s: float) -> HeldMessage:
+        held = held_message(item, now, ttl_s)
+        verdict = outranked(self._tick.pipeline.plane, item.verdict, held)
+        if verdict is item.verdict:
+            return held
+        return held_message(replace(item, verdict=verdict), now, ttl_s)
 
     def _answer_all(self, items: Sequence[Hold], *, is_held: bool, how: str) -> None:
         tick, at = self._tick, epoch()
@@ -97,6 +117,11 @@ class Holding:
             if connection is not None:
                 connection.write(answer_to(item) if is_held else _refusal(item))
             tick.settled(session)
+
+
+def _reports_of(items: Sequence[Hold]) -> list[NewAuthorityReport]:
+    told = (item.prohibited for item in items)
+    return [report_of(prohibited) for prohibited in told if prohibited is not None]
 
 
 def held_message(item: Hold, now: datetime, ttl_s: float) -> HeldMessage:

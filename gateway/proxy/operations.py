@@ -8,9 +8,12 @@ import structlog
 from gateway.dataplane.attention import Operation
 from gateway.dataplane.carriers import read_carrier
 from gateway.dataplane.carrying import timing_of
+from gateway.dataplane.prohibited import Prohibited
+from gateway.dataplane.rows import operation, own_answer
+from gateway.domain.authority_report import prohibited_in
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.verdict import Action
+from gateway.domain.verdict import Action, Verdict
 from gateway.policy.submission import Submission, Timing
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import REPLACEABLE_STATES, QuarantineStore, Replacement
@@ -19,6 +22,7 @@ from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.answers import header_only
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import Pdu, decode, encode, make
 from gateway.smpp.status import CommandStatus, status_named
 from gateway.smpp.tlv import Tag
@@ -63,6 +67,7 @@ class Operations:
         request = decode(item.pdu)  # the data plane has decoded it once: it is sound
         message_id = int(request.octets("message_id"))
         session = item.session
+        self._tick.records.rows.append(operation(session, request, epoch()))
         try:
             held = await self._store.get(message_id)
             if held is None or held.system_id != session.system_id:
@@ -146,12 +151,44 @@ class Operations:
                 self._tick.pipeline.plane.tally.filter_failures += 1
                 return CommandStatus.ESME_RREPLACEFAIL
         verdict = submission.verdict
+        if verdict is not None:
+            self._report(item, about, verdict)
         is_here = about is not None and about.state in REPLACEABLE_STATES
         if verdict is None or (is_here and verdict.action is Action.DEFER):
             return CommandStatus.ESME_ROK
         if verdict.action in _KEEPING:
             return CommandStatus.ESME_RREPLACEFAIL
         return status_named(verdict.status)
+
+    def _report(self, item: Operation, about: HeldMessage | None, verdict: Verdict) -> None:
+        """Have the authority told of a new text with prohibited content, and record it (R60)."""
+        finding = prohibited_in(verdict.findings)
+        if finding is None:
+            return
+        carrier, at = read_carrier(item.pdu), epoch()
+        texts = (text for place in carrier.texts() for text in place)
+        told = Prohibited(
+            message_id=self._tick.pipeline.plane.next_id(at),
+            system_id=item.session.system_id,
+            source=carrier.source,
+            destination=about.destination.encode("latin-1") if about is not None else b"",
+            recipients=1,
+            finding=finding,
+            action=Action.REJECT,
+            digest=verdict.digest,
+            text=next(texts, ""),
+            at=at,
+        )
+        self._tick.report(told)
+        row = {
+            "message_id": str(told.message_id),
+            "system_id": told.system_id,
+            "replaces": str(about.message_id) if about is not None else "",
+            "reason": finding.reason.value,
+            "rule": finding.rule,
+            "digest": told.digest,
+        }
+        self._tick.records.rows.append(("e", at, "replacement_refused", row))
 
     def _forward(self, item: Operation, request: Pdu, released: HeldMessage | None = None) -> None:
         """Ask the SMSC; a new text is judged first, whoever's id it is about."""
@@ -174,6 +211,9 @@ class Operations:
     def _write(self, item: Operation, octets: bytes) -> None:
         connection = self._tick.connections.get(item.session)
         if connection is not None:
+            status = HEADER.unpack_from(octets)[2]
+            row = own_answer(item.session, item.pdu, status, epoch(), "answered")
+            self._tick.records.rows.append(row)
             connection.write(octets)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import structlog
 
 from gateway.dataplane.attention import Answered, Receipt
+from gateway.dataplane.deliveries import delivery
 from gateway.dataplane.relay import renumbered
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState
@@ -159,8 +160,13 @@ class ReceiptDesk:
         if not pdu:
             return
         self._not_before[held.message_id] = float("inf")
-        errand = OwnReceipt(held.message_id)
-        own = connection.link.register(None, 0, CommandId.DELIVER_SM, now, errand)
+        link, command_id = connection.link, CommandId.DELIVER_SM
+        own = link.next_sequence()
+        # It goes by its own number, so that the record of its answer names it.
+        link.outstanding[own] = (None, own, command_id, now, OwnReceipt(held.message_id))
+        about = (link.number, link.system_id, int(command_id))
+        row = delivery(about, own, pdu, epoch(), keeps_texts=False)
+        self._tick.records.rows.append(row)
         connection.write(renumbered(pdu, own))
 
     def answered(self, item: Answered, errand: OwnReceipt) -> None:

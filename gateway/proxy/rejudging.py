@@ -13,7 +13,7 @@ from gateway.domain.quarantine import HeldMessage
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.policy.account import Account
-from gateway.policy.submission import Submission, Timing
+from gateway.policy.submission import Submission, Timing, Wanted
 from gateway.proxy.grounds import valid_until_of
 from gateway.runtime.clock import epoch, monotonic
 from gateway.smpp.pdu import SmeAddress
@@ -35,22 +35,24 @@ def judge_leaving(
     """Judge a message that is to leave now; return what stops it, or None.
 
     What a person let go is judged for what was refused meanwhile. What waited for its hour
-    alone nobody has seen: it is judged in full, and counted unless `is_counted` (R42).
-    `others` are the other parts of a long message, which has one verdict (R62).
+    alone nobody has seen: it is judged in full, and counted unless `is_counted` (R42). So is
+    what its addressee let go, but for his own preferences (R50), and no limit is against what
+    he asks for. `others` are the other parts of a long message, which has one verdict (R62).
     """
     source, destination = held.source.encode("latin-1"), held.destination.encode("latin-1")
-    one = Submission(account, source, destination)
+    submission = Wanted if held.is_wanted else Submission
+    one = submission(account, source, destination)
     judge = plane.rules.judge_again if held.is_reviewed else plane.rules.judge_due
     try:
         carrier = read_carrier(held.pdu)
         carriers = [carrier, *(read_carrier(other.pdu) for other in others)]
-        units = 0 if is_counted else max(map(_units, carriers))
+        units = 0 if is_counted or held.is_wanted else max(map(_units, carriers))
         joined = tuple(one.joined for one in (held, *others) if one.joined)
         facts = _facts_of(plane, carriers, joined)
         timing = _timing(carrier, valid_until_of(held.pdu, held.held_at))
         addressees = [d.address for d in carrier.destinations if isinstance(d, SmeAddress)]
         for address in addressees or [destination]:
-            one = Submission(account, source, address, units)
+            one = submission(account, source, address, units)
             one.timing = timing
             judge(one, facts, monotonic(), epoch())
             if one.verdict is not None:
@@ -61,6 +63,30 @@ def judge_leaving(
         plane.rules.hold_against(one, (_UNCHECKED_AGAIN if held.is_reviewed else UNCHECKED,))
         return one.verdict
     return None
+
+
+def outranked(
+    plane: Plane, verdict: Verdict, held: HeldMessage, others: Sequence[HeldMessage] = ()
+) -> Verdict:
+    """Return what is to be said of a message that `verdict` holds for its addressee's own rule.
+
+    That rule is asked first, and what it alone holds is the addressee's to let go (R50). What
+    is against the message besides is not his: it takes the place of `verdict`. Neither the
+    hour nor what cannot be looked up for a moment does, for it is asked again at the release.
+    """
+    account = plane.rules.accounts.get(held.system_id)
+    is_own = verdict.action is Action.QUARANTINE and _reason_of(verdict) is Reason.USER_PREF
+    if account is None or not is_own:
+        return verdict
+    besides = judge_leaving(plane, account, replace(held, is_wanted=True), others)
+    if besides is None or besides.action is Action.DEFER:
+        return verdict
+    return verdict if _reason_of(besides) is Reason.CONSENT_UNCHECKED else besides
+
+
+def _reason_of(verdict: Verdict) -> Reason | None:
+    deciding = verdict.deciding
+    return None if deciding is None else deciding.reason
 
 
 def text_of(plane: Plane, together: Sequence[HeldMessage]) -> str:

@@ -9,6 +9,7 @@ import structlog
 
 from gateway.dataplane.attention import Answered
 from gateway.dataplane.relay import renumbered
+from gateway.domain.authority_report import prohibited_in
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action, Reason, Verdict
 from gateway.policy.asking import is_asking
@@ -19,7 +20,8 @@ from gateway.proxy.connection import Connection
 from gateway.proxy.due import DUE_EACH, DueMessages
 from gateway.proxy.grounds import grounds_of
 from gateway.proxy.receipts import ReceiptDesk
-from gateway.proxy.rejudging import judge_leaving, text_of
+from gateway.proxy.rejudging import judge_leaving, outranked, text_of
+from gateway.proxy.reporting import told_of_held
 from gateway.proxy.route import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
@@ -39,6 +41,7 @@ _FOUND_AT_ONCE = 1_000
 _MANY_WAIT = 2_000
 # Where parts may stand that will never reach the SMSC: then no others of theirs must.
 _ENDED = frozenset({HoldState.REFUSED, HoldState.DISCARDED, HoldState.CANCELLED, HoldState.EXPIRED})
+_KEPT = frozenset({Action.DEFER, Action.QUARANTINE})
 # What stands against a message for reasons of ours, or for a moment: it waits its turn.
 _NOT_NOW = frozenset({Reason.RATE, Reason.FREQUENCY_UNCOUNTED, Reason.CONSENT_UNCHECKED})
 
@@ -216,9 +219,9 @@ class Releasing:
             against = await self._asking.of_held(held, text_of(plane, together))
             verdict = None if against is None else plane.rules.verdict_of(account, against)
         if verdict is not None:
-            await self._keep(together, verdict, now)
+            await self._keep(together, outranked(plane, verdict, held, beside), now)
             return
-        if not held.is_reviewed:
+        if not _is_asked_for(held):
             self._counted.update(ids)
         outcome = await self._desk.begin_release(ids[0], now, others=tuple(ids[1:]))
         for message_id in ids:
@@ -249,13 +252,21 @@ class Releasing:
                 await self._desk.hold(message_id, grounds, why, now, others=rest)
             case _:
                 await self._desk.refuse(message_id, why, now, others=rest)
+        self._report(together, verdict)
         for one in together:
             self._wanted.pop(one.message_id, None)
             self._note(one, verdict.action, grounds)
-            if one.is_reviewed and verdict.action is not Action.DEFER:
+            if _is_asked_for(one) and verdict.action not in _KEPT:
                 log.info("quarantine.refused", message_id=str(one.message_id), why=why)
             else:
                 self._came_of[verdict.action.value] += 1
+
+    def _report(self, together: Sequence[HeldMessage], verdict: Verdict) -> None:
+        """Have the authority told of prohibited content that was found only now (R60)."""
+        finding = prohibited_in(verdict.findings)
+        if finding is not None:
+            text = text_of(self._tick.pipeline.plane, together)
+            self._tick.report(told_of_held(together[0], verdict, finding, text, epoch()))
 
     def _note(self, held: HeldMessage, action: Action, grounds: Grounds) -> None:
         about = {
@@ -283,7 +294,7 @@ class Releasing:
         errand = Release(held.message_id, held.system_id, held.destination, held.is_reviewed)
         own = connection.link.register(None, 0, command_id, monotonic(), errand)
         self._under_way.add(held.message_id)
-        if not held.is_reviewed:
+        if not _is_asked_for(held):
             self._came_of[Action.FORWARD.value] += 1
         self._receipts.expect(held.system_id)
         connection.write(renumbered(held.pdu, own))
@@ -330,6 +341,11 @@ class Releasing:
         await self._desk.confirm(message_id, smsc_id, utcnow())
         if self._unconfirmed.pop(message_id, None) is not None and not is_due:
             log.info("quarantine.released", message_id=str(message_id))
+
+
+def _is_asked_for(held: HeldMessage) -> bool:
+    """Tell whether somebody asked for this message: those whose hour came go by thousands."""
+    return held.is_reviewed or held.is_wanted
 
 
 def _read_answer(pdu: bytes | None) -> tuple[int | None, str]:

@@ -12,8 +12,8 @@ from gateway.dataplane.attention import Answered, Reply
 from gateway.dataplane.relay import message_id_of
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.subscription import Said, Subscription
+from gateway.policy.hub_words import HubCommand
 from gateway.policy.intents import Intent
-from gateway.policy.preference_words import PreferenceCommand
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.consent_book import ConsentBook
 from gateway.proxy.hearing import Heard, Hearing
@@ -24,7 +24,7 @@ from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.framing import HEADER
 from gateway.systems.subscriptions.desk import SubscriptionDesk
-from gateway.systems.subscriptions.word import Outcome
+from gateway.systems.subscriptions.word import Outcome, Word
 
 log = structlog.get_logger()
 
@@ -39,8 +39,11 @@ _ANSWERS: dict[Intent, Answer] = {
 # What only the gateway can answer, so that it must be asked again when it could not.
 _OURS_ALONE = frozenset({Intent.LIST, Intent.BAD_INDEX})
 
-# Obeys a subscriber's command about preferences, and returns the reply (R51).
-Obey: TypeAlias = Callable[[int, PreferenceCommand, datetime], Awaitable[str]]
+# Ends the suspension of a number that asks for it, and returns the reply, if there is one (R43).
+Restore: TypeAlias = Callable[[int, datetime], Awaitable[str | None]]
+
+# Obeys a subscriber's command to a hub code, and returns the reply (R50, R51).
+Obey: TypeAlias = Callable[[Word, HubCommand, datetime], Awaitable[str]]
 
 
 class Replies:
@@ -61,6 +64,7 @@ class Replies:
         obey: Obey,
     ) -> None:
         self.unheard = 0
+        self.restore: Restore = _nothing_to_restore
         self._tick = tick
         self._hearing = hearing
         self._desk = desk
@@ -135,8 +139,13 @@ class Replies:
 
     async def _act(self, heard: Heard) -> None:
         if heard.command is not None:
-            reply = await self._obey(heard.word.msisdn, heard.command, utcnow())
+            reply = await self._obey(heard.word, heard.command, utcnow())
             self._answer(heard, Outcome(reply=reply, is_forwarded=False))
+            return
+        if heard.is_restoring:
+            # Of a number that may not send HF asks for that alone: it takes no refusal back.
+            answer_to = await self.restore(heard.word.msisdn, utcnow())
+            self._answer(heard, Outcome(reply=answer_to, is_forwarded=False))
             return
         outcome = await self._desk.hear(heard.word, utcnow())
         answer = outcome.answer
@@ -211,3 +220,8 @@ class Replies:
             await self._desk.sent(asked, said, is_taken=is_taken)
         except StoreUnavailable as error:
             log.error("store.failed", said=str(error))
+
+
+async def _nothing_to_restore(_msisdn: int, _at: datetime) -> str | None:
+    """Answer nothing: nobody suspends here."""
+    return None

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from gateway.dataplane.attention import Reply
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import renumbered
+from gateway.dataplane.rows import own_answer
 from gateway.domain.subscription import Said, Subscription
+from gateway.proxy.connection import Connection
 from gateway.proxy.hearing import Heard
 from gateway.proxy.route import Routes
 from gateway.proxy.tick import Tick
@@ -17,6 +19,8 @@ from gateway.smpp.pdu import make
 from gateway.smpp.status import CommandStatus
 
 _UCS2 = 8
+# An E.164 number as it is (SMPP 3.4, 5.2.5 and 5.2.6).
+_INTERNATIONAL, _ISDN = 1, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,31 @@ class Speaking:
         self.note("confirmation", heard, gateway_id=word.reply_id)
         return True
 
+    def write(
+        self, connection: Connection, port: str, msisdn: int, text: str, errand: object
+    ) -> None:
+        """Write `text` to a subscriber who may not have written anything."""
+        own = connection.link.register(None, 0, CommandId.SUBMIT_SM, monotonic(), errand)
+        connection.write(
+            make(
+                CommandId.SUBMIT_SM,
+                own,
+                source_addr=port.encode("latin-1"),
+                dest_addr_ton=_INTERNATIONAL,
+                dest_addr_npi=_ISDN,
+                destination_addr=str(msisdn).encode(),
+                data_coding=_UCS2,
+                short_message=text.encode("utf-16-be", "surrogatepass"),
+            )
+        )
+
     def note(self, what: str, heard: Heard, **fields: str) -> None:
         """Record a rare event about a subscriber's message."""
-        about = {"system_id": heard.word.system_id, "subscriber": str(heard.word.msisdn), **fields}
+        self.note_about(what, heard.word.system_id, heard.word.msisdn, **fields)
+
+    def note_about(self, what: str, system_id: str, msisdn: int, **fields: str) -> None:
+        """Record a rare event about a subscriber."""
+        about = {"system_id": system_id, "subscriber": str(msisdn), **fields}
         self._tick.records.rows.append(("e", epoch(), what, about))
 
     def pass_on(self, item: Reply) -> None:
@@ -99,6 +125,8 @@ class Speaking:
         if connection is None or not item.is_withheld:
             return
         _, command_id, _, sequence = HEADER.unpack_from(item.pdu)
+        how = "put_off" if status else "kept_back"
+        self._tick.records.rows.append(own_answer(item.link, item.pdu, status, epoch(), how))
         if status:
             connection.write(header_only(command_id | RESPONSE_BIT, status, sequence))
         else:

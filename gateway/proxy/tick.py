@@ -9,6 +9,7 @@ from gateway.dataplane.attention import Attention
 from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
+from gateway.dataplane.prohibited import Prohibited
 from gateway.proxy.connection import Connection, Pause, Share
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.metrics import Histogram
@@ -24,6 +25,7 @@ _LOOK_AHEAD_OCTETS = 64 * 1024
 _ESME = Side.ESME  # a look-up on the class is Python code in 3.11
 
 Shell = Callable[[Attention], None]
+Report = Callable[[Prohibited], None]
 
 
 class Tick:
@@ -34,6 +36,7 @@ class Tick:
         self.records = records
         self.connections: dict[Link, Connection] = {}
         self.attend: Shell = _unattended
+        self.report: Report = _unattended
         self.forget: Callable[[Connection], None] = _forgotten
         self.turned: Callable[[], None] = _nothing
         self.share = Share()
@@ -102,6 +105,8 @@ class Tick:
             self.records.rows.extend(batch.rows)
         for item in batch.attention:
             self.attend(item)
+        for prohibited in batch.prohibited:
+            self.report(prohibited)
         if batch.freed:
             self.resume(batch.freed)
 
@@ -120,13 +125,13 @@ class Tick:
         from_smsc, self._from_smsc = self._from_smsc, {}
         from_esme: dict[Link, bytes] = {}
         now, at = monotonic(), epoch()
+        self.pipeline.plane.is_overloaded = self.records.is_full
         try:
             # Answers first: they make the room that requests wait for.
             if from_smsc:
                 self.out(self.pipeline.resp(from_smsc.items(), now, at))
             from_esme, self._from_esme = self._from_esme, {}
             if from_esme:
-                self.pipeline.plane.is_overloaded = self.records.is_full
                 self.out(self.pipeline.submit(from_esme.items(), now, at))
         except Exception:  # the tick's edge
             # A fault of ours: which of these messages went out can not be told, so nobody is
@@ -165,7 +170,7 @@ class Tick:
                 connection.resume(Pause.WINDOW)
 
 
-def _unattended(item: Attention) -> None:
+def _unattended(item: Attention | Prohibited) -> None:
     raise NotImplementedError(type(item).__name__)
 
 

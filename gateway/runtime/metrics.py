@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Generic, TypeVar
 
@@ -121,6 +121,33 @@ class PolicyIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticesHealth:
+    """How the webhooks of SPs fare; `waiting_s` is the longest that a notice waits now."""
+
+    waiting_s: float = 0.0
+    delivered: int = 0
+    failed: int = 0
+    given_up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsHealth:
+    """How many reports to the authority wait for the store, were kept, and were lost."""
+
+    waiting: int = 0
+    kept: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WarningsHealth:
+    """How many warnings were raised by code, and messages only counted for want of room."""
+
+    raised: Mapping[str, int] = field(default_factory=dict)
+    unsorted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What one scrape tells. `counters` is read live, the rest as it stood."""
 
@@ -131,6 +158,9 @@ class Snapshot:
     records: RecordsHealth
     policy: PolicyIdentity
     unlisted_events: int = 0
+    warnings: WarningsHealth = field(default_factory=WarningsHealth)
+    notices: NoticesHealth = NoticesHealth()
+    reports: ReportsHealth = ReportsHealth()
 
 
 class GatewayCollector(Collector):
@@ -150,6 +180,8 @@ class GatewayCollector(Collector):
         yield from _faults(snapshot)
         yield from _standing(snapshot)
         yield from _records(snapshot.records)
+        yield from _notices(snapshot.notices)
+        yield from _reports(snapshot.reports)
 
 
 def render(registry: CollectorRegistry) -> bytes:
@@ -210,6 +242,7 @@ def _faults(snapshot: Snapshot) -> Iterator[Metric]:
         ("filter_failures", "Texts held because the filter failed.", counters.filter_failures),
         ("tick_failures", "Turns that ended in a fault of ours.", counters.tick_failures),
         ("log_unlisted", "Log events outside the closed list.", snapshot.unlisted_events),
+        ("warnings_unsorted", "Messages to warn of, only counted.", snapshot.warnings.unsorted),
     ):
         yield CounterMetricFamily(f"smsward_{name}", meaning, value=value)
 
@@ -230,6 +263,8 @@ def _standing(snapshot: Snapshot) -> Iterator[Metric]:
         ("state",),
         _single(snapshot.held),
     )
+    raised = _single(snapshot.warnings.raised)
+    yield _counter("warnings", "Warnings raised, by code.", ("code",), raised)
     yield InfoMetricFamily(
         "smsward_policy",
         "The policy in force.",
@@ -250,6 +285,33 @@ def _records(health: RecordsHealth) -> Iterator[Metric]:
         ("failures", "Attempts to write that failed.", health.failures),
     ):
         yield CounterMetricFamily(f"smsward_records_{name}", meaning, value=counter)
+
+
+def _reports(health: ReportsHealth) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "smsward_authority_reports_waiting",
+        "Reports to the authority that wait for the store.",
+        value=health.waiting,
+    )
+    for name, meaning, counter in (
+        ("kept", "Reports to the authority in the store.", health.kept),
+        ("lost", "Reports to the authority dropped for want of room.", health.lost),
+    ):
+        yield CounterMetricFamily(f"smsward_authority_reports_{name}", meaning, value=counter)
+
+
+def _notices(health: NoticesHealth) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "smsward_notices_waiting_seconds",
+        "How long the oldest notice waits that a webhook has not taken.",
+        value=health.waiting_s,
+    )
+    for name, meaning, counter in (
+        ("delivered", "Notices that webhooks have taken.", health.delivered),
+        ("failed", "Deliveries that a webhook did not take.", health.failed),
+        ("given_up", "Notices given up after 72 hours.", health.given_up),
+    ):
+        yield CounterMetricFamily(f"smsward_notices_{name}", meaning, value=counter)
 
 
 def _counter(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> Metric:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import orjson
 
-from gateway.domain.records import About, EventRow, Row, Text, Why
+from gateway.domain.records import About, EventRow, Row, Text, Told, Why
 
 K = TypeVar("K")
 
@@ -24,12 +24,15 @@ _TEXT_ENTRY_OCTETS = 200  # what the table itself takes for each
 _BEGIN = b'{"kind":"%b","at":"%b","session":%d,"system_id":%b,"command_id":%d,"sequence_number":'
 _WHY = b'","action":%b,"reason":%b,"rule":%b,"status":%b,"digest":%b,"gateway_id":'
 _DECISION = b'%b%d,"source":"%b","destination":"%b%b%d%b}\n'
+_DELIVERY = b'%b%d,"source":"%b","destination":"%b","message_id":"%b"%b%b}\n'
 _OUTCOME = b'%b%d,"command_status":%d,"message_id":"%b","latency_us":%d,"how":%b}\n'
+_OF_RECEIPT = b',"stat":%b,"err":%b,"submitted":%b,"done":%b'
 _TEXT = b'{"kind":"text","at":"%b","id":"%b","system_id":%b,"data_coding":%d,"octets":"%b"}\n'
 
 
 _NOBODY: About = (0, "", 0)
 _NO_REASON: Why = ("", "", "", "", "")
+_NO_TALE: Told = ("", "", "", "", "")
 
 
 class RecordLines:
@@ -46,6 +49,7 @@ class RecordLines:
         self._at = _at(0.0)
         self._names: dict[str, bytes] = {}
         self._tails: dict[Why, bytes] = {}
+        self._told: dict[Told, bytes] = {}
         self._hows: dict[str, bytes] = {}
         self._texts: dict[Text, bytes] = {}
         self._text_octets = 0
@@ -87,12 +91,12 @@ class RecordLines:
             self._forget_texts()
         return b"".join(self._written(rows))
 
-    def _written(self, rows: Sequence[Row]) -> list[bytes]:  # noqa: C901 - one loop: a call per row costs as much again
+    def _written(self, rows: Sequence[Row]) -> list[bytes]:  # noqa: C901, PLR0912, PLR0915 - one loop: a call per row costs as much again
         lines: list[bytes] = []
         add = lines.append
         # Rows of one tick and one session share these objects, so what they say is written once.
         kind, at, of, why = "", 0.0, _NOBODY, _NO_REASON
-        begin = because = b""
+        tale, begin, because, what = _NO_TALE, b"", b"", b""
         for row in rows:
             try:
                 if row[0] == "d":
@@ -110,13 +114,28 @@ class RecordLines:
                     add(_DECISION % values)
                 elif row[0] == "o":
                     _, epoch, about, sequence, status, message_id, latency_us, how = row
-                    if about is not of or epoch != at or kind != "o":
+                    if epoch != at or kind != "o" or (about is not of and about != of):
                         begin = self._begin(b"outcome", epoch, about)
                         kind, at, of = "o", epoch, about
-                    if not message_id.isalnum():
+                    if message_id and not message_id.isalnum():
                         message_id = _escaped(message_id)
                     ended = self._hows.get(how) or self._how(how)
                     add(_OUTCOME % (begin, sequence, status, message_id, latency_us, ended))
+                elif row[0] == "m":
+                    _, epoch, about, sequence, source, destination, message_id, told, text = row
+                    if epoch != at or kind != "m" or about != of:
+                        begin = self._begin(b"delivery", epoch, about)
+                        kind, at, of = "m", epoch, about
+                    source = source if source.isalnum() else _escaped(source)
+                    if not destination.isalnum():
+                        destination = _escaped(destination)
+                    if message_id and not message_id.isalnum():
+                        message_id = _escaped(message_id)
+                    if told is not tale:
+                        what, tale = self._told.get(told) or self._what(told), told
+                    said = b"" if text is None else self._named(text, about[1], epoch, add)
+                    cells = (begin, sequence, source, destination, message_id, what, said)
+                    add(_DELIVERY % cells)
                 else:
                     add(_event(row))
             except Exception:  # noqa: BLE001 - the writer's edge: one bad row must not stop it
@@ -165,6 +184,13 @@ class RecordLines:
 
     def _tail(self, why: Why) -> bytes:
         return _keep(self._tails, why, _WHY % tuple(map(_quoted, why)))
+
+    def _what(self, told: Told) -> bytes:
+        what, *of_receipt = told
+        part = b',"what":%b' % _quoted(what)
+        if any(of_receipt):
+            part += _OF_RECEIPT % tuple(map(_quoted, of_receipt))
+        return _keep(self._told, told, part)
 
     def _how(self, key: str) -> bytes:
         return _keep(self._hows, key, _quoted(key))

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from gateway.runtime.sealed_records import Record, Subscriber
 from gateway.runtime.sealing import Sealer
 
-# What joins an outcome to its decision: session and sequence_number.
+# What joins an outcome to its request: session and sequence_number.
 _Joint = tuple[object, object]
+_REQUESTS = frozenset({"decision", "delivery", "operation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class RecordScope:
 class RecordPicker:
     """Picks records that are in any of `scopes`, hour after hour in their order.
 
-    An outcome goes with its decision, though it names no subscriber, and so does the text
-    that a decision names. `in_doubt` is what counts for a record of which it cannot be told:
+    An outcome goes with its request, though it names no subscriber, and so does the text that
+    a decision or delivery names. `in_doubt` is what counts for a record of which it cannot be told:
     it has no time, or a number that is sealed with a key that is gone.
     """
 
@@ -61,7 +62,7 @@ class RecordPicker:
         ):
             return True
         is_picked = any(scope.has(record) for scope in self._scopes)
-        if is_picked and record.get("kind") == "decision":
+        if is_picked and record.get("kind") in _REQUESTS:
             self._joints.add(joint)
         return is_picked
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from gateway.domain.msisdn import msisdn_of
+from gateway.domain.msisdn import is_mobile, msisdn_of
 from gateway.domain.verdict import Reason
 from gateway.runtime.masking import WHOLE_KEYS
 from gateway.runtime.sealing import Sealer, SealError
@@ -23,8 +23,14 @@ _SEALED_JSON = "_sealed_json"
 UNPROVEN = frozenset({Reason.SENDER_STATE, Reason.SOURCE_NOT_OWNED, Reason.MALFORMED})
 _NEVER_A_NUMBER = WHOLE_KEYS | {"kind", "at"}
 _DIGITS = re.compile(r"[0-9]{8}")
+# YYMMDDhhmm, with seconds, or with the century: none has the 11 or 13 digits of a number.
+_DATE = re.compile(r"[0-9]{10}|[0-9]{12}|[0-9]{14}")
+# What a delivery says besides who it is from: whole where it is no subject.
+OF_RECEIPTS = ("destination", "stat", "err", "submitted", "done")
 _SUBJECTS = {
     "decision": ("destination",),
+    "delivery": ("source",),
+    "operation": ("source", "destination"),
     "outcome": (),
     "text": ("octets",),
     "malformed": ("row",),
@@ -33,7 +39,7 @@ _SUBJECTS = {
 
 def sealed(record: Record, sealer: Sealer) -> dict[str, object]:
     """Return `record` with subscribers' numbers and texts sealed; the rest as it is (R73)."""
-    names = _subjects_of(record)
+    names = subjects_of(record)
     shown: dict[str, object] = {}
     for name, value in record.items():
         if name not in names:
@@ -91,7 +97,7 @@ class Subscriber:
         return self._sealer is not None and self._sealer.has_key_of(token)
 
 
-def _subjects_of(record: Record) -> frozenset[str] | tuple[str, ...]:
+def subjects_of(record: Record) -> frozenset[str] | tuple[str, ...]:
     """Return the names of the values that may not stay in the open."""
     kind = record.get("kind")
     names = _SUBJECTS.get(kind) if isinstance(kind, str) else None
@@ -99,7 +105,22 @@ def _subjects_of(record: Record) -> frozenset[str] | tuple[str, ...]:
         return frozenset(name for name, value in record.items() if _may_be_number(name, value))
     if kind == "decision" and record.get("reason") in UNPROVEN:
         return (*names, "source")
+    if kind == "delivery":
+        return (*names, *(name for name in OF_RECEIPTS if _may_be_written_in(name, record)))
     return names
+
+
+def _may_be_written_in(name: str, record: Record) -> bool:
+    """Tell whether what a peer delivered under `name` may be a subscriber's number.
+
+    A destination is a port, unless one person writes to another.
+    """
+    value = record.get(name)
+    if not isinstance(value, str):
+        return value is not None
+    if name == "destination":
+        return is_mobile(value.encode("latin-1", "replace"))
+    return _DIGITS.search(value) is not None and _DATE.fullmatch(value) is None
 
 
 def _may_be_number(name: str, value: object) -> bool:

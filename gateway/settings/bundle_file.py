@@ -7,12 +7,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from gateway.domain.policy import Expectation, ListAction, LongMessages
 from gateway.settings.names import Id
+from gateway.settings.one_message import Reply
 from gateway.settings.rule_file import Fallback
 from gateway.settings.schema import Shape, Text, Version
 from gateway.settings.words import word_problem
 
 _DAY_S = 86_400
-_UCS2_OCTETS = 140
 _MAX_CASES = 5_000
 _MAX_CASE_CHARS = 1_000
 
@@ -59,15 +59,6 @@ class KeywordsFile(Shape):
     action: Annotated[ListAction, Strict(False)]
     words: list[Word] = Field(default_factory=list)
     file: Text | None = None
-
-
-def _fits_one_message(text: str) -> str:
-    if len(text.encode("utf-16-be")) > _UCS2_OCTETS:
-        raise ValueError("is longer than one message of 70 characters")
-    return text
-
-
-Reply = Annotated[Text, AfterValidator(_fits_one_message)]
 
 
 class RepliesFile(Shape):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from gateway.settings.api import load_api, load_system_ids
 from gateway.settings.fault import Fault, SettingsError
 from gateway.settings.gateway import load_gateway
 from gateway.settings.provinces import load_provinces
@@ -19,6 +20,7 @@ def check(config_directory: Path, policies_directory: Path) -> tuple[Fault, ...]
         partial(load_senders, config_directory / "senders.yaml"),
         partial(_load_services, config_directory),
         partial(load_provinces, config_directory / "provinces.csv"),
+        partial(_load_api, config_directory),
         partial(load_proven, policies_directory),
     )
     return tuple(fault for load in loads for fault in _faults_of(load))
@@ -30,6 +32,17 @@ def _load_services(config_directory: Path) -> None:
     except SettingsError:
         senders = None  # those faults are told already
     load_services(config_directory / "services.yaml", senders)
+
+
+def _load_api(config_directory: Path) -> None:
+    path = config_directory / "api.yaml"
+    if not path.exists():
+        return  # there need not be an API
+    try:
+        senders = load_system_ids(config_directory / "senders.yaml")
+    except SettingsError:
+        senders = None  # those faults are told already
+    load_api(path, senders)
 
 
 def _faults_of(load: Callable[[], object]) -> tuple[Fault, ...]:

@@ -33,6 +33,15 @@ def double_limits(rule: Document) -> Iterator[Fault]:
         yield rule.fault(where, f"limits: counts the same in the same time as line {line}")
 
 
+def stray_severity(rule: Document) -> Iterator[Fault]:
+    """Find a violation that nobody would hear of: its rule raises no warning (R95)."""
+    if any(value is not None for _, value in rule.find("warning")):
+        return
+    for where, value in rule.find("severity"):
+        if value is not None:
+            yield rule.fault(where, "severity: needs a warning: W1 to W13, by which it is heard of")
+
+
 def unknown_exempts(rule: Document, *, known: Collection[str]) -> Iterator[Fault]:
     """Find exempted rules that there are not, and a rule that exempts from itself."""
     own = next((value for _, value in rule.find("id")), None)
@@ -51,6 +60,15 @@ def missing_calendar(rule: Document) -> Iterator[Fault]:
     for where, value in rule.find("limits", "*", "on_holidays"):
         if value is not None:
             yield rule.fault(where, f"on_holidays: {_NO_CALENDAR}")
+    for where, _ in rule.find("suspend", "for"):
+        yield rule.fault(where, f"suspend.for: {_NO_CALENDAR}")
+
+
+def idle_suspend(rule: Document, *, checks: Collection[object]) -> Iterator[Fault]:
+    """Find a suspension that would stop nothing: no rule of the bundle asks for it."""
+    for where, value in rule.find("suspend"):
+        if value is not None and "suspended" not in checks:
+            yield rule.fault(where, "suspend: stops nothing without a rule of check: suspended")
 
 
 def closed_windows(

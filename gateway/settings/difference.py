@@ -120,6 +120,8 @@ def _flat_rule(name: str, rule: Rule) -> Iterator[tuple[str, str]]:
     yield f"{name}.action", str(rule.action)
     yield from _flat(f"{name}.applies_to", rule.applies_to)
     yield from _flat(f"{name}.status", rule.status)
+    yield from _flat(f"{name}.warning", rule.warning)
+    yield from _flat(f"{name}.severity", rule.severity)
     yield from _flat(f"{name}.on_error", rule.on_error)
     yield from _flat(name, parameters_of(rule))
     for one in rule.overrides:

@@ -50,7 +50,7 @@ def verify(stored: str, secret: bytes) -> bool:
         expected = os.environ.get(rest, "")
         return bool(expected) and hmac.compare_digest(os.fsencode(expected), secret)
     if form == "plain":
-        return hmac.compare_digest(rest.encode(), secret)
+        return bool(rest) and hmac.compare_digest(rest.encode(), secret)
     try:
         return _HASHER.verify(stored, secret)
     except (ValueError, VerificationError):

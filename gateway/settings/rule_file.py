@@ -1,6 +1,7 @@
 """The shape of `rules/*.yaml`: what all rules have, and what each check asks to be told."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias, get_args
 
@@ -8,12 +9,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_valid
 
 from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
+from gateway.domain.warning import Severity, WarningCode
+from gateway.policy.answer_counts import MAX_WITHIN
 from gateway.policy.limits import MAX_ROLLING, Clock, Part
 from gateway.policy.windows import OnHolidays
 from gateway.settings.names import Id
 from gateway.settings.schema import Count, Shape, Text, Version
 from gateway.settings.senders_file import PortNumber, SystemId
 from gateway.settings.spans import Duration, Every, Hours, HoursText
+from gateway.settings.suspend_file import SuspendShape
 from gateway.smpp.status import CommandStatus
 
 MAX_RULES = 500
@@ -21,6 +25,7 @@ _MAX_OVERRIDES = 1_000
 _MAX_LIMITS = 16
 _MAX_WINDOWS = 50
 _MAX_WALK = 10_000
+_MIN_LATELY = timedelta(minutes=1)
 
 # What can be done with a message that could not be judged.
 Fallback = Literal["reject", "quarantine", "forward"]
@@ -94,6 +99,8 @@ class FindingShape(RuleShape):
 
     status: Annotated[str, AfterValidator(_is_error_status)] | None = None
     on_error: dict[ClassOf, Fallback] = Field(default_factory=_stop_commercial)
+    warning: Annotated[WarningCode, Strict(False)] | None = None
+    severity: Annotated[Severity, Strict(False)] | None = None
 
 
 class AgainstShape(FindingShape):
@@ -106,6 +113,12 @@ class SlowingShape(FindingShape):
     """A rule that a sender may try again after a while."""
 
     action: Literal["throttle", "reject", "quarantine"] = "throttle"
+
+
+class SuspendedShape(AgainstShape):
+    """The number behind the source may send nothing for a while (R43)."""
+
+    check: Literal["suspended"]
 
 
 class OtherProvinceShape(AgainstShape):
@@ -205,6 +218,17 @@ class TooOftenShape(SlowingShape):
     check: Literal["too_often"]
     limits: Annotated[list[LimitShape], Field(min_length=1, max_length=_MAX_LIMITS)]
     sources: list[PortNumber] = Field(default_factory=list)
+    suspend: SuspendShape | None = None
+
+    @model_validator(mode="after")
+    def _suspends_who_reached_it(self) -> "TooOftenShape":
+        if self.suspend is None:
+            return self
+        if not self.sources:
+            raise ValueError("suspend: needs sources, or the ports of SPs would be suspended too")
+        if any(Part.SOURCE not in limit.per for limit in self.limits):
+            raise ValueError("suspend: each limit must count per source, or it suspends others")
+        return self
 
 
 class TooFastShape(SlowingShape):
@@ -221,6 +245,21 @@ class NumberWalkShape(AgainstShape):
     check: Literal["number_walk"]
     count: Annotated[int, Field(ge=2, le=_MAX_WALK)]
     within: Duration
+
+
+def _is_remembered(span: timedelta) -> timedelta:
+    if not _MIN_LATELY <= span <= MAX_WITHIN:
+        raise ValueError('must be "1m" to "1h": so long answers are remembered')
+    return span
+
+
+class UnknownNumbersShape(AgainstShape):
+    """The SMSC does not know a `share` of the numbers of `at_least` messages (R28)."""
+
+    check: Literal["unknown_numbers"]
+    share: Annotated[float, Field(gt=0, le=1)]
+    within: Annotated[Duration, AfterValidator(_is_remembered)]
+    at_least: Count
 
 
 class SignatureSwitchedShape(AgainstShape):
@@ -248,13 +287,15 @@ class NoWayOutShape(AgainstShape):
 
 
 class NamelessShape(AgainstShape):
-    """The text does not name its sender in 【】 (R38)."""
+    """The text does not name its sender in 【】 (R38), or with `telephone` no number to call."""
 
     check: Literal["nameless"]
+    telephone: bool = False
 
 
 AnyRule: TypeAlias = Annotated[
-    OtherProvinceShape
+    SuspendedShape
+    | OtherProvinceShape
     | PurposeMissedShape
     | PublicInterestShape
     | RefusedShape
@@ -264,6 +305,7 @@ AnyRule: TypeAlias = Annotated[
     | TooOftenShape
     | TooFastShape
     | NumberWalkShape
+    | UnknownNumbersShape
     | SignatureSwitchedShape
     | SignatureNotFiledShape
     | TemplateNotFiledShape

@@ -3,16 +3,24 @@
 import math
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeAlias
 
+from gateway.domain.suspension import SuspensionTerms
 from gateway.domain.verdict import Action
 from gateway.policy import rules
 from gateway.policy.limits import Limit
 from gateway.policy.rules import Check, Override, Rule, Title
 from gateway.policy.windows import Window, WindowSet
 from gateway.settings import rule_file as shapes
+from gateway.settings.suspend_file import SuspendShape
+
+_CountingShape: TypeAlias = (
+    shapes.TooOftenShape | shapes.TooFastShape | shapes.NumberWalkShape | shapes.UnknownNumbersShape
+)
 
 # The checks that ask for nothing more than their name.
 _PLAIN: dict[type[shapes.RuleShape], Check] = {
+    shapes.SuspendedShape: rules.Suspended(),
     shapes.OtherProvinceShape: rules.OtherProvince(),
     shapes.PurposeMissedShape: rules.PurposeMissed(),
     shapes.RefusedShape: rules.Refused(),
@@ -21,7 +29,6 @@ _PLAIN: dict[type[shapes.RuleShape], Check] = {
     shapes.SignatureNotFiledShape: rules.SignatureNotFiled(),
     shapes.TemplateNotFiledShape: rules.TemplateNotFiled(),
     shapes.NoWayOutShape: rules.NoWayOut(),
-    shapes.NamelessShape: rules.Nameless(),
 }
 
 
@@ -43,6 +50,8 @@ def rule_of(shape: shapes.RuleShape) -> Rule:
                 action=Action(shape.action),
                 status=shape.status or "",
                 on_error={each: Action(action) for each, action in shape.on_error.items()},
+                warning=shape.warning,
+                severity=shape.severity,
             )
         case _:
             return replace(rule, action=Action.FORWARD, on_error={})
@@ -54,25 +63,33 @@ def _check_of(shape: shapes.RuleShape) -> Check:
             return rules.PublicInterest(frozenset(shape.exempts))
         case shapes.NotAgreedShape():
             return rules.NotAgreed(accept_asserted=shape.accept_asserted)
+        case shapes.NamelessShape():
+            return rules.Nameless(telephone=shape.telephone)
         case shapes.UntimelyShape():
             windows = WindowSet(tuple(map(_window, shape.open)))
             return rules.Untimely(windows, shape.jitter or timedelta())
-        case shapes.TooOftenShape() | shapes.TooFastShape() | shapes.NumberWalkShape():
+        case (
+            shapes.TooOftenShape()
+            | shapes.TooFastShape()
+            | shapes.NumberWalkShape()
+            | shapes.UnknownNumbersShape()
+        ):
             return _counting_check_of(shape)
         case _:
             return _PLAIN[type(shape)]
 
 
-def _counting_check_of(
-    shape: shapes.TooOftenShape | shapes.TooFastShape | shapes.NumberWalkShape,
-) -> Check:
+def _counting_check_of(shape: _CountingShape) -> Check:
     match shape:
         case shapes.TooOftenShape():
-            return rules.TooOften(tuple(map(_limit, shape.limits)), tuple(shape.sources))
+            suspend = _suspension_terms(shape.suspend) if shape.suspend is not None else None
+            return rules.TooOften(tuple(map(_limit, shape.limits)), tuple(shape.sources), suspend)
         case shapes.TooFastShape():
             return rules.TooFast(shape.per_s, shape.burst or math.ceil(shape.per_s))
         case shapes.NumberWalkShape():
             return rules.NumberWalk(shape.count, shape.within)
+        case shapes.UnknownNumbersShape():
+            return rules.UnknownNumbers(shape.share, shape.within, shape.at_least)
 
 
 def _window(shape: shapes.WindowShape) -> Window:
@@ -82,6 +99,18 @@ def _window(shape: shapes.WindowShape) -> Window:
 
 def _limit(shape: shapes.LimitShape) -> Limit:
     return Limit(tuple(shape.per), shape.at_most, shape.every, shape.on_holidays)
+
+
+def _suspension_terms(shape: SuspendShape) -> SuspensionTerms:
+    terms = SuspensionTerms(
+        working_days=shape.for_,
+        restore_words=tuple(shape.restore_words),
+        reply=shape.reply,
+        restored=shape.restored,
+        refused=shape.refused,
+        self_restores=shape.self_restore,
+    )
+    return terms if shape.restore_span is None else replace(terms, restore_span=shape.restore_span)
 
 
 def _override(shape: shapes.OverrideShape) -> Override:

@@ -1,6 +1,6 @@
 """The rules of a bundle: read from many files, merged by id, checked against each other."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +10,9 @@ from gateway.settings.contradictions import (
     closed_windows,
     double_limits,
     double_overrides,
+    idle_suspend,
     missing_calendar,
+    stray_severity,
     unknown_exempts,
 )
 from gateway.settings.fault import Fault, Gathering, SettingsError
@@ -43,7 +45,7 @@ def load_rules(layers: Iterable[Sequence[Document]], beside: Beside) -> tuple[Ru
     if len(documents) > MAX_RULES:
         last = list(documents.values())[MAX_RULES]
         gathering.faults.append(last.fault((), f"more than {MAX_RULES} rules"))
-    known = frozenset(documents)
+    known = {id_: _check_of(document) for id_, document in documents.items()}
     found = [
         gathering.take(partial(_rule, document, known, beside), None)
         for document in documents.values()
@@ -103,7 +105,7 @@ def _check_of(rule: Document) -> object:
     return rule.value.get("check") if isinstance(rule.value, dict) else None
 
 
-def _rule(document: Document, known: Collection[str], beside: Beside) -> Rule:
+def _rule(document: Document, known: Mapping[str, object], beside: Beside) -> Rule:
     id_ = _id_of(document)
     check = _check_of(document)
     if check is None:
@@ -120,7 +122,7 @@ def _rule(document: Document, known: Collection[str], beside: Beside) -> Rule:
     return rule_of(shape)
 
 
-def _checks(id_: str, known: Collection[str], beside: Beside) -> tuple[Check, ...]:
+def _checks(id_: str, known: Mapping[str, object], beside: Beside) -> tuple[Check, ...]:
     def taken(document: Document) -> Iterable[Fault]:
         if id_ in beside.lists:
             yield document.fault(("id",), f"{id_}: is the id of a keyword list already")
@@ -129,6 +131,8 @@ def _checks(id_: str, known: Collection[str], beside: Beside) -> tuple[Check, ..
         taken,
         double_overrides,
         double_limits,
+        stray_severity,
         partial(unknown_exempts, known=known),
+        partial(idle_suspend, checks=known.values()),
     )
     return always if beside.calendar is not None else (*always, missing_calendar)

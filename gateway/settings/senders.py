@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gateway.domain.sender import BindLimits, Port, Rate, Sender
+from gateway.domain.sender import BindLimits, Port, Rate, Sender, Webhook
 from gateway.domain.verdict import Reason
 from gateway.settings import yaml
 from gateway.settings.fault import Fault
@@ -16,6 +16,7 @@ from gateway.settings.senders_file import (
     RateShape,
     SendersFile,
     SenderShape,
+    WebhookShape,
 )
 from gateway.settings.yaml import Document, Where
 from gateway.smpp.status import CommandStatus
@@ -46,6 +47,7 @@ def _sender(shape: SenderShape) -> Sender:
         rate=_rate(shape.rate),
         window=shape.window,
         statuses=shape.statuses,
+        webhook=_webhook(shape.webhook),
     )
 
 
@@ -61,14 +63,20 @@ def _rate(shape: RateShape) -> Rate:
     return Rate(shape.per_s, shape.burst or math.ceil(shape.per_s))
 
 
+def _webhook(shape: WebhookShape | None) -> Webhook | None:
+    return None if shape is None else Webhook(shape.url, shape.key)
+
+
 def _plain_passwords(document: Document) -> Iterator[Fault]:
     if any(value is True for _, value in document.find("allow_plain_passwords")):
         return
-    for where, password in document.find("senders", "*", "password"):
-        if isinstance(password, str) and password.startswith("plain:"):
-            yield document.fault(
-                where, "plain: passwords need allow_plain_passwords: true (demo and tests only)"
-            )
+    for way in (("password",), ("webhook", "key")):
+        for where, secret in document.find("senders", "*", *way):
+            if isinstance(secret, str) and secret.startswith("plain:"):
+                yield document.fault(
+                    where,
+                    f"plain: {way[-1]}s need allow_plain_passwords: true (demo and tests only)",
+                )
 
 
 def _ports(document: Document) -> Iterator[tuple[Where, str, int]]:

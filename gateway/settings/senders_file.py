@@ -9,6 +9,7 @@ from gateway.domain.sender import BindType, IpNetwork, Purpose, SenderState
 from gateway.settings.addresses import Network, parse_network
 from gateway.settings.passwords import password_problem
 from gateway.settings.schema import Count, Shape, Text, Version
+from gateway.settings.webhooks import key_problem, url_problem
 
 MAX_PORT_DIGITS = 20  # extension included
 
@@ -25,6 +26,20 @@ def _is_system_id(text: str) -> str:
 
 def _is_usable_password(text: str) -> str:
     problem = password_problem(text)
+    if problem:
+        raise ValueError(problem)
+    return text
+
+
+def _is_webhook_url(text: str) -> str:
+    problem = url_problem(text)
+    if problem:
+        raise ValueError(problem)
+    return text
+
+
+def _is_webhook_key(text: str) -> str:
+    problem = key_problem(text)
     if problem:
         raise ValueError(problem)
     return text
@@ -69,6 +84,13 @@ class RateShape(Shape):
     burst: Count | None = None
 
 
+class WebhookShape(Shape):
+    """`senders[].webhook`. Both have no default: what is not signed proves nothing."""
+
+    url: Annotated[str, AfterValidator(_is_webhook_url)]
+    key: Annotated[str, AfterValidator(_is_webhook_key)]
+
+
 class SenderShape(Shape):
     """`senders[]`."""
 
@@ -81,6 +103,7 @@ class SenderShape(Shape):
     rate: RateShape = RateShape()
     window: Count = 100
     statuses: dict[str, str] = Field(default_factory=dict)
+    webhook: WebhookShape | None = None
 
 
 class SendersFile(Shape):

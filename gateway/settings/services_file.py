@@ -5,12 +5,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, Strict
 
+from gateway.domain.short_texts import chars_of
 from gateway.domain.subscription import Cycle
 from gateway.filter.normalise import normalise
 from gateway.policy.intents import Intent, MoContext, meaning_of
 from gateway.policy.mo_words import SHIPPED_WORDS, key_of
 from gateway.settings.schema import Shape, Text, Version
-from gateway.systems.subscriptions.texts import chars_of
 
 # What still leaves room for the rest in a request for the yes of 70 characters.
 MAX_NAME_CHARS = 10

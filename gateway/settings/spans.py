@@ -12,6 +12,7 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile("([1-9][0-9]{0,5})([smhd])")
 _HOURS = re.compile("([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
 _ROLLING = re.compile("rolling ([^ ]+)")
+_WORKING_DAYS = re.compile("([1-9][0-9]?) working days?")
 
 # YAML 1.1 reads 21:00 without quotes as 1260, minutes past midnight in base 60, and 08:00 as
 # text: the two ends of a window would be of different types. Our own reader does not, but
@@ -20,6 +21,7 @@ _TRAP = ": without quotes some YAML readers take 21:00 for 1260"
 
 DURATION_PATTERN = r"^[1-9][0-9]{0,5}[smhd]$"
 HOURS_PATTERN = r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"
+WORKING_DAYS_PATTERN = r"^[1-9][0-9]? working days?$"
 EVERY_PATTERN = r"^(minute|hour|day|rolling [1-9][0-9]{0,5}[smhd])$"
 
 
@@ -53,6 +55,14 @@ def parse_hours(value: object) -> tuple[time, time]:
     return opens, closes
 
 
+def parse_working_days(value: object) -> int:
+    """Return how many ``3 working days`` are. Raises ValueError for anything else."""
+    matched = _WORKING_DAYS.fullmatch(value) if isinstance(value, str) else None
+    if matched is None:
+        raise ValueError("must be 1 to 99 working days, as: 3 working days")
+    return int(matched[1])
+
+
 def parse_every(value: object) -> Clock | Rolling:
     """Return what a limit counts in. Raises ValueError for anything else."""
     if isinstance(value, str):
@@ -70,10 +80,16 @@ _DurationText: TypeAlias = Annotated[
 _EveryText: TypeAlias = Annotated[
     str, Field(pattern=EVERY_PATTERN, examples=["minute", "hour", "day", "rolling 24h"])
 ]
+_WorkingDaysText: TypeAlias = Annotated[
+    str, Field(pattern=WORKING_DAYS_PATTERN, examples=["1 working day", "3 working days"])
+]
 HoursText: TypeAlias = Annotated[str, Field(pattern=HOURS_PATTERN, examples=["08:00-21:00"])]
 
 Duration = Annotated[
     timedelta, BeforeValidator(parse_duration, json_schema_input_type=_DurationText)
+]
+WorkingDays = Annotated[
+    int, BeforeValidator(parse_working_days, json_schema_input_type=_WorkingDaysText)
 ]
 Every = Annotated[Clock | Rolling, BeforeValidator(parse_every, json_schema_input_type=_EveryText)]
 Hours = Annotated[tuple[time, time], BeforeValidator(parse_hours, json_schema_input_type=HoursText)]

@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 
+from gateway.domain.suspension import SuspensionTerms
 from gateway.policy.limits import Clock, Limit, Rolling
 from gateway.policy.rules import (
     Check,
+    Nameless,
     NotAgreed,
     NumberWalk,
     PublicInterest,
     Rule,
     TooFast,
     TooOften,
+    UnknownNumbers,
     Untimely,
 )
 from gateway.policy.windows import EVERY_DAY, OnHolidays, Window
@@ -28,23 +31,29 @@ def check_name(check: Check) -> str:
     return _CAPITAL.sub("_", type(check).__name__).lower()
 
 
-def parameters_of(rule: Rule) -> dict[str, str]:  # noqa: PLR0911 - a table, a line a check
+def parameters_of(rule: Rule) -> dict[str, str]:  # noqa: C901, PLR0911 - a table, a line a check
     """Return what the check of `rule` was told, by the names of the file."""
     match rule.check:
         case PublicInterest(exempts):
             return {"exempts": _listed(sorted(exempts))}
         case NotAgreed(accept_asserted):
             return {"accept_asserted": str(accept_asserted).lower()}
+        case Nameless(telephone):
+            return {"telephone": str(telephone).lower()}
         case Untimely(windows, jitter):
             said = {"open": _listed(map(_window, windows.windows), "; ")}
             return said | ({"jitter": _duration(jitter)} if jitter else {})
-        case TooOften(limits, sources):
+        case TooOften(limits, sources, suspend):
             said = {"limits": _listed(map(_limit, limits), "; ")}
-            return said | ({"sources": _listed(sources)} if sources else {})
+            said |= {"sources": _listed(sources)} if sources else {}
+            return said | (_suspension(suspend) if suspend is not None else {})
         case TooFast(per_s, burst):
             return {"per_s": f"{per_s:g}", "burst": str(burst)}
         case NumberWalk(count, within):
             return {"count": str(count), "within": _duration(within)}
+        case UnknownNumbers(share, within, at_least):
+            said = {"share": f"{share:g}", "within": _duration(within)}
+            return said | {"at_least": str(at_least)}
         case _:
             return {}
 
@@ -64,6 +73,18 @@ def _window(window: Window) -> str:
 def _limit(limit: Limit) -> str:
     holidays = f", {limit.holiday_maximum} on holidays" if limit.holiday_maximum else ""
     return f"{limit.maximum} {_every(limit.every)} per {' and '.join(limit.per)}{holidays}"
+
+
+def _suspension(terms: SuspensionTerms) -> dict[str, str]:
+    return {
+        "suspend.for": f"{terms.working_days} working day{'s' * (terms.working_days > 1)}",
+        "suspend.restore_words": _listed(terms.restore_words),
+        "suspend.self_restore": str(terms.self_restores),
+        "suspend.restore_span": _duration(terms.restore_span),
+        "suspend.reply": terms.reply,
+        "suspend.restored": terms.restored,
+        "suspend.refused": terms.refused,
+    }
 
 
 def _every(every: Clock | Rolling) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.relation import FORGOTTEN
 from gateway.domain.verdict import Reason
@@ -93,6 +94,16 @@ class MemoryQuarantine:
         )
         return list(islice(found, limit))
 
+    async def own_holds(self, msisdn: int, limit: int) -> list[HeldMessage]:
+        found = (
+            message
+            for message in self._newest_first()
+            if message.state is HoldState.HELD
+            and message.reason == Reason.USER_PREF
+            and msisdn_of(message.destination.encode("latin-1")) == msisdn
+        )
+        return list(islice(found, limit))
+
     async def count_by_state(self) -> dict[HoldState, int]:
         counts = Counter(message.state for message in self._messages.values())
         return {state: counts[state] for state in HoldState}
@@ -109,6 +120,7 @@ class MemoryQuarantine:
         receipt: ReceiptState | None = None,
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
+        is_wanted: bool = False,
     ) -> HeldMessage | None:
         return self._move(
             message_id,
@@ -118,6 +130,7 @@ class MemoryQuarantine:
                 _moved(held, to, note, receipt, grounds),
                 smsc_message_id=smsc_message_id or held.smsc_message_id,
                 is_reviewed=is_reviewed or held.is_reviewed,
+                is_wanted=is_wanted or held.is_wanted,
             ),
         )
 
@@ -132,10 +145,15 @@ class MemoryQuarantine:
         receipt: ReceiptState | None = None,
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
+        is_wanted: bool = False,
     ) -> list[HeldMessage]:
         def change(held: HeldMessage) -> HeldMessage:
             moved = _moved(held, to, note, receipt, grounds)
-            return replace(moved, is_reviewed=is_reviewed or held.is_reviewed)
+            return replace(
+                moved,
+                is_reviewed=is_reviewed or held.is_reviewed,
+                is_wanted=is_wanted or held.is_wanted,
+            )
 
         first = self._messages.get(message_ids[0]) if message_ids else None
         if first is None or first.state not in allowed:
@@ -268,9 +286,17 @@ class MemoryConsent:
         on_record = self._answers.get((msisdn, scope))
         return on_record[0] if on_record else None
 
+    async def answers_of(self, msisdns: Collection[int]) -> list[ConsentAnswer]:
+        found = (key for key in self._answers if key[0] in msisdns)
+        return [self._answers[key][0] for key in sorted(found)]
+
     def every_answer(self) -> list[ConsentAnswer]:
         """Return all answers, for the twin of ended relations."""
         return [answer for answer, _ in self._answers.values()]
+
+    def numbered_answers(self) -> list[tuple[ConsentAnswer, int]]:
+        """Return all answers, each with its last change, for the twin of notices."""
+        return list(self._answers.values())
 
     def forget(self, key: tuple[int, str]) -> None:
         """Forget how the answer of a number to a scope was given, if there is one."""

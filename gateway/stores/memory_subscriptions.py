@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 
 from gateway.domain.consent_request import ConsentRequest, RequestState
-from gateway.domain.subscription import Said, Subscription
+from gateway.domain.subscription import Said, Subscription, SubscriptionState
 from gateway.ports.changes import ChangeKind
 from gateway.ports.subscriptions import (
     SENT,
@@ -21,6 +21,7 @@ from gateway.ports.subscriptions import (
     Wanted,
 )
 from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_errands import MemoryErrands
 
 _Key = tuple[int, str, str]
 
@@ -28,8 +29,11 @@ _Key = tuple[int, str, str]
 class MemorySubscriptions:
     """Twin of the store of subscriptions."""
 
-    def __init__(self, changes: MemoryChanges, utcnow: Callable[[], datetime]) -> None:
+    def __init__(
+        self, changes: MemoryChanges, utcnow: Callable[[], datetime], errands: MemoryErrands
+    ) -> None:
         self._changes = changes
+        self._errands = errands
         self._utcnow = utcnow
         self._held: dict[_Key, tuple[Subscription, int]] = {}
         self._events: list[tuple[_Key, SubscriptionEvent]] = []
@@ -60,6 +64,8 @@ class MemorySubscriptions:
             self._sessions.pop(changes.closes, None)
         if changes.session is not None:
             self._sessions[changes.session.msisdn, changes.session.port] = changes.session
+        if changes.errand is not None:
+            self._errands.keep(changes.errand)
         return True
 
     async def note_sent(self, subscription: Subscription, said: Said, *, is_taken: bool) -> None:
@@ -75,6 +81,14 @@ class MemorySubscriptions:
     async def requests_of(self, msisdn: int, system_id: str) -> list[ConsentRequest]:
         own = (r for key, r in self._requests.items() if key[:2] == (msisdn, system_id))
         return sorted(own, key=lambda request: request.asked_at, reverse=True)
+
+    async def waiting_of(self, system_id: str, limit: int) -> int:
+        waiting = (
+            one
+            for one, _ in self._held.values()
+            if one.system_id == system_id and one.state is SubscriptionState.PENDING
+        )
+        return len(list(islice(waiting, limit)))
 
     async def due(self, now: datetime, limit: int) -> list[Subscription]:
         due = [(one.due_at, one) for one, _ in self._held.values() if one.due_at is not None]

@@ -9,37 +9,58 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from gateway.ports.audits import ConsentAudits
+from gateway.ports.authority_reports import AuthorityReports
 from gateway.ports.changes import ChangeFeed
 from gateway.ports.consent import ConsentStore
 from gateway.ports.consent_lists import ConsentLists
+from gateway.ports.errands import ErrandStore
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.filings import FilingStore
+from gateway.ports.notices import NoticeStore
+from gateway.ports.number_codes import NumberCodeStore
 from gateway.ports.policies import PolicyStore
 from gateway.ports.preferences import PreferenceStore
 from gateway.ports.privacy import FinalMessages, Journals, LegalHolds
 from gateway.ports.quarantine import QuarantineStore
 from gateway.ports.relations import EndedRelations
 from gateway.ports.subscriptions import SubscriptionStore
+from gateway.ports.suspensions import SuspensionStore
+from gateway.ports.warnings import WarningStore
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.database import Database
 from gateway.stores.memory import MemoryChanges, MemoryConsent, MemoryQuarantine
+from gateway.stores.memory_audits import MemoryConsentAudits
+from gateway.stores.memory_authority_reports import MemoryAuthorityReports
+from gateway.stores.memory_errands import MemoryErrands
 from gateway.stores.memory_filings import MemoryFilings
+from gateway.stores.memory_notices import MemoryNotices
+from gateway.stores.memory_number_codes import MemoryNumberCodes
 from gateway.stores.memory_policies import MemoryPolicies
 from gateway.stores.memory_preferences import MemoryPreferences
 from gateway.stores.memory_privacy import MemoryFinalMessages, MemoryJournals, MemoryLegalHolds
 from gateway.stores.memory_relations import MemoryEndedRelations
 from gateway.stores.memory_subscriptions import MemorySubscriptions
+from gateway.stores.memory_suspensions import MemorySuspensions
+from gateway.stores.memory_warnings import MemoryWarnings
 from gateway.stores.migrate import upgrade
+from gateway.stores.sql_audits import SqlConsentAudits
+from gateway.stores.sql_authority_reports import SqlAuthorityReports
 from gateway.stores.sql_changes import SqlChanges
 from gateway.stores.sql_consent import SqlConsent
 from gateway.stores.sql_consent_lists import SqlConsentLists
+from gateway.stores.sql_errands import SqlErrands
 from gateway.stores.sql_filings import SqlFilings
+from gateway.stores.sql_notices import SqlNotices
+from gateway.stores.sql_number_codes import SqlNumberCodes
 from gateway.stores.sql_policies import SqlPolicies
 from gateway.stores.sql_preferences import SqlPreferences
 from gateway.stores.sql_privacy import SqlFinalMessages, SqlJournals, SqlLegalHolds
 from gateway.stores.sql_quarantine import SqlQuarantine
 from gateway.stores.sql_relations import SqlEndedRelations
 from gateway.stores.sql_subscriptions import SqlSubscriptions
+from gateway.stores.sql_suspensions import SqlSuspensions
+from gateway.stores.sql_warnings import SqlWarnings
 from gateway.stores.sqlite import prepare_file, reading_engine, writing_engine
 
 _START_PATIENCE_S = 30.0  # for others that make or migrate the same tables
@@ -52,15 +73,22 @@ class Stores:
     quarantine: QuarantineStore
     consent: ConsentStore
     consent_lists: ConsentLists
+    consent_audits: ConsentAudits
+    authority_reports: AuthorityReports
     changes: ChangeFeed
     policies: PolicyStore
     preferences: PreferenceStore
     subscriptions: SubscriptionStore
+    suspensions: SuspensionStore
     filings: FilingStore
+    errands: ErrandStore
+    number_codes: NumberCodeStore
     legal_holds: LegalHolds
     journals: Journals
     final_messages: FinalMessages
     ended_relations: EndedRelations
+    warnings: WarningStore
+    notices: NoticeStore
     close: Callable[[], Awaitable[None]]
 
 
@@ -112,38 +140,54 @@ def memory_stores() -> Stores:
     changes = MemoryChanges()
     consent = MemoryConsent(changes, utcnow)
     quarantine, journals = MemoryQuarantine(changes), MemoryJournals()
-    subscriptions = MemorySubscriptions(changes, utcnow)
+    errands = MemoryErrands(changes, utcnow)
+    subscriptions = MemorySubscriptions(changes, utcnow, errands)
     return Stores(
         quarantine=quarantine,
         consent=consent,
         consent_lists=consent,
+        consent_audits=MemoryConsentAudits(journals),
+        authority_reports=MemoryAuthorityReports(quarantine, journals),
         changes=changes,
         policies=MemoryPolicies(),
         preferences=MemoryPreferences(changes, utcnow),
         subscriptions=subscriptions,
+        suspensions=MemorySuspensions(changes, utcnow),
         filings=MemoryFilings(changes, utcnow),
+        errands=errands,
+        number_codes=MemoryNumberCodes(errands),
         legal_holds=MemoryLegalHolds(),
         journals=journals,
         final_messages=MemoryFinalMessages(quarantine, journals),
         ended_relations=MemoryEndedRelations(subscriptions, consent, journals),
+        warnings=MemoryWarnings(),
+        notices=MemoryNotices(consent, changes, utcnow),
         close=_nothing_to_close,
     )
 
 
 def _sql_stores(database: Database) -> Stores:
+    quarantine = SqlQuarantine(database)
     return Stores(
-        quarantine=SqlQuarantine(database),
+        quarantine=quarantine,
         consent=SqlConsent(database, utcnow),
         consent_lists=SqlConsentLists(database, utcnow, monotonic, asyncio.sleep),
+        consent_audits=SqlConsentAudits(database),
+        authority_reports=SqlAuthorityReports(database, quarantine),
         changes=SqlChanges(database),
         policies=SqlPolicies(database),
         preferences=SqlPreferences(database, utcnow),
         subscriptions=SqlSubscriptions(database, utcnow),
+        suspensions=SqlSuspensions(database, utcnow),
         filings=SqlFilings(database, utcnow),
+        errands=SqlErrands(database, utcnow),
+        number_codes=SqlNumberCodes(database, utcnow),
         legal_holds=SqlLegalHolds(database),
         journals=SqlJournals(database),
         final_messages=SqlFinalMessages(database),
         ended_relations=SqlEndedRelations(database),
+        warnings=SqlWarnings(database),
+        notices=SqlNotices(database, utcnow),
         close=database.close,
     )
 

@@ -1,9 +1,9 @@
 """Subscribers' answers in SQL (contract: gateway.ports.consent)."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Executable, and_, case, insert, or_, select, tuple_
+from sqlalchemy import Executable, RowMapping, and_, case, insert, or_, select, tuple_
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +16,7 @@ from gateway.stores.tables import changes, consent_answers
 _column = consent_answers.c
 _ANSWERS = {answer.value: answer for answer in Answer}
 _BEFORE_ALL = (-1, "")
+_WHOLE = select(*(_column[name] for name in ConsentAnswer.__slots__))
 
 _upsert = insert_or_update(consent_answers)
 _new = _upsert.excluded
@@ -63,12 +64,14 @@ class SqlConsent:
         return await self._database.writer.write(run, rows=len(values))
 
     async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
-        query = select(*(_column[name] for name in ConsentAnswer.__slots__)).where(
-            _column.msisdn == msisdn, _column.scope == scope
-        )
+        query = _WHOLE.where(_column.msisdn == msisdn, _column.scope == scope)
         for row in await self._database.rows(query):
-            return ConsentAnswer(**{**row, "answer": Answer(row["answer"])})
+            return _answer(row)
         return None
+
+    async def answers_of(self, msisdns: Collection[int]) -> list[ConsentAnswer]:
+        query = _WHOLE.where(_column.msisdn.in_(msisdns)).order_by(_column.msisdn, _column.scope)
+        return [_answer(row) for row in await self._database.rows(query)]
 
     async def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
         # Page by page, each from where the last ended: one long read would keep SQLite
@@ -100,3 +103,7 @@ class SqlConsent:
             return [(msisdn, scope, _ANSWERS[answer]) for msisdn, scope, answer in rows]
 
         return await self._database.read(run)
+
+
+def _answer(row: RowMapping) -> ConsentAnswer:
+    return ConsentAnswer(**{**row, "answer": Answer(row["answer"])})

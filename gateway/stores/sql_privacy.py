@@ -100,10 +100,16 @@ class SqlFinalMessages:
             count = int((await connection.execute(found)).scalar_one())
             if count:
                 await connection.execute(delete(held_messages).where(these))
-                await connection.execute(insert(purge_log), _values(purge) | {"count": count})
+            await note_purge(connection, purge, count)
             return count
 
         return await self._database.writer.write(run, rows=len(message_ids))
+
+
+async def note_purge(connection: AsyncConnection, purge: NewPurge, count: int) -> None:
+    """Journal that `count` went, in the commit in which they go; nothing where none does."""
+    if count:
+        await connection.execute(insert(purge_log), _values(purge) | {"count": count})
 
 
 def _values(purge: NewPurge) -> dict[str, object]:

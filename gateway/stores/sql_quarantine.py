@@ -1,6 +1,6 @@
 """The quarantine in SQL (contract: gateway.ports.quarantine)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.msisdn import spellings_of
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
 from gateway.ports.changes import ChangeKind
@@ -31,6 +32,7 @@ from gateway.ports.quarantine import (
 from gateway.stores.database import Database
 from gateway.stores.tables import (
     IS_DEFERRED,
+    IS_OWN_HOLD,
     IS_PART,
     IS_RECEIPT_DUE,
     changes,
@@ -61,18 +63,32 @@ class SqlQuarantine:
         self._database = database
 
     async def hold(self, items: Sequence[HeldMessage]) -> None:
-        if not items:
-            return
+        if items:
+            await self.hold_with(items)
+
+    async def hold_with(
+        self,
+        items: Sequence[HeldMessage],
+        beside: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+        *,
+        rows: int = 0,
+    ) -> None:
+        """Keep `items`, of which there is one, as `hold`, in one commit with what stands `beside`.
+
+        That is about as large as so many `rows`, and is not undone where the messages are.
+        """
         values = [_values_of(item) for item in items]
         keys = [{"held_id": item.message_id} for item in items]
 
         async def run(connection: AsyncConnection) -> None:
             await connection.execute(insert(held_messages), values)
+            if beside is not None:
+                await beside(connection)
 
         async def undo(connection: AsyncConnection) -> None:
             await connection.execute(_UNHOLD, keys)
 
-        rows = sum(1 + len(item.pdu) // _OCTETS_PER_ROW for item in items)
+        rows += sum(1 + len(item.pdu) // _OCTETS_PER_ROW for item in items)
         try:
             await self._database.writer.write(run, rows=rows, undo=undo)
         except IntegrityError:
@@ -104,6 +120,16 @@ class SqlQuarantine:
             query = query.where(_column.message_id < before_id)
         return [_message_of(row) for row in await self._database.rows(query)]
 
+    async def own_holds(self, msisdn: int, limit: int) -> list[HeldMessage]:
+        query = (
+            select(held_messages)
+            .where(IS_OWN_HOLD, _column.destination.in_(spellings_of(msisdn)))
+            # By the id itself SQLite would walk through all that is held, for it comes in order.
+            .order_by(-_column.message_id)
+            .limit(limit)
+        )
+        return [_message_of(row) for row in await self._database.rows(query)]
+
     async def count_by_state(self) -> dict[HoldState, int]:
         query = select(_column.state, func.count().label("messages")).group_by(_column.state)
         counts = dict.fromkeys(HoldState, 0)
@@ -123,8 +149,11 @@ class SqlQuarantine:
         receipt: ReceiptState | None = None,
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
+        is_wanted: bool = False,
     ) -> HeldMessage | None:
-        values = _moved(to, note, receipt, grounds, is_reviewed=is_reviewed)
+        values = _moved(
+            to, note, receipt, grounds, {"is_reviewed": is_reviewed, "is_wanted": is_wanted}
+        )
         if smsc_message_id:
             values["smsc_message_id"] = smsc_message_id
         moved = await self._move((message_id,), allowed, values, at)
@@ -141,10 +170,13 @@ class SqlQuarantine:
         receipt: ReceiptState | None = None,
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
+        is_wanted: bool = False,
     ) -> list[HeldMessage]:
         if not message_ids:
             return []
-        values = _moved(to, note, receipt, grounds, is_reviewed=is_reviewed)
+        values = _moved(
+            to, note, receipt, grounds, {"is_reviewed": is_reviewed, "is_wanted": is_wanted}
+        )
         return await self._move(message_ids, allowed, values, at)
 
     async def _move(
@@ -321,17 +353,15 @@ def _moved(
     note: str,
     receipt: ReceiptState | None,
     grounds: Grounds | None,
-    *,
-    is_reviewed: bool,
+    marks: Mapping[str, bool],
 ) -> dict[str, object]:
-    """Return the columns that a move sets."""
+    """Return the columns that a move sets; `marks` are never taken away again."""
     values: dict[str, object] = {"state": to}
+    values |= {name: True for name, is_set in marks.items() if is_set}
     if note:
         values["note"] = note
     if grounds is not None:
         values |= _fields_of(grounds)
-    if is_reviewed:
-        values["is_reviewed"] = True
     if receipt is ReceiptState.DUE:
         values["receipt"] = case((_column.receipt_asked, receipt.value), else_=_column.receipt)
     elif receipt is not None:

@@ -23,6 +23,7 @@ from gateway.ports.subscriptions import (
     Wanted,
 )
 from gateway.stores.database import Database
+from gateway.stores.sql_errands import add_errand
 from gateway.stores.subscription_rows import (
     event_values_of,
     request_of,
@@ -33,6 +34,7 @@ from gateway.stores.subscription_rows import (
     values_of,
 )
 from gateway.stores.subscription_tables import (
+    IS_PENDING,
     consent_requests,
     dialogue_sessions,
     subscription_events,
@@ -90,6 +92,8 @@ class SqlSubscriptions:
                     update(consent_requests).where(_is_request(request)).values(values)
                 )
             await _keep_session(connection, changes.session, changes.closes)
+            if changes.errand is not None:
+                await add_errand(connection, changes.errand, self._utcnow())
             return True
 
         return await self._database.writer.write(run, rows=1 + 2 * len(changes.steps))
@@ -140,6 +144,11 @@ class SqlSubscriptions:
             .order_by(_asked.asked_at.desc(), _asked.likeness)
         )
         return [request_of(row) for row in await self._database.rows(query)]
+
+    async def waiting_of(self, system_id: str, limit: int) -> int:
+        some = select(_column.msisdn).where(IS_PENDING, _column.system_id == system_id).limit(limit)
+        query = select(func.count().label("waiting")).select_from(some.subquery())
+        return int((await self._database.rows(query))[0]["waiting"])
 
     async def due(self, now: datetime, limit: int) -> list[Subscription]:
         query = select(subscriptions).where(_column.due_at <= now).order_by(_column.due_at)

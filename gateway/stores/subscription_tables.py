@@ -1,10 +1,13 @@
 """The tables of subscriptions and of dialogues with subscribers; migration 0004 makes them."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, text
 
 from gateway.stores.tables import UtcTime, metadata
 
 _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+# A partial index serves only a query that repeats its condition, literals and all.
+IS_PENDING = text("state = 'pending'")
 
 # The fields of domain.subscription.Subscription, those of its terms among them.
 subscriptions = Table(
@@ -27,6 +30,13 @@ subscriptions = Table(
     Column("evidence", Text, nullable=False),
     Column("step", Integer, nullable=False),
     Column("change", BigInteger, nullable=False, index=True),
+    # How many questions an SP has open with subscribers.
+    Index(
+        "ix_subscriptions_pending",
+        "system_id",
+        sqlite_where=IS_PENDING,
+        postgresql_where=IS_PENDING,
+    ),
 )
 
 # Rows are only ever added.

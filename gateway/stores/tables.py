@@ -54,6 +54,8 @@ class UtcTime(TypeDecorator[datetime]):
 IS_RECEIPT_DUE = text("receipt = 'due'")
 IS_DEFERRED = text("state = 'deferred'")
 IS_PART = text("assembly <> 0")
+IS_OWN_HOLD = text("state = 'held' AND reason = 'USER_PREF'")
+IS_TOLD = text("answer <> 'asserted'")
 
 # One column for each field of domain.quarantine.HeldMessage.
 held_messages = Table(
@@ -81,6 +83,7 @@ held_messages = Table(
     Column("is_reviewed", Boolean, nullable=False, server_default=false()),
     Column("assembly", BigInteger, nullable=False, server_default="0"),
     Column("part", Integer, nullable=False, server_default="0"),
+    Column("is_wanted", Boolean, nullable=False, server_default=false()),
     # The lists people look through, and the count per state.
     Index(None, "state", "message_id"),
     Index(None, "system_id", "message_id"),
@@ -99,6 +102,15 @@ held_messages = Table(
         "part",
         sqlite_where=IS_PART,
         postgresql_where=IS_PART,
+    ),
+    # What subscribers ask about their own number. The state comes first for SQLite, as below.
+    Index(
+        "ix_held_messages_own_hold",
+        "state",
+        "destination",
+        "message_id",
+        sqlite_where=IS_OWN_HOLD,
+        postgresql_where=IS_OWN_HOLD,
     ),
     # Who is away may have a million messages waiting: its rows are passed over in the index.
     # SQLite takes it before the one above only because the state comes first here as well.
@@ -123,6 +135,15 @@ consent_answers = Table(
     Column("channel", Text, nullable=False),
     Column("change", BigInteger, nullable=False, index=True),
     Column("evidence", Text, nullable=False, server_default=""),
+    # What an SP has not heard yet, in order. The long lists are of what is only asserted.
+    Index(
+        "ix_consent_answers_told",
+        "scope",
+        "change",
+        "msisdn",
+        sqlite_where=IS_TOLD,
+        postgresql_where=IS_TOLD,
+    ),
     # Millions of short rows that are read in the order of their key.
     sqlite_with_rowid=False,
 )

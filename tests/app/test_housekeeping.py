@@ -94,6 +94,8 @@ async def test_what_is_past_keeping_goes(make: Make, tmp_path: Path, log: Log) -
         {"what": "records", "gone": 1, "held": 0},
         {"what": "messages", "gone": 0, "held": 0},
         {"what": "relations", "gone": 0, "held": 0},
+        {"what": "reports", "gone": 0, "held": 0},
+        {"what": "audits", "gone": 0, "held": 0},
     ]
 
 

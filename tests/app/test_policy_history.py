@@ -186,7 +186,7 @@ def test_the_history_says_so_when_it_was_a_signal(
     async def unwatched(*_arguments: object) -> None:
         """Leave the files to the signal."""
 
-    monkeypatch.setattr("gateway.app.run._watch", unwatched)
+    monkeypatch.setattr("gateway.app.run.watch", unwatched)
     directories = deploy()
 
     async def story(_address: tuple[str, int]) -> None:

@@ -126,7 +126,7 @@ def test_sighup_takes_new_policies_over(
     async def unwatched(*_arguments: object) -> None:
         """Leave the files to the signal."""
 
-    monkeypatch.setattr("gateway.app.run._watch", unwatched)
+    monkeypatch.setattr("gateway.app.run.watch", unwatched)
     directories = deploy(free_smsc_port)
 
     async def story(address: tuple[str, int]) -> None:

@@ -30,6 +30,7 @@ def test_every_rule_is_listed_with_what_asks_for_it(cli: Cli, deployment: Path) 
         "reject",
         "OPTED_OUT",
         "ESME_RSUBMITFAIL",
+        "",
     ]
 
 
@@ -58,6 +59,8 @@ def test_rules_are_json_for_programs(cli: Cli) -> None:
     assert rules["R40"]["status"] == "ESME_RINVSCHED"
     assert rules["R21"]["title"]["zh"] == "用户拒收后不得再发"
     assert rules["R11"]["status"] == ""
+    assert (rules["R05"]["warning"], rules["R05"]["severity"]) == ("W3", "serious")
+    assert (rules["R40"]["warning"], rules["R40"]["severity"]) == (None, None)
 
 
 def test_a_profile_is_listed_as_if_it_were_in_force(cli: Cli) -> None:
@@ -72,7 +75,10 @@ def test_a_profile_that_is_not_there_is_said_with_those_that_are(cli: Cli) -> No
     ran = cli("policy", "rules", POLICIES, "--profile", "de")
 
     assert ran.returncode == 2
-    assert "there is no profiles/de; there are: fr, in-tcccpr, uk-pecr, us-tcpa" in ran.stderr
+    assert (
+        "there is no profiles/de; there are: cn-2020-draft, fr, in-tcccpr, uk-pecr, us-tcpa"
+        in ran.stderr
+    )
 
 
 def test_the_reference_of_rules_is_what_the_code_says_of_the_shipped_bundle(cli: Cli) -> None:

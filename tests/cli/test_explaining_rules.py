@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any, TypeAlias
@@ -20,6 +20,7 @@ from gateway.domain.preferences import (
     preference,
     with_preference,
 )
+from gateway.domain.suspension import NewSuspension
 from gateway.runtime.clock import utcnow
 from gateway.settings.rule_file import SHAPES
 from gateway.stores.open import Stores
@@ -58,6 +59,12 @@ def nothing(stores: Stores) -> Awaitable[object]:
 def refusing(stores: Stores) -> Awaitable[object]:
     refusal = ConsentAnswer(SUBSCRIBER, "shop", Answer.REFUSED, utcnow(), "mo")
     return stores.consent.record([refusal])
+
+
+def suspending(stores: Stores) -> Awaitable[object]:
+    since = utcnow()
+    suspension = NewSuspension(10690001, "", "", since, since + timedelta(days=1))
+    return stores.suspensions.suspend(suspension)
 
 
 def blocking(stores: Stores) -> Awaitable[object]:
@@ -99,6 +106,7 @@ CASES = [
         changes={"from": "10690003", "text": "台风蓝色预警，请注意防范"},
         note="not asked: OTHER",
     ),
+    Case("suspended", reason="SOURCE_SUSPENDED", on_record=suspending),
     Case("refused", reason="OPTED_OUT", on_record=refusing),
     Case("not_agreed", reason="CONSENT_NONE"),
     Case("unwanted", reason="USER_PREF", on_record=blocking),
@@ -110,6 +118,11 @@ CASES = [
     ),
     Case("too_fast", told=", per_s: 1", note="what was sent before"),
     Case("number_walk", told=", count: 2, within: 10m", note="what was sent before"),
+    Case(
+        "unknown_numbers",
+        told=", share: 0.3, within: 10m, at_least: 50",
+        note="what was sent before",
+    ),
     Case(
         "signature_switched",
         reason="SIG_SWITCH",

@@ -165,7 +165,7 @@ INFO,shop,refused
 13800138002,shop,perhaps
 13800138003,shop,
 "13800138004,shop,refused
-{"x" * 3000}
+{"x" * 5000}
 13800138005,shop,agreed
 """
 

@@ -3,16 +3,19 @@
 import getpass
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.domain.audit import AuditItem, NewConsentAudit
+from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.privacy import NewAccess
-from gateway.domain.records import DecisionRow
+from gateway.domain.records import Row
 from gateway.domain.subscription import Act, Cycle, Event, Said, Subscription, Terms, advance
+from gateway.domain.suspension import NewSuspension
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.subscriptions import Changes, Step
 from gateway.runtime.record_files import HourFiles
@@ -43,6 +46,13 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
     "consent show": [(NUMBER,), (NUMBER, "--json")],
     "consent import": [("{}/list.txt", "--all-senders", "--answer", "refused")],
     "consent export": [(), ("-o", "{}/answers.csv")],
+    "consent audit draw": [
+        ("--system-id", "bank"),
+        ("--system-id", "bank", "--json", "--csv", "{}/sample.csv"),
+    ],
+    "consent audit show": [("1",), ("1", "--json", "--csv", "{}/sample.csv")],
+    "consent audit answer": [("1", "--item", "1", "--unproven", "--revoke")],
+    "notices next": [("--system-id", "shop"), ("--system-id", "shop", "--json")],
     "subscription list": [(), ("--json",)],
     "subscription show": [(NUMBER,), (NUMBER, "--json")],
     "preferences show": [
@@ -54,6 +64,14 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
     "preferences remove": [("--number", NUMBER, "--kind", "number", "--value", FRIEND)],
     "preferences export": [("--number", NUMBER), ("--number", NUMBER, "-o", "{}/wanted.json")],
     "preferences delete": [("--number", NUMBER)],
+    "preferences holds": [(NUMBER,), (NUMBER, "--json")],
+    "reports list": [(), ("--json",)],
+    "reports show": [("1",), ("1", "--json")],
+    "reports export": [("{}/reports.json",)],
+    "suspension add": [(NUMBER, "--note", "case 12"), (NUMBER, "--note", "case 12", "--json")],
+    "suspension lift": [(FRIEND, "--note", "case 12"), (FRIEND, "--note", "case 12", "--json")],
+    "suspension list": [(), ("--json",)],
+    "suspension show": [(FRIEND,), (FRIEND, "--json")],
     "records show": [("{}/var/cdr",), ("{}/var/cdr", "--json")],
     "records export": [(*PERIOD, "-o", "{}/records.jsonl")],
     "records hold add": [
@@ -68,7 +86,10 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
 }
 # These have no number to show, or only invented ones.
 NUMBERLESS = {
+    "api",
+    "api new-token",
     "check",
+    "consent audit list",
     "demo",
     "explain bind",
     "filings export",
@@ -78,6 +99,8 @@ NUMBERLESS = {
     "filings remove",
     "filings show",
     "keys new",
+    "notices acknowledge",
+    "notices list",
     "policy check",
     "policy diff",
     "policy history",
@@ -90,17 +113,42 @@ NUMBERLESS = {
     "records purge",
     "records purges",
     "records seal",
+    "reports sent",
     "run",
     "sender hash-password",
+    "warnings answer",
+    "warnings close",
+    "warnings list",
+    "warnings show",
 }
 CALLS = [(command, given) for command, calls in SHOWING.items() for given in calls]
 UNMASKING: dict[str, tuple[str, ...]] = {
     "quarantine show": (HELD,),
+    "consent audit draw": ("--system-id", "bank", "--csv", "{}/sample.csv"),
+    "consent audit show": ("1",),
     "consent export": ("-o", "{}/answers.csv"),
+    "notices next": ("--system-id", "shop"),
     "preferences export": ("--number", NUMBER, "-o", "{}/wanted.json"),
     "records show": ("{}/var/cdr",),
     "records export": (*PERIOD, "-o", "{}/records.jsonl"),
+    "reports export": ("{}/reports.json",),
+    "reports show": ("1",),
 }
+REPORTED = NewAuthorityReport(
+    message_id=int(HELD) + 7,
+    system_id="shop",
+    source=FRIEND,
+    msisdn=MSISDN,
+    recipients=1,
+    action="reject",
+    rule="K-FRAUD",
+    category="illegal",
+    keyword="发票",
+    digest="digest",
+    text=f"代开发票 {NUMBER}",
+    text_sha256="5c" * 32,
+    stopped_at=NOON,
+)
 
 
 async def fill(stores: Stores) -> None:
@@ -115,6 +163,13 @@ async def fill(stores: Stores) -> None:
     after = advance(new, Event(Act.ORDER, said, terms, said), NOON)
     assert isinstance(after, Subscription)
     await stores.subscriptions.keep(Changes((Step(after, Act.ORDER, said),)))
+    await stores.authority_reports.add([REPORTED])
+    other = ConsentAnswer(MSISDN, "bank", Answer.ASSERTED, NOON, "list")
+    await stores.consent.record([other])
+    drawn = NewConsentAudit("shop", NOON, "auditor", seed=7, size=1, population=1)
+    await stores.consent_audits.keep(drawn, [AuditItem(1, MSISDN, NOON, "list")])
+    person, until = int(f"86{FRIEND}"), NOON + timedelta(days=36_500)
+    await stores.suspensions.suspend(NewSuspension(person, "shop", "R43", NOON, until))
 
 
 @pytest.fixture
@@ -127,8 +182,13 @@ def ask(cli: Cli, deployment: Path, in_store: InStore, hold: Hold) -> Cli:
     files = HourFiles(deployment / "var/cdr")
     about, why = (1, "shop", 4), ("forward", "", "", "", "digest")
     addresses = (b"10690001", NUMBER.encode())
-    row: DecisionRow = ("d", NOON.timestamp(), about, 7, *addresses, why, 0, None)
-    for hour, _, written in RecordLines().by_hour([row]):
+    told = ("reply", "", "", "", "")
+    back = (NUMBER.encode(), FRIEND.encode())
+    rows: list[Row] = [
+        ("d", NOON.timestamp(), about, 7, *addresses, why, 0, None),
+        ("m", NOON.timestamp(), about, 7, *back, b"", told, (0, NUMBER.encode())),
+    ]
+    for hour, _, written in RecordLines().by_hour(rows):
         files.append(hour, written)
     files.close()
     (deployment / "list.txt").write_text(f"{NUMBER}\n", encoding="ascii")

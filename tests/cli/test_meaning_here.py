@@ -42,6 +42,9 @@ def explain(cli: Cli, deployment: Path, write: Write) -> Callable[..., Completed
         ("取消屏蔽 房产", "10086", "R51", "takes a preference back", "取消接收偏好"),
         ("我的屏蔽", "10086", "R51", "asks for the preferences", "查询接收偏好"),
         ("屏蔽", "10086", "R51", "is unclear", "不明确"),
+        ("查拦截", "10086", "R50", "asks what their own rules hold", "查询按本人设置拦截的短信"),
+        ("放行 1,3", "10086", "R50", "lets held messages go: 1, 3", "放行被拦截的短信：1, 3"),
+        ("删除 2", "10086", "R50", "drops held messages: 2", "删除被拦截的短信：2"),
     ],
 )
 def test_what_the_deployment_makes_of_a_reply_is_told_with_its_rule(
@@ -64,6 +67,7 @@ def test_what_the_deployment_makes_of_a_reply_is_told_with_its_rule(
     [
         ("TD", "10690001"),
         ("屏蔽 房产", "10690001"),
+        ("放行 1", "10690001"),
         ("DY天气", "10086"),
         ("DY天气", "10690002"),
         ("DY天气", "95588"),

@@ -5,7 +5,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.domain.records import DecisionRow, EventRow, OutcomeRow, Row
+from gateway.domain.records import DecisionRow, DeliveryRow, EventRow, OutcomeRow, Row
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
 
@@ -37,6 +37,17 @@ def decision(
 
 
 OUTCOME: OutcomeRow = ("o", HOUR * 3600.5, (12, "shop", 4), 7, 0, b"100123456789", 1500, "answered")
+RECEIPT: DeliveryRow = (
+    "m",
+    HOUR * 3600.0,
+    (13, "shop", 5),
+    8,
+    b"13800138000",
+    b"10690001",
+    b"100123456789",
+    ("receipt", "UNDELIV", "011", "2511252000", "13900139000"),
+    None,
+)
 EVENT: EventRow = (
     "e",
     HOUR * 3600.0,
@@ -114,6 +125,21 @@ def test_people_see_what_was_decided_and_how_it_ended(show: Command, write: Writ
         ("shop", "answered", ""),
         ("", "refused", "credentials"),
     ]
+
+
+def test_people_see_what_was_delivered_and_who_it_came_from(
+    show: Command, write: WriteRows
+) -> None:
+    write(RECEIPT)
+
+    shown = show().stdout
+    (record,) = map(json.loads, show("--json").stdout.splitlines())
+
+    for what in ("receipt", "UNDELIV", "138****8000", "10690001", "100123456789"):
+        assert what in shown
+    assert (record["source"], record["destination"]) == ("138****8000", "10690001")
+    # What is no date may be a number.
+    assert (record["submitted"], record["done"]) == ("2511252000", "139****9000")
 
 
 def test_the_last_records_are_taken_from_the_newest_files_back(

@@ -24,6 +24,7 @@ InStore = Callable[..., None]
 HOUR = 383_480  # 2013-09-30, 08 UTC
 NUMBER = "13800138007"
 SAID = "您的验证码".encode("utf-16-be")
+REPLY = ("reply", "", "", "", "")
 WHY = ("--unmask", "--reason", "派单 12")
 
 
@@ -48,6 +49,24 @@ def deployed(deployment: Path, in_store: InStore) -> Path:
             files.append(of_hour, written)
     files.close()
     return deployment
+
+
+@pytest.fixture
+def delivered(deployed: Path) -> None:
+    """Add what was delivered to an SP: of two subscribers a receipt, and a reply of one."""
+    at, about = (HOUR + 1) * 3600.0 + 2, (9, "shop", 5)
+    told = ("receipt", "DELIVRD", "000", "1309300900", "1309300901")
+    rows: list[Row] = [
+        ("m", at, about, 1, b"13800138007", b"10690001", b"41", told, None),
+        ("m", at, about, 2, b"13900139000", b"10690001", b"42", told, None),
+        ("m", at, about, 3, b"13800138007", b"10690001", b"", REPLY, (8, SAID)),
+        ("o", at, about, 1, 0, b"", 900, "answered"),
+        ("o", at, about, 3, 0, b"", 900, "answered"),
+    ]
+    files = HourFiles(deployed / "var/cdr")
+    for hour, _, written in RecordLines().by_hour(rows):
+        files.append(hour, written)
+    files.close()
 
 
 @pytest.fixture
@@ -111,6 +130,29 @@ def test_r73_whole_numbers_are_exported_for_a_reason_that_is_journaled(
     assert (access["by"], access["action"]) == (getpass.getuser(), "records export")
     assert access["reason"] == "派单 12"
     assert access["about"] == "2013-09-30T08:00+0000 to 2013-09-30T18:00+0800, number 138****8007"
+
+
+@pytest.mark.usefixtures("delivered")
+def test_r70_receipts_and_replies_are_exported_masked_and_for_a_reason_whole(
+    export: Callable[..., list[dict[str, object]]],
+) -> None:
+    masked = [one for one in export() if one["kind"] == "delivery"]
+    whole = export("--number", NUMBER, *WHY)[3:]
+
+    assert [one["source"] for one in masked] == ["138****8007", "139****9000", "138****8007"]
+    assert {one["destination"] for one in masked} == {"10690001"}
+    assert (masked[0]["message_id"], masked[0]["stat"]) == ("41", "DELIVRD")
+    assert (masked[0]["submitted"], masked[0]["done"]) == ("1309300900", "1309300901")
+    assert (masked[2]["what"], "text" in masked[2]) == ("reply", True)
+    assert [(one["kind"], one.get("sequence_number")) for one in whole] == [
+        ("delivery", 1),
+        ("text", None),
+        ("delivery", 3),
+        ("outcome", 1),
+        ("outcome", 3),
+    ]
+    assert whole[0]["source"] == NUMBER
+    assert b64decode(str(whole[1]["octets"])) == SAID
 
 
 def test_one_sender_is_exported(export: Callable[..., list[dict[str, object]]], work: Work) -> None:

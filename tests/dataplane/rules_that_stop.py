@@ -26,14 +26,17 @@ from gateway.policy.rules import (
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
+    Suspended,
     TemplateNotFiled,
     TooFast,
     TooOften,
+    UnknownNumbers,
     Untimely,
     Unwanted,
 )
 from gateway.policy.windows import Window, WindowSet
 from tests.dataplane.conftest import (
+    AT,
     BUNDLE,
     DUBIOUS,
     PORT,
@@ -116,6 +119,24 @@ def _filed(*filings: PortScope | Signature | Template) -> Callable[[], Knowledge
     return knows
 
 
+def _answered(*, passed: int, unknown: int) -> Callable[[], Knowledge]:
+    def knows() -> Knowledge:
+        knowledge = Knowledge()
+        knowledge.answers.feed({"sp1": (passed, unknown)}, AT)
+        return knowledge
+
+    return knows
+
+
+def _suspended(number: int) -> Callable[[], Knowledge]:
+    def knows() -> Knowledge:
+        knowledge = Knowledge()
+        knowledge.suspended.load([(number, AT + 3600, 0.0)])
+        return knowledge
+
+    return knows
+
+
 def _wishes() -> Knowledge:
     blocked = preference(PreferenceKind.NUMBER, PORT, PreferenceAction.BLOCK)
     return Knowledge(preferences=Preferences([(MSISDN, packed((blocked,)))]))
@@ -166,6 +187,12 @@ RULES: Mapping[str, Stops] = {
         Reason.CONTENT, Scene(han=f"请找我{DUBIOUS}再见", latin=None), Scene()
     ),
     "R60 a failing filter": Stops(Reason.CONTENT_UNCHECKED, Scene(filter_fails=True), Scene()),
+    "R43 the number": _by(
+        Suspended(),
+        Reason.SOURCE_SUSPENDED,
+        Scene(knows=_suspended(int(PORT))),
+        Scene(knows=_suspended(MSISDN)),
+    ),
     "R04 the province": _by(OtherProvince(), Reason.OUT_OF_SCOPE, _PROVINCIAL, _OF_ALL),
     "R05 the purpose": _by(
         PurposeMissed(), Reason.PORT_MISUSE, _SELLING, replace(_SELLING, han=HAN, latin=LATIN)
@@ -202,6 +229,12 @@ RULES: Mapping[str, Stops] = {
         Reason.NUMBER_WALK,
         Scene(before=(advert(to=str(int(SUBSCRIBER) - 1)),)),
         Scene(),
+    ),
+    "R28 unknown numbers": _by(
+        UnknownNumbers(0.5, timedelta(minutes=10), 1),
+        Reason.NUMBERS_UNKNOWN,
+        Scene(knows=_answered(passed=1, unknown=1)),
+        Scene(knows=_answered(passed=3, unknown=1)),
     ),
     "R30 the way out": _by(
         NoWayOut(), Reason.NO_OPTOUT_HINT, replace(_WITH_HINT, han=HAN, latin=LATIN), _WITH_HINT

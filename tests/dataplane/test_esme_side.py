@@ -16,6 +16,7 @@ from gateway.smpp.pdu import make
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from tests.dataplane.conftest import (
+    AT,
     DUBIOUS,
     PORT,
     SPAM,
@@ -25,6 +26,7 @@ from tests.dataplane.conftest import (
     answer,
     decisions,
     header,
+    outcomes,
     sent,
     sequence_of,
     smsc,
@@ -187,6 +189,28 @@ def test_a_query_or_cancel_goes_on_and_its_answer_comes_back(world: World) -> No
     ]
     assert not decisions(batch)
     assert world.plane.tally.relayed == 2
+
+
+def test_r70_what_an_sp_asks_of_an_earlier_message_is_on_record(world: World) -> None:
+    session = world.session()
+
+    asked = world.submit(session, QUERY, CANCEL)
+    told = world.resp(smsc(session), make(CommandId.CANCEL_SM_RESP, 2))
+
+    rows = [row for row in asked.rows if row[0] == "e"]
+    assert [row[1:3] for row in rows] == [(AT, "operation")] * 2
+    query, cancel = (row[3] for row in rows)
+    about = {"session": session.number, "system_id": "sp1", "source": PORT.encode()}
+    assert query == about | {
+        "command_id": CommandId.QUERY_SM,
+        "sequence_number": 3,
+        "message_id": b"ab12",
+        "destination": b"",
+    }
+    assert (cancel["destination"], cancel["sequence_number"]) == (SUBSCRIBER.encode(), 4)
+    assert [row[2:7] for row in outcomes(told)] == [
+        (session.number, "sp1", CommandId.CANCEL_SM, 4, 0)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -378,7 +402,9 @@ def test_an_answer_to_a_delivery_goes_to_the_smsc_and_frees_it(world: World) -> 
 
     assert [header(pdu) for pdu in up(batch, session)] == [(CommandId.DELIVER_SM_RESP, 0, 70)]
     assert batch.freed == {link}
-    assert not batch.rows
+    assert [row[1:] for row in outcomes(batch)] == [
+        (AT, link.number, "sp1", CommandId.DELIVER_SM, 70, 0, b"", 0, "answered")
+    ]
 
 
 def test_traffic_moves_the_inactivity_timer_and_enquiries_do_not(world: World) -> None:

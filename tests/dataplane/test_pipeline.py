@@ -283,7 +283,10 @@ def test_a_delivery_the_sp_does_not_answer_shall_come_again(world: World) -> Non
     assert [header(pdu) for pdu in sent(batch, link)] == [
         (CommandId.DELIVER_SM_RESP, CommandStatus.ESME_RX_T_APPN, 70)
     ]
-    assert not batch.rows
+    assert [(row[2], row[5], row[6], row[9]) for row in outcomes(batch) + outcomes(late)] == [
+        (link.number, 70, CommandStatus.ESME_RX_T_APPN, "timeout"),
+        (link.number, 70, 0, "late"),
+    ]
     assert not late.writes
 
 

@@ -3,17 +3,18 @@
 import orjson
 
 from gateway.dataplane.link import Link
-from gateway.dataplane.rows import NOTHING_FOUND, decision, found, outcome
+from gateway.dataplane.rows import NOTHING_FOUND, decision, found, outcome, own_answer
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.runtime.record_lines import RecordLines
 from gateway.session.states import Side
 from gateway.smpp.commands import CommandId
+from gateway.smpp.pdu import make
 
 FINDING = Finding("K", Reason.CONTENT, Action.REJECT, "word")
 
 
-def link(number: int = 3) -> Link:
-    made = Link(number, Side.SMSC, 10, 0.0)
+def link(number: int = 3, side: Side = Side.SMSC) -> Link:
+    made = Link(number, side, 10, 0.0)
     made.system_id = "sp1"
     return made
 
@@ -52,3 +53,17 @@ def test_an_outcome_of_the_gateways_own_errand_names_no_session() -> None:
     entry = (None, 0, int(CommandId.SUBMIT_SM), 10.0, "errand")
 
     assert outcome(link(), entry, (8, b""), (10.0, 5.0), "timeout")[2][0] == 0
+
+
+def test_an_outcome_of_what_the_gateway_delivers_itself_names_the_sps_session() -> None:
+    entry = (None, 9, int(CommandId.DELIVER_SM), 10.0, "errand")
+
+    row = outcome(link(side=Side.ESME), entry, (0, b""), (10.0, 5.0), "answered")
+
+    assert row[2:4] == ((3, "sp1", CommandId.DELIVER_SM), 9)
+
+
+def test_what_the_gateway_answers_by_itself_took_no_time() -> None:
+    row = own_answer(link(), make(CommandId.DELIVER_SM, 7), 0, 5.0, "kept_back")
+
+    assert row == ("o", 5.0, (3, "sp1", 5), 7, 0, b"", 0, "kept_back")

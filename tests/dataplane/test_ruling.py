@@ -1,6 +1,5 @@
 """Rules at work in the tick: every request that can carry a text, and all that a rule can do."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
@@ -16,6 +15,7 @@ from gateway.domain.verdict import Action
 from gateway.filter import facts
 from gateway.filter.traffic_class import classify
 from gateway.policy.limits import Clock, Limit, Part
+from gateway.policy.number_set import NumberSet
 from gateway.policy.rules import (
     Check,
     Nameless,
@@ -531,17 +531,14 @@ def test_a_message_that_a_check_fails_on_is_held_alone(
 ) -> None:
     world = ruled(R21)
     session = world.session()
-    is_refused: Callable[[str, int], bool] = world.sets.is_refused
 
-    class Failing:
-        is_current = True
-
-        def is_refused(self, scope: str, msisdn: int) -> bool:
+    class Failing(NumberSet):
+        def __contains__(self, msisdn: int) -> bool:
             if msisdn == int(f"86{SUBSCRIBER}"):
                 raise RuntimeError
-            return is_refused(scope, msisdn)
+            return False
 
-    monkeypatch.setattr(world.knowledge, "consent", Failing())
+    monkeypatch.setitem(world.sets.refused, "sp1", Failing())
     world.reload(replace(BUNDLE, rules=(R21,)))
 
     batch = world.submit(session, pdu, advert(TEXT, to=OTHER))

@@ -22,6 +22,7 @@ from gateway.runtime.metrics import (
 from gateway.runtime.records import RecordsHealth
 from gateway.session.binding import BindReason
 from gateway.settings.addresses import Address
+from gateway.settings.api_file import ApiFile
 from gateway.settings.bundle_file import (
     BundleFile,
     ContentFile,
@@ -43,6 +44,7 @@ FILES = [
     ("reference/configuration.md", "## gateway.yaml", GatewayFile),
     ("reference/configuration.md", "## senders.yaml", SendersFile),
     ("reference/configuration.md", "## services.yaml", ServicesFile),
+    ("reference/configuration.md", "## api.yaml", ApiFile),
     ("reference/configuration.md", "## filings.yaml", FilingsFile),
     ("reference/policies.md", "## bundle.yaml", BundleFile),
     ("reference/policies.md", "## keywords/*.yaml", KeywordsFile),
@@ -54,7 +56,8 @@ FILES = [
 
 def settings_of(shape: type[Shape], before: str = "") -> Iterator[tuple[str, str]]:
     """Yield every setting below `shape` with its default as a file would write it."""
-    for name, field in shape.model_fields.items():
+    for attribute, field in shape.model_fields.items():
+        name = field.alias or attribute
         inner = inner_shape(field.annotation)
         if inner is None:
             default = (

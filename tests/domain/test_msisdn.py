@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.msisdn import is_mobile, masked, msisdn_of
+from gateway.domain.msisdn import is_mobile, masked, msisdn_of, spellings_of
 
 mainland = st.integers(13_000_000_000, 19_999_999_999)
 
@@ -124,3 +124,30 @@ def test_a_persons_number_is_told_from_a_port(
     is_person: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     assert is_mobile(address) is is_person
+
+
+ADDRESSES = st.from_regex(rb"\+?(00|0)?(86)?1?[0-9]{0,12}", fullmatch=True)
+
+
+@given(ADDRESSES)
+def test_every_address_that_is_a_number_is_among_its_spellings(address: bytes) -> None:
+    number = msisdn_of(address)
+
+    if number is not None:
+        assert address.decode() in spellings_of(number)
+
+
+@given(st.integers(0, 10**16))
+def test_every_spelling_is_of_the_same_number(number: int) -> None:
+    spellings = spellings_of(number)
+
+    assert {msisdn_of(one.encode()) for one in spellings} <= {number}
+    assert len(set(spellings)) == len(spellings)
+
+
+def test_a_mainland_number_has_twelve_spellings() -> None:
+    spelled = spellings_of(8613800138000)
+
+    assert len(spelled) == 12
+    assert {"13800138000", "+8613800138000", "013800138000"} <= set(spelled)
+    assert spellings_of(10**15) == ()

@@ -84,3 +84,13 @@ def test_any_readings_show_something(texts: list[str]) -> None:
     shown = TextFacts((), texts).shown()
 
     assert shown.traffic is not TrafficClass.PUBLIC_INTEREST
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_r38_a_number_to_call_in_one_reading_is_one(order: int) -> None:
+    one = TextFacts((), (ADVERT, f"{ADVERT}，电话400-820-8820")[::order])
+
+    assert one.names_telephone()
+    assert one.names_telephone()
+    assert not TextFacts((), (ADVERT,)).names_telephone()
+    assert not TextFacts((), ()).names_telephone()

@@ -73,9 +73,8 @@ def addressed(
     traffic: TrafficClass = TrafficClass.COMMERCIAL,
     is_whole: bool = True,
 ) -> Submission:
-    """Build a message as checks see it: its port and subscriber found, its class known."""
+    """Build a message as checks see it: its subscriber found, its class known."""
     one = submission(source=source, destination=destination)
-    one.port = one.account.port_of(source)
     one.msisdn = int(b"86" + destination)
     one.facts = None if text is None else TextFacts((), (text,), is_whole=is_whole)
     one.traffic = traffic

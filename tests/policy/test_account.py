@@ -37,9 +37,10 @@ def test_any_other_sender_is_found_against_with_its_state(state: SenderState) ->
 def test_a_source_belongs_to_a_port_or_to_none(source: bytes, number: str | None) -> None:
     account = Account(sender())
 
-    asked_twice = [account.port_of(source) for _ in range(2)]
+    first, again = (account.origin_of(source) for _ in range(2))
 
-    assert [port and port.number for port in asked_twice] == [number, number]
+    assert first is again
+    assert (first.port and first.port.number) == number
 
 
 @pytest.mark.parametrize(
@@ -69,11 +70,20 @@ def test_a_sender_without_ports_has_nothing_to_extend() -> None:
 def test_sources_are_remembered_up_to_a_bound() -> None:
     account = Account(sender(ports=(Port("1", 20),)))
 
-    for number in range(10_000):
-        account.port_of(b"1%d" % number)
+    for number in range(40_000):
+        account.origin_of(b"1%d" % number)
 
-    assert len(account._ports) <= 4096
-    assert account.port_of(b"19999") == Port("1", 20)
+    assert len(account.origins) <= 16_384
+    assert account.origin_of(b"139999").port == Port("1", 20)
+
+
+def test_the_sources_of_a_port_have_one_home_and_each_port_its_own() -> None:
+    account = Account(sender())
+
+    homes = [account.origin_of(s).home for s in (b"10690001", b"1069000101", b"10690002", b"95588")]
+
+    assert homes[0] is homes[1]
+    assert len(set(homes)) == 3
 
 
 def test_a_reload_keeps_the_level_of_the_bucket() -> None:

@@ -22,6 +22,7 @@ NUMBER, KEYWORD, CATEGORY = (
 )
 CLASS, QUIET = PreferenceKind.CLASS, PreferenceKind.QUIET_HOURS
 ALLOW, BLOCK = PreferenceAction.ALLOW, PreferenceAction.BLOCK
+HOLD = PreferenceAction.HOLD
 
 
 def setting(kind: PreferenceKind, value: str, action: PreferenceAction) -> PreferenceCommand:
@@ -61,6 +62,9 @@ def test_r51_the_command_to_unblock_is_not_read_as_an_opt_out() -> None:
         ("UNBLOCK 95588", taking_back(NUMBER, "95588", BLOCK)),
         ("解除屏蔽 免费领取", taking_back(KEYWORD, "免费领取", BLOCK)),
         ("白名单 1069000112", setting(NUMBER, "1069000112", ALLOW)),
+        ("暂存 房产", setting(CATEGORY, "real_estate", HOLD)),
+        ("暂存1069000112", setting(NUMBER, "1069000112", HOLD)),
+        ("取消暂存 房产", taking_back(CATEGORY, "real_estate", HOLD)),
         ("ALLOW 1069000112", setting(NUMBER, "1069000112", ALLOW)),
         ("取消白名单 1069000112", taking_back(NUMBER, "1069000112", ALLOW)),
         ("免打扰 22:00-08:00", setting(QUIET, "22:00-08:00", BLOCK)),
@@ -110,6 +114,7 @@ def test_what_begins_like_a_command_and_cannot_be_kept_is_unclear(text: str) -> 
         "0000",
         "屏蔽不了",
         "屏蔽器多少钱",
+        "暂存柜在哪里",
         "我要屏蔽 房产",
         "不要屏蔽 房产",
         "别屏蔽1069000112",

@@ -1,14 +1,16 @@
 """How far a rule goes, and what it finds."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
+from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.evidence import Evidence
-from gateway.policy.rule_findings import Findings, Modes, if_unread, unless_off
+from gateway.policy.rule_findings import Findings, Modes, if_unread
 from gateway.policy.rules import Override, Refused
-from gateway.policy.submission import Submission
 from tests.policy.conftest import addressed, rule
 
 REFUSED = Evidence("the subscriber refused")
@@ -52,6 +54,20 @@ def test_what_cannot_be_read_becomes_what_the_rule_says_of_the_class(
     assert (found.action, found.shadow) == (action, is_shadow)
 
 
+def test_a_finding_warns_as_its_rule_says_but_not_of_what_could_not_be_read_or_counted() -> None:
+    one = replace(rule("R21", Refused()), warning=WarningCode.W5, severity=Severity.MAJOR)
+    uncounted = Evidence("the counters are full", Reason.FREQUENCY_UNCOUNTED)
+
+    plain, unread, full = (
+        Findings(one, Modes(one)).of(addressed(), evidence)
+        for evidence in (REFUSED, UNREAD, uncounted)
+    )
+
+    assert (plain.warning, plain.severity) == (WarningCode.W5, Severity.MAJOR)
+    assert (unread.warning, unread.severity) == (None, None)
+    assert (full.warning, full.severity) == (None, None)
+
+
 def test_findings_are_kept_apart_by_mode() -> None:
     one = rule("R21", Refused(), overrides=(Override(SHADOW, port="10690002"),))
     findings = Findings(one, Modes(one))
@@ -62,30 +78,6 @@ def test_findings_are_kept_apart_by_mode() -> None:
     ]
 
     assert shadows == [False, True, False]
-
-
-def test_where_a_rule_is_off_it_is_not_asked() -> None:
-    one = rule("R21", Refused(), overrides=(Override(OFF, port="10690002"),))
-    asked: list[bytes] = []
-
-    def ask(submission: Submission, _at: float) -> Evidence | None:
-        asked.append(submission.source)
-        return REFUSED
-
-    guarded = unless_off(ask, Modes(one))
-    found = [guarded(addressed(source=s), 0.0) for s in (b"10690001", b"10690002")]
-
-    assert found == [REFUSED, None]
-    assert asked == [b"10690001"]
-
-
-def test_a_rule_without_overrides_is_asked_directly() -> None:
-    one = rule("R21", Refused())
-
-    def ask(_submission: Submission, _at: float) -> Evidence | None:
-        return REFUSED
-
-    assert unless_off(ask, Modes(one)) is ask
 
 
 @pytest.mark.parametrize(("evidence", "is_told"), [(None, False), (REFUSED, False), (UNREAD, True)])

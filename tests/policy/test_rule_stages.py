@@ -34,6 +34,7 @@ from gateway.policy.rules import (
     TemplateNotFiled,
     TooFast,
     TooOften,
+    UnknownNumbers,
     Untimely,
 )
 from gateway.policy.windows import Window, WindowSet
@@ -63,6 +64,7 @@ WITH_PARAMETERS: dict[type[Check], Check] = {
     TooOften: TooOften((Limit((Part.DESTINATION,), 1, Clock.HOUR),)),
     TooFast: TooFast(1, 1),
     NumberWalk: NumberWalk(1, timedelta(minutes=1)),
+    UnknownNumbers: UnknownNumbers(1, timedelta(minutes=1), 1),
 }
 CHECKS = [WITH_PARAMETERS.get(kind) or kind() for kind in get_args(Check)]
 

@@ -1,5 +1,6 @@
 """Rules as data."""
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
+from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.rules import (
     REASONS,
     Check,
@@ -33,6 +35,14 @@ def test_every_check_has_its_reason_and_its_place() -> None:
 
 def test_what_counts_messages_is_asked_last() -> None:
     assert set(list(REASONS)[-3:]) == COUNTING
+
+
+def test_a_violation_without_a_warning_cannot_be_meant() -> None:
+    plain = rule("R05", Refused())
+
+    with pytest.raises(ValueError, match="a warning first"):
+        replace(plain, severity=Severity.SERIOUS)
+    assert replace(plain, warning=WarningCode.W3, severity=Severity.SERIOUS).severity
 
 
 def test_who_writes_and_who_refused_comes_before_what_is_written() -> None:

@@ -71,7 +71,7 @@ class MoodySubscriptions(MemorySubscriptions):
     is_down = False
 
     def __init__(self, stores: Stores) -> None:
-        super().__init__(stores.changes, utcnow)  # type: ignore[arg-type]
+        super().__init__(stores.changes, utcnow, stores.errands)  # type: ignore[arg-type]
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.asked = 0

@@ -56,13 +56,13 @@ def test_r33_what_may_be_about_a_list_is_withheld(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["TD", "00000", "是", "YES", "DY天气", "您好，我的订单2还没到", "验证码没收到", "R", ""]
+    "text", ["TD", "00000", "是", "DY天气", "您好，我的订单2还没到", "验证码没收到", "R", "LJ", ""]
 )
 def test_what_a_subscriber_tells_the_sp_is_not_withheld(text: str) -> None:
     assert not HEARING.withholds(delivery(text))
 
 
-@pytest.mark.parametrize("text", ["0000", "00000", "是", "屏蔽 房产", "TD", "2"])
+@pytest.mark.parametrize("text", ["0000", "00000", "是", "屏蔽 房产", "查拦截", "FX 1", "TD", "2"])
 def test_r33_what_is_written_to_the_hub_is_withheld(text: str) -> None:
     assert HEARING.withholds(delivery(text, HUB))
 

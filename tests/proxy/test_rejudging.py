@@ -11,7 +11,8 @@ from gateway.dataplane.plane import Plane
 from gateway.domain.policy import Enforcement
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.sender import Sender
-from gateway.domain.verdict import Action, Verdict
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.filter.scan import ContentScan
 from gateway.policy.bundle import Bundle
@@ -20,7 +21,7 @@ from gateway.policy.limits import ROLLING_DAY, Limit, Part
 from gateway.policy.rules import Check, NoWayOut, Rule, Title, TooOften, Untimely
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.windows import Window, WindowSet
-from gateway.proxy.rejudging import judge_leaving
+from gateway.proxy.rejudging import judge_leaving, outranked
 from simulators import builders
 
 BuildSender = Callable[..., Sender]
@@ -170,3 +171,56 @@ def test_what_cannot_be_judged_does_not_pass(
 
     assert why(verdict) == (action, "CONTENT")
     assert plane.tally.filter_failures == 1
+
+
+NOTHING_AT_HOME = Finding("R50", Reason.USER_PREF, Action.QUARANTINE, "the subscriber holds it")
+
+
+def own(action: Action = Action.QUARANTINE) -> Verdict:
+    return Verdict(action, (replace(NOTHING_AT_HOME, action=action),), "0123456789ab")
+
+
+def test_r50_a_limit_does_not_stand_against_what_its_addressee_asks_for(plane: Plane) -> None:
+    assert judged(plane, held(advert())) is None
+    assert why(judged(plane, held(advert()))) == (Action.REJECT, "R42")
+    assert judged(plane, replace(held(advert()), is_wanted=True)) is None
+
+
+def test_r50_what_a_policy_has_against_a_message_outranks_its_addressees_own_rule(
+    plane: Plane,
+) -> None:
+    loan = outranked(plane, own(), held(advert(LOAN)))
+    wordless = outranked(plane, own(), held(advert("【示例商城】五折")))
+
+    assert why(loan) == (Action.QUARANTINE, "K-LOAN")
+    assert why(wordless) == (Action.REJECT, "R30")
+
+
+def test_r50_what_nothing_else_stands_against_stays_the_addressees(
+    plane: Plane, wall: Wall
+) -> None:
+    alone, blocked = own(), own(Action.REJECT)
+
+    assert outranked(plane, alone, held(advert())) is alone
+    assert outranked(plane, blocked, held(advert(LOAN))) is blocked
+    assert outranked(plane, alone, replace(held(advert(LOAN)), system_id="gone")) is alone
+    wall.set("2025-11-26T22:00:00+08:00")
+    assert outranked(plane, alone, held(advert())) is alone
+
+
+def test_r50_that_consent_cannot_be_looked_up_for_a_moment_makes_no_message_a_persons(
+    bundle: Bundle, sender: BuildSender, plane: Plane
+) -> None:
+    refusals = replace(bundle.rules[0], on_error={TrafficClass.COMMERCIAL: Action.REJECT})
+    knowledge = Knowledge()
+    knowledge.consent.is_current = False
+    rules = RuleSet(replace(bundle, rules=(refusals,)), [sender()], knowledge)
+    unread = replace(plane, rules=rules)
+    alone = own()
+
+    verdict = judged(unread, replace(held(advert()), is_wanted=True))
+
+    assert verdict is not None
+    assert verdict.deciding is not None
+    assert verdict.deciding.reason is Reason.CONSENT_UNCHECKED
+    assert outranked(unread, alone, held(advert())) is alone

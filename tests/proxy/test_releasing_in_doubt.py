@@ -212,6 +212,7 @@ class FailingQuarantine(MemoryQuarantine):
         receipt: ReceiptState | None = None,
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
+        is_wanted: bool = False,
     ) -> HeldMessage | None:
         await self.before(to)
         if to in self.failing_moves:
@@ -228,6 +229,7 @@ class FailingQuarantine(MemoryQuarantine):
             receipt=receipt,
             grounds=grounds,
             is_reviewed=is_reviewed,
+            is_wanted=is_wanted,
         )
 
 

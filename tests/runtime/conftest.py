@@ -7,7 +7,7 @@ import orjson
 import pytest
 import structlog
 
-from gateway.domain.records import DecisionRow, OutcomeRow
+from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow
 from gateway.runtime.logging import configure_logging
 
 LogLines = list[dict[str, object]]
@@ -59,5 +59,28 @@ def outcome() -> Callable[..., OutcomeRow]:
         *, epoch: float = 1_380_530_096.5, message_id: bytes = b"0042", status: int = 0
     ) -> OutcomeRow:
         return ("o", epoch, (12, "sp1", 4), 7, status, message_id, 1500, "answered")
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def delivery() -> Callable[..., DeliveryRow]:
+    def build(
+        *,
+        epoch: float = 1_380_530_096.25,
+        sequence_number: int = 9,
+        source: bytes = b"8613800138000",
+        destination: bytes = b"10690001",
+        told: tuple[str, str, str, str, str] = (
+            "receipt",
+            "DELIVRD",
+            "000",
+            "1309300834",
+            "1309300835",
+        ),
+        text: tuple[int, bytes] | None = None,
+    ) -> DeliveryRow:
+        about = (13, "sp1", 5)
+        return ("m", epoch, about, sequence_number, source, destination, b"0042", told, text)
 
     return build

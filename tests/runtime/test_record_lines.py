@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.records import DecisionRow, OutcomeRow, Row
+from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow, Row
 from gateway.runtime.record_lines import RecordLines
 
 Decision = Callable[..., DecisionRow]
+Delivery = Callable[..., DeliveryRow]
 Outcome = Callable[..., OutcomeRow]
 
 _WHY = ("action", "reason", "rule", "status", "digest")
@@ -30,6 +31,17 @@ decisions: st.SearchStrategy[Row] = st.tuples(
     st.binary(max_size=70),
     st.tuples(words, words, words, words, words),
     uint63,
+    st.none(),
+)
+deliveries: st.SearchStrategy[Row] = st.tuples(
+    st.just("m"),
+    epochs,
+    st.tuples(uint32, words, uint32),
+    uint32,
+    st.binary(max_size=70),
+    st.binary(max_size=70),
+    st.binary(max_size=70),
+    st.tuples(words, words, words, words, words),
     st.none(),
 )
 outcomes: st.SearchStrategy[Row] = st.tuples(
@@ -78,6 +90,56 @@ def test_a_decision_is_told_with_its_names(decision: Decision) -> None:
     }
 
 
+def test_a_receipt_is_told_with_its_names(delivery: Delivery) -> None:
+    assert orjson.loads(RecordLines().line(delivery())) == {
+        "kind": "delivery",
+        "at": "2013-09-30T08:34:56.250Z",
+        "session": 13,
+        "system_id": "sp1",
+        "command_id": 5,
+        "sequence_number": 9,
+        "source": "8613800138000",
+        "destination": "10690001",
+        "message_id": "0042",
+        "what": "receipt",
+        "stat": "DELIVRD",
+        "err": "000",
+        "submitted": "1309300834",
+        "done": "1309300835",
+    }
+
+
+def test_a_reply_is_told_without_what_only_receipts_say(delivery: Delivery) -> None:
+    row = delivery(told=("reply", "", "", "", ""), text=(8, b"TD"))
+
+    text, told = map(orjson.loads, RecordLines().line(row).splitlines())
+
+    assert (text["kind"], text["octets"]) == ("text", b64encode(b"TD").decode())
+    assert told["what"] == "reply"
+    assert told["text"] == text["id"]
+    assert not told.keys() & {"stat", "err", "submitted", "done"}
+
+
+def test_rows_of_all_kinds_in_turn_keep_what_is_theirs(
+    decision: Decision, delivery: Delivery, outcome: Outcome
+) -> None:
+    lost = ("receipt", "UNDELIV", "011", "", "")
+    at = 1_380_530_096.5
+    rows: list[Row] = [
+        delivery(epoch=at),
+        outcome(epoch=at),
+        delivery(epoch=at, told=lost),
+        delivery(epoch=at + 1, told=lost),
+        decision(epoch=at + 1),
+        delivery(epoch=at + 1),
+    ]
+
+    ((_, _, lines),) = RecordLines().by_hour(rows)
+
+    alone = [RecordLines().line(row) for row in rows]
+    assert lines == b"".join(alone)
+
+
 def test_an_outcome_is_told_with_its_names(outcome: Outcome) -> None:
     assert orjson.loads(RecordLines().line(outcome())) == {
         "kind": "outcome",
@@ -119,6 +181,24 @@ def test_any_octets_in_a_decision_give_valid_lines_that_keep_them(rows: list[Row
         assert tuple(told[name] for name in _WHY) == row[6]
         assert (told["sequence_number"], told["gateway_id"]) == (row[3], row[7])
         assert abs(datetime.fromisoformat(told["at"]).timestamp() - row[1]) < 0.0011
+    assert lines.malformed == 0
+
+
+@given(st.lists(deliveries, max_size=6))
+def test_any_octets_in_a_delivery_give_valid_lines_that_keep_them(rows: list[Row]) -> None:
+    lines = RecordLines()
+
+    for row in rows:
+        assert row[0] == "m"
+        line = lines.line(row)
+        told = orjson.loads(line)
+        assert line.count(b"\n") == 1
+        names = ("source", "destination", "message_id")
+        assert tuple(told[name] for name in names) == tuple(map(latin, row[4:7]))
+        assert tuple(told[name] for name in ("session", "system_id", "command_id")) == row[2]
+        assert (told["sequence_number"], told["what"]) == (row[3], row[7][0])
+        said = tuple(told.get(name, "") for name in ("stat", "err", "submitted", "done"))
+        assert said == row[7][1:]
     assert lines.malformed == 0
 
 
@@ -257,14 +337,16 @@ def test_no_rows_are_no_lines() -> None:
     assert list(RecordLines().by_hour([])) == []
 
 
-def test_what_is_kept_ready_is_bounded(decision: Decision) -> None:
+def test_what_is_kept_ready_is_bounded(decision: Decision, delivery: Delivery) -> None:
     lines = RecordLines()
 
     for number in range(5000):
+        lines.line(delivery(told=("receipt", "DELIVRD", "0", f"{number}", "")))
         lines.line(decision(system_id=f"sp{number}", action=f"action {number}"))
 
     assert len(lines._names) <= 4096
     assert len(lines._tails) <= 4096
+    assert len(lines._told) <= 4096
 
 
 @pytest.mark.parametrize("octets", [b"+8613800138000", b"", b"\x00", b'"', b"\\", b"a\nb", b"\xff"])

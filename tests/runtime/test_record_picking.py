@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -92,6 +93,34 @@ def test_one_subscriber_is_picked_with_the_outcomes_that_name_nobody(*, is_seale
     found = picked(RecordScope(NINE, TEN, msisdn=NUMBER), *records)
 
     assert found == [("decision", 1), ("decision", 3), ("outcome", 1), ("outcome", 3)]
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_r70_a_delivery_is_held_by_its_number_with_its_outcome_and_text(*, is_sealed: bool) -> None:
+    to_port = partial(decision, kind="delivery", destination="10690001")
+    records: list[Record] = [
+        {"kind": "text", "id": "t1", "sequence_number": 0, "octets": "VEQ="},
+        to_port(1, source="13800138000", text="t1"),
+        to_port(2, source="13900139000"),
+        outcome(1),
+        outcome(2),
+    ]
+    if is_sealed:
+        records = [sealed(record, SEALER) for record in records]
+
+    found = picked(RecordScope(NINE, TEN, msisdn=NUMBER), *records)
+
+    assert found == [("text", 0), ("delivery", 1), ("outcome", 1)]
+
+
+def test_r70_a_cancel_of_a_subscribers_message_is_held_with_its_outcome() -> None:
+    record = decision(10_000_001, kind="operation", message_id="41")
+
+    found = picked(
+        RecordScope(NINE, TEN, msisdn=NUMBER), sealed(record, SEALER), outcome(10_000_001)
+    )
+
+    assert found == [("operation", 10_000_001), ("outcome", 10_000_001)]
 
 
 def test_an_answer_of_the_next_hour_belongs_to_its_request_and_no_later_one() -> None:

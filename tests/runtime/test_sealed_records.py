@@ -31,6 +31,21 @@ REPLY: dict[str, object] = {
     "answer": "refused",
 }
 
+RECEIPT: dict[str, object] = {
+    "kind": "delivery",
+    "at": "2013-09-30T08:34:56.123Z",
+    "session": 13,
+    "system_id": "sp1",
+    "source": "13800138000",
+    "destination": "10690001",
+    "message_id": "8176404480000000000",
+    "what": "receipt",
+    "stat": "DELIVRD",
+    "err": "000",
+    "submitted": "1309300834",
+    "done": "130930083512",
+}
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=30),
     lambda inner: (
@@ -39,7 +54,9 @@ json_values = st.recursive(
     max_leaves=6,
 )
 names = st.text("abcdefgh", min_size=1, max_size=8)
-kinds = st.sampled_from(["decision", "outcome", "text", "malformed", "reply", "bind", ""])
+kinds = st.sampled_from(
+    ["decision", "delivery", "outcome", "text", "malformed", "reply", "bind", ""]
+)
 
 
 def test_r73_a_closed_decision_keeps_its_port_and_hides_its_subscriber() -> None:
@@ -51,6 +68,32 @@ def test_r73_a_closed_decision_keeps_its_port_and_hides_its_subscriber() -> None
     assert b"13800138000" not in orjson.dumps(shown)
     assert is_sealed(shown)
     assert not is_sealed(DECISION)
+
+
+def test_r70_a_closed_delivery_hides_its_subscriber_and_is_sealed_as_no_more() -> None:
+    shown = sealed(RECEIPT, SEALER)
+
+    rest = {name: value for name, value in RECEIPT.items() if name != "source"}
+    assert {name: value for name, value in shown.items() if name != "source_sealed"} == rest
+    assert opened(shown, SEALER) == RECEIPT
+
+
+@pytest.mark.parametrize("person", ["13900139000", "+8613900139000"])
+def test_r70_what_one_person_writes_another_hides_both(person: str) -> None:
+    shown = sealed(RECEIPT | {"destination": person}, SEALER)
+
+    assert not shown.keys() & {"source", "destination"}
+
+
+@pytest.mark.parametrize("name", ["stat", "err", "submitted", "done"])
+@pytest.mark.parametrize("value", ["13900139000", "8613900139000", "to 13900139000", 13900139000])
+def test_a_number_where_a_receipt_has_something_else_is_hidden(name: str, value: object) -> None:
+    record = RECEIPT | {name: value}
+
+    shown = sealed(record, SEALER)
+
+    assert b"13900139000" not in orjson.dumps(shown)
+    assert opened(shown, SEALER) == record
 
 
 @pytest.mark.parametrize("reason", ["SOURCE_NOT_OWNED", "SENDER_STATE", "MALFORMED"])
@@ -100,7 +143,7 @@ def test_what_cannot_be_opened_is_said(value: object) -> None:
         opened({"destination_sealed": value}, SEALER)
 
 
-@pytest.mark.parametrize("record", [DECISION, REPLY])
+@pytest.mark.parametrize("record", [DECISION, RECEIPT, REPLY])
 def test_a_subscriber_is_found_in_open_and_in_sealed_records(record: dict[str, object]) -> None:
     subscriber, other = Subscriber(NUMBER, SEALER), Subscriber(NUMBER + 1, SEALER)
 

@@ -18,6 +18,7 @@ PLAIN = HEAD + "    check: refused\n"
 SECOND = HEAD.replace("R1", "R2") + "    check: refused\n"
 HOURS = HEAD + "    check: untimely\n"
 OFTEN = HEAD + "    check: too_often\n"
+MOSTLY = HEAD + "    check: unknown_numbers\n"
 CALENDAR = "version: 1\nname: x\nyears: {2026: {holidays: {a: 01-01..12-31}}}\n"
 KEPT = {
     "bundle.yaml": "version: 1\nname: x\ncalendar: calendars/x.yaml\n",
@@ -33,11 +34,17 @@ TIMES = (
     " without quotes some YAML readers take 21:00 for 1260"
 )
 EVERY = 'must be minute, hour, day, or a time that moves along, as "rolling 24h"'
+REMEMBERED = 'must be "1m" to "1h": so long answers are remembered'
+CODES = (
+    "Input should be 'W1', 'W2', 'W3', 'W4', 'W5', 'W6', 'W7', 'W8', 'W9', 'W10', 'W11', 'W12'"
+    " or 'W13'"
+)
 NO_CALENDAR = "needs the calendar that bundle.yaml names: calendar: calendars/cn.yaml"
 CHECKS = (
     "must be one of nameless, no_way_out, not_agreed, number_walk, other_province,"
     " public_interest, purpose_missed, refused, signature_not_filed, signature_switched,"
-    " template_not_filed, too_fast, too_often, untimely, unwanted"
+    " suspended, template_not_filed, too_fast, too_often,"
+    " unknown_numbers, untimely, unwanted"
 )
 NONE = "List should have at least 1 item after validation, not 0"
 CLASSES = "Input should be 'verification', 'service', 'commercial' or 'public_interest'"
@@ -410,6 +417,51 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     "a walk without a time": (
         rules(HEAD, "    check: number_walk\n    count: 100\n"),
         [":3:5 R1.within: is missing"],
+    ),
+    "a share in per cent": (
+        rules(MOSTLY, "    share: 30\n    within: 10m\n    at_least: 50\n"),
+        [":7:12 R1.share: Input should be less than or equal to 1"],
+    ),
+    "a share of nothing": (
+        rules(MOSTLY, "    share: 0\n    within: 10m\n    at_least: 50\n"),
+        [":7:12 R1.share: Input should be greater than 0"],
+    ),
+    "a share of a day that nobody remembers": (
+        rules(MOSTLY, "    share: 0.3\n    within: 24h\n    at_least: 50\n"),
+        [f":8:13 R1.within: {REMEMBERED}"],
+    ),
+    "a share of half a minute": (
+        rules(MOSTLY, "    share: 0.3\n    within: 30s\n    at_least: 50\n"),
+        [f":8:13 R1.within: {REMEMBERED}"],
+    ),
+    "a share of nobody knows what": (
+        rules(MOSTLY, "    within: 10m\n"),
+        [":3:5 R1.at_least: is missing", ":3:5 R1.share: is missing"],
+    ),
+    # R95
+    "a warning that there is none of": (
+        rules(PLAIN, "    warning: W14\n"),
+        [f":7:14 R1.warning: {CODES}"],
+    ),
+    "a warning as a number": (
+        rules(PLAIN, "    warning: 5\n"),
+        [f":7:14 R1.warning: {CODES}"],
+    ),
+    "several warnings of one rule": (
+        rules(PLAIN, "    warning: [W3, W5]\n"),
+        [f":7:14 R1.warning: {CODES}"],
+    ),
+    "a severity that there is none of": (
+        rules(PLAIN, "    warning: W5\n    severity: grave\n"),
+        [":8:15 R1.severity: Input should be 'general', 'serious' or 'major'"],
+    ),
+    "a violation that nobody would hear of": (
+        rules(PLAIN, "    severity: serious\n"),
+        [":7:15 severity: needs a warning: W1 to W13, by which it is heard of"],
+    ),
+    "a warning of a rule that finds nothing": (
+        rules(HEAD, "    check: public_interest\n    exempts: [R2]\n    warning: W1\n", SECOND),
+        [":8:5 R1.warning: unknown key"],
     ),
     # All at once
     "faults of several rules and files": (

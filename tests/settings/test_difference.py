@@ -16,6 +16,7 @@ from gateway.domain.policy import (
 )
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
+from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.bundle import Bundle, Surroundings
 from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.rules import Override, Refused, Rule, Title, Untimely
@@ -138,6 +139,10 @@ LATER = Untimely(WindowSet((Window(time(9), time(21)),)), timedelta(minutes=30))
         (
             replace(R40, overrides=(Override(Enforcement.OFF, sender="sp1"),)),
             {("overrides.sp1", "none", "off")},
+        ),
+        (
+            replace(R40, warning=WarningCode.W4, severity=Severity.GENERAL),
+            {("warning", "none", "W4"), ("severity", "none", "general")},
         ),
     ],
 )

@@ -41,6 +41,8 @@ def test_a_plain_password_is_compared_octet_by_octet() -> None:
     assert verify("plain:a:b", b"a:b")
     assert not verify("plain:a:b", b"a")
     assert verify("plain:密码", "密码".encode())
+    assert not verify("plain", b"")
+    assert not verify("plain:", b"")
 
 
 def test_a_password_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
+from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.limits import Clock, Limit, Part, Rolling
 from gateway.policy.rules import (
@@ -29,10 +30,12 @@ from gateway.policy.rules import (
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
+    Suspended,
     TemplateNotFiled,
     Title,
     TooFast,
     TooOften,
+    UnknownNumbers,
     Untimely,
     Unwanted,
 )
@@ -108,6 +111,7 @@ def test_a_rule_may_say_all_there_is(load: Load) -> None:
 
 
 CHECKS: list[tuple[str, Check]] = [
+    ("check: suspended", Suspended()),
     ("check: other_province", OtherProvince()),
     ("check: purpose_missed", PurposeMissed()),
     ("check: public_interest\nexempts: [R]", PublicInterest(frozenset({"R"}))),
@@ -155,11 +159,16 @@ CHECKS: list[tuple[str, Check]] = [
     ("check: too_fast\nper_s: 50\nburst: 100", TooFast(50, 100)),
     ("check: too_fast\nper_s: 0.5", TooFast(0.5, 1)),
     ("check: number_walk\ncount: 100\nwithin: 10m", NumberWalk(100, timedelta(minutes=10))),
+    (
+        "check: unknown_numbers\nshare: 0.3\nwithin: 10m\nat_least: 50",
+        UnknownNumbers(0.3, timedelta(minutes=10), 50),
+    ),
     ("check: signature_switched", SignatureSwitched()),
     ("check: signature_not_filed", SignatureNotFiled()),
     ("check: template_not_filed", TemplateNotFiled()),
     ("check: no_way_out", NoWayOut()),
     ("check: nameless", Nameless()),
+    ("check: nameless\ntelephone: true", Nameless(telephone=True)),
 ]
 
 
@@ -190,6 +199,16 @@ def test_what_a_rule_does_unless_it_says_otherwise_is_its_checks_choice(
     lines: str, action: Action, load: Load
 ) -> None:
     assert load(lines).action is action
+
+
+def test_a_rule_warns_of_nothing_unless_it_says_so(load: Load) -> None:
+    plain = load("check: refused")
+    warning = load("check: refused\nwarning: W5")
+    violation = load("check: purpose_missed\nwarning: W3\nseverity: serious")
+
+    assert (plain.warning, plain.severity) == (None, None)
+    assert (warning.warning, warning.severity) == (WarningCode.W5, None)
+    assert (violation.warning, violation.severity) == (WarningCode.W3, Severity.SERIOUS)
 
 
 def test_r11_a_rule_for_a_message_exempts_and_stops_nothing(bundle: WriteBundle) -> None:
@@ -233,7 +252,7 @@ KEYS = st.sampled_from(
         *("id", "check", "title", "zh", "en", "article", "mode", "applies_to", "action", "status"),
         *("on_error", "overrides", "sender", "port", "open", "hours", "weekdays", "holidays"),
         *("jitter", "limits", "per", "at_most", "every", "on_holidays", "sources", "exempts"),
-        *("per_s", "burst", "count", "within", "accept_asserted", "commercial", "x"),
+        *("per_s", "burst", "count", "within", "accept_asserted", "telephone", "commercial", "x"),
     ]
 )
 LEAVES = st.one_of(

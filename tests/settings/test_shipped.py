@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.policy import Enforcement, ListAction
 from gateway.domain.traffic import TrafficClass
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import REASONS, Rule, Untimely
+from gateway.policy.rules import REASONS, Nameless, NotAgreed, Rule, Untimely
 from gateway.policy.windows import OnHolidays, Window
 from gateway.settings.bundle import load_bundle
 from gateway.settings.check import check
@@ -74,11 +74,26 @@ def rules_of(bundle: Bundle) -> dict[str, Rule]:
     return {rule.id: rule for rule in bundle.rules}
 
 
-def test_the_policy_enforces_refusals_of_advertising_only(policy: Bundle) -> None:
+def test_the_policy_warns_as_the_list_of_irregularities_has_it(policy: Bundle) -> None:
+    warned = {rule.id: (rule.warning, rule.severity) for rule in policy.rules if rule.warning}
+
+    assert warned == {
+        "R04": ("W8", None),
+        "R05": ("W3", "serious"),
+        "R20": ("W10", None),
+        "R21": ("W5", None),
+        "R28": ("W9", None),
+        "R28-unknown": ("W9", None),
+    }
+
+
+def test_the_policy_enforces_refusals_of_advertising_and_what_clerks_suspend_only(
+    policy: Bundle,
+) -> None:
     enforced = {rule.id for rule in policy.rules if rule.mode is Enforcement.ENFORCE}
 
     assert not policy.is_open
-    assert enforced == {"R21", "R11"}
+    assert enforced == {"R21", "R11", "R43-suspended"}
     assert rules_of(policy)["R21"].applies_to == {TrafficClass.COMMERCIAL}
 
 
@@ -136,6 +151,18 @@ def test_a_profile_changes_rules_and_drops_none(profile: str, policy: Bundle) ->
     assert found.replies is not None
     assert "START" in found.replies.opted_out
     assert "STOP" in found.replies.restored
+
+
+def test_r38_in_the_draft_of_2020_an_advert_names_a_telephone_number(policy: Bundle) -> None:
+    draft = load_bundle(ROOT / "policies", "cn-2020-draft")
+
+    rules = rules_of(draft)
+    assert draft.name == "cn-2020-draft"
+    assert rules.keys() == rules_of(policy).keys()
+    assert rules["R38"].check == Nameless(telephone=True)
+    assert rules["R20"].check == NotAgreed(accept_asserted=False)
+    assert rules_of(policy)["R38"].check == Nameless()
+    assert draft.replies == policy.replies
 
 
 @pytest.mark.parametrize("day", ["2025-04-21", "2026-05-14", "2027-05-17", "2026-07-14"])

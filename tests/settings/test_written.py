@@ -17,6 +17,7 @@ from gateway.policy.rules import (
     Title,
     TooFast,
     TooOften,
+    UnknownNumbers,
     Untimely,
 )
 from gateway.policy.windows import EVERY_DAY, OnHolidays, Window, WindowSet
@@ -40,6 +41,10 @@ def test_every_check_has_the_name_that_files_give_it() -> None:
         (TooFast(50, 100), {"per_s": "50", "burst": "100"}),
         (TooFast(0.5, 1), {"per_s": "0.5", "burst": "1"}),
         (NumberWalk(100, timedelta(minutes=10)), {"count": "100", "within": "10m"}),
+        (
+            UnknownNumbers(0.3, timedelta(minutes=10), 50),
+            {"share": "0.3", "within": "10m", "at_least": "50"},
+        ),
         (
             Untimely(
                 WindowSet(

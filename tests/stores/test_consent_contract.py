@@ -7,7 +7,7 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.ports.consent import ANSWERS_PER_CHANGE
+from gateway.ports.consent import ANSWERS_PER_CHANGE, NUMBERS_AT_ONCE
 from gateway.stores.open import Stores
 
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
@@ -151,3 +151,28 @@ async def test_a_change_without_effect_does_not_bring_an_old_answer_again(
     second = await stores.consent.record([answer(answer=Answer.AGREED, since=earlier)])
 
     assert await stores.consent.answers_changed(first, second) == []
+
+
+async def test_all_that_some_numbers_answered_comes_back_in_one_read(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    own = answer(evidence="form 117")
+    general = answer(scope=EVERY_SENDER, answer=Answer.REFUSED)
+    others = answer(msisdn=SUBSCRIBER + 1)
+    await stores.consent.record([own, others, general, answer(msisdn=SUBSCRIBER + 2)])
+
+    found = await stores.consent.answers_of({SUBSCRIBER, SUBSCRIBER + 1, SUBSCRIBER + 9})
+
+    assert found == [general, own, others]
+    assert await stores.consent.answers_of(set()) == []
+
+
+async def test_answers_of_as_many_numbers_as_may_be_asked_for_at_once(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    numbers = range(SUBSCRIBER, SUBSCRIBER + NUMBERS_AT_ONCE)
+    await stores.consent.record([answer(msisdn=number) for number in numbers])
+
+    found = await stores.consent.answers_of(numbers)
+
+    assert [one.msisdn for one in found] == list(numbers)

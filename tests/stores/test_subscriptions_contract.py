@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.errand import ErrandKind, NewErrand
 from gateway.domain.subscription import (
     Act,
     Cycle,
@@ -319,3 +320,34 @@ async def test_r23_a_request_whose_time_is_over_is_due_and_waits_for_no_answer(
     assert await stores.subscriptions.requests_due(noon, 10) == []
     assert await stores.subscriptions.requests_due(asked.until, 10) == [asked]
     assert (await stores.subscriptions.known(SUBSCRIBER, PORT, asked.until)).requests == ()
+
+
+async def test_r24_what_is_to_be_said_for_an_order_is_kept_with_it_or_not_at_all(
+    stores: Stores, nothing: Nothing, take: Take, noon: datetime
+) -> None:
+    ordered = take(nothing(), Act.ORDER)
+    errand = NewErrand(PORT, SUBSCRIBER, "请回是", ErrandKind.ORDER, "r1", noon, noon + DAY)
+
+    assert await stores.subscriptions.keep(Changes((ordered,), errand=errand))
+    assert not await stores.subscriptions.keep(Changes((ordered,), errand=errand))
+
+    taken = await stores.errands.take_waiting(noon, noon + DAY, [PORT], 9)
+    assert [(one.ref, one.text) for one in taken] == [("r1", "请回是")]
+    kinds = [change.kind for change in await stores.changes.changes(0)]
+    assert kinds == [ChangeKind.SUBSCRIPTION, ChangeKind.ERRAND]
+
+
+async def test_r24_the_orders_of_an_sp_that_wait_for_a_yes_are_counted(
+    stores: Stores, nothing: Nothing, take: Take
+) -> None:
+    orders = [take(nothing(msisdn=SUBSCRIBER + place), Act.ORDER) for place in range(4)]
+    for ordered in orders:
+        await stores.subscriptions.keep(Changes((ordered,)))
+    await stores.subscriptions.keep(Changes((take(orders[0].after, Act.CONFIRM),)))
+    other = take(nothing(system_id="sp2"), Act.ORDER)
+    await stores.subscriptions.keep(Changes((other,)))
+
+    counted = [await stores.subscriptions.waiting_of("sp1", limit) for limit in (9, 2)]
+
+    assert counted == [3, 2]
+    assert await stores.subscriptions.waiting_of("sp3", 9) == 0

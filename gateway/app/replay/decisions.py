@@ -13,7 +13,7 @@ from gateway.runtime.sealed_records import opened
 from gateway.runtime.sealing import Sealer, SealError
 
 # Every line the gateway writes begins with its kind; what begins otherwise is looked at.
-_OUTCOME = b'{"kind":"outcome",'
+_NO_DECISIONS = (b'{"kind":"outcome",', b'{"kind":"delivery",')
 _DECISION = b'{"kind":"decision",'
 _TEXT = b'{"kind":"text",'
 _MALFORMED = b'{"kind":"malformed",'
@@ -107,7 +107,7 @@ class DecisionReader:
         """
         self.lines += len(lines)
         for number, line in enumerate(lines, first):
-            if line.startswith(_OUTCOME):
+            if line.startswith(_NO_DECISIONS):
                 continue
             if line.startswith(_DECISION):
                 yield number, self._decision_of(line)

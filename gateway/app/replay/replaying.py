@@ -19,7 +19,7 @@ from gateway.policy.asking import ASKING, is_asking
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Rolling
-from gateway.policy.rules import NumberWalk, Rule, TooFast, TooOften
+from gateway.policy.rules import NumberWalk, Rule, Suspended, TooFast, TooOften
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp.commands import CommandId
@@ -44,6 +44,8 @@ OF_THE_MOMENT = frozenset(
         Reason.CONSENT_ASKED,
         Reason.CONSENT_UNCHECKED,
         Reason.FREQUENCY_UNCOUNTED,
+        Reason.SOURCE_SUSPENDED,
+        Reason.NUMBERS_UNKNOWN,  # by what the SMSC had answered until then
     }
 )
 OF_THE_TEXT = frozenset(
@@ -52,6 +54,7 @@ OF_THE_TEXT = frozenset(
         Reason.CONTENT_UNREADABLE,
         Reason.NO_OPTOUT_HINT,
         Reason.NO_SENDER_NAME,
+        Reason.NO_SENDER_PHONE,
         Reason.PORT_MISUSE,
         Reason.SIG_SWITCH,
         Reason.SIG_UNKNOWN,
@@ -99,7 +102,9 @@ class Judge:
     """One bundle, asked about recorded messages in their order, with counters of its own."""
 
     def __init__(self, bundle: Bundle, senders: Iterable[Sender], knowledge: Knowledge) -> None:
-        rules = tuple(rule for rule in bundle.rules if not isinstance(rule.check, TooFast))
+        # Who was restored meanwhile, and when, no record holds.
+        not_asked = TooFast | Suspended
+        rules = tuple(rule for rule in bundle.rules if not isinstance(rule.check, not_asked))
         self._rules = RuleSet(replace(bundle, rules=rules), senders, knowledge)
         self.digest = bundle.digest
         self.memory_s = max(map(_memory_s, rules), default=0.0)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from gateway.cli.commands.audits import audit
 from gateway.cli.options import NO_SCOPE, NOTHING_SAID, AsJson, ConfigDirectory, Said, Scope
 from gateway.cli.record_options import MASKED, Unmasking
 from gateway.domain.consent import Answer
@@ -14,6 +15,8 @@ from gateway.domain.consent import Answer
 consent = App(
     name="consent", help="Record and look up what subscribers said (同意与退订).", sort_key=6
 )
+
+consent.command(audit)
 
 Numbers = Annotated[
     list[str],

@@ -45,6 +45,30 @@ def show(
     return asyncio.run(work(load_settings(config), number, as_json=as_json))
 
 
+@preferences.command
+def holds(
+    number: Annotated[str, Parameter(help="The subscriber's number.")],
+    /,
+    *,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the messages that nothing but a subscriber's own preferences holds.
+
+    They are the subscriber's to let go, by writing 查拦截 and 放行 1 to the service code. What a
+    policy holds is not among them: smsward quarantine list shows that. A long message has
+    several ids; smsward quarantine show ID prints a text.
+
+    Example: smsward preferences holds 13800138000
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.own_holding import list_own_holds
+
+    return asyncio.run(list_own_holds(load_settings(config), number, as_json=as_json))
+
+
 @preferences.command(name="set")
 def set_one(
     *,

@@ -1,5 +1,6 @@
 """What subscribers answered (DEC2012 art. 7; R20, R21, R26)."""
 
+from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Reason
 from gateway.policy.evidence import Ask, Evidence
@@ -29,9 +30,12 @@ def refused(_check: Refused, knowledge: Knowledge) -> Ask:
         number = submission.msisdn
         if number is None:
             return None if _is_for_marketing(submission) else _UNKNOWN
-        if sets.is_refused(submission.account.system_id, number):
+        # sets.is_refused, unfolded: every commercial message is asked this.
+        refused = sets.refused
+        own, everyone = refused.get(submission.account.system_id), refused.get(EVERY_SENDER)
+        if own is not None and number in own:
             return _REFUSED
-        return None
+        return _REFUSED if everyone is not None and number in everyone else None
 
     return ask
 
@@ -46,6 +50,9 @@ def not_agreed(check: NotAgreed, knowledge: Knowledge) -> Ask:
         number, scope = submission.msisdn, submission.account.system_id
         if number is None:
             return _UNKNOWN
+        own = sets.agreed.get(scope)
+        if own is not None and number in own:
+            return None  # most of what is asked this
         if sets.has_agreed(scope, number, accept_asserted=accepts):
             return None
         if not accepts and sets.has_agreed(scope, number, accept_asserted=True):

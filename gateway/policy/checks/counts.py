@@ -1,10 +1,11 @@
 """How often and how fast (R28, R42, R43, R44): what remembers the messages before."""
 
 from datetime import datetime
-from typing import Protocol, Self, TypeAlias
+from typing import Protocol, Self
 from zoneinfo import ZoneInfo
 
 from gateway.domain.verdict import Reason
+from gateway.policy.account import Home
 from gateway.policy.bucket import TokenBucket
 from gateway.policy.bundle import Surroundings
 from gateway.policy.evidence import Evidence
@@ -17,15 +18,14 @@ _TOO_FAST = Evidence("over the rate and burst of the port")
 _WALKING = Evidence("destinations follow each other number by number")
 _UNCOUNTED = Evidence("the counters are full", Reason.FREQUENCY_UNCOUNTED)
 
-_MAX_SOURCES = 4096  # a look-up costs a third of comparing the beginnings
 _STEP_BACK_S = 60
 _MAX_ROWS = 256  # a sender, of about 150 octets each
 
 
 class Counter(Protocol):
-    """An Ask that counts what it is asked about. Ask it last, of what nothing else stops."""
+    """Counts what it is asked about. Ask it last, of what nothing else stops."""
 
-    def __call__(self, submission: Submission, at: float) -> Evidence | None:
+    def ask(self, submission: Submission, at: float) -> Evidence | None:
         """Count the message, or return what is against it; then it is not counted."""
 
     def forget(self, submission: Submission, at: float) -> None:
@@ -40,12 +40,10 @@ class Often:
 
     __slots__ = (
         "_admit",
-        "_counts",
         "_evidence",
         "_frequencies",
         "_is_signed",
         "_says_source",
-        "_sources",
     )
 
     def __init__(self, check: TooOften, surroundings: Surroundings) -> None:
@@ -55,14 +53,12 @@ class Often:
         self._frequencies = Frequencies(check.limits, counting)
         self._admit = self._frequencies.admit
         self._evidence = {limit: Evidence(_said(limit)) for limit in check.limits}
-        self._sources = tuple(source.encode() for source in check.sources)
-        self._counts: dict[bytes, bool] = {}
         self._is_signed = any(Part.SIGNATURE in limit.per for limit in check.limits)
         self._says_source = any(Part.SOURCE in limit.per for limit in check.limits)
 
-    def __call__(self, submission: Submission, at: float) -> Evidence | None:
+    def ask(self, submission: Submission, at: float) -> Evidence | None:
         """Count the message, or return the limit it would exceed."""
-        if not submission.units or (self._sources and not self._is_counted(submission.source)):
+        if not submission.units:
             return None
         against = self._admit(self._parts(submission), at)
         if against is None:
@@ -72,7 +68,7 @@ class Often:
     def forget(self, submission: Submission, at: float) -> None:
         """Take back a message that was counted."""
         # Of a long message the first part was counted for the whole.
-        if submission.units and (not self._sources or self._is_counted(submission.source)):
+        if submission.units:
             self._frequencies.forget(self._parts(submission), at)
 
     def _parts(self, submission: Submission) -> Parts:
@@ -84,14 +80,6 @@ class Often:
             submission.account.system_id,
             submission.source.decode("latin-1") if self._says_source else "",
         )
-
-    def _is_counted(self, source: bytes) -> bool:
-        known = self._counts.get(source)
-        if known is None:
-            if len(self._counts) >= _MAX_SOURCES:
-                self._counts.clear()
-            known = self._counts[source] = source.startswith(self._sources)
-        return known
 
     def adopt(self, before: Self) -> None:
         """Go on from the counts of `before`, limit by limit."""
@@ -120,29 +108,38 @@ class PortRate:
     them; one that was set back far would keep them shut for as long, so they start anew.
     """
 
-    __slots__ = ("_buckets", "_check", "_latest")
+    __slots__ = ("_at_hand", "_buckets", "_check", "_latest")
 
     def __init__(self, check: TooFast) -> None:
         self._check = check
+        self._at_hand: dict[Home, TokenBucket] = {}
         self._buckets: dict[tuple[str, str], TokenBucket] = {}
         self._latest = 0.0
 
-    def __call__(self, submission: Submission, at: float) -> Evidence | None:
+    def ask(self, submission: Submission, at: float) -> Evidence | None:
         """Take a token of the port's bucket, or say that there is none."""
         port = submission.port
         if port is None or not submission.units:
             return None
         if at != self._latest:
             self._turn(at)
-        key = (submission.account.system_id, port.number)
-        bucket = self._buckets.get(key)
+        bucket = self._at_hand.get(submission.origin.home)
         if bucket is None:
-            bucket = self._buckets[key] = TokenBucket(self._check.per_s, self._check.burst)
+            bucket = self._bucket_of(submission.account.system_id, port.number)
+            self._at_hand[submission.origin.home] = bucket
         return None if bucket.take(self._latest, submission.units) else _TOO_FAST
+
+    def _bucket_of(self, system_id: str, number: str) -> TokenBucket:
+        bucket = self._buckets.get((system_id, number))
+        if bucket is None:
+            bucket = TokenBucket(self._check.per_s, self._check.burst)
+            self._buckets[system_id, number] = bucket
+        return bucket
 
     def _turn(self, at: float) -> None:
         if at < self._latest - _STEP_BACK_S:
             self._buckets.clear()
+            self._at_hand.clear()
             self._latest = at
         self._latest = max(self._latest, at)
 
@@ -153,12 +150,18 @@ class PortRate:
         """Keep the levels, if the rate is the same."""
         if before._check == self._check:
             self._buckets, self._latest = before._buckets, before._latest
+            self._at_hand.clear()
 
 
-# How many numbers followed each other, up to which, since when, and when that one came: a
-# plain tuple, for one is made per message.
-_Row: TypeAlias = tuple[int, int, float, float]
-_NO_ROW: _Row = (0, -1, 0.0, 0.0)
+class _Row:
+    """How many numbers followed each other, up to which, since when, and when that one came."""
+
+    __slots__ = ("began", "came", "last", "length")
+
+    def __init__(self, number: int, at: float) -> None:
+        self.length = 1
+        self.last = number
+        self.began = self.came = at
 
 
 class Walks:
@@ -175,7 +178,7 @@ class Walks:
         self._within_s = check.within.total_seconds()
         self._rows: dict[str, dict[bytes, _Row]] = {}
 
-    def __call__(self, submission: Submission, at: float) -> Evidence | None:
+    def ask(self, submission: Submission, at: float) -> Evidence | None:
         """Note the number; say so when it is one of a long row."""
         number = submission.msisdn
         if number is None:
@@ -184,17 +187,19 @@ class Walks:
         rows = self._rows.get(system_id)
         if rows is None:
             rows = self._rows[system_id] = {}
-        length, last, began, came = rows.get(source, _NO_ROW)
-        if number != last:
-            # Who walks goes on walking until there is a gap, in the numbers or of `within`.
-            since = came if length >= self._count else began
-            if number != last + 1 or at - since > self._within_s:
-                length, began = 0, at
-            if last < 0 and len(rows) >= _MAX_ROWS:
+        row = rows.get(source)
+        if row is None:
+            if len(rows) >= _MAX_ROWS:
                 del rows[next(iter(rows))]
-            length += 1
-            rows[source] = (length, number, began, at)
-        return _WALKING if length >= self._count else None
+            row = rows[source] = _Row(number, at)
+        elif number != row.last:
+            # Who walks goes on walking until there is a gap, in the numbers or of `within`.
+            since = row.came if row.length >= self._count else row.began
+            if number != row.last + 1 or at - since > self._within_s:
+                row.length, row.began = 0, at
+            row.length += 1
+            row.last, row.came = number, at
+        return _WALKING if row.length >= self._count else None
 
     def forget(self, submission: Submission, at: float) -> None:
         """Keep the number: who walks and is refused is still walking."""

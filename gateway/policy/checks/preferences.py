@@ -34,13 +34,14 @@ def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: Surroundings)
 
     What is scheduled is asked for the hour it is scheduled for. Who allows a number is
     spared the other preferences, and nothing else: neither a refusal nor the content filter
-    is the subscriber's to switch off for a sender by a preference.
+    is the subscriber's to switch off for a sender by a preference. Of what was held the
+    subscriber may ask for one message, against all of them.
     """
     preferences, zones = knowledge.preferences, Zones(surroundings.zone)
 
     def ask(submission: Submission, at: float) -> Evidence | None:
         number, facts = submission.msisdn, submission.facts
-        if number is None or number not in preferences.packed:
+        if number is None or number not in preferences.packed or submission.is_wanted:
             return None
         arrives = at
         if submission.timing is not None and submission.timing.scheduled_at is not None:

@@ -6,6 +6,7 @@ come is asked for it, and without that one no phone puts the message together.
 
 from gateway.domain.sender import Purpose
 from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Reason
 from gateway.policy.evidence import Ask, Evidence
 from gateway.policy.rules import Nameless, NoWayOut, PurposeMissed
 from gateway.policy.submission import Submission
@@ -13,6 +14,7 @@ from gateway.policy.submission import Submission
 _MISUSED = Evidence("a commercial text from a port for another purpose")
 _NO_WAY_OUT = Evidence("the text tells no way to refuse")
 _NAMELESS = Evidence("the text names no sender")
+_PHONELESS = Evidence("the text names no telephone number", Reason.NO_SENDER_PHONE)
 
 
 def purpose_missed(_check: PurposeMissed) -> Ask:
@@ -39,13 +41,16 @@ def no_way_out(_check: NoWayOut) -> Ask:
     return ask
 
 
-def nameless(_check: Nameless) -> Ask:
-    """Ask whether the text does not name its sender in 【】."""
+def nameless(check: Nameless) -> Ask:
+    """Ask whether the text does not name its sender in 【】, or names no number to call."""
+    wants_telephone = check.telephone
 
     def ask(submission: Submission, _at: float) -> Evidence | None:
         facts = submission.facts
-        if facts is None or not facts.is_whole or facts.shown().signature:
+        if facts is None or not facts.is_whole:
             return None
-        return _NAMELESS
+        if not facts.shown().signature:
+            return _NAMELESS
+        return _PHONELESS if wants_telephone and not facts.names_telephone() else None
 
     return ask

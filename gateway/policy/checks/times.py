@@ -56,7 +56,7 @@ class Hours:
         self._open: dict[ZoneInfo, bool] = {}
         self._openings: dict[ZoneInfo, _Opening] = {}
 
-    def __call__(self, submission: Submission, at: float) -> Evidence | None:
+    def ask(self, submission: Submission, at: float) -> Evidence | None:
         """Return what is against the message arriving, and note until when it could wait."""
         number, timing = submission.msisdn, submission.timing
         if timing is not None and timing.is_unclear:
@@ -138,4 +138,4 @@ class _Opening:
 
 def untimely(check: Untimely, surroundings: Surroundings) -> Ask:
     """Ask whether the message would arrive outside the windows."""
-    return Hours(check, surroundings)
+    return Hours(check, surroundings).ask

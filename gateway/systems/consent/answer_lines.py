@@ -11,7 +11,7 @@ from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.msisdn import msisdn_of
 from gateway.ports.consent_lists import PlainAnswer
 
-MAX_LINE_OCTETS = 1024
+MAX_LINE_OCTETS = 4096
 COLUMNS = ("number", "system_id", "answer", "since", "channel", "evidence")
 EVERY_SENDER_CELL = "*"
 
@@ -22,7 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 _MIN_NUMBER = 1_000_000
 _MAX_SYSTEM_ID_CHARS = 15  # SMPP 3.4, 5.2.1, less its NUL
 _MAX_CHANNEL_CHARS = 64
-_MAX_EVIDENCE_CHARS = 200
+_MAX_EVIDENCE_CHARS = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1990, 1, 1, tzinfo=UTC)
 

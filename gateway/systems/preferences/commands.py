@@ -25,6 +25,11 @@ _TEACHING = "请这样回复：屏蔽 房产；取消屏蔽 房产；白名单 1
 _FULL = f"接收设置已满{MAX_PREFERENCES}条，本条未生效。请先取消一些，查询请发：我的屏蔽"
 _NOTHING_TO_TAKE_BACK = "没有这条接收设置，无需取消。查询请发：我的屏蔽"
 _NONE = "您还没有接收设置。例如屏蔽一类短信请发：屏蔽 房产"
+_ACTIONS = {
+    PreferenceAction.ALLOW: "白名单",
+    PreferenceAction.BLOCK: "屏蔽",
+    PreferenceAction.HOLD: "暂存",
+}
 _CLASSES = {TrafficClass.COMMERCIAL: "营销", TrafficClass.SERVICE: "服务通知"}
 
 
@@ -83,20 +88,16 @@ def _without(before: PreferenceList, about: Preference | None) -> PreferenceList
 def _confirmed(wanted: Preference) -> str:
     if wanted.kind is PreferenceKind.QUIET_HOURS:
         return f"已设置{_described(wanted)}，验证码不受影响。恢复请发：取消免打扰"
-    undo = "取消白名单" if wanted.action is PreferenceAction.ALLOW else "取消屏蔽"
-    return f"已设置：{_described(wanted)}。恢复请发：{undo} {_name_of(wanted)}"
+    look = "查看请发：查拦截；" if wanted.action is PreferenceAction.HOLD else ""
+    undo = f"取消{_ACTIONS[wanted.action]} {_name_of(wanted)}"
+    return f"已设置：{_described(wanted)}。{look}恢复请发：{undo}"
 
 
 def _described(one: Preference) -> str:
     """Say what is wished, the action before what it is about."""
     if one.kind is PreferenceKind.QUIET_HOURS:
         return f"免打扰{one.value}"
-    action = {
-        PreferenceAction.ALLOW: "白名单",
-        PreferenceAction.BLOCK: "屏蔽",
-        PreferenceAction.HOLD: "暂存",
-    }[one.action]
-    return f"{action}{_name_of(one)}"
+    return f"{_ACTIONS[one.action]}{_name_of(one)}"
 
 
 def _name_of(one: Preference) -> str:

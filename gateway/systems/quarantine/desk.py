@@ -88,6 +88,16 @@ class QuarantineDesk:
         """Drop a message for good; its sender gets the receipt it asked for."""
         return await self._act_on_all(Act.DISCARD, message_id, at, f"discarded by {by}")
 
+    async def release_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
+        """Let a message go to its addressee, who asks for it: all but his own rule counts (R50)."""
+        note = "release asked by the subscriber"
+        return await self._act(Act.RELEASE_OWN, message_id, at, note, others=others)
+
+    async def discard_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
+        """Drop a message for good because its addressee says so (R50)."""
+        note = "discarded by the subscriber"
+        return await self._act(Act.DISCARD_OWN, message_id, at, note, others=others)
+
     async def cancel(self, message_id: int, by: str, at: datetime) -> Outcome:
         """Drop a message because its sender says so (SMPP 3.4, 4.9)."""
         return await self._act_on_all(Act.CANCEL, message_id, at, f"cancelled by {by}")
@@ -210,6 +220,7 @@ class QuarantineDesk:
             receipt=transition.receipt,
             grounds=grounds,
             is_reviewed=transition.is_reviewed,
+            is_wanted=transition.is_wanted,
         )
         if moved is not None:
             return Done(moved)
@@ -229,6 +240,7 @@ class QuarantineDesk:
             receipt=transition.receipt,
             grounds=grounds,
             is_reviewed=transition.is_reviewed,
+            is_wanted=transition.is_wanted,
         )
         first = next((one for one in moved if one.message_id == message_ids[0]), None)
         if first is None:

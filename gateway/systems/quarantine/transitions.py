@@ -8,10 +8,15 @@ from gateway.ports.quarantine import EXPIRING_STATES
 
 
 class Act(StrEnum):
-    """What is done to a held message, by people, its sender, time, or the gateway."""
+    """What is done to a held message, by people, its sender, time, or the gateway.
+
+    RELEASE_OWN and DISCARD_OWN are its addressee's (R50).
+    """
 
     REQUEST_RELEASE = "request_release"
+    RELEASE_OWN = "release_own"
     DISCARD = "discard"
+    DISCARD_OWN = "discard_own"
     CANCEL = "cancel"
     EXPIRE = "expire"
     DEFER = "defer"
@@ -30,13 +35,15 @@ class Act(StrEnum):
 class Transition:
     """From any of `allowed` to `to`; `receipt` is DUE where the SP must be told.
 
-    `is_reviewed` is what a person's decision leaves on the message for good.
+    `is_reviewed` is what a person's decision leaves on the message for good, and `is_wanted`
+    what its addressee's does.
     """
 
     allowed: frozenset[HoldState]
     to: HoldState
     receipt: ReceiptState | None = None
     is_reviewed: bool = False
+    is_wanted: bool = False
 
 
 _HELD = HoldState.HELD
@@ -53,6 +60,9 @@ _IN_DOUBT = HoldState.IN_DOUBT
 TRANSITIONS: dict[Act, Transition] = {
     # A person may decide that a message in doubt goes out again, or never.
     Act.REQUEST_RELEASE: Transition(frozenset({_HELD, _IN_DOUBT}), _REQUESTED, is_reviewed=True),
+    # A subscriber decides over what waits, and not over what the SMSC may have.
+    Act.RELEASE_OWN: Transition(frozenset({_HELD}), _REQUESTED, is_wanted=True),
+    Act.DISCARD_OWN: Transition(frozenset({_HELD}), HoldState.DISCARDED, ReceiptState.DUE),
     Act.DISCARD: Transition(
         frozenset({_HELD, _DEFERRED, _REQUESTED, _IN_DOUBT}),
         HoldState.DISCARDED,

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
+from gateway.domain.short_texts import MAX_CHARS, chars_of, cut_to
 from gateway.domain.subscription import Cycle, Subscription, SubscriptionState, Terms
-
-MAX_CHARS = 70  # of one message in UCS-2
 
 NO_ORDERS = "无订购业务"
 NOTHING_CHANGED = "未作任何更改。查询订购业务请回0000"
@@ -16,11 +15,6 @@ _HEAD = "您的订购："
 _FOOT = "。回QX序号退订，00000全退"
 _UNITS = {Cycle.MONTH: "月", Cycle.ONCE: "次"}
 _FEN_PER_YUAN = 100
-
-
-def chars_of(text: str) -> int:
-    """Return how many characters of UCS-2 a text takes."""
-    return len(text.encode("utf-16-be")) // 2
 
 
 def price_of(terms: Terms) -> str:
@@ -70,7 +64,7 @@ def withdrawn(subscription: Subscription) -> str:
 
 def consented(sender_name: str) -> str:
     """Say that a yes to a request for consent was heard."""
-    return f"您已同意接收{_cut(sender_name, _MAX_SENDER_CHARS)}的信息。退订请回复TD"
+    return f"您已同意接收{cut_to(sender_name, _MAX_SENDER_CHARS)}的信息。退订请回复TD"
 
 
 def cancelled(ended: Sequence[Subscription]) -> str:
@@ -126,17 +120,10 @@ def _page(texts: Sequence[str], left: int) -> str:
 
 def _item(number: int, order: Subscription, *, is_hub: bool) -> str:
     terms = order.terms
-    whose = f"({_cut(terms.sender_name, _MAX_HUB_SENDER_CHARS)})" if is_hub else ""
+    whose = f"({cut_to(terms.sender_name, _MAX_HUB_SENDER_CHARS)})" if is_hub else ""
     trial = "" if order.state is SubscriptionState.ACTIVE else "(试用)"
     return f"{number}{terms.name}{whose}{price_of(terms)}{trial}"
 
 
 def _sender(terms: Terms) -> str:
-    return _cut(terms.sender_name, _MAX_SENDER_CHARS)
-
-
-def _cut(name: str, max_chars: int) -> str:
-    """Return what of `name` has room, a rare character counting as the two that UCS-2 needs."""
-    while chars_of(name) > max_chars:
-        name = name[:-1]
-    return name
+    return cut_to(terms.sender_name, _MAX_SENDER_CHARS)

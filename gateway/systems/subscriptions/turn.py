@@ -19,11 +19,10 @@ from gateway.domain.subscription import (
 )
 from gateway.policy.intents import MoContext
 from gateway.policy.mo_words import key_of
-from gateway.ports.subscriptions import Changes, Known, Session, SessionKind, Step
+from gateway.ports.subscriptions import SESSION_LIFE, Changes, Known, Session, SessionKind, Step
 from gateway.systems.subscriptions import texts
 from gateway.systems.subscriptions.word import Outcome, Word, digest_of
 
-SESSION_LIFE = timedelta(hours=24)
 YES_WITHIN = timedelta(hours=24)
 
 _Asked: TypeAlias = Subscription | ConsentRequest | Session
@@ -123,7 +122,7 @@ class Turn:
             (one for one in self._own if one.service_id == service.id),
             Subscription(self.word.msisdn, service.system_id, service.id, service.terms, self._now),
         )
-        terms = _terms_for(before, service)
+        terms = terms_for(before, service)
         text = (texts.renewal if before.is_running else texts.request)(terms)
         request = Said(self.word.reply_id, digest_of(text), self._now)
         event = Event(Act.ORDER, self.word.said, terms, request, YES_WITHIN)
@@ -217,7 +216,7 @@ class Turn:
         )
 
 
-def _terms_for(before: Subscription, service: Service) -> Terms:
+def terms_for(before: Subscription, service: Service) -> Terms:
     """Return the terms as this subscriber gets them: a trial is had once."""
     if before.trial_until is None:
         return service.terms

@@ -190,6 +190,10 @@ def test_other_records_are_passed_over() -> None:
     assert read([b'{ "kind": "bound" }']) == []
 
 
+def test_deliveries_are_passed_over_unread() -> None:
+    assert read([b'{"kind":"delivery","at":']) == []
+
+
 def test_a_line_that_others_have_written_anew_is_read() -> None:
     record = orjson.loads(changed())
     moved = {name: record[name] for name in sorted(record)}

@@ -61,7 +61,6 @@ def submitted(
     text: str | None = None, source: str = "1069000001", destination: str = FUJIAN
 ) -> Submission:
     one = Submission(ACCOUNT, source.encode(), destination.encode())
-    one.port = ACCOUNT.port_of(one.source)
     one.msisdn = int(f"86{destination}")
     one.facts = None if text is None else TextFacts((), (text,))
     return one

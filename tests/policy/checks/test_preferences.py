@@ -20,7 +20,7 @@ from gateway.policy.knowledge import Knowledge
 from gateway.policy.preferences import Preferences
 from gateway.policy.rules import PublicInterest, Rule, Title, Unwanted
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.submission import Submission, Timing
+from gateway.policy.submission import Submission, Timing, Wanted
 from tests.policy.conftest import sender
 
 SUBSCRIBER, NUMBER = 8613800138000, b"13800138000"
@@ -152,7 +152,7 @@ def test_the_evidence_tells_neither_number_nor_word(wish: Preference) -> None:
 def test_messages_without_a_subscriber_or_a_text_are_left_alone() -> None:
     knowledge = Knowledge(preferences=Preferences([(SUBSCRIBER, packed((FOE, WORD)))]))
     rules = RuleSet(Bundle("test", "0123456789ab", rules=(RULE,)), [sender()], knowledge)
-    ask, _ = rules.rules.asking[TrafficClass.SERVICE][0]
+    _, (ask, _) = rules.rules.asking[TrafficClass.SERVICE][0]
     submission = Submission(rules.accounts["sp1"], b"95588", NUMBER)
 
     nobody = ask(submission, NOON)
@@ -160,3 +160,22 @@ def test_messages_without_a_subscriber_or_a_text_are_left_alone() -> None:
     without_text = ask(submission, NOON)
 
     assert (nobody, without_text) == (None, None)
+
+
+def test_r50_what_its_addressee_asks_for_is_judged_without_his_preferences_and_by_all_else() -> (
+    None
+):
+    knowledge = Knowledge(preferences=Preferences([(SUBSCRIBER, packed((FOE, WORD)))]))
+    loans = KeywordList("K-LOAN", "loan", ListAction.QUARANTINE, ("贷款",))
+    rules = RuleSet(Bundle("test", "0123456789ab", (loans,), (RULE,)), [sender()], knowledge)
+
+    def verdict(kind: type[Submission], text: str) -> str:
+        submission = kind(rules.accounts["sp1"], b"1069000199", NUMBER)
+        assert rules.judge_address(submission, 0)
+        rules.judge_text(submission, rules.scan.judge_texts((text,)), NOON)
+        found = deciding(submission)
+        return "" if found is None else found.rule
+
+    assert verdict(Submission, HOUSE_TEXT) == "R50"
+    assert verdict(Wanted, HOUSE_TEXT) == ""
+    assert verdict(Wanted, HOUSE_TEXT + "，贷款立办") == "K-LOAN"

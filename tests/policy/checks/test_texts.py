@@ -84,6 +84,39 @@ def test_r38_an_advert_without_a_name_is_refused() -> None:
     assert world.reason("会员日全场八折，拒收请回复R【春晓书店】") is None
 
 
+def test_r38_an_advert_without_a_telephone_number_is_refused_where_one_is_asked_for() -> None:
+    world = World(rule("R38", Nameless(telephone=True)))
+
+    refused = world.judge(ADVERT)
+
+    assert why(refused) is Reason.NO_SENDER_PHONE
+    assert refused.verdict is not None
+    assert refused.verdict.status == "ESME_RSUBMITFAIL"
+    assert world.reason(f"{ADVERT}，电话400-820-8820") is None
+    assert world.reason(f"{ADVERT}，发送至1069000123456") is Reason.NO_SENDER_PHONE
+    assert world.reason(f"{UNSIGNED}，电话400-820-8820") is Reason.NO_SENDER_NAME
+    assert world.reason(CODE, CODES) is None
+
+
+def test_r38_a_number_is_looked_for_once_and_only_where_a_rule_asks_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[str] = []
+
+    def look(text: str) -> bool:
+        looked.append(text)
+        return False
+
+    monkeypatch.setattr("gateway.filter.facts.has_telephone", look)
+    one = addressed(ADVERT)
+
+    assert checks.nameless(Nameless())(one, 0.0) is None
+    assert looked == []
+    for _ in range(2):
+        assert checks.nameless(Nameless(telephone=True))(one, 0.0) is not None
+    assert looked == [ADVERT]
+
+
 def test_a_message_without_a_text_is_not_asked_what_it_shows() -> None:
     assert checks.no_way_out(NoWayOut())(addressed(), 0.0) is None
     assert checks.nameless(Nameless())(addressed(), 0.0) is None

@@ -227,7 +227,7 @@ def test_r41_an_accepted_message_is_not_moved_to_the_night_by_replacing_it(
     one = timed(None if scheduled is None else beijing(scheduled))
     one.msisdn = None
 
-    found = Hours(DAY, CHINA)(one, beijing(now))
+    found = Hours(DAY, CHINA).ask(one, beijing(now))
 
     assert (found is None) is passes
     assert found is None or found.action is Action.REJECT
@@ -236,7 +236,7 @@ def test_r41_an_accepted_message_is_not_moved_to_the_night_by_replacing_it(
 def test_what_a_clock_shows_is_asked_again_each_second() -> None:
     hours = Hours(DAY, CHINA)
 
-    found = [hours(timed(), NIGHT + after) is None for after in (-1.0, -0.001, 0.0, 0.5, -0.5)]
+    found = [hours.ask(timed(), NIGHT + after) is None for after in (-1.0, -0.001, 0.0, 0.5, -0.5)]
 
     assert found == [True, True, False, False, True]
 

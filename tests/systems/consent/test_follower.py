@@ -1,6 +1,6 @@
 """The sets at hand follow the store."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -109,6 +109,9 @@ async def test_an_answer_given_while_the_snapshot_is_read_is_not_missed(
 
         async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
             return await stores.consent.answer_of(msisdn, scope)
+
+        async def answers_of(self, msisdns: Collection[int]) -> list[ConsentAnswer]:
+            return await stores.consent.answers_of(msisdns)
 
         async def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
             async for rows in stores.consent.all_answers(batch):

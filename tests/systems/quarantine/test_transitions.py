@@ -9,6 +9,8 @@ from gateway.systems.quarantine.transitions import TRANSITIONS, Act
 WAYS = """
                  held              deferred  release_requested releasing         in_doubt
 request_release  release_requested .         .                 .                 release_requested
+release_own      release_requested .         .                 .                 .
+discard_own      discarded         .         .                 .                 .
 discard          discarded         discarded discarded         .                 discarded
 cancel           cancelled         cancelled cancelled         .                 .
 expire           expired           expired   expired           .                 .
@@ -57,10 +59,16 @@ def test_states_are_open_or_final() -> None:
 def test_the_sender_is_told_of_an_end_it_did_not_make_itself() -> None:
     told = {act for act in Act if TRANSITIONS[act].receipt is ReceiptState.DUE}
 
-    assert told == {Act.DISCARD, Act.EXPIRE, Act.REFUSE, Act.TURN_DOWN}
+    assert told == {Act.DISCARD, Act.DISCARD_OWN, Act.EXPIRE, Act.REFUSE, Act.TURN_DOWN}
 
 
 def test_only_a_persons_release_makes_a_message_reviewed() -> None:
     reviewed = {act for act in Act if TRANSITIONS[act].is_reviewed}
 
     assert reviewed == {Act.REQUEST_RELEASE}
+
+
+def test_r50_only_the_addressees_release_makes_a_message_wanted() -> None:
+    wanted = {act for act in Act if TRANSITIONS[act].is_wanted}
+
+    assert wanted == {Act.RELEASE_OWN}

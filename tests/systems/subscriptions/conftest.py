@@ -109,6 +109,11 @@ def talk(talk_with: StartTalk) -> Talk:
 
 
 @pytest.fixture
+def offered() -> Catalogue:
+    return Catalogue(SERVICES)
+
+
+@pytest.fixture
 def many() -> tuple[Service, ...]:
     """More services than one message can list."""
     names = ("甲", "乙", "丙", "丁", "戊", "己", "庚", "辛", "壬", "癸")

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.short_texts import MAX_CHARS, chars_of
 from gateway.domain.subscription import Cycle, Subscription, SubscriptionState, Terms
 from gateway.systems.subscriptions import texts
 
 NOON = datetime(2013, 11, 25, 12, tzinfo=UTC)
 CHARS = st.characters(exclude_categories=["C"])
-NAMES = st.text(CHARS, min_size=1, max_size=10).filter(lambda name: texts.chars_of(name) <= 10)
+NAMES = st.text(CHARS, min_size=1, max_size=10).filter(lambda name: chars_of(name) <= 10)
 TERMS = st.builds(
     Terms,
     sender_name=st.text(CHARS, min_size=1, max_size=40),
@@ -59,7 +60,7 @@ def test_every_text_about_one_order_fits_one_message(order: Subscription) -> Non
         texts.consented(terms.sender_name),
         texts.cancelled_all([order] * 999),
     ):
-        assert 0 < texts.chars_of(text) <= texts.MAX_CHARS
+        assert 0 < chars_of(text) <= MAX_CHARS
 
 
 @given(TERMS)
@@ -78,7 +79,7 @@ def test_r33_page_by_page_a_list_shows_every_order_once_with_its_price(
     start, shown = 0, 0
     while start < len(orders):
         text, stop = texts.listing(orders, start, is_hub=is_hub)
-        assert texts.chars_of(text) <= texts.MAX_CHARS
+        assert chars_of(text) <= MAX_CHARS
         assert stop > start
         for number in range(start, stop):
             terms = orders[number].terms
@@ -92,6 +93,6 @@ def test_r33_page_by_page_a_list_shows_every_order_once_with_its_price(
 
 @given(st.lists(ORDERS, min_size=1, max_size=30))
 def test_what_was_cancelled_is_named_or_counted(orders: list[Subscription]) -> None:
-    assert texts.chars_of(texts.cancelled(orders)) <= texts.MAX_CHARS
-    assert texts.chars_of(texts.cancelled_everything(len(orders))) <= texts.MAX_CHARS
-    assert texts.chars_of(texts.ask_cancel_all(len(orders))) <= texts.MAX_CHARS
+    assert chars_of(texts.cancelled(orders)) <= MAX_CHARS
+    assert chars_of(texts.cancelled_everything(len(orders))) <= MAX_CHARS
+    assert chars_of(texts.ask_cancel_all(len(orders))) <= MAX_CHARS

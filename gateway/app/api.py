@@ -1,0 +1,184 @@
+"""`smsward api`: the HTTP API as a process of its own, beside gateways on the same store.
+
+What it records, gateways follow as they follow each other; however slow it gets, no message
+waits for it.
+"""
+
+import asyncio
+import signal
+import ssl
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import NoReturn
+
+import structlog
+from fastapi import APIRouter
+
+from gateway.app.causes import Cause, watch
+from gateway.app.run import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS
+from gateway.app.subscriber_api import routers_of_subscribers
+from gateway.app.tls import listener_context
+from gateway.console.api.access import Access
+from gateway.console.api.application import build_api
+from gateway.console.api.consents import consents
+from gateway.console.api.health import health
+from gateway.console.api.notices import notices
+from gateway.console.api.optouts import optouts
+from gateway.console.serving import HttpServer
+from gateway.domain.hub import Hub
+from gateway.domain.subscription import Service
+from gateway.ports.errors import StoreUnavailable
+from gateway.runtime.clock import monotonic, utcnow
+from gateway.runtime.tasks import cancel_all, report_loop_error, spawn
+from gateway.settings.api import ApiSettings, load_api, load_system_ids
+from gateway.settings.fault import Gathering, SettingsError
+from gateway.settings.gateway import load_gateway
+from gateway.settings.offered import load_offered
+from gateway.stores.open import Stores, file_of, open_store
+from gateway.systems.subscriptions.catalogue import Catalogue
+
+log = structlog.get_logger()
+
+_STOP_S = 3.0
+_NO_HUB = Hub()
+
+
+class Api:
+    """One API process, to be made inside its running loop. `senders` are the SPs there are.
+
+    `services` are what they offer, and from `hub` codes go to subscribers.
+    """
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        senders: Collection[str],
+        store_url: str,
+        *,
+        services: Collection[Service] = (),
+        hub: Hub = _NO_HUB,
+    ) -> None:
+        self.senders = senders
+        self.catalogue = Catalogue(services)
+        self.hub = hub
+        self._settings = settings
+        self._store_url = store_url
+        self._access = Access(settings.clients, monotonic)
+        self._stores: Stores | None = None
+        self._server: HttpServer | None = None
+
+    @property
+    def port(self) -> int:
+        """Return the port that is open; only after `start`."""
+        assert self._server is not None  # noqa: S101 - a caller's mistake
+        return self._server.port
+
+    async def start(self) -> None:
+        """Open the store and the port.
+
+        The store must be there: in the wrong directory a new one would swallow refusals that
+        no gateway reads. Raises StoreUnavailable, OSError or ssl.SSLError; call `stop` then.
+        """
+        tls = self._settings.tls
+        context = listener_context(tls) if tls is not None else None
+        file = file_of(self._store_url)
+        if file is not None and not file.is_file():
+            raise StoreUnavailable(
+                f"there is no store at {file.absolute()}: start the gateway first,"
+                " and the API in the directory that it runs in"
+            )
+        stores = self._stores = await open_store(self._store_url)
+        application = build_api(self._access, routers_of(stores, self))
+        address = self._settings.address
+        self._server = HttpServer(
+            address, application, whom="for the API", file="api.yaml", tls=context
+        )
+        await self._server.start()
+        log.info(
+            "api.opened",
+            address=f"{address.host}:{self.port}",
+            clients=len(self._settings.clients),
+        )
+
+    def know(
+        self, settings: ApiSettings, senders: Collection[str], services: Collection[Service]
+    ) -> None:
+        """Take over clients, SPs and services; what else is set stays until a restart."""
+        self._access.know(settings.clients)
+        self.senders = senders
+        self.catalogue = Catalogue(services)
+        log.info("api.reloaded", clients=len(settings.clients), senders=len(senders))
+
+    async def stop(self) -> None:
+        """Answer what is under way, and close. Safe to repeat."""
+        if self._server is not None:
+            await self._server.stop()
+        if self._stores is not None:
+            await self._stores.close()
+        await cancel_all(_STOP_S)
+        log.info("api.stopped")
+
+
+def routers_of(stores: Stores, api: Api) -> list[APIRouter]:
+    """Return all routes there are, on `stores`."""
+    return [
+        optouts(stores.consent, stores.journals, lambda: api.senders, utcnow),
+        consents(stores.consent, utcnow),
+        notices(stores.notices),
+        health(stores.changes),
+        *routers_of_subscribers(stores, api.hub, lambda: api.catalogue),
+    ]
+
+
+def serve_api(config: Path) -> int:
+    """Run the API until it is told to stop; return the process's exit code.
+
+    SIGTERM and SIGINT stop it; SIGHUP and changes of files in `config` reload clients and
+    SPs. 2 when the settings are at fault, 1 when it could not start.
+    """
+    return asyncio.run(_serve(config))
+
+
+async def _serve(config: Path) -> int:
+    gathering = Gathering()
+    settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
+    known = gathering.take(lambda: _known(config), None)
+    if settings is None or known is None:
+        for fault in gathering.faults:
+            print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
+        return EXIT_SETTINGS
+    loop, asked, cause = asyncio.get_running_loop(), asyncio.Event(), Cause()
+    loop.set_exception_handler(report_loop_error)
+    loop.add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    own, senders, services = known
+    api = Api(own, senders, settings.store_url, services=services, hub=settings.hub)
+    try:
+        await api.start()
+    except (OSError, StoreUnavailable, ssl.SSLError) as error:
+        log.error("api.failed", said=str(error))
+        await api.stop()
+        return EXIT_FAILED
+    spawn(watch((config,), cause), name="watch")
+    spawn(_reload_on(cause, api, config), name="reload")
+    await asked.wait()
+    await api.stop()
+    return EXIT_OK
+
+
+def _known(config: Path) -> tuple[ApiSettings, frozenset[str], tuple[Service, ...]]:
+    senders = load_system_ids(config / "senders.yaml")
+    return load_api(config / "api.yaml", senders), senders, load_offered(config)
+
+
+async def _reload_on(cause: Cause, api: Api, config: Path) -> NoReturn:
+    while True:
+        await cause.next()
+        try:
+            known = await asyncio.to_thread(_known, config)
+        except SettingsError as error:
+            log.error("api.refused", faults=[str(fault) for fault in error.faults])
+        else:
+            api.know(*known)

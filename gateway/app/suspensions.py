@@ -1,0 +1,95 @@
+"""Suspended numbers, put together: followed, kept, told, ended."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+import structlog
+
+from gateway.domain.hub import Hub
+from gateway.ports.errors import StoreUnavailable
+from gateway.proxy.route import Routes
+from gateway.proxy.speaking import Speaking
+from gateway.proxy.telling import Telling
+from gateway.proxy.tick import Tick
+from gateway.runtime.clock import monotonic, utcnow
+from gateway.stores.open import Stores
+from gateway.systems.suspensions.desk import SuspensionDesk
+from gateway.systems.suspensions.follower import SuspensionsFollower
+
+log = structlog.get_logger()
+
+# A suspension must hold within a second in every process.
+_EVERY_S = 0.25
+_STALE_S = 1.0
+# In turns of the loop.
+_TELL_EVERY = 4
+_END_EVERY = 8
+_PRUNE_EVERY = 14_400  # about an hour
+# Longer than any span in which a number may lift its own, and than records are kept (R70).
+_KEPT = timedelta(days=200)
+
+
+class Suspensions:
+    """What a process does about suspensions beside judging: every moment a little of it."""
+
+    def __init__(self, tick: Tick, stores: Stores, routes: Routes, hub: Hub) -> None:
+        self._tick = tick
+        self._stores = stores
+        sources = tick.pipeline.plane.rules.knowledge.suspended
+        self._follower = SuspensionsFollower(stores.suspensions, stores.changes, sources)
+        self._desk = SuspensionDesk(stores.suspensions, sources)
+        self._telling = Telling(tick, stores.suspensions, routes, Speaking(tick, routes), hub)
+        self._current_at = monotonic()
+        self._is_behind = False
+        self._turn = 0
+
+    async def begin(self) -> None:
+        """Load what is in force. Raises StoreUnavailable."""
+        numbers = await self._follower.load(utcnow())
+        log.info("suspensions.loaded", numbers=numbers)
+
+    async def restore(self, msisdn: int, at: datetime) -> str | None:
+        """Lift the suspension of a number that asks for it; return the answer (R43).
+
+        Raises StoreUnavailable.
+        """
+        return await self._desk.restore(msisdn, self._tick.pipeline.plane.rules.suspenders, at)
+
+    async def follow(self) -> NoReturn:
+        """Keep the numbers current and do what is due; say so when the store fails for too long."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            await self.look()
+
+    async def hand_over(self) -> None:
+        """Keep what the last moment found, if the store still takes it."""
+        try:
+            await self._desk.keep()
+        except StoreUnavailable as error:
+            log.error("suspensions.behind", said=str(error))
+
+    async def look(self) -> None:
+        """Do once what `follow` does again and again."""
+        self._turn += 1
+        try:
+            await self._follower.catch_up()
+            await self._work()
+        except StoreUnavailable as error:
+            was_behind = self._is_behind
+            self._is_behind = monotonic() - self._current_at >= _STALE_S
+            if self._is_behind and not was_behind:
+                log.error("suspensions.behind", said=str(error))
+        else:
+            self._current_at, self._is_behind = monotonic(), False
+
+    async def _work(self) -> None:
+        kept = await self._desk.keep()
+        for new in kept:
+            log.info("suspension.begun", rule=new.rule, system_id=new.system_id)
+        if kept or self._turn % _TELL_EVERY == 0:
+            await self._telling.tell_due()
+        if self._turn % _END_EVERY == 0:
+            await self._desk.end_due(utcnow())
+        if self._turn % _PRUNE_EVERY == 0:
+            await self._stores.suspensions.prune(utcnow() - _KEPT)

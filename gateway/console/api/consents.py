@@ -1,0 +1,173 @@
+"""SPs prove that subscribers agreed (R26), and look up what stands with their own."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import AwareDatetime, Field, model_validator
+
+from gateway.console.api.access import SpClient
+from gateway.console.api.numbers import MAX_ITEMS, Body, Number, Numbers, Words
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.consent_proof import ConsentProof
+from gateway.domain.msisdn import masked
+from gateway.ports.consent import ConsentStore
+from gateway.systems.consent.claims import Claim, Claims
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["9c1e" * 16])]
+MessageId = Annotated[Words, Field(max_length=40, examples=["8176407200000001"])]
+
+_MAX_MESSAGES = 8
+
+
+class Evidence(Body):
+    """What proves an agreement: all of it, the text or its digest, messages or a document."""
+
+    who: Annotated[Words | None, Field(description="Who agreed, or took it down.")] = None
+    when: AwareDatetime | None = None
+    channel: Annotated[
+        Words | None, Field(max_length=32, description="Which way.", examples=["web"])
+    ] = None
+    text: Annotated[
+        str | None, Field(min_length=1, max_length=2000, description="What the subscriber saw.")
+    ] = None
+    text_sha256: Annotated[Digest | None, Field(description="Of that text in UTF-8.")] = None
+    scope: Annotated[
+        Words | None, Field(description="What was agreed to.", examples=["促销信息"])
+    ] = None
+    valid_until: date | None = None
+    message_ids: tuple[MessageId, ...] = Field(default=(), max_length=_MAX_MESSAGES)
+    document_sha256: Digest | None = None
+
+    @model_validator(mode="after")
+    def _is_one_text(self) -> "Evidence":
+        if self.text is not None and self.text_sha256 not in (None, _digest(self.text)):
+            raise ValueError("text_sha256 is not the digest of text")
+        return self
+
+
+class Agreement(Body):
+    """One subscriber who agreed, and what proves it."""
+
+    number: Number
+    evidence: Evidence | None = None
+
+
+class Agreements(Body):
+    """Subscribers who agreed to this SP's messages."""
+
+    items: Annotated[list[Agreement], Field(min_length=1, max_length=MAX_ITEMS)]
+
+
+class Standing(Body):
+    """What stands for a number now, whether by this request, and why."""
+
+    number: Annotated[str, Field(examples=["138****8000"])]
+    answer: Answer
+    recorded: bool
+    because: Annotated[list[str], Field(examples=[["scope is missing"]])]
+
+
+class Taken(Body):
+    """What came of each item, in their order."""
+
+    items: list[Standing]
+
+
+class Numbered(Body):
+    """The numbers to look up."""
+
+    numbers: Numbers
+
+
+class Known(Body):
+    """What stands between this SP and a number; none where it never said anything to it."""
+
+    number: Annotated[str, Field(examples=["138****8000"])]
+    answer: Answer | Literal["none"]
+
+
+class KnownItems(Body):
+    """What stands for each number, in their order."""
+
+    items: list[Known]
+
+
+def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter:
+    """Return the routes of agreements."""
+    router = APIRouter(tags=["consents"])
+    claims = Claims(consent)
+
+    @router.post("/v1/consents", summary="Prove agreements (同意)")
+    async def record(agreements: Agreements, client: SpClient) -> Taken:
+        """Record agreements: with whole evidence as agreed, otherwise as asserted (R26).
+
+        A refusal is never overridden; its number is told as refused (R37). May be repeated.
+        """
+        wanted = [Claim(one.number, _proof(one.evidence)) for one in agreements.items]
+        outcomes = await claims.take(client.system_id, wanted, f"api: {client.name}", utcnow())
+        return Taken(
+            items=[
+                Standing(
+                    number=masked(claim.msisdn),
+                    answer=outcome.answer,
+                    recorded=outcome.is_recorded,
+                    because=list(outcome.because),
+                )
+                for claim, outcome in zip(wanted, outcomes, strict=True)
+            ]
+        )
+
+    @router.post("/v1/consents/query", summary="Look agreements up")
+    async def query(wanted: Numbered, client: SpClient) -> KnownItems:
+        """Return what stands for numbers that have an answer of their own to this SP.
+
+        Of all others none is said, also where they refused every SP: an SP may ask after its
+        own subscribers, not find out about strangers (R73).
+        """
+        rows = await consent.answers_of(set(wanted.numbers))
+        on_record = {(row.msisdn, row.scope): row for row in rows}
+        return KnownItems(
+            items=[
+                Known(
+                    number=masked(number),
+                    answer=_standing(
+                        on_record.get((number, client.system_id)),
+                        on_record.get((number, EVERY_SENDER)),
+                    ),
+                )
+                for number in wanted.numbers
+            ]
+        )
+
+    return router
+
+
+def _standing(own: ConsentAnswer | None, general: ConsentAnswer | None) -> Answer | Literal["none"]:
+    if own is None:
+        return "none"
+    if general is not None and general.answer is Answer.REFUSED:
+        return Answer.REFUSED
+    return own.answer
+
+
+def _proof(evidence: Evidence | None) -> ConsentProof:
+    if evidence is None:
+        return ConsentProof()
+    text = evidence.text
+    return ConsentProof(
+        who=evidence.who or "",
+        when=evidence.when,
+        channel=evidence.channel or "",
+        text_sha256=evidence.text_sha256 or (_digest(text) if text is not None else ""),
+        scope=evidence.scope or "",
+        valid_until=evidence.valid_until,
+        message_ids=evidence.message_ids,
+        document_sha256=evidence.document_sha256 or "",
+    )
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

@@ -1,0 +1,102 @@
+"""What stands before every route: the client's token, and bounds for what it sends."""
+
+import asyncio
+from collections.abc import Collection
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.console.api.access import Access
+from gateway.console.api.problems import Problem, ProblemError, response_to
+from gateway.domain.api_client import ApiClient
+
+MAX_BODY_OCTETS = 2 * 1024 * 1024
+
+_BODY_S = 10.0
+
+
+class _GoneError(Exception):
+    """The client hung up before its request was whole."""
+
+
+class Guard:
+    """Lets requests of known clients through, with their whole bodies.
+
+    Whoever is unknown gets no further, whatever the route: none can forget to ask. Only the
+    paths in `public` are for everybody. The client stands in the request's state then.
+    """
+
+    def __init__(self, app: ASGIApp, *, access: Access, public: Collection[str]) -> None:
+        self._app = app
+        self._access = access
+        self._public = frozenset(public)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        await self._guarded(scope, receive, _unkept(send))
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["path"] in self._public:
+                await self._app(scope, await _whole(scope, receive), send)
+                return
+            client = await self._client(scope)
+            scope.setdefault("state", {})["client"] = client
+            with self._access.one_more(client):
+                await self._app(scope, await _whole(scope, receive), send)
+        except ProblemError as error:
+            await response_to(error)(scope, receive, send)
+        except _GoneError:
+            return
+
+    async def _client(self, scope: Scope) -> ApiClient:
+        authorization = Headers(scope=scope).get("authorization", "")
+        address = scope["client"][0] if scope.get("client") else ""
+        return await self._access.client_of(authorization, address)
+
+
+def _unkept(send: Send) -> Send:
+    """Return a `send` that forbids whatever lies between to keep answers: they hold numbers."""
+
+    async def send_unkept(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
+        await send(message)
+
+    return send_unkept
+
+
+async def _whole(scope: Scope, receive: Receive) -> Receive:
+    """Return a `receive` that gives the body at once. Raises ProblemError."""
+    body = await _body(scope, receive)
+    is_given = False
+
+    async def receive_whole() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_whole
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes:
+    announced = Headers(scope=scope).get("content-length", "0")
+    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_OCTETS:
+        raise ProblemError(Problem.TOO_LARGE)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_S):
+            is_whole = False
+            while not is_whole:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _GoneError
+                body += message.get("body", b"")
+                is_whole = not message.get("more_body", False)
+                if len(body) > MAX_BODY_OCTETS:
+                    raise ProblemError(Problem.TOO_LARGE)
+    except TimeoutError:
+        raise ProblemError(Problem.TOO_SLOW) from None
+    return bytes(body)

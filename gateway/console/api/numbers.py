@@ -1,0 +1,62 @@
+"""Subscribers' numbers and other words as requests bring them."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from gateway.domain.msisdn import msisdn_of
+from gateway.ports.consent import NUMBERS_AT_ONCE
+
+MAX_ITEMS = NUMBERS_AT_ONCE
+
+# The shortest numbers have seven digits with their country code.
+_FIRST = 1_000_000
+_MAX_CHARS = 20
+
+
+class Body(BaseModel):
+    """A mapping in a request: unknown names are faults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _msisdn(value: object) -> int:
+    if not isinstance(value, str):
+        raise ValueError("must be text, in quotes")  # noqa: TRY004 - pydantic collects ValueError
+    if len(value) > _MAX_CHARS:
+        raise ValueError("is no subscriber number")
+    msisdn = msisdn_of(value.encode("utf-8", "replace"))
+    if msisdn is None or msisdn < _FIRST:
+        raise ValueError("is no subscriber number: digits only, bare or with 86, +86 or 0086")
+    return msisdn
+
+
+def _is_shown(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    if not text.isprintable():
+        raise ValueError("holds a character that cannot be shown")
+    return text
+
+
+Number = Annotated[
+    int,
+    BeforeValidator(_msisdn),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "title": "Number",
+            "description": "A subscriber's number, bare or with 86, +86 or 0086 before it.",
+            "examples": ["13800138000"],
+        }
+    ),
+]
+Numbers = Annotated[list[Number], Field(min_length=1, max_length=MAX_ITEMS)]
+Words = Annotated[str, Field(max_length=64), AfterValidator(_is_shown)]
+Reason = Annotated[str, Field(max_length=400), AfterValidator(_is_shown)]
+
+
+def each_once(numbers: Iterable[int]) -> list[int]:
+    """Return `numbers` in their order, each once."""
+    return list(dict.fromkeys(numbers))

@@ -1,0 +1,189 @@
+"""Refusals by all ways besides messages (R36), which nobody takes back here (R37)."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from gateway.console.api.access import AnyClient, by
+from gateway.console.api.numbers import Body, Numbers, Reason, Words, each_once
+from gateway.console.api.problems import Problem, ProblemError, not_as_described
+from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.msisdn import masked
+from gateway.domain.privacy import NewAccess
+from gateway.ports.consent import ConsentStore
+from gateway.ports.privacy import Journals
+from gateway.runtime.masking import masked_text
+
+_SP_CHANNEL = "sp"
+_MAX_NAMED = 10
+
+Recorder = Annotated[ApiClient, Depends(by(ApiRole.SP, ApiRole.CLERK))]
+Reader = Annotated[ApiClient, Depends(by(ApiRole.CLERK, ApiRole.INVESTIGATOR))]
+
+
+class Refusals(Body):
+    """Who refused, whom, and which way they said so.
+
+    An SP records refusals of its own messages: it leaves out `system_id` and `channel`. A
+    clerk says whom, and which way unless there is but one.
+    """
+
+    numbers: Numbers
+    system_id: Annotated[
+        str | None, Field(max_length=15, description="The SP that was refused.", examples=["shop"])
+    ] = None
+    all_senders: Annotated[bool, Field(description="Every SP was refused at once.")] = False
+    channel: RefusalChannel | None = None
+    operator: Annotated[Words | None, Field(description="Who took it down.", examples=["op17"])] = (
+        None
+    )
+    reference: Annotated[
+        Words | None, Field(description="The number of a form or a call.", examples=["form 117"])
+    ] = None
+
+
+class Recorded(Body):
+    """The refusals are on record; gateways obey them within a second."""
+
+    recorded: Annotated[int, Field(description="Of how many numbers.", examples=[1])]
+    change: Annotated[int, Field(description="The number of the change.", examples=[17])]
+
+
+class Wanted(Body):
+    """Whose refusals to look up. Whole numbers are for investigators with a reason."""
+
+    numbers: Numbers
+    unmask: Annotated[bool, Field(description="Show whole numbers and evidence as it is.")] = False
+    reason: Annotated[
+        Reason | None, Field(description="Why, for the journal.", examples=["case 7"])
+    ] = None
+
+
+class Refusal(Body):
+    """One refusal on record; `system_id` null is every SP at once."""
+
+    number: Annotated[str, Field(examples=["138****8000"])]
+    system_id: Annotated[str | None, Field(examples=["shop"])]
+    since: datetime
+    channel: Annotated[str, Field(examples=["hall"])]
+    evidence: Annotated[str, Field(examples=["营业厅/op17; form 117"])]
+
+
+class Found(Body):
+    """The refusals of the numbers asked about."""
+
+    refusals: list[Refusal]
+
+
+def optouts(
+    consent: ConsentStore,
+    journals: Journals,
+    senders: Callable[[], Collection[str]],
+    utcnow: Callable[[], datetime],
+) -> APIRouter:
+    """Return the routes of refusals; `senders` are the SPs that can be refused."""
+    router = APIRouter(tags=["optouts"])
+
+    @router.post("/v1/optouts", summary="Record refusals (退订)")
+    async def record(refusals: Refusals, client: Recorder) -> Recorded:
+        """Record that subscribers refused; it holds in every gateway within a second.
+
+        May be repeated: the refusal is then as of the last time.
+        """
+        scope, channel = _scope(refusals, client, senders()), _channel(refusals, client)
+        numbers, now, evidence = each_once(refusals.numbers), utcnow(), _evidence(refusals, client)
+        change = await consent.record(
+            [
+                ConsentAnswer(number, scope, Answer.REFUSED, now, channel, evidence)
+                for number in numbers
+            ]
+        )
+        return Recorded(recorded=len(numbers), change=change)
+
+    @router.post("/v1/optouts/query", summary="Look refusals up")
+    async def query(wanted: Wanted, client: Reader) -> Found:
+        """Return the refusals of some numbers, masked.
+
+        An investigator who gives a reason sees them whole; that is in the journal first (R73).
+        """
+        is_whole = await _is_unmasked(wanted, client, journals, utcnow())
+        answers = await consent.answers_of(each_once(wanted.numbers))
+        refused = [answer for answer in answers if answer.answer is Answer.REFUSED]
+        return Found(refusals=[_shown(answer, is_whole=is_whole) for answer in refused])
+
+    @router.delete("/v1/optouts", summary="Refused, always")
+    async def delete(_client: AnyClient) -> None:
+        """Delete nothing: a refusal is the subscriber's, and only the subscriber takes it back."""
+        raise ProblemError(
+            Problem.ONLY_THE_SUBSCRIBER,
+            "by the reply HF, or in person, where a clerk records the evidence",
+        )
+
+    return router
+
+
+def _scope(refusals: Refusals, client: ApiClient, senders: Collection[str]) -> str:
+    """Return who was refused. A refusal under a wrong name would protect nobody."""
+    if client.role is ApiRole.SP:
+        if refusals.all_senders or refusals.system_id not in (None, client.system_id):
+            raise ProblemError(Problem.FORBIDDEN, "an SP records refusals of itself alone")
+        return client.system_id
+    if (refusals.system_id is None) is not refusals.all_senders:
+        raise not_as_described("/system_id", "give either system_id or all_senders")
+    if refusals.system_id is None:
+        return EVERY_SENDER
+    if refusals.system_id not in senders:
+        raise not_as_described("/system_id", "there is no such sender")
+    return refusals.system_id
+
+
+def _channel(refusals: Refusals, client: ApiClient) -> str:
+    if client.role is ApiRole.SP:
+        if refusals.channel is not None:
+            raise ProblemError(Problem.FORBIDDEN, "the channel of an SP is its own: leave it out")
+        return _SP_CHANNEL
+    if refusals.channel is None:
+        if len(client.channels) > 1:
+            raise not_as_described("/channel", f"name one of {', '.join(client.channels)}")
+        return client.channels[0]
+    if refusals.channel not in client.channels:
+        raise ProblemError(Problem.FORBIDDEN, "this channel is not this client's")
+    return refusals.channel
+
+
+def _evidence(refusals: Refusals, client: ApiClient) -> str:
+    by_whom = "/".join(filter(None, (client.name, refusals.operator)))
+    return "; ".join(filter(None, (by_whom, refusals.reference)))
+
+
+async def _is_unmasked(
+    wanted: Wanted, client: ApiClient, journals: Journals, now: datetime
+) -> bool:
+    """Tell whether whole numbers are to be shown; if so, it is in the journal by now."""
+    if not wanted.unmask and wanted.reason is None:
+        return False
+    if client.role is not ApiRole.INVESTIGATOR:
+        raise ProblemError(Problem.FORBIDDEN, "whole numbers are for investigators")
+    if not wanted.unmask or wanted.reason is None:
+        raise ProblemError(Problem.FORBIDDEN, "whole numbers need both unmask and a reason")
+    numbers = each_once(wanted.numbers)
+    named = ", ".join(map(masked, numbers[:_MAX_NAMED]))
+    about = f"refusals of {len(numbers)} numbers: {named}"
+    await journals.note_access(
+        NewAccess(f"api: {client.name}", "optouts query", wanted.reason, about, now)
+    )
+    return True
+
+
+def _shown(answer: ConsentAnswer, *, is_whole: bool) -> Refusal:
+    return Refusal(
+        number=str(answer.msisdn) if is_whole else masked(answer.msisdn),
+        system_id=answer.scope or None,
+        since=answer.since,
+        channel=answer.channel,
+        evidence=answer.evidence if is_whole else masked_text(answer.evidence),
+    )

@@ -1,0 +1,133 @@
+"""SPs bring orders of their subscribers, who are then asked for their yes (R24)."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from gateway.console.api.access import SpClient
+from gateway.console.api.numbers import Body, Number, Words
+from gateway.console.api.problems import Problem, ProblemError, not_as_described
+from gateway.domain.msisdn import is_mobile, masked
+from gateway.domain.subscription import Cycle, Subscription, SubscriptionState
+from gateway.ports.subscriptions import SubscriptionStore, Wanted
+from gateway.systems.subscriptions.ordering import OrderDesk, OrderRefusal, Wish
+
+_MAX_ORDERS = 100
+_RETRY_AFTER = {"Retry-After": "3600"}
+
+_WHY = {
+    OrderRefusal.RUNNING: "the subscriber has this service",
+    OrderRefusal.WAITING: "the subscriber has not answered the last request of this SP yet",
+    OrderRefusal.REFUSED: "the subscriber refused this SP, and can order by message (R37)",
+    OrderRefusal.TOO_SOON: "the subscriber turned an order down less than a day ago",
+}
+
+ServiceId = Annotated[Words, Field(max_length=32, examples=["weather"])]
+
+
+class Order(Body):
+    """What a subscriber ordered somewhere else than by message."""
+
+    number: Number
+    service: Annotated[ServiceId, Field(description="Its id in services.yaml.")]
+    channel: Annotated[Words, Field(max_length=16, description="Where.", examples=["web"])]
+    shown: Annotated[
+        str | None,
+        Field(max_length=2000, description="What the subscriber saw; its digest is kept."),
+    ] = None
+
+
+class Ordered(Body):
+    """How an order stands. Nothing may be delivered or charged before `is_running`."""
+
+    number: Annotated[str, Field(examples=["138****8000"])]
+    service: Annotated[str, Field(examples=["weather"])]
+    state: SubscriptionState
+    is_running: bool
+    may_be_charged: bool
+    since: datetime
+    asked_until: Annotated[datetime | None, Field(description="Until when a yes counts.")]
+    price_fen: Annotated[int, Field(examples=[500])]
+    cycle: Cycle
+
+
+class WantedOrders(Body):
+    """Whose orders of this SP to look up."""
+
+    number: Number
+    service: ServiceId | None = None
+
+
+class Orders(Body):
+    """The orders that there are, the latest change first."""
+
+    orders: list[Ordered]
+
+
+def orders(
+    desk: OrderDesk,
+    store: SubscriptionStore,
+    utcnow: Callable[[], datetime],
+    new_ref: Callable[[], str],
+) -> APIRouter:
+    """Return the routes of orders; `new_ref` returns a name that nobody else gives."""
+    router = APIRouter(tags=["orders"])
+
+    @router.post("/v1/orders", status_code=202, summary="Bring an order (定制)")
+    async def order(wanted: Order, client: SpClient) -> Ordered:
+        """Have the subscriber asked by message, with the price; the order waits for the 是.
+
+        Without it the order is withdrawn after 24 hours. Repeating changes nothing: what waits
+        is told as a conflict.
+        """
+        if not is_mobile(str(wanted.number).encode()):
+            raise not_as_described("/number", "is no mobile number: nobody could answer")
+        wish = Wish(
+            wanted.number,
+            client.system_id,
+            wanted.service,
+            wanted.channel,
+            new_ref(),
+            wanted.shown or "",
+        )
+        outcome = await desk.order(wish, utcnow())
+        if isinstance(outcome, OrderRefusal):
+            raise _refused(outcome)
+        return _shown(outcome)
+
+    @router.post("/v1/orders/query", summary="Look orders up")
+    async def query(wanted: WantedOrders, client: SpClient) -> Orders:
+        """Return what a number has ordered of this SP."""
+        found = await store.find(
+            Wanted(msisdn=wanted.number, system_id=client.system_id, limit=_MAX_ORDERS)
+        )
+        named = [one for one in found if wanted.service in (None, one.service_id)]
+        return Orders(orders=[_shown(one) for one in named])
+
+    return router
+
+
+def _refused(refusal: OrderRefusal) -> ProblemError:
+    if refusal is OrderRefusal.UNKNOWN_SERVICE:
+        return not_as_described("/service", "there is no such service of this SP")
+    if refusal is OrderRefusal.BUSY:
+        why = "too many requests of this SP wait for an answer"
+        return ProblemError(Problem.TOO_MANY, why, headers=_RETRY_AFTER)
+    return ProblemError(Problem.CONFLICT, f"{refusal}: {_WHY[refusal]}")
+
+
+def _shown(one: Subscription) -> Ordered:
+    return Ordered(
+        number=masked(one.msisdn),
+        service=one.service_id,
+        state=one.state,
+        is_running=one.is_running,
+        may_be_charged=one.state is SubscriptionState.ACTIVE,
+        since=one.since,
+        asked_until=one.asked_until,
+        price_fen=one.terms.price_fen,
+        cycle=one.terms.cycle,
+    )

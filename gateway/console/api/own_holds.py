@@ -1,0 +1,79 @@
+"""What a subscriber's own preferences hold, read and decided by the subscriber (R50)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from gateway.console.api.numbers import Body
+from gateway.console.api.subscribers import AppClient, SessionToken, Subscribers
+from gateway.systems.quarantine.own_holds import MAX_OWN, OwnHold, OwnHolds
+
+# As text: JSON numbers of nineteen digits lose their last ones in browsers.
+_Id = Annotated[str, Field(pattern="^[0-9]{1,19}$", examples=["8176407200000001000"])]
+
+
+class Held(Body):
+    """One message that waits for its addressee."""
+
+    id: _Id
+    source: Annotated[str, Field(examples=["10690001"])]
+    text: str
+    held_at: datetime
+    expires_at: datetime
+
+
+class HeldOnes(Body):
+    """Messages, the newest first."""
+
+    holds: list[Held]
+
+
+class Named(Body):
+    """Which of them are meant."""
+
+    ids: Annotated[list[_Id], Field(min_length=1, max_length=MAX_OWN)]
+
+
+def own_holds(holds: OwnHolds, known: Subscribers) -> APIRouter:
+    """Return the routes of messages that a subscriber's own preferences hold."""
+    router = APIRouter(tags=["subscribers"])
+
+    @router.get("/v1/subscribers/me/holds", summary="See held messages (暂存)")
+    async def see(session: SessionToken, _client: AppClient) -> HeldOnes:
+        """Return what the subscriber's own preferences hold, and nothing that a policy holds."""
+        msisdn = await known.owner_of(session)
+        return _shown(await holds.list_own(msisdn, known.utcnow()))
+
+    @router.post("/v1/subscribers/me/holds/release", summary="Let messages through (放行)")
+    async def release(named: Named, session: SessionToken, _client: AppClient) -> HeldOnes:
+        """Let messages go, which are judged again; return those that were the subscriber's."""
+        msisdn = await known.owner_of(session)
+        ids = [int(one) for one in named.ids]
+        return _shown(await holds.release_own(msisdn, ids, known.utcnow()))
+
+    @router.post("/v1/subscribers/me/holds/discard", summary="Drop messages (删除)")
+    async def discard(named: Named, session: SessionToken, _client: AppClient) -> HeldOnes:
+        """Drop messages for good; return those that were the subscriber's."""
+        msisdn = await known.owner_of(session)
+        ids = [int(one) for one in named.ids]
+        return _shown(await holds.discard_own(msisdn, ids, known.utcnow()))
+
+    return router
+
+
+def _shown(own: Sequence[OwnHold]) -> HeldOnes:
+    return HeldOnes(
+        holds=[
+            Held(
+                id=str(one.message_id),
+                source=one.source,
+                text=one.text,
+                held_at=one.held_at,
+                expires_at=one.expires_at,
+            )
+            for one in own
+        ]
+    )

@@ -1,0 +1,163 @@
+"""What a subscriber wants to receive, changed by the subscriber's own session (R50, R51)."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from gateway.console.api.numbers import Body
+from gateway.console.api.problems import Problem, ProblemError, not_as_described
+from gateway.console.api.subscribers import AppClient, SessionToken, Subscribers
+from gateway.domain.api_client import ApiClient
+from gateway.domain.preferences import (
+    Channel,
+    JournalEntry,
+    Origin,
+    Preference,
+    PreferenceAction,
+    PreferenceError,
+    PreferenceKind,
+    PreferenceList,
+    preference,
+    with_preference,
+    without_preference,
+)
+from gateway.ports.preferences import PreferenceStore
+
+_VALUE = Field(
+    max_length=64,
+    description="A number, a word, a category, a class, or hours.",
+    examples=["real_estate"],
+)
+
+
+class Wish(Body):
+    """One rule: what it looks at, and what becomes of a message that it fits."""
+
+    kind: PreferenceKind
+    value: Annotated[str, _VALUE]
+    action: PreferenceAction
+
+
+class About(Body):
+    """Which rule to take back."""
+
+    kind: PreferenceKind
+    value: Annotated[str, _VALUE]
+
+
+class Kept(Body):
+    """All rules of the subscriber, in the order in which they decide."""
+
+    preferences: list[Wish]
+
+
+class Change(Body):
+    """One change of them, never altered."""
+
+    at: datetime
+    channel: Channel
+    by: Annotated[str, Field(description="The client; empty for the subscriber's own message.")]
+    before: list[Wish]
+    after: list[Wish]
+    is_erasure: bool
+
+
+class Export(Body):
+    """All that is kept of a subscriber's wishes."""
+
+    number: Annotated[str, Field(examples=["8613800138000"])]
+    preferences: list[Wish]
+    journal: list[Change]
+
+
+class Deleted(Body):
+    """All of it is deleted, but for the line that says so."""
+
+    deleted: Annotated[bool, Field(description="False when there was nothing.")]
+
+
+def preferences(store: PreferenceStore, known: Subscribers) -> APIRouter:
+    """Return the routes of a subscriber's own preferences."""
+    router = APIRouter(tags=["subscribers"])
+
+    @router.get("/v1/subscribers/me/preferences", summary="See preferences (接收设置)")
+    async def see(session: SessionToken, _client: AppClient) -> Kept:
+        """Return what stands."""
+        return _kept(await store.of(await known.owner_of(session)))
+
+    @router.post("/v1/subscribers/me/preferences", summary="Set a preference")
+    async def add(wish: Wish, session: SessionToken, client: AppClient) -> Kept:
+        """Keep one rule; gateways obey it within a second. May be repeated."""
+        msisdn = await known.owner_of(session)
+        wanted = _meant(wish.kind, wish.value, wish.action)
+        try:
+            changed = await store.change(
+                msisdn, lambda before: with_preference(before, wanted), _origin(known, client)
+            )
+        except PreferenceError as error:
+            raise ProblemError(Problem.CONFLICT, str(error)) from None
+        return _kept(changed.after)
+
+    @router.delete("/v1/subscribers/me/preferences", summary="Take a preference back")
+    async def remove(about: About, session: SessionToken, client: AppClient) -> Kept:
+        """Take one rule back, named in the body: a number must not stand in an address."""
+        msisdn = await known.owner_of(session)
+        named = _meant(about.kind, about.value, PreferenceAction.BLOCK)
+        changed = await store.change(
+            msisdn,
+            lambda before: without_preference(before, named.kind, named.value),
+            _origin(known, client),
+        )
+        return _kept(changed.after)
+
+    @router.get("/v1/subscribers/me/export", summary="Get all that is kept")
+    async def export(session: SessionToken, _client: AppClient) -> Export:
+        """Return the preferences and the journal of their changes, with whole numbers."""
+        msisdn = await known.owner_of(session)
+        return Export(
+            number=str(msisdn),
+            preferences=_listed(await store.of(msisdn)),
+            journal=[_told(entry) for entry in await store.journal_of(msisdn)],
+        )
+
+    @router.delete("/v1/subscribers/me", summary="Delete all that is kept")
+    async def delete(session: SessionToken, client: AppClient) -> Deleted:
+        """Delete preferences and journal, and end every session of the number."""
+        msisdn = await known.owner_of(session)
+        was_there = await store.erase(msisdn, _origin(known, client))
+        await known.desk.close(msisdn)
+        return Deleted(deleted=was_there)
+
+    return router
+
+
+def _meant(kind: PreferenceKind, value: str, action: PreferenceAction) -> Preference:
+    try:
+        return preference(kind, value, action)
+    except PreferenceError as error:
+        raise not_as_described("/value", str(error)) from None
+
+
+def _origin(known: Subscribers, client: ApiClient) -> Origin:
+    return Origin(Channel.API, known.utcnow(), client.name)
+
+
+def _kept(kept: PreferenceList) -> Kept:
+    return Kept(preferences=_listed(kept))
+
+
+def _listed(kept: PreferenceList) -> list[Wish]:
+    return [Wish(kind=one.kind, value=one.value, action=one.action) for one in kept]
+
+
+def _told(entry: JournalEntry) -> Change:
+    return Change(
+        at=entry.origin.at,
+        channel=entry.origin.channel,
+        by=entry.origin.by,
+        before=_listed(entry.before),
+        after=_listed(entry.after),
+        is_erasure=entry.is_erasure,
+    )

@@ -1,0 +1,103 @@
+"""Subscribers prove their number by a code, and see to what they want to receive (R50, R51)."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header
+from pydantic import Field
+
+from gateway.console.api.access import by
+from gateway.console.api.numbers import Body, Number
+from gateway.console.api.problems import Problem, ProblemError
+from gateway.domain.api_client import ApiClient, ApiRole
+from gateway.domain.msisdn import is_mobile
+from gateway.domain.number_code import CODE_DIGITS, CODE_LIFE, SESSION_LIFE, Issued
+from gateway.systems.number_codes.desk import NumberCodeDesk
+
+AppClient = Annotated[ApiClient, Depends(by(ApiRole.APP))]
+SessionToken = Annotated[
+    str,
+    Header(
+        alias="Subscriber-Session",
+        max_length=128,
+        description="The token of a session, from POST /v1/subscribers/sessions.",
+    ),
+]
+
+
+class Whose(Body):
+    """The number to be proved."""
+
+    number: Number
+
+
+class CodeSent(Body):
+    """The same for every number, whether anything is known of it or was sent to it."""
+
+    valid_s: Annotated[int, Field(description="How long a code is good for.", examples=[600])]
+
+
+class Proof(Body):
+    """A number, and the code that was sent to it."""
+
+    number: Number
+    code: Annotated[
+        str, Field(pattern=f"^[0-9]{{{CODE_DIGITS}}}$", description="As the message has it.")
+    ]
+
+
+class Session(Body):
+    """What opens all that is the subscriber's own, for half an hour."""
+
+    token: Annotated[str, Field(description="For the header Subscriber-Session.")]
+    valid_s: Annotated[int, Field(examples=[1800])]
+
+
+class Subscribers:
+    """Knows subscribers by their sessions. Without a `desk`, for lack of a hub code, nobody."""
+
+    def __init__(self, desk: NumberCodeDesk | None, utcnow: Callable[[], datetime]) -> None:
+        self._desk = desk
+        self.utcnow = utcnow
+
+    @property
+    def desk(self) -> NumberCodeDesk:
+        """Return what sends codes. Raises ProblemError where there is nothing to send from."""
+        if self._desk is None:
+            raise ProblemError(Problem.CONFLICT, "gateway.yaml names no hub code to send from")
+        return self._desk
+
+    async def owner_of(self, token: str) -> int:
+        """Return whose session it is. Raises ProblemError when it is nobody's, or over."""
+        msisdn = await self.desk.owner_of(token, self.utcnow())
+        if msisdn is None:
+            raise ProblemError(Problem.NOT_PROVED, "the session is over: ask for a code")
+        return msisdn
+
+
+def sessions(known: Subscribers) -> APIRouter:
+    """Return the routes by which a subscriber proves a number."""
+    router = APIRouter(tags=["subscribers"])
+
+    @router.post("/v1/subscribers/codes", status_code=202, summary="Have a code sent (验证码)")
+    async def ask(whose: Whose, _client: AppClient) -> CodeSent:
+        """Have a code sent by message, at most one a minute and five a day.
+
+        The answer tells nothing of the number.
+        """
+        if is_mobile(str(whose.number).encode()):
+            issued = await known.desk.ask(whose.number, known.utcnow())
+            if issued is Issued.BUSY:
+                raise ProblemError(Problem.TOO_MANY, headers={"Retry-After": "60"})
+        return CodeSent(valid_s=int(CODE_LIFE.total_seconds()))
+
+    @router.post("/v1/subscribers/sessions", status_code=201, summary="Prove a number")
+    async def prove(proof: Proof, _client: AppClient) -> Session:
+        """Give the code back and get a session. A code has five attempts."""
+        token = await known.desk.prove(proof.number, proof.code, known.utcnow())
+        if token is None:
+            raise ProblemError(Problem.NOT_PROVED, "the code is wrong, used, or over")
+        return Session(token=token, valid_s=int(SESSION_LIFE.total_seconds()))
+
+    return router

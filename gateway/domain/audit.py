@@ -1,0 +1,98 @@
+"""Audits (抽查) of consents that SPs only assert: samples for which proof is asked (R26)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from math import sqrt
+from typing import NamedTuple
+
+# The 97.5th percentile of the standard normal distribution: 95 of 100 intervals hold the share.
+_Z = 1.959963984540054
+
+
+class ItemState(StrEnum):
+    """What the SP could show for one answer of a sample."""
+
+    OPEN = "open"
+    PROVEN = "proven"
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True)
+class NewConsentAudit:
+    """A sample that was drawn: `size` of the `population` of asserted answers to an SP.
+
+    Whoever draws with the same `seed` from the same answers draws the same.
+    """
+
+    system_id: str
+    drawn_at: datetime
+    by: str
+    seed: int
+    size: int
+    population: int
+
+
+class Tally(NamedTuple):
+    """How the items of an audit stand."""
+
+    open: int = 0
+    proven: int = 0
+    unproven: int = 0
+
+
+NOT_ASKED = Tally()
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentAudit:
+    """An audit on record, and how it stands."""
+
+    number: int
+    system_id: str
+    drawn_at: datetime
+    by: str
+    seed: int
+    size: int
+    population: int
+    tally: Tally = NOT_ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class AuditItem:
+    """One answer of a sample; `item` counts from 1 within its audit.
+
+    `since` and `channel` are what the SP asserts. `note` is the evidence, or why there is none.
+    """
+
+    item: int
+    msisdn: int = field(repr=False)
+    since: datetime
+    channel: str
+    state: ItemState = ItemState.OPEN
+    note: str = ""
+    answered_at: datetime | None = None
+    answered_by: str = ""
+
+
+class Share(NamedTuple):
+    """A share that a sample shows, and between which the share of all most likely lies."""
+
+    share: float
+    low: float
+    high: float
+
+
+def share_proven(tally: Tally) -> Share | None:
+    """Return the share of answers that were proven, with its interval at 95 %; None without any.
+
+    The score interval of Wilson (Journal of the American Statistical Association 22, 1927,
+    209-212), which holds for small samples and for shares near 0 and 1. Open items do not count.
+    """
+    n = tally.proven + tally.unproven
+    if not n:
+        return None
+    share, z2 = tally.proven / n, _Z * _Z
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    reach = _Z * sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return Share(share, max(0.0, middle - reach), min(1.0, middle + reach))

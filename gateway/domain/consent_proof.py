@@ -1,0 +1,59 @@
+"""What proves that a subscriber agreed (R26)."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+_FIRST = datetime(1990, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentProof:
+    """What an SP presents: who agreed when and which way, to what text, for what and how long.
+
+    `who` is the SP's name for whoever agreed, or took the agreement down; `text_sha256` the
+    digest of the text that was shown. It rests on `message_ids` or on a document. What is
+    not known is None or empty.
+    """
+
+    who: str = ""
+    when: datetime | None = None
+    channel: str = ""
+    text_sha256: str = ""
+    scope: str = ""
+    valid_until: date | None = None
+    message_ids: tuple[str, ...] = ()
+    document_sha256: str = ""
+
+    def gaps(self, now: datetime) -> tuple[str, ...]:
+        """Return why it proves nothing; nothing when it is whole."""
+        named = {
+            "who": self.who,
+            "when": self.when,
+            "channel": self.channel,
+            "text": self.text_sha256,
+            "scope": self.scope,
+            "valid_until": self.valid_until,
+            "message_ids or document_sha256": self.message_ids or self.document_sha256,
+        }
+        missing = [f"{name} is missing" for name, value in named.items() if not value]
+        if self.when is not None and self.when > now:
+            missing.append("when lies in the future")
+        if self.when is not None and self.when < _FIRST:
+            missing.append("when lies before 1990")
+        if self.valid_until is not None and self.valid_until < now.date():
+            missing.append("valid_until is past")
+        return tuple(missing)
+
+    def in_words(self) -> str:
+        """Return all that is known as one line, for the record."""
+        named = {
+            "who": self.who,
+            "when": self.when.isoformat() if self.when is not None else "",
+            "channel": self.channel,
+            "text": self.text_sha256 and f"sha256:{self.text_sha256}",
+            "scope": self.scope,
+            "until": self.valid_until.isoformat() if self.valid_until is not None else "",
+            "messages": " ".join(self.message_ids),
+            "document": self.document_sha256 and f"sha256:{self.document_sha256}",
+        }
+        return "; ".join(f"{name} {value}" for name, value in named.items() if value)

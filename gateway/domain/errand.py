@@ -1,0 +1,75 @@
+"""Errands: messages of the carrier's own that one process asks for and another sends."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.domain.short_texts import MAX_CHARS, chars_of
+
+MAX_ATTEMPTS = 3
+
+
+class ErrandKind(StrEnum):
+    """What a message is about."""
+
+    ORDER = "order"
+    CODE = "code"
+
+
+class ErrandState(StrEnum):
+    """Where an errand stands; all but WAITING are final.
+
+    REFUSED is by the SMSC. EXPIRED is one that could not be sent in time, or that was sent
+    MAX_ATTEMPTS times and never answered.
+    """
+
+    WAITING = "waiting"
+    SENT = "sent"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+# What must not be read any more once it was said.
+SECRET_KINDS = frozenset({ErrandKind.CODE})
+
+
+@dataclass(frozen=True, slots=True)
+class NewErrand:
+    """A message to `msisdn` from `port`, to be sent before `not_after`.
+
+    `ref` names what it belongs to; nobody can tell from it what the text says.
+    """
+
+    port: str
+    msisdn: int
+    text: str = field(repr=False)
+    kind: ErrandKind
+    ref: str
+    created_at: datetime
+    not_after: datetime
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no single message."""
+        if not 0 < chars_of(self.text) <= MAX_CHARS:
+            raise ValueError(f"an errand is one message of at most {MAX_CHARS} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """An errand on record. `text` is empty where it must not be read any more.
+
+    `attempts` counts how often it may have been sent without an answer; `message_id` is the
+    SMSC's.
+    """
+
+    number: int
+    port: str
+    msisdn: int
+    text: str = field(repr=False)
+    kind: ErrandKind
+    ref: str
+    created_at: datetime
+    not_after: datetime
+    state: ErrandState = ErrandState.WAITING
+    attempts: int = 0
+    message_id: str = ""

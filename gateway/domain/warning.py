@@ -1,0 +1,136 @@
+"""Early warnings (预警): what was noticed of an SP's port, and what came of it (R95)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+# A kind of warning is raised once in this time; what comes meanwhile is counted in it (R95).
+RAISED_ONCE_IN = timedelta(hours=24)
+MAX_SAMPLES = 5
+
+
+class WarningCode(StrEnum):
+    """What can be warned of; 预警 codes of the irregularity list (R95)."""
+
+    W1 = "W1"
+    W2 = "W2"
+    W3 = "W3"
+    W4 = "W4"
+    W5 = "W5"
+    W6 = "W6"
+    W7 = "W7"
+    W8 = "W8"
+    W9 = "W9"
+    W10 = "W10"
+    W11 = "W11"
+    W12 = "W12"
+    W13 = "W13"
+
+    # That of enum is Python code: a warning is counted by its code in the tick.
+    __hash__ = str.__hash__
+
+
+# Chinese and English.
+MEANINGS: Mapping[WarningCode, tuple[str, str]] = {
+    WarningCode.W1: ("签名缺失或未报备", "no signature, or an unknown one"),
+    WarningCode.W2: ("未附退订方式", "no way to refuse is told"),
+    WarningCode.W3: ("非营销端口发送营销内容", "promotion from a port for another purpose"),
+    WarningCode.W4: ("夜间发送", "sent at night"),
+    WarningCode.W5: ("用户退订后仍发送", "attempts after a refusal"),
+    WarningCode.W6: ("举报率偏高", "many complaints"),
+    WarningCode.W7: ("发送量突增", "a burst of traffic"),
+    WarningCode.W8: ("端口超出使用范围", "a port used outside its scope"),
+    WarningCode.W9: ("号段群发或空号比例高", "numbers in a row, or mostly unknown ones"),
+    WarningCode.W10: ("未经同意发送", "attempts without consent"),
+    WarningCode.W11: ("退订率偏高", "many refusals"),
+    WarningCode.W12: ("变体字规避", "characters that evade the filter"),
+    WarningCode.W13: ("内容偏离模板", "texts drift away from their template"),
+}
+
+
+class Severity(StrEnum):
+    """How grave a violation (违规) is; a warning of a rule without one is no violation."""
+
+    GENERAL = "general"
+    SERIOUS = "serious"
+    MAJOR = "major"
+
+
+class WarningState(StrEnum):
+    """Where a warning stands: nobody answered it yet, the SP did, it is dealt with."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+
+
+class WarningKind(NamedTuple):
+    """What makes two warnings the same: `port` is the number of a port as configured."""
+
+    code: WarningCode
+    rule: str
+    system_id: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was noticed of one kind in a while: `count` messages, from the first to the last.
+
+    Of them `on_trial` were noticed by a rule that only watches, so they may have gone on.
+    `samples` tell where a few of them stand in the records: the gateway's message id, or
+    ``session:sequence_number``.
+    """
+
+    kind: WarningKind
+    severity: Severity | None
+    count: int
+    on_trial: int
+    first_at: datetime
+    last_at: datetime
+    samples: tuple[str, ...] = ()
+
+    def joined(self, later: "Gathered") -> "Gathered":
+        """Return what both are together; the samples are the first ones."""
+        return replace(
+            self,
+            count=self.count + later.count,
+            on_trial=self.on_trial + later.on_trial,
+            first_at=min(self.first_at, later.first_at),
+            last_at=max(self.last_at, later.last_at),
+            samples=(self.samples + later.samples)[:MAX_SAMPLES],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """What a person noted of a warning."""
+
+    by: str
+    at: datetime
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyWarning:
+    """A warning on record; numbers grow and are never given again.
+
+    It was raised at the `first_at` of what was `gathered` in it.
+    """
+
+    number: int
+    gathered: Gathered
+    state: WarningState = WarningState.OPEN
+    answer: Handling | None = None
+    closing: Handling | None = None
+
+    @property
+    def is_violation(self) -> bool:
+        """Tell whether it stands in the ledger of violations (违规台账)."""
+        return self.gathered.severity is not None
+
+    def takes(self, later: Gathered) -> bool:
+        """Tell whether what came `later`, of the same kind, is counted in this one."""
+        return later.first_at - self.gathered.first_at < RAISED_ONCE_IN

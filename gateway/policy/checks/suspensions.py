@@ -1,0 +1,24 @@
+"""Whether the number behind the source may send nothing for a while (R43)."""
+
+from gateway.domain.msisdn import msisdn_of
+from gateway.policy.evidence import Ask, Evidence
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.rules import Suspended
+from gateway.policy.submission import Submission
+
+_SUSPENDED = Evidence("the number may send nothing for a while")
+
+
+def suspended(_check: Suspended, knowledge: Knowledge) -> Ask:
+    """Ask whether the source is suspended at this moment, however it is written."""
+    sources = knowledge.suspended
+
+    def ask(submission: Submission, at: float) -> Evidence | None:
+        if not sources.until:
+            return None
+        msisdn = msisdn_of(submission.source)
+        if msisdn is None or not sources.is_suspended(msisdn, at):
+            return None
+        return _SUSPENDED
+
+    return ask

@@ -1,0 +1,79 @@
+"""Suspending the number behind a source that goes over its caps (R43)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.domain.msisdn import msisdn_of
+from gateway.domain.suspension import NewSuspension, SuspensionTerms
+from gateway.domain.verdict import Finding, Reason
+from gateway.policy.bundle import Bundle, Surroundings
+from gateway.policy.mo_words import key_of
+from gateway.policy.rules import Suspended, TooOften
+from gateway.policy.submission import Submission
+from gateway.policy.suspended_sources import SuspendedSources
+
+
+class Suspender:
+    """What one rule does to a number beyond refusing its message.
+
+    Where no rule that asks for suspended numbers is enforced it does nothing: nobody is told of
+    a suspension that stops nothing.
+    """
+
+    __slots__ = ("_is_enforced", "_rule", "_sources", "_surroundings", "_words", "terms")
+
+    def __init__(
+        self,
+        rule: str,
+        terms: SuspensionTerms,
+        surroundings: Surroundings,
+        sources: SuspendedSources,
+        *,
+        is_enforced: bool,
+    ) -> None:
+        self.terms = terms
+        self._rule = rule
+        self._words = frozenset(map(key_of, terms.restore_words))
+        self._surroundings = surroundings
+        self._sources = sources
+        self._is_enforced = is_enforced
+
+    def suspend(self, submission: Submission, finding: Finding, at: float) -> None:
+        """Suspend the source of a message that is stopped by a limit of the rule.
+
+        Not for counters that are full, and not what is no number of a person.
+        """
+        if not self._is_enforced or finding.reason is not Reason.FREQUENCY:
+            return
+        msisdn = msisdn_of(submission.source)
+        if msisdn is None or not self._sources.may_be_suspended(msisdn, at):
+            return
+        since = datetime.fromtimestamp(at, UTC)
+        until = end_of(since, self.terms.working_days, self._surroundings)
+        system_id = submission.account.system_id
+        new = NewSuspension(msisdn, system_id, self._rule, since, until, finding.evidence)
+        self._sources.suspend(new)
+
+    def is_restoring(self, text: str) -> bool:
+        """Tell whether `text` is one of the words that ask to be restored."""
+        return key_of(text) in self._words
+
+
+def suspenders_of(bundle: Bundle, sources: SuspendedSources) -> Mapping[str, Suspender]:
+    """Return what suspends, by the id of its rule."""
+    is_enforced = any(isinstance(one.check, Suspended) and one.can_stop for one in bundle.rules)
+    return {
+        rule.id: Suspender(
+            rule.id, rule.check.suspend, bundle.surroundings, sources, is_enforced=is_enforced
+        )
+        for rule in bundle.rules
+        if isinstance(rule.check, TooOften) and rule.check.suspend is not None
+    }
+
+
+def end_of(since: datetime, working_days: int, surroundings: Surroundings) -> datetime:
+    """Return the midnight that ends the last of `working_days`, of which the next is the first."""
+    zone = ZoneInfo(surroundings.zone)
+    last = surroundings.calendar.add_workdays(since.astimezone(zone).date(), working_days)
+    return datetime.combine(last + timedelta(days=1), time(), zone).astimezone(UTC)

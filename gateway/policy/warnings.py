@@ -1,0 +1,87 @@
+"""What findings warn of, counted in the tick until somebody takes it."""
+
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from gateway.domain.verdict import Finding
+from gateway.domain.warning import MAX_SAMPLES, Gathered, Severity, WarningKind
+from gateway.policy.submission import Submission
+
+# Kinds are rules times ports, both of the configuration: 600 octets each, 6 MB at most.
+MAX_KINDS = 10_000
+
+# Where a message stands in the records: its session's number, its sequence_number, and the
+# gateway's message id if it has one.
+Trace: TypeAlias = tuple[int, int, int]
+
+
+class _Count:
+    """What is known of one kind so far. A plain class: it is changed per message."""
+
+    __slots__ = ("count", "first_at", "last_at", "on_trial", "severity", "traces")
+
+    def __init__(self, severity: Severity | None, at: float) -> None:
+        self.severity = severity
+        self.count = 0
+        self.on_trial = 0
+        self.first_at = self.last_at = at
+        self.traces: list[Trace] = []
+
+
+class WarningTally:
+    """Counts by kind the messages that rules warn of; only those with findings cost anything.
+
+    Between two calls of `take` at most `MAX_KINDS` are kept apart; what is of more kinds is
+    counted in `others`, which only grows.
+    """
+
+    __slots__ = ("_counts", "others")
+
+    def __init__(self) -> None:
+        self._counts: dict[WarningKind, _Count] = {}
+        self.others = 0
+
+    def note(self, submission: Submission, at: float, trace: Trace) -> None:
+        """Count a judged message for each of its findings that warns, `at` in epoch seconds."""
+        for finding in submission.findings:
+            if finding.warning is not None:
+                self._note(submission, finding, at, trace)
+
+    def _note(self, submission: Submission, finding: Finding, at: float, trace: Trace) -> None:
+        assert finding.warning is not None  # noqa: S101 - the caller has looked
+        port = submission.port.number if submission.port is not None else ""
+        kind = WarningKind(finding.warning, finding.rule, submission.account.system_id, port)
+        count = self._counts.get(kind)
+        if count is None:
+            if len(self._counts) >= MAX_KINDS:
+                self.others += 1
+                return
+            count = self._counts[kind] = _Count(finding.severity, at)
+        count.count += 1
+        count.on_trial += finding.shadow
+        count.last_at = at
+        if len(count.traces) < MAX_SAMPLES:
+            count.traces.append(trace)
+
+    def take(self) -> tuple[Gathered, ...]:
+        """Return what gathered since the last call, and begin anew."""
+        counts, self._counts = self._counts, {}
+        return tuple(_gathered(kind, count) for kind, count in counts.items())
+
+
+def _gathered(kind: WarningKind, count: _Count) -> Gathered:
+    first, last = sorted((count.first_at, count.last_at))  # clocks are set back
+    return Gathered(
+        kind,
+        count.severity,
+        count.count,
+        count.on_trial,
+        datetime.fromtimestamp(first, UTC),
+        datetime.fromtimestamp(last, UTC),
+        tuple(map(_sample, count.traces)),
+    )
+
+
+def _sample(trace: Trace) -> str:
+    session, sequence, message_id = trace
+    return str(message_id) if message_id else f"{session}:{sequence}"

@@ -1,0 +1,68 @@
+"""The store of reports to the authority (上报)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from gateway.domain.authority_report import AuthorityReport, NewAuthorityReport, ReportState
+from gateway.domain.privacy import NewPurge
+from gateway.domain.quarantine import HeldMessage
+
+
+class AuthorityReports(Protocol):
+    """Keeps what is to be reported until it was, and after: what is PENDING never goes (R60).
+
+    Every call raises StoreUnavailable when the store does not answer in time.
+    """
+
+    async def add(self, reports: Sequence[NewAuthorityReport]) -> int:
+        """Keep reports as PENDING, in one commit; return how many are new.
+
+        One of a message_id that is on record already is left out, so that the call may be
+        repeated, also after StoreUnavailable.
+        """
+
+    async def add_with(
+        self, reports: Sequence[NewAuthorityReport], held: Sequence[HeldMessage]
+    ) -> None:
+        """Keep reports together with held messages: both in one commit, or neither.
+
+        For `held` it is QuarantineStore.hold, with what that raises. A report that was on its
+        way when StoreUnavailable was raised may still come to be, though no message is held.
+        """
+
+    async def get(self, number: int) -> AuthorityReport | None:
+        """Return one report whatever its state, or None."""
+
+    async def find(
+        self,
+        *,
+        state: ReportState | None = None,
+        system_id: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[AuthorityReport]:
+        """Return the newest reports that fit, newest first.
+
+        For the next page give the last number as `before`.
+        """
+
+    async def count_by_state(self) -> dict[ReportState, int]:
+        """Return how many reports stand in each state; states without any are 0."""
+
+    async def mark_sent(self, number: int, reference: str, by: str, at: datetime) -> bool:
+        """Note that the authority has a report; return whether it was PENDING until now."""
+
+    async def sent_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[AuthorityReport]:
+        """Return reports that are SENT since before `before`, by number.
+
+        For the next page give the last number as `after`.
+        """
+
+    async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        """Delete those of `numbers` that are SENT; return how many.
+
+        The journal gets `purge` with that count in the same commit; nothing when it is 0.
+        """

@@ -1,0 +1,102 @@
+"""What `api.yaml` settles: where the HTTP API answers, and to whom."""
+
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from ipaddress import ip_address
+from pathlib import Path
+
+from gateway.domain.api_client import ApiClient
+from gateway.settings import yaml
+from gateway.settings.addresses import Address, parse_address
+from gateway.settings.api_file import ApiClientShape, ApiFile
+from gateway.settings.fault import Fault
+from gateway.settings.gateway import ListenerTls
+from gateway.settings.schema import unique, validate
+from gateway.settings.yaml import Document
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """One `api.yaml`. Relative paths count from the working directory."""
+
+    address: Address
+    tls: ListenerTls | None
+    clients: tuple[ApiClient, ...]
+
+
+def load_api(path: Path, senders: Collection[str] | None) -> ApiSettings:
+    """Read `api.yaml`, whose SPs must be among `senders`, where these can be known.
+
+    Raises SettingsError with all faults; none of them shows a token.
+    """
+
+    def known(document: Document) -> Iterator[Fault]:
+        return _strangers(document, senders) if senders is not None else iter(())
+
+    file = validate(
+        yaml.read(path),
+        ApiFile,
+        unique("clients", "*", "name"),
+        unique("clients", "*", "token"),
+        _open_to_all,
+        known,
+    )
+    tls = file.tls
+    return ApiSettings(
+        address=file.address,
+        tls=ListenerTls(Path(tls.certificate), Path(tls.key)) if tls is not None else None,
+        clients=tuple(map(_client, file.clients)),
+    )
+
+
+def load_system_ids(path: Path) -> frozenset[str]:
+    """Return the system_ids of `senders.yaml`, whatever else it says.
+
+    The passwords in it may be in the environment of the gateway alone. Raises SettingsError
+    for what is no YAML.
+    """
+    found = yaml.read(path).find("senders", "*", "system_id")
+    return frozenset(value for _, value in found if isinstance(value, str))
+
+
+def digest_of(token: str) -> bytes:
+    """Return what is kept of a token: enough, for it is too long to be guessed."""
+    return sha256(token.encode()).digest()
+
+
+def _client(shape: ApiClientShape) -> ApiClient:
+    form, _, rest = shape.token.partition(":")
+    return ApiClient(
+        name=shape.name,
+        role=shape.role,
+        digest=bytes.fromhex(rest) if form == "sha256" else digest_of(os.environ[rest]),
+        system_id=shape.system_id or "",
+        channels=tuple(shape.channels),
+    )
+
+
+def _open_to_all(document: Document) -> Iterator[Fault]:
+    """Find an address that others can reach where nothing hides tokens and numbers from them."""
+    for where, value in document.find("address"):
+        try:
+            host = parse_address(value).host
+        except ValueError:
+            continue  # the shape finds this
+        has_tls = any(tls is not None for _, tls in document.find("tls"))
+        if not has_tls and not _is_loopback(host):
+            yield document.fault(where, "address: others reach it, so tls must be given")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _strangers(document: Document, senders: Collection[str]) -> Iterator[Fault]:
+    for where, system_id in document.find("clients", "*", "system_id"):
+        if isinstance(system_id, str) and system_id not in senders:
+            yield document.fault(where, "there is no such sender in senders.yaml")

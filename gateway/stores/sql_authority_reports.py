@@ -1,0 +1,131 @@
+"""Reports to the authority in SQL (contract: gateway.ports.authority_reports)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import RowMapping, and_, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.authority_report import (
+    AuthorityReport,
+    NewAuthorityReport,
+    ReportState,
+    Severity,
+)
+from gateway.domain.privacy import NewPurge
+from gateway.domain.quarantine import HeldMessage
+from gateway.stores.authority_tables import authority_reports
+from gateway.stores.database import Database
+from gateway.stores.sql_privacy import note_purge
+from gateway.stores.sql_quarantine import SqlQuarantine
+
+_OCTETS_PER_ROW = 4096
+
+_column = authority_reports.c
+_ADD = insert(authority_reports).on_conflict_do_nothing(index_elements=[_column.message_id])
+_IS_SENT = _column.state == ReportState.SENT
+_UNSENT = {"state": ReportState.PENDING, "sent_at": None, "sent_by": "", "reference": ""}
+
+
+class SqlAuthorityReports:
+    """Reports as rows of `authority_reports`, of which each message has one at most."""
+
+    def __init__(self, database: Database, quarantine: SqlQuarantine) -> None:
+        self._database = database
+        self._quarantine = quarantine
+
+    async def add(self, reports: Sequence[NewAuthorityReport]) -> int:
+        if not reports:
+            return 0
+
+        async def run(connection: AsyncConnection) -> int:
+            return await _add(connection, reports)
+
+        return await self._database.writer.write(run, rows=_rows_of(reports))
+
+    async def add_with(
+        self, reports: Sequence[NewAuthorityReport], held: Sequence[HeldMessage]
+    ) -> None:
+        async def run(connection: AsyncConnection) -> None:
+            await _add(connection, reports)
+
+        await self._quarantine.hold_with(held, run, rows=_rows_of(reports))
+
+    async def get(self, number: int) -> AuthorityReport | None:
+        query = select(authority_reports).where(_column.number == number)
+        return next(map(_report_of, await self._database.rows(query)), None)
+
+    async def find(
+        self,
+        *,
+        state: ReportState | None = None,
+        system_id: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[AuthorityReport]:
+        query = select(authority_reports).order_by(_column.number.desc()).limit(limit)
+        if state is not None:
+            query = query.where(_column.state == state)
+        if system_id is not None:
+            query = query.where(_column.system_id == system_id)
+        if before is not None:
+            query = query.where(_column.number < before)
+        return [_report_of(row) for row in await self._database.rows(query)]
+
+    async def count_by_state(self) -> dict[ReportState, int]:
+        query = select(_column.state, func.count().label("reports")).group_by(_column.state)
+        counts = dict.fromkeys(ReportState, 0)
+        for row in await self._database.rows(query):
+            counts[ReportState(row["state"])] = row["reports"]
+        return counts
+
+    async def mark_sent(self, number: int, reference: str, by: str, at: datetime) -> bool:
+        statement = (
+            update(authority_reports)
+            .where(_column.number == number, _column.state == ReportState.PENDING)
+            .values(state=ReportState.SENT, sent_at=at, sent_by=by, reference=reference)
+        )
+
+        async def run(connection: AsyncConnection) -> bool:
+            return (await connection.execute(statement)).rowcount == 1
+
+        return await self._database.writer.write(run)
+
+    async def sent_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[AuthorityReport]:
+        query = (
+            select(authority_reports)
+            .where(_IS_SENT, _column.sent_at < before, _column.number > after)
+            .order_by(_column.number)
+            .limit(limit)
+        )
+        return [_report_of(row) for row in await self._database.rows(query)]
+
+    async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        these = and_(_IS_SENT, _column.number.in_(numbers))
+
+        async def run(connection: AsyncConnection) -> int:
+            count = (await connection.execute(delete(authority_reports).where(these))).rowcount
+            await note_purge(connection, purge, count)
+            return count
+
+        return await self._database.writer.write(run, rows=len(numbers))
+
+
+async def _add(connection: AsyncConnection, reports: Sequence[NewAuthorityReport]) -> int:
+    added = 0
+    for report in reports:  # one by one: of many together SQLite does not tell how many are new
+        values = {name: getattr(report, name) for name in NewAuthorityReport.__slots__}
+        added += (await connection.execute(_ADD, values | _UNSENT)).rowcount
+    return added
+
+
+def _rows_of(reports: Sequence[NewAuthorityReport]) -> int:
+    return sum(1 + len(report.text) // _OCTETS_PER_ROW for report in reports)
+
+
+def _report_of(row: RowMapping) -> AuthorityReport:
+    enums = {"state": ReportState(row["state"]), "severity": Severity(row["severity"])}
+    return AuthorityReport(**{**row, **enums})

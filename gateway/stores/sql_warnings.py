@@ -1,0 +1,171 @@
+"""Early warnings in SQL (contract: gateway.ports.warnings)."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.warning import (
+    EarlyWarning,
+    Gathered,
+    Handling,
+    Severity,
+    WarningCode,
+    WarningKind,
+    WarningState,
+)
+from gateway.ports.warnings import WarningSelection
+from gateway.stores.database import Database
+from gateway.stores.warning_tables import warnings
+
+_row = warnings.c
+
+
+class SqlWarnings:
+    """Rows of `warnings`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, gathered: Sequence[Gathered]) -> list[EarlyWarning]:
+        async def run(connection: AsyncConnection) -> list[EarlyWarning]:
+            counted = [await _count(connection, one) for one in gathered]
+            return [warning for warning in counted if warning is not None]
+
+        return await self._database.writer.write(run, rows=len(gathered))
+
+    async def get(self, number: int) -> EarlyWarning | None:
+        rows = await self._database.rows(select(warnings).where(_row.number == number))
+        return _warning_of(rows[0]) if rows else None
+
+    async def find(self, selection: WarningSelection, limit: int = 50) -> list[EarlyWarning]:
+        query = (
+            select(warnings)
+            .where(*_conditions(selection))
+            .order_by(_row.number.desc())
+            .limit(limit)
+        )
+        return [_warning_of(row) for row in await self._database.rows(query)]
+
+    async def answer(self, number: int, handling: Handling) -> bool:
+        return await self._move(
+            (_row.number == number, _row.state == WarningState.OPEN),
+            {"state": WarningState.ANSWERED, **_noted("answer", handling)},
+        )
+
+    async def close(self, number: int, handling: Handling) -> bool:
+        return await self._move(
+            (_row.number == number, _row.state != WarningState.CLOSED),
+            {"state": WarningState.CLOSED, **_noted("closing", handling)},
+        )
+
+    async def prune(self, before: datetime) -> int:
+        statement = delete(warnings).where(_row.last_at < before)
+
+        async def run(connection: AsyncConnection) -> int:
+            return (await connection.execute(statement)).rowcount
+
+        return await self._database.writer.write(run)
+
+    async def _move(
+        self, where: tuple[ColumnElement[bool], ...], values: dict[str, object]
+    ) -> bool:
+        statement = update(warnings).where(*where).values(values)
+
+        async def run(connection: AsyncConnection) -> bool:
+            return (await connection.execute(statement)).rowcount == 1
+
+        return await self._database.writer.write(run)
+
+
+async def _count(connection: AsyncConnection, one: Gathered) -> EarlyWarning | None:
+    """Count what gathered in the newest warning of its kind, or raise a new one."""
+    kind = one.kind
+    newest = (
+        select(warnings)
+        .where(
+            _row.system_id == kind.system_id,
+            _row.code == kind.code,
+            _row.rule == kind.rule,
+            _row.port == kind.port,
+        )
+        .order_by(_row.number.desc())
+        .limit(1)
+    )
+    found = (await connection.execute(newest)).mappings().first()
+    before = _warning_of(found) if found is not None else None
+    if before is not None and before.takes(one):
+        joined = _grown(before.gathered.joined(one))
+        await connection.execute(
+            update(warnings).where(_row.number == before.number).values(joined)
+        )
+        return None
+    values = {
+        **kind._asdict(),
+        "severity": one.severity or "",
+        "state": WarningState.OPEN,
+        **_grown(one),
+    }
+    statement = insert(warnings).returning(_row.number)
+    made = await connection.execute(statement, values)
+    return EarlyWarning(int(made.scalar_one()), one)
+
+
+def _grown(one: Gathered) -> dict[str, object]:
+    """Return the columns that change as a warning grows."""
+    return {
+        "count": one.count,
+        "on_trial": one.on_trial,
+        "first_at": one.first_at,
+        "last_at": one.last_at,
+        "samples": " ".join(one.samples),
+    }
+
+
+def _conditions(selection: WarningSelection) -> Iterator[ColumnElement[bool]]:
+    if selection.system_id is not None:
+        yield _row.system_id == selection.system_id
+    if selection.code is not None:
+        yield _row.code == selection.code
+    if selection.state is not None:
+        yield _row.state == selection.state
+    if selection.only_violations:
+        yield _row.severity != ""
+    if selection.before is not None:
+        yield _row.number < selection.before
+
+
+def _noted(what: str, handling: Handling) -> dict[str, object]:
+    return {
+        f"{what}_by": handling.by,
+        f"{what}_at": handling.at,
+        f"{what}_note": handling.note,
+    }
+
+
+def _warning_of(row: RowMapping) -> EarlyWarning:
+    kind = WarningKind(WarningCode(row["code"]), row["rule"], row["system_id"], row["port"])
+    severity = Severity(row["severity"]) if row["severity"] else None
+    gathered = Gathered(
+        kind,
+        severity,
+        row["count"],
+        row["on_trial"],
+        row["first_at"],
+        row["last_at"],
+        tuple(row["samples"].split()),
+    )
+    return EarlyWarning(
+        row["number"],
+        gathered,
+        WarningState(row["state"]),
+        _handling(row, "answer"),
+        _handling(row, "closing"),
+    )
+
+
+def _handling(row: RowMapping, what: str) -> Handling | None:
+    if row[f"{what}_at"] is None:
+        return None
+    return Handling(row[f"{what}_by"], row[f"{what}_at"], row[f"{what}_note"])

@@ -1,0 +1,93 @@
+"""SPs' claims that subscribers agreed: proven, asserted, or refused already (R26, R37)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.consent_proof import ConsentProof
+from gateway.ports.consent import ConsentStore
+
+# A refusal that was heard in the last minute may not be on record yet. An agreement is dated
+# no later than that, so that the refusal holds over it when it gets there (R37).
+UNRECORDED = timedelta(minutes=1)
+
+REFUSED = "the subscriber refused, and only the subscriber takes that back (R37)"
+PROVEN = "a proven agreement is on record, and stays (R37)"
+KNOWN = "the same or a later agreement is on record"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An SP says that `msisdn` agreed, and with what it can prove that."""
+
+    msisdn: int = field(repr=False)
+    proof: ConsentProof
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What stands for the claim's number now, whether that is the claim's doing, and why."""
+
+    answer: Answer
+    is_recorded: bool
+    because: tuple[str, ...] = ()
+
+
+class Claims:
+    """Takes claims down. A claim without whole evidence is recorded as asserted."""
+
+    def __init__(self, store: ConsentStore) -> None:
+        self._store = store
+
+    async def take(
+        self, system_id: str, claims: Sequence[Claim], by: str, now: datetime
+    ) -> list[Outcome]:
+        """Record those of `claims` that may be; return what came of each, in their order.
+
+        A refusal, of this SP or of all, stays. It is looked for before anything is recorded,
+        and one that comes in between holds by its date. `by` names the API's client. Raises
+        StoreUnavailable: nothing was recorded then. May be repeated.
+        """
+        rows = await self._store.answers_of({claim.msisdn for claim in claims})
+        on_record = {(row.msisdn, row.scope): row for row in rows}
+        outcomes: list[Outcome] = []
+        new: list[ConsentAnswer] = []
+        for claim in claims:
+            wanted, gaps = _answer(system_id, claim, by, now)
+            outcome = _outcome(wanted, gaps, on_record)
+            outcomes.append(outcome)
+            if outcome.is_recorded:
+                new.append(wanted)
+                on_record[claim.msisdn, system_id] = wanted
+        if new:
+            await self._store.record(new)
+        return outcomes
+
+
+def _answer(
+    system_id: str, claim: Claim, by: str, now: datetime
+) -> tuple[ConsentAnswer, tuple[str, ...]]:
+    """Return the answer that `claim` is worth, and what it lacks to be worth more."""
+    proof, gaps = claim.proof, claim.proof.gaps(now)
+    words = proof.in_words()
+    answer, since = Answer.ASSERTED, now
+    if not gaps and proof.when is not None:
+        answer, since = Answer.AGREED, min(proof.when, now - UNRECORDED)
+    return ConsentAnswer(claim.msisdn, system_id, answer, since, by, words), gaps
+
+
+def _outcome(
+    wanted: ConsentAnswer,
+    gaps: tuple[str, ...],
+    on_record: Mapping[tuple[int, str], ConsentAnswer],
+) -> Outcome:
+    """Return what becomes of `wanted` where `on_record` is what was said before."""
+    own = on_record.get((wanted.msisdn, wanted.scope))
+    general = on_record.get((wanted.msisdn, EVERY_SENDER))
+    if any(one is not None and one.answer is Answer.REFUSED for one in (own, general)):
+        return Outcome(Answer.REFUSED, is_recorded=False, because=(REFUSED,))
+    if own is None or wanted.holds_over(own):
+        return Outcome(wanted.answer, is_recorded=True, because=gaps)
+    why = PROVEN if wanted.answer is Answer.ASSERTED else KNOWN
+    return Outcome(own.answer, is_recorded=False, because=(why, *gaps))

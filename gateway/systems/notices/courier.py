@@ -1,0 +1,96 @@
+"""What one SP is brought and when: one batch after the other, later where it is not taken."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from gateway.domain.notice import Batch, NoticeStanding
+from gateway.ports.notices import NoticeStore
+from gateway.systems.notices.pauses import GIVE_UP_AFTER, LONGEST_PAUSE, pause_after
+
+# Brings a batch, of which so many attempts in a row have failed; returns why it was not
+# taken, in a few words, and nothing when it was.
+Bring: TypeAlias = Callable[[Batch, int], Awaitable[str]]
+
+# Longer than a delivery and its store calls take: nobody else delivers meanwhile.
+CLAIMED_FOR = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a courier asks of the world: the time, chance from 0 to 1, and its own name.
+
+    `holder` is one for each process: of several on one store only one delivers.
+    """
+
+    utcnow: Callable[[], datetime]
+    jitter: Callable[[], float]
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of one call: notices delivered or given up, or why they were not.
+
+    `attempts` is how many failed in a row before this one, or with it where it failed.
+    `again_in` is None when nothing waits.
+    """
+
+    delivered: int = 0
+    failure: str = ""
+    attempts: int = 0
+    given_up: int = 0
+    again_in: timedelta | None = None
+
+
+class Courier:
+    """Delivers one SP's notices at least once, in order; the refusals hold meanwhile (R37)."""
+
+    def __init__(
+        self, system_id: str, store: NoticeStore, bring: Bring, surroundings: Surroundings
+    ) -> None:
+        self.system_id = system_id
+        self._store = store
+        self._bring = bring
+        self._around = surroundings
+        # Who has just been told of a webhook, or started again, may try at once.
+        self._is_patient = False
+
+    async def deliver(self) -> Delivery:
+        """Bring the next batch if there is one and it may be tried by now.
+
+        Raises StoreUnavailable: what was brought is brought again then.
+        """
+        standing = await self._store.standing_of(self.system_id)
+        pause = self._pause_left(standing)
+        if pause is not None:
+            return Delivery(attempts=standing.attempts, again_in=pause)
+        batch = await self._store.next_batch(self.system_id)
+        if batch is None:
+            return Delivery(attempts=standing.attempts)
+        now, holder = self._around.utcnow(), self._around.holder
+        if not await self._store.claim(self.system_id, holder, now=now, until=now + CLAIMED_FOR):
+            return Delivery(again_in=CLAIMED_FOR)
+        self._is_patient = True
+        failure = await self._bring(batch, standing.attempts)
+        if failure:
+            return await self._failed(standing, failure)
+        await self._store.acknowledge(self.system_id, batch.batch_id)
+        return Delivery(len(batch.notices), attempts=standing.attempts, again_in=timedelta())
+
+    def _pause_left(self, standing: NoticeStanding) -> timedelta | None:
+        if standing.next_try_at is None or not self._is_patient:
+            return None
+        left = standing.next_try_at - self._around.utcnow()
+        # A longer one was noted under a clock that has been set back since.
+        return left if timedelta() < left <= LONGEST_PAUSE else None
+
+    async def _failed(self, before: NoticeStanding, failure: str) -> Delivery:
+        now, attempts = self._around.utcnow(), before.attempts + 1
+        pause = pause_after(attempts, self._around.jitter())
+        await self._store.note_failure(self.system_id, failure, at=now, next_try_at=now + pause)
+        given_up, oldest = 0, now - GIVE_UP_AFTER
+        if before.failing_since is not None and before.failing_since <= oldest:
+            given_up = await self._store.skip_before(self.system_id, oldest)
+        return Delivery(failure=failure, attempts=attempts, given_up=given_up, again_in=pause)

@@ -1,0 +1,74 @@
+"""Keep what the rules suspend, and lift it when its number asks for that."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from gateway.domain.suspension import SUBSCRIBER, Allowance, Lift, NewSuspension, Suspension
+from gateway.policy.suspended_sources import SuspendedSources
+from gateway.policy.suspending import Suspender
+from gateway.ports.suspensions import SuspensionRow, SuspensionStore
+
+
+class SuspensionDesk:
+    """What holds in this process is brought to the store here, and the other way round."""
+
+    def __init__(self, store: SuspensionStore, sources: SuspendedSources) -> None:
+        self._store = store
+        self._sources = sources
+
+    async def keep(self) -> list[NewSuspension]:
+        """Keep what was found in this process; return what of it was news.
+
+        Raises StoreUnavailable: what was not kept holds here, and is kept by a later call.
+        """
+        found = list(self._sources.found.values())
+        return [new for new in found if await self._keep(new)]
+
+    async def restore(
+        self, msisdn: int, suspenders: Mapping[str, Suspender], at: datetime
+    ) -> str | None:
+        """Lift the suspension of a number that asks for it, if it may; return the answer.
+
+        None when the rules in force know no answer. A clerk's suspension is a clerk's to lift.
+        Safe to repeat. Raises StoreUnavailable; nothing was lifted then, or the next call finds
+        that it was.
+        """
+        new = self._sources.found.get(msisdn)
+        if new is not None:
+            await self._keep(new)  # it is not in the store yet, or was lifted elsewhere
+        active = await self._store.active_of(msisdn)
+        if active is not None:
+            await self._lift(active, suspenders, at)
+        self._sources.load((await self._row_of(msisdn),))
+        rule = active.rule if active is not None else ""
+        answering = suspenders.get(rule) or next(iter(suspenders.values()), None)
+        if answering is None:
+            return None
+        is_refused = self._sources.is_suspended(msisdn, at.timestamp())
+        return answering.terms.refused if is_refused else answering.terms.restored
+
+    async def end_due(self, at: datetime) -> int:
+        """Mark what time has ended, and forget it here. Raises StoreUnavailable."""
+        self._sources.forget(at.timestamp())
+        return await self._store.end_due(at)
+
+    async def _keep(self, new: NewSuspension) -> bool:
+        is_news = await self._store.suspend(new)
+        row = await self._row_of(new.msisdn)
+        self._sources.found.pop(new.msisdn, None)
+        self._sources.load((row,))
+        return is_news
+
+    async def _lift(
+        self, active: Suspension, suspenders: Mapping[str, Suspender], at: datetime
+    ) -> None:
+        suspender = suspenders.get(active.rule)
+        if suspender is None:
+            return
+        terms = suspender.terms
+        allowance = Allowance(terms.self_restores, at - terms.restore_span)
+        await self._store.lift(active.number, Lift(at, SUBSCRIBER), allowance)
+
+    async def _row_of(self, msisdn: int) -> SuspensionRow:
+        rows = await self._store.rows_of((msisdn,))
+        return rows.get(msisdn, SuspensionRow(msisdn, 0.0, 0.0))

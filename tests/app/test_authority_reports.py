@@ -1,0 +1,92 @@
+"""Prohibited content from the SP that sends it to the authority that is told (R60)."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from pathlib import Path
+
+from gateway.app.gateway import Gateway
+from gateway.app.reporting import last_message_id
+from simulators.esme import RawEsme
+from simulators.smsc import SimulatedSmsc
+from simulators.wire import CommandStatus
+
+Start = Callable[..., Awaitable[Gateway]]
+Attach = Callable[..., Awaitable[RawEsme]]
+
+SOURCE, DESTINATION = "10690001", "13800138000"
+WITHIN_S = 10.0
+
+
+async def command(*arguments: str, code: int = 0) -> str:
+    """Run a command of smsward in a process of its own, as a clerk does; return what it prints."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "gateway", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout
+
+
+async def test_r60_prohibited_content_queues_a_report_to_the_authority(
+    start: Start, attach: Attach, smsc: SimulatedSmsc, tmp_path: Path
+) -> None:
+    gateway = await start()
+    esme = await attach(gateway)
+    config = ("--config", str(tmp_path / "config"))
+    text = "代\u200b开 发 票，联系我"
+
+    answer = await esme.submit(SOURCE, DESTINATION, text)
+    async with asyncio.timeout(WITHIN_S):
+        while not await gateway.stores.authority_reports.find():
+            pass
+    listed = json.loads(await command("reports", "list", "--json", *config))
+
+    assert answer.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert smsc.journal == []
+    [row] = listed
+    assert (row["state"], row["severity"], row["recipients"]) == ("pending", "major", 1)
+    assert (row["system_id"], row["source"], row["subscriber"]) == ("sp1", SOURCE, "138****8000")
+    assert (row["rule"], row["category"], row["action"]) == ("K-FRAUD", "fraud", "reject")
+    assert row["text_sha256"] == sha256(text.encode()).hexdigest()
+    assert "text" not in row
+
+    why = ("--unmask", "--reason", "案 2025-7")
+    await command("reports", "export", str(tmp_path / "out.json"), *why, *config)
+    await command("reports", "sent", str(row["number"]), "--reference", "公网安77", *config)
+    [exported] = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["reports"]
+    [sent] = json.loads(await command("reports", "list", "--json", *config))
+    [access] = await gateway.stores.journals.accesses()
+
+    assert (exported["text"], exported["subscriber"]) == (text, f"86{DESTINATION}")
+    assert (sent["state"], sent["reference"]) == ("sent", "公网安77")
+    assert (access.action, access.reason) == ("reports export", "案 2025-7")
+
+    await gateway.stop()
+    (path,) = (tmp_path / "var/cdr").iterdir()
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    [decision] = [line for line in lines if line["kind"] == "decision"]
+    assert str(decision["gateway_id"]) == row["message_id"]
+
+
+async def test_an_id_that_was_only_reported_is_never_given_again(
+    start: Start, attach: Attach
+) -> None:
+    gateway = await start()
+    esme = await attach(gateway)
+
+    await esme.submit(SOURCE, DESTINATION, "低息贷款")
+    before = await last_message_id(gateway.stores)
+    await esme.submit(SOURCE, DESTINATION, "代开发票")
+    async with asyncio.timeout(WITHIN_S):
+        while (after := await last_message_id(gateway.stores)) == before:
+            pass
+
+    assert after > before > 8 * 10**18

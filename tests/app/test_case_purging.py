@@ -1,0 +1,128 @@
+"""R70 to R72 over reports to the authority and audits: what goes, and what stays."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.app.case_purging import AuditPurger, ReportPurger
+from gateway.app.purging import Purged, PurgeErrand, purge_before
+from gateway.domain.audit import AuditItem, NewConsentAudit
+from gateway.domain.authority_report import NewAuthorityReport
+from gateway.domain.privacy import LegalHold
+from gateway.stores.open import Stores, memory_stores
+
+THEN = datetime(2013, 9, 30, 8, 30, tzinfo=UTC)
+NOW = datetime(2014, 4, 15, 3, tzinfo=UTC)
+MSISDN, OTHER = 8613800138007, 8613900139000
+REPORT = NewAuthorityReport(
+    message_id=8 * 10**18,
+    system_id="shop",
+    source="10690001",
+    msisdn=MSISDN,
+    recipients=1,
+    action="reject",
+    rule="K-FRAUD",
+    category="fraud",
+    keyword="代开发票",
+    digest="0123456789ab",
+    text="代开发票",
+    text_sha256="ab" * 32,
+    stopped_at=THEN,
+)
+HOLD = LegalHold(
+    1, THEN - timedelta(days=1), THEN + timedelta(days=1), None, None, "诈骗", "公7", "lin", NOW
+)
+
+
+def errand(*holds: LegalHold, is_rehearsal: bool = False) -> PurgeErrand:
+    return PurgeErrand(purge_before(6, NOW), holds, NOW, "lin", is_rehearsal)
+
+
+@pytest.fixture
+async def stores() -> Stores:
+    """Three reports, of which one was sent long ago and one lately, and an audit."""
+    stores = memory_stores()
+    reports = stores.authority_reports
+    await reports.add([replace(REPORT, message_id=REPORT.message_id + at) for at in range(3)])
+    await reports.mark_sent(1, "公网安77", "lin", THEN)
+    await reports.mark_sent(2, "公网安78", "lin", NOW)
+    audit = NewConsentAudit("shop", THEN, "lin", 7, 1, 1)
+    await stores.consent_audits.keep(audit, [AuditItem(1, MSISDN, THEN, "import")])
+    return stores
+
+
+async def test_r60_only_a_report_that_was_sent_long_ago_goes(stores: Stores) -> None:
+    purged = await ReportPurger(stores.authority_reports).purge(errand())
+
+    assert purged == Purged("reports", 1, 0)
+    assert [one.number for one in await stores.authority_reports.find()] == [3, 2]
+    (log,) = await stores.journals.purges()
+    assert (log.what, log.count, log.since, log.by) == ("reports", 1, THEN, "lin")
+
+
+async def test_an_audit_goes_with_its_sample(stores: Stores) -> None:
+    purged = await AuditPurger(stores.consent_audits).purge(errand())
+
+    assert purged == Purged("audits", 1, 0)
+    assert await stores.consent_audits.items_of(1) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [
+        ({}, True),
+        ({"system_id": "shop"}, True),
+        ({"system_id": "other"}, False),
+        ({"msisdn": MSISDN}, True),
+        ({"msisdn": OTHER}, False),
+        ({"until": THEN}, False),
+        ({"since": THEN}, True),
+    ],
+)
+async def test_what_a_hold_is_about_stays(
+    stores: Stores, changes: dict[str, object], *, is_kept: bool
+) -> None:
+    hold = replace(HOLD, **changes)  # type: ignore[arg-type]
+
+    purged = await ReportPurger(stores.authority_reports).purge(errand(hold))
+
+    assert purged == Purged("reports", int(not is_kept), int(is_kept))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"recipients": 2}, {"msisdn": None}, {"source": "13900139000"}]
+)
+async def test_a_report_that_may_be_about_the_subscriber_stays(
+    changes: dict[str, object],
+) -> None:
+    stores = memory_stores()
+    await stores.authority_reports.add([replace(REPORT, **changes)])  # type: ignore[arg-type]
+    await stores.authority_reports.mark_sent(1, "公网安77", "lin", THEN)
+
+    purged = await ReportPurger(stores.authority_reports).purge(errand(replace(HOLD, msisdn=OTHER)))
+
+    assert purged == Purged("reports", 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [({}, True), ({"msisdn": OTHER}, True), ({"system_id": "other"}, False)],
+)
+async def test_an_audit_under_hold_stays_whole(
+    stores: Stores, changes: dict[str, object], *, is_kept: bool
+) -> None:
+    hold = replace(HOLD, **changes)  # type: ignore[arg-type]
+
+    purged = await AuditPurger(stores.consent_audits).purge(errand(hold))
+
+    assert purged == Purged("audits", int(not is_kept), int(is_kept))
+
+
+async def test_a_rehearsal_deletes_nothing(stores: Stores) -> None:
+    rehearsal = errand(is_rehearsal=True)
+
+    assert await ReportPurger(stores.authority_reports).purge(rehearsal) == Purged("reports", 1, 0)
+    assert await AuditPurger(stores.consent_audits).purge(rehearsal) == Purged("audits", 1, 0)
+    assert len(await stores.authority_reports.find()) == 3
+    assert await stores.journals.purges() == []

@@ -1,0 +1,155 @@
+"""The API and a gateway on one store: orders and codes go out, and what they open holds."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.app import followers
+from gateway.app.gateway import Gateway
+from gateway.app.subscriber_api import routers_of_subscribers
+from gateway.console.api.access import Access
+from gateway.console.api.application import build_api
+from gateway.domain.api_client import ApiClient, ApiRole
+from gateway.domain.hub import Hub
+from gateway.settings.offered import load_offered
+from gateway.stores.open import open_store
+from gateway.systems.subscriptions.catalogue import Catalogue
+from simulators.esme import RawEsme
+from simulators.smsc import SimulatedSmsc
+
+Start = Callable[..., Awaitable[Gateway]]
+Attach = Callable[..., Awaitable[RawEsme]]
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
+Deploy = Callable[..., tuple[Path, Path]]
+Ask = Callable[..., Awaitable[httpx.Response]]
+
+NUMBER, PORT, HUB = "13800138000", "10690001", "10086"
+HOUSES = "江景新房盛大开盘，首付二十万"
+SERVICES = """\
+version: 1
+services:
+  - {system_id: sp1, id: weather, name: 天气, port: "10690001", price_fen: 500, order_words: [DY]}
+"""
+REPLIES = 'version: 1\nopted_out: "您已退订"\nrestored: "您已恢复"\n'
+PREFERENCES = """\
+version: 1
+rules:
+  - id: R50
+    check: unwanted
+    title: {zh: 用户接收设置, en: What the subscriber wants}
+    article: SEED
+    mode: enforce
+    applies_to: [verification, service, commercial]
+"""
+KEYWORDS = """\
+version: 1
+id: K-HOUSES
+category: real_estate
+action: shadow
+words: [首付]
+"""
+
+
+@pytest.fixture
+async def gateway(
+    start: Start, deploy: Deploy, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
+) -> Gateway:
+    config, _ = deploy(smsc.port)
+    written = (config / "gateway.yaml").read_text(encoding="utf-8")
+    gateway = await start(
+        {
+            "config/gateway.yaml": f'{written}hub: {{codes: ["{HUB}"]}}\n',
+            "config/services.yaml": SERVICES,
+            "policies/replies.yaml": REPLIES,
+            "policies/rules/preferences.yaml": PREFERENCES,
+            "policies/keywords/houses.yaml": KEYWORDS,
+        }
+    )
+    gateway.policies.offer(load_offered(config))
+    monkeypatch.setattr(followers, "_EVERY_S", 0.25)  # as in earnest
+    return gateway
+
+
+@pytest.fixture
+async def ask(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Ask]:
+    """Ask the API, which has the store open for itself, as the app or the SP."""
+    stores = await open_store(gateway.settings.store_url)
+    catalogue = Catalogue(load_offered(tmp_path / "config"))
+    clients = [
+        ApiClient("app", ApiRole.APP, sha256(b"app").digest()),
+        ApiClient("shop", ApiRole.SP, sha256(b"shop").digest(), system_id="sp1"),
+    ]
+    routers = routers_of_subscribers(stores, Hub(frozenset({HUB})), lambda: catalogue)
+    app = build_api(Access(clients, lambda: 0.0), routers)
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://api"
+    ) as client:
+
+        async def ask(
+            name: str, method: str, path: str, body: object = None, session: str = ""
+        ) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {name}", "Subscriber-Session": session}
+            return await client.request(method, path, json=body, headers=headers)
+
+        yield ask
+    await stores.close()
+
+
+def told(smsc: SimulatedSmsc) -> list[tuple[str, str]]:
+    """Return what the gateway itself wrote: from where, and what."""
+    journal = [one for one in smsc.journal if one.destination == f"86{NUMBER}"]
+    return [(one.source, one.octets.decode("utf-16-be")) for one in journal]
+
+
+async def test_r51_a_code_by_sms_opens_preferences_that_hold_within_a_second(
+    gateway: Gateway, attach: Attach, ask: Ask, smsc: SimulatedSmsc, until: Until
+) -> None:
+    esme = await attach(gateway)
+
+    await ask("app", "POST", "/v1/subscribers/codes", {"number": NUMBER})
+    await until(lambda: len(told(smsc)) == 1)
+    ((source, text),) = told(smsc)
+    (code,) = re.findall(r"\d{6}", text)
+    proof = {"number": NUMBER, "code": code}
+    opened = await ask("app", "POST", "/v1/subscribers/sessions", proof)
+    session = opened.json()["token"]
+    wish = {"kind": "category", "value": "房产", "action": "block"}
+    assert (await esme.submit(PORT, NUMBER, HOUSES)).is_ok
+    await ask("app", "POST", "/v1/subscribers/me/preferences", wish, session)
+
+    async with asyncio.timeout(1):
+        while (await esme.submit(PORT, NUMBER, HOUSES)).is_ok:
+            pass
+    assert source == HUB
+    assert len(session) > 40
+
+
+async def test_r24_an_order_by_api_is_active_after_the_subscribers_yes(
+    gateway: Gateway, attach: Attach, ask: Ask, smsc: SimulatedSmsc, until: Until
+) -> None:
+    await attach(gateway)
+    order = {"number": NUMBER, "service": "weather", "channel": "web"}
+
+    ordered = await ask("shop", "POST", "/v1/orders", order)
+    await until(lambda: len(told(smsc)) == 1)
+    ((source, text),) = told(smsc)
+    await smsc.deliver("sp1", NUMBER, PORT, "是".encode("utf-16-be"), data_coding=8)
+
+    async def state() -> tuple[str, bool]:
+        found = await ask("shop", "POST", "/v1/orders/query", {"number": NUMBER})
+        (one,) = found.json()["orders"]
+        return one["state"], one["may_be_charged"]
+
+    assert ordered.json()["state"] == "pending"
+    assert source == PORT
+    assert "示例商城“天气”" in text
+    assert "5元/月" in text
+    async with asyncio.timeout(10):
+        while await state() != ("active", True):
+            pass

@@ -1,0 +1,64 @@
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from gateway.settings.api import load_api
+
+Cli = Callable[..., CompletedProcess[str]]
+Write = Callable[[str, str], None]
+
+
+def test_a_new_token_comes_with_the_line_that_knows_it(
+    cli: Cli, deployment: Path, write: Write
+) -> None:
+    made = cli("api", "new-token", "--name", "营业厅")
+
+    first, _, line = made.stdout.splitlines()
+    token = first.rpartition(" ")[2]
+    assert len(token) >= 43
+    filled = line.replace("…", "shop")
+    write("config/api.yaml", f"version: 1\nclients:\n{filled}\n")
+    [client] = load_api(deployment / "config/api.yaml", {"shop"}).clients
+    assert (client.name, client.digest) == ("营业厅", sha256(token.encode()).digest())
+
+
+def test_no_two_tokens_are_alike(cli: Cli) -> None:
+    assert cli("api", "new-token").stdout != cli("api", "new-token").stdout
+
+
+@pytest.mark.parametrize("name", ["", "a{b", "\x1b[2J", "a" * 33])
+def test_a_name_that_the_file_would_not_take_is_refused(cli: Cli, name: str) -> None:
+    made = cli("api", "new-token", "--name", name)
+
+    assert made.returncode == 2
+    assert "1 to 32 letters" in made.stderr
+    assert "\x1b" not in made.stderr
+
+
+def test_without_a_file_it_is_said_what_to_write(cli: Cli, deployment: Path) -> None:
+    served = cli("api", "--config", str(deployment / "config"))
+
+    assert served.returncode == 2
+    assert "there is no" in served.stderr
+    assert re.search(r"(?m)^clients:$", served.stderr)
+
+
+def test_the_api_is_served_from_the_directory_that_is_named(
+    cli: Cli, deployment: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Path] = []
+
+    def serve(config: Path) -> int:
+        served.append(config)
+        return 1
+
+    write("config/api.yaml", "version: 1\n")
+    monkeypatch.setattr("gateway.cli.api_serving.serve_api", serve)
+
+    ran = cli("api", "--config", str(deployment / "config"), "--log-level", "error")
+
+    assert (ran.returncode, served) == (1, [deployment / "config"])

@@ -1,0 +1,182 @@
+"""The API on stores in memory, with a client of each role."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import count
+
+import httpx
+import orjson
+import pytest
+import structlog
+from fastapi import APIRouter, FastAPI
+
+from gateway.app.own_holds import own_holds_in
+from gateway.console.api.access import Access
+from gateway.console.api.application import build_api
+from gateway.console.api.consents import consents
+from gateway.console.api.health import health
+from gateway.console.api.notices import notices
+from gateway.console.api.optouts import optouts
+from gateway.console.api.orders import orders
+from gateway.console.api.own_holds import own_holds
+from gateway.console.api.preferences import preferences
+from gateway.console.api.subscribers import Subscribers, sessions
+from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
+from gateway.domain.subscription import Cycle, Service, Terms
+from gateway.runtime.logging import configure_logging
+from gateway.stores.open import Stores, memory_stores
+from gateway.systems.number_codes.desk import Chance, NumberCodeDesk
+from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.ordering import OrderDesk
+
+NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
+HUB, CODE = "10086", "482913"
+WEATHER = Terms("示例商城", "天气", "10690001", 500, Cycle.MONTH)
+CATALOGUE = Catalogue([Service("sp1", "weather", WEATHER, ("DY天气",))])
+
+
+def client_named(name: str, role: ApiRole, **more: object) -> ApiClient:
+    """Return a client whose token is its name and then some."""
+    digest = sha256(token_of(name).encode()).digest()
+    return ApiClient(name, role, digest, **more)  # type: ignore[arg-type]
+
+
+def token_of(name: str) -> str:
+    return sha256(f"the token of {name}".encode()).hexdigest()
+
+
+CLIENTS = (
+    client_named("shop", ApiRole.SP, system_id="sp1"),
+    client_named("other", ApiRole.SP, system_id="sp2"),
+    client_named("营业厅", ApiRole.CLERK, channels=(RefusalChannel.HALL,)),
+    client_named(
+        "客服", ApiRole.CLERK, channels=(RefusalChannel.WEB, RefusalChannel.CUSTOMER_SERVICE)
+    ),
+    client_named("app", ApiRole.APP),
+    client_named("police", ApiRole.INVESTIGATOR),
+)
+
+
+@dataclass
+class Desk:
+    """The application, what it works on, and the times that tests move."""
+
+    stores: Stores
+    now: datetime = NOON
+    monotonic: float = 0.0
+    slept: list[float] = field(default_factory=list)
+    senders: frozenset[str] = frozenset({"sp1", "sp2"})
+    names: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        async def sleep(seconds: float) -> None:
+            self.slept.append(seconds)
+
+        self.access = Access(CLIENTS, lambda: self.monotonic, sleep)
+
+    def app(self) -> FastAPI:
+        stores = self.stores
+        return build_api(
+            self.access,
+            [
+                optouts(stores.consent, stores.journals, lambda: self.senders, lambda: self.now),
+                consents(stores.consent, lambda: self.now),
+                notices(stores.notices),
+                health(stores.changes),
+                *self.of_subscribers(),
+            ],
+        )
+
+    def of_subscribers(self) -> list[APIRouter]:
+        """Return the routes of orders, and those that a subscriber's own session opens."""
+        stores, utcnow, names = self.stores, lambda: self.now, self.names
+        order_desk = OrderDesk(stores.subscriptions, stores.consent, lambda: CATALOGUE)
+        chance = Chance(lambda: CODE, lambda: f"session-{next(names)}", lambda: "code")
+        known = Subscribers(NumberCodeDesk(stores.number_codes, HUB, chance), utcnow)
+        return [
+            orders(order_desk, stores.subscriptions, utcnow, lambda: f"order-{next(names)}"),
+            sessions(known),
+            preferences(stores.preferences, known),
+            own_holds(own_holds_in(stores), known),
+        ]
+
+    @asynccontextmanager
+    async def asking(
+        self, name: str | None, address: str = "192.0.2.1"
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        """Give what sends requests with the token of the client `name`, or without one."""
+        headers = {"Authorization": f"Bearer {token_of(name)}"} if name is not None else {}
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app(), client=(address, 50_000)),
+            base_url="http://api",
+            headers=headers,
+        ) as client:
+            yield client
+
+    async def ask(self, name: str | None, method: str, path: str, **more: object) -> httpx.Response:
+        """Send one request of the client `name`."""
+        async with self.asking(name) as client:
+            return await client.request(method, path, **more)  # type: ignore[arg-type]
+
+
+Ask = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+def stores() -> Stores:
+    return memory_stores()
+
+
+@pytest.fixture
+def desk(stores: Stores) -> Desk:
+    return Desk(stores)
+
+
+@pytest.fixture
+def ask(desk: Desk) -> Ask:
+    """Send one request: the client's name, method, path, and what httpx takes besides."""
+    return desk.ask
+
+
+@pytest.fixture
+def app(desk: Desk) -> FastAPI:
+    return desk.app()
+
+
+@pytest.fixture
+def at(desk: Desk) -> Callable[[datetime], None]:
+    """Set the clock."""
+
+    def at(moment: datetime) -> None:
+        desk.now = moment
+
+    return at
+
+
+@pytest.fixture
+def slept(desk: Desk) -> list[float]:
+    """Return for how long strangers had to wait."""
+    return desk.slept
+
+
+@pytest.fixture
+def log() -> Iterator[list[dict[str, object]]]:
+    """Collect what is logged, as a machine would read it."""
+    root = logging.getLogger()  # noqa: TID251 - put back as it was
+    handlers, level = root.handlers[:], root.level
+    lines: list[dict[str, object]] = []
+    configure_logging(json=True, strict=True, sink=lambda line: lines.append(orjson.loads(line)))
+    yield lines
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def fresh_desk() -> Callable[[], Desk]:
+    """Return what makes a desk for each example of a property."""
+    return lambda: Desk(memory_stores())

@@ -1,0 +1,188 @@
+"""Agreements over the API."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import httpx
+import pytest
+
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.stores.open import Stores
+
+Ask = Callable[..., Awaitable[httpx.Response]]
+
+SUBSCRIBER = 8613800138000
+NUMBER = "13800138000"
+NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
+TEXT = "同意接收示例商城的促销信息，每月不超过四条"
+DIGEST = sha256(TEXT.encode()).hexdigest()
+EVIDENCE = {
+    "who": "zhang3",
+    "when": "2025-11-24T09:30:00+08:00",
+    "channel": "web",
+    "text": TEXT,
+    "scope": "促销信息",
+    "valid_until": "2026-11-24",
+    "document_sha256": "9c1e" * 16,
+}
+
+
+def agreed(**changes: object) -> dict[str, object]:
+    """Return the body for one agreement whose evidence is whole, but for `changes`."""
+    evidence = {name: value for name, value in {**EVIDENCE, **changes}.items() if value is not None}
+    return {"items": [{"number": NUMBER, "evidence": evidence}]}
+
+
+async def test_r26_an_agreement_with_whole_evidence_is_agreed(ask: Ask, stores: Stores) -> None:
+    answer = await ask("shop", "POST", "/v1/consents", json=agreed())
+
+    assert answer.status_code == 200
+    assert answer.json()["items"] == [
+        {"number": "138****8000", "answer": "agreed", "recorded": True, "because": []}
+    ]
+    [kept] = await stores.consent.answers_of({SUBSCRIBER})
+    assert (kept.scope, kept.answer, kept.channel) == ("sp1", Answer.AGREED, "api: shop")
+    assert kept.since == datetime(2025, 11, 24, 1, 30, tzinfo=UTC)
+    assert kept.evidence == (
+        "who zhang3; when 2025-11-24T09:30:00+08:00; channel web;"
+        f" text sha256:{DIGEST}; scope 促销信息; until 2026-11-24; document sha256:{'9c1e' * 16}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "why"),
+    [
+        ("who", "who is missing"),
+        ("when", "when is missing"),
+        ("channel", "channel is missing"),
+        ("text", "text is missing"),
+        ("scope", "scope is missing"),
+        ("valid_until", "valid_until is missing"),
+        ("document_sha256", "message_ids or document_sha256 is missing"),
+    ],
+)
+async def test_r26_an_agreement_that_lacks_evidence_is_asserted_and_told_why(
+    ask: Ask, stores: Stores, missing: str, why: str
+) -> None:
+    answer = await ask("shop", "POST", "/v1/consents", json=agreed(**{missing: None}))
+
+    [item] = answer.json()["items"]
+    assert (item["answer"], item["recorded"], item["because"]) == ("asserted", True, [why])
+    [kept] = await stores.consent.answers_of({SUBSCRIBER})
+    assert kept.answer is Answer.ASSERTED
+
+
+async def test_r26_a_hundred_agreements_without_evidence_are_asserted(
+    ask: Ask, stores: Stores
+) -> None:
+    items = [{"number": str(SUBSCRIBER + one)} for one in range(100)]
+
+    answer = await ask("shop", "POST", "/v1/consents", json={"items": items})
+
+    assert {item["answer"] for item in answer.json()["items"]} == {"asserted"}
+    kept = await stores.consent.answers_of(range(SUBSCRIBER, SUBSCRIBER + 100))
+    assert [one.answer for one in kept] == [Answer.ASSERTED] * 100
+
+
+@pytest.mark.parametrize("scope", ["sp1", EVERY_SENDER])
+@pytest.mark.parametrize("body", [agreed(), {"items": [{"number": NUMBER}]}])
+async def test_r37_an_agreement_over_the_api_overrides_no_refusal(
+    ask: Ask, stores: Stores, scope: str, body: dict[str, object]
+) -> None:
+    refused = ConsentAnswer(
+        SUBSCRIBER, scope, Answer.REFUSED, NOON - timedelta(days=90), "mo", "message 17"
+    )
+    await stores.consent.record([refused])
+
+    answer = await ask("shop", "POST", "/v1/consents", json=body)
+
+    [item] = answer.json()["items"]
+    assert (item["answer"], item["recorded"]) == ("refused", False)
+    assert "only the subscriber" in item["because"][0]
+    assert await stores.consent.answers_of({SUBSCRIBER}) == [refused]
+
+
+async def test_recording_agreements_again_is_harmless(ask: Ask, stores: Stores) -> None:
+    await ask("shop", "POST", "/v1/consents", json=agreed())
+    [before] = await stores.consent.answers_of({SUBSCRIBER})
+
+    again = await ask("shop", "POST", "/v1/consents", json=agreed())
+
+    [item] = again.json()["items"]
+    assert (item["answer"], item["recorded"]) == ("agreed", False)
+    assert await stores.consent.answers_of({SUBSCRIBER}) == [before]
+
+
+async def test_evidence_may_rest_on_messages_and_on_the_digest_of_the_text(
+    ask: Ask, stores: Stores
+) -> None:
+    body = agreed(
+        text=None, text_sha256=DIGEST, document_sha256=None, message_ids=["817", "order 18"]
+    )
+
+    answer = await ask("shop", "POST", "/v1/consents", json=body)
+
+    assert answer.json()["items"][0]["answer"] == "agreed"
+    [kept] = await stores.consent.answers_of({SUBSCRIBER})
+    assert f"text sha256:{DIGEST}" in kept.evidence
+    assert kept.evidence.endswith("messages 817 order 18")
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"text_sha256": "0" * 64}, "/items/0/evidence"),
+        ({"text_sha256": "xyz"}, "/items/0/evidence/text_sha256"),
+        ({"when": "2025-11-24T09:30:00"}, "/items/0/evidence/when"),
+        ({"when": "yesterday"}, "/items/0/evidence/when"),
+        ({"message_ids": ["1"] * 9}, "/items/0/evidence/message_ids"),
+        ({"message_ids": ["1" * 41]}, "/items/0/evidence/message_ids/0"),
+        ({"who": "a\nb"}, "/items/0/evidence/who"),
+        ({"colour": "red"}, "/items/0/evidence"),
+    ],
+)
+async def test_evidence_that_cannot_be_read_is_told_with_its_place(
+    ask: Ask, stores: Stores, changes: dict[str, object], pointer: str
+) -> None:
+    answer = await ask("shop", "POST", "/v1/consents", json=agreed(**changes))
+
+    assert answer.status_code == 422
+    assert [fault["pointer"] for fault in answer.json()["faults"]] == [pointer]
+    assert await stores.consent.answers_of({SUBSCRIBER}) == []
+
+
+@pytest.mark.parametrize("client", ["营业厅", "app", "police"])
+async def test_only_sps_record_agreements(ask: Ask, client: str) -> None:
+    recorded = await ask(client, "POST", "/v1/consents", json=agreed())
+    looked_up = await ask(client, "POST", "/v1/consents/query", json={"numbers": [NUMBER]})
+
+    assert (recorded.status_code, looked_up.status_code) == (403, 403)
+
+
+async def test_r73_an_sp_finds_out_about_its_own_subscribers_and_no_strangers(
+    ask: Ask, stores: Stores
+) -> None:
+    first = SUBSCRIBER
+    await stores.consent.record(
+        [
+            ConsentAnswer(first, "sp1", Answer.AGREED, NOON, "web", "order 7"),
+            ConsentAnswer(first + 1, "sp1", Answer.ASSERTED, NOON, "import"),
+            ConsentAnswer(first + 2, "sp1", Answer.REFUSED, NOON, "mo"),
+            ConsentAnswer(first + 3, "sp1", Answer.AGREED, NOON, "web", "order 8"),
+            ConsentAnswer(first + 3, EVERY_SENDER, Answer.REFUSED, NOON, "hall"),
+            ConsentAnswer(first + 4, EVERY_SENDER, Answer.REFUSED, NOON, "hall"),
+            ConsentAnswer(first + 5, "sp2", Answer.REFUSED, NOON, "mo"),
+            ConsentAnswer(first + 6, "sp1", Answer.AGREED, NOON, "web", "order 9"),
+            ConsentAnswer(first + 6, EVERY_SENDER, Answer.AGREED, NOON, "hall", "form 1"),
+        ]
+    )
+    numbers = [str(first + one) for one in range(8)]
+
+    answer = await ask("shop", "POST", "/v1/consents/query", json={"numbers": numbers})
+
+    assert [item["answer"] for item in answer.json()["items"]] == [
+        *("agreed", "asserted", "refused", "refused"),
+        *("none", "none", "agreed", "none"),
+    ]
+    assert not any(number in answer.text for number in numbers)

@@ -1,0 +1,57 @@
+"""Early warnings: what is counted together, and what is a violation."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.domain.warning import (
+    MAX_SAMPLES,
+    MEANINGS,
+    EarlyWarning,
+    Gathered,
+    Severity,
+    WarningCode,
+    WarningKind,
+)
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+KIND = WarningKind(WarningCode.W9, "R28", "sp1", "10690001")
+MINUTE = timedelta(minutes=1)
+
+
+def gathered(hours: float = 0, severity: Severity | None = None) -> Gathered:
+    first = NOON + timedelta(hours=hours)
+    return Gathered(KIND, severity, 2, 1, first, first + MINUTE, ("1:1", "1:2", "1:3"))
+
+
+def test_every_code_has_its_meaning_in_both_languages() -> None:
+    assert set(MEANINGS) == set(WarningCode)
+    assert all(chinese and english for chinese, english in MEANINGS.values())
+
+
+def test_what_came_later_is_added_and_the_first_samples_stay() -> None:
+    both = gathered().joined(gathered(1))
+
+    assert both == Gathered(
+        KIND,
+        None,
+        4,
+        2,
+        NOON,
+        NOON + timedelta(hours=1) + MINUTE,
+        ("1:1", "1:2", "1:3", "1:1", "1:2"),
+    )
+    assert len(both.samples) == MAX_SAMPLES
+
+
+@pytest.mark.parametrize(("hours", "is_taken"), [(-1, True), (0, True), (23.9, True), (24, False)])
+def test_a_warning_takes_what_comes_within_a_day_of_its_beginning(
+    hours: float,
+    is_taken: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert EarlyWarning(1, gathered()).takes(gathered(hours)) is is_taken
+
+
+def test_only_what_has_a_severity_is_a_violation() -> None:
+    assert EarlyWarning(1, gathered(severity=Severity.SERIOUS)).is_violation
+    assert not EarlyWarning(1, gathered()).is_violation

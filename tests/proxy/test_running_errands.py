@@ -1,0 +1,330 @@
+"""What other processes have to say to subscribers goes out through the gateway, at least once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.app.gateway import Gateway
+from gateway.domain.errand import MAX_ATTEMPTS, Errand, ErrandKind, ErrandState, NewErrand
+from gateway.domain.hub import Hub
+from gateway.domain.policy import RepliesRule
+from gateway.domain.sender import Port, Sender
+from gateway.domain.subscription import Cycle, Service, Subscription, Terms
+from gateway.policy.bundle import Bundle
+from gateway.ports.errors import StoreUnavailable
+from gateway.proxy import running_errands
+from gateway.runtime.clock import utcnow
+from gateway.session.timers import Timers
+from gateway.settings.gateway import GatewaySettings
+from gateway.stores.open import Stores, memory_stores, open_store
+from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.ordering import OrderDesk, Wish
+from simulators.esme import RawEsme
+from simulators.smsc import Behaviour, SimulatedSmsc
+from simulators.wire import CommandStatus
+
+Start = Callable[..., Awaitable[Gateway]]
+Attach = Callable[..., Awaitable[RawEsme]]
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
+LogLines = list[dict[str, object]]
+BuildSender = Callable[..., Sender]
+
+PORT, HUB, SUBSCRIBER, MSISDN = "10690001", "10086", "13800138000", 8613800138000
+CODE = "验证码482913，10分钟内有效"
+MINUTE = timedelta(minutes=1)
+WEATHER = Service("sp1", "weather", Terms("示例商城", "天气", PORT, 500, Cycle.MONTH), ("DY天气",))
+
+
+@pytest.fixture
+def settings(settings: GatewaySettings) -> GatewaySettings:
+    return replace(settings, hub=Hub(frozenset({HUB})))
+
+
+@pytest.fixture
+def hearing(bundle: Bundle) -> Bundle:
+    return replace(bundle, replies=RepliesRule("您已退订", "您已恢复"))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do at once what otherwise waits a moment."""
+    monkeypatch.setattr(running_errands, "RETRY", timedelta(0))
+
+
+@dataclass
+class Office:
+    """Another process on the same store, which has something to say."""
+
+    stores: Stores
+    smsc: SimulatedSmsc
+
+    async def ask_for(
+        self, text: str = CODE, port: str = HUB, within: timedelta = 10 * MINUTE
+    ) -> int:
+        now = utcnow()
+        errand = NewErrand(port, MSISDN, text, ErrandKind.CODE, "ref", now, now + within)
+        return await self.stores.errands.add(errand)
+
+    async def errand(self, number: int) -> Errand:
+        errand = await self.stores.errands.get(number)
+        assert errand is not None
+        return errand
+
+    async def ended(self, number: int) -> Errand:
+        """Wait for the end of an errand."""
+        async with asyncio.timeout(10):
+            while (errand := await self.errand(number)).state is ErrandState.WAITING:  # noqa: ASYNC110 - a condition with a deadline, not a pause
+                await asyncio.sleep(0.005)
+        return errand
+
+    def told(self) -> list[tuple[str, str, str]]:
+        """Return what subscribers were sent: from, to, text."""
+        journal = [one for one in self.smsc.journal if one.data_coding == 8]
+        return [(r.source, r.destination, r.octets.decode("utf-16-be")) for r in journal]
+
+
+@pytest.fixture
+def office(smsc: SimulatedSmsc) -> Office:
+    return Office(memory_stores(), smsc)
+
+
+async def test_r51_a_code_goes_out_from_the_hub_and_its_text_is_gone_then(
+    start: Start, attach: Attach, office: Office, log: LogLines
+) -> None:
+    gateway = await start(stores=office.stores)
+    esme = await attach(gateway)
+
+    errand = await office.ended(await office.ask_for())
+
+    assert office.told() == [(HUB, str(MSISDN), CODE)]
+    assert (errand.state, errand.text) == (ErrandState.SENT, "")
+    assert errand.message_id == office.smsc.journal[0].message_id
+    assert esme.pdus().empty()
+    assert "482913" not in str(log)
+    assert str(MSISDN) not in str(log)
+
+
+async def test_a_port_speaks_through_the_bind_of_its_owner_and_no_other(
+    start: Start, attach: Attach, office: Office, sender: BuildSender
+) -> None:
+    other = sender(system_id="sp2", ports=(Port("10690077"), Port(HUB)))
+    gateway = await start(stores=office.stores, senders=(sender(), other))
+    await attach(gateway, "sp1")
+    owned, hub = await office.ask_for(port="10690077"), await office.ask_for()
+    await office.ended(await office.ask_for(port=PORT))
+
+    assert [one[0] for one in office.told()] == [PORT]
+    await attach(gateway, "sp2")
+    await office.ended(owned)
+    await office.ended(hub)
+    assert {(one.system_id, one.source) for one in office.smsc.journal} == {
+        ("sp1", PORT),
+        ("sp2", "10690077"),
+        ("sp2", HUB),
+    }
+
+
+async def test_what_nobody_can_send_waits_and_expires_and_says_so(
+    start: Start, attach: Attach, office: Office, log: LogLines
+) -> None:
+    gateway = await start(stores=office.stores)
+    number = await office.ask_for()
+    strange = await office.ask_for(port="10690099", within=MINUTE / 300)
+    assert (await office.errand(number)).state is ErrandState.WAITING
+
+    ended = await office.ended(strange)
+    await attach(gateway)
+    await office.ended(number)
+
+    assert ended.state is ErrandState.EXPIRED
+    assert [one[0] for one in office.told()] == [HUB]
+    assert {"count": 1, "event": "errands.expired"}.items() <= next(
+        line for line in log if line["event"] == "errands.expired"
+    ).items()
+
+
+async def test_an_errand_that_a_killed_gateway_had_taken_is_sent_by_the_next(
+    start: Start, attach: Attach, smsc: SimulatedSmsc, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/var/smsward.db"
+    killed = Office(await open_store(url), smsc)
+    number = await killed.ask_for()
+    long_ago = utcnow() - MINUTE / 60
+    later = await killed.ask_for()
+    await killed.stores.errands.take_waiting(utcnow(), long_ago, [HUB], 1)
+    await killed.stores.errands.take_waiting(utcnow(), utcnow() + MINUTE, [HUB], 9)
+    await killed.stores.errands.put_back(number, long_ago, was_written=True)
+    await killed.stores.close()
+
+    gateway = await start(store_url=url)
+    await attach(gateway)
+    office = Office(gateway.stores, smsc)
+    errand = await office.ended(number)
+
+    assert errand.state is ErrandState.SENT
+    assert len(office.told()) == 1
+    # What the other may still be at is let be, until its claim is over.
+    assert (await office.errand(later)).state is ErrandState.WAITING
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_the_smsc_never_answers_is_sent_again_and_then_given_up(
+    start: Start, attach: Attach, office: Office
+) -> None:
+    office.smsc.behaviour = Behaviour(lost_answer_every=1)
+    timers = Timers(response_s=0.01, drain_s=5, reconnect_max_s=0.1)
+    gateway = await start(stores=office.stores, timers=timers)
+    await attach(gateway)
+
+    errand = await office.ended(await office.ask_for())
+
+    assert errand.state is ErrandState.EXPIRED
+    assert office.told() == [(HUB, str(MSISDN), CODE)] * MAX_ATTEMPTS
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_the_smsc_cannot_take_now_is_sent_later(
+    start: Start, attach: Attach, office: Office
+) -> None:
+    office.smsc.behaviour = Behaviour(throttle_every=1)
+    gateway = await start(stores=office.stores)
+    await attach(gateway)
+    number = await office.ask_for()
+    await office.smsc.until(lambda: office.smsc.counters.throttled > MAX_ATTEMPTS)
+
+    office.smsc.behaviour = Behaviour()
+    errand = await office.ended(number)
+
+    assert errand.state is ErrandState.SENT
+    assert len([one for one in office.smsc.journal if one.message_id]) == 1
+
+
+async def test_what_the_smsc_refuses_is_not_sent_again(
+    start: Start, attach: Attach, office: Office
+) -> None:
+    office.smsc.behaviour = Behaviour(error_every=1, error_status=CommandStatus.ESME_RSYSERR)
+    gateway = await start(stores=office.stores)
+    await attach(gateway)
+
+    errand = await office.ended(await office.ask_for())
+
+    assert errand.state is ErrandState.REFUSED
+    assert office.smsc.counters.refused == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_was_sent_while_the_store_failed_is_noted_later_and_not_sent_twice(
+    start: Start,
+    attach: Attach,
+    office: Office,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+    log: LogLines,
+) -> None:
+    gateway = await start(stores=office.stores)
+    await attach(gateway)
+    failures: list[int] = []
+
+    async def fail(number: int, *_rest: object) -> bool:
+        failures.append(number)
+        raise StoreUnavailable("disk full")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(office.stores.errands, "finish", fail)
+        number = await office.ask_for()
+        await until(lambda: len(failures) > 1)
+    errand = await office.ended(number)
+
+    assert errand.state is ErrandState.SENT
+    assert len(office.told()) == 1
+    assert "store.failed" in [line["event"] for line in log]
+
+
+async def test_a_bind_that_is_lost_between_claim_and_writing_costs_no_attempt(
+    start: Start, attach: Attach, office: Office, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    gateway = await start(stores=office.stores)
+    esme = await attach(gateway)
+    take, lost = office.stores.errands.take_waiting, asyncio.Event()
+
+    async def take_and_lose(*given: object) -> list[Errand]:
+        taken = await take(*given)  # type: ignore[arg-type]
+        if taken and not lost.is_set():
+            lost.set()
+            await esme.unbind()
+            await until(lambda: not gateway.sessions.pairs)
+        return taken
+
+    monkeypatch.setattr(office.stores.errands, "take_waiting", take_and_lose)
+    number = await office.ask_for()
+    await lost.wait()
+    await until(lambda: not gateway.sessions.pairs)
+    assert office.told() == []
+
+    await attach(gateway)
+    errand = await office.ended(number)
+
+    assert (errand.state, errand.attempts) == (ErrandState.SENT, 1)
+
+
+async def test_many_errands_at_once_all_go_out_once(
+    start: Start, attach: Attach, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running_errands, "_AT_ONCE", 5)
+    monkeypatch.setattr(running_errands, "_MAX_UNDER_WAY", 10)
+    numbers = [await office.ask_for(f"第{place}条") for place in range(40)]
+    gateway = await start(stores=office.stores)
+    await attach(gateway)
+
+    for number in numbers:
+        assert (await office.ended(number)).state is ErrandState.SENT
+
+    assert sorted(one[2] for one in office.told()) == sorted(f"第{n}条" for n in range(40))
+
+
+async def test_r24_an_order_by_api_is_confirmed_by_the_subscribers_yes_end_to_end(
+    start: Start, attach: Attach, office: Office, hearing: Bundle, until: Until
+) -> None:
+    gateway = await start(stores=office.stores, policy=hearing)
+    gateway.policies.offer((WEATHER,))
+    await attach(gateway)
+    subscriptions = office.stores.subscriptions
+    desk = OrderDesk(subscriptions, office.stores.consent, lambda: Catalogue((WEATHER,)))
+
+    ordered = await desk.order(Wish(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
+    await until(lambda: len(office.told()) == 1)
+    (asked,) = office.told()
+    await office.smsc.deliver("sp1", SUBSCRIBER, PORT, "是".encode("utf-16-be"), data_coding=8)
+    await until(lambda: len(office.told()) == 2)
+
+    assert isinstance(ordered, Subscription)
+    assert asked[0] == PORT
+    assert "5元/月" in asked[2]
+    (one,) = (await subscriptions.known(MSISDN, PORT, utcnow())).subscriptions
+    assert one.state.value == "active"
+    history = await subscriptions.history(MSISDN, ("sp1", "weather"))
+    assert [event.act for event in history] == ["order", "sent", "confirm"]
+    assert history[1].message_id == office.smsc.journal[0].message_id
+
+
+async def test_r24_an_order_of_which_the_subscriber_could_not_be_told_is_withdrawn_end_to_end(
+    start: Start, attach: Attach, office: Office
+) -> None:
+    office.smsc.behaviour = Behaviour(error_every=1, error_status=CommandStatus.ESME_RSYSERR)
+    gateway = await start(stores=office.stores)
+    await attach(gateway)
+    subscriptions = office.stores.subscriptions
+    desk = OrderDesk(subscriptions, office.stores.consent, lambda: Catalogue((WEATHER,)))
+
+    await desk.order(Wish(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
+
+    async with asyncio.timeout(10):
+        while True:
+            (one,) = (await subscriptions.known(MSISDN, PORT, utcnow())).subscriptions
+            if one.state.value == "withdrawn":
+                break
+            await asyncio.sleep(0.005)

@@ -1,0 +1,168 @@
+"""api.yaml: where the API answers, and to whom."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
+from gateway.settings.addresses import Address
+from gateway.settings.api import digest_of, load_api, load_system_ids
+from gateway.settings.check import check
+from gateway.settings.fault import SettingsError
+
+DIGEST = sha256(b"a token").hexdigest()
+TOKEN = "a-token-in-the-environment-of-this-process"
+WHOLE = f"""\
+version: 1
+address: "127.0.0.1:8443"
+clients:
+  - {{name: shop app, role: sp, system_id: shop, token: "sha256:{DIGEST}"}}
+  - {{name: 营业厅, role: clerk, channels: [hall, complaint], token: "env:SMSWARD_TOKEN"}}
+"""
+SP = f'{{name: shop, role: sp, system_id: shop, token: "sha256:{DIGEST}"}}'
+
+
+@pytest.fixture
+def write_api(tmp_path: Path) -> Callable[[str], Path]:
+    def write_api(text: str) -> Path:
+        path = tmp_path / "api.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_api
+
+
+WriteApi = Callable[[str], Path]
+
+
+def faults_of(path: Path) -> list[str]:
+    with pytest.raises(SettingsError) as raised:
+        load_api(path, {"shop"})
+    return [str(fault).removeprefix(f"{path}:") for fault in raised.value.faults]
+
+
+def test_a_whole_file_names_address_and_clients(
+    write_api: WriteApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMSWARD_TOKEN", TOKEN)
+
+    settings = load_api(write_api(WHOLE), {"shop"})
+
+    assert (settings.address, settings.tls) == (Address("127.0.0.1", 8443), None)
+    assert settings.clients == (
+        ApiClient("shop app", ApiRole.SP, bytes.fromhex(DIGEST), "shop"),
+        ApiClient(
+            "营业厅",
+            ApiRole.CLERK,
+            digest_of(TOKEN),
+            channels=(RefusalChannel.HALL, RefusalChannel.COMPLAINT),
+        ),
+    )
+    assert DIGEST not in repr(settings)
+
+
+def test_without_an_address_it_is_a_loopback_one(write_api: WriteApi) -> None:
+    settings = load_api(write_api(f"version: 1\nclients: [{SP}]\n"), None)
+
+    assert settings.address == Address("127.0.0.1", 8080)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8443", "api.example.com:8443", "[::]:8443"])
+def test_an_address_that_others_reach_needs_tls(
+    write_api: WriteApi, tmp_path: Path, address: str
+) -> None:
+    (tmp_path / "file.pem").write_text("not looked into here", encoding="utf-8")
+    text = f'version: 1\naddress: "{address}"\nclients: [{SP}]\n'
+    tls = f"tls: {{certificate: {tmp_path}/file.pem, key: {tmp_path}/file.pem}}\n"
+
+    assert faults_of(write_api(text)) == ["2:10 address: others reach it, so tls must be given"]
+    settings = load_api(write_api(text + tls), {"shop"})
+    assert settings.tls is not None
+    assert settings.tls.key == tmp_path / "file.pem"
+
+
+@pytest.mark.parametrize("address", ["localhost:8080", "[::1]:8080", "127.0.0.2:0"])
+def test_on_loopback_nobody_listens_in(write_api: WriteApi, address: str) -> None:
+    text = f'version: 1\naddress: "{address}"\nclients: [{SP}]\n'
+
+    assert load_api(write_api(text), {"shop"}).tls is None
+
+
+@pytest.mark.parametrize(
+    ("client", "fault"),
+    [
+        ('{name: "", role: app, token: T}', "name: must be 1 to 32 letters"),
+        ('{name: "a\\eb", role: app, token: T}', "name: must be 1 to 32 letters"),
+        (f"{{name: {'a' * 33}, role: app, token: T}}", "name: must be 1 to 32 letters"),
+        ("{name: a, role: root, token: T}", "role: "),
+        ("{name: a, role: sp, token: T}", "a client of the role sp has a system_id"),
+        ("{name: a, role: app, system_id: shop, token: T}", "a client of the role sp has"),
+        ("{name: a, role: clerk, token: T}", "a client of the role clerk has channels"),
+        ("{name: a, role: app, channels: [hall], token: T}", "a client of the role clerk has"),
+        ("{name: a, role: clerk, channels: [mo], token: T}", "channels[0]: "),
+        ("{name: a, role: sp, system_id: gone, token: T}", "there is no such sender"),
+        ('{name: a, role: app, token: "secret"}', 'token: must be "sha256:" and 64'),
+        ('{name: a, role: app, token: "sha256:12"}', 'token: must be "sha256:" and 64'),
+        ('{name: a, role: app, token: "env:1"}', 'token: must be "sha256:" and 64'),
+        ('{name: a, role: app, token: "env:NOWHERE"}', "token: environment variable NOWHERE"),
+        ('{name: a, role: app, token: "env:SHORT"}', "token: SHORT must hold a token of at least"),
+        ('{name: a, role: app, token: "env:ODD"}', "token: ODD must hold a token of at least"),
+        ("{name: a, role: app}", "token: is missing"),
+        ("{name: a, role: app, token: T, colour: red}", "colour: unknown key"),
+    ],
+)
+def test_every_fault_is_told_with_its_place_and_shows_no_token(
+    write_api: WriteApi, monkeypatch: pytest.MonkeyPatch, client: str, fault: str
+) -> None:
+    monkeypatch.setenv("SHORT", "tooshort")
+    monkeypatch.setenv("ODD", "令" * 40)
+    client = client.replace("token: T", f'token: "sha256:{DIGEST}"')
+
+    faults = faults_of(write_api(f"version: 1\nclients:\n  - {client}\n"))
+
+    assert len(faults) == 1
+    assert faults[0].startswith("3:")
+    assert fault in faults[0]
+    assert not any(secret in faults[0] for secret in (DIGEST, "secret", "tooshort", "令"))
+
+
+def test_an_address_that_is_none_is_one_fault(write_api: WriteApi) -> None:
+    [fault] = faults_of(write_api(f"version: 1\naddress: everywhere\nclients: [{SP}]\n"))
+
+    assert fault.startswith("2:10 address: must be host:port")
+
+
+@pytest.mark.parametrize("text", ["version: 1\nclients: []\n", "version: 2\nclients: [1]\n", "[]"])
+def test_a_file_without_clients_or_of_another_version_is_refused(
+    write_api: WriteApi, text: str
+) -> None:
+    assert faults_of(write_api(text))
+
+
+def test_names_and_tokens_stand_there_once(write_api: WriteApi) -> None:
+    faults = faults_of(write_api(f"version: 1\nclients:\n  - {SP}\n  - {SP}\n"))
+
+    assert len(faults) == 2
+    assert all("as in line 3 already" in fault for fault in faults)
+    assert not any(DIGEST in fault for fault in faults)
+
+
+def test_the_sps_are_known_although_their_passwords_are_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "senders.yaml"
+    path.write_text(
+        'version: 1\nsenders: [{system_id: shop, password: "env:ELSEWHERE"}, {}, 1]\n',
+        encoding="utf-8",
+    )
+
+    assert load_system_ids(path) == {"shop"}
+
+
+def test_check_looks_at_the_api_too(write_api: WriteApi, tmp_path: Path) -> None:
+    without = check(tmp_path, tmp_path / "policies")
+    path = write_api("version: 1\nclients: []\n")
+
+    faults = check(tmp_path, tmp_path / "policies")
+
+    assert [fault.path for fault in set(faults) - set(without)] == [path]

@@ -1,0 +1,193 @@
+"""What gateway.ports.errands promises, on every store."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import pytest
+
+from gateway.domain.errand import MAX_ATTEMPTS, ErrandKind, ErrandState, NewErrand
+from gateway.ports.changes import ChangeKind
+from gateway.stores.open import Stores, open_store
+
+ErrandBuilder: TypeAlias = Callable[..., NewErrand]
+
+MINUTE = timedelta(minutes=1)
+PORTS = ("10690001", "10086")
+
+
+@pytest.fixture
+def errand(noon: datetime) -> ErrandBuilder:
+    """Build a request that an order be confirmed; give what should be otherwise."""
+    usual = NewErrand(
+        "10690001", 8613800138000, "请回是", ErrandKind.ORDER, "r1", noon, noon + 30 * MINUTE
+    )
+    return lambda **changes: replace(usual, **changes)
+
+
+async def test_an_errand_waits_and_is_announced(stores: Stores, errand: ErrandBuilder) -> None:
+    number = await stores.errands.add(errand())
+
+    kept = await stores.errands.get(number)
+    assert kept is not None
+    assert (kept.port, kept.msisdn, kept.text) == ("10690001", 8613800138000, "请回是")
+    assert (kept.state, kept.attempts) == (ErrandState.WAITING, 0)
+    assert await stores.errands.waiting_ports() == {"10690001"}
+    assert [(one.kind, one.key) for one in await stores.changes.changes(0)] == [
+        (ChangeKind.ERRAND, str(number))
+    ]
+
+
+async def test_what_waits_is_taken_in_order_from_the_ports_that_are_asked_for(
+    stores: Stores, errand: ErrandBuilder, noon: datetime
+) -> None:
+    first, second, other, third = [
+        await stores.errands.add(errand(port=port))
+        for port in ("10690001", "10690001", "10690002", "10086")
+    ]
+
+    some = await stores.errands.take_waiting(noon, noon + MINUTE, PORTS, 2)
+    rest = await stores.errands.take_waiting(noon, noon + MINUTE, PORTS, 9)
+
+    assert [one.number for one in some] == [first, second]
+    assert [one.number for one in rest] == [third]
+    left = await stores.errands.get(other)
+    assert left is not None
+    assert left.attempts == 0
+
+
+async def test_of_many_processes_one_takes_an_errand(
+    stores: Stores, errand: ErrandBuilder, noon: datetime
+) -> None:
+    number = await stores.errands.add(errand())
+
+    taken = await asyncio.gather(
+        *(stores.errands.take_waiting(noon, noon + MINUTE, PORTS, 5) for _ in range(5))
+    )
+
+    assert sorted(len(some) for some in taken) == [0, 0, 0, 0, 1]
+    assert [one.number for some in taken for one in some] == [number]
+
+
+async def test_what_a_process_took_and_died_with_is_taken_again(
+    stores: Stores, errand: ErrandBuilder, noon: datetime
+) -> None:
+    await stores.errands.add(errand())
+
+    (first,) = await stores.errands.take_waiting(noon, noon + MINUTE, PORTS, 5)
+    (again,) = await stores.errands.take_waiting(noon + MINUTE, noon + 2 * MINUTE, PORTS, 5)
+
+    assert again == replace(first, attempts=2)
+
+
+async def test_a_text_that_came_to_nothing_is_free_again_when_it_was_put_back(
+    stores: Stores, errand: ErrandBuilder, noon: datetime
+) -> None:
+    number = await stores.errands.add(errand())
+    await stores.errands.take_waiting(noon, noon + MINUTE, PORTS, 5)
+
+    later = noon + timedelta(seconds=5)
+    await stores.errands.put_back(number, later, was_written=False)
+
+    assert await stores.errands.take_waiting(noon, noon + MINUTE, PORTS, 5) == []
+    (taken,) = await stores.errands.take_waiting(later, noon + MINUTE, PORTS, 5)
+    assert taken.attempts == 1
+
+
+async def test_an_errand_ends_once(stores: Stores, errand: ErrandBuilder, noon: datetime) -> None:
+    number = await stores.errands.add(errand())
+    await stores.errands.take_waiting(noon, noon + MINUTE, PORTS, 5)
+
+    assert await stores.errands.finish(number, ErrandState.SENT, "7F01")
+    assert not await stores.errands.finish(number, ErrandState.REFUSED)
+    assert not await stores.errands.finish(number + 1, ErrandState.SENT)
+    await stores.errands.put_back(number, noon, was_written=True)
+    await stores.errands.put_back(number + 1, noon, was_written=True)
+
+    kept = await stores.errands.get(number)
+    assert kept is not None
+    assert (kept.state, kept.message_id, kept.text) == (ErrandState.SENT, "7F01", "请回是")
+    assert await stores.errands.waiting_ports() == set()
+    assert await stores.errands.take_waiting(noon + MINUTE, noon, PORTS, 5) == []
+
+
+@pytest.mark.parametrize("state", [ErrandState.SENT, ErrandState.REFUSED])
+async def test_r51_a_code_cannot_be_read_any_more_once_it_was_sent(
+    stores: Stores, errand: ErrandBuilder, state: ErrandState
+) -> None:
+    number = await stores.errands.add(errand(kind=ErrandKind.CODE, text="验证码482913"))
+
+    await stores.errands.finish(number, state)
+
+    kept = await stores.errands.get(number)
+    assert kept is not None
+    assert kept.text == ""
+
+
+async def test_what_could_not_be_sent_in_time_expires_and_is_told_of(
+    stores: Stores, errand: ErrandBuilder, noon: datetime
+) -> None:
+    late = await stores.errands.add(errand(kind=ErrandKind.CODE, not_after=noon + MINUTE))
+    await stores.errands.add(errand())
+
+    assert await stores.errands.expire(noon, 5) == []
+    taken = await stores.errands.take_waiting(noon + MINUTE, noon + 2 * MINUTE, PORTS, 5)
+    ended = await stores.errands.expire(noon + MINUTE, 5)
+
+    assert late not in [one.number for one in taken]
+    assert [(one.number, one.state, one.text) for one in ended] == [(late, ErrandState.EXPIRED, "")]
+    assert await stores.errands.get(late) == ended[0]
+
+
+async def test_what_is_under_way_past_its_time_is_let_be_until_the_claim_is_over(
+    stores: Stores, errand: ErrandBuilder, noon: datetime
+) -> None:
+    number = await stores.errands.add(errand(not_after=noon + MINUTE))
+    await stores.errands.take_waiting(noon, noon + 2 * MINUTE, PORTS, 5)
+
+    assert await stores.errands.expire(noon + MINUTE, 5) == []
+    assert [one.number for one in await stores.errands.expire(noon + 2 * MINUTE, 5)] == [number]
+
+
+async def test_what_is_never_answered_is_sent_a_few_times_and_no_more(
+    stores: Stores, errand: ErrandBuilder, noon: datetime
+) -> None:
+    number = await stores.errands.add(errand())
+    for _ in range(MAX_ATTEMPTS):
+        await stores.errands.take_waiting(noon, noon + MINUTE, PORTS, 5)
+        await stores.errands.put_back(number, noon, was_written=True)
+
+    assert await stores.errands.take_waiting(noon, noon + MINUTE, PORTS, 5) == []
+    (ended,) = await stores.errands.expire(noon, 5)
+    assert (ended.number, ended.state) == (number, ErrandState.EXPIRED)
+
+
+async def test_what_is_done_is_forgotten_and_what_waits_is_not(
+    stores: Stores, errand: ErrandBuilder, noon: datetime
+) -> None:
+    done, waiting = await stores.errands.add(errand()), await stores.errands.add(errand())
+    young = await stores.errands.add(errand(created_at=noon + MINUTE))
+    await stores.errands.finish(done, ErrandState.SENT)
+    await stores.errands.finish(young, ErrandState.SENT)
+
+    assert await stores.errands.forget(noon + MINUTE) == 1
+
+    assert await stores.errands.get(done) is None
+    assert await stores.errands.get(waiting) is not None
+    assert await stores.errands.get(young) is not None
+
+
+async def test_an_errand_outlives_the_process_that_asked_for_it(
+    sqlite_url: str, errand: ErrandBuilder, noon: datetime
+) -> None:
+    asking = await open_store(sqlite_url)
+    number = await asking.errands.add(errand())
+    await asking.close()
+
+    sending = await open_store(sqlite_url)
+    (taken,) = await sending.errands.take_waiting(noon, noon + MINUTE, PORTS, 5)
+    await sending.close()
+
+    assert taken.number == number

@@ -1,0 +1,63 @@
+"""Among millions of answers an SP's next ones are found by the index."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TypeAlias
+
+from sqlalchemy import Connection, Engine, event
+
+from gateway.domain.consent import ConsentAnswer
+from gateway.runtime.clock import utcnow
+from gateway.stores.open import open_store
+
+AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
+Asked: TypeAlias = list[tuple[str, tuple[str | int, ...]]]
+
+SUBSCRIBER = 8613800138000
+
+
+async def test_what_an_sp_has_not_heard_is_found_without_a_look_at_the_rest(
+    database: Path, sqlite_url: str, answer: AnswerBuilder
+) -> None:
+    stores = await open_store(sqlite_url)
+    await stores.consent.record([answer(msisdn=SUBSCRIBER + place) for place in range(10)])
+    asked: Asked = []
+
+    def note(
+        _connection: Connection,
+        _cursor: object,
+        statement: str,
+        values: tuple[str | int, ...],
+        *_rest: object,
+    ) -> None:
+        if "FROM consent_answers" in statement:
+            asked.append((statement, values))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    await stores.notices.next_batch("sp1", 3)  # a new one
+    await stores.notices.next_batch("sp1", 3)  # again, and what is behind it
+    await stores.notices.waiting_since("sp1")
+    await stores.notices.skip_before("sp1", utcnow())
+    event.remove(Engine, "before_cursor_execute", note)
+    await stores.close()
+
+    with closing(sqlite3.connect(database)) as connection:
+        for statement, values in asked:
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+            steps = [str(step[3]) for step in plan]
+            assert any("ix_consent_answers_told (scope=? AND (change,msisdn)" in s for s in steps)
+            assert not any("SCAN consent" in step or "ORDER BY" in step for step in steps)
+    assert len(asked) == 12
+
+
+async def test_what_is_only_asserted_costs_the_index_nothing(
+    database: Path, sqlite_url: str
+) -> None:
+    await (await open_store(sqlite_url)).close()
+
+    with closing(sqlite3.connect(database)) as connection:
+        query = "SELECT sql FROM sqlite_master WHERE name = 'ix_consent_answers_told'"
+        [(statement,)] = connection.execute(query).fetchall()
+    assert statement.endswith("(scope, change, msisdn) WHERE answer <> 'asserted'")

@@ -1,0 +1,172 @@
+"""What gateway.ports.warnings promises, on every store."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import pytest
+
+from gateway.domain.warning import (
+    MAX_SAMPLES,
+    EarlyWarning,
+    Gathered,
+    Handling,
+    Severity,
+    WarningCode,
+    WarningKind,
+    WarningState,
+)
+from gateway.ports.warnings import WarningSelection
+from gateway.stores.open import Stores
+
+GatheredBuilder: TypeAlias = Callable[..., Gathered]
+
+WALKS = WarningKind(WarningCode.W9, "R28", "sp1", "10690001")
+MISUSE = WarningKind(WarningCode.W3, "R05", "sp2", "10690002")
+EVERYTHING = WarningSelection()
+
+
+@pytest.fixture
+def gathered(noon: datetime) -> GatheredBuilder:
+    """Build three messages of one kind, noticed `hours` after noon."""
+
+    def build(
+        kind: WarningKind = WALKS, hours: float = 0, severity: Severity | None = None
+    ) -> Gathered:
+        first = noon + timedelta(hours=hours)
+        last = first + timedelta(seconds=1)
+        return Gathered(kind, severity, 3, 1, first, last, ("1:7", "1:8", "8000000000000000001"))
+
+    return build
+
+
+async def test_what_gathered_raises_a_warning_with_its_number(
+    stores: Stores, gathered: GatheredBuilder
+) -> None:
+    one = gathered(MISUSE, severity=Severity.SERIOUS)
+
+    raised = await stores.warnings.add([gathered(), one])
+
+    assert raised == [EarlyWarning(1, gathered()), EarlyWarning(2, one)]
+    assert await stores.warnings.get(1) == raised[0]
+    assert await stores.warnings.get(2) == raised[1]
+    assert await stores.warnings.get(3) is None
+
+
+async def test_r28_within_a_day_a_kind_is_counted_in_one_warning(
+    stores: Stores, gathered: GatheredBuilder, noon: datetime
+) -> None:
+    await stores.warnings.add([gathered()])
+
+    again = await stores.warnings.add([gathered(hours=1), gathered(hours=23.9)])
+    next_day = await stores.warnings.add([gathered(hours=24)])
+
+    assert again == []
+    assert [warning.number for warning in next_day] == [2]
+    first = await stores.warnings.get(1)
+    assert first is not None
+    assert (first.gathered.count, first.gathered.on_trial) == (9, 3)
+    assert first.gathered.first_at == noon
+    assert first.gathered.last_at == noon + timedelta(hours=23.9, seconds=1)
+    assert len(first.gathered.samples) == MAX_SAMPLES
+    assert first.gathered.samples[:3] == gathered().samples
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        WALKS._replace(code=WarningCode.W8),
+        WALKS._replace(rule="R28-unknown"),
+        WALKS._replace(system_id="sp2"),
+        WALKS._replace(port="10690002"),
+    ],
+)
+async def test_another_code_rule_sp_or_port_is_another_warning(
+    stores: Stores, gathered: GatheredBuilder, other: WarningKind
+) -> None:
+    raised = await stores.warnings.add([gathered(), gathered(other)])
+
+    assert [warning.gathered.kind for warning in raised] == [WALKS, other]
+
+
+async def test_what_comes_earlier_than_the_first_is_counted_in_it(
+    stores: Stores, gathered: GatheredBuilder
+) -> None:
+    await stores.warnings.add([gathered()])
+
+    assert await stores.warnings.add([gathered(hours=-1)]) == []
+    warning = await stores.warnings.get(1)
+    assert warning is not None
+    assert warning.gathered.first_at == gathered(hours=-1).first_at
+    assert warning.gathered.last_at == gathered().last_at
+
+
+async def test_an_answer_is_noted_once_and_then_the_warning_is_closed(
+    stores: Stores, gathered: GatheredBuilder, noon: datetime
+) -> None:
+    await stores.warnings.add([gathered()])
+    answer = Handling("lin", noon + timedelta(hours=2), "名单已清理")
+    closing = Handling("wang", noon + timedelta(days=14), "checked for 14 days")
+
+    moved = [
+        await stores.warnings.answer(1, answer),
+        await stores.warnings.answer(1, replace(answer, note="again")),
+        await stores.warnings.close(1, closing),
+        await stores.warnings.close(1, answer),
+        await stores.warnings.answer(1, answer),
+        await stores.warnings.answer(2, answer),
+        await stores.warnings.close(2, closing),
+    ]
+
+    assert moved == [True, False, True, False, False, False, False]
+    assert await stores.warnings.get(1) == EarlyWarning(
+        1, gathered(), WarningState.CLOSED, answer, closing
+    )
+
+
+async def test_what_comes_after_the_answer_is_counted_and_the_answer_stays(
+    stores: Stores, gathered: GatheredBuilder, noon: datetime
+) -> None:
+    await stores.warnings.add([gathered()])
+    answer = Handling("lin", noon, "seen")
+    await stores.warnings.answer(1, answer)
+
+    assert await stores.warnings.add([gathered(hours=3)]) == []
+
+    warning = await stores.warnings.get(1)
+    assert warning is not None
+    assert (warning.state, warning.answer) == (WarningState.ANSWERED, answer)
+    assert warning.gathered.count == 6
+
+
+async def test_warnings_are_found_by_sp_code_state_and_severity(
+    stores: Stores, gathered: GatheredBuilder, noon: datetime
+) -> None:
+    serious = gathered(MISUSE, severity=Severity.SERIOUS)
+    await stores.warnings.add([gathered(), serious, gathered(hours=24)])
+    await stores.warnings.close(1, Handling("lin", noon, "ok"))
+
+    async def numbers(selection: WarningSelection, limit: int = 50) -> list[int]:
+        return [one.number for one in await stores.warnings.find(selection, limit)]
+
+    assert await numbers(EVERYTHING) == [3, 2, 1]
+    assert await numbers(EVERYTHING, limit=2) == [3, 2]
+    assert await numbers(WarningSelection(before=3)) == [2, 1]
+    assert await numbers(WarningSelection(system_id="sp1")) == [3, 1]
+    assert await numbers(WarningSelection(code=WarningCode.W3)) == [2]
+    assert await numbers(WarningSelection(state=WarningState.OPEN)) == [3, 2]
+    assert await numbers(WarningSelection(only_violations=True)) == [2]
+    assert await numbers(WarningSelection(system_id="sp1", code=WarningCode.W3)) == []
+
+
+async def test_old_warnings_go_and_their_numbers_are_not_given_again(
+    stores: Stores, gathered: GatheredBuilder, noon: datetime
+) -> None:
+    await stores.warnings.add([gathered(hours=-30), gathered(MISUSE)])
+
+    assert await stores.warnings.prune(noon) == 1
+    assert await stores.warnings.prune(noon) == 0
+    assert [one.number for one in await stores.warnings.find(EVERYTHING)] == [2]
+    [raised] = await stores.warnings.add([gathered(hours=-30)])
+    assert raised.number == 3

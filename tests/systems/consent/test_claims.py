@@ -1,0 +1,124 @@
+"""Claims of SPs against what is on record."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.consent_proof import ConsentProof
+from gateway.ports.consent import ConsentStore
+from gateway.stores.open import memory_stores
+from gateway.systems.consent.claims import KNOWN, PROVEN, REFUSED, Claim, Claims, Outcome
+
+SUBSCRIBER = 8613800138000
+NOW = datetime(2025, 11, 25, 12, tzinfo=UTC)
+WHOLE = ConsentProof(
+    who="zhang3",
+    when=NOW - timedelta(days=1),
+    channel="web",
+    text_sha256="0" * 64,
+    scope="促销信息",
+    valid_until=date(2026, 11, 24),
+    message_ids=("817",),
+)
+NOTHING = ConsentProof()
+
+
+@pytest.fixture
+def store() -> ConsentStore:
+    return memory_stores().consent
+
+
+async def take(store: ConsentStore, *proofs: ConsentProof, now: datetime = NOW) -> list[Outcome]:
+    claims = [Claim(SUBSCRIBER, proof) for proof in proofs]
+    return await Claims(store).take("sp1", claims, "api: shop", now)
+
+
+def said(answer: Answer, since: datetime, scope: str = "sp1") -> ConsentAnswer:
+    return ConsentAnswer(SUBSCRIBER, scope, answer, since, "mo", "message 1")
+
+
+async def test_a_proven_claim_is_dated_as_it_says(store: ConsentStore) -> None:
+    [outcome] = await take(store, WHOLE)
+
+    kept = await store.answer_of(SUBSCRIBER, "sp1")
+    assert outcome == Outcome(Answer.AGREED, is_recorded=True)
+    assert kept is not None
+    assert (kept.answer, kept.since, kept.channel) == (Answer.AGREED, WHOLE.when, "api: shop")
+
+
+async def test_r37_a_refusal_that_is_not_on_record_yet_holds_over_a_claim_of_this_moment(
+    store: ConsentStore,
+) -> None:
+    refused = said(Answer.REFUSED, NOW - timedelta(seconds=30))
+
+    await take(store, replace(WHOLE, when=NOW))
+    await store.record([refused])
+
+    assert await store.answer_of(SUBSCRIBER, "sp1") == refused
+
+
+async def test_r37_a_refusal_that_comes_between_the_look_and_the_record_holds(
+    store: ConsentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = said(Answer.REFUSED, NOW)
+    look = store.answers_of
+
+    async def look_and_then_refuse(msisdns: Collection[int]) -> list[ConsentAnswer]:
+        found = await look(msisdns)
+        await store.record([refused])
+        return found
+
+    monkeypatch.setattr(store, "answers_of", look_and_then_refuse)
+
+    await take(store, replace(WHOLE, when=NOW))
+
+    assert await store.answer_of(SUBSCRIBER, "sp1") == refused
+
+
+@pytest.mark.parametrize("scope", ["sp1", EVERY_SENDER])
+@pytest.mark.parametrize("proof", [WHOLE, NOTHING])
+async def test_r37_a_refusal_on_record_stays_whatever_is_claimed(
+    store: ConsentStore, scope: str, proof: ConsentProof
+) -> None:
+    await store.record([said(Answer.REFUSED, NOW - timedelta(days=90), scope)])
+
+    assert await take(store, proof) == [
+        Outcome(Answer.REFUSED, is_recorded=False, because=(REFUSED,))
+    ]
+
+
+async def test_an_assertion_leaves_a_proof_as_it_is(store: ConsentStore) -> None:
+    proof = said(Answer.AGREED, NOW - timedelta(days=90))
+    await store.record([proof])
+
+    [outcome] = await take(store, replace(WHOLE, scope=""))
+
+    assert outcome.answer is Answer.AGREED
+    assert outcome.because == (PROVEN, "scope is missing")
+    assert await store.answer_of(SUBSCRIBER, "sp1") == proof
+
+
+async def test_a_proof_replaces_an_assertion(store: ConsentStore) -> None:
+    await take(store, NOTHING)
+
+    [outcome] = await take(store, WHOLE)
+
+    assert outcome == Outcome(Answer.AGREED, is_recorded=True)
+
+
+async def test_an_older_proof_changes_nothing(store: ConsentStore) -> None:
+    await store.record([said(Answer.AGREED, NOW)])
+
+    assert await take(store, WHOLE) == [Outcome(Answer.AGREED, is_recorded=False, because=(KNOWN,))]
+
+
+async def test_of_claims_for_one_number_each_meets_what_the_one_before_left(
+    store: ConsentStore,
+) -> None:
+    outcomes = await take(store, WHOLE, NOTHING, WHOLE)
+
+    assert [outcome.is_recorded for outcome in outcomes] == [True, False, False]
+    assert [outcome.answer for outcome in outcomes] == [Answer.AGREED] * 3
