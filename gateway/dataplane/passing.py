@@ -11,6 +11,7 @@ from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
 from gateway.dataplane.rows import NOTHING_FOUND, Found, decision, found, text_of
 from gateway.dataplane.turn import Turn
 from gateway.domain.authority_report import prohibited_in
+from gateway.domain.records import Why
 from gateway.domain.verdict import Action, Reason, Verdict
 from gateway.policy.asking import is_asking
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
@@ -67,7 +68,7 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
                 batch.write(link, buffer[run_start:run_end])
             run_start = start
         run_end = message.end
-        because = (*_shadow(turn, message), digest) if message.findings else why
+        because = _on_trial(turn, message) if message.findings else why
         text = text_of(message) if keeps_texts else None
         if care is None:
             addressed = (message.sequence, message.source, message.destination)
@@ -91,17 +92,20 @@ def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: by
         message.session, message.sequence, message.command_id, turn.now, care.refused
     )
     turn.batch.write(link, renumbered(pdu, own))
-    columns = _shadow(turn, message) if message.findings else NOTHING_FOUND
+    columns = _on_trial(turn, message)[:4] if message.findings else NOTHING_FOUND
     for destination in care.reached:
         _record(turn, message, destination, columns)
     _record_turned_away(turn, message, care)
 
 
-def _shadow(turn: Turn, message: Carried) -> Found:
+def _on_trial(turn: Turn, message: Carried) -> Why:
     """Count a message that passes although rules on trial would have stopped it."""
-    turn.plane.warnings.note(message, turn.at, (message.session.number, message.sequence, 0))
-    turn.plane.tally.verdict("shadow", message.findings[0].reason.value)
-    return found("shadow", message.findings[0])
+    plane = turn.plane
+    trial = plane.trials.of(message.findings, plane.rules.digest)
+    if trial.warns:
+        plane.warnings.note(message, turn.at, (message.session.number, message.sequence, 0))
+    plane.tally.verdict("shadow", trial.reason)
+    return trial.why
 
 
 def _record_turned_away(turn: Turn, message: Carried, care: Care) -> None:

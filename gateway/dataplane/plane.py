@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from gateway.dataplane.hints import Hints
 from gateway.dataplane.parts import Parts
 from gateway.dataplane.tally import Tally
+from gateway.dataplane.trials import Trials
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.warnings import WarningTally
 
@@ -18,7 +19,8 @@ class Plane:
     new message be refused with ESME_RMSGQFUL, and every delivery with ESME_RX_T_APPN: records
     can not be written, say. `keeps_texts` lets records carry what was said (N136, R70).
     `watched` are the system_ids that a receipt with a gateway id may be due for, `hints` the
-    opt-out words that senders have advertised. `withholds` tells of a subscriber's message
+    opt-out words that senders have advertised, `trials` what records say of messages that rules
+    on trial are against. `withholds` tells of a subscriber's message
     whether it may be for the gateway alone, as 0000 is (R33).
     """
 
@@ -30,6 +32,7 @@ class Plane:
     parts: Parts = field(init=False)
     tally: Tally = field(default_factory=Tally)
     warnings: WarningTally = field(default_factory=WarningTally)
+    trials: Trials = field(default_factory=Trials)
     is_overloaded: bool = False
     keeps_texts: bool = False
     watched: set[str] = field(default_factory=set)

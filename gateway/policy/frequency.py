@@ -86,9 +86,8 @@ class Frequencies:
     def admit(self, parts: Parts, now: float) -> Limit | Full | None:
         """Count one message in all limits and return None, or return what is against it."""
         second = int(now)
-        if second < self.latest:
-            second = self._set_back(second)
-        self.latest = second
+        if second != self.latest:
+            second = self.latest = second if second > self.latest else self._set_back(second)
         if self.retired:
             self._take_apart()
         for counter in self.counters:

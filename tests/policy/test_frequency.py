@@ -312,7 +312,7 @@ def test_what_expired_is_taken_apart_a_little_with_each_message() -> None:
         frequencies.admit(message(SOMEBODY + n, f"【{n % 60}】"), 6000.0)
 
     left = []
-    for _ in range(80):
+    for _ in range(120):
         frequencies.admit(message(), 6060.0)
         left.append(retired_keys(frequencies))
 
@@ -325,7 +325,7 @@ def test_what_expired_is_taken_apart_a_little_with_each_message() -> None:
 def test_a_large_table_is_taken_apart_a_little_with_each_message() -> None:
     frequencies = Frequencies([Limit(TO_SIGNED, 5, Clock.MINUTE)], COUNTING)
     for n in range(900):
-        frequencies.admit(message(SOMEBODY + n), 6000.0)
+        frequencies.admit(message(SOMEBODY + 64 * n), 6000.0)
 
     frequencies.admit(message(), 6060.0)
     before = retired_keys(frequencies)

@@ -60,7 +60,12 @@ class Often:
         """Count the message, or return the limit it would exceed."""
         if not submission.units:
             return None
-        against = self._admit(self._parts(submission), at)
+        # _parts, unfolded: this is asked of each message.
+        facts = submission.facts
+        signature = facts.shown().signature if self._is_signed and facts is not None else ""
+        source = submission.source.decode("latin-1") if self._says_source else ""
+        number, sender = submission.msisdn or 0, submission.account.system_id
+        against = self._admit((number, signature, submission.template, sender, source), at)
         if against is None:
             return None
         return _UNCOUNTED if isinstance(against, Full) else self._evidence[against]

@@ -1,0 +1,38 @@
+"""What is said of messages that pass although rules on trial are against them."""
+
+from gateway.dataplane.trials import Trials
+from gateway.domain.verdict import Action, Finding, Reason
+from gateway.domain.warning import WarningCode
+
+
+def finding(rule: str, warning: WarningCode | None = None) -> Finding:
+    return Finding(rule, Reason.CONTENT, Action.REJECT, "word", shadow=True, warning=warning)
+
+
+def test_the_first_finding_is_told_and_any_that_warns_is_known() -> None:
+    quiet, warning = finding("K"), finding("L", WarningCode.W8)
+    trials = Trials()
+
+    alone, both = trials.of((quiet,), "digest"), trials.of((quiet, warning), "digest")
+
+    assert alone.why == ("shadow", "CONTENT", "K", "", "digest")
+    assert (alone.reason, alone.warns, both.warns) == ("CONTENT", False, True)
+
+
+def test_the_same_findings_are_worked_out_once_for_each_policy() -> None:
+    one, trials = finding("K"), Trials()
+
+    first, again = trials.of((one,), "digest"), trials.of((one,), "digest")
+    under_another = trials.of((one,), "other")
+
+    assert first is again
+    assert under_another.why[4] == "other"
+
+
+def test_what_is_kept_is_bounded() -> None:
+    trials = Trials()
+
+    for number in range(5000):
+        trials.of((finding(f"K{number}"),), "digest")
+
+    assert len(trials._kept) <= 4096
