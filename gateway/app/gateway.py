@@ -119,7 +119,7 @@ class Gateway:
         self.dialler = Dialler(self.tick, _target(settings.smscs[0]), numbers)
         self.sessions = Sessions(self.tick, self.dialler, self.gate, numbers, settings.timers)
         self.sessions.maximum = settings.limits.sessions
-        self.sessions.window = settings.limits.window
+        self.sessions.joining.window = settings.limits.window
         self.keeper = Keeper(self.tick, self.sessions, settings.timers)
         self._servers: list[asyncio.Server] = []
         self._loops: list[asyncio.Task[NoReturn]] = []
@@ -298,13 +298,13 @@ class Gateway:
                 case attention.Operation():
                     operations.begin(item)
                 case attention.Bind():
-                    self.sessions.bind(item)
+                    self.sessions.joining.bind(item)
                 case attention.BindAnswer():
                     self.dialler.answered(item)
                 case attention.Unbind():
-                    self.sessions.unbinding(item)
+                    self.sessions.leaving.unbinding(item)
                 case attention.Unbound():
-                    self.sessions.unbound(item)
+                    self.sessions.leaving.unbound(item)
                 case attention.Fault():
                     self._close_fault(item)
                 case attention.Answered():
@@ -312,7 +312,7 @@ class Gateway:
 
         def turned() -> None:
             holding.turned()
-            self.sessions.turned()
+            self.sessions.leaving.turned()
 
         self.tick.attend = attend
         self.tick.turned = turned
@@ -388,14 +388,14 @@ class Gateway:
         log.info("gateway.draining", sessions=len(self.sessions.pairs))
         for server in self._servers:
             server.close()
-        await self.sessions.drain()
+        await self.sessions.leaving.drain()
 
     async def stop(self) -> None:
         """Close everything at once; after `drain` nothing is left to lose. Safe to repeat."""
         for server in self._servers:
             server.close()
-        self.sessions.is_draining = True
-        self.sessions.abort()
+        self.sessions.leaving.is_draining = True
+        self.sessions.leaving.abort()
         await asyncio.sleep(0)
         if self._probes is not None:
             await self._probes.stop()

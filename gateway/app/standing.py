@@ -52,7 +52,7 @@ class Standing:
         return Readiness(
             checks={
                 "started": self.is_started,
-                "not_draining": not self._sessions.is_draining,
+                "not_draining": not self._sessions.leaving.is_draining,
                 "store": not self._holding.is_failing,
                 "consent_is_current": consent_is_current,
                 "records": not self._records.failing,

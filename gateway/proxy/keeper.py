@@ -44,7 +44,7 @@ class Keeper:
                 self._cut(connection, "it does not read its answers")
             elif not self._is_waiting(link, connection):
                 self._act(connection, now)
-        self._sessions.turned()
+        self._sessions.leaving.turned()
 
     def _is_waiting(self, link: Link, connection: Connection) -> bool:
         """Tell whether silence is our doing, or an SP's unbind waits for our answers."""
@@ -64,7 +64,7 @@ class Keeper:
             case Due.UNBIND_IDLE:
                 # Only the SP's side counts: when it goes, its SMSC side follows.
                 if link.side is Side.ESME:
-                    self._sessions.dismiss(link)
+                    self._sessions.leaving.dismiss(link)
             case Due.CLOSE_UNBOUND:
                 self._cut(connection, "it did not bind in time")
             case Due.CLOSE_PARTIAL:

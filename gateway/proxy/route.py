@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from gateway.dataplane.link import Link
 from gateway.proxy.connection import Connection
-from gateway.proxy.sessions import Pair
+from gateway.proxy.pairs import Pair
 
 
 class Routes:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.sender import Sender
-from gateway.proxy import sessions
+from gateway.proxy import leaving
 from gateway.session.timers import Timers
 from gateway.settings.gateway import Smsc
 from simulators import builders
@@ -50,7 +50,7 @@ async def test_draining_answers_what_is_under_way_and_unbinds_both_sides(
     await smsc.received(1)
 
     draining = asyncio.gather(gateway.drain())
-    await until(lambda: gateway.sessions.is_draining)
+    await until(lambda: gateway.sessions.leaving.is_draining)
     refused = await esme.submit(SOURCE, DESTINATION, "您好")
     smsc.release_answers()
     (answer,) = await under_way
@@ -72,7 +72,7 @@ async def test_draining_takes_no_new_binds(
     await smsc.received(1)
 
     draining = asyncio.gather(gateway.drain())
-    await until(lambda: gateway.sessions.is_draining)
+    await until(lambda: gateway.sessions.leaving.is_draining)
     status = await open_only.bind("sp1", "secret")
     with pytest.raises(ConnectionRefusedError):
         await attach(gateway, kind=None)
@@ -89,7 +89,7 @@ async def test_draining_refuses_a_bind_that_is_being_dialled(
 
     async def say(octets: bytes) -> bytes:
         heard.append(header_of(octets).command_id)
-        gateway.sessions.is_draining = True
+        gateway.sessions.leaving.is_draining = True
         return pdu(header_of(octets).command_id | RESPONSE, sequence_of(octets), c_octets("x"))
 
     gateway = await start(smscs=(await serve(say),))
@@ -143,7 +143,7 @@ async def test_draining_gives_up_on_an_smsc_that_does_not_answer(
     until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sessions, "_FAREWELL_S", 0.05)
+    monkeypatch.setattr(leaving, "_FAREWELL_S", 0.05)
     gateway = await start(timers=Timers(drain_s=0.05))
     smsc.behaviour = Behaviour(hold_answers=True)
     esme = await attach(gateway)
@@ -161,7 +161,7 @@ async def test_draining_gives_up_on_an_smsc_that_does_not_answer(
 async def test_an_sp_that_ignores_the_farewell_does_not_keep_the_smsc_from_hearing_it(
     gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "_FAREWELL_S", 0.1)
+    monkeypatch.setattr(leaving, "_FAREWELL_S", 0.1)
     esme = await attach(gateway)
     esme.answers_requests = False
 
@@ -180,7 +180,7 @@ async def test_an_smsc_lost_while_draining_is_not_dialled_again(
     await smsc.received(1)
 
     draining = asyncio.gather(gateway.drain())
-    await until(lambda: gateway.sessions.is_draining)
+    await until(lambda: gateway.sessions.leaving.is_draining)
     smsc.disconnect_all()
     await draining
 
