@@ -58,8 +58,11 @@ class ConsentSets:
 
     def is_refused(self, scope: str, msisdn: int) -> bool:
         """Tell whether the number refused `scope`, or every sender."""
-        own, everyone = self.refused.get(scope), self.refused.get(EVERY_SENDER)
-        return (own is not None and msisdn in own) or (everyone is not None and msisdn in everyone)
+        own = self.refused.get(scope)
+        if own is not None and own.has(msisdn):
+            return True
+        everyone = self.refused.get(EVERY_SENDER)
+        return everyone is not None and everyone.has(msisdn)
 
     def has_agreed(self, scope: str, msisdn: int, *, accept_asserted: bool = False) -> bool:
         """Tell whether the number agreed to `scope` itself.
@@ -69,10 +72,10 @@ class ConsentSets:
         SP asserts counts where the policy says so (R26).
         """
         own, orders = self.agreed.get(scope), self.subscribed.get(scope)
-        if (own is not None and msisdn in own) or (orders is not None and msisdn in orders):
+        if (own is not None and own.has(msisdn)) or (orders is not None and orders.has(msisdn)):
             return True
         said = self.asserted.get(scope) if accept_asserted else None
-        return said is not None and msisdn in said
+        return said is not None and said.has(msisdn)
 
 
 def _add(of_scope: dict[str, NumberSet], scope: str, numbers: list[int]) -> None:

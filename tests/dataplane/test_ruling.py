@@ -533,7 +533,7 @@ def test_a_message_that_a_check_fails_on_is_held_alone(
     session = world.session()
 
     class Failing(NumberSet):
-        def __contains__(self, msisdn: int) -> bool:
+        def has(self, msisdn: int) -> bool:
             if msisdn == int(f"86{SUBSCRIBER}"):
                 raise RuntimeError
             return False

@@ -1,6 +1,5 @@
 """What subscribers answered (DEC2012 art. 7; R20, R21, R26)."""
 
-from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Reason
 from gateway.policy.evidence import Ask, Evidence
@@ -30,12 +29,7 @@ def refused(_check: Refused, knowledge: Knowledge) -> Ask:
         number = submission.msisdn
         if number is None:
             return None if _is_for_marketing(submission) else _UNKNOWN
-        # sets.is_refused, unfolded: every commercial message is asked this.
-        refused = sets.refused
-        own, everyone = refused.get(submission.account.system_id), refused.get(EVERY_SENDER)
-        if own is not None and number in own:
-            return _REFUSED
-        return _REFUSED if everyone is not None and number in everyone else None
+        return _REFUSED if sets.is_refused(submission.account.system_id, number) else None
 
     return ask
 
@@ -51,7 +45,7 @@ def not_agreed(check: NotAgreed, knowledge: Knowledge) -> Ask:
         if number is None:
             return _UNKNOWN
         own = sets.agreed.get(scope)
-        if own is not None and number in own:
+        if own is not None and own.has(number):
             return None  # most of what is asked this
         if sets.has_agreed(scope, number, accept_asserted=accepts):
             return None
