@@ -46,6 +46,7 @@ from gateway.policy.rules import (
     Untimely,
     Unwanted,
 )
+from gateway.policy.source_kinds import SourceKinds
 from gateway.policy.submission import Submission
 
 # A text that more senders share is ruled anew; each takes about 200 octets.
@@ -114,15 +115,13 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class TextRuling:
-    """What rules make of a text that comes from one port of one sender.
+    """What rules make of a text that comes from one kind of sources.
 
     `found` is all that they find, `deciding` the first of it that is not on trial, and
     `until` all up to that one: there a message stops. `asking` is what is to be asked about
-    each recipient, and `counting` what counts each message. `filed` is what the sender had
-    filed by then.
+    each recipient, and `counting` what counts each message.
     """
 
-    filed: Filed
     traffic: TrafficClass
     template: str
     asks_consent: bool
@@ -166,7 +165,7 @@ class RuleStages:
         self._of_texts = {each: self._asked_of_texts(each, exempt) for each in TrafficClass}
         self._filed = knowledge.filings.of
         self._templates = filings.FiledTemplates(knowledge)
-        self._looks_at_source = any(_looks_at_source(one.rule) for one in self.staged)
+        self._kinds = SourceKinds(one.rule for one in self.staged)
 
     def adopt(self, before: "RuleStages") -> None:
         """Go on from the counts of rules of the same id; `before` must not be asked any more."""
@@ -185,24 +184,27 @@ class RuleStages:
 
     def rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
         """Return what the rules make of a text; bulk repeats itself, so it is kept with it."""
-        origin = submission.origin
-        # The sources of one SP often send the same text at the same time, each its own way.
-        key = origin if self._looks_at_source else origin.home
+        filed = self._filed(submission.account.system_id)
+        # The sources of one SP often send the same text at the same time.
+        kind = self._kinds.known.get(submission.origin)
+        if kind is None or kind.filed is not filed:
+            kind = self._kinds.sort(submission, filed)
         rulings = facts.rulings
-        kept = rulings.get(key)
-        if isinstance(kept, TextRuling) and kept.filed is self._filed(submission.account.system_id):
+        kept = rulings.get(kind)
+        if isinstance(kept, TextRuling):
             return kept
-        ruling = self._rule_text(submission, facts, at)
+        ruling = self._rule_text(submission, facts, filed, at)
         port = submission.port
         if port is None or port.purpose is not Purpose.PUBLIC_INTEREST:
             if len(rulings) >= _MAX_RULINGS:
-                rulings.clear()
-            rulings[key] = ruling  # else it hangs on the hour, too: approvals end
+                del rulings[next(iter(rulings))]  # the oldest
+            rulings[kind] = ruling  # else it hangs on the hour, too: approvals end
         return ruling
 
-    def _rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
+    def _rule_text(
+        self, submission: Submission, facts: TextFacts, filed: Filed, at: float
+    ) -> TextRuling:
         submission.facts = facts
-        filed = self._filed(submission.account.system_id)
         match = self._templates.of(submission)
         kind = match.kind if match is not None else None
         submission.traffic = traffic = self.traffic_of(submission, facts, at, kind)
@@ -217,7 +219,6 @@ class RuleStages:
         until = found if deciding is None else found[: found.index(deciding) + 1]
         asking = self._asking_consent if asks else self.asking[traffic]
         return TextRuling(
-            filed=filed,
             traffic=traffic,
             template=submission.template,
             asks_consent=asks,
@@ -297,13 +298,6 @@ class RuleStages:
             and not _spares(one.rule, traffic, exempt)
             and traffic in one.rule.applies_to
         )
-
-
-def _looks_at_source(rule: Rule) -> bool:
-    check = rule.check
-    return isinstance(check, SignatureSwitched) or (
-        isinstance(check, TooOften) and bool(check.sources)
-    )
 
 
 def _is_off(rule: Rule) -> bool:

@@ -273,17 +273,40 @@ def test_rules_about_a_text_are_asked_once_for_all_who_get_it() -> None:
     assert rulings[0] is rulings[1]
 
 
-def test_r06_the_sources_of_a_sender_keep_their_rulings_apart_and_a_text_keeps_few() -> None:
+def test_sources_that_no_rule_tells_apart_share_a_ruling() -> None:
     world = World(rule("R06", SignatureSwitched()), rule("R38", Nameless()))
+    facts = world.rules.scan.judge_texts(("会员日八折",))
+
+    rulings = [
+        world.rules.rules.rule_text(world.message(b"10690001%02d" % extension), facts, 0.0)
+        for extension in range(40)
+    ]
+
+    assert len(set(map(id, rulings))) == 1
+
+
+def test_r06_bound_sources_keep_their_rulings_apart_and_a_text_keeps_few() -> None:
+    world = World(rule("R06", SignatureSwitched()), rule("R38", Nameless()))
+    bound = [Signature("sp1", f"商{n}", (f"10690001{n:02}",)) for n in range(40)]
+    world.knowledge.filings.replace("sp1", bound)
     facts = world.rules.scan.judge_texts(("会员日八折",))
 
     for extension in range(40):
         one = world.message(b"10690001%02d" % extension)
-        world.rules.judge_address(one, 0.0)
         first = world.rules.rules.rule_text(one, facts, 0.0)
         assert world.rules.rules.rule_text(one, facts, 0.0) is first
 
     assert 0 < len(facts.rulings) <= 12
+
+
+def test_what_is_filed_anew_is_ruled_anew() -> None:
+    world = World(rule("R12", SignatureNotFiled()))
+    facts = world.rules.scan.judge_texts(("【示例】会员日八折",))
+
+    before = ruled(world, facts, b"10690001")
+    world.knowledge.filings.replace("sp1", [Signature("sp1", "示例")])
+
+    assert (before, ruled(world, facts, b"10690001")) == ("R12", "")
 
 
 def ruled(world: World, facts: TextFacts, source: bytes, system_id: str = "sp1") -> str:

@@ -1,0 +1,53 @@
+"""Which sources of a sender rules tell apart, so that a text is ruled on once for all alike."""
+
+from collections.abc import Iterable
+
+from gateway.policy.account import Home, Origin
+from gateway.policy.filings import Filed
+from gateway.policy.rules import Rule, SignatureSwitched, TooOften
+from gateway.policy.submission import Submission
+
+_MAX_KNOWN = 65_536
+
+
+class Kind:
+    """Sources that are alike for every rule, as long as `filed` is on file; known by identity."""
+
+    __slots__ = ("filed",)
+
+    def __init__(self, filed: Filed) -> None:
+        self.filed = filed
+
+
+class SourceKinds:
+    """Sorts sources by their port, the signature they are bound to (R06), and how they begin.
+
+    `known` is the kind of each source that has sent, bounded; look there first.
+    """
+
+    __slots__ = ("_alike", "_beginnings", "_looks_at_bindings", "known")
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        checks = [rule.check for rule in rules]
+        self._looks_at_bindings = any(isinstance(one, SignatureSwitched) for one in checks)
+        self._beginnings = tuple(
+            one.sources for one in checks if isinstance(one, TooOften) and one.sources
+        )
+        self._alike: dict[tuple[Home, str | None, tuple[bool, ...]], Kind] = {}
+        self.known: dict[Origin, Kind] = {}
+
+    def sort(self, submission: Submission, filed: Filed) -> Kind:
+        """Return the kind of a message's source, as its sender has `filed` now."""
+        source = submission.source.decode("latin-1")
+        bound_to = filed.owner_of_subport(source) if self._looks_at_bindings else None
+        begins = tuple(source.startswith(beginnings) for beginnings in self._beginnings)
+        key = (submission.origin.home, bound_to, begins)
+        kind = self._alike.get(key)
+        if kind is None or kind.filed is not filed:
+            if len(self._alike) >= _MAX_KNOWN:
+                self._alike.clear()
+            kind = self._alike[key] = Kind(filed)
+        if len(self.known) >= _MAX_KNOWN:
+            self.known.clear()
+        self.known[submission.origin] = kind
+        return kind

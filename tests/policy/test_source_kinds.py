@@ -1,0 +1,60 @@
+"""Which sources rules tell apart."""
+
+import pytest
+
+from gateway.domain.filings import Signature
+from gateway.policy import source_kinds
+from gateway.policy.account import Account
+from gateway.policy.filings import Filings
+from gateway.policy.limits import Clock, Limit, Part
+from gateway.policy.rules import Nameless, SignatureSwitched, TooOften
+from gateway.policy.source_kinds import SourceKinds
+from tests.policy.conftest import rule, sender, submission
+
+PERSONAL = TooOften((Limit((Part.SOURCE,), 1, Clock.HOUR),), sources=("1069000101",))
+ACCOUNT = Account(sender())
+
+
+def kinds_of(kinds: SourceKinds, filings: Filings, *sources: bytes) -> list[int]:
+    """Return the identity of the kind of each source."""
+    messages = [submission(ACCOUNT, source=source) for source in sources]
+    return [id(kinds.sort(one, filings.of("sp1"))) for one in messages]
+
+
+def test_the_sources_of_a_port_are_alike_and_each_port_is_its_own_kind() -> None:
+    kinds = SourceKinds([rule("R38", Nameless())])
+
+    one, extended, other = kinds_of(kinds, Filings(), b"10690001", b"1069000101", b"10690002")
+
+    assert one == extended != other
+
+
+def test_r43_a_limit_tells_its_own_sources_from_others() -> None:
+    kinds = SourceKinds([rule("R43", PERSONAL)])
+
+    one, limited = kinds_of(kinds, Filings(), b"10690001", b"1069000101")
+
+    assert one != limited
+
+
+def test_r06_a_bound_source_is_told_from_others_while_the_binding_is_on_file() -> None:
+    filings = Filings()
+    filings.replace("sp1", [Signature("sp1", "示例", ("1069000101",))])
+    kinds = SourceKinds([rule("R06", SignatureSwitched())])
+
+    one, bound = kinds_of(kinds, filings, b"10690001", b"1069000101")
+    filings.replace("sp1", [])
+    after = kinds_of(kinds, filings, b"10690001", b"1069000101")
+
+    assert one != bound
+    assert after[0] == after[1]
+
+
+def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_kinds, "_MAX_KNOWN", 2)
+    kinds, filings = SourceKinds([rule("R43", PERSONAL)]), Filings()
+
+    kinds_of(kinds, filings, b"10690001", b"1069000101", b"10690002", b"1069000202")
+
+    assert len(kinds.known) <= 2
+    assert len(kinds._alike) <= 2
