@@ -132,6 +132,7 @@ def submit_multi(
     distribution_lists: Sequence[str] = (),
     tlvs: Tlvs = (),
     sequence: int = 1,
+    schedule: str = "",
 ) -> bytes:
     """Build a submit_multi to SME addresses and then to distribution lists, 255 together."""
     body = (
@@ -140,7 +141,7 @@ def submit_multi(
         + bytes((len(destinations) + len(distribution_lists),))
         + b"".join(b"\1" + address(destination) for destination in destinations)
         + b"".join(b"\2" + c_octets(name) for name in distribution_lists)
-        + _text(octets, data_coding, esm_class, registered_delivery, "", "")
+        + _text(octets, data_coding, esm_class, registered_delivery, schedule, "")
         + tlv_octets(tlvs)
     )
     return pdu(CommandId.SUBMIT_MULTI, sequence, body)

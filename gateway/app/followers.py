@@ -1,7 +1,7 @@
 """The loops that follow the store: refusals, releases, expiry, receipts."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn, Protocol
@@ -11,6 +11,8 @@ import structlog
 from gateway.policy.knowledge import Knowledge
 from gateway.ports.changes import ChangeKind
 from gateway.ports.errors import StoreUnavailable
+from gateway.proxy.cancelling import Cancelling
+from gateway.proxy.held_counts import HeldCounts
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.releasing import Releasing
 from gateway.proxy.replies import Replies
@@ -28,6 +30,7 @@ log = structlog.get_logger()
 _EVERY_S = 0.25
 _STALE_S = 1.0
 _CHANGES_AT_ONCE = 500
+_LOOKS = 5
 # In turns of the loop: every look into the store costs the traffic of its moment.
 _RECEIPTS_EVERY = 4
 _EXPIRY_EVERY = 8
@@ -44,6 +47,16 @@ class Driven:
     receipts: ReceiptDesk
     replies: Replies
     errands: RunningErrands
+    cancelling: Cancelling
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One thing that is done every so many turns of the loop."""
+
+    name: str
+    take: Callable[[], Awaitable[object]]
+    every: int = 1
 
 
 class Followers:
@@ -54,6 +67,7 @@ class Followers:
         stores: Stores,
         knowledge: Knowledge,
         driven: Driven,
+        counts: HeldCounts,
     ) -> None:
         self.held: dict[str, int] = {}
         self._stores = stores
@@ -68,10 +82,13 @@ class Followers:
         self._desk = driven.desk
         self._releasing = driven.releasing
         self._receipts = driven.receipts
-        self._replies = driven.replies
         self._errands = driven.errands
+        self._cancelling = driven.cancelling
+        self._counts = counts
         self._seen = 0
         self._is_failing = False
+        self._broken: set[str] = set()
+        self._steps = self._steps_of(driven)
 
     async def begin(self) -> None:
         """Load what the store holds. Raises StoreUnavailable."""
@@ -81,10 +98,26 @@ class Followers:
         log.info("filings.loaded", filings=filings)
         subscribers = await self._preferences.load()
         log.info("preferences.loaded", subscribers=subscribers)
-        self._seen = await self._stores.changes.latest()
+        await self._begin_counting()
+        await self._cancelling.begin()
         await self._releasing.begin()
         await self._receipts.begin()
         await self._count()
+
+    async def _begin_counting(self) -> None:
+        """Count what waits, as of the change from which on others are followed."""
+        for _ in range(_LOOKS):
+            self._seen = await self._stores.changes.latest()
+            self._counts.begin(await self._stores.quarantine.count_waiting())
+            if await self._stores.changes.latest() == self._seen:
+                break  # no other process ended a message between the two looks
+
+    async def catch_up(self) -> None:
+        """Know of every refusal on record, the moment before traffic comes.
+
+        Raises StoreUnavailable.
+        """
+        await self._consent.catch_up()
 
     async def follow_consent(self) -> NoReturn:
         """Keep the consent sets current; say so when they may not be."""
@@ -116,27 +149,29 @@ class Followers:
         while True:
             await asyncio.sleep(_EVERY_S)
             turn += 1
-            try:
-                await self._follow_changes()
-                await self._releasing.take_due()
-                await self._releasing.release_wanted()
-                await self._replies.keep_unkept()
-                await self._errands.run()
-                if turn % _RECEIPTS_EVERY == 0:
-                    await self._receipts.send_due()
-                if turn % _EXPIRY_EVERY == 0:
-                    await self._expire()
-                    await self._replies.end_overdue()
-                    await self._count()
-                if turn % _PRUNE_EVERY == 0:
-                    await self._stores.changes.prune(utcnow() - _CHANGES_KEPT)
-                    await self._replies.forget_overdue()
-                    await self._errands.forget_old()
-                    await self._stores.number_codes.forget(utcnow())
-            except StoreUnavailable as error:
-                self._note_failure(error)
-            else:
+            is_well = True
+            for step in self._steps:
+                if turn % step.every == 0:
+                    is_well &= await self._take(step)
+            if is_well:
                 self._note_success()
+
+    async def _take(self, step: _Step) -> bool:
+        """Take one step, whatever comes of it: it keeps no other from theirs."""
+        try:
+            await step.take()
+        except StoreUnavailable as error:
+            self._note_failure(error)
+            return False
+        except Exception as error:  # a step's edge: it is taken again in its turn
+            if step.name not in self._broken:
+                self._broken.add(step.name)
+                log.error("follower.failed", step=step.name, exc_info=error)
+            return True
+        if step.name in self._broken:
+            self._broken.discard(step.name)
+            log.info("follower.recovered", step=step.name)
+        return True
 
     def _note_failure(self, error: StoreUnavailable) -> None:
         if not self._is_failing:
@@ -151,13 +186,40 @@ class Followers:
     async def _follow_changes(self) -> None:
         changes = await self._stores.changes.changes(self._seen, _CHANGES_AT_ONCE)
         moved = {int(change.key) for change in changes if change.kind is ChangeKind.QUARANTINE}
-        if moved:
-            for held in await self._stores.quarantine.get_many(moved):
-                self._releasing.want(held)
+        found = await self._stores.quarantine.get_many(moved) if moved else []
+        for held in found:
+            self._releasing.want(held)
+        self._counts.follow(found, is_all=len(changes) < _CHANGES_AT_ONCE)
         if any(change.kind is ChangeKind.ERRAND for change in changes):
             self._errands.wake()
+        if any(change.kind is ChangeKind.CONSENT for change in changes):
+            self._cancelling.heard(self._seen, changes[-1].number)
         if changes:
             self._seen = changes[-1].number
+
+    def _steps_of(self, driven: Driven) -> tuple[_Step, ...]:
+        return (
+            _Step("changes", self._follow_changes),
+            _Step("due", driven.releasing.take_due),
+            _Step("releases", driven.releasing.release_wanted),
+            _Step("replies", driven.replies.keep_unkept),
+            _Step("errands", driven.errands.run),
+            _Step("cancelling", driven.cancelling.run),
+            _Step("receipts", driven.receipts.send_due, _RECEIPTS_EVERY),
+            _Step("expiry", self._expire, _EXPIRY_EVERY),
+            _Step("overdue_replies", driven.replies.end_overdue, _EXPIRY_EVERY),
+            _Step("count", self._count, _EXPIRY_EVERY),
+            _Step("old_changes", self._prune, _PRUNE_EVERY),
+            _Step("old_replies", driven.replies.forget_overdue, _PRUNE_EVERY),
+            _Step("old_errands", driven.errands.forget_old, _PRUNE_EVERY),
+            _Step("old_codes", self._forget_codes, _PRUNE_EVERY),
+        )
+
+    async def _prune(self) -> None:
+        await self._stores.changes.prune(utcnow() - _CHANGES_KEPT)
+
+    async def _forget_codes(self) -> None:
+        await self._stores.number_codes.forget(utcnow())
 
     async def _expire(self) -> None:
         expired = await self._desk.expire_due(utcnow())
@@ -188,10 +250,11 @@ async def _follow(
     behind: Callable[[StoreUnavailable], None],
 ) -> NoReturn:
     """Let `follower` catch up for ever; `followed` is not current while that fails for too long."""
-    current_at, is_behind = monotonic(), False
+    current_at, is_behind, wait_s = monotonic(), False, _EVERY_S
     try:
         while True:
-            await asyncio.sleep(_EVERY_S)
+            await asyncio.sleep(wait_s)
+            began, wait_s = monotonic(), _EVERY_S
             try:
                 await follower.catch_up()
             except StoreUnavailable as error:
@@ -201,5 +264,7 @@ async def _follow(
                     behind(error)
                 continue
             current_at, is_behind = monotonic(), False
+            # Looks that take long under load follow each other sooner, or they would come too late.
+            wait_s = max(_EVERY_S / 4, _EVERY_S - (current_at - began))
     finally:
         followed.is_current = False  # whatever ended it, nobody follows any more

@@ -36,6 +36,7 @@ class Standing:
         self.warnings: Callable[[], WarningsHealth] = WarningsHealth
         self.notices: Callable[[], NoticesHealth] = NoticesHealth
         self.reports: Callable[[], ReportsHealth] = ReportsHealth
+        self.scheduled: Callable[[], Mapping[str, int]] = dict
         self._tick = tick
         self._sessions = sessions
         self._gate = gate
@@ -82,6 +83,7 @@ class Standing:
             warnings=self.warnings(),
             notices=self.notices(),
             reports=self.reports(),
+            scheduled=self.scheduled(),
         )
 
     def _counters(self) -> Counters:
@@ -101,6 +103,8 @@ class Standing:
         counters.timeouts = tally.timeouts
         counters.malformed_pdus = tally.malformed
         counters.filter_failures = tally.filter_failures
+        counters.replies_put_back = tally.replies_put_back
+        counters.replies_unheard = tally.replies_unheard
         counters.tick_failures = self._tick.failures
         counters.tick_us = self._tick.turn_us
         counters.answer_us.total = tally.latency_us_total

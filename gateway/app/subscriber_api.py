@@ -12,10 +12,13 @@ from gateway.console.api.preferences import preferences
 from gateway.console.api.subscribers import Subscribers, sessions
 from gateway.domain.hub import Hub
 from gateway.domain.number_code import CODE_DIGITS
-from gateway.runtime.clock import utcnow
+from gateway.policy.asking_hours import AskingHours, usual_hours
+from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.open import Stores
 from gateway.systems.number_codes.desk import Chance, NumberCodeDesk
+from gateway.systems.number_codes.guesses import Guesses
 from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.courtesy import Courtesy
 from gateway.systems.subscriptions.ordering import OrderDesk
 
 _REF_OCTETS = 12
@@ -23,14 +26,22 @@ _TOKEN_OCTETS = 32
 
 
 def routers_of_subscribers(
-    stores: Stores, hub: Hub, catalogue: Callable[[], Catalogue]
+    stores: Stores,
+    hub: Hub,
+    catalogue: Callable[[], Catalogue],
+    hours: Callable[[], AskingHours] = usual_hours,
 ) -> list[APIRouter]:
-    """Return the routes; `catalogue` returns what SPs offer now."""
-    order_desk = OrderDesk(stores.subscriptions, stores.consent, catalogue)
+    """Return the routes; `catalogue` returns what SPs offer now.
+
+    This process knows no policy, so the `hours` are the usual ones: where the gateway's policy
+    says others, a request waits for those too.
+    """
+    courtesy = Courtesy(stores.preferences, hours)
+    order_desk = OrderDesk(stores.subscriptions, stores.consent, courtesy, catalogue)
     # One code for all: a number that asks twice finds one conversation.
     port = min(hub.codes, default=None)
     desk = NumberCodeDesk(stores.number_codes, port, _CHANCE) if port is not None else None
-    known = Subscribers(desk, utcnow)
+    known = Subscribers(desk, utcnow, Guesses(monotonic))
     return [
         orders(order_desk, stores.subscriptions, utcnow, _new_ref),
         sessions(known),

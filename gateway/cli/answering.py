@@ -9,8 +9,9 @@ from gateway.cli.failure import ExitCode, known, misused
 from gateway.cli.options import Scope
 from gateway.cli.screen import print_json, print_table, say, visible, warn
 from gateway.cli.storage import opened_store
+from gateway.cli.subscriber import subscriber_of
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.msisdn import masked, msisdn_of
+from gateway.domain.msisdn import masked
 from gateway.domain.sender import Sender
 from gateway.runtime.clock import utcnow
 from gateway.settings.fault import SettingsError
@@ -43,7 +44,7 @@ async def record_answers(config: Path, answer: Answer, numbers: Sequence[str], s
 
 async def show_answers(config: Path, number: str, system_id: str | None, *, as_json: bool) -> int:
     """Print what a subscriber said; return the exit code."""
-    msisdn = msisdn_said(number)
+    msisdn = subscriber_of(number)
     asked = [system_id] if system_id else sorted(senders_of(config) or {})
     async with opened_store(load_settings(config)) as stores:
         scopes = (EVERY_SENDER, *asked)
@@ -88,23 +89,12 @@ def _msisdns(numbers: Sequence[str]) -> list[int]:
     given: list[str] = []
     for one in numbers:
         given.extend(sys.stdin.read().split() if one == "-" else (one,))
-    msisdns = list(dict.fromkeys(map(msisdn_said, given)))
+    msisdns = list(dict.fromkeys(map(subscriber_of, given)))
     if not msisdns:
         raise misused("no number was given")
     if len(msisdns) > _MAX_NUMBERS:
         raise misused(f"more than {_MAX_NUMBERS} numbers", "give them in several calls")
     return msisdns
-
-
-def msisdn_said(number: str) -> int:
-    """Return a number as it is kept. Raises CommandError for what can be none."""
-    msisdn = msisdn_of(number.encode("utf-8", "replace"))
-    if msisdn is None:
-        raise misused(
-            f"{visible(number[:40])} is no subscriber number",
-            "digits only, bare or with 86, +86 or 0086 before them",
-        )
-    return msisdn
 
 
 def _described(answer: ConsentAnswer) -> dict[str, object]:

@@ -7,6 +7,7 @@ from gateway.cli.commands.api import api
 from gateway.cli.commands.consent import consent
 from gateway.cli.commands.demonstrate import demo
 from gateway.cli.commands.filings import filings
+from gateway.cli.commands.filter import filter_commands
 from gateway.cli.commands.keys import keys
 from gateway.cli.commands.notices import notices
 from gateway.cli.commands.operate import check, run
@@ -66,6 +67,7 @@ for _commands in (
     preferences,
     suspension,
     filings,
+    filter_commands,
     sender,
     records,
     keys,

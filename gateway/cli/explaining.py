@@ -166,6 +166,10 @@ def _other(one: Beside) -> dict[str, object]:
     }
 
 
+def _undecided(verdict: Verdict) -> str:
+    return "nothing that is enforced, see below" if verdict.findings else "nothing found"
+
+
 def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
     verdict = explained.verdict
     deciding = verdict.deciding
@@ -173,7 +177,7 @@ def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
     print_fields(
         (
             ("verdict", verdict.action.upper() + (f" until {due}" if due else "")),
-            ("reason", f"{deciding.reason} ({deciding.rule})" if deciding else "nothing found"),
+            ("reason", f"{deciding.reason} ({deciding.rule})" if deciding else _undecided(verdict)),
             *((("article", citation_of(bundle, deciding.rule).article),) if deciding else ()),
             ("the SP hears", _heard(verdict) or "what the SMSC answers"),
             ("class", explained.traffic),

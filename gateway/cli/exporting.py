@@ -11,7 +11,7 @@ from gateway.cli.private_files import private_file
 from gateway.cli.screen import say, visible
 from gateway.cli.storage import opened_store
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.msisdn import masked
+from gateway.domain.msisdn import masked, spelled
 from gateway.settings.gateway import GatewaySettings
 from gateway.systems.consent.answer_lines import COLUMNS, EVERY_SENDER_CELL
 
@@ -61,7 +61,7 @@ async def export_answers(
 
 def _row(answer: ConsentAnswer, *, unmask: bool) -> tuple[str, ...]:
     return (
-        str(answer.msisdn) if unmask else masked(answer.msisdn),
+        spelled(answer.msisdn) if unmask else masked(answer.msisdn),
         answer.scope or EVERY_SENDER_CELL,
         answer.answer,
         answer.since.isoformat(),

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gateway.cli.answering import msisdn_said
 from gateway.cli.failure import ExitCode, misused
 from gateway.cli.options import Orders
 from gateway.cli.screen import print_json, print_table, say
 from gateway.cli.storage import opened_store
+from gateway.cli.subscriber import subscriber_of
 from gateway.domain.msisdn import masked
 from gateway.domain.subscription import Said, Subscription
 from gateway.ports.subscriptions import SubscriptionEvent, Wanted
@@ -24,7 +24,7 @@ async def print_orders(settings: GatewaySettings, orders: Orders, *, as_json: bo
     if not 1 <= orders.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}")
     wanted = Wanted(
-        msisdn=None if orders.number is None else msisdn_said(orders.number),
+        msisdn=None if orders.number is None else subscriber_of(orders.number),
         system_id=orders.system_id,
         state=orders.state,
         limit=orders.limit,
@@ -46,7 +46,7 @@ async def print_histories(
     settings: GatewaySettings, number: str, system_id: str | None, *, as_json: bool
 ) -> int:
     """Print each order of one subscriber with all its steps; return the exit code."""
-    msisdn = msisdn_said(number)
+    msisdn = subscriber_of(number)
     async with opened_store(settings) as stores:
         store = stores.subscriptions
         found = await store.find(Wanted(msisdn, system_id, limit=_MAX_LISTED))

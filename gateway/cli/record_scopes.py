@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from gateway.cli.failure import misused
 from gateway.cli.record_options import Period, Unmasking
 from gateway.cli.screen import visible
-from gateway.domain.msisdn import msisdn_of
+from gateway.cli.subscriber import subscriber_of
 from gateway.runtime.record_picking import RecordScope
 
 _MAX_REASON_CHARS = 400
@@ -29,14 +29,7 @@ def scope_of(period: Period) -> RecordScope:
     since, until = moment_of(period.since), moment_of(period.until)
     if since >= until:
         raise misused("--to: must be later than --from")
-    msisdn = None
-    if period.number is not None:
-        msisdn = msisdn_of(period.number.encode("utf-8", "replace"))
-        if msisdn is None:
-            raise misused(
-                f"--number: {visible(period.number[:40])} is no subscriber number",
-                "digits only, bare or with 86, +86 or 0086 before them",
-            )
+    msisdn = None if period.number is None else subscriber_of(period.number, "--number: ")
     return RecordScope(since, until, period.sender, msisdn)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from gateway.dataplane.carried import Carried, Place
+from gateway.dataplane.carried import Carried, Place, Schedule
 from gateway.dataplane.link import Link
 from gateway.dataplane.prohibited import Prohibited
 from gateway.domain.verdict import Verdict
@@ -128,6 +128,18 @@ class Answered:
     pdu: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """The SMSC has taken a commercial message for later, under its `message_id` (R21).
+
+    Or it has put off what it has under that id; the schedule then has no destinations.
+    """
+
+    link: Link
+    schedule: Schedule
+    message_id: bytes
+
+
 Attention = (
     Bind
     | BindAnswer
@@ -140,4 +152,5 @@ Attention = (
     | Receipt
     | Reply
     | Answered
+    | Scheduled
 )

@@ -7,7 +7,7 @@ from gateway.dataplane.parts import Joint, Part
 from gateway.domain.traffic import TrafficClass
 from gateway.policy.account import Account
 from gateway.policy.submission import Submission
-from gateway.smpp.addresses import UnsuccessSme
+from gateway.smpp.addresses import SmeAddress, UnsuccessSme
 from gateway.smpp.pdu import Destination, Pdu
 
 _SERVICE = TrafficClass.SERVICE
@@ -35,6 +35,22 @@ class Addressee:
     places: tuple[Place, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What the SMSC is to deliver later, and to whom: a refusal is to stop it still (R21).
+
+    It is the errand of its request. `at` is epoch seconds; `refused` goes into the answer of a
+    submit_multi whose other destinations were refused. That of a replace_sm has the
+    `message_id` which it puts off, and the SMSC alone knows where that goes.
+    """
+
+    at: float
+    source: SmeAddress
+    destinations: tuple[SmeAddress, ...]
+    refused: tuple[UnsuccessSme, ...] = ()
+    message_id: bytes = b""
+
+
 @dataclass(slots=True)
 class Care:
     """What only some messages have: several texts, other parts, many destinations.
@@ -44,7 +60,7 @@ class Care:
     which is delivered: what a text must show, each of them must. `part` is what it adds to
     its long messages, and `places` where, if it is a part. `request` is a submit_multi with
     its `addressees`, `rebuilt` the same without those in `refused`; `reached` and
-    `turned_away` are they one by one.
+    `turned_away` are they one by one. `schedule` is that of a message for later.
     """
 
     readings: tuple[str, ...] | None = None
@@ -58,6 +74,7 @@ class Care:
     refused: tuple[UnsuccessSme, ...] = ()
     reached: tuple[bytes, ...] = ()
     turned_away: tuple[Addressee, ...] = ()
+    schedule: Schedule | None = None
 
     @property
     def is_whole(self) -> bool:

@@ -10,6 +10,7 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.many import narrow
 from gateway.dataplane.parts import Owner, Part, part_of
 from gateway.dataplane.rows import decision, found
+from gateway.dataplane.scheduling import schedule_of
 from gateway.dataplane.turn import Turn
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.policy import LongMessages
@@ -71,6 +72,7 @@ def carry(
             best = texts[0][0] if texts else ""
             care.part = part_of(message.data_coding, message.octets, best)
     message.timing = _timing(carrier, turn.at)
+    care.schedule = schedule_of(carrier, message.timing, turn.at)
     if command_id == CommandId.REPLACE_SM:
         turn.plane.rules.judge_replacement(message, turn.now)
         message.units = 0  # the message that it changes was counted

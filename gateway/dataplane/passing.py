@@ -9,6 +9,7 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.prohibited import Prohibited, told_of
 from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
 from gateway.dataplane.rows import NOTHING_FOUND, Found, decision, found, text_of
+from gateway.dataplane.scheduling import errand_of
 from gateway.dataplane.turn import Turn
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.records import Why
@@ -59,7 +60,7 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
             continue
         # Link.register, unfolded: this is the one path that every message takes.
         own = link.next_sequence()
-        errand = care.refused if care is not None and care.refused else None
+        errand = None if care is None else errand_of(message, care)
         outstanding[own] = (session, message.sequence, message.command_id, now, errand)
         start = message.start
         SEQUENCE.pack_into(buffer, start + SEQUENCE_AT, own)
@@ -88,9 +89,8 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
 
 def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: bytes) -> None:
     """Pass a submit_multi on without the destinations that may not get it."""
-    own = link.register(
-        message.session, message.sequence, message.command_id, turn.now, care.refused
-    )
+    errand = errand_of(message, care)
+    own = link.register(message.session, message.sequence, message.command_id, turn.now, errand)
     turn.batch.write(link, renumbered(pdu, own))
     columns = _on_trial(turn, message)[:4] if message.findings else NOTHING_FOUND
     for destination in care.reached:

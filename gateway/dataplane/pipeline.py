@@ -31,6 +31,7 @@ class Pipeline:
 
     def submit(self, chunks: Chunks, now: float, at: float) -> Batch:
         """Take what SPs sent: judged, passed on, answered or handed over."""
+        self.plane.rules.knowledge.consent.notice_age(now)
         turn = Turn(self.plane, now, at)
         esme_side.submit(turn, chunks)
         return turn.batch
@@ -86,6 +87,7 @@ class Pipeline:
                 self.plane.tally.timeouts += 1
                 _fail(turn, link, entry, "timeout")
         self.plane.parts.expire(now)
+        self.plane.rules.keep_day(at)
         return turn.batch
 
     def lose(self, link: Link, now: float, at: float) -> Batch:

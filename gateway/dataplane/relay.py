@@ -5,8 +5,10 @@ from dataclasses import replace
 from struct import Struct
 
 from gateway.dataplane import attention
+from gateway.dataplane.carried import Schedule
 from gateway.dataplane.link import Link, Outstanding
 from gateway.dataplane.rows import outcome
+from gateway.dataplane.scheduling import schedule_in
 from gateway.dataplane.turn import Turn
 from gateway.session.operations import Ruling
 from gateway.session.states import SessionState, Side
@@ -130,6 +132,10 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
     if asker is None or is_unasked:
         # The gateway's own errand: even a late answer settles a doubt.
         turn.batch.attention.append(attention.Answered(link, errand, pdu))
+    schedule = None if errand is None else schedule_in(errand)
+    if schedule is not None and not status and command_id != _NACK:
+        taken = attention.Scheduled(link, schedule, schedule.message_id or message_id)
+        turn.batch.attention.append(taken)
     if asker is not None and not is_late:
         completed = pdu if errand is None else _completed(pdu, errand)
         turn.batch.write(asker, renumbered(completed, asked))
@@ -159,6 +165,8 @@ def _completed(pdu: bytes, errand: object) -> bytes:
     match errand:
         case tuple():
             return _with_refusals(pdu, errand)
+        case Schedule(refused=refused) if refused:
+            return _with_refusals(pdu, refused)
         case bytes():
             return _with_id(pdu, errand)
         case _:

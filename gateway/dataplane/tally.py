@@ -6,6 +6,8 @@ class Tally:
 
     `verdicts` is keyed by action and reason, `senders` by system_id and action, `answers` by
     command_status. `unknown` counts by system_id the answers ESME_RINVDSTADR to submit_sm.
+    `replies_put_back` are subscribers' messages that the SMSC was asked to send again, and
+    `replies_unheard` those that nothing was done about, for want of room or of a store.
     `latency_us` counts answers by the bit length of their microseconds.
     """
 
@@ -20,6 +22,8 @@ class Tally:
         "link_lost",
         "malformed",
         "relayed",
+        "replies_put_back",
+        "replies_unheard",
         "senders",
         "stray",
         "timeouts",
@@ -37,6 +41,8 @@ class Tally:
         self.filter_failures = 0
         self.framing_faults = 0
         self.malformed = 0
+        self.replies_put_back = 0
+        self.replies_unheard = 0
         self.verdicts: dict[tuple[str, str], int] = {}
         self.answers: dict[int, int] = {}
         self.unknown: dict[str, int] = {}

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 EVERY_SENDER = ""  # the scope of an answer that is given to all SPs at once
+CLAIMED = "api: "  # how the channel of what an SP says over the API begins; its client follows
 
 
 class Answer(StrEnum):

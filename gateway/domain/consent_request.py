@@ -16,7 +16,10 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConsentRequest:
-    """One request. A yes counts before `until`; `likeness` tells similar texts (64 bits)."""
+    """One request. A yes counts before `until`; `likeness` tells similar texts (64 bits).
+
+    The answer goes to `port`, which sent it; where that is not known, to any of the SP.
+    """
 
     msisdn: int
     system_id: str
@@ -27,6 +30,7 @@ class ConsentRequest:
     state: RequestState = RequestState.PENDING
     message_id: str = ""
     answer_id: str = ""
+    port: str = ""
 
     @property
     def key(self) -> tuple[int, str, int]:

@@ -20,13 +20,14 @@ class ErrandState(StrEnum):
     """Where an errand stands; all but WAITING are final.
 
     REFUSED is by the SMSC. EXPIRED is one that could not be sent in time, or that was sent
-    MAX_ATTEMPTS times and never answered.
+    MAX_ATTEMPTS times and never answered. DROPPED is what its subscriber must not get any more.
     """
 
     WAITING = "waiting"
     SENT = "sent"
     REFUSED = "refused"
     EXPIRED = "expired"
+    DROPPED = "dropped"
 
 
 # What must not be read any more once it was said.
@@ -37,7 +38,8 @@ SECRET_KINDS = frozenset({ErrandKind.CODE})
 class NewErrand:
     """A message to `msisdn` from `port`, to be sent before `not_after`.
 
-    `ref` names what it belongs to; nobody can tell from it what the text says.
+    Not before `not_before` either, unless that is None. `ref` names what it belongs to; nobody
+    can tell from it what the text says.
     """
 
     port: str
@@ -47,6 +49,12 @@ class NewErrand:
     ref: str
     created_at: datetime
     not_after: datetime
+    not_before: datetime | None = None
+
+    @property
+    def due_at(self) -> datetime:
+        """Return from when on it may be sent."""
+        return self.not_before or self.created_at
 
     def __post_init__(self) -> None:
         """Raise ValueError for what is no single message."""

@@ -11,32 +11,42 @@ _MAX_DIGITS = 15
 # Mobile numbers are 13... to 19...; what begins with 10 and 12 are ports and services.
 _FIRST_MOBILE = 86_130_0000_0000
 _LAST_MOBILE = 86_199_9999_9999
+# The digits of a North American number behind its 1: area code and exchange begin with 2 to 9.
+_AREA_AT, _EXCHANGE_AT = 1, 4
+_NORTH_AMERICAN = b"23456789"
 
 
 def msisdn_of(address: bytes) -> int | None:
     """Return `address` as one E.164 number, or None when it is no subscriber number.
 
     A bare mainland mobile number gets its 86. Signs and an international 00 are dropped
-    (ITU-T E.164: at most 15 digits).
+    (ITU-T E.164: at most 15 digits); behind one of them what has the form of a North American
+    number is one, and no mainland number that was written without its 86.
     """
     if len(address) == _WHOLE_DIGITS and address[:3] == b"861" and address.isdigit():
         return int(address)  # as nearly all are written
-    digits = address.removeprefix(b"+")
-    if not digits.isdigit():
+    written = address.removeprefix(b"+")
+    if not written.isdigit():
         return None
-    digits = digits.removeprefix(b"00")
+    digits = written.removeprefix(b"00")
+    is_international = len(digits) < len(address)
     if digits.startswith(b"0"):
         # A trunk 0 before a mainland mobile number: the same subscriber, so the same refusal.
         # No country code begins with 0, so nothing else does.
         digits = digits[1:]
-        if len(digits) != _MAINLAND_DIGITS or not digits.startswith(b"1"):
+        is_international = False
+        if not _is_bare(digits):
             return None
     if not digits or len(digits) > _MAX_DIGITS:
         return None
-    number = int(digits)
-    if _BARE_FIRST <= number < _BARE_LAST and len(digits) == _MAINLAND_DIGITS:
-        return _MAINLAND_PREFIX + number
-    return number
+    is_mainland = _is_bare(digits) and not (is_international and _is_north_american(digits))
+    return _MAINLAND_PREFIX + int(digits) if is_mainland else int(digits)
+
+
+def spelled(number: int) -> str:
+    """Return `number` as `msisdn_of` reads it again: with a plus where its digits alone mislead."""
+    digits = str(number)
+    return digits if msisdn_of(digits.encode()) == number else f"+{digits}"
 
 
 def spellings_of(number: int) -> tuple[str, ...]:
@@ -46,8 +56,16 @@ def spellings_of(number: int) -> tuple[str, ...]:
     if _MAINLAND_PREFIX + _BARE_FIRST <= number < _MAINLAND_PREFIX + _BARE_LAST:
         bare = whole.removeprefix("86")
         written += [bare, f"0{bare}"]
-    spelled = (f"{sign}{one}" for one in written for sign in ("", "00", "+", "+00"))
-    return tuple(one for one in spelled if msisdn_of(one.encode()) == number)
+    found = (f"{sign}{one}" for one in written for sign in ("", "00", "+", "+00"))
+    return tuple(one for one in found if msisdn_of(one.encode()) == number)
+
+
+def _is_bare(digits: bytes) -> bool:
+    return len(digits) == _MAINLAND_DIGITS and digits.startswith(b"1")
+
+
+def _is_north_american(digits: bytes) -> bool:
+    return digits[_AREA_AT] in _NORTH_AMERICAN and digits[_EXCHANGE_AT] in _NORTH_AMERICAN
 
 
 def is_mobile(address: bytes) -> bool:

@@ -11,8 +11,9 @@ class Notice:
     """One answer on record that concerns an SP: a refusal, or that it was taken back.
 
     `scope` is the SP's system_id, or EVERY_SENDER for an answer to all SPs at once: an
-    agreement to all takes no refusal of this SP back. `channel` may be forgotten by now
-    (domain.relation.FORGOTTEN). What is only asserted is never told.
+    agreement to all takes no refusal of this SP back, and only an SP that the number answered
+    hears of one. `channel` may be forgotten by now (domain.relation.FORGOTTEN). What is only
+    asserted is never told.
     """
 
     msisdn: int = field(repr=False)

@@ -1,9 +1,11 @@
 """What a policy bundle says of words, texts, replies and its own tests."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from gateway.domain.verdict import Action
+from gateway.domain.warning import Severity
 
 _HOUR_S = 3600
 
@@ -29,12 +31,39 @@ class Enforcement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeywordList:
-    """Words of one category, as written: normalising them is the filter's business."""
+    """Words of one category, as written: normalising them is the filter's business.
+
+    A word with `…` in it is a combination: its parts in that order, at most `gap` letters
+    between them. `exceptions` are longer words in which a word does not count. `patterns` are
+    pairs of a name and a regular expression of RE2, over the folded view. With `sound`, what is
+    read like a word counts as the word.
+
+    Without a `weight` every hit decides by itself. With one it is evidence: the action is taken
+    where the weights of all evidence in a text come to `threshold`. `severity` and `owner` (who
+    answers for the list) are for people. The list holds from `not_before` to `not_after`, both
+    included.
+    """
 
     id: str
     category: str
     action: ListAction
     words: tuple[str, ...]
+    exceptions: tuple[str, ...] = ()
+    patterns: tuple[tuple[str, str], ...] = ()
+    gap: int = 12
+    sound: bool = False
+    weight: int = 0
+    threshold: int = 10
+    severity: Severity | None = None
+    owner: str = ""
+    not_before: date | None = None
+    not_after: date | None = None
+
+    def holds_on(self, day: date) -> bool:
+        """Tell whether the list is in force that day."""
+        return (self.not_before is None or self.not_before <= day) and (
+            self.not_after is None or day <= self.not_after
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What proves an order: the order, the request that named the price, and the yes (R24)."""
+    """What proves an order: the order, the request that named the price, and the yes (R24).
+
+    There is no request before one has gone to the subscriber, and no yes without one.
+    """
 
     order: Said | None = None
     request: Said | None = None
@@ -81,8 +84,10 @@ class Evidence:
 class Subscription:
     """One subscriber's order of one service.
 
-    A yes counts before `asked_until`; `trial_until` stays known, for a trial is had once.
-    `step` counts the changes, so that of two at once only one takes place.
+    A yes counts before `asked_until`, to the port that it was `asked_from`, once there is a
+    request in the evidence; `trial_until` stays known, for a trial is had once. `unanswered`
+    counts the requests, one after another, to which no yes came. `step` counts the changes, so
+    that of two at once only one takes place.
     """
 
     msisdn: int
@@ -95,6 +100,13 @@ class Subscription:
     trial_until: datetime | None = None
     evidence: Evidence = Evidence()
     step: int = 0
+    asked_from: str = ""
+    unanswered: int = 0
+
+    @property
+    def is_asked(self) -> bool:
+        """Tell whether the subscriber was asked for a yes and has not answered."""
+        return self.state in ASKED_STATES and self.evidence.request is not None
 
     @property
     def is_running(self) -> bool:
@@ -113,9 +125,13 @@ class Subscription:
 
 
 class Act(StrEnum):
-    """What is done to a subscription, by the subscriber or by time."""
+    """What is done to a subscription, by the subscriber or by time.
+
+    ASK is the gateway's: the request of an order that came another way than by message went.
+    """
 
     ORDER = "order"
+    ASK = "sent"
     CONFIRM = "confirm"
     REFUSE = "refuse"
     CANCEL = "cancel"
@@ -126,7 +142,8 @@ class Act(StrEnum):
 class Event:
     """One act. `said` is the message that did it; an order also says what it was answered with.
 
-    `terms`, `request` and `within` (how long the yes is waited for) are an order's alone.
+    `terms` are an order's alone; it and ASK have `request`, the `port` that it is sent from, and
+    `within`, how long the yes is waited for. An order without a request waits for its ASK.
     """
 
     act: Act
@@ -134,6 +151,7 @@ class Event:
     terms: Terms | None = None
     request: Said | None = None
     within: timedelta = timedelta(hours=24)
+    port: str = ""
 
 
 class Refusal(StrEnum):
@@ -155,6 +173,8 @@ _NEXT: dict[tuple[SubscriptionState, Act], SubscriptionState] = {
     (_S.PENDING, Act.ORDER): _S.PENDING,
     (_S.TRIAL, Act.ORDER): _S.RENEWAL,
     (_S.RENEWAL, Act.ORDER): _S.RENEWAL,
+    (_S.PENDING, Act.ASK): _S.PENDING,
+    (_S.RENEWAL, Act.ASK): _S.RENEWAL,
     (_S.PENDING, Act.CONFIRM): _S.ACTIVE,
     (_S.RENEWAL, Act.CONFIRM): _S.ACTIVE,
     (_S.PENDING, Act.REFUSE): _S.WITHDRAWN,
@@ -175,13 +195,17 @@ def advance(before: Subscription, event: Event, now: datetime) -> Subscription |
     if to is None:
         return Refusal.NOT_NOW
     after = replace(before, state=to, since=now, step=before.step + 1)
-    if event.act is Act.ORDER:
-        return _ordered(after, event, now)
-    if event.act is Act.CONFIRM:
-        return _confirmed(before, after, event, now)
-    if event.act is Act.LAPSE:
-        return _lapsed(before, after, now)
-    return replace(after, asked_until=None)
+    match event.act:
+        case Act.ORDER:
+            return _ordered(after, event, now)
+        case Act.ASK:
+            return _asked(before, after, event, now)
+        case Act.CONFIRM:
+            return _confirmed(before, after, event, now)
+        case Act.LAPSE:
+            return _lapsed(before, after, now)
+        case _:
+            return _turned_down(before, after)
 
 
 def _ordered(after: Subscription, event: Event, now: datetime) -> Subscription:
@@ -189,17 +213,38 @@ def _ordered(after: Subscription, event: Event, now: datetime) -> Subscription:
         after,
         terms=event.terms or after.terms,
         asked_until=now + event.within,
+        asked_from=event.port,
         evidence=Evidence(order=event.said, request=event.request),
     )
+
+
+def _asked(
+    before: Subscription, after: Subscription, event: Event, now: datetime
+) -> Subscription | Refusal:
+    if before.is_asked or event.request is None:
+        return Refusal.NOT_NOW
+    return replace(
+        after,
+        asked_until=now + event.within,
+        asked_from=event.port or before.asked_from,
+        evidence=replace(before.evidence, request=event.request),
+    )
+
+
+def _turned_down(before: Subscription, after: Subscription) -> Subscription:
+    """Return what no yes leaves; whoever was asked and gives none has turned it down."""
+    return replace(after, asked_until=None, unanswered=before.unanswered + before.is_asked)
 
 
 def _confirmed(
     before: Subscription, after: Subscription, event: Event, now: datetime
 ) -> Subscription | Refusal:
+    if not before.is_asked:
+        return Refusal.NOT_NOW
     if _is_over(before.asked_until, now):
         return Refusal.TOO_LATE
     evidence = replace(before.evidence, confirmation=event.said)
-    after = replace(after, asked_until=None, evidence=evidence)
+    after = replace(after, asked_until=None, evidence=evidence, unanswered=0)
     if after.terms.trial_days and after.trial_until is None:
         until = now + timedelta(days=after.terms.trial_days)
         return replace(after, state=_S.TRIAL, trial_until=until)
@@ -213,7 +258,7 @@ def _lapsed(before: Subscription, after: Subscription, now: datetime) -> Subscri
     if before.state is _S.RENEWAL and _is_over(before.trial_until, now):
         # The trial is over; a yes to what was asked may still come.
         after = replace(after, state=_S.EXPIRED if is_unanswered else _S.PENDING)
-    return replace(after, asked_until=None) if is_unanswered else after
+    return _turned_down(before, after) if is_unanswered else after
 
 
 def _is_over(until: datetime | None, now: datetime) -> bool:

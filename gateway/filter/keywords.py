@@ -1,35 +1,32 @@
-"""The operator's keyword lists, compiled into one automaton."""
+"""The operator's keyword lists, compiled into automata."""
 
-import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-
-from ahocorasick_rs import AhoCorasick
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.filter.normalise import compact, normalise
-from gateway.filter.simplified import folded
+from gateway.domain.warning import Severity
+from gateway.filter.contact_patterns import PatternSet
+from gateway.filter.keyword_places import Place
+from gateway.filter.keyword_search import ViewSearch
+from gateway.filter.normalise import compact
+from gateway.filter.views import Trace, Views, letters_traced
 
 MAX_HITS = 16
 
 # The order in which hits are told, and kept when there are more than MAX_HITS.
 _PRECEDENCE = (ListAction.REJECT, ListAction.QUARANTINE, ListAction.SHADOW)
 
-# Scripts written without spaces: Thai, Lao, Burmese, Hangul (particles join the word),
-# Khmer, kana, bopomofo and Han. In the others the end of a word can be seen.
-_RUN_ON = (
-    r"\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005\u3040-\u31bf\u31f0-\u31ff"
-    r"\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-_HAS_RUN_ON = re.compile(f"[{_RUN_ON}]")
-_TOKEN = re.compile(rf"[{_RUN_ON}]+|[^\W_{_RUN_ON}]+")
-
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A word of a list that stands in a text; `word` is spelt as the operator wrote it.
 
-    `is_unreadable` marks the one hit that is no word: nothing could be read to search in.
+    For a pattern it is the pattern's name. `action` is what is done for it: SHADOW where it is
+    evidence that does not come to enough. `span` is its place in the text as it was read, where
+    that was asked for. `is_unreadable` marks the one hit that is no word: nothing could be read
+    to search in.
     """
 
     list_id: str
@@ -37,6 +34,16 @@ class Hit:
     action: ListAction
     word: str
     is_unreadable: bool = False
+    weight: int = 0
+    severity: Severity | None = None
+    span: Place | None = field(default=None, compare=False)
+
+    @property
+    def told(self) -> str:
+        """Return the word, and where it stands if that was asked for: characters from 1 on."""
+        if self.span is None:
+            return self.word
+        return f"{self.word} ({self.span[0] + 1}-{self.span[1]})"
 
 
 class KeywordIndex:
@@ -47,69 +54,103 @@ class KeywordIndex:
     ``free money``) is found as whole words only, so that ``have`` is no hit; Han beside it
     does not hide it, a letter or digit does.
 
-    A word that is not `is_matchable` is left out. 10 000 words compile in 50 ms, 100 000 in
-    most of a second. Half of that time no other thread runs: the compiler of the automaton
-    keeps the interpreter lock.
+    A word that is not `is_matchable` is left out. Other threads run while the automata are
+    compiled.
     """
 
     def __init__(self, lists: Iterable[KeywordList]) -> None:
+        """Compile. Raises PatternError."""
         ranked = sorted(lists, key=lambda keywords: _PRECEDENCE.index(keywords.action))
-        entries = [entry for keywords in ranked for entry in _entries_of(keywords)]
-        self._hits = tuple(entry.hit for entry in entries)
-        self._words = AhoCorasick(entry.compact for entry in entries)
-        self._whole_numbers = tuple(number for number, entry in enumerate(entries) if entry.whole)
-        self._whole_number_set = frozenset(self._whole_numbers)
-        self._whole_words = AhoCorasick(entries[number].whole for number in self._whole_numbers)
+        self._lists = tuple(ranked)
+        self._words: list[str] = []
+        self._starts: list[int] = []
+        self._written = ViewSearch()
+        self._heard = ViewSearch()
+        expressions: list[str] = []
+        self._named: list[int] = []
+        for keywords in ranked:
+            self._starts.append(len(self._words))
+            numbered = [*keywords.words, *(name for name, _ in keywords.patterns)]
+            first = len(self._words)
+            self._words += numbered
+            self._written.add(keywords, first, by_sound=False)
+            if keywords.sound:
+                self._heard.add(keywords, first, by_sound=True)
+            expressions += [expression for _, expression in keywords.patterns]
+            self._named += range(first + len(keywords.words), len(self._words))
+        self._written.compile()
+        self._heard.compile()
+        self._patterns = PatternSet(expressions)
+        self.has_dates = any(one.not_before or one.not_after for one in ranked)
 
-    def search(self, texts: Sequence[str]) -> tuple[Hit, ...]:
+    def search(self, texts: Sequence[str], day: date | None = None) -> tuple[Hit, ...]:
         """Return the distinct hits over all `texts`, reject lists first, at most MAX_HITS.
 
-        The time is linear in the length of the texts, whatever they hold.
+        Lists that do not hold on `day` are left out; without one all hold. The time is linear
+        in the length of the texts, whatever they hold. Raises PatternError for want of memory.
         """
         found: set[int] = set()
         for text in texts:
-            plain = folded(normalise(text))
-            matches = self._words.find_matches_as_indexes(compact(plain), overlapping=True)
-            if matches:
-                found |= self._confirmed({number for number, _, _ in matches}, plain)
-        return tuple(self._hits[number] for number in sorted(found)[:MAX_HITS])
+            seen = Views(text)
+            found |= self._written.places(seen.folded).keys()
+            if not self._heard.is_empty:
+                found |= self._heard.places(seen.sound).keys()
+            found.update(self._named[place] for place in self._patterns.matching(seen.folded))
+        return self._told(found, day) if found else ()
 
-    def _confirmed(self, numbers: set[int], plain: str) -> set[int]:
-        # Letters follow each other in the compact view wherever a whole word stands, so the
-        # dear look for whole words is needed only after a match there.
-        run_on = numbers - self._whole_number_set
-        if len(run_on) == len(numbers):
-            return run_on
-        matches = self._whole_words.find_matches_as_indexes(_spaced(plain), overlapping=True)
-        return run_on.union(self._whole_numbers[place] for place, _, _ in matches)
+    def located(self, texts: Sequence[str], day: date | None = None) -> tuple[Hit, ...]:
+        """Return what `search` returns, each with its first place in the text it stands in.
+
+        Costs some hundred times as much: for people who ask why.
+        """
+        spans: dict[tuple[str, str], Place] = {}
+        for text in texts:
+            for number, span in self._spans(text):
+                spans.setdefault((self._list_of(number).id, self._words[number]), span)
+        hits = self.search(texts, day)
+        return tuple(replace(hit, span=spans.get((hit.list_id, hit.word))) for hit in hits)
+
+    def _spans(self, text: str) -> Iterator[tuple[int, Place]]:
+        seen = Views(text)
+        folded = seen.trace_folded()
+        yield from _traced(self._written, folded)
+        if not self._heard.is_empty:
+            yield from _traced(self._heard, seen.trace_sound())
+        for place in self._patterns.matching(folded.text):
+            span = self._patterns.span_of(place, folded.text)
+            if span is not None and span[0] < span[1]:
+                yield self._named[place], folded.original(*span)
+
+    def _list_of(self, number: int) -> KeywordList:
+        return self._lists[bisect_right(self._starts, number) - 1]
+
+    def _told(self, numbers: Iterable[int], day: date | None) -> tuple[Hit, ...]:
+        found = [(number, self._list_of(number)) for number in sorted(numbers)]
+        found = [one for one in found if day is None or one[1].holds_on(day)]
+        total = sum(keywords.weight for _, keywords in found)
+        hits = [_hit(keywords, self._words[number], total) for number, keywords in found]
+        hits.sort(key=lambda hit: _PRECEDENCE.index(hit.action))
+        return tuple(hits[:MAX_HITS])
 
 
 def is_matchable(word: str) -> bool:
     """Tell whether `word` has a letter or digit, without which it can never be found."""
-    return bool(compact(normalise(word)))
+    return bool(compact(Views(word).folded))
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    hit: Hit
-    compact: str
-    whole: str  # as it stands in the spaced view; empty for a word with a run-on script
+def _hit(keywords: KeywordList, word: str, total: int) -> Hit:
+    is_enough = not keywords.weight or total >= keywords.threshold
+    return Hit(
+        keywords.id,
+        keywords.category,
+        keywords.action if is_enough else ListAction.SHADOW,
+        word,
+        weight=keywords.weight,
+        severity=keywords.severity,
+    )
 
 
-def _entries_of(keywords: KeywordList) -> Iterator[_Entry]:
-    seen: set[str] = set()
-    for word in keywords.words:
-        plain = folded(normalise(word))
-        closed_up = compact(plain)
-        whole = "" if _HAS_RUN_ON.search(closed_up) else _spaced(plain)
-        spelling = whole or closed_up
-        if closed_up and spelling not in seen:
-            seen.add(spelling)
-            yield _Entry(
-                Hit(keywords.id, keywords.category, keywords.action, word), closed_up, whole
-            )
-
-
-def _spaced(plain: str) -> str:
-    """Return the words and the runs of unspaced script, each between two single spaces."""
-    return f" {' '.join(_TOKEN.findall(plain))} "
+def _traced(searched: ViewSearch, trace: Trace) -> Iterator[tuple[int, Place]]:
+    letters = letters_traced(trace)
+    for number, place in searched.places(trace.text).items():
+        yield number, letters.original(*place)

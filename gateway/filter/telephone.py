@@ -1,6 +1,7 @@
 """The telephone number that a text gives its readers to call."""
 
 import re
+from collections.abc import Iterator
 
 from gateway.filter.normalise import normalise
 
@@ -38,7 +39,7 @@ _SERVICE = re.compile(
 # The carriers' own and public lines look like sums, so that something must say they are called.
 _CALLED = re.compile(
     r"(?:电话|热线|专线|客服|咨询|详询|垂询|拨打?|致电|洽|tel|call|dial|hotline)[^\w\n]{0,3}(?:请拨打?|为|是)?[^\w\n]{0,2}"
-    rf"(?:100(?:0[01]|1[0-9]|50|60|8[0-9]|9[69])|1[12][0-9]{{3}}){_NO_UNIT}"
+    rf"(100(?:0[01]|1[0-9]|50|60|8[0-9]|9[69])|1[12][0-9]{{3}}){_NO_UNIT}"
 )
 _PATTERNS = (_LONG, _SERVICE, _CALLED)
 
@@ -53,3 +54,10 @@ def has_telephone(text: str) -> bool:
     """
     plain = normalise(text)
     return any(pattern.search(plain) is not None for pattern in _PATTERNS)
+
+
+def telephones_in(plain: str) -> Iterator[tuple[int, int]]:
+    """Yield where such numbers begin and end in a text in its normalised view."""
+    for pattern in _PATTERNS:
+        for found in pattern.finditer(plain):
+            yield found.span(found.lastindex or 0)  # of a short one not the words before it

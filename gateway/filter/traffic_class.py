@@ -1,17 +1,20 @@
 """The traffic class that a text shows: weighed cues, promotion outweighing all else."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ahocorasick_rs import AhoCorasick
 
 from gateway.domain.traffic import TrafficClass
 from gateway.filter import optout_hint
-from gateway.filter.normalise import compact, normalise
+from gateway.filter.normalise import compact
 from gateway.filter.signature import signature_of
 from gateway.filter.simplified import folded
 from gateway.filter.traffic_cues import (
+    CLAUSE_ENDS,
     CUES,
     ENOUGH,
+    EXCUSES,
     MOST_RELIEF,
     ONE_TIME_CODE,
     STRONG,
@@ -41,7 +44,7 @@ def classify(
     read from the text. Never PUBLIC_INTEREST: that is for authorities' ports (R11).
     """
     name = signature or signature_of(text)
-    plain = folded(normalise(text.replace(f"【{name}】", "", 1) if name else text))
+    plain = folded(text.replace(f"【{name}】", "", 1) if name else text)
     numbers = _numbers_in(plain)
     if not numbers and advertised is None:
         return _PLAIN_SERVICE
@@ -52,7 +55,7 @@ def classify(
     names = tuple([cue.name for cue in found])
     if advertised is not None:
         return Classified(TrafficClass.COMMERCIAL, (f"opt-out {advertised}", *names))
-    return Classified(_class_of([cue.weight for cue in found], names), names)
+    return Classified(_class_of(found, plain), names)
 
 
 def is_promotion(name: str) -> bool:
@@ -61,7 +64,7 @@ def is_promotion(name: str) -> bool:
     【特惠商城】 is a name that sounds like one; 【全场八折大促】 is none. A name on file may be
     whatever it is.
     """
-    plain = folded(normalise(name))
+    plain = folded(name)
     weights = [cue.weight for cue in _cues_of(_numbers_in(plain), plain) if cue.weight > 0]
     if len(name) <= _NAME_CHARS:
         return weights.count(STRONG) >= _BOASTING
@@ -81,13 +84,44 @@ def _agrees(cue: Cue, plain: str) -> bool:
     return cue.pattern is None or cue.pattern.search(plain) is not None
 
 
-def _class_of(weights: list[int], names: tuple[str, ...]) -> TrafficClass:
-    promotion = sum([weight for weight in weights if weight > 0])
-    if promotion >= ENOUGH:
-        relief = sum([weight for weight in weights if weight < 0])
-        if promotion + max(relief, MOST_RELIEF) >= ENOUGH:
+def _class_of(found: list[Cue], plain: str) -> TrafficClass:
+    has_code = ONE_TIME_CODE in found
+    if _promotion_in(found) >= ENOUGH:
+        is_selling = (
+            _promotes_beside_the_code(found, plain)
+            if has_code
+            else _promotion_in(found) + _relief_in(found) >= ENOUGH
+        )
+        if is_selling:
             return TrafficClass.COMMERCIAL
-    return TrafficClass.VERIFICATION if ONE_TIME_CODE.name in names else TrafficClass.SERVICE
+    return TrafficClass.VERIFICATION if has_code else TrafficClass.SERVICE
+
+
+def _promotion_in(found: Iterable[Cue]) -> int:
+    return sum([cue.weight for cue in found if cue.weight > 0])
+
+
+def _relief_in(found: Iterable[Cue]) -> int:
+    return max(sum([cue.weight for cue in found if cue.weight < 0]), MOST_RELIEF)
+
+
+def _promotes_beside_the_code(found: list[Cue], plain: str) -> bool:
+    """Tell whether a text promotes beside its code: mixed counts as commercial (R10).
+
+    A code relieves what it is for (贷款申请验证码), and not an offer in another clause. What a
+    clause says the code is for, or warns of, promotes nothing, unless the word is a strong one.
+    """
+    if any(cue.weight >= STRONG for cue in found):
+        return True
+    clauses = [clause for clause in CLAUSE_ENDS.split(plain) if not EXCUSES.search(clause)]
+    told = [_cues_of(_numbers_in(clause) - {_HINT}, clause) for clause in clauses]
+    counted: set[Cue] = set()
+    promotion = 0
+    # Each cue counts once: where nothing relieves it, if it stands there too.
+    for cues in sorted(told, key=_relief_in, reverse=True):
+        promotion += max(0, _promotion_in(set(cues) - counted) + _relief_in(cues))
+        counted.update(cues)
+    return promotion >= ENOUGH
 
 
 _PLAIN_SERVICE = Classified(TrafficClass.SERVICE, ())

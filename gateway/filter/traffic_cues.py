@@ -49,6 +49,12 @@ _PATTERNS = (
     ),
     ("满n减", STRONG, "满", rf"[满滿] ?{_SUM} ?元? ?[即立可]?[减送返赠享減贈]"),
     ("买n送n", STRONG, "买 购", rf"[买買购購] ?{_FEW} ?[送赠贈] ?{_FEW}"),
+    (
+        "送n元",
+        STRONG,
+        "送 赠",
+        rf"(?<![已配派运投护接转赠])(?:赠送|送|赠)(?:您|你)? ?{_SUM} ?(?:元|块钱)",
+    ),
     ("n% off", STRONG, "off", r"\d ?% ?off\b"),
     ("招商", MEDIUM, "招商", r"招商(?!银行|銀行|证券|基金|信诺|局)"),
     ("sale", MEDIUM, "sale", r"\bsale\b"),
@@ -101,4 +107,11 @@ ONE_TIME_CODE = Cue(
     0,
     (*_CODE_WORDS.split(), "code", "otp"),
     re.compile(rf"{_CODE_NAME}[^\n]{{0,16}}?{_CODE}|{_CODE}[^\n]{{0,16}}?{_CODE_NAME}"),
+)
+
+# Where a sentence that goes with a code stops, and what makes a part of one no promotion: what
+# the code is for, and what its reader is warned of. Not to miss an offer is no warning.
+CLAUSE_ENDS = re.compile(r"[,;!?。\n]+|\.(?![0-9a-z])")
+EXCUSES = re.compile(
+    "正在|用于|本次|勿(?!错过|失良机)|不要(?!错过)|不会|谨防|警惕|防范|诈骗|骗局|如非|非本人|不是本人|忽略|^.{1,4}[前内]有效$"
 )

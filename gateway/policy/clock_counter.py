@@ -1,8 +1,10 @@
 """Counting in windows that the clock opens (R42: minute and hour by UTC+8; R43)."""
 
 from datetime import date
+from typing import Self
 
-from gateway.policy.counter_keys import NEVER, NONE, Groups, Retired, drop, split
+from gateway.policy.counter_keys import NEVER, NONE, PAYER, Groups, Retired, drop, split
+from gateway.policy.key_shares import KeyShares
 from gateway.policy.limits import DAY_S, Clock, Counting, Full, Limit, Parts
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -22,11 +24,11 @@ class ClockCounter:
         "_key_at",
         "_maximum",
         "_retired",
-        "_room",
         "begins_at",
         "ends_at",
         "groups",
         "limit",
+        "shares",
     )
 
     def __init__(self, limit: Limit, every: Clock, counting: Counting, retired: Retired) -> None:
@@ -37,19 +39,19 @@ class ClockCounter:
         self._full = Full(limit)
         self._group_of, self._key_at = split(limit.per)
         self.groups: Groups = {}
-        self._room = counting.capacity
+        self.shares = KeyShares(counting.capacity)
         self.begins_at = self.ends_at = NEVER
         self._maximum = limit.maximum
 
     @property
     def keys(self) -> int:
         """Return how many keys are kept, as of the last message."""
-        return self._counting.capacity - self._room
+        return self.shares.keys
 
     @property
     def is_full(self) -> bool:
         """Tell whether there is no room for a new key, as of the last message."""
-        return self._room <= 0
+        return self.shares.is_full
 
     def take(self, parts: Parts, second: int) -> Limit | Full | None:
         """Count one message; return what stands against it, and count nothing then."""
@@ -61,9 +63,10 @@ class ClockCounter:
         if count >= self._maximum:
             return self.limit
         if not count:
-            if self._room <= 0:
+            shares = self.shares
+            if not shares.credit and not shares.grant():
                 return self._full
-            self._room -= 1
+            shares.credit -= 1
             if counts is NONE:
                 counts = self.groups[group] = {}
         counts[key] = count + 1
@@ -77,20 +80,20 @@ class ClockCounter:
             return
         counts[key] -= 1
         if not counts[key]:
-            self._room += 1
+            self.shares.give_back(parts[PAYER])
             drop(self.groups, group, key)
 
     def restart(self) -> None:
         """Forget every count."""
         self._retired.extend(self.groups.values())
         self.groups = {}
-        self._room = self._counting.capacity
+        self.shares.clear()
         self.begins_at = self.ends_at = NEVER
 
-    def adopt(self, before: "ClockCounter") -> None:
+    def adopt(self, before: Self) -> None:
         """Go on with the counts of a counter that is not used any more."""
         self.groups = before.groups
-        self._room = self._counting.capacity - before.keys
+        self.shares.adopt(before.shares)
         self.begins_at, self.ends_at = before.begins_at, before.ends_at
         self._maximum = self._maximum_at(self.begins_at)
 

@@ -1,6 +1,7 @@
 """Every subscriber's answers as compact sets: what the data path asks per message."""
 
 from collections.abc import Iterable
+from math import inf
 
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.policy.number_set import NumberSet
@@ -13,17 +14,24 @@ class ConsentSets:
     answers of a scope: the last answer applied holds. `subscribed` are those with a running
     order of a service of the SP (R24), which is a proven consent of its own while it runs.
     `is_current` is cleared by whoever follows the store while it cannot be read: an answer
-    given since may be missing here.
+    given since may be missing here. `read_by` is when the store must have been read again, in
+    monotonic seconds: what is older than that is not current, whatever holds its reader up.
     """
 
-    __slots__ = ("agreed", "asserted", "is_current", "refused", "subscribed")
+    __slots__ = ("agreed", "asserted", "is_current", "read_by", "refused", "subscribed")
 
     def __init__(self) -> None:
         self.is_current = True
+        self.read_by = inf
         self.refused: dict[str, NumberSet] = {}
         self.agreed: dict[str, NumberSet] = {}
         self.asserted: dict[str, NumberSet] = {}
         self.subscribed: dict[str, NumberSet] = {}
+
+    def notice_age(self, now: float) -> None:
+        """Cease to be current once the store has not been read for too long."""
+        if now > self.read_by:
+            self.is_current = False
 
     def apply(self, msisdn: int, scope: str, answer: Answer) -> None:
         """Take over one answer; safe to repeat."""

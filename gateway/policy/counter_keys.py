@@ -11,7 +11,7 @@ freeing a million at once would stop the loop.
 
 from collections.abc import Callable
 from operator import itemgetter
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from gateway.policy.limits import Part, Parts
 
@@ -30,6 +30,7 @@ _SHARDS = 64
 
 _PLACES = {part: place for place, part in enumerate(Part)}
 _DESTINATION = _PLACES[Part.DESTINATION]
+PAYER: Final = 3  # of Parts: the sender, which pays for the keys that its messages make
 
 
 def split(per: tuple[Part, ...]) -> tuple[Callable[[Parts], Group], int]:

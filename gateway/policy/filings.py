@@ -139,7 +139,11 @@ class Filings:
         return self._filed.get(system_id, self._nothing)
 
     def replace(self, system_id: str, filings: Iterable[Filing]) -> None:
-        """Take `filings` for all that one SP has filed."""
+        """Take `filings` for all that one SP has filed.
+
+        May be called in another thread than the one that asks: what is compiled is put in
+        place at once, and nothing of it before.
+        """
         kept = tuple(filings)
         if kept:
             self._filed[system_id] = Filed(kept, self.zone)
@@ -147,7 +151,7 @@ class Filings:
             self._filed.pop(system_id, None)
 
     def replace_all(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
-        """Take `by_sender` for all that anybody has filed."""
+        """Take `by_sender` for all that anybody has filed; in any thread, as `replace`."""
         compiled = {
             system_id: Filed(filings, self.zone) for system_id, filings in by_sender.items()
         }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 from gateway.policy.clock_counter import ClockCounter
-from gateway.policy.counter_keys import Retired
+from gateway.policy.counter_keys import PAYER, Retired
 from gateway.policy.limits import Clock, Counting, Full, Limit, Part, Parts, Rolling
 from gateway.policy.rolling_counter import RollingCounter
 
@@ -49,14 +49,15 @@ class CounterStore(Protocol):
 class Frequencies:
     """A CounterStore of this worker alone, exact to the second.
 
-    Each limit keeps at most `counting.capacity` keys, and for a while as many that expired:
+    Each limit keeps at most `counting.capacity` keys, of one SP at most as many as it leaves
+    free (KeyShares), and for a while as many that expired:
     they are taken apart with the messages that follow. Keys leave by time only: at the end of
     a clock window, and after one to two rolling windows. A key takes about 100 octets
     (benchmarks/frequency.py), 450 where every message has a signature of its own, and 4 for
     each further message that a rolling window keeps.
     """
 
-    __slots__ = ("counters", "latest", "restarts", "retired")
+    __slots__ = ("_payer", "counters", "latest", "restarts", "retired")
 
     def __init__(self, limits: Sequence[Limit], counting: Counting) -> None:
         """Hold messages to `limits`.
@@ -70,6 +71,7 @@ class Frequencies:
             raise ValueError("holiday_maximum: there is no calendar to know the holidays by")
         self.restarts = 0
         self.latest = 0
+        self._payer = ""
         self.retired: Retired = []
         self.counters = tuple(_counter(limit, counting, self.retired) for limit in limits)
 
@@ -90,6 +92,8 @@ class Frequencies:
             second = self.latest = second if second > self.latest else self._set_back(second)
         if self.retired:
             self._take_apart()
+        if parts[PAYER] is not self._payer:  # messages of one SP come together
+            self._turn_to(parts[PAYER])
         for counter in self.counters:
             against = counter.take(parts, second)
             if against is not None:
@@ -104,6 +108,11 @@ class Frequencies:
         """
         for counter in self.counters:
             counter.forget(parts, int(now))
+
+    def _turn_to(self, sender: str) -> None:
+        self._payer = sender
+        for counter in self.counters:
+            counter.shares.turn_to(sender)
 
     def _give_back(self, parts: Parts, second: int, refusing: _Counter) -> None:
         for counter in self.counters[: self.counters.index(refusing)]:

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.filter.normalise import normalise
 from gateway.filter.simplified import simplified
 from gateway.policy.intents import Intent, meaning_of
 
@@ -55,7 +54,7 @@ def hold_command_of(text: str) -> HoldCommand | None:
     """
     if len(text) > MAX_CHARS:
         return None
-    plain = simplified(normalise(text)).strip(" \t\r\n.!。")
+    plain = simplified(text).strip(" \t\r\n.!。")
     command = _listing(plain) or _deciding(plain)
     if command is None or meaning_of(text).intent is not Intent.NONE:
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from gateway.filter.normalise import compact, normalise
+from gateway.filter.normalise import compact
 from gateway.filter.simplified import simplified
 from gateway.policy.mo_words import SHIPPED_WORDS, MoWords, key_of
 from gateway.policy.refusals import (
@@ -119,7 +119,7 @@ class _Reply:
     def __init__(self, text: str, words: MoWords) -> None:
         self.text = text
         # Some characters are eighteen once normalised.
-        self.plain = simplified(normalise(text))[:MAX_CHARS]
+        self.plain = simplified(text)[:MAX_CHARS]
         whole, naked = compact(self.plain), _naked(self.plain, words)
         # As it is, without courtesies, and either of them said only once.
         keys = dict.fromkeys((whole, naked, _said_once(whole), _said_once(naked)))

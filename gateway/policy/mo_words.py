@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, fields
 
-from gateway.filter.normalise import compact, normalise
+from gateway.filter.normalise import compact
 from gateway.filter.simplified import simplified
 
 
 def key_of(text: str) -> str:
     """Return the form in which words are compared: letters and digits, one width, case, script."""
-    return compact(simplified(normalise(text)))
+    return compact(simplified(text))
 
 
 def _words(text: str) -> frozenset[str]:

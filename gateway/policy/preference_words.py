@@ -12,7 +12,6 @@ from gateway.domain.preferences import (
     preference,
 )
 from gateway.domain.traffic import TrafficClass
-from gateway.filter.normalise import normalise
 from gateway.filter.simplified import simplified
 from gateway.policy.intents import Intent, meaning_of
 
@@ -80,7 +79,7 @@ def preference_of(text: str) -> PreferenceCommand | None:
     """
     if len(text) > MAX_CHARS:
         return None
-    plain = simplified(normalise(text)).strip(" \t\r\n.!。")
+    plain = simplified(text).strip(" \t\r\n.!。")
     command = _named(plain) or _quiet(plain) or _listed(plain)
     if command is None or meaning_of(text).intent is not Intent.NONE:
         return None

@@ -17,7 +17,7 @@ from gateway.domain.preferences import (
 )
 from gateway.domain.traffic import TrafficClass
 from gateway.filter.keywords import KeywordIndex
-from gateway.filter.normalise import compact, normalise
+from gateway.filter.normalise import compact
 from gateway.filter.simplified import folded
 
 # Packed preferences stay as octets: they are none of the garbage collector's business, and a
@@ -156,7 +156,7 @@ class _Compiled:
 # a message: more than all else that is done with it. Nearly every word is told apart by its
 # letters alone, and a tick is full of messages of one text.
 def _letters(text: str) -> str:
-    return compact(folded(normalise(text)))
+    return compact(folded(text))
 
 
 _letters_of_text = lru_cache(maxsize=64)(_letters)

@@ -1,6 +1,9 @@
 """Counting in a window that ends now, exact to the second (R42: rolling 24 hours)."""
 
-from gateway.policy.counter_keys import NEVER, NONE, Groups, Retired, drop, split
+from typing import Self
+
+from gateway.policy.counter_keys import NEVER, NONE, PAYER, Groups, Retired, drop, split
+from gateway.policy.key_shares import KeyShares
 from gateway.policy.limits import Counting, Full, Limit, Parts, Rolling
 
 _STAMP_BITS = 32
@@ -19,24 +22,22 @@ class RollingCounter:
     """
 
     __slots__ = (
-        "_counting",
         "_full",
         "_group_of",
         "_key_at",
         "_length_s",
         "_mask",
         "_retired",
-        "_room",
         "_shift",
         "limit",
         "old",
+        "shares",
         "turns_at",
         "young",
     )
 
     def __init__(self, limit: Limit, every: Rolling, counting: Counting, retired: Retired) -> None:
         self.limit = limit
-        self._counting = counting
         self._retired = retired
         self._full = Full(limit)
         self._group_of, self._key_at = split(limit.per)
@@ -45,18 +46,18 @@ class RollingCounter:
         self._mask = (1 << limit.maximum * _STAMP_BITS) - 1
         self.young: Groups = {}
         self.old: Groups = {}
-        self._room = counting.capacity
+        self.shares = KeyShares(counting.capacity)
         self.turns_at = NEVER
 
     @property
     def keys(self) -> int:
         """Return how many keys are kept, as of the last message; some may have expired."""
-        return self._counting.capacity - self._room
+        return self.shares.keys
 
     @property
     def is_full(self) -> bool:
         """Tell whether there is no room for a new key, as of the last message."""
-        return self._room <= 0
+        return self.shares.is_full
 
     def take(  # noqa: C901 - asked for each message; a call costs as much as the rest
         self, parts: Parts, second: int
@@ -69,10 +70,11 @@ class RollingCounter:
         stamps = young.get(key)
         if stamps is None:
             stamps = self.old[group].get(key) if group in self.old else None
-            if stamps is None and self._room <= 0:
-                return self._full
         if stamps is None:
-            self._room -= 1
+            shares = self.shares
+            if not shares.credit and not shares.grant():
+                return self._full
+            shares.credit -= 1
             kept = second  # the very number that all messages of this second share
         else:
             kept = stamps << _STAMP_BITS | second
@@ -83,6 +85,7 @@ class RollingCounter:
                 kept &= self._mask
             if key not in young:
                 del self.old[group][key]
+                self.shares.carry(parts[PAYER])
         if young is NONE:
             young = self.young[group] = {}
         young[key] = kept
@@ -97,7 +100,7 @@ class RollingCounter:
             return
         counts[key] = _without(counts[key], second)
         if not counts[key]:
-            self._room += 1
+            self.shares.give_back(parts[PAYER])
             drop(groups, group, key)
 
     def restart(self) -> None:
@@ -105,24 +108,24 @@ class RollingCounter:
         for groups in (self.young, self.old):
             self._retired.extend(groups.values())
         self.young, self.old = {}, {}
-        self._room = self._counting.capacity
+        self.shares.clear()
         self.turns_at = NEVER
 
-    def adopt(self, before: "RollingCounter") -> None:
+    def adopt(self, before: Self) -> None:
         """Go on with the counts of a counter that is not used any more.
 
         Its maximum may have been another: more stamps than this one asks for do no harm, and
         fewer were all that it admitted.
         """
         self.young, self.old = before.young, before.old
-        self._room = self._counting.capacity - before.keys
+        self.shares.adopt(before.shares)
         self.turns_at = before.turns_at
 
     def _turn(self, second: int) -> None:
         if second >= self.turns_at + self._length_s:
             self.restart()  # nothing was counted for a whole window
         self._retired.extend(self.old.values())
-        self._room += sum(map(len, self.old.values()))
+        self.shares.begin_generation(sum(map(len, self.old.values())))
         self.old, self.young = self.young, {}
         self.turns_at = second + self._length_s
 

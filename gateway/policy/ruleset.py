@@ -1,6 +1,8 @@
 """A bundle and the senders, compiled: what the tick judges with."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.policy import ListAction
@@ -64,10 +66,15 @@ class RuleSet:
             if before is not None and before.digest == bundle.digest
             else ContentScan(KeywordIndex(bundle.keyword_lists))
         )
+        self._zone = ZoneInfo(bundle.surroundings.zone)
         self.replies = bundle.replies
         self.knowledge = knowledge
         self.suspenders = suspenders_of(bundle, knowledge.suspended)
         self.rules = RuleStages(bundle.rules, knowledge, bundle.surroundings)
+
+    def keep_day(self, at: float) -> None:
+        """Judge by the keyword lists that hold today, by the bundle's clock, from now on."""
+        self.scan.keep_day(datetime.fromtimestamp(at, self._zone).date())
 
     def adopt(self, before: "RuleSet") -> None:
         """Go on from the counts of `before`, which judges no more; on the loop, at the swap."""
@@ -260,7 +267,7 @@ class RuleSet:
             hit.list_id,
             Reason.CONTENT,
             action,
-            hit.word,
+            hit.told,
             shadow=action is Action.FORWARD,
             category=hit.category,
         )
@@ -284,7 +291,8 @@ class RuleSet:
         self, submission: Submission, texts: tuple[str, ...], now: float, at: float
     ) -> Verdict:
         """Ask everything whatever was found, and return all findings with the verdict."""
-        facts = self.scan.judge_texts(texts)
+        self.keep_day(at)
+        facts = self.scan.explain_texts(texts)
         found = [f for stage in _ADDRESS_STAGES if (f := stage(submission, now)) is not None]
         found += self._ask_all(submission, facts, at)
         counting = [(one.ask, one.findings) for one in self._counting(submission, at)]

@@ -13,16 +13,18 @@ class NoticeStore(Protocol):
     """Reads the answers on record in order, from where each SP has acknowledged them.
 
     Nothing is written when a subscriber answers: a refusal waits for no notice of it (R37).
-    An SP that is new here hears of all that is on record. Every call raises
-    StoreUnavailable when the store does not answer.
+    An SP that is new here hears of all that is on record. An answer to every SP is told only
+    to one that has an answer of that number's own on record, a proven agreement or a refusal,
+    when it is read: whoever has a token must not collect strangers' numbers (R73). Every call
+    raises StoreUnavailable when the store does not answer.
     """
 
     async def next_batch(self, system_id: str, limit: int = NOTICES_PER_BATCH) -> Batch | None:
         """Return what this SP hears next, at most `limit` notices; None when it has heard all.
 
         The same batch again until it is acknowledged, whatever `limit` is then; an answer
-        that changed meanwhile has left it and comes in a later one, as it is then. Safe to
-        repeat.
+        that changed meanwhile has left it and comes in a later one, as it is then. What the
+        SP is not told is passed over for good. Safe to repeat.
         """
 
     async def acknowledge(self, system_id: str, batch_id: int) -> bool:
@@ -35,7 +37,7 @@ class NoticeStore(Protocol):
         """Return when the first answer that this SP has not acknowledged came on record.
 
         Of one from before the oldest change that is kept: when that one came. None when
-        nothing waits.
+        nothing waits, or nothing among the next ten thousand answers.
         """
 
     async def skip_before(self, system_id: str, at: datetime) -> int:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.verdict import Reason
 
 # What can still run out of time. A message that may have reached the SMSC cannot.
 EXPIRING_STATES = frozenset({HoldState.HELD, HoldState.DEFERRED, HoldState.RELEASE_REQUESTED})
@@ -93,6 +94,9 @@ class QuarantineStore(Protocol):
     async def count_by_state(self) -> dict[HoldState, int]:
         """Return how many messages stand in each state; states without any are 0."""
 
+    async def count_waiting(self) -> dict[str, int]:
+        """Return how many messages of each SP are in no final state; those without are left out."""
+
     async def move(  # noqa: PLR0913 - the columns one transition sets at once
         self,
         message_id: int,
@@ -106,11 +110,13 @@ class QuarantineStore(Protocol):
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
         is_wanted: bool = False,
+        held_for: Reason | None = None,
     ) -> HeldMessage | None:
         """Bring a message to `to` if its state is among `allowed`; return it as it is then.
 
-        Returns None, and changes nothing, when the state is another or there is no such
-        message. Of any number of callers in any number of processes exactly one succeeds.
+        Returns None, and changes nothing, when the state is another, or what it is kept for is
+        not what `held_for` says, or there is no such message. Of any number of callers in any
+        number of processes exactly one succeeds.
         An empty `note` or `smsc_message_id`, a `receipt` or `grounds` of None and an
         `is_reviewed` or `is_wanted` of False leave what stands there; a `receipt` of DUE takes
         hold only where one was asked for. A move makes a change row.
@@ -128,6 +134,7 @@ class QuarantineStore(Protocol):
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
         is_wanted: bool = False,
+        held_for: Reason | None = None,
     ) -> list[HeldMessage]:
         """Move several messages in one commit, as `move` does one; return those moved, by id.
 

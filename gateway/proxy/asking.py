@@ -56,7 +56,7 @@ class Asking:
         msisdn = msisdn_of(held.destination.encode("latin-1"))
         if msisdn is None or HEADER.unpack_from(held.pdu)[1] == CommandId.SUBMIT_MULTI:
             return TO_MANY
-        return await self._against(held.system_id, msisdn, text, str(held.message_id))
+        return await self._against(held.system_id, msisdn, text, str(held.message_id), held.source)
 
     async def _attend(self, item: Ask) -> None:
         against: Finding | None = UNKNOWN
@@ -75,13 +75,15 @@ class Asking:
         session = item.message.session
         if not has_smsc(session):
             return AWAY
-        return await self._against(session.system_id, item.msisdn, item.text, str(item.message_id))
+        port = item.message.source.decode("latin-1")
+        message_id = str(item.message_id)
+        return await self._against(session.system_id, item.msisdn, item.text, message_id, port)
 
     async def _against(
-        self, system_id: str, msisdn: int, text: str, message_id: str
+        self, system_id: str, msisdn: int, text: str, message_id: str, port: str
     ) -> Finding | None:
         async with self._turns.of(msisdn):
-            if not await self._desk.asked(system_id, msisdn, text, utcnow(), message_id):
+            if not await self._desk.asked(system_id, msisdn, text, utcnow(), message_id, port):
                 return ASKED
             if self._tick.pipeline.plane.rules.knowledge.consent.is_refused(system_id, msisdn):
                 await self._desk.unasked(system_id, msisdn, message_id)

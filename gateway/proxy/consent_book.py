@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.consent import CLAIMED, EVERY_SENDER, Answer, ConsentAnswer
 from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.consent import ConsentStore
 from gateway.systems.subscriptions.word import Word
@@ -58,8 +58,9 @@ class ConsentBook:
     async def keep(self, given: ConsentAnswer) -> bool:
         """Record an answer; tell whether it is to be confirmed. Raises StoreUnavailable.
 
-        A refusal counts over what another process recorded by a clock that was ahead. What the
-        store does not take, because a later answer is on record, does not hold here either.
+        A refusal counts over what another process recorded by a clock that was ahead, and over
+        whatever an SP claimed while it could not be kept (R37). What the store does not take,
+        because a later answer is on record, does not hold here either.
         """
         before = await self._store.answer_of(given.msisdn, given.scope)
         given = _in_order(given, before)
@@ -76,8 +77,9 @@ class ConsentBook:
 
 
 def _in_order(given: ConsentAnswer, before: ConsentAnswer | None) -> ConsentAnswer:
-    """Return a refusal as of the answer before it, if only clocks make that the later one."""
-    if before is None or given.answer is not Answer.REFUSED:
+    """Return a refusal as of the answer before it, where clocks or a claim put that after it."""
+    if before is None or given.answer is not Answer.REFUSED or given.since >= before.since:
         return given
-    is_skewed = given.since < before.since <= given.since + _CLOCKS_APART
-    return replace(given, since=before.since) if is_skewed else given
+    is_skewed = before.since <= given.since + _CLOCKS_APART
+    is_claimed = before.channel.startswith(CLAIMED)
+    return replace(given, since=before.since) if is_skewed or is_claimed else given

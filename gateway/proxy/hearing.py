@@ -74,15 +74,19 @@ class Hearing:
         self._hub = hub
         self._catalogue = catalogue
 
-    def withholds(self, octets: bytes) -> bool:
-        """Tell whether a delivery may be for the gateway alone, so that the SP must wait for it.
+    def withholds(self, octets: bytes, has_room: Callable[[int], bool]) -> bool:
+        """Tell whether the SP must wait for a delivery, for it may be for the gateway alone.
 
         That is a list and the numbers of its items (R33, R35), and what is written to a hub.
+        Of a number that `has_room` for no more it is whatever may matter: the SMSC may have
+        to keep it.
         """
         read = self._read(octets)
         if read is None:
             return False
-        _, _, port, text = read
+        _, msisdn, port, text = read
+        if not has_room(msisdn) and _at_most(text) not in _TALK:
+            return True
         if port in self._hub.codes:
             is_command = hub_command_of(text) is not None or self._is_restoring(text)
             return is_command or _at_most(text) not in _TALK

@@ -1,7 +1,6 @@
 """Committing what is flagged or must wait to the quarantine, and only then answering ESME_ROK."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -13,8 +12,10 @@ from gateway.domain.verdict import Action
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
 from gateway.proxy.assembling import Assembling
+from gateway.proxy.exchanging import exchanged, judged_again
 from gateway.proxy.grounds import grounds_of
-from gateway.proxy.rejudging import outranked
+from gateway.proxy.held_counts import HeldCounts
+from gateway.proxy.rejudging import is_own_rules
 from gateway.proxy.reporting import Reporting, report_of
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
@@ -38,9 +39,15 @@ class Holding:
     """Gathers the holds of a tick into one commit."""
 
     def __init__(
-        self, tick: Tick, store: QuarantineStore, assembling: Assembling, reporting: Reporting
+        self,
+        tick: Tick,
+        store: QuarantineStore,
+        assembling: Assembling,
+        reporting: Reporting,
+        counts: HeldCounts,
     ) -> None:
         self.held = 0
+        self._counts = counts
         self._assembling = assembling
         self._tick = tick
         self._store = store
@@ -56,10 +63,15 @@ class Holding:
 
     def hold(self, item: Hold) -> None:
         """Take a message to hold; it is committed after this tick."""
-        if self._waiting >= _MAX_WAITING or self._assembling.is_behind(item):
-            self._answer_all((item,), is_held=False, how="store_full")
+        item = self._judged(item)
+        system_id = item.session.system_id
+        has_room = self._counts.has_room(system_id)
+        if self._waiting >= _MAX_WAITING or not has_room or self._assembling.is_behind(item):
+            how = "store_full" if has_room else "sender_full"
+            self._answer_all((item,), is_held=False, how=how)
             self._reporting.put_off(_reports_of((item,)))
             return
+        self._counts.add(system_id)
         self._waiting += 1
         self._gathered.append(item)
 
@@ -70,9 +82,8 @@ class Holding:
             spawn(self._commit(items), name="hold")
 
     async def _commit(self, items: Sequence[Hold]) -> None:
-        ttl_s = self._tick.pipeline.plane.rules.bundle.content.quarantine_ttl_s
         now = utcnow()
-        kept = [self._assembling.placed(item, self._held(item, now, ttl_s)) for item in items]
+        kept = [self._assembling.placed(item, self._held(item, now)) for item in items]
         reports = _reports_of(items)
         is_held = False
         try:
@@ -88,6 +99,8 @@ class Holding:
             self._failed_at = monotonic()
         finally:
             self._waiting -= len(items)
+            for item in () if is_held else items:
+                self._counts.take_back(item.session.system_id)
             self._answer_all(items, is_held=is_held, how="held" if is_held else "store_failed")
         if is_held:
             self._assembling.committed(zip(items, kept, strict=True))
@@ -96,12 +109,20 @@ class Holding:
                 self._failed_at = None
                 log.info("store.recovered")
 
-    def _held(self, item: Hold, now: datetime, ttl_s: float) -> HeldMessage:
-        held = held_message(item, now, ttl_s)
-        verdict = outranked(self._tick.pipeline.plane, item.verdict, held)
-        if verdict is item.verdict:
-            return held
-        return held_message(replace(item, verdict=verdict), now, ttl_s)
+    def _judged(self, item: Hold) -> Hold:
+        """Return `item` with what is against it besides its addressee's own rule (R50)."""
+        if not is_own_rules(item.verdict):
+            return item
+        now = utcnow()
+        judged = exchanged(self._tick, item, self._held(item, now))
+        if judged is not item:
+            held = self._held(judged, now)
+            self._tick.records.rows.append(judged_again(held, Action.QUARANTINE, held))
+        return judged
+
+    def _held(self, item: Hold, now: datetime) -> HeldMessage:
+        ttl_s = self._tick.pipeline.plane.rules.bundle.content.quarantine_ttl_s
+        return held_message(item, now, ttl_s)
 
     def _answer_all(self, items: Sequence[Hold], *, is_held: bool, how: str) -> None:
         tick, at = self._tick, epoch()

@@ -29,6 +29,7 @@ _MAX_KNOWN = 200_000
 _MAX_PARKED = 1_000
 _AT_ONCE = 100
 _RETRY_S = 30.0
+_LAST_DIGITS = 10**11
 
 # stat and err of the receipts that end a message that never reached the SMSC.
 _ENDS: dict[HoldState, tuple[str, str]] = {
@@ -187,7 +188,9 @@ class ReceiptDesk:
 
 
 def _subscriber(address: bytes) -> int | bytes:
-    return msisdn_of(address) or address
+    # The SMSC may write a number without its plus, or without its 86: the id says the rest.
+    number = msisdn_of(address)
+    return address if number is None else number % _LAST_DIGITS
 
 
 def _is_receipt(pdu: bytes) -> bool:

@@ -5,11 +5,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from gateway.dataplane.assembled import assembled
+from gateway.dataplane.carried import Schedule
 from gateway.dataplane.carriers import Carrier, read_carrier
 from gateway.dataplane.carrying import timing_of
 from gateway.dataplane.judging import UNCHECKED, note_hint
 from gateway.dataplane.plane import Plane
+from gateway.dataplane.scheduling import schedule_of
 from gateway.domain.quarantine import HeldMessage
+from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.policy.account import Account
@@ -40,6 +43,7 @@ def judge_leaving(
     he asks for. `others` are the other parts of a long message, which has one verdict (R62).
     """
     source, destination = held.source.encode("latin-1"), held.destination.encode("latin-1")
+    plane.rules.knowledge.consent.notice_age(monotonic())
     submission = Wanted if held.is_wanted else Submission
     one = submission(account, source, destination)
     judge = plane.rules.judge_again if held.is_reviewed else plane.rules.judge_due
@@ -65,6 +69,22 @@ def judge_leaving(
     return None
 
 
+def schedule_of_leaving(plane: Plane, held: HeldMessage) -> Schedule | None:
+    """Return what must be noted of a commercial message that leaves for later (R21)."""
+    account = plane.rules.accounts.get(held.system_id)
+    carrier = read_carrier(held.pdu)
+    schedule = schedule_of(carrier, _timing(carrier, None), epoch())
+    if schedule is None or account is None:
+        return None
+    one = Submission(account, held.source.encode("latin-1"), held.destination.encode("latin-1"))
+    try:
+        plane.rules.judge_rules(one, _facts_of(plane, (carrier,), (held.joined,)), epoch())
+    except Exception:  # noqa: BLE001 - as above; it was judged a moment ago, and is on its way
+        plane.tally.filter_failures += 1
+        return schedule
+    return schedule if one.traffic is TrafficClass.COMMERCIAL else None
+
+
 def outranked(
     plane: Plane, verdict: Verdict, held: HeldMessage, others: Sequence[HeldMessage] = ()
 ) -> Verdict:
@@ -75,13 +95,17 @@ def outranked(
     hour nor what cannot be looked up for a moment does, for it is asked again at the release.
     """
     account = plane.rules.accounts.get(held.system_id)
-    is_own = verdict.action is Action.QUARANTINE and _reason_of(verdict) is Reason.USER_PREF
-    if account is None or not is_own:
+    if account is None or not is_own_rules(verdict):
         return verdict
     besides = judge_leaving(plane, account, replace(held, is_wanted=True), others)
     if besides is None or besides.action is Action.DEFER:
         return verdict
     return verdict if _reason_of(besides) is Reason.CONSENT_UNCHECKED else besides
+
+
+def is_own_rules(verdict: Verdict) -> bool:
+    """Tell whether `verdict` holds a message for its addressee's own rule (R50)."""
+    return verdict.action is Action.QUARANTINE and _reason_of(verdict) is Reason.USER_PREF
 
 
 def _reason_of(verdict: Verdict) -> Reason | None:

@@ -1,13 +1,14 @@
 """Letting messages go, as people ask or when their hour comes: judged again, written once."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
 
-from gateway.dataplane.attention import Answered
+from gateway.dataplane.attention import Answered, Scheduled
+from gateway.dataplane.carried import Schedule
 from gateway.dataplane.relay import renumbered
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.quarantine import HeldMessage, HoldState
@@ -18,9 +19,10 @@ from gateway.ports.quarantine import Grounds, QuarantineStore, ReleasedId
 from gateway.proxy.asking import Asking
 from gateway.proxy.connection import Connection
 from gateway.proxy.due import DUE_EACH, DueMessages
+from gateway.proxy.exchanging import judged_again
 from gateway.proxy.grounds import grounds_of
 from gateway.proxy.receipts import ReceiptDesk
-from gateway.proxy.rejudging import judge_leaving, outranked, text_of
+from gateway.proxy.rejudging import judge_leaving, outranked, schedule_of_leaving, text_of
 from gateway.proxy.reporting import told_of_held
 from gateway.proxy.route import Routes
 from gateway.proxy.tick import Tick
@@ -54,6 +56,7 @@ class Release:
     system_id: str
     destination: str = field(repr=False)
     is_reviewed: bool
+    schedule: Schedule | None = field(default=None, repr=False)
 
 
 class Releasing:
@@ -68,6 +71,7 @@ class Releasing:
         receipts: ReceiptDesk,
         asking: Asking,
     ) -> None:
+        self.scheduled: Callable[[Scheduled], None] = _unnoted
         self._tick = tick
         self._store = store
         self._due = DueMessages(store)
@@ -226,10 +230,26 @@ class Releasing:
         outcome = await self._desk.begin_release(ids[0], now, others=tuple(ids[1:]))
         for message_id in ids:
             self._wanted.pop(message_id, None)
-        if isinstance(outcome, Done):
-            await self._write(outcome.together)
-        else:
+        if not isinstance(outcome, Done):
             self._counted.difference_update(ids)
+        elif self._is_stopped_now(held, beside):
+            await self._postpone(outcome.together, "something came up meanwhile")
+        else:
+            await self._write(outcome.together)
+
+    def _is_stopped_now(self, held: HeldMessage, beside: Sequence[HeldMessage]) -> bool:
+        """Tell whether a refusal came while the store noted that a message leaves (R21).
+
+        Nothing is awaited from here to the write. What it comes to is decided in the next
+        turn, where the message is judged as always.
+        """
+        plane = self._tick.pipeline.plane
+        account = plane.rules.accounts.get(held.system_id)
+        if account is None:
+            return True
+        seen = replace(held, is_reviewed=True)  # the text was judged, and it was counted
+        verdict = judge_leaving(plane, account, seen, beside, is_counted=True)
+        return verdict is not None and not is_asking(verdict)
 
     async def _keep(self, together: Sequence[HeldMessage], verdict: Verdict, now: datetime) -> None:
         """Do with a message that may not leave what its verdict says, with all its parts."""
@@ -269,15 +289,7 @@ class Releasing:
             self._tick.report(told_of_held(together[0], verdict, finding, text, epoch()))
 
     def _note(self, held: HeldMessage, action: Action, grounds: Grounds) -> None:
-        about = {
-            "message_id": str(held.message_id),
-            "system_id": held.system_id,
-            "action": action.value,
-            "reason": grounds.reason,
-            "rule": grounds.rule,
-            "digest": grounds.digest,
-        }
-        self._tick.records.rows.append(("e", epoch(), "judged_again", about))
+        self._tick.records.rows.append(judged_again(held, action, grounds))
 
     async def _write(self, together: Sequence[HeldMessage]) -> None:
         connection = self._routes.to_smsc(together[0].system_id)
@@ -285,13 +297,22 @@ class Releasing:
             for held in together:
                 self._write_on(connection, held)
             return
+        await self._postpone(together, "no bind at the SMSC")
+
+    async def _postpone(self, together: Sequence[HeldMessage], why: str) -> None:
         for held in together:
-            await self._desk.postpone(held.message_id, "no bind at the SMSC", utcnow())
+            await self._desk.postpone(held.message_id, why, utcnow())
             self._wanted[held.message_id] = held.system_id
 
     def _write_on(self, connection: Connection, held: HeldMessage) -> None:
         _, command_id, _, _ = HEADER.unpack_from(held.pdu)
-        errand = Release(held.message_id, held.system_id, held.destination, held.is_reviewed)
+        errand = Release(
+            held.message_id,
+            held.system_id,
+            held.destination,
+            held.is_reviewed,
+            schedule_of_leaving(self._tick.pipeline.plane, held),
+        )
         own = connection.link.register(None, 0, command_id, monotonic(), errand)
         self._under_way.add(held.message_id)
         if not _is_asked_for(held):
@@ -307,6 +328,8 @@ class Releasing:
             self._receipts.know(
                 ReleasedId(errand.system_id, smsc_id, errand.message_id, errand.destination)
             )
+            if errand.schedule is not None:
+                self.scheduled(Scheduled(item.link, errand.schedule, smsc_id.encode("latin-1")))
         if errand.message_id in self._under_way:  # else it is late: it was given up before
             self._under_way.discard(errand.message_id)
             self._receipts.unexpect(errand.system_id)
@@ -346,6 +369,10 @@ class Releasing:
 def _is_asked_for(held: HeldMessage) -> bool:
     """Tell whether somebody asked for this message: those whose hour came go by thousands."""
     return held.is_reviewed or held.is_wanted
+
+
+def _unnoted(_item: Scheduled) -> None:
+    """Do nothing yet: the shell is not wired."""
 
 
 def _read_answer(pdu: bytes | None) -> tuple[int | None, str]:

@@ -1,6 +1,5 @@
 """Hearing what subscribers write: a refusal holds at once, and every word is answered once."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
@@ -17,6 +16,7 @@ from gateway.policy.intents import Intent
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.consent_book import ConsentBook
 from gateway.proxy.hearing import Heard, Hearing
+from gateway.proxy.reply_backlog import ReplyBacklog
 from gateway.proxy.speaking import Confirmation, Speaking
 from gateway.proxy.taking_turns import Turns
 from gateway.proxy.tick import Tick
@@ -28,9 +28,6 @@ from gateway.systems.subscriptions.word import Outcome, Word
 
 log = structlog.get_logger()
 
-_MAX_UNKEPT = 100_000
-_MAX_AT_ONCE = 1_000
-
 _ANSWERS: dict[Intent, Answer] = {
     Intent.OPTOUT: Answer.REFUSED,
     Intent.OPTOUT_ALL: Answer.REFUSED,
@@ -38,6 +35,9 @@ _ANSWERS: dict[Intent, Answer] = {
 }
 # What only the gateway can answer, so that it must be asked again when it could not.
 _OURS_ALONE = frozenset({Intent.LIST, Intent.BAD_INDEX})
+# What must not be lost, so that it is asked for again where no more may wait. Who agrees may do
+# so again; said late, it would take back a refusal that came after it.
+_TO_COME_AGAIN = frozenset({Intent.OPTOUT, Intent.OPTOUT_ALL, *_OURS_ALONE})
 
 # Ends the suspension of a number that asks for it, and returns the reply, if there is one (R43).
 Restore: TypeAlias = Callable[[int, datetime], Awaitable[str | None]]
@@ -51,7 +51,8 @@ class Replies:
 
     While the store can not be written a refusal holds in this process and is kept as soon as
     it can be; it is confirmed only then. Nothing else is kept for later: an order or a yes
-    that could not be heard costs nothing.
+    that could not be heard costs nothing. Where no more can be kept, of one number or of all,
+    the SMSC is asked to send it again.
     """
 
     def __init__(
@@ -63,7 +64,6 @@ class Replies:
         speaking: Speaking,
         obey: Obey,
     ) -> None:
-        self.unheard = 0
         self.restore: Restore = _nothing_to_restore
         self._tick = tick
         self._hearing = hearing
@@ -71,10 +71,9 @@ class Replies:
         self._book = book
         self._speaking = speaking
         self._obey = obey
-        self._unkept: deque[Heard] = deque(maxlen=_MAX_UNKEPT)
+        self._backlog = ReplyBacklog()
         self._turns = Turns()
-        self._under_way = 0
-        tick.pipeline.plane.withholds = hearing.withholds
+        tick.pipeline.plane.withholds = self._withholds
 
     def heard(self, item: Reply) -> None:
         """Take a delivery that is already on its way to the SP, or is withheld from it."""
@@ -82,21 +81,44 @@ class Replies:
         if heard is None or not heard.may_matter:
             self._speaking.pass_on(item)
             return
+        has_room = self._backlog.has_room(heard.word.msisdn) or not item.is_withheld
         answer = None if heard.is_ambiguous else _ANSWERS.get(heard.alone.intent)
-        if answer is not None:
+        if answer is Answer.REFUSED or (answer is not None and has_room):
             # At once, before anything is awaited: no submit of the next tick passes any more.
             heard.given = self._apply(heard, answer)
-            if self._book.is_being_kept(heard.given):
-                return  # said again while it is being kept
-        if self._under_way >= _MAX_AT_ONCE:
-            if heard.given is not None:
-                self._book.defer(heard.given)
+        if not has_room:
+            self._turn_away(heard)
+        elif heard.given is not None and self._book.is_being_kept(heard.given):
+            self._settle(heard, is_forwarded=True)  # said again while it is being kept
+        elif self._backlog.is_busy:
+            self._defer(heard)
             self._put_off(heard)
-            return
-        self._under_way += 1
+        else:
+            self._begin(heard)
+
+    def _withholds(self, octets: bytes) -> bool:
+        return self._hearing.withholds(octets, self._backlog.has_room)
+
+    def _begin(self, heard: Heard) -> None:
+        self._backlog.begin(heard.word.msisdn)
         if heard.given is not None:
             self._book.begin(heard.given)
         spawn(self._attend(heard), name="reply")
+
+    def _defer(self, heard: Heard) -> None:
+        if heard.given is not None:
+            self._book.defer(heard.given)
+
+    def _turn_away(self, heard: Heard) -> None:
+        """Have the SMSC keep what was withheld: there is no room, and a refusal holds anyway."""
+        tally = self._tick.pipeline.plane.tally
+        self._defer(heard)
+        if heard.word.is_hub or heard.alone.intent in _TO_COME_AGAIN:
+            tally.replies_put_back += 1
+            self._speaking.put_off(heard.item)
+        else:
+            tally.replies_unheard += 1
+            self._settle(heard, is_forwarded=True)
 
     def answered(self, item: Answered, errand: Confirmation) -> None:
         """Take what the SMSC said to a message of our own; keep its id where it asked for a yes."""
@@ -109,11 +131,10 @@ class Replies:
 
     async def keep_unkept(self) -> None:
         """Try again what could not be kept. Raises StoreUnavailable."""
-        while self._unkept:
-            heard = self._unkept[0]
+        while (heard := self._backlog.next_unkept) is not None:
             async with self._turns.of(heard.word.msisdn):
                 await self._act(heard)
-            self._unkept.popleft()
+            self._backlog.kept()
 
     async def end_overdue(self) -> None:
         """End what time has ended (R23 to R25). Raises StoreUnavailable."""
@@ -133,7 +154,7 @@ class Replies:
             log.error("store.failed", said=str(error))
             self._put_off(heard)
         finally:
-            self._under_way -= 1
+            self._backlog.end(heard.word.msisdn)
             if heard.given is not None:
                 self._book.end(heard.given)
 
@@ -198,11 +219,11 @@ class Replies:
             heard.given = self._apply(heard, answer)
         if heard.given is not None:
             self._settle(heard, is_forwarded=True)
-            self._unkept.append(heard)
+            self._backlog.keep_later(heard)
         elif heard.alone.intent in _OURS_ALONE or heard.word.is_hub:
             self._speaking.put_off(heard.item)
         else:
-            self.unheard += 1
+            self._tick.pipeline.plane.tally.replies_unheard += 1
             self._settle(heard, is_forwarded=True)
 
     def _settle(self, heard: Heard, *, is_forwarded: bool) -> None:

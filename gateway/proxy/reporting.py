@@ -1,11 +1,9 @@
 """Keeping what is to be reported to the authority, however long the store is away (R60)."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import islice
 from typing import NoReturn
 
 import structlog
@@ -18,6 +16,7 @@ from gateway.domain.quarantine import HeldMessage
 from gateway.domain.verdict import Finding, Verdict
 from gateway.ports.authority_reports import AuthorityReports
 from gateway.ports.errors import StoreUnavailable
+from gateway.proxy.waiting_reports import WaitingReports
 from gateway.runtime.metrics import ReportsHealth
 
 log = structlog.get_logger()
@@ -28,24 +27,20 @@ _MAX_OCTETS = 64 << 20
 _AT_ONCE = 100
 _RETRY_S = 1.0
 _SHORT_TEXT = 200
-# What one report takes in memory beside its text, which may have four octets a character.
-_REPORT_OCTETS = 1_000
-_OCTETS_PER_CHAR = 4
 
 
 class Reporting:
     """Writes reports behind the traffic, which waits for none of them.
 
     What is held is reported in the commit that holds it. What is refused was answered by then:
-    it waits here, in order, and is tried until the store has it. A report is known by its
-    message, so trying twice makes no second one.
+    it waits here, that of each SP in order, and is tried until the store has it. A report is
+    known by its message, so trying twice makes no second one.
     """
 
     def __init__(self, store: AuthorityReports, retry_s: float = _RETRY_S) -> None:
         self._store = store
         self._retry_s = retry_s
-        self._waiting: deque[NewAuthorityReport] = deque()
-        self._octets = 0
+        self._waiting = WaitingReports(_MAX_WAITING, _MAX_OCTETS)
         self._wake = asyncio.Event()
         self._kept = 0
         self._lost = 0
@@ -70,12 +65,7 @@ class Reporting:
     def put_off(self, reports: Iterable[NewAuthorityReport]) -> None:
         """Let reports wait for the store; what there is no room for is counted as lost."""
         for report in reports:
-            octets = _cost_of(report)
-            if len(self._waiting) >= _MAX_WAITING or self._octets + octets > _MAX_OCTETS:
-                self._lose(1)
-                continue
-            self._waiting.append(report)
-            self._octets += octets
+            self._lose(self._waiting.add(report))
         self._wake.set()
 
     async def keep(self) -> NoReturn:
@@ -100,17 +90,16 @@ class Reporting:
         try:
             await self._write()
         except StoreUnavailable:
-            self._lose(len(self._waiting))
-            self._waiting.clear()
-            self._octets = 0
+            self._lose(self._waiting.clear())
 
     async def _write(self) -> None:
-        while self._waiting:
-            some = list(islice(self._waiting, _AT_ONCE))
-            await self._store.add(some)
-            for report in some:
-                self._waiting.popleft()
-                self._octets -= _cost_of(report)
+        while some := self._waiting.take(_AT_ONCE):
+            try:
+                await self._store.add(some)
+            except BaseException:  # cancelled in the middle as well: they are written at the end
+                self._waiting.put_back()
+                raise
+            self._waiting.settle()
             self._kept += len(some)
             self._is_losing = False
         if self._is_behind:
@@ -164,7 +153,3 @@ def report_of(item: Prohibited) -> NewAuthorityReport:
         text_sha256=sha256(octets).hexdigest(),
         stopped_at=datetime.fromtimestamp(item.at, UTC),
     )
-
-
-def _cost_of(report: NewAuthorityReport) -> int:
-    return _REPORT_OCTETS + _OCTETS_PER_CHAR * len(report.text)

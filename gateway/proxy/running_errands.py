@@ -9,7 +9,7 @@ import structlog
 
 from gateway.dataplane.attention import Answered
 from gateway.dataplane.relay import message_id_of
-from gateway.domain.errand import Errand, ErrandState
+from gateway.domain.errand import MAX_ATTEMPTS, Errand, ErrandState
 from gateway.ports.errands import ErrandStore
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.connection import Connection
@@ -33,11 +33,24 @@ _LATER = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
 _AT_ONCE = 50
 _MAX_UNDER_WAY = 500
 _MAX_PORTS = 500
+# Of so many it is known by whose bind they went last, to take another the next time.
+_MAX_REMEMBERED = 10_000
 # In turns of the loop: what waits for a bind, or for its time, makes no change in the store.
 _LOOK_EVERY = 8
 
 # Tells whoever asked what became of an errand. Raises StoreUnavailable.
 Tell: TypeAlias = Callable[[Errand, datetime], Awaitable[None]]
+
+# Tells when an errand may go, now or later; None for not at all. Raises StoreUnavailable.
+Due: TypeAlias = Callable[[Errand, datetime], Awaitable[datetime | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Whoever asks for errands: knows when one may go, and hears what became of it."""
+
+    due: Due
+    tell: Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,9 @@ class RunningErrands:
 
     At least once: one whose answer never came is sent again, MAX_ATTEMPTS times in all, for
     a code that arrives twice is the same code, and one that is lost helps nobody. Policy does
-    not judge our own word. While no bind can submit for a port, what it has waits.
+    not judge our own word. While no bind can submit for a port, what it has waits. From a hub
+    code that no SP owns they go by the binds of all in turn, and what is refused on one is
+    tried on another before that is final.
     """
 
     def __init__(
@@ -74,16 +89,18 @@ class RunningErrands:
         routes: Routes,
         speaking: Speaking,
         hub_codes: Collection[str],
-        tell: Tell,
+        cause: Cause,
     ) -> None:
         self._tick = tick
         self._store = store
         self._routes = routes
         self._speaking = speaking
         self._hub_codes = hub_codes
-        self._tell = tell
+        self._due = cause.due
+        self._tell = cause.tell
         self._under_way: set[int] = set()
         self._outcomes: dict[int, _Outcome] = {}
+        self._gone_by: dict[int, str] = {}
         self._is_news = True
         self._turn = 0
 
@@ -112,6 +129,8 @@ class RunningErrands:
         errand = on.errand
         self._under_way.discard(errand.number)
         outcome = _outcome_of(errand, item.pdu)
+        if outcome.state is ErrandState.REFUSED and self._has_another(errand):
+            outcome = _Outcome(errand, None, was_written=True)
         self._outcomes[errand.number] = outcome
         spawn(self._settle(outcome), name=f"errand-{errand.number}")
 
@@ -123,33 +142,67 @@ class RunningErrands:
         now = utcnow()
         taken = await self._store.take_waiting(now, now + CLAIM, ports, _AT_ONCE)
         for errand in taken:
-            # Looked for again: what was awaited meanwhile may have cost the bind.
-            connection = self._bind_for(errand.port)
-            if connection is None:
-                await self._store.put_back(errand.number, now, was_written=False)
-            elif errand.number not in self._under_way:
-                self._send(connection, errand)
+            await self._begin(errand, now)
         return len(taken)
+
+    async def _begin(self, errand: Errand, now: datetime) -> None:
+        """Send a claimed one, or put it back until it may go, or end it."""
+        due = await self._due(errand, now)
+        if due is None:
+            dropped = self._outcomes[errand.number] = _Outcome(errand, ErrandState.DROPPED)
+            await self._keep(dropped)
+            return
+        # Looked for again: what was awaited meanwhile may have cost the bind.
+        connection = self._bind_of(errand) if due <= now else None
+        if connection is None:
+            await self._store.put_back(errand.number, max(due, now), was_written=False)
+        elif errand.number not in self._under_way:
+            self._send(connection, errand)
 
     def _send(self, connection: Connection, errand: Errand) -> None:
         self._under_way.add(errand.number)
         self._outcomes.pop(errand.number, None)
+        self._remember(errand.number, connection.link.system_id)
         self._speaking.write(connection, errand.port, errand.msisdn, errand.text, OnErrand(errand))
         self._note(errand, connection.link.system_id, "written")
 
+    def _bind_of(self, errand: Errand) -> Connection | None:
+        """Return the bind by which an errand goes now: another than the last time, if there is."""
+        if not self._goes_by_any(errand.port):
+            return self._bind_for(errand.port)
+        some = sorted(self._routes.submitters())
+        if not some:
+            return None
+        last = self._gone_by.get(errand.number)
+        if last is None:
+            return self._routes.to_smsc(some[errand.number % len(some)])
+        return self._routes.to_smsc(next((one for one in some if one > last), some[0]))
+
     def _bind_for(self, port: str) -> Connection | None:
         """Return a bind of whoever owns `port`; a hub code that nobody owns goes by any."""
-        is_owned = False
-        for system_id, account in self._tick.pipeline.plane.rules.accounts.items():
-            if account.sender.port_of(port) is not None:
-                is_owned = True
-                connection = self._routes.to_smsc(system_id)
-                if connection is not None:
-                    return connection
-        if is_owned or port not in self._hub_codes:
-            return None
-        some = min(self._routes.submitters(), default=None)
-        return self._routes.to_smsc(some) if some is not None else None
+        some = self._routes.submitters() if self._goes_by_any(port) else self._owners_of(port)
+        binds = (self._routes.to_smsc(system_id) for system_id in some)
+        return next((bind for bind in binds if bind is not None), None)
+
+    def _owners_of(self, port: str) -> list[str]:
+        accounts = self._tick.pipeline.plane.rules.accounts
+        return [
+            one for one, account in accounts.items() if account.sender.port_of(port) is not None
+        ]
+
+    def _goes_by_any(self, port: str) -> bool:
+        return port in self._hub_codes and not self._owners_of(port)
+
+    def _has_another(self, errand: Errand) -> bool:
+        """Tell whether a refusal says something of the bind alone: others were not tried yet."""
+        if not self._goes_by_any(errand.port):
+            return False
+        return errand.attempts < min(MAX_ATTEMPTS, len(self._routes.submitters()))
+
+    def _remember(self, number: int, system_id: str) -> None:
+        if number not in self._gone_by and len(self._gone_by) >= _MAX_REMEMBERED:
+            del self._gone_by[next(iter(self._gone_by))]
+        self._gone_by[number] = system_id
 
     async def _settle(self, outcome: _Outcome) -> None:
         try:
@@ -175,6 +228,7 @@ class RunningErrands:
             at, was_written = now + RETRY, outcome.was_written
             await self._store.put_back(errand.number, at, was_written=was_written)
             return
+        self._gone_by.pop(errand.number, None)
         if not outcome.is_kept:
             if not await self._store.finish(errand.number, state, outcome.message_id):
                 return  # a late answer to what another one settled

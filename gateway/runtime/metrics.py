@@ -84,6 +84,8 @@ class Counters:
         "framing_errors",
         "link_losses",
         "malformed_pdus",
+        "replies_put_back",
+        "replies_unheard",
         "sender_submits",
         "stray_answers",
         "submits",
@@ -107,6 +109,8 @@ class Counters:
         self.timeouts = 0
         self.malformed_pdus = 0
         self.filter_failures = 0
+        self.replies_put_back = 0
+        self.replies_unheard = 0
         self.tick_failures = 0
         self.tick_us = Histogram()
         self.answer_us = Histogram()
@@ -161,6 +165,7 @@ class Snapshot:
     warnings: WarningsHealth = field(default_factory=WarningsHealth)
     notices: NoticesHealth = NoticesHealth()
     reports: ReportsHealth = ReportsHealth()
+    scheduled: Mapping[str, int] = field(default_factory=dict)  # refused since, by outcome
 
 
 class GatewayCollector(Collector):
@@ -240,6 +245,8 @@ def _faults(snapshot: Snapshot) -> Iterator[Metric]:
         ("timeouts", "Requests the SMSC did not answer in time.", counters.timeouts),
         ("malformed_pdus", "Requests with a field that cannot be.", counters.malformed_pdus),
         ("filter_failures", "Texts held because the filter failed.", counters.filter_failures),
+        ("replies_put_back", "Subscribers' messages put back.", counters.replies_put_back),
+        ("replies_unheard", "Subscribers' messages left to SPs.", counters.replies_unheard),
         ("tick_failures", "Turns that ended in a fault of ours.", counters.tick_failures),
         ("log_unlisted", "Log events outside the closed list.", snapshot.unlisted_events),
         ("warnings_unsorted", "Messages to warn of, only counted.", snapshot.warnings.unsorted),
@@ -265,6 +272,12 @@ def _standing(snapshot: Snapshot) -> Iterator[Metric]:
     )
     raised = _single(snapshot.warnings.raised)
     yield _counter("warnings", "Warnings raised, by code.", ("code",), raised)
+    yield _counter(
+        "scheduled_refused",
+        "Messages at the SMSC for later that were refused since, by what came of it.",
+        ("state",),
+        _single(snapshot.scheduled),
+    )
     yield InfoMetricFamily(
         "smsward_policy",
         "The policy in force.",

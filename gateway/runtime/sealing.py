@@ -2,17 +2,15 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from gateway.domain import msisdn as numbers
+
 KEY_OCTETS = frozenset({32, 48, 64})
 KEY_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
-
-_MAINLAND = 86_00000_000000
-_MAINLAND_SUBSCRIBERS = range(_MAINLAND + 1_00000_00000, _MAINLAND + 2_00000_00000)
-_DIALLED = (b"", b"+", b"00", b"+00")
 
 
 class SealError(Exception):
@@ -65,14 +63,7 @@ class Sealer:
 
 def spellings_of(msisdn: int) -> frozenset[bytes]:
     """Return every address that domain.msisdn.msisdn_of takes for `msisdn`."""
-    return frozenset(sign + body for body in _bodies(msisdn) for sign in _DIALLED)
-
-
-def _bodies(msisdn: int) -> Iterable[bytes]:
-    yield b"%d" % msisdn
-    if msisdn in _MAINLAND_SUBSCRIBERS:
-        bare = b"%d" % (msisdn - _MAINLAND)
-        yield from (bare, b"0" + bare)
+    return frozenset(one.encode() for one in numbers.spellings_of(msisdn))
 
 
 def _coded(cipher: AESSIV, value: bytes) -> str:

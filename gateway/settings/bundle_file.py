@@ -6,6 +6,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from gateway.domain.policy import Expectation, ListAction, LongMessages
+from gateway.domain.warning import Severity
+from gateway.filter.contact_patterns import PatternError, compiled
+from gateway.settings.filings_file import Day
 from gateway.settings.names import Id
 from gateway.settings.one_message import Reply
 from gateway.settings.rule_file import Fallback
@@ -15,6 +18,10 @@ from gateway.settings.words import word_problem
 _DAY_S = 86_400
 _MAX_CASES = 5_000
 _MAX_CASE_CHARS = 1_000
+_MAX_EXCEPTIONS = 10_000
+_MAX_PATTERNS = 200
+_MAX_PATTERN_CHARS = 500
+_MAX_WEIGHT = 100
 
 # A key costs 4 to 450 octets (gateway.policy.frequency).
 MAX_CAPACITY = 20_000_000
@@ -29,6 +36,21 @@ def _is_word(text: str) -> str:
 
 
 Word = Annotated[str, AfterValidator(_is_word)]
+
+
+def _is_pattern(text: str) -> str:
+    try:
+        pattern = compiled(text)
+    except PatternError as error:
+        raise ValueError(f"is no regular expression of RE2: {error}") from error
+    if pattern.search("") is not None:
+        raise ValueError("matches where nothing is")
+    return text
+
+
+Pattern = Annotated[
+    str, Field(min_length=1, max_length=_MAX_PATTERN_CHARS), AfterValidator(_is_pattern)
+]
 
 
 def _is_zone(text: str) -> str:
@@ -59,6 +81,20 @@ class KeywordsFile(Shape):
     action: Annotated[ListAction, Strict(False)]
     words: list[Word] = Field(default_factory=list)
     file: Text | None = None
+    exceptions: Annotated[list[Word], Field(max_length=_MAX_EXCEPTIONS)] = Field(
+        default_factory=list
+    )
+    patterns: Annotated[dict[Word, Pattern], Field(max_length=_MAX_PATTERNS)] = Field(
+        default_factory=dict
+    )
+    gap: Annotated[int, Field(ge=1, le=100)] = 12
+    sound: bool = False
+    weight: Annotated[int, Field(ge=1, le=_MAX_WEIGHT)] | None = None
+    threshold: Annotated[int, Field(ge=1, le=1_000)] = 10
+    severity: Annotated[Severity, Strict(False)] | None = None
+    owner: Text | None = None
+    not_before: Day | None = None
+    not_after: Day | None = None
 
 
 class RepliesFile(Shape):

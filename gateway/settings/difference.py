@@ -77,10 +77,18 @@ def _list_difference(old: KeywordList, new: KeywordList) -> ListDifference:
         tuple(word for word in new.words if word not in before),
         tuple(word for word in old.words if word not in after),
         _settings(
-            {"category": old.category, "action": str(old.action)},
-            {"category": new.category, "action": str(new.action)},
+            _list_settings(old),
+            _list_settings(new),
         ),
     )
+
+
+def _list_settings(words: KeywordList) -> dict[str, str]:
+    """Return what a list says beside its words, without what is as it is without being said."""
+    said = {field.name: getattr(words, field.name) for field in fields(words)}
+    said = {name: value for name, value in said.items() if name not in ("id", "words")}
+    defaults = {field.name: field.default for field in fields(words)}
+    return {name: str(value) for name, value in said.items() if value != defaults[name]}
 
 
 def _settings(old: dict[str, str], new: dict[str, str]) -> tuple[SettingDifference, ...]:

@@ -85,6 +85,7 @@ class Limits:
     sessions: int = 2_000
     window: int = 1_000
     bad_binds_per_minute: int = 10
+    held_per_sender: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)

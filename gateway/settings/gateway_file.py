@@ -124,6 +124,7 @@ class LimitsShape(Shape):
     sessions: Count = 2_000
     window: Count = 1_000
     bad_binds_per_minute: Count = 10
+    held_per_sender: Count = 100_000
 
 
 class StoreShape(Shape):

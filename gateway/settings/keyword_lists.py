@@ -1,9 +1,11 @@
 """The keyword lists of a bundle: read from many files, merged by id."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from gateway.domain.policy import KeywordList
+from gateway.filter.contact_patterns import PatternError, PatternSet
+from gateway.filter.keyword_entries import closed_up
 from gateway.settings.bundle_file import KeywordsFile
 from gateway.settings.bundle_source import KEYWORDS
 from gateway.settings.fault import Fault, Gathering, SettingsError
@@ -37,7 +39,21 @@ def load_lists(layers: Layers, gathering: Gathering) -> tuple[KeywordList, ...]:
                 problem = f"is the id of {first.path.name} already"
                 gathering.faults.append(file.fault(("id",), problem))
     found = [gathering.take(partial(_list, layers, files), None) for files in parts.values()]
-    return tuple(words for words in found if words is not None)
+    lists = tuple(words for words in found if words is not None)
+    gathering.take(partial(_compile_patterns, lists, parts), None)
+    return lists
+
+
+def _compile_patterns(
+    lists: Sequence[KeywordList], parts: Mapping[str, Sequence[Document]]
+) -> None:
+    """Raise SettingsError where the patterns of all lists together are too large to be matched."""
+    expressions = [expression for words in lists for _, expression in words.patterns]
+    try:
+        PatternSet(expressions)
+    except PatternError as error:
+        last = next(words.id for words in reversed(lists) if words.patterns)
+        raise SettingsError([parts[last][0].fault(("patterns",), str(error))]) from error
 
 
 def _id_of(file: Document) -> str:
@@ -48,20 +64,63 @@ def _id_of(file: Document) -> str:
 def _list(layers: Layers, files: Sequence[Document]) -> KeywordList:
     gathering = Gathering()
     filed = [gathering.take(partial(_filed_words, layers, file), ()) for file in files]
-    document = overlaid(files, ("words",))
-    shape = validate(document, KeywordsFile, lambda _: gathering.faults)
+    document = overlaid(files, ("words", "exceptions"))
+    shape = validate(document, KeywordsFile, lambda _: gathering.faults, _order_of_days)
     words = tuple(dict.fromkeys((*shape.words, *(word for words in filed for word in words))))
-    faults = tuple(_size_faults(document, len(words)))
+    faults = (*_size_faults(document, shape, words), *_word_faults(document, shape, words))
     if faults:
         raise SettingsError(faults)
-    return KeywordList(shape.id, shape.category, shape.action, words)
+    return KeywordList(
+        shape.id,
+        shape.category,
+        shape.action,
+        words,
+        exceptions=tuple(shape.exceptions),
+        patterns=tuple(shape.patterns.items()),
+        gap=shape.gap,
+        sound=shape.sound,
+        weight=shape.weight or 0,
+        threshold=shape.threshold,
+        severity=shape.severity,
+        owner=shape.owner or "",
+        not_before=shape.not_before,
+        not_after=shape.not_after,
+    )
 
 
-def _size_faults(document: Document, words: int) -> Iterator[Fault]:
-    if not words:
+def _order_of_days(document: Document) -> Iterator[Fault]:
+    value = document.value if isinstance(document.value, dict) else {}
+    first, last = value.get("not_before"), value.get("not_after")
+    # Days that are none are faults by themselves; as text they are in order as days are.
+    if isinstance(first, str) and isinstance(last, str) and last < first:
+        yield document.fault(("not_after",), f"not_after: is before not_before, {first}")
+
+
+def _size_faults(document: Document, shape: KeywordsFile, words: Sequence[str]) -> Iterator[Fault]:
+    if not words and not shape.patterns:
         yield document.fault((), "holds no words, neither in words nor in a file")
-    if words > MAX_WORDS:
+    if len(words) > MAX_WORDS:
         yield document.fault((), f"more than {MAX_WORDS} words")
+
+
+def _word_faults(document: Document, shape: KeywordsFile, words: Sequence[str]) -> Iterator[Fault]:
+    """Yield what is wrong with words as they are looked for, rather than as they are written."""
+    letters = frozenset(closed_up(words, by_sound=False))
+    for index, exception in enumerate(closed_up(shape.exceptions, by_sound=False)):
+        if not any(piece in letters for piece in _pieces(exception)):
+            problem = f"exceptions[{index}]: no word of the list stands in it"
+            yield document.fault(("exceptions", index), problem)
+    short = next((word for word in letters if shape.sound and len(word) == 1), None)
+    if short is not None:
+        problem = f"sound: {short} is one syllable, which half of all texts hold"
+        yield document.fault(("sound",), problem)
+
+
+def _pieces(letters: str) -> Iterator[str]:
+    """Yield every shorter run of letters in an exception, which has 64 of them at most."""
+    size = len(letters)
+    for start in range(size):
+        yield from (letters[start:end] for end in range(start + 1, size + 1) if end - start < size)
 
 
 def _filed_words(layers: Layers, file: Document) -> tuple[str, ...]:

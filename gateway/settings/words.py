@@ -4,11 +4,13 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.filter.keyword_entries import ELLIPSIS, parts_of
 from gateway.settings.fault import Fault, SettingsError
 from gateway.settings.files import decode_utf8, whole_file_fault
 
 MAX_WORDS = 200_000
 MAX_WORD_CHARS = 64
+MAX_PARTS = 4
 MAX_FILE_OCTETS = 16 * 1024 * 1024
 
 
@@ -53,4 +55,13 @@ def word_problem(word: str) -> str | None:
         return "holds no letter, digit or symbol"
     if len(folded) == 1 and folded.isascii():
         return "a single ASCII character is no word"
+    return _combination_problem(word) if ELLIPSIS in word else None
+
+
+def _combination_problem(word: str) -> str | None:
+    parts = parts_of(word)
+    if len(parts) > MAX_PARTS:
+        return f"more than {MAX_PARTS} parts"
+    if len(parts) > 1 and any(len(part.strip()) == 1 and part.isascii() for part in parts):
+        return "a single ASCII character is no part of a combination"
     return None

@@ -11,7 +11,7 @@ from itertools import islice
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.msisdn import msisdn_of
-from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
 from gateway.domain.relation import FORGOTTEN
 from gateway.domain.verdict import Reason
 from gateway.ports.changes import Change, ChangeKind
@@ -108,6 +108,10 @@ class MemoryQuarantine:
         counts = Counter(message.state for message in self._messages.values())
         return {state: counts[state] for state in HoldState}
 
+    async def count_waiting(self) -> dict[str, int]:
+        messages = self._messages.values()
+        return dict(Counter(m.system_id for m in messages if m.state not in FINAL_STATES))
+
     async def move(  # noqa: PLR0913 - as the port has it
         self,
         message_id: int,
@@ -121,10 +125,11 @@ class MemoryQuarantine:
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
         is_wanted: bool = False,
+        held_for: Reason | None = None,
     ) -> HeldMessage | None:
         return self._move(
             message_id,
-            allowed,
+            (allowed, held_for),
             at,
             lambda held: replace(
                 _moved(held, to, note, receipt, grounds),
@@ -146,6 +151,7 @@ class MemoryQuarantine:
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
         is_wanted: bool = False,
+        held_for: Reason | None = None,
     ) -> list[HeldMessage]:
         def change(held: HeldMessage) -> HeldMessage:
             moved = _moved(held, to, note, receipt, grounds)
@@ -156,20 +162,21 @@ class MemoryQuarantine:
             )
 
         first = self._messages.get(message_ids[0]) if message_ids else None
-        if first is None or first.state not in allowed:
+        among = (allowed, held_for)
+        if first is None or not _is_among(first, *among):
             return []
-        moved = (self._move(one, allowed, at, change) for one in sorted(set(message_ids)))
+        moved = (self._move(one, among, at, change) for one in sorted(set(message_ids)))
         return [one for one in moved if one is not None]
 
     def _move(
         self,
         message_id: int,
-        allowed: frozenset[HoldState],
+        among: tuple[frozenset[HoldState], Reason | None],
         at: datetime,
         change: Callable[[HeldMessage], HeldMessage],
     ) -> HeldMessage | None:
         held = self._messages.get(message_id)
-        if held is None or held.state not in allowed:
+        if held is None or not _is_among(held, *among):
             return None
         moved = self._messages[message_id] = change(held)
         self._changes.add(ChangeKind.QUARANTINE, str(message_id), at)
@@ -346,6 +353,11 @@ def _with(held: HeldMessage, fields: Grounds | Replacement | None) -> HeldMessag
     if fields is None:
         return held
     return replace(held, **{name: getattr(fields, name) for name in fields.__slots__})
+
+
+def _is_among(held: HeldMessage, allowed: frozenset[HoldState], held_for: Reason | None) -> bool:
+    """Tell whether a move may start from where `held` is."""
+    return held.state in allowed and held_for in (None, held.reason)
 
 
 def _moved(

@@ -26,9 +26,10 @@ class MemoryErrands:
     def keep(self, errand: NewErrand) -> int:
         """Keep an errand, for this and for the twins that ask for one with what they keep."""
         self._latest += 1
-        given = {field.name: getattr(errand, field.name) for field in fields(NewErrand)}
+        names = [field.name for field in fields(NewErrand) if field.name != "not_before"]
+        given = {name: getattr(errand, name) for name in names}
         self._errands[self._latest] = Errand(self._latest, **given)
-        self._free_at[self._latest] = errand.created_at
+        self._free_at[self._latest] = errand.due_at
         self._changes.add(ChangeKind.ERRAND, str(self._latest), self._utcnow())
         return self._latest
 

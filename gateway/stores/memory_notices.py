@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.notice import Batch, Notice, NoticeStanding
 from gateway.ports.notices import NOTICES_PER_BATCH
 from gateway.stores.memory import MemoryChanges, MemoryConsent
-from gateway.stores.notice_cursor import Cursor, Place, Read, Told, next_for
+from gateway.stores.notice_cursor import Cursor, Place, Read, Told, first_told, next_for
 
 
 class MemoryNotices:
@@ -28,9 +28,12 @@ class MemoryNotices:
         self._claims: dict[str, tuple[str, datetime]] = {}
 
     async def next_batch(self, system_id: str, limit: int = NOTICES_PER_BATCH) -> Batch | None:
-        cursor, batch = await next_for(self._cursor_of(system_id), limit, self._reader(system_id))
-        self._cursors[system_id] = cursor
-        return batch
+        while True:
+            before = self._cursor_of(system_id)
+            cursor, batch = await next_for(before, limit, self._reader(system_id))
+            self._cursors[system_id] = cursor
+            if batch is not None or cursor == before:
+                return batch
 
     async def acknowledge(self, system_id: str, batch_id: int) -> bool:
         before = self._cursor_of(system_id)
@@ -50,10 +53,10 @@ class MemoryNotices:
         return True
 
     async def waiting_since(self, system_id: str) -> datetime | None:
-        waiting = await self._reader(system_id)(self._cursor_of(system_id).heard, None, 1)
-        if not waiting:
+        waiting = await first_told(self._cursor_of(system_id), self._reader(system_id))
+        if waiting is None:
             return None
-        changes = await self._changes.changes(waiting[0].place.change - 1, 1)
+        changes = await self._changes.changes(waiting.change - 1, 1)
         return changes[0].at
 
     async def skip_before(self, system_id: str, at: datetime) -> int:
@@ -64,7 +67,8 @@ class MemoryNotices:
         cursor = self._cursors[system_id] = before.skipped_to(boundary)
         if cursor == before:
             return 0
-        return len(await self._reader(system_id)(before.heard, cursor.heard, None))
+        skipped = await self._reader(system_id)(before.heard, cursor.heard, None)
+        return sum(one.notice is not None for one in skipped)
 
     async def standing_of(self, system_id: str) -> NoticeStanding:
         return self._standings.get(system_id, NoticeStanding(system_id))
@@ -102,20 +106,22 @@ class MemoryNotices:
 
     def _reader(self, system_id: str) -> Read:
         async def read(after: Place, through: Place | None, limit: int | None) -> Sequence[Told]:
-            found = (
-                (Place(number, answer.msisdn, answer.scope), answer)
+            answers = [
+                (answer, Place(number, answer.msisdn, answer.scope))
                 for answer, number in self._consent.numbered_answers()
                 if answer.scope in (system_id, EVERY_SENDER)
                 and answer.answer is not Answer.ASSERTED
-            )
-            told = sorted(
-                (place, answer)
-                for place, answer in found
-                if after < place and (through is None or place <= through)
-            )[:limit]
-            return [
-                Told(place, Notice(one.msisdn, one.answer, one.since, one.channel, one.scope))
-                for place, one in told
             ]
+            known = {answer.msisdn for answer, _ in answers if answer.scope == system_id}
+            found = [
+                Told(place, _notice(answer) if answer.msisdn in known else None)
+                for answer, place in answers
+                if after < place and (through is None or place <= through)
+            ]
+            return sorted(found, key=lambda told: told.place)[:limit]
 
         return read
+
+
+def _notice(one: ConsentAnswer) -> Notice:
+    return Notice(one.msisdn, one.answer, one.since, one.channel, one.scope)

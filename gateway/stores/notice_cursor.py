@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 from gateway.domain.notice import Batch, Notice
+from gateway.ports.notices import NOTICES_PER_BATCH
 
 
 class Place(NamedTuple):
@@ -19,14 +20,18 @@ START = Place(0, -1, "")
 
 
 class Told(NamedTuple):
-    """One notice and its place."""
+    """One answer's place, and its notice; None where it is for no ears of this SP."""
 
     place: Place
-    notice: Notice
+    notice: Notice | None
 
 
-# Reads at most so many notices after one place, up to another one where it is given.
+# Reads at most so many answers after one place, up to another one where it is given.
 Read: TypeAlias = Callable[[Place, Place | None, int | None], Awaitable[Sequence[Told]]]
+
+# Strangers' refusals of every SP may come by the million: they are passed page by page.
+_ANSWERS_PER_PAGE = NOTICES_PER_BATCH
+_PAGES_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +55,48 @@ class Cursor:
 
 
 async def next_for(cursor: Cursor, limit: int, read: Read) -> tuple[Cursor, Batch | None]:
-    """Return what comes next, and the cursor to keep: the same one when nothing moved."""
+    """Return what comes next, and the cursor to keep: the same one when nothing moved.
+
+    One that moved without a batch has passed over what this SP is not told: go on from there.
+    """
     if cursor.given is not None:
-        again = await read(cursor.heard, cursor.given, None)
+        again = _notices(await read(cursor.heard, cursor.given, None))
         if again:
-            behind = await read(cursor.given, None, 1)
-            return cursor, _batch(cursor.batch_id, again, is_last=not behind)
+            return cursor, await _batch(cursor.batch_id, again, cursor.given, read)
         # All of it was answered anew meanwhile, and stands further on.
         cursor = replace(cursor, heard=cursor.given, given=None)
-    waiting = await read(cursor.heard, None, limit + 1)
-    if not waiting:
-        return cursor, None
-    told, batch_id = waiting[:limit], cursor.batch_id + 1
-    cursor = Cursor(cursor.heard, told[-1].place, batch_id)
-    return cursor, _batch(batch_id, told, is_last=len(waiting) <= limit)
+    for _ in range(_PAGES_AT_ONCE):
+        page = await read(cursor.heard, None, _ANSWERS_PER_PAGE)
+        told = [one for one in page if one.notice is not None]
+        if told:
+            given = told[limit - 1].place if len(told) > limit else page[-1].place
+            cursor = Cursor(cursor.heard, given, cursor.batch_id + 1)
+            return cursor, await _batch(cursor.batch_id, _notices(told[:limit]), given, read)
+        if not page:
+            break
+        cursor = replace(cursor, heard=page[-1].place)
+    return cursor, None
 
 
-def _batch(batch_id: int, told: Sequence[Told], *, is_last: bool) -> Batch:
-    return Batch(batch_id, tuple(one.notice for one in told), is_last)
+async def first_told(cursor: Cursor, read: Read) -> Place | None:
+    """Return the place of the first notice that waits, as far as one call of `next_for` looks."""
+    place = cursor.heard
+    for _ in range(_PAGES_AT_ONCE):
+        page = await read(place, None, _ANSWERS_PER_PAGE)
+        for one in page:
+            if one.notice is not None:
+                return one.place
+        if not page:
+            break
+        place = page[-1].place
+    return None
+
+
+async def _batch(batch_id: int, notices: Sequence[Notice], end: Place, read: Read) -> Batch:
+    behind = await read(end, None, _ANSWERS_PER_PAGE)
+    is_last = len(behind) < _ANSWERS_PER_PAGE and not _notices(behind)
+    return Batch(batch_id, tuple(notices), is_last)
+
+
+def _notices(rows: Sequence[Told]) -> list[Notice]:
+    return [one.notice for one in rows if one.notice is not None]

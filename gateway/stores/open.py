@@ -24,6 +24,7 @@ from gateway.ports.preferences import PreferenceStore
 from gateway.ports.privacy import FinalMessages, Journals, LegalHolds
 from gateway.ports.quarantine import QuarantineStore
 from gateway.ports.relations import EndedRelations
+from gateway.ports.scheduled import ScheduledStore
 from gateway.ports.subscriptions import SubscriptionStore
 from gateway.ports.suspensions import SuspensionStore
 from gateway.ports.warnings import WarningStore
@@ -40,6 +41,7 @@ from gateway.stores.memory_policies import MemoryPolicies
 from gateway.stores.memory_preferences import MemoryPreferences
 from gateway.stores.memory_privacy import MemoryFinalMessages, MemoryJournals, MemoryLegalHolds
 from gateway.stores.memory_relations import MemoryEndedRelations
+from gateway.stores.memory_scheduled import MemoryScheduled
 from gateway.stores.memory_subscriptions import MemorySubscriptions
 from gateway.stores.memory_suspensions import MemorySuspensions
 from gateway.stores.memory_warnings import MemoryWarnings
@@ -58,6 +60,7 @@ from gateway.stores.sql_preferences import SqlPreferences
 from gateway.stores.sql_privacy import SqlFinalMessages, SqlJournals, SqlLegalHolds
 from gateway.stores.sql_quarantine import SqlQuarantine
 from gateway.stores.sql_relations import SqlEndedRelations
+from gateway.stores.sql_scheduled import SqlScheduled
 from gateway.stores.sql_subscriptions import SqlSubscriptions
 from gateway.stores.sql_suspensions import SqlSuspensions
 from gateway.stores.sql_warnings import SqlWarnings
@@ -87,6 +90,7 @@ class Stores:
     journals: Journals
     final_messages: FinalMessages
     ended_relations: EndedRelations
+    scheduled: ScheduledStore
     warnings: WarningStore
     notices: NoticeStore
     close: Callable[[], Awaitable[None]]
@@ -160,6 +164,7 @@ def memory_stores() -> Stores:
         journals=journals,
         final_messages=MemoryFinalMessages(quarantine, journals),
         ended_relations=MemoryEndedRelations(subscriptions, consent, journals),
+        scheduled=MemoryScheduled(consent),
         warnings=MemoryWarnings(),
         notices=MemoryNotices(consent, changes, utcnow),
         close=_nothing_to_close,
@@ -186,6 +191,7 @@ def _sql_stores(database: Database) -> Stores:
         journals=SqlJournals(database),
         final_messages=SqlFinalMessages(database),
         ended_relations=SqlEndedRelations(database),
+        scheduled=SqlScheduled(database),
         warnings=SqlWarnings(database),
         notices=SqlNotices(database, utcnow),
         close=database.close,

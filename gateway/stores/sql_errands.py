@@ -141,11 +141,12 @@ class SqlErrands:
 
 async def add_errand(connection: AsyncConnection, errand: NewErrand, at: datetime) -> int:
     """Insert an errand and its change within the transaction of what asks for it."""
-    values = {field.name: getattr(errand, field.name) for field in fields(NewErrand)}
+    given = [field.name for field in fields(NewErrand) if field.name != "not_before"]
+    values = {name: getattr(errand, name) for name in given}
     standing = {"state": ErrandState.WAITING.value, "attempts": 0, "message_id": ""}
     made = await connection.execute(
         insert(errands).returning(_column.number),
-        {**values, **standing, "kind": errand.kind.value, "free_at": errand.created_at},
+        {**values, **standing, "kind": errand.kind.value, "free_at": errand.due_at},
     )
     number = int(made.scalar_one())
     change = {"kind": ChangeKind.ERRAND, "key": str(number), "at": at}

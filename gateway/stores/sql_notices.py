@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,11 +11,12 @@ from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.notice import Batch, Notice, NoticeStanding
 from gateway.ports.notices import NOTICES_PER_BATCH
 from gateway.stores.database import Database
-from gateway.stores.notice_cursor import Cursor, Place, Read, Told, next_for
+from gateway.stores.notice_cursor import Cursor, Place, Read, Told, first_told, next_for
 from gateway.stores.notices_tables import notice_cursors
 from gateway.stores.tables import IS_TOLD, changes, consent_answers
 
 _answer = consent_answers.c
+_own = consent_answers.alias("own")
 _column = notice_cursors.c
 _HEARD = (_column.heard_change, _column.heard_msisdn, _column.heard_scope)
 _GIVEN = (_column.given_change, _column.given_msisdn, _column.given_scope)
@@ -46,9 +47,14 @@ class SqlNotices:
                 await _keep(connection, system_id, _values_of(cursor))
             return batch
 
-        is_news, batch = await self._database.read(look)
-        # Most looks find nothing new, and those need not wait for whoever writes.
-        return await self._database.writer.write(take) if is_news else batch
+        while True:
+            is_news, batch = await self._database.read(look)
+            # Most looks find nothing new, and those need not wait for whoever writes.
+            if not is_news:
+                return batch
+            batch = await self._database.writer.write(take)
+            if batch is not None:
+                return batch
 
     async def acknowledge(self, system_id: str, batch_id: int) -> bool:
         async def run(connection: AsyncConnection) -> bool:
@@ -64,13 +70,13 @@ class SqlNotices:
     async def waiting_since(self, system_id: str) -> datetime | None:
         async def run(connection: AsyncConnection) -> datetime | None:
             cursor = await _cursor_of(connection, system_id)
-            waiting = await _reader(connection, system_id)(cursor.heard, None, 1)
-            if not waiting:
+            waiting = await first_told(cursor, _reader(connection, system_id))
+            if waiting is None:
                 return None
             # The change itself may be pruned by now: then the oldest that is kept.
             query = (
                 select(changes.c.at)
-                .where(changes.c.number >= waiting[0].place.change)
+                .where(changes.c.number >= waiting.change)
                 .order_by(changes.c.number)
                 .limit(1)
             )
@@ -96,6 +102,7 @@ class SqlNotices:
             count = 0
             for scope in (system_id, EVERY_SENDER):
                 skipped = _between(before.heard, cursor.heard, scope)
+                skipped = skipped.where(_is_told_to(system_id, scope))
                 counted = select(func.count()).select_from(skipped.subquery())
                 count += int((await connection.execute(counted)).scalar_one())
             return count
@@ -187,13 +194,30 @@ def _reader(connection: AsyncConnection, system_id: str) -> Read:
         # Each scope is a range of the index; together they would be a sort of all.
         for scope in (system_id, EVERY_SENDER):
             query = _between(after, through, scope).limit(limit)
-            rows = await connection.execute(query)
-            for change, msisdn, whose, answer, since, channel in rows:
-                notice = Notice(msisdn, Answer(answer), since, channel, whose)
+            rows = await connection.execute(query.add_columns(_is_told_to(system_id, scope)))
+            for change, msisdn, whose, answer, since, channel, is_told in rows:
+                notice = Notice(msisdn, Answer(answer), since, channel, whose) if is_told else None
                 found.append(Told(Place(change, msisdn, whose), notice))
         return sorted(found, key=lambda told: told.place)[:limit]
 
     return read
+
+
+def _is_told_to(system_id: str, scope: str) -> ColumnElement[bool]:
+    """Return whether an answer to `scope` is told: of strangers no SP hears (R73)."""
+    if scope != EVERY_SENDER:
+        return true()
+    own = _own.c
+    return (
+        select(own.msisdn)
+        .where(
+            own.msisdn == _answer.msisdn,
+            own.scope == system_id,
+            own.answer != Answer.ASSERTED.value,
+        )
+        .correlate(consent_answers)
+        .exists()
+    )
 
 
 def _between(

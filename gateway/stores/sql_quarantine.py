@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
+    ColumnElement,
+    FromClause,
     RowMapping,
     and_,
     bindparam,
@@ -19,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.msisdn import spellings_of
-from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
 from gateway.ports.changes import ChangeKind
 from gateway.ports.quarantine import (
@@ -40,6 +42,7 @@ from gateway.stores.tables import (
 )
 
 _OCTETS_PER_ROW = 4096
+_WAITING = sorted(set(HoldState) - FINAL_STATES)
 
 _column = held_messages.c
 _UNHOLD = delete(held_messages).where(
@@ -137,6 +140,14 @@ class SqlQuarantine:
             counts[HoldState(row["state"])] = row["messages"]
         return counts
 
+    async def count_waiting(self) -> dict[str, int]:
+        query = (
+            select(_column.system_id, func.count().label("messages"))
+            .where(_column.state.in_(_WAITING))
+            .group_by(_column.system_id)
+        )
+        return {row["system_id"]: row["messages"] for row in await self._database.rows(query)}
+
     async def move(  # noqa: PLR0913 - as the port has it
         self,
         message_id: int,
@@ -150,13 +161,14 @@ class SqlQuarantine:
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
         is_wanted: bool = False,
+        held_for: Reason | None = None,
     ) -> HeldMessage | None:
         values = _moved(
             to, note, receipt, grounds, {"is_reviewed": is_reviewed, "is_wanted": is_wanted}
         )
         if smsc_message_id:
             values["smsc_message_id"] = smsc_message_id
-        moved = await self._move((message_id,), allowed, values, at)
+        moved = await self._move((message_id,), (allowed, held_for), values, at)
         return moved[0] if moved else None
 
     async def move_together(  # noqa: PLR0913 - as the port has it
@@ -171,31 +183,31 @@ class SqlQuarantine:
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
         is_wanted: bool = False,
+        held_for: Reason | None = None,
     ) -> list[HeldMessage]:
         if not message_ids:
             return []
         values = _moved(
             to, note, receipt, grounds, {"is_reviewed": is_reviewed, "is_wanted": is_wanted}
         )
-        return await self._move(message_ids, allowed, values, at)
+        return await self._move(message_ids, (allowed, held_for), values, at)
 
     async def _move(
         self,
         message_ids: Sequence[int],
-        allowed: frozenset[HoldState],
+        among: tuple[frozenset[HoldState], Reason | None],
         values: Mapping[str, object],
         at: datetime,
     ) -> list[HeldMessage]:
-        states = sorted(allowed)
         statement = (
             update(held_messages)
-            .where(_column.message_id.in_(message_ids), _column.state.in_(states))
+            .where(_column.message_id.in_(message_ids), _is_among(held_messages, *among))
             .values(values)
             .returning(held_messages)
         )
         if len(message_ids) > 1:
             first = held_messages.alias()
-            is_there = first.c.message_id == message_ids[0], first.c.state.in_(states)
+            is_there = first.c.message_id == message_ids[0], _is_among(first, *among)
             statement = statement.where(exists().where(*is_there))
 
         async def run(connection: AsyncConnection) -> list[HeldMessage]:
@@ -346,6 +358,14 @@ def _values_of(message: HeldMessage) -> dict[str, object]:
 
 def _fields_of(value: HeldMessage | Replacement | Grounds) -> dict[str, object]:
     return {name: getattr(value, name) for name in value.__slots__}
+
+
+def _is_among(
+    table: FromClause, allowed: frozenset[HoldState], held_for: Reason | None
+) -> ColumnElement[bool]:
+    """Tell what a move may start from."""
+    is_there = table.c.state.in_(sorted(allowed))
+    return is_there if held_for is None else and_(is_there, table.c.reason == held_for)
 
 
 def _moved(

@@ -19,7 +19,17 @@ from gateway.ports.subscriptions import Session, SessionKind, Step
 
 _TERMS = tuple(field.name for field in fields(Terms))
 _PROOFS = tuple(field.name for field in fields(Evidence))
-_OWN = ("msisdn", "system_id", "service_id", "since", "asked_until", "trial_until", "step")
+_OWN = (
+    "msisdn",
+    "system_id",
+    "service_id",
+    "since",
+    "asked_until",
+    "trial_until",
+    "step",
+    "asked_from",
+    "unanswered",
+)
 _SESSION = ("msisdn", "port", "until", "shown")
 
 

@@ -1,4 +1,4 @@
-"""The tables of subscriptions and of dialogues with subscribers; migration 0004 makes them."""
+"""The tables of subscriptions and of dialogues with subscribers (migrations 0004 and 0016)."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, text
 
@@ -30,6 +30,8 @@ subscriptions = Table(
     Column("evidence", Text, nullable=False),
     Column("step", Integer, nullable=False),
     Column("change", BigInteger, nullable=False, index=True),
+    Column("asked_from", String(21), nullable=False, server_default=""),
+    Column("unanswered", Integer, nullable=False, server_default="0"),
     # How many questions an SP has open with subscribers.
     Index(
         "ix_subscriptions_pending",
@@ -70,6 +72,7 @@ consent_requests = Table(
     Column("state", String(16), nullable=False),
     Column("message_id", Text, nullable=False),
     Column("answer_id", Text, nullable=False),
+    Column("port", String(21), nullable=False, server_default=""),
     # What is looked for every few moments.
     Index(None, "state", "until"),
 )

@@ -54,6 +54,11 @@ class Behaviour:
     error_status: int = CommandStatus.ESME_RSYSERR
     throttle_every: int = 0
 
+    # Cancellations: the status that cancel_sm is answered with, whatever it is about; and whether
+    # it is answered at all.
+    refuse_cancels: int = 0
+    ignore_cancels: bool = False
+
     # The link. `disconnect_every` resets the session that brought the Nth message, which is
     # accepted but never answered. `enquire_link_s` 0 sends no enquire_link.
     disconnect_every: int = 0

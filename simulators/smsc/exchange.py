@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from simulators.smsc.behaviour import Behaviour, falls_on
-from simulators.smsc.journal import Counters, Memory, MessageState, Received
+from simulators.smsc.journal import Cancelled, Counters, Memory, MessageState, Received
 from simulators.smsc.receipts import MessageId, MessageIds, Receipt, receipt_for
 from simulators.smsc.witness import agrees
 from simulators.watch import Watch
@@ -58,6 +58,7 @@ class Exchange:
     clock: Callable[[], float]
     counters: Counters = field(default_factory=Counters)
     journal: list[Received] = field(default_factory=list)
+    cancels: list[Cancelled] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     watch: Watch = field(default_factory=Watch)
     shuffling: random.Random = field(init=False)
@@ -97,6 +98,17 @@ class Exchange:
         self._enter(origin, message, outcome)
         self._spoil(outcome)
         return outcome
+
+    def cancel(self, request: Cancelled) -> int:
+        """Note a cancel_sm; return its command_status, and forget the message when that is 0."""
+        if len(self.cancels) < self.behaviour.journal_limit:
+            self.cancels.append(request)
+        if self.behaviour.refuse_cancels:
+            return self.behaviour.refuse_cancels
+        if self.memory.state_of(request.message_id) is not MessageState.ENROUTE:
+            return CommandStatus.ESME_RCANCELFAIL
+        self.memory.remember(request.message_id, MessageState.DELETED)
+        return CommandStatus.ESME_ROK
 
     def route(self, receipts: list[Receipt], sessions: list[Receiver]) -> None:
         """Send each receipt to the first of `sessions` that can take it, or park it."""

@@ -36,6 +36,15 @@ class Received(NamedTuple):
         return self.destinations[0]
 
 
+class Cancelled(NamedTuple):
+    """One cancel_sm, as it stood on the wire; an address is its TON, its NPI and its digits."""
+
+    system_id: str
+    message_id: str
+    source: tuple[int, int, str]
+    destination: tuple[int, int, str]
+
+
 @dataclass(slots=True)
 class Counters:
     """How often since the start."""

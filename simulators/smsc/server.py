@@ -9,7 +9,7 @@ from typing import Self
 from simulators.builders import UCS2, ucs2
 from simulators.smsc.behaviour import Behaviour
 from simulators.smsc.exchange import Exchange
-from simulators.smsc.journal import Counters, Received
+from simulators.smsc.journal import Cancelled, Counters, MessageState, Received
 from simulators.smsc.session import Mobile, Session
 from simulators.wire import Tlvs
 
@@ -53,6 +53,15 @@ class SimulatedSmsc:
     def journal(self) -> list[Received]:
         """Return every message received, refused ones too, in order."""
         return self._exchange.journal
+
+    @property
+    def cancels(self) -> list[Cancelled]:
+        """Return every cancel_sm received, refused ones too, in order."""
+        return self._exchange.cancels
+
+    def state_of(self, message_id: str) -> MessageState | None:
+        """Return what query_sm would tell; None for what never was, or was forgotten."""
+        return self._exchange.memory.state_of(message_id)
 
     @property
     def counters(self) -> Counters:

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 from simulators import sockets
 from simulators.smsc.exchange import Exchange, Origin
-from simulators.smsc.journal import MessageState
+from simulators.smsc.journal import Cancelled, MessageState
 from simulators.smsc.receipts import RECEIPT_ESM_CLASS, Receipt, with_poison
 from simulators.smsc.replies import Replies, Reply
 from simulators.smsc.witness import decode, encode
@@ -268,26 +268,25 @@ class Session(asyncio.Protocol):
         # smpplib has no class for cancel_sm and replace_sm.
         try:
             _, at = c_string(octets, HEADER_OCTETS)
-            message_id, _ = c_string(octets, at)
-        except MalformedError:
-            message_id = ""
-        self._change(header, message_id, CommandStatus.ESME_RCANCELFAIL, MessageState.DELETED)
+            message_id, at = c_string(octets, at)
+            source, at = _address(octets, at)
+            destination, _ = _address(octets, at)
+        except (MalformedError, IndexError):
+            self._refuse(header, CommandStatus.ESME_RCANCELFAIL)
+            return
+        request = Cancelled(self.system_id, message_id, source, destination)
+        status = self._exchange.cancel(request)
+        if not self._exchange.behaviour.ignore_cancels:
+            self._refuse(header, status)
 
     def _replace(self, header: Header, octets: bytes) -> None:
         try:
             message_id, _ = c_string(octets, HEADER_OCTETS)
         except MalformedError:
             message_id = ""
-        self._change(header, message_id, CommandStatus.ESME_RREPLACEFAIL, MessageState.ENROUTE)
-
-    def _change(
-        self, header: Header, message_id: str, fault: CommandStatus, state: MessageState
-    ) -> None:
-        memory = self._exchange.memory
-        if memory.state_of(message_id) is not MessageState.ENROUTE:
-            self._refuse(header, fault)
+        if self._exchange.memory.state_of(message_id) is not MessageState.ENROUTE:
+            self._refuse(header, CommandStatus.ESME_RREPLACEFAIL)
             return
-        memory.remember(message_id, state)
         self.write(pdu(header.command_id | RESPONSE, header.sequence_number))
 
     def _enquire_link(self, header: Header, _octets: bytes) -> None:
@@ -362,3 +361,10 @@ class Session(asyncio.Protocol):
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
+
+
+def _address(octets: bytes, at: int) -> tuple[tuple[int, int, str], int]:
+    """Return TON, NPI and digits, and where they end."""
+    ton, npi = octets[at], octets[at + 1]
+    digits, at = c_string(octets, at + 2)
+    return (ton, npi, digits), at

@@ -199,3 +199,26 @@ async def test_old_changes_are_forgotten(
     await until(lambda: bool(feed.pruned_before))
 
     assert (utcnow() - feed.pruned_before[0]).days == 7
+
+
+async def test_a_step_that_fails_keeps_no_other_from_theirs_and_is_told_once(
+    start: Start, attach: Attach, feed: FeedOfMoods, told: Told, log: LogLines
+) -> None:
+    gateway = await start()
+    esme = await attach(gateway)
+    messages = vars(gateway.stores.quarantine)["_messages"]
+    answers = [await esme.submit(SOURCE, DESTINATION, "低息贷款") for _ in range(2)]
+
+    feed.add(ChangeKind.QUARANTINE, "no message id", utcnow())
+    failed = await told("follower.failed")
+    for past, answer in enumerate(answers):
+        held = messages[int(answer.message_id)]
+        messages[held.message_id] = replace(held, expires_at=utcnow())
+        await told("quarantine.expired", past)
+    feed._changes[:] = [change for change in feed._changes if change.key != "no message id"]
+    recovered = await told("follower.recovered")
+
+    assert (failed["step"], recovered["step"]) == ("changes", "changes")
+    events = [line["event"] for line in log]
+    assert events.count("follower.failed") == 1
+    assert "store.failed" not in events

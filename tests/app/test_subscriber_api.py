@@ -3,6 +3,8 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from gateway.console.api.access import Access
 from gateway.console.api.application import build_api
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.hub import Hub
+from gateway.policy.asking_hours import usual_hours
+from gateway.policy.windows import Window, WindowSet
 from gateway.settings.offered import load_offered
 from gateway.stores.open import open_store
 from gateway.systems.subscriptions.catalogue import Catalogue
@@ -46,6 +50,20 @@ rules:
     mode: enforce
     applies_to: [verification, service, commercial]
 """
+# Tests run at any hour, and their subscribers never sleep.
+HOURS = """\
+version: 1
+rules:
+  - id: R40
+    check: untimely
+    title: {zh: 时段, en: Hours}
+    article: SEED
+    mode: enforce
+    applies_to: [commercial]
+    open: ["00:00-24:00"]
+    action: defer
+"""
+ALL_DAY = replace(usual_hours(), windows=WindowSet((Window(time(0), time(0)),)))
 KEYWORDS = """\
 version: 1
 id: K-HOUSES
@@ -67,6 +85,7 @@ async def gateway(
             "config/services.yaml": SERVICES,
             "policies/replies.yaml": REPLIES,
             "policies/rules/preferences.yaml": PREFERENCES,
+            "policies/rules/hours.yaml": HOURS,
             "policies/keywords/houses.yaml": KEYWORDS,
         }
     )
@@ -84,7 +103,9 @@ async def ask(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Ask]:
         ApiClient("app", ApiRole.APP, sha256(b"app").digest()),
         ApiClient("shop", ApiRole.SP, sha256(b"shop").digest(), system_id="sp1"),
     ]
-    routers = routers_of_subscribers(stores, Hub(frozenset({HUB})), lambda: catalogue)
+    routers = routers_of_subscribers(
+        stores, Hub(frozenset({HUB})), lambda: catalogue, lambda: ALL_DAY
+    )
     app = build_api(Access(clients, lambda: 0.0), routers)
 
     async with httpx.AsyncClient(
@@ -136,9 +157,18 @@ async def test_r24_an_order_by_api_is_active_after_the_subscribers_yes(
     await attach(gateway)
     order = {"number": NUMBER, "service": "weather", "channel": "web"}
 
+    async def until_asked() -> None:
+        """Wait until the store knows that the request has gone."""
+        async with asyncio.timeout(10):
+            while True:
+                found = await ask("shop", "POST", "/v1/orders/query", {"number": NUMBER})
+                if found.json()["orders"][0]["asked_until"] is not None:
+                    break
+
     ordered = await ask("shop", "POST", "/v1/orders", order)
     await until(lambda: len(told(smsc)) == 1)
     ((source, text),) = told(smsc)
+    await until_asked()
     await smsc.deliver("sp1", NUMBER, PORT, "是".encode("utf-16-be"), data_coding=8)
 
     async def state() -> tuple[str, bool]:

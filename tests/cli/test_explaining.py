@@ -181,8 +181,8 @@ def test_people_get_a_table_of_every_finding(explain: Command) -> None:
 
     rows = {cells[0]: cells[3:] for cells in rows_of(ran.stdout)}
     assert ran.returncode == 0
-    assert rows["K-FRAUD"] == ["CONTENT", "reject", "代开发票", "yes"]
-    assert rows["K-LURE"] == ["CONTENT", "forward", "加微信", "shadow"]
+    assert rows["K-FRAUD"] == ["CONTENT", "reject", "代开发票 (4-7)", "yes"]
+    assert rows["K-LURE"] == ["CONTENT", "forward", "加微信 (1-3)", "shadow"]
     assert "REJECT" in ran.stdout
     assert "ESME_RSUBMITFAIL" in ran.stdout
 

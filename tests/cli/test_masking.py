@@ -98,6 +98,10 @@ NUMBERLESS = {
     "filings list",
     "filings remove",
     "filings show",
+    "filter compare",
+    "filter evaluate",
+    "filter score",  # pieces of texts, digits as 0
+    "filter train",
     "keys new",
     "notices acknowledge",
     "notices list",

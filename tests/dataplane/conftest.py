@@ -6,6 +6,7 @@
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TypeAlias, TypedDict, Unpack
 
 import pytest
@@ -289,11 +290,11 @@ class World:
         """Let the content filter raise for every text, or those with `poison` in them."""
         search = self.rules.scan._index.search
 
-        def fail(texts: Iterable[str]) -> object:
+        def fail(texts: Iterable[str], day: date | None = None) -> object:
             seen = list(texts)
             if any(poison in text for text in seen):
                 raise RuntimeError
-            return search(seen)
+            return search(seen, day)
 
         self.rules.scan._index.search = fail  # type: ignore[assignment,method-assign]
 

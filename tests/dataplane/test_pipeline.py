@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from gateway.dataplane.attention import Answered, Fault
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
+from gateway.domain.verdict import Reason
 from gateway.policy.bundle import Bundle
+from gateway.policy.rules import Refused
 from gateway.runtime.record_lines import RecordLines
 from gateway.session.operations import Ruling, ruling
 from gateway.session.states import SessionState, Side
@@ -22,6 +25,7 @@ from gateway.smpp.status import CommandStatus
 from simulators import builders
 from tests.dataplane.conftest import (
     AT,
+    BUNDLE,
     DUBIOUS,
     PORT,
     SPAM,
@@ -29,9 +33,11 @@ from tests.dataplane.conftest import (
     World,
     advert,
     answer,
+    decisions,
     header,
     long_advert,
     outcomes,
+    rule,
     sent,
     sequence_of,
     smsc,
@@ -407,6 +413,18 @@ def test_a_part_stopped_by_a_later_list_is_stopped_though_it_began_before(world:
     assert [status_of(pdu) for pdu in sent(batch, session)] == [CommandStatus.ESME_RSUBMITFAIL]
 
 
+def test_a_list_that_is_over_stops_nothing_once_a_second_has_passed(world: World) -> None:
+    session = world.session()
+    over = replace(world.bundle.keyword_lists[0], not_after=date(2023, 11, 14))
+    world.reload(Bundle("new", "new", (over,)))
+
+    before = world.submit(session, advert(SPAM))
+    world.expire(session)
+    after = world.submit(session, advert(SPAM))
+
+    assert (up(before, session), bool(up(after, session))) == ([], True)
+
+
 def test_a_request_is_relayed_on_behalf_of_a_session(world: World) -> None:
     session = world.session()
     query = builders.query_sm("ab12", PORT, sequence=5)
@@ -449,3 +467,18 @@ def test_exceptions_stay_in_the_order_they_came(world: World) -> None:
     assert [type(item).__name__ for item in batch.attention] == ["Fault", "Hold", "Hold"]
     assert isinstance(batch.attention[0], Fault)
     assert [sequence_of(pdu) for pdu in sent(batch, session)] == [0]
+
+
+def test_r31_a_tick_that_comes_too_long_after_the_store_was_read_passes_no_advert() -> None:
+    refused = rule("R21", Refused())
+    world = World(bundle=replace(BUNDLE, rules=(refused,)))
+    session = world.session()
+    world.sets.read_by = world.now + 1
+
+    in_time = world.submit(session, advert())
+    world.now += 1.1
+    too_late = world.submit(session, advert(sequence=2))
+
+    assert len(up(in_time, session)) == 1
+    assert up(too_late, session) == []
+    assert [row[9] for row in decisions(too_late)] == [Reason.CONSENT_UNCHECKED]

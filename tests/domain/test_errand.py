@@ -1,6 +1,7 @@
 """Errands are single messages, and tell nobody what they say."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -27,3 +28,10 @@ def test_a_single_message_is_one(text: str) -> None:
 
 def test_a_text_shows_in_no_repr() -> None:
     assert "482913" not in repr(errand("482913"))
+
+
+def test_an_errand_is_due_at_once_unless_it_has_to_wait() -> None:
+    later = NOON + timedelta(hours=1)
+
+    assert errand("1").due_at == NOON
+    assert replace(errand("1"), not_before=later).due_at == later

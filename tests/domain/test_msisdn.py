@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.msisdn import is_mobile, masked, msisdn_of, spellings_of
+from gateway.domain.msisdn import is_mobile, masked, msisdn_of, spelled, spellings_of
 
 mainland = st.integers(13_000_000_000, 19_999_999_999)
 
@@ -27,6 +27,44 @@ def test_every_spelling_of_a_mainland_number_is_the_same_number(number: int, pre
 )
 def test_other_numbers_are_taken_as_they_are(address: bytes, number: int) -> None:
     assert msisdn_of(address) == number
+
+
+@pytest.mark.parametrize("address", [b"+14155550123", b"0014155550123", b"+0014155550123"])
+def test_a_north_american_number_is_no_mainland_number(address: bytes) -> None:
+    assert msisdn_of(address) == 14155550123
+    assert not is_mobile(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        b"14155550123",  # bare, as SPs write mainland numbers
+        b"014155550123",
+        b"+014155550123",
+        b"8614155550123",
+        b"+8614155550123",
+    ],
+)
+def test_the_same_digits_without_the_plus_are_a_mainland_number(address: bytes) -> None:
+    assert msisdn_of(address) == 8614155550123
+
+
+@pytest.mark.parametrize("address", [b"+13800138000", b"0013800138000", b"+11987654321"])
+def test_what_no_north_american_number_can_be_is_a_mainland_number(address: bytes) -> None:
+    assert msisdn_of(address) == 86 * 10**11 + int(address[-11:])
+
+
+@given(st.integers(0, 10**15 - 1))
+def test_a_number_is_read_again_from_how_it_is_spelled(number: int) -> None:
+    known = msisdn_of(str(number).encode())
+
+    assert known is None or msisdn_of(spelled(known).encode()) == known
+
+
+def test_a_number_that_would_be_mistaken_is_written_with_its_plus() -> None:
+    assert spelled(14155550123) == "+14155550123"
+    assert spelled(8613800138000) == "8613800138000"
+    assert spelled(447700900123) == "447700900123"
 
 
 @pytest.mark.parametrize(
@@ -146,8 +184,8 @@ def test_every_spelling_is_of_the_same_number(number: int) -> None:
 
 
 def test_a_mainland_number_has_twelve_spellings() -> None:
-    spelled = spellings_of(8613800138000)
+    spellings = spellings_of(8613800138000)
 
-    assert len(spelled) == 12
-    assert {"13800138000", "+8613800138000", "013800138000"} <= set(spelled)
+    assert len(spellings) == 12
+    assert {"13800138000", "+8613800138000", "013800138000"} <= set(spellings)
     assert spellings_of(10**15) == ()

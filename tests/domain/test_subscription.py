@@ -55,6 +55,31 @@ def test_r24_an_order_is_pending_until_the_request_is_answered() -> None:
     assert ordered.evidence == Evidence(ORDER_MESSAGE, REQUEST, None)
 
 
+def test_r24_an_order_without_a_request_cannot_be_confirmed_before_one_went() -> None:
+    unasked = after((replace(ORDER, request=None, port="10690001"), NOON))
+    ask = Event(Act.ASK, request=REQUEST)
+
+    assert (unasked.is_asked, unasked.asked_from) == (False, "10690001")
+    assert advance(unasked, CONFIRM, NOON) is Refusal.NOT_NOW
+    assert advance(unasked, Event(Act.ASK), NOON) is Refusal.NOT_NOW
+    asked = advance(unasked, ask, NOON + DAY / 2)
+    assert isinstance(asked, Subscription)
+    assert asked.is_asked
+    assert (asked.asked_until, asked.asked_from) == (NOON + DAY * 3 / 2, "10690001")
+    assert advance(asked, ask, NOON + DAY / 2) is Refusal.NOT_NOW
+    assert isinstance(advance(asked, CONFIRM, NOON + DAY), Subscription)
+
+
+@pytest.mark.parametrize("no", [Event(Act.REFUSE), Event(Act.CANCEL), LAPSE])
+def test_what_gets_no_yes_is_counted_until_one_comes(no: Event) -> None:
+    once = after((ORDER, NOON), (no, NOON + DAY))
+    twice = after((ORDER, NOON), (no, NOON + DAY), (ORDER, NOON + DAY), (no, NOON + 2 * DAY))
+    unasked = after((replace(ORDER, request=None), NOON), (no, NOON + DAY))
+    agreed = after((ORDER, NOON), (no, NOON + DAY), (ORDER, NOON + DAY), (CONFIRM, NOON + DAY))
+
+    assert [one.unanswered for one in (once, twice, unasked, agreed)] == [1, 2, 0, 0]
+
+
 def test_r24_a_yes_in_time_makes_it_active_and_is_kept_as_evidence() -> None:
     confirmed = after((ORDER, NOON), (CONFIRM, NOON + DAY - timedelta(microseconds=1)))
 
@@ -165,6 +190,7 @@ HISTORIES = st.lists(
     st.tuples(
         st.sampled_from(Act),
         st.booleans(),
+        st.booleans(),
         st.integers(0, 40 * 24).map(lambda hours: timedelta(hours=hours)),
     ),
     max_size=25,
@@ -173,12 +199,13 @@ HISTORIES = st.lists(
 
 @given(HISTORIES)
 def test_r24_whatever_happens_only_a_yes_within_the_time_leads_to_a_charge(
-    history: list[tuple[Act, bool, timedelta]],
+    history: list[tuple[Act, bool, bool, timedelta]],
 ) -> None:
     subscription, now = NOTHING, NOON
-    for act, has_trial, pause in history:
+    for act, has_trial, is_brought, pause in history:
         now += pause
-        event = Event(act, YES, TRIAL if has_trial else TERMS, REQUEST)
+        request = None if act is Act.ORDER and is_brought else REQUEST
+        event = Event(act, YES, TRIAL if has_trial else TERMS, request)
         before, result = subscription, advance(subscription, event, now)
         if isinstance(result, Refusal):
             continue
@@ -189,6 +216,7 @@ def test_r24_whatever_happens_only_a_yes_within_the_time_leads_to_a_charge(
         if subscription.state is S.ACTIVE and before.state is not S.ACTIVE:
             assert act is Act.CONFIRM
             assert before.state in ASKED_STATES
+            assert before.evidence.request is not None
             assert before.asked_until is not None
             assert now < before.asked_until
             assert subscription.evidence.confirmation is YES

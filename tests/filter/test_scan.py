@@ -1,6 +1,7 @@
 """The content stage and its memory of texts."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -129,6 +130,14 @@ def test_what_could_not_be_read_beside_a_text_is_a_hit_of_its_own() -> None:
     assert not facts.is_whole
 
 
+def test_a_text_that_swells_does_not_pass_unseen_and_its_words_are_found() -> None:
+    text = "发" + "\ufdfa" * 32_000 + "票"
+    scan = ContentScan(INDEX)
+
+    assert hits_of(scan, [coded(text)], Decoder()) == [(INVOICE, UNREADABLE)]
+    assert scan.judge_texts(("您好", text), is_unreadable=True).hits == (INVOICE, UNREADABLE)
+
+
 def test_a_text_seen_again_shows_what_it_showed() -> None:
     scan = ContentScan(INDEX)
     (first,) = scan.scan([coded("【春晓书店】会员日八折，拒收请回复R")], Decoder())
@@ -207,3 +216,33 @@ def test_memory_never_changes_a_verdict(ticks: list[list[str]], entries: int) ->
         verdicts = hits_of(scan, [coded(text) for text in tick], Decoder())
 
         assert verdicts == [INDEX.search([text]) for text in tick]
+
+
+def test_a_list_that_ends_is_forgotten_with_what_it_found() -> None:
+    until = KeywordList("T", "fraud", ListAction.REJECT, ("发票",), not_after=date(2027, 1, 5))
+    scan, decoder = ContentScan(KeywordIndex([until])), Decoder()
+
+    found = []
+    for day in (4, 5, 5, 6):
+        scan.keep_day(date(2027, 1, day))
+        found.append(bool(hits_of(scan, [coded("开发票")], decoder)[0]))
+
+    assert found == [True, True, True, False]
+    assert len(decoder.asked) == 3
+
+
+def test_a_new_day_forgets_nothing_where_all_lists_hold() -> None:
+    scan, decoder = ContentScan(INDEX), Decoder()
+
+    for day in (4, 5):
+        scan.keep_day(date(2027, 1, day))
+        scan.scan([coded("开发票")], decoder)
+
+    assert len(decoder.asked) == 1
+
+
+def test_an_explanation_says_where_the_words_stand() -> None:
+    facts = ContentScan(INDEX).explain_texts(["请开发 票", "赌场"])
+
+    assert [(hit.word, hit.span) for hit in facts.hits] == [("发票", (2, 5)), ("赌场", (0, 2))]
+    assert facts.texts == ("请开发 票", "赌场")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.telephone import has_telephone
+from gateway.filter.normalise import normalise
+from gateway.filter.telephone import has_telephone, telephones_in
 
 NUMBERS = [
     "13800138000",
@@ -102,3 +103,12 @@ def test_a_long_text_takes_no_longer_for_what_it_repeats(piece: str) -> None:
     has_telephone(text)
 
     assert perf_counter() - began < 1.0
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_place_of_a_number_is_told(number: str) -> None:
+    plain = normalise(f"【春晓书店】新书八折，垂询{number}，拒收请回复R")
+    (start, end), *_ = telephones_in(plain)
+
+    assert plain[start:end] in normalise(number)
+    assert len(plain[start:end]) >= len(normalise(number)) - 3  # without a bracket or 转8

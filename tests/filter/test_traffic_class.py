@@ -50,6 +50,41 @@ def test_r10_a_code_to_type_in_is_verification(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "验证码1234，切勿相信优惠",
+        "验证码123456，请勿相信任何返现、红包、贷款信息",
+        "您正在申请贷款，验证码8848，请勿告知他人",
+        "验证码8848。您正在领取优惠券",
+        "验证码5566,用于优惠券兑换",
+        "验证码5566（贷款申请）,5分钟内有效",
+        "免费试听报名验证码1234",
+        "【某银行】验证码1234。谨防以理财为名的诈骗",
+        "验证码1234。如非本人办理贷款，请忽略",
+        "验证码1234，平台免费",
+        "您的验证码是482913，开盘前有效",
+        "验证码1234,您的贷款账单应还1200元",
+    ],
+)
+def test_r10_what_a_code_is_for_and_what_it_warns_of_promote_nothing(text: str) -> None:
+    assert class_of(text) is TrafficClass.VERIFICATION
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "外卖配送 5 元",
+        "已派送10元以上的订单",
+        "已送10元话费到您账户",
+        "送货上门,运费10元",
+        "送你一块蛋糕",
+    ],
+)
+def test_r10_what_was_delivered_or_given_already_is_service(text: str) -> None:
+    assert class_of(text) is TrafficClass.SERVICE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "请勿向任何人泄露验证码",
         "任何人索要验证码都是诈骗",
         "会议室在三楼1204",
@@ -70,6 +105,18 @@ def test_r10_a_text_about_codes_without_one_is_service(text: str) -> None:
         "您的账单应还1200元,提额办卡送豪礼",
         "您的账单、余额、交易、订单已更新,红包优惠等着您",
         "Your verification code is 123456. Flash sale, 50% off today!",
+        "验证码1234，办卡送888元",
+        "验证码1234。办卡找我",
+        "您的验证码为5566,本店红包等您",
+        "办理贷款！验证码 8848",
+        "验证码1234\n高薪兼职",
+        "验证码1234,免费领取",
+        "验证码1234，切勿错过优惠",
+        "验证码1234，贷款优惠月底前有效",
+        "贷款验证码1234,贷款到账快",
+        "您的订单已发货,办卡送888元",
+        "您的账单已出,尾号1234,充值赠送50元",
+        "验证码1234. 理财热卖",
     ],
 )
 def test_r10_mixed_counts_as_commercial(text: str) -> None:
@@ -168,7 +215,7 @@ def test_the_cues_are_told_for_and_against_each_once() -> None:
     told = classify("优惠优惠,账单已出,账单,验证码1234")
 
     assert told.cues == ("优惠", "验证码", "账单", "one-time code")
-    assert told.traffic_class is TrafficClass.VERIFICATION
+    assert told.traffic_class is TrafficClass.COMMERCIAL
 
 
 @pytest.mark.parametrize(
@@ -229,7 +276,21 @@ def test_any_text_has_a_class_that_texts_may_show(text: str) -> None:
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "unit",
-    ["满1", "1折", "点击", "code ", "1234 ", "a-", "1-", "咨询1", "热线", "\ufdfa", "验证码"],
+    [
+        "满1",
+        "1折",
+        "点击",
+        "code ",
+        "1234 ",
+        "a-",
+        "1-",
+        "咨询1",
+        "热线",
+        "\ufdfa",
+        "验证码",
+        "验证码1234,办卡勿",
+        ",",
+    ],
 )
 def test_no_repetition_makes_the_classification_slow(unit: str) -> None:
     text = unit * 20_000

@@ -160,3 +160,20 @@ def test_one_by_one_or_in_bulk_the_last_answers_are_the_same(
             assert singly.has_agreed(scope, number, accept_asserted=True) == (
                 last.get((number, scope)) in {Answer.AGREED, Answer.ASSERTED}
             )
+
+
+def test_r31_what_was_not_read_again_in_time_is_not_current_until_it_is() -> None:
+    sets = ConsentSets()
+    unfollowed = _is_current(sets, 1e9)
+    sets.read_by = 100.0
+
+    # Only who reads the store says that it was read.
+    seen = [_is_current(sets, now) for now in (100.0, 100.1, 99.0)]
+
+    assert unfollowed
+    assert seen == [True, False, False]
+
+
+def _is_current(sets: ConsentSets, now: float) -> bool:
+    sets.notice_age(now)
+    return sets.is_current

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 import pytest
 
@@ -256,6 +256,26 @@ def test_explaining_tells_every_finding_not_only_the_first() -> None:
         Reason.CONTENT,
     ]
     assert verdict.deciding is verdict.findings[0]
+
+
+def test_explaining_tells_where_a_word_stands() -> None:
+    compiled = rules()
+
+    verdict = compiled.explain(message(compiled), ("请代-开 发票",), 0.0, 0.0)
+
+    assert [finding.evidence for finding in verdict.findings] == ["代开发票 (2-7)"]
+
+
+def test_a_list_holds_to_the_end_of_its_last_day_by_the_clock_of_the_bundle() -> None:
+    until = replace(FRAUD, not_after=date(2013, 9, 9))
+    compiled = rules(replace(BUNDLE, keyword_lists=(until,)))
+
+    stopped = []
+    for at in (MIDNIGHT - 1, MIDNIGHT):
+        compiled.keep_day(at)
+        stopped.append(judged(compiled, "代开发票").verdict is not None)
+
+    assert stopped == [True, False]
 
 
 def test_explaining_tells_what_rules_on_trial_say() -> None:

@@ -238,7 +238,7 @@ def _exchange(path: Path, text: str) -> None:
 
 
 class GatewayProcess(asyncio.SubprocessProtocol):
-    """`smsward run` in the foreground. `octets` is its standard error, `log` the lines of it.
+    """`smsward` in the foreground. `octets` is its standard error, `log` the lines of it.
 
     `printed` is its standard output.
     """
@@ -254,14 +254,13 @@ class GatewayProcess(asyncio.SubprocessProtocol):
         self._parsed = 0
 
     @classmethod
-    async def start(cls, directory: Path) -> "GatewayProcess":
-        """Start `smsward run` in `directory`."""
-        command = [sys.executable, "-m", "gateway", "run"]
+    async def start(cls, directory: Path, *command: str) -> "GatewayProcess":
+        """Start a command of `smsward` in `directory`: `run`, unless another is given."""
         loop = asyncio.get_running_loop()
         transport, process = await loop.subprocess_exec(
             cls,
-            *command,
-            *("--config", "config", "--policies", "policies"),
+            *(sys.executable, "-m", "gateway"),
+            *(command or ("run", "--config", "config", "--policies", "policies")),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

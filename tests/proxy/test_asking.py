@@ -184,6 +184,7 @@ async def test_r23_silence_for_a_day_is_a_refusal_and_nobody_is_asked_twice(
     request = await shop.request()
     assert request is not None
     assert (request.state, request.message_id.isdigit()) == (RequestState.PENDING, True)
+    assert request.port == PORT
     wall.set(NEXT_DAY)
     await until(lambda: shop.gateway._knowledge.consent.is_refused("sp1", MSISDN))
 

@@ -26,7 +26,7 @@ from gateway.policy.consent_sets import ConsentSets
 from gateway.policy.rules import NotAgreed, Refused, Rule, Title
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.subscriptions import Changes, Step
-from gateway.proxy import replies
+from gateway.proxy import reply_backlog
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
 from gateway.stores.open import Stores, memory_stores
@@ -404,7 +404,7 @@ async def test_while_too_much_is_under_way_a_list_is_put_off_and_a_yes_is_none(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await talk.answer_to("DY天气")
-    monkeypatch.setattr(replies, "_MAX_AT_ONCE", 0)
+    monkeypatch.setattr(reply_backlog, "_MAX_AT_ONCE", 0)
 
     assert await talk.say("0000") == TRY_LATER
     assert await talk.say("是") == 0
@@ -416,7 +416,7 @@ async def test_while_too_much_is_under_way_a_list_is_put_off_and_a_yes_is_none(
 async def test_while_too_much_is_under_way_refusals_hold_and_are_kept_soon(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replies, "_MAX_AT_ONCE", 0)
+    monkeypatch.setattr(reply_backlog, "_MAX_AT_ONCE", 0)
 
     assert await talk.say("TD") == 0
     assert talk.sets.is_refused("sp1", MSISDN)

@@ -47,34 +47,52 @@ def delivery(text: str, to: str = PORT, source: str = SUBSCRIBER, esm_class: int
     )
 
 
+def has_room(_msisdn: int) -> bool:
+    return True
+
+
+def has_no_room(_msisdn: int) -> bool:
+    return False
+
+
 HEARING = hearing()
 
 
 @pytest.mark.parametrize("text", ["0000", "００００", "QX2", "2", "1,3", "取消 2", "第2项", "99"])
 def test_r33_what_may_be_about_a_list_is_withheld(text: str) -> None:
-    assert HEARING.withholds(delivery(text))
+    assert HEARING.withholds(delivery(text), has_room)
 
 
 @pytest.mark.parametrize(
     "text", ["TD", "00000", "是", "DY天气", "您好，我的订单2还没到", "验证码没收到", "R", "LJ", ""]
 )
 def test_what_a_subscriber_tells_the_sp_is_not_withheld(text: str) -> None:
-    assert not HEARING.withholds(delivery(text))
+    assert not HEARING.withholds(delivery(text), has_room)
 
 
 @pytest.mark.parametrize("text", ["0000", "00000", "是", "屏蔽 房产", "查拦截", "FX 1", "TD", "2"])
 def test_r33_what_is_written_to_the_hub_is_withheld(text: str) -> None:
-    assert HEARING.withholds(delivery(text, HUB))
+    assert HEARING.withholds(delivery(text, HUB), has_room)
 
 
 @pytest.mark.parametrize("text", ["你好", "HELP"])
 def test_what_means_nothing_to_the_hub_is_not_withheld(text: str) -> None:
-    assert not HEARING.withholds(delivery(text, HUB))
+    assert not HEARING.withholds(delivery(text, HUB), has_room)
+
+
+@pytest.mark.parametrize("text", ["TD", "00000", "TD天气", "是"])
+def test_what_there_is_no_room_for_is_withheld_so_that_the_smsc_may_keep_it(text: str) -> None:
+    assert HEARING.withholds(delivery(text), has_no_room)
+
+
+@pytest.mark.parametrize("text", ["您好，我的订单2还没到", "HELP", ""])
+def test_talk_is_not_withheld_though_there_is_no_room(text: str) -> None:
+    assert not HEARING.withholds(delivery(text), has_no_room)
 
 
 def test_receipts_and_what_no_subscriber_sent_are_never_withheld() -> None:
-    assert not HEARING.withholds(delivery("0000", esm_class=0x04))
-    assert not HEARING.withholds(delivery("0000", source="INFO"))
+    assert not HEARING.withholds(delivery("0000", esm_class=0x04), has_room)
+    assert not HEARING.withholds(delivery("0000", source="INFO"), has_room)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +141,7 @@ def test_what_a_text_means_by_itself_is_the_same_however_it_was_found(text: str)
 def test_any_octets_are_read_without_a_fault(octets: bytes) -> None:
     pdu = delivery("0000")[:16] + octets
 
-    assert HEARING.withholds(pdu) in {True, False}
+    assert HEARING.withholds(pdu, has_room) in {True, False}
     HEARING.hear(Reply(link(), pdu), utcnow())
 
 
@@ -132,6 +150,6 @@ def test_any_text_is_read_without_a_fault(text: str, to: str, data_coding: int) 
     octets = text.encode("utf-16-be", "surrogatepass")[:140]
     pdu = builders.deliver_sm(SUBSCRIBER, to, octets, data_coding=data_coding, sequence=1)
 
-    assert HEARING.withholds(pdu) in {True, False}
+    assert HEARING.withholds(pdu, has_room) in {True, False}
     heard = HEARING.hear(Reply(link(), pdu), utcnow())
     assert heard is None or heard.word.port == to

@@ -1,10 +1,12 @@
 """Subscribers see to what their own rules hold, between real sockets (R50)."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import pytest
 
+from gateway.app import warning
 from gateway.app.gateway import Gateway
 from gateway.domain.hub import Hub
 from gateway.domain.policy import Enforcement, LongMessages, RepliesRule
@@ -20,8 +22,10 @@ from gateway.domain.preferences import (
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Reason
+from gateway.domain.warning import WarningCode
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Refused, Rule, Title, Unwanted
+from gateway.policy.rules import Nameless, Refused, Rule, Title, Unwanted
+from gateway.proxy import holding
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
 from simulators import builders
@@ -189,6 +193,64 @@ async def test_r50_what_a_policy_holds_is_not_his_to_release(
     held = await reach(talk.gateway, message_id, HoldState.HELD)
     assert (held.reason, held.rule) == (Reason.CONTENT, rule)
     assert talk.delivered() == []
+
+
+async def test_r60_prohibited_content_is_reported_though_ones_own_rule_was_asked_first(
+    talk: Talk, reach: Reach
+) -> None:
+    message_id = await talk.submit(FRAUD)
+    await talk.submit(LOAN)  # for a person to see, and for no authority
+    await talk.submit(ADVERT)
+
+    held = await reach(talk.gateway, message_id, HoldState.HELD)
+    (report,) = await talk.gateway.stores.authority_reports.find()
+
+    assert (str(report.message_id), report.rule) == (message_id, "K-FRAUD")
+    assert (report.action, report.text, report.msisdn) == ("quarantine", FRAUD, MSISDN)
+    assert report.digest == held.digest
+    await talk.gateway.stop()
+    (path,) = talk.gateway.settings.records_directory.iterdir()
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    told = [(r["rule"], r["action"]) for r in rows if r["kind"] == "judged_again"]
+    assert told == [("K-FRAUD", "quarantine"), ("K-LOAN", "quarantine")]
+
+
+async def test_r60_it_is_reported_as_well_where_there_is_no_room_to_hold_it(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_MAX_WAITING", 0)
+
+    answer = await talk.esme.submit(PORT, SUBSCRIBER, FRAUD)
+    reporting = talk.gateway.beside.reporting
+    assert reporting is not None
+    await talk.until(lambda: reporting.health().kept == 1)
+
+    assert answer.command_status == CommandStatus.ESME_RMSGQFUL
+    assert len(await talk.gateway.stores.authority_reports.find()) == 1
+
+
+async def test_r50_the_sp_is_warned_once_of_what_is_against_its_message_besides_ones_own_rule(
+    start: Start,
+    attach: Attach,
+    bundle: Bundle,
+    smsc: SimulatedSmsc,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(warning, "_EVERY_S", 60.0)  # nobody takes what is counted
+    code = WarningCode.W1
+    nameless = Rule("R38", TITLE, "O31", Nameless(), Enforcement.ENFORCE, warning=code)
+    gateway = await start(policy=replace(bundle, rules=(*RULES, nameless)))
+    talk = Talk(gateway, await attach(gateway), smsc, until)
+    await talk.wish(HELD_WORD)
+
+    message_id = await talk.submit(ADVERT + "，八折优惠，回T退订")
+
+    (gathered,) = gateway.plane.warnings.take()
+    assert (gathered.kind.rule, gathered.kind.system_id, gathered.count) == ("R38", "sp1", 1)
+    held = await gateway.stores.quarantine.get(int(message_id))
+    assert held is not None
+    assert held.rule == "R38"
 
 
 async def test_r50_a_refusal_that_came_meanwhile_wins_over_his_own_release(

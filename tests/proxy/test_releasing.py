@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,6 +177,26 @@ async def test_a_receipt_on_another_bind_of_the_sp_is_its_own_all_the_same(
     assert sending.pdus().empty()
 
 
+async def test_its_receipt_is_known_although_the_smsc_leaves_out_the_plus(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, reach: Reach
+) -> None:
+    esme = await attach(gateway)
+    answer = await esme.submit(SOURCE, "+14155550123", LOAN, registered_delivery=1)
+    await release(gateway, answer.message_id)
+    released = await reach(gateway, answer.message_id, HoldState.RELEASED)
+    text = (
+        f"id:{released.smsc_message_id} sub:001 dlvrd:001 submit date:2611251200"
+        " done date:2611251201 stat:DELIVRD err:000 text:"
+    )
+
+    octets = builders.deliver_sm(
+        "14155550123", SOURCE, text.encode(), esm_class=4, data_coding=0, sequence=9
+    )
+    smsc.inject("sp1", octets)
+
+    assert receipt_of(await esme.next_pdu())[0] == answer.message_id
+
+
 async def test_receipts_of_other_messages_stay_as_they_are(
     gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, reach: Reach
 ) -> None:
@@ -252,6 +273,34 @@ async def test_r61_a_refusal_that_came_meanwhile_wins(
 
     assert "OPTED_OUT" in held.note
     assert receipt_of(receipt) == (message_id, message_id, "REJECTD")
+    assert smsc.journal == []
+
+
+async def test_r21_a_refusal_that_came_while_the_store_noted_the_release_wins(
+    gateway: Gateway,
+    attach: Attach,
+    smsc: SimulatedSmsc,
+    refuse: Refuse,
+    reach: Reach,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    esme = await attach(gateway)
+    message_id = await hold(esme)
+    move = gateway.stores.quarantine.move
+    came: list[HoldState] = []
+
+    async def refused_meanwhile(message_id: int, **given: Any) -> HeldMessage | None:
+        came.append(given["to"])
+        if came == [HoldState.RELEASE_REQUESTED, HoldState.RELEASING]:
+            await refuse(gateway, SUBSCRIBER)
+        return await move(message_id, **given)
+
+    monkeypatch.setattr(gateway.stores.quarantine, "move", refused_meanwhile)
+    await release(gateway, message_id)
+    held = await reach(gateway, message_id, HoldState.REFUSED)
+
+    assert "OPTED_OUT" in held.note
+    assert receipt_of(await esme.next_pdu()) == (message_id, message_id, "REJECTD")
     assert smsc.journal == []
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.verdict import Reason
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import Grounds
 from gateway.runtime.clock import monotonic, utcnow
@@ -213,6 +214,7 @@ class FailingQuarantine(MemoryQuarantine):
         grounds: Grounds | None = None,
         is_reviewed: bool = False,
         is_wanted: bool = False,
+        held_for: Reason | None = None,
     ) -> HeldMessage | None:
         await self.before(to)
         if to in self.failing_moves:
@@ -230,6 +232,7 @@ class FailingQuarantine(MemoryQuarantine):
             grounds=grounds,
             is_reviewed=is_reviewed,
             is_wanted=is_wanted,
+            held_for=held_for,
         )
 
 

@@ -100,8 +100,8 @@ async def reports_of(stores: Stores) -> list[AuthorityReport]:
 
 def kept_by(gateway: Gateway) -> Callable[[int], bool]:
     """Return whether so many reports are in the store by now."""
-    assert gateway._reporting is not None
-    health = gateway._reporting.health
+    assert gateway.beside.reporting is not None
+    health = gateway.beside.reporting.health
     return lambda count: health().kept == count
 
 
@@ -157,8 +157,8 @@ async def test_r60_what_a_store_that_is_down_cannot_hold_is_reported_when_it_is_
     gateway = await start(policy=gambling, stores=replace(memory_stores(), authority_reports=moody))
     esme = await attach(gateway)
     moody.is_down = True
-    assert gateway._reporting is not None
-    gateway._reporting._retry_s = 0.0
+    assert gateway.beside.reporting is not None
+    gateway.beside.reporting._retry_s = 0.0
 
     answer = await esme.submit(SOURCE, DESTINATION, LOTTERY)
     await until(lambda: moody.attempts >= 2)

@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.app.gateway import Gateway
+from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.errand import MAX_ATTEMPTS, Errand, ErrandKind, ErrandState, NewErrand
 from gateway.domain.hub import Hub
-from gateway.domain.policy import RepliesRule
+from gateway.domain.policy import Enforcement, RepliesRule
 from gateway.domain.sender import Port, Sender
-from gateway.domain.subscription import Cycle, Service, Subscription, Terms
-from gateway.policy.bundle import Bundle
+from gateway.domain.subscription import Cycle, Service, Terms
+from gateway.policy.asking_hours import asking_hours
+from gateway.policy.bundle import Bundle, Surroundings
+from gateway.policy.rules import Rule, Title, Untimely
+from gateway.policy.windows import Window, WindowSet
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import running_errands
 from gateway.runtime.clock import utcnow
@@ -22,7 +26,8 @@ from gateway.session.timers import Timers
 from gateway.settings.gateway import GatewaySettings
 from gateway.stores.open import Stores, memory_stores, open_store
 from gateway.systems.subscriptions.catalogue import Catalogue
-from gateway.systems.subscriptions.ordering import OrderDesk, Wish
+from gateway.systems.subscriptions.courtesy import Courtesy
+from gateway.systems.subscriptions.ordering import OrderDesk, Taken, Wish
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import CommandStatus
@@ -36,6 +41,10 @@ BuildSender = Callable[..., Sender]
 PORT, HUB, SUBSCRIBER, MSISDN = "10690001", "10086", "13800138000", 8613800138000
 CODE = "验证码482913，10分钟内有效"
 MINUTE = timedelta(minutes=1)
+ALL_DAY = WindowSet((Window(time(0), time(0)),))
+OPEN_ALL_DAY = Rule(
+    "R40", Title("时段", "Hours"), "test", Untimely(ALL_DAY, timedelta()), Enforcement.ENFORCE
+)
 WEATHER = Service("sp1", "weather", Terms("示例商城", "天气", PORT, 500, Cycle.MONTH), ("DY天气",))
 
 
@@ -46,13 +55,20 @@ def settings(settings: GatewaySettings) -> GatewaySettings:
 
 @pytest.fixture
 def hearing(bundle: Bundle) -> Bundle:
-    return replace(bundle, replies=RepliesRule("您已退订", "您已恢复"))
+    return replace(bundle, replies=RepliesRule("您已退订", "您已恢复"), rules=(OPEN_ALL_DAY,))
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do at once what otherwise waits a moment."""
     monkeypatch.setattr(running_errands, "RETRY", timedelta(0))
+
+
+def order_desk(office: "Office") -> OrderDesk:
+    """Return what an API process has, on the office's stores; its subscribers never sleep."""
+    stores, hours = office.stores, asking_hours((OPEN_ALL_DAY,), Surroundings())
+    courtesy = Courtesy(stores.preferences, lambda: hours)
+    return OrderDesk(stores.subscriptions, stores.consent, courtesy, lambda: Catalogue((WEATHER,)))
 
 
 @dataclass
@@ -216,6 +232,69 @@ async def test_what_the_smsc_refuses_is_not_sent_again(
     assert office.smsc.counters.refused == 1
 
 
+@pytest.fixture
+def two(sender: BuildSender) -> tuple[Sender, Sender]:
+    """Two SPs, neither of which owns the hub code."""
+    return sender(), sender(system_id="sp2", ports=(Port("10690077"),))
+
+
+async def test_errands_of_a_code_that_nobody_owns_go_by_the_binds_of_all_in_turn(
+    start: Start, attach: Attach, office: Office, two: tuple[Sender, Sender]
+) -> None:
+    gateway = await start(stores=office.stores, senders=two)
+    await attach(gateway, "sp1")
+    await attach(gateway, "sp2")
+
+    for number in [await office.ask_for() for _ in range(4)]:
+        await office.ended(number)
+
+    assert sorted(one.system_id for one in office.smsc.journal) == ["sp1", "sp1", "sp2", "sp2"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_the_smsc_refuses_on_one_bind_is_tried_on_another(
+    start: Start, attach: Attach, office: Office, two: tuple[Sender, Sender]
+) -> None:
+    office.smsc.behaviour = Behaviour(error_every=2, error_status=CommandStatus.ESME_RSYSERR)
+    gateway = await start(stores=office.stores, senders=two)
+    await attach(gateway, "sp1")
+    await attach(gateway, "sp2")
+    first = await office.ended(await office.ask_for())
+    second = await office.ended(await office.ask_for())
+
+    assert {first.state, second.state} == {ErrandState.SENT}
+    assert office.smsc.counters.refused == 1
+    _, refused, again = office.smsc.journal
+    assert {refused.system_id, again.system_id} == {"sp1", "sp2"}
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_every_bind_is_refused_is_refused(
+    start: Start, attach: Attach, office: Office, two: tuple[Sender, Sender]
+) -> None:
+    office.smsc.behaviour = Behaviour(error_every=1, error_status=CommandStatus.ESME_RSYSERR)
+    gateway = await start(stores=office.stores, senders=two)
+    await attach(gateway, "sp1")
+    await attach(gateway, "sp2")
+
+    errand = await office.ended(await office.ask_for())
+
+    assert errand.state is ErrandState.REFUSED
+    assert sorted(one.system_id for one in office.smsc.journal) == ["sp1", "sp2"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_it_is_not_known_for_ever_by_whose_bind_an_errand_went(
+    start: Start, attach: Attach, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running_errands, "_MAX_REMEMBERED", 1)
+    gateway = await start(stores=office.stores)
+    await attach(gateway)
+
+    for number in [await office.ask_for() for _ in range(3)]:
+        assert (await office.ended(number)).state is ErrandState.SENT
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_what_was_sent_while_the_store_failed_is_noted_later_and_not_sent_twice(
     start: Start,
@@ -293,15 +372,16 @@ async def test_r24_an_order_by_api_is_confirmed_by_the_subscribers_yes_end_to_en
     gateway.policies.offer((WEATHER,))
     await attach(gateway)
     subscriptions = office.stores.subscriptions
-    desk = OrderDesk(subscriptions, office.stores.consent, lambda: Catalogue((WEATHER,)))
+    desk = order_desk(office)
 
     ordered = await desk.order(Wish(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
     await until(lambda: len(office.told()) == 1)
     (asked,) = office.told()
+    await asked_for_a_yes(office)
     await office.smsc.deliver("sp1", SUBSCRIBER, PORT, "是".encode("utf-16-be"), data_coding=8)
     await until(lambda: len(office.told()) == 2)
 
-    assert isinstance(ordered, Subscription)
+    assert isinstance(ordered, Taken)
     assert asked[0] == PORT
     assert "5元/月" in asked[2]
     (one,) = (await subscriptions.known(MSISDN, PORT, utcnow())).subscriptions
@@ -311,14 +391,51 @@ async def test_r24_an_order_by_api_is_confirmed_by_the_subscribers_yes_end_to_en
     assert history[1].message_id == office.smsc.journal[0].message_id
 
 
+async def asked_for_a_yes(office: Office) -> None:
+    """Wait until the store knows that the request has gone."""
+    async with asyncio.timeout(10):
+        while True:
+            known = await office.stores.subscriptions.known(MSISDN, PORT, utcnow())
+            if known.subscriptions[0].is_asked:
+                break
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("answer", [Answer.REFUSED, Answer.AGREED])
+async def test_r40_a_request_waits_for_the_hours_of_the_gateways_policy_and_may_be_dropped(
+    start: Start, attach: Attach, office: Office, bundle: Bundle, answer: Answer
+) -> None:
+    """What the store holds at the moment of sending counts."""
+    local = (utcnow() + timedelta(hours=14)).replace(tzinfo=None)  # in six hours, in Beijing
+    closed = WindowSet((Window(local.time(), (local + timedelta(hours=1)).time()),))
+    never = replace(OPEN_ALL_DAY, check=Untimely(closed, timedelta()))
+    gateway = await start(stores=office.stores, policy=replace(bundle, rules=(never,)))
+    desk, stores = order_desk(office), office.stores
+    await desk.order(Wish(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
+    await stores.consent.record([ConsentAnswer(MSISDN, "sp1", answer, utcnow(), "hall")])
+    await attach(gateway)
+    code = await office.ask_for()
+
+    assert (await office.ended(code)).state is ErrandState.SENT
+    order = await office.errand(1)
+    assert (
+        order.state
+        is {
+            Answer.REFUSED: ErrandState.DROPPED,
+            Answer.AGREED: ErrandState.WAITING,
+        }[answer]
+    )
+    assert [text for _, _, text in office.told()] == [CODE]
+
+
 async def test_r24_an_order_of_which_the_subscriber_could_not_be_told_is_withdrawn_end_to_end(
-    start: Start, attach: Attach, office: Office
+    start: Start, attach: Attach, office: Office, hearing: Bundle
 ) -> None:
     office.smsc.behaviour = Behaviour(error_every=1, error_status=CommandStatus.ESME_RSYSERR)
-    gateway = await start(stores=office.stores)
+    gateway = await start(stores=office.stores, policy=hearing)
     await attach(gateway)
     subscriptions = office.stores.subscriptions
-    desk = OrderDesk(subscriptions, office.stores.consent, lambda: Catalogue((WEATHER,)))
+    desk = order_desk(office)
 
     await desk.order(Wish(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
 

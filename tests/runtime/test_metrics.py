@@ -68,6 +68,8 @@ def test_what_was_counted_is_told_by_name(snapshot: Snapshot) -> None:
     counters.malformed_pdus += 5
     counters.filter_failures += 6
     counters.tick_failures += 7
+    counters.replies_put_back += 8
+    counters.replies_unheard += 9
 
     samples = told(render_snapshot(snapshot))
 
@@ -82,6 +84,8 @@ def test_what_was_counted_is_told_by_name(snapshot: Snapshot) -> None:
     assert value(samples, "malformed_pdus_total") == 5
     assert value(samples, "filter_failures_total") == 6
     assert value(samples, "tick_failures_total") == 7
+    assert value(samples, "replies_put_back_total") == 8
+    assert value(samples, "replies_unheard_total") == 9
 
 
 def test_how_things_stand_is_told(snapshot: Snapshot) -> None:

@@ -72,7 +72,7 @@ def test_the_contract_loads_as_it_was_promised(write: Write) -> None:
     )
     assert settings.smscs == (Smsc("main", Address("127.0.0.1", 2776), SmscMode.TRANSPARENT),)
     assert settings.timers == Timers(5, 10, 30, 30, 300, 15, 15)
-    assert settings.limits == Limits(70_000, 2_000, 1_000, 10)
+    assert settings.limits == Limits(70_000, 2_000, 1_000, 10, 100_000)
     assert settings.store_url == "sqlite:///var/smsward.db"
     assert settings.records_directory == Path("var/cdr")
     assert settings.metrics_address == ("127.0.0.1", 9464)

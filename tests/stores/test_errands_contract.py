@@ -58,6 +58,18 @@ async def test_what_waits_is_taken_in_order_from_the_ports_that_are_asked_for(
     assert left.attempts == 0
 
 
+async def test_r40_what_must_not_be_sent_yet_waits(
+    stores: Stores, errand: ErrandBuilder, noon: datetime
+) -> None:
+    later = noon + 10 * MINUTE
+    number = await stores.errands.add(errand(not_before=later))
+
+    early = await stores.errands.take_waiting(later - MINUTE, later, PORTS, 9)
+    due = await stores.errands.take_waiting(later, later + MINUTE, PORTS, 9)
+
+    assert (early, [one.number for one in due]) == ([], [number])
+
+
 async def test_of_many_processes_one_takes_an_errand(
     stores: Stores, errand: ErrandBuilder, noon: datetime
 ) -> None:

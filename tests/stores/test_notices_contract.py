@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from gateway.domain.notice import Batch, Notice, NoticeStanding
 from gateway.domain.privacy import NewPurge
 from gateway.domain.relation import FORGOTTEN, EndedRelation
 from gateway.runtime.clock import utcnow
+from gateway.stores import notice_cursor
 from gateway.stores.open import Stores, memory_stores
 
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
@@ -46,15 +48,71 @@ async def test_r36_a_refusal_is_told_to_its_sp_with_when_and_how(
     assert await stores.notices.next_batch(OTHER_SP) is None
 
 
-async def test_r36_a_refusal_of_every_sp_is_told_to_each(
+async def test_r36_a_refusal_of_every_sp_is_told_to_each_that_the_number_answered(
     stores: Stores, answer: AnswerBuilder
 ) -> None:
-    await stores.consent.record([answer(scope=EVERY_SENDER)])
+    await stores.consent.record(
+        [answer(answer=Answer.AGREED), answer(scope=OTHER_SP), answer(scope=EVERY_SENDER)]
+    )
 
     for system_id in ("sp1", OTHER_SP):
         batch = await stores.notices.next_batch(system_id)
         assert batch is not None
-        assert [notice.is_for_every_sender for notice in batch.notices] == [True]
+        assert sorted(notice.is_for_every_sender for notice in batch.notices) == [False, True]
+
+
+async def test_r73_a_stranger_who_refuses_every_sp_is_told_to_none(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    await stores.consent.record([answer(scope=EVERY_SENDER), answer(scope=OTHER_SP)])
+    await stores.consent.record([answer(msisdn=SUBSCRIBER + 1, answer=Answer.ASSERTED)])
+    await stores.consent.record([answer(msisdn=SUBSCRIBER + 1, scope=EVERY_SENDER)])
+
+    assert await stores.notices.waiting_since("sp1") is None
+    assert await stores.notices.next_batch("sp1") is None
+    assert await stores.notices.skip_before("sp1", utcnow() + HOUR) == 0
+
+
+async def test_what_is_given_up_counts_no_strangers(stores: Stores, answer: AnswerBuilder) -> None:
+    strangers = [answer(msisdn=SUBSCRIBER + place, scope=EVERY_SENDER) for place in range(9)]
+    await stores.consent.record([*strangers, answer()])
+
+    assert await stores.notices.skip_before("sp1", utcnow() + HOUR) == 2
+
+
+async def test_what_stands_behind_many_strangers_is_heard(
+    stores: Stores, answer: AnswerBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notice_cursor, "_ANSWERS_PER_PAGE", 3)
+    monkeypatch.setattr(notice_cursor, "_PAGES_AT_ONCE", 2)
+    strangers = [answer(msisdn=SUBSCRIBER + place, scope=EVERY_SENDER) for place in range(20)]
+    await stores.consent.record(strangers)
+    assert await stores.notices.waiting_since("sp1") is None
+    await stores.consent.record([answer(msisdn=SUBSCRIBER - 1)])
+
+    assert await stores.notices.waiting_since("sp1") is None  # too far to look for it
+    batch = await next_batch(stores, 1)
+
+    assert (batch.batch_id, numbers_of(batch), batch.is_last) == (1, [SUBSCRIBER - 1], True)
+    assert await stores.notices.waiting_since("sp1") is not None
+    assert await next_batch(stores, 1) == batch
+    assert await stores.notices.acknowledge("sp1", 1)
+    assert await stores.notices.next_batch("sp1") is None
+
+
+async def test_a_batch_goes_on_past_strangers_to_the_next_that_is_told(
+    stores: Stores, answer: AnswerBuilder
+) -> None:
+    scopes = ["sp1", EVERY_SENDER, EVERY_SENDER, "sp1", EVERY_SENDER, "sp1", EVERY_SENDER]
+    for place, scope in enumerate(scopes):
+        await stores.consent.record([answer(msisdn=SUBSCRIBER + place, scope=scope)])
+
+    first = await next_batch(stores, 2)
+    await stores.notices.acknowledge("sp1", first.batch_id)
+    second = await next_batch(stores, 2)
+
+    assert (numbers_of(first), first.is_last) == ([SUBSCRIBER, SUBSCRIBER + 3], False)
+    assert (numbers_of(second), second.is_last) == ([SUBSCRIBER + 5], True)
 
 
 async def test_r37_that_a_subscriber_came_back_is_told_and_an_assertion_is_not(
@@ -170,19 +228,22 @@ async def test_a_change_of_a_thousand_answers_is_cut_exactly(
     assert len(set(heard)) == len(heard)
 
 
-Recorded: TypeAlias = list[list[tuple[int, str, Answer]]]
+Recorded: TypeAlias = list[list[tuple[tuple[int, str], Answer]]]
+
+# Of these 1 and 2 have answered sp1 before anything is heard, and the others never do.
+KNOWN = (1, 2)
+WHOSE = [
+    *((msisdn, "sp1") for msisdn in KNOWN),
+    *((msisdn, scope) for msisdn in (1, 2, 3, 4) for scope in (OTHER_SP, EVERY_SENDER)),
+]
 
 
 @given(
     recorded=st.lists(
         st.lists(
-            st.tuples(
-                st.integers(1, 4),
-                st.sampled_from(["sp1", OTHER_SP, EVERY_SENDER]),
-                st.sampled_from(Answer),
-            ),
+            st.tuples(st.sampled_from(WHOSE), st.sampled_from(Answer)),
             max_size=6,
-            unique_by=lambda row: row[:2],
+            unique_by=lambda row: row[0],
         ),
         max_size=6,
     ),
@@ -195,6 +256,10 @@ async def test_whatever_comes_between_every_last_answer_is_heard(
 ) -> None:
     stores = memory_stores()
     heard: dict[tuple[int, str], Answer] = {}
+    before = noon - SECOND
+    await stores.consent.record(
+        [ConsentAnswer(one, "sp1", Answer.AGREED, before, "mo") for one in KNOWN]
+    )
 
     async def hear() -> bool:
         batch = await stores.notices.next_batch("sp1", limit)
@@ -205,7 +270,9 @@ async def test_whatever_comes_between_every_last_answer_is_heard(
 
     for minute, rows in enumerate(recorded):
         since = noon + timedelta(minutes=minute)
-        await stores.consent.record([ConsentAnswer(*row, since, "mo") for row in rows])
+        await stores.consent.record(
+            [ConsentAnswer(*whose, answer, since, "mo") for whose, answer in rows]
+        )
         if minute < len(steps) and steps[minute]:
             await stores.notices.next_batch("sp1", limit)
         elif minute % 2:
@@ -217,7 +284,7 @@ async def test_whatever_comes_between_every_last_answer_is_heard(
     assert heard == {
         (one.msisdn, one.scope): one.answer
         for one in on_record
-        if one.scope != OTHER_SP and one.answer is not Answer.ASSERTED
+        if one.scope != OTHER_SP and one.answer is not Answer.ASSERTED and one.msisdn in KNOWN
     }
 
 

@@ -88,6 +88,26 @@ async def test_that_a_subscriber_asked_for_a_message_stays_on_it(
     assert later == await store.get(1)
 
 
+async def test_r50_what_is_kept_for_another_reason_by_now_is_not_moved_as_his(
+    stores: Stores, own: Builder, held: Builder, noon: datetime
+) -> None:
+    store = stores.quarantine
+    flagged = [held(message_id=1), held(message_id=2), held(message_id=4)]
+    await store.hold([*flagged, own(message_id=3), own(message_id=5)])
+    to, reason = HoldState.DISCARDED, Reason.USER_PREF
+
+    one = await store.move(1, allowed=HELD, to=to, at=noon, held_for=reason)
+    none = await store.move_together((2, 3), allowed=HELD, to=to, at=noon, held_for=reason)
+    some = await store.move_together((5, 4), allowed=HELD, to=to, at=noon, held_for=reason)
+    his = await store.move(3, allowed=HELD, to=to, at=noon, held_for=reason)
+
+    assert (one, none) == (None, [])
+    assert [moved.message_id for moved in some] == [5]
+    assert his is not None
+    assert his.state is to
+    assert await store.get_many((1, 2, 4)) == flagged
+
+
 async def test_a_subscribers_messages_are_found_from_an_index(
     database: Path, sqlite_url: str
 ) -> None:

@@ -113,6 +113,21 @@ async def test_every_state_is_counted(stores: Stores, held: Builder, noon: datet
     assert counts == dict.fromkeys(HoldState, 0) | {HoldState.HELD: 2, HoldState.EXPIRED: 1}
 
 
+async def test_what_waits_is_counted_by_its_sender_until_it_has_ended(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    messages = [held(message_id=message_id) for message_id in (1, 2, 3)]
+    deferred = held(message_id=4, system_id="sp2", state=HoldState.DEFERRED, due_at=noon)
+    await stores.quarantine.hold([*messages, deferred, held(message_id=5, system_id="sp3")])
+    await stores.quarantine.move(1, allowed=HELD, to=HoldState.RELEASE_REQUESTED, at=noon)
+    await stores.quarantine.move(2, allowed=HELD, to=HoldState.REFUSED, at=noon)
+    await stores.quarantine.move(5, allowed=HELD, to=HoldState.CANCELLED, at=noon)
+
+    waiting = await stores.quarantine.count_waiting()
+
+    assert waiting == {"sp1": 2, "sp2": 1}
+
+
 async def test_a_move_sets_what_it_is_given_and_leaves_the_rest(
     stores: Stores, held: Builder, noon: datetime
 ) -> None:

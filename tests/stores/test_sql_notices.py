@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection, Engine, event
 
-from gateway.domain.consent import ConsentAnswer
+from gateway.domain.consent import EVERY_SENDER, ConsentAnswer
 from gateway.runtime.clock import utcnow
 from gateway.stores.open import open_store
 
@@ -22,7 +22,10 @@ async def test_what_an_sp_has_not_heard_is_found_without_a_look_at_the_rest(
     database: Path, sqlite_url: str, answer: AnswerBuilder
 ) -> None:
     stores = await open_store(sqlite_url)
-    await stores.consent.record([answer(msisdn=SUBSCRIBER + place) for place in range(10)])
+    scopes = ("sp1", EVERY_SENDER)
+    await stores.consent.record(
+        [answer(msisdn=SUBSCRIBER + place, scope=one) for place in range(10) for one in scopes]
+    )
     asked: Asked = []
 
     def note(
@@ -49,7 +52,7 @@ async def test_what_an_sp_has_not_heard_is_found_without_a_look_at_the_rest(
             steps = [str(step[3]) for step in plan]
             assert any("ix_consent_answers_told (scope=? AND (change,msisdn)" in s for s in steps)
             assert not any("SCAN consent" in step or "ORDER BY" in step for step in steps)
-    assert len(asked) == 12
+    assert len(asked) == 14
 
 
 async def test_what_is_only_asserted_costs_the_index_nothing(

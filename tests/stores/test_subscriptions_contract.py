@@ -60,7 +60,9 @@ def take(noon: datetime) -> Take:
 
 @pytest.fixture
 def request_of(noon: datetime) -> Callable[..., ConsentRequest]:
-    usual = ConsentRequest(SUBSCRIBER, "sp1", 2**64 - 1, DIGEST, noon, noon + DAY)
+    usual = ConsentRequest(
+        SUBSCRIBER, "sp1", 2**64 - 1, DIGEST, noon, noon + DAY, port="1069000188"
+    )
     return lambda **changes: replace(usual, **changes)
 
 
@@ -68,9 +70,11 @@ async def test_a_subscription_comes_back_as_it_was_kept(
     stores: Stores, nothing: Nothing, take: Take, noon: datetime
 ) -> None:
     ordered = take(nothing(), Act.ORDER)
+    asked = replace(ordered.after, asked_from="1069000188", unanswered=3)
     confirmed = take(ordered.after, Act.CONFIRM)
 
-    assert await stores.subscriptions.keep(Changes((ordered,)))
+    assert await stores.subscriptions.keep(Changes((replace(ordered, after=asked),)))
+    assert (await stores.subscriptions.known(SUBSCRIBER, PORT, noon)).subscriptions == (asked,)
     assert await stores.subscriptions.keep(Changes((confirmed,)))
 
     known = await stores.subscriptions.known(SUBSCRIBER, PORT, noon)

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from gateway.console.api.access import SpClient
 from gateway.console.api.numbers import MAX_ITEMS, Body, Number, Numbers, Words
-from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.consent import CLAIMED, EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.consent_proof import ConsentProof
 from gateway.domain.msisdn import masked
 from gateway.ports.consent import ConsentStore
@@ -65,7 +65,7 @@ class Standing(Body):
     """What stands for a number now, whether by this request, and why."""
 
     number: Annotated[str, Field(examples=["138****8000"])]
-    answer: Answer
+    answer: Answer | Literal["none"]
     recorded: bool
     because: Annotated[list[str], Field(examples=[["scope is missing"]])]
 
@@ -104,15 +104,17 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
     async def record(agreements: Agreements, client: SpClient) -> Taken:
         """Record agreements: with whole evidence as agreed, otherwise as asserted (R26).
 
-        A refusal is never overridden; its number is told as refused (R37). May be repeated.
+        A refusal is never overridden (R37). Its number is told as refused where it answered
+        this SP; of a stranger's no more is said than that nothing was recorded (R73). May be
+        repeated.
         """
         wanted = [Claim(one.number, _proof(one.evidence)) for one in agreements.items]
-        outcomes = await claims.take(client.system_id, wanted, f"api: {client.name}", utcnow())
+        outcomes = await claims.take(client.system_id, wanted, f"{CLAIMED}{client.name}", utcnow())
         return Taken(
             items=[
                 Standing(
                     number=masked(claim.msisdn),
-                    answer=outcome.answer,
+                    answer=outcome.answer or "none",
                     recorded=outcome.is_recorded,
                     because=list(outcome.because),
                 )
@@ -124,8 +126,9 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
     async def query(wanted: Numbered, client: SpClient) -> KnownItems:
         """Return what stands for numbers that have an answer of their own to this SP.
 
-        Of all others none is said, also where they refused every SP: an SP may ask after its
-        own subscribers, not find out about strangers (R73).
+        Of all others none is said, also where they refused every SP, and of those that the SP
+        only asserted nothing more: it may ask after its own subscribers, not find out about
+        strangers (R73).
         """
         rows = await consent.answers_of(set(wanted.numbers))
         on_record = {(row.msisdn, row.scope): row for row in rows}
@@ -148,6 +151,8 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
 def _standing(own: ConsentAnswer | None, general: ConsentAnswer | None) -> Answer | Literal["none"]:
     if own is None:
         return "none"
+    if own.answer is Answer.ASSERTED:
+        return own.answer
     if general is not None and general.answer is Answer.REFUSED:
         return Answer.REFUSED
     return own.answer

@@ -22,7 +22,11 @@ _WHY = {
     OrderRefusal.RUNNING: "the subscriber has this service",
     OrderRefusal.WAITING: "the subscriber has not answered the last request of this SP yet",
     OrderRefusal.REFUSED: "the subscriber refused this SP, and can order by message (R37)",
-    OrderRefusal.TOO_SOON: "the subscriber turned an order down less than a day ago",
+    OrderRefusal.DECLINED: "this subscriber is not asked, and can order by message",
+    OrderRefusal.TOO_SOON: (
+        "the subscriber gave no yes to the last request: the next may come after a day, then"
+        " after 7, then after 30"
+    ),
 }
 
 ServiceId = Annotated[Words, Field(max_length=32, examples=["weather"])]
@@ -49,9 +53,21 @@ class Ordered(Body):
     is_running: bool
     may_be_charged: bool
     since: datetime
-    asked_until: Annotated[datetime | None, Field(description="Until when a yes counts.")]
+    asked_until: Annotated[
+        datetime | None,
+        Field(description="Until when a yes counts; null until the request has gone."),
+    ]
     price_fen: Annotated[int, Field(examples=[500])]
     cycle: Cycle
+
+
+class OrderTaken(Ordered):
+    """An order that waits for its request to go, and then for the yes."""
+
+    asks_at: Annotated[
+        datetime,
+        Field(description="When the subscriber is asked: not at night, nor in quiet hours."),
+    ]
 
 
 class WantedOrders(Body):
@@ -77,11 +93,12 @@ def orders(
     router = APIRouter(tags=["orders"])
 
     @router.post("/v1/orders", status_code=202, summary="Bring an order (定制)")
-    async def order(wanted: Order, client: SpClient) -> Ordered:
+    async def order(wanted: Order, client: SpClient) -> OrderTaken:
         """Have the subscriber asked by message, with the price; the order waits for the 是.
 
-        Without it the order is withdrawn after 24 hours. Repeating changes nothing: what waits
-        is told as a conflict.
+        `asks_at` says when, which is now by day. Without a 是 the order is withdrawn 24 hours
+        after the request went, and the next one has to wait the longer the more there were.
+        Repeating changes nothing: what waits is told as a conflict.
         """
         if not is_mobile(str(wanted.number).encode()):
             raise not_as_described("/number", "is no mobile number: nobody could answer")
@@ -96,7 +113,7 @@ def orders(
         outcome = await desk.order(wish, utcnow())
         if isinstance(outcome, OrderRefusal):
             raise _refused(outcome)
-        return _shown(outcome)
+        return OrderTaken(**_shown(outcome.order).model_dump(), asks_at=outcome.asks_at)
 
     @router.post("/v1/orders/query", summary="Look orders up")
     async def query(wanted: WantedOrders, client: SpClient) -> Orders:
@@ -127,7 +144,7 @@ def _shown(one: Subscription) -> Ordered:
         is_running=one.is_running,
         may_be_charged=one.state is SubscriptionState.ACTIVE,
         since=one.since,
-        asked_until=one.asked_until,
+        asked_until=one.asked_until if one.is_asked else None,
         price_fen=one.terms.price_fen,
         cycle=one.terms.cycle,
     )

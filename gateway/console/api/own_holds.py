@@ -42,22 +42,22 @@ def own_holds(holds: OwnHolds, known: Subscribers) -> APIRouter:
     router = APIRouter(tags=["subscribers"])
 
     @router.get("/v1/subscribers/me/holds", summary="See held messages (暂存)")
-    async def see(session: SessionToken, _client: AppClient) -> HeldOnes:
+    async def see(session: SessionToken, client: AppClient) -> HeldOnes:
         """Return what the subscriber's own preferences hold, and nothing that a policy holds."""
-        msisdn = await known.owner_of(session)
+        msisdn = await known.owner_of(session, client)
         return _shown(await holds.list_own(msisdn, known.utcnow()))
 
     @router.post("/v1/subscribers/me/holds/release", summary="Let messages through (放行)")
-    async def release(named: Named, session: SessionToken, _client: AppClient) -> HeldOnes:
+    async def release(named: Named, session: SessionToken, client: AppClient) -> HeldOnes:
         """Let messages go, which are judged again; return those that were the subscriber's."""
-        msisdn = await known.owner_of(session)
+        msisdn = await known.owner_of(session, client)
         ids = [int(one) for one in named.ids]
         return _shown(await holds.release_own(msisdn, ids, known.utcnow()))
 
     @router.post("/v1/subscribers/me/holds/discard", summary="Drop messages (删除)")
-    async def discard(named: Named, session: SessionToken, _client: AppClient) -> HeldOnes:
+    async def discard(named: Named, session: SessionToken, client: AppClient) -> HeldOnes:
         """Drop messages for good; return those that were the subscriber's."""
-        msisdn = await known.owner_of(session)
+        msisdn = await known.owner_of(session, client)
         ids = [int(one) for one in named.ids]
         return _shown(await holds.discard_own(msisdn, ids, known.utcnow()))
 

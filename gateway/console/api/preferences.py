@@ -83,14 +83,14 @@ def preferences(store: PreferenceStore, known: Subscribers) -> APIRouter:
     router = APIRouter(tags=["subscribers"])
 
     @router.get("/v1/subscribers/me/preferences", summary="See preferences (接收设置)")
-    async def see(session: SessionToken, _client: AppClient) -> Kept:
+    async def see(session: SessionToken, client: AppClient) -> Kept:
         """Return what stands."""
-        return _kept(await store.of(await known.owner_of(session)))
+        return _kept(await store.of(await known.owner_of(session, client)))
 
     @router.post("/v1/subscribers/me/preferences", summary="Set a preference")
     async def add(wish: Wish, session: SessionToken, client: AppClient) -> Kept:
         """Keep one rule; gateways obey it within a second. May be repeated."""
-        msisdn = await known.owner_of(session)
+        msisdn = await known.owner_of(session, client)
         wanted = _meant(wish.kind, wish.value, wish.action)
         try:
             changed = await store.change(
@@ -103,7 +103,7 @@ def preferences(store: PreferenceStore, known: Subscribers) -> APIRouter:
     @router.delete("/v1/subscribers/me/preferences", summary="Take a preference back")
     async def remove(about: About, session: SessionToken, client: AppClient) -> Kept:
         """Take one rule back, named in the body: a number must not stand in an address."""
-        msisdn = await known.owner_of(session)
+        msisdn = await known.owner_of(session, client)
         named = _meant(about.kind, about.value, PreferenceAction.BLOCK)
         changed = await store.change(
             msisdn,
@@ -113,9 +113,9 @@ def preferences(store: PreferenceStore, known: Subscribers) -> APIRouter:
         return _kept(changed.after)
 
     @router.get("/v1/subscribers/me/export", summary="Get all that is kept")
-    async def export(session: SessionToken, _client: AppClient) -> Export:
+    async def export(session: SessionToken, client: AppClient) -> Export:
         """Return the preferences and the journal of their changes, with whole numbers."""
-        msisdn = await known.owner_of(session)
+        msisdn = await known.owner_of(session, client)
         return Export(
             number=str(msisdn),
             preferences=_listed(await store.of(msisdn)),
@@ -125,7 +125,7 @@ def preferences(store: PreferenceStore, known: Subscribers) -> APIRouter:
     @router.delete("/v1/subscribers/me", summary="Delete all that is kept")
     async def delete(session: SessionToken, client: AppClient) -> Deleted:
         """Delete preferences and journal, and end every session of the number."""
-        msisdn = await known.owner_of(session)
+        msisdn = await known.owner_of(session, client)
         was_there = await store.erase(msisdn, _origin(known, client))
         await known.desk.close(msisdn)
         return Deleted(deleted=was_there)

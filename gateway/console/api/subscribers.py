@@ -14,6 +14,7 @@ from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.msisdn import is_mobile
 from gateway.domain.number_code import CODE_DIGITS, CODE_LIFE, SESSION_LIFE, Issued
 from gateway.systems.number_codes.desk import NumberCodeDesk
+from gateway.systems.number_codes.guesses import WINDOW_S, Guesses
 
 AppClient = Annotated[ApiClient, Depends(by(ApiRole.APP))]
 SessionToken = Annotated[
@@ -57,9 +58,12 @@ class Session(Body):
 class Subscribers:
     """Knows subscribers by their sessions. Without a `desk`, for lack of a hub code, nobody."""
 
-    def __init__(self, desk: NumberCodeDesk | None, utcnow: Callable[[], datetime]) -> None:
+    def __init__(
+        self, desk: NumberCodeDesk | None, utcnow: Callable[[], datetime], guesses: Guesses
+    ) -> None:
         self._desk = desk
         self.utcnow = utcnow
+        self.guesses = guesses
 
     @property
     def desk(self) -> NumberCodeDesk:
@@ -68,9 +72,12 @@ class Subscribers:
             raise ProblemError(Problem.CONFLICT, "gateway.yaml names no hub code to send from")
         return self._desk
 
-    async def owner_of(self, token: str) -> int:
-        """Return whose session it is. Raises ProblemError when it is nobody's, or over."""
-        msisdn = await self.desk.owner_of(token, self.utcnow())
+    async def owner_of(self, token: str, client: ApiClient) -> int:
+        """Return whose session it is that `client` was given.
+
+        Raises ProblemError when it is nobody's, or another client's, or over.
+        """
+        msisdn = await self.desk.owner_of(token, client.name, self.utcnow())
         if msisdn is None:
             raise ProblemError(Problem.NOT_PROVED, "the session is over: ask for a code")
         return msisdn
@@ -81,11 +88,13 @@ def sessions(known: Subscribers) -> APIRouter:
     router = APIRouter(tags=["subscribers"])
 
     @router.post("/v1/subscribers/codes", status_code=202, summary="Have a code sent (验证码)")
-    async def ask(whose: Whose, _client: AppClient) -> CodeSent:
+    async def ask(whose: Whose, client: AppClient) -> CodeSent:
         """Have a code sent by message, at most one a minute and five a day.
 
         The answer tells nothing of the number.
         """
+        if not known.guesses.may_ask(client.name):
+            raise ProblemError(Problem.TOO_MANY, headers={"Retry-After": "60"})
         if is_mobile(str(whose.number).encode()):
             issued = await known.desk.ask(whose.number, known.utcnow())
             if issued is Issued.BUSY:
@@ -93,11 +102,20 @@ def sessions(known: Subscribers) -> APIRouter:
         return CodeSent(valid_s=int(CODE_LIFE.total_seconds()))
 
     @router.post("/v1/subscribers/sessions", status_code=201, summary="Prove a number")
-    async def prove(proof: Proof, _client: AppClient) -> Session:
-        """Give the code back and get a session. A code has five attempts."""
-        token = await known.desk.prove(proof.number, proof.code, known.utcnow())
+    async def prove(proof: Proof, client: AppClient) -> Session:
+        """Give the code back and get a session, for this client alone.
+
+        A code has five attempts. A client whose codes are wrong too often waits ten minutes.
+        """
+        if known.guesses.is_locked(client.name):
+            why = "too many codes were wrong"
+            raise ProblemError(Problem.TOO_MANY, why, headers={"Retry-After": f"{WINDOW_S:.0f}"})
+        desk = known.desk
+        known.guesses.begin(client.name)
+        token = await desk.prove(proof.number, proof.code, client.name, known.utcnow())
         if token is None:
             raise ProblemError(Problem.NOT_PROVED, "the code is wrong, used, or over")
+        known.guesses.proved(client.name)
         return Session(token=token, valid_s=int(SESSION_LIFE.total_seconds()))
 
     return router

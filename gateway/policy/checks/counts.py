@@ -1,7 +1,7 @@
 """How often and how fast (R28, R42, R43, R44): what remembers the messages before."""
 
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
 from gateway.domain.verdict import Reason
@@ -19,7 +19,9 @@ _WALKING = Evidence("destinations follow each other number by number")
 _UNCOUNTED = Evidence("the counters are full", Reason.FREQUENCY_UNCOUNTED)
 
 _STEP_BACK_S = 60
-_MAX_ROWS = 256  # a sender, of about 150 octets each
+_MAX_SOURCES = 256  # of a sender, of about 900 octets each
+_MAX_ROWS = 4  # of a source
+_STEPS = (1, -1)
 
 
 class Counter(Protocol):
@@ -159,52 +161,87 @@ class PortRate:
 
 
 class _Row:
-    """How many numbers followed each other, up to which, since when, and when that one came."""
+    """How many numbers followed each other, which way, since when, and when the last one came."""
 
-    __slots__ = ("began", "came", "last", "length")
+    __slots__ = ("began", "came", "length", "step")
 
-    def __init__(self, number: int, at: float) -> None:
+    def __init__(self, began: float) -> None:
         self.length = 1
-        self.last = number
-        self.began = self.came = at
+        self.step = 0
+        self.began = self.came = began
+
+
+# The rows of one source by the number that ends each, in the order in which these came. Of a
+# single number, which nearly all are, only when it came.
+_Rows: TypeAlias = dict[int, _Row | float]
 
 
 class Walks:
-    """For each source of a sender the row of numbers that its last one ends.
+    """For each source of a sender the rows of numbers that its last few ones end.
 
-    By source, so that campaigns which send at the same time do not interrupt each other. A
+    By source, so that campaigns which send at the same time do not interrupt each other, and
+    several of one source, so that who walks through some ranges in turn is seen as well. A
     sender that uses more sources than are remembered pushes out its own, the oldest first.
     """
 
-    __slots__ = ("_count", "_rows", "_within_s")
+    __slots__ = ("_count", "_of_one", "_rows", "_within_s")
 
     def __init__(self, check: NumberWalk) -> None:
         self._count = check.count
+        self._of_one = _WALKING if check.count <= 1 else None  # what a single number shows
         self._within_s = check.within.total_seconds()
-        self._rows: dict[str, dict[bytes, _Row]] = {}
+        self._rows: dict[str, dict[bytes, _Rows]] = {}
 
     def ask(self, submission: Submission, at: float) -> Evidence | None:
         """Note the number; say so when it is one of a long row."""
         number = submission.msisdn
         if number is None:
             return None
-        system_id, source = submission.account.system_id, submission.source
-        rows = self._rows.get(system_id)
-        if rows is None:
-            rows = self._rows[system_id] = {}
-        row = rows.get(source)
+        try:
+            rows = self._rows[submission.account.system_id][submission.source]
+        except KeyError:
+            rows = self._begin(submission.account.system_id, submission.source)
+        row = rows.get(number)
         if row is None:
-            if len(rows) >= _MAX_ROWS:
-                del rows[next(iter(rows))]
-            row = rows[source] = _Row(number, at)
-        elif number != row.last:
-            # Who walks goes on walking until there is a gap, in the numbers or of `within`.
-            since = row.came if row.length >= self._count else row.began
-            if number != row.last + 1 or at - since > self._within_s:
-                row.length, row.began = 0, at
-            row.length += 1
-            row.last, row.came = number, at
+            if number - 1 in rows or number + 1 in rows:
+                row = self._stepped(rows, number, at)
+            else:  # as nearly always
+                if len(rows) >= _MAX_ROWS:
+                    del rows[next(iter(rows))]
+                rows[number] = at
+                return self._of_one
+        if not isinstance(row, _Row):
+            return self._of_one
         return _WALKING if row.length >= self._count else None
+
+    def _stepped(self, rows: _Rows, number: int, at: float) -> _Row | float:
+        """Return the row that a number ends now, which stands beside the end of another."""
+        for step in _STEPS:
+            row = rows.get(number - step)
+            if row is not None and self._goes_on(row, step, at):
+                del rows[number - step]
+                row = row if isinstance(row, _Row) else _Row(row)
+                row.length, row.step, row.came = row.length + 1, step, at
+                rows[number] = row
+                return row
+        if len(rows) >= _MAX_ROWS:
+            del rows[next(iter(rows))]
+        rows[number] = at
+        return at
+
+    def _goes_on(self, row: _Row | float, step: int, at: float) -> bool:
+        """Tell whether a row is not over: who walks walks on until there is a gap of `within`."""
+        if not isinstance(row, _Row):
+            return at - row <= self._within_s
+        since = row.came if row.length >= self._count else row.began
+        return row.step == step and at - since <= self._within_s
+
+    def _begin(self, system_id: str, source: bytes) -> _Rows:
+        sources = self._rows.setdefault(system_id, {})
+        if len(sources) >= _MAX_SOURCES:
+            del sources[next(iter(sources))]
+        rows = sources[source] = {}
+        return rows
 
     def forget(self, submission: Submission, at: float) -> None:
         """Keep the number: who walks and is refused is still walking."""

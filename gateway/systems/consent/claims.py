@@ -14,6 +14,9 @@ UNRECORDED = timedelta(minutes=1)
 
 REFUSED = "the subscriber refused, and only the subscriber takes that back (R37)"
 PROVEN = "a proven agreement is on record, and stays (R37)"
+# Neither whom else a subscriber refused nor that it refused all is any business of an SP that
+# it never answered: the SP could go through every number there is (R73).
+NOT_RECORDED = "not recorded"
 KNOWN = "the same or a later agreement is on record"
 
 
@@ -27,9 +30,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What stands for the claim's number now, whether that is the claim's doing, and why."""
+    """What stands for the claim's number now, whether that is the claim's doing, and why.
 
-    answer: Answer
+    `answer` is what the SP may know: None where the number has none for it.
+    """
+
+    answer: Answer | None
     is_recorded: bool
     because: tuple[str, ...] = ()
 
@@ -86,6 +92,9 @@ def _outcome(
     own = on_record.get((wanted.msisdn, wanted.scope))
     general = on_record.get((wanted.msisdn, EVERY_SENDER))
     if any(one is not None and one.answer is Answer.REFUSED for one in (own, general)):
+        if own is None or own.answer is Answer.ASSERTED:
+            known = None if own is None else own.answer
+            return Outcome(known, is_recorded=False, because=(NOT_RECORDED,))
         return Outcome(Answer.REFUSED, is_recorded=False, because=(REFUSED,))
     if own is None or wanted.holds_over(own):
         return Outcome(wanted.answer, is_recorded=True, because=gaps)

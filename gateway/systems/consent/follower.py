@@ -5,12 +5,16 @@ from collections.abc import Sequence
 
 from gateway.domain.consent import Answer
 from gateway.policy.consent_sets import ConsentSets
-from gateway.ports.changes import ChangeFeed, ChangeKind, keeping_current
+from gateway.ports.changes import Change, ChangeFeed, ChangeKind, keeping_current
 from gateway.ports.consent import AnswerRow, ConsentStore
 from gateway.ports.subscriptions import RunningRow, SubscriptionStore
+from gateway.runtime.clock import monotonic
 
 # A page may stand for 20 x 1000 answers: some 10 ms of work between two awaits.
 _CHANGES_AT_ONCE = 20
+# A refusal must hold within a second of its commit (R31): who has not looked for so long must
+# not say that nobody refused.
+_CURRENT_S = 1.0
 
 
 class ConsentFollower:
@@ -59,16 +63,27 @@ class ConsentFollower:
         """
         taken = 0
         with keeping_current(self._sets):
-            while page := await self._feed.changes(self._seen, _CHANGES_AT_ONCE):
-                last, kinds = page[-1].number, {change.kind for change in page}
-                if ChangeKind.CONSENT in kinds:
-                    rows = await self._store.answers_changed(self._seen, last)
-                    _take_over(self._sets, rows)
-                    taken += len(rows)
-                if ChangeKind.SUBSCRIPTION in kinds:
-                    pairs = await self._subscriptions.running_changed(self._seen, last)
-                    _take_over_orders(self._sets, pairs)
-                self._seen = last
+            is_behind = True
+            while is_behind:
+                began = monotonic()
+                page = await self._feed.changes(self._seen, _CHANGES_AT_ONCE)
+                is_behind = len(page) == _CHANGES_AT_ONCE
+                if page:
+                    taken += await self._take_over(page)
+                if not is_behind:
+                    self._sets.read_by = began + _CURRENT_S
+        return taken
+
+    async def _take_over(self, page: Sequence[Change]) -> int:
+        last, kinds, taken = page[-1].number, {change.kind for change in page}, 0
+        if ChangeKind.CONSENT in kinds:
+            rows = await self._store.answers_changed(self._seen, last)
+            _take_over(self._sets, rows)
+            taken = len(rows)
+        if ChangeKind.SUBSCRIPTION in kinds:
+            pairs = await self._subscriptions.running_changed(self._seen, last)
+            _take_over_orders(self._sets, pairs)
+        self._seen = last
         return taken
 
 

@@ -1,5 +1,6 @@
 """Keep what SPs have filed at hand as the store has it."""
 
+import asyncio
 from collections import defaultdict
 
 from gateway.domain.filings import Filing
@@ -13,7 +14,8 @@ _CHANGES_AT_ONCE = 200
 class FilingsFollower:
     """Loads every filing once, then takes over what changes, one SP at a time.
 
-    The filings are current while the last call succeeded.
+    The filings are current while the last call succeeded. They are compiled in a thread: some
+    thousand templates take tens of milliseconds, and the loop would stand still meanwhile.
     """
 
     def __init__(self, store: FilingStore, feed: ChangeFeed, filings: Filings) -> None:
@@ -33,7 +35,7 @@ class FilingsFollower:
             every = await self._store.all_filings()
         for filing in every:
             by_sender[filing.system_id].append(filing)
-        self._filings.replace_all(by_sender)
+        await asyncio.to_thread(self._filings.replace_all, by_sender)
         self._seen = seen
         return len(every)
 
@@ -48,7 +50,8 @@ class FilingsFollower:
             while page := await self._feed.changes(self._seen, _CHANGES_AT_ONCE):
                 of_filings = (one.key for one in page if one.kind is ChangeKind.FILINGS)
                 for system_id in dict.fromkeys(of_filings):
-                    self._filings.replace(system_id, await self._store.of(system_id))
+                    filed = await self._store.of(system_id)
+                    await asyncio.to_thread(self._filings.replace, system_id, filed)
                     taken += 1
                 self._seen = page[-1].number
         return taken

@@ -221,6 +221,7 @@ class QuarantineDesk:
             grounds=grounds,
             is_reviewed=transition.is_reviewed,
             is_wanted=transition.is_wanted,
+            held_for=transition.held_for,
         )
         if moved is not None:
             return Done(moved)
@@ -241,6 +242,7 @@ class QuarantineDesk:
             grounds=grounds,
             is_reviewed=transition.is_reviewed,
             is_wanted=transition.is_wanted,
+            held_for=transition.held_for,
         )
         first = next((one for one in moved if one.message_id == message_ids[0]), None)
         if first is None:

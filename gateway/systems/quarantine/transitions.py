@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.domain.quarantine import HoldState, ReceiptState
+from gateway.domain.verdict import Reason
 from gateway.ports.quarantine import EXPIRING_STATES
 
 
@@ -36,7 +37,7 @@ class Transition:
     """From any of `allowed` to `to`; `receipt` is DUE where the SP must be told.
 
     `is_reviewed` is what a person's decision leaves on the message for good, and `is_wanted`
-    what its addressee's does.
+    what its addressee's does. With `held_for` only what is kept for that reason moves.
     """
 
     allowed: frozenset[HoldState]
@@ -44,6 +45,7 @@ class Transition:
     receipt: ReceiptState | None = None
     is_reviewed: bool = False
     is_wanted: bool = False
+    held_for: Reason | None = None
 
 
 _HELD = HoldState.HELD
@@ -60,9 +62,14 @@ _IN_DOUBT = HoldState.IN_DOUBT
 TRANSITIONS: dict[Act, Transition] = {
     # A person may decide that a message in doubt goes out again, or never.
     Act.REQUEST_RELEASE: Transition(frozenset({_HELD, _IN_DOUBT}), _REQUESTED, is_reviewed=True),
-    # A subscriber decides over what waits, and not over what the SMSC may have.
-    Act.RELEASE_OWN: Transition(frozenset({_HELD}), _REQUESTED, is_wanted=True),
-    Act.DISCARD_OWN: Transition(frozenset({_HELD}), HoldState.DISCARDED, ReceiptState.DUE),
+    # A subscriber decides over what waits for his own rule, and not over what the SMSC may have
+    # or what was judged again since he saw it, and is for reviewers now.
+    Act.RELEASE_OWN: Transition(
+        frozenset({_HELD}), _REQUESTED, is_wanted=True, held_for=Reason.USER_PREF
+    ),
+    Act.DISCARD_OWN: Transition(
+        frozenset({_HELD}), HoldState.DISCARDED, ReceiptState.DUE, held_for=Reason.USER_PREF
+    ),
     Act.DISCARD: Transition(
         frozenset({_HELD, _DEFERRED, _REQUESTED, _IN_DOUBT}),
         HoldState.DISCARDED,

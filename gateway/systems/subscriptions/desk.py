@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.consent_request import ConsentRequest, RequestState
-from gateway.domain.subscription import Act, Event, Said, Subscription, advance
+from gateway.domain.subscription import ASKED_STATES, Act, Event, Said, Subscription, advance
 from gateway.ports.consent import ConsentStore
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.subscriptions import Changes, Step, SubscriptionStore
@@ -45,16 +45,23 @@ class SubscriptionDesk:
         await self._store.note_sent(subscription, said, is_taken=is_taken)
 
     async def asked(
-        self, system_id: str, msisdn: int, text: str, now: datetime, message_id: str = ""
+        self,
+        system_id: str,
+        msisdn: int,
+        text: str,
+        now: datetime,
+        message_id: str = "",
+        port: str = "",
     ) -> bool:
         """Take a request for consent that an SP wants to send; tell whether it may (R23).
 
         It may once for each content, and similar ones, for ever: not again after a no, nor
-        after silence, which is one. A yes is waited for 24 hours, and meanwhile nothing else is
-        asked: a template's variables hold whatever its sender likes, and requests that differ
-        in them would be advertising (R20). The same message, by its
-        `message_id`, may as long as nobody answered it: it had not gone yet. Let requests of
-        one subscriber take turns: of two similar ones at once, both would be the first.
+        after silence, which is one. A yes is waited for 24 hours, to the `port` that asks, and
+        meanwhile nothing else is asked, nor while an order waits for one: a template's
+        variables hold whatever its sender likes, and requests that differ in them would be
+        advertising (R20). The same message, by its `message_id`, may as long as nobody answered
+        it: it had not gone yet. Let requests of one subscriber take turns: of two similar ones
+        at once, both would be the first.
         """
         likeness = likeness_of(text)
         before = await self._store.requests_of(msisdn, system_id)
@@ -64,9 +71,21 @@ class SubscriptionDesk:
             return True
         if any(request.is_open(now) or is_alike(likeness, request.likeness) for request in before):
             return False
+        known = await self._store.known(msisdn, port, now)
+        if any(
+            one.system_id == system_id and one.state in ASKED_STATES for one in known.subscriptions
+        ):
+            return False
         until = now + ANSWER_WITHIN
         request = ConsentRequest(
-            msisdn, system_id, likeness, digest_of(text), now, until, message_id=message_id
+            msisdn,
+            system_id,
+            likeness,
+            digest_of(text),
+            now,
+            until,
+            message_id=message_id,
+            port=port,
         )
         return await self._store.ask(request)
 

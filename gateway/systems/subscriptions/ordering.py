@@ -1,7 +1,7 @@
 """Orders that an SP brings on behalf of a subscriber, as from a web page (N136, R24)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -14,21 +14,22 @@ from gateway.domain.subscription import (
     Said,
     Service,
     Subscription,
-    SubscriptionState,
     advance,
 )
 from gateway.ports.consent import ConsentStore
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, Step, SubscriptionStore
+from gateway.ports.subscriptions import Changes, Known, Step, SubscriptionStore
 from gateway.systems.subscriptions import texts
 from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.courtesy import Courtesy
 from gateway.systems.subscriptions.turn import YES_WITHIN, terms_for
 from gateway.systems.subscriptions.word import digest_of
 
 # A request that comes hours after somebody filled in a form surprises, and leaves little time.
 SEND_WITHIN = timedelta(minutes=30)
-# Whoever said no, or nothing, is not asked again by the next click.
-ASK_AGAIN_AFTER = timedelta(days=1)
+# Whoever said no, or nothing, is not asked again by the next click: after so many requests of
+# the SP without a yes, for whatever service and from whatever page, for both are its to name.
+ASK_AGAIN_AFTER = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
 # A request is a message that nobody may have wished for. An SP whose many requests nobody
 # answers asks no more until they lapse.
 MAX_UNANSWERED = 5_000
@@ -37,12 +38,17 @@ _ATTEMPTS = 3
 
 
 class OrderRefusal(StrEnum):
-    """Why an order that an SP brings is not taken; nothing was sent then."""
+    """Why an order that an SP brings is not taken; nothing was sent then.
+
+    DECLINED stands for all that a subscriber said, but not to this SP: the SP is not told what
+    (R73).
+    """
 
     UNKNOWN_SERVICE = "unknown_service"
     RUNNING = "running"
     WAITING = "waiting"
     REFUSED = "refused"
+    DECLINED = "declined"
     TOO_SOON = "too_soon"
     BUSY = "busy"
 
@@ -63,6 +69,14 @@ class Wish:
     shown: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An order that waits, and from when on its subscriber is asked."""
+
+    order: Subscription
+    asks_at: datetime
+
+
 class OrderDesk:
     """Takes orders to the point where the subscriber must say yes, and no further.
 
@@ -73,75 +87,98 @@ class OrderDesk:
         self,
         store: SubscriptionStore,
         consent: ConsentStore,
+        courtesy: Courtesy,
         catalogue: Callable[[], Catalogue],
     ) -> None:
         self._store = store
         self._consent = consent
+        self._courtesy = courtesy
         self._catalogue = catalogue
 
-    async def order(self, wish: Wish, now: datetime) -> Subscription | OrderRefusal:
+    async def order(self, wish: Wish, now: datetime) -> Taken | OrderRefusal:
         """Note the order and have the subscriber asked, in one commit; return it as it waits.
 
-        An SP has one question open with a subscriber, and asks nobody who refused it: each
-        costs the subscriber a message that the SP chose to cause.
+        An SP has one question open with a subscriber, a request for consent among them, and
+        asks nobody who refused it, wants nothing of the kind, or sleeps: each costs the
+        subscriber a message that the SP chose to cause. A yes counts once it was asked for.
         """
         service = self._catalogue().offered(wish.system_id, wish.service_id)
         if service is None:
             return OrderRefusal.UNKNOWN_SERVICE
-        if await self._has_refused(wish):
-            return OrderRefusal.REFUSED
         port = service.terms.port
+        asks_at = await self._courtesy.asks_at(wish.msisdn, port, service.terms.name, now)
+        refusal = await self._refusal_of(wish.msisdn, wish.system_id)
+        if asks_at is None or refusal is not None:
+            return refusal or OrderRefusal.DECLINED
         if await self._store.waiting_of(wish.system_id, MAX_UNANSWERED) >= MAX_UNANSWERED:
             return OrderRefusal.BUSY
         for _ in range(_ATTEMPTS):
             known = await self._store.known(wish.msisdn, port, now)
-            own = [one for one in known.subscriptions if one.system_id == wish.system_id]
-            outcome = _decided(wish, service, own, now)
+            outcome = _decided(wish, service, known, (now, asks_at))
             if isinstance(outcome, OrderRefusal):
                 return outcome
             if await self._store.keep(outcome):
-                return outcome.steps[0].after
+                return Taken(outcome.steps[0].after, asks_at)
         raise StoreUnavailable("others change the same subscription all the time")
 
-    async def asked(self, errand: Errand, now: datetime) -> None:
-        """Note what became of a request: sent, with the SMSC's id, or not.
+    async def due(self, errand: Errand, now: datetime) -> datetime | None:
+        """Return when a request may go, `now` or later; None when nobody must be asked any more.
 
-        An order of which its subscriber was never told is withdrawn. Safe to repeat, but for
-        what the history tells.
+        Hours may lie between the order and its request, and what is said in them counts.
+        """
+        known = await self._store.known(errand.msisdn, errand.port, now)
+        about = next((o for o in known.subscriptions if _is_about(o, errand.ref)), None)
+        if about is None or about.state not in ASKED_STATES or about.is_asked:
+            return None
+        is_other_open = any(one.system_id == about.system_id for one in known.requests)
+        if is_other_open or await self._refusal_of(errand.msisdn, about.system_id) is not None:
+            return None
+        return await self._courtesy.asks_at(errand.msisdn, errand.port, about.terms.name, now)
+
+    async def asked(self, errand: Errand, now: datetime) -> None:
+        """Note what became of a request: sent, with the SMSC's id, or not. Safe to repeat.
+
+        From then on its yes is waited for. An order of which its subscriber was never told is
+        withdrawn, without a request in its evidence.
         """
         for _ in range(_ATTEMPTS):
             known = await self._store.known(errand.msisdn, errand.port, now)
             about = next((o for o in known.subscriptions if _is_about(o, errand.ref)), None)
-            if about is None:
+            if about is None or about.evidence.request is not None:
                 return
             said = Said(errand.message_id, digest_of(errand.text), now)
             is_sent = errand.state is ErrandState.SENT
-            withdrawn = advance(about, Event(Act.REFUSE), now)
-            if is_sent or not isinstance(withdrawn, Subscription):
+            asked = Event(Act.ASK, request=said, within=YES_WITHIN)
+            after = advance(about, asked if is_sent else Event(Act.REFUSE), now)
+            if not isinstance(after, Subscription):
                 await self._store.note_sent(about, said, is_taken=is_sent)
                 return
-            # Without a request in its evidence, for nobody was asked; nor turned it down.
-            untold = replace(withdrawn, evidence=replace(about.evidence, request=None))
-            if await self._store.keep(Changes((Step(untold, Act.REFUSE),))):
-                await self._store.note_sent(untold, said, is_taken=False)
+            step = Step(after, Act.ASK, said) if is_sent else Step(after, Act.REFUSE)
+            if await self._store.keep(Changes((step,))):
+                if not is_sent:
+                    await self._store.note_sent(after, said, is_taken=False)
                 return
         raise StoreUnavailable("others change the same subscription all the time")
 
-    async def _has_refused(self, wish: Wish) -> bool:
-        for scope in (wish.system_id, EVERY_SENDER):
-            given = await self._consent.answer_of(wish.msisdn, scope)
-            if given is not None and given.answer is Answer.REFUSED:
-                return True
-        return False
+    async def _refusal_of(self, msisdn: int, system_id: str) -> OrderRefusal | None:
+        own = await self._consent.answer_of(msisdn, system_id)
+        general = await self._consent.answer_of(msisdn, EVERY_SENDER)
+        if all(one is None or one.answer is not Answer.REFUSED for one in (own, general)):
+            return None
+        is_stranger = own is None or own.answer is Answer.ASSERTED
+        return OrderRefusal.DECLINED if is_stranger else OrderRefusal.REFUSED
 
 
 def _decided(
-    wish: Wish, service: Service, own: list[Subscription], now: datetime
+    wish: Wish, service: Service, known: Known, times: tuple[datetime, datetime]
 ) -> Changes | OrderRefusal:
-    """Return what an order changes, given all that its subscriber has of the SP."""
-    if any(one.state in ASKED_STATES for one in own):
+    """Return what an order changes, given all that is known, and now and when it is asked."""
+    now, asks_at = times
+    own = [one for one in known.subscriptions if one.system_id == wish.system_id]
+    is_asked = any(one.system_id == wish.system_id for one in known.requests)
+    if is_asked or any(one.state in ASKED_STATES for one in own):
         return OrderRefusal.WAITING
-    if any(_was_turned_down(one, now) for one in own):
+    if _was_turned_down(own, now):
         return OrderRefusal.TOO_SOON
     before = next(
         (one for one in own if one.service_id == service.id),
@@ -150,23 +187,29 @@ def _decided(
     terms = terms_for(before, service)
     text = (texts.renewal if before.is_running else texts.request)(terms)
     order = Said(f"{wish.channel} {wish.ref}", digest_of(wish.shown), now)
-    request = Said(wish.ref, digest_of(text), now)
-    after = advance(before, Event(Act.ORDER, order, terms, request, YES_WITHIN), now)
+    until = asks_at + SEND_WITHIN
+    # There is no request yet: the errand makes it one. Should its news be lost, time ends it.
+    event = Event(Act.ORDER, order, terms, within=until - now + YES_WITHIN, port=terms.port)
+    after = advance(before, event, now)
     if not isinstance(after, Subscription):
         return OrderRefusal.RUNNING
     errand = NewErrand(
-        terms.port, wish.msisdn, text, ErrandKind.ORDER, wish.ref, now, now + SEND_WITHIN
+        terms.port, wish.msisdn, text, ErrandKind.ORDER, wish.ref, now, until, asks_at
     )
     return Changes((Step(after, Act.ORDER, order),), errand=errand)
 
 
-def _was_turned_down(one: Subscription, now: datetime) -> bool:
-    """Tell whether the subscriber lately gave no yes to a request for this."""
-    was_asked = one.state is SubscriptionState.WITHDRAWN and one.evidence.request is not None
-    return was_asked and one.since > now - ASK_AGAIN_AFTER
+def _was_turned_down(own: list[Subscription], now: datetime) -> bool:
+    """Tell whether the subscriber lately gave no yes to what the SP asked."""
+    without_yes = [one for one in own if one.unanswered]
+    if not without_yes:
+        return False
+    times = sum(one.unanswered for one in without_yes)
+    pause = ASK_AGAIN_AFTER[min(times, len(ASK_AGAIN_AFTER)) - 1]
+    return max(one.since for one in without_yes) > now - pause
 
 
 def _is_about(one: Subscription, ref: str) -> bool:
-    """Tell whether `ref` is the request that this order waits for, or waited for last."""
-    request = one.evidence.request
-    return request is not None and request.message_id == ref
+    """Tell whether `ref` is the errand that asks, or asked last, for this order."""
+    order = one.evidence.order
+    return order is not None and order.message_id.rpartition(" ")[2] == ref

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from gateway.domain.consent import Answer
 from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.preferences import sender_number
 from gateway.domain.subscription import (
     ASKED_STATES,
     Act,
@@ -125,7 +126,7 @@ class Turn:
         terms = terms_for(before, service)
         text = (texts.renewal if before.is_running else texts.request)(terms)
         request = Said(self.word.reply_id, digest_of(text), self._now)
-        event = Event(Act.ORDER, self.word.said, terms, request, YES_WITHIN)
+        event = Event(Act.ORDER, self.word.said, terms, request, YES_WITHIN, self.word.port)
         after = advance(before, event, self._now)
         if not isinstance(after, Subscription):
             return Outcome(reply=texts.ordered_already(before.terms))
@@ -183,7 +184,10 @@ class Turn:
         return Outcome(changes, texts.NOTHING_CHANGED, False)
 
     def _asked(self) -> _Asked | None:
-        """Return what was asked last and waits for an answer."""
+        """Return what was asked last from the port written to, and waits for an answer.
+
+        Who answers another port of the SP answers something else, or nothing.
+        """
         session = self._known.session
         if self.word.is_hub:
             is_open = session is not None and session.kind is SessionKind.CANCEL_ALL
@@ -191,12 +195,22 @@ class Turn:
         waiting: list[tuple[datetime, _Asked]] = [
             (one.since, one)
             for one in self._own
-            if one.state in ASKED_STATES
+            if one.is_asked
             and one.asked_until is not None
             and one.asked_until > self._now
+            and self._is_from_here(one.asked_from)
         ]
-        waiting += [(request.asked_at, request) for request in self._requests()]
+        waiting += [
+            (request.asked_at, request)
+            for request in self._requests()
+            if self._is_from_here(request.port)
+        ]
         return max(waiting, key=lambda pair: pair[0], default=(None, None))[1]
+
+    def _is_from_here(self, port: str) -> bool:
+        """Tell whether what `port` asked is answered here; of old rows nobody knows the port."""
+        own = sender_number(self.word.port)
+        return port in {"", self.word.port} or (own != "" and own == sender_number(port))
 
     def _requests(self) -> list[ConsentRequest]:
         return [

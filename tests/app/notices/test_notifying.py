@@ -171,7 +171,7 @@ async def test_one_sp_that_does_not_answer_delays_no_other(
     endpoint.answer = None
     gateway = await start(senders(sp1=endpoint.port, sp2=other_endpoint.port))
 
-    await gateway.stores.consent.record([refusal(scope=EVERY_SENDER)])
+    await gateway.stores.consent.record([refusal(), refusal(scope="sp2")])
     await endpoint.received(1)
     for place in range(3):
         await gateway.stores.consent.record([refusal(place, "sp2")])
@@ -209,7 +209,7 @@ async def test_a_reload_moves_a_webhook_and_takes_one_away(
     await all_is_taken(gateway)
     deploy(smsc.port, senders(sp2=endpoint.port))
     await gateway.reload()
-    await gateway.stores.consent.record([refusal(2, EVERY_SENDER)])
+    await gateway.stores.consent.record([refusal(2), refusal(2, "sp2"), refusal(2, EVERY_SENDER)])
     await endpoint.received(2)
 
     assert [posted.batch["system_id"] for posted in endpoint.posted] == ["sp1", "sp2"]
@@ -308,6 +308,7 @@ async def test_webhooks_that_failed_wait_for_each_other_and_not_those_that_work_
     names = [f"dead{place}" for place in range(12)]
     for name in names:
         await store.note_failure(name, "HTTP 500", at=utcnow(), next_try_at=utcnow())
+    await store.consent.record([refusal(scope=name) for name in (*names, "w")])
     await store.consent.record([refusal(scope=EVERY_SENDER)])
     running = Notifying(store, store.feed, postman)
 

@@ -27,10 +27,13 @@ from gateway.console.api.preferences import preferences
 from gateway.console.api.subscribers import Subscribers, sessions
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.domain.subscription import Cycle, Service, Terms
+from gateway.policy.asking_hours import usual_hours
 from gateway.runtime.logging import configure_logging
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.number_codes.desk import Chance, NumberCodeDesk
+from gateway.systems.number_codes.guesses import Guesses
 from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.courtesy import Courtesy
 from gateway.systems.subscriptions.ordering import OrderDesk
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
@@ -57,8 +60,13 @@ CLIENTS = (
         "客服", ApiRole.CLERK, channels=(RefusalChannel.WEB, RefusalChannel.CUSTOMER_SERVICE)
     ),
     client_named("app", ApiRole.APP),
+    client_named("other app", ApiRole.APP),
     client_named("police", ApiRole.INVESTIGATOR),
 )
+
+
+async def _no_pause() -> None:
+    """Let tests hurry."""
 
 
 @dataclass
@@ -76,6 +84,7 @@ class Desk:
         async def sleep(seconds: float) -> None:
             self.slept.append(seconds)
 
+        self.guesses = Guesses(lambda: self.monotonic)
         self.access = Access(CLIENTS, lambda: self.monotonic, sleep)
 
     def app(self) -> FastAPI:
@@ -94,9 +103,11 @@ class Desk:
     def of_subscribers(self) -> list[APIRouter]:
         """Return the routes of orders, and those that a subscriber's own session opens."""
         stores, utcnow, names = self.stores, lambda: self.now, self.names
-        order_desk = OrderDesk(stores.subscriptions, stores.consent, lambda: CATALOGUE)
+        courtesy = Courtesy(stores.preferences, usual_hours)
+        order_desk = OrderDesk(stores.subscriptions, stores.consent, courtesy, lambda: CATALOGUE)
         chance = Chance(lambda: CODE, lambda: f"session-{next(names)}", lambda: "code")
-        known = Subscribers(NumberCodeDesk(stores.number_codes, HUB, chance), utcnow)
+        code_desk = NumberCodeDesk(stores.number_codes, HUB, chance, pause=_no_pause)
+        known = Subscribers(code_desk, utcnow, self.guesses)
         return [
             orders(order_desk, stores.subscriptions, utcnow, lambda: f"order-{next(names)}"),
             sessions(known),

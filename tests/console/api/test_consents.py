@@ -85,13 +85,27 @@ async def test_r26_a_hundred_agreements_without_evidence_are_asserted(
     assert [one.answer for one in kept] == [Answer.ASSERTED] * 100
 
 
-@pytest.mark.parametrize("scope", ["sp1", EVERY_SENDER])
+@pytest.mark.parametrize("body", [agreed(), {"items": [{"number": NUMBER}]}])
+async def test_r73_of_a_stranger_who_refused_every_sp_nothing_is_told(
+    ask: Ask, stores: Stores, body: dict[str, object]
+) -> None:
+    refused = ConsentAnswer(SUBSCRIBER, EVERY_SENDER, Answer.REFUSED, NOON, "mo")
+    await stores.consent.record([refused])
+
+    answer = await ask("shop", "POST", "/v1/consents", json=body)
+
+    [item] = answer.json()["items"]
+    assert (item["answer"], item["recorded"]) == ("none", False)
+    assert item["because"] == ["not recorded"]
+    assert await stores.consent.answers_of({SUBSCRIBER}) == [refused]
+
+
 @pytest.mark.parametrize("body", [agreed(), {"items": [{"number": NUMBER}]}])
 async def test_r37_an_agreement_over_the_api_overrides_no_refusal(
-    ask: Ask, stores: Stores, scope: str, body: dict[str, object]
+    ask: Ask, stores: Stores, body: dict[str, object]
 ) -> None:
     refused = ConsentAnswer(
-        SUBSCRIBER, scope, Answer.REFUSED, NOON - timedelta(days=90), "mo", "message 17"
+        SUBSCRIBER, "sp1", Answer.REFUSED, NOON - timedelta(days=90), "mo", "message 17"
     )
     await stores.consent.record([refused])
 
@@ -175,14 +189,16 @@ async def test_r73_an_sp_finds_out_about_its_own_subscribers_and_no_strangers(
             ConsentAnswer(first + 5, "sp2", Answer.REFUSED, NOON, "mo"),
             ConsentAnswer(first + 6, "sp1", Answer.AGREED, NOON, "web", "order 9"),
             ConsentAnswer(first + 6, EVERY_SENDER, Answer.AGREED, NOON, "hall", "form 1"),
+            ConsentAnswer(first + 7, "sp1", Answer.ASSERTED, NOON, "import"),
+            ConsentAnswer(first + 7, EVERY_SENDER, Answer.REFUSED, NOON, "hall"),
         ]
     )
-    numbers = [str(first + one) for one in range(8)]
+    numbers = [str(first + one) for one in range(9)]
 
     answer = await ask("shop", "POST", "/v1/consents/query", json={"numbers": numbers})
 
     assert [item["answer"] for item in answer.json()["items"]] == [
         *("agreed", "asserted", "refused", "refused"),
-        *("none", "none", "agreed", "none"),
+        *("none", "none", "agreed", "asserted", "none"),
     ]
     assert not any(number in answer.text for number in numbers)

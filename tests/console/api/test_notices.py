@@ -22,6 +22,7 @@ async def test_r36_an_sp_pulls_the_refusals_of_its_subscribers_and_acknowledges_
         [
             ConsentAnswer(SUBSCRIBER, "sp1", Answer.REFUSED, NOON, "hall", "form 117"),
             ConsentAnswer(SUBSCRIBER, "sp2", Answer.REFUSED, NOON, "mo"),
+            ConsentAnswer(SUBSCRIBER, EVERY_SENDER, Answer.REFUSED, NOON, "web"),
             ConsentAnswer(SUBSCRIBER + 1, EVERY_SENDER, Answer.REFUSED, NOON, "web"),
         ]
     )
@@ -38,11 +39,24 @@ async def test_r36_an_sp_pulls_the_refusals_of_its_subscribers_and_acknowledges_
         (one["number"], one["answer"], one["channel"], one["all_senders"])
         for one in first.json()["notices"]
     ] == [
+        (str(SUBSCRIBER), "refused", "web", True),
         (str(SUBSCRIBER), "refused", "hall", False),
-        (str(SUBSCRIBER + 1), "refused", "web", True),
     ]
     assert (heard.json(), repeated.json()) == ({"batch": batch}, {"batch": batch})
     assert after.json() == {"batch": None, "notices": [], "is_last": True}
+
+
+async def test_r73_the_feed_tells_no_stranger_who_refused_every_sp(
+    ask: Ask, stores: Stores
+) -> None:
+    await stores.consent.record(
+        [ConsentAnswer(SUBSCRIBER, EVERY_SENDER, Answer.REFUSED, NOON, "web")]
+    )
+
+    answer = await ask("shop", "GET", "/v1/notices")
+
+    assert answer.json() == {"batch": None, "notices": [], "is_last": True}
+    assert str(SUBSCRIBER) not in answer.text
 
 
 async def test_a_batch_is_as_short_as_it_is_asked_for(ask: Ask, stores: Stores) -> None:

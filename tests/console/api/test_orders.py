@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.ports.errors import StoreUnavailable
 from gateway.stores.open import Stores
 from gateway.systems.subscriptions import ordering
@@ -31,13 +31,24 @@ async def test_r24_an_order_by_api_waits_and_has_the_subscriber_asked(
         "is_running": False,
         "may_be_charged": False,
         "since": "2025-11-25T12:00:00Z",
-        "asked_until": "2025-11-26T12:00:00Z",
+        "asked_until": None,
+        "asks_at": "2025-11-25T12:00:00Z",
         "price_fen": 500,
         "cycle": "month",
     }
     (errand,) = await stores.errands.take_waiting(NOON, NOON + timedelta(minutes=1), [PORT], 9)
     assert errand.msisdn == SUBSCRIBER
     assert "5元/月" in errand.text
+
+
+async def test_r40_an_order_at_night_is_told_that_the_subscriber_is_asked_in_the_morning(
+    ask: Ask, at: Callable[[datetime], None]
+) -> None:
+    at(NOON + timedelta(hours=7))  # 03:00 in Beijing
+
+    answer = await ask("shop", "POST", "/v1/orders", json=ORDER)
+
+    assert answer.json()["asks_at"] == "2025-11-26T00:00:00Z"
 
 
 async def test_r24_an_order_that_waits_is_told_as_a_conflict(ask: Ask) -> None:
@@ -60,6 +71,19 @@ async def test_r37_an_order_for_a_subscriber_who_refused_is_told_as_a_conflict(
     assert answer.status_code == 409
     assert answer.json()["detail"].startswith("refused: ")
     assert NUMBER not in answer.text
+
+
+async def test_r73_of_a_stranger_who_refused_every_sp_an_order_tells_no_reason(
+    ask: Ask, stores: Stores
+) -> None:
+    refusal = ConsentAnswer(SUBSCRIBER, EVERY_SENDER, Answer.REFUSED, NOON, "mo")
+    await stores.consent.record([refusal])
+
+    answer = await ask("shop", "POST", "/v1/orders", json=ORDER)
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith("declined: this subscriber is not asked")
+    assert "refused" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.console.api.problems import ProblemError
 from gateway.console.api.subscribers import Subscribers
+from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.number_code import Issued
 from gateway.domain.preferences import (
     MAX_PREFERENCES,
@@ -25,6 +26,7 @@ from gateway.ports.changes import ChangeKind
 from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import make
 from gateway.stores.open import Stores
+from gateway.systems.number_codes import guesses
 
 Ask = Callable[..., Awaitable[httpx.Response]]
 Me = Callable[..., Awaitable[httpx.Response]]
@@ -109,6 +111,44 @@ async def test_r51_when_too_many_codes_go_out_everybody_is_told_to_wait(
 
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "60"
+
+
+async def test_r51_a_client_that_guesses_over_many_numbers_is_told_to_wait(
+    ask: Ask, log: list[dict[str, object]]
+) -> None:
+    async def guess(client: str, at: int) -> int:
+        proof = {"number": str(13_900_000_000 + at), "code": f"{at:06}"}
+        answer = await ask(client, "POST", "/v1/subscribers/sessions", json=proof)
+        return answer.status_code
+
+    answers = [await guess("app", at) for at in range(25)]
+
+    assert answers == [403] * 20 + [429] * 5
+    assert await guess("other app", 1) == 403
+    assert [one["client"] for one in log if one["event"] == "api.codes_guessed"] == ["app"]
+
+
+async def test_r51_one_client_does_not_use_up_all_codes_of_the_minute(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guesses, "CODES_PER_MINUTE", 1)
+    first = await ask("app", "POST", "/v1/subscribers/codes", json=WHOSE)
+
+    more = await ask("app", "POST", "/v1/subscribers/codes", json=WHOSE)
+    other = await ask("other app", "POST", "/v1/subscribers/codes", json=WHOSE)
+
+    assert [one.status_code for one in (first, more, other)] == [202, 429, 202]
+
+
+async def test_r51_a_session_belongs_to_the_client_that_opened_it(ask: Ask, session: str) -> None:
+    headers = {"Subscriber-Session": session}
+
+    own, stolen = [
+        await ask(client, "GET", f"{OWN}/preferences", headers=headers)
+        for client in ("app", "other app")
+    ]
+
+    assert (own.status_code, stolen.status_code) == (200, 403)
 
 
 @pytest.mark.parametrize("client", ["shop", "营业厅", "police"])
@@ -289,10 +329,10 @@ async def test_r50_a_subscriber_drops_held_messages_over_the_api(
 
 
 async def test_without_a_hub_code_nobody_can_be_proved() -> None:
-    nobody = Subscribers(None, lambda: NOON)
+    nobody = Subscribers(None, lambda: NOON, guesses.Guesses(lambda: 0.0))
 
     with pytest.raises(ProblemError):
-        await nobody.owner_of("session-1")
+        await nobody.owner_of("session-1", ApiClient("app", ApiRole.APP, b""))
 
 
 async def test_no_line_of_the_log_holds_code_token_or_number(

@@ -387,7 +387,7 @@ def test_r28_who_walks_on_is_held_until_there_is_a_pause() -> None:
 def test_r28_a_sender_with_many_sources_pushes_out_only_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(counts, "_MAX_ROWS", 2)
+    monkeypatch.setattr(counts, "_MAX_SOURCES", 2)
     walks = Walks(NumberWalk(2, timedelta(minutes=10)))
     other = World().message(system_id="sp2")
     other.msisdn = 1
@@ -402,6 +402,57 @@ def test_r28_a_sender_with_many_sources_pushes_out_only_its_own(
     ]
 
     assert found == [True, True, False]
+
+
+def test_r28_who_walks_down_is_held_as_well() -> None:
+    walks = Walks(WALK)
+
+    found = [walks.ask(written_to(NUMBER - n), AFTERNOON + n) is not None for n in range(120)]
+
+    assert found == [False] * 99 + [True] * 21
+
+
+def test_r28_who_walks_through_some_ranges_in_turn_is_held_in_each() -> None:
+    walks = Walks(NumberWalk(3, timedelta(minutes=10)))
+    ups_and_downs = ((1_000, 1), (5_000, -1), (9_000, 1), (20_000, -1))
+
+    found = [
+        [walks.ask(written_to(start + step * n), AFTERNOON) is not None for n in range(4)][n]
+        for start, step in ups_and_downs
+        for n in range(4)
+    ]
+    in_turn = Walks(NumberWalk(3, timedelta(minutes=10)))
+    taking_turns = [
+        in_turn.ask(written_to(start + step * n), AFTERNOON) is not None
+        for n in range(4)
+        for start, step in ups_and_downs
+    ]
+
+    assert found == [False, False, True, True] * 4
+    assert taking_turns == [False] * 8 + [True] * 8
+
+
+def test_r28_to_and_fro_is_no_walk() -> None:
+    walks = Walks(NumberWalk(3, timedelta(minutes=10)))
+
+    found = [walks.ask(written_to(n), AFTERNOON) is not None for n in (5, 6, 5, 6, 5, 6, 5)]
+
+    assert found == [False] * 7
+
+
+def test_r28_numbers_all_over_the_country_are_no_walk_and_hide_none_of_few_ranges() -> None:
+    walks = Walks(NumberWalk(3, timedelta(minutes=10)))
+
+    scattered = [walks.ask(written_to(NUMBER + 7919 * n), AFTERNOON) for n in range(500)]
+    among_them = [
+        walks.ask(written_to(number), AFTERNOON) is not None
+        for n in range(4)
+        for number in (NUMBER - n, 13 * n, NUMBER + 7919 * n)
+    ]
+
+    assert scattered == [None] * 500
+    assert among_them[::3] == [False, False, True, True]
+    assert not any(among_them[1::3] + among_them[2::3])
 
 
 def test_r28_without_a_subscriber_there_is_no_step() -> None:

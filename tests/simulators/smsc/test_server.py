@@ -6,7 +6,7 @@ import pytest
 
 from simulators import builders, wire
 from simulators.esme import RawEsme, answer_of
-from simulators.smsc import Behaviour, MessageState, SimulatedSmsc
+from simulators.smsc import Behaviour, Cancelled, MessageState, SimulatedSmsc
 from simulators.smsc.witness import decode
 from simulators.wire import RESPONSE, CommandId, CommandStatus
 
@@ -103,6 +103,28 @@ async def test_a_message_can_be_queried_replaced_and_cancelled_once(attach: Atta
     assert wire.header_of(cancelled).command_status == 0
     assert wire.header_of(again).command_status == CommandStatus.ESME_RCANCELFAIL
     assert wire.header_of(late).command_status == CommandStatus.ESME_RREPLACEFAIL
+
+
+async def test_a_cancellation_is_kept_and_refused_or_left_unanswered_on_request(
+    smsc: SimulatedSmsc, attach: Attach
+) -> None:
+    esme = await attach()
+    _, message_id = await esme.submit(SOURCE, DESTINATION, TEXT)
+    smsc.behaviour = Behaviour(refuse_cancels=CommandStatus.ESME_RSYSERR)
+    asked = builders.cancel_sm(message_id, SOURCE, DESTINATION, sequence=103)
+
+    refused = await esme.request(asked)
+    smsc.behaviour = Behaviour(ignore_cancels=True)
+    await esme.send(asked)
+    await smsc.until(lambda: len(smsc.cancels) == 2)
+    smsc.behaviour = Behaviour()
+    broken = await esme.request(wire.pdu(CommandId.CANCEL_SM, 104, b"\0" + b"77\0\1"))
+
+    assert wire.header_of(refused).command_status == CommandStatus.ESME_RSYSERR
+    assert smsc.cancels == [Cancelled("sp1", message_id, (1, 1, SOURCE), (1, 1, DESTINATION))] * 2
+    assert smsc.state_of(message_id) is MessageState.DELETED
+    assert wire.header_of(broken).command_status == CommandStatus.ESME_RCANCELFAIL
+    assert esme.strays == []
 
 
 @pytest.mark.parametrize(

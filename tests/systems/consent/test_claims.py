@@ -10,7 +10,15 @@ from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.consent_proof import ConsentProof
 from gateway.ports.consent import ConsentStore
 from gateway.stores.open import memory_stores
-from gateway.systems.consent.claims import KNOWN, PROVEN, REFUSED, Claim, Claims, Outcome
+from gateway.systems.consent.claims import (
+    KNOWN,
+    NOT_RECORDED,
+    PROVEN,
+    REFUSED,
+    Claim,
+    Claims,
+    Outcome,
+)
 
 SUBSCRIBER = 8613800138000
 NOW = datetime(2025, 11, 25, 12, tzinfo=UTC)
@@ -83,11 +91,26 @@ async def test_r37_a_refusal_that_comes_between_the_look_and_the_record_holds(
 async def test_r37_a_refusal_on_record_stays_whatever_is_claimed(
     store: ConsentStore, scope: str, proof: ConsentProof
 ) -> None:
+    await store.record([said(Answer.AGREED, NOW - timedelta(days=91))])
     await store.record([said(Answer.REFUSED, NOW - timedelta(days=90), scope)])
 
     assert await take(store, proof) == [
         Outcome(Answer.REFUSED, is_recorded=False, because=(REFUSED,))
     ]
+
+
+@pytest.mark.parametrize("own", [None, Answer.ASSERTED])
+@pytest.mark.parametrize("proof", [WHOLE, NOTHING])
+async def test_r73_of_a_stranger_who_refused_every_sp_no_reason_is_told(
+    store: ConsentStore, proof: ConsentProof, own: Answer | None
+) -> None:
+    await store.record([said(Answer.REFUSED, NOW - timedelta(days=90), EVERY_SENDER)])
+    if own is not None:
+        await store.record([said(own, NOW - timedelta(days=80))])
+    before = await store.answers_of({SUBSCRIBER})
+
+    assert await take(store, proof) == [Outcome(own, is_recorded=False, because=(NOT_RECORDED,))]
+    assert await store.answers_of({SUBSCRIBER}) == before
 
 
 async def test_an_assertion_leaves_a_proof_as_it_is(store: ConsentStore) -> None:

@@ -14,6 +14,7 @@ from gateway.ports.consent import AnswerRow
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.subscriptions import Changes, Step
 from gateway.stores.open import Stores, memory_stores
+from gateway.systems.consent import follower as follower_module
 from gateway.systems.consent.follower import ConsentFollower
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
@@ -220,3 +221,20 @@ async def test_r24_running_orders_are_loaded_and_followed(
 
     assert not sets.has_agreed("sp1", SUBSCRIBER)
     assert sets.has_agreed("sp1", SUBSCRIBER + 1)
+
+
+async def test_r31_the_sets_are_good_for_a_second_from_when_the_store_was_asked(
+    stores: Stores, sets: ConsentSets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter((100.0, 200.0, 300.0))
+    monkeypatch.setattr(follower_module, "monotonic", lambda: next(clock))
+    follower = ConsentFollower(stores.consent, stores.subscriptions, stores.changes, sets)
+    for number in range(follower_module._CHANGES_AT_ONCE + 1):
+        await stores.consent.record([answer(SUBSCRIBER + number, "sp1", Answer.REFUSED)])
+
+    # The first page was full: what came after it was known only with the second.
+    assert await follower.catch_up() == follower_module._CHANGES_AT_ONCE + 1
+    assert sets.read_by == 201.0
+
+    assert await follower.catch_up() == 0
+    assert sets.read_by == 301.0

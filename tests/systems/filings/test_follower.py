@@ -1,5 +1,7 @@
 """What is at hand follows what is on file."""
 
+import threading
+from collections.abc import Iterable, Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -28,6 +30,22 @@ class Moody(MemoryChanges):
         if self.is_down:
             raise StoreUnavailable("no disk")
         return await super().changes(after, limit)
+
+
+class Watched(Filings):
+    """Filings that note in which threads they were compiled."""
+
+    def __init__(self) -> None:
+        super().__init__(ZoneInfo("Asia/Shanghai"))
+        self.threads: list[int] = []
+
+    def replace(self, system_id: str, filings: Iterable[Filing]) -> None:
+        self.threads.append(threading.get_ident())
+        super().replace(system_id, filings)
+
+    def replace_all(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
+        self.threads.append(threading.get_ident())
+        super().replace_all(by_sender)
 
 
 @pytest.fixture
@@ -70,6 +88,19 @@ async def test_what_is_filed_later_is_taken_over(
     assert taken == 1
     assert len(filings) == 1
     assert await follower.catch_up() == 0
+
+
+async def test_what_is_filed_is_compiled_while_the_loop_goes_on(stores: Stores) -> None:
+    filings = Watched()
+    follower = FilingsFollower(stores.filings, stores.changes, filings)
+
+    await follower.load()
+    await stores.filings.put([LICENCE])
+    await follower.catch_up()
+
+    assert len(filings.threads) == 2
+    assert threading.get_ident() not in filings.threads
+    assert filings.of("shop").licence_ends is not None
 
 
 async def test_what_is_removed_is_gone_here_too(

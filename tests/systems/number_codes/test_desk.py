@@ -8,6 +8,7 @@ import pytest
 
 from gateway.domain.errand import Errand, ErrandKind
 from gateway.domain.number_code import CODE_LIFE, MAX_ATTEMPTS, SESSION_LIFE, Issued
+from gateway.runtime.clock import monotonic
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.number_codes import desk as module
 from gateway.systems.number_codes.desk import Chance, NumberCodeDesk
@@ -17,6 +18,17 @@ SUBSCRIBER, STRANGER = 8613800138000, 8613900139000
 NOON = datetime(2013, 9, 25, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 WRONG = "000000"
+APP = "app"
+
+
+@dataclass
+class Pauses:
+    """Counts how often an answer had to wait for its time."""
+
+    count: int = 0
+
+    async def pause(self) -> None:
+        self.count += 1
 
 
 @dataclass
@@ -25,6 +37,7 @@ class Phone:
 
     stores: Stores
     desk: NumberCodeDesk
+    pauses: Pauses
     now: datetime = NOON
 
     async def errand(self) -> Errand:
@@ -41,47 +54,49 @@ def phone() -> Phone:
         token=lambda: f"token-{next(names)}",
         ref=lambda: f"ref-{next(names)}",
     )
-    return Phone(stores, NumberCodeDesk(stores.number_codes, "10086", chance))
+    pauses = Pauses()
+    desk = NumberCodeDesk(stores.number_codes, "10086", chance, pause=pauses.pause)
+    return Phone(stores, desk, pauses)
 
 
 async def test_r51_a_code_by_sms_proves_a_number(phone: Phone) -> None:
     assert await phone.desk.ask(SUBSCRIBER, phone.now) is Issued.SENT
     errand = await phone.errand()
-    token = await phone.desk.prove(SUBSCRIBER, "482913", phone.now + MINUTE)
+    token = await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now + MINUTE)
 
     assert (errand.port, errand.msisdn, errand.kind) == ("10086", SUBSCRIBER, ErrandKind.CODE)
     assert "482913" in errand.text
     assert "482913" not in repr(errand)
     assert errand.not_after == NOON + CODE_LIFE
     assert token is not None
-    assert await phone.desk.owner_of(token, phone.now + MINUTE) == SUBSCRIBER
+    assert await phone.desk.owner_of(token, APP, phone.now + MINUTE) == SUBSCRIBER
 
 
 async def test_r51_a_wrong_code_five_times_ends_it(phone: Phone) -> None:
     await phone.desk.ask(SUBSCRIBER, phone.now)
 
     for _ in range(MAX_ATTEMPTS):
-        assert await phone.desk.prove(SUBSCRIBER, WRONG, phone.now) is None
+        assert await phone.desk.prove(SUBSCRIBER, WRONG, APP, phone.now) is None
 
-    assert await phone.desk.prove(SUBSCRIBER, "482913", phone.now) is None
+    assert await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now) is None
 
 
 async def test_r51_the_right_code_at_the_fifth_attempt_counts(phone: Phone) -> None:
     await phone.desk.ask(SUBSCRIBER, phone.now)
     for _ in range(MAX_ATTEMPTS - 1):
-        await phone.desk.prove(SUBSCRIBER, WRONG, phone.now)
+        await phone.desk.prove(SUBSCRIBER, WRONG, APP, phone.now)
 
-    assert await phone.desk.prove(SUBSCRIBER, "482913", phone.now) is not None
+    assert await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now) is not None
 
 
 async def test_r51_a_code_proves_its_own_number_in_its_own_time_and_once(phone: Phone) -> None:
     await phone.desk.ask(SUBSCRIBER, phone.now)
     await phone.desk.ask(STRANGER, phone.now)
 
-    of_another = await phone.desk.prove(STRANGER, "482913", phone.now)
-    too_late = await phone.desk.prove(SUBSCRIBER, "482913", phone.now + CODE_LIFE)
-    in_time = await phone.desk.prove(SUBSCRIBER, "482913", phone.now)
-    again = await phone.desk.prove(SUBSCRIBER, "482913", phone.now)
+    of_another = await phone.desk.prove(STRANGER, "482913", APP, phone.now)
+    too_late = await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now + CODE_LIFE)
+    in_time = await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now)
+    again = await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now)
 
     assert (of_another, too_late, again) == (None, None, None)
     assert in_time is not None
@@ -91,15 +106,15 @@ async def test_r51_a_later_code_takes_the_place_of_the_earlier(phone: Phone) -> 
     await phone.desk.ask(SUBSCRIBER, phone.now)
     await phone.desk.ask(SUBSCRIBER, phone.now + MINUTE)
 
-    assert await phone.desk.prove(SUBSCRIBER, "482913", phone.now + MINUTE) is None
-    assert await phone.desk.prove(SUBSCRIBER, "482914", phone.now + MINUTE) is not None
+    assert await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now + MINUTE) is None
+    assert await phone.desk.prove(SUBSCRIBER, "482914", APP, phone.now + MINUTE) is not None
 
 
 async def test_r51_a_wish_within_the_minute_leaves_the_code_good(phone: Phone) -> None:
     assert await phone.desk.ask(SUBSCRIBER, phone.now) is Issued.SENT
     assert await phone.desk.ask(SUBSCRIBER, phone.now) is Issued.LIMITED
 
-    assert await phone.desk.prove(SUBSCRIBER, "482913", phone.now) is not None
+    assert await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now) is not None
 
 
 async def test_the_dear_part_is_done_also_for_a_number_without_a_code(
@@ -113,19 +128,19 @@ async def test_the_dear_part_is_done_also_for_a_number_without_a_code(
 
     monkeypatch.setattr(module, "is_code", compare)
 
-    assert await phone.desk.prove(STRANGER, "482913", phone.now) is None
+    assert await phone.desk.prove(STRANGER, "482913", APP, phone.now) is None
     assert compared == [DECOY]
 
 
 async def test_r51_a_session_ends_after_half_an_hour_or_when_it_is_closed(phone: Phone) -> None:
     await phone.desk.ask(SUBSCRIBER, phone.now)
-    token = await phone.desk.prove(SUBSCRIBER, "482913", phone.now)
+    token = await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now)
     assert token is not None
 
-    assert await phone.desk.owner_of(token, phone.now + SESSION_LIFE) is None
-    assert await phone.desk.owner_of("token-99", phone.now) is None
+    assert await phone.desk.owner_of(token, APP, phone.now + SESSION_LIFE) is None
+    assert await phone.desk.owner_of("token-99", APP, phone.now) is None
     await phone.desk.close(SUBSCRIBER)
-    assert await phone.desk.owner_of(token, phone.now) is None
+    assert await phone.desk.owner_of(token, APP, phone.now) is None
 
 
 @pytest.mark.parametrize("guess", ["482914", "", "482913 ", "\ud800", "4" * 1000])
@@ -136,3 +151,32 @@ def test_a_hash_knows_its_code_and_no_other(guess: str) -> None:
     assert not is_code(code_hash, guess)
     assert not is_code(DECOY, guess)
     assert "482913" not in code_hash
+
+
+async def test_r51_a_session_is_good_for_the_client_that_opened_it_alone(phone: Phone) -> None:
+    await phone.desk.ask(SUBSCRIBER, phone.now)
+    token = await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now)
+    assert token is not None
+
+    assert await phone.desk.owner_of(token, "another app", phone.now) is None
+    assert await phone.desk.owner_of(token, APP, phone.now) == SUBSCRIBER
+
+
+async def test_no_answer_comes_sooner_than_any_other(phone: Phone) -> None:
+    await phone.desk.ask(SUBSCRIBER, phone.now)
+    await phone.desk.ask(SUBSCRIBER, phone.now)  # LIMITED
+    await phone.desk.prove(SUBSCRIBER, WRONG, APP, phone.now)
+    await phone.desk.prove(STRANGER, WRONG, APP, phone.now)
+
+    assert phone.pauses.count == 4
+
+
+async def test_an_answer_takes_its_time_in_earnest() -> None:
+    stores = memory_stores()
+    chance = Chance(lambda: "482913", lambda: "token", lambda: "ref")
+    desk = NumberCodeDesk(stores.number_codes, "10086", chance)
+    began = monotonic()
+
+    await desk.prove(STRANGER, WRONG, APP, NOON)
+
+    assert monotonic() - began >= 0.045

@@ -1,5 +1,6 @@
 """A subscriber decides over what nothing but the subscriber's own rule holds (R50)."""
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -8,8 +9,9 @@ import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
+from gateway.ports.quarantine import Grounds
 from gateway.stores.open import Stores
-from gateway.systems.quarantine.desk import Outcome, QuarantineDesk
+from gateway.systems.quarantine.desk import Ids, Outcome, QuarantineDesk
 from gateway.systems.quarantine.own_holds import MAX_OWN, OwnHolds, Part
 
 Builder: TypeAlias = Callable[..., HeldMessage]
@@ -181,3 +183,94 @@ async def test_a_reference_that_is_used_again_is_of_another_message(
     )
 
     assert await listed(holds, noon) == [((6, 5), "己戊"), ((2, 3), "乙丙")]
+
+
+async def test_a_part_that_came_alone_later_takes_no_part_of_the_message_before(
+    holds: OwnHolds, stores: Stores, own: Builder, noon: datetime
+) -> None:
+    later = {"held_at": noon + timedelta(minutes=11)}
+    await stores.quarantine.hold(
+        [
+            own(1, "3/2/1/子"),
+            own(2, "3/2/2/丑"),
+            own(3, "3/2/2/寅"),
+            own(4, "4/2/1/卯"),
+            own(5, "4/2/2/辰", **later),
+        ]
+    )
+
+    assert await listed(holds, noon) == [((1, 2), "子丑")]
+
+
+async def test_r50_what_a_policy_holds_by_the_time_of_the_act_is_neither_released_nor_dropped(
+    stores: Stores, desk: QuarantineDesk, own: Builder, noon: datetime
+) -> None:
+    """Between the look and the act another call let it go, and judging it again flagged it."""
+    grounds = Grounds("CONTENT", "K-FRAUD", "fraud", "w", "d", noon + timedelta(days=1))
+
+    class Late(QuarantineDesk):
+        async def flag(self, message_id: int, at: datetime) -> None:
+            await desk.release_own(message_id, (), at)
+            await desk.hold(message_id, grounds, "judged again", at)
+
+        async def discard_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
+            await self.flag(message_id, at)
+            return await super().discard_own(message_id, others, at)
+
+        async def release_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
+            await self.flag(message_id, at)
+            return await super().release_own(message_id, others, at)
+
+    await stores.quarantine.hold([own(1), own(2)])
+    late = OwnHolds(stores.quarantine, Late(stores.quarantine, desk._ids), Plain())
+
+    dropped = await late.discard_own(MSISDN, (1,), noon)
+    released = await late.release_own(MSISDN, (2,), noon)
+
+    assert dropped == released == []
+    kept = await stores.quarantine.get_many((1, 2))
+    assert [(one.state, one.reason) for one in kept] == [(HoldState.HELD, Reason.CONTENT)] * 2
+
+
+class Watched(Plain):
+    """Counts the texts it reads, and notes on which threads."""
+
+    def __init__(self) -> None:
+        self.texts = 0
+        self.threads: set[int] = set()
+
+    def part_of(self, held: HeldMessage) -> Part | None:
+        self.threads.add(threading.get_ident())
+        return super().part_of(held)
+
+    def text_of(self, together: Sequence[HeldMessage]) -> str:
+        self.texts += 1
+        self.threads.add(threading.get_ident())
+        return super().text_of(together)
+
+
+async def test_no_more_texts_are_read_than_shown_and_none_on_the_loop(
+    stores: Stores, desk: QuarantineDesk, own: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([own(n) for n in range(1, 200)])
+    reader = Watched()
+    holds = OwnHolds(stores.quarantine, desk, reader)
+
+    shown = await holds.list_own(MSISDN, noon)
+
+    assert len(shown) == reader.texts == MAX_OWN
+    assert threading.get_ident() not in reader.threads
+
+
+async def test_r50_of_what_is_named_no_other_text_is_read_however_much_came_since(
+    stores: Stores, desk: QuarantineDesk, own: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([own(n) for n in range(1, 500)])
+    reader = Watched()
+    holds = OwnHolds(stores.quarantine, desk, reader)
+
+    released = await holds.release_own(MSISDN, (1, 7), noon)
+
+    assert [one.message_id for one in released] == [7, 1]
+    assert reader.texts == 2
+    assert threading.get_ident() not in reader.threads

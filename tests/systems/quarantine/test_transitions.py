@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HoldState, ReceiptState
+from gateway.domain.verdict import Reason
 from gateway.systems.quarantine.transitions import TRANSITIONS, Act
 
 # One line an act, one column a state: where it leads, or "." where it may not start.
@@ -66,6 +67,12 @@ def test_only_a_persons_release_makes_a_message_reviewed() -> None:
     reviewed = {act for act in Act if TRANSITIONS[act].is_reviewed}
 
     assert reviewed == {Act.REQUEST_RELEASE}
+
+
+def test_r50_the_addressees_acts_and_no_others_are_about_what_his_own_rule_holds() -> None:
+    bound = {act: TRANSITIONS[act].held_for for act in Act if TRANSITIONS[act].held_for}
+
+    assert bound == dict.fromkeys((Act.RELEASE_OWN, Act.DISCARD_OWN), Reason.USER_PREF)
 
 
 def test_r50_only_the_addressees_release_makes_a_message_wanted() -> None:

@@ -45,14 +45,16 @@ class Talk:
     count: int = 0
     replies: list[str] = field(default_factory=list)
 
-    async def say(self, text: str, to: str = "sp1", *, tokens: tuple[str, ...] = ()) -> Outcome:
+    async def say(
+        self, text: str, to: str = "sp1", *, tokens: tuple[str, ...] = (), port: str = ""
+    ) -> Outcome:
         self.now += timedelta(minutes=1)
         self.count += 1
         word = Word(
             msisdn=SUBSCRIBER,
             system_id=to,
             sender_name=NAMES[to],
-            port=PORTS[to],
+            port=port or PORTS[to],
             text=text,
             said=Said(f"in-{self.count}", digest_of(text), self.now),
             reply_id=f"out-{self.count}",

@@ -178,15 +178,32 @@ async def test_r23_another_request_may_be_sent_and_so_may_another_sps(talk: Talk
     assert await ask(talk, ASKED, "sp2")
 
 
-async def test_r27_a_yes_answers_what_was_asked_last_an_order_or_a_request(talk: Talk) -> None:
+async def test_r27_a_request_is_not_sent_while_an_order_waits_for_its_yes(talk: Talk) -> None:
     await talk.say("DY天气")
-    talk.now += timedelta(minutes=1)
-    await ask(talk)
 
-    assert (await talk.say("是")).answer is Answer.AGREED
-    assert await talk.states() == {"天气": "pending"}
+    waiting = await ask(talk)
+    of_another_sp = await ask(talk, system_id="sp2")
+    await talk.say("是")
+
+    assert (waiting, of_another_sp) == (False, True)
+    assert await talk.states() == {"天气": "active"}
+    assert await ask(talk)
+
+
+async def test_r27_a_yes_to_another_port_of_the_sp_is_no_consent(talk: Talk) -> None:
+    await talk.desk.asked("sp1", SUBSCRIBER, ASKED, talk.now, "77", "1069000177")
+
+    assert await talk.say("是") == Outcome()
+    assert (await talk.say("是", port="1069000177")).answer is Answer.AGREED
+
+
+async def test_r27_a_yes_answers_what_was_asked_last_an_order_or_a_request(talk: Talk) -> None:
+    await ask(talk)
+    await talk.say("DY天气")
+
     assert (await talk.say("是")).answer is None
     assert await talk.states() == {"天气": "active"}
+    assert (await talk.say("是")).answer is Answer.AGREED
 
 
 async def test_r27_a_yes_to_another_sp_is_no_consent(talk: Talk) -> None:

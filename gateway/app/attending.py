@@ -1,0 +1,97 @@
+"""Who attends to what the tick hands over."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.app.followers import Driven
+from gateway.dataplane import attention
+from gateway.proxy.asking import Asking
+from gateway.proxy.cancelling import OnCancel
+from gateway.proxy.dialling import Dialler
+from gateway.proxy.holding import Holding
+from gateway.proxy.operations import Operations
+from gateway.proxy.receipts import OwnReceipt
+from gateway.proxy.releasing import Release
+from gateway.proxy.running_errands import OnErrand
+from gateway.proxy.sessions import Sessions
+from gateway.proxy.speaking import Confirmation
+from gateway.proxy.tick import Tick
+from gateway.session.states import Side
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Attendants:
+    """Everyone who attends to something."""
+
+    sessions: Sessions
+    dialler: Dialler
+    holding: Holding
+    operations: Operations
+    asking: Asking
+    driven: Driven
+
+
+def attend_with(who: Attendants, tick: Tick) -> None:
+    """Let `who` attend to what `tick` hands over."""
+
+    def turned() -> None:
+        who.holding.turned()
+        who.sessions.leaving.turned()
+
+    tick.attend = lambda item: _attend(who, tick, item)
+    tick.turned = turned
+    tick.forget = who.sessions.forget
+
+
+def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
+    who: Attendants, tick: Tick, item: attention.Attention
+) -> None:
+    match item:
+        case attention.Hold():
+            who.holding.hold(item)
+        case attention.Ask():
+            who.asking.begin(item)
+        case attention.Answered(errand=attention.Ask() as errand):
+            who.asking.answered(item, errand)
+        case attention.Receipt():
+            who.driven.receipts.received(item)
+        case attention.Answered(errand=Release() as errand):
+            who.driven.releasing.answered(item, errand)
+        case attention.Answered(errand=OwnReceipt() as errand):
+            who.driven.receipts.answered(item, errand)
+        case attention.Answered(errand=Confirmation() as errand):
+            who.driven.replies.answered(item, errand)
+        case attention.Answered(errand=OnErrand() as errand):
+            who.driven.errands.answered(item, errand)
+        case attention.Answered(errand=OnCancel() as errand):
+            who.driven.cancelling.answered(item, errand)
+        case attention.Scheduled():
+            who.driven.cancelling.taken(item)
+        case attention.Reply():
+            who.driven.replies.heard(item)
+        case attention.Operation():
+            who.operations.begin(item)
+        case attention.Bind():
+            who.sessions.joining.bind(item)
+        case attention.BindAnswer():
+            who.dialler.answered(item)
+        case attention.Unbind():
+            who.sessions.leaving.unbinding(item)
+        case attention.Unbound():
+            who.sessions.leaving.unbound(item)
+        case attention.Fault():
+            _close(tick, item)
+        case attention.Answered():
+            pass
+
+
+def _close(tick: Tick, item: attention.Fault) -> None:
+    connection = tick.connections.get(item.link)
+    if connection is not None:
+        event = "esme.closed" if item.link.side is Side.ESME else "smsc.lost"
+        about = {"system_id": item.link.system_id, "session": item.link.number}
+        log.warning(event, **about, reason=item.problem)
+        connection.close()

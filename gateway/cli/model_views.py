@@ -1,0 +1,132 @@
+"""What was found of a model, as tables and as JSON."""
+
+from collections.abc import Iterator, Mapping
+
+from gateway.cli.screen import print_table, say
+from gateway.systems.learning.evaluation import (
+    Attacked,
+    Categorised,
+    ClassFound,
+    Evaluation,
+    Parting,
+    error_of,
+    mean_kept,
+)
+
+_COLUMNS = ("texts", "ham", "spam", "F1", "best F1", "AUC", "recall at FPR 0.1 %", "0.5 %", "1 %")
+_DIGITS = 4
+
+
+def evaluation_as_json(found: Evaluation) -> dict[str, object]:
+    """Return `found` as JSON values."""
+    return {
+        "classes": {str(name): _class_as_json(one) for name, one in found.classes.items()},
+        "attacks": {lang: _attacks_as_json(one) for lang, one in found.attacks.items()},
+        "categories": found.categories and _categories_as_json(found.categories),
+    }
+
+
+def print_evaluation(found: Evaluation) -> None:
+    """Print `found` as tables."""
+    for name, one in found.classes.items():
+        print_table(_COLUMNS, _class_rows(one), title=str(name))
+        notices = ", ".join(
+            f"{hit} of {count} {kind}" for kind, (count, hit) in one.notices.items() if count
+        )
+        if notices:
+            print_table(("innocent notices found at FPR 1 %",), [(notices,)])
+    for lang, attacks in found.attacks.items():
+        kept = _share(mean_kept(attacks))
+        say(f"disguises ({lang}): {kept} of the recall kept on the mean", style="bold")
+        rows = [(name, f"{one.count}", _share(one.recall)) for name, one in attacks.items()]
+        print_table(("disguise", "texts", "recall at FPR 1 %"), rows)
+    if found.categories is not None:
+        _print_categories(found.categories)
+
+
+def _print_categories(found: Categorised) -> None:
+    say(
+        f"categories: {_share(found.accuracy)} right, macro F1 {found.macro_f1:.3f},"
+        f" fraud and illegal F1 {found.harm_f1:.3f}",
+        style="bold",
+    )
+    print_table(
+        ("category", "recall"), [(name, _share(recall)) for name, recall in found.recalls.items()]
+    )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _class_rows(one: ClassFound) -> Iterator[tuple[str, ...]]:
+    yield _row("all", one.whole)
+    if one.without_doubtful is not None:
+        yield _row("all but the doubtful", one.without_doubtful)
+    yield from (_row(f"spam of {name}", found) for name, found in one.sources.items())
+    yield from (_row(f"{name} alone", found) for name, found in one.alone.items())
+
+
+def _row(name: str, one: Parting) -> tuple[str, ...]:
+    numbers = (f"{value:.3f}" for value in (one.f1, one.best_f1, one.auc, *one.recalls.values()))
+    return (name, str(one.ham), str(one.spam), *numbers)
+
+
+def _class_as_json(one: ClassFound) -> dict[str, object]:
+    return {
+        "whole": _parting_as_json(one.whole),
+        "without_doubtful": one.without_doubtful and _parting_as_json(one.without_doubtful),
+        "sources": {name: _parting_as_json(found) for name, found in one.sources.items()},
+        "alone": {name: _parting_as_json(found) for name, found in one.alone.items()},
+        "notices": {
+            name: {"count": count, "found": hit} for name, (count, hit) in one.notices.items()
+        },
+        "at_thresholds": {
+            f"{tolerated:g}": {"fpr": _rounded(alarms), "recall": _rounded(recall)}
+            for tolerated, (alarms, recall) in one.known.items()
+        },
+        "calibration_error": _rounded(error_of(one)),
+        "reliability": [
+            {
+                "count": each.count,
+                "probability": _rounded(each.probability),
+                "spam": _rounded(each.spam),
+            }
+            for each in one.bins
+        ],
+    }
+
+
+def _parting_as_json(one: Parting) -> dict[str, object]:
+    return {
+        "ham": one.ham,
+        "spam": one.spam,
+        "f1": _rounded(one.f1),
+        "best_f1": _rounded(one.best_f1),
+        "auc": _rounded(one.auc),
+        "recall_at_fpr": {f"{fpr:g}": _rounded(recall) for fpr, recall in one.recalls.items()},
+    }
+
+
+def _attacks_as_json(attacks: Mapping[str, Attacked]) -> dict[str, object]:
+    return {
+        "recall": {
+            name: {"count": one.count, "recall": _rounded(one.recall)}
+            for name, one in attacks.items()
+        },
+        "mean_kept": _rounded(mean_kept(attacks)),
+    }
+
+
+def _categories_as_json(one: Categorised) -> dict[str, object]:
+    return {
+        "count": one.count,
+        "accuracy": _rounded(one.accuracy),
+        "macro_f1": _rounded(one.macro_f1),
+        "severity_f1": _rounded(one.harm_f1),
+        "recall": {name: _rounded(recall) for name, recall in one.recalls.items()},
+    }
+
+
+def _rounded(value: float) -> float:
+    return round(value, _DIGITS)

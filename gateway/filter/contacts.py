@@ -1,0 +1,194 @@
+"""Where a text asks its reader to come: chat accounts, telephone numbers, mail addresses."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.domain.msisdn import masked
+from gateway.filter.telephone import telephones_in
+from gateway.filter.views import Views
+
+
+class ContactKind(StrEnum):
+    """What somebody can be reached by."""
+
+    QQ = "qq"
+    WECHAT = "wechat"
+    MESSENGER = "messenger"
+    MOBILE = "mobile"
+    LANDLINE = "landline"
+    TOLL_FREE = "toll_free"
+    SERVICE_LINE = "service_line"
+    EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact at text[start:end]: its account or digits as they are dialled, in one spelling.
+
+    `is_disguised` where it is written in another way than that, separators of a telephone
+    number apart.
+    """
+
+    kind: ContactKind
+    value: str = field(repr=False)
+    start: int
+    end: int
+    is_disguised: bool
+
+    @property
+    def masked(self) -> str:
+        """Return the value fit for evidence: 138****8000, ab***."""
+        return masked(self.value) if self.value.isdigit() else f"{self.value[:2]}***"
+
+
+# People put these between the digits of one number; their names and their numbers are apart by
+# a few more.
+_GAP = r"[ \-.·•点/_~—]{0,2}"
+_APART = r"[\s:,，\"'“”（(【\[<《=—\-]{0,3}"
+_VERB = r"(?:号码|账号|帐号|号|群|是|为|加|联系|咨询|客服|搜|找|me|id|no\.?){0,2}"
+_DIGITS = rf"[1-9](?:{_GAP}[0-9]){{4,10}}(?![0-9])"
+_ACCOUNT = r"[a-z](?=[a-z_-]{0,18}[0-9_-])[a-z0-9_-]{5,19}(?![a-z0-9_-])"
+# Spelt with letters only, an account must stand behind a colon: 微信支付 and wechat pay do not.
+_SPELT = r"(?:(?<=[:：])|(?<=: ))[a-z]{6,20}(?![a-z0-9_.-])"
+
+_QQ = re.compile(
+    rf"(?:(?<![a-z])qq|扣扣|抠抠|球球|企鹅|扣(?=[群裙号]))[群裙]?{_VERB}{_APART}(?P<account>{_DIGITS})"
+    r"|(?<![a-z0-9])q群?[:： ]{0,2}(?P<short>[1-9][0-9]{4,10})(?![0-9.])"
+)
+_WECHAT = re.compile(
+    r"(?:微信|威信|薇信|徽信|维信|微x|威x|薇x|[v威薇徽维]信|(?<![a-z])(?:vx|wx|wechat|weixin)"
+    rf"|加v|加薇|加威|➕v|\+v){_VERB}{_APART}(?P<account>{_ACCOUNT}|{_DIGITS}|{_SPELT})"
+)
+_MESSENGER = re.compile(
+    r"(?:(?<![a-z])(?:telegram|tg|whatsapp|skype|potato)|纸飞机|飞机号?|电报|蝙蝠|土豆)"
+    rf"{_VERB}{_APART}(?P<account>@[a-z][a-z0-9_]{{4,31}}|{_ACCOUNT}|\+?{_DIGITS})"
+)
+_EMAIL = re.compile(
+    r"(?<![a-z0-9._+-])(?P<account>[a-z0-9][a-z0-9._+-]{0,63}+@[a-z0-9-]{1,63}+"
+    r"(?:\.[a-z0-9-]{1,63}+){1,4}+)"
+)
+# What must stand in a text for the pattern to be tried.
+_NAMED = (
+    (ContactKind.QQ, re.compile("q|扣|抠|球球|企鹅"), _QQ),
+    (ContactKind.WECHAT, re.compile("信|x|v|加|w"), _WECHAT),
+    (ContactKind.MESSENGER, re.compile("t|飞机|电报|蝙蝠|土豆|sk"), _MESSENGER),
+    (ContactKind.EMAIL, re.compile("@"), _EMAIL),
+)
+
+# Digits in other clothes, one character each: a number in Han, and o and l in one of digits.
+_CLOTHES_OF = (
+    "〇零洞o",
+    "一壹幺li",
+    "二贰",
+    "三叁",
+    "四肆",
+    "五伍",
+    "六陆",
+    "七柒拐",
+    "八捌",
+    "九玖勾",
+)
+_CLOTHES = {ord(one): str(digit) for digit, worn in enumerate(_CLOTHES_OF) for one in worn}
+_CLOTHED = f"[0-9{''.join(_CLOTHES_OF)}]"
+_CLOTHED_RUN = re.compile(rf"(?<![a-z0-9]){_CLOTHED}(?:{_GAP}{_CLOTHED}){{6,17}}+(?![a-z0-9])")
+_LATIN = re.compile("[a-z]")
+_MOST_LETTERS = 4  # of eleven; with more it is a word: lolololol
+
+# No telephone number has fewer; this look costs a fifth of those for the numbers themselves.
+_FIVE_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){4}")
+_NO_DIGIT = re.compile("[^0-9]+")
+_IS_PLAIN = re.compile(r"[0-9\s()（）+\-‐–—－·•./~]+")
+_MOBILE_DIGITS = 11
+_CODE_CHARS = 8
+
+_ACCOUNTS = frozenset(
+    {ContactKind.QQ, ContactKind.WECHAT, ContactKind.MESSENGER, ContactKind.EMAIL}
+)
+
+_Found = tuple[ContactKind, str, int, int]
+
+
+def contacts_of(text: Views) -> tuple[Contact, ...]:
+    """Return the contacts of a text from left to right, with their places in the original.
+
+    Chat accounts count where the text says what they are (加V信, QQ:), telephone numbers as
+    `has_telephone` knows them and where their digits are written in Han or as letters. A port,
+    a price, a date and a code are none. The time grows with the length of the text alone.
+    """
+    found = _apart(_found_in(text.folded))
+    if not found:
+        return ()
+    trace = text.trace_folded()
+    contacts = []
+    for kind, value, first, last in found:
+        start, end = trace.original(first, last)
+        is_disguised = not _is_plain(kind, value, text.raw[start:end])
+        contacts.append(Contact(kind, value, start, end, is_disguised))
+    return tuple(contacts)
+
+
+def _found_in(folded: str) -> Iterator[_Found]:
+    for kind, sign, pattern in _NAMED:
+        if sign.search(folded):
+            for found in pattern.finditer(folded):
+                group = found.lastgroup or ""
+                yield kind, _account(found[group]), *found.span(group)
+    if _FIVE_DIGITS.search(folded):
+        yield from _dialled_in(folded, folded)
+    for run in _CLOTHED_RUN.finditer(folded):
+        digits = run[0].translate(_CLOTHES)
+        if digits != run[0] and len(_LATIN.findall(run[0])) <= _MOST_LETTERS:
+            yield from _dialled_in(folded, digits, run.start())
+
+
+def _dialled_in(folded: str, digits: str, at: int = 0) -> Iterator[_Found]:
+    """Yield the telephone numbers in `digits`, which stands at folded[at:]."""
+    for first, last in telephones_in(digits):
+        number = _number_of(digits[first:last])
+        kind = _kind_of(number)
+        if kind is not ContactKind.SERVICE_LINE or not _is_code(folded, at + first):
+            yield kind, number, at + first, at + last
+
+
+def _is_code(folded: str, start: int) -> bool:
+    """Tell whether a short number is one to type in, or part of a word: 验证码为954661, e95555."""
+    before = folded[max(0, start - _CODE_CHARS) : start]
+    return "码" in before or "code" in before or _LATIN.match(before[-1:]) is not None
+
+
+def _apart(found: Iterator[_Found]) -> list[_Found]:
+    """Return what does not overlap: what stands first, then what was named, not just dialled."""
+    kept: list[_Found] = []
+    passed = 0
+    for one in sorted(found, key=lambda one: one[2]):
+        if one[2] >= passed:
+            kept.append(one)
+            passed = one[3]
+    return kept
+
+
+def _account(written: str) -> str:
+    digits = _NO_DIGIT.sub("", written)
+    return digits if not _LATIN.search(written) else written.removeprefix("@")
+
+
+def _number_of(written: str) -> str:
+    digits = _NO_DIGIT.sub("", written)
+    number = digits.removeprefix("00") if digits.startswith("0086") else digits
+    return number.removeprefix("86") if len(number) > _MOBILE_DIGITS else number
+
+
+def _kind_of(number: str) -> ContactKind:
+    if len(number) == _MOBILE_DIGITS and number.startswith("1"):
+        return ContactKind.MOBILE
+    if number.startswith(("400", "800")):
+        return ContactKind.TOLL_FREE
+    return ContactKind.LANDLINE if number.startswith("0") else ContactKind.SERVICE_LINE
+
+
+def _is_plain(kind: ContactKind, value: str, written: str) -> bool:
+    if kind in _ACCOUNTS:
+        return value in written.lower()
+    return _IS_PLAIN.fullmatch(written) is not None and _number_of(written) == value

@@ -1,0 +1,80 @@
+"""How many people got something within a sliding window, in bounded memory."""
+
+from math import log
+
+SLOTS = 4
+BITS = 1_024
+_SPREAD = 0x9E37_79B9_7F4A_7C15
+
+
+def _estimates() -> tuple[int, ...]:
+    # Linear counting: of n people a share of exp(-n / BITS) of the bits stays unset.
+    some = [round(-BITS * log(1 - count / BITS)) for count in range(BITS)]
+    return (*some, 1 << 62)  # all bits are set: more than can be told
+
+
+_ESTIMATES = _estimates()
+
+
+def bit_of(number: int) -> int:
+    """Return the mark of one person, for `Crowd.add`; numbers in a row get scattered ones."""
+    return 1 << ((number * _SPREAD & 0xFFFF_FFFF_FFFF_FFFF) >> 54)
+
+
+class Crowd:
+    """Counts distinct people over the last SLOTS slots of time.
+
+    Exact for the first tens (twice in a hundred crowds of 64 one short or over), within 3 % at
+    1000 and 8 % at 5000; from some 7000 on each message counts for one more. 1.9 KB at most.
+    `newest` is the slot of the newest message.
+    """
+
+    __slots__ = ("_messages", "_people", "_without", "_without_messages", "newest")
+
+    def __init__(self, slot: int) -> None:
+        self.newest = slot
+        self._people = [0] * SLOTS
+        self._without = [0] * SLOTS
+        self._messages = [0] * SLOTS
+        self._without_messages = [0] * SLOTS
+
+    def add(self, slot: int, bit: int, *, has_consent: bool) -> None:
+        """Count one message in time `slot`; an earlier slot than the newest counts as that."""
+        if slot > self.newest:
+            self._pass_to(slot)
+        place = self.newest % SLOTS
+        self._people[place] |= bit
+        self._messages[place] += 1
+        if not has_consent:
+            self._without[place] |= bit
+            self._without_messages[place] += 1
+
+    def people(self) -> int:
+        """Return how many people got it, as of the newest message."""
+        return _counted(self._people, self._messages)
+
+    def without_consent(self) -> int:
+        """Return how many of them got it without consent."""
+        return _counted(self._without, self._without_messages)
+
+    def copy(self) -> "Crowd":
+        """Return another crowd of the same people, which goes its own way from here."""
+        twin = Crowd(self.newest)
+        twin._people[:] = self._people
+        twin._without[:] = self._without
+        twin._messages[:] = self._messages
+        twin._without_messages[:] = self._without_messages
+        return twin
+
+    def _pass_to(self, slot: int) -> None:
+        for passed in range(max(self.newest + 1, slot - SLOTS + 1), slot + 1):
+            place = passed % SLOTS
+            self._people[place] = self._without[place] = 0
+            self._messages[place] = self._without_messages[place] = 0
+        self.newest = slot
+
+
+def _counted(bits: list[int], messages: list[int]) -> int:
+    first, second, third, fourth = bits
+    estimate = _ESTIMATES[(first | second | third | fourth).bit_count()]
+    return min(estimate, sum(messages))

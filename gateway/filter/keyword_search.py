@@ -1,0 +1,159 @@
+"""One automaton over one view: words, exceptions to them, and parts of combinations."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
+
+from gateway.domain.policy import KeywordList
+from gateway.filter.keyword_entries import ELLIPSIS, closed_up, is_run_on, parts_of, token_ends
+from gateway.filter.keyword_places import Bounds, Covered, Place, chain
+from gateway.filter.normalise import compact
+from gateway.filter.views import Views
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What a match of an entry means for the word `number`.
+
+    `ends` are those of whole words, () for a run-on script. A combination has `parts`, of which
+    this is `part`.
+    """
+
+    number: int
+    ends: tuple[int, ...] = ()
+    part: int = 0
+    parts: int = 1
+    within: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Exception:
+    """A match within which the words with `numbers` do not count."""
+
+    numbers: range
+
+
+class ViewSearch:
+    """All that is looked for in one view. Nothing is added once it is compiled."""
+
+    __slots__ = ("_automaton", "_letters", "_uses")
+
+    def __init__(self) -> None:
+        self._letters: list[str] = []
+        # An int is a word of a run-on script, as nearly all are: an object for each would
+        # cost 100 ms of 100 000.
+        self._uses: list[int | _Use | _Exception] = []
+        self._automaton: Automaton | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is looked for."""
+        return self._automaton is None
+
+    def add(self, keywords: KeywordList, first: int, *, by_sound: bool) -> None:
+        """Add the words of a list, which are numbered from `first` on."""
+        letters = closed_up(keywords.words, by_sound=by_sound)
+        seen: set[object] = set()
+        for number, (word, one) in enumerate(zip(keywords.words, letters, strict=True), first):
+            if ELLIPSIS in word:
+                self._add_parts(word, number, keywords.gap, by_sound=by_sound)
+            elif not is_run_on(one):
+                self._add_whole(word, one, number, seen)
+            elif one not in seen:
+                seen.add(one)
+                self._letters.append(one)
+                self._uses.append(number)
+        excepted = _Exception(range(first, first + len(keywords.words)))
+        for one in closed_up(keywords.exceptions, by_sound=by_sound):
+            self._look_for(one, excepted)
+
+    def _add_whole(self, word: str, letters: str, number: int, seen: set[object]) -> None:
+        ends = token_ends(Views(word).folded)
+        if (letters, ends) not in seen:
+            seen.add((letters, ends))
+            self._look_for(letters, _Use(number, ends))
+
+    def _add_parts(self, word: str, number: int, within: int, *, by_sound: bool) -> None:
+        parts = parts_of(word)
+        letters = closed_up(parts, by_sound=by_sound)
+        for at, (part, one) in enumerate(zip(parts, letters, strict=True)):
+            ends = () if is_run_on(one) else token_ends(Views(part).folded)
+            self._look_for(one, _Use(number, ends, at, len(parts), within))
+
+    def _look_for(self, letters: str, use: _Use | _Exception) -> None:
+        if letters:
+            self._letters.append(letters)
+            self._uses.append(use)
+
+    def compile(self) -> None:
+        """Make the automaton; other threads run meanwhile."""
+        if self._letters:
+            self._automaton = Automaton(self._letters)
+        self._letters = []
+
+    def places(self, text: str) -> Mapping[int, Place]:
+        """Return the numbers of the words that stand in a view, with their first places.
+
+        The places are in its compact view.
+        """
+        if self._automaton is None:
+            return {}
+        matches = self._automaton.find_overlapping(compact(text))
+        if not matches:
+            return {}
+        found: list[tuple[int, Place]] = []
+        special: list[tuple[_Use, Place]] = []
+        excepted: dict[range, list[Place]] = {}
+        for start, end, entry in matches:
+            use = self._uses[entry]
+            if isinstance(use, int):
+                found.append((use, (start, end)))
+            elif isinstance(use, _Use):
+                special.append((use, (start, end)))
+            else:
+                excepted.setdefault(use.numbers, []).append((start, end))
+        if special:
+            found += _confirmed(special, text)
+        if excepted:
+            found = _counting(found, excepted)
+        return _first_places(found)
+
+
+def _first_places(found: Iterable[tuple[int, Place]]) -> dict[int, Place]:
+    first: dict[int, Place] = {}
+    for number, place in found:
+        first.setdefault(number, place)
+    return first
+
+
+def _confirmed(special: Sequence[tuple[_Use, Place]], text: str) -> list[tuple[int, Place]]:
+    """Return the whole words and the combinations among `special`."""
+    bounds = Bounds(token_ends(text))
+    found: list[tuple[int, Place]] = []
+    parts: dict[int, tuple[_Use, list[list[Place]]]] = {}
+    for use, place in special:
+        if use.ends and not bounds.are_of(place, use.ends):
+            continue
+        if not use.within:
+            found.append((use.number, place))
+            continue
+        _, places = parts.setdefault(use.number, (use, [[] for _ in range(use.parts)]))
+        places[use.part].append(place)
+    for number, (use, places) in parts.items():
+        whole = chain(places, use.within)
+        if whole is not None:
+            found.append((number, whole))
+    return found
+
+
+def _counting(
+    found: Sequence[tuple[int, Place]], excepted: Mapping[range, Sequence[Place]]
+) -> list[tuple[int, Place]]:
+    """Return those of `found` that do not lie within an exception of their list."""
+    covered = [(numbers, Covered(places)) for numbers, places in excepted.items()]
+    return [
+        (number, place)
+        for number, place in found
+        if not any(number in numbers and one.holds(place) for numbers, one in covered)
+    ]

@@ -1,0 +1,1 @@
+"""The learned part of the filter: what it reads in a text, its weights, and their file."""

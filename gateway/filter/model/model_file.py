@@ -1,0 +1,261 @@
+"""A model as the octets of a file: weights in a .npz with a card in JSON, and a signature.
+
+The card names the digest of every array, so that a signature of the card covers the file.
+Nothing in it is code: arrays are compared with the one header that is expected of them, and
+every size is known before room is made for it. The same model makes the same octets.
+"""
+
+import io
+import json
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+import numpy as np
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from numpy.typing import NDArray
+
+from gateway.domain.categories import category_of
+from gateway.filter.model.classes import TextClass
+from gateway.filter.model.features import BUCKETS, SIGNS
+from gateway.filter.model.linear import (
+    CATEGORY_BUCKETS,
+    Calibration,
+    CategoryModel,
+    LinearModel,
+)
+from gateway.filter.model.model import ClassModel, Model, Threshold
+
+FORMAT = 1
+MAX_FILE_OCTETS = 32 * 2**20
+MAX_CARD_OCTETS = 256 * 2**10
+MAX_CATEGORIES = 64
+
+_CARD, _SIGNATURE, _CATEGORIES = "card.npy", "signature.npy", "categories.npy"
+_SIGNATURE_OCTETS = 64
+_HEADER_OCTETS = 128  # of an array whose shape takes less than a line
+_WIDTH = BUCKETS + len(SIGNS)
+_LARGEST_WEIGHT = 1e4
+# Weights differ by more from one training to the next than half precision takes from them.
+_STORED = np.dtype("<f2")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class ModelFileError(Exception):
+    """A file holds no model that may be used; `place` says where in it."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.place = place
+
+
+def write_model(model: Model, key: Ed25519PrivateKey | None = None) -> bytes:
+    """Return the octets of `model`, signed with `key` if there is one."""
+    arrays = {f"{name}.npy": one.linear.weights for name, one in model.classes.items()}
+    if model.categories is not None:
+        arrays[_CATEGORIES] = model.categories.weights
+    members = {name: _npy(weights.astype(_STORED)) for name, weights in arrays.items()}
+    digests = {name: sha256(octets).hexdigest() for name, octets in members.items()}
+    card = json.dumps(_card(model, digests), ensure_ascii=False, indent=1).encode()
+    members[_CARD] = _npy(np.frombuffer(card, dtype=np.uint8))
+    if key is not None:
+        members[_SIGNATURE] = _npy(np.frombuffer(key.sign(card), dtype=np.uint8))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, octets in members.items():
+            archive.writestr(
+                zipfile.ZipInfo(name, _EPOCH), octets, compress_type=zipfile.ZIP_DEFLATED
+            )
+    return packed.getvalue()
+
+
+def read_model(octets: bytes, trusted: Sequence[Ed25519PublicKey] = ()) -> Model:
+    """Return the model in `octets`, which may come from anybody.
+
+    Where keys are `trusted`, one of them must have signed it. Raises ModelFileError.
+    """
+    members = _members(octets)
+    card = _octets_of(members, _CARD)
+    _check_signature(members, card, trusted)
+    said = _mapping(_parsed(card), _CARD)
+    if said.get("format") != FORMAT:
+        raise ModelFileError(_CARD, f"its format is not {FORMAT}")
+    classes = {
+        _class_named(name): _class_model(name, _mapping(one, name), members)
+        for name, one in _mapping(said.get("classes"), "classes").items()
+    }
+    if not classes:
+        raise ModelFileError("classes", "there is none")
+    categories = _categories(said.get("categories"), members)
+    return Model(classes, categories, _mapping(said.get("about"), "about"))
+
+
+def _card(model: Model, digests: Mapping[str, str]) -> dict[str, object]:
+    classes = {
+        str(name): {
+            "sha256": digests[f"{name}.npy"],
+            "slope": one.linear.calibration.slope,
+            "offset": one.linear.calibration.offset,
+            "thresholds": [[each.tolerated, each.score] for each in one.thresholds],
+        }
+        for name, one in model.classes.items()
+    }
+    categories = model.categories and {
+        "sha256": digests[_CATEGORIES],
+        "ids": list(model.categories.ids),
+    }
+    return {
+        "format": FORMAT,
+        "classes": classes,
+        "categories": categories,
+        "about": dict(model.about),
+    }
+
+
+def _npy(array: NDArray[np.generic]) -> bytes:
+    return _header(array.dtype, array.shape) + array.tobytes()
+
+
+def _header(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> bytes:
+    header = io.BytesIO()
+    described = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    np.lib.format.write_array_header_1_0(header, described)
+    return header.getvalue()
+
+
+def _members(octets: bytes) -> dict[str, bytes]:
+    if len(octets) > MAX_FILE_OCTETS:
+        raise ModelFileError("file", f"over {MAX_FILE_OCTETS} octets")
+    try:
+        with zipfile.ZipFile(io.BytesIO(octets)) as archive:
+            listed = archive.infolist()
+            _check_members([one.filename for one in listed], sum(one.file_size for one in listed))
+            return {one.filename: archive.read(one) for one in listed}
+    except ModelFileError:
+        raise
+    # zipfile raises nearly anything for octets that are no archive, or a broken one.
+    except Exception as error:
+        raise ModelFileError("file", "it is no .npz, or broken") from error
+
+
+def _check_members(names: Sequence[str], unpacked_octets: int) -> None:
+    known = {_CARD, _SIGNATURE, _CATEGORIES, *(f"{name}.npy" for name in TextClass)}
+    if len(set(names)) != len(names) or not set(names) <= known:
+        raise ModelFileError("file", "it has a part that no model has, or one twice")
+    if unpacked_octets > MAX_FILE_OCTETS:
+        raise ModelFileError("file", f"unpacked over {MAX_FILE_OCTETS} octets")
+
+
+def _octets_of(members: Mapping[str, bytes], name: str) -> bytes:
+    member = members.get(name)
+    if member is None:
+        raise ModelFileError(name, "it is missing")
+    length = len(member) - _HEADER_OCTETS
+    if not 0 < length <= MAX_CARD_OCTETS:
+        raise ModelFileError(name, f"not between 1 and {MAX_CARD_OCTETS} octets")
+    if member[:_HEADER_OCTETS] != _header(np.dtype(np.uint8), (length,)):
+        raise ModelFileError(name, "it is no row of octets")
+    return member[_HEADER_OCTETS:]
+
+
+def _check_signature(
+    members: Mapping[str, bytes], card: bytes, trusted: Sequence[Ed25519PublicKey]
+) -> None:
+    if not trusted:
+        return
+    if _SIGNATURE not in members:
+        raise ModelFileError(_SIGNATURE, "the model is not signed")
+    signature = _octets_of(members, _SIGNATURE)
+    for key in trusted:
+        try:
+            key.verify(signature, card)
+        except InvalidSignature:
+            continue
+        return
+    raise ModelFileError(_SIGNATURE, "no key that is trusted has signed this")
+
+
+def _weights(
+    members: Mapping[str, bytes], name: str, shape: tuple[int, ...], digest: object
+) -> NDArray[np.float32]:
+    member = members.get(name)
+    if member is None:
+        raise ModelFileError(name, "it is missing")
+    if sha256(member).hexdigest() != digest:
+        raise ModelFileError(name, "its digest is not the one on the card")
+    header = _header(_STORED, shape)
+    if not member.startswith(header) or len(member) != len(header) + 2 * math.prod(shape):
+        raise ModelFileError(name, f"it is not {' by '.join(map(str, shape))} weights")
+    weights = np.frombuffer(member, dtype=_STORED, offset=len(header)).astype(np.float32)
+    if not (np.abs(weights) < _LARGEST_WEIGHT).all():
+        raise ModelFileError(name, "a weight is no number, or beyond all measure")
+    return weights.reshape(shape)
+
+
+def _parsed(card: bytes) -> object:
+    try:
+        parsed: object = json.loads(card)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(_CARD, "it is no JSON") from error
+    return parsed
+
+
+def _mapping(value: object, place: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ModelFileError(place, "not a mapping")
+    return value
+
+
+def _number(value: object, place: str) -> float:
+    if not isinstance(value, int | float) or not abs(value) < _LARGEST_WEIGHT:
+        raise ModelFileError(place, "no number, or beyond all measure")
+    return float(value)
+
+
+def _class_named(name: str) -> TextClass:
+    if name not in set(TextClass):
+        raise ModelFileError("classes", f"one is none of {', '.join(TextClass)}")
+    return TextClass(name)
+
+
+def _class_model(name: str, said: Mapping[str, object], members: Mapping[str, bytes]) -> ClassModel:
+    weights = _weights(members, f"{name}.npy", (_WIDTH,), said.get("sha256"))
+    slope, offset = (_number(said.get(one), f"{name}.{one}") for one in ("slope", "offset"))
+    if slope <= 0:
+        raise ModelFileError(f"{name}.slope", "a higher score must be likelier spam")
+    listed = said.get("thresholds")
+    if not isinstance(listed, list):
+        raise ModelFileError(f"{name}.thresholds", "not a list")
+    thresholds = tuple(_threshold(one, f"{name}.thresholds") for one in listed)
+    return ClassModel(LinearModel(weights, Calibration(slope, offset)), thresholds)
+
+
+def _threshold(said: object, place: str) -> Threshold:
+    if not isinstance(said, list) or len(said) != 2:
+        raise ModelFileError(place, "one is no pair of tolerated share and score")
+    tolerated, score = (_number(one, place) for one in said)
+    if not 0 <= tolerated <= 1:
+        raise ModelFileError(place, "a share is not between 0 and 1")
+    return Threshold(tolerated, score)
+
+
+def _categories(said: object, members: Mapping[str, bytes]) -> CategoryModel | None:
+    if said is None:
+        return None
+    described = _mapping(said, "categories")
+    ids = described.get("ids")
+    if not isinstance(ids, list) or not 0 < len(ids) <= MAX_CATEGORIES:
+        raise ModelFileError("categories", f"not 1 to {MAX_CATEGORIES} ids")
+    names = tuple(str(one) for one in ids)
+    for name in names:
+        found = category_of(name)
+        if found is None or found.id != name:
+            raise ModelFileError("categories", "an id is none of the tree")
+    shape = (len(names), CATEGORY_BUCKETS + 1)
+    return CategoryModel(names, _weights(members, _CATEGORIES, shape, described.get("sha256")))

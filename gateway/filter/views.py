@@ -1,0 +1,170 @@
+"""A text as it is read, as it is meant, and as it sounds; and where that stands in the original."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+from gateway.filter.folding import FULL_FOLDING, SYLLABLES, sound_of
+
+_HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
+# What stands between two Han to break a word up; a line break or a signature's bracket parts them.
+_SEPARATOR = r"[^\w\n【】]"
+# What it begins with comes first in the pattern: searching is then a skip through the text.
+_BETWEEN_HAN = re.compile(rf"{_SEPARATOR}(?<=[{_HAN}]{_SEPARATOR}){_SEPARATOR}{{0,2}}(?=[{_HAN}])")
+_GAP = "[ .*_-]"
+_IS_SPELT_OUT = re.compile(rf"{_GAP}[a-z]{_GAP}[a-z](?![a-z0-9])")
+_SPELT_OUT = re.compile(rf"(?<![a-z0-9])[a-z](?:{_GAP}[a-z]){{2,}}(?![a-z0-9])")
+_GAPS = re.compile(_GAP)
+
+_ROMANISED = re.compile(
+    rf"[a-z](?:(?<=[{_HAN}][a-z])|(?<=[{_HAN}] [a-z]))[a-z]{{1,23}}(?![a-z0-9])"
+    rf"|[a-z](?<![a-z0-9][a-z])[a-z]{{1,23}}(?= ?[{_HAN}])"
+)
+_LONGEST_SYLLABLE = max(map(len, SYLLABLES))
+
+# A piece of a text, and what stands there instead.
+Edit = tuple[int, int, str]
+
+
+class Views:
+    """The views of one text.
+
+    `raw` is the text as it is read. `folded` has one spelling for all disguises of a character
+    (width, case, traditional, look-alikes) and is without what shows as nothing, what stands
+    between Han, and the gaps of s-p-e-l-t words. `sound` is that with one character for all
+    that are read alike, romanised syllables among Han (发piao) included. Each is linear in the
+    text, and at most 18 times as long.
+    """
+
+    __slots__ = ("_sound", "folded", "raw")
+
+    def __init__(self, raw: str) -> None:
+        self.raw = raw
+        folded = FULL_FOLDING.fold(raw)
+        if not folded.isascii():
+            folded = _BETWEEN_HAN.sub("", folded)
+        if _IS_SPELT_OUT.search(folded):
+            folded = _SPELT_OUT.sub(_closed_up, folded)
+        self.folded = folded
+        self._sound: str | None = None
+
+    @property
+    def sound(self) -> str:
+        """Return the view for the ear, made when it is first asked for."""
+        if self._sound is None:
+            folded = self.folded
+            self._sound = folded if folded.isascii() else sound_of(_ROMANISED.sub(_spoken, folded))
+        return self._sound
+
+    def trace_folded(self) -> "Trace":
+        """Return the folded view with the place of each of its characters; for evidence, dear."""
+        trace = _fold_traced(self.raw).edited(_removing(_BETWEEN_HAN))
+        return trace.edited(_closing_up)
+
+    def trace_sound(self) -> "Trace":
+        """Return the view for the ear with the place of each of its characters."""
+        trace = self.trace_folded().edited(_speaking)
+        return Trace(sound_of(trace.text), trace.starts, trace.ends)
+
+
+class Trace:
+    """A view whose characters know what piece of the original text they stand for."""
+
+    __slots__ = ("ends", "starts", "text")
+
+    def __init__(self, text: str, starts: Sequence[int], ends: Sequence[int]) -> None:
+        self.text = text
+        self.starts = starts
+        self.ends = ends
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """Return the span in the original text of a span, not empty, of this view."""
+        return self.starts[start], max(self.ends[start:end])
+
+    def edited(self, edits_of: Callable[[str], Iterator[Edit]]) -> "Trace":
+        """Return the view after the edits that `edits_of` makes of its text."""
+        pieces: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        at = 0
+        for start, end, instead in (*edits_of(self.text), (len(self.text), len(self.text), "")):
+            pieces += (self.text[at:start], instead)
+            starts += self.starts[at:start]
+            ends += self.ends[at:start]
+            if instead:
+                first, last = self.original(start, end)
+                starts += [first] * len(instead)
+                ends += [last] * len(instead)
+            at = end
+        return Trace("".join(pieces), starts, ends)
+
+
+def views(text: str) -> Views:
+    """Return the views of `text`; any str, lone surrogates included."""
+    return Views(text)
+
+
+def letters_traced(trace: Trace) -> Trace:
+    """Return the compact view of a trace: its letters and digits, with their places."""
+    kept = [at for at, one in enumerate(trace.text) if one.isalnum()]
+    return Trace(
+        "".join(trace.text[at] for at in kept),
+        [trace.starts[at] for at in kept],
+        [trace.ends[at] for at in kept],
+    )
+
+
+def _fold_traced(raw: str) -> Trace:
+    """Fold cluster by cluster: nothing in one acts on the next (Unicode UAX #15, 9.1)."""
+    pieces: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in FULL_FOLDING.clusters(raw):
+        piece = FULL_FOLDING.fold(raw[start:end])
+        pieces.append(piece)
+        starts += [start] * len(piece)
+        ends += [end] * len(piece)
+    return Trace("".join(pieces), starts, ends)
+
+
+def _removing(pattern: re.Pattern[str]) -> Callable[[str], Iterator[Edit]]:
+    return lambda text: ((*found.span(), "") for found in pattern.finditer(text))
+
+
+def _closed_up(found: re.Match[str]) -> str:
+    return found[0][::2]
+
+
+def _closing_up(text: str) -> Iterator[Edit]:
+    for found in _SPELT_OUT.finditer(text):
+        start, end = found.span()
+        yield from ((at, at + 1, "") for at in range(start + 1, end, 2))
+
+
+def _spoken(found: re.Match[str]) -> str:
+    return _in_syllables(found[0]) or found[0]
+
+
+def _speaking(text: str) -> Iterator[Edit]:
+    for found in _ROMANISED.finditer(text):
+        spoken = _in_syllables(found[0])
+        if spoken:
+            yield (*found.span(), spoken)
+
+
+@lru_cache(maxsize=4096)
+def _in_syllables(word: str) -> str:
+    """Return a character for each syllable of `word`, "" if it does not come out even.
+
+    Of several ways the one of the fewest syllables; those of a single letter count as none.
+    """
+    best: list[str | None] = [""] + [None] * len(word)
+    for end in range(2, len(word) + 1):
+        for start in range(max(0, end - _LONGEST_SYLLABLE), end - 1):
+            before, character = best[start], SYLLABLES.get(word[start:end])
+            if before is None or character is None:
+                continue
+            now = best[end]
+            if now is None or len(before) + 1 < len(now):
+                best[end] = before + character
+    return best[-1] or ""

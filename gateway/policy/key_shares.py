@@ -1,0 +1,117 @@
+"""Sharing the room of a counter among the SPs that fill it: what one takes leaves as much."""
+
+from collections import defaultdict
+from typing import Self
+
+# What an SP may take before it must ask again: to ask costs a microsecond.
+_MOST_AT_ONCE = 64
+_LEAST_CAPACITY = 4096
+
+
+class KeyShares:
+    """Who holds how many of the keys of one counter, and who may make one more.
+
+    An SP may hold at most as many keys as are free for others: alone half of all, beside one
+    that holds half a quarter, and so on, so that something is always left for the next (a
+    dynamic threshold: Choudhury and Hahne 1998). Whoever makes a key pays for it, or who counts
+    it first in a new generation of them.
+
+    This is asked for each new key, and messages of one SP come together, so a key is taken by
+    hand: `turn_to` its sender when that is another; `grant` unless there is some `credit`; count
+    that down.
+    """
+
+    __slots__ = (
+        "_block",
+        "_capacity",
+        "_carried",
+        "_granted",
+        "_inherited",
+        "_left",
+        "_payer",
+        "_room",
+        "credit",
+    )
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._block = max(1, min(_MOST_AT_ONCE, capacity // _LEAST_CAPACITY))
+        self._room = capacity
+        self._payer = ""
+        self.credit = 0  # how many of those granted to the payer are left
+        self._left: dict[str, int] = {}  # of those granted to the others
+        self._granted: defaultdict[str, int] = defaultdict(int)
+        self._inherited: dict[str, int] = {}  # held in the generation before
+        self._carried: defaultdict[str, int] = defaultdict(int)  # of these, in this one as well
+
+    @property
+    def keys(self) -> int:
+        """Return how many keys are taken."""
+        return self._capacity - self._room - self.credit - sum(self._left.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether there is no room for anybody's new key."""
+        return self._room <= 0
+
+    def turn_to(self, sender: str) -> None:
+        """Let an SP pay for the keys that follow."""
+        self._left[self._payer] = self.credit
+        self._payer, self.credit = sender, self._left.pop(sender, 0)
+
+    def grant(self) -> bool:
+        """Give the payer some credit, if it may hold more."""
+        free = self._room - self.held_by(self._payer)
+        block = min(self._block, free)
+        if block <= 0:
+            return False
+        self._room -= block
+        self._granted[self._payer] += block
+        self.credit += block
+        return True
+
+    def held_by(self, sender: str) -> int:
+        """Return how many keys an SP pays for."""
+        carried = max(self._carried.get(sender, 0), self._inherited.get(sender, 0))
+        return self._granted.get(sender, 0) - self._left_of(sender) + carried
+
+    def carry(self, sender: str) -> None:
+        """Note that an SP counted a key of the generation before, which lives on with this one."""
+        self._carried[sender] += 1
+
+    def give_back(self, sender: str) -> None:
+        """Note that a key is gone, whose last message was an SP's."""
+        self._room += 1
+        if self._granted.get(sender, 0) > self._left_of(sender):
+            self._granted[sender] -= 1
+
+    def begin_generation(self, gone: int) -> None:
+        """Begin a generation; of the one before the last, `gone` keys go for good."""
+        inherited = {
+            sender: self._granted.get(sender, 0) - self._left_of(sender) + self._carried[sender]
+            for sender in {*self._granted, *self._carried}
+        }
+        self._begin(self.keys - gone, inherited)
+
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._begin(0, {})
+
+    def adopt(self, before: Self) -> None:
+        """Go on with the keys of a counter that is not used any more, which may be too many."""
+        before.turn_to("")
+        self._granted, self._inherited = before._granted, before._inherited
+        self._carried = before._carried
+        for sender, left in before._left.items():
+            self._granted[sender] -= left
+        self._room = self._capacity - before.keys
+
+    def _left_of(self, sender: str) -> int:
+        return self.credit if sender == self._payer else self._left.get(sender, 0)
+
+    def _begin(self, keys: int, inherited: dict[str, int]) -> None:
+        self._room = self._capacity - keys
+        self._inherited = inherited
+        self.credit = 0
+        for counts in (self._left, self._granted, self._carried):
+            counts.clear()

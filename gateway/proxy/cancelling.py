@@ -1,0 +1,290 @@
+"""Cancelling at the SMSC what it was given for later and its subscriber has refused since (R21)."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from gateway.dataplane.attention import Answered, Scheduled
+from gateway.domain.msisdn import msisdn_of
+from gateway.domain.policy import Enforcement
+from gateway.domain.scheduled import ScheduledMessage
+from gateway.domain.traffic import TrafficClass
+from gateway.policy.rule_findings import Modes
+from gateway.policy.rules import Refused
+from gateway.policy.submission import Submission
+from gateway.ports.changes import ChangeFeed
+from gateway.ports.errors import StoreUnavailable
+from gateway.ports.scheduled import ScheduledStore
+from gateway.proxy.connection import Connection
+from gateway.proxy.route import Routes
+from gateway.proxy.tick import Tick
+from gateway.runtime.clock import epoch, monotonic, utcnow
+from gateway.runtime.tasks import spawn
+from gateway.smpp.commands import CommandId
+from gateway.smpp.framing import HEADER
+from gateway.smpp.pdu import make
+from gateway.smpp.status import CommandStatus
+
+log = structlog.get_logger()
+
+# A process that died is made up for after this long. Well past the wait for an answer.
+CLAIM = timedelta(minutes=2)
+RETRY = timedelta(seconds=5)
+
+CANCELLED, REFUSED, TOO_LATE = "cancelled", "refused", "too_late"
+SPARED, UNKEPT = "spared", "unkept"
+
+# The SMSC could not look; anything else is its last word.
+_LATER = frozenset(
+    {CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL, CommandStatus.ESME_RSYSERR}
+)
+_AT_ONCE = 50
+_MAX_UNDER_WAY = 500
+_MAX_SENDERS = 500
+# What the SMSC has and the store does not know yet: a few seconds of an SP that schedules all.
+_MAX_UNKEPT = 20_000
+# In turns of the loop: what waits for a bind, or for its time, makes no change in the store.
+_LOOK_EVERY = 8
+_PRUNE_EVERY = 240
+
+
+@dataclass(frozen=True, slots=True)
+class OnCancel:
+    """The errand of a cancel_sm of the gateway's own."""
+
+    message: ScheduledMessage
+
+
+class Cancelling:
+    """Keeps what is commercial and scheduled, and asks the SMSC to cancel what is refused.
+
+    Through a bind of its SP, and until the SMSC has answered or the time has come. Asking twice
+    does no harm: who asks for what is cancelled already hears that it cannot be. The SP hears
+    nothing but what the SMSC tells it by itself, in a receipt. `outcomes` counts what came of it.
+    """
+
+    def __init__(
+        self, tick: Tick, store: ScheduledStore, feed: ChangeFeed, routes: Routes, smsc: str
+    ) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self._tick = tick
+        self._store = store
+        self._feed = feed
+        self._routes = routes
+        self._smsc = smsc
+        self._unkept: list[ScheduledMessage] = []
+        self._is_keeping = False
+        self._refusals: tuple[int, int] | None = None
+        self._under_way: set[int] = set()
+        self._settled: dict[int, str] = {}  # what the SMSC said, until the store knows it
+        self._is_news = True
+        self._turn = 0
+
+    async def begin(self) -> None:
+        """Look for refusals that came while no gateway ran. Raises StoreUnavailable."""
+        await self._store.note_refusals(0, await self._feed.latest())
+
+    def taken(self, item: Scheduled) -> None:
+        """Note what the SMSC has taken for later, and have it kept."""
+        at = datetime.fromtimestamp(item.schedule.at, UTC)
+        system_id, message_id = item.link.system_id, item.message_id.decode("latin-1")
+        if not item.schedule.destinations:
+            spawn(self._move(system_id, message_id, at), name="scheduled-move")
+            return
+        source = item.schedule.source
+        for to in item.schedule.destinations:
+            msisdn = msisdn_of(to.address)
+            if msisdn is None or not message_id:
+                continue  # nobody can refuse it, or nobody can name it
+            self._take(
+                ScheduledMessage(
+                    system_id=system_id,
+                    smsc=self._smsc,
+                    message_id=message_id,
+                    source_ton=source.ton,
+                    source_npi=source.npi,
+                    source=source.address.decode("latin-1"),
+                    dest_ton=to.ton,
+                    dest_npi=to.npi,
+                    destination=to.address.decode("latin-1"),
+                    msisdn=msisdn,
+                    scheduled_at=at,
+                )
+            )
+        if not self._is_keeping:
+            self._is_keeping = True
+            spawn(self._keep_soon(), name="scheduled-keep")
+
+    def heard(self, after: int, through: int) -> None:
+        """Note that answers of subscribers came with the changes after one, up to another."""
+        self._refusals = (after if self._refusals is None else self._refusals[0], through)
+
+    async def run(self) -> None:
+        """Cancel what is to be cancelled; call it every turn. Raises StoreUnavailable."""
+        self._turn += 1
+        await self._keep()
+        await self._note_refusals()
+        for number in list(self._settled):
+            await self._settle(number)
+        is_regular = self._turn % _LOOK_EVERY == 0
+        if is_regular:
+            await self._give_up()
+        if self._is_news or is_regular:
+            self._is_news = await self._cancel_waiting() == _AT_ONCE
+        if self._turn % _PRUNE_EVERY == 0:
+            await self._store.prune(utcnow())
+
+    def answered(self, item: Answered, on: OnCancel) -> None:
+        """Take what the SMSC said, or that it will say nothing."""
+        message = on.message
+        self._under_way.discard(message.number)
+        status = _status_of(item.pdu)
+        if status is None or status in _LATER:
+            spawn(self._put_back(message.number), name="scheduled-retry")
+            return
+        if message.number in self._settled:  # a late answer to what another one settled
+            return
+        outcome = REFUSED if status else CANCELLED
+        self._settled[message.number] = outcome
+        self._note(message, outcome, status)
+        spawn(self._try_to_settle(message.number), name="scheduled-settle")
+
+    async def hand_over(self) -> None:
+        """Have kept what the last moment brought, before the process ends."""
+        try:
+            await self._keep()
+        except StoreUnavailable as error:
+            log.error("store.failed", said=str(error))
+
+    def _take(self, message: ScheduledMessage) -> None:
+        if len(self._unkept) < _MAX_UNKEPT:
+            self._unkept.append(message)
+        else:
+            self._note(message, UNKEPT, 0)
+
+    async def _keep_soon(self) -> None:
+        await self.hand_over()
+        self._is_keeping = False
+
+    async def _keep(self) -> None:
+        """Keep what was taken; what the store does not take now waits for the next turn."""
+        while self._unkept:
+            batch = self._unkept[:_AT_ONCE]
+            if await self._store.keep(batch):
+                self._is_news = True  # a refusal was faster than the SMSC's answer
+            kept = set(map(id, batch))
+            self._unkept = [one for one in self._unkept if id(one) not in kept]
+
+    async def _move(self, system_id: str, message_id: str, at: datetime) -> None:
+        try:
+            await self._store.move(system_id, message_id, at)
+        except StoreUnavailable as error:
+            log.error("store.failed", said=str(error))
+
+    async def _note_refusals(self) -> None:
+        if self._refusals is None:
+            return
+        refusals = self._refusals
+        if await self._store.note_refusals(*refusals):
+            self._is_news = True
+        self._refusals = None if self._refusals == refusals else (refusals[1], self._refusals[1])
+
+    async def _cancel_waiting(self) -> int:
+        waiting = await self._store.waiting_senders(utcnow())
+        senders = [one for one in waiting if self._routes.to_smsc(one) is not None][:_MAX_SENDERS]
+        if not senders or len(self._under_way) >= _MAX_UNDER_WAY:
+            return 0
+        now = utcnow()
+        taken = await self._store.take(now, now + CLAIM, senders, _AT_ONCE)
+        for message in taken:
+            # Looked for again: what was awaited meanwhile may have cost the bind.
+            connection = self._routes.to_smsc(message.system_id)
+            if connection is None:
+                await self._store.put_back(message.number, now)
+            elif not self._may_stop(message):
+                self._note(message, SPARED, 0)
+                await self._store.settle(message.number)
+            elif message.number not in self._under_way | self._settled.keys():
+                self._cancel(connection, message)
+        return len(taken)
+
+    def _may_stop(self, message: ScheduledMessage) -> bool:
+        """Tell whether a refusal stops such a message now: while it is on trial it does not."""
+        rules = self._tick.pipeline.plane.rules
+        account = rules.accounts.get(message.system_id)
+        if account is None:
+            return True  # its SP is nobody's any more, and nobody's exception either
+        source, destination = (s.encode("latin-1") for s in (message.source, message.destination))
+        submission = Submission(account, source, destination)
+        return any(
+            Modes(rule).of(submission) is Enforcement.ENFORCE
+            for rule in rules.bundle.rules
+            if isinstance(rule.check, Refused) and TrafficClass.COMMERCIAL in rule.applies_to
+        )
+
+    def _cancel(self, connection: Connection, message: ScheduledMessage) -> None:
+        self._under_way.add(message.number)
+        command_id, link = CommandId.CANCEL_SM, connection.link
+        own = link.register(None, 0, command_id, monotonic(), OnCancel(message))
+        connection.write(
+            make(
+                command_id,
+                own,
+                message_id=message.message_id.encode("latin-1"),
+                source_addr_ton=message.source_ton,
+                source_addr_npi=message.source_npi,
+                source_addr=message.source.encode("latin-1"),
+                dest_addr_ton=message.dest_ton,
+                dest_addr_npi=message.dest_npi,
+                destination_addr=message.destination.encode("latin-1"),
+            )
+        )
+
+    async def _put_back(self, number: int) -> None:
+        try:
+            await self._store.put_back(number, utcnow() + RETRY)
+        except StoreUnavailable as error:
+            # It stays claimed, and is taken again when the claim is over.
+            log.error("store.failed", said=str(error))
+
+    async def _try_to_settle(self, number: int) -> None:
+        try:
+            await self._settle(number)
+        except StoreUnavailable as error:
+            log.error("store.failed", said=str(error))
+
+    async def _settle(self, number: int) -> None:
+        await self._store.settle(number)
+        self._settled.pop(number, None)
+
+    async def _give_up(self) -> None:
+        """Tell of what nobody stopped in time: its SP was away, or the SMSC silent."""
+        overdue = await self._store.take_overdue(utcnow(), _AT_ONCE)
+        if overdue:
+            log.warning("scheduled.unstopped", count=len(overdue))
+        for message in overdue:
+            self._note(message, TOO_LATE, 0)
+
+    def _note(self, message: ScheduledMessage, outcome: str, status: int) -> None:
+        self.outcomes[outcome] += 1
+        about = {
+            "system_id": message.system_id,
+            "subscriber": str(message.msisdn),
+            "port": message.source,
+            "smsc": message.smsc,
+            "message_id": message.message_id,
+            "scheduled_at": message.scheduled_at.isoformat(timespec="seconds"),
+            "state": outcome,
+            "status": status,
+        }
+        self._tick.records.rows.append(("e", epoch(), "scheduled", about))
+
+
+def _status_of(pdu: bytes | None) -> int | None:
+    """Return what an answer says, None for none; a generic_nack is a refusal."""
+    if pdu is None:
+        return None
+    _, command_id, status, _ = HEADER.unpack_from(pdu)
+    return status or (CommandStatus.ESME_RCANCELFAIL if command_id == CommandId.GENERIC_NACK else 0)

@@ -1,0 +1,182 @@
+"""Scheduled messages in SQL (contract: gateway.ports.scheduled)."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Update,
+    delete,
+    exists,
+    not_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as insert_or_update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.scheduled import ScheduledMessage
+from gateway.stores.database import Database
+from gateway.stores.scheduled_tables import IS_REFUSED, scheduled_messages
+from gateway.stores.tables import consent_answers
+
+_column = scheduled_messages.c
+_answer = consent_answers.c
+_SHOWN = [_column[field.name] for field in fields(ScheduledMessage)]
+_KEPT = [field.name for field in fields(ScheduledMessage) if field.name != "number"]
+_UNCLAIMED = {"is_refused": False, "free_at": datetime(1970, 1, 1, tzinfo=UTC)}
+_IS_REFUSAL = _answer.answer == Answer.REFUSED.value
+_IS_ABOUT_IT = _answer.scope.in_((_column.system_id, EVERY_SENDER))
+
+_insert = insert_or_update(scheduled_messages)
+_UPSERT = _insert.on_conflict_do_update(
+    index_elements=[_column.system_id, _column.message_id, _column.destination],
+    set_={"scheduled_at": _insert.excluded.scheduled_at},
+)
+
+
+class SqlScheduled:
+    """Scheduled messages as rows of `scheduled_messages`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, messages: Sequence[ScheduledMessage]) -> bool:
+        values = [{name: getattr(one, name) for name in _KEPT} | _UNCLAIMED for one in messages]
+        keys = [(one.system_id, one.message_id) for one in messages]
+        marking = _marking(tuple_(_column.system_id, _column.message_id).in_(keys))
+
+        async def run(connection: AsyncConnection) -> bool:
+            if values:
+                await connection.execute(_UPSERT, values)
+            return (await connection.execute(marking)).rowcount > 0
+
+        return await self._database.writer.write(run, rows=len(values))
+
+    async def move(self, system_id: str, message_id: str, at: datetime) -> None:
+        statement = (
+            update(scheduled_messages)
+            .where(_column.system_id == system_id, _column.message_id == message_id)
+            .values(scheduled_at=at)
+        )
+
+        async def run(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self._database.writer.write(run)
+
+    async def note_refusals(self, after: int, through: int) -> bool:
+        # Mostly nothing is scheduled at all, and that must cost no commit.
+        if not await self._database.rows(select(_column.number).limit(1)):
+            return False
+        marking = _marking()
+        if after:
+            # A few answers at a time, and the rows of their numbers; at the start it is the
+            # other way round: two look-ups for each row, whoever refused in all the years.
+            numbers = select(_answer.msisdn).where(
+                _answer.change > after, _answer.change <= through, _IS_REFUSAL
+            )
+            marking = _marking(_column.msisdn.in_(numbers))
+
+        async def run(connection: AsyncConnection) -> bool:
+            return (await connection.execute(marking)).rowcount > 0
+
+        return await self._database.writer.write(run)
+
+    async def waiting_senders(self, now: datetime) -> set[str]:
+        query = select(_column.system_id).where(IS_REFUSED, _column.scheduled_at > now).distinct()
+        return {row["system_id"] for row in await self._database.rows(query)}
+
+    async def take(
+        self, now: datetime, until: datetime, senders: Collection[str], limit: int
+    ) -> list[ScheduledMessage]:
+        free = (
+            select(_column.number)
+            .where(
+                IS_REFUSED,
+                _column.scheduled_at > now,
+                _column.system_id.in_(senders),
+                _column.free_at <= now,
+            )
+            .order_by(_column.scheduled_at, _column.number)
+            .limit(limit)
+        )
+        # What waits for a bind, or for later, must not cost a commit each time.
+        if not await self._database.rows(free.limit(1)):
+            return []
+        taking = (
+            update(scheduled_messages)
+            .where(_column.number.in_(free.scalar_subquery()))
+            .values(free_at=until)
+            .returning(*_SHOWN)
+        )
+
+        async def run(connection: AsyncConnection) -> list[ScheduledMessage]:
+            taken = (await connection.execute(taking)).mappings()
+            return sorted(map(_message_of, taken), key=lambda one: (one.scheduled_at, one.number))
+
+        return await self._database.writer.write(run, rows=limit)
+
+    async def put_back(self, number: int, at: datetime) -> None:
+        statement = update(scheduled_messages).where(_column.number == number).values(free_at=at)
+
+        async def run(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self._database.writer.write(run)
+
+    async def settle(self, number: int) -> bool:
+        statement = delete(scheduled_messages).where(_column.number == number)
+
+        async def run(connection: AsyncConnection) -> bool:
+            return (await connection.execute(statement)).rowcount == 1
+
+        return await self._database.writer.write(run)
+
+    async def take_overdue(self, now: datetime, limit: int) -> list[ScheduledMessage]:
+        over = (
+            select(_column.number)
+            .where(IS_REFUSED, _column.scheduled_at <= now, _column.free_at <= now)
+            .limit(limit)
+        )
+        if not await self._database.rows(over.limit(1)):
+            return []
+        ending = (
+            delete(scheduled_messages)
+            .where(_column.number.in_(over.scalar_subquery()))
+            .returning(*_SHOWN)
+        )
+
+        async def run(connection: AsyncConnection) -> list[ScheduledMessage]:
+            ended = (await connection.execute(ending)).mappings()
+            return sorted(map(_message_of, ended), key=lambda one: one.number)
+
+        return await self._database.writer.write(run, rows=limit)
+
+    async def prune(self, now: datetime) -> int:
+        is_over = (_column.scheduled_at <= now) & not_(_column.is_refused)
+        if not await self._database.rows(select(_column.number).where(is_over).limit(1)):
+            return 0
+
+        async def run(connection: AsyncConnection) -> int:
+            return (await connection.execute(delete(scheduled_messages).where(is_over))).rowcount
+
+        return await self._database.writer.write(run)
+
+
+def _marking(*those: ColumnElement[bool]) -> Update:
+    """Return what marks the messages among `those` that a refusal on record is against."""
+    refusal = exists().where(_answer.msisdn == _column.msisdn, _IS_ABOUT_IT, _IS_REFUSAL)
+    return (
+        update(scheduled_messages)
+        .where(not_(_column.is_refused), *those, refusal)
+        .values(is_refused=True)
+    )
+
+
+def _message_of(row: RowMapping) -> ScheduledMessage:
+    return ScheduledMessage(**row)

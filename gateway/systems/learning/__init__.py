@@ -1,0 +1,1 @@
+"""Learning: models of spam trained on labelled texts, measured, and compared."""

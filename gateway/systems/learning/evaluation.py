@@ -1,0 +1,285 @@
+"""What a model is worth: measured by class, by source, by attack, by kind of notice."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from gateway.filter.model.classes import TextClass
+from gateway.filter.model.harm import Harm, harm_of
+from gateway.filter.model.model import Model
+from gateway.systems.learning.labels import category_in
+from gateway.systems.learning.measures import (
+    Bin,
+    Floats,
+    Marks,
+    auc,
+    best_f1,
+    calibration_error,
+    f1,
+    macro_f1,
+    reliability,
+    share_above,
+    threshold_at,
+)
+from gateway.systems.learning.samples import Sample
+
+TOLERATED = (0.001, 0.005, 0.01)
+# At which false-positive rate attacks, categories and notices are looked at.
+POINT = 0.01
+UNCHANGED = "none"
+
+# Notices that must never be lost, by words that stand in them. What a bank advertises is none.
+NOTICES: Mapping[str, re.Pattern[str]] = {
+    "one-time code": re.compile("验证码|校验码|动态码|动态密码|随机码"),
+    "bank": re.compile("尾号|余额|入账|扣款|还款日|转入|转出|取现"),
+    "express": re.compile("快递|包裹|取件|派送|运单"),
+}
+
+_AT_ONCE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """How well spam is parted from innocent texts.
+
+    `f1` is at probability one half, `best_f1` at the best threshold there is in hindsight;
+    `recalls` by the share of innocent texts that is tolerated, in hindsight as well.
+    """
+
+    ham: int
+    spam: int
+    f1: float
+    best_f1: float
+    auc: float
+    recalls: Mapping[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFound:
+    """What was found of one class.
+
+    `sources` has, for each source of spam, that spam against all innocent texts of the class;
+    `alone` against those of the same source.
+    """
+
+    whole: Parting
+    without_doubtful: Parting | None
+    sources: Mapping[str, Parting]
+    alone: Mapping[str, Parting]
+    notices: Mapping[str, tuple[int, int]]  # of how many innocent ones, how many found
+    known: Mapping[float, tuple[float, float]]  # at the model's thresholds: false alarms, recall
+    bins: tuple[Bin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attacked:
+    """The share found of each disguise, and how many texts it was tried on."""
+
+    count: int
+    recall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Categorised:
+    """How often the category, and the harm, was the right one."""
+
+    count: int
+    accuracy: float
+    macro_f1: float
+    harm_f1: float  # fraud and illegal against advert
+    recalls: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All that was found; what was not asked for is empty."""
+
+    classes: Mapping[TextClass, ClassFound]
+    attacks: Mapping[str, Mapping[str, Attacked]]  # by language
+    categories: Categorised | None
+
+
+@dataclass(slots=True, eq=False)
+class _Scored:
+    samples: list[Sample]
+    scores: Floats
+    chances: Floats
+    is_spam: Marks
+
+    def chosen(self, wanted: Callable[[Sample], bool]) -> Marks:
+        return np.array([wanted(one) for one in self.samples], dtype=np.bool_)
+
+    def ham(self) -> Floats:
+        return self.scores[~self.is_spam]
+
+
+def evaluate(
+    model: Model,
+    samples: Sequence[Sample],
+    attacked: Sequence[Sample] = (),
+    told: Callable[[int], None] = lambda _: None,
+) -> Evaluation:
+    """Return what `model` finds of `samples`, and of `attacked`, which are spam in disguise.
+
+    The source of an attacked sample is the disguise; UNCHANGED is the text without any.
+    """
+    by_class: dict[TextClass, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_class[sample.text_class].append(sample)
+    scored = {
+        text_class: _scored(model, text_class, by_class[text_class], told)
+        for text_class in TextClass
+        if by_class[text_class]
+    }
+    classes = {
+        text_class: _class_found(model, text_class, one)
+        for text_class, one in scored.items()
+        if 0 < one.is_spam.sum() < len(one.samples)
+    }
+    points = {text_class: _point(model, text_class, scored) for text_class in TextClass}
+    return Evaluation(
+        classes, _attacks(model, attacked, points, told), _categorised(model, samples)
+    )
+
+
+def is_attacked(samples: Sequence[Sample]) -> bool:
+    """Tell whether the samples are spam in disguises beside the same without."""
+    return all(one.is_spam for one in samples) and any(one.source == UNCHANGED for one in samples)
+
+
+def _scored(
+    model: Model, text_class: TextClass, samples: list[Sample], told: Callable[[int], None]
+) -> _Scored:
+    linear = model.of(text_class).linear
+    parts = [np.zeros(0)]
+    for batch in _batches(samples):
+        parts.append(linear.scores([one.text for one in batch]))
+        told(len(batch))
+    scores = np.concatenate(parts)
+    is_spam = np.array([one.is_spam for one in samples], dtype=np.bool_)
+    return _Scored(samples, scores, linear.calibration.probabilities(scores), is_spam)
+
+
+def _batches(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+    yield from (samples[at : at + _AT_ONCE] for at in range(0, len(samples), _AT_ONCE))
+
+
+def _class_found(model: Model, text_class: TextClass, scored: _Scored) -> ClassFound:
+    ham = ~scored.is_spam
+    everything = np.ones(len(ham), dtype=np.bool_)
+    doubtful = scored.chosen(lambda one: one.is_doubtful)
+    threshold = threshold_at(scored.ham(), POINT)
+    found = scored.scores > threshold
+    notices = {}
+    for name, pattern in NOTICES.items():
+        is_one = ham & scored.chosen(partial(_has, pattern))
+        notices[name] = (int(is_one.sum()), int((is_one & found).sum()))
+    spam = scored.scores[scored.is_spam]
+    known = {
+        one.tolerated: (share_above(scored.ham(), one.score), share_above(spam, one.score))
+        for one in model.of(text_class).thresholds
+    }
+    return ClassFound(
+        _parting(scored, everything),
+        _parting(scored, ~doubtful) if doubtful.any() else None,
+        dict(_sources(scored, ham, alone=False)),
+        dict(_sources(scored, ham, alone=True)),
+        notices,
+        known,
+        reliability(scored.chances, scored.is_spam),
+    )
+
+
+def _has(pattern: re.Pattern[str], sample: Sample) -> bool:
+    return pattern.search(sample.text.folded) is not None
+
+
+def _sources(scored: _Scored, ham: Marks, *, alone: bool) -> Iterator[tuple[str, Parting]]:
+    origins = np.array([one.origin for one in scored.samples])
+    for origin in sorted(set(origins[scored.is_spam].tolist())):
+        own = origins == origin
+        against = ham & own if alone else ham
+        if against.any():
+            yield origin, _parting(scored, against | (own & scored.is_spam))
+    doubtful = scored.chosen(lambda one: one.is_doubtful)
+    for origin in sorted(set(origins[doubtful].tolist())):
+        sure = (origins == origin) & scored.is_spam & ~doubtful
+        if not alone and sure.any():
+            yield f"{origin}, sure", _parting(scored, ham | sure)
+
+
+def _parting(scored: _Scored, chosen: Marks) -> Parting:
+    innocent = scored.scores[chosen & ~scored.is_spam]
+    spam = scored.scores[chosen & scored.is_spam]
+    return Parting(
+        len(innocent),
+        len(spam),
+        f1(scored.chances[chosen] > 0.5, scored.is_spam[chosen]),
+        best_f1(innocent, spam)[0],
+        auc(innocent, spam),
+        {one: share_above(spam, threshold_at(innocent, one)) for one in TOLERATED},
+    )
+
+
+def _point(model: Model, text_class: TextClass, scored: Mapping[TextClass, _Scored]) -> float:
+    """Return the threshold at POINT: as measured here, else as the model knows it."""
+    here = scored.get(text_class)
+    if here is not None and not here.is_spam.all():
+        return threshold_at(here.ham(), POINT)
+    return model.of(text_class).threshold(POINT) or 0.0
+
+
+def _attacks(
+    model: Model,
+    attacked: Sequence[Sample],
+    points: Mapping[TextClass, float],
+    told: Callable[[int], None],
+) -> dict[str, dict[str, Attacked]]:
+    by_disguise: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    for sample in attacked:
+        by_disguise[sample.lang, sample.source].append(sample)
+    found: dict[str, dict[str, Attacked]] = defaultdict(dict)
+    for (lang, disguise), samples in by_disguise.items():
+        # A disguise may leave no Han in a text; it is sent from the port all the same.
+        hits = 0
+        for text_class in TextClass:
+            own = [one for one in samples if one.text_class is text_class]
+            scores = _scored(model, text_class, own, told).scores
+            hits += int((scores > points[text_class]).sum())
+        found[lang][disguise] = Attacked(len(samples), hits / len(samples))
+    return dict(found)
+
+
+def _categorised(model: Model, samples: Iterable[Sample]) -> Categorised | None:
+    named = [(one, category_in(one.source)) for one in samples if one.is_spam]
+    named = [(one, category) for one, category in named if category]
+    if model.categories is None or not named:
+        return None
+    true = [category for _, category in named]
+    found = list(model.categories.categories([one.text for one, _ in named]))
+    right = np.array(found) == np.array(true)
+    grave = [
+        np.array([harm_of(one) is not Harm.ADVERT for one in names]) for names in (found, true)
+    ]
+    recalls = {one: float(right[np.array(true) == one].mean()) for one in sorted(set(true))}
+    return Categorised(
+        len(true), float(right.mean()), macro_f1(found, true), f1(grave[0], grave[1]), recalls
+    )
+
+
+def mean_kept(attacks: Mapping[str, Attacked]) -> float:
+    """Return the mean recall over the disguises by the recall without one, 0 if unknown."""
+    plain = attacks.get(UNCHANGED)
+    others = [one.recall for name, one in attacks.items() if name != UNCHANGED]
+    if plain is None or not plain.recall or not others:
+        return 0.0
+    return sum(others) / len(others) / plain.recall
+
+
+def error_of(found: ClassFound) -> float:
+    """Return the calibration error of a class."""
+    return calibration_error(found.bins)

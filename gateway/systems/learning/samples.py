@@ -1,0 +1,137 @@
+"""Labelled texts as files hold them: one a line, `label lang source text` between tabs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from gateway.filter.model.classes import TextClass, class_of
+from gateway.filter.views import Views, views
+
+MAX_TEXT_CHARS = 4096
+_MAX_FIELD_CHARS = 64
+_FIELDS = 4
+_LEAST_SKELETON = 12
+_LABELS = {"ham": False, "spam": True}
+
+
+class SampleError(Exception):
+    """A line is no sample. `line` counts from 1, 0 for the file as a whole."""
+
+    def __init__(self, path: str, line: int, problem: str) -> None:
+        super().__init__(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
+        self.line = line
+
+
+@dataclass(slots=True)
+class Sample:
+    """A labelled text. `source` is a name, and behind a slash what kind of spam it is.
+
+    `group` names its campaign: samples of one group are never parted. `is_doubtful` marks a
+    label that somebody has looked at and does not believe.
+    """
+
+    is_spam: bool
+    lang: str
+    source: str
+    text: Views
+    text_class: TextClass
+    group: str = ""
+    is_doubtful: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Return the source without the kind."""
+        return self.source.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFile:
+    """The samples of one file, and the digest by which a model card names it."""
+
+    name: str
+    sha256: str
+    samples: tuple[Sample, ...]
+
+
+def sample_of(line: str, *, place: str = "-", number: int = 1, is_port: bool = True) -> Sample:
+    """Return the sample of one line without its newline. Raises SampleError."""
+    fields = line.split("\t")
+    if len(fields) != _FIELDS:
+        raise SampleError(place, number, f"{len(fields)} fields, not label, lang, source and text")
+    label, lang, source, text = fields
+    if label not in _LABELS:
+        raise SampleError(place, number, "the label is neither ham nor spam")
+    if max(len(lang), len(source)) > _MAX_FIELD_CHARS:
+        raise SampleError(place, number, f"lang or source is longer than {_MAX_FIELD_CHARS}")
+    if len(text) > MAX_TEXT_CHARS:
+        raise SampleError(place, number, f"the text is longer than {MAX_TEXT_CHARS} characters")
+    seen = views(text)
+    return Sample(_LABELS[label], lang, source, seen, class_of(seen, is_port=is_port))
+
+
+def read_file(path: Path) -> SampleFile:
+    """Read the samples of one file, those of ``*_bulk.tsv`` as an SP's port would send them.
+
+    Beside it may lie a file of the same name with .groups, one name a line, and one with
+    .suspect, the numbers of doubtful lines counted from 0. Raises SampleError, OSError.
+    """
+    octets = path.read_bytes()
+    try:
+        lines = octets.decode().removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        number = octets.count(b"\n", 0, error.start) + 1
+        raise SampleError(path.name, number, "no UTF-8") from error
+    is_port = path.stem.endswith("_bulk") or path.stem.startswith("adv_")
+    groups = _groups(path, len(lines))
+    doubtful = set(_lines_beside(path, ".suspect"))
+    samples = []
+    for number, line in enumerate(lines, 1):
+        sample = sample_of(line.removesuffix("\r"), place=path.name, number=number, is_port=is_port)
+        sample.group = f"{path.stem}:{groups[number - 1]}" if groups else ""
+        sample.is_doubtful = str(number - 1) in doubtful
+        samples.append(sample)
+    return SampleFile(path.name, sha256(octets).hexdigest(), tuple(samples))
+
+
+def files_in(places: Sequence[Path], prefix: str) -> Iterator[Path]:
+    """Yield the files that `places` name, and those of a directory that begin with `prefix`."""
+    for place in places:
+        if place.is_dir():
+            yield from sorted(place.glob(f"{prefix}*.tsv"))
+        else:
+            yield place
+
+
+def leaked(train: Iterable[Sample], held_out: Iterable[Sample]) -> int:
+    """Count the held-out samples whose text stands in `train`, numbers and spaces apart.
+
+    What is shorter than a few words anybody may have written, and is not counted.
+    """
+    held = [one for one in map(_skeleton_of, held_out) if len(one) >= _LEAST_SKELETON]
+    known = {_skeleton_of(sample) for sample in train} if held else set()
+    return sum(one in known for one in held)
+
+
+def _skeleton_of(sample: Sample) -> str:
+    return skeleton(sample.text)
+
+
+def skeleton(text: Views) -> str:
+    """Return the folded text without spaces and signs, every number as 0."""
+    kept = ("0" if char.isdigit() else char for char in text.folded if char.isalnum())
+    return "".join(kept)
+
+
+def _groups(path: Path, count: int) -> list[str]:
+    groups = _lines_beside(path, ".groups")
+    if groups and len(groups) != count:
+        raise SampleError(
+            path.with_suffix(".groups").name, 0, f"{len(groups)} lines for {count} samples"
+        )
+    return groups
+
+
+def _lines_beside(path: Path, suffix: str) -> list[str]:
+    beside = path.with_suffix(suffix)
+    return beside.read_text(encoding="utf-8").split() if beside.is_file() else []

@@ -1,0 +1,171 @@
+"""What stays of a text without its particulars, and the signs by which it is found again."""
+
+from time import process_time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.filter.fingerprints import (
+    MAX_CHARS,
+    SIGNS,
+    Fingerprint,
+    fingerprint_of,
+    fingerprints_of,
+    skeleton_of,
+)
+from gateway.filter.views import views
+
+any_text = st.text(st.characters(exclude_categories=()))
+OFFER = "【春晓书店】尊敬的会员，本店周年店庆，全场图书低至三折，凭短信到店再送书签一枚，回T退订"
+
+
+def heard(text: str) -> str:
+    return views(text).sound
+
+
+def agreeing(one: Fingerprint, other: Fingerprint) -> int:
+    assert one.signs is not None
+    assert other.signs is not None
+    return int(np.count_nonzero(one.signs == other.signs))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("您的订单sf12345已发货,请留意查收", "您的订单sf98已发货,请留意查收"),
+        ("尊敬的王先生,您的贷款已批,额度50000元", "尊敬的李女士,您的贷款已批,额度80000元"),
+        ("张三先生/女士,您的快递到了驿站", "李四先生,您的快递到了驿站"),
+        ("点击 http://a.cn/x1 领取礼包一份", "点击 https://b.top/yy?z=1 领取礼包一份"),
+        ("登录 www.a.com 领取礼包一份吧", "登录 shop.b.com.cn/zz 领取礼包一份吧"),
+        ("dear mr. bob, your loan is ready", "dear alice, your loan is ready"),
+        ("尾号138****8000的用户请注意查收", "尾号139****1234的用户请注意查收"),
+        ("优惠!!!到店即送~~~礼品一份", "优惠,到店即送礼品一份。"),
+    ],
+)
+def test_texts_that_differ_in_particulars_have_one_skeleton(one: str, other: str) -> None:
+    assert skeleton_of(heard(one)) == skeleton_of(heard(other))
+    assert fingerprint_of(heard(one)).skeleton == fingerprint_of(heard(other)).skeleton
+
+
+@pytest.mark.parametrize(
+    ("text", "skeleton"),
+    [
+        ("小姐姐奶茶店今天开业", "小姐姐奶茶店今天开业"),
+        ("满100减50,今天有效", "满减今天有效"),
+        ("see you soon. bring 2 friends", "seeyousoonbringfriends"),
+    ],
+)
+def test_what_is_said_stays(text: str, skeleton: str) -> None:
+    assert skeleton_of(heard(text)) == heard(skeleton)
+
+
+def test_texts_of_hardly_any_letters_are_told_apart_by_all_they_hold() -> None:
+    assert fingerprint_of("123456").skeleton != fingerprint_of("654321").skeleton
+    assert fingerprint_of("验证码:1234").signs is None
+    assert fingerprint_of("").signs is None
+
+
+def test_a_text_with_a_few_letters_changed_keeps_most_signs() -> None:
+    changed = OFFER.replace("周年", "十年").replace("一枚", "一个").replace("低至", "仅售")
+
+    kept = agreeing(fingerprint_of(heard(OFFER)), fingerprint_of(heard(changed)))
+
+    assert SIGNS / 2 < kept < SIGNS
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        OFFER.replace("图书", "途书").replace("凭短信", "平短信"),
+        OFFER.replace("图书", "tu书").replace("全场", "全chang"),
+        OFFER.replace("全场", "全◆场").replace("再送", "再 送"),
+        OFFER.replace("图书", "圖書").replace("，", " "),
+        OFFER.replace("三折", "三\u200b折"),
+    ],
+)
+def test_a_disguise_that_sounds_the_same_changes_nothing(disguised: str) -> None:
+    assert disguised != OFFER
+    assert fingerprint_of(heard(disguised)).skeleton == fingerprint_of(heard(OFFER)).skeleton
+
+
+def test_a_text_about_something_else_keeps_hardly_any() -> None:
+    other = "【云程旅行】您预订的航班因天气原因推迟起飞，请留意机场广播，给您带来不便敬请谅解"
+
+    assert agreeing(fingerprint_of(heard(OFFER)), fingerprint_of(heard(other))) < SIGNS / 6
+
+
+def test_english_texts_with_the_same_letters_but_other_words_keep_hardly_any() -> None:
+    one = fingerprint_of("your parcel is waiting at the depot, pay the customs fee today")
+    other = fingerprint_of("there is a party tonight at the station, are you coming with us")
+
+    assert agreeing(one, other) < SIGNS / 6
+
+
+def test_one_han_in_an_english_text_makes_no_other_text_of_it() -> None:
+    text = "your parcel is waiting at the depot, pay the customs fee today"
+
+    for place in range(5, 9):
+        changed = f"{text[:place]}字{text[place:]}"
+
+        assert agreeing(fingerprint_of(text), fingerprint_of(changed)) > SIGNS / 2
+
+
+def test_the_fingerprint_is_the_same_in_every_process() -> None:
+    # Campaigns keep their ids over restarts: a change here is a change of all of them.
+    found = fingerprint_of("本店周年店庆,全场图书低至三折")
+
+    assert found.skeleton == 0xCE75_EDBA_3976_0FAB
+    assert found.signs is not None
+    assert found.signs[:2].tolist() == [41859729, 573542993]
+
+
+@given(st.lists(any_text, max_size=8))
+def test_a_tick_of_texts_is_told_as_each_of_them_alone(texts: list[str]) -> None:
+    batch = fingerprints_of(texts)
+
+    for text, one in zip(texts, batch, strict=True):
+        alone = fingerprint_of(text)
+        assert one.skeleton == alone.skeleton
+        if alone.signs is None:
+            assert one.signs is None
+        else:
+            assert agreeing(one, alone) == SIGNS
+
+
+def test_more_texts_than_are_hashed_at_once_keep_their_order() -> None:
+    texts = [f"{chr(0x4E00 + number)}{OFFER}" for number in range(150)]
+    texts[::3] = [f"{text} www.a.cn" for text in texts[::3]]
+    texts[1::3] = ["a letter in english, number " + "abcdefgh"[at % 8] for at in range(50)]
+
+    texts.append("".join(chr(0x4E00 + number) for number in range(5_000)))
+
+    for text, one in zip(texts, fingerprints_of(texts), strict=True):
+        assert agreeing(one, fingerprint_of(text)) == SIGNS
+
+
+@given(any_text)
+def test_any_text_has_a_fingerprint_without_zeros(text: str) -> None:
+    found = fingerprint_of(heard(text))
+
+    assert 0 <= found.skeleton < 2**64
+    assert found.signs is None or (len(found.signs) == SIGNS and found.signs.all())
+
+
+@pytest.mark.parametrize(
+    "piece", ["a.", "字", "1-", "dear ", "尊敬的", "http://", "a1*", "先生", "。", "\U0001f600"]
+)
+def test_the_longest_payload_takes_milliseconds(piece: str) -> None:
+    text = piece * (65_000 // len(piece))
+
+    before = process_time()
+    fingerprint_of(text)
+
+    assert process_time() - before < 0.5
+
+
+def test_only_the_beginning_of_a_very_long_text_is_looked_at() -> None:
+    text = OFFER * 100
+
+    assert fingerprint_of(text).skeleton == fingerprint_of(text[:MAX_CHARS]).skeleton

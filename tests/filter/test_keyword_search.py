@@ -1,0 +1,196 @@
+"""Libraries: exceptions, combinations, patterns, sounds, evidence, validity and places."""
+
+import re
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.policy import KeywordList, ListAction
+from gateway.domain.warning import Severity
+from gateway.filter.keywords import MAX_HITS, KeywordIndex
+from gateway.filter.normalise import compact
+from gateway.filter.views import views
+
+
+def found(index: KeywordIndex, *texts: str) -> set[str]:
+    return {hit.word for hit in index.search(texts)}
+
+
+def library(*entries: str, **said: object) -> KeywordList:
+    base = KeywordList("L", "fraud", ListAction.QUARANTINE, entries)
+    return replace(base, **said)  # type: ignore[arg-type] # each test knows its field
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("请开发票", True),
+        ("请填写发票抬头", False),
+        ("发-票 抬 头", False),
+        ("发票抬头和发票", True),
+        ("发票抬头发票抬头", False),
+    ],
+)
+def test_a_word_does_not_count_within_an_exception(text: str, is_found: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    index = KeywordIndex([library("发票", exceptions=("发票抬头",))])
+
+    assert bool(found(index, text)) is is_found
+
+
+def test_an_exception_is_one_for_its_own_list_alone() -> None:
+    lists = [
+        library("发票", exceptions=("发票抬头",)),
+        KeywordList("B", "fraud", ListAction.REJECT, ("发票",)),
+    ]
+
+    assert [hit.list_id for hit in KeywordIndex(lists).search(["发票抬头"])] == ["B"]
+
+
+def test_an_exception_may_hold_words_and_han() -> None:
+    index = KeywordIndex([library("vip", exceptions=("vip客服热线",))])
+
+    assert found(index, "请拨打VIP客服热线") == set()
+    assert found(index, "办理vip") == {"vip"}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("代开各类发票", True),
+        ("代开，正规机打餐饮住宿发票", True),
+        ("代开发票", True),
+        ("发票代开", False),
+        ("代开" + "一二三四五六七八九十一二三" + "发票", False),
+        ("代开 代开" + "一" * 11 + "发票", True),
+    ],
+)
+def test_the_parts_of_a_combination_stand_in_order_and_near(text: str, is_found: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    assert bool(found(KeywordIndex([library("代开…发票")]), text)) is is_found
+
+
+def test_a_combination_of_three_parts_is_as_far_apart_as_its_list_says() -> None:
+    index = KeywordIndex([library("加…vx…领", gap=2)])
+
+    assert found(index, "快加我VX号,领") == {"加…vx…领"}
+    assert found(index, "快加我们的VX领") == set()
+    assert found(index, "加avxb领") == set()
+
+
+@given(st.text("代开发票x ", max_size=24))
+def test_a_combination_is_what_a_regular_expression_finds(text: str) -> None:
+    index = KeywordIndex([library("代开…发票", gap=3)])
+    letters = compact(views(text).folded)
+
+    assert bool(found(index, text)) is bool(re.search(r"(?=代开(.{0,3})发票)", letters))
+
+
+def test_a_pattern_is_a_hit_under_its_name() -> None:
+    index = KeywordIndex([library(patterns=(("QQ号", r"(?:加|扣)\s?q{1,2}\s?[1-9][0-9]{4,10}"),))])
+
+    assert found(index, "请加ＱＱ 12345678") == {"QQ号"}
+    assert found(index, "请加群") == set()
+
+
+def test_what_sounds_like_a_word_is_that_word_where_the_list_says_so() -> None:
+    heard, read = library("代开发票", sound=True), library("代开发票")
+
+    assert found(KeywordIndex([heard]), "戴开法飘") == {"代开发票"}
+    assert found(KeywordIndex([heard]), "代开FaPiao") == {"代开发票"}
+    assert found(KeywordIndex([heard]), "代开发票") == {"代开发票"}
+    assert found(KeywordIndex([read]), "戴开法飘") == set()
+
+
+def test_evidence_decides_together_and_is_only_recorded_alone() -> None:
+    lists = [
+        library("贷款", weight=6),
+        replace(library("加微信", weight=4), id="M"),
+        replace(library("到账", weight=3, action=ListAction.REJECT, threshold=13), id="N"),
+    ]
+    index = KeywordIndex(lists)
+
+    def decided(text: str) -> list[tuple[str, ListAction]]:
+        return [(hit.word, hit.action) for hit in index.search([text])]
+
+    shadow, hold, reject = ListAction.SHADOW, ListAction.QUARANTINE, ListAction.REJECT
+    assert decided("贷款") == [("贷款", shadow)]
+    assert decided("贷款到账") == [("到账", shadow), ("贷款", shadow)]
+    assert decided("贷款加微信") == [("贷款", hold), ("加微信", hold)]
+    assert decided("加微信贷款到账")[0] == ("到账", reject)
+
+
+def test_a_list_holds_from_its_first_day_to_its_last() -> None:
+    index = KeywordIndex([library("发票", not_before=date(2027, 1, 5), not_after=date(2027, 1, 6))])
+
+    days = [date(2027, 1, day) for day in (4, 5, 6, 7)]
+    assert [bool(index.search(["发票"], day)) for day in days] == [False, True, True, False]
+    assert index.search(["发票"])
+    assert index.has_dates
+    assert not KeywordIndex([library("发票")]).has_dates
+
+
+def test_a_hit_says_how_grave_it_is_and_what_it_weighs() -> None:
+    (hit,) = KeywordIndex([library("发票", severity=Severity.MAJOR, weight=12)]).search(["发票"])
+
+    assert (hit.severity, hit.weight, hit.action) == (Severity.MAJOR, 12, ListAction.QUARANTINE)
+
+
+LOCATED = KeywordIndex(
+    [
+        library(
+            "代开发票",
+            "free money",
+            "加…领",
+            patterns=(("电话", "1[0-9]{10}"), ("句首", "^您|$")),
+            sound=True,
+        )
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "written"),
+    [
+        ("您好，代-開 發.票！", "代开发票", "代-開 發.票"),
+        ("您好，戴開\u200bFAPIAO！", "代开发票", "戴開\u200bFAPIAO"),
+        ("now FREE  Money!", "free money", "FREE  Money"),
+        ("快加我们领钱", "加…领", "加我们领"),
+        ("电话１３８00138000。", "电话", "１３８00138000"),
+    ],
+)
+def test_a_hit_is_located_in_the_text_as_it_was_written(text: str, word: str, written: str) -> None:
+    (hit,) = [hit for hit in LOCATED.located([text]) if hit.word == word]
+
+    assert hit.span is not None
+    assert text[slice(*hit.span)] == written
+    assert hit.told == f"{word} ({hit.span[0] + 1}-{hit.span[1]})"
+
+
+def test_the_first_place_is_told_of_several() -> None:
+    (hit,) = KeywordIndex([library("发票")]).located(["好发票发票", "发票"])
+
+    assert hit.span == (1, 3)
+
+
+def test_a_hit_that_is_nowhere_is_told_without_a_place() -> None:
+    hits = {hit.word: hit.told for hit in LOCATED.located(["好"])}
+
+    assert hits == {"句首": "句首"}
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=())), max_size=3))
+def test_what_is_located_is_what_is_found(texts: list[str]) -> None:
+    assert LOCATED.located(texts) == LOCATED.search(texts)
+
+
+# Each takes some ten milliseconds; in quadratic time it would be minutes.
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", ["发票抬头", "发票", "代开", "代开发票", "加1领", "av ", "代"])
+def test_a_text_of_nothing_but_words_takes_a_moment(unit: str) -> None:
+    index = KeywordIndex(
+        [library("发票", "av", "代开…发票", "代…票…领", exceptions=("发票抬头",), sound=True)]
+    )
+
+    assert len(index.search([(unit * 65_000)[:65_000]])) <= MAX_HITS

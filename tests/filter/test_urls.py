@@ -1,0 +1,192 @@
+"""Links, however their dots are written, and the domains they belong to."""
+
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.filter.urls import DomainList, links_of, registrable_domain
+from gateway.filter.views import views
+
+any_text = st.text(st.characters(exclude_categories=()))
+_PIECES = "www . 。 点 com cn a 1 http:// / [.] @ 字 xn-- \u200b \u0301 ． ｃ :80 －"
+linked_text = st.lists(st.sampled_from([" ", " dot ", *_PIECES.split()]), max_size=30).map("".join)
+
+
+def hosts(text: str) -> list[str]:
+    return [link.host for link in links_of(views(text))]
+
+
+@pytest.mark.parametrize(
+    ("written", "host", "domain"),
+    [
+        ("http://t.cn/Rabc12", "t.cn", "t.cn"),
+        ("https://m.icbc.com.cn/a?b=1", "m.icbc.com.cn", "icbc.com.cn"),
+        ("www.icbc.com.cn", "icbc.com.cn", "icbc.com.cn"),
+        ("ICBC-com.cn", "icbc-com.cn", "icbc-com.cn"),
+        ("888666.com", "888666.com", "888666.com"),
+        ("a.b.github.io", "a.b.github.io", "b.github.io"),
+        ("http://1.2.3.4:8080/a", "1.2.3.4", "1.2.3.4"),
+        ("bit.ly/abc", "bit.ly", "bit.ly"),
+        ("https://shop.call/x", "shop.call", "shop.call"),
+        ("http://工行.com/", "工行.com", "工行.com"),
+    ],
+)
+def test_a_link_as_browsers_take_it(written: str, host: str, domain: str) -> None:
+    text = f"【某行】点击{written} 查看"
+    (link,) = links_of(views(text))
+
+    assert (link.host, link.domain, link.is_disguised) == (host, domain, False)
+    assert text[link.start : link.end] == written
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("icbc点com", "icbc.com"),
+        ("888点com", "888.com"),
+        ("www点icbc点com点cn", "icbc.com.cn"),
+        ("www。icbc。com", "icbc.com"),
+        ("888666·com", "888666.com"),
+        ("icbc[.]com", "icbc.com"),
+        ("icbc【点】com", "icbc.com"),
+        ("icbc (dot) com", "icbc.com"),
+        ("evil dot com", "evil.com"),
+        ("icbc . com", "icbc.com"),
+        ("ＷＷＷ．ＩＣＢＣ．ＣＯＭ", "icbc.com"),
+        ("http：／／evil．top／x", "evil.top"),
+        ("w w w . i c b c . c o m", "icbc.com"),
+        ("iсbс.com", "icbc.com"),  # Cyrillic
+        ("ic\u200bbc.c\u2060om", "icbc.com"),
+        ("ⓘⓒⓑⓒ.com", "icbc.com"),
+        ("hxxp://evil。top/x", "evil.top"),
+    ],
+)
+def test_a_link_in_disguise_is_one(written: str, host: str) -> None:
+    text = f"请到{written} 领取"
+    (link,) = links_of(views(text))
+
+    assert (link.host, link.is_disguised) == (host, True)
+    assert text[link.start : link.end] == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "晚上8点cc直播",
+        "今晚12点，com大厅见",
+        "上午9点30分，下午3点5折",
+        "距地铁5.5km，价格12.30元，2025.11.25开业",
+        "请升级到版本1.2.3.4",
+        "Thanks.call me at 9.30",
+        "OK. me too. In the end.",
+        "thank you . in time",
+        "发送邮件到user@qq.com",
+        "http://",
+        "http://a",
+        "https://foo.invalidtld/x",
+        "满3.9.5元",
+        "www..com",
+        "com.cn",
+        f"http://{'a' * 64}.com/",
+        f"http://{'.'.join(['a' * 60] * 5)}.com/",
+        "http://1.2.3.444/",
+    ],
+)
+def test_sentences_prices_dates_and_addresses_are_no_links(text: str) -> None:
+    assert hosts(text) == []
+
+
+def test_what_ends_a_sentence_or_closes_a_bracket_is_not_of_the_link() -> None:
+    text = "see (www.a.com/b). Then http://c.cn/d, and e.top!"
+
+    assert [text[link.start : link.end] for link in links_of(views(text))] == [
+        "www.a.com/b",
+        "http://c.cn/d",
+        "e.top",
+    ]
+
+
+def test_the_next_sentence_is_not_of_the_host() -> None:
+    assert hosts("visit a.icbc.com.Please call") == ["a.icbc.com"]
+    assert hosts("请登录icbc.com.cn点击领取") == ["icbc.com.cn"]
+
+
+def test_a_link_within_the_path_of_a_link_is_not_another() -> None:
+    assert hosts("http://a.cn/?to=http://b.cn/x c.cn") == ["a.cn", "c.cn"]
+
+
+def test_encoded_names_are_told_in_letters() -> None:
+    (link,) = links_of(views("http://xn--fiqs8s.cn/"))
+
+    assert (link.host, link.domain) == ("中国.cn", "中国.cn")
+    assert hosts("http://xn--99999999999.cn/") == ["xn--99999999999.cn"]
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("a.b.icbc.com.cn", "icbc.com.cn"),
+        ("1.2.3.4", "1.2.3.4"),
+        ("com.cn", None),
+        ("localhost", None),
+        ("", None),
+        ("a..com", None),
+        ("x.xn--fiqs8s.cn", "中国.cn"),
+    ],
+)
+def test_the_domain_that_somebody_registered(host: str, domain: str | None) -> None:
+    assert registrable_domain(host) == domain
+
+
+def test_a_list_covers_what_stands_below_its_domains() -> None:
+    some = DomainList(["Evil.com", "a.top."])
+
+    assert some.covers("evil.com")
+    assert some.covers("www.evil.com")
+    assert some.covers("a.top")
+    assert not some.covers("notevil.com")
+    assert not some.covers("b.top")
+    assert not DomainList([]).covers("evil.com")
+
+
+@given(st.one_of(any_text, linked_text))
+def test_any_text_is_read_and_places_are_in_it(text: str) -> None:
+    passed = 0
+    for link in links_of(views(text)):
+        assert passed <= link.start < link.end <= len(text)
+        assert link.host.endswith(link.domain)
+        assert (
+            link.is_disguised
+            or link.host in text[link.start : link.end].lower()
+            or ("xn--" in text.lower())
+        )
+        passed = link.end
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a.a",
+        "a. ",
+        "a点",
+        "www.",
+        "http://",
+        "xn--",
+        "( ",
+        "1.1.1.1/",
+        "a.com",
+        "a.zz/",
+        "字.",
+        "a@",
+    ],
+)
+def test_the_longest_payload_takes_milliseconds(piece: str) -> None:
+    text = views(piece * (65_000 // len(piece)))
+
+    before = process_time()
+    links_of(text)
+
+    assert process_time() - before < 3.0

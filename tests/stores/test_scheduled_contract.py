@@ -1,0 +1,213 @@
+"""What gateway.ports.scheduled promises, on every store."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import pytest
+
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.scheduled import ScheduledMessage
+from gateway.stores.open import Stores
+
+MessageBuilder: TypeAlias = Callable[..., ScheduledMessage]
+AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def message(noon: datetime) -> MessageBuilder:
+    """Build a message for tomorrow; give what should be otherwise."""
+    usual = ScheduledMessage(
+        system_id="sp1",
+        smsc="main",
+        message_id="7F3A",
+        source_ton=1,
+        source_npi=2,
+        source="10690001",
+        dest_ton=3,
+        dest_npi=4,
+        destination="13800138000",
+        msisdn=8613800138000,
+        scheduled_at=noon + timedelta(days=1),
+    )
+    return lambda **changes: replace(usual, **changes)
+
+
+async def _refused(stores: Stores, now: datetime) -> list[ScheduledMessage]:
+    """Return what is refused; whoever asks again finds it again."""
+    taken = await stores.scheduled.take(now, now, await stores.scheduled.waiting_senders(now), 99)
+    return [replace(one, number=0) for one in taken]
+
+
+async def test_what_nobody_refused_is_not_to_be_cancelled(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    assert not await stores.scheduled.keep([message(), message(msisdn=8613800138001)])
+    await stores.consent.record([answer(answer=Answer.AGREED), answer(scope="sp2")])
+
+    assert not await stores.scheduled.note_refusals(0, await stores.changes.latest())
+
+    assert await stores.scheduled.waiting_senders(noon) == set()
+    assert await stores.scheduled.take(noon, noon, ["sp1"], 9) == []
+
+
+async def test_a_later_refusal_finds_every_message_to_its_subscriber_whole(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    first, second = message(), message(message_id="7F3B", destination="8613800138000")
+    stranger, other = message(message_id="7F3C", msisdn=8613800138001), message(system_id="sp2")
+    await stores.consent.record([answer(msisdn=8613800138099)])
+    seen = await stores.changes.latest()
+    await stores.scheduled.keep([first, second, stranger, other])
+    through = await stores.consent.record([answer()])
+
+    assert await stores.scheduled.note_refusals(seen, through)
+
+    assert await stores.scheduled.waiting_senders(noon) == {"sp1"}
+    assert await _refused(stores, noon) == [first, second]
+    assert not await stores.scheduled.note_refusals(seen, through)
+
+
+async def test_a_refusal_of_every_sender_finds_those_of_all(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    mine, other = message(), message(system_id="sp2")
+    await stores.scheduled.keep([mine, other])
+    await stores.consent.record([answer(answer=Answer.AGREED)])
+    through = await stores.consent.record([answer(scope=EVERY_SENDER)])
+
+    assert await stores.scheduled.note_refusals(through - 1, through)
+
+    assert await _refused(stores, noon) == [mine, other]
+
+
+async def test_only_refusals_that_were_not_looked_at_count(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder
+) -> None:
+    await stores.scheduled.keep([message()])
+    through = await stores.consent.record([answer()])
+    later = await stores.consent.record([answer(msisdn=8613800138077)])
+
+    assert not await stores.scheduled.note_refusals(through, later)
+    assert await stores.scheduled.note_refusals(0, later)
+
+
+async def test_a_refusal_on_record_is_found_when_the_message_is_kept(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    await stores.consent.record([answer()])
+
+    assert await stores.scheduled.keep([message(), message(system_id="sp2")])
+
+    assert await _refused(stores, noon) == [message()]
+
+
+async def test_a_message_is_kept_once_and_a_repetition_says_when(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    later = message(scheduled_at=noon + timedelta(days=2))
+    await stores.consent.record([answer()])
+    await stores.scheduled.keep([message()])
+    await stores.scheduled.keep([later])
+    await stores.scheduled.keep([])
+
+    assert await _refused(stores, noon) == [later]
+
+
+async def test_what_its_sp_puts_off_is_due_later(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    await stores.consent.record([answer()])
+    await stores.scheduled.keep([message(), message(system_id="sp2"), message(message_id="7F3B")])
+    later = noon + timedelta(days=3)
+
+    await stores.scheduled.move("sp1", "7F3A", later)
+
+    assert [one.scheduled_at for one in await _refused(stores, noon)] == [
+        noon + timedelta(days=1),
+        later,
+    ]
+
+
+async def test_refused_messages_are_taken_by_one_process_the_most_urgent_first(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    late, soon = message(), message(message_id="7F3B", scheduled_at=noon + MINUTE)
+    away = message(system_id="sp2")
+    await stores.consent.record([answer(), answer(scope="sp2")])
+    await stores.scheduled.keep([late, soon, away])
+
+    first = await stores.scheduled.take(noon, noon + MINUTE, ["sp1"], 1)
+    second = await stores.scheduled.take(noon, noon + MINUTE, ["sp1"], 9)
+    third = await stores.scheduled.take(noon, noon + MINUTE, ["sp1"], 9)
+
+    assert [one.message_id for one in first] == ["7F3B"]
+    assert [one.message_id for one in second] == ["7F3A"]
+    assert third == []
+
+
+async def test_what_is_claimed_comes_back_with_the_end_of_the_claim_or_when_it_is_put_back(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    await stores.consent.record([answer()])
+    await stores.scheduled.keep([message()])
+    (taken,) = await stores.scheduled.take(noon, noon + 2 * MINUTE, ["sp1"], 9)
+
+    assert await stores.scheduled.take(noon + MINUTE, noon + MINUTE, ["sp1"], 9) == []
+    assert await stores.scheduled.take(noon + 2 * MINUTE, noon + 9 * MINUTE, ["sp1"], 9) == [taken]
+    await stores.scheduled.put_back(taken.number, noon + 3 * MINUTE)
+    assert await stores.scheduled.take(noon + 2 * MINUTE, noon, ["sp1"], 9) == []
+    assert await stores.scheduled.take(noon + 3 * MINUTE, noon, ["sp1"], 9) == [taken]
+    await stores.scheduled.put_back(taken.number + 1, noon)
+
+
+async def test_what_is_settled_is_forgotten(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    await stores.consent.record([answer()])
+    await stores.scheduled.keep([message()])
+    (taken,) = await stores.scheduled.take(noon, noon, ["sp1"], 9)
+
+    assert await stores.scheduled.settle(taken.number)
+
+    assert not await stores.scheduled.settle(taken.number)
+    assert await _refused(stores, noon) == []
+
+
+async def test_what_nobody_stopped_in_time_is_told_once(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    await stores.consent.record([answer()])
+    soon, claimed = (
+        message(message_id=one, scheduled_at=noon + MINUTE) for one in ("7F3B", "7F3C")
+    )
+    await stores.scheduled.keep([message(), soon])
+    await stores.scheduled.keep([claimed])
+    await stores.scheduled.take(noon, noon + 2 * MINUTE, ["sp1"], 1)
+
+    over = await stores.scheduled.take_overdue(noon + MINUTE, 9)
+    again = await stores.scheduled.take_overdue(noon + MINUTE, 9)
+    rest = await stores.scheduled.take_overdue(noon + 2 * MINUTE, 9)
+
+    assert [one.message_id for one in (*over, *rest)] == ["7F3C", "7F3B"]
+    assert again == []
+    assert await stores.scheduled.waiting_senders(noon) == {"sp1"}
+    assert await stores.scheduled.waiting_senders(noon + timedelta(days=1)) == set()
+
+
+async def test_what_was_delivered_undisturbed_is_forgotten(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    refused = message(msisdn=8613800138001, destination="13800138001")
+    await stores.consent.record([answer(msisdn=8613800138001)])
+    await stores.scheduled.keep([message(), refused])
+    tomorrow = noon + timedelta(days=1)
+
+    assert await stores.scheduled.prune(tomorrow - MINUTE) == 0
+    assert await stores.scheduled.prune(tomorrow) == 1
+    assert await stores.scheduled.prune(tomorrow) == 0
+
+    assert await _refused(stores, noon) == [refused]

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from gateway.filter.model.features import BUCKETS, CATEGORY_GRAMS, SIGNS
+from gateway.filter.model.linear import (
+    CATEGORY_BUCKET_BITS,
+    CATEGORY_BUCKETS,
+    Calibration,
+    CategoryModel,
+    LinearModel,
+)
+from gateway.filter.views import views
+from gateway.systems.learning import occurrences
+from gateway.systems.learning.occurrences import category_matrix, spam_matrix
+
+TEXTS = [views(text) for text in ("代开发票 13800", "", "您的快递到了", "Your parcel", "赌" * 300)]
+
+
+def test_what_is_trained_on_is_what_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(occurrences, "_TEXTS_AT_ONCE", 2)
+    weights = np.random.default_rng(1).normal(size=BUCKETS + len(SIGNS))
+    told: list[int] = []
+
+    products = spam_matrix(TEXTS, told.append).products(weights)
+
+    scores = LinearModel(weights.astype(np.float32), Calibration(1, 0)).scores(TEXTS)
+    assert products.tolist() == pytest.approx(scores.tolist(), abs=1e-4)
+    assert told == [2, 2, 1]
+
+
+def test_categories_are_trained_on_what_is_scored() -> None:
+    weights = np.random.default_rng(1).normal(size=CATEGORY_BUCKETS + 1)
+
+    products = category_matrix(TEXTS, CATEGORY_GRAMS, CATEGORY_BUCKET_BITS).products(weights)
+
+    scores = CategoryModel(("loan",), weights[None].astype(np.float32)).scores(TEXTS)
+    assert products.tolist() == pytest.approx(scores[:, 0].tolist(), abs=1e-4)

@@ -1,0 +1,122 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from gateway.filter.model.classes import TextClass
+from gateway.filter.model.model_file import write_model
+from gateway.systems.learning.samples import Sample, sample_of
+from gateway.systems.learning.training import (
+    TOLERATED,
+    Told,
+    TrainingError,
+    parted,
+    train,
+)
+
+Corpus = Callable[[int], list[Sample]]
+
+
+def test_what_was_learnt_holds_for_texts_never_seen(corpus: Corpus) -> None:
+    model = train(corpus(0), corpus(5000), about={"by": "a test"})
+
+    spam, ham = model.judge(
+        [sample_of(f"ham\tzh\t-\t{text}").text for text in ("诚信代开发票加Q", "您的验证码为77")]
+    )
+    assert ham.probability < 0.5 < spam.probability
+    assert spam.category == "forged_documents"
+    assert model.about == {"by": "a test"}
+
+
+def test_thresholds_are_measured_on_what_was_held_out(corpus: Corpus) -> None:
+    held = corpus(5000)
+
+    port = train(corpus(0), held, about={}).of(TextClass.PORT)
+
+    assert tuple(one.tolerated for one in port.thresholds) == TOLERATED
+    scores = port.linear.scores([one.text for one in held if not one.is_spam])
+    assert port.threshold(0.01) == pytest.approx(float(scores.max()))
+
+
+def test_the_same_samples_and_seed_make_the_same_octets(corpus: Corpus) -> None:
+    first, again = (write_model(train(corpus(0), corpus(5000), about={})) for _ in range(2))
+
+    assert first == again
+
+
+def test_another_seed_makes_other_weights(corpus: Corpus) -> None:
+    first, other = (train(corpus(0), corpus(5000), about={}, seed=seed) for seed in (1, 2))
+
+    assert write_model(first) != write_model(other)
+
+
+def test_doubtful_samples_teach_nothing(corpus: Corpus) -> None:
+    lie = [replace(one, is_spam=not one.is_spam, is_doubtful=True) for one in corpus(3000)]
+
+    honest, misled = (train(corpus(0) + more, corpus(5000), about={}) for more in ([], lie))
+
+    weights = [model.of(TextClass.PORT).linear.weights.tolist() for model in (honest, misled)]
+    assert weights[0] == weights[1]
+
+
+def test_without_any_held_out_every_tenth_campaign_is(corpus: Corpus) -> None:
+    samples = [replace(one, group=f"g{number // 2}") for number, one in enumerate(corpus(0))]
+
+    kept, held = parted(samples)
+
+    assert len(kept) + len(held) == len(samples)
+    assert 0 < len(held) < len(samples) / 3
+    assert not {one.group for one in kept} & {one.group for one in held}
+    assert train(samples, about={}).of(TextClass.PORT).thresholds
+
+
+def test_every_class_gets_a_model_of_its_own(corpus: Corpus) -> None:
+    chats = [replace(one, text_class=TextClass.PERSON) for one in corpus(0)]
+    foreign = [
+        sample_of(f"{label}\ten\tours\t{text} number {number}")
+        for number in range(12)
+        for label, text in (("spam", "Win a casino prize"), ("ham", "Your parcel has arrived"))
+    ]
+
+    model = train(corpus(0) + chats + foreign, about={})
+
+    assert model.classes.keys() == set(TextClass)
+
+
+def test_a_collection_of_nothing_but_spam_weighs_less(corpus: Corpus) -> None:
+    odd = [sample_of(f"spam\tzh\tstripped\t快递 {number}") for number in range(30)]
+
+    model = train(corpus(0) + odd, corpus(5000), about={})
+
+    (judged,) = model.judge([sample_of("ham\tzh\t-\t您的快递已到驿站，取件码0001。").text])
+    assert judged.probability < 0.5
+
+
+def test_without_categories_there_is_no_model_of_them(corpus: Corpus) -> None:
+    samples = [replace(one, source=one.origin) for one in corpus(0)]
+
+    assert train(samples, about={}).categories is None
+
+
+def test_a_class_that_was_not_measured_has_no_thresholds(corpus: Corpus) -> None:
+    spam = [one for one in corpus(5000) if one.is_spam]
+
+    assert train(corpus(0), spam, about={}).of(TextClass.PORT).thresholds == ()
+
+
+@pytest.mark.parametrize("is_spam", [True, False])
+def test_one_label_alone_cannot_be_learnt(corpus: Corpus, *, is_spam: bool) -> None:
+    samples = [one for one in corpus(0) if one.is_spam is is_spam]
+
+    with pytest.raises(TrainingError, match="not 10 of spam and of ham"):
+        train(samples, about={})
+
+
+def test_the_work_is_told(corpus: Corpus) -> None:
+    begun: list[str] = []
+    done: list[int] = []
+
+    train(corpus(0), about={}, told=Told(lambda what, _steps: begun.append(what), done.append))
+
+    assert begun == ["reading port", "training port"]
+    assert sum(done) > 80
