@@ -16,6 +16,7 @@ import tempfile
 import time
 from array import array
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,11 +24,13 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage
 from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.errors import StoreUnavailable
+from gateway.runtime.sealing import Keys
 from gateway.stores.open import Stores, open_store
 from gateway.systems.consent.follower import ConsentFollower
 
 LIMIT_S = 120.0
 _FIRST, _COUNT = 13000000000, 7_000_000_000  # mainland mobile numbers, 13… to 19…
+_DAYS = [f"{month:02}-{day:02}" for month in range(1, 11) for day in range(1, 31) if month != 2]
 _FOLLOW_EVERY_S = 0.2  # as gateway.app.followers
 _HOLD_EVERY_S = 0.05
 _REFUSE_EVERY_S = 0.5
@@ -48,7 +51,7 @@ senders:
 
 
 def write_list(path: Path, answers: int, form: str) -> None:
-    """Write numbers from all over the country, in no order."""
+    """Write numbers from all over the country, in no order, and answers of many days."""
     numbers = array("Q", range(answers))
     step = _COUNT // answers
     chance = random.Random(answers)
@@ -56,9 +59,13 @@ def write_list(path: Path, answers: int, form: str) -> None:
     with path.open("w", encoding="ascii") as file:
         if form == "csv":
             file.write("number,system_id,answer,since,channel\n")
-        rest = ",shop,refused,2025-11-04T09:30:00+08:00,letter" if form == "csv" else ""
+        rest = [
+            f",shop,refused,2025-{day}T09:30:00+08:00,letter" if form == "csv" else ""
+            for day in _DAYS
+        ]
         file.writelines(
-            f"{_FIRST + place * step + chance.randrange(step)}{rest}\n" for place in numbers
+            f"{_FIRST + place * step + chance.randrange(step)}{rest[place % len(rest)]}\n"
+            for place in numbers
         )
 
 
@@ -131,9 +138,19 @@ def _message(number: int) -> HeldMessage:
     )
 
 
-async def imported(directory: Path, *, beside: bool) -> tuple[float, Process, Neighbour]:
+def _keys_in(directory: Path) -> Keys:
+    """Write a file of one key, and return it."""
+    path, key = directory / "keys.yaml", random.Random(1).randbytes(64)
+    path.touch(0o600)
+    path.write_text(f"k1: {b64encode(key).decode()}\n", encoding="ascii")
+    return Keys({"k1": key}, "k1")
+
+
+async def imported(
+    directory: Path, keys: Keys | None, *, beside: bool
+) -> tuple[float, Process, Neighbour]:
     """Run the command to its end; return the seconds it took."""
-    stores = await open_store(f"sqlite:///{directory}/smsward.db")
+    stores = await open_store(f"sqlite:///{directory}/smsward.db", keys=keys)
     neighbour = Neighbour(stores)
     works = (neighbour.hold(), neighbour.follow(), neighbour.refuse()) if beside else ()
     tasks = [asyncio.ensure_future(work) for work in works]  # noqa: TID251 - ends with the run
@@ -155,20 +172,26 @@ async def imported(directory: Path, *, beside: bool) -> tuple[float, Process, Ne
     return took_s, process, neighbour
 
 
-async def measure(answers: int, form: str, *, beside: bool, again: bool) -> dict[str, object]:
+async def measure(
+    answers: int, form: str, *, beside: bool, again: bool, is_sealed: bool
+) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        (directory / "gateway.yaml").write_text(_GATEWAY.format(directory=name), encoding="utf-8")
+        keys = _keys_in(directory) if is_sealed else None
+        privacy = f"privacy: {{keys: {directory}/keys.yaml, current: k1}}\n" if is_sealed else ""
+        gateway = _GATEWAY.format(directory=name) + privacy
+        (directory / "gateway.yaml").write_text(gateway, encoding="utf-8")
         (directory / "senders.yaml").write_text(_SENDERS, encoding="utf-8")
         write_list(directory / "answers", answers, form)
-        took_s, _, neighbour = await imported(directory, beside=beside)
-        peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
+        took_s, _, neighbour = await imported(directory, keys, beside=beside)
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         figures: dict[str, object] = {
             "answers": answers,
             "form": form,
             "seconds": round(took_s, 1),
+            "cpu_s": round(usage.ru_utime + usage.ru_stime, 1),
             "answers_per_s": round(answers / took_s),
-            "peak_mb": round(peak_mb),
+            "peak_mb": round(usage.ru_maxrss / 1000),
             "store_mb": round((directory / "smsward.db").stat().st_size / 1e6),
         }
         if beside:
@@ -180,7 +203,7 @@ async def measure(answers: int, form: str, *, beside: bool, again: bool) -> dict
                 "failures": neighbour.failures,
             }
         if again:
-            took_s, _, _ = await imported(directory, beside=False)
+            took_s, _, _ = await imported(directory, keys, beside=False)
             figures["seconds_again"] = round(took_s, 1)
         return figures
 
@@ -191,6 +214,7 @@ def main() -> int:
     parser.add_argument("--answers", type=int, default=10_000_000)
     parser.add_argument("--form", choices=("csv", "plain"), default="csv")
     parser.add_argument("--alone", action="store_true", help="no gateway's work beside it")
+    parser.add_argument("--sealed", action="store_true", help="numbers sealed in the store")
     parser.add_argument("--again", action="store_true", help="repeat the import")
     arguments = parser.parse_args()
     figures = asyncio.run(
@@ -199,6 +223,7 @@ def main() -> int:
             arguments.form,
             beside=not arguments.alone,
             again=arguments.again,
+            is_sealed=arguments.sealed,
         )
     )
     print(json.dumps(figures, indent=2))

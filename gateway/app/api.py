@@ -9,6 +9,7 @@ import signal
 import ssl
 import sys
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,10 +31,11 @@ from gateway.domain.hub import Hub
 from gateway.domain.subscription import Service
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import monotonic, utcnow
+from gateway.runtime.sealing import Keys
 from gateway.runtime.tasks import cancel_all, report_loop_error, spawn
 from gateway.settings.api import ApiSettings, load_api, load_system_ids
 from gateway.settings.fault import Gathering, SettingsError
-from gateway.settings.gateway import load_gateway
+from gateway.settings.gateway import keys_of, load_gateway
 from gateway.settings.offered import load_offered
 from gateway.stores.open import Stores, file_of, open_store
 from gateway.systems.subscriptions.catalogue import Catalogue
@@ -47,7 +49,8 @@ _NO_HUB = Hub()
 class Api:
     """One API process, to be made inside its running loop. `senders` are the SPs there are.
 
-    `services` are what they offer, and from `hub` codes go to subscribers.
+    `services` are what they offer, and from `hub` codes go to subscribers. The store is sealed
+    with `keys`.
     """
 
     def __init__(
@@ -58,12 +61,14 @@ class Api:
         *,
         services: Collection[Service] = (),
         hub: Hub = _NO_HUB,
+        keys: Keys | None = None,
     ) -> None:
         self.senders = senders
         self.catalogue = Catalogue(services)
         self.hub = hub
         self._settings = settings
         self._store_url = store_url
+        self._keys = keys
         self._access = Access(settings.clients, monotonic)
         self._stores: Stores | None = None
         self._server: HttpServer | None = None
@@ -88,7 +93,7 @@ class Api:
                 f"there is no store at {file.absolute()}: start the gateway first,"
                 " and the API in the directory that it runs in"
             )
-        stores = self._stores = await open_store(self._store_url)
+        stores = self._stores = await open_store(self._store_url, keys=self._keys)
         application = build_api(self._access, routers_of(stores, self))
         address = self._settings.address
         self._server = HttpServer(
@@ -144,7 +149,8 @@ async def _serve(config: Path) -> int:
     gathering = Gathering()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     known = gathering.take(lambda: _known(config), None)
-    if settings is None or known is None:
+    keys = None if settings is None else gathering.take(partial(keys_of, settings), None)
+    if settings is None or known is None or gathering.faults:
         for fault in gathering.faults:
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
         return EXIT_SETTINGS
@@ -154,7 +160,7 @@ async def _serve(config: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
     own, senders, services = known
-    api = Api(own, senders, settings.store_url, services=services, hub=settings.hub)
+    api = Api(own, senders, settings.store_url, services=services, hub=settings.hub, keys=keys)
     try:
         await api.start()
     except (OSError, StoreUnavailable, ssl.SSLError) as error:

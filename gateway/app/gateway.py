@@ -52,7 +52,7 @@ from gateway.runtime.records import Records
 from gateway.runtime.tasks import cancel_all, spawn
 from gateway.session.lockout import Lockouts
 from gateway.settings import passwords
-from gateway.settings.gateway import GatewaySettings, Smsc
+from gateway.settings.gateway import GatewaySettings, Smsc, keys_of
 from gateway.stores.open import Stores, file_of, open_store
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
@@ -145,8 +145,8 @@ class Gateway:
     async def start(self) -> None:
         """Open stores, load what they hold, then open the listeners.
 
-        Raises OSError (a port in use, a directory that can not be written), ssl.SSLError or
-        StoreUnavailable; call `stop` then.
+        Raises OSError (a port in use, a directory that can not be written), ssl.SSLError,
+        StoreUnavailable or SettingsError (keys that have gone); call `stop` then.
         """
         settings = self.settings
         stores = await self._open_stores()
@@ -210,7 +210,9 @@ class Gateway:
 
     async def _open_stores(self) -> Stores:
         await asyncio.to_thread(prepare_directory, self.settings.records_directory)
-        stores = self._stores = await open_store(self.settings.store_url)
+        stores = self._stores = await open_store(
+            self.settings.store_url, keys=keys_of(self.settings)
+        )
         file = file_of(self.settings.store_url)
         if file is not None:
             # Two would issue the same ids, and put each other's releases in doubt.

@@ -81,7 +81,7 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
         return EXIT_FAILED
     try:
         await gateway.start()
-    except (OSError, StoreUnavailable, ssl.SSLError) as error:
+    except (OSError, StoreUnavailable, ssl.SSLError, SettingsError) as error:
         log.error("gateway.failed", said=_said(error))
         await gateway.stop()
         return EXIT_FAILED

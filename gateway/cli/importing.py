@@ -62,11 +62,11 @@ async def import_answers(
     with ExitStack() as stack:
         stack.enter_context(_faults_in_words(rejects))
         lines = None if rejects is None else stack.enter_context(private_file(rejects))
-        answers = SortedAnswers()
-        stack.callback(answers.close)
         progress = stack.enter_context(progress_bar())
-        reading = _Reading(said, scope, senders, utcnow(), answers, Rejections(lines), progress)
         async with opened_store(load_settings(config), deadline_s=_DEADLINE_S) as stores:
+            answers = SortedAnswers(stores.consent_lists.number_seal())
+            stack.callback(answers.close)
+            reading = _Reading(said, scope, senders, utcnow(), answers, Rejections(lines), progress)
             read = sum([_read(path, reading) for path in files])
             task = progress.add_task("recording", total=read)
             recorded = 0

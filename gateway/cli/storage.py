@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from gateway.cli.deployment import faulty
 from gateway.cli.failure import CommandError
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.logging import LogLevel, configure_logging
-from gateway.settings.gateway import GatewaySettings
+from gateway.settings.fault import SettingsError
+from gateway.settings.gateway import GatewaySettings, keys_of
 from gateway.stores.open import Stores, open_store
+from gateway.stores.seals import SealMismatch
 
 
 def store_file(settings: GatewaySettings) -> Path:
@@ -35,11 +38,16 @@ async def opened_store(
     # structlog would print to the standard output otherwise.
     configure_logging(level=LogLevel.ERROR)
     try:
-        stores = await open_store(settings.store_url, deadline_s=deadline_s)
+        keys = keys_of(settings)
+        stores = await open_store(settings.store_url, keys=keys, deadline_s=deadline_s)
         try:
             yield stores
         finally:
             await stores.close()
+    except SettingsError as error:
+        raise faulty(error.faults) from error
+    except SealMismatch as error:
+        raise CommandError(f"the store at {path.absolute()} cannot be used: {error}") from error
     except StoreUnavailable as error:
         raise CommandError(
             f"the store at {path.absolute()} cannot be used: {error}",

@@ -17,6 +17,10 @@ from gateway.runtime.tasks import spawn
 Address = tuple[str, int]
 
 _MAX_CONNECTIONS = 64
+# One address keeps nobody out: neither by silence, nor by requests. A reverse proxy is one
+# address with the requests of many, so that of those half of all are its.
+_MAX_SILENT_OF_ONE = 8
+_MAX_OF_ONE = 32
 _HEAD_S = 10.0
 _STOP_S = 3.0
 
@@ -95,18 +99,20 @@ class _QuietServer(uvicorn.Server):
 
 
 class _ImpatientProtocol(H11Protocol):
-    """Closes connections that bring no whole request head in time.
+    """Closes connections that bring no whole request head in time, or earlier for others.
 
     uvicorn waits for ever, so that idle strangers would use all connections up.
     """
+
+    waiting: asyncio.TimerHandle | None = None
 
     def connection_made(  # type: ignore[override]
         self, transport: asyncio.Transport
     ) -> None:
         """Begin to wait."""
         super().connection_made(transport)
-        self._waiting: asyncio.TimerHandle | None = None
         self._watch()
+        self._make_room()
 
     def data_received(self, data: bytes) -> None:
         """Go on waiting while the head is not whole; its octets win no time."""
@@ -115,23 +121,59 @@ class _ImpatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the wait."""
-        self._end_wait()
+        self.end_wait()
         super().connection_lost(exc)
+
+    @property
+    def address(self) -> str:
+        """Return the peer's address without its port."""
+        return self.client[0] if self.client is not None else ""
+
+    def end_wait(self) -> None:
+        """Wait for no head any more."""
+        if self.waiting is not None:
+            self.waiting.cancel()
+            self.waiting = None
+
+    def drop(self) -> None:
+        """End the connection at once: with TLS a silent peer would draw out its close."""
+        self.end_wait()
+        self.connections.discard(self)
+        self.transport.abort()
 
     def _watch(self) -> None:
         if self.conn.their_state is not h11.IDLE:
-            self._end_wait()
-        elif self._waiting is None:
-            self._waiting = self.loop.call_later(_HEAD_S, self._close_silent)
-
-    def _end_wait(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+            self.end_wait()
+        elif self.waiting is None:
+            self.waiting = self.loop.call_later(_HEAD_S, self._close_silent)
 
     def _close_silent(self) -> None:
-        self._waiting = None
+        self.waiting = None
         self.transport.close()
+
+    def _make_room(self) -> None:
+        """Close the silent ones that waited longest, or this one where its address has enough."""
+        silent = sorted(
+            (waiting.when(), id(one), one)
+            for one in self.connections
+            if isinstance(one, _ImpatientProtocol)
+            and one is not self
+            and (waiting := one.waiting) is not None
+        )
+        near = [one for *_, one in silent if one.address == self.address]
+        surplus = near[: max(0, len(near) + 1 - _MAX_SILENT_OF_ONE)]
+        if not surplus and len(self.connections) >= _MAX_CONNECTIONS:
+            surplus = [one for *_, one in silent[:1]]
+        for one in surplus:
+            one.drop()
+        if self._count_of_address() > _MAX_OF_ONE:
+            self.drop()
+
+    def _count_of_address(self) -> int:
+        return sum(
+            isinstance(one, _ImpatientProtocol) and one.address == self.address
+            for one in self.connections
+        )
 
 
 def _listen(address: Address, whom: str, file: str) -> socket.socket:

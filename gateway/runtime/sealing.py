@@ -3,6 +3,7 @@
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -11,6 +12,14 @@ from gateway.domain import msisdn as numbers
 
 KEY_OCTETS = frozenset({32, 48, 64})
 KEY_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys by their id, 32, 48 or 64 octets each, and the id of the one to seal with."""
+
+    by_id: Mapping[str, bytes] = field(repr=False)
+    current: str
 
 
 class SealError(Exception):

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from gateway.domain.hub import Hub
-from gateway.runtime.sealing import Sealer
+from gateway.runtime.sealing import Keys, Sealer
 from gateway.session.timers import Timers
 from gateway.settings import yaml
 from gateway.settings.addresses import Address
@@ -152,14 +152,23 @@ def load_gateway(path: Path) -> GatewaySettings:
     )
 
 
+def keys_of(settings: GatewaySettings) -> Keys | None:
+    """Return the keys that records and the store are sealed with, None where there are none.
+
+    Raises SettingsError when they have gone since `settings` were loaded.
+    """
+    if settings.privacy is None:
+        return None
+    return Keys(load_keys(settings.privacy.keys), settings.privacy.current)
+
+
 def load_sealer(settings: GatewaySettings) -> Sealer | None:
     """Return what seals and opens records, None where there are no keys.
 
     Raises SettingsError when the keys have gone since `settings` were loaded.
     """
-    if settings.privacy is None:
-        return None
-    return Sealer(load_keys(settings.privacy.keys), settings.privacy.current)
+    keys = keys_of(settings)
+    return None if keys is None else Sealer(keys.by_id, keys.current)
 
 
 def _privacy(document: yaml.Document, shape: PrivacyShape) -> Privacy | None:

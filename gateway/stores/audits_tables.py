@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
 
+from gateway.stores.sealed_columns import SealedNumber
 from gateway.stores.tables import UtcTime, metadata
 
 _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -26,7 +27,7 @@ consent_audit_items = Table(
     metadata,
     Column("audit", BigInteger, primary_key=True, autoincrement=False),
     Column("item", Integer, primary_key=True, autoincrement=False),
-    Column("msisdn", BigInteger, nullable=False),
+    Column("msisdn", SealedNumber, nullable=False),
     Column("since", UtcTime, nullable=False),
     Column("channel", Text, nullable=False),
     Column("state", String(8), nullable=False),

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
+from gateway.stores.sealed_columns import SealedNumber, SealedText
 from gateway.stores.tables import UtcTime, metadata
 
 _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -14,14 +15,14 @@ authority_reports = Table(
     Column("message_id", BigInteger, nullable=False),
     Column("system_id", String(16), nullable=False),
     Column("source", String(65), nullable=False),
-    Column("msisdn", BigInteger, nullable=True),
+    Column("msisdn", SealedNumber, nullable=True),
     Column("recipients", Integer, nullable=False),
     Column("action", String(16), nullable=False),
     Column("rule", Text, nullable=False),
     Column("category", Text, nullable=False),
     Column("keyword", Text, nullable=False),
     Column("digest", String(64), nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", SealedText, nullable=False),
     Column("text_sha256", String(64), nullable=False),
     Column("stopped_at", UtcTime, nullable=False),
     Column("severity", String(8), nullable=False),

@@ -7,16 +7,21 @@ from typing import TypeVar
 from sqlalchemy import Executable, RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.ports.consent_lists import Kept
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.tasks import spawn
 from gateway.stores.faults import translated
+from gateway.stores.sealed_columns import Seal, give_seal
 from gateway.stores.writer import BatchingWriter
 
 T = TypeVar("T")
 
 
 class Database:
-    """One database, opened: many readers and one batching `writer`."""
+    """One database, opened: many readers and one batching `writer`.
+
+    What is a subscriber's stands in it as `seal` seals it, or open.
+    """
 
     def __init__(
         self,
@@ -25,7 +30,11 @@ class Database:
         writing: AsyncEngine,
         deadline_s: float = 2.0,
         max_rows: int = 10_000,
+        seal: Seal | None = None,
     ) -> None:
+        for engine in (reading, writing):
+            give_seal(engine, seal)
+        self._seal = seal
         self._reading = reading
         self._writing = writing
         self._deadline_s = deadline_s
@@ -57,6 +66,15 @@ class Database:
             return (await connection.execute(statement)).mappings().all()
 
         return await self.read(run)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Tell whether subscribers' numbers and texts are sealed."""
+        return self._seal is not None
+
+    def kept(self, msisdn: int) -> Kept:
+        """Return a number as its columns hold it, and as they are ordered by it."""
+        return msisdn if self._seal is None else self._seal.number(msisdn)
 
     async def close(self) -> None:
         """Commit what is waiting and let go of the database; may be repeated."""

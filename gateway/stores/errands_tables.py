@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, text
 
+from gateway.stores.sealed_columns import SealedNumber, SealedText
 from gateway.stores.tables import UtcTime, metadata
 
 _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -15,8 +16,8 @@ errands = Table(
     metadata,
     Column("number", _ROW_NUMBER, primary_key=True),
     Column("port", String(21), nullable=False),
-    Column("msisdn", BigInteger, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("msisdn", SealedNumber, nullable=False),
+    Column("text", SealedText, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("ref", String(64), nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -42,7 +43,7 @@ number_codes = Table(
     "number_codes",
     metadata,
     Column("number", _ROW_NUMBER, primary_key=True),
-    Column("msisdn", BigInteger, nullable=False),
+    Column("msisdn", SealedNumber, nullable=False),
     Column("code_hash", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("until", UtcTime, nullable=False),
@@ -57,6 +58,6 @@ number_sessions = Table(
     "number_sessions",
     metadata,
     Column("token_sha256", String(64), primary_key=True),
-    Column("msisdn", BigInteger, nullable=False, index=True),
+    Column("msisdn", SealedNumber, nullable=False, index=True),
     Column("until", UtcTime, nullable=False, index=True),
 )

@@ -16,7 +16,7 @@ from gateway.domain.relation import FORGOTTEN
 from gateway.domain.verdict import Reason
 from gateway.ports.changes import Change, ChangeKind
 from gateway.ports.consent import ANSWERS_PER_CHANGE, AnswerRow
-from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
+from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, Kept, KeptAnswer
 from gateway.ports.quarantine import (
     EXPIRING_STATES,
     REPLACEABLE_STATES,
@@ -324,7 +324,10 @@ class MemoryConsent:
         ]
         return [_row(answer) for _, answer in sorted(changed, key=lambda pair: pair[0])]
 
-    async def record_list(self, batches: Iterable[Sequence[PlainAnswer]]) -> AsyncIterator[int]:
+    def number_seal(self) -> Callable[[int], Kept] | None:
+        return None
+
+    async def record_list(self, batches: Iterable[Sequence[KeptAnswer]]) -> AsyncIterator[int]:
         for batch in batches:
             for start in range(0, len(batch), ANSWERS_PER_COMMIT):
                 answers = [_answer(row) for row in batch[start : start + ANSWERS_PER_COMMIT]]
@@ -376,7 +379,8 @@ def _row(answer: ConsentAnswer) -> AnswerRow:
     return (answer.msisdn, answer.scope, answer.answer)
 
 
-def _answer(row: PlainAnswer) -> ConsentAnswer:
+def _answer(row: KeptAnswer) -> ConsentAnswer:
     msisdn, scope, answer, since_us, channel, evidence = row
+    assert isinstance(msisdn, int)  # noqa: S101 - as number_seal says
     since = _EPOCH + timedelta(microseconds=since_us)
     return ConsentAnswer(msisdn, scope, Answer(answer), since, channel, evidence)

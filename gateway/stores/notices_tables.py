@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
 
+from gateway.stores.sealed_columns import SealedNumber
 from gateway.stores.tables import UtcTime, metadata
 
 # One row for each SP that was ever given a batch, or that a process wanted to deliver to.
@@ -12,10 +13,10 @@ notice_cursors = Table(
     # A place among the answers, in the order of change, number and scope: up to where the
     # SP has acknowledged them, and where the batch ends that it was given since.
     Column("heard_change", BigInteger, nullable=False, server_default="0"),
-    Column("heard_msisdn", BigInteger, nullable=False, server_default="-1"),
+    Column("heard_msisdn", SealedNumber, nullable=False, server_default="-1"),
     Column("heard_scope", String(16), nullable=False, server_default=""),
     Column("given_change", BigInteger, nullable=True),
-    Column("given_msisdn", BigInteger, nullable=True),
+    Column("given_msisdn", SealedNumber, nullable=True),
     Column("given_scope", String(16), nullable=True),
     Column("batch_id", BigInteger, nullable=False, server_default="0"),
     # The fields of domain.notice.NoticeStanding.

@@ -29,7 +29,10 @@ from gateway.ports.subscriptions import SubscriptionStore
 from gateway.ports.suspensions import SuspensionStore
 from gateway.ports.warnings import WarningStore
 from gateway.runtime.clock import monotonic, utcnow
+from gateway.runtime.sealing import Keys
+from gateway.runtime.sharing import Share
 from gateway.stores.database import Database
+from gateway.stores.faults import translated
 from gateway.stores.memory import MemoryChanges, MemoryConsent, MemoryQuarantine
 from gateway.stores.memory_audits import MemoryConsentAudits
 from gateway.stores.memory_authority_reports import MemoryAuthorityReports
@@ -46,6 +49,8 @@ from gateway.stores.memory_subscriptions import MemorySubscriptions
 from gateway.stores.memory_suspensions import MemorySuspensions
 from gateway.stores.memory_warnings import MemoryWarnings
 from gateway.stores.migrate import upgrade
+from gateway.stores.sealed_columns import Seal
+from gateway.stores.seals import settled_seal
 from gateway.stores.sql_audits import SqlConsentAudits
 from gateway.stores.sql_authority_reports import SqlAuthorityReports
 from gateway.stores.sql_changes import SqlChanges
@@ -96,30 +101,41 @@ class Stores:
     close: Callable[[], Awaitable[None]]
 
 
-async def open_store(url: str, *, deadline_s: float = 2.0, max_octets: int | None = None) -> Stores:
+async def open_store(
+    url: str,
+    *,
+    keys: Keys | None = None,
+    deadline_s: float = 2.0,
+    max_octets: int | None = None,
+) -> Stores:
     """Open the stores at `url`, making or migrating the tables where needed.
 
     ``sqlite:///var/smsward.db`` is a path relative to the working directory, four slashes
     make it absolute; ``memory://`` forgets everything. Processes that open it at once wait
     for each other; every later read and write ends within `deadline_s`. `max_octets` bounds
-    the file. Raises ValueError for any other URL, and StoreUnavailable when the database
-    cannot be had.
+    the file. What is a subscriber's is sealed with the current one of `keys`. Raises
+    ValueError for any other URL, StoreUnavailable when the database cannot be had, and
+    SealMismatch, which is one, when it is sealed otherwise.
     """
     if url == "memory://":
         return memory_stores()
     path = _path_of(url)
-    await _make_tables(path)
+    share, seal = await _prepared(path, keys)
     # A lock is given up before the caller gives up, so that the caller hears the reason.
     busy_s = deadline_s / 2
     writing = writing_engine(path, busy_s=busy_s, max_octets=max_octets)
-    return _sql_stores(
-        Database(
-            reading=reading_engine(path, busy_s=busy_s), writing=writing, deadline_s=deadline_s
-        )
-    )
+    reading = reading_engine(path, busy_s=busy_s)
+    database = Database(reading=reading, writing=writing, deadline_s=deadline_s, seal=seal)
+
+    async def close() -> None:
+        await database.close()
+        share.release()
+
+    return _sql_stores(database, close)
 
 
-async def _make_tables(path: Path) -> None:
+async def _prepared(path: Path, keys: Keys | None) -> tuple[Share, Seal | None]:
+    """Make or migrate the tables; return the hold on the file, and what it is sealed with."""
     patience_s = _START_PATIENCE_S
     try:
         await asyncio.to_thread(prepare_file, path, busy_s=patience_s)
@@ -127,11 +143,29 @@ async def _make_tables(path: Path) -> None:
         raise StoreUnavailable(f"no database file at {path}: {error.strerror}") from error
     except sqlite3.Error as error:
         raise StoreUnavailable(f"no database at {path}: {error}") from error
+    share = _share_of(path)
     engine = writing_engine(path, busy_s=patience_s)
     try:
         await upgrade(engine)
+        with translated():
+            async with engine.begin() as connection:
+                return share, await connection.run_sync(settled_seal, keys)
+    except BaseException:
+        share.release()
+        raise
     finally:
         await engine.dispose()
+
+
+def _share_of(path: Path) -> Share:
+    try:
+        return Share.of(path)
+    except BlockingIOError as error:
+        raise StoreUnavailable(
+            "its numbers are being resealed: try again when it is done"
+        ) from error
+    except OSError as error:
+        raise StoreUnavailable(f"no lock beside {path}: {error.strerror}") from error
 
 
 def file_of(url: str) -> Path | None:
@@ -171,7 +205,7 @@ def memory_stores() -> Stores:
     )
 
 
-def _sql_stores(database: Database) -> Stores:
+def _sql_stores(database: Database, close: Callable[[], Awaitable[None]]) -> Stores:
     quarantine = SqlQuarantine(database)
     return Stores(
         quarantine=quarantine,
@@ -194,7 +228,7 @@ def _sql_stores(database: Database) -> Stores:
         scheduled=SqlScheduled(database),
         warnings=SqlWarnings(database),
         notices=SqlNotices(database, utcnow),
-        close=database.close,
+        close=close,
     )
 
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
 
+from gateway.stores.sealed_columns import SealedNumber, SealedText
 from gateway.stores.tables import UtcTime, metadata
 
 _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -11,8 +12,8 @@ _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
 preferences = Table(
     "preferences",
     metadata,
-    Column("msisdn", BigInteger, primary_key=True, autoincrement=False),
-    Column("rules", Text, nullable=False),
+    Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
+    Column("rules", SealedText, nullable=False),
     # As many short rows as subscribers, read in the order of their key.
     sqlite_with_rowid=False,
 )
@@ -22,12 +23,12 @@ preference_journal = Table(
     "preference_journal",
     metadata,
     Column("number", _ROW_NUMBER, primary_key=True),
-    Column("msisdn", BigInteger, nullable=False),
+    Column("msisdn", SealedNumber, nullable=False),
     Column("at", UtcTime, nullable=False, index=True),
     Column("channel", String(8), nullable=False),
     Column("by", Text, nullable=False),
-    Column("before", Text, nullable=False),
-    Column("after", Text, nullable=False),
+    Column("before", SealedText, nullable=False),
+    Column("after", SealedText, nullable=False),
     Column("is_erasure", Boolean, nullable=False),
     Index(None, "msisdn", "number"),
     sqlite_autoincrement=True,

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
 
+from gateway.stores.sealed_columns import SealedNumber
 from gateway.stores.tables import UtcTime, metadata
 
 _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -14,7 +15,7 @@ legal_holds = Table(
     Column("since", UtcTime, nullable=False),
     Column("until", UtcTime, nullable=False),
     Column("system_id", String(16), nullable=True),
-    Column("msisdn", BigInteger, nullable=True),
+    Column("msisdn", SealedNumber, nullable=True),
     Column("reason", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("by", Text, nullable=False),

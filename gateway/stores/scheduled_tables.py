@@ -12,6 +12,7 @@ from sqlalchemy import (
     text,
 )
 
+from gateway.stores.sealed_columns import SealedAddress, SealedNumber
 from gateway.stores.tables import UtcTime, metadata
 
 _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -33,8 +34,8 @@ scheduled_messages = Table(
     Column("source", String(65), nullable=False),
     Column("dest_ton", SmallInteger, nullable=False),
     Column("dest_npi", SmallInteger, nullable=False),
-    Column("destination", String(65), nullable=False),
-    Column("msisdn", BigInteger, nullable=False, index=True),
+    Column("destination", SealedAddress(65), nullable=False),
+    Column("msisdn", SealedNumber, nullable=False, index=True),
     Column("scheduled_at", UtcTime, nullable=False, index=True),
     Column("is_refused", Boolean, nullable=False),
     Column("free_at", UtcTime, nullable=False),

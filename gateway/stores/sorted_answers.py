@@ -1,14 +1,14 @@
 """Answers in the order of their key, however many: a temporary file sorts them."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from gateway.ports.consent_lists import PlainAnswer
+from gateway.ports.consent_lists import Kept, KeptAnswer, PlainAnswer
 
 # In bytes of memory, negative kilobytes as SQLite wants it; what is over goes to the disk.
 _CACHE = "PRAGMA cache_size=-65536"
-_TABLE = "CREATE TABLE answers (msisdn INTEGER, scope, answer, since INTEGER, channel, evidence)"
+_TABLE = "CREATE TABLE answers (msisdn, scope, answer, since INTEGER, channel, evidence)"
 
 
 class SpoolError(Exception):
@@ -19,10 +19,12 @@ class SortedAnswers:
     """Takes answers in any order and gives them back by number and scope.
 
     Into a table of millions, rows in the order of its key go many times faster: each page
-    is written once. The file is SQLite's own: no name, no permissions, gone when closed.
+    is written once. It holds of numbers what `seal` makes of them, and their order is that
+    of what it makes. The file is SQLite's own: no name, no permissions, gone when closed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seal: Callable[[int], Kept] | None = None) -> None:
+        self._seal = seal
         with _translated():
             self._file = sqlite3.connect("", isolation_level=None)
             for statement in (
@@ -35,10 +37,11 @@ class SortedAnswers:
 
     def add(self, answers: Sequence[PlainAnswer]) -> None:
         """Take some more. Raises SpoolError."""
+        rows = answers if self._seal is None else _sealed(answers, self._seal)
         with _translated():
-            self._file.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)", answers)
+            self._file.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def batches(self, size: int) -> Iterator[list[PlainAnswer]]:
+    def batches(self, size: int) -> Iterator[list[KeptAnswer]]:
         """Give all in order, `size` at a time. Raises SpoolError."""
         with _translated():
             rows = self._file.execute("SELECT * FROM answers ORDER BY msisdn, scope")
@@ -50,7 +53,11 @@ class SortedAnswers:
         self._file.close()
 
 
-def _fetched(rows: sqlite3.Cursor, size: int) -> list[PlainAnswer]:
+def _sealed(answers: Sequence[PlainAnswer], seal: Callable[[int], Kept]) -> list[KeptAnswer]:
+    return [(seal(answer[0]), *answer[1:]) for answer in answers]
+
+
+def _fetched(rows: sqlite3.Cursor, size: int) -> list[KeptAnswer]:
     with _translated():
         return rows.fetchmany(size)
 

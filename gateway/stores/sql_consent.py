@@ -70,8 +70,9 @@ class SqlConsent:
         return None
 
     async def answers_of(self, msisdns: Collection[int]) -> list[ConsentAnswer]:
-        query = _WHOLE.where(_column.msisdn.in_(msisdns)).order_by(_column.msisdn, _column.scope)
-        return [_answer(row) for row in await self._database.rows(query)]
+        query = _WHOLE.where(_column.msisdn.in_(msisdns))
+        found = [_answer(row) for row in await self._database.rows(query)]
+        return sorted(found, key=lambda answer: (answer.msisdn, answer.scope))
 
     async def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
         # Page by page, each from where the last ended: one long read would keep SQLite

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.ports.changes import ChangeKind
 from gateway.ports.consent import ANSWERS_PER_CHANGE
-from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
+from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, Kept, KeptAnswer
 from gateway.stores.database import Database
 from gateway.stores.tables import changes, consent_answers
 
@@ -57,7 +57,10 @@ class SqlConsentLists:
         self._monotonic = monotonic
         self._sleep = sleep
 
-    async def record_list(self, batches: Iterable[Sequence[PlainAnswer]]) -> AsyncIterator[int]:
+    def number_seal(self) -> Callable[[int], Kept] | None:
+        return self._database.kept if self._database.is_sealed else None
+
+    async def record_list(self, batches: Iterable[Sequence[KeptAnswer]]) -> AsyncIterator[int]:
         busy_since = self._monotonic()
         for batch in batches:
             for start in range(0, len(batch), ANSWERS_PER_COMMIT):
@@ -68,7 +71,7 @@ class SqlConsentLists:
                 await self._record(answers)
                 yield len(answers)
 
-    async def _record(self, answers: Sequence[PlainAnswer]) -> None:
+    async def _record(self, answers: Sequence[KeptAnswer]) -> None:
         change = {"kind": ChangeKind.CONSENT, "key": "", "at": self._utcnow()}
 
         async def run(connection: AsyncConnection) -> None:

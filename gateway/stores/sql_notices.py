@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.notice import Batch, Notice, NoticeStanding
+from gateway.ports.consent_lists import Kept
 from gateway.ports.notices import NOTICES_PER_BATCH
 from gateway.stores.database import Database
 from gateway.stores.notice_cursor import Cursor, Place, Read, Told, first_told, next_for
@@ -34,14 +35,20 @@ class SqlNotices:
 
     async def next_batch(self, system_id: str, limit: int = NOTICES_PER_BATCH) -> Batch | None:
         async def look(connection: AsyncConnection) -> tuple[bool, Batch | None]:
-            cursor, read = await _cursor_of(connection, system_id), _reader(connection, system_id)
+            cursor, read = (
+                await _cursor_of(connection, system_id),
+                _reader(connection, system_id, self._database.kept),
+            )
             if cursor.given is None:
                 return bool(await read(cursor.heard, None, 1)), None
             after, batch = await next_for(cursor, limit, read)
             return after != cursor, batch
 
         async def take(connection: AsyncConnection) -> Batch | None:
-            before, read = await _cursor_of(connection, system_id), _reader(connection, system_id)
+            before, read = (
+                await _cursor_of(connection, system_id),
+                _reader(connection, system_id, self._database.kept),
+            )
             cursor, batch = await next_for(before, limit, read)
             if cursor != before:
                 await _keep(connection, system_id, _values_of(cursor))
@@ -70,7 +77,7 @@ class SqlNotices:
     async def waiting_since(self, system_id: str) -> datetime | None:
         async def run(connection: AsyncConnection) -> datetime | None:
             cursor = await _cursor_of(connection, system_id)
-            waiting = await first_told(cursor, _reader(connection, system_id))
+            waiting = await first_told(cursor, _reader(connection, system_id, self._database.kept))
             if waiting is None:
                 return None
             # The change itself may be pruned by now: then the oldest that is kept.
@@ -188,7 +195,10 @@ async def _keep(connection: AsyncConnection, system_id: str, values: dict[str, o
     )
 
 
-def _reader(connection: AsyncConnection, system_id: str) -> Read:
+def _reader(connection: AsyncConnection, system_id: str, kept: Callable[[int], Kept]) -> Read:
+    def place(told: Told) -> tuple[int, Kept, str]:
+        return told.place.change, kept(told.place.msisdn), told.place.scope
+
     async def read(after: Place, through: Place | None, limit: int | None) -> Sequence[Told]:
         found: list[Told] = []
         # Each scope is a range of the index; together they would be a sort of all.
@@ -198,7 +208,7 @@ def _reader(connection: AsyncConnection, system_id: str) -> Read:
             for change, msisdn, whose, answer, since, channel, is_told in rows:
                 notice = Notice(msisdn, Answer(answer), since, channel, whose) if is_told else None
                 found.append(Told(Place(change, msisdn, whose), notice))
-        return sorted(found, key=lambda told: told.place)[:limit]
+        return sorted(found, key=place)[:limit]
 
     return read
 

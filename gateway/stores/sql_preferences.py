@@ -115,7 +115,7 @@ class SqlPreferences:
         return await self._database.read(run)
 
     async def _announce(self, connection: AsyncConnection, msisdn: int) -> None:
-        change = {"kind": ChangeKind.PREFERENCES, "key": str(msisdn), "at": self._utcnow()}
+        change = {"kind": ChangeKind.PREFERENCES, "key": msisdn, "at": self._utcnow()}
         await connection.execute(insert(changes), change)
 
 

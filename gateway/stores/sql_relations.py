@@ -27,6 +27,7 @@ from gateway.domain.relation import FORGOTTEN, EndedRelation
 from gateway.domain.subscription import ASKED_STATES, RUNNING_STATES
 from gateway.stores.database import Database
 from gateway.stores.privacy_tables import purge_log
+from gateway.stores.sealed_columns import AFTER_ALL, BEFORE_ALL
 from gateway.stores.subscription_tables import consent_requests, subscription_events, subscriptions
 from gateway.stores.tables import consent_answers
 
@@ -81,7 +82,7 @@ class SqlEndedRelations:
         self._database = database
 
     async def ended_before(self, before: datetime) -> AsyncIterator[list[EndedRelation]]:
-        last = -1
+        last = BEFORE_ALL
         while (until := await self._end_of_window(last)) is not None:
             ended = _ended(_within(last, until), before)
             found = [EndedRelation(**row) for row in await self._database.rows(ended)]
@@ -99,8 +100,8 @@ class SqlEndedRelations:
             if len(numbers) == _WINDOW_ROWS:
                 ends.append(numbers[-1])
             elif numbers:
-                ends.append(2**63 - 1)
-        return min(ends, default=None)
+                ends.append(AFTER_ALL)
+        return min(ends, key=self._database.kept, default=None)
 
     async def forget(self, relations: Sequence[EndedRelation], purge: NewPurge) -> int:
         keys = [relation.key for relation in relations]

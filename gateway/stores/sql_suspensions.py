@@ -174,7 +174,7 @@ class SqlSuspensions:
 
     async def _announce(self, connection: AsyncConnection, msisdns: Iterable[int]) -> None:
         kind, at = ChangeKind.SUSPENSION, self._utcnow()
-        noted = [{"kind": kind, "key": str(msisdn), "at": at} for msisdn in msisdns]
+        noted = [{"kind": kind, "key": msisdn, "at": at} for msisdn in msisdns]
         if noted:
             await connection.execute(insert(changes), noted)
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, text
 
+from gateway.stores.sealed_columns import SealedNumber
 from gateway.stores.tables import UtcTime, metadata
 
 _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -13,7 +14,7 @@ IS_PENDING = text("state = 'pending'")
 subscriptions = Table(
     "subscriptions",
     metadata,
-    Column("msisdn", BigInteger, primary_key=True, autoincrement=False),
+    Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
     Column("system_id", String(16), primary_key=True),
     Column("service_id", String(32), primary_key=True),
     Column("sender_name", Text, nullable=False),
@@ -46,7 +47,7 @@ subscription_events = Table(
     "subscription_events",
     metadata,
     Column("number", _ROW_NUMBER, primary_key=True),
-    Column("msisdn", BigInteger, nullable=False),
+    Column("msisdn", SealedNumber, nullable=False),
     Column("system_id", String(16), nullable=False),
     Column("service_id", String(32), nullable=False),
     Column("at", UtcTime, nullable=False),
@@ -63,7 +64,7 @@ subscription_events = Table(
 consent_requests = Table(
     "consent_requests",
     metadata,
-    Column("msisdn", BigInteger, primary_key=True, autoincrement=False),
+    Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
     Column("system_id", String(16), primary_key=True),
     Column("likeness", String(16), primary_key=True),
     Column("text_sha256", String(64), nullable=False),
@@ -81,7 +82,7 @@ consent_requests = Table(
 dialogue_sessions = Table(
     "dialogue_sessions",
     metadata,
-    Column("msisdn", BigInteger, primary_key=True, autoincrement=False),
+    Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
     Column("port", String(20), primary_key=True),
     Column("kind", String(16), nullable=False),
     Column("items", Text, nullable=False),

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, text
 
+from gateway.stores.sealed_columns import SealedNumber
 from gateway.stores.tables import UtcTime, metadata
 
 _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -15,7 +16,7 @@ suspensions = Table(
     "suspensions",
     metadata,
     Column("number", _ROW_NUMBER, primary_key=True),
-    Column("msisdn", BigInteger, nullable=False),
+    Column("msisdn", SealedNumber, nullable=False),
     Column("system_id", String(16), nullable=False),
     Column("rule", String(32), nullable=False),
     Column("since", UtcTime, nullable=False),

@@ -19,6 +19,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from gateway.stores.sealed_columns import (
+    KeyOrNumber,
+    SealedAddress,
+    SealedNumber,
+    SealedOctets,
+    SealedText,
+)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -64,8 +72,8 @@ held_messages = Table(
     Column("message_id", _ROW_NUMBER, primary_key=True, autoincrement=False),
     Column("system_id", String(16), nullable=False),
     Column("source", String(65), nullable=False),
-    Column("destination", String(65), nullable=False),
-    Column("pdu", LargeBinary, nullable=False),
+    Column("destination", SealedAddress(65), nullable=False),
+    Column("pdu", SealedOctets, nullable=False),
     Column("reason", String(64), nullable=False),
     Column("rule", Text, nullable=False),
     Column("category", Text, nullable=False),
@@ -78,7 +86,7 @@ held_messages = Table(
     Column("receipt", String(8), nullable=False),
     Column("smsc_message_id", String(65), nullable=False),
     Column("note", Text, nullable=False),
-    Column("joined", Text, nullable=False),
+    Column("joined", SealedText, nullable=False),
     Column("due_at", UtcTime, nullable=True),
     Column("is_reviewed", Boolean, nullable=False, server_default=false()),
     Column("assembly", BigInteger, nullable=False, server_default="0"),
@@ -128,7 +136,7 @@ held_messages = Table(
 consent_answers = Table(
     "consent_answers",
     metadata,
-    Column("msisdn", BigInteger, primary_key=True, autoincrement=False),
+    Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
     Column("scope", String(16), primary_key=True),
     Column("answer", String(8), nullable=False),
     Column("since", UtcTime, nullable=False),
@@ -153,7 +161,7 @@ changes = Table(
     metadata,
     Column("number", _ROW_NUMBER, primary_key=True),
     Column("kind", String(32), nullable=False),
-    Column("key", Text, nullable=False),
+    Column("key", KeyOrNumber, nullable=False),
     Column("at", UtcTime, nullable=False),
     # A number that was pruned must never be given again: readers remember it.
     sqlite_autoincrement=True,

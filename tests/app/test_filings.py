@@ -53,7 +53,7 @@ async def test_while_filings_cannot_be_read_the_last_known_hold(
     feed = FeedOfMoods()
     stores = replace(memory_stores(), changes=feed, filings=MemoryFilings(feed, utcnow))
 
-    async def given(_url: str) -> Stores:
+    async def given(_url: str, **_how: object) -> Stores:
         return stores
 
     monkeypatch.setattr(composition, "open_store", given)

@@ -62,7 +62,7 @@ async def feed(monkeypatch: pytest.MonkeyPatch) -> FeedOfMoods:
     assert "_changes" in vars(plain.consent)
     vars(plain.consent)["_changes"] = feed
 
-    async def given(_url: str) -> Stores:
+    async def given(_url: str, **_how: object) -> Stores:
         return stores
 
     monkeypatch.setattr(composition, "open_store", given)

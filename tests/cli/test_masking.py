@@ -103,6 +103,7 @@ NUMBERLESS = {
     "filter score",  # pieces of texts, digits as 0
     "filter train",
     "keys new",
+    "keys reseal",
     "notices acknowledge",
     "notices list",
     "policy check",

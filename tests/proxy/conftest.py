@@ -216,7 +216,7 @@ async def start(
         timers: Timers = settings.timers,
         limits: Limits = settings.limits,
     ) -> Gateway:
-        async def given(_url: str) -> Stores:
+        async def given(_url: str, **_how: object) -> Stores:
             assert stores is not None
             return stores
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.consent import ANSWERS_PER_CHANGE
-from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
+from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, Kept, KeptAnswer
 from gateway.ports.errors import StoreUnavailable
 from gateway.stores.open import Stores, memory_stores, open_store
 from gateway.systems.consent.follower import ConsentFollower
@@ -27,14 +27,16 @@ SUBSCRIBER = 8613800138000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def plain(answer: ConsentAnswer) -> PlainAnswer:
+def plain(answer: ConsentAnswer, seal: Callable[[int], Kept] | None = None) -> KeptAnswer:
     since_us = (answer.since - EPOCH) // timedelta(microseconds=1)
     said = (answer.answer.value, since_us, answer.channel, answer.evidence)
-    return (answer.msisdn, answer.scope, *said)
+    kept = answer.msisdn if seal is None else seal(answer.msisdn)
+    return (kept, answer.scope, *said)
 
 
 async def record_list(stores: Stores, batches: Iterable[Sequence[ConsentAnswer]]) -> list[int]:
-    plain_batches = ([plain(answer) for answer in batch] for batch in batches)
+    seal = stores.consent_lists.number_seal()
+    plain_batches = ([plain(answer, seal) for answer in batch] for batch in batches)
     return [count async for count in stores.consent_lists.record_list(plain_batches)]
 
 
@@ -196,7 +198,7 @@ async def test_what_a_locked_store_had_yielded_before_is_kept(
     kept = answer()
     counts: list[int] = []
 
-    def locking(other: sqlite3.Connection) -> Iterable[list[PlainAnswer]]:
+    def locking(other: sqlite3.Connection) -> Iterable[list[KeptAnswer]]:
         yield [plain(kept)]
         other.execute("BEGIN IMMEDIATE")
         yield [plain(replace(kept, msisdn=SUBSCRIBER + 1))]

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-keys = App(name="keys", help="Keys that records are sealed with (密钥).", sort_key=9)
+from gateway.cli.options import AsJson, ConfigDirectory
+
+keys = App(name="keys", help="Keys that records and the store are sealed with (密钥).", sort_key=9)
 
 
 @keys.command
@@ -23,3 +25,19 @@ def new(*, key_id: Annotated[str, Parameter("--id", help="What to call it.")] = 
     from gateway.cli.key_making import print_key
 
     return print_key(key_id)
+
+
+@keys.command
+def reseal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+    """Seal subscribers' numbers and texts in the store with the key that privacy.current names.
+
+    Once keys are set up for a store that had none, and after each rotation: until then neither
+    the gateway nor the API nor any command opens the store. Stop them first; a million answers
+    take about a minute. Whatever stops this, call it again.
+
+    Example: smsward keys reseal --config /etc/smsward
+    """
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.resealing import reseal as work
+
+    return work(load_settings(config), as_json=as_json)

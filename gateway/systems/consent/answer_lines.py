@@ -24,6 +24,8 @@ _MAX_SYSTEM_ID_CHARS = 15  # SMPP 3.4, 5.2.1, less its NUL
 _MAX_CHANNEL_CHARS = 64
 _MAX_EVIDENCE_CHARS = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Lists date whole days of answers alike; a bound, for a list may also date each of its own.
+_MAX_DATES_KNOWN = 10_000
 _FIRST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
@@ -85,7 +87,7 @@ class AnswerLines:
             self._columns.index(name) if name in self._columns else -1 for name in COLUMNS
         ]
         self._first_us, self._now_us = microseconds(_FIRST), microseconds(now)
-        self._since_us = microseconds(unsaid.since)
+        self._dates = {"": microseconds(unsaid.since)}
         self._channel, self._evidence = unsaid.channel, unsaid.evidence
         self._is_any_sender = senders is None
         self._scopes = {sender: sender for sender in senders or ()}
@@ -111,7 +113,7 @@ class AnswerLines:
         if not self.has_header:
             msisdn = _msisdn(line.removeprefix(_BOM).strip())
             answer = (self._proven if self._evidence else self._unproven)[""]
-            said = (self._since_us, self._channel, self._evidence)
+            said = (self._dates[""], self._channel, self._evidence)
             return (msisdn, self._scopes[""], answer, *said)
         number, system_id, answer, since, channel, proof = self._cells(line)
         # Looked at only where there is one: most lines have neither, and there are millions.
@@ -160,8 +162,14 @@ class AnswerLines:
         return answer
 
     def _since(self, cell: str) -> int:
-        if not cell:
-            return self._since_us
+        since_us = self._dates.get(cell)
+        if since_us is None:
+            since_us = self._dated(cell)
+            if len(self._dates) < _MAX_DATES_KNOWN:
+                self._dates[cell] = since_us
+        return since_us
+
+    def _dated(self, cell: str) -> int:
         try:
             since_us = microseconds(datetime.fromisoformat(cell))
         except (ValueError, TypeError):

@@ -1,0 +1,202 @@
+"""Columns of subscribers' numbers and of what they were sent: sealed where there is a key (R73).
+
+One key seals a whole database, so that equal values stay equal: comparisons, joins, unique
+indexes and pages work as they do on open values, only that the order is that of the sealed
+octets. The key hangs on an engine's dialect; an engine without one keeps values as they are.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from sqlalchemy import BigInteger, Dialect, LargeBinary, String, Text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.types import TypeDecorator
+
+from gateway.ports.consent_lists import Kept
+from gateway.ports.errors import StoreUnavailable
+
+_V = TypeVar("_V")
+_K = TypeVar("_K")
+
+# What no number is, and what all of them lie between, sealed or open: SQLite sorts an
+# integer before any octets.
+BEFORE_ALL = -1
+AFTER_ALL = 2**63 - 1
+
+_NUMBER_OCTETS = 8
+_AFTER_ALL_SEALED = b"\xff" * 64  # longer than any number sealed
+_IN_DIALECT = "smsward_seal"
+# What a value is goes into its seal: none can be put into a column of another sort.
+_OCTETS, _TEXT = [b"octets"], [b"text"]
+
+
+class Seal:
+    """Seals for one database with the key `key_id`, by AES-SIV without a nonce (RFC 5297)."""
+
+    def __init__(self, key_id: str, key: bytes) -> None:
+        self.key_id = key_id
+        self._cipher = AESSIV(key)
+
+    def number(self, msisdn: int) -> Kept:
+        """Return the octets of a number; what lies before all of them stays as it is."""
+        if 0 <= msisdn < AFTER_ALL:
+            return self._cipher.encrypt(msisdn.to_bytes(_NUMBER_OCTETS, "big"), None)
+        return _AFTER_ALL_SEALED if msisdn > 0 else msisdn
+
+    def opened_number(self, kept: Kept) -> int:
+        """Return the number. Raises InvalidTag for octets that are none of this key's."""
+        if isinstance(kept, int):
+            return kept
+        return int.from_bytes(self._cipher.decrypt(kept, None), "big")
+
+    def octets(self, value: bytes) -> bytes:
+        """Return `value` sealed."""
+        return self._cipher.encrypt(value, _OCTETS)
+
+    def opened_octets(self, kept: bytes) -> bytes:
+        """Return what was sealed. Raises InvalidTag."""
+        return self._cipher.decrypt(kept, _OCTETS)
+
+    def text(self, value: str) -> bytes:
+        """Return `value` sealed."""
+        return self._cipher.encrypt(value.encode("utf-8", "surrogatepass"), _TEXT)
+
+    def opened_text(self, kept: bytes | str) -> str:
+        """Return what was sealed, and a str as it is: one that a statement wrote out."""
+        if isinstance(kept, str):
+            return kept
+        return self._cipher.decrypt(kept, _TEXT).decode("utf-8", "surrogatepass")
+
+
+def give_seal(engine: AsyncEngine, seal: Seal | None) -> None:
+    """Let an engine that has not connected yet seal with `seal`."""
+    vars(engine.dialect)[_IN_DIALECT] = seal
+
+
+def _seal_of(dialect: Dialect) -> Seal | None:
+    seal = vars(dialect).get(_IN_DIALECT)
+    return seal if isinstance(seal, Seal) else None
+
+
+class SealedNumber(TypeDecorator[int]):
+    """A subscriber's number: an integer, or 24 octets."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[int | None], object] | None:
+        """Return what seals; None where values are kept as they are."""
+        seal = _seal_of(dialect)
+        return None if seal is None else _unless_none(seal.number)
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Kept | None], int | None] | None:
+        """Return what opens; None where values are kept as they are."""
+        del coltype
+        seal = _seal_of(dialect)
+        if seal is None:
+            return None
+        opened = _opening(seal.opened_number)
+        return opened  # noqa: RET504 - mypy infers too much from the return type
+
+
+class SealedText(TypeDecorator[str]):
+    """A text."""
+
+    impl: type[String] = Text
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], object] | None:
+        """Return what seals; None where values are kept as they are."""
+        seal = _seal_of(dialect)
+        return None if seal is None else _unless_none(seal.text)
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[bytes | str | None], str | None] | None:
+        """Return what opens; None where values are kept as they are."""
+        del coltype
+        seal = _seal_of(dialect)
+        if seal is None:
+            return None
+        opened = _opening(seal.opened_text)
+        return opened  # noqa: RET504 - mypy infers too much from the return type
+
+
+class SealedAddress(SealedText):
+    """An address as an SP writes it; a bound of its length holds where it is not sealed."""
+
+    impl = String
+    cache_ok = True
+
+
+class SealedOctets(TypeDecorator[bytes]):
+    """A whole PDU."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[bytes | None], object] | None:
+        """Return what seals."""
+        seal = _seal_of(dialect)
+        return super().bind_processor(dialect) if seal is None else _unless_none(seal.octets)
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[bytes | None], bytes | None] | None:
+        """Return what opens."""
+        seal = _seal_of(dialect)
+        if seal is None:
+            return super().result_processor(dialect, coltype)
+        return _opening(seal.opened_octets)
+
+
+class KeyOrNumber(TypeDecorator[str]):
+    """What a change is about: a str is kept as it is, an int is a subscriber's number."""
+
+    impl = Text
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | int | None], object]:
+        """Return what seals numbers."""
+        seal = _seal_of(dialect)
+
+        def kept(value: str | int | None) -> object:
+            if not isinstance(value, int):
+                return value
+            return str(value) if seal is None else seal.number(value)
+
+        return kept
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[bytes | str | None], str | None] | None:
+        """Return what opens; None where values are kept as they are."""
+        del coltype
+        seal = _seal_of(dialect)
+        if seal is None:
+            return None
+        opened = _opening(seal.opened_number)
+        return lambda kept: str(opened(kept)) if isinstance(kept, bytes) else kept
+
+
+SEALED_TYPES = (SealedNumber, SealedText, SealedOctets, KeyOrNumber)
+
+
+def _unless_none(seal: Callable[[_V], _K]) -> Callable[[_V | None], _K | None]:
+    return lambda value: None if value is None else seal(value)
+
+
+def _opening(unseal: Callable[[_K], _V]) -> Callable[[_K | None], _V | None]:
+    def opened(kept: _K | None) -> _V | None:
+        if kept is None:
+            return None
+        try:
+            return unseal(kept)
+        except InvalidTag:
+            raise StoreUnavailable("what is sealed here cannot be opened with the key") from None
+
+    return opened
