@@ -74,11 +74,13 @@ def delivery(
 
 
 def _names_one_id(pdu: bytes, end: int, message_id: bytes) -> bool:
-    """Tell whether no TLV behind `end` names another id than `message_id`."""
+    """Tell whether no TLV behind `end` can name another id than `message_id`."""
     if end == len(pdu):
         return True
     tail = pdu[end:]
-    return _ID_TAG not in tail or b"%c%b\0" % (len(message_id) + 1, message_id) in tail
+    named = tail.count(_ID_TAG)  # of several the careful reader takes the first
+    is_this = named == 1 and b"%c%b\0" % (len(message_id) + 1, message_id) in tail
+    return not named or is_this
 
 
 def _reply(pdu: bytes) -> _Read | None:

@@ -1,7 +1,7 @@
 """What SMSCs deliver, on record (N136, R70)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.dataplane.deliveries import ALERT, REPLY, UNREAD, delivery
@@ -307,6 +307,13 @@ def parsed(pdu: bytes) -> tuple[bytes, tuple[str, ...]]:
     return read.message_id.encode("latin-1", "replace")[:64], ("receipt", *words)
 
 
+@example(
+    message_id="0",
+    sub="",
+    done="1309300835",
+    end="",
+    tlvs=[(Tag.RECEIPTED_MESSAGE_ID, b"aF"), (Tag.RECEIPTED_MESSAGE_ID, b"0\0")],
+)
 @given(
     message_id=st.text("0aF-_ ,:x", max_size=8),
     sub=st.sampled_from(["sub:001 dlvrd:001 ", "sub:1 ", "", "x"]),

@@ -605,3 +605,16 @@ def test_a_shared_store_can_stand_in_its_place() -> None:
         return store.admit(message(), 6000) is None and not store.is_full
 
     assert ask(Frequencies([A_MINUTE], COUNTING))
+
+
+@pytest.mark.parametrize("every", [Clock.HOUR, ROLLING_DAY])
+def test_taking_one_key_back_leaves_its_neighbours_in_the_group(every: Clock | Rolling) -> None:
+    frequencies = Frequencies([Limit(TO_SIGNED, 1, every)], COUNTING)
+    neighbours = [message(SOMEBODY + 64 * n) for n in range(2)]  # of one group
+    for one in neighbours:
+        frequencies.admit(one, 6000.0)
+
+    frequencies.forget(neighbours[0], 6000.0)
+
+    assert frequencies.keys == 1
+    assert [frequencies.admit(one, 6001.0) is None for one in neighbours] == [True, False]
