@@ -35,7 +35,7 @@ from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
 from gateway.runtime.record_sealing import seal_closed
 from gateway.settings.bundle import load_bundle
-from gateway.settings.gateway import load_gateway, load_sealer
+from gateway.settings.gateway import keys_of, load_gateway, load_sealer
 from gateway.stores.open import open_store
 
 LINES = 1_000_000
@@ -129,7 +129,8 @@ def write_deployment(directory: Path) -> None:
 
 
 async def write_store(directory: Path) -> None:
-    stores = await open_store(f"sqlite:///{directory}/smsward.db", deadline_s=60)
+    settings = load_gateway(directory / "gateway.yaml")
+    stores = await open_store(settings.store_url, keys=keys_of(settings), deadline_s=60)
     now = datetime(2013, 9, 1, tzinfo=UTC)
     await stores.consent.record(
         [
