@@ -1,10 +1,10 @@
 """What is past keeping goes, kind by kind, but for what legal holds keep (R70-R72)."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.privacy import LegalHold, NewPurge
@@ -17,6 +17,8 @@ from gateway.runtime.record_archive import RecordArchive, start_of
 from gateway.runtime.record_picking import RecordScope
 from gateway.runtime.record_purging import FilePurge, Told, plan_purge, purge
 from gateway.runtime.sealing import Sealer
+
+T = TypeVar("T")
 
 # A day counts on every clock: it begins in the east and is over once it is over in the west.
 _EAST = timedelta(hours=14)
@@ -93,26 +95,47 @@ class RecordPurger:
         return Purged("records", gone, held)
 
 
-class MessagePurger:
-    """Messages that were held and are in a final state."""
+@dataclass(frozen=True, slots=True)
+class PagePurger(Generic[T]):
+    """Rows of one kind, numbered as they came: read page by page, and forgotten by number.
 
-    def __init__(self, messages: FinalMessages) -> None:
-        self._messages = messages
+    `page` returns those that were made before a moment, after a number; `keeps` tells whether a
+    hold is about one.
+    """
+
+    what: str
+    page: Callable[[datetime, int], Awaitable[Sequence[T]]]
+    forget: Callable[[Sequence[int], NewPurge], Awaitable[int]]
+    number_of: Callable[[T], int]
+    made_at: Callable[[T], datetime]
+    keeps: Callable[[LegalHold, T], bool]
 
     async def purge(self, errand: PurgeErrand) -> Purged:
         """Delete rows page by page, each with its line in the log; see Purger."""
         gone = held = last = 0
-        while page := await self._messages.held_before(errand.before, after_id=last):
-            last = page[-1].message_id
-            free = [one for one in page if not any(_keeps(hold, one) for hold in errand.holds)]
+        while page := await self.page(errand.before, last):
+            last = self.number_of(page[-1])
+            free = [one for one in page if not any(self.keeps(hold, one) for hold in errand.holds)]
             held += len(page) - len(free)
             if errand.is_rehearsal or not free:
                 gone += len(free)
                 continue
-            times = [one.held_at for one in free]
-            log = NewPurge("messages", min(times), max(times), len(free), errand.at, errand.by)
-            gone += await self._messages.forget([one.message_id for one in free], log)
-        return Purged("messages", gone, held)
+            times = [self.made_at(one) for one in free]
+            log = NewPurge(self.what, min(times), max(times), len(free), errand.at, errand.by)
+            gone += await self.forget([self.number_of(one) for one in free], log)
+        return Purged(self.what, gone, held)
+
+
+def message_purger(messages: FinalMessages) -> Purger:
+    """Return what purges messages that were held and are in a final state."""
+    return PagePurger(
+        "messages",
+        lambda before, after: messages.held_before(before, after_id=after),
+        messages.forget,
+        lambda message: message.message_id,
+        lambda message: message.held_at,
+        _keeps,
+    )
 
 
 class RelationPurger:

@@ -6,14 +6,14 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
-from gateway.app.case_purging import AuditPurger, ReportPurger
+from gateway.app.case_purging import audit_purger, report_purger
 from gateway.app.purging import (
-    MessagePurger,
     Purged,
     PurgeErrand,
     Purger,
     RecordPurger,
     RelationPurger,
+    message_purger,
     purge_before,
 )
 from gateway.cli.failure import CommandError, ExitCode, misused
@@ -77,10 +77,10 @@ async def purge_records(
                     stores.journals,
                     lambda done, total: progress.update(task, completed=done, total=total),
                 ),
-                MessagePurger(stores.final_messages),
+                message_purger(stores.final_messages),
                 RelationPurger(stores.ended_relations),
-                ReportPurger(stores.authority_reports),
-                AuditPurger(stores.consent_audits),
+                report_purger(stores.authority_reports),
+                audit_purger(stores.consent_audits),
             )
             holds = [hold for hold in await stores.legal_holds.listed() if hold.is_in_force(moment)]
             errand = PurgeErrand(before, holds, at, acting(by), is_rehearsal=dry_run)

@@ -53,25 +53,11 @@ class NewAuthorityReport:
     severity: Severity = Severity.MAJOR
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorityReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorityReport(NewAuthorityReport):
     """A report on record. `reference` is the number under which the authority has it."""
 
     number: int
-    message_id: int
-    system_id: str
-    source: str
-    msisdn: int | None = field(repr=False)
-    recipients: int
-    action: str
-    rule: str
-    category: str
-    keyword: str
-    digest: str
-    text: str = field(repr=False)
-    text_sha256: str
-    stopped_at: datetime
-    severity: Severity = Severity.MAJOR
     state: ReportState = ReportState.PENDING
     sent_at: datetime | None = None
     sent_by: str = ""

@@ -96,5 +96,5 @@ class MemoryAuthorityReports:
         self._reported.add(report.message_id)
         number = self._last = self._last + 1
         given = {field.name: getattr(report, field.name) for field in fields(report)}
-        self._reports[number] = AuthorityReport(number, **given)
+        self._reports[number] = AuthorityReport(number=number, **given)
         return True

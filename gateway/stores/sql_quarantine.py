@@ -4,12 +4,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
-    ColumnElement,
-    FromClause,
-    RowMapping,
     and_,
     bindparam,
-    case,
     delete,
     exists,
     func,
@@ -32,6 +28,14 @@ from gateway.ports.quarantine import (
     Replacement,
 )
 from gateway.stores.database import Database
+from gateway.stores.quarantine_rows import (
+    columns_of_move,
+    fields_of,
+    hour_of,
+    id_of,
+    is_among,
+    message_of,
+)
 from gateway.stores.tables import (
     IS_DEFERRED,
     IS_OWN_HOLD,
@@ -80,7 +84,7 @@ class SqlQuarantine:
 
         That is about as large as so many `rows`, and is not undone where the messages are.
         """
-        values = [_values_of(item) for item in items]
+        values = [fields_of(item) for item in items]
         keys = [{"held_id": item.message_id} for item in items]
 
         async def run(connection: AsyncConnection) -> None:
@@ -99,12 +103,12 @@ class SqlQuarantine:
 
     async def get(self, message_id: int) -> HeldMessage | None:
         query = select(held_messages).where(_column.message_id == message_id)
-        return next(map(_message_of, await self._database.rows(query)), None)
+        return next(map(message_of, await self._database.rows(query)), None)
 
     async def get_many(self, message_ids: Collection[int]) -> list[HeldMessage]:
         query = select(held_messages).where(_column.message_id.in_(sorted(message_ids)))
         rows = await self._database.rows(query.order_by(_column.message_id))
-        return [_message_of(row) for row in rows]
+        return [message_of(row) for row in rows]
 
     async def find(
         self,
@@ -121,7 +125,7 @@ class SqlQuarantine:
             query = query.where(_column.system_id == system_id)
         if before_id is not None:
             query = query.where(_column.message_id < before_id)
-        return [_message_of(row) for row in await self._database.rows(query)]
+        return [message_of(row) for row in await self._database.rows(query)]
 
     async def own_holds(self, msisdn: int, limit: int) -> list[HeldMessage]:
         query = (
@@ -131,7 +135,7 @@ class SqlQuarantine:
             .order_by(-_column.message_id)
             .limit(limit)
         )
-        return [_message_of(row) for row in await self._database.rows(query)]
+        return [message_of(row) for row in await self._database.rows(query)]
 
     async def count_by_state(self) -> dict[HoldState, int]:
         query = select(_column.state, func.count().label("messages")).group_by(_column.state)
@@ -163,7 +167,7 @@ class SqlQuarantine:
         is_wanted: bool = False,
         held_for: Reason | None = None,
     ) -> HeldMessage | None:
-        values = _moved(
+        values = columns_of_move(
             to, note, receipt, grounds, {"is_reviewed": is_reviewed, "is_wanted": is_wanted}
         )
         if smsc_message_id:
@@ -187,7 +191,7 @@ class SqlQuarantine:
     ) -> list[HeldMessage]:
         if not message_ids:
             return []
-        values = _moved(
+        values = columns_of_move(
             to, note, receipt, grounds, {"is_reviewed": is_reviewed, "is_wanted": is_wanted}
         )
         return await self._move(message_ids, (allowed, held_for), values, at)
@@ -201,18 +205,18 @@ class SqlQuarantine:
     ) -> list[HeldMessage]:
         statement = (
             update(held_messages)
-            .where(_column.message_id.in_(message_ids), _is_among(held_messages, *among))
+            .where(_column.message_id.in_(message_ids), is_among(held_messages, *among))
             .values(values)
             .returning(held_messages)
         )
         if len(message_ids) > 1:
             first = held_messages.alias()
-            is_there = first.c.message_id == message_ids[0], _is_among(first, *among)
+            is_there = first.c.message_id == message_ids[0], is_among(first, *among)
             statement = statement.where(exists().where(*is_there))
 
         async def run(connection: AsyncConnection) -> list[HeldMessage]:
             rows = (await connection.execute(statement)).mappings().all()
-            moved = sorted(map(_message_of, rows), key=_id_of)
+            moved = sorted(map(message_of, rows), key=id_of)
             if moved:
                 kind = ChangeKind.QUARANTINE
                 noted = [{"kind": kind, "key": str(one.message_id), "at": at} for one in moved]
@@ -227,7 +231,7 @@ class SqlQuarantine:
             .where(IS_PART, _column.assembly == assembly)
             .order_by(_column.part, _column.message_id)
         )
-        return [_message_of(row) for row in await self._database.rows(query)]
+        return [message_of(row) for row in await self._database.rows(query)]
 
     async def awaiting(self, after_id: int = 0, limit: int = 1000) -> list[HeldMessage]:
         query = (
@@ -241,7 +245,7 @@ class SqlQuarantine:
             .order_by(_column.message_id)
             .limit(limit)
         )
-        return [_message_of(row) for row in await self._database.rows(query)]
+        return [message_of(row) for row in await self._database.rows(query)]
 
     async def replace_pdu(self, message_id: int, replacement: Replacement) -> bool:
         statement = (
@@ -250,7 +254,7 @@ class SqlQuarantine:
                 _column.message_id == message_id,
                 _column.state.in_(sorted(REPLACEABLE_STATES)),
             )
-            .values(_fields_of(replacement))
+            .values(fields_of(replacement))
         )
 
         async def run(connection: AsyncConnection) -> bool:
@@ -288,20 +292,20 @@ class SqlQuarantine:
         taken: list[HeldMessage] = []
 
         async def run(connection: AsyncConnection) -> None:
-            taken[:] = map(_message_of, (await connection.execute(statement)).mappings())
+            taken[:] = map(message_of, (await connection.execute(statement)).mappings())
 
         async def undo(connection: AsyncConnection) -> None:
             await connection.execute(_PUT_BACK, [{"taken_id": one.message_id} for one in taken])
 
         await self._database.writer.write(run, rows=limit, undo=undo)
-        return sorted(taken, key=_hour_of)
+        return sorted(taken, key=hour_of)
 
     async def due_receipts(self, system_id: str | None, limit: int) -> list[HeldMessage]:
         query = select(held_messages).where(IS_RECEIPT_DUE)
         if system_id is not None:
             query = query.where(_column.system_id == system_id)
         query = query.order_by(_column.message_id).limit(limit)
-        return [_message_of(row) for row in await self._database.rows(query)]
+        return [message_of(row) for row in await self._database.rows(query)]
 
     async def owed_receipts(self) -> set[str]:
         query = select(_column.system_id).where(IS_RECEIPT_DUE).distinct()
@@ -326,7 +330,7 @@ class SqlQuarantine:
             .order_by(_column.expires_at, _column.message_id)
             .limit(limit)
         )
-        return [_message_of(row) for row in await self._database.rows(query)]
+        return [message_of(row) for row in await self._database.rows(query)]
 
     async def released_ids(self, limit: int = 100_000) -> list[ReleasedId]:
         query = (
@@ -349,55 +353,4 @@ class SqlQuarantine:
             .order_by(_column.message_id)
             .limit(limit)
         )
-        return [_message_of(row) for row in await self._database.rows(query)]
-
-
-def _values_of(message: HeldMessage) -> dict[str, object]:
-    return _fields_of(message)
-
-
-def _fields_of(value: HeldMessage | Replacement | Grounds) -> dict[str, object]:
-    return {name: getattr(value, name) for name in value.__slots__}
-
-
-def _is_among(
-    table: FromClause, allowed: frozenset[HoldState], held_for: Reason | None
-) -> ColumnElement[bool]:
-    """Tell what a move may start from."""
-    is_there = table.c.state.in_(sorted(allowed))
-    return is_there if held_for is None else and_(is_there, table.c.reason == held_for)
-
-
-def _moved(
-    to: HoldState,
-    note: str,
-    receipt: ReceiptState | None,
-    grounds: Grounds | None,
-    marks: Mapping[str, bool],
-) -> dict[str, object]:
-    """Return the columns that a move sets; `marks` are never taken away again."""
-    values: dict[str, object] = {"state": to}
-    values |= {name: True for name, is_set in marks.items() if is_set}
-    if note:
-        values["note"] = note
-    if grounds is not None:
-        values |= _fields_of(grounds)
-    if receipt is ReceiptState.DUE:
-        values["receipt"] = case((_column.receipt_asked, receipt.value), else_=_column.receipt)
-    elif receipt is not None:
-        values["receipt"] = receipt
-    return values
-
-
-def _id_of(message: HeldMessage) -> int:
-    return message.message_id
-
-
-def _hour_of(message: HeldMessage) -> tuple[datetime, int]:
-    assert message.due_at is not None  # noqa: S101 - that is why it was taken
-    return message.due_at, message.message_id
-
-
-def _message_of(row: RowMapping) -> HeldMessage:
-    enums = {"state": HoldState(row["state"]), "receipt": ReceiptState(row["receipt"])}
-    return HeldMessage(**{**row, **enums})
+        return [message_of(row) for row in await self._database.rows(query)]

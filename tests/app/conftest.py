@@ -221,7 +221,7 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     async def wait(is_met: Callable[[], bool]) -> None:
         async with asyncio.timeout(WITHIN_S):
             while not is_met():  # noqa: ASYNC110 - a condition with a deadline, not a pause
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0)
 
     return wait
 
@@ -236,7 +236,7 @@ def told(log: LogLines) -> Told:
                 found = [line for line in list(log) if line["event"] == event]
                 if len(found) > past:
                     return found[past]
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0)
 
     return wait
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.app.case_purging import AuditPurger, ReportPurger
+from gateway.app.case_purging import audit_purger, report_purger
 from gateway.app.purging import Purged, PurgeErrand, purge_before
 from gateway.domain.audit import AuditItem, NewConsentAudit
 from gateway.domain.authority_report import NewAuthorityReport
@@ -53,7 +53,7 @@ async def stores() -> Stores:
 
 
 async def test_r60_only_a_report_that_was_sent_long_ago_goes(stores: Stores) -> None:
-    purged = await ReportPurger(stores.authority_reports).purge(errand())
+    purged = await report_purger(stores.authority_reports).purge(errand())
 
     assert purged == Purged("reports", 1, 0)
     assert [one.number for one in await stores.authority_reports.find()] == [3, 2]
@@ -62,7 +62,7 @@ async def test_r60_only_a_report_that_was_sent_long_ago_goes(stores: Stores) -> 
 
 
 async def test_an_audit_goes_with_its_sample(stores: Stores) -> None:
-    purged = await AuditPurger(stores.consent_audits).purge(errand())
+    purged = await audit_purger(stores.consent_audits).purge(errand())
 
     assert purged == Purged("audits", 1, 0)
     assert await stores.consent_audits.items_of(1) == []
@@ -85,7 +85,7 @@ async def test_what_a_hold_is_about_stays(
 ) -> None:
     hold = replace(HOLD, **changes)  # type: ignore[arg-type]
 
-    purged = await ReportPurger(stores.authority_reports).purge(errand(hold))
+    purged = await report_purger(stores.authority_reports).purge(errand(hold))
 
     assert purged == Purged("reports", int(not is_kept), int(is_kept))
 
@@ -100,7 +100,9 @@ async def test_a_report_that_may_be_about_the_subscriber_stays(
     await stores.authority_reports.add([replace(REPORT, **changes)])  # type: ignore[arg-type]
     await stores.authority_reports.mark_sent(1, "公网安77", "lin", THEN)
 
-    purged = await ReportPurger(stores.authority_reports).purge(errand(replace(HOLD, msisdn=OTHER)))
+    purged = await report_purger(stores.authority_reports).purge(
+        errand(replace(HOLD, msisdn=OTHER))
+    )
 
     assert purged == Purged("reports", 0, 1)
 
@@ -114,7 +116,7 @@ async def test_an_audit_under_hold_stays_whole(
 ) -> None:
     hold = replace(HOLD, **changes)  # type: ignore[arg-type]
 
-    purged = await AuditPurger(stores.consent_audits).purge(errand(hold))
+    purged = await audit_purger(stores.consent_audits).purge(errand(hold))
 
     assert purged == Purged("audits", int(not is_kept), int(is_kept))
 
@@ -122,7 +124,7 @@ async def test_an_audit_under_hold_stays_whole(
 async def test_a_rehearsal_deletes_nothing(stores: Stores) -> None:
     rehearsal = errand(is_rehearsal=True)
 
-    assert await ReportPurger(stores.authority_reports).purge(rehearsal) == Purged("reports", 1, 0)
-    assert await AuditPurger(stores.consent_audits).purge(rehearsal) == Purged("audits", 1, 0)
+    assert await report_purger(stores.authority_reports).purge(rehearsal) == Purged("reports", 1, 0)
+    assert await audit_purger(stores.consent_audits).purge(rehearsal) == Purged("audits", 1, 0)
     assert len(await stores.authority_reports.find()) == 3
     assert await stores.journals.purges() == []

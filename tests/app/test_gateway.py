@@ -40,7 +40,7 @@ async def ask_until(
 ) -> httpx.Response:
     async with asyncio.timeout(5):
         while not is_met(answer := await ask(gateway, path)):  # noqa: ASYNC110 - with a deadline
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
     return answer
 
 

@@ -226,7 +226,7 @@ async def answered(
             request = await look(number)
             if request is not None and request.state is not RequestState.OPEN:
                 return request
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
 
 
 async def test_a_saved_file_that_somebody_asked_for_is_recorded_under_their_name(

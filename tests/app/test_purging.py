@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.app.purging import (
-    MessagePurger,
     Purged,
     PurgeErrand,
     RecordPurger,
     RelationPurger,
+    message_purger,
     purge_before,
 )
 from gateway.domain.consent import Answer, ConsentAnswer
@@ -186,7 +186,7 @@ async def test_a_rehearsal_counts_and_touches_nothing(
     rehearsal = errand(case(msisdn=HELD + 1), is_rehearsal=True)
 
     assert await record_purger.purge(rehearsal) == Purged("records", 10, 0)
-    assert await MessagePurger(stores.final_messages).purge(rehearsal) == Purged("messages", 1, 0)
+    assert await message_purger(stores.final_messages).purge(rehearsal) == Purged("messages", 1, 0)
 
     assert await left(records) == 10
     assert await stores.quarantine.get(1) == message
@@ -239,7 +239,7 @@ async def test_r72_decided_messages_go_but_for_those_in_an_open_case(
             for n in numbers
         ]
     )
-    purger = MessagePurger(stores.final_messages)
+    purger = message_purger(stores.final_messages)
 
     assert await purger.purge(errand(case())) == Purged("messages", 1_200, 2)
 
@@ -263,7 +263,7 @@ async def test_a_message_that_is_not_done_with_stays(
     kept: HeldMessage = replace(message, **change)  # type: ignore[arg-type]
     await stores.quarantine.hold([kept])
 
-    assert await MessagePurger(stores.final_messages).purge(errand()) == Purged("messages", 0, 0)
+    assert await message_purger(stores.final_messages).purge(errand()) == Purged("messages", 0, 0)
 
     assert await stores.quarantine.get(1) == kept
 
@@ -286,7 +286,7 @@ async def test_a_hold_keeps_the_messages_it_is_about(
 ) -> None:
     await stores.quarantine.hold([message])
 
-    purged = await MessagePurger(stores.final_messages).purge(errand(case(**change)))
+    purged = await message_purger(stores.final_messages).purge(errand(case(**change)))
 
     assert purged == Purged("messages", int(not is_kept), int(is_kept))
 

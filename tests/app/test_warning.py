@@ -71,7 +71,7 @@ async def raised(gateway: Gateway, count: int = 1) -> EarlyWarning:
             if found and found[0].gathered.count >= count:
                 (only,) = found
                 return only
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
 
 
 async def test_r28_a_walk_raises_w9_once(

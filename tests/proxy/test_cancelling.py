@@ -420,4 +420,4 @@ async def until_refused(office: Office) -> None:
     """Wait until the gateway has found what is refused."""
     async with asyncio.timeout(10):
         while not await office.stores.scheduled.waiting_senders(utcnow()):  # noqa: ASYNC110 - a condition with a deadline, not a pause
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)

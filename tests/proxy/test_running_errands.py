@@ -94,7 +94,7 @@ class Office:
         """Wait for the end of an errand."""
         async with asyncio.timeout(10):
             while (errand := await self.errand(number)).state is ErrandState.WAITING:  # noqa: ASYNC110 - a condition with a deadline, not a pause
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0)
         return errand
 
     def told(self) -> list[tuple[str, str, str]]:
@@ -399,7 +399,7 @@ async def asked_for_a_yes(office: Office) -> None:
             known = await office.stores.subscriptions.known(MSISDN, PORT, utcnow())
             if known.subscriptions[0].is_asked:
                 break
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("answer", [Answer.REFUSED, Answer.AGREED])
@@ -445,4 +445,4 @@ async def test_r24_an_order_of_which_the_subscriber_could_not_be_told_is_withdra
             (one,) = (await subscriptions.known(MSISDN, PORT, utcnow())).subscriptions
             if one.state.value == "withdrawn":
                 break
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)

@@ -44,9 +44,9 @@ def report(noon: datetime) -> NewAuthorityReport:
 
 
 def test_there_is_a_column_for_each_field_of_a_report() -> None:
-    assert [column.name for column in authority_reports.columns] == [
+    assert {column.name for column in authority_reports.columns} == {
         field.name for field in fields(AuthorityReport)
-    ]
+    }
 
 
 async def test_r60_a_report_is_pending_until_the_authority_has_it(

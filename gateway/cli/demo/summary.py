@@ -23,13 +23,17 @@ class Ending:
 def hints(stage: Stage, *, keep: bool) -> Sequence[str]:
     """Return the next three things to try."""
     number = GUEST.ports[0].number
-    first = "Save a change in" if keep else "With demo --keep it goes on: save a change in"
+    first = (
+        f"Save a change in {stage.keywords}"
+        if keep
+        else "Run demo --keep, which goes on, and save a change in the file that it names"
+    )
     third = (
         f"3. Bind a client of your own{'' if keep else ' (with demo --keep)'} at {stage.esme_side},"
         f" system_id {GUEST.system_id}, password {PASSWORD}, and submit from {number}."
     )
     return (
-        f"1. {first} {stage.keywords}: verdicts change at once.",
+        f"1. {first}: verdicts change at once.",
         f"2. Look at what is held:  {program()} quarantine list --config {stage.config}",
         third,
     )

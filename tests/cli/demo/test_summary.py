@@ -41,11 +41,19 @@ def test_an_audit_that_fails_says_what_and_where_to_look(
     assert "gateway.log" in said
 
 
+def test_who_keeps_the_demo_is_told_which_file_to_change() -> None:
+    first, *_ = hints(STAGE, keep=True)
+
+    assert first.startswith("1. Save a change in ")
+    assert "demo-reject.yaml" in first
+
+
 def test_there_are_three_things_to_try_next(capsys: pytest.CaptureFixture[str]) -> None:
     print_ending(ending(BALANCED), STAGE, keep=False, as_json=False)
 
     said = capsys.readouterr().out
-    assert "demo-reject.yaml" in said
+    assert "demo-reject.yaml" not in said  # of this run: the next has a directory of its own
+    assert "Run demo --keep" in said
     assert "smsward quarantine list --config /tmp/demo/config" in said
     for what in ("127.0.0.1:2775", "system_id guest", "password demo", "10690001"):
         assert what in said
