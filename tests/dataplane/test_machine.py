@@ -234,4 +234,4 @@ class Gateway(RuleBasedStateMachine):
 
 
 TestGateway = Gateway.TestCase
-TestGateway.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestGateway.settings = settings(max_examples=60, stateful_step_count=40)

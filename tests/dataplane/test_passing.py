@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dataplane.attention import Hold
@@ -91,7 +91,6 @@ submits = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(
     stream=st.lists(submits, max_size=8),
     cuts=st.lists(st.integers(0, 1500), max_size=12),

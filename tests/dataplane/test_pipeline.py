@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dataplane.attention import Answered, Fault
@@ -170,7 +170,6 @@ def _with_tail(pdu: bytes, tail: bytes) -> bytes:
     return (len(pdu) + len(tail)).to_bytes(4, "big") + pdu[4:] + tail
 
 
-@settings(deadline=None)
 @given(
     chunks=st.lists(octets, max_size=8),
     state=st.sampled_from(STATES),
@@ -199,7 +198,6 @@ def test_whatever_a_peer_sends_nothing_raises_and_nothing_unbounded_is_kept(
         assert link.tail == b""
 
 
-@settings(deadline=None)
 @given(text=st.binary(max_size=120), coding=st.integers(0, 255), esm=st.integers(0, 255))
 def test_every_submit_is_forwarded_held_or_answered(text: bytes, coding: int, esm: int) -> None:
     world = World()

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dataplane.attention import BindAnswer, Receipt, Reply, Unbind, Unbound
@@ -46,7 +46,6 @@ def asked(world: World, session: Link, *sequences: int) -> Link:
     return smsc(session)
 
 
-@settings(deadline=None)
 @given(
     order=st.permutations(range(1, 7)),
     bodies=st.lists(st.binary(max_size=70), min_size=6, max_size=6),

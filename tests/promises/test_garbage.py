@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 
@@ -82,9 +83,11 @@ async def test_a_healthy_session_is_served_beside_100_000_malformed_pdus(
 
     async with asyncio.TaskGroup() as group:
         vandals = [group.create_task(vandal.run()) for _ in range(AT_ONCE)]
+        served_at = [0]
         while not all(one.done() for one in vandals):
             texts = ledger.texts(100)
             ledger.enter(texts, await healthy.submit_many(texts, 10, source=source_of("sp1")))
+            served_at.append(vandal.sent)
     grown = deployment.running.rss_octets() - vandal.rss_octets
     sessions = await deployment.metric("smsward_sessions", side="esme")
 
@@ -96,8 +99,12 @@ async def test_a_healthy_session_is_served_beside_100_000_malformed_pdus(
         f" memory {grown / 2**20:+.1f} MiB"
     )
     assert vandal.sent >= PDUS
-    assert len(ledger.accepted()) == len(ledger.answers) >= 5_000
-    assert settle(ledger, [r for r in smsc.journal if r.system_id == "sp1"], []).at_smsc >= 5_000
+    # Throughout, and however fast this machine is: between two hundreds of its messages there
+    # was never much garbage.
+    assert max(after - before for before, after in pairwise(served_at)) < PDUS // 4
+    assert len(ledger.accepted()) == len(ledger.answers)
+    at_smsc = settle(ledger, [r for r in smsc.journal if r.system_id == "sp1"], []).at_smsc
+    assert at_smsc == len(ledger.answers)
     assert {_unnumbered(received.pdu) for received in strange} <= vandal.bodies
     assert not any(UNBOUND_MARK in received.pdu for received in smsc.journal)
     assert {received.system_id for received in smsc.journal} <= {"sp1", "sp2"}

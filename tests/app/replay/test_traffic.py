@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.app.replay.decisions import Kept
@@ -136,7 +136,6 @@ MESSAGES = st.builds(
 
 
 @given(keeps_texts=st.booleans(), sent=st.lists(MESSAGES, min_size=1, max_size=25))
-@settings(deadline=None)
 def test_traffic_replayed_with_the_policy_that_judged_it_does_not_change(
     *, keeps_texts: bool, sent: list[Message]
 ) -> None:
