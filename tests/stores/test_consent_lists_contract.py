@@ -161,7 +161,6 @@ ANSWERS = st.lists(
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 @given(before=ANSWERS, answers=ANSWERS)
 @settings(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import httpx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer, ConsentAnswer
@@ -81,7 +81,6 @@ likely = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)  # each example makes the application anew
 @given(st.sampled_from(PATHS), st.sampled_from(CLIENTS), anything | likely)
 def test_any_json_is_answered_and_no_number_comes_back(
     fresh_desk: Callable[[], Desk], path: str, client: str, body: object
@@ -102,7 +101,6 @@ def test_any_json_is_answered_and_no_number_comes_back(
     assert answer.json()
 
 
-@settings(deadline=None)  # each example makes the application anew
 @given(st.sampled_from(PATHS), st.binary(max_size=200))
 def test_any_octets_are_answered(fresh_desk: Callable[[], Desk], path: str, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.stores.open import Stores
@@ -64,7 +64,6 @@ anything = st.recursive(
 )
 
 
-@settings(deadline=None)  # each builds an application
 @given(st.sampled_from(ROUTES), st.sampled_from(["app", "shop"]), anything | likely)
 def test_any_json_is_answered_and_nothing_opens_without_a_session(
     fresh_desk: Callable[[], Desk], route: tuple[str, str], client: str, body: object
@@ -80,7 +79,6 @@ def test_any_json_is_answered_and_nothing_opens_without_a_session(
     assert answer.json()
 
 
-@settings(deadline=None)  # each builds an application
 @given(st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
 def test_any_session_that_was_never_given_opens_nothing(
     fresh_desk: Callable[[], Desk], token: bytes
