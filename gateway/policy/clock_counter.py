@@ -1,9 +1,10 @@
 """Counting in windows that the clock opens (R42: minute and hour by UTC+8; R43)."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Self
 
-from gateway.policy.counter_keys import NEVER, NONE, PAYER, Groups, Retired, drop, split
+from gateway.policy.counter_keys import NEVER, PAYER, WHICH, Retired, keyed_by, tables
 from gateway.policy.key_shares import KeyShares
 from gateway.policy.limits import DAY_S, Clock, Counting, Full, Limit, Parts
 
@@ -20,13 +21,12 @@ class ClockCounter:
         "_counting",
         "_every",
         "_full",
-        "_group_of",
-        "_key_at",
+        "_keys_of",
         "_maximum",
         "_retired",
         "begins_at",
         "ends_at",
-        "groups",
+        "kept",
         "limit",
         "shares",
     )
@@ -37,8 +37,8 @@ class ClockCounter:
         self._counting = counting
         self._retired = retired
         self._full = Full(limit)
-        self._group_of, self._key_at = split(limit.per)
-        self.groups: Groups = {}
+        self._keys_of = keyed_by(limit.per)
+        self.kept = tables()
         self.shares = KeyShares(counting.capacity)
         self.begins_at = self.ends_at = NEVER
         self._maximum = limit.maximum
@@ -53,46 +53,48 @@ class ClockCounter:
         """Tell whether there is no room for a new key, as of the last message."""
         return self.shares.is_full
 
-    def take(self, parts: Parts, second: int) -> Limit | Full | None:
-        """Count one message; return what stands against it, and count nothing then."""
+    def take_all(
+        self, messages: Sequence[Parts], second: int
+    ) -> Sequence[tuple[int, Limit | Full]]:
+        """Count messages one after the other; return which place has what against it.
+
+        What something is against is not counted.
+        """
         if second >= self.ends_at:
             self._turn(second)
-        group, key = self._group_of(parts), parts[self._key_at]
-        counts = self.groups.get(group, NONE)
-        count = counts.get(key, 0)
-        if count >= self._maximum:
-            return self.limit
-        if not count:
-            shares = self.shares
-            if not shares.credit and not shares.grant():
-                return self._full
-            shares.credit -= 1
-            if counts is NONE:
-                counts = self.groups[group] = {}
-        counts[key] = count + 1
-        return None
+        against: list[tuple[int, Limit | Full]] = []
+        for place, key in enumerate(self._keys_of(messages)):
+            counts = self.kept[key & WHICH]
+            count = counts.get(key, 0)
+            if count >= self._maximum:
+                against.append((place, self.limit))
+            elif count or self.shares.pays(messages[place][PAYER]):
+                counts[key] = count + 1
+            else:
+                against.append((place, self._full))
+        return against
 
     def forget(self, parts: Parts, second: int) -> None:
         """Take back one message that was counted at `second`, if its window is open still."""
-        group, key = self._group_of(parts), parts[self._key_at]
-        counts = self.groups.get(group, NONE)
+        (key,) = self._keys_of((parts,))
+        counts = self.kept[key & WHICH]
         if key not in counts or not self.begins_at <= second < self.ends_at:
             return
         counts[key] -= 1
         if not counts[key]:
             self.shares.give_back(parts[PAYER])
-            drop(self.groups, group, key)
+            del counts[key]
 
     def restart(self) -> None:
         """Forget every count."""
-        self._retired.extend(self.groups.values())
-        self.groups = {}
+        self._retired += filter(None, self.kept)
+        self.kept = tables()
         self.shares.clear()
         self.begins_at = self.ends_at = NEVER
 
     def adopt(self, before: Self) -> None:
         """Go on with the counts of a counter that is not used any more."""
-        self.groups = before.groups
+        self.kept = before.kept
         self.shares.adopt(before.shares)
         self.begins_at, self.ends_at = before.begins_at, before.ends_at
         self._maximum = self._maximum_at(self.begins_at)

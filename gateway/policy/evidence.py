@@ -1,6 +1,6 @@
 """What a check found, and how it asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -25,3 +25,12 @@ class Evidence:
 
 # Asks one check of a message at an epoch second; None when there is nothing against it.
 Ask: TypeAlias = Callable[[Submission, float], Evidence | None]
+
+# Of many messages returns those that a check must be asked about, all it would find against
+# among them, in their order: nearly none, at a glance.
+Sieve: TypeAlias = Callable[[Sequence[Submission], float], Sequence[Submission]]
+
+
+def everyone(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
+    """Let the check be asked about each message."""
+    return submissions

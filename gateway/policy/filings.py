@@ -117,10 +117,11 @@ class Filings:
     """What every SP has filed, to be asked by the data path.
 
     `is_current` is cleared by whoever follows the store while it cannot be read: what was
-    filed since may be missing here. What is here goes on to hold.
+    filed since may be missing here. What is here goes on to hold. `changes` is another number
+    after each change.
     """
 
-    __slots__ = ("_filed", "_nothing", "is_current", "zone")
+    __slots__ = ("_filed", "_nothing", "changes", "is_current", "zone")
 
     def __init__(self, zone: ZoneInfo | None = None) -> None:
         """Days begin and end in `zone`, that of the carrier's clocks."""
@@ -129,6 +130,7 @@ class Filings:
         self.zone = zone
         self._nothing = Filed((), zone)
         self._filed: dict[str, Filed] = {}
+        self.changes = 0
 
     def __len__(self) -> int:
         """Return how many SPs have filed anything."""
@@ -149,6 +151,7 @@ class Filings:
             self._filed[system_id] = Filed(kept, self.zone)
         else:
             self._filed.pop(system_id, None)
+        self.changes += 1
 
     def replace_all(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
         """Take `by_sender` for all that anybody has filed; in any thread, as `replace`."""
@@ -156,6 +159,7 @@ class Filings:
             system_id: Filed(filings, self.zone) for system_id, filings in by_sender.items()
         }
         self._filed = compiled
+        self.changes += 1
 
 
 def without_signature(text: str) -> str:

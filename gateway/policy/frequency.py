@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 from gateway.policy.clock_counter import ClockCounter
-from gateway.policy.counter_keys import PAYER, Retired
+from gateway.policy.counter_keys import Retired
 from gateway.policy.limits import Clock, Counting, Full, Limit, Part, Parts, Rolling
 from gateway.policy.rolling_counter import RollingCounter
 
@@ -38,6 +38,11 @@ class CounterStore(Protocol):
         limit. `now` is epoch seconds, and equal parts share their counts.
         """
 
+    def admit_all(
+        self, messages: Sequence[Parts], now: float
+    ) -> Sequence[tuple[int, Limit | Full]]:
+        """Admit messages one after the other; return which place has what against it."""
+
     def forget(self, parts: Parts, now: float) -> None:
         """Take back one message that was admitted with the same two arguments.
 
@@ -50,14 +55,13 @@ class Frequencies:
     """A CounterStore of this worker alone, exact to the second.
 
     Each limit keeps at most `counting.capacity` keys, of one SP at most as many as it leaves
-    free (KeyShares), and for a while as many that expired:
-    they are taken apart with the messages that follow. Keys leave by time only: at the end of
-    a clock window, and after one to two rolling windows. A key takes about 100 octets
-    (benchmarks/frequency.py), 450 where every message has a signature of its own, and 4 for
-    each further message that a rolling window keeps.
+    free (KeyShares), and for a while as many that expired: they are taken apart with the
+    messages that follow. Keys leave by time only: at the end of a clock window, and after one
+    to two rolling windows. A key takes about 90 octets (benchmarks/frequency.py), whatever its
+    parts are, and 4 more for each further message that a rolling window keeps.
     """
 
-    __slots__ = ("_payer", "counters", "latest", "restarts", "retired")
+    __slots__ = ("counters", "latest", "restarts", "retired")
 
     def __init__(self, limits: Sequence[Limit], counting: Counting) -> None:
         """Hold messages to `limits`.
@@ -71,7 +75,6 @@ class Frequencies:
             raise ValueError("holiday_maximum: there is no calendar to know the holidays by")
         self.restarts = 0
         self.latest = 0
-        self._payer = ""
         self.retired: Retired = []
         self.counters = tuple(_counter(limit, counting, self.retired) for limit in limits)
 
@@ -87,19 +90,61 @@ class Frequencies:
 
     def admit(self, parts: Parts, now: float) -> Limit | Full | None:
         """Count one message in all limits and return None, or return what is against it."""
+        return self._admit(parts, self._begin(now, 1))
+
+    def admit_all(
+        self, messages: Sequence[Parts], now: float
+    ) -> Sequence[tuple[int, Limit | Full]]:
+        """Admit messages one after the other; return which place has what against it."""
+        second = self._begin(now, len(messages))
+        for counter in self.counters:
+            against = counter.take_all(messages, second)
+            if against:
+                if len(self.counters) == 1:
+                    return against
+                refused = {place for place, _ in against}
+                taken = [one for place, one in enumerate(messages) if place not in refused]
+                self._take_back(counter, messages, taken, second)
+                return self._admit_in_turn(messages, second)
+        return ()
+
+    def _admit_in_turn(
+        self, messages: Sequence[Parts], second: int
+    ) -> Sequence[tuple[int, Limit | Full]]:
+        """Admit messages of which some limit refused one: it may not count in the others."""
+        admitted = [(place, self._admit(parts, second)) for place, parts in enumerate(messages)]
+        return [(place, against) for place, against in admitted if against is not None]
+
+    def _begin(self, now: float, messages: int) -> int:
+        """Return the second to count in, once what `messages` owe is taken apart."""
         second = int(now)
         if second != self.latest:
             second = self.latest = second if second > self.latest else self._set_back(second)
         if self.retired:
-            self._take_apart()
-        if parts[PAYER] is not self._payer:  # messages of one SP come together
-            self._turn_to(parts[PAYER])
+            self._take_apart(_TAKEN_APART * messages)
+        return second
+
+    def _admit(self, parts: Parts, second: int) -> Limit | Full | None:
         for counter in self.counters:
-            against = counter.take(parts, second)
-            if against is not None:
-                self._give_back(parts, second, counter)
-                return against
+            against = counter.take_all((parts,), second)
+            if against:
+                self._take_back(counter, (parts,), (), second)
+                return against[0][1]
         return None
+
+    def _take_back(
+        self,
+        last: _Counter,
+        of_all: Sequence[Parts],
+        of_last: Sequence[Parts],
+        second: int,
+    ) -> None:
+        """Take messages back from all counters before `last`, and from that some of them."""
+        for counter in self.counters[: self.counters.index(last)]:
+            for parts in of_all:
+                counter.forget(parts, second)
+        for parts in of_last:
+            last.forget(parts, second)
 
     def forget(self, parts: Parts, now: float) -> None:
         """Take back one message that was admitted with the same two arguments.
@@ -109,15 +154,6 @@ class Frequencies:
         for counter in self.counters:
             counter.forget(parts, int(now))
 
-    def _turn_to(self, sender: str) -> None:
-        self._payer = sender
-        for counter in self.counters:
-            counter.shares.turn_to(sender)
-
-    def _give_back(self, parts: Parts, second: int, refusing: _Counter) -> None:
-        for counter in self.counters[: self.counters.index(refusing)]:
-            counter.forget(parts, second)
-
     def _set_back(self, second: int) -> int:
         if self.latest - second <= _STEP_BACK_S:
             return self.latest
@@ -126,8 +162,8 @@ class Frequencies:
             counter.restart()
         return second
 
-    def _take_apart(self) -> None:
-        retired, left = self.retired, _TAKEN_APART
+    def _take_apart(self, left: int) -> None:
+        retired = self.retired
         while retired and left > 0:
             counts = retired[-1]
             if len(counts) > left:

@@ -16,21 +16,20 @@ class KeyShares:
     dynamic threshold: Choudhury and Hahne 1998). Whoever makes a key pays for it, or who counts
     it first in a new generation of them.
 
-    This is asked for each new key, and messages of one SP come together, so a key is taken by
-    hand: `turn_to` its sender when that is another; `grant` unless there is some `credit`; count
-    that down.
+    This is asked for each new key, and messages of one SP come together: some keys are granted
+    at once, and the rest is given back when it is another's turn.
     """
 
     __slots__ = (
         "_block",
         "_capacity",
         "_carried",
+        "_credit",
         "_granted",
         "_inherited",
         "_left",
         "_payer",
         "_room",
-        "credit",
     )
 
     def __init__(self, capacity: int) -> None:
@@ -38,7 +37,7 @@ class KeyShares:
         self._block = max(1, min(_MOST_AT_ONCE, capacity // _LEAST_CAPACITY))
         self._room = capacity
         self._payer = ""
-        self.credit = 0  # how many of those granted to the payer are left
+        self._credit = 0  # how many of those granted to the payer are left
         self._left: dict[str, int] = {}  # of those granted to the others
         self._granted: defaultdict[str, int] = defaultdict(int)
         self._inherited: dict[str, int] = {}  # held in the generation before
@@ -47,19 +46,27 @@ class KeyShares:
     @property
     def keys(self) -> int:
         """Return how many keys are taken."""
-        return self._capacity - self._room - self.credit - sum(self._left.values())
+        return self._capacity - self._room - self._credit - sum(self._left.values())
 
     @property
     def is_full(self) -> bool:
         """Tell whether there is no room for anybody's new key."""
         return self._room <= 0
 
-    def turn_to(self, sender: str) -> None:
-        """Let an SP pay for the keys that follow."""
-        self._left[self._payer] = self.credit
-        self._payer, self.credit = sender, self._left.pop(sender, 0)
+    def pays(self, sender: str) -> bool:
+        """Let an SP pay for a new key, if it may hold one more; return whether it may."""
+        if sender is not self._payer:
+            self._turn_to(sender)
+        if not self._credit and not self._is_granted():
+            return False
+        self._credit -= 1
+        return True
 
-    def grant(self) -> bool:
+    def _turn_to(self, sender: str) -> None:
+        self._left[self._payer] = self._credit
+        self._payer, self._credit = sender, self._left.pop(sender, 0)
+
+    def _is_granted(self) -> bool:
         """Give the payer some credit, if it may hold more."""
         free = self._room - self.held_by(self._payer)
         block = min(self._block, free)
@@ -67,7 +74,7 @@ class KeyShares:
             return False
         self._room -= block
         self._granted[self._payer] += block
-        self.credit += block
+        self._credit += block
         return True
 
     def held_by(self, sender: str) -> int:
@@ -99,7 +106,7 @@ class KeyShares:
 
     def adopt(self, before: Self) -> None:
         """Go on with the keys of a counter that is not used any more, which may be too many."""
-        before.turn_to("")
+        before._turn_to("")
         self._granted, self._inherited = before._granted, before._inherited
         self._carried = before._carried
         for sender, left in before._left.items():
@@ -107,11 +114,11 @@ class KeyShares:
         self._room = self._capacity - before.keys
 
     def _left_of(self, sender: str) -> int:
-        return self.credit if sender == self._payer else self._left.get(sender, 0)
+        return self._credit if sender == self._payer else self._left.get(sender, 0)
 
     def _begin(self, keys: int, inherited: dict[str, int]) -> None:
         self._room = self._capacity - keys
         self._inherited = inherited
-        self.credit = 0
+        self._credit = 0
         for counts in (self._left, self._granted, self._carried):
             counts.clear()

@@ -1,8 +1,17 @@
 """Counting in a window that ends now, exact to the second (R42: rolling 24 hours)."""
 
+from collections.abc import Sequence
 from typing import Self
 
-from gateway.policy.counter_keys import NEVER, NONE, PAYER, Groups, Retired, drop, split
+from gateway.policy.counter_keys import (
+    NEVER,
+    PAYER,
+    WHICH,
+    Retired,
+    keyed_by,
+    size_of,
+    tables,
+)
 from gateway.policy.key_shares import KeyShares
 from gateway.policy.limits import Counting, Full, Limit, Parts, Rolling
 
@@ -23,8 +32,7 @@ class RollingCounter:
 
     __slots__ = (
         "_full",
-        "_group_of",
-        "_key_at",
+        "_keys_of",
         "_length_s",
         "_mask",
         "_retired",
@@ -40,12 +48,12 @@ class RollingCounter:
         self.limit = limit
         self._retired = retired
         self._full = Full(limit)
-        self._group_of, self._key_at = split(limit.per)
+        self._keys_of = keyed_by(limit.per)
         self._length_s = every.seconds
         self._shift = (limit.maximum - 1) * _STAMP_BITS
         self._mask = (1 << limit.maximum * _STAMP_BITS) - 1
-        self.young: Groups = {}
-        self.old: Groups = {}
+        self.young = tables()
+        self.old = tables()
         self.shares = KeyShares(counting.capacity)
         self.turns_at = NEVER
 
@@ -59,55 +67,54 @@ class RollingCounter:
         """Tell whether there is no room for a new key, as of the last message."""
         return self.shares.is_full
 
-    def take(  # noqa: C901 - asked for each message; a call costs as much as the rest
-        self, parts: Parts, second: int
-    ) -> Limit | Full | None:
-        """Count one message; return what stands against it, and count nothing then."""
+    def take_all(  # noqa: C901 - asked for each message; a call costs as much as the rest
+        self, messages: Sequence[Parts], second: int
+    ) -> Sequence[tuple[int, Limit | Full]]:
+        """Count messages one after the other; return which place has what against it.
+
+        What something is against is not counted.
+        """
         if second >= self.turns_at:
             self._turn(second)
-        group, key = self._group_of(parts), parts[self._key_at]
-        young = self.young.get(group, NONE)
-        stamps = young.get(key)
-        if stamps is None:
-            stamps = self.old[group].get(key) if group in self.old else None
-        if stamps is None:
-            shares = self.shares
-            if not shares.credit and not shares.grant():
-                return self._full
-            shares.credit -= 1
-            kept = second  # the very number that all messages of this second share
-        else:
+        against: list[tuple[int, Limit | Full]] = []
+        for place, key in enumerate(self._keys_of(messages)):
+            young = self.young[key & WHICH]
+            stamps = young.get(key)
+            if stamps is None:
+                stamps = self.old[key & WHICH].get(key)
+            if stamps is None:
+                if self.shares.pays(messages[place][PAYER]):
+                    young[key] = second  # the very number that all messages of this second share
+                else:
+                    against.append((place, self._full))
+                continue
             kept = stamps << _STAMP_BITS | second
             nth = stamps >> self._shift
             if nth:  # as many as may be, or more: they are few in nearly all keys
                 if nth & _STAMP > second - self._length_s:
-                    return self.limit
+                    against.append((place, self.limit))
+                    continue
                 kept &= self._mask
             if key not in young:
-                del self.old[group][key]
-                self.shares.carry(parts[PAYER])
-        if young is NONE:
-            young = self.young[group] = {}
-        young[key] = kept
-        return None
+                del self.old[key & WHICH][key]
+                self.shares.carry(messages[place][PAYER])
+            young[key] = kept
+        return against
 
     def forget(self, parts: Parts, second: int) -> None:
         """Take back one message that was counted at `second`."""
-        group, key = self._group_of(parts), parts[self._key_at]
-        groups = self.young if key in self.young.get(group, NONE) else self.old
-        counts = groups.get(group, NONE)
-        if key not in counts:
-            return
-        counts[key] = _without(counts[key], second)
-        if not counts[key]:
-            self.shares.give_back(parts[PAYER])
-            drop(groups, group, key)
+        (key,) = self._keys_of((parts,))
+        for table in (self.young[key & WHICH], self.old[key & WHICH]):
+            if key in table:
+                table[key] = _without(table[key], second)
+                if not table[key]:
+                    self.shares.give_back(parts[PAYER])
+                    del table[key]
 
     def restart(self) -> None:
         """Forget every count."""
-        for groups in (self.young, self.old):
-            self._retired.extend(groups.values())
-        self.young, self.old = {}, {}
+        self._retired += filter(None, (*self.young, *self.old))
+        self.young, self.old = tables(), tables()
         self.shares.clear()
         self.turns_at = NEVER
 
@@ -124,9 +131,9 @@ class RollingCounter:
     def _turn(self, second: int) -> None:
         if second >= self.turns_at + self._length_s:
             self.restart()  # nothing was counted for a whole window
-        self._retired.extend(self.old.values())
-        self.shares.begin_generation(sum(map(len, self.old.values())))
-        self.old, self.young = self.young, {}
+        self._retired += filter(None, self.old)
+        self.shares.begin_generation(size_of(self.old))
+        self.old, self.young = self.young, tables()
         self.turns_at = second + self._length_s
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from gateway.domain.filings import TemplateKind
 from gateway.domain.policy import Enforcement
@@ -11,49 +10,33 @@ from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Surroundings
-from gateway.policy.checks import (
-    answers,
-    consent,
-    filings,
-    preferences,
-    suspensions,
-    texts,
-    times,
-)
-from gateway.policy.checks.counts import Counter, Often, PortRate, Walks
-from gateway.policy.evidence import Ask
+from gateway.policy.checks import filings
+from gateway.policy.checks.counts import Often
+from gateway.policy.checks.port_rate import PortRate
+from gateway.policy.checks.walks import Walks
+from gateway.policy.courses import Asked, Course, Courses
 from gateway.policy.filings import Filed
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rule_findings import Findings, Modes, if_unread
+from gateway.policy.rule_findings import Modes, if_unread
 from gateway.policy.rules import (
     REASONS,
     Nameless,
     NotAgreed,
     NoWayOut,
-    NumberWalk,
-    OtherProvince,
     PublicInterest,
     PurposeMissed,
     Refused,
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
-    Suspended,
     TemplateNotFiled,
-    TooFast,
-    TooOften,
-    UnknownNumbers,
-    Untimely,
-    Unwanted,
 )
 from gateway.policy.source_kinds import SourceKinds
+from gateway.policy.staged import Staged, StagedCounter, staged
 from gateway.policy.submission import Submission
 
 # A text that more senders share is ruled anew; each takes about 200 octets.
 _MAX_RULINGS = 12
-
-# Asks, and makes a finding of what was found.
-Asked: TypeAlias = tuple[Ask, Findings]
 
 _ORDER = tuple(REASONS)
 # What is the same for every message with one text from one port: asked once for all of them.
@@ -84,52 +67,19 @@ _TEMPLATE_DECLARES = {
 _STRENGTH = {_SERVICE: 0, _VERIFICATION: 1, _COMMERCIAL: 2}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Staged:
-    """A rule, ready to be asked; `counter` is what it counts with, if it counts."""
-
-    rule: Rule
-    findings: Findings
-    ask: Ask
-    counter: Counter | None = None
-
-    def concerns(self, submission: Submission, filed: Filed) -> bool:
-        """Tell whether the rule is on for the port that a message comes from, and about it."""
-        if self.findings.modes.of(submission) is Enforcement.OFF:
-            return False
-        match self.rule.check:
-            case OtherProvince():
-                port = submission.port
-                return port is not None and filed.province_of(port.number) is not None
-            case TooOften(sources=sources) if sources:
-                return submission.source.decode("latin-1").startswith(sources)
-            case _:
-                return True
-
-    def forget(self, submission: Submission, at: float) -> None:
-        """Take a message out of the counts, unless this has found against counting it."""
-        is_counted = all(found.rule != self.rule.id for found in submission.findings)
-        if self.counter is not None and is_counted:
-            self.counter.forget(submission, at)
-
-
 @dataclass(frozen=True, slots=True)
 class TextRuling:
     """What rules make of a text that comes from one kind of sources.
 
-    `found` is all that they find, `deciding` the first of it that is not on trial, and
-    `until` all up to that one: there a message stops. `asking` is what is to be asked about
-    each recipient, and `counting` what counts each message.
+    `found` is all that they find against the text itself; on its `course` a message stops at
+    the first of it that is not on trial.
     """
 
     traffic: TrafficClass
     template: str
     asks_consent: bool
-    asking: tuple[Asked, ...]
-    counting: tuple[Staged, ...]
     found: tuple[Finding, ...]
-    until: tuple[Finding, ...]
-    deciding: Finding | None
+    course: Course
 
 
 class RuleStages:
@@ -145,7 +95,7 @@ class RuleStages:
     ) -> None:
         ranked = sorted(rules, key=lambda rule: _ORDER.index(type(rule.check)))
         self.staged = tuple(
-            _staged(rule, knowledge, surroundings)
+            staged(rule, knowledge, surroundings)
             for rule in ranked
             if not _is_off(rule) and not isinstance(rule.check, PublicInterest)
         )
@@ -163,14 +113,16 @@ class RuleStages:
         )
         self.counting = {each: self._counting(each, exempt) for each in TrafficClass}
         self._of_texts = {each: self._asked_of_texts(each, exempt) for each in TrafficClass}
-        self._filed = knowledge.filings.of
+        self._filings = knowledge.filings
+        self._changes = -1
         self._templates = filings.FiledTemplates(knowledge)
+        self._courses = Courses()
         self._kinds = SourceKinds(one.rule for one in self.staged)
 
     def adopt(self, before: "RuleStages") -> None:
         """Go on from the counts of rules of the same id; `before` must not be asked any more."""
-        counters = {one.rule.id: one.counter for one in before.staged}
-        for one in self.staged:
+        counters = {one.rule.id: one.counter for one in _counters(before.staged)}
+        for one in _counters(self.staged):
             earlier = counters.get(one.rule.id)
             match one.counter, earlier:
                 case Often() as now, Often() as then:
@@ -184,15 +136,19 @@ class RuleStages:
 
     def rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
         """Return what the rules make of a text; bulk repeats itself, so it is kept with it."""
-        filed = self._filed(submission.account.system_id)
+        if self._changes != self._filings.changes:
+            self._changes = self._filings.changes
+            self._kinds.known.clear()
         # The sources of one SP often send the same text at the same time.
         kind = self._kinds.known.get(submission.origin)
-        if kind is None or kind.filed is not filed:
-            kind = self._kinds.sort(submission, filed)
         rulings = facts.rulings
         kept = rulings.get(kind)
         if isinstance(kept, TextRuling):
             return kept
+        filed = self._filings.of(submission.account.system_id)
+        if kind is None:
+            self._kinds.sort(submission, filed)
+            return self.rule_text(submission, facts, at)
         ruling = self._rule_text(submission, facts, filed, at)
         port = submission.port
         if port is None or port.purpose is not Purpose.PUBLIC_INTEREST:
@@ -215,21 +171,14 @@ class RuleStages:
             for one in self._of_texts[traffic]
             if one.concerns(submission, filed) and (evidence := one.ask(submission, at)) is not None
         )
-        deciding = next((finding for finding in found if not finding.shadow), None)
-        until = found if deciding is None else found[: found.index(deciding) + 1]
         asking = self._asking_consent if asks else self.asking[traffic]
-        return TextRuling(
-            traffic=traffic,
-            template=submission.template,
+        course = self._courses.of(
+            [asked for one, asked in asking if one.concerns(submission, filed)],
+            found,
+            [one for one in self.counting[traffic] if one.concerns(submission, filed)],
             asks_consent=asks,
-            asking=tuple(asked for one, asked in asking if one.concerns(submission, filed)),
-            counting=tuple(
-                one for one in self.counting[traffic] if one.concerns(submission, filed)
-            ),
-            found=found,
-            until=until,
-            deciding=deciding,
         )
+        return TextRuling(traffic, submission.template, asks, found, course)
 
     def traffic_of(
         self,
@@ -258,7 +207,7 @@ class RuleStages:
         return max(declared, filed, shown.traffic, key=_STRENGTH.__getitem__)
 
     def _is_filed(self, submission: Submission, name: str) -> bool:
-        return self._filed(submission.account.system_id).has_signature(name)
+        return self._filings.of(submission.account.system_id).has_signature(name)
 
     def is_exempt(self, submission: Submission, at: float) -> bool:
         """Tell whether an authority's port writes, whose approval is valid (R11)."""
@@ -272,10 +221,12 @@ class RuleStages:
         return tuple(
             (
                 one,
-                (one.ask if traffic in one.rule.applies_to else if_unread(one.ask), one.findings),
+                Asked(one.ask, one.findings, one.sieve)
+                if traffic in one.rule.applies_to
+                else Asked(if_unread(one.ask), one.findings),
             )
             for one in self.staged
-            if one.counter is None
+            if not isinstance(one, StagedCounter)
             and not isinstance(one.rule.check, _OF_THE_TEXT)
             and not _spares(one.rule, traffic, exempt)
             and (traffic in one.rule.applies_to or _is_noted_unread(one.rule, traffic))
@@ -290,14 +241,16 @@ class RuleStages:
             and traffic in one.rule.applies_to
         )
 
-    def _counting(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[Staged, ...]:
+    def _counting(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[StagedCounter, ...]:
         return tuple(
             one
-            for one in self.staged
-            if one.counter is not None
-            and not _spares(one.rule, traffic, exempt)
-            and traffic in one.rule.applies_to
+            for one in _counters(self.staged)
+            if not _spares(one.rule, traffic, exempt) and traffic in one.rule.applies_to
         )
+
+
+def _counters(staged_rules: Iterable[Staged]) -> list[StagedCounter]:
+    return [one for one in staged_rules if isinstance(one, StagedCounter)]
 
 
 def _is_off(rule: Rule) -> bool:
@@ -322,55 +275,3 @@ def _is_noted_unread(rule: Rule, traffic: TrafficClass) -> bool:
     """
     can_be_unread = isinstance(rule.check, Refused | NotAgreed)
     return can_be_unread and rule.on_error.get(traffic) is Action.FORWARD
-
-
-def _staged(rule: Rule, knowledge: Knowledge, surroundings: Surroundings) -> Staged:
-    counter = _counter(rule, surroundings)
-    ask = counter.ask if counter is not None else _ask(rule, knowledge, surroundings)
-    return Staged(rule, Findings(rule, Modes(rule)), ask, counter)
-
-
-def _counter(rule: Rule, surroundings: Surroundings) -> Counter | None:
-    match rule.check:
-        case TooOften() as check:
-            return Often(check, surroundings)
-        case TooFast() as check:
-            return PortRate(check)
-        case NumberWalk() as check:
-            return Walks(check)
-        case _:
-            return None
-
-
-def _ask(  # noqa: C901, PLR0911, PLR0912 - a table, a line for each check
-    rule: Rule, knowledge: Knowledge, surroundings: Surroundings
-) -> Ask:
-    match rule.check:
-        case Suspended() as check:
-            return suspensions.suspended(check, knowledge)
-        case Refused() as check:
-            return consent.refused(check, knowledge)
-        case NotAgreed() as check:
-            return consent.not_agreed(check, knowledge)
-        case Unwanted() as check:
-            return preferences.unwanted(check, knowledge, surroundings)
-        case Untimely() as check:
-            return times.untimely(check, surroundings)
-        case UnknownNumbers() as check:
-            return answers.unknown_numbers(check, knowledge)
-        case PurposeMissed() as check:
-            return texts.purpose_missed(check)
-        case NoWayOut() as check:
-            return texts.no_way_out(check)
-        case Nameless() as check:
-            return texts.nameless(check)
-        case OtherProvince() as check:
-            return filings.other_province(check, knowledge)
-        case SignatureNotFiled() as check:
-            return filings.signature_not_filed(check, knowledge)
-        case SignatureSwitched() as check:
-            return filings.signature_switched(check, knowledge)
-        case TemplateNotFiled() as check:
-            return filings.template_not_filed(check)
-        case _:
-            raise ValueError("neither what counts nor what exempts asks in this way")

@@ -15,9 +15,11 @@ from gateway.policy import stages
 from gateway.policy.account import Account
 from gateway.policy.asking import ASKING
 from gateway.policy.bundle import Bundle
+from gateway.policy.courses import Asked, Course
 from gateway.policy.evidence import Evidence
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rule_stages import Asked, RuleStages, Staged, TextRuling
+from gateway.policy.rule_stages import RuleStages
+from gateway.policy.staged import StagedCounter
 from gateway.policy.statuses import status_of
 from gateway.policy.submission import Submission
 from gateway.policy.suspending import suspenders_of
@@ -106,53 +108,54 @@ class RuleSet:
 
         `at` is in epoch seconds.
         """
-        counting: tuple[Staged, ...] = ()
-        if not self.rules.are_none:
-            submission.facts = facts
-            ruling = self.rules.rule_text(submission, facts, at)
-            counting = ruling.counting
-            if not self._passes_rules(submission, ruling, at):
-                return
+        if not self.judge_rules(submission, facts, at):
+            return
         if facts.findings != ():
             self.judge_content(submission, facts)
             if submission.verdict is not None:
                 return
-        if submission.deferral is not None or submission.asks_consent:
-            self.settle(submission, at)
-            return
-        # settle, unfolded: this is what nearly every message takes.
-        for one in counting:
-            evidence = one.ask(submission, at)
-            if evidence is not None and self._is_counted_out(submission, one, evidence, at):
-                return
+        self.settle(submission, at)
 
     def judge_rules(self, submission: Submission, facts: TextFacts, at: float) -> bool:
         """Ask every rule that does not count; return whether the message may still pass."""
-        submission.facts = facts
-        return self._passes_rules(submission, self.rules.rule_text(submission, facts, at), at)
+        if self.rules.are_none:
+            return True
+        course = self.course_of(submission, facts, at)
+        for asked in course.asking:
+            evidence = asked.ask(submission, at)
+            if evidence is not None and self.stops(submission, asked, evidence):
+                return False
+        return not self.ends(submission, course)
 
-    def _passes_rules(self, submission: Submission, ruling: TextRuling, at: float) -> bool:
+    def course_of(self, submission: Submission, facts: TextFacts, at: float) -> Course:
+        """Note what a message is, by its text, and return what is to be asked about it."""
+        submission.facts = facts
+        ruling = self.rules.rule_text(submission, facts, at)
         submission.traffic = ruling.traffic
         submission.template = ruling.template
         submission.asks_consent = ruling.asks_consent
-        for ask, findings in ruling.asking:
-            evidence = ask(submission, at)
-            if evidence is not None:
-                finding = findings.of(submission, evidence)
-                submission.findings += (finding,)
-                if finding.shadow:
-                    continue
-                if finding.action is Action.DEFER:
-                    _hold_back(submission, finding)
-                    continue
-                submission.verdict = self.verdict(submission, finding)
-                return False
-        if ruling.until:
-            submission.findings += ruling.until
-            if ruling.deciding is not None:
-                submission.verdict = self.verdict(submission, ruling.deciding)
-                return False
+        return ruling.course
+
+    def stops(self, submission: Submission, asked: Asked, evidence: Evidence) -> bool:
+        """Hold against a message what a rule found; return whether that stops it."""
+        finding = asked.findings.of(submission, evidence)
+        submission.findings += (finding,)
+        if finding.shadow:
+            return False
+        if finding.action is Action.DEFER:
+            _hold_back(submission, finding)
+            return False
+        submission.verdict = self.verdict(submission, finding)
         return True
+
+    def ends(self, submission: Submission, course: Course) -> bool:
+        """Hold against a message what was found against its text; return whether that stops it."""
+        if course.until:
+            submission.findings += course.until
+            if course.deciding is not None:
+                submission.verdict = self.verdict(submission, course.deciding)
+                return True
+        return False
 
     def judge_content(self, submission: Submission, facts: TextFacts) -> None:
         """Hold what the filter found against the message."""
@@ -177,30 +180,41 @@ class RuleSet:
             # It is counted when it leaves: that is when the subscriber gets it.
             submission.verdict = self.verdict(submission, *submission.deferral)
             return
-        for one in self._counting(submission, at):
+        if self.counts_in(submission, self._counting(submission, at), at):
+            self.ask_first(submission)
+
+    def counts_in(
+        self, submission: Submission, counting: Sequence[StagedCounter], at: float
+    ) -> bool:
+        """Count a message in all that count it; return False if one of them is against it."""
+        for one in counting:
             evidence = one.ask(submission, at)
-            if evidence is not None and self._is_counted_out(submission, one, evidence, at):
-                return
-        if submission.asks_consent:
-            self._ask_first(submission)
+            if evidence is not None and self.counts_out(submission, one, evidence, at):
+                return False
+        return True
 
     def uncount(self, submission: Submission, at: float) -> None:
         """Take back the count of a message that was settled `at` that moment, and is refused."""
         for one in self._counting(submission, at):
             one.forget(submission, at)
 
-    def _counting(self, submission: Submission, at: float) -> tuple[Staged, ...]:
+    def _counting(self, submission: Submission, at: float) -> tuple[StagedCounter, ...]:
         facts = submission.facts
-        return () if facts is None else self.rules.rule_text(submission, facts, at).counting
+        return () if facts is None else self.rules.rule_text(submission, facts, at).course.counting
 
-    def _ask_first(self, submission: Submission) -> None:
-        submission.findings += (ASKING,)
-        submission.verdict = self.verdict(submission, ASKING)
+    def ask_first(self, submission: Submission) -> None:
+        """Hold back a message that asks for consent, until the store was asked; pass others."""
+        if submission.asks_consent:
+            submission.findings += (ASKING,)
+            submission.verdict = self.verdict(submission, ASKING)
 
-    def _is_counted_out(
-        self, submission: Submission, one: Staged, evidence: Evidence, at: float
+    def counts_out(
+        self, submission: Submission, one: StagedCounter, evidence: Evidence, at: float
     ) -> bool:
-        """Hold against a message what one counter found; what others counted is taken back."""
+        """Hold against a message what one counter found, and return whether that stops it.
+
+        What others counted of it is taken back then.
+        """
         finding = one.findings.of(submission, evidence)
         submission.findings += (finding,)
         if finding.shadow:
@@ -239,7 +253,7 @@ class RuleSet:
             submission.findings += (submission.deferral[0],)
             submission.verdict = self.verdict(submission, *submission.deferral)
         elif submission.verdict is None and submission.asks_consent:
-            self._ask_first(submission)
+            self.ask_first(submission)
 
     def judge_due(self, submission: Submission, facts: TextFacts, now: float, at: float) -> None:
         """Judge a deferred message when its hour has come, in full; now it counts (R21, R42).
@@ -295,7 +309,7 @@ class RuleSet:
         facts = self.scan.explain_texts(texts)
         found = [f for stage in _ADDRESS_STAGES if (f := stage(submission, now)) is not None]
         found += self._ask_all(submission, facts, at)
-        counting = [(one.ask, one.findings) for one in self._counting(submission, at)]
+        counting = [Asked(one.ask, one.findings) for one in self._counting(submission, at)]
         found += _asked_all(counting, submission, at)
         found += [self.finding_of(hit) for hit in facts.hits]
         submission.findings += tuple(found)
@@ -315,16 +329,16 @@ class RuleSet:
         ruling = self.rules.rule_text(submission, facts, at)
         submission.traffic, submission.template = ruling.traffic, ruling.template
         submission.asks_consent = ruling.asks_consent
-        found = _asked_all(ruling.asking, submission, at)
+        found = _asked_all(ruling.course.asking, submission, at)
         return [*found, *ruling.found]
 
 
 def _asked_all(asked: Iterable[Asked], submission: Submission, at: float) -> list[Finding]:
     found: list[Finding] = []
-    for ask, findings in asked:
-        evidence = ask(submission, at)
+    for one in asked:
+        evidence = one.ask(submission, at)
         if evidence is not None:
-            finding = findings.of(submission, evidence)
+            finding = one.findings.of(submission, evidence)
             found.append(finding)
             if finding.action is Action.DEFER and not finding.shadow:
                 _hold_back(submission, finding)

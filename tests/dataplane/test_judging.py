@@ -4,10 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.dataplane import judging
 from gateway.dataplane.attention import Hold
 from gateway.domain.policy import ContentRule
 from gateway.domain.verdict import Action
+from gateway.filter.facts import TextFacts
 from gateway.filter.scan import ContentScan
+from gateway.policy.rules import Refused
+from gateway.policy.ruleset import RuleSet
+from gateway.policy.submission import Submission
 from gateway.smpp import gsm0338
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag
@@ -25,6 +30,7 @@ from tests.dataplane.conftest import (
     advert,
     decisions,
     long_advert,
+    rule,
     sent,
     status_of,
     udh,
@@ -185,6 +191,35 @@ def test_a_text_the_filter_fails_on_harms_no_neighbour(world: World) -> None:
         ("sp1", "CONTENT_UNCHECKED"),
         ("sp2", ""),
         ("sp2", "CONTENT"),
+    ]
+
+
+@pytest.mark.parametrize("failing", ["course_of", "judge_text"])
+def test_a_rule_that_fails_over_one_message_harms_no_neighbour(
+    monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    world = World(replace(BUNDLE, rules=(rule("R21", Refused()),)))
+    bad, good = world.session("sp1"), world.session("sp2")
+    pdus = (bad, advert(CLEAN)), (good, advert(f"{CLEAN}。"))
+    world.submit_all(*pdus)
+    judges = getattr(RuleSet, failing)
+
+    def fails(rules: RuleSet, message: Submission, facts: TextFacts, at: float) -> object:
+        if message.account.system_id == "sp1":
+            raise RuntimeError("a rule that fails")
+        return judges(rules, message, facts, at)
+
+    def fails_together(*_: object) -> None:
+        raise RuntimeError("a rule that fails over some of many")
+
+    monkeypatch.setattr(RuleSet, failing, fails)
+    if failing == "judge_text":
+        monkeypatch.setattr(judging, "judge_together", fails_together)
+    batch = world.submit_all(*pdus)
+
+    assert [(row[3], row[9]) for row in decisions(batch)] == [
+        ("sp1", "CONTENT_UNCHECKED"),
+        ("sp2", ""),
     ]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.policy.bucket import TokenBucket
 from gateway.policy.calendar import HolidayCalendar
+from gateway.policy.counter_keys import size_of
 from gateway.policy.frequency import CounterStore, Frequencies
 from gateway.policy.limits import (
     ROLLING_DAY,
@@ -216,7 +217,7 @@ def test_taking_all_back_leaves_nothing_behind(every: Clock | Rolling) -> None:
         frequencies.forget(message(signature=f"【{n}】"), 7200.0)
 
     assert frequencies.keys == 0
-    assert kept_groups(frequencies) == 0
+    assert keys_in_tables(frequencies) == 0
 
 
 @pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
@@ -321,14 +322,14 @@ def test_a_signature_for_each_message_leaves_no_more_behind_than_keys(
 
     assert outcomes == {True, False}
     assert frequencies.keys == 2
-    assert kept_groups(frequencies) == 2
+    assert keys_in_tables(frequencies) == 2
 
 
-def kept_groups(frequencies: Frequencies) -> int:
+def keys_in_tables(frequencies: Frequencies) -> int:
     kept = 0
     for counter in frequencies.counters:
-        for name in ("groups", "young", "old"):
-            kept += len(getattr(counter, name, {}))
+        for name in ("kept", "young", "old"):
+            kept += size_of(getattr(counter, name, ()))
     return kept
 
 
@@ -596,7 +597,7 @@ def test_no_limit_ever_keeps_more_keys_than_it_may(
         now += step
         frequencies.admit(parts, now)
         assert frequencies.keys <= capacity * len(limits)
-        assert kept_groups(frequencies) <= 2 * capacity * len(limits)
+        assert keys_in_tables(frequencies) <= 2 * capacity * len(limits)
         assert retired_keys(frequencies) <= 2 * capacity * len(limits)
 
 

@@ -9,18 +9,9 @@ from hypothesis import strategies as st
 from gateway.policy.key_shares import KeyShares
 
 
-def take(shares: KeyShares, sender: str) -> bool:
-    """Take one key as counters do; tell whether there was one."""
-    shares.turn_to(sender)
-    if not shares.credit and not shares.grant():
-        return False
-    shares.credit -= 1
-    return True
-
-
 def taken(shares: KeyShares, sender: str, tries: int = 2_000_000) -> int:
     for count in range(tries):
-        if not take(shares, sender):
+        if not shares.pays(sender):
             return count
     return tries
 
@@ -42,24 +33,24 @@ def test_each_sp_leaves_as_much_as_it_takes(capacity: int) -> None:
 def test_the_smallest_room_holds_one_key_for_whoever_comes_first() -> None:
     shares = KeyShares(1)
 
-    assert [take(shares, "sp1"), take(shares, "sp1"), take(shares, "sp2")] == [True, False, False]
+    assert [shares.pays("sp1"), shares.pays("sp1"), shares.pays("sp2")] == [True, False, False]
     assert shares.is_full
 
 
 def test_a_key_that_is_gone_makes_room_for_others() -> None:
     shares = KeyShares(2)
-    assert take(shares, "sp1")
-    assert take(shares, "sp2")
+    assert shares.pays("sp1")
+    assert shares.pays("sp2")
 
     shares.give_back("sp1")
 
     assert (shares.keys, shares.held_by("sp1"), shares.held_by("sp2")) == (1, 0, 1)
-    assert take(shares, "sp3")
+    assert shares.pays("sp3")
 
 
 def test_what_another_paid_for_makes_room_all_the_same() -> None:
     shares = KeyShares(2)
-    assert take(shares, "sp1")
+    assert shares.pays("sp1")
 
     shares.give_back("sp2")
 
@@ -73,7 +64,7 @@ def test_a_generation_frees_what_was_not_counted_again() -> None:
     shares.begin_generation(gone=0)
     shares.carry("sp1")
     assert shares.held_by("sp1") == 4
-    assert not take(shares, "sp1")
+    assert not shares.pays("sp1")
     shares.begin_generation(gone=3)
 
     assert (shares.keys, shares.held_by("sp1")) == (1, 1)
@@ -82,7 +73,7 @@ def test_a_generation_frees_what_was_not_counted_again() -> None:
 
 def test_who_counts_a_key_again_that_another_made_pays_for_it_from_then_on() -> None:
     shares = KeyShares(100)
-    assert take(shares, "sp1")
+    assert shares.pays("sp1")
 
     shares.begin_generation(gone=0)
     shares.carry("sp2")
@@ -96,14 +87,14 @@ def test_a_successor_goes_on_with_what_each_holds() -> None:
     for sender, count in (("sp1", 30), ("sp2", 70)):
         assert taken(before, sender, count) == count
     before.begin_generation(gone=0)
-    assert take(before, "sp1")
+    assert before.pays("sp1")
 
     after = KeyShares(120)
     after.adopt(before)
 
     assert (after.keys, after.held_by("sp1"), after.held_by("sp2")) == (101, 31, 70)
-    assert not take(after, "sp1")
-    assert take(after, "sp3")
+    assert not after.pays("sp1")
+    assert after.pays("sp3")
     after.clear()
     assert (after.keys, after.held_by("sp1")) == (0, 0)
 

@@ -16,7 +16,7 @@ from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Surroundings
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rule_stages import RuleStages, _ask
+from gateway.policy.rule_stages import RuleStages
 from gateway.policy.rules import (
     REASONS,
     Check,
@@ -37,6 +37,7 @@ from gateway.policy.rules import (
     UnknownNumbers,
     Untimely,
 )
+from gateway.policy.staged import _ask
 from gateway.policy.windows import Window, WindowSet
 from tests.policy.conftest import (
     ADVERT,
@@ -255,7 +256,7 @@ def test_every_check_is_asked_or_counts_or_exempts(check: Check) -> None:
 @pytest.mark.parametrize("kind", [TooOften, TooFast, NumberWalk, PublicInterest])
 def test_what_counts_or_exempts_has_no_other_way_to_be_asked(kind: type[Check]) -> None:
     with pytest.raises(ValueError, match="in this way"):
-        _ask(rule("X", WITH_PARAMETERS[kind]), Knowledge(), Surroundings())
+        _ask(rule("X", WITH_PARAMETERS[kind]), Knowledge())
 
 
 # What is kept with a text

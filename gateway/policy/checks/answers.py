@@ -1,6 +1,8 @@
 """What the SMSC answered before (R28)."""
 
-from gateway.policy.evidence import Ask, Evidence
+from collections.abc import Sequence
+
+from gateway.policy.evidence import Evidence
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import UnknownNumbers
 from gateway.policy.submission import Submission
@@ -8,27 +10,41 @@ from gateway.policy.submission import Submission
 _UNKNOWN = Evidence("the SMSC does not know most of the numbers")
 
 
-def unknown_numbers(check: UnknownNumbers, knowledge: Knowledge) -> Ask:
-    """Ask whether too many of the numbers that the sender writes to are unknown.
+class Unknowns:
+    """Asks whether too many of the numbers that a sender writes to are unknown.
 
     It is found out once for each feeding of the counts, not per message.
     """
-    counts, within_s = knowledge.answers, check.within.total_seconds()
-    known: dict[str, Evidence | None] = {}
-    version = 0
 
-    def ask(submission: Submission, _at: float) -> Evidence | None:
-        nonlocal version
-        if version != counts.version:
-            version = counts.version
-            known.clear()
-        system_id = submission.account.system_id
+    __slots__ = ("_check", "_counts", "_known", "_version", "_within_s")
+
+    def __init__(self, check: UnknownNumbers, knowledge: Knowledge) -> None:
+        self._check = check
+        self._counts = knowledge.answers
+        self._within_s = check.within.total_seconds()
+        self._known: dict[str, Evidence | None] = {}
+        self._version = 0
+
+    def ask(self, submission: Submission, _at: float) -> Evidence | None:
+        """Return what is against the sender of a message."""
+        return self._of(submission.account.system_id)
+
+    def sieve(self, submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
+        """Let the messages of senders through that something is against."""
+        senders = {submission.account.system_id for submission in submissions}
+        against = {sender for sender in senders if self._of(sender) is not None}
+        if not against:
+            return ()
+        return [one for one in submissions if one.account.system_id in against]
+
+    def _of(self, system_id: str) -> Evidence | None:
+        if self._version != self._counts.version:
+            self._version = self._counts.version
+            self._known.clear()
         try:
-            return known[system_id]
+            return self._known[system_id]
         except KeyError:
-            passed, unknown = counts.within(system_id, within_s)
-        is_over = passed >= check.at_least and unknown >= check.share * passed
-        found = known[system_id] = _UNKNOWN if is_over else None
+            passed, unknown = self._counts.within(system_id, self._within_s)
+        is_over = passed >= self._check.at_least and unknown >= self._check.share * passed
+        found = self._known[system_id] = _UNKNOWN if is_over else None
         return found
-
-    return ask

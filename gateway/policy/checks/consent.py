@@ -1,8 +1,11 @@
 """What subscribers answered (DEC2012 art. 7; R20, R21, R26)."""
 
+from collections.abc import Sequence
+
+from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Reason
-from gateway.policy.evidence import Ask, Evidence
+from gateway.policy.evidence import Ask, Evidence, Sieve
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.number_set import NumberSet
 from gateway.policy.rules import NotAgreed, Refused
@@ -34,6 +37,27 @@ def refused(_check: Refused, knowledge: Knowledge) -> Ask:
     return ask
 
 
+def perhaps_refused(knowledge: Knowledge) -> Sieve:
+    """Let through what goes to subscribers who refused."""
+    sets = knowledge.consent
+
+    def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
+        if not sets.is_current:
+            return submissions
+        refused, everyone, worth = sets.refused, sets.refused.get(EVERY_SENDER, _NOBODY), []
+        scope, own = "", _NOBODY
+        for one in submissions:
+            number = one.msisdn
+            if one.account.system_id != scope:
+                scope = one.account.system_id
+                own = refused.get(scope, _NOBODY)
+            if number is None or own.has(number) or everyone.has(number):
+                worth.append(one)
+        return worth
+
+    return sieve
+
+
 def not_agreed(check: NotAgreed, knowledge: Knowledge) -> Ask:
     """Ask whether the subscriber never agreed to the sender's messages."""
     sets, accepts = knowledge.consent, check.accept_asserted
@@ -54,6 +78,27 @@ def not_agreed(check: NotAgreed, knowledge: Knowledge) -> Ask:
         return _UNASKED
 
     return ask
+
+
+def perhaps_not_agreed(knowledge: Knowledge) -> Sieve:
+    """Let through what goes to subscribers who did not agree by an answer of their own."""
+    sets = knowledge.consent
+
+    def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
+        if not sets.is_current:
+            return submissions
+        agreed, worth = sets.agreed, []
+        scope, own = "", _NOBODY
+        for one in submissions:
+            number = one.msisdn
+            if one.account.system_id != scope:
+                scope = one.account.system_id
+                own = agreed.get(scope, _NOBODY)
+            if number is None or not own.has(number):
+                worth.append(one)
+        return worth
+
+    return sieve
 
 
 def _is_for_marketing(submission: Submission) -> bool:

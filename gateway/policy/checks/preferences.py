@@ -1,12 +1,12 @@
 """What subscribers want to receive (R50)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from gateway.domain.preferences import PreferenceAction, PreferenceKind
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Surroundings
-from gateway.policy.evidence import Ask, Evidence
+from gateway.policy.evidence import Ask, Evidence, Sieve
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.places import Zones
 from gateway.policy.rules import Unwanted
@@ -57,3 +57,14 @@ def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: Surroundings)
         return None if decides is None else _FOUND.get((decides.kind, decides.action))
 
     return ask
+
+
+def perhaps_unwanted(knowledge: Knowledge) -> Sieve:
+    """Let through what goes to subscribers who have preferences."""
+    preferences = knowledge.preferences
+
+    def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
+        packed = preferences.packed
+        return [one for one in submissions if one.msisdn in packed] if packed else ()
+
+    return sieve

@@ -1,7 +1,9 @@
 """Whether the number behind the source may send nothing for a while (R43)."""
 
+from collections.abc import Sequence
+
 from gateway.domain.msisdn import msisdn_of
-from gateway.policy.evidence import Ask, Evidence
+from gateway.policy.evidence import Ask, Evidence, Sieve
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import Suspended
 from gateway.policy.submission import Submission
@@ -22,3 +24,13 @@ def suspended(_check: Suspended, knowledge: Knowledge) -> Ask:
         return _SUSPENDED
 
     return ask
+
+
+def perhaps_suspended(knowledge: Knowledge) -> Sieve:
+    """Sieve out everything while nobody is suspended."""
+    sources = knowledge.suspended
+
+    def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
+        return submissions if sources.until else ()
+
+    return sieve

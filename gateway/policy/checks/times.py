@@ -1,12 +1,13 @@
 """When a message may arrive, in its recipient's time (R40, R41)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Surroundings
-from gateway.policy.evidence import Ask, Evidence
+from gateway.policy.evidence import Evidence
 from gateway.policy.places import Zones
 from gateway.policy.rules import Untimely
 from gateway.policy.submission import Submission, Timing
@@ -68,6 +69,18 @@ class Hours:
             return None  # as for the message before: nearly all of a tick
         zone = self._mainland if is_mainland else self._zones.zone_of(number)
         return self._judge(submission, zone, timing or _NO_TIMING, at)
+
+    def sieve(self, submissions: Sequence[Submission], at: float) -> Sequence[Submission]:
+        """Let through what is not sent at once to the mainland, if that may be written to now."""
+        if at != self._open_at and not self._is_open_now(at, self._mainland):
+            return submissions
+        return [
+            one
+            for one in submissions
+            if one.timing is not None
+            or (number := one.msisdn) is None
+            or number // _SUBSCRIBER_DIGITS != _MAINLAND
+        ]
 
     def _judge(
         self, submission: Submission, zone: ZoneInfo, timing: Timing, at: float
@@ -134,8 +147,3 @@ class _Opening:
     asked_at: float
     at: float
     lasts_s: float
-
-
-def untimely(check: Untimely, surroundings: Surroundings) -> Ask:
-    """Ask whether the message would arrive outside the windows."""
-    return Hours(check, surroundings).ask

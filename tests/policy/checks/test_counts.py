@@ -1,6 +1,6 @@
-"""How often and how fast (R28, R42, R43, R44)."""
+"""How often (R42, R43)."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 
@@ -9,10 +9,10 @@ from gateway.domain.sender import Port, Rate
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.bundle import Surroundings
 from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.checks import counts
-from gateway.policy.checks.counts import Often, PortRate, Walks
+from gateway.policy.checks.counter import asked_alone
+from gateway.policy.checks.counts import Often
 from gateway.policy.limits import ROLLING_DAY, Clock, Limit, Part
-from gateway.policy.rules import NumberWalk, Override, TooFast, TooOften
+from gateway.policy.rules import Override, TooOften
 from gateway.policy.submission import Submission
 from tests.policy.conftest import (
     ADVERT,
@@ -21,7 +21,6 @@ from tests.policy.conftest import (
     EVERYTHING,
     MARKETING,
     NEWS,
-    NUMBER,
     SERVICE,
     World,
     addressed,
@@ -50,8 +49,6 @@ PERSONAL = TooOften(
 )
 ONCE_A_DAY = TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),))
 ONE_OF_A_SENDER = TooOften((Limit((Part.SENDER,), 1, Clock.DAY),))
-WALK = NumberWalk(100, timedelta(minutes=10))
-R28 = rule("R28", WALK, action=Action.QUARANTINE)
 CHINA = Surroundings()
 PERSONAL_NUMBER = b"13900000001"
 PERSON = sender(ports=(Port("13900000001"),), rate=Rate(1e6, 10**6))
@@ -111,7 +108,7 @@ def test_r42_all_senders_together_send_a_subscriber_forty_codes_a_day() -> None:
 def test_r42_a_limit_says_over_which_time_it_counts() -> None:
     often = Often(TooOften((Limit((Part.DESTINATION,), 1, ROLLING_DAY),)), CHINA)
 
-    found = [often.ask(addressed(CODE), AFTERNOON) for _ in range(2)][1]
+    found = [asked_alone(often)(addressed(CODE), AFTERNOON) for _ in range(2)][1]
 
     assert found is not None
     assert found.text == "over 1 a rolling 86400 s per destination"
@@ -194,7 +191,9 @@ def test_r42_a_day_is_one_of_the_profiles_standard_time(zone: str, midnight: str
     often = Often(TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),)), Surroundings(zone=zone))
     turn = datetime.fromisoformat(midnight).timestamp()
 
-    found = [often.ask(addressed(CODE), moment) is None for moment in (turn - 2, turn - 1, turn)]
+    found = [
+        asked_alone(often)(addressed(CODE), moment) is None for moment in (turn - 2, turn - 1, turn)
+    ]
 
     assert found == [True, False, True]
 
@@ -239,236 +238,8 @@ def test_the_later_parts_of_a_long_message_take_nothing_back() -> None:
     often = Often(TooOften((Limit((Part.SENDER,), 1, Clock.HOUR),)), CHINA)
     first, later = addressed(ADVERT), addressed(ADVERT)
     later.units = 0
-    often.ask(first, AFTERNOON)
+    asked_alone(often)(first, AFTERNOON)
 
     often.forget(later, AFTERNOON)
 
-    assert often.ask(addressed(ADVERT), AFTERNOON) is not None
-
-
-# R44
-
-
-def test_r44_of_200_messages_in_a_second_a_port_passes_its_burst_and_its_rate() -> None:
-    world = World(rule("R44", TooFast(per_s=50, burst=100), action=Action.THROTTLE))
-
-    found = [world.judge(to=13800000000 + n, at=AFTERNOON + n / 200) for n in range(200)]
-
-    passed = sum(one.verdict is None for one in found)
-    assert 100 <= passed <= 151
-    assert {one.verdict.status for one in found if one.verdict} == {"ESME_RTHROTTLED"}
-
-
-def test_r44_each_port_has_a_rate_of_its_own() -> None:
-    world = World(
-        rule("R44", TooFast(per_s=1, burst=1), applies_to=EVERYTHING, action=Action.THROTTLE)
-    )
-
-    found = [
-        world.reason(CODE, source, at=AFTERNOON) for source in (MARKETING, SERVICE, SERVICE, CODES)
-    ]
-
-    assert found == [None, None, Reason.RATE, None]
-    assert why(world.judge(CODE, SERVICE, at=AFTERNOON, system_id="sp2")) is None
-
-
-def test_r44_a_message_in_parts_is_paid_by_its_first() -> None:
-    rate = PortRate(TooFast(per_s=1, burst=2))
-    first, second, other = addressed(ADVERT), addressed(ADVERT), addressed(ADVERT)
-    first.units, second.units = 3, 0
-
-    found = [rate.ask(one, AFTERNOON) is None for one in (first, second, other)]
-
-    assert found == [True, True, False]
-
-
-def test_r44_a_source_without_a_port_is_nobodys_rate() -> None:
-    rate = PortRate(TooFast(per_s=1, burst=1))
-
-    assert [rate.ask(addressed(ADVERT, source=b"95588"), 0.0) for _ in range(2)] == [None, None]
-
-
-@pytest.mark.parametrize(("back_s", "passes"), [(1.0, False), (60.0, False), (3600.0, True)])
-def test_r44_a_clock_that_is_set_back_shuts_no_port_for_as_long(
-    back_s: float,
-    passes: bool,  # noqa: FBT001 - a column of the table
-) -> None:
-    rate = PortRate(TooFast(per_s=1, burst=1))
-    rate.ask(addressed(ADVERT), AFTERNOON)
-
-    assert (rate.ask(addressed(ADVERT), AFTERNOON - back_s) is None) is passes
-
-
-@pytest.mark.parametrize(("per_s", "is_full"), [(1, False), (2, True)])
-def test_r44_a_reload_that_leaves_the_rate_alone_keeps_the_level(
-    per_s: float,
-    is_full: bool,  # noqa: FBT001 - a column of the table
-) -> None:
-    before, after = PortRate(TooFast(1, 1)), PortRate(TooFast(per_s, 1))
-    before.ask(addressed(ADVERT), AFTERNOON)
-
-    after.adopt(before)
-
-    assert (after.ask(addressed(ADVERT), AFTERNOON) is None) is is_full
-
-
-def test_r44_a_token_is_not_given_back() -> None:
-    rate = PortRate(TooFast(per_s=1, burst=1))
-    rate.ask(addressed(ADVERT), AFTERNOON)
-
-    rate.forget(addressed(ADVERT), AFTERNOON)
-
-    assert rate.ask(addressed(ADVERT), AFTERNOON) is not None
-
-
-# R28
-
-
-def test_r28_from_the_hundredth_number_in_a_row_on_messages_are_held() -> None:
-    world = World(R28)
-
-    found = [world.judge(to=13900000000 + n, at=AFTERNOON + n) for n in range(150)]
-
-    assert [why(one) for one in found] == [None] * 99 + [Reason.NUMBER_WALK] * 51
-    assert found[99].verdict is not None
-    assert found[99].verdict.action is Action.QUARANTINE
-
-
-def test_r28_campaigns_side_by_side_do_not_hide_a_walk() -> None:
-    walks = Walks(WALK)
-    found = []
-    for n in range(120):
-        walks.ask(written_to(NUMBER + 7919 * n, b"106900011"), AFTERNOON + n)
-        found.append(
-            walks.ask(written_to(8613900000000 + n, b"106900012"), AFTERNOON + n) is not None
-        )
-
-    assert found == [False] * 99 + [True] * 21
-
-
-def test_r28_a_gap_ends_a_row() -> None:
-    walks = Walks(NumberWalk(3, timedelta(minutes=10)))
-
-    found = [walks.ask(written_to(n), AFTERNOON) is not None for n in (1, 2, 4, 5, 6, 9, 10)]
-
-    assert found == [False, False, False, False, True, False, False]
-
-
-def test_r28_the_same_number_again_is_no_step() -> None:
-    walks = Walks(NumberWalk(3, timedelta(minutes=10)))
-
-    found = [walks.ask(written_to(n), AFTERNOON) is not None for n in (1, 2, 2, 2, 3, 3, 4)]
-
-    assert found == [False, False, False, False, True, True, True]
-
-
-def test_r28_a_row_must_come_within_its_time() -> None:
-    walks = Walks(NumberWalk(3, timedelta(minutes=10)))
-
-    found = [
-        walks.ask(written_to(n), AFTERNOON + after) is not None
-        for n, after in ((1, 0), (2, 599), (3, 601), (4, 602), (5, 603))
-    ]
-
-    assert found == [False, False, False, False, True]
-
-
-def test_r28_who_walks_on_is_held_until_there_is_a_pause() -> None:
-    walks = Walks(NumberWalk(3, timedelta(minutes=10)))
-
-    found = [
-        walks.ask(written_to(n), AFTERNOON + after) is not None
-        for n, after in ((1, 0), (2, 1), (3, 2), (4, 600), (5, 1200), (6, 1801))
-    ]
-
-    assert found == [False, False, True, True, True, False]
-
-
-def test_r28_a_sender_with_many_sources_pushes_out_only_its_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(counts, "_MAX_SOURCES", 2)
-    walks = Walks(NumberWalk(2, timedelta(minutes=10)))
-    other = World().message(system_id="sp2")
-    other.msisdn = 1
-    walks.ask(other, AFTERNOON)
-    for source in (b"106900012", b"106900011", b"106900013"):
-        walks.ask(written_to(1, source), AFTERNOON)
-    other.msisdn = 2
-
-    found = [
-        walks.ask(one, AFTERNOON) is not None
-        for one in (other, written_to(2, b"106900011"), written_to(2, b"106900012"))
-    ]
-
-    assert found == [True, True, False]
-
-
-def test_r28_who_walks_down_is_held_as_well() -> None:
-    walks = Walks(WALK)
-
-    found = [walks.ask(written_to(NUMBER - n), AFTERNOON + n) is not None for n in range(120)]
-
-    assert found == [False] * 99 + [True] * 21
-
-
-def test_r28_who_walks_through_some_ranges_in_turn_is_held_in_each() -> None:
-    walks = Walks(NumberWalk(3, timedelta(minutes=10)))
-    ups_and_downs = ((1_000, 1), (5_000, -1), (9_000, 1), (20_000, -1))
-
-    found = [
-        [walks.ask(written_to(start + step * n), AFTERNOON) is not None for n in range(4)][n]
-        for start, step in ups_and_downs
-        for n in range(4)
-    ]
-    in_turn = Walks(NumberWalk(3, timedelta(minutes=10)))
-    taking_turns = [
-        in_turn.ask(written_to(start + step * n), AFTERNOON) is not None
-        for n in range(4)
-        for start, step in ups_and_downs
-    ]
-
-    assert found == [False, False, True, True] * 4
-    assert taking_turns == [False] * 8 + [True] * 8
-
-
-def test_r28_to_and_fro_is_no_walk() -> None:
-    walks = Walks(NumberWalk(3, timedelta(minutes=10)))
-
-    found = [walks.ask(written_to(n), AFTERNOON) is not None for n in (5, 6, 5, 6, 5, 6, 5)]
-
-    assert found == [False] * 7
-
-
-def test_r28_numbers_all_over_the_country_are_no_walk_and_hide_none_of_few_ranges() -> None:
-    walks = Walks(NumberWalk(3, timedelta(minutes=10)))
-
-    scattered = [walks.ask(written_to(NUMBER + 7919 * n), AFTERNOON) for n in range(500)]
-    among_them = [
-        walks.ask(written_to(number), AFTERNOON) is not None
-        for n in range(4)
-        for number in (NUMBER - n, 13 * n, NUMBER + 7919 * n)
-    ]
-
-    assert scattered == [None] * 500
-    assert among_them[::3] == [False, False, True, True]
-    assert not any(among_them[1::3] + among_them[2::3])
-
-
-def test_r28_without_a_subscriber_there_is_no_step() -> None:
-    walks = Walks(NumberWalk(1, timedelta(minutes=10)))
-    one = addressed(ADVERT)
-    one.msisdn = None
-
-    assert walks.ask(one, AFTERNOON) is None
-
-
-def test_r28_a_reload_and_another_rule_forget_no_step() -> None:
-    before, after = Walks(WALK), Walks(NumberWalk(2, timedelta(minutes=10)))
-    one = written_to(1)
-    before.ask(one, AFTERNOON)
-
-    before.forget(one, AFTERNOON)
-    after.adopt(before)
-
-    assert after.ask(written_to(2), AFTERNOON) is not None
+    assert asked_alone(often)(addressed(ADVERT), AFTERNOON) is not None

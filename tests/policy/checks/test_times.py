@@ -8,7 +8,7 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.bundle import Surroundings
 from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.checks.times import Hours, untimely
+from gateway.policy.checks.times import Hours
 from gateway.policy.rules import Untimely
 from gateway.policy.submission import Submission, Timing
 from gateway.policy.windows import OnHolidays, Window, WindowSet
@@ -87,7 +87,7 @@ def test_r40_a_window_on_trial_notes_and_delays_nothing() -> None:
 
 def test_r40_it_is_the_recipients_clock_that_counts() -> None:
     """At 21:00 in Beijing it is nine in the morning in New York, and two at night in London."""
-    ask = untimely(DAY, CHINA)
+    ask = Hours(DAY, CHINA).ask
     noon = beijing("2013-09-10T12:00:00")
     found = {}
     for number in (8613800138000, 12125550100, 442071234567):
@@ -103,7 +103,7 @@ def test_r40_it_is_the_recipients_clock_that_counts() -> None:
 
 
 def test_r40_a_number_of_no_known_country_lives_by_the_profiles_clock() -> None:
-    ask = untimely(DAY, Surroundings(zone="Europe/Paris"))
+    ask = Hours(DAY, Surroundings(zone="Europe/Paris")).ask
     one = addressed()
     one.msisdn = 12345
 
@@ -247,7 +247,7 @@ def test_r41_a_schedule_that_cannot_be_read_may_mean_the_night(number: int | Non
     one = addressed()
     one.msisdn, one.timing = number, Timing(is_unclear=True)
 
-    found = untimely(DAY, CHINA)(one, beijing("2013-09-10T12:00:00"))
+    found = Hours(DAY, CHINA).ask(one, beijing("2013-09-10T12:00:00"))
 
     assert found is not None
     assert found.action is Action.REJECT

@@ -1,0 +1,73 @@
+"""How fast a port may send (R44)."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+from gateway.policy.account import Home
+from gateway.policy.bucket import TokenBucket
+from gateway.policy.checks.counter import Against
+from gateway.policy.evidence import Evidence
+from gateway.policy.rules import TooFast
+from gateway.policy.submission import Submission
+
+_TOO_FAST = Evidence("over the rate and burst of the port")
+
+_STEP_BACK_S = 60
+
+
+class PortRate:
+    """One token bucket for each port that sends.
+
+    Buckets keep time by the epoch here. A clock that is set back a little stands still for
+    them; one that was set back far would keep them shut for as long, so they start anew.
+    """
+
+    __slots__ = ("_at_hand", "_buckets", "_check", "_latest")
+
+    gives_back: ClassVar[bool] = False
+
+    def __init__(self, check: TooFast) -> None:
+        self._check = check
+        self._at_hand: dict[Home, TokenBucket] = {}
+        self._buckets: dict[tuple[str, str], TokenBucket] = {}
+        self._latest = 0.0
+
+    def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
+        """Take a token of the port's bucket for each message; return those without one."""
+        if at != self._latest:
+            self._turn(at)
+        now, at_hand = self._latest, self._at_hand
+        against = []
+        for one in submissions:
+            port, home = one.port, one.origin.home
+            if port is None or not one.units:
+                continue
+            bucket = at_hand.get(home)
+            if bucket is None:
+                bucket = at_hand[home] = self._bucket_of(one.account.system_id, port.number)
+            if not bucket.take(now, one.units):
+                against.append((one, _TOO_FAST))
+        return against
+
+    def _bucket_of(self, system_id: str, number: str) -> TokenBucket:
+        bucket = self._buckets.get((system_id, number))
+        if bucket is None:
+            bucket = TokenBucket(self._check.per_s, self._check.burst)
+            self._buckets[system_id, number] = bucket
+        return bucket
+
+    def _turn(self, at: float) -> None:
+        if at < self._latest - _STEP_BACK_S:
+            self._buckets.clear()
+            self._at_hand.clear()
+            self._latest = at
+        self._latest = max(self._latest, at)
+
+    def forget(self, submission: Submission, at: float) -> None:
+        """Keep the token: what is refused costs the gateway as much as what passes."""
+
+    def adopt(self, before: Self) -> None:
+        """Keep the levels, if the rate is the same."""
+        if before._check == self._check:
+            self._buckets, self._latest = before._buckets, before._latest
+            self._at_hand.clear()

@@ -1,0 +1,117 @@
+"""Who writes to one number after the other (R28)."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Self, TypeAlias
+
+from gateway.policy.checks.counter import Against
+from gateway.policy.evidence import Evidence
+from gateway.policy.rules import NumberWalk
+from gateway.policy.submission import Submission
+
+_WALKING = Evidence("destinations follow each other number by number")
+
+_MAX_SOURCES = 256  # of a sender, of about 900 octets each
+_MAX_ROWS = 4  # of a source
+_STEPS = (1, -1)
+
+
+class _Row:
+    """How many numbers followed each other, which way, since when, and when the last one came."""
+
+    __slots__ = ("began", "came", "length", "step")
+
+    def __init__(self, began: float) -> None:
+        self.length = 1
+        self.step = 0
+        self.began = self.came = began
+
+
+# The rows of one source by the number that ends each, in the order in which these came. Of a
+# single number, which nearly all are, only when it came.
+_Rows: TypeAlias = dict[int, _Row | float]
+
+
+class Walks:
+    """For each source of a sender the rows of numbers that its last few ones end.
+
+    By source, so that campaigns which send at the same time do not interrupt each other, and
+    several of one source, so that who walks through some ranges in turn is seen as well. A
+    sender that uses more sources than are remembered pushes out its own, the oldest first.
+    """
+
+    __slots__ = ("_count", "_rows", "_within_s")
+
+    gives_back: ClassVar[bool] = False
+
+    def __init__(self, check: NumberWalk) -> None:
+        self._count = check.count
+        self._within_s = check.within.total_seconds()
+        self._rows: dict[str, dict[bytes, _Rows]] = {}
+
+    def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
+        """Note the numbers; return the messages whose number is one of a long row."""
+        if self._count <= 1:  # what a single number shows
+            return [(one, _WALKING) for one in submissions if one.msisdn is not None]
+        against = []
+        system_id, source = "", b""
+        rows: _Rows = {}
+        for one in submissions:
+            number = one.msisdn
+            if number is None:
+                continue
+            if one.source != source or one.account.system_id != system_id:
+                system_id, source = one.account.system_id, one.source
+                rows = self._rows_of(system_id, source)
+            if number not in rows and number - 1 not in rows and number + 1 not in rows:
+                _begin(rows, number, at)  # as nearly always
+            elif self._is_long(rows, number, at):
+                against.append((one, _WALKING))
+        return against
+
+    def _is_long(self, rows: _Rows, number: int, at: float) -> bool:
+        row = rows.get(number)
+        if row is None:
+            row = self._stepped(rows, number, at)
+        return isinstance(row, _Row) and row.length >= self._count
+
+    def _stepped(self, rows: _Rows, number: int, at: float) -> _Row | float:
+        """Return the row that a number ends now, which stands beside the end of another."""
+        for step in _STEPS:
+            row = rows.get(number - step)
+            if row is not None and self._goes_on(row, step, at):
+                del rows[number - step]
+                row = row if isinstance(row, _Row) else _Row(row)
+                row.length, row.step, row.came = row.length + 1, step, at
+                rows[number] = row
+                return row
+        _begin(rows, number, at)
+        return at
+
+    def _goes_on(self, row: _Row | float, step: int, at: float) -> bool:
+        """Tell whether a row is not over: who walks walks on until there is a gap of `within`."""
+        if not isinstance(row, _Row):
+            return at - row <= self._within_s
+        since = row.came if row.length >= self._count else row.began
+        return row.step == step and at - since <= self._within_s
+
+    def _rows_of(self, system_id: str, source: bytes) -> _Rows:
+        sources = self._rows.setdefault(system_id, {})
+        rows = sources.get(source)
+        if rows is None:
+            if len(sources) >= _MAX_SOURCES:
+                del sources[next(iter(sources))]
+            rows = sources[source] = {}
+        return rows
+
+    def forget(self, submission: Submission, at: float) -> None:
+        """Keep the number: who walks and is refused is still walking."""
+
+    def adopt(self, before: Self) -> None:
+        """Keep the rows under way."""
+        self._rows = before._rows
+
+
+def _begin(rows: _Rows, number: int, at: float) -> None:
+    if len(rows) >= _MAX_ROWS:
+        del rows[next(iter(rows))]
+    rows[number] = at

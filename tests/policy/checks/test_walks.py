@@ -1,0 +1,185 @@
+"""Who writes to one number after the other (R28)."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.checks import walks
+from gateway.policy.checks.counter import asked_alone
+from gateway.policy.checks.walks import Walks
+from gateway.policy.rules import NumberWalk
+from gateway.policy.submission import Submission
+from tests.policy.conftest import (
+    ADVERT,
+    MARKETING,
+    NUMBER,
+    World,
+    addressed,
+    rule,
+    why,
+)
+
+WALK = NumberWalk(100, timedelta(minutes=10))
+R28 = rule("R28", WALK, action=Action.QUARANTINE)
+
+
+def beijing(text: str) -> float:
+    return datetime.fromisoformat(f"{text}+08:00").timestamp()
+
+
+AFTERNOON = beijing("2013-09-10T14:03:10")
+
+
+def written_to(number: int, source: bytes = MARKETING, text: str | None = ADVERT) -> Submission:
+    one = addressed(text, source=source)
+    one.msisdn = number
+    return one
+
+
+def test_r28_from_the_hundredth_number_in_a_row_on_messages_are_held() -> None:
+    world = World(R28)
+
+    found = [world.judge(to=13900000000 + n, at=AFTERNOON + n) for n in range(150)]
+
+    assert [why(one) for one in found] == [None] * 99 + [Reason.NUMBER_WALK] * 51
+    assert found[99].verdict is not None
+    assert found[99].verdict.action is Action.QUARANTINE
+
+
+def test_r28_campaigns_side_by_side_do_not_hide_a_walk() -> None:
+    ask = asked_alone(Walks(WALK))
+    found = []
+    for n in range(120):
+        ask(written_to(NUMBER + 7919 * n, b"106900011"), AFTERNOON + n)
+        found.append(ask(written_to(8613900000000 + n, b"106900012"), AFTERNOON + n) is not None)
+
+    assert found == [False] * 99 + [True] * 21
+
+
+def test_r28_a_gap_ends_a_row() -> None:
+    ask = asked_alone(Walks(NumberWalk(3, timedelta(minutes=10))))
+
+    found = [ask(written_to(n), AFTERNOON) is not None for n in (1, 2, 4, 5, 6, 9, 10)]
+
+    assert found == [False, False, False, False, True, False, False]
+
+
+def test_r28_the_same_number_again_is_no_step() -> None:
+    ask = asked_alone(Walks(NumberWalk(3, timedelta(minutes=10))))
+
+    found = [ask(written_to(n), AFTERNOON) is not None for n in (1, 2, 2, 2, 3, 3, 4)]
+
+    assert found == [False, False, False, False, True, True, True]
+
+
+def test_r28_a_row_must_come_within_its_time() -> None:
+    ask = asked_alone(Walks(NumberWalk(3, timedelta(minutes=10))))
+
+    found = [
+        ask(written_to(n), AFTERNOON + after) is not None
+        for n, after in ((1, 0), (2, 599), (3, 601), (4, 602), (5, 603))
+    ]
+
+    assert found == [False, False, False, False, True]
+
+
+def test_r28_who_walks_on_is_held_until_there_is_a_pause() -> None:
+    ask = asked_alone(Walks(NumberWalk(3, timedelta(minutes=10))))
+
+    found = [
+        ask(written_to(n), AFTERNOON + after) is not None
+        for n, after in ((1, 0), (2, 1), (3, 2), (4, 600), (5, 1200), (6, 1801))
+    ]
+
+    assert found == [False, False, True, True, True, False]
+
+
+def test_r28_a_sender_with_many_sources_pushes_out_only_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(walks, "_MAX_SOURCES", 2)
+    ask = asked_alone(Walks(NumberWalk(2, timedelta(minutes=10))))
+    other = World().message(system_id="sp2")
+    other.msisdn = 1
+    ask(other, AFTERNOON)
+    for source in (b"106900012", b"106900011", b"106900013"):
+        ask(written_to(1, source), AFTERNOON)
+    other.msisdn = 2
+
+    found = [
+        ask(one, AFTERNOON) is not None
+        for one in (other, written_to(2, b"106900011"), written_to(2, b"106900012"))
+    ]
+
+    assert found == [True, True, False]
+
+
+def test_r28_who_walks_down_is_held_as_well() -> None:
+    ask = asked_alone(Walks(WALK))
+
+    found = [ask(written_to(NUMBER - n), AFTERNOON + n) is not None for n in range(120)]
+
+    assert found == [False] * 99 + [True] * 21
+
+
+def test_r28_who_walks_through_some_ranges_in_turn_is_held_in_each() -> None:
+    ask = asked_alone(Walks(NumberWalk(3, timedelta(minutes=10))))
+    ups_and_downs = ((1_000, 1), (5_000, -1), (9_000, 1), (20_000, -1))
+
+    found = [
+        [ask(written_to(start + step * n), AFTERNOON) is not None for n in range(4)][n]
+        for start, step in ups_and_downs
+        for n in range(4)
+    ]
+    in_turn = asked_alone(Walks(NumberWalk(3, timedelta(minutes=10))))
+    taking_turns = [
+        in_turn(written_to(start + step * n), AFTERNOON) is not None
+        for n in range(4)
+        for start, step in ups_and_downs
+    ]
+
+    assert found == [False, False, True, True] * 4
+    assert taking_turns == [False] * 8 + [True] * 8
+
+
+def test_r28_to_and_fro_is_no_walk() -> None:
+    ask = asked_alone(Walks(NumberWalk(3, timedelta(minutes=10))))
+
+    found = [ask(written_to(n), AFTERNOON) is not None for n in (5, 6, 5, 6, 5, 6, 5)]
+
+    assert found == [False] * 7
+
+
+def test_r28_numbers_all_over_the_country_are_no_walk_and_hide_none_of_few_ranges() -> None:
+    ask = asked_alone(Walks(NumberWalk(3, timedelta(minutes=10))))
+
+    scattered = [ask(written_to(NUMBER + 7919 * n), AFTERNOON) for n in range(500)]
+    among_them = [
+        ask(written_to(number), AFTERNOON) is not None
+        for n in range(4)
+        for number in (NUMBER - n, 13 * n, NUMBER + 7919 * n)
+    ]
+
+    assert scattered == [None] * 500
+    assert among_them[::3] == [False, False, True, True]
+    assert not any(among_them[1::3] + among_them[2::3])
+
+
+def test_r28_without_a_subscriber_there_is_no_step() -> None:
+    ask = asked_alone(Walks(NumberWalk(1, timedelta(minutes=10))))
+    one = addressed(ADVERT)
+    one.msisdn = None
+
+    assert ask(one, AFTERNOON) is None
+
+
+def test_r28_a_reload_and_another_rule_forget_no_step() -> None:
+    before, after = Walks(WALK), Walks(NumberWalk(2, timedelta(minutes=10)))
+    one = written_to(1)
+    asked_alone(before)(one, AFTERNOON)
+
+    before.forget(one, AFTERNOON)
+    after.adopt(before)
+
+    assert asked_alone(after)(written_to(2), AFTERNOON) is not None

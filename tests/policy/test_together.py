@@ -1,0 +1,263 @@
+"""Messages judged together come out as if each had been judged alone."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.consent import Answer
+from gateway.domain.filings import Template, TemplateKind
+from gateway.domain.policy import Enforcement
+from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
+from gateway.domain.sender import Rate
+from gateway.domain.verdict import Action, Finding
+from gateway.policy.asking import is_asking
+from gateway.policy.courses import Course
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.limits import ROLLING_DAY, Clock, Limit, Part
+from gateway.policy.preferences import Preferences
+from gateway.policy.rules import (
+    Nameless,
+    NotAgreed,
+    NoWayOut,
+    NumberWalk,
+    Refused,
+    Rule,
+    Suspended,
+    TooFast,
+    TooOften,
+    UnknownNumbers,
+    Untimely,
+    Unwanted,
+)
+from gateway.policy.submission import Submission, Timing
+from gateway.policy.together import judge_together
+from gateway.policy.windows import Window, WindowSet
+from tests.policy.conftest import (
+    ADVERT,
+    CODE,
+    EVERYTHING,
+    MARKETING,
+    NEWS,
+    NUMBER,
+    SERVICE,
+    World,
+    rule,
+    sender,
+)
+
+ASKS = "【春晓书店】是否愿意接收新书消息，回复Y同意"
+NO_HINT = "【春晓书店】会员日全场八折，欢迎到店"
+PERSON = b"13900000001"
+TEN = datetime.fromisoformat("2013-09-10T10:00:00+08:00").timestamp()
+DAYTIME = Untimely(WindowSet((Window(time(8), time(21)),)))
+TO_SIGNED = (Part.SIGNATURE, Part.DESTINATION)
+RULES = (
+    rule("R43-suspended", Suspended(), applies_to=EVERYTHING),
+    rule("R21", Refused()),
+    rule("R20", NotAgreed(), action=Action.QUARANTINE, applies_to=EVERYTHING),
+    rule("R50", Unwanted(), applies_to=EVERYTHING),
+    rule("R40", DAYTIME, action=Action.DEFER),
+    rule("R28-unknown", UnknownNumbers(0.3, timedelta(minutes=10), 5)),
+    rule("R30", NoWayOut()),
+    rule("R38", Nameless(), mode=Enforcement.SHADOW),
+    rule("R28", NumberWalk(3, timedelta(minutes=10)), action=Action.QUARANTINE),
+    rule("R44", TooFast(per_s=0.5, burst=6), applies_to=EVERYTHING, action=Action.THROTTLE),
+    rule(
+        "R42",
+        TooOften((Limit(TO_SIGNED, 2, ROLLING_DAY), Limit(TO_SIGNED, 1, Clock.MINUTE))),
+        applies_to=EVERYTHING,
+        action=Action.THROTTLE,
+    ),
+    rule(
+        "R42-notice",
+        TooOften((Limit((Part.DESTINATION,), 3, ROLLING_DAY),)),
+        applies_to=EVERYTHING,
+        action=Action.THROTTLE,
+    ),
+)
+
+
+class Sent(NamedTuple):
+    text: str
+    source: bytes
+    number: int
+    system_id: str
+    timing: Timing | None
+
+
+SENT = st.builds(
+    Sent,
+    text=st.sampled_from([ADVERT, CODE, NEWS, ASKS, NO_HINT]),
+    source=st.sampled_from([MARKETING, SERVICE, PERSON]),
+    number=st.integers(NUMBER, NUMBER + 7) | st.integers(33_612_345_678, 33_612_345_680),
+    system_id=st.sampled_from(["sp1", "sp2"]),
+    timing=st.sampled_from(
+        [None, None, Timing(is_unclear=True), Timing(TEN + 5 * 3600), Timing(TEN + 13 * 3600)]
+    ),
+)
+TICKS = st.lists(st.tuples(st.lists(SENT, max_size=12), st.sampled_from([0, 1, 70, 50_000])))
+
+
+def known(*, is_current: bool = True) -> Knowledge:
+    found = Knowledge()
+    found.consent.load("sp1", Answer.REFUSED, [NUMBER])
+    found.consent.load("sp1", Answer.AGREED, range(NUMBER + 1, NUMBER + 7))
+    found.consent.load("sp2", Answer.ASSERTED, [NUMBER + 2])
+    found.consent.is_current = is_current
+    found.filings.replace("sp1", [Template("sp1", "t1", TemplateKind.CONSENT_REQUEST, ASKS[6:])])
+    found.suspended.load([(int(b"86" + PERSON), TEN + 60, 0.0)])
+    block = Preference(PreferenceKind.NUMBER, SERVICE.decode(), PreferenceAction.BLOCK)
+    found.preferences = Preferences([(NUMBER + 3, packed((block,)))])
+    return found
+
+
+def world(rules: Sequence[Rule], *, is_current: bool = True) -> World:
+    everybody = tuple(sender(one, rate=Rate(1e6, 10**6)) for one in ("sp1", "sp2"))
+    return World(*rules, senders=everybody, knowledge=known(is_current=is_current))
+
+
+def begun(where: World, sent: Sequence[Sent], at: float) -> list[tuple[Course, Submission]]:
+    """Bring messages up to their texts, sorted by course as a tick is."""
+    courses: defaultdict[Course, list[Submission]] = defaultdict(list)
+    for one in sent:
+        message = where.message(
+            one.source, f"+{one.number}", system_id=one.system_id, timing=one.timing
+        )
+        if where.rules.judge_address(message, at):
+            facts = where.rules.scan.judge_texts((one.text,))
+            courses[where.rules.course_of(message, facts, at)].append(message)
+    return [(course, message) for course, those in courses.items() for message in those]
+
+
+def outcome(one: Submission) -> tuple[tuple[Finding, ...], object, object]:
+    return one.findings, one.verdict, one.deferral
+
+
+RULESETS = st.lists(st.sampled_from(RULES), unique_by=lambda one: one.id).flatmap(
+    lambda some: st.tuples(
+        *(
+            st.sampled_from([one, replace(one, mode=Enforcement.SHADOW)])
+            for one in sorted(some, key=RULES.index)
+        )
+    )
+)
+
+
+@given(rules=RULESETS, ticks=TICKS, is_current=st.booleans())
+def test_a_tick_judged_together_is_as_if_each_message_was_judged_alone(
+    rules: tuple[Rule, ...],
+    ticks: list[tuple[list[Sent], int]],
+    is_current: bool,  # noqa: FBT001 - drawn
+) -> None:
+    together, alone = (world(rules, is_current=is_current) for _ in range(2))
+    at = TEN
+
+    for sent, step in ticks:
+        at += step
+        one_by_one = [message for _, message in begun(alone, sent, at)]
+        for message in one_by_one:
+            assert message.facts is not None
+            alone.rules.judge_text(message, message.facts, at)
+        courses: defaultdict[Course, list[Submission]] = defaultdict(list)
+        for course, message in begun(together, sent, at):
+            courses[course].append(message)
+        for course, those in courses.items():
+            judge_together(together.rules, course, those, at)
+
+        judged = [message for those in courses.values() for message in those]
+        assert list(map(outcome, judged)) == list(map(outcome, one_by_one))
+
+
+def test_what_has_to_wait_and_what_asks_for_consent_is_settled_apart() -> None:
+    where = world([one for one in RULES if one.id != "R30"])
+    at_night = TEN + 13 * 3600
+    sent = [Sent(text, MARKETING, NUMBER + 1, "sp1", None) for text in (ADVERT, ASKS)]
+
+    by_day, by_night = begun(where, sent[1:], TEN), begun(where, sent, at_night)
+    for course, message in by_day:
+        judge_together(where.rules, course, [message], TEN)
+    for course, message in by_night:
+        judge_together(where.rules, course, [message], at_night)
+
+    verdicts = [message.verdict for _, message in (*by_day, *by_night)]
+    assert [one and (one.action, is_asking(one)) for one in verdicts] == [
+        (Action.DEFER, True),
+        (Action.DEFER, False),
+        (Action.DEFER, False),
+    ]
+
+
+def test_of_two_to_one_sender_only_who_refused_is_let_through() -> None:
+    where = world((RULES[1],))
+    refused, other = (Sent(ADVERT, MARKETING, NUMBER + n, "sp1", None) for n in (0, 1))
+    (course, one), (_, two) = begun(where, [refused, other], TEN)
+
+    assert list(course.asking[0].sieve([two, one, two], TEN)) == [one]
+
+
+@given(rules=RULESETS, sent=st.lists(SENT, max_size=20), is_current=st.booleans())
+def test_a_sieve_lets_everything_through_that_its_check_finds_against(
+    rules: tuple[Rule, ...],
+    sent: list[Sent],
+    is_current: bool,  # noqa: FBT001 - drawn
+) -> None:
+    where = world(rules, is_current=is_current)
+
+    for course, message in begun(where, sent, TEN):
+        for asked in course.asking:
+            let_through = asked.sieve([message], TEN)
+            if asked.ask(message, TEN) is not None:
+                assert list(let_through) == [message]
+
+
+def test_a_replacement_whose_subscriber_nobody_knows_passes_no_sieve_unasked() -> None:
+    where = world(RULES)
+    message = where.message()
+    course = where.rules.course_of(message, where.rules.scan.judge_texts((ADVERT,)), TEN)
+
+    asked = [one for one in course.asking if one.ask(message, TEN) is not None]
+
+    assert message.msisdn is None
+    assert [list(one.sieve([message], TEN)) for one in asked] == [[message]] * len(asked)
+    assert asked
+
+
+def test_an_sp_whose_numbers_are_unknown_is_let_through_with_all_it_sends() -> None:
+    where = world((RULES[5],))
+    where.knowledge.answers.feed({"sp2": (10, 9)}, 0.0)
+    both = [where.message(system_id=one) for one in ("sp1", "sp2")]
+    facts = where.rules.scan.judge_texts((ADVERT,))
+    (asked,) = where.rules.course_of(both[0], facts, TEN).asking
+
+    assert list(asked.sieve(both, TEN)) == both[1:]
+
+
+def test_courses_that_ask_the_same_are_one() -> None:
+    where = world(RULES)
+    texts = [f"【春晓书店】会员日全场{n}折，拒收请回复R" for n in range(5, 9)]
+
+    courses = {
+        where.rules.course_of(where.message(), where.rules.scan.judge_texts((one,)), TEN)
+        for one in texts
+    }
+
+    assert len(courses) == 1
+
+
+def test_no_more_courses_are_kept_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.policy.courses._MAX_COURSES", 1)
+    where = world(RULES)
+    texts = (ADVERT, NO_HINT, ADVERT.replace("八", "七"))
+
+    courses = {
+        where.rules.course_of(where.message(), where.rules.scan.judge_texts((one,)), TEN)
+        for one in texts
+    }
+
+    assert len(courses) == 3  # the first was forgotten for the second, and made again
