@@ -120,7 +120,10 @@ class RuleSet:
         """Ask every rule that does not count; return whether the message may still pass."""
         if self.rules.are_none:
             return True
-        course = self.course_of(submission, facts, at)
+        return self.passes(submission, self.course_of(submission, facts, at), at)
+
+    def passes(self, submission: Submission, course: Course, at: float) -> bool:
+        """Ask every rule of a course that does not count; return whether the message may pass."""
         for asked in course.asking:
             evidence = asked.ask(submission, at)
             if evidence is not None and self.stops(submission, asked, evidence):
@@ -176,12 +179,22 @@ class RuleSet:
 
         Of a request for consent that may pass, only the store can tell whether it is the first.
         """
+        facts = submission.facts
+        if facts is not None:
+            self.settle_on(submission, self.rules.rule_text(submission, facts, at).course, at)
+
+    def settle_on(self, submission: Submission, course: Course, at: float) -> None:
+        """Settle a message whose course is known."""
         if submission.deferral is not None:
             # It is counted when it leaves: that is when the subscriber gets it.
             submission.verdict = self.verdict(submission, *submission.deferral)
             return
-        if self.counts_in(submission, self._counting(submission, at), at):
-            self.ask_first(submission)
+        if self.counts_in(submission, course.counting, at) and course.asks_consent:
+            self._ask_first(submission)
+
+    def _ask_first(self, submission: Submission) -> None:
+        submission.findings += (ASKING,)
+        submission.verdict = self.verdict(submission, ASKING)
 
     def counts_in(
         self, submission: Submission, counting: Sequence[StagedCounter], at: float
@@ -201,12 +214,6 @@ class RuleSet:
     def _counting(self, submission: Submission, at: float) -> tuple[StagedCounter, ...]:
         facts = submission.facts
         return () if facts is None else self.rules.rule_text(submission, facts, at).course.counting
-
-    def ask_first(self, submission: Submission) -> None:
-        """Hold back a message that asks for consent, until the store was asked; pass others."""
-        if submission.asks_consent:
-            submission.findings += (ASKING,)
-            submission.verdict = self.verdict(submission, ASKING)
 
     def counts_out(
         self, submission: Submission, one: StagedCounter, evidence: Evidence, at: float
@@ -253,7 +260,7 @@ class RuleSet:
             submission.findings += (submission.deferral[0],)
             submission.verdict = self.verdict(submission, *submission.deferral)
         elif submission.verdict is None and submission.asks_consent:
-            self.ask_first(submission)
+            self._ask_first(submission)
 
     def judge_due(self, submission: Submission, facts: TextFacts, now: float, at: float) -> None:
         """Judge a deferred message when its hour has come, in full; now it counts (R21, R42).

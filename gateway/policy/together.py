@@ -10,6 +10,9 @@ from gateway.policy.courses import Course
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 
+# With fewer it costs more to ask about all of them than about each.
+_MANY = 4
+
 
 def judge_together(
     rules: RuleSet, course: Course, messages: Sequence[Submission], at: float
@@ -18,6 +21,15 @@ def judge_together(
 
     Nothing may stand against them yet, and the filter has hit nothing in their texts.
     """
+    if len(messages) < _MANY:
+        for one in messages:
+            if rules.passes(one, course, at):
+                rules.settle_on(one, course, at)
+    else:
+        _judge_many(rules, course, messages, at)
+
+
+def _judge_many(rules: RuleSet, course: Course, messages: Sequence[Submission], at: float) -> None:
     left, is_held = messages, course.asks_consent
     for asked in course.asking:
         stopped = False
@@ -31,7 +43,7 @@ def judge_together(
     if course.until:
         left = [one for one in left if not rules.ends(one, course)]
     if is_held:
-        left = _at_once(rules, left, at)
+        left = _at_once(rules, course, left, at)
     _count(rules, course, left, at)
 
 
@@ -39,11 +51,13 @@ def _passing(messages: Sequence[Submission]) -> Sequence[Submission]:
     return [one for one in messages if one.verdict is None]
 
 
-def _at_once(rules: RuleSet, messages: Sequence[Submission], at: float) -> Sequence[Submission]:
+def _at_once(
+    rules: RuleSet, course: Course, messages: Sequence[Submission], at: float
+) -> Sequence[Submission]:
     """Settle messages that have to wait, and return the others."""
     for one in messages:
         if one.deferral is not None or one.asks_consent:
-            rules.settle(one, at)
+            rules.settle_on(one, course, at)
     return [one for one in messages if one.deferral is None and not one.asks_consent]
 
 

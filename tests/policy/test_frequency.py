@@ -587,6 +587,28 @@ def test_counts_agree_with_keeping_every_message(
             naive.forget(kept, second)
 
 
+@given(
+    limits=LIMITS | ON_HOLIDAYS,
+    steps=STEPS,
+    size=st.integers(1, 9),
+    capacity=st.just(5) | st.just(500),
+)
+def test_many_counted_at_once_are_counted_as_if_one_by_one(
+    limits: list[Limit], steps: list[tuple[Parts, int]], size: int, capacity: int
+) -> None:
+    counting = replace(COUNTING, capacity=capacity)
+    at_once, one_by_one = (Frequencies(limits, counting) for _ in range(2))
+    now = EVE
+
+    for first in range(0, len(steps), size):
+        some = [parts for parts, _ in steps[first : first + size]]
+        now += steps[first][1]
+        found = [one_by_one.admit(parts, now) for parts in some]
+        against = at_once.admit_all(some, now)
+        assert dict(against) == {n: one for n, one in enumerate(found) if one is not None}
+        assert at_once.keys == one_by_one.keys
+
+
 @given(limits=LIMITS, steps=STEPS, capacity=st.integers(1, 4))
 def test_no_limit_ever_keeps_more_keys_than_it_may(
     limits: list[Limit], steps: list[tuple[Parts, int]], capacity: int

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer
-from gateway.domain.filings import Template, TemplateKind
+from gateway.domain.filings import PortScope, Template, TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
 from gateway.domain.sender import Rate
@@ -20,12 +20,14 @@ from gateway.policy.asking import is_asking
 from gateway.policy.courses import Course
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import ROLLING_DAY, Clock, Limit, Part
+from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
 from gateway.policy.rules import (
     Nameless,
     NotAgreed,
     NoWayOut,
     NumberWalk,
+    OtherProvince,
     Refused,
     Rule,
     Suspended,
@@ -59,6 +61,7 @@ DAYTIME = Untimely(WindowSet((Window(time(8), time(21)),)))
 TO_SIGNED = (Part.SIGNATURE, Part.DESTINATION)
 RULES = (
     rule("R43-suspended", Suspended(), applies_to=EVERYTHING),
+    rule("R04", OtherProvince(), applies_to=EVERYTHING),
     rule("R21", Refused()),
     rule("R20", NotAgreed(), action=Action.QUARANTINE, applies_to=EVERYTHING),
     rule("R50", Unwanted(), applies_to=EVERYTHING),
@@ -101,7 +104,7 @@ SENT = st.builds(
         [None, None, Timing(is_unclear=True), Timing(TEN + 5 * 3600), Timing(TEN + 13 * 3600)]
     ),
 )
-TICKS = st.lists(st.tuples(st.lists(SENT, max_size=12), st.sampled_from([0, 1, 70, 50_000])))
+TICKS = st.lists(st.tuples(st.lists(SENT, max_size=24), st.sampled_from([0, 1, 70, 50_000])))
 
 
 def known(*, is_current: bool = True) -> Knowledge:
@@ -110,7 +113,9 @@ def known(*, is_current: bool = True) -> Knowledge:
     found.consent.load("sp1", Answer.AGREED, range(NUMBER + 1, NUMBER + 7))
     found.consent.load("sp2", Answer.ASSERTED, [NUMBER + 2])
     found.consent.is_current = is_current
-    found.filings.replace("sp1", [Template("sp1", "t1", TemplateKind.CONSENT_REQUEST, ASKS[6:])])
+    asks = Template("sp1", "t1", TemplateKind.CONSENT_REQUEST, ASKS[6:])
+    found.filings.replace("sp1", [asks, PortScope("sp1", SERVICE.decode(), "福建")])
+    found.provinces = ProvinceTable([(NUMBER // 10**4 % 10**7, "广东")])
     found.suspended.load([(int(b"86" + PERSON), TEN + 60, 0.0)])
     block = Preference(PreferenceKind.NUMBER, SERVICE.decode(), PreferenceAction.BLOCK)
     found.preferences = Preferences([(NUMBER + 3, packed((block,)))])
@@ -149,11 +154,12 @@ RULESETS = st.lists(st.sampled_from(RULES), unique_by=lambda one: one.id).flatma
 )
 
 
-@given(rules=RULESETS, ticks=TICKS, is_current=st.booleans())
+@given(rules=RULESETS, ticks=TICKS, is_current=st.booleans(), many=st.sampled_from([1, 4]))
 def test_a_tick_judged_together_is_as_if_each_message_was_judged_alone(
     rules: tuple[Rule, ...],
     ticks: list[tuple[list[Sent], int]],
     is_current: bool,  # noqa: FBT001 - drawn
+    many: int,
 ) -> None:
     together, alone = (world(rules, is_current=is_current) for _ in range(2))
     at = TEN
@@ -167,14 +173,20 @@ def test_a_tick_judged_together_is_as_if_each_message_was_judged_alone(
         courses: defaultdict[Course, list[Submission]] = defaultdict(list)
         for course, message in begun(together, sent, at):
             courses[course].append(message)
-        for course, those in courses.items():
-            judge_together(together.rules, course, those, at)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gateway.policy.together._MANY", many)
+            for course, those in courses.items():
+                judge_together(together.rules, course, those, at)
 
         judged = [message for those in courses.values() for message in those]
         assert list(map(outcome, judged)) == list(map(outcome, one_by_one))
 
 
-def test_what_has_to_wait_and_what_asks_for_consent_is_settled_apart() -> None:
+@pytest.mark.parametrize("many", [1, 4])
+def test_what_has_to_wait_and_what_asks_for_consent_is_settled_apart(
+    monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr("gateway.policy.together._MANY", many)
     where = world([one for one in RULES if one.id != "R30"])
     at_night = TEN + 13 * 3600
     sent = [Sent(text, MARKETING, NUMBER + 1, "sp1", None) for text in (ADVERT, ASKS)]
@@ -194,7 +206,7 @@ def test_what_has_to_wait_and_what_asks_for_consent_is_settled_apart() -> None:
 
 
 def test_of_two_to_one_sender_only_who_refused_is_let_through() -> None:
-    where = world((RULES[1],))
+    where = world([one for one in RULES if one.id == "R21"])
     refused, other = (Sent(ADVERT, MARKETING, NUMBER + n, "sp1", None) for n in (0, 1))
     (course, one), (_, two) = begun(where, [refused, other], TEN)
 
@@ -229,7 +241,7 @@ def test_a_replacement_whose_subscriber_nobody_knows_passes_no_sieve_unasked() -
 
 
 def test_an_sp_whose_numbers_are_unknown_is_let_through_with_all_it_sends() -> None:
-    where = world((RULES[5],))
+    where = world([one for one in RULES if one.id == "R28-unknown"])
     where.knowledge.answers.feed({"sp2": (10, 9)}, 0.0)
     both = [where.message(system_id=one) for one in ("sp1", "sp2")]
     facts = where.rules.scan.judge_texts((ADVERT,))
