@@ -1,11 +1,11 @@
 """A set of subscriber numbers that stays small however thinly they lie."""
 
-from array import array
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 
 from pyroaring import BitMap, BitMap64
+
+from gateway.policy.sorted_numbers import SortedNumbers
 
 # Thinly filled, a set is cut by the high bits of its numbers (a numbering plan has two or three
 # values of them) into sorted arrays of the low bits, four octets each, until they lie so close
@@ -16,11 +16,6 @@ _LOW_BITS = 32
 _LOW = (1 << _LOW_BITS) - 1
 _DENSE_FROM = 4096  # fewer are found fast enough
 _PER_CONTAINER = 12  # with so many a bitmap takes about five octets a number
-
-# A single number costs a move of what lies behind it, many at once a copy of the part.
-_FEW = 32
-
-# Python 3.11 cannot evaluate array[int], so signatures quote it.
 
 
 class NumberSet:
@@ -33,7 +28,7 @@ class NumberSet:
     __slots__ = ("_dense", "_lists", "_look_at")
 
     def __init__(self, numbers: Iterable[int] = ()) -> None:
-        self._lists: dict[int, array[int]] = {}
+        self._lists: dict[int, SortedNumbers] = {}
         self._dense: BitMap64 | None = None
         self._look_at = _DENSE_FROM  # the length at which to look how close they lie
         self.update(numbers)
@@ -43,12 +38,8 @@ class NumberSet:
         dense = self._dense
         if dense is not None:
             return number in dense
-        lows = self._lists.get(number >> _LOW_BITS)
-        if lows is None:
-            return False
-        low = number & _LOW
-        at = bisect_left(lows, low)
-        return at < len(lows) and lows[at] == low
+        part = self._lists.get(number >> _LOW_BITS)
+        return part is not None and part.has(number & _LOW)
 
     __contains__ = has
 
@@ -61,7 +52,10 @@ class NumberSet:
             self._dense.update(numbers)
             return
         for high, lows in _cut(numbers).items():
-            self._lists[high] = _united(self._lists.get(high, array("I")), lows)
+            if high in self._lists:
+                self._lists[high].update(lows)
+            else:
+                self._lists[high] = SortedNumbers(lows)
         if len(self) >= self._look_at:
             self._look()
 
@@ -72,18 +66,18 @@ class NumberSet:
             return
         for high, lows in _cut(numbers).items():
             if high in self._lists:
-                self._lists[high] = _reduced(self._lists[high], lows)
+                self._lists[high].difference_update(lows)
 
     def _look(self) -> None:
         """Take a bitmap from now on, if the numbers lie close enough."""
         parts = self._lists.values()
-        containers = sum(BitMap(lows).get_statistics()["n_containers"] for lows in parts)
+        containers = sum(BitMap(part.lows).get_statistics()["n_containers"] for part in parts)
         if containers * _PER_CONTAINER > len(self):
             self._look_at = 2 * len(self)
             return
         dense = BitMap64()
-        for high, lows in self._lists.items():
-            dense.update(high << _LOW_BITS | low for low in lows)
+        for high, part in self._lists.items():
+            dense.update(high << _LOW_BITS | low for low in part.lows)
         self._dense = dense
         self._lists.clear()
 
@@ -93,27 +87,3 @@ def _cut(numbers: Iterable[int]) -> dict[int, list[int]]:
     for number in numbers:
         parts[number >> _LOW_BITS].append(number & _LOW)
     return parts
-
-
-def _united(held: "array[int]", lows: list[int]) -> "array[int]":
-    if len(lows) > _FEW:
-        added = BitMap(lows)
-        if held and held[-1] >= added.min():
-            return (added | BitMap(held)).to_array()
-        held.extend(added.to_array())  # a snapshot comes in the order of the numbers
-        return held
-    for low in lows:
-        at = bisect_left(held, low)
-        if at == len(held) or held[at] != low:
-            held.insert(at, low)
-    return held
-
-
-def _reduced(held: "array[int]", lows: list[int]) -> "array[int]":
-    if len(lows) > _FEW:
-        return (BitMap(held) - BitMap(lows)).to_array()
-    for low in lows:
-        at = bisect_left(held, low)
-        if at < len(held) and held[at] == low:
-            del held[at]
-    return held

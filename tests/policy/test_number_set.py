@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy import number_set
+from gateway.policy import number_set, sorted_numbers
 from gateway.policy.number_set import NumberSet
 
 # Few enough to collide, on both sides of the cut at 2**32, and of any size.
@@ -26,7 +26,7 @@ def test_it_holds_what_a_set_would_hold(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(number_set, "_DENSE_FROM", dense_from)
-        patch.setattr(number_set, "_FEW", few)
+        patch.setattr(sorted_numbers, "_FEW", few)
         patch.setattr(number_set, "_PER_CONTAINER", per_container)
         numbers, expected = NumberSet(), set[int]()
 
