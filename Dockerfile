@@ -25,6 +25,8 @@ COPY --from=build /build/policies /etc/smsward/policies
 # The store and the records are written below the working directory, by a numeric user that
 # any host can map.
 COPY --from=build --chown=10001:10001 /state /var/lib/smsward
+# Loops that are compiled at the first start are kept where the user may write.
+ENV NUMBA_CACHE_DIR=/var/lib/smsward/compiled
 WORKDIR /var/lib/smsward
 VOLUME ["/var/lib/smsward"]
 USER 10001:10001

@@ -46,7 +46,7 @@ class Contact:
 # People put these between the digits of one number; their names and their numbers are apart by
 # a few more.
 _GAP = r"[ \-.·•点/_~—]{0,2}"
-_APART = r"[\s:,，\"'“”（(【\[<《=—\-]{0,3}"
+_APART = r"[\s.·:,，\"'“”（(【\[<《=—\-]{0,3}"
 _VERB = r"(?:号码|账号|帐号|号|群|是|为|加|联系|咨询|客服|搜|找|me|id|no\.?){0,2}"
 _DIGITS = rf"[1-9](?:{_GAP}[0-9]){{4,10}}(?![0-9])"
 _ACCOUNT = r"[a-z](?=[a-z_-]{0,18}[0-9_-])[a-z0-9_-]{5,19}(?![a-z0-9_-])"
@@ -54,7 +54,8 @@ _ACCOUNT = r"[a-z](?=[a-z_-]{0,18}[0-9_-])[a-z0-9_-]{5,19}(?![a-z0-9_-])"
 _SPELT = r"(?:(?<=[:：])|(?<=: ))[a-z]{6,20}(?![a-z0-9_.-])"
 
 _QQ = re.compile(
-    rf"(?:(?<![a-z])qq|扣扣|抠抠|球球|企鹅|扣(?=[群裙号]))[群裙]?{_VERB}{_APART}(?P<account>{_DIGITS})"
+    rf"(?:(?<![a-z])q[ .·]?q|扣扣|抠抠|球球|企鹅|扣(?=[群裙号]))[群裙]?{_VERB}{_APART}"
+    rf"(?P<account>{_DIGITS})"
     r"|(?<![a-z0-9])q群?[:： ]{0,2}(?P<short>[1-9][0-9]{4,10})(?![0-9.])"
 )
 _WECHAT = re.compile(

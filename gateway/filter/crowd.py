@@ -3,6 +3,7 @@
 from math import log
 
 SLOTS = 4
+SET_BACK = 4 * SLOTS  # no message is as late as that
 BITS = 1_024
 _SPREAD = 0x9E37_79B9_7F4A_7C15
 
@@ -39,9 +40,14 @@ class Crowd:
         self._without_messages = [0] * SLOTS
 
     def add(self, slot: int, bit: int, *, has_consent: bool) -> None:
-        """Count one message in time `slot`; an earlier slot than the newest counts as that."""
+        """Count one message in time `slot`; an earlier slot than the newest counts as that.
+
+        Unless it is far earlier: a clock that was wrong was put right, and all begins anew.
+        """
         if slot > self.newest:
             self._pass_to(slot)
+        elif self.newest - slot > SET_BACK:
+            self._begin(slot)
         place = self.newest % SLOTS
         self._people[place] |= bit
         self._messages[place] += 1
@@ -57,6 +63,12 @@ class Crowd:
         """Return how many of them got it without consent."""
         return _counted(self._without, self._without_messages)
 
+    def without_consent_in_newest(self) -> int:
+        """Return how many got it without consent in the newest slot alone."""
+        place = self.newest % SLOTS
+        estimate = _ESTIMATES[self._without[place].bit_count()]
+        return min(estimate, self._without_messages[place])
+
     def copy(self) -> "Crowd":
         """Return another crowd of the same people, which goes its own way from here."""
         twin = Crowd(self.newest)
@@ -65,6 +77,11 @@ class Crowd:
         twin._messages[:] = self._messages
         twin._without_messages[:] = self._without_messages
         return twin
+
+    def _begin(self, slot: int) -> None:
+        self.newest = slot
+        for counts in (self._people, self._without, self._messages, self._without_messages):
+            counts[:] = [0] * SLOTS
 
     def _pass_to(self, slot: int) -> None:
         for passed in range(max(self.newest + 1, slot - SLOTS + 1), slot + 1):

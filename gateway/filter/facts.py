@@ -5,11 +5,19 @@ from dataclasses import dataclass
 
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Finding
+from gateway.filter.contacts import Contact, contacts_of
 from gateway.filter.keywords import Hit
 from gateway.filter.optout_hint import advertised
+from gateway.filter.scoring import Piece, Scored
 from gateway.filter.signature import signature_of
 from gateway.filter.telephone import has_telephone
 from gateway.filter.traffic_class import classify, is_promotion
+from gateway.filter.urls import Link, links_of
+from gateway.filter.views import Views
+
+# Links and contacts are told with their places, in Python: a text of 65 000 characters that is
+# full of them would take a second.
+_ENDLESS_CHARS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +46,30 @@ class TextFacts:
     are missing, so that what it does not show may still come. `told_by` is the sender whose
     advertised word was noted last, and `rulings` the place for what rules make of the text, by
     sender and source.
+
+    `scored` is what a classifier says of each reading; None where none was asked, or it failed.
+    `fingerprint` is the place for that of the likeliest reading, for those who look for the text
+    again. `views` are those of the readings, at hand until the text is ruled on; they take more
+    room than the text. `is_told` asks that evidence tells the places of what it speaks of, and
+    `pieces` are those that made the score: for people who ask why.
     """
 
     __slots__ = (
+        "_contacts",
+        "_links",
         "_shown",
         "_telephone",
         "findings",
+        "fingerprint",
         "hits",
+        "is_told",
         "is_whole",
+        "pieces",
         "rulings",
+        "scored",
         "texts",
         "told_by",
+        "views",
     )
 
     def __init__(
@@ -62,6 +83,13 @@ class TextFacts:
         self.findings: tuple[Finding, ...] | None = None if hits else ()
         self._shown: Shown | None = None
         self._telephone: bool | None = None
+        self._links: tuple[Link, ...] | None = None
+        self._contacts: tuple[Contact, ...] | None = None
+        self.scored: tuple[Scored, ...] | None = None
+        self.fingerprint: object = None
+        self.views: Sequence[Views] = ()
+        self.is_told = False
+        self.pieces: tuple[Piece, ...] = ()
 
     def shown(self) -> Shown:
         """Return what the text shows: of several readings the strongest class (R10)."""
@@ -74,6 +102,30 @@ class TextFacts:
         if self._telephone is None:
             self._telephone = any(map(has_telephone, self.texts))
         return self._telephone
+
+    @property
+    def is_endless(self) -> bool:
+        """Tell whether a reading is longer than anybody reads, too long to look for links."""
+        return any(len(text) > _ENDLESS_CHARS for text in self.texts)
+
+    def let_go(self) -> None:
+        """Forget the views of the readings and what stands where in them: they take much room."""
+        self.views, self._links, self._contacts = (), None, None
+
+    def links(self) -> tuple[Link, ...]:
+        """Return the links of all readings; apart, few rules ask."""
+        if self._links is None:
+            self._links = tuple(link for text in self._seen() for link in links_of(text))
+        return self._links
+
+    def contacts(self) -> tuple[Contact, ...]:
+        """Return the contacts of all readings; apart, few rules ask."""
+        if self._contacts is None:
+            self._contacts = tuple(one for text in self._seen() for one in contacts_of(text))
+        return self._contacts
+
+    def _seen(self) -> Sequence[Views]:
+        return self.views or tuple(map(Views, self.texts))
 
 
 def _shown(texts: Sequence[str]) -> Shown:

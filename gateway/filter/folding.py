@@ -46,6 +46,14 @@ class Folding:
             return fold_fully(text).translate(self._after)
         return folded
 
+    def entries(self) -> Iterator[str | None]:
+        """Yield what each character of the first two planes becomes; None if it acts on others."""
+        for entry in self._table:
+            if isinstance(entry, int):
+                yield chr(entry)
+            else:
+                yield None if entry == _ACTS else entry
+
     def clusters(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the spans of a text that are folded each by itself, joining up to the whole.
 

@@ -8,7 +8,6 @@ from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 from gateway.domain.policy import KeywordList
 from gateway.filter.keyword_entries import ELLIPSIS, closed_up, is_run_on, parts_of, token_ends
 from gateway.filter.keyword_places import Bounds, Covered, Place, chain
-from gateway.filter.normalise import compact
 from gateway.filter.views import Views
 
 
@@ -92,14 +91,14 @@ class ViewSearch:
             self._automaton = Automaton(self._letters)
         self._letters = []
 
-    def places(self, text: str) -> Mapping[int, Place]:
+    def places(self, text: str, letters: str) -> Mapping[int, Place]:
         """Return the numbers of the words that stand in a view, with their first places.
 
-        The places are in its compact view.
+        The places are in `letters`, the compact view of `text`.
         """
         if self._automaton is None:
             return {}
-        matches = self._automaton.find_overlapping(compact(text))
+        matches = self._automaton.find_overlapping(letters)
         if not matches:
             return {}
         found: list[tuple[int, Place]] = []

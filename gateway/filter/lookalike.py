@@ -117,23 +117,25 @@ class KnownNames:
 class KnownDomains:
     """Registrable domains of registered senders and brands. Immutable, like KnownNames."""
 
-    __slots__ = ("_by_label", "_by_letters", "_by_spelling", "_known")
+    __slots__ = ("_by_label", "_by_label_spelling", "_by_letters", "_by_spelling", "_known")
 
     def __init__(self, domains: Iterable[str]) -> None:
         self._known = frozenset(domain.lower() for domain in domains)
         self._by_spelling: dict[str, str] = {}
         self._by_label: dict[str, str] = {}
+        self._by_label_spelling: dict[str, str] = {}
         self._by_letters = _OneLetter()
         for domain in sorted(self._known):
             label = domain.partition(".")[0]
             self._by_spelling.setdefault(_host_skeleton(domain), domain)
             self._by_label.setdefault(label, domain)
+            self._by_label_spelling.setdefault(_skeleton(label), domain)
             self._by_letters.add(_skeleton(label), domain)
 
     def like(self, host: str) -> LookAlike | None:
         """Return what `host` is made to be taken for; None for a known domain and all below it.
 
-        icbc-com.cn and 1cbc.com.cn are spelt like icbc.com.cn, icbc-login.top and
+        icbc-com.cn and 1cbc.com.cn are spelt like icbc.com.cn, icbc-login.top, 1cbc-login.top and
         icbc.com.cn.evil.top have its name inside, icbc.top has another ending; alipya.com is
         one letter from alipay.com.
         """
@@ -155,8 +157,9 @@ class KnownDomains:
 
     def _inside(self, host: str) -> Iterator[str]:
         for word in _HOST_MARKS.split(host):
-            if len(word) >= _MIN_INSIDE and word in self._by_label:
-                yield self._by_label[word]
+            known = self._by_label_spelling.get(_skeleton(word))
+            if len(word) >= _MIN_INSIDE and known is not None:
+                yield known
 
 
 class _OneLetter:

@@ -77,10 +77,15 @@ class DomainList:
 
     def covers(self, host: str) -> bool:
         """Tell whether `host` or a domain above it is on the list."""
+        return self.entry_of(host) is not None
+
+    def entry_of(self, host: str) -> str | None:
+        """Return the entry that covers `host`, the longest one, None where there is none."""
         if not self._names:
-            return False
+            return None
         labels = host.split(".")
-        return any(".".join(labels[at:]) in self._names for at in range(len(labels)))
+        above = (".".join(labels[at:]) for at in range(len(labels)))
+        return next((name for name in above if name in self._names), None)
 
 
 def links_of(text: Views) -> tuple[Link, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from gateway.filter.folding import FULL_FOLDING, SYLLABLES, sound_of
+from gateway.filter.normalise import compact
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 # What stands between two Han to break a word up; a line break or a signature's bracket parts them.
@@ -32,21 +33,32 @@ class Views:
     `raw` is the text as it is read. `folded` has one spelling for all disguises of a character
     (width, case, traditional, look-alikes) and is without what shows as nothing, what stands
     between Han, and the gaps of s-p-e-l-t words. `sound` is that with one character for all
-    that are read alike, romanised syllables among Han (发piao) included. Each is linear in the
-    text, and at most 18 times as long.
+    that are read alike, romanised syllables among Han (发piao) included. `letters` is the
+    folded view without all that is no letter or digit. Each is linear in the text, and at most
+    18 times as long.
     """
 
-    __slots__ = ("_sound", "folded", "raw")
+    __slots__ = ("_letters", "_sound", "folded", "raw")
 
-    def __init__(self, raw: str) -> None:
+    def __init__(
+        self,
+        raw: str,
+        folded: str | None = None,
+        letters: str | None = None,
+        sound: str | None = None,
+    ) -> None:
+        """Take the views that gateway.filter.reading has made, among many; others are made here."""
         self.raw = raw
-        folded = FULL_FOLDING.fold(raw)
-        if not folded.isascii():
-            folded = _BETWEEN_HAN.sub("", folded)
-        if _IS_SPELT_OUT.search(folded):
-            folded = _SPELT_OUT.sub(_closed_up, folded)
-        self.folded = folded
-        self._sound: str | None = None
+        self.folded = _folded(raw) if folded is None else folded
+        self._letters = letters
+        self._sound = sound
+
+    @property
+    def letters(self) -> str:
+        """Return the compact form of the folded view: its letters and digits."""
+        if self._letters is None:
+            self._letters = compact(self.folded)
+        return self._letters
 
     @property
     def sound(self) -> str:
@@ -102,6 +114,15 @@ class Trace:
 def views(text: str) -> Views:
     """Return the views of `text`; any str, lone surrogates included."""
     return Views(text)
+
+
+def _folded(raw: str) -> str:
+    folded = FULL_FOLDING.fold(raw)
+    if not folded.isascii():
+        folded = _BETWEEN_HAN.sub("", folded)
+    if _IS_SPELT_OUT.search(folded):
+        folded = _SPELT_OUT.sub(_closed_up, folded)
+    return folded
 
 
 def letters_traced(trace: Trace) -> Trace:

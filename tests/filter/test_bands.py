@@ -2,41 +2,37 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.filter.bands import BANDS, BandIndex
+from gateway.filter.band_loops import BANDS
+from gateway.filter.bands import BandIndex
 from gateway.filter.fingerprints import SIGNS, Signs
+from tests.filter.forms import Form, in_both_forms
 
 
 def signs(seed: int) -> Signs:
     return np.random.Generator(np.random.PCG64(seed)).integers(1, 2**32, SIGNS, dtype=np.uint32)
 
 
-def put(index: BandIndex, slot: int, some: Signs) -> None:
-    index.put(slot, some, index.buckets_of(some))
-
-
-def found(index: BandIndex, some: Signs) -> tuple[int, int]:
-    return index.most_alike(some, index.buckets_of(some))
-
-
 def test_an_empty_index_finds_nothing() -> None:
-    assert found(BandIndex(4), signs(1)) == (-1, 0)
+    assert BandIndex(4).most_alike(signs(1)) == (-1, 0)
 
 
 def test_a_text_is_found_by_all_its_signs() -> None:
     index = BandIndex(4)
-    put(index, 2, signs(1))
+    index.put(2, signs(1))
 
-    assert found(index, signs(1)) == (2, SIGNS)
+    assert index.most_alike(signs(1)) == (2, SIGNS)
 
 
 def test_one_band_in_common_is_enough_to_be_compared() -> None:
     index = BandIndex(1_024)
-    put(index, 7, signs(1))
+    index.put(7, signs(1))
     changed = signs(2)
     changed[4:6] = signs(1)[4:6]
 
-    assert found(index, changed) == (7, 2)
+    assert index.most_alike(changed) == (7, 2)
 
 
 def test_the_likest_of_several_is_told() -> None:
@@ -44,24 +40,56 @@ def test_the_likest_of_several_is_told() -> None:
     nearer, farther = signs(1), signs(1)
     nearer[SIGNS - 4 :] = 1
     farther[: 2 * BANDS - 2] = 1
-    put(index, 0, farther)
-    put(index, 1, nearer)
+    index.put(0, farther)
+    index.put(1, nearer)
 
-    assert found(index, signs(1)) == (1, SIGNS - 4)
+    assert index.most_alike(signs(1)) == (1, SIGNS - 4)
 
 
 @pytest.mark.parametrize("texts", [1, 2, 3, 100])
 def test_an_index_of_any_size_keeps_what_came_last(texts: int) -> None:
     index = BandIndex(texts)
     for number in range(3 * texts):
-        put(index, number % texts, signs(number))
+        index.put(number % texts, signs(number))
 
-    assert found(index, signs(3 * texts - 1)) == (texts - 1, SIGNS)
+    assert index.most_alike(signs(3 * texts - 1)) == (texts - 1, SIGNS)
+
+
+@pytest.mark.parametrize("slot", [-1, 4])
+@in_both_forms
+def test_nothing_is_put_where_there_is_no_slot(form: Form, slot: int) -> None:
+    with form(), pytest.raises(IndexError):
+        BandIndex(4).put(slot, signs(1))
 
 
 def test_a_cleared_slot_agrees_with_nothing() -> None:
     index = BandIndex(4)
-    put(index, 2, signs(1))
+    index.put(2, signs(1))
     index.clear(2)
 
-    assert found(index, signs(1)) == (-1, 0)
+    assert index.most_alike(signs(1)) == (-1, 0)
+
+
+@in_both_forms
+@given(texts=st.lists(st.lists(st.integers(1, 3), min_size=SIGNS, max_size=SIGNS), max_size=6))
+def test_a_text_is_compared_with_those_of_which_a_band_came_last(
+    form: Form, texts: list[list[int]]
+) -> None:
+    rows = [np.array(one, np.uint32) for one in texts]
+    index = BandIndex(8)
+    last: dict[tuple[int, int], int] = {}
+
+    with form():
+        for slot, row in enumerate(rows):
+            found = index.most_alike(row)
+            index.put(slot, row)
+
+            places = [
+                (band, (int(row[2 * band]) | int(row[2 * band + 1]) << 32) % 31)
+                for band in range(BANDS)
+            ]
+            candidates = {last[place] for place in places if place in last}
+            alike = [(int(np.count_nonzero(rows[one] == row)), -one) for one in candidates]
+            agreeing, negative = max(alike, default=(0, 1))
+            assert found == ((-negative, agreeing) if agreeing else (-1, 0))
+            last |= dict.fromkeys(places, slot)

@@ -221,3 +221,37 @@ def test_whatever_is_sent_the_memory_is_bounded_and_figures_agree(
         assert seen.without_consent == seen.recipients
         assert 1 <= seen.senders <= 2
         assert len(campaigns) <= kept
+
+
+@given(
+    st.integers(1, 6),
+    st.lists(
+        st.tuples(
+            st.sampled_from([OFFER, LOAN, "您的验证码"]),
+            st.integers(0, 9),
+            st.one_of(st.floats(0, HOUR * 3), st.sampled_from([0.0, HOUR / 4, HOUR])),
+        ),
+        max_size=60,
+    ),
+)
+def test_who_asks_only_whether_so_many_got_it_is_told_what_the_figures_say(
+    people: int, sent: list[tuple[str, int, float]]
+) -> None:
+    counted, asked = Campaigns(), Campaigns()
+
+    for text, person, now in sent:
+        seen = see(counted, text, to=SOMEBODY + person, now=now)
+        reached = asked.reaches(fingerprint_of(views(text).sound), people, SOMEBODY + person, now)
+
+        assert reached == (seen.id if seen.without_consent >= people else None)
+
+
+def test_a_campaign_that_goes_on_is_told_in_every_window_that_it_fills() -> None:
+    campaigns, offer = Campaigns(), fingerprint_of(views(OFFER).sound)
+
+    told = [
+        campaigns.reaches(offer, 3, SOMEBODY + number, number * HOUR / 20) for number in range(100)
+    ]
+
+    assert told[:2] == [None, None]
+    assert set(told[2:]) == {f"c{offer.skeleton:016x}"}

@@ -30,6 +30,7 @@ def only(text: str) -> Contact:
         ("WeChat: johnsmith", ContactKind.WECHAT, "johnsmith"),
         ("威信号是ab-123-c", ContactKind.WECHAT, "ab-123-c"),
         ("QQ:1234567", ContactKind.QQ, "1234567"),
+        ("Q Q 1234567", ContactKind.QQ, "1234567"),
         ("Q群：88888888", ContactKind.QQ, "88888888"),
         ("Q804631520", ContactKind.QQ, "804631520"),
         ("纸飞机@abcdef", ContactKind.MESSENGER, "abcdef"),
@@ -72,8 +73,11 @@ def test_digits_in_other_clothes_are_read(written: str, value: str) -> None:
     assert text[contact.start : contact.end] == written
 
 
-def test_spaced_digits_of_an_account_are_one_number() -> None:
-    contact = only("扣扣 1 2 3 4 5 6 7")
+@pytest.mark.parametrize(
+    "written", ["扣扣 1 2 3 4 5 6 7", "Q.Q.1.2.3.4.5.6.7", "Q Q 1 2 3 4 5 6 7"]
+)
+def test_spaced_digits_of_an_account_are_one_number(written: str) -> None:
+    contact = only(written)
 
     assert (contact.kind, contact.value) == (ContactKind.QQ, "1234567")
     assert contact.is_disguised

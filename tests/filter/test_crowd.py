@@ -89,3 +89,13 @@ def test_every_number_is_one_bit(number: int) -> None:
 
     assert bit.bit_count() == 1
     assert bit.bit_length() <= BITS
+
+
+def test_a_clock_that_was_far_ahead_and_is_put_right_begins_anew() -> None:
+    crowd = Crowd(1_000)
+    for number in range(20):
+        crowd.add(1_000, bit_of(number), has_consent=False)
+
+    crowd.add(10, bit_of(99), has_consent=False)
+
+    assert (crowd.people(), crowd.without_consent(), crowd.newest) == (1, 1, 10)

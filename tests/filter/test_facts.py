@@ -94,3 +94,13 @@ def test_r38_a_number_to_call_in_one_reading_is_one(order: int) -> None:
     assert one.names_telephone()
     assert not TextFacts((), (ADVERT,)).names_telephone()
     assert not TextFacts((), ()).names_telephone()
+
+
+def test_links_and_contacts_of_all_readings_are_found_once() -> None:
+    one = TextFacts((), ("请看 evil.com/x", "客服QQ：1234567"))
+
+    assert [link.host for link in one.links()] == ["evil.com"]
+    assert [contact.kind for contact in one.contacts()] == ["qq"]
+    assert one.links() is one.links()
+    assert one.contacts() is one.contacts()
+    assert (one.scored, one.fingerprint, one.is_told, one.pieces) == (None, None, False, ())

@@ -1,5 +1,6 @@
 """What stays of a text without its particulars, and the signs by which it is found again."""
 
+import re
 from time import process_time
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.filter import fingerprints
 from gateway.filter.fingerprints import (
     MAX_CHARS,
     SIGNS,
@@ -16,6 +18,7 @@ from gateway.filter.fingerprints import (
     skeleton_of,
 )
 from gateway.filter.views import views
+from tests.filter.forms import Form, in_both_forms
 
 any_text = st.text(st.characters(exclude_categories=()))
 OFFER = "【春晓书店】尊敬的会员，本店周年店庆，全场图书低至三折，凭短信到店再送书签一枚，回T退订"
@@ -121,6 +124,118 @@ def test_the_fingerprint_is_the_same_in_every_process() -> None:
     assert found.signs[:2].tolist() == [41859729, 573542993]
 
 
+def plain_skeleton(sound: str) -> str:
+    """Return the skeleton by its definition, in regular expressions."""
+    text = fingerprints._NAME.sub(" ", fingerprints._LINK.sub(" ", sound[:MAX_CHARS]))
+    return re.sub(r"[\W\d_]+", "", re.sub(r"[a-z]*\d[a-z0-9*]*", " ", text))
+
+
+def plain_signs(letters: str) -> list[int]:
+    """Return the MinHash by its definition, in plain Python."""
+    some = letters[::4]
+    unspelt = re.findall(r"[\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]", some)
+    width = 2 if 2 * len(unspelt) >= len(some) else 3
+    hashes = []
+    for at in range(len(letters) - width + 1):
+        first, second, *third = map(ord, letters[at : at + width])
+        mixed = first * 0x9E37_79B1 + second * 0x85EB_CA77
+        for code in third:
+            mixed = mixed * 0x9E37_79B1 + code * 0x85EB_CA77
+        mixed &= 0xFFFF_FFFF
+        hashes.append(((mixed ^ mixed >> 15) * 0xC2B2_AE3D | 1) & 0xFFFF_FFFF)
+    factors = fingerprints._FACTORS.tolist()
+    return [min(one * factor & 0xFFFF_FFFF for one in hashes) for factor in factors]
+
+
+# Pieces of what is looked for, and letters of every kind.
+particular = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "dear ",
+                "dea",
+                "r ",
+                "mr. ",
+                "http",
+                "s",
+                ":",
+                "//",
+                "www",
+                ".",
+                "。",
+                "-",
+                " ",
+                "*",
+            ),
+            *(
+                heard("尊敬的"),
+                heard("王先生"),
+                heard("女士"),
+                heard("小姐"),
+                "字",
+                "ab",
+                "z9",
+                "7",
+            ),
+            *(
+                "٣",
+                "½",
+                "_",
+                "ⅷ",
+                "\U0001f600",
+                "\U00020000",
+                "\U0010ffff",
+                "\ud800",
+                "é",
+                "가",
+                "7",
+                "*",
+            ),
+        ]
+    ),
+    max_size=30,
+).map("".join)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "见a.cn/x领取",
+        "见a。cn领取",
+        "http://领取礼包",
+        "dear bob, see you",
+        heard("李女士您好"),
+        "see you soon. bye",
+        "a/b: c",
+        "8*ab的用户",
+        "8-ab的用户",
+        "订单sf12ab-9请查收",
+    ],
+)
+@in_both_forms
+def test_whatever_a_particular_begins_with_it_is_left_out(form: Form, text: str) -> None:
+    with form():
+        assert skeleton_of(text) == plain_skeleton(text)
+
+
+@in_both_forms
+@given(texts=st.lists(particular | any_text, max_size=4))
+def test_a_fingerprint_is_that_of_the_letters_without_particulars(
+    form: Form, texts: list[str]
+) -> None:
+    with form():
+        found = fingerprints_of(texts)
+        skeletons = [skeleton_of(text) for text in texts]
+
+    assert skeletons == [plain_skeleton(text) for text in texts]
+    for letters, one in zip(skeletons, found, strict=True):
+        if len(letters) < 8:
+            assert one.signs is None
+        else:
+            assert one.signs is not None
+            assert one.signs.tolist() == plain_signs(letters)
+
+
 @given(st.lists(any_text, max_size=8))
 def test_a_tick_of_texts_is_told_as_each_of_them_alone(texts: list[str]) -> None:
     batch = fingerprints_of(texts)
@@ -169,3 +284,10 @@ def test_only_the_beginning_of_a_very_long_text_is_looked_at() -> None:
     text = OFFER * 100
 
     assert fingerprint_of(text).skeleton == fingerprint_of(text[:MAX_CHARS]).skeleton
+
+
+def test_signs_of_one_text_keep_no_table_of_a_whole_tick() -> None:
+    (one, *_) = fingerprints_of([f"第{n}家书店今天开业欢迎光临选购新书" for n in range(9)])
+
+    assert one.signs is not None
+    assert one.signs.base is None

@@ -75,6 +75,8 @@ def test_a_name_of_its_own_and_a_known_one_are_like_nobody(name: str) -> None:
         ("jd.cn", "jd.com", Likeness.OTHER_ENDING),
         ("alipya.com", "alipay.com", Likeness.ONE_LETTER),
         ("icbc-login.top", "icbc.com.cn", Likeness.INSIDE),
+        ("1cbc-login.top", "icbc.com.cn", Likeness.INSIDE),
+        ("a1ipay.com.evil.top", "alipay.com", Likeness.INSIDE),
         ("icbc.com.cn.evil.top", "icbc.com.cn", Likeness.INSIDE),
         ("10086-cn.com", "10086.cn", Likeness.INSIDE),
     ],

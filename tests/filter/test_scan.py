@@ -1,6 +1,6 @@
 """The content stage and its memory of texts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import pytest
@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.policy import KeywordList, ListAction
+from gateway.filter.facts import TextFacts
 from gateway.filter.keywords import Hit, KeywordIndex
-from gateway.filter.scan import UNREADABLE, ContentScan, Readings
+from gateway.filter.model.classes import TextClass
+from gateway.filter.reading import views_of
+from gateway.filter.scan import UNREADABLE, ContentScan, Learnt, Readings
+from gateway.filter.scoring import Piece, Scored
+from gateway.filter.views import Views
 
 INDEX = KeywordIndex([KeywordList("K", "fraud", ListAction.REJECT, ("发票", "赌场"))])
 INVOICE = Hit("K", "fraud", ListAction.REJECT, "发票")
@@ -147,6 +152,149 @@ def test_a_text_seen_again_shows_what_it_showed() -> None:
     assert (first.shown().signature, first.shown().advertised) == ("春晓书店", "R")
 
 
+class Failing:
+    """Says of a text what it is told, and fails on those with "坏" in them."""
+
+    digest = "0123"
+    measured_from: Mapping[TextClass, float] = {}
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+
+    def score(self, texts: Sequence[Views]) -> list[Scored]:
+        self.batches.append([text.raw for text in texts])
+        if any("坏" in text.raw for text in texts):
+            raise RuntimeError
+        return [Scored(TextClass.PORT, len(text.raw) / 100) for text in texts]
+
+    def pieces(self, text: Views, maximum: int) -> list[Piece]:
+        return [Piece(text.raw[:maximum], 1.0)]
+
+
+def chances(found: Sequence[TextFacts]) -> list[list[float] | None]:
+    """Return what a scorer said of each reading of each text."""
+    return [
+        None if facts.scored is None else [one.probability for one in facts.scored]
+        for facts in found
+    ]
+
+
+def test_r61_the_new_texts_of_a_tick_are_scored_at_once_and_only_once() -> None:
+    scorer = Failing()
+    scan = ContentScan(INDEX, learnt=Learnt(scorer))
+    tick = [coded("您好"), coded("赌场"), coded("您好")]
+
+    first, again = scan.scan(tick, Decoder()), scan.scan(tick, Decoder())
+
+    assert chances(first) == chances(again) == [[0.02], [0.02], [0.02]]
+    assert scorer.batches == [["您好", "赌场"]]
+
+
+def test_r61_every_reading_of_a_text_is_scored() -> None:
+    scan = ContentScan(INDEX, learnt=Learnt(Failing()))
+
+    found = scan.scan([(0, b"x"), (0, b"y")], Decoder("一", "二三"))
+
+    assert chances(found) == [[0.01, 0.02]] * 2
+
+
+def test_r61_a_text_that_a_scorer_fails_on_leaves_its_neighbours_scored() -> None:
+    scan = ContentScan(INDEX, learnt=Learnt(Failing()))
+
+    found = scan.scan([coded("您好"), coded("坏的"), coded("赌场")], Decoder())
+
+    assert chances(found) == [[0.02], None, [0.02]]
+    assert [facts.hits for facts in found] == [(), (), (CASINO,)]
+    assert scan.unscored == 1
+
+
+def test_r61_of_octets_that_are_no_text_nothing_is_said() -> None:
+    scan = ContentScan(INDEX, learnt=Learnt(Failing()))
+
+    assert chances(scan.scan([(4, b"\xff")], nothing_read)) == [[]]
+
+
+def test_r61_texts_before_one_that_cannot_be_searched_are_scored_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scan = ContentScan(INDEX, learnt=Learnt(Failing()))
+    search = INDEX.search_views
+
+    def fail(texts: Sequence[Views], day: date | None = None) -> object:
+        if any("毒" in text.raw for text in texts):
+            raise RuntimeError
+        return search(texts, day)
+
+    monkeypatch.setattr(INDEX, "search_views", fail)
+    with pytest.raises(RuntimeError):
+        scan.scan([coded("您好"), coded("毒")], Decoder())
+
+    known = scan.look_up(*coded("您好"))
+    assert known is not None
+    assert chances([known]) == [[0.02]]
+
+
+def test_a_scan_that_is_to_learn_something_else_begins_with_an_empty_memory() -> None:
+    learnt = Learnt(Failing())
+    scan = ContentScan(INDEX, learnt=learnt)
+    scan.keep_day(date(2026, 11, 25))
+    scan.scan([coded("您好"), coded("坏")], Decoder())
+
+    other = scan.learning(Learnt(Failing()))
+
+    assert scan.learning(Learnt(learnt.scorer)) is scan
+    assert other.look_up(*coded("您好")) is None
+    assert other.unscored == scan.unscored == 1
+
+
+def test_what_is_learnt_of_a_text_takes_room_in_its_memory() -> None:
+    texts = [coded(f"您好{number}") for number in range(40)]
+
+    def remembered(learnt: Learnt) -> int:
+        scan = ContentScan(INDEX, cache_octets=40_000, learnt=learnt)
+        scan.scan(texts, Decoder())
+        return sum(scan.look_up(*text) is not None for text in texts)
+
+    plain, scored = remembered(Learnt()), remembered(Learnt(Failing()))
+    assert scored < plain
+    assert remembered(Learnt(Failing(), lambda sounds: sounds)) < scored
+
+
+def test_who_asks_why_is_told_the_pieces_that_made_the_score() -> None:
+    told = ContentScan(INDEX, learnt=Learnt(Failing())).explain_texts(["今天去赌场玩"])
+    plain = ContentScan(INDEX).explain_texts(["今天去赌场玩"])
+
+    assert told.is_told
+    assert told.pieces == (Piece("今天去赌场玩", 1.0),)
+    assert (plain.pieces, plain.scored) == ((), None)
+
+
+def test_the_new_texts_of_a_tick_are_read_at_once_and_each_only_once() -> None:
+    read: list[list[str]] = []
+
+    def reading(texts: Sequence[str]) -> list[Views]:
+        read.append(list(texts))
+        return views_of(texts)
+
+    scan = ContentScan(INDEX, learnt=Learnt(keeps_views=True, reading=reading))
+    swollen = "\ufdfa" * 3000 + "发票"
+    decoder = Decoder()
+    scan.scan([coded("您好")], decoder)
+
+    facts = scan.scan([coded(one) for one in ("您好", "發票", swollen, "发票", "發票")], decoder)
+
+    assert read == [["您好"], ["發票", "发票"]]
+    assert [one.hits for one in facts] == [
+        (),
+        (INVOICE,),
+        (INVOICE, UNREADABLE),
+        (INVOICE,),
+        (INVOICE,),
+    ]
+    assert facts[1].views[0].folded == "发票"
+    assert decoder.asked.count(coded("發票")) == 1
+
+
 def test_a_full_memory_forgets_what_nobody_asked_for_since() -> None:
     scan = ContentScan(INDEX, cache_entries=4)  # two generations of two
 
@@ -205,12 +353,15 @@ def test_a_text_larger_than_a_generation_is_judged_and_not_kept() -> None:
     assert known(scan, coded("您好")) == ()
 
 
+@pytest.mark.parametrize("learnt", [Learnt(), Learnt(reading=views_of)])
 @given(
-    st.lists(st.lists(st.sampled_from(["发票", "赌场", "您好", "a", "b", ""]), max_size=5)),
-    st.integers(0, 6),
+    ticks=st.lists(st.lists(st.sampled_from(["发票", "赌场", "您好", "a", "b", ""]), max_size=5)),
+    entries=st.integers(0, 6),
 )
-def test_memory_never_changes_a_verdict(ticks: list[list[str]], entries: int) -> None:
-    scan = ContentScan(INDEX, cache_entries=entries)
+def test_memory_never_changes_a_verdict(
+    learnt: Learnt, ticks: list[list[str]], entries: int
+) -> None:
+    scan = ContentScan(INDEX, cache_entries=entries, learnt=learnt)
 
     for tick in ticks:
         verdicts = hits_of(scan, [coded(text) for text in tick], Decoder())

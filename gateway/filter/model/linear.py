@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from gateway.filter.model.features import (
     BUCKETS,
     CATEGORY_GRAMS,
+    SHIFT,
+    SIGNS,
     SPAM_GRAMS,
+    Read,
+    as_table,
     levels_of,
-    signs_of,
+    read,
 )
 from gateway.filter.views import Views
 
@@ -20,9 +24,9 @@ from gateway.filter.views import Views
 CATEGORY_BUCKET_BITS = 16
 CATEGORY_BUCKETS = 1 << CATEGORY_BUCKET_BITS
 
-_LARGEST_EXPONENT = 500.0
 _TOLD, _NOTHING = 0.25, 1e-9
 _DIGITS = re.compile("[0-9]")
+_SPAM, _CATEGORY = as_table(SPAM_GRAMS), as_table(CATEGORY_GRAMS)
 
 Floats = NDArray[np.float64]
 Weights = NDArray[np.float32]
@@ -37,8 +41,9 @@ class Calibration:
 
     def probabilities(self, scores: Floats) -> Floats:
         """Return the probability for each score."""
-        exponents = np.clip(-self.slope * scores - self.offset, None, _LARGEST_EXPONENT)
-        return np.asarray(1 / (1 + np.exp(exponents)))
+        from gateway.filter.model.loops import chances  # noqa: PLC0415 - see LinearModel
+
+        return chances(scores, self.slope, self.offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +64,38 @@ class LinearModel:
     """The weights of one traffic class: of BUCKETS n-grams, then of SIGNS.
 
     The sum over a text is divided by the root of the number of its n-grams, so that a long
-    text weighs no more than a short one. It was trained that way.
+    text weighs no more than a short one. It was trained that way. Scores are those of the weights
+    in half precision, as a file keeps them; what is below 0.00006 counts as nothing.
     """
 
     weights: Weights
     calibration: Calibration
+    _halves: NDArray[np.uint16] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Have the loops compiled now: no message waits for it, and who has no model never does.
+
+        Raises ValueError for weights of another number: the loops look none of them over.
+        """
+        from gateway.filter.model import loops  # noqa: F401, PLC0415
+
+        _check_shape(self.weights, (BUCKETS + len(SIGNS),))
+        halves = self.weights.astype(np.float16)
+        halves[np.abs(halves) < np.finfo(np.float16).smallest_normal] = 0
+        object.__setattr__(self, "_halves", halves.view(np.uint16))
 
     def scores(self, batch: Sequence[Views]) -> Floats:
         """Return the score of each text: above 0 it is rather spam than not."""
-        if not batch:
-            return np.zeros(0)
-        sums = np.zeros(len(batch))
-        counts = np.zeros(len(batch))
-        for level in levels_of(batch, SPAM_GRAMS):
-            sums += level.sums(self.weights)
-            counts += level.counts()
-        return np.asarray(sums / np.sqrt(counts) + signs_of(batch) @ self.weights[BUCKETS:])
+        return self.scores_of(read(batch))
+
+    def scores_of(self, batch: Read) -> Floats:
+        """Return the score of each text of a batch that is read already."""
+        from gateway.filter.model.loops import spam_scores  # noqa: PLC0415
+
+        codes, bounds, texts = batch
+        scores = np.empty(texts)
+        spam_scores(codes, bounds, _SPAM, SHIFT, self._halves, scores)
+        return scores
 
     def probabilities(self, batch: Sequence[Views]) -> Floats:
         """Return the probability of spam of each text."""
@@ -105,15 +126,13 @@ class LinearModel:
         """Return what each character of the folded view adds to the score."""
         length = len(views.folded) + 2
         shares = np.zeros(length)
-        count = 0.0
-        for level in levels_of([views], SPAM_GRAMS):
-            count += float(level.counts()[0])
-            weights = self.weights[level.buckets].astype(np.float64)
-            for first, past in zip(level.first, level.past, strict=True):
-                # How a text sounds may be shorter than how it is written (fapiao as two Han).
-                if past > first and past - first + level.length - 1 == length:
-                    even = np.full(level.length, 1 / level.length)
-                    shares += np.convolve(weights[first:past], even)
+        count = 0
+        for level in levels_of(views, SPAM_GRAMS):
+            count += len(level.buckets)
+            # How a text sounds may be shorter than how it is written (fapiao as two Han).
+            if len(level.buckets) + level.length - 1 == length:
+                even = np.full(level.length, 1 / level.length)
+                shares += np.convolve(self.weights[level.buckets].astype(np.float64), even)
         return np.asarray(shares[1:-1] / np.sqrt(count))
 
 
@@ -126,21 +145,36 @@ class CategoryModel:
 
     ids: tuple[str, ...]
     weights: Weights
+    # What is looked up together lies together.
+    _by_bucket: Weights = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Have the loops compiled, and raise ValueError, as LinearModel does."""
+        from gateway.filter.model import loops  # noqa: F401, PLC0415
+
+        _check_shape(self.weights, (len(self.ids), CATEGORY_BUCKETS + 1))
+        object.__setattr__(self, "_by_bucket", np.ascontiguousarray(self.weights.T))
 
     def scores(self, batch: Sequence[Views]) -> Floats:
         """Return one row for each text, one column for each of `ids`."""
-        scores = np.tile(self.weights[:, CATEGORY_BUCKETS].astype(np.float64), (len(batch), 1))
-        if not batch:
-            return scores
-        sums = np.zeros((len(batch), len(self.ids)))
-        counts = np.zeros(len(batch))
-        for level in levels_of(batch, CATEGORY_GRAMS):
-            level.buckets &= CATEGORY_BUCKETS - 1
-            counts += level.counts()
-            for column, weights in enumerate(self.weights):
-                sums[:, column] += level.sums(weights)
-        return np.asarray(scores + sums / np.sqrt(counts)[:, None])
+        return self._scored(read(batch))[0]
 
-    def categories(self, batch: Sequence[Views]) -> tuple[str, ...]:
+    def categories(self, batch: Sequence[Views]) -> list[str]:
         """Return the likeliest category of each text."""
-        return tuple(self.ids[best] for best in self.scores(batch).argmax(axis=1).tolist())
+        return self.categories_of(read(batch))
+
+    def categories_of(self, batch: Read) -> list[str]:
+        """Return the likeliest category of each text of a batch that is read already."""
+        return [self.ids[best] for best in self._scored(batch)[1].tolist()]
+
+    def _scored(self, batch: Read) -> tuple[Floats, NDArray[np.int64]]:
+        from gateway.filter.model.loops import category_scores  # noqa: PLC0415
+
+        codes, bounds, texts = batch
+        scores = np.empty((texts, len(self.ids)))
+        return scores, category_scores(codes, bounds, _CATEGORY, SHIFT, self._by_bucket, scores)
+
+
+def _check_shape(weights: Weights, shape: tuple[int, ...]) -> None:
+    if weights.shape != shape:
+        raise ValueError(f"weights are {weights.shape}, not {shape}")

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.filter.model.classes import TextClass, class_of
+from gateway.filter.model.features import read
 from gateway.filter.model.harm import Harm, harm_of
 from gateway.filter.model.linear import CategoryModel, Contribution, LinearModel
 from gateway.filter.views import Views
@@ -30,8 +32,7 @@ class ClassModel:
         return max(fitting, key=lambda one: one.tolerated).score if fitting else None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What the model says of one text. `category` and `harm` are as if it were spam."""
 
     text_class: TextClass
@@ -57,11 +58,12 @@ class Model:
         """Return a judgement of each text; `is_port` says that ports have sent them."""
         classes = [class_of(text, is_port=is_port) for text in batch]
         found: list[Judgement | None] = [None] * len(batch)
-        for text_class in dict.fromkeys(classes):
+        for text_class in TextClass:
             places = [place for place, one in enumerate(classes) if one is text_class]
-            texts = [batch[place] for place in places]
-            for place, judged in zip(places, self._judged(text_class, texts), strict=True):
-                found[place] = judged
+            if places:
+                texts = [batch[place] for place in places]
+                for place, judged in zip(places, self._judged(text_class, texts), strict=True):
+                    found[place] = judged
         return [one for one in found if one is not None]
 
     def explain(
@@ -72,12 +74,12 @@ class Model:
 
     def _judged(self, text_class: TextClass, texts: Sequence[Views]) -> list[Judgement]:
         linear = self.of(text_class).linear
-        scores = linear.scores(texts)
+        batch = read(texts)
+        scores = linear.scores_of(batch)
         chances = linear.calibration.probabilities(scores)
-        named = self.categories.categories(texts) if self.categories else [""] * len(texts)
+        named = self.categories.categories_of(batch) if self.categories else [""] * len(texts)
+        harms = {name: harm_of(name) for name in set(named)}
         return [
-            Judgement(text_class, score, chance, category, harm_of(category))
-            for score, chance, category in zip(
-                scores.tolist(), chances.tolist(), named, strict=True
-            )
+            Judgement(text_class, score, chance, name, harms[name])
+            for score, chance, name in zip(scores.tolist(), chances.tolist(), named, strict=True)
         ]

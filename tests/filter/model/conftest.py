@@ -26,9 +26,9 @@ def linear() -> MakeLinear:
     def make(*words: str, constant: float = 0.0) -> LinearModel:
         weights = np.zeros(BUCKETS + len(SIGNS), dtype=np.float32)
         for word in words:
-            first = next(levels_of([views(word)], SPAM_GRAMS))
+            singles = next(levels_of(views(word), SPAM_GRAMS))
             # Without the edges that every text has.
-            weights[first.buckets[first.first[0] + 1 : first.past[0] - 1]] = 1.0
+            weights[singles.buckets[1:-1]] = 1.0
         weights[-1] = constant
         return LinearModel(weights, Calibration(2.0, -0.5))
 

@@ -1,8 +1,8 @@
-import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.filter.model import loops
 from gateway.filter.model.features import (
     BUCKETS,
     CATEGORY_GRAMS,
@@ -10,73 +10,81 @@ from gateway.filter.model.features import (
     SPAM_GRAMS,
     Grams,
     View,
+    as_table,
+    buckets_of,
     levels_of,
     signs_of,
 )
 from gateway.filter.views import views
+from tests.filter.forms import Form, in_both_forms
+from tests.filter.model import plainly
 
 TEXTS = st.text(st.characters(), max_size=40)  # lone surrogates too
 
 
 def grams(text: str, view: View, length: int) -> list[int]:
-    """Return the buckets of one text alone."""
-    for level in levels_of([views(text)], SPAM_GRAMS):
-        if level.length == length and view in level.views:
-            place = level.views.index(view)
-            return list(level.buckets[level.first[place] : level.past[place]].tolist())
+    """Return the buckets of one view and length."""
+    for level in levels_of(views(text), SPAM_GRAMS):
+        if level.length == length and level.view is view:
+            return list(level.buckets.tolist())
     return []
 
 
-@given(st.lists(TEXTS, min_size=1, max_size=6))
-def test_a_text_has_the_same_n_grams_alone_and_among_others(texts: list[str]) -> None:
+@in_both_forms
+@given(texts=st.lists(TEXTS, max_size=4), kind=st.sampled_from([SPAM_GRAMS, CATEGORY_GRAMS]))
+def test_a_batch_has_the_n_grams_of_its_texts(
+    form: Form, texts: list[str], kind: tuple[Grams, ...]
+) -> None:
     batch = [views(text) for text in texts]
 
-    together = list(levels_of(batch, SPAM_GRAMS))
+    with form():
+        buckets, counts = buckets_of(batch, kind)
 
-    for number, text in enumerate(batch):
-        for alone, level in zip(levels_of([text], SPAM_GRAMS), together, strict=True):
-            for place in range(len(level.views)):
-                mine = place * len(batch) + number
-                assert (
-                    alone.buckets[alone.first[place] : alone.past[place]].tolist()
-                    == level.buckets[level.first[mine] : level.past[mine]].tolist()
-                )
+    expected = [plainly.buckets(text, kind) for text in batch]
+    assert counts.tolist() == [len(one) for one in expected]
+    assert buckets.tolist() == [bucket for one in expected for bucket in one]
+    assert all(0 <= bucket < BUCKETS for bucket in buckets.tolist())
 
 
-@given(TEXTS)
-def test_every_text_has_so_many_n_grams_as_characters_allow(text: str) -> None:
+@in_both_forms
+@example(text="xx")
+@example(text="a**")
+@example(text="x*x1")
+@given(text=TEXTS)
+def test_the_levels_are_the_n_grams_of_a_text_one_length_after_the_other(
+    form: Form, text: str
+) -> None:
     seen = views(text)
 
-    for level in levels_of([seen], SPAM_GRAMS):
-        written = {View.SOUND: seen.sound}
-        expected = [
-            max(len(written.get(view, seen.folded)) + 2 - level.length + 1, 0)
-            for view in level.views
-        ]
-        assert (level.past - level.first).tolist() == expected
-        assert level.counts().tolist() == [sum(expected)]
-        assert ((level.buckets >= 0) & (level.buckets < BUCKETS)).all()
+    with form():
+        levels = list(levels_of(seen, SPAM_GRAMS))
+
+    found = [bucket for level in levels for bucket in level.buckets.tolist()]
+    assert found == plainly.buckets(seen, SPAM_GRAMS)
+    for level in levels:
+        characters = len(plainly.characters_of(seen, level.view))
+        assert len(level.buckets) == characters - level.length + 1
 
 
-def test_the_views_stop_where_their_n_grams_end() -> None:
-    levels = list(levels_of([views("代开发票")], SPAM_GRAMS))
+@in_both_forms
+@given(texts=st.lists(TEXTS, max_size=4))
+def test_signs_are_those_that_are_counted_by_hand(form: Form, texts: list[str]) -> None:
+    batch = [views(text) for text in texts]
 
-    assert [level.length for level in levels] == [1, 2, 3, 4, 5]
-    assert levels[2].views == (View.FOLDED, View.NUMBERLESS, View.SOUND)
-    assert levels[3].views == (View.FOLDED, View.NUMBERLESS)
+    with form():
+        signs = signs_of(batch)
+
+    assert signs.shape == (len(batch), len(SIGNS))
+    for text, found in zip(batch, signs.tolist(), strict=True):
+        assert found == pytest.approx(plainly.signs(text), abs=1e-6)
 
 
-def test_a_sum_is_that_of_the_weights_of_a_texts_own_n_grams() -> None:
-    weights = np.random.default_rng(1).normal(size=BUCKETS).astype(np.float32)
-    batch = [views("代开发票"), views(""), views("您的快递到了")]
+def test_each_view_goes_by_its_number_in_the_loops() -> None:
+    numbers = {view: getattr(loops, view.name) for view in View}
 
-    (level, *_) = levels_of(batch, CATEGORY_GRAMS)
-
-    expected = [
-        weights[level.buckets[first:past]].sum()
-        for first, past in zip(level.first, level.past, strict=True)
+    assert as_table([Grams(view, 3) for view in View]).tolist() == [
+        [numbers[view], 3] for view in View
     ]
-    assert level.sums(weights) == pytest.approx(expected, abs=1e-5)
 
 
 def test_numbers_differ_in_the_folded_view_alone() -> None:
@@ -107,7 +115,7 @@ def test_the_same_characters_of_two_views_are_two_n_grams() -> None:
 def test_the_han_view_leaves_all_else_out() -> None:
     han = (Grams(View.HAN, 3),)
     plain, mixed = (
-        [level.buckets.tolist() for level in levels_of([views(text)], han)]
+        [level.buckets.tolist() for level in levels_of(views(text), han)]
         for text in ("代开发票", "代 开8发,票!")
     )
 
@@ -144,6 +152,6 @@ def test_a_disguised_number_is_a_number() -> None:
 
 
 def test_sixty_thousand_characters_take_no_longer_than_their_number() -> None:
-    (first, *_) = levels_of([views("发票\u0301" * 21_000)], SPAM_GRAMS)
+    buckets, _ = buckets_of([views("发票\u0301" * 21_000)], SPAM_GRAMS)
 
-    assert len(first.buckets) < 3 * 18 * 63_000
+    assert len(buckets) < 13 * 63_000

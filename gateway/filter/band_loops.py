@@ -1,0 +1,52 @@
+"""The loops over the bands of MinHash signs, compiled."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.filter.code_points import Codes
+from gateway.filter.compiled import compiled, int32, int64, row_of, table_of, tuple_of, uint32, void
+
+BANDS = 16  # of two signs each
+NONE = -1
+
+Slots = NDArray[np.int32]
+
+_SIGNS = row_of(uint32)
+
+
+@compiled(int64(_SIGNS, int64, int64))
+def bucket_of(signs: Codes, band: int, buckets: int) -> int:
+    """Return where a band belongs, of so many buckets for each of them."""
+    # Both signs tell in what is left over, for the divisor is odd.
+    both = np.uint64(signs[2 * band]) | np.uint64(signs[2 * band + 1]) << np.uint64(32)
+    return int(band * buckets + np.int64(both % np.uint64(buckets - 1)))
+
+
+@compiled(tuple_of(int64, 2)(_SIGNS, table_of(uint32), row_of(int32)))
+def most_alike(signs: Codes, table: Codes, slots: Slots) -> tuple[int, int]:
+    """Return which of the rows that `slots` names is likest and in how many signs, or (NONE, 0)."""
+    best, most = NONE, 0
+    for band in range(BANDS):
+        slot = slots[bucket_of(signs, band, len(slots) // BANDS)]
+        if slot in (NONE, best):
+            continue
+        agreeing = 0
+        for sign in range(len(signs)):
+            agreeing += table[slot, sign] == signs[sign]
+        if agreeing > most or (agreeing == most and slot < best):
+            best, most = slot, agreeing
+    return best, most
+
+
+@compiled(void(_SIGNS, int64, uint32[:, ::1], int32[::1]))
+def put(signs: Codes, slot: int, table: Codes, slots: Slots) -> None:
+    """Write the signs into row `slot`, and its number where each band belongs.
+
+    Raises IndexError where there is no such row.
+    """
+    if slot < 0 or slot >= len(table):
+        raise IndexError("no such slot")
+    for sign in range(len(signs)):
+        table[slot, sign] = signs[sign]
+    for band in range(BANDS):
+        slots[bucket_of(signs, band, len(slots) // BANDS)] = slot

@@ -1,0 +1,156 @@
+"""The loops over the letters of texts that make fingerprints, compiled."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.filter.code_points import Bounds, Codes
+from gateway.filter.compiled import boolean, compiled, int64, row_of, uint8, uint32, void
+
+# With fewer letters a skeleton says nothing: 您的验证码 is everybody's.
+MIN_LETTERS = 8
+
+# What may be in a text that is no part of its skeleton.
+LINK, NAME = 1, 2
+
+_LETTER, _DIGIT = 1, 2
+_ZERO, _NINE, _STAR = np.uint32(ord("0")), np.uint32(ord("9")), np.uint32(ord("*"))
+_SMALL_A, _SMALL_E = np.uint32(ord("a")), np.uint32(ord("e"))
+_SMALL_R, _SMALL_Z = np.uint32(ord("r")), np.uint32(ord("z"))
+_DOT, _STOP, _COLON = np.uint32(ord(".")), np.uint32(ord("。")), np.uint32(ord(":"))
+_SLASH, _HYPHEN = np.uint32(ord("/")), np.uint32(ord("-"))
+# Grams: pairs of what is written without spaces, of which a changed one costs two, and three
+# letters of what is spelt.
+_UNSPELT = ((0x2E80, 0xA4CF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
+# Fixed, so that every process gives a text the same fingerprint.
+_FIRST, _NEXT, _MIX = np.uint32(0x9E37_79B1), np.uint32(0x85EB_CA77), np.uint32(0xC2B2_AE3D)
+_FIFTEEN, _ONE = np.uint32(15), np.uint32(1)
+_LAST = np.uint32(0xFFFF_FFFF)
+
+Kinds = NDArray[np.uint8]
+
+_CODES = row_of(uint32)
+
+
+@compiled(boolean(uint32))
+def is_of_host(code: int) -> bool:
+    """Tell whether host names have the character, dots apart."""
+    return bool(
+        (code >= _SMALL_A and code <= _SMALL_Z)
+        or (code >= _ZERO and code <= _NINE)
+        or code == _HYPHEN
+    )
+
+
+@compiled(uint8(_CODES, _CODES))
+def particulars(codes: Codes, titles: Codes) -> int:
+    """Return whether a text may have a LINK in it, a NAME behind dear or before a title, or both.
+
+    `titles` has the two characters of each (先生), one title behind the other.
+    """
+    found = 0
+    for at in range(1, len(codes) - 1):
+        before, code, behind = codes[at - 1], codes[at], codes[at + 1]
+        if (code in (_DOT, _STOP) and is_of_host(before) and is_of_host(behind)) or (
+            code == _SLASH and before == _COLON and behind == _SLASH
+        ):
+            found |= LINK
+        if before == _SMALL_E and code == _SMALL_A and behind == _SMALL_R:
+            found |= NAME
+        for title in range(0, len(titles), 2):
+            if code == titles[title] and behind == titles[title + 1]:
+                found |= NAME
+    return found
+
+
+@compiled(uint8[::1](_CODES, row_of(int64), _CODES))
+def all_particulars(codes: Codes, bounds: Bounds, titles: Codes) -> Kinds:
+    """Return the particulars of each text."""
+    found = np.empty(len(bounds) - 1, np.uint8)
+    for text in range(len(found)):
+        found[text] = particulars(codes[bounds[text] : bounds[text + 1]], titles)
+    return found
+
+
+@compiled(int64(_CODES, row_of(uint8), uint32[::1]))
+def write_letters(codes: Codes, kinds: Kinds, letters: Codes) -> int:
+    """Write the letters of a text outside of numbers, and return how many there are.
+
+    A number begins with a digit or with small letters before one, and takes in what follows of
+    small letters, digits and stars: order numbers, amounts, codes, 138****8000, sf12345.
+    """
+    count = at = 0
+    while at < len(codes):
+        start = at
+        while at < len(codes) and codes[at] >= _SMALL_A and codes[at] <= _SMALL_Z:
+            at += 1
+        kind = kinds[codes[at]] if at < len(codes) and codes[at] < len(kinds) else 0
+        if kind == _DIGIT:
+            at += 1
+            while at < len(codes) and (
+                (codes[at] >= _SMALL_A and codes[at] <= _SMALL_Z)
+                or (codes[at] >= _ZERO and codes[at] <= _NINE)
+                or codes[at] == _STAR
+            ):
+                at += 1
+            continue
+        for place in range(start, at):
+            letters[count] = codes[place]
+            count += 1
+        if at < len(codes):
+            if kind == _LETTER:
+                letters[count] = codes[at]
+                count += 1
+            at += 1
+    return count
+
+
+@compiled(int64(_CODES))
+def gram_width(letters: Codes) -> int:
+    """Return how many letters make a gram: by what most of a text is.
+
+    Every fourth letter tells enough. One Han put into an English text must not make another
+    text of it.
+    """
+    some = unspelt = 0
+    for at in range(0, len(letters), 4):
+        some += 1
+        for first, last in _UNSPELT:
+            unspelt += letters[at] >= first and letters[at] <= last
+    return 2 if 2 * unspelt >= some else 3
+
+
+@compiled(void(_CODES, _CODES, uint32[::1]))
+def write_signs(letters: Codes, factors: Codes, signs: Codes) -> None:
+    """Write the MinHash of the grams of at least MIN_LETTERS letters; no sign is 0.
+
+    The odd factors make each column a permutation of all hashes, of which the least is kept.
+    """
+    width = gram_width(letters)
+    for sign in range(len(signs)):
+        signs[sign] = _LAST
+    for at in range(len(letters) - width + 1):
+        gram = np.uint32(letters[at] * _FIRST + letters[at + 1] * _NEXT)
+        if width == 3:
+            gram = np.uint32(gram * _FIRST + letters[at + 2] * _NEXT)
+        gram = np.uint32((gram ^ (gram >> _FIFTEEN)) * _MIX) | _ONE
+        for sign in range(len(signs)):
+            signs[sign] = min(signs[sign], np.uint32(gram * factors[sign]))
+
+
+@compiled(uint32[::1](_CODES, row_of(int64), row_of(uint8), _CODES, int64[::1], uint32[:, ::1]))
+def write_all(
+    codes: Codes, bounds: Bounds, kinds: Kinds, factors: Codes, counts: Bounds, signs: Codes
+) -> Codes:
+    """Write for each text how many letters it has and, if they are enough, its signs.
+
+    Returns the letters, those of each text behind those of the one before.
+    """
+    letters = np.empty_like(codes)
+    place = 0
+    for text in range(len(counts)):
+        past = place + write_letters(codes[bounds[text] : bounds[text + 1]], kinds, letters[place:])
+        counts[text] = past - place
+        if counts[text] >= MIN_LETTERS:
+            write_signs(letters[place:past], factors, signs[text])
+        place = past
+    return letters[:place]

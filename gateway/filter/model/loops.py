@@ -1,0 +1,254 @@
+"""The loops over the characters of texts, compiled: n-grams, signs, and sums of weights.
+
+A batch comes as the code points of its texts, one text behind the other, and as `bounds`, where
+each begins and the last one ends: the folded view of each text, then how each sounds, then how
+each is written. A text is read alike alone and in a batch.
+
+`grams` has a row for each group of n-grams: the number of its view, and the longest of them. Of
+the hash of an n-gram the last `shift` bits are left out, which makes it the number of a bucket.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.filter.compiled import (
+    compiled,
+    float32,
+    float64,
+    int64,
+    row_of,
+    table_of,
+    uint16,
+    uint32,
+    void,
+)
+
+# The numbers of the views.
+FOLDED, NUMBERLESS, SOUND, HAN = range(4)
+
+# What stands before and after each text, so that its first and last characters are told from
+# the same ones within. No view has controls in it.
+_BEFORE, _AFTER = np.uint32(2), np.uint32(3)
+# Odd constants whose product spreads what differs in the low bits over the high ones.
+_SPREAD, _STIR = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)
+_FIFTEEN = np.uint32(15)
+
+_ZERO, _NINE, _STAR = np.uint32(ord("0")), np.uint32(ord("9")), np.uint32(ord("*"))
+_SMALL_A, _SMALL_X, _SMALL_Z = np.uint32(ord("a")), np.uint32(ord("x")), np.uint32(ord("z"))
+_CAPITAL_A, _CAPITAL_Z = np.uint32(ord("A")), np.uint32(ord("Z"))
+_FIRST_HAN, _LAST_HAN = np.uint32(0x3400), np.uint32(0x9FFF)
+_BRACKET, _SIGNATURE = np.uint32(ord("[")), np.uint32(ord("【"))
+# Of a half and of a single.
+_SIGN, _MAGNITUDE = np.uint32(0x8000), np.uint32(0x7FFF)
+_TO_SIGN, _TO_MAGNITUDE = np.uint32(16), np.uint32(13)
+_FACTOR = 2.0 ** (127 - 15)
+_SIGNS = 8
+_LARGEST_EXPONENT = 500.0
+_LONGEST_TEXT = 512  # of the length sign: a longer text is no longer longer
+
+Codes = NDArray[np.uint32]
+Integers = NDArray[np.int64]
+Buckets = NDArray[np.uint32]
+Weights = NDArray[np.float32]
+Halves = NDArray[np.uint16]
+Floats = NDArray[np.float64]
+
+_CODES, _BOUNDS, _GRAMS = row_of(uint32), row_of(int64), table_of(int64)
+
+
+@compiled(int64(_CODES, int64, int64, uint32[::1]))
+def write_view(codes: Codes, view: int, number: int, seen: Codes) -> int:
+    """Write a view of a text with its edges; the code points are others than under any number.
+
+    Returns how many there are, at most two more than in `codes`.
+    """
+    told = np.uint32(number << 24)
+    seen[0] = _BEFORE + told
+    count, last = 1, len(codes) - 1
+    for at in range(len(codes)):
+        code = codes[at]
+        if view == HAN and (code < _FIRST_HAN or code > _LAST_HAN):
+            continue
+        if view in (NUMBERLESS, SOUND):
+            # In a run, x and * stand in place of a number.
+            is_mask = code in (_SMALL_X, _STAR) and (
+                (at > 0 and codes[at - 1] == code) or (at < last and codes[at + 1] == code)
+            )
+            if is_mask or (code >= _ZERO and code <= _NINE):
+                code = _ZERO
+        seen[count] = code + told
+        count += 1
+    seen[count] = _AFTER + told
+    return count + 1
+
+
+@compiled(int64(uint32[::1], int64, uint32, uint32[::1]))
+def write_buckets(seen: Codes, longest: int, shift: int, buckets: Buckets) -> int:
+    """Write the buckets of the n-grams in `seen`, the shortest first; return how many there are."""
+    count = place = len(seen)
+    singles, hashes = np.empty_like(seen), np.empty_like(seen)
+    for at in range(count):
+        singles[at] = hashes[at] = np.uint32(seen[at] * _SPREAD)
+        buckets[at] = np.uint32(hashes[at] * _SPREAD) >> shift
+    for length in range(1, min(longest, count)):
+        for at in range(count - length):
+            before = np.uint32(hashes[at] ^ (hashes[at] >> _FIFTEEN))
+            hashes[at] = np.uint32(before * _STIR) + singles[at + length]
+            buckets[place + at] = np.uint32(hashes[at] * _SPREAD) >> shift
+        place += count - length
+    return place
+
+
+@compiled(uint32[::1](_CODES, _CODES, _GRAMS, uint32))
+def text_buckets(folded: Codes, sound: Codes, grams: Integers, shift: int) -> Buckets:
+    """Return the buckets of all n-grams of one text, group after group."""
+    longest = max(len(folded), len(sound)) + 2
+    seen = np.empty(longest, np.uint32)
+    most = 0
+    for number in range(len(grams)):
+        most += grams[number, 1]
+    buckets = np.empty(longest * most, np.uint32)
+    place = 0
+    for number in range(len(grams)):
+        view = grams[number, 0]
+        count = write_view(sound if view == SOUND else folded, view, number, seen)
+        place += write_buckets(seen[:count], grams[number, 1], shift, buckets[place:])
+    return buckets[:place]
+
+
+@compiled(uint32[::1](_CODES, _BOUNDS, _GRAMS, uint32, int64[::1]))
+def batch_buckets(
+    codes: Codes, bounds: Integers, grams: Integers, shift: int, counts: Integers
+) -> Buckets:
+    """Return the buckets of each text behind those of the one before; write how many it has."""
+    texts = len(counts)
+    most = 0
+    for number in range(len(grams)):
+        most += grams[number, 1]
+    buckets = np.empty((len(codes) + 2 * texts) * most, np.uint32)
+    place = 0
+    for text in range(texts):
+        folded = codes[bounds[text] : bounds[text + 1]]
+        sound = codes[bounds[texts + text] : bounds[texts + text + 1]]
+        found = text_buckets(folded, sound, grams, shift)
+        for bucket in found:
+            buckets[place] = bucket
+            place += 1
+        counts[text] = len(found)
+    return buckets[:place]
+
+
+@compiled(void(_CODES, _CODES, float32[::1]))
+def write_signs(folded: Codes, raw: Codes, signs: Weights) -> None:
+    """Write the SIGNS of one text."""
+    digits = small = capitals = han = 0
+    is_signed = False
+    for code in folded:
+        digits += code >= _ZERO and code <= _NINE
+        small += code >= _SMALL_A and code <= _SMALL_Z
+        han += code >= _FIRST_HAN and code <= _LAST_HAN
+        is_signed |= code in (_SIGNATURE, _BRACKET)
+    for code in raw:
+        capitals += code >= _CAPITAL_A and code <= _CAPITAL_Z
+    length = max(len(folded), 1)
+    others = 1 - (digits / length + small / length + han / length)
+    signs[0] = np.log1p(min(length, _LONGEST_TEXT)) / np.log1p(_LONGEST_TEXT)
+    signs[1] = digits / length
+    signs[2] = small / length
+    signs[3] = capitals / max(len(raw), 1)
+    signs[4] = han / length
+    signs[5] = min(max(others, 0), 1)
+    signs[6] = is_signed
+    signs[7] = 1
+
+
+@compiled(void(_CODES, _BOUNDS, float32[:, ::1]))
+def batch_signs(codes: Codes, bounds: Integers, signs: Weights) -> None:
+    """Write the SIGNS of each text."""
+    texts = len(signs)
+    for text in range(texts):
+        folded = codes[bounds[text] : bounds[text + 1]]
+        raw = codes[bounds[2 * texts + text] : bounds[2 * texts + text + 1]]
+        write_signs(folded, raw, signs[text])
+
+
+@compiled(float64(uint32[::1], row_of(uint16)), in_any_order=True)
+def sum_of(buckets: Buckets, halves: Halves) -> float:
+    """Return the sum of the weights of buckets, whose numbers are written over.
+
+    Half the octets of a weight are half the misses of the cache, which are what a sum costs. As
+    the last bits of a single with the exponent of a half, each is too small by one factor.
+    """
+    for at in range(len(buckets)):
+        buckets[at] = halves[buckets[at]]
+    for at in range(len(buckets)):
+        half = buckets[at]
+        buckets[at] = (half & _SIGN) << _TO_SIGN | (half & _MAGNITUDE) << _TO_MAGNITUDE
+    weights = buckets.view(np.float32)
+    total = 0.0
+    for at in range(len(weights)):  # twice as fast as over the weights themselves
+        total += weights[at]
+    return total * _FACTOR
+
+
+@compiled(void(_CODES, _BOUNDS, _GRAMS, uint32, row_of(uint16), float64[::1]))
+def spam_scores(
+    codes: Codes, bounds: Integers, grams: Integers, shift: int, halves: Halves, scores: Floats
+) -> None:
+    """Write the score of each text; `halves` has the weights of buckets, then those of signs.
+
+    They are floats of half precision as they lie in memory, none of them subnormal.
+    """
+    texts = len(scores)
+    signs = np.empty(_SIGNS, np.float32)
+    of_signs = np.empty(_SIGNS)
+    for sign in range(_SIGNS):
+        bucket = np.full(1, len(halves) - _SIGNS + sign, np.uint32)
+        of_signs[sign] = sum_of(bucket, halves)
+    for text in range(texts):
+        folded = codes[bounds[text] : bounds[text + 1]]
+        sound = codes[bounds[texts + text] : bounds[texts + text + 1]]
+        buckets = text_buckets(folded, sound, grams, shift)
+        root = np.sqrt(len(buckets))
+        write_signs(folded, codes[bounds[2 * texts + text] : bounds[2 * texts + text + 1]], signs)
+        scores[text] = sum_of(buckets, halves) / root
+        for sign in range(_SIGNS):
+            scores[text] += signs[sign] * of_signs[sign]
+
+
+@compiled(float64[::1](row_of(float64), float64, float64))
+def chances(scores: Floats, slope: float, offset: float) -> Floats:
+    """Return 1 / (1 + exp(-slope s - offset)) for each score."""
+    found = np.empty_like(scores)
+    for at in range(len(scores)):
+        found[at] = 1 / (1 + np.exp(min(-slope * scores[at] - offset, _LARGEST_EXPONENT)))
+    return found
+
+
+@compiled(int64[::1](_CODES, _BOUNDS, _GRAMS, uint32, table_of(float32), float64[:, ::1]))
+def category_scores(
+    codes: Codes, bounds: Integers, grams: Integers, shift: int, weights: Weights, scores: Floats
+) -> Integers:
+    """Write the score of each text for each category; return the best one of each.
+
+    `weights` has a row for each of 2^n buckets, and a last one of constants. Where there are
+    fewer than the hash has, the first bits of it are left out.
+    """
+    mask, categories = len(weights) - 2, weights.shape[1]
+    best = np.zeros(len(scores), np.int64)
+    sums = np.empty(categories)
+    for text in range(len(scores)):
+        folded = codes[bounds[text] : bounds[text + 1]]
+        buckets = text_buckets(folded, folded, grams, shift)
+        for category in range(categories):
+            sums[category] = 0.0
+        for bucket in buckets:
+            row = weights[bucket & mask]
+            for category in range(categories):
+                sums[category] += row[category]
+        root = np.sqrt(len(buckets))
+        for category in range(categories):
+            scores[text, category] = sums[category] / root + weights[mask + 1, category]
+            if scores[text, category] > scores[text, best[text]]:
+                best[text] = category
+    return best

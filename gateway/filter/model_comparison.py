@@ -1,0 +1,109 @@
+"""How a model in shadow differs from the one in force, on the messages that come."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from heapq import heappush, heapreplace
+
+from gateway.filter.model.classes import TextClass
+
+SAMPLED = 100
+
+
+class Agreement(StrEnum):
+    """Which of two models would stop a text."""
+
+    NEITHER = "neither"
+    BOTH = "both"
+    ONLY_ACTIVE = "only_active"
+    ONLY_SHADOW = "only_shadow"
+
+
+# What the models differ in, and so is worth a look.
+DISPUTED = (Agreement.ONLY_ACTIVE, Agreement.ONLY_SHADOW)
+
+
+Name = Callable[[], str]
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Counts texts by what two models, named by their digests, would do with them.
+
+    Of those that only one would stop `sampled` names are kept: each has the same chance to be
+    among them, whenever it came, and the same texts make the same sample in every process.
+    `failed` is how many the model in shadow could not judge. Takes bounded room, and no text.
+    """
+
+    active: str
+    shadow: str
+    sampled: int = SAMPLED
+    failed: int = 0
+    _counts: dict[TextClass, dict[Agreement, int]] = field(init=False, repr=False)
+    _samples: dict[Agreement, "_Sample"] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing counted."""
+        self._counts = {one: dict.fromkeys(Agreement, 0) for one in TextClass}
+        self._samples = {one: _Sample(self.sampled) for one in DISPUTED}
+
+    def note(self, text_class: TextClass, agreement: Agreement, name: Name) -> None:
+        """Count one text, or one message. `name` makes what finds it again without telling it."""
+        self._counts[text_class][agreement] += 1
+        sample = self._samples.get(agreement)
+        if sample is not None:
+            sample.offer(name())
+
+    @property
+    def counts(self) -> Mapping[TextClass, Mapping[Agreement, int]]:
+        """Return how many there were by class and agreement, all that there are of both."""
+        return self._counts
+
+    def names(self, agreement: Agreement) -> tuple[str, ...]:
+        """Return the sampled names of that agreement, sorted."""
+        sample = self._samples.get(agreement)
+        return () if sample is None else sample.names()
+
+    def as_json(self) -> dict[str, object]:
+        """Return everything as JSON values."""
+        return {
+            "active": self.active,
+            "shadow": self.shadow,
+            "failed": self.failed,
+            "counts": {
+                str(text_class): {str(name): count for name, count in counts.items()}
+                for text_class, counts in self._counts.items()
+            },
+            "sampled": {str(one): list(self.names(one)) for one in DISPUTED},
+        }
+
+
+class _Sample:
+    """Those `maximum` names of all that were offered whose hashes are the least."""
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        # The greatest hash that is kept stands first.
+        self._kept: list[tuple[int, str]] = []
+        self._known: set[str] = set()
+
+    def offer(self, name: str) -> None:
+        if name in self._known:
+            return
+        one = (-_hash_of(name), name)
+        if len(self._kept) < self._maximum:
+            heappush(self._kept, one)
+        elif self._kept and one > self._kept[0]:
+            self._known.discard(heapreplace(self._kept, one)[1])
+        else:
+            return
+        self._known.add(name)
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._known))
+
+
+def _hash_of(name: str) -> int:
+    octets = name.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(octets, digest_size=8).digest(), "big")
