@@ -12,7 +12,7 @@ from gateway.filter.model.features import (
     SIGNS,
     SPAM_GRAMS,
     Grams,
-    levels_of,
+    buckets_of,
     signs_of,
 )
 from gateway.filter.views import Views
@@ -79,15 +79,10 @@ def _counted(
     batch: Sequence[Views], grams: Sequence[Grams], bucket_bits: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Return row, bucket and count, by the root of the n-grams, of what stands in a batch."""
-    keys = []
-    for level in levels_of(batch, grams):
-        counts = level.past - level.first
-        rows = np.repeat(np.arange(len(counts)) % len(batch), counts)
-        before = np.repeat(np.cumsum(counts) - counts, counts)
-        places = np.arange(len(rows)) - before + np.repeat(level.first, counts)
-        buckets = level.buckets[places] & ((1 << bucket_bits) - 1)
-        keys.append((rows << BUCKET_BITS) | buckets)
-    distinct, times = np.unique(np.concatenate(keys), return_counts=True)
+    buckets, counts = buckets_of(batch, grams)
+    rows = np.repeat(np.arange(len(batch)), counts)
+    keys = (rows << BUCKET_BITS) | (buckets & ((1 << bucket_bits) - 1))
+    distinct, times = np.unique(keys, return_counts=True)
     rows = distinct >> BUCKET_BITS
     totals = np.bincount(rows, weights=times, minlength=len(batch))
     return rows, distinct & (BUCKETS - 1), times / np.sqrt(totals)[rows]

@@ -123,6 +123,11 @@ def skeleton(text: Views) -> str:
     return "".join(kept)
 
 
+def campaign_of(sample: Sample) -> str:
+    """Return a name that samples of one campaign share: its group, or how it reads."""
+    return sample.group or skeleton(sample.text)
+
+
 def _groups(path: Path, count: int) -> list[str]:
     groups = _lines_beside(path, ".groups")
     if groups and len(groups) != count:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from gateway.filter.model.classes import TextClass
 from gateway.systems.learning.samples import (
     MAX_TEXT_CHARS,
     SampleError,
+    campaign_of,
     files_in,
     leaked,
     read_file,
@@ -124,3 +126,11 @@ def test_what_anybody_may_have_written_has_not_leaked() -> None:
 
 def test_a_skeleton_has_letters_and_zeros_alone() -> None:
     assert skeleton(sample_of("ham\tzh\ta\tＡb, 12 元!").text) == "ab00元"
+
+
+def test_a_campaign_is_a_group_or_else_how_a_text_reads() -> None:
+    lines = ("spam\tzh\tours\t代开发票 13800", "spam\tzh\tours\t代开发票：13999")
+    first, again = (sample_of(line) for line in lines)
+
+    assert campaign_of(first) == campaign_of(again)
+    assert campaign_of(replace(first, group="g7")) == "g7"

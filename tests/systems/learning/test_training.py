@@ -5,8 +5,11 @@ import pytest
 
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.model_file import write_model
+from gateway.filter.views import views
+from gateway.systems.learning import training
 from gateway.systems.learning.samples import Sample, sample_of
 from gateway.systems.learning.training import (
+    RECIPES,
     TOLERATED,
     Told,
     TrainingError,
@@ -90,6 +93,47 @@ def test_a_collection_of_nothing_but_spam_weighs_less(corpus: Corpus) -> None:
 
     (judged,) = model.judge([sample_of("ham\tzh\t-\t您的快递已到驿站，取件码0001。").text])
     assert judged.probability < 0.5
+
+
+def test_a_third_as_many_notices_are_made_up_and_one_sided_texts_are_copied_once(
+    corpus: Corpus,
+) -> None:
+    odd = [sample_of(f"spam\tzh\tstripped\t快递 {number}") for number in range(30)]
+    read: list[int] = []
+    done: list[int] = []
+
+    train(
+        corpus(0) + odd,
+        corpus(5000),
+        about={},
+        told=Told(lambda _, steps: read.append(steps), done.append),
+    )
+
+    copies, notices = RECIPES[TextClass.PORT].copies, 40 // 3
+    assert read[0] == (80 + notices) * (1 + copies) + 30 * (1 + 1)
+
+
+def test_a_notice_of_a_kind_that_nobody_collected_passes(corpus: Corpus) -> None:
+    model = train(corpus(0), corpus(5000), about={})
+
+    (judged,) = model.judge([views("【江河银行】您尾号0123的卡消费支出20.50元，余额88.00元。")])
+    assert judged.probability < 0.5
+
+
+@pytest.mark.parametrize(("trust", "is_believed"), [(1.0, True), (0.001, False)])
+def test_a_source_teaches_as_far_as_it_is_trusted(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, trust: float, *, is_believed: bool
+) -> None:
+    lies = [
+        replace(one, is_spam=not one.is_spam, source="unsure")
+        for one in (*corpus(3000), *corpus(4000))
+    ]
+    monkeypatch.setattr(training, "trust_in", lambda *_: {"unsure": trust})
+
+    model = train(corpus(0) + lies, corpus(5000), about={})
+
+    (score,) = model.of(TextClass.PORT).linear.scores([views("诚信代开发票加Q")])
+    assert bool(score < 0) is is_believed
 
 
 def test_without_categories_there_is_no_model_of_them(corpus: Corpus) -> None:

@@ -1,0 +1,176 @@
+"""What of a text may be kept to learn from: its words, without the numbers of anybody."""
+
+import re
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+
+from gateway.filter.contacts import contacts_of
+from gateway.filter.urls import links_of
+from gateway.filter.views import Views
+from gateway.systems.learning.outlines import (
+    FIGURE,
+    HAN,
+    LETTER,
+    LIKE_FIGURE,
+    SIGN,
+    UNSEEN,
+    outline_of,
+)
+from gateway.systems.learning.samples import MAX_TEXT_CHARS
+
+# In the outline of a text. What people put between the figures of one number: up to three
+# signs, and any of what does not show.
+_GAP = rf"{UNSEEN}*+(?:{SIGN}{UNSEEN}*+){{0,3}}+"
+# From seven on it may be somebody's number, whatever stands in it; in one piece from five on.
+_DIALLED = re.compile(rf"{FIGURE}(?:{_GAP}{FIGURE}){{6,}}+")
+_RUN = re.compile(rf"{FIGURE}{{5,}}+")
+# l38oo138ooo: letters in place of some figures.
+_CLOTHED_FIGURE = rf"[{FIGURE}{LIKE_FIGURE}]"
+_CLOTHED = re.compile(
+    rf"(?<![{LETTER}{LIKE_FIGURE}{FIGURE}]){_CLOTHED_FIGURE}(?:{_GAP}{_CLOTHED_FIGURE}){{6,}}+"
+)
+_LEAST_BARE, _LEAST_DIALLED = 5, 7
+# 验证码123456，5分钟内有效: what the next clause counts is no part of the number before it.
+_CLAUSE_ENDS = frozenset("，,、；;。！!？?\n")
+_MOST_GAP_SIGNS, _MOST_COUNTED = 3, 2
+
+# Who a link or an address is for: the name before the @, and all behind the host.
+_HAN = r"\u3400-\u9fff"
+_USER = re.compile(r"(?<=://)[^\s/@?#\\]++(?=@)")
+_LOCAL = rf"(?:[^\W{_HAN}]|[.%+'’-])"
+_MAILBOX = re.compile(
+    rf"(?<!{_LOCAL}){_LOCAL}++(?=[@＠][A-Za-z0-9\uff10-\uff5a])"
+    # 张三@qq.com, and not 关注@shop.
+    rf"|[{_HAN}]{{1,4}}+(?=[@＠][A-Za-z0-9-]{{1,63}}+[.．])"
+)
+_HOST = (
+    r"(?::[/／\\＼]{2}[^\s/?#\\／？＃＼]{1,255}+"
+    r"|[.。．][A-Za-z\u4e00-\u9fff][A-Za-z0-9\u4e00-\u9fff-]{1,62}+(?::\d{1,5}+)?+"
+    r"|(?:\d{1,3}\.){3}\d{1,3}+(?::\d{1,5}+)?+)"
+)
+_BEGIN = r"[/?#\\／？＃＼]"
+_REST = r"[!-~\uff01-\uff5e\u00c0-\u052f]*+"
+# Over Han only where another piece of a path or a query follows.
+_PATH = rf"{_BEGIN}{_REST}(?:[{_HAN}]{{1,64}}+[&=/?#＆＝／？＃]{_REST})*+"
+_LINKED = re.compile(rf"({_HOST}(?:\.|(?<=[A-Za-z0-9])[ \u3000]{{1,2}})?+)({_PATH})")
+_PATH_IN_LINK = re.compile(_PATH)
+_PATH_BEHIND = re.compile(rf"\.?[ \u3000]{{0,2}}{_PATH}")
+_BEGINNING = re.compile(_BEGIN)
+_SCHEME = re.compile(r"[A-Za-zａ-ｚＡ-Ｚ]{3,5} ?[:：] ?[/／\\＼]{1,2}")
+_ANY_NAME = re.compile(r"[^\W_]")
+_NAMED = re.compile(rf"[^\W_{_HAN}]")
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_ROUNDS = 8
+
+
+def anonymous(text: str) -> str:
+    """Return `text`, at most MAX_TEXT_CHARS of it, with 0 for what could name a person.
+
+    That is every figure of a run of five and more and of what looks like a telephone number,
+    whatever number `contacts_of` reads in it, the user of a link or mailbox, and what stands
+    behind a link's host. Lengths, signs and words stay as they are; names written in words and
+    accounts spelt with letters stay too. Of what was returned it returns the same; a text made
+    so that it would take more than a few rounds loses all letters and figures. Time grows with
+    the length alone.
+    """
+    cleared = _settled(_LONE_SURROGATE.sub("\ufffd", text))
+    if len(cleared) <= MAX_TEXT_CHARS:
+        return cleared
+    return _settled(cleared[:MAX_TEXT_CHARS])
+
+
+def digest_of(text: str) -> str:
+    """Return what tells one anonymous text from another: its SHA-256 in hex."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _settled(text: str) -> str:
+    """Clear `text` until clearing changes nothing: a 0 may complete another number."""
+    for _ in range(_MOST_ROUNDS):
+        cleared = _without_numbers(_without_addresses(text))
+        if cleared == text:
+            return text
+        text = cleared
+    return _blanked(text, [(0, len(text))], FIGURE + LIKE_FIGURE + LETTER + HAN)
+
+
+def _without_addresses(text: str) -> str:
+    for pattern in (_USER, _MAILBOX):
+        text = pattern.sub(lambda found: _ANY_NAME.sub("0", found[0]), text)
+    text = _LINKED.sub(lambda found: found[1] + _NAMED.sub("0", found[2]), text)
+    pieces: list[str] = []
+    at = 0
+    for start, end in _paths_in(text):
+        pieces += (text[at:start], _NAMED.sub("0", text[start:end]))
+        at = end
+    return "".join((*pieces, text[at:]))
+
+
+def _paths_in(text: str) -> Iterator[tuple[int, int]]:
+    """Yield what stands behind the hosts of links whose dots are written in any way."""
+    passed = 0
+    for link in links_of(Views(text)):
+        scheme = _SCHEME.match(text, link.start, link.end)
+        start = max(scheme.end() if scheme else link.start, passed)
+        begun = _BEGINNING.search(text, start, link.end)
+        if begun is not None:
+            path = _PATH_IN_LINK.match(text, begun.start())
+        else:
+            path = _PATH_BEHIND.match(text, max(link.end, passed))
+        if path is not None:
+            passed = path.end()
+            yield path.span()
+
+
+def _without_numbers(text: str) -> str:
+    outline = outline_of(text)
+    text = _blanked(text, _clothed_in(text, outline), FIGURE + LIKE_FIGURE)
+    outline = outline_of(text)
+    text = _blanked(text, _dialled_in(text, outline), FIGURE)
+    text = _blanked(text, (run.span() for run in _RUN.finditer(outline)), FIGURE)
+    numbers = [one for one in contacts_of(Views(text)) if one.value.isdigit()]
+    return _blanked(text, ((one.start, one.end) for one in numbers), FIGURE + LIKE_FIGURE + LETTER)
+
+
+def _clothed_in(text: str, outline: str) -> Iterator[tuple[int, int]]:
+    for run in _CLOTHED.finditer(outline):
+        start, end = run.start(), _end_of(run, text)
+        bare, worn = (outline.count(sign, start, end) for sign in (FIGURE, LIKE_FIGURE))
+        is_apart = not outline.startswith(LETTER, end)
+        if worn and is_apart and bare >= _LEAST_BARE and bare + worn >= _LEAST_DIALLED:
+            yield start, end
+
+
+def _dialled_in(text: str, outline: str) -> Iterator[tuple[int, int]]:
+    for run in _DIALLED.finditer(outline):
+        start, end = run.start(), _end_of(run, text)
+        if outline.count(FIGURE, start, end) >= _LEAST_DIALLED:
+            yield start, end
+
+
+def _end_of(run: re.Match[str], text: str) -> int:
+    """Return where the number in `run` ends: before what the next clause counts."""
+    start, end = run.span()
+    outline = run.string
+    gap = outline.rfind(SIGN, start, end)
+    signs = text[max(start, gap + 1 - _MOST_GAP_SIGNS) : gap + 1]
+    is_counting = (
+        outline.startswith(HAN, end)
+        and outline.count(FIGURE, gap + 1, end) <= _MOST_COUNTED
+        and not _CLAUSE_ENDS.isdisjoint(signs)
+    )
+    return gap if is_counting else end
+
+
+def _blanked(text: str, spans: Iterable[tuple[int, int]], signs: str) -> str:
+    """Return `text` with 0 for each character in `spans` that has one of `signs`."""
+    pieces: list[str] = []
+    at = 0
+    for start, end in spans:
+        piece = text[start:end]
+        outline = outline_of(piece)
+        blank = ("0" if sign in signs else one for one, sign in zip(piece, outline, strict=True))
+        pieces += (text[at:start], "".join(blank))
+        at = end
+    return "".join((*pieces, text[at:]))

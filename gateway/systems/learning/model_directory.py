@@ -1,0 +1,200 @@
+"""The models that are installed: files in one directory, each named by its digest.
+
+`models.json` says which is in force and which in shadow. Every change is written beside, made
+durable, and then takes the name of what it replaces; who reads meanwhile reads what was there.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from gateway.filter.model.model import Model
+from gateway.filter.model.model_file import MAX_FILE_OCTETS, ModelFileError, read_model
+from gateway.filter.model_pair import ModelPair
+from gateway.filter.model_scorer import ModelScorer
+from gateway.filter.views import Views
+from gateway.runtime.sharing import Share
+from gateway.systems.learning.model_history import (
+    MAX_STATE_OCTETS,
+    ModelState,
+    read,
+    written,
+)
+
+STATE, COMPARISON = "models.json", "comparison.json"
+
+_SUFFIX = ".npz"
+_IS_OURS = re.compile("[0-9a-f]{64}")
+_PRIVATE, _PRIVATE_DIRECTORY = 0o600, 0o700
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who changes something, when, and why."""
+
+    at: datetime
+    by: str
+    note: str = ""
+
+
+class ModelDirectory:
+    """One directory of models. Calls read and write files: none belongs on a loop.
+
+    Where keys are `trusted`, no model is taken or given that none of them has signed. Besides
+    what each call says it may raise OSError; BlockingIOError while another process changes
+    something.
+    """
+
+    def __init__(self, path: Path, trusted: Sequence[Ed25519PublicKey] = ()) -> None:
+        self.path = path
+        self._trusted = tuple(trusted)
+
+    def state(self) -> ModelState:
+        """Return how models stand: nothing where there is no directory. Raises ModelStateError."""
+        try:
+            octets = _octets_of(self.path / STATE, MAX_STATE_OCTETS)
+        except FileNotFoundError:
+            return ModelState()
+        return read(octets)
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return what is another after each change, the same without one; () where no state is."""
+        try:
+            seen = (self.path / STATE).stat()
+        except FileNotFoundError:
+            return ()
+        return (seen.st_ino, seen.st_mtime_ns, seen.st_size)
+
+    def model(self, digest: str) -> Model:
+        """Return an installed model. Raises ModelFileError with the file and the fault in it."""
+        name = f"{digest}{_SUFFIX}"
+        try:
+            octets = _octets_of(self.path / name, MAX_FILE_OCTETS)
+        except FileNotFoundError as error:
+            raise ModelFileError(name, "there is no such file") from error
+        if sha256(octets).hexdigest() != digest:
+            raise ModelFileError(name, "it was changed since it was installed")
+        try:
+            return read_model(octets, self._trusted)
+        except ModelFileError as error:
+            raise ModelFileError(name, str(error)) from error
+
+    def pair(self) -> tuple[ModelPair, str]:
+        """Return the models in force and in shadow, ready to score.
+
+        Beside them what is wrong of the one in shadow, "" for nothing: it is none then. Raises
+        ModelStateError, and ModelFileError for the model in force.
+        """
+        state = self.state()
+        active = self._scorer(state.active)
+        try:
+            return ModelPair(active, self._scorer(state.shadow)), ""
+        except (ModelFileError, OSError) as error:
+            return ModelPair(active), str(error)
+
+    def install(self, octets: bytes, change: Change) -> str:
+        """Put a model into shadow and return its digest.
+
+        Nothing is changed when it is refused. Raises ModelFileError for octets that are no model
+        that may be used, ModelStateError, ModelActError.
+        """
+        read_model(octets, self._trusted)
+        digest = sha256(octets).hexdigest()
+        with self._alone():
+            after = self.state().install(digest, change.at, change.by, change.note)
+            _write(self.path / f"{digest}{_SUFFIX}", octets)
+            self._settle(after)
+        return digest
+
+    def promote(self, change: Change) -> str:
+        """Put the model in shadow in force and return its digest.
+
+        Raises ModelFileError when it cannot be used (any more), ModelStateError, ModelActError.
+        """
+        with self._alone():
+            after = self.state().promote(change.at, change.by, change.note)
+            self.model(after.active)
+            self._settle(after)
+        return after.active
+
+    def roll_back(self, change: Change) -> str:
+        """Put the model before back and return its digest, "" where none was; as `promote`."""
+        with self._alone():
+            after = self.state().roll_back(change.at, change.by, change.note)
+            if after.active:
+                self.model(after.active)
+            self._settle(after)
+        return after.active
+
+    def withdraw(self, change: Change) -> None:
+        """Take the model in shadow out. Raises ModelStateError, ModelActError."""
+        with self._alone():
+            self._settle(self.state().withdraw(change.at, change.by, change.note))
+
+    def write_comparison(self, octets: bytes) -> None:
+        """Keep what a gateway says of the two models for who asks."""
+        self._make()
+        _write(self.path / COMPARISON, octets)
+
+    def comparison(self) -> bytes:
+        """Return what was kept last, empty where nothing was."""
+        try:
+            return _octets_of(self.path / COMPARISON, MAX_STATE_OCTETS)
+        except FileNotFoundError:
+            return b""
+
+    def _scorer(self, digest: str) -> ModelScorer | None:
+        if not digest:
+            return None
+        scorer = ModelScorer(self.model(digest), digest)
+        # The first text makes the machine code ready, which takes half a second: not in a tick.
+        scorer.score([Views("")])
+        return scorer
+
+    def _settle(self, state: ModelState) -> None:
+        _write(self.path / STATE, written(state))
+        for path in self.path.glob(f"*{_SUFFIX}"):
+            if _IS_OURS.fullmatch(path.stem) and path.stem not in state.kept:
+                path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self._make()
+        share = Share.whole(self.path / STATE)
+        try:
+            yield
+        finally:
+            share.release()
+
+    def _make(self) -> None:
+        self.path.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+
+
+def _octets_of(path: Path, maximum: int) -> bytes:
+    """Return at most one octet more than `maximum`: enough to be refused for."""
+    with path.open("rb") as file:
+        return file.read(maximum + 1)
+
+
+def _write(path: Path, octets: bytes) -> None:
+    # Gateways in containers may share a directory and have one process number.
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}-{token_hex(4)}.part")
+    descriptor = os.open(unfinished, _FLAGS, _PRIVATE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(octets)
+            file.flush()
+            os.fsync(descriptor)
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,95 @@
+from dataclasses import replace
+
+import pytest
+
+from gateway.filter.model.classes import TextClass
+from gateway.systems.learning.evaluation import (
+    Attacked,
+    Categorised,
+    ClassFound,
+    Evaluation,
+    Parting,
+)
+from gateway.systems.learning.goals import Goal, goals_of
+
+GOOD = Parting(400, 400, 0.98, 0.98, 0.99, {0.001: 0.97, 0.005: 0.9, 0.01: 0.95})
+BAD = Parting(400, 400, 0.5, 0.6, 0.7, {0.001: 0.1, 0.005: 0.2, 0.01: 0.3})
+
+
+def class_found(whole: Parting, **of_sources: Parting) -> ClassFound:
+    notices = {"one-time code": (500, 1), "bank": (500, 1)}
+    return ClassFound(whole, None, of_sources, of_sources, notices, {}, ())
+
+
+def evaluation(*classes: tuple[TextClass, ClassFound], **recalls: float) -> Evaluation:
+    attacks = {"zh": {name: Attacked(100, recall) for name, recall in recalls.items()}}
+    return Evaluation(dict(classes), attacks if recalls else {}, None)
+
+
+def by_name(goals: tuple[Goal, ...]) -> dict[str, bool]:
+    return {one.name: one.is_reached for one in goals}
+
+
+def test_a_good_model_reaches_every_goal_of_its_class() -> None:
+    found = by_name(goals_of(evaluation((TextClass.PORT, class_found(GOOD)))))
+
+    assert found == {
+        "port: best F1": True,
+        "port: AUC": True,
+        "port: recall at FPR 0.5 %": True,
+        "port: recall at FPR 1 %": True,
+        "innocent notices found at FPR 1 %": True,
+    }
+
+
+def test_a_bad_one_misses_them() -> None:
+    found = by_name(goals_of(evaluation((TextClass.PERSON, class_found(BAD)))))
+
+    assert found == {"person: best F1": False, "person: recall at FPR 0.1 %": False}
+
+
+def test_too_many_notices_found_are_a_goal_missed() -> None:
+    lost = replace(class_found(GOOD), notices={"bank": (90, 1)})
+
+    found = by_name(goals_of(evaluation((TextClass.PORT, lost))))
+
+    assert found["innocent notices found at FPR 1 %"] is False
+
+
+def test_without_notices_nothing_is_said_of_them() -> None:
+    none = replace(class_found(GOOD), notices={"bank": (0, 0)})
+
+    assert "innocent notices found at FPR 1 %" not in by_name(
+        goals_of(evaluation((TextClass.PORT, none)))
+    )
+
+
+def test_one_source_may_stand_for_its_class() -> None:
+    measured = evaluation((TextClass.FOREIGN, class_found(BAD, uci=GOOD)))
+
+    assert by_name(goals_of(measured, {TextClass.FOREIGN: "uci"})) == {
+        "foreign (uci): best F1": True
+    }
+    assert goals_of(measured, {TextClass.FOREIGN: "not there"}) == ()
+
+
+def test_disguises_are_asked_on_the_mean_and_at_worst() -> None:
+    found = goals_of(evaluation(none=0.9, symbol=0.9, pinyin=0.72))
+
+    assert by_name(found) == {
+        "Chinese disguises: recall kept on the mean": False,
+        "Chinese disguises: recall kept at worst": False,
+    }
+    assert found[1].found == pytest.approx(0.8)
+
+
+def test_disguises_alone_or_of_nothing_found_are_no_measure() -> None:
+    assert goals_of(evaluation(symbol=0.9)) == ()
+    assert goals_of(evaluation(none=0.9)) == ()
+    assert goals_of(evaluation(none=0.0, symbol=0.0)) == ()
+
+
+def test_harm_is_asked_where_categories_are_known() -> None:
+    known = replace(evaluation(), categories=Categorised(10, 0.9, 0.9, 0.99, {}))
+
+    assert by_name(goals_of(known)) == {"fraud and illegal against advert: F1": True}
