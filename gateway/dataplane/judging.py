@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from gateway.dataplane.carried import Care, Carried, Place
@@ -10,11 +11,13 @@ from gateway.dataplane.plane import Plane
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.filter.facts import TextFacts
 from gateway.policy.courses import Course
+from gateway.policy.staged import StagedCounter
 from gateway.policy.submission import Submission
-from gateway.policy.together import judge_together
+from gateway.policy.together import ask_together, count_together
 from gateway.smpp.text import readings
 
 Courses: TypeAlias = defaultdict[Course, list[Carried]]
+_Counted: TypeAlias = tuple[Sequence[StagedCounter], list[Sequence[Submission]]]
 
 UNCHECKED = Finding(
     "CONTENT", Reason.CONTENT_UNCHECKED, Action.QUARANTINE, "the content filter failed"
@@ -25,6 +28,10 @@ _OF_THE_TEXT = frozenset(
         Reason.CONTENT_UNREADABLE,
         Reason.CONTENT_UNCHECKED,
         Reason.PARTS_CONFLICT,
+        Reason.BAD_LINK,
+        Reason.CONTACT_GIVEN,
+        Reason.IMPOSTOR,
+        Reason.SUSPICIOUS,
     }
 )
 _KEPT = frozenset({Action.QUARANTINE, Action.DEFER})
@@ -63,8 +70,8 @@ def judge_texts(  # noqa: C901 - the loop that every message takes
             _start(plane, courses, message, facts, at)
     if unknown:
         _scan(plane, courses, unknown, at)
-    for course, those in courses.items():
-        _judge_together(plane, course, those, at)
+    if courses:
+        _judge_together(plane, courses, messages, at)
 
 
 def settle_parts(plane: Plane, message: Carried, care: Care, now: float) -> None:
@@ -123,22 +130,64 @@ def _scan(plane: Plane, courses: Courses, messages: Sequence[Carried], at: float
         _start(plane, courses, message, facts, at)
 
 
-def _judge_together(plane: Plane, course: Course, messages: Sequence[Carried], at: float) -> None:
-    rules = plane.rules
+def _judge_together(plane: Plane, courses: Courses, messages: Sequence[Carried], at: float) -> None:
+    """Judge what is on `courses`, all of it among `messages`, which are in their order."""
+    counted: dict[int, _Counted] = {}
+    for course, those in courses.items():
+        left = _ask_together(plane, course, those, at)
+        if course.counting and left:
+            of_all = counted.setdefault(id(course.counting), (course.counting, []))
+            of_all[1].append(left)
+    for counting, lots in counted.values():
+        if len(lots) == 1:
+            _count_together(plane, counting, lots[0], at)
+        else:  # of several courses: who writes from one to the other must not mix up the counts
+            places = {id(one): place for place, one in enumerate(messages)}
+            every = sorted(chain.from_iterable(lots), key=lambda one: places[id(one)])
+            _count_together(plane, counting, every, at)
+
+
+def _ask_together(
+    plane: Plane, course: Course, messages: Sequence[Carried], at: float
+) -> Sequence[Submission]:
     try:
-        judge_together(rules, course, messages, at)
+        return ask_together(plane.rules, course, messages, at)
     except Exception:  # noqa: BLE001 - as above: only what fails is set aside, its neighbours are judged
         for message in messages:
             facts, message.findings, message.verdict = message.facts, (), None
             message.deferral = None
             assert facts is not None  # noqa: S101 - or it would be on no course
             try:
-                rules.judge_text(message, facts, at)
+                plane.rules.judge_text(message, facts, at)
             except Exception:  # noqa: BLE001 - as above
                 _set_aside(plane, message)
+        return ()
 
 
-def _set_aside(plane: Plane, message: Carried) -> None:
+def _count_together(
+    plane: Plane,
+    counting: Sequence[StagedCounter],
+    messages: Sequence[Submission],
+    at: float,
+) -> None:
+    try:
+        count_together(plane.rules, counting, messages, at)
+    except Exception:  # noqa: BLE001 - as above; what was counted already may be counted twice
+        for message in messages:
+            _count_alone(plane, counting, message, at)
+
+
+def _count_alone(
+    plane: Plane, counting: Sequence[StagedCounter], message: Submission, at: float
+) -> None:
+    try:
+        if message.verdict is None:
+            plane.rules.counts_in(message, counting, at)
+    except Exception:  # noqa: BLE001 - as above
+        _set_aside(plane, message)
+
+
+def _set_aside(plane: Plane, message: Submission) -> None:
     plane.tally.filter_failures += 1
     plane.rules.hold_against(message, (UNCHECKED,))
 

@@ -24,21 +24,29 @@ class Trial:
 class Trials:
     """Keeps what is said: with rules on trial nearly every message bears the same findings."""
 
-    __slots__ = ("_digest", "_kept")
+    __slots__ = ("_at_hand", "_digest", "_kept")
 
     def __init__(self) -> None:
         self._digest = ""
         self._kept: dict[tuple[int, ...], Trial] = {}
+        self._at_hand: dict[int, Trial] = {}  # those of them that are one tuple for many messages
 
     def of(self, findings: Sequence[Finding], digest: str) -> Trial:
         """Return what is said of `findings`, one at least, by the policy of that digest."""
         if digest != self._digest:
-            self._kept.clear()
+            self._forget()
             self._digest = digest
+        at_hand = self._at_hand.get(id(findings))
+        if at_hand is not None and at_hand.findings is findings:
+            return at_hand
         key = tuple(map(id, findings))  # a rule makes each of its findings once
         kept = self._kept.get(key)
         if kept is None:
             if len(self._kept) >= _MAX_KEPT:
-                self._kept.clear()
-            kept = self._kept[key] = Trial(findings, digest)
+                self._forget()
+            kept = self._kept[key] = self._at_hand[id(findings)] = Trial(findings, digest)
         return kept
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._at_hand.clear()

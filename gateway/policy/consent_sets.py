@@ -33,12 +33,12 @@ class ConsentSets:
         if now > self.read_by:
             self.is_current = False
 
-    def apply(self, msisdn: int, scope: str, answer: Answer) -> None:
+    def apply(self, msisdn: int, scope: str, answer: Answer | None) -> None:
         """Take over one answer; safe to repeat."""
         self.load(scope, answer, (msisdn,))
 
-    def load(self, scope: str, answer: Answer, msisdns: Iterable[int]) -> None:
-        """Take over the same answer of many numbers at once; safe to repeat."""
+    def load(self, scope: str, answer: Answer | None, msisdns: Iterable[int]) -> None:
+        """Take over the same answer of many numbers at once, None for no more; safe to repeat."""
         numbers = list(msisdns)
         for held, of_scope in (
             (Answer.REFUSED, self.refused),
@@ -48,6 +48,13 @@ class ConsentSets:
             if held is answer:
                 _add(of_scope, scope, numbers)
             elif scope in of_scope:
+                of_scope[scope].difference_update(numbers)
+
+    def end(self, scope: str, msisdns: Iterable[int]) -> None:
+        """Note that agreements have ended; a refusal that was heard meanwhile stays."""
+        numbers = list(msisdns)
+        for of_scope in (self.agreed, self.asserted):
+            if scope in of_scope:
                 of_scope[scope].difference_update(numbers)
 
     def subscribe(self, scope: str, msisdns: Iterable[int]) -> None:

@@ -28,8 +28,7 @@ class Course:
 
     `asking` is to be asked about each recipient. `until` is what was found against the text, up
     to the first that is not on trial, which is `deciding`: there a message stops. `counting`
-    counts each message that passes; `counts_apart` tells that no message can be taken out of
-    the counts by another rule, so that each may count a whole tick before the next does.
+    counts each message that passes: one tuple for all courses that count alike.
     """
 
     asking: tuple[Asked, ...]
@@ -37,22 +36,20 @@ class Course:
     counting: tuple[StagedCounter, ...]
     asks_consent: bool = False
     deciding: Finding | None = field(init=False)
-    counts_apart: bool = field(init=False)
 
     def __post_init__(self) -> None:
         last = self.until[-1:]
         deciding = last[0] if last and not last[0].shadow else None
         object.__setattr__(self, "deciding", deciding)
-        giving = [one.counter.gives_back for one in self.counting]
-        object.__setattr__(self, "counts_apart", not any(giving[:-1]))
 
 
 class Courses:
     """Makes each course once."""
 
-    __slots__ = ("_made",)
+    __slots__ = ("_countings", "_made")
 
     def __init__(self) -> None:
+        self._countings: dict[tuple[StagedCounter, ...], tuple[StagedCounter, ...]] = {}
         self._made: dict[tuple[object, ...], Course] = {}
 
     def of(
@@ -65,7 +62,8 @@ class Courses:
     ) -> Course:
         """Return the course of messages that these are asked of, and whose text shows `found`."""
         last = next((place for place, one in enumerate(found) if not one.shadow), len(found))
-        key = (tuple(asking), tuple(found[: last + 1]), tuple(counting), asks_consent)
+        alike = self._countings.setdefault(tuple(counting), tuple(counting))
+        key = (tuple(asking), tuple(found[: last + 1]), alike, asks_consent)
         course = self._made.get(key)
         if course is None:
             if len(self._made) >= _MAX_COURSES:

@@ -13,13 +13,15 @@ class Evidence:
     """What a check found; a constant, so that findings are made once and not per message.
 
     `text` holds no number and no text of a message. `reason` and `action` are other than
-    those of the rule where they are given. `is_unread` says that what the check asks could
+    those of the rule where they are given. `category` is what the text is about, as far as the
+    check can tell. `is_unread` says that what the check asks could
     not be read: the rule's `on_error` decides.
     """
 
     text: str
     reason: Reason | None = None
     action: Action | None = None
+    category: str = ""
     is_unread: bool = False
 
 

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.domain.filings import Filing, Licence, PortScope, Signature, Template
+from gateway.filter.lookalike import KnownNames
 from gateway.filter.normalise import normalise
 from gateway.policy.templates import TemplateIndex, TemplateMatch
 
@@ -21,9 +22,18 @@ class Filed:
     """All that one SP has filed. Immutable; a look-up costs a few dict look-ups at most.
 
     `licence_ends` is when its licence has ended, in epoch seconds, None when it filed none.
+    `names` are its signatures as they were filed.
     """
 
-    __slots__ = ("_approvals", "_owners", "_provinces", "_signatures", "_templates", "licence_ends")
+    __slots__ = (
+        "_approvals",
+        "_owners",
+        "_provinces",
+        "_signatures",
+        "_templates",
+        "licence_ends",
+        "names",
+    )
 
     def __init__(self, filings: Iterable[Filing], zone: ZoneInfo) -> None:
         """Compile; days begin and end in `zone`."""
@@ -33,11 +43,13 @@ class Filed:
         self._provinces: dict[str, str] = {}
         self._approvals: dict[str, tuple[tuple[float, float], ...]] = {}
         templates: list[Template] = []
+        names: list[str] = []
         for filing in filings:
             match filing:
                 case Licence():
                     self.licence_ends = _end_of(filing.valid_until, zone)
                 case Signature():
+                    names.append(filing.name)
                     name = normalise(filing.name)
                     self._signatures[name] = filing.sources
                     self._owners |= dict.fromkeys(filing.sources, name)
@@ -50,6 +62,7 @@ class Filed:
                     before = self._approvals.get(filing.port, ())
                     self._approvals[filing.port] = (*before, period)
         self._templates = TemplateIndex(templates)
+        self.names = tuple(names)
 
     @property
     def has_templates(self) -> bool:
@@ -118,10 +131,11 @@ class Filings:
 
     `is_current` is cleared by whoever follows the store while it cannot be read: what was
     filed since may be missing here. What is here goes on to hold. `changes` is another number
-    after each change.
+    after each change. `names` are the signatures of all, to be compared with; none until
+    `compare_names` was called (R61).
     """
 
-    __slots__ = ("_filed", "_nothing", "changes", "is_current", "zone")
+    __slots__ = ("_compares_names", "_filed", "_nothing", "changes", "is_current", "names", "zone")
 
     def __init__(self, zone: ZoneInfo | None = None) -> None:
         """Days begin and end in `zone`, that of the carrier's clocks."""
@@ -131,6 +145,8 @@ class Filings:
         self._nothing = Filed((), zone)
         self._filed: dict[str, Filed] = {}
         self.changes = 0
+        self._compares_names = False
+        self.names = KnownNames(())
 
     def __len__(self) -> int:
         """Return how many SPs have filed anything."""
@@ -141,16 +157,22 @@ class Filings:
         return self._filed.get(system_id, self._nothing)
 
     def replace(self, system_id: str, filings: Iterable[Filing]) -> None:
-        """Take `filings` for all that one SP has filed.
+        """Take `filings` for all that one SP has filed; see `replace_some`."""
+        self.replace_some({system_id: filings})
+
+    def replace_some(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
+        """Take what some SPs have filed for all of theirs.
 
         May be called in another thread than the one that asks: what is compiled is put in
         place at once, and nothing of it before.
         """
-        kept = tuple(filings)
-        if kept:
-            self._filed[system_id] = Filed(kept, self.zone)
-        else:
-            self._filed.pop(system_id, None)
+        for system_id, filings in by_sender.items():
+            kept = tuple(filings)
+            if kept:
+                self._filed[system_id] = Filed(kept, self.zone)
+            else:
+                self._filed.pop(system_id, None)
+        self._know_names()
         self.changes += 1
 
     def replace_all(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
@@ -159,7 +181,18 @@ class Filings:
             system_id: Filed(filings, self.zone) for system_id, filings in by_sender.items()
         }
         self._filed = compiled
+        self._know_names()
         self.changes += 1
+
+    def compare_names(self) -> None:
+        """Know all signatures from now on; 10 us for each of them, at each change. As `replace`."""
+        self._compares_names = True
+        self._know_names()
+
+    def _know_names(self) -> None:
+        if self._compares_names:
+            every = tuple(self._filed.values())
+            self.names = KnownNames(name for filed in every for name in filed.names)
 
 
 def without_signature(text: str) -> str:

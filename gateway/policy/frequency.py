@@ -139,11 +139,14 @@ class Frequencies:
         of_last: Sequence[Parts],
         second: int,
     ) -> None:
-        """Take messages back from all counters before `last`, and from that some of them."""
+        """Take messages back from all counters before `last`, and from that some of them.
+
+        The latest first: who made a key is the one whose message takes it away again.
+        """
         for counter in self.counters[: self.counters.index(last)]:
-            for parts in of_all:
+            for parts in reversed(of_all):
                 counter.forget(parts, second)
-        for parts in of_last:
+        for parts in reversed(of_last):
             last.forget(parts, second)
 
     def forget(self, parts: Parts, now: float) -> None:

@@ -57,10 +57,10 @@ class KeyShares:
         """Let an SP pay for a new key, if it may hold one more; return whether it may."""
         if sender is not self._payer:
             self._turn_to(sender)
-        if not self._credit and not self._is_granted():
-            return False
-        self._credit -= 1
-        return True
+        if self._credit or self._is_granted():
+            self._credit -= 1
+            return True
+        return False
 
     def _turn_to(self, sender: str) -> None:
         self._left[self._payer] = self._credit

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from gateway.filter.scoring import Scorer
 from gateway.policy.answer_counts import AnswerCounts
 from gateway.policy.consent_sets import ConsentSets
 from gateway.policy.filings import Filings
@@ -12,7 +13,11 @@ from gateway.policy.suspended_sources import SuspendedSources
 
 @dataclass(slots=True)
 class Knowledge:
-    """What is known of subscribers and senders; shared by one version of the rules and the next."""
+    """What is known of subscribers and senders; shared by one version of the rules and the next.
+
+    `scorer` is the classifier in force, None where no model is installed; `RuleSet.ask_scorer`
+    puts another in its place.
+    """
 
     consent: ConsentSets = field(default_factory=ConsentSets)
     filings: Filings = field(default_factory=Filings)
@@ -20,3 +25,4 @@ class Knowledge:
     provinces: ProvinceTable = field(default_factory=ProvinceTable)
     suspended: SuspendedSources = field(default_factory=SuspendedSources)
     answers: AnswerCounts = field(default_factory=AnswerCounts)
+    scorer: Scorer | None = None

@@ -77,13 +77,15 @@ class RollingCounter:
         if second >= self.turns_at:
             self._turn(second)
         against: list[tuple[int, Limit | Full]] = []
+        young_ones, old_ones, pays = self.young, self.old, self.shares.pays
         for place, key in enumerate(self._keys_of(messages)):
-            young = self.young[key & WHICH]
+            which = key & WHICH
+            young = young_ones[which]
             stamps = young.get(key)
             if stamps is None:
-                stamps = self.old[key & WHICH].get(key)
+                stamps = old_ones[which].get(key)
             if stamps is None:
-                if self.shares.pays(messages[place][PAYER]):
+                if pays(messages[place][PAYER]):
                     young[key] = second  # the very number that all messages of this second share
                 else:
                     against.append((place, self._full))
@@ -96,7 +98,7 @@ class RollingCounter:
                     continue
                 kept &= self._mask
             if key not in young:
-                del self.old[key & WHICH][key]
+                del old_ones[which][key]
                 self.shares.carry(messages[place][PAYER])
             young[key] = kept
         return against

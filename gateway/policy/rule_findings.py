@@ -10,6 +10,8 @@ from gateway.policy.rules import Rule
 from gateway.policy.submission import Submission
 
 _UNREAD_PASSES = Action.FORWARD
+# What names a campaign, or the place of a word, is a finding of its own.
+_MAX_MADE = 4096
 
 
 class Modes:
@@ -44,15 +46,31 @@ class Findings:
     def __init__(self, rule: Rule, modes: Modes) -> None:
         self._rule = rule
         self.modes = modes
-        self._made: dict[tuple[Evidence, Enforcement, TrafficClass], Finding] = {}
+        # Each in a tuple of its own, for it is all that is found against most messages.
+        self._made: dict[tuple[Evidence, Enforcement, TrafficClass], tuple[Finding]] = {}
 
     def of(self, submission: Submission, evidence: Evidence) -> Finding:
         """Return the finding against a message for which the rule is on."""
+        return self._alone(submission, evidence)[0]
+
+    def add(self, submission: Submission, evidence: Evidence) -> Finding:
+        """Find against a message for which the rule is on; return the finding.
+
+        What is all that was found against many messages is one tuple: who counts them knows it
+        again at a glance.
+        """
+        alone = self._alone(submission, evidence)
+        submission.findings = submission.findings + alone if submission.findings else alone
+        return alone[0]
+
+    def _alone(self, submission: Submission, evidence: Evidence) -> tuple[Finding]:
         key = (evidence, self.modes.of(submission), submission.traffic)
-        finding = self._made.get(key)
-        if finding is None:
-            finding = self._made[key] = self._make(*key)
-        return finding
+        alone = self._made.get(key)
+        if alone is None:
+            if len(self._made) >= _MAX_MADE:
+                self._made.clear()
+            alone = self._made[key] = (self._make(*key),)
+        return alone
 
     def _make(self, evidence: Evidence, mode: Enforcement, traffic: TrafficClass) -> Finding:
         rule = self._rule
@@ -69,7 +87,9 @@ class Findings:
             action,
             evidence.text,
             shadow,
-            status=rule.status,
+            category=evidence.category,
+            # What cannot be asked is refused for a moment, whatever is said to a refusal.
+            status="" if evidence.is_unread else rule.status,
             warning=rule.warning if warns else None,
             severity=rule.severity if warns else None,
         )

@@ -11,15 +11,15 @@ from gateway.domain.verdict import Action, Finding
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Surroundings
 from gateway.policy.checks import filings
-from gateway.policy.checks.counts import Often
-from gateway.policy.checks.port_rate import PortRate
-from gateway.policy.checks.walks import Walks
 from gateway.policy.courses import Asked, Course, Courses
 from gateway.policy.filings import Filed
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rule_findings import Modes, if_unread
 from gateway.policy.rules import (
     REASONS,
+    BadLink,
+    ContactGiven,
+    Impostor,
     Nameless,
     NotAgreed,
     NoWayOut,
@@ -29,6 +29,7 @@ from gateway.policy.rules import (
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
+    Suspicious,
     TemplateNotFiled,
 )
 from gateway.policy.source_kinds import SourceKinds
@@ -47,6 +48,10 @@ _OF_THE_TEXT = (
     NoWayOut,
     Nameless,
     TemplateNotFiled,
+    BadLink,
+    Impostor,
+    ContactGiven,
+    Suspicious,
 )
 _COMMERCIAL, _VERIFICATION, _SERVICE = (
     TrafficClass.COMMERCIAL,
@@ -123,22 +128,17 @@ class RuleStages:
         """Go on from the counts of rules of the same id; `before` must not be asked any more."""
         counters = {one.rule.id: one.counter for one in _counters(before.staged)}
         for one in _counters(self.staged):
-            earlier = counters.get(one.rule.id)
-            match one.counter, earlier:
-                case Often() as now, Often() as then:
-                    now.adopt(then)
-                case PortRate() as now, PortRate() as then:
-                    now.adopt(then)
-                case Walks() as now, Walks() as then:
-                    now.adopt(then)
-                case _:
-                    pass
+            now, then = one.counter, counters.get(one.rule.id)
+            # A rule of the same id may be another one.
+            if then is not None and type(now) is type(then):
+                now.adopt(then)
 
     def rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
         """Return what the rules make of a text; bulk repeats itself, so it is kept with it."""
         if self._changes != self._filings.changes:
             self._changes = self._filings.changes
-            self._kinds.known.clear()
+            self._kinds.forget()
+            self._templates.forget()
         # The sources of one SP often send the same text at the same time.
         kind = self._kinds.known.get(submission.origin)
         rulings = facts.rulings
@@ -167,10 +167,11 @@ class RuleStages:
         # A part of a text may look like all of a template.
         asks = kind is TemplateKind.CONSENT_REQUEST and facts.is_whole
         found = tuple(
-            one.findings.of(submission, evidence)
+            finding
             for one in self._of_texts[traffic]
-            if one.concerns(submission, filed) and (evidence := one.ask(submission, at)) is not None
+            if one.concerns(submission, filed) and (finding := one.find(submission, at)) is not None
         )
+        facts.let_go()
         asking = self._asking_consent if asks else self.asking[traffic]
         course = self._courses.of(
             [asked for one, asked in asking if one.concerns(submission, filed)],

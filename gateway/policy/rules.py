@@ -10,6 +10,8 @@ from gateway.domain.suspension import SuspensionTerms
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.domain.warning import Severity, WarningCode
+from gateway.filter.contacts import ContactKind
+from gateway.filter.model.harm import Harm
 from gateway.policy.limits import Limit
 from gateway.policy.windows import WindowSet
 
@@ -147,6 +149,83 @@ class Nameless:
     telephone: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class BadLink:
+    """Ask whether the text links to where it should not (R61).
+
+    To a domain of `block`, or below it; to one that is made to look like one of `brands`; with
+    `disguised` in a way that only people read (点 for a dot); with `only_allowed` to any that is
+    neither in `allow` nor in `brands`. What is in `allow` is never found against. `category` is
+    what such a text is about.
+    """
+
+    block: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    disguised: bool = False
+    only_allowed: bool = False
+    category: str = "phishing"
+
+
+@dataclass(frozen=True, slots=True)
+class Impostor:
+    """Ask whether the signature is made to be taken for one of `names` (R61).
+
+    With `filed` also for one that any other sender has filed. A signature that the sender itself
+    has filed is its own, and so is what is like one of those.
+    """
+
+    names: tuple[str, ...] = ()
+    filed: bool = False
+    category: str = "fraud"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactGiven:
+    """Ask whether the text asks its reader to come to one of `kinds` of contacts (R61)."""
+
+    kinds: frozenset[ContactKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How large a share of innocent texts may be stopped of one sender, or of one of its ports.
+
+    The port is the stronger, as in an override.
+    """
+
+    tolerates: float
+    sender: str = ""
+    port: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicious:
+    """Ask whether the classifier finds the text like spam (R61).
+
+    `tolerates` is the share of innocent texts that may be stopped; each class of texts has the
+    score that this comes to. `actions` says by harm what becomes of a text, where it is
+    something else than the action of the rule; with FORWARD it is noted only.
+    """
+
+    tolerates: float
+    tolerances: tuple[Tolerance, ...] = ()
+    actions: Mapping[Harm, Action] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """Ask whether much the same text went to `people` without their consent, `within` a while.
+
+    Of whatever senders, and whatever of it changes from one to the next (R61). With
+    `accept_asserted` what a sender only asserts is a consent (R26).
+    """
+
+    people: int
+    within: timedelta
+    accept_asserted: bool = False
+
+
 Check: TypeAlias = (
     Suspended
     | OtherProvince
@@ -165,6 +244,11 @@ Check: TypeAlias = (
     | TemplateNotFiled
     | NoWayOut
     | Nameless
+    | BadLink
+    | Impostor
+    | ContactGiven
+    | Suspicious
+    | Campaign
 )
 
 # Every check with the reason it gives, in the order in which a message meets them: the first
@@ -185,7 +269,12 @@ REASONS: Mapping[type[Check], Reason] = {
     NoWayOut: Reason.NO_OPTOUT_HINT,
     Nameless: Reason.NO_SENDER_NAME,
     TemplateNotFiled: Reason.TPL_MISMATCH,
+    BadLink: Reason.BAD_LINK,
+    Impostor: Reason.IMPOSTOR,
+    ContactGiven: Reason.CONTACT_GIVEN,
+    Suspicious: Reason.SUSPICIOUS,
     NumberWalk: Reason.NUMBER_WALK,
+    Campaign: Reason.CAMPAIGN,
     TooFast: Reason.RATE,
     TooOften: Reason.FREQUENCY,
 }

@@ -11,10 +11,12 @@ from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.filter.keywords import Hit, KeywordIndex
 from gateway.filter.scan import ContentScan
+from gateway.filter.scoring import Scorer
 from gateway.policy import stages
 from gateway.policy.account import Account
 from gateway.policy.asking import ASKING
 from gateway.policy.bundle import Bundle
+from gateway.policy.check_table import learnt_for
 from gateway.policy.courses import Asked, Course
 from gateway.policy.evidence import Evidence
 from gateway.policy.knowledge import Knowledge
@@ -63,16 +65,25 @@ class RuleSet:
         self.accounts: dict[str, Account] = {
             s.system_id: Account(s, old.get(s.system_id)) for s in senders
         }
-        self.scan: ContentScan = (
-            before.scan
-            if before is not None and before.digest == bundle.digest
-            else ContentScan(KeywordIndex(bundle.keyword_lists))
-        )
         self._zone = ZoneInfo(bundle.surroundings.zone)
         self.replies = bundle.replies
         self.knowledge = knowledge
         self.suspenders = suspenders_of(bundle, knowledge.suspended)
         self.rules = RuleStages(bundle.rules, knowledge, bundle.surroundings)
+        self._checks = frozenset(type(one.rule.check) for one in self.rules.staged)
+        learnt = learnt_for(self._checks, knowledge)
+        if before is None or before.digest != bundle.digest:
+            self.scan = ContentScan(KeywordIndex(bundle.keyword_lists), learnt=learnt)
+        else:
+            self.scan = before.scan.learning(learnt)
+
+    def ask_scorer(self, scorer: Scorer | None) -> None:
+        """Ask another classifier from now on, or none; on the loop, between two ticks.
+
+        What the former one said of texts is forgotten.
+        """
+        self.knowledge.scorer = scorer
+        self.scan = self.scan.learning(learnt_for(self._checks, self.knowledge))
 
     def keep_day(self, at: float) -> None:
         """Judge by the keyword lists that hold today, by the bundle's clock, from now on."""
@@ -81,6 +92,8 @@ class RuleSet:
     def adopt(self, before: "RuleSet") -> None:
         """Go on from the counts of `before`, which judges no more; on the loop, at the swap."""
         self.rules.adopt(before.rules)
+        # Another classifier may have been put in place since this was compiled.
+        self.ask_scorer(self.knowledge.scorer)
 
     def judge_address(self, submission: Submission, now: float) -> bool:
         """Run the stages that need no text; return whether the text is still to be judged.
@@ -141,8 +154,7 @@ class RuleSet:
 
     def stops(self, submission: Submission, asked: Asked, evidence: Evidence) -> bool:
         """Hold against a message what a rule found; return whether that stops it."""
-        finding = asked.findings.of(submission, evidence)
-        submission.findings += (finding,)
+        finding = asked.findings.add(submission, evidence)
         if finding.shadow:
             return False
         if finding.action is Action.DEFER:
@@ -222,8 +234,7 @@ class RuleSet:
 
         What others counted of it is taken back then.
         """
-        finding = one.findings.of(submission, evidence)
-        submission.findings += (finding,)
+        finding = one.findings.add(submission, evidence)
         if finding.shadow:
             return False
         submission.verdict = self.verdict(submission, finding)

@@ -11,12 +11,9 @@ _MAX_KNOWN = 65_536
 
 
 class Kind:
-    """Sources that are alike for every rule, as long as `filed` is on file; known by identity."""
+    """Sources that are alike for every rule, until anybody files anything; known by identity."""
 
-    __slots__ = ("filed",)
-
-    def __init__(self, filed: Filed) -> None:
-        self.filed = filed
+    __slots__ = ()
 
 
 class SourceKinds:
@@ -36,6 +33,14 @@ class SourceKinds:
         self._alike: dict[tuple[Home, str | None, tuple[bool, ...]], Kind] = {}
         self.known: dict[Origin, Kind] = {}
 
+    def forget(self) -> None:
+        """Sort every source anew: something else is on file, perhaps what others must not be like.
+
+        What was ruled for a kind is found by no other.
+        """
+        self.known.clear()
+        self._alike.clear()
+
     def sort(self, submission: Submission, filed: Filed) -> Kind:
         """Return the kind of a message's source, as its sender has `filed` now."""
         source = submission.source.decode("latin-1")
@@ -43,10 +48,10 @@ class SourceKinds:
         begins = tuple(source.startswith(beginnings) for beginnings in self._beginnings)
         key = (submission.origin.home, bound_to, begins)
         kind = self._alike.get(key)
-        if kind is None or kind.filed is not filed:
+        if kind is None:
             if len(self._alike) >= _MAX_KNOWN:
                 self._alike.clear()
-            kind = self._alike[key] = Kind(filed)
+            kind = self._alike[key] = Kind()
         if len(self.known) >= _MAX_KNOWN:
             self.known.clear()
         self.known[submission.origin] = kind

@@ -3,43 +3,15 @@
 from dataclasses import dataclass, field
 
 from gateway.domain.policy import Enforcement
+from gateway.domain.verdict import Finding
 from gateway.policy.bundle import Surroundings
-from gateway.policy.checks import (
-    answers,
-    consent,
-    filings,
-    preferences,
-    suspensions,
-    texts,
-    times,
-)
+from gateway.policy.check_table import counter_of, question_of
 from gateway.policy.checks.counter import Counter, asked_alone
-from gateway.policy.checks.counts import Often
-from gateway.policy.checks.port_rate import PortRate
-from gateway.policy.checks.walks import Walks
 from gateway.policy.evidence import Ask, Sieve, everyone
 from gateway.policy.filings import Filed
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rule_findings import Findings, Modes
-from gateway.policy.rules import (
-    Nameless,
-    NotAgreed,
-    NoWayOut,
-    NumberWalk,
-    OtherProvince,
-    PurposeMissed,
-    Refused,
-    Rule,
-    SignatureNotFiled,
-    SignatureSwitched,
-    Suspended,
-    TemplateNotFiled,
-    TooFast,
-    TooOften,
-    UnknownNumbers,
-    Untimely,
-    Unwanted,
-)
+from gateway.policy.rules import OtherProvince, Rule, TooOften
 from gateway.policy.submission import Submission
 
 
@@ -65,6 +37,17 @@ class Staged:
             case _:
                 return True
 
+    def find(self, submission: Submission, at: float) -> Finding | None:
+        """Return what the rule finds against a text."""
+        evidence = self.ask(submission, at)
+        if evidence is None:
+            return None
+        if evidence.is_unread and self.findings.modes.of(submission) is not Enforcement.ENFORCE:
+            # Every message would bear the note that there is no classifier; `unscored` says it
+            # once and for all.
+            return None
+        return self.findings.of(submission, evidence)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StagedCounter(Staged):
@@ -80,65 +63,8 @@ class StagedCounter(Staged):
 
 def staged(rule: Rule, knowledge: Knowledge, surroundings: Surroundings) -> Staged:
     """Make a rule ready; not one that exempts messages from others, which asks nothing."""
-    findings, counter = Findings(rule, Modes(rule)), _counter(rule, surroundings)
+    findings = Findings(rule, Modes(rule))
+    counter = counter_of(rule.check, knowledge, surroundings)
     if counter is not None:
         return StagedCounter(rule, findings, asked_alone(counter), counter=counter)
-    ask, sieve = _sieved(rule, knowledge, surroundings) or (_ask(rule, knowledge), everyone)
-    return Staged(rule, findings, ask, sieve)
-
-
-def _counter(rule: Rule, surroundings: Surroundings) -> Counter | None:
-    match rule.check:
-        case TooOften() as check:
-            return Often(check, surroundings)
-        case TooFast() as check:
-            return PortRate(check)
-        case NumberWalk() as check:
-            return Walks(check)
-        case _:
-            return None
-
-
-def _sieved(  # noqa: PLR0911 - a table, a line for each check
-    rule: Rule, knowledge: Knowledge, surroundings: Surroundings
-) -> tuple[Ask, Sieve] | None:
-    """Return what asks about the recipients or the sender, of a check that does."""
-    match rule.check:
-        case Suspended() as check:
-            found = suspensions.suspended(check, knowledge)
-            return found, suspensions.perhaps_suspended(knowledge)
-        case Refused() as check:
-            return consent.refused(check, knowledge), consent.perhaps_refused(knowledge)
-        case NotAgreed() as check:
-            return consent.not_agreed(check, knowledge), consent.perhaps_not_agreed(knowledge)
-        case Unwanted() as check:
-            asked = preferences.unwanted(check, knowledge, surroundings)
-            return asked, preferences.perhaps_unwanted(knowledge)
-        case Untimely() as check:
-            hours = times.Hours(check, surroundings)
-            return hours.ask, hours.sieve
-        case UnknownNumbers() as check:
-            unknowns = answers.Unknowns(check, knowledge)
-            return unknowns.ask, unknowns.sieve
-        case _:
-            return None
-
-
-def _ask(rule: Rule, knowledge: Knowledge) -> Ask:  # noqa: PLR0911 - as above
-    match rule.check:
-        case PurposeMissed() as check:
-            return texts.purpose_missed(check)
-        case NoWayOut() as check:
-            return texts.no_way_out(check)
-        case Nameless() as check:
-            return texts.nameless(check)
-        case OtherProvince() as check:
-            return filings.other_province(check, knowledge)
-        case SignatureNotFiled() as check:
-            return filings.signature_not_filed(check, knowledge)
-        case SignatureSwitched() as check:
-            return filings.signature_switched(check, knowledge)
-        case TemplateNotFiled() as check:
-            return filings.template_not_filed(check)
-        case _:
-            raise ValueError("neither what counts nor what exempts asks in this way")
+    return Staged(rule, findings, *question_of(rule.check, knowledge, surroundings))

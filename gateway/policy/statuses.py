@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from gateway.domain.verdict import Finding, Reason
 
 # RSUBMITFAIL is not in the retry set of common clients; RSYSERR, RTHROTTLED and RMSGQFUL
-# are, so a refusal that will stand must not be answered with them.
+# are, so a refusal that will stand must not be answered with them, and one of ours for a moment
+# must: what the store could not be asked about may pass when it comes again.
 DEFAULT_STATUSES: Mapping[Reason, str] = {
     Reason.SENDER_STATE: "ESME_RSUBMITFAIL",
     Reason.SOURCE_NOT_OWNED: "ESME_RINVSRCADR",
@@ -19,7 +20,8 @@ DEFAULT_STATUSES: Mapping[Reason, str] = {
     Reason.CONSENT_NONE: "ESME_RSUBMITFAIL",
     Reason.CONSENT_UNPROVEN: "ESME_RSUBMITFAIL",
     Reason.CONSENT_ASKED: "ESME_RSUBMITFAIL",
-    Reason.CONSENT_UNCHECKED: "ESME_RSUBMITFAIL",
+    Reason.CONSENT_UNCHECKED: "ESME_RMSGQFUL",
+    Reason.CONSENT_UNKNOWN: "ESME_RSUBMITFAIL",
     Reason.PUBLIC_INTEREST: "ESME_RSUBMITFAIL",
     Reason.USER_PREF: "ESME_RSUBMITFAIL",
     Reason.OUTSIDE_WINDOW: "ESME_RINVSCHED",
@@ -27,12 +29,17 @@ DEFAULT_STATUSES: Mapping[Reason, str] = {
     Reason.FREQUENCY_UNCOUNTED: "ESME_RMSGQFUL",
     Reason.NUMBER_WALK: "ESME_RSUBMITFAIL",
     Reason.NUMBERS_UNKNOWN: "ESME_RSUBMITFAIL",
+    Reason.CAMPAIGN: "ESME_RSUBMITFAIL",
     Reason.SIG_UNKNOWN: "ESME_RSUBMITFAIL",
     Reason.SIG_SWITCH: "ESME_RSUBMITFAIL",
     Reason.TPL_MISMATCH: "ESME_RSUBMITFAIL",
     Reason.NO_OPTOUT_HINT: "ESME_RSUBMITFAIL",
     Reason.NO_SENDER_NAME: "ESME_RSUBMITFAIL",
     Reason.NO_SENDER_PHONE: "ESME_RSUBMITFAIL",
+    Reason.BAD_LINK: "ESME_RSUBMITFAIL",
+    Reason.IMPOSTOR: "ESME_RSUBMITFAIL",
+    Reason.CONTACT_GIVEN: "ESME_RSUBMITFAIL",
+    Reason.SUSPICIOUS: "ESME_RSUBMITFAIL",
     Reason.CONTENT: "ESME_RSUBMITFAIL",
     Reason.CONTENT_UNREADABLE: "ESME_RSUBMITFAIL",
     Reason.CONTENT_UNCHECKED: "ESME_RSUBMITFAIL",

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from gateway.domain.verdict import Finding
 from gateway.domain.warning import MAX_SAMPLES, Gathered, Severity, WarningKind
+from gateway.policy.account import Home
 from gateway.policy.submission import Submission
 
 # Kinds are rules times ports, both of the configuration: 600 octets each, 6 MB at most.
@@ -35,19 +36,26 @@ class WarningTally:
     counted in `others`, which only grows.
     """
 
-    __slots__ = ("_counts", "others")
+    __slots__ = ("_at_hand", "_counts", "others")
 
     def __init__(self) -> None:
         self._counts: dict[WarningKind, _Count] = {}
+        # A finding is kept with its count, so that its id is nobody else's meanwhile.
+        self._at_hand: dict[tuple[int, Home], tuple[Finding, _Count]] = {}
         self.others = 0
 
     def note(self, submission: Submission, at: float, trace: Trace) -> None:
         """Count a judged message for each of its findings that warns, `at` in epoch seconds."""
+        home = submission.origin.home
         for finding in submission.findings:
             if finding.warning is not None:
-                self._note(submission, finding, at, trace)
+                known = self._at_hand.get((id(finding), home))
+                count = known[1] if known is not None else self._count_of(submission, finding, at)
+                if count is not None:
+                    _add(count, finding, at, trace)
 
-    def _note(self, submission: Submission, finding: Finding, at: float, trace: Trace) -> None:
+    def _count_of(self, submission: Submission, finding: Finding, at: float) -> _Count | None:
+        """Return what is counted of a kind, None where there is no room for one more."""
         assert finding.warning is not None  # noqa: S101 - the caller has looked
         port = submission.port.number if submission.port is not None else ""
         kind = WarningKind(finding.warning, finding.rule, submission.account.system_id, port)
@@ -55,18 +63,25 @@ class WarningTally:
         if count is None:
             if len(self._counts) >= MAX_KINDS:
                 self.others += 1
-                return
+                return None
             count = self._counts[kind] = _Count(finding.severity, at)
-        count.count += 1
-        count.on_trial += finding.shadow
-        count.last_at = at
-        if len(count.traces) < MAX_SAMPLES:
-            count.traces.append(trace)
+        if len(self._at_hand) < MAX_KINDS:
+            self._at_hand[id(finding), submission.origin.home] = finding, count
+        return count
 
     def take(self) -> tuple[Gathered, ...]:
         """Return what gathered since the last call, and begin anew."""
         counts, self._counts = self._counts, {}
+        self._at_hand.clear()
         return tuple(_gathered(kind, count) for kind, count in counts.items())
+
+
+def _add(count: _Count, finding: Finding, at: float, trace: Trace) -> None:
+    count.count += 1
+    count.on_trial += finding.shadow
+    count.last_at = at
+    if len(count.traces) < MAX_SAMPLES:
+        count.traces.append(trace)
 
 
 def _gathered(kind: WarningKind, count: _Count) -> Gathered:

@@ -11,7 +11,7 @@ from gateway.filter.contact_patterns import PatternError, compiled
 from gateway.settings.filings_file import Day
 from gateway.settings.names import Id
 from gateway.settings.one_message import Reply
-from gateway.settings.rule_file import Fallback
+from gateway.settings.rule_shape import Fallback
 from gateway.settings.schema import Shape, Text, Version
 from gateway.settings.words import word_problem
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date, timedelta
+from itertools import product
 
 from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.windows import OnHolidays
@@ -13,12 +14,21 @@ _NO_CALENDAR = "needs the calendar that bundle.yaml names: calendar: calendars/c
 
 
 def double_overrides(rule: Document) -> Iterator[Fault]:
-    """Find two overrides for the same sender, or for the same port: one of them is not meant."""
-    for kind in ("sender", "port"):
-        named = [(way, str(name)) for way, name in rule.find("overrides", "*", kind) if name]
+    """Find two exceptions for the same sender, or for the same port: one of them is not meant."""
+    for key, kind in product(("overrides", "tolerances"), ("sender", "port")):
+        named = [(way, str(name)) for way, name in rule.find(key, "*", kind) if name]
         for where, first in _repeated(named):
             line = rule.mark(first).line
-            yield rule.fault(where, f"overrides: contradicts the one of this {kind} in line {line}")
+            yield rule.fault(where, f"{key}: contradicts the one of this {kind} in line {line}")
+
+
+def lists_at_odds(rule: Document) -> Iterator[Fault]:
+    """Find domains that one list of a rule blocks and another allows."""
+    blocked = {value for _, value in rule.find("block", "*")}
+    for key in ("allow", "brands"):
+        for where, value in rule.find(key, "*"):
+            if value in blocked:
+                yield rule.fault(where, f"{key}: stands in block, too, which would stop nothing")
 
 
 def double_limits(rule: Document) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ Loaded = TypeVar("Loaded")
 Instead = TypeVar("Instead")
 
 _MAX_FAULTS = 500
-_MAX_PROBLEM_CHARS = 300
+_MAX_PROBLEM_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True, order=True)

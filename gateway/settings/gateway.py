@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from gateway.domain.hub import Hub
@@ -9,9 +10,10 @@ from gateway.runtime.sealing import Keys, Sealer
 from gateway.session.timers import Timers
 from gateway.settings import yaml
 from gateway.settings.addresses import Address
-from gateway.settings.fault import SettingsError
+from gateway.settings.fault import Fault, SettingsError
 from gateway.settings.gateway_file import (
     GatewayFile,
+    LearningShape,
     ListenerShape,
     NodeRole,
     PrivacyShape,
@@ -19,6 +21,7 @@ from gateway.settings.gateway_file import (
 )
 from gateway.settings.keys import load_keys
 from gateway.settings.schema import unique, validate
+from gateway.systems.learning.keys import KeyFileError, trusted_key
 
 
 class SmscMode(StrEnum):
@@ -110,6 +113,15 @@ class Privacy:
 
 
 @dataclass(frozen=True, slots=True)
+class Learning:
+    """Whether verdicts are kept as samples; where models are, and whose signature they need."""
+
+    samples: bool = True
+    models: Path = Path("var/models")
+    trusted_keys: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """One `gateway.yaml`. Relative paths count from the working directory."""
 
@@ -125,6 +137,8 @@ class GatewaySettings:
     record_keeping: RecordKeeping = RecordKeeping()
     privacy: Privacy | None = None
     hub: Hub = field(default_factory=Hub)
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    learning: Learning = Learning()
 
 
 def load_gateway(path: Path) -> GatewaySettings:
@@ -149,6 +163,8 @@ def load_gateway(path: Path) -> GatewaySettings:
         record_keeping=RecordKeeping(**file.records.model_dump(exclude={"directory"})),
         privacy=_privacy(document, file.privacy),
         hub=Hub(frozenset(file.hub.codes), file.hub.cancel_all),
+        webhook_networks=tuple(map(ip_network, file.webhooks.networks)),
+        learning=_learning(document, file.learning),
     )
 
 
@@ -179,6 +195,20 @@ def _privacy(document: yaml.Document, shape: PrivacyShape) -> Privacy | None:
         problem = "privacy.current: there is no key of this id"
         raise SettingsError([document.fault(("privacy", "current"), problem)])
     return Privacy(shape.keys, shape.current)
+
+
+def _learning(document: yaml.Document, shape: LearningShape) -> Learning:
+    """Return where models are, once every key is known to be one: none may be trusted unread."""
+    faults: list[Fault] = []
+    for number, name in enumerate(shape.trusted_keys):
+        try:
+            trusted_key(Path(name))
+        except KeyFileError:
+            problem = f"learning.trusted_keys[{number}]: holds no public Ed25519 key in PEM"
+            faults.append(document.fault(("learning", "trusted_keys", number), problem))
+    if faults:
+        raise SettingsError(faults)
+    return Learning(shape.samples, Path(shape.models), tuple(map(Path, shape.trusted_keys)))
 
 
 def _listener(shape: ListenerShape) -> Listener:

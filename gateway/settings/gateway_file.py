@@ -3,6 +3,7 @@
 import os
 import re
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -180,6 +181,30 @@ class HubShape(Shape):
     cancel_all: Annotated[CancelAll, Strict(False)] = CancelAll.CONFIRM
 
 
+def _is_network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError("must be a network, as 10.20.0.0/16 or fd00::/8") from None
+    return text
+
+
+class WebhooksShape(Shape):
+    """`webhooks`."""
+
+    networks: list[Annotated[Text, AfterValidator(_is_network)]] = Field(
+        default_factory=list, max_length=64
+    )
+
+
+class LearningShape(Shape):
+    """`learning`."""
+
+    samples: bool = True
+    models: Text = "var/models"
+    trusted_keys: list[ReadableFile] = Field(default_factory=list, max_length=16)
+
+
 class MetricsShape(Shape):
     """`metrics`."""
 
@@ -206,4 +231,6 @@ class GatewayFile(Shape):
     filings: FilingsShape = FilingsShape()
     privacy: PrivacyShape = PrivacyShape()
     hub: HubShape = HubShape()
+    webhooks: WebhooksShape = WebhooksShape()
+    learning: LearningShape = LearningShape()
     metrics: MetricsShape = MetricsShape()

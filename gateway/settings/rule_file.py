@@ -7,28 +7,28 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
-from gateway.domain.policy import Enforcement
-from gateway.domain.traffic import TrafficClass
-from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.answer_counts import MAX_WITHIN
 from gateway.policy.limits import MAX_ROLLING, Clock, Part
 from gateway.policy.windows import OnHolidays
+from gateway.settings.content_rule_file import (
+    BadLinkShape,
+    CampaignShape,
+    ContactGivenShape,
+    ImpostorShape,
+    SuspiciousShape,
+)
 from gateway.settings.names import Id
-from gateway.settings.schema import Count, Shape, Text, Version
-from gateway.settings.senders_file import PortNumber, SystemId
+from gateway.settings.rule_shape import AgainstShape, FindingShape, RuleShape, SlowingShape
+from gateway.settings.schema import Count, Shape, Version
+from gateway.settings.senders_file import PortNumber
 from gateway.settings.spans import Duration, Every, Hours, HoursText
 from gateway.settings.suspend_file import SuspendShape
-from gateway.smpp.status import CommandStatus
 
 MAX_RULES = 500
-_MAX_OVERRIDES = 1_000
 _MAX_LIMITS = 16
 _MAX_WINDOWS = 50
 _MAX_WALK = 10_000
 _MIN_LATELY = timedelta(minutes=1)
-
-# What can be done with a message that could not be judged.
-Fallback = Literal["reject", "quarantine", "forward"]
 
 
 class Weekday(StrEnum):
@@ -41,78 +41,6 @@ class Weekday(StrEnum):
     FRI = "fri"
     SAT = "sat"
     SUN = "sun"
-
-
-def _is_error_status(name: str) -> str:
-    # ESME_ROK would tell the SP that a refused message was accepted.
-    if name not in CommandStatus.__members__ or name == CommandStatus.ESME_ROK.name:
-        raise ValueError("not the name of an error status, as ESME_RSUBMITFAIL is")
-    return name
-
-
-def _stop_commercial() -> dict[TrafficClass, Fallback]:
-    return {TrafficClass.COMMERCIAL: "reject"}
-
-
-Mode = Annotated[Enforcement, Strict(False)]
-ClassOf = Annotated[TrafficClass, Strict(False)]
-Classes = Annotated[list[ClassOf], Field(min_length=1)]
-
-
-class TitleShape(Shape):
-    """`title`: what the rule is called, in Chinese and English."""
-
-    zh: Text
-    en: Text
-
-
-class OverrideShape(Shape):
-    """`overrides[]`: another mode for one sender, or for one port, which is the stronger."""
-
-    sender: SystemId | None = None
-    port: PortNumber | None = None
-    mode: Mode
-    because: Text | None = None
-
-    @model_validator(mode="after")
-    def _is_of_one(self) -> "OverrideShape":
-        if (self.sender is None) == (self.port is None):
-            raise ValueError("must name either a sender or a port")
-        return self
-
-
-class RuleShape(Shape):
-    """What every rule has."""
-
-    id: Id
-    title: TitleShape
-    article: Text
-    mode: Mode = Enforcement.SHADOW
-    applies_to: Classes = Field(default_factory=lambda: [TrafficClass.COMMERCIAL])
-    overrides: Annotated[list[OverrideShape], Field(max_length=_MAX_OVERRIDES)] = Field(
-        default_factory=list
-    )
-
-
-class FindingShape(RuleShape):
-    """What every rule has that finds against messages."""
-
-    status: Annotated[str, AfterValidator(_is_error_status)] | None = None
-    on_error: dict[ClassOf, Fallback] = Field(default_factory=_stop_commercial)
-    warning: Annotated[WarningCode, Strict(False)] | None = None
-    severity: Annotated[Severity, Strict(False)] | None = None
-
-
-class AgainstShape(FindingShape):
-    """A rule that refuses, or asks for a person."""
-
-    action: Literal["reject", "quarantine"] = "reject"
-
-
-class SlowingShape(FindingShape):
-    """A rule that a sender may try again after a while."""
-
-    action: Literal["throttle", "reject", "quarantine"] = "throttle"
 
 
 class SuspendedShape(AgainstShape):
@@ -310,7 +238,12 @@ AnyRule: TypeAlias = Annotated[
     | SignatureNotFiledShape
     | TemplateNotFiledShape
     | NoWayOutShape
-    | NamelessShape,
+    | NamelessShape
+    | BadLinkShape
+    | ImpostorShape
+    | ContactGivenShape
+    | SuspiciousShape
+    | CampaignShape,
     Field(discriminator="check"),
 ]
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from gateway.domain.suspension import SuspensionTerms
 from gateway.domain.verdict import Action
@@ -11,15 +11,25 @@ from gateway.policy import rules
 from gateway.policy.limits import Limit
 from gateway.policy.rules import Check, Override, Rule, Title
 from gateway.policy.windows import Window, WindowSet
+from gateway.settings import content_rule_file as content
 from gateway.settings import rule_file as shapes
+from gateway.settings import rule_shape as base
 from gateway.settings.suspend_file import SuspendShape
 
 _CountingShape: TypeAlias = (
     shapes.TooOftenShape | shapes.TooFastShape | shapes.NumberWalkShape | shapes.UnknownNumbersShape
 )
+_ContentShape: TypeAlias = (
+    content.BadLinkShape
+    | content.ImpostorShape
+    | content.ContactGivenShape
+    | content.SuspiciousShape
+    | content.CampaignShape
+)
+_CONTENT_SHAPES = get_args(_ContentShape)
 
 # The checks that ask for nothing more than their name.
-_PLAIN: dict[type[shapes.RuleShape], Check] = {
+_PLAIN: dict[type[base.RuleShape], Check] = {
     shapes.SuspendedShape: rules.Suspended(),
     shapes.OtherProvinceShape: rules.OtherProvince(),
     shapes.PurposeMissedShape: rules.PurposeMissed(),
@@ -32,19 +42,21 @@ _PLAIN: dict[type[shapes.RuleShape], Check] = {
 }
 
 
-def rule_of(shape: shapes.RuleShape) -> Rule:
+def rule_of(shape: base.RuleShape) -> Rule:
     """Return the rule that `shape` describes."""
     rule = Rule(
         id=shape.id,
         title=Title(shape.title.zh, shape.title.en),
         article=shape.article,
-        check=_check_of(shape),
+        check=(
+            _content_check_of(shape) if isinstance(shape, _CONTENT_SHAPES) else _check_of(shape)
+        ),
         mode=shape.mode,
         applies_to=frozenset(shape.applies_to),
         overrides=tuple(map(_override, shape.overrides)),
     )
     match shape:
-        case shapes.AgainstShape() | shapes.SlowingShape() | shapes.UntimelyShape():
+        case base.AgainstShape() | base.SlowingShape() | shapes.UntimelyShape():
             return replace(
                 rule,
                 action=Action(shape.action),
@@ -57,7 +69,7 @@ def rule_of(shape: shapes.RuleShape) -> Rule:
             return replace(rule, action=Action.FORWARD, on_error={})
 
 
-def _check_of(shape: shapes.RuleShape) -> Check:
+def _check_of(shape: base.RuleShape) -> Check:
     match shape:
         case shapes.PublicInterestShape():
             return rules.PublicInterest(frozenset(shape.exempts))
@@ -77,6 +89,32 @@ def _check_of(shape: shapes.RuleShape) -> Check:
             return _counting_check_of(shape)
         case _:
             return _PLAIN[type(shape)]
+
+
+def _content_check_of(shape: _ContentShape) -> Check:
+    match shape:
+        case content.BadLinkShape():
+            return rules.BadLink(
+                tuple(shape.block),
+                tuple(shape.allow),
+                tuple(shape.brands),
+                disguised=shape.disguised,
+                only_allowed=shape.only_allowed,
+                category=shape.category,
+            )
+        case content.ImpostorShape():
+            return rules.Impostor(tuple(shape.names), shape.filed, shape.category)
+        case content.ContactGivenShape():
+            return rules.ContactGiven(frozenset(shape.kinds))
+        case content.CampaignShape():
+            return rules.Campaign(shape.people, shape.within, shape.accept_asserted)
+        case content.SuspiciousShape():
+            tolerances = tuple(
+                rules.Tolerance(one.tolerates, one.sender or "", one.port or "")
+                for one in shape.tolerances
+            )
+            actions = {harm: Action(action) for harm, action in shape.actions.items()}
+            return rules.Suspicious(shape.tolerates, tolerances, actions)
 
 
 def _counting_check_of(shape: _CountingShape) -> Check:
@@ -113,5 +151,5 @@ def _suspension_terms(shape: SuspendShape) -> SuspensionTerms:
     return terms if shape.restore_span is None else replace(terms, restore_span=shape.restore_span)
 
 
-def _override(shape: shapes.OverrideShape) -> Override:
+def _override(shape: base.OverrideShape) -> Override:
     return Override(shape.mode, shape.sender or "", shape.port or "", shape.because or "")

@@ -7,23 +7,28 @@ from datetime import timedelta
 from gateway.domain.suspension import SuspensionTerms
 from gateway.policy.limits import Clock, Limit, Rolling
 from gateway.policy.rules import (
+    BadLink,
+    Campaign,
     Check,
+    ContactGiven,
+    Impostor,
     Nameless,
     NotAgreed,
     NumberWalk,
     PublicInterest,
     Rule,
+    Suspicious,
     TooFast,
     TooOften,
     UnknownNumbers,
     Untimely,
 )
 from gateway.policy.windows import EVERY_DAY, OnHolidays, Window
+from gateway.settings.content_written import content_parameters_of
+from gateway.settings.duration_written import duration_said
 from gateway.settings.rule_file import Weekday
 
 _CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
-_DAY_S = 86_400
-_UNITS = ((_DAY_S, "d"), (3600, "h"), (60, "m"))
 
 
 def check_name(check: Check) -> str:
@@ -42,7 +47,7 @@ def parameters_of(rule: Rule) -> dict[str, str]:  # noqa: C901, PLR0911 - a tabl
             return {"telephone": str(telephone).lower()}
         case Untimely(windows, jitter):
             said = {"open": _listed(map(_window, windows.windows), "; ")}
-            return said | ({"jitter": _duration(jitter)} if jitter else {})
+            return said | ({"jitter": duration_said(jitter)} if jitter else {})
         case TooOften(limits, sources, suspend):
             said = {"limits": _listed(map(_limit, limits), "; ")}
             said |= {"sources": _listed(sources)} if sources else {}
@@ -50,10 +55,12 @@ def parameters_of(rule: Rule) -> dict[str, str]:  # noqa: C901, PLR0911 - a tabl
         case TooFast(per_s, burst):
             return {"per_s": f"{per_s:g}", "burst": str(burst)}
         case NumberWalk(count, within):
-            return {"count": str(count), "within": _duration(within)}
+            return {"count": str(count), "within": duration_said(within)}
         case UnknownNumbers(share, within, at_least):
-            said = {"share": f"{share:g}", "within": _duration(within)}
+            said = {"share": f"{share:g}", "within": duration_said(within)}
             return said | {"at_least": str(at_least)}
+        case BadLink() | Impostor() | ContactGiven() | Suspicious() | Campaign():
+            return content_parameters_of(rule.check)
         case _:
             return {}
 
@@ -80,7 +87,7 @@ def _suspension(terms: SuspensionTerms) -> dict[str, str]:
         "suspend.for": f"{terms.working_days} working day{'s' * (terms.working_days > 1)}",
         "suspend.restore_words": _listed(terms.restore_words),
         "suspend.self_restore": str(terms.self_restores),
-        "suspend.restore_span": _duration(terms.restore_span),
+        "suspend.restore_span": duration_said(terms.restore_span),
         "suspend.reply": terms.reply,
         "suspend.restored": terms.restored,
         "suspend.refused": terms.refused,
@@ -92,12 +99,4 @@ def _every(every: Clock | Rolling) -> str:
         case Clock():
             return "an hour" if every is Clock.HOUR else f"a {every.value}"
         case Rolling(seconds):
-            return f"in rolling {_duration(timedelta(seconds=seconds))}"
-
-
-def _duration(span: timedelta) -> str:
-    seconds = int(span.total_seconds())
-    # One day is 24h: a day by the calendar is something else.
-    sizes = _UNITS if seconds > _DAY_S else _UNITS[1:]
-    size, unit = next((pair for pair in sizes if seconds % pair[0] == 0), (1, "s"))
-    return f"{seconds // size}{unit}"
+            return f"in rolling {duration_said(timedelta(seconds=seconds))}"

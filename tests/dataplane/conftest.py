@@ -19,6 +19,7 @@ from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAct
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
+from gateway.filter.views import Views
 from gateway.policy.bundle import Bundle
 from gateway.policy.consent_sets import ConsentSets
 from gateway.policy.knowledge import Knowledge
@@ -288,15 +289,15 @@ class World:
 
     def failing_filter(self, poison: str = "") -> None:
         """Let the content filter raise for every text, or those with `poison` in them."""
-        search = self.rules.scan._index.search
+        search = self.rules.scan._index.search_views
 
-        def fail(texts: Iterable[str], day: date | None = None) -> object:
+        def fail(texts: Iterable[Views], day: date | None = None) -> object:
             seen = list(texts)
-            if any(poison in text for text in seen):
+            if any(poison in text.raw for text in seen):
                 raise RuntimeError
             return search(seen, day)
 
-        self.rules.scan._index.search = fail  # type: ignore[assignment,method-assign]
+        self.rules.scan._index.search_views = fail  # type: ignore[assignment,method-assign]
 
 
 def smsc(session: Link) -> Link:

@@ -9,13 +9,18 @@ from gateway.domain.filings import PortScope, Signature, Template, TemplateKind
 from gateway.domain.preferences import PreferenceAction, PreferenceKind, packed, preference
 from gateway.domain.sender import Port, Purpose, Rate, Sender, SenderState
 from gateway.domain.verdict import Action, Reason
+from gateway.filter.contacts import ContactKind
 from gateway.policy.bundle import Surroundings
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import ROLLING_DAY, Limit, Part
 from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
 from gateway.policy.rules import (
+    BadLink,
+    Campaign,
     Check,
+    ContactGiven,
+    Impostor,
     Nameless,
     NotAgreed,
     NoWayOut,
@@ -27,6 +32,7 @@ from gateway.policy.rules import (
     SignatureNotFiled,
     SignatureSwitched,
     Suspended,
+    Suspicious,
     TemplateNotFiled,
     TooFast,
     TooOften,
@@ -47,6 +53,7 @@ from tests.dataplane.conftest import (
     rule,
     sender,
 )
+from tests.policy.scorers import PRIZE, WordScorer
 
 MSISDN = int(f"86{SUBSCRIBER}")
 HAN, LATIN = "您好，周末再见，谢谢您", "See you on the weekend then"
@@ -170,6 +177,12 @@ _SELLING = Scene(
 )
 _WITH_HINT = Scene(han="您好，新品到店，回TD退订", latin="New books are in. Reply STOP to opt out")
 
+_LIKE_SPAM = replace(
+    Scene(han="您好，请速来领奖，谢谢您", latin="Visit our casino, the last days"),
+    knows=lambda: Knowledge(scorer=WordScorer({"领奖": PRIZE, "casino": PRIZE})),
+)
+_LIKE_A_BANK = replace(_UNSIGNED_HAN, han="您好，周末再见，谢谢您【假银行】")
+
 RULES: Mapping[str, Stops] = {
     "R01 the sender": Stops(
         Reason.SENDER_STATE, Scene(senders=(sender(state=SenderState.SUSPENDED),)), Scene()
@@ -262,5 +275,36 @@ RULES: Mapping[str, Stops] = {
         Scene(),
     ),
     "R44 the port's rate": _by(TooFast(0.001, 1), Reason.RATE, Scene(before=_TO_ANOTHER), Scene()),
+    "R61 the link": _by(
+        BadLink(block=("evil.com",)),
+        Reason.BAD_LINK,
+        Scene(han="您好，请看evil.com/x，谢谢您", latin="Please see http://evil.com/x now"),
+        Scene(),
+    ),
+    "R61 the signature": _by(Impostor(("甲银行",)), Reason.IMPOSTOR, _LIKE_A_BANK, _UNSIGNED_HAN),
+    "R61 the contact": _by(
+        ContactGiven(frozenset({ContactKind.QQ})),
+        Reason.CONTACT_GIVEN,
+        Scene(han="您好，请加QQ1234567，谢谢您", latin="Write to QQ 1234567 today"),
+        Scene(),
+    ),
+    "R61 the classifier": _by(
+        Suspicious(0.005),
+        Reason.SUSPICIOUS,
+        _LIKE_SPAM,
+        replace(_LIKE_SPAM, han=HAN, latin=LATIN),
+    ),
+    "R61 no classifier": _by(
+        Suspicious(0.005),
+        Reason.CONTENT_UNCHECKED,
+        replace(_LIKE_SPAM, knows=Knowledge),
+        replace(_LIKE_SPAM, han=HAN, latin=LATIN),
+    ),
+    "R61 the campaign": _by(
+        Campaign(1, timedelta(hours=1)),
+        Reason.CAMPAIGN,
+        Scene(),
+        Scene(knows=_consent(Answer.AGREED)),
+    ),
     "R50 the wish": _by(Unwanted(), Reason.USER_PREF, Scene(knows=_wishes), Scene()),
 }

@@ -1,17 +1,22 @@
 """The content stage: every text, whatever carries it and however it is coded."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from gateway.dataplane import judging
 from gateway.dataplane.attention import Hold
-from gateway.domain.policy import ContentRule
+from gateway.domain.policy import ContentRule, Enforcement
+from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.filter.facts import TextFacts
 from gateway.filter.scan import ContentScan
-from gateway.policy.rules import Refused
+from gateway.policy.limits import Clock, Limit, Part
+from gateway.policy.rules import BadLink, Nameless, NumberWalk, Refused, TooOften
 from gateway.policy.ruleset import RuleSet
+from gateway.policy.staged import StagedCounter
 from gateway.policy.submission import Submission
 from gateway.smpp import gsm0338
 from gateway.smpp.status import CommandStatus
@@ -214,12 +219,54 @@ def test_a_rule_that_fails_over_one_message_harms_no_neighbour(
 
     monkeypatch.setattr(RuleSet, failing, fails)
     if failing == "judge_text":
-        monkeypatch.setattr(judging, "judge_together", fails_together)
+        monkeypatch.setattr(judging, "ask_together", fails_together)
     batch = world.submit_all(*pdus)
 
     assert [(row[3], row[9]) for row in decisions(batch)] == [
         ("sp1", "CONTENT_UNCHECKED"),
         ("sp2", ""),
+    ]
+
+
+def test_r28_a_walk_with_two_texts_in_turn_is_seen_in_one_tick() -> None:
+    walk = rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=frozenset(TrafficClass))
+    nameless = rule("R38", Nameless(), mode=Enforcement.SHADOW, applies_to=frozenset(TrafficClass))
+    world = World(replace(BUNDLE, rules=(walk, nameless)))
+    session = world.session()
+    texts = (CLEAN, f"【春晓书店】{CLEAN}")
+    walked = [advert(texts[n % 2], n + 1, to=str(13800138000 + n)) for n in range(12)]
+
+    batch = world.submit(session, b"".join(walked))
+
+    assert [row[9] for row in decisions(batch) if row[8] != "shadow"].count("NUMBER_WALK") == 9
+
+
+def test_a_counter_that_fails_over_one_message_harms_no_neighbour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    often = TooOften((Limit((Part.DESTINATION,), 3, Clock.DAY),))
+    world = World(replace(BUNDLE, rules=(rule("R42", often, applies_to=frozenset(TrafficClass)),)))
+    bad, good = world.session("sp1"), world.session("sp2")
+    counts = RuleSet.counts_in
+
+    def fails(
+        rules: RuleSet, message: Submission, counting: Sequence[StagedCounter], at: float
+    ) -> bool:
+        if message.account.system_id == "sp1":
+            raise RuntimeError("a counter that fails")
+        return counts(rules, message, counting, at)
+
+    often_sent = b"".join(advert(CLEAN, n, to="13800138009") for n in range(1, 4))
+    world.submit(good, often_sent)
+    monkeypatch.setattr(RuleSet, "counts_in", fails)
+    batch = world.submit_all(
+        (good, advert(CLEAN, 4, to="13800138009") + advert(CLEAN, 5)), (bad, advert(CLEAN))
+    )
+
+    assert [(row[3], row[9]) for row in decisions(batch)] == [
+        ("sp2", "FREQUENCY"),
+        ("sp2", ""),
+        ("sp1", "CONTENT_UNCHECKED"),
     ]
 
 
@@ -238,11 +285,31 @@ def test_a_part_the_filter_failed_on_stops_the_others(world: World) -> None:
     world.failing_filter()
     world.submit(session, first)
     world.rules.scan = ContentScan(world.rules.scan._index)
-    del world.rules.scan._index.search
+    del world.rules.scan._index.search_views
 
     batch = world.submit(session, second)
 
     assert [row[9] for row in decisions(batch)] == ["CONTENT_UNCHECKED"]
+
+
+@pytest.mark.parametrize("action", [Action.REJECT, Action.QUARANTINE])
+def test_r61_what_was_found_in_a_part_stops_the_others(action: Action) -> None:
+    links = rule(
+        "R61-link",
+        BadLink(block=("xinqian88.top",)),
+        action=action,
+        applies_to=frozenset(TrafficClass),
+    )
+    world = World(replace(BUNDLE, rules=(links,)))
+    session = world.session()
+
+    found = [
+        row[9]
+        for part in long_advert(["请看 xinqian88.top", "shop.cn", "谢谢"])
+        for row in decisions(world.submit(session, part))
+    ]
+
+    assert found == ["BAD_LINK"] * 3
 
 
 def test_a_message_its_addresses_stopped_is_not_read(world: World) -> None:

@@ -156,7 +156,7 @@ def test_one_of_many_can_not_be_held_so_it_is_refused() -> None:
     batch = world.submit(session, multi())
 
     assert not batch.attention
-    assert [status_of(p) for p in sent(batch, session)] == [REFUSED]
+    assert [status_of(p) for p in sent(batch, session)] == [CommandStatus.ESME_RMSGQFUL]
     assert {(row[8], row[9]) for row in decisions(batch)} == {("reject", "CONSENT_UNCHECKED")}
 
 

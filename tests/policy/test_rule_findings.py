@@ -8,9 +8,11 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.domain.warning import Severity, WarningCode
+from gateway.policy import rule_findings
 from gateway.policy.evidence import Evidence
 from gateway.policy.rule_findings import Findings, Modes, if_unread
 from gateway.policy.rules import Override, Refused
+from gateway.policy.statuses import status_of
 from tests.policy.conftest import addressed, rule
 
 REFUSED = Evidence("the subscriber refused")
@@ -54,6 +56,15 @@ def test_what_cannot_be_read_becomes_what_the_rule_says_of_the_class(
     assert (found.action, found.shadow) == (action, is_shadow)
 
 
+def test_what_cannot_be_read_is_refused_for_a_moment_whatever_status_a_refusal_has() -> None:
+    on_error = {TrafficClass.COMMERCIAL: Action.REJECT}
+    one = rule("R21", Refused(), on_error=on_error, status="ESME_RINVDSTADR")
+
+    found = Findings(one, Modes(one)).of(addressed(traffic=TrafficClass.COMMERCIAL), UNREAD)
+
+    assert status_of(found, {}) == "ESME_RMSGQFUL"
+
+
 def test_a_finding_warns_as_its_rule_says_but_not_of_what_could_not_be_read_or_counted() -> None:
     one = replace(rule("R21", Refused()), warning=WarningCode.W5, severity=Severity.MAJOR)
     uncounted = Evidence("the counters are full", Reason.FREQUENCY_UNCOUNTED)
@@ -88,3 +99,27 @@ def test_of_a_class_that_it_is_not_about_a_rule_tells_only_that_it_cannot_read(
     ask = if_unread(lambda _submission, _at: evidence)
 
     assert (ask(addressed(), 0.0) is not None) is is_told
+
+
+def test_a_finding_is_made_once_and_those_that_are_kept_take_bounded_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rule_findings, "_MAX_MADE", 2)
+    one = rule("R61", Refused())
+    findings = Findings(one, Modes(one))
+
+    first = findings.of(addressed(), REFUSED)
+    assert findings.of(addressed(), REFUSED) is first
+    for at in range(3):
+        findings.of(addressed(), Evidence(f"campaign {at}"))
+
+    assert len(findings._made) <= 2
+    assert findings.of(addressed(), REFUSED) == first
+
+
+def test_a_finding_bears_the_category_of_its_evidence() -> None:
+    one = rule("R61", Refused())
+
+    found = Findings(one, Modes(one)).of(addressed(), Evidence("a link", category="phishing"))
+
+    assert found.category == "phishing"

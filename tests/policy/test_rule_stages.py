@@ -12,14 +12,19 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Purpose, Rate
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
+from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Surroundings
+from gateway.policy.check_table import question_of
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
 from gateway.policy.rule_stages import RuleStages
 from gateway.policy.rules import (
     REASONS,
+    Campaign,
     Check,
+    ContactGiven,
+    Impostor,
     Nameless,
     NotAgreed,
     NoWayOut,
@@ -31,13 +36,13 @@ from gateway.policy.rules import (
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
+    Suspicious,
     TemplateNotFiled,
     TooFast,
     TooOften,
     UnknownNumbers,
     Untimely,
 )
-from gateway.policy.staged import _ask
 from gateway.policy.windows import Window, WindowSet
 from tests.policy.conftest import (
     ADVERT,
@@ -66,6 +71,10 @@ WITH_PARAMETERS: dict[type[Check], Check] = {
     TooFast: TooFast(1, 1),
     NumberWalk: NumberWalk(1, timedelta(minutes=1)),
     UnknownNumbers: UnknownNumbers(1, timedelta(minutes=1), 1),
+    Impostor: Impostor(("春眠书店",)),
+    ContactGiven: ContactGiven(frozenset(ContactKind)),
+    Suspicious: Suspicious(0.01),
+    Campaign: Campaign(1, timedelta(minutes=1)),
 }
 CHECKS = [WITH_PARAMETERS.get(kind) or kind() for kind in get_args(Check)]
 
@@ -256,7 +265,7 @@ def test_every_check_is_asked_or_counts_or_exempts(check: Check) -> None:
 @pytest.mark.parametrize("kind", [TooOften, TooFast, NumberWalk, PublicInterest])
 def test_what_counts_or_exempts_has_no_other_way_to_be_asked(kind: type[Check]) -> None:
     with pytest.raises(ValueError, match="in this way"):
-        _ask(rule("X", WITH_PARAMETERS[kind]), Knowledge())
+        question_of(WITH_PARAMETERS[kind], Knowledge(), Surroundings())
 
 
 # What is kept with a text

@@ -11,6 +11,7 @@ from gateway.domain.verdict import Action, Reason
 from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.rules import (
     REASONS,
+    Campaign,
     Check,
     NotAgreed,
     NumberWalk,
@@ -25,7 +26,7 @@ from gateway.policy.rules import (
 )
 from tests.policy.conftest import rule
 
-COUNTING = {NumberWalk, TooFast, TooOften}
+COUNTING = {NumberWalk, Campaign, TooFast, TooOften}
 
 
 def test_every_check_has_its_reason_and_its_place() -> None:
@@ -34,7 +35,7 @@ def test_every_check_has_its_reason_and_its_place() -> None:
 
 
 def test_what_counts_messages_is_asked_last() -> None:
-    assert set(list(REASONS)[-3:]) == COUNTING
+    assert set(list(REASONS)[-4:]) == COUNTING
 
 
 def test_a_violation_without_a_warning_cannot_be_meant() -> None:

@@ -26,6 +26,7 @@ def test_only_what_will_pass_later_is_answered_so_that_senders_try_again() -> No
         Reason.FREQUENCY_UNCOUNTED,
         Reason.OVERLOADED,
         Reason.PARTS_AWAITED,
+        Reason.CONSENT_UNCHECKED,
     }
 
 

@@ -38,7 +38,7 @@ from gateway.policy.rules import (
     Unwanted,
 )
 from gateway.policy.submission import Submission, Timing
-from gateway.policy.together import judge_together
+from gateway.policy.together import ask_together, count_together
 from gateway.policy.windows import Window, WindowSet
 from tests.policy.conftest import (
     ADVERT,
@@ -128,16 +128,50 @@ def world(rules: Sequence[Rule], *, is_current: bool = True) -> World:
 
 
 def begun(where: World, sent: Sequence[Sent], at: float) -> list[tuple[Course, Submission]]:
-    """Bring messages up to their texts, sorted by course as a tick is."""
-    courses: defaultdict[Course, list[Submission]] = defaultdict(list)
+    """Bring messages up to their texts, in their order."""
+    found = []
     for one in sent:
         message = where.message(
             one.source, f"+{one.number}", system_id=one.system_id, timing=one.timing
         )
         if where.rules.judge_address(message, at):
             facts = where.rules.scan.judge_texts((one.text,))
-            courses[where.rules.course_of(message, facts, at)].append(message)
-    return [(course, message) for course, those in courses.items() for message in those]
+            found.append((where.rules.course_of(message, facts, at), message))
+    return found
+
+
+def judged_together(where: World, messages: Sequence[tuple[Course, Submission]], at: float) -> None:
+    """Judge messages as a tick does: asked by course, counted in their order."""
+    by_course: defaultdict[Course, list[Submission]] = defaultdict(list)
+    for course, message in messages:
+        by_course[course].append(message)
+    left: set[int] = set()
+    for course, those in by_course.items():
+        left.update(map(id, ask_together(where.rules, course, those, at)))
+    by_counting: defaultdict[int, list[Submission]] = defaultdict(list)
+    for course, message in messages:
+        if id(message) in left:
+            by_counting[id(course.counting)].append(message)
+    for course in by_course:
+        counted = by_counting.pop(id(course.counting), [])
+        count_together(where.rules, course.counting, counted, at)
+
+
+def in_turn(messages: Sequence[tuple[Course, Submission]]) -> list[Submission]:
+    """Return messages in the order in which a tick counts them.
+
+    What asks for consent is counted when it is asked about; of the others those together that
+    the same rules count.
+    """
+    courses = list(dict.fromkeys(course for course, _ in messages))
+    countings = [id(course.counting) for course in courses]
+
+    def place_of(course: Course) -> tuple[bool, int]:
+        if course.asks_consent:
+            return False, courses.index(course)
+        return True, countings.index(id(course.counting))
+
+    return [one for _, one in sorted(messages, key=lambda one: place_of(one[0]))]
 
 
 def outcome(one: Submission) -> tuple[tuple[Finding, ...], object, object]:
@@ -166,20 +200,30 @@ def test_a_tick_judged_together_is_as_if_each_message_was_judged_alone(
 
     for sent, step in ticks:
         at += step
-        one_by_one = [message for _, message in begun(alone, sent, at)]
-        for message in one_by_one:
+        one_by_one, many_at_once = begun(alone, sent, at), begun(together, sent, at)
+        for message in in_turn(one_by_one):
             assert message.facts is not None
             alone.rules.judge_text(message, message.facts, at)
-        courses: defaultdict[Course, list[Submission]] = defaultdict(list)
-        for course, message in begun(together, sent, at):
-            courses[course].append(message)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("gateway.policy.together._MANY", many)
-            for course, those in courses.items():
-                judge_together(together.rules, course, those, at)
+            judged_together(together, many_at_once, at)
 
-        judged = [message for those in courses.values() for message in those]
-        assert list(map(outcome, judged)) == list(map(outcome, one_by_one))
+        outcomes = [[outcome(one) for _, one in some] for some in (one_by_one, many_at_once)]
+        assert outcomes[0] == outcomes[1]
+
+
+def test_r28_who_walks_with_two_texts_in_turn_is_held_as_with_one() -> None:
+    walk = rule("R28", NumberWalk(20, timedelta(minutes=10)), action=Action.QUARANTINE)
+    nameless = rule("R38", Nameless(), mode=Enforcement.SHADOW)
+    where = world((walk, nameless))
+    texts = (ADVERT, "会员日全场八折，拒收请回复R")
+    sent = [Sent(texts[n % 2], MARKETING, NUMBER + n, "sp1", None) for n in range(96)]
+    messages = begun(where, sent, TEN)
+
+    judged_together(where, messages, TEN)
+
+    assert len({course for course, _ in messages}) == 2
+    assert sum(one.verdict is not None for _, one in messages) == 96 - 19
 
 
 @pytest.mark.parametrize("many", [1, 4])
@@ -192,10 +236,8 @@ def test_what_has_to_wait_and_what_asks_for_consent_is_settled_apart(
     sent = [Sent(text, MARKETING, NUMBER + 1, "sp1", None) for text in (ADVERT, ASKS)]
 
     by_day, by_night = begun(where, sent[1:], TEN), begun(where, sent, at_night)
-    for course, message in by_day:
-        judge_together(where.rules, course, [message], TEN)
-    for course, message in by_night:
-        judge_together(where.rules, course, [message], at_night)
+    judged_together(where, by_day, TEN)
+    judged_together(where, by_night, at_night)
 
     verdicts = [message.verdict for _, message in (*by_day, *by_night)]
     assert [one and (one.action, is_asking(one)) for one in verdicts] == [

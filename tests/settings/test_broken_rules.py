@@ -18,6 +18,9 @@ PLAIN = HEAD + "    check: refused\n"
 SECOND = HEAD.replace("R1", "R2") + "    check: refused\n"
 HOURS = HEAD + "    check: untimely\n"
 OFTEN = HEAD + "    check: too_often\n"
+LINK = HEAD + "    check: bad_link\n"
+LIKE_SPAM = HEAD + "    check: suspicious\n"
+CAMPAIGN = HEAD + "    check: campaign\n"
 MOSTLY = HEAD + "    check: unknown_numbers\n"
 CALENDAR = "version: 1\nname: x\nyears: {2026: {holidays: {a: 01-01..12-31}}}\n"
 KEPT = {
@@ -35,16 +38,23 @@ TIMES = (
 )
 EVERY = 'must be minute, hour, day, or a time that moves along, as "rolling 24h"'
 REMEMBERED = 'must be "1m" to "1h": so long answers are remembered'
+SHARE = "must be a share of innocent texts, as: 0.5 %"
+HOST = "must be a domain or a host below one, as example.com, or an address"
+KINDS = (
+    "Input should be 'qq', 'wechat', 'messenger', 'mobile', 'landline', 'toll_free',"
+    " 'service_line' or 'email'"
+)
+FOLLOWED = 'must be "1m" to "24h": so long campaigns are followed'
 CODES = (
     "Input should be 'W1', 'W2', 'W3', 'W4', 'W5', 'W6', 'W7', 'W8', 'W9', 'W10', 'W11', 'W12'"
     " or 'W13'"
 )
 NO_CALENDAR = "needs the calendar that bundle.yaml names: calendar: calendars/cn.yaml"
 CHECKS = (
-    "must be one of nameless, no_way_out, not_agreed, number_walk, other_province,"
-    " public_interest, purpose_missed, refused, signature_not_filed, signature_switched,"
-    " suspended, template_not_filed, too_fast, too_often,"
-    " unknown_numbers, untimely, unwanted"
+    "must be one of bad_link, campaign, contact_given, impostor, nameless, no_way_out,"
+    " not_agreed, number_walk, other_province, public_interest, purpose_missed, refused,"
+    " signature_not_filed, signature_switched, suspended, suspicious, template_not_filed,"
+    " too_fast, too_often, unknown_numbers, untimely, unwanted"
 )
 NONE = "List should have at least 1 item after validation, not 0"
 CLASSES = "Input should be 'verification', 'service', 'commercial' or 'public_interest'"
@@ -437,6 +447,148 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     "a share of nobody knows what": (
         rules(MOSTLY, "    within: 10m\n"),
         [":3:5 R1.at_least: is missing", ":3:5 R1.share: is missing"],
+    ),
+    # What a rule says of links, R61
+    "links that nothing is said about": (
+        rules(LINK),
+        [":3:5 R1: finds nothing: needs block, brands, disguised or only_allowed"],
+    ),
+    "a blocked link in place of its domain": (
+        rules(LINK, "    block: ['http://evil.example.com/a']\n"),
+        [f":7:13 R1.block[0]: {HOST}"],
+    ),
+    "a blocked word": (
+        rules(LINK, "    block: [example.com, evil]\n"),
+        [f":7:26 R1.block[1]: {HOST}"],
+    ),
+    "a blocked domain as a number": (
+        rules(LINK, "    block: [1.5]\n"),
+        [f":7:13 R1.block[0]: {TEXT}"],
+    ),
+    "a blocked domain in other letters": (
+        rules(LINK, "    block: [xn--fiqs8s.cn]\n"),
+        [":7:13 R1.block[0]: must be written in letters, not as xn--"],
+    ),
+    "a host as a brand": (
+        rules(LINK, "    brands: [www.icbc.com.cn]\n"),
+        [":7:14 R1.brands[0]: must be the domain that is registered: icbc.com.cn"],
+    ),
+    "an ending as a brand": (
+        rules(LINK, "    brands: [com.cn]\n"),
+        [f":7:14 R1.brands[0]: {HOST}"],
+    ),
+    "a domain both blocked and allowed": (
+        rules(LINK, "    block: [a.com, b.com]\n    allow: [b.com]\n    brands: [a.com]\n"),
+        [
+            ":8:13 allow: stands in block, too, which would stop nothing",
+            ":9:14 brands: stands in block, too, which would stop nothing",
+        ],
+    ),
+    "disguised links in words": (
+        rules(LINK, "    disguised: yes\n"),
+        [":7:16 R1.disguised: must be true or false"],
+    ),
+    "only_allowed in words": (
+        rules(LINK, "    only_allowed: 1\n"),
+        [":7:19 R1.only_allowed: must be true or false"],
+    ),
+    "a category that there is none of": (
+        rules(LINK, "    disguised: true\n    category: phising\n"),
+        [":8:15 R1.category: is no category: docs/reference/policies.md lists them"],
+    ),
+    # What it says of names and contacts
+    "an impostor of nobody": (
+        rules(HEAD, "    check: impostor\n    names: []\n"),
+        [":3:5 R1: finds nothing: needs names, or filed: true"],
+    ),
+    "impostors of a name in place of a list": (
+        rules(HEAD, "    check: impostor\n    names: 工商银行\n"),
+        [":7:12 R1.names: must be a list"],
+    ),
+    "impostors without a name": (
+        rules(HEAD, "    check: impostor\n    names: ['']\n"),
+        [":7:13 R1.names[0]: is empty"],
+    ),
+    "filed in words": (
+        rules(HEAD, "    check: impostor\n    filed: all\n"),
+        [":7:12 R1.filed: must be true or false"],
+    ),
+    "a contact that there is none of": (
+        rules(HEAD, "    check: contact_given\n    kinds: [qq, pager]\n"),
+        [f":7:17 R1.kinds[1]: {KINDS}"],
+    ),
+    "contacts of no kind": (
+        rules(HEAD, "    check: contact_given\n    kinds: []\n"),
+        [f":7:12 R1.kinds: {NONE}"],
+    ),
+    # What it says of the classifier
+    "a classifier that is told nothing": (
+        rules(LIKE_SPAM),
+        [":3:5 R1.tolerates: is missing"],
+    ),
+    "a bare number in place of a share": (
+        rules(LIKE_SPAM, "    tolerates: 0.005\n"),
+        [f":7:16 R1.tolerates: {SHARE}"],
+    ),
+    "a share of no innocent text": (
+        rules(LIKE_SPAM, "    tolerates: 0 %\n"),
+        [":7:16 R1.tolerates: must be above 0 % and at most 50 %"],
+    ),
+    "a share of most": (
+        rules(LIKE_SPAM, "    tolerates: 51 %\n"),
+        [":7:16 R1.tolerates: must be above 0 % and at most 50 %"],
+    ),
+    "a tolerance of nobody": (
+        rules(LIKE_SPAM, "    tolerates: 1 %\n    tolerances: [{tolerates: 2 %}]\n"),
+        [":8:18 R1.tolerances[0]: must name either a sender or a port"],
+    ),
+    "a tolerance of both": (
+        rules(
+            LIKE_SPAM,
+            "    tolerates: 1 %\n    tolerances: [{sender: a, port: '1', tolerates: 2 %}]\n",
+        ),
+        [":8:18 R1.tolerances[0]: must name either a sender or a port"],
+    ),
+    "a tolerance without a share": (
+        rules(LIKE_SPAM, "    tolerates: 1 %\n    tolerances: [{sender: sp1}]\n"),
+        [":8:18 R1.tolerances[0].tolerates: is missing"],
+    ),
+    "two tolerances of one sender": (
+        rules(
+            LIKE_SPAM,
+            "    tolerates: 1 %\n    tolerances:\n",
+            "      - {sender: sp1, tolerates: 2 %}\n      - {sender: sp1, tolerates: 3 %}\n",
+        ),
+        [":10:18 tolerances: contradicts the one of this sender in line 9"],
+    ),
+    "a harm that there is none of": (
+        rules(LIKE_SPAM, "    tolerates: 1 %\n    actions: {spam: reject}\n"),
+        [":8:15 R1.actions.spam: Input should be 'advert', 'fraud' or 'illegal'"],
+    ),
+    "an action by harm that there is none of": (
+        rules(LIKE_SPAM, "    tolerates: 1 %\n    actions: {fraud: drop}\n"),
+        [":8:22 R1.actions.fraud: Input should be 'reject', 'quarantine' or 'forward'"],
+    ),
+    # What it says of campaigns
+    "a campaign that is told nothing": (
+        rules(CAMPAIGN),
+        [":3:5 R1.people: is missing", ":3:5 R1.within: is missing"],
+    ),
+    "a campaign of nobody": (
+        rules(CAMPAIGN, "    people: 0\n    within: 1h\n"),
+        [":7:13 R1.people: Input should be greater than or equal to 1"],
+    ),
+    "a campaign of seconds": (
+        rules(CAMPAIGN, "    people: 100\n    within: 30s\n"),
+        [f":8:13 R1.within: {FOLLOWED}"],
+    ),
+    "a campaign of days": (
+        rules(CAMPAIGN, "    people: 100\n    within: 2d\n"),
+        [f":8:13 R1.within: {FOLLOWED}"],
+    ),
+    "a consent that is asserted in words": (
+        rules(CAMPAIGN, "    people: 9\n    within: 1h\n    accept_asserted: maybe\n"),
+        [":9:22 R1.accept_asserted: must be true or false"],
     ),
     # R95
     "a warning that there is none of": (

@@ -1,13 +1,17 @@
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.domain.hub import CancelAll, Hub
 from gateway.session.timers import Timers
 from gateway.settings.addresses import Address
 from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import (
+    Learning,
     Limits,
     Listener,
     ListenerTls,
@@ -251,6 +255,73 @@ def test_a_faulty_hub_is_told_at_its_place(
     path = write("gateway.yaml", f"{MINIMAL}hub: {hub}\n")
 
     assert fault in faults_of(lambda: load_gateway(path))[0]
+
+
+def test_webhooks_go_to_no_network_of_ours_that_is_not_named(write: Write) -> None:
+    text = MINIMAL + 'webhooks: {networks: ["10.20.0.0/16", "::1/128"]}\n'
+
+    assert load_gateway(write("gateway.yaml", MINIMAL)).webhook_networks == ()
+    named = load_gateway(write("gateway.yaml", text)).webhook_networks
+    assert named == (ip_network("10.20.0.0/16"), ip_network("::1/128"))
+
+
+@pytest.mark.parametrize("network", ["10.20.0.1/16", "10.20", "sp.example.com", "", "fd00::/200"])
+def test_what_is_no_network_is_told_at_its_place(
+    write: Write, faults_of: FaultsOf, network: str
+) -> None:
+    path = write("gateway.yaml", f'{MINIMAL}webhooks: {{networks: ["{network}"]}}\n')
+
+    [fault] = faults_of(lambda: load_gateway(path))
+    assert "webhooks.networks[0]: " in fault
+
+
+def test_verdicts_are_learnt_from_unless_told_otherwise(write: Write) -> None:
+    text = MINIMAL + "learning: {samples: false, models: /srv/models}\n"
+
+    usual, told = (
+        load_gateway(write(f"{name}.yaml", said)).learning
+        for name, said in (("usual", MINIMAL), ("told", text))
+    )
+
+    assert usual == Learning(samples=True, models=Path("var/models"), trusted_keys=())
+    assert told == Learning(samples=False, models=Path("/srv/models"))
+
+
+def test_keys_that_models_must_be_signed_with_are_read_at_the_start(
+    write: Write, faults_of: FaultsOf
+) -> None:
+    public = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    write("ours.pub", pem)
+    write("theirs.pub", "no key")
+    text = MINIMAL + "learning: {trusted_keys: [ours.pub]}\n"
+
+    assert load_gateway(write("gateway.yaml", text)).learning.trusted_keys == (Path("ours.pub"),)
+
+    path = write("gateway.yaml", text.replace("ours.pub", "ours.pub, theirs.pub"))
+    assert faults_of(lambda: load_gateway(path)) == [
+        "gateway.yaml:4:37 learning.trusted_keys[1]: holds no public Ed25519 key in PEM"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("learning", "fault"),
+    [
+        ("{samples: yes}", "4:21 learning.samples: "),
+        ("{models: []}", "4:20 learning.models: must be text"),
+        ("{trusted_keys: [no.pub]}", f"4:27 learning.trusted_keys[0]: {NO_FILE}"),
+        ("{trusted_keys: ours.pub}", "4:26 learning.trusted_keys: must be a list"),
+        ("{sample: true}", "4:12 learning.sample: "),
+    ],
+)
+def test_faulty_settings_of_learning_are_told_at_their_place(
+    write: Write, faults_of: FaultsOf, learning: str, fault: str
+) -> None:
+    path = write("gateway.yaml", f"{MINIMAL}learning: {learning}\n")
+
+    (found,) = faults_of(lambda: load_gateway(path))
+
+    assert found.startswith(f"gateway.yaml:{fault}")
 
 
 BROKEN_LINKS = {

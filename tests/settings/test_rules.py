@@ -13,11 +13,17 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.domain.warning import Severity, WarningCode
+from gateway.filter.contacts import ContactKind
+from gateway.filter.model.harm import Harm
 from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.limits import Clock, Limit, Part, Rolling
 from gateway.policy.rules import (
     REASONS,
+    BadLink,
+    Campaign,
     Check,
+    ContactGiven,
+    Impostor,
     Nameless,
     NotAgreed,
     NoWayOut,
@@ -31,8 +37,10 @@ from gateway.policy.rules import (
     SignatureNotFiled,
     SignatureSwitched,
     Suspended,
+    Suspicious,
     TemplateNotFiled,
     Title,
+    Tolerance,
     TooFast,
     TooOften,
     UnknownNumbers,
@@ -169,6 +177,47 @@ CHECKS: list[tuple[str, Check]] = [
     ("check: no_way_out", NoWayOut()),
     ("check: nameless", Nameless()),
     ("check: nameless\ntelephone: true", Nameless(telephone=True)),
+    ("check: bad_link\nblock: [Evil.Example.COM]", BadLink(block=("evil.example.com",))),
+    (
+        (
+            "check: bad_link\nallow: [jd.com]\nbrands: [icbc.com.cn]\ndisguised: true\n"
+            "only_allowed: true\ncategory: fraud_bank_debit"
+        ),
+        BadLink(
+            allow=("jd.com",),
+            brands=("icbc.com.cn",),
+            disguised=True,
+            only_allowed=True,
+            category="fraud_bank_debit",
+        ),
+    ),
+    ("check: impostor\nnames: [工商银行]", Impostor(("工商银行",))),
+    (
+        "check: impostor\nfiled: true\ncategory: fraud_authority",
+        Impostor(filed=True, category="fraud_authority"),
+    ),
+    (
+        "check: contact_given\nkinds: [qq, wechat]",
+        ContactGiven(frozenset({ContactKind.QQ, ContactKind.WECHAT})),
+    ),
+    ("check: suspicious\ntolerates: 0.5 %", Suspicious(0.005)),
+    (
+        (
+            "check: suspicious\ntolerates: 1%\nactions: {advert: forward, fraud: reject}\n"
+            "tolerances:\n  - {sender: sp1, tolerates: 0.1 %, because: 合同}\n"
+            '  - {port: "10690001", tolerates: 2.5 %}'
+        ),
+        Suspicious(
+            0.01,
+            (Tolerance(0.001, sender="sp1"), Tolerance(0.025, port="10690001")),
+            {Harm.ADVERT: Action.FORWARD, Harm.FRAUD: Action.REJECT},
+        ),
+    ),
+    ("check: campaign\npeople: 100\nwithin: 1h", Campaign(100, timedelta(hours=1))),
+    (
+        "check: campaign\npeople: 9\nwithin: 10m\naccept_asserted: true",
+        Campaign(9, timedelta(minutes=10), accept_asserted=True),
+    ),
 ]
 
 
@@ -179,6 +228,17 @@ CHECKS: list[tuple[str, Check]] = [
 )
 def test_a_check_is_told_what_the_file_says(lines: str, check: Check, load: Load) -> None:
     assert load(lines).check == check
+
+
+def test_r61_what_is_found_in_a_text_is_held_and_what_nobody_could_judge_too(load: Load) -> None:
+    suspicious = load("check: suspicious\ntolerates: 0.5 %")
+
+    assert suspicious.action is Action.QUARANTINE
+    assert suspicious.on_error == dict.fromkeys(
+        (TrafficClass.VERIFICATION, TrafficClass.SERVICE, TrafficClass.COMMERCIAL),
+        Action.QUARANTINE,
+    )
+    assert load("check: bad_link\ndisguised: true").action is Action.QUARANTINE
 
 
 def test_every_check_that_policy_knows_can_be_written() -> None:

@@ -19,7 +19,7 @@ _UNREAD = Evidence("the consent store cannot be read", Reason.CONSENT_UNCHECKED,
 # Only the SMSC knows whose message a replace_sm changes. That was judged for its subscriber,
 # but as what it was then: a notice to one who refused, or a request for consent, is to sell
 # now (R62). What comes from a port for marketing was asked about refusals before.
-_UNKNOWN = Evidence("whose message it changes is unknown", Reason.CONSENT_UNCHECKED, is_unread=True)
+_UNKNOWN = Evidence("whose message it changes is unknown", Reason.CONSENT_UNKNOWN, is_unread=True)
 
 
 def refused(_check: Refused, knowledge: Knowledge) -> Ask:

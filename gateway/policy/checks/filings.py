@@ -110,6 +110,10 @@ class FiledTemplates:
         # What a sender filed is compiled anew at each change, so nothing old is ever found.
         self._found: dict[tuple[Filed, str], TemplateMatch | None] = {}
 
+    def forget(self) -> None:
+        """Forget what was found in what is not on file any more."""
+        self._found.clear()
+
     def of(self, submission: Submission) -> TemplateMatch | None:
         """Return the template of the reading that people see; note its id in the submission."""
         submission.template = ""

@@ -152,6 +152,8 @@ def test_r20_while_the_store_is_down_adverts_stop_and_codes_pass_with_a_note() -
     )
 
     assert why(advert) is Reason.CONSENT_UNCHECKED
+    assert advert.verdict is not None
+    assert advert.verdict.status == "ESME_RMSGQFUL"  # it may come again
     assert code.verdict is None
     assert news.verdict is None
     assert [(f.rule, f.reason, f.shadow) for f in (*code.findings, *news.findings)] == [

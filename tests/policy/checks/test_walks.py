@@ -183,3 +183,13 @@ def test_r28_a_reload_and_another_rule_forget_no_step() -> None:
     after.adopt(before)
 
     assert asked_alone(after)(written_to(2), AFTERNOON) is not None
+
+
+def test_r28_a_message_without_a_subscriber_is_passed_over_among_others() -> None:
+    walks = Walks(NumberWalk(2, timedelta(minutes=10)))
+    nobody = addressed(ADVERT)
+    nobody.msisdn = None
+
+    against = walks.ask_all([written_to(1), nobody, written_to(2)], AFTERNOON)
+
+    assert [one.msisdn for one, _ in against] == [2]

@@ -1,0 +1,186 @@
+"""Much the same text to many people who never agreed (R61)."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.consent import Answer
+from gateway.domain.verdict import Action, Reason
+from gateway.filter.facts import TextFacts
+from gateway.policy.checks import campaigns
+from gateway.policy.checks.campaigns import Massed
+from gateway.policy.checks.counter import asked_alone
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.rules import Campaign
+from gateway.policy.submission import Wanted
+from tests.policy.conftest import ADVERT, NUMBER, World, addressed, rule, why
+
+CHECK = Campaign(5, timedelta(hours=1))
+R61 = rule("R61-campaign", CHECK, action=Action.QUARANTINE)
+# The same offer, whatever of it changes from one to the next.
+VARIANTS = [
+    f"【春晓书店】{name}您好，会员日全场图书{off}折，满{sum_}元包邮，本周日截止，拒收请回复R"
+    for name, off, sum_ in (
+        ("张先生", "八", 99),
+        ("李女士", "七", 88),
+        ("王先生", "六", 59),
+        ("赵小姐", "五", 49),
+        ("陈先生", "九", 69),
+        ("周女士", "八", 79),
+        ("吴先生", "七", 39),
+    )
+]
+
+
+def reasons(world: World, *texts: str, first: int = NUMBER, at: float = 0.0) -> list[Reason | None]:
+    """Return what became of each text, each to another subscriber."""
+    return [world.reason(text, to=first + at_, at=at) for at_, text in enumerate(texts)]
+
+
+def test_r61_one_text_to_many_people_without_consent_waits_for_a_person() -> None:
+    world = World(R61)
+
+    assert reasons(world, *[ADVERT] * 7) == [None] * 4 + [Reason.CAMPAIGN] * 3
+    held = world.judge(ADVERT, to=NUMBER + 9)
+    assert held.verdict is not None
+    assert held.verdict.action is Action.QUARANTINE
+
+
+def test_r61_it_is_one_campaign_whatever_changes_from_one_text_to_the_next() -> None:
+    assert reasons(World(R61), *VARIANTS)[-1] is Reason.CAMPAIGN
+
+
+def test_r61_the_finding_names_the_campaign() -> None:
+    world = World(R61)
+    reasons(world, *[ADVERT] * 4)
+
+    first, other = world.judge(ADVERT, to=NUMBER + 8), world.judge(ADVERT, to=NUMBER + 9)
+
+    said, _, campaign = first.findings[0].evidence.rpartition(" ")
+    assert said == "one text to 5 people without consent: campaign"
+    assert len(campaign) == 17
+    assert first.findings == other.findings
+
+
+def test_r61_who_agreed_counts_for_nothing() -> None:
+    world = World(R61)
+    for at in range(9):
+        world.knowledge.consent.apply(NUMBER + at, "sp1", Answer.AGREED)
+
+    assert reasons(world, *[ADVERT] * 9) == [None] * 9
+
+
+def test_r61_who_agreed_counts_for_nothing_while_the_store_cannot_be_read() -> None:
+    world = World(R61)
+    for at in range(9):
+        world.knowledge.consent.apply(NUMBER + at, "sp1", Answer.AGREED)
+    world.knowledge.consent.is_current = False
+
+    assert reasons(world, *[ADVERT] * 9) == [None] * 9
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_r61_r26_a_consent_that_is_only_asserted_counts_where_the_rule_says_so(
+    *, accepts: bool
+) -> None:
+    world = World(rule("R61", Campaign(3, timedelta(hours=1), accept_asserted=accepts)))
+    for at in range(5):
+        world.knowledge.consent.apply(NUMBER + at, "sp1", Answer.ASSERTED)
+
+    assert (Reason.CAMPAIGN in reasons(world, *[ADVERT] * 5)) is not accepts
+
+
+def test_r61_who_asked_for_the_message_has_agreed_to_it() -> None:
+    counted = Massed(Campaign(1, timedelta(hours=1)), Knowledge())
+    asked_for = addressed(ADVERT)
+    wanted = Wanted(asked_for.account, asked_for.source, asked_for.destination)
+    wanted.msisdn, wanted.facts = asked_for.msisdn, asked_for.facts
+
+    assert asked_alone(counted)(wanted, 0.0) is None
+    assert asked_alone(counted)(addressed(ADVERT, destination=b"13800138001"), 0.0) is not None
+
+
+def test_r61_the_campaign_of_several_senders_is_one() -> None:
+    world = World(R61)
+    for at in range(4):
+        system_id = "sp1" if at % 2 else "sp2"
+        assert why(world.judge(ADVERT, to=NUMBER + at, system_id=system_id)) is None
+
+    assert why(world.judge(ADVERT, to=NUMBER + 5, system_id="sp2")) is Reason.CAMPAIGN
+
+
+def test_r61_a_text_of_yesterday_is_no_campaign_of_today() -> None:
+    world = World(R61)
+    reasons(world, *[ADVERT] * 4)
+
+    assert reasons(world, *[ADVERT] * 4, first=NUMBER + 50, at=7200.0) == [None] * 4
+
+
+def test_r61_new_rules_go_on_with_the_campaigns_under_way() -> None:
+    world = World(R61)
+    reasons(world, *[ADVERT] * 4)
+
+    after = World(R61, before=world)
+
+    assert reasons(after, ADVERT, first=NUMBER + 50) == [Reason.CAMPAIGN]
+
+
+def test_r61_a_rule_that_counts_otherwise_begins_anew() -> None:
+    world = World(R61)
+    reasons(world, *[ADVERT] * 4)
+
+    after = World(rule("R61-campaign", Campaign(5, timedelta(minutes=30))), before=world)
+
+    assert reasons(after, ADVERT, first=NUMBER + 50) == [None]
+
+
+def test_the_fingerprint_of_a_text_is_made_once() -> None:
+    counted = Massed(CHECK, Knowledge())
+    one = addressed(ADVERT)
+    assert one.facts is not None
+    asked_alone(counted)(one, 0.0)
+    made = one.facts.fingerprint
+
+    asked_alone(counted)(one, 0.0)
+
+    assert made is not None
+    assert one.facts.fingerprint is made
+
+
+def test_the_fingerprints_of_new_texts_are_made_where_a_rule_asks_for_them() -> None:
+    assert World(R61).rules.scan.judge_texts((ADVERT,)).fingerprint is not None
+    assert World().rules.scan.judge_texts((ADVERT,)).fingerprint is None
+
+
+def test_what_has_no_text_or_nobody_to_get_it_is_of_no_campaign() -> None:
+    counted = Massed(Campaign(1, timedelta(hours=1)), Knowledge())
+    textless, nobody = addressed(ADVERT), addressed(ADVERT)
+    textless.facts, nobody.msisdn = TextFacts((), ()), None
+
+    assert asked_alone(counted)(addressed(), 0.0) is None
+    assert asked_alone(counted)(textless, 0.0) is None
+    assert asked_alone(counted)(nobody, 0.0) is None
+
+
+def test_who_is_refused_by_another_rule_is_counted_all_the_same() -> None:
+    counted = Massed(Campaign(2, timedelta(hours=1)), Knowledge())
+    one = addressed(ADVERT)
+    assert asked_alone(counted)(one, 0.0) is None
+    counted.forget(one, 0.0)
+
+    assert asked_alone(counted)(addressed(ADVERT, destination=b"13800138001"), 0.0) is not None
+
+
+def test_what_is_told_of_campaigns_takes_bounded_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaigns, "_MAX_TOLD", 2)
+    counted = Massed(Campaign(1, timedelta(hours=1)), Knowledge())
+
+    texts = (
+        ADVERT,
+        "开学季文具特价，新品已经上架，欢迎带孩子来选",
+        "周五晚上有作家见面会，报名从速",
+    )
+    told = [asked_alone(counted)(addressed(text), 0.0) for text in texts]
+
+    assert None not in told
+    assert len(counted._told) == 1

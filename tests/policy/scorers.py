@@ -1,0 +1,42 @@
+"""Classifiers that know some words and say of a text what stands beside the first they find."""
+
+from collections.abc import Mapping, Sequence
+
+from gateway.filter.model.classes import TextClass
+from gateway.filter.model.harm import Harm
+from gateway.filter.scoring import Piece, Scored
+from gateway.filter.views import Views
+
+INNOCENT = Scored(TextClass.PORT, 0.02, "retail", Harm.ADVERT, measured_from=0.001)
+PRIZE = Scored(
+    TextClass.PORT, 0.97, "fraud_prize", Harm.FRAUD, guilty_from=0.001, measured_from=0.001
+)
+OFFER = Scored(TextClass.PORT, 0.8, "retail", Harm.ADVERT, guilty_from=0.005, measured_from=0.001)
+UNKNOWN = Scored(TextClass.PORT, 0.9, guilty_from=0.001, measured_from=0.001)
+UNMEASURED = Scored(TextClass.FOREIGN, 0.99, "gambling", Harm.ILLEGAL)
+
+WORDS = {"领奖": PRIZE, "清仓": OFFER, "怪事": UNKNOWN, "casino": UNMEASURED}
+
+
+class WordScorer:
+    """Knows `words`, fails on texts with "坏" in them, and notes how many it was given at once."""
+
+    digest = "0123"
+    measured_from: Mapping[TextClass, float] = {TextClass.PORT: 0.001}
+
+    def __init__(self, words: Mapping[str, Scored] = WORDS) -> None:
+        self._words = words
+        self.batches: list[int] = []
+
+    def score(self, texts: Sequence[Views]) -> list[Scored]:
+        self.batches.append(len(texts))
+        if any("坏" in text.raw for text in texts):
+            raise RuntimeError
+        return [
+            next((said for word, said in self._words.items() if word in text.folded), INNOCENT)
+            for text in texts
+        ]
+
+    def pieces(self, text: Views, maximum: int) -> list[Piece]:
+        found = [Piece(word, 1.5) for word in self._words if word in text.raw]
+        return [*found, Piece(" 您好", -0.25)][:maximum]
