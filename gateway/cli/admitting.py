@@ -6,6 +6,7 @@ from gateway.cli.deployment import Deployment
 from gateway.cli.failure import ExitCode, known, misused
 from gateway.cli.knowing import knowledge_of
 from gateway.cli.screen import print_fields, print_json, warn
+from gateway.cli.wording import worded
 from gateway.domain.sender import BindType
 from gateway.policy.citations import citation_of
 from gateway.policy.knowledge import Knowledge
@@ -63,14 +64,13 @@ async def explain_admission(
         print_json(_as_json(verdict, article, warnings))
         return ExitCode.FINE
     zh, en = _WORDS[verdict.reason]
-    print_fields(
-        (
-            ("verdict", "ACCEPT" if verdict.is_accepted else "REFUSE"),
-            ("reason", f"{verdict.reason}: {zh if lang == 'zh' else en}"),
-            ("article", f"{article} (R01)"),
-            ("the SP hears", verdict.status.name),
-        )
+    told = (
+        ("verdict", "ACCEPT" if verdict.is_accepted else "REFUSE"),
+        ("reason", f"{verdict.reason}: {zh if lang == 'zh' else en}"),
+        ("article", f"{article} (R01)"),
+        ("the SP hears", verdict.status.name),
     )
+    print_fields((worded(name, lang), worded(value, lang)) for name, value in told)
     for warning in warnings:
         warn(warning)
     return ExitCode.FINE

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from gateway.cli.deployment import load_settings
@@ -9,13 +10,15 @@ from gateway.cli.failure import ExitCode, known, misused
 from gateway.cli.options import Scope
 from gateway.cli.screen import print_json, print_table, say, visible, warn
 from gateway.cli.storage import opened_store
-from gateway.cli.subscriber import subscriber_of
-from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.cli.subscriber import subscriber_of, warn_of_odd
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, end_said
 from gateway.domain.msisdn import masked
 from gateway.domain.sender import Sender
+from gateway.ports.consent import NUMBERS_AT_ONCE, ConsentStore
 from gateway.runtime.clock import utcnow
 from gateway.settings.fault import SettingsError
 from gateway.settings.senders import load_senders
+from gateway.systems.consent.answer_lines import ENDED
 
 _MAX_NUMBERS = 1_000_000
 _MAX_CHANNEL_CHARS = 64
@@ -23,8 +26,11 @@ _MAX_EVIDENCE_CHARS = 200
 _ALL = "(every sender)"
 
 
-async def record_answers(config: Path, answer: Answer, numbers: Sequence[str], scope: Scope) -> int:
-    """Record the same answer of all `numbers`; return the exit code."""
+async def record_answers(
+    config: Path, answer: Answer, numbers: Sequence[str], scope: Scope, until: str | None = None
+) -> int:
+    """Record the same answer of all `numbers`, good until then; return the exit code."""
+    end = None if until is None else end_of_option(until)
     system_id = scope_of(scope, config)
     msisdns = _msisdns(numbers)
     now, channel = utcnow(), visible(scope.channel.strip())[:_MAX_CHANNEL_CHARS] or "cli"
@@ -33,10 +39,12 @@ async def record_answers(config: Path, answer: Answer, numbers: Sequence[str], s
         answer = Answer.ASSERTED
         warn("without --evidence it is asserted only: it takes no refusal back (R26, R37)")
     answers = [
-        ConsentAnswer(msisdn, system_id, answer, now, channel, evidence) for msisdn in msisdns
+        ConsentAnswer(msisdn, system_id, answer, now, channel, evidence, end) for msisdn in msisdns
     ]
     async with opened_store(load_settings(config)) as stores:
         change = await stores.consent.record(answers)
+        if answer is not Answer.REFUSED and system_id != EVERY_SENDER:
+            await _warn_of_refusals(stores.consent, msisdns)
     whose = masked(msisdns[0]) if len(msisdns) == 1 else f"{len(msisdns)} numbers"
     say(f"recorded: {whose} {answer} {system_id or _ALL} (change {change})")
     return ExitCode.FINE
@@ -49,13 +57,13 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
     async with opened_store(load_settings(config)) as stores:
         scopes = (EVERY_SENDER, *asked)
         answers = [await stores.consent.answer_of(msisdn, scope) for scope in scopes]
-    found = [answer for answer in answers if answer is not None]
+    found, now = [answer for answer in answers if answer is not None], utcnow()
     if as_json:
-        shown = [_described(answer) for answer in found]
+        shown = [_described(answer, now) for answer in found]
         print_json({"number": masked(msisdn), "answers": shown})
     elif found:
-        columns = ("SP", "answer", "since", "channel", "evidence")
-        print_table(columns, (_row(answer) for answer in found), title=masked(msisdn))
+        columns = ("SP", "answer", "since", "until", "channel", "evidence")
+        print_table(columns, (_row(answer, now) for answer in found), title=masked(msisdn))
     else:
         say(f"{masked(msisdn)} has given no answer")
     return ExitCode.FINE
@@ -75,6 +83,30 @@ def scope_of(scope: Scope, config: Path) -> str:
     return scope.system_id
 
 
+async def _warn_of_refusals(store: ConsentStore, msisdns: Sequence[int]) -> None:
+    """Say of how many numbers an agreement is of no use: they refused every SP."""
+    refusals = 0
+    for start in range(0, len(msisdns), NUMBERS_AT_ONCE):
+        for one in await store.answers_of(msisdns[start : start + NUMBERS_AT_ONCE]):
+            refusals += one.scope == EVERY_SENDER and one.answer is Answer.REFUSED
+    if refusals:
+        whose = "the subscriber" if len(msisdns) == 1 else f"{refusals} of {len(msisdns)}"
+        warn(
+            f"{whose} refused every SP, and that goes on to hold (R21): where that was taken back,"
+            " record it with --all-senders"
+        )
+
+
+def end_of_option(until: str) -> datetime:
+    """Return when agreements end that `--until` is said of."""
+    try:
+        return end_said(until)
+    except ValueError:
+        raise misused(
+            f"--until {visible(until)}: a last day, as 2035-12-31, or a time with its offset"
+        ) from None
+
+
 def senders_of(config: Path) -> dict[str, Sender] | None:
     """Return the SPs, None where they cannot be read: passwords may be in another's env."""
     try:
@@ -89,7 +121,8 @@ def _msisdns(numbers: Sequence[str]) -> list[int]:
     given: list[str] = []
     for one in numbers:
         given.extend(sys.stdin.read().split() if one == "-" else (one,))
-    msisdns = list(dict.fromkeys(map(subscriber_of, given)))
+    msisdns = list(dict.fromkeys(subscriber_of(one, warns=False) for one in given))
+    warn_of_odd(given)
     if not msisdns:
         raise misused("no number was given")
     if len(msisdns) > _MAX_NUMBERS:
@@ -97,16 +130,20 @@ def _msisdns(numbers: Sequence[str]) -> list[int]:
     return msisdns
 
 
-def _described(answer: ConsentAnswer) -> dict[str, object]:
+def _described(answer: ConsentAnswer, now: datetime) -> dict[str, object]:
+    until = answer.until
     return {
         "system_id": answer.scope or None,
-        "answer": answer.answer,
+        "answer": answer.standing(now) or ENDED,
         "since": answer.since.isoformat(timespec="seconds"),
+        "until": None if until is None else until.isoformat(timespec="seconds"),
         "channel": answer.channel,
         "evidence": answer.evidence,
     }
 
 
-def _row(answer: ConsentAnswer) -> tuple[str, ...]:
+def _row(answer: ConsentAnswer, now: datetime) -> tuple[str, ...]:
     since = f"{answer.since:%Y-%m-%d %H:%M:%S} UTC"
-    return (answer.scope or _ALL, answer.answer, since, answer.channel, answer.evidence)
+    until = "" if answer.until is None else f"{answer.until:%Y-%m-%d %H:%M:%S} UTC"
+    said = answer.standing(now) or ENDED
+    return (answer.scope or _ALL, said, since, until, answer.channel, answer.evidence)

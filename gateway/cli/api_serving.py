@@ -5,7 +5,6 @@ from pathlib import Path
 from gateway.app.api import serve_api
 from gateway.cli.failure import misused
 from gateway.runtime.logging import LogLevel, configure_logging
-from gateway.settings.locate import config_directory
 
 _EXAMPLE = """\
 write one, with the line of `smsward api new-token` for each client:
@@ -16,11 +15,10 @@ clients:
   - {name: 营业厅, role: clerk, channels: [hall], token: "sha256:…"}"""
 
 
-def serve_from(config: Path | None, log_level: str) -> int:
+def serve_from(config: Path, policies: Path, log_level: str) -> int:
     """Serve until told to stop; return the exit code. Raises CommandError without api.yaml."""
-    directory = config_directory(config)
-    path = directory / "api.yaml"
+    path = config / "api.yaml"
     if not path.exists():
         raise misused(f"there is no {path}, so nobody may ask anything", _EXAMPLE)
     configure_logging(level=LogLevel(log_level))
-    return serve_api(directory)
+    return serve_api(config, policies)

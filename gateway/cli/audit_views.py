@@ -33,7 +33,7 @@ def write_items(
 ) -> None:
     """Write the items as CSV, for their owner alone. Raises CommandError."""
     try:
-        with private_file(path) as file:
+        with private_file(path, is_whole=unmask) as file:
             lines = csv.writer(file, lineterminator="\n")
             lines.writerow(_CSV_COLUMNS)
             lines.writerows(_csv_row(audit, item, unmask=unmask) for item in items)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.known_sender import require_sender
 from gateway.cli.person import acting
 from gateway.cli.private_files import private_file
 from gateway.cli.record_scopes import said
@@ -15,7 +16,8 @@ from gateway.cli.report_options import WantedReports
 from gateway.cli.report_views import COLUMNS, described, row_of
 from gateway.cli.screen import print_fields, print_json, print_table, say, visible
 from gateway.cli.storage import opened_store
-from gateway.domain.authority_report import AuthorityReport
+from gateway.cli.verdict_keeping import learn_from_reports
+from gateway.domain.authority_report import AuthorityReport, ReportState
 from gateway.ports.authority_reports import AuthorityReports
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
@@ -27,7 +29,12 @@ _ADVICE = "`smsward reports list` shows the numbers"
 
 
 async def list_reports(
-    settings: GatewaySettings, wanted: WantedReports, limit: int, *, as_json: bool
+    settings: GatewaySettings,
+    wanted: WantedReports,
+    limit: int,
+    config: Path | None = None,
+    *,
+    as_json: bool,
 ) -> int:
     """Print the reports that are wanted, the newest first; return the exit code."""
     if not 1 <= limit <= _MAX_LISTED:
@@ -35,6 +42,8 @@ async def list_reports(
     async with opened_store(settings) as stores:
         found = await _page(stores.authority_reports, wanted, wanted.before, limit)
         counts = await stores.authority_reports.count_by_state()
+    if not found:
+        require_sender(wanted.system_id, config)
     if as_json:
         print_json([described(report) for report in found])
         return ExitCode.FINE
@@ -80,7 +89,7 @@ async def export_reports(
     }
     try:
         async with opened_store(settings) as stores:
-            with private_file(output) as file:
+            with private_file(output, is_whole=unmask) as file:
 
                 def write(piece: bytes) -> None:
                     digest.update(piece)
@@ -119,6 +128,8 @@ async def mark_sent(
             is_done = await stores.authority_reports.mark_sent(number, words, name, now)
             report = await stores.authority_reports.get(number)
             outcomes.append(_Outcome(number, report, is_done))
+        told = [one.report for one in outcomes if one.is_done and one.report is not None]
+        await learn_from_reports(settings, stores.samples, told, name)
     if as_json:
         print_json([_told(outcome) for outcome in outcomes])
     else:
@@ -149,7 +160,11 @@ def _row(outcome: _Outcome) -> tuple[str, ...]:
     number, report, is_done = outcome
     if report is None:
         return (str(number), "", "", "there is no such report")
-    note = "" if is_done else "it was sent before: nothing is changed"
+    why = {
+        ReportState.SENT: "it was sent before: nothing is changed",
+        ReportState.RELEASED: "its message was released",
+    }
+    note = "" if is_done else why.get(report.state, "")
     return (str(number), report.state, report.reference, note)
 
 

@@ -7,6 +7,7 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
 from gateway.policy.rule_findings import Modes
 from gateway.policy.rules import (
+    Campaign,
     Check,
     NumberWalk,
     PublicInterest,
@@ -18,7 +19,7 @@ from gateway.policy.rules import (
 )
 from gateway.policy.submission import Submission
 
-_COUNTING = (TooOften, TooFast, NumberWalk, UnknownNumbers)
+_COUNTING = (TooOften, TooFast, NumberWalk, UnknownNumbers, Campaign)
 _COUNTED = Title(
     "取决于此前发送的短信，运行中的网关才知道",
     "depends on what was sent before, which only the running gateway knows",
@@ -34,7 +35,7 @@ class Beside:
 
 
 def beside(rules: Iterable[Rule], submission: Submission) -> tuple[Beside, ...]:
-    """Return what concerns a judged message and could not find against it (R11, R28, R42-R44)."""
+    """Return what concerns a judged message and could not find against it (R11, R42, R61)."""
     found = [(rule, _note(rule, submission)) for rule in rules]
     return tuple(Beside(rule, note) for rule, note in found if note is not None)
 

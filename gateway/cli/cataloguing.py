@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from gateway.cli.deployment import faulty
 from gateway.cli.failure import ExitCode
-from gateway.cli.screen import print_json, print_table
+from gateway.cli.screen import console, print_json, print_table
 from gateway.domain.verdict import Action
 from gateway.policy.rules import Rule
 from gateway.policy.statuses import DEFAULT_STATUSES
@@ -17,6 +17,10 @@ from gateway.settings.difference import difference
 from gateway.settings.fault import SettingsError
 from gateway.settings.json_schema import BundlePart, schema_of
 from gateway.settings.written import check_name, parameters_of
+
+# Ten columns of usual width stand side by side from here on; fewer, of these places, before.
+_WIDE_COLUMNS = 180
+_NARROW = ((0, 4, 5), (1, 2), (3,), (6, 7, 8, 9))
 
 Language = Literal["zh", "en"]
 # A cell that is no text has several lines.
@@ -47,7 +51,12 @@ def list_rules(directory: Path, profile: str | None, language: Language, *, as_j
         )
         return ExitCode.FINE
     title = f"{bundle.name} {bundle.digest}"
-    print_table(_COLUMNS[language], (_row(rule, language) for rule in bundle.rules), title=title)
+    columns: tuple[str, ...] = _COLUMNS[language]
+    rows = [_row(rule, language) for rule in bundle.rules]
+    if console().width < _WIDE_COLUMNS:
+        columns = tuple("\n".join(columns[place] for place in places) for places in _NARROW)
+        rows = [_narrow(row) for row in rows]
+    print_table(columns, rows, title=title)
     return ExitCode.FINE
 
 
@@ -127,6 +136,14 @@ def status_of(rule: Rule) -> str:
     if rule.action is Action.FORWARD:
         return ""
     return rule.status or DEFAULT_STATUSES[rule.reason]
+
+
+def _narrow(row: Row) -> Row:
+    """Return a row of fewer columns, for a terminal: what belongs together, one below the other."""
+    cells = [(cell,) if isinstance(cell, str) else tuple(cell) for cell in row]
+    return tuple(
+        tuple(line for place in places for line in cells[place] if line) for places in _NARROW
+    )
 
 
 def _row(rule: Rule, language: Language) -> Row:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from pathlib import Path
 
+from gateway.cli.classifying import installed_scorer
 from gateway.cli.deployment import Deployment, load_deployment
 from gateway.cli.failure import ExitCode
 from gateway.cli.screen import print_fields, print_json, say, warn
@@ -11,6 +12,7 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Sender
 from gateway.policy.bundle import Bundle
 from gateway.policy.rules import OtherProvince
+from gateway.policy.unscored import unscored
 from gateway.runtime.clock import utcnow
 from gateway.settings.check import check
 from gateway.settings.fault import Fault
@@ -33,6 +35,7 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
         *unknown_holidays_of(deployment.bundle, utcnow().date()),
         *unknown_provinces_of(deployment.bundle, config / "provinces.csv"),
         *record_warnings_of(deployment.settings),
+        *classifier_warnings_of(deployment),
     )
     if as_json:
         print_json({"ok": True, "faults": [], **summary, "warnings": warnings})
@@ -89,6 +92,13 @@ def record_warnings_of(settings: GatewaySettings) -> Iterable[str]:
             f"RECORDS NOT SEALED: there are no keys, so {what} in records stay readable;"
             " `smsward keys new` makes one for privacy.keys in gateway.yaml"
         )
+
+
+def classifier_warnings_of(deployment: Deployment) -> Iterable[str]:
+    """Yield what rules would not judge, as models are installed now (R61)."""
+    scorer, problems = installed_scorer(deployment.settings.learning)
+    yield from problems
+    yield from unscored(deployment.bundle.rules, scorer)
 
 
 def unknown_holidays_of(bundle: Bundle, today: date) -> Iterable[str]:

@@ -11,7 +11,9 @@ from gateway.cli.person import acting
 from gateway.cli.reviewing import described, number_of
 from gateway.cli.screen import console, print_json, print_table, warn
 from gateway.cli.storage import opened_store
+from gateway.cli.verdict_keeping import learn_from_reviews
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.sample import SampleLabel
 from gateway.ports.quarantine import QuarantineStore
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.settings.gateway import GatewaySettings
@@ -38,7 +40,9 @@ async def release_messages(
     async with opened_store(settings) as stores:
         desk = _desk(stores.quarantine)
         outcomes = await _each(numbers, lambda one: desk.request_release(one, name, utcnow()))
-        asked = [one.message.message_id for one in outcomes if isinstance(one, Done)]
+        let_go = [one.message for one in outcomes if isinstance(one, Done)]
+        await learn_from_reviews(settings, stores.samples, let_go, SampleLabel.HAM, name)
+        asked = [held.message_id for held in let_go]
         ends = await _ends(stores.quarantine, asked, wait_s)
     _report([_end(outcome, ends) for outcome in outcomes], as_json=as_json)
     waiting = [held for held in ends.values() if held.state is HoldState.RELEASE_REQUESTED]
@@ -65,6 +69,8 @@ async def discard_messages(
     async with opened_store(settings) as stores:
         desk = _desk(stores.quarantine)
         outcomes = await _each(numbers, lambda one: desk.discard(one, name, utcnow()))
+        dropped = [one.message for one in outcomes if isinstance(one, Done)]
+        await learn_from_reviews(settings, stores.samples, dropped, SampleLabel.SPAM, name)
     _report([_end(outcome, {}) for outcome in outcomes], as_json=as_json)
     is_done = all(isinstance(outcome, Done) for outcome in outcomes)
     return ExitCode.FINE if is_done else ExitCode.FAILED

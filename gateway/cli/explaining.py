@@ -1,23 +1,31 @@
 """The work of `smsward explain submit`: the verdict on one message, with everything found."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 
 from gateway.cli.beside import Beside, beside
+from gateway.cli.classifying import installed_scorer
 from gateway.cli.deployment import Deployment
 from gateway.cli.failure import ExitCode, known, misused
+from gateway.cli.harms import severity_of, told_category
 from gateway.cli.knowing import knowledge_of
 from gateway.cli.options import Submit
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
+from gateway.cli.wording import worded
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Verdict
+from gateway.filter.scoring import Piece, Scored
 from gateway.policy.asking import is_asking
 from gateway.policy.bundle import Bundle
 from gateway.policy.citations import citation_of
 from gateway.policy.rules import Title
 from gateway.policy.ruleset import RuleSet
+from gateway.policy.subjects import subject_of
 from gateway.policy.submission import Submission
+from gateway.policy.unscored import unscored
 from gateway.runtime.clock import utcnow
 from gateway.smpp.errors import EncodeError
 from gateway.smpp.text import encode_text, readings
@@ -36,6 +44,8 @@ class Explained:
     beside: tuple[Beside, ...]
     data_coding: int
     readings: tuple[str, ...]
+    scored: Scored | None
+    pieces: tuple[Piece, ...]
     warnings: tuple[str, ...]
 
 
@@ -63,12 +73,25 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     knowledge, warnings = await knowledge_of(
         deployment, message.system_id, msisdn_of(destination), msisdn_of(source)
     )
+    knowledge.scorer, problems = installed_scorer(deployment.settings.learning)
     rules = RuleSet(deployment.bundle, deployment.senders.values(), knowledge)
     submission = Submission(rules.accounts[message.system_id], source, destination)
     # Every bucket is full at the start, so the monotonic time does not matter.
     verdict = rules.explain(submission, texts, now=0.0, at=_moment(message.at).timestamp())
     others = beside(deployment.bundle.rules, submission)
-    return Explained(verdict, submission.traffic, others, data_coding, texts, warnings)
+    asked = [rule for rule in deployment.bundle.rules if submission.traffic in rule.applies_to]
+    facts = submission.facts
+    scored = facts.scored if facts is not None else None
+    return Explained(
+        verdict=verdict,
+        traffic=submission.traffic,
+        beside=others,
+        data_coding=data_coding,
+        readings=texts,
+        scored=max(scored, key=lambda one: one.probability) if scored else None,
+        pieces=facts.pieces if facts is not None else (),
+        warnings=(*warnings, *problems, *unscored(asked, knowledge.scorer)),
+    )
 
 
 def _moment(at: datetime | None) -> datetime:
@@ -126,10 +149,13 @@ def _as_json(explained: Explained, bundle: Bundle) -> dict[str, object]:
         "status": _heard(verdict),
         "due": _due(verdict),
         "class": explained.traffic,
+        "category": subject_of(verdict),
+        "severity": severity_of(subject_of(verdict)),
         "bundle": bundle.name,
         "digest": verdict.digest,
         "data_coding": explained.data_coding,
         "readings": len(explained.readings),
+        "classifier": explained.scored and _score(explained.scored, explained.pieces),
         "findings": [_finding(finding, bundle) for finding in verdict.findings],
         "beside": [_other(one) for one in explained.beside],
         "warnings": explained.warnings,
@@ -151,9 +177,30 @@ def _finding(finding: Finding, bundle: Bundle) -> dict[str, object]:
         "reason": finding.reason,
         "action": finding.action,
         "category": finding.category,
+        "severity": severity_of(finding.category),
         "evidence": finding.evidence,
         "shadow": finding.shadow,
     }
+
+
+def _score(scored: Scored, pieces: Iterable[Piece]) -> dict[str, object]:
+    return {
+        "class": scored.text_class,
+        "probability": round(scored.probability, 4),
+        "category": scored.category,
+        "severity": severity_of(scored.category),
+        "stopped_from": scored.guilty_from if isfinite(scored.guilty_from) else None,
+        "pieces": [{"text": one.text, "weight": round(one.weight, 3)} for one in pieces],
+    }
+
+
+def _classified(scored: Scored) -> str:
+    """Return what the classifier says, in a line: also of a text that passes."""
+    about = f", as spam {told_category(scored.category)}" if scored.category else ""
+    if not isfinite(scored.guilty_from):
+        return f"{scored.probability:.0%} likely spam{about}, stopped at no share measured"
+    share = f"{100 * scored.guilty_from:g} %"
+    return f"{scored.probability:.0%} likely spam{about}, stopped where {share} may be innocent"
 
 
 def _other(one: Beside) -> dict[str, object]:
@@ -173,28 +220,31 @@ def _undecided(verdict: Verdict) -> str:
 def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
     verdict = explained.verdict
     deciding = verdict.deciding
-    due = _due(verdict)
-    print_fields(
-        (
-            ("verdict", verdict.action.upper() + (f" until {due}" if due else "")),
-            ("reason", f"{deciding.reason} ({deciding.rule})" if deciding else _undecided(verdict)),
-            *((("article", citation_of(bundle, deciding.rule).article),) if deciding else ()),
-            ("the SP hears", _heard(verdict) or "what the SMSC answers"),
-            ("class", explained.traffic),
-            ("policy", f"{bundle.name} {verdict.digest}"),
-            ("text", f"data_coding {explained.data_coding}, readings: {len(explained.readings)}"),
-        )
+    due, subject = _due(verdict), subject_of(verdict)
+    action = worded(verdict.action.upper(), lang)
+    told = (
+        ("verdict", f"{action} {worded('until', lang)} {due}" if due else action),
+        ("reason", f"{deciding.reason} ({deciding.rule})" if deciding else _undecided(verdict)),
+        *((("article", citation_of(bundle, deciding.rule).article),) if deciding else ()),
+        ("the SP hears", _heard(verdict) or "what the SMSC answers"),
+        ("class", explained.traffic),
+        *((("about", told_category(subject)),) if subject else ()),
+        ("policy", f"{bundle.name} {verdict.digest}"),
+        ("text", f"data_coding {explained.data_coding}, readings: {len(explained.readings)}"),
+        *((("classifier", _classified(explained.scored)),) if explained.scored else ()),
     )
+    print_fields((worded(name, lang), worded(value, lang)) for name, value in told)
     if verdict.findings:
+        columns = ("rule", "title", "article", "finding", "action", "evidence", "decides")
         print_table(
-            ("rule", "title", "article", "finding", "action", "evidence", "decides"),
+            [worded(column, lang) for column in columns],
             (_row(finding, deciding, bundle, lang) for finding in verdict.findings),
         )
     else:
-        say("no finding")
+        say(worded("no finding", lang))
     if explained.beside:
         print_table(
-            ("rule", "title", "article", "beside the findings"),
+            [worded(c, lang) for c in ("rule", "title", "article", "beside the findings")],
             (_other_row(one, lang) for one in explained.beside),
         )
     for warning in explained.warnings:
@@ -204,14 +254,15 @@ def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
 def _row(finding: Finding, deciding: Finding | None, bundle: Bundle, lang: str) -> tuple[str, ...]:
     standing = "shadow" if finding.shadow else "yes" if finding is deciding else "no"
     citation = citation_of(bundle, finding.rule)
+    about = f"; {told_category(finding.category)}" if finding.category else ""
     return (
         finding.rule,
         _said(citation.title, lang),
         citation.article,
         finding.reason,
         finding.action,
-        finding.evidence,
-        standing,
+        f"{finding.evidence}{about}",
+        worded(standing, lang),
     )
 
 

@@ -4,6 +4,7 @@ import csv
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, misused
@@ -12,8 +13,9 @@ from gateway.cli.screen import say, visible
 from gateway.cli.storage import opened_store
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.msisdn import masked, spelled
+from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.consent.answer_lines import COLUMNS, EVERY_SENDER_CELL
+from gateway.systems.consent.answer_lines import COLUMNS, ENDED, EVERY_SENDER_CELL
 
 # One SP's few answers among millions are looked for in all of them.
 _DEADLINE_S = 30.0
@@ -41,15 +43,21 @@ async def export_answers(
 ) -> int:
     """Write the answers that are wanted into `output`, or print them; return the exit code."""
     scope = EVERY_SENDER if wanted.all_senders else wanted.system_id
-    written = 0
+    written, now = 0, utcnow()
     try:
         async with opened_store(settings, deadline_s=_DEADLINE_S) as stores:
-            with nullcontext(sys.stdout) if output is None else private_file(output) as file:
+            with (
+                nullcontext(sys.stdout)
+                if output is None
+                else private_file(output, is_whole=unmask) as file
+            ):
                 lines = csv.writer(file, lineterminator="\n")
                 lines.writerow(COLUMNS)
                 async for answers in stores.consent_lists.listed(scope=scope, answer=wanted.answer):
-                    lines.writerows(_row(answer, unmask=unmask) for answer in answers)
-                    written += len(answers)
+                    # What has ended is nobody's answer, whatever it was (R20).
+                    stand = [one for one in answers if not wanted.answer or one.standing(now)]
+                    lines.writerows(_row(answer, now, unmask=unmask) for answer in stand)
+                    written += len(stand)
     except OSError as error:
         if output is None:
             raise  # nobody reads on: gateway.cli.edge knows
@@ -59,12 +67,13 @@ async def export_answers(
     return ExitCode.FINE
 
 
-def _row(answer: ConsentAnswer, *, unmask: bool) -> tuple[str, ...]:
+def _row(answer: ConsentAnswer, now: datetime, *, unmask: bool) -> tuple[str, ...]:
     return (
         spelled(answer.msisdn) if unmask else masked(answer.msisdn),
         answer.scope or EVERY_SENDER_CELL,
-        answer.answer,
+        answer.standing(now) or ENDED,
         answer.since.isoformat(),
         visible(answer.channel),
         visible(answer.evidence),
+        "" if answer.until is None else answer.until.isoformat(),
     )

@@ -25,6 +25,17 @@ class Made:
         Path | None, Parameter(help="Sign with this private Ed25519 key, a PEM file.")
     ] = None
     seed: Annotated[int, Parameter(help="The same seed makes the same weights.")] = 1
+    add_samples: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Train on the samples in the store as well: smsward filter samples --help.",
+        ),
+    ] = False
+    weight: Annotated[
+        int, Parameter(help="How many collected texts a sample counts for, with --add-samples.")
+    ] = 3
 
 
 @Parameter(name="*")
@@ -45,3 +56,47 @@ class Chosen:
 
 
 THIS_MODEL = Chosen()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Reasoned:
+    """Who changes which model is in force, and why."""
+
+    note: Annotated[str, Parameter(show_default=False, help="Why, for the history.")] = ""
+    by: Annotated[
+        str | None, Parameter(help="Who does it; by default the name of your account.")
+    ] = None
+
+
+UNREASONED = Reasoned()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """On what models are compared."""
+
+    data: Annotated[
+        list[Path] | None,
+        Parameter(negative="", help="Measure both on these; else their cards are compared."),
+    ] = None
+    live: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="The models in force and in shadow, on the texts that a gateway gets.",
+        ),
+    ] = False
+    texts: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="With --live: find the texts that they dispute in the records.",
+        ),
+    ] = False
+
+
+BY_THEIR_CARDS = Compared()

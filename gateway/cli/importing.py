@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from gateway.cli.answering import scope_of, senders_of
+from gateway.cli.answering import end_of_option, scope_of, senders_of
 from gateway.cli.deployment import load_settings
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.list_files import numbered_lines
@@ -19,6 +19,7 @@ from gateway.cli.progress import progress_bar
 from gateway.cli.rejections import Rejections, report
 from gateway.cli.screen import visible
 from gateway.cli.storage import opened_store
+from gateway.domain.consent import Answer
 from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
 from gateway.runtime.clock import utcnow
 from gateway.stores.sorted_answers import SortedAnswers, SpoolError
@@ -87,6 +88,8 @@ def _sound(files: Sequence[Path], said: Said, rejects: Path | None) -> None:
             raise misused("--rejects: this is one of the lists")
     if said.system_id is not None and said.all_senders:
         raise misused("give --system-id or --all-senders, not both")
+    if said.until is not None and said.answer is Answer.REFUSED:
+        raise misused("--until: a refusal has no end, only the subscriber takes it back")
 
 
 def _read(path: Path, reading: _Reading) -> int:
@@ -135,6 +138,7 @@ def _unsaid(path: Path, reading: _Reading) -> Unsaid:
         since,
         visible(said.channel.strip())[:64] or "import",
         visible(said.evidence.strip())[:200],
+        None if said.until is None else end_of_option(said.until),
     )
 
 

@@ -5,6 +5,7 @@ from gateway.cli.failure import CommandError
 from gateway.cli.storage import opened_store, store_file
 from gateway.domain.consent import EVERY_SENDER
 from gateway.policy.knowledge import Knowledge
+from gateway.runtime.clock import utcnow
 from gateway.stores.open import Stores
 
 
@@ -39,6 +40,6 @@ async def _learn(knowledge: Knowledge, stores: Stores, system_id: str, msisdn: i
     for scope in (EVERY_SENDER, system_id):
         answer = await stores.consent.answer_of(msisdn, scope)
         if answer is not None:
-            knowledge.consent.apply(msisdn, scope, answer.answer)
+            knowledge.consent.apply(msisdn, scope, answer.standing(utcnow()))
     packed = await stores.preferences.packed_of([msisdn])
     knowledge.preferences.load(packed.items())

@@ -11,7 +11,7 @@ import orjson
 
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.meaning_here import Here, meaning_here
-from gateway.cli.screen import print_fields, print_json_line, warn
+from gateway.cli.screen import print_fields, print_json_line, say, warn
 from gateway.domain.msisdn import masked
 from gateway.policy.intents import Intent, Meaning, MoContext, meaning_of
 
@@ -101,6 +101,8 @@ def explain_reply(
     if not as_json:
         print_fields(_described(meaning, source, destination))
         print_fields(_described_here(here))
+        if config is None:
+            say("orders and the carrier's own codes: add --config (订购词与服务代码须加 --config)")
         return ExitCode.FINE
     print_json_line(_as_json(meaning) | ({} if config is None else {"here": here}))
     return ExitCode.FINE

@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.filter_options import Chosen
+from gateway.cli.filter_options import Chosen, Compared
 from gateway.cli.model_files import opened_model, read_files
 from gateway.cli.model_views import evaluation_as_json, print_evaluation
 from gateway.cli.progress import progress_bar
@@ -42,6 +42,15 @@ def evaluate_model(
     if train:
         say(f"{doubled} of {len(samples)} texts stand among those it was trained on")
     return ExitCode.FINE
+
+
+def compare_given(old: Path | None, new: Path | None, compared: Compared, *, as_json: bool) -> int:
+    """Print how two models differ; return the exit code. Raises CommandError for less than two."""
+    if compared.texts:
+        raise misused("--texts goes with --live")
+    if old is None or new is None:
+        raise misused("name two models", "or compare those that are installed: --live")
+    return compare_models(old, new, compared.data or [], as_json=as_json)
 
 
 def compare_models(old: Path, new: Path, places: Sequence[Path], *, as_json: bool) -> int:

@@ -8,11 +8,18 @@ from rich.progress import Progress
 from gateway.cli.failure import ExitCode, misused
 from gateway.cli.filter_options import Made
 from gateway.cli.model_files import key_to_sign_with, read_files, save_model
+from gateway.cli.model_samples import (
+    described_addition,
+    described_file,
+    samples_to_add,
+    told_addition,
+)
 from gateway.cli.model_views import evaluation_as_json, print_evaluation
 from gateway.cli.progress import progress_bar
 from gateway.cli.screen import print_json, say, warn
 from gateway.filter.model.model import Model
 from gateway.runtime.clock import utcnow
+from gateway.systems.learning.adding import with_verdicts
 from gateway.systems.learning.evaluation import evaluate
 from gateway.systems.learning.samples import Sample, SampleFile, files_in, leaked
 from gateway.systems.learning.training import Told, TrainingError, parted, train
@@ -23,9 +30,10 @@ _LIMITS = (
 )
 
 
-def train_model(places: Sequence[Path], made: Made, *, as_json: bool) -> int:
+def train_model(places: Sequence[Path], made: Made, config: Path | None, *, as_json: bool) -> int:
     """Train on the labelled texts in `places`, write the model; return the exit code."""
     key = key_to_sign_with(made.key)
+    verdicts = samples_to_add(made, config)
     files = list(read_files(_named(places, "train_")))
     directories = [place for place in places if place.is_dir()]
     measured_on = list(read_files(list(files_in(made.dev or directories, "dev_"))))
@@ -35,10 +43,15 @@ def train_model(places: Sequence[Path], made: Made, *, as_json: bool) -> int:
         warn(f"{doubled} of {len(held_out)} texts to measure on stand among those to train on")
     if not measured_on:
         samples, held_out = parted(samples)
+    added = with_verdicts(
+        verdicts.samples, samples, held_out, weight=made.weight, holds_out=not measured_on
+    )
+    samples, held_out = added.train, added.held_out
     about = {
         "trained_at": utcnow().isoformat(timespec="seconds"),
-        "data": [_described(one) for one in files],
-        "held_out": [_described(one) for one in measured_on],
+        "data": [described_file(one) for one in files],
+        "held_out": [described_file(one) for one in measured_on],
+        "samples": described_addition(verdicts, added, made) if made.add_samples else None,
         "leaked": doubled,
         "split": "files of their own" if measured_on else "every tenth campaign",
         "seed": made.seed,
@@ -56,6 +69,8 @@ def train_model(places: Sequence[Path], made: Made, *, as_json: bool) -> int:
         print_json({"model": str(made.out), **about})
     else:
         print_evaluation(found)
+        if made.add_samples:
+            say(told_addition(added))
         say(f"{made.out}: {len(samples)} texts, {'signed' if key else 'not signed'}")
     return ExitCode.FINE
 
@@ -69,17 +84,6 @@ def _named(places: Sequence[Path], prefix: str) -> list[Path]:
 
 def _samples(files: Sequence[SampleFile]) -> list[Sample]:
     return [sample for file in files for sample in file.samples]
-
-
-def _described(file: SampleFile) -> dict[str, object]:
-    spam = sum(sample.is_spam for sample in file.samples)
-    return {
-        "file": file.name,
-        "sha256": file.sha256,
-        "ham": len(file.samples) - spam,
-        "spam": spam,
-        "sources": sorted({sample.origin for sample in file.samples}),
-    }
 
 
 def _told(progress: Progress) -> Told:

@@ -12,6 +12,7 @@ from gateway.systems.learning.evaluation import (
     error_of,
     mean_kept,
 )
+from gateway.systems.learning.goals import Goal, goals_of
 
 _COLUMNS = ("texts", "ham", "spam", "F1", "best F1", "AUC", "recall at FPR 0.1 %", "0.5 %", "1 %")
 _DIGITS = 4
@@ -20,9 +21,21 @@ _DIGITS = 4
 def evaluation_as_json(found: Evaluation) -> dict[str, object]:
     """Return `found` as JSON values."""
     return {
+        "goals": [goal_as_json(one) for one in goals_of(found)],
         "classes": {str(name): _class_as_json(one) for name, one in found.classes.items()},
         "attacks": {lang: _attacks_as_json(one) for lang, one in found.attacks.items()},
         "categories": found.categories and _categories_as_json(found.categories),
+    }
+
+
+def goal_as_json(goal: Goal) -> dict[str, object]:
+    """Return what was asked, what was found, and whether that will do, as JSON values."""
+    return {
+        "name": goal.name,
+        "asked": goal.asked,
+        "at_most": goal.at_most,
+        "found": _rounded(goal.found),
+        "reached": goal.is_reached,
     }
 
 
@@ -42,6 +55,9 @@ def print_evaluation(found: Evaluation) -> None:
         print_table(("disguise", "texts", "recall at FPR 1 %"), rows)
     if found.categories is not None:
         _print_categories(found.categories)
+    goals = goals_of(found)
+    if goals:
+        print_table(("goal", "asked", "found", "reached"), map(_goal_row, goals))
 
 
 def _print_categories(found: Categorised) -> None:
@@ -53,6 +69,12 @@ def _print_categories(found: Categorised) -> None:
     print_table(
         ("category", "recall"), [(name, _share(recall)) for name, recall in found.recalls.items()]
     )
+
+
+def _goal_row(goal: Goal) -> tuple[str, ...]:
+    bound = "<=" if goal.at_most else ">="
+    reached = "yes" if goal.is_reached else "no"
+    return (goal.name, f"{bound} {goal.asked:g}", f"{goal.found:.{_DIGITS}g}", reached)
 
 
 def _share(value: float) -> str:

@@ -25,7 +25,7 @@ AsJson = Annotated[
 
 Lang = Annotated[
     Literal["zh", "en"],
-    Parameter("--lang", help="The language of the titles of rules."),
+    Parameter("--lang", help="The language of labels and titles."),
 ]
 
 
@@ -123,6 +123,10 @@ class Said:
         str,
         Parameter(show_default=False, help="What proves them; an agreement is asserted without."),
     ] = ""
+    until: Annotated[
+        str | None,
+        Parameter(help="The last day of the agreements, as 2035-12-31, or a time with its offset."),
+    ] = None
 
 
 NOTHING_SAID = Said()

@@ -19,7 +19,7 @@ from gateway.cli.preference_views import (
 from gateway.cli.private_files import private_file
 from gateway.cli.screen import print_json, print_table, say, visible
 from gateway.cli.storage import opened_store
-from gateway.cli.subscriber import subscriber_of
+from gateway.cli.subscriber import masked_number, subscriber_of
 from gateway.domain.categories import CATEGORIES
 from gateway.domain.msisdn import masked
 from gateway.domain.preferences import (
@@ -92,7 +92,7 @@ async def remove_preference(settings: GatewaySettings, about: About, *, as_json:
     )
     if changed.before == changed.after:
         raise CommandError(
-            f"{masked(subscriber_of(about.number))} has no preference about {described(named)}",
+            f"{masked_number(about.number)} has no preference about {described(named)}",
             advice="smsward preferences show lists them",
         )
     _report(about, changed, f"taken back: {described(named)}", as_json=as_json)
@@ -116,7 +116,7 @@ async def export_preferences(
         print_json(shown)
         return ExitCode.FINE
     try:
-        with private_file(output) as file:
+        with private_file(output, is_whole=unmask) as file:
             file.write(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode() + "\n")
     except OSError as error:
         raise CommandError(f"{output} cannot be written: {error.strerror}") from error
@@ -162,7 +162,7 @@ def _advice(kind: PreferenceKind) -> str:
 
 
 def _report(about: About, changed: Changed, done: str, *, as_json: bool) -> None:
-    number = masked(subscriber_of(about.number))
+    number = masked_number(about.number)
     if as_json:
         print_json({"number": number, "preferences": listed(changed.after)})
     else:

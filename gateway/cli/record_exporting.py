@@ -68,7 +68,7 @@ def export_records(
     export = _Export(archive, scope, sealer, is_whole=reason is not None)
     written = 0
     try:
-        with progress_bar() as progress, private_file(output) as file:
+        with progress_bar() as progress, private_file(output, is_whole=reason is not None) as file:
             for line in export.lines(iter(progress.track(hours, description="exporting"))):
                 file.write(line)
                 written += 1

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
-from gateway.app.case_purging import audit_purger, report_purger
+from gateway.app.case_purging import audit_purger, report_purger, suspension_purger
 from gateway.app.purging import (
     Purged,
     PurgeErrand,
@@ -16,6 +16,7 @@ from gateway.app.purging import (
     message_purger,
     purge_before,
 )
+from gateway.app.sample_purging import sample_purger
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.person import acting
 from gateway.cli.progress import progress_bar
@@ -81,9 +82,12 @@ async def purge_records(
                 RelationPurger(stores.ended_relations),
                 report_purger(stores.authority_reports),
                 audit_purger(stores.consent_audits),
+                suspension_purger(stores.suspensions),
+                sample_purger(stores.samples),
             )
             holds = [hold for hold in await stores.legal_holds.listed() if hold.is_in_force(moment)]
-            errand = PurgeErrand(before, holds, at, acting(by), is_rehearsal=dry_run)
+            when = moment if dry_run else at
+            errand = PurgeErrand(before, holds, when, acting(by), is_rehearsal=dry_run)
             done = [await _carried_out(purger, errand) for purger in purgers]
     if as_json:
         shown = [asdict(one) for one in done]

@@ -14,6 +14,7 @@ from gateway.app.replay.decisions import DecisionReader
 from gateway.app.replay.directory import HourUnreadableError, RecordReplay, Wanted
 from gateway.app.replay.replaying import Judge, Replayer
 from gateway.app.replay.tally import ReplayTally
+from gateway.cli.classifying import installed_scorer
 from gateway.cli.deployment import Deployment, faulty, load_deployment
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.progress import progress_bar
@@ -110,19 +111,21 @@ def _epoch(given: datetime | None, otherwise: float) -> float:
 
 async def _known(deployment: Deployment, asked: Replayed) -> _Known:
     """Return what rules look things up in as it stands now, and the bundle of `--old`."""
-    settings, knowledge = deployment.settings, Knowledge(provinces=deployment.provinces)
+    settings = deployment.settings
+    scorer, problems = installed_scorer(settings.learning)
+    knowledge = Knowledge(provinces=deployment.provinces, scorer=scorer)
     knowledge.filings = Filings(ZoneInfo(deployment.bundle.surroundings.zone))
     number = _number_of(asked.old)
     old = _loaded(Path(asked.old)) if asked.old is not None and number is None else None
     path = store_file(settings).absolute()
     if number is None and not path.exists():
         warning = f"there is no store at {path}: no answer, preference or filing is known here"
-        return _Known(knowledge, old, (warning,))
+        return _Known(knowledge, old, (warning, *problems))
     async with opened_store(settings) as stores:
         if number is not None:
             old = _restored(number, await files_of(stores.policies, number))
         await _learn(knowledge, stores)
-    return _Known(knowledge, old, ())
+    return _Known(knowledge, old, problems)
 
 
 async def _learn(knowledge: Knowledge, stores: Stores) -> None:

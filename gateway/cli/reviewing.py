@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.harms import severity_of, told_category
+from gateway.cli.known_sender import require_sender
 from gateway.cli.options import Selection
 from gateway.cli.screen import console, print_fields, print_json, print_table, say
 from gateway.cli.storage import opened_store
@@ -21,18 +24,22 @@ _MAX_LISTED = 10_000
 _OF_INTEREST = [state for state in HoldState if state is not HoldState.DEFERRED]
 # Nine columns of usual width stand side by side from here on.
 _WIDE_COLUMNS = 150
-_WIDE = ("id", "state", "SP", "from", "to", "reason", "rule", "evidence")
-_NARROW = ("SP\nstate", "from\nto", "reason, rule\nevidence")
+_WIDE = ("id", "state", "SP", "from", "to", "reason", "rule", "about", "evidence")
+_NARROW = ("SP\nstate", "from\nto", "reason, rule\nabout: evidence")
 _HELD_AT, _DUE_AT = "held at (UTC)", "due at (UTC)"
 
 
-async def list_messages(settings: GatewaySettings, selection: Selection, *, as_json: bool) -> int:
+async def list_messages(
+    settings: GatewaySettings, selection: Selection, config: Path | None = None, *, as_json: bool
+) -> int:
     """Print the held messages of `selection`; return the exit code."""
     if not 1 <= selection.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before ID gives the page after that ID")
     async with opened_store(settings) as stores:
         found = await _found(stores.quarantine, selection)
         counts = await stores.quarantine.count_by_state()
+    if not found:
+        require_sender(selection.system_id, config)
     if as_json:
         print_json([described(held) for held in found])
         return ExitCode.FINE
@@ -62,7 +69,7 @@ async def show_message(
     texts = texts_of(held)
     fields = described(held, unmask=unmask)
     if parts:
-        texts = _texts_together(parts) or texts
+        texts = texts_together(parts) or texts
         fields["parts"] = [str(part.message_id) for part in parts]
     if as_json:
         print_json({**fields, "text": texts[0], "other_readings": texts[1:]})
@@ -95,6 +102,7 @@ def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
         "reason": held.reason,
         "rule": held.rule,
         "category": held.category,
+        "severity": severity_of(held.category),
         "evidence": held.evidence,
         "digest": held.digest,
         "held_at": held.held_at.isoformat(timespec="seconds"),
@@ -117,7 +125,7 @@ def texts_of(held: HeldMessage) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts)) or ("",)
 
 
-def _texts_together(parts: Sequence[HeldMessage]) -> tuple[str, ...]:
+def texts_together(parts: Sequence[HeldMessage]) -> tuple[str, ...]:
     """Return the readings of a long message; none where a part became something else."""
     try:
         carriers = [read_carrier(part.pdu) for part in parts]
@@ -152,12 +160,12 @@ def _print_listed(found: Sequence[HeldMessage], *, when: str) -> None:
 
 
 def _narrow_row(held: HeldMessage, moment: str) -> tuple[tuple[str, str], ...]:
-    message_id, state, system_id, source, destination, reason, rule, evidence = _row(held)
+    message_id, state, system_id, source, destination, reason, rule, about, evidence = _row(held)
     return (
         (message_id, moment),
         (system_id, state),
         (source, destination),
-        (f"{reason} {rule}", evidence),
+        (f"{reason} {rule}", f"{about}: {evidence}" if about else evidence),
     )
 
 
@@ -170,6 +178,7 @@ def _row(held: HeldMessage) -> tuple[str, ...]:
         masked(held.destination),
         held.reason,
         held.rule,
+        told_category(held.category),
         held.evidence,
     )
 

@@ -1,16 +1,20 @@
 """The subscriber that a command line names."""
 
 import re
+from collections.abc import Iterable
 
 from gateway.cli.failure import misused
-from gateway.cli.screen import visible
+from gateway.cli.screen import visible, warn
 from gateway.domain.msisdn import masked, msisdn_of
 
 _LATER_DIGITS = re.compile(r"(?<=[0-9]{3})[0-9]")
 _MAX_QUOTED = 40
+# As people write mainland mobile numbers, of ten or twelve digits where these have eleven.
+_ODD = re.compile(r"(?:\+?(?:00)?86)?1[3-9](?:[0-9]{8}|[0-9]{10})")
+_MAX_WARNINGS = 5
 
 
-def subscriber_of(number: str, option: str = "") -> int:
+def subscriber_of(number: str, option: str = "", *, warns: bool = True) -> int:
     """Return the msisdn that is meant by `number`, given as `option`. Raises CommandError.
 
     What was mistyped may be a whole number but for one digit: it is not said either.
@@ -22,9 +26,24 @@ def subscriber_of(number: str, option: str = "") -> int:
             f"{option}{said} is no subscriber number",
             "digits only, bare or with 86, +86 or 0086 before them",
         )
+    if warns:
+        warn_of_odd((number,))
     return msisdn
+
+
+def warn_of_odd(numbers: Iterable[str]) -> None:
+    """Say which of `numbers` have a digit more or fewer than a mainland number: the first few.
+
+    They are taken as they are: what looks like one may be a number of another country.
+    """
+    odd = [number for number in numbers if _ODD.fullmatch(number)]
+    for number in odd[:_MAX_WARNINGS]:
+        said = _LATER_DIGITS.sub("*", number)
+        warn(f"{said} has a digit more or fewer than a mainland mobile number: is it mistyped?")
+    if len(odd) > _MAX_WARNINGS:
+        warn(f"and {len(odd) - _MAX_WARNINGS} more")
 
 
 def masked_number(number: str) -> str:
     """Return `number` as a screen or a journal may show it. Raises CommandError."""
-    return masked(subscriber_of(number))
+    return masked(subscriber_of(number, warns=False))

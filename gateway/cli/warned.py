@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.known_sender import require_sender
 from gateway.cli.person import acting
 from gateway.cli.screen import print_fields, print_json, print_table, say
 from gateway.cli.storage import opened_store
@@ -18,7 +20,9 @@ _MAX_NOTE_CHARS = 1000
 _COLUMNS = ("number", "SP\nport", "warning", "rule\nseverity", "messages", "since (UTC)", "state")
 
 
-async def list_raised(settings: GatewaySettings, wanted: Wanted, *, as_json: bool) -> int:
+async def list_raised(
+    settings: GatewaySettings, wanted: Wanted, config: Path | None = None, *, as_json: bool
+) -> int:
     """Print the warnings that are `wanted`; return the exit code."""
     if not 1 <= wanted.limit <= _MAX_LISTED:
         raise misused(
@@ -29,6 +33,8 @@ async def list_raised(settings: GatewaySettings, wanted: Wanted, *, as_json: boo
     )
     async with opened_store(settings) as stores:
         found = await stores.warnings.find(selection, wanted.limit)
+    if not found:
+        require_sender(wanted.system_id, config)
     if as_json:
         print_json([described(one) for one in found])
         return ExitCode.FINE

@@ -16,6 +16,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from gateway.runtime.model_metrics import ModelsHealth, model_families
 from gateway.runtime.records import RecordsHealth
 from gateway.smpp.status import CommandStatus
 
@@ -80,6 +81,7 @@ class Counters:
         "answer_us",
         "answers",
         "binds",
+        "classifier_failures",
         "filter_failures",
         "framing_errors",
         "link_losses",
@@ -109,6 +111,7 @@ class Counters:
         self.timeouts = 0
         self.malformed_pdus = 0
         self.filter_failures = 0
+        self.classifier_failures = 0
         self.replies_put_back = 0
         self.replies_unheard = 0
         self.tick_failures = 0
@@ -166,6 +169,8 @@ class Snapshot:
     notices: NoticesHealth = NoticesHealth()
     reports: ReportsHealth = ReportsHealth()
     scheduled: Mapping[str, int] = field(default_factory=dict)  # refused since, by outcome
+    follower_failures: Mapping[str, int] = field(default_factory=dict)  # by step
+    models: ModelsHealth = field(default_factory=ModelsHealth)
 
 
 class GatewayCollector(Collector):
@@ -187,6 +192,7 @@ class GatewayCollector(Collector):
         yield from _records(snapshot.records)
         yield from _notices(snapshot.notices)
         yield from _reports(snapshot.reports)
+        yield from model_families(snapshot.models)
 
 
 def render(registry: CollectorRegistry) -> bytes:
@@ -245,6 +251,11 @@ def _faults(snapshot: Snapshot) -> Iterator[Metric]:
         ("timeouts", "Requests the SMSC did not answer in time.", counters.timeouts),
         ("malformed_pdus", "Requests with a field that cannot be.", counters.malformed_pdus),
         ("filter_failures", "Texts held because the filter failed.", counters.filter_failures),
+        (
+            "classifier_failures",
+            "Texts that the classifier failed on.",
+            counters.classifier_failures,
+        ),
         ("replies_put_back", "Subscribers' messages put back.", counters.replies_put_back),
         ("replies_unheard", "Subscribers' messages left to SPs.", counters.replies_unheard),
         ("tick_failures", "Turns that ended in a fault of ours.", counters.tick_failures),
@@ -277,6 +288,12 @@ def _standing(snapshot: Snapshot) -> Iterator[Metric]:
         "Messages at the SMSC for later that were refused since, by what came of it.",
         ("state",),
         _single(snapshot.scheduled),
+    )
+    yield _counter(
+        "follower_failures",
+        "Rounds of following the store that failed by a fault of ours, by step.",
+        ("step",),
+        _single(snapshot.follower_failures),
     )
     yield InfoMetricFamily(
         "smsward_policy",

@@ -21,12 +21,13 @@ def decisions_with_texts(records: Iterable[Record]) -> Iterator[tuple[Record, Te
         if kind == "decision":
             yield record, texts.get(record.get("text"))
         elif kind == "text":
-            text = _text_of(record)
+            text = text_of(record)
             if text is not None:
                 texts[record.get("id")] = text
 
 
-def _text_of(record: Record) -> Text | None:
+def text_of(record: Record) -> Text | None:
+    """Return what an opened record of a text holds, None where that cannot be read."""
     data_coding, octets = record.get("data_coding"), record.get("octets")
     if not isinstance(data_coding, int) or not isinstance(octets, str):
         return None

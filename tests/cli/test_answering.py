@@ -71,6 +71,75 @@ def test_who_agrees_later_takes_a_refusal_back(consent: Command, answer_of: Answ
     assert "contract-117" in consent("show", NUMBER).stdout
 
 
+def test_r20_an_agreement_is_shown_with_its_end_and_as_ended_after_it(consent: Command) -> None:
+    agree = ("agree", "--system-id", "shop", "--evidence", "contract-117")
+    ended, running = "13800138001", "13800138002"
+
+    consent(*agree, "--until", "2020-12-31", ended)
+    consent(*agree, "--until", "2099-12-31T12:00:00+08:00", running)
+
+    [past] = json.loads(consent("show", "--json", ended).stdout)["answers"]
+    [present] = json.loads(consent("show", "--json", running).stdout)["answers"]
+    assert (past["answer"], past["until"]) == ("ended", "2020-12-31T16:00:00+00:00")
+    assert (present["answer"], present["until"]) == ("agreed", "2099-12-31T04:00:00+00:00")
+    assert "ended" in consent("show", ended).stdout
+    assert "2099-12-31" in consent("show", running).stdout
+
+
+def test_r21_who_agrees_is_told_where_a_refusal_of_every_sp_goes_on_to_hold(
+    consent: Command,
+) -> None:
+    other = "13800138001"
+    agree = ("agree", "--evidence", "contract-117")
+    consent("refuse", "--all-senders", NUMBER)
+
+    one = consent(*agree, "--system-id", "shop", NUMBER)
+    several = consent(*agree, "--system-id", "shop", NUMBER, other)
+    nobody = consent(*agree, "--system-id", "shop", other)
+    lifted = consent(*agree, "--all-senders", NUMBER)
+    afterwards = consent(*agree, "--system-id", "shop", NUMBER)
+
+    assert "the subscriber refused every SP" in one.stderr
+    assert "1 of 2 refused every SP" in several.stderr
+    assert [ran.stderr for ran in (nobody, lifted, afterwards)] == ["", "", ""]
+    assert [ran.returncode for ran in (one, several)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "number", ["1380013800", "138001380000", "+861380013800", "0086138001380000"]
+)
+def test_a_number_with_a_digit_more_or_fewer_is_doubted_and_taken(
+    consent: Command, number: str
+) -> None:
+    ran = consent("refuse", "--all-senders", number)
+
+    assert ran.returncode == 0
+    assert "a digit more or fewer than a mainland mobile number" in ran.stderr
+    assert number not in ran.stderr
+
+
+@pytest.mark.parametrize("number", [NUMBER, "+14155550123", "85291234567", "+447700900123"])
+def test_other_numbers_are_not_doubted(consent: Command, number: str) -> None:
+    assert consent("refuse", "--all-senders", number).stderr == ""
+
+
+def test_of_many_doubtful_numbers_a_few_are_named(consent: Command) -> None:
+    numbers = [f"138001380{place:03}" for place in range(8)]
+
+    said = consent("refuse", "--all-senders", *numbers).stderr
+
+    assert said.count("a digit more or fewer") == 5
+    assert "and 3 more" in said
+
+
+def test_an_end_that_cannot_be_read_is_a_misuse(consent: Command, answer_of: AnswerOf) -> None:
+    ran = consent("agree", "--system-id", "shop", "--until", "next year", NUMBER)
+
+    assert ran.returncode == 2
+    assert "--until next year: a last day, as 2035-12-31" in ran.stderr
+    assert answer_of(MSISDN, "shop") is None
+
+
 def test_r26_an_agreement_without_evidence_is_asserted_and_said_to_be(
     consent: Command, answer_of: AnswerOf
 ) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import pytest
+
 from gateway.settings.bundle import load_bundle
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -32,6 +34,20 @@ def test_every_rule_is_listed_with_what_asks_for_it(cli: Cli, deployment: Path) 
         "ESME_RSUBMITFAIL",
         "",
     ]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_on_a_terminal_of_eighty_columns_what_people_look_for_stays_whole(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, lang: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = cli("policy", "rules", POLICIES, "--lang", lang).stdout
+
+    for word in ("R28-unknown", "ESME_RSUBMITFAIL", "OUTSIDE_WINDOW", "enforce", "commercial"):
+        assert word in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert ("编号" in shown) is (lang == "zh")
 
 
 def test_titles_may_be_chinese(cli: Cli, deployment: Path) -> None:

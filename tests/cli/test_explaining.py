@@ -181,8 +181,8 @@ def test_people_get_a_table_of_every_finding(explain: Command) -> None:
 
     rows = {cells[0]: cells[3:] for cells in rows_of(ran.stdout)}
     assert ran.returncode == 0
-    assert rows["K-FRAUD"] == ["CONTENT", "reject", "代开发票 (4-7)", "yes"]
-    assert rows["K-LURE"] == ["CONTENT", "forward", "加微信 (1-3)", "shadow"]
+    assert rows["K-FRAUD"] == ["CONTENT", "reject", "代开发票 (4-7); fraud (fraud)", "yes"]
+    assert rows["K-LURE"] == ["CONTENT", "forward", "加微信 (1-3); lure", "shadow"]
     assert "REJECT" in ran.stdout
     assert "ESME_RSUBMITFAIL" in ran.stdout
 
@@ -242,3 +242,29 @@ def test_faults_of_the_files_are_named_by_their_place(explain: Command, write: W
 
     assert ran.returncode == 2
     assert "fraud.yaml:3:9 " in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("lang", "labels", "others"),
+    [
+        ("zh", ("结论", "服务商收到的应答", "短信类别", "没有命中"), ("verdict", "no finding")),
+        ("en", ("verdict", "the SP hears", "class", "no finding"), ("结论", "没有命中")),
+    ],
+)
+def test_labels_are_in_the_language_that_is_asked_for(
+    explain: Command, lang: str, labels: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    shown = explain("--lang", lang).stdout
+
+    assert [label for label in labels if label not in shown] == []
+    assert [label for label in others if label in shown] == []
+
+
+def test_the_table_of_findings_is_chinese_but_for_the_words_of_files_and_logs(
+    explain: Command,
+) -> None:
+    shown = explain("--lang", "zh", text="代开发票").stdout
+
+    for words in ("拒绝 REJECT", "规则", "名称", "依据", "证据", "ESME_RSUBMITFAIL", "是"):
+        assert words in shown
+    assert "decides" not in shown

@@ -136,6 +136,22 @@ CASES = [
         on_record=filing(Template("shop", "T-1", TemplateKind.COMMERCIAL, "新店开业{1}")),
     ),
     Case("no_way_out", reason="NO_OPTOUT_HINT", changes={"text": "【示例商城】周末大促，满99减20"}),
+    Case(
+        "bad_link",
+        told=", block: [evil.example.com]",
+        reason="BAD_LINK",
+        changes={"text": f"{ADVERT} http://evil.example.com/1"},
+    ),
+    Case("impostor", told=", names: [事例商城]", reason="IMPOSTOR"),
+    Case(
+        "contact_given",
+        told=", kinds: [qq]",
+        reason="CONTACT_GIVEN",
+        changes={"text": f"{ADVERT}，客服QQ：1234567"},
+    ),
+    # There is no model here.
+    Case("suspicious", told=", tolerates: 1 %", reason="CONTENT_UNCHECKED"),
+    Case("campaign", told=", people: 9, within: 1h", note="what was sent before"),
     Case("nameless", reason="NO_SENDER_NAME", changes={"text": "周末大促，满99减20，拒收请回复R"}),
 ]
 

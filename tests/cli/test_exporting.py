@@ -4,7 +4,7 @@ import asyncio
 import io
 import stat
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -12,7 +12,7 @@ import pytest
 
 from gateway.cli.deployment import load_settings
 from gateway.cli.exporting import Wanted, export_answers
-from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, end_of
 from gateway.stores.open import Stores
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -25,14 +25,24 @@ MSISDN = 8613800138000
 SINCE = datetime(2025, 11, 4, 1, 30, tzinfo=UTC)
 GIVEN = [
     ConsentAnswer(MSISDN, EVERY_SENDER, Answer.REFUSED, SINCE, "mo"),
-    ConsentAnswer(MSISDN, "shop", Answer.AGREED, SINCE + timedelta(microseconds=1), "信, 函", "77"),
+    ConsentAnswer(
+        MSISDN,
+        "shop",
+        Answer.AGREED,
+        SINCE + timedelta(microseconds=1),
+        "信, 函",
+        "77",
+        end_of(date(2099, 12, 31)),
+    ),
     ConsentAnswer(MSISDN + 1, "gone", Answer.REFUSED, SINCE, "cli"),
+    ConsentAnswer(MSISDN + 2, "shop", Answer.AGREED, SINCE, "web", "78", end_of(SINCE.date())),
 ]
 WHOLE = """\
-number,system_id,answer,since,channel,evidence
-8613800138000,*,refused,2025-11-04T01:30:00+00:00,mo,
-8613800138000,shop,agreed,2025-11-04T01:30:00.000001+00:00,"信, 函",77
-8613800138001,gone,refused,2025-11-04T01:30:00+00:00,cli,
+number,system_id,answer,since,channel,evidence,until
+8613800138000,*,refused,2025-11-04T01:30:00+00:00,mo,,
+8613800138000,shop,agreed,2025-11-04T01:30:00.000001+00:00,"信, 函",77,2099-12-31T16:00:00+00:00
+8613800138001,gone,refused,2025-11-04T01:30:00+00:00,cli,,
+8613800138002,shop,ended,2025-11-04T01:30:00+00:00,web,78,2025-11-04T16:00:00+00:00
 """
 
 
@@ -58,7 +68,8 @@ def test_numbers_are_masked_unless_they_are_asked_for(consent: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "lines"),
     [
-        (("--system-id", "shop"), [2]),
+        (("--system-id", "shop"), [2, 4]),
+        (("--answer", "agreed"), [2]),
         (("--all-senders",), [1]),
         (("--answer", "refused"), [1, 3]),
         (("--system-id", "shop", "--answer", "refused"), []),
@@ -78,7 +89,7 @@ def test_a_file_of_numbers_is_its_owner_s_alone(consent: Command, tmp_path: Path
 
     ran = consent("export", *WHY, "-o", str(path))
 
-    assert ran.stdout == f"written: 3 answers to {path}\n"
+    assert ran.stdout == f"written: 4 answers to {path}\n"
     assert path.read_text(encoding="utf-8") == WHOLE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -93,7 +104,7 @@ def test_what_is_exported_can_be_imported(
 
     ran = consent("import", str(path))
 
-    assert (ran.returncode, ran.stdout) == (0, "recorded: 3 answers; rejected: 0 lines\n")
+    assert (ran.returncode, ran.stdout) == (0, "recorded: 4 answers; rejected: 0 lines\n")
     assert consent("export", *WHY).stdout == WHOLE
 
 

@@ -101,6 +101,20 @@ def test_csv_says_for_each_number_what_it_says(
     ]
 
 
+def test_r20_a_list_says_until_when_its_agreements_are_good(
+    consent: Command, put: Put, on_record: OnRecord
+) -> None:
+    text = f"number,until\n{NUMBER},2030-06-30\n13800138001,\n"
+    agreed = ("--system-id", "shop", "--answer", "agreed", "--evidence", "form 7")
+
+    consent("import", put(text), *agreed, "--until", "2035-12-31")
+
+    assert [answer.until for answer in on_record()] == [
+        datetime(2030, 6, 30, 16, tzinfo=UTC),
+        datetime(2035, 12, 31, 16, tzinfo=UTC),
+    ]
+
+
 def test_r26_a_hundred_rows_without_evidence_are_asserted(
     consent: Command, put: Put, on_record: OnRecord
 ) -> None:
@@ -181,7 +195,7 @@ def test_broken_lines_are_counted_by_reason_and_the_others_recorded(
     assert [(row["reason"], row["lines"], row["first"]) for row in told["reasons"]] == [
         ("no subscriber number", 1, f"{path}:3"),
         ("no such sender", 1, f"{path}:4"),
-        ("the answer is none of refused, agreed and asserted", 1, f"{path}:5"),
+        ("the answer is none of refused, agreed, asserted and ended", 1, f"{path}:5"),
         ("not as many fields as the header, or a stray quote", 1, f"{path}:7"),
         ("line too long", 1, f"{path}:8"),
     ]
@@ -233,6 +247,8 @@ def test_escape_sequences_of_a_rejected_line_are_written_out(
         (NUMBER, (*ALL_REFUSED, "--system-id", "shop"), "not both"),
         (NUMBER, (*ALL_REFUSED, "--since", "2999-01-01T00:00:00+0000"), "a past time"),
         (NUMBER, (*ALL_REFUSED, "--since", "2013-01-01"), "with its offset"),
+        (NUMBER, (*ALL_REFUSED, "--until", "2099-12-31"), "a refusal has no end"),
+        (NUMBER, ("--system-id", "shop", "--answer", "agreed", "--until", "soon"), "a last day"),
     ],
 )
 def test_a_list_that_cannot_be_meant_is_a_misuse(

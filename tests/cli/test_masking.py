@@ -14,6 +14,7 @@ from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.privacy import NewAccess
 from gateway.domain.records import Row
+from gateway.domain.sample import SampleLabel, SampleSource
 from gateway.domain.subscription import Act, Cycle, Event, Said, Subscription, Terms, advance
 from gateway.domain.suspension import NewSuspension
 from gateway.ports.errors import StoreUnavailable
@@ -22,6 +23,7 @@ from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
 from gateway.stores.open import Stores
 from gateway.stores.sql_privacy import SqlJournals
+from gateway.systems.learning.samples_kept import Verdict, learnt_from
 from tests.cli.test_reference import DESCRIBED
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -79,6 +81,8 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
     ],
     "records hold list": [(), ("--json",)],
     "records accesses": [(), ("--json",)],
+    "filter samples list": [(), ("--json",)],
+    "filter samples show": [("1",), ("1", "--json")],
     "explain submit": [
         ("--system-id", "shop", "--from", "10690001", "--to", NUMBER, "--text", "八折"),
     ],
@@ -100,6 +104,13 @@ NUMBERLESS = {
     "filings show",
     "filter compare",
     "filter evaluate",
+    "filter install",
+    "filter models",
+    "filter promote",
+    "filter rollback",
+    "filter samples add",  # what it has kept is what samples show prints
+    "filter samples count",
+    "filter samples forget",
     "filter score",  # pieces of texts, digits as 0
     "filter train",
     "keys new",
@@ -169,6 +180,9 @@ async def fill(stores: Stores) -> None:
     assert isinstance(after, Subscription)
     await stores.subscriptions.keep(Changes((Step(after, Act.ORDER, said),)))
     await stores.authority_reports.add([REPORTED])
+    text = f"包裹滞留，速联系{NUMBER}或{FRIEND[:3]} {FRIEND[3:7]} {FRIEND[7:]}"
+    verdict = Verdict(text, SampleLabel.SPAM, "fraud", SampleSource.REVIEW, "shop", NOON, "lin")
+    await stores.samples.keep([one for one in [learnt_from(verdict)] if one is not None])
     other = ConsentAnswer(MSISDN, "bank", Answer.ASSERTED, NOON, "list")
     await stores.consent.record([other])
     drawn = NewConsentAudit("shop", NOON, "auditor", seed=7, size=1, population=1)

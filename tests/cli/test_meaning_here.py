@@ -97,3 +97,11 @@ def test_a_file_of_replies_is_no_question_to_one_deployment(cli: Cli, deployment
 
     assert ran.returncode == 2
     assert "--config" in ran.stderr
+
+
+def test_without_a_configuration_it_is_said_what_one_would_add(cli: Cli) -> None:
+    ran = cli("explain", "mo", "--to", "10690001", "--text", "DY天气")
+
+    assert ran.returncode == 0
+    assert "add --config" in ran.stdout
+    assert "add --config" not in cli("explain", "mo", "--text", "TD", "--json").stdout

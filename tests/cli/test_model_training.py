@@ -1,5 +1,7 @@
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -13,7 +15,13 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from gateway.domain.sample import SampleLabel, SampleSource
+from gateway.systems.learning.samples_kept import Verdict, learnt_from
+
 Cli = Callable[..., CompletedProcess[str]]
+InStore = Callable[..., None]
+
+NOON = datetime(2013, 11, 26, 12, tzinfo=UTC)
 
 OURS = Ed25519PrivateKey.from_private_bytes(bytes(32))
 SELLERS = ("代开各类发票", "低息当天放款", "香港六合特码", "楼盘清仓特价", "刷信誉加微信")
@@ -175,6 +183,67 @@ def test_a_model_that_cannot_be_written_leaves_the_old_one(
     assert "No such file" in ran.stderr
 
 
+@pytest.fixture
+def reviewed(deployment: Path, in_store: InStore) -> Path:
+    """Return a configuration with verdicts on record: two of one offer, and one that dev knows."""
+    texts = (
+        ("机主您好，老客户专享洗车卡半价，到店即领", SampleLabel.SPAM, "retail"),
+        ("机主您好！老客户专享洗车卡半价，到店即领", SampleLabel.SPAM, "retail"),
+        ("本周六社区义诊，欢迎携带医保卡前来", SampleLabel.HAM, ""),
+        ("楼盘清仓特价，加Q00000", SampleLabel.SPAM, "real_estate"),
+    )
+    verdicts = [
+        Verdict(text, label, category, SampleSource.REVIEW, "shop", NOON, "lin")
+        for text, label, category in texts
+    ]
+    learnt = [one for verdict in verdicts if (one := learnt_from(verdict)) is not None]
+    in_store(lambda stores: stores.samples.keep(learnt))
+    return deployment / "config"
+
+
+def test_verdicts_are_trained_on_but_for_those_of_campaigns_that_are_measured_on(
+    cli: Cli, data: Path, tmp_path: Path, reviewed: Path
+) -> None:
+    told = ("--config", str(reviewed), "-o", str(tmp_path / "model.npz"))
+
+    ran = cli("filter", "train", "--data", str(data), "--add-samples", *told, "--json")
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    samples = json.loads(ran.stdout)["samples"]
+    assert (samples["ham"], samples["spam"], samples["sources"]) == (1, 3, ["verdicts"])
+    assert (samples["added"], samples["left_out"], samples["repeated"]) == (3, 1, 0)
+    assert samples["weight"] == 3
+    assert re.fullmatch("[0-9a-f]{64}", samples["sha256"])
+
+
+def test_a_verdict_counts_as_often_as_it_is_said_to(
+    cli: Cli, data: Path, tmp_path: Path, reviewed: Path
+) -> None:
+    told = ("--config", str(reviewed), "-o", str(tmp_path / "model.npz"))
+
+    ran = cli("filter", "train", "--data", str(data), "--add-samples", "--weight", "5", *told)
+
+    assert "95 texts, not signed" in ran.stdout
+    assert "samples: 3 added, 1 left out" in ran.stdout
+
+
+def test_without_being_asked_for_samples_stay_where_they_are(
+    cli: Cli, data: Path, tmp_path: Path
+) -> None:
+    ran = cli("filter", "train", "--data", str(data), "-o", str(tmp_path / "model.npz"), "--json")
+
+    assert json.loads(ran.stdout)["samples"] is None
+
+
+def test_a_verdict_cannot_outweigh_everything(cli: Cli, data: Path, tmp_path: Path) -> None:
+    told = ("-o", str(tmp_path / "model.npz"), "--weight", "21")
+
+    ran = cli("filter", "train", "--data", str(data), *told)
+
+    assert ran.returncode == 2
+    assert "--weight: 1 to 20" in ran.stderr
+
+
 def test_an_evaluation_tells_classes_disguises_and_categories(
     cli: Cli, data: Path, model: Path
 ) -> None:
@@ -189,6 +258,13 @@ def test_an_evaluation_tells_classes_disguises_and_categories(
     assert port["notices"]["one-time code"]["count"] == 8
     assert found["attacks"]["zh"]["mean_kept"] == 1
     assert found["categories"]["severity_f1"] == 1
+    assert found["goals"][0] == {
+        "name": "port: best F1",
+        "asked": 0.95,
+        "at_most": False,
+        "found": 1.0,
+        "reached": True,
+    }
     assert "leaked" not in found
 
 
@@ -211,6 +287,7 @@ def test_an_evaluation_is_a_table_for_people(cli: Cli, data: Path, model: Path) 
     assert "disguises (zh): 100.0 % of the recall kept on the mean" in ran.stdout
     assert "forged_documents" in ran.stdout
     assert "0 of 8 one-time code" in ran.stdout
+    assert re.search(r"port: recall at FPR 1 %\W+>= 0.9\W+1\W+yes", ran.stdout)
 
 
 def test_a_class_without_such_notices_has_no_line_of_them(

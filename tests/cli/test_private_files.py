@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.failure import CommandError
 from gateway.cli.private_files import private_file
 
 
@@ -37,3 +38,30 @@ def test_a_link_that_waits_for_the_numbers_is_not_followed(tmp_path: Path) -> No
         pass
 
     assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize("number", ["8613800138000", "+8613800138000", "13800138000"])
+def test_r73_masked_numbers_take_the_place_of_no_whole_ones(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "list.csv"
+    with private_file(path, is_whole=True) as file:
+        file.write(f"number,answer\n{number},refused\n")
+
+    with pytest.raises(CommandError, match="holds whole numbers") as raised:
+        private_file(path, is_whole=False).__enter__()
+
+    assert raised.value.exit_code == 2
+    assert number in path.read_text(encoding="utf-8")
+    assert number not in str(raised.value)
+
+
+def test_masked_numbers_take_the_place_of_masked_ones(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    earlier = (
+        '{"message_id":"81764072000000001000","to":"138****8000","sha":"a13800138000b","at":1}'
+    )
+    path.write_text(earlier, encoding="utf-8")
+
+    with private_file(path, is_whole=False) as file:
+        file.write("138****8001")
+
+    assert path.read_text(encoding="utf-8") == "138****8001"

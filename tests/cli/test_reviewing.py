@@ -244,3 +244,22 @@ def test_a_part_beside_one_that_became_something_else_is_shown_by_itself(
 def part(number: int, text: str) -> bytes:
     octets = bytes((5, 0, 3, 7, 2, number)) + ucs2(text)
     return submit_sm("10690001", WHOLE_NUMBER, octets, esm_class=0x40)
+
+
+@pytest.mark.parametrize("columns", ["80", "220"])
+def test_r61_what_a_message_is_about_and_how_bad_that_is_stands_in_the_list(
+    quarantine: Command, hold: Hold, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    hold(category="fraud_prize", reason="SUSPICIOUS", rule="R61-model")
+    hold(message_id=FIRST + 1, category="", evidence="的名")
+
+    shown = quarantine("list").stdout
+    listed = json.loads(quarantine("list", "--json").stdout)
+
+    assert "fraud_prize (fraud)" in shown
+    assert "的名" in shown
+    assert [(one["category"], one["severity"]) for one in listed] == [
+        ("", ""),
+        ("fraud_prize", "fraud"),
+    ]

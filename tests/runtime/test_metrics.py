@@ -67,6 +67,7 @@ def test_what_was_counted_is_told_by_name(snapshot: Snapshot) -> None:
     counters.timeouts += 4
     counters.malformed_pdus += 5
     counters.filter_failures += 6
+    counters.classifier_failures += 10
     counters.tick_failures += 7
     counters.replies_put_back += 8
     counters.replies_unheard += 9
@@ -83,6 +84,7 @@ def test_what_was_counted_is_told_by_name(snapshot: Snapshot) -> None:
     assert value(samples, "timeouts_total") == 4
     assert value(samples, "malformed_pdus_total") == 5
     assert value(samples, "filter_failures_total") == 6
+    assert value(samples, "classifier_failures_total") == 10
     assert value(samples, "tick_failures_total") == 7
     assert value(samples, "replies_put_back_total") == 8
     assert value(samples, "replies_unheard_total") == 9

@@ -41,16 +41,28 @@ def refuse(numbers: Numbers, /, *, scope: Scope = NO_SCOPE, config: ConfigDirect
 
 
 @consent.command
-def agree(numbers: Numbers, /, *, scope: Scope = NO_SCOPE, config: ConfigDirectory = None) -> int:
+def agree(
+    numbers: Numbers,
+    /,
+    *,
+    scope: Scope = NO_SCOPE,
+    until: Annotated[
+        str | None,
+        Parameter(help="Its last day in China, as 2035-12-31, or a time with its offset."),
+    ] = None,
+    config: ConfigDirectory = None,
+) -> int:
     """Record that subscribers agreed. It also takes back an earlier refusal of that scope.
 
     Both only with --evidence: without it the agreement is recorded as asserted, takes no
     refusal back, and counts where the policy accepts that. Given to --all-senders it lifts
     a refusal of every SP, but is nobody's consent: that has to be given to the SP itself.
+    After --until it is no agreement any more.
 
-    Example: smsward consent agree --system-id sp1 --evidence contract-2013-117 13800138000
+    Example: smsward consent agree --system-id sp1 --evidence contract-2013-117
+    --until 2035-12-31 13800138000
     """
-    return _record(Answer.AGREED, numbers, scope, config)
+    return _record(Answer.AGREED, numbers, scope, config, until)
 
 
 @consent.command
@@ -90,9 +102,10 @@ def import_lists(
     """Record lists of answers, millions of them. It may be repeated, and a gateway may run.
 
     A list has one number a line, or is CSV whose header names number and any of system_id
-    (* is every SP), answer (refused or agreed), since, channel and evidence. UTF-8, also
-    gzip. Of two answers the later one holds, as always, but an agreement without evidence
-    is asserted: it takes nothing back. The exit code is 1 when lines were rejected.
+    (* is every SP), answer (refused or agreed), since, channel, evidence and until, the last
+    day of an agreement. UTF-8, also gzip. Of two answers the later one holds, as always, but
+    an agreement without evidence is asserted: it takes nothing back. The exit code is 1 when
+    lines were rejected.
 
     Example: smsward consent import --all-senders --answer refused refused.txt
 
@@ -140,10 +153,16 @@ def export_list(
     return asyncio.run(export_answers(settings, wanted, output, unmask=unmask))
 
 
-def _record(answer: Answer, numbers: list[str], scope: Scope, config: ConfigDirectory) -> int:
+def _record(
+    answer: Answer,
+    numbers: list[str],
+    scope: Scope,
+    config: ConfigDirectory,
+    until: str | None = None,
+) -> int:
     import asyncio
 
     from gateway.cli.answering import record_answers
     from gateway.settings.locate import config_directory
 
-    return asyncio.run(record_answers(config_directory(config), answer, numbers, scope))
+    return asyncio.run(record_answers(config_directory(config), answer, numbers, scope, until))

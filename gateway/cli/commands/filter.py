@@ -7,8 +7,18 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.filter_options import THIS_MODEL, Chosen, Made, Places
-from gateway.cli.options import AsJson
+from gateway.cli.commands.filter_samples import samples
+from gateway.cli.filter_options import (
+    BY_THEIR_CARDS,
+    THIS_MODEL,
+    UNREASONED,
+    Chosen,
+    Compared,
+    Made,
+    Places,
+    Reasoned,
+)
+from gateway.cli.options import AsJson, ConfigDirectory
 
 filter_commands = App(
     name="filter",
@@ -16,9 +26,13 @@ filter_commands = App(
     sort_key=8,
 )
 
+filter_commands.command(samples)
+
 
 @filter_commands.command
-def train(*, data: Places, made: Made, as_json: AsJson = False) -> int:
+def train(
+    *, data: Places, made: Made, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
     """Train a model; what it was trained on and how good it is goes on its card.
 
     A text is one line, `label lang source text` between tabs, the label ham or spam. Of a
@@ -27,14 +41,19 @@ def train(*, data: Places, made: Made, as_json: AsJson = False) -> int:
     ports send, others what people write; texts without Han get a model of their own. No text
     enters the model: only weights of hashed n-grams.
 
+    With --add-samples what people have decided of messages here is trained on too; none of a
+    campaign that is measured on, and no campaign more than twenty times.
+
     Example: smsward filter train --data data -o model.npz
+
+    Example: smsward filter train --data data --add-samples --config config -o model.npz
 
     Example: openssl genpkey -algorithm ed25519 -out model.pem;
     smsward filter train --data ours_bulk.tsv --key model.pem -o model.npz
     """
     from gateway.cli.model_training import train_model
 
-    return train_model(data, made, as_json=as_json)
+    return train_model(data, made, config, as_json=as_json)
 
 
 @filter_commands.command
@@ -102,23 +121,114 @@ def score(
 
 @filter_commands.command
 def compare(
-    old: Annotated[Path, Parameter(name="OLD")],
-    new: Annotated[Path, Parameter(name="NEW")],
+    old: Annotated[Path | None, Parameter(name="OLD")] = None,
+    new: Annotated[Path | None, Parameter(name="NEW")] = None,
     /,
     *,
-    data: Annotated[
-        list[Path] | None,
-        Parameter(negative="", help="Measure both on these; else their cards are compared."),
-    ] = None,
+    compared: Compared = BY_THEIR_CARDS,
+    config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
-    """Compare two models, on labelled texts or by what their cards say.
+    """Compare two models, on labelled texts or by what their cards say, or on live traffic.
 
     On texts it counts as well those that one stops and the other lets pass, at one false alarm
-    in a hundred.
+    in a hundred. With --live it is told what the running gateway has counted so, of each text
+    that was new to it. A text that the two dispute has a name, which `b2sum -l 64` makes of it;
+    with --texts those that stand in the records are shown, numbers taken out.
 
     Example: smsward filter compare model.npz new.npz --data dev_zh_bulk.tsv
-    """
-    from gateway.cli.model_measuring import compare_models
 
-    return compare_models(old, new, data or [], as_json=as_json)
+    Example: smsward filter compare --live --texts
+    """
+    if compared.live:
+        from gateway.cli.deployment import load_settings
+        from gateway.cli.failure import misused
+        from gateway.cli.live_comparison import show_live
+
+        if old or new or compared.data:
+            raise misused("--live compares the models that are installed, and no other")
+        return show_live(load_settings(config), with_texts=compared.texts, as_json=as_json)
+    from gateway.cli.model_measuring import compare_given
+
+    return compare_given(old, new, compared, as_json=as_json)
+
+
+@filter_commands.command
+def models(
+    *,
+    history: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="What was done, the newest first."),
+    ] = False,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show which models are installed: active, shadow or former, since when, by whom, and why.
+
+    Example: smsward filter models
+
+    Example: smsward filter models --history
+    """
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.model_life import list_models
+
+    return list_models(load_settings(config), history=history, as_json=as_json)
+
+
+@filter_commands.command
+def install(
+    file: Annotated[Path, Parameter(name="FILE")],
+    /,
+    *,
+    reasoned: Reasoned = UNREASONED,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Put a model into shadow: it is asked of every text and decides nothing.
+
+    It takes the place of another in shadow. With learning.trusted_keys in gateway.yaml one of
+    them must have signed it. A file that is broken or too large is refused, and all stays.
+
+    Example: smsward filter install model.npz --note "with the reviews of November"
+    """
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.model_life import install_model
+
+    return install_model(load_settings(config), file, reasoned, as_json=as_json)
+
+
+@filter_commands.command
+def promote(
+    *, reasoned: Reasoned = UNREASONED, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """Put the model in shadow in force. The one in force before can be put back.
+
+    Example: smsward filter promote --note "finds twice the loans, no more banks"
+    """
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.model_life import promote_model
+
+    return promote_model(load_settings(config), reasoned, as_json=as_json)
+
+
+@filter_commands.command
+def rollback(
+    *,
+    shadow: Annotated[
+        bool,
+        Parameter(
+            negative="", show_default=False, help="Take the model in shadow out, nothing else."
+        ),
+    ] = False,
+    reasoned: Reasoned = UNREASONED,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Put the model that was in force before back, or none before the first; five times in a row.
+
+    Example: smsward filter rollback --note "held honest banks"
+    """
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.model_life import roll_back_model
+
+    return roll_back_model(load_settings(config), reasoned, shadow=shadow, as_json=as_json)

@@ -14,7 +14,8 @@ from gateway.domain.preferences import PreferenceAction
 
 preferences = App(
     name="preferences",
-    help="Look up and change what subscribers want to receive (用户接收策略).",
+    help="Look up and change what subscribers want to receive (用户接收策略). As shipped, R50, the"
+    " rule that asks them, is on trial: it stops nothing.",
     sort_key=7,
 )
 
@@ -80,6 +81,9 @@ def set_one(
     as_json: AsJson = False,
 ) -> int:
     """Keep one preference, in the place of one about the same. It holds within a second.
+
+    As shipped, the rule R50 that asks them is on trial: what they would stop passes, and the
+    records tell of it. docs/howto/preferences.md says how to switch it on.
 
     Example: smsward preferences set --number 13800138000 --kind category --value 房产
 

@@ -37,7 +37,7 @@ def list_held(
     from gateway.cli.deployment import load_settings
     from gateway.cli.reviewing import list_messages
 
-    return asyncio.run(list_messages(load_settings(config), selection, as_json=as_json))
+    return asyncio.run(list_messages(load_settings(config), selection, config, as_json=as_json))
 
 
 @quarantine.command

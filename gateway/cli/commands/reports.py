@@ -38,7 +38,7 @@ def list_all(
     from gateway.cli.authority import list_reports
     from gateway.cli.deployment import load_settings
 
-    return asyncio.run(list_reports(load_settings(config), wanted, limit, as_json=as_json))
+    return asyncio.run(list_reports(load_settings(config), wanted, limit, config, as_json=as_json))
 
 
 @reports.command

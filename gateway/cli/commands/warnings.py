@@ -36,7 +36,7 @@ def list_warnings(
     from gateway.cli.deployment import load_settings
     from gateway.cli.warned import list_raised
 
-    return asyncio.run(list_raised(load_settings(config), wanted, as_json=as_json))
+    return asyncio.run(list_raised(load_settings(config), wanted, config, as_json=as_json))
 
 
 @warnings.command

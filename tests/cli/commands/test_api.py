@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from hashlib import sha256
@@ -6,6 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.domain.api_client import ApiRole
 from gateway.settings.api import load_api
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -17,13 +19,65 @@ def test_a_new_token_comes_with_the_line_that_knows_it(
 ) -> None:
     made = cli("api", "new-token", "--name", "营业厅")
 
-    first, _, line = made.stdout.splitlines()
+    first, _, line, _ = made.stdout.splitlines()
     token = first.rpartition(" ")[2]
     assert len(token) >= 43
     filled = line.replace("…", "shop")
     write("config/api.yaml", f"version: 1\nclients:\n{filled}\n")
     [client] = load_api(deployment / "config/api.yaml", {"shop"}).clients
     assert (client.name, client.digest) == ("营业厅", sha256(token.encode()).digest())
+
+
+@pytest.mark.parametrize(
+    ("options", "role", "own"),
+    [
+        (("--system-id", "shop"), ApiRole.SP, ("shop", ())),
+        (("--role", "clerk"), ApiRole.CLERK, ("", ("hall",))),
+        (
+            ("--role", "clerk", "--channel", "web", "--channel", "complaint"),
+            ApiRole.CLERK,
+            ("", ("web", "complaint")),
+        ),
+        (("--role", "app"), ApiRole.APP, ("", ())),
+        (("--role", "investigator"), ApiRole.INVESTIGATOR, ("", ())),
+    ],
+)
+def test_the_line_is_whole_for_every_role(
+    cli: Cli,
+    deployment: Path,
+    write: Write,
+    options: tuple[str, ...],
+    role: ApiRole,
+    own: tuple[str, tuple[str, ...]],
+) -> None:
+    line = cli("api", "new-token", "--name", "one", *options).stdout.splitlines()[2]
+    told = json.loads(cli("api", "new-token", "--name", "two", *options, "--json").stdout)
+
+    both = f"{line}\n  - {json.dumps(told['client'])}\n"
+    write("config/api.yaml", f"version: 1\nclients:\n{both}")
+    one, two = load_api(deployment / "config/api.yaml", {"shop"}).clients
+    assert [(c.name, c.role, (c.system_id, c.channels)) for c in (one, two)] == [
+        ("one", role, own),
+        ("two", role, own),
+    ]
+    assert two.digest == sha256(told["token"].encode()).digest()
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--role", "clerk", "--system-id", "shop"), "only a client of the role sp"),
+        (("--role", "app", "--channel", "web"), "only a client of the role clerk"),
+        (("--system-id", ""), "1 to 15 characters"),
+        (("--system-id", "a" * 16), "1 to 15 characters"),
+        (("--system-id", "\x1b[2J"), "1 to 15 characters"),
+    ],
+)
+def test_what_a_role_does_not_have_is_refused(cli: Cli, options: tuple[str, ...], why: str) -> None:
+    made = cli("api", "new-token", *options)
+
+    assert (made.returncode, made.stdout) == (2, "")
+    assert why in made.stderr
 
 
 def test_no_two_tokens_are_alike(cli: Cli) -> None:
@@ -50,15 +104,18 @@ def test_without_a_file_it_is_said_what_to_write(cli: Cli, deployment: Path) -> 
 def test_the_api_is_served_from_the_directory_that_is_named(
     cli: Cli, deployment: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served: list[Path] = []
+    served: list[tuple[Path, Path]] = []
 
-    def serve(config: Path) -> int:
-        served.append(config)
+    def serve(config: Path, policies: Path) -> int:
+        served.append((config, policies))
         return 1
 
     write("config/api.yaml", "version: 1\n")
     monkeypatch.setattr("gateway.cli.api_serving.serve_api", serve)
 
-    ran = cli("api", "--config", str(deployment / "config"), "--log-level", "error")
+    config, policies = deployment / "config", deployment / "policies"
+    ran = cli(
+        *("api", "--config", str(config), "--policies", str(policies), "--log-level", "error")
+    )
 
-    assert (ran.returncode, served) == (1, [deployment / "config"])
+    assert (ran.returncode, served) == (1, [(config, policies)])

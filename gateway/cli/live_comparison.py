@@ -1,0 +1,106 @@
+"""The work of `smsward filter compare --live`: two models on the texts that come."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from gateway.cli.disputed_texts import disputed_texts
+from gateway.cli.failure import CommandError, ExitCode
+from gateway.cli.model_life import directory_of, in_words, short
+from gateway.cli.screen import print_json, print_table, say, warn
+from gateway.filter.model_comparison import DISPUTED, Agreement
+from gateway.settings.gateway import GatewaySettings
+
+_SHOWN_NAMES = 10
+_MAX_CLASSES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What a gateway wrote of its two models."""
+
+    active: str
+    shadow: str
+    since: datetime
+    at: datetime
+    failed: int
+    counts: dict[str, dict[str, int]]
+    sampled: dict[str, list[str]]
+
+
+def show_live(settings: GatewaySettings, *, with_texts: bool, as_json: bool) -> int:
+    """Print what a running gateway last said of its two models; return the exit code.
+
+    With `with_texts` what the records tell of the texts that they dispute.
+    """
+    models = directory_of(settings)
+    with in_words(models):
+        state, octets = models.state(), models.comparison()
+    if not octets:
+        raise CommandError(
+            "no gateway has compared two models yet",
+            advice="one must be in force and one in shadow: `smsward filter models`",
+        )
+    live = _live(octets)
+    if (live.active, live.shadow) != (state.active, state.shadow):
+        warn("these are not the models that stand now; a running gateway compares those soon")
+    texts = disputed_texts(settings, live.sampled, live.since) if with_texts else None
+    if as_json:
+        more = {} if texts is None else {"texts": list(map(asdict, texts))}
+        print_json({**json.loads(octets), **more})
+        return ExitCode.FINE
+    _print(live)
+    if texts:
+        rows = [
+            (one.name, one.agreement.replace("_", " "), one.system_id, one.text) for one in texts
+        ]
+        print_table(("name", "stopped by", "SP", "text"), rows)
+    elif texts is not None:
+        say("none of them is in the records: they hold texts where records.texts is true")
+    return ExitCode.FINE
+
+
+def _live(octets: bytes) -> _Live:
+    """Return what the file says. Raises CommandError for one that no gateway wrote."""
+    try:
+        said = json.loads(octets)
+        return _Live(
+            active=str(said["active"]),
+            shadow=str(said["shadow"]),
+            since=_time(said["since"]),
+            at=_time(said["at"]),
+            failed=int(said["failed"]),
+            counts={
+                str(name): {one: int(counts[one]) for one in Agreement}
+                for name, counts in list(said["counts"].items())[:_MAX_CLASSES]
+            },
+            sampled={one: list(map(str, said["sampled"][one])) for one in DISPUTED},
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CommandError(
+            "what a gateway said of its models cannot be read",
+            advice="a running gateway writes it anew within ten seconds",
+        ) from error
+
+
+def _time(said: str) -> datetime:
+    time = datetime.fromisoformat(said)
+    if time.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return time
+
+
+def _print(live: _Live) -> None:
+    rows = [(name, *map(str, counts.values())) for name, counts in live.counts.items()]
+    columns = ("class", *(one.replace("_", " ") for one in Agreement))
+    title = f"stopped by {short(live.active)} in force, {short(live.shadow)} in shadow"
+    print_table(columns, rows, title=title)
+    say(
+        f"texts that were new to the gateway from {live.since.isoformat()} to {live.at.isoformat()}"
+    )
+    for one in DISPUTED:
+        if live.sampled[one]:
+            shown = " ".join(live.sampled[one][:_SHOWN_NAMES])
+            say(f"{one.replace('_', ' ')}, some of them: {shown}")
+    if live.failed:
+        warn(f"the model in shadow failed on {live.failed} texts")

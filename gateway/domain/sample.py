@@ -1,0 +1,58 @@
+"""Labelled texts that people's verdicts leave to learn from (样本)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class SampleLabel(StrEnum):
+    """Whether a person says that a text is spam."""
+
+    HAM = "ham"
+    SPAM = "spam"
+
+
+class SampleSource(StrEnum):
+    """Which kind of verdict it was."""
+
+    REVIEW = "review"  # a held message was released or discarded
+    REPORT = "report"  # the authority was told of it
+    AUDIT = "audit"  # somebody looked at a sample of what the filter lets pass or stops
+    COMPLAINT = "complaint"  # a subscriber complained of it
+
+
+@dataclass(frozen=True, slots=True)
+class NewSample:
+    """A verdict on a text. The text has no number in it and says nothing of its addressee.
+
+    `digest` is of the text: one text is one sample. `category` is an id of the tree, "" for ham
+    and where nobody said; `text_class` that of the model it teaches. `system_id` is the SP
+    whose message it was, "" where that is not known.
+    """
+
+    text: str = field(repr=False)
+    digest: str
+    label: SampleLabel
+    category: str
+    source: SampleSource
+    text_class: str
+    system_id: str
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSample(NewSample):
+    """A sample on record; numbers grow and are never given again."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCount:
+    """How many samples there are of one kind."""
+
+    label: SampleLabel
+    category: str
+    source: SampleSource
+    count: int
