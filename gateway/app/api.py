@@ -29,11 +29,13 @@ from gateway.console.api.optouts import optouts
 from gateway.console.serving import HttpServer
 from gateway.domain.hub import Hub
 from gateway.domain.subscription import Service
+from gateway.policy.asking_hours import AskingHours, asking_hours, usual_hours
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.sealing import Keys
 from gateway.runtime.tasks import cancel_all, report_loop_error, spawn
 from gateway.settings.api import ApiSettings, load_api, load_system_ids
+from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import Gathering, SettingsError
 from gateway.settings.gateway import keys_of, load_gateway
 from gateway.settings.offered import load_offered
@@ -43,14 +45,15 @@ from gateway.systems.subscriptions.catalogue import Catalogue
 log = structlog.get_logger()
 
 _STOP_S = 3.0
+_SHOWN_FAULTS = 20
 _NO_HUB = Hub()
 
 
 class Api:
     """One API process, to be made inside its running loop. `senders` are the SPs there are.
 
-    `services` are what they offer, and from `hub` codes go to subscribers. The store is sealed
-    with `keys`.
+    `services` are what they offer, and from `hub` codes go to subscribers. They are asked within
+    the usual hours until it is told others. The store is sealed with `keys`.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Api:
         self.senders = senders
         self.catalogue = Catalogue(services)
         self.hub = hub
+        self.hours = usual_hours()
         self._settings = settings
         self._store_url = store_url
         self._keys = keys
@@ -106,6 +110,12 @@ class Api:
             clients=len(self._settings.clients),
         )
 
+    def keep_hours(self, hours: AskingHours) -> None:
+        """Ask subscribers within these hours from now on."""
+        was, self.hours = self.hours, hours
+        if _told_by(hours) != _told_by(was):
+            log.info("api.hours_changed")
+
     def know(
         self, settings: ApiSettings, senders: Collection[str], services: Collection[Service]
     ) -> None:
@@ -131,25 +141,27 @@ def routers_of(stores: Stores, api: Api) -> list[APIRouter]:
         optouts(stores.consent, stores.journals, lambda: api.senders, utcnow),
         consents(stores.consent, utcnow),
         notices(stores.notices),
-        health(stores.changes),
-        *routers_of_subscribers(stores, api.hub, lambda: api.catalogue),
+        health(stores.changes, monotonic),
+        *routers_of_subscribers(stores, api.hub, lambda: api.catalogue, lambda: api.hours),
     ]
 
 
-def serve_api(config: Path) -> int:
+def serve_api(config: Path, policies: Path) -> int:
     """Run the API until it is told to stop; return the process's exit code.
 
-    SIGTERM and SIGINT stop it; SIGHUP and changes of files in `config` reload clients and
-    SPs. 2 when the settings are at fault, 1 when it could not start.
+    SIGTERM and SIGINT stop it; SIGHUP and changes of files below the two directories reload
+    clients, SPs and the hours of the policy. 2 when the settings are at fault, 1 when it could
+    not start.
     """
-    return asyncio.run(_serve(config))
+    return asyncio.run(_serve(config, policies))
 
 
-async def _serve(config: Path) -> int:
+async def _serve(config: Path, policies: Path) -> int:
     gathering = Gathering()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     known = gathering.take(lambda: _known(config), None)
     keys = None if settings is None else gathering.take(partial(keys_of, settings), None)
+    hours = gathering.take(lambda: _hours(policies), usual_hours())
     if settings is None or known is None or gathering.faults:
         for fault in gathering.faults:
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
@@ -161,14 +173,15 @@ async def _serve(config: Path) -> int:
         loop.add_signal_handler(number, asked.set)
     own, senders, services = known
     api = Api(own, senders, settings.store_url, services=services, hub=settings.hub, keys=keys)
+    api.hours = hours
     try:
         await api.start()
     except (OSError, StoreUnavailable, ssl.SSLError) as error:
         log.error("api.failed", said=str(error))
         await api.stop()
         return EXIT_FAILED
-    spawn(watch((config,), cause), name="watch")
-    spawn(_reload_on(cause, api, config), name="reload")
+    spawn(watch((config, policies), cause), name="watch")
+    spawn(_reload_on(cause, api, config, policies), name="reload")
     await asked.wait()
     await api.stop()
     return EXIT_OK
@@ -179,7 +192,16 @@ def _known(config: Path) -> tuple[ApiSettings, frozenset[str], tuple[Service, ..
     return load_api(config / "api.yaml", senders), senders, load_offered(config)
 
 
-async def _reload_on(cause: Cause, api: Api, config: Path) -> NoReturn:
+def _told_by(hours: AskingHours) -> tuple[object, ...]:
+    return hours.windows, hours.calendar, hours.zones.default
+
+
+def _hours(policies: Path) -> AskingHours:
+    bundle = load_bundle(policies)
+    return asking_hours(bundle.rules, bundle.surroundings)
+
+
+async def _reload_on(cause: Cause, api: Api, config: Path, policies: Path) -> NoReturn:
     while True:
         await cause.next()
         try:
@@ -188,3 +210,11 @@ async def _reload_on(cause: Cause, api: Api, config: Path) -> NoReturn:
             log.error("api.refused", faults=[str(fault) for fault in error.faults])
         else:
             api.know(*known)
+        # For itself: a fault in a policy must not keep a client that was taken off.
+        try:
+            hours = await asyncio.to_thread(_hours, policies)
+        except SettingsError as error:
+            faults = [str(fault) for fault in error.faults[:_SHOWN_FAULTS]]
+            log.error("api.policy_refused", faults=faults, count=len(error.faults))
+        else:
+            api.keep_hours(hours)

@@ -4,31 +4,43 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
+from gateway.app.following import Rounds
 from gateway.app.notifying import Notifying
 from gateway.app.postman import Postman
 from gateway.app.reporting import reporting_to_the_authority
 from gateway.app.standing import Standing
 from gateway.app.suspensions import Suspensions
 from gateway.app.warning import EarlyWarnings
-from gateway.domain.hub import Hub
 from gateway.domain.sender import Sender
 from gateway.proxy.cancelling import Cancelling
 from gateway.proxy.route import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.tasks import spawn
+from gateway.settings.gateway import GatewaySettings
 from gateway.stores.open import Stores
 
 
 class Beside:
     """Reports, warnings, suspensions, notices, and the cancelling of what is scheduled."""
 
-    def __init__(self, tick: Tick, stores: Stores, routes: Routes, hub: Hub, smsc: str) -> None:
+    def __init__(
+        self,
+        tick: Tick,
+        stores: Stores,
+        routes: Routes,
+        settings: GatewaySettings,
+        rounds: Rounds,
+    ) -> None:
         rules = tick.pipeline.plane.rules
         self.reporting = reporting_to_the_authority(tick, stores)
-        self.cancelling = Cancelling(tick, stores.scheduled, stores.changes, routes, smsc)
-        self.suspensions = Suspensions(tick, stores, routes, hub)
+        self.cancelling = Cancelling(
+            tick, stores.scheduled, stores.changes, routes, settings.smscs[0].name
+        )
+        self.suspensions = Suspensions(tick, stores, routes, settings.hub, rounds)
         self._warnings = EarlyWarnings(tick.pipeline.plane, rules.knowledge, stores.warnings)
-        self._notifying = Notifying(stores.notices, stores.changes, Postman())
+        self._notifying = Notifying(
+            stores.notices, stores.changes, Postman(settings.webhook_networks)
+        )
 
     def begin(
         self, senders: Mapping[str, Sender], broken: Callable[[BaseException], None]

@@ -1,12 +1,20 @@
-"""Reports and audits that are past keeping go as records do, but for what holds keep (R70-R72)."""
+"""Reports, audits and suspensions past keeping go as records do, but for holds (R70-R72)."""
 
-from gateway.app.purging import PagePurger, Purger
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from gateway.app.purging import PagePurger, Purged, PurgeErrand, Purger
 from gateway.domain.audit import ConsentAudit
 from gateway.domain.authority_report import AuthorityReport
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.privacy import LegalHold
+from gateway.domain.suspension import Suspension
 from gateway.ports.audits import ConsentAudits
 from gateway.ports.authority_reports import AuthorityReports
+from gateway.ports.suspensions import SuspensionStore
+
+# The longest restore_span that a rule may have is 180 days.
+_SUSPENSIONS_REMEMBERED = timedelta(days=200)
 
 
 def report_purger(reports: AuthorityReports) -> Purger:
@@ -33,6 +41,37 @@ def audit_purger(audits: ConsentAudits) -> Purger:
     )
 
 
+def suspension_purger(suspensions: SuspensionStore) -> Purger:
+    """Return what purges suspensions, their months counted from when they were over.
+
+    None goes while a rule may ask how often its number was restored (`restore_span`).
+    """
+    return _RememberingPurger(
+        PagePurger(
+            "suspensions",
+            lambda before, after: suspensions.over_before(before, after=after),
+            suspensions.forget,
+            lambda suspension: suspension.number,
+            lambda suspension: suspension.since,
+            _keeps_suspension,
+        ),
+        _SUSPENSIONS_REMEMBERED,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _RememberingPurger:
+    """Purges as another does, but nothing that is younger than `at_least`."""
+
+    purger: Purger
+    at_least: timedelta
+
+    async def purge(self, errand: PurgeErrand) -> Purged:
+        """See Purger."""
+        before = min(errand.before, errand.at - self.at_least)
+        return await self.purger.purge(replace(errand, before=before))
+
+
 def _keeps(hold: LegalHold, report: AuthorityReport) -> bool:
     return (
         hold.since <= report.stopped_at < hold.until
@@ -51,3 +90,12 @@ def _may_concern(report: AuthorityReport, msisdn: int) -> bool:
 def _keeps_audit(hold: LegalHold, audit: ConsentAudit) -> bool:
     # Whoever is in the sample: it stays whole, or its share would mean nothing.
     return hold.since <= audit.drawn_at < hold.until and hold.system_id in (None, audit.system_id)
+
+
+def _keeps_suspension(hold: LegalHold, suspension: Suspension) -> bool:
+    return (
+        hold.since <= (suspension.lifted_at or suspension.until)
+        and suspension.since < hold.until
+        and hold.system_id in (None, suspension.system_id)
+        and hold.msisdn in (None, suspension.msisdn)
+    )

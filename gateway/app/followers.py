@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import structlog
 
+from gateway.app.following import Follower, Pace, Rounds, keep_current
 from gateway.policy.knowledge import Knowledge
-from gateway.ports.changes import ChangeKind
+from gateway.ports.changes import ChangeKind, Copy
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.cancelling import Cancelling
 from gateway.proxy.held_counts import HeldCounts
@@ -17,7 +18,7 @@ from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.releasing import Releasing
 from gateway.proxy.replies import Replies
 from gateway.proxy.running_errands import RunningErrands
-from gateway.runtime.clock import monotonic, utcnow
+from gateway.runtime.clock import utcnow
 from gateway.stores.open import Stores
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.filings.follower import FilingsFollower
@@ -34,6 +35,7 @@ _LOOKS = 5
 # In turns of the loop: every look into the store costs the traffic of its moment.
 _RECEIPTS_EVERY = 4
 _EXPIRY_EVERY = 8
+_REPORTS_EVERY = 240  # about a minute
 _PRUNE_EVERY = 14_400  # about an hour
 _CHANGES_KEPT = timedelta(days=7)
 
@@ -68,6 +70,7 @@ class Followers:
         knowledge: Knowledge,
         driven: Driven,
         counts: HeldCounts,
+        rounds: Rounds,
     ) -> None:
         self.held: dict[str, int] = {}
         self._stores = stores
@@ -87,7 +90,7 @@ class Followers:
         self._counts = counts
         self._seen = 0
         self._is_failing = False
-        self._broken: set[str] = set()
+        self._rounds = rounds
         self._steps = self._steps_of(driven)
 
     async def begin(self) -> None:
@@ -122,26 +125,34 @@ class Followers:
     async def follow_consent(self) -> NoReturn:
         """Keep the consent sets current; say so when they may not be."""
 
-        def behind(error: StoreUnavailable) -> None:
-            log.error("consent.behind", said=str(error))
+        def behind(said: str) -> None:
+            log.error("consent.behind", said=said)
 
-        await _follow(self._consent, self._knowledge.consent, behind)
+        await self._keep_current("consent", self._consent, self._knowledge.consent, behind)
 
     async def follow_filings(self) -> NoReturn:
         """Keep what SPs have filed current; what is known goes on to hold where it is not."""
 
-        def behind(error: StoreUnavailable) -> None:
-            log.error("filings.behind", said=str(error))
+        def behind(said: str) -> None:
+            log.error("filings.behind", said=said)
 
-        await _follow(self._filings, self._knowledge.filings, behind)
+        await self._keep_current("filings", self._filings, self._knowledge.filings, behind)
 
     async def follow_preferences(self) -> NoReturn:
         """Keep the preferences current; say so when they may not be."""
 
-        def behind(error: StoreUnavailable) -> None:
-            log.error("preferences.behind", said=str(error))
+        def behind(said: str) -> None:
+            log.error("preferences.behind", said=said)
 
-        await _follow(self._preferences, self._knowledge.preferences, behind)
+        await self._keep_current(
+            "preferences", self._preferences, self._knowledge.preferences, behind
+        )
+
+    async def _keep_current(
+        self, name: str, follower: Follower, copy: Copy, behind: Callable[[str], None]
+    ) -> NoReturn:
+        pace = Pace(_EVERY_S, _STALE_S)
+        await keep_current(self._rounds, name, follower, copy, pace, behind)
 
     async def follow_quarantine(self) -> NoReturn:
         """Release, expire and report what people and time decide."""
@@ -159,18 +170,10 @@ class Followers:
     async def _take(self, step: _Step) -> bool:
         """Take one step, whatever comes of it: it keeps no other from theirs."""
         try:
-            await step.take()
+            await self._rounds.take(step.name, step.take)
         except StoreUnavailable as error:
             self._note_failure(error)
             return False
-        except Exception as error:  # a step's edge: it is taken again in its turn
-            if step.name not in self._broken:
-                self._broken.add(step.name)
-                log.error("follower.failed", step=step.name, exc_info=error)
-            return True
-        if step.name in self._broken:
-            self._broken.discard(step.name)
-            log.info("follower.recovered", step=step.name)
         return True
 
     def _note_failure(self, error: StoreUnavailable) -> None:
@@ -209,6 +212,7 @@ class Followers:
             _Step("expiry", self._expire, _EXPIRY_EVERY),
             _Step("overdue_replies", driven.replies.end_overdue, _EXPIRY_EVERY),
             _Step("count", self._count, _EXPIRY_EVERY),
+            _Step("released_reports", self._settle_reports, _REPORTS_EVERY),
             _Step("old_changes", self._prune, _PRUNE_EVERY),
             _Step("old_replies", driven.replies.forget_overdue, _PRUNE_EVERY),
             _Step("old_errands", driven.errands.forget_old, _PRUNE_EVERY),
@@ -217,6 +221,11 @@ class Followers:
 
     async def _prune(self) -> None:
         await self._stores.changes.prune(utcnow() - _CHANGES_KEPT)
+
+    async def _settle_reports(self) -> None:
+        settled = await self._stores.authority_reports.settle_released(utcnow())
+        if settled:
+            log.info("reports.released", reports=settled)
 
     async def _forget_codes(self) -> None:
         await self._stores.number_codes.forget(utcnow())
@@ -229,42 +238,3 @@ class Followers:
     async def _count(self) -> None:
         counts = await self._stores.quarantine.count_by_state()
         self.held = {state.value: count for state, count in counts.items()}
-
-
-class _Follower(Protocol):
-    """Takes over what changed in the store."""
-
-    async def catch_up(self) -> int:
-        """Return how much changed. Raises StoreUnavailable."""
-
-
-class _Followed(Protocol):
-    """What is kept at hand as the store has it."""
-
-    is_current: bool
-
-
-async def _follow(
-    follower: _Follower,
-    followed: _Followed,
-    behind: Callable[[StoreUnavailable], None],
-) -> NoReturn:
-    """Let `follower` catch up for ever; `followed` is not current while that fails for too long."""
-    current_at, is_behind, wait_s = monotonic(), False, _EVERY_S
-    try:
-        while True:
-            await asyncio.sleep(wait_s)
-            began, wait_s = monotonic(), _EVERY_S
-            try:
-                await follower.catch_up()
-            except StoreUnavailable as error:
-                was_behind, is_behind = is_behind, monotonic() - current_at >= _STALE_S
-                followed.is_current = not is_behind  # a lock of a moment stops no traffic
-                if is_behind and not was_behind:
-                    behind(error)
-                continue
-            current_at, is_behind = monotonic(), False
-            # Looks that take long under load follow each other sooner, or they would come too late.
-            wait_s = max(_EVERY_S / 4, _EVERY_S - (current_at - began))
-    finally:
-        followed.is_current = False  # whatever ended it, nobody follows any more

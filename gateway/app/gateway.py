@@ -14,8 +14,10 @@ from gateway.app.beside import Beside
 from gateway.app.conversations import asking_for_consent, replies_to_subscribers
 from gateway.app.errands import running_errands
 from gateway.app.followers import Driven, Followers
+from gateway.app.following import Rounds
 from gateway.app.housekeeping import Housekeeping
 from gateway.app.listeners import Listeners
+from gateway.app.models import InstalledModels, installed_models
 from gateway.app.policies import Policies, warn_if_open
 from gateway.app.policy_history import PolicyHistory
 from gateway.app.policy_requests import PolicyRequests
@@ -28,6 +30,7 @@ from gateway.dataplane.plane import Plane
 from gateway.domain.policy_history import PolicyRequest
 from gateway.domain.sender import Sender
 from gateway.domain.subscription import Service
+from gateway.filter.scoring import Scorer
 from gateway.policy.bundle import Bundle
 from gateway.policy.filings import Filings
 from gateway.policy.knowledge import Knowledge
@@ -123,6 +126,7 @@ class Gateway:
         self._probes: ProbeServer | None = None
         self._standing: Standing | None = None
         self._beside: Beside | None = None
+        self.models: InstalledModels | None = None
 
     @property
     def stores(self) -> Stores:
@@ -155,9 +159,8 @@ class Gateway:
         receipts = ReceiptDesk(self.tick, stores.quarantine, routes)
         asking = asking_for_consent(self.tick, stores)
         releasing = Releasing(self.tick, stores.quarantine, desk, routes, receipts, asking)
-        beside = self._beside = Beside(
-            self.tick, stores, routes, settings.hub, settings.smscs[0].name
-        )
+        rounds = Rounds()
+        beside = self._beside = Beside(self.tick, stores, routes, settings, rounds)
         releasing.scheduled = beside.cancelling.taken
         assembling = Assembling(stores.quarantine, releasing)
         holding = Holding(
@@ -185,10 +188,10 @@ class Gateway:
         )
         attendants = Attendants(self.sessions, self.dialler, holding, operations, asking, driven)
         attend_with(attendants, self.tick)
-        followers = Followers(stores, self._knowledge, driven, self._held_counts)
-        await followers.begin()
-        await beside.suspensions.begin()
-        await assembling.begin()
+        followers = Followers(stores, self._knowledge, driven, self._held_counts, rounds)
+        for begin in (followers.begin, beside.suspensions.begin, assembling.begin):
+            await begin()
+        models = await self._begin_models(rounds)
         await self.policies.begin(PolicyHistory(stores.policies))
         requests = self._requests = PolicyRequests(stores.policies, self._reload_as_asked)
         standing = self._standing = Standing(
@@ -196,10 +199,11 @@ class Gateway:
         )
         standing.held = lambda: followers.held
         standing.unlisted = self.unlisted
+        standing.failures, standing.models = lambda: rounds.failures, models.health
         beside.show(standing)
         self._loops += beside.begin(self.policies.senders, self.broken)
         await self._answer_probes(standing)
-        self._keep_on(followers, requests)
+        self._keep_on(followers, requests, rounds)
         self._keep_house()
         await followers.catch_up()  # what was done since they had loaded took its time
         await self._listeners.open(settings.listeners)
@@ -220,6 +224,15 @@ class Gateway:
         self._ids = MessageIds(worker=0, after=await last_message_id(stores))
         return stores
 
+    async def _begin_models(self, rounds: Rounds) -> InstalledModels:
+        def ask(scorer: Scorer | None) -> None:
+            self.plane.rules.ask_scorer(scorer)  # those that judge by then
+
+        models = self.models = installed_models(self.settings.learning, ask)
+        await rounds.take("models", models.refresh)
+        self._loops.append(spawn(models.keep(rounds), name="models"))
+        return models
+
     async def _answer_probes(self, standing: Standing) -> None:
         def readiness() -> Readiness:
             return standing.readiness(consent_is_current=self._knowledge.consent.is_current)
@@ -228,14 +241,14 @@ class Gateway:
         self._probes = ProbeServer(self.settings.metrics_address, app)
         await self._probes.start()
 
-    def _keep_on(self, followers: Followers, requests: PolicyRequests) -> None:
+    def _keep_on(self, followers: Followers, requests: PolicyRequests, rounds: Rounds) -> None:
         """Begin the loops without which no traffic may pass."""
         for coro, name in (
             (followers.follow_consent(), "follow-consent"),
             (followers.follow_filings(), "follow-filings"),
             (followers.follow_preferences(), "follow-preferences"),
             (followers.follow_quarantine(), "follow-quarantine"),
-            (requests.follow(), "follow-policy-requests"),
+            (requests.follow(rounds), "follow-policy-requests"),
             (self.keeper.keep(), "keeper"),
             (self.records.flush_regularly(), "records"),
         ):

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import structlog
 
+from gateway.app.following import Rounds
 from gateway.domain.policy_history import PolicyRequest, RequestState
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.policies import PolicyStore
@@ -28,11 +29,11 @@ class PolicyRequests:
         self._lock = asyncio.Lock()
         self._is_failing = False
 
-    async def follow(self) -> NoReturn:
-        """Meet what is asked, until cancelled."""
+    async def follow(self, rounds: Rounds) -> NoReturn:
+        """Meet what is asked, until cancelled, whatever comes of one of the `rounds`."""
         while True:
             await asyncio.sleep(_EVERY_S)
-            await self.meet()
+            await rounds.take("policy_requests", self.meet)
 
     async def meet(self) -> None:
         """Meet every request that is open now; what the store does not answer is left open."""

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -16,6 +16,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from gateway import __version__
+from gateway.app.webhook_dialling import AddressForbiddenError, GuardedTransport, Network
 
 _DEADLINE_S = 10.0  # for all of it: name, connection, request and answer
 _ANSWER_OCTETS = 4096  # nobody reads it; after a short one the connection can be used again
@@ -27,6 +28,7 @@ _REASONS: Mapping[type[BaseException], str] = {
     ssl.SSLCertVerificationError: "its certificate is not trusted",
     ssl.SSLError: "no TLS with it",
     socket.gaierror: "its name is not found",
+    AddressForbiddenError: "its address is not public: webhooks.networks of gateway.yaml allows it",
     httpx.ConnectTimeout: "no connection in time",
     httpx.TimeoutException: _LATE,
     httpx.ConnectError: "no connection",
@@ -36,10 +38,14 @@ _REASONS: Mapping[type[BaseException], str] = {
 class Postman:
     """Posts to the URLs it is given and to no other: it follows no redirect and no proxy.
 
-    `open` before the first post; `close` waits for nobody, and may be repeated.
+    It connects to public addresses alone, and to those in `networks`. `open` before the first
+    post; `close` waits for nobody, and may be repeated.
     """
 
-    def __init__(self, *, deadline_s: float = _DEADLINE_S) -> None:
+    def __init__(
+        self, networks: Sequence[Network] = (), *, deadline_s: float = _DEADLINE_S
+    ) -> None:
+        self._networks = tuple(networks)
         self._deadline_s = deadline_s
         self._is_open = threading.Event()
         self._stopping = asyncio.Event()
@@ -76,13 +82,16 @@ class Postman:
         self._loop = asyncio.get_running_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(_NAMES_AT_ONCE, "postman-names"))
         async with httpx.AsyncClient(
-            verify=ssl.create_default_context(),  # what the system trusts
+            transport=GuardedTransport(
+                self._networks,
+                _LIMITS,
+                ssl.create_default_context(),  # what the system trusts
+            ),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers={"User-Agent": f"smsward/{__version__}"},
             # A connection that is cancelled in its handshake is lost, not closed (httpcore 1.0):
             # let it end by itself, the name and TCP, and then TLS, before the deadline.
             timeout=httpx.Timeout(self._deadline_s, connect=0.4 * self._deadline_s),
-            limits=_LIMITS,
             follow_redirects=False,
             trust_env=False,
         ) as self._client:

@@ -7,6 +7,7 @@ from gateway.console.probes import Readiness
 from gateway.dataplane.link import Link
 from gateway.dataplane.plane import Plane
 from gateway.domain.verdict import Action
+from gateway.policy.unscored import unscored
 from gateway.proxy.gate import Gate
 from gateway.proxy.holding import Holding
 from gateway.proxy.sessions import Sessions
@@ -19,6 +20,7 @@ from gateway.runtime.metrics import (
     Snapshot,
     WarningsHealth,
 )
+from gateway.runtime.model_metrics import ModelsHealth
 from gateway.runtime.records import Records
 
 OPEN_WARNING = "the policy forwards everything"
@@ -37,6 +39,8 @@ class Standing:
         self.notices: Callable[[], NoticesHealth] = NoticesHealth
         self.reports: Callable[[], ReportsHealth] = ReportsHealth
         self.scheduled: Callable[[], Mapping[str, int]] = dict
+        self.failures: Callable[[], Mapping[str, int]] = dict
+        self.models: Callable[[], ModelsHealth] = ModelsHealth
         self._tick = tick
         self._sessions = sessions
         self._gate = gate
@@ -49,7 +53,11 @@ class Standing:
 
     def readiness(self, *, consent_is_current: bool) -> Readiness:
         """Tell whether traffic should come here."""
-        warnings = (OPEN_WARNING,) if self._plane.rules.bundle.is_open else ()
+        rules = self._plane.rules
+        warnings = (
+            *((OPEN_WARNING,) if rules.bundle.is_open else ()),
+            *unscored(rules.bundle.rules, rules.knowledge.scorer),
+        )
         return Readiness(
             checks={
                 "started": self.is_started,
@@ -84,6 +92,8 @@ class Standing:
             notices=self.notices(),
             reports=self.reports(),
             scheduled=self.scheduled(),
+            follower_failures=dict(self.failures()),
+            models=self.models(),
         )
 
     def _counters(self) -> Counters:
@@ -103,6 +113,7 @@ class Standing:
         counters.timeouts = tally.timeouts
         counters.malformed_pdus = tally.malformed
         counters.filter_failures = tally.filter_failures
+        counters.classifier_failures = self._plane.rules.scan.unscored
         counters.replies_put_back = tally.replies_put_back
         counters.replies_unheard = tally.replies_unheard
         counters.tick_failures = self._tick.failures

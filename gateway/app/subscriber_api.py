@@ -12,7 +12,7 @@ from gateway.console.api.preferences import preferences
 from gateway.console.api.subscribers import Subscribers, sessions
 from gateway.domain.hub import Hub
 from gateway.domain.number_code import CODE_DIGITS
-from gateway.policy.asking_hours import AskingHours, usual_hours
+from gateway.policy.asking_hours import AskingHours
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.open import Stores
 from gateway.systems.number_codes.desk import Chance, NumberCodeDesk
@@ -29,12 +29,11 @@ def routers_of_subscribers(
     stores: Stores,
     hub: Hub,
     catalogue: Callable[[], Catalogue],
-    hours: Callable[[], AskingHours] = usual_hours,
+    hours: Callable[[], AskingHours],
 ) -> list[APIRouter]:
-    """Return the routes; `catalogue` returns what SPs offer now.
+    """Return the routes; `catalogue` returns what SPs offer now, `hours` when they may ask.
 
-    This process knows no policy, so the `hours` are the usual ones: where the gateway's policy
-    says others, a request waits for those too.
+    A gateway that has taken over other hours lets a request wait for those too.
     """
     courtesy = Courtesy(stores.preferences, hours)
     order_desk = OrderDesk(stores.subscriptions, stores.consent, courtesy, catalogue)

@@ -1,11 +1,12 @@
 """Suspended numbers, put together: followed, kept, told, ended."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NoReturn
 
 import structlog
 
+from gateway.app.following import Rounds
 from gateway.domain.hub import Hub
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.route import Routes
@@ -25,18 +26,17 @@ _STALE_S = 1.0
 # In turns of the loop.
 _TELL_EVERY = 4
 _END_EVERY = 8
-_PRUNE_EVERY = 14_400  # about an hour
-# Longer than any span in which a number may lift its own, and than records are kept (R70).
-_KEPT = timedelta(days=200)
 
 
 class Suspensions:
     """What a process does about suspensions beside judging: every moment a little of it."""
 
-    def __init__(self, tick: Tick, stores: Stores, routes: Routes, hub: Hub) -> None:
+    def __init__(
+        self, tick: Tick, stores: Stores, routes: Routes, hub: Hub, rounds: Rounds
+    ) -> None:
         self._tick = tick
-        self._stores = stores
-        sources = tick.pipeline.plane.rules.knowledge.suspended
+        self._rounds = rounds
+        sources = self._sources = tick.pipeline.plane.rules.knowledge.suspended
         self._follower = SuspensionsFollower(stores.suspensions, stores.changes, sources)
         self._desk = SuspensionDesk(stores.suspensions, sources)
         self._telling = Telling(tick, stores.suspensions, routes, Speaking(tick, routes), hub)
@@ -73,15 +73,22 @@ class Suspensions:
         """Do once what `follow` does again and again."""
         self._turn += 1
         try:
-            await self._follower.catch_up()
-            await self._work()
+            is_well = await self._rounds.take("suspensions", self._follower.catch_up)
+            await self._rounds.take("suspensions_due", self._work)
         except StoreUnavailable as error:
-            was_behind = self._is_behind
-            self._is_behind = monotonic() - self._current_at >= _STALE_S
-            if self._is_behind and not was_behind:
-                log.error("suspensions.behind", said=str(error))
+            self._note_failure(str(error))
         else:
-            self._current_at, self._is_behind = monotonic(), False
+            if is_well:
+                self._current_at, self._is_behind = monotonic(), False
+            else:
+                self._note_failure("follower.failed tells why")
+
+    def _note_failure(self, said: str) -> None:
+        was_behind = self._is_behind
+        self._is_behind = monotonic() - self._current_at >= _STALE_S
+        if self._is_behind and not was_behind:
+            self._sources.is_current = False
+            log.error("suspensions.behind", said=said)
 
     async def _work(self) -> None:
         kept = await self._desk.keep()
@@ -91,5 +98,3 @@ class Suspensions:
             await self._telling.tell_due()
         if self._turn % _END_EVERY == 0:
             await self._desk.end_due(utcnow())
-        if self._turn % _PRUNE_EVERY == 0:
-            await self._stores.suspensions.prune(utcnow() - _KEPT)

@@ -15,10 +15,11 @@ _PROHIBITED = "illegal"
 
 
 class ReportState(StrEnum):
-    """Whether the authority has it."""
+    """Whether the authority has it, or need not: a person has seen its message and let it go."""
 
     PENDING = "pending"
     SENT = "sent"
+    RELEASED = "released"
 
 
 class Severity(StrEnum):
@@ -55,7 +56,10 @@ class NewAuthorityReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorityReport(NewAuthorityReport):
-    """A report on record. `reference` is the number under which the authority has it."""
+    """A report on record. `reference` is the number under which the authority has it.
+
+    `sent_at` is when it was settled, also by the release of its message.
+    """
 
     number: int
     state: ReportState = ReportState.PENDING

@@ -1,10 +1,17 @@
 """What subscribers said to SPs: consent (同意) and refusal (退订)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 
 EVERY_SENDER = ""  # the scope of an answer that is given to all SPs at once
+# Days of agreements are days in China, whoever writes them down; a time says another zone's.
+_DAYS_OF = timezone(timedelta(hours=8))
+_DAY = timedelta(days=1)
+_LAST_DAY = date(9999, 12, 30)
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+# Nobody agreed to messages of ours before.
+FIRST = datetime(1990, 1, 1, tzinfo=UTC)
 CLAIMED = "api: "  # how the channel of what an SP says over the API begins; its client follows
 
 
@@ -23,7 +30,8 @@ class Answer(StrEnum):
 class ConsentAnswer:
     """One answer. `scope` is the SP's system_id, or EVERY_SENDER.
 
-    `evidence` names what proves it, in a few words: message ids, the digest of a document.
+    `evidence` names what proves it, in a few words: message ids, the digest of a document. An
+    agreement that was given for a time is none from `until` on; a refusal knows no end.
     """
 
     msisdn: int
@@ -32,6 +40,11 @@ class ConsentAnswer:
     since: datetime
     channel: str
     evidence: str = ""
+    until: datetime | None = None
+
+    def standing(self, now: datetime) -> Answer | None:
+        """Return what it is worth at a moment; None once it has ended."""
+        return self.answer if self.until is None or now < self.until else None
 
     def holds_over(self, other: "ConsentAnswer") -> bool:
         """Tell whether this counts where `other`, of the same number and scope, is on record.
@@ -46,3 +59,31 @@ class ConsentAnswer:
         if self.since == other.since:
             return self.answer is Answer.REFUSED
         return self.since > other.since
+
+
+def end_of(last_day: date) -> datetime:
+    """Return when an agreement ends that is good through `last_day`, by the clock in China."""
+    return bounded(datetime.combine(min(last_day, _LAST_DAY) + _DAY, time(), _DAYS_OF))
+
+
+def day_of(moment: datetime) -> date:
+    """Return the day that it is in China."""
+    return moment.astimezone(_DAYS_OF).date()
+
+
+def bounded(moment: datetime) -> datetime:
+    """Return an aware moment, or the nearest one that is kept: from 1990 to the year 9999."""
+    return min(max(moment, FIRST), _LATEST)
+
+
+def end_said(text: str) -> datetime:
+    """Return the end that is written as a last day, or as a time with its offset.
+
+    Raises ValueError.
+    """
+    if len(text) == len("2035-12-31"):
+        return end_of(date.fromisoformat(text))
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("has no offset")
+    return bounded(moment)

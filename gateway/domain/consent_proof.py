@@ -1,9 +1,9 @@
 """What proves that a subscriber agreed (R26)."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
-_FIRST = datetime(1990, 1, 1, tzinfo=UTC)
+from gateway.domain.consent import FIRST, bounded, end_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +11,8 @@ class ConsentProof:
     """What an SP presents: who agreed when and which way, to what text, for what and how long.
 
     `who` is the SP's name for whoever agreed, or took the agreement down; `text_sha256` the
-    digest of the text that was shown. It rests on `message_ids` or on a document. What is
-    not known is None or empty.
+    digest of the text that was shown. `valid_until` is the last day, or a moment. It rests on
+    `message_ids` or on a document. What is not known is None or empty.
     """
 
     who: str = ""
@@ -20,9 +20,17 @@ class ConsentProof:
     channel: str = ""
     text_sha256: str = ""
     scope: str = ""
-    valid_until: date | None = None
+    valid_until: date | datetime | None = None
     message_ids: tuple[str, ...] = ()
     document_sha256: str = ""
+
+    @property
+    def until(self) -> datetime | None:
+        """Return from when on nothing is agreed any more, as far as that is said."""
+        said = self.valid_until
+        if said is None:
+            return None
+        return bounded(said) if isinstance(said, datetime) else end_of(said)
 
     def gaps(self, now: datetime) -> tuple[str, ...]:
         """Return why it proves nothing; nothing when it is whole."""
@@ -38,9 +46,9 @@ class ConsentProof:
         missing = [f"{name} is missing" for name, value in named.items() if not value]
         if self.when is not None and self.when > now:
             missing.append("when lies in the future")
-        if self.when is not None and self.when < _FIRST:
+        if self.when is not None and self.when < FIRST:
             missing.append("when lies before 1990")
-        if self.valid_until is not None and self.valid_until < now.date():
+        if self.until is not None and self.until <= now:
             missing.append("valid_until is past")
         return tuple(missing)
 

@@ -18,7 +18,8 @@ class RequestState(StrEnum):
 class ConsentRequest:
     """One request. A yes counts before `until`; `likeness` tells similar texts (64 bits).
 
-    The answer goes to `port`, which sent it; where that is not known, to any of the SP.
+    The answer goes to `port`, which sent it; where that is not known, to any of the SP. A yes is
+    good until `agreed_until`, where the request names an end.
     """
 
     msisdn: int
@@ -31,6 +32,7 @@ class ConsentRequest:
     message_id: str = ""
     answer_id: str = ""
     port: str = ""
+    agreed_until: datetime | None = None
 
     @property
     def key(self) -> tuple[int, str, int]:

@@ -14,6 +14,7 @@ _LAST_MOBILE = 86_199_9999_9999
 # The digits of a North American number behind its 1: area code and exchange begin with 2 to 9.
 _AREA_AT, _EXCHANGE_AT = 1, 4
 _NORTH_AMERICAN = b"23456789"
+_INTERNATIONAL = 1
 
 
 def msisdn_of(address: bytes) -> int | None:
@@ -43,6 +44,37 @@ def msisdn_of(address: bytes) -> int | None:
     return _MAINLAND_PREFIX + int(digits) if is_mainland else int(digits)
 
 
+def msisdn_from(address: bytes, ton: int) -> int | None:
+    """Return who wrote from `address` as the SMSC spells it, with its type of number.
+
+    International (SMPP 3.4, 5.2.5) stands for the plus that is left out: bare digits in the
+    form of a North American number are one then, unless they are a mainland mobile number
+    too. Of those, and of what SPs write, the type says nothing: many call every number
+    international.
+    """
+    is_abroad = _may_be_abroad(address, ton) and not is_mobile(address)
+    return int(address) if is_abroad else msisdn_of(address)
+
+
+def other_msisdn_from(address: bytes, ton: int) -> int | None:
+    """Return who else than `msisdn_from` says may have written, None where that is certain.
+
+    A North American number is taken for a mainland one where it is written without its plus,
+    and the digits of a mainland mobile number may be North American where the type says so.
+    """
+    number = msisdn_from(address, ton)
+    if _may_be_abroad(address, ton) and number != int(address):
+        return int(address)
+    return None if number is None else misread_as(number)
+
+
+def misread_as(number: int) -> int | None:
+    """Return as whom a North American `number` is read where it is written without its plus."""
+    digits = str(number).encode()
+    is_such = _is_bare(digits) and _is_north_american(digits)
+    return _MAINLAND_PREFIX + number if is_such else None
+
+
 def spelled(number: int) -> str:
     """Return `number` as `msisdn_of` reads it again: with a plus where its digits alone mislead."""
     digits = str(number)
@@ -62,6 +94,12 @@ def spellings_of(number: int) -> tuple[str, ...]:
 
 def _is_bare(digits: bytes) -> bool:
     return len(digits) == _MAINLAND_DIGITS and digits.startswith(b"1")
+
+
+def _may_be_abroad(address: bytes, ton: int) -> bool:
+    """Tell whether bare digits have the form and the type of a North American number."""
+    is_bare = ton == _INTERNATIONAL and address.isdigit() and _is_bare(address)
+    return is_bare and _is_north_american(address)
 
 
 def _is_north_american(digits: bytes) -> bool:

@@ -53,16 +53,22 @@ class AuthorityReports(Protocol):
     async def mark_sent(self, number: int, reference: str, by: str, at: datetime) -> bool:
         """Note that the authority has a report; return whether it was PENDING until now."""
 
+    async def settle_released(self, at: datetime, limit: int = 500) -> int:
+        """Note as RELEASED what is PENDING though its held message was released; return how many.
+
+        At most `limit`: what is left is for the next call.
+        """
+
     async def sent_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[AuthorityReport]:
-        """Return reports that are SENT since before `before`, by number.
+        """Return reports that are SENT or RELEASED since before `before`, by number.
 
         For the next page give the last number as `after`.
         """
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
-        """Delete those of `numbers` that are SENT; return how many.
+        """Delete those of `numbers` that are SENT or RELEASED; return how many.
 
         The journal gets `purge` with that count in the same commit; nothing when it is 0.
         """

@@ -1,12 +1,16 @@
 """The store of subscribers' answers (同意与退订)."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from gateway.domain.consent import Answer, ConsentAnswer
 
-# msisdn, scope, answer: a plain tuple, for a snapshot holds millions of them.
-AnswerRow: TypeAlias = tuple[int, str, Answer]
+# msisdn, scope, answer, None for an agreement that has ended: a plain tuple, for a snapshot
+# holds millions of them.
+AnswerRow: TypeAlias = tuple[int, str, Answer | None]
+# When an agreement ends, and whose to whom.
+EndRow: TypeAlias = tuple[datetime, int, str]
 
 ANSWERS_PER_CHANGE = 1000
 NUMBERS_AT_ONCE = 1000
@@ -42,4 +46,11 @@ class ConsentStore(Protocol):
         """Return the answers whose last change is numbered above `after`, up to `through`.
 
         One change stands for at most ANSWERS_PER_CHANGE of them.
+        """
+
+    async def answers_ending(self, after: EndRow, through: datetime, limit: int) -> list[EndRow]:
+        """Return at most `limit` of the agreements that end by `through`, in order.
+
+        They are those that come behind `after`, the last one known; (moment, -1, "") stands
+        before all that end at a moment. That an agreement ends is no change.
         """

@@ -8,9 +8,9 @@ from gateway.domain.consent import Answer, ConsentAnswer
 # A number, or what a store keeps in its place.
 Kept: TypeAlias = int | bytes
 # ConsentAnswer as a plain tuple, for a list holds millions of them: msisdn, scope, the value
-# of an Answer, since in microseconds from 1970 on, channel, evidence.
-PlainAnswer: TypeAlias = tuple[int, str, str, int, str, str]
-KeptAnswer: TypeAlias = tuple[Kept, str, str, int, str, str]
+# of an Answer, since in microseconds from 1970 on, channel, evidence, until like since or None.
+PlainAnswer: TypeAlias = tuple[int, str, str, int, str, str, int | None]
+KeptAnswer: TypeAlias = tuple[Kept, str, str, int, str, str, int | None]
 
 ANSWERS_PER_COMMIT = 10_000
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from gateway.domain.privacy import NewPurge
 from gateway.domain.suspension import (
     Allowance,
     Lift,
@@ -75,5 +76,16 @@ class SuspensionStore(Protocol):
         `until` is that of the active suspension, `lifted_at` that of the latest lift.
         """
 
-    async def prune(self, before: datetime) -> int:
-        """Delete what ended or was lifted before `before`; return how many. For retention."""
+    async def over_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[Suspension]:
+        """Return suspensions that ended or were lifted before `before`, by number.
+
+        For the next page give the last number as `after`.
+        """
+
+    async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        """Delete suspensions that are over; return how many.
+
+        The journal gets `purge` with that count in the same commit; nothing when it is 0.
+        """

@@ -1,11 +1,13 @@
 """Answers that subscribers give by message: they hold at once, and are kept when they can be."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.domain.consent import CLAIMED, EVERY_SENDER, Answer, ConsentAnswer
 from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.consent import ConsentStore
+from gateway.runtime.clock import utcnow
 from gateway.systems.subscriptions.word import Word
 
 CHANNEL = "mo"
@@ -22,16 +24,23 @@ class ConsentBook:
     service go on (R22): the rules ask for the class of a message.
     """
 
-    def __init__(self, store: ConsentStore, sets: ConsentSets) -> None:
+    def __init__(
+        self, store: ConsentStore, sets: ConsentSets, utcnow: Callable[[], datetime] = utcnow
+    ) -> None:
         self._store = store
         self._sets = sets
+        self._utcnow = utcnow
         self._latest: dict[tuple[int, str], ConsentAnswer] = {}  # being kept right now
 
-    def apply(self, word: Word, answer: Answer, evidence: str) -> ConsentAnswer:
+    def apply(
+        self, word: Word, answer: Answer, evidence: str, until: datetime | None = None
+    ) -> ConsentAnswer:
         """Let an answer hold in this process from now on; return it for `keep`."""
         scope = EVERY_SENDER if word.is_hub else word.system_id
-        self._sets.apply(word.msisdn, scope, answer)
-        return ConsentAnswer(word.msisdn, scope, answer, word.said.at, CHANNEL, evidence)
+        given = ConsentAnswer(word.msisdn, scope, answer, word.said.at, CHANNEL, evidence, until)
+        for one in (given, *_misread(given, word)):
+            self._sets.apply(one.msisdn, scope, answer)
+        return given
 
     def is_refused(self, word: Word) -> bool:
         """Tell whether the subscriber refused the SP, or everybody."""
@@ -55,18 +64,25 @@ class ConsentBook:
         if self._latest.get((given.msisdn, given.scope)) is given:
             del self._latest[given.msisdn, given.scope]
 
-    async def keep(self, given: ConsentAnswer) -> bool:
-        """Record an answer; tell whether it is to be confirmed. Raises StoreUnavailable.
+    async def keep(self, given: ConsentAnswer, word: Word) -> bool:
+        """Record the answer that `word` gave; tell whether it is to be confirmed.
+
+        Raises StoreUnavailable.
 
         A refusal counts over what another process recorded by a clock that was ahead, and over
         whatever an SP claimed while it could not be kept (R37). What the store does not take,
         because a later answer is on record, does not hold here either.
         """
+        for one in _misread(given, word):
+            await self._keep(one)
+        return await self._keep(given)
+
+    async def _keep(self, given: ConsentAnswer) -> bool:
         before = await self._store.answer_of(given.msisdn, given.scope)
         given = _in_order(given, before)
         await self._store.record((given,))
         if before is not None and not given.holds_over(before):
-            self._sets.apply(before.msisdn, before.scope, before.answer)
+            self._sets.apply(before.msisdn, before.scope, before.standing(self._utcnow()))
             return False
         is_repetition = (
             before is not None
@@ -83,3 +99,13 @@ def _in_order(given: ConsentAnswer, before: ConsentAnswer | None) -> ConsentAnsw
     is_skewed = before.since <= given.since + _CLOCKS_APART
     is_claimed = before.channel.startswith(CLAIMED)
     return replace(given, since=before.since) if is_skewed or is_claimed else given
+
+
+def _misread(given: ConsentAnswer, word: Word) -> tuple[ConsentAnswer, ...]:
+    """Return a refusal as that of whom else its number may be, where its digits leave that open.
+
+    Whoever refused must not get more for how an SP or the SMSC writes; another who is asked
+    nothing any more because of it can say HF. An agreement is nobody's but the subscriber's.
+    """
+    other = word.other_msisdn if given.answer is Answer.REFUSED else None
+    return () if other is None else (replace(given, msisdn=other),)

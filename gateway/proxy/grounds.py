@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.domain.verdict import Action, Verdict
+from gateway.policy.subjects import subject_of
 from gateway.ports.quarantine import Grounds
 from gateway.smpp.errors import DecodeError
 from gateway.smpp.pdu import decode
@@ -34,7 +35,7 @@ def grounds_of(
     return Grounds(
         reason=deciding.reason.value if deciding is not None else "",
         rule=deciding.rule if deciding is not None else "",
-        category=deciding.category if deciding is not None else "",
+        category=subject_of(verdict),
         evidence=deciding.evidence[:_SHORT_TEXT] if deciding is not None else "",
         digest=verdict.digest,
         expires_at=latest if valid_until is None else min(max(valid_until, now), latest),

@@ -8,7 +8,7 @@ from gateway.dataplane.attention import Reply
 from gateway.dataplane.plane import Plane
 from gateway.domain.consent import ConsentAnswer
 from gateway.domain.hub import Hub
-from gateway.domain.msisdn import msisdn_of
+from gateway.domain.msisdn import msisdn_from, other_msisdn_from
 from gateway.domain.subscription import Said
 from gateway.policy.hub_words import HubCommand, hub_command_of
 from gateway.policy.intents import NO_CONTEXT, Intent, Meaning, MoContext, meaning_of
@@ -112,6 +112,7 @@ class Hearing:
             reply_id=self._next_id(at),
             tokens=self._plane.hints.of(system_id),
             is_hub=is_hub,
+            other_msisdn=other_msisdn_from(*_source_of(pdu)),
         )
         at_most = meaning_in(word, _ANYTHING_BEFORE)
         # What no request and no list has to do with means the same without them.
@@ -144,10 +145,14 @@ class Hearing:
             text = _text_of(pdu)
         except DecodeError:
             return None
-        msisdn = msisdn_of(pdu.octets("source_addr"))
+        msisdn = msisdn_from(*_source_of(pdu))
         if msisdn is None or pdu.number("esm_class") & _MESSAGE_TYPE:
             return None
         return pdu, msisdn, pdu.octets("destination_addr").decode("latin-1"), text
+
+
+def _source_of(pdu: Pdu) -> tuple[bytes, int]:
+    return pdu.octets("source_addr"), pdu.number("source_addr_ton")
 
 
 def _at_most(text: str) -> Intent:

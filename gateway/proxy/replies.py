@@ -173,7 +173,7 @@ class Replies:
         if outcome.renews and self._book.is_refused(heard.word):
             answer = Answer.AGREED
         if heard.given is None and answer is not None:
-            heard.given = self._apply(heard, answer, outcome.evidence)
+            heard.given = self._apply(heard, answer, outcome.evidence, outcome.until)
         is_news = heard.given is not None and await self._keep(heard, heard.given)
         if is_news and outcome.reply is None:
             outcome = replace(outcome, reply=self._usual(heard))
@@ -189,7 +189,7 @@ class Replies:
             self._speaking.put_off(heard.item)
 
     async def _keep(self, heard: Heard, given: ConsentAnswer) -> bool:
-        is_news = await self._book.keep(given)
+        is_news = await self._book.keep(given, heard.word)
         self._speaking.note(
             "reply",
             heard,
@@ -206,10 +206,12 @@ class Replies:
             return None
         return rule.opted_out if heard.given.answer is Answer.REFUSED else rule.restored
 
-    def _apply(self, heard: Heard, answer: Answer, evidence: str = "") -> ConsentAnswer:
+    def _apply(
+        self, heard: Heard, answer: Answer, evidence: str = "", until: datetime | None = None
+    ) -> ConsentAnswer:
         said = heard.word.said
         evidence = evidence or f"message {said.message_id} sha256 {said.text_sha256}"
-        return self._book.apply(heard.word, answer, evidence)
+        return self._book.apply(heard.word, answer, evidence, until)
 
     def _put_off(self, heard: Heard) -> None:
         """Do what can be done without the store."""

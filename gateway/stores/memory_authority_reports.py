@@ -11,7 +11,7 @@ from itertools import islice
 
 from gateway.domain.authority_report import AuthorityReport, NewAuthorityReport, ReportState
 from gateway.domain.privacy import NewPurge
-from gateway.domain.quarantine import HeldMessage
+from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.stores.memory import MemoryQuarantine
 from gateway.stores.memory_privacy import MemoryJournals
 
@@ -68,6 +68,21 @@ class MemoryAuthorityReports:
         )
         return True
 
+    async def settle_released(self, at: datetime, limit: int = 500) -> int:
+        pending = {
+            report.message_id: number
+            for number, report in self._reports.items()
+            if report.state is ReportState.PENDING
+        }
+        held = await self._quarantine.get_many(pending)
+        released = [one.message_id for one in held if one.state is HoldState.RELEASED][:limit]
+        for message_id in released:
+            number = pending[message_id]
+            self._reports[number] = replace(
+                self._reports[number], state=ReportState.RELEASED, sent_at=at
+            )
+        return len(released)
+
     async def sent_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[AuthorityReport]:
@@ -79,16 +94,16 @@ class MemoryAuthorityReports:
         return list(islice(found, limit))
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
-        gone = [number for number in set(numbers) if self._is_sent(number)]
+        gone = [number for number in set(numbers) if self._is_settled(number)]
         for number in gone:
             self._reported.discard(self._reports.pop(number).message_id)
         if gone:
             await self._journals.note_purge(replace(purge, count=len(gone)))
         return len(gone)
 
-    def _is_sent(self, number: int) -> bool:
+    def _is_settled(self, number: int) -> bool:
         report = self._reports.get(number)
-        return report is not None and report.state is ReportState.SENT
+        return report is not None and report.state is not ReportState.PENDING
 
     def _add(self, report: NewAuthorityReport) -> bool:
         if report.message_id in self._reported:

@@ -11,7 +11,7 @@ from gateway.domain.consent_request import RequestState
 from gateway.domain.privacy import NewPurge
 from gateway.domain.relation import FORGOTTEN, EndedRelation
 from gateway.domain.subscription import ASKED_STATES, RUNNING_STATES
-from gateway.stores.memory import MemoryConsent
+from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_privacy import MemoryJournals
 from gateway.stores.memory_subscriptions import MemorySubscriptions
 

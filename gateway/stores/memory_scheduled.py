@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.scheduled import ScheduledMessage
-from gateway.stores.memory import MemoryConsent
+from gateway.stores.memory_consent import MemoryConsent
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
+from gateway.domain.privacy import NewPurge
 from gateway.domain.suspension import (
     SUBSCRIBER,
     Allowance,
@@ -15,6 +17,7 @@ from gateway.domain.suspension import (
 from gateway.ports.changes import ChangeKind
 from gateway.ports.suspensions import SuspensionRow
 from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_privacy import MemoryJournals
 
 _ACTIVE = SuspensionState.ACTIVE
 
@@ -22,8 +25,11 @@ _ACTIVE = SuspensionState.ACTIVE
 class MemorySuspensions:
     """Twin of the store of suspensions: each call is atomic as it is, for none awaits anything."""
 
-    def __init__(self, changes: MemoryChanges, utcnow: Callable[[], datetime]) -> None:
+    def __init__(
+        self, changes: MemoryChanges, utcnow: Callable[[], datetime], journals: MemoryJournals
+    ) -> None:
         self._changes = changes
+        self._journals = journals
         self._utcnow = utcnow
         self._suspensions: dict[int, Suspension] = {}
         self._latest = 0
@@ -127,14 +133,23 @@ class MemorySuspensions:
         rows = {msisdn: self._row_of(msisdn) for msisdn in msisdns}
         return {msisdn: row for msisdn, row in rows.items() if row is not None}
 
-    async def prune(self, before: datetime) -> int:
-        gone = [
+    async def over_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[Suspension]:
+        found = (
             one
-            for one in self._suspensions.values()
-            if one.state is not _ACTIVE and (one.lifted_at or one.until) < before
-        ]
+            for number, one in sorted(self._suspensions.items())
+            if number > after and one.state is not _ACTIVE and (one.lifted_at or one.until) < before
+        )
+        return list(islice(found, limit))
+
+    async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        wanted = (self._suspensions.get(number) for number in set(numbers))
+        gone = [one for one in wanted if one is not None and one.state is not _ACTIVE]
         for one in gone:
             del self._suspensions[one.number]
+        if gone:
+            await self._journals.note_purge(replace(purge, count=len(gone)))
         return len(gone)
 
     def _of(self, msisdn: int) -> Iterable[Suspension]:

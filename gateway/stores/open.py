@@ -24,6 +24,7 @@ from gateway.ports.preferences import PreferenceStore
 from gateway.ports.privacy import FinalMessages, Journals, LegalHolds
 from gateway.ports.quarantine import QuarantineStore
 from gateway.ports.relations import EndedRelations
+from gateway.ports.samples import SampleStore
 from gateway.ports.scheduled import ScheduledStore
 from gateway.ports.subscriptions import SubscriptionStore
 from gateway.ports.suspensions import SuspensionStore
@@ -33,9 +34,10 @@ from gateway.runtime.sealing import Keys
 from gateway.runtime.sharing import Share
 from gateway.stores.database import Database
 from gateway.stores.faults import translated
-from gateway.stores.memory import MemoryChanges, MemoryConsent, MemoryQuarantine
+from gateway.stores.memory import MemoryChanges, MemoryQuarantine
 from gateway.stores.memory_audits import MemoryConsentAudits
 from gateway.stores.memory_authority_reports import MemoryAuthorityReports
+from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_errands import MemoryErrands
 from gateway.stores.memory_filings import MemoryFilings
 from gateway.stores.memory_notices import MemoryNotices
@@ -44,6 +46,7 @@ from gateway.stores.memory_policies import MemoryPolicies
 from gateway.stores.memory_preferences import MemoryPreferences
 from gateway.stores.memory_privacy import MemoryFinalMessages, MemoryJournals, MemoryLegalHolds
 from gateway.stores.memory_relations import MemoryEndedRelations
+from gateway.stores.memory_samples import MemorySamples
 from gateway.stores.memory_scheduled import MemoryScheduled
 from gateway.stores.memory_subscriptions import MemorySubscriptions
 from gateway.stores.memory_suspensions import MemorySuspensions
@@ -65,6 +68,7 @@ from gateway.stores.sql_preferences import SqlPreferences
 from gateway.stores.sql_privacy import SqlFinalMessages, SqlJournals, SqlLegalHolds
 from gateway.stores.sql_quarantine import SqlQuarantine
 from gateway.stores.sql_relations import SqlEndedRelations
+from gateway.stores.sql_samples import SqlSamples
 from gateway.stores.sql_scheduled import SqlScheduled
 from gateway.stores.sql_subscriptions import SqlSubscriptions
 from gateway.stores.sql_suspensions import SqlSuspensions
@@ -95,6 +99,7 @@ class Stores:
     journals: Journals
     final_messages: FinalMessages
     ended_relations: EndedRelations
+    samples: SampleStore
     scheduled: ScheduledStore
     warnings: WarningStore
     notices: NoticeStore
@@ -190,7 +195,7 @@ def memory_stores() -> Stores:
         policies=MemoryPolicies(),
         preferences=MemoryPreferences(changes, utcnow),
         subscriptions=subscriptions,
-        suspensions=MemorySuspensions(changes, utcnow),
+        suspensions=MemorySuspensions(changes, utcnow, journals),
         filings=MemoryFilings(changes, utcnow),
         errands=errands,
         number_codes=MemoryNumberCodes(errands),
@@ -198,6 +203,7 @@ def memory_stores() -> Stores:
         journals=journals,
         final_messages=MemoryFinalMessages(quarantine, journals),
         ended_relations=MemoryEndedRelations(subscriptions, consent, journals),
+        samples=MemorySamples(journals),
         scheduled=MemoryScheduled(consent),
         warnings=MemoryWarnings(),
         notices=MemoryNotices(consent, changes, utcnow),
@@ -225,6 +231,7 @@ def _sql_stores(database: Database, close: Callable[[], Awaitable[None]]) -> Sto
         journals=SqlJournals(database),
         final_messages=SqlFinalMessages(database),
         ended_relations=SqlEndedRelations(database),
+        samples=SqlSamples(database),
         scheduled=SqlScheduled(database),
         warnings=SqlWarnings(database),
         notices=SqlNotices(database, utcnow),

@@ -8,7 +8,9 @@ from gateway.ports.consent_lists import Kept, KeptAnswer, PlainAnswer
 
 # In bytes of memory, negative kilobytes as SQLite wants it; what is over goes to the disk.
 _CACHE = "PRAGMA cache_size=-65536"
-_TABLE = "CREATE TABLE answers (msisdn, scope, answer, since INTEGER, channel, evidence)"
+_TABLE = (
+    "CREATE TABLE answers (msisdn, scope, answer, since INTEGER, channel, evidence, until INTEGER)"
+)
 
 
 class SpoolError(Exception):
@@ -39,7 +41,7 @@ class SortedAnswers:
         """Take some more. Raises SpoolError."""
         rows = answers if self._seal is None else _sealed(answers, self._seal)
         with _translated():
-            self._file.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._file.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def batches(self, size: int) -> Iterator[list[KeptAnswer]]:
         """Give all in order, `size` at a time. Raises SpoolError."""

@@ -14,17 +14,27 @@ from gateway.domain.authority_report import (
     Severity,
 )
 from gateway.domain.privacy import NewPurge
-from gateway.domain.quarantine import HeldMessage
+from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.stores.authority_tables import authority_reports
 from gateway.stores.database import Database
 from gateway.stores.sql_privacy import note_purge
 from gateway.stores.sql_quarantine import SqlQuarantine
+from gateway.stores.tables import held_messages
 
 _OCTETS_PER_ROW = 4096
 
 _column = authority_reports.c
 _ADD = insert(authority_reports).on_conflict_do_nothing(index_elements=[_column.message_id])
-_IS_SENT = _column.state == ReportState.SENT
+_IS_SETTLED = _column.state != ReportState.PENDING
+_WAS_RELEASED = (
+    select(held_messages.c.message_id)
+    .where(
+        held_messages.c.message_id == _column.message_id,
+        held_messages.c.state == HoldState.RELEASED,
+    )
+    .correlate(authority_reports)
+    .exists()
+)
 _UNSENT = {"state": ReportState.PENDING, "sent_at": None, "sent_by": "", "reference": ""}
 
 
@@ -92,19 +102,39 @@ class SqlAuthorityReports:
 
         return await self._database.writer.write(run)
 
+    async def settle_released(self, at: datetime, limit: int = 500) -> int:
+        released = (
+            select(_column.number)
+            .where(_column.state == ReportState.PENDING, _WAS_RELEASED)
+            .limit(limit)
+        )
+        numbers = [row["number"] for row in await self._database.rows(released)]
+        if not numbers:
+            return 0  # as nearly always: no turn of the writer for it
+        statement = (
+            update(authority_reports)
+            .where(_column.number.in_(numbers), _column.state == ReportState.PENDING)
+            .values(state=ReportState.RELEASED, sent_at=at)
+        )
+
+        async def run(connection: AsyncConnection) -> int:
+            return (await connection.execute(statement)).rowcount
+
+        return await self._database.writer.write(run, rows=len(numbers))
+
     async def sent_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[AuthorityReport]:
         query = (
             select(authority_reports)
-            .where(_IS_SENT, _column.sent_at < before, _column.number > after)
+            .where(_IS_SETTLED, _column.sent_at < before, _column.number > after)
             .order_by(_column.number)
             .limit(limit)
         )
         return [_report_of(row) for row in await self._database.rows(query)]
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
-        these = and_(_IS_SENT, _column.number.in_(numbers))
+        these = and_(_IS_SETTLED, _column.number.in_(numbers))
 
         async def run(connection: AsyncConnection) -> int:
             count = (await connection.execute(delete(authority_reports).where(these))).rowcount

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.ports.changes import ChangeKind
-from gateway.ports.consent import ANSWERS_PER_CHANGE, AnswerRow
+from gateway.ports.consent import ANSWERS_PER_CHANGE, AnswerRow, EndRow
 from gateway.stores.database import Database
-from gateway.stores.tables import changes, consent_answers
+from gateway.stores.tables import ENDS, changes, consent_answers
 
 _column = consent_answers.c
 _ANSWERS = {answer.value: answer for answer in Answer}
@@ -24,7 +24,9 @@ _is_asserted = _new.answer == Answer.ASSERTED.value
 _was_asserted = _column.answer == Answer.ASSERTED.value
 _UPSERT = _upsert.on_conflict_do_update(
     index_elements=[_column.msisdn, _column.scope],
-    set_={name: _new[name] for name in ("answer", "since", "channel", "change", "evidence")},
+    set_={
+        name: _new[name] for name in ("answer", "since", "channel", "change", "evidence", "until")
+    },
     # ConsentAnswer.holds_over; a test holds the two against each other.
     where=case(
         (_is_asserted != _was_asserted, _was_asserted),
@@ -78,7 +80,7 @@ class SqlConsent:
         # Page by page, each from where the last ended: one long read would keep SQLite
         # from ever emptying its -wal file while others write.
         query = (
-            select(_column.msisdn, _column.scope, _column.answer)
+            select(_column.msisdn, _column.scope, _column.answer, _column.until)
             .order_by(_column.msisdn, _column.scope)
             .limit(batch)
         )
@@ -92,16 +94,37 @@ class SqlConsent:
 
     async def answers_changed(self, after: int, through: int) -> list[AnswerRow]:
         return await self._answers(
-            select(_column.msisdn, _column.scope, _column.answer)
+            select(_column.msisdn, _column.scope, _column.answer, _column.until)
             .where(_column.change > after, _column.change <= through)
             .order_by(_column.change)
         )
 
+    async def answers_ending(self, after: EndRow, through: datetime, limit: int) -> list[EndRow]:
+        place = tuple_(_column.until, _column.msisdn, _column.scope)
+        query = (
+            select(_column.until, _column.msisdn, _column.scope)
+            .where(ENDS, place > after, _column.until <= through)
+            .order_by(_column.until, _column.msisdn, _column.scope)
+            .limit(limit)
+        )
+
+        async def run(connection: AsyncConnection) -> list[EndRow]:
+            return [
+                (until, msisdn, scope) for until, msisdn, scope in await connection.execute(query)
+            ]
+
+        return await self._database.read(run)
+
     async def _answers(self, query: Executable) -> list[AnswerRow]:
+        now = self._utcnow()
+
         # Plain tuples at once: rows by name would triple the time of loading millions.
         async def run(connection: AsyncConnection) -> list[AnswerRow]:
             rows = await connection.execute(query)
-            return [(msisdn, scope, _ANSWERS[answer]) for msisdn, scope, answer in rows]
+            return [
+                (msisdn, scope, _ANSWERS[answer] if until is None or now < until else None)
+                for msisdn, scope, answer, until in rows
+            ]
 
         return await self._database.read(run)
 

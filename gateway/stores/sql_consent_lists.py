@@ -25,13 +25,14 @@ _column = consent_answers.c
 # What sql_consent says in Core, for the driver itself: Core spends more on binding a row's
 # values than SQLite on keeping them. A test holds the two against each other.
 _KEEP = """
-INSERT INTO consent_answers (msisdn, scope, answer, since, channel, evidence, change)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO consent_answers (msisdn, scope, answer, since, channel, evidence, until, change)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (msisdn, scope) DO UPDATE SET
     answer = excluded.answer,
     since = excluded.since,
     channel = excluded.channel,
     evidence = excluded.evidence,
+    until = excluded.until,
     change = excluded.change
 WHERE CASE
     WHEN (excluded.answer = 'asserted') <> (consent_answers.answer = 'asserted')

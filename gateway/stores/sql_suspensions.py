@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Executable, RowMapping, case, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.privacy import NewPurge
 from gateway.domain.suspension import (
     SUBSCRIBER,
     Allowance,
@@ -18,12 +19,14 @@ from gateway.domain.suspension import (
 from gateway.ports.changes import ChangeKind
 from gateway.ports.suspensions import SuspensionRow
 from gateway.stores.database import Database
+from gateway.stores.sql_privacy import note_purge
 from gateway.stores.suspension_tables import IS_ACTIVE, IS_UNTOLD, suspensions
 from gateway.stores.tables import changes
 
 _ROWS_PER_CHANGE = 3  # the one that ended, the new one, the feed
 
 _column = suspensions.c
+_IS_OVER = _column.state != SuspensionState.ACTIVE
 _ENDED = update(suspensions).values(state=SuspensionState.ENDED)
 # The active one's end, and the latest lift, of each number.
 _IN_FORCE = select(
@@ -157,14 +160,27 @@ class SqlSuspensions:
         found = await self._rows(_IN_FORCE.where(_column.msisdn.in_(msisdns)))
         return {row.msisdn: row for row in found if row.until or row.lifted_at}
 
-    async def prune(self, before: datetime) -> int:
+    async def over_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[Suspension]:
         over = func.coalesce(_column.lifted_at, _column.until) < before
-        statement = delete(suspensions).where(_column.state != SuspensionState.ACTIVE, over)
+        query = (
+            select(suspensions)
+            .where(_IS_OVER, over, _column.number > after)
+            .order_by(_column.number)
+            .limit(limit)
+        )
+        return [_suspension_of(row) for row in await self._database.rows(query)]
+
+    async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        statement = delete(suspensions).where(_IS_OVER, _column.number.in_(numbers))
 
         async def run(connection: AsyncConnection) -> int:
-            return (await connection.execute(statement)).rowcount
+            count = (await connection.execute(statement)).rowcount
+            await note_purge(connection, purge, count)
+            return count
 
-        return await self._database.writer.write(run)
+        return await self._database.writer.write(run, rows=len(numbers))
 
     async def _rows(self, query: Executable) -> list[SuspensionRow]:
         return [

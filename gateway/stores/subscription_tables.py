@@ -74,6 +74,7 @@ consent_requests = Table(
     Column("message_id", Text, nullable=False),
     Column("answer_id", Text, nullable=False),
     Column("port", String(21), nullable=False, server_default=""),
+    Column("agreed_until", UtcTime, nullable=True),
     # What is looked for every few moments.
     Index(None, "state", "until"),
 )

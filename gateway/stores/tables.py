@@ -64,6 +64,7 @@ IS_DEFERRED = text("state = 'deferred'")
 IS_PART = text("assembly <> 0")
 IS_OWN_HOLD = text("state = 'held' AND reason = 'USER_PREF'")
 IS_TOLD = text("answer <> 'asserted'")
+ENDS = text("until IS NOT NULL")
 
 # One column for each field of domain.quarantine.HeldMessage.
 held_messages = Table(
@@ -143,6 +144,16 @@ consent_answers = Table(
     Column("channel", Text, nullable=False),
     Column("change", BigInteger, nullable=False, index=True),
     Column("evidence", Text, nullable=False, server_default=""),
+    Column("until", UtcTime, nullable=True),
+    # Which agreements end next, in order; most never do.
+    Index(
+        "ix_consent_answers_ending",
+        "until",
+        "msisdn",
+        "scope",
+        sqlite_where=ENDS,
+        postgresql_where=ENDS,
+    ),
     # What an SP has not heard yet, in order. The long lists are of what is only asserted.
     Index(
         "ix_consent_answers_told",

@@ -51,6 +51,7 @@ timers: {{reconnect_max_s: 0.1, drain_s: 5}}
 store: {{url: "sqlite:///{root}/var/smsward.db"}}
 records: {{directory: {root}/var/cdr}}
 metrics: {{address: "127.0.0.1:{metrics}"}}
+webhooks: {{networks: ["127.0.0.0/8"]}}
 """
 SENDERS = """\
 version: 1

@@ -10,8 +10,10 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, time
 from hashlib import sha256
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import orjson
@@ -20,7 +22,12 @@ import pytest
 from gateway.app.api import Api, serve_api
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer
+from gateway.policy.asking_hours import AskingHours
+from gateway.policy.calendar import HolidayCalendar
+from gateway.policy.places import Zones
+from gateway.policy.windows import Window, WindowSet
 from gateway.ports.errors import StoreUnavailable
+from gateway.runtime.clock import utcnow
 from gateway.settings.addresses import Address
 from gateway.settings.api import ApiSettings, load_api
 from gateway.settings.gateway import ListenerTls
@@ -35,6 +42,13 @@ Deploy = Callable[..., tuple[Path, Path]]
 SOURCE, DESTINATION, SUBSCRIBER = "10690001", "13800138000", 8613800138000
 ADVERT = "周末大促，满99减20，拒收请回复R"
 WITHIN_S = 20.0
+BEIJING = ZoneInfo("Asia/Shanghai")
+SERVICES = """\
+version: 1
+services:
+  - {system_id: sp1, id: weather, name: 天气, port: "10690001", price_fen: 500, order_words: [DY]}
+"""
+ORDER = {"number": DESTINATION, "service": "weather", "channel": "web", "shown": "天气 5元/月"}
 
 
 def digest(token: str) -> str:
@@ -109,6 +123,7 @@ async def launch_api(tmp_path: Path) -> AsyncIterator[Launch]:
         (config / "api.yaml").write_text(API, encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "api", "--config", str(config)),
+            *("--policies", str(tmp_path / "policies")),
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -249,6 +264,66 @@ async def test_a_client_taken_off_the_file_is_refused_and_a_broken_file_changes_
     assert [answer.status_code for answer in (before, meanwhile, after)] == [200, 200, 401]
 
 
+def hours_from(hour: int) -> str:
+    """Return rules that let adverts arrive in one hour of the day."""
+    return f"""\
+version: 1
+rules:
+  - id: R40
+    check: untimely
+    title: {{zh: 时段, en: Hours}}
+    article: test
+    mode: enforce
+    applies_to: [commercial]
+    open: ["{hour:02}:00-{hour + 1:02}:00"]
+    action: defer
+"""
+
+
+async def test_r40_the_api_asks_within_the_hours_of_the_policy_as_it_is_now(
+    start: Start, launch_api: Launch, tmp_path: Path
+) -> None:
+    now = utcnow().astimezone(BEIJING)
+    soon, later = (now.hour + 3) % 24, (now.hour + 6) % 24
+    rules = tmp_path / "policies/rules/hours.yaml"
+    await start({"config/services.yaml": SERVICES, "policies/rules/hours.yaml": hours_from(soon)})
+    api = await launch_api()
+
+    first = await api.ask(SHOP, "POST", "/v1/orders", ORDER)
+    rules.write_text(hours_from(later), encoding="utf-8")
+    await api.line("api.hours_changed")
+    second = await api.ask(SHOP, "POST", "/v1/orders", {**ORDER, "number": "13800138001"})
+
+    asked = [datetime.fromisoformat(one.json()["asks_at"]) for one in (first, second)]
+    assert [at.astimezone(BEIJING).strftime("%H:%M") for at in asked] == [
+        f"{soon:02}:00",
+        f"{later:02}:00",
+    ]
+
+
+async def test_a_fault_in_the_policies_keeps_no_client_that_was_taken_off_the_file(
+    start: Start, launch_api: Launch, tmp_path: Path
+) -> None:
+    soon = (utcnow().astimezone(BEIJING).hour + 3) % 24
+    await start({"config/services.yaml": SERVICES, "policies/rules/hours.yaml": hours_from(soon)})
+    api = await launch_api()
+
+    (tmp_path / "config/api.yaml").write_text(
+        API.replace(digest(POLICE), digest("another token")), encoding="utf-8"
+    )
+    (tmp_path / "policies/rules/hours.yaml").write_text("version: 9\n", encoding="utf-8")
+    os.kill(api.process.pid, signal.SIGHUP)
+    refused = await api.line("api.policy_refused")
+    order = await api.ask(SHOP, "POST", "/v1/orders", ORDER)
+    taken_off = await api.ask(POLICE, "POST", "/v1/optouts/query", {"numbers": [DESTINATION]})
+
+    assert "hours.yaml:1:" in str(refused["faults"])
+    assert "api.reloaded" in [line["event"] for line in api.log]
+    asks_at = datetime.fromisoformat(order.json()["asks_at"]).astimezone(BEIJING)
+    assert asks_at.strftime("%H:%M") == f"{soon:02}:00"
+    assert taken_off.status_code == 401
+
+
 # In this process
 
 
@@ -269,6 +344,19 @@ async def test_where_there_is_no_store_the_api_does_not_start(
     await api.stop()
 
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_same_hours_read_again_are_no_news(
+    settings: ApiSettings, log: list[dict[str, object]]
+) -> None:
+    api = Api(settings, {"sp1"}, "memory://")
+    day, night = (WindowSet((Window(time(8), time(end)),)) for end in (20, 23))
+
+    for windows in (day, day, night, night):
+        api.keep_hours(AskingHours(windows, HolidayCalendar("none"), Zones("Asia/Shanghai")))
+
+    assert [line["event"] for line in log] == ["api.hours_changed"] * 2
+    assert api.hours.windows == night
 
 
 async def test_with_a_certificate_the_api_answers_over_tls(
@@ -313,22 +401,24 @@ async def test_a_port_that_is_taken_is_told_with_the_file_that_names_it(
 def test_faulty_settings_are_all_told_before_anything_starts(
     deploy: Deploy, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config, _ = deploy(files={"config/api.yaml": API.replace("role: clerk", "role: king")})
+    config, policies = deploy(files={"config/api.yaml": API.replace("role: clerk", "role: king")})
     (config / "gateway.yaml").write_text("version: 9\n", encoding="utf-8")
+    (policies / "rules/consent.yaml").write_text("version: 9\n", encoding="utf-8")
 
-    assert serve_api(config) == 2
+    assert serve_api(config, policies) == 2
 
     said = capsys.readouterr().err
     assert "api.yaml:4:" in said
     assert "gateway.yaml:1:" in said
+    assert "consent.yaml:1:" in said
 
 
 def test_without_a_store_the_process_says_so_and_ends(
     deploy: Deploy, log: list[dict[str, object]]
 ) -> None:
-    config, _ = deploy(files={"config/api.yaml": API})
+    config, policies = deploy(files={"config/api.yaml": API})
 
-    assert serve_api(config) == 1
+    assert serve_api(config, policies) == 1
 
     assert [line["event"] for line in log] == ["api.failed", "api.stopped"]
     assert "there is no store at" in str(log[0]["said"])

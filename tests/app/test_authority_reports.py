@@ -8,14 +8,21 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
+from gateway.app import followers
 from gateway.app.gateway import Gateway
 from gateway.app.reporting import last_message_id
+from gateway.runtime.clock import utcnow
+from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.systems.quarantine.ids import MessageIds
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
 
 Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
+Told = Callable[..., Awaitable[dict[str, object]]]
 
 SOURCE, DESTINATION = "10690001", "13800138000"
 WITHIN_S = 10.0
@@ -90,3 +97,40 @@ async def test_an_id_that_was_only_reported_is_never_given_again(
             pass
 
     assert after > before > 8 * 10**18
+
+
+HELD_FRAUD = """\
+version: 1
+id: K-FRAUD
+category: fraud
+action: quarantine
+words: [代开发票]
+"""
+
+
+async def test_r60_nothing_is_reported_of_a_message_that_a_person_has_let_go(
+    start: Start,
+    attach: Attach,
+    smsc: SimulatedSmsc,
+    told: Told,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(followers, "_REPORTS_EVERY", 1)
+    gateway = await start({"policies/keywords/fraud.yaml": HELD_FRAUD})
+    esme = await attach(gateway)
+    config = ("--config", str(tmp_path / "config"))
+
+    held = await esme.submit(SOURCE, DESTINATION, "税务局提醒：代开发票是违法行为")
+    [pending] = json.loads(await command("reports", "list", "--json", *config))
+    desk = QuarantineDesk(gateway.stores.quarantine, MessageIds(worker=99))
+    await desk.request_release(int(held.message_id), "lin", utcnow())
+    await smsc.received(1)
+    line = await told("reports.released")
+    [settled] = json.loads(await command("reports", "list", "--json", *config))
+    late = await command("reports", "sent", "1", "--reference", "7", *config, code=1)
+
+    assert (pending["state"], settled["state"]) == ("pending", "released")
+    assert settled["sent_at"] is not None
+    assert line["reports"] == 1
+    assert "its message was released" in late

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.app.case_purging import audit_purger, report_purger
+from gateway.app.case_purging import audit_purger, report_purger, suspension_purger
 from gateway.app.purging import Purged, PurgeErrand, purge_before
 from gateway.domain.audit import AuditItem, NewConsentAudit
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.privacy import LegalHold
+from gateway.domain.suspension import Lift, NewSuspension
 from gateway.stores.open import Stores, memory_stores
 
 THEN = datetime(2013, 9, 30, 8, 30, tzinfo=UTC)
@@ -35,8 +36,10 @@ HOLD = LegalHold(
 )
 
 
-def errand(*holds: LegalHold, is_rehearsal: bool = False) -> PurgeErrand:
-    return PurgeErrand(purge_before(6, NOW), holds, NOW, "lin", is_rehearsal)
+def errand(
+    *holds: LegalHold, is_rehearsal: bool = False, at: datetime = NOW, months: int = 6
+) -> PurgeErrand:
+    return PurgeErrand(purge_before(months, at), holds, at, "lin", is_rehearsal)
 
 
 @pytest.fixture
@@ -128,3 +131,66 @@ async def test_a_rehearsal_deletes_nothing(stores: Stores) -> None:
     assert await audit_purger(stores.consent_audits).purge(rehearsal) == Purged("audits", 1, 0)
     assert len(await stores.authority_reports.find()) == 3
     assert await stores.journals.purges() == []
+
+
+LIFTED = THEN + timedelta(days=1)
+OVER_LONG = LIFTED + timedelta(days=201)
+
+
+async def suspended(stores: Stores) -> None:
+    """Put one on record that was lifted long ago, one lately, and one that stands."""
+    for nth, until in enumerate((THEN + timedelta(days=3), NOW, NOW + timedelta(days=3))):
+        given = NewSuspension(MSISDN + nth, "shop", "R43", THEN, until)
+        await stores.suspensions.suspend(given)
+    await stores.suspensions.lift(1, Lift(LIFTED, "li"))
+    await stores.suspensions.end_due(NOW)
+
+
+async def test_r72_a_suspension_goes_months_after_it_was_over_and_the_log_tells_of_it() -> None:
+    stores = memory_stores()
+    await suspended(stores)
+
+    purged = await suspension_purger(stores.suspensions).purge(errand(at=OVER_LONG))
+
+    assert purged == Purged("suspensions", 1, 0)
+    assert [one.number for one in await stores.suspensions.listed()] == [3, 2]
+    [noted] = await stores.journals.purges()
+    assert (noted.what, noted.count, noted.by) == ("suspensions", 1, "lin")
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [
+        ({}, True),
+        ({"msisdn": MSISDN}, True),
+        ({"msisdn": OTHER}, False),
+        ({"system_id": "bank"}, False),
+        ({"since": THEN + timedelta(hours=1)}, True),  # it stood then
+        ({"since": THEN + timedelta(days=2), "until": NOW}, False),
+        ({"until": THEN}, False),
+    ],
+)
+async def test_r70_a_suspension_under_hold_stays(
+    changes: dict[str, object], *, is_kept: bool
+) -> None:
+    stores = memory_stores()
+    await suspended(stores)
+
+    purged = await suspension_purger(stores.suspensions).purge(
+        errand(replace(HOLD, **changes), at=OVER_LONG)  # type: ignore[arg-type]
+    )
+
+    assert purged == Purged("suspensions", int(not is_kept), int(is_kept))
+
+
+@pytest.mark.parametrize("days", [40, 180, 199, 201])
+async def test_r43_a_suspension_stays_while_a_rule_may_ask_how_often_it_was_lifted(
+    days: int,
+) -> None:
+    stores = memory_stores()
+    await suspended(stores)
+    due = errand(at=LIFTED + timedelta(days=days), months=1)
+
+    purged = await suspension_purger(stores.suspensions).purge(due)
+
+    assert purged == Purged("suspensions", int(days > 200), 0)

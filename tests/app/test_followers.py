@@ -150,7 +150,7 @@ async def test_answers_that_cannot_be_read_stop_marketing_and_nothing_else(
         while not (await marketing.submit(SOURCE, DESTINATION, "大促")).is_ok:
             pass
 
-    assert stopped.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert stopped.command_status == CommandStatus.ESME_RMSGQFUL
     assert passed.is_ok
     events = [line["event"] for line in log]
     assert (events.count("consent.behind"), events.count("store.failed")) == (1, 1)

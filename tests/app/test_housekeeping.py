@@ -96,6 +96,8 @@ async def test_what_is_past_keeping_goes(make: Make, tmp_path: Path, log: Log) -
         {"what": "relations", "gone": 0, "held": 0},
         {"what": "reports", "gone": 0, "held": 0},
         {"what": "audits", "gone": 0, "held": 0},
+        {"what": "suspensions", "gone": 0, "held": 0},
+        {"what": "samples", "gone": 0, "held": 0},
     ]
 
 

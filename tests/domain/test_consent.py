@@ -1,11 +1,22 @@
 """What subscribers said."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.consent import (
+    EVERY_SENDER,
+    FIRST,
+    Answer,
+    ConsentAnswer,
+    bounded,
+    day_of,
+    end_of,
+    end_said,
+)
 
 REFUSAL = ConsentAnswer(
     msisdn=8613800138000,
@@ -49,3 +60,44 @@ def test_r37_the_later_word_holds_but_an_assertion_over_nothing_that_was_said(
     new = replace(REFUSAL, answer=answer, since=since)
 
     assert new.holds_over(replace(REFUSAL, answer=other)) is holds
+
+
+def test_r20_an_agreement_that_was_given_for_a_time_is_none_from_its_end_on() -> None:
+    end = REFUSAL.since + timedelta(days=1)
+    agreed = replace(REFUSAL, answer=Answer.AGREED, until=end)
+
+    assert agreed.standing(end - timedelta(microseconds=1)) is Answer.AGREED
+    assert agreed.standing(end) is None
+    assert replace(agreed, until=None).standing(end) is Answer.AGREED
+
+
+def test_an_agreement_is_good_through_its_last_day_in_china() -> None:
+    assert end_of(date(2035, 12, 31)) == datetime(2035, 12, 31, 16, tzinfo=UTC)
+    assert end_said("2035-12-31") == end_of(date(2035, 12, 31))
+    assert end_said("2035-12-31T12:00:00-05:00") == datetime(2035, 12, 31, 17, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2035", "2035-13-01", "2035-12-31T12:00:00", "明年十二月三十一日"]
+)
+def test_an_end_that_is_neither_a_day_nor_a_time_with_its_offset_is_none(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of the standard library, and of its wording
+        end_said(text)
+
+
+@given(st.dates())
+def test_no_last_day_is_too_far_away_to_be_kept(day: date) -> None:
+    end = end_of(day)
+
+    assert FIRST <= end <= datetime(9999, 12, 31, tzinfo=UTC)
+    assert bounded(end) == end
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_no_end_is_too_far_away_to_be_kept(moment: datetime) -> None:
+    assert FIRST <= bounded(moment) <= datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def test_a_day_begins_when_it_begins_in_china() -> None:
+    assert day_of(datetime(2035, 12, 30, 15, 59, tzinfo=UTC)) == date(2035, 12, 30)
+    assert day_of(datetime(2035, 12, 30, 16, tzinfo=UTC)) == date(2035, 12, 31)

@@ -64,8 +64,17 @@ def test_the_record_names_what_is_known() -> None:
     assert ConsentProof(document_sha256="1" * 64).in_words() == f"document sha256:{'1' * 64}"
 
 
-@given(st.datetimes(timezones=st.timezones()), st.dates())
-def test_no_time_is_too_strange_to_be_judged(when: datetime, until: date) -> None:
+def test_evidence_may_name_the_moment_when_the_agreement_ends() -> None:
+    assert replace(WHOLE, valid_until=NOW + timedelta(seconds=1)).gaps(NOW) == ()
+    assert replace(WHOLE, valid_until=NOW).gaps(NOW) == ("valid_until is past",)
+    assert replace(WHOLE, valid_until=None).until is None
+
+
+@given(
+    st.datetimes(timezones=st.timezones()),
+    st.dates() | st.datetimes(timezones=st.timezones()),
+)
+def test_no_time_is_too_strange_to_be_judged(when: datetime, until: date | datetime) -> None:
     proof = replace(WHOLE, when=when, valid_until=until)
 
     assert set(proof.gaps(NOW)) <= {

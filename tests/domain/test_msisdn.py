@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.msisdn import is_mobile, masked, msisdn_of, spelled, spellings_of
+from gateway.domain.msisdn import (
+    is_mobile,
+    masked,
+    misread_as,
+    msisdn_from,
+    msisdn_of,
+    other_msisdn_from,
+    spelled,
+    spellings_of,
+)
 
 mainland = st.integers(13_000_000_000, 19_999_999_999)
 
@@ -47,6 +56,41 @@ def test_a_north_american_number_is_no_mainland_number(address: bytes) -> None:
 )
 def test_the_same_digits_without_the_plus_are_a_mainland_number(address: bytes) -> None:
     assert msisdn_of(address) == 8614155550123
+
+
+@pytest.mark.parametrize(
+    ("address", "ton", "number", "other"),
+    [
+        (b"12125550123", 1, 12125550123, 8612125550123),
+        (b"12125550123", 0, 8612125550123, None),
+        (b"14155550123", 1, 8614155550123, 14155550123),
+        (b"14155550123", 0, 8614155550123, None),
+        (b"14155550123", 2, 8614155550123, None),
+        (b"13800138000", 1, 8613800138000, None),  # no North American exchange begins with 0
+        (b"8614155550123", 1, 8614155550123, None),
+        (b"+14155550123", 0, 14155550123, 8614155550123),
+        (b"447700900123", 1, 447700900123, None),
+        (b"1415555012x", 1, None, None),
+        (b"", 1, None, None),
+    ],
+)
+def test_whoever_writes_is_a_mainland_mobile_number_where_the_digits_may_be_one(
+    address: bytes, ton: int, number: int | None, other: int | None
+) -> None:
+    assert msisdn_from(address, ton) == number
+    assert other_msisdn_from(address, ton) == other
+
+
+@pytest.mark.parametrize(
+    ("number", "other"),
+    [(14155550123, 8614155550123), (8613800138000, None), (447700900123, None), (10086, None)],
+)
+def test_a_north_american_number_may_be_read_as_a_mainland_one(
+    number: int, other: int | None
+) -> None:
+    assert misread_as(number) == other
+    if other is not None:
+        assert msisdn_of(str(number).encode()) == other
 
 
 @pytest.mark.parametrize("address", [b"+13800138000", b"0013800138000", b"+11987654321"])

@@ -153,3 +153,25 @@ def test_any_text_is_read_without_a_fault(text: str, to: str, data_coding: int) 
     assert HEARING.withholds(pdu, has_room) in {True, False}
     heard = HEARING.hear(Reply(link(), pdu), utcnow())
     assert heard is None or heard.word.port == to
+
+
+@pytest.mark.parametrize(
+    ("source", "ton", "msisdn", "other"),
+    [
+        ("13823456789", 1, 8613823456789, 13823456789),  # many an SMSC calls all international
+        ("13823456789", 0, 8613823456789, None),
+        ("13823456789", 2, 8613823456789, None),
+        ("+14155550123", 0, 14155550123, 8614155550123),
+        ("12125550123", 1, 12125550123, 8612125550123),  # no mainland mobile begins with 12
+    ],
+)
+def test_r31_digits_that_may_be_two_subscribers_are_heard_as_both_where_their_type_says_so(
+    source: str, ton: int, msisdn: int, other: int | None
+) -> None:
+    octets = bytearray(delivery("TD", source=source))
+    octets[17] = ton  # source_addr_ton, behind the header and an empty service_type
+
+    heard = HEARING.hear(Reply(link(), bytes(octets), is_withheld=False), utcnow())
+
+    assert heard is not None
+    assert (heard.word.msisdn, heard.word.other_msisdn) == (msisdn, other)

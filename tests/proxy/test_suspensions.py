@@ -382,32 +382,6 @@ async def test_what_time_ends_is_marked_as_ended(town: Town, wall: Wall) -> None
     assert await town.stores.suspensions.active_of(MSISDN) is None
 
 
-async def test_what_was_over_long_ago_is_pruned(
-    town: Town, wall: Wall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(suspensions, "_PRUNE_EVERY", 1)
-    since = datetime.fromisoformat(AFTERNOON)
-    found = NewSuspension(MSISDN, "sp1", "R43", since, since + timedelta(days=3), is_told=True)
-    await town.stores.suspensions.suspend(found)
-    await town.stores.suspensions.lift(1, Lift(since, "li"))
-    pruned: list[int] = []
-    prune = town.stores.suspensions.prune
-
-    async def note(before: datetime) -> int:
-        pruned.append(await prune(before))
-        return pruned[-1]
-
-    monkeypatch.setattr(town.stores.suspensions, "prune", note)
-    await town.begin()
-    await town.until(lambda: bool(pruned))
-    kept = await town.stores.suspensions.listed()
-    wall.set("2027-09-30T15:00:00+08:00")
-    await town.until(lambda: 1 in pruned)
-
-    assert len(kept) == 1
-    assert await town.stores.suspensions.listed() == []
-
-
 class TestOtherWord:
     """A rule with a word of its own, which means nothing to a hub otherwise."""
 

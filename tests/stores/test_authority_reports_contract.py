@@ -14,7 +14,7 @@ from gateway.domain.authority_report import (
     Severity,
 )
 from gateway.domain.privacy import NewPurge
-from gateway.domain.quarantine import HeldMessage
+from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.errors import StoreUnavailable
 from gateway.stores.authority_tables import authority_reports
 from gateway.stores.open import Stores, open_store
@@ -22,6 +22,7 @@ from gateway.stores.open import Stores, open_store
 Builder: TypeAlias = Callable[..., HeldMessage]
 
 MESSAGE = 8176404480000000000
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -98,6 +99,74 @@ async def test_a_report_and_the_held_message_it_is_about_come_together(
     assert [one.message_id for one in await stores.authority_reports.find()] == [MESSAGE]
 
 
+async def test_r60_a_report_is_settled_when_its_message_was_released_and_not_before(
+    stores: Stores, report: NewAuthorityReport, held: Builder, noon: datetime
+) -> None:
+    reports = stores.authority_reports
+    ids = [MESSAGE + nth for nth in range(4)]
+    await reports.add_with(
+        [replace(report, message_id=one) for one in ids], [held(message_id=one) for one in ids]
+    )
+    await reports.add([replace(report, message_id=MESSAGE + 9)])  # refused: never held
+    await reports.mark_sent(1, "公7", "lin", noon)
+    for one, state in zip(
+        ids, (HoldState.RELEASED, HoldState.RELEASED, HoldState.DISCARDED), strict=False
+    ):
+        await stores.quarantine.move(one, allowed=frozenset({HoldState.HELD}), to=state, at=noon)
+
+    settled = await reports.settle_released(noon + timedelta(hours=1))
+    again = await reports.settle_released(noon + timedelta(hours=2))
+
+    assert (settled, again) == (1, 0)
+    found = await reports.find()
+    assert [one.state for one in reversed(found)] == [
+        ReportState.SENT,
+        ReportState.RELEASED,
+        *[ReportState.PENDING] * 3,
+    ]
+    assert await reports.count_by_state() == {
+        ReportState.PENDING: 3,
+        ReportState.SENT: 1,
+        ReportState.RELEASED: 1,
+    }
+    assert not await reports.mark_sent(2, "公8", "lin", noon)
+
+
+async def test_r72_a_settled_report_goes_as_one_that_was_sent(
+    stores: Stores, report: NewAuthorityReport, held: Builder, noon: datetime
+) -> None:
+    reports, later = stores.authority_reports, noon + timedelta(hours=1)
+    await reports.add_with([report], [held(message_id=MESSAGE)])
+    await stores.quarantine.move(
+        MESSAGE, allowed=frozenset({HoldState.HELD}), to=HoldState.RELEASED, at=noon
+    )
+    await reports.settle_released(later)
+
+    early, due = await reports.sent_before(later), await reports.sent_before(later + DAY)
+    purge = NewPurge("reports", noon, later, 1, later + DAY, "lin")
+
+    assert (early, [one.number for one in due]) == ([], [1])
+    assert await reports.forget([1], purge) == 1
+    assert await reports.find() == []
+
+
+async def test_of_many_reports_some_are_settled_at_once_and_the_others_next(
+    stores: Stores, report: NewAuthorityReport, held: Builder, noon: datetime
+) -> None:
+    ids = [MESSAGE + nth for nth in range(5)]
+    await stores.authority_reports.add_with(
+        [replace(report, message_id=one) for one in ids], [held(message_id=one) for one in ids]
+    )
+    for one in ids:
+        await stores.quarantine.move(
+            one, allowed=frozenset({HoldState.HELD}), to=HoldState.RELEASED, at=noon
+        )
+
+    settled = [await stores.authority_reports.settle_released(noon, limit=2) for _ in range(4)]
+
+    assert settled == [2, 2, 1, 0]
+
+
 async def test_no_report_comes_with_a_message_that_cannot_be_held(
     stores: Stores, report: NewAuthorityReport, held: Builder
 ) -> None:
@@ -129,7 +198,11 @@ async def test_reports_are_found_by_state_and_sender_the_newest_first(
     assert await numbers(state=ReportState.PENDING, system_id="sp2") == [6, 4]
     assert await numbers(before=5, limit=2) == [4, 3]
     assert await numbers(system_id="sp9") == []
-    assert await reports.count_by_state() == {ReportState.PENDING: 5, ReportState.SENT: 1}
+    assert await reports.count_by_state() == {
+        ReportState.PENDING: 5,
+        ReportState.SENT: 1,
+        ReportState.RELEASED: 0,
+    }
 
 
 async def test_no_report_is_counted_where_there_is_none(stores: Stores) -> None:

@@ -176,3 +176,53 @@ async def test_answers_of_as_many_numbers_as_may_be_asked_for_at_once(
     found = await stores.consent.answers_of(numbers)
 
     assert [one.msisdn for one in found] == list(numbers)
+
+
+async def test_r26_an_agreement_comes_back_with_its_end_which_a_later_one_may_move(
+    stores: Stores, answer: AnswerBuilder, noon: datetime
+) -> None:
+    for_a_year = answer(answer=Answer.AGREED, until=noon + timedelta(days=365))
+    for_ever = answer(answer=Answer.AGREED, since=noon + timedelta(days=1))
+
+    await stores.consent.record([for_a_year])
+    first = await stores.consent.answer_of(SUBSCRIBER, "sp1")
+    await stores.consent.record([for_ever])
+
+    assert first == for_a_year
+    assert await stores.consent.answers_of([SUBSCRIBER]) == [for_ever]
+
+
+async def test_r20_an_agreement_that_has_ended_is_none_among_the_answers(
+    stores: Stores, answer: AnswerBuilder, noon: datetime
+) -> None:
+    ended = answer(answer=Answer.AGREED, until=noon + timedelta(days=1))
+    running = answer(scope="sp2", answer=Answer.ASSERTED, until=noon + timedelta(days=365 * 1000))
+
+    last = await stores.consent.record([ended, running])
+
+    rows = [(SUBSCRIBER, "sp1", None), (SUBSCRIBER, "sp2", Answer.ASSERTED)]
+    assert [rows async for rows in stores.consent.all_answers()] == [rows]
+    assert sorted(await stores.consent.answers_changed(0, last), key=lambda row: row[1]) == rows
+
+
+async def test_agreements_are_told_in_the_order_of_their_ends_a_page_at_a_time(
+    stores: Stores, answer: AnswerBuilder, noon: datetime
+) -> None:
+    ends = {SUBSCRIBER + place: noon + timedelta(hours=place // 3) for place in range(12)}
+    await stores.consent.record(
+        [answer(msisdn=one, answer=Answer.AGREED, until=until) for one, until in ends.items()]
+    )
+    await stores.consent.record([answer(msisdn=SUBSCRIBER - 1, answer=Answer.AGREED)])
+    place = (noon, -1, "")
+    pages = []
+
+    while page := await stores.consent.answers_ending(place, noon + timedelta(hours=2), 4):
+        pages.append(page)
+        place = page[-1]
+
+    assert [len(page) for page in pages] == [4, 4, 1]
+    told = [row for page in pages for row in page]
+    assert [until for until, *_ in told] == sorted(until for until, *_ in told)
+    assert {msisdn: until for until, msisdn, _ in told} == {
+        one: until for one, until in ends.items() if until <= noon + timedelta(hours=2)
+    }

@@ -29,7 +29,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def plain(answer: ConsentAnswer, seal: Callable[[int], Kept] | None = None) -> KeptAnswer:
     since_us = (answer.since - EPOCH) // timedelta(microseconds=1)
-    said = (answer.answer.value, since_us, answer.channel, answer.evidence)
+    until_us = None if answer.until is None else (answer.until - EPOCH) // timedelta(microseconds=1)
+    said = (answer.answer.value, since_us, answer.channel, answer.evidence, until_us)
     kept = answer.msisdn if seal is None else seal(answer.msisdn)
     return (kept, answer.scope, *said)
 
@@ -48,7 +49,7 @@ async def test_a_list_comes_back_as_it_was_given_in_order(
     stores: Stores, answer: AnswerBuilder
 ) -> None:
     first, second = (
-        answer(scope=EVERY_SENDER, answer=Answer.AGREED, channel="信"),
+        answer(scope=EVERY_SENDER, answer=Answer.AGREED, channel="信", until=EPOCH),
         answer(evidence="合同117"),
     )
     third = answer(msisdn=SUBSCRIBER + 1)
@@ -153,6 +154,7 @@ ANSWERS = st.lists(
         since=st.integers(0, 2).map(lambda n: EPOCH + timedelta(microseconds=n)),
         channel=st.sampled_from(["mo", "import"]),
         evidence=st.sampled_from(["", "contract-117"]),
+        until=st.sampled_from([None, EPOCH]),
     ),
     max_size=12,
 )

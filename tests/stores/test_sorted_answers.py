@@ -15,6 +15,7 @@ ROWS = st.lists(
         st.integers(0, 2**60),
         st.text(st.characters(exclude_categories=["Cs"]), max_size=3),
         st.text(st.characters(exclude_categories=["Cs"]), max_size=3),
+        st.none(),
     ),
     max_size=30,
 )
@@ -41,7 +42,7 @@ def test_answers_come_back_whole_in_the_order_of_number_and_scope(
 def test_a_disk_without_room_is_said_in_words() -> None:
     answers = SortedAnswers()
     answers._file.execute("PRAGMA max_page_count=10")
-    row: PlainAnswer = (8613800138000, "sp1", "refused", 0, "x" * 64, "")
+    row: PlainAnswer = (8613800138000, "sp1", "refused", 0, "x" * 64, "", None)
 
     with pytest.raises(SpoolError, match="full"):
         answers.add([row] * 10_000)

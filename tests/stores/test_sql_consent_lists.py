@@ -21,7 +21,7 @@ from gateway.stores.sqlite import reading_engine, writing_engine
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
-ROW: PlainAnswer = (8613800138000, "sp1", "refused", 0, "import", "")
+ROW: PlainAnswer = (8613800138000, "sp1", "refused", 0, "import", "", None)
 
 # Record answers without end; say it after each commit.
 IMPORTER = """
@@ -33,7 +33,7 @@ from gateway.stores.open import open_store
 def batches():
     for start in count(8613000000000, ANSWERS_PER_COMMIT):
         numbers = range(start, start + ANSWERS_PER_COMMIT)
-        yield [(number, "sp1", "refused", 0, "import", "") for number in numbers]
+        yield [(number, "sp1", "refused", 0, "import", "", None) for number in numbers]
 
 async def main(url):
     stores = await open_store(url, deadline_s=30)

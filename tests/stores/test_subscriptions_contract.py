@@ -61,7 +61,14 @@ def take(noon: datetime) -> Take:
 @pytest.fixture
 def request_of(noon: datetime) -> Callable[..., ConsentRequest]:
     usual = ConsentRequest(
-        SUBSCRIBER, "sp1", 2**64 - 1, DIGEST, noon, noon + DAY, port="1069000188"
+        SUBSCRIBER,
+        "sp1",
+        2**64 - 1,
+        DIGEST,
+        noon,
+        noon + DAY,
+        port="1069000188",
+        agreed_until=noon + 365 * DAY,
     )
     return lambda **changes: replace(usual, **changes)
 

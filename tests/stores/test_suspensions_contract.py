@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
+from gateway.domain.privacy import NewPurge
 from gateway.domain.suspension import (
     SUBSCRIBER,
     Allowance,
@@ -253,14 +254,25 @@ async def test_what_is_in_force_is_the_latest_of_each_number(
     assert await stores.suspensions.rows_of([]) == {}
 
 
-async def test_only_what_is_over_is_pruned(stores: Stores, found: Builder, noon: datetime) -> None:
+async def test_r72_only_what_is_over_is_forgotten_and_the_log_tells_of_it(
+    stores: Stores, found: Builder, noon: datetime
+) -> None:
     for nth, days in enumerate((1, 2, 3, 4)):
         await stores.suspensions.suspend(found(msisdn=NUMBER + nth, until=noon + days * DAY))
     await stores.suspensions.lift(4, Lift(noon + HOUR, "li"))
     await stores.suspensions.end_due(noon + 2 * DAY)
 
-    pruned = await stores.suspensions.prune(noon + 2 * DAY)
+    before = noon + 2 * DAY
+    first = await stores.suspensions.over_before(before, limit=1)
+    rest = await stores.suspensions.over_before(before, after=first[-1].number)
+    later = await stores.suspensions.over_before(before + HOUR)
+    purge = NewPurge("suspensions", noon, before, 4, noon + 9 * DAY, "lin")
+    gone = await stores.suspensions.forget([1, 3, 4, 9], purge)
 
-    assert pruned == 2
+    assert [one.number for one in (*first, *rest)] == [1, 4]
+    assert [one.number for one in later] == [1, 2, 4]
+    assert gone == 2
     assert [one.msisdn for one in await stores.suspensions.listed()] == [NUMBER + 2, NUMBER + 1]
-    assert await stores.suspensions.prune(noon + 2 * DAY) == 0
+    assert await stores.suspensions.forget([1], purge) == 0
+    [noted] = await stores.journals.purges(10)
+    assert (noted.what, noted.count, noted.by) == ("suspensions", 2, "lin")

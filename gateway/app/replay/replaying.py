@@ -19,7 +19,7 @@ from gateway.policy.asking import ASKING, is_asking
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Rolling
-from gateway.policy.rules import NumberWalk, Rule, Suspended, TooFast, TooOften
+from gateway.policy.rules import Campaign, NumberWalk, Rule, Suspended, TooFast, TooOften
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp.commands import CommandId
@@ -43,6 +43,7 @@ OF_THE_MOMENT = frozenset(
         Reason.CONTENT_UNCHECKED,
         Reason.CONSENT_ASKED,
         Reason.CONSENT_UNCHECKED,
+        Reason.CONSENT_UNKNOWN,
         Reason.FREQUENCY_UNCOUNTED,
         Reason.SOURCE_SUSPENDED,
         Reason.NUMBERS_UNKNOWN,  # by what the SMSC had answered until then
@@ -50,14 +51,19 @@ OF_THE_MOMENT = frozenset(
 )
 OF_THE_TEXT = frozenset(
     {
+        Reason.BAD_LINK,
+        Reason.CAMPAIGN,
+        Reason.CONTACT_GIVEN,
         Reason.CONTENT,
         Reason.CONTENT_UNREADABLE,
+        Reason.IMPOSTOR,
         Reason.NO_OPTOUT_HINT,
         Reason.NO_SENDER_NAME,
         Reason.NO_SENDER_PHONE,
         Reason.PORT_MISUSE,
         Reason.SIG_SWITCH,
         Reason.SIG_UNKNOWN,
+        Reason.SUSPICIOUS,
         Reason.TPL_MISMATCH,
         Reason.USER_PREF,  # a word of it, or what it is about
     }
@@ -260,7 +266,7 @@ def _memory_s(rule: Rule) -> float:
     if modes == {Enforcement.OFF}:
         return 0.0
     match rule.check:
-        case NumberWalk(within=within):
+        case NumberWalk(within=within) | Campaign(within=within):
             return within.total_seconds()
         case TooOften(limits=limits):
             return max(

@@ -20,8 +20,12 @@ BAD_TOKENS_PER_MINUTE = 10
 REQUESTS_AT_ONCE = 8
 REQUESTS_PER_S = 20
 REQUESTS_BURST = 100
+# What the store has to do grows with the numbers: a batch of a thousand is no one request.
+ITEMS_PER_REQUEST = 50
 
 _MAX_TOKEN_CHARS = 512
+# The same for everybody: it tells nothing of what was sent.
+_HOW_TO_ASK = "the header reads: Authorization: Bearer, a space, and the token"
 # Whoever has a token need not guess, so guesses lock the address out for other guesses only.
 _GUESSING = "?"
 
@@ -62,7 +66,9 @@ class Access:
             raise ProblemError(Problem.TOO_MANY, headers={"Retry-After": f"{WINDOW_S:.0f}"})
         self._lockouts.failed(address, _GUESSING, self._now())
         await self._sleep(self._lockouts.delay_s(address, _GUESSING, self._now()))
-        raise ProblemError(Problem.UNKNOWN_TOKEN, headers={"WWW-Authenticate": "Bearer"})
+        raise ProblemError(
+            Problem.UNKNOWN_TOKEN, _HOW_TO_ASK, headers={"WWW-Authenticate": "Bearer"}
+        )
 
     @contextmanager
     def one_more(self, client: ApiClient) -> Iterator[None]:
@@ -82,6 +88,15 @@ class Access:
             self._at_once[client.name] -= 1
             if not self._at_once[client.name]:
                 del self._at_once[client.name]
+
+    def charge(self, client: ApiClient, items: int) -> None:
+        """Charge what a request has more in it than one does, before anything is done of it.
+
+        Raises ProblemError as `one_more` does.
+        """
+        rate, more = self._rates.get(client.name), (items - 1) // ITEMS_PER_REQUEST
+        if more > 0 and rate is not None and not rate.take(self._now(), more):
+            raise ProblemError(Problem.TOO_MANY, headers={"Retry-After": "1"})
 
     def _known(self, authorization: str) -> ApiClient | None:
         scheme, _, token = authorization.partition(" ")
@@ -115,6 +130,15 @@ def client_at(request: Request) -> ApiClient:
     """Return who sent `request`, which Guard has looked up."""
     client: ApiClient = request.state.client
     return client
+
+
+def charge(request: Request, items: int) -> None:
+    """Charge the client of `request` for so many items, whose Access Guard has noted.
+
+    Raises ProblemError when they are too many for now; nothing was done then.
+    """
+    access: Access = request.state.access
+    access.charge(client_at(request), items)
 
 
 SpClient = Annotated[ApiClient, Depends(by(ApiRole.SP))]

@@ -5,10 +5,10 @@ from datetime import date, datetime
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, Field, model_validator
 
-from gateway.console.api.access import SpClient
+from gateway.console.api.access import SpClient, charge
 from gateway.console.api.numbers import MAX_ITEMS, Body, Number, Numbers, Words
 from gateway.domain.consent import CLAIMED, EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.consent_proof import ConsentProof
@@ -37,7 +37,14 @@ class Evidence(Body):
     scope: Annotated[
         Words | None, Field(description="What was agreed to.", examples=["促销信息"])
     ] = None
-    valid_until: date | None = None
+    valid_until: Annotated[
+        date | AwareDatetime | None,
+        Field(
+            description="The last day, by the clock in China, or a moment with its offset."
+            " From then on it is no agreement.",
+            examples=["2035-12-31"],
+        ),
+    ] = None
     message_ids: tuple[MessageId, ...] = Field(default=(), max_length=_MAX_MESSAGES)
     document_sha256: Digest | None = None
 
@@ -101,13 +108,14 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
     claims = Claims(consent)
 
     @router.post("/v1/consents", summary="Prove agreements (同意)")
-    async def record(agreements: Agreements, client: SpClient) -> Taken:
+    async def record(agreements: Agreements, client: SpClient, request: Request) -> Taken:
         """Record agreements: with whole evidence as agreed, otherwise as asserted (R26).
 
         A refusal is never overridden (R37). Its number is told as refused where it answered
         this SP; of a stranger's no more is said than that nothing was recorded (R73). May be
         repeated.
         """
+        charge(request, len(agreements.items))
         wanted = [Claim(one.number, _proof(one.evidence)) for one in agreements.items]
         outcomes = await claims.take(client.system_id, wanted, f"{CLAIMED}{client.name}", utcnow())
         return Taken(
@@ -123,13 +131,14 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
         )
 
     @router.post("/v1/consents/query", summary="Look agreements up")
-    async def query(wanted: Numbered, client: SpClient) -> KnownItems:
+    async def query(wanted: Numbered, client: SpClient, request: Request) -> KnownItems:
         """Return what stands for numbers that have an answer of their own to this SP.
 
         Of all others none is said, also where they refused every SP, and of those that the SP
         only asserted nothing more: it may ask after its own subscribers, not find out about
         strangers (R73).
         """
+        charge(request, len(wanted.numbers))
         rows = await consent.answers_of(set(wanted.numbers))
         on_record = {(row.msisdn, row.scope): row for row in rows}
         return KnownItems(
@@ -139,6 +148,7 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
                     answer=_standing(
                         on_record.get((number, client.system_id)),
                         on_record.get((number, EVERY_SENDER)),
+                        utcnow(),
                     ),
                 )
                 for number in wanted.numbers
@@ -148,14 +158,17 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
     return router
 
 
-def _standing(own: ConsentAnswer | None, general: ConsentAnswer | None) -> Answer | Literal["none"]:
+def _standing(
+    own: ConsentAnswer | None, general: ConsentAnswer | None, now: datetime
+) -> Answer | Literal["none"]:
     if own is None:
         return "none"
+    standing: Answer | Literal["none"] = own.standing(now) or "none"
     if own.answer is Answer.ASSERTED:
-        return own.answer
+        return standing
     if general is not None and general.answer is Answer.REFUSED:
         return Answer.REFUSED
-    return own.answer
+    return standing
 
 
 def _proof(evidence: Evidence | None) -> ConsentProof:

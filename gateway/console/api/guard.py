@@ -13,6 +13,7 @@ from gateway.domain.api_client import ApiClient
 MAX_BODY_OCTETS = 2 * 1024 * 1024
 
 _BODY_S = 10.0
+_AS_JSON = "add the header Content-Type: application/json"
 
 
 class _GoneError(Exception):
@@ -23,7 +24,8 @@ class Guard:
     """Lets requests of known clients through, with their whole bodies.
 
     Whoever is unknown gets no further, whatever the route: none can forget to ask. Only the
-    paths in `public` are for everybody. The client stands in the request's state then.
+    paths in `public` are for everybody. The client stands in the request's state then, with
+    what it is charged by.
     """
 
     def __init__(self, app: ASGIApp, *, access: Access, public: Collection[str]) -> None:
@@ -41,7 +43,8 @@ class Guard:
                 await self._app(scope, await _whole(scope, receive), send)
                 return
             client = await self._client(scope)
-            scope.setdefault("state", {})["client"] = client
+            state = scope.setdefault("state", {})
+            state["client"], state["access"] = client, self._access
             with self._access.one_more(client):
                 await self._app(scope, await _whole(scope, receive), send)
         except ProblemError as error:
@@ -69,6 +72,8 @@ def _unkept(send: Send) -> Send:
 async def _whole(scope: Scope, receive: Receive) -> Receive:
     """Return a `receive` that gives the body at once. Raises ProblemError."""
     body = await _body(scope, receive)
+    if body and not _is_json(Headers(scope=scope).get("content-type", "")):
+        raise ProblemError(Problem.NOT_SENT_AS_JSON, _AS_JSON)
     is_given = False
 
     async def receive_whole() -> Message:
@@ -79,6 +84,13 @@ async def _whole(scope: Scope, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive_whole
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:

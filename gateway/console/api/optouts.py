@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
-from gateway.console.api.access import AnyClient, by
+from gateway.console.api.access import AnyClient, by, charge
 from gateway.console.api.numbers import Body, Numbers, Reason, Words, each_once
 from gateway.console.api.problems import Problem, ProblemError, not_as_described
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
@@ -89,12 +89,13 @@ def optouts(
     router = APIRouter(tags=["optouts"])
 
     @router.post("/v1/optouts", summary="Record refusals (退订)")
-    async def record(refusals: Refusals, client: Recorder) -> Recorded:
+    async def record(refusals: Refusals, client: Recorder, request: Request) -> Recorded:
         """Record that subscribers refused; it holds in every gateway within a second.
 
         May be repeated: the refusal is then as of the last time.
         """
         scope, channel = _scope(refusals, client, senders()), _channel(refusals, client)
+        charge(request, len(refusals.numbers))
         numbers, now, evidence = each_once(refusals.numbers), utcnow(), _evidence(refusals, client)
         change = await consent.record(
             [
@@ -105,11 +106,12 @@ def optouts(
         return Recorded(recorded=len(numbers), change=change)
 
     @router.post("/v1/optouts/query", summary="Look refusals up")
-    async def query(wanted: Wanted, client: Reader) -> Found:
+    async def query(wanted: Wanted, client: Reader, request: Request) -> Found:
         """Return the refusals of some numbers, masked.
 
         An investigator who gives a reason sees them whole; that is in the journal first (R73).
         """
+        charge(request, len(wanted.numbers))
         is_whole = await _is_unmasked(wanted, client, journals, utcnow())
         answers = await consent.answers_of(each_once(wanted.numbers))
         refused = [answer for answer in answers if answer.answer is Answer.REFUSED]

@@ -78,6 +78,12 @@ class Problem(Enum):
         "The body is too large; send several.",
         "请求内容过大，请分多次提交。",
     )
+    NOT_SENT_AS_JSON = _Kind(
+        "not-sent-as-json",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The body is not sent as JSON.",
+        "请求内容未声明为 JSON 类型。",
+    )
     NOT_AS_DESCRIBED = _Kind(
         "not-as-described",
         HTTPStatus.UNPROCESSABLE_ENTITY,

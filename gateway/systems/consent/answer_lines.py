@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Never
 
-from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.consent import EVERY_SENDER, FIRST, Answer, end_said
 from gateway.domain.msisdn import msisdn_of
 from gateway.ports.consent_lists import PlainAnswer
 
 MAX_LINE_OCTETS = 4096
-COLUMNS = ("number", "system_id", "answer", "since", "channel", "evidence")
+COLUMNS = ("number", "system_id", "answer", "since", "channel", "evidence", "until")
+# How an agreement is written whose time is over.
+ENDED = "ended"
 EVERY_SENDER_CELL = "*"
 
 _SEPARATORS = ",;\t"
@@ -26,7 +28,6 @@ _MAX_EVIDENCE_CHARS = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Lists date whole days of answers alike; a bound, for a list may also date each of its own.
 _MAX_DATES_KNOWN = 10_000
-_FIRST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
 class LineFault(StrEnum):
@@ -39,12 +40,15 @@ class LineFault(StrEnum):
     NO_SENDER = "no system_id"
     UNKNOWN_SENDER = "no such sender"
     NO_ANSWER = "no answer"
-    ANSWER = "the answer is none of refused, agreed and asserted"
+    ANSWER = "the answer is none of refused, agreed, asserted and ended"
     SINCE = "since is no time with an offset, as 2013-11-04T09:30:00+08:00"
     FUTURE = "since lies in the future"
     TOO_OLD = "since lies before 1990"
     CHANNEL = "the channel is too long or cannot be shown"
     EVIDENCE = "the evidence is too long or cannot be shown"
+    UNTIL = "until is neither a day, as 2035-12-31, nor a time with an offset"
+    NO_END = "a refusal has no end"
+    NOT_ENDED = "it ended, but until is missing or lies ahead"
 
 
 class LineRejectedError(ValueError):
@@ -68,6 +72,7 @@ class Unsaid:
     since: datetime
     channel: str
     evidence: str = ""
+    until: datetime | None = None
 
 
 class AnswerLines:
@@ -86,13 +91,15 @@ class AnswerLines:
         self._places = [
             self._columns.index(name) if name in self._columns else -1 for name in COLUMNS
         ]
-        self._first_us, self._now_us = microseconds(_FIRST), microseconds(now)
+        self._first_us, self._now_us = microseconds(FIRST), microseconds(now)
+        self._ends = {"": None if unsaid.until is None else microseconds(unsaid.until)}
         self._dates = {"": microseconds(unsaid.since)}
         self._channel, self._evidence = unsaid.channel, unsaid.evidence
         self._is_any_sender = senders is None
         self._scopes = {sender: sender for sender in senders or ()}
         self._scopes[EVERY_SENDER_CELL] = EVERY_SENDER
         self._proven = {answer.value: answer.value for answer in Answer}
+        self._proven[ENDED] = Answer.AGREED.value
         if unsaid.scope is not None:
             self._scopes[""] = unsaid.scope
         if unsaid.answer is not None:
@@ -114,19 +121,24 @@ class AnswerLines:
             msisdn = _msisdn(line.removeprefix(_BOM).strip())
             answer = (self._proven if self._evidence else self._unproven)[""]
             said = (self._dates[""], self._channel, self._evidence)
-            return (msisdn, self._scopes[""], answer, *said)
-        number, system_id, answer, since, channel, proof = self._cells(line)
+            return (msisdn, self._scopes[""], answer, *said, self._end("", answer))
+        number, system_id, said_answer, since, channel, proof, until = self._cells(line)
         # Looked at only where there is one: most lines have neither, and there are millions.
         evidence = self._evidence
         if proof:
             evidence = _shown(proof, _MAX_EVIDENCE_CHARS, LineFault.EVIDENCE)
+        answer = self._answer(said_answer, evidence)
+        end_us = self._end(until, answer)
+        if said_answer == ENDED and (end_us is None or end_us > self._now_us):
+            _reject(LineFault.NOT_ENDED)
         return (
             _msisdn(number.encode()),
             self._scope(system_id),
-            self._answer(answer, evidence),
+            answer,
             self._since(since),
             _shown(channel, _MAX_CHANNEL_CHARS, LineFault.CHANNEL) if channel else self._channel,
             evidence,
+            end_us,
         )
 
     def _cells(self, line: bytes) -> tuple[str, ...]:
@@ -160,6 +172,19 @@ class AnswerLines:
         if answer is None:
             _reject(LineFault.ANSWER if cell else LineFault.NO_ANSWER)
         return answer
+
+    def _end(self, cell: str, answer: str) -> int | None:
+        if answer == Answer.REFUSED:
+            return None if not cell else _reject(LineFault.NO_END)
+        if cell not in self._ends:
+            try:
+                end_us = microseconds(end_said(cell))
+            except ValueError:
+                _reject(LineFault.UNTIL)
+            if len(self._ends) >= _MAX_DATES_KNOWN:
+                return end_us
+            self._ends[cell] = end_us
+        return self._ends[cell]
 
     def _since(self, cell: str) -> int:
         since_us = self._dates.get(cell)

@@ -60,6 +60,7 @@ class AuditDesk:
         if not (shown.is_proven or shown.revokes):
             return Outcome.NOTED
         said = Answer.AGREED if shown.is_proven else Answer.REFUSED
+        asserted = await self._consent.answer_of(item.msisdn, audit.system_id)
         given = ConsentAnswer(
             item.msisdn,
             audit.system_id,
@@ -67,6 +68,8 @@ class AuditDesk:
             item.since,
             CHANNEL,
             shown.note if shown.is_proven else f"audit {audit.number} item {item.item}: not proven",
+            # What proves an agreement does not prolong it.
+            asserted.until if shown.is_proven and asserted is not None else None,
         )
         await self._consent.record([given])
         kept = await self._consent.answer_of(item.msisdn, audit.system_id)

@@ -17,6 +17,7 @@ PROVEN = "a proven agreement is on record, and stays (R37)"
 # Neither whom else a subscriber refused nor that it refused all is any business of an SP that
 # it never answered: the SP could go through every number there is (R73).
 NOT_RECORDED = "not recorded"
+ENDED = "the agreement has ended: a new one counts, with its evidence"
 KNOWN = "the same or a later agreement is on record"
 
 
@@ -61,7 +62,7 @@ class Claims:
         new: list[ConsentAnswer] = []
         for claim in claims:
             wanted, gaps = _answer(system_id, claim, by, now)
-            outcome = _outcome(wanted, gaps, on_record)
+            outcome = _outcome(wanted, gaps, on_record, now)
             outcomes.append(outcome)
             if outcome.is_recorded:
                 new.append(wanted)
@@ -80,13 +81,14 @@ def _answer(
     answer, since = Answer.ASSERTED, now
     if not gaps and proof.when is not None:
         answer, since = Answer.AGREED, min(proof.when, now - UNRECORDED)
-    return ConsentAnswer(claim.msisdn, system_id, answer, since, by, words), gaps
+    return ConsentAnswer(claim.msisdn, system_id, answer, since, by, words, proof.until), gaps
 
 
 def _outcome(
     wanted: ConsentAnswer,
     gaps: tuple[str, ...],
     on_record: Mapping[tuple[int, str], ConsentAnswer],
+    now: datetime,
 ) -> Outcome:
     """Return what becomes of `wanted` where `on_record` is what was said before."""
     own = on_record.get((wanted.msisdn, wanted.scope))
@@ -97,6 +99,8 @@ def _outcome(
             return Outcome(known, is_recorded=False, because=(NOT_RECORDED,))
         return Outcome(Answer.REFUSED, is_recorded=False, because=(REFUSED,))
     if own is None or wanted.holds_over(own):
-        return Outcome(wanted.answer, is_recorded=True, because=gaps)
+        return Outcome(wanted.standing(now), is_recorded=True, because=gaps)
+    if own.standing(now) is None:
+        return Outcome(None, is_recorded=False, because=(ENDED, *gaps))
     why = PROVEN if wanted.answer is Answer.ASSERTED else KNOWN
     return Outcome(own.answer, is_recorded=False, because=(why, *gaps))

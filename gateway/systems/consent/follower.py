@@ -1,20 +1,26 @@
 """Keep the consent sets at hand as the store has them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from gateway.domain.consent import Answer
 from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.changes import Change, ChangeFeed, ChangeKind, keeping_current
-from gateway.ports.consent import AnswerRow, ConsentStore
+from gateway.ports.consent import AnswerRow, ConsentStore, EndRow
 from gateway.ports.subscriptions import RunningRow, SubscriptionStore
-from gateway.runtime.clock import monotonic
+from gateway.runtime.clock import monotonic, utcnow
 
 # A page may stand for 20 x 1000 answers: some 10 ms of work between two awaits.
 _CHANGES_AT_ONCE = 20
 # A refusal must hold within a second of its commit (R31): who has not looked for so long must
 # not say that nobody refused.
 _CURRENT_S = 1.0
+# Whoever agreed for a time is left alone within a minute of its end. A list may end whole, at
+# one midnight: its pages come one each round, so that none keeps a refusal waiting.
+_ENDS_EVERY_S = 10.0
+_ENDS_AT_ONCE = 10_000
+_BEFORE_ALL = (-1, "")
 
 
 class ConsentFollower:
@@ -29,12 +35,17 @@ class ConsentFollower:
         subscriptions: SubscriptionStore,
         feed: ChangeFeed,
         sets: ConsentSets,
+        utcnow: Callable[[], datetime] = utcnow,
     ) -> None:
         self._store = store
         self._subscriptions = subscriptions
         self._feed = feed
         self._sets = sets
+        self._utcnow = utcnow
         self._seen = 0
+        self._through = utcnow()  # the latest moment by which ends were looked for
+        self._ended: EndRow = (self._through, *_BEFORE_ALL)
+        self._ends_at = 0.0
 
     async def load(self) -> int:
         """Fill the sets from the store; return how many answers there are.
@@ -45,14 +56,14 @@ class ConsentFollower:
         fresh = ConsentSets()
         total = 0
         with keeping_current(self._sets):
-            seen = await self._feed.latest()
+            seen, ended = await self._feed.latest(), self._utcnow()
             async for rows in self._store.all_answers():
                 _take_over(fresh, rows)
                 total += len(rows)
             async for running in self._subscriptions.running():
                 _take_over_orders(fresh, running)
         self._sets.replace(fresh)
-        self._seen = seen
+        self._seen, self._through, self._ended = seen, ended, (ended, *_BEFORE_ALL)
         return total
 
     async def catch_up(self) -> int:
@@ -63,16 +74,37 @@ class ConsentFollower:
         """
         taken = 0
         with keeping_current(self._sets):
-            is_behind = True
-            while is_behind:
+            while True:
                 began = monotonic()
                 page = await self._feed.changes(self._seen, _CHANGES_AT_ONCE)
-                is_behind = len(page) == _CHANGES_AT_ONCE
                 if page:
                     taken += await self._take_over(page)
-                if not is_behind:
-                    self._sets.read_by = began + _CURRENT_S
+                if len(page) < _CHANGES_AT_ONCE:
+                    break
+            self._sets.read_by = began + _CURRENT_S
+            await self._end(began)
         return taken
+
+    async def _end(self, now: float) -> None:
+        """Forget the agreements that have ended since: at most a page at a time."""
+        through = self._utcnow()
+        if through < self._through:
+            # The clock was ahead: what ends between the two comes once more, or for the first
+            # time. To end it again does no harm.
+            self._ended = min(self._ended, (through, *_BEFORE_ALL))
+        self._through = through
+        if now < self._ends_at:
+            return
+        page = await self._store.answers_ending(self._ended, through, _ENDS_AT_ONCE)
+        numbers: defaultdict[str, list[int]] = defaultdict(list)
+        for _, msisdn, scope in page:
+            numbers[scope].append(msisdn)
+        for scope, msisdns in numbers.items():
+            self._sets.end(scope, msisdns)
+        if page:
+            self._ended = page[-1]
+        if len(page) < _ENDS_AT_ONCE:
+            self._ends_at = now + _ENDS_EVERY_S
 
     async def _take_over(self, page: Sequence[Change]) -> int:
         last, kinds, taken = page[-1].number, {change.kind for change in page}, 0
@@ -88,11 +120,15 @@ class ConsentFollower:
 
 
 def _take_over(sets: ConsentSets, rows: Sequence[AnswerRow]) -> None:
-    numbers: defaultdict[tuple[str, Answer], list[int]] = defaultdict(list)
+    numbers: defaultdict[tuple[str, Answer | None], list[int]] = defaultdict(list)
     for msisdn, scope, answer in rows:
         numbers[scope, answer].append(msisdn)
     for (scope, answer), msisdns in numbers.items():
-        sets.load(scope, answer, msisdns)
+        if answer is None:
+            # An agreement that has ended takes back no refusal that is heard and not kept yet.
+            sets.end(scope, msisdns)
+        else:
+            sets.load(scope, answer, msisdns)
 
 
 def _take_over_orders(sets: ConsentSets, rows: Sequence[RunningRow]) -> None:

@@ -49,9 +49,9 @@ class FilingsFollower:
         with keeping_current(self._filings):
             while page := await self._feed.changes(self._seen, _CHANGES_AT_ONCE):
                 of_filings = (one.key for one in page if one.kind is ChangeKind.FILINGS)
-                for system_id in dict.fromkeys(of_filings):
-                    filed = await self._store.of(system_id)
-                    await asyncio.to_thread(self._filings.replace, system_id, filed)
-                    taken += 1
+                filed = {one: await self._store.of(one) for one in dict.fromkeys(of_filings)}
+                if filed:
+                    await asyncio.to_thread(self._filings.replace_some, filed)
+                taken += len(filed)
                 self._seen = page[-1].number
         return taken

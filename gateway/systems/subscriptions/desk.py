@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.consent import Answer, ConsentAnswer, day_of, end_of
+from gateway.domain.consent_period import last_day_of
 from gateway.domain.consent_request import ConsentRequest, RequestState
 from gateway.domain.subscription import ASKED_STATES, Act, Event, Said, Subscription, advance
 from gateway.ports.consent import ConsentStore
@@ -16,6 +17,7 @@ from gateway.systems.subscriptions.word import Outcome, Word, digest_of
 ANSWER_WITHIN = timedelta(hours=24)
 NO_REPLY_CHANNEL = "no_reply"
 
+_PROVEN = frozenset({Answer.AGREED, Answer.REFUSED})
 _ATTEMPTS = 3
 _AT_ONCE = 500
 
@@ -76,7 +78,7 @@ class SubscriptionDesk:
             one.system_id == system_id and one.state in ASKED_STATES for one in known.subscriptions
         ):
             return False
-        until = now + ANSWER_WITHIN
+        until, last_day = now + ANSWER_WITHIN, last_day_of(text, day_of(now))
         request = ConsentRequest(
             msisdn,
             system_id,
@@ -86,6 +88,7 @@ class SubscriptionDesk:
             until,
             message_id=message_id,
             port=port,
+            agreed_until=None if last_day is None else end_of(last_day),
         )
         return await self._store.ask(request)
 
@@ -119,10 +122,11 @@ class SubscriptionDesk:
     async def _note_silence(self, request: ConsentRequest) -> None:
         """Record the refusal that silence is, as of when the time was over.
 
-        It takes no proven consent back: who agreed before was asked something else.
+        It takes no proven consent back that still holds then: who agreed before was asked
+        something else.
         """
         before = await self._consent.answer_of(request.msisdn, request.system_id)
-        if before is not None and before.answer is not Answer.ASSERTED:
+        if before is not None and before.standing(request.until) in _PROVEN:
             return
         evidence = f"request {request.message_id or request.text_sha256}"
         silence = ConsentAnswer(

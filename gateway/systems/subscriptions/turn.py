@@ -148,6 +148,7 @@ class Turn:
                     texts.consented(self.word.sender_name),
                     answer=Answer.AGREED,
                     evidence=evidence,
+                    until=request.agreed_until,
                 )
             case Session() as session:
                 wanted = set(session.items)

@@ -1,6 +1,7 @@
 """What a subscriber wrote, and what follows from it: the values of a dialogue."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import sha256
 
 from gateway.domain.consent import Answer
@@ -14,7 +15,8 @@ class Word:
     """What a subscriber wrote to `port` of `system_id`; to a hub code it concerns every SP.
 
     `tokens` are the words of refusal that the SP advertised, the latest first; `reply_id` is
-    the id that an answer will have.
+    the id that an answer will have. `other_msisdn` is who else the subscriber may be, where the
+    digits of the number do not tell.
     """
 
     msisdn: int
@@ -26,15 +28,16 @@ class Word:
     reply_id: str
     tokens: tuple[str, ...] = ()
     is_hub: bool = False
+    other_msisdn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What follows from one message. There is one reply at most.
 
-    `answer` goes to the consent store. `asked` is the subscription that the reply asks about.
-    `renews` tells that the subscriber just proved consent to the SP, which takes an earlier
-    refusal back (R37).
+    `answer` goes to the consent store, as one that is good `until` then. `asked` is the
+    subscription that the reply asks about. `renews` tells that the subscriber just proved
+    consent to the SP, which takes an earlier refusal back (R37).
     """
 
     changes: Changes = field(default_factory=Changes)
@@ -42,6 +45,7 @@ class Outcome:
     is_forwarded: bool = True
     answer: Answer | None = None
     evidence: str = ""
+    until: datetime | None = None
     asked: Subscription | None = None
     renews: bool = False
 

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 import pytest
 
@@ -13,6 +14,7 @@ from gateway.app.postman import Postman
 
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
 WITHIN_S = 10.0
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def tls_serving() -> Callable[[ssl.SSLContext], AbstractAsyncContextManager[Endp
 @pytest.fixture
 async def postman() -> AsyncIterator[Postman]:
     """One that waits half a second for an answer."""
-    opened = Postman(deadline_s=0.5)
+    opened = Postman(LOOPBACK, deadline_s=0.5)
     await opened.open()
     yield opened
     opened.close()

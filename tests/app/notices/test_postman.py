@@ -14,6 +14,7 @@ import pytest
 
 from gateway.app.postman import Postman
 from gateway.runtime.tasks import spawn
+from tests.app.notices.conftest import LOOPBACK
 
 BODY = b'{"batch":1}'
 NO_ANSWER, NO_CONNECTION = "no answer in time", "no connection in time"
@@ -95,7 +96,7 @@ async def test_no_proxy_of_the_environment_sees_numbers(
 ) -> None:
     for name in ("http_proxy", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{other_endpoint.port}")
-    postman = Postman()
+    postman = Postman(LOOPBACK)
     await postman.open()
 
     assert await post(postman, endpoint) == ""
@@ -235,7 +236,7 @@ async def test_one_that_it_trusts_is_but_not_for_another_name(
     tls_endpoint: Endpoint, papers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(papers / "sp.pem"))
-    postman = Postman()
+    postman = Postman(LOOPBACK)
     await postman.open()
 
     named = await post(postman, tls_endpoint, "https")
@@ -253,7 +254,7 @@ async def test_who_speaks_no_tls_is_told_nothing(postman: Postman, endpoint: End
 
 
 async def test_all_who_open_it_at_once_can_post(endpoint: Endpoint) -> None:
-    postman = Postman()
+    postman = Postman(LOOPBACK)
 
     async def open_and_post() -> str:
         await postman.open()

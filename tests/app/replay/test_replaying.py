@@ -228,7 +228,7 @@ def test_a_text_the_filter_fails_on_is_held_as_in_the_gateway(
     def fail(_texts: object) -> object:
         raise RuntimeError
 
-    monkeypatch.setattr(type(judge._rules.scan._index), "search", fail)
+    monkeypatch.setattr(type(judge._rules.scan._index), "search_views", fail)
 
     assert changes(traffic.replayed(renamed())) == {("forward", "quarantine CONTENT"): 1}
 

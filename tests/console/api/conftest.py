@@ -95,7 +95,7 @@ class Desk:
                 optouts(stores.consent, stores.journals, lambda: self.senders, lambda: self.now),
                 consents(stores.consent, lambda: self.now),
                 notices(stores.notices),
-                health(stores.changes),
+                health(stores.changes, lambda: self.monotonic),
                 *self.of_subscribers(),
             ],
         )

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.console.api.access import (
     BAD_TOKENS_PER_MINUTE,
+    ITEMS_PER_REQUEST,
     REQUESTS_AT_ONCE,
     REQUESTS_BURST,
     Access,
@@ -60,6 +61,7 @@ async def test_everybody_else_hears_the_same_answer_after_a_pause(
 
     assert raised.value.problem is Problem.UNKNOWN_TOKEN
     assert raised.value.headers == {"WWW-Authenticate": "Bearer"}
+    assert "Authorization: Bearer" in raised.value.detail
     assert len(world.slept) == 1
 
 
@@ -108,6 +110,36 @@ def test_one_client_asks_only_so_often_and_the_others_go_on(world: World) -> Non
         pass
 
     assert raised.value.problem is Problem.TOO_MANY
+
+
+def test_what_a_batch_holds_counts_as_so_many_requests(world: World) -> None:
+    other = ApiClient("other", ApiRole.APP, b"")
+    world.access.know([SHOP, other])
+
+    taken = 0
+    with pytest.raises(ProblemError) as raised:  # noqa: PT012 - how often it is none counts
+        while True:
+            with world.access.one_more(SHOP):
+                world.access.charge(SHOP, 1000)
+            taken += 1
+    with world.access.one_more(other):
+        world.access.charge(other, 1000)
+    world.now = 1.1
+    with world.access.one_more(SHOP):
+        world.access.charge(SHOP, 1000)
+
+    assert taken * 1000 // ITEMS_PER_REQUEST == REQUESTS_BURST
+    assert raised.value.problem is Problem.TOO_MANY
+
+
+def test_what_no_client_of_ours_asks_is_charged_to_nobody(world: World) -> None:
+    world.access.charge(ApiClient("gone", ApiRole.APP, b""), 1000)
+
+
+def test_few_numbers_cost_no_more_than_their_request(world: World) -> None:
+    for _ in range(REQUESTS_BURST):
+        with world.access.one_more(SHOP):
+            world.access.charge(SHOP, ITEMS_PER_REQUEST)
 
 
 def test_one_client_has_only_so_many_requests_at_once(world: World) -> None:

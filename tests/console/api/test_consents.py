@@ -117,6 +117,24 @@ async def test_r37_an_agreement_over_the_api_overrides_no_refusal(
     assert await stores.consent.answers_of({SUBSCRIBER}) == [refused]
 
 
+@pytest.mark.parametrize("end", ["2025-11-24", "2025-11-25T12:00:00Z", "0001-01-01", "9999-12-31"])
+async def test_r20_an_agreement_is_none_after_the_end_that_its_evidence_names(
+    ask: Ask, stores: Stores, end: str
+) -> None:
+    is_past = end < "2026"
+
+    answer = await ask("shop", "POST", "/v1/consents", json=agreed(valid_until=end))
+    known = await ask("shop", "POST", "/v1/consents/query", json={"numbers": [NUMBER]})
+
+    [item] = answer.json()["items"]
+    assert item["answer"] == ("none" if is_past else "agreed")
+    assert known.json()["items"][0]["answer"] == item["answer"]
+    [kept] = await stores.consent.answers_of({SUBSCRIBER})
+    assert kept.answer is (Answer.ASSERTED if is_past else Answer.AGREED)
+    assert kept.until is not None
+    assert (kept.until <= NOON) is is_past
+
+
 async def test_recording_agreements_again_is_harmless(ask: Ask, stores: Stores) -> None:
     await ask("shop", "POST", "/v1/consents", json=agreed())
     [before] = await stores.consent.answers_of({SUBSCRIBER})

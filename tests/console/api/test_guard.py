@@ -114,12 +114,6 @@ async def test_what_is_no_request_is_told_so_whatever_it_is(ask: Ask, body: byte
     assert kind_of(answer) in {(400, "not-json"), (422, "not-as-described")}
 
 
-async def test_a_body_of_another_type_is_not_as_described(ask: Ask) -> None:
-    answer = await ask("shop", "POST", "/v1/optouts", content=b"a=b")
-
-    assert kind_of(answer) == (422, "not-as-described")
-
-
 async def test_a_body_that_is_announced_too_large_is_not_read(ask: Ask) -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield b"x"
@@ -199,7 +193,8 @@ async def test_behind_its_whole_body_a_route_hears_that_the_client_hung_up() -> 
         """Send nothing anywhere."""
 
     guard_before = Guard(route, access=Access([], lambda: 0.0), public=["/"])
-    await guard_before({"type": "http", "path": "/", "headers": []}, receive, send)
+    headers = [(b"content-type", b"application/json")]
+    await guard_before({"type": "http", "path": "/", "headers": headers}, receive, send)
 
     assert heard == [
         {"type": "http.request", "body": b"ab", "more_body": False},
@@ -253,3 +248,53 @@ async def test_the_description_says_who_may_and_shows_examples(ask: Ask) -> None
             assert bool(method.get("security")) is (path != HEALTH)
     refusals = described["components"]["schemas"]["Refusals"]["properties"]
     assert refusals["numbers"]["items"]["examples"] == [NUMBER]
+
+
+@pytest.mark.parametrize(
+    ("client", "path", "body"),
+    [
+        ("营业厅", "/v1/optouts", {"system_id": "sp1"}),
+        ("营业厅", "/v1/optouts/query", {}),
+        ("shop", "/v1/consents/query", {}),
+        ("shop", "/v1/consents", None),
+    ],
+)
+async def test_batches_are_charged_by_what_they_hold_before_anything_is_done(
+    ask: Ask, stores: Stores, client: str, path: str, body: dict[str, object] | None
+) -> None:
+    numbers = [str(8613800138000 + place) for place in range(1000)]
+    whole = {"items": [{"number": one} for one in numbers]} if body is None else body
+    batch = whole if body is None else {**body, "numbers": numbers}
+
+    statuses = [(await ask(client, "POST", path, json=batch)).status_code for _ in range(6)]
+    last = await stores.changes.latest()
+    refused = await ask(client, "POST", path, json=batch)
+
+    assert statuses == [200] * 5 + [429]
+    assert kind_of(refused) == (429, "too-many")
+    assert refused.headers["retry-after"] == "1"
+    assert await stores.changes.latest() == last
+
+
+@pytest.mark.parametrize("kind", [None, "", "text/plain", "application/x-www-form-urlencoded"])
+async def test_a_body_that_is_not_sent_as_json_is_answered_with_what_to_send(
+    ask: Ask, kind: str | None
+) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+    body = b'{"numbers": ["13800138000"]}'
+
+    answer = await ask("shop", "POST", "/v1/optouts", content=body, headers=headers)
+
+    assert kind_of(answer) == (415, "not-sent-as-json")
+    assert answer.json()["detail"] == "add the header Content-Type: application/json"
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "Application/JSON; charset=utf-8", "application/vnd.sp+json"]
+)
+async def test_a_body_that_is_sent_as_json_is_read(ask: Ask, kind: str) -> None:
+    body, headers = b'{"numbers": ["13800138000"]}', {"Content-Type": kind}
+
+    answer = await ask("shop", "POST", "/v1/optouts", content=body, headers=headers)
+
+    assert answer.status_code == 200

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.systems.consent import answer_lines
 from gateway.systems.consent.answer_lines import (
     MAX_LINE_OCTETS,
     AnswerLines,
@@ -23,6 +24,7 @@ NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 NOON_US = microseconds(NOON)
 MSISDN = 8613800138000
 HEADER = b"number,system_id,answer,since,channel\r\n"
+WITH_END = b"number,answer,evidence,until\n"
 WITH_EVIDENCE = b"number,system_id,answer,evidence\n"
 SAID = Unsaid("shop", Answer.REFUSED, NOON - timedelta(days=1), "import")
 SAID_US = NOON_US - 24 * 3600 * 1_000_000
@@ -42,14 +44,14 @@ def test_a_list_may_have_one_number_a_line(line: bytes) -> None:
     plain = lines(first=line)
 
     assert not plain.has_header
-    assert plain.read(line) == (MSISDN, "shop", "refused", SAID_US, "import", "")
+    assert plain.read(line) == (MSISDN, "shop", "refused", SAID_US, "import", "", None)
 
 
 def test_a_line_of_csv_says_all_itself() -> None:
     line = b"13800138000,bank,refused,2025-11-04T09:30:00+08:00,contract\n"
 
     since_us = microseconds(datetime(2025, 11, 4, 1, 30, tzinfo=UTC))
-    assert lines().read(line) == (MSISDN, "bank", "refused", since_us, "contract", "")
+    assert lines().read(line) == (MSISDN, "bank", "refused", since_us, "contract", "", None)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +86,87 @@ def test_r26_a_list_of_bare_numbers_is_asserted_unless_its_evidence_is_named(
 
 
 def test_what_a_line_does_not_say_is_taken_from_the_command() -> None:
-    assert lines().read(b"13800138000,,,,") == (MSISDN, "shop", "refused", SAID_US, "import", "")
+    assert lines().read(b"13800138000,,,,") == (
+        MSISDN,
+        "shop",
+        "refused",
+        SAID_US,
+        "import",
+        "",
+        None,
+    )
     assert lines(b"number").read(b"13800138000")[1:3] == ("shop", "refused")
+
+
+@pytest.mark.parametrize(
+    ("cell", "end"),
+    [
+        (b"", None),
+        (b"2026-12-31", datetime(2026, 12, 31, 16, tzinfo=UTC)),
+        (b"2026-12-31T18:00:00+08:00", datetime(2026, 12, 31, 10, tzinfo=UTC)),
+        (b"2020-01-01", datetime(2020, 1, 1, 16, tzinfo=UTC)),
+    ],
+)
+def test_r26_a_line_may_say_until_when_an_agreement_is_good(
+    cell: bytes, end: datetime | None
+) -> None:
+    reader = lines(WITH_END)
+
+    rows = [reader.read(b"13800138000,agreed,77," + cell) for _ in range(2)]
+
+    assert [row[6] for row in rows] == [None if end is None else microseconds(end)] * 2
+
+
+def test_r26_agreements_end_as_the_command_says_where_a_line_does_not() -> None:
+    end = NOON + timedelta(days=300)
+    said = replace(SAID, answer=Answer.AGREED, until=end)
+
+    assert lines(b"number", said).read(b"13800138000")[6] == microseconds(end)
+    assert lines(b"13800138000", said).read(b"13800138000")[6] == microseconds(end)
+    assert lines(WITH_END, said).read(b"13800138000,agreed,77,2026-12-31")[6] != microseconds(end)
+    assert lines(WITH_END, said).read(b"13800138000,refused,,")[6] is None
+
+
+def test_an_agreement_that_has_ended_is_read_as_it_was_exported() -> None:
+    row = lines(WITH_END).read(b"13800138000,ended,77,2025-11-24")
+
+    assert row[2:] == (
+        "agreed",
+        SAID_US,
+        "import",
+        "77",
+        microseconds(datetime(2025, 11, 24, 16, tzinfo=UTC)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "fault"),
+    [
+        (b"agreed,77,2026-13-01", LineFault.UNTIL),
+        (b"agreed,77,2026-12-31T10:00:00", LineFault.UNTIL),
+        (b"agreed,77,\xe6\x98\x8e\xe5\xb9\xb4", LineFault.UNTIL),
+        (b"refused,,2026-12-31", LineFault.NO_END),
+        (b"ended,77,", LineFault.NOT_ENDED),
+        (b"ended,77,2026-12-31", LineFault.NOT_ENDED),
+    ],
+)
+def test_an_end_that_cannot_be_is_told(cells: bytes, fault: LineFault) -> None:
+    with pytest.raises(LineRejectedError) as raised:
+        lines(WITH_END).read(b"13800138000," + cells)
+
+    assert raised.value.fault is fault
+
+
+def test_a_list_that_dates_each_end_for_itself_is_read_without_keeping_them_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answer_lines, "_MAX_DATES_KNOWN", 3)
+    reader = lines(WITH_END)
+
+    ends = [reader.read(f"13800138000,agreed,77,203{n}-01-01".encode())[6] for n in range(9)]
+
+    assert len(set(ends)) == 9
+    assert len(reader._ends) == 3
 
 
 def test_a_star_is_every_sender() -> None:
@@ -189,7 +270,7 @@ def test_a_list_that_cannot_be_meant_is_rejected_whole(
 @given(st.binary(max_size=200), st.sampled_from([HEADER, WITH_EVIDENCE, b"number", b"13800138000"]))
 def test_any_octets_are_an_answer_or_rejected(line: bytes, first: bytes) -> None:
     try:
-        msisdn, scope, answer, since_us, channel, evidence = lines(first).read(line)
+        msisdn, scope, answer, since_us, channel, evidence, _until_us = lines(first).read(line)
     except LineRejectedError as error:
         assert error.fault in LineFault
     else:

@@ -1,7 +1,7 @@
 """What an SP can prove counts from now on; what it cannot may be taken back (R26)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +9,9 @@ import pytest
 from gateway.domain.audit import AuditItem, ItemState, NewConsentAudit, Tally
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.ports.errors import StoreUnavailable
-from gateway.stores.memory import MemoryChanges, MemoryConsent
+from gateway.stores.memory import MemoryChanges
 from gateway.stores.memory_audits import MemoryConsentAudits
+from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_privacy import MemoryJournals
 from gateway.systems.consent.auditing import AuditDesk, Outcome, Shown
 
@@ -77,6 +78,21 @@ async def test_r26_what_is_proven_counts_as_agreed_as_of_the_day_it_was_given(
     assert kept is not None
     assert kept.evidence == "form 117"
     assert await office.note() == (ItemState.PROVEN, "form 117", "wu")
+
+
+async def test_r20_what_proves_an_agreement_does_not_prolong_it(office: Office) -> None:
+    until = NOON + timedelta(days=30)
+    [asserted] = await office.consent.answers_of({MSISDN})
+    for_a_time = replace(asserted, since=asserted.since + timedelta(days=1), until=until)
+    await office.consent.record([for_a_time])
+    item = AuditItem(1, MSISDN, for_a_time.since, "import")
+    audit = await office.audits.get(1)
+    assert audit is not None
+
+    await office.desk.answer(audit, item, proven())
+
+    [kept] = await office.consent.answers_of({MSISDN})
+    assert (kept.answer, kept.until) == (Answer.AGREED, until)
 
 
 async def test_r26_what_is_not_proven_stays_asserted_and_counts_in_the_share(

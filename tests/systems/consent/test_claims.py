@@ -11,6 +11,7 @@ from gateway.domain.consent_proof import ConsentProof
 from gateway.ports.consent import ConsentStore
 from gateway.stores.open import memory_stores
 from gateway.systems.consent.claims import (
+    ENDED,
     KNOWN,
     NOT_RECORDED,
     PROVEN,
@@ -55,6 +56,40 @@ async def test_a_proven_claim_is_dated_as_it_says(store: ConsentStore) -> None:
     assert outcome == Outcome(Answer.AGREED, is_recorded=True)
     assert kept is not None
     assert (kept.answer, kept.since, kept.channel) == (Answer.AGREED, WHOLE.when, "api: shop")
+
+
+async def test_r20_a_claim_counts_through_the_last_day_that_its_evidence_names(
+    store: ConsentStore,
+) -> None:
+    await take(store, WHOLE)
+
+    kept = await store.answer_of(SUBSCRIBER, "sp1")
+
+    assert kept is not None
+    assert kept.until == datetime(2026, 11, 24, 16, tzinfo=UTC)
+
+
+async def test_r20_where_an_agreement_has_ended_only_a_new_one_with_its_evidence_counts(
+    store: ConsentStore,
+) -> None:
+    later = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    anew = replace(WHOLE, when=later - timedelta(hours=1), valid_until=date(2027, 11, 24))
+    await take(store, WHOLE)
+
+    [again, asserted] = await take(store, WHOLE, NOTHING, now=later)
+    [renewed] = await take(store, anew, now=later)
+
+    assert (again.answer, again.is_recorded) == (None, False)
+    assert again.because == (ENDED, "valid_until is past")
+    assert (asserted.answer, asserted.is_recorded, asserted.because[0]) == (None, False, ENDED)
+    assert renewed == Outcome(Answer.AGREED, is_recorded=True)
+
+
+async def test_what_is_asserted_with_a_past_end_counts_for_nothing(store: ConsentStore) -> None:
+    [outcome] = await take(store, replace(NOTHING, valid_until=date(2025, 11, 23)))
+
+    assert (outcome.answer, outcome.is_recorded) == (None, True)
+    assert "valid_until is past" in outcome.because
 
 
 async def test_r37_a_refusal_that_is_not_on_record_yet_holds_over_a_claim_of_this_moment(

@@ -10,7 +10,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.subscription import Act, Event, Said, Subscription, Terms, advance
 from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.changes import Change
-from gateway.ports.consent import AnswerRow
+from gateway.ports.consent import AnswerRow, EndRow
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.subscriptions import Changes, Step
 from gateway.stores.open import Stores, memory_stores
@@ -121,6 +121,11 @@ async def test_an_answer_given_while_the_snapshot_is_read_is_not_missed(
 
         async def answers_changed(self, after: int, through: int) -> list[AnswerRow]:
             return await stores.consent.answers_changed(after, through)
+
+        async def answers_ending(
+            self, after: EndRow, through: datetime, limit: int
+        ) -> list[EndRow]:
+            return await stores.consent.answers_ending(after, through, limit)
 
     follower = ConsentFollower(AnsweredMeanwhile(), stores.subscriptions, stores.changes, sets)
     await follower.load()

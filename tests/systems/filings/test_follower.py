@@ -39,9 +39,9 @@ class Watched(Filings):
         super().__init__(ZoneInfo("Asia/Shanghai"))
         self.threads: list[int] = []
 
-    def replace(self, system_id: str, filings: Iterable[Filing]) -> None:
+    def replace_some(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
         self.threads.append(threading.get_ident())
-        super().replace(system_id, filings)
+        super().replace_some(by_sender)
 
     def replace_all(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
         self.threads.append(threading.get_ident())

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.notice import Batch
-from gateway.stores.memory import MemoryChanges, MemoryConsent
+from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_notices import MemoryNotices
 from gateway.systems.notices.courier import CLAIMED_FOR, Courier, Delivery, Surroundings
 from gateway.systems.notices.pauses import LONGEST_PAUSE

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.consent import Answer, ConsentAnswer, day_of, end_of
 from gateway.domain.consent_request import ConsentRequest, RequestState
 from gateway.stores.open import Stores
 from gateway.systems.subscriptions.desk import SubscriptionDesk
@@ -61,6 +61,22 @@ async def test_r23_a_yes_to_a_request_is_consent_with_evidence(talk: Talk) -> No
     assert ((await request(talk)).state, (await request(talk)).answer_id) == ("agreed", "in-1")
 
 
+async def test_r23_a_yes_is_good_for_as_long_as_the_request_said(talk: Talk) -> None:
+    day = day_of(talk.now)
+    assert await ask(talk)
+
+    outcome = await talk.say("是")
+
+    assert outcome.until == end_of(day.replace(year=day.year + 1))
+    assert (await request(talk)).agreed_until == outcome.until
+
+
+async def test_r23_a_yes_to_a_request_without_an_end_has_none(talk: Talk) -> None:
+    assert await ask(talk, OTHER)
+
+    assert (await talk.say("是")).until is None
+
+
 @pytest.mark.parametrize("no", ["否", "不同意", "TD"])
 async def test_r23_a_no_to_a_request_is_a_refusal(talk: Talk, no: str) -> None:
     await ask(talk)
@@ -103,6 +119,35 @@ async def test_r20_who_has_not_answered_yet_is_asked_nothing_else(talk: Talk) ->
 
 async def test_r23_silence_takes_no_proven_consent_back(talk: Talk) -> None:
     before = ConsentAnswer(SUBSCRIBER, "sp1", Answer.AGREED, talk.now - DAY, "mo", "message 1")
+    await talk.stores.consent.record([before])
+    await ask(talk)
+
+    await talk.wait(DAY)
+
+    assert await answer(talk) == before
+
+
+@pytest.mark.parametrize("kind", [Answer.AGREED, Answer.ASSERTED])
+async def test_r23_silence_is_a_refusal_though_there_was_an_agreement_that_has_ended(
+    talk: Talk, kind: Answer
+) -> None:
+    ended = ConsentAnswer(
+        SUBSCRIBER, "sp1", kind, talk.now - 9 * DAY, "mo", "message 1", talk.now - DAY
+    )
+    await talk.stores.consent.record([ended])
+    await ask(talk)
+
+    await talk.wait(DAY)
+
+    silence = await answer(talk)
+    assert silence is not None
+    assert (silence.answer, silence.channel) == (Answer.REFUSED, "no_reply")
+
+
+async def test_r23_silence_takes_no_agreement_back_that_ends_later(talk: Talk) -> None:
+    before = ConsentAnswer(
+        SUBSCRIBER, "sp1", Answer.AGREED, talk.now - DAY, "mo", "message 1", talk.now + 2 * DAY
+    )
     await talk.stores.consent.record([before])
     await ask(talk)
 

@@ -1,0 +1,96 @@
+"""For how long a request for consent asks (D14 art. 5, R23): when a yes to it ends."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+_DIGITS = {word: place for place, word in enumerate("零一二三四五六七八九")} | {"两": 2}
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WORDS = {word: place for place, word in enumerate(_NUMBERS, start=1)} | {
+    "a": 1,
+    "an": 1,
+    "twelve": 12,
+}
+_COUNT = "[0-9]{1,4}|半|[一二两三四五六七八九十]{1,3}"
+# Only what is said of the agreement: 三天内回复 is how long the answer is waited for.
+_PERIOD = re.compile(
+    rf"(?:为期|期限|有效期|时效)(?:为|是)?[\s:]{{0,3}}({_COUNT})\s?"
+    "(天|日|周|个?星期|个半?月|月|个?季度|年半?)"
+)
+_PERIOD_EN = re.compile(
+    rf"\b(?:for|valid) (?:up to )?([0-9]{{1,4}}|{'|'.join(_WORDS)})"
+    r" (day|week|month|quarter|year)s?\b"
+)
+# A day, behind what makes it the last one: a word for it, or the first day of a range. The
+# first day of a range is none, though 有效期 stands before it.
+_THROUGH = re.compile(
+    r"(?:至|到|截止|until|through|(?:有效期|期限|时效)(?:为|是)?"
+    r"|[0-9][月./-][0-9]{1,2}日?\s?[-~–—]{1,2})"
+    r"[\s:]{0,3}([0-9]{4})[年./-]([0-9]{1,2})[月./-]([0-9]{1,2})(?![0-9])"
+    r"(?!日?\s?(?:[-~–—]{1,2}|至|到)\s?[0-9]{1,4}[年月./-])"
+)
+_MONTHS = {"月": 1, "季度": 3, "年": 12, "month": 1, "quarter": 3, "year": 12}
+_DAYS = {"天": 1, "日": 1, "周": 7, "星期": 7, "day": 1, "week": 7}
+_HALF_MONTH = timedelta(days=15)
+_MOST_MONTHS = 12 * 100
+
+
+def last_day_of(text: str, asked: date) -> date | None:
+    """Return the last day of what `text`, sent on the day `asked`, asks consent for.
+
+    What is read: 为期, 期限, 有效期 or 时效 with a count of days, weeks, months, quarters or
+    years (为期一年半, 有效期: 90天); "for" and "valid" likewise in English; a whole date behind
+    至, 到, 截止, until, through, 有效期, 期限 or 时效 (有效期至2026年6月30日); the second date of a
+    range (2026.01.01-2026.12.31). A date on or before the day `asked` tells of something else
+    (截至2024-10-01已有百万用户). None where no end is understood, as of 长期, 年底, 12月31日
+    without its year: the agreement has none then. Of several the first to come counts.
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return min(_ends(plain, asked), default=None)
+
+
+def _ends(text: str, asked: date) -> Iterator[date]:
+    for count, unit in _PERIOD.findall(text):
+        yield from _after(asked, _counted(count), unit)
+    for count, unit in _PERIOD_EN.findall(text):
+        yield from _after(asked, float(_WORDS.get(count) or count), unit)
+    for year, month, day in _THROUGH.findall(text):
+        try:
+            last = date(int(year), int(month), int(day))
+        except ValueError:
+            continue  # no such day
+        if last > asked:
+            yield last
+
+
+def _counted(words: str) -> float:
+    if words == "半":
+        return 0.5
+    if words.isdecimal():
+        return float(words)
+    tens, ten, ones = words.rpartition("十") if "十" in words else ("", "", words)
+    if not ten:
+        return float(_DIGITS.get(ones, 0))
+    return 10.0 * _DIGITS.get(tens, 1 if not tens else 0) + _DIGITS.get(ones, 0)
+
+
+def _after(asked: date, count: float, unit: str) -> Iterator[date]:
+    """Yield the day so many units later, none where it is too far away to mean anything."""
+    is_and_a_half, base = "半" in unit, unit.replace("半", "").removeprefix("个")
+    number = count + 0.5 * is_and_a_half
+    if base in _DAYS:
+        days = number * _DAYS[base]
+        if 0 < days <= 30 * _MOST_MONTHS:
+            yield asked + timedelta(days=round(days))
+        return
+    months = number * _MONTHS[base]
+    if 0 < months <= _MOST_MONTHS:
+        yield _months_later(asked, int(months)) + (months % 1 > 0) * _HALF_MONTH
+
+
+def _months_later(day: date, months: int) -> date:
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    first = date(year, month + 1, 1)
+    next_first = date(year + (month == 11), (month + 1) % 12 + 1, 1)
+    return min(first + timedelta(days=day.day - 1), next_first - timedelta(days=1))

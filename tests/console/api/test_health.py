@@ -1,0 +1,76 @@
+"""Health is everybody's to ask, and the store is asked once a second at most."""
+
+import asyncio
+
+import pytest
+
+from gateway.console.api.health import GOOD_FOR_S, Pulse
+from gateway.ports.errors import StoreUnavailable
+from gateway.stores.memory import MemoryChanges
+
+
+class Feed(MemoryChanges):
+    """A feed that counts its looks, and cannot be read while it `is_down`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+        self.is_down = False
+
+    async def latest(self) -> int:
+        self.looks += 1
+        await asyncio.sleep(0)
+        if self.is_down:
+            raise StoreUnavailable("no disk")
+        return await super().latest()
+
+
+class World:
+    """The feed, the clock, and what asks."""
+
+    def __init__(self) -> None:
+        self.now, self.feed = 17.0, Feed()
+        self.pulse = Pulse(self.feed, lambda: self.now)
+
+    async def is_well(self) -> bool:
+        try:
+            await self.pulse.feel()
+        except StoreUnavailable:
+            return False
+        return True
+
+
+async def test_however_many_ask_the_store_is_asked_once_a_second() -> None:
+    world = World()
+
+    answers = await asyncio.gather(*(world.is_well() for _ in range(64)))
+    world.now += GOOD_FOR_S - 0.01
+    answers.append(await world.is_well())
+    first = world.feed.looks
+    world.now += 0.01
+    answers.append(await world.is_well())
+
+    assert answers == [True] * 66
+    assert (first, world.feed.looks) == (1, 2)
+
+
+async def test_a_store_that_does_not_answer_is_told_to_all_who_ask_within_the_second() -> None:
+    world = World()
+    world.feed.is_down = True
+
+    ill = await asyncio.gather(*(world.is_well() for _ in range(3)))
+    world.feed.is_down = False
+    still = await world.is_well()
+    world.now += GOOD_FOR_S
+    well = await world.is_well()
+
+    assert (ill, still, well) == ([False] * 3, False, True)
+    assert world.feed.looks == 2
+
+
+async def test_the_reason_is_told() -> None:
+    world = World()
+    world.feed.is_down = True
+
+    with pytest.raises(StoreUnavailable, match="no disk"):
+        await world.pulse.feel()

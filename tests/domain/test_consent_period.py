@@ -1,0 +1,87 @@
+"""When a yes ends, by the words of the request that it answers."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.consent_period import last_day_of
+
+ASKED = date(2025, 11, 30)
+
+
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        ("为期一年", date(2026, 11, 30)),
+        ("为期１年", date(2026, 11, 30)),
+        ("为期半年", date(2026, 5, 30)),
+        ("为期一年半", date(2027, 5, 30)),
+        ("期限为三个月", date(2026, 2, 28)),
+        ("有效期：12个月", date(2026, 11, 30)),
+        ("有效期十二个月", date(2026, 11, 30)),
+        ("有效期二十四个月", date(2027, 11, 30)),
+        ("为期两周", date(2025, 12, 14)),
+        ("为期一个星期", date(2025, 12, 7)),
+        ("有效期90天", date(2026, 2, 28)),
+        ("为期一个季度", date(2026, 2, 28)),
+        ("为期半个月", date(2025, 12, 15)),
+        ("为期一个半月", date(2026, 1, 14)),
+        ("有效期至2026年6月30日", date(2026, 6, 30)),
+        ("有效期到2026-06-30", date(2026, 6, 30)),
+        ("for one year", date(2026, 11, 30)),
+        ("For 6 months", date(2026, 5, 30)),
+        ("valid for up to two weeks", date(2025, 12, 14)),
+        ("until 2026/3/1", date(2026, 3, 1)),
+        ("为期两年，最晚到2026年12月31日", date(2026, 12, 31)),
+        ("2025年1月1日-2025年12月31日", date(2025, 12, 31)),
+        ("2025.01.01-2025.12.31", date(2025, 12, 31)),
+        ("2025/12/1 ～ 2026/2/28", date(2026, 2, 28)),
+        ("有效期：2026-01-01至2026-12-31", date(2026, 12, 31)),
+        ("有效期：2026-1-1 -- 2026-12-31", date(2026, 12, 31)),
+        ("有效期：2025-12-31", date(2025, 12, 31)),
+        ("有效期为2025年12月31日", date(2025, 12, 31)),
+        ("有效期至2026年6月30日 - 2条/周", date(2026, 6, 30)),
+        ("有效期至：2025-12-31", date(2025, 12, 31)),
+        ("截至2024-10-01已有百万用户，为期一年", date(2026, 11, 30)),
+    ],
+)
+def test_r23_a_request_says_for_how_long_it_asks(words: str, last: date) -> None:
+    text = f"【示例商城】是否同意接收优惠短信，每月不超过4条，{words}？三天内回复Y同意"
+
+    assert last_day_of(text, ASKED) == last
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "长期有效",
+        "每三个月一条",
+        "三天内回复",
+        "有效期至2026年13月40日",
+        "为期0天",
+        "为期9999年",
+        "截至2024-10-01已有百万用户",
+        "到2025年11月30日已有百万用户",
+        "2026年1月1日开业",
+        "有效期至2026年12月311日",
+    ],
+)
+def test_where_no_end_is_understood_there_is_none(words: str) -> None:
+    assert last_day_of(f"是否同意接收优惠短信，{words}，回复Y同意", ASKED) is None
+
+
+@given(st.text(max_size=60), st.dates(date(1990, 1, 1), date(9000, 1, 1)))
+def test_no_text_is_too_strange(text: str, asked: date) -> None:
+    last = last_day_of(text, asked)
+
+    assert last is None or isinstance(last, date)
+
+
+@given(
+    st.text("为期限有效一二两三四五六七八九十半个0123456789天日周星月季度年至到-.", max_size=20),
+    st.dates(date(1990, 1, 1), date(9000, 1, 1)),
+)
+def test_no_words_of_periods_are_too_strange(text: str, asked: date) -> None:
+    last_day_of(f"为期{text}", asked)
