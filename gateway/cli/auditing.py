@@ -28,8 +28,6 @@ from gateway.settings.gateway import GatewaySettings
 from gateway.systems.consent.auditing import AuditDesk, Outcome, Shown
 from gateway.systems.consent.sampling import draw
 
-# One SP's answers among millions are looked for in all of them.
-_DEADLINE_S = 30.0
 _MAX_SAMPLE = 10_000
 _MAX_SEED = 2**63 - 1
 _MAX_LISTED = 10_000
@@ -47,7 +45,7 @@ async def draw_audit(
     """Draw a sample of an SP's asserted answers and keep it; return the exit code."""
     _check(drawing, config)
     seed = secrets.randbelow(_MAX_SEED) if drawing.seed is None else drawing.seed
-    async with opened_store(settings, deadline_s=_DEADLINE_S) as stores:
+    async with opened_store(settings) as stores:
         asserted = stores.consent_lists.listed(scope=drawing.system_id, answer=Answer.ASSERTED)
         with progress_bar() as progress:
             task = progress.add_task("answers looked at", total=None)

@@ -17,9 +17,6 @@ from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
 from gateway.systems.consent.answer_lines import COLUMNS, ENDED, EVERY_SENDER_CELL
 
-# One SP's few answers among millions are looked for in all of them.
-_DEADLINE_S = 30.0
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -45,7 +42,7 @@ async def export_answers(
     scope = EVERY_SENDER if wanted.all_senders else wanted.system_id
     written, now = 0, utcnow()
     try:
-        async with opened_store(settings, deadline_s=_DEADLINE_S) as stores:
+        async with opened_store(settings) as stores:
             with (
                 nullcontext(sys.stdout)
                 if output is None

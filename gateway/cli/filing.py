@@ -29,8 +29,6 @@ from gateway.settings.filings import load_filings, written
 from gateway.settings.gateway import GatewaySettings
 from gateway.systems.filings.registry import Difference, FilingRefusedError, compare, file_all
 
-# A person waits, not a sender: a gateway that is writing may go first.
-_DEADLINE_S = 30.0
 _MAX_SHOWN = 50
 
 
@@ -40,7 +38,7 @@ async def import_filings(config: Path, file: Path, *, dry_run: bool, as_json: bo
         filings = load_filings(file, senders_of(config))
     except SettingsError as error:
         raise faulty(error.faults) from error
-    async with opened_store(load_settings(config), deadline_s=_DEADLINE_S) as stores:
+    async with opened_store(load_settings(config)) as stores:
         try:
             work = compare if dry_run else file_all
             difference = await work(stores.filings, filings)
@@ -59,7 +57,7 @@ async def import_filings(config: Path, file: Path, *, dry_run: bool, as_json: bo
 
 async def remove_filings(settings: GatewaySettings, sender: str, named: Named) -> int:
     """Remove what is named of all that one SP has filed; return the exit code."""
-    async with opened_store(settings, deadline_s=_DEADLINE_S) as stores:
+    async with opened_store(settings) as stores:
         meant = list(_meant(await on_file(stores, sender), named))
         if not meant:
             raise misused("say what to remove: --signature NAME and the like, or --all")

@@ -20,6 +20,7 @@ from gateway.cli.rejections import Rejections, report
 from gateway.cli.screen import visible
 from gateway.cli.storage import opened_store
 from gateway.domain.consent import Answer
+from gateway.domain.msisdn import misread_as
 from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
 from gateway.runtime.clock import utcnow
 from gateway.stores.sorted_answers import SortedAnswers, SpoolError
@@ -30,8 +31,6 @@ from gateway.systems.consent.answer_lines import (
     Unsaid,
 )
 
-# A person waits, not a sender: a gateway that is writing may go first.
-_DEADLINE_S = 30.0
 _LINES_AT_ONCE = 10_000
 
 
@@ -64,19 +63,19 @@ async def import_answers(
         stack.enter_context(_faults_in_words(rejects))
         lines = None if rejects is None else stack.enter_context(private_file(rejects))
         progress = stack.enter_context(progress_bar())
-        async with opened_store(load_settings(config), deadline_s=_DEADLINE_S) as stores:
+        async with opened_store(load_settings(config)) as stores:
             answers = SortedAnswers(stores.consent_lists.number_seal())
             stack.callback(answers.close)
             reading = _Reading(said, scope, senders, utcnow(), answers, Rejections(lines), progress)
             read = sum([_read(path, reading) for path in files])
             task = progress.add_task("recording", total=read)
-            recorded = 0
+            done = 0
             async for count in stores.consent_lists.record_list(
                 answers.batches(ANSWERS_PER_COMMIT)
             ):
-                recorded += count
-                progress.update(task, completed=recorded)
-    report(recorded, reading.rejections, rejects, as_json=as_json)
+                done += count
+                progress.update(task, completed=done)
+    report(read, reading.rejections, rejects, as_json=as_json)
     return ExitCode.FAILED if reading.rejections.counts else ExitCode.FINE
 
 
@@ -109,16 +108,23 @@ def _read(path: Path, reading: _Reading) -> int:
                 if reader.has_header:
                     continue
             try:
-                taken.append(reader.read(line))
+                taken.extend(_readings(reader.read(line)))
             except LineRejectedError as error:
                 reading.rejections.add(path, number, error.fault, line)
+                continue
+            count += 1
             if len(taken) >= _LINES_AT_ONCE:
                 reading.answers.add(taken)
-                count += len(taken)
                 taken.clear()
     reading.answers.add(taken)
     reading.progress.remove_task(task)
-    return count + len(taken)
+    return count
+
+
+def _readings(answer: PlainAnswer) -> tuple[PlainAnswer, ...]:
+    """Return the answer, and a refusal once more as that of whom its number may be read as."""
+    other = misread_as(answer[0]) if answer[2] == Answer.REFUSED else None
+    return (answer,) if other is None else (answer, (other, *answer[1:]))
 
 
 def _unsaid(path: Path, reading: _Reading) -> Unsaid:

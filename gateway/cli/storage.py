@@ -13,6 +13,9 @@ from gateway.settings.gateway import GatewaySettings, keys_of
 from gateway.stores.open import Stores, open_store
 from gateway.stores.seals import SealMismatch
 
+# A person waits, not a sender: a gateway that is writing may go first.
+_PATIENCE_S = 30.0
+
 
 def store_file(settings: GatewaySettings) -> Path:
     """Return the database file; a relative one counts from the working directory."""
@@ -20,9 +23,7 @@ def store_file(settings: GatewaySettings) -> Path:
 
 
 @asynccontextmanager
-async def opened_store(
-    settings: GatewaySettings, *, deadline_s: float = 2.0
-) -> AsyncIterator[Stores]:
+async def opened_store(settings: GatewaySettings) -> AsyncIterator[Stores]:
     """Give the stores of a deployment that has run before.
 
     A new store is never made here: from the wrong directory it would swallow answers that
@@ -39,7 +40,7 @@ async def opened_store(
     configure_logging(level=LogLevel.ERROR)
     try:
         keys = keys_of(settings)
-        stores = await open_store(settings.store_url, keys=keys, deadline_s=deadline_s)
+        stores = await open_store(settings.store_url, keys=keys, deadline_s=_PATIENCE_S)
         try:
             yield stores
         finally:

@@ -219,7 +219,7 @@ metrics: {{address: "127.0.0.1:0"}}
 
     async def held(self) -> list[HeldMessage]:
         """Return everything the quarantine holds, in any state."""
-        stores = await open_store(f"sqlite:///{self.directory}/var/smsward.db")
+        stores = await open_store(f"sqlite:///{self.directory}/var/smsward.db", deadline_s=30)
         try:
             found: list[HeldMessage] = []
             while page := await stores.quarantine.find(

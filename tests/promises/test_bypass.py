@@ -291,7 +291,7 @@ async def test_r62_a_submit_multi_reaches_those_who_did_not_refuse(
 
 
 async def _refuse(deployment: Deployment, number: str) -> None:
-    stores = await open_store(f"sqlite:///{deployment.directory}/var/smsward.db")
+    stores = await open_store(f"sqlite:///{deployment.directory}/var/smsward.db", deadline_s=30)
     try:
         await stores.consent.record(
             [ConsentAnswer(int(f"86{number}"), "sp1", ConsentGiven.REFUSED, utcnow(), "test")]

@@ -134,7 +134,7 @@ async def _refuse_by_command(deployment: Deployment, number: str) -> None:
 
 async def _commits(deployment: Deployment) -> Mapping[str, float]:
     """Return when each refusal was put on record, by number as the SP writes it."""
-    stores = await open_store(f"sqlite:///{deployment.directory}/var/smsward.db")
+    stores = await open_store(f"sqlite:///{deployment.directory}/var/smsward.db", deadline_s=30)
     found: dict[str, float] = {}
     for change in await stores.changes.changes(0):
         if change.kind is ChangeKind.CONSENT:

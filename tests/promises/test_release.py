@@ -68,7 +68,7 @@ async def test_a_release_amid_kills_reaches_the_smsc_at_most_once(
 
 async def _release_all(deployment: Deployment) -> int:
     """Ask for the release of everything, as people do from another process."""
-    stores = await open_store(f"sqlite:///{deployment.directory}/var/smsward.db")
+    stores = await open_store(f"sqlite:///{deployment.directory}/var/smsward.db", deadline_s=30)
     try:
         desk = QuarantineDesk(stores.quarantine, MessageIds(worker=99))
         outcomes = await asyncio.gather(

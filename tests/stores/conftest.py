@@ -117,7 +117,8 @@ async def stores(
 ) -> AsyncIterator[Stores]:
     """Open a store; whatever a test does with a sealed one, no number stands open in it (R73)."""
     urls = {"memory": "memory://", "sqlite": sqlite_url, "sealed": sqlite_url}
-    opened = await open_store(urls[request.param], keys=keys if request.param == "sealed" else None)
+    sealing = keys if request.param == "sealed" else None
+    opened = await open_store(urls[request.param], keys=sealing, deadline_s=30)
     yield opened
     await opened.close()
     if request.param == "sealed":
