@@ -193,7 +193,7 @@ def figures() -> dict[str, object]:
     unit = min(calibration() for _ in range(ROUNDS))
 
     def forget() -> None:
-        ruleset.scan = ContentScan(ruleset.scan._index)  # noqa: SLF001
+        ruleset.scan = ContentScan(ruleset.scan.index)
 
     shapes: dict[str, dict[str, float]] = {}
     for name, pdus, sessions, per_read in (

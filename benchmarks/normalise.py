@@ -1,6 +1,6 @@
 """What the views of a text cost, as one JSON object.
 
-python -m benchmarks.normalise [FILE.tsv]
+    python -m benchmarks.normalise [FILE.tsv] > benchmarks/results/normalise.json
 
 The texts are generated, or those in the last column of a file. Times are microseconds for one
 text, the best of several rounds; `calibration_us` is a fixed loop to compare machines with.
@@ -25,6 +25,7 @@ def main() -> None:
     path = arguments.parse_args().file
     texts = generated_texts(random.Random(7)) if path is None else read(path)
     report = {
+        "command": "python -m benchmarks.normalise",
         "calibration_us": round(best_us(calibrate, 1), 1),
         "han": measured([text for text in texts if not text.isascii()]),
         "ascii": measured([text for text in texts if text.isascii()]),

@@ -11,7 +11,8 @@ import threading
 import time
 from pathlib import Path
 
-from gateway.runtime.record_lines import RecordLines, Row
+from gateway.domain.records import Row, Why
+from gateway.runtime.record_lines import RecordLines
 from gateway.runtime.records import Records
 
 _TICK_ROWS = 64
@@ -25,7 +26,7 @@ def decisions(count: int, texts: int = 0) -> list[Row]:
     """
     said = [b"%06d" % number * 23 for number in range(texts)] or [b""]
     abouts = [(n, f"sp{n % 3}", 4) for n in range(10)]
-    why = ("forward", "", "", "", "0123456789ab")
+    why = Why("forward", "", "", "", "0123456789ab")
     return [
         (
             "d",
@@ -76,7 +77,7 @@ def append_us(count: int) -> float:
     """Return CPU microseconds the tick pays: building one tuple and appending it."""
     rows: list[Row] = []
     source, destination = b"10690001", b"8613800138000"
-    about, why = (1, "sp1", 4), ("forward", "", "", "", "0123456789ab")
+    about, why = (1, "sp1", 4), Why("forward", "", "", "", "0123456789ab")
     start = time.process_time()
     for number in range(count):
         rows.append(  # noqa: PERF401 - the tick appends one by one

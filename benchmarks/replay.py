@@ -29,7 +29,7 @@ from pathlib import Path
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.policy import Enforcement
-from gateway.domain.records import DecisionRow, OutcomeRow, Row
+from gateway.domain.records import DecisionRow, OutcomeRow, Row, Why
 from gateway.runtime.record_archive import RecordArchive
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
@@ -75,7 +75,7 @@ def decisions(count: int, seed: random.Random) -> Iterator[DecisionRow]:
         sp = number % TEXTS % SENDERS  # each text is one SP's
         addresses = (b"10690%03d" % sp, b"%d" % (_FIRST + seed.randrange(NUMBERS)))
         at = _EPOCH + number // _TICK * _TICK / _PER_S
-        about, why = (sp, f"sp{sp}", 4), ("forward", "", "", "", "0123456789ab")
+        about, why = (sp, f"sp{sp}", 4), Why("forward", "", "", "", "0123456789ab")
         yield ("d", at, about, number, *addresses, why, 0, (8, texts[number % TEXTS]))
 
 

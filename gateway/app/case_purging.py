@@ -1,4 +1,4 @@
-"""Reports, audits and suspensions past keeping go as records do, but for holds (R70-R72)."""
+"""Reports, audits, suspensions and warnings go as records do, but for holds (R70-R72)."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -9,12 +9,16 @@ from gateway.domain.authority_report import AuthorityReport
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.privacy import LegalHold
 from gateway.domain.suspension import Suspension
+from gateway.domain.warning import EarlyWarning
 from gateway.ports.audits import ConsentAudits
 from gateway.ports.authority_reports import AuthorityReports
 from gateway.ports.suspensions import SuspensionStore
+from gateway.ports.warnings import WarningStore
 
 # The longest restore_span that a rule may have is 180 days.
 _SUSPENSIONS_REMEMBERED = timedelta(days=200)
+# The ledger of violations outlives what it rests on: a sanction looks back (R96).
+_WARNINGS_REMEMBERED = timedelta(days=3 * 366)
 
 
 def report_purger(reports: AuthorityReports) -> Purger:
@@ -59,6 +63,24 @@ def suspension_purger(suspensions: SuspensionStore) -> Purger:
     )
 
 
+def warning_purger(warnings: WarningStore) -> Purger:
+    """Return what purges early warnings, the ledger of violations among them, once they rest.
+
+    None goes before it has not grown for three years.
+    """
+    return _RememberingPurger(
+        PagePurger(
+            "warnings",
+            lambda before, after: warnings.noticed_before(before, after=after),
+            warnings.forget,
+            lambda warning: warning.number,
+            lambda warning: warning.gathered.last_at,
+            _keeps_warning,
+        ),
+        _WARNINGS_REMEMBERED,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _RememberingPurger:
     """Purges as another does, but nothing that is younger than `at_least`."""
@@ -98,4 +120,14 @@ def _keeps_suspension(hold: LegalHold, suspension: Suspension) -> bool:
         and suspension.since < hold.until
         and hold.system_id in (None, suspension.system_id)
         and hold.msisdn in (None, suspension.msisdn)
+    )
+
+
+def _keeps_warning(hold: LegalHold, warning: EarlyWarning) -> bool:
+    # Whoever its messages were for: it counts them, and does not say.
+    gathered = warning.gathered
+    return (
+        hold.since <= gathered.last_at
+        and gathered.first_at < hold.until
+        and hold.system_id in (None, gathered.kind.system_id)
     )

@@ -1,7 +1,6 @@
 """The whole gateway: parts made and wired, started, drained, stopped."""
 
 import asyncio
-import gc
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -50,6 +49,7 @@ from gateway.proxy.route import Routes
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
 from gateway.runtime.alone import Alone
+from gateway.runtime.collector import set_aside
 from gateway.runtime.record_files import prepare_directory
 from gateway.runtime.records import Records
 from gateway.runtime.tasks import cancel_all, spawn
@@ -207,7 +207,7 @@ class Gateway:
         self._keep_house()
         await followers.catch_up()  # what was done since they had loaded took its time
         await self._listeners.open(settings.listeners)
-        _set_aside()
+        set_aside()
         standing.is_started = True
         warn_if_open(self.plane.rules.bundle)
         log.info("gateway.started", digest=self._bundle.digest, senders=len(self.policies.senders))
@@ -328,12 +328,6 @@ class Gateway:
             self._alone.release()
         left = await asyncio.to_thread(self.records.close, _STOP_S)
         log.info("gateway.stopped", records_left=left)
-
-
-def _set_aside() -> None:
-    """Keep what is loaded by now, and stays, out of every later full collection."""
-    gc.collect()
-    gc.freeze()
 
 
 def _target(smsc: Smsc) -> Target:

@@ -96,13 +96,17 @@ class InstalledModels:
 
     def health(self) -> ModelsHealth:
         """Return what scrapes tell."""
-        texts = {
-            (str(text_class), str(agreement)): count
-            for text_class, counts in self.comparison.counts.items()
-            for agreement, count in counts.items()
-            if self.pair.shadow is not None
-        }
-        return ModelsHealth(*self.pair.digests, texts, self.comparison.failed)
+        if self.pair.shadow is None:
+            return ModelsHealth(*self.pair.digests)
+        texts, messages = (
+            {
+                (str(text_class), str(agreement)): count
+                for text_class, counts in counted.items()
+                for agreement, count in counts.items()
+            }
+            for counted in (self.comparison.counts, self.comparison.messages)
+        )
+        return ModelsHealth(*self.pair.digests, texts, messages, self.comparison.failed)
 
     async def _read(self, stamp: tuple[int, ...]) -> None:
         pair, fault = await asyncio.to_thread(self._directory.pair)

@@ -37,12 +37,12 @@ def run(config: Path, policies: Path, unlisted: Callable[[], int] = int) -> int:
     SIGTERM and SIGINT drain, a second one stops at once; SIGHUP and changes below the two
     directories reload. 2 when the settings are at fault, 1 when it could not start or go on.
     """
-    loop_factory = _loop_factory()
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_run(config, policies, unlisted))
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the fastest loop there is, None for asyncio's own."""
     with contextlib.suppress(ImportError):  # not everywhere; asyncio's own loop will do
         import uvloop  # noqa: PLC0415
 

@@ -97,7 +97,7 @@ class Standing:
         )
 
     def _counters(self) -> Counters:
-        tally, counters = self._plane.tally, Counters()
+        rules, tally, counters = self._plane.rules, self._plane.tally, Counters()
         counters.submits.add((Action.FORWARD.value, ""), tally.forwarded)
         for verdict, count in tally.verdicts.items():
             counters.submits.add(verdict, count)
@@ -113,7 +113,7 @@ class Standing:
         counters.timeouts = tally.timeouts
         counters.malformed_pdus = tally.malformed
         counters.filter_failures = tally.filter_failures
-        counters.classifier_failures = self._plane.rules.scan.unscored
+        counters.classifier_failures = rules.scan.unscored + rules.knowledge.unscored
         counters.replies_put_back = tally.replies_put_back
         counters.replies_unheard = tally.replies_unheard
         counters.tick_failures = self._tick.failures

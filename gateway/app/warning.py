@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import NoReturn
 
 import structlog
@@ -15,7 +14,7 @@ from gateway.policy.knowledge import Knowledge
 from gateway.policy.warnings import MAX_KINDS
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.warnings import WarningStore
-from gateway.runtime.clock import epoch, utcnow
+from gateway.runtime.clock import epoch
 from gateway.runtime.metrics import WarningsHealth
 
 log = structlog.get_logger()
@@ -23,9 +22,6 @@ log = structlog.get_logger()
 _EVERY_S = 1.0
 _AT_ONCE = 500
 _FORWARD = Action.FORWARD.value
-_PRUNE_EVERY = 86_400  # a day of turns
-# The ledger of violations outlives what it rests on: a sanction looks back (R96).
-_KEPT = timedelta(days=3 * 366)
 
 
 class EarlyWarnings:
@@ -51,14 +47,10 @@ class EarlyWarnings:
 
     async def watch(self) -> NoReturn:
         """Look once a second, until cancelled."""
-        turn = 0
         while True:
             await asyncio.sleep(_EVERY_S)
             self.feed()
             await self.hand_over()
-            if turn % _PRUNE_EVERY == 0:
-                await self._prune()
-            turn += 1
 
     def feed(self) -> None:
         """Let the rules know how many numbers the SMSC did not know of late (R28)."""
@@ -112,6 +104,8 @@ class EarlyWarnings:
                 system_id=system_id,
                 port=port,
                 severity=severity.value if severity is not None else "",
+                category=warning.gathered.category,
+                campaign=warning.gathered.campaign,
             )
 
     def _say_unsorted(self) -> None:
@@ -124,9 +118,3 @@ class EarlyWarnings:
         if not self._is_failing:
             self._is_failing = True
             log.error("warning.unkept", said=str(error))
-
-    async def _prune(self) -> None:
-        try:
-            await self._store.prune(utcnow() - _KEPT)
-        except StoreUnavailable as error:
-            self._note_failure(error)

@@ -12,13 +12,13 @@ from gateway.cli.screen import print_json, print_table, say, visible, warn
 from gateway.cli.storage import opened_store
 from gateway.cli.subscriber import subscriber_of, warn_of_odd
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, end_said
-from gateway.domain.msisdn import masked
+from gateway.domain.msisdn import masked, readings_of
 from gateway.domain.sender import Sender
 from gateway.ports.consent import NUMBERS_AT_ONCE, ConsentStore
 from gateway.runtime.clock import utcnow
 from gateway.settings.fault import SettingsError
 from gateway.settings.senders import load_senders
-from gateway.systems.consent.answer_lines import ENDED
+from gateway.systems.consent.answer_lines import answer_cell
 
 _MAX_NUMBERS = 1_000_000
 _MAX_CHANNEL_CHARS = 64
@@ -38,8 +38,9 @@ async def record_answers(
     if answer is Answer.AGREED and not evidence:
         answer = Answer.ASSERTED
         warn("without --evidence it is asserted only: it takes no refusal back (R26, R37)")
+    about = readings_of(msisdns) if answer is Answer.REFUSED else msisdns
     answers = [
-        ConsentAnswer(msisdn, system_id, answer, now, channel, evidence, end) for msisdn in msisdns
+        ConsentAnswer(msisdn, system_id, answer, now, channel, evidence, end) for msisdn in about
     ]
     async with opened_store(load_settings(config)) as stores:
         change = await stores.consent.record(answers)
@@ -134,7 +135,7 @@ def _described(answer: ConsentAnswer, now: datetime) -> dict[str, object]:
     until = answer.until
     return {
         "system_id": answer.scope or None,
-        "answer": answer.standing(now) or ENDED,
+        "answer": answer_cell(answer, now),
         "since": answer.since.isoformat(timespec="seconds"),
         "until": None if until is None else until.isoformat(timespec="seconds"),
         "channel": answer.channel,
@@ -145,5 +146,5 @@ def _described(answer: ConsentAnswer, now: datetime) -> dict[str, object]:
 def _row(answer: ConsentAnswer, now: datetime) -> tuple[str, ...]:
     since = f"{answer.since:%Y-%m-%d %H:%M:%S} UTC"
     until = "" if answer.until is None else f"{answer.until:%Y-%m-%d %H:%M:%S} UTC"
-    said = answer.standing(now) or ENDED
+    said = answer_cell(answer, now)
     return (answer.scope or _ALL, said, since, until, answer.channel, answer.evidence)

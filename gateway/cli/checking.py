@@ -2,8 +2,12 @@
 
 from collections.abc import Collection, Iterable
 from datetime import date, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from socket import AI_NUMERICHOST, getaddrinfo
+from urllib.parse import urlsplit
 
+from gateway.app.webhook_dialling import Address, Network, may_be_dialled
 from gateway.cli.classifying import installed_scorer
 from gateway.cli.deployment import Deployment, load_deployment
 from gateway.cli.failure import ExitCode
@@ -35,6 +39,7 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
         *unknown_holidays_of(deployment.bundle, utcnow().date()),
         *unknown_provinces_of(deployment.bundle, config / "provinces.csv"),
         *record_warnings_of(deployment.settings),
+        *unreachable_webhooks_of(deployment.senders.values(), deployment.settings.webhook_networks),
         *classifier_warnings_of(deployment),
     )
     if as_json:
@@ -92,6 +97,34 @@ def record_warnings_of(settings: GatewaySettings) -> Iterable[str]:
             f"RECORDS NOT SEALED: there are no keys, so {what} in records stay readable;"
             " `smsward keys new` makes one for privacy.keys in gateway.yaml"
         )
+
+
+def unreachable_webhooks_of(
+    senders: Iterable[Sender], networks: Collection[Network]
+) -> Iterable[str]:
+    """Yield the SPs whose webhook names an address that is never dialled.
+
+    Where a host name leads is only known once it is.
+    """
+    for sender in senders:
+        address = None if sender.webhook is None else _literal(sender.webhook.url)
+        if address is not None and not may_be_dialled(address, networks):
+            yield (
+                f"WEBHOOK UNREACHABLE: notices to {sender.system_id} go nowhere: its address is"
+                " not public, and in no network of webhooks.networks in gateway.yaml"
+            )
+
+
+def _literal(url: str) -> Address | None:
+    """Return the address that a URL names itself, as those who dial it read it."""
+    host = urlsplit(url).hostname
+    try:
+        found = getaddrinfo(
+            "127.0.0.1" if host == "localhost" else host, None, flags=AI_NUMERICHOST
+        )
+    except OSError:
+        return None  # a name
+    return ip_address(found[0][4][0])
 
 
 def classifier_warnings_of(deployment: Deployment) -> Iterable[str]:

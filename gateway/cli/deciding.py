@@ -2,14 +2,17 @@
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gateway.cli.failure import ExitCode, misused
 from gateway.cli.person import acting
-from gateway.cli.reviewing import described, number_of
-from gateway.cli.screen import console, print_json, print_table, warn
+from gateway.cli.progress import progress_bar
+from gateway.cli.reviewing import campaign_id, described, number_of
+from gateway.cli.screen import console, print_json, print_table, say, warn
 from gateway.cli.storage import opened_store
 from gateway.cli.verdict_keeping import learn_from_reviews
 from gateway.domain.quarantine import HeldMessage, HoldState
@@ -22,29 +25,66 @@ from gateway.systems.quarantine.ids import MessageIds
 
 _LOOK_EVERY_S = 0.1
 _MAX_IDS = 10_000
+_MAX_OF_CAMPAIGN = 100_000
+_AT_ONCE = 1000  # are read
+_TOGETHER = 100  # are decided on
 _UNDER_WAY = frozenset({HoldState.RELEASE_REQUESTED, HoldState.RELEASING})
 # How a release may stand without anything having gone wrong: at night it waits for the morning.
 _FINE = frozenset({HoldState.RELEASED, HoldState.DEFERRED, *_UNDER_WAY})
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is decided on: messages by their ids, or all that is held of one campaign.
+
+    Raises CommandError for neither and for both, and for what can be no id.
+    """
+
+    ids: Sequence[str]
+    campaign: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.campaign is not None:
+            campaign_id(self.campaign)
+        if bool(self.ids) is (self.campaign is not None):
+            raise misused(
+                "give ids, or --campaign for all that is held of one",
+                "`smsward quarantine list` shows the ids",
+            )
+
+    async def numbers(self, store: QuarantineStore) -> list[int]:
+        """Return the messages; of a campaign the newest, as they are at this moment."""
+        if self.campaign is None:
+            return _numbers(self.ids)
+        numbers: list[int] = []
+        while len(numbers) < _MAX_OF_CAMPAIGN:
+            page = await store.find(
+                state=HoldState.HELD,
+                campaign=self.campaign,
+                before_id=numbers[-1] if numbers else None,
+                limit=_AT_ONCE,
+            )
+            numbers += [held.message_id for held in page]
+            if len(page) < _AT_ONCE:
+                break
+        return numbers[:_MAX_OF_CAMPAIGN]
+
+
 async def release_messages(
-    settings: GatewaySettings,
-    ids: Sequence[str],
-    by: str | None,
-    *,
-    wait_s: float,
-    as_json: bool,
+    settings: GatewaySettings, chosen: Chosen, by: str | None, *, wait_s: float, as_json: bool
 ) -> int:
     """Ask for the release of messages, wait for the end, print it; return the exit code."""
-    numbers, name = _numbers(ids), acting(by)
+    name = acting(by)
     async with opened_store(settings) as stores:
-        desk = _desk(stores.quarantine)
-        outcomes = await _each(numbers, lambda one: desk.request_release(one, name, utcnow()))
+        desk, numbers = _desk(stores.quarantine), await chosen.numbers(stores.quarantine)
+        outcomes = await _each(
+            "asking for release", numbers, lambda one: desk.request_release(one, name, utcnow())
+        )
         let_go = [one.message for one in outcomes if isinstance(one, Done)]
         await learn_from_reviews(settings, stores.samples, let_go, SampleLabel.HAM, name)
         asked = [held.message_id for held in let_go]
         ends = await _ends(stores.quarantine, asked, wait_s)
-    _report([_end(outcome, ends) for outcome in outcomes], as_json=as_json)
+    _report(chosen, [_end(outcome, ends) for outcome in outcomes], as_json=as_json)
     waiting = [held for held in ends.values() if held.state is HoldState.RELEASE_REQUESTED]
     if waiting:
         warn(
@@ -62,29 +102,45 @@ async def release_messages(
 
 
 async def discard_messages(
-    settings: GatewaySettings, ids: Sequence[str], by: str | None, *, as_json: bool
+    settings: GatewaySettings, chosen: Chosen, by: str | None, *, as_json: bool
 ) -> int:
     """Discard messages, print what became of each; return the exit code."""
-    numbers, name = _numbers(ids), acting(by)
+    name = acting(by)
     async with opened_store(settings) as stores:
-        desk = _desk(stores.quarantine)
-        outcomes = await _each(numbers, lambda one: desk.discard(one, name, utcnow()))
+        desk, numbers = _desk(stores.quarantine), await chosen.numbers(stores.quarantine)
+        outcomes = await _each("discarding", numbers, lambda one: desk.discard(one, name, utcnow()))
         dropped = [one.message for one in outcomes if isinstance(one, Done)]
         await learn_from_reviews(settings, stores.samples, dropped, SampleLabel.SPAM, name)
-    _report([_end(outcome, {}) for outcome in outcomes], as_json=as_json)
+    _report(chosen, [_end(outcome, {}) for outcome in outcomes], as_json=as_json)
     is_done = all(isinstance(outcome, Done) for outcome in outcomes)
     return ExitCode.FINE if is_done else ExitCode.FAILED
 
 
-async def _each(numbers: Sequence[int], act: Callable[[int], Awaitable[Outcome]]) -> list[Outcome]:
-    """Act on messages one by one; the parts that go with one are done with it."""
+async def _each(
+    doing: str, numbers: Sequence[int], act: Callable[[int], Awaitable[Outcome]]
+) -> list[Outcome]:
+    """Act on messages, so many in one commit; the parts that go with one are done with it."""
     outcomes: dict[int, Outcome] = {}
-    for number in numbers:
-        if number not in outcomes:
-            outcome = outcomes[number] = await act(number)
-            if isinstance(outcome, Done):
-                outcomes |= {one.message_id: Done(one) for one in outcome.together}
+    with progress_bar() as progress:
+        task = progress.add_task(doing, total=len(numbers))
+        for at in range(0, len(numbers), _TOGETHER):
+            some = [one for one in numbers[at : at + _TOGETHER] if one not in outcomes]
+            for number, outcome in zip(some, await _all(map(act, some)), strict=True):
+                if isinstance(outcome, Done):
+                    outcomes |= {one.message_id: Done(one) for one in outcome.together}
+                else:  # unless another part has taken it along
+                    outcomes.setdefault(number, outcome)
+            progress.update(task, completed=at + _TOGETHER)
     return list(outcomes.values())
+
+
+async def _all(acts: Iterable[Awaitable[Outcome]]) -> list[Outcome]:
+    """Wait for all; what went wrong with one is raised only then, and the others stand."""
+    settled = await asyncio.gather(*acts, return_exceptions=True)
+    for one in settled:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in settled if not isinstance(one, BaseException)]
 
 
 def _desk(store: QuarantineStore) -> QuarantineDesk:
@@ -93,13 +149,14 @@ def _desk(store: QuarantineStore) -> QuarantineDesk:
 
 
 def _numbers(ids: Sequence[str]) -> list[int]:
-    """Return the ids given, those on the standard input in place of a `-`, each once."""
+    """Return the ids given, those on the standard input in place of a `-`, each once.
+
+    None where a pipe found nothing: then there is nothing to be done.
+    """
     given: list[str] = []
     for one in ids:
         given.extend(sys.stdin.read().split() if one == "-" else (one,))
     numbers = list(dict.fromkeys(map(number_of, given)))
-    if not numbers and "-" not in ids:  # a pipe that found nothing has nothing to be done
-        raise misused("no id was given", "`smsward quarantine list` shows the ids")
     if len(numbers) > _MAX_IDS:
         raise misused(f"more than {_MAX_IDS} ids", "give them in several calls")
     return numbers
@@ -115,8 +172,7 @@ async def _ends(
     with _progress() as progress:
         task = progress.add_task("waiting for the gateway", total=len(left))
         while left:
-            for number in sorted(left):
-                held = await store.get(number)
+            for number, held in (await _found(store, sorted(left))).items():
                 if held is not None:
                     ends[number] = held
                 if held is None or held.state not in _UNDER_WAY:
@@ -126,6 +182,15 @@ async def _ends(
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
     return ends
+
+
+async def _found(store: QuarantineStore, numbers: Sequence[int]) -> dict[int, HeldMessage | None]:
+    """Return each message as it stands, None for one that is not there any more."""
+    found: dict[int, HeldMessage | None] = dict.fromkeys(numbers)
+    for at in range(0, len(numbers), _AT_ONCE):
+        some = await store.get_many(numbers[at : at + _AT_ONCE])
+        found |= {held.message_id: held for held in some}
+    return found
 
 
 def _progress() -> Progress:
@@ -155,9 +220,29 @@ def _end(outcome: Outcome, ends: dict[int, HeldMessage]) -> dict[str, object]:
     return {"done": True, **described(held)}
 
 
-def _report(ends: Sequence[dict[str, object]], *, as_json: bool) -> None:
-    if as_json:
+def _report(chosen: Chosen, ends: Sequence[dict[str, object]], *, as_json: bool) -> None:
+    if chosen.campaign is not None:
+        _report_campaign(chosen.campaign, ends, as_json=as_json)
+    elif as_json:
         print_json(ends)
+    else:
+        columns = ("message_id", "state", "note")
+        print_table(("id", "state", "note"), ([str(end[name]) for name in columns] for end in ends))
+
+
+def _report_campaign(campaign: str, ends: Sequence[dict[str, object]], *, as_json: bool) -> None:
+    """Print how many messages of a campaign came to what: nobody reads ten thousand lines."""
+    counts = Counter((bool(end["done"]), str(end["state"]), str(end["note"])) for end in ends)
+    if as_json:
+        outcomes = [
+            {"messages": count, "done": done, "state": state, "note": note}
+            for (done, state, note), count in counts.most_common()
+        ]
+        print_json({"campaign": campaign, "messages": len(ends), "outcomes": outcomes})
         return
-    columns = ("message_id", "state", "note")
-    print_table(("id", "state", "note"), ([str(end[name]) for name in columns] for end in ends))
+    if ends:
+        rows = ((str(count), state, note) for (_, state, note), count in counts.most_common())
+        print_table(("messages", "state", "note"), rows)
+    say(f"{len(ends)} messages of campaign {campaign}" + ("" if ends else " are held"))
+    if len(ends) >= _MAX_OF_CAMPAIGN:
+        say("that is as many as one call takes: call again for older ones")

@@ -21,6 +21,7 @@ from gateway.filter.scoring import Piece, Scored
 from gateway.policy.asking import is_asking
 from gateway.policy.bundle import Bundle
 from gateway.policy.citations import citation_of
+from gateway.policy.evidence_words import evidence_in_chinese
 from gateway.policy.rules import Title
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.subjects import subject_of
@@ -81,7 +82,7 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     others = beside(deployment.bundle.rules, submission)
     asked = [rule for rule in deployment.bundle.rules if submission.traffic in rule.applies_to]
     facts = submission.facts
-    scored = facts.scored if facts is not None else None
+    scored = facts.personal or facts.scored if facts is not None else None
     return Explained(
         verdict=verdict,
         traffic=submission.traffic,
@@ -261,9 +262,13 @@ def _row(finding: Finding, deciding: Finding | None, bundle: Bundle, lang: str) 
         citation.article,
         finding.reason,
         finding.action,
-        f"{finding.evidence}{about}",
+        f"{_evidence(finding, lang)}{about}",
         worded(standing, lang),
     )
+
+
+def _evidence(finding: Finding, lang: str) -> str:
+    return evidence_in_chinese(finding.evidence) if lang == "zh" else finding.evidence
 
 
 def _other_row(one: Beside, lang: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.msisdn import masked, spelled
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.consent.answer_lines import COLUMNS, ENDED, EVERY_SENDER_CELL
+from gateway.systems.consent.answer_lines import COLUMNS, EVERY_SENDER_CELL, answer_cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _row(answer: ConsentAnswer, now: datetime, *, unmask: bool) -> tuple[str, ..
     return (
         spelled(answer.msisdn) if unmask else masked(answer.msisdn),
         answer.scope or EVERY_SENDER_CELL,
-        answer.standing(now) or ENDED,
+        answer_cell(answer, now),
         answer.since.isoformat(),
         visible(answer.channel),
         visible(answer.evidence),

@@ -24,7 +24,8 @@ class _Live:
     since: datetime
     at: datetime
     failed: int
-    counts: dict[str, dict[str, int]]
+    texts: dict[str, dict[str, int]]
+    messages: dict[str, dict[str, int]]
     sampled: dict[str, list[str]]
 
 
@@ -70,10 +71,8 @@ def _live(octets: bytes) -> _Live:
             since=_time(said["since"]),
             at=_time(said["at"]),
             failed=int(said["failed"]),
-            counts={
-                str(name): {one: int(counts[one]) for one in Agreement}
-                for name, counts in list(said["counts"].items())[:_MAX_CLASSES]
-            },
+            texts=_counts(said["counts"]),
+            messages=_counts(said["messages"]),
             sampled={one: list(map(str, said["sampled"][one])) for one in DISPUTED},
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -81,6 +80,13 @@ def _live(octets: bytes) -> _Live:
             "what a gateway said of its models cannot be read",
             advice="a running gateway writes it anew within ten seconds",
         ) from error
+
+
+def _counts(said: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    return {
+        str(name): {one: int(counts[one]) for one in Agreement}
+        for name, counts in list(said.items())[:_MAX_CLASSES]
+    }
 
 
 def _time(said: str) -> datetime:
@@ -91,13 +97,16 @@ def _time(said: str) -> datetime:
 
 
 def _print(live: _Live) -> None:
-    rows = [(name, *map(str, counts.values())) for name, counts in live.counts.items()]
-    columns = ("class", *(one.replace("_", " ") for one in Agreement))
+    rows = [
+        (name, counted, *(str(counts[name][one]) for one in Agreement))
+        for name in live.texts
+        for counted, counts in (("texts", live.texts), ("messages", live.messages))
+    ]
+    columns = ("class", "", *(one.replace("_", " ") for one in Agreement))
     title = f"stopped by {short(live.active)} in force, {short(live.shadow)} in shadow"
     print_table(columns, rows, title=title)
-    say(
-        f"texts that were new to the gateway from {live.since.isoformat()} to {live.at.isoformat()}"
-    )
+    span = f"from {live.since.isoformat()} to {live.at.isoformat()}"
+    say(f"texts that were new to the gateway, and all messages that had them, {span}")
     for one in DISPUTED:
         if live.sampled[one]:
             shown = " ".join(live.sampled[one][:_SHOWN_NAMES])

@@ -25,7 +25,7 @@ AsJson = Annotated[
 
 Lang = Annotated[
     Literal["zh", "en"],
-    Parameter("--lang", help="The language of labels and titles."),
+    Parameter("--lang", help="The language of labels, titles and evidence."),
 ]
 
 
@@ -74,6 +74,12 @@ class Selection:
         Parameter(show_choices=False, help=f"Only those in this state: {', '.join(HoldState)}."),
     ] = None
     system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
+    campaign: Annotated[str | None, Parameter(help="Only those of this campaign, by its id.")] = (
+        None
+    )
+    category: Annotated[
+        str | None, Parameter(help="Only those about this, or about what lies below it.")
+    ] = None
     before: Annotated[str | None, Parameter(help="Only those older than this ID.")] = None
     limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
 

@@ -114,7 +114,7 @@ def _row(record: Record) -> tuple[str, ...]:
     kind = str(record.get("kind"))
     match kind:
         case "decision":
-            what, why = record.get("action"), record.get("reason")
+            what, why = record.get("action"), _reason_and_category(record)
         case "delivery":
             what, why = record.get("what"), record.get("stat")
         case "outcome":
@@ -137,3 +137,8 @@ def _row(record: Record) -> tuple[str, ...]:
         record.get("latency_us"),
     )
     return tuple("" if cell is None else str(cell) for cell in cells)
+
+
+def _reason_and_category(record: Record) -> object:
+    said = (record.get("reason"), record.get("category"))
+    return ", ".join(str(one) for one in said if one)

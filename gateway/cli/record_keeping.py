@@ -6,7 +6,12 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
-from gateway.app.case_purging import audit_purger, report_purger, suspension_purger
+from gateway.app.case_purging import (
+    audit_purger,
+    report_purger,
+    suspension_purger,
+    warning_purger,
+)
 from gateway.app.purging import (
     Purged,
     PurgeErrand,
@@ -83,6 +88,7 @@ async def purge_records(
                 report_purger(stores.authority_reports),
                 audit_purger(stores.consent_audits),
                 suspension_purger(stores.suspensions),
+                warning_purger(stores.warnings),
                 sample_purger(stores.samples),
             )
             holds = [hold for hold in await stores.legal_holds.listed() if hold.is_in_force(moment)]

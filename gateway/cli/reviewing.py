@@ -1,5 +1,6 @@
 """Looking at held messages: `smsward quarantine list` and `show`."""
 
+import re
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -12,6 +13,7 @@ from gateway.cli.screen import console, print_fields, print_json, print_table, s
 from gateway.cli.storage import opened_store
 from gateway.dataplane.assembled import assembled
 from gateway.dataplane.carriers import read_carrier
+from gateway.domain.categories import covered_by
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.quarantine import QuarantineStore
@@ -21,6 +23,7 @@ from gateway.smpp.text import readings
 from gateway.systems.quarantine.ids import is_message_id
 
 _MAX_LISTED = 10_000
+_CAMPAIGN = re.compile(r"c[0-9a-f]{16}")
 _OF_INTEREST = [state for state in HoldState if state is not HoldState.DEFERRED]
 # Nine columns of usual width stand side by side from here on.
 _WIDE_COLUMNS = 150
@@ -89,6 +92,16 @@ def number_of(message_id: str) -> int:
     return int(message_id)
 
 
+def campaign_id(said: str) -> str:
+    """Return the id of a campaign. Raises CommandError for what can be none."""
+    if _CAMPAIGN.fullmatch(said) is None:
+        raise misused(
+            "--campaign: no id of a campaign",
+            "`smsward quarantine show ID` shows the campaign of a message",
+        )
+    return said
+
+
 def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
     """Return what is shown of a message, its text left out."""
     return {
@@ -103,6 +116,7 @@ def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
         "rule": held.rule,
         "category": held.category,
         "severity": severity_of(held.category),
+        "campaign": held.campaign,
         "evidence": held.evidence,
         "digest": held.digest,
         "held_at": held.held_at.isoformat(timespec="seconds"),
@@ -141,6 +155,8 @@ async def _found(store: QuarantineStore, selection: Selection) -> list[HeldMessa
         await store.find(
             state=state,
             system_id=selection.system_id,
+            campaign=campaign_id(selection.campaign) if selection.campaign else None,
+            categories=covered_by(selection.category) if selection.category else None,
             before_id=number_of(selection.before) if selection.before else None,
             limit=selection.limit,
         )

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.harms import told_category
 from gateway.cli.known_sender import require_sender
 from gateway.cli.person import acting
 from gateway.cli.screen import print_fields, print_json, print_table, say
@@ -100,6 +101,8 @@ def described(warning: EarlyWarning) -> dict[str, object]:
         "meaning": {"zh": chinese, "en": english},
         "rule": gathered.kind.rule,
         "severity": gathered.severity,
+        "category": gathered.category,
+        "campaign": gathered.campaign,
         "system_id": gathered.kind.system_id,
         "port": gathered.kind.port,
         "messages": gathered.count,
@@ -115,11 +118,12 @@ def described(warning: EarlyWarning) -> dict[str, object]:
 def _row(warning: EarlyWarning) -> tuple[str | tuple[str, ...], ...]:
     gathered = warning.gathered
     kind = gathered.kind
+    about = filter(None, (told_category(gathered.category), gathered.campaign))
     on_trial = (f"{gathered.on_trial} on trial",) if gathered.on_trial else ()
     return (
         str(warning.number),
         (kind.system_id, kind.port),
-        (f"{kind.code} {MEANINGS[kind.code][0]}", MEANINGS[kind.code][1]),
+        (f"{kind.code} {MEANINGS[kind.code][0]}", MEANINGS[kind.code][1], *about),
         (kind.rule, gathered.severity or ""),
         (str(gathered.count), *on_trial),
         (f"{gathered.first_at:%Y-%m-%d %H:%M:%S}", f"to {gathered.last_at:%m-%d %H:%M:%S}"),

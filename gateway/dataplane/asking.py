@@ -2,8 +2,9 @@
 
 from gateway.dataplane.attention import Ask
 from gateway.dataplane.relay import renumbered
-from gateway.dataplane.rows import NOTHING_FOUND, Found, decision, found, text_of
+from gateway.dataplane.rows import decision, found, nothing_found, text_of
 from gateway.dataplane.turn import Turn
+from gateway.domain.records import Why
 from gateway.domain.verdict import Action, Finding
 from gateway.policy.asking import ASKING
 from gateway.policy.statuses import status_of
@@ -27,16 +28,16 @@ def _pass(turn: Turn, item: Ask) -> None:
     session, link = message.session, message.session.peer
     assert link is not None  # noqa: S101 - the shell has looked
     noted = [finding for finding in message.findings if finding is not ASKING]
-    columns = NOTHING_FOUND
+    why = nothing_found(turn.plane.rules.digest)
     if noted:
         tally.verdict("shadow", noted[0].reason.value)
-        columns = found("shadow", noted[0])
+        why = found(turn.plane.rules.digest, "shadow", noted[0])
     # The errand: should the SMSC not take it, nobody has been asked.
     own = link.register(session, message.sequence, message.command_id, turn.now, item)
     turn.batch.write(link, renumbered(item.pdu, own))
     tally.forwarded += 1
     tally.sender(session.system_id, Action.FORWARD.value)
-    _record(turn, item, columns)
+    _record(turn, item, why)
 
 
 def _refuse(turn: Turn, item: Ask, against: Finding) -> None:
@@ -48,12 +49,11 @@ def _refuse(turn: Turn, item: Ask, against: Finding) -> None:
     turn.batch.refuse(session, answer, status_named(status), message.sequence)
     tally.verdict(action, against.reason.value)
     tally.sender(session.system_id, action)
-    _record(turn, item, found(action, against, status))
+    _record(turn, item, found(turn.plane.rules.digest, action, against, status))
 
 
-def _record(turn: Turn, item: Ask, columns: Found) -> None:
+def _record(turn: Turn, item: Ask, why: Why) -> None:
     message = item.message
-    why = (*columns, turn.plane.rules.digest)
     request = (message.command_id, message.sequence)
     addresses = (message.source, message.destination)
     kept = (item.message_id, text_of(message) if turn.plane.keeps_texts else None)

@@ -114,8 +114,7 @@ def _refuse_malformed(
     turn.plane.tally.sender(session.system_id, Action.REJECT.value)
     turn.batch.refuse(session, command_id | RESPONSE_BIT, error.status, sequence)
     finding = Finding("MALFORMED", Reason.MALFORMED, Action.REJECT, error.field)
-    columns = found(Action.REJECT.value, finding, error.status.name)
-    why = (*columns, turn.plane.rules.digest)
+    why = found(turn.plane.rules.digest, Action.REJECT.value, finding, error.status.name)
     turn.batch.rows.append(decision(turn.at, session, request, (b"", b""), why))
 
 

@@ -165,8 +165,7 @@ def _refuse(turn: Turn, session: Link, pdu: bytes, header: tuple[int, int, int, 
     turn.plane.tally.sender(session.system_id, Action.REJECT.value)
     match = SUBMIT_SM.match(pdu, HEADER_OCTETS) if command_id == _SUBMIT_SM else None
     addresses = (match[1], match[2]) if match is not None else (b"", b"")
-    columns = found(Action.REJECT.value, _OVERLOADED, status.name)
-    why = (*columns, turn.plane.rules.digest)
+    why = found(turn.plane.rules.digest, Action.REJECT.value, _OVERLOADED, status.name)
     request = (command_id, sequence)
     turn.batch.rows.append(decision(turn.at, session, request, addresses, why))
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import TypeAlias
 
@@ -10,6 +11,8 @@ from gateway.dataplane.many import judge_each, narrow
 from gateway.dataplane.plane import Plane
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.filter.facts import TextFacts
+from gateway.filter.model_pair import PairedScorer
+from gateway.filter.persons import score_as_personal
 from gateway.policy.courses import Course
 from gateway.policy.staged import StagedCounter
 from gateway.policy.submission import Submission
@@ -72,6 +75,15 @@ def judge_texts(  # noqa: C901 - the loop that every message takes
         _scan(plane, courses, unknown, at)
     if courses:
         _judge_together(plane, courses, messages, at)
+    if isinstance(rules.knowledge.scorer, PairedScorer):
+        _compare(rules.knowledge.scorer, messages)
+
+
+def _compare(scorer: PairedScorer, messages: Sequence[Carried]) -> None:
+    """Count messages by which of two models would stop them."""
+    for message in messages:
+        if message.facts is not None:
+            scorer.note(message.facts, is_personal=message.origin.is_personal)
 
 
 def settle_parts(plane: Plane, message: Carried, care: Care, now: float) -> None:
@@ -126,6 +138,11 @@ def _scan(plane: Plane, courses: Courses, messages: Sequence[Carried], at: float
         for message in messages:
             _judge_alone(plane, message, Care(), at)
         return
+    scorer = scan.learnt.scorer
+    if scorer is not None:
+        sent = [facts for one, facts in zip(messages, found, strict=True) if one.origin.is_personal]
+        with suppress(Exception):  # rules ask about each alone then, and count those that fail
+            score_as_personal(sent, scorer)
     for message, facts in zip(messages, found, strict=True):
         _start(plane, courses, message, facts, at)
 

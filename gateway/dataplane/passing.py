@@ -8,7 +8,7 @@ from gateway.dataplane.judging import settle_parts
 from gateway.dataplane.link import Link
 from gateway.dataplane.prohibited import Prohibited, told_of
 from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
-from gateway.dataplane.rows import NOTHING_FOUND, Found, decision, found, text_of
+from gateway.dataplane.rows import decision, found, nothing_found, text_of
 from gateway.dataplane.scheduling import errand_of
 from gateway.dataplane.turn import Turn
 from gateway.domain.authority_report import prohibited_in
@@ -26,7 +26,7 @@ _NO_CARE = Care()
 _KEPT = frozenset({Action.QUARANTINE, Action.DEFER})
 
 
-def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
+def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message takes
     turn: Turn, session: Link, data: bytes, messages: Sequence[Carried]
 ) -> None:
     """Write the messages of one session that pass to its SMSC, and answer the others.
@@ -39,8 +39,9 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
     batch, now, at = turn.batch, turn.now, turn.at
     digest, number, system_id = turn.plane.rules.digest, session.number, session.system_id
     # What the rows of a tick share is one object: the writer knows it again at a glance.
-    about, why = (number, system_id, _SUBMIT_SM), (*NOTHING_FOUND, digest)
+    about, why = (number, system_id, _SUBMIT_SM), nothing_found(digest)
     outstanding, rows, keeps_texts = link.outstanding, batch.rows, turn.plane.keeps_texts
+    trial_of, on_trial = turn.plane.trials.of, dict[str, int]()
     buffer = bytearray(data)
     run_start = run_end = 0
     forwarded = 0
@@ -69,7 +70,13 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
                 batch.write(link, buffer[run_start:run_end])
             run_start = start
         run_end = message.end
-        because = _on_trial(turn, message) if message.findings else why
+        because = why
+        if message.findings:  # _on_trial, unfolded: with rules on trial most bear some
+            trial = trial_of(message.findings, digest)
+            because, reason = trial.why, trial.reason
+            on_trial[reason] = on_trial.get(reason, 0) + 1
+            if trial.warns:
+                turn.plane.warnings.note(message, at, (number, message.sequence, 0))
         text = text_of(message) if keeps_texts else None
         if care is None:
             addressed = (message.sequence, message.source, message.destination)
@@ -82,6 +89,8 @@ def pass_on(  # noqa: C901, PLR0915 - the one loop that every message takes
             )
     if run_end > run_start:
         batch.write(link, buffer[run_start:run_end])
+    for reason, count in on_trial.items():
+        turn.plane.tally.verdict("shadow", reason, count)
     if forwarded:
         turn.plane.tally.forwarded += forwarded
         turn.plane.tally.sender(system_id, _FORWARD, forwarded)
@@ -92,9 +101,10 @@ def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: by
     errand = errand_of(message, care)
     own = link.register(message.session, message.sequence, message.command_id, turn.now, errand)
     turn.batch.write(link, renumbered(pdu, own))
-    columns = _on_trial(turn, message)[:4] if message.findings else NOTHING_FOUND
+    passed = nothing_found(turn.plane.rules.digest)
+    why = _on_trial(turn, message) if message.findings else passed
     for destination in care.reached:
-        _record(turn, message, destination, columns)
+        _record(turn, message, destination, why)
     _record_turned_away(turn, message, care)
 
 
@@ -117,8 +127,9 @@ def _record_turned_away(turn: Turn, message: Carried, care: Care) -> None:
         turn.plane.warnings.note(one, turn.at, about)
         deciding = verdict.deciding
         turn.plane.tally.verdict(verdict.action.value, deciding.reason.value if deciding else "")
-        columns = found(verdict.action.value, deciding, verdict.status)
-        _record(turn, message, one.destination, columns, message_id)
+        digest = turn.plane.rules.digest
+        why = found(digest, verdict.action.value, deciding, verdict.status)
+        _record(turn, message, one.destination, why, message_id)
 
 
 def _report(turn: Turn, message: Carried, verdict: Verdict, destinations: Sequence[bytes]) -> int:
@@ -149,10 +160,9 @@ def _record(
     turn: Turn,
     message: Carried,
     destination: bytes,
-    columns: Found,
+    why: Why,
     message_id: int = 0,
 ) -> None:
-    why = (*columns, turn.plane.rules.digest)
     request = (message.command_id, message.sequence)
     addresses = (message.source, destination)
     kept = (message_id, text_of(message) if turn.plane.keeps_texts else None)
@@ -188,9 +198,9 @@ def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
     turn.plane.warnings.note(message, turn.at, (session.number, message.sequence, message_id))
     deciding = verdict.deciding
     turn.plane.tally.verdict(action.value, deciding.reason.value if deciding else "")
-    columns = found(action.value, deciding, status)
+    why = found(turn.plane.rules.digest, action.value, deciding, status)
     for destination in destinations:
-        _record(turn, message, destination, columns, message_id)
+        _record(turn, message, destination, why, message_id)
 
 
 def _ask(turn: Turn, message: Carried, pdu: bytes) -> Ask:

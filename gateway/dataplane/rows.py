@@ -1,24 +1,29 @@
 """The record of each decision and each outcome."""
 
+from functools import lru_cache
+
 from gateway.dataplane.carried import Carried
 from gateway.dataplane.link import Link, Outstanding
 from gateway.domain.msisdn import is_mobile
 from gateway.domain.records import DecisionRow, EventRow, OutcomeRow, Text, Why
-from gateway.domain.verdict import Finding
+from gateway.domain.verdict import Action, Finding
 from gateway.session.states import Side
 from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import Pdu
 
-# action, reason, rule, status: what a decision was, but for the digest it was made with.
-Found = tuple[str, str, str, str]
-NOTHING_FOUND: Found = ("forward", "", "", "")
+
+@lru_cache(maxsize=16)
+def nothing_found(digest: str) -> Why:
+    """Return what is said of all that passes by the policy of that digest: one object."""
+    return Why(Action.FORWARD.value, "", "", "", digest)
 
 
-def found(action: str, finding: Finding | None, status: str = "") -> Found:
-    """Return what was decided for `finding`."""
+def found(digest: str, action: str, finding: Finding | None, status: str = "") -> Why:
+    """Return what was decided for `finding`, by the policy of that digest."""
     if finding is None:
-        return (action, "", "", status)
-    return (action, finding.reason.value, finding.rule, status)
+        return Why(action, "", "", status, digest)
+    of = (finding.category, finding.campaign)
+    return Why(action, finding.reason.value, finding.rule, status, digest, *of)
 
 
 def text_of(message: Carried) -> Text | None:

@@ -55,7 +55,7 @@ class Tally:
         key = (system_id, action)
         self.senders[key] = self.senders.get(key, 0) + count
 
-    def verdict(self, action: str, reason: str) -> None:
-        """Count one message that was not simply forwarded."""
+    def verdict(self, action: str, reason: str, count: int = 1) -> None:
+        """Count messages that were not simply forwarded."""
         key = (action, reason)
-        self.verdicts[key] = self.verdicts.get(key, 0) + 1
+        self.verdicts[key] = self.verdicts.get(key, 0) + count

@@ -18,7 +18,7 @@ class Trial:
         self.findings = findings  # and so their ids are nobody else's
         self.reason = findings[0].reason.value
         self.warns = any(finding.warning is not None for finding in findings)
-        self.why: Why = (*found("shadow", findings[0]), digest)
+        self.why: Why = found(digest, "shadow", findings[0])
 
 
 class Trials:

@@ -80,6 +80,17 @@ def category_of(word: str) -> Category | None:
     return _BY_WORD.get(_spelling(word))
 
 
+def covered_by(word: str) -> frozenset[str]:
+    """Return the ids of what `category_of` finds for `word`, and of all below it.
+
+    What is of no tree, an operator's own word for a list, covers itself.
+    """
+    category = category_of(word)
+    if category is None:
+        return frozenset({word})
+    return frozenset(one.id for one in CATEGORIES if category.id in lineage_of(one.id))
+
+
 def lineage_of(word: str) -> Iterator[str]:
     """Yield the id of what `category_of` finds for `word`, and those above it."""
     category = category_of(word)

@@ -24,12 +24,15 @@ _PERIOD_EN = re.compile(
 )
 # A day, behind what makes it the last one: a word for it, or the first day of a range. The
 # first day of a range is none, though 有效期 stands before it.
+_TO = r"日?起?\s?(?:[-~–—]{1,2}|至|到)\s?"
+_DAY = "([0-9]{4})[年./-]([0-9]{1,2})([月./-])([0-9]{1,2})"
 _THROUGH = re.compile(
     r"(?:至|到|截止|until|through|(?:有效期|期限|时效)(?:为|是)?"
     r"|[0-9][月./-][0-9]{1,2}日?\s?[-~–—]{1,2})"
-    r"[\s:]{0,3}([0-9]{4})[年./-]([0-9]{1,2})[月./-]([0-9]{1,2})(?![0-9])"
-    r"(?!日?\s?(?:[-~–—]{1,2}|至|到)\s?[0-9]{1,4}[年月./-])"
+    rf"[\s:]{{0,3}}{_DAY}(?![0-9])(?!{_TO}[0-9]{{1,4}}[年月./-])"
 )
+# The second day is written as the first one is: 2026年1月1日到3.5折 is no range.
+_WITHIN_A_YEAR = re.compile(rf"{_DAY}{_TO}([0-9]{{1,2}})\3([0-9]{{1,2}})(?![0-9]|[./-][0-9])")
 _MONTHS = {"月": 1, "季度": 3, "年": 12, "month": 1, "quarter": 3, "year": 12}
 _DAYS = {"天": 1, "日": 1, "周": 7, "星期": 7, "day": 1, "week": 7}
 _HALF_MONTH = timedelta(days=15)
@@ -42,9 +45,10 @@ def last_day_of(text: str, asked: date) -> date | None:
     What is read: 为期, 期限, 有效期 or 时效 with a count of days, weeks, months, quarters or
     years (为期一年半, 有效期: 90天); "for" and "valid" likewise in English; a whole date behind
     至, 到, 截止, until, through, 有效期, 期限 or 时效 (有效期至2026年6月30日); the second date of a
-    range (2026.01.01-2026.12.31). A date on or before the day `asked` tells of something else
-    (截至2024-10-01已有百万用户). None where no end is understood, as of 长期, 年底, 12月31日
-    without its year: the agreement has none then. Of several the first to come counts.
+    range, with its year or without (2026.01.01-2026.12.31, 2026年1月1日至3月31日). A date on or
+    before the day `asked` tells of something else (截至2024-10-01已有百万用户). None where no end
+    is understood, as of 长期, 年底, 至12月31日: the agreement has none then. Of several the first
+    to come counts.
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
     return min(_ends(plain, asked), default=None)
@@ -55,13 +59,21 @@ def _ends(text: str, asked: date) -> Iterator[date]:
         yield from _after(asked, _counted(count), unit)
     for count, unit in _PERIOD_EN.findall(text):
         yield from _after(asked, float(_WORDS.get(count) or count), unit)
-    for year, month, day in _THROUGH.findall(text):
+    for year, month, day in _last_days(text):
         try:
-            last = date(int(year), int(month), int(day))
+            last = date(year, month, day)
         except ValueError:
             continue  # no such day
         if last > asked:
             yield last
+
+
+def _last_days(text: str) -> Iterator[tuple[int, int, int]]:
+    for year, month, _, day in _THROUGH.findall(text):
+        yield int(year), int(month), int(day)
+    for year, first_month, _, first_day, month, day in _WITHIN_A_YEAR.findall(text):
+        is_next_year = (int(month), int(day)) < (int(first_month), int(first_day))
+        yield int(year) + is_next_year, int(month), int(day)
 
 
 def _counted(words: str) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from gateway.domain.consent import FIRST, bounded, end_of
+from gateway.domain.consent import FIRST, end_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +11,8 @@ class ConsentProof:
     """What an SP presents: who agreed when and which way, to what text, for what and how long.
 
     `who` is the SP's name for whoever agreed, or took the agreement down; `text_sha256` the
-    digest of the text that was shown. `valid_until` is the last day, or a moment. It rests on
-    `message_ids` or on a document. What is not known is None or empty.
+    digest of the text that was shown; `valid_until` the last day. It rests on `message_ids` or
+    on a document. What is not known is None or empty.
     """
 
     who: str = ""
@@ -20,17 +20,14 @@ class ConsentProof:
     channel: str = ""
     text_sha256: str = ""
     scope: str = ""
-    valid_until: date | datetime | None = None
+    valid_until: date | None = None
     message_ids: tuple[str, ...] = ()
     document_sha256: str = ""
 
     @property
     def until(self) -> datetime | None:
         """Return from when on nothing is agreed any more, as far as that is said."""
-        said = self.valid_until
-        if said is None:
-            return None
-        return bounded(said) if isinstance(said, datetime) else end_of(said)
+        return None if self.valid_until is None else end_of(self.valid_until)
 
     def gaps(self, now: datetime) -> tuple[str, ...]:
         """Return why it proves nothing; nothing when it is whole."""

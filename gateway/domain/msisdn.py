@@ -1,5 +1,7 @@
 """Subscriber numbers in one normal form: the whole E.164 number as an int."""
 
+from collections.abc import Collection
+
 # A mainland mobile number is eleven digits starting with 1; SPs write it bare, with 86,
 # +86 or 0086, and a refusal must hold for all of them.
 _MAINLAND_DIGITS = 11
@@ -15,6 +17,8 @@ _LAST_MOBILE = 86_199_9999_9999
 _AREA_AT, _EXCHANGE_AT = 1, 4
 _NORTH_AMERICAN = b"23456789"
 _INTERNATIONAL = 1
+# North American numbers are smaller; those of the mainland, with their 86, are not.
+NORTH_AMERICAN_BELOW = 2_00000_00000
 
 
 def msisdn_of(address: bytes) -> int | None:
@@ -70,9 +74,20 @@ def other_msisdn_from(address: bytes, ton: int) -> int | None:
 
 def misread_as(number: int) -> int | None:
     """Return as whom a North American `number` is read where it is written without its plus."""
+    if number >= NORTH_AMERICAN_BELOW:
+        return None
     digits = str(number).encode()
     is_such = _is_bare(digits) and _is_north_american(digits)
     return _MAINLAND_PREFIX + number if is_such else None
+
+
+def readings_of(numbers: Collection[int]) -> list[int]:
+    """Return `numbers`, and as whom they may be read, each once: whom a refusal is about.
+
+    Whoever refused must not get more for how an SP writes.
+    """
+    others = [other for one in numbers if (other := misread_as(one)) is not None]
+    return list(dict.fromkeys((*numbers, *others)))
 
 
 def spelled(number: int) -> str:

@@ -1,9 +1,11 @@
 """What a policy bundle says of words, texts, replies and its own tests."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
+from gateway.domain.consent import Answer
+from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Action
 from gateway.domain.warning import Severity
 
@@ -104,18 +106,37 @@ class ContentRule:
 
 
 class Expectation(StrEnum):
-    """What a text of the self-test must come to; `SHADOW` is forwarded with a hit recorded."""
+    """What a case of the self-test must come to; `SHADOW` is forwarded with a hit recorded."""
 
     FORWARD = "forward"
     SHADOW = "shadow"
     QUARANTINE = "quarantine"
     REJECT = "reject"
+    DEFER = "defer"
+    THROTTLE = "throttle"
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestMessage:
+    """Who sends the text of a case from which port, to whom, and when; None for some workday.
+
+    `answer` is the addressee's last word to the sender, None for none. `is_suspended` tells
+    that the source is a personal number that may send nothing (R43).
+    """
+
+    source: str
+    purpose: Purpose
+    destination: str
+    at: datetime | None = None
+    answer: Answer | None = None
+    is_suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SelfTestCase:
     """A text, and what the bundle's own author says must become of it.
 
+    With a `message` all rules judge it, without one only what looks at the text alone.
     `data_coding` None stands for the default alphabet where that holds the text, else UCS-2.
     `list_id` is the rule that must have found it, "" any. `file`, of the bundle, `line` and
     `column` are its place.
@@ -125,6 +146,7 @@ class SelfTestCase:
     expect: Expectation
     list_id: str = ""
     data_coding: int | None = None
+    message: SelfTestMessage | None = None
     file: str = "selftest.yaml"
     line: int = 1
     column: int = 1

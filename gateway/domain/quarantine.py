@@ -51,7 +51,7 @@ class HeldMessage:
     preferences stand against it no more, and all else does (R50). Its repr tells neither text
     nor numbers, wherever it may be printed. The parts of a long message that go on together
     or not at all share an `assembly`, the id of the one that came first; `part` is the number
-    of this one.
+    of this one. `campaign` is the id of the campaign that it was found to be one of.
     """
 
     message_id: int
@@ -77,3 +77,4 @@ class HeldMessage:
     assembly: int = 0
     part: int = 0
     is_wanted: bool = False
+    campaign: str = ""

@@ -1,17 +1,32 @@
 """Call detail records as rows: plain tuples, for two of them are made per message."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # Whose request: session, system_id, command_id.
 About = tuple[int, str, int]
-# What was decided, and with what: action, reason, rule, status, digest.
-Why = tuple[str, str, str, str, str]
 # data_coding, octets.
 Text = tuple[int, bytes]
 # What was delivered (receipt, reply and the like), and of a receipt: stat, err, submit date,
 # done date, as the SMSC wrote them.
 Told = tuple[str, str, str, str, str]
+
+
+class Why(NamedTuple):
+    """What was decided, and what for; "" is what there is none of.
+
+    `digest` names the policy. `category` and `campaign` are those of the finding that decided, or
+    of the first on trial.
+    """
+
+    action: str
+    reason: str
+    rule: str
+    status: str
+    digest: str
+    category: str = ""
+    campaign: str = ""
+
 
 # What the gateway decided: epoch, whose request, sequence_number, source, destination, why,
 # gateway_id, and the text, None where it is not kept.

@@ -11,7 +11,8 @@ FORGOTTEN = "forgotten"
 class EndedRelation:
     """One of which nothing is live: no order runs or waits, no consent is given or asked for.
 
-    It began with the first of what is on record, and ended with the last.
+    It began with the first of what is on record, and ended with the last; an agreement that
+    was given for a time ends with that time.
     """
 
     msisdn: int = field(repr=False)

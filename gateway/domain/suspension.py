@@ -78,7 +78,9 @@ class SuspensionTerms:
     The suspension ends with the last of `working_days`. `reply` tells the number once how it is
     restored: one of `restore_words` to the carrier's own code lifts the suspension, at most
     `self_restores` times in `restore_span`, and is answered with `restored`; what is not
-    lifted, with `refused`.
+    lifted, with `refused`. With `same_text` the text is looked at first: only where something is
+    found against what the number sends over the cap, or so many people get the same, is it
+    suspended.
     """
 
     working_days: int
@@ -88,3 +90,4 @@ class SuspensionTerms:
     refused: str
     self_restores: int = 1
     restore_span: timedelta = timedelta(days=30)
+    same_text: int = 0

@@ -68,7 +68,8 @@ class Finding:
     `rule` is the id in the policy, `evidence` a short text that holds no whole number and
     no message body (a matched keyword of the operator's own list may stand in it). `status`
     is the command_status name that its rule asks for, "" for that of the reason. `warning` is
-    what the SP is warned of for it, and `severity` makes that a violation (R95).
+    what the SP is warned of for it, and `severity` makes that a violation (R95). `category` is
+    what the text is about, `campaign` the id of the campaign that it is one of.
     """
 
     rule: str
@@ -80,6 +81,7 @@ class Finding:
     status: str = ""
     warning: WarningCode | None = None
     severity: Severity | None = None
+    campaign: str = ""
 
 
 @dataclass(frozen=True, slots=True)

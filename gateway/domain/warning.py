@@ -81,7 +81,7 @@ class Gathered:
 
     Of them `on_trial` were noticed by a rule that only watches, so they may have gone on.
     `samples` tell where a few of them stand in the records: the gateway's message id, or
-    ``session:sequence_number``.
+    ``session:sequence_number``. `category` and `campaign` are the first that any of them had.
     """
 
     kind: WarningKind
@@ -91,9 +91,11 @@ class Gathered:
     first_at: datetime
     last_at: datetime
     samples: tuple[str, ...] = ()
+    category: str = ""
+    campaign: str = ""
 
     def joined(self, later: "Gathered") -> "Gathered":
-        """Return what both are together; the samples are the first ones."""
+        """Return what both are together; of samples, category and campaign the first ones."""
         return replace(
             self,
             count=self.count + later.count,
@@ -101,6 +103,8 @@ class Gathered:
             first_at=min(self.first_at, later.first_at),
             last_at=max(self.last_at, later.last_at),
             samples=(self.samples + later.samples)[:MAX_SAMPLES],
+            category=self.category or later.category,
+            campaign=self.campaign or later.campaign,
         )
 
 

@@ -40,13 +40,18 @@ def most_alike(signs: Codes, table: Codes, slots: Slots) -> tuple[int, int]:
 
 @compiled(void(_SIGNS, int64, uint32[:, ::1], int32[::1]))
 def put(signs: Codes, slot: int, table: Codes, slots: Slots) -> None:
-    """Write the signs into row `slot`, and its number where each band belongs.
+    """Write the signs into row `slot`, and its number where each band belongs and is room.
 
-    Raises IndexError where there is no such row.
+    There is none where a row stands that has its band there still: so no flood of new texts
+    takes the places of others. Raises IndexError where there is no such row.
     """
     if slot < 0 or slot >= len(table):
         raise IndexError("no such slot")
     for sign in range(len(signs)):
         table[slot, sign] = signs[sign]
+    buckets = len(slots) // BANDS
     for band in range(BANDS):
-        slots[bucket_of(signs, band, len(slots) // BANDS)] = slot
+        place = bucket_of(signs, band, buckets)
+        holder = slots[place]
+        if holder == NONE or bucket_of(table[holder], band, buckets) != place:
+            slots[place] = slot

@@ -12,8 +12,9 @@ _BUCKETS_PER_TEXT = 4
 class BandIndex:
     """The signs of at most `texts` texts, each in a slot that the caller numbers from 0.
 
-    A bucket holds the text that came last: a text that is found by none of its bands has lost all
-    sixteen buckets to others. Takes 512 octets a text, all of them at once.
+    A bucket holds the text that came first of those that are there: with all slots taken, a text
+    finds one in four of its sixteen buckets held by others, and keeps the rest however many come
+    after it. Takes 512 octets a text, all of them at once.
     """
 
     def __init__(self, texts: int) -> None:

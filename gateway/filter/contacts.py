@@ -74,7 +74,7 @@ _EMAIL = re.compile(
 _NAMED = (
     (ContactKind.QQ, re.compile("q|扣|抠|球球|企鹅"), _QQ),
     (ContactKind.WECHAT, re.compile("信|x|v|加|w"), _WECHAT),
-    (ContactKind.MESSENGER, re.compile("t|飞机|电报|蝙蝠|土豆|sk"), _MESSENGER),
+    (ContactKind.MESSENGER, re.compile("tele|tg|what|sk|pota|飞机|电报|蝙蝠|土豆"), _MESSENGER),
     (ContactKind.EMAIL, re.compile("@"), _EMAIL),
 )
 
@@ -93,12 +93,15 @@ _CLOTHES_OF = (
 )
 _CLOTHES = {ord(one): str(digit) for digit, worn in enumerate(_CLOTHES_OF) for one in worn}
 _CLOTHED = f"[0-9{''.join(_CLOTHES_OF)}]"
-_CLOTHED_RUN = re.compile(rf"(?<![a-z0-9]){_CLOTHED}(?:{_GAP}{_CLOTHED}){{6,17}}+(?![a-z0-9])")
+# What it begins with comes first in the pattern: searching is then a skip through the text.
+_CLOTHED_RUN = re.compile(
+    rf"{_CLOTHED}(?<![a-z0-9]{_CLOTHED})(?:{_GAP}{_CLOTHED}){{6,17}}+(?![a-z0-9])"
+)
 _LATIN = re.compile("[a-z]")
 _MOST_LETTERS = 4  # of eleven; with more it is a word: lolololol
 
 # No telephone number has fewer; this look costs a fifth of those for the numbers themselves.
-_FIVE_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){4}")
+_FIVE_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}+[0-9]){4}+")
 _NO_DIGIT = re.compile("[^0-9]+")
 _IS_PLAIN = re.compile(r"[0-9\s()（）+\-‐–—－·•./~]+")
 _MOBILE_DIGITS = 11

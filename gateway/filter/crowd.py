@@ -26,20 +26,18 @@ class Crowd:
     """Counts distinct people over the last SLOTS slots of time.
 
     Exact for the first tens (twice in a hundred crowds of 64 one short or over), within 3 % at
-    1000 and 8 % at 5000; from some 7000 on each message counts for one more. 1.9 KB at most.
+    1000 and 8 % at 5000; from some 7000 on each message counts for one more. 1.1 KB at most.
     `newest` is the slot of the newest message.
     """
 
-    __slots__ = ("_messages", "_people", "_without", "_without_messages", "newest")
+    __slots__ = ("_messages", "_people", "newest")
 
     def __init__(self, slot: int) -> None:
         self.newest = slot
         self._people = [0] * SLOTS
-        self._without = [0] * SLOTS
         self._messages = [0] * SLOTS
-        self._without_messages = [0] * SLOTS
 
-    def add(self, slot: int, bit: int, *, has_consent: bool) -> None:
+    def add(self, slot: int, bit: int) -> None:
         """Count one message in time `slot`; an earlier slot than the newest counts as that.
 
         Unless it is far earlier: a clock that was wrong was put right, and all begins anew.
@@ -47,51 +45,24 @@ class Crowd:
         if slot > self.newest:
             self._pass_to(slot)
         elif self.newest - slot > SET_BACK:
-            self._begin(slot)
+            self.newest = slot
+            self._people[:] = self._messages[:] = [0] * SLOTS
         place = self.newest % SLOTS
         self._people[place] |= bit
         self._messages[place] += 1
-        if not has_consent:
-            self._without[place] |= bit
-            self._without_messages[place] += 1
 
     def people(self) -> int:
         """Return how many people got it, as of the newest message."""
-        return _counted(self._people, self._messages)
+        first, second, third, fourth = self._people
+        estimate = _ESTIMATES[(first | second | third | fourth).bit_count()]
+        return min(estimate, sum(self._messages))
 
-    def without_consent(self) -> int:
-        """Return how many of them got it without consent."""
-        return _counted(self._without, self._without_messages)
-
-    def without_consent_in_newest(self) -> int:
-        """Return how many got it without consent in the newest slot alone."""
+    def people_in_newest(self) -> int:
+        """Return how many got it in the newest slot alone."""
         place = self.newest % SLOTS
-        estimate = _ESTIMATES[self._without[place].bit_count()]
-        return min(estimate, self._without_messages[place])
-
-    def copy(self) -> "Crowd":
-        """Return another crowd of the same people, which goes its own way from here."""
-        twin = Crowd(self.newest)
-        twin._people[:] = self._people
-        twin._without[:] = self._without
-        twin._messages[:] = self._messages
-        twin._without_messages[:] = self._without_messages
-        return twin
-
-    def _begin(self, slot: int) -> None:
-        self.newest = slot
-        for counts in (self._people, self._without, self._messages, self._without_messages):
-            counts[:] = [0] * SLOTS
+        return min(_ESTIMATES[self._people[place].bit_count()], self._messages[place])
 
     def _pass_to(self, slot: int) -> None:
         for passed in range(max(self.newest + 1, slot - SLOTS + 1), slot + 1):
-            place = passed % SLOTS
-            self._people[place] = self._without[place] = 0
-            self._messages[place] = self._without_messages[place] = 0
+            self._people[passed % SLOTS] = self._messages[passed % SLOTS] = 0
         self.newest = slot
-
-
-def _counted(bits: list[int], messages: list[int]) -> int:
-    first, second, third, fourth = bits
-    estimate = _ESTIMATES[(first | second | third | fourth).bit_count()]
-    return min(estimate, sum(messages))

@@ -7,6 +7,7 @@ from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Finding
 from gateway.filter.contacts import Contact, contacts_of
 from gateway.filter.keywords import Hit
+from gateway.filter.model.classes import TextClass
 from gateway.filter.optout_hint import advertised
 from gateway.filter.scoring import Piece, Scored
 from gateway.filter.signature import signature_of
@@ -47,11 +48,14 @@ class TextFacts:
     advertised word was noted last, and `rulings` the place for what rules make of the text, by
     sender and source.
 
-    `scored` is what a classifier says of each reading; None where none was asked, or it failed.
+    `scored` is what a classifier says of each reading if a port sends it, and `personal` the
+    place for what it says if a personal number does; None where none was asked, or it failed.
+    `compared` are the classes in which two classifiers have been compared on the text.
     `fingerprint` is the place for that of the likeliest reading, for those who look for the text
-    again. `views` are those of the readings, at hand until the text is ruled on; they take more
-    room than the text. `is_told` asks that evidence tells the places of what it speaks of, and
-    `pieces` are those that made the score: for people who ask why.
+    again, and `massed` for what one who counts its messages knows for a while. `views` are those
+    of the readings, at hand until the text is ruled on; they take more room than the text.
+    `is_told` asks that evidence tells the places of what it speaks of, and `pieces` are those
+    that made the score: for people who ask why.
     """
 
     __slots__ = (
@@ -59,11 +63,14 @@ class TextFacts:
         "_links",
         "_shown",
         "_telephone",
+        "compared",
         "findings",
         "fingerprint",
         "hits",
         "is_told",
         "is_whole",
+        "massed",
+        "personal",
         "pieces",
         "rulings",
         "scored",
@@ -86,7 +93,10 @@ class TextFacts:
         self._links: tuple[Link, ...] | None = None
         self._contacts: tuple[Contact, ...] | None = None
         self.scored: tuple[Scored, ...] | None = None
+        self.personal: tuple[Scored, ...] | None = None
+        self.compared: tuple[TextClass, ...] = ()
         self.fingerprint: object = None
+        self.massed: object = None
         self.views: Sequence[Views] = ()
         self.is_told = False
         self.pieces: tuple[Piece, ...] = ()
@@ -115,16 +125,17 @@ class TextFacts:
     def links(self) -> tuple[Link, ...]:
         """Return the links of all readings; apart, few rules ask."""
         if self._links is None:
-            self._links = tuple(link for text in self._seen() for link in links_of(text))
+            self._links = tuple(link for text in self.seen() for link in links_of(text))
         return self._links
 
     def contacts(self) -> tuple[Contact, ...]:
         """Return the contacts of all readings; apart, few rules ask."""
         if self._contacts is None:
-            self._contacts = tuple(one for text in self._seen() for one in contacts_of(text))
+            self._contacts = tuple(one for text in self.seen() for one in contacts_of(text))
         return self._contacts
 
-    def _seen(self) -> Sequence[Views]:
+    def seen(self) -> Sequence[Views]:
+        """Return the views of the readings, made anew where they are not at hand any more."""
         return self.views or tuple(map(Views, self.texts))
 
 

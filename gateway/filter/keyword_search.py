@@ -1,5 +1,6 @@
 """One automaton over one view: words, exceptions to them, and parts of combinations."""
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,13 +14,12 @@ from gateway.filter.views import Views
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """What a match of an entry means for the word `number`.
+    """What a match of an entry means for its word.
 
     `ends` are those of whole words, () for a run-on script. A combination has `parts`, of which
     this is `part`.
     """
 
-    number: int
     ends: tuple[int, ...] = ()
     part: int = 0
     parts: int = 1
@@ -33,16 +33,29 @@ class _Exception:
     numbers: range
 
 
-class ViewSearch:
-    """All that is looked for in one view. Nothing is added once it is compiled."""
+_Kind = _Use | _Exception
+_Numbered = tuple[int, Place]
+# No other thread runs while so many words are thrown away.
+_AT_ONCE = 1_000
+# A word of a run-on script, as nearly all are.
+_PLAIN = _Use()
 
-    __slots__ = ("_automaton", "_letters", "_uses")
+
+class ViewSearch:
+    """All that is looked for in one view. Nothing is added once it is compiled.
+
+    Of an entry there is a word's number and a kind, two small integers: objects by the hundred
+    thousand would stop all messages while they are made and while they are thrown away.
+    """
+
+    __slots__ = ("_automaton", "_kind_of", "_kinds", "_known", "_letters", "_number_of")
 
     def __init__(self) -> None:
         self._letters: list[str] = []
-        # An int is a word of a run-on script, as nearly all are: an object for each would
-        # cost 100 ms of 100 000.
-        self._uses: list[int | _Use | _Exception] = []
+        self._number_of = array("i")
+        self._kind_of = array("i")
+        self._known: dict[_Kind, int] = {_PLAIN: 0}
+        self._kinds: tuple[_Kind, ...] = ()
         self._automaton: Automaton | None = None
 
     @property
@@ -53,43 +66,48 @@ class ViewSearch:
     def add(self, keywords: KeywordList, first: int, *, by_sound: bool) -> None:
         """Add the words of a list, which are numbered from `first` on."""
         letters = closed_up(keywords.words, by_sound=by_sound)
+        plain: dict[str, int] = {}
         seen: set[object] = set()
         for number, (word, one) in enumerate(zip(keywords.words, letters, strict=True), first):
             if ELLIPSIS in word:
                 self._add_parts(word, number, keywords.gap, by_sound=by_sound)
-            elif not is_run_on(one):
+            elif is_run_on(one):
+                plain.setdefault(one, number)
+            else:
                 self._add_whole(word, one, number, seen)
-            elif one not in seen:
-                seen.add(one)
-                self._letters.append(one)
-                self._uses.append(number)
+        self._letters += plain
+        self._number_of.extend(plain.values())
+        self._kind_of.extend([self._known[_PLAIN]] * len(plain))
         excepted = _Exception(range(first, first + len(keywords.words)))
         for one in closed_up(keywords.exceptions, by_sound=by_sound):
-            self._look_for(one, excepted)
+            self._look_for(one, first, excepted)
 
     def _add_whole(self, word: str, letters: str, number: int, seen: set[object]) -> None:
         ends = token_ends(Views(word).folded)
         if (letters, ends) not in seen:
             seen.add((letters, ends))
-            self._look_for(letters, _Use(number, ends))
+            self._look_for(letters, number, _Use(ends))
 
     def _add_parts(self, word: str, number: int, within: int, *, by_sound: bool) -> None:
         parts = parts_of(word)
         letters = closed_up(parts, by_sound=by_sound)
         for at, (part, one) in enumerate(zip(parts, letters, strict=True)):
             ends = () if is_run_on(one) else token_ends(Views(part).folded)
-            self._look_for(one, _Use(number, ends, at, len(parts), within))
+            self._look_for(one, number, _Use(ends, at, len(parts), within))
 
-    def _look_for(self, letters: str, use: _Use | _Exception) -> None:
+    def _look_for(self, letters: str, number: int, kind: _Kind) -> None:
         if letters:
             self._letters.append(letters)
-            self._uses.append(use)
+            self._number_of.append(number)
+            self._kind_of.append(self._known.setdefault(kind, len(self._known)))
 
     def compile(self) -> None:
         """Make the automaton; other threads run meanwhile."""
         if self._letters:
             self._automaton = Automaton(self._letters)
-        self._letters = []
+        while self._letters:
+            del self._letters[-_AT_ONCE:]
+        self._kinds = tuple(self._known)
 
     def places(self, text: str, letters: str) -> Mapping[int, Place]:
         """Return the numbers of the words that stand in a view, with their first places.
@@ -101,17 +119,17 @@ class ViewSearch:
         matches = self._automaton.find_overlapping(letters)
         if not matches:
             return {}
-        found: list[tuple[int, Place]] = []
-        special: list[tuple[_Use, Place]] = []
+        found: list[_Numbered] = []
+        special: list[tuple[_Use, _Numbered]] = []
         excepted: dict[range, list[Place]] = {}
         for start, end, entry in matches:
-            use = self._uses[entry]
-            if isinstance(use, int):
-                found.append((use, (start, end)))
-            elif isinstance(use, _Use):
-                special.append((use, (start, end)))
+            number, kind = self._number_of[entry], self._kinds[self._kind_of[entry]]
+            if kind is _PLAIN:
+                found.append((number, (start, end)))
+            elif isinstance(kind, _Use):
+                special.append((kind, (number, (start, end))))
             else:
-                excepted.setdefault(use.numbers, []).append((start, end))
+                excepted.setdefault(kind.numbers, []).append((start, end))
         if special:
             found += _confirmed(special, text)
         if excepted:
@@ -119,25 +137,25 @@ class ViewSearch:
         return _first_places(found)
 
 
-def _first_places(found: Iterable[tuple[int, Place]]) -> dict[int, Place]:
+def _first_places(found: Iterable[_Numbered]) -> dict[int, Place]:
     first: dict[int, Place] = {}
     for number, place in found:
         first.setdefault(number, place)
     return first
 
 
-def _confirmed(special: Sequence[tuple[_Use, Place]], text: str) -> list[tuple[int, Place]]:
+def _confirmed(special: Sequence[tuple[_Use, _Numbered]], text: str) -> list[_Numbered]:
     """Return the whole words and the combinations among `special`."""
     bounds = Bounds(token_ends(text))
-    found: list[tuple[int, Place]] = []
+    found: list[_Numbered] = []
     parts: dict[int, tuple[_Use, list[list[Place]]]] = {}
-    for use, place in special:
+    for use, (number, place) in special:
         if use.ends and not bounds.are_of(place, use.ends):
             continue
         if not use.within:
-            found.append((use.number, place))
+            found.append((number, place))
             continue
-        _, places = parts.setdefault(use.number, (use, [[] for _ in range(use.parts)]))
+        _, places = parts.setdefault(number, (use, [[] for _ in range(use.parts)]))
         places[use.part].append(place)
     for number, (use, places) in parts.items():
         whole = chain(places, use.within)
@@ -147,8 +165,8 @@ def _confirmed(special: Sequence[tuple[_Use, Place]], text: str) -> list[tuple[i
 
 
 def _counting(
-    found: Sequence[tuple[int, Place]], excepted: Mapping[range, Sequence[Place]]
-) -> list[tuple[int, Place]]:
+    found: Sequence[_Numbered], excepted: Mapping[range, Sequence[Place]]
+) -> list[_Numbered]:
     """Return those of `found` that do not lie within an exception of their list."""
     covered = [(numbers, Covered(places)) for numbers, places in excepted.items()]
     return [

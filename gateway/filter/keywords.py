@@ -62,24 +62,24 @@ class KeywordIndex:
         """Compile. Raises PatternError."""
         ranked = sorted(lists, key=lambda keywords: _PRECEDENCE.index(keywords.action))
         self._lists = tuple(ranked)
-        self._words: list[str] = []
         self._starts: list[int] = []
         self._written = ViewSearch()
         self._heard = ViewSearch()
         expressions: list[str] = []
         self._named: list[int] = []
+        first = 0
         for keywords in ranked:
-            self._starts.append(len(self._words))
-            numbered = [*keywords.words, *(name for name, _ in keywords.patterns)]
-            first = len(self._words)
-            self._words += numbered
+            self._starts.append(first)
             self._written.add(keywords, first, by_sound=False)
             if keywords.sound:
                 self._heard.add(keywords, first, by_sound=True)
             expressions += [expression for _, expression in keywords.patterns]
-            self._named += range(first + len(keywords.words), len(self._words))
+            patterned = first + len(keywords.words)
+            first = patterned + len(keywords.patterns)
+            self._named += range(patterned, first)
         self._written.compile()
         self._heard.compile()
+        self._hears = not self._heard.is_empty
         self._patterns = PatternSet(expressions)
         self.has_dates = any(one.not_before or one.not_after for one in ranked)
 
@@ -95,11 +95,11 @@ class KeywordIndex:
         """Return what `search` returns, of texts whose views are made already."""
         found: set[int] = set()
         for seen in texts:
-            found |= self._written.places(seen.folded, seen.letters).keys()
-            if not self._heard.is_empty:
-                found |= self._heard.places(seen.sound, compact(seen.sound)).keys()
-            for place in self._patterns.matching(seen.folded):
-                found.add(self._named[place])
+            found.update(self._written.places(seen.folded, seen.letters))
+            if self._hears:
+                found.update(self._heard.places(seen.sound, compact(seen.sound)))
+            if self._named:
+                found.update(self._named[at] for at in self._patterns.matching(seen.folded))
         return self._told(found, day) if found else ()
 
     def located(self, texts: Sequence[str], day: date | None = None) -> tuple[Hit, ...]:
@@ -110,7 +110,8 @@ class KeywordIndex:
         spans: dict[tuple[str, str], Place] = {}
         for text in texts:
             for number, span in self._spans(text):
-                spans.setdefault((self._list_of(number).id, self._words[number]), span)
+                keywords, word = self._entry(number)
+                spans.setdefault((keywords.id, word), span)
         hits = self.search(texts, day)
         return tuple(replace(hit, span=spans.get((hit.list_id, hit.word))) for hit in hits)
 
@@ -118,21 +119,25 @@ class KeywordIndex:
         seen = Views(text)
         folded = seen.trace_folded()
         yield from _traced(self._written, folded)
-        if not self._heard.is_empty:
+        if self._hears:
             yield from _traced(self._heard, seen.trace_sound())
         for place in self._patterns.matching(folded.text):
             span = self._patterns.span_of(place, folded.text)
             if span is not None and span[0] < span[1]:
                 yield self._named[place], folded.original(*span)
 
-    def _list_of(self, number: int) -> KeywordList:
-        return self._lists[bisect_right(self._starts, number) - 1]
+    def _entry(self, number: int) -> tuple[KeywordList, str]:
+        """Return the list that has the word or the pattern with `number`, and its name there."""
+        place = bisect_right(self._starts, number) - 1
+        keywords, at = self._lists[place], number - self._starts[place]
+        words = keywords.words
+        return keywords, words[at] if at < len(words) else keywords.patterns[at - len(words)][0]
 
     def _told(self, numbers: Iterable[int], day: date | None) -> tuple[Hit, ...]:
-        found = [(number, self._list_of(number)) for number in sorted(numbers)]
-        found = [one for one in found if day is None or one[1].holds_on(day)]
-        total = sum(keywords.weight for _, keywords in found)
-        hits = [_hit(keywords, self._words[number], total) for number, keywords in found]
+        found = [self._entry(number) for number in sorted(numbers)]
+        found = [one for one in found if day is None or one[0].holds_on(day)]
+        total = sum(keywords.weight for keywords, _ in found)
+        hits = [_hit(keywords, word, total) for keywords, word in found]
         hits.sort(key=lambda hit: _PRECEDENCE.index(hit.action))
         return tuple(hits[:MAX_HITS])
 

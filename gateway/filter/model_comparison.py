@@ -25,11 +25,12 @@ DISPUTED = (Agreement.ONLY_ACTIVE, Agreement.ONLY_SHADOW)
 
 
 Name = Callable[[], str]
+Counts = dict[TextClass, dict[Agreement, int]]
 
 
 @dataclass(slots=True)
 class Comparison:
-    """Counts texts by what two models, named by their digests, would do with them.
+    """Counts texts, and messages, by what two models, named by their digests, would do with them.
 
     Of those that only one would stop `sampled` names are kept: each has the same chance to be
     among them, whenever it came, and the same texts make the same sample in every process.
@@ -40,25 +41,35 @@ class Comparison:
     shadow: str
     sampled: int = SAMPLED
     failed: int = 0
-    _counts: dict[TextClass, dict[Agreement, int]] = field(init=False, repr=False)
+    _counts: Counts = field(init=False, repr=False)
+    _messages: Counts = field(init=False, repr=False)
     _samples: dict[Agreement, "_Sample"] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Begin with nothing counted."""
-        self._counts = {one: dict.fromkeys(Agreement, 0) for one in TextClass}
+        self._counts, self._messages = _nothing(), _nothing()
         self._samples = {one: _Sample(self.sampled) for one in DISPUTED}
 
     def note(self, text_class: TextClass, agreement: Agreement, name: Name) -> None:
-        """Count one text, or one message. `name` makes what finds it again without telling it."""
+        """Count one text. `name` makes what finds it again without telling it."""
         self._counts[text_class][agreement] += 1
         sample = self._samples.get(agreement)
         if sample is not None:
             sample.offer(name())
 
+    def note_message(self, text_class: TextClass, agreement: Agreement) -> None:
+        """Count one message, whose text may have been counted with an earlier one."""
+        self._messages[text_class][agreement] += 1
+
     @property
     def counts(self) -> Mapping[TextClass, Mapping[Agreement, int]]:
-        """Return how many there were by class and agreement, all that there are of both."""
+        """Return how many texts there were by class and agreement, all that there are of both."""
         return self._counts
+
+    @property
+    def messages(self) -> Mapping[TextClass, Mapping[Agreement, int]]:
+        """Return how many messages there were, as `counts` says it of texts."""
+        return self._messages
 
     def names(self, agreement: Agreement) -> tuple[str, ...]:
         """Return the sampled names of that agreement, sorted."""
@@ -71,10 +82,8 @@ class Comparison:
             "active": self.active,
             "shadow": self.shadow,
             "failed": self.failed,
-            "counts": {
-                str(text_class): {str(name): count for name, count in counts.items()}
-                for text_class, counts in self._counts.items()
-            },
+            "counts": _as_json(self._counts),
+            "messages": _as_json(self._messages),
             "sampled": {str(one): list(self.names(one)) for one in DISPUTED},
         }
 
@@ -102,6 +111,17 @@ class _Sample:
 
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self._known))
+
+
+def _nothing() -> Counts:
+    return {one: dict.fromkeys(Agreement, 0) for one in TextClass}
+
+
+def _as_json(counts: Counts) -> dict[str, dict[str, int]]:
+    return {
+        str(text_class): {str(name): count for name, count in of_class.items()}
+        for text_class, of_class in counts.items()
+    }
 
 
 def _hash_of(name: str) -> int:

@@ -1,17 +1,26 @@
 """The model in force, and beside it one in shadow that only shows what it would do."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 
+from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
-from gateway.filter.model_comparison import Agreement, Comparison
+from gateway.filter.model_comparison import DISPUTED, Agreement, Comparison
 from gateway.filter.scoring import Piece, Scored, Scorer
 from gateway.filter.views import Views
 
 # Both are compared where one innocent text in a hundred may be stopped, as `filter compare` does.
 COMPARED_AT = 0.01
+
+# By whether the model in force would stop a text, and whether the one in shadow would.
+_AGREEMENTS = {
+    (True, True): Agreement.BOTH,
+    (True, False): Agreement.ONLY_ACTIVE,
+    (False, True): Agreement.ONLY_SHADOW,
+    (False, False): Agreement.NEITHER,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,10 +50,9 @@ class ModelPair:
 
 
 class PairedScorer:
-    """Scores as `active` does, and notes of each text whether `shadow` agrees.
+    """Scores as `active` does, and says of each text whether `shadow` agrees.
 
-    A text that the caller remembers is asked of once: texts are compared, not messages. A model
-    in shadow that fails harms nobody; the comparison counts what it failed on.
+    A model in shadow that fails harms nobody; the comparison counts what it failed on.
     """
 
     __slots__ = ("_active", "_comparison", "_shadow", "digest", "measured_from")
@@ -56,21 +64,38 @@ class PairedScorer:
         self.digest = active.digest
         self.measured_from: Mapping[TextClass, float] = active.measured_from
 
-    def score(self, texts: Sequence[Views]) -> Sequence[Scored]:
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> Sequence[Scored]:
         """Return what the model in force says of each text."""
-        decided = self._active.score(texts)
+        decided = self._active.score(texts, is_port=is_port)
         try:
-            tried = self._shadow.score(texts)
-            for text, active, shadow in zip(texts, decided, tried, strict=True):
-                agreement = agreement_of(active, shadow)
-                self._comparison.note(active.text_class, agreement, partial(name_of, text.raw))
+            tried = self._shadow.score(texts, is_port=is_port)
+            return [
+                replace(active, agreement=agreement_of(active, shadow))
+                for active, shadow in zip(decided, tried, strict=True)
+            ]
         except Exception:  # noqa: BLE001 - what only looks on must not stop what decides
             self._comparison.failed += len(texts)
-        return decided
+            return decided
 
-    def pieces(self, text: Views, maximum: int) -> Sequence[Piece]:
+    def note(self, facts: TextFacts, *, is_personal: bool) -> None:
+        """Count a message with this text, and with the first one the text.
+
+        `is_personal` tells that a personal number sends it: a text that ports send, too, is one
+        of both classes. What `shadow` failed on is not counted.
+        """
+        scored = facts.personal if is_personal else facts.scored
+        agreement = _agreement_over(scored) if scored else None
+        if not scored or agreement is None:
+            return
+        text_class = scored[0].text_class
+        self._comparison.note_message(text_class, agreement)
+        if text_class not in facts.compared:
+            facts.compared += (text_class,)
+            self._comparison.note(text_class, agreement, partial(name_of, facts.texts[0]))
+
+    def pieces(self, text: Views, maximum: int, *, is_port: bool = True) -> Sequence[Piece]:
         """Return what made the score of the model in force."""
-        return self._active.pieces(text, maximum)
+        return self._active.pieces(text, maximum, is_port=is_port)
 
 
 def agreement_of(active: Scored, shadow: Scored, tolerated: float = COMPARED_AT) -> Agreement:
@@ -78,15 +103,16 @@ def agreement_of(active: Scored, shadow: Scored, tolerated: float = COMPARED_AT)
 
     A model that was measured on nothing of that class stops none.
     """
-    match active.is_guilty(tolerated), shadow.is_guilty(tolerated):
-        case True, True:
-            return Agreement.BOTH
-        case True, False:
-            return Agreement.ONLY_ACTIVE
-        case False, True:
-            return Agreement.ONLY_SHADOW
-        case _:
-            return Agreement.NEITHER
+    return _AGREEMENTS[active.is_guilty(tolerated), shadow.is_guilty(tolerated)]
+
+
+def _agreement_over(readings: Sequence[Scored]) -> Agreement | None:
+    """Return which of the two stop a text for any of its readings; None where none was compared."""
+    found = {one.agreement for one in readings}
+    if None in found:
+        return None
+    active, shadow = (not found.isdisjoint((Agreement.BOTH, alone)) for alone in DISPUTED)
+    return _AGREEMENTS[active, shadow]
 
 
 def name_of(text: str) -> str:

@@ -26,13 +26,13 @@ class ModelScorer:
             text_class: (one.thresholds, _least(one)) for text_class, one in judges.items()
         }
 
-    def score(self, texts: Sequence[Views]) -> list[Scored]:
-        """Return what the model says of each text that a port has sent."""
-        return [self._scored(judged) for judged in self._model.judge(texts)]
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[Scored]:
+        """Return what the model says of each text."""
+        return [self._scored(judged) for judged in self._model.judge(texts, is_port=is_port)]
 
-    def pieces(self, text: Views, maximum: int) -> tuple[Piece, ...]:
+    def pieces(self, text: Views, maximum: int, *, is_port: bool = True) -> tuple[Piece, ...]:
         """Return the pieces that made the score of `text` what it is, the strongest first."""
-        found = self._model.explain(text, maximum)
+        found = self._model.explain(text, maximum, is_port=is_port)
         return tuple(Piece(one.piece, one.weight) for one in found)
 
     def _scored(self, judged: Judgement) -> Scored:

@@ -1,52 +1,31 @@
 """The content stage of a tick: texts already judged are answered from memory."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
-from typing import NamedTuple
+from typing import TypeVar
 
 from gateway.domain.policy import ListAction
 from gateway.filter.facts import TextFacts
 from gateway.filter.inflation import deflated, is_inflated
 from gateway.filter.keywords import Hit, KeywordIndex
-from gateway.filter.scoring import Scored, Scorer
+from gateway.filter.scoring import PIECES, Scored, Scorer
+from gateway.filter.text_memory import CodedText, TextMemory
 from gateway.filter.views import Views
 
 UNREADABLE = Hit("UNREADABLE", "unreadable", ListAction.QUARANTINE, "", is_unreadable=True)
 
 MAX_CACHED_OCTETS = 96 * 2**20
 
-# What the interpreter holds beside the octets of one entry: key tuple, bytes object, dict
-# slot and its share of empty slots, the facts and the objects in them; and the readings, two
-# octets a character, which may be several.
-_ENTRY_OCTETS = 900
+# What more an entry takes in memory.
 _SCORE_OCTETS, _PRINT_OCTETS = 200, 450
-_OCTETS_PER_OCTET = 4
 
-# So many pieces of a text are told with its score.
-_PIECES = 6
-
+Item = TypeVar("Item")
 Readings = Callable[[bytes, int], tuple[str, ...]]
-CodedText = tuple[int, bytes]
 # Makes the fingerprints of texts in their view for the ear.
 Prints = Callable[[Sequence[str]], Sequence[object]]
 # Makes the views of many texts, as Views does of each.
 Reading = Callable[[Sequence[str]], Sequence[Views]]
-
-
-class _Read(NamedTuple):
-    """The readings of a message, none of them inflated, and the views of each."""
-
-    texts: tuple[str, ...]
-    views: tuple[Views, ...]
-
-
-class _Fresh(NamedTuple):
-    """The facts of a text that are not complete yet, and the views of its readings."""
-
-    facts: TextFacts
-    views: Sequence[Views]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +49,8 @@ _NOTHING = Learnt()
 class ContentScan:
     """Judges texts by `index`, remembering the facts of each data_coding and octets.
 
-    Bulk traffic repeats itself, so most texts of a tick cost one dict look-up. Memory is
-    bounded in entries and octets by two generations: when the young one is full it becomes
-    the old one, and the old one is forgotten whole. What is asked for again moves to the
-    young one, so no message pays for an eviction and a flood of new texts pushes out only
-    what is not in use. A new index needs a new ContentScan.
+    Bulk traffic repeats itself, so most texts of a tick cost one dict look-up. A new index needs
+    a new ContentScan.
     """
 
     def __init__(
@@ -84,38 +60,38 @@ class ContentScan:
         cache_octets: int = MAX_CACHED_OCTETS,
         learnt: Learnt = _NOTHING,
     ) -> None:
-        self._index = index
+        self.index = index
         self.learnt = learnt
-        self._entry_octets = (
-            _ENTRY_OCTETS
-            + _SCORE_OCTETS * (learnt.scorer is not None)
-            + _PRINT_OCTETS * (learnt.prints is not None)
-        )
         # Texts that the scorer failed on.
         self.unscored = 0
-        self._generation_entries = max(1, cache_entries // 2)
-        self._generation_octets = cache_octets // 2
-        self._young: dict[CodedText, TextFacts] = {}
-        self._old: dict[CodedText, TextFacts] = {}
-        self._young_octets = 0
-        self._day: date | None = None
+        self._bounds = cache_entries, cache_octets
+        self._memory = self._new_memory()
+        # Of which the lists count; all do as long as there is none.
+        self.day: date | None = None
+
+    def _new_memory(self) -> TextMemory:
+        scored, printed = self.learnt.scorer is not None, self.learnt.prints is not None
+        return TextMemory(*self._bounds, _SCORE_OCTETS * scored + _PRINT_OCTETS * printed)
 
     def keep_day(self, day: date) -> None:
         """Judge by the lists that hold on `day` from now on; all hold until this is called.
 
         Cheap to repeat. Facts are forgotten where lists that come and go make them others.
         """
-        if day != self._day and self._index.has_dates:
-            self._young, self._old, self._young_octets = {}, {}, 0
-        self._day = day
+        if day != self.day and self.index.has_dates:
+            self._memory = self._new_memory()
+        self.day = day
+
+    def forget(self) -> None:
+        """Forget all texts one by one, so that other threads run meanwhile; once out of use."""
+        self._memory.forget()
 
     def learning(self, learnt: Learnt) -> "ContentScan":
         """Return what finds out `learnt` of texts by the same lists: this one if it does so."""
         if learnt == self.learnt:
             return self
-        entries, octets = 2 * self._generation_entries, 2 * self._generation_octets
-        other = ContentScan(self._index, entries, octets, learnt)
-        other._day, other.unscored = self._day, self.unscored
+        other = ContentScan(self.index, *self._bounds, learnt)
+        other.day, other.unscored = self.day, self.unscored
         return other
 
     def scan(self, messages: Sequence[CodedText], readings: Readings) -> list[TextFacts]:
@@ -125,23 +101,18 @@ class ContentScan:
         always give the same ones. Octets of which it reads nothing get UNREADABLE, and so do
         texts that are inflated, so that nothing passes unseen.
         """
-        ahead = self._read_ahead(messages, readings)
-        fresh: list[_Fresh] = []
-        try:
-            return [
-                self._young.get(message)
-                or self._recalled(message)
-                or self._judged(message, ahead.get(message), readings, fresh)
-                for message in messages
-            ]
-        finally:
-            # Also when one of them cannot be judged: the others are remembered as they are.
-            self._complete(fresh)
+        young, recall = self._memory.young, self._memory.recall
+        known = [young.get(message) or recall(message) for message in messages]
+        new = dict.fromkeys(
+            message for message, facts in zip(messages, known, strict=True) if facts is None
+        )
+        judged = self._judged(list(new), readings) if new else {}
+        return [facts or judged[message] for message, facts in zip(messages, known, strict=True)]
 
     def look_up(self, data_coding: int, octets: bytes) -> TextFacts | None:
         """Return what is remembered of the text, None when it is unknown."""
         key = (data_coding, octets)
-        return self._young.get(key) or self._recalled(key)
+        return self._memory.young.get(key) or self._memory.recall(key)
 
     def judge_texts(
         self, texts: Sequence[str], *, is_unreadable: bool = False, is_whole: bool = True
@@ -151,113 +122,107 @@ class ContentScan:
         `is_unreadable` says that beside them there is one that could not be read, and without
         `is_whole` there are parts that did not come yet.
         """
-        fresh = self._facts_of(texts, is_unreadable=is_unreadable, is_whole=is_whole)
-        self._complete([fresh])
-        return fresh.facts
+        seen = _deflated(texts)
+        facts = self._facts_of(
+            seen, self._views_of(seen), is_unreadable=is_unreadable or seen is not texts
+        )
+        facts.is_whole = is_whole
+        self._complete([facts])
+        return facts
 
     def explain_texts(self, texts: Sequence[str]) -> TextFacts:
         """Return what `judge_texts` returns, with places and pieces; dear, for people."""
         facts = self.judge_texts(texts)
-        spans = {
-            (hit.list_id, hit.word): hit for hit in self._index.located(facts.texts, self._day)
-        }
+        spans = {(hit.list_id, hit.word): hit for hit in self.index.located(facts.texts, self.day)}
         hits = tuple(spans.get((hit.list_id, hit.word), hit) for hit in facts.hits)
         told = TextFacts(hits, facts.texts)
         told.scored, told.fingerprint, told.is_told = facts.scored, facts.fingerprint, True
         scorer = self.learnt.scorer
         if scorer is not None and facts.scored:
-            told.pieces = tuple(scorer.pieces(Views(facts.texts[0]), _PIECES))
+            told.pieces = tuple(scorer.pieces(Views(facts.texts[0]), PIECES))
         return told
 
-    def _recalled(self, key: CodedText) -> TextFacts | None:
-        facts = self._old.get(key)
-        if facts is not None:
-            self._remember(key, facts)
-        return facts
-
-    def _read_ahead(
-        self, messages: Sequence[CodedText], readings: Readings
-    ) -> dict[CodedText, _Read]:
-        """Return what can be read at once of the messages that are not remembered."""
-        if self.learnt.reading is None:
-            return {}
-        new = [one for one in messages if one not in self._young and one not in self._old]
-        read = {one: readings(one[1], one[0]) for one in dict.fromkeys(new)}
-        read = {one: texts for one, texts in read.items() if not any(map(is_inflated, texts))}
-        views = iter(self.learnt.reading([text for texts in read.values() for text in texts]))
-        return {one: _Read(texts, tuple(islice(views, len(texts)))) for one, texts in read.items()}
-
     def _judged(
-        self, message: CodedText, ahead: _Read | None, readings: Readings, fresh: list[_Fresh]
-    ) -> TextFacts:
-        data_coding, octets = message
-        texts, views = ahead or (readings(octets, data_coding), ())
-        is_read = not octets or any(text.strip("\N{REPLACEMENT CHARACTER}") for text in texts)
-        if is_read:
-            fresh.append(self._facts_of(texts, views))
-            facts = fresh[-1].facts
-        else:
-            facts = TextFacts((UNREADABLE,), texts)
-            facts.scored = ()
-        self._remember(message, facts)
-        return facts
+        self, messages: Sequence[CodedText], readings: Readings
+    ) -> dict[CodedText, TextFacts]:
+        """Return the facts of messages of which none is remembered, and remember them."""
+        read = [readings(octets, data_coding) for data_coding, octets in messages]
+        seen = list(map(_deflated, read))
+        views = self._views_of([text for texts in seen for text in texts])
+        found: dict[CodedText, TextFacts] = {}
+        fresh: list[TextFacts] = []
+        try:
+            for message, texts, written, of_texts in zip(
+                messages, seen, read, _shared_out(views, seen), strict=True
+            ):
+                if message[1] and not "".join(texts).strip("\N{REPLACEMENT CHARACTER}"):
+                    facts = TextFacts((UNREADABLE,), texts)
+                    facts.scored = ()
+                else:
+                    facts = self._facts_of(texts, of_texts, is_unreadable=texts is not written)
+                    fresh.append(facts)
+                found[message] = facts
+                self._memory.keep(message, facts)
+        finally:
+            # Also when one of them cannot be judged: the others are remembered as they are.
+            self._complete(fresh)
+            self._memory.thin_out()
+        return found
+
+    def _views_of(self, texts: Sequence[str]) -> Sequence[Views]:
+        reading = self.learnt.reading
+        return list(map(Views, texts)) if reading is None else reading(texts)
 
     def _facts_of(
-        self,
-        texts: Sequence[str],
-        views: Sequence[Views] = (),
-        *,
-        is_unreadable: bool = False,
-        is_whole: bool = True,
-    ) -> _Fresh:
-        if not views and any(map(is_inflated, texts)):
-            is_unreadable = True
-            texts = [deflated(text) if is_inflated(text) else text for text in texts]
-        views = views or tuple(map(Views, texts))
-        hits = self._index.search_views(views, self._day)
-        hits = (*hits, UNREADABLE) if is_unreadable else hits
-        return _Fresh(TextFacts(hits, texts, is_whole=is_whole), views)
+        self, texts: Sequence[str], views: Sequence[Views], *, is_unreadable: bool
+    ) -> TextFacts:
+        hits = self.index.search_views(views, self.day)
+        facts = TextFacts((*hits, UNREADABLE) if is_unreadable else hits, texts)
+        facts.views = views
+        return facts
 
-    def _complete(self, fresh: Sequence[_Fresh]) -> None:
+    def _complete(self, fresh: Sequence[TextFacts]) -> None:
         """Find out what is wanted of texts beside their keywords. Never raises."""
         scorer, prints = self.learnt.scorer, self.learnt.prints
-        if self.learnt.keeps_views:
-            for one in fresh:
-                one.facts.views = one.views
         if scorer is not None and fresh:
-            scored = self._scored(scorer, fresh)
-            for one, of_texts in zip(fresh, scored, strict=True):
-                one.facts.scored = of_texts
+            for facts, scored in zip(fresh, self._scored(scorer, fresh), strict=True):
+                facts.scored = scored
         if prints is not None:
-            seen = [one for one in fresh if one.views]
-            made = prints([one.views[0].sound for one in seen])
-            for one, fingerprint in zip(seen, made, strict=True):
-                one.facts.fingerprint = fingerprint
+            seen = [facts for facts in fresh if facts.views]
+            made = prints([facts.views[0].sound for facts in seen])
+            for facts, fingerprint in zip(seen, made, strict=True):
+                facts.fingerprint = fingerprint
+        if not self.learnt.keeps_views:
+            for facts in fresh:
+                facts.views = ()
 
     def _scored(
-        self, scorer: Scorer, fresh: Sequence[_Fresh]
+        self, scorer: Scorer, fresh: Sequence[TextFacts]
     ) -> Iterable[tuple[Scored, ...] | None]:
         try:
-            found = iter(scorer.score([view for one in fresh for view in one.views]))
-            return [tuple(islice(found, len(one.views))) for one in fresh]
+            found = scorer.score([view for facts in fresh for view in facts.views])
         except Exception:  # noqa: BLE001 - a model that fails must not stop the tick
-            return [self._scored_alone(scorer, one) for one in fresh]
+            return [self._scored_alone(scorer, facts) for facts in fresh]
+        return map(tuple, _shared_out(found, [facts.views for facts in fresh]))
 
-    def _scored_alone(self, scorer: Scorer, one: _Fresh) -> tuple[Scored, ...] | None:
+    def _scored_alone(self, scorer: Scorer, facts: TextFacts) -> tuple[Scored, ...] | None:
         try:
-            return tuple(scorer.score(one.views))
+            return tuple(scorer.score(facts.views))
         except Exception:  # noqa: BLE001 - as above; rules know it for not judged
             self.unscored += 1
             return None
 
-    def _remember(self, key: CodedText, facts: TextFacts) -> None:
-        octets = len(key[1]) * _OCTETS_PER_OCTET + self._entry_octets
-        if octets > self._generation_octets:
-            return
-        if (
-            len(self._young) >= self._generation_entries
-            or self._young_octets + octets > self._generation_octets
-        ):
-            self._old, self._young, self._young_octets = self._young, {}, 0
-        self._young[key] = facts
-        self._young_octets += octets
+
+def _deflated(texts: Sequence[str]) -> Sequence[str]:
+    """Return `texts` without what swells in them: themselves where nothing does."""
+    if not any(map(is_inflated, texts)):
+        return texts
+    return [deflated(text) if is_inflated(text) else text for text in texts]
+
+
+def _shared_out(found: Sequence[Item], among: Iterable[Sized]) -> Iterator[Sequence[Item]]:
+    """Yield for each of `among` as many of what was found as it has items, in order."""
+    at = 0
+    for one in among:
+        yield found[at : at + len(one)]
+        at += len(one)

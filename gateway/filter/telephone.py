@@ -41,7 +41,12 @@ _CALLED = re.compile(
     r"(?:电话|热线|专线|客服|咨询|详询|垂询|拨打?|致电|洽|tel|call|dial|hotline)[^\w\n]{0,3}(?:请拨打?|为|是)?[^\w\n]{0,2}"
     rf"(100(?:0[01]|1[0-9]|50|60|8[0-9]|9[69])|1[12][0-9]{{3}}){_NO_UNIT}"
 )
-_PATTERNS = (_LONG, _SERVICE, _CALLED)
+# Each with what must stand in a text for it to be tried: a look for that takes a fifth of the time.
+_PATTERNS = (
+    (re.compile("[0-9](?:[^0-9]{0,3}+[0-9]){9}+"), _LONG),
+    (re.compile(rf"9{_DASH}[56]"), _SERVICE),
+    (re.compile("1[0-2][0-9]{3}"), _CALLED),
+)
 
 
 def has_telephone(text: str) -> bool:
@@ -53,11 +58,13 @@ def has_telephone(text: str) -> bool:
     dashes and dots between them. The time grows with the length alone.
     """
     plain = normalise(text)
-    return any(pattern.search(plain) is not None for pattern in _PATTERNS)
+    return any(sign.search(plain) and pattern.search(plain) for sign, pattern in _PATTERNS)
 
 
 def telephones_in(plain: str) -> Iterator[tuple[int, int]]:
     """Yield where such numbers begin and end in a text in its normalised view."""
-    for pattern in _PATTERNS:
+    for sign, pattern in _PATTERNS:
+        if not sign.search(plain):
+            continue
         for found in pattern.finditer(plain):
             yield found.span(found.lastindex or 0)  # of a short one not the words before it

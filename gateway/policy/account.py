@@ -1,5 +1,6 @@
 """A sender as the tick sees it: its ports, its bucket, its standing."""
 
+from gateway.domain.msisdn import is_mobile
 from gateway.domain.sender import Port, Sender, SenderState
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.bucket import TokenBucket
@@ -16,15 +17,17 @@ class Home:
 class Origin:
     """A source address of an account and the port that owns it, None for a foreign one.
 
-    The same object for every message from there, so that what is kept for it is found by
-    identity. A reload makes others.
+    `is_personal` tells that it is a person's number, whatever it is configured as. The same
+    object for every message from there, so that what is kept for it is found by identity. A
+    reload makes others.
     """
 
-    __slots__ = ("home", "port")
+    __slots__ = ("home", "is_personal", "port")
 
-    def __init__(self, port: Port | None, home: Home) -> None:
+    def __init__(self, port: Port | None, home: Home, *, is_personal: bool = False) -> None:
         self.port = port
         self.home = home
+        self.is_personal = is_personal
 
 
 class Account:
@@ -52,7 +55,8 @@ class Account:
             port = self.sender.port_of(source.decode("latin-1"))
             if len(self.origins) >= _MAX_CACHED_SOURCES:
                 self.origins.clear()
-            origin = Origin(port, self._homes.setdefault(port, Home()))
+            home = self._homes.setdefault(port, Home())
+            origin = Origin(port, home, is_personal=is_mobile(source))
             self.origins[source] = origin
         return origin
 

@@ -115,7 +115,7 @@ def _ask_of(check: Check, knowledge: Knowledge) -> Ask:
         case ContactGiven():
             return content.contact_given(check)
         case Suspicious():
-            return content.suspicious(check)
+            return content.suspicious(check, knowledge)
         case _:
             raise ValueError("neither what counts nor what exempts asks in this way")
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from math import inf
 
 from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.msisdn import misread_as
 from gateway.policy.number_set import NumberSet
 
 
@@ -72,12 +73,22 @@ class ConsentSets:
         self.asserted, self.subscribed = fresh.asserted, fresh.subscribed
 
     def is_refused(self, scope: str, msisdn: int) -> bool:
-        """Tell whether the number refused `scope`, or every sender."""
+        """Tell whether the number refused `scope`, or every sender.
+
+        For one of North America, whoever it is read as without its plus may have: the refusal
+        may have been typed like that. What the number itself agreed to counts over it.
+        """
         own = self.refused.get(scope)
         if own is not None and own.has(msisdn):
             return True
         everyone = self.refused.get(EVERY_SENDER)
-        return everyone is not None and everyone.has(msisdn)
+        if everyone is not None and everyone.has(msisdn):
+            return True
+        other = misread_as(msisdn)
+        return other is not None and any(
+            _has(self.refused, one, other) and not _has(self.agreed, one, msisdn)
+            for one in (scope, EVERY_SENDER)
+        )
 
     def has_agreed(self, scope: str, msisdn: int, *, accept_asserted: bool = False) -> bool:
         """Tell whether the number agreed to `scope` itself.
@@ -91,6 +102,10 @@ class ConsentSets:
             return True
         said = self.asserted.get(scope) if accept_asserted else None
         return said is not None and said.has(msisdn)
+
+
+def _has(of_scope: dict[str, NumberSet], scope: str, msisdn: int) -> bool:
+    return scope in of_scope and of_scope[scope].has(msisdn)
 
 
 def _add(of_scope: dict[str, NumberSet], scope: str, numbers: list[int]) -> None:

@@ -14,8 +14,8 @@ class Evidence:
 
     `text` holds no number and no text of a message. `reason` and `action` are other than
     those of the rule where they are given. `category` is what the text is about, as far as the
-    check can tell. `is_unread` says that what the check asks could
-    not be read: the rule's `on_error` decides.
+    check can tell, `campaign` the id of that which it belongs to. `is_unread` says that what
+    the check asks could not be read: the rule's `on_error` decides.
     """
 
     text: str
@@ -23,6 +23,7 @@ class Evidence:
     action: Action | None = None
     category: str = ""
     is_unread: bool = False
+    campaign: str = ""
 
 
 # Asks one check of a message at an epoch second; None when there is nothing against it.

@@ -16,7 +16,7 @@ class Knowledge:
     """What is known of subscribers and senders; shared by one version of the rules and the next.
 
     `scorer` is the classifier in force, None where no model is installed; `RuleSet.ask_scorer`
-    puts another in its place.
+    puts another in its place. `unscored` counts the texts of personal numbers that it failed on.
     """
 
     consent: ConsentSets = field(default_factory=ConsentSets)
@@ -26,3 +26,4 @@ class Knowledge:
     suspended: SuspendedSources = field(default_factory=SuspendedSources)
     answers: AnswerCounts = field(default_factory=AnswerCounts)
     scorer: Scorer | None = None
+    unscored: int = 0

@@ -1,6 +1,7 @@
 """What a rule finds: how far it goes for each sender and port, and its findings, made once."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
@@ -12,6 +13,10 @@ from gateway.policy.submission import Submission
 _UNREAD_PASSES = Action.FORWARD
 # What names a campaign, or the place of a word, is a finding of its own.
 _MAX_MADE = 4096
+# Of what one finding is added to; rules are few, and most find one and the same.
+_MAX_JOINED = 64
+
+_Found: TypeAlias = tuple[Finding, ...]
 
 
 class Modes:
@@ -38,6 +43,24 @@ class Modes:
         return mode if port is None else self._ports.get(port.number, mode)
 
 
+class _Made:
+    """A finding, and the findings that it was added to, with itself at their end."""
+
+    __slots__ = ("finding", "joined")
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        self.joined: dict[int, tuple[_Found, _Found]] = {}
+
+    def after(self, before: _Found) -> _Found:
+        joined = self.joined.get(id(before))
+        if joined is None or joined[0] is not before:
+            if len(self.joined) >= _MAX_JOINED:
+                self.joined.clear()
+            joined = self.joined[id(before)] = (before, (*before, self.finding))
+        return joined[1]
+
+
 class Findings:
     """The findings that one rule has made, each once: evidence is constant."""
 
@@ -46,31 +69,30 @@ class Findings:
     def __init__(self, rule: Rule, modes: Modes) -> None:
         self._rule = rule
         self.modes = modes
-        # Each in a tuple of its own, for it is all that is found against most messages.
-        self._made: dict[tuple[Evidence, Enforcement, TrafficClass], tuple[Finding]] = {}
+        self._made: dict[tuple[Evidence, Enforcement, TrafficClass], _Made] = {}
 
     def of(self, submission: Submission, evidence: Evidence) -> Finding:
         """Return the finding against a message for which the rule is on."""
-        return self._alone(submission, evidence)[0]
+        return self._made_of(submission, evidence).finding
 
     def add(self, submission: Submission, evidence: Evidence) -> Finding:
         """Find against a message for which the rule is on; return the finding.
 
-        What is all that was found against many messages is one tuple: who counts them knows it
-        again at a glance.
+        The same found against many messages is one tuple: who counts them knows it again at a
+        glance.
         """
-        alone = self._alone(submission, evidence)
-        submission.findings = submission.findings + alone if submission.findings else alone
-        return alone[0]
+        made = self._made_of(submission, evidence)
+        submission.findings = made.after(submission.findings)
+        return made.finding
 
-    def _alone(self, submission: Submission, evidence: Evidence) -> tuple[Finding]:
+    def _made_of(self, submission: Submission, evidence: Evidence) -> _Made:
         key = (evidence, self.modes.of(submission), submission.traffic)
-        alone = self._made.get(key)
-        if alone is None:
+        made = self._made.get(key)
+        if made is None:
             if len(self._made) >= _MAX_MADE:
                 self._made.clear()
-            alone = self._made[key] = (self._make(*key),)
-        return alone
+            made = self._made[key] = _Made(self._make(*key))
+        return made
 
     def _make(self, evidence: Evidence, mode: Enforcement, traffic: TrafficClass) -> Finding:
         rule = self._rule
@@ -88,6 +110,7 @@ class Findings:
             evidence.text,
             shadow,
             category=evidence.category,
+            campaign=evidence.campaign,
             # What cannot be asked is refused for a moment, whatever is said to a refusal.
             status="" if evidence.is_unread else rule.status,
             warning=rule.warning if warns else None,

@@ -73,7 +73,7 @@ class RuleSet:
         self._checks = frozenset(type(one.rule.check) for one in self.rules.staged)
         learnt = learnt_for(self._checks, knowledge)
         if before is None or before.digest != bundle.digest:
-            self.scan = ContentScan(KeywordIndex(bundle.keyword_lists), learnt=learnt)
+            self.scan = ContentScan(_index_of(bundle, before), learnt=learnt)
         else:
             self.scan = before.scan.learning(learnt)
 
@@ -94,6 +94,8 @@ class RuleSet:
         self.rules.adopt(before.rules)
         # Another classifier may have been put in place since this was compiled.
         self.ask_scorer(self.knowledge.scorer)
+        if before.scan.day is not None:
+            self.scan.keep_day(before.scan.day)
 
     def judge_address(self, submission: Submission, now: float) -> bool:
         """Run the stages that need no text; return whether the text is still to be judged.
@@ -349,6 +351,13 @@ class RuleSet:
         submission.asks_consent = ruling.asks_consent
         found = _asked_all(ruling.course.asking, submission, at)
         return [*found, *ruling.found]
+
+
+def _index_of(bundle: Bundle, before: RuleSet | None) -> KeywordIndex:
+    """Return the index of the words of a bundle: that of `before` where it has the same lists."""
+    if before is not None and before.bundle.keyword_lists == bundle.keyword_lists:
+        return before.scan.index
+    return KeywordIndex(bundle.keyword_lists)
 
 
 def _asked_all(asked: Iterable[Asked], submission: Submission, at: float) -> list[Finding]:

@@ -17,8 +17,9 @@ class Kind:
 
 
 class SourceKinds:
-    """Sorts sources by their port, the signature they are bound to (R06), and how they begin.
+    """Sorts sources by their port, whether they are personal (R61), and the rest that rules ask.
 
+    That is the signature they are bound to (R06), and how they begin (R43).
     `known` is the kind of each source that has sent, bounded; look there first.
     """
 
@@ -30,7 +31,7 @@ class SourceKinds:
         self._beginnings = tuple(
             one.sources for one in checks if isinstance(one, TooOften) and one.sources
         )
-        self._alike: dict[tuple[Home, str | None, tuple[bool, ...]], Kind] = {}
+        self._alike: dict[tuple[Home, bool, str | None, tuple[bool, ...]], Kind] = {}
         self.known: dict[Origin, Kind] = {}
 
     def forget(self) -> None:
@@ -46,7 +47,8 @@ class SourceKinds:
         source = submission.source.decode("latin-1")
         bound_to = filed.owner_of_subport(source) if self._looks_at_bindings else None
         begins = tuple(source.startswith(beginnings) for beginnings in self._beginnings)
-        key = (submission.origin.home, bound_to, begins)
+        origin = submission.origin
+        key = (origin.home, origin.is_personal, bound_to, begins)
         kind = self._alike.get(key)
         if kind is None:
             if len(self._alike) >= _MAX_KNOWN:
@@ -54,5 +56,5 @@ class SourceKinds:
             kind = self._alike[key] = Kind()
         if len(self.known) >= _MAX_KNOWN:
             self.known.clear()
-        self.known[submission.origin] = kind
+        self.known[origin] = kind
         return kind

@@ -29,6 +29,11 @@ def subject_of(verdict: Verdict) -> str:
     return _most_exact(one for one in known if harms[one] is worst)
 
 
+def campaign_of(verdict: Verdict) -> str:
+    """Return the id of the campaign that a message is one of, "" where no rule found one."""
+    return next((one.campaign for one in verdict.findings if one.campaign), "")
+
+
 def _most_exact(categories: Iterable[str]) -> str:
     """Return the first of `categories`, or one of the others that lies below it."""
 

@@ -1,7 +1,8 @@
 """Suspending the number behind a source that goes over its caps (R43)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time, timedelta
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from gateway.domain.msisdn import msisdn_of
@@ -13,6 +14,9 @@ from gateway.policy.rules import Suspended, TooOften
 from gateway.policy.submission import Submission
 from gateway.policy.suspended_sources import SuspendedSources
 
+# Says what is against the text of a message from a number that is over its caps, "" for nothing.
+_AgainstText: TypeAlias = Callable[[int, Submission], str]
+
 
 class Suspender:
     """What one rule does to a number beyond refusing its message.
@@ -21,7 +25,15 @@ class Suspender:
     a suspension that stops nothing.
     """
 
-    __slots__ = ("_is_enforced", "_rule", "_sources", "_surroundings", "_words", "terms")
+    __slots__ = (
+        "_against_text",
+        "_is_enforced",
+        "_rule",
+        "_sources",
+        "_surroundings",
+        "_words",
+        "terms",
+    )
 
     def __init__(
         self,
@@ -38,26 +50,43 @@ class Suspender:
         self._surroundings = surroundings
         self._sources = sources
         self._is_enforced = is_enforced
+        self._against_text = _looking_at(terms)
 
     def suspend(self, submission: Submission, finding: Finding, at: float) -> None:
         """Suspend the source of a message that is stopped by a limit of the rule.
 
-        Not for counters that are full, and not what is no number of a person.
+        Not for counters that are full, not what is no number of a person, and not while nothing
+        is against its texts where the rule looks at them.
         """
         if not self._is_enforced or finding.reason is not Reason.FREQUENCY:
             return
         msisdn = msisdn_of(submission.source)
         if msisdn is None or not self._sources.may_be_suspended(msisdn, at):
             return
+        note = finding.evidence
+        if self._against_text is not None:
+            found = self._against_text(msisdn, submission)
+            if not found:
+                return
+            note = f"{note}; {found}"
         since = datetime.fromtimestamp(at, UTC)
         until = end_of(since, self.terms.working_days, self._surroundings)
         system_id = submission.account.system_id
-        new = NewSuspension(msisdn, system_id, self._rule, since, until, finding.evidence)
+        new = NewSuspension(msisdn, system_id, self._rule, since, until, note)
         self._sources.suspend(new)
 
     def is_restoring(self, text: str) -> bool:
         """Tell whether `text` is one of the words that ask to be restored."""
         return key_of(text) in self._words
+
+
+def _looking_at(terms: SuspensionTerms) -> _AgainstText | None:
+    if not terms.same_text:
+        return None
+    # What is compiled takes longer to import than all of this.
+    from gateway.policy.bulk_texts import BulkTexts  # noqa: PLC0415
+
+    return BulkTexts(terms.same_text).against
 
 
 def suspenders_of(bundle: Bundle, sources: SuspendedSources) -> Mapping[str, Suspender]:

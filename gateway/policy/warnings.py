@@ -19,7 +19,16 @@ Trace: TypeAlias = tuple[int, int, int]
 class _Count:
     """What is known of one kind so far. A plain class: it is changed per message."""
 
-    __slots__ = ("count", "first_at", "last_at", "on_trial", "severity", "traces")
+    __slots__ = (
+        "campaign",
+        "category",
+        "count",
+        "first_at",
+        "last_at",
+        "on_trial",
+        "severity",
+        "traces",
+    )
 
     def __init__(self, severity: Severity | None, at: float) -> None:
         self.severity = severity
@@ -27,6 +36,7 @@ class _Count:
         self.on_trial = 0
         self.first_at = self.last_at = at
         self.traces: list[Trace] = []
+        self.category = self.campaign = ""
 
 
 class WarningTally:
@@ -65,6 +75,8 @@ class WarningTally:
                 self.others += 1
                 return None
             count = self._counts[kind] = _Count(finding.severity, at)
+        count.category = count.category or finding.category
+        count.campaign = count.campaign or finding.campaign
         if len(self._at_hand) < MAX_KINDS:
             self._at_hand[id(finding), submission.origin.home] = finding, count
         return count
@@ -94,6 +106,8 @@ def _gathered(kind: WarningKind, count: _Count) -> Gathered:
         datetime.fromtimestamp(first, UTC),
         datetime.fromtimestamp(last, UTC),
         tuple(map(_sample, count.traces)),
+        count.category,
+        count.campaign,
     )
 
 

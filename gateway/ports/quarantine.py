@@ -25,6 +25,7 @@ class Grounds:
     digest: str
     expires_at: datetime
     due_at: datetime | None = None
+    campaign: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Replacement:
     digest: str
     receipt_asked: bool
     expires_at: datetime
+    campaign: str = ""
 
 
 class ReleasedId(NamedTuple):
@@ -77,10 +79,12 @@ class QuarantineStore(Protocol):
         *,
         state: HoldState | None = None,
         system_id: str | None = None,
+        campaign: str | None = None,
+        categories: Collection[str] | None = None,
         before_id: int | None = None,
         limit: int = 50,
     ) -> list[HeldMessage]:
-        """Return the newest messages that fit, newest first.
+        """Return the newest messages that fit, newest first; of any of `categories`.
 
         For the next page give the last message_id as `before_id`.
         """

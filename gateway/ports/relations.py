@@ -20,8 +20,8 @@ class EndedRelations(Protocol):
     async def forget(self, relations: Sequence[EndedRelation], purge: NewPurge) -> int:
         """Forget how those of `relations` went that ended before `purge.until`; return how many.
 
-        Orders and their history go. A refusal stays and goes on to hold, without its channel
-        and evidence; so does a request for consent, without its messages: nobody is asked
-        the same again. The journal gets `purge` with the count in the same commit; nothing
-        when it is 0.
+        Orders and their history go, and the agreement that ended. A refusal stays and goes on
+        to hold, without its channel and evidence; so does a request for consent, without its
+        messages: nobody is asked the same again. The journal gets `purge` with the count in
+        the same commit; nothing when it is 0.
         """

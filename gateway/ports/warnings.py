@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from gateway.domain.privacy import NewPurge
 from gateway.domain.warning import (
     EarlyWarning,
     Gathered,
@@ -48,5 +49,16 @@ class WarningStore(Protocol):
     async def close(self, number: int, handling: Handling) -> bool:
         """Note that nothing is left to do; return False when it is closed, or is not there."""
 
-    async def prune(self, before: datetime) -> int:
-        """Delete what last grew before `before`; return how many. For retention alone."""
+    async def noticed_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[EarlyWarning]:
+        """Return warnings that last grew before `before`, by number.
+
+        For the next page give the last number as `after`.
+        """
+
+    async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        """Delete warnings; return how many.
+
+        The journal gets `purge` with that count in the same commit; nothing when it is 0.
+        """

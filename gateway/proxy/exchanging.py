@@ -43,6 +43,8 @@ def judged_again(held: HeldMessage, action: Action, why: Grounds | HeldMessage) 
         "action": action.value,
         "reason": why.reason,
         "rule": why.rule,
+        "category": why.category,
+        "campaign": why.campaign,
         "digest": why.digest,
     }
     return ("e", epoch(), "judged_again", about)

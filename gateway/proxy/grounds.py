@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.domain.verdict import Action, Verdict
-from gateway.policy.subjects import subject_of
+from gateway.policy.subjects import campaign_of, subject_of
 from gateway.ports.quarantine import Grounds
 from gateway.smpp.errors import DecodeError
 from gateway.smpp.pdu import decode
@@ -40,6 +40,7 @@ def grounds_of(
         digest=verdict.digest,
         expires_at=latest if valid_until is None else min(max(valid_until, now), latest),
         due_at=due_at,
+        campaign=campaign_of(verdict),
     )
 
 

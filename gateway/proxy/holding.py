@@ -166,6 +166,7 @@ def held_message(item: Hold, now: datetime, ttl_s: float) -> HeldMessage:
         state=HoldState.DEFERRED if waits else HoldState.HELD,
         joined=item.joined,
         due_at=grounds.due_at,
+        campaign=grounds.campaign,
     )
 
 

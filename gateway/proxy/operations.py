@@ -124,6 +124,7 @@ class Operations:
             digest=self._tick.pipeline.plane.rules.digest,
             receipt_asked=held.receipt_asked,
             expires_at=_expiry(held, request),
+            campaign=held.campaign,
         )
         done = await self._store.replace_pdu(held.message_id, replacement)
         return _failed(request, CommandStatus.ESME_ROK if done else _failure(request))

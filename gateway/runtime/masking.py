@@ -28,6 +28,7 @@ SECRET_KEYS = frozenset(
 # Our own or the peer's names for things, never a subscriber: an operator searches for them.
 WHOLE_KEYS = frozenset(
     {
+        "campaign",
         "digest",
         "gateway_id",
         "message_id",

@@ -11,13 +11,14 @@ from prometheus_client.metrics_core import Metric
 class ModelsHealth:
     """The digests of the models in force and in shadow, "" for none, and what they dispute.
 
-    `texts` is how many were new since both stand so, by class and by who would stop them;
-    `failed` on how many of them the one in shadow failed.
+    `texts` is how many were new since both stand so, by class and by who would stop them, and
+    `messages` how many messages had them; `failed` on how many texts the one in shadow failed.
     """
 
     active: str = ""
     shadow: str = ""
     texts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    messages: Mapping[tuple[str, str], int] = field(default_factory=dict)
     failed: int = 0
 
 
@@ -28,14 +29,15 @@ def model_families(health: ModelsHealth) -> Iterator[Metric]:
         "The classifiers that are asked: the one in force and the one in shadow.",
         value={"active": health.active, "shadow": health.shadow},
     )
-    texts = CounterMetricFamily(
-        "smsward_model_texts",
-        "New texts, by which of the two models would stop them.",
-        labels=("class", "agreement"),
+    counted = (
+        ("texts", "New texts, by which of the two models would stop them.", health.texts),
+        ("messages", "Messages, by which of the two models would stop them.", health.messages),
     )
-    for labels, count in health.texts.items():
-        texts.add_metric(labels, count)
-    yield texts
+    for what, said, counts in counted:
+        family = CounterMetricFamily(f"smsward_model_{what}", said, labels=("class", "agreement"))
+        for labels, count in counts.items():
+            family.add_metric(labels, count)
+        yield family
     yield CounterMetricFamily(
         "smsward_model_shadow_failures",
         "Texts that the model in shadow failed on.",

@@ -22,7 +22,10 @@ _KEPT_TEXT_OCTETS = 16 * 1024 * 1024
 _TEXT_ENTRY_OCTETS = 200  # what the table itself takes for each
 
 _BEGIN = b'{"kind":"%b","at":"%b","session":%d,"system_id":%b,"command_id":%d,"sequence_number":'
-_WHY = b'","action":%b,"reason":%b,"rule":%b,"status":%b,"digest":%b,"gateway_id":'
+_WHY = (
+    b'","action":%b,"reason":%b,"rule":%b,"status":%b,"digest":%b,"category":%b,'
+    b'"campaign":%b,"gateway_id":'
+)
 _DECISION = b'%b%d,"source":"%b","destination":"%b%b%d%b}\n'
 _DELIVERY = b'%b%d,"source":"%b","destination":"%b","message_id":"%b"%b%b}\n'
 _OUTCOME = b'%b%d,"command_status":%d,"message_id":"%b","latency_us":%d,"how":%b}\n'
@@ -31,7 +34,7 @@ _TEXT = b'{"kind":"text","at":"%b","id":"%b","system_id":%b,"data_coding":%d,"oc
 
 
 _NOBODY: About = (0, "", 0)
-_NO_REASON: Why = ("", "", "", "", "")
+_NO_REASON = Why("", "", "", "", "")
 _NO_TALE: Told = ("", "", "", "", "")
 
 
@@ -49,6 +52,7 @@ class RecordLines:
         self._at = _at(0.0)
         self._names: dict[str, bytes] = {}
         self._tails: dict[Why, bytes] = {}
+        self._at_hand: dict[int, tuple[Why, bytes]] = {}
         self._told: dict[Told, bytes] = {}
         self._hows: dict[str, bytes] = {}
         self._texts: dict[Text, bytes] = {}
@@ -93,7 +97,7 @@ class RecordLines:
 
     def _written(self, rows: Sequence[Row]) -> list[bytes]:  # noqa: C901, PLR0912, PLR0915 - one loop: a call per row costs as much again
         lines: list[bytes] = []
-        add = lines.append
+        add, at_hand = lines.append, self._at_hand
         # Rows of one tick and one session share these objects, so what they say is written once.
         kind, at, of, why = "", 0.0, _NOBODY, _NO_REASON
         tale, begin, because, what = _NO_TALE, b"", b"", b""
@@ -105,7 +109,12 @@ class RecordLines:
                         begin = self._begin(b"decision", epoch, about)
                         kind, at, of = "d", epoch, about
                     if reasons is not why:
-                        because, why = self._tails.get(reasons) or self._tail(reasons), reasons
+                        known = at_hand.get(id(reasons))
+                        if known is not None and known[0] is reasons:
+                            because = known[1]
+                        else:
+                            because = self._tail(reasons)
+                        why = reasons
                     source = source if source.isalnum() else _escaped(source)
                     if not destination.isalnum():
                         destination = _escaped(destination)
@@ -183,7 +192,14 @@ class RecordLines:
         return _keep(self._names, system_id, _quoted(system_id))
 
     def _tail(self, why: Why) -> bytes:
-        return _keep(self._tails, why, _WHY % tuple(map(_quoted, why)))
+        tail = self._tails.get(why)
+        if tail is None:
+            tail = _keep(self._tails, why, _WHY % tuple(map(_quoted, why)))
+        # Rows that say the same mostly share what says it, which is known again by its id.
+        if len(self._at_hand) >= _KEPT_PARTS:
+            self._at_hand.clear()
+        self._at_hand[id(why)] = why, tail
+        return tail
 
     def _what(self, told: Told) -> bytes:
         what, *of_receipt = told

@@ -3,9 +3,9 @@
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict
+from pydantic import AfterValidator, Field, Strict
 
-from gateway.domain.policy import Expectation, ListAction, LongMessages
+from gateway.domain.policy import ListAction, LongMessages
 from gateway.domain.warning import Severity
 from gateway.filter.contact_patterns import PatternError, compiled
 from gateway.settings.filings_file import Day
@@ -16,8 +16,6 @@ from gateway.settings.schema import Shape, Text, Version
 from gateway.settings.words import word_problem
 
 _DAY_S = 86_400
-_MAX_CASES = 5_000
-_MAX_CASE_CHARS = 1_000
 _MAX_EXCEPTIONS = 10_000
 _MAX_PATTERNS = 200
 _MAX_PATTERN_CHARS = 500
@@ -113,28 +111,3 @@ class ContentFile(Shape):
     parts_ttl_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 60
     quarantine_ttl_s: Annotated[float, Field(ge=60, le=90 * _DAY_S)] = _DAY_S
     long_messages: Annotated[LongMessages, Strict(False)] = LongMessages.PROGRESSIVE
-
-
-def _unless_auto(value: object) -> object:
-    return None if value == "auto" else value
-
-
-# Not a union with "auto": each of its branches would report the same fault once more.
-Coding = Annotated[Annotated[int, Field(ge=0, le=255)] | None, BeforeValidator(_unless_auto)]
-
-
-class CaseShape(Shape):
-    """One of `cases` of `selftest.yaml`. A text may hold any character, as those of SPs do."""
-
-    text: Annotated[str, Field(min_length=1, max_length=_MAX_CASE_CHARS)]
-    data_coding: Coding = None
-    expect: Annotated[Expectation, Strict(False)]
-    list: Id | None = None
-    why: Text | None = None
-
-
-class SelfTestFile(Shape):
-    """`selftest.yaml`."""
-
-    version: Version
-    cases: Annotated[list[CaseShape], Field(min_length=1, max_length=_MAX_CASES)]

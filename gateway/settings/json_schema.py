@@ -8,10 +8,10 @@ from gateway.settings.bundle_file import (
     ContentFile,
     KeywordsFile,
     RepliesFile,
-    SelfTestFile,
 )
 from gateway.settings.rule_file import RulesFile
 from gateway.settings.schema import Shape
+from gateway.settings.selftest_shape import SelfTestFile
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -77,6 +77,8 @@ _SAID: Mapping[str, str] = {
     "on_holidays": "How many may pass instead on public holidays.",
     "suspend": "What becomes of the source, beyond this message.",
     "for": "For how long it may send nothing: 3 working days.",
+    "looks_at_text": "Whether it is spared while nothing is against the texts over the cap.",
+    "same_text": "How many people must get one text before that is against it.",
     "restore_words": "Words that lift it, written to the carrier's own code, as HF.",
     "self_restore": "How often a number may do that in restore_span; 0 is never.",
     "restore_span": 'In how long, as "30d", which it is without.',
@@ -121,9 +123,15 @@ _SAID: Mapping[str, str] = {
     "quarantine_ttl_s": "How long a held message waits for a person, in seconds.",
     "cases": "Texts, and what must become of them.",
     "text": "A text as people get it.",
+    "from": "What the port is for, as marketing, or the number that sends it, in quotes.",
+    "to": "Whom it is sent to: a number in quotes.",
+    "time": "When, with the zone: 2026-03-04T09:30+08:00.",
+    "consent": "What the addressee has answered its sender: agreed or refused.",
+    "suspended": "Whether the number that sends it is suspended.",
+    "rule": "The rule that must have decided so, where all rules are asked.",
     "data_coding": "How it is encoded: 0 to 255, or auto.",
     "expect": "What must become of it.",
-    "list": "The rule or list that must have decided so.",
+    "list": "The list that must have decided so.",
     "why": "Why, for those who read it later.",
 }
 

@@ -66,7 +66,7 @@ def _list(layers: Layers, files: Sequence[Document]) -> KeywordList:
     filed = [gathering.take(partial(_filed_words, layers, file), ()) for file in files]
     document = overlaid(files, ("words", "exceptions"))
     shape = validate(document, KeywordsFile, lambda _: gathering.faults, _order_of_days)
-    words = tuple(dict.fromkeys((*shape.words, *(word for words in filed for word in words))))
+    words = tuple({word: None for words in (shape.words, *filed) for word in words})
     faults = (*_size_faults(document, shape, words), *_word_faults(document, shape, words))
     if faults:
         raise SettingsError(faults)
@@ -105,6 +105,8 @@ def _size_faults(document: Document, shape: KeywordsFile, words: Sequence[str]) 
 
 def _word_faults(document: Document, shape: KeywordsFile, words: Sequence[str]) -> Iterator[Fault]:
     """Yield what is wrong with words as they are looked for, rather than as they are written."""
+    if not shape.exceptions and not shape.sound:
+        return
     letters = frozenset(closed_up(words, by_sound=False))
     for index, exception in enumerate(closed_up(shape.exceptions, by_sound=False)):
         if not any(piece in letters for piece in _pieces(exception)):

@@ -147,6 +147,7 @@ def _suspension_terms(shape: SuspendShape) -> SuspensionTerms:
         restored=shape.restored,
         refused=shape.refused,
         self_restores=shape.self_restore,
+        same_text=shape.same_text if shape.looks_at_text else 0,
     )
     return terms if shape.restore_span is None else replace(terms, restore_span=shape.restore_span)
 

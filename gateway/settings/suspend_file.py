@@ -15,6 +15,7 @@ from gateway.settings.spans import Duration, WorkingDays
 _MAX_WORDS = 20
 _MAX_WORD_CHARS = 16
 _MAX_RESTORES = 100
+_MAX_PEOPLE = 100
 _MAX_SPAN = timedelta(days=180)
 
 # What a word may mean by itself, whatever was asked before: nothing, or to be back.
@@ -45,6 +46,8 @@ class SuspendShape(Shape):
     """`suspend`: for how long, and how the number is told and restored (R43)."""
 
     for_: WorkingDays = Field(alias="for")
+    looks_at_text: bool = False
+    same_text: Annotated[int, Field(ge=2, le=_MAX_PEOPLE)] = 20
     restore_words: Annotated[list[RestoreWord], Field(min_length=1, max_length=_MAX_WORDS)]
     self_restore: Annotated[int, Field(ge=0, le=_MAX_RESTORES)] = 1
     restore_span: Annotated[Duration, AfterValidator(_is_remembered)] | None = None

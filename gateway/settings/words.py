@@ -1,7 +1,7 @@
 """Keywords as people write them: one a line, with blank lines and # comments."""
 
 import unicodedata
-from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 from gateway.filter.keyword_entries import ELLIPSIS, parts_of
@@ -21,11 +21,15 @@ def parse_words(path: Path, octets: bytes) -> tuple[str, ...]:
     """
     words: dict[str, None] = {}
     faults: list[Fault] = []
-    for line, column, word in _lines(decode_utf8(path, octets)):
-        problem = word_problem(word)
-        if problem:
-            faults.append(Fault(path, line, column, problem))
+    # Line by line: split at once, 200 000 would keep other threads waiting.
+    for line, raw in enumerate(StringIO(decode_utf8(path, octets)), start=1):
+        word = raw.strip()
+        if not word or word.startswith("#"):
+            continue
         words[word] = None
+        problem = None if _is_usual(word) else word_problem(word)
+        if problem:
+            faults.append(Fault(path, line, raw.index(word[0]) + 1, problem))
     if len(words) > MAX_WORDS:
         raise whole_file_fault(path, f"more than {MAX_WORDS} words")
     if faults:
@@ -33,11 +37,13 @@ def parse_words(path: Path, octets: bytes) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _lines(text: str) -> Iterator[tuple[int, int, str]]:
-    for line, raw in enumerate(text.split("\n"), start=1):
-        word = raw.strip()
-        if word and not word.startswith("#"):
-            yield line, raw.index(word[0]) + 1, word
+def _is_usual(word: str) -> bool:
+    """Tell whether nothing can be wrong with `word`, as with nearly all, in a tenth of the time."""
+    return (
+        (word.isascii() or "\u4e00" <= word <= "\u9fff")
+        and word.isalnum()
+        and 1 < len(word) <= MAX_WORD_CHARS
+    )
 
 
 def word_problem(word: str) -> str | None:

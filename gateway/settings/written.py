@@ -83,8 +83,10 @@ def _limit(limit: Limit) -> str:
 
 
 def _suspension(terms: SuspensionTerms) -> dict[str, str]:
+    looks = {"suspend.looks_at_text": "true", "suspend.same_text": str(terms.same_text)}
     return {
         "suspend.for": f"{terms.working_days} working day{'s' * (terms.working_days > 1)}",
+        **(looks if terms.same_text else {}),
         "suspend.restore_words": _listed(terms.restore_words),
         "suspend.self_restore": str(terms.self_restores),
         "suspend.restore_span": duration_said(terms.restore_span),

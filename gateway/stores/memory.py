@@ -78,6 +78,8 @@ class MemoryQuarantine:
         *,
         state: HoldState | None = None,
         system_id: str | None = None,
+        campaign: str | None = None,
+        categories: Collection[str] | None = None,
         before_id: int | None = None,
         limit: int = 50,
     ) -> list[HeldMessage]:
@@ -86,6 +88,8 @@ class MemoryQuarantine:
             for message in self._newest_first()
             if state in (None, message.state)
             and system_id in (None, message.system_id)
+            and campaign in (None, message.campaign)
+            and (categories is None or message.category in categories)
             and (before_id is None or message.message_id < before_id)
         )
         return list(islice(found, limit))

@@ -48,10 +48,11 @@ class MemoryConsent:
         return list(self._answers.values())
 
     def forget(self, key: tuple[int, str]) -> None:
-        """Forget how the answer of a number to a scope was given, if there is one."""
+        """Forget an agreement that had an end, of another answer how it was given."""
         if key in self._answers:
-            answer, number = self._answers[key]
-            self._answers[key] = (replace(answer, channel=FORGOTTEN, evidence=""), number)
+            answer, number = self._answers.pop(key)
+            if answer.until is None:
+                self._answers[key] = (replace(answer, channel=FORGOTTEN, evidence=""), number)
 
     async def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
         keys = sorted(self._answers)

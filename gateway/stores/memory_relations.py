@@ -79,7 +79,8 @@ class MemoryEndedRelations:
             told[request.msisdn, request.system_id].append(row)
         for answer in self._consent.every_answer():
             if answer.scope != EVERY_SENDER:
-                is_live, is_told = answer.answer is not Answer.REFUSED, answer.channel != FORGOTTEN
-                row = _Told(answer.since, answer.since, is_live, is_told)
+                is_live = answer.answer is not Answer.REFUSED and answer.until is None
+                ended_at = max(answer.since, answer.until or answer.since)
+                row = _Told(answer.since, ended_at, is_live, answer.channel != FORGOTTEN)
                 told[answer.msisdn, answer.scope].append(row)
         return told

@@ -5,14 +5,17 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
+from gateway.domain.privacy import NewPurge
 from gateway.domain.warning import EarlyWarning, Gathered, Handling, WarningKind, WarningState
 from gateway.ports.warnings import WarningSelection
+from gateway.stores.memory_privacy import MemoryJournals
 
 
 class MemoryWarnings:
     """Twin of the store of warnings."""
 
-    def __init__(self) -> None:
+    def __init__(self, journals: MemoryJournals) -> None:
+        self._journals = journals
         self._warnings: dict[int, EarlyWarning] = {}
         self._newest: dict[WarningKind, int] = {}
         self._latest = 0
@@ -52,11 +55,23 @@ class MemoryWarnings:
         self._warnings[number] = replace(warning, state=WarningState.CLOSED, closing=handling)
         return True
 
-    async def prune(self, before: datetime) -> int:
-        kept = {n: one for n, one in self._warnings.items() if one.gathered.last_at >= before}
-        pruned = len(self._warnings) - len(kept)
-        self._warnings = kept
-        return pruned
+    async def noticed_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[EarlyWarning]:
+        found = (
+            one
+            for number, one in self._warnings.items()
+            if number > after and one.gathered.last_at < before
+        )
+        return list(islice(found, limit))
+
+    async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        gone = self._warnings.keys() & set(numbers)
+        for number in gone:
+            del self._warnings[number]
+        if gone:
+            await self._journals.note_purge(replace(purge, count=len(gone)))
+        return len(gone)
 
 
 def _is_meant(one: EarlyWarning, selection: WarningSelection) -> bool:

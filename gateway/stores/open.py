@@ -205,7 +205,7 @@ def memory_stores() -> Stores:
         ended_relations=MemoryEndedRelations(subscriptions, consent, journals),
         samples=MemorySamples(journals),
         scheduled=MemoryScheduled(consent),
-        warnings=MemoryWarnings(),
+        warnings=MemoryWarnings(journals),
         notices=MemoryNotices(consent, changes, utcnow),
         close=_nothing_to_close,
     )

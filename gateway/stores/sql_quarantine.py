@@ -37,6 +37,7 @@ from gateway.stores.quarantine_rows import (
     message_of,
 )
 from gateway.stores.tables import (
+    IS_CAMPAIGN,
     IS_DEFERRED,
     IS_OWN_HOLD,
     IS_PART,
@@ -115,6 +116,8 @@ class SqlQuarantine:
         *,
         state: HoldState | None = None,
         system_id: str | None = None,
+        campaign: str | None = None,
+        categories: Collection[str] | None = None,
         before_id: int | None = None,
         limit: int = 50,
     ) -> list[HeldMessage]:
@@ -123,6 +126,10 @@ class SqlQuarantine:
             query = query.where(_column.state == state)
         if system_id is not None:
             query = query.where(_column.system_id == system_id)
+        if campaign is not None:
+            query = query.where(IS_CAMPAIGN, _column.campaign == campaign)
+        if categories is not None:
+            query = query.where(_column.category.in_(sorted(categories)))
         if before_id is not None:
             query = query.where(_column.message_id < before_id)
         return [message_of(row) for row in await self._database.rows(query)]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     tuple_,
     union_all,
@@ -29,7 +30,7 @@ from gateway.stores.database import Database
 from gateway.stores.privacy_tables import purge_log
 from gateway.stores.sealed_columns import AFTER_ALL, BEFORE_ALL
 from gateway.stores.subscription_tables import consent_requests, subscription_events, subscriptions
-from gateway.stores.tables import consent_answers
+from gateway.stores.tables import ENDS, consent_answers
 
 # So many rows of each table are looked through at once: one look at all of ten million answers
 # would keep SQLite from emptying its -wal file while others write.
@@ -62,8 +63,8 @@ _LEGS = (
         _answer.msisdn,
         _answer.scope,
         _answer.since,
-        _answer.since,
-        case((_answer.answer == Answer.REFUSED.value, 0), else_=1),
+        case((_answer.until > _answer.since, _answer.until), else_=_answer.since),
+        case((or_(_answer.answer == Answer.REFUSED.value, ENDS), 0), else_=1),
         case((_answer.channel == FORGOTTEN, 0), else_=1),
     ).where(_answer.scope != EVERY_SENDER),
 )
@@ -128,10 +129,10 @@ async def _forget(connection: AsyncConnection, keys: Sequence[tuple[int, str]]) 
         .where(tuple_(_request.msisdn, _request.system_id).in_(keys))
         .values(text_sha256="", message_id="", answer_id="")
     )
+    theirs = tuple_(_answer.msisdn, _answer.scope).in_(keys)
+    await connection.execute(delete(consent_answers).where(theirs, ENDS))
     await connection.execute(
-        update(consent_answers)
-        .where(tuple_(_answer.msisdn, _answer.scope).in_(keys))
-        .values(channel=FORGOTTEN, evidence="")
+        update(consent_answers).where(theirs).values(channel=FORGOTTEN, evidence="")
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.domain.privacy import NewPurge
 from gateway.domain.warning import (
     EarlyWarning,
     Gathered,
@@ -17,6 +18,7 @@ from gateway.domain.warning import (
 )
 from gateway.ports.warnings import WarningSelection
 from gateway.stores.database import Database
+from gateway.stores.sql_privacy import note_purge
 from gateway.stores.warning_tables import warnings
 
 _row = warnings.c
@@ -60,13 +62,26 @@ class SqlWarnings:
             {"state": WarningState.CLOSED, **_noted("closing", handling)},
         )
 
-    async def prune(self, before: datetime) -> int:
-        statement = delete(warnings).where(_row.last_at < before)
+    async def noticed_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[EarlyWarning]:
+        query = (
+            select(warnings)
+            .where(_row.last_at < before, _row.number > after)
+            .order_by(_row.number)
+            .limit(limit)
+        )
+        return [_warning_of(row) for row in await self._database.rows(query)]
+
+    async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        statement = delete(warnings).where(_row.number.in_(numbers))
 
         async def run(connection: AsyncConnection) -> int:
-            return (await connection.execute(statement)).rowcount
+            count = (await connection.execute(statement)).rowcount
+            await note_purge(connection, purge, count)
+            return count
 
-        return await self._database.writer.write(run)
+        return await self._database.writer.write(run, rows=len(numbers))
 
     async def _move(
         self, where: tuple[ColumnElement[bool], ...], values: dict[str, object]
@@ -120,6 +135,8 @@ def _grown(one: Gathered) -> dict[str, object]:
         "first_at": one.first_at,
         "last_at": one.last_at,
         "samples": " ".join(one.samples),
+        "category": one.category,
+        "campaign": one.campaign,
     }
 
 
@@ -155,6 +172,8 @@ def _warning_of(row: RowMapping) -> EarlyWarning:
         row["first_at"],
         row["last_at"],
         tuple(row["samples"].split()),
+        row["category"],
+        row["campaign"],
     )
     return EarlyWarning(
         row["number"],

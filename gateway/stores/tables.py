@@ -63,6 +63,7 @@ IS_RECEIPT_DUE = text("receipt = 'due'")
 IS_DEFERRED = text("state = 'deferred'")
 IS_PART = text("assembly <> 0")
 IS_OWN_HOLD = text("state = 'held' AND reason = 'USER_PREF'")
+IS_CAMPAIGN = text("campaign <> ''")
 IS_TOLD = text("answer <> 'asserted'")
 ENDS = text("until IS NOT NULL")
 
@@ -93,6 +94,7 @@ held_messages = Table(
     Column("assembly", BigInteger, nullable=False, server_default="0"),
     Column("part", Integer, nullable=False, server_default="0"),
     Column("is_wanted", Boolean, nullable=False, server_default=false()),
+    Column("campaign", String(17), nullable=False, server_default=""),
     # The lists people look through, and the count per state.
     Index(None, "state", "message_id"),
     Index(None, "system_id", "message_id"),
@@ -111,6 +113,15 @@ held_messages = Table(
         "part",
         sqlite_where=IS_PART,
         postgresql_where=IS_PART,
+    ),
+    # What a reviewer decides on in one go.
+    Index(
+        "ix_held_messages_campaign",
+        "campaign",
+        "state",
+        "message_id",
+        sqlite_where=IS_CAMPAIGN,
+        postgresql_where=IS_CAMPAIGN,
     ),
     # What subscribers ask about their own number. The state comes first for SQLite, as below.
     Index(

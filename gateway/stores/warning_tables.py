@@ -29,6 +29,8 @@ warnings = Table(
     Column("closing_by", Text, nullable=True),
     Column("closing_at", UtcTime, nullable=True),
     Column("closing_note", Text, nullable=True),
+    Column("category", Text, nullable=False, server_default=""),
+    Column("campaign", String(17), nullable=False, server_default=""),
     # The newest of a kind is looked for with every second's count.
     Index("ix_warnings_kind", "system_id", "code", "rule", "port", "number"),
     Index(None, "state", "number"),

@@ -1,16 +1,23 @@
-"""R70 to R72 over reports to the authority and audits: what goes, and what stays."""
+"""R70 to R72 over reports, audits, suspensions and warnings: what goes, and what stays."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.app.case_purging import audit_purger, report_purger, suspension_purger
+from gateway.app.case_purging import (
+    audit_purger,
+    report_purger,
+    suspension_purger,
+    warning_purger,
+)
 from gateway.app.purging import Purged, PurgeErrand, purge_before
 from gateway.domain.audit import AuditItem, NewConsentAudit
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.privacy import LegalHold
 from gateway.domain.suspension import Lift, NewSuspension
+from gateway.domain.warning import Gathered, WarningCode, WarningKind
+from gateway.ports.warnings import WarningSelection
 from gateway.stores.open import Stores, memory_stores
 
 THEN = datetime(2013, 9, 30, 8, 30, tzinfo=UTC)
@@ -194,3 +201,57 @@ async def test_r43_a_suspension_stays_while_a_rule_may_ask_how_often_it_was_lift
     purged = await suspension_purger(stores.suspensions).purge(due)
 
     assert purged == Purged("suspensions", int(days > 200), 0)
+
+
+WALKS = WarningKind(WarningCode.W9, "R28", "shop", "10690001")
+LEDGER_OVER = THEN + timedelta(days=1100)
+
+
+async def warned() -> Stores:
+    """Two warnings: one that grew for a day and then no more, and one of lately."""
+    stores = memory_stores()
+    old = Gathered(WALKS, None, 7, 0, THEN, THEN + timedelta(days=1))
+    new = Gathered(WALKS, None, 1, 0, LEDGER_OVER, LEDGER_OVER)
+    await stores.warnings.add([old, new])
+    return stores
+
+
+@pytest.mark.parametrize("days", [200, 1098, 1101])
+async def test_r72_a_warning_stays_as_long_as_a_sanction_looks_back(days: int) -> None:
+    stores = await warned()
+    due = errand(at=THEN + timedelta(days=days), months=1)
+
+    purged = await warning_purger(stores.warnings).purge(due)
+
+    assert purged == Purged("warnings", int(days > 1100), 0)
+
+
+async def test_r72_of_warnings_that_went_the_log_tells() -> None:
+    stores = await warned()
+
+    await warning_purger(stores.warnings).purge(errand(at=LEDGER_OVER))
+
+    assert [one.number for one in await stores.warnings.find(WarningSelection())] == [2]
+    [noted] = await stores.journals.purges()
+    assert (noted.what, noted.count, noted.by) == ("warnings", 1, "lin")
+    assert noted.since == noted.until == THEN + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [
+        ({}, True),
+        ({"msisdn": OTHER}, True),  # it does not tell whom its messages were for
+        ({"system_id": "other"}, False),
+        ({"since": THEN + timedelta(hours=1)}, True),
+        ({"since": THEN + timedelta(days=2), "until": NOW}, False),
+        ({"until": THEN}, False),
+    ],
+)
+async def test_r72_a_warning_under_hold_stays(changes: dict[str, object], *, is_kept: bool) -> None:
+    stores = await warned()
+    hold = replace(HOLD, **changes)  # type: ignore[arg-type]
+
+    purged = await warning_purger(stores.warnings).purge(errand(hold, at=LEDGER_OVER))
+
+    assert purged == Purged("warnings", int(not is_kept), int(is_kept))

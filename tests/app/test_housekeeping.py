@@ -97,6 +97,7 @@ async def test_what_is_past_keeping_goes(make: Make, tmp_path: Path, log: Log) -
         {"what": "reports", "gone": 0, "held": 0},
         {"what": "audits", "gone": 0, "held": 0},
         {"what": "suspensions", "gone": 0, "held": 0},
+        {"what": "warnings", "gone": 0, "held": 0},
         {"what": "samples", "gone": 0, "held": 0},
     ]
 

@@ -16,11 +16,13 @@ from structlog.testing import capture_logs
 from gateway.app.following import Rounds
 from gateway.app.gateway import Gateway
 from gateway.app.models import InstalledModels, installed_models
+from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.features import BUCKETS, SIGNS
 from gateway.filter.model.linear import Calibration, LinearModel
 from gateway.filter.model.model import ClassModel, Model, Threshold
 from gateway.filter.model.model_file import write_model
+from gateway.filter.model_pair import PairedScorer
 from gateway.filter.scoring import Scorer
 from gateway.filter.views import Views
 from gateway.runtime.model_metrics import ModelsHealth
@@ -58,7 +60,12 @@ class Rules:
     def finds(self) -> bool:
         scorer = self.asked[-1]
         assert scorer is not None
-        return scorer.score([TEXT])[0].is_guilty(0.01)
+        facts = TextFacts((), (TEXT.raw,))
+        facts.scored = tuple(scorer.score([TEXT]))
+        if isinstance(scorer, PairedScorer):
+            for _ in range(3):  # of as many messages
+                scorer.note(facts, is_personal=False)
+        return facts.scored[0].is_guilty(0.01)
 
 
 @pytest.fixture
@@ -123,10 +130,12 @@ async def test_what_is_in_shadow_is_compared_and_told_to_who_asks(
     assert {labels: count for labels, count in health.texts.items() if count} == {
         ("port", "only_active"): 1
     }
+    assert health.messages["port", "only_active"] == 3
     told = json.loads(directory.comparison())
     assert (told["active"], told["shadow"]) == (first, second)
     assert told["since"] == told["at"] == "2013-11-26T12:00:00+00:00"
     assert told["counts"]["port"]["only_active"] == 1
+    assert told["messages"]["port"]["only_active"] == 3
     assert len(told["sampled"]["only_active"]) == 1
     assert "快件" not in directory.comparison().decode()
 

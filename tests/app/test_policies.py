@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from weakref import ref
 
 import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.policy.places import place_of
+from gateway.smpp.text import readings
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -248,6 +250,36 @@ async def test_a_list_that_lost_most_of_its_words_needs_somebody_s_word(
     assert forced == ()
     assert passed.is_ok
     assert events(log) == ["policy.reloaded", "policy.refused", "policy.reloaded"]
+
+
+async def test_nothing_is_left_of_the_rules_before_a_reload(start: Start, tmp_path: Path) -> None:
+    gateway = await start()
+    before, index = ref(gateway.plane.rules), ref(gateway.plane.rules.scan.index)
+    memory = gateway.plane.rules.scan
+    memory.scan([(8, "您好".encode("utf-16-be"))], readings)
+    fraud(tmp_path, "代开发票", "免费领奖")
+
+    assert await gateway.reload() == ()
+
+    assert before() is None
+    assert memory.look_up(8, "您好".encode("utf-16-be")) is None
+    del memory
+    assert index() is None
+
+
+async def test_a_reload_of_other_senders_alone_forgets_no_text(
+    start: Start, tmp_path: Path
+) -> None:
+    gateway = await start()
+    gateway.plane.rules.scan.scan([(8, "您好".encode("utf-16-be"))], readings)
+    path = tmp_path / "config/senders.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("window: ", "window: 1"))
+    rules = gateway.plane.rules
+
+    assert await gateway.reload() == ()
+
+    assert gateway.plane.rules is not rules
+    assert gateway.plane.rules.scan.look_up(8, "您好".encode("utf-16-be")) is not None
 
 
 async def test_a_policy_that_opened_is_complained_of_loudly(

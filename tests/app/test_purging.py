@@ -19,7 +19,7 @@ from gateway.app.purging import (
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.privacy import LegalHold
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
-from gateway.domain.records import DecisionRow
+from gateway.domain.records import DecisionRow, Why
 from gateway.domain.retention import is_purgeable
 from gateway.domain.subscription import Act, Cycle, Event, Said, Subscription, Terms, advance
 from gateway.policy.consent_sets import ConsentSets
@@ -48,7 +48,7 @@ def records(tmp_path: Path) -> RecordArchive:
     numbers = [b"13800138007" if n in {3, 8} else b"1390013900%d" % n for n in range(10)]
     epoch = RECORDED.timestamp()
     rows: list[DecisionRow] = [
-        ("d", epoch, (1, "shop", 4), n, b"1069", to, ("forward", "", "", "", "digest"), 0, None)
+        ("d", epoch, (1, "shop", 4), n, b"1069", to, Why("forward", "", "", "", "digest"), 0, None)
         for n, to in enumerate(numbers)
     ]
     files.append(hour_of(RECORDED), b"".join(map(lines.line, rows)))

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -29,7 +28,7 @@ from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.warnings import WarningSelection
-from gateway.runtime.tasks import spawn
+from gateway.stores.memory_privacy import MemoryJournals
 from gateway.stores.memory_warnings import MemoryWarnings
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -90,6 +89,7 @@ async def test_r28_a_walk_raises_w9_once(
     assert not any(answer.is_ok for answer in more)
     assert line | {"number": 1, "code": "W9", "rule": "R1", "system_id": "sp1"} == line
     assert (line["port"], line["severity"]) == (PORT, "")
+    assert (line["category"], line["campaign"]) == ("", "")
     assert one.gathered.kind == WarningKind(W9, "R1", "sp1", PORT)
     assert (one.gathered.count, one.gathered.on_trial) == (6, 0)
     assert len(one.gathered.samples) == 5
@@ -197,11 +197,6 @@ class WarningsOfMoods(MemoryWarnings):
             raise StoreUnavailable("no disk")
         return await super().add(gathered)
 
-    async def prune(self, before: datetime) -> int:
-        if self.is_down:
-            raise StoreUnavailable("no disk")
-        return await super().prune(before)
-
 
 class Desk:
     """Early warning over a plane that is told what was found."""
@@ -217,7 +212,7 @@ class Desk:
         self.plane = Plane(
             rules=rules, pdu_octets=70_000, deliver_window=10, response_s=30, next_id=int
         )
-        self.store = WarningsOfMoods()
+        self.store = WarningsOfMoods(MemoryJournals())
         self.warnings = EarlyWarnings(self.plane, knowledge, self.store)
 
     def find(self, rule: str = "R28", times: int = 1) -> None:
@@ -288,25 +283,3 @@ async def test_many_kinds_are_handed_over_in_several_turns_of_the_store(desk: De
     await desk.warnings.hand_over()
 
     assert len(await desk.counts()) == 1100
-
-
-async def test_old_warnings_are_forgotten_by_the_way(desk: Desk, until: Until) -> None:
-    old = datetime(2013, 11, 25, tzinfo=UTC)
-    kind = WarningKind(W9, "R28", "sp1", PORT)
-    await desk.store.add([Gathered(kind, None, 1, 0, old, old)])
-
-    watching = spawn(desk.warnings.watch(), name="early-warning")
-    await until(lambda: not desk.store._warnings)
-    watching.cancel()
-
-    assert await desk.counts() == {}
-
-
-async def test_a_store_that_cannot_forget_is_tried_again_tomorrow(desk: Desk, told: Told) -> None:
-    desk.store.is_down = True
-
-    watching = spawn(desk.warnings.watch(), name="early-warning")
-    line = await told("warning.unkept")
-    watching.cancel()
-
-    assert line["said"] == "no disk"

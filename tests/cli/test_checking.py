@@ -177,6 +177,41 @@ def test_plain_passwords_are_said_loudly_and_not_shown(cli: Cli, options: tuple[
     assert "secret" not in ran.stdout + ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("url", "networks", "warned"),
+    [
+        ("https://10.20.0.7/told", "", True),
+        ("https://10.20.0.7/told", "10.20.0.0/16", False),
+        ("https://10.20.0.7/told", "10.21.0.0/16", True),
+        ("https://169.254.169.254/", "", True),
+        ("https://[fd00::7]:8443/told", "", True),
+        ("https://10.5122/", "", True),  # as resolvers read 10.0.20.2
+        ("http://localhost:8080/", "", True),
+        ("http://127.0.0.1:8080/", "127.0.0.0/8", False),
+        ("https://8.8.8.8/told", "", False),
+        ("https://shop.example/told", "", False),  # only a name server knows
+    ],
+)
+def test_a_webhook_at_an_address_that_is_never_dialled_is_warned_of(
+    cli: Cli, write: Write, options: tuple[str, ...], url: str, networks: str, *, warned: bool
+) -> None:
+    webhook = f'webhook: {{url: "{url}", key: "plain:{"k" * 64}"}}'
+    write(
+        "config/senders.yaml",
+        "version: 1\nallow_plain_passwords: true\nsenders:\n"
+        f'  - {{system_id: shop, password: "plain:secret", ports: [], {webhook}}}\n',
+    )
+    if networks:
+        with (Path(options[1]) / "gateway.yaml").open("a") as file:
+            file.write(f"webhooks: {{networks: [{networks}]}}\n")
+
+    ran = cli("check", *options)
+
+    assert ran.returncode == 0
+    assert ("WEBHOOK UNREACHABLE: notices to shop go nowhere" in ran.stderr) is warned
+    assert url.split("//")[1].rstrip("/") not in ran.stderr
+
+
 def test_nothing_is_warned_of_where_all_is_well(
     cli: Cli, deployment: Path, write: Write, options: tuple[str, ...]
 ) -> None:

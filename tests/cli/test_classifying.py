@@ -70,9 +70,11 @@ def put_in_force(models: ModelDirectory, score: float) -> str:
 
 @pytest.fixture
 def explain(cli: Cli, options: tuple[str, ...], write: Write) -> Ask:
-    def explain(*more: str, tolerates: str = "1 %", mode: str = "enforce") -> Any:
+    def explain(
+        *more: str, tolerates: str = "1 %", mode: str = "enforce", source: str = "10690002"
+    ) -> Any:
         write("policies/rules/content.yaml", RULE % (mode, tolerates))
-        message = ("--system-id=shop", "--from=10690002", "--to=13800138000", f"--text={PRIZE}")
+        message = ("--system-id=shop", f"--from={source}", "--to=13800138000", f"--text={PRIZE}")
         return cli("explain", "submit", *message, *options, *more)
 
     return explain
@@ -94,6 +96,17 @@ def test_r61_a_text_like_spam_is_explained_by_the_pieces_that_made_its_score(
     assert said["classifier"]["severity"] == "fraud"
     assert said["classifier"]["stopped_from"] == 0.01
     assert 0.8 < said["classifier"]["probability"] < 1
+    assert said["classifier"]["pieces"]
+
+
+def test_r61_what_a_personal_number_sends_is_explained_as_what_people_write(
+    explain: Ask, models: ModelDirectory
+) -> None:
+    put_in_force(models, 1.0)
+
+    said = json.loads(explain("--json", source="13900000001").stdout)
+
+    assert said["classifier"]["class"] == "person"
     assert said["classifier"]["pieces"]
 
 

@@ -22,6 +22,7 @@ GatewayAnswers = Callable[[HoldState, str], None]
 Hold = Callable[..., HeldMessage]
 
 FIRST = 8_1764072000000_01_000
+CAMPAIGN = "c0123456789abcdef"
 
 
 @pytest.fixture
@@ -260,3 +261,84 @@ def test_what_is_done_to_one_part_is_done_to_all_and_told_of_all(
         (str(FIRST + number), True) for number in (1, 2, 3)
     ]
     assert fetch(FIRST + 3).state is HoldState.DISCARDED
+
+
+def test_all_that_is_held_of_a_campaign_is_discarded_and_counted(
+    quarantine: Command, hold: Hold, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "_AT_ONCE", 2)
+    for number in range(5):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN)
+    hold(message_id=FIRST + 5, campaign=CAMPAIGN, state=HoldState.IN_DOUBT)
+    hold(message_id=FIRST + 6)
+
+    ran = quarantine("discard", "--campaign", CAMPAIGN, "--by", "lin", "--json")
+
+    assert ran.returncode == 0
+    assert json.loads(ran.stdout) == {
+        "campaign": CAMPAIGN,
+        "messages": 5,
+        "outcomes": [
+            {"messages": 5, "done": True, "state": "discarded", "note": "discarded by lin"}
+        ],
+    }
+    assert {fetch(FIRST + number).state for number in range(5)} == {HoldState.DISCARDED}
+    assert fetch(FIRST + 5).state is HoldState.IN_DOUBT
+    assert fetch(FIRST + 6).state is HoldState.HELD
+
+
+def test_a_campaign_is_released_and_what_came_of_it_is_told_in_counts(
+    quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers
+) -> None:
+    for number in range(3):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN)
+    gateway_answers(HoldState.REFUSED, "judged again: OPTED_OUT")
+
+    ran = quarantine("release", "--campaign", CAMPAIGN)
+
+    assert ran.returncode == 1
+    assert "judged again: OPTED_OUT" in ran.stdout
+    assert f"3 messages of campaign {CAMPAIGN}" in ran.stdout
+    assert str(FIRST) not in ran.stdout
+
+
+def test_a_campaign_of_which_nothing_is_held_leaves_nothing_to_do(
+    quarantine: Command, hold: Hold
+) -> None:
+    hold(campaign=CAMPAIGN, state=HoldState.RELEASED)
+
+    ran = quarantine("release", "--campaign", CAMPAIGN)
+
+    assert (ran.returncode, ran.stdout) == (0, f"0 messages of campaign {CAMPAIGN} are held\n")
+
+
+def test_of_a_large_campaign_the_newest_are_taken_and_that_is_said(
+    quarantine: Command, hold: Hold, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "_AT_ONCE", 2)
+    monkeypatch.setattr(deciding, "_MAX_OF_CAMPAIGN", 3)
+    for number in range(5):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN)
+
+    ran = quarantine("discard", "--campaign", CAMPAIGN)
+
+    assert "call again for older ones" in ran.stdout
+    states = [fetch(FIRST + number).state for number in range(5)]
+    assert states == [HoldState.HELD] * 2 + [HoldState.DISCARDED] * 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), (str(FIRST), "--campaign", CAMPAIGN), ("--campaign", "13800138000")],
+)
+@pytest.mark.parametrize("command", ["release", "discard"])
+def test_messages_are_chosen_by_ids_or_by_campaign(
+    quarantine: Command, hold: Hold, fetch: Fetch, command: str, arguments: tuple[str, ...]
+) -> None:
+    hold(campaign=CAMPAIGN)
+
+    ran = quarantine(command, *arguments)
+
+    assert ran.returncode == 2
+    assert "13800138000" not in ran.stderr
+    assert fetch(FIRST).state is HoldState.HELD

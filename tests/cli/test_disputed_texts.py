@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.domain.records import Row
+from gateway.domain.records import Row, Why
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model_comparison import Agreement, Comparison
 from gateway.filter.model_pair import name_of
@@ -26,7 +26,7 @@ UCS2 = 8
 
 
 def row(at: datetime, system_id: str, text: str) -> Row:
-    about, why = (1, system_id, 4), ("forward", "", "", "", "digest")
+    about, why = (1, system_id, 4), Why("forward", "", "", "", "digest")
     said = (UCS2, text.encode("utf-16-be"))
     return ("d", at.timestamp(), about, 7, b"10690001", b"13900139000", why, 0, said)
 

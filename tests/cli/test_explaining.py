@@ -260,6 +260,18 @@ def test_labels_are_in_the_language_that_is_asked_for(
     assert [label for label in others if label in shown] == []
 
 
+@pytest.mark.parametrize(("lang", "is_chinese"), [("zh", True), ("en", False)])
+def test_evidence_is_in_the_language_that_is_asked_for(
+    explain: Command, answered: Answered, lang: str, *, is_chinese: bool
+) -> None:
+    answered(SUBSCRIBER, "shop", Answer.REFUSED)
+
+    shown = explain("--lang", lang).stdout
+
+    assert ("用户已拒收" in shown) is is_chinese
+    assert ("subscriber" in shown) is not is_chinese
+
+
 def test_the_table_of_findings_is_chinese_but_for_the_words_of_files_and_logs(
     explain: Command,
 ) -> None:

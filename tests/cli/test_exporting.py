@@ -36,6 +36,7 @@ GIVEN = [
     ),
     ConsentAnswer(MSISDN + 1, "gone", Answer.REFUSED, SINCE, "cli"),
     ConsentAnswer(MSISDN + 2, "shop", Answer.AGREED, SINCE, "web", "78", end_of(SINCE.date())),
+    ConsentAnswer(MSISDN + 3, "shop", Answer.ASSERTED, SINCE, "web", "79", end_of(SINCE.date())),
 ]
 WHOLE = """\
 number,system_id,answer,since,channel,evidence,until
@@ -43,6 +44,7 @@ number,system_id,answer,since,channel,evidence,until
 8613800138000,shop,agreed,2025-11-04T01:30:00.000001+00:00,"信, 函",77,2099-12-31T16:00:00+00:00
 8613800138001,gone,refused,2025-11-04T01:30:00+00:00,cli,,
 8613800138002,shop,ended,2025-11-04T01:30:00+00:00,web,78,2025-11-04T16:00:00+00:00
+8613800138003,shop,asserted-ended,2025-11-04T01:30:00+00:00,web,79,2025-11-04T16:00:00+00:00
 """
 
 
@@ -68,8 +70,9 @@ def test_numbers_are_masked_unless_they_are_asked_for(consent: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "lines"),
     [
-        (("--system-id", "shop"), [2, 4]),
+        (("--system-id", "shop"), [2, 4, 5]),
         (("--answer", "agreed"), [2]),
+        (("--answer", "asserted"), []),
         (("--all-senders",), [1]),
         (("--answer", "refused"), [1, 3]),
         (("--system-id", "shop", "--answer", "refused"), []),
@@ -89,14 +92,19 @@ def test_a_file_of_numbers_is_its_owner_s_alone(consent: Command, tmp_path: Path
 
     ran = consent("export", *WHY, "-o", str(path))
 
-    assert ran.stdout == f"written: 4 answers to {path}\n"
+    assert ran.stdout == f"written: 5 answers to {path}\n"
     assert path.read_text(encoding="utf-8") == WHOLE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_what_is_exported_can_be_imported(
+def test_r26_what_is_exported_can_be_imported_and_is_worth_what_it_was(
     consent: Command, in_store: InStore, tmp_path: Path
 ) -> None:
+    kept: list[ConsentAnswer] = []
+
+    async def look(stores: Stores) -> None:
+        kept.extend([one async for page in stores.consent_lists.listed() for one in page])
+
     path = tmp_path / "out.csv"
     consent("export", *WHY, "-o", str(path))
     (tmp_path / "var" / "smsward.db").unlink()
@@ -104,7 +112,9 @@ def test_what_is_exported_can_be_imported(
 
     ran = consent("import", str(path))
 
-    assert (ran.returncode, ran.stdout) == (0, "recorded: 4 answers; rejected: 0 lines\n")
+    assert (ran.returncode, ran.stdout) == (0, "recorded: 5 answers; rejected: 0 lines\n")
+    in_store(look)
+    assert kept == GIVEN
     assert consent("export", *WHY).stdout == WHOLE
 
 

@@ -13,7 +13,7 @@ from gateway.domain.audit import AuditItem, NewConsentAudit
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.privacy import NewAccess
-from gateway.domain.records import Row
+from gateway.domain.records import Row, Why
 from gateway.domain.sample import SampleLabel, SampleSource
 from gateway.domain.subscription import Act, Cycle, Event, Said, Subscription, Terms, advance
 from gateway.domain.suspension import NewSuspension
@@ -32,6 +32,7 @@ InStore = Callable[..., None]
 
 NUMBER, MSISDN, FRIEND = "13800138000", 8613800138000, "13911112222"
 HELD, OF_A_PERSON = "8176407200000001000", "8176407200000001001"
+CAMPAIGN = "c0123456789abcdef"
 NOON = datetime(2013, 9, 30, 12, tzinfo=UTC)
 WHY = ("--unmask", "--reason", "case 2013-118")
 PERIOD = ("--from", "2013-09-30", "--to", "2013-10-01")
@@ -39,10 +40,14 @@ PERIOD = ("--from", "2013-09-30", "--to", "2013-10-01")
 # What each command that has to do with numbers is asked here, most of it twice: for people
 # and for programs. `{}` is a folder to write into.
 SHOWING: dict[str, list[tuple[str, ...]]] = {
-    "quarantine list": [(), ("--json",)],
+    "quarantine list": [(), ("--json",), ("--campaign", CAMPAIGN), ("--category", "loan")],
     "quarantine show": [(HELD,), (HELD, "--json"), (OF_A_PERSON,), (OF_A_PERSON, "--json")],
-    "quarantine release": [(HELD, "--wait", "0"), (HELD, "--wait", "0", "--json")],
-    "quarantine discard": [(HELD,), (OF_A_PERSON, "--json")],
+    "quarantine release": [
+        (HELD, "--wait", "0"),
+        (HELD, "--wait", "0", "--json"),
+        ("--campaign", CAMPAIGN, "--wait", "0"),
+    ],
+    "quarantine discard": [(HELD,), (OF_A_PERSON, "--json"), ("--campaign", CAMPAIGN)],
     "consent refuse": [("--system-id", "shop", NUMBER)],
     "consent agree": [("--system-id", "shop", "--evidence", "letter 7", NUMBER)],
     "consent show": [(NUMBER,), (NUMBER, "--json")],
@@ -196,10 +201,10 @@ def ask(cli: Cli, deployment: Path, in_store: InStore, hold: Hold) -> Cli:
     """Return what runs one command in a deployment that knows one subscriber everywhere."""
     config = ("--config", str(deployment / "config"))
     in_store(fill)
-    hold(message_id=int(HELD))
+    hold(message_id=int(HELD), campaign=CAMPAIGN)
     hold(message_id=int(OF_A_PERSON), source=f"+86{FRIEND}")
     files = HourFiles(deployment / "var/cdr")
-    about, why = (1, "shop", 4), ("forward", "", "", "", "digest")
+    about, why = (1, "shop", 4), Why("forward", "", "", "", "digest")
     addresses = (b"10690001", NUMBER.encode())
     told = ("reply", "", "", "", "")
     back = (NUMBER.encode(), FRIEND.encode())

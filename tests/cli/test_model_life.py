@@ -281,6 +281,8 @@ def compared(ask: Cli, files: Mapping[str, Path]) -> Comparison:
     for number in range(3):
         comparison.note(TextClass.PORT, Agreement.BOTH, lambda: "")
         comparison.note(TextClass.PORT, Agreement.ONLY_SHADOW, partial("{:016x}".format, number))
+        for _ in range(20):
+            comparison.note_message(TextClass.PORT, Agreement.ONLY_SHADOW)
     return comparison
 
 
@@ -293,14 +295,16 @@ def test_what_a_gateway_counted_of_two_models_is_shown(
     ran = ask("compare", "--live")
 
     assert ran.returncode == 0
-    row = next(line for line in ran.stdout.splitlines() if "port" in line)
-    assert [word for word in row.split() if word.isdigit()] == ["0", "3", "0", "3"]
+    rows = [line.split() for line in ran.stdout.splitlines() if "port" in line]
+    counts = [[word for word in row if word.isdigit()] for row in rows]
+    assert counts == [["0", "3", "0", "3"], ["0", "0", "0", "60"]]
     assert "only shadow, some of them: 0000000000000000 0000000000000001" in ran.stdout
     assert "only active, some" not in ran.stdout
     assert "from 2013-11-26T12:00:00+00:00 to 2013-11-26T13:00:00+00:00" in ran.stdout
     assert "the model in shadow failed on 4 texts" in ran.stderr
     told = json.loads(ask("compare", "--live", "--json").stdout)
     assert told["counts"]["port"]["only_shadow"] == 3
+    assert told["messages"]["port"]["only_shadow"] == 60
 
 
 def test_a_comparison_of_other_models_is_said_to_be_one(
@@ -328,6 +332,7 @@ def test_before_a_gateway_has_compared_there_is_nothing_to_show(ask: Cli) -> Non
         b"\xff",
         b"[" * 100_000,
         live(Comparison("a", "b"), counts=[]),
+        live(Comparison("a", "b"), messages=None),
         live(Comparison("a", "b"), counts={"port": {}}),
         live(Comparison("a", "b"), counts={"port": None}),
         live(Comparison("a", "b"), sampled={}),

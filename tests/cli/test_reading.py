@@ -5,7 +5,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.domain.records import DecisionRow, DeliveryRow, EventRow, OutcomeRow, Row
+from gateway.domain.records import DecisionRow, DeliveryRow, EventRow, OutcomeRow, Row, Why
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
 
@@ -32,7 +32,7 @@ def decision(
     sequence: int = 7, *, source: bytes = b"10690001", action: str = "forward", reason: str = ""
 ) -> DecisionRow:
     at, to = HOUR * 3600.0, b"13800138000"
-    found = (action, reason, "", "", "0123456789ab")
+    found = Why(action, reason, "", "", "0123456789ab")
     return ("d", at, (12, "shop", 4), sequence, source, to, found, 0, None)
 
 
@@ -84,6 +84,17 @@ def test_on_a_narrow_terminal_times_and_ids_stay_whole(
     for what in ("shop answered", "10690001 → 138****8000", "100123456789", "0 1500 µs"):
         assert what in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_what_a_message_was_about_is_shown_beside_the_reason(
+    show: Command, write: WriteRows
+) -> None:
+    why = Why("reject", "CONTENT", "K-LOAN", "", "0123456789ab", "loan", "c1380013800012345")
+    at, of = HOUR * 3600.0, (12, "shop", 4)
+    write(("d", at, of, 7, b"10690001", b"13800138000", why, 0, None))
+
+    assert "CONTENT, loan" in show().stdout
+    assert json.loads(show("--json").stdout)["campaign"] == "c1380013800012345"
 
 
 def test_records_are_lines_of_json_for_programs(show: Command, write: WriteRows) -> None:

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 import sqlite3
 import stat
 from base64 import b64decode, b64encode
@@ -12,7 +13,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.domain.records import OutcomeRow, Row
+from gateway.domain.records import OutcomeRow, Row, Why
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
 from gateway.settings.keys import load_keys
@@ -41,7 +42,7 @@ def deployed(deployment: Path, in_store: InStore) -> Path:
     for hour in (HOUR, HOUR + 1):
         at = hour * 3600.0 + 1
         to, of = (b"13800138007", "shop") if hour == HOUR else (b"13900139000", "bank")
-        about, why = (hour, of, 4), ("forward", "", "", "", "digest")
+        about, why = (hour, of, 4), Why("forward", "", "", "", "digest")
         rows: list[Row] = [("d", at, about, 7, b"10690001", to, why, 0, (8, SAID))]
         answered: OutcomeRow = ("o", at, about, 7, 0, b"41", 1500, "answered")
         rows.append(answered)
@@ -116,6 +117,28 @@ def test_r73_an_export_masks_numbers_and_leaves_texts_out(
     assert "octets" not in records[0]
     assert records[1]["text"] == records[0]["id"]
     assert accesses(work) == []
+
+
+@pytest.mark.parametrize("campaign", ["", "c1380013800012345"])
+def test_r70_an_export_tells_category_and_campaign_and_an_older_line_is_read_without(
+    work: Work, deployed: Path, tmp_path: Path, campaign: str
+) -> None:
+    at, about = (HOUR + 1) * 3600.0 + 5, (9, "shop", 4)
+    why = Why("quarantine", "CAMPAIGN", "R61", "", "digest", "loan", campaign)
+    row: Row = ("d", at, about, 1, b"10690001", b"13800138007", why, 42, None)
+    line = RecordLines().line(row)
+    older = re.sub(rb'"category":.*"campaign":"[^"]*",', b"", line)
+    files = HourFiles(deployed / "var/cdr")
+    files.append(HOUR + 1, line + older)
+    files.close()
+    period = ("--from", "2013-09-30T09:00:05", "--to", "2013-09-30T10:00")
+
+    work("export", *period, "-o", str(tmp_path / "out.jsonl"))
+
+    records = [json.loads(one) for one in (tmp_path / "out.jsonl").read_text().splitlines()]
+    new, old = (one for one in records if one["kind"] == "decision" and one["gateway_id"])
+    assert (new.pop("category"), new.pop("campaign")) == ("loan", campaign)
+    assert new == old
 
 
 def test_r73_whole_numbers_are_exported_for_a_reason_that_is_journaled(

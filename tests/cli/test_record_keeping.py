@@ -12,6 +12,7 @@ import pytest
 
 from gateway.domain.privacy import NewLegalHold
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.records import Why
 from gateway.runtime.clock import utcnow
 from gateway.runtime.record_archive import RecordArchive, hour_of
 from gateway.runtime.record_files import HourFiles
@@ -52,7 +53,7 @@ def archive(deployment: Path) -> RecordArchive:
     at = RECORDED.timestamp()
     for n, to in enumerate(numbers):
         line = lines.line(
-            ("d", at, (1, "shop", 4), n, b"1069", to, ("forward", "", "", "", "dig"), 0, None)
+            ("d", at, (1, "shop", 4), n, b"1069", to, Why("forward", "", "", "", "dig"), 0, None)
         )
         files.append(hour_of(RECORDED), line)
     files.close()
@@ -167,6 +168,21 @@ def test_r72_a_day_after_the_case_is_closed_its_records_go(
     work("records", "purge")
 
     assert sequences(archive) == [0]
+
+
+def test_r72_each_kind_of_evidence_is_purged_with_the_records(work: Work) -> None:
+    ran = work("records", "purge", "--dry-run", "--json")
+
+    assert [one["what"] for one in json.loads(ran.stdout)["purged"]] == [
+        "records",
+        "messages",
+        "relations",
+        "reports",
+        "audits",
+        "suspensions",
+        "warnings",
+        "samples",
+    ]
 
 
 @pytest.mark.usefixtures("archive")

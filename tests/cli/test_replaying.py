@@ -11,7 +11,7 @@ import pytest
 
 from gateway.domain.consent import Answer
 from gateway.domain.policy_history import NewPolicyVersion
-from gateway.domain.records import Row
+from gateway.domain.records import Row, Why
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
 from gateway.settings.archive import packed
@@ -37,7 +37,7 @@ def rows(*texts: str, system_id: str = "shop", hour: int = HOUR) -> list[Row]:
     return [
         (
             *("d", hour * 3600.0 + number, (1, system_id, 4), number),
-            *(b"10690001", NUMBER.encode(), (*WHY[text], "", "digest"), 0),
+            *(b"10690001", NUMBER.encode(), Why(*WHY[text], "", "digest"), 0),
             (8, text.encode("utf-16-be")),
         )
         for number, text in enumerate(texts)

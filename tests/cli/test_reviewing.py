@@ -17,6 +17,7 @@ InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 
 FIRST = 8_1764072000000_01_000
 WHOLE_NUMBER = "13800138000"
+CAMPAIGN = "c0123456789abcdef"
 
 
 @pytest.fixture
@@ -47,6 +48,35 @@ def test_the_list_can_be_narrowed(quarantine: Command, hold: Hold) -> None:
     assert ids(quarantine("list", "--json", "--system-id", "bank")) == [FIRST + 1]
     assert ids(quarantine("list", "--json", "--limit", "1")) == [FIRST + 2]
     assert ids(quarantine("list", "--json", "--before", str(FIRST + 1))) == [FIRST]
+
+
+def test_the_list_can_be_narrowed_to_a_campaign_or_to_what_messages_are_about(
+    quarantine: Command, hold: Hold
+) -> None:
+    hold(message_id=FIRST, campaign=CAMPAIGN)
+    hold(message_id=FIRST + 1, category="fraud_prize")
+    hold(message_id=FIRST + 2, category="our own word")
+
+    (shown,) = json.loads(quarantine("list", "--json", "--campaign", CAMPAIGN).stdout)
+    assert (shown["message_id"], shown["campaign"]) == (str(FIRST), CAMPAIGN)
+    assert CAMPAIGN in quarantine("show", str(FIRST)).stdout
+    assert ids(quarantine("list", "--json", "--category", "illegal")) == [FIRST + 1]
+    assert ids(quarantine("list", "--json", "--category", "诈骗")) == [FIRST + 1]
+    assert ids(quarantine("list", "--json", "--category", "our own word")) == [FIRST + 2]
+    assert ids(quarantine("list", "--json", "--category", "games")) == []
+
+
+@pytest.mark.parametrize("said", ["0123456789abcdef", "c13800138000", "C0123456789ABCDEF"])
+def test_what_can_be_no_id_of_a_campaign_is_a_misuse_and_not_repeated(
+    quarantine: Command, hold: Hold, said: str
+) -> None:
+    hold()
+
+    ran = quarantine("list", "--campaign", said)
+
+    assert ran.returncode == 2
+    assert "no id of a campaign" in ran.stderr
+    assert said not in ran.stderr
 
 
 def test_what_waits_for_its_hour_is_listed_and_counted_apart(

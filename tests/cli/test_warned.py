@@ -26,6 +26,8 @@ MISUSE = Gathered(
     NOON,
     END,
     ("8000000000000000001", "4:7"),
+    "loan",
+    "c0123456789abcdef",
 )
 
 
@@ -44,7 +46,10 @@ def listed(cli: Cli, *arguments: str) -> list[int]:
 def test_warnings_are_listed_with_who_what_and_how_often(cli: Cli, config: tuple[str, ...]) -> None:
     shown = cli("warnings", "list", *config).stdout
 
-    for text in ("W9 号段群发或空号比例高", "51 on trial", "10690001", "R05", "serious", "open"):
+    for text in (
+        *("W9 号段群发或空号比例高", "51 on trial", "10690001", "R05", "serious", "open"),
+        *("loan (advert)", "c0123456789abcdef"),
+    ):
         assert text in shown
 
 
@@ -88,6 +93,8 @@ def test_a_warning_is_shown_with_places_in_the_records(cli: Cli, config: tuple[s
         },
         "rule": "R05",
         "severity": "serious",
+        "category": "loan",
+        "campaign": "c0123456789abcdef",
         "system_id": "gone",
         "port": "10690003",
         "messages": 2,

@@ -213,8 +213,9 @@ Ended: TypeAlias = tuple[str, float, int, str, int, int, int, bytes, int, str]
 
 
 def decisions(batch: Batch) -> list[Decided]:
+    """Return the decisions in one row each, but for category and campaign."""
     return [
-        (row[0], row[1], *row[2], *row[3:6], *row[6], row[7], *(row[8] or (0, b"")))
+        (row[0], row[1], *row[2], *row[3:6], *row[6][:5], row[7], *(row[8] or (0, b"")))
         for row in batch.rows
         if row[0] == "d"
     ]
@@ -289,7 +290,7 @@ class World:
 
     def failing_filter(self, poison: str = "") -> None:
         """Let the content filter raise for every text, or those with `poison` in them."""
-        search = self.rules.scan._index.search_views
+        search = self.rules.scan.index.search_views
 
         def fail(texts: Iterable[Views], day: date | None = None) -> object:
             seen = list(texts)
@@ -297,7 +298,7 @@ class World:
                 raise RuntimeError
             return search(seen, day)
 
-        self.rules.scan._index.search_views = fail  # type: ignore[assignment,method-assign]
+        self.rules.scan.index.search_views = fail  # type: ignore[assignment,method-assign]
 
 
 def smsc(session: Link) -> Link:

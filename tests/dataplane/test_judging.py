@@ -9,12 +9,17 @@ import pytest
 from gateway.dataplane import judging
 from gateway.dataplane.attention import Hold
 from gateway.domain.policy import ContentRule, Enforcement
+from gateway.domain.sender import Port
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.filter.facts import TextFacts
+from gateway.filter.model.classes import TextClass
+from gateway.filter.model_comparison import Agreement, Comparison
+from gateway.filter.model_pair import PairedScorer
 from gateway.filter.scan import ContentScan
+from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rules import BadLink, Nameless, NumberWalk, Refused, TooOften
+from gateway.policy.rules import BadLink, Nameless, NumberWalk, Refused, Suspicious, TooOften
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.staged import StagedCounter
 from gateway.policy.submission import Submission
@@ -36,12 +41,15 @@ from tests.dataplane.conftest import (
     decisions,
     long_advert,
     rule,
+    sender,
     sent,
     status_of,
     udh,
     up,
 )
+from tests.policy.scorers import PRIZE, WordScorer
 
+REJECT = Action.REJECT
 SENTENCE = f"您好，本公司{SPAM}，欢迎来电咨询办理。"
 UCS2 = builders.ucs2(SENTENCE)
 GSM = gsm0338.encode("Claim your free money now, call back today")
@@ -112,6 +120,54 @@ def test_a_clean_text_passes_with_a_plain_record(world: World) -> None:
         *("d", 1_700_000_000.0, session.number, "sp1", 4, 7),
         *(b"10690001", b"13800138000", "forward", "", "", "", "0123456789ab", 0, 0, b""),
     )
+
+
+def test_messages_are_counted_by_which_of_two_models_would_stop_them() -> None:
+    comparison = Comparison("a", "b")
+    active, shadow = WordScorer(), WordScorer({})
+    world = World(
+        replace(BUNDLE, rules=(rule("R61", Suspicious(0.01)),)),
+        knowledge=Knowledge(scorer=PairedScorer(active, shadow, comparison)),
+    )
+    session = world.session()
+    prize, lists = advert("恭喜您，点此领奖"), advert("恭喜您，点此领奖", source="99")
+
+    world.submit(session, prize, advert(CLEAN), prize, lists)
+    world.submit(session, prize)
+
+    assert comparison.counts[TextClass.PORT] == {
+        **dict.fromkeys(Agreement, 0),
+        Agreement.NEITHER: 1,
+        Agreement.ONLY_ACTIVE: 1,
+    }
+    assert comparison.messages[TextClass.PORT][Agreement.ONLY_ACTIVE] == 3
+    assert comparison.messages[TextClass.PORT][Agreement.NEITHER] == 1
+
+
+def test_r61_the_new_texts_of_personal_numbers_are_judged_at_once_as_what_people_write() -> None:
+    scorer = WordScorer({"领奖": PRIZE}, personal={})
+    every = frozenset(TrafficClass)
+    held = rule("R61", Suspicious(0.01), applies_to=every, on_error=dict.fromkeys(every, REJECT))
+    world = World(
+        replace(BUNDLE, rules=(held,)),
+        senders=(sender(ports=(Port(PORT), Port("139", 8))),),
+        knowledge=Knowledge(scorer=scorer),
+    )
+    session = world.session()
+    texts = ("周末去领奖吧", "你领奖了吗", "这本书坏了", "我也去领奖")
+
+    batch = world.submit(
+        session,
+        advert(texts[0]),
+        *(advert(one, source=f"1390000000{nth}") for nth, one in enumerate(texts[:2])),
+    )
+    (asked,) = scorer.persons
+    broken = world.submit(session, *(advert(one, source="13900000009") for one in texts[2:]))
+
+    assert [row[8] for row in decisions(batch)] == ["reject", "forward", "forward"]
+    assert set(texts[:2]) <= set(asked)
+    assert [row[9] for row in decisions(broken)] == ["CONTENT_UNCHECKED", ""]
+    assert world.knowledge.unscored == 1
 
 
 def test_a_message_without_a_text_passes(world: World) -> None:
@@ -284,8 +340,8 @@ def test_a_part_the_filter_failed_on_stops_the_others(world: World) -> None:
     first, second = long_advert(["您好", "再见"])
     world.failing_filter()
     world.submit(session, first)
-    world.rules.scan = ContentScan(world.rules.scan._index)
-    del world.rules.scan._index.search_views
+    world.rules.scan = ContentScan(world.rules.scan.index)
+    del world.rules.scan.index.search_views
 
     batch = world.submit(session, second)
 

@@ -1,6 +1,8 @@
 """The end of the tick: octets on to the SMSC, answers back, messages to hold."""
 
+import re
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -9,8 +11,10 @@ from hypothesis import strategies as st
 
 from gateway.dataplane.attention import Hold
 from gateway.domain.consent import Answer
+from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Rate, SenderState
-from gateway.policy.rules import Refused
+from gateway.domain.verdict import Action
+from gateway.policy.rules import Campaign, Refused
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
 from gateway.smpp.status import CommandStatus
@@ -40,6 +44,8 @@ from tests.dataplane.conftest import (
     unnumbered,
     up,
 )
+
+OFFER = "【春晓书店】会员日全场图书八折，满99元包邮，拒收请回复R"
 
 
 def stray(pdu: bytes, octets: bytes) -> bytes:
@@ -327,3 +333,37 @@ def test_the_answer_to_many_tells_whom_the_gateway_refused(world: World) -> None
     (reply,) = sent(batch, session)
     assert header(reply) == (CommandId.SUBMIT_MULTI_RESP, 0, 9)
     assert reply[16:] == b"ab12\0\x01\x01\x01me\0\0\0\0\x0b"
+
+
+@pytest.mark.parametrize(
+    ("mode", "action"), [(Enforcement.ENFORCE, "quarantine"), (Enforcement.SHADOW, "shadow")]
+)
+def test_r61_the_record_tells_what_a_message_was_about_and_its_campaign(
+    mode: Enforcement, action: str
+) -> None:
+    massed = rule("R61", Campaign(2, timedelta(hours=1)), mode=mode, action=Action.QUARANTINE)
+    world = World(replace(BUNDLE, rules=(massed,)))
+    adverts = [advert(OFFER, n, to=f"1380013800{n}") for n in (1, 2, 3)]
+
+    batch = world.submit(world.session(), *adverts, advert(SPAM, 4))
+
+    first, *others, spam = (row[6] for row in batch.rows if row[0] == "d")
+    assert (first.action, first.category, first.campaign) == ("forward", "", "")
+    assert {(one.action, one.reason, one.category) for one in others} == {(action, "CAMPAIGN", "")}
+    (campaign,) = {one.campaign for one in others}
+    assert re.fullmatch("c[0-9a-f]{16}", campaign)
+    assert (spam.action, spam.category, spam.campaign) == ("reject", "fraud", "")
+
+
+def test_r61_a_destination_left_out_of_many_has_its_own_record_and_so_have_those_on_trial() -> None:
+    massed = rule("R61", Campaign(1, timedelta(hours=1)), mode=Enforcement.SHADOW)
+    world = World(replace(BUNDLE, rules=(massed, rule("R21", Refused()))))
+    world.knowledge.consent.apply(8613800138001, "sp1", Answer.REFUSED)
+    several = builders.submit_multi(PORT, [SUBSCRIBER, "13800138001"], builders.ucs2(OFFER))
+
+    batch = world.submit(world.session(), several)
+
+    passed, left_out = (row[6] for row in batch.rows if row[0] == "d")
+    assert (passed.action, passed.reason, len(passed.campaign)) == ("shadow", "CAMPAIGN", 17)
+    assert passed.digest == left_out.digest == BUNDLE.digest
+    assert (left_out.action, left_out.reason) == ("reject", "OPTED_OUT")

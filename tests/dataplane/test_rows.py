@@ -1,9 +1,12 @@
 """The records of decisions and outcomes."""
 
+from dataclasses import replace
+
 import orjson
 
 from gateway.dataplane.link import Link
-from gateway.dataplane.rows import NOTHING_FOUND, decision, found, outcome, own_answer
+from gateway.dataplane.rows import decision, found, nothing_found, outcome, own_answer
+from gateway.domain.records import Why
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.runtime.record_lines import RecordLines
 from gateway.session.states import Side
@@ -19,18 +22,26 @@ def link(number: int = 3, side: Side = Side.SMSC) -> Link:
     return made
 
 
-def test_a_finding_gives_action_reason_rule_and_status() -> None:
-    assert found("reject", FINDING, "ESME_RSUBMITFAIL") == (
-        "reject",
-        "CONTENT",
-        "K",
-        "ESME_RSUBMITFAIL",
+def test_a_finding_gives_what_a_record_says_of_it() -> None:
+    loan = replace(FINDING, category="finance_loan", campaign="c0123456789abcdef")
+
+    assert found("0123456789ab", "reject", loan, "ESME_RSUBMITFAIL") == Why(
+        action="reject",
+        reason="CONTENT",
+        rule="K",
+        status="ESME_RSUBMITFAIL",
+        digest="0123456789ab",
+        category="finance_loan",
+        campaign="c0123456789abcdef",
     )
-    assert found("forward", None) == NOTHING_FOUND
+    passed = nothing_found("0123456789ab")
+    assert passed == found("0123456789ab", "forward", None)
+    assert passed == Why("forward", "", "", "", "0123456789ab", "", "")
+    assert passed is nothing_found("0123456789ab")
 
 
 def test_a_decision_is_written_as_a_line() -> None:
-    why = (*found("reject", FINDING, "ESME_RSUBMITFAIL"), "0123456789ab")
+    why = found("0123456789ab", "reject", FINDING, "ESME_RSUBMITFAIL")
 
     row = decision(5.0, link(), (4, 7), (b"10690001", b"13800138000"), why, (42, None))
 

@@ -1,12 +1,22 @@
 """What is said of messages that pass although rules on trial are against them."""
 
 from gateway.dataplane.trials import Trials
+from gateway.domain.records import Why
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.domain.warning import WarningCode
 
 
 def finding(rule: str, warning: WarningCode | None = None) -> Finding:
-    return Finding(rule, Reason.CONTENT, Action.REJECT, "word", shadow=True, warning=warning)
+    return Finding(
+        rule,
+        Reason.CONTENT,
+        Action.REJECT,
+        "word",
+        shadow=True,
+        category="fraud",
+        warning=warning,
+        campaign="c0000000000000001",
+    )
 
 
 def test_the_first_finding_is_told_and_any_that_warns_is_known() -> None:
@@ -15,7 +25,7 @@ def test_the_first_finding_is_told_and_any_that_warns_is_known() -> None:
 
     alone, both = trials.of((quiet,), "digest"), trials.of((quiet, warning), "digest")
 
-    assert alone.why == ("shadow", "CONTENT", "K", "", "digest")
+    assert alone.why == Why("shadow", "CONTENT", "K", "", "digest", "fraud", "c0000000000000001")
     assert (alone.reason, alone.warns, both.warns) == ("CONTENT", False, True)
 
 
@@ -26,7 +36,7 @@ def test_the_same_findings_are_worked_out_once_for_each_policy() -> None:
     under_another = trials.of((one,), "other")
 
     assert first is again
-    assert under_another.why[4] == "other"
+    assert under_another.why.digest == "other"
 
 
 def test_what_is_kept_is_bounded() -> None:

@@ -28,13 +28,13 @@ from gateway.settings.bundle_file import (
     ContentFile,
     KeywordsFile,
     RepliesFile,
-    SelfTestFile,
 )
 from gateway.settings.filings_file import FilingsFile
 from gateway.settings.gateway_file import GatewayFile
 from gateway.settings.rule_file import SHAPES
 from gateway.settings.rule_shape import AgainstShape
 from gateway.settings.schema import Shape
+from gateway.settings.selftest_shape import SelfTestFile
 from gateway.settings.senders_file import SendersFile
 from gateway.settings.services_file import ServicesFile
 

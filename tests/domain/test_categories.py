@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.domain.categories import CATEGORIES, category_of, lineage_of
+from gateway.domain.categories import CATEGORIES, category_of, covered_by, lineage_of
 
 
 def test_every_category_hangs_on_one_of_the_three_roots() -> None:
@@ -51,3 +51,11 @@ def test_another_word_is_no_category(word: str) -> None:
 
 def test_a_lineage_goes_from_the_category_up_to_its_root() -> None:
     assert list(lineage_of("中奖")) == ["fraud_prize", "fraud", "illegal"]
+
+
+def test_a_category_covers_itself_and_what_lies_below_it() -> None:
+    assert covered_by("loan") == covered_by("贷款") == {"loan"}
+    assert {"illegal", "fraud", "fraud_prize", "drugs"} < covered_by("illegal")
+    assert "fraud_prize" in covered_by("诈骗")
+    assert "drugs" not in covered_by("诈骗")
+    assert covered_by("our own word") == {"our own word"}

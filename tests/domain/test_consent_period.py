@@ -1,6 +1,6 @@
 """When a yes ends, by the words of the request that it answers."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -45,6 +45,13 @@ ASKED = date(2025, 11, 30)
         ("有效期至2026年6月30日 - 2条/周", date(2026, 6, 30)),
         ("有效期至：2025-12-31", date(2025, 12, 31)),
         ("截至2024-10-01已有百万用户，为期一年", date(2026, 11, 30)),
+        ("2026年1月1日至3月31日", date(2026, 3, 31)),
+        ("有效期：2026年1月1日起至3月31日止", date(2026, 3, 31)),
+        ("有效期：2026年1月1日起至2026年3月31日止", date(2026, 3, 31)),
+        ("2026-01-01至03-31", date(2026, 3, 31)),
+        ("有效期2026.1.1-3.31.", date(2026, 3, 31)),
+        ("2026/1/1 ～ 3/31", date(2026, 3, 31)),
+        ("2025年12月1日到2月28日", date(2026, 2, 28)),
     ],
 )
 def test_r23_a_request_says_for_how_long_it_asks(words: str, last: date) -> None:
@@ -66,10 +73,33 @@ def test_r23_a_request_says_for_how_long_it_asks(words: str, last: date) -> None
         "到2025年11月30日已有百万用户",
         "2026年1月1日开业",
         "有效期至2026年12月311日",
+        "2026年1月1日至3月311日",
+        "2026年1月1日至13月1日",
+        "2026年1月1日到3.5折封顶",
+        "2026.1.1-3.5.7",
+        "2026年12月1日至2月29日",
     ],
 )
 def test_where_no_end_is_understood_there_is_none(words: str) -> None:
     assert last_day_of(f"是否同意接收优惠短信，{words}，回复Y同意", ASKED) is None
+
+
+@given(
+    st.dates(date(1990, 1, 1), date(9000, 1, 1)),
+    st.integers(1, 364).map(lambda days: timedelta(days=days)),
+    st.sampled_from(["年月日", "--", "..", "//"]),
+    st.sampled_from(["至", "到", "-", " ~ ", "——", "起至"]),
+    st.sampled_from(["", "有效期"]),
+)
+def test_the_second_day_of_a_range_needs_no_year(
+    first: date, length: timedelta, marks: str, to: str, what: str
+) -> None:
+    last = first + length
+    year, month, day = marks[0], marks[1], marks[2:]
+    said = f"{first.year}{year}{first.month}{month}{first.day}{day}"
+    said += f"{to}{last.month}{month}{last.day}{day}"
+
+    assert last_day_of(f"{what}{said}", first) == last
 
 
 @given(st.text(max_size=60), st.dates(date(1990, 1, 1), date(9000, 1, 1)))

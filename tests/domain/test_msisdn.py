@@ -11,6 +11,7 @@ from gateway.domain.msisdn import (
     msisdn_from,
     msisdn_of,
     other_msisdn_from,
+    readings_of,
     spelled,
     spellings_of,
 )
@@ -91,6 +92,12 @@ def test_a_north_american_number_may_be_read_as_a_mainland_one(
     assert misread_as(number) == other
     if other is not None:
         assert msisdn_of(str(number).encode()) == other
+
+
+def test_a_refusal_is_about_whom_a_number_may_be_read_as_too() -> None:
+    numbers = [14155550123, 8613800138000, 14155550123, 447700900123]
+
+    assert readings_of(numbers) == [14155550123, 8613800138000, 447700900123, 8614155550123]
 
 
 @pytest.mark.parametrize("address", [b"+13800138000", b"0013800138000", b"+11987654321"])

@@ -1,5 +1,6 @@
 """Early warnings: what is counted together, and what is a violation."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,6 +43,15 @@ def test_what_came_later_is_added_and_the_first_samples_stay() -> None:
         ("1:1", "1:2", "1:3", "1:1", "1:2"),
     )
     assert len(both.samples) == MAX_SAMPLES
+
+
+def test_category_and_campaign_are_the_first_that_any_had() -> None:
+    nameless = gathered()
+    loan = replace(nameless, category="loan", campaign="c0123456789abcdef")
+    other = replace(nameless, category="games", campaign="cfedcba9876543210")
+
+    for both in (loan.joined(other), loan.joined(nameless), nameless.joined(loan)):
+        assert (both.category, both.campaign) == ("loan", "c0123456789abcdef")
 
 
 @pytest.mark.parametrize(("hours", "is_taken"), [(-1, True), (0, True), (23.9, True), (24, False)])

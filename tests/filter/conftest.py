@@ -21,12 +21,12 @@ class WordScorer:
         self._guilty_from = guilty_from
         self._fails_on = fails_on
 
-    def score(self, texts: Sequence[Views]) -> list[Scored]:
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[Scored]:
         if self._fails_on and any(self._fails_on in text.raw for text in texts):
             raise ArithmeticError("broken")
         return [
             Scored(
-                TextClass.PORT,
+                TextClass.PORT if is_port else TextClass.PERSON,
                 0.5,
                 guilty_from=self._guilty_from if self._word in text.raw else inf,
                 measured_from=0.001,
@@ -34,8 +34,8 @@ class WordScorer:
             for text in texts
         ]
 
-    def pieces(self, _text: Views, maximum: int) -> list[Piece]:
-        return [Piece(self._word, 1.0)][:maximum]
+    def pieces(self, _text: Views, maximum: int, *, is_port: bool = True) -> list[Piece]:
+        return [Piece(self._word, 1.0 if is_port else 0.5)][:maximum]
 
 
 Knowing = Callable[..., WordScorer]

@@ -1,13 +1,15 @@
 """The same text to many people, as it is and changed."""
 
 import random
+from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.campaigns import CampaignLimits, Campaigns, CampaignSeen
-from gateway.filter.fingerprints import fingerprint_of
+from gateway.filter.campaigns import CampaignLimits, Campaigns
+from gateway.filter.fingerprints import SIGNS, Fingerprint, fingerprint_of
 from gateway.filter.views import views
 
 OFFER = "春晓书店周年店庆,全场图书低至三折,凭短信到店再送书签一枚,回t退订"
@@ -16,18 +18,28 @@ SOMEBODY = 8613800138000
 HOUR = 3_600.0
 
 
-def see(campaigns: Campaigns, text: str, **changes: object) -> CampaignSeen:
-    sender = str(changes.get("sender", "sp1"))
-    recipient, now = changes.get("to", SOMEBODY), changes.get("now", 0.0)
-    assert isinstance(recipient, int)
-    assert isinstance(now, float)
-    return campaigns.see(
-        fingerprint_of(views(text).sound),
-        sender,
-        recipient,
-        now,
-        has_consent=bool(changes.get("consent")),
-    )
+class Senders:
+    """Senders of texts, who are told from how many people on a campaign is one."""
+
+    def __init__(self, campaigns: Campaigns, people: int = 1) -> None:
+        self._campaigns = campaigns
+        self._people = people
+
+    def send(
+        self, text: str, to: int = SOMEBODY, now: float = 0.0, sender: str = "sp1"
+    ) -> str | None:
+        return self.send_print(fingerprint_of(views(text).sound), to, now, sender)
+
+    def send_print(
+        self, text: Fingerprint, to: int = SOMEBODY, now: float = 0.0, sender: str = "sp1"
+    ) -> str | None:
+        return self._campaigns.reaches(text, sender, self._people, to, now)
+
+
+def new_text(seed: int) -> Fingerprint:
+    """Return the fingerprint of a text that is like no other."""
+    signs = np.random.Generator(np.random.PCG64(seed)).integers(1, 2**32, SIGNS, dtype=np.uint32)
+    return Fingerprint(seed, signs)
 
 
 def shuffled_letters(seed: int) -> str:
@@ -35,29 +47,26 @@ def shuffled_letters(seed: int) -> str:
     return "".join(random.Random(seed).sample(letters, 40))  # noqa: S311 - texts, no secret
 
 
+def told(campaigns: Campaigns, text: str, people: int, now: float = 0.0) -> int:
+    """Send a text to other people, and return how many more it took to make it `people`."""
+    senders = Senders(campaigns, people)
+    return next(n for n in range(1, 99) if senders.send(text, to=SOMEBODY + 500 + n, now=now))
+
+
 def test_the_same_text_to_many_people_is_one_campaign() -> None:
     campaigns = Campaigns()
-    seen = [see(campaigns, OFFER, to=SOMEBODY + number) for number in range(20)]
+    senders = Senders(campaigns, people=20)
+    ids = [senders.send(OFFER, to=SOMEBODY + number) for number in range(22)]
 
-    assert {one.id for one in seen} == {seen[0].id}
-    assert [one.recipients for one in seen] == list(range(1, 21))
+    assert ids[:19] == [None] * 19
+    assert len({*ids[19:]} - {None}) == 1
     assert len(campaigns) == 1
 
 
-def test_those_without_consent_are_counted_apart() -> None:
-    campaigns = Campaigns()
-    for number in range(5):
-        see(campaigns, OFFER, to=SOMEBODY + number, consent=number < 4)
-    seen = see(campaigns, OFFER, to=SOMEBODY + 5)
-
-    assert (seen.recipients, seen.without_consent) == (6, 2)
-
-
 def test_one_person_who_got_it_often_is_no_crowd() -> None:
-    campaigns = Campaigns()
-    seen = [see(campaigns, OFFER) for _ in range(50)]
+    senders = Senders(Campaigns(), people=2)
 
-    assert (seen[-1].recipients, seen[-1].without_consent) == (1, 1)
+    assert {senders.send(OFFER) for _ in range(50)} == {None}
 
 
 @pytest.mark.parametrize(
@@ -71,156 +80,196 @@ def test_one_person_who_got_it_often_is_no_crowd() -> None:
     ],
 )
 def test_a_changed_text_is_of_the_same_campaign(changed: str) -> None:
-    campaigns = Campaigns()
-    first = see(campaigns, OFFER)
-    second = see(campaigns, changed, to=SOMEBODY + 1)
-    again = see(campaigns, changed, to=SOMEBODY + 2)
+    senders = Senders(Campaigns(), people=3)
+    senders.send(OFFER)
+    second = senders.send(changed, to=SOMEBODY + 1)
+    third = senders.send(changed, to=SOMEBODY + 2)
 
-    assert (second.id, again.id) == (first.id, first.id)
-    assert again.recipients == 3
+    first = fingerprint_of(views(OFFER).sound)
+    assert (second, third) == (None, f"c{first.skeleton:016x}")
 
 
 def test_another_text_is_another_campaign() -> None:
     campaigns = Campaigns()
+    senders = Senders(campaigns)
 
-    assert see(campaigns, OFFER).id != see(campaigns, LOAN).id
+    assert senders.send(OFFER) != senders.send(LOAN)
     assert len(campaigns) == 2
 
 
 def test_short_texts_are_campaigns_only_when_they_are_the_same() -> None:
-    campaigns = Campaigns()
+    senders = Senders(Campaigns())
 
-    assert see(campaigns, "速来").id == see(campaigns, "速来").id
-    assert see(campaigns, "速来").id != see(campaigns, "速去").id
+    assert senders.send("速来") == senders.send("速来")
+    assert senders.send("速来") != senders.send("速去")
 
 
 def test_an_id_is_the_same_after_a_restart() -> None:
-    before, after = see(Campaigns(), OFFER), see(Campaigns(), OFFER)
+    before, after = Senders(Campaigns()).send(OFFER), Senders(Campaigns()).send(OFFER)
 
-    assert before.id == after.id
-    assert before.id.startswith("c")
-    assert len(before.id) == 17
+    assert before == after
+    assert before is not None
+    assert before.startswith("c")
+    assert len(before) == 17
 
 
-def test_senders_of_one_campaign_are_told_apart() -> None:
-    campaigns = Campaigns()
-    for number in range(3):
-        see(campaigns, OFFER, sender="sp1", to=SOMEBODY + number)
-    see(campaigns, OFFER, sender="sp2", to=SOMEBODY + 2, consent=True)
-    theirs = see(campaigns, OFFER, sender="sp2", to=SOMEBODY + 9)
-    ours = see(campaigns, OFFER, sender="sp1", to=SOMEBODY + 1)
+def test_the_people_of_all_senders_are_counted() -> None:
+    senders = Senders(Campaigns(), people=3)
+    ids = [senders.send(OFFER, to=SOMEBODY + n, sender=f"sp{n}") for n in range(3)]
 
-    assert theirs[1:] == (2, 4, 4, 2, 1)
-    assert ours[1:] == (2, 4, 4, 3, 3)
+    assert ids[:2] == [None, None]
+    assert ids[2] is not None
 
 
 def test_who_got_it_an_hour_ago_counts_no_more() -> None:
     campaigns = Campaigns()
-    for number in range(5):
-        see(campaigns, OFFER, to=SOMEBODY + number)
-    soon = see(campaigns, OFFER, to=SOMEBODY + 5, now=0.7 * HOUR)
-    later = see(campaigns, OFFER, to=SOMEBODY + 6, now=1.1 * HOUR)
+    senders = Senders(campaigns, people=6)
+    for number in range(4):
+        senders.send(OFFER, to=SOMEBODY + number)
 
-    assert (soon.recipients, later.recipients) == (6, 2)
-    assert later.id == soon.id
-
-
-def test_a_sender_who_stopped_is_not_among_the_senders() -> None:
-    campaigns = Campaigns()
-    see(campaigns, OFFER, sender="sp1")
-    see(campaigns, OFFER, sender="sp2")
-
-    assert see(campaigns, OFFER, sender="sp2", now=2 * HOUR).senders == 1
-
-
-def test_more_senders_than_are_told_apart_still_count_as_recipients() -> None:
-    campaigns = Campaigns()
-    seen = [
-        see(campaigns, OFFER, sender=f"sp{number}", to=SOMEBODY + number) for number in range(20)
-    ]
-
-    assert seen[-1][1:] == (16, 20, 20, 1, 1)
-
-
-def test_senders_who_rest_make_room_for_others() -> None:
-    campaigns = Campaigns()
-    for number in range(16):
-        see(campaigns, OFFER, sender=f"sp{number}", to=SOMEBODY + number)
-    see(campaigns, OFFER, sender="sp15", to=SOMEBODY, now=2 * HOUR)
-    see(campaigns, OFFER, sender="new", to=SOMEBODY, now=2 * HOUR)
-    seen = see(campaigns, OFFER, sender="new", to=SOMEBODY + 1, now=2 * HOUR)
-
-    assert seen[1:] == (2, 2, 2, 2, 2)
-
-
-def test_without_room_for_senders_the_campaign_is_still_counted() -> None:
-    campaigns = Campaigns(CampaignLimits(sender_crowds=0))
-    see(campaigns, OFFER, sender="sp1", to=SOMEBODY)
-    see(campaigns, OFFER, sender="sp2", to=SOMEBODY + 1)
-    seen = see(campaigns, OFFER, sender="sp2", to=SOMEBODY + 2)
-
-    assert seen[1:] == (1, 3, 3, 1, 1)
-
-
-def test_the_campaign_that_rested_longest_makes_room() -> None:
-    campaigns = Campaigns(CampaignLimits(campaigns=3))
-    texts = [shuffled_letters(number) for number in range(4)]
-    for text in texts[:3]:
-        see(campaigns, text, to=SOMEBODY)
-    see(campaigns, texts[0], to=SOMEBODY + 1)
-    see(campaigns, texts[3])
-
-    assert len(campaigns) == 3
-    assert see(campaigns, texts[0], to=SOMEBODY + 2).recipients == 3
-    assert see(campaigns, texts[1], to=SOMEBODY + 3).recipients == 1
-
-
-def test_what_ended_gives_its_senders_rooms_back() -> None:
-    campaigns = Campaigns(CampaignLimits(campaigns=1, sender_crowds=1))
-    for text in (OFFER, LOAN, OFFER):
-        see(campaigns, text, sender="sp1")
-        seen = see(campaigns, text, sender="sp2", to=SOMEBODY + 1)
-        assert seen.senders == 2
+    assert senders.send(OFFER, to=SOMEBODY + 4, now=0.7 * HOUR) is None
+    assert senders.send(OFFER, to=SOMEBODY + 5, now=0.8 * HOUR) is not None
+    assert told(campaigns, OFFER, people=6, now=1.1 * HOUR) == 4
 
 
 def test_a_text_that_changes_each_time_does_not_fill_the_memory() -> None:
     campaigns = Campaigns()
     marks = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉"
-    seen = [see(campaigns, f"{mark}{OFFER}", to=SOMEBODY + ord(mark)) for mark in marks]
+    senders = Senders(campaigns, people=len(marks))
+    ids = [senders.send(f"{mark}{OFFER}", to=SOMEBODY + ord(mark)) for mark in marks]
 
-    assert seen[-1].recipients == len(marks)
+    assert ids[-1] is not None
     assert len(campaigns) == 1
     assert len(campaigns._by_skeleton) == 8
-    assert int(seen[0].id[1:], 16) in campaigns._by_skeleton
+    assert int(ids[-1][1:], 16) in campaigns._by_skeleton
+
+
+def test_of_small_campaigns_the_one_that_rested_longest_makes_room() -> None:
+    campaigns = Campaigns(CampaignLimits(campaigns=3))
+    senders = Senders(campaigns, people=4)
+    texts = [shuffled_letters(number) for number in range(4)]
+    for text in (*texts[:3], texts[0]):
+        senders.send(text)
+    senders.send(texts[3])
+
+    assert len(campaigns) == 3
+    assert told(campaigns, texts[0], people=3) == 2
+    assert told(campaigns, texts[1], people=3) == 3
+
+
+def test_what_reached_a_few_people_makes_room_first() -> None:
+    campaigns = Campaigns(CampaignLimits(campaigns=4))
+    senders = Senders(campaigns, people=4)
+    for number in range(3):
+        senders.send(OFFER, to=SOMEBODY + number)
+
+    for number in range(20):
+        senders.send(shuffled_letters(number))
+
+    assert len(campaigns) == 4
+    assert told(campaigns, OFFER, people=4) == 1
+
+
+def test_one_that_is_told_of_from_the_first_on_is_large_after_three_all_the_same() -> None:
+    campaigns = Campaigns()
+    senders = Senders(campaigns, people=1)
+    for number in range(3):
+        assert senders.send(OFFER, to=SOMEBODY + number) is not None
+
+    assert (len(campaigns._small), len(campaigns._large)) == (0, 1)
+
+
+def test_of_large_campaigns_too_the_one_that_rested_longest_makes_room() -> None:
+    campaigns = Campaigns(CampaignLimits(campaigns=4))
+    senders = Senders(campaigns, people=4)
+    texts = [shuffled_letters(number) for number in range(4)]
+    for text in texts:
+        for number in range(3):
+            senders.send(text, to=SOMEBODY + number)
+
+    assert [told(campaigns, text, people=4) for text in texts[::-1]] == [1, 1, 1, 4]
+
+
+def test_one_senders_new_texts_end_nobody_elses_campaign() -> None:
+    campaigns = Campaigns()
+    senders = Senders(campaigns, people=6)
+    for number in range(5):
+        senders.send(OFFER, to=SOMEBODY + number)
+    for number in range(2):
+        senders.send(LOAN, to=SOMEBODY + number)
+
+    for seed in range(20_000):
+        senders.send_print(new_text(seed), sender="flood")
+
+    assert len(campaigns) == CampaignLimits().campaigns
+    assert senders.send("张先生," + OFFER.replace("一枚", "两枚"), to=SOMEBODY + 9) is not None
+    assert told(campaigns, LOAN, people=6) == 4
+
+
+def test_one_senders_many_campaigns_end_nobody_elses() -> None:
+    campaigns = Campaigns(CampaignLimits(campaigns=64))
+    senders = Senders(campaigns, people=6)
+    for number in range(5):
+        senders.send(OFFER, to=SOMEBODY + number)
+
+    for seed in range(200):
+        for number in range(3):
+            senders.send_print(new_text(seed), to=SOMEBODY + number, sender="flood")
+
+    # And there is room for new ones, which become large as well.
+    for number in range(3):
+        senders.send(LOAN, to=SOMEBODY + number)
+        senders.send_print(new_text(1_000 + number), sender="flood")
+    assert told(campaigns, OFFER, people=6) == 1
+    assert told(campaigns, LOAN, people=6) == 3
+
+
+def test_a_changed_text_is_found_however_many_came_after_the_first() -> None:
+    campaigns = Campaigns(CampaignLimits(campaigns=64))
+    senders = Senders(campaigns, people=4)
+    ids = [senders.send(OFFER, to=SOMEBODY + number) for number in range(4)]
+
+    for seed in range(5_000):
+        senders.send_print(new_text(seed), sender="flood")
+
+    assert senders.send(OFFER.replace("书签一枚", "书签两枚")) == ids[-1] is not None
 
 
 def test_a_short_text_in_the_place_of_an_ended_one_is_not_taken_for_it() -> None:
-    campaigns = Campaigns(CampaignLimits(campaigns=1))
-    first = see(campaigns, OFFER)
-    short = see(campaigns, "速来")
-    again = see(campaigns, OFFER)
+    senders = Senders(Campaigns(CampaignLimits(campaigns=2)))
+    first = senders.send(OFFER)
+    senders.send(LOAN)
+    short = senders.send("速来")
+    again = senders.send(OFFER)
 
-    assert first.id == again.id != short.id
+    assert first == again != short
 
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from([OFFER, LOAN, "速来"]), st.sampled_from("ab"), st.integers(0, 9)),
-        max_size=40,
+        st.tuples(st.integers(0, 30), st.sampled_from("aab"), st.integers(0, 4), st.integers(0, 9)),
+        max_size=80,
     ),
-    st.integers(1, 3),
+    st.integers(0, 9),
 )
-def test_whatever_is_sent_the_memory_is_bounded_and_figures_agree(
-    sent: list[tuple[str, str, int]], kept: int
+def test_whatever_is_sent_the_memory_is_bounded_and_shared(
+    sent: list[tuple[int, str, int, int]], kept: int
 ) -> None:
-    campaigns = Campaigns(CampaignLimits(campaigns=kept, sender_crowds=3))
-    for text, sender, number in sent:
-        seen = see(campaigns, text, sender=sender, to=SOMEBODY + number)
+    campaigns = Campaigns(CampaignLimits(campaigns=kept))
+    room, people = max(2, kept), 4
 
-        assert 1 <= seen.from_sender <= seen.recipients <= 10
-        assert seen.without_consent == seen.recipients
-        assert 1 <= seen.senders <= 2
-        assert len(campaigns) <= kept
+    for seed, sender, number, quarter in sent:
+        text = new_text(seed % 24) if seed < 24 else Fingerprint(seed, None)
+        campaigns.reaches(text, sender, people, SOMEBODY + number, quarter * HOUR / 4)
+
+        all_kept = list(campaigns._by_slot.values())
+        large = [one for one in all_kept if one.is_large]
+        assert len(all_kept) == len(campaigns) <= room
+        assert len(campaigns._free) == room - len(campaigns)
+        assert len(campaigns._large) == len(large) <= room - max(1, room // 4)
+        assert len(campaigns._small) == len(all_kept) - len(large)
+        assert sum(len(one.aliases) for one in all_kept) == len(campaigns._by_skeleton)
+        assert all(one in one.among for one in all_kept)
 
 
 @given(
@@ -229,29 +278,39 @@ def test_whatever_is_sent_the_memory_is_bounded_and_figures_agree(
         st.tuples(
             st.sampled_from([OFFER, LOAN, "您的验证码"]),
             st.integers(0, 9),
-            st.one_of(st.floats(0, HOUR * 3), st.sampled_from([0.0, HOUR / 4, HOUR])),
+            st.integers(0, 12),
         ),
         max_size=60,
     ),
 )
-def test_who_asks_only_whether_so_many_got_it_is_told_what_the_figures_say(
-    people: int, sent: list[tuple[str, int, float]]
+def test_a_campaign_is_told_of_from_so_many_people_on(
+    people: int, sent: list[tuple[str, int, int]]
 ) -> None:
-    counted, asked = Campaigns(), Campaigns()
+    senders = Senders(Campaigns(), people)
+    got: Counter[str] = Counter()
+    last: dict[tuple[str, int], int] = {}
 
-    for text, person, now in sent:
-        seen = see(counted, text, to=SOMEBODY + person, now=now)
-        reached = asked.reaches(fingerprint_of(views(text).sound), people, SOMEBODY + person, now)
+    for text, person, quarter in sorted(sent, key=lambda one: one[2]):
+        last[text, person] = quarter
+        got = Counter(of for (of, _), at in last.items() if at > quarter - 4)
+        campaign = senders.send(text, to=SOMEBODY + person, now=quarter * HOUR / 4)
 
-        assert reached == (seen.id if seen.without_consent >= people else None)
+        assert (campaign is not None) is (got[text] >= people)
 
 
 def test_a_campaign_that_goes_on_is_told_in_every_window_that_it_fills() -> None:
-    campaigns, offer = Campaigns(), fingerprint_of(views(OFFER).sound)
+    senders = Senders(Campaigns(), people=3)
 
-    told = [
-        campaigns.reaches(offer, 3, SOMEBODY + number, number * HOUR / 20) for number in range(100)
-    ]
+    ids = [senders.send(OFFER, SOMEBODY + number, number * HOUR / 20) for number in range(100)]
 
-    assert told[:2] == [None, None]
-    assert set(told[2:]) == {f"c{offer.skeleton:016x}"}
+    assert ids[:2] == [None, None]
+    assert None not in ids[2:]
+    assert len(set(ids[2:])) == 1
+
+
+def test_a_clock_that_is_put_right_after_being_far_ahead_begins_anew() -> None:
+    senders = Senders(Campaigns(), people=3)
+    for number in range(5):
+        senders.send(OFFER, to=SOMEBODY + number, now=900 * HOUR)
+
+    assert senders.send(OFFER, to=SOMEBODY) is None

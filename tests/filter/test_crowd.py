@@ -9,31 +9,28 @@ from gateway.filter.crowd import BITS, SLOTS, Crowd, bit_of
 FIRST = 8613800000000
 
 
-def crowd_of(people: int, *, without: int = 0) -> Crowd:
+def crowd_of(people: int) -> Crowd:
     crowd = Crowd(0)
     for number in range(people):
-        crowd.add(0, bit_of(FIRST + number), has_consent=number >= without)
+        crowd.add(0, bit_of(FIRST + number))
     return crowd
 
 
 def test_nobody_is_nobody() -> None:
-    assert (Crowd(0).people(), Crowd(0).without_consent()) == (0, 0)
+    assert (Crowd(0).people(), Crowd(0).people_in_newest()) == (0, 0)
 
 
 def test_somebody_who_got_it_ten_times_is_one() -> None:
     crowd = Crowd(0)
     for _ in range(10):
-        crowd.add(0, bit_of(FIRST), has_consent=False)
+        crowd.add(0, bit_of(FIRST))
 
-    assert (crowd.people(), crowd.without_consent()) == (1, 1)
+    assert (crowd.people(), crowd.people_in_newest()) == (1, 1)
 
 
 @pytest.mark.parametrize(("people", "share"), [(1, 0), (20, 0.05), (1_000, 0.05), (5_000, 0.12)])
 def test_a_crowd_is_estimated(people: int, share: float) -> None:
-    crowd = crowd_of(people, without=people // 2)
-
-    assert crowd.people() == pytest.approx(people, rel=share)
-    assert crowd.without_consent() == pytest.approx(people // 2, rel=max(share, 0.05))
+    assert crowd_of(people).people() == pytest.approx(people, rel=share)
 
 
 def test_a_crowd_too_large_to_tell_is_as_large_as_its_messages() -> None:
@@ -47,40 +44,31 @@ def test_there_are_never_more_people_than_messages() -> None:
 
 
 def test_who_got_it_before_the_window_counts_no_more() -> None:
-    crowd = crowd_of(5, without=5)
+    crowd = crowd_of(5)
     for slot in range(1, SLOTS):
-        crowd.add(slot, bit_of(FIRST), has_consent=True)
-    assert crowd.people() == 5
+        crowd.add(slot, bit_of(FIRST))
+    assert (crowd.people(), crowd.people_in_newest()) == (5, 1)
 
-    crowd.add(SLOTS, bit_of(FIRST), has_consent=True)
+    crowd.add(SLOTS, bit_of(FIRST))
 
-    assert (crowd.people(), crowd.without_consent()) == (1, 0)
+    assert crowd.people() == 1
 
 
 def test_after_a_long_rest_a_crowd_begins_anew() -> None:
     for rest in range(SLOTS, 3 * SLOTS):
         crowd = Crowd(0)
         for slot in range(SLOTS):
-            crowd.add(slot, bit_of(FIRST + slot), has_consent=True)
-        crowd.add(SLOTS - 1 + rest, bit_of(FIRST + 9), has_consent=True)
+            crowd.add(slot, bit_of(FIRST + slot))
+        crowd.add(SLOTS - 1 + rest, bit_of(FIRST + 9))
 
         assert (crowd.people(), crowd.newest) == (1, SLOTS - 1 + rest)
 
 
 def test_a_message_from_the_past_counts_as_the_newest() -> None:
     crowd = Crowd(10)
-    crowd.add(3, bit_of(FIRST), has_consent=True)
+    crowd.add(3, bit_of(FIRST))
 
     assert (crowd.people(), crowd.newest) == (1, 10)
-
-
-def test_a_copy_goes_its_own_way() -> None:
-    crowd = crowd_of(3, without=2)
-    twin = crowd.copy()
-    twin.add(0, bit_of(FIRST + 7), has_consent=False)
-
-    assert (crowd.people(), crowd.without_consent()) == (3, 2)
-    assert (twin.people(), twin.without_consent()) == (4, 3)
 
 
 @given(st.integers(0, 10**15))
@@ -94,8 +82,8 @@ def test_every_number_is_one_bit(number: int) -> None:
 def test_a_clock_that_was_far_ahead_and_is_put_right_begins_anew() -> None:
     crowd = Crowd(1_000)
     for number in range(20):
-        crowd.add(1_000, bit_of(number), has_consent=False)
+        crowd.add(1_000, bit_of(number))
 
-    crowd.add(10, bit_of(99), has_consent=False)
+    crowd.add(10, bit_of(99))
 
-    assert (crowd.people(), crowd.without_consent(), crowd.newest) == (1, 1, 10)
+    assert (crowd.people(), crowd.newest) == (1, 10)

@@ -1,5 +1,6 @@
 """Libraries: exceptions, combinations, patterns, sounds, evidence, validity and places."""
 
+import gc
 import re
 from dataclasses import replace
 from datetime import date
@@ -183,6 +184,20 @@ def test_a_hit_that_is_nowhere_is_told_without_a_place() -> None:
 @given(st.lists(st.text(st.characters(exclude_categories=())), max_size=3))
 def test_what_is_located_is_what_is_found(texts: list[str]) -> None:
     assert LOCATED.located(texts) == LOCATED.search(texts)
+
+
+@pytest.mark.parametrize("word", ["代开{}票", "vip {}", "代开…{}票"])
+def test_words_by_the_thousand_are_no_burden_to_the_garbage_collector(word: str) -> None:
+    many = library(*(word.format(number) for number in range(2_000)), sound=True)
+    KeywordIndex([library(word)])
+    gc.collect()
+    before = len(gc.get_objects())
+
+    index = KeywordIndex([many])
+    gc.collect()
+
+    assert word.format(1_999) in found(index, word.format(1_999))
+    assert len(gc.get_objects()) - before < 100
 
 
 # Each takes some ten milliseconds; in quadratic time it would be minutes.

@@ -28,6 +28,17 @@ def test_texts_are_counted_by_class_and_by_which_model_would_stop_them() -> None
     assert sum(comparison.counts[TextClass.FOREIGN].values()) == 0
 
 
+def test_messages_are_counted_beside_their_texts() -> None:
+    comparison = Comparison("a1", "b2")
+    comparison.note(TextClass.PORT, Agreement.ONLY_SHADOW, named("7:1"))
+
+    for _ in range(3):
+        comparison.note_message(TextClass.PORT, Agreement.ONLY_SHADOW)
+
+    assert comparison.counts[TextClass.PORT][Agreement.ONLY_SHADOW] == 1
+    assert comparison.messages[TextClass.PORT][Agreement.ONLY_SHADOW] == 3
+
+
 def test_only_what_the_models_dispute_is_kept_for_the_audit() -> None:
     comparison = Comparison("a1", "b2")
 
@@ -45,6 +56,8 @@ def test_only_what_the_models_dispute_is_kept_for_the_audit() -> None:
 def test_the_comparison_is_told_with_the_digests_of_both_models() -> None:
     comparison = Comparison("a1", "b2")
     comparison.note(TextClass.FOREIGN, Agreement.ONLY_ACTIVE, named("7:1"))
+    for _ in range(2):
+        comparison.note_message(TextClass.FOREIGN, Agreement.ONLY_ACTIVE)
 
     said = comparison.as_json()
 
@@ -54,6 +67,11 @@ def test_the_comparison_is_told_with_the_digests_of_both_models() -> None:
         "port": nothing,
         "person": nothing,
         "foreign": nothing | {"only_active": 1},
+    }
+    assert said["messages"] == {
+        "port": nothing,
+        "person": nothing,
+        "foreign": nothing | {"only_active": 2},
     }
     assert said["sampled"] == {"only_active": ["7:1"], "only_shadow": []}
 

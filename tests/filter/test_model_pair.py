@@ -3,9 +3,16 @@ from math import inf
 
 import pytest
 
+from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model_comparison import Agreement, Comparison
-from gateway.filter.model_pair import NO_MODELS, ModelPair, agreement_of, name_of
+from gateway.filter.model_pair import (
+    NO_MODELS,
+    ModelPair,
+    PairedScorer,
+    agreement_of,
+    name_of,
+)
 from gateway.filter.scoring import Scored
 from gateway.filter.views import Views
 from tests.filter.conftest import Knowing
@@ -35,14 +42,23 @@ def test_without_a_model_in_force_nothing_is_scored(
     assert ModelPair(shadow=knowing("贷款")).scorer(comparison) is None
 
 
+def facts_of(scorer: PairedScorer, *readings: Views, is_port: bool = True) -> TextFacts:
+    """Return the facts of a text, as a scan leaves them, or a rule that asks about persons."""
+    facts = TextFacts((), [one.raw for one in readings])
+    scored = tuple(scorer.score(readings, is_port=is_port))
+    facts.scored, facts.personal = (scored, None) if is_port else ((), scored)
+    return facts
+
+
 def test_a_model_in_shadow_is_compared_and_decides_nothing(
     knowing: Knowing, comparison: Comparison
 ) -> None:
     active, shadow = knowing("贷款"), knowing("彩票")
-    scorer = ModelPair(active, shadow).scorer(comparison)
-    assert scorer is not None
+    scorer = PairedScorer(active, shadow, comparison)
 
     scored = scorer.score([LOAN, LUCK, NOTICE])
+    for one in (LOAN, LUCK, NOTICE):
+        scorer.note(facts_of(scorer, one), is_personal=False)
 
     assert scored == active.score([LOAN, LUCK, NOTICE])
     counts = comparison.counts[TextClass.PORT]
@@ -55,6 +71,63 @@ def test_a_model_in_shadow_is_compared_and_decides_nothing(
     assert comparison.names(Agreement.ONLY_ACTIVE) == (name_of(LOAN.raw),)
 
 
+def test_a_text_of_many_messages_is_one_text(knowing: Knowing, comparison: Comparison) -> None:
+    scorer = PairedScorer(knowing("贷款"), knowing("彩票"), comparison)
+    facts = facts_of(scorer, NOTICE)
+
+    for _ in range(5):
+        scorer.note(facts, is_personal=False)
+
+    assert comparison.counts[TextClass.PORT][Agreement.NEITHER] == 1
+    assert comparison.messages[TextClass.PORT][Agreement.NEITHER] == 5
+
+
+def test_a_text_that_ports_and_persons_send_is_compared_in_both_classes(
+    knowing: Knowing, comparison: Comparison
+) -> None:
+    scorer = PairedScorer(knowing("快件"), knowing("彩票"), comparison)
+    facts = facts_of(scorer, NOTICE)
+    facts.personal = facts_of(scorer, NOTICE, is_port=False).personal
+
+    for is_personal in (False, True, True):
+        scorer.note(facts, is_personal=is_personal)
+
+    both = (TextClass.PORT, TextClass.PERSON)
+    assert [comparison.counts[one][Agreement.ONLY_ACTIVE] for one in both] == [1, 1]
+    assert [comparison.messages[one][Agreement.ONLY_ACTIVE] for one in both] == [1, 2]
+    assert comparison.names(Agreement.ONLY_ACTIVE) == (name_of(NOTICE.raw),)
+
+
+@pytest.mark.parametrize(
+    ("readings", "agreement"),
+    [
+        ((NOTICE, LOAN), Agreement.ONLY_ACTIVE),
+        ((LUCK, NOTICE), Agreement.BOTH),
+        ((LOAN, Views("彩票中心来函")), Agreement.BOTH),
+    ],
+)
+def test_who_stops_a_reading_stops_the_text(
+    knowing: Knowing, comparison: Comparison, readings: tuple[Views, ...], agreement: Agreement
+) -> None:
+    scorer = PairedScorer(knowing("贷款"), knowing("彩票"), comparison)
+
+    scorer.note(facts_of(scorer, *readings), is_personal=False)
+
+    assert comparison.counts[TextClass.PORT][agreement] == 1
+
+
+def test_what_was_not_scored_is_not_compared(knowing: Knowing, comparison: Comparison) -> None:
+    scorer = PairedScorer(knowing("贷款"), knowing("彩票"), comparison)
+    unscored = TextFacts((), (NOTICE.raw,))
+    alone = TextFacts((), (NOTICE.raw,))
+    alone.scored = tuple(knowing("贷款").score([NOTICE]))
+
+    for facts in (unscored, alone):
+        scorer.note(facts, is_personal=False)
+
+    assert sum(comparison.messages[TextClass.PORT].values()) == 0
+
+
 def test_a_pair_is_known_and_explained_by_the_model_in_force(
     knowing: Knowing, comparison: Comparison
 ) -> None:
@@ -64,6 +137,7 @@ def test_a_pair_is_known_and_explained_by_the_model_in_force(
 
     assert (scorer.digest, scorer.measured_from) == (active.digest, active.measured_from)
     assert [one.text for one in scorer.pieces(LOAN, 6)] == ["贷款"]
+    assert scorer.pieces(LOAN, 6, is_port=False) == active.pieces(LOAN, 6, is_port=False)
 
 
 def test_a_model_in_shadow_that_fails_harms_nobody(
@@ -83,7 +157,7 @@ def test_a_model_in_shadow_that_says_too_little_harms_nobody(
     knowing: Knowing, comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     active, shadow = knowing("贷款"), knowing("彩票")
-    monkeypatch.setattr(shadow, "score", lambda _texts: [])
+    monkeypatch.setattr(shadow, "score", lambda _texts, **_: [])
     scorer = ModelPair(active, shadow).scorer(comparison)
     assert scorer is not None
 

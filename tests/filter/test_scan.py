@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.facts import TextFacts
+from gateway.filter.fingerprints import Fingerprint, fingerprint_of, fingerprints_of
 from gateway.filter.keywords import Hit, KeywordIndex
 from gateway.filter.model.classes import TextClass
 from gateway.filter.reading import views_of
@@ -17,6 +18,12 @@ from gateway.filter.scoring import Piece, Scored
 from gateway.filter.views import Views
 
 INDEX = KeywordIndex([KeywordList("K", "fraud", ListAction.REJECT, ("发票", "赌场"))])
+SEVERAL = KeywordIndex(
+    [
+        KeywordList("K", "fraud", ListAction.REJECT, ("发票", "a", "代…票"), sound=True),
+        KeywordList("P", "lure", ListAction.SHADOW, ("b1",), patterns=(("数", "[0-9]{2}"),)),
+    ]
+)
 INVOICE = Hit("K", "fraud", ListAction.REJECT, "发票")
 CASINO = Hit("K", "fraud", ListAction.REJECT, "赌场")
 
@@ -161,13 +168,15 @@ class Failing:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
 
-    def score(self, texts: Sequence[Views]) -> list[Scored]:
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[Scored]:
+        assert is_port
         self.batches.append([text.raw for text in texts])
         if any("坏" in text.raw for text in texts):
             raise RuntimeError
         return [Scored(TextClass.PORT, len(text.raw) / 100) for text in texts]
 
-    def pieces(self, text: Views, maximum: int) -> list[Piece]:
+    def pieces(self, text: Views, maximum: int, *, is_port: bool = True) -> list[Piece]:
+        assert is_port
         return [Piece(text.raw[:maximum], 1.0)]
 
 
@@ -247,6 +256,15 @@ def test_a_scan_that_is_to_learn_something_else_begins_with_an_empty_memory() ->
     assert other.unscored == scan.unscored == 1
 
 
+def test_a_scan_out_of_use_forgets_every_text() -> None:
+    scan = ContentScan(INDEX)
+    scan.scan([coded("您好"), coded("赌场")], Decoder())
+
+    scan.forget()
+
+    assert scan.look_up(*coded("赌场")) is None
+
+
 def test_what_is_learnt_of_a_text_takes_room_in_its_memory() -> None:
     texts = [coded(f"您好{number}") for number in range(40)]
 
@@ -283,7 +301,7 @@ def test_the_new_texts_of_a_tick_are_read_at_once_and_each_only_once() -> None:
 
     facts = scan.scan([coded(one) for one in ("您好", "發票", swollen, "发票", "發票")], decoder)
 
-    assert read == [["您好"], ["發票", "发票"]]
+    assert read == [["您好"], ["發票", "发票", "发票"]]
     assert [one.hits for one in facts] == [
         (),
         (INVOICE,),
@@ -367,6 +385,22 @@ def test_memory_never_changes_a_verdict(
         verdicts = hits_of(scan, [coded(text) for text in tick], Decoder())
 
         assert verdicts == [INDEX.search([text]) for text in tick]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="坏")), max_size=6))
+def test_all_at_once_and_by_the_way_each_text_is_judged_as_it_is_alone(texts: list[str]) -> None:
+    learnt = Learnt(Failing(), fingerprints_of, keeps_views=True, reading=views_of)
+    tick = [coded(f"{text}票") for text in texts]
+
+    found = ContentScan(SEVERAL, learnt=learnt).scan(tick, Decoder())
+
+    for facts, text in zip(found, texts, strict=True):
+        alone = f"{text}票"
+        assert facts.hits == SEVERAL.search([alone])
+        assert facts.views[0].sound == Views(alone).sound
+        assert isinstance(facts.fingerprint, Fingerprint)
+        assert facts.fingerprint.skeleton == fingerprint_of(Views(alone).sound).skeleton
+    assert chances(found) == [[(len(text) + 1) / 100] for text in texts]
 
 
 def test_a_list_that_ends_is_forgotten_with_what_it_found() -> None:

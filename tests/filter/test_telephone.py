@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter.normalise import normalise
-from gateway.filter.telephone import has_telephone, telephones_in
+from gateway.filter.telephone import _PATTERNS, has_telephone, telephones_in
 
 NUMBERS = [
     "13800138000",
@@ -112,3 +112,13 @@ def test_the_place_of_a_number_is_told(number: str) -> None:
 
     assert plain[start:end] in normalise(number)
     assert len(plain[start:end]) >= len(normalise(number)) - 3  # without a bracket or 转8
+
+
+@given(st.text(st.sampled_from("0123456789-() +/.点拨打电话元\n"), max_size=40))
+def test_what_is_looked_for_beforehand_hides_no_number(text: str) -> None:
+    found = [
+        one.span(one.lastindex or 0) for _, pattern in _PATTERNS for one in pattern.finditer(text)
+    ]
+
+    assert list(telephones_in(text)) == found
+    assert has_telephone(text) is bool(found)

@@ -19,24 +19,37 @@ WORDS = {"领奖": PRIZE, "清仓": OFFER, "怪事": UNKNOWN, "casino": UNMEASUR
 
 
 class WordScorer:
-    """Knows `words`, fails on texts with "坏" in them, and notes how many it was given at once."""
+    """Knows `words`, fails on texts with "坏" in them, and notes how many it was given at once.
+
+    `personal` is what it says of words in what people write, and in `persons` it notes those,
+    those that it was given at once together.
+    """
 
     digest = "0123"
     measured_from: Mapping[TextClass, float] = {TextClass.PORT: 0.001}
 
-    def __init__(self, words: Mapping[str, Scored] = WORDS) -> None:
+    def __init__(
+        self, words: Mapping[str, Scored] = WORDS, personal: Mapping[str, Scored] | None = None
+    ) -> None:
         self._words = words
+        self._personal = words if personal is None else personal
         self.batches: list[int] = []
+        self.persons: list[list[str]] = []
 
-    def score(self, texts: Sequence[Views]) -> list[Scored]:
-        self.batches.append(len(texts))
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[Scored]:
+        words = self._words if is_port else self._personal
+        if is_port:
+            self.batches.append(len(texts))
+        else:
+            self.persons.append([text.raw for text in texts])
         if any("坏" in text.raw for text in texts):
             raise RuntimeError
         return [
-            next((said for word, said in self._words.items() if word in text.folded), INNOCENT)
+            next((said for word, said in words.items() if word in text.folded), INNOCENT)
             for text in texts
         ]
 
-    def pieces(self, text: Views, maximum: int) -> list[Piece]:
-        found = [Piece(word, 1.5) for word in self._words if word in text.raw]
+    def pieces(self, text: Views, maximum: int, *, is_port: bool = True) -> list[Piece]:
+        words = self._words if is_port else self._personal
+        found = [Piece(word, 1.5) for word in words if word in text.raw]
         return [*found, Piece(" 您好", -0.25)][:maximum]

@@ -1,5 +1,6 @@
 """Who is refused and who has agreed."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,6 +9,7 @@ from gateway.policy.consent_sets import ConsentSets
 
 SUBSCRIBER = 8613800138000
 OTHER = 8613900139000
+NORTH_AMERICAN, READ_AS = 14165550123, 8614165550123
 
 
 def test_a_subscriber_who_never_answered_neither_refused_nor_agreed() -> None:
@@ -49,6 +51,30 @@ def test_the_last_answer_to_a_sender_holds() -> None:
 
     assert sets.is_refused("sp1", SUBSCRIBER)
     assert not sets.has_agreed("sp1", SUBSCRIBER)
+
+
+@pytest.mark.parametrize("scope", ["sp1", EVERY_SENDER])
+def test_a_north_american_number_is_refused_where_whom_it_is_read_as_refused(scope: str) -> None:
+    sets = ConsentSets()
+
+    sets.apply(READ_AS, scope, Answer.REFUSED)
+
+    assert sets.is_refused("sp1", NORTH_AMERICAN)
+    assert not sets.is_refused("sp1", NORTH_AMERICAN + 1)
+    assert sets.is_refused("sp2", NORTH_AMERICAN) is (scope == EVERY_SENDER)
+
+
+def test_what_a_north_american_number_agreed_to_itself_counts_over_that() -> None:
+    sets = ConsentSets()
+
+    sets.apply(READ_AS, "sp1", Answer.REFUSED)
+    sets.apply(NORTH_AMERICAN, "sp1", Answer.AGREED)
+    sets.apply(NORTH_AMERICAN, "sp2", Answer.AGREED)
+    sets.apply(READ_AS, "sp2", Answer.ASSERTED)
+
+    assert not sets.is_refused("sp1", NORTH_AMERICAN)
+    assert sets.is_refused("sp1", READ_AS)
+    assert not sets.is_refused("sp2", NORTH_AMERICAN)
 
 
 def test_agreeing_with_one_sender_does_not_lift_a_refusal_of_all() -> None:

@@ -13,6 +13,7 @@ from gateway.policy.evidence import Evidence
 from gateway.policy.rule_findings import Findings, Modes, if_unread
 from gateway.policy.rules import Override, Refused
 from gateway.policy.statuses import status_of
+from gateway.policy.submission import Submission
 from tests.policy.conftest import addressed, rule
 
 REFUSED = Evidence("the subscriber refused")
@@ -115,6 +116,36 @@ def test_a_finding_is_made_once_and_those_that_are_kept_take_bounded_room(
 
     assert len(findings._made) <= 2
     assert findings.of(addressed(), REFUSED) == first
+
+
+def test_what_is_found_alike_against_many_is_one_tuple() -> None:
+    other, one = (rule(name, Refused()) for name in ("R30", "R61"))
+    before, findings = Findings(other, Modes(other)), Findings(one, Modes(one))
+
+    def both() -> Submission:
+        message = addressed()
+        before.add(message, REFUSED)
+        findings.add(message, REFUSED)
+        return message
+
+    first, second = both(), both()
+
+    assert [finding.rule for finding in first.findings] == ["R30", "R61"]
+    assert second.findings is first.findings
+
+
+def test_what_findings_were_added_to_takes_bounded_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_findings, "_MAX_JOINED", 2)
+    one = rule("R61", Refused())
+    findings = Findings(one, Modes(one))
+    for at in range(5):
+        message = addressed()
+        message.findings = (Findings(one, Modes(one)).of(message, Evidence(f"word {at}")),)
+        findings.add(message, REFUSED)
+
+        assert [found.evidence for found in message.findings] == [f"word {at}", REFUSED.text]
+    (made,) = findings._made.values()
+    assert len(made.joined) <= 2
 
 
 def test_a_finding_bears_the_category_of_its_evidence() -> None:

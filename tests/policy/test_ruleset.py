@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 import pytest
 
 from gateway.domain.consent import Answer
-from gateway.domain.policy import ContentRule, Enforcement
+from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.sender import Rate, Sender, SenderState
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
@@ -232,6 +232,27 @@ def test_a_reload_of_the_same_bundle_keeps_the_texts_already_judged() -> None:
 
     assert same.scan is before.scan
     assert other.scan.look_up(8, b"\x60\xa8") is None
+
+
+def test_a_reload_with_the_same_words_makes_no_index_anew() -> None:
+    before = rules()
+    fewer = replace(BUNDLE, digest="ffffffffffff", keyword_lists=BUNDLE.keyword_lists[1:])
+
+    assert rules(replace(fewer, rules=()), before=before).scan.index is not before.scan.index
+    ruled = rules(replace(BUNDLE, digest="ffffffffffff", rules=()), before=before)
+    assert ruled.scan.index is before.scan.index
+    assert ruled.scan is not before.scan
+
+
+def test_lists_that_ended_do_not_hold_again_for_the_first_second_after_a_reload() -> None:
+    ended = KeywordList("T", "fraud", ListAction.REJECT, ("春节",), not_after=date(2013, 2, 1))
+    before = rules()
+    before.keep_day(MIDNIGHT)
+
+    after = rules(replace(BUNDLE, digest="ffffffffffff", keyword_lists=(ended,)), before=before)
+    after.adopt(before)
+
+    assert after.scan.judge_texts(("春节快乐",)).hits == ()
 
 
 def test_a_reload_keeps_the_buckets_of_those_who_stay() -> None:

@@ -3,11 +3,12 @@
 import pytest
 
 from gateway.domain.filings import Signature
+from gateway.domain.sender import Port
 from gateway.policy import source_kinds
 from gateway.policy.account import Account
 from gateway.policy.filings import Filings
 from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rules import Nameless, SignatureSwitched, TooOften
+from gateway.policy.rules import Nameless, SignatureSwitched, Suspicious, TooOften
 from gateway.policy.source_kinds import SourceKinds
 from tests.policy.conftest import rule, sender, submission
 
@@ -35,6 +36,16 @@ def test_r43_a_limit_tells_its_own_sources_from_others() -> None:
     one, limited = kinds_of(kinds, Filings(), b"10690001", b"1069000101")
 
     assert one != limited
+
+
+def test_r61_a_personal_number_is_told_from_a_port_with_the_same_beginning() -> None:
+    account = Account(sender(ports=(Port("1", extension_digits=12),)))
+    messages = [submission(account, source=source) for source in (b"10690001", b"13900000001")]
+    kinds, filed = SourceKinds([rule("R61", Suspicious(0.01))]), Filings().of("sp1")
+
+    port, personal = (kinds.sort(one, filed) for one in messages)
+
+    assert port is not personal
 
 
 def test_r06_a_bound_source_is_told_from_others_while_the_binding_is_on_file() -> None:

@@ -1,9 +1,11 @@
 """What a message is about, decided by all that was found in it together (R61)."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
-from gateway.policy.subjects import subject_of
+from gateway.policy.subjects import campaign_of, subject_of
 
 
 def verdict(*categories: str, decides: int = -1) -> Verdict:
@@ -41,3 +43,12 @@ def test_r61_the_gravest_and_most_exact_of_what_is_found_says_what_a_message_is_
     categories: tuple[str, ...], decides: int, subject: str
 ) -> None:
     assert subject_of(verdict(*categories, decides=decides)) == subject
+
+
+def test_r61_a_message_is_of_the_campaign_that_any_finding_names() -> None:
+    nameless = verdict("loan", "games", decides=0)
+    first, second = nameless.findings
+    named = replace(nameless, findings=(first, replace(second, campaign="c0123456789abcdef")))
+
+    assert campaign_of(nameless) == ""
+    assert campaign_of(named) == "c0123456789abcdef"

@@ -11,11 +11,13 @@ from gateway.domain.suspension import NewSuspension, SuspensionTerms
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.bundle import Surroundings
 from gateway.policy.calendar import HolidayCalendar
+from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rules import Rule, Suspended, TooOften
+from gateway.policy.rules import Rule, Suspended, Suspicious, TooOften
 from gateway.policy.submission import Submission
 from gateway.policy.suspending import end_of
 from tests.policy.conftest import EVERYTHING, NEWS, World, rule, sender, why
+from tests.policy.scorers import WordScorer
 
 PERSONAL = b"13900000001"
 MSISDN = 8613900000001
@@ -87,6 +89,47 @@ def test_r43_a_number_is_suspended_however_it_is_written_and_no_other(world: Wor
 
     assert reasons(send(world, 1, EVE + HOUR, b"8613900000001")) == [Reason.SOURCE_SUSPENDED]
     assert reasons(send(world, 1, EVE + HOUR, b"13900000002")) == [None]
+
+
+LOOKS = replace(CAPS, suspend=replace(TERMS, same_text=2))
+LOOKING = replace(R43, check=LOOKS)
+LIKE_SPAM = rule("R61-model", Suspicious(0.01), applies_to=EVERYTHING, mode=Enforcement.SHADOW)
+
+
+def test_r43_who_only_writes_too_much_is_refused_and_not_suspended() -> None:
+    world = World(ASKS, LOOKING, senders=(PERSON,), surroundings=CHINA)
+    texts = ("在吗", "晚上吃什么", "我到楼下了", "作业写完了没有", "明天几点的车")
+
+    judged = [world.judge(text, PERSONAL, 13800000000, at=EVE) for text in texts]
+    next_hour = world.judge("到家了", PERSONAL, at=EVE + HOUR)
+
+    assert reasons(judged) == [None, None] + [Reason.FREQUENCY] * 3
+    assert why(next_hour) is None
+    assert world.knowledge.suspended.found == {}
+
+
+def test_r43_one_text_to_many_people_over_the_cap_suspends() -> None:
+    world = World(ASKS, LOOKING, senders=(PERSON,), surroundings=CHINA)
+
+    judged = send(world, 5)
+
+    over = [None, None, Reason.FREQUENCY, Reason.FREQUENCY, Reason.SOURCE_SUSPENDED]
+    assert reasons(judged) == over
+    note = world.knowledge.suspended.found[MSISDN].note
+    assert note == "over 2 a hour per source; one text to 2 people"
+
+
+def test_r43_a_text_like_spam_over_the_cap_suspends_at_once_also_on_trial() -> None:
+    known = Knowledge(scorer=WordScorer())
+    world = World(ASKS, LOOKING, LIKE_SPAM, senders=(PERSON,), surroundings=CHINA, knowledge=known)
+    texts = ("恭喜你，来领奖", "在吗", "晚上吃什么", "恭喜你，来领奖", "好的")
+
+    judged = [world.judge(text, PERSONAL, at=EVE) for text in texts]
+
+    over = [None, None, Reason.FREQUENCY, Reason.FREQUENCY, Reason.SOURCE_SUSPENDED]
+    assert reasons(judged) == over
+    note = world.knowledge.suspended.found[MSISDN].note
+    assert note == "over 2 a hour per source; SUSPICIOUS by R61-model"
 
 
 def test_r43_what_is_on_trial_suspends_nobody() -> None:

@@ -54,6 +54,18 @@ def test_messages_of_one_kind_are_one_count() -> None:
     assert tally.take() == ()
 
 
+def test_a_count_is_about_the_first_category_and_campaign_of_its_findings() -> None:
+    tally = WarningTally()
+    loan = replace(MISUSE, category="loan", campaign="c0123456789abcdef")
+    games = replace(MISUSE, category="games", campaign="cfedcba9876543210")
+
+    for at, finding in enumerate((MISUSE, loan, games)):
+        tally.note(found(finding), float(at), (1, at, 0))
+
+    (one,) = tally.take()
+    assert (one.count, one.category, one.campaign) == (3, "loan", "c0123456789abcdef")
+
+
 def test_two_findings_against_one_message_are_two_warnings() -> None:
     tally = WarningTally()
     other = replace(MISUSE, rule="R30", warning=WarningCode.W2, severity=None)

@@ -108,6 +108,7 @@ async def test_r61_one_text_to_many_without_consent_is_held_by_the_id_of_its_cam
     assert {one.reason for one in held} == {"CAMPAIGN"}
     (evidence,) = {one.evidence for one in held}
     assert evidence.startswith("one text to 3 people without consent: campaign c")
+    assert {one.campaign for one in held} == {evidence.rpartition(" ")[2]}
 
 
 async def test_r61_readiness_says_that_a_rule_has_no_classifier(

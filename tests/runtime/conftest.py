@@ -7,7 +7,7 @@ import orjson
 import pytest
 import structlog
 
-from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow
+from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow, Why
 from gateway.runtime.logging import configure_logging
 
 LogLines = list[dict[str, object]]
@@ -45,7 +45,7 @@ def decision() -> Callable[..., DecisionRow]:
             sequence_number,
             source,
             destination,
-            (action, "", "", "", "0123456789ab"),
+            Why(action, "", "", "", "0123456789ab"),
             0,
             text,
         )

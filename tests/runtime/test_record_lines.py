@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow, Row
+from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow, Row, Why
 from gateway.runtime.record_lines import RecordLines
 
 Decision = Callable[..., DecisionRow]
 Delivery = Callable[..., DeliveryRow]
 Outcome = Callable[..., OutcomeRow]
 
-_WHY = ("action", "reason", "rule", "status", "digest")
+_WHY = Why._fields
 HOUR = 3600.0
 NINE = 1_380_531_600.0 - HOUR  # 2013-09-30T08:00:00Z
 
@@ -29,7 +29,7 @@ decisions: st.SearchStrategy[Row] = st.tuples(
     uint32,
     st.binary(max_size=70),
     st.binary(max_size=70),
-    st.tuples(words, words, words, words, words),
+    st.builds(Why, *[words] * len(Why._fields)),
     uint63,
     st.none(),
 )
@@ -86,6 +86,8 @@ def test_a_decision_is_told_with_its_names(decision: Decision) -> None:
         "rule": "",
         "status": "",
         "digest": "0123456789ab",
+        "category": "",
+        "campaign": "",
         "gateway_id": 0,
     }
 

@@ -107,8 +107,8 @@ MALFORMED = {
     "no text": ('version: 1\ncases: [{text: "", expect: forward}]\n', "2:16 cases[0].text: "),
     "no expectation": ("version: 1\ncases: [{text: 您好}]\n", "2:9 cases[0].expect: is missing"),
     "an unknown action": (
-        "version: 1\ncases: [{text: 您好, expect: throttle}]\n",
-        "2:28 cases[0].expect: Input should be 'forward', 'shadow', 'quarantine' or 'reject'",
+        "version: 1\ncases: [{text: 您好, expect: discard}]\n",
+        "2:28 cases[0].expect: Input should be 'forward', 'shadow', 'quarantine', 'reject', ",
     ),
     "an unknown key": (
         "version: 1\ncases: [{text: 您好, expect: forward, lists: A}]\n",

@@ -79,6 +79,27 @@ def test_a_number_lifts_its_own_suspension_once_in_thirty_days_unless_told_other
     assert (terms.self_restores, terms.restore_span) == (1, timedelta(days=30))
 
 
+@pytest.mark.parametrize(
+    ("looks", "same_text"),
+    [
+        ("", 0),
+        (", looks_at_text: false, same_text: 5", 0),
+        (", looks_at_text: true", 20),
+        (", looks_at_text: true, same_text: 5", 5),
+    ],
+)
+def test_r43_a_rule_says_whether_the_text_is_looked_at_first(
+    bundle: WriteBundle, looks: str, same_text: int
+) -> None:
+    found = load_bundle(bundle(files(f"for: 1 working day, {WORDS}, {TELLS}{looks}")))
+
+    terms, said = terms_of(found), parameters_of(rule_of(found, "R43"))
+    assert terms is not None
+    assert terms.same_text == same_text
+    told = ("true", str(same_text)) if same_text else (None, None)
+    assert (said.get("suspend.looks_at_text"), said.get("suspend.same_text")) == told
+
+
 def test_all_that_a_rule_says_of_it_is_shown_in_its_words(bundle: WriteBundle) -> None:
     found = load_bundle(bundle(files(f"for: 1 working day, {WORDS}, {TELLS}")))
 

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,15 @@ def test_what_would_hit_honest_texts_is_no_word(word: str, problem: str) -> None
 @pytest.mark.parametrize("word", ["赌", "ab", "17", "💰", "赌" * 64, "v信", "a.b", "$$"])
 def test_short_and_odd_words_may_be_meant(word: str) -> None:
     assert word_problem(word) is None
+
+
+def test_no_word_of_usual_letters_and_digits_is_bad_but_for_its_length() -> None:
+    letters = list(filter(str.isalnum, map(chr, range(sys.maxunicode + 1))))
+    plain = [one * 2 for one in letters if one.isascii()]
+
+    # Which is why parse_words does not look such words over in full.
+    assert [one for one in letters if word_problem(f"赌{one}") is not None] == []
+    assert [word for word in plain if word_problem(word) is not None] == []
 
 
 def test_every_bad_line_is_named(faults_of: FaultsOf) -> None:

@@ -87,6 +87,28 @@ async def test_messages_are_found_newest_first_page_by_page(stores: Stores, held
     assert [message.message_id for message in first + second] == [5, 4, 3, 2]
 
 
+async def test_messages_are_found_by_campaign_and_category(stores: Stores, held: Builder) -> None:
+    one, other = "c0123456789abcdef", "cfedcba9876543210"
+    await stores.quarantine.hold(
+        [
+            held(message_id=1, campaign=one, category="loan"),
+            held(message_id=2, campaign=one, category="games"),
+            held(message_id=3, campaign=other, category="loan"),
+            held(message_id=4, category="fraud"),
+        ]
+    )
+
+    of_one = await stores.quarantine.find(campaign=one)
+    before = await stores.quarantine.find(state=HoldState.HELD, campaign=one, before_id=2)
+    loans = await stores.quarantine.find(categories={"loan", "fraud"})
+    both = await stores.quarantine.find(campaign=one, categories={"loan"})
+
+    assert [message.message_id for message in of_one] == [2, 1]
+    assert [message.message_id for message in before] == [1]
+    assert [message.message_id for message in loans] == [4, 3, 1]
+    assert [message.message_id for message in both] == [1]
+
+
 async def test_messages_are_found_by_state_and_sender(
     stores: Stores, held: Builder, noon: datetime
 ) -> None:

@@ -104,6 +104,26 @@ async def test_r71_what_is_forgotten_is_how_it_went_and_the_refusal_holds_on(
     assert (purge.what, purge.count, purge.by) == ("relations", 1, "lin")
 
 
+@pytest.mark.parametrize("said", [Answer.AGREED, Answer.ASSERTED])
+async def test_r71_an_agreement_lives_until_its_end_and_goes_once_the_relation_does(
+    stores: Stores, answer: AnswerBuilder, noon: datetime, said: Answer
+) -> None:
+    end = noon + 30 * DAY
+    await stores.consent.record([answer(answer=said, until=end, evidence="form 7")])
+    await stores.consent.record([answer(answer=said, scope="sp2", until=noon - DAY)])
+    await stores.subscriptions.ask(asked(noon - DAY, RequestState.AGREED))
+
+    relation = EndedRelation(SUBSCRIBER, "sp1", noon - DAY, end)
+    over_before = EndedRelation(SUBSCRIBER, "sp2", noon, noon)
+    before = end + DAY
+    assert await ended(stores, end) == [over_before]
+    assert await ended(stores, before) == [relation, over_before]
+    assert await stores.ended_relations.forget([relation], noted(before)) == 1
+    assert await stores.consent.answer_of(SUBSCRIBER, "sp1") is None
+    assert await stores.consent.answer_of(SUBSCRIBER, "sp2") is not None
+    assert await ended(stores, before) == [over_before]
+
+
 async def test_r71_a_relation_that_has_begun_again_is_not_forgotten(
     stores: Stores, noon: datetime
 ) -> None:

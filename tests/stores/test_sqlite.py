@@ -325,6 +325,7 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
     await stores.quarantine.due_receipts("sp1", 10)
     await stores.quarantine.find(state=HoldState.HELD)
     await stores.quarantine.find(system_id="sp1")
+    await stores.quarantine.find(state=HoldState.HELD, campaign="c0123456789abcdef")
     await stores.consent.answers_changed(1, 2)
     event.remove(Engine, "before_cursor_execute", listen)
     await stores.close()
@@ -335,6 +336,7 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
         "ix_held_messages_receipt_due (system_id=?)",
         "ix_held_messages_state_message_id (state=?)",
         "ix_held_messages_system_id_message_id (system_id=?)",
+        "ix_held_messages_campaign (campaign=? AND state=?)",
         "ix_consent_answers_change (change>? AND change<?)",
     ]
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import pytest
 
+from gateway.domain.privacy import NewPurge
 from gateway.domain.warning import (
     MAX_SAMPLES,
     EarlyWarning,
@@ -71,6 +72,22 @@ async def test_r28_within_a_day_a_kind_is_counted_in_one_warning(
     assert first.gathered.last_at == noon + timedelta(hours=23.9, seconds=1)
     assert len(first.gathered.samples) == MAX_SAMPLES
     assert first.gathered.samples[:3] == gathered().samples
+
+
+async def test_what_a_warning_is_about_is_kept_and_what_comes_later_adds_it_once(
+    stores: Stores, gathered: GatheredBuilder
+) -> None:
+    loan = replace(gathered(hours=1), category="loan", campaign="c0123456789abcdef")
+    games = replace(gathered(MISUSE), category="games", campaign="cfedcba9876543210")
+
+    await stores.warnings.add([gathered(), games])
+    await stores.warnings.add([loan, replace(gathered(hours=2), category="games")])
+
+    found = await stores.warnings.find(EVERYTHING)
+    assert [(one.gathered.category, one.gathered.campaign) for one in found] == [
+        ("games", "cfedcba9876543210"),
+        ("loan", "c0123456789abcdef"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -160,13 +177,22 @@ async def test_warnings_are_found_by_sp_code_state_and_severity(
     assert await numbers(WarningSelection(system_id="sp1", code=WarningCode.W3)) == []
 
 
-async def test_old_warnings_go_and_their_numbers_are_not_given_again(
+async def test_r72_old_warnings_go_with_a_log_and_their_numbers_are_not_given_again(
     stores: Stores, gathered: GatheredBuilder, noon: datetime
 ) -> None:
-    await stores.warnings.add([gathered(hours=-30), gathered(MISUSE)])
+    await stores.warnings.add([gathered(hours=-60), gathered(MISUSE), gathered(hours=-30)])
+    before = noon + timedelta(seconds=1)
 
-    assert await stores.warnings.prune(noon) == 1
-    assert await stores.warnings.prune(noon) == 0
+    first = await stores.warnings.noticed_before(before, limit=1)
+    rest = await stores.warnings.noticed_before(before, after=1)
+    purge = NewPurge("warnings", noon - timedelta(days=3), noon, 3, noon, "lin")
+    gone = await stores.warnings.forget([1, 3, 9], purge)
+
+    assert [one.number for one in (*first, *rest)] == [1, 3]
+    assert gone == 2
+    assert await stores.warnings.forget([1], purge) == 0
     assert [one.number for one in await stores.warnings.find(EVERYTHING)] == [2]
     [raised] = await stores.warnings.add([gathered(hours=-30)])
-    assert raised.number == 3
+    assert raised.number == 4
+    [noted] = await stores.journals.purges()
+    assert (noted.what, noted.count, noted.by) == ("warnings", 2, "lin")

@@ -8,7 +8,7 @@ from enum import StrEnum
 import orjson
 
 from gateway.domain.verdict import Action
-from gateway.filter.scan import CodedText
+from gateway.filter.text_memory import CodedText
 from gateway.runtime.sealed_records import opened
 from gateway.runtime.sealing import Sealer, SealError
 

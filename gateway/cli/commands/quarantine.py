@@ -16,8 +16,12 @@ quarantine = App(
 )
 
 Ids = Annotated[
-    list[str],
+    list[str] | None,
     Parameter(name="ID", allow_leading_hyphen=True, negative="", help="Ids, or - to read stdin."),
+]
+OfCampaign = Annotated[
+    str | None,
+    Parameter("--campaign", help="In place of ids: all that is held of this campaign, by its id."),
 ]
 By = Annotated[str | None, Parameter(help="Who decides; by default the name of your account.")]
 
@@ -31,6 +35,8 @@ def list_held(
     What only waits for the hours in which it may arrive is listed with --state deferred.
 
     Example: smsward quarantine list --state held --limit 20
+
+    Example: smsward quarantine list --campaign c0f1e2d3c4b5a6978
     """
     import asyncio
 
@@ -71,9 +77,10 @@ def show(
 
 @quarantine.command
 def release(
-    ids: Ids,
+    ids: Ids = None,
     /,
     *,
+    campaign: OfCampaign = None,
     by: By = None,
     wait_s: Annotated[float, Parameter("--wait", help="Wait so many seconds for the end.")] = 5,
     config: ConfigDirectory = None,
@@ -88,27 +95,38 @@ def release(
     one of the messages could not be asked for, or did not go out.
 
     Example: smsward quarantine release 8176404480000000000 --by lin
+
+    Example: smsward quarantine release --campaign c0f1e2d3c4b5a6978
     """
     import asyncio
 
-    from gateway.cli.deciding import release_messages
+    from gateway.cli.deciding import Chosen, release_messages
     from gateway.cli.deployment import load_settings
 
-    settings = load_settings(config)
-    return asyncio.run(release_messages(settings, ids, by, wait_s=wait_s, as_json=as_json))
+    chosen, settings = Chosen(ids or [], campaign), load_settings(config)
+    return asyncio.run(release_messages(settings, chosen, by, wait_s=wait_s, as_json=as_json))
 
 
 @quarantine.command
 def discard(
-    ids: Ids, /, *, by: By = None, config: ConfigDirectory = None, as_json: AsJson = False
+    ids: Ids = None,
+    /,
+    *,
+    campaign: OfCampaign = None,
+    by: By = None,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
     """Drop messages for good. Their SP gets a receipt REJECTD if it asked for one.
 
     Example: smsward quarantine discard 8176404480000000000 --by lin
+
+    Example: smsward quarantine discard --campaign c0f1e2d3c4b5a6978 --by lin
     """
     import asyncio
 
-    from gateway.cli.deciding import discard_messages
+    from gateway.cli.deciding import Chosen, discard_messages
     from gateway.cli.deployment import load_settings
 
-    return asyncio.run(discard_messages(load_settings(config), ids, by, as_json=as_json))
+    chosen, settings = Chosen(ids or [], campaign), load_settings(config)
+    return asyncio.run(discard_messages(settings, chosen, by, as_json=as_json))

@@ -1,7 +1,7 @@
 """SPs prove that subscribers agreed (R26), and look up what stands with their own."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, Field, model_validator
 
 from gateway.console.api.access import SpClient, charge
-from gateway.console.api.numbers import MAX_ITEMS, Body, Number, Numbers, Words
+from gateway.console.api.numbers import MAX_ITEMS, Body, Day, Number, Numbers, Words
 from gateway.domain.consent import CLAIMED, EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.consent_proof import ConsentProof
 from gateway.domain.msisdn import masked
@@ -38,12 +38,8 @@ class Evidence(Body):
         Words | None, Field(description="What was agreed to.", examples=["促销信息"])
     ] = None
     valid_until: Annotated[
-        date | AwareDatetime | None,
-        Field(
-            description="The last day, by the clock in China, or a moment with its offset."
-            " From then on it is no agreement.",
-            examples=["2035-12-31"],
-        ),
+        Day | None,
+        Field(description="Its last day, by the clock in China.", examples=["2035-12-31"]),
     ] = None
     message_ids: tuple[MessageId, ...] = Field(default=(), max_length=_MAX_MESSAGES)
     document_sha256: Digest | None = None

@@ -1,6 +1,9 @@
-"""Subscribers' numbers and other words as requests bring them."""
+"""Subscribers' numbers, days and other words as requests bring them."""
 
+import re
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -13,6 +16,7 @@ MAX_ITEMS = NUMBERS_AT_ONCE
 # The shortest numbers have seven digits with their country code.
 _FIRST = 1_000_000
 _MAX_CHARS = 20
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Body(BaseModel):
@@ -30,6 +34,14 @@ def _msisdn(value: object) -> int:
     if msisdn is None or msisdn < _FIRST:
         raise ValueError("is no subscriber number: digits only, bare or with 86, +86 or 0086")
     return msisdn
+
+
+def _day(value: object) -> date:
+    """Return the day; what else ISO 8601 allows would end an agreement on a day nobody meant."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with suppress(ValueError):  # no such day
+            return date.fromisoformat(value)
+    raise ValueError("is no day written as text: 2035-12-31")
 
 
 def _is_shown(text: str) -> str:
@@ -53,6 +65,11 @@ Number = Annotated[
     ),
 ]
 Numbers = Annotated[list[Number], Field(min_length=1, max_length=MAX_ITEMS)]
+Day = Annotated[
+    date,
+    BeforeValidator(_day),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2035-12-31"]}),
+]
 Words = Annotated[str, Field(max_length=64), AfterValidator(_is_shown)]
 Reason = Annotated[str, Field(max_length=400), AfterValidator(_is_shown)]
 

@@ -12,7 +12,7 @@ from gateway.console.api.numbers import Body, Numbers, Reason, Words, each_once
 from gateway.console.api.problems import Problem, ProblemError, not_as_described
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.msisdn import masked
+from gateway.domain.msisdn import masked, readings_of
 from gateway.domain.privacy import NewAccess
 from gateway.ports.consent import ConsentStore
 from gateway.ports.privacy import Journals
@@ -100,7 +100,7 @@ def optouts(
         change = await consent.record(
             [
                 ConsentAnswer(number, scope, Answer.REFUSED, now, channel, evidence)
-                for number in numbers
+                for number in readings_of(numbers)
             ]
         )
         return Recorded(recorded=len(numbers), change=change)

@@ -1,7 +1,7 @@
 """Much the same text to many people who never agreed (R61)."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from gateway.filter.campaigns import CampaignLimits, Campaigns
 from gateway.filter.facts import TextFacts
@@ -16,6 +16,14 @@ from gateway.policy.submission import Submission
 
 # Of campaigns that reached the limit; a thousand at a time is a bad day.
 _MAX_TOLD = 2048
+
+
+class _Massed(NamedTuple):
+    """That a text is of a campaign which is not counted on in a step: it is told all through it."""
+
+    of: Campaigns
+    step: int
+    evidence: Evidence
 
 
 class Massed:
@@ -39,38 +47,56 @@ class Massed:
 
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
         """Count messages; return those that are one of too many without consent."""
-        reaches, people, told = self._campaigns.reaches, self._people, self._told
+        campaigns, step = self._campaigns, self._campaigns.step_of(at)
         against = []
+        sender, may_have_agreed = "", True
         for one in self._sieve(submissions, at):
             facts, number = one.facts, one.msisdn
-            if facts is None or number is None or not any(facts.texts):
+            if facts is None or number is None or one.is_wanted:
                 continue
-            if one.is_wanted or self._has_agreed(one.account.system_id, number):
+            if one.account.system_id != sender:
+                sender = one.account.system_id
+                may_have_agreed = self._may_have_agreed(sender)
+            if may_have_agreed and self._has_agreed(sender, number):
                 continue
-            fingerprint = facts.fingerprint
-            if not isinstance(fingerprint, Fingerprint):
-                fingerprint = _noted(facts)
-            campaign = reaches(fingerprint, people, number, at)
-            if campaign is not None:
-                against.append((one, told.get(campaign) or self._tell(campaign)))
+            massed = facts.massed
+            if isinstance(massed, _Massed) and massed.step == step and massed.of is campaigns:
+                against.append((one, massed.evidence))
+                continue
+            evidence = self._count(facts, sender, number, at)
+            if evidence is not None:
+                against.append((one, evidence))
         return against
 
-    def _has_agreed(self, sender: str, number: int) -> bool:
-        """Tell whether the subscriber agreed in another way than by an answer of their own."""
+    def _may_have_agreed(self, sender: str) -> bool:
+        """Tell whether any subscriber agreed in another way than by an answer of their own."""
         consent = self._consent
-        if (
-            consent.is_current  # or nobody was sieved out
-            and sender not in consent.subscribed
-            and sender not in consent.asserted
-        ):
-            return False
-        return consent.has_agreed(sender, number, accept_asserted=self._accepts)
+        # Until the sets are current nobody is sieved out.
+        return not consent.is_current or sender in consent.subscribed or sender in consent.asserted
+
+    def _has_agreed(self, sender: str, number: int) -> bool:
+        return self._consent.has_agreed(sender, number, accept_asserted=self._accepts)
+
+    def _count(self, facts: TextFacts, sender: str, number: int, at: float) -> Evidence | None:
+        if not any(facts.texts):
+            return None
+        fingerprint = facts.fingerprint
+        if not isinstance(fingerprint, Fingerprint):
+            fingerprint = _noted(facts)
+        campaigns = self._campaigns
+        campaign = campaigns.reaches(fingerprint, sender, self._people, number, at)
+        if campaign is None:
+            return None
+        evidence = self._told.get(campaign) or self._tell(campaign)
+        if campaigns.is_filled(fingerprint, at):
+            facts.massed = _Massed(campaigns, campaigns.step_of(at), evidence)
+        return evidence
 
     def _tell(self, campaign: str) -> Evidence:
         if len(self._told) >= _MAX_TOLD:
             self._told.clear()
         said = f"one text to {self._check.people} people without consent: campaign {campaign}"
-        evidence = self._told[campaign] = Evidence(said)
+        evidence = self._told[campaign] = Evidence(said, campaign=campaign)
         return evidence
 
     def forget(self, submission: Submission, at: float) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.domain.consent import EVERY_SENDER
+from gateway.domain.msisdn import NORTH_AMERICAN_BELOW
 from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Reason
 from gateway.policy.evidence import Ask, Evidence, Sieve
@@ -51,7 +52,12 @@ def perhaps_refused(knowledge: Knowledge) -> Sieve:
             if one.account.system_id != scope:
                 scope = one.account.system_id
                 own = refused.get(scope, _NOBODY)
-            if number is None or own.has(number) or everyone.has(number):
+            if (
+                number is None
+                or number < NORTH_AMERICAN_BELOW
+                or own.has(number)
+                or everyone.has(number)
+            ):
                 worth.append(one)
         return worth
 

@@ -12,7 +12,8 @@ from gateway.filter.contacts import Contact
 from gateway.filter.facts import TextFacts
 from gateway.filter.lookalike import KnownDomains, KnownNames, LookAlike
 from gateway.filter.model.harm import Harm
-from gateway.filter.scoring import Scored
+from gateway.filter.persons import score_as_personal
+from gateway.filter.scoring import PIECES, Scored
 from gateway.filter.urls import DomainList, Link
 from gateway.policy.evidence import Ask, Evidence
 from gateway.policy.knowledge import Knowledge
@@ -33,11 +34,12 @@ _MAX_SEEN = 4096
 _GRAVITY = {Harm.ADVERT: 0, Harm.ILLEGAL: 1, Harm.FRAUD: 2}
 
 
-def suspicious(check: Suspicious) -> Ask:
+def suspicious(check: Suspicious, knowledge: Knowledge) -> Ask:
     """Ask whether the classifier finds any reading of the text like spam.
 
-    Where it has not judged the text, or nobody knows what the tolerated share comes to for texts
-    of that class, that is found instead: it is not innocent for that.
+    What a personal number sends is judged as what people write. Where the classifier has not
+    judged the text, or nobody knows what the tolerated share comes to for texts of that class,
+    that is found instead: it is not innocent for that.
     """
     tolerances, scores = _Tolerances(check), _Scores(check)
 
@@ -45,13 +47,15 @@ def suspicious(check: Suspicious) -> Ask:
         facts = submission.facts
         if facts is None or not any(facts.texts):
             return None  # of no text nothing can be said
-        if facts.scored is None:
+        is_personal = submission.origin.is_personal
+        scored = _as_personal(facts, knowledge) if is_personal else facts.scored
+        if scored is None:
             return _UNSCORED
         tolerated = tolerances.of(submission)
-        guilty = [one for one in facts.scored if one.is_guilty(tolerated)]
+        guilty = [one for one in scored if one.is_guilty(tolerated)]
         if guilty:
             return _with_pieces(scores.evidence_of(guilty), facts)
-        is_measured = all(one.is_measured(tolerated) for one in facts.scored)
+        is_measured = all(one.is_measured(tolerated) for one in scored)
         return None if is_measured else _UNMEASURED
 
     return ask
@@ -110,6 +114,20 @@ def contact_given(check: ContactGiven) -> Ask:
         return _listed(evidence, given) if facts.is_told else evidence
 
     return ask
+
+
+def _as_personal(facts: TextFacts, knowledge: Knowledge) -> tuple[Scored, ...] | None:
+    """Return what the classifier says of each reading if a person wrote it; once for each text."""
+    if facts.personal is None and knowledge.scorer is not None:
+        try:
+            score_as_personal((facts,), knowledge.scorer)
+        except Exception:  # noqa: BLE001 - as in the scan: what cannot be judged is known for that
+            knowledge.unscored += 1
+            return None
+        if facts.is_told:
+            told = knowledge.scorer.pieces(facts.seen()[0], PIECES, is_port=False)
+            facts.pieces = tuple(told)
+    return facts.personal
 
 
 class _Tolerances:

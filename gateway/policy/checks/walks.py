@@ -63,7 +63,10 @@ class Walks:
                 system_id, source = one.account.system_id, one.source
                 rows = self._rows_of(system_id, source)
             if number not in rows and number - 1 not in rows and number + 1 not in rows:
-                _begin(rows, number, at)  # as nearly always
+                # As nearly always; _begin, unfolded.
+                if len(rows) >= _MAX_ROWS:
+                    del rows[next(iter(rows))]
+                rows[number] = at
             elif self._is_long(rows, number, at):
                 against.append((one, _WALKING))
         return against

@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Never
 
-from gateway.domain.consent import EVERY_SENDER, FIRST, Answer, end_said
+from gateway.domain.consent import EVERY_SENDER, FIRST, Answer, ConsentAnswer, end_said
 from gateway.domain.msisdn import msisdn_of
 from gateway.ports.consent_lists import PlainAnswer
 
 MAX_LINE_OCTETS = 4096
 COLUMNS = ("number", "system_id", "answer", "since", "channel", "evidence", "until")
-# How an agreement is written whose time is over.
-ENDED = "ended"
+_ENDED, _ASSERTED_ENDED = "ended", "asserted-ended"
 EVERY_SENDER_CELL = "*"
 
 _SEPARATORS = ",;\t"
@@ -40,7 +39,7 @@ class LineFault(StrEnum):
     NO_SENDER = "no system_id"
     UNKNOWN_SENDER = "no such sender"
     NO_ANSWER = "no answer"
-    ANSWER = "the answer is none of refused, agreed, asserted and ended"
+    ANSWER = "the answer is none of refused, agreed, asserted, ended and asserted-ended"
     SINCE = "since is no time with an offset, as 2013-11-04T09:30:00+08:00"
     FUTURE = "since lies in the future"
     TOO_OLD = "since lies before 1990"
@@ -99,7 +98,7 @@ class AnswerLines:
         self._scopes = {sender: sender for sender in senders or ()}
         self._scopes[EVERY_SENDER_CELL] = EVERY_SENDER
         self._proven = {answer.value: answer.value for answer in Answer}
-        self._proven[ENDED] = Answer.AGREED.value
+        self._proven |= {_ENDED: Answer.AGREED.value, _ASSERTED_ENDED: Answer.ASSERTED.value}
         if unsaid.scope is not None:
             self._scopes[""] = unsaid.scope
         if unsaid.answer is not None:
@@ -129,7 +128,7 @@ class AnswerLines:
             evidence = _shown(proof, _MAX_EVIDENCE_CHARS, LineFault.EVIDENCE)
         answer = self._answer(said_answer, evidence)
         end_us = self._end(until, answer)
-        if said_answer == ENDED and (end_us is None or end_us > self._now_us):
+        if said_answer.endswith(_ENDED) and (end_us is None or end_us > self._now_us):
             _reject(LineFault.NOT_ENDED)
         return (
             _msisdn(number.encode()),
@@ -204,6 +203,14 @@ class AnswerLines:
         if since_us < self._first_us:
             _reject(LineFault.TOO_OLD)
         return since_us
+
+
+def answer_cell(answer: ConsentAnswer, now: datetime) -> str:
+    """Return how a list says it: what is over has a word of its own, so nobody relies on it."""
+    standing = answer.standing(now)
+    if standing is not None:
+        return standing
+    return _ASSERTED_ENDED if answer.answer is Answer.ASSERTED else _ENDED
 
 
 def microseconds(moment: datetime) -> int:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.consent_proof import ConsentProof
-from gateway.ports.consent import ConsentStore
+from gateway.domain.msisdn import readings_of
+from gateway.ports.consent import NUMBERS_AT_ONCE, ConsentStore
 
 # A refusal that was heard in the last minute may not be on record yet. An agreement is dated
 # no later than that, so that the refusal holds over it when it gets there (R37).
@@ -56,8 +57,7 @@ class Claims:
         and one that comes in between holds by its date. `by` names the API's client. Raises
         StoreUnavailable: nothing was recorded then. May be repeated.
         """
-        rows = await self._store.answers_of({claim.msisdn for claim in claims})
-        on_record = {(row.msisdn, row.scope): row for row in rows}
+        on_record = await self._on_record(readings_of([claim.msisdn for claim in claims]))
         outcomes: list[Outcome] = []
         new: list[ConsentAnswer] = []
         for claim in claims:
@@ -70,6 +70,13 @@ class Claims:
         if new:
             await self._store.record(new)
         return outcomes
+
+    async def _on_record(self, numbers: Sequence[int]) -> dict[tuple[int, str], ConsentAnswer]:
+        found: dict[tuple[int, str], ConsentAnswer] = {}
+        for start in range(0, len(numbers), NUMBERS_AT_ONCE):
+            for row in await self._store.answers_of(numbers[start : start + NUMBERS_AT_ONCE]):
+                found[row.msisdn, row.scope] = row
+        return found
 
 
 def _answer(
@@ -92,8 +99,7 @@ def _outcome(
 ) -> Outcome:
     """Return what becomes of `wanted` where `on_record` is what was said before."""
     own = on_record.get((wanted.msisdn, wanted.scope))
-    general = on_record.get((wanted.msisdn, EVERY_SENDER))
-    if any(one is not None and one.answer is Answer.REFUSED for one in (own, general)):
+    if _is_refused(wanted, own, on_record):
         if own is None or own.answer is Answer.ASSERTED:
             known = None if own is None else own.answer
             return Outcome(known, is_recorded=False, because=(NOT_RECORDED,))
@@ -104,3 +110,15 @@ def _outcome(
         return Outcome(None, is_recorded=False, because=(ENDED, *gaps))
     why = PROVEN if wanted.answer is Answer.ASSERTED else KNOWN
     return Outcome(own.answer, is_recorded=False, because=(why, *gaps))
+
+
+def _is_refused(
+    wanted: ConsentAnswer,
+    own: ConsentAnswer | None,
+    on_record: Mapping[tuple[int, str], ConsentAnswer],
+) -> bool:
+    """Tell whether the number refused, or whom it may be read as where it did not agree itself."""
+    has_agreed = own is not None and own.answer is Answer.AGREED
+    whose = [wanted.msisdn] if has_agreed else readings_of([wanted.msisdn])
+    refusals = (on_record.get((one, to)) for one in whose for to in (wanted.scope, EVERY_SENDER))
+    return any(one is not None and one.answer is Answer.REFUSED for one in refusals)

@@ -29,7 +29,7 @@ Resolve = Callable[..., None]
 @pytest.fixture
 async def guarded() -> AsyncIterator[Postman]:
     """One that goes to public addresses alone."""
-    opened = Postman(deadline_s=2)
+    opened = Postman(deadline_s=30)
     await opened.open()
     yield opened
     opened.close()
@@ -112,7 +112,7 @@ async def test_the_address_that_was_looked_at_is_the_one_that_is_dialled(
     endpoint: Endpoint, resolve: Resolve
 ) -> None:
     resolve(("127.0.0.1",), ("169.254.169.254",))  # a name server that changes its mind
-    postman = Postman([ip_network("127.0.0.1/32")], deadline_s=2)
+    postman = Postman([ip_network("127.0.0.1/32")], deadline_s=30)
     await postman.open()
 
     first = await postman.post(f"http://sp.example.com:{endpoint.port}/", b"{}", {})
@@ -127,7 +127,7 @@ async def test_of_several_addresses_only_those_allowed_are_tried_one_after_the_o
     endpoint: Endpoint, resolve: Resolve
 ) -> None:
     resolve(("10.0.0.7", "127.0.0.2", "127.0.0.1"))  # at the second nobody listens
-    postman = Postman([ip_network("127.0.0.0/8")], deadline_s=2)
+    postman = Postman([ip_network("127.0.0.0/8")], deadline_s=30)
     await postman.open()
 
     said = await postman.post(f"http://sp.example.com:{endpoint.port}/", b"{}", {})
@@ -154,7 +154,7 @@ async def test_where_nobody_listens_there_is_no_connection(resolve: Resolve) -> 
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     resolve(("127.0.0.1",))
-    postman = Postman([ip_network("127.0.0.0/8")], deadline_s=2)
+    postman = Postman([ip_network("127.0.0.0/8")], deadline_s=30)
     await postman.open()
 
     said = await postman.post(f"http://sp.example.com:{port}/", b"{}", {})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.app.replay import decisions
 from gateway.app.replay.decisions import Decision, DecisionReader, Kept
-from gateway.domain.records import DecisionRow, OutcomeRow
+from gateway.domain.records import DecisionRow, OutcomeRow, Why
 from gateway.runtime.record_lines import RecordLines
 from gateway.runtime.sealed_records import sealed
 from gateway.runtime.sealing import Sealer
@@ -26,7 +26,7 @@ def row(
     text: bytes = b"", source: bytes = b"10690001", to: bytes = b"13800138000", reason: str = ""
 ) -> DecisionRow:
     action = "reject" if reason else "forward"
-    why = (action, reason, "R21", "", "digest")
+    why = Why(action, reason, "R21", "", "digest")
     return ("d", AT, (1, "sp1", 4), 7, source, to, why, 0, (8, text))
 
 

@@ -20,6 +20,7 @@ from gateway.app.replay.tally import ReplayTally
 from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
+from gateway.domain.records import Why
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.bundle import Bundle
@@ -228,7 +229,7 @@ def test_a_text_the_filter_fails_on_is_held_as_in_the_gateway(
     def fail(_texts: object) -> object:
         raise RuntimeError
 
-    monkeypatch.setattr(type(judge._rules.scan._index), "search_views", fail)
+    monkeypatch.setattr(type(judge._rules.scan.index), "search_views", fail)
 
     assert changes(traffic.replayed(renamed())) == {("forward", "quarantine CONTENT"): 1}
 
@@ -250,7 +251,7 @@ def test_an_sp_that_is_gone_is_not_judged(traffic: Traffic) -> None:
 @pytest.mark.parametrize("reason", ["RATE", "OVERLOADED", "MALFORMED", "CONSENT_UNCHECKED"])
 def test_what_hung_on_the_moment_stays(traffic: Traffic, reason: str) -> None:
     addresses = (MARKETING.encode(), SUBSCRIBER.encode())
-    why = ("reject", reason, "X", "ESME_X", "")
+    why = Why("reject", reason, "X", "ESME_X", "")
     traffic.keep([("d", AT, (1, "sp1", 4), 1, *addresses, why, 0, None)])
 
     tally = traffic.replayed(renamed())
@@ -316,7 +317,7 @@ def test_without_texts_addresses_are_asked(textless: Traffic) -> None:
 
 def test_without_texts_a_port_that_is_owned_by_now_may_send(textless: Traffic) -> None:
     addresses = (SERVICE.encode(), SUBSCRIBER.encode())
-    why = ("reject", "SOURCE_NOT_OWNED", "R02", "ESME_RINVSRCADR", "")
+    why = Why("reject", "SOURCE_NOT_OWNED", "R02", "ESME_RINVSRCADR", "")
     textless.keep([("d", AT, (1, "sp1", 4), 1, *addresses, why, 0, None)])
 
     assert changes(textless.replayed(renamed())) == {("reject R02", "forward"): 1}

@@ -117,7 +117,7 @@ async def test_r37_an_agreement_over_the_api_overrides_no_refusal(
     assert await stores.consent.answers_of({SUBSCRIBER}) == [refused]
 
 
-@pytest.mark.parametrize("end", ["2025-11-24", "2025-11-25T12:00:00Z", "0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize("end", ["2025-11-24", "0001-01-01", "9999-12-31"])
 async def test_r20_an_agreement_is_none_after_the_end_that_its_evidence_names(
     ask: Ask, stores: Stores, end: str
 ) -> None:
@@ -133,6 +133,38 @@ async def test_r20_an_agreement_is_none_after_the_end_that_its_evidence_names(
     assert kept.answer is (Answer.ASSERTED if is_past else Answer.AGREED)
     assert kept.until is not None
     assert (kept.until <= NOON) is is_past
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "2026-11-25T12:00:00Z",
+        "2026-11-25T00:00:00",
+        "20261125",
+        "2026-W48-3",
+        "2026-1-1",
+        " 2026-11-25",
+        "２０２６-11-25",
+        "2026-02-30",
+        "0000-01-01",
+        "",
+        "1795564800",
+        1795564800,
+        1795564800.0,
+        True,
+    ],
+)
+async def test_an_end_is_a_day_written_in_one_way(ask: Ask, stores: Stores, end: object) -> None:
+    answer = await ask("shop", "POST", "/v1/consents", json=agreed(valid_until=end))
+
+    assert answer.status_code == 422
+    assert answer.json()["faults"] == [
+        {
+            "pointer": "/items/0/evidence/valid_until",
+            "problem": "is no day written as text: 2035-12-31",
+        }
+    ]
+    assert await stores.consent.answers_of({SUBSCRIBER}) == []
 
 
 async def test_recording_agreements_again_is_harmless(ask: Ask, stores: Stores) -> None:

@@ -1,8 +1,11 @@
 """Much the same text to many people who never agreed (R61)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer
 from gateway.domain.verdict import Action, Reason
@@ -58,6 +61,7 @@ def test_r61_the_finding_names_the_campaign() -> None:
 
     said, _, campaign = first.findings[0].evidence.rpartition(" ")
     assert said == "one text to 5 people without consent: campaign"
+    assert first.findings[0].campaign == campaign
     assert len(campaign) == 17
     assert first.findings == other.findings
 
@@ -132,6 +136,58 @@ def test_r61_a_rule_that_counts_otherwise_begins_anew() -> None:
     after = World(rule("R61-campaign", Campaign(5, timedelta(minutes=30))), before=world)
 
     assert reasons(after, ADVERT, first=NUMBER + 50) == [None]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((ADVERT, VARIANTS[0], VARIANTS[3], "您的验证码是204518")),
+            st.integers(0, 8),
+            st.one_of(st.floats(0, 7200), st.sampled_from([0.0, 900.0, 3600.0])),
+        ),
+        max_size=80,
+    ),
+    st.sampled_from(("sp1", "sp2")),
+)
+def test_r61_what_is_kept_at_hand_of_a_text_is_what_would_be_counted(
+    sent: list[tuple[str, int, float]], agreed_with: str
+) -> None:
+    known = Knowledge()
+    known.consent.apply(NUMBER, agreed_with, Answer.AGREED)
+    known.consent.apply(NUMBER + 1, agreed_with, Answer.ASSERTED)
+    check = replace(CHECK, accept_asserted=True)
+    keeping, counting = Massed(check, known), Massed(check, known)
+    texts: dict[str, TextFacts | None] = {}
+
+    for text, person, at in sent:
+        destination = b"%d" % (13800138000 + person)
+        kept, counted = (addressed(text, destination=destination) for _ in range(2))
+        kept.facts = texts.setdefault(text, kept.facts)
+
+        told, reckoned = asked_alone(keeping)(kept, at), asked_alone(counting)(counted, at)
+
+        assert (told and told.text) == (reckoned and reckoned.text)
+
+
+def test_r61_all_messages_of_one_text_are_told_of_the_campaign_until_it_is_counted_anew() -> None:
+    counted, facts = Massed(CHECK, Knowledge()), TextFacts((), (ADVERT,))
+
+    def told(people: range, at: float) -> list[int | None]:
+        sent = [addressed(destination=b"%d" % (13800138000 + person)) for person in people]
+        for one in sent:
+            one.facts = facts
+        return [one.msisdn for one, _ in counted.ask_all(sent, at)]
+
+    first = told(range(20), 0.0)
+    at_hand, evidence = facts.massed, told(range(20, 25), 899.0)
+    in_the_next_step = told(range(30, 32), 900.0)
+    an_hour_later = told(range(40, 44), 3600.0 + 900.0)
+
+    assert first == [NUMBER + person for person in range(4, 20)]
+    assert at_hand is not None
+    assert evidence == [NUMBER + person for person in range(20, 25)]
+    assert in_the_next_step == [NUMBER + 30, NUMBER + 31]
+    assert an_hour_later == []
 
 
 def test_the_fingerprint_of_a_text_is_made_once() -> None:

@@ -59,6 +59,18 @@ def test_a_refusal_holds_for_the_sender_it_was_given_to_or_for_all(
     assert said(ask(addressed(), 0.0)) == ("the subscriber refused" if is_refused else "")
 
 
+def test_r21_a_refusal_typed_without_its_plus_is_asked_about_in_north_america() -> None:
+    known = Knowledge()
+    known.consent.apply(8614165550123, "sp1", Answer.REFUSED)
+    abroad, neighbour = addressed(), addressed()
+    abroad.msisdn, neighbour.msisdn = 14165550123, 8614165550124
+
+    worth = checks.perhaps_refused(known)([abroad, neighbour], 0.0)
+
+    assert list(worth) == [abroad]
+    assert said(checks.refused(Refused(), known)(abroad, 0.0)) == "the subscriber refused"
+
+
 @pytest.mark.parametrize(
     ("answer", "accepts", "against"),
     [

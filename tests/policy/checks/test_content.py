@@ -1,6 +1,7 @@
 """What a text is found like, links to, asks for and is signed with (R61)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -9,11 +10,14 @@ from hypothesis import strategies as st
 
 from gateway.domain.filings import Signature
 from gateway.domain.policy import Enforcement
+from gateway.domain.sender import Port, Rate
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextFacts
+from gateway.filter.model.classes import TextClass
 from gateway.filter.model.harm import Harm
+from gateway.filter.scoring import Scored
 from gateway.policy.checks import content
 from gateway.policy.evidence import Ask
 from gateway.policy.knowledge import Knowledge
@@ -26,7 +30,17 @@ from gateway.policy.rules import (
     Suspicious,
     Tolerance,
 )
-from tests.policy.conftest import CODES, EVERYTHING, MARKETING, SERVICE, World, addressed, rule, why
+from tests.policy.conftest import (
+    CODES,
+    EVERYTHING,
+    MARKETING,
+    SERVICE,
+    World,
+    addressed,
+    rule,
+    sender,
+    why,
+)
 from tests.policy.scorers import OFFER as OFFER_SCORE
 from tests.policy.scorers import PRIZE as PRIZE_SCORE
 from tests.policy.scorers import WORDS, WordScorer
@@ -108,13 +122,104 @@ def test_r61_a_sender_and_one_of_its_ports_have_their_own_tolerance() -> None:
     assert world.judge(OFFER, SERVICE, system_id="sp2").findings
 
 
+CHAT = "恭喜你，周末去领奖吧，我陪你"
+PERSON = b"13900000001"
+WRITTEN = Scored(TextClass.PERSON, 0.03, "retail", Harm.ADVERT, measured_from=0.001)
+# A port and the numbers of persons, which their carrier's centre may submit as one sender.
+CENTRE = sender(ports=(Port("106900", 4), Port("139", 8), Port("1", 12)), rate=Rate(1e6, 10**6))
+
+
+def person_world(personal: Mapping[str, Scored], check: Check | None = None) -> World:
+    """Return a world with a rule and a classifier that knows other words of persons."""
+    held = replace(
+        rule("R61", check or Suspicious(0.005), applies_to=EVERYTHING, on_error=HOLD_ALL),
+        action=Action.QUARANTINE,
+    )
+    return World(held, senders=(CENTRE,), knowledge=known(WordScorer(personal=personal)))
+
+
+def scorer_of(world: World) -> WordScorer:
+    scorer = world.knowledge.scorer
+    assert isinstance(scorer, WordScorer)
+    return scorer
+
+
+@pytest.mark.parametrize("person", [b"13900000001", b"8613900000001", b"+8613900000001"])
+def test_r61_what_a_personal_number_sends_is_judged_as_what_people_write(person: bytes) -> None:
+    ports = (Port("106900", 4), Port(person.decode()))
+    world = person_world({"领奖": WRITTEN})
+    world = World(
+        *world.bundle.rules,
+        senders=(sender(ports=ports, rate=Rate(1e6, 10**6)),),
+        knowledge=world.knowledge,
+    )
+
+    assert why(world.judge(CHAT, b"1069000001")) is Reason.SUSPICIOUS
+    assert why(world.judge(CHAT, person)) is None
+    assert why(world.judge(CHAT, b"1069000001")) is Reason.SUSPICIOUS
+
+
+def test_r61_a_port_and_a_person_below_one_number_are_told_apart() -> None:
+    world = person_world({"领奖": WRITTEN})
+
+    judged = [world.judge(CHAT, source) for source in (b"17000000001", b"10700000001")]
+
+    assert [why(one) for one in judged] == [None, Reason.SUSPICIOUS]
+
+
+def test_r61_a_text_is_asked_about_persons_only_if_one_sends_it_and_then_once() -> None:
+    world = person_world({})
+    facts = world.rules.scan.judge_texts((CHAT,))
+
+    for source in (b"1069000001", b"1069000002"):
+        world.rules.judge_text(world.message(source), facts, 0.0)
+    assert scorer_of(world).persons == []
+    for source in (PERSON, b"13900000002", b"17000000001"):
+        world.rules.judge_text(world.message(source), facts, 0.0)
+
+    assert scorer_of(world).persons == [[CHAT]]
+
+
+def test_r61_of_a_foreign_text_the_same_is_said_whoever_sends_it() -> None:
+    world = person_world({})
+
+    judged = [world.judge(FOREIGN, source) for source in (b"1069000001", PERSON)]
+
+    assert [why(one) for one in judged] == [Reason.CONTENT_UNCHECKED] * 2
+    assert scorer_of(world).persons == []
+
+
+def test_r61_a_text_that_could_not_be_judged_for_a_person_is_not_innocent() -> None:
+    world = person_world({})
+
+    assert why(world.judge(BAD, PERSON)) is Reason.CONTENT_UNCHECKED
+    assert world.knowledge.unscored == 1
+
+
+def test_r61_without_a_model_what_persons_send_is_not_judged() -> None:
+    world = World(
+        rule("R61", Suspicious(0.005), applies_to=EVERYTHING, on_error=HOLD_ALL),
+        senders=(CENTRE,),
+    )
+
+    assert why(world.judge(CHAT, PERSON)) is Reason.CONTENT_UNCHECKED
+
+
+def test_r61_who_asks_why_about_a_person_is_told_what_was_said_of_persons() -> None:
+    world = person_world({"周末": replace(PRIZE_SCORE, text_class=TextClass.PERSON)})
+
+    verdict = world.rules.explain(world.message(PERSON), (CHAT,), 0.0, 0.0)
+
+    assert verdict.findings[0].evidence == "97 % likely spam: fraud_prize; 周末 +1.50, 您好 -0.25"
+
+
 def test_what_comes_from_no_port_is_judged_by_the_tolerance_of_its_sender() -> None:
     one = addressed(source=b"95588")
     one.facts = content_world(Suspicious(0.005)).rules.scan.judge_texts((OFFER,))
     apart = (Tolerance(0.001, sender="sp1"), Tolerance(0.01, port="95588"))
 
-    assert content.suspicious(Suspicious(0.005, apart))(one, 0.0) is None
-    assert content.suspicious(Suspicious(0.005))(one, 0.0) is not None
+    assert content.suspicious(Suspicious(0.005, apart), known())(one, 0.0) is None
+    assert content.suspicious(Suspicious(0.005), known())(one, 0.0) is not None
 
 
 def test_r61_the_harm_says_what_becomes_of_a_text() -> None:
@@ -181,7 +286,7 @@ def test_no_text_is_scored_where_no_rule_asks_for_it() -> None:
 
 
 def test_of_several_readings_the_worst_that_is_stopped_counts() -> None:
-    ask = content.suspicious(Suspicious(0.005))
+    ask = content.suspicious(Suspicious(0.005), Knowledge())
     one = addressed(NOTICE)
     one.facts = content_world(Suspicious(0.005)).rules.scan.judge_texts((NOTICE, OFFER, PRIZE))
 
@@ -220,7 +325,7 @@ def test_r61_a_text_that_nobody_reads_to_its_end_is_not_passed_for_innocent(chec
 
 
 def test_what_a_classifier_says_of_many_texts_is_said_in_few_words() -> None:
-    ask = content.suspicious(Suspicious(0.005))
+    ask = content.suspicious(Suspicious(0.005), Knowledge())
     scan = content_world(Suspicious(0.005)).rules.scan
     one, other = addressed(), addressed()
     one.facts, other.facts = scan.judge_texts((PRIZE,)), scan.judge_texts((f"{PRIZE}！",))
@@ -442,7 +547,7 @@ lure = st.lists(st.sampled_from([" ", *_LURES.split(" ")]), max_size=40).map("".
 def test_whatever_a_text_holds_its_evidence_tells_no_number_of_it(text: str) -> None:
     check = BadLink(block=("evil.com",), brands=("icbc.com.cn",), disguised=True, only_allowed=True)
     asks = (
-        content.suspicious(Suspicious(0.005)),
+        content.suspicious(Suspicious(0.005), Knowledge()),
         content.bad_link(check),
         content.impostor(Impostor(("工商银行",)), Knowledge()),
         content.contact_given(ContactGiven(frozenset(ContactKind))),
@@ -459,7 +564,7 @@ def test_whatever_a_text_holds_its_evidence_tells_no_number_of_it(text: str) -> 
 @pytest.mark.parametrize(
     "ask",
     [
-        content.suspicious(Suspicious(0.005)),
+        content.suspicious(Suspicious(0.005), Knowledge()),
         content.bad_link(BadLink(only_allowed=True)),
         content.impostor(Impostor(("工商银行",)), Knowledge()),
         content.contact_given(GIVEN),

@@ -127,11 +127,16 @@ def test_r26_agreements_end_as_the_command_says_where_a_line_does_not() -> None:
     assert lines(WITH_END, said).read(b"13800138000,refused,,")[6] is None
 
 
-def test_an_agreement_that_has_ended_is_read_as_it_was_exported() -> None:
-    row = lines(WITH_END).read(b"13800138000,ended,77,2025-11-24")
+@pytest.mark.parametrize(
+    ("word", "answer"), [(b"ended", "agreed"), (b"asserted-ended", "asserted")]
+)
+def test_r26_an_agreement_that_has_ended_is_read_as_it_was_exported(
+    word: bytes, answer: str
+) -> None:
+    row = lines(WITH_END).read(b"13800138000," + word + b",77,2025-11-24")
 
     assert row[2:] == (
-        "agreed",
+        answer,
         SAID_US,
         "import",
         "77",
@@ -148,6 +153,7 @@ def test_an_agreement_that_has_ended_is_read_as_it_was_exported() -> None:
         (b"refused,,2026-12-31", LineFault.NO_END),
         (b"ended,77,", LineFault.NOT_ENDED),
         (b"ended,77,2026-12-31", LineFault.NOT_ENDED),
+        (b"asserted-ended,77,2026-12-31", LineFault.NOT_ENDED),
     ],
 )
 def test_an_end_that_cannot_be_is_told(cells: bytes, fault: LineFault) -> None:

@@ -134,6 +134,22 @@ async def test_r37_a_refusal_on_record_stays_whatever_is_claimed(
     ]
 
 
+@pytest.mark.parametrize(
+    ("own", "is_recorded"), [(None, False), (Answer.ASSERTED, False), (Answer.AGREED, True)]
+)
+async def test_r37_a_refusal_typed_without_its_plus_stays_unless_the_number_agreed_itself(
+    store: ConsentStore, own: Answer | None, *, is_recorded: bool
+) -> None:
+    number, read_as, before = 14165550123, 8614165550123, NOW - timedelta(days=90)
+    await store.record([ConsentAnswer(read_as, "sp1", Answer.REFUSED, before, "hall")])
+    if own is not None:
+        await store.record([ConsentAnswer(number, "sp1", own, before, "mo", "message 1")])
+
+    [outcome] = await Claims(store).take("sp1", [Claim(number, WHOLE)], "api: shop", NOW)
+
+    assert outcome.is_recorded is is_recorded
+
+
 @pytest.mark.parametrize("own", [None, Answer.ASSERTED])
 @pytest.mark.parametrize("proof", [WHOLE, NOTHING])
 async def test_r73_of_a_stranger_who_refused_every_sp_no_reason_is_told(

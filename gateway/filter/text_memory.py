@@ -1,0 +1,69 @@
+"""What is known of texts, in bounded memory: those that nobody asks for are forgotten first."""
+
+from gateway.filter.facts import TextFacts
+
+CodedText = tuple[int, bytes]
+
+# What the interpreter holds beside the octets of one entry: key tuple, bytes object, dict
+# slot and its share of empty slots, the facts and the objects in them; and the readings, two
+# octets a character, which may be several.
+_ENTRY_OCTETS = 900
+_OCTETS_PER_OCTET = 4
+# Half a millisecond. Fewer would hide the new texts from the garbage collector: it counts what is
+# made less what is thrown away, and would look all of them over at last, in 30 ms.
+_AT_ONCE = 1_000
+
+
+class TextMemory:
+    """The facts of each data_coding and octets.
+
+    Bounded in entries and octets by two generations: when the young one is full it becomes the
+    old one. What is asked for again moves to the young one, so a flood of new texts pushes out
+    only what is not in use. The old one is forgotten little by little while the second half of
+    the young one fills: no message waits for 30 000 texts to be thrown away, which takes 20 ms.
+    """
+
+    __slots__ = ("_aged", "_entries", "_entry_octets", "_octets", "_old", "_young_octets", "young")
+
+    def __init__(self, entries: int, octets: int, more_octets: int = 0) -> None:
+        """Keep at most `entries`; `more_octets` is what each needs beside the usual."""
+        self._entries = max(1, entries // 2)
+        self._octets = max(1, octets // 2)
+        self._entry_octets = _ENTRY_OCTETS + more_octets
+        self.young: dict[CodedText, TextFacts] = {}
+        self._old: dict[CodedText, TextFacts] = {}
+        self._young_octets = 0
+        # How many the old generation had when it became so.
+        self._aged = 0
+
+    def recall(self, key: CodedText) -> TextFacts | None:
+        """Return what is known of a text that is not among `young`, None for nothing."""
+        facts = self._old.get(key)
+        if facts is not None:
+            self.keep(key, facts)
+        return facts
+
+    def keep(self, key: CodedText, facts: TextFacts) -> None:
+        """Remember what is known of a text, unless it alone would fill the memory."""
+        octets = len(key[1]) * _OCTETS_PER_OCTET + self._entry_octets
+        if octets > self._octets:
+            return
+        if len(self.young) >= self._entries or self._young_octets + octets > self._octets:
+            self._old, self.young, self._young_octets = self.young, {}, 0
+            self._aged = len(self._old)
+        self.young[key] = facts
+        self._young_octets += octets
+
+    def thin_out(self) -> None:
+        """Forget as much of the old generation as the young one is past its half."""
+        full = max(len(self.young) / self._entries, self._young_octets / self._octets)
+        left = 2 * (1 - full) * self._aged
+        if len(self._old) > left + _AT_ONCE:
+            while len(self._old) > left:
+                self._old.popitem()
+
+    def forget(self) -> None:
+        """Forget all, one by one: other threads run meanwhile. Not while it is in use."""
+        for generation in (self.young, self._old):
+            while generation:
+                generation.popitem()

@@ -1,0 +1,37 @@
+"""Long work in a thread that leaves the loop its turns."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+# A thread that computes keeps the interpreter for 5 ms by default before the loop gets it.
+_TURN_S = 0.0005
+
+
+async def apart(work: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
+    """Return what `work` does in a thread; messages wait for it a millisecond or two at most.
+
+    That is, as long as no call in it is longer that keeps the interpreter to itself: sorting or
+    copying a hundred thousand objects is one. Not for two at a time.
+    """
+    with _yielding():
+        return await asyncio.to_thread(work, *args, **kwargs)
+
+
+@contextmanager
+def _yielding() -> Iterator[None]:
+    turn_s = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_S)
+    # What the work makes would set off full collections, 30 ms each with a full text cache.
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        sys.setswitchinterval(turn_s)

@@ -1,0 +1,80 @@
+"""What is remembered of texts, and how it is forgotten."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.filter.facts import TextFacts
+from gateway.filter.text_memory import CodedText, TextMemory
+
+NOTHING = TextFacts((), ("您好",))
+
+
+def text(number: int, octets: int = 4) -> CodedText:
+    return 8, number.to_bytes(octets, "big")
+
+
+def kept(memory: TextMemory) -> int:
+    return len(memory.young) + len(memory._old)  # asking for them would keep them
+
+
+def fill(memory: TextMemory, numbers: range, at_once: int = 10) -> list[int]:
+    """Remember texts as ticks do; return after each how many there are."""
+    counts = []
+    for first in range(numbers.start, numbers.stop, at_once):
+        for number in range(first, first + at_once):
+            memory.keep(text(number), NOTHING)
+        memory.thin_out()
+        counts.append(kept(memory))
+    return counts
+
+
+def test_what_is_asked_for_again_stays_and_the_rest_goes() -> None:
+    memory = TextMemory(8, 10**6)
+    memory.keep(text(0), NOTHING)
+
+    for number in range(1, 100):
+        memory.keep(text(number), NOTHING)
+        memory.thin_out()
+        assert (memory.young.get(text(0)) or memory.recall(text(0))) is NOTHING
+
+    assert memory.recall(text(1)) is None
+    assert kept(memory) <= 8
+
+
+def test_an_old_generation_is_forgotten_little_by_little_and_before_the_next() -> None:
+    memory = TextMemory(20_000, 10**9)
+    fill(memory, range(10_000))
+
+    counts = fill(memory, range(10_000, 40_000))
+
+    lost = [before + 10 - after for before, after in pairwise(counts)]
+    assert 0 < max(lost) <= 1_100
+    assert max(counts) <= 20_000
+
+
+@given(
+    sizes=st.lists(st.integers(1, 900), max_size=60),
+    entries=st.integers(0, 40),
+    octets=st.integers(0, 60_000),
+)
+def test_memory_is_bounded_in_texts_and_octets(sizes: list[int], entries: int, octets: int) -> None:
+    memory = TextMemory(entries, octets, 100)
+
+    for number, size in enumerate(sizes):
+        memory.keep((8, bytes([number]) * size), NOTHING)
+        memory.thin_out()
+        held = [*memory.young, *memory._old]
+        assert len(held) <= max(2, entries)
+        assert sum(1_000 + 4 * len(one) for _, one in held) <= octets
+
+
+def test_all_is_forgotten_at_once_where_that_is_asked_for() -> None:
+    memory = TextMemory(10, 10**6)
+    fill(memory, range(20), at_once=1)
+
+    memory.forget()
+
+    assert kept(memory) == 0
+    assert memory.recall(text(19)) is None
