@@ -159,9 +159,8 @@ def _judge_together(plane: Plane, courses: Courses, messages: Sequence[Carried],
         if len(lots) == 1:
             _count_together(plane, counting, lots[0], at)
         else:  # of several courses: who writes from one to the other must not mix up the counts
-            places = {id(one): place for place, one in enumerate(messages)}
-            every = sorted(chain.from_iterable(lots), key=lambda one: places[id(one)])
-            _count_together(plane, counting, every, at)
+            passed = set(chain.from_iterable(lots))
+            _count_together(plane, counting, [one for one in messages if one in passed], at)
 
 
 def _ask_together(

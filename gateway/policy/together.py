@@ -46,7 +46,7 @@ def count_together(
 ) -> None:
     """Count messages that `counting` are to count, in the order in which they came."""
     apart = not any(one.counter.gives_back for one in counting[:-1])
-    if not apart or len(messages) < _MANY:
+    if not apart:
         for one in messages:
             rules.counts_in(one, counting, at)
         return

@@ -17,11 +17,12 @@ from gateway.filter.model.classes import TextClass
 from gateway.filter.model_comparison import Agreement, Comparison
 from gateway.filter.model_pair import PairedScorer
 from gateway.filter.scan import ContentScan
+from gateway.policy.checks.counter import Against
+from gateway.policy.checks.counts import Often
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
 from gateway.policy.rules import BadLink, Nameless, NumberWalk, Refused, Suspicious, TooOften
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.staged import StagedCounter
 from gateway.policy.submission import Submission
 from gateway.smpp import gsm0338
 from gateway.smpp.status import CommandStatus
@@ -303,18 +304,16 @@ def test_a_counter_that_fails_over_one_message_harms_no_neighbour(
     often = TooOften((Limit((Part.DESTINATION,), 3, Clock.DAY),))
     world = World(replace(BUNDLE, rules=(rule("R42", often, applies_to=frozenset(TrafficClass)),)))
     bad, good = world.session("sp1"), world.session("sp2")
-    counts = RuleSet.counts_in
+    counts = Often.ask_all
 
-    def fails(
-        rules: RuleSet, message: Submission, counting: Sequence[StagedCounter], at: float
-    ) -> bool:
-        if message.account.system_id == "sp1":
+    def fails(counter: Often, messages: Sequence[Submission], at: float) -> Against:
+        if any(message.account.system_id == "sp1" for message in messages):
             raise RuntimeError("a counter that fails")
-        return counts(rules, message, counting, at)
+        return counts(counter, messages, at)
 
     often_sent = b"".join(advert(CLEAN, n, to="13800138009") for n in range(1, 4))
     world.submit(good, often_sent)
-    monkeypatch.setattr(RuleSet, "counts_in", fails)
+    monkeypatch.setattr(Often, "ask_all", fails)
     batch = world.submit_all(
         (good, advert(CLEAN, 4, to="13800138009") + advert(CLEAN, 5)), (bad, advert(CLEAN))
     )
@@ -324,6 +323,25 @@ def test_a_counter_that_fails_over_one_message_harms_no_neighbour(
         ("sp2", ""),
         ("sp1", "CONTENT_UNCHECKED"),
     ]
+
+
+def test_what_one_counter_stopped_is_not_counted_anew_when_another_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    every = frozenset(TrafficClass)
+    walk = rule("R28", NumberWalk(2, timedelta(minutes=10)), applies_to=every)
+    often = rule("R42", TooOften((Limit((Part.DESTINATION,), 3, Clock.DAY),)), applies_to=every)
+    world = World(replace(BUNDLE, rules=(walk, often)))
+    session = world.session()
+
+    def fails(_counter: Often, _messages: Sequence[Submission], _at: float) -> Against:
+        raise RuntimeError("a counter that fails")
+
+    monkeypatch.setattr(Often, "ask_all", fails)
+    walked = [advert(CLEAN, n + 1, to=str(13800138000 + n)) for n in range(2)]
+    batch = world.submit(session, b"".join(walked))
+
+    assert [row[9] for row in decisions(batch)] == ["CONTENT_UNCHECKED", "NUMBER_WALK"]
 
 
 def test_a_replacement_that_could_not_be_judged_fails(world: World) -> None:

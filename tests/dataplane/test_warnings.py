@@ -114,6 +114,23 @@ def test_r28_a_walk_warns_of_w9_from_the_hundredth_on() -> None:
     assert len(found.samples) == 5
 
 
+def test_r38_what_is_on_trial_warns_of_a_message_to_many_of_whom_one_refused() -> None:
+    nameless = warning(rule("R38", Nameless(), mode=Enforcement.SHADOW), W3)
+    world = ruled(rule("R21", Refused()), nameless)
+    world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
+    session = world.session()
+    text = "全场图书八折，拒收请回复R".encode("utf-16-be")
+
+    batch = world.submit(
+        session, builders.submit_multi(PORT, [SUBSCRIBER, OTHER], text, data_coding=8)
+    )
+
+    assert len(up(batch, session)) == 1
+    found = taken(world)[WarningKind(W3, "R38", "sp1", PORT)]
+    assert (found.count, found.on_trial) == (1, 1)
+    assert world.plane.tally.verdicts[("shadow", "NO_SENDER_NAME")] == 1
+
+
 def test_r20_attempts_without_consent_are_counted_w10() -> None:
     world = ruled(warning(rule("R20", NotAgreed()), W10))
     session = world.session()
