@@ -99,8 +99,10 @@ async def test_what_a_reviewer_discards_is_in_the_model_that_is_tried_next(
     # It is tried beside the first one on what is new to the gateway.
     await command("filter", "install", model, *config)
     await gateway.models.refresh()
-    await esme.submit(SOURCE, SUBSCRIBER, "代开各类发票，电话00099")
+    for _ in range(3):
+        await esme.submit(SOURCE, SUBSCRIBER, "代开各类发票，电话00099")
     assert sum(gateway.models.comparison.counts[TextClass.PORT].values()) == 1
     await gateway.models.tell()
     shown = json.loads(await command("filter", "compare", "--live", "--json", *config))
     assert sum(shown["counts"]["port"].values()) == 1
+    assert sum(shown["messages"]["port"].values()) == 3

@@ -39,9 +39,8 @@ Buckets = NDArray[np.uint32]
 class View(StrEnum):
     """In which form the n-grams are taken."""
 
-    FOLDED = "folded"
-    NUMBERLESS = "numberless"  # folded, every digit as 0
-    SOUND = "sound"  # one character for all of one syllable, every digit as 0
+    FOLDED = "folded"  # a long number as so many digits
+    SOUND = "sound"  # one character for all of one syllable, every number as so many digits
     HAN = "han"  # folded, Han alone
 
 
@@ -53,8 +52,8 @@ class Grams:
     longest: int
 
 
-# The same text is read as it is written, without regard to its numbers, and as it sounds.
-SPAM_GRAMS = (Grams(View.FOLDED, 5), Grams(View.NUMBERLESS, 5), Grams(View.SOUND, 3))
+# The same text is read as it is written and as it sounds.
+SPAM_GRAMS = (Grams(View.FOLDED, 5), Grams(View.SOUND, 3))
 # Collections in which every text has a category are often stripped of all but Han: only
 # what such texts share with a real message may count.
 CATEGORY_GRAMS = (Grams(View.HAN, 3),)
@@ -67,11 +66,15 @@ class Level:
     """The n-grams of one length in one view of a text, from left to right.
 
     The first begins with what stands before each text, the last ends with what stands behind.
+    Each is from one of `starts` to before one of `ends`, as the places of what is written of
+    the text with its edges are counted.
     """
 
     view: View
     length: int
     buckets: Buckets
+    starts: Bounds
+    ends: Bounds
 
 
 class Read(NamedTuple):
@@ -95,7 +98,7 @@ def read(batch: Sequence[Views]) -> Read:
 
 
 def buckets_of(batch: Sequence[Views], grams: Sequence[Grams]) -> tuple[Buckets, Bounds]:
-    """Return the buckets of all n-grams, text after text, and how many each text has."""
+    """Return the buckets of all n-grams, text after text, each once, and how many each has."""
     from gateway.filter.model.loops import batch_buckets  # noqa: PLC0415 - see linear.LinearModel
 
     codes, bounds, texts = read(batch)
@@ -105,7 +108,11 @@ def buckets_of(batch: Sequence[Views], grams: Sequence[Grams]) -> tuple[Buckets,
 
 def levels_of(text: Views, grams: Sequence[Grams]) -> Iterator[Level]:
     """Yield the n-grams of one text as they stand in it, group after group, the shortest first."""
-    from gateway.filter.model.loops import write_buckets, write_view  # noqa: PLC0415 - as above
+    from gateway.filter.model.loops import (  # noqa: PLC0415 - as above
+        NUMBER,
+        write_buckets,
+        write_view,
+    )
 
     for number, (view, longest) in enumerate(as_table(grams)):
         written = text.sound if grams[number].view is View.SOUND else text.folded
@@ -114,10 +121,13 @@ def levels_of(text: Views, grams: Sequence[Grams]) -> Iterator[Level]:
         seen = seen[: write_view(codes, view, number, seen)]
         buckets = np.empty(len(seen) * longest, dtype=np.uint32)
         write_buckets(seen, longest, SHIFT, buckets)
+        digits = np.maximum((seen & 0xFFFFFF).astype(np.int64) - NUMBER, 0)
+        places = np.concatenate(([0], np.cumsum(np.maximum(digits, 1))))
         start = 0
         for length in range(1, min(longest, len(seen)) + 1):
             past = start + len(seen) - length + 1
-            yield Level(grams[number].view, length, buckets[start:past])
+            found = buckets[start:past]
+            yield Level(grams[number].view, length, found, places[:-length], places[length:])
             start = past
 
 

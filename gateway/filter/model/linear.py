@@ -14,6 +14,7 @@ from gateway.filter.model.features import (
     SIGNS,
     SPAM_GRAMS,
     Read,
+    View,
     as_table,
     levels_of,
     read,
@@ -63,9 +64,10 @@ class Contribution:
 class LinearModel:
     """The weights of one traffic class: of BUCKETS n-grams, then of SIGNS.
 
-    The sum over a text is divided by the root of the number of its n-grams, so that a long
-    text weighs no more than a short one. It was trained that way. Scores are those of the weights
-    in half precision, as a file keeps them; what is below 0.00006 counts as nothing.
+    Each n-gram of a text counts once. The sum is divided by the root of their number and FEW, so
+    that neither a long text weighs by its length nor one word alone too much. It was trained
+    that way. Scores are those of the weights in half precision, as a file keeps them; what is
+    below 0.00006 counts as nothing.
     """
 
     weights: Weights
@@ -104,8 +106,8 @@ class LinearModel:
     def explain(self, views: Views, maximum: int = 8) -> tuple[Contribution, ...]:
         """Return the pieces that made the score what it is, the strongest first, for or against.
 
-        Every n-gram shares its weight among its characters; a piece is a run of characters
-        that all add, or all take, a good part of what the strongest one does.
+        Every n-gram shares its weight among the characters where it stands; a piece is a run of
+        characters that all add, or all take, a good part of what the strongest one does.
         """
         shares = self._by_character(views)
         least = _TOLD * float(np.abs(shares).max(initial=0.0))
@@ -124,16 +126,22 @@ class LinearModel:
 
     def _by_character(self, views: Views) -> Floats:
         """Return what each character of the folded view adds to the score."""
-        length = len(views.folded) + 2
-        shares = np.zeros(length)
-        count = 0
-        for level in levels_of(views, SPAM_GRAMS):
-            count += len(level.buckets)
-            # How a text sounds may be shorter than how it is written (fapiao as two Han).
-            if len(level.buckets) + level.length - 1 == length:
-                even = np.full(level.length, 1 / level.length)
-                shares += np.convolve(self.weights[level.buckets].astype(np.float64), even)
-        return np.asarray(shares[1:-1] / np.sqrt(count))
+        from gateway.filter.model.loops import FEW  # noqa: PLC0415 - see LinearModel
+
+        levels = list(levels_of(views, SPAM_GRAMS))
+        met, times = np.unique(
+            np.concatenate([level.buckets for level in levels]), return_counts=True
+        )
+        weights = self.weights[met].astype(np.float64) / times / np.sqrt(FEW + len(met))
+        # How a text sounds may be shorter than how it is written (fapiao as two Han).
+        is_as_written = len(views.sound) == len(views.folded)
+        rises = np.zeros(len(views.folded) + 3)
+        for level in levels:
+            if level.view is not View.SOUND or is_as_written:
+                even = weights[np.searchsorted(met, level.buckets)] / (level.ends - level.starts)
+                np.add.at(rises, level.starts, even)
+                np.add.at(rises, level.ends, -even)
+        return np.asarray(np.cumsum(rises)[1:-2])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,15 @@ from gateway.filter.compiled import (
 )
 
 # The numbers of the views.
-FOLDED, NUMBERLESS, SOUND, HAN = range(4)
+FOLDED, SOUND, HAN = range(3)
+
+# A number of n digits is this and n, where it does not matter which: no character is beyond it.
+NUMBER = 0x110000
+_LONG_NUMBER = 7  # telephones have so many, and few codes and prices
+
+# A sum is divided by the root of so many and the number of its n-grams: a long text weighs little
+# more than one of some words, and one word alone less.
+FEW = 200.0
 
 # What stands before and after each text, so that its first and last characters are told from
 # the same ones within. No view has controls in it.
@@ -65,17 +73,20 @@ def write_view(codes: Codes, view: int, number: int, seen: Codes) -> int:
     told = np.uint32(number << 24)
     seen[0] = _BEFORE + told
     count, last = 1, len(codes) - 1
+    least = 1 if view == SOUND else _LONG_NUMBER
+    digits = 0  # so far, of a number
     for at in range(len(codes)):
         code = codes[at]
         if view == HAN and (code < _FIRST_HAN or code > _LAST_HAN):
             continue
-        if view in (NUMBERLESS, SOUND):
-            # In a run, x and * stand in place of a number.
-            is_mask = code in (_SMALL_X, _STAR) and (
-                (at > 0 and codes[at - 1] == code) or (at < last and codes[at + 1] == code)
-            )
-            if is_mask or (code >= _ZERO and code <= _NINE):
-                code = _ZERO
+        # In a run, x and * stand in place of a number.
+        is_mask = code in (_SMALL_X, _STAR) and (
+            (at > 0 and codes[at - 1] == code) or (at < last and codes[at + 1] == code)
+        )
+        digits = digits + 1 if is_mask or (code >= _ZERO and code <= _NINE) else 0
+        if digits >= least:
+            count -= least - 1 if digits == least else 1
+            code = np.uint32(NUMBER + digits)
         seen[count] = code + told
         count += 1
     seen[count] = _AFTER + told
@@ -99,9 +110,29 @@ def write_buckets(seen: Codes, longest: int, shift: int, buckets: Buckets) -> in
     return place
 
 
+@compiled(int64(uint32[::1], uint32))
+def keep_distinct(buckets: Buckets, shift: int) -> int:
+    """Leave out the buckets that stood before; return how many are left.
+
+    Where two share a place in the table the first is forgotten, and is kept once more if it comes
+    again: of some thousands one, for a third of what a search would cost.
+    """
+    room = 4
+    while room < 4 * len(buckets) and room >> (32 - shift) == 0:
+        room *= 2
+    met = np.zeros(room, np.uint32)
+    kept = 0
+    for bucket in buckets:
+        place, known = int(bucket) & (room - 1), np.uint32(bucket + 1)
+        buckets[kept] = bucket
+        kept += met[place] != known
+        met[place] = known
+    return kept
+
+
 @compiled(uint32[::1](_CODES, _CODES, _GRAMS, uint32))
 def text_buckets(folded: Codes, sound: Codes, grams: Integers, shift: int) -> Buckets:
-    """Return the buckets of all n-grams of one text, group after group."""
+    """Return the buckets of all n-grams of one text, group after group, each bucket once."""
     longest = max(len(folded), len(sound)) + 2
     seen = np.empty(longest, np.uint32)
     most = 0
@@ -113,7 +144,7 @@ def text_buckets(folded: Codes, sound: Codes, grams: Integers, shift: int) -> Bu
         view = grams[number, 0]
         count = write_view(sound if view == SOUND else folded, view, number, seen)
         place += write_buckets(seen[:count], grams[number, 1], shift, buckets[place:])
-    return buckets[:place]
+    return buckets[: keep_distinct(buckets[:place], shift)]
 
 
 @compiled(uint32[::1](_CODES, _BOUNDS, _GRAMS, uint32, int64[::1]))
@@ -209,9 +240,8 @@ def spam_scores(
         folded = codes[bounds[text] : bounds[text + 1]]
         sound = codes[bounds[texts + text] : bounds[texts + text + 1]]
         buckets = text_buckets(folded, sound, grams, shift)
-        root = np.sqrt(len(buckets))
         write_signs(folded, codes[bounds[2 * texts + text] : bounds[2 * texts + text + 1]], signs)
-        scores[text] = sum_of(buckets, halves) / root
+        scores[text] = sum_of(buckets, halves) / np.sqrt(FEW + len(buckets))
         for sign in range(_SIGNS):
             scores[text] += signs[sign] * of_signs[sign]
 
@@ -246,7 +276,7 @@ def category_scores(
             row = weights[bucket & mask]
             for category in range(categories):
                 sums[category] += row[category]
-        root = np.sqrt(len(buckets))
+        root = np.sqrt(FEW + len(buckets))
         for category in range(categories):
             scores[text, category] = sums[category] / root + weights[mask + 1, category]
             if scores[text, category] > scores[text, best[text]]:

@@ -28,7 +28,7 @@ from gateway.filter.model.linear import (
 )
 from gateway.filter.model.model import ClassModel, Model, Threshold
 
-FORMAT = 1
+FORMAT = 2  # another for other n-grams: the weights belong to them
 MAX_FILE_OCTETS = 32 * 2**20
 MAX_CARD_OCTETS = 256 * 2**10
 MAX_CATEGORIES = 64
@@ -81,7 +81,7 @@ def read_model(octets: bytes, trusted: Sequence[Ed25519PublicKey] = ()) -> Model
     _check_signature(members, card, trusted)
     said = _mapping(_parsed(card), _CARD)
     if said.get("format") != FORMAT:
-        raise ModelFileError(_CARD, f"its format is not {FORMAT}")
+        raise ModelFileError(_CARD, f"its format is not {FORMAT}: train it anew")
     classes = {
         _class_named(name): _class_model(name, _mapping(one, name), members)
         for name, one in _mapping(said.get("classes"), "classes").items()

@@ -15,6 +15,7 @@ from gateway.filter.model.features import (
     buckets_of,
     signs_of,
 )
+from gateway.filter.model.loops import FEW
 from gateway.filter.views import Views
 
 _TEXTS_AT_ONCE = 1000
@@ -78,11 +79,11 @@ def _matrix(
 def _counted(
     batch: Sequence[Views], grams: Sequence[Grams], bucket_bits: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return row, bucket and count, by the root of the n-grams, of what stands in a batch."""
+    """Return row, bucket and count, by the root of the n-grams and FEW, of what is in a batch."""
     buckets, counts = buckets_of(batch, grams)
     rows = np.repeat(np.arange(len(batch)), counts)
     keys = (rows << BUCKET_BITS) | (buckets & ((1 << bucket_bits) - 1))
     distinct, times = np.unique(keys, return_counts=True)
     rows = distinct >> BUCKET_BITS
     totals = np.bincount(rows, weights=times, minlength=len(batch))
-    return rows, distinct & (BUCKETS - 1), times / np.sqrt(totals)[rows]
+    return rows, distinct & (BUCKETS - 1), times / np.sqrt(FEW + totals)[rows]

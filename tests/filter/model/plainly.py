@@ -1,23 +1,37 @@
 """What a model reads in a text, written once more in plain Python: slow, and to be believed."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from math import log
+from operator import itemgetter
 
 from gateway.filter.model.features import Grams, View
 from gateway.filter.views import Views
 
 _MOST = 0xFFFF_FFFF
+NUMBER = 0x11_0000
 
 
 def buckets(text: Views, grams: Sequence[Grams]) -> list[int]:
-    """Return the buckets of all n-grams of a text."""
-    return [
+    """Return the buckets of all n-grams of a text, each once."""
+    found = [
         hashed(characters[at : at + length])
         for number, group in enumerate(grams)
         for characters in [[(number << 24) + code for code in characters_of(text, group.view)]]
         for length in range(1, group.longest + 1)
         for at in range(len(characters) - length + 1)
     ]
+    return list(distinct(found))
+
+
+def distinct(found: Sequence[int]) -> Iterator[int]:
+    """Yield what was not met before, as far as a table of so many places remembers."""
+    places = min(1 << max(4 * len(found) - 1, 3).bit_length(), 1 << 20)
+    met: dict[int, int] = {}
+    for bucket in found:
+        if met.get(bucket % places) != bucket:
+            yield bucket
+        met[bucket % places] = bucket
 
 
 def hashed(gram: Sequence[int]) -> int:
@@ -30,18 +44,22 @@ def hashed(gram: Sequence[int]) -> int:
 
 def characters_of(text: Views, view: View) -> list[int]:
     written = text.sound if view is View.SOUND else text.folded
-    if view in {View.NUMBERLESS, View.SOUND}:
-        written = "".join(numberless(written))
     if view is View.HAN:
         written = "".join(one for one in written if is_han(one))
-    return [2, *map(ord, written), 3]
+    return [2, *numbered(written, 1 if view is View.SOUND else 7), 3]
 
 
-def numberless(text: str) -> Iterator[str]:
+def numbered(text: str, least: int) -> Iterator[int]:
+    """Yield each character, and for `least` or more digits or masks in a row how many they are."""
     padded = f"|{text}|"
-    for before, one, after in zip(padded, padded[1:], padded[2:], strict=False):
-        is_mask = one in "x*" and one in {before, after}
-        yield "0" if is_mask or one in "0123456789" else one
+    kinds = [
+        one in "0123456789" or (one in "x*" and one in {before, after})
+        for before, one, after in zip(padded, padded[1:], padded[2:], strict=False)
+    ]
+    for is_number, run in groupby(zip(kinds, text, strict=True), key=itemgetter(0)):
+        characters = [ord(one) for _, one in run]
+        is_long = is_number and len(characters) >= least
+        yield from [NUMBER + len(characters)] if is_long else characters
 
 
 def is_han(one: str) -> bool:

@@ -138,7 +138,7 @@ def test_changed_weights_are_refused_without_any_signature(model: Model) -> None
 @pytest.mark.parametrize(
     ("path", "value", "place"),
     [
-        ("format", 2, "card.npy"),
+        ("format", 1, "card.npy"),
         ("classes", {}, "classes"),
         ("classes", [], "classes"),
         ("classes/harbour", {}, "classes"),

@@ -66,3 +66,13 @@ def test_each_value_is_multiplied_and_the_matrix_is_left_alone() -> None:
 
     assert after.values.tolist() == [1.0, 0.0, 0.5] * 2 + [0.0, 2.0, 0.5] * 2
     assert set(before.values.tolist()) == {0.5}
+
+
+def test_the_more_emphasis_the_more_stands_out_what_tells_much() -> None:
+    plain, emphasised = (
+        scale_of(matrix(), IS_SPAM, np.ones(4), kept=1, smoothing=1.0, emphasis=emphasis).tolist()
+        for emphasis in (1.0, 1.5)
+    )
+
+    assert emphasised[0] / emphasised[1] > plain[0] / plain[1]
+    assert emphasised[3] == 1
