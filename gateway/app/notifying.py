@@ -19,7 +19,7 @@ from gateway.ports.changes import ChangeFeed, ChangeKind
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.notices import NoticeStore
 from gateway.runtime.clock import utcnow
-from gateway.runtime.metrics import NoticesHealth
+from gateway.runtime.snapshot import NoticesHealth
 from gateway.runtime.tasks import spawn
 from gateway.settings.webhooks import webhook_key
 from gateway.systems.notices.courier import Courier, Delivery, Surroundings

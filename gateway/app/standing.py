@@ -12,16 +12,16 @@ from gateway.proxy.gate import Gate
 from gateway.proxy.holding import Holding
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
-from gateway.runtime.metrics import (
-    Counters,
+from gateway.runtime.counters import Counters
+from gateway.runtime.model_metrics import ModelsHealth
+from gateway.runtime.records import Records
+from gateway.runtime.snapshot import (
     NoticesHealth,
     PolicyIdentity,
     ReportsHealth,
     Snapshot,
     WarningsHealth,
 )
-from gateway.runtime.model_metrics import ModelsHealth
-from gateway.runtime.records import Records
 
 OPEN_WARNING = "the policy forwards everything"
 

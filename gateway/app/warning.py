@@ -15,7 +15,7 @@ from gateway.policy.warnings import MAX_KINDS
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.warnings import WarningStore
 from gateway.runtime.clock import epoch
-from gateway.runtime.metrics import WarningsHealth
+from gateway.runtime.snapshot import WarningsHealth
 
 log = structlog.get_logger()
 

@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.console.serving import Address, HttpServer
-from gateway.runtime.metrics import Snapshot, render_snapshot
+from gateway.runtime.metrics import render_snapshot
+from gateway.runtime.snapshot import Snapshot
 
 log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ from gateway.domain.verdict import Finding, Verdict
 from gateway.ports.authority_reports import AuthorityReports
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.waiting_reports import WaitingReports
-from gateway.runtime.metrics import ReportsHealth
+from gateway.runtime.snapshot import ReportsHealth
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.prohibited import Prohibited
 from gateway.proxy.connection import Connection, Pause, Share
 from gateway.runtime.clock import epoch, monotonic
-from gateway.runtime.metrics import Histogram
+from gateway.runtime.counters import Histogram
 from gateway.runtime.records import Records
 from gateway.session.states import SessionState, Side
 

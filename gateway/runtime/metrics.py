@@ -1,10 +1,8 @@
-"""Counters the gateway pays nanoseconds for, and their exposition when Prometheus asks."""
+"""What Prometheus is told when it asks."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
-from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -16,161 +14,13 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from gateway.runtime.model_metrics import ModelsHealth, model_families
+from gateway.runtime.counters import MAX_SYSTEM_IDS, OTHER, Counters, Histogram, Tally
+from gateway.runtime.model_metrics import model_families
 from gateway.runtime.records import RecordsHealth
+from gateway.runtime.snapshot import NoticesHealth, ReportsHealth, Snapshot
 from gateway.smpp.status import CommandStatus
 
-K = TypeVar("K", bound=Hashable)
-
-MAX_SYSTEM_IDS = 2000
-OTHER = "other"
-
 Samples = Iterable[tuple[tuple[str, ...], int]]  # label values, value
-
-_ACTIONS = 5  # the four of Action, and OTHER
-_BUCKETS = 32
-
-
-class Tally(Generic[K]):
-    """Counts by key, at most `maximum` of them: peers choose some keys, and could choose for ever.
-
-    What comes after that is counted under `other`.
-    """
-
-    __slots__ = ("_counts", "_maximum", "_other")
-
-    def __init__(self, other: K, maximum: int = 512) -> None:
-        self._counts: dict[K, int] = {}
-        self._maximum = maximum
-        self._other = other
-
-    def add(self, key: K, count: int = 1) -> None:
-        """Count `count` more of `key`."""
-        counts = self._counts
-        if key in counts:
-            counts[key] += count
-        elif len(counts) < self._maximum:
-            counts[key] = count
-        else:
-            counts[self._other] = counts.get(self._other, 0) + count
-
-    def counts(self) -> dict[K, int]:
-        """Return a copy; safe from any thread."""
-        return self._counts.copy()
-
-
-class Histogram:
-    """Counts whole numbers by their bit length: bucket b holds values up to 2**b - 1."""
-
-    __slots__ = ("buckets", "total")
-
-    def __init__(self) -> None:
-        self.buckets = [0] * _BUCKETS
-        self.total = 0
-
-    def observe(self, value: int) -> None:
-        """Count one `value`, which is zero or more."""
-        self.total += value
-        self.buckets[min(value.bit_length(), _BUCKETS - 1)] += 1
-
-
-class Counters:
-    """Everything that only grows, since the process started. For the loop's thread."""
-
-    __slots__ = (
-        "answer_us",
-        "answers",
-        "binds",
-        "classifier_failures",
-        "filter_failures",
-        "framing_errors",
-        "link_losses",
-        "malformed_pdus",
-        "replies_put_back",
-        "replies_unheard",
-        "sender_submits",
-        "stray_answers",
-        "submits",
-        "tick_failures",
-        "tick_us",
-        "timeouts",
-    )
-
-    def __init__(self) -> None:
-        # By action and reason.
-        self.submits: Tally[tuple[str, str]] = Tally((OTHER, OTHER))
-        # By system_id and action.
-        self.sender_submits: Tally[tuple[str, str]] = Tally(
-            (OTHER, OTHER), MAX_SYSTEM_IDS * _ACTIONS
-        )
-        self.answers: Tally[int] = Tally(-1)  # command_status of the SMSC's submit_sm_resp
-        self.binds: Tally[str] = Tally(OTHER)  # the reason of a BindVerdict; "ok" stands
-        self.link_losses = 0
-        self.stray_answers = 0
-        self.framing_errors = 0
-        self.timeouts = 0
-        self.malformed_pdus = 0
-        self.filter_failures = 0
-        self.classifier_failures = 0
-        self.replies_put_back = 0
-        self.replies_unheard = 0
-        self.tick_failures = 0
-        self.tick_us = Histogram()
-        self.answer_us = Histogram()
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyIdentity:
-    """Which policy judges."""
-
-    name: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoticesHealth:
-    """How the webhooks of SPs fare; `waiting_s` is the longest that a notice waits now."""
-
-    waiting_s: float = 0.0
-    delivered: int = 0
-    failed: int = 0
-    given_up: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ReportsHealth:
-    """How many reports to the authority wait for the store, were kept, and were lost."""
-
-    waiting: int = 0
-    kept: int = 0
-    lost: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class WarningsHealth:
-    """How many warnings were raised by code, and messages only counted for want of room."""
-
-    raised: Mapping[str, int] = field(default_factory=dict)
-    unsorted: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one scrape tells. `counters` is read live, the rest as it stood."""
-
-    counters: Counters
-    sessions: Mapping[tuple[str, str], int]  # (side, state)
-    in_flight: Mapping[str, int]  # by system_id
-    held: Mapping[str, int]  # by state of the quarantine
-    records: RecordsHealth
-    policy: PolicyIdentity
-    unlisted_events: int = 0
-    warnings: WarningsHealth = field(default_factory=WarningsHealth)
-    notices: NoticesHealth = NoticesHealth()
-    reports: ReportsHealth = ReportsHealth()
-    scheduled: Mapping[str, int] = field(default_factory=dict)  # refused since, by outcome
-    follower_failures: Mapping[str, int] = field(default_factory=dict)  # by step
-    models: ModelsHealth = field(default_factory=ModelsHealth)
 
 
 class GatewayCollector(Collector):

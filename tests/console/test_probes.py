@@ -10,8 +10,9 @@ import pytest
 from starlette.applications import Starlette
 
 from gateway.console.probes import ProbeServer, Readiness, probe_app
-from gateway.runtime.metrics import Counters, PolicyIdentity, Snapshot
+from gateway.runtime.counters import Counters
 from gateway.runtime.records import RecordsHealth
+from gateway.runtime.snapshot import PolicyIdentity, Snapshot
 
 READY = Readiness({"listeners": True, "store": True}, ("policy forwards everything",))
 SNAPSHOT = Snapshot(

@@ -12,14 +12,11 @@ from gateway.domain.quarantine import FINAL_STATES, HoldState
 from gateway.domain.verdict import Reason
 from gateway.policy.rules import REASONS
 from gateway.policy.statuses import DEFAULT_STATUSES
+from gateway.runtime.counters import Counters
 from gateway.runtime.events import EVENTS
-from gateway.runtime.metrics import (
-    Counters,
-    GatewayCollector,
-    PolicyIdentity,
-    Snapshot,
-)
+from gateway.runtime.metrics import GatewayCollector
 from gateway.runtime.records import RecordsHealth
+from gateway.runtime.snapshot import PolicyIdentity, Snapshot
 from gateway.session.binding import BindReason
 from gateway.settings.addresses import Address
 from gateway.settings.api_file import ApiFile

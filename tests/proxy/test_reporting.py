@@ -20,7 +20,7 @@ from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import holding, reporting
 from gateway.proxy.reporting import Reporting, report_of
 from gateway.runtime.clock import utcnow
-from gateway.runtime.metrics import ReportsHealth
+from gateway.runtime.snapshot import ReportsHealth
 from gateway.runtime.tasks import spawn
 from gateway.stores.memory import MemoryChanges, MemoryQuarantine
 from gateway.stores.memory_authority_reports import MemoryAuthorityReports

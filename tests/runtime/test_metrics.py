@@ -2,23 +2,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.runtime.metrics import (
-    MAX_SYSTEM_IDS,
-    Counters,
-    GatewayCollector,
-    Histogram,
-    PolicyIdentity,
-    Snapshot,
-    Tally,
-    render,
-    render_snapshot,
-)
+from gateway.runtime.counters import MAX_SYSTEM_IDS, Counters
+from gateway.runtime.metrics import GatewayCollector, render, render_snapshot
 from gateway.runtime.records import RecordsHealth
+from gateway.runtime.snapshot import PolicyIdentity, Snapshot
 from gateway.smpp.status import CommandStatus
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -114,37 +104,6 @@ def test_values_the_specification_does_not_know_come_together(snapshot: Snapshot
     assert value(told(render_snapshot(snapshot)), "answers_total", status="other") == 3
 
 
-def test_a_peer_that_invents_keys_cannot_fill_the_memory() -> None:
-    tally: Tally[int] = Tally(-1, maximum=10)
-
-    for command_id in range(100_000):
-        tally.add(command_id, 2)
-
-    counts = tally.counts()
-    assert len(counts) == 11
-    assert counts[-1] == 2 * (100_000 - 10)
-    assert sum(counts.values()) == 200_000
-
-
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 5))), st.integers(1, 10))
-def test_a_tally_counts_everything_once(adds: list[tuple[int, int]], maximum: int) -> None:
-    tally: Tally[int] = Tally(-1, maximum)
-
-    for key, count in adds:
-        tally.add(key, count)
-
-    assert sum(tally.counts().values()) == sum(count for _, count in adds)
-
-
-def test_counts_are_a_copy() -> None:
-    tally: Tally[str] = Tally("other")
-    tally.add("a")
-
-    tally.counts()["a"] = 99
-
-    assert tally.counts() == {"a": 1}
-
-
 def test_the_series_stay_bounded_with_any_number_of_sps(snapshot: Snapshot) -> None:
     many = {f"sp{number}": 1 for number in range(MAX_SYSTEM_IDS + 500)} | {"other": 1}
 
@@ -165,19 +124,6 @@ def test_an_sp_cannot_break_the_exposition_with_its_name(snapshot: Snapshot) -> 
 
     assert value(samples, "sender_submits_total", system_id=name, action="forward") == 1
     assert ("smsward_forged", ()) not in samples
-
-
-@given(st.lists(st.integers(0, 2**40), max_size=30))
-def test_every_observation_lies_in_its_bucket(values: list[int]) -> None:
-    histogram = Histogram()
-
-    for observed in values:
-        histogram.observe(observed)
-
-    assert sum(histogram.buckets) == len(values)
-    assert histogram.total == sum(values)
-    for bits in range(31):
-        assert sum(histogram.buckets[: bits + 1]) == sum(v <= (1 << bits) - 1 for v in values)
 
 
 def test_a_histogram_is_told_with_limits_in_seconds(snapshot: Snapshot) -> None:

@@ -1,0 +1,62 @@
+"""How the gateway stands at one moment, for whoever asks for its metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.runtime.counters import Counters
+from gateway.runtime.model_metrics import ModelsHealth
+from gateway.runtime.records import RecordsHealth
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyIdentity:
+    """Which policy judges."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesHealth:
+    """How the webhooks of SPs fare; `waiting_s` is the longest that a notice waits now."""
+
+    waiting_s: float = 0.0
+    delivered: int = 0
+    failed: int = 0
+    given_up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsHealth:
+    """How many reports to the authority wait for the store, were kept, and were lost."""
+
+    waiting: int = 0
+    kept: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WarningsHealth:
+    """How many warnings were raised by code, and messages only counted for want of room."""
+
+    raised: Mapping[str, int] = field(default_factory=dict)
+    unsorted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one scrape tells. `counters` is read live, the rest as it stood."""
+
+    counters: Counters
+    sessions: Mapping[tuple[str, str], int]  # (side, state)
+    in_flight: Mapping[str, int]  # by system_id
+    held: Mapping[str, int]  # by state of the quarantine
+    records: RecordsHealth
+    policy: PolicyIdentity
+    unlisted_events: int = 0
+    warnings: WarningsHealth = field(default_factory=WarningsHealth)
+    notices: NoticesHealth = NoticesHealth()
+    reports: ReportsHealth = ReportsHealth()
+    scheduled: Mapping[str, int] = field(default_factory=dict)  # refused since, by outcome
+    follower_failures: Mapping[str, int] = field(default_factory=dict)  # by step
+    models: ModelsHealth = field(default_factory=ModelsHealth)
