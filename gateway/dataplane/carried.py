@@ -126,7 +126,7 @@ class Carried(Submission):
         self.template = ""
         self.asks_consent = False
         self.traffic = _SERVICE
-        self.findings = ()
+        self.findings = self.until = ()
         self.deferral = None
         self.verdict = None
         self.session = session

@@ -76,14 +76,15 @@ _STRENGTH = {_SERVICE: 0, _VERIFICATION: 1, _COMMERCIAL: 2}
 class TextRuling:
     """What rules make of a text that comes from one kind of sources.
 
-    `found` is all that they find against the text itself; on its `course` a message stops at
-    the first of it that is not on trial.
+    `found` is all that they find against the text itself, and `until` that up to the first which
+    is not on trial: there a message stops. `course` is what is asked about it beside the text.
     """
 
     traffic: TrafficClass
     template: str
     asks_consent: bool
     found: tuple[Finding, ...]
+    until: tuple[Finding, ...]
     course: Course
 
 
@@ -175,11 +176,11 @@ class RuleStages:
         asking = self._asking_consent if asks else self.asking[traffic]
         course = self._courses.of(
             [asked for one, asked in asking if one.concerns(submission, filed)],
-            found,
             [one for one in self.counting[traffic] if one.concerns(submission, filed)],
             asks_consent=asks,
         )
-        return TextRuling(traffic, submission.template, asks, found, course)
+        until = self._courses.until(found)
+        return TextRuling(traffic, submission.template, asks, found, until, course)
 
     def traffic_of(
         self,

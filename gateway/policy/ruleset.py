@@ -143,7 +143,7 @@ class RuleSet:
             evidence = asked.ask(submission, at)
             if evidence is not None and self.stops(submission, asked, evidence):
                 return False
-        return not self.ends(submission, course)
+        return not self.ends(submission)
 
     def course_of(self, submission: Submission, facts: TextFacts, at: float) -> Course:
         """Note what a message is, by its text, and return what is to be asked about it."""
@@ -152,6 +152,7 @@ class RuleSet:
         submission.traffic = ruling.traffic
         submission.template = ruling.template
         submission.asks_consent = ruling.asks_consent
+        submission.until = ruling.until
         return ruling.course
 
     def stops(self, submission: Submission, asked: Asked, evidence: Evidence) -> bool:
@@ -165,14 +166,17 @@ class RuleSet:
         submission.verdict = self.verdict(submission, finding)
         return True
 
-    def ends(self, submission: Submission, course: Course) -> bool:
+    def ends(self, submission: Submission) -> bool:
         """Hold against a message what was found against its text; return whether that stops it."""
-        if course.until:
-            submission.findings += course.until
-            if course.deciding is not None:
-                submission.verdict = self.verdict(submission, course.deciding)
-                return True
-        return False
+        until = submission.until
+        if not until:
+            return False
+        submission.findings = submission.findings + until if submission.findings else until
+        last = until[-1]
+        if last.shadow:
+            return False
+        submission.verdict = self.verdict(submission, last)
+        return True
 
     def judge_content(self, submission: Submission, facts: TextFacts) -> None:
         """Hold what the filter found against the message."""

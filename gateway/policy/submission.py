@@ -32,7 +32,8 @@ class Submission:
     `findings` gathers the hits of shadow rules; `verdict` stays None while nothing stops the
     message. A check that finds it untimely notes in `due` when it could leave; `deferral` is
     what holds it back longest, and until when. `template` is the filed one that the text is
-    of, and `asks_consent` tells that it is one of those that ask before they sell (R23).
+    of, and `asks_consent` tells that it is one of those that ask before they sell (R23). `until`
+    is what was found against its text, up to the first that stops it.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Submission:
         "timing",
         "traffic",
         "units",
+        "until",
         "verdict",
     )
 
@@ -73,6 +75,7 @@ class Submission:
         self.asks_consent = False
         self.traffic = TrafficClass.SERVICE
         self.findings: tuple[Finding, ...] = ()
+        self.until: tuple[Finding, ...] = ()
         self.deferral: tuple[Finding, float] | None = None
         self.verdict: Verdict | None = None
 

@@ -36,8 +36,7 @@ def ask_together(
                 stopped |= rules.stops(one, asked, evidence)
         if stopped:
             left = _passing(left)
-    if course.until:
-        left = [one for one in left if not rules.ends(one, course)]
+    left = _unended(rules, left)
     return _at_once(rules, course, left, at) if is_held else left
 
 
@@ -57,6 +56,15 @@ def count_together(
             stopped |= rules.counts_out(one, staged, evidence, at)
         if stopped:
             left = _passing(left)
+
+
+def _unended(rules: RuleSet, messages: Sequence[Submission]) -> Sequence[Submission]:
+    """Hold against messages what was found against their texts; return those that it spares."""
+    stopped = False
+    for one in messages:
+        if one.until:
+            stopped |= rules.ends(one)
+    return _passing(messages) if stopped else messages
 
 
 def _passing(messages: Sequence[Submission]) -> Sequence[Submission]:

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.dataplane import judging
 from gateway.dataplane.attention import Hold
-from gateway.domain.policy import ContentRule, Enforcement
-from gateway.domain.sender import Port
+from gateway.domain.policy import ContentRule
+from gateway.domain.sender import Port, Purpose
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.filter.facts import TextFacts
@@ -21,7 +21,7 @@ from gateway.policy.checks.counter import Against
 from gateway.policy.checks.counts import Often
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rules import BadLink, Nameless, NumberWalk, Refused, Suspicious, TooOften
+from gateway.policy.rules import BadLink, NumberWalk, Refused, Suspicious, TooOften
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp import gsm0338
@@ -287,10 +287,11 @@ def test_a_rule_that_fails_over_one_message_harms_no_neighbour(
 
 def test_r28_a_walk_with_two_texts_in_turn_is_seen_in_one_tick() -> None:
     walk = rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=frozenset(TrafficClass))
-    nameless = rule("R38", Nameless(), mode=Enforcement.SHADOW, applies_to=frozenset(TrafficClass))
-    world = World(replace(BUNDLE, rules=(walk, nameless)))
+    adverts = rule("R21", Refused(), applies_to=frozenset({TrafficClass.COMMERCIAL}))
+    ports = (Port(PORT, 4, Purpose.SERVICE),)
+    world = World(replace(BUNDLE, rules=(walk, adverts)), (sender(ports=ports),))
     session = world.session()
-    texts = (CLEAN, f"【春晓书店】{CLEAN}")
+    texts = (CLEAN, "【春晓书店】会员日全场八折，拒收请回复R")
     walked = [advert(texts[n % 2], n + 1, to=str(13800138000 + n)) for n in range(12)]
 
     batch = world.submit(session, b"".join(walked))

@@ -213,11 +213,15 @@ def test_a_tick_judged_together_is_as_if_each_message_was_judged_alone(
 
 
 def test_r28_who_walks_with_two_texts_in_turn_is_held_as_with_one() -> None:
-    walk = rule("R28", NumberWalk(20, timedelta(minutes=10)), action=Action.QUARANTINE)
-    nameless = rule("R38", Nameless(), mode=Enforcement.SHADOW)
-    where = world((walk, nameless))
-    texts = (ADVERT, "会员日全场八折，拒收请回复R")
-    sent = [Sent(texts[n % 2], MARKETING, NUMBER + n, "sp1", None) for n in range(96)]
+    walk = rule(
+        "R28",
+        NumberWalk(20, timedelta(minutes=10)),
+        action=Action.QUARANTINE,
+        applies_to=EVERYTHING,
+    )
+    where = world((walk, rule("R21", Refused())))  # adverts alone are asked about refusals
+    texts = (ADVERT, NEWS)
+    sent = [Sent(texts[n % 2], SERVICE, NUMBER + 8 + n, "sp1", None) for n in range(96)]
     messages = begun(where, sent, TEN)
 
     judged_together(where, messages, TEN)
@@ -292,26 +296,38 @@ def test_an_sp_whose_numbers_are_unknown_is_let_through_with_all_it_sends() -> N
     assert list(asked.sieve(both, TEN)) == both[1:]
 
 
-def test_courses_that_ask_the_same_are_one() -> None:
+def courses_of(where: World, *texts: str, source: bytes = SERVICE) -> list[Course]:
+    judged = map(where.rules.scan.judge_texts, ((text,) for text in texts))
+    return [where.rules.course_of(where.message(source), facts, TEN) for facts in judged]
+
+
+def test_what_is_found_against_texts_is_no_matter_to_the_course() -> None:
     where = world(RULES)
-    texts = [f"【春晓书店】会员日全场{n}折，拒收请回复R" for n in range(5, 9)]
+    texts = [f"【春晓书店】会员日全场{n}折" for n in range(5, 9)]
 
-    courses = {
-        where.rules.course_of(where.message(), where.rules.scan.judge_texts((one,)), TEN)
-        for one in texts
-    }
-
-    assert len(courses) == 1
+    assert len(set(courses_of(where, *texts, ADVERT, source=MARKETING))) == 1
 
 
 def test_no_more_courses_are_kept_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.policy.courses._MAX_COURSES", 1)
+    monkeypatch.setattr("gateway.policy.courses._MAX_KEPT", 1)
     where = world(RULES)
-    texts = (ADVERT, NO_HINT, ADVERT.replace("八", "七"))
 
-    courses = {
-        where.rules.course_of(where.message(), where.rules.scan.judge_texts((one,)), TEN)
-        for one in texts
-    }
+    courses = courses_of(where, ADVERT, NEWS, ADVERT.replace("八", "七"))
 
-    assert len(courses) == 3  # the first was forgotten for the second, and made again
+    assert len(set(courses)) == 3  # the first was forgotten for the second, and made again
+
+
+def test_what_is_found_alike_against_texts_is_one_tuple_and_few_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    where = world(RULES)
+    messages = [where.message(), where.message()]
+    for text, message in zip((NO_HINT, NO_HINT.replace("八", "七")), messages, strict=True):
+        where.rules.course_of(message, where.rules.scan.judge_texts((text,)), TEN)
+
+    assert [one.rule for one in messages[0].until] == ["R30"]
+    assert messages[0].until is messages[1].until
+
+    monkeypatch.setattr("gateway.policy.courses._MAX_KEPT", 1)
+    courses_of(where, ADVERT, NO_HINT, f"会员日全场六折，{CODE}", source=MARKETING)
+    assert len(where.rules.rules._courses._found) == 1
