@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from secrets import randbits
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
@@ -63,6 +64,7 @@ from gateway.systems.quarantine.ids import MessageIds
 log = structlog.get_logger()
 
 _STOP_S = 3.0
+_VEIL_BITS = 64
 
 
 class Gateway:
@@ -86,7 +88,9 @@ class Gateway:
         self._bundle = bundle
         self._config = config
         self._ids = MessageIds(worker=0)
-        self._knowledge = Knowledge(filings=Filings(ZoneInfo(bundle.surroundings.zone)))
+        self._knowledge = Knowledge(
+            filings=Filings(ZoneInfo(bundle.surroundings.zone)), veil=randbits(_VEIL_BITS)
+        )
         self.plane = Plane(
             rules=RuleSet(bundle, senders.values(), self._knowledge),
             pdu_octets=settings.limits.pdu_octets,

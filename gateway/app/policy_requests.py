@@ -15,6 +15,7 @@ log = structlog.get_logger()
 
 _EVERY_S = 0.5
 _SHOWN_FAULTS = 20
+_FAILED = "the gateway failed to load them: its log tells why (follower.failed)"
 
 # Loads the policies as a request asks; returns the digest in force, and the faults if refused.
 Reload = Callable[[PolicyRequest], Awaitable[tuple[str, tuple[str, ...]]]]
@@ -40,7 +41,14 @@ class PolicyRequests:
         async with self._lock:
             try:
                 while (request := await self._store.open_request()) is not None:
-                    digest, faults = await self._reload(request)
+                    try:
+                        digest, faults = await self._reload(request)
+                    except StoreUnavailable:
+                        raise
+                    except Exception:
+                        # Else it is asked again twice a second, and whoever comes after it waits.
+                        await self._store.answer(request.number, RequestState.REFUSED, _FAILED)
+                        raise
                     state = RequestState.REFUSED if faults else RequestState.TAKEN
                     said = "\n".join(faults[:_SHOWN_FAULTS]) if faults else digest
                     await self._store.answer(request.number, state, said)

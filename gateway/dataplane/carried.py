@@ -126,7 +126,8 @@ class Carried(Submission):
         self.template = ""
         self.asks_consent = False
         self.traffic = _SERVICE
-        self.findings = self.until = ()
+        self.findings = ()
+        self.until = None
         self.deferral = None
         self.verdict = None
         self.session = session

@@ -21,6 +21,7 @@ from gateway.smpp.text import readings
 
 Courses: TypeAlias = defaultdict[Course, list[Carried]]
 _Counted: TypeAlias = tuple[Sequence[StagedCounter], list[Sequence[Submission]]]
+_Lot: TypeAlias = tuple[Sequence[StagedCounter], Sequence[Submission]]
 
 UNCHECKED = Finding(
     "CONTENT", Reason.CONTENT_UNCHECKED, Action.QUARANTINE, "the content filter failed"
@@ -155,12 +156,45 @@ def _judge_together(plane: Plane, courses: Courses, messages: Sequence[Carried],
         if course.counting and left:
             of_all = counted.setdefault(id(course.counting), (course.counting, []))
             of_all[1].append(left)
-    for counting, lots in counted.values():
-        if len(lots) == 1:
-            _count_together(plane, counting, lots[0], at)
-        else:  # of several courses: who writes from one to the other must not mix up the counts
-            passed = set(chain.from_iterable(lots))
-            _count_together(plane, counting, [one for one in messages if one in passed], at)
+    lots = [(counting, _in_turn(of, messages)) for counting, of in counted.values()]
+    if len(lots) > 1:
+        lots = _count_first(plane, lots, messages, at)
+    for counting, left in lots:
+        _count_together(plane, counting, left, at)
+
+
+def _in_turn(
+    lots: Sequence[Sequence[Submission]], messages: Sequence[Submission]
+) -> Sequence[Submission]:
+    """Return what is in `lots` in the order of `messages`, as who counts has to see it."""
+    if len(lots) == 1:
+        return lots[0]
+    those = set(chain.from_iterable(lots))
+    return [one for one in messages if one in those]
+
+
+def _count_first(
+    plane: Plane, lots: Sequence[_Lot], messages: Sequence[Submission], at: float
+) -> list[_Lot]:
+    """Ask what counts first of all that it is to count; return what is to be counted on.
+
+    Who writes texts of two classes in turn, of which more is asked of one, must not hide a
+    walk by that (R28). What is given back may be counted by lots: sums know no order.
+    """
+    of_first: dict[StagedCounter, list[Sequence[Submission]]] = defaultdict(list)
+    for counting, those in lots:
+        of_first[counting[0]].append(those)
+    shared = {
+        first: of for first, of in of_first.items() if len(of) > 1 and not first.counter.gives_back
+    }
+    for first, of in shared.items():
+        _count_together(plane, (first,), _in_turn(of, messages), at)
+    return [
+        (counting[1:], [one for one in those if one.verdict is None])
+        if counting[0] in shared
+        else (counting, those)
+        for counting, those in lots
+    ]
 
 
 def _ask_together(

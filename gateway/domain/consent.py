@@ -61,6 +61,16 @@ class ConsentAnswer:
         return self.since > other.since
 
 
+def stands_against(said: ConsentAnswer, msisdn: int, own: ConsentAnswer | None) -> bool:
+    """Tell whether what is on record is a refusal of a number that answered `own` itself.
+
+    That of whom it may be read as without its plus is one, unless the number agreed later.
+    """
+    agreed_at = own.since if own is not None and own.answer is Answer.AGREED else FIRST
+    is_refusal = said.answer is Answer.REFUSED
+    return is_refusal and (said.msisdn == msisdn or said.since >= agreed_at)
+
+
 def end_of(last_day: date) -> datetime:
     """Return when an agreement ends that is good through `last_day`, by the clock in China."""
     return bounded(datetime.combine(min(last_day, _LAST_DAY) + _DAY, time(), _DAYS_OF))

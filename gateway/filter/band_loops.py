@@ -8,6 +8,8 @@ from gateway.filter.compiled import compiled, int32, int64, row_of, table_of, tu
 
 BANDS = 16  # of two signs each
 NONE = -1
+# Buckets for one text: of two texts that are half alike it is one in ten that shares none.
+ENOUGH = 8
 
 Slots = NDArray[np.int32]
 
@@ -38,20 +40,39 @@ def most_alike(signs: Codes, table: Codes, slots: Slots) -> tuple[int, int]:
     return best, most
 
 
+@compiled(int64(int64, table_of(uint32), row_of(int32)))
+def buckets_held(slot: int, table: Codes, slots: Slots) -> int:
+    """Return in how many buckets row `slot` stands."""
+    held, buckets = 0, len(slots) // BANDS
+    for band in range(BANDS):
+        held += slots[bucket_of(table[slot], band, buckets)] == slot
+    return held
+
+
 @compiled(void(_SIGNS, int64, uint32[:, ::1], int32[::1]))
 def put(signs: Codes, slot: int, table: Codes, slots: Slots) -> None:
     """Write the signs into row `slot`, and its number where each band belongs and is room.
 
     There is none where a row stands that has its band there still: so no flood of new texts
-    takes the places of others. Raises IndexError where there is no such row.
+    takes the places of others. But a row that would stand in too few buckets takes of those
+    that stand in more than it does: or some texts that each share a band with one to come
+    would hide it. Raises IndexError where there is no such row.
     """
     if slot < 0 or slot >= len(table):
         raise IndexError("no such slot")
     for sign in range(len(signs)):
         table[slot, sign] = signs[sign]
     buckets = len(slots) // BANDS
+    held = 0
     for band in range(BANDS):
         place = bucket_of(signs, band, buckets)
         holder = slots[place]
-        if holder == NONE or bucket_of(table[holder], band, buckets) != place:
+        if holder in (NONE, slot) or bucket_of(table[holder], band, buckets) != place:
             slots[place] = slot
+            held += 1
+    for band in range(BANDS):
+        place = bucket_of(signs, band, buckets)
+        holder = slots[place]
+        if held < ENOUGH and holder != slot and buckets_held(holder, table, slots) > held + 1:
+            slots[place] = slot
+            held += 1

@@ -14,7 +14,8 @@ class BandIndex:
 
     A bucket holds the text that came first of those that are there: with all slots taken, a text
     finds one in four of its sixteen buckets held by others, and keeps the rest however many come
-    after it. Takes 512 octets a text, all of them at once.
+    after it. One that would have less than half of them takes of those that have more. Takes
+    512 octets a text, all of them at once.
     """
 
     def __init__(self, texts: int) -> None:

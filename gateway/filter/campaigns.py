@@ -46,8 +46,10 @@ class _Campaign:
 class Campaigns:
     """All campaigns that one process sees. Not for more than one thread."""
 
-    def __init__(self, limits: CampaignLimits | None = None) -> None:
+    def __init__(self, limits: CampaignLimits | None = None, veil: int = 0) -> None:
+        """Count people by their numbers under `veil`, a secret for whoever may not choose them."""
         self._limits = limits or CampaignLimits()
+        self._veil = veil
         self._step_s = self._limits.window_s / SLOTS
         kept = max(2, self._limits.campaigns)
         self._index = BandIndex(kept)
@@ -79,7 +81,7 @@ class Campaigns:
         crowd = campaign.crowd
         if step <= crowd.newest == campaign.filled and crowd.newest - step <= SET_BACK:
             return campaign.id
-        crowd.add(step, bit_of(recipient))
+        crowd.add(step, bit_of(recipient ^ self._veil))
         reached = crowd.people()
         if reached > _FEW and not campaign.is_large:
             self._keep_as_large(campaign)

@@ -33,7 +33,7 @@ class _Repeated:
 
     def __init__(self, fingerprint: Fingerprint) -> None:
         self.fingerprint = fingerprint
-        self.people: set[bytes] = set()
+        self.people: set[int] = set()
 
 
 class BulkTexts:
@@ -51,14 +51,14 @@ class BulkTexts:
         found = next((f for f in submission.findings if f.reason in _AGAINST_TEXTS), None)
         if found is not None:
             return f"{found.reason} by {found.rule}"
-        facts = submission.facts
-        if facts is None or not any(facts.texts):
+        facts, person = submission.facts, submission.msisdn
+        if facts is None or person is None or not any(facts.texts):
             return ""
         fingerprint = facts.fingerprint
         if not isinstance(fingerprint, Fingerprint):
             fingerprint = facts.fingerprint = fingerprint_of(Views(facts.texts[0]).sound)
         people = self._text_of(msisdn, fingerprint).people
-        people.add(submission.destination)
+        people.add(person)
         if len(people) < self._people:
             return ""
         del self._sent[msisdn]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.domain.verdict import Finding
+from gateway.policy.endings import Ending
 from gateway.policy.evidence import Ask, Sieve, everyone
 from gateway.policy.rule_findings import Findings
 from gateway.policy.staged import StagedCounter
@@ -12,8 +13,6 @@ from gateway.policy.staged import StagedCounter
 # A bundle has as many courses as classes and kinds of sources differ in what is asked of them;
 # findings against texts are few, for their evidence is constant.
 _MAX_KEPT = 4096
-
-Found = tuple[Finding, ...]
 
 
 class Asked(NamedTuple):
@@ -46,7 +45,7 @@ class Courses:
     def __init__(self) -> None:
         self._countings: dict[tuple[StagedCounter, ...], tuple[StagedCounter, ...]] = {}
         self._made: dict[tuple[object, ...], Course] = {}
-        self._found: dict[Found, Found] = {}
+        self._found: dict[tuple[Finding, ...], Ending] = {}
 
     def of(
         self, asking: Sequence[Asked], counting: Sequence[StagedCounter], *, asks_consent: bool
@@ -61,10 +60,13 @@ class Courses:
             course = self._made[key] = Course(*key)
         return course
 
-    def until(self, found: Sequence[Finding]) -> Found:
+    def until(self, found: Sequence[Finding]) -> Ending | None:
         """Return what was found against a text, up to the first that is not on trial."""
         last = next((place for place, one in enumerate(found) if not one.shadow), len(found))
         kept = tuple(found[: last + 1])
-        if len(self._found) >= _MAX_KEPT:
-            self._found.clear()
-        return self._found.setdefault(kept, kept)
+        ending = self._found.get(kept)
+        if ending is None and kept:
+            if len(self._found) >= _MAX_KEPT:
+                self._found.clear()
+            ending = self._found[kept] = Ending(kept)
+        return ending

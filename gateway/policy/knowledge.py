@@ -17,6 +17,8 @@ class Knowledge:
 
     `scorer` is the classifier in force, None where no model is installed; `RuleSet.ask_scorer`
     puts another in its place. `unscored` counts the texts of personal numbers that it failed on.
+    `veil` is a secret of this process: without it, who knows how people are counted could choose
+    whom to send to, so that many count as few.
     """
 
     consent: ConsentSets = field(default_factory=ConsentSets)
@@ -27,3 +29,4 @@ class Knowledge:
     answers: AnswerCounts = field(default_factory=AnswerCounts)
     scorer: Scorer | None = None
     unscored: int = 0
+    veil: int = field(default=0, repr=False)

@@ -1,11 +1,11 @@
 """What a rule finds: how far it goes for each sender and port, and its findings, made once."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Reason
+from gateway.policy.endings import Ending
 from gateway.policy.evidence import Ask, Evidence
 from gateway.policy.rules import Rule
 from gateway.policy.submission import Submission
@@ -13,10 +13,6 @@ from gateway.policy.submission import Submission
 _UNREAD_PASSES = Action.FORWARD
 # What names a campaign, or the place of a word, is a finding of its own.
 _MAX_MADE = 4096
-# Of what one finding is added to; rules are few, and most find one and the same.
-_MAX_JOINED = 64
-
-_Found: TypeAlias = tuple[Finding, ...]
 
 
 class Modes:
@@ -43,24 +39,6 @@ class Modes:
         return mode if port is None else self._ports.get(port.number, mode)
 
 
-class _Made:
-    """A finding, and the findings that it was added to, with itself at their end."""
-
-    __slots__ = ("finding", "joined")
-
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
-        self.joined: dict[int, tuple[_Found, _Found]] = {}
-
-    def after(self, before: _Found) -> _Found:
-        joined = self.joined.get(id(before))
-        if joined is None or joined[0] is not before:
-            if len(self.joined) >= _MAX_JOINED:
-                self.joined.clear()
-            joined = self.joined[id(before)] = (before, (*before, self.finding))
-        return joined[1]
-
-
 class Findings:
     """The findings that one rule has made, each once: evidence is constant."""
 
@@ -69,29 +47,25 @@ class Findings:
     def __init__(self, rule: Rule, modes: Modes) -> None:
         self._rule = rule
         self.modes = modes
-        self._made: dict[tuple[Evidence, Enforcement, TrafficClass], _Made] = {}
+        self._made: dict[tuple[Evidence, Enforcement, TrafficClass], Ending] = {}
 
     def of(self, submission: Submission, evidence: Evidence) -> Finding:
         """Return the finding against a message for which the rule is on."""
-        return self._made_of(submission, evidence).finding
+        return self._made_of(submission, evidence).found[0]
 
     def add(self, submission: Submission, evidence: Evidence) -> Finding:
-        """Find against a message for which the rule is on; return the finding.
-
-        The same found against many messages is one tuple: who counts them knows it again at a
-        glance.
-        """
+        """Find against a message for which the rule is on; return the finding."""
         made = self._made_of(submission, evidence)
         submission.findings = made.after(submission.findings)
-        return made.finding
+        return made.found[0]
 
-    def _made_of(self, submission: Submission, evidence: Evidence) -> _Made:
+    def _made_of(self, submission: Submission, evidence: Evidence) -> Ending:
         key = (evidence, self.modes.of(submission), submission.traffic)
         made = self._made.get(key)
         if made is None:
             if len(self._made) >= _MAX_MADE:
                 self._made.clear()
-            made = self._made[key] = _Made(self._make(*key))
+            made = self._made[key] = Ending((self._make(*key),))
         return made
 
     def _make(self, evidence: Evidence, mode: Enforcement, traffic: TrafficClass) -> Finding:

@@ -12,6 +12,7 @@ from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Surroundings
 from gateway.policy.checks import filings
 from gateway.policy.courses import Asked, Course, Courses
+from gateway.policy.endings import Ending
 from gateway.policy.filings import Filed
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rule_findings import Modes, if_unread
@@ -84,7 +85,7 @@ class TextRuling:
     template: str
     asks_consent: bool
     found: tuple[Finding, ...]
-    until: tuple[Finding, ...]
+    until: Ending | None
     course: Course
 
 

@@ -169,10 +169,10 @@ class RuleSet:
     def ends(self, submission: Submission) -> bool:
         """Hold against a message what was found against its text; return whether that stops it."""
         until = submission.until
-        if not until:
+        if until is None:
             return False
-        submission.findings = submission.findings + until if submission.findings else until
-        last = until[-1]
+        submission.findings = until.after(submission.findings)
+        last = until.found[-1]
         if last.shadow:
             return False
         submission.verdict = self.verdict(submission, last)

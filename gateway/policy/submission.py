@@ -8,6 +8,7 @@ from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Finding, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.policy.account import Account
+from gateway.policy.endings import Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Submission:
         self.asks_consent = False
         self.traffic = TrafficClass.SERVICE
         self.findings: tuple[Finding, ...] = ()
-        self.until: tuple[Finding, ...] = ()
+        self.until: Ending | None = None
         self.deferral: tuple[Finding, float] | None = None
         self.verdict: Verdict | None = None
 

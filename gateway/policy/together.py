@@ -62,7 +62,7 @@ def _unended(rules: RuleSet, messages: Sequence[Submission]) -> Sequence[Submiss
     """Hold against messages what was found against their texts; return those that it spares."""
     stopped = False
     for one in messages:
-        if one.until:
+        if one.until is not None:
             stopped |= rules.ends(one)
     return _passing(messages) if stopped else messages
 

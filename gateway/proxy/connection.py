@@ -94,6 +94,9 @@ class Connection(asyncio.BufferedProtocol):
         """End; the reason does not matter, a reset is as final as a close."""
         del exc
         self.is_open = False
+        # It refers back to this, over TLS with what it has for one: some 40 to 300 kB that would
+        # stay until everything is looked over.
+        self._transport = None
         self._reader.lost(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:

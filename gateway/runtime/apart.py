@@ -26,12 +26,13 @@ async def apart(work: Callable[Given, Result], *args: Given.args, **kwargs: Give
 
 @contextmanager
 def _yielding() -> Iterator[None]:
-    turn_s = sys.getswitchinterval()
+    turn_s, collects = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(_TURN_S)
     # What the work makes would set off full collections, 30 ms each with a full text cache.
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if collects:
+            gc.enable()
         sys.setswitchinterval(turn_s)

@@ -15,6 +15,8 @@ from gateway.settings.senders_file import MAX_PORT_DIGITS
 _MAX_CASES = 5_000
 _MAX_CHARS = 1_000
 _SENDS = ", ".join(Purpose)
+# Days around a moment are looked at, too, by more than one clock: the calendar must have them.
+_YEARS = range(1990, 2200)
 
 
 def _unless_auto(value: object) -> object:
@@ -39,7 +41,7 @@ def _to_moment(value: object) -> datetime:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None or moment.tzinfo is None or moment.year not in _YEARS:
         raise ValueError("must be a time with its zone, as 2026-03-04T09:30+08:00")
     return moment
 

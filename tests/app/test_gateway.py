@@ -70,6 +70,13 @@ async def test_a_gateway_that_runs_is_ready(start: Start) -> None:
     }
 
 
+async def test_each_gateway_counts_people_under_a_veil_of_its_own(start: Start) -> None:
+    gateway = await start()
+
+    assert gateway.plane.rules.knowledge.veil.bit_length() > 32
+    assert "veil" not in repr(gateway.plane.rules.knowledge)
+
+
 async def test_a_policy_that_stops_nothing_is_warned_of_at_start_and_ever_after(
     start: Start, log: LogLines
 ) -> None:

@@ -1,10 +1,12 @@
 """TLS on both sides, with certificates of the test's own."""
 
 import asyncio
+import gc
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from weakref import ref
 
 import pytest
 
@@ -18,6 +20,7 @@ from simulators.wire import CommandStatus
 LogLines = list[dict[str, object]]
 Start = Callable[..., Awaitable[Gateway]]
 Deploy = Callable[..., tuple[Path, Path]]
+Until = Callable[[Callable[[], bool]], Awaitable[None]]
 
 SOURCE, DESTINATION = "10690001", "13800138000"
 HTTP = b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n"
@@ -84,6 +87,26 @@ async def test_an_sp_binds_and_submits_over_tls(
     assert (status, unbound) == (0, 0)
     assert {answer.command_status for answer in answers} == {0}
     assert len(smsc.journal) == 200
+
+
+async def test_a_connection_that_has_ended_is_gone_without_a_collection(
+    start: Start, deploy: Deploy, smsc: SimulatedSmsc, papers: Path, until: Until
+) -> None:
+    tls = f"{{certificate: {papers}/gateway.pem, key: {papers}/gateway.key}}"
+    gateway = await start(with_listener(deploy, smsc, tls))
+    gc.disable()
+    esme = await RawEsme.connect(*gateway.addresses["tls"], ssl=trusting(papers, "gateway"))
+    await esme.bind("sp1", "secret")
+    ended = [ref(one) for one in gateway.tick.connections.values()]
+
+    await esme.unbind()
+    await esme.lost()
+
+    try:
+        await until(lambda: all(one() is None for one in ended))
+    finally:
+        gc.enable()
+    assert len(ended) == 2
 
 
 async def test_with_a_client_ca_an_sp_has_to_show_its_certificate(

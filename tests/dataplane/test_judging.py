@@ -299,6 +299,20 @@ def test_r28_a_walk_with_two_texts_in_turn_is_seen_in_one_tick() -> None:
     assert [row[9] for row in decisions(batch) if row[8] != "shadow"].count("NUMBER_WALK") == 9
 
 
+def test_r28_a_walk_with_texts_of_two_classes_in_turn_is_seen_in_one_tick() -> None:
+    walk = rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=frozenset(TrafficClass))
+    often = TooOften((Limit((Part.DESTINATION,), 9, Clock.DAY),))
+    codes = rule("R42", often, applies_to=frozenset({TrafficClass.VERIFICATION}))
+    world = World(replace(BUNDLE, rules=(walk, codes)), (sender(ports=(Port(PORT),)),))
+    session = world.session()
+    texts = (CLEAN, "【春晓书店】您预约的书已到店，请凭本短信领取")
+    walked = [advert(texts[n % 2], n + 1, to=str(13800138000 + n)) for n in range(24)]
+
+    batch = world.submit(session, b"".join(walked))
+
+    assert [row[9] for row in decisions(batch)].count("NUMBER_WALK") == 21
+
+
 def test_a_counter_that_fails_over_one_message_harms_no_neighbour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,11 +1,13 @@
 """Finding a text among many by bands of its signs."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.band_loops import BANDS
+from gateway.filter.band_loops import BANDS, ENOUGH
 from gateway.filter.bands import BandIndex
 from gateway.filter.fingerprints import SIGNS, Signs
 from tests.filter.forms import Form, in_both_forms
@@ -64,6 +66,36 @@ def test_what_is_there_no_more_leaves_its_buckets_to_others() -> None:
     assert index.most_alike(signs(19)) == (0, SIGNS)
 
 
+def sharing(seed: int, with_: Signs, *bands: int) -> Signs:
+    """Return signs of their own, but for these bands."""
+    made = signs(seed)
+    for band in bands:
+        made[2 * band : 2 * band + 2] = with_[2 * band : 2 * band + 2]
+    return made
+
+
+def test_what_shares_a_band_with_each_of_many_has_room_all_the_same() -> None:
+    index = BandIndex(64)
+    for band in range(BANDS):
+        index.put(band, sharing(100 + band, signs(1), band))
+    index.put(40, signs(1))
+
+    assert index.most_alike(signs(1)) == (40, SIGNS)
+    changed = sharing(2, signs(1), *range(BANDS // 2 + 1))
+    assert index.most_alike(changed)[0] == 40
+
+
+def test_what_makes_room_for_another_keeps_as_much() -> None:
+    index = BandIndex(64)
+    index.put(0, signs(1))
+    for slot in range(1, 40):
+        index.put(slot, sharing(slot, signs(1), *range(BANDS)))
+
+    assert {index.most_alike(sharing(99, signs(1), band))[1] for band in range(BANDS)} == {2}
+    index.put(50, sharing(99, signs(1), *range(BANDS - 2)))
+    assert index.most_alike(signs(1))[0] == 0
+
+
 @pytest.mark.parametrize("slot", [-1, 4])
 @in_both_forms
 def test_nothing_is_put_where_there_is_no_slot(form: Form, slot: int) -> None:
@@ -81,12 +113,12 @@ def test_a_cleared_slot_agrees_with_nothing() -> None:
 
 @in_both_forms
 @given(texts=st.lists(st.lists(st.integers(1, 3), min_size=SIGNS, max_size=SIGNS), max_size=6))
-def test_a_text_is_compared_with_those_of_which_a_band_came_first(
+def test_a_text_is_compared_with_those_that_stand_where_its_bands_belong(
     form: Form, texts: list[list[int]]
 ) -> None:
     rows = [np.array(one, np.uint32) for one in texts]
     index = BandIndex(8)
-    first: dict[tuple[int, int], int] = {}
+    standing: dict[tuple[int, int], int] = {}
 
     with form():
         for slot, row in enumerate(rows):
@@ -97,8 +129,12 @@ def test_a_text_is_compared_with_those_of_which_a_band_came_first(
                 (band, (int(row[2 * band]) | int(row[2 * band + 1]) << 32) % 31)
                 for band in range(BANDS)
             ]
-            candidates = {first[place] for place in places if place in first}
+            candidates = {standing[place] for place in places if place in standing}
             alike = [(int(np.count_nonzero(rows[one] == row)), -one) for one in candidates]
             agreeing, negative = max(alike, default=(0, 1))
             assert found == ((-negative, agreeing) if agreeing else (-1, 0))
-            first = dict.fromkeys(places, slot) | first
+            standing = dict.fromkeys(places, slot) | standing
+            for place in places:
+                held = Counter(standing.values())
+                if held[slot] < ENOUGH and held[standing[place]] > held[slot] + 1:
+                    standing[place] = slot

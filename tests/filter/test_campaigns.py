@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter.campaigns import CampaignLimits, Campaigns
+from gateway.filter.crowd import bit_of
 from gateway.filter.fingerprints import SIGNS, Fingerprint, fingerprint_of
 from gateway.filter.views import views
 
@@ -119,6 +120,18 @@ def test_the_people_of_all_senders_are_counted() -> None:
 
     assert ids[:2] == [None, None]
     assert ids[2] is not None
+
+
+def test_nobody_who_knows_how_people_are_counted_can_choose_such_that_count_as_few() -> None:
+    few = {bit_of(number) for number in range(10)}
+    chosen = [n for n in range(SOMEBODY, SOMEBODY + 20_000) if bit_of(n) in few]
+
+    def most(campaigns: Campaigns) -> set[str | None]:
+        senders = Senders(campaigns, people=30)
+        return {senders.send(OFFER, to=number) for number in chosen}
+
+    assert most(Campaigns()) == {None}
+    assert most(Campaigns(veil=0x5DEE_CE66_D1CE_4E5B)) != {None}
 
 
 def test_who_got_it_an_hour_ago_counts_no_more() -> None:
@@ -233,6 +246,27 @@ def test_a_changed_text_is_found_however_many_came_after_the_first() -> None:
         senders.send_print(new_text(seed), sender="flood")
 
     assert senders.send(OFFER.replace("书签一枚", "书签两枚")) == ids[-1] is not None
+
+
+def test_texts_that_each_share_a_little_with_one_to_come_do_not_hide_it() -> None:
+    campaigns = Campaigns()
+    senders = Senders(campaigns, people=20)
+    spam = new_text(1)
+    assert spam.signs is not None
+    for band in range(SIGNS // 2):
+        decoy = new_text(100 + band)
+        assert decoy.signs is not None
+        decoy.signs[2 * band : 2 * band + 2] = spam.signs[2 * band : 2 * band + 2]
+        senders.send_print(decoy, to=SOMEBODY + band)
+
+    told = []
+    for number in range(20):
+        variant = new_text(1_000 + number)
+        assert variant.signs is not None
+        variant.signs[:48] = spam.signs[:48]
+        told.append(senders.send_print(variant, to=SOMEBODY + 100 + number))
+
+    assert told[-1] is not None
 
 
 def test_a_short_text_in_the_place_of_an_ended_one_is_not_taken_for_it() -> None:

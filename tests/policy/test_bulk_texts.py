@@ -71,6 +71,15 @@ def test_r43_one_text_again_and_again_to_one_person_is_not() -> None:
     assert found_in(BulkTexts(3), *[(INVITATION, 7)] * 9) == [""] * 9
 
 
+def test_r43_one_person_is_one_however_the_number_is_written() -> None:
+    texts = BulkTexts(3)
+    sent = [message(INVITATION, 7) for _ in range(4)]
+    for one, written in zip(sent, (b"", b"86", b"+86", b"0086"), strict=True):
+        one.destination = written + one.destination
+
+    assert [texts.against(MSISDN, one) for one in sent] == [""] * 4
+
+
 def test_r43_many_texts_to_many_people_are_not() -> None:
     texts = ("在吗", "晚上吃什么", "我到楼下了", "作业写完了没有", "明天几点的车", "记得带伞")
 

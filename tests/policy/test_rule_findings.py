@@ -134,20 +134,6 @@ def test_what_is_found_alike_against_many_is_one_tuple() -> None:
     assert second.findings is first.findings
 
 
-def test_what_findings_were_added_to_takes_bounded_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rule_findings, "_MAX_JOINED", 2)
-    one = rule("R61", Refused())
-    findings = Findings(one, Modes(one))
-    for at in range(5):
-        message = addressed()
-        message.findings = (Findings(one, Modes(one)).of(message, Evidence(f"word {at}")),)
-        findings.add(message, REFUSED)
-
-        assert [found.evidence for found in message.findings] == [f"word {at}", REFUSED.text]
-    (made,) = findings._made.values()
-    assert len(made.joined) <= 2
-
-
 def test_a_finding_bears_the_category_of_its_evidence() -> None:
     one = rule("R61", Refused())
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ from gateway.filter.scan import UNREADABLE
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import (
+    Campaign,
     Nameless,
     NotAgreed,
     NoWayOut,
@@ -27,7 +28,7 @@ from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission, Timing
 from gateway.policy.windows import Window, WindowSet
 from gateway.smpp.text import readings
-from tests.policy.conftest import ADVERT, BUNDLE, CODE, FRAUD, NUMBER, SERVICE, rule, sender
+from tests.policy.conftest import ADVERT, BUNDLE, CODE, FRAUD, NUMBER, SERVICE, World, rule, sender
 
 HOUR_S = 3600.0
 MIDNIGHT = datetime.fromisoformat("2013-09-10T00:00:00+08:00").timestamp()
@@ -523,3 +524,23 @@ def test_a_word_that_is_rejected_by_now_stops_a_released_message() -> None:
 
     assert verdict is not None
     assert verdict.action is Action.REJECT
+
+
+def test_what_rules_find_alike_against_many_and_their_text_is_one_tuple() -> None:
+    night, nameless, massed = (
+        rule(name, check, mode=Enforcement.SHADOW)
+        for name, check in (
+            ("R40", DAYTIME.check),
+            ("R38", Nameless()),
+            ("R61", Campaign(1, timedelta(hours=1))),
+        )
+    )
+    world = World(night, nameless, massed)
+
+    first, second = (
+        world.judge("全场图书八折，本周日截止，退订回T", to=NUMBER + number, at=MIDNIGHT)
+        for number in (1, 2)
+    )
+
+    assert [found.rule for found in first.findings] == ["R40", "R38", "R61"]
+    assert second.findings is first.findings

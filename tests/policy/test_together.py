@@ -325,9 +325,11 @@ def test_what_is_found_alike_against_texts_is_one_tuple_and_few_are_kept(
     for text, message in zip((NO_HINT, NO_HINT.replace("八", "七")), messages, strict=True):
         where.rules.course_of(message, where.rules.scan.judge_texts((text,)), TEN)
 
-    assert [one.rule for one in messages[0].until] == ["R30"]
-    assert messages[0].until is messages[1].until
+    until = messages[0].until
+    assert until is not None
+    assert [one.rule for one in until.found] == ["R30"]
+    assert messages[1].until is until
 
     monkeypatch.setattr("gateway.policy.courses._MAX_KEPT", 1)
-    courses_of(where, ADVERT, NO_HINT, f"会员日全场六折，{CODE}", source=MARKETING)
+    courses_of(where, ADVERT, NO_HINT, "会员日全场六折，拒收请回复R", source=MARKETING)
     assert len(where.rules.rules._courses._found) == 1

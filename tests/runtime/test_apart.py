@@ -31,3 +31,13 @@ async def test_what_fails_apart_is_raised_and_leaves_all_as_it_was() -> None:
         await apart(divmod, 1, 0)
 
     assert now() == before
+
+
+async def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        await apart(now)
+
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

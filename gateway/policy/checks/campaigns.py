@@ -42,7 +42,8 @@ class Massed:
         self._consent = knowledge.consent
         # Who agreed makes no campaign; most have, where consent is enforced.
         self._sieve = perhaps_not_agreed(knowledge)
-        self._campaigns = Campaigns(CampaignLimits(window_s=check.within.total_seconds()))
+        limits = CampaignLimits(window_s=check.within.total_seconds())
+        self._campaigns = Campaigns(limits, knowledge.veil)
         self._told: dict[str, Evidence] = {}
 
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Never
 
 from gateway.domain.consent import EVERY_SENDER, FIRST, Answer, ConsentAnswer, end_said
-from gateway.domain.msisdn import msisdn_of
+from gateway.domain.msisdn import SHORTEST_NUMBER, msisdn_of
 from gateway.ports.consent_lists import PlainAnswer
 
 MAX_LINE_OCTETS = 4096
@@ -18,9 +18,6 @@ EVERY_SENDER_CELL = "*"
 
 _SEPARATORS = ",;\t"
 _BOM = b"\xef\xbb\xbf"
-# A column of row numbers or amounts is no list of subscribers. The shortest numbers have
-# seven digits with their country code.
-_MIN_NUMBER = 1_000_000
 _MAX_SYSTEM_ID_CHARS = 15  # SMPP 3.4, 5.2.1, less its NUL
 _MAX_CHANNEL_CHARS = 64
 _MAX_EVIDENCE_CHARS = 1000
@@ -39,7 +36,7 @@ class LineFault(StrEnum):
     NO_SENDER = "no system_id"
     UNKNOWN_SENDER = "no such sender"
     NO_ANSWER = "no answer"
-    ANSWER = "the answer is none of refused, agreed, asserted, ended and asserted-ended"
+    ANSWER = "the answer is none of agreed, refused, asserted, ended and asserted-ended"
     SINCE = "since is no time with an offset, as 2013-11-04T09:30:00+08:00"
     FUTURE = "since lies in the future"
     TOO_OLD = "since lies before 1990"
@@ -246,7 +243,8 @@ def _cut(text: str, separator: str) -> list[str]:
 
 def _msisdn(number: bytes) -> int:
     msisdn = msisdn_of(number)
-    if msisdn is None or msisdn < _MIN_NUMBER:
+    # A column of row numbers or amounts is no list of subscribers.
+    if msisdn is None or msisdn < SHORTEST_NUMBER:
         _reject(LineFault.NUMBER)
     return msisdn
 

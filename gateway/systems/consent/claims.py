@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, stands_against
 from gateway.domain.consent_proof import ConsentProof
 from gateway.domain.msisdn import readings_of
 from gateway.ports.consent import NUMBERS_AT_ONCE, ConsentStore
@@ -117,8 +117,10 @@ def _is_refused(
     own: ConsentAnswer | None,
     on_record: Mapping[tuple[int, str], ConsentAnswer],
 ) -> bool:
-    """Tell whether the number refused, or whom it may be read as where it did not agree itself."""
-    has_agreed = own is not None and own.answer is Answer.AGREED
-    whose = [wanted.msisdn] if has_agreed else readings_of([wanted.msisdn])
-    refusals = (on_record.get((one, to)) for one in whose for to in (wanted.scope, EVERY_SENDER))
-    return any(one is not None and one.answer is Answer.REFUSED for one in refusals)
+    """Tell whether the number refused, or whom it may be read as since it agreed itself."""
+    found = (
+        on_record.get((one, to))
+        for one in readings_of([wanted.msisdn])
+        for to in (wanted.scope, EVERY_SENDER)
+    )
+    return any(one is not None and stands_against(one, wanted.msisdn, own) for one in found)

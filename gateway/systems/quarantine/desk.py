@@ -186,15 +186,21 @@ class QuarantineDesk:
 
     async def _act_on_all(self, act: Act, message_id: int, at: datetime, note: str) -> Outcome:
         held = await self._store.get(message_id)
-        others = () if held is None else await self._others_of(held)
+        others = () if held is None else await self._others_of(held, spared=_spared(held))
         return await self._act(act, message_id, at, note, others=others)
 
-    async def _others_of(self, held: HeldMessage) -> Ids:
-        """Return the other parts of the long message that one is a part of."""
+    async def _others_of(
+        self, held: HeldMessage, spared: frozenset[HoldState] = frozenset()
+    ) -> Ids:
+        """Return the other parts of the long message that one is a part of, but for `spared`."""
         if not held.assembly:
             return ()
         parts = await self._store.parts_of(held.assembly)
-        return tuple(one.message_id for one in parts if one.message_id != held.message_id)
+        return tuple(
+            one.message_id
+            for one in parts
+            if one.message_id != held.message_id and one.state not in spared
+        )
 
     async def _act(  # noqa: PLR0913 - what the different acts leave on the message
         self,
@@ -254,3 +260,12 @@ class QuarantineDesk:
         if held is None:
             return NotDone(message_id, None, "there is no such message")
         return NotDone(message_id, held.state, _STANDING[held.state])
+
+
+def _spared(held: HeldMessage) -> frozenset[HoldState]:
+    """Return where the other parts may stand that are left alone when people decide on one.
+
+    What the SMSC may have is decided only where a person says so of such a part itself.
+    """
+    is_in_doubt = held.state is HoldState.IN_DOUBT
+    return frozenset() if is_in_doubt else frozenset({HoldState.IN_DOUBT})

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.consent import EVERY_SENDER, Answer, stands_against
 from gateway.domain.errand import Errand, ErrandKind, ErrandState, NewErrand
+from gateway.domain.msisdn import readings_of
 from gateway.domain.subscription import (
     ASKED_STATES,
     Act,
@@ -161,9 +162,12 @@ class OrderDesk:
         raise StoreUnavailable("others change the same subscription all the time")
 
     async def _refusal_of(self, msisdn: int, system_id: str) -> OrderRefusal | None:
-        own = await self._consent.answer_of(msisdn, system_id)
-        general = await self._consent.answer_of(msisdn, EVERY_SENDER)
-        if all(one is None or one.answer is not Answer.REFUSED for one in (own, general)):
+        rows = await self._consent.answers_of(readings_of([msisdn]))
+        said = {
+            (one.msisdn, one.scope): one for one in rows if one.scope in (system_id, EVERY_SENDER)
+        }
+        own = said.get((msisdn, system_id))
+        if not any(stands_against(one, msisdn, own) for one in said.values()):
             return None
         is_stranger = own is None or own.answer is Answer.ASSERTED
         return OrderRefusal.DECLINED if is_stranger else OrderRefusal.REFUSED

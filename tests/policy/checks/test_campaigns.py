@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer
 from gateway.domain.verdict import Action, Reason
+from gateway.filter.crowd import bit_of
 from gateway.filter.facts import TextFacts
 from gateway.policy.checks import campaigns
 from gateway.policy.checks.campaigns import Massed
@@ -102,6 +103,19 @@ def test_r61_who_asked_for_the_message_has_agreed_to_it() -> None:
 
     assert asked_alone(counted)(wanted, 0.0) is None
     assert asked_alone(counted)(addressed(ADVERT, destination=b"13800138001"), 0.0) is not None
+
+
+def test_r61_people_are_counted_under_the_veil_of_the_process() -> None:
+    chosen = [n for n in range(NUMBER, NUMBER + 20_000) if bit_of(n) == bit_of(NUMBER)]
+    veiled = Knowledge(veil=0x5DEE_CE66_D1CE_4E5B)
+
+    plain, hidden = (
+        {world.reason(ADVERT, to=number) for number in chosen}
+        for world in (World(R61), World(R61, knowledge=veiled))
+    )
+
+    assert plain == {None}
+    assert Reason.CAMPAIGN in hidden
 
 
 def test_r61_the_campaign_of_several_senders_is_one() -> None:

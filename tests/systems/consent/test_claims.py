@@ -135,15 +135,23 @@ async def test_r37_a_refusal_on_record_stays_whatever_is_claimed(
 
 
 @pytest.mark.parametrize(
-    ("own", "is_recorded"), [(None, False), (Answer.ASSERTED, False), (Answer.AGREED, True)]
+    ("own", "days_later", "is_recorded"),
+    [
+        (None, 0, False),
+        (Answer.ASSERTED, 1, False),
+        (Answer.AGREED, 1, True),
+        (Answer.AGREED, 0, False),
+        (Answer.AGREED, -1, False),
+    ],
 )
-async def test_r37_a_refusal_typed_without_its_plus_stays_unless_the_number_agreed_itself(
-    store: ConsentStore, own: Answer | None, *, is_recorded: bool
+async def test_r37_a_refusal_typed_without_its_plus_stays_unless_the_number_agreed_itself_since(
+    store: ConsentStore, own: Answer | None, days_later: int, *, is_recorded: bool
 ) -> None:
-    number, read_as, before = 14165550123, 8614165550123, NOW - timedelta(days=90)
-    await store.record([ConsentAnswer(read_as, "sp1", Answer.REFUSED, before, "hall")])
+    number, read_as, refused_at = 14165550123, 8614165550123, NOW - timedelta(days=90)
+    await store.record([ConsentAnswer(read_as, "sp1", Answer.REFUSED, refused_at, "hall")])
     if own is not None:
-        await store.record([ConsentAnswer(number, "sp1", own, before, "mo", "message 1")])
+        answered_at = refused_at + timedelta(days=days_later)
+        await store.record([ConsentAnswer(number, "sp1", own, answered_at, "mo", "message 1")])
 
     [outcome] = await Claims(store).take("sp1", [Claim(number, WHOLE)], "api: shop", NOW)
 

@@ -1,6 +1,7 @@
 """What is done to one part of a long message is done to all."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -84,6 +85,20 @@ async def test_those_that_were_released_stay_so(
 
     assert in_order(outcome) == [3, 1]
     assert isinstance(refused, NotDone)
+
+
+async def test_a_part_in_doubt_goes_out_again_only_where_that_is_said_of_one_in_doubt(
+    desk: QuarantineDesk, stores: Stores, parts: Callable[..., list[HeldMessage]], noon: datetime
+) -> None:
+    first, second, third = parts()
+    doubtful = [replace(one, state=HoldState.IN_DOUBT) for one in (second, third)]
+    await stores.quarantine.hold([first, *doubtful])
+
+    held = await desk.request_release(first.message_id, "zhao", noon)
+    in_doubt = await desk.request_release(second.message_id, "zhao", noon)
+
+    assert in_order(held) == [first.message_id]
+    assert in_order(in_doubt) == [third.message_id, second.message_id]
 
 
 async def test_what_waits_is_taken_together_once(

@@ -187,6 +187,23 @@ async def test_r37_who_refused_the_sp_is_not_asked_for_it(
     assert await talk.states() == {}
 
 
+@pytest.mark.parametrize(
+    ("agreed_later", "outcome"), [(None, "declined"), (-DAY, "refused"), (DAY, "pending")]
+)
+async def test_r37_a_refusal_typed_without_its_plus_counts_unless_the_number_agreed_itself_since(
+    shop: Shop, talk: Talk, agreed_later: timedelta | None, outcome: str
+) -> None:
+    abroad, read_as, refused_at = 14165550123, 8614165550123, talk.now - 9 * DAY
+    await talk.stores.consent.record(
+        [ConsentAnswer(read_as, EVERY_SENDER, Answer.REFUSED, refused_at, "hall")]
+    )
+    if agreed_later is not None:
+        agreed = ConsentAnswer(abroad, "sp1", Answer.AGREED, refused_at + agreed_later, "mo")
+        await talk.stores.consent.record([agreed])
+
+    assert await shop.order(msisdn=abroad) == outcome
+
+
 @pytest.mark.parametrize("own", [None, Answer.ASSERTED])
 async def test_r73_of_a_stranger_who_refused_every_sp_no_reason_is_told(
     shop: Shop, talk: Talk, own: Answer | None
