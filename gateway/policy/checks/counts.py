@@ -40,31 +40,33 @@ class Often:
 
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
         """Count messages, but for those that would exceed a limit."""
-        # Of a long message the first part was counted for the whole.
+        against = self._frequencies.admit_all(self._parts_of(submissions), at)
+        if not against:
+            return ()
         counted = [one for one in submissions if one.units]
-        against = self._frequencies.admit_all(self._parts_of(counted), at)
         return [(counted[place], self._said(found)) for place, found in against]
 
     def forget(self, submission: Submission, at: float) -> None:
         """Take back a message that was counted."""
-        if submission.units:
-            (parts,) = self._parts_of((submission,))
+        for parts in self._parts_of((submission,)):
             self._frequencies.forget(parts, at)
 
     def _said(self, against: Limit | Full) -> Evidence:
         return _UNCOUNTED if isinstance(against, Full) else self._evidence[against]
 
     def _parts_of(self, submissions: Sequence[Submission]) -> list[Parts]:
+        """Return what is counted: of a long message the first part, for the whole."""
         is_signed, says_source = self._is_signed, self._says_source
         return [
             (
                 one.msisdn or 0,
-                one.facts.shown().signature if is_signed and one.facts is not None else "",
+                facts.shown().signature if is_signed and (facts := one.facts) is not None else "",
                 one.template,
                 one.account.system_id,
                 one.source.decode("latin-1") if says_source else "",
             )
             for one in submissions
+            if one.units
         ]
 
     def adopt(self, before: Self) -> None:
