@@ -5,12 +5,12 @@ from datetime import datetime
 from gateway.cli.deployment import Deployment
 from gateway.cli.failure import ExitCode, known, misused
 from gateway.cli.knowing import knowledge_of
+from gateway.cli.moment import moment_asked
 from gateway.cli.screen import print_fields, print_json, warn
 from gateway.cli.wording import worded
 from gateway.domain.sender import BindType
 from gateway.policy.citations import citation_of
 from gateway.policy.knowledge import Knowledge
-from gateway.runtime.clock import utcnow
 from gateway.session.addresses import ip_of
 from gateway.session.binding import BindReason, BindRequest, BindVerdict, judge_bind
 from gateway.settings.gateway import GatewaySettings
@@ -49,8 +49,7 @@ async def explain_admission(
     if ip_of(peer) is None:
         raise misused(f"--peer: {peer!r} is no IP address")
     knowledge, warnings = await knowledge_of(deployment, system_id, None)
-    moment = (at if at.tzinfo is not None else at.astimezone()) if at is not None else utcnow()
-    licence = _licence_at(knowledge, system_id, moment, deployment.settings)
+    licence = _licence_at(knowledge, system_id, moment_asked(at), deployment.settings)
     verdict = judge_bind(
         BindRequest(system_id, b"", bind_type, _INTERFACE_VERSION, b"", peer),
         deployment.senders[system_id],

@@ -1,18 +1,20 @@
 """The work of `smsward consent`: subscribers' answers, recorded and looked up."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from gateway.cli.deployment import load_settings
-from gateway.cli.failure import ExitCode, known, misused
+from gateway.cli.failure import CommandError, ExitCode, known, misused
+from gateway.cli.known_sender import require_sender
 from gateway.cli.options import Scope
 from gateway.cli.screen import print_json, print_table, say, visible, warn
 from gateway.cli.storage import opened_store
 from gateway.cli.subscriber import subscriber_of, warn_of_odd
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, end_said
-from gateway.domain.msisdn import masked, readings_of
+from gateway.domain.msisdn import masked, misread_as, readings_of
 from gateway.domain.sender import Sender
 from gateway.ports.consent import NUMBERS_AT_ONCE, ConsentStore
 from gateway.runtime.clock import utcnow
@@ -57,8 +59,12 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
     asked = [system_id] if system_id else sorted(senders_of(config) or {})
     async with opened_store(load_settings(config)) as stores:
         scopes = (EVERY_SENDER, *asked)
-        answers = [await stores.consent.answer_of(msisdn, scope) for scope in scopes]
-    found, now = [answer for answer in answers if answer is not None], utcnow()
+        found = await _answers(stores.consent, msisdn, scopes)
+        other = misread_as(msisdn)
+        as_other = [] if other is None else await _answers(stores.consent, other, scopes)
+    now = utcnow()
+    if not any(one.scope == system_id for one in found):
+        require_sender(system_id, config)
     if as_json:
         shown = [_described(answer, now) for answer in found]
         print_json({"number": masked(msisdn), "answers": shown})
@@ -67,7 +73,19 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
         print_table(columns, (_row(answer, now) for answer in found), title=masked(msisdn))
     else:
         say(f"{masked(msisdn)} has given no answer")
+    agreed = {one.scope for one in found if one.answer is Answer.AGREED}
+    refused = {one.scope for one in as_other if one.answer is Answer.REFUSED}
+    if refused - agreed:
+        warn(
+            "without its plus the number is read as one of the mainland, which refused, and that"
+            " holds for both (R21): look it up without the plus"
+        )
     return ExitCode.FINE
+
+
+async def _answers(store: ConsentStore, msisdn: int, scopes: Sequence[str]) -> list[ConsentAnswer]:
+    answers = [await store.answer_of(msisdn, scope) for scope in scopes]
+    return [answer for answer in answers if answer is not None]
 
 
 def scope_of(scope: Scope, config: Path) -> str:
@@ -88,14 +106,30 @@ async def _warn_of_refusals(store: ConsentStore, msisdns: Sequence[int]) -> None
     """Say of how many numbers an agreement is of no use: they refused every SP."""
     refusals = 0
     for start in range(0, len(msisdns), NUMBERS_AT_ONCE):
-        for one in await store.answers_of(msisdns[start : start + NUMBERS_AT_ONCE]):
-            refusals += one.scope == EVERY_SENDER and one.answer is Answer.REFUSED
+        some = msisdns[start : start + NUMBERS_AT_ONCE]
+        said = await _said_to_all(store, readings_of(some))
+        refusals += sum(_is_refused(one, said) for one in some)
     if refusals:
         whose = "the subscriber" if len(msisdns) == 1 else f"{refusals} of {len(msisdns)}"
         warn(
             f"{whose} refused every SP, and that goes on to hold (R21): where that was taken back,"
             " record it with --all-senders"
         )
+
+
+async def _said_to_all(store: ConsentStore, msisdns: Sequence[int]) -> dict[int, Answer]:
+    found: dict[int, Answer] = {}
+    for start in range(0, len(msisdns), NUMBERS_AT_ONCE):
+        rows = await store.answers_of(msisdns[start : start + NUMBERS_AT_ONCE])
+        found |= {one.msisdn: one.answer for one in rows if one.scope == EVERY_SENDER}
+    return found
+
+
+def _is_refused(msisdn: int, said: Mapping[int, Answer]) -> bool:
+    """Tell whether a number refused, or whom it may be read as where it did not agree itself."""
+    own, other = said.get(msisdn), misread_as(msisdn)
+    is_read_so = other is not None and said.get(other) is Answer.REFUSED
+    return own is Answer.REFUSED or (is_read_so and own is not Answer.AGREED)
 
 
 def end_of_option(until: str) -> datetime:
@@ -119,16 +153,30 @@ def senders_of(config: Path) -> dict[str, Sender] | None:
 
 def _msisdns(numbers: Sequence[str]) -> list[int]:
     """Return the numbers given, those on the standard input in place of a `-`, each once."""
-    given: list[str] = []
-    for one in numbers:
-        given.extend(sys.stdin.read().split() if one == "-" else (one,))
-    msisdns = list(dict.fromkeys(subscriber_of(one, warns=False) for one in given))
-    warn_of_odd(given)
+    given = list(chain.from_iterable(map(_given, numbers)))
+    msisdns = list(dict.fromkeys(_msisdn(place, number) for place, number in given))
+    warn_of_odd(number for _, number in given)
     if not msisdns:
         raise misused("no number was given")
     if len(msisdns) > _MAX_NUMBERS:
         raise misused(f"more than {_MAX_NUMBERS} numbers", "give them in several calls")
     return msisdns
+
+
+def _given(number: str) -> Iterator[tuple[str, str]]:
+    """Yield a number with its place; for a `-` those on the standard input."""
+    if number != "-":
+        yield "", number
+        return
+    for place, line in enumerate(sys.stdin.read().splitlines(), 1):
+        yield from ((f"line {place}: ", one) for one in line.split())
+
+
+def _msisdn(place: str, number: str) -> int:
+    try:
+        return subscriber_of(number, place, warns=False)
+    except CommandError as error:
+        raise misused(f"{error}; nothing was recorded", error.advice) from error
 
 
 def _described(answer: ConsentAnswer, now: datetime) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from gateway.cli.deployment import faulty
 from gateway.cli.failure import ExitCode
 from gateway.cli.screen import console, print_json, print_table
+from gateway.cli.wording import worded
 from gateway.domain.verdict import Action
 from gateway.policy.rules import Rule
 from gateway.policy.statuses import DEFAULT_STATUSES
@@ -17,6 +18,7 @@ from gateway.settings.difference import difference
 from gateway.settings.fault import SettingsError
 from gateway.settings.json_schema import BundlePart, schema_of
 from gateway.settings.written import check_name, parameters_of
+from gateway.smpp.status import CommandStatus
 
 # Ten columns of usual width stand side by side from here on; fewer, of these places, before.
 _WIDE_COLUMNS = 180
@@ -129,13 +131,17 @@ def as_mapping(rule: Rule) -> dict[str, object]:
 
 
 def status_of(rule: Rule) -> str:
-    """Return the command_status that a refused sender hears; "" for a rule that refuses none.
+    """Return the command_status that the sender hears; "" for a rule that stops nothing.
 
-    What a sender's own `statuses` say goes before it.
+    What a sender's own `statuses` say of refusals goes before it.
     """
-    if rule.action is Action.FORWARD:
-        return ""
-    return rule.status or DEFAULT_STATUSES[rule.reason]
+    match rule.action:
+        case Action.FORWARD:
+            return ""
+        case Action.QUARANTINE | Action.DEFER:
+            return CommandStatus.ESME_ROK.name
+        case Action.REJECT | Action.THROTTLE:
+            return rule.status or DEFAULT_STATUSES[rule.reason]
 
 
 def _narrow(row: Row) -> Row:
@@ -154,7 +160,7 @@ def _row(rule: Rule, language: Language) -> Row:
         (check_name(rule.check), *(f"{k}: {v}" for k, v in parameters_of(rule).items())),
         (rule.mode, *(f"{one.port or one.sender}: {one.mode}" for one in rule.overrides)),
         ", ".join(sorted(rule.applies_to)),
-        "exempt" if rule.action is Action.FORWARD else rule.action,
+        worded("exempt" if rule.action is Action.FORWARD else rule.action, language),
         rule.reason,
         status_of(rule),
         tuple(str(said) for said in (rule.warning, rule.severity) if said is not None),

@@ -122,8 +122,8 @@ def _literal(url: str) -> Address | None:
         found = getaddrinfo(
             "127.0.0.1" if host == "localhost" else host, None, flags=AI_NUMERICHOST
         )
-    except OSError:
-        return None  # a name
+    except (OSError, UnicodeError):
+        return None  # a name, if only one that no name server has: with a label too long, or none
     return ip_address(found[0][4][0])
 
 

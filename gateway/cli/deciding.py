@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -11,12 +11,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from gateway.cli.failure import ExitCode, misused
 from gateway.cli.person import acting
 from gateway.cli.progress import progress_bar
-from gateway.cli.reviewing import campaign_id, described, number_of
+from gateway.cli.reviewing import campaign_id, described, number_of, told_counts
 from gateway.cli.screen import console, print_json, print_table, say, warn
 from gateway.cli.storage import opened_store
 from gateway.cli.verdict_keeping import learn_from_reviews
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sample import SampleLabel
+from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.settings.gateway import GatewaySettings
@@ -29,6 +30,7 @@ _MAX_OF_CAMPAIGN = 100_000
 _AT_ONCE = 1000  # are read
 _TOGETHER = 100  # are decided on
 _UNDER_WAY = frozenset({HoldState.RELEASE_REQUESTED, HoldState.RELEASING})
+_BY_ID = (HoldState.DEFERRED, HoldState.RELEASE_REQUESTED, HoldState.IN_DOUBT)
 # How a release may stand without anything having gone wrong: at night it waits for the morning.
 _FINE = frozenset({HoldState.RELEASED, HoldState.DEFERRED, *_UNDER_WAY})
 
@@ -37,11 +39,13 @@ _FINE = frozenset({HoldState.RELEASED, HoldState.DEFERRED, *_UNDER_WAY})
 class Chosen:
     """What is decided on: messages by their ids, or all that is held of one campaign.
 
-    Raises CommandError for neither and for both, and for what can be no id.
+    A campaign goes across SPs: with `system_id` only what that one sent is meant. Raises
+    CommandError for neither and for both, and for what can be no id.
     """
 
     ids: Sequence[str]
     campaign: str | None = None
+    system_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.campaign is not None:
@@ -51,15 +55,21 @@ class Chosen:
                 "give ids, or --campaign for all that is held of one",
                 "`smsward quarantine list` shows the ids",
             )
+        if self.system_id is not None and self.campaign is None:
+            raise misused("--system-id goes with --campaign")
 
     async def numbers(self, store: QuarantineStore) -> list[int]:
-        """Return the messages; of a campaign the newest, as they are at this moment."""
+        """Return the messages; of a campaign the newest, as they are at this moment.
+
+        The oldest of them first: that is how they came, and they expire first.
+        """
         if self.campaign is None:
             return _numbers(self.ids)
         numbers: list[int] = []
         while len(numbers) < _MAX_OF_CAMPAIGN:
             page = await store.find(
                 state=HoldState.HELD,
+                system_id=self.system_id,
                 campaign=self.campaign,
                 before_id=numbers[-1] if numbers else None,
                 limit=_AT_ONCE,
@@ -67,7 +77,14 @@ class Chosen:
             numbers += [held.message_id for held in page]
             if len(page) < _AT_ONCE:
                 break
-        return numbers[:_MAX_OF_CAMPAIGN]
+        return sorted(numbers[:_MAX_OF_CAMPAIGN])
+
+    async def left(self, store: QuarantineStore) -> dict[str, int]:
+        """Return how many others of the campaign there are that are decided on by id alone."""
+        if self.campaign is None:
+            return {}
+        counts = await store.count_by_state(system_id=self.system_id, campaign=self.campaign)
+        return {state.value: counts[state] for state in _BY_ID if counts[state]}
 
 
 async def release_messages(
@@ -77,6 +94,7 @@ async def release_messages(
     name = acting(by)
     async with opened_store(settings) as stores:
         desk, numbers = _desk(stores.quarantine), await chosen.numbers(stores.quarantine)
+        left = await chosen.left(stores.quarantine)
         outcomes = await _each(
             "asking for release", numbers, lambda one: desk.request_release(one, name, utcnow())
         )
@@ -84,7 +102,7 @@ async def release_messages(
         await learn_from_reviews(settings, stores.samples, let_go, SampleLabel.HAM, name)
         asked = [held.message_id for held in let_go]
         ends = await _ends(stores.quarantine, asked, wait_s)
-    _report(chosen, [_end(outcome, ends) for outcome in outcomes], as_json=as_json)
+    _report(chosen, [_end(outcome, ends) for outcome in outcomes], left, as_json=as_json)
     waiting = [held for held in ends.values() if held.state is HoldState.RELEASE_REQUESTED]
     if waiting:
         warn(
@@ -108,10 +126,11 @@ async def discard_messages(
     name = acting(by)
     async with opened_store(settings) as stores:
         desk, numbers = _desk(stores.quarantine), await chosen.numbers(stores.quarantine)
+        left = await chosen.left(stores.quarantine)
         outcomes = await _each("discarding", numbers, lambda one: desk.discard(one, name, utcnow()))
         dropped = [one.message for one in outcomes if isinstance(one, Done)]
         await learn_from_reviews(settings, stores.samples, dropped, SampleLabel.SPAM, name)
-    _report(chosen, [_end(outcome, {}) for outcome in outcomes], as_json=as_json)
+    _report(chosen, [_end(outcome, {}) for outcome in outcomes], left, as_json=as_json)
     is_done = all(isinstance(outcome, Done) for outcome in outcomes)
     return ExitCode.FINE if is_done else ExitCode.FAILED
 
@@ -125,7 +144,13 @@ async def _each(
         task = progress.add_task(doing, total=len(numbers))
         for at in range(0, len(numbers), _TOGETHER):
             some = [one for one in numbers[at : at + _TOGETHER] if one not in outcomes]
-            for number, outcome in zip(some, await _all(map(act, some)), strict=True):
+            try:
+                settled = await _all(map(act, some))
+            except StoreUnavailable:
+                done = sum(isinstance(one, Done) for one in outcomes.values())
+                warn(f"the store failed after {done} of {len(numbers)}: call again for the others")
+                raise
+            for number, outcome in zip(some, settled, strict=True):
                 if isinstance(outcome, Done):
                     outcomes |= {one.message_id: Done(one) for one in outcome.together}
                 else:  # unless another part has taken it along
@@ -213,6 +238,7 @@ def _end(outcome: Outcome, ends: dict[int, HeldMessage]) -> dict[str, object]:
         return {
             "message_id": str(outcome.message_id),
             "done": False,
+            "system_id": "",
             "state": state,
             "note": outcome.why,
         }
@@ -220,9 +246,15 @@ def _end(outcome: Outcome, ends: dict[int, HeldMessage]) -> dict[str, object]:
     return {"done": True, **described(held)}
 
 
-def _report(chosen: Chosen, ends: Sequence[dict[str, object]], *, as_json: bool) -> None:
+def _report(
+    chosen: Chosen,
+    ends: Sequence[dict[str, object]],
+    left: Mapping[str, int],
+    *,
+    as_json: bool,
+) -> None:
     if chosen.campaign is not None:
-        _report_campaign(chosen.campaign, ends, as_json=as_json)
+        _report_campaign(chosen.campaign, ends, left, as_json=as_json)
     elif as_json:
         print_json(ends)
     else:
@@ -230,19 +262,32 @@ def _report(chosen: Chosen, ends: Sequence[dict[str, object]], *, as_json: bool)
         print_table(("id", "state", "note"), ([str(end[name]) for name in columns] for end in ends))
 
 
-def _report_campaign(campaign: str, ends: Sequence[dict[str, object]], *, as_json: bool) -> None:
-    """Print how many messages of a campaign came to what: nobody reads ten thousand lines."""
-    counts = Counter((bool(end["done"]), str(end["state"]), str(end["note"])) for end in ends)
+def _report_campaign(
+    campaign: str,
+    ends: Sequence[dict[str, object]],
+    left: Mapping[str, int],
+    *,
+    as_json: bool,
+) -> None:
+    """Print how many messages of each SP came to what: nobody reads ten thousand lines."""
+    counts = Counter(
+        (bool(end["done"]), str(end["system_id"]), str(end["state"]), str(end["note"]))
+        for end in ends
+    ).most_common()
     if as_json:
         outcomes = [
-            {"messages": count, "done": done, "state": state, "note": note}
-            for (done, state, note), count in counts.most_common()
+            {"messages": count, "done": done, "system_id": sp, "state": state, "note": note}
+            for (done, sp, state, note), count in counts
         ]
-        print_json({"campaign": campaign, "messages": len(ends), "outcomes": outcomes})
+        print_json(
+            {"campaign": campaign, "messages": len(ends), "outcomes": outcomes, "left": left}
+        )
         return
     if ends:
-        rows = ((str(count), state, note) for (_, state, note), count in counts.most_common())
-        print_table(("messages", "state", "note"), rows)
+        rows = ((str(count), sp, state, note) for (_, sp, state, note), count in counts)
+        print_table(("messages", "SP", "state", "note"), rows)
     say(f"{len(ends)} messages of campaign {campaign}" + ("" if ends else " are held"))
+    if left:
+        say(f"left as they are: {told_counts(left)}; decide on them by id")
     if len(ends) >= _MAX_OF_CAMPAIGN:
-        say("that is as many as one call takes: call again for older ones")
+        say("that is as many as one call takes: call again for the rest")

@@ -11,9 +11,11 @@ from gateway.cli.deployment import Deployment
 from gateway.cli.failure import ExitCode, known, misused
 from gateway.cli.harms import severity_of, told_category
 from gateway.cli.knowing import knowledge_of
+from gateway.cli.moment import moment_asked
 from gateway.cli.options import Submit
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
 from gateway.cli.wording import worded
+from gateway.domain.categories import category_of
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Verdict
@@ -27,7 +29,6 @@ from gateway.policy.ruleset import RuleSet
 from gateway.policy.subjects import subject_of
 from gateway.policy.submission import Submission
 from gateway.policy.unscored import unscored
-from gateway.runtime.clock import utcnow
 from gateway.smpp.errors import EncodeError
 from gateway.smpp.text import encode_text, readings
 
@@ -78,7 +79,7 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     rules = RuleSet(deployment.bundle, deployment.senders.values(), knowledge)
     submission = Submission(rules.accounts[message.system_id], source, destination)
     # Every bucket is full at the start, so the monotonic time does not matter.
-    verdict = rules.explain(submission, texts, now=0.0, at=_moment(message.at).timestamp())
+    verdict = rules.explain(submission, texts, now=0.0, at=moment_asked(message.at).timestamp())
     others = beside(deployment.bundle.rules, submission)
     asked = [rule for rule in deployment.bundle.rules if submission.traffic in rule.applies_to]
     facts = submission.facts
@@ -93,12 +94,6 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
         pieces=facts.pieces if facts is not None else (),
         warnings=(*warnings, *problems, *unscored(asked, knowledge.scorer)),
     )
-
-
-def _moment(at: datetime | None) -> datetime:
-    if at is None:
-        return utcnow()
-    return at if at.tzinfo is not None else at.astimezone()
 
 
 def _address(option: str, text: str) -> bytes:
@@ -223,15 +218,16 @@ def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
     deciding = verdict.deciding
     due, subject = _due(verdict), subject_of(verdict)
     action = worded(verdict.action.upper(), lang)
+    readings_of = f"{worded('readings', lang)}: {len(explained.readings)}"
     told = (
         ("verdict", f"{action} {worded('until', lang)} {due}" if due else action),
         ("reason", f"{deciding.reason} ({deciding.rule})" if deciding else _undecided(verdict)),
         *((("article", citation_of(bundle, deciding.rule).article),) if deciding else ()),
         ("the SP hears", _heard(verdict) or "what the SMSC answers"),
         ("class", explained.traffic),
-        *((("about", told_category(subject)),) if subject else ()),
+        *((("about", _about(subject, lang)),) if subject else ()),
         ("policy", f"{bundle.name} {verdict.digest}"),
-        ("text", f"data_coding {explained.data_coding}, readings: {len(explained.readings)}"),
+        ("text", f"data_coding {explained.data_coding}, {readings_of}"),
         *((("classifier", _classified(explained.scored)),) if explained.scored else ()),
     )
     print_fields((worded(name, lang), worded(value, lang)) for name, value in told)
@@ -255,16 +251,26 @@ def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
 def _row(finding: Finding, deciding: Finding | None, bundle: Bundle, lang: str) -> tuple[str, ...]:
     standing = "shadow" if finding.shadow else "yes" if finding is deciding else "no"
     citation = citation_of(bundle, finding.rule)
-    about = f"; {told_category(finding.category)}" if finding.category else ""
+    about = f"; {_about(finding.category, lang)}" if finding.category else ""
     return (
         finding.rule,
         _said(citation.title, lang),
         citation.article,
         finding.reason,
-        finding.action,
+        worded(finding.action, lang),
         f"{_evidence(finding, lang)}{about}",
         worded(standing, lang),
     )
+
+
+def _about(category: str, lang: str) -> str:
+    """Return what a text is about, and how bad that is; of an operator's own word that alone."""
+    known_as = category_of(category)
+    if known_as is None:
+        return category
+    name = f"{known_as.name} {category}" if lang == "zh" else category
+    severity = worded(severity_of(category), lang)
+    return f"{worded('category', lang)} {name}, {worded('severity', lang)} {severity}"
 
 
 def _evidence(finding: Finding, lang: str) -> str:

@@ -16,9 +16,10 @@ from gateway.cli.list_files import numbered_lines
 from gateway.cli.options import Said, Scope
 from gateway.cli.private_files import private_file
 from gateway.cli.progress import progress_bar
-from gateway.cli.rejections import Rejections, report
+from gateway.cli.rejections import Doubts, Rejections, report
 from gateway.cli.screen import visible
 from gateway.cli.storage import opened_store
+from gateway.cli.subscriber import is_odd
 from gateway.domain.consent import Answer
 from gateway.domain.msisdn import misread_as
 from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
@@ -44,6 +45,7 @@ class _Reading:
     now: datetime
     answers: SortedAnswers
     rejections: Rejections
+    doubts: Doubts
     progress: Progress
 
 
@@ -66,7 +68,8 @@ async def import_answers(
         async with opened_store(load_settings(config)) as stores:
             answers = SortedAnswers(stores.consent_lists.number_seal())
             stack.callback(answers.close)
-            reading = _Reading(said, scope, senders, utcnow(), answers, Rejections(lines), progress)
+            noted = Rejections(lines), Doubts()
+            reading = _Reading(said, scope, senders, utcnow(), answers, *noted, progress)
             read = sum([_read(path, reading) for path in files])
             task = progress.add_task("recording", total=read)
             done = 0
@@ -76,6 +79,7 @@ async def import_answers(
                 done += count
                 progress.update(task, completed=done)
     report(read, reading.rejections, rejects, as_json=as_json)
+    reading.doubts.warn()
     return ExitCode.FAILED if reading.rejections.counts else ExitCode.FINE
 
 
@@ -108,10 +112,13 @@ def _read(path: Path, reading: _Reading) -> int:
                 if reader.has_header:
                     continue
             try:
-                taken.extend(_readings(reader.read(line)))
+                answer = reader.read(line)
             except LineRejectedError as error:
                 reading.rejections.add(path, number, error.fault, line)
                 continue
+            if is_odd(answer[0]):
+                reading.doubts.add(path, number)
+            taken.extend(_readings(answer))
             count += 1
             if len(taken) >= _LINES_AT_ONCE:
                 reading.answers.add(taken)

@@ -12,6 +12,7 @@ import orjson
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.meaning_here import Here, meaning_here
 from gateway.cli.screen import print_fields, print_json_line, say, warn
+from gateway.cli.wording import worded
 from gateway.domain.msisdn import masked
 from gateway.policy.intents import Intent, Meaning, MoContext, meaning_of
 
@@ -39,8 +40,8 @@ class Question:
 class _Rule:
     """What an intent says to people, and where it comes from."""
 
-    english: str
-    chinese: str
+    en: str
+    zh: str
     id: str
     source: str
 
@@ -89,20 +90,23 @@ _RULES = {
 
 
 def explain_reply(
-    question: Question, source: str, destination: str, config: Path | None, *, as_json: bool
+    question: Question, route: tuple[str, str], config: Path | None, *, lang: str, as_json: bool
 ) -> int:
-    """Print what one reply means, under `config` if that is given; return the exit code."""
+    """Print what a reply means that goes that way, under `config` if that is given.
+
+    Returns the exit code.
+    """
     if question.text is None:
         raise misused("there is no --text", "give --text, or --file for many at once")
     if question.listed is not None and question.listed < 0:
         raise misused("--listed: 0 or more")
     meaning = meaning_of(question.text, _context(question))
-    here = None if config is None else meaning_here(config, question.text, destination)
+    here = None if config is None else meaning_here(config, question.text, route[1])
     if not as_json:
-        print_fields(_described(meaning, source, destination))
-        print_fields(_described_here(here))
+        told = (*_described(meaning, route, lang), *_described_here(here, lang))
+        print_fields((worded(name, lang), value) for name, value in told)
         if config is None:
-            say("orders and the carrier's own codes: add --config (订购词与服务代码须加 --config)")
+            say(worded("orders and the carrier's own codes: add --config", lang))
         return ExitCode.FINE
     print_json_line(_as_json(meaning) | ({} if config is None else {"here": here}))
     return ExitCode.FINE
@@ -190,23 +194,22 @@ def _as_json(meaning: Meaning) -> dict[str, object]:
     }
 
 
-def _described(meaning: Meaning, source: str, destination: str) -> Iterator[tuple[str, str]]:
+def _described(meaning: Meaning, route: tuple[str, str], lang: str) -> Iterator[tuple[str, str]]:
     rule = _RULES[meaning.intent]
-    yield "from 来自", masked(source)
-    yield "to 发往", destination
-    yield "intent 意图", meaning.intent
-    yield "meaning", rule.english
-    yield "含义", rule.chinese
-    yield "scope 范围", meaning.scope or ""
-    yield "service 业务", meaning.service or ""
-    yield "items 序号", ", ".join(map(str, meaning.items))
-    yield "rule 规则", rule.id
-    yield "source 依据", rule.source
+    source, destination = route
+    yield "from", masked(source)
+    yield "to", destination
+    yield "intent", meaning.intent
+    yield "meaning", rule.zh if lang == "zh" else rule.en
+    yield "scope", meaning.scope or ""
+    yield "the service", meaning.service or ""
+    yield "items", ", ".join(map(str, meaning.items))
+    yield "rule", rule.id
+    yield "source", rule.source
 
 
-def _described_here(here: Here | None) -> Iterator[tuple[str, str]]:
+def _described_here(here: Here | None, lang: str) -> Iterator[tuple[str, str]]:
     if here is not None:
-        yield "here", here.said.en
-        yield "在此", here.said.zh
-        yield "rule 规则", here.rule
-        yield "source 依据", here.source
+        yield "here", here.said.zh if lang == "zh" else here.said.en
+        yield "rule", here.rule
+        yield "source", here.source

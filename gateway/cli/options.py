@@ -68,23 +68,44 @@ class Submit:
 class Selection:
     """Which held messages to list."""
 
-    # Spelled as everywhere else; cyclopts would show, and takes as well, release-requested.
+    # As it is spelled everywhere else: cyclopts would say release-requested.
     state: Annotated[
         HoldState | None,
-        Parameter(show_choices=False, help=f"Only those in this state: {', '.join(HoldState)}."),
+        Parameter(name_transform=str.lower, help="Only those in this state."),
     ] = None
     system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
     campaign: Annotated[str | None, Parameter(help="Only those of this campaign, by its id.")] = (
         None
     )
     category: Annotated[
-        str | None, Parameter(help="Only those about this, or about what lies below it.")
+        str | None,
+        Parameter(
+            help="Only those about this, or about what lies below it: id, name or alias of a"
+            " category, as loan or 贷款."
+        ),
     ] = None
     before: Annotated[str | None, Parameter(help="Only those older than this ID.")] = None
     limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
 
 
 EVERYTHING = Selection()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The campaign that is decided on as a whole."""
+
+    campaign: Annotated[
+        str | None,
+        Parameter(help="In place of ids: all that is held of this campaign, by its id."),
+    ] = None
+    system_id: Annotated[str | None, Parameter(help="Of the campaign only what this SP sent.")] = (
+        None
+    )
+
+
+NO_CAMPAIGN = Whole()
 
 
 @Parameter(name="*")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from gateway.cli.screen import print_json, print_table, say, visible
+from gateway.cli.screen import print_json, print_table, say, visible, warn
 from gateway.systems.consent.answer_lines import LineFault
 
 _MAX_SHOWN_OCTETS = 200
@@ -32,6 +32,28 @@ class Rejections:
     def _write(self, *row: str) -> None:
         if self.lines is not None:
             csv.writer(self.lines).writerow(row)
+
+
+@dataclass(slots=True)
+class Doubts:
+    """Lines that were taken although their numbers may be mistyped."""
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, path: Path, number: int) -> None:
+        """Note one line."""
+        self.count += 1
+        self.first = self.first or f"{path}:{number}"
+
+    def warn(self) -> None:
+        """Say how many there are, and where to look."""
+        if self.count:
+            lines = "1 line has" if self.count == 1 else f"{self.count} lines have"
+            warn(
+                f"{lines} a digit more or fewer than a mainland mobile number, first {self.first}:"
+                " mistyped?"
+            )
 
 
 def report(recorded: int, rejections: Rejections, rejects: Path | None, *, as_json: bool) -> None:

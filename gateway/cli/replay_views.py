@@ -46,12 +46,14 @@ def print_replay(compared: Compared) -> None:
         print_table(("was", "would be", "messages", "for example"), _rule_rows(tally))
         print_table(("SP", "changed", "would be stopped", "would pass"), _sender_rows(tally))
     else:
-        say("no verdict would change")
+        say(f"no verdict would change among the {tally.judged} judged")
     if tally.kept:
         print_table(
             ("not judged again, for", "decisions"),
             ((_WHY[kept], str(count)) for kept, count in tally.kept.most_common()),
         )
+    if wordless := tally.unseen + tally.kept[Kept.TEXT_NOT_KEPT]:
+        say(f"the words of {wordless} could not be judged: set records.texts in gateway.yaml")
     say(_TODAY)
     for warning in compared.warnings:
         warn(warning)

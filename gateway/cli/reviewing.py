@@ -1,19 +1,19 @@
 """Looking at held messages: `smsward quarantine list` and `show`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.harms import severity_of, told_category
 from gateway.cli.known_sender import require_sender
 from gateway.cli.options import Selection
-from gateway.cli.screen import console, print_fields, print_json, print_table, say
+from gateway.cli.screen import console, print_fields, print_json, print_table, say, visible
 from gateway.cli.storage import opened_store
 from gateway.dataplane.assembled import assembled
 from gateway.dataplane.carriers import read_carrier
-from gateway.domain.categories import covered_by
+from gateway.domain.categories import CATEGORIES, category_of, covered_by
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.quarantine import QuarantineStore
@@ -40,18 +40,18 @@ async def list_messages(
         raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before ID gives the page after that ID")
     async with opened_store(settings) as stores:
         found = await _found(stores.quarantine, selection)
-        counts = await stores.quarantine.count_by_state()
+        asked, counts = await _counts(stores.quarantine, selection)
     if not found:
         require_sender(selection.system_id, config)
+        _require_category(selection.category)
     if as_json:
         print_json([described(held) for held in found])
         return ExitCode.FINE
     if found:
         _print_listed(found, when=_DUE_AT if selection.state is HoldState.DEFERRED else _HELD_AT)
-    waiting = counts.pop(HoldState.DEFERRED)
-    say(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no messages")
-    if waiting:
-        say(f"{waiting} deferred, which wait for their hour and for nobody: --state deferred")
+    if asked is not None:
+        say(f"asked for: {told_counts(asked) or 'none match'}")
+    _say_whole(counts, "" if asked is None else "in the store: ")
     if len(found) == selection.limit:
         say(f"older ones: add --before {found[-1].message_id}")
     return ExitCode.FINE
@@ -128,6 +128,11 @@ def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
     }
 
 
+def told_counts(counts: Mapping[HoldState, int] | Mapping[str, int]) -> str:
+    """Return how many messages stand in each state, in words; "" where there are none."""
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+
+
 def texts_of(held: HeldMessage) -> tuple[str, ...]:
     """Return every plausible reading of a message's text, the best first; at least one."""
     try:
@@ -164,6 +169,39 @@ async def _found(store: QuarantineStore, selection: Selection) -> list[HeldMessa
     ]
     newest = sorted(chain.from_iterable(pages), key=lambda held: held.message_id, reverse=True)
     return newest[: selection.limit]
+
+
+async def _counts(
+    store: QuarantineStore, selection: Selection
+) -> tuple[dict[HoldState, int] | None, dict[HoldState, int]]:
+    """Return how many messages of each state were asked for, None for all, and how many are."""
+    counts = await store.count_by_state()
+    scope = (selection.system_id, selection.campaign, selection.category)
+    if selection.state is None and not any(scope):
+        return None, counts
+    asked = await store.count_by_state(
+        system_id=selection.system_id,
+        campaign=selection.campaign or None,
+        categories=covered_by(selection.category) if selection.category else None,
+    )
+    wanted = selection.state
+    return {state: asked[state] for state in HoldState if wanted in (None, state)}, counts
+
+
+def _say_whole(counts: dict[HoldState, int], before: str) -> None:
+    waiting = counts.pop(HoldState.DEFERRED)
+    say(before + (told_counts(counts) or "no messages"))
+    if waiting:
+        say(f"{waiting} deferred, which wait for their hour and for nobody: --state deferred")
+
+
+def _require_category(word: str | None) -> None:
+    """Raise CommandError for what is of no tree, where no list of an operator is about it."""
+    if word and category_of(word) is None:
+        raise misused(
+            f"--category: there is no {visible(word)}, and no such message is about it",
+            known((one.id for one in CATEGORIES), maximum=len(CATEGORIES)),
+        )
 
 
 def _print_listed(found: Sequence[HeldMessage], *, when: str) -> None:

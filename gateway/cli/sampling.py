@@ -188,7 +188,10 @@ def _text_from_stdin() -> str:
 def _category(word: str) -> str:
     found = category_of(word)
     if found is None:
-        raise misused("--category: there is none such", known(one.id for one in CATEGORIES))
+        raise misused(
+            "--category: there is none such",
+            known((one.id for one in CATEGORIES), maximum=len(CATEGORIES)),
+        )
     return found.id
 
 

@@ -52,5 +52,6 @@ async def opened_store(settings: GatewaySettings) -> AsyncIterator[Stores]:
     except StoreUnavailable as error:
         raise CommandError(
             f"the store at {path.absolute()} cannot be used: {error}",
-            advice="is the disk full, or does the file belong to another user?",
+            advice="does another command write to it for long, is the disk full, or does the file"
+            " belong to another user?",
         ) from error

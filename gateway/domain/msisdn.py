@@ -19,6 +19,8 @@ _NORTH_AMERICAN = b"23456789"
 _INTERNATIONAL = 1
 # North American numbers are smaller; those of the mainland, with their 86, are not.
 NORTH_AMERICAN_BELOW = 2_00000_00000
+# With its country code no number of a subscriber is shorter than seven digits.
+SHORTEST_NUMBER = 1_000_000
 
 
 def msisdn_of(address: bytes) -> int | None:

@@ -95,8 +95,14 @@ class QuarantineStore(Protocol):
         However its sender wrote the number; at most `limit` messages.
         """
 
-    async def count_by_state(self) -> dict[HoldState, int]:
-        """Return how many messages stand in each state; states without any are 0."""
+    async def count_by_state(
+        self,
+        *,
+        system_id: str | None = None,
+        campaign: str | None = None,
+        categories: Collection[str] | None = None,
+    ) -> dict[HoldState, int]:
+        """Return how many messages that fit stand in each state; states without any are 0."""
 
     async def count_waiting(self) -> dict[str, int]:
         """Return how many messages of each SP are in no final state; those without are left out."""

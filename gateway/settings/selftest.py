@@ -8,6 +8,7 @@ from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
+from gateway.policy.stages import ALWAYS
 from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import Fault, SettingsError
 from gateway.settings.selftest_message import MessageTrials
@@ -65,9 +66,16 @@ def _problem(rules: RuleSet, trials: MessageTrials, case: SelfTestCase) -> str |
     is_met = outcome is case.expect and case.list_id in ("", *(one.rule for one in deciding))
     if is_met:
         return None
+    if not _is_there(rules.bundle, case.list_id):
+        return f"self-test: there is no rule or list {case.list_id}"
     expected = f"{case.expect} by {case.list_id}" if case.list_id else f"{case.expect}"
     by = f" by {', '.join(sorted({one.rule for one in deciding}))}" if deciding else ""
     return f"self-test: expected {expected}, the rules say {outcome}{by}"
+
+
+def _is_there(bundle: Bundle, named: str) -> bool:
+    rules, lists = (one.id for one in bundle.rules), (one.id for one in bundle.keyword_lists)
+    return named in {"", *rules, *lists, *ALWAYS}
 
 
 def _encoded(case: SelfTestCase) -> tuple[int, bytes]:

@@ -87,9 +87,7 @@ class MemoryQuarantine:
             message
             for message in self._newest_first()
             if state in (None, message.state)
-            and system_id in (None, message.system_id)
-            and campaign in (None, message.campaign)
-            and (categories is None or message.category in categories)
+            and _fits(message, system_id, campaign, categories)
             and (before_id is None or message.message_id < before_id)
         )
         return list(islice(found, limit))
@@ -104,8 +102,18 @@ class MemoryQuarantine:
         )
         return list(islice(found, limit))
 
-    async def count_by_state(self) -> dict[HoldState, int]:
-        counts = Counter(message.state for message in self._messages.values())
+    async def count_by_state(
+        self,
+        *,
+        system_id: str | None = None,
+        campaign: str | None = None,
+        categories: Collection[str] | None = None,
+    ) -> dict[HoldState, int]:
+        counts = Counter(
+            message.state
+            for message in self._messages.values()
+            if _fits(message, system_id, campaign, categories)
+        )
         return {state: counts[state] for state in HoldState}
 
     async def count_waiting(self) -> dict[str, int]:
@@ -294,3 +302,16 @@ def _moved(
     if receipt is None or (receipt is ReceiptState.DUE and not held.receipt_asked):
         receipt = held.receipt
     return replace(_with(held, grounds), state=to, note=note or held.note, receipt=receipt)
+
+
+def _fits(
+    message: HeldMessage,
+    system_id: str | None,
+    campaign: str | None,
+    categories: Collection[str] | None,
+) -> bool:
+    return (
+        system_id in (None, message.system_id)
+        and campaign in (None, message.campaign)
+        and (categories is None or message.category in categories)
+    )

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
+    ColumnElement,
     and_,
     bindparam,
     delete,
@@ -122,14 +123,9 @@ class SqlQuarantine:
         limit: int = 50,
     ) -> list[HeldMessage]:
         query = select(held_messages).order_by(_column.message_id.desc()).limit(limit)
+        query = query.where(*_fitting(system_id, campaign, categories))
         if state is not None:
             query = query.where(_column.state == state)
-        if system_id is not None:
-            query = query.where(_column.system_id == system_id)
-        if campaign is not None:
-            query = query.where(IS_CAMPAIGN, _column.campaign == campaign)
-        if categories is not None:
-            query = query.where(_column.category.in_(sorted(categories)))
         if before_id is not None:
             query = query.where(_column.message_id < before_id)
         return [message_of(row) for row in await self._database.rows(query)]
@@ -144,8 +140,18 @@ class SqlQuarantine:
         )
         return [message_of(row) for row in await self._database.rows(query)]
 
-    async def count_by_state(self) -> dict[HoldState, int]:
-        query = select(_column.state, func.count().label("messages")).group_by(_column.state)
+    async def count_by_state(
+        self,
+        *,
+        system_id: str | None = None,
+        campaign: str | None = None,
+        categories: Collection[str] | None = None,
+    ) -> dict[HoldState, int]:
+        query = (
+            select(_column.state, func.count().label("messages"))
+            .where(*_fitting(system_id, campaign, categories))
+            .group_by(_column.state)
+        )
         counts = dict.fromkeys(HoldState, 0)
         for row in await self._database.rows(query):
             counts[HoldState(row["state"])] = row["messages"]
@@ -361,3 +367,17 @@ class SqlQuarantine:
             .limit(limit)
         )
         return [message_of(row) for row in await self._database.rows(query)]
+
+
+def _fitting(
+    system_id: str | None, campaign: str | None, categories: Collection[str] | None
+) -> list[ColumnElement[bool]]:
+    """Return what rows must be like, nothing for what is None."""
+    wanted: list[ColumnElement[bool]] = []
+    if system_id is not None:
+        wanted.append(_column.system_id == system_id)
+    if campaign is not None:
+        wanted.append(and_(IS_CAMPAIGN, _column.campaign == campaign))
+    if categories is not None:
+        wanted.append(_column.category.in_(sorted(categories)))
+    return wanted

@@ -93,9 +93,11 @@ def test_a_licence_is_asked_about_for_now_unless_a_time_is_named(verdict: Ask) -
     assert verdict()["reason"] == "LICENCE_EXPIRED"
 
 
-@pytest.mark.usefixtures("licensed")
-def test_a_time_without_an_offset_is_one_of_this_machine(verdict: Ask) -> None:
-    assert verdict(at="2013-10-01T12:00")["reason"] == "ok"
+def test_a_time_without_an_offset_is_nobodys(explain: Command) -> None:
+    ran = explain(at="2013-10-01T12:00")
+
+    assert ran.returncode == 2
+    assert "--at: a time with its offset, as 2025-11-25T22:30+08:00" in ran.stderr
 
 
 @pytest.mark.parametrize(("required", "reason"), [("true", "LICENCE_MISSING"), ("false", "ok")])

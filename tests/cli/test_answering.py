@@ -169,6 +169,16 @@ def test_numbers_may_come_from_the_standard_input(consent: Command, answer_of: A
     assert answer_of(8613800138002, EVERY_SENDER) is Answer.REFUSED
 
 
+def test_a_fault_on_the_standard_input_is_named_by_its_line_and_stops_all(
+    consent: Command, answer_of: AnswerOf
+) -> None:
+    ran = consent("refuse", "--all-senders", "-", stdin=f"{NUMBER}\nfoo\n")
+
+    assert ran.returncode == 2
+    assert "line 2: foo is no subscriber number; nothing was recorded" in ran.stderr
+    assert answer_of(MSISDN, EVERY_SENDER) is None
+
+
 def test_what_was_recorded_is_said_without_the_whole_number(consent: Command) -> None:
     ran = consent("refuse", "--system-id", "shop", NUMBER)
 
@@ -252,6 +262,21 @@ def test_what_a_subscriber_said_is_json_for_programs(consent: Command, answered:
     )
 
 
+def test_of_an_sp_that_is_not_there_no_silence_is_told(consent: Command) -> None:
+    ran = consent("show", NUMBER, "--system-id", "nope")
+
+    assert ran.returncode == 2
+    assert "there is no sender nope in senders.yaml" in ran.stderr
+
+
+@pytest.mark.parametrize("number", ["139", "999999"])
+def test_what_is_too_short_for_anybodys_number_is_none(consent: Command, number: str) -> None:
+    ran = consent("show", number)
+
+    assert ran.returncode == 2
+    assert "139 is no subscriber number" in ran.stderr or "999*** is no" in ran.stderr
+
+
 def test_silence_is_said(consent: Command) -> None:
     ran = consent("show", NUMBER)
 
@@ -275,3 +300,28 @@ def test_two_processes_use_one_store(deployment: Path, answer_of: AnswerOf) -> N
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert answer_of(MSISDN, EVERY_SENDER) is Answer.REFUSED
+
+
+ABROAD = "+14165550123"
+
+
+def test_r21_what_is_refused_by_whom_a_number_is_read_as_is_said_of_it(consent: Command) -> None:
+    consent("refuse", "--all-senders", ABROAD.removeprefix("+"))
+
+    shown = consent("show", ABROAD)
+    agreed = consent("agree", "--system-id", "shop", "--evidence", "letter 7", ABROAD)
+
+    assert "has given no answer" in shown.stdout
+    assert "read as one of the mainland, which refused" in shown.stderr
+    assert "the subscriber refused every SP" in agreed.stderr
+    assert "4165550123" not in shown.stdout + shown.stderr + agreed.stdout + agreed.stderr
+
+
+def test_r21_what_a_number_agreed_to_itself_holds_whoever_it_is_read_as(consent: Command) -> None:
+    consent("refuse", "--all-senders", ABROAD.removeprefix("+"))
+    consent("agree", "--all-senders", "--evidence", "letter 6", ABROAD)
+
+    shown = consent("show", ABROAD)
+    agreed = consent("agree", "--system-id", "shop", "--evidence", "letter 7", ABROAD)
+
+    assert (shown.stderr, agreed.stderr) == ("", "")

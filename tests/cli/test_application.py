@@ -39,6 +39,21 @@ def test_help_teaches_with_an_example(cli: Cli, command: tuple[str, ...]) -> Non
     assert " ".join(("Example: smsward", *command)) in " ".join(ran.stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("command", "patterns"),
+    [
+        ("train", ("train_*.tsv", "dev_*.tsv", "*_bulk.tsv")),
+        ("evaluate", ("evaluate dev_*.tsv --train train_*.tsv",)),
+    ],
+)
+def test_patterns_of_files_are_whole_in_help(
+    cli: Cli, command: str, patterns: tuple[str, ...]
+) -> None:
+    shown = " ".join(cli("filter", command, "--help").stdout.split())
+
+    assert [pattern for pattern in patterns if pattern not in shown] == []
+
+
 def test_help_does_not_wait_for_what_only_the_work_needs() -> None:
     program = (
         "import sys; from gateway.cli.edge import run; run(['--help']);"

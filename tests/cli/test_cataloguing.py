@@ -51,7 +51,10 @@ def test_on_a_terminal_of_eighty_columns_what_people_look_for_stays_whole(
 
 
 def test_titles_may_be_chinese(cli: Cli, deployment: Path) -> None:
-    assert "拒收" in cli("policy", "rules", str(deployment / "policies"), "--lang", "zh").stdout
+    shown = cli("policy", "rules", str(deployment / "policies"), "--lang", "zh").stdout
+
+    assert "拒收" in shown
+    assert "拒绝 reject" in shown
 
 
 def test_exceptions_stand_beside_the_mode(cli: Cli, deployment: Path, write: Write) -> None:
@@ -72,7 +75,9 @@ def test_rules_are_json_for_programs(cli: Cli) -> None:
     assert list(rules) == [rule.id for rule in bundle.rules]
     assert rules["R40"]["check"] == "untimely"
     assert rules["R40"]["parameters"] == {"open": "08:00-21:00", "jitter": "30m"}
-    assert rules["R40"]["status"] == "ESME_RINVSCHED"
+    assert rules["R40"]["status"] == "ESME_ROK"  # deferred: it waits for its hour
+    assert rules["R28"]["status"] == "ESME_ROK"  # held
+    assert rules["R21"]["status"] == "ESME_RSUBMITFAIL"
     assert rules["R21"]["title"]["zh"] == "用户拒收后不得再发"
     assert rules["R11"]["status"] == ""
     assert (rules["R05"]["warning"], rules["R05"]["severity"]) == ("W3", "serious")

@@ -190,6 +190,8 @@ def test_plain_passwords_are_said_loudly_and_not_shown(cli: Cli, options: tuple[
         ("http://127.0.0.1:8080/", "127.0.0.0/8", False),
         ("https://8.8.8.8/told", "", False),
         ("https://shop.example/told", "", False),  # only a name server knows
+        (f"https://{'a' * 64}.example/told", "", False),  # nor does one know of these
+        ("https://shop..example/told", "", False),
     ],
 )
 def test_a_webhook_at_an_address_that_is_never_dialled_is_warned_of(

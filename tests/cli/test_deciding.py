@@ -2,7 +2,7 @@ import getpass
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -14,12 +14,14 @@ from gateway.cli import deciding
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.ports.quarantine import QuarantineStore
 from gateway.runtime.clock import utcnow
+from gateway.stores.open import Stores
 
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
 Fetch = Callable[[int], HeldMessage]
 GatewayAnswers = Callable[[HoldState, str], None]
 Hold = Callable[..., HeldMessage]
+InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 
 FIRST = 8_1764072000000_01_000
 CAMPAIGN = "c0123456789abcdef"
@@ -279,8 +281,15 @@ def test_all_that_is_held_of_a_campaign_is_discarded_and_counted(
         "campaign": CAMPAIGN,
         "messages": 5,
         "outcomes": [
-            {"messages": 5, "done": True, "state": "discarded", "note": "discarded by lin"}
+            {
+                "messages": 5,
+                "done": True,
+                "system_id": "shop",
+                "state": "discarded",
+                "note": "discarded by lin",
+            }
         ],
+        "left": {"in_doubt": 1},
     }
     assert {fetch(FIRST + number).state for number in range(5)} == {HoldState.DISCARDED}
     assert fetch(FIRST + 5).state is HoldState.IN_DOUBT
@@ -302,6 +311,72 @@ def test_a_campaign_is_released_and_what_came_of_it_is_told_in_counts(
     assert str(FIRST) not in ran.stdout
 
 
+def test_what_another_sp_sent_of_a_campaign_is_told_apart_and_may_stay(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    for number, system_id in enumerate(("shop", "gone", "shop", "gone", "gone")):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN, system_id=system_id)
+
+    of_one = quarantine(
+        "release", "--campaign", CAMPAIGN, "--system-id", "shop", "--wait", "0", "--json"
+    )
+    states = [fetch(FIRST + number).state for number in range(5)]
+    rest = quarantine("discard", "--campaign", CAMPAIGN)
+
+    counted = [(one["system_id"], one["messages"]) for one in json.loads(of_one.stdout)["outcomes"]]
+    assert counted == [("shop", 2)]
+    assert states[::2] == [HoldState.RELEASE_REQUESTED, HoldState.RELEASE_REQUESTED, HoldState.HELD]
+    assert states[1::2] == [HoldState.HELD] * 2
+    assert "gone" in rest.stdout
+    assert "shop" not in rest.stdout
+
+
+def test_a_campaign_goes_in_the_order_in_which_it_came(hold: Hold, in_store: InStore) -> None:
+    for number in range(3):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN)
+    found: list[int] = []
+
+    async def find(stores: Stores) -> None:
+        found.extend(await deciding.Chosen([], CAMPAIGN).numbers(stores.quarantine))
+
+    in_store(find)
+
+    assert found == [FIRST, FIRST + 1, FIRST + 2]
+
+
+def test_a_store_that_fails_half_way_leaves_nobody_guessing(
+    quarantine: Command,
+    hold: Hold,
+    fetch: Fetch,
+    deployment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deciding, "_TOGETHER", 2)
+    for number in range(5):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN)
+    with closing(sqlite3.connect(deployment / "var" / "smsward.db")) as file, file:
+        file.execute(
+            "CREATE TRIGGER failing BEFORE UPDATE ON held_messages"
+            f" WHEN new.message_id >= {FIRST + 2}"
+            " BEGIN SELECT abs(-(new.message_id % 1) - 9223372036854775807 - 1); END"
+        )
+
+    ran = quarantine("discard", "--campaign", CAMPAIGN)
+
+    assert ran.returncode == 1
+    assert "after 2 of 5: call again for the others" in ran.stderr
+    states = [fetch(FIRST + number).state for number in range(5)]
+    assert states == [HoldState.DISCARDED] * 2 + [HoldState.HELD] * 3
+
+
+def test_an_sp_alone_is_no_campaign(quarantine: Command, hold: Hold, fetch: Fetch) -> None:
+    hold()
+
+    assert quarantine("release", str(FIRST), "--system-id", "shop").returncode == 2
+    assert quarantine("release", "--system-id", "shop").returncode == 2
+    assert fetch(FIRST).state is HoldState.HELD
+
+
 def test_a_campaign_of_which_nothing_is_held_leaves_nothing_to_do(
     quarantine: Command, hold: Hold
 ) -> None:
@@ -310,6 +385,21 @@ def test_a_campaign_of_which_nothing_is_held_leaves_nothing_to_do(
     ran = quarantine("release", "--campaign", CAMPAIGN)
 
     assert (ran.returncode, ran.stdout) == (0, f"0 messages of campaign {CAMPAIGN} are held\n")
+
+
+@pytest.mark.parametrize("command", ["release", "discard"])
+def test_what_is_decided_on_by_id_alone_is_told_of_a_campaign(
+    quarantine: Command, hold: Hold, fetch: Fetch, command: str
+) -> None:
+    hold(campaign=CAMPAIGN, state=HoldState.RELEASE_REQUESTED)
+    hold(message_id=FIRST + 1, campaign=CAMPAIGN, state=HoldState.IN_DOUBT)
+    hold(message_id=FIRST + 2, state=HoldState.RELEASE_REQUESTED)
+
+    ran = quarantine(command, "--campaign", CAMPAIGN)
+
+    assert "0 messages of campaign" in ran.stdout
+    assert "left as they are: 1 release_requested, 1 in_doubt; decide on them by id" in ran.stdout
+    assert fetch(FIRST).state is HoldState.RELEASE_REQUESTED
 
 
 def test_of_a_large_campaign_the_newest_are_taken_and_that_is_said(
@@ -322,7 +412,7 @@ def test_of_a_large_campaign_the_newest_are_taken_and_that_is_said(
 
     ran = quarantine("discard", "--campaign", CAMPAIGN)
 
-    assert "call again for older ones" in ran.stdout
+    assert "call again for the rest" in ran.stdout
     states = [fetch(FIRST + number).state for number in range(5)]
     assert states == [HoldState.HELD] * 2 + [HoldState.DISCARDED] * 3
 

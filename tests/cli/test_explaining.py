@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -181,7 +182,12 @@ def test_people_get_a_table_of_every_finding(explain: Command) -> None:
 
     rows = {cells[0]: cells[3:] for cells in rows_of(ran.stdout)}
     assert ran.returncode == 0
-    assert rows["K-FRAUD"] == ["CONTENT", "reject", "代开发票 (4-7); fraud (fraud)", "yes"]
+    assert rows["K-FRAUD"] == [
+        "CONTENT",
+        "reject",
+        "代开发票 (4-7); category fraud, severity fraud",
+        "yes",
+    ]
     assert rows["K-LURE"] == ["CONTENT", "forward", "加微信 (1-3); lure", "shadow"]
     assert "REJECT" in ran.stdout
     assert "ESME_RSUBMITFAIL" in ran.stdout
@@ -279,4 +285,13 @@ def test_the_table_of_findings_is_chinese_but_for_the_words_of_files_and_logs(
 
     for words in ("拒绝 REJECT", "规则", "名称", "依据", "证据", "ESME_RSUBMITFAIL", "是"):
         assert words in shown
+    for words in ("解读方式: 1", "拒绝 reject", "类别 涉嫌诈骗 fraud, 危害程度 诈骗 fraud"):
+        assert words in shown
     assert "decides" not in shown
+    assert "readings" not in shown
+
+
+def test_what_a_text_is_about_is_told_apart_from_how_bad_that_is(explain: Command) -> None:
+    shown = explain(text="代开发票").stdout
+
+    assert re.search(r"about +category fraud, severity fraud", shown)

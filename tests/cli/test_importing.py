@@ -196,7 +196,7 @@ def test_broken_lines_are_counted_by_reason_and_the_others_recorded(
         ("no subscriber number", 1, f"{path}:3"),
         ("no such sender", 1, f"{path}:4"),
         (
-            "the answer is none of refused, agreed, asserted, ended and asserted-ended",
+            "the answer is none of agreed, refused, asserted, ended and asserted-ended",
             1,
             f"{path}:5",
         ),
@@ -204,6 +204,22 @@ def test_broken_lines_are_counted_by_reason_and_the_others_recorded(
         ("line too long", 1, f"{path}:8"),
     ]
     assert [answer.msisdn - MSISDN for answer in on_record()] == [0, 3, 5]
+
+
+def test_lines_that_may_be_mistyped_are_taken_and_counted(
+    consent: Command, put: Put, on_record: OnRecord
+) -> None:
+    numbers = "1380013800\n13800138000\n+86138001380001\n85291234567\n"
+
+    several = consent("import", path := put(numbers), *ALL_REFUSED)
+    one = consent("import", put("138001380001\n"), *ALL_REFUSED)
+
+    assert several.returncode == 0
+    assert "2 lines have a digit more or fewer than a mainland mobile number" in several.stderr
+    assert f"first {path}:1" in several.stderr
+    assert "1380013800" not in several.stderr
+    assert "1 line has a digit more or fewer" in one.stderr
+    assert len(on_record()) == 5
 
 
 def test_the_summary_shows_no_number_and_the_file_of_rejects_is_private(

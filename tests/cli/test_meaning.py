@@ -68,12 +68,23 @@ def test_json_is_one_line_of_intent_scope_service_and_items(
     }
 
 
-def test_people_read_the_meaning_and_the_rule_in_both_languages(explain: Cli) -> None:
-    ran = explain("1,3", "--listed", "3")
+@pytest.mark.parametrize(
+    ("lang", "said", "unsaid"),
+    [
+        ("en", ("meaning", "cancels these items"), ("含义", "取消列表中的这些业务")),
+        ("zh", ("含义", "取消列表中的这些业务", "须加 --config"), ("meaning", "cancels", "orders")),
+    ],
+)
+def test_people_read_the_meaning_and_the_rule_in_their_language(
+    explain: Cli, lang: str, said: tuple[str, ...], unsaid: tuple[str, ...]
+) -> None:
+    ran = explain("1,3", "--listed", "3", "--lang", lang)
 
     assert ran.returncode == 0
-    for words in ("optout_items", "cancels these items", "取消列表中的这些业务", "1, 3", "R35"):
-        assert words in ran.stdout
+    assert [
+        words for words in ("optout_items", "1, 3", "R35", *said) if words not in ran.stdout
+    ] == []
+    assert [words for words in unsaid if words in ran.stdout] == []
 
 
 @pytest.mark.parametrize(

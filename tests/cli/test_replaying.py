@@ -1,6 +1,7 @@
 """`smsward policy replay`: what a bundle would have made of recorded traffic."""
 
 import json
+import shutil
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -86,9 +87,23 @@ def test_records_under_the_policy_of_their_day_do_not_change(replay: Replay, pol
     ran = replay(policies)
 
     assert ran.returncode == 0
-    assert "no verdict would change" in ran.stdout
+    assert "no verdict would change among the 3 judged\n" in ran.stdout
+    assert "records.texts" not in ran.stdout
     assert "as they stand in the store now" in ran.stdout
     assert ran.stderr == ""
+
+
+def test_what_words_find_is_not_said_to_be_unchanged_where_no_text_was_kept(
+    replay: Replay, policies: str, recorded: Path
+) -> None:
+    shutil.rmtree(recorded / "var/cdr")
+    untold = [(*row[:-1], None) for row in rows(CLEAN, SPAM, LOAN)]
+    write_records(recorded / "var/cdr", untold)
+
+    ran = replay(policies)
+
+    assert "no verdict would change among the 1 judged\n" in ran.stdout
+    assert "the words of 3 could not be judged: set records.texts in gateway.yaml" in ran.stdout
 
 
 def test_a_change_is_told_by_rule_sender_and_place(

@@ -66,6 +66,41 @@ def test_the_list_can_be_narrowed_to_a_campaign_or_to_what_messages_are_about(
     assert ids(quarantine("list", "--json", "--category", "games")) == []
 
 
+def test_a_narrowed_list_counts_what_was_asked_for_and_what_there_is(
+    quarantine: Command, hold: Hold
+) -> None:
+    hold(message_id=FIRST, campaign=CAMPAIGN)
+    hold(message_id=FIRST + 1, campaign=CAMPAIGN)
+    hold(message_id=FIRST + 2, campaign=CAMPAIGN, state=HoldState.DISCARDED)
+    hold(message_id=FIRST + 3, system_id="bank")
+
+    of_campaign = quarantine("list", "--campaign", CAMPAIGN, "--limit", "1").stdout
+    of_state = quarantine("list", "--campaign", CAMPAIGN, "--state", "held").stdout
+    of_none = quarantine("list", "--category", "games").stdout
+
+    assert "asked for: 2 held, 1 discarded\nin the store: 3 held, 1 discarded" in of_campaign
+    assert "asked for: 2 held\nin the store: 3 held, 1 discarded" in of_state
+    assert of_none == "asked for: none match\nin the store: 3 held, 1 discarded\n"
+
+
+def test_a_category_that_neither_is_nor_was_told_of_a_message_is_a_misuse(
+    quarantine: Command, hold: Hold
+) -> None:
+    hold()
+
+    ran = quarantine("list", "--category", "fruad")
+
+    assert ran.returncode == 2
+    assert "there is no fruad" in ran.stderr
+    assert "fraud, fraud_acquaintance" in ran.stderr
+
+
+def test_states_are_spelled_in_help_and_errors_as_they_are_given(quarantine: Command) -> None:
+    for ran in (quarantine("list", "--state", "nope"), quarantine("list", "--help")):
+        assert "release_requested" in ran.stdout + ran.stderr
+        assert "release-requested" not in ran.stdout + ran.stderr
+
+
 @pytest.mark.parametrize("said", ["0123456789abcdef", "c13800138000", "C0123456789ABCDEF"])
 def test_what_can_be_no_id_of_a_campaign_is_a_misuse_and_not_repeated(
     quarantine: Command, hold: Hold, said: str

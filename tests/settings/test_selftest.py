@@ -67,12 +67,16 @@ FAILING = {
         "self-test: expected shadow, the rules say forward",
     ),
     "another list": (
-        "text: 代开发票, expect: reject, list: K-FRAUD",
-        "self-test: expected reject by K-FRAUD, the rules say reject by K-REJECT",
+        "text: 代开发票, expect: reject, list: K-QUARANTINE",
+        "self-test: expected reject by K-QUARANTINE, the rules say reject by K-REJECT",
     ),
     "another list that found it too, but did not decide": (
         "text: 代开发票加微信, expect: reject, list: K-SHADOW",
         "self-test: expected reject by K-SHADOW, the rules say reject by K-REJECT",
+    ),
+    "a list that there is not": (
+        "text: 您好, expect: reject, list: K-NONE",
+        "self-test: there is no rule or list K-NONE",
     ),
     "a coding without the letters": (
         "text: 您好, data_coding: 0, expect: forward",

@@ -135,6 +135,32 @@ async def test_every_state_is_counted(stores: Stores, held: Builder, noon: datet
     assert counts == dict.fromkeys(HoldState, 0) | {HoldState.HELD: 2, HoldState.EXPIRED: 1}
 
 
+async def test_states_are_counted_of_a_campaign_a_sender_and_categories(
+    stores: Stores, held: Builder
+) -> None:
+    one = "c0123456789abcdef"
+    await stores.quarantine.hold(
+        [
+            held(message_id=1, campaign=one, category="loan"),
+            held(message_id=2, campaign=one, category="games", state=HoldState.IN_DOUBT),
+            held(message_id=3, system_id="sp2", category="loan"),
+        ]
+    )
+    none = dict.fromkeys(HoldState, 0)
+
+    of_one = await stores.quarantine.count_by_state(campaign=one)
+    of_sp2 = await stores.quarantine.count_by_state(system_id="sp2")
+    of_loans = await stores.quarantine.count_by_state(categories={"loan"})
+    of_all = await stores.quarantine.count_by_state(
+        campaign=one, system_id="sp2", categories={"loan"}
+    )
+
+    assert of_one == none | {HoldState.HELD: 1, HoldState.IN_DOUBT: 1}
+    assert of_sp2 == none | {HoldState.HELD: 1}
+    assert of_loans == none | {HoldState.HELD: 2}
+    assert of_all == none
+
+
 async def test_what_waits_is_counted_by_its_sender_until_it_has_ended(
     stores: Stores, held: Builder, noon: datetime
 ) -> None:

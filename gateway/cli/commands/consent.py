@@ -102,9 +102,10 @@ def import_lists(
     """Record lists of answers, millions of them. It may be repeated, and a gateway may run.
 
     A list has one number a line, or is CSV whose header names number and any of system_id
-    (* is every SP), answer (refused or agreed), since, channel, evidence and until, the last
-    day of an agreement. UTF-8, also gzip. Of two answers the later one holds, as always, but
-    an agreement without evidence is asserted: it takes nothing back. The exit code is 1 when
+    (* is every SP), answer (agreed, refused or asserted; what export calls ended or
+    asserted-ended is read as well), since, channel, evidence and until, the last day of an
+    agreement. UTF-8, also gzip. Of two answers the later one holds, as always, but an
+    agreement without evidence is asserted: it takes nothing back. The exit code is 1 when
     lines were rejected.
 
     Example: smsward consent import --all-senders --answer refused refused.txt

@@ -36,8 +36,8 @@ def train(
     """Train a model; what it was trained on and how good it is goes on its card.
 
     A text is one line, `label lang source text` between tabs, the label ham or spam. Of a
-    directory train_*.tsv are trained on, and dev_*.tsv are what probabilities and thresholds
-    are measured on; without any, every tenth campaign is held out. Files *_bulk.tsv hold what
+    directory `train_*.tsv` are trained on, and `dev_*.tsv` are what probabilities and thresholds
+    are measured on; without any, every tenth campaign is held out. Files `*_bulk.tsv` hold what
     ports send, others what people write; texts without Han get a model of their own. No text
     enters the model: only weights of hashed n-grams.
 
@@ -72,7 +72,7 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Measure a model on labelled texts: F1, AUC, recall by the false alarms it takes.
+    r"""Measure a model on labelled texts: F1, AUC, recall by the false alarms it takes.
 
     By class, by source, by category where sources name one (fbs/IL:Gambling, mine/loan), and
     by disguise where a file has nothing but spam and its sources are disguises, one of them
@@ -82,7 +82,7 @@ def evaluate(
 
     Example: smsward filter evaluate dev_zh_bulk.tsv adv_dev.tsv --model model.npz
 
-    Example: smsward filter evaluate dev_*.tsv --train train_*.tsv --plot dev.png --json
+    Example: smsward filter evaluate dev_\*.tsv --train train_\*.tsv --plot dev.png --json
     """
     from gateway.cli.model_measuring import evaluate_model
 

@@ -6,7 +6,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import EVERYTHING, AsJson, ConfigDirectory, Selection
+from gateway.cli.options import (
+    EVERYTHING,
+    NO_CAMPAIGN,
+    AsJson,
+    ConfigDirectory,
+    Selection,
+    Whole,
+)
 from gateway.cli.record_options import MASKED, Unmasking
 
 quarantine = App(
@@ -18,10 +25,6 @@ quarantine = App(
 Ids = Annotated[
     list[str] | None,
     Parameter(name="ID", allow_leading_hyphen=True, negative="", help="Ids, or - to read stdin."),
-]
-OfCampaign = Annotated[
-    str | None,
-    Parameter("--campaign", help="In place of ids: all that is held of this campaign, by its id."),
 ]
 By = Annotated[str | None, Parameter(help="Who decides; by default the name of your account.")]
 
@@ -80,7 +83,7 @@ def release(
     ids: Ids = None,
     /,
     *,
-    campaign: OfCampaign = None,
+    whole: Whole = NO_CAMPAIGN,
     by: By = None,
     wait_s: Annotated[float, Parameter("--wait", help="Wait so many seconds for the end.")] = 5,
     config: ConfigDirectory = None,
@@ -96,14 +99,14 @@ def release(
 
     Example: smsward quarantine release 8176404480000000000 --by lin
 
-    Example: smsward quarantine release --campaign c0f1e2d3c4b5a6978
+    Example: smsward quarantine release --campaign c0f1e2d3c4b5a6978 --system-id shop
     """
     import asyncio
 
     from gateway.cli.deciding import Chosen, release_messages
     from gateway.cli.deployment import load_settings
 
-    chosen, settings = Chosen(ids or [], campaign), load_settings(config)
+    chosen, settings = Chosen(ids or [], whole.campaign, whole.system_id), load_settings(config)
     return asyncio.run(release_messages(settings, chosen, by, wait_s=wait_s, as_json=as_json))
 
 
@@ -112,7 +115,7 @@ def discard(
     ids: Ids = None,
     /,
     *,
-    campaign: OfCampaign = None,
+    whole: Whole = NO_CAMPAIGN,
     by: By = None,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
@@ -128,5 +131,5 @@ def discard(
     from gateway.cli.deciding import Chosen, discard_messages
     from gateway.cli.deployment import load_settings
 
-    chosen, settings = Chosen(ids or [], campaign), load_settings(config)
+    chosen, settings = Chosen(ids or [], whole.campaign, whole.system_id), load_settings(config)
     return asyncio.run(discard_messages(settings, chosen, by, as_json=as_json))

@@ -60,7 +60,9 @@ class Bind:
     bind_type: Annotated[BindType, Parameter("--type", help="What it binds as: tx, rx or trx.")] = (
         BindType.TRX
     )
-    at: Annotated[datetime | None, Parameter(help="When; now unless said.")] = None
+    at: Annotated[
+        datetime | None, Parameter(help="When, as 2025-11-25T22:30+08:00; now unless said.")
+    ] = None
 
 
 NO_REPLY = Mo()
@@ -119,7 +121,11 @@ def explain_bind(
 
 @explain.command(name="mo")
 def explain_mo(
-    *, reply: Mo = NO_REPLY, config: ConfigDirectory = None, as_json: AsJson = False
+    *,
+    reply: Mo = NO_REPLY,
+    lang: Lang = "en",
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
     """Say what a subscriber's reply (MO) means: opt-out, list, confirmation, or nothing.
 
@@ -134,4 +140,5 @@ def explain_mo(
     question = Question(reply.text, reply.advertised, reply.pending, reply.listed)
     if reply.file is not None:
         return explain_file(reply.file, question, config)
-    return explain_reply(question, reply.source, reply.destination, config, as_json=as_json)
+    route = (reply.source, reply.destination)
+    return explain_reply(question, route, config, lang=lang, as_json=as_json)

@@ -49,8 +49,7 @@ _PORT = '      - {{number: "{number}", extension_digits: {digits}, purpose: {pur
 # What the spammer of the demo says belongs to the demo, not to the shipped policy.
 _KEYWORDS = """\
 # What the spammer of this demo offers: {fate}. The action is reject, quarantine or shadow
-# (recorded, forwarded all the same). Change it and save: it holds at once. fraud.yaml beside
-# this file holds one of the words as well, and goes on refusing it.
+# (recorded, forwarded all the same). Change it and save: it holds at once.{beside}
 version: 1
 id: {id}
 category: demo
@@ -58,6 +57,7 @@ action: {action}
 words: [{words}]
 """
 
+_BESIDE = " fraud.yaml beside\n# this file holds one of the words as well, and goes on refusing it."
 _RATES = {"spammer": (40, 80)}
 _USUAL_RATE = (1000, 2000)
 
@@ -138,12 +138,12 @@ def usable_port(wanted: int) -> int:
 def _write_keywords(stage: Stage) -> None:
     """Add two lists to the bundle: of the spammer's offers every other one is held."""
     stage.keywords.parent.mkdir(exist_ok=True)
-    for action, fate, offers in (
-        ("reject", "refused at once", SPAM_PHRASES[::2]),
-        ("quarantine", "held for a person", SPAM_PHRASES[1::2]),
+    for action, fate, beside, offers in (
+        ("reject", "refused at once", _BESIDE, SPAM_PHRASES[::2]),
+        ("quarantine", "held for a person", "", SPAM_PHRASES[1::2]),
     ):
-        list_id = f"DEMO-{action.upper()}"
-        text = _KEYWORDS.format(fate=fate, id=list_id, action=action, words=", ".join(offers))
+        list_id, words = f"DEMO-{action.upper()}", ", ".join(offers)
+        text = _KEYWORDS.format(fate=fate, beside=beside, id=list_id, action=action, words=words)
         stage.keywords.with_name(f"demo-{action}.yaml").write_text(text, encoding="utf-8")
 
 

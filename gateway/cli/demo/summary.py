@@ -26,7 +26,8 @@ def hints(stage: Stage, *, keep: bool) -> Sequence[str]:
     first = (
         f"Save a change in {stage.keywords}"
         if keep
-        else "Run demo --keep, which goes on, and save a change in the file that it names"
+        else f"Run `{program()} demo --keep`, which goes on, and save a change in the file that it"
+        " names"
     )
     third = (
         f"3. Bind a client of your own{'' if keep else ' (with demo --keep)'} at {stage.esme_side},"

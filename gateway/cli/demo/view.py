@@ -24,8 +24,9 @@ _COUNTS = {
     "quarantined": "held",
     "receipts": "receipts",
 }
-# A shadow hit is forwarded, and counted there as well.
-_ACTIONS = {"shadow": "forward (shadow)"}
+# A shadow hit is forwarded, and counted there as well: it stands below, so that the rest adds up.
+_ACTIONS = {"shadow": "  of these, on trial"}
+_FIRST = ("forward", "shadow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +175,19 @@ def sender_table(told: Mapping[str, Told], sessions: Mapping[str, int] | None = 
 
 
 def verdict_table(verdicts: Mapping[tuple[str, str], int]) -> Table:
-    """Return what the gateway did for which reason, the commonest first."""
+    """Return what the gateway did for which reason: what passed, then the commonest first."""
     table = _table()
     table.add_column("what was done")
     table.add_column("for which reason")
     table.add_column("messages", justify="right")
-    for (action, reason), count in sorted(verdicts.items(), key=lambda item: -item[1]):
+    for (action, reason), count in sorted(verdicts.items(), key=_place):
         table.add_row(_ACTIONS.get(action, action), reason, str(count))
     return table
+
+
+def _place(verdict: tuple[tuple[str, str], int]) -> tuple[int, int]:
+    (action, _), count = verdict
+    return (_FIRST.index(action) if action in _FIRST else len(_FIRST), -count)
 
 
 def _table() -> Table:

@@ -45,6 +45,16 @@ def test_all_that_the_spammer_offers_is_on_a_list(stage: Stage) -> None:
     assert stage.keywords.is_file()
 
 
+def test_what_a_list_of_the_demo_says_of_the_shipped_one_beside_it_is_true(stage: Stage) -> None:
+    lists = stage.load().bundle.keyword_lists
+    (fraud,) = [set(one.words) for one in lists if one.id == "K-FRAUD"]
+
+    for one in lists:
+        if one.category == "demo":
+            file = stage.keywords.with_name(f"{one.id.lower()}.yaml").read_text(encoding="utf-8")
+            assert ("fraud.yaml" in file) is bool(fraud & set(one.words))
+
+
 def test_the_demo_is_nobody_elses_business(stage: Stage) -> None:
     assert stat.S_IMODE(stage.directory.stat().st_mode) == 0o700
 

@@ -53,7 +53,7 @@ def test_there_are_three_things_to_try_next(capsys: pytest.CaptureFixture[str]) 
 
     said = capsys.readouterr().out
     assert "demo-reject.yaml" not in said  # of this run: the next has a directory of its own
-    assert "Run demo --keep" in said
+    assert "Run `smsward demo --keep`" in said
     assert "smsward quarantine list --config /tmp/demo/config" in said
     for what in ("127.0.0.1:2775", "system_id guest", "password demo", "10690001"):
         assert what in said
@@ -66,7 +66,9 @@ def test_the_command_to_try_next_works_without_a_path(
 
     print_ending(ending(BALANCED), STAGE, keep=False, as_json=False)
 
-    assert " .venv/bin/smsward quarantine list" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert " .venv/bin/smsward quarantine list" in said
+    assert "`.venv/bin/smsward demo --keep`" in said
 
 
 def test_who_kept_it_running_has_seen_them_before(capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,11 +77,25 @@ def test_every_heading_is_whole_on_eighty_columns(terminal: Console) -> None:
         assert heading in capture.get()
 
 
-def test_what_is_forwarded_in_shadow_is_told_from_what_is_stopped(terminal: Console) -> None:
+def test_what_is_on_trial_stands_below_what_was_forwarded_and_is_among_it(
+    terminal: Console,
+) -> None:
+    verdicts = {
+        ("reject", "CONTENT"): 9,
+        ("shadow", "FREQUENCY"): 3,
+        ("forward", ""): 5,
+        ("throttle", "RATE"): 12,
+    }
     with terminal.capture() as capture:
-        terminal.print(verdict_table({("shadow", "CONTENT"): 3}))
+        terminal.print(verdict_table(verdicts))
 
-    assert "forward (shadow)" in capture.get()
+    shown = [line.split() for line in capture.get().splitlines() if line.split()[-1:] != []]
+    assert [row for row in shown if row[-1].isdigit()] == [
+        ["forward", "5"],
+        ["of", "these,", "on", "trial", "FREQUENCY", "3"],
+        ["throttle", "RATE", "12"],
+        ["reject", "CONTENT", "9"],
+    ]
 
 
 def test_continuous_integration_gets_lines_even_on_a_terminal(
