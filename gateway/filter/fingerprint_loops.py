@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from gateway.filter.code_points import Bounds, Codes
 from gateway.filter.compiled import boolean, compiled, int64, row_of, uint8, uint32, void
 
-# With fewer letters a skeleton says nothing: 您的验证码 is everybody's.
+# With fewer letters a text has too few grams to be known by when it is changed.
 MIN_LETTERS = 8
 
 # What may be in a text that is no part of its skeleton.
@@ -32,13 +32,21 @@ _CODES = row_of(uint32)
 
 
 @compiled(boolean(uint32))
+def is_small(code: int) -> bool:
+    """Tell whether it is a small letter that is spelt with: a to z."""
+    return bool(code >= _SMALL_A and code <= _SMALL_Z)
+
+
+@compiled(boolean(uint32))
+def is_of_number(code: int) -> bool:
+    """Tell whether numbers go on with the character, once they had a digit."""
+    return bool(is_small(code) or (code >= _ZERO and code <= _NINE) or code == _STAR)
+
+
+@compiled(boolean(uint32))
 def is_of_host(code: int) -> bool:
     """Tell whether host names have the character, dots apart."""
-    return bool(
-        (code >= _SMALL_A and code <= _SMALL_Z)
-        or (code >= _ZERO and code <= _NINE)
-        or code == _HYPHEN
-    )
+    return bool(is_small(code) or (code >= _ZERO and code <= _NINE) or code == _HYPHEN)
 
 
 @compiled(uint8(_CODES, _CODES))
@@ -76,30 +84,30 @@ def write_letters(codes: Codes, kinds: Kinds, letters: Codes) -> int:
     """Write the letters of a text outside of numbers, and return how many there are.
 
     A number begins with a digit or with small letters before one, and takes in what follows of
-    small letters, digits and stars: order numbers, amounts, codes, 138****8000, sf12345.
+    small letters, digits and stars: order numbers, amounts, codes, 138****8000, sf12345. With
+    more than two letters for each group of digits it is words with digits put in: claim2 your98.
     """
     count = at = 0
     while at < len(codes):
-        start = at
-        while at < len(codes) and codes[at] >= _SMALL_A and codes[at] <= _SMALL_Z:
+        start = count
+        while at < len(codes) and is_small(codes[at]):
+            letters[count] = codes[at]
+            count += 1
             at += 1
         kind = kinds[codes[at]] if at < len(codes) and codes[at] < len(kinds) else 0
-        if kind == _DIGIT:
-            at += 1
-            while at < len(codes) and (
-                (codes[at] >= _SMALL_A and codes[at] <= _SMALL_Z)
-                or (codes[at] >= _ZERO and codes[at] <= _NINE)
-                or codes[at] == _STAR
-            ):
-                at += 1
-            continue
-        for place in range(start, at):
-            letters[count] = codes[place]
-            count += 1
-        if at < len(codes):
-            if kind == _LETTER:
+        groups = 0  # of digits
+        while kind == _DIGIT and at < len(codes) and (not groups or is_of_number(codes[at])):
+            if is_small(codes[at]):
                 letters[count] = codes[at]
                 count += 1
+            elif not groups or is_small(codes[at - 1]):
+                groups += 1
+            at += 1
+        if groups:
+            count = start if count - start <= 2 * groups else count
+        elif at < len(codes):
+            letters[count] = codes[at]
+            count += kind == _LETTER
             at += 1
     return count
 

@@ -10,14 +10,19 @@ from numpy.typing import NDArray
 from gateway.filter.code_points import joined, kinds_of_characters, text_of
 from gateway.filter.fingerprint_loops import LINK, MIN_LETTERS, NAME, all_particulars, write_all
 from gateway.filter.folding import sound_of
+from gateway.filter.urls import registrable_domain
 
 # A text of more is judged by its beginning: what is longer than sixty parts is no bulk text.
 MAX_CHARS = 4_096
 
 SIGNS = 64
+# With fewer letters, and no link, all else counts as well: 7点 is not 8点.
+_MIN_SAID = 3
 _ODD = np.uint32(1)
 
-_LINK = re.compile(r"(?:https?://|(?<![a-z0-9])[a-z0-9-]++(?:[.。][a-z0-9-]++)++)[!-~]*+")
+_HOST = r"(?<![a-z0-9-])[a-z0-9-]++(?:[.。][a-z0-9-]++)++"
+_LINK = re.compile(rf"(?:(?:https?://)?+{_HOST}|https?://)[!-~]*+")
+_HOST_OF_LINK = re.compile(rf"(?:{_HOST}@)?({_HOST})")
 _TITLES = tuple(map(sound_of, ("先生", "女士", "小姐")))
 _GREETINGS = "|".join(map(sound_of, ("尊敬的", "亲爱的")))
 _NAME = re.compile(
@@ -36,9 +41,9 @@ Signs = NDArray[np.uint32]
 class Fingerprint:
     """The identity of a text for finding it again, as it is and changed.
 
-    `skeleton` is equal for texts that differ only in particulars. The `signs` of two texts
-    agree in the share of their letter pairs that both have (MinHash); None where the text is
-    too short for that.
+    `skeleton` is equal for texts that differ only in particulars; of those of few letters the
+    domain that the link leads to must be the same. The `signs` of two texts agree in the share
+    of their letter pairs that both have (MinHash); None where the text is too short for that.
     """
 
     __slots__ = ("signs", "skeleton")
@@ -64,7 +69,7 @@ def fingerprints_of(sounds: Sequence[str]) -> list[Fingerprint]:
     for number, (sound, count) in enumerate(zip(sounds, counts, strict=True)):
         at, past = past, past + count
         if count < MIN_LETTERS:
-            found.append(Fingerprint(_digest(sound), None))
+            found.append(Fingerprint(_digest(_said(sound, letters[at:past])), None))
         else:
             # A copy: a part of the table would keep that of all texts.
             found.append(Fingerprint(_digest(letters[at:past]), signs[number].copy()))
@@ -94,6 +99,15 @@ def _without(text: str, particulars: int) -> str:
     if particulars & LINK:
         text = _LINK.sub(" ", text)
     return _NAME.sub(" ", text) if particulars & NAME else text
+
+
+def _said(sound: str, letters: str) -> str:
+    """Return what a text of few letters says: they, and whose its link is."""
+    link = _HOST_OF_LINK.search(sound, 0, MAX_CHARS)
+    if link is None:
+        return letters if len(letters) >= _MIN_SAID else sound
+    host = link[1].replace("。", ".")
+    return f"{letters} {registrable_domain(host) or host}"
 
 
 def _digest(text: str) -> int:

@@ -10,7 +10,7 @@ from gateway.filter.facts import TextFacts
 from gateway.filter.inflation import deflated, is_inflated
 from gateway.filter.keywords import Hit, KeywordIndex
 from gateway.filter.scoring import PIECES, Scored, Scorer
-from gateway.filter.text_memory import CodedText, TextMemory
+from gateway.filter.text_memory import CodedText, Generations, TextMemory
 from gateway.filter.views import Views
 
 UNREADABLE = Hit("UNREADABLE", "unreadable", ListAction.QUARANTINE, "", is_unreadable=True)
@@ -65,13 +65,11 @@ class ContentScan:
         # Texts that the scorer failed on.
         self.unscored = 0
         self._bounds = cache_entries, cache_octets
-        self._memory = self._new_memory()
+        scored, printed = learnt.scorer is not None, learnt.prints is not None
+        more_octets = _SCORE_OCTETS * scored + _PRINT_OCTETS * printed
+        self._memory = TextMemory(cache_entries, cache_octets, more_octets)
         # Of which the lists count; all do as long as there is none.
         self.day: date | None = None
-
-    def _new_memory(self) -> TextMemory:
-        scored, printed = self.learnt.scorer is not None, self.learnt.prints is not None
-        return TextMemory(*self._bounds, _SCORE_OCTETS * scored + _PRINT_OCTETS * printed)
 
     def keep_day(self, day: date) -> None:
         """Judge by the lists that hold on `day` from now on; all hold until this is called.
@@ -79,8 +77,16 @@ class ContentScan:
         Cheap to repeat. Facts are forgotten where lists that come and go make them others.
         """
         if day != self.day and self.index.has_dates:
-            self._memory = self._new_memory()
+            self.let_go(self.give_up())
         self.day = day
+
+    def give_up(self) -> Generations:
+        """Return all texts that are remembered, for another scan to let go, and know none."""
+        return self._memory.give_up()
+
+    def let_go(self, ended: Generations) -> None:
+        """Forget what another scan gave up, a thousand texts with each tick that has new ones."""
+        self._memory.let_go(ended)
 
     def forget(self) -> None:
         """Forget all texts one by one, so that other threads run meanwhile; once out of use."""

@@ -3,6 +3,7 @@
 from gateway.filter.facts import TextFacts
 
 CodedText = tuple[int, bytes]
+Generations = list[dict[CodedText, TextFacts]]
 
 # What the interpreter holds beside the octets of one entry: key tuple, bytes object, dict
 # slot and its share of empty slots, the facts and the objects in them; and the readings, two
@@ -23,7 +24,16 @@ class TextMemory:
     the young one fills: no message waits for 30 000 texts to be thrown away, which takes 20 ms.
     """
 
-    __slots__ = ("_aged", "_entries", "_entry_octets", "_octets", "_old", "_young_octets", "young")
+    __slots__ = (
+        "_aged",
+        "_entries",
+        "_entry_octets",
+        "_leaving",
+        "_octets",
+        "_old",
+        "_young_octets",
+        "young",
+    )
 
     def __init__(self, entries: int, octets: int, more_octets: int = 0) -> None:
         """Keep at most `entries`; `more_octets` is what each needs beside the usual."""
@@ -35,6 +45,17 @@ class TextMemory:
         self._young_octets = 0
         # How many the old generation had when it became so.
         self._aged = 0
+        self._leaving: Generations = []
+
+    def give_up(self) -> Generations:
+        """Return all that is held, for another memory to let go, and hold nothing."""
+        held = [one for one in (self.young, self._old, *self._leaving) if one]
+        self.young, self._old, self._leaving, self._young_octets = {}, {}, [], 0
+        return held
+
+    def let_go(self, ended: Generations) -> None:
+        """Take over what another memory gave up, to forget it little by little."""
+        self._leaving += ended
 
     def recall(self, key: CodedText) -> TextFacts | None:
         """Return what is known of a text that is not among `young`, None for nothing."""
@@ -55,15 +76,24 @@ class TextMemory:
         self._young_octets += octets
 
     def thin_out(self) -> None:
-        """Forget as much of the old generation as the young one is past its half."""
+        """Forget some of what was let go, and of the old generation.
+
+        Of that, as much as the young one is past its half.
+        """
         full = max(len(self.young) / self._entries, self._young_octets / self._octets)
         left = 2 * (1 - full) * self._aged
         if len(self._old) > left + _AT_ONCE:
             while len(self._old) > left:
                 self._old.popitem()
+        if self._leaving:
+            ended = self._leaving[-1]
+            for _ in range(min(_AT_ONCE, len(ended))):
+                ended.popitem()
+            if not ended:
+                self._leaving.pop()
 
     def forget(self) -> None:
         """Forget all, one by one: other threads run meanwhile. Not while it is in use."""
-        for generation in (self.young, self._old):
+        for generation in (self.young, self._old, *self._leaving):
             while generation:
                 generation.popitem()

@@ -64,6 +64,25 @@ def test_the_same_text_to_many_people_is_one_campaign() -> None:
     assert len(campaigns) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Claim{0} your{1} free{0} casino{1} bonus{0} today{1}{0}7 {0}and win{1} cash{0} prizes{1}",
+        "贷款找我{0}{1}速来",
+        "赚钱点 http://a.cn/{0}{1}",
+        "赚钱点 http://x{0}{1}.a.cn",
+    ],
+)
+def test_what_numbers_and_links_leave_of_a_text_is_enough_for_a_campaign(text: str) -> None:
+    campaigns = Campaigns()
+    senders = Senders(campaigns, people=50)
+
+    ids = [senders.send(text.format(n % 10, n // 10), to=SOMEBODY + 7 * n) for n in range(100)]
+
+    assert len(campaigns) == 1
+    assert ids[-1] is not None
+
+
 def test_one_person_who_got_it_often_is_no_crowd() -> None:
     senders = Senders(Campaigns(), people=2)
 

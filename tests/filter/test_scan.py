@@ -416,6 +416,21 @@ def test_a_list_that_ends_is_forgotten_with_what_it_found() -> None:
     assert len(decoder.asked) == 3
 
 
+def test_a_day_that_changes_the_lists_throws_no_texts_away_at_once() -> None:
+    until = KeywordList("T", "fraud", ListAction.REJECT, ("发票",), not_after=date(2027, 1, 5))
+    scan = ContentScan(KeywordIndex([until]))
+    scan.scan([coded(f"您好{number}") for number in range(1_500)], Decoder())
+
+    left = []
+    for day in (5, 6):
+        scan.keep_day(date(2027, 1, day))
+        left.append(sum(map(len, scan._memory._leaving)))
+        scan.scan([coded(f"明天{day}号")], Decoder())
+        left.append(sum(map(len, scan._memory._leaving)))
+
+    assert left == [1_500, 500, 501, 1]
+
+
 def test_a_new_day_forgets_nothing_where_all_lists_hold() -> None:
     scan, decoder = ContentScan(INDEX), Decoder()
 

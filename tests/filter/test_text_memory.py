@@ -19,6 +19,11 @@ def kept(memory: TextMemory) -> int:
     return len(memory.young) + len(memory._old)  # asking for them would keep them
 
 
+def left_over(memory: TextMemory) -> int:
+    """Return how many texts of memories out of use are not forgotten yet."""
+    return sum(map(len, memory._leaving))
+
+
 def fill(memory: TextMemory, numbers: range, at_once: int = 10) -> list[int]:
     """Remember texts as ticks do; return after each how many there are."""
     counts = []
@@ -68,6 +73,33 @@ def test_memory_is_bounded_in_texts_and_octets(sizes: list[int], entries: int, o
         held = [*memory.young, *memory._old]
         assert len(held) <= max(2, entries)
         assert sum(1_000 + 4 * len(one) for _, one in held) <= octets
+
+
+def test_a_memory_out_of_use_is_forgotten_little_by_little_by_the_next() -> None:
+    first, second, third = (TextMemory(10_000, 10**9) for _ in range(3))
+    fill(first, range(7_000))
+    fill(second, range(3_000))
+    second.let_go(first.give_up())
+
+    third.let_go(second.give_up())
+
+    assert kept(first) == kept(second) == 0
+    counts = [left_over(third)]
+    while counts[-1]:
+        third.thin_out()
+        counts.append(left_over(third))
+    lost = [before - after for before, after in pairwise(counts)]
+    assert (counts[0], max(lost), sum(lost)) == (10_000, 1_000, 10_000)
+
+
+def test_what_is_left_over_of_another_memory_is_forgotten_with_all() -> None:
+    first, second = TextMemory(100, 10**9), TextMemory(100, 10**9)
+    fill(first, range(70))
+    second.let_go(first.give_up())
+
+    second.forget()
+
+    assert left_over(second) == 0
 
 
 def test_all_is_forgotten_at_once_where_that_is_asked_for() -> None:

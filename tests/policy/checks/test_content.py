@@ -276,6 +276,21 @@ def test_r61_a_classifier_that_is_put_in_place_judges_what_was_judged_before() -
     assert world.reason(NOTICE, SERVICE) is Reason.CONTENT_UNCHECKED
 
 
+def test_a_classifier_that_is_put_in_place_stops_no_message_while_texts_are_forgotten() -> None:
+    world = World(rule("R61", Suspicious(0.005)), knowledge=known(WordScorer()))
+    texts = [(8, number.to_bytes(4, "big")) for number in range(1_500)]
+    world.rules.scan.scan(texts, lambda _, __: (NOTICE,))
+    before = world.rules.scan
+
+    world.rules.ask_scorer(WordScorer())
+
+    assert before.look_up(*texts[0]) is None
+    assert sum(map(len, world.rules.scan._memory._leaving)) == 1_500
+    kept = world.rules.scan
+    world.rules.ask_scorer(world.knowledge.scorer)
+    assert world.rules.scan is kept
+
+
 def test_no_text_is_scored_where_no_rule_asks_for_it() -> None:
     scorer = WordScorer()
     world = World(rule("R61", BadLink(disguised=True)), knowledge=known(scorer))
