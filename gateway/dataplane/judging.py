@@ -153,7 +153,11 @@ def _judge_together(plane: Plane, courses: Courses, messages: Sequence[Carried],
     counted: dict[int, _Counted] = {}
     for course, those in courses.items():
         left = _ask_together(plane, course, those, at)
-        if course.counting and left:
+        if not course.counting or not left:
+            continue
+        if len(courses) == 1:
+            _count_together(plane, course.counting, left, at)
+        else:
             of_all = counted.setdefault(id(course.counting), (course.counting, []))
             of_all[1].append(left)
     lots = [(counting, _in_turn(of, messages)) for counting, of in counted.values()]

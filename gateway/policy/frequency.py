@@ -96,7 +96,9 @@ class Frequencies:
         self, messages: Sequence[Parts], now: float
     ) -> Sequence[tuple[int, Limit | Full]]:
         """Admit messages one after the other; return which place has what against it."""
-        second = self._begin(now, len(messages))
+        second = int(now)
+        if second != self.latest or self.retired:
+            second = self._begin(now, len(messages))
         for counter in self.counters:
             against = counter.take_all(messages, second)
             if against:

@@ -44,11 +44,11 @@ def count_together(
     rules: RuleSet, counting: Sequence[StagedCounter], messages: Sequence[Submission], at: float
 ) -> None:
     """Count messages that `counting` are to count, in the order in which they came."""
-    apart = not any(one.counter.gives_back for one in counting[:-1])
-    if not apart:
-        for one in messages:
-            rules.counts_in(one, counting, at)
-        return
+    for staged in counting[:-1]:
+        if staged.counter.gives_back:  # what it counted may have to be taken back, one by one
+            for one in messages:
+                rules.counts_in(one, counting, at)
+            return
     left = messages
     for staged in counting:
         stopped = False
