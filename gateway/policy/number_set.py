@@ -1,7 +1,7 @@
 """A set of subscriber numbers that stays small however thinly they lie."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pyroaring import BitMap, BitMap64
 
@@ -42,6 +42,11 @@ class NumberSet:
         return part is not None and part.has(number & _LOW)
 
     __contains__ = has
+
+    def finder(self) -> Callable[[int], bool]:
+        """Return what tells whether numbers are in the set, for many of them: until it changes."""
+        found: Callable[[int], bool] = self.has if self._dense is None else self._dense.__contains__
+        return found
 
     def __len__(self) -> int:
         return sum(map(len, self._lists.values())) if self._dense is None else len(self._dense)

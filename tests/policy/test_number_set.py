@@ -40,6 +40,7 @@ def test_it_holds_what_a_set_would_hold(
 
         asked = set(others).union(*(changed for _, changed in changes))
         assert {number for number in asked if number in numbers} == asked & expected
+        assert set(filter(numbers.finder(), asked)) == asked & expected
         assert len(numbers) == len(expected)
 
 

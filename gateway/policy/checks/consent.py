@@ -45,19 +45,15 @@ def perhaps_refused(knowledge: Knowledge) -> Sieve:
     def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
         if not sets.is_current:
             return submissions
-        refused, everyone, worth = sets.refused, sets.refused.get(EVERY_SENDER, _NOBODY), []
-        scope, own = "", _NOBODY
+        refused, worth = sets.refused, []
+        everyone = refused.get(EVERY_SENDER, _NOBODY).finder()
+        scope, own = "", _NOBODY.finder()
         for one in submissions:
             number = one.msisdn
             if one.account.system_id != scope:
                 scope = one.account.system_id
-                own = refused.get(scope, _NOBODY)
-            if (
-                number is None
-                or number < NORTH_AMERICAN_BELOW
-                or own.has(number)
-                or everyone.has(number)
-            ):
+                own = refused.get(scope, _NOBODY).finder()
+            if number is None or number < NORTH_AMERICAN_BELOW or own(number) or everyone(number):
                 worth.append(one)
         return worth
 
@@ -94,13 +90,13 @@ def perhaps_not_agreed(knowledge: Knowledge) -> Sieve:
         if not sets.is_current:
             return submissions
         agreed, worth = sets.agreed, []
-        scope, own = "", _NOBODY
+        scope, own = "", _NOBODY.finder()
         for one in submissions:
             number = one.msisdn
             if one.account.system_id != scope:
                 scope = one.account.system_id
-                own = agreed.get(scope, _NOBODY)
-            if number is None or not own.has(number):
+                own = agreed.get(scope, _NOBODY).finder()
+            if number is None or not own(number):
                 worth.append(one)
         return worth
 
