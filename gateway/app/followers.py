@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import structlog
 
+# Sets of numbers grow into it; imported then, it would hold traffic up while it is compiled.
+import gateway.policy.number_rows  # noqa: F401
 from gateway.app.following import Follower, Pace, Rounds, keep_current
 from gateway.policy.knowledge import Knowledge
 from gateway.ports.changes import ChangeKind, Copy

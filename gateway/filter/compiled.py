@@ -15,7 +15,8 @@ Result = TypeVar("Result")
 
 boolean, float32, float64 = numba.boolean, numba.float32, numba.float64
 int32, int64 = numba.int32, numba.int64
-uint8, uint16, uint32 = numba.uint8, numba.uint16, numba.uint32
+uint8, uint16 = numba.uint8, numba.uint16
+uint32, uint64 = numba.uint32, numba.uint64
 void = numba.void
 
 

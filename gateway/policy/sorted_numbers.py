@@ -4,9 +4,12 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable
 
+import numpy as np
+from numpy.typing import NDArray
 from pyroaring import BitMap
 
 _BITS = 32
+_LOW = (1 << _BITS) - 1
 # A signpost for each 64 numbers or so, 1024 at most: to put them up costs half a millisecond.
 _PER_SIGN_BITS = 6
 _MAX_SIGN_BITS = 10
@@ -43,6 +46,11 @@ class SortedNumbers:
             first, past = max(first - self._astray, 0), min(past + self._astray, len(lows))
         at = bisect_left(lows, low, first, past)
         return at < past and lows[at] == low
+
+    def find(self, numbers: NDArray[np.uint64], high: int, found: NDArray[np.bool_]) -> None:
+        """Set `found` for each of `numbers` that has the bits `high` above one of the set."""
+        for at in np.flatnonzero(numbers >> _BITS == high).tolist():
+            found[at] |= self.has(int(numbers[at]) & _LOW)
 
     def update(self, lows: Collection[int]) -> None:
         """Add all `lows`."""

@@ -1,4 +1,4 @@
-"""The set of numbers against Python's own, thinly and densely filled."""
+"""The set of numbers against Python's own, in small and in large parts."""
 
 import pytest
 from hypothesis import given
@@ -14,20 +14,20 @@ CHANGES = st.lists(st.tuples(st.booleans(), MANY), max_size=8)
 
 
 @pytest.mark.parametrize("few", [0, 3, 1000])
-@pytest.mark.parametrize("dense_from", [1, 20, 1 << 21])
-@pytest.mark.parametrize("per_container", [0, 3, 1 << 21])
+@pytest.mark.parametrize("rows_from", [1, 20, 1 << 19])
+@pytest.mark.parametrize("many", [0, 8])
 @given(CHANGES, MANY)
 def test_it_holds_what_a_set_would_hold(
-    per_container: int,
-    dense_from: int,
+    many: int,
+    rows_from: int,
     few: int,
     changes: list[tuple[bool, list[int]]],
     others: list[int],
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(number_set, "_DENSE_FROM", dense_from)
+        patch.setattr(number_set, "_ROWS_FROM", rows_from)
+        patch.setattr(number_set, "_MANY", many)
         patch.setattr(sorted_numbers, "_FEW", few)
-        patch.setattr(number_set, "_PER_CONTAINER", per_container)
         numbers, expected = NumberSet(), set[int]()
 
         for is_added, changed in changes:
@@ -40,7 +40,8 @@ def test_it_holds_what_a_set_would_hold(
 
         asked = set(others).union(*(changed for _, changed in changes))
         assert {number for number in asked if number in numbers} == asked & expected
-        assert set(filter(numbers.finder(), asked)) == asked & expected
+        each = sorted(asked)
+        assert list(numbers.among(each)) == [number in expected for number in each]
         assert len(numbers) == len(expected)
 
 

@@ -1,6 +1,7 @@
 """What subscribers answered (DEC2012 art. 7; R20, R21, R26)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.msisdn import NORTH_AMERICAN_BELOW
@@ -45,17 +46,14 @@ def perhaps_refused(knowledge: Knowledge) -> Sieve:
     def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
         if not sets.is_current:
             return submissions
-        refused, worth = sets.refused, []
-        everyone = refused.get(EVERY_SENDER, _NOBODY).finder()
-        scope, own = "", _NOBODY.finder()
-        for one in submissions:
-            number = one.msisdn
-            if one.account.system_id != scope:
-                scope = one.account.system_id
-                own = refused.get(scope, _NOBODY).finder()
-            if number is None or number < NORTH_AMERICAN_BELOW or own(number) or everyone(number):
-                worth.append(one)
-        return worth
+        numbers = [one.msisdn or 0 for one in submissions]
+        everyone = sets.refused.get(EVERY_SENDER, _NOBODY).among(numbers)
+        own = _of_the_sender(sets.refused, submissions, numbers)
+        return [
+            one
+            for one, number, by_all, by_one in zip(submissions, numbers, everyone, own, strict=True)
+            if by_one or by_all or number < NORTH_AMERICAN_BELOW
+        ]
 
     return sieve
 
@@ -89,18 +87,27 @@ def perhaps_not_agreed(knowledge: Knowledge) -> Sieve:
     def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
         if not sets.is_current:
             return submissions
-        agreed, worth = sets.agreed, []
-        scope, own = "", _NOBODY.finder()
-        for one in submissions:
-            number = one.msisdn
-            if one.account.system_id != scope:
-                scope = one.account.system_id
-                own = agreed.get(scope, _NOBODY).finder()
-            if number is None or not own(number):
-                worth.append(one)
-        return worth
+        numbers = [one.msisdn or 0 for one in submissions]
+        own = _of_the_sender(sets.agreed, submissions, numbers)
+        return [
+            one
+            for one, agreed in zip(submissions, own, strict=True)
+            if not agreed or one.msisdn is None
+        ]
 
     return sieve
+
+
+def _of_the_sender(
+    of_scope: Mapping[str, NumberSet], submissions: Sequence[Submission], numbers: Sequence[int]
+) -> list[bool]:
+    """Tell of each number whether it is in the set of who writes to it."""
+    answers: list[bool] = []
+    for scope, run in groupby([one.account.system_id for one in submissions]):
+        at = len(answers)
+        past = at + len(list(run))
+        answers.extend(of_scope.get(scope, _NOBODY).among(numbers[at:past]))
+    return answers
 
 
 def _is_for_marketing(submission: Submission) -> bool:
