@@ -1,4 +1,4 @@
-"""The loops over rows of numbers, compiled."""
+"""The loops over numbers of 32 bits, sorted and in rows, compiled."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,3 +83,28 @@ def take(lows: Lows, seed: np.uint32, rows: Rows, counts: Rows) -> None:
                 counts[row] -= 1
                 rows[row, place] = rows[row, counts[row]]
                 break
+
+
+@compiled(void(row_of(uint64), uint64, row_of(uint32), row_of(uint32), int64, int64, boolean[::1]))
+def find_sorted(  # noqa: PLR0913, PLR0917 - what SortedNumbers is made of
+    numbers: Numbers, high: int, lows: Lows, signs: Lows, shift: int, astray: int, found: Found
+) -> None:
+    """Set `found` for each of the numbers with these high bits that is in `lows`.
+
+    `signs` tell where those stand that agree in all but their last `shift` bits, or so many
+    places `astray` of there.
+    """
+    for at in range(len(numbers)):
+        if numbers[at] >> np.uint64(32) != high:
+            continue
+        low = np.uint32(numbers[at])
+        sign = int(low) >> shift
+        first = max(int(signs[sign]) - astray, 0)
+        past = min(int(signs[sign + 1]) + astray, len(lows))
+        while first < past:
+            middle = (first + past) >> 1
+            if lows[middle] < low:
+                first = middle + 1
+            else:
+                past = middle
+        found[at] |= first < len(lows) and lows[first] == low

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from gateway.policy.row_loops import ROWS, Found, Numbers, find, has, put, take
+from gateway.policy.number_loops import ROWS, Found, Numbers, find, has, put, take
 
 # Where a number stands none can foresee, who does not know this: or numbers that somebody
 # chose would all fall into one row, and every row is as long as the longest.

@@ -41,11 +41,10 @@ class NumberSet:
     (benchmarks/consent_memory.py).
     """
 
-    __slots__ = ("_has_rows", "_parts")
+    __slots__ = ("_parts",)
 
     def __init__(self, numbers: Iterable[int] = ()) -> None:
         self._parts: dict[int, _Part] = {}
-        self._has_rows = False
         self.update(numbers)
 
     def has(self, number: int) -> bool:
@@ -59,7 +58,7 @@ class NumberSet:
         """Tell of each of `numbers` whether it is in the set: to be read before that changes."""
         if not self._parts:
             return repeat(False, len(numbers))
-        if not self._has_rows or len(numbers) < _MANY:
+        if len(numbers) < _MANY:
             return map(self.has, numbers)
         asked, found = np.array(numbers, np.uint64), np.zeros(len(numbers), np.bool_)
         for high in {number >> _LOW_BITS for number in numbers} & self._parts.keys():
@@ -82,7 +81,7 @@ class NumberSet:
                 # Only here, for what is compiled takes half a second to import.
                 from gateway.policy.number_rows import NumberRows  # noqa: PLC0415
 
-                self._parts[high], self._has_rows = NumberRows(part.lows), True
+                self._parts[high] = NumberRows(part.lows)
 
     def difference_update(self, numbers: Iterable[int]) -> None:
         """Take away those of `numbers` that are in the set."""
