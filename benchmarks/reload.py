@@ -3,10 +3,9 @@
     python -m benchmarks.reload > benchmarks/results/reload.json
 
 The shipped policies with one more list of 10 000 and of 100 000 words, of which one is another
-at each reload. `read` and `compiled` are the parts that are done in a thread: files read and
-checked, words normalised and compiled, the self-test. `in_force_ms` is from the call to the swap,
-`whole_ms` to its answer, when the old policy is thrown away and the new one is in the history.
-`rules_ms` is the same of a reload that changes a rule and no word.
+at each reload; all of them might be, nothing is kept of a list that changed. `in_force_ms` is
+from the call to the swap, `whole_ms` to its answer, when the old policy is thrown away and the
+new one is in the history. `rules_ms` is in_force_ms of a reload that changes a rule and no word.
 
 Meanwhile the loop has a timer that rings each millisecond; `late_ms` is how much later it rang
 at worst, as long as a message might have waited, and `idle_late_ms` the same with nothing to do

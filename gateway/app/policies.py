@@ -71,14 +71,14 @@ class Policies:
         """Keep the policy in force, and each after it, in `history`."""
         self.history = history
         bundle = self._pipeline.plane.rules.bundle
-        try:
-            async with self._lock:
+        async with self._lock:
+            try:
                 read = (await apart(self._read, bundle)).policies
-        except SettingsError:
-            read = ReadBundle(bundle, {})
-        # Files that were changed since are not those of the policy in force.
-        files = read.files if read.bundle.digest == bundle.digest else {}
-        await history.keep(bundle, files, by="start")
+            except SettingsError:
+                read = ReadBundle(bundle, {})
+            # Files that were changed since are not those of the policy in force.
+            files = read.files if read.bundle.digest == bundle.digest else {}
+            await history.keep(bundle, files, by="start")
 
     async def reload(
         self, *, force: bool = False, by: str = "reload", note: str = ""
@@ -144,7 +144,7 @@ class Policies:
         rules = RuleSet(bundle, senders.values(), self._knowledge, before)
         # The same bundle was tried already, and its scan is in use by the loop.
         if self._policies is not None and bundle.digest != before.digest:
-            faults = selftest_faults(rules, self._policies)
+            faults = selftest_faults(bundle, self._policies, rules)
             if faults:
                 raise SettingsError(faults)
         return rules
@@ -160,7 +160,10 @@ def _let_go(before: list[RuleSet], now: RuleSet) -> None:
     if ended.scan is not now.scan:
         ended.scan.forget()
     words = [word for keywords in ended.bundle.keyword_lists for word in keywords.words]
+    parts = list(vars(ended).values())
     del ended
+    while parts:
+        parts.pop()
     while words:
         del words[-_AT_ONCE:]
 

@@ -1,6 +1,5 @@
 """The history of policies, written as each comes into force."""
 
-import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -9,6 +8,7 @@ from gateway.domain.policy_history import NewPolicyVersion
 from gateway.policy.bundle import Bundle
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.policies import PolicyStore
+from gateway.runtime.apart import apart
 from gateway.runtime.clock import utcnow
 from gateway.settings.archive import packed
 
@@ -25,7 +25,7 @@ class PolicyHistory:
         self, bundle: Bundle, files: Mapping[str, bytes], *, by: str, note: str = ""
     ) -> None:
         """Record `bundle` with its files, unless it is the newest on record already."""
-        archive = await asyncio.to_thread(packed, files) if files else b""
+        archive = await apart(packed, files) if files else b""
         version = NewPolicyVersion(bundle.digest, bundle.name, utcnow(), by, note, archive)
         try:
             await self._store.record(version)

@@ -16,7 +16,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from gateway import __version__
-from gateway.app.webhook_dialling import AddressForbiddenError, GuardedTransport, Network
+from gateway.app.webhook_addresses import Network
+from gateway.app.webhook_dialling import AddressForbiddenError, GuardedTransport
 
 _DEADLINE_S = 10.0  # for all of it: name, connection, request and answer
 _ANSWER_OCTETS = 4096  # nobody reads it; after a short one the connection can be used again

@@ -1,13 +1,23 @@
 """One automaton over one view: words, exceptions to them, and parts of combinations."""
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 
 from gateway.domain.policy import KeywordList
-from gateway.filter.keyword_entries import ELLIPSIS, closed_up, is_run_on, parts_of, token_ends
+from gateway.filter.entry_order import Entries, in_order
+from gateway.filter.keyword_entries import (
+    AT_ONCE,
+    ELLIPSIS,
+    begin_run_on,
+    closed_up,
+    is_run_on,
+    parts_of,
+    token_ends,
+)
 from gateway.filter.keyword_places import Bounds, Covered, Place, chain
 from gateway.filter.views import Views
 
@@ -35,8 +45,6 @@ class _Exception:
 
 _Kind = _Use | _Exception
 _Numbered = tuple[int, Place]
-# No other thread runs while so many words are thrown away.
-_AT_ONCE = 1_000
 # A word of a run-on script, as nearly all are.
 _PLAIN = _Use()
 
@@ -65,28 +73,31 @@ class ViewSearch:
 
     def add(self, keywords: KeywordList, first: int, *, by_sound: bool) -> None:
         """Add the words of a list, which are numbered from `first` on."""
-        letters = closed_up(keywords.words, by_sound=by_sound)
         plain: dict[str, int] = {}
-        seen: set[object] = set()
-        for number, (word, one) in enumerate(zip(keywords.words, letters, strict=True), first):
-            if ELLIPSIS in word:
-                self._add_parts(word, number, keywords.gap, by_sound=by_sound)
-            elif is_run_on(one):
-                plain.setdefault(one, number)
-            else:
-                self._add_whole(word, one, number, seen)
-        self._letters += plain
-        self._number_of.extend(plain.values())
-        self._kind_of.extend([self._known[_PLAIN]] * len(plain))
+        whole: dict[tuple[str, tuple[int, ...]], int] = {}
+        # From the last to the first: of those that come to the same the first is kept.
+        for at in reversed(range(0, len(keywords.words), AT_ONCE)):
+            words = keywords.words[at : at + AT_ONCE]
+            letters = closed_up(words, by_sound=by_sound)
+            numbers = range(first + at, first + at + len(words))
+            if begin_run_on(letters) and ELLIPSIS not in "".join(words):
+                plain.update(zip(reversed(letters), reversed(numbers), strict=True))
+                continue
+            for word, one, number in zip(*map(reversed, (words, letters, numbers)), strict=True):
+                if ELLIPSIS in word:
+                    self._add_parts(word, number, keywords.gap, by_sound=by_sound)
+                elif is_run_on(one):
+                    plain[one] = number
+                else:
+                    whole[one, token_ends(Views(word).folded)] = number
+        self._letters += reversed(plain)
+        self._number_of.extend(reversed(plain.values()))
+        self._kind_of += array("i", [self._known[_PLAIN]]) * len(plain)
+        for (one, ends), number in whole.items():
+            self._look_for(one, number, _Use(ends))
         excepted = _Exception(range(first, first + len(keywords.words)))
         for one in closed_up(keywords.exceptions, by_sound=by_sound):
             self._look_for(one, first, excepted)
-
-    def _add_whole(self, word: str, letters: str, number: int, seen: set[object]) -> None:
-        ends = token_ends(Views(word).folded)
-        if (letters, ends) not in seen:
-            seen.add((letters, ends))
-            self._look_for(letters, number, _Use(ends))
 
     def _add_parts(self, word: str, number: int, within: int, *, by_sound: bool) -> None:
         parts = parts_of(word)
@@ -104,9 +115,12 @@ class ViewSearch:
     def compile(self) -> None:
         """Make the automaton; other threads run meanwhile."""
         if self._letters:
-            self._automaton = Automaton(self._letters)
-        while self._letters:
-            del self._letters[-_AT_ONCE:]
+            order, letters = in_order(self._letters)
+            self._automaton = Automaton(_OneByOne(letters))
+            _end(letters)
+            self._number_of = _taken(self._number_of, order)
+            self._kind_of = _taken(self._kind_of, order)
+        _end(self._letters)
         self._kinds = tuple(self._known)
 
     def places(self, text: str, letters: str) -> Mapping[int, Place]:
@@ -135,6 +149,24 @@ class ViewSearch:
         if excepted:
             found = _counting(found, excepted)
         return _first_places(found)
+
+
+class _OneByOne(list[str]):
+    """Words that are handed out one by one, so that other threads run meanwhile."""
+
+    def __iter__(self) -> Iterator[str]:
+        for one in super().__iter__():  # noqa: UP028 - within `yield from` no thread gets its turn
+            yield one
+
+
+def _taken(numbers: "array[int]", entries: Entries) -> "array[int]":
+    return array("i", np.frombuffer(numbers, np.intc)[entries].tobytes())
+
+
+def _end(letters: list[str]) -> None:
+    """Throw many words away piece by piece, so that other threads run meanwhile."""
+    while letters:
+        del letters[-AT_ONCE:]
 
 
 def _first_places(found: Iterable[_Numbered]) -> dict[int, Place]:

@@ -42,7 +42,7 @@ def _some(names: Sequence[str]) -> str:
     if len(names) <= _SHOWN:
         return ", ".join(names)
     mark = blake2b("\n".join(names).encode(), digest_size=3).hexdigest()
-    return f"{', '.join(names[:_SHOWN])} and {len(names) - _SHOWN} more ({mark})"
+    return f"{', '.join(names[:_SHOWN])}, … (+{len(names) - _SHOWN}, {mark})"
 
 
 def _share(share: float) -> str:

@@ -66,7 +66,7 @@ def _list(layers: Layers, files: Sequence[Document]) -> KeywordList:
     filed = [gathering.take(partial(_filed_words, layers, file), ()) for file in files]
     document = overlaid(files, ("words", "exceptions"))
     shape = validate(document, KeywordsFile, lambda _: gathering.faults, _order_of_days)
-    words = tuple({word: None for words in (shape.words, *filed) for word in words})
+    words = _each_once(shape.words, filed)
     faults = (*_size_faults(document, shape, words), *_word_faults(document, shape, words))
     if faults:
         raise SettingsError(faults)
@@ -86,6 +86,13 @@ def _list(layers: Layers, files: Sequence[Document]) -> KeywordList:
         not_before=shape.not_before,
         not_after=shape.not_after,
     )
+
+
+def _each_once(written: Sequence[str], filed: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the words of all files in their order; those of one text file are so already."""
+    if not written and len(filed) == 1:
+        return filed[0]
+    return tuple({word: None for words in (written, *filed) for word in words})
 
 
 def _order_of_days(document: Document) -> Iterator[Fault]:

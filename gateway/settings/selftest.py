@@ -6,7 +6,7 @@ from pathlib import Path
 from gateway.domain.policy import Expectation, SelfTestCase
 from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.policy.bundle import Bundle
-from gateway.policy.knowledge import Knowledge
+from gateway.policy.content_findings import finding_of
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.stages import ALWAYS
 from gateway.settings.bundle import load_bundle
@@ -22,20 +22,22 @@ _EXPECTATIONS = {
 }
 
 
-def selftest_faults(rules: RuleSet, directory: Path) -> tuple[Fault, ...]:
-    """Return a fault for each case of the bundle in `directory` that its rules fail.
+def selftest_faults(
+    bundle: Bundle, directory: Path, rules: RuleSet | None = None
+) -> tuple[Fault, ...]:
+    """Return a fault for each case of `bundle`, read from `directory`, that its rules fail.
 
     A case is judged as a message is: encoded, read in every plausible way, and searched. One
-    that says no more than a text is judged by what looks at texts alone, on every day. Call it
-    off the loop.
+    that says no more than a text is judged by what looks at texts alone, on every day. `rules`
+    are those of the bundle where its words are compiled already. Call it off the loop.
     """
-    trials = MessageTrials(rules)
+    trials = MessageTrials(bundle, rules)
     # Messages are judged by the lists of their day, and so last.
-    cases = sorted(rules.bundle.selftest, key=lambda case: case.message is not None)
+    cases = sorted(bundle.selftest, key=lambda case: case.message is not None)
     faults = (
         Fault(directory / case.file, case.line, case.column, problem)
         for case in cases
-        if (problem := _problem(rules, trials, case)) is not None
+        if (problem := _problem(trials, case)) is not None
     )
     return tuple(sorted(faults))
 
@@ -43,14 +45,13 @@ def selftest_faults(rules: RuleSet, directory: Path) -> tuple[Fault, ...]:
 def load_proven(directory: Path) -> Bundle:
     """Read a bundle and run its self-test. Raises SettingsError with the faults of either."""
     bundle = load_bundle(directory)
-    if bundle.selftest:
-        faults = selftest_faults(RuleSet(bundle, (), Knowledge()), directory)
-        if faults:
-            raise SettingsError(faults)
+    faults = selftest_faults(bundle, directory) if bundle.selftest else ()
+    if faults:
+        raise SettingsError(faults)
     return bundle
 
 
-def _problem(rules: RuleSet, trials: MessageTrials, case: SelfTestCase) -> str | None:
+def _problem(trials: MessageTrials, case: SelfTestCase) -> str | None:
     if not trials.is_asked(case.list_id):
         return f"self-test: {case.list_id} asks for counts, filings or a model, and here are none"
     try:
@@ -59,14 +60,16 @@ def _problem(rules: RuleSet, trials: MessageTrials, case: SelfTestCase) -> str |
         coding = "auto" if case.data_coding is None else case.data_coding
         return f"data_coding {coding} cannot hold the text: {error}"
     if case.message is None:
-        (facts,) = rules.scan.scan([message], readings)
-        outcome, deciding = _outcome([rules.finding_of(hit) for hit in facts.hits])
+        (facts,) = trials.rules.scan.scan([message], readings)
+        outcome, deciding = _outcome(
+            [finding_of(hit, trials.rules.bundle.content) for hit in facts.hits]
+        )
     else:
         outcome, deciding = _outcome_of(*trials.judge(case.message, message))
     is_met = outcome is case.expect and case.list_id in ("", *(one.rule for one in deciding))
     if is_met:
         return None
-    if not _is_there(rules.bundle, case.list_id):
+    if not _is_there(trials.rules.bundle, case.list_id):
         return f"self-test: there is no rule or list {case.list_id}"
     expected = f"{case.expect} by {case.list_id}" if case.list_id else f"{case.expect}"
     by = f" by {', '.join(sorted({one.rule for one in deciding}))}" if deciding else ""

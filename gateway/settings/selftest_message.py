@@ -10,6 +10,7 @@ from gateway.domain.msisdn import msisdn_of
 from gateway.domain.policy import SelfTestMessage
 from gateway.domain.sender import BindLimits, Port, Purpose, Rate, Sender, SenderState
 from gateway.domain.verdict import Finding, Verdict
+from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import (
     Campaign,
@@ -48,10 +49,13 @@ _NOT_ASKED = (
 
 
 class MessageTrials:
-    """Judges made-up messages of made-up senders, none of which hears of another."""
+    """Judges made-up messages of made-up senders, none of which hears of another.
 
-    def __init__(self, rules: RuleSet) -> None:
-        bundle = rules.bundle
+    By `rules`, those of a bundle that can be asked about one message and nothing beside it.
+    """
+
+    def __init__(self, bundle: Bundle, compiled: RuleSet | None = None) -> None:
+        """Take the words from `compiled`, the rules of the bundle, where there are any."""
         asked = tuple(one for one in bundle.rules if not isinstance(one.check, _NOT_ASKED))
         self._unasked = {one.id for one in bundle.rules} - {one.id for one in asked}
         messages = [case.message for case in bundle.selftest if case.message is not None]
@@ -64,7 +68,7 @@ class MessageTrials:
                 approval = Approval(name, port.number, name, _FIRST_DAY, _LAST_DAY)
                 self._known.filings.replace(name, (approval,))
         senders = [_sender(name, port) for port, name in self._senders.items()]
-        self._rules = RuleSet(replace(bundle, rules=asked), senders, self._known, rules)
+        self.rules = RuleSet(replace(bundle, rules=asked), senders, self._known, compiled)
 
     def is_asked(self, rule_id: str) -> bool:
         """Tell whether the self-test can ask a rule; one that is not there could be, too."""
@@ -78,11 +82,11 @@ class MessageTrials:
         self._learn(name, message)
         at = (message.at or _WORKDAY_NOON).timestamp()
         source, destination = message.source.encode(), message.destination.encode()
-        one = Submission(self._rules.accounts[name], source, destination)
-        self._rules.keep_day(at)
-        if self._rules.judge_address(one, 0.0):
-            (facts,) = self._rules.scan.scan([coded], readings)
-            self._rules.judge_text(one, facts, at)
+        one = Submission(self.rules.accounts[name], source, destination)
+        self.rules.keep_day(at)
+        if self.rules.judge_address(one, 0.0):
+            (facts,) = self.rules.scan.scan([coded], readings)
+            self.rules.judge_text(one, facts, at)
         return one.verdict, one.findings
 
     def _learn(self, sender: str, message: SelfTestMessage) -> None:

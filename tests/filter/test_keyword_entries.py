@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.keyword_entries import closed_up, is_run_on
+from gateway.filter.keyword_entries import begin_run_on, closed_up, is_run_on
 from gateway.filter.normalise import compact
 from gateway.filter.views import Views
 
@@ -54,3 +54,11 @@ def test_a_script_without_spaces_is_known_wherever_it_stands(
 
 def test_nothing_is_of_no_script() -> None:
     assert not is_run_on("")
+    assert not begin_run_on(["发票", ""])
+
+
+@given(st.lists(WORDS, max_size=8))
+def test_words_that_begin_so_are_of_a_script_without_spaces(words: list[str]) -> None:
+    letters = closed_up(words, by_sound=False)
+
+    assert begin_run_on(letters) is all(is_run_on(one[:1]) for one in letters)

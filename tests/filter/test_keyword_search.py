@@ -186,6 +186,29 @@ def test_what_is_located_is_what_is_found(texts: list[str]) -> None:
     assert LOCATED.located(texts) == LOCATED.search(texts)
 
 
+@pytest.mark.parametrize("by_sound", [False, True])
+def test_of_many_words_each_is_found_as_itself(by_sound: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    words = [f"{first}{second}货" for first in "代开发票刷单兼职" for second in range(200)]
+    words[700], words[701] = "vip 通道", "free money"
+    words[1_400] = "办证…速办"
+    index = KeywordIndex([library("高仿"), library(*words, sound=by_sound)])
+
+    assert [word for word in words if found(index, word.replace("…", "")) != {word}] == []
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [("代开发票", "代-开发票"), ("Free money", "free  money"), ("v信", "V 信")],
+)
+@pytest.mark.parametrize("between", [0, 1_200])
+def test_of_words_that_come_to_the_same_the_first_is_told(
+    first: str, again: str, between: int
+) -> None:
+    others = [f"刷单{number}号" for number in range(between)]
+
+    assert found(KeywordIndex([library(first, *others, again)]), f"招 {first} 招") == {first}
+
+
 @pytest.mark.parametrize("word", ["代开{}票", "vip {}", "代开…{}票"])
 def test_words_by_the_thousand_are_no_burden_to_the_garbage_collector(word: str) -> None:
     many = library(*(word.format(number) for number in range(2_000)), sound=True)

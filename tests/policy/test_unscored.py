@@ -12,7 +12,7 @@ ON_TRIAL = rule("R61", Suspicious(0.005), mode=Enforcement.SHADOW)
 def test_r61_a_rule_that_judges_nothing_for_want_of_a_classifier_is_told() -> None:
     (said,) = unscored([ON_TRIAL, rule("R21", Refused())], None)
 
-    assert said == "NO CLASSIFIER: R61: no text is judged, for there is no model"
+    assert said.en == "NO CLASSIFIER: R61: no text is judged, for there is no model"
 
 
 def test_r61_that_messages_are_stopped_for_it_is_told_too() -> None:
@@ -26,8 +26,8 @@ def test_r61_that_messages_are_stopped_for_it_is_told_too() -> None:
         ),
     ):
         (said,) = unscored([one], None)
-        assert "what is asked is stopped unjudged" in said
-        assert "smsward filter install" in said
+        assert "what is asked is stopped unjudged" in said.en
+        assert "smsward filter install" in said.en
 
 
 def test_a_rule_that_is_off_needs_no_classifier() -> None:
@@ -39,7 +39,7 @@ def test_r61_a_share_that_was_measured_for_no_class_is_told() -> None:
 
     (said,) = unscored([rule("R61", apart, mode=Enforcement.SHADOW)], WordScorer())
 
-    assert said == (
+    assert said.en == (
         "NOT MEASURED: R61 tolerates 0.05 % of innocent texts,"
         " and the model knows no threshold for so few of class port: those texts are not judged"
     )

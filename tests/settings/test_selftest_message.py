@@ -11,8 +11,6 @@ from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement, SelfTestMessage
 from gateway.domain.sender import Purpose
 from gateway.policy.bundle import Bundle
-from gateway.policy.knowledge import Knowledge
-from gateway.policy.ruleset import RuleSet
 from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import Fault
 from gateway.settings.selftest import load_proven, selftest_faults
@@ -295,7 +293,7 @@ def enforcing(bundle: Bundle) -> Bundle:
 
 
 def faults(bundle: Bundle) -> tuple[Fault, ...]:
-    return selftest_faults(RuleSet(bundle, (), Knowledge()), SHIPPED)
+    return selftest_faults(bundle, SHIPPED)
 
 
 @pytest.mark.parametrize("profile", [None, *PROFILES])

@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.settings import words
-from gateway.settings.fault import SettingsError
+from gateway.settings.fault import Fault, SettingsError
 from gateway.settings.words import parse_words, word_problem
 
 HERE = Path("a.txt")
@@ -51,11 +52,11 @@ def test_short_and_odd_words_may_be_meant(word: str) -> None:
 
 def test_no_word_of_usual_letters_and_digits_is_bad_but_for_its_length() -> None:
     letters = list(filter(str.isalnum, map(chr, range(sys.maxunicode + 1))))
-    plain = [one * 2 for one in letters if one.isascii()]
+    usual = [one for one in letters if one < "\ua000" and one != "\u037a"]
 
     # Which is why parse_words does not look such words over in full.
     assert [one for one in letters if word_problem(f"赌{one}") is not None] == []
-    assert [word for word in plain if word_problem(word) is not None] == []
+    assert [one for one in usual if word_problem(one * 2) is not None] == []
 
 
 def test_every_bad_line_is_named(faults_of: FaultsOf) -> None:
@@ -81,6 +82,33 @@ def test_more_words_than_the_bound_are_refused(
 
     assert parse_words(HERE, b"ab\ncd\nab\n") == ("ab", "cd")
     assert faults_of(lambda: parse_words(HERE, b"ab\ncd\nef\n")) == ["a.txt:1:1 more than 2 words"]
+
+
+LINES = st.lists(
+    st.sampled_from(
+        ["代开发票", "", " ", "# 说明", "T D", "x", "赌", "。", "刷单\r", "ﱞﱞ", "ͺͺ", "a" * 65]
+    )
+)
+
+
+@given(LINES, st.integers(1, 20))
+def test_many_lines_at_once_are_read_as_each_is_alone(lines: list[str], at_once: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(words, "_CHARS_AT_ONCE", at_once)
+        found, faults = read("\n".join(lines))
+
+    alone = [read(line) for line in lines]
+    assert found == [*dict.fromkeys(word for one, _ in alone for word in one)] or faults
+    assert faults == [
+        replace(fault, line=line) for line, (_, told) in enumerate(alone, 1) for fault in told
+    ]
+
+
+def read(text: str) -> tuple[list[str], list[Fault]]:
+    try:
+        return list(parse_words(HERE, text.encode())), []
+    except SettingsError as error:
+        return [], list(error.faults)
 
 
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode())))

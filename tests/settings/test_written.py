@@ -59,7 +59,7 @@ def test_every_check_has_the_name_that_files_give_it() -> None:
             ),
             {
                 "block": "a.com, b.com, c.com, d.com, e.com, f.com, g.com, h.com, i.com, j.com,"
-                " k.com, l.com and 2 more (a347ad)",
+                " k.com, l.com, … (+2, a347ad)",
                 "allow": "x.cn",
                 "brands": "y.cn, z.cn",
                 "disguised": "true",
@@ -142,4 +142,4 @@ def test_of_a_long_list_each_change_shows() -> None:
 
     assert before != after
     assert before.startswith("shop0.com, ")
-    assert " and 28 more (" in before
+    assert "… (+28, " in before

@@ -20,7 +20,7 @@ from gateway.domain.notice import NoticeStanding
 from gateway.domain.sender import BindLimits, Rate, Sender, SenderState, Webhook
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_notices import MemoryNotices
 from gateway.systems.notices import courier, pauses
