@@ -12,10 +12,10 @@ from gateway.proxy.dialling import Dialler
 from gateway.proxy.holding import Holding
 from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import OwnReceipt
-from gateway.proxy.releasing import Release
 from gateway.proxy.running_errands import OnErrand
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.speaking import Confirmation
+from gateway.proxy.submitting import Release
 from gateway.proxy.tick import Tick
 from gateway.session.states import Side
 
@@ -59,7 +59,7 @@ def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
         case attention.Receipt():
             who.driven.receipts.received(item)
         case attention.Answered(errand=Release() as errand):
-            who.driven.releasing.answered(item, errand)
+            who.driven.releasing.submitting.answered(item, errand)
         case attention.Answered(errand=OwnReceipt() as errand):
             who.driven.receipts.answered(item, errand)
         case attention.Answered(errand=Confirmation() as errand):

@@ -165,7 +165,7 @@ class Gateway:
         releasing = Releasing(self.tick, stores.quarantine, desk, routes, receipts, asking)
         rounds = Rounds()
         beside = self._beside = Beside(self.tick, stores, routes, settings, rounds)
-        releasing.scheduled = beside.cancelling.taken
+        releasing.submitting.scheduled = beside.cancelling.taken
         assembling = Assembling(stores.quarantine, releasing)
         holding = Holding(
             self.tick, stores.quarantine, assembling, beside.reporting, self._held_counts

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.privacy import LegalHold, NewPurge
 from gateway.domain.quarantine import HeldMessage
@@ -185,7 +186,8 @@ def _keeps_told(hold: LegalHold, relation: EndedRelation) -> bool:
     return (
         hold.since <= relation.ended_at
         and relation.began_at < hold.until
-        and hold.system_id in (None, relation.system_id)
+        # What was said to every SP was said to the one that the hold is about.
+        and (hold.system_id in (None, relation.system_id) or relation.system_id == EVERY_SENDER)
         and hold.msisdn in (None, relation.msisdn)
     )
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, known, misused
@@ -156,8 +155,9 @@ def texts_together(parts: Sequence[HeldMessage]) -> tuple[str, ...]:
 async def _found(store: QuarantineStore, selection: Selection) -> list[HeldMessage]:
     """Return what was selected. What waits for its hour is no work: it must be asked for."""
     asked = [selection.state] if selection.state is not None else _OF_INTEREST
-    pages = [
-        await store.find(
+    newest: list[HeldMessage] = []
+    for state in asked:
+        page = await store.find(
             state=state,
             system_id=selection.system_id,
             campaign=campaign_id(selection.campaign) if selection.campaign else None,
@@ -165,10 +165,9 @@ async def _found(store: QuarantineStore, selection: Selection) -> list[HeldMessa
             before_id=number_of(selection.before) if selection.before else None,
             limit=selection.limit,
         )
-        for state in asked
-    ]
-    newest = sorted(chain.from_iterable(pages), key=lambda held: held.message_id, reverse=True)
-    return newest[: selection.limit]
+        both = sorted((*newest, *page), key=lambda held: held.message_id, reverse=True)
+        newest = both[: selection.limit]  # no more are kept, in however many states they are
+    return newest
 
 
 async def _counts(

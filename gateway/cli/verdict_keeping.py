@@ -90,7 +90,8 @@ async def _keep(
 ) -> None:
     if not settings.learning.samples:
         return
-    learnt = [sample for verdict in verdicts if (sample := learnt_from(verdict)) is not None]
+    found = [sample for verdict in verdicts if (sample := learnt_from(verdict)) is not None]
+    learnt = list({sample.digest: sample for sample in found}.values())
     try:
         for at in range(0, len(learnt), _AT_ONCE):
             await samples.keep(learnt[at : at + _AT_ONCE])

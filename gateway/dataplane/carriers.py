@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.domain.msisdn import with_plus
 from gateway.smpp.commands import CommandId
 from gateway.smpp.errors import DecodeError
 from gateway.smpp.pdu import Destination, Pdu, UnsuccessSme, decode
@@ -21,7 +22,7 @@ _MAX_PLACES = 8
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """What policy needs of a request.
+    """What policy needs of a request. Its `destination` bears the plus that its type stands for.
 
     `pieces` are the octets of every place that holds a text, user data headers taken off,
     `places` the number of the place of each, and `fill_bits` what stands before packed text
@@ -90,7 +91,7 @@ def read_carrier(octets: bytes) -> Carrier:
     return Carrier(
         pdu=pdu,
         source=pdu.octets("source_addr"),
-        destination=pdu.octets("destination_addr"),
+        destination=with_plus(pdu.octets("destination_addr"), pdu.number("dest_addr_ton")),
         destinations=tuple(d for d in addressees if not isinstance(d, UnsuccessSme)),
         data_coding=pdu.number("data_coding") if has_coding else _UNKNOWN_CODING,
         registered=pdu.number("registered_delivery"),

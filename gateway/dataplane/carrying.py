@@ -12,7 +12,7 @@ from gateway.dataplane.parts import Owner, Part, part_of
 from gateway.dataplane.rows import decision, found
 from gateway.dataplane.scheduling import schedule_of
 from gateway.dataplane.turn import Turn
-from gateway.domain.msisdn import msisdn_of
+from gateway.domain.msisdn import msisdn_of, with_plus
 from gateway.domain.policy import LongMessages
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.account import Account
@@ -197,7 +197,8 @@ def _addressee(
         one = Submission(message.account, message.source, destination.name)
         _stop(turn, one, _LISTS)
         return Addressee(destination, one)
-    one = Submission(message.account, message.source, destination.address)
+    address = with_plus(destination.address, destination.ton)
+    one = Submission(message.account, message.source, address)
     one.timing = message.timing
     readings, places = care.readings, care.places
     care.places = ()

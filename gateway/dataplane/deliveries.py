@@ -8,12 +8,12 @@ import re
 from functools import lru_cache
 
 from gateway.dataplane.relay import MAX_ID_OCTETS
-from gateway.domain.msisdn import is_mobile
+from gateway.domain.msisdn import is_mobile, with_plus
 from gateway.domain.records import About, DeliveryRow, Text, Told
 from gateway.smpp.commands import CommandId
 from gateway.smpp.errors import DecodeError
 from gateway.smpp.framing import HEADER_OCTETS
-from gateway.smpp.offsets import SUBMIT_SM
+from gateway.smpp.offsets import BARE_ABROAD, DELIVER_SM
 from gateway.smpp.pdu import Pdu, decode
 from gateway.smpp.receipt import Receipt, read_receipt
 from gateway.smpp.tlv import Tag, first
@@ -27,8 +27,8 @@ _MAX_WORD = 20  # of what a receipt says; stat has 7 letters, a date 10 or 12 di
 # A deliver_sm that is a receipt and nothing else, as gateway.smpp.offsets has submit_sm. The
 # last group ends before the x of "text:": what stands behind it is another's message.
 _RECEIPT = re.compile(
-    rb"[^\0]{0,5}\0..([^\0]{0,20})\0..([^\0]{0,20})\0\x04..\0[^\0]{0,16}\0....(.)"
-    rb"id:([0-9A-Za-z-]{1,64}) ([^x\0]{0,120})",
+    rb"[^\0]{0,5}\0%b..([^\0]{0,20})\0..([^\0]{0,20})\0\x04..\0[^\0]{0,16}\0....(.)"
+    rb"id:([0-9A-Za-z-]{1,64}) ([^x\0]{0,120})" % BARE_ABROAD,
     re.DOTALL,
 )
 _WORDS = re.compile(
@@ -84,8 +84,7 @@ def _names_one_id(pdu: bytes, end: int, message_id: bytes) -> bool:
 
 
 def _reply(pdu: bytes) -> _Read | None:
-    # It has the fields of a submit_sm (SMPP 3.4, 4.6.1).
-    match = SUBMIT_SM.match(pdu, HEADER_OCTETS)
+    match = DELIVER_SM.match(pdu, HEADER_OCTETS)
     if match is None:
         return None
     source, destination, esm_class, _, _, coding, sm_length = match.groups()
@@ -112,14 +111,14 @@ def _carefully(pdu: bytes) -> _Read:
     try:
         return _read(decode(pdu))
     except DecodeError:
-        match = SUBMIT_SM.match(pdu, HEADER_OCTETS)
+        match = DELIVER_SM.match(pdu, HEADER_OCTETS)
         addresses = (match[1], match[2]) if match is not None else (b"", b"")
         return *addresses, b"", UNREAD, None
 
 
 def _read(pdu: Pdu) -> _Read:
     """Read any delivery. Raises DecodeError."""
-    source = pdu.octets("source_addr")
+    source = with_plus(pdu.octets("source_addr"), pdu.number("source_addr_ton"))
     if pdu.command_id == CommandId.ALERT_NOTIFICATION:
         return source, pdu.octets("esme_addr"), b"", ALERT, None
     destination = pdu.octets("destination_addr")

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import TypeAlias
 
@@ -208,8 +209,9 @@ def _ask_together(
         return ask_together(plane.rules, course, messages, at)
     except Exception:  # noqa: BLE001 - as above: only what fails is set aside, its neighbours are judged
         for message in messages:
-            facts, message.findings, message.verdict = message.facts, (), None
-            message.deferral = None
+            if message.verdict is not None:
+                continue  # stopped, or settled: what was counted would be counted twice
+            facts, message.findings, message.deferral = message.facts, (), None
             assert facts is not None  # noqa: S101 - or it would be on no course
             try:
                 plane.rules.judge_text(message, facts, at)
@@ -224,26 +226,14 @@ def _count_together(
     messages: Sequence[Submission],
     at: float,
 ) -> None:
-    try:
-        count_together(plane.rules, counting, messages, at)
-    except Exception:  # noqa: BLE001 - as above; what was counted already may be counted twice
-        for message in messages:
-            _count_alone(plane, counting, message, at)
-
-
-def _count_alone(
-    plane: Plane, counting: Sequence[StagedCounter], message: Submission, at: float
-) -> None:
-    try:
-        if message.verdict is None:
-            plane.rules.counts_in(message, counting, at)
-    except Exception:  # noqa: BLE001 - as above
-        _set_aside(plane, message)
+    count_together(plane.rules, counting, messages, at, partial(_set_aside, plane))
 
 
 def _set_aside(plane: Plane, message: Submission) -> None:
+    """Hold a message over which something failed, but for one that is stopped already."""
     plane.tally.filter_failures += 1
-    plane.rules.hold_against(message, (UNCHECKED,))
+    if message.verdict is None:
+        plane.rules.hold_against(message, (UNCHECKED,))
 
 
 def note_hint(plane: Plane, system_id: str, facts: TextFacts) -> None:

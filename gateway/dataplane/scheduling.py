@@ -5,6 +5,7 @@ from dataclasses import replace
 from gateway.dataplane.attention import Ask
 from gateway.dataplane.carried import Care, Carried, Schedule
 from gateway.dataplane.carriers import Carrier
+from gateway.domain.msisdn import with_plus
 from gateway.domain.traffic import TrafficClass
 from gateway.policy.submission import Timing
 from gateway.smpp.commands import CommandId
@@ -26,7 +27,7 @@ def schedule_of(carrier: Carrier, timing: Timing | None, at: float) -> Schedule 
     listed = tuple(each for each in carrier.destinations if isinstance(each, SmeAddress))
     if not listed:
         ton, npi = pdu.number("dest_addr_ton"), pdu.number("dest_addr_npi")
-        listed = (SmeAddress(ton, npi, carrier.destination),)
+        listed = (SmeAddress(ton, npi, pdu.octets("destination_addr")),)
     return Schedule(scheduled_at, source, listed)
 
 
@@ -42,7 +43,11 @@ def errand_of(message: Carried, care: Care) -> object:
     if schedule is None or not _is_commercial(message, care):
         return care.refused or None
     reached = frozenset(care.reached)
-    there = tuple(each for each in schedule.destinations if not reached or each.address in reached)
+    there = tuple(
+        each
+        for each in schedule.destinations
+        if not reached or with_plus(each.address, each.ton) in reached
+    )
     return replace(schedule, destinations=there, refused=care.refused)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -33,6 +34,17 @@ _THROUGH = re.compile(
 )
 # The second day is written as the first one is: 2026年1月1日到3.5折 is no range.
 _WITHIN_A_YEAR = re.compile(rf"{_DAY}{_TO}([0-9]{{1,2}})\3([0-9]{{1,2}})(?![0-9]|[./-][0-9])")
+# The hour of a day says no more than the day: until 24时 is through it, and 9:00-18:00 is no
+# range of days.
+_CLOCK = (
+    "(?:[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
+    "|(?:[0-9]{1,2}|[零一二两三四五六七八九十]{1,3})[时点](?:整|半|一刻|[0-9]{1,2}分?)?)"
+)
+_HOUR = re.compile(
+    rf"(?:(?<=日)|(?<=[0-9])(?=[\s(t上下中早晚凌]))[\s(t]{{0,2}}"
+    rf"(?:上午|下午|中午|早上|晚上|凌晨)?\s?{_CLOCK}(?:\s?[ap]m\b)?\)?"
+)
+_LONGEST_MONTH = 31
 _MONTHS = {"月": 1, "季度": 3, "年": 12, "month": 1, "quarter": 3, "year": 12}
 _DAYS = {"天": 1, "日": 1, "周": 7, "星期": 7, "day": 1, "week": 7}
 _HALF_MONTH = timedelta(days=15)
@@ -45,13 +57,13 @@ def last_day_of(text: str, asked: date) -> date | None:
     What is read: 为期, 期限, 有效期 or 时效 with a count of days, weeks, months, quarters or
     years (为期一年半, 有效期: 90天); "for" and "valid" likewise in English; a whole date behind
     至, 到, 截止, until, through, 有效期, 期限 or 时效 (有效期至2026年6月30日); the second date of a
-    range, with its year or without (2026.01.01-2026.12.31, 2026年1月1日至3月31日). A date on or
-    before the day `asked` tells of something else (截至2024-10-01已有百万用户). None where no end
-    is understood, as of 长期, 年底, 至12月31日: the agreement has none then. Of several the first
-    to come counts.
+    range, with its year or without (2026.01.01-2026.12.31, 2026年1月1日0时至3月31日24时). The 30th
+    of February is its last day. A date on or before the day `asked` tells of something else
+    (截至2024-10-01已有百万用户). None where no end is understood, as of 长期, 年底, 至12月31日: the
+    agreement has none then. Of several the first to come counts.
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
-    return min(_ends(plain, asked), default=None)
+    return min(_ends(_HOUR.sub("", plain), asked), default=None)
 
 
 def _ends(text: str, asked: date) -> Iterator[date]:
@@ -61,7 +73,7 @@ def _ends(text: str, asked: date) -> Iterator[date]:
         yield from _after(asked, float(_WORDS.get(count) or count), unit)
     for year, month, day in _last_days(text):
         try:
-            last = date(year, month, day)
+            last = _day_or_last(year, month, day)
         except ValueError:
             continue  # no such day
         if last > asked:
@@ -103,6 +115,10 @@ def _after(asked: date, count: float, unit: str) -> Iterator[date]:
 
 def _months_later(day: date, months: int) -> date:
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    first = date(year, month + 1, 1)
-    next_first = date(year + (month == 11), (month + 1) % 12 + 1, 1)
-    return min(first + timedelta(days=day.day - 1), next_first - timedelta(days=1))
+    return _day_or_last(year, month + 1, day.day)
+
+
+def _day_or_last(year: int, month: int, day: int) -> date:
+    """Return the last day of a month that has no such day. Raises ValueError if none has."""
+    last = monthrange(year, month)[1]
+    return date(year, month, last if last < day <= _LONGEST_MONTH else day)

@@ -50,16 +50,21 @@ def msisdn_of(address: bytes) -> int | None:
     return _MAINLAND_PREFIX + int(digits) if is_mainland else int(digits)
 
 
-def msisdn_from(address: bytes, ton: int) -> int | None:
-    """Return who wrote from `address` as the SMSC spells it, with its type of number.
+def with_plus(address: bytes, ton: int) -> bytes:
+    """Return `address` with the plus that its type of number stands for, where that tells more.
 
     International (SMPP 3.4, 5.2.5) stands for the plus that is left out: bare digits in the
     form of a North American number are one then, unless they are a mainland mobile number
-    too. Of those, and of what SPs write, the type says nothing: many call every number
-    international.
+    too. Of those the type says nothing, for many call every number international. All other
+    types say what the digits say.
     """
     is_abroad = _may_be_abroad(address, ton) and not is_mobile(address)
-    return int(address) if is_abroad else msisdn_of(address)
+    return b"+" + address if is_abroad else address
+
+
+def msisdn_from(address: bytes, ton: int) -> int | None:
+    """Return whom an address names together with its type of number."""
+    return msisdn_of(with_plus(address, ton))
 
 
 def other_msisdn_from(address: bytes, ton: int) -> int | None:

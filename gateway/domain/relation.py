@@ -12,7 +12,7 @@ class EndedRelation:
     """One of which nothing is live: no order runs or waits, no consent is given or asked for.
 
     It began with the first of what is on record, and ended with the last; an agreement that
-    was given for a time ends with that time.
+    was given for a time ends with that time. One to every SP has EVERY_SENDER for a `system_id`.
     """
 
     msisdn: int = field(repr=False)

@@ -6,7 +6,7 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.rules import Title
 from gateway.policy.stages import ALWAYS
 
-_CONTENT = "DEC2012 (5); O31 (R60, R61)"
+_CONTENT = "全国人大常委会关于加强网络信息保护的决定（2012）第五项；通信短信息服务管理规定（2015）"
 _OF_THE_TEXT = {
     "UNREADABLE": Title("无法解读的内容", "A text that cannot be read"),
     "CONTENT": Title("未经检查的内容", "A text that could not be checked"),

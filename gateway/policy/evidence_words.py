@@ -86,6 +86,16 @@ CHINESE: Mapping[str, str] = {
         for kind, name in _CONTACTS.items()
     },
 }
+# By what a name is like another, as it stands behind the name.
+_LIKENESS = {
+    "(spelling)": "（拼写相同）",
+    "(sound)": "（读音相近）",
+    "(shape)": "（字形相近）",
+    "(one letter)": "（一字之差）",
+    "(inside)": "（名称夹在其中）",
+    "(other ending)": "（后缀不同）",
+}
+_LIKE = re.compile("|".join(map(re.escape, _LIKENESS)))
 # The longest first: one may begin as another does.
 _KNOWN = re.compile(
     f"([0-9]+ )?({'|'.join(map(re.escape, sorted(CHINESE, key=len, reverse=True)))})(?![a-z])"
@@ -98,4 +108,7 @@ def evidence_in_chinese(evidence: str) -> str:
     if known is None:
         return evidence
     number, words = known.groups(default="")
-    return f"{number}{CHINESE[words]}{evidence[known.end() :]}"
+    rest = evidence[known.end() :]
+    if words.endswith("made to be taken for"):
+        rest = _LIKE.sub(lambda found: _LIKENESS[found[0]], rest)
+    return f"{number}{CHINESE[words]}{rest}"

@@ -99,21 +99,26 @@ class Frequencies:
         second = int(now)
         if second != self.latest or self.retired:
             second = self._begin(now, len(messages))
+        against: Sequence[tuple[int, Limit | Full]] = ()
+        left = messages
         for counter in self.counters:
-            against = counter.take_all(messages, second)
-            if against:
-                if len(self.counters) == 1:
-                    return against
-                refused = {place for place, _ in against}
-                taken = [one for place, one in enumerate(messages) if place not in refused]
-                self._take_back(counter, messages, taken, second)
+            refused = counter.take_all(left, second)
+            if not refused:
+                continue
+            taken = _without(left, refused)
+            if counter is not self.counters[0]:
+                self._take_back(counter, left, taken, second)
                 return self._admit_in_turn(messages, second)
-        return ()
+            against, left = refused, taken
+        return against
 
     def _admit_in_turn(
         self, messages: Sequence[Parts], second: int
     ) -> Sequence[tuple[int, Limit | Full]]:
-        """Admit messages of which some limit refused one: it may not count in the others."""
+        """Admit messages of which another limit than the first refused one.
+
+        It may not count in the others, and what the first refused may be due to it.
+        """
         admitted = [(place, self._admit(parts, second)) for place, parts in enumerate(messages)]
         return [(place, against) for place, against in admitted if against is not None]
 
@@ -197,6 +202,13 @@ class Frequencies:
         for dropped in earlier.values():
             dropped.restart()
         self.retired += before.retired
+
+
+def _without(
+    messages: Sequence[Parts], against: Sequence[tuple[int, Limit | Full]]
+) -> Sequence[Parts]:
+    refused = {place for place, _ in against}
+    return [one for place, one in enumerate(messages) if place not in refused]
 
 
 def _same(limit: Limit) -> tuple[frozenset[Part], Clock | Rolling]:

@@ -5,11 +5,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.domain.msisdn import msisdn_of
-from gateway.domain.policy import ListAction
 from gateway.domain.sender import Sender
-from gateway.domain.verdict import Action, Finding, Reason, Verdict
+from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.filter.facts import TextFacts
-from gateway.filter.keywords import Hit, KeywordIndex
+from gateway.filter.keywords import KeywordIndex
 from gateway.filter.scan import ContentScan
 from gateway.filter.scoring import Scorer
 from gateway.policy import stages
@@ -17,6 +16,7 @@ from gateway.policy.account import Account
 from gateway.policy.asking import ASKING
 from gateway.policy.bundle import Bundle
 from gateway.policy.check_table import learnt_for
+from gateway.policy.content_findings import finding_of
 from gateway.policy.courses import Asked, Course
 from gateway.policy.evidence import Evidence
 from gateway.policy.knowledge import Knowledge
@@ -26,12 +26,7 @@ from gateway.policy.statuses import status_of
 from gateway.policy.submission import Submission
 from gateway.policy.suspending import suspenders_of
 
-_ACTIONS = {
-    ListAction.REJECT: Action.REJECT,
-    ListAction.QUARANTINE: Action.QUARANTINE,
-    ListAction.SHADOW: Action.FORWARD,
-}
-_ADDRESS_STAGES: tuple[stages.Stage, ...] = (
+ADDRESS_STAGES: tuple[stages.Stage, ...] = (
     stages.standing,
     stages.source,
     stages.destination,
@@ -114,7 +109,7 @@ class RuleSet:
             and (not units or account.bucket.take(now, units))
         ):
             return True
-        return self._passes(_ADDRESS_STAGES, submission, now)
+        return self._passes(ADDRESS_STAGES, submission, now)
 
     def judge_replacement(self, submission: Submission, now: float) -> bool:
         """Run the stages that a new text for an accepted message must pass."""
@@ -163,7 +158,7 @@ class RuleSet:
         if finding.shadow:
             return False
         if finding.action is Action.DEFER:
-            _hold_back(submission, finding)
+            submission.hold_back(finding)
             return False
         submission.verdict = self.verdict(submission, finding)
         return True
@@ -184,7 +179,9 @@ class RuleSet:
         """Hold what the filter found against the message."""
         findings = facts.findings
         if findings is None:
-            findings = facts.findings = tuple(self.finding_of(hit) for hit in facts.hits)
+            findings = facts.findings = tuple(
+                finding_of(hit, self.bundle.content) for hit in facts.hits
+            )
         self.hold_against(submission, findings)
 
     def hold_against(self, submission: Submission, findings: Sequence[Finding]) -> None:
@@ -210,28 +207,37 @@ class RuleSet:
             submission.verdict = self.verdict(submission, *submission.deferral)
             return
         if self.counts_in(submission, course.counting, at) and course.asks_consent:
-            self._ask_first(submission)
+            self.ask_first(submission)
 
-    def _ask_first(self, submission: Submission) -> None:
+    def ask_first(self, submission: Submission) -> None:
+        """Hold a request for consent until the store has told whether it is the first."""
         submission.findings += (ASKING,)
         submission.verdict = self.verdict(submission, ASKING)
 
     def counts_in(
         self, submission: Submission, counting: Sequence[StagedCounter], at: float
     ) -> bool:
-        """Count a message in all that count it; return False if one of them is against it."""
+        """Count a message in all that count it; return False if one of them is against it.
+
+        Where one of them fails, the others have not counted it either.
+        """
         for one in counting:
-            evidence = one.ask(submission, at)
+            try:
+                evidence = one.ask(submission, at)
+            except Exception:
+                _take_back(submission, counting, one, at)
+                raise
             if evidence is not None and self.counts_out(submission, one, evidence, at):
                 return False
         return True
 
     def uncount(self, submission: Submission, at: float) -> None:
         """Take back the count of a message that was settled `at` that moment, and is refused."""
-        for one in self._counting(submission, at):
+        for one in self.counting_of(submission, at):
             one.forget(submission, at)
 
-    def _counting(self, submission: Submission, at: float) -> tuple[StagedCounter, ...]:
+    def counting_of(self, submission: Submission, at: float) -> tuple[StagedCounter, ...]:
+        """Return what counts a message, nothing while its text was not looked at."""
         facts = submission.facts
         return () if facts is None else self.rules.rule_text(submission, facts, at).course.counting
 
@@ -246,11 +252,9 @@ class RuleSet:
         if finding.shadow:
             return False
         submission.verdict = self.verdict(submission, finding)
-        if one.rule.id in self.suspenders:
+        _take_back(submission, self.counting_of(submission, at), one, at)
+        if one.rule.id in self.suspenders:  # last, for it looks at the text and may fail
             self.suspenders[one.rule.id].suspend(submission, finding, at)
-        counting = self._counting(submission, at)
-        for before in counting[: counting.index(one)]:
-            before.forget(submission, at)
         return True
 
     def _passes(self, asked: Iterable[stages.Stage], submission: Submission, now: float) -> bool:
@@ -261,56 +265,6 @@ class RuleSet:
                 submission.verdict = self.verdict(submission, finding)
                 return False
         return True
-
-    def judge_again(self, submission: Submission, facts: TextFacts, now: float, at: float) -> None:
-        """Judge a message that a person released: what was refused meanwhile wins.
-
-        A person outranks what only asks for a person, so of what is found against the text
-        that counts which rejects. The hour is the subscriber's, and no person outranks it
-        (R40, R61). It was charged when it came.
-        """
-        submission.units = 0
-        if not self.judge_address(submission, now):
-            return
-        found = self._ask_all(submission, facts, at)
-        found += [self.finding_of(hit) for hit in facts.hits]
-        self.hold_against(submission, [f for f in found if f.action is Action.REJECT])
-        if submission.verdict is None and submission.deferral is not None:
-            submission.findings += (submission.deferral[0],)
-            submission.verdict = self.verdict(submission, *submission.deferral)
-        elif submission.verdict is None and submission.asks_consent:
-            self._ask_first(submission)
-
-    def judge_due(self, submission: Submission, facts: TextFacts, now: float, at: float) -> None:
-        """Judge a deferred message when its hour has come, in full; now it counts (R21, R42).
-
-        Its sender's rate was charged when it came.
-        """
-        units, submission.units = submission.units, 0
-        if self.judge_address(submission, now):
-            submission.units = units
-            self.judge_text(submission, facts, at)
-
-    def finding_of(self, hit: Hit) -> Finding:
-        """Turn what the filter hit into what policy makes of it."""
-        if hit.is_unreadable:
-            action = self.bundle.content.unreadable
-            return Finding(
-                "UNREADABLE",
-                Reason.CONTENT_UNREADABLE,
-                action,
-                "no text could be read from the octets",
-                shadow=action is Action.FORWARD,
-            )
-        action = _ACTIONS[hit.action]
-        return Finding(
-            hit.list_id,
-            Reason.CONTENT,
-            action,
-            hit.told,
-            shadow=action is Action.FORWARD,
-            category=hit.category,
-        )
 
     def verdict(self, submission: Submission, finding: Finding, due: float = 0.0) -> Verdict:
         """Return the verdict that `finding` makes; what only defers is `due` again then."""
@@ -327,36 +281,13 @@ class RuleSet:
         status = status_of(finding, account.sender.statuses)
         return Verdict(finding.action, (finding,), self.digest, status)
 
-    def explain(
-        self, submission: Submission, texts: tuple[str, ...], now: float, at: float
-    ) -> Verdict:
-        """Ask everything whatever was found, and return all findings with the verdict."""
-        self.keep_day(at)
-        facts = self.scan.explain_texts(texts)
-        found = [f for stage in _ADDRESS_STAGES if (f := stage(submission, now)) is not None]
-        found += self._ask_all(submission, facts, at)
-        counting = [Asked(one.ask, one.findings) for one in self._counting(submission, at)]
-        found += _asked_all(counting, submission, at)
-        found += [self.finding_of(hit) for hit in facts.hits]
-        submission.findings += tuple(found)
-        deciding = next((f for f in found if not f.shadow and f.action is not Action.DEFER), None)
-        if deciding is not None:
-            return self.verdict(submission, deciding)
-        if submission.deferral is not None:
-            return self.verdict(submission, *submission.deferral)
-        if submission.asks_consent:
-            submission.findings += (ASKING,)
-            return self.verdict(submission, ASKING)
-        return Verdict(Action.FORWARD, submission.findings, self.digest)
 
-    def _ask_all(self, submission: Submission, facts: TextFacts, at: float) -> list[Finding]:
-        """Return what all rules find that do not count, whatever the others find."""
-        submission.facts = facts
-        ruling = self.rules.rule_text(submission, facts, at)
-        submission.traffic, submission.template = ruling.traffic, ruling.template
-        submission.asks_consent = ruling.asks_consent
-        found = _asked_all(ruling.course.asking, submission, at)
-        return [*found, *ruling.found]
+def _take_back(
+    submission: Submission, counting: Sequence[StagedCounter], last: StagedCounter, at: float
+) -> None:
+    """Take a message out of the counts of those that were asked before `last`."""
+    for before in counting[: counting.index(last)]:
+        before.forget(submission, at)
 
 
 def _index_of(bundle: Bundle, before: RuleSet | None) -> KeywordIndex:
@@ -364,22 +295,3 @@ def _index_of(bundle: Bundle, before: RuleSet | None) -> KeywordIndex:
     if before is not None and before.bundle.keyword_lists == bundle.keyword_lists:
         return before.scan.index
     return KeywordIndex(bundle.keyword_lists)
-
-
-def _asked_all(asked: Iterable[Asked], submission: Submission, at: float) -> list[Finding]:
-    found: list[Finding] = []
-    for one in asked:
-        evidence = one.ask(submission, at)
-        if evidence is not None:
-            finding = one.findings.of(submission, evidence)
-            found.append(finding)
-            if finding.action is Action.DEFER and not finding.shadow:
-                _hold_back(submission, finding)
-    return found
-
-
-def _hold_back(submission: Submission, finding: Finding) -> None:
-    """Note that a message has to wait; the rule that wants it to wait longest prevails."""
-    due, earlier = submission.due, submission.deferral
-    if earlier is None or due > earlier[1]:
-        submission.deferral = (finding, due)

@@ -15,22 +15,28 @@ Stage: TypeAlias = Callable[[Submission, float], Finding | None]
 ALWAYS: Mapping[str, tuple[Title, str]] = {
     "R01": (
         Title("发送方须持有效许可并已登记", "A sender must be licensed and registered"),
-        "O31 art. 6, 7",
+        "通信短信息服务管理规定（2015）第六、七条",
     ),
     "R02": (
         Title("主叫号码必须真实，且属于发送方", "The source is never empty and never false"),
-        "N136; O31",
+        "信部电[2004]136号；通信短信息服务管理规定（2015）",
     ),
     "R03": (
         Title("号码扩展位不得超出分配", "No more digits behind a port than were allotted"),
-        "numbering plan, practice [PR]",
+        "码号管理惯例，未找到条款（practice, no clause found）[PR]",
     ),
     "R23": (
         Title("征求同意只能一次，不答复视为拒绝", "Consent is asked for once; silence is a no"),
-        "DEC2012 (7); D14 (5)",
+        "全国人大常委会关于加强网络信息保护的决定（2012）第七项；通信短信息服务管理规定征求意见稿（2014）[P]",
     ),
-    "R44": (Title("发送方的速率", "The rate of a sender"), "contract [NF]"),
-    "DESTINATION": (Title("被叫须为用户号码", "The destination is a subscriber"), "derived [D]"),
+    "R44": (
+        Title("发送方的速率", "The rate of a sender"),
+        "合同约定，未找到条款（contract, no clause found）[NF]",
+    ),
+    "DESTINATION": (
+        Title("被叫须为用户号码", "The destination is a subscriber"),
+        "由协议推定（derived）[D]",
+    ),
 }
 
 _NOT_OWNED = Finding("R02", Reason.SOURCE_NOT_OWNED, Action.REJECT, "no port of this sender")

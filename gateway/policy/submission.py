@@ -80,6 +80,12 @@ class Submission:
         self.deferral: tuple[Finding, float] | None = None
         self.verdict: Verdict | None = None
 
+    def hold_back(self, finding: Finding) -> None:
+        """Note that it has to wait; the rule that wants it to wait longest prevails."""
+        due, earlier = self.due, self.deferral
+        if earlier is None or due > earlier[1]:
+            self.deferral = (finding, due)
+
 
 class Wanted(Submission):
     """A message for which its addressee asked: his preferences do not stand against it (R50)."""

@@ -4,12 +4,16 @@ What it does to a message is what RuleSet does to it alone, and so are the count
 counted after those that came before it, and not at all if something is against it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from gateway.policy.courses import Course
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.staged import StagedCounter
 from gateway.policy.submission import Submission
+
+# Takes a message over which a counter failed, before or after it was found against.
+SetAside: TypeAlias = Callable[[Submission], None]
 
 # With fewer it costs more to ask about all of them than about each.
 _MANY = 4
@@ -26,7 +30,74 @@ def ask_together(
     if len(messages) < _MANY:
         left: Sequence[Submission] = [one for one in messages if rules.passes(one, course, at)]
         return _at_once(rules, course, left, at)
-    left, is_held = messages, course.asks_consent
+    left, is_held = _stop(rules, course, messages, at)
+    return _at_once(rules, course, left, at) if is_held or course.asks_consent else left
+
+
+def stop_together(
+    rules: RuleSet, course: Course, messages: Sequence[Submission], at: float
+) -> None:
+    """Ask what does not count about messages that are on one course; nothing is settled yet."""
+    if len(messages) >= _MANY:
+        _stop(rules, course, messages, at)
+        return
+    for one in messages:
+        rules.passes(one, course, at)
+
+
+def count_together(
+    rules: RuleSet,
+    counting: Sequence[StagedCounter],
+    messages: Sequence[Submission],
+    at: float,
+    set_aside: SetAside,
+) -> None:
+    """Count messages that `counting` are to count, in the order in which they came.
+
+    Where a counter fails over one of them, only that one is set aside, and the others are
+    counted once all the same: each alone, from the counter on that failed.
+    """
+    if any(staged.counter.gives_back for staged in counting[:-1]):
+        # What one of them counted may have to be taken back.
+        _count_each(rules, counting, messages, at, set_aside)
+        return
+    left = messages
+    for place, staged in enumerate(counting):
+        try:
+            against = staged.counter.ask_all(left, at)
+        except Exception:  # noqa: BLE001 - whichever way it fails, nobody else may pay for it
+            _count_each(rules, counting[place:], left, at, set_aside)
+            return
+        stopped = False
+        for one, evidence in against:
+            try:
+                stopped |= rules.counts_out(one, staged, evidence, at)
+            except Exception:  # noqa: BLE001 - as above
+                set_aside(one)
+                stopped = True
+        if stopped:
+            left = _passing(left)
+
+
+def _count_each(
+    rules: RuleSet,
+    counting: Sequence[StagedCounter],
+    messages: Sequence[Submission],
+    at: float,
+    set_aside: SetAside,
+) -> None:
+    for one in messages:
+        try:
+            rules.counts_in(one, counting, at)
+        except Exception:  # noqa: BLE001 - as above
+            set_aside(one)
+
+
+def _stop(
+    rules: RuleSet, course: Course, messages: Sequence[Submission], at: float
+) -> tuple[Sequence[Submission], bool]:
+    """Return the messages that nothing stops, and whether some of them may have to wait."""
+    left, is_held = messages, False
     for asked in course.asking:
         stopped = False
         for one in asked.sieve(left, at):
@@ -36,26 +107,7 @@ def ask_together(
                 stopped |= rules.stops(one, asked, evidence)
         if stopped:
             left = _passing(left)
-    left = _unended(rules, left)
-    return _at_once(rules, course, left, at) if is_held else left
-
-
-def count_together(
-    rules: RuleSet, counting: Sequence[StagedCounter], messages: Sequence[Submission], at: float
-) -> None:
-    """Count messages that `counting` are to count, in the order in which they came."""
-    for staged in counting[:-1]:
-        if staged.counter.gives_back:  # what it counted may have to be taken back, one by one
-            for one in messages:
-                rules.counts_in(one, counting, at)
-            return
-    left = messages
-    for staged in counting:
-        stopped = False
-        for one, evidence in staged.counter.ask_all(left, at):
-            stopped |= rules.counts_out(one, staged, evidence, at)
-        if stopped:
-            left = _passing(left)
+    return _unended(rules, left), is_held
 
 
 def _unended(rules: RuleSet, messages: Sequence[Submission]) -> Sequence[Submission]:

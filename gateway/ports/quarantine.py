@@ -89,6 +89,14 @@ class QuarantineStore(Protocol):
         For the next page give the last message_id as `before_id`.
         """
 
+    async def held_of(
+        self, campaign: str, *, system_id: str | None = None, after_id: int = 0, limit: int = 1000
+    ) -> list[int]:
+        """Return the ids of what is HELD of a campaign, oldest first.
+
+        For the next page give the last one as `after_id`.
+        """
+
     async def own_holds(self, msisdn: int, limit: int) -> list[HeldMessage]:
         """Return what is HELD for a subscriber's own preferences alone (R50), newest first.
 
@@ -150,6 +158,22 @@ class QuarantineStore(Protocol):
 
         None is moved unless the first is; of the others those that stand elsewhere stay
         there. For the parts of a long message.
+        """
+
+    async def move_each(  # noqa: PLR0913 - as for one
+        self,
+        message_ids: Collection[int],
+        *,
+        allowed: frozenset[HoldState],
+        to: HoldState,
+        at: datetime,
+        note: str = "",
+        receipt: ReceiptState | None = None,
+        is_reviewed: bool = False,
+    ) -> list[HeldMessage]:
+        """Move several messages in one commit, each as `move` does; return those moved, by id.
+
+        Those that stand elsewhere stay there. At most 1000 messages.
         """
 
     async def parts_of(self, assembly: int) -> list[HeldMessage]:

@@ -14,7 +14,8 @@ class EndedRelations(Protocol):
     def ended_before(self, before: datetime) -> AsyncIterator[list[EndedRelation]]:
         """Yield relations that ended before `before` and have anything to forget, page by page.
 
-        They may be forgotten meanwhile. What was said to every SP at once is no relation.
+        They may be forgotten meanwhile. What was said to every SP at once is a relation only
+        where it is an agreement for a time: it is over for all with its end.
         """
 
     async def forget(self, relations: Sequence[EndedRelation], purge: NewPurge) -> int:

@@ -11,8 +11,9 @@ class ScheduledStore(Protocol):
     """Keeps what the SMSC has taken for later until it is cancelled, or its time has come.
 
     A message is *refused* once its subscriber's refusal of its SP, or of all SPs, is on record,
-    whichever process recorded it; it stays so if he agrees again. Every call raises
-    StoreUnavailable when the store does not answer.
+    whichever process recorded it; it stays so if he agrees again. That of whom a North American
+    number is read as without its plus counts, unless the number itself agreed to the same. Every
+    call raises StoreUnavailable when the store does not answer.
     """
 
     async def keep(self, messages: Sequence[ScheduledMessage]) -> bool:

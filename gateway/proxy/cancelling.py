@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from gateway.dataplane.attention import Answered, Scheduled
-from gateway.domain.msisdn import msisdn_of
+from gateway.domain.msisdn import msisdn_from
 from gateway.domain.policy import Enforcement
 from gateway.domain.scheduled import ScheduledMessage
 from gateway.domain.traffic import TrafficClass
@@ -95,7 +95,7 @@ class Cancelling:
             return
         source = item.schedule.source
         for to in item.schedule.destinations:
-            msisdn = msisdn_of(to.address)
+            msisdn = msisdn_from(to.address, to.ton)
             if msisdn is None or not message_id:
                 continue  # nobody can refuse it, or nobody can name it
             self._take(

@@ -26,7 +26,8 @@ from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import Pdu, decode, encode, make
 from gateway.smpp.status import CommandStatus, status_named
 from gateway.smpp.tlv import Tag
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.systems.quarantine.outcomes import Done
 
 log = structlog.get_logger()
 

@@ -11,11 +11,13 @@ from gateway.dataplane.carrying import timing_of
 from gateway.dataplane.judging import UNCHECKED, note_hint
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.scheduling import schedule_of
+from gateway.domain.msisdn import with_plus
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.policy.account import Account
+from gateway.policy.judging_again import judge_again, judge_due
 from gateway.policy.submission import Submission, Timing, Wanted
 from gateway.proxy.grounds import valid_until_of
 from gateway.runtime.clock import epoch, monotonic
@@ -46,7 +48,7 @@ def judge_leaving(
     plane.rules.knowledge.consent.notice_age(monotonic())
     submission = Wanted if held.is_wanted else Submission
     one = submission(account, source, destination)
-    judge = plane.rules.judge_again if held.is_reviewed else plane.rules.judge_due
+    judge = judge_again if held.is_reviewed else judge_due
     try:
         carrier = read_carrier(held.pdu)
         carriers = [carrier, *(read_carrier(other.pdu) for other in others)]
@@ -54,11 +56,12 @@ def judge_leaving(
         joined = tuple(one.joined for one in (held, *others) if one.joined)
         facts = _facts_of(plane, carriers, joined)
         timing = _timing(carrier, valid_until_of(held.pdu, held.held_at))
-        addressees = [d.address for d in carrier.destinations if isinstance(d, SmeAddress)]
+        listed = (each for each in carrier.destinations if isinstance(each, SmeAddress))
+        addressees = [with_plus(each.address, each.ton) for each in listed]
         for address in addressees or [destination]:
             one = submission(account, source, address, units)
             one.timing = timing
-            judge(one, facts, monotonic(), epoch())
+            judge(plane.rules, one, facts, monotonic(), epoch())
             if one.verdict is not None:
                 return one.verdict
         note_hint(plane, account.system_id, facts)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from gateway.domain.msisdn import is_mobile
 from gateway.domain.sender import BindLimits, Port, Rate, Sender, Webhook
 from gateway.domain.verdict import Reason
 from gateway.settings import yaml
@@ -30,6 +31,7 @@ def load_senders(path: Path) -> dict[str, Sender]:
         unique("senders", "*", "system_id"),
         _plain_passwords,
         _long_ports,
+        _extended_people,
         _shared_ports,
         _statuses,
     )
@@ -94,6 +96,21 @@ def _long_ports(document: Document) -> Iterator[Fault]:
             yield document.fault(
                 where, f"number and extension together exceed {MAX_PORT_DIGITS} digits"
             )
+
+
+def _extended_people(document: Document) -> Iterator[Fault]:
+    """Find ports that people's mobile numbers with digits behind them would be sources of.
+
+    A person writes from the number alone, and is judged as one; longer, as a port.
+    """
+    for where, number, extension in _ports(document):
+        for digits in range(min(extension, MAX_PORT_DIGITS)):
+            if is_mobile(number.encode("utf-8", "replace") + b"0" * digits):
+                yield document.fault(
+                    (*where[:-1], "extension_digits"),
+                    "digits behind a person's mobile number would make it a port:"
+                    f" {digits} at most here",
+                )
 
 
 def _shared_ports(document: Document) -> Iterator[Fault]:

@@ -12,8 +12,8 @@ from itertools import islice
 from gateway.domain.authority_report import AuthorityReport, NewAuthorityReport, ReportState
 from gateway.domain.privacy import NewPurge
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.stores.memory import MemoryQuarantine
 from gateway.stores.memory_privacy import MemoryJournals
+from gateway.stores.memory_quarantine import MemoryQuarantine
 
 
 class MemoryAuthorityReports:

@@ -10,7 +10,7 @@ from gateway.domain.relation import FORGOTTEN
 from gateway.ports.changes import ChangeKind
 from gateway.ports.consent import ANSWERS_PER_CHANGE, AnswerRow, EndRow
 from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, Kept, KeptAnswer
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

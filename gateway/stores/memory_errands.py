@@ -7,7 +7,7 @@ from itertools import islice
 
 from gateway.domain.errand import MAX_ATTEMPTS, SECRET_KINDS, Errand, ErrandState, NewErrand
 from gateway.ports.changes import ChangeKind
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 
 
 class MemoryErrands:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gateway.domain.filings import Filing, FilingKey, key_of
 from gateway.ports.changes import ChangeKind
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 
 
 class MemoryFilings:

@@ -10,7 +10,7 @@ from datetime import datetime
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.notice import Batch, Notice, NoticeStanding
 from gateway.ports.notices import NOTICES_PER_BATCH
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.notice_cursor import Cursor, Place, Read, Told, first_told, next_for
 

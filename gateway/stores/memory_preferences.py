@@ -6,7 +6,7 @@ from datetime import datetime
 from gateway.domain.preferences import Edit, JournalEntry, Origin, PreferenceList, packed
 from gateway.ports.changes import ChangeKind
 from gateway.ports.preferences import Changed, PreferenceRow
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 
 
 class MemoryPreferences:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gateway.domain.privacy import Access, LegalHold, NewAccess, NewLegalHold, NewPurge, Purge
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, ReceiptState
-from gateway.stores.memory import MemoryQuarantine
+from gateway.stores.memory_quarantine import MemoryQuarantine
 
 _EVERYTHING = 1_000_000_000
 

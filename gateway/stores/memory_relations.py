@@ -78,7 +78,7 @@ class MemoryEndedRelations:
             )
             told[request.msisdn, request.system_id].append(row)
         for answer in self._consent.every_answer():
-            if answer.scope != EVERY_SENDER:
+            if answer.scope != EVERY_SENDER or answer.until is not None:
                 is_live = answer.answer is not Answer.REFUSED and answer.until is None
                 ended_at = max(answer.since, answer.until or answer.since)
                 row = _Told(answer.since, ended_at, is_live, answer.channel != FORGOTTEN)

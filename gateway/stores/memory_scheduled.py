@@ -1,10 +1,11 @@
 """The in-memory twin of the store of scheduled messages (contract: gateway.ports.scheduled)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.msisdn import readings_of
 from gateway.domain.scheduled import ScheduledMessage
 from gateway.stores.memory_consent import MemoryConsent
 
@@ -21,8 +22,9 @@ class _Row:
 class MemoryScheduled:
     """Twin over the twin of consent: each call is atomic as it is, for none awaits anything."""
 
-    def __init__(self, consent: MemoryConsent) -> None:
+    def __init__(self, consent: MemoryConsent, utcnow: Callable[[], datetime]) -> None:
         self._consent = consent
+        self._utcnow = utcnow
         self._rows: dict[int, _Row] = {}
         self._latest = 0
 
@@ -100,11 +102,14 @@ class MemoryScheduled:
         return row
 
     def _mark(self, rows: Sequence[_Row], after: int, through: int | None) -> bool:
-        refusals = {
-            (answer.msisdn, answer.scope): number
-            for answer, number in self._consent.numbered_answers()
-            if answer.answer is Answer.REFUSED
-        }
+        now = self._utcnow()
+        refusals: dict[tuple[int, str], int] = {}
+        agreed: set[tuple[int, str]] = set()
+        for answer, number in self._consent.numbered_answers():
+            if answer.answer is Answer.REFUSED:
+                refusals[answer.msisdn, answer.scope] = number
+            elif answer.standing(now) is Answer.AGREED:
+                agreed.add((answer.msisdn, answer.scope))
         told = {
             key[0]
             for key, number in refusals.items()
@@ -114,9 +119,11 @@ class MemoryScheduled:
             row
             for row in rows
             if not row.is_refused
-            and row.message.msisdn in told
             and any(
-                (row.message.msisdn, scope) in refusals
+                number in told
+                and (number, scope) in refusals
+                and (number == row.message.msisdn or (row.message.msisdn, scope) not in agreed)
+                for number in readings_of([row.message.msisdn])
                 for scope in (row.message.system_id, EVERY_SENDER)
             )
         ]

@@ -1,4 +1,4 @@
-"""The in-memory twin of the store of subscriptions; see gateway.stores.memory."""
+"""The in-memory twin of the store of subscriptions; see gateway.stores.memory_changes."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ from gateway.ports.subscriptions import (
     SubscriptionEvent,
     Wanted,
 )
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_errands import MemoryErrands
 
 _Key = tuple[int, str, str]

@@ -16,7 +16,7 @@ from gateway.domain.suspension import (
 )
 from gateway.ports.changes import ChangeKind
 from gateway.ports.suspensions import SuspensionRow
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_privacy import MemoryJournals
 
 _ACTIVE = SuspensionState.ACTIVE

@@ -34,9 +34,9 @@ from gateway.runtime.sealing import Keys
 from gateway.runtime.sharing import Share
 from gateway.stores.database import Database
 from gateway.stores.faults import translated
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
 from gateway.stores.memory_audits import MemoryConsentAudits
 from gateway.stores.memory_authority_reports import MemoryAuthorityReports
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_errands import MemoryErrands
 from gateway.stores.memory_filings import MemoryFilings
@@ -45,6 +45,7 @@ from gateway.stores.memory_number_codes import MemoryNumberCodes
 from gateway.stores.memory_policies import MemoryPolicies
 from gateway.stores.memory_preferences import MemoryPreferences
 from gateway.stores.memory_privacy import MemoryFinalMessages, MemoryJournals, MemoryLegalHolds
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.memory_relations import MemoryEndedRelations
 from gateway.stores.memory_samples import MemorySamples
 from gateway.stores.memory_scheduled import MemoryScheduled
@@ -204,7 +205,7 @@ def memory_stores() -> Stores:
         final_messages=MemoryFinalMessages(quarantine, journals),
         ended_relations=MemoryEndedRelations(subscriptions, consent, journals),
         samples=MemorySamples(journals),
-        scheduled=MemoryScheduled(consent),
+        scheduled=MemoryScheduled(consent, utcnow),
         warnings=MemoryWarnings(journals),
         notices=MemoryNotices(consent, changes, utcnow),
         close=_nothing_to_close,
@@ -232,7 +233,7 @@ def _sql_stores(database: Database, close: Callable[[], Awaitable[None]]) -> Sto
         final_messages=SqlFinalMessages(database),
         ended_relations=SqlEndedRelations(database),
         samples=SqlSamples(database),
-        scheduled=SqlScheduled(database),
+        scheduled=SqlScheduled(database, utcnow),
         warnings=SqlWarnings(database),
         notices=SqlNotices(database, utcnow),
         close=close,

@@ -19,9 +19,11 @@ _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 # A partial index serves only a query that repeats its condition, literals and all.
 IS_REFUSED = text("is_refused")
+IS_MISREAD = text("misread_as IS NOT NULL")
 
 # One column for each field of domain.scheduled.ScheduledMessage, whether its subscriber has
-# refused, and until when a process has claimed it.
+# refused, until when a process has claimed it, and as whom its number may be read, of which a
+# sealed number tells nothing.
 scheduled_messages = Table(
     "scheduled_messages",
     metadata,
@@ -39,7 +41,15 @@ scheduled_messages = Table(
     Column("scheduled_at", UtcTime, nullable=False, index=True),
     Column("is_refused", Boolean, nullable=False),
     Column("free_at", UtcTime, nullable=False),
+    Column("misread_as", SealedNumber, nullable=True),
     Index("uq_scheduled_messages_message", "system_id", "message_id", "destination", unique=True),
+    # Numbers of North America: mostly there is none.
+    Index(
+        "ix_scheduled_messages_misread_as",
+        "misread_as",
+        sqlite_where=IS_MISREAD,
+        postgresql_where=IS_MISREAD,
+    ),
     # What the gateway asks every few moments: mostly there is none.
     Index(
         "ix_scheduled_messages_refused",

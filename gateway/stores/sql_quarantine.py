@@ -3,31 +3,15 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    bindparam,
-    delete,
-    exists,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Executable, bindparam, delete, exists, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.msisdn import spellings_of
-from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
+from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
 from gateway.ports.changes import ChangeKind
-from gateway.ports.quarantine import (
-    EXPIRING_STATES,
-    REPLACEABLE_STATES,
-    Grounds,
-    ReleasedId,
-    Replacement,
-)
+from gateway.ports.quarantine import REPLACEABLE_STATES, Grounds, ReleasedId, Replacement
+from gateway.stores import quarantine_queries as queries
 from gateway.stores.database import Database
 from gateway.stores.quarantine_rows import (
     columns_of_move,
@@ -37,18 +21,9 @@ from gateway.stores.quarantine_rows import (
     is_among,
     message_of,
 )
-from gateway.stores.tables import (
-    IS_CAMPAIGN,
-    IS_DEFERRED,
-    IS_OWN_HOLD,
-    IS_PART,
-    IS_RECEIPT_DUE,
-    changes,
-    held_messages,
-)
+from gateway.stores.tables import changes, held_messages
 
 _OCTETS_PER_ROW = 4096
-_WAITING = sorted(set(HoldState) - FINAL_STATES)
 
 _column = held_messages.c
 _UNHOLD = delete(held_messages).where(
@@ -104,13 +79,10 @@ class SqlQuarantine:
             raise ValueError("a message_id is already held") from None
 
     async def get(self, message_id: int) -> HeldMessage | None:
-        query = select(held_messages).where(_column.message_id == message_id)
-        return next(map(message_of, await self._database.rows(query)), None)
+        return next(iter(await self._messages(queries.one(message_id))), None)
 
     async def get_many(self, message_ids: Collection[int]) -> list[HeldMessage]:
-        query = select(held_messages).where(_column.message_id.in_(sorted(message_ids)))
-        rows = await self._database.rows(query.order_by(_column.message_id))
-        return [message_of(row) for row in rows]
+        return await self._messages(queries.many(message_ids))
 
     async def find(
         self,
@@ -122,23 +94,17 @@ class SqlQuarantine:
         before_id: int | None = None,
         limit: int = 50,
     ) -> list[HeldMessage]:
-        query = select(held_messages).order_by(_column.message_id.desc()).limit(limit)
-        query = query.where(*_fitting(system_id, campaign, categories))
-        if state is not None:
-            query = query.where(_column.state == state)
-        if before_id is not None:
-            query = query.where(_column.message_id < before_id)
-        return [message_of(row) for row in await self._database.rows(query)]
+        fitting = queries.fitting(system_id, campaign, categories)
+        return await self._messages(queries.newest(fitting, state, before_id, limit))
+
+    async def held_of(
+        self, campaign: str, *, system_id: str | None = None, after_id: int = 0, limit: int = 1000
+    ) -> list[int]:
+        query = queries.held(queries.fitting(system_id, campaign, None), after_id, limit)
+        return [row["message_id"] for row in await self._database.rows(query)]
 
     async def own_holds(self, msisdn: int, limit: int) -> list[HeldMessage]:
-        query = (
-            select(held_messages)
-            .where(IS_OWN_HOLD, _column.destination.in_(spellings_of(msisdn)))
-            # By the id itself SQLite would walk through all that is held, for it comes in order.
-            .order_by(-_column.message_id)
-            .limit(limit)
-        )
-        return [message_of(row) for row in await self._database.rows(query)]
+        return await self._messages(queries.own_holds(msisdn, limit))
 
     async def count_by_state(
         self,
@@ -147,23 +113,15 @@ class SqlQuarantine:
         campaign: str | None = None,
         categories: Collection[str] | None = None,
     ) -> dict[HoldState, int]:
-        query = (
-            select(_column.state, func.count().label("messages"))
-            .where(*_fitting(system_id, campaign, categories))
-            .group_by(_column.state)
-        )
+        query = queries.counts_by_state(queries.fitting(system_id, campaign, categories))
         counts = dict.fromkeys(HoldState, 0)
         for row in await self._database.rows(query):
             counts[HoldState(row["state"])] = row["messages"]
         return counts
 
     async def count_waiting(self) -> dict[str, int]:
-        query = (
-            select(_column.system_id, func.count().label("messages"))
-            .where(_column.state.in_(_WAITING))
-            .group_by(_column.system_id)
-        )
-        return {row["system_id"]: row["messages"] for row in await self._database.rows(query)}
+        rows = await self._database.rows(queries.counts_waiting())
+        return {row["system_id"]: row["messages"] for row in rows}
 
     async def move(  # noqa: PLR0913 - as the port has it
         self,
@@ -207,25 +165,43 @@ class SqlQuarantine:
         values = columns_of_move(
             to, note, receipt, grounds, {"is_reviewed": is_reviewed, "is_wanted": is_wanted}
         )
-        return await self._move(message_ids, (allowed, held_for), values, at)
+        first = held_messages.alias()
+        among = (allowed, held_for)
+        is_first_there = exists().where(
+            first.c.message_id == message_ids[0], is_among(first, *among)
+        )
+        return await self._move(message_ids, among, values, at, is_first_there)
+
+    async def move_each(  # noqa: PLR0913 - as the port has it
+        self,
+        message_ids: Collection[int],
+        *,
+        allowed: frozenset[HoldState],
+        to: HoldState,
+        at: datetime,
+        note: str = "",
+        receipt: ReceiptState | None = None,
+        is_reviewed: bool = False,
+    ) -> list[HeldMessage]:
+        if not message_ids:
+            return []
+        values = columns_of_move(to, note, receipt, None, {"is_reviewed": is_reviewed})
+        return await self._move(message_ids, (allowed, None), values, at)
 
     async def _move(
         self,
-        message_ids: Sequence[int],
+        message_ids: Collection[int],
         among: tuple[frozenset[HoldState], Reason | None],
         values: Mapping[str, object],
         at: datetime,
+        *provided: ColumnElement[bool],
     ) -> list[HeldMessage]:
         statement = (
             update(held_messages)
-            .where(_column.message_id.in_(message_ids), is_among(held_messages, *among))
+            .where(_column.message_id.in_(message_ids), is_among(held_messages, *among), *provided)
             .values(values)
             .returning(held_messages)
         )
-        if len(message_ids) > 1:
-            first = held_messages.alias()
-            is_there = first.c.message_id == message_ids[0], is_among(first, *among)
-            statement = statement.where(exists().where(*is_there))
 
         async def run(connection: AsyncConnection) -> list[HeldMessage]:
             rows = (await connection.execute(statement)).mappings().all()
@@ -239,26 +215,10 @@ class SqlQuarantine:
         return await self._database.writer.write(run, rows=len(message_ids))
 
     async def parts_of(self, assembly: int) -> list[HeldMessage]:
-        query = (
-            select(held_messages)
-            .where(IS_PART, _column.assembly == assembly)
-            .order_by(_column.part, _column.message_id)
-        )
-        return [message_of(row) for row in await self._database.rows(query)]
+        return await self._messages(queries.parts_of(assembly))
 
     async def awaiting(self, after_id: int = 0, limit: int = 1000) -> list[HeldMessage]:
-        query = (
-            select(held_messages)
-            .where(
-                IS_PART,
-                IS_DEFERRED,
-                _column.reason == Reason.PARTS_AWAITED,
-                _column.message_id > after_id,
-            )
-            .order_by(_column.message_id)
-            .limit(limit)
-        )
-        return [message_of(row) for row in await self._database.rows(query)]
+        return await self._messages(queries.awaiting(after_id, limit))
 
     async def replace_pdu(self, message_id: int, replacement: Replacement) -> bool:
         statement = (
@@ -280,18 +240,7 @@ class SqlQuarantine:
     async def take_due(
         self, now: datetime, system_ids: Collection[str], limit: int
     ) -> list[HeldMessage]:
-        is_due = and_(
-            IS_DEFERRED,
-            _column.due_at <= now,
-            _column.expires_at > now,
-            _column.system_id.in_(sorted(system_ids)),
-        )
-        due = (
-            select(_column.message_id)
-            .where(is_due)
-            .order_by(_column.due_at, _column.message_id)
-            .limit(limit)
-        )
+        due = queries.due(now, system_ids, limit)
         # Mostly there is nothing, and then nobody has to wait for the lock to write.
         if not await self._database.rows(due.limit(1)):
             return []
@@ -314,15 +263,10 @@ class SqlQuarantine:
         return sorted(taken, key=hour_of)
 
     async def due_receipts(self, system_id: str | None, limit: int) -> list[HeldMessage]:
-        query = select(held_messages).where(IS_RECEIPT_DUE)
-        if system_id is not None:
-            query = query.where(_column.system_id == system_id)
-        query = query.order_by(_column.message_id).limit(limit)
-        return [message_of(row) for row in await self._database.rows(query)]
+        return await self._messages(queries.due_receipts(system_id, limit))
 
     async def owed_receipts(self) -> set[str]:
-        query = select(_column.system_id).where(IS_RECEIPT_DUE).distinct()
-        return {row["system_id"] for row in await self._database.rows(query)}
+        return {row["system_id"] for row in await self._database.rows(queries.owed_receipts())}
 
     async def receipt_sent(self, message_id: int) -> bool:
         statement = (
@@ -337,47 +281,14 @@ class SqlQuarantine:
         return await self._database.writer.write(run)
 
     async def expired(self, now: datetime, limit: int) -> list[HeldMessage]:
-        query = (
-            select(held_messages)
-            .where(_column.state.in_(sorted(EXPIRING_STATES)), _column.expires_at <= now)
-            .order_by(_column.expires_at, _column.message_id)
-            .limit(limit)
-        )
-        return [message_of(row) for row in await self._database.rows(query)]
+        return await self._messages(queries.expired(now, limit))
 
     async def released_ids(self, limit: int = 100_000) -> list[ReleasedId]:
-        query = (
-            select(
-                _column.system_id,
-                _column.smsc_message_id,
-                _column.message_id,
-                _column.destination,
-            )
-            .where(_column.state == HoldState.RELEASED, _column.receipt_asked)
-            .order_by(_column.message_id.desc())
-            .limit(limit)
-        )
-        return [ReleasedId(**row) for row in await self._database.rows(query)]
+        rows = await self._database.rows(queries.released_ids(limit))
+        return [ReleasedId(**row) for row in rows]
 
     async def in_flight(self, limit: int = 10_000) -> list[HeldMessage]:
-        query = (
-            select(held_messages)
-            .where(_column.state == HoldState.RELEASING)
-            .order_by(_column.message_id)
-            .limit(limit)
-        )
+        return await self._messages(queries.in_flight(limit))
+
+    async def _messages(self, query: Executable) -> list[HeldMessage]:
         return [message_of(row) for row in await self._database.rows(query)]
-
-
-def _fitting(
-    system_id: str | None, campaign: str | None, categories: Collection[str] | None
-) -> list[ColumnElement[bool]]:
-    """Return what rows must be like, nothing for what is None."""
-    wanted: list[ColumnElement[bool]] = []
-    if system_id is not None:
-        wanted.append(_column.system_id == system_id)
-    if campaign is not None:
-        wanted.append(and_(IS_CAMPAIGN, _column.campaign == campaign))
-    if categories is not None:
-        wanted.append(_column.category.in_(sorted(categories)))
-    return wanted

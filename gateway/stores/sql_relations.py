@@ -66,7 +66,7 @@ _LEGS = (
         case((_answer.until > _answer.since, _answer.until), else_=_answer.since),
         case((or_(_answer.answer == Answer.REFUSED.value, ENDS), 0), else_=1),
         case((_answer.channel == FORGOTTEN, 0), else_=1),
-    ).where(_answer.scope != EVERY_SENDER),
+    ).where(or_(_answer.scope != EVERY_SENDER, ENDS)),
 )
 _TABLES: tuple[FromClause, ...] = (
     subscriptions,

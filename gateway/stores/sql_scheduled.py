@@ -1,6 +1,6 @@
 """Scheduled messages in SQL (contract: gateway.ports.scheduled)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from sqlalchemy import (
     delete,
     exists,
     not_,
+    or_,
     select,
     tuple_,
     update,
@@ -19,6 +20,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.msisdn import misread_as
 from gateway.domain.scheduled import ScheduledMessage
 from gateway.stores.database import Database
 from gateway.stores.scheduled_tables import IS_REFUSED, scheduled_messages
@@ -26,6 +28,7 @@ from gateway.stores.tables import consent_answers
 
 _column = scheduled_messages.c
 _answer = consent_answers.c
+_own = consent_answers.alias("own_answers").c
 _SHOWN = [_column[field.name] for field in fields(ScheduledMessage)]
 _KEPT = [field.name for field in fields(ScheduledMessage) if field.name != "number"]
 _UNCLAIMED = {"is_refused": False, "free_at": datetime(1970, 1, 1, tzinfo=UTC)}
@@ -42,13 +45,14 @@ _UPSERT = _insert.on_conflict_do_update(
 class SqlScheduled:
     """Scheduled messages as rows of `scheduled_messages`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, utcnow: Callable[[], datetime]) -> None:
         self._database = database
+        self._utcnow = utcnow
 
     async def keep(self, messages: Sequence[ScheduledMessage]) -> bool:
-        values = [{name: getattr(one, name) for name in _KEPT} | _UNCLAIMED for one in messages]
+        values = [_values_of(one) for one in messages]
         keys = [(one.system_id, one.message_id) for one in messages]
-        marking = _marking(tuple_(_column.system_id, _column.message_id).in_(keys))
+        marking = self._marking(tuple_(_column.system_id, _column.message_id).in_(keys))
 
         async def run(connection: AsyncConnection) -> bool:
             if values:
@@ -73,14 +77,14 @@ class SqlScheduled:
         # Mostly nothing is scheduled at all, and that must cost no commit.
         if not await self._database.rows(select(_column.number).limit(1)):
             return False
-        marking = _marking()
+        marking = self._marking()
         if after:
             # A few answers at a time, and the rows of their numbers; at the start it is the
             # other way round: two look-ups for each row, whoever refused in all the years.
             numbers = select(_answer.msisdn).where(
                 _answer.change > after, _answer.change <= through, _IS_REFUSAL
             )
-            marking = _marking(_column.msisdn.in_(numbers))
+            marking = self._marking(_column.msisdn.in_(numbers) | _column.misread_as.in_(numbers))
 
         async def run(connection: AsyncConnection) -> bool:
             return (await connection.execute(marking)).rowcount > 0
@@ -167,15 +171,36 @@ class SqlScheduled:
 
         return await self._database.writer.write(run)
 
+    def _marking(self, *those: ColumnElement[bool]) -> Update:
+        """Return what marks the messages among `those` that a refusal on record is against.
 
-def _marking(*those: ColumnElement[bool]) -> Update:
-    """Return what marks the messages among `those` that a refusal on record is against."""
-    refusal = exists().where(_answer.msisdn == _column.msisdn, _IS_ABOUT_IT, _IS_REFUSAL)
-    return (
-        update(scheduled_messages)
-        .where(not_(_column.is_refused), *those, refusal)
-        .values(is_refused=True)
-    )
+        As ConsentSets.is_refused has it: of whom a number is read as, what the number itself
+        agreed to counts over it.
+        """
+        has_agreed = (
+            exists()
+            .where(
+                _own.msisdn == _column.msisdn,
+                _own.scope == _answer.scope,
+                _own.answer == Answer.AGREED.value,
+                or_(_own.until.is_(None), _own.until > self._utcnow()),
+            )
+            .correlate(scheduled_messages, consent_answers)
+        )
+        refused = exists().where(_answer.msisdn == _column.msisdn, _IS_ABOUT_IT, _IS_REFUSAL)
+        misread = exists().where(
+            _answer.msisdn == _column.misread_as, _IS_ABOUT_IT, _IS_REFUSAL, not_(has_agreed)
+        )
+        return (
+            update(scheduled_messages)
+            .where(not_(_column.is_refused), *those, or_(refused, misread))
+            .values(is_refused=True)
+        )
+
+
+def _values_of(message: ScheduledMessage) -> dict[str, object]:
+    values = {name: getattr(message, name) for name in _KEPT}
+    return values | _UNCLAIMED | {"misread_as": misread_as(message.msisdn)}
 
 
 def _message_of(row: RowMapping) -> ScheduledMessage:

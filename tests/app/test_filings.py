@@ -13,7 +13,7 @@ from gateway.domain.filings import Licence, Signature
 from gateway.ports.changes import Change
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_filings import MemoryFilings
 from gateway.stores.open import Stores, memory_stores
 

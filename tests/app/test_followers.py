@@ -15,7 +15,8 @@ from gateway.domain.quarantine import HoldState
 from gateway.ports.changes import Change, ChangeKind
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds

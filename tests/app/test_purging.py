@@ -16,7 +16,7 @@ from gateway.app.purging import (
     message_purger,
     purge_before,
 )
-from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.privacy import LegalHold
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import DecisionRow, Why
@@ -362,6 +362,24 @@ async def test_r72_a_hold_keeps_the_relations_it_is_about(
     purged = await purged_at(stores, datetime(2014, 12, 3, tzinfo=UTC), hold)
 
     assert purged == Purged("relations", int(not is_kept), int(is_kept))
+
+
+@pytest.mark.parametrize("about", [{}, {"system_id": "shop"}, {"msisdn": HELD}])
+async def test_r72_a_hold_keeps_an_agreement_to_every_sp_that_has_ended(
+    stores: Stores, about: dict[str, str | int]
+) -> None:
+    said = ConsentAnswer(HELD, EVERY_SENDER, Answer.AGREED, JANUARY, "hall", "form 7", JUNE)
+    await stores.consent.record([said])
+    every = case(since=JANUARY, until=JUNE, system_id=None, msisdn=None)
+    hold = replace(every, **about)  # type: ignore[arg-type]
+    at = datetime(2014, 12, 3, tzinfo=UTC)
+
+    early = await purged_at(stores, datetime(2014, 11, 29, 23, 59, tzinfo=UTC))
+    held = await purged_at(stores, at, hold)
+    late = await purged_at(stores, at)
+
+    assert [early, held, late] == [Purged("relations", *n) for n in ((0, 0), (0, 1), (1, 0))]
+    assert await stores.consent.answer_of(HELD, EVERY_SENDER) is None
 
 
 async def test_a_rehearsal_forgets_no_relation(stores: Stores) -> None:

@@ -1,20 +1,27 @@
+import gc
 import getpass
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import NoReturn
 
 import pytest
 
-from gateway.cli import deciding
+from gateway.cli import chosen, deciding
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.ports.quarantine import QuarantineStore
 from gateway.runtime.clock import utcnow
 from gateway.stores.open import Stores
+from gateway.stores.sql_quarantine import SqlQuarantine
+from gateway.systems.quarantine.outcomes import Outcome
 
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
@@ -44,7 +51,7 @@ def gateway_answers(monkeypatch: pytest.MonkeyPatch) -> GatewayAnswers:
 
         async def end_first(
             store: QuarantineStore, asked: Sequence[int], wait_s: float
-        ) -> dict[int, HeldMessage]:
+        ) -> AsyncIterator[list[Outcome]]:
             for number in asked:
                 await store.move(
                     number,
@@ -53,7 +60,8 @@ def gateway_answers(monkeypatch: pytest.MonkeyPatch) -> GatewayAnswers:
                     at=utcnow(),
                     note=note,
                 )
-            return await ends(store, asked, wait_s)
+            async for some in ends(store, asked, wait_s):
+                yield some
 
         monkeypatch.setattr(deciding, "_ends", end_first)
 
@@ -157,33 +165,6 @@ def test_a_message_that_has_ended_cannot_be_released(quarantine: Command, hold: 
     assert "it was discarded" in ran.stdout
 
 
-def test_several_ids_are_each_decided_on(quarantine: Command, hold: Hold) -> None:
-    hold(message_id=FIRST)
-    hold(message_id=FIRST + 1)
-
-    ran = quarantine("discard", str(FIRST), str(FIRST + 1), str(FIRST + 2), "--json")
-
-    ends = {end["message_id"]: (end["done"], end["state"]) for end in json.loads(ran.stdout)}
-    assert ran.returncode == 1
-    assert ends == {
-        str(FIRST): (True, "discarded"),
-        str(FIRST + 1): (True, "discarded"),
-        str(FIRST + 2): (False, "unknown"),
-    }
-
-
-def test_ids_may_come_from_the_standard_input(
-    quarantine: Command, hold: Hold, fetch: Fetch
-) -> None:
-    hold(message_id=FIRST)
-    hold(message_id=FIRST + 1)
-
-    ran = quarantine("discard", "-", stdin=f"{FIRST}\n{FIRST + 1}\n{FIRST}\n")
-
-    assert ran.returncode == 0
-    assert fetch(FIRST).state is fetch(FIRST + 1).state is HoldState.DISCARDED
-
-
 def test_a_discard_makes_the_receipt_due_and_names_who_decided(
     quarantine: Command, hold: Hold, fetch: Fetch
 ) -> None:
@@ -219,36 +200,6 @@ def test_an_account_without_a_name_is_a_number(
     assert fetch(FIRST).note.startswith("discarded by uid ")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "stdin"),
-    [(("12",), ""), (("-",), "12"), (("--state",), "")],
-)
-def test_ids_that_can_be_none_are_a_misuse_and_change_nothing(
-    quarantine: Command, hold: Hold, fetch: Fetch, arguments: tuple[str, ...], stdin: str
-) -> None:
-    hold()
-
-    ran = quarantine("release", str(FIRST), *arguments, stdin=stdin)
-
-    assert ran.returncode == 2
-    assert fetch(FIRST).state is HoldState.HELD
-
-
-def test_a_pipe_that_found_nothing_has_nothing_to_be_done(quarantine: Command, hold: Hold) -> None:
-    hold()
-
-    assert quarantine("discard", "-", stdin="").returncode == 0
-
-
-def test_too_many_ids_at_once_are_a_misuse(
-    quarantine: Command, hold: Hold, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deciding, "_MAX_IDS", 1)
-    hold()
-
-    assert quarantine("discard", str(FIRST), str(FIRST + 1)).returncode == 2
-
-
 def test_what_is_done_to_one_part_is_done_to_all_and_told_of_all(
     quarantine: Command, hold: Hold, fetch: Fetch
 ) -> None:
@@ -265,10 +216,25 @@ def test_what_is_done_to_one_part_is_done_to_all_and_told_of_all(
     assert fetch(FIRST + 3).state is HoldState.DISCARDED
 
 
+def test_a_part_further_down_that_went_along_is_not_asked_for_again(
+    quarantine: Command, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chosen, "TOGETHER", 2)
+    for number in (1, 2, 5):
+        hold(message_id=FIRST + number, assembly=FIRST + 1, part=number)
+    for number in (3, 4):
+        hold(message_id=FIRST + number)
+
+    ran = quarantine("discard", *(str(FIRST + number) for number in range(1, 6)), "--json")
+
+    assert ran.returncode == 0
+    assert [end["done"] for end in json.loads(ran.stdout)] == [True] * 5
+
+
 def test_all_that_is_held_of_a_campaign_is_discarded_and_counted(
     quarantine: Command, hold: Hold, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deciding, "_AT_ONCE", 2)
+    monkeypatch.setattr(chosen, "TOGETHER", 2)
     for number in range(5):
         hold(message_id=FIRST + number, campaign=CAMPAIGN)
     hold(message_id=FIRST + 5, campaign=CAMPAIGN, state=HoldState.IN_DOUBT)
@@ -296,52 +262,69 @@ def test_all_that_is_held_of_a_campaign_is_discarded_and_counted(
     assert fetch(FIRST + 6).state is HoldState.HELD
 
 
-def test_a_campaign_is_released_and_what_came_of_it_is_told_in_counts(
-    quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers
+@pytest.mark.parametrize("command", [("discard",), ("release", "--wait", "0")])
+def test_no_more_of_a_campaign_is_in_memory_than_is_decided_on_at_once(
+    quarantine: Command,
+    hold: Hold,
+    in_store: InStore,
+    command: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for number in range(3):
-        hold(message_id=FIRST + number, campaign=CAMPAIGN)
-    gateway_answers(HoldState.REFUSED, "judged again: OPTED_OUT")
+    monkeypatch.setattr(chosen, "TOGETHER", 5)
+    usual = hold(campaign=CAMPAIGN)
+    others = [replace(usual, message_id=FIRST + number) for number in range(1, 60)]
+    in_store(lambda stores: stores.quarantine.hold(others))
+    seen: list[int] = []
+    get_many = SqlQuarantine.get_many
 
-    ran = quarantine("release", "--campaign", CAMPAIGN)
+    async def count(store: SqlQuarantine, message_ids: Collection[int]) -> list[HeldMessage]:
+        found = await get_many(store, message_ids)
+        seen.append(sum(isinstance(one, HeldMessage) for one in gc.get_objects()))
+        return found
 
-    assert ran.returncode == 1
-    assert "judged again: OPTED_OUT" in ran.stdout
-    assert f"3 messages of campaign {CAMPAIGN}" in ran.stdout
-    assert str(FIRST) not in ran.stdout
+    monkeypatch.setattr(SqlQuarantine, "get_many", count)
+
+    ran = quarantine(*command, "--campaign", CAMPAIGN, "--json")
+
+    assert ran.returncode == 0
+    assert json.loads(ran.stdout)["messages"] == 60
+    assert len(seen) >= 12
+    assert max(seen) - len(others) < 30
 
 
-def test_what_another_sp_sent_of_a_campaign_is_told_apart_and_may_stay(
-    quarantine: Command, hold: Hold, fetch: Fetch
+def test_a_release_that_was_killed_is_taken_up_and_asks_for_nothing_twice(
+    quarantine: Command, hold: Hold, in_store: InStore, deployment: Path
 ) -> None:
-    for number, system_id in enumerate(("shop", "gone", "shop", "gone", "gone")):
-        hold(message_id=FIRST + number, campaign=CAMPAIGN, system_id=system_id)
-
-    of_one = quarantine(
-        "release", "--campaign", CAMPAIGN, "--system-id", "shop", "--wait", "0", "--json"
+    usual = hold(campaign=CAMPAIGN, reason="CAMPAIGN")
+    others = [replace(usual, message_id=FIRST + number) for number in range(1, 2000)]
+    in_store(lambda stores: stores.quarantine.hold(others))
+    words = ("-m", "gateway", "quarantine", "release", "--campaign", CAMPAIGN, "--wait", "0")
+    process = subprocess.Popen(  # noqa: S603 - the command itself
+        (sys.executable, *words, "--config", str(deployment / "config")), stdout=subprocess.DEVNULL
     )
-    states = [fetch(FIRST + number).state for number in range(5)]
-    rest = quarantine("discard", "--campaign", CAMPAIGN)
 
-    counted = [(one["system_id"], one["messages"]) for one in json.loads(of_one.stdout)["outcomes"]]
-    assert counted == [("shop", 2)]
-    assert states[::2] == [HoldState.RELEASE_REQUESTED, HoldState.RELEASE_REQUESTED, HoldState.HELD]
-    assert states[1::2] == [HoldState.HELD] * 2
-    assert "gone" in rest.stdout
-    assert "shop" not in rest.stdout
+    with closing(sqlite3.connect(deployment / "var" / "smsward.db", timeout=10)) as file:
+        while not (asked := asked_of(file)) and process.poll() is None:
+            pass
+        process.kill()
+        process.wait()
+        before = asked_of(file)
+        ran = quarantine("release", "--campaign", CAMPAIGN, "--wait", "0", "--json")
+        (changes, keys) = file.execute(
+            "SELECT count(*), count(DISTINCT key) FROM changes"
+        ).fetchone()
+
+        assert (process.returncode, ran.returncode) == (-signal.SIGKILL, 0)
+        assert 0 < asked <= before < 2000
+        assert json.loads(ran.stdout)["messages"] == 2000 - before
+        assert asked_of(file) == changes == keys == 2000
 
 
-def test_a_campaign_goes_in_the_order_in_which_it_came(hold: Hold, in_store: InStore) -> None:
-    for number in range(3):
-        hold(message_id=FIRST + number, campaign=CAMPAIGN)
-    found: list[int] = []
-
-    async def find(stores: Stores) -> None:
-        found.extend(await deciding.Chosen([], CAMPAIGN).numbers(stores.quarantine))
-
-    in_store(find)
-
-    assert found == [FIRST, FIRST + 1, FIRST + 2]
+def asked_of(file: sqlite3.Connection) -> int:
+    """Return for how many messages a release was asked."""
+    statement = "SELECT count(*) FROM held_messages WHERE state='release_requested'"
+    (asked,) = file.execute(statement).fetchone()
+    return int(asked)
 
 
 def test_a_store_that_fails_half_way_leaves_nobody_guessing(
@@ -351,7 +334,7 @@ def test_a_store_that_fails_half_way_leaves_nobody_guessing(
     deployment: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(deciding, "_TOGETHER", 2)
+    monkeypatch.setattr(chosen, "TOGETHER", 2)
     for number in range(5):
         hold(message_id=FIRST + number, campaign=CAMPAIGN)
     with closing(sqlite3.connect(deployment / "var" / "smsward.db")) as file, file:
@@ -369,66 +352,40 @@ def test_a_store_that_fails_half_way_leaves_nobody_guessing(
     assert states == [HoldState.DISCARDED] * 2 + [HoldState.HELD] * 3
 
 
-def test_an_sp_alone_is_no_campaign(quarantine: Command, hold: Hold, fetch: Fetch) -> None:
-    hold()
-
-    assert quarantine("release", str(FIRST), "--system-id", "shop").returncode == 2
-    assert quarantine("release", "--system-id", "shop").returncode == 2
-    assert fetch(FIRST).state is HoldState.HELD
-
-
-def test_a_campaign_of_which_nothing_is_held_leaves_nothing_to_do(
-    quarantine: Command, hold: Hold
+def test_a_campaign_is_released_and_what_came_of_it_is_told_in_counts(
+    quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers
 ) -> None:
-    hold(campaign=CAMPAIGN, state=HoldState.RELEASED)
+    for number in range(3):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN)
+    gateway_answers(HoldState.REFUSED, "judged again: OPTED_OUT")
 
     ran = quarantine("release", "--campaign", CAMPAIGN)
 
-    assert (ran.returncode, ran.stdout) == (0, f"0 messages of campaign {CAMPAIGN} are held\n")
+    assert ran.returncode == 1
+    assert "judged again: OPTED_OUT" in ran.stdout
+    assert f"3 messages of campaign {CAMPAIGN}" in ran.stdout
+    assert str(FIRST) not in ran.stdout
 
 
-@pytest.mark.parametrize("command", ["release", "discard"])
-def test_what_is_decided_on_by_id_alone_is_told_of_a_campaign(
-    quarantine: Command, hold: Hold, fetch: Fetch, command: str
+def test_a_message_that_is_gone_before_its_end_is_told_and_is_a_failure(
+    quarantine: Command, hold: Hold, deployment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold(campaign=CAMPAIGN, state=HoldState.RELEASE_REQUESTED)
-    hold(message_id=FIRST + 1, campaign=CAMPAIGN, state=HoldState.IN_DOUBT)
-    hold(message_id=FIRST + 2, state=HoldState.RELEASE_REQUESTED)
+    ends = deciding._ends
 
-    ran = quarantine(command, "--campaign", CAMPAIGN)
+    async def purge_first(
+        store: QuarantineStore, asked: Sequence[int], wait_s: float
+    ) -> AsyncIterator[list[Outcome]]:
+        with closing(sqlite3.connect(deployment / "var" / "smsward.db")) as file, file:
+            file.execute("DELETE FROM held_messages WHERE message_id=?", (FIRST,))
+        async for some in ends(store, asked, wait_s):
+            yield some
 
-    assert "0 messages of campaign" in ran.stdout
-    assert "left as they are: 1 release_requested, 1 in_doubt; decide on them by id" in ran.stdout
-    assert fetch(FIRST).state is HoldState.RELEASE_REQUESTED
+    monkeypatch.setattr(deciding, "_ends", purge_first)
+    hold(message_id=FIRST)
+    hold(message_id=FIRST + 1)
 
+    ran = quarantine("release", str(FIRST), str(FIRST + 1), "--wait", "0", "--json")
 
-def test_of_a_large_campaign_the_newest_are_taken_and_that_is_said(
-    quarantine: Command, hold: Hold, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deciding, "_AT_ONCE", 2)
-    monkeypatch.setattr(deciding, "_MAX_OF_CAMPAIGN", 3)
-    for number in range(5):
-        hold(message_id=FIRST + number, campaign=CAMPAIGN)
-
-    ran = quarantine("discard", "--campaign", CAMPAIGN)
-
-    assert "call again for the rest" in ran.stdout
-    states = [fetch(FIRST + number).state for number in range(5)]
-    assert states == [HoldState.HELD] * 2 + [HoldState.DISCARDED] * 3
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [(), (str(FIRST), "--campaign", CAMPAIGN), ("--campaign", "13800138000")],
-)
-@pytest.mark.parametrize("command", ["release", "discard"])
-def test_messages_are_chosen_by_ids_or_by_campaign(
-    quarantine: Command, hold: Hold, fetch: Fetch, command: str, arguments: tuple[str, ...]
-) -> None:
-    hold(campaign=CAMPAIGN)
-
-    ran = quarantine(command, *arguments)
-
-    assert ran.returncode == 2
-    assert "13800138000" not in ran.stderr
-    assert fetch(FIRST).state is HoldState.HELD
+    told = [(end["message_id"], end["done"], end["state"]) for end in json.loads(ran.stdout)]
+    assert ran.returncode == 1
+    assert told == [(str(FIRST), False, "unknown"), (str(FIRST + 1), True, "release_requested")]

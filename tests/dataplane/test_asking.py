@@ -12,9 +12,12 @@ from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Finding
 from gateway.policy.asking import ASKED, AWAY, REFUSED, UNKNOWN
+from gateway.policy.courses import Course
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
 from gateway.policy.rules import NotAgreed, Refused, Rule, TooOften
+from gateway.policy.ruleset import RuleSet
+from gateway.policy.submission import Submission
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 from simulators import builders
@@ -78,6 +81,27 @@ def test_r23_a_request_waits_for_the_store_in_a_place_of_its_sessions_window() -
     assert (item.msisdn, item.text, item.at) == (86_13800138000, TEXT, AT)
     assert session.held == 1
     assert session.room() == 0
+
+
+def test_r42_a_request_is_counted_once_although_another_of_its_tick_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limit = Limit((Part.DESTINATION,), 2, Clock.DAY)
+    world = asking(rule("R42", TooOften((limit,))))
+    session, settle_on = world.session(), RuleSet.settle_on
+
+    def fails(rules: RuleSet, one: Submission, course: Course, at: float) -> None:
+        if one.destination != SUBSCRIBER.encode():
+            raise RuntimeError("a request that cannot be settled")
+        settle_on(rules, one, course, at)
+
+    monkeypatch.setattr(RuleSet, "settle_on", fails)
+    batch = world.submit(session, advert(TEXT), advert(TEXT, 2, to="13800138001"))
+
+    assert [type(item) for item in batch.attention] == [Ask, Hold]
+    assert handed_over(world, session, advert(TEXT, 3)).msisdn == 86_13800138000
+    again = world.submit(session, advert(TEXT, 4))
+    assert [row[9] for row in decisions(again)] == ["FREQUENCY"]
 
 
 CARRIERS: dict[str, Callable[[], bytes]] = {

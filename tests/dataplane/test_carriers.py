@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dataplane.carriers import read_carrier
+from gateway.domain.msisdn import with_plus
 from gateway.smpp import gsm0338
 from gateway.smpp.addresses import DistributionList, SmeAddress
 from gateway.smpp.commands import CommandId
 from gateway.smpp.errors import DecodeError
-from gateway.smpp.framing import HEADER
+from gateway.smpp.framing import HEADER, HEADER_OCTETS
+from gateway.smpp.offsets import SUBMIT_SM
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag
 from gateway.smpp.udh import Concat
@@ -51,6 +53,29 @@ def test_addresses_coding_and_receipt_are_read() -> None:
     assert (carrier.source, carrier.destination) == (PORT.encode(), SUBSCRIBER.encode())
     assert (carrier.data_coding, carrier.registered) == (15, 1)
     assert carrier.destinations == ()
+
+
+@given(
+    st.from_regex(rb"\+?(86)?1[0-9]{9,12}", fullmatch=True),
+    st.integers(0, 6),
+    st.booleans(),
+)
+def test_a_destination_bears_the_plus_that_its_type_stands_for(
+    address: bytes,
+    ton: int,
+    is_data_sm: bool,  # noqa: FBT001 - drawn
+) -> None:
+    build = builders.data_sm if is_data_sm else builders.submit_sm
+    usual = builders.address(address.decode())
+    pdu = build(PORT, address.decode(), TEXT).replace(usual, bytes((ton, 1)) + usual[2:])
+
+    carrier = read_carrier(pdu)
+
+    assert carrier.destination == with_plus(address, ton)
+    assert carrier.pdu.octets("destination_addr") == address
+    quickly = None if is_data_sm else SUBMIT_SM.match(pdu, HEADER_OCTETS)
+    assert quickly is None or quickly[2] == carrier.destination
+    assert is_data_sm or (quickly is None) is (carrier.destination != address)
 
 
 def test_every_destination_of_many_is_read() -> None:

@@ -1,5 +1,7 @@
 """What SMSCs deliver, on record (N136, R70)."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -82,6 +84,25 @@ def test_r70_a_receipt_and_a_reply_that_pass_are_on_record(world: World) -> None
         ("o", AT, about, 70, 0, b"", 500_000, "answered"),
         ("o", AT, about, 71, CommandStatus.ESME_RSYSERR, b"", 500_000, "answered"),
     ]
+
+
+@pytest.mark.parametrize("ton", [0, 1, 2])
+@pytest.mark.parametrize(
+    "build",
+    [receipt, reply, lambda: receipt(tlvs=[(Tag.RECEIPTED_MESSAGE_ID, b"0A1b\0")])],
+    ids=["receipt", "reply", "receipt with TLVs"],
+)
+def test_r70_who_writes_from_abroad_is_on_record_with_the_plus_of_its_type(
+    build: Callable[[], bytes], ton: int
+) -> None:
+    usual, abroad = builders.address(SUBSCRIBER), builders.address("12125550123")
+    pdu = build().replace(usual, bytes((ton,)) + abroad[1:])
+    whole = (len(pdu)).to_bytes(4, "big") + pdu[4:]
+
+    row = row_of(whole)
+
+    assert row[4] == (b"+12125550123" if ton == 1 else b"12125550123")
+    assert row[7] in (SAID, REPLY)
 
 
 def test_r70_an_answer_of_the_sp_that_never_comes_is_on_record(world: World) -> None:

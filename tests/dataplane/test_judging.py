@@ -17,11 +17,12 @@ from gateway.filter.model.classes import TextClass
 from gateway.filter.model_comparison import Agreement, Comparison
 from gateway.filter.model_pair import PairedScorer
 from gateway.filter.scan import ContentScan
+from gateway.filter.shown import Shown
 from gateway.policy.checks.counter import Against
 from gateway.policy.checks.counts import Often
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rules import BadLink, NumberWalk, Refused, Suspicious, TooOften
+from gateway.policy.rules import BadLink, NumberWalk, Refused, Suspicious, TooFast, TooOften
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp import gsm0338
@@ -357,6 +358,88 @@ def test_what_one_counter_stopped_is_not_counted_anew_when_another_fails(
     batch = world.submit(session, b"".join(walked))
 
     assert [row[9] for row in decisions(batch)] == ["CONTENT_UNCHECKED", "NUMBER_WALK"]
+
+
+FAILING = "【故障】您的验证码是654321"
+EVERY_CLASS = frozenset(TrafficClass)
+
+
+def to_one(maximum: int, *per: Part) -> TooOften:
+    return TooOften((Limit((Part.DESTINATION, *per), maximum, Clock.DAY),))
+
+
+@pytest.fixture
+def _signature_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what counts by signature fail over one text, whatever was counted before."""
+    shown = TextFacts.shown
+
+    def fails(facts: TextFacts) -> Shown:
+        if FAILING in facts.texts[0]:
+            raise RuntimeError("a text without an end")
+        return shown(facts)
+
+    monkeypatch.setattr(TextFacts, "shown", fails)
+
+
+@pytest.mark.usefixtures("_signature_that_fails")
+@pytest.mark.parametrize("more", ["", NOTED], ids=["together", "alone"])
+def test_r42_a_counter_that_fails_over_one_message_counts_its_neighbours_once(more: str) -> None:
+    rules = (
+        rule("R42", to_one(3), applies_to=EVERY_CLASS),
+        rule("R42-b", to_one(99, Part.SIGNATURE), applies_to=EVERY_CLASS),
+    )
+    world = World(replace(BUNDLE, rules=rules))
+    session = world.session()
+
+    texts = CLEAN, FAILING, CLEAN, CLEAN, CLEAN
+    first = world.submit(session, *(advert(one + more, n) for n, one in enumerate(texts[:3])))
+    then = world.submit(session, *(advert(one + more, n) for n, one in enumerate(texts[3:])))
+
+    assert [status_of(one) for one in sent(first, session)] == []
+    assert [held.verdict.deciding for held in first.attention if isinstance(held, Hold)] == [
+        judging.UNCHECKED
+    ]
+    assert len(up(first, session)) == 2
+    assert len(up(then, session)) == 1
+    assert [row[9] for row in decisions(then)].count("FREQUENCY") == 1
+
+
+@pytest.mark.usefixtures("_signature_that_fails")
+def test_r44_a_counter_that_fails_over_one_message_takes_a_token_of_each_once() -> None:
+    rules = (
+        rule("R44", TooFast(per_s=0.001, burst=4), applies_to=EVERY_CLASS),
+        rule("R42", to_one(99, Part.SIGNATURE), applies_to=EVERY_CLASS),
+    )
+    world = World(replace(BUNDLE, rules=rules))
+    session = world.session()
+
+    first = world.submit(session, advert(CLEAN) + advert(FAILING, 2) + advert(CLEAN, 3))
+    then = world.submit(session, advert(CLEAN, 4) + advert(CLEAN, 5))
+
+    assert [row[9] for row in decisions(first)] == ["", "CONTENT_UNCHECKED", ""]
+    assert [row[9] for row in decisions(then)] == ["", "RATE"]
+
+
+def test_r42_what_fails_once_the_messages_are_counted_counts_none_of_them_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(replace(BUNDLE, rules=(rule("R42", to_one(2), applies_to=EVERY_CLASS),)))
+    session, subscribers = world.session(), (SUBSCRIBER, "13800138001")
+    counts_out = RuleSet.counts_out
+
+    def fails(*given: object) -> bool:
+        counts_out(*given)  # type: ignore[arg-type]
+        raise RuntimeError("who is to be suspended cannot be said")
+
+    monkeypatch.setattr(RuleSet, "counts_out", fails)
+    sent_to = [subscribers[0]] * 3 + [subscribers[1]]
+    first = world.submit(session, *(advert(CLEAN, n, to=to) for n, to in enumerate(sent_to)))
+    monkeypatch.undo()
+    then = world.submit(session, *(advert(CLEAN, n, to=subscribers[1]) for n in range(2)))
+
+    assert [row[9] for row in decisions(first)] == ["", "", "FREQUENCY", ""]
+    assert world.plane.tally.filter_failures == 1
+    assert [row[9] for row in decisions(then)] == ["", "FREQUENCY"]
 
 
 def test_a_replacement_that_could_not_be_judged_fails(world: World) -> None:

@@ -13,7 +13,7 @@ from gateway.domain.sender import Port, Purpose
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.filter import facts
-from gateway.filter.traffic_class import classify
+from gateway.filter.shown import Shown, shown_by
 from gateway.policy.limits import Clock, Limit, Part
 from gateway.policy.number_set import NumberSet
 from gateway.policy.rules import (
@@ -58,6 +58,7 @@ from tests.dataplane.conftest import (
 )
 
 OTHER = "13900139000"
+ABROAD = "12125550123"  # of New York; no mainland mobile number begins with 12
 TEXT = "会员日全场八折"  # neither signed nor telling how to refuse
 UCS2 = builders.ucs2(TEXT)
 REFUSED = CommandStatus.ESME_RSUBMITFAIL
@@ -101,6 +102,60 @@ R30 = rule("R30", NoWayOut())
 R38 = rule("R38", Nameless())
 R40 = rule("R40", Untimely(NIGHT), action=Action.DEFER)
 R42 = rule("R42", TooOften((Limit((Part.DESTINATION,), 1, Clock.HOUR),)), action=Action.THROTTLE)
+
+
+TO_ABROAD: dict[str, bytes] = {
+    "submit_sm": advert(TEXT, to=ABROAD),
+    "submit_sm with a payload": builders.payload_submit_sm(PORT, ABROAD, UCS2),
+    "data_sm": builders.data_sm(PORT, ABROAD, UCS2),
+    "submit_multi": builders.submit_multi(PORT, [ABROAD], UCS2),
+    "the part of one": long_advert([TEXT], to=ABROAD)[0],
+}
+
+
+def of_type(pdu: bytes, ton: int, to: str = ABROAD) -> bytes:
+    """Give the destination of a request another type of number than international."""
+    usual = builders.address(to)
+    return pdu.replace(usual, bytes((ton,)) + usual[1:])
+
+
+@pytest.mark.parametrize("pdu", TO_ABROAD.values(), ids=TO_ABROAD)
+@pytest.mark.parametrize(("ton", "is_passed"), [(1, True), (0, False), (2, False)])
+def test_r20_an_agreement_from_abroad_counts_for_the_same_number_by_its_type(
+    pdu: bytes,
+    ton: int,
+    is_passed: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    world = ruled(rule("R20", NotAgreed()))
+    world.sets.apply(int(ABROAD), "sp1", Answer.AGREED)
+    session, request = world.session(), of_type(pdu, ton)
+
+    batch = world.submit(session, request)
+
+    assert [unnumbered(one) for one in up(batch, session)] == [unnumbered(request)] * is_passed
+    spelled = f"+{ABROAD}" if ton == 1 else ABROAD
+    assert [row[7] for row in decisions(batch)] == [spelled.encode()]
+
+
+@pytest.mark.parametrize("pdu", TO_ABROAD.values(), ids=TO_ABROAD)
+@pytest.mark.parametrize("ton", [0, 1, 2])
+def test_r21_a_refusal_typed_bare_holds_for_every_type_of_number(pdu: bytes, ton: int) -> None:
+    world = ruled(R21)
+    world.sets.apply(int(f"86{ABROAD}"), "sp1", Answer.REFUSED)
+    session = world.session()
+
+    assert up(world.submit(session, of_type(pdu, ton)), session) == []
+
+
+def test_r42_a_mainland_number_is_one_whatever_its_type() -> None:
+    world = ruled(R42)
+    session = world.session()
+    spellings = (SUBSCRIBER, f"86{SUBSCRIBER}", f"+86{SUBSCRIBER}", f"0{SUBSCRIBER}")
+    requests = [of_type(advert(TEXT, to=to), ton, to) for to in spellings for ton in (0, 1, 2)]
+
+    batch = world.submit(session, *requests)
+
+    assert len(up(batch, session)) == 1
 
 
 @pytest.mark.parametrize("pdu", TO_BE_STOPPED.values(), ids=TO_BE_STOPPED)
@@ -483,12 +538,12 @@ def test_parts_that_are_kept_end_their_round() -> None:
 def fail_on(poison: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the classifier raise for texts with `poison` in them."""
 
-    def failing(text: str, *, signature: str | None, advertised: str | None) -> object:
+    def failing(text: str) -> Shown:
         if poison in text:
             raise RuntimeError
-        return classify(text, signature=signature, advertised=advertised)
+        return shown_by(text)
 
-    monkeypatch.setattr(facts, "classify", failing)
+    monkeypatch.setattr(facts, "shown_by", failing)
 
 
 def poisoned(text: str) -> list[bytes]:

@@ -39,6 +39,7 @@ from tests.dataplane.conftest import (
 
 IN_AN_HOUR, HOUR_S = "000000010000000R", 3600.0
 OTHER, REFUSER = "13900139000", "13900139001"
+ABROAD = "12125550123"  # by its type; no mainland mobile number begins with 12
 AD = "秋冬新品五折"
 ASKS = "春晓书店想每月给您发两条新书短信，为期一年，回复Y同意，回复N拒绝"
 SOURCE = SmeAddress(1, 1, PORT.encode())
@@ -89,6 +90,21 @@ def test_r21_a_commercial_message_for_later_is_noted_with_the_smscs_id(
     (heard,) = sent(batch, session)
     assert sequence_of(heard) == 77
     assert unnumbered(heard) == unnumbered(answer(1, b"7F3A"))
+
+
+@pytest.mark.parametrize("others", [(), (SUBSCRIBER,), (SUBSCRIBER, REFUSER)])
+def test_r21_what_goes_abroad_later_is_noted_letter_by_letter(
+    world: World, session: Link, others: tuple[str, ...]
+) -> None:
+    world.sets.apply(int(ABROAD), "sp1", Answer.AGREED)
+    one = advert(AD, to=ABROAD, schedule=IN_AN_HOUR)
+    octets = builders.ucs2(AD)
+    many = builders.submit_multi(PORT, (ABROAD, *others), octets, schedule=IN_AN_HOUR)
+
+    (item,) = answered(world, session, many if others else one).attention
+
+    assert isinstance(item, Scheduled)
+    assert item.schedule.destinations == listed(ABROAD, *others[:1])
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """When a yes ends, by the words of the request that it answers."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain import consent_period
 from gateway.domain.consent_period import last_day_of
 
 ASKED = date(2025, 11, 30)
@@ -52,6 +54,23 @@ ASKED = date(2025, 11, 30)
         ("有效期2026.1.1-3.31.", date(2026, 3, 31)),
         ("2026/1/1 ～ 3/31", date(2026, 3, 31)),
         ("2025年12月1日到2月28日", date(2026, 2, 28)),
+        # A day that the month does not have is its last one.
+        ("有效期至2026年2月30日", date(2026, 2, 28)),
+        ("有效期至2028年2月31日", date(2028, 2, 29)),
+        ("until 2026-06-31", date(2026, 6, 30)),
+        ("2026年12月1日至2月29日", date(2027, 2, 28)),
+        # The hours of a day are no end of a range, and keep none from being one.
+        ("2026年1月1日0时至2026年12月31日24时", date(2026, 12, 31)),
+        ("2026年1月1日0时至12月31日24时", date(2026, 12, 31)),
+        ("2026年1月1日零时起至2026年6月30日二十四时止", date(2026, 6, 30)),
+        ("2026年1月1日9:00-2026年6月30日18:00", date(2026, 6, 30)),
+        ("2026-01-01 09:00:00 至 2026-06-30 18:00:00", date(2026, 6, 30)),
+        ("2026.1.1 9:00-6.30 18:00", date(2026, 6, 30)),
+        ("2026年1月1日上午9点至12月31日24时", date(2026, 12, 31)),
+        ("2026年1月1日上午九点半到12月31日晚上8点30分", date(2026, 12, 31)),
+        ("有效期：2026年1月1日（0时）起至2026年3月31日（24时）止", date(2026, 3, 31)),
+        ("2026/1/1 9:00-18:00，有效期至2026/3/31", date(2026, 3, 31)),
+        ("有效期至2026年6月30日9:00-18:00", date(2026, 6, 30)),
     ],
 )
 def test_r23_a_request_says_for_how_long_it_asks(words: str, last: date) -> None:
@@ -77,7 +96,11 @@ def test_r23_a_request_says_for_how_long_it_asks(words: str, last: date) -> None
         "2026年1月1日至13月1日",
         "2026年1月1日到3.5折封顶",
         "2026.1.1-3.5.7",
-        "2026年12月1日至2月29日",
+        "有效期至2026年2月0日",
+        "有效期至2026年2月32日",
+        "2026年1月1日9:00-18:00可退订",
+        "2026年1月1日上午9点至12点可退订",
+        "2026年1月1日9:00-12.5折封顶",
     ],
 )
 def test_where_no_end_is_understood_there_is_none(words: str) -> None:
@@ -115,3 +138,34 @@ def test_no_text_is_too_strange(text: str, asked: date) -> None:
 )
 def test_no_words_of_periods_are_too_strange(text: str, asked: date) -> None:
     last_day_of(f"为期{text}", asked)
+
+
+@given(
+    st.text("2026年1月3日至到起-/. 上午9点时:0半零()", max_size=40),
+    st.dates(date(1990, 1, 1), date(9000, 1, 1)),
+)
+def test_no_days_and_hours_are_too_strange(text: str, asked: date) -> None:
+    last_day_of(f"有效期至2026年{text}", asked)
+
+
+@given(
+    st.dates(date(2026, 1, 1), date(2026, 6, 30)),
+    st.dates(date(2026, 7, 1), date(2026, 12, 31)),
+    st.sampled_from(["", " ", "上午", "(", " 凌晨"]),
+    st.sampled_from(["9:00", "09:30:00", "0时", "24点", "9点30分", "十二点整"]),
+    st.sampled_from(["至", "-", "起至"]),
+)
+def test_a_range_ends_as_it_does_without_its_hours(
+    first: date, last: date, before: str, hour: str, to: str
+) -> None:
+    at = f"{before}{hour}{')' if before == '(' else ''}"
+    said = (f"{one.year}年{one.month}月{one.day}日{at}" for one in (first, last))
+
+    assert last_day_of(to.join(said), ASKED) == last
+
+
+def test_nothing_in_a_text_is_looked_through_again_and_again() -> None:
+    patterns = [one.pattern for one in vars(consent_period).values() if isinstance(one, re.Pattern)]
+
+    assert patterns
+    assert [one for one in patterns if re.search(r"[*+]|,\}", one)] == []

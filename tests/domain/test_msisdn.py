@@ -14,6 +14,7 @@ from gateway.domain.msisdn import (
     readings_of,
     spelled,
     spellings_of,
+    with_plus,
 )
 
 mainland = st.integers(13_000_000_000, 19_999_999_999)
@@ -80,6 +81,14 @@ def test_whoever_writes_is_a_mainland_mobile_number_where_the_digits_may_be_one(
 ) -> None:
     assert msisdn_from(address, ton) == number
     assert other_msisdn_from(address, ton) == other
+    assert msisdn_of(with_plus(address, ton)) == number
+
+
+@given(mainland, st.sampled_from(["", "86", "+86", "0086", "+0086", "0"]), st.integers(0, 6))
+def test_no_type_makes_another_number_of_a_mainland_mobile_number(
+    number: int, prefix: str, ton: int
+) -> None:
+    assert msisdn_from(f"{prefix}{number}".encode(), ton) == 86 * 10**11 + number
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from gateway.domain.verdict import Action, Reason
 from gateway.filter.facts import TextFacts
 from gateway.policy.account import Account
 from gateway.policy.asking import ASKED, UNKNOWN, is_asking
+from gateway.policy.explaining import explain
+from gateway.policy.judging_again import judge_again, judge_due
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
 from gateway.policy.rules import NotAgreed, Refused, Rule, TooOften, Untimely
@@ -108,7 +110,7 @@ def test_r40_a_request_at_night_waits_for_the_day_and_is_asked_about_then() -> N
 
     waiting = world.judge(REQUEST, at=NIGHT)
     leaving = world.message()
-    world.rules.judge_due(leaving, world.rules.scan.judge_texts((REQUEST,)), 0.0, NOON)
+    judge_due(world.rules, leaving, world.rules.scan.judge_texts((REQUEST,)), 0.0, NOON)
 
     assert not is_asked(waiting)
     assert why(waiting) is Reason.OUTSIDE_WINDOW
@@ -119,9 +121,9 @@ def test_r61_a_request_that_a_person_released_is_asked_about_as_any_other() -> N
     world = asking()
     released, late = world.message(), world.message()
 
-    world.rules.judge_again(released, world.rules.scan.judge_texts((REQUEST,)), 0.0, NOON)
+    judge_again(world.rules, released, world.rules.scan.judge_texts((REQUEST,)), 0.0, NOON)
     world.knowledge.consent.apply(NUMBER, "sp1", Answer.REFUSED)
-    world.rules.judge_again(late, world.rules.scan.judge_texts((REQUEST,)), 0.0, NOON)
+    judge_again(world.rules, late, world.rules.scan.judge_texts((REQUEST,)), 0.0, NOON)
 
     assert is_asked(released)
     assert why(late) is Reason.OPTED_OUT
@@ -151,7 +153,7 @@ def test_r42_what_a_rule_on_trial_did_not_count_is_not_taken_back() -> None:
 def test_a_request_can_be_explained_before_it_is_sent() -> None:
     world = asking()
 
-    verdict = world.rules.explain(world.message(), (REQUEST,), 0.0, NOON)
+    verdict = explain(world.rules, world.message(), (REQUEST,), 0.0, NOON)
 
     assert is_asking(verdict)
 

@@ -8,6 +8,9 @@ from gateway.policy.citations import citation_of
 from gateway.policy.rules import Refused, Rule, Title
 
 RULE = Rule("R21", Title("拒收", "A refusal"), "DEC2012 (7)", Refused())
+PROHIBITED = (
+    "全国人大常委会关于加强网络信息保护的决定（2012）第五项；通信短信息服务管理规定（2015）"
+)
 BUNDLE = Bundle(
     "test",
     "0123456789ab",
@@ -20,10 +23,14 @@ BUNDLE = Bundle(
     ("rule_id", "title", "article"),
     [
         ("R21", "A refusal", "DEC2012 (7)"),
-        ("R02", "The source is never empty and never false", "N136; O31"),
-        ("K-FRAUD", "The word list fraud", "DEC2012 (5); O31 (R60, R61)"),
-        ("UNREADABLE", "A text that cannot be read", "DEC2012 (5); O31 (R60, R61)"),
-        ("OVERLOAD", "OVERLOAD", "DEC2012 (5); O31 (R60, R61)"),
+        (
+            "R02",
+            "The source is never empty and never false",
+            "信部电[2004]136号；通信短信息服务管理规定（2015）",
+        ),
+        ("K-FRAUD", "The word list fraud", PROHIBITED),
+        ("UNREADABLE", "A text that cannot be read", PROHIBITED),
+        ("OVERLOAD", "OVERLOAD", PROHIBITED),
     ],
 )
 def test_each_finding_has_a_rule_to_cite(rule_id: str, title: str, article: str) -> None:

@@ -1,6 +1,7 @@
 """All that rules say for evidence can be read in Chinese."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 import gateway.policy
 from gateway.domain.sender import SenderState
 from gateway.filter.contacts import ContactKind
+from gateway.filter.lookalike import Likeness, LookAlike
 from gateway.policy.checks import preferences
+from gateway.policy.checks.content import _by_what
 from gateway.policy.evidence_words import CHINESE, evidence_in_chinese
 
 _SAYING = {"Evidence", "Finding", "_evidence"}
@@ -65,6 +68,10 @@ def test_what_is_made_of_a_few_words_has_its_chinese_too() -> None:
             "asks to come to: wechat, in disguise; v*** (7-12)",
             "引导联系：微信（变形书写）; v*** (7-12)",
         ),
+        (
+            "a link made to be taken for bank.example (one letter) (3-13)",
+            "链接仿冒 bank.example （一字之差） (3-13)",
+        ),
         ("代开发票 (1-4)", "代开发票 (1-4)"),
         ("the text names no senders", "the text names no senders"),
         ("", ""),
@@ -72,6 +79,13 @@ def test_what_is_made_of_a_few_words_has_its_chinese_too() -> None:
 )
 def test_names_places_and_words_stay_as_they_are(evidence: str, chinese: str) -> None:
     assert evidence_in_chinese(evidence) == chinese
+
+
+@pytest.mark.parametrize("likeness", Likeness)
+def test_by_what_a_name_is_like_another_is_told_in_chinese(likeness: Likeness) -> None:
+    told = f"a signature made to be taken for {_by_what(LookAlike('某银行', likeness))}"
+
+    assert re.search("[a-z]", evidence_in_chinese(told)) is None
 
 
 @given(st.text(max_size=40))

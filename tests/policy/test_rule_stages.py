@@ -16,6 +16,7 @@ from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Surroundings
 from gateway.policy.check_table import question_of
+from gateway.policy.explaining import explain
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
 from gateway.policy.rule_stages import RuleStages
@@ -153,7 +154,7 @@ def test_a_rule_that_is_off_for_everybody_is_not_asked() -> None:
 def test_a_message_without_a_port_is_judged_by_its_senders_mode() -> None:
     world = enforced_on(Override(SHADOW, sender="sp1"), Override(OFF, port="10690001"))
 
-    verdict = world.rules.explain(world.message(b"95588"), (ADVERT,), 0.0, 0.0)
+    verdict = explain(world.rules, world.message(b"95588"), (ADVERT,), 0.0, 0.0)
 
     assert [(f.rule, f.shadow) for f in verdict.findings] == [("R02", False), ("R21", True)]
 

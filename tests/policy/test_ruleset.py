@@ -1,18 +1,16 @@
 """A bundle and the senders, compiled."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 
 import pytest
 
 from gateway.domain.consent import Answer
-from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
-from gateway.domain.sender import Rate, Sender, SenderState
+from gateway.domain.policy import Enforcement, KeywordList, ListAction
+from gateway.domain.sender import Rate, SenderState
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
-from gateway.filter.scan import UNREADABLE
-from gateway.policy.bundle import Bundle
+from gateway.policy.explaining import explain
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import (
     Campaign,
@@ -21,56 +19,23 @@ from gateway.policy.rules import (
     NoWayOut,
     PurposeMissed,
     Refused,
-    TooFast,
     Untimely,
 )
-from gateway.policy.ruleset import RuleSet
-from gateway.policy.submission import Submission, Timing
+from gateway.policy.submission import Timing
 from gateway.policy.windows import Window, WindowSet
 from gateway.smpp.text import readings
 from tests.policy.conftest import ADVERT, BUNDLE, CODE, FRAUD, NUMBER, SERVICE, World, rule, sender
-
-HOUR_S = 3600.0
-MIDNIGHT = datetime.fromisoformat("2013-09-10T00:00:00+08:00").timestamp()
-DAYTIME = rule("R40", Untimely(WindowSet((Window(time(8), time(21)),))), action=Action.DEFER)
-PORT_RATE = rule("R44", TooFast(per_s=0.001, burst=1), action=Action.THROTTLE)
-REFUSALS = replace(BUNDLE, rules=(rule("R21", Refused()),))
-ON_TRIAL = replace(BUNDLE, rules=(rule("R21", Refused(), mode=Enforcement.SHADOW),))
-
-
-def rules(
-    bundle: Bundle = BUNDLE,
-    senders: Iterable[Sender] | None = None,
-    knowledge: Knowledge | None = None,
-    before: RuleSet | None = None,
-) -> RuleSet:
-    listed = senders if senders is not None else [sender()]
-    return RuleSet(bundle, listed, knowledge or Knowledge(), before)
-
-
-def message(
-    compiled: RuleSet,
-    source: bytes = b"10690001",
-    destination: bytes = b"13800138000",
-    units: int = 1,
-) -> Submission:
-    return Submission(compiled.accounts["sp1"], source, destination, units)
-
-
-def refusing(*numbers: int) -> Knowledge:
-    known = Knowledge()
-    known.consent.load("sp1", Answer.REFUSED, numbers)
-    return known
-
-
-def judged(
-    compiled: RuleSet, *texts: str, source: bytes = b"10690001", at: float = 0.0
-) -> Submission:
-    """Judge a message as the data plane does."""
-    one = message(compiled, source)
-    if compiled.judge_address(one, at):
-        compiled.judge_text(one, compiled.scan.judge_texts(texts), at)
-    return one
+from tests.policy.rulesets import (
+    DAYTIME,
+    HOUR_S,
+    MIDNIGHT,
+    ON_TRIAL,
+    REFUSALS,
+    judged,
+    message,
+    refusing,
+    rules,
+)
 
 
 def test_a_message_that_nothing_is_found_against_goes_on_to_its_text() -> None:
@@ -214,16 +179,6 @@ def test_a_shadow_list_stops_nothing() -> None:
     ]
 
 
-@pytest.mark.parametrize("action", [Action.FORWARD, Action.QUARANTINE, Action.REJECT])
-def test_the_bundle_says_what_becomes_of_a_text_nobody_can_read(action: Action) -> None:
-    compiled = rules(replace(BUNDLE, content=ContentRule(unreadable=action)))
-
-    finding = compiled.finding_of(UNREADABLE)
-
-    assert (finding.reason, finding.action) == (Reason.CONTENT_UNREADABLE, action)
-    assert finding.shadow is (action is Action.FORWARD)
-
-
 def test_a_reload_of_the_same_bundle_keeps_the_texts_already_judged() -> None:
     before = rules()
     before.scan.scan([(8, b"\x60\xa8")], readings)
@@ -266,28 +221,6 @@ def test_a_reload_keeps_the_buckets_of_those_who_stay() -> None:
     assert after.accounts["sp2"].bucket.take(0.0)
 
 
-def test_explaining_tells_every_finding_not_only_the_first() -> None:
-    compiled = rules(REFUSALS, [sender(state=SenderState.EXPIRED)], refusing(NUMBER))
-
-    verdict = compiled.explain(message(compiled), (f"{ADVERT}代开发票",), 0.0, 0.0)
-
-    assert verdict.action is Action.REJECT
-    assert [f.reason for f in verdict.findings] == [
-        Reason.SENDER_STATE,
-        Reason.OPTED_OUT,
-        Reason.CONTENT,
-    ]
-    assert verdict.deciding is verdict.findings[0]
-
-
-def test_explaining_tells_where_a_word_stands() -> None:
-    compiled = rules()
-
-    verdict = compiled.explain(message(compiled), ("请代-开 发票",), 0.0, 0.0)
-
-    assert [finding.evidence for finding in verdict.findings] == ["代开发票 (2-7)"]
-
-
 def test_a_list_holds_to_the_end_of_its_last_day_by_the_clock_of_the_bundle() -> None:
     until = replace(FRAUD, not_after=date(2013, 9, 9))
     compiled = rules(replace(BUNDLE, keyword_lists=(until,)))
@@ -300,43 +233,13 @@ def test_a_list_holds_to_the_end_of_its_last_day_by_the_clock_of_the_bundle() ->
     assert stopped == [True, False]
 
 
-def test_explaining_tells_what_rules_on_trial_say() -> None:
-    trial = Enforcement.SHADOW
-    on_trial = (rule("R21", Refused(), mode=trial), rule("R20", NotAgreed(), mode=trial))
-    compiled = rules(replace(BUNDLE, rules=on_trial), knowledge=refusing(NUMBER))
-
-    verdict = compiled.explain(message(compiled), (ADVERT,), 0.0, 0.0)
-
-    assert verdict.action is Action.FORWARD
-    assert [f.reason for f in verdict.findings] == [Reason.OPTED_OUT, Reason.CONSENT_NONE]
-
-
-@pytest.mark.parametrize(
-    ("text", "action", "due"),
-    [(ADVERT, Action.DEFER, 8 * HOUR_S), (f"{ADVERT}代开发票", Action.REJECT, 0.0)],
-)
-def test_explaining_tells_until_when_a_message_waits(text: str, action: Action, due: float) -> None:
-    compiled = rules(replace(BUNDLE, rules=(DAYTIME, PORT_RATE)))
-
-    verdict = compiled.explain(message(compiled), (text,), 0.0, MIDNIGHT)
-
-    assert (verdict.action, verdict.due) == (action, MIDNIGHT + due if due else 0.0)
-    assert {f.rule for f in verdict.findings} >= {"R40"}
-
-
-def test_explaining_a_trial_of_the_window_holds_nothing_back() -> None:
-    compiled = rules(replace(BUNDLE, rules=(replace(DAYTIME, mode=Enforcement.SHADOW),)))
-
-    assert compiled.explain(message(compiled), (ADVERT,), 0.0, MIDNIGHT).action is Action.FORWARD
-
-
 def test_of_several_rules_about_a_text_the_first_that_is_enforced_decides() -> None:
     trial = rule("R38", Nameless(), mode=Enforcement.SHADOW)
     both = (rule("R30", NoWayOut()), rule("R05", PurposeMissed(), mode=Enforcement.SHADOW), trial)
     compiled = rules(replace(BUNDLE, rules=both))
 
     judged_once = judged(compiled, "会员日全场八折", source=SERVICE)
-    explained = compiled.explain(message(compiled, SERVICE), ("会员日全场八折",), 0.0, 0.0)
+    explained = explain(compiled, message(compiled, SERVICE), ("会员日全场八折",), 0.0, 0.0)
 
     assert [f.rule for f in judged_once.findings] == ["R05", "R30"]
     assert [f.rule for f in explained.findings] == ["R05", "R30", "R38"]
@@ -349,109 +252,6 @@ def test_what_rules_about_a_text_find_on_trial_is_noted_and_stops_nothing() -> N
 
     assert noted.verdict is None
     assert [(f.rule, f.shadow) for f in noted.findings] == [("R38", True)]
-
-
-def test_explaining_a_clean_message_is_a_plain_forward() -> None:
-    compiled = rules()
-
-    verdict = compiled.explain(message(compiled), ("您好",), 0.0, 0.0)
-
-    assert (verdict.action, verdict.findings, verdict.status) == (Action.FORWARD, (), "")
-
-
-def judged_again(compiled: RuleSet, *texts: str, at: float = 0.0) -> Submission:
-    one = message(compiled)
-    compiled.judge_again(one, compiled.scan.judge_texts(texts), 0.0, at)
-    return one
-
-
-def test_a_released_message_is_not_charged_again() -> None:
-    compiled = rules(senders=[sender(rate=Rate(1, 1))])
-    compiled.accounts["sp1"].bucket.take(0.0)
-
-    assert judged_again(compiled, "您好").verdict is None
-
-
-def test_a_refusal_that_arrived_meanwhile_stops_a_released_message() -> None:
-    verdict = judged_again(rules(REFUSALS, knowledge=refusing(NUMBER)), ADVERT).verdict
-
-    assert verdict is not None
-    assert verdict.deciding is not None
-    assert verdict.deciding.reason is Reason.OPTED_OUT
-
-
-def test_what_only_asks_for_a_person_does_not_stop_what_a_person_released() -> None:
-    held = rule("R30", NoWayOut(), action=Action.QUARANTINE)
-    compiled = rules(replace(BUNDLE, rules=(held,)))
-
-    assert judged_again(compiled, "【春晓书店】八折，低息贷款").verdict is None
-
-
-def test_r61_a_person_does_not_outrank_the_hour() -> None:
-    """Release repeats R20 to R42: what is let go in the night leaves in the morning."""
-    compiled = rules(replace(BUNDLE, rules=(DAYTIME,)))
-
-    night = judged_again(compiled, "【春晓书店】八折，低息贷款", at=MIDNIGHT).verdict
-    day = judged_again(compiled, "【春晓书店】八折，低息贷款", at=MIDNIGHT + 9 * HOUR_S).verdict
-
-    assert night is not None
-    assert (night.action, night.due) == (Action.DEFER, MIDNIGHT + 8 * HOUR_S)
-    assert day is None
-
-
-def test_a_released_message_of_a_sender_that_was_suspended_since_stays() -> None:
-    compiled = rules(senders=[sender(state=SenderState.SUSPENDED)])
-
-    assert judged_again(compiled, ADVERT).verdict is not None
-
-
-def judged_when_due(compiled: RuleSet, text: str, at: float) -> Submission:
-    one = message(compiled)
-    compiled.judge_due(one, compiled.scan.judge_texts((text,)), 0.0, at)
-    return one
-
-
-def test_a_message_whose_hour_has_come_passes_and_costs_no_second_token() -> None:
-    compiled = rules(replace(BUNDLE, rules=(DAYTIME,)), [sender(rate=Rate(1, 1))])
-    compiled.accounts["sp1"].bucket.take(0.0)
-
-    due = judged_when_due(compiled, ADVERT, MIDNIGHT + 8 * HOUR_S)
-
-    assert due.verdict is None
-    assert due.units == 1
-
-
-def test_r21_a_refusal_that_arrived_while_a_message_waited_stops_it() -> None:
-    known = Knowledge()
-    compiled = rules(replace(BUNDLE, rules=(rule("R21", Refused()), DAYTIME)), knowledge=known)
-
-    waits = judged(compiled, ADVERT, at=MIDNIGHT)
-    known.consent.apply(NUMBER, "sp1", Answer.REFUSED)
-    due = judged_when_due(compiled, ADVERT, MIDNIGHT + 8 * HOUR_S)
-
-    assert waits.verdict is not None
-    assert (waits.verdict.action, waits.verdict.due) == (Action.DEFER, MIDNIGHT + 8 * HOUR_S)
-    assert due.verdict is not None
-    assert due.verdict.deciding is not None
-    assert due.verdict.deciding.reason is Reason.OPTED_OUT
-
-
-def test_a_message_of_a_suspended_sender_is_not_read_when_its_hour_has_come() -> None:
-    compiled = rules(senders=[sender(state=SenderState.SUSPENDED)])
-
-    due = judged_when_due(compiled, ADVERT, MIDNIGHT)
-
-    assert [f.reason for f in due.findings] == [Reason.SENDER_STATE]
-
-
-def test_what_waits_is_counted_when_it_leaves() -> None:
-    compiled = rules(replace(BUNDLE, rules=(DAYTIME, PORT_RATE)))
-
-    waiting = [judged(compiled, ADVERT, at=MIDNIGHT) for _ in range(3)]
-    leaving = [judged_when_due(compiled, ADVERT, MIDNIGHT + 8 * HOUR_S) for _ in range(2)]
-
-    assert {one.verdict and one.verdict.action for one in waiting} == {Action.DEFER}
-    assert [one.verdict and one.verdict.status for one in leaving] == [None, "ESME_RTHROTTLED"]
 
 
 def test_words_stop_what_would_have_waited() -> None:
@@ -517,13 +317,6 @@ def test_r10_a_message_is_of_the_stronger_class_of_what_is_declared_and_what_is_
     compiled.judge_address(one, 0.0)
 
     assert compiled.rules.traffic_of(one, compiled.scan.judge_texts((text,)), 0.0) is traffic
-
-
-def test_a_word_that_is_rejected_by_now_stops_a_released_message() -> None:
-    verdict = judged_again(rules(replace(BUNDLE, keyword_lists=(FRAUD,))), "代开发票").verdict
-
-    assert verdict is not None
-    assert verdict.action is Action.REJECT
 
 
 def test_what_rules_find_alike_against_many_and_their_text_is_one_tuple() -> None:

@@ -11,6 +11,7 @@ from gateway.domain.suspension import NewSuspension, SuspensionTerms
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.bundle import Surroundings
 from gateway.policy.calendar import HolidayCalendar
+from gateway.policy.explaining import explain
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part
 from gateway.policy.rules import Rule, Suspended, Suspicious, TooOften
@@ -200,7 +201,7 @@ def test_r43_an_explanation_suspends_nobody(world: World) -> None:
     send(world, 2)
     one = world.message(PERSONAL)
 
-    verdict = world.rules.explain(one, (NEWS,), 0.0, EVE)
+    verdict = explain(world.rules, one, (NEWS,), 0.0, EVE)
 
     assert verdict.deciding is not None
     assert verdict.deciding.reason is Reason.FREQUENCY

@@ -154,7 +154,11 @@ def judged_together(where: World, messages: Sequence[tuple[Course, Submission]],
             by_counting[id(course.counting)].append(message)
     for course in by_course:
         counted = by_counting.pop(id(course.counting), [])
-        count_together(where.rules, course.counting, counted, at)
+        count_together(where.rules, course.counting, counted, at, nobody_fails)
+
+
+def nobody_fails(_message: Submission) -> None:
+    raise AssertionError("a counter failed")
 
 
 def in_turn(messages: Sequence[tuple[Course, Submission]]) -> list[Submission]:

@@ -21,8 +21,9 @@ from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn
 from gateway.stores.memory_subscriptions import MemorySubscriptions
 from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.outcomes import Done
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc

@@ -21,10 +21,12 @@ from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import releasing
 from gateway.proxy.releasing import Releasing
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds, is_message_id
+from gateway.systems.quarantine.outcomes import Done
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc

@@ -132,6 +132,26 @@ async def test_r21_a_refusal_that_another_process_recorded_cancels_too(
     assert {one.destination[2] for one in smsc.cancels} == {TO, "86" + TO}
 
 
+@pytest.mark.parametrize("msisdn", [12125550123, 8612125550123])
+async def test_r21_what_is_scheduled_for_a_number_abroad_is_cancelled(
+    start: Start,
+    attach: Attach,
+    smsc: SimulatedSmsc,
+    until: Until,
+    office: Office,
+    msisdn: int,
+) -> None:
+    gateway = await start(stores=office.stores)
+    esme = await attach(gateway)
+    await submit(esme, "12125550123")
+    await kept(gateway, until)
+
+    await office.refuse(msisdn)
+
+    await outcome(gateway, until, "cancelled")
+    assert [one.destination for one in smsc.cancels] == [(1, 1, "12125550123")]
+
+
 async def test_r22_a_refusal_cancels_no_code_and_no_notice_that_are_scheduled(
     start: Start, attach: Attach, smsc: SimulatedSmsc, until: Until, office: Office
 ) -> None:

@@ -17,10 +17,12 @@ from gateway.policy.rules import Check, Rule, Title, TooFast, TooOften, Untimely
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.windows import Window, WindowSet
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import memory_stores
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.outcomes import Done
 from simulators import builders
 from simulators.esme import Answer, RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc

@@ -18,7 +18,8 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.rules import Rule, Title, Untimely
 from gateway.policy.windows import Window, WindowSet
 from gateway.ports.errors import StoreUnavailable
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.quarantine.desk import QuarantineDesk

@@ -8,7 +8,8 @@ import pytest
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.due import DueMessages
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_quarantine import MemoryQuarantine
 
 OPENING = datetime(2013, 10, 2, tzinfo=UTC)
 BOTH = ("sp1", "sp2")

@@ -16,8 +16,9 @@ from gateway.proxy.held_counts import HeldCounts
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import Limits
 from gateway.stores.open import memory_stores
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.outcomes import Done
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus

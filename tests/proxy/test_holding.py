@@ -14,7 +14,8 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.policy.bundle import Bundle
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import holding
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores, memory_stores
 from simulators import builders
 from simulators.esme import RawEsme, answer_of

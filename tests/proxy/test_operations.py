@@ -11,10 +11,12 @@ from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.sender import Sender
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.outcomes import Done
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

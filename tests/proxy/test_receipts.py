@@ -14,10 +14,12 @@ from gateway.domain.sender import Sender
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import receipts
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import memory_stores
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.outcomes import Done
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc

@@ -89,6 +89,19 @@ def judged(plane: Plane, message: HeldMessage, *, is_counted: bool = False) -> V
     return judge_leaving(plane, plane.rules.accounts["sp1"], message, is_counted=is_counted)
 
 
+def test_r42_a_number_abroad_is_one_however_a_held_request_names_it(plane: Plane) -> None:
+    abroad, octets = "12125550123", builders.ucs2(ADVERT)
+    multi = builders.submit_multi(PORT, [abroad], octets)
+    with_its_plus = builders.submit_sm(PORT, f"+{abroad}", octets)
+    messages = (replace(held(pdu), destination=f"+{abroad}") for pdu in (multi, with_its_plus))
+
+    first, second = (judged(plane, one) for one in messages)
+
+    assert first is None
+    assert second is not None
+    assert second.findings[-1].rule == "R42"
+
+
 def why(verdict: Verdict | None) -> tuple[Action, str]:
     assert verdict is not None
     assert verdict.deciding is not None

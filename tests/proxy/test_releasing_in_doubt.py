@@ -1,7 +1,6 @@
-"""Releases that meet an obstacle: the SMSC, the link or the store does not play along."""
+"""Releases that meet an obstacle: the store fails, the link is lost, or somebody is faster."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import datetime
@@ -14,24 +13,24 @@ from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import Grounds
-from gateway.runtime.clock import monotonic, utcnow
-from gateway.session.timers import Timers
-from gateway.settings.gateway import Smsc
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.runtime.clock import utcnow
+from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
-from gateway.systems.quarantine.ids import MessageIds
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import (
-    RESPONSE,
-    CommandId,
-    CommandStatus,
-    Tag,
-    header_of,
-    pdu,
     sequence_of,
+)
+from tests.proxy.people import (
+    DESTINATION,
+    SOURCE,
+    SUBSCRIBER,
+    desk,
+    hold,
+    receipt_of,
+    release,
 )
 
 LogLines = list[dict[str, object]]
@@ -40,38 +39,6 @@ Attach = Callable[..., Awaitable[RawEsme]]
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
 Refuse = Callable[[Gateway, int], Awaitable[None]]
 Reach = Callable[[Gateway, str, HoldState], Awaitable[HeldMessage]]
-Serve = Callable[[Callable[[bytes], Awaitable[bytes | None]]], Awaitable[Smsc]]
-
-SOURCE, DESTINATION = "10690001", "13800138000"
-SUBSCRIBER = 8613800138000
-LOAN = "低息贷款，当天到账"
-TIMERS = Timers(enquire_link_s=0, reconnect_max_s=0.1)
-
-
-def desk(gateway: Gateway) -> QuarantineDesk:
-    """Return another process's hold on the store: the command line's, say."""
-    return QuarantineDesk(gateway.stores.quarantine, MessageIds(worker=99))
-
-
-async def hold(esme: RawEsme, text: str = LOAN, *, wants_receipt: bool = True) -> str:
-    answer = await esme.submit(SOURCE, DESTINATION, text, registered_delivery=int(wants_receipt))
-    assert answer.is_ok
-    assert len(answer.message_id) == 19
-    return answer.message_id
-
-
-async def release(gateway: Gateway, message_id: str) -> None:
-    outcome = await desk(gateway).request_release(int(message_id), "lin", utcnow())
-    assert isinstance(outcome, Done)
-
-
-def receipt_of(octets: bytes) -> tuple[str, str, str]:
-    """Return the id in a receipt's text, the one in its TLV, and its stat."""
-    text = re.search(rb"id:(\S+) .*stat:(\S+) ", octets)
-    tlv = octets.partition(Tag.RECEIPTED_MESSAGE_ID.to_bytes(2, "big") + b"\0")[2]
-    assert text is not None
-    value = tlv[1 : tlv[0]] if tlv else b""
-    return text[1].decode(), value.decode(), text[2].decode()
 
 
 async def test_what_was_being_released_when_the_gateway_died_is_in_doubt_and_not_sent_again(
@@ -97,97 +64,6 @@ async def test_what_was_being_released_when_the_gateway_died_is_in_doubt_and_not
     assert held.receipt is ReceiptState.NONE
     assert [entry.octets for entry in smsc.journal] == [builders.ucs2("您好")]
     assert "quarantine.in_doubt" in [line["event"] for line in log]
-
-
-@pytest.mark.parametrize("status", [CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL])
-async def test_an_smsc_that_is_full_is_asked_again(
-    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, status: int, reach: Reach
-) -> None:
-    smsc.behaviour = Behaviour(error_every=1, error_status=status)
-    esme = await attach(gateway)
-    message_id = await hold(esme)
-
-    await release(gateway, message_id)
-    await smsc.received(2)
-    smsc.behaviour = Behaviour()
-    await reach(gateway, message_id, HoldState.RELEASED)
-
-    assert smsc.counters.accepted == 1
-
-
-async def test_what_the_smsc_refuses_goes_back_to_people(
-    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, reach: Reach
-) -> None:
-    smsc.behaviour = Behaviour(error_every=1, error_status=0x0B)
-    esme = await attach(gateway)
-    message_id = await hold(esme)
-    await release(gateway, message_id)
-    await smsc.received(1)
-
-    held = await reach(gateway, message_id, HoldState.HELD)
-
-    assert "0xB" in held.note
-    assert smsc.counters.messages == 1
-
-
-@pytest.mark.parametrize(("status", "note"), [(CommandStatus.ESME_RINVCMDID, "0x3"), (0, "0x45")])
-async def test_a_nack_is_a_refusal_whatever_it_says(
-    start: Start, attach: Attach, serve: Serve, reach: Reach, status: int, note: str
-) -> None:
-    nacked = asyncio.Event()
-
-    async def say(octets: bytes) -> bytes:
-        header = header_of(octets)
-        if header.command_id == CommandId.SUBMIT_SM:
-            nacked.set()
-            return pdu(CommandId.GENERIC_NACK, header.sequence_number, command_status=status)
-        return pdu(header.command_id | RESPONSE, header.sequence_number, b"x\0")
-
-    gateway = await start(smscs=(await serve(say),))
-    message_id = await hold(await attach(gateway))
-    await release(gateway, message_id)
-    await asyncio.wait_for(nacked.wait(), 5)
-
-    held = await reach(gateway, message_id, HoldState.HELD)
-
-    assert note in held.note
-
-
-async def test_a_release_the_link_was_lost_in_is_in_doubt(
-    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, reach: Reach
-) -> None:
-    smsc.behaviour = Behaviour(hold_answers=True)
-    esme = await attach(gateway)
-    message_id = await hold(esme)
-    await release(gateway, message_id)
-    await smsc.received(1)
-
-    smsc.disconnect_all()
-    await reach(gateway, message_id, HoldState.IN_DOUBT)
-    await smsc.until(lambda: smsc.counters.binds == 2)
-    smsc.behaviour = Behaviour()
-    await esme.submit(SOURCE, DESTINATION, "您好")
-
-    assert len(smsc.journal) == 2
-
-
-async def test_a_late_answer_settles_the_doubt(
-    start: Start, attach: Attach, smsc: SimulatedSmsc, reach: Reach
-) -> None:
-    gateway = await start(timers=TIMERS)
-    smsc.behaviour = Behaviour(hold_answers=True)
-    esme = await attach(gateway)
-    message_id = await hold(esme)
-    await release(gateway, message_id)
-    await smsc.received(1)
-    gateway.keeper.sweep(monotonic() + TIMERS.response_s)
-    await reach(gateway, message_id, HoldState.IN_DOUBT)
-
-    smsc.release_answers()
-
-    held = await reach(gateway, message_id, HoldState.RELEASED)
-    assert held.smsc_message_id == smsc.journal[0].message_id
-    assert smsc.counters.messages == 1
 
 
 class FailingQuarantine(MemoryQuarantine):

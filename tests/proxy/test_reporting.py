@@ -22,12 +22,14 @@ from gateway.proxy.reporting import Reporting, report_of
 from gateway.runtime.clock import utcnow
 from gateway.runtime.snapshot import ReportsHealth
 from gateway.runtime.tasks import spawn
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
 from gateway.stores.memory_authority_reports import MemoryAuthorityReports
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_privacy import MemoryJournals
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.outcomes import Done
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

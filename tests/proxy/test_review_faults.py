@@ -16,7 +16,8 @@ from gateway.proxy import holding
 from gateway.proxy.route import Routes
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import Smsc
-from gateway.stores.memory import MemoryChanges, MemoryQuarantine
+from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds

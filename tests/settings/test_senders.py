@@ -216,6 +216,18 @@ BROKEN = {
         {"ports": f"[{port('1' * 17, 4)}]"},
         "5:20 number and extension together exceed 20 digits",
     ),
+    "extension behind a person's number": (
+        {"ports": f"[{port('13800138000', 2)}]"},
+        "5:53 digits behind a person's mobile number would make it a port: 0 at most here",
+    ),
+    "extension behind a person's number with 86": (
+        {"ports": f"[{port('8613800138000', 1)}]"},
+        "5:55 digits behind a person's mobile number would make it a port: 0 at most here",
+    ),
+    "extension beyond people's numbers": (
+        {"ports": f"[{port('139', 9)}]"},
+        "5:45 digits behind a person's mobile number would make it a port: 8 at most here",
+    ),
     "negative extension": (
         {"ports": f"[{port('1069', -1)}]"},
         "5:46 senders[0].ports[0].extension_digits: Input should be greater than or equal to 0",
@@ -258,6 +270,13 @@ def test_a_bad_field_is_named(
     path = write("senders.yaml", one(**fields))
 
     assert faults_of(lambda: load_senders(path)) == [f"senders.yaml:{fault}"]
+
+
+@pytest.mark.parametrize("ports", [port("13800138000"), port("139", 8), port("12520", 15)])
+def test_people_may_be_owned_as_long_as_they_stay_people(ports: str, write: Write) -> None:
+    path = write("senders.yaml", one(ports=f"[{ports}]"))
+
+    assert load_senders(path)["sp1"].ports
 
 
 def test_two_senders_of_one_system_id_are_refused(write: Write, faults_of: FaultsOf) -> None:

@@ -11,8 +11,9 @@ import pytest
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
 from gateway.ports.quarantine import REPLACEABLE_STATES, Grounds, ReleasedId, Replacement
 from gateway.stores.open import Stores
-from gateway.systems.quarantine.desk import Done, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.outcomes import Done
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -410,3 +411,62 @@ async def test_in_flight_are_those_written_and_not_answered(stores: Stores, held
 
     assert await stores.quarantine.in_flight() == releasing
     assert await stores.quarantine.in_flight(limit=1) == releasing[:1]
+
+
+async def test_what_is_held_of_a_campaign_is_walked_through_from_the_oldest(
+    stores: Stores, held: Builder
+) -> None:
+    one = "c0123456789abcdef"
+    await stores.quarantine.hold(
+        [
+            *(held(message_id=number, campaign=one) for number in (4, 2, 3, 1)),
+            held(message_id=5, campaign=one, state=HoldState.RELEASED),
+            held(message_id=6, campaign="cfedcba9876543210"),
+            held(message_id=7, campaign=one, system_id="sp2"),
+            held(message_id=8),
+        ]
+    )
+
+    first = await stores.quarantine.held_of(one, limit=3)
+    second = await stores.quarantine.held_of(one, after_id=first[-1])
+    of_sp1 = await stores.quarantine.held_of(one, system_id="sp1", after_id=2)
+
+    assert (first, second) == ([1, 2, 3], [4, 7])
+    assert of_sp1 == [3, 4]
+
+
+async def test_of_several_each_moves_that_stands_where_it_may(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold(
+        [
+            held(message_id=1, state=HoldState.RELEASED),
+            held(message_id=2, note="seen"),
+            held(message_id=3, receipt_asked=False),
+            held(message_id=4),
+        ]
+    )
+
+    moved = await stores.quarantine.move_each(
+        (3, 1, 2, 99),
+        allowed=HELD,
+        to=HoldState.DISCARDED,
+        at=noon,
+        receipt=ReceiptState.DUE,
+        is_reviewed=True,
+    )
+    again = await stores.quarantine.move_each((2, 3), allowed=HELD, to=HoldState.HELD, at=noon)
+    nothing = await stores.quarantine.move_each((), allowed=HELD, to=HoldState.HELD, at=noon)
+
+    assert [(one.message_id, one.state, one.note, one.receipt) for one in moved] == [
+        (2, HoldState.DISCARDED, "seen", ReceiptState.DUE),
+        (3, HoldState.DISCARDED, "", ReceiptState.NONE),
+    ]
+    assert all(one.is_reviewed for one in moved)
+    assert again == nothing == []
+    assert await stores.quarantine.get_many((2, 3)) == moved
+    assert [one.state for one in await stores.quarantine.get_many((1, 4))] == [
+        HoldState.RELEASED,
+        HoldState.HELD,
+    ]
+    assert [change.key for change in await stores.changes.changes(0)] == ["2", "3"]

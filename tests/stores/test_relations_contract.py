@@ -152,9 +152,46 @@ async def test_nothing_forgotten_is_nothing_journaled(stores: Stores, noon: date
 async def test_what_was_said_to_every_sp_is_no_relation(
     stores: Stores, answer: AnswerBuilder, noon: datetime
 ) -> None:
-    await stores.consent.record([answer(scope=EVERY_SENDER)])
+    agreed = answer(msisdn=OTHER, scope=EVERY_SENDER, answer=Answer.AGREED)
+    await stores.consent.record([answer(scope=EVERY_SENDER), agreed])
 
     assert await ended(stores, noon + 99 * DAY) == []
+
+
+@pytest.mark.parametrize("said", [Answer.AGREED, Answer.ASSERTED])
+async def test_r71_an_agreement_to_every_sp_goes_once_it_has_ended(
+    stores: Stores, answer: AnswerBuilder, noon: datetime, said: Answer
+) -> None:
+    end = noon + 30 * DAY
+    to_all = answer(scope=EVERY_SENDER, answer=said, until=end, evidence="form 7")
+    await stores.consent.record([to_all, answer(evidence="form 8")])
+
+    over, refused = (
+        EndedRelation(SUBSCRIBER, scope, noon, last)
+        for scope, last in ((EVERY_SENDER, end), ("sp1", noon))
+    )
+    before = end + DAY
+    assert await ended(stores, end) == [refused]
+    assert await ended(stores, before) == [over, refused]
+    assert await stores.ended_relations.forget([over], noted(before)) == 1
+    assert await stores.consent.answer_of(SUBSCRIBER, EVERY_SENDER) is None
+    assert await stores.consent.answer_of(SUBSCRIBER, "sp1") == answer(evidence="form 8")
+    assert [one.count for one in await stores.journals.purges()] == [1]
+
+
+async def test_r71_a_refusal_of_every_sp_that_came_meanwhile_stays_whole(
+    stores: Stores, answer: AnswerBuilder, noon: datetime
+) -> None:
+    ending = answer(scope=EVERY_SENDER, answer=Answer.AGREED, until=noon + DAY)
+    await stores.consent.record([ending])
+    before = noon + 9 * DAY
+    found = await ended(stores, before)
+    refusal = answer(scope=EVERY_SENDER, since=noon + 2 * DAY, evidence="hall 3")
+    await stores.consent.record([refusal])
+
+    assert await stores.ended_relations.forget(found, noted(before)) == 0
+
+    assert await stores.consent.answer_of(SUBSCRIBER, EVERY_SENDER) == refusal
 
 
 async def test_relations_are_found_window_by_window(

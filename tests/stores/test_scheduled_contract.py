@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 import pytest
@@ -15,6 +15,8 @@ MessageBuilder: TypeAlias = Callable[..., ScheduledMessage]
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 
 MINUTE = timedelta(minutes=1)
+NOON, FAR_AWAY = datetime(2025, 11, 25, 12, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+ABROAD, AS_READ_BARE = 14155550123, 8614155550123
 
 
 @pytest.fixture
@@ -211,3 +213,66 @@ async def test_what_was_delivered_undisturbed_is_forgotten(
     assert await stores.scheduled.prune(tomorrow) == 0
 
     assert await _refused(stores, noon) == [refused]
+
+
+async def test_r21_a_refusal_typed_bare_finds_the_messages_to_the_north_american_number(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    abroad = message(destination="+14155550123", msisdn=ABROAD)
+    to_all = message(destination="+14155550123", msisdn=ABROAD, system_id="sp2")
+    await stores.scheduled.keep([abroad, to_all, message()])
+    refused = answer(msisdn=AS_READ_BARE)
+    through = await stores.consent.record([refused])
+
+    assert await stores.scheduled.note_refusals(through - 1, through)
+    assert await _refused(stores, noon) == [abroad]
+
+    through = await stores.consent.record([replace(refused, scope=EVERY_SENDER)])
+    assert await stores.scheduled.note_refusals(0, through)
+    assert await _refused(stores, noon) == [abroad, to_all]
+
+
+async def test_r21_a_refusal_typed_bare_is_found_when_the_message_is_kept(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    abroad = message(destination="+14155550123", msisdn=ABROAD)
+    await stores.consent.record([answer(msisdn=AS_READ_BARE)])
+
+    assert await stores.scheduled.keep([abroad])
+    assert await _refused(stores, noon) == [abroad]
+
+
+async def test_r21_a_refusal_with_the_plus_is_not_one_of_the_mainland_number(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder
+) -> None:
+    await stores.scheduled.keep([message(msisdn=AS_READ_BARE)])
+    through = await stores.consent.record([answer(msisdn=ABROAD)])
+
+    assert not await stores.scheduled.note_refusals(0, through)
+    assert not await stores.scheduled.note_refusals(through - 1, through)
+
+
+@pytest.mark.parametrize(
+    ("own", "is_refused"),
+    [
+        (ConsentAnswer(ABROAD, "sp1", Answer.AGREED, NOON, "mo"), False),
+        (ConsentAnswer(ABROAD, "sp1", Answer.AGREED, NOON, "mo", until=FAR_AWAY), False),
+        (ConsentAnswer(ABROAD, "sp1", Answer.AGREED, NOON, "mo", until=NOON), True),
+        (ConsentAnswer(ABROAD, "sp1", Answer.ASSERTED, NOON, "import"), True),
+        (ConsentAnswer(ABROAD, EVERY_SENDER, Answer.AGREED, NOON, "mo"), True),
+    ],
+)
+async def test_what_a_number_itself_agreed_to_counts_over_a_refusal_typed_bare(
+    stores: Stores,
+    message: MessageBuilder,
+    answer: AnswerBuilder,
+    noon: datetime,
+    own: ConsentAnswer,
+    is_refused: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    theirs, other = message(msisdn=ABROAD), message(message_id="7F3B", msisdn=ABROAD + 1)
+    await stores.consent.record([own, answer(msisdn=AS_READ_BARE), answer(msisdn=AS_READ_BARE + 1)])
+
+    await stores.scheduled.keep([theirs, other])
+
+    assert await _refused(stores, noon) == ([theirs, other] if is_refused else [other])

@@ -103,7 +103,8 @@ def release(
     """
     import asyncio
 
-    from gateway.cli.deciding import Chosen, release_messages
+    from gateway.cli.chosen import Chosen
+    from gateway.cli.deciding import release_messages
     from gateway.cli.deployment import load_settings
 
     chosen, settings = Chosen(ids or [], whole.campaign, whole.system_id), load_settings(config)
@@ -128,7 +129,8 @@ def discard(
     """
     import asyncio
 
-    from gateway.cli.deciding import Chosen, discard_messages
+    from gateway.cli.chosen import Chosen
+    from gateway.cli.deciding import discard_messages
     from gateway.cli.deployment import load_settings
 
     chosen, settings = Chosen(ids or [], whole.campaign, whole.system_id), load_settings(config)

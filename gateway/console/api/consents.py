@@ -6,10 +6,10 @@ from hashlib import sha256
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from gateway.console.api.access import SpClient, charge
-from gateway.console.api.numbers import MAX_ITEMS, Body, Day, Number, Numbers, Words
+from gateway.console.api.numbers import MAX_ITEMS, Body, Day, Moment, Number, Numbers, Words
 from gateway.domain.consent import CLAIMED, EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.consent_proof import ConsentProof
 from gateway.domain.msisdn import masked
@@ -26,7 +26,7 @@ class Evidence(Body):
     """What proves an agreement: all of it, the text or its digest, messages or a document."""
 
     who: Annotated[Words | None, Field(description="Who agreed, or took it down.")] = None
-    when: AwareDatetime | None = None
+    when: Moment | None = None
     channel: Annotated[
         Words | None, Field(max_length=32, description="Which way.", examples=["web"])
     ] = None

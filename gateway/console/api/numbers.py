@@ -1,9 +1,9 @@
-"""Subscribers' numbers, days and other words as requests bring them."""
+"""Subscribers' numbers, days, moments and other words as requests bring them."""
 
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -17,6 +17,10 @@ MAX_ITEMS = NUMBERS_AT_ONCE
 _FIRST = 1_000_000
 _MAX_CHARS = 20
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(
+    _DAY.pattern
+    + r"T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
+)
 
 
 class Body(BaseModel):
@@ -44,6 +48,14 @@ def _day(value: object) -> date:
     raise ValueError("is no day written as text: 2035-12-31")
 
 
+def _moment(value: object) -> datetime:
+    """Return the moment; a number would be guessed to be seconds, or milliseconds, since 1970."""
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        with suppress(ValueError):  # no such day, hour or offset
+            return datetime.fromisoformat(value)
+    raise ValueError("is no moment written as text with its offset: 2025-11-24T09:30:00+08:00")
+
+
 def _is_shown(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty")
@@ -69,6 +81,18 @@ Day = Annotated[
     date,
     BeforeValidator(_day),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2035-12-31"]}),
+]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "description": "ISO 8601 with an offset, and in no other way.",
+            "examples": ["2025-11-24T09:30:00+08:00"],
+        }
+    ),
 ]
 Words = Annotated[str, Field(max_length=64), AfterValidator(_is_shown)]
 Reason = Annotated[str, Field(max_length=400), AfterValidator(_is_shown)]

@@ -32,7 +32,16 @@ class Massed:
     The parts of a long message are texts that grow; what begins alike is one campaign.
     """
 
-    __slots__ = ("_accepts", "_campaigns", "_check", "_consent", "_people", "_sieve", "_told")
+    __slots__ = (
+        "_accepts",
+        "_campaigns",
+        "_check",
+        "_consent",
+        "_people",
+        "_sieve",
+        "_told",
+        "is_by_second",
+    )
 
     gives_back: ClassVar[bool] = False
 
@@ -44,6 +53,7 @@ class Massed:
         self._sieve = perhaps_not_agreed(knowledge)
         limits = CampaignLimits(window_s=check.within.total_seconds())
         self._campaigns = Campaigns(limits, knowledge.veil)
+        self.is_by_second = self._campaigns.is_by_second
         self._told: dict[str, Evidence] = {}
 
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:

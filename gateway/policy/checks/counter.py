@@ -14,10 +14,16 @@ class Counter(Protocol):
 
     gives_back: ClassVar[bool]  # whether `forget` changes anything
 
+    @property
+    def is_by_second(self) -> bool:
+        """Tell whether all moments of one second are the same to it."""
+
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
         """Count messages one after the other, but for those that something is against.
 
-        Return what is against which.
+        Return what is against which. Where this raises, for a text may be too much for the
+        filter, nothing is counted yet that would count anew when the messages are asked about
+        again.
         """
 
     def forget(self, submission: Submission, at: float) -> None:

@@ -28,6 +28,7 @@ class Often:
     )
 
     gives_back: ClassVar[bool] = True
+    is_by_second: ClassVar[bool] = True
 
     def __init__(self, check: TooOften, surroundings: Surroundings) -> None:
         counting = Counting(

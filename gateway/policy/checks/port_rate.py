@@ -25,6 +25,7 @@ class PortRate:
     __slots__ = ("_at_hand", "_buckets", "_check", "_latest")
 
     gives_back: ClassVar[bool] = False
+    is_by_second: ClassVar[bool] = False
 
     def __init__(self, check: TooFast) -> None:
         self._check = check

@@ -42,6 +42,7 @@ class Walks:
     __slots__ = ("_count", "_rows", "_within_s")
 
     gives_back: ClassVar[bool] = False
+    is_by_second: ClassVar[bool] = False
 
     def __init__(self, check: NumberWalk) -> None:
         self._count = check.count

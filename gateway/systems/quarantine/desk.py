@@ -1,64 +1,17 @@
 """Where people, SPs, time and the gateway decide over held messages."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Collection, Iterable
 from datetime import datetime
 from typing import TypeAlias
 
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.quarantine import Grounds, QuarantineStore
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.outcomes import STANDING, Done, NotDone, Outcome, Taken
 from gateway.systems.quarantine.transitions import TRANSITIONS, Act
 
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The act took place; `message` as it is now, and so the parts that go with it."""
-
-    message: HeldMessage
-    others: tuple[HeldMessage, ...] = ()
-
-    @property
-    def together(self) -> list[HeldMessage]:
-        """Return all, in the order of the parts."""
-        return sorted((self.message, *self.others), key=lambda one: (one.part, one.message_id))
-
-
-@dataclass(frozen=True, slots=True)
-class NotDone:
-    """Nothing changed. `state` is where the message stands, None when there is none."""
-
-    message_id: int
-    state: HoldState | None
-    why: str
-
-
-Outcome: TypeAlias = Done | NotDone
 Ids: TypeAlias = tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The parts of a long message in their order: those that may leave now, and the others.
-
-    What has become of the others is settled, or for somebody else to settle.
-    """
-
-    ready: list[HeldMessage]
-    others: list[HeldMessage]
-
-
-_STANDING: dict[HoldState, str] = {
-    HoldState.HELD: "it is held",
-    HoldState.DEFERRED: "it waits for its hour",
-    HoldState.RELEASE_REQUESTED: "its release was asked for",
-    HoldState.RELEASING: "it was written to the SMSC, which has not answered yet",
-    HoldState.IN_DOUBT: "the SMSC may have it or not: a person must decide",
-    HoldState.RELEASED: "it was released",
-    HoldState.REFUSED: "it was refused when it was to leave",
-    HoldState.DISCARDED: "it was discarded",
-    HoldState.EXPIRED: "it has expired",
-    HoldState.CANCELLED: "its sender cancelled it",
-}
 
 
 class QuarantineDesk:
@@ -87,6 +40,22 @@ class QuarantineDesk:
     async def discard(self, message_id: int, by: str, at: datetime) -> Outcome:
         """Drop a message for good; its sender gets the receipt it asked for."""
         return await self._act_on_all(Act.DISCARD, message_id, at, f"discarded by {by}")
+
+    async def request_release_each(
+        self, message_ids: Collection[int], by: str, at: datetime
+    ) -> list[Outcome]:
+        """Ask for the release of many, at most 1000, in as few commits as can be.
+
+        Returns what became of each, and of each part that went with one of them, by id.
+        """
+        note = f"release asked by {by}"
+        return await self._act_on_each(Act.REQUEST_RELEASE, message_ids, at, note)
+
+    async def discard_each(
+        self, message_ids: Collection[int], by: str, at: datetime
+    ) -> list[Outcome]:
+        """Drop many for good; otherwise as `request_release_each`."""
+        return await self._act_on_each(Act.DISCARD, message_ids, at, f"discarded by {by}")
 
     async def release_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
         """Let a message go to its addressee, who asks for it: all but his own rule counts (R50)."""
@@ -184,6 +153,31 @@ class QuarantineDesk:
                     lost.append(outcome.message)
         return lost
 
+    async def _act_on_each(
+        self, act: Act, message_ids: Collection[int], at: datetime, note: str
+    ) -> list[Outcome]:
+        transition = TRANSITIONS[act]
+        found = await self._store.get_many(message_ids)
+        moved = await self._store.move_each(
+            [held.message_id for held in found if not held.assembly],
+            allowed=transition.allowed,
+            to=transition.to,
+            at=at,
+            note=note,
+            receipt=transition.receipt,
+            is_reviewed=transition.is_reviewed,
+        )
+        outcomes: dict[int, Outcome] = {held.message_id: Done(held) for held in moved}
+        # Parts take each other along, and of the rest is told how each stands.
+        others = [one for one in message_ids if one not in outcomes]
+        acts = (self._act_on_all(act, one, at, note) for one in others)
+        for number, outcome in zip(others, await _all(acts), strict=True):
+            if isinstance(outcome, Done):
+                outcomes |= {one.message_id: Done(one) for one in outcome.together}
+            else:  # unless another part has taken it along
+                outcomes.setdefault(number, outcome)
+        return [outcome for _, outcome in sorted(outcomes.items())]
+
     async def _act_on_all(self, act: Act, message_id: int, at: datetime, note: str) -> Outcome:
         held = await self._store.get(message_id)
         others = () if held is None else await self._others_of(held, spared=_spared(held))
@@ -259,7 +253,16 @@ class QuarantineDesk:
         held = await self._store.get(message_id)
         if held is None:
             return NotDone(message_id, None, "there is no such message")
-        return NotDone(message_id, held.state, _STANDING[held.state])
+        return NotDone(message_id, held.state, STANDING[held.state])
+
+
+async def _all(acts: Iterable[Awaitable[Outcome]]) -> list[Outcome]:
+    """Wait for all; what went wrong with one is raised only then, and the others stand."""
+    settled = await asyncio.gather(*acts, return_exceptions=True)
+    for one in settled:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in settled if not isinstance(one, BaseException)]
 
 
 def _spared(held: HeldMessage) -> frozenset[HoldState]:

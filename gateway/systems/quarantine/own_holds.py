@@ -11,7 +11,8 @@ from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Reason
 from gateway.ports.quarantine import QuarantineStore
-from gateway.systems.quarantine.desk import Done, Outcome, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.systems.quarantine.outcomes import Done, Outcome
 
 MAX_OWN = 50
 

@@ -198,8 +198,6 @@ async def test_evidence_may_rest_on_messages_and_on_the_digest_of_the_text(
     [
         ({"text_sha256": "0" * 64}, "/items/0/evidence"),
         ({"text_sha256": "xyz"}, "/items/0/evidence/text_sha256"),
-        ({"when": "2025-11-24T09:30:00"}, "/items/0/evidence/when"),
-        ({"when": "yesterday"}, "/items/0/evidence/when"),
         ({"message_ids": ["1"] * 9}, "/items/0/evidence/message_ids"),
         ({"message_ids": ["1" * 41]}, "/items/0/evidence/message_ids/0"),
         ({"who": "a\nb"}, "/items/0/evidence/who"),
@@ -214,6 +212,64 @@ async def test_evidence_that_cannot_be_read_is_told_with_its_place(
     assert answer.status_code == 422
     assert [fault["pointer"] for fault in answer.json()["faults"]] == [pointer]
     assert await stores.consent.answers_of({SUBSCRIBER}) == []
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "2025-11-24T09:30:00",
+        "2025-11-24",
+        "2025-11-24 09:30:00+08:00",
+        "2025-02-30T09:30:00+08:00",
+        "2025-11-24T25:30:00+08:00",
+        "2025-11-24T09:30:00+99:00",
+        "２０２５-11-24T09:30:00+08:00",
+        "1763947800",
+        "yesterday",
+        1763947800,
+        1763947800000.5,
+        True,
+        [],
+    ],
+)
+async def test_a_moment_that_is_not_written_with_its_offset_is_told_how_to_be(
+    ask: Ask, stores: Stores, when: object
+) -> None:
+    answer = await ask("shop", "POST", "/v1/consents", json=agreed(when=when))
+
+    assert answer.status_code == 422
+    assert answer.json()["faults"] == [
+        {
+            "pointer": "/items/0/evidence/when",
+            "problem": "is no moment written as text with its offset: 2025-11-24T09:30:00+08:00",
+        }
+    ]
+    assert await stores.consent.answers_of({SUBSCRIBER}) == []
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "2025-11-24T01:30Z",
+        "2025-11-24T01:30:00.000Z",
+        "2025-11-24T09:30:00+0800",
+        "2025-11-24T09:30:00.000000000+08",
+        "2025-11-23T20:30:00-05:00",
+    ],
+)
+async def test_a_moment_may_have_any_offset(ask: Ask, stores: Stores, when: str) -> None:
+    await ask("shop", "POST", "/v1/consents", json=agreed(when=when))
+
+    [kept] = await stores.consent.answers_of({SUBSCRIBER})
+    assert kept.since == datetime(2025, 11, 24, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_moment_at_the_edge_of_time_proves_nothing(ask: Ask, when: str) -> None:
+    answer = await ask("shop", "POST", "/v1/consents", json=agreed(when=when))
+
+    assert answer.status_code == 200
+    assert answer.json()["items"][0]["answer"] == "asserted"
 
 
 @pytest.mark.parametrize("client", ["营业厅", "app", "police"])

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.console.api.health import GOOD_FOR_S, Pulse
 from gateway.ports.errors import StoreUnavailable
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 
 
 class Feed(MemoryChanges):

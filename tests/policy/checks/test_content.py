@@ -20,6 +20,7 @@ from gateway.filter.model.harm import Harm
 from gateway.filter.scoring import Scored
 from gateway.policy.checks import content
 from gateway.policy.evidence import Ask
+from gateway.policy.explaining import explain
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import (
     BadLink,
@@ -83,7 +84,7 @@ def found_in(world: World, text: str, source: bytes = SERVICE) -> Finding | None
 
 
 def explained(world: World, text: str) -> Finding:
-    verdict = world.rules.explain(world.message(SERVICE), (text,), 0.0, 0.0)
+    verdict = explain(world.rules, world.message(SERVICE), (text,), 0.0, 0.0)
     (found,) = [one for one in verdict.findings if one.rule == "R61"]
     return found
 
@@ -208,7 +209,7 @@ def test_r61_without_a_model_what_persons_send_is_not_judged() -> None:
 def test_r61_who_asks_why_about_a_person_is_told_what_was_said_of_persons() -> None:
     world = person_world({"周末": replace(PRIZE_SCORE, text_class=TextClass.PERSON)})
 
-    verdict = world.rules.explain(world.message(PERSON), (CHAT,), 0.0, 0.0)
+    verdict = explain(world.rules, world.message(PERSON), (CHAT,), 0.0, 0.0)
 
     assert verdict.findings[0].evidence == "97 % likely spam: fraud_prize; 周末 +1.50, 您好 -0.25"
 

@@ -9,8 +9,8 @@ import pytest
 from gateway.domain.audit import AuditItem, ItemState, NewConsentAudit, Tally
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.ports.errors import StoreUnavailable
-from gateway.stores.memory import MemoryChanges
 from gateway.stores.memory_audits import MemoryConsentAudits
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_privacy import MemoryJournals
 from gateway.systems.consent.auditing import AuditDesk, Outcome, Shown

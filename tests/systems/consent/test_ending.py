@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.policy.consent_sets import ConsentSets
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.open import memory_stores
 from gateway.systems.consent import follower as follower_module

@@ -11,7 +11,7 @@ from gateway.domain.filings import Filing, Licence, PortScope, Signature
 from gateway.policy.filings import Filings
 from gateway.ports.changes import Change
 from gateway.ports.errors import StoreUnavailable
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_filings import MemoryFilings
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.filings.follower import FilingsFollower

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.notice import Batch
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_notices import MemoryNotices
 from gateway.systems.notices.courier import CLAIMED_FOR, Courier, Delivery, Surroundings

@@ -20,7 +20,7 @@ from gateway.policy.preferences import Preferences
 from gateway.ports.changes import Change
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.preferences import PreferenceRow
-from gateway.stores.memory import MemoryChanges
+from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_preferences import MemoryPreferences
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.preferences.follower import PreferencesFollower

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
 from gateway.ports.quarantine import Grounds
 from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import Done, NotDone, Outcome, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds, is_message_id
+from gateway.systems.quarantine.outcomes import Done, NotDone, Outcome
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

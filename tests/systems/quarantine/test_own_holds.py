@@ -11,7 +11,8 @@ from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
 from gateway.ports.quarantine import Grounds
 from gateway.stores.open import Stores
-from gateway.systems.quarantine.desk import Ids, Outcome, QuarantineDesk
+from gateway.systems.quarantine.desk import Ids, QuarantineDesk
+from gateway.systems.quarantine.outcomes import Outcome
 from gateway.systems.quarantine.own_holds import MAX_OWN, OwnHolds, Part
 
 Builder: TypeAlias = Callable[..., HeldMessage]

@@ -10,7 +10,8 @@ import pytest
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.quarantine import Grounds
 from gateway.stores.open import Stores
-from gateway.systems.quarantine.desk import Done, NotDone, Outcome, QuarantineDesk
+from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.systems.quarantine.outcomes import Done, NotDone, Outcome
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

@@ -1,7 +1,4 @@
-"""The in-memory twins of the stores: for tests, and for a gateway that may forget.
-
-One event loop uses them, and no call awaits anything: each is atomic as it is.
-"""
+"""The in-memory twin of the quarantine store (contract: gateway.ports.quarantine)."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -12,7 +9,7 @@ from itertools import islice
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
-from gateway.ports.changes import Change, ChangeKind
+from gateway.ports.changes import ChangeKind
 from gateway.ports.quarantine import (
     EXPIRING_STATES,
     REPLACEABLE_STATES,
@@ -20,34 +17,9 @@ from gateway.ports.quarantine import (
     ReleasedId,
     Replacement,
 )
+from gateway.stores.memory_changes import MemoryChanges
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class MemoryChanges:
-    """Twin of the feed of changes."""
-
-    def __init__(self) -> None:
-        self._changes: list[Change] = []
-        self._latest = 0
-
-    def add(self, kind: ChangeKind, key: str, at: datetime) -> int:
-        """Append a change for one of the other twins; return its number."""
-        self._latest += 1
-        self._changes.append(Change(self._latest, kind, key, at))
-        return self._latest
-
-    async def changes(self, after: int, limit: int = 1000) -> list[Change]:
-        return list(islice((c for c in self._changes if c.number > after), limit))
-
-    async def latest(self) -> int:
-        return self._latest
-
-    async def prune(self, before: datetime) -> int:
-        kept = [c for c in self._changes if c.at >= before or c.number == self._latest]
-        pruned = len(self._changes) - len(kept)
-        self._changes = kept
-        return pruned
 
 
 class MemoryQuarantine:
@@ -89,6 +61,18 @@ class MemoryQuarantine:
             if state in (None, message.state)
             and _fits(message, system_id, campaign, categories)
             and (before_id is None or message.message_id < before_id)
+        )
+        return list(islice(found, limit))
+
+    async def held_of(
+        self, campaign: str, *, system_id: str | None = None, after_id: int = 0, limit: int = 1000
+    ) -> list[int]:
+        found = (
+            number
+            for number, message in sorted(self._messages.items())
+            if number > after_id
+            and message.state is HoldState.HELD
+            and _fits(message, system_id, campaign, None)
         )
         return list(islice(found, limit))
 
@@ -173,6 +157,15 @@ class MemoryQuarantine:
         among = (allowed, held_for)
         if first is None or not _is_among(first, *among):
             return []
+        return self._move_all(message_ids, among, at, change)
+
+    def _move_all(
+        self,
+        message_ids: Collection[int],
+        among: tuple[frozenset[HoldState], Reason | None],
+        at: datetime,
+        change: Callable[[HeldMessage], HeldMessage],
+    ) -> list[HeldMessage]:
         moved = (self._move(one, among, at, change) for one in sorted(set(message_ids)))
         return [one for one in moved if one is not None]
 
@@ -189,6 +182,23 @@ class MemoryQuarantine:
         moved = self._messages[message_id] = change(held)
         self._changes.add(ChangeKind.QUARANTINE, str(message_id), at)
         return moved
+
+    async def move_each(  # noqa: PLR0913 - as the port has it
+        self,
+        message_ids: Collection[int],
+        *,
+        allowed: frozenset[HoldState],
+        to: HoldState,
+        at: datetime,
+        note: str = "",
+        receipt: ReceiptState | None = None,
+        is_reviewed: bool = False,
+    ) -> list[HeldMessage]:
+        def change(held: HeldMessage) -> HeldMessage:
+            moved = _moved(held, to, note, receipt, None)
+            return replace(moved, is_reviewed=is_reviewed or held.is_reviewed)
+
+        return self._move_all(message_ids, (allowed, None), at, change)
 
     async def parts_of(self, assembly: int) -> list[HeldMessage]:
         parts = (m for m in self._messages.values() if m.assembly == assembly != 0)
