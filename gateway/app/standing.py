@@ -56,7 +56,7 @@ class Standing:
         rules = self._plane.rules
         warnings = (
             *((OPEN_WARNING,) if rules.bundle.is_open else ()),
-            *unscored(rules.bundle.rules, rules.knowledge.scorer),
+            *(one.en for one in unscored(rules.bundle.rules, rules.knowledge.scorer)),
         )
         return Readiness(
             checks={

@@ -7,10 +7,11 @@ from gateway.cli.failure import ExitCode, known, misused
 from gateway.cli.knowing import knowledge_of
 from gateway.cli.moment import moment_asked
 from gateway.cli.screen import print_fields, print_json, warn
-from gateway.cli.wording import worded
+from gateway.cli.wording import said_in, worded
 from gateway.domain.sender import BindType
 from gateway.policy.citations import citation_of
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.rules import Title
 from gateway.session.addresses import ip_of
 from gateway.session.binding import BindReason, BindRequest, BindVerdict, judge_bind
 from gateway.settings.gateway import GatewaySettings
@@ -47,7 +48,9 @@ async def explain_admission(
             f"there are: {known(deployment.senders)}",
         )
     if ip_of(peer) is None:
-        raise misused(f"--peer: {peer!r} is no IP address")
+        raise misused(
+            f"--peer: {peer!r} is no IP address", "write it as 203.0.113.7 or 2001:db8::7"
+        )
     knowledge, warnings = await knowledge_of(deployment, system_id, None)
     licence = _licence_at(knowledge, system_id, moment_asked(at), deployment.settings)
     verdict = judge_bind(
@@ -71,7 +74,7 @@ async def explain_admission(
     )
     print_fields((worded(name, lang), worded(value, lang)) for name, value in told)
     for warning in warnings:
-        warn(warning)
+        warn(said_in(warning, lang), lang)
     return ExitCode.FINE
 
 
@@ -88,7 +91,7 @@ def _licence_at(
             return BindReason.OK
 
 
-def _as_json(verdict: BindVerdict, article: str, warnings: tuple[str, ...]) -> dict[str, object]:
+def _as_json(verdict: BindVerdict, article: str, warnings: tuple[Title, ...]) -> dict[str, object]:
     zh, en = _WORDS[verdict.reason]
     return {
         "action": "accept" if verdict.is_accepted else "refuse",
@@ -97,5 +100,5 @@ def _as_json(verdict: BindVerdict, article: str, warnings: tuple[str, ...]) -> d
         "rule": "R01",
         "article": article,
         "status": verdict.status.name,
-        "warnings": warnings,
+        "warnings": [one.en for one in warnings],
     }

@@ -1,8 +1,8 @@
 """The work of `smsward api`: the API in the foreground, or what to write so that there is one."""
 
-from pathlib import Path
-
 from gateway.app.api import serve_api
+from gateway.app.first_lines import tell_directories
+from gateway.cli.deployment import Ground
 from gateway.cli.failure import misused
 from gateway.runtime.logging import LogLevel, configure_logging
 
@@ -15,10 +15,11 @@ clients:
   - {name: 营业厅, role: clerk, channels: [hall], token: "sha256:…"}"""
 
 
-def serve_from(config: Path, policies: Path, log_level: str) -> int:
+def serve_from(ground: Ground, log_level: str) -> int:
     """Serve until told to stop; return the exit code. Raises CommandError without api.yaml."""
-    path = config / "api.yaml"
+    path = ground.config / "api.yaml"
     if not path.exists():
         raise misused(f"there is no {path}, so nobody may ask anything", _EXAMPLE)
     configure_logging(level=LogLevel(log_level))
-    return serve_api(config, policies)
+    tell_directories(ground.config, ground.policies, are_shipped=ground.are_shipped)
+    return serve_api(ground.config, ground.policies)

@@ -21,6 +21,7 @@ from gateway.cli.commands.subscription import subscription
 from gateway.cli.commands.suspension import suspension
 from gateway.cli.commands.warnings import warnings
 from gateway.cli.commands.why import explain
+from gateway.cli.mistaken import mistaken
 
 _HELP = """\
 An SMPP gateway against spam SMS: it judges what service providers submit and passes the rest on.
@@ -32,8 +33,8 @@ Before a start:  smsward check --config config --policies policies
 In earnest:  smsward run --config config --policies policies
 
 Without --config, gateway.yaml is looked for in /etc/smsward, then in ./config; without
---policies, bundle.yaml in /etc/smsward/policies, then in ./policies. Where there is none, the
-samples that smsward comes with are used.
+--policies, bundle.yaml in /etc/smsward/policies, then in ./policies. Where there is none, what
+smsward comes with is read, and a warning says so; run and api need a configuration of your own.
 """
 
 _EXIT_CODES = """\
@@ -41,11 +42,12 @@ Exit codes: 0 all is well; 1 it went wrong while it ran; 2 the command line or t
 is wrong. What is wrong is said on the standard error.
 """
 
-app = App(
+app: App = App(
     name="smsward",
     help=_HELP,
     help_epilogue=_EXIT_CODES,
     version=__version__,
+    error_formatter=lambda error: mistaken(app, error),
     # gateway.cli.edge decides what an interrupt means.
     suppress_keyboard_interrupt=False,
 )

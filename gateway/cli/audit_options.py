@@ -26,6 +26,19 @@ class Drawing:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """Which audits to list."""
+
+    system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
+    before: Annotated[int | None, Parameter(help="Only those older than this number.")] = None
+    limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
+
+
+ALL_AUDITS = Listed()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
 class ItemFile:
     """Where the items go: a table unless said."""
 

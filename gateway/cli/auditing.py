@@ -2,10 +2,11 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from gateway.cli.answering import senders_of
-from gateway.cli.audit_options import Drawing, Findings, ItemFile
+from gateway.cli.audit_options import Drawing, Findings, ItemFile, Listed
 from gateway.cli.audit_views import (
     described,
     described_item,
@@ -14,6 +15,7 @@ from gateway.cli.audit_views import (
     write_items,
 )
 from gateway.cli.failure import CommandError, ExitCode, known, misused
+from gateway.cli.known_sender import require_sender
 from gateway.cli.person import acting
 from gateway.cli.progress import progress_bar
 from gateway.cli.record_scopes import said
@@ -83,18 +85,15 @@ async def show_audit(
 
 
 async def list_audits(
-    settings: GatewaySettings,
-    system_id: str | None,
-    before: int | None,
-    limit: int,
-    *,
-    as_json: bool,
+    settings: GatewaySettings, listed: Listed, config: Path | None, *, as_json: bool
 ) -> int:
     """Print the audits, the newest first, with the share that was proven; return the exit code."""
-    if not 1 <= limit <= _MAX_LISTED:
+    if not 1 <= listed.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
     async with opened_store(settings) as stores:
-        audits = await stores.consent_audits.listed(system_id=system_id, before=before, limit=limit)
+        audits = await stores.consent_audits.listed(**asdict(listed))
+    if not audits:
+        require_sender(listed.system_id, config)
     if as_json:
         print_json([described(audit) for audit in audits])
     elif audits:

@@ -133,7 +133,7 @@ async def mark_sent(
     if as_json:
         print_json([_told(outcome) for outcome in outcomes])
     else:
-        print_table(("no", "state", "reference", ""), map(_row, outcomes))
+        print_table(("no", "state", "reference", "note"), map(_row, outcomes))
     went_well = all(outcome.is_done for outcome in outcomes)
     return ExitCode.FINE if went_well else ExitCode.FAILED
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from gateway.cli.deployment import faulty
+from gateway.cli.deployment import faulty_policies
 from gateway.cli.failure import ExitCode
 from gateway.cli.screen import console, print_json, print_table
 from gateway.cli.wording import worded
@@ -42,7 +42,7 @@ def list_rules(directory: Path, profile: str | None, language: Language, *, as_j
     try:
         bundle = load_bundle(directory, profile)
     except SettingsError as error:
-        raise faulty(error.faults) from error
+        raise faulty_policies(error.faults) from error
     if as_json:
         print_json(
             {
@@ -73,7 +73,7 @@ def print_markdown(directory: Path) -> int:
     try:
         sys.stdout.write(markdown_of(directory))
     except SettingsError as error:
-        raise faulty(error.faults) from error
+        raise faulty_policies(error.faults) from error
     return ExitCode.FINE
 
 
@@ -159,7 +159,7 @@ def _row(rule: Rule, language: Language) -> Row:
         rule.article,
         (check_name(rule.check), *(f"{k}: {v}" for k, v in parameters_of(rule).items())),
         (rule.mode, *(f"{one.port or one.sender}: {one.mode}" for one in rule.overrides)),
-        ", ".join(sorted(rule.applies_to)),
+        ", ".join(worded(one, language) for one in sorted(rule.applies_to)),
         worded("exempt" if rule.action is Action.FORWARD else rule.action, language),
         rule.reason,
         status_of(rule),

@@ -7,10 +7,10 @@ from pathlib import Path
 from socket import AI_NUMERICHOST, getaddrinfo
 from urllib.parse import urlsplit
 
-from gateway.app.webhook_dialling import Address, Network, may_be_dialled
+from gateway.app.webhook_addresses import Address, Network, may_be_dialled
 from gateway.cli.classifying import installed_scorer
 from gateway.cli.deployment import Deployment, load_deployment
-from gateway.cli.failure import ExitCode
+from gateway.cli.failure import ExitCode, known
 from gateway.cli.screen import print_fields, print_json, say, warn
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Sender
@@ -21,6 +21,7 @@ from gateway.runtime.clock import utcnow
 from gateway.settings.check import check
 from gateway.settings.fault import Fault
 from gateway.settings.gateway import GatewaySettings
+from gateway.settings.passwords import is_samples_own
 
 _A_MONTH = timedelta(days=31)
 
@@ -42,11 +43,11 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
         *unreachable_webhooks_of(deployment.senders.values(), deployment.settings.webhook_networks),
         *classifier_warnings_of(deployment),
     )
+    read = {"configuration": str(config), "policies": str(policies), **summary}
     if as_json:
-        print_json({"ok": True, "faults": [], **summary, "warnings": warnings})
+        print_json({"ok": True, "faults": [], **read, "warnings": warnings})
         return ExitCode.FINE
-    read = {"configuration": str(config), "policies": str(policies)}
-    print_fields((name, str(value)) for name, value in (read | summary).items())
+    print_fields((name, str(value)) for name, value in read.items())
     for warning in warnings:
         warn(warning)
     return ExitCode.FINE
@@ -77,7 +78,7 @@ def bundle_summary_of(bundle: Bundle) -> dict[str, object]:
     }
 
 
-def warnings_of(senders: Iterable[Sender], bundle: Bundle) -> Iterable[str]:
+def warnings_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:
     """Yield what is allowed and yet should not be overlooked."""
     if bundle.is_open:
         yield f"OPEN POLICY: the bundle {bundle.name} can stop nothing, every message is forwarded"
@@ -86,6 +87,12 @@ def warnings_of(senders: Iterable[Sender], bundle: Bundle) -> Iterable[str]:
         yield (
             f"PLAIN PASSWORDS: {plain} senders have theirs written out;"
             " smsward sender hash-password makes a hash"
+        )
+    sample = [sender.system_id for sender in senders if is_samples_own(sender.password)]
+    if sample:
+        yield (
+            f"SAMPLE PASSWORDS: {known(sample)}: still the sample's password, which everybody"
+            " knows; smsward sender hash-password makes a hash of your own"
         )
 
 
@@ -130,8 +137,7 @@ def _literal(url: str) -> Address | None:
 def classifier_warnings_of(deployment: Deployment) -> Iterable[str]:
     """Yield what rules would not judge, as models are installed now (R61)."""
     scorer, problems = installed_scorer(deployment.settings.learning)
-    yield from problems
-    yield from unscored(deployment.bundle.rules, scorer)
+    yield from (one.en for one in (*problems, *unscored(deployment.bundle.rules, scorer)))
 
 
 def unknown_holidays_of(bundle: Bundle, today: date) -> Iterable[str]:

@@ -3,12 +3,13 @@
 # ruff: noqa: PLC0415 - reading a model imports what takes most of a second
 
 from gateway.filter.scoring import Scorer
+from gateway.policy.rules import Title
 from gateway.settings.gateway import Learning
 
 _STATE = "models.json"
 
 
-def installed_scorer(learning: Learning) -> tuple[Scorer | None, tuple[str, ...]]:
+def installed_scorer(learning: Learning) -> tuple[Scorer | None, tuple[Title, ...]]:
     """Return the model in force, None where there is none, and what is wrong with it in words."""
     if not (learning.models / _STATE).exists():
         return None, ()
@@ -21,5 +22,10 @@ def installed_scorer(learning: Learning) -> tuple[Scorer | None, tuple[str, ...]
         keys = [trusted_key(path) for path in learning.trusted_keys]
         models, problem = ModelDirectory(learning.models, keys).pair()
     except (KeyFileError, ModelFileError, ModelStateError, OSError) as error:
-        return None, (f"MODEL UNUSABLE: {learning.models}: {error}",)
-    return models.active, (f"MODEL UNUSABLE: {learning.models}: {problem}",) if problem else ()
+        return None, (_unusable(learning, str(error)),)
+    return models.active, (_unusable(learning, problem),) if problem else ()
+
+
+def _unusable(learning: Learning, problem: str) -> Title:
+    said = f"{learning.models}: {problem}"
+    return Title(f"分类模型无法使用：{said}", f"MODEL UNUSABLE: {said}")

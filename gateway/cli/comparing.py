@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gateway.cli.checking import bundle_summary_of, report_faults, warnings_of
-from gateway.cli.deployment import faulty
+from gateway.cli.deployment import faulty_policies
 from gateway.cli.failure import ExitCode
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
 from gateway.domain.policy import KeywordList
@@ -24,12 +24,12 @@ def check_policies(directory: Path, *, as_json: bool) -> int:
     except SettingsError as error:
         report_faults(error.faults, as_json=as_json)
         return ExitCode.MISUSED
-    summary, warnings = bundle_summary_of(bundle), tuple(warnings_of((), bundle))
+    read = {"policies": str(directory), **bundle_summary_of(bundle)}
+    warnings = tuple(warnings_of((), bundle))
     if as_json:
-        print_json({"ok": True, "faults": [], **summary, "warnings": warnings})
+        print_json({"ok": True, "faults": [], **read, "warnings": warnings})
         return ExitCode.FINE
-    fields = {"policies": directory, **summary}
-    print_fields((name, str(value)) for name, value in fields.items())
+    print_fields((name, str(value)) for name, value in read.items())
     for warning in warnings:
         warn(warning)
     return ExitCode.FINE
@@ -41,7 +41,7 @@ def diff_policies(old: Path, new: Path, *, as_json: bool) -> int:
     before = gathering.take(lambda: load_bundle(old), None)
     after = gathering.take(lambda: load_bundle(new), None)
     if before is None or after is None:
-        raise faulty(gathering.faults)
+        raise faulty_policies(gathering.faults)
     found = difference(before, after)
     if as_json:
         print_json(_as_json(before, after, found))

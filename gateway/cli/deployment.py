@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.cli.failure import CommandError, misused
 from gateway.cli.options import Directories
@@ -13,9 +14,12 @@ from gateway.policy.places import ProvinceTable
 from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import Fault, Gathering
 from gateway.settings.gateway import GatewaySettings, load_gateway
-from gateway.settings.locate import config_directory, policies_directory
+from gateway.settings.locate import config_directory, is_sample, policies_directory
 from gateway.settings.provinces import load_provinces
 from gateway.settings.senders import load_senders
+
+_NO_CONFIG = "there is no gateway.yaml in /etc/smsward and none in ./config"
+_NO_POLICIES = "there is no bundle.yaml in /etc/smsward/policies and none in ./policies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,65 @@ class Deployment:
     provinces: ProvinceTable
 
 
+class Ground(NamedTuple):
+    """What a process stands on that stays."""
+
+    config: Path
+    policies: Path
+    are_shipped: bool  # the policies, for want of any others
+
+
 def located(directories: Directories) -> tuple[Path, Path]:
     """Return the directories of configuration and policies that are meant."""
     _question("--config", directories.config, "gateway.yaml and senders.yaml")
     _question("--policies", directories.policies, "bundle.yaml")
-    return config_directory(directories.config), policies_directory(directories.policies)
+    return config_of(directories.config), policies_of(directories.policies)
+
+
+def located_own(directories: Directories, command: str) -> Ground:
+    """Return the directories for a process that stays. Raises CommandError without a configuration.
+
+    The sample is no stand-in there: whoever mistyped a directory would believe their own in force,
+    and everybody knows the sample's passwords. That its policies are shipped is for the log.
+    """
+    _question("--config", directories.config, "gateway.yaml and senders.yaml")
+    _question("--policies", directories.policies, "bundle.yaml")
+    config = config_directory(directories.config)
+    if directories.config is None and is_sample(config):
+        raise misused(
+            f"no configuration: {_NO_CONFIG}",
+            f"--config DIR names yours. To make one: cp -r {config} ./config, give its SPs"
+            f" passwords of their own, and call smsward {command} --config config",
+        )
+    policies = policies_directory(directories.policies)
+    return Ground(config, policies, directories.policies is None and is_sample(policies))
+
+
+def config_of(directory: Path | None) -> Path:
+    """Return the directory of the configuration that is meant; warn where it is the sample."""
+    found = config_directory(directory)
+    if directory is None and is_sample(found):
+        warn(f"SAMPLE CONFIGURATION: {_NO_CONFIG}, so {found} is read; --config DIR names yours")
+    return found
+
+
+def policies_of(directory: Path | None, option: str = "--policies DIR") -> Path:
+    """Return the directory of the policies that are meant; warn where they are those shipped."""
+    found = policies_directory(directory)
+    if directory is None and is_sample(found):
+        warn(f"SHIPPED POLICIES: {_NO_POLICIES}, so {found} is read; {option} names yours")
+    return found
+
+
+def own_policies_of(directory: Path | None) -> Path:
+    """Return the directory of policies to write into. Raises CommandError for those shipped."""
+    found = policies_directory(directory)
+    if directory is None and is_sample(found):
+        raise misused(
+            f"no policies of your own: {_NO_POLICIES}",
+            f"--policies DIR names yours; {found} is shipped, and left as it is",
+        )
+    return found
 
 
 def load_deployment(config: Path, policies: Path) -> Deployment:
@@ -50,7 +108,7 @@ def load_deployment(config: Path, policies: Path) -> Deployment:
 def load_settings(config: Path | None) -> GatewaySettings:
     """Read gateway.yaml alone. Raises CommandError with its faults."""
     _question("--config", config, "gateway.yaml and senders.yaml")
-    path = config_directory(config) / "gateway.yaml"
+    path = config_of(config) / "gateway.yaml"
     gathering = Gathering()
     settings = gathering.take(lambda: load_gateway(path), None)
     if settings is None:
@@ -64,9 +122,16 @@ def _question(option: str, directory: Path | None, holds: str) -> None:
         warn(f"{option} {directory} is no directory: name the one that holds {holds}")
 
 
-def faulty(faults: Iterable[Fault]) -> CommandError:
+def faulty(
+    faults: Iterable[Fault],
+    what: str = "the configuration",
+    advice: str = "`smsward check` looks at all of it",
+) -> CommandError:
     """Return the error for files that cannot be used."""
     lines = "\n".join(map(str, sorted(faults)))
-    return misused(
-        f"the configuration cannot be used\n{lines}", "`smsward check` looks at all of it"
-    )
+    return misused(f"{what} cannot be used\n{lines}", advice)
+
+
+def faulty_policies(faults: Iterable[Fault]) -> CommandError:
+    """Return the error for a bundle that cannot be used."""
+    return faulty(faults, "the policies", "`smsward policy check DIR` looks at all of them")

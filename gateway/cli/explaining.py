@@ -14,7 +14,7 @@ from gateway.cli.knowing import knowledge_of
 from gateway.cli.moment import moment_asked
 from gateway.cli.options import Submit
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
-from gateway.cli.wording import worded
+from gateway.cli.wording import said_in, worded
 from gateway.domain.categories import category_of
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.traffic import TrafficClass
@@ -24,6 +24,7 @@ from gateway.policy.asking import is_asking
 from gateway.policy.bundle import Bundle
 from gateway.policy.citations import citation_of
 from gateway.policy.evidence_words import evidence_in_chinese
+from gateway.policy.explaining import explain
 from gateway.policy.rules import Title
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.subjects import subject_of
@@ -48,7 +49,7 @@ class Explained:
     readings: tuple[str, ...]
     scored: Scored | None
     pieces: tuple[Piece, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Title, ...]
 
 
 async def explain_message(
@@ -79,7 +80,7 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     rules = RuleSet(deployment.bundle, deployment.senders.values(), knowledge)
     submission = Submission(rules.accounts[message.system_id], source, destination)
     # Every bucket is full at the start, so the monotonic time does not matter.
-    verdict = rules.explain(submission, texts, now=0.0, at=moment_asked(message.at).timestamp())
+    verdict = explain(rules, submission, texts, now=0.0, at=moment_asked(message.at).timestamp())
     others = beside(deployment.bundle.rules, submission)
     asked = [rule for rule in deployment.bundle.rules if submission.traffic in rule.applies_to]
     facts = submission.facts
@@ -154,7 +155,7 @@ def _as_json(explained: Explained, bundle: Bundle) -> dict[str, object]:
         "classifier": explained.scored and _score(explained.scored, explained.pieces),
         "findings": [_finding(finding, bundle) for finding in verdict.findings],
         "beside": [_other(one) for one in explained.beside],
-        "warnings": explained.warnings,
+        "warnings": [one.en for one in explained.warnings],
     }
 
 
@@ -190,13 +191,17 @@ def _score(scored: Scored, pieces: Iterable[Piece]) -> dict[str, object]:
     }
 
 
-def _classified(scored: Scored) -> str:
+def _classified(scored: Scored) -> Title:
     """Return what the classifier says, in a line: also of a text that passes."""
-    about = f", as spam {told_category(scored.category)}" if scored.category else ""
+    likely, share = f"{scored.probability:.0%}", f"{100 * scored.guilty_from:g} %"
+    told = told_category(scored.category)
+    zh = f"{likely} 可能是垃圾短信{f'，若是则为 {told}' if told else ''}"
+    en = f"{likely} likely spam{f', as spam {told}' if told else ''}"
     if not isfinite(scored.guilty_from):
-        return f"{scored.probability:.0%} likely spam{about}, stopped at no share measured"
-    share = f"{100 * scored.guilty_from:g} %"
-    return f"{scored.probability:.0%} likely spam{about}, stopped where {share} may be innocent"
+        return Title(f"{zh}，在测定过的误判率下都不拦截", f"{en}, stopped at no share measured")
+    return Title(
+        f"{zh}，容许误判率达到 {share} 时拦截", f"{en}, stopped where {share} may be innocent"
+    )
 
 
 def _other(one: Beside) -> dict[str, object]:
@@ -228,7 +233,11 @@ def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
         *((("about", _about(subject, lang)),) if subject else ()),
         ("policy", f"{bundle.name} {verdict.digest}"),
         ("text", f"data_coding {explained.data_coding}, {readings_of}"),
-        *((("classifier", _classified(explained.scored)),) if explained.scored else ()),
+        *(
+            (("classifier", said_in(_classified(explained.scored), lang)),)
+            if explained.scored
+            else ()
+        ),
     )
     print_fields((worded(name, lang), worded(value, lang)) for name, value in told)
     if verdict.findings:
@@ -245,7 +254,7 @@ def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
             (_other_row(one, lang) for one in explained.beside),
         )
     for warning in explained.warnings:
-        warn(warning)
+        warn(said_in(warning, lang), lang)
 
 
 def _row(finding: Finding, deciding: Finding | None, bundle: Bundle, lang: str) -> tuple[str, ...]:
@@ -254,7 +263,7 @@ def _row(finding: Finding, deciding: Finding | None, bundle: Bundle, lang: str) 
     about = f"; {_about(finding.category, lang)}" if finding.category else ""
     return (
         finding.rule,
-        _said(citation.title, lang),
+        said_in(citation.title, lang),
         citation.article,
         finding.reason,
         worded(finding.action, lang),
@@ -278,8 +287,4 @@ def _evidence(finding: Finding, lang: str) -> str:
 
 
 def _other_row(one: Beside, lang: str) -> tuple[str, ...]:
-    return one.rule.id, _said(one.rule.title, lang), one.rule.article, _said(one.note, lang)
-
-
-def _said(title: Title, lang: str) -> str:
-    return title.zh if lang == "zh" else title.en
+    return one.rule.id, said_in(one.rule.title, lang), one.rule.article, said_in(one.note, lang)

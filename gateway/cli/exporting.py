@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.known_sender import require_sender
 from gateway.cli.private_files import private_file
 from gateway.cli.screen import say, visible
 from gateway.cli.storage import opened_store
@@ -36,7 +37,12 @@ def described(wanted: Wanted) -> str:
 
 
 async def export_answers(
-    settings: GatewaySettings, wanted: Wanted, output: Path | None, *, unmask: bool
+    settings: GatewaySettings,
+    wanted: Wanted,
+    output: Path | None,
+    config: Path | None = None,
+    *,
+    unmask: bool,
 ) -> int:
     """Write the answers that are wanted into `output`, or print them; return the exit code."""
     scope = EVERY_SENDER if wanted.all_senders else wanted.system_id
@@ -59,6 +65,8 @@ async def export_answers(
         if output is None:
             raise  # nobody reads on: gateway.cli.edge knows
         raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+    if not written:
+        require_sender(wanted.system_id, config)
     if output is not None:
         say(f"written: {written} answers to {visible(str(output))}")
     return ExitCode.FINE

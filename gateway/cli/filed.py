@@ -76,7 +76,9 @@ async def on_file(stores: Stores, sender: str | None) -> tuple[Filing, ...]:
     found = await stores.filings.of(sender)
     if not found:
         others = known(_senders(await stores.filings.all_filings()))
-        raise CommandError(f"{sender} has filed nothing", advice=f"on file are: {others}")
+        raise CommandError(
+            f"nothing of {sender} is on file", advice=f"on file are those of: {others}"
+        )
     return found
 
 

@@ -37,7 +37,7 @@ async def import_filings(config: Path, file: Path, *, dry_run: bool, as_json: bo
     try:
         filings = load_filings(file, senders_of(config))
     except SettingsError as error:
-        raise faulty(error.faults) from error
+        raise faulty(error.faults, str(file), "mend the file, then import it") from error
     async with opened_store(load_settings(config)) as stores:
         try:
             work = compare if dry_run else file_all

@@ -5,13 +5,14 @@ from gateway.cli.failure import CommandError
 from gateway.cli.storage import opened_store, store_file
 from gateway.domain.consent import EVERY_SENDER
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.rules import Title
 from gateway.runtime.clock import utcnow
 from gateway.stores.open import Stores
 
 
 async def knowledge_of(
     deployment: Deployment, system_id: str, msisdn: int | None, source: int | None = None
-) -> tuple[Knowledge, tuple[str, ...]]:
+) -> tuple[Knowledge, tuple[Title, ...]]:
     """Return what rules would look up, as far as the store tells, and warnings about the rest.
 
     `msisdn` None asks about the sender alone; `source` is the number that sends, where it is one.
@@ -19,7 +20,11 @@ async def knowledge_of(
     knowledge = Knowledge(provinces=deployment.provinces)
     path = store_file(deployment.settings).absolute()
     if not path.exists():
-        return knowledge, (f"there is no store at {path}: no answer and no filing is known here",)
+        nothing = Title(
+            f"{path} 处没有数据库：用户的答复和报备一概不知",
+            f"there is no store at {path}: no answer and no filing is known here",
+        )
+        return knowledge, (nothing,)
     try:
         async with opened_store(deployment.settings) as stores:
             await _learn(knowledge, stores, system_id, msisdn)
@@ -29,7 +34,7 @@ async def knowledge_of(
     except CommandError as error:
         # What the gateway does while it cannot read its store.
         knowledge.consent.is_current = False
-        return knowledge, (str(error),)
+        return knowledge, (Title(f"无法使用数据库：{error}", str(error)),)
     return knowledge, ()
 
 

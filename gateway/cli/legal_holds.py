@@ -28,7 +28,9 @@ async def add_hold(
     )
     async with opened_store(settings) as stores:
         number = await stores.legal_holds.add(hold)
-    say(f"held: number {number}; nothing of it is purged until `smsward records hold lift`")
+    say(
+        f"held: number {number}; nothing of it is purged until `smsward records hold lift {number}`"
+    )
     return ExitCode.FINE
 
 

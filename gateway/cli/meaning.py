@@ -104,7 +104,7 @@ def explain_reply(
     here = None if config is None else meaning_here(config, question.text, route[1])
     if not as_json:
         told = (*_described(meaning, route, lang), *_described_here(here, lang))
-        print_fields((worded(name, lang), value) for name, value in told)
+        print_fields((worded(name, lang), value) for name, value in told if value)
         if config is None:
             say(worded("orders and the carrier's own codes: add --config", lang))
         return ExitCode.FINE

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from gateway.cli.failure import ExitCode, misused
+from gateway.cli.known_sender import require_sender
 from gateway.cli.options import Orders
 from gateway.cli.screen import print_json, print_table, say
 from gateway.cli.storage import opened_store
@@ -19,7 +21,9 @@ _COLUMNS = ("subscriber", "SP", "service", "price", "state", "since (UTC)", "unt
 _STEPS = ("at (UTC)", "step", "then", "message", "SHA-256 of the text")
 
 
-async def print_orders(settings: GatewaySettings, orders: Orders, *, as_json: bool) -> int:
+async def print_orders(
+    settings: GatewaySettings, orders: Orders, config: Path | None, *, as_json: bool
+) -> int:
     """Print the orders that are asked for; return the exit code."""
     if not 1 <= orders.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}")
@@ -31,6 +35,8 @@ async def print_orders(settings: GatewaySettings, orders: Orders, *, as_json: bo
     )
     async with opened_store(settings) as stores:
         found = await stores.subscriptions.find(wanted)
+    if not found:
+        require_sender(orders.system_id, config)
     if as_json:
         print_json([_described(one) for one in found])
     elif found:
@@ -43,7 +49,12 @@ async def print_orders(settings: GatewaySettings, orders: Orders, *, as_json: bo
 
 
 async def print_histories(
-    settings: GatewaySettings, number: str, system_id: str | None, *, as_json: bool
+    settings: GatewaySettings,
+    number: str,
+    system_id: str | None,
+    config: Path | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Print each order of one subscriber with all its steps; return the exit code."""
     msisdn = subscriber_of(number)
@@ -51,6 +62,8 @@ async def print_histories(
         store = stores.subscriptions
         found = await store.find(Wanted(msisdn, system_id, limit=_MAX_LISTED))
         histories = [await store.history(msisdn, (one.system_id, one.service_id)) for one in found]
+    if not found:
+        require_sender(system_id, config)
     if as_json:
         described = [
             {**_described(one), "steps": [_step(event) for event in history]}

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 import orjson
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from gateway.cli.column_widths import fitted
 
 # Tables in a pipe or a file are not folded to the 80 columns of a terminal that is not there.
 _PIPE_COLUMNS = 200
@@ -53,11 +56,21 @@ def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str | Sequence[str]]], *, title: str = ""
 ) -> None:
     """Print rows of plain text under `columns`; a cell that is no str has several lines."""
+    cells = [[_lines([cell] if isinstance(cell, str) else cell) for cell in row] for row in rows]
+    words = [columns, *([cell.plain for cell in row] for row in cells)]
+    room, count = console().width, len(columns)
     table = Table(title=title or None, title_justify="left", header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_lines([cell] if isinstance(cell, str) else cell) for cell in row))
+    widths = fitted(words, room - 3 * count - 1)
+    if widths is None:
+        # Without a frame there may be room for numbers and times to stay whole.
+        table.box, table.show_edge, table.pad_edge = SIMPLE_HEAD, False, False
+        table.padding = (0, 1, 0, 0)
+        widths = fitted(words, room - 2 * count + 2)
+    for place, column in enumerate(columns):
+        width = None if widths is None else widths[place]
+        table.add_column(column, width=width, overflow="fold")
+    for row in cells:
+        table.add_row(*row)
     console().print(table)
 
 
@@ -76,11 +89,10 @@ def say(line: str, *, style: str = "") -> None:
     console().print(Text(visible(line), style=style), soft_wrap=True)
 
 
-def warn(line: str) -> None:
+def warn(line: str, lang: str = "en") -> None:
     """Say on the standard error what may be overlooked otherwise."""
-    console(sys.stderr).print(
-        Text(f"warning: {visible(line)}", style="bold yellow"), soft_wrap=True
-    )
+    head = "警告：" if lang == "zh" else "warning: "
+    console(sys.stderr).print(Text(f"{head}{visible(line)}", style="bold yellow"), soft_wrap=True)
 
 
 def _lines(lines: Iterable[str]) -> Text:

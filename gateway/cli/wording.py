@@ -4,6 +4,8 @@ Words of the policy language and of the wire (shadow, ESME_ROK) are the same in 
 what stands in the files and in the SP's log.
 """
 
+from gateway.policy.rules import Title
+
 # As files and records write an action, and as a verdict does.
 _ACTIONS = {
     "forward": "放行",
@@ -63,6 +65,11 @@ _CHINESE = {
     "commercial": "商业性 commercial",
     "public_interest": "公益性 public_interest",
 }
+
+
+def said_in(title: Title, lang: str) -> str:
+    """Return what is written in both languages in `lang`, zh or en."""
+    return title.zh if lang == "zh" else title.en
 
 
 def worded(words: str, lang: str) -> str:

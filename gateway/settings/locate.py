@@ -24,9 +24,21 @@ def policies_directory(explicit: Path | None = None) -> Path:
     )
 
 
+def is_sample(directory: Path) -> bool:
+    """Tell whether `directory` is what is shipped, which nobody has made their own."""
+    return directory in (_shipped("config"), _shipped("policies"))
+
+
 def _first_with(name: str, *directories: Path) -> Path:
     """Return the first directory that has the file `name`, the last one if none has."""
-    return next((found for found in directories if (found / name).is_file()), directories[-1])
+    return next((found for found in directories if _has(found, name)), directories[-1])
+
+
+def _has(directory: Path, name: str) -> bool:
+    try:
+        return (directory / name).is_file()
+    except PermissionError:
+        return True  # passed over, the sample would be taken in its place
 
 
 def _shipped(name: str) -> Path:

@@ -31,6 +31,12 @@ DECOY = (
     "ZGVjb3lkZWNveWRlY295ZA$0000000000000000000000000000000000000000000"
 )
 
+# What stands in the sample of senders.yaml, for the word secret.
+_SAMPLE = (
+    "$argon2id$v=19$m=8192,t=2,p=1$"
+    "p4TjN9diDxA7W0tmYoLk/Q$jndRzbfWDS3nGH/iempARLgBO3elnWkILgLNR6fgtkk"
+)
+
 
 def hash_password(secret: str) -> str:
     """Return a PHC string of `secret`. Raises ValueError when no bind can carry it."""
@@ -55,6 +61,11 @@ def verify(stored: str, secret: bytes) -> bool:
         return _HASHER.verify(stored, secret)
     except (ValueError, VerificationError):
         return False
+
+
+def is_samples_own(stored: str) -> bool:
+    """Tell whether a password is still that of the sample, which everybody can read."""
+    return stored == _SAMPLE
 
 
 def password_problem(stored: str) -> str | None:

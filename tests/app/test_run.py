@@ -331,6 +331,21 @@ def test_what_keeps_it_from_starting_is_told(
     assert "gateway.started" not in [line["event"] for line in log]
 
 
+def test_a_gateway_that_anybody_can_bind_at_says_so(
+    deploy: Deploy, taken_port: int, tmp_path: Path, log: LogLines
+) -> None:
+    sample = Path(__file__).parents[2] / "config/senders.yaml"
+    config, policies = deploy(files={"config/senders.yaml": sample.read_text(encoding="utf-8")})
+    path = config / "gateway.yaml"
+    busy = a_port_in_use(path.read_text(encoding="utf-8"), tmp_path, taken_port)
+    path.write_text(busy, encoding="utf-8")
+
+    run(config, policies)
+
+    (exposed,) = [line for line in log if line["event"] == "senders.exposed"]
+    assert exposed["senders"] == ["bank1", "sp1"]
+
+
 # As a process of its own
 
 

@@ -66,7 +66,7 @@ def test_an_sp_that_nothing_stands_against_gets_in(verdict: Ask) -> None:
         "reason": "ok",
         "said": {"zh": "可以绑定", "en": "it gets in, with the right password"},
         "rule": "R01",
-        "article": "O31 art. 6, 7",
+        "article": "通信短信息服务管理规定（2015）第六、七条",
         "status": "ESME_ROK",
         "warnings": [],
     }
@@ -149,7 +149,7 @@ def test_people_are_told_in_their_language_with_the_article(
     assert ran.returncode == 0
     assert "REFUSE" in ran.stdout
     assert f"LICENCE_EXPIRED: {said}" in ran.stdout
-    assert "O31 art. 6, 7 (R01)" in ran.stdout
+    assert "通信短信息服务管理规定（2015）第六、七条 (R01)" in ran.stdout
     assert "ESME_RBINDFAIL" in ran.stdout
 
 

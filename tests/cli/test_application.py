@@ -54,14 +54,29 @@ def test_patterns_of_files_are_whole_in_help(
     assert [pattern for pattern in patterns if pattern not in shown] == []
 
 
-def test_help_does_not_wait_for_what_only_the_work_needs() -> None:
+@pytest.mark.parametrize(
+    ("command", "heavy"),
+    [
+        (["--help"], HEAVY),
+        (["policy", "check", "policies"], ("sqlalchemy", "alembic", "httpx", "numba")),
+    ],
+    ids=["help", "policy check"],
+)
+def test_no_command_waits_for_what_only_others_need(
+    command: list[str], heavy: tuple[str, ...]
+) -> None:
     program = (
-        "import sys; from gateway.cli.edge import run; run(['--help']);"
-        f" sys.exit(' '.join(name for name in {HEAVY} if name in sys.modules) or 0)"
+        f"import sys; from gateway.cli.edge import run; run({command});"
+        f" sys.exit(' '.join(name for name in {heavy} if name in sys.modules) or 0)"
     )
 
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=PAGE.parents[2],
     )
 
     assert (done.returncode, done.stderr) == (0, "")

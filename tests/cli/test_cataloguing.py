@@ -55,6 +55,7 @@ def test_titles_may_be_chinese(cli: Cli, deployment: Path) -> None:
 
     assert "拒收" in shown
     assert "拒绝 reject" in shown
+    assert "商业性 commercial" in shown
 
 
 def test_exceptions_stand_beside_the_mode(cli: Cli, deployment: Path, write: Write) -> None:

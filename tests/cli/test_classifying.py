@@ -122,7 +122,9 @@ def test_r61_people_read_what_the_classifier_says_also_of_a_text_that_passes(
     assert "likely spam, as spam fraud_prize (fraud), stopped where 1 % may be innocent" in passing
     assert "QUARANTINE" in held
     assert "about" in held
-    assert "内容类别" in explain("--lang", "zh").stdout
+    chinese = explain("--lang", "zh").stdout
+    assert "内容类别" in chinese
+    assert "可能是垃圾短信，若是则为 fraud_prize (fraud)，容许误判率达到 1 % 时拦截" in chinese
 
 
 def test_r61_a_text_that_no_share_stops_is_said_to_be_one(
@@ -131,6 +133,7 @@ def test_r61_a_text_that_no_share_stops_is_said_to_be_one(
     put_in_force(models, -3.0)
 
     assert "stopped at no share measured" in explain().stdout
+    assert "都不拦截" in explain("--lang", "zh").stdout
     assert json.loads(explain("--json").stdout)["classifier"]["stopped_from"] is None
 
 
@@ -191,3 +194,20 @@ def test_a_model_in_shadow_that_is_broken_leaves_the_one_in_force(
 
     assert said["classifier"]["category"] == "fraud_prize"
     assert any(one.startswith("MODEL UNUSABLE") for one in said["warnings"])
+
+
+def test_r61_what_is_wrong_with_the_model_is_warned_of_in_chinese_too(
+    explain: Ask, models: ModelDirectory, deployment: Path
+) -> None:
+    said = explain("--lang", "zh", mode="shadow").stderr
+    assert "警告：没有分类模型：R61：没有文本经过判断" in said
+    assert "警告：没有分类模型：R61：应由模型判断的短信" in explain("--lang", "zh").stderr
+
+    put_in_force(models, 1.0)
+    assert (
+        "警告：未经测定：R61 容许误判 0.001 %"
+        in explain("--lang", "zh", tolerates="0.001 %").stderr
+    )
+
+    (deployment / "var/models/models.json").write_text("{", encoding="utf-8")
+    assert "警告：分类模型无法使用：" in explain("--lang", "zh").stderr

@@ -3,9 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.deployment import load_deployment, load_settings, located
+from gateway.cli.deployment import (
+    load_deployment,
+    load_settings,
+    located,
+    located_own,
+    own_policies_of,
+)
 from gateway.cli.failure import CommandError, ExitCode
-from gateway.cli.options import Directories
+from gateway.cli.options import USUAL_PLACES, Directories
+from gateway.settings import locate
 
 Write = Callable[[str, str], None]
 
@@ -59,3 +66,63 @@ def test_directories_that_are_named_are_taken(deployment: Path) -> None:
     named = Directories(deployment / "config", deployment / "policies")
 
     assert located(named) == (deployment / "config", deployment / "policies")
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work where nobody has a configuration or policies of their own."""
+    monkeypatch.setattr(locate, "_SYSTEM", tmp_path / "etc")
+    (tmp_path / "nowhere").mkdir()
+    monkeypatch.chdir(tmp_path / "nowhere")
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_command_on_the_sample_says_so_and_what_to_pass(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config, policies = located(USUAL_PLACES)
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    first, second = told.err.splitlines()
+    assert first.startswith("warning: SAMPLE CONFIGURATION: ")
+    assert f"{config} is read; --config DIR" in first
+    assert second.startswith("warning: SHIPPED POLICIES: ")
+    assert f"{policies} is read; --policies DIR" in second
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_command_on_files_that_are_named_or_found_says_nothing_of_a_sample(
+    write: Write, deployment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    located(Directories(deployment / "config", deployment / "policies"))
+    write("nowhere/config/gateway.yaml", "")
+    write("nowhere/policies/bundle.yaml", "")
+    located(USUAL_PLACES)
+
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_what_is_shipped_is_not_written_into(deployment: Path) -> None:
+    with pytest.raises(CommandError, match="no policies of your own") as raised:
+        own_policies_of(None)
+
+    assert "--policies DIR" in raised.value.advice
+    assert own_policies_of(deployment / "policies") == deployment / "policies"
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_what_stays_running_does_not_take_the_sample_for_a_configuration(deployment: Path) -> None:
+    with pytest.raises(CommandError, match=r"no gateway\.yaml in /etc/smsward") as raised:
+        located_own(USUAL_PLACES, "run")
+
+    assert raised.value.exit_code is ExitCode.MISUSED
+    assert "--config DIR" in raised.value.advice
+    assert "cp -r /" in raised.value.advice
+
+    sample = Path(raised.value.advice.split("cp -r ")[1].split(" ")[0])
+    assert located_own(Directories(sample), "run").config == sample
+    own = Directories(deployment / "config", deployment / "policies")
+    assert located_own(own, "run") == (own.config, own.policies, False)
+    assert located_own(Directories(own.config), "run").are_shipped

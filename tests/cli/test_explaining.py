@@ -295,3 +295,26 @@ def test_what_a_text_is_about_is_told_apart_from_how_bad_that_is(explain: Comman
     shown = explain(text="代开发票").stdout
 
     assert re.search(r"about +category fraud, severity fraud", shown)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"system-id": "gone", "from": "10690003"},
+        {"from": "10690955"},
+        {"from": "1069000112345"},
+        {"to": "nobody"},
+        {"text": "代开发票"},
+        {"text": "加微信"},
+    ],
+)
+def test_in_chinese_no_english_sentence_is_left(explain: Command, changes: dict[str, str]) -> None:
+    ran = explain("--lang", "zh", **changes)
+
+    said = ran.stdout + ran.stderr
+    # What the law does not say is marked in both languages, as in the rules' own files.
+    left = re.findall("[a-z]{3,} [a-z]{3,}[^│\n]*", re.sub(r"（[a-z ,]+）", "", said))
+    assert ran.returncode == 0
+    assert "警告：" in said
+    assert left == []

@@ -110,7 +110,7 @@ def test_an_sp_that_filed_nothing_is_no_sp_on_file(cli: Cli, config: tuple[str, 
     done = cli("filings", "show", "nobody", *config)
 
     assert done.returncode == 1
-    assert "on file are: bank, clinic, plain, shop" in done.stderr
+    assert "on file are those of: bank, clinic, plain, shop" in done.stderr
 
 
 def test_r01_what_ends_within_thirty_days_is_listed_the_most_urgent_first(

@@ -315,7 +315,7 @@ def test_an_sp_with_nothing_on_file_is_told_beside_those_that_have(
     done = cli("filings", "export", "--sender", "shup", *config)
 
     assert done.returncode == 1
-    assert "on file are: shop" in done.stderr
+    assert "on file are those of: shop" in done.stderr
 
 
 def _today() -> date:

@@ -25,23 +25,42 @@ def config(deployment: Path, in_store: InStore) -> tuple[str, ...]:
     return ("--config", str(deployment / "config"))
 
 
-@pytest.mark.parametrize("what", ["quarantine", "warnings", "reports"])
+LISTS = [
+    ("quarantine", "list"),
+    ("warnings", "list"),
+    ("reports", "list"),
+    ("subscription", "list"),
+    ("subscription", "show", "13800138000"),
+    ("consent", "audit", "list"),
+]
+
+
+@pytest.mark.parametrize("what", LISTS, ids=" ".join)
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_an_sp_that_is_not_configured_is_told_as_such(
-    cli: Cli, config: tuple[str, ...], what: str, form: tuple[str, ...]
+    cli: Cli, config: tuple[str, ...], what: tuple[str, ...], form: tuple[str, ...]
 ) -> None:
-    ran = cli(what, "list", "--system-id", "shpo", *form, *config)
+    ran = cli(*what, "--system-id", "shpo", *form, *config)
 
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "there is no sender shpo in senders.yaml" in ran.stderr
     assert "shop" in ran.stderr
 
 
-@pytest.mark.parametrize("what", ["quarantine", "warnings", "reports"])
-def test_of_one_that_is_there_is_nothing_is_a_fine_answer(
-    cli: Cli, config: tuple[str, ...], what: str
+def test_an_export_of_answers_to_an_sp_that_there_is_not_says_so(
+    cli: Cli, config: tuple[str, ...]
 ) -> None:
-    ran = cli(what, "list", "--system-id", "shop", *config)
+    ran = cli("consent", "export", "--system-id", "shpo", *config)
+
+    assert (ran.returncode, len(ran.stdout.splitlines())) == (2, 1)
+    assert "there is no sender shpo in senders.yaml" in ran.stderr
+
+
+@pytest.mark.parametrize("what", [*LISTS, ("consent", "export")], ids=" ".join)
+def test_of_one_that_is_there_is_nothing_is_a_fine_answer(
+    cli: Cli, config: tuple[str, ...], what: tuple[str, ...]
+) -> None:
+    ran = cli(*what, "--system-id", "shop", *config)
 
     assert (ran.returncode, ran.stderr) == (0, "")
 

@@ -60,6 +60,36 @@ def test_a_table_in_a_pipe_is_not_folded(
     assert "x" * 150 in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("width", "is_framed"), [("80", True), ("70", False)])
+def test_numbers_and_times_stay_whole_in_a_table_of_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    width: str,
+    is_framed: bool,
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    columns = ("no", "number", "SP", "rule", "since (UTC)", "until (UTC)", "state", "note")
+    row = ("1", "138****8007", "sp1", "R43", *["2026-11-26 07:23"] * 2, "active", "by root: x")
+
+    screen.print_table(columns, [row])
+
+    shown = capsys.readouterr().out
+    assert all(len(line) <= int(width) for line in shown.splitlines())
+    assert [word for word in ("138****8007", "2026-11-26", "active") if word not in shown] == []
+    assert ("┃" in shown) is is_framed
+
+
+def test_a_table_that_no_terminal_of_this_width_holds_is_folded_within_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+
+    screen.print_table(("number", "SP"), [("138****8007", "0123456789abcde")])
+
+    assert all(len(line) <= 20 for line in capsys.readouterr().out.splitlines())
+
+
 def test_a_table_shows_brackets_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     screen.print_table(("evidence",), [("[red]x[/red]",)], title="[b]now[/b]")
 

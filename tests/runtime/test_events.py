@@ -47,6 +47,18 @@ def test_every_event_the_program_logs_is_on_the_list() -> None:
     assert "task.failed" in logged
 
 
+def test_no_event_is_on_the_list_that_the_program_never_logs() -> None:
+    named = {
+        node.value
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "events.py"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+    assert set(EVENTS) - named == set()
+
+
 def test_the_scan_sees_loggers_under_any_usual_name() -> None:
     source = 'log.info("a.b", x=1)\nself._log.error("c.d")\nstructlog.get_logger().debug("e.f")'
 

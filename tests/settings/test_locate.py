@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import locate
-from gateway.settings.locate import config_directory, policies_directory
+from gateway.settings.locate import config_directory, is_sample, policies_directory
 
 Write = Callable[[str, str], Path]
 
@@ -45,6 +45,27 @@ def test_a_directory_without_its_file_is_passed_over(tmp_path: Path) -> None:
 def test_what_is_shipped_is_found_from_anywhere() -> None:
     assert (config_directory() / "senders.yaml").is_file()
     assert (policies_directory() / "bundle.yaml").is_file()
+
+
+def test_only_what_is_shipped_is_a_sample(write: Write) -> None:
+    assert is_sample(config_directory())
+    assert is_sample(policies_directory())
+
+    write("here/config/gateway.yaml", "")
+    write("here/policies/bundle.yaml", "")
+    assert not is_sample(config_directory())
+    assert not is_sample(policies_directory())
+
+
+def test_what_may_not_be_looked_at_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+
+    assert config_directory() == tmp_path / "etc"
 
 
 def test_a_wheel_carries_its_own(

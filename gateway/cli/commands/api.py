@@ -29,9 +29,9 @@ def serve(
     Example: smsward api --config /etc/smsward --policies /etc/smsward/policies
     """
     from gateway.cli.api_serving import serve_from
-    from gateway.cli.deployment import located
+    from gateway.cli.deployment import located_own
 
-    return serve_from(*located(directories), log_level)
+    return serve_from(located_own(directories, "api"), log_level)
 
 
 @api.command

@@ -6,7 +6,15 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.audit_options import NOTHING_FOUND, TABLE, Drawing, Findings, ItemFile
+from gateway.cli.audit_options import (
+    ALL_AUDITS,
+    NOTHING_FOUND,
+    TABLE,
+    Drawing,
+    Findings,
+    ItemFile,
+    Listed,
+)
 from gateway.cli.options import AsJson, ConfigDirectory
 from gateway.cli.record_options import MASKED, Unmasking
 
@@ -35,14 +43,14 @@ def draw_sample(
     import asyncio
 
     from gateway.cli.auditing import draw_audit
-    from gateway.cli.deployment import load_settings
+    from gateway.cli.deployment import config_of, load_settings
     from gateway.cli.unmasking import is_unmasked
-    from gateway.settings.locate import config_directory
 
-    settings = load_settings(config)
+    directory = config_of(config)
+    settings = load_settings(directory)
     about = f"a sample of {drawing.sample} of {drawing.system_id}"
     unmask = is_unmasked(settings, unmasking, "consent audit draw", about)
-    return asyncio.run(draw_audit(settings, config_directory(config), drawing, file, unmask=unmask))
+    return asyncio.run(draw_audit(settings, directory, drawing, file, unmask=unmask))
 
 
 @audit.command
@@ -71,12 +79,7 @@ def show(
 
 @audit.command(name="list")
 def list_all(
-    *,
-    system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None,
-    before: Annotated[int | None, Parameter(help="Only those older than this number.")] = None,
-    limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50,
-    config: ConfigDirectory = None,
-    as_json: AsJson = False,
+    *, listed: Listed = ALL_AUDITS, config: ConfigDirectory = None, as_json: AsJson = False
 ) -> int:
     """List audits, the newest first, with the share that was proven.
 
@@ -90,7 +93,7 @@ def list_all(
     from gateway.cli.deployment import load_settings
 
     settings = load_settings(config)
-    return asyncio.run(list_audits(settings, system_id, before, limit, as_json=as_json))
+    return asyncio.run(list_audits(settings, listed, config, as_json=as_json))
 
 
 @audit.command

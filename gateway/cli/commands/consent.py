@@ -81,9 +81,9 @@ def show(
     import asyncio
 
     from gateway.cli.answering import show_answers
-    from gateway.settings.locate import config_directory
+    from gateway.cli.deployment import config_of
 
-    directory = config_directory(config)
+    directory = config_of(config)
     return asyncio.run(show_answers(directory, number, system_id, as_json=as_json))
 
 
@@ -114,10 +114,10 @@ def import_lists(
     """
     import asyncio
 
+    from gateway.cli.deployment import config_of
     from gateway.cli.importing import import_answers
-    from gateway.settings.locate import config_directory
 
-    directory = config_directory(config)
+    directory = config_of(config)
     return asyncio.run(import_answers(directory, files, said, rejects, as_json=as_json))
 
 
@@ -151,7 +151,7 @@ def export_list(
 
     settings, wanted = load_settings(config), Wanted(system_id, all_senders, answer)
     unmask = is_unmasked(settings, unmasking, "consent export", described(wanted))
-    return asyncio.run(export_answers(settings, wanted, output, unmask=unmask))
+    return asyncio.run(export_answers(settings, wanted, output, config, unmask=unmask))
 
 
 def _record(
@@ -164,6 +164,6 @@ def _record(
     import asyncio
 
     from gateway.cli.answering import record_answers
-    from gateway.settings.locate import config_directory
+    from gateway.cli.deployment import config_of
 
-    return asyncio.run(record_answers(config_directory(config), answer, numbers, scope, until))
+    return asyncio.run(record_answers(config_of(config), answer, numbers, scope, until))

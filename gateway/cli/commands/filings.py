@@ -38,10 +38,10 @@ def import_file(
     """
     import asyncio
 
+    from gateway.cli.deployment import config_of
     from gateway.cli.filing import import_filings
-    from gateway.settings.locate import config_directory
 
-    directory = config_directory(config)
+    directory = config_of(config)
     return asyncio.run(import_filings(directory, file, dry_run=dry_run, as_json=as_json))
 
 

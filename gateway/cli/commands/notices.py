@@ -28,10 +28,10 @@ def list_standings(*, config: ConfigDirectory = None, as_json: AsJson = False) -
     """
     import asyncio
 
+    from gateway.cli.deployment import config_of
     from gateway.cli.noticing import list_notices
-    from gateway.settings.locate import config_directory
 
-    return asyncio.run(list_notices(config_directory(config), as_json=as_json))
+    return asyncio.run(list_notices(config_of(config), as_json=as_json))
 
 
 @notices.command(name="next")
@@ -53,12 +53,11 @@ def next_batch(
     """
     import asyncio
 
-    from gateway.cli.deployment import load_settings
+    from gateway.cli.deployment import config_of, load_settings
     from gateway.cli.noticing import show_next
     from gateway.cli.unmasking import is_unmasked
-    from gateway.settings.locate import config_directory
 
-    directory = config_directory(config)
+    directory = config_of(config)
     about = f"the next refusals for {system_id}"
     unmask = is_unmasked(load_settings(directory), unmasking, "notices next", about)
     return asyncio.run(show_next(directory, system_id, unmask=unmask, as_json=as_json))
@@ -78,7 +77,7 @@ def acknowledge(
     """
     import asyncio
 
+    from gateway.cli.deployment import config_of
     from gateway.cli.noticing import acknowledge_batch
-    from gateway.settings.locate import config_directory
 
-    return asyncio.run(acknowledge_batch(config_directory(config), system_id, batch))
+    return asyncio.run(acknowledge_batch(config_of(config), system_id, batch))

@@ -31,15 +31,17 @@ def run(
 
     Example: smsward run --config /etc/smsward --policies /etc/smsward/policies
     """
-    from gateway.cli.deployment import located
+    from gateway.cli.deployment import located_own
 
-    config, policies = located(directories)
+    config, policies, are_shipped = located_own(directories, "run")
     if check_only:
         return _check(config, policies, as_json=False)
     from gateway.app import run as app
+    from gateway.app.first_lines import tell_directories
     from gateway.runtime.logging import LogLevel, configure_logging
 
     events = configure_logging(level=LogLevel(log_level))
+    tell_directories(config, policies, are_shipped=are_shipped)
     return app.run(config, policies, lambda: events.unlisted)
 
 

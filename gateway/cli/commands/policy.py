@@ -39,9 +39,9 @@ def check(
     Example: smsward policy check policies.new
     """
     from gateway.cli.comparing import check_policies
-    from gateway.settings.locate import policies_directory
+    from gateway.cli.deployment import policies_of
 
-    return check_policies(policies_directory(directory), as_json=as_json)
+    return check_policies(policies_of(directory, "DIR"), as_json=as_json)
 
 
 @policy.command
@@ -91,11 +91,12 @@ def rules(
     Example: smsward policy rules --lang zh
     """
     from gateway.cli.cataloguing import list_rules, print_markdown
-    from gateway.settings.locate import policies_directory
+    from gateway.cli.deployment import policies_of
 
+    found = policies_of(directory, "DIR")
     if as_markdown:
-        return print_markdown(policies_directory(directory))
-    return list_rules(policies_directory(directory), profile, lang, as_json=as_json)
+        return print_markdown(found)
+    return list_rules(found, profile, lang, as_json=as_json)
 
 
 @policy.command
@@ -143,10 +144,10 @@ def replay(
 
     Example: smsward policy replay policies.new --since 2013-11-04 --old policies
     """
+    from gateway.cli.deployment import config_of, policies_of
     from gateway.cli.replaying import replay_policies
-    from gateway.settings.locate import config_directory, policies_directory
 
-    directories = (config_directory(config), policies_directory(directory))
+    directories = (config_of(config), policies_of(directory, "DIR"))
     return replay_policies(*directories, replayed, as_json=as_json)
 
 
@@ -187,11 +188,11 @@ def rollback(
     """
     import asyncio
 
-    from gateway.cli.deployment import load_settings, located
+    from gateway.cli.deployment import load_settings, own_policies_of
     from gateway.cli.versions import roll_back
 
-    config, policies = located(directories)
-    return asyncio.run(roll_back(load_settings(config), policies, number, wish))
+    policies = own_policies_of(directories.policies)
+    return asyncio.run(roll_back(load_settings(directories.config), policies, number, wish))
 
 
 @policy.command

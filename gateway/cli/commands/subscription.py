@@ -30,7 +30,7 @@ def list_orders(
     from gateway.cli.deployment import load_settings
     from gateway.cli.ordering import print_orders
 
-    return asyncio.run(print_orders(load_settings(config), orders, as_json=as_json))
+    return asyncio.run(print_orders(load_settings(config), orders, config, as_json=as_json))
 
 
 @subscription.command
@@ -55,4 +55,5 @@ def show(
     from gateway.cli.deployment import load_settings
     from gateway.cli.ordering import print_histories
 
-    return asyncio.run(print_histories(load_settings(config), number, system_id, as_json=as_json))
+    settings = load_settings(config)
+    return asyncio.run(print_histories(settings, number, system_id, config, as_json=as_json))

@@ -24,6 +24,7 @@ from gateway.domain.msisdn import msisdn_of
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import LogLevel, configure_logging
+from gateway.settings.locate import policies_directory
 from gateway.stores.open import open_store
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.traffic import OPTED_OUT, PERSONAS, SUBSCRIBERS, PersonaName
@@ -78,6 +79,7 @@ async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Conso
 
 
 def _announce(wishes: Wishes, stage: Stage, screen: Console) -> None:
+    screen.print(f"policies: a copy of {policies_directory().absolute()}", soft_wrap=True)
     if stage.esme_side.port != wishes.port:
         screen.print(f"port {wishes.port} is taken: SPs bind at {stage.esme_side}", soft_wrap=True)
     if wishes.keep:

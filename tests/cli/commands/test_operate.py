@@ -2,10 +2,12 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import orjson
 import pytest
 import structlog
 
 from gateway.cli.edge import run
+from gateway.settings import locate
 
 Calls = list[tuple[Path, Path]]
 Cli = Callable[..., CompletedProcess[str]]
@@ -49,6 +51,25 @@ def test_run_logs_what_it_is_told_to(
     assert len(started) == 1
 
 
+def test_run_says_first_on_what_it_runs(
+    started: Calls,
+    deployment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(locate, "_SYSTEM", deployment / "etc")
+    monkeypatch.chdir(deployment / "config")
+
+    run(("run", "--config", str(deployment / "config"), "--log-level", "warning"))
+
+    [(config, policies)] = started
+    logged = capfd.readouterr().err.splitlines()[0]
+    assert "directories.chosen" in logged
+    assert str(config) in logged
+    assert str(policies) in logged
+    assert "--policies DIR" in logged
+
+
 def test_run_with_check_starts_nothing(cli: Cli, started: Calls, options: tuple[str, ...]) -> None:
     ran = cli("run", "--check", *options)
 
@@ -85,3 +106,41 @@ def test_run_with_faults_in_the_files_ends_with_2(
 
     assert ran.returncode == 2
     assert "gateway.yaml:2:12 " in ran.stderr
+
+
+@pytest.mark.parametrize("command", [("run",), ("run", "--check"), ("api",)])
+def test_nothing_is_started_on_the_sample(
+    cli: Cli,
+    started: Calls,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(locate, "_SYSTEM", tmp_path / "etc")
+    monkeypatch.chdir(tmp_path)
+
+    ran = cli(*command)
+
+    assert (ran.returncode, ran.stdout, started) == (2, "", [])
+    assert "error: no configuration: there is no gateway.yaml" in ran.stderr
+    assert f"smsward {command[0]} --config" in ran.stderr
+
+
+def test_check_reads_the_sample_and_keeps_its_json_clean(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locate, "_SYSTEM", tmp_path / "etc")
+    monkeypatch.chdir(tmp_path)
+
+    ran = cli("check", "--json")
+
+    said = orjson.loads(ran.stdout)
+    assert ran.returncode == 0
+    assert (said["configuration"], said["policies"]) == tuple(
+        str(found) for found in (locate.config_directory(), locate.policies_directory())
+    )
+    assert [line.split(":")[1] for line in ran.stderr.splitlines()] == [
+        " SAMPLE CONFIGURATION",
+        " SHIPPED POLICIES",
+    ]
+    assert [w for w in said["warnings"] if w.startswith("SAMPLE PASSWORDS: bank1, sp1: ")]

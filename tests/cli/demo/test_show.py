@@ -52,6 +52,7 @@ def test_the_demo_is_json_for_programs_and_gives_way_where_a_port_is_taken(demo:
     ending = json.loads(done.stdout)
     assert done.returncode == 0
     assert f"port {taken} is taken" in done.stderr
+    assert "policies: a copy of " in done.stderr
     assert ending["address"] != f"127.0.0.1:{taken}"
     assert ending["audit"]["balanced"] is True
     assert ending["read_otherwise_by_smpplib"] == 0

@@ -1,0 +1,29 @@
+"""What a process says first: where its files are, and what in them everybody knows."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from gateway.domain.sender import Sender
+from gateway.settings.passwords import is_samples_own
+
+log = structlog.get_logger()
+
+_SHOWN = 20
+
+
+def tell_directories(config: Path, policies: Path, *, are_shipped: bool) -> None:
+    """Log which directories are read, as a warning where the policies are nobody's own."""
+    places = {"config": str(config.absolute()), "policies": str(policies.absolute())}
+    if are_shipped:
+        log.warning("directories.chosen", **places, shipped="policies", own_with="--policies DIR")
+    else:
+        log.info("directories.chosen", **places)
+
+
+def tell_known_passwords(senders: Iterable[Sender]) -> None:
+    """Log which SPs anybody can bind as who has read the sample."""
+    known = sorted(one.system_id for one in senders if is_samples_own(one.password))
+    if known:
+        log.warning("senders.exposed", senders=known[:_SHOWN], count=len(known))

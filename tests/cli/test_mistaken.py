@@ -1,0 +1,71 @@
+from collections.abc import Callable
+from subprocess import CompletedProcess
+
+import pytest
+
+Cli = Callable[..., CompletedProcess[str]]
+
+
+@pytest.mark.parametrize(
+    ("line", "needs"),
+    [
+        ("explain submit", "--system-id, --from, --to and --text"),
+        ("explain submit --from 1 --text=x", "--system-id and --to"),
+        ("explain submit --system-id a --from 1 --to 2", "--text"),
+        ("policy diff", "OLD and NEW"),
+        ("policy diff old", "NEW"),
+        ("consent audit answer", "NO and --item"),
+        ("consent audit answer 3", "--item"),
+        ("filter train --out x", "--data"),
+    ],
+)
+def test_all_that_is_missing_is_named_at_once(cli: Cli, line: str, needs: str) -> None:
+    ran = cli(*line.split())
+
+    command = " ".join(word for word in line.split()[:3] if word.isalpha() and word != "old")
+    assert ran.returncode == 2
+    assert ran.stderr == (f"error: {command} needs {needs}\nhint: smsward {command} --help\n")
+
+
+def test_an_option_without_its_value_is_not_said_to_be_missing(cli: Cli) -> None:
+    ran = cli("explain", "submit", "--system-id", "a", "--from", "1", "--to", "2", "--text")
+
+    assert "--text requires an argument" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "hint"),
+    [
+        ("chek", 'Did you mean "check"?', "smsward --help"),
+        ("policy chek", 'Did you mean "check"?', "smsward policy --help"),
+        ("check --bogus", "Unknown option: --bogus.", "smsward check --help"),
+        ("quarantine list --limit many", "--limit", "smsward quarantine list --help"),
+    ],
+)
+def test_other_mistakes_are_said_like_all_errors(cli: Cli, line: str, said: str, hint: str) -> None:
+    ran = cli(*line.split())
+
+    assert ran.stderr.startswith("error: ")
+    assert said in ran.stderr
+    assert ran.stderr.endswith(f"\nhint: {hint}\n")
+
+
+def test_how_a_time_is_written_is_told(cli: Cli) -> None:
+    ran = cli("policy", "replay", "--since", "2013")
+
+    assert "--since" in ran.stderr
+    assert "Write a time as 2025-11-25, or as" in " ".join(ran.stderr.split())
+
+
+def test_a_number_where_none_belongs_is_not_shown_whole(cli: Cli) -> None:
+    ran = cli("policy", "history", "13800138000")
+
+    assert "138****8000" in ran.stderr
+    assert "13800138000" not in ran.stderr
+
+
+def test_what_cannot_be_seen_does_not_reach_the_terminal(cli: Cli) -> None:
+    ran = cli("check", "--\x1b[2J")
+
+    assert "\x1b" not in ran.stderr
+    assert r"\u001b[2J" in ran.stderr
