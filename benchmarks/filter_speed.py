@@ -2,11 +2,12 @@
 
     python -m benchmarks.filter_speed [--model FILE] > benchmarks/results/filter_speed.json
 
-The stages are the views of a text, the keywords, the classifier with its categories, and the
-fingerprint by which campaigns are found; `scan` is all of that as the gateway asks for it, with
-what it notes beside and what it forgets in return. Links and contacts are looked for by the rules
-that ask for them. Texts and words are made up, the same ones each time, and no two texts are
-alike. Without --model the weights are made up too: they cost the same.
+The stages are the views of a text, the keywords, the classifier with its categories, the
+fingerprint by which campaigns are found, and what rules ask of a text: its links, its contacts,
+and what it shows (class, signature, opt-out hint). `whole` is the first four in a row, and `scan`
+they as the gateway asks for them, with what it notes beside and what it forgets in return; both
+also with what rules ask. Texts and words are made up, the same ones each time, and no two texts
+are alike. Without --model the weights are made up too: they cost the same.
 
 Times are microseconds of processor time, each tick at the best of several rounds; for single
 messages also how they are spread, and for ticks of a long stream of new texts, with the cache of
@@ -36,6 +37,7 @@ from benchmarks.in_process import PHRASES, SHOPS
 from benchmarks.keywords import UCS2, best_us, calibrate, generated_words, read_ucs2
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.contacts import contacts_of
+from gateway.filter.facts import TextFacts
 from gateway.filter.fingerprints import fingerprints_of
 from gateway.filter.keywords import KeywordIndex
 from gateway.filter.model.classes import TextClass
@@ -51,6 +53,7 @@ from gateway.filter.model.model_file import read_model
 from gateway.filter.model_scorer import ModelScorer
 from gateway.filter.reading import views_of
 from gateway.filter.scan import ContentScan, Learnt
+from gateway.filter.shown import shown_in
 from gateway.filter.text_memory import CodedText
 from gateway.filter.urls import links_of
 from gateway.filter.views import Views
@@ -92,6 +95,8 @@ CATEGORIES = (
     "pornography",
     "rumour",
 )
+# Figures that have in them what rules ask of each text.
+ASKED = ", with links, contacts and class"
 STARTED = "import gateway.filter.model.loops, gateway.filter.reading, gateway.filter.fingerprints"
 
 Texts = Sequence[str]
@@ -119,7 +124,9 @@ def main() -> None:
             f"{count} at once": measured(texts, count, model, indices) for count in AT_ONCE
         },
         "us_alone": {
-            f"{count} words": spread(texts, whole(model, index)) for count, index in indices.items()
+            f"{count} words{named}": spread(texts, whole(model, index, ask))
+            for named, ask in (("", nothing), (ASKED, all_asked))
+            for count, index in indices.items()
         },
         "us_of_a_tick": stream(texts, scanning(model, indices[WORDS[0]], MAX_TEXTS)),
         "start_s": start(),
@@ -176,19 +183,34 @@ def measured(
         },
         "classifier": each(model.judge, read),
         "fingerprint": each(fingerprints_of, sounds),
-        **{
-            f"whole, {words} words": each(whole(model, index), ticks)
-            for words, index in indices.items()
-        },
-        **{
-            f"scan, {words} words": each(
-                scanning(model, index, len(texts) // 4), list(map(coded, ticks))
-            )
-            for words, index in indices.items()
-        },
         "links": each(lambda tick: list(map(links_of, tick)), read),
         "contacts": each(lambda tick: list(map(contacts_of, tick)), read),
+        "shown": each(lambda tick: list(map(shown_in, tick)), read),
+        **{
+            f"whole, {words} words{named}": each(whole(model, index, ask), ticks)
+            for named, ask in (("", nothing), (ASKED, all_asked))
+            for words, index in indices.items()
+        },
+        **{
+            f"scan, {words} words{named}": each(
+                scanning(model, index, len(texts) // 4, ask), list(map(coded, ticks))
+            )
+            for named, ask in (("", nothing), (ASKED, ask_all))
+            for words, index in indices.items()
+        },
     }
+
+
+def nothing(_asked: object) -> None:
+    """Ask nothing of a text, or of those of a tick."""
+
+
+def all_asked(tick: Sequence[Views]) -> object:
+    return [(shown_in(text), links_of(text), contacts_of(text)) for text in tick]
+
+
+def ask_all(facts: TextFacts) -> object:
+    return facts.shown(), facts.links(), facts.contacts()
 
 
 def coded(tick: Texts) -> list[CodedText]:
@@ -196,13 +218,17 @@ def coded(tick: Texts) -> list[CodedText]:
 
 
 def scanning(
-    model: Model, index: KeywordIndex, remembered: int
+    model: Model,
+    index: KeywordIndex,
+    remembered: int,
+    ask: Callable[[TextFacts], object] = nothing,
 ) -> Callable[[Sequence[CodedText]], object]:
     learnt = Learnt(ModelScorer(model), fingerprints_of, keeps_views=True, reading=views_of)
     scan = ContentScan(index, remembered, learnt=learnt)
 
     def judge(tick: Sequence[CodedText]) -> None:
         for facts in scan.scan(tick, read_ucs2):
+            ask(facts)
             facts.let_go()  # as the rules do when they are done with a text
 
     return judge
@@ -218,11 +244,14 @@ def stream(texts: Texts, judge: Callable[[Sequence[CodedText]], object]) -> dict
     return {name: round(float(np.percentile(took, share)), 1) for name, share in shares.items()}
 
 
-def whole(model: Model, index: KeywordIndex) -> Callable[[Texts], object]:
+def whole(
+    model: Model, index: KeywordIndex, ask: Callable[[Sequence[Views]], object]
+) -> Callable[[Texts], object]:
     def judge(tick: Texts) -> object:
         read = views_of(tick)
         hits = searched(index, read)
-        return hits, model.judge(read), fingerprints_of([text.sound for text in read])
+        prints = fingerprints_of([text.sound for text in read])
+        return hits, model.judge(read), prints, ask(read)
 
     return judge
 

@@ -95,6 +95,11 @@ class Campaigns:
         """Return the step that a moment lies in: people are counted by steps."""
         return int(now // self._step_s)
 
+    @property
+    def is_by_second(self) -> bool:
+        """Tell whether all moments of one second lie in one step."""
+        return self._step_s.is_integer()
+
     def is_filled(self, text: Fingerprint, now: float) -> bool:
         """Tell whether the campaign that `reaches` just told is not counted on in this step.
 

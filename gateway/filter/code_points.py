@@ -11,7 +11,7 @@ Bounds = NDArray[np.int64]
 
 NO_LETTER, LETTER, DIGIT = 0, 1, 2
 # Behind the last letter and digit that Unicode has; the private planes follow.
-_KINDS = 0x34000
+END_OF_LETTERS = 0x34000
 
 
 def joined(texts: Sequence[str]) -> tuple[Codes, Bounds]:
@@ -31,7 +31,7 @@ def kinds_of_characters() -> NDArray[np.uint8]:
 
     Takes 20 ms. Behind the end of the table there are neither.
     """
-    characters = map(chr, range(_KINDS))
+    characters = map(chr, range(END_OF_LETTERS))
     kinds = bytes(
         DIGIT if one.isdecimal() else LETTER if one.isalnum() else NO_LETTER for one in characters
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.domain.msisdn import masked
+from gateway.filter import clues
+from gateway.filter.clues import CLOTHES_OF, CONTACT, DIALLED, DRESSED
 from gateway.filter.telephone import telephones_in
 from gateway.filter.views import Views
 
@@ -70,29 +72,16 @@ _EMAIL = re.compile(
     r"(?<![a-z0-9._+-])(?P<account>[a-z0-9][a-z0-9._+-]{0,63}+@[a-z0-9-]{1,63}+"
     r"(?:\.[a-z0-9-]{1,63}+){1,4}+)"
 )
-# What must stand in a text for the pattern to be tried.
+# The clue without which the pattern need not be tried.
 _NAMED = (
-    (ContactKind.QQ, re.compile("q|扣|抠|球球|企鹅"), _QQ),
-    (ContactKind.WECHAT, re.compile("信|x|v|加|w"), _WECHAT),
-    (ContactKind.MESSENGER, re.compile("tele|tg|what|sk|pota|飞机|电报|蝙蝠|土豆"), _MESSENGER),
-    (ContactKind.EMAIL, re.compile("@"), _EMAIL),
+    (ContactKind.QQ, clues.QQ, _QQ),
+    (ContactKind.WECHAT, clues.WECHAT, _WECHAT),
+    (ContactKind.MESSENGER, clues.MESSENGER, _MESSENGER),
+    (ContactKind.EMAIL, clues.EMAIL, _EMAIL),
 )
 
-# Digits in other clothes, one character each: a number in Han, and o and l in one of digits.
-_CLOTHES_OF = (
-    "〇零洞o",
-    "一壹幺li",
-    "二贰",
-    "三叁",
-    "四肆",
-    "五伍",
-    "六陆",
-    "七柒拐",
-    "八捌",
-    "九玖勾",
-)
-_CLOTHES = {ord(one): str(digit) for digit, worn in enumerate(_CLOTHES_OF) for one in worn}
-_CLOTHED = f"[0-9{''.join(_CLOTHES_OF)}]"
+_CLOTHES = {ord(one): str(digit) for digit, worn in enumerate(CLOTHES_OF) for one in worn}
+_CLOTHED = f"[0-9{''.join(CLOTHES_OF)}]"
 # What it begins with comes first in the pattern: searching is then a skip through the text.
 _CLOTHED_RUN = re.compile(
     rf"{_CLOTHED}(?<![a-z0-9]{_CLOTHED})(?:{_GAP}{_CLOTHED}){{6,17}}+(?![a-z0-9])"
@@ -100,8 +89,6 @@ _CLOTHED_RUN = re.compile(
 _LATIN = re.compile("[a-z]")
 _MOST_LETTERS = 4  # of eleven; with more it is a word: lolololol
 
-# No telephone number has fewer; this look costs a fifth of those for the numbers themselves.
-_FIVE_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}+[0-9]){4}+")
 _NO_DIGIT = re.compile("[^0-9]+")
 _IS_PLAIN = re.compile(r"[0-9\s()（）+\-‐–—－·•./~]+")
 _MOBILE_DIGITS = 11
@@ -121,7 +108,9 @@ def contacts_of(text: Views) -> tuple[Contact, ...]:
     `has_telephone` knows them and where their digits are written in Han or as letters. A port,
     a price, a date and a code are none. The time grows with the length of the text alone.
     """
-    found = _apart(_found_in(text.folded))
+    if not text.clues & CONTACT:
+        return ()
+    found = _apart(_found_in(text.folded, text.clues))
     if not found:
         return ()
     trace = text.trace_folded()
@@ -133,15 +122,15 @@ def contacts_of(text: Views) -> tuple[Contact, ...]:
     return tuple(contacts)
 
 
-def _found_in(folded: str) -> Iterator[_Found]:
-    for kind, sign, pattern in _NAMED:
-        if sign.search(folded):
+def _found_in(folded: str, given: int) -> Iterator[_Found]:
+    for kind, clue, pattern in _NAMED:
+        if given & clue:
             for found in pattern.finditer(folded):
                 group = found.lastgroup or ""
                 yield kind, _account(found[group]), *found.span(group)
-    if _FIVE_DIGITS.search(folded):
+    if given & DIALLED:
         yield from _dialled_in(folded, folded)
-    for run in _CLOTHED_RUN.finditer(folded):
+    for run in _CLOTHED_RUN.finditer(folded) if given & DRESSED else ():
         digits = run[0].translate(_CLOTHES)
         if digits != run[0] and len(_LATIN.findall(run[0])) <= _MOST_LETTERS:
             yield from _dialled_in(folded, digits, run.start())

@@ -1,39 +1,24 @@
 """What a text shows, worked out once however many messages carry it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Finding
 from gateway.filter.contacts import Contact, contacts_of
 from gateway.filter.keywords import Hit
 from gateway.filter.model.classes import TextClass
-from gateway.filter.optout_hint import advertised
 from gateway.filter.scoring import Piece, Scored
-from gateway.filter.signature import signature_of
+from gateway.filter.shown import Shown, shown_by, shown_in
 from gateway.filter.telephone import has_telephone
-from gateway.filter.traffic_class import classify, is_promotion
 from gateway.filter.urls import Link, links_of
 from gateway.filter.views import Views
+
+Found = TypeVar("Found", Link, Contact)
 
 # Links and contacts are told with their places, in Python: a text of 65 000 characters that is
 # full of them would take a second.
 _ENDLESS_CHARS = 4_096
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What readers of a text see: its class, who signs it, and how to refuse.
-
-    `signature` and `advertised` (the word to reply) are "" where there is none. The class is
-    that of the text without its signature; `selling_name` is a promotion that stands in the
-    place of that (R10).
-    """
-
-    traffic: TrafficClass = TrafficClass.SERVICE
-    signature: str = ""
-    advertised: str = ""
-    selling_name: str = ""
 
 
 _STRENGTH = (TrafficClass.SERVICE, TrafficClass.VERIFICATION, TrafficClass.COMMERCIAL)
@@ -104,7 +89,9 @@ class TextFacts:
     def shown(self) -> Shown:
         """Return what the text shows: of several readings the strongest class (R10)."""
         if self._shown is None:
-            self._shown = _shown(self.texts)
+            # Views that are not at hand would cost more to make than they save.
+            seen = map(shown_in, self.views) if self.views else map(shown_by, self.texts)
+            self._shown = _strongest(list(seen))
         return self._shown
 
     def names_telephone(self) -> bool:
@@ -125,13 +112,13 @@ class TextFacts:
     def links(self) -> tuple[Link, ...]:
         """Return the links of all readings; apart, few rules ask."""
         if self._links is None:
-            self._links = tuple(link for text in self.seen() for link in links_of(text))
+            self._links = _of_all(self.seen(), links_of)
         return self._links
 
     def contacts(self) -> tuple[Contact, ...]:
         """Return the contacts of all readings; apart, few rules ask."""
         if self._contacts is None:
-            self._contacts = tuple(one for text in self.seen() for one in contacts_of(text))
+            self._contacts = _of_all(self.seen(), contacts_of)
         return self._contacts
 
     def seen(self) -> Sequence[Views]:
@@ -139,20 +126,20 @@ class TextFacts:
         return self.views or tuple(map(Views, self.texts))
 
 
-def _shown(texts: Sequence[str]) -> Shown:
-    seen = [_reading(text) for text in texts]
-    if not seen:
-        return Shown()
+def _of_all(
+    seen: Sequence[Views], found_in: Callable[[Views], tuple[Found, ...]]
+) -> tuple[Found, ...]:
+    if len(seen) == 1:
+        return found_in(seen[0])
+    return tuple(one for text in seen for one in found_in(text))
+
+
+def _strongest(seen: Sequence[Shown]) -> Shown:
+    if len(seen) == 1:
+        return seen[0]
     return Shown(
-        max((one.traffic for one in seen), key=_STRENGTH.index),
+        max((one.traffic for one in seen), key=_STRENGTH.index, default=TrafficClass.SERVICE),
         next((one.signature for one in seen if one.signature), ""),
         next((one.advertised for one in seen if one.advertised), ""),
         next((one.selling_name for one in seen if one.selling_name), ""),
     )
-
-
-def _reading(text: str) -> Shown:
-    signature, token = signature_of(text) or "", advertised(text)
-    found = classify(text, signature=signature, advertised=token)
-    selling_name = signature if signature and is_promotion(signature) else ""
-    return Shown(found.traffic_class, signature, token or "", selling_name)

@@ -7,7 +7,10 @@ from gateway.filter.simplified import simplified
 
 # Without one of these there is no hint; most texts end here. A look for each takes a tenth
 # of what one search for any of them takes.
-SIGNS = ("退", "拒", "取消", "接收", "stop", "opt", "unsub", "remove", "end", "cancel", "quit")
+SIGNS = (
+    *("退", "拒", "取消", "不再", "接收"),
+    *("stop", "opt", "unsub", "remove", "end", "cancel", "quit"),
+)
 
 _GAP = r"[^\w\n]{0,3}"  # what may stand between the pieces, other than a new line
 # Letters, perhaps with digits behind (T, TD, TD01); digits alone only where they cannot be
@@ -18,7 +21,7 @@ _REPLY = (
 )
 # 退 alone is short for 退订, unless it begins another word: 退款, 退货, 退票.
 _REFUSAL = (
-    rf"(?:退{_GAP}[订定阅]|拒{_GAP}(?:收|绝接?[收受]?)|(?:不再|取消)(?:接收|订阅|推送)"
+    rf"(?:退{_GAP}[订定阅]|拒{_GAP}(?:收|绝接?[收受]?)|不再(?:接收|订阅|推送)|取消(?:接收|订阅|推送)"
     r"|退(?![款货票费换房保税改出还烧休役伍热]))"
 )
 
@@ -58,6 +61,7 @@ _ENGLISH = re.compile(
     r"|(?:opt[- ]?out|unsub(?:scribe)?): ?(?P<f>stop|end|quit|unsubscribe)\b"
     r"|\b(?P<g>stop)(?: sms| pub)? (?:au|to|@) ?[0-9]{4,12}\b"
 )
+_NO_GAPS = str.maketrans("", "", " .-")
 _PATTERNS = (_AFTER_REFUSAL, _AFTER_REPLY, _CANCEL, _BARE, _ENGLISH)
 
 
@@ -72,9 +76,13 @@ def advertised(text: str) -> str | None:
     plain = normalise(text)
     if not any(sign in plain for sign in SIGNS):
         return None
-    plain = simplified(plain)
+    return advertised_in(simplified(plain))
+
+
+def advertised_in(plain: str) -> str | None:
+    """Return the token of a text that is simplified already and has one of SIGNS, as above."""
     for pattern in _PATTERNS:
         found = pattern.search(plain)
         if found is not None and found.lastindex is not None:
-            return re.sub(r"[ .\-]", "", found[found.lastindex]).upper()
+            return found[found.lastindex].translate(_NO_GAPS).upper()
     return "TD" if _WORD.search(plain) else None

@@ -4,12 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gateway.filter.clue_table import note_clues
 from gateway.filter.code_points import NO_LETTER, Codes, joined, kinds_of_characters, text_of
-from gateway.filter.folding import FULL_FOLDING, sound_of
+from gateway.filter.cue_loops import TOLD
+from gateway.filter.cue_table import note_cues
+from gateway.filter.folding import FULL_FOLDING, SIMPLIFYING, sound_of
 from gateway.filter.view_loops import (
     BOTH,
     CHARACTERS,
+    COUNT,
     DIGIT,
+    EVEN_COUNT,
     HAN,
     LETTER,
     MARK,
@@ -22,33 +27,44 @@ from gateway.filter.view_loops import (
 )
 from gateway.filter.views import Views
 
+# The columns behind the lengths of the folded and the even view.
+_CLUES, _CUES = COUNT + 1, EVEN_COUNT + 1
+
 
 def views_of(texts: Sequence[str]) -> list[Views]:
     """Return the views of each text: what Views makes of it alone."""
     codes, bounds = joined(texts)
-    made = np.empty((len(texts), 3), np.int64)
+    made = np.empty((len(texts), _CUES + TOLD), np.int64)
     codes_of_views = write_views(codes, bounds, _FOLDS, _CLASSES, _SOUNDS, made)
-    folded, letters, sound = map(text_of, codes_of_views)
+    folded, letters, sound, even = map(text_of, codes_of_views)
+    note_clues(codes_of_views[0], made, _CLUES)
+    note_cues(codes_of_views[3], made, _CUES)
     seen = []
-    at = lettered = 0
-    for text, (which, count, letters_count) in zip(texts, made.tolist(), strict=True):
+    at = lettered = evened = 0
+    for text, row in zip(texts, made.tolist(), strict=True):
+        which, letters_count, count, clues, even_count, *cues = row
         if which == NONE:
             seen.append(Views(text))
             continue
-        start, at = at, at + count
+        whole, at = folded[at : at + count], at + count
         first, lettered = lettered, lettered + letters_count
-        heard = sound[start:at] if which == BOTH else None
-        seen.append(Views(text, folded[start:at], letters[first:lettered], heard))
+        heard = sound[at - count : at] if which == BOTH else None
+        same = None
+        if even_count:
+            uncut = whole if even_count == count else even[evened : evened + even_count]
+            same = uncut, cues
+            evened += even_count
+        seen.append(Views(text, whole, letters[first:lettered], heard, same, clues))
     return seen
 
 
 def _folds() -> Codes:
     entries: list[int] = []
     pieces: list[int] = []
-    for fold in FULL_FOLDING.entries():
+    for fold, simplified in zip(FULL_FOLDING.entries(), SIMPLIFYING.entries(), strict=True):
         if fold is None:
             entries.append(PIECE)
-        elif len(fold) == 1:
+        elif len(fold) == 1 and fold == simplified:
             entries.append(ord(fold))
         else:
             entries.append(PIECE + CHARACTERS + len(pieces))

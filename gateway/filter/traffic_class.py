@@ -1,9 +1,10 @@
 """The traffic class that a text shows: weighed cues, promotion outweighing all else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from ahocorasick_rs import AhoCorasick
+from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 
 from gateway.domain.traffic import TrafficClass
 from gateway.filter import optout_hint
@@ -20,6 +21,7 @@ from gateway.filter.traffic_cues import (
     STRONG,
     Cue,
 )
+from gateway.filter.views import Even
 
 # Names of senders are short, and some boast: one strong word makes no promotion of them.
 _NAME_CHARS = 10
@@ -41,21 +43,37 @@ def classify(
 
     An opt-out hint makes it commercial, mixed counts as commercial, and the sender's name in
     the signature counts for nothing. What is not given of `signature` and `advertised` is
-    read from the text. Never PUBLIC_INTEREST: that is for authorities' ports (R11).
+    read from the text; "" says that there is none. Never PUBLIC_INTEREST: that is for
+    authorities' ports (R11).
     """
-    name = signature or signature_of(text)
+    name = signature_of(text) if signature is None else signature
+    token = optout_hint.advertised(text) if advertised is None else advertised
     plain = folded(text.replace(f"【{name}】", "", 1) if name else text)
-    numbers = _numbers_in(plain)
-    if not numbers and advertised is None:
-        return _PLAIN_SERVICE
-    if _HINT in numbers:
-        numbers.discard(_HINT)
-        advertised = advertised or optout_hint.advertised(text)
-    found = _cues_of(numbers, plain)
+    found = _cues_in(plain)
     names = tuple([cue.name for cue in found])
-    if advertised is not None:
-        return Classified(TrafficClass.COMMERCIAL, (f"opt-out {advertised}", *names))
+    if token:
+        return Classified(TrafficClass.COMMERCIAL, (f"opt-out {token}", *names))
     return Classified(_class_of(found, plain), names)
+
+
+def class_seen(raw: str, seen: Even, name: str) -> tuple[TrafficClass, str | None]:
+    """Return what `classify` and `advertised` say of a text with an even view; `name` signs it."""
+    even, told = seen
+    named, name_marks, marks, promotion, relief = told
+    if (marks | name_marks) & _HINTED:
+        token = optout_hint.advertised_in(even)
+        if token is not None:
+            return TrafficClass.COMMERCIAL, token
+    marked = f"【{name}】" if name else ""
+    if named == len(marked) and raw.startswith(marked):
+        said = even[named:]
+        found = [cue for cue in _marked_by(marks) if cue.agrees(said)]
+        if promotion < ENOUGH and not found:  # as of every second text
+            return TrafficClass.SERVICE, None
+        return _class_of(found, said, promotion, relief), None
+    at = raw.find(marked)
+    said = even[:at] + even[at + len(marked) :] if at >= 0 else even
+    return _class_of(_cues_in(said), said), None
 
 
 def is_promotion(name: str) -> bool:
@@ -65,32 +83,29 @@ def is_promotion(name: str) -> bool:
     whatever it is.
     """
     plain = folded(name)
-    weights = [cue.weight for cue in _cues_of(_numbers_in(plain), plain) if cue.weight > 0]
+    weights = [cue.weight for cue in _cues_in(plain) if cue.weight > 0]
     if len(name) <= _NAME_CHARS:
         return weights.count(STRONG) >= _BOASTING
     return sum(weights) >= STRONG
 
 
-def _numbers_in(plain: str) -> set[int]:
-    hits = _AUTOMATON.find_matches_as_indexes(compact(plain), _OVERLAPPING)
-    return {_CUE_OF_WORD[word] for word, _, _ in hits}
+def _cues_in(plain: str) -> list[Cue]:
+    words = _AUTOMATON.find_overlapping(compact(plain))
+    numbers = sorted({_CUE_OF_WORD[word] for _, _, word in words})
+    return [cue for cue in map(_SOUGHT.__getitem__, numbers) if cue.agrees(plain)]
 
 
-def _cues_of(numbers: set[int], plain: str) -> list[Cue]:
-    return [cue for cue in map(_SOUGHT.__getitem__, sorted(numbers)) if _agrees(cue, plain)]
-
-
-def _agrees(cue: Cue, plain: str) -> bool:
-    return cue.pattern is None or cue.pattern.search(plain) is not None
-
-
-def _class_of(found: list[Cue], plain: str) -> TrafficClass:
+def _class_of(
+    found: Sequence[Cue], plain: str, promotion: int = 0, relief: int = 0
+) -> TrafficClass:
+    """Return the class by the cues found, and by what others come to that are not among them."""
     has_code = ONE_TIME_CODE in found
-    if _promotion_in(found) >= ENOUGH:
+    promotion += _promotion_in(found)
+    if promotion >= ENOUGH:
         is_selling = (
-            _promotes_beside_the_code(found, plain)
+            _promotes_beside_the_code(plain)
             if has_code
-            else _promotion_in(found) + _relief_in(found) >= ENOUGH
+            else promotion + max(relief + _relief_in(found), MOST_RELIEF) >= ENOUGH
         )
         if is_selling:
             return TrafficClass.COMMERCIAL
@@ -105,16 +120,16 @@ def _relief_in(found: Iterable[Cue]) -> int:
     return max(sum([cue.weight for cue in found if cue.weight < 0]), MOST_RELIEF)
 
 
-def _promotes_beside_the_code(found: list[Cue], plain: str) -> bool:
+def _promotes_beside_the_code(plain: str) -> bool:
     """Tell whether a text promotes beside its code: mixed counts as commercial (R10).
 
     A code relieves what it is for (贷款申请验证码), and not an offer in another clause. What a
     clause says the code is for, or warns of, promotes nothing, unless the word is a strong one.
     """
-    if any(cue.weight >= STRONG for cue in found):
+    if any(cue.weight >= STRONG for cue in _cues_in(plain)):
         return True
     clauses = [clause for clause in CLAUSE_ENDS.split(plain) if not EXCUSES.search(clause)]
-    told = [_cues_of(_numbers_in(clause) - {_HINT}, clause) for clause in clauses]
+    told = [_cues_in(clause) for clause in clauses]
     counted: set[Cue] = set()
     promotion = 0
     # Each cue counts once: where nothing relieves it, if it stands there too.
@@ -124,10 +139,29 @@ def _promotes_beside_the_code(found: list[Cue], plain: str) -> bool:
     return promotion >= ENOUGH
 
 
-_PLAIN_SERVICE = Classified(TrafficClass.SERVICE, ())
-_OVERLAPPING = True
-_SOUGHT = (*CUES, ONE_TIME_CODE, Cue("opt-out hint", 0, optout_hint.SIGNS))
-_HINT = len(_SOUGHT) - 1
+@lru_cache(maxsize=4096)
+def _marked_by(marks: int) -> tuple[Cue, ...]:
+    return tuple(cue for bit, cue in enumerate(_PATTERNED) if marks >> bit & 1)
+
+
+_SOUGHT = (*CUES, ONE_TIME_CODE)
+_PATTERNED = tuple(cue for cue in _SOUGHT if cue.patterns)
+_HINTED = 1 << len(_PATTERNED)
 _SPELT = tuple((folded(word), number) for number, cue in enumerate(_SOUGHT) for word in cue.words)
 _CUE_OF_WORD = tuple(number for _, number in _SPELT)
-_AUTOMATON = AhoCorasick(spelling for spelling, _ in _SPELT)
+_AUTOMATON = Automaton([spelling for spelling, _ in _SPELT])
+
+
+def _words() -> dict[str, tuple[int, int]]:
+    words = dict.fromkeys(optout_hint.SIGNS, (_HINTED, 0))
+    for word, number in _SPELT:
+        cue, (mark, weight) = _SOUGHT[number], words.get(word, (0, 0))
+        if cue in _PATTERNED:
+            words[word] = mark | 1 << _PATTERNED.index(cue), weight
+        else:
+            words[word] = mark, cue.weight
+    return words
+
+
+# Of each word its mark, where it takes a pattern that agrees, or its weight.
+WORDS = _words()

@@ -78,9 +78,9 @@ _CODE_NAME = (
 _CODE = r"(?<![0-9a-z])[a-z]{0,4}-?\d{1,4}[ -]?[0-9a-z]{3,5}(?![0-9a-z])"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cue:
-    """One cue. It counts where one of `words` stands, in the compact view, and `pattern` agrees.
+    """One cue. It counts where one of `words` stands, in the compact view, and a pattern agrees.
 
     `weight` speaks for a promotion or, below nothing, against one.
     """
@@ -88,12 +88,19 @@ class Cue:
     name: str
     weight: int
     words: tuple[str, ...]
-    pattern: re.Pattern[str] | None = None
+    patterns: tuple[re.Pattern[str], ...] = ()
+
+    def agrees(self, plain: str) -> bool:
+        """Tell whether the cue counts in a text that has one of its words."""
+        for pattern in self.patterns:
+            if pattern.search(plain):
+                return True
+        return not self.patterns
 
 
 def _cues() -> Iterator[Cue]:
     for name, weight, words, pattern in _PATTERNS:
-        yield Cue(name, weight, tuple(words.split()), re.compile(pattern))
+        yield Cue(name, weight, tuple(words.split()), (re.compile(pattern),))
     for weight, words in _WORDS.items():
         for word in words.split():
             yield Cue(word, weight, (word,))
@@ -106,7 +113,11 @@ ONE_TIME_CODE = Cue(
     "one-time code",
     0,
     (*_CODE_WORDS.split(), "code", "otp"),
-    re.compile(rf"{_CODE_NAME}[^\n]{{0,16}}?{_CODE}|{_CODE}[^\n]{{0,16}}?{_CODE_NAME}"),
+    # Apart, for most texts have the code behind its name.
+    (
+        re.compile(rf"{_CODE_NAME}[^\n]{{0,16}}?{_CODE}"),
+        re.compile(rf"{_CODE}[^\n]{{0,16}}?{_CODE_NAME}"),
+    ),
 )
 
 # Where a sentence that goes with a code stops, and what makes a part of one no promotion: what

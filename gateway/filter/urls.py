@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from publicsuffixlist import PublicSuffixList
 
+from gateway.filter.clues import DOTTED, LINK, PORTED
 from gateway.filter.views import Views
 
 _LABEL = r"[a-z0-9_-]"
@@ -32,7 +33,6 @@ _DOTS = re.compile(_DOT, re.VERBOSE)
 _MAX_PATH_CHARS = 1_024
 _BEHIND = re.compile(rf"(?::[0-9]{{1,5}}+)?(?:[/?#][!-~]{{0,{_MAX_PATH_CHARS}}}+)?")
 _CLOSING = ".,;:!?)]}>\"'"
-_SIGNS_OF_A_LINK = re.compile(r"[.。·•点)\]}>】] ?[a-z]|[/\\]|www| dot ")
 
 # Endings that make a link of two words even without a scheme or a path: others (me, in, call)
 # are as often the next sentence.
@@ -95,9 +95,10 @@ def links_of(text: Views) -> tuple[Link, ...]:
     that are in use for them; 5.5km, 12.30 and the end of a sentence are none. The time grows
     with the length of the text alone.
     """
-    folded = text.folded
-    if not _SIGNS_OF_A_LINK.search(folded):
+    clues = text.clues
+    if not (clues & LINK or (clues & DOTTED and clues & PORTED)):
         return ()
+    folded = text.folded
     found = list(_found_in(folded))
     if not found:
         return ()

@@ -13,12 +13,15 @@ from gateway.filter.compiled import boolean, compiled, int64, row_of, tuple_of, 
 # on they are letters and digits.
 SEPARATOR, MARK, LETTER, HAN, SMALL, DIGIT = range(6)
 
+# What is told of a text: which views were made, how many letters it has, and how many characters
+# its folded view and its even one. Behind each of these a column is left to others.
+WHICH, LETTERS, COUNT, EVEN_COUNT = 0, 1, 2, 4
 # Which views of a text were made.
 NONE, FOLDED, BOTH = range(3)
 
 # A table of folds has what each of so many characters becomes. Where that is not one, it is PIECE
-# and the place behind them where their number stands, and then they; PIECE alone is for what no
-# table can fold.
+# and the place behind them where their number stands, and then they; so it is, too, where it is one
+# that only looks like it. PIECE alone is for what no table can fold.
 CHARACTERS = 0x20000
 PIECE = 1 << 24
 
@@ -61,6 +64,15 @@ def write_folded(codes: Codes, folds: Codes, folded: Codes) -> int:
                 folded[count] = folds[at]
                 count += 1
     return count
+
+
+@compiled(boolean(_CODES, _CODES))
+def is_even(codes: Codes, folds: Codes) -> bool:
+    """Tell whether each character becomes one, by the table, that is no look-alike of it."""
+    for code in codes:  # noqa: SIM110 - numba has no generators
+        if code >= CHARACTERS or folds[code] >= PIECE:
+            return False
+    return True
 
 
 @compiled(int64(uint32[::1], _CLASSES))
@@ -129,31 +141,38 @@ def write_letters(folded: Codes, classes: Classes, letters: Codes) -> int:
     return count
 
 
-@compiled(tuple_of(uint32[::1], 3)(_CODES, row_of(int64), _CODES, _CLASSES, _CODES, int64[:, ::1]))
+@compiled(tuple_of(uint32[::1], 4)(_CODES, row_of(int64), _CODES, _CLASSES, _CODES, int64[:, ::1]))
 def write_views(
     codes: Codes, bounds: Bounds, folds: Codes, classes: Classes, sounds: Codes, made: Bounds
-) -> tuple[Codes, Codes, Codes]:
-    """Return of texts the folded views, one behind the other, their letters, and their sounds.
+) -> tuple[Codes, Codes, Codes, Codes]:
+    """Return of texts the folded views, one behind the other, their letters, sounds, even views.
 
-    Writes for each text which views were made of it, how many characters the folded one has and
-    the one for the ear if it was made, and how many letters.
+    The one for the ear is as long as the folded one if it was made. The even view is the folded one
+    before any character was left out, empty where some did not become one.
     """
     room = room_for(codes, folds) + 1
     folded, letters = np.empty(room, np.uint32), np.empty(room, np.uint32)
-    sound = np.empty(room, np.uint32)
-    place = lettered = 0
+    sound, even = np.empty(room, np.uint32), np.empty(room, np.uint32)
+    place = lettered = evened = 0
     for text in range(len(made)):
-        count = write_folded(codes[bounds[text] : bounds[text + 1]], folds, folded[place:])
-        if count >= 0:
-            count = close_up(folded[place : place + count], classes)
-        seen = folded[place : place + max(count, 0)]
-        made[text, 0] = NONE
-        if count >= 0 and not is_spelt_out(seen, classes):
-            made[text, 0] = FOLDED if is_romanised(seen, classes) else BOTH
-            made[text, 1] = count
-            made[text, 2] = write_letters(seen, classes, letters[lettered:])
-            for at in range(place, place + count):
-                sound[at] = sounds[folded[at]]
-            place += count
-            lettered += made[text, 2]
-    return folded[:place], letters[:lettered], sound[:place]
+        written = codes[bounds[text] : bounds[text + 1]]
+        made[text] = NONE
+        count = write_folded(written, folds, folded[place:])
+        if count < 0:
+            continue
+        length = count if is_even(written, folds) else 0
+        even[evened : evened + length] = folded[place : place + length]
+        count = close_up(folded[place : place + count], classes)
+        seen = folded[place : place + count]
+        if is_spelt_out(seen, classes):
+            continue
+        made[text, WHICH] = FOLDED if is_romanised(seen, classes) else BOTH
+        made[text, LETTERS] = write_letters(seen, classes, letters[lettered:])
+        made[text, COUNT] = count
+        made[text, EVEN_COUNT] = length
+        for at in range(place, place + count):
+            sound[at] = sounds[folded[at]]
+        place += count
+        lettered += made[text, LETTERS]
+        evened += length
+    return folded[:place], letters[:lettered], sound[:place], even[:evened]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
+from gateway.filter.clues import EVERY
 from gateway.filter.folding import FULL_FOLDING, SYLLABLES, sound_of
 from gateway.filter.normalise import compact
 
@@ -25,6 +26,8 @@ _LONGEST_SYLLABLE = max(map(len, SYLLABLES))
 
 # A piece of a text, and what stands there instead.
 Edit = tuple[int, int, str]
+# A view, and what gateway.filter.cue_loops tells of it.
+Even = tuple[str, Sequence[int]]
 
 
 class Views:
@@ -36,9 +39,13 @@ class Views:
     that are read alike, romanised syllables among Han (发piao) included. `letters` is the
     folded view without all that is no letter or digit. Each is linear in the text, and at most
     18 times as long.
+
+    Two things are made in a tick alone. `even` is the folded view before anything was left out,
+    and what its cues come to; None unless each character became one, and no letter of another
+    script the Latin one that it looks like. `clues` are those of links and contacts.
     """
 
-    __slots__ = ("_letters", "_sound", "folded", "raw")
+    __slots__ = ("_letters", "_sound", "_trace", "clues", "even", "folded", "raw")
 
     def __init__(
         self,
@@ -46,12 +53,17 @@ class Views:
         folded: str | None = None,
         letters: str | None = None,
         sound: str | None = None,
+        even: Even | None = None,
+        clues: int = EVERY,
     ) -> None:
         """Take the views that gateway.filter.reading has made, among many; others are made here."""
         self.raw = raw
         self.folded = _folded(raw) if folded is None else folded
         self._letters = letters
         self._sound = sound
+        self._trace: Trace | None = None
+        self.even = even
+        self.clues = clues
 
     @property
     def letters(self) -> str:
@@ -70,8 +82,16 @@ class Views:
 
     def trace_folded(self) -> "Trace":
         """Return the folded view with the place of each of its characters; for evidence, dear."""
-        trace = _fold_traced(self.raw).edited(_removing(_BETWEEN_HAN))
-        return trace.edited(_closing_up)
+        if self._trace is None:
+            self._trace = self._traced().edited(_removing(_BETWEEN_HAN)).edited(_closing_up)
+        return self._trace
+
+    def _traced(self) -> "Trace":
+        if self.even is None:
+            return _fold_traced(self.raw)
+        text, _ = self.even
+        places = range(len(text) + 1)
+        return Trace(text, places[:-1], places[1:])
 
     def trace_sound(self) -> "Trace":
         """Return the view for the ear with the place of each of its characters."""

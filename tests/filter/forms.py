@@ -6,8 +6,20 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import numpy as np
 import pytest
 
-from gateway.filter import band_loops, fingerprint_loops, fingerprints, reading, view_loops
+from gateway.filter import (
+    band_loops,
+    clue_loops,
+    clue_table,
+    cue_loops,
+    cue_table,
+    fingerprint_loops,
+    fingerprints,
+    reading,
+    view_loops,
+)
 from gateway.filter.model import loops
+
+_LOOPS = (loops, band_loops, clue_loops, cue_loops, view_loops, fingerprint_loops)
 
 Form = Callable[[], AbstractContextManager[None]]
 
@@ -16,7 +28,7 @@ Form = Callable[[], AbstractContextManager[None]]
 def as_python() -> Iterator[None]:
     """Run the loops as Python: slowly, but every line is seen, and every index is looked at."""
     with pytest.MonkeyPatch.context() as patch, np.errstate(over="ignore"):
-        for module in (loops, band_loops, view_loops, fingerprint_loops, reading, fingerprints):
+        for module in (*_LOOPS, clue_table, cue_table, reading, fingerprints):
             for name, function in list(vars(module).items()):
                 if hasattr(function, "py_func"):
                     patch.setattr(module, name, function.py_func)

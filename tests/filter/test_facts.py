@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from gateway.domain.policy import ListAction
 from gateway.domain.traffic import TrafficClass
 from gateway.filter import facts
-from gateway.filter.facts import Shown, TextFacts
+from gateway.filter.facts import TextFacts
 from gateway.filter.keywords import Hit
+from gateway.filter.shown import Shown
 
 HIT = Hit("K", "fraud", ListAction.REJECT, "发票")
 ADVERT = "【春晓书店】会员日全场八折，拒收请回复R"
@@ -56,13 +57,13 @@ def test_the_likeliest_reading_that_has_one_says_the_signature_and_the_word() ->
 def test_what_a_text_shows_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     one = TextFacts((), (ADVERT,))
     first = one.shown()
-    monkeypatch.setattr(facts, "classify", lambda *_, **__: pytest.fail("asked again"))
+    monkeypatch.setattr(facts, "shown_by", lambda _: pytest.fail("asked again"))
 
     assert one.shown() is first
 
 
 def test_nothing_is_worked_out_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "classify", lambda *_, **__: pytest.fail("asked"))
+    monkeypatch.setattr(facts, "shown_by", lambda _: pytest.fail("asked"))
 
     one = TextFacts((HIT,), (ADVERT,))
 

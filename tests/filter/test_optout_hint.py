@@ -40,6 +40,8 @@ def test_r31_the_vectors_of_the_catalogue(text: str, want: str | None) -> None:
         ("回QX取消", "QX"),
         ("取消请回复QX", "QX"),
         ("不再接收请回复N", "N"),
+        ("不再订阅请回复N", "N"),
+        ("不再推送，回复TD即可", "TD"),
         ("取消订阅请发送Q", "Q"),
         ("回复“N”可退订", "N"),
         ("退订请直接回复：TD01", "TD01"),

@@ -28,6 +28,7 @@ def hosts(text: str) -> list[str]:
         ("888666.com", "888666.com", "888666.com"),
         ("a.b.github.io", "a.b.github.io", "b.github.io"),
         ("http://1.2.3.4:8080/a", "1.2.3.4", "1.2.3.4"),
+        ("1.2.3.4:8080", "1.2.3.4", "1.2.3.4"),
         ("bit.ly/abc", "bit.ly", "bit.ly"),
         ("https://shop.call/x", "shop.call", "shop.call"),
         ("http://工行.com/", "工行.com", "工行.com"),

@@ -53,6 +53,12 @@ def test_latin_that_is_no_syllables_among_han_stays(text: str) -> None:
     assert "".join(one for one in views(text).sound if one.isascii()) == latin
 
 
+def test_the_places_are_made_once() -> None:
+    seen = views("代-开")
+
+    assert seen.trace_folded() is seen.trace_folded()
+
+
 def test_the_view_for_the_ear_is_made_once() -> None:
     seen = views("发票")
 

@@ -1,0 +1,50 @@
+"""What readers of a text see: what it is sent for, who signs it, and how to refuse more of it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gateway.domain.traffic import TrafficClass
+from gateway.filter.optout_hint import advertised
+from gateway.filter.signature import signature_of
+from gateway.filter.traffic_class import class_seen, classify, is_promotion
+from gateway.filter.views import Views
+
+
+@dataclass(slots=True)  # frozen it would take four times the time, for every new text
+class Shown:
+    """What readers of a text see: its class, who signs it, and how to refuse.
+
+    `signature` and `advertised` (the word to reply) are "" where there is none. The class is
+    that of the text without its signature; `selling_name` is a promotion that stands in the
+    place of that (R10).
+    """
+
+    traffic: TrafficClass = TrafficClass.SERVICE
+    signature: str = ""
+    advertised: str = ""
+    selling_name: str = ""
+
+
+def shown_by(text: str) -> Shown:
+    """Return what a text shows."""
+    signature, token = signature_of(text) or "", advertised(text) or ""
+    found = classify(text, signature=signature, advertised=token)
+    return _shown(found.traffic_class, signature, token)
+
+
+def shown_in(text: Views) -> Shown:
+    """Return what a text shows, in a third of the time where its views have been made in a tick."""
+    if text.even is None:
+        return shown_by(text.raw)
+    signature = signature_of(text.raw) or ""
+    traffic, token = class_seen(text.raw, text.even, signature)
+    return _shown(traffic, signature, token or "")
+
+
+def _shown(traffic: TrafficClass, signature: str, token: str) -> Shown:
+    selling_name = signature if signature and _sells(signature) else ""
+    return Shown(traffic, signature, token, selling_name)
+
+
+# The senders of a day are some thousand.
+_sells = lru_cache(maxsize=4096)(is_promotion)
