@@ -6,9 +6,10 @@
 
 The command runs as a process of its own, with the shipped bundle in which no rule is off, so
 that each message is held against something. `seconds` and `lines_per_s` are by the clock, the
-start included; `lines_per_cpu_s` is what one core does once it has started, whoever else is on
-the machine. Records: 1 000 000 lines, 2 000 texts, 100 000 numbers, 20 senders; once
-with an outcome for every decision, as a gateway writes them, once sealed, once decisions alone.
+start included; `cpu_s` is of the process that judges and of the one beside it that reads,
+`peak_mb` that of the larger. Records: 1 000 000 lines, 2 000 texts, 100 000 numbers, 20 senders:
+with an outcome for every decision, as a gateway writes them; decisions alone; and those without
+their texts, each in a tick of its own. Each of them open, and sealed.
 """
 
 import argparse
@@ -64,7 +65,9 @@ privacy: {{keys: "{directory}/keys.yaml", current: k1}}
 _PURPOSES = ("marketing", "service", "verification")
 
 
-def decisions(count: int, seed: random.Random) -> Iterator[DecisionRow]:
+def decisions(
+    count: int, seed: random.Random, *, tick: int, has_texts: bool
+) -> Iterator[DecisionRow]:
     texts = [
         seed.choice(_PHRASES)
         .format(shop=seed.choice(_SHOPS), code=seed.randrange(10**6), tail=seed.randrange(10**4))
@@ -74,24 +77,31 @@ def decisions(count: int, seed: random.Random) -> Iterator[DecisionRow]:
     for number in range(count):
         sp = number % TEXTS % SENDERS  # each text is one SP's
         addresses = (b"10690%03d" % sp, b"%d" % (_FIRST + seed.randrange(NUMBERS)))
-        at = _EPOCH + number // _TICK * _TICK / _PER_S
+        at = _EPOCH + number // tick * tick / _PER_S
         about, why = (sp, f"sp{sp}", 4), Why("forward", "", "", "", "0123456789ab")
-        yield ("d", at, about, number, *addresses, why, 0, (8, texts[number % TEXTS]))
+        text = (8, texts[number % TEXTS]) if has_texts else None
+        yield ("d", at, about, number, *addresses, why, 0, text)
 
 
-def rows(lines: int, seed: random.Random, *, outcomes: bool) -> Iterator[Row]:
-    if not outcomes:
-        yield from decisions(lines - TEXTS, seed)
-        return
-    for row in decisions((lines - TEXTS) // 2, seed):
+def bare(lines: int) -> Iterator[Row]:
+    """Yield decisions as a gateway with little to do writes them, which keeps no texts."""
+    yield from decisions(lines, random.Random(2013), tick=1, has_texts=False)
+
+
+def alone(lines: int) -> Iterator[Row]:
+    yield from decisions(lines - TEXTS, random.Random(2013), tick=_TICK, has_texts=True)
+
+
+def answered(lines: int) -> Iterator[Row]:
+    for row in alone((lines + TEXTS) // 2):
         yield row
-        answered: OutcomeRow = ("o", *row[1:4], 0, b"%d" % (10**9 + row[3]), 1500, "answered")
-        yield answered
+        outcome: OutcomeRow = ("o", *row[1:4], 0, b"%d" % (10**9 + row[3]), 1500, "answered")
+        yield outcome
 
 
-def write_records(directory: Path, lines: int, *, outcomes: bool) -> None:
+def write_records(directory: Path, rows: Iterator[Row]) -> None:
     render, files, batch = RecordLines(), HourFiles(directory), list[Row]()
-    for row in rows(lines, random.Random(2013), outcomes=outcomes):
+    for row in rows:
         batch.append(row)
         if len(batch) >= 10_000:
             _append(render, files, batch)
@@ -103,6 +113,9 @@ def write_records(directory: Path, lines: int, *, outcomes: bool) -> None:
 def _append(render: RecordLines, files: HourFiles, batch: list[Row]) -> None:
     for hour, _, octets in render.by_hour(batch):
         assert files.append(hour, octets)[1] is None
+
+
+SHAPES = {"with outcomes": answered, "decisions only": alone, "without texts": bare}
 
 
 def write_deployment(directory: Path) -> None:
@@ -143,12 +156,17 @@ async def write_store(directory: Path) -> None:
 
 def measured(directory: Path) -> dict[str, float]:
     """Run the command to its end; return what it took."""
+    environment = os.environ | {
+        "PYTHONPATH": str(_POLICIES.parent),
+        "PYTHONPYCACHEPREFIX": str(directory / "bytecode"),
+    }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.perf_counter()
     command = ("policy", "replay", str(directory / "policies"), "--config", str(directory))
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", *command, "--json"],
         stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(_POLICIES.parent)},
+        env=environment,
     )
     assert process.stdout is not None
     found = json.loads(process.stdout.read())
@@ -166,13 +184,15 @@ def measured(directory: Path) -> dict[str, float]:
     }
 
 
-def rated(figures: dict[str, float], start_cpu_s: float) -> dict[str, float]:
-    """Add what it comes to for each second."""
-    lines = figures["lines"]
-    return figures | {
-        "lines_per_s": round(lines / figures["seconds"]),
-        "lines_per_cpu_s": round(lines / (figures["cpu_s"] - start_cpu_s)),
-    }
+def rated(figures: dict[str, float]) -> dict[str, float]:
+    """Add what it comes to for each second by the clock."""
+    return figures | {"lines_per_s": round(figures["lines"] / figures["seconds"])}
+
+
+def seal(directory: Path) -> None:
+    sealer = load_sealer(load_gateway(directory / "gateway.yaml"))
+    assert sealer is not None
+    seal_closed(RecordArchive(directory / "cdr"), sealer, 10**6, lambda _octets: None)
 
 
 def shapes(lines: int) -> Iterator[tuple[str, dict[str, float]]]:
@@ -180,22 +200,20 @@ def shapes(lines: int) -> Iterator[tuple[str, dict[str, float]]]:
         directory = Path(name)
         write_deployment(directory)
         asyncio.run(write_store(directory))
-        (directory / "cdr").mkdir()
-        start = measured(directory)
-        yield "no records", start
-        write_records(directory / "cdr", lines, outcomes=True)
-        yield "with outcomes", rated(measured(directory), start["cpu_s"])
-        sealer, archive = load_sealer(load_gateway(directory / "gateway.yaml")), directory / "cdr"
-        assert sealer is not None
-        seal_closed(RecordArchive(archive), sealer, 10**6, lambda _octets: None)
-        yield "with outcomes, sealed", rated(measured(directory), start["cpu_s"])
-        shutil.rmtree(archive)
-        write_records(archive, lines, outcomes=False)
-        yield "decisions only", rated(measured(directory), start["cpu_s"])
+        archive = directory / "cdr"
+        archive.mkdir()
+        measured(directory)  # so that all is compiled to bytecode, as pip does
+        yield "no records", measured(directory)
+        for shape, rows in SHAPES.items():
+            write_records(archive, rows(lines))
+            yield shape, rated(measured(directory))
+            seal(directory)
+            yield f"{shape}, sealed", rated(measured(directory))
+            shutil.rmtree(archive)
 
 
 def main() -> int:
-    """Measure, and return 1 when records as a gateway writes them are too slow."""
+    """Measure, and return 1 when records of any shape are too slow."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--lines", type=int, default=LINES)
     parser.add_argument("--write", type=Path)
@@ -210,7 +228,7 @@ def main() -> int:
     print(text)
     if arguments.write is not None:
         arguments.write.write_text(text + "\n", encoding="utf-8")
-    slow = measures["with outcomes"]["lines_per_cpu_s"] < LIMIT_PER_S
+    slow = any(one.get("lines_per_s", LIMIT_PER_S) < LIMIT_PER_S for one in measures.values())
     return int(arguments.lines >= LINES and slow)
 
 

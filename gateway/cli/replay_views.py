@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gateway.app.replay.decisions import Kept
-from gateway.app.replay.replaying import Change, Outcome
+from gateway.app.replay.decisions import Kept, Outcome
+from gateway.app.replay.replaying import Change
 from gateway.app.replay.tally import Changed, ReplayTally, Sample
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
 
@@ -83,7 +83,7 @@ def print_replay_json(compared: Compared) -> None:
                 for change, found in _ranked(tally)
             ],
             "by_sender": {name: asdict(found) for name, found in tally.by_sender.items()},
-            "not_judged": tally.kept,
+            "not_judged": {kept.value: count for kept, count in tally.kept.most_common()},
             "warnings": (_TODAY, *compared.warnings),
         }
     )

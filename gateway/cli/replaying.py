@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -10,32 +12,38 @@ from math import inf
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gateway.app.replay.decisions import DecisionReader
-from gateway.app.replay.directory import HourUnreadableError, RecordReplay, Wanted
-from gateway.app.replay.replaying import Judge, Replayer
+from gateway.app.replay.directory import RecordReplay, Wanted
+from gateway.app.replay.judging import Judge
+from gateway.app.replay.reading import HourUnreadableError, Read
+from gateway.app.replay.reading_beside import ReaderLostError, reading
+from gateway.app.replay.replaying import Replayer
 from gateway.app.replay.tally import ReplayTally
 from gateway.cli.classifying import installed_scorer
-from gateway.cli.deployment import Deployment, faulty, load_deployment
+from gateway.cli.deployment import Deployment, faulty, faulty_policies, load_deployment
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.progress import progress_bar
 from gateway.cli.record_scopes import moment_of
 from gateway.cli.replay_options import Replayed
 from gateway.cli.replay_views import Compared, print_replay, print_replay_json
 from gateway.cli.storage import opened_store, store_file
-from gateway.cli.unmasking import sealer_of
 from gateway.cli.versions import files_of
 from gateway.policy.bundle import Bundle
 from gateway.policy.filings import Filings
 from gateway.policy.knowledge import Knowledge
 from gateway.runtime.record_archive import RecordArchive, start_of
+from gateway.runtime.sealing import Keys
 from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import SettingsError
-from gateway.settings.gateway import GatewaySettings
+from gateway.settings.gateway import GatewaySettings, keys_of
 from gateway.settings.restore import restore
 from gateway.stores.open import Stores
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.filings.follower import FilingsFollower
 from gateway.systems.preferences.follower import PreferencesFollower
+
+# Objects; what is loaded stays, and records are gone when the next are read. With the usual 700
+# a tenth of the time goes into looking for more.
+_COLLECTED_AFTER = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +59,54 @@ def replay_policies(config: Path, policies: Path, asked: Replayed, *, as_json: b
     """Print which recorded verdicts the bundle in `policies` would change; return the exit code."""
     deployment = load_deployment(config, policies)
     archive, wanted = _archive(deployment.settings, asked), _wanted(deployment, asked)
-    found = asyncio.run(_known(deployment, asked))
-    senders = tuple(deployment.senders.values())
-    new = Judge(deployment.bundle, senders, found.knowledge)
-    old = None if found.old is None else Judge(found.old, senders, found.knowledge)
-    reader = DecisionReader(sealer_of(deployment.settings))
-    tally = _replayed(RecordReplay(archive, reader, wanted), Replayer(new, old))
+    # The reading starts now, so that there is something to judge when the bundles are loaded.
+    with _collecting_rarely(), reading(archive, _keys(deployment.settings)) as read:
+        found = asyncio.run(_known(deployment, asked))
+        tally = _replayed(RecordReplay(archive, wanted), _replayer(deployment, found), read)
     compared = Compared(
         tally,
         old=None if found.old is None else found.old.digest,
         new=deployment.bundle.digest,
         records=archive.directory,
-        lines=reader.lines,
+        lines=tally.lines,
         warnings=found.warnings,
     )
     (print_replay_json if as_json else print_replay)(compared)
     return ExitCode.FINE
 
 
-def _replayed(replay: RecordReplay, replayer: Replayer) -> ReplayTally:
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    usual = gc.get_threshold()
+    gc.set_threshold(_COLLECTED_AFTER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _replayer(deployment: Deployment, found: _Known) -> Replayer:
+    senders = tuple(deployment.senders.values())
+    old = None if found.old is None else Judge(found.old, senders, found.knowledge)
+    return Replayer(Judge(deployment.bundle, senders, found.knowledge), old)
+
+
+def _replayed(replay: RecordReplay, replayer: Replayer, read: Read) -> ReplayTally:
     # What is loaded by now stays: the collector need not look at it again and again.
-    gc.collect()
     gc.freeze()
     try:
         with progress_bar() as progress:
             task = progress.add_task("replaying", total=replay.size_octets(replayer) or None)
-            return replay.run(replayer, partial(progress.advance, task))
+            return replay.run(replayer, read, partial(progress.advance, task))
     except HourUnreadableError as error:
         raise CommandError(
             f"the records of {start_of(error.hour):%Y-%m-%d %H} UTC cannot be read: {error}",
             advice="--since and --until leave hours out",
+        ) from error
+    except ReaderLostError as error:
+        raise CommandError(
+            f"the process that reads the records has ended before them: {error}",
+            advice="was it killed for want of memory?",
         ) from error
     finally:
         gc.unfreeze()
@@ -91,6 +117,13 @@ def _archive(settings: GatewaySettings, asked: Replayed) -> RecordArchive:
     if not directory.is_dir():
         raise misused(f"there is no directory of records {directory}", "--records names one")
     return RecordArchive(directory)
+
+
+def _keys(settings: GatewaySettings) -> Keys | None:
+    try:
+        return keys_of(settings)
+    except SettingsError as error:
+        raise faulty(error.faults) from error
 
 
 def _wanted(deployment: Deployment, asked: Replayed) -> Wanted:
@@ -113,6 +146,7 @@ async def _known(deployment: Deployment, asked: Replayed) -> _Known:
     """Return what rules look things up in as it stands now, and the bundle of `--old`."""
     settings = deployment.settings
     scorer, problems = installed_scorer(settings.learning)
+    told = tuple(one.en for one in problems)
     knowledge = Knowledge(provinces=deployment.provinces, scorer=scorer)
     knowledge.filings = Filings(ZoneInfo(deployment.bundle.surroundings.zone))
     number = _number_of(asked.old)
@@ -120,12 +154,12 @@ async def _known(deployment: Deployment, asked: Replayed) -> _Known:
     path = store_file(settings).absolute()
     if number is None and not path.exists():
         warning = f"there is no store at {path}: no answer, preference or filing is known here"
-        return _Known(knowledge, old, (warning, *problems))
+        return _Known(knowledge, old, (warning, *told))
     async with opened_store(settings) as stores:
         if number is not None:
             old = _restored(number, await files_of(stores.policies, number))
         await _learn(knowledge, stores)
-    return _Known(knowledge, old, problems)
+    return _Known(knowledge, old, told)
 
 
 async def _learn(knowledge: Knowledge, stores: Stores) -> None:
@@ -164,4 +198,4 @@ def _loaded(directory: Path) -> Bundle:
     try:
         return load_bundle(directory)
     except SettingsError as error:
-        raise faulty(error.faults) from error
+        raise faulty_policies(error.faults) from error

@@ -31,7 +31,7 @@ class Lines:
 def scan_hour(archive: RecordArchive, hour: int, told: Told) -> Iterator[Lines]:
     """Yield the lines of one hour in their order; half a line at the end is left out.
 
-    `told` hears how many more octets on the disk are read. What is sealed meanwhile is read
+    `told` hears how many more octets on the disk are read for it. What is sealed meanwhile is read
     whole. Raises OSError, EOFError, zlib.error, or ValueError for what has no lines.
     """
     with ExitStack() as stack:
@@ -40,9 +40,9 @@ def scan_hour(archive: RecordArchive, hour: int, told: Told) -> Iterator[Lines]:
             file = gzip.GzipFile(fileobj=raw) if is_packed else raw
             done = 0
             for lines in _blocks(path, file):
-                yield lines
                 told(raw.tell() - done)
                 done = raw.tell()
+                yield lines
 
 
 def size_of(archive: RecordArchive, first_hour: int, last_hour: int) -> int:

@@ -106,6 +106,14 @@ def test_what_words_find_is_not_said_to_be_unchanged_where_no_text_was_kept(
     assert "the words of 3 could not be judged: set records.texts in gateway.yaml" in ran.stdout
 
 
+def test_programs_hear_why_verdicts_were_not_judged(
+    replay: Replay, policies: str, recorded: Path
+) -> None:
+    write_records(recorded / "var/cdr", rows(CLEAN, CLEAN, system_id="old"))
+
+    assert shown(replay(policies, "--json"))["not_judged"] == {"sender_gone": 2}
+
+
 def test_a_change_is_told_by_rule_sender_and_place(
     replay: Replay, policies: str, recorded: Path
 ) -> None:

@@ -4,6 +4,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import orjson
 
@@ -19,8 +20,9 @@ _TEXT = b'{"kind":"text",'
 _MALFORMED = b'{"kind":"malformed",'
 _KIND = b'{"kind":"'
 
-_SHADOW = "shadow"
-_ACTIONS = frozenset({_SHADOW, *Action})
+SHADOW = "shadow"  # what passed although rules on trial were against it
+_PASSING = frozenset({Action.FORWARD.value, SHADOW})
+_ACTIONS = frozenset({SHADOW, *Action})
 _MAX_ADDRESS = 64  # octets, without the NUL (SMPP 3.4, 4.7.1)
 _MAX_NAME = 256
 _COUNTED_TIMES = range(1, 2**32)  # what frequency counters can tell apart
@@ -30,10 +32,6 @@ _MAX_OPENED = 1 << 17  # of about 200 octets each
 # As gateway.runtime.record_lines forgets texts: it names none of those before that again.
 _GENERATION_OCTETS = 16 << 20
 _TEXT_ENTRY_OCTETS = 200
-
-
-# system_id, command_id, action, reason, rule, digest.
-_Head = tuple[str, int, str, str, str, str]
 
 
 class Kept(StrEnum):
@@ -47,38 +45,43 @@ class Kept(StrEnum):
     SAME_POLICY = "same_policy"
 
 
-class Decision:
-    """One recorded decision; made per record, so a plain slots class.
+class Outcome(NamedTuple):
+    """What became, or would become, of a message, and the rule that decided; "" for none.
 
-    `action` is a value of Action, or "shadow" for what passed although rules on trial were
-    against it. `stamp` is its time as written, `at` in epoch seconds. `text` is None where
-    none was kept.
+    `action` is a value of Action, or SHADOW.
     """
 
-    __slots__ = (
-        "action",
-        "at",
-        "command_id",
-        "destination",
-        "digest",
-        "reason",
-        "rule",
-        "source",
-        "stamp",
-        "system_id",
-        "text",
-    )
+    action: str
+    rule: str
 
-    at: float
-    stamp: str
+    @property
+    def passes(self) -> bool:
+        """Tell whether the subscriber gets the message."""
+        return self.action in _PASSING
+
+
+class Head(NamedTuple):
+    """What many decisions share."""
+
     system_id: str
     command_id: int
+    reason: str
+    digest: str
+    recorded: Outcome
+
+
+class Decision(NamedTuple):
+    """One recorded decision, on the line `number` of its file.
+
+    `stamp` is its time as written, `at` in epoch seconds. `text` is None where none was kept.
+    """
+
+    number: int
+    at: float
+    stamp: str
+    head: Head
     source: bytes
     destination: bytes
-    action: str
-    reason: str
-    rule: str
-    digest: str
     text: CodedText | None
 
 
@@ -86,13 +89,12 @@ class DecisionReader:
     """Reads decisions, hour after hour; what it remembers is bounded. For one thread."""
 
     def __init__(self, sealer: Sealer | None) -> None:
-        self.lines = 0
         self._sealer = sealer
         self._texts: dict[str, CodedText] = {}
         self._texts_before: dict[str, CodedText] = {}
         self._text_octets = 0
         self._numbers: dict[str, bytes] = {}
-        self._heads: dict[tuple[object, ...], _Head] = {}
+        self._heads: dict[tuple[object, ...], Head] = {}
         self._stamp, self._at = "", 0.0
 
     def begin_hour(self) -> None:
@@ -100,37 +102,36 @@ class DecisionReader:
         self._texts, self._texts_before = {}, {}
         self._text_octets = 0
 
-    def read(self, first: int, lines: Sequence[bytes]) -> Iterator[tuple[int, Decision | Kept]]:
-        """Yield the decisions among `lines` with their line numbers, the first being `first`.
+    def read(self, first: int, lines: Sequence[bytes]) -> Iterator[Decision | Kept]:
+        """Yield the decisions among `lines`, of which the first has the number `first`.
 
         What cannot be read is Kept, where it may have been a decision.
         """
-        self.lines += len(lines)
         for number, line in enumerate(lines, first):
             if line.startswith(_NO_DECISIONS):
                 continue
             if line.startswith(_DECISION):
-                yield number, self._decision_of(line)
+                yield self._decision_of(number, line)
             elif not line.startswith(_KIND) or line.startswith((_TEXT, _MALFORMED)):
-                found = self._other(line)
+                found = self._other(number, line)
                 if found is not None:
-                    yield number, found
+                    yield found
 
-    def _decision_of(self, line: bytes) -> Decision | Kept:
+    def _decision_of(self, number: int, line: bytes) -> Decision | Kept:
         try:
-            return self._decision(orjson.loads(line))
+            return self._decision(number, orjson.loads(line))
         except SealError:
             return Kept.KEY_MISSING
         except (ValueError, TypeError, KeyError):
             return Kept.MALFORMED
 
-    def _other(self, line: bytes) -> Decision | Kept | None:
+    def _other(self, number: int, line: bytes) -> Decision | Kept | None:
         """Take a text, or what does not begin as the gateway begins its lines."""
         try:
             record = orjson.loads(line)
             kind = record["kind"]
             if kind == "decision":
-                return self._decision(record)
+                return self._decision(number, record)
             if kind == "text":
                 self._keep_text(record)
         except SealError:
@@ -139,12 +140,11 @@ class DecisionReader:
             return Kept.MALFORMED
         return Kept.MALFORMED if kind == "malformed" else None
 
-    def _decision(self, record: dict[str, object]) -> Decision:
+    def _decision(self, number: int, record: dict[str, object]) -> Decision:
         """Return the decision. Raises ValueError, TypeError, KeyError or SealError."""
-        one = Decision()
-        one.stamp = stamp = _string(record["at"])
-        one.at = self._at if stamp == self._stamp else self._time_of(stamp)
-        head = (
+        stamp = _string(record["at"])
+        at = self._at if stamp == self._stamp else self._time_of(stamp)
+        said = (
             record["system_id"],
             record["command_id"],
             record["action"],
@@ -152,36 +152,32 @@ class DecisionReader:
             record["rule"],
             record["digest"],
         )
-        one.system_id, one.command_id, one.action, one.reason, one.rule, one.digest = (
-            self._heads.get(head) or self._sound(head)
-        )
-        one.source = self._address(record, "source")
-        one.destination = self._address(record, "destination")
-        name = record.get("text")
-        one.text = None
+        head = self._heads.get(said) or self._sound(said)
+        source = self._address(record, "source")
+        destination = self._address(record, "destination")
+        name, text = record.get("text"), None
         if isinstance(name, str):
-            one.text = self._texts.get(name) or self._texts_before.get(name)
+            text = self._texts.get(name) or self._texts_before.get(name)
         elif name is not None:
             raise TypeError("no name of a text")
-        return one
+        return Decision(number, at, stamp, head, source, destination, text)
 
-    def _sound(self, head: tuple[object, ...]) -> _Head:
+    def _sound(self, said: tuple[object, ...]) -> Head:
         """Return what repeats from record to record, looked at once: it is half of the work."""
-        system_id, command_id, action, reason, rule, digest = head
+        system_id, command_id, action, reason, rule, digest = said
         if not isinstance(command_id, int) or action not in _ACTIONS:
             raise ValueError("no decision")
-        sound = (
+        head = Head(
             _string(system_id),
             command_id,
-            _string(action),
             _string(reason),
-            _string(rule),
             _string(digest),
+            Outcome(_string(action), _string(rule)),
         )
         if len(self._heads) >= _MAX_HEADS:
             self._heads.clear()
-        self._heads[head] = sound
-        return sound
+        self._heads[said] = head
+        return head
 
     def _time_of(self, stamp: str) -> float:
         moment = datetime.fromisoformat(stamp)

@@ -1,25 +1,17 @@
 """A directory of records replayed: hour after hour, in memory that does not grow with them."""
 
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-from gateway.app.replay.decisions import DecisionReader, Kept
+from gateway.app.replay.decisions import Decision
+from gateway.app.replay.reading import Block, Read
 from gateway.app.replay.replaying import Replayer
 from gateway.app.replay.tally import ReplayTally
 from gateway.runtime.record_archive import RecordArchive
-from gateway.runtime.record_scanning import Lines, scan_hour, size_of
+from gateway.runtime.record_scanning import size_of
 
 _HOUR_S = 3600
-
-
-class HourUnreadableError(Exception):
-    """The records of `hour`, since 1970, cannot be read; the words are for people."""
-
-    def __init__(self, hour: int, why: str) -> None:
-        super().__init__(why)
-        self.hour = hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +23,9 @@ class Wanted:
     system_id: str | None = None
 
 
+EVERYTHING = Wanted()
+
+
 class RecordReplay:
     """Replays what is wanted of one directory.
 
@@ -38,10 +33,9 @@ class RecordReplay:
     all SPs: limits may be shared.
     """
 
-    def __init__(self, archive: RecordArchive, reader: DecisionReader, wanted: Wanted) -> None:
+    def __init__(self, archive: RecordArchive, wanted: Wanted) -> None:
         self.tally = ReplayTally()
         self._archive = archive
-        self._reader = reader
         self._wanted = wanted
 
     def size_octets(self, replayer: Replayer) -> int:
@@ -49,20 +43,12 @@ class RecordReplay:
         hours = self._hours(replayer)
         return size_of(self._archive, hours[0], hours[-1]) if hours else 0
 
-    def run(self, replayer: Replayer, told: Callable[[int], object]) -> ReplayTally:
-        """Replay; `told` hears how many more octets are read. Raises HourUnreadableError."""
-        for hour in self._hours(replayer):
-            self._reader.begin_hour()
-            for block in self._scanned(hour, told):
-                self._replay(replayer, block, hour)
+    def run(self, replayer: Replayer, read: Read, told: Callable[[int], object]) -> ReplayTally:
+        """Replay what is `read`; `told` hears how many more octets are. Raises what `read` does."""
+        for block in read(self._hours(replayer)):
+            told(block.octets)
+            self._replay(replayer, block)
         return self.tally
-
-    def _scanned(self, hour: int, told: Callable[[int], object]) -> Iterator[Lines]:
-        try:
-            yield from scan_hour(self._archive, hour, told)
-        except (OSError, EOFError, ValueError, zlib.error) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise HourUnreadableError(hour, str(why)) from error
 
     def _hours(self, replayer: Replayer) -> list[int]:
         first = self._wanted.since - replayer.memory_s
@@ -72,14 +58,24 @@ class RecordReplay:
             if (hour + 1) * _HOUR_S > first and hour * _HOUR_S < self._wanted.until
         ]
 
-    def _replay(self, replayer: Replayer, block: Lines, hour: int) -> None:
-        tally, name, wanted = self.tally, block.path.name, self._wanted
-        since, until, system_id = wanted.since, wanted.until, wanted.system_id
-        for number, found in self._reader.read(block.first, block.lines):
-            if isinstance(found, Kept):
-                if (hour + 1) * _HOUR_S > since:
-                    tally.add_unread(found)
-            elif since <= found.at < until and system_id in (None, found.system_id):
-                tally.add(replayer.replay(found), found, (name, number))
-            elif replayer.memory_s and found.at < until:
-                replayer.replay(found)
+    def _replay(self, replayer: Replayer, block: Block) -> None:
+        tally, wanted = self.tally, self._wanted
+        tally.lines += block.lines
+        if (block.hour + 1) * _HOUR_S > wanted.since:
+            tally.add_unread(block.kept)
+        if wanted == EVERYTHING:
+            tally.add(block.file, replayer.replay(block.decisions))
+            return
+        asked = [
+            one
+            for one in block.decisions
+            if one.at < wanted.until and (replayer.memory_s or self._is_wanted(one))
+        ]
+        found = replayer.replay(asked)
+        tally.add(block.file, ((what, list(filter(self._is_wanted, of))) for what, of in found))
+
+    def _is_wanted(self, decision: Decision) -> bool:
+        wanted = self._wanted
+        return wanted.since <= decision.at < wanted.until and (
+            wanted.system_id in (None, decision.head.system_id)
+        )

@@ -1,13 +1,17 @@
 """What came of replaying: counts by rule, sender and action, with a few places to look at."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
+from operator import attrgetter
 
 from gateway.app.replay.decisions import Decision, Kept
-from gateway.app.replay.replaying import Change
+from gateway.app.replay.replaying import Change, Found
 from gateway.domain.msisdn import masked
 
 SAMPLES = 3
+_NUMBER = attrgetter("number")
 _MAX_KINDS = 1000  # records may name rules that never were
 
 
@@ -42,12 +46,14 @@ class SenderChanges:
 class ReplayTally:
     """Counts; bounded, whatever stands in the records.
 
-    `stopped` are messages that passed and would not, `passed` those that would and did not;
-    the other changes are of the rule alone, or between two ways to be stopped. `unseen` were
-    judged without their text. The place of None in `by_rule` is for kinds beyond the bound.
+    `lines` are of any kind. `stopped` are messages that passed and would not, `passed` those
+    that would and did not; the other changes are of the rule alone, or between two ways to be
+    stopped. `unseen` were judged without their text. The place of None in `by_rule` is for
+    kinds beyond the bound.
     """
 
     def __init__(self) -> None:
+        self.lines = 0
         self.decisions = 0
         self.changed = 0
         self.stopped = 0
@@ -63,39 +69,41 @@ class ReplayTally:
         """Return of how many decisions it could be told whether they would change."""
         return self.decisions - self.kept.total()
 
-    def add(self, found: Change | Kept | None, decision: Decision, place: tuple[str, int]) -> None:
-        """Count what came of one decision; `place` is its file and line."""
-        self.decisions += 1
-        if isinstance(found, Kept):
-            self.kept[found] += 1
-            return
-        if decision.text is None:
-            self.unseen += 1
-        if found is not None:
-            self._add_change(found, decision, place)
+    def add(self, file: str, found: Iterable[Found]) -> None:
+        """Count what came of decisions that stand in a file."""
+        changes: defaultdict[Change, list[Decision]] = defaultdict(list)
+        for what, decisions in found:
+            if isinstance(what, Kept):
+                self.add_unread({what: len(decisions)})
+                continue
+            self.decisions += len(decisions)
+            self.unseen += sum(one.text is None for one in decisions)
+            if what is not None:
+                changes[what] += decisions
+        for change, decisions in changes.items():
+            self._add_change(change, decisions, file)
 
-    def add_unread(self, kept: Kept) -> None:
-        """Count a line that may have been a decision."""
-        self.decisions += 1
-        self.kept[kept] += 1
+    def add_unread(self, kept: Mapping[Kept, int]) -> None:
+        """Count lines that may have been decisions."""
+        self.kept.update(kept)
+        self.decisions += sum(kept.values())
 
-    def _add_change(self, change: Change, decision: Decision, place: tuple[str, int]) -> None:
-        self.changed += 1
-        self.by_action[change.old.action, change.new.action] += 1
-        sender = self.by_sender.get(decision.system_id)
-        if sender is None:
-            sender = self.by_sender[decision.system_id] = SenderChanges()
-        sender.changed += 1
-        if change.old.passes and not change.new.passes:
-            self.stopped += 1
-            sender.stopped += 1
-        elif change.new.passes and not change.old.passes:
-            self.passed += 1
-            sender.passed += 1
+    def _add_change(self, change: Change, decisions: Sequence[Decision], file: str) -> None:
+        self.changed += len(decisions)
+        self.by_action[change.old.action, change.new.action] += len(decisions)
+        is_stopped = change.old.passes and not change.new.passes
+        is_passed = change.new.passes and not change.old.passes
+        for system_id, count in Counter(one.head.system_id for one in decisions).items():
+            sender = self.by_sender.setdefault(system_id, SenderChanges())
+            sender.changed += count
+            sender.stopped += count * is_stopped
+            sender.passed += count * is_passed
+        self.stopped += len(decisions) * is_stopped
+        self.passed += len(decisions) * is_passed
         kind = self._kind(change)
-        kind.count += 1
-        if len(kind.samples) < SAMPLES:
-            kind.samples.append(_sample(decision, place))
+        kind.count += len(decisions)
+        room = SAMPLES - len(kind.samples)
+        kind.samples += (_sample(one, file) for one in nsmallest(room, decisions, _NUMBER))
 
     def _kind(self, change: Change) -> Changed:
         found = self.by_rule.get(change)
@@ -105,6 +113,6 @@ class ReplayTally:
         return found
 
 
-def _sample(decision: Decision, place: tuple[str, int]) -> Sample:
+def _sample(decision: Decision, file: str) -> Sample:
     number = masked(decision.destination.decode("latin-1"))
-    return Sample(*place, decision.stamp, decision.system_id, number)
+    return Sample(file, decision.number, decision.stamp, decision.head.system_id, number)

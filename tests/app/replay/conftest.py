@@ -9,9 +9,10 @@ from typing import TypedDict, Unpack
 
 import pytest
 
-from gateway.app.replay.decisions import DecisionReader
-from gateway.app.replay.directory import RecordReplay, Wanted
-from gateway.app.replay.replaying import Judge, Replayer
+from gateway.app.replay.directory import EVERYTHING, RecordReplay, Wanted
+from gateway.app.replay.judging import Judge
+from gateway.app.replay.reading import BlockReader
+from gateway.app.replay.replaying import Replayer
 from gateway.app.replay.tally import ReplayTally
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
@@ -29,7 +30,7 @@ from gateway.policy.windows import Window, WindowSet
 from gateway.runtime.record_archive import RecordArchive
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
-from gateway.runtime.sealing import Sealer
+from gateway.runtime.sealing import Keys
 from gateway.session.states import SessionState, Side
 from simulators import builders
 
@@ -44,7 +45,6 @@ NOTED = "【春晓书店】限时优惠，拒收请回复R"  # in shadow
 BARE = "会员日全场八折"
 CODE = "【春晓书店】您的验证码是482915，5分钟内有效"
 NEWS = "【春晓书店】您的包裹已放入3号柜"
-EVERYTHING = Wanted()
 DAYTIME = WindowSet((Window(time(8), time(21)),))
 
 BUNDLE = Bundle(
@@ -159,13 +159,14 @@ class Traffic:
         old: Bundle | None = None,
         *,
         wanted: Wanted = EVERYTHING,
-        sealer: Sealer | None = None,
+        keys: Keys | None = None,
     ) -> ReplayTally:
         """Judge all that was recorded again."""
         new = Judge(bundle, SENDERS, self.knowledge)
         before = None if old is None else Judge(old, SENDERS, self.knowledge)
-        replay = RecordReplay(self.archive, DecisionReader(sealer), wanted)
-        return replay.run(Replayer(new, before), lambda _octets: None)
+        read = BlockReader(self.archive, keys).read
+        replay = RecordReplay(self.archive, wanted)
+        return replay.run(Replayer(new, before), read, lambda _octets: None)
 
     def _session(self, system_id: str) -> Link:
         session = self._sessions.get(system_id)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.app.replay import decisions
-from gateway.app.replay.decisions import Decision, DecisionReader, Kept
+from gateway.app.replay.decisions import Decision, DecisionReader, Kept, Outcome
 from gateway.domain.records import DecisionRow, OutcomeRow, Why
 from gateway.runtime.record_lines import RecordLines
 from gateway.runtime.sealed_records import sealed
@@ -40,7 +40,7 @@ def sealed_lines(lines: Iterable[bytes]) -> list[bytes]:
 
 
 def read(lines: list[bytes], sealer: Sealer | None = None) -> list[Decision | Kept]:
-    return [found for _, found in DecisionReader(sealer).read(1, lines)]
+    return list(DecisionReader(sealer).read(1, lines))
 
 
 def decision(found: Decision | Kept) -> Decision:
@@ -58,19 +58,19 @@ def test_a_decision_is_read_with_the_text_it_names() -> None:
     found = [decision(one) for one in read(lines_of(row(SAID), OUTCOME, row(SAID), row()))]
 
     one = found[0]
-    assert (one.system_id, one.command_id, one.at) == ("sp1", 4, AT)
+    assert (one.head.system_id, one.head.command_id, one.at) == ("sp1", 4, AT)
     assert (one.source, one.destination) == (b"10690001", b"13800138000")
-    assert (one.action, one.reason, one.rule, one.digest) == ("forward", "", "R21", "digest")
+    assert one.head.recorded == Outcome("forward", "R21")
+    assert (one.head.reason, one.head.digest) == ("", "digest")
     assert [each.text for each in found] == [(8, SAID), (8, SAID), None]
 
 
-def test_lines_are_counted_as_they_stand() -> None:
+def test_a_decision_says_on_which_line_it_stands() -> None:
     reader = DecisionReader(None)
 
     found = list(reader.read(10, lines_of(row(SAID), OUTCOME, row(SAID))))
 
-    assert [number for number, _ in found] == [11, 13]
-    assert reader.lines == 4
+    assert [decision(one).number for one in found] == [11, 13]
 
 
 def test_addresses_are_octets_and_no_characters() -> None:
@@ -83,7 +83,7 @@ def test_addresses_are_octets_and_no_characters() -> None:
 def test_what_is_sealed_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = sealed_lines(lines_of(row(SAID), row(SAID), row(reason="SOURCE_NOT_OWNED")))
     reader = DecisionReader(SEALER)
-    found = [decision(one) for _, one in reader.read(1, lines)]
+    found = [decision(one) for one in reader.read(1, lines)]
 
     assert [one.text for one in found] == [(8, SAID), (8, SAID), None]
     assert {one.destination for one in found} == {b"13800138000"}
@@ -91,7 +91,7 @@ def test_what_is_sealed_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
 
     # A number is opened once.
     monkeypatch.setattr(Sealer, "open", None)
-    assert [one.destination for _, one in reader.read(1, lines[1:2])] == [b"13800138000"]  # type: ignore[union-attr]
+    assert [one.destination for one in reader.read(1, lines[1:2])] == [b"13800138000"]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("sealer", [None, STRANGER])
@@ -104,7 +104,7 @@ def test_opened_numbers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = sealed_lines(lines_of(*(row(to=b"1380013800%d" % n) for n in range(5))))
     reader = DecisionReader(SEALER)
 
-    found = [decision(one).destination[-1:] for _, one in reader.read(1, lines)]
+    found = [decision(one).destination[-1:] for one in reader.read(1, lines)]
 
     assert found == [b"0", b"1", b"2", b"3", b"4"]
     assert len(reader._numbers) == 1
@@ -115,7 +115,7 @@ def test_what_repeats_from_record_to_record_is_bounded(monkeypatch: pytest.Monke
     reader = DecisionReader(None)
 
     lines = [changed(rule=f"R{number % 4}") for number in range(9)]
-    found = [decision(one).rule for _, one in reader.read(1, lines)]
+    found = [decision(one).head.recorded.rule for one in reader.read(1, lines)]
 
     assert found == [f"R{number % 4}" for number in range(9)]
     assert len(reader._heads) <= 2
@@ -127,7 +127,7 @@ def test_texts_are_remembered_as_long_as_their_writer_may_name_them() -> None:
 
     for text in (*texts, *texts[-500:]):  # more than the writer remembers, and what it does
         written = lines.line(row(text)).splitlines()
-        assert [decision(one).text for _, one in reader.read(1, written)] == [(8, text)]
+        assert [decision(one).text for one in reader.read(1, written)] == [(8, text)]
     assert len(reader._texts) + len(reader._texts_before) < 1200
 
 
@@ -139,7 +139,7 @@ def test_a_gateway_that_starts_again_within_the_hour_may_name_its_texts_as_long(
         lines = RecordLines()  # which remembers 550 of them
         for text in texts[begun:upto] * 2:
             written = lines.line(row(text)).splitlines()
-            assert [decision(one).text for _, one in reader.read(1, written)] == [(8, text)]
+            assert [decision(one).text for one in reader.read(1, written)] == [(8, text)]
 
 
 def test_a_text_of_another_hour_is_none_of_this_one() -> None:
@@ -149,7 +149,7 @@ def test_a_text_of_another_hour_is_none_of_this_one() -> None:
 
     reader.begin_hour()
 
-    assert [decision(one).text for _, one in reader.read(2, [named])] == [None]
+    assert [decision(one).text for one in reader.read(2, [named])] == [None]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_line_that_others_have_written_anew_is_read() -> None:
 
     (found,) = read([orjson.dumps(moved)])
 
-    assert decision(found).system_id == "sp1"
+    assert decision(found).head.system_id == "sp1"
 
 
 def test_a_sealed_text_without_its_key_is_no_text() -> None:

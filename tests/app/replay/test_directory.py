@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.replay.decisions import DecisionReader, Kept
-from gateway.app.replay.directory import HourUnreadableError, RecordReplay, Wanted
-from gateway.app.replay.replaying import Judge, Replayer
+from gateway.app.replay.decisions import Kept
+from gateway.app.replay.directory import RecordReplay, Wanted
+from gateway.app.replay.judging import Judge
+from gateway.app.replay.reading import BlockReader, HourUnreadableError
+from gateway.app.replay.replaying import Replayer
 from gateway.domain.consent import Answer
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, Limit, Part, Rolling
 from gateway.policy.rules import Refused, TooOften
 from gateway.runtime.record_sealing import seal_closed
-from gateway.runtime.sealing import Sealer
+from gateway.runtime.sealing import Keys, Sealer
 from tests.app.replay.conftest import (
     AT,
     BUNDLE,
@@ -28,7 +30,8 @@ from tests.app.replay.conftest import (
 )
 
 HOUR_S = 3600
-SEALER = Sealer({"k1": bytes(64)}, "k1")
+KEYS = Keys({"k1": bytes(64)}, "k1")
+SEALER = Sealer(KEYS.by_id, KEYS.current)
 NO_WORDS = renamed(replace(BUNDLE, keyword_lists=()))
 TWICE = Limit((Part.DESTINATION,), 2, Clock.DAY)
 
@@ -72,7 +75,7 @@ def test_sealed_hours_come_out_as_open_ones(traffic: Traffic) -> None:
     before = traffic.replayed(NO_WORDS)
     sealing = seal_closed(traffic.archive, SEALER, int(AT // HOUR_S) + 9, lambda _octets: None)
 
-    after = traffic.replayed(NO_WORDS, sealer=SEALER)
+    after = traffic.replayed(NO_WORDS, keys=KEYS)
     blind = traffic.replayed(NO_WORDS)
 
     assert sealing.files == 3
@@ -116,14 +119,14 @@ def test_what_came_before_any_rule_looks_back_is_not_read(traffic: Traffic) -> N
     an_hour_each(traffic, CLEAN, CLEAN, CLEAN, CLEAN)
     limit = replace(TWICE, every=Rolling(HOUR_S))
     judge = Judge(renamed(BUNDLE, rule("R42", TooOften((limit,)))), (), Knowledge())
-    reader = DecisionReader(None)
+    read = BlockReader(traffic.archive, None).read
 
-    replay = RecordReplay(traffic.archive, reader, Wanted(since=traffic.at))
+    replay = RecordReplay(traffic.archive, Wanted(since=traffic.at))
     octets: list[int] = []
-    replay.run(Replayer(judge), octets.append)
+    tally = replay.run(Replayer(judge), read, octets.append)
 
     files = sorted(traffic.directory.iterdir())[-2:]
-    assert reader.lines == 4
+    assert tally.lines == 4
     assert sum(octets) == replay.size_octets(Replayer(judge))
     assert sum(octets) == sum(file.stat().st_size for file in files)
 
@@ -214,7 +217,7 @@ def test_a_file_that_may_not_be_read_is_said_in_words(
     with pytest.raises(HourUnreadableError, match=r"^Permission denied$"):
         traffic.replayed(NO_WORDS)
     assert (
-        RecordReplay(traffic.archive, DecisionReader(None), Wanted(until=0)).size_octets(
+        RecordReplay(traffic.archive, Wanted(until=0)).size_octets(
             Replayer(Judge(NO_WORDS, (), Knowledge()))
         )
         == 0

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gateway.app.gateway import Gateway
-from gateway.app.replay.decisions import DecisionReader
 from gateway.app.replay.directory import RecordReplay, Wanted
-from gateway.app.replay.replaying import Judge, Replayer
+from gateway.app.replay.judging import Judge
+from gateway.app.replay.reading import BlockReader
+from gateway.app.replay.replaying import Replayer
 from gateway.app.replay.tally import ReplayTally
 from gateway.domain.consent import Answer
 from gateway.policy.knowledge import Knowledge
@@ -27,8 +28,8 @@ def replayed(gateway: Gateway, policies: Path) -> ReplayTally:
     knowledge.consent.apply(8613900139000, "sp1", Answer.REFUSED)
     judge = Judge(load_bundle(policies), gateway.policies.senders.values(), knowledge)
     archive = RecordArchive(gateway.settings.records_directory)
-    replay = RecordReplay(archive, DecisionReader(None), Wanted())
-    return replay.run(Replayer(judge), lambda _octets: None)
+    replay = RecordReplay(archive, Wanted())
+    return replay.run(Replayer(judge), BlockReader(archive, None).read, lambda _octets: None)
 
 
 async def test_a_gateways_records_replayed_with_its_policy_do_not_change(

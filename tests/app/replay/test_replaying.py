@@ -6,23 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.replay.decisions import Kept
-from gateway.app.replay.replaying import (
-    OF_ADDRESSES,
-    OF_THE_MOMENT,
-    OF_THE_TEXT,
-    Change,
-    Judge,
-    Outcome,
-    Replayer,
-)
+from gateway.app.replay.decisions import Kept, Outcome
+from gateway.app.replay.judging import Judge
+from gateway.app.replay.replaying import Change, Replayer
 from gateway.app.replay.tally import ReplayTally
 from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
 from gateway.domain.records import Why
 from gateway.domain.traffic import TrafficClass
-from gateway.domain.verdict import Action, Reason
+from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import ROLLING_DAY, Clock, Limit, Part
@@ -426,21 +419,3 @@ def test_a_change_names_the_old_and_the_new_outcome() -> None:
     assert change.old.passes
     assert change.new.passes
     assert not Outcome("defer", "R40").passes
-
-
-def test_every_reason_is_put_where_it_belongs() -> None:
-    """One that is new: does it hang on the moment, on the text, or on what is asked again?"""
-    asked_again = {
-        Reason.OUT_OF_SCOPE,
-        Reason.OPTED_OUT,
-        Reason.CONSENT_NONE,
-        Reason.CONSENT_UNPROVEN,
-        Reason.PUBLIC_INTEREST,
-        Reason.OUTSIDE_WINDOW,
-        Reason.FREQUENCY,
-        Reason.NUMBER_WALK,
-    }
-
-    placed = [*asked_again, *OF_THE_MOMENT, *OF_THE_TEXT, *OF_ADDRESSES]
-
-    assert sorted(placed) == sorted(Reason)
