@@ -77,7 +77,7 @@ def measure(lie: str, count: int) -> dict[str, object]:
 
     def judge(msisdn: int) -> object:
         kind = TrafficClass.COMMERCIAL
-        return preferences.judge(msisdn, "1068000112", kind, ("retail",), _TEXT, _LOCAL)
+        return preferences.judge(msisdn, "1068000112", kind, ("retail",), _TEXT, lambda _: _LOCAL)
 
     return {
         "subscribers": count,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from gateway.app.first_lines import tell_known_passwords
 from gateway.app.policy_history import PolicyHistory
 from gateway.dataplane.pipeline import Pipeline
 from gateway.domain.sender import Sender
@@ -138,6 +139,7 @@ class Policies:
         self.senders = senders
         log.info("policy.reloaded", name=bundle.name, digest=bundle.digest, senders=len(senders))
         warn_if_open(bundle)
+        tell_known_passwords(senders.values())
 
     def _proven(self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet) -> RuleSet:
         """Compile, and run the bundle's self-test. Raises SettingsError for cases that fail."""

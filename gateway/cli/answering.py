@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
+from gateway.cli.counting import counted
 from gateway.cli.deployment import load_settings
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.known_sender import require_sender
@@ -48,7 +49,7 @@ async def record_answers(
         change = await stores.consent.record(answers)
         if answer is not Answer.REFUSED and system_id != EVERY_SENDER:
             await _warn_of_refusals(stores.consent, msisdns)
-    whose = masked(msisdns[0]) if len(msisdns) == 1 else f"{len(msisdns)} numbers"
+    whose = masked(msisdns[0]) if len(msisdns) == 1 else counted(len(msisdns), "number")
     say(f"recorded: {whose} {answer} {system_id or _ALL} (change {change})")
     return ExitCode.FINE
 

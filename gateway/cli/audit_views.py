@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError
 from gateway.cli.private_files import private_file
 from gateway.cli.screen import print_table, say, visible
@@ -39,7 +40,7 @@ def write_items(
             lines.writerows(_csv_row(audit, item, unmask=unmask) for item in items)
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from error
-    say(f"written: {len(items)} items to {visible(str(path))}")
+    say(f"written: {counted(len(items), 'item')} to {visible(str(path))}")
 
 
 def described(audit: ConsentAudit) -> dict[str, object]:

@@ -114,7 +114,7 @@ async def answer_item(
         if asked is None:
             raise CommandError(
                 f"audit {number} has no item {item}",
-                advice=f"`smsward consent audit show {number}` lists its {audit.size} items",
+                advice=f"`smsward consent audit show {number}` lists those it has",
             )
         outcome = await AuditDesk(stores.consent_audits, stores.consent).answer(audit, asked, shown)
         audit = await _audit(stores.consent_audits, number)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
+from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.known_sender import require_sender
 from gateway.cli.person import acting
@@ -103,7 +104,8 @@ async def export_reports(
                 write(b"\n]}\n")
     except OSError as error:
         raise CommandError(f"{output} cannot be written: {error.strerror}") from error
-    say(f"written: {written} reports to {visible(str(output))}, sha256 {digest.hexdigest()}")
+    told = f"{counted(written, 'report')} to {visible(str(output))}"
+    say(f"written: {told}, sha256 {digest.hexdigest()}")
     return ExitCode.FINE
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from gateway.app.webhook_addresses import Address, Network, may_be_dialled
 from gateway.cli.classifying import installed_scorer
+from gateway.cli.counting import counted
 from gateway.cli.deployment import Deployment, load_deployment
 from gateway.cli.failure import ExitCode, known
 from gateway.cli.screen import print_fields, print_json, say, warn
@@ -85,7 +86,7 @@ def warnings_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:
     plain = sum(sender.password.startswith("plain:") for sender in senders)
     if plain:
         yield (
-            f"PLAIN PASSWORDS: {plain} senders have theirs written out;"
+            f"PLAIN PASSWORDS: written out for {counted(plain, 'sender')};"
             " smsward sender hash-password makes a hash"
         )
     sample = [sender.system_id for sender in senders if is_samples_own(sender.password)]

@@ -71,13 +71,14 @@ class Chosen:
     ) -> AsyncIterator[Sequence[int]]:
         last = 0
         while last < newest:
-            page = await store.held_of(
+            found = await store.held_of(
                 campaign, system_id=self.system_id, after_id=last, limit=TOGETHER
             )
-            if not page:  # others have decided on them
+            page = [number for number in found if number <= newest]
+            if not page:  # others have decided on the rest
                 return
             last = page[-1]
-            yield [number for number in page if number <= newest]
+            yield page
 
 
 def by_the_hundred(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -5,18 +5,26 @@ from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 
-# Han may be folded anywhere; what is longer than an id of a message is folded too.
-_WORD = re.compile("[!-~]+")
+# Han may be folded anywhere, but for one that leads a number (粤B2-20200001); what is longer
+# than an id of a message is folded too.
+_LED = r"[^\x00-\x7f]?[!-~]+"
+_WORD = re.compile(_LED)
+_WORD_OR_TIME = re.compile(
+    rf"[0-9]{{4}}(?:-[0-9]{{2}}){{2}} [0-9]{{2}}(?::[0-9]{{2}}){{1,2}}|{_LED}"
+)
 _MAX_WHOLE = 19
 _NARROWEST = 2  # of one Han character
 
 
-def fitted(rows: Iterable[Sequence[str]], room: int) -> list[int] | None:
+def fitted(
+    rows: Iterable[Sequence[str]], room: int, *, keeps_times: bool = False
+) -> list[int] | None:
     """Return a width for each column, `room` at most in all; None where the words do not fit.
 
     Columns get what their longest word takes, and what is left goes to those that want more.
+    With `keeps_times` a date and the time behind it are one word.
     """
-    wanted, widths = _measured(rows)
+    wanted, widths = _measured(rows, _WORD_OR_TIME if keeps_times else _WORD)
     left = room - sum(widths)
     if left < 0:
         return None
@@ -28,7 +36,7 @@ def fitted(rows: Iterable[Sequence[str]], room: int) -> list[int] | None:
     return widths
 
 
-def _measured(rows: Iterable[Sequence[str]]) -> tuple[list[int], list[int]]:
+def _measured(rows: Iterable[Sequence[str]], word: re.Pattern[str]) -> tuple[list[int], list[int]]:
     """Return how wide each column's longest line is, and its longest word."""
     lines: list[int] = []
     words: list[int] = []
@@ -37,6 +45,6 @@ def _measured(rows: Iterable[Sequence[str]]) -> tuple[list[int], list[int]]:
         words = words or [_NARROWEST] * len(row)
         for at, cell in enumerate(row):
             lines[at] = max(lines[at], *map(cell_len, cell.split("\n")))
-            longest = max(map(len, _WORD.findall(cell)), default=_NARROWEST)
+            longest = max(map(cell_len, word.findall(cell)), default=_NARROWEST)
             words[at] = max(words[at], min(longest, _MAX_WHOLE))
     return lines, words

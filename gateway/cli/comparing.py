@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gateway.cli.checking import bundle_summary_of, report_faults, warnings_of
+from gateway.cli.counting import counted
 from gateway.cli.deployment import faulty_policies
 from gateway.cli.failure import ExitCode
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
@@ -75,9 +76,9 @@ def _print(found: Difference) -> None:
     rows += [row for one in found.lists_changed for row in _list_rows(one)]
     rows += [("~", one.name, f"{one.old} → {one.new}") for one in found.settings]
     if found.cases_added:
-        rows.append(("+", "selftest", f"{found.cases_added} cases"))
+        rows.append(("+", "selftest", counted(found.cases_added, "case")))
     if found.cases_removed:
-        rows.append(("-", "selftest", f"{found.cases_removed} cases"))
+        rows.append(("-", "selftest", counted(found.cases_removed, "case")))
     print_table(("", "what", "change"), rows)
 
 
@@ -91,10 +92,10 @@ def _list_rows(one: ListDifference) -> Iterable[tuple[str, str, str]]:
 
 
 def _size(words: KeywordList) -> str:
-    return f"the list: {words.action}, {len(words.words)} words"
+    return f"the list: {words.action}, {counted(len(words.words), 'word')}"
 
 
 def _some(words: Sequence[str]) -> str:
     shown = ", ".join(words[:_SHOWN_WORDS])
     rest = len(words) - _SHOWN_WORDS
-    return f"{len(words)} words: {shown}" + (f" and {rest} more" if rest > 0 else "")
+    return f"{counted(len(words), 'word')}: {shown}" + (f" and {rest} more" if rest > 0 else "")

@@ -14,6 +14,7 @@ from gateway.cli.knowing import knowledge_of
 from gateway.cli.moment import moment_asked
 from gateway.cli.options import Submit
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
+from gateway.cli.subscriber import oddity_of
 from gateway.cli.wording import said_in, worded
 from gateway.domain.categories import category_of
 from gateway.domain.msisdn import msisdn_of
@@ -36,6 +37,9 @@ from gateway.smpp.text import encode_text, readings
 _MAX_ADDRESS = 20  # octets, without the NUL (SMPP 3.4, 5.2.8)
 _DEFAULT_ALPHABET, _UCS2 = 0, 8
 _MAX_CODING = 255
+# Two lines to a row: on a terminal of 80 columns seven would be a few characters each.
+_FINDING_COLUMNS = ("rule\ntitle", "article", "finding\naction", "evidence", "decides")
+_OTHER_COLUMNS = ("rule\ntitle", "article", "beside the findings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     asked = [rule for rule in deployment.bundle.rules if submission.traffic in rule.applies_to]
     facts = submission.facts
     scored = facts.personal or facts.scored if facts is not None else None
+    odd = [said for said in (oddity_of(message.destination),) if said is not None]
     return Explained(
         verdict=verdict,
         traffic=submission.traffic,
@@ -93,7 +98,7 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
         readings=texts,
         scored=max(scored, key=lambda one: one.probability) if scored else None,
         pieces=facts.pieces if facts is not None else (),
-        warnings=(*warnings, *problems, *unscored(asked, knowledge.scorer)),
+        warnings=(*odd, *warnings, *problems, *unscored(asked, knowledge.scorer)),
     )
 
 
@@ -241,32 +246,34 @@ def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
     )
     print_fields((worded(name, lang), worded(value, lang)) for name, value in told)
     if verdict.findings:
-        columns = ("rule", "title", "article", "finding", "action", "evidence", "decides")
         print_table(
-            [worded(column, lang) for column in columns],
+            _headed(_FINDING_COLUMNS, lang),
             (_row(finding, deciding, bundle, lang) for finding in verdict.findings),
         )
     else:
         say(worded("no finding", lang))
     if explained.beside:
         print_table(
-            [worded(c, lang) for c in ("rule", "title", "article", "beside the findings")],
-            (_other_row(one, lang) for one in explained.beside),
+            _headed(_OTHER_COLUMNS, lang), (_other_row(one, lang) for one in explained.beside)
         )
     for warning in explained.warnings:
         warn(said_in(warning, lang), lang)
 
 
-def _row(finding: Finding, deciding: Finding | None, bundle: Bundle, lang: str) -> tuple[str, ...]:
+def _headed(columns: Iterable[str], lang: str) -> list[str]:
+    return ["\n".join(worded(line, lang) for line in column.split("\n")) for column in columns]
+
+
+def _row(
+    finding: Finding, deciding: Finding | None, bundle: Bundle, lang: str
+) -> tuple[str | tuple[str, str], ...]:
     standing = "shadow" if finding.shadow else "yes" if finding is deciding else "no"
     citation = citation_of(bundle, finding.rule)
     about = f"; {_about(finding.category, lang)}" if finding.category else ""
     return (
-        finding.rule,
-        said_in(citation.title, lang),
+        (finding.rule, said_in(citation.title, lang)),
         citation.article,
-        finding.reason,
-        worded(finding.action, lang),
+        (finding.reason, worded(finding.action, lang)),
         f"{_evidence(finding, lang)}{about}",
         worded(standing, lang),
     )
@@ -286,5 +293,5 @@ def _evidence(finding: Finding, lang: str) -> str:
     return evidence_in_chinese(finding.evidence) if lang == "zh" else finding.evidence
 
 
-def _other_row(one: Beside, lang: str) -> tuple[str, ...]:
-    return one.rule.id, said_in(one.rule.title, lang), one.rule.article, said_in(one.note, lang)
+def _other_row(one: Beside, lang: str) -> tuple[tuple[str, str], str, str]:
+    return (one.rule.id, said_in(one.rule.title, lang)), one.rule.article, said_in(one.note, lang)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.known_sender import require_sender
 from gateway.cli.private_files import private_file
@@ -68,7 +69,7 @@ async def export_answers(
     if not written:
         require_sender(wanted.system_id, config)
     if output is not None:
-        say(f"written: {written} answers to {visible(str(output))}")
+        say(f"written: {counted(written, 'answer')} to {visible(str(output))}")
     return ExitCode.FINE
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.screen import print_json, print_table, say
 from gateway.cli.storage import opened_store
@@ -65,7 +66,7 @@ async def list_expiring(settings: GatewaySettings, within: int, *, as_json: bool
         columns = ("SP", "kind", "name", "through", "ends")
         print_table(columns, map(_ending_row, ending))
     else:
-        say(f"nothing ends within {within} days")
+        say(f"nothing ends within {counted(within, 'day')}")
     return ExitCode.FINE
 
 
@@ -125,8 +126,8 @@ def name_of(filing: Filing) -> str:
 def in_days(days: int) -> str:
     """Return in words when something ends that holds for `days` days more."""
     if days < 0:
-        return f"{-days} days ago"
-    return f"in {days} days" if days else "today"
+        return f"{counted(-days, 'day')} ago"
+    return f"in {counted(days, 'day')}" if days else "today"
 
 
 def _senders(filings: Iterable[Filing]) -> list[str]:

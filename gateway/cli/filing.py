@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from gateway.cli.answering import senders_of
+from gateway.cli.counting import counted
 from gateway.cli.deployment import faulty, load_settings
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.filed import (
@@ -80,7 +81,7 @@ async def export_filings(settings: GatewaySettings, sender: str | None, output: 
             file.write(text)
     except OSError as error:
         raise CommandError(f"{output} cannot be written: {error.strerror}") from error
-    say(f"written: {len(filings)} filings to {visible(str(output))}")
+    say(f"written: {counted(len(filings), 'filing')} to {visible(str(output))}")
     return ExitCode.FINE
 
 

@@ -1,9 +1,12 @@
 """What a deployment's store knows of one subscriber and one sender."""
 
+from itertools import product
+
 from gateway.cli.deployment import Deployment
 from gateway.cli.failure import CommandError
 from gateway.cli.storage import opened_store, store_file
 from gateway.domain.consent import EVERY_SENDER
+from gateway.domain.msisdn import written_alike
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import Title
 from gateway.runtime.clock import utcnow
@@ -42,9 +45,10 @@ async def _learn(knowledge: Knowledge, stores: Stores, system_id: str, msisdn: i
     knowledge.filings.replace(system_id, await stores.filings.of(system_id))
     if msisdn is None:
         return
-    for scope in (EVERY_SENDER, system_id):
-        answer = await stores.consent.answer_of(msisdn, scope)
+    alike = written_alike(msisdn)  # rules look up as whom its digits are read, too
+    for number, scope in product(alike, (EVERY_SENDER, system_id)):
+        answer = await stores.consent.answer_of(number, scope)
         if answer is not None:
-            knowledge.consent.apply(msisdn, scope, answer.standing(utcnow()))
-    packed = await stores.preferences.packed_of([msisdn])
+            knowledge.consent.apply(number, scope, answer.standing(utcnow()))
+    packed = await stores.preferences.packed_of(alike)
     knowledge.preferences.load(packed.items())

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from gateway.cli.counting import counted
 from gateway.cli.disputed_texts import disputed_texts
 from gateway.cli.failure import CommandError, ExitCode
 from gateway.cli.model_life import directory_of, in_words, short
@@ -13,6 +14,8 @@ from gateway.settings.gateway import GatewaySettings
 
 _SHOWN_NAMES = 10
 _MAX_CLASSES = 20
+_NONE_DISPUTED = "there is no text that only one of them stops"
+_NOT_ON_RECORD = "none of them is in the records: they hold texts where records.texts is true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ def show_live(settings: GatewaySettings, *, with_texts: bool, as_json: bool) -> 
             (one.name, one.agreement.replace("_", " "), one.system_id, one.text) for one in texts
         ]
         print_table(("name", "stopped by", "SP", "text"), rows)
-    elif texts is not None:
-        say("none of them is in the records: they hold texts where records.texts is true")
+    elif with_texts:
+        say(_NOT_ON_RECORD if any(live.sampled.values()) else _NONE_DISPUTED)
     return ExitCode.FINE
 
 
@@ -112,4 +115,4 @@ def _print(live: _Live) -> None:
             shown = " ".join(live.sampled[one][:_SHOWN_NAMES])
             say(f"{one.replace('_', ' ')}, some of them: {shown}")
     if live.failed:
-        warn(f"the model in shadow failed on {live.failed} texts")
+        warn(f"the model in shadow failed on {counted(live.failed, 'text')}")

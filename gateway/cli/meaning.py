@@ -9,6 +9,7 @@ from typing import TextIO
 
 import orjson
 
+from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.meaning_here import Here, meaning_here
 from gateway.cli.screen import print_fields, print_json_line, say, warn
@@ -129,7 +130,7 @@ def explain_file(path: Path, question: Question, config: Path | None) -> int:
                 answer = {"error": str(error)}
             print_json_line(answer)
     if faulty:
-        warn(f"{faulty} lines could not be understood")
+        warn(f"not understood: {counted(faulty, 'line')}")
     return ExitCode.FAILED if faulty else ExitCode.FINE
 
 

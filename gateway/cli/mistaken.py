@@ -11,7 +11,9 @@ from rich.text import Text
 from gateway.cli.screen import visible
 from gateway.domain.msisdn import masked
 
-_NUMBER = re.compile(r"\d{8,}")
+# However a number is written; a day is none (2025-11-25).
+_NUMBER = re.compile(r"\d{8,}|\d+(?:[ -]\d{3,4}){2,}")
+_BETWEEN = re.compile("[ -]")
 
 
 def mistaken(app: App, error: CycloptsError) -> Text:
@@ -22,7 +24,7 @@ def mistaken(app: App, error: CycloptsError) -> Text:
     if isinstance(error, CoercionError) and error.target_type is datetime:
         said = f"{said} Write a time as 2025-11-25, or as 2025-11-25T22:30+08:00."
     # A subscriber's number may have been given where none belongs.
-    shown = _NUMBER.sub(lambda found: masked(found[0]), visible(said))
+    shown = _NUMBER.sub(lambda found: masked(_BETWEEN.sub("", found[0])), visible(said))
     return Text(f"error: {shown}\nhint: {' '.join(('smsward', *chain))} --help")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from gateway.cli.counting import counted
 from gateway.cli.failure import ExitCode, misused
 from gateway.cli.filter_options import Made
 from gateway.cli.model_files import key_to_sign_with, read_files, save_model
@@ -71,7 +72,7 @@ def train_model(places: Sequence[Path], made: Made, config: Path | None, *, as_j
         print_evaluation(found)
         if made.add_samples:
             say(told_addition(added))
-        say(f"{made.out}: {len(samples)} texts, {'signed' if key else 'not signed'}")
+        say(f"{made.out}: {counted(len(samples), 'text')}, {'signed' if key else 'not signed'}")
     return ExitCode.FINE
 
 

@@ -61,9 +61,9 @@ def print_evaluation(found: Evaluation) -> None:
 
 
 def _print_categories(found: Categorised) -> None:
+    harm = f", fraud and illegal F1 {found.harm_f1:.3f}" if found.has_harm else ""
     say(
-        f"categories: {_share(found.accuracy)} right, macro F1 {found.macro_f1:.3f},"
-        f" fraud and illegal F1 {found.harm_f1:.3f}",
+        f"categories: {_share(found.accuracy)} right, macro F1 {found.macro_f1:.3f}{harm}",
         style="bold",
     )
     print_table(

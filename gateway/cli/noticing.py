@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.cli.answering import senders_of
+from gateway.cli.counting import counted
 from gateway.cli.deployment import load_settings
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.screen import print_json, print_table, say, visible
@@ -51,7 +52,8 @@ async def show_next(config: Path, system_id: str, *, unmask: bool, as_json: bool
         print_table(_NOTICE_COLUMNS, rows, title=title)
         more = "nothing waits behind it" if batch.is_last else "more wait behind it"
         advice = f"smsward notices acknowledge {batch.batch_id} --system-id {system_id}"
-        say(f"{len(batch.notices)} notices, {more}; once the SP has them: {advice}")
+        told = counted(len(batch.notices), "notice")
+        say(f"{told}, {more}; once the SP has them: {advice}")
     return ExitCode.FINE
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from gateway.cli.counting import counted
 from gateway.cli.reviewing import described, told_counts
 from gateway.cli.screen import print_json, print_table, say
 from gateway.domain.quarantine import HoldState
@@ -57,7 +58,10 @@ class Outcomes:
         if messages:
             rows = ((str(count), sp, state, note) for (_, sp, state, note), count in counts)
             print_table(("messages", "SP", "state", "note"), rows)
-        say(f"{messages} messages of campaign {campaign}" + ("" if messages else " are held"))
+        say(
+            f"{counted(messages, 'message')} of campaign {campaign}"
+            + ("" if messages else " are held")
+        )
         if left:
             say(f"left as they are: {told_counts(left)}; decide on them by id")
 

@@ -19,10 +19,14 @@ class About:
     """Whose preference, and what it looks at."""
 
     number: Number
-    # Spelled as everywhere else; cyclopts would show, and takes as well, quiet-hours.
+    # As it is spelled everywhere else: cyclopts would say quiet-hours.
     kind: Annotated[
         PreferenceKind,
-        Parameter(show_choices=False, help=f"What it looks at: {', '.join(PreferenceKind)}."),
+        Parameter(
+            name_transform=str.lower,
+            show_choices=False,
+            help=f"What it looks at: {', '.join(PreferenceKind)}.",
+        ),
     ]
     value: Annotated[
         str,

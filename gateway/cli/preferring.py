@@ -4,6 +4,7 @@ from pathlib import Path
 
 import orjson
 
+from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.person import acting
 from gateway.cli.preference_options import About
@@ -120,7 +121,8 @@ async def export_preferences(
             file.write(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode() + "\n")
     except OSError as error:
         raise CommandError(f"{output} cannot be written: {error.strerror}") from error
-    say(f"written: {len(kept)} preferences, {len(entries)} changes to {visible(str(output))}")
+    told = f"{counted(len(kept), 'preference')}, {counted(len(entries), 'change')}"
+    say(f"written: {told} to {visible(str(output))}")
     return ExitCode.FINE
 
 
@@ -166,4 +168,4 @@ def _report(about: About, changed: Changed, done: str, *, as_json: bool) -> None
     if as_json:
         print_json({"number": number, "preferences": listed(changed.after)})
     else:
-        say(f"{number}: {done} ({len(changed.after)} preferences)")
+        say(f"{number}: {done} ({counted(len(changed.after), 'preference')})")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 
+from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode
 from gateway.cli.private_files import private_file
 from gateway.cli.progress import progress_bar
@@ -79,7 +80,8 @@ def export_records(
     if as_json:
         print_json({"output": str(output), "records": written, "hours": len(hours)})
     else:
-        say(f"written: {written} records of {len(hours)} hours to {visible(str(output))}")
+        told = f"{counted(written, 'record')} of {counted(len(hours), 'hour')}"
+        say(f"written: {told} to {visible(str(output))}")
     return ExitCode.FINE
 
 

@@ -22,6 +22,7 @@ from gateway.app.purging import (
     purge_before,
 )
 from gateway.app.sample_purging import sample_purger
+from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.person import acting
 from gateway.cli.progress import progress_bar
@@ -145,9 +146,9 @@ def _report_sealed(files: int, rows: int, busy: int, *, as_json: bool) -> int:
     if as_json:
         print_json({"files": files, "rows": rows, "busy": busy})
     else:
-        say(f"sealed: {rows} records in {files} files")
+        say(f"sealed: {counted(rows, 'record')} in {counted(files, 'file')}")
         if busy:
-            say(f"still being written: {busy} files")
+            say(f"still being written: {counted(busy, 'file')}")
     return ExitCode.FINE
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from gateway.cli.counting import counted
 from gateway.cli.screen import print_json, print_table, say, visible, warn
 from gateway.systems.consent.answer_lines import LineFault
 
@@ -49,10 +50,9 @@ class Doubts:
     def warn(self) -> None:
         """Say how many there are, and where to look."""
         if self.count:
-            lines = "1 line has" if self.count == 1 else f"{self.count} lines have"
             warn(
-                f"{lines} a digit more or fewer than a mainland mobile number, first {self.first}:"
-                " mistyped?"
+                "with too few or too many digits for a mainland mobile number:"
+                f" {counted(self.count, 'line')}, first {self.first}: mistyped?"
             )
 
 
@@ -66,7 +66,7 @@ def report(recorded: int, rejections: Rejections, rejects: Path | None, *, as_js
         ]
         print_json({"recorded": recorded, "rejected": rejected, "reasons": reasons})
         return
-    say(f"recorded: {recorded} answers; rejected: {rejected} lines")
+    say(f"recorded: {counted(recorded, 'answer')}; rejected: {counted(rejected, 'line')}")
     if rejected:
         rows = (
             (fault, str(lines), rejections.firsts[fault])

@@ -3,7 +3,7 @@
 from gateway.domain.authority_report import AuthorityReport
 from gateway.domain.msisdn import is_mobile, masked
 
-COLUMNS = ("no", "state", "SP", "from", "to", "category", "rule", "stopped at (UTC)", "reference")
+COLUMNS = ("no\nstate", "SP\nstopped at (UTC)", "from\nto", "category, rule\nreference")
 
 
 def described(report: AuthorityReport, *, unmask: bool = False) -> dict[str, object]:
@@ -32,18 +32,13 @@ def described(report: AuthorityReport, *, unmask: bool = False) -> dict[str, obj
     return shown | ({"text": report.text} if unmask else {})
 
 
-def row_of(report: AuthorityReport) -> tuple[str, ...]:
-    """Return one line of the list."""
+def row_of(report: AuthorityReport) -> tuple[tuple[str, str], ...]:
+    """Return one row of the list, in two lines."""
     return (
-        str(report.number),
-        report.state,
-        report.system_id,
-        source_of(report),
-        subscriber_of(report) or "",
-        report.category,
-        report.rule,
-        f"{report.stopped_at:%Y-%m-%d %H:%M:%S}",
-        report.reference,
+        (str(report.number), report.state),
+        (report.system_id, f"{report.stopped_at:%Y-%m-%d %H:%M:%S}"),
+        (source_of(report), subscriber_of(report) or ""),
+        (f"{report.category} {report.rule}", report.reference),
     )
 
 

@@ -1,5 +1,6 @@
 """The work of `smsward keys reseal`: the numbers in the store, sealed with another key."""
 
+from gateway.cli.counting import counted
 from gateway.cli.deployment import faulty
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.progress import progress_bar
@@ -46,5 +47,5 @@ def reseal(settings: GatewaySettings, *, as_json: bool) -> int:
     if as_json:
         print_json({"key": keys.current, "rows": rows})
     else:
-        say(f"{rows} rows were sealed anew; the store is sealed with the key {keys.current}")
+        say(f"sealed anew: {counted(rows, 'row')}; the store is sealed with the key {keys.current}")
     return ExitCode.FINE

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.known_sender import require_sender
 from gateway.cli.person import acting
@@ -149,7 +150,7 @@ async def forget_samples(
     if as_json:
         print_json({"forgotten": gone, "unknown": missing})
     else:
-        say(f"forgotten: {len(gone)} samples")
+        say(f"forgotten: {counted(len(gone), 'sample')}")
         if missing:
             say(f"not on record: {', '.join(map(str, missing))}")
     return ExitCode.FAILED if missing else ExitCode.FINE

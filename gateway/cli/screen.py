@@ -60,12 +60,17 @@ def print_table(
     words = [columns, *([cell.plain for cell in row] for row in cells)]
     room, count = console().width, len(columns)
     table = Table(title=title or None, title_justify="left", header_style="bold")
-    widths = fitted(words, room - 3 * count - 1)
-    if widths is None:
-        # Without a frame there may be room for numbers and times to stay whole.
+    # Without a frame there may be room for numbers and times to stay whole.
+    rooms = {True: room - 3 * count - 1, False: room - 2 * count + 2}
+    fits = (
+        (is_framed, fitted(words, rooms[is_framed], keeps_times=keeps_times))
+        for keeps_times in (True, False)
+        for is_framed in (True, False)
+    )
+    is_framed, widths = next((one for one in fits if one[1] is not None), (False, None))
+    if not is_framed:
         table.box, table.show_edge, table.pad_edge = SIMPLE_HEAD, False, False
         table.padding = (0, 1, 0, 0)
-        widths = fitted(words, room - 2 * count + 2)
     for place, column in enumerate(columns):
         width = None if widths is None else widths[place]
         table.add_column(column, width=width, overflow="fold")

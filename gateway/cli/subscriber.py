@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from gateway.cli.failure import misused
 from gateway.cli.screen import visible, warn
 from gateway.domain.msisdn import SHORTEST_NUMBER, masked, msisdn_of
+from gateway.policy.rules import Title
 
 _LATER_DIGITS = re.compile(r"(?<=[0-9]{3})[0-9]")
 _MAX_QUOTED = 40
-# Mainland mobile numbers of ten or twelve digits where they have eleven, bare and with their 86.
 _MAINLAND = range(86_130_0000_0000, 86_200_0000_0000)
-_MISTYPED = (
-    range(13_0000_0000, 20_0000_0000),
-    range(1300_0000_0000, 2000_0000_0000),
-    range(8613_0000_0000, 8620_0000_0000),
-    range(86_1300_0000_0000, 86_2000_0000_0000),
+# A digit or two too few or too many, bare and with their 86.
+_MISTYPED = tuple(
+    range(
+        before * 10**digits + 13 * 10 ** (digits - 2), before * 10**digits + 2 * 10 ** (digits - 1)
+    )
+    for digits in (9, 10, 12, 13)
+    for before in (0, 86)
 )
 _MAX_WARNINGS = 5
 
@@ -38,20 +40,30 @@ def subscriber_of(number: str, option: str = "", *, warns: bool = True) -> int:
 
 
 def warn_of_odd(numbers: Iterable[str]) -> None:
-    """Say which of `numbers` have a digit more or fewer than a mainland number: the first few.
+    """Say which of `numbers` are odd: the first few.
 
     They are taken as they are: what looks like one may be a number of another country.
     """
-    odd = [number for number in numbers if is_odd(msisdn_of(number.encode("utf-8", "replace")))]
-    for number in odd[:_MAX_WARNINGS]:
-        said = _LATER_DIGITS.sub("*", number)
-        warn(f"{said} has a digit more or fewer than a mainland mobile number: is it mistyped?")
+    odd = [said.en for number in numbers if (said := oddity_of(number)) is not None]
+    for said_of_one in odd[:_MAX_WARNINGS]:
+        warn(said_of_one)
     if len(odd) > _MAX_WARNINGS:
         warn(f"and {len(odd) - _MAX_WARNINGS} more")
 
 
+def oddity_of(number: str) -> Title | None:
+    """Return what is odd about `number`, which is not said whole; None where nothing is."""
+    if not is_odd(msisdn_of(number.encode("utf-8", "replace"))):
+        return None
+    said = _LATER_DIGITS.sub("*", number)
+    return Title(
+        f"{said} 的位数与中国大陆手机号码不符，是否输错？",
+        f"{said} has too few or too many digits for a mainland mobile number: is it mistyped?",
+    )
+
+
 def is_odd(msisdn: int | None) -> bool:
-    """Tell whether a number has a digit more or fewer than a mainland mobile number."""
+    """Tell whether a number is a mainland mobile number but for a digit or two."""
     if msisdn is None or msisdn in _MAINLAND:  # most are: lists have millions
         return False
     return any(msisdn in some for some in _MISTYPED)

@@ -16,7 +16,13 @@ class Wanted:
     system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
     code: Annotated[
         WarningCode | None,
-        Parameter(show_choices=False, help="Only those of this code: W1 to W13."),
+        # As codes are written everywhere else: cyclopts would say w1.
+        Parameter(
+            "--code",
+            name_transform=str.upper,
+            show_choices=False,
+            help="Only those of this code: W1 to W13.",
+        ),
     ] = None
     state: Annotated[
         WarningState | None,

@@ -8,11 +8,11 @@ from gateway.dataplane.carried import Addressee, Care, Carried, Place
 from gateway.dataplane.carriers import Carrier, is_unreadable, read_carrier
 from gateway.dataplane.link import Link
 from gateway.dataplane.many import narrow
-from gateway.dataplane.parts import Owner, Part, part_of
+from gateway.dataplane.parts import Owner, Part, part_of, subscriber_of
 from gateway.dataplane.rows import decision, found
 from gateway.dataplane.scheduling import schedule_of
 from gateway.dataplane.turn import Turn
-from gateway.domain.msisdn import msisdn_of, with_plus
+from gateway.domain.msisdn import with_plus
 from gateway.domain.policy import LongMessages
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.account import Account
@@ -124,9 +124,7 @@ def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) 
     A part that is not admitted leaves no trace: it was neither paid nor passed on, and its
     neighbours are charged and judged as if it had not been there.
     """
-    # The same subscriber written with and without 86 assembles one message.
-    to = msisdn_of(one.destination) or one.destination
-    owner = (one.account.system_id, one.source, to)
+    owner = (one.account.system_id, one.source, subscriber_of(one.destination))
     parts, now = turn.plane.parts, turn.now
     if carrier.concats:
         one.units = max(parts.units_of(owner, concat, now) for concat in carrier.concats)

@@ -75,10 +75,22 @@ def judge_texts(  # noqa: C901 - the loop that every message takes
             _start(plane, courses, message, facts, at)
     if unknown:
         _scan(plane, courses, unknown, at)
+        if len(unknown) < len(messages):
+            _order(courses, messages)
     if courses:
         _judge_together(plane, courses, messages, at)
     if isinstance(rules.knowledge.scorer, PairedScorer):
         _compare(rules.knowledge.scorer, messages)
+
+
+def _order(courses: Courses, messages: Sequence[Carried]) -> None:
+    """Put those on each course in the order of all `messages` again: new texts came last.
+
+    Who walks from number to number with texts of which some are new must not hide it by that (R28).
+    """
+    place_of = {message: place for place, message in enumerate(messages)}
+    for those in courses.values():
+        those.sort(key=place_of.__getitem__)
 
 
 def _compare(scorer: PairedScorer, messages: Sequence[Carried]) -> None:

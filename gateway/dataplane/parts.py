@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.domain.msisdn import misread_as, msisdn_of
 from gateway.domain.verdict import Finding
 from gateway.smpp.alphabets import alphabet_of, read
 from gateway.smpp.text import readings
@@ -23,6 +24,15 @@ _SHARES = 4
 # Sender, source, subscriber: phones put together only what comes from one address.
 Owner = tuple[str, bytes, int | bytes]
 Key = tuple[Owner, int, int]
+
+
+def subscriber_of(address: bytes) -> int | bytes:
+    """Return by whom a long message is known, however its parts spell the number.
+
+    One of North America and who is read in its place may be one phone: the SMSC decides.
+    """
+    number = msisdn_of(address)
+    return address if number is None else misread_as(number) or number
 
 
 @dataclass(frozen=True, slots=True)

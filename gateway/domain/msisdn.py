@@ -88,6 +88,14 @@ def misread_as(number: int) -> int | None:
     return _MAINLAND_PREFIX + number if is_such else None
 
 
+def written_alike(number: int) -> tuple[int, ...]:
+    """Return `number`, and who else is written with its digits where the plus is left out."""
+    other, bare = misread_as(number), number - _MAINLAND_PREFIX
+    if other is None and misread_as(bare) == number:
+        other = bare
+    return (number,) if other is None else (number, other)
+
+
 def readings_of(numbers: Collection[int]) -> list[int]:
     """Return `numbers`, and as whom they may be read, each once: whom a refusal is about.
 

@@ -109,6 +109,8 @@ class Frequencies:
             if counter is not self.counters[0]:
                 self._take_back(counter, left, taken, second)
                 return self._admit_in_turn(messages, second)
+            if not taken:
+                return refused  # a counter that is asked about nothing turns all the same
             against, left = refused, taken
         return against
 

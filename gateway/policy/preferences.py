@@ -1,10 +1,11 @@
 """What subscribers want to receive, at hand for every message (用户接收策略, R50)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
 from gateway.domain.categories import lineage_of
+from gateway.domain.msisdn import NORTH_AMERICAN_BELOW, misread_as
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.preferences import (
     Preference,
@@ -31,14 +32,16 @@ class Preferences:
     """The preferences of all subscribers who have any; nobody else costs more than a look-up.
 
     `is_current` is cleared by whoever follows the store while it cannot be read. What was
-    known then still holds: an older wish is nearer to the subscriber's than none.
+    known then still holds: an older wish is nearer to the subscriber's than none. `misread` are
+    those abroad who have preferences, by the mainland number as which their digits are read.
     """
 
-    __slots__ = ("_compiled", "is_current", "packed", "shared")
+    __slots__ = ("_compiled", "is_current", "misread", "packed", "shared")
 
     def __init__(self, rows: Iterable[tuple[int, str]] = ()) -> None:
         self.is_current = True
         self.packed: dict[int, bytes] = {}
+        self.misread: dict[int, int] = {}
         self.shared: dict[bytes, bytes] = {}
         self._compiled: dict[bytes, _Compiled] = {}
         self.load(rows)
@@ -56,9 +59,14 @@ class Preferences:
 
     def apply(self, msisdn: int, text: str) -> None:
         """Take over one subscriber's preferences, packed; none for an empty `text`."""
+        other = misread_as(msisdn)
         if not text:
             self.packed.pop(msisdn, None)
+            if other is not None:
+                self.misread.pop(other, None)
             return
+        if other is not None:
+            self.misread[other] = msisdn
         octets = text.encode()
         # Most who block a category block the same: they share one copy.
         if len(self.shared) < _MAX_SHARED:
@@ -70,6 +78,14 @@ class Preferences:
     def replace(self, fresh: "Preferences") -> None:
         """Take the whole of `fresh`, which must not be used any more, in place of this."""
         self.packed, self.shared = fresh.packed, fresh.shared
+        self.misread = fresh.misread
+
+    def readings_of(self, msisdn: int) -> tuple[int, ...]:
+        """Return who of those with preferences may be meant by a number, itself first."""
+        if msisdn >= NORTH_AMERICAN_BELOW and msisdn not in self.misread:
+            return (msisdn,) if msisdn in self.packed else ()  # nearly always
+        other = self.misread.get(msisdn) or misread_as(msisdn)
+        return tuple(one for one in (msisdn, other) if one in self.packed)
 
     def judge(
         self,
@@ -78,33 +94,27 @@ class Preferences:
         traffic_class: TrafficClass,
         categories: Sequence[str],
         text: str,
-        local: datetime,
+        local_of: Callable[[int], datetime],
     ) -> Preference | None:
         """Return the preference that decides, one that allows among them; None without one.
 
         The order is that of R50: numbers the subscriber allows; what is of public interest;
         numbers the subscriber blocks; keywords; categories; classes; quiet hours. Within one
         kind the subscriber's own order holds. A verification code is stopped by its sender's
-        number alone, for the subscriber has just asked for it. `local` is the subscriber's
+        number alone, for the subscriber has just asked for it. `local_of` tells a subscriber's
         time, `categories` are ids or names of gateway.domain.categories.
+
+        Where nothing of the number's own decides, what stands against the message of whom its
+        digits may mean as well does: none may get more for how an SP writes. What that one
+        allows is not against it, and lets nothing through that something else is against.
         """
-        octets = self.packed.get(msisdn)
-        if octets is None:
-            return None
-        compiled = self._compiled_of(octets)
         number = sender_number(source)
-        allowed = _fitting(compiled.allowed, number)
-        if allowed is not None or traffic_class is TrafficClass.PUBLIC_INTEREST:
-            return allowed
-        stopped = _fitting(compiled.stopped, number)
-        if stopped is not None or traffic_class is TrafficClass.VERIFICATION:
-            return stopped
-        return (
-            compiled.by_keyword(text)
-            or compiled.by_category(categories)
-            or compiled.classes.get(traffic_class)
-            or compiled.by_hours(local)
-        )
+        for one in self.readings_of(msisdn):
+            compiled = self._compiled_of(self.packed[one])
+            decides = compiled.deciding(number, traffic_class, categories, text, local_of(one))
+            if decides is not None:
+                return decides
+        return None
 
     def _compiled_of(self, octets: bytes) -> "_Compiled":
         compiled = self._compiled.get(octets)
@@ -131,6 +141,27 @@ class _Compiled:
         self._categories = of(PreferenceKind.CATEGORY)
         self._hours = [(one, *hours_of(one.value)) for one in of(PreferenceKind.QUIET_HOURS)]
         self._keywords = [(one, _letters(one.value)) for one in of(PreferenceKind.KEYWORD)]
+
+    def deciding(
+        self,
+        number: str,
+        traffic_class: TrafficClass,
+        categories: Sequence[str],
+        text: str,
+        local: datetime,
+    ) -> Preference | None:
+        allowed = _fitting(self.allowed, number)
+        if allowed is not None or traffic_class is TrafficClass.PUBLIC_INTEREST:
+            return allowed
+        stopped = _fitting(self.stopped, number)
+        if stopped is not None or traffic_class is TrafficClass.VERIFICATION:
+            return stopped
+        return (
+            self.by_keyword(text)
+            or self.by_category(categories)
+            or self.classes.get(traffic_class)
+            or self.by_hours(local)
+        )
 
     def by_keyword(self, text: str) -> Preference | None:
         if not self._keywords:

@@ -8,8 +8,7 @@ import structlog
 
 from gateway.dataplane.attention import Hold
 from gateway.dataplane.carriers import read_carrier
-from gateway.dataplane.parts import Key
-from gateway.domain.msisdn import msisdn_of
+from gateway.dataplane.parts import Key, subscriber_of
 from gateway.domain.quarantine import HeldMessage
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
@@ -126,6 +125,6 @@ def _key_of(held: HeldMessage) -> Key | None:
         return None
     if not carrier.concats:
         return None
-    to = msisdn_of(carrier.destination) or carrier.destination
     concat = carrier.concats[0]
-    return (held.system_id, carrier.source, to), concat.reference, concat.total
+    owner = (held.system_id, carrier.source, subscriber_of(carrier.destination))
+    return owner, concat.reference, concat.total

@@ -200,12 +200,18 @@ def _is_receipt(pdu: bytes) -> bool:
         return False
 
 
+def _as_written(held: HeldMessage) -> str:
+    """Return the subscriber's address without a plus that only its type of number stood for."""
+    is_written = held.destination.encode("latin-1") in held.pdu
+    return held.destination if is_written else held.destination.removeprefix("+")
+
+
 def _own_receipt(held: HeldMessage, end: tuple[str, str], done: datetime) -> bytes:
     stat, err = end
     return receipt_pdu(
         0,
         message_id=str(held.message_id),
-        source=held.destination,
+        source=_as_written(held),
         destination=held.source,
         stat=stat,
         err=err,

@@ -1,6 +1,6 @@
 """Held messages judged again at the moment they leave (R21, R40, R61)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,12 +11,13 @@ from gateway.dataplane.carrying import timing_of
 from gateway.dataplane.judging import UNCHECKED, note_hint
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.scheduling import schedule_of
-from gateway.domain.msisdn import with_plus
+from gateway.domain.msisdn import msisdn_of, with_plus
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.policy.account import Account
+from gateway.policy.asking import is_asking
 from gateway.policy.judging_again import judge_again, judge_due
 from gateway.policy.submission import Submission, Timing, Wanted
 from gateway.proxy.grounds import valid_until_of
@@ -56,20 +57,20 @@ def judge_leaving(
         joined = tuple(one.joined for one in (held, *others) if one.joined)
         facts = _facts_of(plane, carriers, joined)
         timing = _timing(carrier, valid_until_of(held.pdu, held.held_at))
-        listed = (each for each in carrier.destinations if isinstance(each, SmeAddress))
-        addressees = [with_plus(each.address, each.ton) for each in listed]
-        for address in addressees or [destination]:
+        asking: Verdict | None = None
+        for address in _addressees(carrier, (held, *others)):
             one = submission(account, source, address, units)
             one.timing = timing
             judge(plane.rules, one, facts, monotonic(), epoch())
-            if one.verdict is not None:
+            if one.verdict is not None and not is_asking(one.verdict):
                 return one.verdict
+            asking = asking or one.verdict
         note_hint(plane, account.system_id, facts)
     except Exception:  # noqa: BLE001 - as in the tick: what cannot be judged is not passed, and stops no other
         plane.tally.filter_failures += 1
         plane.rules.hold_against(one, (_UNCHECKED_AGAIN if held.is_reviewed else UNCHECKED,))
         return one.verdict
-    return None
+    return asking
 
 
 def schedule_of_leaving(plane: Plane, held: HeldMessage) -> Schedule | None:
@@ -135,6 +136,18 @@ def _facts_of(plane: Plane, carriers: Sequence[Carrier], joined: tuple[str, ...]
         is_unreadable=message.is_unreadable,
         is_whole=message.is_whole,
     )
+
+
+def _addressees(carrier: Carrier, together: Sequence[HeldMessage]) -> Iterable[bytes]:
+    """Return everybody whom a request lists, or else whom the parts of a long message are for.
+
+    They may spell one number so that it is read as two, and each has to be asked about.
+    """
+    listed = [each for each in carrier.destinations if isinstance(each, SmeAddress)]
+    if listed:
+        return [with_plus(each.address, each.ton) for each in listed]
+    addresses = (one.destination.encode("latin-1") for one in together)
+    return {msisdn_of(address) or address: address for address in addresses}.values()
 
 
 def _units(carrier: Carrier) -> int:

@@ -1,8 +1,6 @@
 """Whose turn it is to be released, as people ask or when the hour comes."""
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
 
 import structlog
 
@@ -50,7 +48,6 @@ class Releasing:
         self.submitting = Submitting(tick, desk, routes, receipts, self._queue)
         self._letting_go = LettingGo(tick, desk, asking, self._queue, self.submitting)
         self._together: set[int] = set()  # long messages whose parts are being let go
-        self._waiting: Counter[str] = Counter()  # what was wanted of each sender a moment ago
 
     async def begin(self) -> None:
         """Find what an earlier run left: nothing that was written is written again."""
@@ -69,15 +66,15 @@ class Releasing:
 
     async def take_due(self) -> None:
         """Want what has waited for its hour, of senders that have a way to the SMSC."""
-        wanted = self._waiting = Counter(self._queue.wanted.values())
+        waiting = self._queue.waiting
         accounts = self._tick.pipeline.plane.rules.accounts
-        senders = [s for s in self._routes.submitters() if s in accounts and wanted[s] < DUE_EACH]
+        senders = [s for s in self._routes.submitters() if s in accounts and waiting[s] < DUE_EACH]
         for held in await self._due.take(utcnow(), senders):
             self.want(held)
 
     def is_behind(self, system_id: str) -> bool:
         """Tell whether so much of a sender waits for the SMSC that it should send less."""
-        return self._waiting[system_id] >= _MANY_WAIT
+        return self._queue.waiting[system_id] >= _MANY_WAIT
 
     async def release_parts(self, assembly: int) -> None:
         """Let the parts of a long message go, which has come whole: all of them or none.
@@ -101,11 +98,10 @@ class Releasing:
     async def release_wanted(self) -> None:
         """Write what is wanted and has a way to the SMSC; the rest waits for its sender."""
         await self.submitting.confirm_late()
-        wanted = self._queue.wanted
         # One look for each sender: thousands may wait for one that is away.
-        ways = {s for s in set(wanted.values()) if self._routes.to_smsc(s) is not None}
+        ways = {s for s in self._queue.waiting if self._routes.to_smsc(s) is not None}
         room = max(0, _AT_ONCE - self.submitting.under_way)
-        ready = list(islice((number for number, s in wanted.items() if s in ways), room))
+        ready = self._queue.first_of(ways, room)
         try:
             for start in range(0, len(ready), _TOGETHER):
                 await self._release_all(ready[start : start + _TOGETHER])

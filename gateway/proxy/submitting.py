@@ -126,7 +126,7 @@ class Submitting:
                 await self._confirm(message_id, smsc_id)
             elif status in _LATER:
                 await desk.postpone(message_id, f"the SMSC answered 0x{status:X}", now)
-                self._queue.wanted[message_id] = errand.system_id
+                self._queue.want(message_id, errand.system_id)
             elif errand.is_reviewed:
                 await desk.give_back(message_id, f"the SMSC answered 0x{status:X}", now)
             else:

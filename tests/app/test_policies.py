@@ -312,6 +312,19 @@ async def test_a_sender_that_is_removed_has_to_leave(
     assert gateway.session_counts() == {"sp2": 1}
 
 
+async def test_a_reload_tells_of_the_sample_s_password(
+    start: Start, tmp_path: Path, log: LogLines
+) -> None:
+    gateway = await start()
+    sample = Path(__file__).parents[2] / "config/senders.yaml"
+    (tmp_path / "config/senders.yaml").write_bytes(sample.read_bytes())
+
+    assert await gateway.reload(force=True) == ()
+
+    (exposed,) = [line for line in log if line["event"] == "senders.exposed"]
+    assert exposed["senders"] == ["bank1", "sp1"]
+
+
 async def test_a_suspended_sender_s_messages_are_refused_and_its_session_stays(
     start: Start, attach: Attach, tmp_path: Path
 ) -> None:

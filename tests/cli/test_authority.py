@@ -1,6 +1,7 @@
 """Reports to the authority: listed, shown, exported and noted as sent."""
 
 import json
+import re
 import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -83,6 +84,18 @@ def test_r60_reports_are_listed_the_newest_first_with_masked_numbers_and_no_text
     assert "2 pending" in ran.stdout
     for kept_back in ("13800138000", "13900139000", "联系我"):
         assert kept_back not in ran.stdout
+
+
+def test_on_a_terminal_of_eighty_columns_numbers_and_times_of_reports_stay_whole(
+    reports: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports("sent", "1", "--reference", "公网安(2025)77")
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = reports("list").stdout
+
+    assert all(word in shown for word in ("138****8000", "139****9000", "公网安(2025)77"))
+    assert len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", shown)) == 2
 
 
 def test_reports_are_listed_by_state_sender_and_page(reports: Cli) -> None:

@@ -173,7 +173,7 @@ def test_faults_of_the_table_of_provinces_are_named_by_their_place(
 def test_plain_passwords_are_said_loudly_and_not_shown(cli: Cli, options: tuple[str, ...]) -> None:
     ran = cli("check", *options)
 
-    assert "PLAIN PASSWORDS: 2 senders" in ran.stderr
+    assert "PLAIN PASSWORDS: written out for 2 senders" in ran.stderr
     assert "secret" not in ran.stdout + ran.stderr
 
 

@@ -1,6 +1,6 @@
 """Which messages a reviewer decides on: by their ids, or by their campaign."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -125,6 +125,30 @@ def test_a_campaign_that_others_have_decided_on_meanwhile_ends_early(
     in_store(walk)
 
     assert found == []
+
+
+def test_a_campaign_ends_where_all_that_is_left_of_it_came_meanwhile(
+    hold: Hold, in_store: InStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chosen, "TOGETHER", 1)
+    first, second = (hold(message_id=FIRST + number, campaign=CAMPAIGN) for number in range(2))
+    pages: list[Sequence[int]] = []
+
+    async def walk(stores: Stores) -> None:
+        of_campaign = await Chosen([], CAMPAIGN).found_in(stores.quarantine)
+        async for page in of_campaign.pages:
+            pages.append(page)
+            await stores.quarantine.hold([replace(first, message_id=FIRST + 10)])
+            await stores.quarantine.move(
+                second.message_id,
+                allowed=frozenset({HoldState.HELD}),
+                to=HoldState.DISCARDED,
+                at=utcnow(),
+            )
+
+    in_store(walk)
+
+    assert pages == [[first.message_id]]
 
 
 def test_an_sp_alone_is_no_campaign(quarantine: Command, hold: Hold, fetch: Fetch) -> None:

@@ -16,6 +16,14 @@ def test_words_stay_whole_and_sentences_are_folded() -> None:
     assert fitted(rows, 20) == [11, 9]
 
 
+def test_a_date_and_the_time_behind_it_may_be_kept_together() -> None:
+    rows = [["since (UTC)", "note"], ["2026-11-26 07:23:00", "by hand, for a while"]]
+
+    assert fitted(rows, 26, keeps_times=True) == [19, 7]
+    assert fitted(rows, 26) == [13, 13]
+    assert fitted(rows, 22, keeps_times=True) is None
+
+
 def test_a_column_that_wants_little_gets_no_more() -> None:
     rows = [["no", "one two three four", "five six seven eight nine"]]
 
@@ -24,6 +32,10 @@ def test_a_column_that_wants_little_gets_no_more() -> None:
 
 def test_han_may_be_folded_anywhere() -> None:
     assert fitted([["138****8007", "用户拒收后不得再发"]], 20) == [11, 9]
+
+
+def test_a_han_character_that_leads_a_number_is_part_of_it() -> None:
+    assert fitted([["粤B2-20200001", "用户拒收后不得再发"]], 20) == [13, 7]
 
 
 def test_a_word_that_is_too_long_to_be_read_as_one_is_folded() -> None:

@@ -94,14 +94,14 @@ def test_what_differs_is_listed(cli: Cli, deployment: Path, write: Write) -> Non
     assert there.returncode == 0
     first_words = ", ".join(f"新词{number}" for number in range(20))
     assert rows == [
-        ["+", "K-MORE", "the list: reject, 1 words"],
-        ["-", "K-LOAN", "the list: quarantine, 1 words"],
-        ["-", "K-LURE", "the list: shadow, 1 words"],
+        ["+", "K-MORE", "the list: reject, 1 word"],
+        ["-", "K-LOAN", "the list: quarantine, 1 word"],
+        ["-", "K-LURE", "the list: shadow, 1 word"],
         ["~", "K-FRAUD action", "reject → quarantine"],
         ["+", "K-FRAUD", f"25 words: {first_words} and 5 more"],
-        ["-", "K-FRAUD", "1 words: 代开发票"],
+        ["-", "K-FRAUD", "1 word: 代开发票"],
         ["~", "rules.R21.mode", "enforce → shadow"],
-        ["+", "selftest", "1 cases"],
+        ["+", "selftest", "1 case"],
     ]
     assert "-" in back.stdout
     assert "selftest" in back.stdout

@@ -106,6 +106,16 @@ def test_records_without_texts_are_said_to_be_so(ask: Cli, record: Callable[...,
     assert "texts" not in json.loads(ask("--json").stdout)
 
 
+def test_models_that_agree_dispute_no_text(
+    ask: Cli, record: Callable[..., None], compared: Path
+) -> None:
+    record(row(NOON, "shop", LOAN))
+    told = {"since": NOON.isoformat(), "at": NOON.isoformat(), **Comparison("", "").as_json()}
+    ModelDirectory(compared / "var/models").write_comparison(json.dumps(told).encode())
+
+    assert "there is no text that only one of them stops" in ask("--texts").stdout
+
+
 def test_a_deployment_without_records_is_asked_from_the_wrong_place(ask: Cli) -> None:
     ran = ask("--texts")
 

@@ -221,9 +221,10 @@ def test_people_read_of_every_rule_in_their_language(
 ) -> None:
     ran = explain(case, "--lang", lang)
 
-    [row] = [line for line in ran.stdout.splitlines() if line.startswith("│ RULE ")]
-    cells = [cell.strip() for cell in row.split("│")[1:-1]]
-    assert cells[:3] == ["RULE", title, "第十八条"]
+    lines = ran.stdout.splitlines()
+    [at] = [at for at, line in enumerate(lines) if line.startswith("│ RULE ")]
+    row, below = ([cell.strip() for cell in line.split("│")[1:-1]] for line in lines[at : at + 2])
+    assert (row[0], below[0], row[1]) == ("RULE", title, "第十八条")
 
 
 def test_r23_of_a_request_for_consent_the_store_decides_and_that_is_said(

@@ -215,10 +215,10 @@ def test_lines_that_may_be_mistyped_are_taken_and_counted(
     one = consent("import", put("138001380001\n"), *ALL_REFUSED)
 
     assert several.returncode == 0
-    assert "2 lines have a digit more or fewer than a mainland mobile number" in several.stderr
+    assert "for a mainland mobile number: 2 lines, first" in several.stderr
     assert f"first {path}:1" in several.stderr
     assert "1380013800" not in several.stderr
-    assert "1 line has a digit more or fewer" in one.stderr
+    assert "for a mainland mobile number: 1 line, first" in one.stderr
     assert len(on_record()) == 5
 
 

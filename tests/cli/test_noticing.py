@@ -59,7 +59,7 @@ def test_r36_an_sp_is_given_its_refusals_by_hand_until_they_are_acknowledged(
     assert "500 notices, more wait behind it" in first.stdout
     assert "smsward notices acknowledge 1 --system-id shop" in first.stdout
     assert "batch 1 is taken by shop; more waits since" in taken.stdout
-    assert "1 notices, nothing waits behind it" in second.stdout
+    assert "1 notice, nothing waits behind it" in second.stdout
     assert "hall" in second.stdout
 
 

@@ -58,7 +58,7 @@ def test_a_preference_is_kept_and_journaled_with_who_did_it(
 
     wanted, journal = kept()
     assert ran.returncode == 0
-    assert ran.stdout == ("138****8000: block category real_estate 房产中介 (1 preferences)\n")
+    assert ran.stdout == ("138****8000: block category real_estate 房产中介 (1 preference)\n")
     assert [(one.kind, one.value, one.action) for one in wanted] == [
         ("category", "real_estate", "block")
     ]
@@ -170,7 +170,7 @@ def test_r51_all_that_is_kept_is_exported_for_its_owner_alone(
     assert exported["number"] == str(MSISDN)
     assert exported["preferences"][0]["value"] == "13911112222"
     assert exported["journal"][0]["after"][0]["value"] == "13911112222"
-    assert "1 preferences, 1 changes" in ran.stdout
+    assert "1 preference, 1 change to" in ran.stdout
     assert NUMBER not in ran.stdout
 
 

@@ -291,7 +291,7 @@ def test_how_much_was_exported_is_said(work: Work, deployed: Path) -> None:
     output = str(deployed / "out.jsonl")
     period = ("--from", "2013-09-30T08:00", "--to", "2013-09-30T09:00", "-o", output)
 
-    assert work("export", *period).stdout.startswith("written: 3 records of 1 hours to ")
+    assert work("export", *period).stdout.startswith("written: 3 records of 1 hour to ")
     assert json.loads(work("export", *period, "--json").stdout) == {
         "output": output,
         "records": 3,

@@ -67,7 +67,7 @@ def sequences(archive: RecordArchive) -> list[object]:
 def test_closed_hours_are_sealed(work: Work, with_keys: Path, archive: RecordArchive) -> None:
     ran = work("records", "seal")
 
-    assert (ran.returncode, ran.stdout) == (0, "sealed: 10 records in 1 files\n")
+    assert (ran.returncode, ran.stdout) == (0, "sealed: 10 records in 1 file\n")
     (file,) = archive.files()
     assert file.is_sealed
     assert json.loads(work("records", "seal", "--json").stdout) == {
@@ -99,7 +99,7 @@ def test_an_hour_that_is_still_written_is_counted(work: Work, deployment: Path) 
     ran = work("records", "seal")
     files.close()
 
-    assert "still being written: 1 files" in ran.stdout
+    assert "still being written: 1 file" in ran.stdout
 
 
 @pytest.mark.usefixtures("with_keys")

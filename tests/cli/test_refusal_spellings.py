@@ -46,7 +46,7 @@ def refuse(
         path.write_text(f"number\n{typed}\n")
         said = ("--system-id", "shop", "--answer", "refused")
         ran = cli("consent", "import", str(path), *said, *config)
-        assert ran.stdout == "recorded: 1 answers; rejected: 0 lines\n"
+        assert ran.stdout == "recorded: 1 answer; rejected: 0 lines\n"
 
     in_store(lambda _stores: None)
     return {"api": by_api, "cli": by_cli, "import": by_import}[str(request.param)]

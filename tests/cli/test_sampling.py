@@ -124,7 +124,7 @@ def test_forgotten_samples_are_gone_and_stand_in_the_purge_log(
     ran = ask("forget", "2", "2", "9", "--by", "wu")
 
     assert ran.returncode == 1
-    assert ran.stdout == "forgotten: 1 samples\nnot on record: 9\n"
+    assert ran.stdout == "forgotten: 1 sample\nnot on record: 9\n"
     log = cli("records", "purges", "--json", "--config", str(deployment / "config"))
     (line,) = json.loads(log.stdout)
     assert (line["what"], line["count"], line["by"]) == ("samples", 1, "wu")

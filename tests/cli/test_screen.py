@@ -60,13 +60,17 @@ def test_a_table_in_a_pipe_is_not_folded(
     assert "x" * 150 in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("width", "is_framed"), [("80", True), ("70", False)])
+@pytest.mark.parametrize(
+    ("width", "is_framed", "are_times_whole"),
+    [("88", True, True), ("80", False, True), ("76", True, False), ("70", False, False)],
+)
 def test_numbers_and_times_stay_whole_in_a_table_of_a_narrow_terminal(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     *,
     width: str,
     is_framed: bool,
+    are_times_whole: bool,
 ) -> None:
     monkeypatch.setenv("COLUMNS", width)
     columns = ("no", "number", "SP", "rule", "since (UTC)", "until (UTC)", "state", "note")
@@ -78,6 +82,7 @@ def test_numbers_and_times_stay_whole_in_a_table_of_a_narrow_terminal(
     assert all(len(line) <= int(width) for line in shown.splitlines())
     assert [word for word in ("138****8007", "2026-11-26", "active") if word not in shown] == []
     assert ("┃" in shown) is is_framed
+    assert ("2026-11-26 07:23" in shown) is are_times_whole
 
 
 def test_a_table_that_no_terminal_of_this_width_holds_is_folded_within_it(

@@ -300,6 +300,19 @@ def test_r28_a_walk_with_two_texts_in_turn_is_seen_in_one_tick() -> None:
     assert [row[9] for row in decisions(batch) if row[8] != "shadow"].count("NUMBER_WALK") == 9
 
 
+def test_r28_a_walk_with_every_other_text_a_new_one_is_seen_in_one_tick() -> None:
+    walk = rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=frozenset(TrafficClass))
+    world = World(replace(BUNDLE, rules=(walk,)))
+    session = world.session()
+    world.submit(session, advert(CLEAN, to="13900139000"))
+    texts = [CLEAN if n % 2 else f"【春晓书店】您预约的第{n}册书已到店" for n in range(12)]
+    walked = [advert(texts[n], n + 2, to=str(13800138000 + n)) for n in range(12)]
+
+    batch = world.submit(session, b"".join(walked))
+
+    assert [row[9] for row in decisions(batch)].count("NUMBER_WALK") == 9
+
+
 def test_r28_a_walk_with_texts_of_two_classes_in_turn_is_seen_in_one_tick() -> None:
     walk = rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=frozenset(TrafficClass))
     often = TooOften((Limit((Part.DESTINATION,), 9, Clock.DAY),))

@@ -123,6 +123,21 @@ def test_parts_meet_however_the_subscriber_is_written(written: str) -> None:
     assert statuses(World(), first, second) == [None, REFUSED]
 
 
+@pytest.mark.parametrize("ton", [0, 1, 2])
+@pytest.mark.parametrize("written", ["12125550123", "+12125550123", "8612125550123"])
+def test_parts_meet_though_their_number_is_read_as_one_abroad_and_one_at_home(
+    written: str, ton: int
+) -> None:
+    first, _ = long_advert([SPAM[:2], SPAM[2:]], to="12125550123")
+    _, second = long_advert([SPAM[:2], SPAM[2:]], to=written)
+    usual = builders.address(written)
+
+    typed = second.replace(usual, bytes((ton,)) + usual[1:])
+
+    assert statuses(World(), first, typed) == [None, REFUSED]
+    assert statuses(World(), typed, first) == [None, REFUSED]
+
+
 def test_parts_meet_whatever_command_carries_them() -> None:
     first, second = (udh("udh8", 7, bytes((3, n))) for n in (1, 2))
     one = builders.submit_multi(

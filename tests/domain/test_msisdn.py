@@ -15,6 +15,7 @@ from gateway.domain.msisdn import (
     spelled,
     spellings_of,
     with_plus,
+    written_alike,
 )
 
 mainland = st.integers(13_000_000_000, 19_999_999_999)
@@ -107,6 +108,28 @@ def test_a_refusal_is_about_whom_a_number_may_be_read_as_too() -> None:
     numbers = [14155550123, 8613800138000, 14155550123, 447700900123]
 
     assert readings_of(numbers) == [14155550123, 8613800138000, 447700900123, 8614155550123]
+
+
+@pytest.mark.parametrize(
+    ("number", "alike"),
+    [
+        (14155550123, (14155550123, 8614155550123)),
+        (8614155550123, (8614155550123, 14155550123)),
+        (8613800138000, (8613800138000,)),
+        (447700900123, (447700900123,)),
+        (10086, (10086,)),
+    ],
+)
+def test_two_numbers_may_be_written_with_the_same_digits(
+    number: int, alike: tuple[int, ...]
+) -> None:
+    assert written_alike(number) == alike
+
+
+@given(st.integers(0, 10**15 - 1))
+def test_whoever_is_written_as_another_is_written_so_the_other_way_round(number: int) -> None:
+    for other in written_alike(number):
+        assert number in written_alike(other)
 
 
 @pytest.mark.parametrize("address", [b"+13800138000", b"0013800138000", b"+11987654321"])

@@ -604,6 +604,24 @@ def test_many_counted_at_once_are_counted_as_if_one_by_one(
         assert at_once.keys <= one_by_one.keys
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_counter_is_left_alone_by_messages_that_the_first_one_refuses_all(size: int) -> None:
+    """Else what it holds would turn early, and what expired be kept a window longer."""
+    once = Limit((Part.DESTINATION,), 1, Rolling(3600))
+    at_once, one_by_one = (
+        Frequencies([once, Limit((Part.TEMPLATE,), 9, Rolling(61))], COUNTING) for _ in range(2)
+    )
+    sent = ((0, SOMEBODY, "甲"), (60, SOMEBODY + 1, "甲"), (120, SOMEBODY + 1, "甲"))
+
+    for second, destination, template in (*sent, (126, SOMEBODY + 2, "乙")):
+        some = [message(destination, template=template)] * size
+        at_once.admit_all(some, 6000 + second)
+        for one in some:
+            one_by_one.admit(one, 6000 + second)
+
+    assert [frequencies.keys for frequencies in (at_once, one_by_one)] == [4, 4]
+
+
 @pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
 def test_who_made_a_key_is_no_longer_charged_once_it_is_taken_back(every: Clock | Rolling) -> None:
     first, second = Limit(TO_SIGNED, 5, every), Limit((Part.DESTINATION,), 1, every)

@@ -22,6 +22,7 @@ from gateway.policy.preferences import Preferences
 Judge: TypeAlias = Callable[..., Preference | None]
 
 SUBSCRIBER = 8613800138000
+ABROAD, AS_MAINLAND = 14155550123, 8614155550123
 NOON = datetime(2025, 11, 25, 12)  # noqa: DTZ001 - a subscriber's local time has no zone here
 NIGHT = NOON.replace(hour=23)
 ALLOW, BLOCK, HOLD = PreferenceAction.ALLOW, PreferenceAction.BLOCK, PreferenceAction.HOLD
@@ -49,7 +50,7 @@ def judged(
     text: str = "江景新房盛大开盘",
     local: datetime = NIGHT,
 ) -> Preference | None:
-    return preferences.judge(SUBSCRIBER, source, traffic_class, categories, text, local)
+    return preferences.judge(SUBSCRIBER, source, traffic_class, categories, text, lambda _: local)
 
 
 def test_r50_a_blocked_category_does_not_reach_the_subscriber() -> None:
@@ -186,7 +187,9 @@ def test_a_subscriber_without_preferences_gets_everything() -> None:
 
     assert SUBSCRIBER in preferences
     assert SUBSCRIBER + 1 not in preferences
-    assert preferences.judge(SUBSCRIBER + 1, "1069000199", COMMERCIAL, (), "", NIGHT) is None
+    assert (
+        preferences.judge(SUBSCRIBER + 1, "1069000199", COMMERCIAL, (), "", lambda _: NIGHT) is None
+    )
 
 
 def test_the_last_preferences_applied_hold() -> None:
@@ -203,12 +206,49 @@ def test_the_last_preferences_applied_hold() -> None:
 
 
 def test_a_fresh_table_takes_the_place_of_the_old_one() -> None:
-    preferences = of(HOUSES)
+    preferences = Preferences([(SUBSCRIBER, packed((HOUSES,))), (ABROAD, packed((HOUSES,)))])
 
     preferences.replace(Preferences([(SUBSCRIBER + 1, packed((QUIET,)))]))
 
     assert judged(preferences) is None
     assert SUBSCRIBER + 1 in preferences
+    assert preferences.readings_of(AS_MAINLAND) == ()
+
+
+@pytest.mark.parametrize(
+    ("kept", "meant", "found"),
+    [
+        ((ABROAD,), ABROAD, (ABROAD,)),
+        ((ABROAD,), AS_MAINLAND, (ABROAD,)),
+        ((AS_MAINLAND,), ABROAD, (AS_MAINLAND,)),
+        ((ABROAD, AS_MAINLAND), ABROAD, (ABROAD, AS_MAINLAND)),
+        ((ABROAD, AS_MAINLAND), AS_MAINLAND, (AS_MAINLAND, ABROAD)),
+        ((SUBSCRIBER,), SUBSCRIBER, (SUBSCRIBER,)),
+        ((SUBSCRIBER, ABROAD), SUBSCRIBER + 1, ()),
+        ((AS_MAINLAND,), 447700900123, ()),
+    ],
+)
+def test_r50_a_number_is_looked_up_as_whom_its_digits_may_be_too_itself_first(
+    kept: tuple[int, ...], meant: int, found: tuple[int, ...]
+) -> None:
+    preferences = Preferences((one, packed((HOUSES,))) for one in kept)
+
+    assert preferences.readings_of(meant) == found
+
+
+@pytest.mark.parametrize("order", [(ABROAD, AS_MAINLAND), (AS_MAINLAND, ABROAD)])
+def test_whose_preferences_have_gone_is_not_found_by_others_any_more(
+    order: tuple[int, int],
+) -> None:
+    preferences = Preferences((one, packed((HOUSES,))) for one in order)
+
+    preferences.apply(ABROAD, "")
+    left = preferences.readings_of(AS_MAINLAND), preferences.readings_of(ABROAD)
+    preferences.apply(AS_MAINLAND, "")
+
+    assert left == ((AS_MAINLAND,), (AS_MAINLAND,))
+    assert preferences.readings_of(AS_MAINLAND) == preferences.readings_of(ABROAD) == ()
+    assert (len(preferences), preferences.misread) == (0, {})
 
 
 def test_equal_preferences_of_many_subscribers_are_kept_once() -> None:
@@ -228,7 +268,7 @@ def test_what_is_shared_and_what_is_compiled_stays_bounded(
     )
 
     decided = [
-        preferences.judge(SUBSCRIBER + place, wish.value, COMMERCIAL, (), "", NOON)
+        preferences.judge(SUBSCRIBER + place, wish.value, COMMERCIAL, (), "", lambda _: NOON)
         for place, wish in enumerate(wishes)
     ]
 

@@ -38,7 +38,7 @@ from gateway.policy.rules import (
     Unwanted,
 )
 from gateway.policy.submission import Submission, Timing
-from gateway.policy.together import ask_together, count_together
+from gateway.policy.together import ask_together, count_together, stop_together
 from gateway.policy.windows import Window, WindowSet
 from tests.policy.conftest import (
     ADVERT,
@@ -190,6 +190,22 @@ RULESETS = st.lists(st.sampled_from(RULES), unique_by=lambda one: one.id).flatma
         )
     )
 )
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_what_is_stopped_together_settles_nothing(count: int) -> None:
+    where, at = world(RULES), TEN + 12 * 3600  # at night
+    sent = [Sent(ADVERT, MARKETING, NUMBER + place, "sp1", None) for place in range(count)]
+    one_by_one, messages = begun(where, sent, at), begun(where, sent, at)
+    for course, message in one_by_one:
+        where.rules.passes(message, course, at)
+
+    ((course, those),) = {course: [one for _, one in messages] for course, _ in messages}.items()
+    stop_together(where.rules, course, those, at)
+
+    assert [outcome(one) for one in those] == [outcome(one) for _, one in one_by_one]
+    assert [one.verdict is None for one in those] == [False, *[True] * (count - 1)]
+    assert all(one.deferral is not None for one in those[1:])
 
 
 @given(rules=RULESETS, ticks=TICKS, is_current=st.booleans(), many=st.sampled_from([1, 4]))

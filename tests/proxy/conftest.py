@@ -30,12 +30,14 @@ from gateway.proxy.keeper import Keeper
 from gateway.runtime import clock
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import configure_logging
+from gateway.runtime.records import Records
 from gateway.session import lockout
 from gateway.session.timers import Timers
 from gateway.settings.addresses import Address
 from gateway.settings.gateway import GatewaySettings, Limits, Listener, Node, Smsc
 from gateway.settings.gateway_file import NodeRole
 from gateway.stores.open import Stores
+from gateway.systems.consent import follower
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 
@@ -201,6 +203,8 @@ async def start(
     """Start a gateway; what is given may differ from `sender`, `bundle` and `settings`."""
     # Nobody waits for a quarter of a second here, nor for the pause after a wrong password.
     monkeypatch.setattr(followers, "_EVERY_S", 0.01)
+    # A busy machine may let this process stand still for a second: no reason to refuse adverts.
+    monkeypatch.setattr(follower, "_CURRENT_S", 10 * WITHIN_S)
     # Nobody asks for probes here, and uvicorn takes a tenth of a second to stop.
     monkeypatch.setattr(composition, "ProbeServer", Unprobed)
     monkeypatch.setattr(lockout, "FIRST_DELAY_S", 0.0)
@@ -313,6 +317,13 @@ def unkept(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Keeper, "keep", never)
+
+
+@pytest.fixture
+def unwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let rows of the records stay where a test can read them, however long it takes."""
+    monkeypatch.setattr(Records, "settle", lambda _self: None)
+    monkeypatch.setattr(Records, "flush", lambda _self: None)
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ LogLines = list[dict[str, object]]
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
 
 PORT, DESTINATION, OTHER = "10690001", "13800138000", "13900139000"
+ABROAD = "12125550123"
 SUBSCRIBER = 8613800138000
 FRAUD, LOAN, CLEAN = (
     ("您好，代\u200b", "开发票，再见"),
@@ -181,6 +182,18 @@ async def test_r62_a_word_over_two_parts_second_first_has_one_verdict_and_both_a
 
     assert {one.note for one in refused} == {"judged again: CONTENT"}
     assert receipts == dict.fromkeys(ids, "REJECTD")
+    assert smsc.journal == []
+
+
+async def test_r62_a_word_over_two_parts_that_spell_their_number_differently_is_found(
+    bound: Bound, smsc: SimulatedSmsc
+) -> None:
+    first, second = (parts(FRAUD, to=to)[n] for n, to in enumerate((ABROAD, f"+{ABROAD}")))
+    national = first.replace(builders.address(ABROAD), builders.address(ABROAD, ton=2))
+
+    ids = await submit(bound.esme, national, second)
+
+    await bound.all_reached(ids, HoldState.REFUSED)
     assert smsc.journal == []
 
 

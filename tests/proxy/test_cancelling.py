@@ -235,6 +235,7 @@ async def test_r21_without_a_bind_of_its_sp_the_cancellation_waits_for_one(
     assert [(one.system_id, one.message_id) for one in office.smsc.cancels] == [("sp1", message_id)]
 
 
+@pytest.mark.usefixtures("unwritten")
 async def test_r21_what_the_smsc_will_not_cancel_is_on_record_and_not_asked_again(
     start: Start, attach: Attach, smsc: SimulatedSmsc, until: Until, office: Office
 ) -> None:

@@ -203,6 +203,7 @@ async def test_r40_a_code_passes_at_night_and_an_advert_until_the_last_second(
     assert [entry.message_id for entry in smsc.journal] == [answer.message_id]
 
 
+@pytest.mark.usefixtures("unwritten")
 async def test_r21_a_refusal_two_seconds_before_the_opening_stops_what_waits_for_it(
     night: Night, smsc: SimulatedSmsc, refuse: Refuse
 ) -> None:

@@ -52,8 +52,8 @@ def desk(gateway: Gateway) -> QuarantineDesk:
     return QuarantineDesk(gateway.stores.quarantine, MessageIds(worker=99))
 
 
-async def hold(esme: RawEsme, *, registered_delivery: int = 1) -> str:
-    answer = await esme.submit(SOURCE, DESTINATION, LOAN, registered_delivery=registered_delivery)
+async def hold(esme: RawEsme, *, registered_delivery: int = 1, to: str = DESTINATION) -> str:
+    answer = await esme.submit(SOURCE, to, LOAN, registered_delivery=registered_delivery)
     assert answer.is_ok
     return answer.message_id
 
@@ -112,6 +112,18 @@ async def test_r61_whoever_asked_for_a_receipt_hears_of_the_end_once(
     assert message_id.encode() + b"\0" in octets[-40:]
     assert esme.pdus().empty()
     assert [entry.octets for entry in smsc.journal] == [builders.ucs2("您好")]
+
+
+@pytest.mark.parametrize("written", ["12125550123", "+12125550123", f"+86{DESTINATION}"])
+async def test_a_receipt_names_the_subscriber_as_the_sp_wrote_it(
+    gateway: Gateway, attach: Attach, written: str
+) -> None:
+    esme = await attach(gateway)
+    message_id = await hold(esme, to=written)
+
+    await discard(gateway, message_id)
+
+    assert read_message(await esme.next_pdu()).source == written
 
 
 async def test_whoever_asked_for_none_gets_none(

@@ -25,17 +25,12 @@ Start = Callable[..., Awaitable[Gateway]]
 Attach = Callable[..., Awaitable[RawEsme]]
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
 
+pytestmark = pytest.mark.usefixtures("unwritten")
+
 PORT, SUBSCRIBER = "10690001", "13800138000"
 LOAN = "低息贷款，当天到账"
 LIST = builders.ucs2("0000")
 TRY_LATER = CommandStatus.ESME_RX_T_APPN
-
-
-@pytest.fixture(autouse=True)
-def _unwritten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let rows stay where a test can read them."""
-    monkeypatch.setattr(Records, "settle", lambda _self: None)
-    monkeypatch.setattr(Records, "flush", lambda _self: None)
 
 
 @pytest.fixture

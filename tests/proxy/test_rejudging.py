@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 
 from gateway.dataplane.plane import Plane
+from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.sender import Sender
@@ -18,7 +19,7 @@ from gateway.filter.scan import ContentScan
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import ROLLING_DAY, Limit, Part
-from gateway.policy.rules import Check, NoWayOut, Rule, Title, TooOften, Untimely
+from gateway.policy.rules import Check, NoWayOut, Refused, Rule, Title, TooOften, Untimely
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.windows import Window, WindowSet
 from gateway.proxy.rejudging import judge_leaving, outranked
@@ -100,6 +101,20 @@ def test_r42_a_number_abroad_is_one_however_a_held_request_names_it(plane: Plane
     assert first is None
     assert second is not None
     assert second.findings[-1].rule == "R42"
+
+
+def test_r21_a_long_message_is_judged_for_everybody_whom_its_parts_name(plane: Plane) -> None:
+    abroad, at_home = "+13105550123", "13105550123"
+    refusing = replace(plane.rules.bundle, rules=(rule("R21", Refused()),))
+    plane.rules = RuleSet(refusing, [a.sender for a in plane.rules.accounts.values()], Knowledge())
+    plane.rules.knowledge.consent.apply(int(f"86{at_home}"), "sp1", Answer.REFUSED)
+    plane.rules.knowledge.consent.apply(int(abroad), "sp1", Answer.AGREED)
+    first = replace(held(part(1, "【示例商城】全场")), destination=abroad)
+    second = replace(held(part(2, "五折，回T退订")), destination=at_home)
+
+    verdict = judge_leaving(plane, plane.rules.accounts["sp1"], first, [second])
+
+    assert why(verdict) == (Action.REJECT, "R21")
 
 
 def why(verdict: Verdict | None) -> tuple[Action, str]:

@@ -3,6 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.proxy.release_queue import ReleaseQueue
 
@@ -29,11 +32,11 @@ def test_a_message_is_wanted_until_it_stands_elsewhere() -> None:
     queue = ReleaseQueue()
 
     queue.follow(WANTED)
-    wanted = dict(queue.wanted)
+    wanted = queue.first_of({"sp1"}, 9)
     queue.follow(replace(WANTED, state=HoldState.CANCELLED))
 
-    assert wanted == {1: "sp1"}
-    assert queue.wanted == {}
+    assert wanted == [1]
+    assert queue.first_of({"sp1"}, 9) == []
 
 
 def test_what_was_counted_is_remembered_while_the_smsc_has_not_answered() -> None:
@@ -54,4 +57,57 @@ def test_what_is_put_back_waits_after_all_others() -> None:
     queue.put_back([WANTED])
     queue.drop((2, 9))
 
-    assert list(queue.wanted) == [3, 1]
+    assert queue.first_of({"sp1"}, 9) == [3, 1]
+
+
+def test_the_first_of_those_that_have_a_way_are_next_in_their_order() -> None:
+    queue = ReleaseQueue()
+    for number, system_id in enumerate(("away", "sp2", "sp1", "away", "sp1")):
+        queue.want(number, system_id)
+
+    assert queue.first_of({"sp1", "sp2"}, 2) == [1, 2]
+    assert queue.first_of((), 2) == []
+
+
+def test_how_many_wait_of_each_sender_is_known_without_counting_them() -> None:
+    queue = ReleaseQueue()
+    for number in range(5):
+        queue.want(number, "sp1")
+    queue.want(7, "sp2")
+    queue.want(7, "sp2")  # heard of twice, wanted once
+
+    queue.put_back([replace(WANTED, message_id=0), replace(WANTED, message_id=9)])
+    queue.follow(replace(WANTED, message_id=4, state=HoldState.DISCARDED))
+    queue.drop((1, 1, 7))
+
+    assert queue.waiting == {"sp1": 4}
+    assert list(queue.waiting) == ["sp1"]  # whose last has gone is no sender that waits
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["want", "put_back", "drop", "follow"]),
+        st.integers(0, 9),
+        st.sampled_from(HoldState),
+    )
+)
+
+
+@given(STEPS)
+def test_the_counts_are_those_of_what_is_wanted(steps: list[tuple[str, int, HoldState]]) -> None:
+    queue, senders = ReleaseQueue(), ("sp0", "sp1", "sp2")
+
+    for step, number, state in steps:
+        held = replace(WANTED, message_id=number, system_id=senders[number % 3], state=state)
+        match step:
+            case "want":
+                queue.want(number, held.system_id)
+            case "put_back":
+                queue.put_back([held])
+            case "drop":
+                queue.drop((number,))
+            case _:
+                queue.follow(held)
+
+        counts = {sender: len(queue.first_of({sender}, 99)) for sender in senders}
+        assert dict(queue.waiting) == {sender: count for sender, count in counts.items() if count}

@@ -72,7 +72,9 @@ class RecordReplay:
             if one.at < wanted.until and (replayer.memory_s or self._is_wanted(one))
         ]
         found = replayer.replay(asked)
-        tally.add(block.file, ((what, list(filter(self._is_wanted, of))) for what, of in found))
+        told = ((what, list(filter(self._is_wanted, of))) for what, of in found)
+        # What came of others alone is no kind of change here, not even of none.
+        tally.add(block.file, ((what, of) for what, of in told if of))
 
     def _is_wanted(self, decision: Decision) -> bool:
         wanted = self._wanted

@@ -36,12 +36,14 @@ def run(
     config, policies, are_shipped = located_own(directories, "run")
     if check_only:
         return _check(config, policies, as_json=False)
-    from gateway.app import run as app
     from gateway.app.first_lines import tell_directories
     from gateway.runtime.logging import LogLevel, configure_logging
 
     events = configure_logging(level=LogLevel(log_level))
     tell_directories(config, policies, are_shipped=are_shipped)
+    # Behind the first line, for it takes seconds.
+    from gateway.app import run as app
+
     return app.run(config, policies, lambda: events.unlisted)
 
 

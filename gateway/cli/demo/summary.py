@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gateway.cli.counting import counted
 from gateway.cli.demo.ledger import Audit
 from gateway.cli.demo.stage import GUEST, PASSWORD, Stage
 from gateway.cli.demo.view import Moment, sender_table, verdict_table
@@ -59,7 +60,7 @@ def print_ending(ending: Ending, stage: Stage, *, keep: bool, as_json: bool) -> 
     screen.print(sender_table(moment.told), verdict_table(moment.verdicts))
     say(
         f"latency at the SMSC's answer: p50 {moment.p50_ms:.1f} ms, p99 {moment.p99_ms:.1f} ms;"
-        f" {moment.held} messages wait in quarantine"
+        f" in quarantine: {counted(moment.held, 'message')}"
     )
     say(
         f"every accepted message is at the SMSC ({audit.at_smsc}) or in quarantine"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from gateway.domain.msisdn import NORTH_AMERICAN_BELOW
 from gateway.domain.preferences import PreferenceAction, PreferenceKind
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Surroundings
@@ -41,7 +42,7 @@ def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: Surroundings)
 
     def ask(submission: Submission, at: float) -> Evidence | None:
         number, facts = submission.msisdn, submission.facts
-        if number is None or number not in preferences.packed or submission.is_wanted:
+        if number is None or submission.is_wanted or not preferences.readings_of(number):
             return None
         arrives = at
         if submission.timing is not None and submission.timing.scheduled_at is not None:
@@ -52,7 +53,7 @@ def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: Surroundings)
             submission.traffic,
             [hit.category for hit in facts.hits] if facts is not None else (),
             "\n".join(facts.texts) if facts is not None else "",
-            datetime.fromtimestamp(arrives, zones.zone_of(number)),
+            lambda one: datetime.fromtimestamp(arrives, zones.zone_of(one)),
         )
         return None if decides is None else _FOUND.get((decides.kind, decides.action))
 
@@ -60,11 +61,19 @@ def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: Surroundings)
 
 
 def perhaps_unwanted(knowledge: Knowledge) -> Sieve:
-    """Let through what goes to subscribers who have preferences."""
+    """Let through what goes to subscribers who have preferences, or may be another who has."""
     preferences = knowledge.preferences
 
     def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
-        packed = preferences.packed
-        return [one for one in submissions if one.msisdn in packed] if packed else ()
+        packed, misread = preferences.packed, preferences.misread
+        if not packed:
+            return ()
+        return [
+            one
+            for one in submissions
+            if (number := one.msisdn) in packed
+            or number in misread
+            or (number or NORTH_AMERICAN_BELOW) < NORTH_AMERICAN_BELOW
+        ]
 
     return sieve

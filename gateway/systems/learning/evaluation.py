@@ -93,6 +93,11 @@ class Categorised:
     harm_f1: float  # fraud and illegal against advert
     recalls: Mapping[str, float]
 
+    @property
+    def has_harm(self) -> bool:
+        """Tell whether any text was fraud or illegal: else its F1 says nothing."""
+        return any(harm_of(category) is not Harm.ADVERT for category in self.recalls)
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:

@@ -87,5 +87,5 @@ def _of_disguises(found: Evaluation) -> Iterator[Goal]:
 
 
 def _of_harm(found: Evaluation) -> Iterator[Goal]:
-    if found.categories is not None:
+    if found.categories is not None and found.categories.has_harm:
         yield Goal("fraud and illegal against advert: F1", _ASKED_HARM_F1, found.categories.harm_f1)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
+from gateway.domain.msisdn import written_alike
 from gateway.domain.preferences import PreferenceAction, PreferenceKind, packed
 from gateway.domain.traffic import TrafficClass
 from gateway.policy.asking_hours import AskingHours
@@ -27,13 +29,14 @@ class Courtesy:
         Raises StoreUnavailable.
         """
         hours = self._hours()
-        wishes = Preferences([(msisdn, packed(await self._store.of(msisdn)))])
+        alike = written_alike(msisdn)
+        wishes = Preferences([(one, packed(await self._store.of(one))) for one in alike])
         moment = hours.opening(msisdn, now)
         for _ in range(_STEPS):
             if moment is None:
                 return None
-            local = hours.local(msisdn, moment)
-            against = wishes.judge(msisdn, port, TrafficClass.COMMERCIAL, (), text, local)
+            local_of = partial(hours.local, moment=moment)
+            against = wishes.judge(msisdn, port, TrafficClass.COMMERCIAL, (), text, local_of)
             if against is None or against.action is PreferenceAction.ALLOW:
                 return moment
             if against.kind is not PreferenceKind.QUIET_HOURS:

@@ -152,6 +152,21 @@ def test_what_others_send_counts_where_one_sp_is_told_of(traffic: Traffic) -> No
     assert (tally.decisions, tally.changed) == (1, 1)
 
 
+def test_what_others_send_names_no_kind_of_change_where_one_sp_is_told_of(
+    traffic: Traffic,
+) -> None:
+    traffic.send(advert(SPAM), system_id="sp2")
+    line = next(traffic.directory.iterdir()).read_bytes().splitlines()[-1]
+    traffic.write(line.replace(b'"sp2"', b'"gone"'))
+    traffic.send(advert())
+    bundle = renamed(replace(NO_WORDS, rules=(rule("R42", TooOften((TWICE,))),)))
+
+    tally = traffic.replayed(bundle, wanted=Wanted(system_id="sp1"))
+
+    assert (tally.decisions, tally.changed) == (1, 0)
+    assert (tally.by_rule, tally.by_action, tally.by_sender, tally.kept) == ({}, {}, {}, {})
+
+
 def test_lines_that_cannot_be_read_are_counted_where_they_are_wanted(traffic: Traffic) -> None:
     traffic.send(advert())
     traffic.write(b"{}")

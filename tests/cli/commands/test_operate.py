@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -49,6 +50,20 @@ def test_run_logs_what_it_is_told_to(
     assert "bundle.open" in logged
     assert "gateway.started" not in logged
     assert len(started) == 1
+
+
+def test_run_says_something_before_the_gateway_is_imported(
+    options: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delattr("gateway.app.run", raising=False)
+    monkeypatch.setitem(sys.modules, "gateway.app.run", None)
+
+    with pytest.raises(ImportError):
+        run(("run", *options))
+
+    assert "directories.chosen" in capfd.readouterr().err
 
 
 def test_run_says_first_on_what_it_runs(

@@ -1,5 +1,6 @@
 """R50 in the engine: a subscriber's own wish stops a message, and tells nobody what it is."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.domain.sender import Port, Purpose
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.bundle import Bundle
+from gateway.policy.checks.preferences import perhaps_unwanted
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.preferences import Preferences
 from gateway.policy.rules import PublicInterest, Rule, Title, Unwanted
@@ -24,8 +26,10 @@ from gateway.policy.submission import Submission, Timing, Wanted
 from tests.policy.conftest import sender
 
 SUBSCRIBER, NUMBER = 8613800138000, b"13800138000"
+ABROAD, AS_MAINLAND = 14155550123, 8614155550123
 NOON = datetime(2025, 11, 25, 4, tzinfo=UTC).timestamp()  # 12:00 in Shanghai
 NIGHT = datetime(2025, 11, 25, 15, tzinfo=UTC).timestamp()  # 23:00 in Shanghai
+LATE = datetime(2025, 11, 25, 18, tzinfo=UTC).timestamp()  # 02:00 in Shanghai, day in America
 HOUSE_TEXT = "江景新房盛大开盘，首付二十万"
 CODE_TEXT = "您的验证码是482913，开盘前有效"
 
@@ -56,12 +60,27 @@ def judged(
     timing: Timing | None = None,
     rule: Rule = RULE,
 ) -> Submission:
-    knowledge = Knowledge(preferences=Preferences([(SUBSCRIBER, packed(wishes))]))
+    message = (source, NUMBER, text)
+    return judged_for({SUBSCRIBER: wishes}, message, at, timing=timing, rule=rule)
+
+
+def judged_for(
+    wished_by: Mapping[int, tuple[Preference, ...]],
+    message: tuple[bytes, bytes, str],
+    at: float = NOON,
+    *,
+    timing: Timing | None = None,
+    rule: Rule = RULE,
+) -> Submission:
+    """Judge a message: its source, its destination and its text."""
+    source, destination, text = message
+    rows = [(number, packed(its)) for number, its in wished_by.items()]
+    knowledge = Knowledge(preferences=Preferences(rows))
     approved = Rule("R11", RULE.title, "O31", PublicInterest(frozenset()), Enforcement.ENFORCE)
     bundle = Bundle("test", "0123456789ab", (ABOUT_HOUSES,), (rule, approved))
     ports = (Port("10690001", 2, Purpose.SERVICE), Port("1069000201", 0, Purpose.VERIFICATION))
     rules = RuleSet(bundle, [sender(ports=ports)], knowledge)
-    submission = Submission(rules.accounts["sp1"], source, NUMBER)
+    submission = Submission(rules.accounts["sp1"], source, destination)
     submission.timing = timing
     assert rules.judge_address(submission, 0)
     rules.judge_text(submission, rules.scan.judge_texts((text,)), at)
@@ -128,6 +147,67 @@ def test_what_is_scheduled_is_judged_for_the_hour_it_is_scheduled_for(
     stopped = judged(QUIET, at=now, timing=Timing(scheduled_at=scheduled_at))
 
     assert (stopped.verdict is not None) is stops
+
+
+WRITTEN = (b"14155550123", b"+14155550123", b"+8614155550123")
+
+
+@pytest.mark.parametrize("wished_by", [ABROAD, AS_MAINLAND])
+@pytest.mark.parametrize("destination", WRITTEN)
+@pytest.mark.parametrize("wish", [HOUSES, WORD, FOE])
+def test_r50_a_north_american_number_is_spared_what_it_blocks_however_it_is_written(
+    wish: Preference, destination: bytes, wished_by: int
+) -> None:
+    message = (b"1069000199", destination, HOUSE_TEXT)
+
+    assert judged_for({wished_by: (wish,)}, message).verdict is not None
+
+
+@pytest.mark.parametrize("destination", WRITTEN)
+def test_r50_quiet_hours_are_those_of_whose_wish_they_are(destination: bytes) -> None:
+    def passes(wished_by: int) -> bool:
+        message = (b"1069000199", destination, HOUSE_TEXT)
+        return judged_for({wished_by: (QUIET,)}, message, LATE).verdict is None
+
+    assert (passes(ABROAD), passes(AS_MAINLAND)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("destination", "other"), [(b"14155550123", ABROAD), (b"+14155550123", AS_MAINLAND)]
+)
+def test_r50_what_another_with_the_same_digits_allows_lets_nothing_through(
+    destination: bytes, other: int
+) -> None:
+    itself = AS_MAINLAND if other == ABROAD else ABROAD
+
+    def passes(its: tuple[Preference, ...], others: tuple[Preference, ...]) -> bool:
+        message = (b"1069000112", destination, HOUSE_TEXT)
+        return judged_for({itself: its, other: others}, message).verdict is None
+
+    assert not passes((HOUSES,), (FRIEND,))
+    assert not passes((QUIET,), (HOUSES,))  # nothing of its own decides now
+    # What the other allows is not against it, and what the number itself allows stands.
+    assert passes((QUIET,), (HOUSES, FRIEND))
+    assert passes((FRIEND,), (HOUSES,))
+
+
+def test_of_a_tick_those_who_may_have_preferences_are_asked() -> None:
+    knowledge = Knowledge(preferences=Preferences([(ABROAD, packed((HOUSES,)))]))
+    account = RuleSet(Bundle("test", "0123456789ab"), [sender()], knowledge).accounts["sp1"]
+    numbers = [SUBSCRIBER, AS_MAINLAND, None, ABROAD, 14155550199, 447700900123]
+
+    def sieved() -> list[int | None]:
+        tick = []
+        for number in numbers:
+            tick.append(Submission(account, b"1069000199", b""))
+            tick[-1].msisdn = number
+        return [one.msisdn for one in perhaps_unwanted(knowledge)(tick, NOON)]
+
+    asked = sieved()
+    knowledge.preferences.apply(ABROAD, "")
+
+    assert asked == [AS_MAINLAND, ABROAD, 14155550199]
+    assert sieved() == []
 
 
 def test_a_rule_on_trial_records_what_the_subscriber_would_not_get() -> None:

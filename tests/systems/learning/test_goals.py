@@ -90,6 +90,14 @@ def test_disguises_alone_or_of_nothing_found_are_no_measure() -> None:
 
 
 def test_harm_is_asked_where_categories_are_known() -> None:
-    known = replace(evaluation(), categories=Categorised(10, 0.9, 0.9, 0.99, {}))
+    known = replace(
+        evaluation(), categories=Categorised(10, 0.9, 0.9, 0.99, {"loan": 0.9, "fraud": 0.8})
+    )
 
     assert by_name(goals_of(known)) == {"fraud and illegal against advert: F1": True}
+
+
+def test_harm_is_not_asked_of_adverts_alone() -> None:
+    adverts = replace(evaluation(), categories=Categorised(10, 1.0, 1.0, 0.0, {"loan": 1.0}))
+
+    assert goals_of(adverts) == ()

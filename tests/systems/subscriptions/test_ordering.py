@@ -410,11 +410,12 @@ async def prefer(
     kind: PreferenceKind,
     value: str,
     action: PreferenceAction = PreferenceAction.BLOCK,
+    msisdn: int = SUBSCRIBER,
 ) -> None:
     wanted = preference(kind, value, action)
     origin = Origin(Channel.CLI, talk.now)
     await talk.stores.preferences.change(
-        SUBSCRIBER, lambda before: with_preference(before, wanted), origin
+        msisdn, lambda before: with_preference(before, wanted), origin
     )
 
 
@@ -450,6 +451,25 @@ async def test_r50_who_is_quiet_all_day_is_not_asked(shop: Shop, talk: Talk) -> 
     await prefer(talk, PreferenceKind.QUIET_HOURS, "07:00-22:00")
 
     assert await shop.order() == "declined"
+
+
+@pytest.mark.parametrize(
+    ("asked", "wished_by"), [(14155550123, 8614155550123), (8614155550123, 14155550123)]
+)
+async def test_r50_who_may_be_meant_by_the_same_digits_is_not_asked_either(
+    talk: Talk, asked: int, wished_by: int
+) -> None:
+    courtesy = Courtesy(talk.stores.preferences, usual_hours)
+
+    async def asks() -> bool:
+        return await courtesy.asks_at(asked, "10690001", "天气", talk.now) is not None
+
+    before = await asks()
+    await prefer(talk, PreferenceKind.KEYWORD, "天气", msisdn=wished_by)
+    blocked = await asks()
+    await prefer(talk, PreferenceKind.NUMBER, "10690001", PreferenceAction.ALLOW, asked)
+
+    assert (before, blocked, await asks()) == (True, False, True)
 
 
 async def test_r40_where_no_window_opens_for_weeks_nobody_is_asked(talk: Talk) -> None:
