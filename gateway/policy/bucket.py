@@ -1,5 +1,8 @@
 """A token bucket as one number: the generic cell rate algorithm."""
 
+# The sums of floats drift by some ulps; a nanosecond is nobody's gain.
+_DRIFT_S = 1e-9
+
 
 class TokenBucket:
     """Admits `per_s` messages a second on average and `burst` at once.
@@ -15,6 +18,14 @@ class TokenBucket:
         self._tolerance_s = (burst - 1) * self._interval_s
         self.due_at = float("-inf")
 
+    def take_all(self, now: float, count: int) -> bool:
+        """Take `count` tokens if there are as many, else none; return whether they were taken."""
+        due_at = max(self.due_at, now)
+        if due_at + self._interval_s * (count - 1) - now > self._tolerance_s + _DRIFT_S:
+            return False
+        self.due_at = due_at + self._interval_s * count
+        return True
+
     def take(self, now: float, count: int = 1) -> bool:
         """Take `count` tokens if there is one, else none; return whether they were taken.
 
@@ -25,8 +36,7 @@ class TokenBucket:
         if due_at <= now:
             self.due_at = now + self._interval_s * count
             return True
-        # The sums of floats drift by some ulps; a nanosecond is nobody's gain.
-        if due_at - now > self._tolerance_s + 1e-9:
+        if due_at - now > self._tolerance_s + _DRIFT_S:
             return False
         self.due_at = due_at + self._interval_s * count
         return True

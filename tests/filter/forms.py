@@ -18,8 +18,9 @@ from gateway.filter import (
     view_loops,
 )
 from gateway.filter.model import loops
+from gateway.policy import number_loops, number_rows
 
-_LOOPS = (loops, band_loops, clue_loops, cue_loops, view_loops, fingerprint_loops)
+_LOOPS = (loops, band_loops, clue_loops, cue_loops, view_loops, fingerprint_loops, number_loops)
 
 Form = Callable[[], AbstractContextManager[None]]
 
@@ -28,7 +29,7 @@ Form = Callable[[], AbstractContextManager[None]]
 def as_python() -> Iterator[None]:
     """Run the loops as Python: slowly, but every line is seen, and every index is looked at."""
     with pytest.MonkeyPatch.context() as patch, np.errstate(over="ignore"):
-        for module in (*_LOOPS, clue_table, cue_table, reading, fingerprints):
+        for module in (*_LOOPS, clue_table, cue_table, reading, fingerprints, number_rows):
             for name, function in list(vars(module).items()):
                 if hasattr(function, "py_func"):
                     patch.setattr(module, name, function.py_func)

@@ -88,3 +88,33 @@ def test_a_sender_exactly_at_its_rate_is_never_refused(per_s: float) -> None:
     bucket = TokenBucket(per_s, 1)
 
     assert all(bucket.take(1000 + n / per_s) for n in range(500))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 2), st.lists(st.integers(1, 4), min_size=1, max_size=9))),
+    st.integers(1, 12),
+)
+def test_what_is_taken_together_is_what_would_be_taken_one_by_one(
+    ticks: list[tuple[float, list[int]]], burst: int
+) -> None:
+    together, each = TokenBucket(10, burst), TokenBucket(10, burst)
+    now = 0.0
+    for passed, counts in ticks:
+        now += passed
+        before = each.due_at
+        taken = [each.take(now, count) for count in counts]
+
+        if together.take_all(now, sum(counts)):
+            assert all(taken)
+        else:
+            assert together.due_at == pytest.approx(before)
+            assert [together.take(now, count) for count in counts] == taken
+        assert together.due_at == pytest.approx(each.due_at)
+
+
+def test_as_many_as_the_burst_are_taken_together_and_no_more() -> None:
+    bucket = TokenBucket(10, 5)
+
+    assert not bucket.take_all(0.0, 6)
+    assert bucket.take_all(0.0, 5)
+    assert not bucket.take_all(0.0, 1)

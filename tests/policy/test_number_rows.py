@@ -1,10 +1,13 @@
 """Rows of numbers by their hash, against Python's own set."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.policy import number_rows
 from gateway.policy.number_rows import NumberRows
+from tests.filter.forms import Form, in_both_forms
 
 NUMBERS = st.one_of(
     st.integers(0, 60), st.integers(2**31 - 9, 2**31 + 9), st.integers(0, 2**32 - 1)
@@ -12,23 +15,37 @@ NUMBERS = st.one_of(
 CHANGES = st.lists(st.tuples(st.booleans(), st.lists(NUMBERS, max_size=60)), max_size=8)
 
 
+@in_both_forms
 @given(CHANGES)
-def test_they_hold_what_a_set_would_hold(changes: list[tuple[bool, list[int]]]) -> None:
+def test_they_hold_what_a_set_would_hold(form: Form, changes: list[tuple[bool, list[int]]]) -> None:
     held, expected = NumberRows([]), set[int]()
 
-    for is_added, changed in changes:
-        if is_added:
-            held.update(changed)
-            expected.update(changed)
-        else:
-            held.difference_update(changed)
-            expected.difference_update(changed)
+    with form():
+        for is_added, changed in changes:
+            if is_added:
+                held.update(changed)
+                expected.update(changed)
+            else:
+                held.difference_update(changed)
+                expected.difference_update(changed)
 
-        asked = expected.union(*(some for _, some in changes))
-        assert {one for one in asked if held.has(one)} == expected
-        assert found(held, sorted(asked), 7) == [one in expected for one in sorted(asked)]
-        assert not any(found(held, sorted(asked), 8))
-        assert len(held) == len(expected)
+            asked = sorted(expected.union(*(some for _, some in changes)))
+            assert {one for one in asked if held.has(one)} == expected
+            assert found(held, asked, 7) == [one in expected for one in asked]
+            assert not any(found(held, asked, 8))
+            assert len(held) == len(expected)
+
+
+@in_both_forms
+def test_a_row_that_is_full_gets_room(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(number_rows, "_ROOM", 1)
+    held = NumberRows([])
+
+    with form():
+        held.update(range(3_000))  # in 65 536 rows: some meet
+        held.difference_update(range(0, 4_000, 2))
+
+    assert [one for one in range(4_000) if held.has(one)] == list(range(1, 3_000, 2))
 
 
 def test_a_row_that_is_full_gets_room_and_loses_nothing() -> None:

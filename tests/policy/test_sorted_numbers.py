@@ -1,11 +1,13 @@
 """Sorted numbers with signposts, against Python's own set."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy import sorted_numbers
 from gateway.policy.sorted_numbers import SortedNumbers
+from tests.filter.forms import Form, in_both_forms
 
 NUMBERS = st.one_of(
     st.integers(0, 60), st.integers(2**31 - 9, 2**31 + 9), st.integers(0, 2**32 - 1)
@@ -37,6 +39,25 @@ def test_they_hold_what_a_set_would_hold(
             assert {one for one in asked if held.has(one)} == expected
             assert list(held.lows) == sorted(expected)
             assert len(held) == len(expected)
+
+
+@in_both_forms
+@given(st.lists(NUMBERS, max_size=300), st.lists(NUMBERS, max_size=20))
+def test_numbers_of_a_tick_are_found_as_each_alone(
+    form: Form, numbers: list[int], later: list[int]
+) -> None:
+    held = SortedNumbers(numbers)
+    for one in later:
+        held.update([one])
+        held.difference_update([one + 1])
+    asked = sorted({near for one in (*numbers, *later) for near in (one, one ^ 1)})
+    found = np.zeros(len(asked), np.bool_)
+
+    with form():
+        held.find(np.array([7 << 32 | one for one in asked], np.uint64), 7, found)
+        held.find(np.array([8 << 32 | one for one in asked], np.uint64), 7, ~found)
+
+    assert found.tolist() == [held.has(one) for one in asked]
 
 
 def test_thousands_that_come_and_go_one_by_one_are_all_found() -> None:

@@ -3,15 +3,19 @@
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.policy import Enforcement
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
+from gateway.policy.account import Account
 from gateway.policy.checks import consent as checks
 from gateway.policy.evidence import Evidence
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import NotAgreed, Refused
+from gateway.policy.submission import Submission
 from tests.policy.conftest import (
     ADVERT,
     CODE,
@@ -23,9 +27,12 @@ from tests.policy.conftest import (
     World,
     addressed,
     rule,
+    sender,
+    submission,
     why,
 )
 
+FIRST, SECOND = (Account(sender(system_id)) for system_id in ("sp1", "sp2"))
 PROMOTION = f"{CODE}。办卡享免息额度5万元，回T退订"
 
 
@@ -38,6 +45,41 @@ def knowing(answer: Answer | None, scope: str = "sp1") -> Knowledge:
 
 def said(evidence: Evidence | None) -> str:
     return "" if evidence is None else evidence.text
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from((FIRST, SECOND)), st.none() | st.integers(0, 6)))
+    | st.lists(st.tuples(st.just(FIRST), st.none() | st.integers(0, 6)), min_size=8),
+    st.lists(
+        st.tuples(
+            st.sampled_from(("sp1", "sp2", EVERY_SENDER)),
+            st.sampled_from((Answer.REFUSED, Answer.AGREED)),
+            st.integers(0, 6),
+        )
+    ),
+)
+def test_of_a_tick_nobody_is_passed_over_whom_a_rule_stops_alone(
+    asked: list[tuple[Account, int | None]], answers: list[tuple[str, Answer, int]]
+) -> None:
+    known = Knowledge()
+    for scope, answer, number in answers:
+        known.consent.apply(NUMBER + number, scope, answer)
+    tick = [writing(account, number) for account, number in asked]
+
+    for ask, sieve in (
+        (checks.refused(Refused(), known), checks.perhaps_refused(known)),
+        (checks.not_agreed(NotAgreed(), known), checks.perhaps_not_agreed(known)),
+    ):
+        worth = sieve(tick, 0.0)
+        against = [one for one in tick if ask(one, 0.0) is not None]
+        assert [one for one in worth if ask(one, 0.0) is not None] == against
+        assert len({*map(id, worth)}) == len(worth)
+
+
+def writing(account: Account, number: int | None) -> Submission:
+    one = submission(account)
+    one.msisdn = None if number is None else NUMBER + number
+    return one
 
 
 @pytest.mark.parametrize(

@@ -102,3 +102,16 @@ def test_r44_a_token_is_not_given_back() -> None:
     rate.forget(addressed(ADVERT), AFTERNOON)
 
     assert asked_alone(rate)(addressed(ADVERT), AFTERNOON) is not None
+
+
+def test_r44_those_of_a_tick_are_charged_as_one_by_one() -> None:
+    check = TooFast(per_s=1, burst=3)
+    sources = (MARKETING, MARKETING, SERVICE, MARKETING, MARKETING, SERVICE)
+    together, alone = PortRate(check), PortRate(check)
+
+    for of_tick in (sources, sources[:2], [MARKETING] * 3, [SERVICE], [], [MARKETING] * 9):
+        for at in (AFTERNOON, AFTERNOON + 2):
+            tick = [addressed(ADVERT, source=source) for source in of_tick]
+            against = [one for one, _ in together.ask_all(tick, at)]
+            one_by_one = [one for one in tick if asked_alone(alone)(one, at) is not None]
+            assert against == one_by_one
