@@ -52,7 +52,7 @@ def size_of(archive: RecordArchive, first_hour: int, last_hour: int) -> int:
         if first_hour <= file.hour <= last_hour:
             try:
                 sizes += file.path.stat().st_size
-            except FileNotFoundError:  # sealed meanwhile
+            except OSError:  # sealed meanwhile, or what is wrong is said when it is read
                 continue
     return sizes
 
@@ -66,6 +66,8 @@ def _opened(
         try:
             for file in archive.files():
                 if file.hour == hour:
+                    if file.path.is_fifo():  # opening it would wait for a writer
+                        raise ValueError(f"{file.path.name} is a pipe and no file")
                     raw = stack.enter_context(file.path.open("rb"))
                     opened.append((file.path, raw, file.is_sealed))
         except FileNotFoundError:

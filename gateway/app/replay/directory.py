@@ -73,7 +73,7 @@ class RecordReplay:
         ]
         found = replayer.replay(asked)
         told = ((what, list(filter(self._is_wanted, of))) for what, of in found)
-        # What came of others alone is no kind of change here, not even of none.
+        # A change that only others' messages would see has no row, not one that says 0 either.
         tally.add(block.file, ((what, of) for what, of in told if of))
 
     def _is_wanted(self, decision: Decision) -> bool:

@@ -1,5 +1,6 @@
 """A directory of records is replayed in its order, as far back as rules look."""
 
+import os
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -237,3 +238,19 @@ def test_a_file_that_may_not_be_read_is_said_in_words(
         )
         == 0
     )
+
+
+def test_a_pipe_and_a_link_to_itself_are_said_and_not_waited_for(traffic: Traffic) -> None:
+    traffic.send(advert())
+    size = RecordReplay(traffic.archive, Wanted()).size_octets(
+        Replayer(Judge(NO_WORDS, (), Knowledge()))
+    )
+    odd = traffic.directory / "cdr-20231114-22.0.jsonl"
+    for make, why in ((os.mkfifo, "is a pipe"), (lambda path: path.symlink_to(path), "symbolic")):
+        make(odd)
+
+        replay = RecordReplay(traffic.archive, Wanted())
+        with pytest.raises(HourUnreadableError, match=why):
+            traffic.replayed(NO_WORDS)
+        assert replay.size_octets(Replayer(Judge(NO_WORDS, (), Knowledge()))) == size
+        odd.unlink()
