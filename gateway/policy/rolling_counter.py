@@ -81,23 +81,28 @@ class RollingCounter:
         for place, key in enumerate(self._keys_of(messages)):
             which = key & WHICH
             young = young_ones[which]
-            stamps = young.get(key)
-            if stamps is None:
-                stamps = old_ones[which].get(key)
-            if stamps is None:
-                if pays(messages[place][PAYER]):
-                    young[key] = second  # the very number that all messages of this second share
-                else:
-                    against.append((place, self._full))
-                continue
+            known = len(young)
+            # The very number that all messages of this second share.
+            stamps = young.setdefault(key, second)
+            is_new = len(young) > known
+            if is_new:
+                earlier = old_ones[which].get(key)
+                if earlier is None:
+                    if not pays(messages[place][PAYER]):
+                        del young[key]
+                        against.append((place, self._full))
+                    continue
+                stamps = earlier
             kept = stamps << _STAMP_BITS | second
             nth = stamps >> self._shift
             if nth:  # as many as may be, or more: they are few in nearly all keys
                 if nth & _STAMP > second - self._length_s:
+                    if is_new:
+                        del young[key]
                     against.append((place, self.limit))
                     continue
                 kept &= self._mask
-            if key not in young:
+            if is_new:
                 del old_ones[which][key]
                 self.shares.carry(messages[place][PAYER])
             young[key] = kept

@@ -12,6 +12,7 @@ _WALKING = Evidence("destinations follow each other number by number")
 
 _MAX_SOURCES = 256  # of a sender, of about 900 octets each
 _MAX_ROWS = 4  # of a source
+_MANY = 8  # fewer are looked at sooner one by one
 _STEPS = (1, -1)
 
 
@@ -53,6 +54,11 @@ class Walks:
         """Note the numbers; return the messages whose number is one of a long row."""
         if self._count <= 1:  # what a single number shows
             return [(one, _WALKING) for one in submissions if one.msisdn is not None]
+        if len(submissions) >= _MANY and self._are_far_apart(submissions, at):
+            return ()
+        return self._ask_each(submissions, at)
+
+    def _ask_each(self, submissions: Sequence[Submission], at: float) -> Against:
         against = []
         system_id, source = "", b""
         rows: _Rows = {}
@@ -71,6 +77,24 @@ class Walks:
             elif self._is_long(rows, number, at):
                 against.append((one, _WALKING))
         return against
+
+    def _are_far_apart(self, submissions: Sequence[Submission], at: float) -> bool:
+        """Note the numbers of one source at once, if no two of them stand beside each other."""
+        source, account = submissions[0].source, submissions[0].account
+        sources = [one.source for one in submissions]
+        accounts = [one.account for one in submissions]
+        if sources.count(source) < len(sources) or accounts.count(account) < len(accounts):
+            return False
+        rows = self._rows_of(account.system_id, source)
+        numbers = [one.msisdn for one in submissions if one.msisdn is not None]
+        all_ends = {*numbers, *rows}
+        if len(all_ends) < len(numbers) + len(rows) or not all_ends.isdisjoint(
+            [number + 1 for number in all_ends]
+        ):
+            return False
+        for number in numbers[-_MAX_ROWS:]:
+            _begin(rows, number, at)
+        return True
 
     def _is_long(self, rows: _Rows, number: int, at: float) -> bool:
         row = rows.get(number)

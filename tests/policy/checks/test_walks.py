@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.checks import walks
@@ -193,3 +195,33 @@ def test_r28_a_message_without_a_subscriber_is_passed_over_among_others() -> Non
     against = walks.ask_all([written_to(1), nobody, written_to(2)], AFTERNOON)
 
     assert [one.msisdn for one, _ in against] == [2]
+
+
+@given(
+    ticks=st.lists(
+        st.lists(
+            st.tuples(st.integers(0, 40) | st.integers(0, 4_000) | st.none(), st.booleans()),
+            min_size=1,
+            max_size=16,
+        ),
+        max_size=6,
+    ),
+    of_one=st.booleans(),
+)
+def test_r28_those_of_a_tick_are_asked_as_one_by_one(
+    ticks: list[list[tuple[int | None, bool]]], *, of_one: bool
+) -> None:
+    check = NumberWalk(3, timedelta(minutes=10))
+    together, alone = Walks(check), asked_alone(Walks(check))
+
+    for minute, of_tick in enumerate(ticks):
+        at = AFTERNOON + 60 * minute
+        tick = [to(number, is_other=is_other and not of_one) for number, is_other in of_tick]
+        against = [one for one, _ in together.ask_all(tick, at)]
+        assert against == [one for one in tick if alone(one, at) is not None]
+
+
+def to(number: int | None, *, is_other: bool) -> Submission:
+    one = written_to(NUMBER, b"106900012" if is_other else MARKETING)
+    one.msisdn = None if number is None else NUMBER + number
+    return one
