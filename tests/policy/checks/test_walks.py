@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.verdict import Action, Reason
+from gateway.policy.account import Account
 from gateway.policy.checks import walks
 from gateway.policy.checks.counter import asked_alone
 from gateway.policy.checks.walks import Walks
@@ -19,9 +20,11 @@ from tests.policy.conftest import (
     World,
     addressed,
     rule,
+    sender,
     why,
 )
 
+ACCOUNT = Account(sender())
 WALK = NumberWalk(100, timedelta(minutes=10))
 R28 = rule("R28", WALK, action=Action.QUARANTINE)
 
@@ -35,7 +38,7 @@ AFTERNOON = beijing("2013-09-10T14:03:10")
 
 def written_to(number: int, source: bytes = MARKETING, text: str | None = ADVERT) -> Submission:
     one = addressed(text, source=source)
-    one.msisdn = number
+    one.account, one.msisdn = ACCOUNT, number
     return one
 
 
@@ -225,3 +228,21 @@ def to(number: int | None, *, is_other: bool) -> Submission:
     one = written_to(NUMBER, b"106900012" if is_other else MARKETING)
     one.msisdn = None if number is None else NUMBER + number
     return one
+
+
+def test_r28_a_walk_goes_on_from_a_tick_of_numbers_far_apart() -> None:
+    together = Walks(NumberWalk(3, timedelta(minutes=10)))
+    far = [written_to(NUMBER + 1_000 * n) for n in range(20)]
+    steps = [written_to(NUMBER + 19_000 + n) for n in (1, 2)]
+
+    assert together.ask_all(far, AFTERNOON) == ()
+    assert [one for one, _ in together.ask_all(steps, AFTERNOON)] == [steps[1]]
+
+
+def test_r28_the_lone_number_is_a_row_where_one_is_enough() -> None:
+    together = Walks(NumberWalk(1, timedelta(minutes=10)))
+    unknown = written_to(NUMBER)
+    unknown.msisdn = None
+    known = [written_to(NUMBER + 1_000 * n) for n in range(9)]
+
+    assert [one for one, _ in together.ask_all([*known, unknown], AFTERNOON)] == known
