@@ -14,12 +14,14 @@ import sys
 import time
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import gateway.policy.number_rows  # noqa: F401 - the gateway has it compiled and in memory before
+from benchmarks import in_process as bench
 from gateway.domain.consent import Answer
-from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
+from gateway.domain.sender import Sender
 from gateway.policy.account import Account
 from gateway.policy.checks.consent import perhaps_refused
 from gateway.policy.consent_sets import ConsentSets
@@ -105,16 +107,7 @@ def in_tick_us(sets: ConsentSets, scopes: int, asked: "array[int]") -> float:
 
 
 def _sender(system_id: str) -> Sender:
-    return Sender(
-        system_id=system_id,
-        password="",
-        name="bench",
-        state=SenderState.ACTIVE,
-        binds=BindLimits(64, frozenset(BindType), ()),
-        ports=(Port("1069", 4, Purpose.MARKETING),),
-        rate=Rate(1e9, 1_000_000),
-        window=100_000,
-    )
+    return replace(bench.sender(), system_id=system_id)
 
 
 def _submission(account: Account, number: int) -> Submission:

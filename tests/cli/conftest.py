@@ -135,6 +135,16 @@ def in_store(deployment: Path) -> InStore:
 
 
 @pytest.fixture
+def quarantine(cli: Cli, deployment: Path) -> Cli:
+    """Return a function that calls `smsward quarantine` on the deployment's store."""
+
+    def quarantine(*arguments: str, **given: str) -> CompletedProcess[str]:
+        return cli("quarantine", *arguments, "--config", str(deployment / "config"), **given)
+
+    return quarantine
+
+
+@pytest.fixture
 def hold(in_store: InStore) -> Hold:
     """Return a function that puts one message into quarantine; give what should be otherwise."""
     now = utcnow()

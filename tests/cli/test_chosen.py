@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
@@ -13,7 +12,6 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import utcnow
 from gateway.stores.open import Stores
 
-Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
 Fetch = Callable[[int], HeldMessage]
 Hold = Callable[..., HeldMessage]
@@ -21,14 +19,6 @@ InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 
 FIRST = 8_1764072000000_01_000
 CAMPAIGN = "c0123456789abcdef"
-
-
-@pytest.fixture
-def quarantine(cli: Cli, deployment: Path) -> Command:
-    def quarantine(*arguments: str, **given: str) -> CompletedProcess[str]:
-        return cli("quarantine", *arguments, "--config", str(deployment / "config"), **given)
-
-    return quarantine
 
 
 def test_ids_may_come_from_the_standard_input(

@@ -23,7 +23,6 @@ from gateway.stores.open import Stores
 from gateway.stores.sql_quarantine import SqlQuarantine
 from gateway.systems.quarantine.outcomes import Outcome
 
-Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
 Fetch = Callable[[int], HeldMessage]
 GatewayAnswers = Callable[[HoldState, str], None]
@@ -32,14 +31,6 @@ InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 
 FIRST = 8_1764072000000_01_000
 CAMPAIGN = "c0123456789abcdef"
-
-
-@pytest.fixture
-def quarantine(cli: Cli, deployment: Path) -> Command:
-    def quarantine(*arguments: str, **given: str) -> CompletedProcess[str]:
-        return cli("quarantine", *arguments, "--config", str(deployment / "config"), **given)
-
-    return quarantine
 
 
 @pytest.fixture

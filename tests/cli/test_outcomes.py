@@ -2,28 +2,18 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState
 
-Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
 Fetch = Callable[[int], HeldMessage]
 Hold = Callable[..., HeldMessage]
 
 FIRST = 8_1764072000000_01_000
 CAMPAIGN = "c0123456789abcdef"
-
-
-@pytest.fixture
-def quarantine(cli: Cli, deployment: Path) -> Command:
-    def quarantine(*arguments: str, **given: str) -> CompletedProcess[str]:
-        return cli("quarantine", *arguments, "--config", str(deployment / "config"), **given)
-
-    return quarantine
 
 
 def test_several_ids_are_each_decided_on(quarantine: Command, hold: Hold) -> None:

@@ -1,7 +1,6 @@
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
@@ -10,7 +9,6 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.stores.open import Stores
 from simulators.builders import submit_sm, ucs2
 
-Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
 Hold = Callable[..., HeldMessage]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
@@ -18,14 +16,6 @@ InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 FIRST = 8_1764072000000_01_000
 WHOLE_NUMBER = "13800138000"
 CAMPAIGN = "c0123456789abcdef"
-
-
-@pytest.fixture
-def quarantine(cli: Cli, deployment: Path) -> Command:
-    def quarantine(*arguments: str, **given: str) -> CompletedProcess[str]:
-        return cli("quarantine", *arguments, "--config", str(deployment / "config"), **given)
-
-    return quarantine
 
 
 def ids(ran: CompletedProcess[str]) -> list[int]:
