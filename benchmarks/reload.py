@@ -1,15 +1,17 @@
 """What a reload of many keywords takes, and how long it holds messages up, as one JSON object.
 
-    python -m benchmarks.reload > benchmarks/results/reload.json
+    chrt -f 10 python -m benchmarks.reload > benchmarks/results/reload.json
 
 The shipped policies with one more list of 10 000 and of 100 000 words, of which one is another
 at each reload; all of them might be, nothing is kept of a list that changed. `in_force_ms` is
 from the call to the swap, `whole_ms` to its answer, when the old policy is thrown away and the
-new one is in the history. `rules_ms` is in_force_ms of a reload that changes a rule and no word.
+new one is in the history. `rules_ms` is in_force_ms of a reload that changes a rule and no word,
+`refused_ms` is whole_ms of one that changes a word and fails a case of its self-test.
 
 Meanwhile the loop has a timer that rings each millisecond; `late_ms` is how much later it rang
-at worst, as long as a message might have waited, and `idle_late_ms` the same with nothing to do
-for as long, which is what other processes did. The text cache is full, as it is in traffic.
+at worst, as long as a message might have waited, with `rules_late_ms` and `refused_late_ms` of
+the other two, and `idle_late_ms` the same with nothing to do for as long, which is what other
+processes did. The text cache is full, as it is in traffic.
 """
 
 import asyncio
@@ -39,9 +41,10 @@ from gateway.settings.selftest import load_proven
 from gateway.stores.memory_policies import MemoryPolicies
 
 WORDS = (10_000, 100_000)
-RELOADS = 9
+RELOADS = 25
 BEAT_S = 0.001
 CACHED = 40_000
+REFUSED = '  - {text: "明天上午十点开会", expect: reject, list: K-FRAUD}\n'
 LIST = "version: 1\nid: K-MANY\ncategory: fraud\naction: reject\nfile: many.txt\n"
 
 
@@ -93,6 +96,13 @@ class Reloading:
         self._policies = Policies(self._pipeline, knowledge, (None, directory))
         self.in_force: list[float] = []
         self.whole: list[float] = []
+        self.rules: list[float] = []
+        self.refused: list[float] = []
+
+    def another(self, number: int) -> None:
+        """Put another word in the place of one."""
+        self.words[number] = f"本次换掉的词{number}"
+        self.write()
 
     def write(self) -> None:
         keywords = self._directory / "keywords"
@@ -120,28 +130,46 @@ class Reloading:
         self.in_force.append((self._pipeline.swapped_at - began) * 1e3)
         self.whole.append((time.perf_counter() - began) * 1e3)
 
+    async def reload_rule(self) -> None:
+        await self.reload()
+        self.rules.append((self.in_force.pop(), self.whole.pop())[0])
+
+    async def be_refused(self) -> None:
+        path = self._directory / "selftest.yaml"
+        before = path.read_bytes()
+        path.write_bytes(before + REFUSED.encode())
+        began = time.perf_counter()
+        (fault,) = await self._policies.reload()
+        self.refused.append((time.perf_counter() - began) * 1e3)
+        path.write_bytes(before)
+        if "expected" not in fault:
+            raise SystemExit(fault)
+
 
 async def measured(directory: Path, count: int) -> dict[str, object]:
     one = Reloading(directory, count)
     await one.begin()
     set_aside()
     beat = Beat()
-    late, idle, rules = [], [], []
+    late, rules, refused, idle = [], [], [], []
     for number in range(RELOADS):
         one.fill()
-        one.words[number] = f"本次换掉的词{number}"
-        one.write()
+        one.another(number)
         late.append(await beat.during(one.reload))
         idle.append(await beat.during(partial(asyncio.sleep, one.whole[-1] / 1e3)))
         one.rule(number)
-        await one.reload()
-        rules.append((one.in_force.pop(), one.whole.pop())[0])
+        rules.append(await beat.during(one.reload_rule))
+        one.another(RELOADS + number)
+        refused.append(await beat.during(one.be_refused))
     return {
         "words": count,
         "in_force_ms": spread(one.in_force),
         "whole_ms": spread(one.whole),
-        "rules_ms": spread(rules),
+        "rules_ms": spread(one.rules),
+        "refused_ms": spread(one.refused),
         "late_ms": spread(late),
+        "rules_late_ms": spread(rules),
+        "refused_late_ms": spread(refused),
         "idle_late_ms": spread(idle),
     }
 
@@ -162,7 +190,7 @@ def main() -> None:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             found = [runner.run(measured(directory, count)) for count in WORDS]
     report = {
-        "command": "python -m benchmarks.reload",
+        "command": "chrt -f 10 python -m benchmarks.reload",
         "python": platform.python_version(),
         "calibration_us": round(best_us(calibrate, 1), 1),
         "reloads": RELOADS,

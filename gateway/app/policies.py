@@ -10,6 +10,7 @@ import structlog
 from gateway.app.first_lines import tell_known_passwords
 from gateway.app.policy_history import PolicyHistory
 from gateway.dataplane.pipeline import Pipeline
+from gateway.domain.policy import KeywordList
 from gateway.domain.sender import Sender
 from gateway.domain.subscription import Service
 from gateway.policy.bundle import Bundle
@@ -94,20 +95,31 @@ class Policies:
             before = [self._pipeline.plane.rules]
             digest = before[0].digest
             try:
-                files = await apart(self._read, before[0].bundle)
-                if files.losses and not force:
-                    hint = "`smsward policy reload --force` takes it anyway"
-                    return _refused((f"{'; '.join(files.losses)}; {hint}",))
-                await self._compile(files.policies.bundle, files.senders, before[0])
-                self.offer(files.services)
-                self.know(files.provinces)
+                read = [await apart(self._read, before[0].bundle)]
             except SettingsError as error:
                 return _refused(tuple(map(str, error.faults)))
-            await apart(_let_go, before, self._pipeline.plane.rules)
-            read = files.policies
-            if self.history is not None and read.bundle.digest != digest:
-                await self.history.keep(read.bundle, read.files, by=by, note=note)
-            return ()
+            faults = await self._take(read[0], before[0], force=force)
+            if not faults:
+                await apart(_let_go, before, self._pipeline.plane.rules)
+                policies = read[0].policies
+                if self.history is not None and policies.bundle.digest != digest:
+                    await self.history.keep(policies.bundle, policies.files, by=by, note=note)
+                del policies
+            await apart(_forget, read)
+            return _refused(faults) if faults else ()
+
+    async def _take(self, read: _Read, before: RuleSet, *, force: bool) -> tuple[str, ...]:
+        """Put what was read in force, or return what is wrong with it."""
+        if read.losses and not force:
+            hint = "`smsward policy reload --force` takes it anyway"
+            return (f"{'; '.join(read.losses)}; {hint}",)
+        try:
+            await self._compile(read.policies.bundle, read.senders, before)
+        except SettingsError as error:
+            return tuple(map(str, error.faults))
+        self.offer(read.services)
+        self.know(read.provinces)
+        return ()
 
     def _read(self, bundle: Bundle) -> _Read:
         """Read what there is on disk. Raises SettingsError with the faults of all files."""
@@ -143,13 +155,14 @@ class Policies:
 
     def _proven(self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet) -> RuleSet:
         """Compile, and run the bundle's self-test. Raises SettingsError for cases that fail."""
-        rules = RuleSet(bundle, senders.values(), self._knowledge, before)
+        compiled = [RuleSet(bundle, senders.values(), self._knowledge, before)]
         # The same bundle was tried already, and its scan is in use by the loop.
         if self._policies is not None and bundle.digest != before.digest:
-            faults = selftest_faults(bundle, self._policies, rules)
+            faults = selftest_faults(bundle, self._policies, compiled[0])
             if faults:
+                _let_go(compiled, before)
                 raise SettingsError(faults)
-        return rules
+        return compiled[0]
 
 
 def _let_go(before: list[RuleSet], now: RuleSet) -> None:
@@ -161,11 +174,24 @@ def _let_go(before: list[RuleSet], now: RuleSet) -> None:
     ended = before.pop()
     if ended.scan is not now.scan:
         ended.scan.forget()
-    words = [word for keywords in ended.bundle.keyword_lists for word in keywords.words]
-    parts = list(vars(ended).values())
-    del ended
+    index = ended.scan.index
+    # Of lists that stayed the same the index keeps those of an older bundle.
+    lists = [*ended.bundle.keyword_lists, *index.lists]
+    parts = [*vars(index).values(), *vars(ended).values()]
+    del ended, index
     while parts:
         parts.pop()
+    _end_words(lists)
+
+
+def _forget(read: list[_Read]) -> None:
+    """Take what was read out of `read`, and end its words piece by piece if they are unused."""
+    _end_words([*read.pop().policies.bundle.keyword_lists])
+
+
+def _end_words(lists: list[KeywordList]) -> None:
+    words = [word for keywords in lists for word in keywords.words]
+    lists.clear()
     while words:
         del words[-_AT_ONCE:]
 

@@ -3,8 +3,10 @@
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
+import orjson
 from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 
 from gateway.domain.policy import KeywordList
@@ -90,9 +92,7 @@ class ViewSearch:
                     plain[one] = number
                 else:
                     whole[one, token_ends(Views(word).folded)] = number
-        self._letters += reversed(plain)
-        self._number_of.extend(reversed(plain.values()))
-        self._kind_of += array("i", [self._known[_PLAIN]]) * len(plain)
+        self._look_for_all(plain)
         for (one, ends), number in whole.items():
             self._look_for(one, number, _Use(ends))
         excepted = _Exception(range(first, first + len(keywords.words)))
@@ -106,6 +106,14 @@ class ViewSearch:
             ends = () if is_run_on(one) else token_ends(Views(part).folded)
             self._look_for(one, number, _Use(ends, at, len(parts), within))
 
+    def _look_for_all(self, plain: dict[str, int]) -> None:
+        """Look for words of run-on scripts with their numbers, the last first."""
+        letters, numbers = reversed(plain), reversed(plain.values())
+        for _ in range(0, len(plain), AT_ONCE):
+            self._letters += islice(letters, AT_ONCE)
+            self._number_of.extend(islice(numbers, AT_ONCE))
+        self._kind_of += array("i", [self._known[_PLAIN]]) * len(plain)
+
     def _look_for(self, letters: str, number: int, kind: _Kind) -> None:
         if letters:
             self._letters.append(letters)
@@ -115,8 +123,10 @@ class ViewSearch:
     def compile(self) -> None:
         """Make the automaton; other threads run meanwhile."""
         if self._letters:
-            order, letters = in_order(self._letters)
-            self._automaton = Automaton(_OneByOne(letters))
+            order, ordered = in_order(self._letters)
+            letters = _OneByOne(ordered)
+            del ordered
+            self._automaton = Automaton(letters)
             _end(letters)
             self._number_of = _taken(self._number_of, order)
             self._kind_of = _taken(self._kind_of, order)
@@ -152,11 +162,18 @@ class ViewSearch:
 
 
 class _OneByOne(list[str]):
-    """Words that are handed out one by one, so that other threads run meanwhile."""
+    """Words that are handed out one by one, so that other threads run meanwhile.
+
+    The maker of the automaton reads all of them as UTF-8 before it lets other threads run. That
+    is kept by a str once it was made: here, some hundred words at a time, half of it is done.
+    """
 
     def __iter__(self) -> Iterator[str]:
-        for one in super().__iter__():  # noqa: UP028 - within `yield from` no thread gets its turn
-            yield one
+        for at in range(0, len(self), AT_ONCE):
+            some = self[at : at + AT_ONCE]
+            orjson.dumps(some)
+            for one in some:  # noqa: UP028 - within `yield from` no thread gets its turn
+                yield one
 
 
 def _taken(numbers: "array[int]", entries: Entries) -> "array[int]":

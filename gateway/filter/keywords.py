@@ -61,7 +61,7 @@ class KeywordIndex:
     def __init__(self, lists: Iterable[KeywordList]) -> None:
         """Compile. Raises PatternError."""
         ranked = sorted(lists, key=lambda keywords: _PRECEDENCE.index(keywords.action))
-        self._lists = tuple(ranked)
+        self.lists = tuple(ranked)
         self._starts: list[int] = []
         self._written = ViewSearch()
         self._heard = ViewSearch()
@@ -129,7 +129,7 @@ class KeywordIndex:
     def _entry(self, number: int) -> tuple[KeywordList, str]:
         """Return the list that has the word or the pattern with `number`, and its name there."""
         place = bisect_right(self._starts, number) - 1
-        keywords, at = self._lists[place], number - self._starts[place]
+        keywords, at = self.lists[place], number - self._starts[place]
         words = keywords.words
         return keywords, words[at] if at < len(words) else keywords.patterns[at - len(words)][0]
 

@@ -94,6 +94,8 @@ class TextMemory:
 
     def forget(self) -> None:
         """Forget all, one by one: other threads run meanwhile. Not while it is in use."""
-        for generation in (self.young, self._old, *self._leaving):
+        leaving = self.give_up()
+        while leaving:
+            generation = leaving.pop()
             while generation:
                 generation.popitem()

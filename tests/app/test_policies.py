@@ -1,14 +1,17 @@
 """Reloading: all of it or nothing, and never by accident."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from weakref import ref
 
 import pytest
 
+from gateway.app import policies
 from gateway.app.gateway import Gateway
 from gateway.policy.places import place_of
+from gateway.policy.ruleset import RuleSet
 from gateway.smpp.text import readings
 from simulators import builders
 from simulators.esme import RawEsme
@@ -418,3 +421,23 @@ async def test_r04_a_reload_takes_a_new_table_of_provinces_and_leaves_the_old_fo
 
     assert "provinces.csv:1:1 names no province" in fault
     assert place_of(8613800138000, gateway._knowledge.provinces).province == "北京"
+
+
+async def test_rules_that_judge_no_more_or_were_refused_end_off_the_loop(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selftest = "version: 1\ncases:\n  - {text: 代开发票, expect: reject, list: K-FRAUD}\n"
+    gateway = await start({"policies/selftest.yaml": selftest})
+    ended: list[bool] = []
+
+    class Watched(RuleSet):
+        def __del__(self) -> None:
+            ended.append(threading.current_thread() is threading.main_thread())
+
+    monkeypatch.setattr(policies, "RuleSet", Watched)
+    for words, faults in ((("代开发票", "免费领奖"), 0), (("免费领奖",), 1), (("代开发票",), 0)):
+        fraud(tmp_path, *words)
+        assert len(await gateway.reload(force=True)) == faults
+
+    # Those that were refused, and then those before the last.
+    assert ended == [False, False]

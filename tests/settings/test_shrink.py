@@ -31,6 +31,8 @@ def bundle(**words: int | range) -> Bundle:
         (bundle(a=10), bundle(a=10)),
         (bundle(a=10), bundle(a=5)),
         (bundle(a=10), bundle(a=200, b=1)),
+        (bundle(a=range(3_000)), bundle(a=range(2_999, -1, -1))),
+        (bundle(a=range(3_000)), bundle(a=range(1_500, 4_500))),
     ],
 )
 def test_growth_and_small_losses_pass(old: Bundle, new: Bundle) -> None:
