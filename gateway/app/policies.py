@@ -105,7 +105,8 @@ class Policies:
                 if self.history is not None and policies.bundle.digest != digest:
                     await self.history.keep(policies.bundle, policies.files, by=by, note=note)
                 del policies
-            await apart(_forget, read)
+            if read[0].policies.bundle is not self._pipeline.plane.rules.bundle:
+                await apart(_forget, read)
             return _refused(faults) if faults else ()
 
     async def _take(self, read: _Read, before: RuleSet, *, force: bool) -> tuple[str, ...]:
@@ -185,7 +186,7 @@ def _let_go(before: list[RuleSet], now: RuleSet) -> None:
 
 
 def _forget(read: list[_Read]) -> None:
-    """Take what was read out of `read`, and end its words piece by piece if they are unused."""
+    """Take what was read out of `read`, and end its words piece by piece."""
     _end_words([*read.pop().policies.bundle.keyword_lists])
 
 

@@ -14,6 +14,9 @@ Result = TypeVar("Result")
 # turns of half a millisecond the loop came to nothing for as long as the thread made many short
 # calls of RE2 and numba, which let go of it by themselves.
 _TURN_S = 0.0001
+# What the work makes would set off full collections, 30 ms each with a full text cache. Young ones
+# go on: left to the end, they would be one of 3 ms.
+_YOUNG_PER_FULL = 1_000_000
 
 
 async def apart(work: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
@@ -28,13 +31,11 @@ async def apart(work: Callable[Given, Result], *args: Given.args, **kwargs: Give
 
 @contextmanager
 def _yielding() -> Iterator[None]:
-    turn_s, collects = sys.getswitchinterval(), gc.isenabled()
+    turn_s, thresholds = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(_TURN_S)
-    # What the work makes would set off full collections, 30 ms each with a full text cache.
-    gc.disable()
+    gc.set_threshold(*thresholds[:2], _YOUNG_PER_FULL)
     try:
         yield
     finally:
-        if collects:
-            gc.enable()
+        gc.set_threshold(*thresholds)
         sys.setswitchinterval(turn_s)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.warning import Severity
+from gateway.filter import keyword_search
 from gateway.filter.keywords import MAX_HITS, KeywordIndex
 from gateway.filter.normalise import compact
 from gateway.filter.views import views
@@ -194,6 +195,33 @@ def test_of_many_words_each_is_found_as_itself(by_sound: bool) -> None:  # noqa:
     index = KeywordIndex([library("高仿"), library(*words, sound=by_sound)])
 
     assert [word for word in words if found(index, word.replace("…", "")) != {word}] == []
+
+
+PIECES = ["发票", "发票抬头", "代开", "代开…发票", "票抬", "vip", "vip客服", "v", "开发"]
+WORDS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=8, unique=True)
+EXCEPTIONS = st.lists(st.sampled_from(["代开发票", "发票抬头", "vip客服"]), max_size=2, unique=True)
+
+
+@given(
+    WORDS,
+    EXCEPTIONS,
+    st.lists(st.sampled_from(PIECES), max_size=6),
+    st.integers(1, 4),
+    st.integers(2, 9),
+)
+def test_words_in_several_automata_are_found_as_in_one(
+    words: list[str], exceptions: list[str], said: list[str], entries: int, most: int
+) -> None:
+    lists = [library(*words, exceptions=tuple(exceptions)), replace(library("开发"), id="M")]
+    one, text = KeywordIndex(lists), "，".join(said)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyword_search, "_ENTRIES", entries)
+        patch.setattr(keyword_search, "_MOST_AUTOMATA", most)
+        several = KeywordIndex(lists)
+
+    assert several.located([text]) == one.located([text])
+    assert found(several, text) == found(one, text)
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,18 @@ import pytest
 from gateway.runtime.apart import apart
 
 
-def now() -> tuple[float, bool, int]:
-    return sys.getswitchinterval(), gc.isenabled(), threading.get_ident()
+def now() -> tuple[float, tuple[int, int, int], int]:
+    return sys.getswitchinterval(), gc.get_threshold(), threading.get_ident()
 
 
 async def test_work_apart_gives_the_loop_its_turns_and_leaves_all_as_it_was() -> None:
     before = now()
 
-    turn_s, collects, thread = await apart(now)
+    turn_s, (young, middle, full), thread = await apart(now)
 
     assert turn_s < 0.001 < before[0]
-    assert not collects
+    assert (young, middle) == before[1][:2]
+    assert full > 100_000
     assert thread != before[2]
     assert now() == before
 
@@ -33,11 +34,10 @@ async def test_what_fails_apart_is_raised_and_leaves_all_as_it_was() -> None:
     assert now() == before
 
 
-async def test_a_collector_that_was_off_stays_off() -> None:
+async def test_a_collector_that_is_off_stays_off() -> None:
     gc.disable()
     try:
-        await apart(now)
-
+        assert not await apart(gc.isenabled)
         assert not gc.isenabled()
     finally:
         gc.enable()
