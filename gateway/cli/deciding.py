@@ -40,7 +40,7 @@ async def release_messages(
     settings: GatewaySettings, chosen: Chosen, by: str | None, *, wait_s: float, as_json: bool
 ) -> int:
     """Ask for the release of messages, wait for the end, print it; return the exit code."""
-    name, outcomes = acting(by), Outcomes(chosen.campaign)
+    name, outcomes = acting(by), Outcomes(chosen.campaign, chosen.system_id)
     asked = array("q")
     async with opened_store(settings) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
@@ -65,7 +65,7 @@ async def discard_messages(
     settings: GatewaySettings, chosen: Chosen, by: str | None, *, as_json: bool
 ) -> int:
     """Discard messages, print what became of each; return the exit code."""
-    name, outcomes = acting(by), Outcomes(chosen.campaign)
+    name, outcomes = acting(by), Outcomes(chosen.campaign, chosen.system_id)
     async with opened_store(settings) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
 

@@ -13,10 +13,11 @@ from gateway.systems.quarantine.outcomes import Done, NotDone, Outcome
 class Outcomes:
     """Lists messages, and counts those of a campaign: there may be any number of them."""
 
-    def __init__(self, campaign: str | None) -> None:
+    def __init__(self, campaign: str | None, system_id: str | None = None) -> None:
         self.not_done = 0
         self.states: Counter[HoldState] = Counter()  # of what was done
         self._campaign = campaign
+        self._of_sp = f" of {system_id}" if system_id else ""
         self._counts: Counter[tuple[bool, str, str, str]] = Counter()
         self._listed: dict[int, dict[str, object]] = {}
 
@@ -59,7 +60,7 @@ class Outcomes:
             rows = ((str(count), sp, state, note) for (_, sp, state, note), count in counts)
             print_table(("messages", "SP", "state", "note"), rows)
         say(
-            f"{counted(messages, 'message')} of campaign {campaign}"
+            f"{counted(messages, 'message')}{self._of_sp} of campaign {campaign}"
             + ("" if messages else " are held")
         )
         if left:

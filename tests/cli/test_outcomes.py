@@ -61,6 +61,14 @@ def test_a_campaign_of_which_nothing_is_held_leaves_nothing_to_do(
     assert (ran.returncode, ran.stdout) == (0, f"0 messages of campaign {CAMPAIGN} are held\n")
 
 
+def test_an_sp_that_sent_nothing_of_a_campaign_is_named(quarantine: Command, hold: Hold) -> None:
+    hold(campaign=CAMPAIGN)
+
+    ran = quarantine("discard", "--campaign", CAMPAIGN, "--system-id", "sp9")
+
+    assert ran.stdout == f"0 messages of sp9 of campaign {CAMPAIGN} are held\n"
+
+
 @pytest.mark.parametrize("command", ["release", "discard"])
 def test_what_is_decided_on_by_id_alone_is_told_of_a_campaign(
     quarantine: Command, hold: Hold, fetch: Fetch, command: str
