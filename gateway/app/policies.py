@@ -13,6 +13,7 @@ from gateway.dataplane.pipeline import Pipeline
 from gateway.domain.policy import KeywordList
 from gateway.domain.sender import Sender
 from gateway.domain.subscription import Service
+from gateway.filter.scan import ContentScan
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.places import ProvinceTable
@@ -100,7 +101,8 @@ class Policies:
                 return _refused(tuple(map(str, error.faults)))
             faults = await self._take(read[0], before[0], force=force)
             if not faults:
-                await apart(_let_go, before, self._pipeline.plane.rules)
+                # The scan as it is now: from here on another model may take its texts over.
+                await apart(_let_go, before, self._pipeline.plane.rules.scan)
                 policies = read[0].policies
                 if self.history is not None and policies.bundle.digest != digest:
                     await self.history.keep(policies.bundle, policies.files, by=by, note=note)
@@ -161,19 +163,19 @@ class Policies:
         if self._policies is not None and bundle.digest != before.digest:
             faults = selftest_faults(bundle, self._policies, compiled[0])
             if faults:
-                _let_go(compiled, before)
+                _let_go(compiled, before.scan)
                 raise SettingsError(faults)
         return compiled[0]
 
 
-def _let_go(before: list[RuleSet], now: RuleSet) -> None:
-    """Take the rules out of `before` and end them piece by piece, but for what `now` uses too.
+def _let_go(before: list[RuleSet], scan: ContentScan) -> None:
+    """Take the rules out of `before` and end them piece by piece, but for what `scan` uses too.
 
     On the loop, or in one call, a full text cache would stop all messages for 25 ms, and
     100 000 words for 5.
     """
     ended = before.pop()
-    if ended.scan is not now.scan:
+    if ended.scan is not scan:
         ended.scan.forget()
     index = ended.scan.index
     # Of lists that stayed the same the index keeps those of an older bundle.

@@ -3,12 +3,15 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
+import numpy as np
+
 from gateway.filter.bands import BandIndex
 from gateway.filter.crowd import SET_BACK, SLOTS, Crowd, bit_of
 from gateway.filter.fair_shares import FairShares
 from gateway.filter.fingerprints import Fingerprint
 
 _ALIASES = 8
+_ALL_BITS = (1 << 64) - 1
 _FEW = 2  # people: nearly every text that is to one alone never gets further
 
 
@@ -21,12 +24,14 @@ class CampaignLimits:
     two at least: a quarter is for those that reached one or two people only, and these make
     room first. Of either kind the one ends that rested longest, of those that the sender began
     who has most of them: nobody takes the room of others. With these figures 23 MB when each
-    campaign has one message, 40 MB at the very most.
+    campaign has one message, 40 MB at the very most. With `each_sender` what another sends is
+    another campaign, of the same id if it begins with the same text.
     """
 
     window_s: float = 3_600.0
     agreeing: int = 22
     campaigns: int = 16_384
+    each_sender: bool = False
 
 
 class _Campaign:
@@ -68,15 +73,17 @@ class Campaigns:
     ) -> str | None:
         """Count one message of `sender`; return the campaign if that makes `people` of them.
 
-        Of whatever sender they are: `people` must always be the same. The id that is returned
-        is the same in every process and after every restart for a campaign that begins with
-        the same text. `recipient` is the whole number; it is kept as one bit of 1024. Once a
-        step has as many by itself it is not counted on: 0.6 us. Never raises.
+        Of whatever sender they are, unless each is counted: `people` must always be the same.
+        The id that is returned is the same in every process and after every restart for a
+        campaign that begins with the same text. `recipient` is the whole number; it is kept as
+        one bit of 1024. Once a step has as many by itself it is not counted on: 0.6 us. Never
+        raises.
         """
         step = int(now // self._step_s)
-        campaign = self._by_skeleton.get(text.skeleton)
+        mark = self._mark_of(sender)
+        campaign = self._by_skeleton.get(text.skeleton ^ mark)
         if campaign is None:
-            campaign = self._named(text, sender, step)
+            campaign = self._named(text, mark, sender, step)
         campaign.among.move_to_end(campaign)
         crowd = campaign.crowd
         if step <= crowd.newest == campaign.filled and crowd.newest - step <= SET_BACK:
@@ -100,37 +107,46 @@ class Campaigns:
         """Tell whether all moments of one second lie in one step."""
         return self._step_s.is_integer()
 
-    def is_filled(self, text: Fingerprint, now: float) -> bool:
+    def is_filled(self, text: Fingerprint, sender: str, now: float) -> bool:
         """Tell whether the campaign that `reaches` just told is not counted on in this step.
 
-        Until the step ends the answer for `text` is the same, and may be kept.
+        Until the step ends the answer for `text` is the same, and may be kept; of `sender`
+        alone, where each is counted.
         """
-        campaign = self._by_skeleton.get(text.skeleton)
+        campaign = self._by_skeleton.get(text.skeleton ^ self._mark_of(sender))
         return campaign is not None and campaign.filled == self.step_of(now)
 
-    def _named(self, text: Fingerprint, sender: str, step: int) -> _Campaign:
+    def _mark_of(self, sender: str) -> int:
+        """Return what the skeleton and the signs of a text are marked with: no two senders' meet.
+
+        Signs that are equal stay so under one mark, so that variants are found as they are.
+        """
+        return hash(sender) & _ALL_BITS if self._limits.each_sender else 0
+
+    def _named(self, text: Fingerprint, mark: int, sender: str, step: int) -> _Campaign:
         """Return the campaign that `text` is a variant of, or begin one; it goes by it from now."""
         if text.signs is None:
-            return self._begun(text.skeleton, sender, step)
-        slot, agreeing = self._index.most_alike(text.signs)
+            return self._begun(text.skeleton, mark, sender, step)
+        signs = text.signs ^ np.uint32(mark >> 32) if mark else text.signs
+        slot, agreeing = self._index.most_alike(signs)
         if agreeing >= self._limits.agreeing:
             campaign = self._by_slot[slot]
-            self._name(campaign, text.skeleton)
+            self._name(campaign, text.skeleton ^ mark)
             return campaign
         # Only the first text is compared with: were its variants too, campaigns would drift
         # into each other.
-        campaign = self._begun(text.skeleton, sender, step)
-        self._index.put(campaign.slot, text.signs)
+        campaign = self._begun(text.skeleton, mark, sender, step)
+        self._index.put(campaign.slot, signs)
         return campaign
 
-    def _begun(self, skeleton: int, sender: str, step: int) -> _Campaign:
+    def _begun(self, skeleton: int, mark: int, sender: str, step: int) -> _Campaign:
         if not self._free:
             self._end(self._small, self._small.longest_rested(sender))
         slot = self._free.pop()
         campaign = _Campaign(f"c{skeleton:016x}", slot, sender, Crowd(step))
         campaign.among = self._small.add(sender, campaign)
         self._by_slot[slot] = campaign
-        self._name(campaign, skeleton)
+        self._name(campaign, skeleton ^ mark)
         return campaign
 
     def _keep_as_large(self, campaign: _Campaign) -> None:

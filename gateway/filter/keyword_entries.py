@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from gateway.filter.folding import FULL_FOLDING
 from gateway.filter.normalise import compact
-from gateway.filter.reading import views_of
 from gateway.filter.views import Views
 
 # Between the parts of a combination.
@@ -36,11 +36,11 @@ def _closed_up(words: Sequence[str], *, by_sound: bool) -> list[str]:
     lines = "\n".join(words)
     if lines.count("\n") >= len(words):
         lines = "\n".join(word.replace("\n", " ") for word in words)
-    (seen,) = views_of([lines])
-    view = seen.sound if by_sound else seen.folded
-    if not seen.folded.replace("\n", "").isalnum():
-        view = _SEPARATORS.sub("", view)
-    return view.split("\n")
+    folded = FULL_FOLDING.fold(lines)
+    if folded.replace("\n", "").isalnum():  # there is nothing to close up: half the time
+        return (Views(lines, folded).sound if by_sound else folded).split("\n")
+    seen = Views(lines)
+    return _SEPARATORS.sub("", seen.sound if by_sound else seen.folded).split("\n")
 
 
 def is_run_on(letters: str) -> bool:

@@ -217,13 +217,14 @@ class Suspicious:
 class Campaign:
     """Ask whether much the same text went to `people` without their consent, `within` a while.
 
-    Of whatever senders, and whatever of it changes from one to the next (R61). With
-    `accept_asserted` what a sender only asserts is a consent (R26).
+    Of whatever senders, or of `each_sender` by itself, and whatever of it changes from one to
+    the next (R61). With `accept_asserted` what a sender only asserts is a consent (R26).
     """
 
     people: int
     within: timedelta
     accept_asserted: bool = False
+    each_sender: bool = False
 
 
 Check: TypeAlias = (

@@ -37,5 +37,7 @@ def _yielding() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.set_threshold(*thresholds)
+        # A gateway that has started meanwhile has set its own, for good.
+        if gc.get_threshold()[2] == _YOUNG_PER_FULL:
+            gc.set_threshold(*thresholds)
         sys.setswitchinterval(turn_s)

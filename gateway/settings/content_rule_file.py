@@ -161,9 +161,13 @@ class SuspiciousShape(ContentShape):
 
 
 class CampaignShape(ContentShape):
-    """Much the same text went to many `people` without consent, `within` a while (R61)."""
+    """Much the same text went to many `people` without consent, `within` a while (R61).
+
+    From all senders together, or, with `each_sender`, from one.
+    """
 
     check: Literal["campaign"]
     people: Count
     within: Annotated[Duration, AfterValidator(_is_a_day_at_most)]
     accept_asserted: bool = False
+    each_sender: bool = False

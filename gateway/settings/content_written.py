@@ -32,9 +32,10 @@ def content_parameters_of(check: ContentCheck) -> dict[str, str]:
             apart = [f"{one.port or one.sender}: {_share(one.tolerates)}" for one in tolerances]
             said |= {"tolerances": ", ".join(apart)} if apart else {}
             return said | {f"actions.{harm}": str(action) for harm, action in actions.items()}
-        case Campaign(people, within, accept_asserted):
+        case Campaign(people, within, accept_asserted, each_sender):
             said = {"people": str(people), "within": duration_said(within)}
-            return said | {"accept_asserted": str(accept_asserted).lower()}
+            said |= {"accept_asserted": str(accept_asserted).lower()}
+            return said | ({"each_sender": "true"} if each_sender else {})
 
 
 def _some(names: Sequence[str]) -> str:

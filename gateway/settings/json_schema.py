@@ -65,6 +65,7 @@ _SAID: Mapping[str, str] = {
     "exempts": "The rules that are not asked then.",
     "telephone": "Whether the text must name a number that somebody answers, too.",
     "accept_asserted": "Whether an agreement counts that the sender only asserts.",
+    "each_sender": "Whether the people of each sender are counted by themselves.",
     "open": 'When messages may arrive, by the recipient\'s clock: "08:00-21:00", in quotes.',
     "hours": 'From when until when: "08:00-21:00", in quotes.',
     "weekdays": "The days on which it opens; all without.",

@@ -107,7 +107,9 @@ def _content_check_of(shape: _ContentShape) -> Check:
         case content.ContactGivenShape():
             return rules.ContactGiven(frozenset(shape.kinds))
         case content.CampaignShape():
-            return rules.Campaign(shape.people, shape.within, shape.accept_asserted)
+            return rules.Campaign(
+                shape.people, shape.within, shape.accept_asserted, each_sender=shape.each_sender
+            )
         case content.SuspiciousShape():
             tolerances = tuple(
                 rules.Tolerance(one.tolerates, one.sender or "", one.port or "")

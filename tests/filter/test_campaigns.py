@@ -141,6 +141,32 @@ def test_the_people_of_all_senders_are_counted() -> None:
     assert ids[2] is not None
 
 
+SENT = st.lists(
+    st.tuples(
+        st.sampled_from(["sp1", "sp2", "sp3"]), st.integers(0, 3), st.integers(0, 9), st.booleans()
+    ),
+    max_size=60,
+)
+
+
+@given(SENT)
+def test_where_each_sender_is_counted_nobody_elses_messages_matter(
+    sent: list[tuple[str, int, int, bool]],
+) -> None:
+    limits = CampaignLimits(each_sender=True)
+    together = Senders(Campaigns(limits), people=3)
+    apart = {sender: Senders(Campaigns(), people=3) for sender, *_ in sent}
+    for at, (sender, text, person, is_changed) in enumerate(sent):
+        said = new_text(text + 1)
+        if is_changed:
+            assert said.signs is not None
+            signs = np.concatenate([said.signs[:40], said.signs[40:] + np.uint32(at)])
+            said = Fingerprint(1_000 + at, signs)
+        told = together.send_print(said, SOMEBODY + person, sender=sender)
+
+        assert told == apart[sender].send_print(said, SOMEBODY + person, sender=sender)
+
+
 def test_nobody_who_knows_how_people_are_counted_can_choose_such_that_count_as_few() -> None:
     few = {bit_of(number) for number in range(10)}
     chosen = [n for n in range(SOMEBODY, SOMEBODY + 20_000) if bit_of(n) in few]

@@ -41,3 +41,13 @@ async def test_a_collector_that_is_off_stays_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+async def test_how_often_all_is_looked_over_from_now_on_may_be_set_meanwhile() -> None:
+    before = gc.get_threshold()
+    try:
+        # As a gateway does that has started while a reload went on.
+        await apart(gc.set_threshold, *before[:2], 100)
+        assert gc.get_threshold() == (*before[:2], 100)
+    finally:
+        gc.set_threshold(*before)

@@ -215,8 +215,8 @@ CHECKS: list[tuple[str, Check]] = [
     ),
     ("check: campaign\npeople: 100\nwithin: 1h", Campaign(100, timedelta(hours=1))),
     (
-        "check: campaign\npeople: 9\nwithin: 10m\naccept_asserted: true",
-        Campaign(9, timedelta(minutes=10), accept_asserted=True),
+        "check: campaign\npeople: 9\nwithin: 10m\naccept_asserted: true\neach_sender: true",
+        Campaign(9, timedelta(minutes=10), accept_asserted=True, each_sender=True),
     ),
 ]
 

@@ -19,15 +19,24 @@ _MAX_TOLD = 2048
 
 
 class _Massed(NamedTuple):
-    """That a text is of a campaign which is not counted on in a step: it is told all through it."""
+    """That a text is of a campaign which is not counted on in a step: it is told all through it.
+
+    Of one sender alone, where each is counted.
+    """
 
     of: Campaigns
+    sender: str
     step: int
     evidence: Evidence
 
+    def is_of(self, campaigns: Campaigns, sender: str, step: int) -> bool:
+        return self.step == step and self.of is campaigns and self.sender == sender
+
 
 class Massed:
-    """Counts messages without consent by the campaign that their text is of, across all senders.
+    """Counts messages without consent by the campaign that their text is of.
+
+    Across all senders, or of each by itself.
 
     The parts of a long message are texts that grow; what begins alike is one campaign.
     """
@@ -51,7 +60,7 @@ class Massed:
         self._consent = knowledge.consent
         # Who agreed makes no campaign; most have, where consent is enforced.
         self._sieve = perhaps_not_agreed(knowledge)
-        limits = CampaignLimits(window_s=check.within.total_seconds())
+        limits = CampaignLimits(check.within.total_seconds(), each_sender=check.each_sender)
         self._campaigns = Campaigns(limits, knowledge.veil)
         self.is_by_second = self._campaigns.is_by_second
         self._told: dict[str, Evidence] = {}
@@ -60,18 +69,19 @@ class Massed:
         """Count messages; return those that are one of too many without consent."""
         campaigns, step = self._campaigns, self._campaigns.step_of(at)
         against = []
-        sender, may_have_agreed = "", True
+        sender, counted, may_have_agreed = "", "", True
         for one in self._sieve(submissions, at):
             facts, number = one.facts, one.msisdn
             if facts is None or number is None or one.is_wanted:
                 continue
             if one.account.system_id != sender:
                 sender = one.account.system_id
+                counted = sender if self._check.each_sender else ""
                 may_have_agreed = self._may_have_agreed(sender)
             if may_have_agreed and self._has_agreed(sender, number):
                 continue
             massed = facts.massed
-            if isinstance(massed, _Massed) and massed.step == step and massed.of is campaigns:
+            if isinstance(massed, _Massed) and massed.is_of(campaigns, counted, step):
                 against.append((one, massed.evidence))
                 continue
             evidence = self._count(facts, sender, number, at)
@@ -99,14 +109,16 @@ class Massed:
         if campaign is None:
             return None
         evidence = self._told.get(campaign) or self._tell(campaign)
-        if campaigns.is_filled(fingerprint, at):
-            facts.massed = _Massed(campaigns, campaigns.step_of(at), evidence)
+        if campaigns.is_filled(fingerprint, sender, at):
+            counted = sender if self._check.each_sender else ""
+            facts.massed = _Massed(campaigns, counted, campaigns.step_of(at), evidence)
         return evidence
 
     def _tell(self, campaign: str) -> Evidence:
         if len(self._told) >= _MAX_TOLD:
             self._told.clear()
-        said = f"one text to {self._check.people} people without consent: campaign {campaign}"
+        whose = "one text of this sender" if self._check.each_sender else "one text"
+        said = f"{whose} to {self._check.people} people without consent: campaign {campaign}"
         evidence = self._told[campaign] = Evidence(said, campaign=campaign)
         return evidence
 

@@ -127,6 +127,24 @@ def test_r61_the_campaign_of_several_senders_is_one() -> None:
     assert why(world.judge(ADVERT, to=NUMBER + 5, system_id="sp2")) is Reason.CAMPAIGN
 
 
+def test_r61_each_sender_may_be_counted_by_itself() -> None:
+    world = World(replace(R61, check=replace(CHECK, people=3, each_sender=True)))
+    # Once sp2 has sent its three, the text is told of by what is kept at hand of it: of sp2 alone.
+    told = {
+        system_id: [
+            why(world.judge(ADVERT, to=first + at, system_id=system_id)) for at in range(count)
+        ]
+        for system_id, first, count in (("sp1", NUMBER, 2), ("sp2", NUMBER + 50, 4))
+    }
+
+    assert told["sp1"] == [None] * 2
+    assert told["sp2"] == [None] * 2 + [Reason.CAMPAIGN] * 2
+    assert why(world.judge(ADVERT, system_id="sp1")) is None
+    last = world.judge(ADVERT, to=NUMBER + 60, system_id="sp1")
+    assert why(last) is Reason.CAMPAIGN
+    assert "one text of this sender to 3 people" in str(last.verdict)
+
+
 def test_r61_a_text_of_yesterday_is_no_campaign_of_today() -> None:
     world = World(R61)
     reasons(world, *[ADVERT] * 4)
