@@ -1,16 +1,14 @@
 """What is looked for in one view: words, exceptions to them, and parts of combinations."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from math import ceil
 
 import numpy as np
-import orjson
-from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 
 from gateway.domain.policy import KeywordList
+from gateway.filter.automata import Automaton, automata_of, throw_away
 from gateway.filter.entry_order import Entries, in_order
 from gateway.filter.keyword_entries import (
     AT_ONCE,
@@ -48,10 +46,6 @@ class _Exception:
 
 _Kind = _Use | _Exception
 _Numbered = tuple[int, Place]
-# Of one automaton: no other thread runs while it takes its entries over, and while it lets go of
-# them, 4 ms for 100 000. Each one more costs a text a third of a microsecond.
-_ENTRIES = 65_536
-_MOST_AUTOMATA = 4
 # A word of a run-on script, as nearly all are.
 _PLAIN = _Use()
 
@@ -130,10 +124,10 @@ class ViewSearch:
         """Make the automata; other threads run meanwhile."""
         if self._letters:
             order, letters = in_order(self._letters)
-            self._automata = tuple(_automata_of(letters))
+            self._automata = tuple(automata_of(letters))
             self._number_of = _taken(self._number_of, order)
             self._kind_of = _taken(self._kind_of, order)
-        _end(self._letters)
+        throw_away(self._letters)
         self._kinds = tuple(self._known)
 
     def places(self, text: str, letters: str) -> Mapping[int, Place]:
@@ -166,39 +160,8 @@ class ViewSearch:
         return _first_places(found)
 
 
-def _automata_of(letters: list[str]) -> Iterator[tuple[Automaton, int]]:
-    """Yield the automata of entries, each with its first; ends `letters`, from the last on."""
-    for left in range(min(ceil(len(letters) / _ENTRIES), _MOST_AUTOMATA), 0, -1):
-        first = len(letters) - len(letters) // left
-        some = _OneByOne(letters[first:])
-        del letters[first:]
-        yield Automaton(some), first
-        _end(some)
-
-
-class _OneByOne(list[str]):
-    """Words that are handed out one by one, so that other threads run meanwhile.
-
-    The maker of the automaton reads all of them as UTF-8 before it lets other threads run. That
-    is kept by a str once it was made: here, some hundred words at a time, half of it is done.
-    """
-
-    def __iter__(self) -> Iterator[str]:
-        for at in range(0, len(self), AT_ONCE):
-            some = self[at : at + AT_ONCE]
-            orjson.dumps(some)
-            for one in some:  # noqa: UP028 - within `yield from` no thread gets its turn
-                yield one
-
-
 def _taken(numbers: "array[int]", entries: Entries) -> "array[int]":
     return array("i", np.frombuffer(numbers, np.intc)[entries].tobytes())
-
-
-def _end(letters: list[str]) -> None:
-    """Throw many words away piece by piece, so that other threads run meanwhile."""
-    while letters:
-        del letters[-AT_ONCE:]
 
 
 def _first_places(found: Iterable[_Numbered]) -> dict[int, Place]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.warning import Severity
-from gateway.filter import keyword_search
+from gateway.filter import automata
 from gateway.filter.keywords import MAX_HITS, KeywordIndex
 from gateway.filter.normalise import compact
 from gateway.filter.views import views
@@ -216,8 +216,8 @@ def test_words_in_several_automata_are_found_as_in_one(
     one, text = KeywordIndex(lists), "，".join(said)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keyword_search, "_ENTRIES", entries)
-        patch.setattr(keyword_search, "_MOST_AUTOMATA", most)
+        patch.setattr(automata, "_ENTRIES", entries)
+        patch.setattr(automata, "_MOST_AUTOMATA", most)
         several = KeywordIndex(lists)
 
     assert several.located([text]) == one.located([text])
