@@ -22,6 +22,7 @@ from gateway.runtime.clock import utcnow
 from gateway.settings.check import check
 from gateway.settings.fault import Fault
 from gateway.settings.gateway import GatewaySettings
+from gateway.settings.list_categories import stray_categories
 from gateway.settings.passwords import is_samples_own
 
 _A_MONTH = timedelta(days=31)
@@ -38,6 +39,7 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
     warnings = (
         *warnings_of(deployment.senders.values(), deployment.bundle),
         *strangers_of(deployment.senders.values(), deployment.bundle),
+        *stray_categories_of(deployment.bundle, policies),
         *unknown_holidays_of(deployment.bundle, utcnow().date()),
         *unknown_provinces_of(deployment.bundle, config / "provinces.csv"),
         *record_warnings_of(deployment.settings),
@@ -174,6 +176,11 @@ def strangers_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:
                 yield f"UNKNOWN SENDER: {rule.id} makes an exception for {override.sender}"
             if override.port and override.port not in ports:
                 yield f"UNKNOWN PORT: {rule.id} makes an exception for {override.port}"
+
+
+def stray_categories_of(bundle: Bundle, policies: Path) -> Iterable[str]:
+    """Yield the categories of lists that are none, at their places."""
+    yield from (f"UNKNOWN CATEGORY: {one}" for one in stray_categories(bundle, policies))
 
 
 def report_faults(faults: tuple[Fault, ...], *, as_json: bool) -> None:

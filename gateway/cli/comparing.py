@@ -3,10 +3,16 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gateway.cli.checking import bundle_summary_of, report_faults, warnings_of
+from gateway.cli.checking import (
+    bundle_summary_of,
+    report_faults,
+    stray_categories_of,
+    warnings_of,
+)
 from gateway.cli.counting import counted
 from gateway.cli.deployment import faulty_policies
 from gateway.cli.failure import ExitCode
+from gateway.cli.list_words import settings_of
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
 from gateway.domain.policy import KeywordList
 from gateway.policy.bundle import Bundle
@@ -26,7 +32,7 @@ def check_policies(directory: Path, *, as_json: bool) -> int:
         report_faults(error.faults, as_json=as_json)
         return ExitCode.MISUSED
     read = {"policies": str(directory), **bundle_summary_of(bundle)}
-    warnings = tuple(warnings_of((), bundle))
+    warnings = (*warnings_of((), bundle), *stray_categories_of(bundle, directory))
     if as_json:
         print_json({"ok": True, "faults": [], **read, "warnings": warnings})
         return ExitCode.FINE
@@ -67,7 +73,7 @@ def _as_json(old: Bundle, new: Bundle, found: Difference) -> dict[str, object]:
 
 
 def _list(words: KeywordList) -> dict[str, object]:
-    return {"id": words.id, "action": words.action, "words": len(words.words)}
+    return {"id": words.id, "words": len(words.words), **settings_of(words)}
 
 
 def _print(found: Difference) -> None:
@@ -92,7 +98,10 @@ def _list_rows(one: ListDifference) -> Iterable[tuple[str, str, str]]:
 
 
 def _size(words: KeywordList) -> str:
-    return f"the list: {words.action}, {counted(len(words.words), 'word')}"
+    said = {name.replace("_", " "): value for name, value in settings_of(words).items() if value}
+    action = said.pop("action")
+    told = (counted(len(words.words), "word"), *(f"{name} {value}" for name, value in said.items()))
+    return f"the list: {action}, {', '.join(told)}"
 
 
 def _some(words: Sequence[str]) -> str:

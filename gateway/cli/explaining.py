@@ -1,6 +1,6 @@
 """The work of `smsward explain submit`: the verdict on one message, with everything found."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -11,6 +11,7 @@ from gateway.cli.deployment import Deployment
 from gateway.cli.failure import ExitCode, known, misused
 from gateway.cli.harms import severity_of, told_category
 from gateway.cli.knowing import knowledge_of
+from gateway.cli.list_words import ListBehind, lists_behind
 from gateway.cli.moment import moment_asked
 from gateway.cli.options import Submit
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
@@ -48,6 +49,7 @@ class Explained:
 
     verdict: Verdict
     traffic: TrafficClass
+    lists: Mapping[tuple[str, str], ListBehind]
     beside: tuple[Beside, ...]
     data_coding: int
     readings: tuple[str, ...]
@@ -93,6 +95,7 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     return Explained(
         verdict=verdict,
         traffic=submission.traffic,
+        lists=lists_behind(deployment.bundle, facts.hits if facts is not None else ()),
         beside=others,
         data_coding=data_coding,
         readings=texts,
@@ -158,7 +161,7 @@ def _as_json(explained: Explained, bundle: Bundle) -> dict[str, object]:
         "data_coding": explained.data_coding,
         "readings": len(explained.readings),
         "classifier": explained.scored and _score(explained.scored, explained.pieces),
-        "findings": [_finding(finding, bundle) for finding in verdict.findings],
+        "findings": [_finding(one, bundle, explained.lists) for one in verdict.findings],
         "beside": [_other(one) for one in explained.beside],
         "warnings": [one.en for one in explained.warnings],
     }
@@ -170,8 +173,11 @@ def _due(verdict: Verdict) -> str | None:
     return datetime.fromtimestamp(verdict.due, UTC).isoformat(timespec="seconds")
 
 
-def _finding(finding: Finding, bundle: Bundle) -> dict[str, object]:
+def _finding(
+    finding: Finding, bundle: Bundle, lists: Mapping[tuple[str, str], ListBehind]
+) -> dict[str, object]:
     citation = citation_of(bundle, finding.rule)
+    behind = lists.get((finding.rule, finding.evidence))
     return {
         "rule": finding.rule,
         "title": {"zh": citation.title.zh, "en": citation.title.en},
@@ -181,6 +187,7 @@ def _finding(finding: Finding, bundle: Bundle) -> dict[str, object]:
         "category": finding.category,
         "severity": severity_of(finding.category),
         "evidence": finding.evidence,
+        "list": behind and behind.as_json(),
         "shadow": finding.shadow,
     }
 
@@ -248,7 +255,7 @@ def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
     if verdict.findings:
         print_table(
             _headed(_FINDING_COLUMNS, lang),
-            (_row(finding, deciding, bundle, lang) for finding in verdict.findings),
+            (_row(one, explained, bundle, lang) for one in verdict.findings),
         )
     else:
         say(worded("no finding", lang))
@@ -265,16 +272,19 @@ def _headed(columns: Iterable[str], lang: str) -> list[str]:
 
 
 def _row(
-    finding: Finding, deciding: Finding | None, bundle: Bundle, lang: str
-) -> tuple[str | tuple[str, str], ...]:
-    standing = "shadow" if finding.shadow else "yes" if finding is deciding else "no"
+    finding: Finding, explained: Explained, bundle: Bundle, lang: str
+) -> tuple[str | tuple[str, ...], ...]:
+    decides = finding is explained.verdict.deciding
+    standing = "shadow" if finding.shadow else "yes" if decides else "no"
     citation = citation_of(bundle, finding.rule)
     about = f"; {_about(finding.category, lang)}" if finding.category else ""
+    behind = explained.lists.get((finding.rule, finding.evidence))
+    of_list = ", ".join(said_in(one, lang) for one in behind.said()) if behind else ""
     return (
         (finding.rule, said_in(citation.title, lang)),
         citation.article,
         (finding.reason, worded(finding.action, lang)),
-        f"{_evidence(finding, lang)}{about}",
+        tuple(filter(None, (f"{_evidence(finding, lang)}{about}", of_list))),
         worded(standing, lang),
     )
 

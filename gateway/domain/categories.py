@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ CATEGORIES: tuple[Category, ...] = (
     _category("sms_bombing", "短信轰炸", "nuisance", "轰炸"),
 )
 
+# Of all letters: one too many, one missing or two exchanged in a word of six.
+_LIKE_ENOUGH = 0.8
+
 _BY_ID = {category.id: category for category in CATEGORIES}
 
 
@@ -78,6 +82,12 @@ def category_of(word: str) -> Category | None:
     Case, spaces and hyphens do not matter: Real Estate is real_estate.
     """
     return _BY_WORD.get(_spelling(word))
+
+
+def likely_category(word: str) -> Category | None:
+    """Return the category that `word`, which is none of the tree, is probably a slip for."""
+    like = get_close_matches(_spelling(word), _BY_WORD, n=1, cutoff=_LIKE_ENOUGH)
+    return _BY_WORD[like[0]] if like else None
 
 
 def covered_by(word: str) -> frozenset[str]:

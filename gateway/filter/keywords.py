@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.domain.warning import Severity
 from gateway.filter.contact_patterns import PatternSet
 from gateway.filter.keyword_places import Place
 from gateway.filter.keyword_search import ViewSearch
@@ -24,9 +23,10 @@ class Hit:
     """A word of a list that stands in a text; `word` is spelt as the operator wrote it.
 
     For a pattern it is the pattern's name. `action` is what is done for it: SHADOW where it is
-    evidence that does not come to enough. `span` is its place in the text as it was read, where
-    that was asked for. `is_unreadable` marks the one hit that is no word: nothing could be read
-    to search in.
+    evidence that does not come to enough. `total` is what the weights of all evidence in the
+    text come to, also of hits that are past MAX_HITS. `span` is its place in the text as it was
+    read, where that was asked for. `is_unreadable` marks the one hit that is no word: nothing
+    could be read to search in.
     """
 
     list_id: str
@@ -34,8 +34,7 @@ class Hit:
     action: ListAction
     word: str
     is_unreadable: bool = False
-    weight: int = 0
-    severity: Severity | None = None
+    total: int = 0
     span: Place | None = field(default=None, compare=False)
 
     @property
@@ -154,8 +153,7 @@ def _hit(keywords: KeywordList, word: str, total: int) -> Hit:
         keywords.category,
         keywords.action if is_enough else ListAction.SHADOW,
         word,
-        weight=keywords.weight,
-        severity=keywords.severity,
+        total=total,
     )
 
 

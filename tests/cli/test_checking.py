@@ -115,6 +115,21 @@ def test_an_exception_for_somebody_unknown_is_said_and_no_fault(
     assert ran.stderr.count("UNKNOWN") == 2
 
 
+def test_a_category_that_is_none_is_said_at_its_place_and_no_fault(
+    cli: Cli, deployment: Path, write: Write, options: tuple[str, ...]
+) -> None:
+    path = "policies/keywords/loan.yaml"
+    written = (deployment / path).read_text(encoding="utf-8")
+    write(path, written.replace("category: loan", "category: laon"))
+
+    ran = cli("check", *options)
+    alone = cli("policy", "check", str(deployment / "policies"))
+
+    for one in (ran, alone):
+        assert one.returncode == 0
+        assert f"UNKNOWN CATEGORY: {deployment / path}:3:11 category: laon" in one.stderr
+
+
 @pytest.mark.parametrize(
     ("today", "warned"), [("2026-11-30", False), ("2026-12-01", True), ("2027-05-01", True)]
 )

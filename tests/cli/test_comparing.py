@@ -7,6 +7,7 @@ Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]
 
 SELFTEST = "version: 1\ncases:\n  - {{text: 代开发票, expect: {}}}\n"
+MORE = "version: 1\ncategory: gambling\nwords: [六合彩, 时时彩]\n"
 FRAUD = "version: 1\nid: K-FRAUD\ncategory: fraud\naction: {}\nwords: [{}]\n"
 
 
@@ -110,7 +111,12 @@ def test_what_differs_is_listed(cli: Cli, deployment: Path, write: Write) -> Non
 def test_what_differs_is_json_for_programs(cli: Cli, deployment: Path, write: Write) -> None:
     report = json.loads(cli("policy", "diff", *old_and_new(deployment, write), "--json").stdout)
 
-    assert report["lists_added"] == [{"id": "K-MORE", "action": "reject", "words": 1}]
+    (added,) = report["lists_added"]
+    assert {name: value for name, value in added.items() if value is not None} == {
+        "id": "K-MORE",
+        "action": "reject",
+        "words": 1,
+    }
     assert [one["id"] for one in report["lists_removed"]] == ["K-LOAN", "K-LURE"]
     (changed,) = report["lists_changed"]
     assert (len(changed["added"]), changed["removed"]) == (25, ["代开发票"])
@@ -118,6 +124,25 @@ def test_what_differs_is_json_for_programs(cli: Cli, deployment: Path, write: Wr
     assert report["settings"] == [{"name": "rules.R21.mode", "old": "enforce", "new": "shadow"}]
     assert (report["cases_added"], report["cases_removed"]) == (1, 0)
     assert len(report["old"]) == len(report["new"]) == 12
+
+
+def test_of_a_list_that_came_all_is_told_but_its_words(
+    cli: Cli, deployment: Path, write: Write
+) -> None:
+    old, new = old_and_new(deployment, write)
+    told = "severity: major\nowner: 内容安全组\nweight: 4\nthreshold: 9\nnot_after: 2027-06-30\n"
+    write("new/keywords/more.yaml", "id: K-MORE\n" + told + "action: reject\n" + MORE)
+
+    shown = cli("policy", "diff", old, new).stdout
+    (added,) = json.loads(cli("policy", "diff", old, new, "--json").stdout)["lists_added"]
+
+    assert (
+        "the list: reject, 2 words, severity major, owner 内容安全组, weight 4, threshold 9,"
+        " not after 2027-06-30"
+    ) in shown
+    assert (added["severity"], added["owner"]) == ("major", "内容安全组")
+    assert (added["weight"], added["threshold"]) == (4, 9)
+    assert (added["not_before"], added["not_after"]) == (None, "2027-06-30")
 
 
 def test_two_bundles_that_say_the_same_are_said_to(cli: Cli, deployment: Path) -> None:

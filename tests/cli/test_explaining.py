@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -26,6 +27,19 @@ rules:
     article: test
     mode: enforce
 """
+
+EASY = """\
+version: 1
+id: K-EASY
+category: loan
+action: quarantine
+severity: serious
+owner: 反诈中心
+weight: 3
+threshold: 6
+words: [秒批, 无视征信]
+"""
+CHAT = "version: 1\nid: K-CHAT\ncategory: chat\naction: shadow\nweight: 2\nwords: [私聊]\n"
 
 CONTACT = """\
 version: 1
@@ -214,6 +228,39 @@ def test_people_get_a_table_of_every_finding(explain: Command) -> None:
     assert "ESME_RSUBMITFAIL" in ran.stdout
 
 
+def test_the_list_of_a_hit_tells_how_grave_it_is_whose_and_what_the_text_comes_to(
+    explain: Command, verdict: Ask, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    write("policies/keywords/easy.yaml", EASY)
+    write("policies/keywords/chat.yaml", CHAT)
+
+    rows = rows_of(explain(text="凭身份证秒批，私聊客服").stdout)
+    findings = verdict(text="凭身份证秒批，私聊客服")["findings"]
+    enough = verdict(text="无视征信秒批，私聊客服")
+
+    shown = {row[0]: (row[3], after[3]) for row, after in pairwise(rows)}
+    assert shown["K-EASY"] == (
+        "秒批 (5-6); category loan, severity advert",
+        (
+            "severity of the list serious, owner of the list 反诈中心,"
+            " weight 3 of 5 in this text, threshold 6 for quarantine"
+        ),
+    )
+    assert shown["K-CHAT"][1] == "weight 2 of 5 in this text, threshold 10 for shadow"
+    assert {one["rule"]: one["list"]["sum"] for one in findings} == {"K-EASY": 5, "K-CHAT": 5}
+    assert {one["action"] for one in findings} == {"forward"}
+    assert (enough["action"], enough["rule"]) == ("quarantine", "K-EASY")
+    assert {one["list"]["sum"] for one in enough["findings"]} == {8}
+
+
+def test_what_is_no_hit_of_a_list_has_none(verdict: Ask) -> None:
+    (outside, hit) = verdict(**{"from": "10690955"}, text="代开发票")["findings"]
+
+    assert outside["list"] is None
+    assert (hit["list"]["action"], hit["list"]["owner"]) == ("reject", None)
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_on_a_terminal_of_eighty_columns_rules_and_reasons_stay_whole(
     explain: Command, write: Write, monkeypatch: pytest.MonkeyPatch, lang: str
@@ -356,9 +403,13 @@ def test_what_a_text_is_about_is_told_apart_from_how_bad_that_is(explain: Comman
         {"to": "nobody"},
         {"text": "代开发票"},
         {"text": "加微信"},
+        {"text": "秒批，私聊客服"},
     ],
 )
-def test_in_chinese_no_english_sentence_is_left(explain: Command, changes: dict[str, str]) -> None:
+def test_in_chinese_no_english_sentence_is_left(
+    explain: Command, write: Write, changes: dict[str, str]
+) -> None:
+    write("policies/keywords/easy.yaml", EASY)
     ran = explain("--lang", "zh", **changes)
 
     said = ran.stdout + ran.stderr

@@ -2,7 +2,13 @@
 
 import pytest
 
-from gateway.domain.categories import CATEGORIES, category_of, covered_by, lineage_of
+from gateway.domain.categories import (
+    CATEGORIES,
+    category_of,
+    covered_by,
+    likely_category,
+    lineage_of,
+)
 
 
 def test_every_category_hangs_on_one_of_the_three_roots() -> None:
@@ -47,6 +53,24 @@ def test_a_category_is_known_by_the_words_people_use(word: str, identity: str) -
 def test_another_word_is_no_category(word: str) -> None:
     assert category_of(word) is None
     assert list(lineage_of(word)) == []
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("fraudd", "fraud"),
+        ("Gambeling", "gambling"),
+        ("fraud-prise", "fraud_prize"),
+        ("scamm", "fraud"),
+        ("lure", None),
+        ("our own word", None),
+        ("", None),
+    ],
+)
+def test_a_slip_is_taken_for_what_it_is_spelt_much_like(slip: str, meant: str | None) -> None:
+    likely = likely_category(slip)
+
+    assert (likely and likely.id) == meant
 
 
 def test_a_lineage_goes_from_the_category_up_to_its_root() -> None:

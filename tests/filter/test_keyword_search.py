@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.domain.warning import Severity
 from gateway.filter import automata
 from gateway.filter.keywords import MAX_HITS, KeywordIndex
 from gateway.filter.normalise import compact
@@ -133,10 +132,18 @@ def test_a_list_holds_from_its_first_day_to_its_last() -> None:
     assert not KeywordIndex([library("发票")]).has_dates
 
 
-def test_a_hit_says_how_grave_it_is_and_what_it_weighs() -> None:
-    (hit,) = KeywordIndex([library("发票", severity=Severity.MAJOR, weight=12)]).search(["发票"])
+def test_every_hit_says_what_all_evidence_of_the_text_comes_to() -> None:
+    index = KeywordIndex(
+        [
+            library(*(chr(0x4E00 + number) for number in range(MAX_HITS + 4)), weight=2),
+            library("加微信", weight=5, action=ListAction.REJECT),
+        ]
+    )
 
-    assert (hit.severity, hit.weight, hit.action) == (Severity.MAJOR, 12, ListAction.QUARANTINE)
+    hits = index.search(["".join(map(chr, range(0x4E00, 0x4E00 + MAX_HITS + 4))), "加微信"])
+
+    assert len(hits) == MAX_HITS
+    assert {hit.total for hit in hits} == {2 * (MAX_HITS + 4) + 5}
 
 
 LOCATED = KeywordIndex(
