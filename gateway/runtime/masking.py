@@ -28,6 +28,7 @@ SECRET_KEYS = frozenset(
 # Our own or the peer's names for things, never a subscriber: an operator searches for them.
 WHOLE_KEYS = frozenset(
     {
+        "active",
         "campaign",
         "digest",
         "gateway_id",
@@ -37,6 +38,7 @@ WHOLE_KEYS = frozenset(
         "path",
         "port",
         "rows",
+        "shadow",
         "system_id",
     }
 )

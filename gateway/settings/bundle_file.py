@@ -13,7 +13,7 @@ from gateway.settings.names import Id
 from gateway.settings.one_message import Reply
 from gateway.settings.rule_shape import Fallback
 from gateway.settings.schema import Shape, Text, Version
-from gateway.settings.words import word_problem
+from gateway.settings.words import MAX_WORD_CHARS, word_problem
 
 _DAY_S = 86_400
 _MAX_EXCEPTIONS = 10_000
@@ -34,6 +34,10 @@ def _is_word(text: str) -> str:
 
 
 Word = Annotated[str, AfterValidator(_is_word)]
+
+
+# Of a pattern, by which a hit is told.
+Name = Annotated[Text, Field(max_length=MAX_WORD_CHARS)]
 
 
 def _is_pattern(text: str) -> str:
@@ -82,7 +86,7 @@ class KeywordsFile(Shape):
     exceptions: Annotated[list[Word], Field(max_length=_MAX_EXCEPTIONS)] = Field(
         default_factory=list
     )
-    patterns: Annotated[dict[Word, Pattern], Field(max_length=_MAX_PATTERNS)] = Field(
+    patterns: Annotated[dict[Name, Pattern], Field(max_length=_MAX_PATTERNS)] = Field(
         default_factory=dict
     )
     gap: Annotated[int, Field(ge=1, le=100)] = 12

@@ -72,8 +72,18 @@ def _problem(trials: MessageTrials, case: SelfTestCase) -> str | None:
     if not _is_there(trials.rules.bundle, case.list_id):
         return f"self-test: there is no rule or list {case.list_id}"
     expected = f"{case.expect} by {case.list_id}" if case.list_id else f"{case.expect}"
-    by = f" by {', '.join(sorted({one.rule for one in deciding}))}" if deciding else ""
+    by = f" by {_told(deciding)}" if deciding else ""
     return f"self-test: expected {expected}, the rules say {outcome}{by}"
+
+
+def _told(deciding: Sequence[Finding]) -> str:
+    """Return the rules and lists, each with what it found first, as the word."""
+    found: dict[str, str] = {}
+    for one in deciding:
+        found.setdefault(one.rule, one.evidence)
+    return ", ".join(
+        f"{rule} ({evidence})" if evidence else rule for rule, evidence in sorted(found.items())
+    )
 
 
 def _is_there(bundle: Bundle, named: str) -> bool:

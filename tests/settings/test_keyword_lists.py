@@ -105,7 +105,11 @@ WORD = "words: [发票]\n"
         ),
         (WORD + "patterns:\n  QQ: 'a*'\n", "7:7 patterns.QQ: matches where nothing is"),
         (WORD + "patterns:\n  QQ: ''\n", "7:7 patterns.QQ: String should have at least 1 char"),
-        (WORD + "patterns:\n  '': a\n", "7:3 patterns.: holds no letter, digit or symbol"),
+        (WORD + "patterns:\n  '': a\n", "7:3 patterns.: is empty"),
+        (
+            WORD + "patterns: {a: '1[0-9]{10}', b: 'x*'}\n",
+            "6:32 patterns.b: matches where nothing is",
+        ),
         (WORD + "gap: 0\n", "6:6 gap: Input should be greater than or equal to 1"),
         (WORD + "gap: 5.5\n", "6:6 gap: must be a whole number"),
         (WORD + "weight: 0\n", "6:9 weight: Input should be greater than or equal to 1"),

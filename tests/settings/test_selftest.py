@@ -52,15 +52,15 @@ def test_cases_that_hold_leave_the_bundle_as_it_is(bundle: WriteBundle) -> None:
 FAILING = {
     "too weak": (
         "text: 黑户可贷, expect: reject",
-        "self-test: expected reject, the rules say quarantine by K-QUARANTINE",
+        "self-test: expected reject, the rules say quarantine by K-QUARANTINE (黑户可贷)",
     ),
     "too strong": (
         "text: 代开发票, expect: forward",
-        "self-test: expected forward, the rules say reject by K-REJECT",
+        "self-test: expected forward, the rules say reject by K-REJECT (代开发票)",
     ),
     "a hit on trial is no plain forward": (
         "text: 加微信, expect: forward",
-        "self-test: expected forward, the rules say shadow by K-SHADOW",
+        "self-test: expected forward, the rules say shadow by K-SHADOW (加微信)",
     ),
     "not found": (
         "text: 您好, expect: shadow",
@@ -68,11 +68,11 @@ FAILING = {
     ),
     "another list": (
         "text: 代开发票, expect: reject, list: K-QUARANTINE",
-        "self-test: expected reject by K-QUARANTINE, the rules say reject by K-REJECT",
+        "self-test: expected reject by K-QUARANTINE, the rules say reject by K-REJECT (代开发票)",
     ),
     "another list that found it too, but did not decide": (
         "text: 代开发票加微信, expect: reject, list: K-SHADOW",
-        "self-test: expected reject by K-SHADOW, the rules say reject by K-REJECT",
+        "self-test: expected reject by K-SHADOW, the rules say reject by K-REJECT (代开发票)",
     ),
     "a list that there is not": (
         "text: 您好, expect: reject, list: K-NONE",

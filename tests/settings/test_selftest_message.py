@@ -113,11 +113,11 @@ def test_a_message_is_judged_by_all_rules(bundle: WriteBundle, case: str) -> Non
 FAILING = {
     "another action": (
         f"text: {ADVERT}, consent: refused, expect: forward",
-        "self-test: expected forward, the rules say reject by R21",
+        "self-test: expected forward, the rules say reject by R21 (the subscriber refused)",
     ),
     "another rule": (
         f"text: {ADVERT}, consent: refused, expect: reject, rule: R40",
-        "self-test: expected reject by R40, the rules say reject by R21",
+        "self-test: expected reject by R40, the rules say reject by R21 (the subscriber refused)",
     ),
     "nothing against it": (
         f"text: {CODE}, from: verification, expect: reject, rule: R21",
@@ -125,11 +125,13 @@ FAILING = {
     ),
     "only noted": (
         "text: 【示例书店】新书八折, expect: reject, rule: R30",
-        "self-test: expected reject by R30, the rules say shadow by R30",
+        "self-test: expected reject by R30, the rules say shadow by R30"
+        " (the text tells no way to refuse)",
     ),
     "deferred": (
         f"text: {ADVERT}, time: 2026-03-04T23:00+08:00, expect: reject, rule: R40",
-        "self-test: expected reject by R40, the rules say defer by R40",
+        "self-test: expected reject by R40, the rules say defer by R40"
+        " (outside the hours in which it may arrive)",
     ),
     "what counts": (
         f"text: {CODE}, expect: throttle, rule: R42",
