@@ -202,6 +202,7 @@ class Gateway:
             self.tick, self.sessions, self.gate, holding, self.records
         )
         standing.held = lambda: followers.held
+        standing.refused_faults = lambda: self.policies.refused_faults
         standing.unlisted = self.unlisted
         standing.failures, standing.models = lambda: rounds.failures, models.health
         beside.show(standing)

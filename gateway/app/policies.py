@@ -57,6 +57,8 @@ class Policies:
         self.senders: Mapping[str, Sender] = {}
         self.catalogue = Catalogue()
         self.history: PolicyHistory | None = None
+        # Of the last reload, which left everything as it was.
+        self.refused_faults = 0
         self._pipeline = pipeline
         self._knowledge = knowledge
         self._config, self._policies = directories
@@ -93,23 +95,30 @@ class Policies:
         that. `by` and `note` are for the history.
         """
         async with self._lock:
-            before = [self._pipeline.plane.rules]
-            digest = before[0].digest
-            try:
-                read = [await apart(self._read, before[0].bundle)]
-            except SettingsError as error:
-                return _refused(tuple(map(str, error.faults)))
-            faults = await self._take(read[0], before[0], force=force)
-            if not faults:
-                # The scan as it is now: from here on another model may take its texts over.
-                await apart(_let_go, before, self._pipeline.plane.rules.scan)
-                policies = read[0].policies
-                if self.history is not None and policies.bundle.digest != digest:
-                    await self.history.keep(policies.bundle, policies.files, by=by, note=note)
-                del policies
-            if read[0].policies.bundle is not self._pipeline.plane.rules.bundle:
-                await apart(_forget, read)
-            return _refused(faults) if faults else ()
+            faults = await self._reload(by, note, force=force)
+            self.refused_faults = len(faults)
+            if faults:
+                log.error("policy.refused", faults=faults[:_SHOWN_FAULTS], count=len(faults))
+            return faults
+
+    async def _reload(self, by: str, note: str, *, force: bool) -> tuple[str, ...]:
+        before = [self._pipeline.plane.rules]
+        digest = before[0].digest
+        try:
+            read = [await apart(self._read, before[0].bundle)]
+        except SettingsError as error:
+            return tuple(map(str, error.faults))
+        faults = await self._take(read[0], before[0], force=force)
+        if not faults:
+            # The scan as it is now: from here on another model may take its texts over.
+            await apart(_let_go, before, self._pipeline.plane.rules.scan)
+            policies = read[0].policies
+            if self.history is not None and policies.bundle.digest != digest:
+                await self.history.keep(policies.bundle, policies.files, by=by, note=note)
+            del policies
+        if read[0].policies.bundle is not self._pipeline.plane.rules.bundle:
+            await apart(_forget, read)
+        return faults
 
     async def _take(self, read: _Read, before: RuleSet, *, force: bool) -> tuple[str, ...]:
         """Put what was read in force, or return what is wrong with it."""
@@ -197,11 +206,6 @@ def _end_words(lists: list[KeywordList]) -> None:
     lists.clear()
     while words:
         del words[-_AT_ONCE:]
-
-
-def _refused(faults: tuple[str, ...]) -> tuple[str, ...]:
-    log.error("policy.refused", faults=faults[:_SHOWN_FAULTS], count=len(faults))
-    return faults
 
 
 def warn_if_open(bundle: Bundle) -> None:

@@ -24,6 +24,10 @@ from gateway.runtime.snapshot import (
 )
 
 OPEN_WARNING = "the policy forwards everything"
+REFUSED_WARNING = (
+    "the last reload was refused, the policy before it is in force: `smsward policy check` and "
+    "the log (policy.refused) tell the faults"
+)
 
 
 class Standing:
@@ -34,6 +38,7 @@ class Standing:
     ) -> None:
         self.is_started = False
         self.held: Callable[[], Mapping[str, int]] = dict
+        self.refused_faults: Callable[[], int] = int
         self.unlisted: Callable[[], int] = int
         self.warnings: Callable[[], WarningsHealth] = WarningsHealth
         self.notices: Callable[[], NoticesHealth] = NoticesHealth
@@ -56,6 +61,7 @@ class Standing:
         rules = self._plane.rules
         warnings = (
             *((OPEN_WARNING,) if rules.bundle.is_open else ()),
+            *((REFUSED_WARNING,) if self.refused_faults() else ()),
             *(one.en for one in unscored(rules.bundle.rules, rules.knowledge.scorer)),
         )
         return Readiness(
@@ -86,7 +92,7 @@ class Standing:
             in_flight=_in_flight(self._sessions.pairs),
             held=self.held(),
             records=self._records.health(),
-            policy=PolicyIdentity(bundle.name, bundle.digest),
+            policy=PolicyIdentity(bundle.name, bundle.digest, self.refused_faults()),
             unlisted_events=self.unlisted(),
             warnings=self.warnings(),
             notices=self.notices(),

@@ -150,6 +150,11 @@ def _standing(snapshot: Snapshot) -> Iterator[Metric]:
         "The policy in force.",
         value={"name": snapshot.policy.name, "digest": snapshot.policy.digest},
     )
+    yield GaugeMetricFamily(
+        "smsward_policy_refused_faults",
+        "Faults for which the last reload was refused; 0 once one is taken.",
+        value=snapshot.policy.refused_faults,
+    )
 
 
 def _records(health: RecordsHealth) -> Iterator[Metric]:

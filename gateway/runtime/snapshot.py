@@ -10,10 +10,11 @@ from gateway.runtime.records import RecordsHealth
 
 @dataclass(frozen=True, slots=True)
 class PolicyIdentity:
-    """Which policy judges."""
+    """Which policy judges; with how many faults the one on disk was refused, 0 for none."""
 
     name: str
     digest: str
+    refused_faults: int = 0
 
 
 @dataclass(frozen=True, slots=True)

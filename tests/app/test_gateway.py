@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from gateway.app.gateway import Gateway
+from gateway.app.standing import REFUSED_WARNING
 from gateway.runtime.records import Records
 from gateway.runtime.tasks import spawn
 from simulators import builders
@@ -68,6 +69,26 @@ async def test_a_gateway_that_runs_is_ready(start: Start) -> None:
         },
         "warnings": [],
     }
+
+
+async def test_a_policy_that_was_refused_is_told_until_one_is_taken(
+    start: Start, tmp_path: Path
+) -> None:
+    gateway = await start()
+    rules = tmp_path / "policies/rules/consent.yaml"
+    before = rules.read_bytes()
+
+    rules.write_bytes(before + b"\n: x\n")
+    faults = await gateway.reload()
+    answer = (await ask(gateway, "/readyz")).json()
+    told = sample((await ask(gateway, "/metrics")).text, "smsward_policy_refused_faults")
+    rules.write_bytes(before)
+    assert await gateway.reload() == ()
+
+    assert answer["ready"]
+    assert answer["warnings"] == [REFUSED_WARNING]
+    assert told == len(faults) == 1
+    assert (await ask(gateway, "/readyz")).json()["warnings"] == []
 
 
 async def test_each_gateway_counts_people_under_a_veil_of_its_own(start: Start) -> None:
