@@ -51,13 +51,15 @@ async def roll_back(settings: GatewaySettings, directory: Path, number: int, wis
         if not wish.force:
             await _refuse_to_lose_work(stores.policies, directory)
         try:
-            restore(directory, files)
+            removed = restore(directory, files)
         except (OSError, ValueError) as error:
             reason = (isinstance(error, OSError) and error.strerror) or str(error)
             raise CommandError(
                 f"{directory} cannot be written: {reason}", advice="call it again afterwards"
             ) from error
         say(f"version {number} is in {directory} again")
+        if removed:
+            warn(f"removed, for version {number} had none of it: {', '.join(removed)}")
         note = f"rollback to {number}: {wish.note}".removesuffix(": ")
         # Going back is a decision: a list that gets shorter by it is no accident.
         answered = await _asked(stores.policies, wish, note, force=True)

@@ -16,8 +16,10 @@ from gateway.settings.bundle_source import (
 )
 
 
-def restore(directory: Path, files: Mapping[str, bytes]) -> None:
-    """Make `files` the bundle in `directory`. Raises OSError; ValueError for a link out of it.
+def restore(directory: Path, files: Mapping[str, bytes]) -> list[str]:
+    """Make `files` the bundle in `directory`; return the names of those that were removed.
+
+    Raises OSError; ValueError for a link out of it.
 
     All is written beside first, so a full disk changes nothing. Then each file is replaced
     at once, the words before the lists that name them, and the lists and rules that `files`
@@ -38,10 +40,13 @@ def restore(directory: Path, files: Mapping[str, bytes]) -> None:
         for name in sorted(files, key=_lists_last):
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (beside / name).replace(directory / name)
+        removed: list[str] = []
         for path in _read_by_loader(directory, files):
             name = path.relative_to(directory).as_posix()
             if name not in files and not _is_replaced(name, files):
                 path.unlink()
+                removed.append(name)
+        return removed
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

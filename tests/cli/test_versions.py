@@ -147,15 +147,17 @@ def test_a_rollback_overwrites_no_work_that_is_not_on_record(  # noqa: PLR0913, 
 ) -> None:
     first = record()
     write("policies/keywords/fraud.yaml", text)
+    write("policies/keywords/mine.yaml", text.replace("K-FRAUD", "K-MINE"))
 
     refused = cli("policy", "rollback", "1", "--wait", "0", *options)
     kept = (deployment / "policies/keywords/fraud.yaml").read_text(encoding="utf-8")
-    cli("policy", "rollback", "1", "--wait", "0", "--force", *options)
+    forced = cli("policy", "rollback", "1", "--wait", "0", "--force", *options)
 
     assert refused.returncode == 1
     assert holds in refused.stderr
     assert "--force" in refused.stderr
     assert kept == text
+    assert "removed, for version 1 had none of it: keywords/mine.yaml" in forced.stderr
     assert load_bundle(deployment / "policies").digest == first
 
 

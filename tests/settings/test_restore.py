@@ -33,8 +33,9 @@ def test_the_bundle_is_again_what_it_was(bundle: WriteBundle) -> None:
     bundle({"content.yaml": "version: 1\n", "notes.txt": "mine", "keywords/.b.yaml": "an editor's"})
     assert load_bundle(directory) != old.bundle
 
-    restore(directory, old.files)
+    removed = restore(directory, old.files)
 
+    assert removed == ["content.yaml", "keywords/b.yaml"]
     assert load_bundle(directory) == old.bundle
     assert listing(directory) == {
         "bundle.yaml",
