@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from gateway.domain.consent import Answer
 from gateway.domain.quarantine import HoldState
 from gateway.domain.subscription import SubscriptionState
+
+NOT_NEGATIVE = Number(gte=0)
 
 ConfigDirectory = Annotated[
     Path | None,
@@ -190,7 +193,10 @@ class Wish:
     force: Annotated[
         bool, Parameter(negative="", show_default=False, help="Do it although a guard advises no.")
     ] = False
-    wait_s: Annotated[float, Parameter("--wait", help="Wait so many seconds for the gateway.")] = 10
+    wait_s: Annotated[
+        float,
+        Parameter("--wait", validator=NOT_NEGATIVE, help="Wait so many seconds for the gateway."),
+    ] = 10
 
 
 NO_REASON = Wish()

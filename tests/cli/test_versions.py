@@ -271,6 +271,14 @@ def test_a_request_that_vanished_is_an_error_and_no_endless_wait(
     assert "gone" in ran.stderr
 
 
+@pytest.mark.parametrize("command", [("policy", "reload"), ("quarantine", "release", "1")])
+def test_nobody_waits_for_less_than_no_time(cli: Cli, command: tuple[str, ...]) -> None:
+    ran = cli(*command, "--wait", "-1")
+
+    assert ran.returncode == 2
+    assert "--wait" in ran.stderr
+
+
 def test_no_store_is_made_where_no_gateway_has_run(
     cli: Cli, deployment: Path, options: tuple[str, ...]
 ) -> None:

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from gateway.cli.options import (
     EVERYTHING,
     NO_CAMPAIGN,
+    NOT_NEGATIVE,
     AsJson,
     ConfigDirectory,
     Selection,
@@ -85,7 +86,10 @@ def release(
     *,
     whole: Whole = NO_CAMPAIGN,
     by: By = None,
-    wait_s: Annotated[float, Parameter("--wait", help="Wait so many seconds for the end.")] = 5,
+    wait_s: Annotated[
+        float,
+        Parameter("--wait", validator=NOT_NEGATIVE, help="Wait so many seconds for the end."),
+    ] = 5,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
