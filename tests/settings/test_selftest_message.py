@@ -125,13 +125,17 @@ FAILING = {
     ),
     "only noted": (
         "text: 【示例书店】新书八折, expect: reject, rule: R30",
-        "self-test: expected reject by R30, the rules say shadow by R30"
-        " (the text tells no way to refuse)",
+        (
+            "self-test: expected reject by R30, the rules say shadow by R30"
+            " (the text tells no way to refuse)"
+        ),
     ),
     "deferred": (
         f"text: {ADVERT}, time: 2026-03-04T23:00+08:00, expect: reject, rule: R40",
-        "self-test: expected reject by R40, the rules say defer by R40"
-        " (outside the hours in which it may arrive)",
+        (
+            "self-test: expected reject by R40, the rules say defer by R40"
+            " (outside the hours in which it may arrive)"
+        ),
     ),
     "what counts": (
         f"text: {CODE}, expect: throttle, rule: R42",
