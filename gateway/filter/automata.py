@@ -6,8 +6,6 @@ from math import ceil
 import orjson
 from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 
-__all__ = ["Automaton", "automata_of", "throw_away"]
-
 # Of one automaton: no other thread runs while it takes its entries over, and while it lets go of
 # them, 4 ms for 100 000. Each one more costs a text a third of a microsecond.
 _ENTRIES = 65_536
@@ -16,8 +14,29 @@ _MOST_AUTOMATA = 4
 _AT_ONCE = 500
 
 
-def automata_of(letters: list[str]) -> Iterator[tuple[Automaton, int]]:
-    """Yield the automata of entries, each with its first; ends `letters`, from the last on."""
+class Automata:
+    """Finds entries, by their numbers, as one automaton does: of many entries there are a few."""
+
+    __slots__ = ("_first", "_others")
+
+    def __init__(self, letters: list[str]) -> None:
+        """Take the entries out of `letters`."""
+        automata = [*_automata_of(letters)]
+        # Mostly the only one; its entries are numbered from 0.
+        self._first, _ = automata.pop()
+        self._others = tuple(automata)
+
+    def matches(self, letters: str) -> list[tuple[int, int, int]]:
+        """Return start, end and entry of every match; those of one automaton by their ends."""
+        found = self._first.find_overlapping(letters)
+        for automaton, first in self._others:
+            others = automaton.find_overlapping(letters)
+            found += [(start, end, first + entry) for start, end, entry in others]
+        return found
+
+
+def _automata_of(letters: list[str]) -> Iterator[tuple[Automaton, int]]:
+    """Yield automata, each with the number of its first entry, from the last to the first."""
     for left in range(min(ceil(len(letters) / _ENTRIES), _MOST_AUTOMATA), 0, -1):
         first = len(letters) - len(letters) // left
         some = _OneByOne(letters[first:])

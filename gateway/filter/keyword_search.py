@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from gateway.domain.policy import KeywordList
-from gateway.filter.automata import Automaton, automata_of, throw_away
+from gateway.filter.automata import Automata, throw_away
 from gateway.filter.entry_order import Entries, in_order
 from gateway.filter.keyword_entries import (
     AT_ONCE,
@@ -65,13 +65,12 @@ class ViewSearch:
         self._kind_of = array("i")
         self._known: dict[_Kind, int] = {_PLAIN: 0}
         self._kinds: tuple[_Kind, ...] = ()
-        # Each with its first entry.
-        self._automata: tuple[tuple[Automaton, int], ...] = ()
+        self._automata: Automata | None = None
 
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing is looked for."""
-        return not self._automata
+        return self._automata is None
 
     def add(self, keywords: KeywordList, first: int, *, by_sound: bool) -> None:
         """Add the words of a list, which are numbered from `first` on."""
@@ -124,7 +123,7 @@ class ViewSearch:
         """Make the automata; other threads run meanwhile."""
         if self._letters:
             order, letters = in_order(self._letters)
-            self._automata = tuple(automata_of(letters))
+            self._automata = Automata(letters)
             self._number_of = _taken(self._number_of, order)
             self._kind_of = _taken(self._kind_of, order)
         throw_away(self._letters)
@@ -135,11 +134,9 @@ class ViewSearch:
 
         The places are in `letters`, the compact view of `text`.
         """
-        matches = [
-            (start, end, first + entry)
-            for automaton, first in self._automata
-            for start, end, entry in automaton.find_overlapping(letters)
-        ]
+        if self._automata is None:
+            return {}
+        matches = self._automata.matches(letters)
         if not matches:
             return {}
         found: list[_Numbered] = []

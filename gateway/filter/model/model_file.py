@@ -40,6 +40,8 @@ _WIDTH = BUCKETS + len(SIGNS)
 _LARGEST_WEIGHT = 1e4
 # Weights differ by more from one training to the next than half precision takes from them.
 _STORED = np.dtype("<f2")
+# How the first part and the end of an archive begin; the end is that long where it has no comment.
+_BEGIN, _END, _END_OCTETS = b"PK\3\4", b"PK\5\6", 22
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -136,12 +138,27 @@ def _members(octets: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(octets)) as archive:
             listed = archive.infolist()
             _check_members([one.filename for one in listed], sum(one.file_size for one in listed))
-            return {one.filename: archive.read(one) for one in listed}
+            return {one.filename: _member(archive, one) for one in listed}
     except ModelFileError:
         raise
     # zipfile raises nearly anything for octets that are no archive, or a broken one.
     except Exception as error:
-        raise ModelFileError("file", "it is no .npz, or broken") from error
+        raise ModelFileError("file", _fault_of(octets)) from error
+
+
+def _member(archive: zipfile.ZipFile, listed: zipfile.ZipInfo) -> bytes:
+    try:
+        return archive.read(listed)
+    except Exception as error:
+        raise ModelFileError(listed.filename, "it is broken: copy the file anew") from error
+
+
+def _fault_of(octets: bytes) -> str:
+    if not octets.startswith(_BEGIN):
+        return "it is no .npz"
+    if _END not in octets[-_END_OCTETS:]:
+        return "it is cut short, or broken at its end: copy it anew"
+    return "the list of its parts is broken: copy it anew"
 
 
 def _check_members(names: Sequence[str], unpacked_octets: int) -> None:
