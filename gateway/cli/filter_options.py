@@ -6,8 +6,26 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+# All that follows the option, up to the next: a shell puts many names in the place of a pattern.
+_SEVERAL = Parameter(negative="", consume_multiple=1)
+
 Places = Annotated[
-    list[Path], Parameter(negative="", help="Files of labelled texts, or directories of them.")
+    list[Path], _SEVERAL, Parameter(help="Files of labelled texts, or directories of them.")
+]
+OfTraining = Annotated[
+    list[Path] | None,
+    _SEVERAL,
+    Parameter(help="What it was trained on: count the texts that stand in both."),
+]
+
+JudgedBy = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--judge-by",
+        negative="",
+        consume_multiple=1,
+        help="Judge the goals of a class by this source of its texts, not by all of them.",
+    ),
 ]
 
 
@@ -19,7 +37,8 @@ class Made:
     out: Annotated[Path, Parameter(alias="-o", help="Write the model into this file.")]
     dev: Annotated[
         list[Path] | None,
-        Parameter(negative="", help="Measure probabilities and thresholds on these."),
+        _SEVERAL,
+        Parameter(help="Measure probabilities and thresholds on these."),
     ] = None
     key: Annotated[
         Path | None, Parameter(help="Sign with this private Ed25519 key, a PEM file.")
@@ -49,9 +68,8 @@ class Chosen:
     ] = None
     trust: Annotated[
         list[Path] | None,
-        Parameter(
-            negative="", help="Refuse it unless one of these public Ed25519 keys has signed it."
-        ),
+        _SEVERAL,
+        Parameter(help="Refuse it unless one of these public Ed25519 keys has signed it."),
     ] = None
 
 
@@ -79,7 +97,8 @@ class Compared:
 
     data: Annotated[
         list[Path] | None,
-        Parameter(negative="", help="Measure both on these; else their cards are compared."),
+        _SEVERAL,
+        Parameter(help="Measure both on these; else their cards are compared."),
     ] = None
     live: Annotated[
         bool,

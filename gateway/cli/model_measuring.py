@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.filter_options import Chosen, Compared
 from gateway.cli.model_files import opened_model, read_files
 from gateway.cli.model_views import evaluation_as_json, print_evaluation
 from gateway.cli.progress import progress_bar
-from gateway.cli.reliability_plot import reliability_png
+from gateway.cli.reliability_plot import COLOURS, reliability_png
 from gateway.cli.screen import print_json, print_table, say
+from gateway.filter.model.classes import TextClass
 from gateway.filter.model.model import Model
 from gateway.systems.learning.evaluation import POINT, Evaluation, evaluate, is_attacked
+from gateway.systems.learning.goals import judging
 from gateway.systems.learning.samples import Sample, files_in, leaked
 
 _AT_ONCE = 512
@@ -22,6 +24,7 @@ def evaluate_model(
     places: Sequence[Path],
     chosen: Chosen,
     train: Sequence[Path],
+    judge_by: Sequence[str],
     plot: Path | None,
     *,
     as_json: bool,
@@ -29,6 +32,7 @@ def evaluate_model(
     """Print what the model is worth on the labelled texts in `places`; return the exit code."""
     model = opened_model(chosen)
     samples, attacked = _read(places)
+    judged_by = _judged_by(judge_by, samples)
     trained_on = read_files(list(files_in(train, "train_"))) if train else ()
     doubled = leaked(chain.from_iterable(file.samples for file in trained_on), samples)
     found = _evaluated(model, samples, attacked)
@@ -36,11 +40,15 @@ def evaluate_model(
         _draw(plot, found)
     if as_json:
         counted = {"leaked": doubled} if train else {}
-        print_json({**evaluation_as_json(found), **counted})
+        drawn = {"plot": {"file": str(plot), "colours": _colours(found)}} if plot else {}
+        print_json({**evaluation_as_json(found, judged_by), **counted, **drawn})
         return ExitCode.FINE
-    print_evaluation(found)
+    print_evaluation(found, judged_by)
     if train:
         say(f"{doubled} of {len(samples)} texts stand among those it was trained on")
+    if plot:
+        shown = ", ".join(f"{name} {colour}" for name, colour in _colours(found).items())
+        say(f"{plot}: {shown}; to the right the probability, upwards the share of spam")
     return ExitCode.FINE
 
 
@@ -93,6 +101,24 @@ def _read(places: Sequence[Path]) -> tuple[list[Sample], list[Sample]]:
     return samples, attacked
 
 
+def _judged_by(names: Sequence[str], samples: Sequence[Sample]) -> dict[TextClass, str]:
+    """Return the source by which each class is judged. Raises CommandError."""
+    if not names:
+        return {}
+    there = judging(samples)
+    unknown = next((name for name in names if name not in there), None)
+    if unknown is not None:
+        raise misused(
+            f"--judge-by {unknown}: no spam of this source with innocent texts to tell it from",
+            f"there is: {known(there)}",
+        )
+    judged_by = {there[name]: name for name in names}
+    if len(judged_by) < len(set(names)):
+        classes = ", ".join(f"{name} {there[name]}" for name in dict.fromkeys(names))
+        raise misused("--judge-by: two sources of one class", f"one for each: {classes}")
+    return judged_by
+
+
 def _evaluated(model: Model, samples: Sequence[Sample], attacked: Sequence[Sample]) -> Evaluation:
     with progress_bar() as progress:
         task = progress.add_task("scoring", total=len(samples) + len(attacked))
@@ -101,9 +127,13 @@ def _evaluated(model: Model, samples: Sequence[Sample], attacked: Sequence[Sampl
 
 def _draw(path: Path, found: Evaluation) -> None:
     try:
-        path.write_bytes(reliability_png([one.bins for one in found.classes.values()]))
+        path.write_bytes(reliability_png({name: one.bins for name, one in found.classes.items()}))
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from error
+
+
+def _colours(found: Evaluation) -> dict[str, str]:
+    return {str(name): COLOURS[name] for name in found.classes}
 
 
 def _changed(old: Model, new: Model, samples: Sequence[Sample]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from gateway.cli.screen import print_table, say
+from gateway.filter.model.classes import TextClass
 from gateway.systems.learning.evaluation import (
     Attacked,
     Categorised,
@@ -18,10 +19,12 @@ _COLUMNS = ("texts", "ham", "spam", "F1", "best F1", "AUC", "recall at FPR 0.1 %
 _DIGITS = 4
 
 
-def evaluation_as_json(found: Evaluation) -> dict[str, object]:
-    """Return `found` as JSON values."""
+def evaluation_as_json(
+    found: Evaluation, judged_by: Mapping[TextClass, str] | None = None
+) -> dict[str, object]:
+    """Return `found` as JSON values, classes `judged_by` a source where they are."""
     return {
-        "goals": [goal_as_json(one) for one in goals_of(found)],
+        "goals": [goal_as_json(one) for one in goals_of(found, judged_by)],
         "classes": {str(name): _class_as_json(one) for name, one in found.classes.items()},
         "attacks": {lang: _attacks_as_json(one) for lang, one in found.attacks.items()},
         "categories": found.categories and _categories_as_json(found.categories),
@@ -39,8 +42,8 @@ def goal_as_json(goal: Goal) -> dict[str, object]:
     }
 
 
-def print_evaluation(found: Evaluation) -> None:
-    """Print `found` as tables."""
+def print_evaluation(found: Evaluation, judged_by: Mapping[TextClass, str] | None = None) -> None:
+    """Print `found` as tables, classes `judged_by` a source where they are."""
     for name, one in found.classes.items():
         print_table(_COLUMNS, _class_rows(one), title=str(name))
         notices = ", ".join(
@@ -55,7 +58,7 @@ def print_evaluation(found: Evaluation) -> None:
         print_table(("disguise", "texts", "recall at FPR 1 %"), rows)
     if found.categories is not None:
         _print_categories(found.categories)
-    goals = goals_of(found)
+    goals = goals_of(found, judged_by)
     if goals:
         print_table(("goal", "asked", "found", "reached"), map(_goal_row, goals))
 

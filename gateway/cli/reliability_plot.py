@@ -2,24 +2,29 @@
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.filter.model.classes import TextClass
 from gateway.systems.learning.measures import Bin
 
 _SIDE, _MARGIN = 480, 24
 _LEAST, _MOST = 3, 12  # half a side of the square of few, and of many, texts
-# One for each class of texts: blue, orange, green.
-_COLOURS = ((31, 87, 180), (230, 120, 20), (30, 140, 60))
+COLOURS: Mapping[TextClass, str] = {
+    TextClass.PORT: "blue",
+    TextClass.PERSON: "orange",
+    TextClass.FOREIGN: "green",
+}
+_SHADES = {"blue": (31, 87, 180), "orange": (230, 120, 20), "green": (30, 140, 60)}
 _GRID, _DIAGONAL = (225, 225, 225), (120, 120, 120)
 
 Picture = NDArray[np.uint8]
 
 
-def reliability_png(curves: Sequence[Sequence[Bin]]) -> bytes:
-    """Return a PNG of each curve in a colour of its own.
+def reliability_png(curves: Mapping[TextClass, Sequence[Bin]]) -> bytes:
+    """Return a PNG of the curve of each class in its colour.
 
     To the right the probability, upwards the share that was spam, both from 0 to 1 with a
     line at each tenth; the larger a square, the more texts it stands for.
@@ -32,13 +37,15 @@ def reliability_png(curves: Sequence[Sequence[Bin]]) -> bytes:
         picture[at, _MARGIN : _SIDE - _MARGIN] = _GRID
     along = np.arange(_MARGIN, _SIDE - _MARGIN)
     picture[_SIDE - 1 - along, along] = _DIAGONAL
-    for curve, colour in zip(curves, _COLOURS, strict=False):
+    for text_class, curve in curves.items():
         most = max((one.count for one in curve), default=1)
         for one in curve:
             half = _LEAST + round((_MOST - _LEAST) * (one.count / most) ** 0.5)
             across = _MARGIN + round(one.probability * inner)
             down = _SIDE - _MARGIN - round(one.spam * inner)
-            picture[down - half : down + half, across - half : across + half] = colour
+            picture[down - half : down + half, across - half : across + half] = _SHADES[
+                COLOURS[text_class]
+            ]
     return _png(picture)
 
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.domain.sample import SampleLabel, SampleSource
 from gateway.systems.learning.samples_kept import Verdict, learnt_from
+from tests.cli.labelled import NOTICES, SELLERS, labelled_in, trained
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[..., None]
@@ -24,46 +25,18 @@ InStore = Callable[..., None]
 NOON = datetime(2013, 11, 26, 12, tzinfo=UTC)
 
 OURS = Ed25519PrivateKey.from_private_bytes(bytes(32))
-SELLERS = ("代开各类发票", "低息当天放款", "香港六合特码", "楼盘清仓特价", "刷信誉加微信")
-NOTICES = ("您的快递已到驿站", "您的验证码是", "账户余额变动", "明天停水通知", "您预约的号源")
-KINDS = ("forged_documents", "loan", "gambling", "real_estate", "fraud_shopping")
-
-
-def lines(first: int) -> str:
-    """Return 40 labelled lines of either label, of other numbers for another `first`."""
-    spam = [
-        f"spam\tzh\tours/{kind}\t{words}，电话{first + number:05}"
-        for number in range(8)
-        for words, kind in zip(SELLERS, KINDS, strict=True)
-    ]
-    ham = [
-        f"ham\tzh\tours\t{words}，编号{first + number:05}，谢谢"
-        for number in range(8)
-        for words in NOTICES
-    ]
-    return "\n".join(spam + ham) + "\n"
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Return a directory of texts to train on, to measure on, and in disguise."""
-    directory = tmp_path / "data"
-    directory.mkdir()
-    (directory / "train_zh_bulk.tsv").write_text(lines(100), encoding="utf-8")
-    other = lines(7000).replace("电话", "加Q").replace("编号", "详情")
-    (directory / "dev_zh_bulk.tsv").write_text(other, encoding="utf-8")
-    (directory / "adv_dev.tsv").write_text(
-        "spam\tzh\tnone\t代开各类发票\nspam\tzh\tsymbol\t代*开各类发-票\n", encoding="utf-8"
-    )
-    return directory
+    return labelled_in(tmp_path / "data")
 
 
 @pytest.fixture
-def model(cli: Cli, data: Path, tmp_path: Path) -> Path:
+def model(cli: Cli, data: Path) -> Path:
     """Return a trained model."""
-    path = tmp_path / "model.npz"
-    assert cli("filter", "train", "--data", str(data), "-o", str(path)).returncode == 0
-    return path
+    return trained(cli, data)
 
 
 @pytest.fixture
@@ -134,7 +107,7 @@ def test_a_signed_model_is_believed_by_who_trusts_the_key(
     path = str(tmp_path / "model.npz")
     trained = cli("filter", "train", "--data", str(data), "-o", path, "--key", private)
 
-    asked = cli("filter", "score", "--model", path, "--trust", public)
+    asked = cli("filter", "evaluate", str(data), "--model", path, "--trust", public)
 
     assert "80 texts, signed" in trained.stdout
     assert (asked.returncode, asked.stderr) == (0, "")
@@ -242,216 +215,3 @@ def test_a_verdict_cannot_outweigh_everything(cli: Cli, data: Path, tmp_path: Pa
 
     assert ran.returncode == 2
     assert "--weight: 1 to 20" in ran.stderr
-
-
-def test_an_evaluation_tells_classes_disguises_and_categories(
-    cli: Cli, data: Path, model: Path
-) -> None:
-    files = [str(data / name) for name in ("dev_zh_bulk.tsv", "adv_dev.tsv")]
-
-    ran = cli("filter", "evaluate", *files, "--model", str(model), "--json")
-
-    found = json.loads(ran.stdout)
-    port = found["classes"]["port"]
-    assert (port["whole"]["ham"], port["whole"]["spam"]) == (40, 40)
-    assert port["whole"]["recall_at_fpr"].keys() == {"0.001", "0.005", "0.01"}
-    assert port["notices"]["one-time code"]["count"] == 8
-    assert found["attacks"]["zh"]["mean_kept"] == 1
-    assert found["categories"]["severity_f1"] == 1
-    assert found["goals"][0] == {
-        "name": "port: best F1",
-        "asked": 0.95,
-        "at_most": False,
-        "found": 1.0,
-        "reached": True,
-    }
-    assert "leaked" not in found
-
-
-def test_an_evaluation_counts_what_it_was_trained_on(cli: Cli, data: Path, model: Path) -> None:
-    dev, train = (str(data / f"{name}_zh_bulk.tsv") for name in ("dev", "train"))
-
-    clean = cli("filter", "evaluate", dev, "--train", str(data), "--model", str(model), "--json")
-    dirty = cli("filter", "evaluate", train, "--train", train, "--model", str(model))
-
-    assert json.loads(clean.stdout)["leaked"] == 0
-    assert "80 of 80 texts stand among those it was trained on" in dirty.stdout
-
-
-def test_an_evaluation_is_a_table_for_people(cli: Cli, data: Path, model: Path) -> None:
-    files = [str(data / name) for name in ("dev_zh_bulk.tsv", "adv_dev.tsv")]
-
-    ran = cli("filter", "evaluate", *files, "--model", str(model))
-
-    assert "spam of ours" in ran.stdout
-    assert "disguises (zh): 100.0 % of the recall kept on the mean" in ran.stdout
-    assert "forged_documents" in ran.stdout
-    assert "0 of 8 one-time code" in ran.stdout
-    assert re.search(r"port: recall at FPR 1 %\W+>= 0.9\W+1\W+yes", ran.stdout)
-
-
-def test_a_class_without_such_notices_has_no_line_of_them(
-    cli: Cli, model: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "some_bulk.tsv"
-    path.write_text("ham\tzh\tx\t明天停水\nspam\tzh\tx\t代开发票\n", encoding="utf-8")
-
-    ran = cli("filter", "evaluate", str(path), "--model", str(model))
-
-    assert "spam of x" in ran.stdout
-    assert "innocent notices" not in ran.stdout
-    assert "categories" not in ran.stdout
-
-
-def test_doubtful_labels_have_a_row_of_their_own(cli: Cli, data: Path, model: Path) -> None:
-    (data / "dev_zh_bulk.suspect").write_text("0\n")
-
-    ran = cli("filter", "evaluate", str(data), "--model", str(model))
-
-    assert "all but the doubtful" in ran.stdout
-
-
-def test_the_plot_is_a_png(cli: Cli, data: Path, model: Path, tmp_path: Path) -> None:
-    plot = tmp_path / "dev.png"
-
-    ran = cli("filter", "evaluate", str(data), "--model", str(model), "--plot", str(plot))
-
-    assert ran.returncode == 0
-    assert plot.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-
-
-def test_a_plot_that_cannot_be_written_is_said(
-    cli: Cli, data: Path, model: Path, tmp_path: Path
-) -> None:
-    ran = cli(
-        *("filter", "evaluate", str(data), "--model", str(model)),
-        *("--plot", str(tmp_path / "no/dev.png")),
-    )
-
-    assert ran.returncode == 1
-    assert "No such file" in ran.stderr
-
-
-def test_nothing_to_measure_on_is_said(cli: Cli, model: Path, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-
-    ran = cli("filter", "evaluate", str(tmp_path / "empty"), "--model", str(model))
-
-    assert ran.returncode == 2
-    assert "no labelled text" in ran.stderr
-
-
-def test_no_model_is_said_with_what_makes_one(
-    cli: Cli, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    ran = cli("filter", "evaluate", str(data))
-
-    assert ran.returncode == 2
-    assert "smsward filter train --help" in ran.stderr
-
-
-def test_the_model_beside_is_the_usual_one(
-    cli: Cli, data: Path, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(model.parent)
-
-    assert cli("filter", "evaluate", str(data)).returncode == 0
-
-
-def test_a_broken_model_is_refused_with_its_place(cli: Cli, tmp_path: Path, data: Path) -> None:
-    path = tmp_path / "broken.npz"
-    path.write_bytes(b"PK\x03\x04")
-
-    ran = cli("filter", "evaluate", str(data), "--model", str(path))
-
-    assert ran.returncode == 1
-    assert "broken.npz: file: it is no .npz, or broken" in ran.stderr
-
-
-def test_a_score_says_what_and_why(cli: Cli, model: Path) -> None:
-    asked = "spam\tzh\tx\t代开各类发票，电话00100\nham\tzh\tx\t您的验证码是，编号00100，谢谢\n"
-
-    ran = cli("filter", "score", "--model", str(model), stdin=asked)
-
-    guilty, innocent = map(json.loads, ran.stdout.splitlines())
-    assert guilty["score"] > 0.5 > innocent["score"]
-    assert (guilty["category"], guilty["severity"]) == ("forged_documents", "illegal")
-    assert guilty["action"] == "reject"
-    assert guilty["class"] == "port"
-    assert 0 < len(guilty["evidence"]) <= 8
-    assert guilty["evidence"][0].keys() == {"piece", "weight"}
-    assert "00100" not in ran.stdout.replace("00000", "")
-    assert (innocent["action"], innocent["category"]) == ("forward", "")
-
-
-def test_an_advert_is_never_rejected(cli: Cli, model: Path) -> None:
-    ran = cli(
-        *("filter", "score", "--model", str(model), "--evidence", "0"),
-        stdin="spam\tzh\tx\t楼盘清仓特价，电话00100\n",
-    )
-
-    scored = json.loads(ran.stdout)
-    assert (scored["action"], scored["severity"]) == ("quarantine", "advert")
-    assert scored["evidence"] == []
-
-
-def test_what_people_write_is_scored_as_theirs(cli: Cli, model: Path) -> None:
-    ran = cli(*("filter", "score", "--model", str(model), "--person"), stdin="ham\tzh\tx\t晚上见\n")
-
-    assert json.loads(ran.stdout)["class"] == "person"
-
-
-def test_more_lines_than_a_batch_come_out_in_order(cli: Cli, model: Path) -> None:
-    asked = "".join(
-        f"ham\tzh\tx\t{'代开各类发票' if number % 2 else '您的验证码是，编号00100，谢谢'}\n"
-        for number in range(300)
-    )
-
-    ran = cli("filter", "score", "--model", str(model), "--evidence", "0", stdin=asked)
-
-    actions = [json.loads(line)["action"] for line in ran.stdout.splitlines()]
-    assert actions == ["forward", "reject"] * 150
-
-
-def test_a_line_that_is_none_is_said_with_its_number(cli: Cli, model: Path) -> None:
-    ran = cli("filter", "score", "--model", str(model), stdin="ham\tzh\tx\tok\n\n")
-
-    assert ran.returncode == 2
-    assert "-:2: 1 fields" in ran.stderr
-
-
-@pytest.mark.parametrize("share", ["0", "1", "-1", "nan"])
-def test_a_share_that_cannot_be_tolerated_is_refused(cli: Cli, share: str) -> None:
-    ran = cli("filter", "score", f"--tolerate={share}")
-
-    assert ran.returncode == 2
-    assert "--tolerate" in ran.stderr
-
-
-def test_a_model_is_the_same_as_itself(cli: Cli, data: Path, model: Path) -> None:
-    cards = cli("filter", "compare", str(model), str(model))
-    measured = cli("filter", "compare", str(model), str(model), "--data", str(data))
-
-    assert "they say the same" in cards.stdout
-    assert "they say the same" in measured.stdout
-
-
-def test_two_models_are_compared_on_the_same_texts(
-    cli: Cli, data: Path, model: Path, tmp_path: Path
-) -> None:
-    other = str(tmp_path / "other.npz")
-    lied = lines(100).replace("楼盘清仓特价", "代办各类宽带").replace("real_estate", "telecom")
-    (tmp_path / "train.tsv").write_text(lied, encoding="utf-8")
-    cli("filter", "train", "--data", str(tmp_path / "train.tsv"), "-o", other)
-
-    ran = cli("filter", "compare", str(model), other, "--data", str(data), "--json")
-    table = cli("filter", "compare", str(model), other, "--data", str(data))
-    cards = cli("filter", "compare", str(model), other)
-
-    found = json.loads(ran.stdout)
-    assert found["old"]["classes"]["port"]["whole"]["spam"] == 40
-    assert sum(found["changed"].values()) > 0
-    assert "only the new one stops" in table.stdout
-    assert "split" in cards.stdout

@@ -14,7 +14,9 @@ from gateway.cli.filter_options import (
     UNREASONED,
     Chosen,
     Compared,
+    JudgedBy,
     Made,
+    OfTraining,
     Places,
     Reasoned,
 )
@@ -62,10 +64,8 @@ def evaluate(
     /,
     *,
     chosen: Chosen = THIS_MODEL,
-    train: Annotated[
-        list[Path] | None,
-        Parameter(negative="", help="What it was trained on: count the texts that stand in both."),
-    ] = None,
+    train: OfTraining = None,
+    judge_by: JudgedBy = None,
     plot: Annotated[
         Path | None,
         Parameter(help="Draw into this PNG how probabilities and shares of spam agree."),
@@ -78,15 +78,18 @@ def evaluate(
     by disguise where a file has nothing but spam and its sources are disguises, one of them
     none. Lines named in a .suspect file beside are left out in a second row. In the plot every
     square is a tenth of the probabilities, left to right, at the height of the share that was
-    spam; the nearer to the diagonal, the better. It is drawn without labels.
+    spam; the nearer to the diagonal, the better. Ports are blue, people orange, what has no Han
+    green.
 
     Example: smsward filter evaluate dev_zh_bulk.tsv adv_dev.tsv --model model.npz
 
     Example: smsward filter evaluate dev_\*.tsv --train train_\*.tsv --plot dev.png --json
+
+    Example: smsward filter evaluate dev_\*.tsv --judge-by ours
     """
     from gateway.cli.model_measuring import evaluate_model
 
-    return evaluate_model(files, chosen, train or [], plot, as_json=as_json)
+    return evaluate_model(files, chosen, train or [], judge_by or [], plot, as_json=as_json)
 
 
 @filter_commands.command
@@ -106,11 +109,13 @@ def score(
         int, Parameter(help="Tell of so many pieces of the text what they weigh.")
     ] = 8,
 ) -> int:
-    """Read `label lang source text` lines, print one line of JSON each.
+    """Read `label lang source text` lines, print one line of JSON each, as soon as it can.
 
     `score` is the probability of spam; `severity` advert, fraud or illegal; `action` what the
     thresholds of the model ask for: forward, quarantine, or reject for fraud and illegal
-    offers that stand above the threshold of one innocent text in a thousand.
+    offers that stand above the threshold of one innocent text in a thousand. It is null where
+    the model was not measured at so small a share as --tolerate says. A line that is none has
+    `line`, its number, and `error` in its place, and the exit code is 2 in the end.
 
     Example: smsward filter score --model model.npz < dev_zh_bulk.tsv
     """

@@ -1,6 +1,7 @@
 """What a model is asked to reach, and whether it does."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.filter.model.classes import TextClass
@@ -11,6 +12,7 @@ from gateway.systems.learning.evaluation import (
     Parting,
     mean_kept,
 )
+from gateway.systems.learning.samples import Sample
 
 # By class: the best F1, the area under the ROC, and recall by the false positives tolerated.
 _ASKED_F1 = {TextClass.PORT: 0.95, TextClass.PERSON: 0.975, TextClass.FOREIGN: 0.95}
@@ -22,6 +24,7 @@ _ASKED_RECALLS = {
 _NOTICES_AT_MOST = 0.002
 _KEPT_ON_THE_MEAN, _KEPT_AT_WORST = 0.95, 0.90
 _ASKED_HARM_F1 = 0.985
+_ANY = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,26 @@ def goals_of(found: Evaluation, sources: Mapping[TextClass, str] | None = None) 
         *_of_disguises(found),
         *_of_harm(found),
     )
+
+
+def judging(samples: Iterable[Sample]) -> dict[str, TextClass]:
+    """Return the sources that may stand for a class, each with the class of most of its spam.
+
+    They have spam, and there are innocent texts to tell it from: of the same source, or where
+    a port sends of any.
+    """
+    spam = Counter[tuple[str, TextClass]]()
+    innocent = set[tuple[str, TextClass]]()
+    for one in samples:
+        if one.is_spam:
+            spam[one.origin, one.text_class] += 1
+        else:
+            innocent |= {(one.origin, one.text_class), (_ANY, one.text_class)}
+    return {
+        origin: text_class
+        for (origin, text_class), _ in reversed(spam.most_common())
+        if (_ANY if text_class is TextClass.PORT else origin, text_class) in innocent
+    }
 
 
 def _of_class(text_class: TextClass, found: ClassFound, source: str) -> Iterator[Goal]:

@@ -21,6 +21,7 @@ class SampleError(Exception):
     def __init__(self, path: str, line: int, problem: str) -> None:
         super().__init__(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
         self.line = line
+        self.problem = problem
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ def read_file(path: Path) -> SampleFile:
         lines = octets.decode().removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         number = octets.count(b"\n", 0, error.start) + 1
-        raise SampleError(path.name, number, "no UTF-8") from error
+        raise SampleError(path.name, number, "not UTF-8") from error
     is_port = path.stem.endswith("_bulk") or path.stem.startswith("adv_")
     groups = _groups(path, len(lines))
     doubtful = set(_lines_beside(path, ".suspect"))

@@ -261,6 +261,48 @@ def test_an_oversized_file_is_refused() -> None:
         read_model(bytes(MAX_FILE_OCTETS + 1))
 
 
+def flipped(octets: bytes, at: int) -> bytes:
+    """Return the octets with every bit of one of them turned over."""
+    return octets[:at] + bytes([octets[at] ^ 255]) + octets[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "name", ["card.npy", "signature.npy", PORT, "foreign.npy", "categories.npy"]
+)
+def test_a_part_with_a_broken_octet_is_named(model: Model, name: str) -> None:
+    octets = write_model(model, OURS)
+    with zipfile.ZipFile(io.BytesIO(octets)) as archive:
+        part = archive.getinfo(name)
+    begin = part.header_offset + 30 + len(name)  # behind the header of the part and its name
+
+    for at in (part.header_offset, begin, begin + part.compress_size // 2):
+        with pytest.raises(ModelFileError, match="it is broken: copy the file anew") as caught:
+            read_model(flipped(octets, at))
+        assert caught.value.place == name
+
+
+def test_a_file_that_is_cut_short_is_said_to_be(model: Model) -> None:
+    octets = write_model(model)
+
+    for length in (4, len(octets) // 2, len(octets) - 22):
+        with pytest.raises(ModelFileError, match="file: it is cut short"):
+            read_model(octets[:length])
+
+
+def test_a_file_that_is_no_archive_is_said_to_be_none() -> None:
+    for octets in (b"", b"{}", b"version: 1\n"):
+        with pytest.raises(ModelFileError, match=r"file: it is no \.npz"):
+            read_model(octets)
+
+
+def test_a_broken_list_of_parts_is_said(model: Model) -> None:
+    octets = write_model(model)
+    listed = octets.index(b"PK\1\2")
+
+    with pytest.raises(ModelFileError, match="file: the list of its parts is broken"):
+        read_model(flipped(octets, listed))
+
+
 @given(st.binary(max_size=200))
 def test_any_octets_are_a_model_or_refused(octets: bytes) -> None:
     with pytest.raises(ModelFileError):

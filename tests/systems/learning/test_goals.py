@@ -10,7 +10,8 @@ from gateway.systems.learning.evaluation import (
     Evaluation,
     Parting,
 )
-from gateway.systems.learning.goals import Goal, goals_of
+from gateway.systems.learning.goals import Goal, goals_of, judging
+from gateway.systems.learning.samples import Sample, sample_of
 
 GOOD = Parting(400, 400, 0.98, 0.98, 0.99, {0.001: 0.97, 0.005: 0.9, 0.01: 0.95})
 BAD = Parting(400, 400, 0.5, 0.6, 0.7, {0.001: 0.1, 0.005: 0.2, 0.01: 0.3})
@@ -71,6 +72,38 @@ def test_one_source_may_stand_for_its_class() -> None:
         "foreign (uci): best F1": True
     }
     assert goals_of(measured, {TextClass.FOREIGN: "not there"}) == ()
+
+
+def of(source: str, *texts: str, label: str = "spam", is_port: bool = True) -> list[Sample]:
+    return [sample_of(f"{label}\tzh\t{source}\t{text}", is_port=is_port) for text in texts]
+
+
+def test_a_source_stands_for_the_class_of_most_of_its_spam() -> None:
+    samples = [
+        *of("ours/loan", "低息放款，当天到账", "无抵押，快速下款", "call for a loan"),
+        *of("ours", "您的快递到了", "your parcel is here", label="ham"),
+        *of("theirs", "low rates, call now"),
+        *of("theirs", "see you at noon", label="ham"),
+    ]
+
+    assert judging(samples) == {"ours": TextClass.PORT, "theirs": TextClass.FOREIGN}
+
+
+def test_a_source_without_spam_or_without_innocent_texts_stands_for_no_class() -> None:
+    spam = of("caught", "代开各类发票，电话联系")
+
+    assert judging(of("ours", "您的快递到了", label="ham")) == {}
+    assert judging(spam) == {}
+    assert judging([*spam, *of("ours", "您的快递到了", label="ham")]) == {"caught": TextClass.PORT}
+
+
+def test_what_people_write_is_told_from_innocent_texts_of_the_same_source() -> None:
+    spam = of("caught", "代开各类发票，电话联系", is_port=False)
+    chats = of("chats", "晚上一起吃饭吗", label="ham", is_port=False)
+    own = of("caught", "我到楼下了", label="ham", is_port=False)
+
+    assert judging([*spam, *chats]) == {}
+    assert judging([*spam, *own]) == {"caught": TextClass.PERSON}
 
 
 def test_disguises_are_asked_on_the_mean_and_at_worst() -> None:

@@ -96,7 +96,7 @@ def test_what_is_no_utf_8_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_bytes(b"ham\tzh\tours\tone\nham\tzh\tours\t\xff\n")
 
-    with pytest.raises(SampleError, match=r"a\.tsv:2: no UTF-8"):
+    with pytest.raises(SampleError, match=r"a\.tsv:2: not UTF-8"):
         read_file(path)
 
 
