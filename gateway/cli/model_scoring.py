@@ -19,6 +19,8 @@ from gateway.systems.learning.samples import SampleError, sample_of
 
 _AT_ONCE = 256
 _READ_OCTETS = 2**20
+# What no line can need; of a longer one no more is kept, and it is too long all the same.
+_LINE_OCTETS = 2**16
 _SURE = 0.001
 
 
@@ -40,6 +42,8 @@ def score_lines(chosen: Chosen, tolerated: float, evidence: int, *, is_port: boo
     """
     if not 0 < tolerated < 1:
         raise misused("--tolerate: a share between 0 and 1, as 0.01 for one in a hundred")
+    if sys.stdin is None:
+        raise misused("the standard input is closed", "give it a file of lines: < FILE")
     asked = Asked(opened_model(chosen), tolerated, evidence, is_port)
     count, faulty, first = 0, 0, ""
     for batch in batches(partial(os.read, sys.stdin.fileno(), _READ_OCTETS)):
@@ -64,7 +68,7 @@ def batches(read: Callable[[], bytes]) -> Iterator[list[bytes]]:
     """
     rest = b""
     while octets := read():
-        *lines, rest = (rest + octets).split(b"\n")
+        *lines, rest = (rest[:_LINE_OCTETS] + octets).split(b"\n")
         yield from (lines[at : at + _AT_ONCE] for at in range(0, len(lines), _AT_ONCE))
     if rest:
         yield [rest]

@@ -179,6 +179,24 @@ def test_however_octets_come_they_are_the_same_lines(pieces: list[bytes]) -> Non
     assert lines == b"".join(pieces).removesuffix(b"\n").split(b"\n") or not any(pieces)
 
 
+def test_a_line_without_end_takes_bounded_room() -> None:
+    pieces = iter([b"a" * 2**20] * 40 + [b"a\nham", b""])
+
+    (longest,), rest = batches(lambda: next(pieces))
+
+    assert len(longest) < 2**18
+    assert rest == [b"ham"]
+
+
+def test_a_closed_standard_input_is_told(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+
+    assert run(["filter", "score", "--model", str(model)]) == 2
+    assert "the standard input is closed" in capsys.readouterr().err
+
+
 def test_what_is_there_comes_some_lines_at_a_time() -> None:
     coming = iter((b"a\n" * 600 + b"b", b"c\n", b""))
 
