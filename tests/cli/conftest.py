@@ -18,6 +18,7 @@ from gateway.domain.quarantine import HeldMessage
 from gateway.runtime.clock import utcnow
 from gateway.stores.open import Stores, open_store
 from simulators.builders import submit_sm, ucs2
+from tests.cli.labelled import labelled_in, trained
 
 GATEWAY = """\
 version: 1
@@ -200,3 +201,15 @@ def answered(in_store: InStore) -> Record:
         in_store(lambda stores: stores.consent.record([given]))
 
     return answered
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a directory of texts to train on, to measure on, and in disguise."""
+    return labelled_in(tmp_path / "data")
+
+
+@pytest.fixture
+def model(cli: Cli, data: Path) -> Path:
+    """Return a trained model."""
+    return trained(cli, data)

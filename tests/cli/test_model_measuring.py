@@ -6,21 +6,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.cli.labelled import labelled_in, lines, trained
+from tests.cli.labelled import lines
 
 Cli = Callable[..., CompletedProcess[str]]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Return a directory of texts to train on, to measure on, and in disguise."""
-    return labelled_in(tmp_path / "data")
-
-
-@pytest.fixture
-def model(cli: Cli, data: Path) -> Path:
-    """Return a trained model."""
-    return trained(cli, data)
 
 
 def test_an_evaluation_tells_classes_disguises_and_categories(

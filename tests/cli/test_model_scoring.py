@@ -20,7 +20,6 @@ from gateway.filter.model.features import BUCKETS, SIGNS
 from gateway.filter.model.linear import Calibration, LinearModel
 from gateway.filter.model.model import ClassModel, Model, Threshold
 from gateway.filter.model.model_file import write_model
-from tests.cli.labelled import labelled_in, trained
 
 Cli = Callable[..., CompletedProcess[str]]
 Score = Callable[..., CompletedProcess[str]]
@@ -32,18 +31,6 @@ FAULTY = {
     b"junk\tzh\tx\tok": "neither ham nor spam",
     b"ham\tzh\tx\t\xd0\xf2": "not UTF-8",
 }
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Return a directory of texts to train on, to measure on, and in disguise."""
-    return labelled_in(tmp_path / "data")
-
-
-@pytest.fixture
-def model(cli: Cli, data: Path) -> Path:
-    """Return a trained model."""
-    return trained(cli, data)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.domain.sample import SampleLabel, SampleSource
 from gateway.systems.learning.samples_kept import Verdict, learnt_from
-from tests.cli.labelled import NOTICES, SELLERS, labelled_in, trained
+from tests.cli.labelled import NOTICES, SELLERS
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[..., None]
@@ -25,18 +25,6 @@ InStore = Callable[..., None]
 NOON = datetime(2013, 11, 26, 12, tzinfo=UTC)
 
 OURS = Ed25519PrivateKey.from_private_bytes(bytes(32))
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Return a directory of texts to train on, to measure on, and in disguise."""
-    return labelled_in(tmp_path / "data")
-
-
-@pytest.fixture
-def model(cli: Cli, data: Path) -> Path:
-    """Return a trained model."""
-    return trained(cli, data)
 
 
 @pytest.fixture
