@@ -11,8 +11,13 @@ import structlog
 from gateway.ports.changes import Copy
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import monotonic
+from gateway.runtime.deadline import wait_listening
+from gateway.runtime.tasks import spawn
 
 log = structlog.get_logger()
+
+# What a look has at least, however late it is for the copy.
+_LOOK_S = 0.5
 
 
 class Rounds:
@@ -69,25 +74,36 @@ async def keep_current(
 ) -> NoReturn:
     """Let `follower` catch up for ever; `copy` is not current while that fails for too long.
 
-    `behind` is told why, once for each time.
+    Too long is `pace.stale_s` in which looks failed, or one was not answered although the loop
+    listened: a delay of ours speaks against no store. `behind` is told why, once for each time.
     """
-    current_at, is_behind, wait_s = monotonic(), False, pace.every_s
+    listened_s, is_behind, wait_s = 0.0, False, pace.every_s
+    look: asyncio.Future[str | None] | None = None
     try:
         while True:
             await asyncio.sleep(wait_s)
+            listened_s += wait_s
             began, wait_s = monotonic(), pace.every_s
-            said = await _look(rounds, name, follower)
+            look = spawn(_look(rounds, name, follower), name=f"look-{name}")
+            took_s = await wait_listening({look}, max(_LOOK_S, pace.stale_s - listened_s))
+            if not look.done() and not is_behind:
+                is_behind, copy.is_current = True, False
+                behind("it did not answer in time")
+            said = await look
             if said is None:
-                current_at, is_behind = monotonic(), False
+                listened_s, is_behind = 0.0, False
                 # Looks that take long under load follow each other sooner, or they would come
                 # too late.
-                wait_s = max(pace.every_s / 4, pace.every_s - (current_at - began))
+                wait_s = max(pace.every_s / 4, pace.every_s - (monotonic() - began))
                 continue
-            was_behind, is_behind = is_behind, monotonic() - current_at >= pace.stale_s
+            listened_s += took_s
+            was_behind, is_behind = is_behind, is_behind or listened_s >= pace.stale_s
             copy.is_current = not is_behind  # a lock of a moment stops no traffic
             if is_behind and not was_behind:
                 behind(said)
     finally:
+        if look is not None:
+            look.cancel()
         copy.is_current = False  # whatever ended it, nobody follows any more
 
 

@@ -10,9 +10,10 @@ from gateway.smpp.answers import header_only
 class Batch:
     """Octets to write, a list per link; exceptions to attend to; rows to record.
 
-    Join a link's octets into one write, after the whole tick. `freed` are blocked links whose
-    requests may have room again: pass them on with no new octets, SPs to `submit`, SMSCs to
-    `resp`. `prohibited` is what was refused and is to be reported; what is held bears its own.
+    Join a link's octets into one write, after the whole tick. `freed` are links with requests
+    that can go on in the next turn, as there is room again or as this turn was used up: pass them
+    on with no new octets, SPs to `submit`, SMSCs to `resp`. `prohibited` is what was refused and is
+    to be reported; what is held bears its own.
     """
 
     __slots__ = ("attention", "freed", "prohibited", "rows", "writes")

@@ -70,14 +70,14 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
     refuses = _refuses(turn, session, is_linked=is_linked)
     room = session.room() if is_linked else 0
     submits = session.state.can_submit and not refuses
-    limit, now = turn.plane.pdu_octets, turn.now
+    limit, now, most = turn.plane.pdu_octets, turn.now, turn.plane.session_octets
     judge_address, unpack, match_submit = (
         turn.plane.rules.judge_address,
         HEADER.unpack_from,
         SUBMIT_SM.match,
     )
     at, end = 0, len(data)
-    while end - at >= HEADER_OCTETS:
+    while end - at >= HEADER_OCTETS and at < most:
         length, command_id, _, sequence = unpack(data, at)
         stop = at + length
         if not HEADER_OCTETS <= length <= limit or stop > end:
@@ -109,6 +109,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
             if message is not None:
                 room -= 1
                 messages.append(message)
+                if message.care is not None:
+                    most -= message.care.weight
         else:
             what = ruling(Side.ESME, session.state, command_id)
             if what in _REQUESTS and not refuses and room <= 0:
@@ -119,11 +121,14 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
                 if message is not None:
                     room -= 1
                     messages.append(message)
+                    most -= message.care.weight if message.care is not None else 0
             else:
                 _act(turn, session, what, data[at:stop])
                 room -= what is Ruling.RELAY
                 submits = session.state.can_submit and not refuses
         at = stop
+    if most <= at < end:  # the others have their turn first
+        turn.batch.freed.add(session)
     keep_rest(turn, session, data, at)
     if messages:
         session.clocks.last_traffic_at = now

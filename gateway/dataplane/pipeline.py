@@ -31,9 +31,9 @@ class Pipeline:
 
     def submit(self, chunks: Chunks, now: float, at: float) -> Batch:
         """Take what SPs sent: judged, passed on, answered or handed over."""
-        self.plane.rules.knowledge.consent.notice_age(now)
         turn = Turn(self.plane, now, at)
-        esme_side.submit(turn, chunks)
+        with self.plane.rules.knowledge.consent.judged_by(now):
+            esme_side.submit(turn, chunks)
         return turn.batch
 
     def resp(self, chunks: Chunks, now: float, at: float) -> Batch:

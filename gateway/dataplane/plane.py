@@ -15,9 +15,11 @@ from gateway.policy.warnings import WarningTally
 class Plane:
     """The rules in force, the tables that grow (each bounded), and the switches.
 
-    `next_id` returns a new gateway message id for an epoch time. `is_overloaded` makes every
-    new message be refused with ESME_RMSGQFUL, and every delivery with ESME_RX_T_APPN: records
-    can not be written, say. `keeps_texts` lets records carry what was said (N136, R70).
+    `session_octets` is what one session may have worked on in one turn, in octets and characters
+    read: it goes past that by less than one PDU. `next_id` returns a new gateway message id for an
+    epoch time. `is_overloaded` makes every new message be refused with ESME_RMSGQFUL, and every
+    delivery with ESME_RX_T_APPN: records can not be written, say. `keeps_texts` lets records carry
+    what was said (N136, R70).
     `watched` are the system_ids that a receipt with a gateway id may be due for, `hints` the
     opt-out words that senders have advertised, `trials` what records say of messages that rules
     on trial are against. `withholds` tells of a subscriber's message
@@ -33,6 +35,7 @@ class Plane:
     tally: Tally = field(default_factory=Tally)
     warnings: WarningTally = field(default_factory=WarningTally)
     trials: Trials = field(default_factory=Trials)
+    session_octets: int = 16 * 1024
     is_overloaded: bool = False
     keeps_texts: bool = False
     watched: set[str] = field(default_factory=set)

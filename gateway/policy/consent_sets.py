@@ -1,6 +1,7 @@
 """Every subscriber's answers as compact sets: what the data path asks per message."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from math import inf
 
 from gateway.domain.consent import EVERY_SENDER, Answer
@@ -16,7 +17,8 @@ class ConsentSets:
     order of a service of the SP (R24), which is a proven consent of its own while it runs.
     `is_current` is cleared by whoever follows the store while it cannot be read: an answer
     given since may be missing here. `read_by` is when the store must have been read again, in
-    monotonic seconds: what is older than that is not current, whatever holds its reader up.
+    monotonic seconds. What is older than that is not judged by; when the process was too busy to
+    read, messages wait for it (`is_behind`).
     """
 
     __slots__ = ("agreed", "asserted", "is_current", "read_by", "refused", "subscribed")
@@ -29,10 +31,19 @@ class ConsentSets:
         self.asserted: dict[str, NumberSet] = {}
         self.subscribed: dict[str, NumberSet] = {}
 
-    def notice_age(self, now: float) -> None:
-        """Cease to be current once the store has not been read for too long."""
-        if now > self.read_by:
-            self.is_current = False
+    def is_behind(self, now: float) -> bool:
+        """Tell whether the store has not been read for too long, whoever is to blame."""
+        return now > self.read_by
+
+    @contextmanager
+    def judged_by(self, now: float) -> Iterator[None]:
+        """Be not current within, if the store has not been read for too long at `now`."""
+        is_current = self.is_current
+        self.is_current = is_current and not self.is_behind(now)
+        try:
+            yield
+        finally:
+            self.is_current = is_current
 
     def apply(self, msisdn: int, scope: str, answer: Answer | None) -> None:
         """Take over one answer; safe to repeat."""

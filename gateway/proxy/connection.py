@@ -8,11 +8,9 @@ from typing import Protocol, cast
 from gateway.dataplane.link import Link
 from gateway.session.states import SessionState
 
-# What a session is read at most in one turn of the loop, and what all of them share: a light
-# sender waits for two turns, so a turn is to last a few milliseconds however many flood.
+# What a session is read at most before it has had its turn, however many share a tick.
 MOST_OCTETS = 16 * 1024
 LEAST_OCTETS = 2 * 1024
-TURN_OCTETS = 40 * 1024
 # A peer that does not read gets this much queued, then it is cut.
 _MAX_UNSENT = 4 << 20
 _HIGH_WATER = 256 * 1024
@@ -24,14 +22,14 @@ _buffer = memoryview(bytearray(MOST_OCTETS))
 class Pause(StrEnum):
     """Why a connection is not read at the moment."""
 
-    BUDGET = "budget"  # it had its share of this turn
+    BUDGET = "budget"  # it was read its share, and waits for its turn
     WINDOW = "window"  # its requests wait for room, and enough of them
     UNREAD = "unread"  # it does not read what we write
     PEER = "peer"  # the other side of it does not
 
 
 class Share:
-    """What one session may be read in the next turn: less, the more of them are busy."""
+    """What one session may be read until its next turn: less, the more of them are busy."""
 
     __slots__ = ("octets", "room")
 
@@ -39,9 +37,9 @@ class Share:
         self.octets = MOST_OCTETS
         self.room = _buffer
 
-    def among(self, busy: int) -> None:
-        """Share the turn among `busy` sessions."""
-        octets = min(MOST_OCTETS, max(LEAST_OCTETS, TURN_OCTETS // max(1, busy)))
+    def among(self, busy: int, tick_octets: int) -> None:
+        """Share what a tick may work on, `tick_octets`, among `busy` sessions."""
+        octets = min(MOST_OCTETS, max(LEAST_OCTETS, tick_octets // max(1, busy)))
         if octets != self.octets:
             self.octets = octets
             self.room = _buffer[:octets]
@@ -71,7 +69,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, reader: Reader, link: Link, welcome: "Callable[[Connection], None]") -> None:
         self.link = link
-        self.taken = 0  # octets of this turn
+        self.taken = 0  # octets read since its last turn
         self.peer_address = ""
         self.is_open = False
         self.unread_since: float | None = None

@@ -17,6 +17,8 @@ from gateway.smpp.answers import enquire_link
 log = structlog.get_logger()
 
 _EVERY_S = 1.0
+# A sweep so late means that the process stood still: what peers sent meanwhile is not read yet.
+_LATE_S = 2.0
 
 
 class Keeper:
@@ -28,10 +30,17 @@ class Keeper:
         self._timers = timers
 
     async def keep(self) -> NoReturn:
-        """Sweep every second until cancelled."""
+        """Sweep every second until cancelled.
+
+        After a standstill of ours the sweep of that second is left out: answers that lie ready
+        are in time, and nobody was silent while nobody listened.
+        """
         while True:
+            before = monotonic()
             await asyncio.sleep(_EVERY_S)
-            self.sweep(monotonic())
+            now = monotonic()
+            if now - before < _LATE_S:
+                self.sweep(now)
 
     def sweep(self, now: float) -> None:
         """Do what is due at `now`."""

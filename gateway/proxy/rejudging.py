@@ -46,7 +46,6 @@ def judge_leaving(
     he asks for. `others` are the other parts of a long message, which has one verdict (R62).
     """
     source, destination = held.source.encode("latin-1"), held.destination.encode("latin-1")
-    plane.rules.knowledge.consent.notice_age(monotonic())
     submission = Wanted if held.is_wanted else Submission
     one = submission(account, source, destination)
     judge = judge_again if held.is_reviewed else judge_due
@@ -58,10 +57,12 @@ def judge_leaving(
         facts = _facts_of(plane, carriers, joined)
         timing = _timing(carrier, valid_until_of(held.pdu, held.held_at))
         asking: Verdict | None = None
+        now = monotonic()
         for address in _addressees(carrier, (held, *others)):
             one = submission(account, source, address, units)
             one.timing = timing
-            judge(plane.rules, one, facts, monotonic(), epoch())
+            with plane.rules.knowledge.consent.judged_by(now):
+                judge(plane.rules, one, facts, now, epoch())
             if one.verdict is not None and not is_asking(one.verdict):
                 return one.verdict
             asking = asking or one.verdict

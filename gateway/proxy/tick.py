@@ -1,7 +1,7 @@
 """The tick: once per turn of the loop, everything that was read, together."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -11,6 +11,8 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.prohibited import Prohibited
 from gateway.proxy.connection import Connection, Pause, Share
+from gateway.proxy.fair_queue import FairQueue
+from gateway.proxy.pace import Pace
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.counters import Histogram
 from gateway.runtime.records import Records
@@ -23,13 +25,21 @@ log = structlog.get_logger()
 _LOOK_AHEAD_OCTETS = 64 * 1024
 
 _ESME = Side.ESME  # a look-up on the class is Python code in 3.11
+# How soon is looked again whether requests may be judged that wait for what we know to be current.
+_WAIT_S = 0.005
 
 Shell = Callable[[Attention], None]
 Report = Callable[[Prohibited], None]
+Work = Callable[[Iterable[tuple[Link, bytes]], float, float], Batch]
 
 
 class Tick:
-    """Gathers what connections read and runs the pipeline over it, once per loop turn."""
+    """Gathers what connections read and runs the pipeline over it, once per loop turn.
+
+    A tick works for a few milliseconds, then the loop serves everything else; what is left is
+    for the next turn, fairly shared between senders. Whoever waits for its turn is not read
+    meanwhile, so that saturation fills the windows of SPs and refuses nothing.
+    """
 
     def __init__(self, pipeline: Pipeline, records: Records) -> None:
         self.pipeline = pipeline
@@ -40,11 +50,12 @@ class Tick:
         self.forget: Callable[[Connection], None] = _forgotten
         self.turned: Callable[[], None] = _nothing
         self.share = Share()
+        self.pace = Pace()
         self.failures = 0
         self.turn_us = Histogram()
-        self._from_esme: dict[Link, bytes] = {}
+        self._from_esme = FairQueue()
         self._from_smsc: dict[Link, bytes] = {}
-        self._budgeted: list[Connection] = []
+        self._budgeted: dict[Link, Connection] = {}
         self._is_due = False
         self._loop = asyncio.get_running_loop()
 
@@ -54,7 +65,7 @@ class Tick:
 
     def received(self, connection: Connection, octets: bytes) -> None:
         """Take what a connection read; it is worked on at the end of this loop turn."""
-        self._budgeted.append(connection)
+        self._budgeted[connection.link] = connection
         self._take(connection.link, octets)
 
     def resume(self, links: Iterable[Link]) -> None:
@@ -70,8 +81,8 @@ class Tick:
     def lost(self, connection: Connection) -> None:
         """Answer for a connection that is gone, after what it sent before."""
         link = connection.link
-        if self._from_esme or self._from_smsc:
-            self._run()
+        self._work_off(link)
+        self._budgeted.pop(link, None)
         if self.connections.pop(link, None) is None:
             return
         other = self.connections.get(link.peer) if link.peer is not None else None
@@ -111,9 +122,11 @@ class Tick:
             self.resume(batch.freed)
 
     def _take(self, link: Link, octets: bytes) -> None:
-        waiting = self._from_esme if link.side is _ESME else self._from_smsc
-        before = waiting.get(link)
-        waiting[link] = before + octets if before else octets
+        if link.side is _ESME:
+            self._from_esme.add(link, octets)
+        else:
+            before = self._from_smsc.get(link)
+            self._from_smsc[link] = before + octets if before else octets
         if not self._is_due:
             self._come_again()
 
@@ -121,41 +134,76 @@ class Tick:
         self._is_due = True
         self._loop.call_soon(self._run)
 
-    def _run(self) -> None:
-        from_smsc, self._from_smsc = self._from_smsc, {}
-        from_esme: dict[Link, bytes] = {}
-        now, at = monotonic(), epoch()
-        self.pipeline.plane.is_overloaded = self.records.is_full
+    def _work_off(self, link: Link) -> None:
+        """Work on what one link sent before it is gone."""
+        answers, requests = self._from_smsc.pop(link, None), self._from_esme.remove(link)
+        if answers is not None:
+            self._guarded(self.pipeline.resp, {link: answers})
+        elif requests is not None and not self._must_wait(monotonic()):
+            self._guarded(self.pipeline.submit, {link: requests})
+
+    def _must_wait(self, now: float) -> bool:
+        """Tell whether requests wait because we are late, as nothing may be judged now.
+
+        What the store has not been asked for a second may have changed (R31), and what cannot
+        be recorded must not pass: neither is a reason to refuse while it is our own delay.
+        """
+        consent = self.pipeline.plane.rules.knowledge.consent
+        return (consent.is_current and consent.is_behind(now)) or self.records.is_behind(now)
+
+    def _guarded(self, work: Work, chunks: Mapping[Link, bytes]) -> None:
         try:
-            # Answers first: they make the room that requests wait for.
-            if from_smsc:
-                self.out(self.pipeline.resp(from_smsc.items(), now, at))
-            from_esme, self._from_esme = self._from_esme, {}
-            if from_esme:
-                self.out(self.pipeline.submit(from_esme.items(), now, at))
+            self.out(work(chunks.items(), monotonic(), epoch()))
         except Exception:  # the tick's edge
             # A fault of ours: which of these messages went out can not be told, so nobody is
             # told anything false. The sessions close, and their SPs bind again.
             self.failures += 1
             log.exception("tick.failed")
-            for link in {**from_smsc, **from_esme}:
+            for link in chunks:
                 if link in self.connections:
                     self.connections[link].abort()
-        self.share.among(len(from_esme))
+
+    def _run(self) -> None:
+        self._is_due = False
+        began = monotonic()
+        self.pipeline.plane.is_overloaded = self.records.is_full
+        # Answers first: they make the room that requests wait for.
+        from_smsc, self._from_smsc = self._from_smsc, {}
+        if from_smsc:
+            self._guarded(self.pipeline.resp, from_smsc)
+        from_esme: Mapping[Link, bytes] = {}
+        is_waiting = len(self._from_esme) > 0 and self._must_wait(began)
+        if len(self._from_esme) and not is_waiting:
+            from_esme = self._submit()
         self._settle(from_smsc)
         self._settle(from_esme)
         self._read_on()
         self.records.settle()
         self.turned()
-        self.turn_us.observe(int((monotonic() - now) * 1e6))
+        self.turn_us.observe(int((monotonic() - began) * 1e6))
+        if is_waiting and not self._is_due:
+            self._is_due = True
+            self._loop.call_later(_WAIT_S, self._run)
+
+    def _submit(self) -> Mapping[Link, bytes]:
+        """Judge as much as a tick has time for; return what that was."""
+        began, busy = monotonic(), len(self._from_esme)
+        chunks, octets = self._from_esme.take(self.pace.octets)
+        self._guarded(self.pipeline.submit, chunks)
+        self.pace.learn(octets, monotonic() - began)
+        self.share.among(busy, self.pace.octets)
+        return chunks
 
     def _read_on(self) -> None:
-        for connection in self._budgeted:
+        """Read on whoever had its turn; the others wait, in their sockets too."""
+        waiting = self._from_esme
+        for link, connection in list(self._budgeted.items()):
+            if link in waiting or link in self._from_smsc:
+                continue
+            del self._budgeted[link]
             connection.taken = 0
             connection.resume(Pause.BUDGET)
-        self._budgeted.clear()
-        self._is_due = False
-        if self._from_esme or self._from_smsc:
+        if (len(waiting) or self._from_smsc) and not self._is_due:
             self._come_again()
 
     def _settle(self, links: Iterable[Link]) -> None:

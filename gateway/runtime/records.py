@@ -21,6 +21,8 @@ FLUSH_S = 0.1
 _RENDER_ROWS = 16  # fewer cost more to begin with than they gain by being warm
 _FLUSH_ROWS = 4096
 _GIVE_UP_S = 1.0
+# A writer that has written nothing for so long does not write: waiting for it is no use.
+_PATIENCE_S = 1.0
 _IDLE_S = 60.0  # then the file is let go, so that its hour can be sealed although nothing comes
 
 # Hours since 1970, number of rows, their lines.
@@ -43,8 +45,9 @@ class Records:
     """Writes rows to hourly files under `directory` without ever blocking the loop.
 
     The hot path appends tuples to `rows`, which stays the same list for life, calls
-    `settle` at the end of each tick, and asks `is_full` once a tick: when it is, messages
-    are refused rather than passed unrecorded. Rows become lines on the loop's thread, while
+    `settle` at the end of each tick, and asks `is_behind` and `is_full` once a tick: messages
+    wait for a writer that is behind, and when it is full they are refused rather than passed
+    unrecorded. Rows become lines on the loop's thread, while
     they are warm: another thread would have to take the interpreter's lock from the loop for
     it, which cost three times the formatting. `flush` is due every FLUSH_S.
 
@@ -74,6 +77,7 @@ class Records:
         self._octets = 0
         self._handed = 0
         self._is_closed = False
+        self._progress = (0, float("-inf"))  # rows written, and when that was seen first
         self._batches: SimpleQueue[list[Part] | None] = SimpleQueue()
         self._writer = _Writer(directory, self._batches, retry_s)
         self._thread: threading.Thread | None = None
@@ -90,6 +94,20 @@ class Records:
             self.pending() > self._maximum_rows
             or self._octets - self._writer.written_octets > self._maximum_octets
         )
+
+    def is_behind(self, now: float) -> bool:
+        """Tell whether messages should wait for the writer, monotonic `now`.
+
+        It has half of what may wait still to write, and goes on writing. While it writes nothing,
+        messages go on until `is_full`: a disk that hangs is told to SPs, not waited for.
+        """
+        written = self._writer.written
+        if written != self._progress[0]:
+            self._progress = (written, now)
+        return (
+            self.pending() > self._maximum_rows // 2
+            or self._octets - self._writer.written_octets > self._maximum_octets // 2
+        ) and now - self._progress[1] < _PATIENCE_S
 
     def pending(self) -> int:
         """Return how many rows are not on disk yet."""

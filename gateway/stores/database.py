@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.ports.consent_lists import Kept
 from gateway.ports.errors import StoreUnavailable
+from gateway.runtime.deadline import wait_listening
 from gateway.runtime.tasks import spawn
 from gateway.stores.faults import translated
 from gateway.stores.sealed_columns import Seal, give_seal
@@ -51,7 +52,7 @@ class Database:
         reading = spawn(self._outcome_of(run), name="store.read")
         self._reads.add(reading)
         reading.add_done_callback(self._reads.discard)
-        await asyncio.wait({reading}, timeout=self._deadline_s)
+        await wait_listening({reading}, self._deadline_s)
         if not reading.done():
             raise StoreUnavailable("no answer in time")
         outcome = reading.result()

@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.ports.errors import StoreUnavailable
+from gateway.runtime.deadline import wait_listening
 from gateway.runtime.tasks import spawn
 from gateway.stores.faults import translated
 
@@ -75,7 +76,7 @@ class BatchingWriter:
         write = _Write(keep_result, undo, rows)
         self._append(write)
         try:
-            await asyncio.wait({write.done}, timeout=self._deadline_s)
+            await wait_listening({write.done}, self._deadline_s)
         finally:
             # Whether it was given up or done is decided here, once; see _Write.
             is_given_up = write.done.cancel()

@@ -186,6 +186,27 @@ async def test_what_nobody_follows_any_more_is_not_current() -> None:
     assert not sets.is_current
 
 
+async def test_a_store_that_is_silent_while_we_listen_is_not_current_until_it_answers() -> None:
+    sets, answer, said = ConsentSets(), asyncio.Event(), asyncio.Queue[str]()
+
+    class Silent:
+        async def catch_up(self) -> int:
+            await answer.wait()
+            return 0
+
+    pace = Pace(every_s=0.0, stale_s=0.02)
+    following = spawn(
+        keep_current(Rounds(), "consent", Silent(), sets, pace, said.put_nowait), name="following"
+    )
+    async with asyncio.timeout(10.0):
+        why = await said.get()
+
+    assert why == "it did not answer in time"
+    assert not sets.is_current
+    following.cancel()
+    await asyncio.wait([following])
+
+
 async def test_a_step_that_is_cancelled_ends() -> None:
     rounds = Rounds()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.dataplane.attention import Bind, Operation, Unbind, Unbound
+from gateway.dataplane.carriers import Carrier
 from gateway.dataplane.esme_side import has_smsc
 from gateway.dataplane.link import Link
 from gateway.session.states import SessionState, Side
@@ -26,9 +27,12 @@ from tests.dataplane.conftest import (
     answer,
     decisions,
     header,
+    long_advert,
     outcomes,
+    sar,
     sent,
     sequence_of,
+    slow,
     smsc,
     status_of,
     unnumbered,
@@ -451,3 +455,69 @@ def test_a_session_has_an_smsc_while_its_bind_stands(world: World) -> None:
     session.peer = None
 
     assert [*stands, has_smsc(session)] == [True, False, False, False, False]
+
+
+def test_a_session_has_its_share_of_a_turn_and_the_rest_waits_for_the_next(world: World) -> None:
+    session, other = world.session(), world.session("sp2")
+    world.plane.session_octets = 3 * len(advert())
+
+    first = world.submit_all(
+        (session, b"".join(advert(sequence=n) for n in range(1, 8))), (other, advert())
+    )
+    second = world.submit(session)
+    third = world.submit(session)
+
+    assert [len(up(batch, session)) for batch in (first, second, third)] == [3, 3, 1]
+    assert len(up(first, other)) == 1
+    assert [session in batch.freed for batch in (first, second, third)] == [True, True, False]
+
+
+def test_long_texts_use_up_a_turn_by_what_is_read_and_not_by_what_was_sent(world: World) -> None:
+    session = world.session()
+    world.plane.session_octets = 3_000
+    parts = long_advert(["长" * 60] * 60)
+    sent_first = [up(world.submit(session, part), session) for part in parts[:40]]
+
+    batch = world.submit(session, *parts[40:])
+
+    assert all(sent_first)
+    # Each is read with two thousand characters before it, so that one is the turn of a session.
+    assert len(up(batch, session)) == 1
+    assert session in batch.freed
+
+
+def test_a_text_costs_tokens_by_the_characters_that_are_read() -> None:
+    world = slow(burst=10)
+    session = world.session()
+    payload = builders.payload_submit_sm(PORT, SUBSCRIBER, builders.ucs2("长" * 4_000))
+
+    passed = [up(world.submit(session, payload), session) for _ in range(3)]
+    throttled = world.submit(session, advert())
+
+    assert [len(one) for one in passed] == [1, 1, 0]  # eight tokens each: GBK can be meant, too
+    assert [status_of(one) for one in sent(throttled, session)] == [CommandStatus.ESME_RTHROTTLED]
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda octets: builders.payload_submit_sm(PORT, SUBSCRIBER, octets),
+        lambda octets: advert(octets=b"", tlvs=[(0x0424, octets), *sar(1, b"\2\1")]),
+        lambda octets: builders.submit_multi(PORT, [SUBSCRIBER], b"", tlvs=[(0x0424, octets)]),
+    ],
+)
+def test_a_long_text_over_the_rate_is_not_even_read(
+    request_of: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = slow(burst=1)
+    session = world.session()
+    world.submit(session, advert())
+
+    def read(_carrier: Carrier) -> tuple[tuple[str, ...], ...]:
+        raise AssertionError
+
+    monkeypatch.setattr(Carrier, "texts", read)
+    batch = world.submit(session, request_of(builders.ucs2("长" * 1_000)))
+
+    assert [status_of(one) for one in sent(batch, session)] == [CommandStatus.ESME_RTHROTTLED]
+    assert up(batch, session) == []

@@ -98,6 +98,7 @@ def test_all_parts_after_the_one_that_was_stopped_are_stopped() -> None:
 
 def test_a_part_out_of_reach_of_the_word_is_stopped_in_the_same_tick_as_well(world: World) -> None:
     session = world.session()
+    world.plane.session_octets = 1 << 20
     far = ["长" * 60] * 90
     parts = long_advert([SPAM[:2], SPAM[2:], *far])
 

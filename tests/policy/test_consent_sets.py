@@ -188,18 +188,36 @@ def test_one_by_one_or_in_bulk_the_last_answers_are_the_same(
             )
 
 
-def test_r31_what_was_not_read_again_in_time_is_not_current_until_it_is() -> None:
+def test_r31_what_was_not_read_again_in_time_is_not_judged_by() -> None:
     sets = ConsentSets()
     unfollowed = _is_current(sets, 1e9)
     sets.read_by = 100.0
 
-    # Only who reads the store says that it was read.
     seen = [_is_current(sets, now) for now in (100.0, 100.1, 99.0)]
 
     assert unfollowed
-    assert seen == [True, False, False]
+    assert seen == [True, False, True]
+    assert sets.is_current  # the store said nothing else: the delay may be ours
+
+
+def test_r31_what_the_store_failed_on_is_not_current_however_lately_it_was_read() -> None:
+    sets = ConsentSets()
+    sets.read_by, sets.is_current = 100.0, False
+
+    assert not _is_current(sets, 99.0)
+    assert not sets.is_current
+
+
+def test_a_fault_while_judging_leaves_the_sets_as_current_as_they_were() -> None:
+    sets = ConsentSets()
+    sets.read_by = 100.0
+
+    with pytest.raises(ValueError, match="a fault of ours"), sets.judged_by(101.0):
+        raise ValueError("a fault of ours")
+
+    assert sets.is_current
 
 
 def _is_current(sets: ConsentSets, now: float) -> bool:
-    sets.notice_age(now)
-    return sets.is_current
+    with sets.judged_by(now):
+        return sets.is_current

@@ -194,7 +194,7 @@ def test_the_more_are_busy_the_less_each_is_read() -> None:
 
     rooms = []
     for busy in (0, 1, 5, 1000):
-        share.among(busy)
+        share.among(busy, 40 * 1024)
         rooms.append(share.octets)
         assert len(share.room) == share.octets
 

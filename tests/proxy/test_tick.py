@@ -1,6 +1,8 @@
 """One turn of the loop: answers before requests, and a fault of ours that harms no one else."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from math import inf
 
 import pytest
 
@@ -148,5 +150,99 @@ async def test_a_connection_is_forgotten_once(gateway: Gateway, attach: Attach) 
     gateway.tick.lost(connection)
 
     assert gateway.gate.live_binds("sp1") == 0
+    connection.abort()
+    await esme.lost()
+
+
+async def test_a_tick_works_on_what_it_has_time_for_and_the_rest_has_the_next_turns(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    esme = await attach(gateway)
+    submit, chunks = gateway.tick.pipeline.submit, list[int]()
+
+    def counting(those: Chunks, now: float, at: float) -> Batch:
+        gateway.tick.pace.octets = 1  # one session a turn, however fast this machine is
+        worked = list(those)
+        chunks.append(len(worked))
+        return submit(worked, now, at)
+
+    monkeypatch.setattr(gateway.tick.pipeline, "submit", counting)
+    gateway.tick.pace.octets = 1
+    others = [await attach(gateway) for _ in range(3)]
+    answers = await asyncio.gather(
+        *(one.submit(SOURCE, DESTINATION, "您好") for one in (esme, *others))
+    )
+
+    assert all(answer.is_ok for answer in answers)
+    assert max(chunks) == 1
+    assert len(smsc.journal) == 4
+
+
+async def test_r31_messages_wait_while_our_own_delay_keeps_the_consent_feed_unread(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
+) -> None:
+    esme = await attach(gateway)
+    consent = gateway.plane.rules.knowledge.consent
+    turns = 0
+
+    def read_after_some_turns() -> None:
+        nonlocal turns
+        turns += 1
+        if turns == 3:
+            consent.read_by = inf
+
+    gateway.tick.turned = read_after_some_turns
+    consent.read_by = -1.0
+    answer = await esme.submit(SOURCE, DESTINATION, "大促")
+
+    assert answer.is_ok  # not ESME_RMSGQFUL, and not before the feed was read
+    assert turns >= 3
+    assert len(smsc.journal) == 1
+
+
+async def test_messages_wait_while_the_records_are_behind(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    esme = await attach(gateway)
+    asked: list[float] = []
+
+    def is_behind(_records: Records, now: float) -> bool:
+        asked.append(now)
+        return len(asked) < 3
+
+    monkeypatch.setattr(Records, "is_behind", is_behind)
+
+    assert (await esme.submit(SOURCE, DESTINATION, "您好")).is_ok
+    assert len(asked) >= 3
+    assert len(smsc.journal) == 1
+
+
+async def test_what_a_session_sent_before_it_was_lost_is_worked_on(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, until: Until
+) -> None:
+    esme = await attach(gateway)
+    (session,) = gateway.sessions.pairs
+    connection = gateway.tick.connections[session]
+
+    gateway.tick.received(connection, builders.submit_sm(SOURCE, DESTINATION, CLEAN))
+    gateway.tick.lost(connection)
+
+    await until(lambda: len(smsc.journal) == 1)
+    connection.abort()
+    await esme.lost()
+
+
+async def test_what_a_lost_session_sent_is_dropped_unanswered_where_nothing_may_be_judged(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
+) -> None:
+    esme = await attach(gateway)
+    (session,) = gateway.sessions.pairs
+    connection = gateway.tick.connections[session]
+    gateway.plane.rules.knowledge.consent.read_by = -1.0
+
+    gateway.tick.received(connection, builders.submit_sm(SOURCE, DESTINATION, CLEAN))
+    gateway.tick.lost(connection)
+
+    assert smsc.journal == []
     connection.abort()
     await esme.lost()

@@ -52,6 +52,26 @@ def written(directory: Path) -> list[object]:
     ]
 
 
+def test_messages_wait_for_a_writer_that_is_behind_and_not_for_one_that_hangs(
+    tmp_path: Path, decision: Decision
+) -> None:
+    records = Records(tmp_path / "cdr", maximum_rows=10)
+    few = [records.is_behind(now) for now in (100.0, 200.0)]
+    records.rows += [decision(sequence_number=number) for number in range(6)]
+
+    hanging = records.is_behind(300.0)
+    records.rows += [decision(sequence_number=number) for number in range(3)]
+    records._writer.written = 1
+    writing = [records.is_behind(now) for now in (300.0, 300.9)]
+    hanging_again = records.is_behind(301.1)
+
+    assert few == [False, False]
+    assert not hanging
+    assert writing == [True, True]
+    assert not hanging_again
+    records._writer.written = 0
+
+
 def test_rows_are_on_disk_in_their_order_after_close(
     tmp_path: Path, decision: Decision, outcome: Outcome
 ) -> None:
