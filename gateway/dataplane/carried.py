@@ -60,7 +60,8 @@ class Care:
     which is delivered: what a text must show, each of them must. `part` is what it adds to
     its long messages, and `places` where, if it is a part. `request` is a submit_multi with
     its `addressees`, `rebuilt` the same without those in `refused`; `reached` and
-    `turned_away` are they one by one. `schedule` is that of a message for later.
+    `turned_away` are they one by one. `schedule` is that of a message for later. `weight` is the
+    work of reading it, in characters: the turn of a session ends when its weight is used up.
     """
 
     readings: tuple[str, ...] | None = None
@@ -75,6 +76,12 @@ class Care:
     reached: tuple[bytes, ...] = ()
     turned_away: tuple[Addressee, ...] = ()
     schedule: Schedule | None = None
+    weight: int = 0
+
+    def characters(self) -> int:
+        """Return how many characters are to be judged, in all readings together."""
+        texts = (self.readings or (), *self.rivals)
+        return sum(len(text) for of in texts for text in of)
 
     @property
     def is_whole(self) -> bool:

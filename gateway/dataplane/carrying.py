@@ -32,9 +32,14 @@ _CONFLICT = Finding(
     "PARTS", Reason.PARTS_CONFLICT, Action.QUARANTINE, "a part was sent again with another text"
 )
 _AWAITED = Finding("PARTS", Reason.PARTS_AWAITED, Action.DEFER, "the other parts have not come yet")
+_TOO_FAST = Finding("R44", Reason.RATE, Action.THROTTLE, "over the sender's rate and burst")
 _LISTS = Finding(
     "LISTS", Reason.LIST_DESTINATION, Action.REJECT, "a distribution list hides its subscribers"
 )
+
+# A token of the sender's rate pays for so many characters, in all readings of a text together.
+# Judging takes about 1 us for each, so that a rate of 100/s is a tenth of a core at most.
+CHARACTERS_PER_TOKEN = 1_000
 
 
 def is_gateway_id(message_id: bytes) -> bool:
@@ -63,14 +68,12 @@ def carry(
     addresses = (carrier.source, carrier.destination)
     message = Carried(session, account, (command_id, sequence, *place), addresses, text)
     care = message.care = Care()
-    if not carrier.is_simple:
-        texts = carrier.texts()
-        care.readings = tuple(dict.fromkeys(text for piece in texts for text in piece))
-        care.rivals = carrier.rivals(texts)
-        care.is_unreadable = is_unreadable(texts)
-        if carrier.concats:
-            best = texts[0][0] if texts else ""
-            care.part = part_of(message.data_coding, message.octets, best)
+    is_long = len(message.octets) >= CHARACTERS_PER_TOKEN
+    if is_long and not account.bucket.has_one(turn.now):
+        _stop(turn, message, _TOO_FAST)  # unread: to read it is what costs
+        return message
+    if is_long or not carrier.is_simple:
+        _read(message, care, carrier)
     message.timing = _timing(carrier, turn.at)
     care.schedule = schedule_of(carrier, message.timing, turn.at)
     if command_id == CommandId.REPLACE_SM:
@@ -82,7 +85,20 @@ def carry(
         _judge_addressed(turn, message, care, carrier)
         if carrier.concats and message.verdict is None:
             _await_others(turn, message, care)
+    care.weight = care.characters()
+    account.bucket.charge(max(0, care.weight // CHARACTERS_PER_TOKEN - 1))
     return message
+
+
+def _read(message: Carried, care: Care, carrier: Carrier) -> None:
+    """Note every reading of a text of which data_coding and octets do not say enough."""
+    texts = carrier.texts()
+    care.readings = tuple(dict.fromkeys(text for piece in texts for text in piece))
+    care.rivals = carrier.rivals(texts)
+    care.is_unreadable = is_unreadable(texts)
+    if carrier.concats:
+        best = texts[0][0] if texts else ""
+        care.part = part_of(message.data_coding, message.octets, best)
 
 
 @lru_cache(maxsize=1024)  # 4 us; the messages of a tick share their moment, and mostly their times

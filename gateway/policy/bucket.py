@@ -18,6 +18,10 @@ class TokenBucket:
         self._tolerance_s = (burst - 1) * self._interval_s
         self.due_at = float("-inf")
 
+    def has_one(self, now: float) -> bool:
+        """Tell whether a token is there; nothing is taken."""
+        return self.due_at - now <= self._tolerance_s + _DRIFT_S
+
     def take_all(self, now: float, count: int) -> bool:
         """Take `count` tokens if there are as many, else none; return whether they were taken."""
         due_at = max(self.due_at, now)
@@ -40,3 +44,7 @@ class TokenBucket:
             return False
         self.due_at = due_at + self._interval_s * count
         return True
+
+    def charge(self, count: int) -> None:
+        """Take `count` tokens more for a message that was admitted and proved to cost more."""
+        self.due_at += self._interval_s * count

@@ -118,3 +118,15 @@ def test_as_many_as_the_burst_are_taken_together_and_no_more() -> None:
     assert not bucket.take_all(0.0, 6)
     assert bucket.take_all(0.0, 5)
     assert not bucket.take_all(0.0, 1)
+
+
+def test_a_message_that_proves_dear_is_charged_after_it_was_admitted() -> None:
+    bucket = TokenBucket(10, 5)
+    bucket.take(0.0)
+
+    bucket.charge(50)
+
+    assert not bucket.has_one(0.0)
+    assert not bucket.has_one(4.5)
+    assert bucket.has_one(5.0)
+    assert admitted(bucket, 5.0, 10) == 4
