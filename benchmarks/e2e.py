@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import bed
+from benchmarks.new_texts import new_texts, write_new_texts
 from benchmarks.processes import (
     LoadPair,
     LoadReport,
@@ -197,8 +198,8 @@ def prepare(options: argparse.Namespace, directory: Path, ports: bed.Ports) -> P
     """Lay the bed in `directory`; return the file of texts."""
     unique: bool = options.unique
     if unique:
-        texts = bed.write_unique_texts(directory)
-        sample = list(bed.unique_texts(2000))
+        texts = write_new_texts(directory / "new.txt", bed.NEW_TEXTS)
+        sample = list(new_texts(2_000))
     else:
         texts = bed.write_common_texts(options.perf_dir, directory)
         sample = texts.read_text(encoding="utf-8").splitlines()
