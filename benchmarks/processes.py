@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -24,6 +25,13 @@ SERVER_CORE, LOAD_CORE = 0, 1
 _START_S = 120.0
 _STOP_S = 30.0
 _RUN_S = 180.0
+
+
+class Loop(StrEnum):
+    """The event loops that the gateway runs on."""
+
+    UVLOOP = "uvloop"
+    ASYNCIO = "asyncio"
 
 
 class RunError(Exception):
@@ -96,14 +104,14 @@ class LoadPair:
         pin(load.pid, LOAD_CORE)
         return load
 
-    def report(self, load: subprocess.Popen[str]) -> LoadReport:
+    def report(self, load: subprocess.Popen[str], within_s: float = _RUN_S) -> LoadReport:
         """Wait for `load`. Raises RunError when it ends without a report."""
         try:
-            printed, complaint = load.communicate(timeout=_RUN_S)
+            printed, complaint = load.communicate(timeout=within_s)
         except subprocess.TimeoutExpired as error:
             load.kill()
             load.communicate()
-            raise RunError(f"the load did not end within {_RUN_S:.0f} s") from error
+            raise RunError(f"the load did not end within {within_s:.0f} s") from error
         if not printed:
             raise RunError(f"the load gave up: {complaint.strip()}")
         return LoadReport.model_validate_json(printed)
@@ -147,14 +155,27 @@ class Sink:
 class Server:
     """What is measured: it listens on `port`, alone on its core."""
 
-    def __init__(self, name: str, command: list[str], directory: Path, port: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        directory: Path,
+        port: int,
+        *,
+        core: int = SERVER_CORE,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name, self.port = name, port
         self.log = directory / f"{name}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=directory, stdout=log, stderr=subprocess.STDOUT
+                command,
+                cwd=directory,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
             )
-        pin(self.process.pid, SERVER_CORE)
+        pin(self.process.pid, core)
 
     def cpu_s(self) -> float:
         """Return the processor time of the process and its descendants so far."""
@@ -174,12 +195,26 @@ class Server:
             sys.stderr.write(f"{self.name} wrote last:\n{self.log.read_text()[-2000:]}\n")
 
 
-def gateway(directory: Path, ports: Ports) -> Server:
+def gateway(directory: Path, ports: Ports, loop: Loop = Loop.UVLOOP) -> Server:
     """Start the gateway on the bed in `directory`; it is ready when this returns."""
-    arguments = ["run", "--config", "config", "--policies", "policies"]
-    server = Server("gateway", [sys.executable, "-m", "gateway", *arguments], directory, ports.esme)
+    server = Server(
+        "gateway",
+        [sys.executable, "-m", "gateway", "run", "--config", "config", "--policies", "policies"],
+        directory,
+        ports.esme,
+        environment=_without_uvloop(directory) if loop is Loop.ASYNCIO else None,
+    )
     wait_until(lambda: is_ready(ports.metrics), server.process)
     return server
+
+
+def _without_uvloop(directory: Path) -> dict[str, str]:
+    """Return the environment in which uvloop cannot be imported: asyncio's own loop is taken."""
+    hidden = directory / "without_uvloop"
+    hidden.mkdir(exist_ok=True)
+    (hidden / "uvloop.py").write_text("raise ImportError\n", encoding="utf-8")
+    paths = (str(hidden), os.environ.get("PYTHONPATH", ""))
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def relay(directory: Path, port: int, smsc_port: int) -> Server:

@@ -1,0 +1,36 @@
+"""What a result file says of where and of what it was taken: nothing that names this machine."""
+
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks.in_process import ROUNDS, calibration
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def about() -> dict[str, object]:
+    """Return date, commit and machine, with the calibration loop of `in_process` as its speed."""
+    return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "commit": commit(),
+        "machine": {
+            "cores": os.cpu_count(),
+            "architecture": platform.machine(),
+            "python": platform.python_version(),
+            "calibration_us": round(min(calibration() for _ in range(ROUNDS)), 3),
+        },
+    }
+
+
+def commit() -> str:
+    """Return the commit that was measured, with a plus when files were changed since."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(ROOT), *arguments]
+        return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
+
+    found = git("rev-parse", "--short=7", "HEAD") or "unknown"
+    return found + "+" if git("status", "--porcelain", "gateway", "policies") else found
