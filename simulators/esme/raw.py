@@ -69,10 +69,13 @@ class RawEsme(asyncio.Protocol):
         self._may_write = True
 
     @classmethod
-    async def connect(cls, host: str, port: int, *, ssl: SSLContext | None = None) -> Self:
-        """Open a connection; raise OSError when that fails."""
+    async def connect(
+        cls, host: str, port: int, *, ssl: SSLContext | None = None, local: str | None = None
+    ) -> Self:
+        """Open a connection, from the address `local` if given; raise OSError when that fails."""
         loop = asyncio.get_running_loop()
-        _, esme = await loop.create_connection(cls, host, port, ssl=ssl)
+        local_addr = (local, 0) if local else None
+        _, esme = await loop.create_connection(cls, host, port, ssl=ssl, local_addr=local_addr)
         return esme
 
     async def __aenter__(self) -> Self:
