@@ -25,13 +25,14 @@ REFUSALS = 1_000_000
 # The load pair draws texts at random. The gateway remembers 65 536 of them, so one in fifteen of
 # a million is still known when it is drawn again; of 50 000 every one would be.
 NEW_TEXTS = 1_000_000
-AGREEMENTS = 1_000_000
-# The load sends to the 100 000 numbers from here on.
-_LOAD_FROM = 8613800000000
+# The load sends to so many numbers from here on, a light session to the first 100 000 of them.
+LOAD_FROM, LOAD_NUMBERS = 8613800000000, 3_000_000
+_LIGHT_TO = LOAD_FROM + 100_000
 _REFUSED_FROM, _REFUSED_STEP = 8615000000000, 997
+_FREQUENCY_CAPACITY = 20_000_000
 _REFUSED_RULE = "R21"
 _ANSWERS_AT_ONCE = 20_000
-_LONGEST_WORD = 6
+_WORD_LENGTHS = range(3, 7)
 _HAN = range(0x4E00, 0x9FA6)
 _HAN_RUN = re.compile("[一-龥]+")
 
@@ -66,14 +67,14 @@ def absent_words(texts: Iterable[str], count: int) -> list[str]:
         run[start : start + length]
         for view in views
         for run in _HAN_RUN.findall(view)
-        for length in range(2, _LONGEST_WORD + 1)
+        for length in _WORD_LENGTHS
         for start in range(len(run) - length + 1)
     }
     common = sorted({character for word in present for character in word})
     draw = random.Random(13)
     words: set[str] = set()
     while len(words) < count:
-        length = draw.randint(2, _LONGEST_WORD)
+        length = draw.choice(_WORD_LENGTHS)
         if len(words) % 2:
             word = "".join(draw.choices(common, k=length))
         else:
@@ -150,7 +151,11 @@ rules:
 
 
 def turn_on_all(policies: Path) -> None:
-    """Ask every rule of every message of the load."""
+    """Ask every rule of every message of the load, and count all its numbers."""
+    bundle = policies / "bundle.yaml"
+    said = bundle.read_text(encoding="utf-8")
+    room = f"frequency_capacity: {_FREQUENCY_CAPACITY}"
+    bundle.write_text(re.sub(r"(?m)^frequency_capacity:.*$", room, said), encoding="utf-8")
     rules = policies / "local.d" / "rules"
     rules.mkdir(parents=True, exist_ok=True)
     (rules / "load.yaml").write_text(_FULL, encoding="utf-8")
@@ -258,11 +263,16 @@ async def refuse_some(store_url: str, system_id: str, numbers: range) -> None:
     await _record(store_url, system_id, Answer.REFUSED, numbers)
 
 
-async def agree(store_url: str) -> None:
-    """Record agreements with both SPs, those of the numbers that the load sends to among them."""
-    for system_id in ("sp1", "sp2"):
-        numbers = range(_LOAD_FROM, _LOAD_FROM + AGREEMENTS // 2)
-        await _record(store_url, system_id, Answer.AGREED, numbers)
+def agree(directory: Path) -> None:
+    """Record in the deployment at `directory` that all whom the load sends to have agreed."""
+    ends = {"sp1": LOAD_FROM + LOAD_NUMBERS, "sp2": _LIGHT_TO}
+    for system_id, end in ends.items():
+        file = directory / f"{system_id}.txt"
+        with file.open("w", encoding="ascii") as out:
+            out.writelines(f"{number}\n" for number in range(LOAD_FROM, end))
+        how = ("--system-id", system_id, "--answer", "agreed", "--evidence", "benchmark")
+        smsward(directory, "consent", "import", *how, "--config", "config", str(file))
+        file.unlink()
 
 
 async def _record(store_url: str, system_id: str, answer: Answer, numbers: range) -> None:

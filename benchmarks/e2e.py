@@ -1,15 +1,21 @@
 """Measure the gateway end to end, between a load generator and an SMSC sink.
 
-python -m benchmarks.e2e --perf-dir DIR [--relay] [--unique] [--spam] [--shipped | --full]
-    [--json FILE]
+python -m benchmarks.e2e --perf-dir DIR [--policy words|shipped|full] [--same] [--relay]
+    [--texts N] [--spam] [--json FILE]
+python -m benchmarks.e2e --perf-dir DIR --all --json benchmarks/results/e2e.json
 
 DIR holds the sources of the load pair, which live outside this repository: sp_load.c,
-smsc_sink.c and gen_texts.py. The gateway has core 0 to itself, load and sink share core 1.
-Each figure is the median of three runs after a warm-up, with 1 000 000 refused numbers in
-the store and 10 000 keywords beside the shipped lists (benchmarks/bed.py says what is turned to
-shadow, and why): what always holds. With --shipped every rule of the shipped bundle is asked as
-well, with --full every rule there is. A run counts only when the sink received exactly what the
-load sent.
+smsc_sink.c, smpp_util.h and gen_texts.py. The gateway has core 0 to itself, load and sink share
+core 1. Each figure is the median of three runs after a warm-up. A run counts only when the sink
+received exactly what the load sent.
+
+The texts are a million of which no two are alike, drawn at random; with --same they are 2000 that
+come again and again, nearly all answered from the gateway's memory of texts. They go to three
+million numbers. The store has 1 000 000 refusals of others, and the policy 10 000 keywords beside
+the shipped lists, which are turned to shadow (benchmarks/bed.py says why): that is `words`. With
+`shipped` every rule of the shipped bundle is asked as well, with `full` every rule there is, with
+an agreement of each of the numbers; a small model is in force, which the rules ask in shadow mode.
+--all measures each policy with either kind of texts, and a blind relay.
 Exit status: 0 measured, 1 a run did not come out even, 3 the load pair is absent.
 """
 
@@ -17,13 +23,15 @@ import argparse
 import asyncio
 import json
 import os
-import platform
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -31,6 +39,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import bed
+from benchmarks.machine import about
 from benchmarks.new_texts import new_texts, write_new_texts
 from benchmarks.processes import (
     LoadPair,
@@ -46,6 +55,21 @@ from gateway.domain.policy import Enforcement
 
 ROOT = Path(__file__).resolve().parent.parent
 ABSENT = 3
+
+
+class Policy(StrEnum):
+    """How much is asked of each message."""
+
+    WORDS = "words"
+    SHIPPED = "shipped"
+    FULL = "full"
+
+
+class Kind(StrEnum):
+    """Whether texts come again."""
+
+    NEW = "new"
+    SAME = "same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +94,9 @@ SHAPES = (
 # The floods must outlast the light session's three seconds.
 FLOOD = Shape(sessions=8, window=1000, count=1_200_000)
 LIGHT_PER_S, LIGHT_COUNT = 200, 600
-# A relay moves two million messages a second: fewer would be gone before the clock ticks.
-RELAY_TIMES = 5
+# A relay moves two million messages a second: fewer would be gone before the clock ticks. A text
+# that is new costs some three times one that is known.
+RELAY_TIMES, NEW_SHARE = 5.0, 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +109,9 @@ class Figures:
     p99_ms: float
 
 
+Measured = dict[str, Figures]
+
+
 def middle(runs: Sequence[Figures]) -> Figures:
     return Figures(
         msgs_per_s=round(median(run.msgs_per_s for run in runs)),
@@ -94,26 +122,36 @@ def middle(runs: Sequence[Figures]) -> Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """What the load sends, and the few that the light session sends: it reads them at once."""
+
+    kind: Kind
+    load: Path
+    light: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Bench:
-    """A server to measure, and what it is measured with."""
+    """A server to measure, and what it is measured with. `times` is how many times the counts."""
 
     pair: LoadPair
     sink: Sink
     server: Server
-    texts: Path
+    texts: Texts
     spam: bool = False
-    times: int = 1
+    times: float = 1.0
 
-    def load(self, shape: Shape, count: int) -> LoadReport:
+    def load(self, shape: Shape, count: float) -> LoadReport:
         return self.pair.load(
-            *self.traffic("sp1", "10690001"),
+            *self.traffic("sp1", "10690001", self.texts.load),
+            *("--dst-base", str(bed.LOAD_FROM), "--dst-count", str(bed.LOAD_NUMBERS)),
             *("--sessions", str(shape.sessions), "--window", str(shape.window)),
-            *("--count", str(count)),
+            *("--count", str(int(count))),
         )
 
-    def traffic(self, system_id: str, source: str) -> tuple[str, ...]:
+    def traffic(self, system_id: str, source: str, texts: Path) -> tuple[str, ...]:
         return (
-            *("--port", str(self.server.port), "--texts", str(self.texts)),
+            *("--port", str(self.server.port), "--texts", str(texts)),
             *("--system-id", system_id, "--password", "secret", "--src", source),
         )
 
@@ -144,22 +182,29 @@ class Bench:
         if not all(report.clean for report in reports):
             raise RunError(f"the load was not answered cleanly: {reports}")
 
-    def measure(self, shape: Shape, runs: int) -> Figures:
-        self.load(shape, shape.count // 4)
-        return middle([self.run(shape) for _ in range(runs)])
+    def all_figures(self, runs: int, say: Callable[[str], None]) -> Measured:
+        """Measure every shape, one after the other, when everything is warm."""
+        say("warm-up")
+        self.load(SHAPES[0], SHAPES[0].count * self.times / 2)
+        measured = {}
+        for shape in SHAPES:
+            say(shape.name)
+            measured[shape.name] = middle([self.run(shape) for _ in range(runs)])
+        return measured
 
     def fairness(self) -> Figures:
         """Return what a light, paced session of another SP feels beside eight floods."""
         self.sink.counters()
         before_s = self.server.cpu_s()
         flood = self.pair.start(
-            *self.traffic("sp1", "10690001"),
+            *self.traffic("sp1", "10690001", self.texts.load),
+            *("--dst-base", str(bed.LOAD_FROM), "--dst-count", str(bed.LOAD_NUMBERS)),
             *("--sessions", str(FLOOD.sessions), "--window", str(FLOOD.window)),
-            *("--count", str(FLOOD.count)),
+            *("--count", str(int(FLOOD.count * self.times))),
         )
-        time.sleep(0.5)  # until the floods have filled their windows
+        self.wait_for_flood()
         light = self.pair.load(
-            *self.traffic("sp2", "10680001"),
+            *self.traffic("sp2", "10680001", self.texts.light),
             *("--sessions", "1", "--window", "10"),
             *("--rate", str(LIGHT_PER_S), "--count", str(LIGHT_COUNT)),
         )
@@ -169,6 +214,14 @@ class Bench:
         self.compare(light, heavy)
         felt, total = figures(light, 0), figures(heavy, self.server.cpu_s() - before_s)
         return Figures(total.msgs_per_s, total.cpu_us, felt.p50_ms, felt.p99_ms)
+
+    def wait_for_flood(self) -> None:
+        """Wait until the floods, which first read their texts, have filled their windows."""
+        before_s, deadline = self.server.cpu_s(), time.perf_counter() + 60
+        while self.server.cpu_s() - before_s < 0.5:
+            if time.perf_counter() > deadline:
+                raise RunError("the floods did not begin")
+            time.sleep(0.05)
 
 
 def figures(report: LoadReport, cpu_s: float) -> Figures:
@@ -180,103 +233,146 @@ def figures(report: LoadReport, cpu_s: float) -> Figures:
     )
 
 
-def all_figures(bench: Bench, runs: int, say: Callable[[str], None]) -> dict[str, Figures]:
-    """Measure every shape, one after the other."""
-    measured = {}
-    for shape in SHAPES:
-        say(f"{bench.server.name}: {shape.name}")
-        measured[shape.name] = bench.measure(shape, runs)
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every bed of one command lies on: programs, texts, words, a model, a store."""
+
+    directory: Path
+    pair: LoadPair
+    texts: dict[Kind, Texts]
+    words: Sequence[str]
+    model: Path
+    options: argparse.Namespace
+
+    @classmethod
+    def prepare(cls, options: argparse.Namespace, directory: Path) -> "Ground":
+        same = bed.write_common_texts(options.perf_dir, directory)
+        light = write_new_texts(directory / "light.txt", 2_000)
+        new = write_new_texts(directory / "new.txt", options.texts, spam=True)
+        sample = chain(new_texts(20_000, spam=True), same.read_text(encoding="utf-8").splitlines())
+        store = directory / "store"
+        store.mkdir()
+        asyncio.run(bed.refuse(f"sqlite:///{store}/smsward.db"))
+        return cls(
+            directory=directory,
+            pair=LoadPair.build(options.perf_dir, directory),
+            texts={
+                Kind.NEW: Texts(Kind.NEW, new, light),
+                Kind.SAME: Texts(Kind.SAME, same, same),
+            },
+            words=bed.absent_words(sample, bed.KEYWORDS),
+            model=bed.train_model(directory),
+            options=options,
+        )
+
+    def lay(self, policy: Policy, ports: bed.Ports) -> Path:
+        """Lay the bed for `policy`; return its directory."""
+        place = self.directory / policy
+        place.mkdir()
+        store_url = f"sqlite:///{place}/var/smsward.db"
+        bed.write_config(place / "config", ports, store_url)
+        shutil.copytree(self.directory / "store", place / "var")
+        rules = Enforcement.OFF if policy is Policy.WORDS else Enforcement.SHADOW
+        policies = place / "policies"
+        bed.write_policies(
+            ROOT / "policies", policies, self.words, spam=self.options.spam, rules=rules
+        )
+        bed.install_model(place, self.model)
+        if policy is Policy.FULL:
+            bed.turn_on_all(policies)
+            bed.agree(place)
+        return place
+
+
+@contextmanager
+def benched(ground: Ground, policy: Policy, smsc_port: int) -> Iterator[Server]:
+    """Start a gateway with `policy`; end it and drop its files afterwards."""
+    ports = bed.Ports(esme=free_port(), smsc=smsc_port, metrics=free_port())
+    place = ground.lay(policy, ports)
+    with gateway(place, ports) as server:
+        yield server
+    shutil.rmtree(place)
+
+
+def measure(options: argparse.Namespace, console: Console) -> dict[str, dict[str, Measured]]:
+    """Return the figures of each policy by kind of texts, and of the relay if it was asked for."""
+    policies = tuple(Policy) if options.all else (Policy(options.policy),)
+    kinds = tuple(Kind) if options.all else ((Kind.SAME if options.same else Kind.NEW),)
+    results: dict[str, dict[str, Measured]] = {}
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smsward-e2e-")))
+        console.log("preparing texts, store and model")
+        ground = Ground.prepare(options, directory)
+        smsc_port = free_port()
+        sink = stack.enter_context(Sink(ground.pair.smsc_sink, smsc_port))
+        for policy in policies:
+            console.log(f"{policy}: laying the bed")
+            with benched(ground, policy, smsc_port) as server:
+                results[policy] = {
+                    kind: of_kind(ground, kind, (sink, server), console) for kind in kinds
+                }
+        if options.relay or options.all:
+            blind = stack.enter_context(relay(directory, free_port(), smsc_port))
+            floor = Bench(ground.pair, sink, blind, ground.texts[Kind.SAME], times=RELAY_TIMES)
+            results["relay"] = {
+                "any": floor.all_figures(options.runs, lambda said: console.log(f"relay: {said}"))
+            }
+    return results
+
+
+def of_kind(ground: Ground, kind: Kind, ends: tuple[Sink, Server], console: Console) -> Measured:
+    """Measure a gateway with one kind of texts."""
+    sink, server = ends
+    times = NEW_SHARE if kind is Kind.NEW else 1.0
+    bench = Bench(ground.pair, sink, server, ground.texts[kind], ground.options.spam, times)
+    runs: int = ground.options.runs
+    measured = bench.all_figures(runs, lambda said: console.log(f"{kind}: {said}"))
+    console.log(f"{kind}: fairness")
+    measured["fairness"] = middle([bench.fairness() for _ in range(runs)])
     return measured
 
 
-def fairness(bench: Bench, runs: int, say: Callable[[str], None]) -> Figures:
-    say(f"{bench.server.name}: fairness")
-    return middle([bench.fairness() for _ in range(runs)])
-
-
-def prepare(options: argparse.Namespace, directory: Path, ports: bed.Ports) -> Path:
-    """Lay the bed in `directory`; return the file of texts."""
-    unique: bool = options.unique
-    if unique:
-        texts = write_new_texts(directory / "new.txt", bed.NEW_TEXTS)
-        sample = list(new_texts(2_000))
-    else:
-        texts = bed.write_common_texts(options.perf_dir, directory)
-        sample = texts.read_text(encoding="utf-8").splitlines()
-    store_url = f"sqlite:///{directory}/var/smsward.db"
-    bed.write_config(directory / "config", ports, store_url)
-    words = bed.absent_words(sample, bed.KEYWORDS)
-    rules = Enforcement.SHADOW if options.shipped or options.full else Enforcement.OFF
-    policies = directory / "policies"
-    bed.write_policies(ROOT / "policies", policies, words, spam=options.spam, rules=rules)
-    (directory / "var").mkdir()
-    asyncio.run(bed.refuse(store_url))
-    if options.full:
-        bed.turn_on_all(policies)
-        asyncio.run(bed.agree(store_url))
-    return texts
-
-
-def measure(options: argparse.Namespace, console: Console) -> dict[str, dict[str, Figures]]:
-    """Return the figures of each server: the gateway and, when asked for, the relay."""
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smsward-e2e-")))
-        console.log("building the load pair and the bed")
-        pair = LoadPair.build(options.perf_dir, directory)
-        ports = bed.Ports(esme=free_port(), smsc=free_port(), metrics=free_port())
-        texts = prepare(options, directory, ports)
-        sink = stack.enter_context(Sink(pair.smsc_sink, ports.smsc))
-        ward = Bench(
-            pair, sink, stack.enter_context(gateway(directory, ports)), texts, options.spam
-        )
-        results = {"gateway": all_figures(ward, options.runs, console.log)}
-        results["gateway"]["fairness"] = fairness(ward, options.runs, console.log)
-        if options.relay:
-            blind = stack.enter_context(relay(directory, free_port(), ports.smsc))
-            floor = Bench(pair, sink, blind, texts, times=RELAY_TIMES)
-            results["relay"] = all_figures(floor, options.runs, console.log)
-        return results
-
-
-def table_of(results: dict[str, dict[str, Figures]]) -> Table:
+def table_of(results: dict[str, dict[str, Measured]]) -> Table:
     table = Table(title="end to end, one core, medians")
-    for column in ("server", "sessions x window", "msg/s", "CPU us/msg", "p50 ms", "p99 ms"):
-        table.add_column(column, justify="left" if column == "server" else "right")
-    for server, measured in results.items():
-        for name, one in measured.items():
-            table.add_row(
-                server,
-                name,
-                f"{one.msgs_per_s:,.0f}",
-                f"{one.cpu_us:.2f}",
-                f"{one.p50_ms:.2f}",
-                f"{one.p99_ms:.2f}",
-            )
+    columns = ("policy", "texts", "sessions x window", "msg/s", "CPU us/msg", "p50 ms", "p99 ms")
+    for column in columns:
+        table.add_column(column, justify="left" if column in columns[:2] else "right")
+    for policy, kinds in results.items():
+        for kind, measured in kinds.items():
+            for name, one in measured.items():
+                table.add_row(
+                    *(policy, kind, name),
+                    f"{one.msgs_per_s:,.0f}",
+                    f"{one.cpu_us:.2f}",
+                    f"{one.p50_ms:.2f}",
+                    f"{one.p99_ms:.2f}",
+                )
     table.caption = "fairness: rate and CPU of the floods, latency of the light session"
     return table
 
 
 def document(
-    options: argparse.Namespace, results: dict[str, dict[str, Figures]]
+    options: argparse.Namespace, results: dict[str, dict[str, Measured]]
 ) -> dict[str, object]:
     """Return what is kept: figures, and enough to repeat them, but nothing of this machine."""
-    flags = [
-        f"--{name}"
-        for name in ("relay", "unique", "spam", "shipped", "full")
-        if vars(options)[name]
-    ]
+    flags = [f"--{name}" for name in ("all", "same", "relay", "spam") if vars(options)[name]]
+    if not options.all:
+        flags += ["--policy", options.policy]
     return {
         "command": " ".join(["python -m benchmarks.e2e --perf-dir DIR", *flags]),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": {
-            "cores": os.cpu_count(),
-            "architecture": platform.machine(),
-            "python": platform.python_version(),
-        },
+        **about(),
         "runs": options.runs,
+        "texts": {
+            "new": f"{options.texts} of which no two are alike, drawn at random",
+            "same": "2000 that come again and again",
+        },
+        "numbers": bed.LOAD_NUMBERS,
         "results": {
-            server: {name: asdict(one) for name, one in measured.items()}
-            for server, measured in results.items()
+            policy: {
+                kind: {name: asdict(one) for name, one in measured.items()}
+                for kind, measured in kinds.items()
+            }
+            for policy, kinds in results.items()
         },
     }
 
@@ -284,12 +380,11 @@ def document(
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the gateway end to end.")
     parser.add_argument("--perf-dir", type=Path, required=True, help="sources of the load pair")
+    parser.add_argument("--all", action="store_true", help="every policy, both kinds, the relay")
+    parser.add_argument("--policy", choices=list(Policy), default=Policy.SHIPPED)
+    parser.add_argument("--same", action="store_true", help="2000 texts that come again and again")
+    parser.add_argument("--texts", type=int, default=bed.NEW_TEXTS, help="how many new ones")
     parser.add_argument("--relay", action="store_true", help="measure a blind TCP relay beside it")
-    parser.add_argument("--unique", action="store_true", help="no two texts alike: no text cache")
-    parser.add_argument("--shipped", action="store_true", help="every shipped rule, on trial")
-    parser.add_argument(
-        "--full", action="store_true", help="every rule asked, 1 000 000 consents in the store"
-    )
     parser.add_argument("--spam", action="store_true", help="let the shipped lists act")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")

@@ -50,8 +50,8 @@ ADVERTS = (
 ENGLISH = (
     "Your verification code is {serial}. It expires in {minutes} minutes.",
     (
-        "{latin_shop}: order {serial} has left our store and should reach you on {day}/{month} before"
-        " {hour}:00. Track it at {link}"
+        "{latin_shop}: order {serial} has left our store and should reach you on {day}/{month}"
+        " before {hour}:00. Track it at {link}"
     ),
     (
         "{latin_bank}: CNY {money} was paid with card *{tail} on {day}/{month} at {hour}:{minute}."
@@ -70,8 +70,8 @@ ENGLISH = (
     "Code {serial}",
     "Meeting {serial} moved to {hour}:{minute}, room {tail}. Bring the report, {latin_name}.",
     (
-        "{latin_bank} alert: disk of {latin_city} node {tail} is {minutes}% full at {hour}:{minute},"
-        " ticket {serial}"
+        "{latin_bank} alert: disk of {latin_city} node {tail} is {minutes}% full at"
+        " {hour}:{minute}, ticket {serial}"
     ),
 )
 # What the shipped lists and the classifier look for, said in words of our own.
