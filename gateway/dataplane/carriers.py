@@ -1,5 +1,6 @@
 """Reading the text out of any request that can carry one: the careful way."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.domain.msisdn import with_plus
@@ -9,7 +10,14 @@ from gateway.smpp.pdu import Destination, Pdu, UnsuccessSme, decode
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.text import readings
 from gateway.smpp.tlv import Tag
-from gateway.smpp.udh import Concat, concat_of, split_udh
+from gateway.smpp.udh import (
+    Concat,
+    check_elements,
+    check_sar,
+    claims_of_octets,
+    concat_of,
+    split_udh,
+)
 
 _UDHI = 0x40
 # replace_sm has no data_coding, that of the message it changes holds on. So its text is read
@@ -18,6 +26,9 @@ _UNKNOWN_CODING = 0x0B  # reserved
 _ANY_CODING = (8, 15, 0)
 # Each place with a text costs a search; one PDU has room for ten thousand empty payloads.
 _MAX_PLACES = 8
+# A replace_sm is read in three codings, with and without a header. No handset shows more than
+# ten parts of 160 octets as one message, and what it changes is one message.
+MAX_REPLACEMENT_OCTETS = 1600
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +39,8 @@ class Carrier:
     `places` the number of the place of each, and `fill_bits` what stands before packed text
     in each; `destinations` are those of a submit_multi. `concats` are all claims of which
     part of a long message this is: one, but for senders that say one thing in the header and
-    another in the TLVs.
+    another in the TLVs. Those of a replace_sm are what a phone takes its text for if the
+    message that it changes has a header.
     """
 
     pdu: Pdu
@@ -132,6 +144,7 @@ class _Found:
     def behind_header(self, octets: bytes) -> None:
         """Take a text with a user data header before it; raise DecodeError when it has none."""
         elements, text = split_udh(octets)
+        check_elements(elements)
         # The last of several claims counts for most phones, the first for others.
         self.concats += (concat_of(elements, ()), concat_of(elements[::-1], ()))
         if text:
@@ -150,21 +163,29 @@ def _of_message(pdu: Pdu) -> _Found:
             found.behind_header(place)
         else:
             found.text(place)
+    check_sar(pdu.tlvs)
     found.concats += (concat_of((), pdu.tlvs), concat_of((), pdu.tlvs[::-1]))
     return found
 
 
 def _of_replacement(pdu: Pdu) -> _Found:
     # It does not say whether the message it changes has a user data header, so the text is
-    # read with and without one. The old parts are not known here: it is judged alone.
+    # read with and without one.
     found = _Found()
-    for found.place, place in enumerate(_places(pdu)):
+    places = _places(pdu)
+    octets = sum(map(len, places))
+    if octets > MAX_REPLACEMENT_OCTETS:
+        status = CommandStatus.ESME_RINVMSGLEN
+        raise DecodeError(f"a new text of {octets} octets", field="short_message", status=status)
+    for found.place, place in enumerate(places):
         found.text(place)
-        try:
+        with suppress(DecodeError):  # then it has none
             found.behind_header(place)
-        except DecodeError:
-            continue  # then it has none
     found.concats.clear()
+    for place in places:
+        found.concats += claims_of_octets(place)
+    check_sar(pdu.tlvs)
+    found.concats += (concat_of((), pdu.tlvs), concat_of((), pdu.tlvs[::-1]))
     return found
 
 

@@ -96,7 +96,7 @@ def _read(message: Carried, care: Care, carrier: Carrier) -> None:
     care.readings = tuple(dict.fromkeys(text for piece in texts for text in piece))
     care.rivals = carrier.rivals(texts)
     care.is_unreadable = is_unreadable(texts)
-    if carrier.concats:
+    if carrier.concats and message.command_id != CommandId.REPLACE_SM:
         best = texts[0][0] if texts else ""
         care.part = part_of(message.data_coding, message.octets, best)
 

@@ -8,6 +8,19 @@ from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag, Tlv, first
 
 
+# The octets of elements that phones read without looking at the length: they go on behind what
+# they have read, so one of another length shows them other elements than it shows us (3GPP TS
+# 23.040, 9.2.3.24; SmsHeader.fromByteArray of Android). Concatenation, special messages, ports
+# and national languages.
+_FIXED_OCTETS = {0x00: 3, 0x01: 2, 0x04: 2, 0x05: 4, 0x08: 4, 0x24: 1, 0x25: 1}
+
+_SAR_OCTETS = {
+    int(Tag.SAR_MSG_REF_NUM): 2,
+    int(Tag.SAR_TOTAL_SEGMENTS): 1,
+    int(Tag.SAR_SEGMENT_SEQNUM): 1,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Element:
     """One information element of a user data header."""
@@ -48,6 +61,52 @@ def split_udh(octets: bytes) -> tuple[tuple[Element, ...], bytes]:
     return tuple(elements), octets[end:]
 
 
+def check_elements(elements: Iterable[Element]) -> None:
+    """Raise DecodeError, ESME_RINVESMCLASS, for an element whose length is not the standard's.
+
+    Phones would read another header than we do, and put together what stands alone here.
+    """
+    for element in elements:
+        if _FIXED_OCTETS.get(element.iei, len(element.value)) != len(element.value):
+            raise _malformed(f"element 0x{element.iei:02X} has {len(element.value)} octets")
+
+
+def check_sar(tlvs: Iterable[Tlv]) -> None:
+    """Raise DecodeError, ESME_RINVOPTPARAMVAL, for sar_* TLVs that an SMSC may read differently.
+
+    That is any of another length than the specification's, and a count or a number without
+    the other two. A reference by itself makes no part (SMPP 3.4, 5.3.2.22 to 24).
+    """
+    tags = set[int]()
+    for tlv in tlvs:
+        octets = _SAR_OCTETS.get(tlv.tag)
+        if octets is not None:
+            tags.add(tlv.tag)
+            if len(tlv.value) != octets:
+                raise _misnumbered(f"TLV 0x{tlv.tag:04X} has {len(tlv.value)} octets")
+    if tags - {Tag.SAR_MSG_REF_NUM} and len(tags) < len(_SAR_OCTETS):
+        raise _misnumbered("the sar_* set is incomplete")
+
+
+def claims_of_octets(octets: bytes) -> tuple[Concat, ...]:
+    """Return the parts that a phone may take `octets` for, were they to begin with a header.
+
+    It reads elements of a fixed size whatever their length says, and an element that is too
+    long to the end: for texts of which nobody says whether they have a header.
+    """
+    header = octets[1 : 1 + octets[0]] if octets else b""
+    claims: list[Concat] = []
+    at = 0
+    while at < len(header):
+        iei, length = header[at], header[at + 1] if at + 1 < len(header) else 0
+        past = at + 2 + _FIXED_OCTETS.get(iei, length)
+        concat = _from_element(Element(iei, header[at + 2 : past]))
+        if concat is not None:
+            claims.append(concat)
+        at = past
+    return tuple(claims)
+
+
 def concat_of(elements: Sequence[Element], tlvs: Iterable[Tlv]) -> Concat | None:
     """Return which part of a long message this is, or None when it stands alone.
 
@@ -65,6 +124,10 @@ def concat_of(elements: Sequence[Element], tlvs: Iterable[Tlv]) -> Concat | None
 def _malformed(problem: str) -> DecodeError:
     status = CommandStatus.ESME_RINVESMCLASS
     return DecodeError(problem, field="user_data_header", status=status)
+
+
+def _misnumbered(problem: str) -> DecodeError:
+    return DecodeError(problem, field="sar_tlvs", status=CommandStatus.ESME_RINVOPTPARAMVAL)
 
 
 def _from_element(element: Element) -> Concat | None:

@@ -173,7 +173,7 @@ def test_a_new_text_is_read_with_and_without_a_header(kind: str) -> None:
     carrier = read_carrier(pdu)
 
     assert carrier.pieces == (udh(kind, 7, b"\2\2") + TEXT, TEXT)
-    assert carrier.concats == ()
+    assert carrier.concats == (Concat(kind, 7, 2, 2),)
 
 
 def test_a_new_text_says_nothing_of_its_coding_so_all_are_tried() -> None:
@@ -181,6 +181,62 @@ def test_a_new_text_says_nothing_of_its_coding_so_all_are_tried() -> None:
         for octets in (text.encode("gbk"), text.encode(), builders.ucs2(text)):
             carrier = read_carrier(builders.replace_sm("17", PORT, octets))
             assert any(text in reading for piece in carrier.texts() for reading in piece)
+
+
+LYING = ["07 00 05 31 02 01 70 00", "08 00 02 31 02 02 02 01 00", "08 08 06 01 31 02 02 70 00"]
+
+
+@pytest.mark.parametrize("header", LYING)
+def test_an_element_whose_length_lies_is_the_senders_fault(header: str) -> None:
+    octets = bytes.fromhex(header) + TEXT
+    for pdu in (
+        advert(octets=octets, esm_class=UDHI),
+        advert(octets=b"", esm_class=UDHI, tlvs=[payload(octets)]),
+        builders.data_sm(PORT, SUBSCRIBER, octets, esm_class=UDHI),
+        builders.submit_multi(PORT, [SUBSCRIBER], octets, esm_class=UDHI),
+    ):
+        with pytest.raises(DecodeError) as caught:
+            read_carrier(pdu)
+
+        assert caught.value.status is CommandStatus.ESME_RINVESMCLASS
+
+
+@pytest.mark.parametrize("header", LYING)
+def test_a_new_text_behind_a_lying_header_is_the_part_that_phones_see(header: str) -> None:
+    carrier = read_carrier(builders.replace_sm("17", PORT, bytes.fromhex(header) + TEXT))
+
+    assert [claim.total for claim in carrier.concats] == [2]
+
+
+@pytest.mark.parametrize(
+    "tlvs",
+    [
+        [*sar(7, b"\2\1")[:2], (Tag.SAR_SEGMENT_SEQNUM, b"\0\1")],
+        [(Tag.SAR_MSG_REF_NUM, b"\7"), *sar(7, b"\2\1")[1:]],
+        sar(7, b"\2\1")[1:],
+    ],
+)
+def test_sar_tlvs_that_are_not_as_specified_are_the_senders_fault(
+    tlvs: list[tuple[int, bytes]],
+) -> None:
+    for pdu in (advert(tlvs=tlvs), builders.replace_sm("17", PORT, TEXT, tlvs=tlvs)):
+        with pytest.raises(DecodeError) as caught:
+            read_carrier(pdu)
+
+        assert caught.value.status is CommandStatus.ESME_RINVOPTPARAMVAL
+
+
+def test_a_new_text_may_be_as_long_as_a_handset_shows() -> None:
+    longest = "好" * 800
+
+    def replacing(text: str) -> bytes:
+        return builders.replace_sm("17", PORT, b"", tlvs=[payload(builders.ucs2(text))])
+
+    assert read_carrier(replacing(longest)).pieces == (builders.ucs2(longest),)
+    with pytest.raises(DecodeError) as caught:
+        read_carrier(replacing(longest + "好"))
+    assert caught.value.status is CommandStatus.ESME_RINVMSGLEN
+    assert read_carrier(advert(octets=b"", tlvs=[payload(builders.ucs2(longest + "好"))]))
 
 
 @given(command_id=st.sampled_from(JUDGED), body=st.binary(max_size=200))

@@ -1,6 +1,7 @@
 """Long messages: their parts are judged together, however they come."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -351,6 +352,28 @@ def test_a_part_that_has_to_wait_for_the_others_is_handed_over(kind: str) -> Non
         assert hold.place.joint.key == (("sp1", PORT.encode(), int(f"86{SUBSCRIBER}")), 7, 2)
         assert hold.verdict.due == AT + 60
     assert session.held == 2
+
+
+@pytest.mark.parametrize("header", ["07 00 05 31 02 {} 70 00", "08 00 02 31 02 {} 02 01 00"])
+@pytest.mark.parametrize("make", [World, assembling])
+def test_a_part_whose_length_lies_is_malformed(header: str, make: Callable[[], World]) -> None:
+    parts = [
+        advert(octets=bytes.fromhex(header.format(n)) + builders.ucs2(text), esm_class=UDHI)
+        for n, text in (("01", SPAM[:2]), ("02", SPAM[2:]))
+    ]
+
+    assert statuses(make(), *parts) == [CommandStatus.ESME_RINVESMCLASS] * 2
+
+
+@pytest.mark.parametrize("make", [World, assembling])
+def test_a_part_with_sar_tlvs_of_odd_lengths_is_malformed(make: Callable[[], World]) -> None:
+    odd = (Tag.SAR_SEGMENT_SEQNUM, b"\0\1")
+    parts = [
+        advert(SPAM[:2], tlvs=[*sar(7, b"\2\1")[:2], odd]),
+        advert(SPAM[2:], tlvs=sar(7, b"\2\2")[1:]),
+    ]
+
+    assert statuses(make(), *parts) == [CommandStatus.ESME_RINVOPTPARAMVAL] * 2
 
 
 def test_what_stands_against_a_part_by_its_addresses_stops_it_at_once() -> None:

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from gateway.smpp.errors import DecodeError
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag, Tlv
-from gateway.smpp.udh import Concat, Element, concat_of, split_udh
+from gateway.smpp.udh import (
+    Concat,
+    Element,
+    check_elements,
+    check_sar,
+    claims_of_octets,
+    concat_of,
+    split_udh,
+)
 
 
 def sar(
@@ -115,3 +123,88 @@ def test_a_part_says_which_it_is(elements: list[Element], tlvs: list[Tlv], conca
 )
 def test_what_makes_no_sense_stands_alone(elements: list[Element], tlvs: list[Tlv]) -> None:
     assert concat_of(elements, tlvs) is None
+
+
+LYING = [
+    "00 05 31 02 01 70 00",  # the number and an element inside a longer one
+    "00 02 31 02 02 01 00",
+    "08 06 01 31 02 02 70 00",
+    "08 03 01 31 02",
+    "04 07 10 20 00 03 31 02 01",  # ports: a phone reads two octets, and a part behind them
+    "05 02 10 20",
+    "24 06 01 00 03 31 02 01",
+    "25 00",
+    "01 05 00 03 31 02 01",
+]
+
+
+@pytest.mark.parametrize("elements", LYING)
+def test_an_element_of_another_length_than_the_standards_is_malformed(elements: str) -> None:
+    octets = bytes.fromhex(elements)
+    found, _ = split_udh(bytes((len(octets),)) + octets)
+
+    with pytest.raises(DecodeError) as caught:
+        check_elements(found)
+
+    assert caught.value.status is CommandStatus.ESME_RINVESMCLASS
+
+
+def test_elements_of_the_standards_length_and_unknown_ones_are_fine() -> None:
+    octets = bytes.fromhex(
+        "00 03 310201 05 04 10202030 24 01 01 25 01 06 01 02 8001 70 00 c0 03 010203"
+    )
+    found, _ = split_udh(bytes((len(octets),)) + octets)
+
+    check_elements(found)
+
+
+@pytest.mark.parametrize(
+    "tlvs",
+    [
+        sar(reference=b"\x12"),
+        sar(total=b"\0\x03"),
+        sar(number=b"\0\x02"),
+        sar(number=b""),
+        [*sar(), Tlv(Tag.SAR_SEGMENT_SEQNUM, b"\0\x02")],
+        sar()[:2],
+        sar()[1:],
+        sar()[1:2],
+        [sar()[0], sar()[2]],
+    ],
+)
+def test_sar_tlvs_that_an_smsc_may_read_differently_are_malformed(tlvs: list[Tlv]) -> None:
+    with pytest.raises(DecodeError) as caught:
+        check_sar(tlvs)
+
+    assert caught.value.status is CommandStatus.ESME_RINVOPTPARAMVAL
+
+
+@pytest.mark.parametrize("tlvs", [[], sar(), sar()[:1], [*sar(), *sar(b"\0\7")]])
+def test_whole_sets_and_a_reference_by_itself_are_fine(tlvs: list[Tlv]) -> None:
+    check_sar([*tlvs, Tlv(Tag.USER_MESSAGE_REFERENCE, b"\1")])
+
+
+@pytest.mark.parametrize(
+    ("elements", "claims"),
+    [
+        ("00 05 31 02 01 70 00", [Concat("udh8", 0x31, 2, 1)]),
+        ("08 00 02 31 02 02", [Concat("udh16", 0x231, 2, 2)]),
+        ("04 07 10 20 00 03 31 02 01", [Concat("udh8", 0x31, 2, 1)]),
+        ("00 03 31 02 01 70 63", [Concat("udh8", 0x31, 2, 1)]),
+        ("00 03 31 02 01 70", [Concat("udh8", 0x31, 2, 1)]),
+        ("00 03 31 02 03", []),
+        ("00 03 31", []),
+        ("70 03 00 03 31", []),
+    ],
+)
+def test_a_header_is_read_as_phones_read_it(elements: str, claims: list[Concat]) -> None:
+    octets = bytes.fromhex(elements)
+
+    assert list(claims_of_octets(bytes((len(octets),)) + octets + b"text")) == claims
+
+
+@given(st.binary(max_size=60))
+def test_any_octets_have_claims_or_none(octets: bytes) -> None:
+    claims = claims_of_octets(octets)
+
+    assert all(1 <= claim.number <= claim.total for claim in claims)
