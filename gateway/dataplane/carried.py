@@ -1,6 +1,6 @@
 """A message together with the PDU that carries it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.dataplane.link import Link
 from gateway.dataplane.parts import Joint, Part
@@ -58,7 +58,8 @@ class Care:
     `readings` are all texts to judge, None when the octets say enough; `is_unreadable` that
     one of them could not be read. `rivals` are the readings of each of several texts, one of
     which is delivered: what a text must show, each of them must. `part` is what it adds to
-    its long messages, and `places` where, if it is a part. `request` is a submit_multi with
+    its long messages, and `places` where, if it is a part; `joined` what was read of it beside
+    other parts, which many subscribers may have in common. `request` is a submit_multi with
     its `addressees`, `rebuilt` the same without those in `refused`; `reached` and
     `turned_away` are they one by one. `schedule` is that of a message for later. `weight` is the
     work of reading it, in characters: the turn of a session ends when its weight is used up.
@@ -69,6 +70,7 @@ class Care:
     rivals: tuple[tuple[str, ...], ...] = ()
     part: Part | None = None
     places: tuple[Place, ...] = ()
+    joined: dict[object, tuple[str, ...]] = field(default_factory=dict)
     request: Pdu | None = None
     addressees: tuple[Addressee, ...] = ()
     rebuilt: bytes | None = None

@@ -8,7 +8,7 @@ from gateway.dataplane.carried import Addressee, Care, Carried, Place
 from gateway.dataplane.carriers import Carrier, is_unreadable, read_carrier
 from gateway.dataplane.link import Link
 from gateway.dataplane.many import narrow
-from gateway.dataplane.parts import Owner, Part, part_of, subscriber_of
+from gateway.dataplane.parts import REACH_OCTETS, Owner, Part, part_of, subscriber_of
 from gateway.dataplane.rows import decision, found
 from gateway.dataplane.scheduling import schedule_of
 from gateway.dataplane.turn import Turn
@@ -25,9 +25,6 @@ from gateway.smpp.pdu import Destination
 from gateway.smpp.times import moment_of
 from gateway.smpp.udh import Concat
 
-_OVERLOADED = Finding(
-    "OVERLOAD", Reason.OVERLOADED, Action.REJECT, "too many long messages under way"
-)
 _CONFLICT = Finding(
     "PARTS", Reason.PARTS_CONFLICT, Action.QUARANTINE, "a part was sent again with another text"
 )
@@ -98,7 +95,7 @@ def _read(message: Carried, care: Care, carrier: Carrier) -> None:
     care.is_unreadable = is_unreadable(texts)
     if carrier.concats and message.command_id != CommandId.REPLACE_SM:
         best = texts[0][0] if texts else ""
-        care.part = part_of(message.data_coding, message.octets, best)
+        care.part = part_of(message.data_coding, message.octets, best).cut(REACH_OCTETS)
 
 
 @lru_cache(maxsize=1024)  # 4 us; the messages of a tick share their moment, and mostly their times
@@ -157,11 +154,8 @@ def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owne
     """Read a part together with the parts seen before."""
     owner, concat = place
     added = turn.plane.parts.add(owner, concat, part, turn.now)
-    if added is None:
-        _stop(turn, one, _OVERLOADED)
-        return
     joint = added.joint
-    joined = joint.texts(concat.number, part)
+    joined = joint.texts(concat.number, part, care.joined)
     care.readings = tuple(dict.fromkeys((*joined, *(care.readings or ()))))
     if added.is_conflict:
         joint.stopped = joint.stopped or _CONFLICT

@@ -33,6 +33,7 @@ _OF_THE_TEXT = frozenset(
         Reason.CONTENT_UNREADABLE,
         Reason.CONTENT_UNCHECKED,
         Reason.PARTS_CONFLICT,
+        Reason.PARTS_FORGOTTEN,
         Reason.BAD_LINK,
         Reason.CONTACT_GIVEN,
         Reason.IMPOSTOR,
@@ -124,6 +125,8 @@ def _settle(plane: Plane, message: Submission, places: Sequence[Place], now: flo
             plane.parts.settle(joint, now)
         elif deciding.reason in _OF_THE_TEXT:
             joint.stopped = joint.stopped or deciding
+            if place.is_new and verdict.action not in _KEPT:
+                joint.withheld.add(place.number)
         elif verdict.action in _KEPT:
             plane.parts.settle(joint, now)
         elif place.is_new:

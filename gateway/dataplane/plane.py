@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.dataplane.hints import Hints
-from gateway.dataplane.parts import Parts
+from gateway.dataplane.part_table import Parts
 from gateway.dataplane.tally import Tally
 from gateway.dataplane.trials import Trials
 from gateway.policy.ruleset import RuleSet
@@ -43,10 +43,12 @@ class Plane:
     withholds: Callable[[bytes], bool] = lambda _pdu: False
 
     def __post_init__(self) -> None:
-        self.parts = Parts(self.rules.bundle.content.parts_ttl_s)
+        content = self.rules.bundle.content
+        self.parts = Parts(content.parts_ttl_s, content.late_parts_s)
 
     def load(self, rules: RuleSet) -> None:
         """Judge with `rules` from now on; parts keep their texts, and counters their counts."""
         rules.adopt(self.rules)
         self.rules = rules
-        self.parts.ttl_s = rules.bundle.content.parts_ttl_s
+        content = rules.bundle.content
+        self.parts.ttl_s, self.parts.late.keep_s = content.parts_ttl_s, content.late_parts_s

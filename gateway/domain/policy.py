@@ -96,13 +96,15 @@ class ContentRule:
     """How texts are judged. `unreadable` is FORWARD, QUARANTINE or REJECT.
 
     `parts_ttl_s` bounds how long parts of a long message are remembered, and how long they
-    wait for the others, `quarantine_ttl_s` how long a held message waits for a person.
+    wait for the others, `late_parts_s` how long after that a part that comes late is judged
+    with them, `quarantine_ttl_s` how long a held message waits for a person.
     """
 
     unreadable: Action = Action.QUARANTINE
     parts_ttl_s: float = 60
     quarantine_ttl_s: float = 24 * _HOUR_S
     long_messages: LongMessages = LongMessages.PROGRESSIVE
+    late_parts_s: float = 7 * 24 * _HOUR_S
 
 
 class Expectation(StrEnum):

@@ -84,7 +84,11 @@ def _content(layers: Layers, lists: tuple[KeywordList, ...]) -> ContentRule:
         return ContentRule(unreadable=Action.QUARANTINE if judges else Action.FORWARD)
     file = validate(document, ContentFile)
     return ContentRule(
-        Action(file.unreadable), file.parts_ttl_s, file.quarantine_ttl_s, file.long_messages
+        Action(file.unreadable),
+        file.parts_ttl_s,
+        file.quarantine_ttl_s,
+        file.long_messages,
+        file.late_parts_s,
     )
 
 

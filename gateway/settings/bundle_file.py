@@ -113,5 +113,6 @@ class ContentFile(Shape):
     version: Version
     unreadable: Fallback = "quarantine"
     parts_ttl_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 60
+    late_parts_s: Annotated[float, Field(ge=_DAY_S, le=30 * _DAY_S)] = 7 * _DAY_S
     quarantine_ttl_s: Annotated[float, Field(ge=60, le=90 * _DAY_S)] = _DAY_S
     long_messages: Annotated[LongMessages, Strict(False)] = LongMessages.PROGRESSIVE

@@ -120,6 +120,7 @@ _SAID: Mapping[str, str] = {
     "file": "A text file beside this one, one word a line.",
     "unreadable": "What becomes of octets in which no text can be read.",
     "parts_ttl_s": "How long the parts of a long message are remembered, in seconds.",
+    "late_parts_s": "How long parts that come after that are judged with them, in seconds.",
     "long_messages": "progressive judges part by part; assemble lets all parts go on or none.",
     "quarantine_ttl_s": "How long a held message waits for a person, in seconds.",
     "cases": "Texts, and what must become of them.",

@@ -7,7 +7,6 @@ from gateway.smpp.errors import DecodeError
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag, Tlv, first
 
-
 # The octets of elements that phones read without looking at the length: they go on behind what
 # they have read, so one of another length shows them other elements than it shows us (3GPP TS
 # 23.040, 9.2.3.24; SmsHeader.fromByteArray of Android). Concatenation, special messages, ports

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.dataplane.attention import Hold
-from gateway.dataplane.parts import Parts
+from gateway.dataplane.part_table import Parts
 from gateway.domain.policy import ContentRule, LongMessages
 from gateway.domain.sender import Rate
 from gateway.smpp.commands import CommandId
@@ -275,25 +275,82 @@ def test_a_part_nobody_can_read_is_kept_for_a_person_and_so_are_the_others() -> 
     assert reasons == ["CONTENT_UNREADABLE"] * 2
 
 
-def test_parts_are_forgotten_after_their_time() -> None:
-    world = World()
-    first, second = long_advert(["您好", "再见"])
-    statuses(world, first)
-    world.now += 61
+LATER_S = [61, 86_400, 6 * 86_400]
 
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("later_s", LATER_S)
+def test_a_part_that_comes_late_is_judged_with_the_first(kind: str, later_s: float) -> None:
+    world = World()
+    first, second = long_advert([SPAM[:2], SPAM[2:]], kind=kind)
+
+    before = statuses(world, first)
+    world.now += later_s
     world.expire()
 
-    assert len(world.plane.parts) == 0
-    assert statuses(world, second) == [None]
+    assert (before, statuses(world, second)) == ([None], [REFUSED])
 
 
-def test_with_the_table_full_a_new_long_message_is_refused_as_overload(world: World) -> None:
-    world.plane.parts = Parts(60, maximum=1)
-    first = long_advert(["您好", "再见"], reference=1)[0]
-    second = long_advert(["您好", "再见"], reference=2)[0]
+@pytest.mark.parametrize("cut", range(1, 2 * len(SPAM)))
+def test_a_late_part_is_read_across_a_character_cut_in_two(cut: int) -> None:
+    world = World()
+    octets = builders.ucs2(SPAM)
+    first, second = long_advert([octets[:cut], octets[cut:]])
 
-    assert statuses(world, first, second) == [None, CommandStatus.ESME_RMSGQFUL]
-    assert statuses(world, advert()) == [None]
+    before = statuses(world, first)
+    world.now += 86_400
+
+    assert (before, statuses(world, second)) == ([None], [REFUSED])
+
+
+@pytest.mark.parametrize("later_s", LATER_S)
+def test_what_replaces_a_part_of_a_whole_message_days_later_is_judged_with_it(
+    later_s: float,
+) -> None:
+    world = World()
+    clean = long_advert([SPAM[:2], "您好"])
+    _, dirty = long_advert([SPAM[:2], SPAM[2:]])
+
+    before = statuses(world, *clean)
+    world.now += later_s
+    world.expire()
+
+    assert (before, statuses(world, dirty)) == ([None, None], [REFUSED])
+
+
+def test_a_word_that_was_refused_stands_against_no_later_message() -> None:
+    """Who uses one reference for all would else be refused for a week."""
+    world = World()
+    assert statuses(world, *long_advert(["您好", SPAM], reference=0)) == [None, REFUSED]
+    world.now += 61
+    world.expire()
+
+    assert statuses(world, *long_advert(["早上好", "再见"], reference=0)) == [None, None]
+
+
+def test_a_part_whose_first_may_have_been_pushed_out_is_kept_for_a_person() -> None:
+    world = World()
+    world.plane.parts = Parts(60, max_late_octets=20_000)
+    sent_first = [long_advert(["您好", "再见"], reference=n)[0] for n in range(200)]
+    assert set(statuses(world, *sent_first)) == {None}
+    world.now += 61
+    world.expire()
+    session = world.session()
+    _, second = long_advert([SPAM[:2], SPAM[2:]], reference=0)
+
+    batch = world.submit(session, second)
+
+    assert {row[9] for row in decisions(batch)} == {"PARTS_FORGOTTEN"}
+    assert isinstance(batch.attention[0], Hold)
+    assert not up(batch, session)
+
+
+def test_however_full_the_table_is_long_messages_are_served(world: World) -> None:
+    world.plane.parts = Parts(60, max_octets=1)
+    parts = [long_advert([SPAM[:2], SPAM[2:]], reference=n) for n in range(3)]
+    firsts, seconds = zip(*parts, strict=True)
+
+    assert statuses(world, *firsts, *seconds) == [None] * 3 + [REFUSED] * 3
 
 
 def test_a_sender_of_false_sources_does_not_fill_the_table() -> None:

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dataplane.parts import Joint, Owner, Part, Parts, part_of
+from gateway.dataplane.part_table import FORGOTTEN, Parts
+from gateway.dataplane.parts import Joint, Owner, Part, part_of
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.smpp.text import decode_text
 from gateway.smpp.udh import Concat
 
+DAY_S = 86_400.0
 OWNER: Owner = ("sp1", b"10690001", 8613800138000)
 STOP = Finding("K", Reason.CONTENT, Action.REJECT, "word")
 
@@ -25,9 +27,7 @@ def place(number: int, total: int = 3, reference: int = 7, kind: str = "udh8") -
 def added(
     parts: Parts, number: int, text: str | bytes = "您好", *, now: float = 0.0, total: int = 3
 ) -> Joint:
-    taken = parts.add(OWNER, place(number, total), part(text), now)
-    assert taken is not None
-    return taken[0]
+    return parts.add(OWNER, place(number, total), part(text), now).joint
 
 
 def owner(number: int, sender: str = "sp1") -> Owner:
@@ -232,11 +232,10 @@ def test_a_message_stopped_after_it_was_whole_is_still_known() -> None:
 
     taken = parts.add(OWNER, place(2, 2), part("再见"), 0.0)
 
-    assert taken is not None
-    assert taken[0].stopped is STOP
+    assert taken.joint.stopped is STOP
 
 
-def test_a_message_is_forgotten_when_its_time_is_over() -> None:
+def test_a_round_is_over_when_its_time_is() -> None:
     parts = Parts(60)
     added(parts, 1, now=0.0)
 
@@ -259,71 +258,258 @@ def test_expiry_takes_the_old_and_leaves_the_young() -> None:
     assert done.expires_at == 60.0
     parts.expire(1000.0)
     assert len(parts) == 0
-    assert parts._octets == 0
-    assert parts._shares == {}
+    assert parts.octets == 0
+    assert len(parts.late) == 4
+    parts.expire(1000.0 + 8 * DAY_S)
+    assert (len(parts.late), parts.late.octets) == (0, 0)
 
 
-def test_a_full_table_takes_no_new_message_but_the_parts_of_those_it_has() -> None:
-    parts = Parts(60, maximum=4)
-    for number in range(4):
-        assert parts.add(owner(number, f"sp{number}"), place(1), part("x"), 0.0)
+@pytest.mark.parametrize("later_s", [60, DAY_S, 6 * DAY_S, 7 * DAY_S])
+@pytest.mark.parametrize("expires", [False, True])
+def test_a_part_that_comes_late_is_read_with_the_first(later_s: float, *, expires: bool) -> None:
+    parts = Parts(60)
+    added(parts, 1, "代开", total=2)
+    if expires:  # or nobody has looked since
+        parts.expire(60.0)
 
-    assert parts.add(owner(9, "sp9"), place(1), part("x"), 0.0) is None
-    assert parts.add(owner(1, "sp1"), place(2), part("x"), 0.0) is not None
-    assert parts.add(owner(9, "sp9"), place(1), part("x"), 60.0) is None
+    joint = added(parts, 2, "发票", now=later_s, total=2)
+
+    assert "代开发票" in joint.texts(2, part("发票"))
+    assert joint.seen == {2}
+
+
+@pytest.mark.parametrize("expires", [False, True])
+def test_after_a_week_a_part_stands_alone(*, expires: bool) -> None:
+    parts = Parts(60)
+    added(parts, 1, "代开", total=2)
     parts.expire(60.0)
-    assert parts.add(owner(9, "sp9"), place(1), part("x"), 60.0) is not None
+    if expires:
+        parts.expire(60.0 + 7 * DAY_S)
+
+    joint = added(parts, 2, "发票", now=60.0 + 7 * DAY_S, total=2)
+
+    assert joint.texts(2, part("发票")) == ()
 
 
-def test_whole_messages_make_room_for_those_under_way() -> None:
-    parts = Parts(60, maximum=4)
-    for number in range(4):
-        taken = parts.add(owner(number), place(1, 1), part("x"), 0.0)
-        assert taken is not None
-        parts.settle(taken[0], 0.0)
+def test_a_late_part_is_read_across_short_ones_and_cut_characters() -> None:
+    parts = Parts(60)
+    octets = "代开发票".encode("utf-16-be")
+    for number, piece in enumerate((octets[:3], b"", octets[3:4], octets[4:5]), start=1):
+        added(parts, number, piece, total=5)
+    parts.expire(60.0)
 
-    assert parts.add(owner(9), place(1), part("x"), 0.0) is not None
-    assert len(parts) == 4
-    assert parts._find((owner(0), 7, 1), 0.0) is None
+    joint = added(parts, 5, octets[5:], now=DAY_S, total=5)
 
-
-def test_one_sender_may_not_take_the_whole_table() -> None:
-    parts = Parts(60, maximum=8)
-
-    taken = [parts.add(owner(number), place(1), part("x"), 0.0) for number in range(8)]
-
-    assert [entry is not None for entry in taken] == [True] * 2 + [False] * 6
-    assert parts.add(owner(1, "sp2"), place(1), part("x"), 0.0) is not None
+    assert "代开发票" in joint.texts(5, part(octets[5:]))
 
 
-def test_octets_are_bounded_for_parts_of_messages_already_begun_as_well() -> None:
-    parts = Parts(60, max_octets=400_000)
-    big = part(b"\x4e" * 10_000)
+def test_of_a_huge_part_its_ends_are_kept_for_late_ones() -> None:
+    parts = Parts(60)
+    added(parts, 2, "发票" + "中" * 20_000 + "代开", total=3)
+    parts.expire(60.0)
 
-    taken = [parts.add(OWNER, place(number, 255), big, 0.0) for number in range(1, 60)]
+    after = added(parts, 3, "发票", now=DAY_S, total=3).texts(3, part("发票"))
+    before = added(parts, 1, "代开", now=DAY_S, total=3).texts(1, part("代开"))
 
-    assert sum(entry is not None for entry in taken) == 2
-    assert parts._octets <= 100_000
+    assert any("代开发票" in text for text in after)
+    assert any("代开发票" in text for text in before)
+    assert max(map(len, (*before, *after))) < 200
 
 
-def test_all_senders_together_are_bounded_in_octets() -> None:
-    parts = Parts(60, max_octets=400_000)
-    big = part(b"\x4e" * 20_000)
+def test_what_stands_between_the_ends_of_a_part_joins_nothing() -> None:
+    parts = Parts(60)
+    added(parts, 1, "代开" + "中" * 20_000 + "发票", total=2)
 
+    texts = added(parts, 2, "！", total=2).texts(2, part("！"))
+
+    assert any("发票！" in text for text in texts)
+    assert not any("代开" in text for text in texts)
+
+
+def test_ends_kept_for_late_parts_are_cut_between_characters_and_septets() -> None:
+    text = part("中" * 201)
+
+    twice = text.cut(128)
+
+    assert twice.end is not None
+    assert twice.end.octets == text.octets[(402 - 128) // 14 * 14 :]
+    assert twice.cut(128) is twice
+
+
+def test_a_message_that_was_whole_is_known_to_late_parts_too() -> None:
+    """The SMSC may have refused part 2; what comes instead tomorrow is read with 1."""
+    parts = Parts(60)
+    whole(parts, "代开", "再见")
+    parts.expire(60.0)
+
+    assert "代开发票" in added(parts, 2, "发票", now=DAY_S, total=2).texts(2, part("发票"))
+
+
+def test_a_part_that_was_withheld_is_nothing_to_late_ones() -> None:
+    parts = Parts(60)
+    joint = added(parts, 1, "代开发票", total=3)
+    added(parts, 2, "您好", total=3)
+    parts.withdraw(joint, 1)
+    parts.expire(60.0)
+
+    later = added(parts, 3, "再见", now=DAY_S, total=3)
+
+    assert later.parts.keys() == {2, 3}
+
+
+def test_a_message_of_which_nothing_went_on_leaves_nothing() -> None:
+    parts = Parts(60)
+    joint = added(parts, 1, "代开发票", total=2)
+    parts.withdraw(joint, 1)
+
+    parts.expire(60.0)
+
+    assert len(parts.late) == 0
+
+
+def test_a_part_in_the_place_of_one_that_an_older_phone_keeps_is_read_with_both() -> None:
+    parts = Parts(60)
+    added(parts, 1, "代开", total=2)
+    added(parts, 1, "您好", now=DAY_S, total=2)
+
+    texts = added(parts, 2, "发票", now=DAY_S, total=2).texts(2, part("发票"))
+
+    assert {"代开发票", "您好发票"} <= set(texts)
+    added(parts, 1, "早上", now=2 * DAY_S, total=2)
+    texts = added(parts, 2, "发票", now=2 * DAY_S, total=2).texts(2, part("发票"))
+    assert {"代开发票", "早上发票"} <= set(texts)
+
+
+def test_what_took_the_place_of_a_part_and_was_withheld_leaves_the_first() -> None:
+    parts = Parts(60)
+    added(parts, 1, "您好", total=2)
+    joint = added(parts, 1, "早上", now=DAY_S, total=2)
+    parts.withdraw(joint, 1)
+    parts.expire(2 * DAY_S)
+
+    joint = parts.find((OWNER, 7, 2), 2 * DAY_S)
+
+    assert joint.parts == {1: part("您好")}
+
+
+def test_the_next_round_of_a_whole_message_replaces_the_last_for_good() -> None:
+    """Else who uses one reference for all would have each text read beside older ones."""
+    parts = Parts(60)
+    whole(parts, "您好", "再见")
+
+    joint = added(parts, 1, "早上", total=2)
+
+    assert joint.former == {}
+    assert parts.late.octets == 0
+
+
+def test_nobody_is_refused_a_part_because_four_others_fill_the_table() -> None:
+    parts = Parts(60)
+    huge = part("占" * 32_500)
+    for sender in range(4):
+        for reference in range(64):
+            parts.add(owner(1, f"sp{sender}"), place(1, 2, reference), huge, 0.0)
+    for number in range(80):
+        parts.add(owner(number, f"sp{number % 4}"), place(1, 2, 200), part("占"), 0.0)
+
+    first = parts.add(owner(9, "sp9"), place(1, 2), part("代开"), 1.0)
+    second = parts.add(owner(9, "sp9"), place(2, 2), part("发票"), 2.0)
+
+    assert first.joint is second.joint
+    assert "代开发票" in second.joint.texts(2, part("发票"))
+    assert parts.octets <= 64 << 20
+
+
+def filled(parts: Parts, sender: str, count: int, now: float = 0.0) -> None:
+    """Let a sender begin long messages to many subscribers."""
+    for number in range(count):
+        parts.add(owner(number, sender), place(1, 2), part("占" * 60), now)
+
+
+def test_the_largest_sender_makes_room_and_loses_nothing_by_it() -> None:
+    parts = Parts(60, max_octets=100_000)
+    parts.add(OWNER, place(1, 2), part("代开"), 0.0)
+    filled(parts, "sp2", 500)
+
+    assert parts.octets <= 100_000
+    assert parts.units_of(OWNER, place(2, 2), 0.0) == 0
+    assert parts.units_of(owner(0, "sp2"), place(2, 2), 0.0) == 2
+    joint = parts.add(owner(0, "sp2"), place(2, 2), part("您好"), 0.0).joint
+    assert any(text.endswith("占您好") for text in joint.texts(2, part("您好")))
+
+
+def test_messages_that_are_whole_make_room_first() -> None:
+    parts = Parts(60, max_octets=8_000)
+    added(parts, 1, "您好", total=2)
+    done = parts.add(owner(1), place(1, 1), part("再见"), 0.0).joint
+    parts.settle(done, 0.0)
+
+    for number in range(2, 12):
+        parts.add(owner(number), place(1, 2), part("占"), 0.0)
+        if parts.late.octets:
+            break
+
+    assert parts.late.take(done.key, 0.0) is not None
+    assert parts.units_of(OWNER, place(2, 2), 0.0) == 0
+
+
+def test_a_message_that_alone_is_too_large_stays_while_its_parts_come() -> None:
+    parts = Parts(60, max_octets=10_000)
+
+    joints = [added(parts, number, "占" * 60, total=30) for number in range(1, 30)]
+
+    assert len(joints[-1].seen) == 29
+    assert len(parts) == 1
+
+
+def test_a_message_whose_parts_were_pushed_out_waits_for_a_person() -> None:
+    parts = Parts(60, max_late_octets=50_000)
+    filled(parts, "sp1", 300)
+    parts.expire(60.0)
+
+    pushed_out = parts.add(owner(0), place(2, 2), part("发票"), DAY_S)
+    later = parts.add(owner(0), place(1, 2), part("您好"), DAY_S)
+    known = parts.add(owner(299), place(2, 2), part("发票"), DAY_S)
+
+    assert parts.late.octets <= 50_000
+    assert [one.joint.stopped for one in (pushed_out, later, known)] == [FORGOTTEN, FORGOTTEN, None]
+
+
+def test_who_floods_the_late_parts_pushes_out_nobody_elses() -> None:
+    parts = Parts(60, max_late_octets=50_000)
+    added(parts, 1, "代开", total=2)
+    filled(parts, "sp2", 1000)
+    parts.expire(60.0)
+
+    joint = added(parts, 2, "发票", now=DAY_S, total=2)
+    fresh = parts.add(owner(5000), place(2, 2), part("您好"), DAY_S)
+
+    assert "代开发票" in joint.texts(2, part("发票"))
+    assert (joint.stopped, fresh.joint.stopped) == (None, None)
+
+
+def test_late_parts_of_whole_messages_make_room_without_a_trace() -> None:
+    parts = Parts(60, max_late_octets=3_000)
     for number in range(20):
-        parts.add(owner(number, f"sp{number}"), place(1), big, 0.0)
+        parts.settle(parts.add(owner(number), place(1, 1), part("您好"), 0.0).joint, 0.0)
+    added(parts, 1, total=2)
+    parts.expire(60.0)
 
-    assert parts._octets <= 400_000
-    assert len(parts) == 4
+    assert added(parts, 2, now=DAY_S, total=2).parts.keys() == {1, 2}
+    assert parts.add(owner(0), place(1, 1), part("早"), DAY_S).joint.stopped is None
 
 
-def test_a_part_refused_for_want_of_room_leaves_the_last_round_in_place() -> None:
-    parts = Parts(60, maximum=4)
-    done = whole(parts, "您好", "再见")
-    parts.add(owner(1), place(1), part("x"), 0.0)
+def test_what_was_pushed_out_is_known_for_as_long_as_phones_keep_it() -> None:
+    parts = Parts(60, max_late_octets=50_000)
+    filled(parts, "sp1", 300)
+    parts.expire(60.0)
 
-    assert parts.add(OWNER, place(1, 2), part("早上"), 0.0) is None
-    assert parts._find(done.key, 0.0) is done
+    def stopped(now: float) -> Finding | None:
+        return parts.add(owner(0), place(2, 2, 7), part("发票"), now).joint.stopped
+
+    assert stopped(7 * DAY_S) is FORGOTTEN
+    parts.expire(30 * DAY_S)
+    assert stopped(30 * DAY_S) is None
 
 
 def test_a_part_of_the_next_round_takes_the_place_of_the_last() -> None:
@@ -334,7 +520,7 @@ def test_a_part_of_the_next_round_takes_the_place_of_the_last() -> None:
     added(parts, 1, "早", total=2)
 
     assert joint.octets == octets - 4 * 2 * 99
-    assert parts._octets == joint.octets
+    assert parts.octets == joint.octets
 
 
 def test_a_contradiction_is_told_by_coding_as_well_as_by_octets() -> None:
@@ -344,5 +530,4 @@ def test_a_contradiction_is_told_by_coding_as_well_as_by_octets() -> None:
 
     taken = parts.add(OWNER, place(1), replace(first, data_coding=0), 0.0)
 
-    assert taken is not None
     assert taken.is_conflict

@@ -95,11 +95,14 @@ def test_a_content_file_holds_what_cannot_be_read(bundle: WriteBundle) -> None:
 
 
 def test_a_content_file_may_set_all_of_its_rule(bundle: WriteBundle) -> None:
-    text = "version: 1\nunreadable: reject\nparts_ttl_s: 2.5\nquarantine_ttl_s: 3600\n"
+    text = (
+        "version: 1\nunreadable: reject\nparts_ttl_s: 2.5\nquarantine_ttl_s: 3600\n"
+        "late_parts_s: 2592000\n"
+    )
 
     found = load_bundle(bundle({"content.yaml": text}))
 
-    assert found.content == ContentRule(Action.REJECT, 2.5, 3600)
+    assert found.content == ContentRule(Action.REJECT, 2.5, 3600, late_parts_s=30 * 86_400)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +248,10 @@ BROKEN = {
     "a list that names itself": (
         {"keywords/a.yaml": PLAIN + "file: a.yaml\n"},
         "keywords/a.yaml:6:7 names itself",
+    ),
+    "late parts for a minute": (
+        {"content.yaml": "version: 1\nlate_parts_s: 60\n"},
+        "content.yaml:2:15 late_parts_s: Input should be greater than or equal to 86400",
     ),
     "time in words": (
         {"content.yaml": "version: 1\nparts_ttl_s: 1:00\n"},

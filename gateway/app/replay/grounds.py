@@ -12,6 +12,7 @@ OF_THE_MOMENT = frozenset(
         Reason.LIST_DESTINATION,
         Reason.PARTS_AWAITED,
         Reason.PARTS_CONFLICT,
+        Reason.PARTS_FORGOTTEN,
         Reason.CONTENT_UNCHECKED,
         Reason.CONSENT_ASKED,
         Reason.CONSENT_UNCHECKED,

@@ -1,0 +1,208 @@
+"""All long messages under way: bounded, in fair shares, and what they leave for late parts."""
+
+from itertools import chain, islice
+from typing import NamedTuple
+
+from gateway.dataplane.late_parts import LateParts
+from gateway.dataplane.octet_shares import OctetShares
+from gateway.dataplane.parts import REACH_OCTETS, Joint, Key, Owner, Part
+from gateway.domain.verdict import Action, Finding, Reason
+from gateway.smpp.udh import Concat
+
+# What a message takes in memory besides its parts: its key, its tables and its place in ours.
+_JOINT_OCTETS = 800
+_WEEK_S = 7 * 86_400.0
+
+FORGOTTEN = Finding(
+    "PARTS", Reason.PARTS_FORGOTTEN, Action.QUARANTINE, "other parts of it are not known any more"
+)
+
+
+class Added(NamedTuple):
+    """A part that was taken into its message, or was there already.
+
+    `is_conflict` tells that one of this round with another text was.
+    """
+
+    joint: Joint
+    is_new: bool
+    is_conflict: bool
+
+
+class _Own:
+    """One sender's messages, the oldest first."""
+
+    __slots__ = ("under_way", "whole")
+
+    def __init__(self) -> None:
+        self.under_way: dict[Key, Joint] = {}
+        self.whole: dict[Key, Joint] = {}
+
+
+class Parts:
+    """All long messages under way, for `ttl_s`; after that their LateParts, for `keep_s`.
+
+    Both are bounded, in 64 MiB each by default. Where there is no room, what the largest
+    sender has longest leaves early for the late parts, messages that are whole and clean
+    first: nobody is refused a part because of another. Of a part 4 kB at either end are kept.
+    """
+
+    def __init__(
+        self,
+        ttl_s: float,
+        keep_s: float = _WEEK_S,
+        max_octets: int = 64 << 20,
+        max_late_octets: int = 64 << 20,
+    ) -> None:
+        self.ttl_s = ttl_s
+        self.late = LateParts(keep_s, max_late_octets)
+        self._max_octets = max_octets
+        self._own: dict[str, _Own] = {}
+        self._shares = OctetShares()
+
+    def __len__(self) -> int:
+        return sum(len(own.under_way) + len(own.whole) for own in self._own.values())
+
+    @property
+    def octets(self) -> int:
+        """Return what all of them take in memory, about; late parts are not among them."""
+        return self._shares.total
+
+    def units_of(self, owner: Owner, concat: Concat, now: float) -> int:
+        """Return the tokens that a part costs: all of the message's, none, or one.
+
+        One for a part sent again, or a sender could repeat it for nothing.
+        """
+        joint = self._find(_key(owner, concat), now)
+        if joint is None or not joint.seen:
+            return concat.total
+        return int(concat.number in joint.seen)
+
+    def add(self, owner: Owner, concat: Concat, part: Part, now: float) -> Added:
+        """Take a part into its message.
+
+        The kind of the reference does not count: phones compare the number alone.
+        """
+        key, part = _key(owner, concat), part.cut(REACH_OCTETS)
+        joint = self._find(key, now)
+        if joint is not None and concat.number in joint.seen:
+            is_conflict = joint.parts[concat.number] != part
+            return Added(joint, is_new=False, is_conflict=is_conflict)
+        if joint is None:
+            joint = self._revive(key, now)
+        self._open(joint, now)
+        if not joint.seen:
+            joint.refused = None
+            if self.late.has_forgotten(key, now):
+                joint.stopped = joint.stopped or FORGOTTEN
+        self._put(joint, concat.number, part)
+        joint.seen.add(concat.number)
+        self._make_room(joint, now)
+        return Added(joint, is_new=True, is_conflict=False)
+
+    def find(self, key: Key, now: float) -> Joint:
+        """Return a message as far as it is known: without a part if it is not."""
+        return self._find(key, now) or self._revive(key, now)
+
+    def exchange(self, joint: Joint, number: int, part: Part, now: float) -> None:
+        """Put another text in the place of a part that went on: a phone gets one of them."""
+        self._put(joint, number, part.cut(REACH_OCTETS))
+        self._make_room(joint, now)
+
+    def withdraw(self, joint: Joint, number: int) -> None:
+        """Take a part that was refused out of its round: sent again, it is a new one.
+
+        Its octets stay until others come in their place.
+        """
+        joint.seen.discard(number)
+        joint.withheld.add(number)
+
+    def settle(self, joint: Joint, now: float) -> None:
+        """End the round of a message that is whole and clean."""
+        own = self._own.get(joint.key[0][0])
+        if own is None or not joint.is_whole or own.under_way.get(joint.key) is not joint:
+            return
+        del own.under_way[joint.key]
+        joint.seen.clear()
+        self._grow(joint, -sum(part.cost_octets for part in joint.former.values()))
+        joint.former.clear()  # phones forget the parts of what is whole
+        joint.settled = set(joint.parts)
+        joint.expires_at = now + self.ttl_s
+        own.whole[joint.key] = joint
+
+    def expire(self, now: float) -> None:
+        """Leave what is older than `ttl_s` to the late parts; tables are in order of arrival."""
+        for own in list(self._own.values()):
+            for table in (own.under_way, own.whole):
+                while table:
+                    joint = next(iter(table.values()))
+                    if joint.expires_at > now:
+                        break
+                    self._retire(joint, now)
+        self.late.expire(now)
+
+    def _find(self, key: Key, now: float) -> Joint | None:
+        own = self._own.get(key[0][0])
+        joint = None if own is None else own.under_way.get(key) or own.whole.get(key)
+        if joint is not None and joint.expires_at <= now:
+            self._retire(joint, now)
+            return None
+        return joint
+
+    def _revive(self, key: Key, now: float) -> Joint:
+        """Begin a message anew, with what is left of it from before."""
+        joint = Joint(key, key[2], now + self.ttl_s)
+        rest = self.late.take(key, now)
+        if rest is not None:
+            joint.parts, joint.former, joint.settled = rest.parts, rest.former, rest.settled
+        parts = chain(joint.parts.values(), joint.former.values())
+        self._own.setdefault(key[0][0], _Own()).whole[key] = joint
+        self._grow(joint, _JOINT_OCTETS + sum(part.cost_octets for part in parts))
+        return joint
+
+    def _open(self, joint: Joint, now: float) -> None:
+        own = self._own[joint.key[0][0]]
+        if own.whole.pop(joint.key, None) is not None:
+            joint.expires_at = now + self.ttl_s
+            own.under_way[joint.key] = joint
+
+    def _put(self, joint: Joint, number: int, part: Part) -> None:
+        before = joint.parts.get(number)
+        cost = part.cost_octets
+        is_gone = number in joint.withheld or number in joint.settled or number in joint.former
+        if before is not None and (is_gone or before == part):
+            cost -= before.cost_octets
+        elif before is not None:
+            joint.former[number] = before
+        joint.withheld.discard(number)
+        joint.settled.discard(number)
+        joint.parts[number] = part
+        self._grow(joint, cost)
+
+    def _make_room(self, for_joint: Joint, now: float) -> None:
+        """Leave to the late parts what the largest sender has longest, until there is room."""
+        while self._shares.total > self._max_octets:
+            own = self._own[self._shares.largest(for_joint.key[0][0])]
+            oldest = islice(chain(own.whole.values(), own.under_way.values()), 2)
+            joint = next((one for one in oldest if one is not for_joint), None)
+            if joint is None:
+                return  # one message has at most 255 parts of 8 kB
+            self._retire(joint, now)
+
+    def _grow(self, joint: Joint, octets: int) -> None:
+        joint.octets += octets
+        self._shares.add(joint.key[0][0], octets)
+
+    def _retire(self, joint: Joint, now: float) -> None:
+        sender = joint.key[0][0]
+        own = self._own[sender]
+        table = own.under_way if own.under_way.get(joint.key) is joint else own.whole
+        del table[joint.key]
+        if not own.under_way and not own.whole:
+            del self._own[sender]
+        self._shares.add(sender, -joint.octets)
+        self.late.put(joint, now)
+
+
+def _key(owner: Owner, concat: Concat) -> Key:
+    return owner, concat.reference, concat.total
