@@ -62,7 +62,9 @@ class Care:
     other parts, which many subscribers may have in common. `request` is a submit_multi with
     its `addressees`, `rebuilt` the same without those in `refused`; `reached` and
     `turned_away` are they one by one. `schedule` is that of a message for later. `weight` is the
-    work of reading it, in characters: the turn of a session ends when its weight is used up.
+    work of reading it, in characters: the turn of a session ends when its weight is used up. A
+    replace_sm whose text came in the place of a part has that in `exchanged`; one of a part of
+    which too little is known `is_unplaced`.
     """
 
     readings: tuple[str, ...] | None = None
@@ -78,6 +80,8 @@ class Care:
     reached: tuple[bytes, ...] = ()
     turned_away: tuple[Addressee, ...] = ()
     schedule: Schedule | None = None
+    exchanged: tuple[Joint, int] | None = None
+    is_unplaced: bool = False
     weight: int = 0
 
     def characters(self) -> int:

@@ -9,6 +9,7 @@ from gateway.dataplane.carriers import Carrier, is_unreadable, read_carrier
 from gateway.dataplane.link import Link
 from gateway.dataplane.many import narrow
 from gateway.dataplane.parts import REACH_OCTETS, Owner, Part, part_of, subscriber_of
+from gateway.dataplane.replacing import replace_part
 from gateway.dataplane.rows import decision, found
 from gateway.dataplane.scheduling import schedule_of
 from gateway.dataplane.turn import Turn
@@ -76,6 +77,8 @@ def carry(
     if command_id == CommandId.REPLACE_SM:
         turn.plane.rules.judge_replacement(message, turn.now)
         message.units = 0  # the message that it changes was counted
+        if message.verdict is None:
+            replace_part(turn, message, care, carrier)
     elif command_id == CommandId.SUBMIT_MULTI:
         _address_each(turn, message, care, carrier)
     else:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from gateway.dataplane.carried import Care, Carried, Place
 from gateway.dataplane.many import judge_each, narrow
+from gateway.dataplane.part_table import FORGOTTEN
 from gateway.dataplane.plane import Plane
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.filter.facts import TextFacts
@@ -280,10 +281,19 @@ def _judge_alone(plane: Plane, message: Carried, care: Care, at: float) -> None:
         note_hint(plane, message.account.system_id, facts)
     except Exception:  # noqa: BLE001 - as above
         _set_aside(plane, message)
+    _settle_replacement(plane, message, care)
     for one, places in copies:
         _note_unpaid(one, places)
     if care.addressees:
         narrow(message, care)
+
+
+def _settle_replacement(plane: Plane, message: Carried, care: Care) -> None:
+    """Refuse the new text of a part whose neighbours are not known; take back one refused."""
+    if care.is_unplaced and message.verdict is None:
+        plane.rules.hold_against(message, (FORGOTTEN,))
+    if care.exchanged is not None and message.verdict is not None:
+        plane.parts.restore(*care.exchanged)
 
 
 def _ask_whether_paid(plane: Plane, one: Submission, places: Sequence[Place]) -> None:

@@ -39,6 +39,9 @@ class _Own:
         self.whole: dict[Key, Joint] = {}
 
 
+_NOBODYS = _Own()
+
+
 class Parts:
     """All long messages under way, for `ttl_s`; after that their LateParts, for `keep_s`.
 
@@ -92,7 +95,7 @@ class Parts:
             joint = self._revive(key, now)
         self._open(joint, now)
         if not joint.seen:
-            joint.refused = None
+            joint.refused, joint.is_broken = None, False
             if self.late.has_forgotten(key, now):
                 joint.stopped = joint.stopped or FORGOTTEN
         self._put(joint, concat.number, part)
@@ -105,9 +108,22 @@ class Parts:
         return self._find(key, now) or self._revive(key, now)
 
     def exchange(self, joint: Joint, number: int, part: Part, now: float) -> None:
-        """Put another text in the place of a part that went on: a phone gets one of them."""
+        """Put another text in the place of a part that went on: a phone gets one of them.
+
+        `joint` must have been found just now, and nothing have come in that place before.
+        """
+        joint.settled.discard(number)
         self._put(joint, number, part.cut(REACH_OCTETS))
         self._make_room(joint, now)
+
+    def restore(self, joint: Joint, number: int) -> None:
+        """Undo an exchange: the new text was refused."""
+        own = self._own.get(joint.key[0][0], _NOBODYS)
+        if joint in (own.under_way.get(joint.key), own.whole.get(joint.key)):
+            before = joint.former.pop(number, None)
+            if before is not None:
+                self._grow(joint, -joint.parts[number].cost_octets)
+                joint.parts[number] = before
 
     def withdraw(self, joint: Joint, number: int) -> None:
         """Take a part that was refused out of its round: sent again, it is a new one.
@@ -124,9 +140,10 @@ class Parts:
             return
         del own.under_way[joint.key]
         joint.seen.clear()
-        self._grow(joint, -sum(part.cost_octets for part in joint.former.values()))
-        joint.former.clear()  # phones forget the parts of what is whole
-        joint.settled = set(joint.parts)
+        if not joint.is_broken:  # phones forget the parts of what is whole
+            self._grow(joint, -sum(part.cost_octets for part in joint.former.values()))
+            joint.former.clear()
+            joint.settled = set(joint.parts)
         joint.expires_at = now + self.ttl_s
         own.whole[joint.key] = joint
 

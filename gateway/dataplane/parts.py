@@ -87,12 +87,14 @@ class Joint:
     every later part is stopped by the same: the handset never assembles it. `refused` is
     what is against the part that would have paid for the round: nobody has paid for the others.
     `former` are parts that others came in the place of: older phones keep those. Parts that
-    were `withheld` are at no phone; `settled` are of a round that was whole.
+    were `withheld` are at no phone; `settled` are of a round that was whole. A round `is_broken`
+    if the SMSC may not have taken one of its parts: it is not whole at the phone.
     """
 
     __slots__ = (
         "expires_at",
         "former",
+        "is_broken",
         "key",
         "octets",
         "parts",
@@ -114,6 +116,7 @@ class Joint:
         self.withheld: set[int] = set()
         self.settled: set[int] = set()
         self.octets = 0
+        self.is_broken = False
         self.stopped: Finding | None = None
         self.refused: Finding | None = None
 
@@ -126,6 +129,11 @@ class Joint:
     def is_settled(self) -> bool:
         """Tell whether nothing came since its last round was whole."""
         return self.parts.keys() <= self.settled
+
+    def break_round(self) -> None:
+        """Note that the SMSC did not take a part: a phone waits for it, and keeps the others."""
+        self.is_broken = True
+        self.settled.clear()
 
     def delivered(self) -> tuple[dict[int, Part], dict[int, Part]]:
         """Return the parts that a phone may have, and former ones in the place of some."""

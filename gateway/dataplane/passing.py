@@ -6,6 +6,7 @@ from gateway.dataplane.attention import Ask, Hold
 from gateway.dataplane.carried import Care, Carried
 from gateway.dataplane.judging import settle_parts
 from gateway.dataplane.link import Link
+from gateway.dataplane.part_ids import with_places
 from gateway.dataplane.prohibited import Prohibited, told_of
 from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
 from gateway.dataplane.rows import decision, found, nothing_found, text_of
@@ -61,7 +62,7 @@ def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message t
             continue
         # Link.register, unfolded: this is the one path that every message takes.
         own = link.next_sequence()
-        errand = None if care is None else errand_of(message, care)
+        errand = None if care is None else with_places(care, errand_of(message, care))
         outstanding[own] = (session, message.sequence, message.command_id, now, errand)
         start = message.start
         SEQUENCE.pack_into(buffer, start + SEQUENCE_AT, own)
@@ -98,7 +99,7 @@ def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message t
 
 def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: bytes) -> None:
     """Pass a submit_multi on without the destinations that may not get it."""
-    errand = errand_of(message, care)
+    errand = with_places(care, errand_of(message, care))
     own = link.register(message.session, message.sequence, message.command_id, turn.now, errand)
     turn.batch.write(link, renumbered(pdu, own))
     passed = nothing_found(turn.plane.rules.digest)

@@ -6,6 +6,7 @@ from gateway.dataplane import attention, esme_side, smsc_side
 from gateway.dataplane.asking import settle_ask
 from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link, Outstanding
+from gateway.dataplane.part_ids import parts_in
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.relay import relay_request
 from gateway.dataplane.rows import outcome
@@ -87,6 +88,7 @@ class Pipeline:
                 self.plane.tally.timeouts += 1
                 _fail(turn, link, entry, "timeout")
         self.plane.parts.expire(now)
+        self.plane.part_ids.expire(now)
         self.plane.rules.keep_day(at)
         return turn.batch
 
@@ -106,6 +108,8 @@ class Pipeline:
 def _fail(turn: Turn, link: Link, entry: Outstanding, how: str) -> None:
     """Tell who asked that no answer will come."""
     asker, sequence, command_id, _, errand = entry
+    for place in parts_in(errand)[0]:
+        place.joint.break_round()
     # RSYSERR, as an SMSC that lost a message would say: the SP decides whether to send
     # it again, and its record says that the first copy may have arrived.
     is_message = link.side is Side.SMSC

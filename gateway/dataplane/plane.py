@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.dataplane.hints import Hints
+from gateway.dataplane.part_ids import PartIds
 from gateway.dataplane.part_table import Parts
 from gateway.dataplane.tally import Tally
 from gateway.dataplane.trials import Trials
@@ -32,6 +33,7 @@ class Plane:
     response_s: float
     next_id: Callable[[float], int]
     parts: Parts = field(init=False)
+    part_ids: PartIds = field(default_factory=PartIds)
     tally: Tally = field(default_factory=Tally)
     warnings: WarningTally = field(default_factory=WarningTally)
     trials: Trials = field(default_factory=Trials)

@@ -7,6 +7,7 @@ from struct import Struct
 from gateway.dataplane import attention
 from gateway.dataplane.carried import Schedule
 from gateway.dataplane.link import Link, Outstanding
+from gateway.dataplane.part_ids import parts_in
 from gateway.dataplane.rows import outcome
 from gateway.dataplane.scheduling import schedule_in
 from gateway.dataplane.turn import Turn
@@ -116,7 +117,8 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
     entry, is_late = _take_entry(turn, link, command_id, sequence)
     if entry is None:
         return
-    asker, asked, _, _, errand = entry
+    asker, asked, _, _, _ = entry
+    errand = _note_parts(turn, link, pdu, entry[4])
     how, message_id = "late" if is_late else "answered", b""
     if link.side is _SMSC:
         message_id = message_id_of(pdu)
@@ -141,6 +143,18 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
         turn.batch.write(asker, renumbered(completed, asked))
         if asker.is_blocked:
             turn.batch.freed.add(asker)
+
+
+def _note_parts(turn: Turn, link: Link, answer: bytes, errand: object) -> object:
+    """Note under which id the SMSC has a part, or that phones wait for it; return the rest."""
+    places, rest = parts_in(errand)
+    _, command_id, status, _ = HEADER.unpack_from(answer)
+    if status or command_id == _NACK:
+        for place in places:
+            place.joint.break_round()
+    elif places:
+        turn.plane.part_ids.note(link.system_id, message_id_of(answer), places, turn.now)
+    return rest
 
 
 def _take_entry(

@@ -8,7 +8,9 @@ import structlog
 from gateway.dataplane.attention import Operation
 from gateway.dataplane.carriers import read_carrier
 from gateway.dataplane.carrying import timing_of
+from gateway.dataplane.held_texts import place_of
 from gateway.dataplane.prohibited import Prohibited
+from gateway.dataplane.replacing import may_be_part
 from gateway.dataplane.rows import operation, own_answer
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.msisdn import msisdn_of
@@ -147,8 +149,9 @@ class Operations:
             if about is not None:
                 submission.msisdn = msisdn_of(about.destination.encode("latin-1"))
             try:
-                texts = [text for place in read_carrier(item.pdu).texts() for text in place]
-                rules.judge_text(submission, rules.scan.judge_texts(texts), epoch())
+                places = read_carrier(item.pdu).texts()
+                texts = dict.fromkeys(text for place in places for text in place)
+                rules.judge_text(submission, rules.scan.judge_texts(tuple(texts)), epoch())
             except Exception:  # noqa: BLE001 - as in the tick: a filter that fails passes nothing
                 self._tick.pipeline.plane.tally.filter_failures += 1
                 return CommandStatus.ESME_RREPLACEFAIL
@@ -157,10 +160,19 @@ class Operations:
             self._report(item, about, verdict)
         is_here = about is not None and about.state in REPLACEABLE_STATES
         if verdict is None or (is_here and verdict.action is Action.DEFER):
-            return CommandStatus.ESME_ROK
+            is_part = self._is_part(item, about)
+            return CommandStatus.ESME_RREPLACEFAIL if is_part else CommandStatus.ESME_ROK
         if verdict.action in _KEEPING:
             return CommandStatus.ESME_RREPLACEFAIL
         return status_named(verdict.status)
+
+    def _is_part(self, item: Operation, about: HeldMessage | None) -> bool:
+        """Tell whether a new text is that of a part: its neighbours are not judged here."""
+        plane, system_id = self._tick.pipeline.plane, item.session.system_id
+        place = None if about is None else place_of(about)
+        if place is not None and place.total > 1:
+            return True
+        return may_be_part(plane, system_id, read_carrier(item.pdu), monotonic())
 
     def _report(self, item: Operation, about: HeldMessage | None, verdict: Verdict) -> None:
         """Have the authority told of a new text with prohibited content, and record it (R60)."""

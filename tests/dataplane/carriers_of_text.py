@@ -27,6 +27,7 @@ class Kind(StrEnum):
     TEXTLESS = "no text"
     REPLACEMENT = "a new text"
     DISGUISED = "a trick with characters"
+    NEW_PART = "a new text of a part that nobody knows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ def _replacements() -> Iterator[TextCarrier]:
     yield TextCarrier("replace_sm", Kind.REPLACEMENT, replacing("utf-16-be"))
     yield TextCarrier("the payload of a replace_sm", Kind.REPLACEMENT, two_texts)
     yield TextCarrier("replace_sm in GBK", Kind.REPLACEMENT, replacing("gbk"))
-    yield TextCarrier("replace_sm of a part", Kind.REPLACEMENT, behind_header)
+    yield TextCarrier("replace_sm of a part", Kind.NEW_PART, behind_header)
 
 
 def cut(text: str, pieces: int) -> list[str]:

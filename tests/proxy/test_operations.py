@@ -384,3 +384,31 @@ async def test_an_sp_that_lost_its_account_replaces_nothing_unjudged(
     answer = await esme.next_stray()
 
     assert header_of(answer)[2:] == (CommandStatus.ESME_RMSGQFUL, 95)
+
+
+async def test_the_text_of_a_held_part_cannot_be_exchanged(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
+) -> None:
+    esme = await attach(gateway)
+    part = bytes((5, 0, 3, 7, 2, 1)) + builders.ucs2(LOAN)
+    sent = builders.submit_sm(
+        SOURCE, DESTINATION, part, esm_class=builders.UDH_INDICATOR, sequence=71
+    )
+    message_id = (await esme.request(sent))[16:-1].decode()
+    assert message_id.startswith("8")
+
+    status = await status_of(esme, exchange(message_id, "好的"))
+
+    assert status == CommandStatus.ESME_RREPLACEFAIL
+    assert smsc.counters.messages == 0
+
+
+async def test_a_new_text_that_is_a_part_is_refused_for_an_id_like_ours(
+    gateway: Gateway, attach: Attach
+) -> None:
+    esme = await attach(gateway)
+    part = bytes((5, 0, 3, 7, 2, 2)) + builders.ucs2("好的")
+
+    status = await status_of(esme, builders.replace_sm(NEVER_GIVEN, SOURCE, part, sequence=72))
+
+    assert status == CommandStatus.ESME_RREPLACEFAIL

@@ -1,0 +1,60 @@
+"""The new text of a part (replace_sm): read with the neighbours that the old one had."""
+
+from gateway.dataplane.carried import Care, Carried
+from gateway.dataplane.carriers import Carrier
+from gateway.dataplane.part_table import Parts
+from gateway.dataplane.parts import Joint, part_of
+from gateway.dataplane.plane import Plane
+from gateway.dataplane.turn import Turn
+from gateway.smpp.text import decode_text
+
+
+def may_be_part(plane: Plane, system_id: str, carrier: Carrier, now: float) -> bool:
+    """Tell whether a replace_sm is about a part, or makes one of what it changes."""
+    message_id = carrier.pdu.octets("message_id")
+    is_claimed = any(claim.total > 1 for claim in carrier.concats)
+    return is_claimed or plane.part_ids.is_part(system_id, message_id, now)
+
+
+def replace_part(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
+    """Put the new text of a part beside its neighbours.
+
+    What is not known well enough to be read so is noted as unplaced: whose id is unknown and
+    looks like a part, which claims another place than the old text, or was replaced before.
+    """
+    plane, system_id = turn.plane, message.account.system_id
+    if not may_be_part(plane, system_id, carrier, turn.now):
+        return
+    place = plane.part_ids.place_of(system_id, carrier.pdu.octets("message_id"))
+    octets = _text_of(carrier)
+    care.is_unplaced = True
+    if place is None or octets is None:
+        return
+    key, number = place
+    if any((c.reference, c.total, c.number) != (*key[1:], number) for c in carrier.concats):
+        return
+    joint = plane.parts.find(key, turn.now)
+    if not _is_replaceable(plane.parts, joint, number, turn.now):
+        return
+    care.is_unplaced = False
+    coding = joint.parts[number].data_coding
+    part = part_of(coding, octets, decode_text(octets, coding))
+    care.readings = tuple(dict.fromkeys((*joint.texts(number, part), *(care.readings or ()))))
+    plane.parts.exchange(joint, number, part, turn.now)
+    care.exchanged = joint, number
+
+
+def _is_replaceable(parts: Parts, joint: Joint, number: int, now: float) -> bool:
+    """Tell whether all that a phone may have of a message is known, and the part is there once."""
+    is_known = number in joint.parts and number not in joint.former
+    return is_known and joint.stopped is None and not parts.late.has_forgotten(joint.key, now)
+
+
+def _text_of(carrier: Carrier) -> bytes | None:
+    """Return the one text that a new part has; None where it may be one or the other.
+
+    The text of what claims to be a part stands behind its header.
+    """
+    if not carrier.concats:
+        return carrier.pieces[0] if len(carrier.pieces) == 1 else None
+    return carrier.pieces[1] if len(carrier.pieces) == 2 else None
