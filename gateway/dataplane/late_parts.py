@@ -62,6 +62,7 @@ class Rest(NamedTuple):
     parts: dict[int, Part]
     former: dict[int, Part]
     settled: set[int]
+    doubtful: set[int]
     octets: int
 
 
@@ -108,7 +109,7 @@ class LateParts:
         former = {number: part.cut(_REACH_OCTETS) for number, part in former.items()}
         costs = (part.cost_octets for table in (parts, former) for part in table.values())
         octets = _ENTRY_OCTETS + sum(costs)
-        rest = Rest(now + self.keep_s, parts, former, joint.settled, octets)
+        rest = Rest(now + self.keep_s, parts, former, joint.settled, joint.doubtful, octets)
         sender = joint.key[0][0]
         own = self._own.setdefault(sender, _Own())
         (own.whole if joint.is_settled else own.others)[joint.key] = rest

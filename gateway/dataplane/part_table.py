@@ -90,12 +90,14 @@ class Parts:
         joint = self._find(key, now)
         if joint is not None and concat.number in joint.seen:
             is_conflict = joint.parts[concat.number] != part
+            if not is_conflict:
+                joint.doubtful.discard(concat.number)
             return Added(joint, is_new=False, is_conflict=is_conflict)
         if joint is None:
             joint = self._revive(key, now)
         self._open(joint, now)
         if not joint.seen:
-            joint.refused, joint.is_broken = None, False
+            joint.refused = None
             if self.late.has_forgotten(key, now):
                 joint.stopped = joint.stopped or FORGOTTEN
         self._put(joint, concat.number, part)
@@ -140,10 +142,9 @@ class Parts:
             return
         del own.under_way[joint.key]
         joint.seen.clear()
-        if not joint.is_broken:  # phones forget the parts of what is whole
-            self._grow(joint, -sum(part.cost_octets for part in joint.former.values()))
-            joint.former.clear()
-            joint.settled = set(joint.parts)
+        self._grow(joint, -sum(part.cost_octets for part in joint.former.values()))
+        joint.former.clear()
+        joint.settled = set(joint.parts)
         joint.expires_at = now + self.ttl_s
         own.whole[joint.key] = joint
 
@@ -171,7 +172,8 @@ class Parts:
         joint = Joint(key, key[2], now + self.ttl_s)
         rest = self.late.take(key, now)
         if rest is not None:
-            joint.parts, joint.former, joint.settled = rest.parts, rest.former, rest.settled
+            joint.parts, joint.former = rest.parts, rest.former
+            joint.settled, joint.doubtful = rest.settled, rest.doubtful
         parts = chain(joint.parts.values(), joint.former.values())
         self._own.setdefault(key[0][0], _Own()).whole[key] = joint
         self._grow(joint, _JOINT_OCTETS + sum(part.cost_octets for part in parts))
@@ -193,6 +195,7 @@ class Parts:
             joint.former[number] = before
         joint.withheld.discard(number)
         joint.settled.discard(number)
+        joint.doubtful.discard(number)
         joint.parts[number] = part
         self._grow(joint, cost)
 

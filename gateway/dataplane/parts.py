@@ -87,14 +87,14 @@ class Joint:
     every later part is stopped by the same: the handset never assembles it. `refused` is
     what is against the part that would have paid for the round: nobody has paid for the others.
     `former` are parts that others came in the place of: older phones keep those. Parts that
-    were `withheld` are at no phone; `settled` are of a round that was whole. A round `is_broken`
-    if the SMSC may not have taken one of its parts: it is not whole at the phone.
+    were `withheld` are at no phone, `doubtful` those that the SMSC may not have taken; `settled`
+    are of a message that was whole, which phones forget.
     """
 
     __slots__ = (
+        "doubtful",
         "expires_at",
         "former",
-        "is_broken",
         "key",
         "octets",
         "parts",
@@ -114,25 +114,26 @@ class Joint:
         self.former: dict[int, Part] = {}
         self.seen: set[int] = set()
         self.withheld: set[int] = set()
+        self.doubtful: set[int] = set()
         self.settled: set[int] = set()
         self.octets = 0
-        self.is_broken = False
         self.stopped: Finding | None = None
         self.refused: Finding | None = None
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether every part of this round was seen."""
-        return len(self.seen) >= self.total
+        """Tell whether a phone has every part, of this round or of those before it."""
+        missing = self.settled | self.withheld | self.doubtful
+        return len(self.parts.keys() - missing) >= self.total
 
     @property
     def is_settled(self) -> bool:
         """Tell whether nothing came since its last round was whole."""
         return self.parts.keys() <= self.settled
 
-    def break_round(self) -> None:
-        """Note that the SMSC did not take a part: a phone waits for it, and keeps the others."""
-        self.is_broken = True
+    def doubt(self, number: int) -> None:
+        """Note that the SMSC did not take a part: phones wait for it, and keep the others."""
+        self.doubtful.add(number)
         self.settled.clear()
 
     def delivered(self) -> tuple[dict[int, Part], dict[int, Part]]:

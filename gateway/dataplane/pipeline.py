@@ -109,7 +109,7 @@ def _fail(turn: Turn, link: Link, entry: Outstanding, how: str) -> None:
     """Tell who asked that no answer will come."""
     asker, sequence, command_id, _, errand = entry
     for place in parts_in(errand)[0]:
-        place.joint.break_round()
+        place.joint.doubt(place.number)
     # RSYSERR, as an SMSC that lost a message would say: the SP decides whether to send
     # it again, and its record says that the first copy may have arrived.
     is_message = link.side is Side.SMSC

@@ -151,7 +151,7 @@ def _note_parts(turn: Turn, link: Link, answer: bytes, errand: object) -> object
     _, command_id, status, _ = HEADER.unpack_from(answer)
     if status or command_id == _NACK:
         for place in places:
-            place.joint.break_round()
+            place.joint.doubt(place.number)
     elif places:
         turn.plane.part_ids.note(link.system_id, message_id_of(answer), places, turn.now)
     return rest
