@@ -14,6 +14,10 @@ from gateway.smpp.text import readings
 # would let one sender buy 250 times its share of the CPU.
 REACH_OCTETS = 4096
 
+# Of a part that is longer than any phone gets, so much at either end is read with its neighbours:
+# it may go to hundreds of subscribers, each of whom had other parts before.
+_END_OCTETS = 1024
+
 # What a part takes in memory: objects, its octets, and the texts read from them.
 _PART_OCTETS = 300
 _OCTETS_PER_OCTET = 4
@@ -162,7 +166,7 @@ class Joint:
 
     def _rows(self, number: int, part: Part) -> Iterable[_Row]:
         """Yield the part between its neighbours: as they are, and as they were before."""
-        tables = [self.parts]
+        part, tables = part.cut(_END_OCTETS), [self.parts]
         if self.former:
             tables.append(self.parts | self.former)
         for parts in tables:

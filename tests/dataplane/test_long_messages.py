@@ -433,6 +433,22 @@ def test_a_part_with_sar_tlvs_of_odd_lengths_is_malformed(make: Callable[[], Wor
     assert statuses(make(), *parts) == [CommandStatus.ESME_RINVOPTPARAMVAL] * 2
 
 
+@pytest.mark.parametrize("later_s", LATER_S)
+def test_a_late_part_that_waits_for_others_keeps_what_it_is_read_with(later_s: float) -> None:
+    """When its time is over it is judged with that: the first part went on alone by then."""
+    world = assembling()
+    session = world.session()
+    first, second = long_advert([SPAM[:2], SPAM[2:]])
+    world.submit(session, first)
+    world.now += later_s
+    world.expire()
+
+    (hold,) = world.submit(session, second).attention
+
+    assert isinstance(hold, Hold)
+    assert SPAM in hold.joined
+
+
 def test_what_stands_against_a_part_by_its_addresses_stops_it_at_once() -> None:
     world = assembling()
     parts = long_advert(["您好", "再见"], source="95588")
