@@ -83,7 +83,7 @@ class Reasoned:
 
     note: Annotated[str, Parameter(show_default=False, help="Why, for the history.")] = ""
     by: Annotated[
-        str | None, Parameter(help="Who does it; by default the name of your account.")
+        str | None, Parameter(help="Who does it; noted as said by your account.")
     ] = None
 
 

@@ -187,7 +187,7 @@ class Wish:
     """Who wants policies loaded, and how."""
 
     by: Annotated[
-        str | None, Parameter(help="Who wants it; by default the name of your account.")
+        str | None, Parameter(help="Who wants it; noted as said by your account.")
     ] = None
     note: Annotated[str, Parameter(show_default=False, help="Why, for the history.")] = ""
     force: Annotated[

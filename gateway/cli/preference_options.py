@@ -10,7 +10,7 @@ from gateway.domain.preferences import PreferenceKind
 Number = Annotated[
     str, Parameter("--number", allow_leading_hyphen=True, help="The subscriber's number.")
 ]
-By = Annotated[str | None, Parameter(help="Who changes it; by default the name of your account.")]
+By = Annotated[str | None, Parameter(help="Who changes it; noted as said by your account.")]
 
 
 @Parameter(name="*")

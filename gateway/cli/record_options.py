@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-By = Annotated[str | None, Parameter(help="Who does it; by default the name of your account.")]
+By = Annotated[str | None, Parameter(help="Who does it; noted as said by your account.")]
 
 
 @Parameter(name="*")

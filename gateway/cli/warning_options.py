@@ -46,5 +46,5 @@ class Noted:
 
     note: Annotated[str, Parameter(help="What was found, or what the SP says.")]
     by: Annotated[
-        str | None, Parameter(help="Who notes it; by default the name of your account.")
+        str | None, Parameter(help="Who notes it; noted as said by your account.")
     ] = None

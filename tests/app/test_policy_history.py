@@ -16,6 +16,7 @@ from gateway.app import policy_requests
 from gateway.app.gateway import Gateway
 from gateway.app.policy_requests import PolicyRequests
 from gateway.app.run import EXIT_OK, EXIT_SETTINGS, run
+from gateway.cli.person import acting
 from gateway.domain.policy_history import (
     NewPolicyRequest,
     NewPolicyVersion,
@@ -317,7 +318,7 @@ async def test_an_operator_forces_a_policy_and_goes_back(start: Start, tmp_path:
     assert load_bundle(tmp_path / "policies").digest == first
     versions = await gateway.stores.policies.versions()
     assert [(one.by, one.note) for one in versions] == [
-        ("wang", "rollback to 1"),
-        ("lin", "改用新词"),
+        (acting("wang"), "rollback to 1"),
+        (acting("lin"), "改用新词"),
         ("start", ""),
     ]

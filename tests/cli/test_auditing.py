@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.cli.person import acting
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.privacy import Access
 from gateway.stores.open import Stores
@@ -85,7 +86,7 @@ def test_r26_a_sample_is_drawn_of_what_the_sp_only_asserts(audit: Cli) -> None:
 
     assert (drawn["number"], drawn["system_id"], drawn["seed"]) == (1, "shop", "7")
     assert (drawn["size"], drawn["population"], drawn["open"]) == (5, 20, 5)
-    assert (drawn["by"], drawn["share_proven"]) == ("lin", None)
+    assert (drawn["by"], drawn["share_proven"]) == (acting("lin"), None)
     assert [item["item"] for item in items(drawn)] == [1, 2, 3, 4, 5]
     assert all("138****80" in str(item["number"]) for item in items(drawn))
 

@@ -13,6 +13,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.cli import authority
+from gateway.cli.person import acting
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.privacy import Access
 from gateway.stores.open import Stores
@@ -183,7 +184,7 @@ def test_r60_an_export_is_one_document_for_its_owner_alone_with_digests(
     assert "written: 2 reports" in ran.stdout
     assert sha256(octets).hexdigest() in ran.stdout
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert document["by"] == "lin"
+    assert document["by"] == acting("lin")
     assert [one["number"] for one in document["reports"]] == [2, 1]
     assert document["reports"][1]["text_sha256"] == REPORT.text_sha256
     assert document["reports"][1]["subscriber"] == "138****8000"
@@ -213,7 +214,11 @@ def test_r60_a_report_is_sent_once_under_its_reference(reports: Cli) -> None:
     assert first.returncode == 0
     assert again.returncode == 1
     assert [one["done"] for one in json.loads(again.stdout)] == [False, True, False]
-    assert (shown["state"], shown["reference"], shown["sent_by"]) == ("sent", "公网安77", "lin")
+    assert (shown["state"], shown["reference"], shown["sent_by"]) == (
+        "sent",
+        "公网安77",
+        acting("lin"),
+    )
     assert shown["sent_at"] is not None
 
 

@@ -1,6 +1,6 @@
 import gc
-import getpass
 import json
+import pwd
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +16,7 @@ from typing import NoReturn
 import pytest
 
 from gateway.cli import chosen, deciding
+from gateway.cli.person import acting
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.ports.quarantine import QuarantineStore
 from gateway.runtime.clock import utcnow
@@ -164,7 +165,7 @@ def test_a_discard_makes_the_receipt_due_and_names_who_decided(
     quarantine("discard", str(FIRST), "--by", "lin")
 
     held = fetch(FIRST)
-    assert (held.note, held.receipt) == ("discarded by lin", ReceiptState.DUE)
+    assert (held.note, held.receipt) == (f"discarded by {acting('lin')}", ReceiptState.DUE)
 
 
 def test_who_decides_is_the_account_unless_named(
@@ -174,16 +175,16 @@ def test_who_decides_is_the_account_unless_named(
 
     quarantine("discard", str(FIRST))
 
-    assert fetch(FIRST).note == f"discarded by {getpass.getuser()}"
+    assert fetch(FIRST).note == f"discarded by {acting(None)}"
 
 
 def test_an_account_without_a_name_is_a_number(
     quarantine: Command, hold: Hold, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nameless() -> NoReturn:
+    def nameless(_uid: int) -> NoReturn:
         raise KeyError("uid not found")
 
-    monkeypatch.setattr(getpass, "getuser", nameless)
+    monkeypatch.setattr(pwd, "getpwuid", nameless)
     hold()
 
     quarantine("discard", str(FIRST))

@@ -1,6 +1,5 @@
 """Who may see whole numbers: of every command, what it prints and what it writes (R73)."""
 
-import getpass
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.cli.person import acting
 from gateway.domain.audit import AuditItem, NewConsentAudit
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.consent import Answer, ConsentAnswer
@@ -259,7 +259,7 @@ def test_r73_who_says_why_sees_whole_numbers_and_stands_in_the_journal(
     assert ran.returncode == 0, ran.stderr
     assert NUMBER in ran.stdout + written(deployment)
     (access,) = json.loads(ask("records accesses", ("--json",)).stdout)
-    assert access["by"] == getpass.getuser()
+    assert access["by"] == acting(None)
     assert (access["action"], access["reason"]) == (command, "case 2013-118")
     assert NUMBER not in access["about"]
 

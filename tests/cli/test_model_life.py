@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gateway.cli.deployment import load_settings
 from gateway.cli.failure import CommandError
 from gateway.cli.model_life import directory_of
+from gateway.cli.person import acting
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.features import BUCKETS, SIGNS
 from gateway.filter.model.linear import Calibration, LinearModel
@@ -119,8 +120,8 @@ def test_the_history_says_who_did_what_and_why(ask: Cli, files: Mapping[str, Pat
     told = json.loads(ask("models", "--history", "--json").stdout)
 
     assert [(one["number"], one["act"], one["by"], one["note"]) for one in told] == [
-        (2, "promote", "wu", ""),
-        (1, "install", "lin", "of November"),
+        (2, "promote", acting("wu"), ""),
+        (1, "install", acting("lin"), "of November"),
     ]
     assert {one["digest"] for one in told} == {digest_of(files["first"])}
     assert datetime.fromisoformat(told[0]["at"]).tzinfo is not None
@@ -163,8 +164,16 @@ def test_programs_hear_what_became_of_a_model(ask: Cli, files: Mapping[str, Path
     installed = json.loads(ask("install", str(files["first"]), "--by", "lin", "--json").stdout)
     promoted = json.loads(ask("promote", "--by", "wu", "--json").stdout)
 
-    assert (installed["digest"], installed["state"], installed["by"]) == (digest, "shadow", "lin")
-    assert (promoted["digest"], promoted["state"], promoted["by"]) == (digest, "active", "wu")
+    assert (installed["digest"], installed["state"], installed["by"]) == (
+        digest,
+        "shadow",
+        acting("lin"),
+    )
+    assert (promoted["digest"], promoted["state"], promoted["by"]) == (
+        digest,
+        "active",
+        acting("wu"),
+    )
     ask("install", str(files["second"]))
     ask("promote")
     back = json.loads(ask("rollback", "--json").stdout)

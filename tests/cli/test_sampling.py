@@ -10,6 +10,7 @@ import pytest
 
 from gateway.cli import sampling
 from gateway.cli.failure import CommandError
+from gateway.cli.person import acting
 from gateway.domain.sample import NewSample, SampleLabel, SampleSource
 from gateway.stores.open import Stores
 
@@ -127,7 +128,7 @@ def test_forgotten_samples_are_gone_and_stand_in_the_purge_log(
     assert ran.stdout == "forgotten: 1 sample\nnot on record: 9\n"
     log = cli("records", "purges", "--json", "--config", str(deployment / "config"))
     (line,) = json.loads(log.stdout)
-    assert (line["what"], line["count"], line["by"]) == ("samples", 1, "wu")
+    assert (line["what"], line["count"], line["by"]) == ("samples", 1, acting("wu"))
     assert json.loads(ask("forget", "1", "--json").stdout) == {"forgotten": [1], "unknown": []}
     assert json.loads(ask("forget", "1", "--json").stdout) == {"forgotten": [], "unknown": [1]}
 

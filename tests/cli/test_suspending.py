@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.cli.person import acting
 from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, Suspension, SuspensionState
 from gateway.runtime.clock import utcnow
 from gateway.stores.open import Stores
@@ -66,13 +67,17 @@ def test_r43_a_clerk_suspends_a_number_and_lifts_it_again(suspension: Command, k
     assert (added.returncode, lifted.returncode) == (0, 0)
     assert added.stdout.startswith(f"{MASKED}: suspended until 20")
     assert lifted.stdout == f"{MASKED}: lifted; the caps of the hour and of the day go on to hold\n"
-    assert (active.msisdn, active.rule, active.note) == (MSISDN, "", "clerk 7: case 118")
+    assert (active.msisdn, active.rule, active.note) == (
+        MSISDN,
+        "",
+        f"{acting('clerk 7')}: case 118",
+    )
     assert active.until - active.since == timedelta(days=2)
     assert active.is_told  # a clerk's suspension is told by the clerk
     assert (over.state, over.lifted_by, over.note) == (
         SuspensionState.LIFTED,
-        "clerk 8",
-        "clerk 8: checked",
+        acting("clerk 8"),
+        f"{acting('clerk 8')}: checked",
     )
 
 

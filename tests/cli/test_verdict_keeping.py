@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.cli.person import acting
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.sample import KeptSample, NewSample, SampleLabel, SampleSource
@@ -59,7 +60,7 @@ def test_a_message_that_is_discarded_is_learnt_as_spam_of_its_category(
     (sample,) = samples()
     assert sample.text == "黑户贷款，当天放款，电00000000000"
     assert (sample.label, sample.category, sample.source) == (SPAM, "loan", SampleSource.REVIEW)
-    assert (sample.system_id, sample.text_class, sample.by) == ("shop", "port", "lin")
+    assert (sample.system_id, sample.text_class, sample.by) == ("shop", "port", acting("lin"))
 
 
 def test_a_message_that_is_released_is_learnt_as_innocent_even_if_it_waits(
@@ -260,4 +261,4 @@ def test_r60_what_the_authority_was_told_of_is_learnt_as_spam(
     (sample,) = samples()
     assert sample.text == "长期代开各地发票，税点低，详询00000000000"
     assert (sample.label, sample.category) == (SPAM, "forged_documents")
-    assert (sample.source, sample.by) == (SampleSource.REPORT, "wu")
+    assert (sample.source, sample.by) == (SampleSource.REPORT, acting("wu"))

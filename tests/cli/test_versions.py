@@ -1,6 +1,5 @@
 """History, rollback and reload as far as no gateway is needed; tests/app has one."""
 
-import getpass
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -8,6 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.cli.person import acting
 from gateway.domain.policy_history import NewPolicyVersion, PolicyRequest, RequestState
 from gateway.ports.policies import PolicyStore
 from gateway.runtime.clock import utcnow
@@ -125,7 +125,7 @@ def test_a_rollback_puts_the_files_back_and_asks_the_gateway(
     request = asked()
     assert load_bundle(deployment / "policies").digest == first
     assert request is not None
-    assert (request.by, request.note) == (getpass.getuser(), "rollback to 1: 误伤")
+    assert (request.by, request.note) == (acting(None), "rollback to 1: 误伤")
     assert request.force
     assert ran.returncode == 1
     assert "version 1 is in" in ran.stdout
@@ -252,7 +252,7 @@ def test_a_reload_passes_on_who_wants_it_and_why(
     request = asked()
     assert ran.returncode == 1
     assert request is not None
-    assert (request.by, request.note) == ("lin\\u001b[2J", "拆分\\n两份")
+    assert (request.by, request.note) == (acting("lin\x1b[2J"), "拆分\\n两份")
     assert request.force
 
 

@@ -7,6 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.cli.person import acting
 from gateway.domain.warning import Gathered, Severity, WarningCode, WarningKind
 from gateway.stores.open import Stores
 
@@ -115,8 +116,8 @@ def test_an_answer_is_noted_with_who_took_it(cli: Cli, config: tuple[str, ...]) 
     shown = cli("warnings", "show", "1", *config).stdout
     assert (done.returncode, closed.returncode) == (0, 0)
     assert told["state"] == "closed"
-    assert (told["answer"]["by"], told["answer"]["note"]) == ("lin", "名单已删除")
-    assert (told["closing"]["by"], told["closing"]["note"]) == ("wang", "none in 14 days")
+    assert (told["answer"]["by"], told["answer"]["note"]) == (acting("lin"), "名单已删除")
+    assert (told["closing"]["by"], told["closing"]["note"]) == (acting("wang"), "none in 14 days")
     assert "名单已删除" in shown
 
 

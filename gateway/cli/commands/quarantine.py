@@ -27,7 +27,7 @@ Ids = Annotated[
     list[str] | None,
     Parameter(name="ID", allow_leading_hyphen=True, negative="", help="Ids, or - to read stdin."),
 ]
-By = Annotated[str | None, Parameter(help="Who decides; by default the name of your account.")]
+By = Annotated[str | None, Parameter(help="Who decides; noted as said by your account.")]
 
 
 @quarantine.command(name="list")
