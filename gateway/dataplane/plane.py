@@ -47,10 +47,12 @@ class Plane:
     def __post_init__(self) -> None:
         content = self.rules.bundle.content
         self.parts = Parts(content.parts_ttl_s, content.late_parts_s)
+        self.rules.share_refusals()
 
     def load(self, rules: RuleSet) -> None:
         """Judge with `rules` from now on; parts keep their texts, and counters their counts."""
         rules.adopt(self.rules)
+        rules.share_refusals()
         self.rules = rules
         content = rules.bundle.content
         self.parts.ttl_s, self.parts.late.keep_s = content.parts_ttl_s, content.late_parts_s

@@ -1,6 +1,7 @@
 """Service providers (SPs): who may bind, from where, and which ports they own."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -81,7 +82,8 @@ class Sender:
     """One SP as configured.
 
     `password` is a PHC string, ``env:NAME`` or ``plain:secret``; `statuses` overrides the
-    command_status name of a reason (``{"CONTENT": "ESME_RINVMSGLEN"}``).
+    command_status name of a reason (``{"CONTENT": "ESME_RINVMSGLEN"}``). Senders of one `owner`,
+    "" for the sender itself, are one company: who refused one of them refused all.
     """
 
     system_id: str
@@ -94,8 +96,22 @@ class Sender:
     window: int
     statuses: Mapping[str, str] = field(default_factory=dict)
     webhook: Webhook | None = None
+    owner: str = ""
 
     def port_of(self, source: str) -> Port | None:
         """Return the port that `source` belongs to, the longest number first, or None."""
         owned = [port for port in self.ports if port.owns(source)]
         return max(owned, key=lambda port: len(port.number), default=None)
+
+
+def companions_of(senders: Iterable[Sender]) -> dict[str, tuple[str, ...]]:
+    """Return the other system_ids of its owner, of each system_id that has any."""
+    owned: defaultdict[str, list[str]] = defaultdict(list)
+    for one in senders:
+        owned[one.owner or one.system_id].append(one.system_id)
+    return {
+        system_id: tuple(other for other in company if other != system_id)
+        for company in owned.values()
+        if len(company) > 1
+        for system_id in company
+    }

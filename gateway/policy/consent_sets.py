@@ -1,6 +1,6 @@
 """Every subscriber's answers as compact sets: what the data path asks per message."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
 
@@ -19,13 +19,26 @@ class ConsentSets:
     given since may be missing here. `read_by` is when the store must have been read again, in
     monotonic seconds. What is older than that is not judged by; when the process was too busy to
     read, messages wait for it (`is_behind`).
+
+    `companions` are the other scopes of the same owner, of each that has any: one company. Who
+    refused one of them refused all, whatever was agreed to another: which came last is not known
+    here.
     """
 
-    __slots__ = ("agreed", "asserted", "is_current", "read_by", "refused", "subscribed")
+    __slots__ = (
+        "agreed",
+        "asserted",
+        "companions",
+        "is_current",
+        "read_by",
+        "refused",
+        "subscribed",
+    )
 
     def __init__(self) -> None:
         self.is_current = True
         self.read_by = inf
+        self.companions: Mapping[str, tuple[str, ...]] = {}
         self.refused: dict[str, NumberSet] = {}
         self.agreed: dict[str, NumberSet] = {}
         self.asserted: dict[str, NumberSet] = {}
@@ -84,7 +97,7 @@ class ConsentSets:
         self.asserted, self.subscribed = fresh.asserted, fresh.subscribed
 
     def is_refused(self, scope: str, msisdn: int) -> bool:
-        """Tell whether the number refused `scope`, or every sender.
+        """Tell whether the number refused `scope`, another of its owner, or every sender.
 
         For one of North America, whoever it is read as without its plus may have: the refusal
         may have been typed like that. What the number itself agreed to counts over it.
@@ -95,11 +108,17 @@ class ConsentSets:
         everyone = self.refused.get(EVERY_SENDER)
         if everyone is not None and everyone.has(msisdn):
             return True
+        if scope in self.companions and self.is_companion_refused(scope, msisdn):
+            return True
         other = misread_as(msisdn)
         return other is not None and any(
             _has(self.refused, one, other) and not _has(self.agreed, one, msisdn)
-            for one in (scope, EVERY_SENDER)
+            for one in (scope, *self.companions.get(scope, ()), EVERY_SENDER)
         )
+
+    def is_companion_refused(self, scope: str, msisdn: int) -> bool:
+        """Tell whether the number refused another scope of the owner of `scope`."""
+        return any(_has(self.refused, one, msisdn) for one in self.companions.get(scope, ()))
 
     def has_agreed(self, scope: str, msisdn: int, *, accept_asserted: bool = False) -> bool:
         """Tell whether the number agreed to `scope` itself.

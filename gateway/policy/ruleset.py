@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.domain.msisdn import msisdn_of
-from gateway.domain.sender import Sender
+from gateway.domain.sender import Sender, companions_of
 from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.filter.keywords import KeywordIndex
@@ -56,6 +56,8 @@ class RuleSet:
         """
         self.bundle = bundle
         self.digest = bundle.digest
+        senders = list(senders)
+        self.companions = companions_of(senders)
         old: Mapping[str, Account] = before.accounts if before is not None else {}
         self.accounts: dict[str, Account] = {
             s.system_id: Account(s, old.get(s.system_id)) for s in senders
@@ -71,6 +73,10 @@ class RuleSet:
             self.scan = ContentScan(_index_of(bundle, before), learnt=learnt)
         else:
             self.scan = before.scan.learning(learnt)
+
+    def share_refusals(self) -> None:
+        """Let what subscribers refused of one account hold for all of its owner from now on."""
+        self.knowledge.consent.companions = self.companions
 
     def ask_scorer(self, scorer: Scorer | None) -> None:
         """Ask another classifier from now on, or none; on the loop, between two ticks.

@@ -50,6 +50,7 @@ def _sender(shape: SenderShape) -> Sender:
         window=shape.window,
         statuses=shape.statuses,
         webhook=_webhook(shape.webhook),
+        owner=shape.owner or "",
     )
 
 

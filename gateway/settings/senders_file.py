@@ -52,6 +52,7 @@ def _is_port_number(text: str) -> str:
 
 
 SystemId = Annotated[str, AfterValidator(_is_system_id)]
+Owner = Annotated[Text, Field(max_length=64)]
 PortNumber = Annotated[str, AfterValidator(_is_port_number)]
 
 
@@ -97,6 +98,7 @@ class SenderShape(Shape):
     system_id: SystemId
     password: Annotated[str, AfterValidator(_is_usable_password)]
     name: Text | None = None
+    owner: Owner | None = None
     state: Annotated[SenderState, Strict(False)] = SenderState.ACTIVE
     binds: BindsShape = BindsShape()
     ports: list[PortShape] = Field(default_factory=list)

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from gateway.domain.consent import Answer
 from gateway.domain.policy import ContentRule
-from tests.dataplane.conftest import BUNDLE, World, long_advert
+from tests.dataplane.conftest import BUNDLE, World, long_advert, sender
 
 
 def test_a_reload_changes_how_long_parts_are_remembered_from_now_on(world: World) -> None:
@@ -22,3 +23,23 @@ def test_a_reload_keeps_the_parts_under_way(world: World) -> None:
     world.reload()
 
     assert len(world.plane.parts) == 1
+
+
+def test_a_reload_changes_whose_refusals_an_account_shares() -> None:
+    apart = (sender(), sender("sp2"))
+    world = World(senders=apart)
+    world.sets.apply(8613800138000, "sp1", Answer.REFUSED)
+    before = world.sets.is_refused("sp2", 8613800138000)
+
+    world.reload(senders=tuple(replace(one, owner="B2-20130117") for one in apart))
+    together = world.sets.is_refused("sp2", 8613800138000)
+    world.reload(senders=apart)
+
+    assert (before, together) == (False, True)
+    assert not world.sets.is_refused("sp2", 8613800138000)
+
+
+def test_from_the_start_accounts_of_one_owner_share_refusals() -> None:
+    world = World(senders=tuple(replace(sender(one), owner="B2") for one in ("sp1", "sp2")))
+
+    assert world.sets.companions == {"sp1": ("sp2",), "sp2": ("sp1",)}

@@ -1,10 +1,20 @@
 """Ports and who owns them."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.sender import BindLimits, Port, Purpose, Rate, Sender, SenderState
+from gateway.domain.sender import (
+    BindLimits,
+    Port,
+    Purpose,
+    Rate,
+    Sender,
+    SenderState,
+    companions_of,
+)
 
 
 def sender(*ports: Port) -> Sender:
@@ -81,3 +91,18 @@ def test_a_sender_is_printed_without_its_password() -> None:
 
 def test_a_sender_overrides_no_status_unless_told() -> None:
     assert sender().statuses == {}
+
+
+def test_the_companions_of_an_account_are_the_others_of_its_owner() -> None:
+    owners = {"a": "licence 1", "b": "", "c": "licence 1", "d": "b", "e": "e", "f": "licence 1"}
+    accounts = [
+        replace(sender(), system_id=system_id, owner=owner) for system_id, owner in owners.items()
+    ]
+
+    assert companions_of(accounts) == {
+        "a": ("c", "f"),
+        "c": ("a", "f"),
+        "f": ("a", "c"),
+        "b": ("d",),
+        "d": ("b",),
+    }

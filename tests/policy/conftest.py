@@ -36,6 +36,7 @@ class Changes(TypedDict, total=False):
     ports: tuple[Port, ...]
     rate: Rate
     statuses: Mapping[str, str]
+    owner: str
 
 
 def sender(system_id: str = "sp1", **changes: Unpack[Changes]) -> Sender:

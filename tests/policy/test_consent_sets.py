@@ -221,3 +221,45 @@ def test_a_fault_while_judging_leaves_the_sets_as_current_as_they_were() -> None
 def _is_current(sets: ConsentSets, now: float) -> bool:
     with sets.judged_by(now):
         return sets.is_current
+
+
+@pytest.mark.parametrize("answer", [None, Answer.AGREED, Answer.ASSERTED])
+def test_who_refused_one_account_of_an_owner_refused_all_of_them(answer: Answer | None) -> None:
+    sets = ConsentSets()
+    sets.companions = {"sp1": ("sp2",), "sp2": ("sp1",)}
+
+    sets.apply(SUBSCRIBER, "sp1", Answer.REFUSED)
+    sets.apply(SUBSCRIBER, "sp2", answer)
+
+    assert sets.is_refused("sp1", SUBSCRIBER)
+    assert sets.is_refused("sp2", SUBSCRIBER)
+    assert (sets.is_companion_refused("sp1", SUBSCRIBER), sets.is_companion_refused("sp2", 1)) == (
+        False,
+        False,
+    )
+    assert not sets.is_refused("sp2", OTHER)
+    assert not sets.is_refused("sp3", SUBSCRIBER)
+
+    sets.apply(SUBSCRIBER, "sp1", Answer.AGREED)
+
+    assert not sets.is_refused("sp2", SUBSCRIBER)
+
+
+def test_companions_outlive_a_snapshot_of_the_store() -> None:
+    sets, fresh = ConsentSets(), ConsentSets()
+    sets.companions = {"sp1": ("sp2",), "sp2": ("sp1",)}
+    fresh.apply(SUBSCRIBER, "sp1", Answer.REFUSED)
+
+    sets.replace(fresh)
+
+    assert sets.is_refused("sp2", SUBSCRIBER)
+
+
+def test_of_a_north_american_number_too_the_refusal_of_one_account_is_of_all() -> None:
+    sets = ConsentSets()
+    sets.companions = {"sp1": ("sp2",), "sp2": ("sp1",)}
+
+    sets.apply(READ_AS, "sp1", Answer.REFUSED)
+
+    assert sets.is_refused("sp2", NORTH_AMERICAN)
+    assert not sets.is_refused("sp3", NORTH_AMERICAN)

@@ -346,3 +346,21 @@ def test_senders_of_no_shape_at_all_are_refused(write: Write, faults_of: FaultsO
     path = write("senders.yaml", "version: 1\nsenders: [1, [], {ports: 3, statuses: [x]}]\n")
 
     assert len(faults_of(lambda: load_senders(path))) >= 4
+
+
+def test_accounts_of_one_company_name_it(write: Write) -> None:
+    [named] = load_senders(write("senders.yaml", one(owner='"B2-20130117"'))).values()
+    [unnamed] = load_senders(write("senders.yaml", one())).values()
+
+    assert (named.owner, unnamed.owner) == ("B2-20130117", "")
+
+
+@pytest.mark.parametrize("owner", ["''", "20130117", "x" * 65, "[a]"])
+def test_an_owner_is_a_name_of_bounded_length(
+    write: Write, faults_of: FaultsOf, owner: str
+) -> None:
+    path = write("senders.yaml", one(owner=owner))
+
+    [fault] = faults_of(lambda: load_senders(path))
+
+    assert "owner" in fault

@@ -15,6 +15,7 @@ from gateway.policy.submission import Submission
 
 _NOBODY = NumberSet()
 _REFUSED = Evidence("the subscriber refused")
+_REFUSED_OWNER = Evidence("the subscriber refused another account of the same owner")
 _UNASKED = Evidence("no consent on record")
 _UNPROVEN = Evidence("consent is asserted only", Reason.CONSENT_UNPROVEN)
 _UNREAD = Evidence("the consent store cannot be read", Reason.CONSENT_UNCHECKED, is_unread=True)
@@ -34,7 +35,10 @@ def refused(_check: Refused, knowledge: Knowledge) -> Ask:
         number = submission.msisdn
         if number is None:
             return None if _is_for_marketing(submission) else _UNKNOWN
-        return _REFUSED if sets.is_refused(submission.account.system_id, number) else None
+        scope = submission.account.system_id
+        if not sets.is_refused(scope, number):
+            return None
+        return _REFUSED_OWNER if sets.is_companion_refused(scope, number) else _REFUSED
 
     return ask
 
@@ -49,6 +53,11 @@ def perhaps_refused(knowledge: Knowledge) -> Sieve:
         numbers = [one.msisdn or 0 for one in submissions]
         everyone = sets.refused.get(EVERY_SENDER, _NOBODY).among(numbers)
         own = _of_the_sender(sets.refused, submissions, numbers)
+        if sets.companions:
+            own = [
+                by_one or sets.is_companion_refused(one.account.system_id, number)
+                for by_one, one, number in zip(own, submissions, numbers, strict=True)
+            ]
         return [
             one
             for one, number, by_all, by_one in zip(submissions, numbers, everyone, own, strict=True)

@@ -57,11 +57,15 @@ def said(evidence: Evidence | None) -> str:
             st.integers(0, 6),
         )
     ),
+    st.sampled_from(({}, {"sp1": ("sp2",), "sp2": ("sp1",)})),
 )
 def test_of_a_tick_nobody_is_passed_over_whom_a_rule_stops_alone(
-    asked: list[tuple[Account, int | None]], answers: list[tuple[str, Answer, int]]
+    asked: list[tuple[Account, int | None]],
+    answers: list[tuple[str, Answer, int]],
+    companions: dict[str, tuple[str, ...]],
 ) -> None:
     known = Knowledge()
+    known.consent.companions = companions
     for scope, answer, number in answers:
         known.consent.apply(NUMBER + number, scope, answer)
     tick = [writing(account, number) for account, number in asked]
@@ -99,6 +103,32 @@ def test_a_refusal_holds_for_the_sender_it_was_given_to_or_for_all(
     ask = checks.refused(Refused(), knowing(answer, scope))
 
     assert said(ask(addressed(), 0.0)) == ("the subscriber refused" if is_refused else "")
+
+
+def test_r37_who_refused_one_account_of_a_company_gets_no_advert_from_another() -> None:
+    known = knowing(Answer.REFUSED, "sp1")
+    known.consent.apply(NUMBER, "sp2", Answer.AGREED)
+    company = [sender(one, owner="B2-20130117") for one in ("sp1", "sp2")]
+    world = World(
+        rule("R21", Refused(), applies_to=COMMERCIAL),
+        senders=(*company, sender("sp3")),
+        knowledge=known,
+    )
+    world.rules.share_refusals()
+
+    own, companion, other = (
+        world.judge(ADVERT, system_id=system_id) for system_id in ("sp1", "sp2", "sp3")
+    )
+    code = world.judge(
+        system_id="sp2", text="【示例商城】验证码482913，5分钟内有效", source=SERVICE
+    )
+
+    assert why(own) is why(companion) is Reason.OPTED_OUT
+    assert [one.findings[0].evidence for one in (own, companion)] == [
+        "the subscriber refused",
+        "the subscriber refused another account of the same owner",
+    ]
+    assert (why(other), why(code)) == (None, None)
 
 
 def test_r21_a_refusal_typed_without_its_plus_is_asked_about_in_north_america() -> None:
