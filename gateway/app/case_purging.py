@@ -1,4 +1,4 @@
-"""Reports, audits, suspensions and warnings go as records do, but for holds (R70-R72)."""
+"""Reports, audits, preferences' histories, suspensions and warnings: purged, but for holds."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,6 +12,7 @@ from gateway.domain.suspension import Suspension
 from gateway.domain.warning import EarlyWarning
 from gateway.ports.audits import ConsentAudits
 from gateway.ports.authority_reports import AuthorityReports
+from gateway.ports.preferences import OldEntry, PreferenceStore
 from gateway.ports.suspensions import SuspensionStore
 from gateway.ports.warnings import WarningStore
 
@@ -42,6 +43,18 @@ def audit_purger(audits: ConsentAudits) -> Purger:
         lambda audit: audit.number,
         lambda audit: audit.drawn_at,
         _keeps_audit,
+    )
+
+
+def preference_purger(preferences: PreferenceStore) -> Purger:
+    """Return what purges the journal of preferences; the preferences themselves stay."""
+    return PagePurger(
+        "preferences",
+        lambda before, after: preferences.journaled_before(before, after=after),
+        preferences.forget_entries,
+        lambda entry: entry.number,
+        lambda entry: entry.at,
+        _keeps_entry,
     )
 
 
@@ -107,6 +120,15 @@ def _may_concern(report: AuthorityReport, msisdn: int) -> bool:
     is_certain = report.recipients == 1 and report.msisdn is not None
     source = msisdn_of(report.source.encode("latin-1", "replace"))
     return not is_certain or msisdn in (report.msisdn, source)
+
+
+def _keeps_entry(hold: LegalHold, entry: OldEntry) -> bool:
+    # Preferences are told to no SP: a hold on one keeps nothing of them.
+    return (
+        hold.since <= entry.at < hold.until
+        and hold.system_id is None
+        and hold.msisdn in (None, entry.msisdn)
+    )
 
 
 def _keeps_audit(hold: LegalHold, audit: ConsentAudit) -> bool:

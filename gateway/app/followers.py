@@ -40,6 +40,7 @@ _EXPIRY_EVERY = 8
 _REPORTS_EVERY = 240  # about a minute
 _PRUNE_EVERY = 14_400  # about an hour
 _CHANGES_KEPT = timedelta(days=7)
+_SUBSCRIBERS_NAMED = timedelta(hours=1)  # in the feed; who reads it later reads all anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,8 @@ class Followers:
 
     async def _prune(self) -> None:
         await self._stores.changes.prune(utcnow() - _CHANGES_KEPT)
+        await self._stores.changes.forget_subscribers(utcnow() - _SUBSCRIBERS_NAMED)
+        await self._stores.empty_wal()
 
     async def _settle_reports(self) -> None:
         settled = await self._stores.authority_reports.settle_released(utcnow())

@@ -60,6 +60,7 @@ class Housekeeping:
         told = await self._run("purge", "--json", "--by", "daily")
         if told is not None:
             log.info("records.purged", purged=told.get("purged"), before=told.get("before"))
+            _tell_journals(told.get("journals"))
 
     def _is_due(self) -> bool:
         with suppress(OSError):  # the command will say what is wrong
@@ -90,6 +91,16 @@ class Housekeeping:
         words = said[-_SAID_CHARS:].decode("utf-8", "replace").strip()
         log.error("records.unkept", command=arguments[0], said=words)
         return None
+
+
+def _tell_journals(states: object) -> None:
+    """Put the heads of the journals where who rewrites the store does not reach: into the log."""
+    for state in states if isinstance(states, list) else ():
+        if state["problem"]:
+            log.error("journal.broken", **state)
+        else:
+            told = {name: state[name] for name in ("journal", "rows", "head")}
+            log.info("journal.verified", **told)
 
 
 def _end(process: Process) -> None:

@@ -50,7 +50,7 @@ def journal_row(entry: JournalEntry) -> tuple[str | tuple[str, ...], ...]:
         f"{origin.at:%Y-%m-%d %H:%M:%S} UTC",
         origin.channel,
         origin.by or "the subscriber",
-        ("all deleted on request",) if entry.is_erasure else gone,
+        gone,
         _told(one for one in entry.after if one not in entry.before),
     )
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from gateway.app.case_purging import (
     audit_purger,
+    preference_purger,
     report_purger,
     suspension_purger,
     warning_purger,
@@ -30,7 +31,7 @@ from gateway.cli.record_scopes import moment_of
 from gateway.cli.screen import print_json, print_table, say
 from gateway.cli.storage import opened_store
 from gateway.cli.unmasking import sealer_of
-from gateway.domain.privacy import Access, Purge
+from gateway.domain.privacy import Access, JournalState, Purge
 from gateway.runtime.clock import utcnow
 from gateway.runtime.record_archive import ArchiveBusyError, HourFile, RecordArchive, hour_of
 from gateway.runtime.record_sealing import due, seal_closed
@@ -88,6 +89,7 @@ async def purge_records(
                 RelationPurger(stores.ended_relations),
                 report_purger(stores.authority_reports),
                 audit_purger(stores.consent_audits),
+                preference_purger(stores.preferences),
                 suspension_purger(stores.suspensions),
                 warning_purger(stores.warnings),
                 sample_purger(stores.samples),
@@ -96,9 +98,17 @@ async def purge_records(
             when = moment if dry_run else at
             errand = PurgeErrand(before, holds, when, acting(by), is_rehearsal=dry_run)
             done = [await _carried_out(purger, errand) for purger in purgers]
+        await stores.empty_wal()
+        journals = await stores.journals.states()
     if as_json:
-        shown = [asdict(one) for one in done]
-        print_json({"before": before.isoformat(), "dry_run": dry_run, "purged": shown})
+        print_json(
+            {
+                "before": before.isoformat(),
+                "dry_run": dry_run,
+                "purged": [asdict(one) for one in done],
+                "journals": [asdict(one) for one in journals],
+            }
+        )
     else:
         verb = "would go" if dry_run else "gone"
         print_table(("what", verb, "under hold"), map(_purged_row, done))
@@ -127,6 +137,17 @@ async def list_accesses(settings: GatewaySettings, limit: int, *, as_json: bool)
         columns = ("no", "at (UTC)", "by", "command", "reason", "of what")
         _print_or_say(columns, map(_access_row, accesses))
     return ExitCode.FINE
+
+
+async def verify_journals(settings: GatewaySettings, *, as_json: bool) -> int:
+    """Print how far the chains of both journals hold; return the exit code."""
+    async with opened_store(settings) as stores:
+        states = await stores.journals.states()
+    if as_json:
+        print_json([asdict(one) for one in states])
+    else:
+        print_table(("journal", "rows", "head", "first broken", "problem"), map(_state_row, states))
+    return ExitCode.FAILED if any(one.problem for one in states) else ExitCode.FINE
 
 
 async def _carried_out(purger: Purger, errand: PurgeErrand) -> Purged:
@@ -168,6 +189,11 @@ def _print_or_say(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> 
         print_table(columns, listed)
     else:
         say("nothing yet")
+
+
+def _state_row(one: JournalState) -> tuple[str, ...]:
+    broken = "" if one.broken is None else str(one.broken)
+    return (one.journal, str(one.rows), one.head, broken, one.problem or "none")
 
 
 def _purged_row(one: Purged) -> tuple[str, ...]:

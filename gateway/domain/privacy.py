@@ -73,7 +73,10 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class NewAccess:
-    """Somebody is about to see whole numbers: who, by which command, why, and of what."""
+    """Somebody is about to see whole numbers or a text: who, by which command, why, and of what.
+
+    `reason` is empty for a text that is shown with its numbers masked.
+    """
 
     by: str
     action: str
@@ -92,3 +95,18 @@ class Access:
     reason: str
     about: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """How far the chain of a journal holds: over `rows` rows, up to the digest `head`.
+
+    `problem` says what is wrong with it, "" where nothing is; `broken` is the number of the
+    first row that does not fit, None where no single row is to blame.
+    """
+
+    journal: str
+    rows: int
+    head: str
+    broken: int | None = None
+    problem: str = ""

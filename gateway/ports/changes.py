@@ -9,6 +9,9 @@ from typing import Protocol
 
 from gateway.ports.errors import StoreUnavailable
 
+# The key of a change of preferences whose subscriber the feed has forgotten.
+UNNAMED = "-1"
+
 
 class ChangeKind(StrEnum):
     """What was changed."""
@@ -60,6 +63,13 @@ class ChangeFeed(Protocol):
 
         The latest change is always kept. A reader that had not read a forgotten change
         must load its snapshot again: call this for times far behind every reader.
+        """
+
+    async def forget_subscribers(self, before: datetime) -> int:
+        """Put UNNAMED in the place of whose preferences changed before `before`; return how many.
+
+        Who asked for everything to be deleted must not stand here for days. A reader that comes
+        upon UNNAMED must load its snapshot again.
         """
 
 

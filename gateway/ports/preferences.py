@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias
 
 from gateway.domain.preferences import Edit, JournalEntry, Origin, PreferenceList
+from gateway.domain.privacy import NewPurge
 
 # msisdn, packed preferences: a plain tuple, for a snapshot may hold millions of them.
 PreferenceRow: TypeAlias = tuple[int, str]
@@ -15,6 +16,14 @@ class Changed(NamedTuple):
 
     before: PreferenceList
     after: PreferenceList
+
+
+class OldEntry(NamedTuple):
+    """An entry of the journal as retention sees it; `msisdn` is None where all was erased."""
+
+    number: int
+    msisdn: int | None
+    at: datetime
 
 
 class PreferenceStore(Protocol):
@@ -36,17 +45,25 @@ class PreferenceStore(Protocol):
         """
 
     async def erase(self, msisdn: int, origin: Origin) -> bool:
-        """Delete a subscriber's preferences and what the journal tells of them.
+        """Delete a subscriber's preferences and what journal and feed tell of them.
 
-        One entry stays that says when and which way. Returns False, and changes nothing,
-        when nothing is on record but that.
+        One entry stays that says when, by whom and which way, and not whose they were. Returns
+        False, and changes nothing, when nothing is on record.
         """
 
     async def journal_of(self, msisdn: int, limit: int = 1000) -> list[JournalEntry]:
         """Return the newest changes of a subscriber's preferences, the oldest of them first."""
 
-    async def prune_journal(self, before: datetime) -> int:
-        """Delete the entries made before `before`; return how many. For retention alone."""
+    async def journaled_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[OldEntry]:
+        """Return entries made before `before` by number, from behind the number `after`."""
+
+    async def forget_entries(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        """Delete entries of the journal; return how many. For retention alone.
+
+        The purge log gets `purge` with that count in the same commit; nothing when it is 0.
+        """
 
     def all_preferences(self, batch: int = 10_000) -> AsyncIterator[list[PreferenceRow]]:
         """Yield all preferences on record by number, in lists of at most `batch`.

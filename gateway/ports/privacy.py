@@ -6,6 +6,7 @@ from typing import Protocol
 
 from gateway.domain.privacy import (
     Access,
+    JournalState,
     LegalHold,
     NewAccess,
     NewLegalHold,
@@ -45,6 +46,9 @@ class Journals(Protocol):
 
     async def accesses(self, limit: int = 50) -> list[Access]:
         """Return at most `limit` accesses, the newest first."""
+
+    async def states(self) -> list[JournalState]:
+        """Return of both journals how far their chain holds, by reading all of it."""
 
 
 class FinalMessages(Protocol):

@@ -71,6 +71,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "records.repaired": "A record file ended in half a line; the half line was cut off.",
         "records.sealed": "Closed hours of records were sealed.",
         "records.purged": "What was past keeping was deleted.",
+        "journal.verified": "A journal is whole; `head` is the digest of its last row, once a day.",
+        "journal.broken": "A journal was tampered with; `broken` is its first wrong row.",
         "records.unkept": "Sealing or purging failed; it is tried again.",
         "records.lost": "Records were dropped because no more can be kept in memory.",
         "probes.opened": "The probe and metrics address answers.",

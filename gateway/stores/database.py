@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy import Executable, RowMapping
@@ -16,6 +17,9 @@ from gateway.stores.sealed_columns import Seal, give_seal
 from gateway.stores.writer import BatchingWriter
 
 T = TypeVar("T")
+
+_WAL_PATIENCE_MS = 100
+_WAL_TRIES = 5
 
 
 class Database:
@@ -68,6 +72,20 @@ class Database:
 
         return await self.read(run)
 
+    async def empty_wal(self) -> bool:
+        """Move the write-ahead log into the file and cut it off; tell whether that was done.
+
+        For what was deleted: until then its octets stand in the -wal file. Most of the work is
+        done while others write (PASSIVE); the rest keeps them waiting for at most
+        `_WAL_PATIENCE_MS`. Where somebody reads all the while, False is returned: the next call,
+        or the last process that closes the file, does it.
+        """
+        with suppress(StoreUnavailable):  # what was deleted is deleted
+            for _ in range(_WAL_TRIES):
+                if await self.read(_emptied):
+                    return True
+        return False
+
     @property
     def is_sealed(self) -> bool:
         """Tell whether subscribers' numbers and texts are sealed."""
@@ -96,3 +114,14 @@ class Database:
                     return await run(connection)
         except StoreUnavailable as error:
             return error
+
+
+async def _emptied(connection: AsyncConnection) -> bool:
+    await connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+    usual = (await connection.exec_driver_sql("PRAGMA busy_timeout")).scalar_one()
+    await connection.exec_driver_sql(f"PRAGMA busy_timeout={_WAL_PATIENCE_MS}")
+    try:
+        done = await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return not done.one()[0]
+    finally:
+        await connection.exec_driver_sql(f"PRAGMA busy_timeout={usual}")

@@ -4,10 +4,11 @@ The twins are for tests, and for a gateway that may forget. One event loop uses 
 call awaits anything: each is atomic as it is.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
-from gateway.ports.changes import Change, ChangeKind
+from gateway.ports.changes import UNNAMED, Change, ChangeKind
 
 
 class MemoryChanges:
@@ -34,3 +35,17 @@ class MemoryChanges:
         pruned = len(self._changes) - len(kept)
         self._changes = kept
         return pruned
+
+    def forget(self, kind: ChangeKind, key: str) -> None:
+        """Remove all changes of `key`, as one of the other twins is asked to forget it."""
+        self._changes = [c for c in self._changes if (c.kind, c.key) != (kind, key)]
+
+    async def forget_subscribers(self, before: datetime) -> int:
+        named = [
+            place
+            for place, c in enumerate(self._changes)
+            if c.kind is ChangeKind.PREFERENCES and c.at < before and c.key != UNNAMED
+        ]
+        for place in named:
+            self._changes[place] = replace(self._changes[place], key=UNNAMED)
+        return len(named)

@@ -1,22 +1,29 @@
 """The in-memory twin of the store of preferences (contract: gateway.ports.preferences)."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.domain.preferences import Edit, JournalEntry, Origin, PreferenceList, packed
+from gateway.domain.privacy import NewPurge
 from gateway.ports.changes import ChangeKind
-from gateway.ports.preferences import Changed, PreferenceRow
+from gateway.ports.preferences import Changed, OldEntry, PreferenceRow
 from gateway.stores.memory_changes import MemoryChanges
+from gateway.stores.memory_privacy import MemoryJournals
 
 
 class MemoryPreferences:
     """Twin of the store of preferences: each call is atomic as it is, for none awaits anything."""
 
-    def __init__(self, changes: MemoryChanges, utcnow: Callable[[], datetime]) -> None:
+    def __init__(
+        self, changes: MemoryChanges, utcnow: Callable[[], datetime], journals: MemoryJournals
+    ) -> None:
         self._changes = changes
+        self._journals = journals
         self._utcnow = utcnow
         self._preferences: dict[int, PreferenceList] = {}
-        self._journal: list[tuple[int, JournalEntry]] = []
+        self._journal: dict[int, tuple[int | None, JournalEntry]] = {}
+        self._last = 0
 
     async def of(self, msisdn: int) -> PreferenceList:
         return self._preferences.get(msisdn, ())
@@ -29,25 +36,38 @@ class MemoryPreferences:
             if not after:
                 del self._preferences[msisdn]
             self._note(msisdn, JournalEntry(origin, before, after))
+            self._changes.add(ChangeKind.PREFERENCES, str(msisdn), self._utcnow())
         return Changed(before, after)
 
     async def erase(self, msisdn: int, origin: Origin) -> bool:
-        told = any(whose == msisdn and not entry.is_erasure for whose, entry in self._journal)
+        told = any(whose == msisdn for whose, _ in self._journal.values())
         if not told and msisdn not in self._preferences:
             return False
         self._preferences.pop(msisdn, None)
-        self._journal = [one for one in self._journal if one[0] != msisdn]
-        self._note(msisdn, JournalEntry(origin, (), (), is_erasure=True))
+        self._journal = {n: one for n, one in self._journal.items() if one[0] != msisdn}
+        self._changes.forget(ChangeKind.PREFERENCES, str(msisdn))
+        self._note(None, JournalEntry(origin, (), (), is_erasure=True))
+        self._changes.add(ChangeKind.PREFERENCES, str(msisdn), self._utcnow())
         return True
 
     async def journal_of(self, msisdn: int, limit: int = 1000) -> list[JournalEntry]:
-        return [entry for whose, entry in self._journal if whose == msisdn][-limit:]
+        return [entry for whose, entry in self._journal.values() if whose == msisdn][-limit:]
 
-    async def prune_journal(self, before: datetime) -> int:
-        kept = [one for one in self._journal if one[1].origin.at >= before]
-        pruned = len(self._journal) - len(kept)
-        self._journal = kept
-        return pruned
+    async def journaled_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[OldEntry]:
+        found = [
+            OldEntry(number, msisdn, entry.origin.at)
+            for number, (msisdn, entry) in self._journal.items()
+            if number > after and entry.origin.at < before
+        ]
+        return found[:limit]
+
+    async def forget_entries(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        gone = {number for number in numbers if self._journal.pop(number, None) is not None}
+        if gone:
+            await self._journals.note_purge(replace(purge, count=len(gone)))
+        return len(gone)
 
     async def all_preferences(self, batch: int = 10_000) -> AsyncIterator[list[PreferenceRow]]:
         rows = [(msisdn, packed(self._preferences[msisdn])) for msisdn in sorted(self._preferences)]
@@ -61,6 +81,6 @@ class MemoryPreferences:
             if msisdn in self._preferences
         }
 
-    def _note(self, msisdn: int, entry: JournalEntry) -> None:
-        self._journal.append((msisdn, entry))
-        self._changes.add(ChangeKind.PREFERENCES, str(msisdn), self._utcnow())
+    def _note(self, msisdn: int | None, entry: JournalEntry) -> None:
+        self._last += 1
+        self._journal[self._last] = (msisdn, entry)

@@ -7,8 +7,17 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 
-from gateway.domain.privacy import Access, LegalHold, NewAccess, NewLegalHold, NewPurge, Purge
+from gateway.domain.privacy import (
+    Access,
+    JournalState,
+    LegalHold,
+    NewAccess,
+    NewLegalHold,
+    NewPurge,
+    Purge,
+)
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, ReceiptState
+from gateway.stores.journal_chain import NO_ROW, linked
 from gateway.stores.memory_quarantine import MemoryQuarantine
 
 _EVERYTHING = 1_000_000_000
@@ -62,6 +71,9 @@ class MemoryJournals:
     async def accesses(self, limit: int = 50) -> list[Access]:
         return self._accesses[::-1][:limit]
 
+    async def states(self) -> list[JournalState]:
+        return [_state("access_log", self._accesses), _state("purge_log", self._purges)]
+
 
 class MemoryFinalMessages:
     """Twin of what finds and forgets final messages, over the twin that holds them."""
@@ -90,6 +102,13 @@ class MemoryFinalMessages:
         if count:
             await self._journals.note_purge(replace(purge, count=count))
         return count
+
+
+def _state(journal: str, rows: Sequence[Access] | Sequence[Purge]) -> JournalState:
+    head = NO_ROW
+    for row in rows:
+        head = linked(head, journal, [getattr(row, field.name) for field in fields(row)])
+    return JournalState(journal, len(rows), head)
 
 
 def _is_final(message: HeldMessage) -> bool:

@@ -104,6 +104,8 @@ class Stores:
     scheduled: ScheduledStore
     warnings: WarningStore
     notices: NoticeStore
+    # What was deleted leaves the write-ahead log, too; False where somebody still reads it.
+    empty_wal: Callable[[], Awaitable[bool]]
     close: Callable[[], Awaitable[None]]
 
 
@@ -194,7 +196,7 @@ def memory_stores() -> Stores:
         authority_reports=MemoryAuthorityReports(quarantine, journals),
         changes=changes,
         policies=MemoryPolicies(),
-        preferences=MemoryPreferences(changes, utcnow),
+        preferences=MemoryPreferences(changes, utcnow, journals),
         subscriptions=subscriptions,
         suspensions=MemorySuspensions(changes, utcnow, journals),
         filings=MemoryFilings(changes, utcnow),
@@ -208,6 +210,7 @@ def memory_stores() -> Stores:
         scheduled=MemoryScheduled(consent, utcnow),
         warnings=MemoryWarnings(journals),
         notices=MemoryNotices(consent, changes, utcnow),
+        empty_wal=_no_wal,
         close=_nothing_to_close,
     )
 
@@ -236,6 +239,7 @@ def _sql_stores(database: Database, close: Callable[[], Awaitable[None]]) -> Sto
         scheduled=SqlScheduled(database, utcnow),
         warnings=SqlWarnings(database),
         notices=SqlNotices(database, utcnow),
+        empty_wal=database.empty_wal,
         close=close,
     )
 
@@ -248,6 +252,11 @@ def _path_of(url: str) -> Path:
     if parsed.drivername != "sqlite" or parsed.database in (None, "", ":memory:"):
         raise ValueError("the store's URL must read sqlite:///path or memory://")
     return Path(str(parsed.database))
+
+
+async def _no_wal() -> bool:
+    """Tell that nothing of what was deleted is left."""
+    return True
 
 
 async def _nothing_to_close() -> None:

@@ -1,4 +1,4 @@
-"""The tables of legal holds and of the two journals; migration 0007 makes them."""
+"""The tables of legal holds and of the two journals; migrations 0007 and 0023 make them."""
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
 
@@ -25,7 +25,7 @@ legal_holds = Table(
     sqlite_autoincrement=True,
 )
 
-# Of domain.privacy.Purge. Rows are only ever added.
+# Of domain.privacy.Purge. Rows are only ever added, by journal_chain.appended.
 purge_log = Table(
     "purge_log",
     metadata,
@@ -36,10 +36,11 @@ purge_log = Table(
     Column("count", BigInteger, nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("by", Text, nullable=False),
+    Column("chain", String(64), nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 
-# Of domain.privacy.Access. Rows are only ever added.
+# Of domain.privacy.Access. Rows are only ever added, by journal_chain.appended.
 access_log = Table(
     "access_log",
     metadata,
@@ -49,5 +50,6 @@ access_log = Table(
     Column("reason", Text, nullable=False),
     Column("about", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
+    Column("chain", String(64), nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )

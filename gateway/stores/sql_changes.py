@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.ports.changes import Change, ChangeKind
+from gateway.ports.changes import UNNAMED, Change, ChangeKind
 from gateway.stores.database import Database
 from gateway.stores.tables import changes
 
@@ -31,6 +31,22 @@ class SqlChanges:
     async def prune(self, before: datetime) -> int:
         latest = select(func.max(_column.number)).scalar_subquery()
         statement = delete(changes).where(_column.at < before, _column.number < latest)
+
+        async def run(connection: AsyncConnection) -> int:
+            return (await connection.execute(statement)).rowcount
+
+        return await self._database.writer.write(run)
+
+    async def forget_subscribers(self, before: datetime) -> int:
+        statement = (
+            update(changes)
+            .where(
+                _column.kind == ChangeKind.PREFERENCES,
+                _column.at < before,
+                _column.key != UNNAMED,
+            )
+            .values(key=UNNAMED)
+        )
 
         async def run(connection: AsyncConnection) -> int:
             return (await connection.execute(statement)).rowcount

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Executable, RowMapping, delete, exists, insert, select
+from sqlalchemy import Executable, RowMapping, bindparam, delete, exists, insert, select
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,10 +16,13 @@ from gateway.domain.preferences import (
     packed,
     unpacked,
 )
+from gateway.domain.privacy import NewPurge
 from gateway.ports.changes import ChangeKind
-from gateway.ports.preferences import Changed, PreferenceRow
+from gateway.ports.preferences import Changed, OldEntry, PreferenceRow
 from gateway.stores.database import Database
 from gateway.stores.preferences_tables import preference_journal, preferences
+from gateway.stores.sealed_columns import BEFORE_ALL
+from gateway.stores.sql_privacy import note_purge
 from gateway.stores.tables import changes
 
 _ROWS_PER_CHANGE = 3  # the preferences, the journal, the feed
@@ -60,10 +63,12 @@ class SqlPreferences:
         return await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
 
     async def erase(self, msisdn: int, origin: Origin) -> bool:
-        told = (_entry.msisdn == msisdn, _entry.is_erasure.is_(False))
         something = select(
-            exists().where(_column.msisdn == msisdn)
-            | exists(select(_entry.number).where(*told).limit(1))
+            exists().where(_column.msisdn == msisdn) | exists().where(_entry.msisdn == msisdn)
+        )
+        announced = (
+            changes.c.kind == ChangeKind.PREFERENCES,
+            changes.c.key == bindparam("key", type_=changes.c.key.type),
         )
 
         async def run(connection: AsyncConnection) -> bool:
@@ -71,12 +76,16 @@ class SqlPreferences:
                 return False
             await connection.execute(delete(preferences).where(_column.msisdn == msisdn))
             await connection.execute(delete(preference_journal).where(_entry.msisdn == msisdn))
+            await connection.execute(delete(changes).where(*announced), {"key": msisdn})
             entry = JournalEntry(origin, (), (), is_erasure=True)
-            await connection.execute(insert(preference_journal), _values(msisdn, entry))
+            await connection.execute(insert(preference_journal), _values(BEFORE_ALL, entry))
             await self._announce(connection, msisdn)
             return True
 
-        return await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
+        is_erased = await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
+        if is_erased:
+            await self._database.empty_wal()
+        return is_erased
 
     async def journal_of(self, msisdn: int, limit: int = 1000) -> list[JournalEntry]:
         query = (
@@ -88,13 +97,29 @@ class SqlPreferences:
         newest_first = await self._database.rows(query)
         return [_entry_of(row) for row in reversed(newest_first)]
 
-    async def prune_journal(self, before: datetime) -> int:
-        statement = delete(preference_journal).where(_entry.at < before)
+    async def journaled_before(
+        self, before: datetime, *, after: int = 0, limit: int = 500
+    ) -> list[OldEntry]:
+        query = (
+            select(_entry.number, _entry.msisdn, _entry.at, _entry.is_erasure)
+            .where(_entry.at < before, _entry.number > after)
+            .order_by(_entry.number)
+            .limit(limit)
+        )
+        return [
+            OldEntry(row["number"], None if row["is_erasure"] else row["msisdn"], row["at"])
+            for row in await self._database.rows(query)
+        ]
+
+    async def forget_entries(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        statement = delete(preference_journal).where(_entry.number.in_(numbers))
 
         async def run(connection: AsyncConnection) -> int:
-            return (await connection.execute(statement)).rowcount
+            count = (await connection.execute(statement)).rowcount
+            await note_purge(connection, purge, count)
+            return count
 
-        return await self._database.writer.write(run)
+        return await self._database.writer.write(run, rows=len(numbers))
 
     async def all_preferences(self, batch: int = 10_000) -> AsyncIterator[list[PreferenceRow]]:
         # Page by page, so that no long read keeps SQLite from emptying its -wal file.

@@ -1,19 +1,32 @@
 """Legal holds, journals and final messages in SQL (contract: gateway.ports.privacy)."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 
 from sqlalchemy import Table, and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.privacy import Access, LegalHold, NewAccess, NewLegalHold, NewPurge, Purge
+from gateway.domain.privacy import (
+    Access,
+    JournalState,
+    LegalHold,
+    NewAccess,
+    NewLegalHold,
+    NewPurge,
+    Purge,
+)
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
 from gateway.stores.database import Database
+from gateway.stores.journal_chain import appended, state_of
 from gateway.stores.privacy_tables import access_log, legal_holds, purge_log
 from gateway.stores.tables import held_messages
 
 _hold = legal_holds.c
 _held = held_messages.c
+# All columns but the chain.
+_PURGE = [purge_log.c[field.name] for field in fields(Purge)]
+_ACCESS = [access_log.c[field.name] for field in fields(Access)]
 _IS_FINAL = and_(_held.state.in_(sorted(FINAL_STATES)), _held.receipt != ReceiptState.DUE)
 
 
@@ -25,7 +38,13 @@ class SqlLegalHolds:
 
     async def add(self, hold: NewLegalHold) -> int:
         values = {name: getattr(hold, name) for name in NewLegalHold.__slots__}
-        return await _added(self._database, legal_holds, values | {"lifted_by": ""})
+        statement = insert(legal_holds).returning(_hold.number)
+
+        async def run(connection: AsyncConnection) -> int:
+            added = await connection.execute(statement, values | {"lifted_by": ""})
+            return int(added.scalar_one())
+
+        return await self._database.writer.write(run)
 
     async def lift(self, number: int, by: str, at: datetime) -> bool:
         statement = (
@@ -51,19 +70,28 @@ class SqlJournals:
         self._database = database
 
     async def note_purge(self, purge: NewPurge) -> int:
-        return await _added(self._database, purge_log, _values(purge))
+        return await self._append(purge_log, _values(purge))
 
     async def purges(self, limit: int = 50) -> list[Purge]:
-        query = select(purge_log).order_by(purge_log.c.number.desc()).limit(limit)
+        query = select(*_PURGE).order_by(purge_log.c.number.desc()).limit(limit)
         return [Purge(**row) for row in await self._database.rows(query)]
 
     async def note_access(self, access: NewAccess) -> int:
         values = {name: getattr(access, name) for name in NewAccess.__slots__}
-        return await _added(self._database, access_log, values)
+        return await self._append(access_log, values)
 
     async def accesses(self, limit: int = 50) -> list[Access]:
-        query = select(access_log).order_by(access_log.c.number.desc()).limit(limit)
+        query = select(*_ACCESS).order_by(access_log.c.number.desc()).limit(limit)
         return [Access(**row) for row in await self._database.rows(query)]
+
+    async def states(self) -> list[JournalState]:
+        return [await state_of(self._database, journal) for journal in (access_log, purge_log)]
+
+    async def _append(self, journal: Table, values: dict[str, object]) -> int:
+        async def run(connection: AsyncConnection) -> int:
+            return await appended(connection, journal, values)
+
+        return await self._database.writer.write(run)
 
 
 class SqlFinalMessages:
@@ -109,16 +137,8 @@ class SqlFinalMessages:
 async def note_purge(connection: AsyncConnection, purge: NewPurge, count: int) -> None:
     """Journal that `count` went, in the commit in which they go; nothing where none does."""
     if count:
-        await connection.execute(insert(purge_log), _values(purge) | {"count": count})
+        await appended(connection, purge_log, _values(purge) | {"count": count})
 
 
 def _values(purge: NewPurge) -> dict[str, object]:
     return {name: getattr(purge, name) for name in NewPurge.__slots__}
-
-
-async def _added(database: Database, table: Table, values: dict[str, object]) -> int:
-    async def run(connection: AsyncConnection) -> int:
-        statement = insert(table).returning(table.c.number)
-        return int((await connection.execute(statement, values)).scalar_one())
-
-    return await database.writer.write(run)

@@ -11,7 +11,6 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    insert,
     literal,
     or_,
     select,
@@ -27,8 +26,8 @@ from gateway.domain.privacy import NewPurge
 from gateway.domain.relation import FORGOTTEN, EndedRelation
 from gateway.domain.subscription import ASKED_STATES, RUNNING_STATES
 from gateway.stores.database import Database
-from gateway.stores.privacy_tables import purge_log
 from gateway.stores.sealed_columns import AFTER_ALL, BEFORE_ALL
+from gateway.stores.sql_privacy import note_purge
 from gateway.stores.subscription_tables import consent_requests, subscription_events, subscriptions
 from gateway.stores.tables import ENDS, consent_answers
 
@@ -113,8 +112,7 @@ class SqlEndedRelations:
             still = [(row["msisdn"], row["system_id"]) for row in rows]
             if still:
                 await _forget(connection, still)
-                values = {name: getattr(purge, name) for name in NewPurge.__slots__}
-                await connection.execute(insert(purge_log), values | {"count": len(still)})
+                await note_purge(connection, purge, len(still))
             return len(still)
 
         return await self._database.writer.write(run, rows=4 * len(keys))

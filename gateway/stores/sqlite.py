@@ -64,6 +64,10 @@ def writing_engine(path: Path, *, busy_s: float, max_octets: int | None = None) 
         engine,
         "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",
+        # What is deleted is overwritten, however SQLite was built.
+        "PRAGMA secure_delete=ON",
+        # REPLACE deletes rows: without this, triggers that refuse a deletion sleep through it.
+        "PRAGMA recursive_triggers=ON",
         f"PRAGMA journal_size_limit={_WAL_OCTETS}",
         *_size_limit(max_octets),
     )

@@ -27,8 +27,8 @@ from gateway.stores.sealed_columns import (
     SealedText,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 # SQLite numbers its rows by an INTEGER key for free; a BIGINT key would be a second index.
 _ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -50,12 +50,12 @@ class UtcTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Return what is stored; a naive time raises TypeError."""
         del dialect
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else (value - EPOCH) // MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Return what was stored, in UTC."""
         del dialect
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else EPOCH + value * MICROSECOND
 
 
 # A partial index serves only a query that repeats its condition, literals and all.

@@ -88,7 +88,12 @@ async def test_what_is_past_keeping_goes(make: Make, tmp_path: Path, log: Log) -
     await make().purge()
 
     assert names(tmp_path) == []
-    (line,) = log
+    line, *journals = log
+    assert [(one["event"], one["journal"], one["rows"]) for one in journals] == [
+        ("journal.verified", "access_log", 0),
+        ("journal.verified", "purge_log", 1),
+    ]
+    assert [len(str(one["head"])) for one in journals] == [0, 64]
     assert line["event"] == "records.purged"
     assert line["purged"] == [
         {"what": "records", "gone": 1, "held": 0},
@@ -96,6 +101,7 @@ async def test_what_is_past_keeping_goes(make: Make, tmp_path: Path, log: Log) -
         {"what": "relations", "gone": 0, "held": 0},
         {"what": "reports", "gone": 0, "held": 0},
         {"what": "audits", "gone": 0, "held": 0},
+        {"what": "preferences", "gone": 0, "held": 0},
         {"what": "suspensions", "gone": 0, "held": 0},
         {"what": "warnings", "gone": 0, "held": 0},
         {"what": "samples", "gone": 0, "held": 0},

@@ -1,8 +1,10 @@
 """Sealing, purging, holds and the journals, as people use them (R70 to R73)."""
 
 import json
+import sqlite3
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -339,3 +341,24 @@ def test_check_warns_of_records_that_stay_open(
 @pytest.mark.usefixtures("with_keys")
 def test_check_is_content_where_there_are_keys(cli: Cli, options: tuple[str, ...]) -> None:
     assert "RECORDS" not in cli("check", *options).stderr
+
+
+def test_r73_the_journals_are_verified_and_the_first_broken_row_is_named(
+    work: Work, archive: RecordArchive, deployment: Path
+) -> None:
+    assert archive.directory.is_dir()
+    work("records", "purge", "--by", "lin")
+    whole = work("records", "verify")
+    purges = json.loads(work("records", "verify", "--json").stdout)[1]
+    with closing(
+        sqlite3.connect(deployment / "var/smsward.db", isolation_level=None)
+    ) as connection:
+        connection.execute("DROP TRIGGER tr_purge_log_update")
+        connection.execute("UPDATE purge_log SET by = 'nobody'")
+
+    broken = work("records", "verify")
+
+    assert (whole.returncode, broken.returncode) == (0, 1)
+    assert purges["head"] in whole.stdout
+    assert (purges["journal"], purges["rows"], purges["problem"]) == ("purge_log", 1, "")
+    assert "it was changed" in broken.stdout

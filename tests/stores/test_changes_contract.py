@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from gateway.domain.consent import ConsentAnswer
+from gateway.domain.preferences import Channel, Origin, Preference, PreferenceAction, PreferenceKind
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.ports.changes import Change, ChangeKind
+from gateway.ports.changes import UNNAMED, Change, ChangeKind
 from gateway.stores.open import Stores
 
 Builder: TypeAlias = Callable[..., HeldMessage]
@@ -67,3 +68,24 @@ async def test_pruned_changes_are_gone_and_their_numbers_not_given_again(
     await discard(stores, 3, noon)
 
     assert await stores.changes.latest() == 3
+
+
+async def test_after_a_while_the_feed_does_not_say_whose_preferences_changed(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    wish = Preference(PreferenceKind.NUMBER, "13911112222", PreferenceAction.BLOCK)
+    await stores.quarantine.hold([held(message_id=7)])
+    await discard(stores, 7, noon)
+    await stores.preferences.change(
+        8613800138000, lambda _: (wish,), Origin(Channel.CLI, noon, "clerk")
+    )
+    named = await stores.changes.changes(0)
+    at = named[-1].at
+
+    assert await stores.changes.forget_subscribers(at) == 0
+    assert await stores.changes.changes(0) == named
+    assert await stores.changes.forget_subscribers(at + timedelta(seconds=1)) == 1
+    assert await stores.changes.forget_subscribers(at + timedelta(seconds=1)) == 0
+
+    assert [change.key for change in await stores.changes.changes(0)] == ["7", UNNAMED]
+    assert await stores.changes.latest() == named[-1].number

@@ -22,6 +22,7 @@ from gateway.domain.preferences import (
     with_preference,
     without_preference,
 )
+from gateway.domain.privacy import NewPurge
 from gateway.ports.changes import ChangeKind
 from gateway.ports.preferences import Changed
 from gateway.stores.open import Stores
@@ -91,11 +92,12 @@ async def test_every_change_is_announced_by_the_subscribers_number(
     await stores.preferences.change(SUBSCRIBER, adding(HOUSES), origin())
     await stores.preferences.change(SUBSCRIBER, dropping(HOUSES), origin())
     await stores.preferences.change(SUBSCRIBER, adding(PORT), origin())
+    before = await stores.changes.changes(0)
     await stores.preferences.erase(SUBSCRIBER, origin())
 
-    changes = await stores.changes.changes(0)
+    changes = await stores.changes.changes(before[-1].number)
 
-    assert [(change.kind, change.key) for change in changes] == [
+    assert [(change.kind, change.key) for change in (*before, *changes)] == [
         (ChangeKind.PREFERENCES, str(SUBSCRIBER))
     ] * 4
 
@@ -155,9 +157,9 @@ async def test_r51_what_is_deleted_on_request_leaves_only_that_it_was_deleted(
 
     assert was_there
     assert await stores.preferences.of(SUBSCRIBER) == ()
-    assert await stores.preferences.journal_of(SUBSCRIBER) == [
-        JournalEntry(origin(1), (), (), is_erasure=True)
-    ]
+    assert await stores.preferences.journal_of(SUBSCRIBER) == []
+    erasure = (await stores.preferences.journaled_before(origin(9).at))[-1]
+    assert (erasure.msisdn, erasure.at) == (None, origin(1).at)
     assert await stores.preferences.of(SUBSCRIBER + 1) == (PORT,)
 
 
@@ -170,9 +172,9 @@ async def test_what_only_the_journal_tells_is_deleted_on_request_too(
     assert await stores.preferences.erase(SUBSCRIBER, origin(2))
     assert not await stores.preferences.erase(SUBSCRIBER, origin(3))
     assert not await stores.preferences.erase(SUBSCRIBER + 1, origin(3))
-    assert [entry.origin for entry in await stores.preferences.journal_of(SUBSCRIBER)] == [
-        origin(2)
-    ]
+    assert await stores.preferences.journal_of(SUBSCRIBER) == []
+    [change] = await stores.changes.changes(0)
+    assert change.key == str(SUBSCRIBER)  # once more, for every process to hear of it
 
 
 async def test_the_journal_is_pruned_by_time(stores: Stores, origin: OriginBuilder) -> None:
@@ -180,7 +182,17 @@ async def test_the_journal_is_pruned_by_time(stores: Stores, origin: OriginBuild
         edit = dropping(HOUSES) if minute % 2 else adding(HOUSES)
         await stores.preferences.change(SUBSCRIBER, edit, origin(minute))
 
-    assert await stores.preferences.prune_journal(origin(2).at) == 2
+    purge = NewPurge("preferences", origin(0).at, origin(1).at, 9, origin(8).at, "daily")
+    old = await stores.preferences.journaled_before(origin(2).at)
+    [second] = await stores.preferences.journaled_before(origin(2).at, after=old[0].number)
+    assert old == [*old[:1], second]
+    assert [(one.msisdn, one.at) for one in old] == [(SUBSCRIBER, origin(n).at) for n in (0, 1)]
+    assert await stores.preferences.journaled_before(origin(2).at, limit=1) == old[:1]
+
+    assert await stores.preferences.forget_entries([one.number for one in old], purge) == 2
+    assert await stores.preferences.forget_entries([one.number for one in old], purge) == 0
+
+    assert [one.count for one in await stores.journals.purges()] == [2]
     assert [entry.origin for entry in await stores.preferences.journal_of(SUBSCRIBER)] == [
         origin(2)
     ]

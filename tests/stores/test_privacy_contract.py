@@ -1,18 +1,23 @@
 """What gateway.ports.privacy promises, on every store."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
-from gateway.domain.privacy import Access, LegalHold, NewAccess, NewLegalHold, NewPurge, Purge
+from gateway.domain.privacy import (
+    Access,
+    JournalState,
+    LegalHold,
+    NewAccess,
+    NewLegalHold,
+    NewPurge,
+    Purge,
+)
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
-from gateway.stores.open import Stores, open_store
+from gateway.stores.open import Stores
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -147,18 +152,20 @@ async def test_nothing_forgotten_is_nothing_journaled(
     assert await stores.journals.purges() == []
 
 
-@pytest.mark.parametrize("table", ["purge_log", "access_log"])
-@pytest.mark.parametrize("act", ["DELETE FROM {}", "UPDATE {} SET by = 'nobody'"])
-async def test_a_journal_cannot_be_changed(
-    sqlite_url: str, database: Path, purge: NewPurge, noon: datetime, table: str, act: str
+async def test_r73_the_chain_of_both_journals_holds_and_its_head_moves_with_each_row(
+    stores: Stores, purge: NewPurge, noon: datetime
 ) -> None:
-    stores = await open_store(sqlite_url)
+    access = NewAccess("lin", "records show", "派单 12", "var/cdr", noon)
+    empty = await stores.journals.states()
+    await stores.journals.note_access(access)
+    first = await stores.journals.states()
+    await stores.journals.note_access(access)
     await stores.journals.note_purge(purge)
-    await stores.journals.note_access(NewAccess("lin", "records show", "why", "what", noon))
-    await stores.close()
+    second = await stores.journals.states()
 
-    with (
-        closing(sqlite3.connect(database)) as connection,
-        pytest.raises(sqlite3.IntegrityError, match="append-only"),
-    ):
-        connection.execute(act.format(table))
+    assert empty == [JournalState("access_log", 0, ""), JournalState("purge_log", 0, "")]
+    assert [(one.journal, one.rows) for one in second] == [("access_log", 2), ("purge_log", 1)]
+    assert len({empty[0].head, first[0].head, second[0].head}) == 3
+    # The same on every store: known rows give known digests.
+    assert first[0].head == "cd881f436446b1d3f71fe7cf29975e74d1d5f401b4f7e53dcf703254825493ea"
+    assert all(one.broken is None and not one.problem for one in second)

@@ -128,6 +128,23 @@ def purges(
 
 
 @records.command
+def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+    """Verify the purge log and the journal of looks: each row is chained to the one before.
+
+    The first row that is missing or was changed is named, and the exit code is 1. A running
+    gateway does this once a day and logs both heads (`journal.verified`): compare them.
+
+    Example: smsward records verify
+    """
+    import asyncio
+
+    from gateway.cli.deployment import load_settings
+    from gateway.cli.record_keeping import verify_journals
+
+    return asyncio.run(verify_journals(load_settings(config), as_json=as_json))
+
+
+@records.command
 def accesses(
     *,
     limit: Annotated[int, Parameter(help="The last so many.")] = 50,

@@ -1,7 +1,7 @@
 """Keep the preferences at hand as the store has them."""
 
 from gateway.policy.preferences import Preferences
-from gateway.ports.changes import ChangeFeed, ChangeKind, keeping_current
+from gateway.ports.changes import UNNAMED, ChangeFeed, ChangeKind, keeping_current
 from gateway.ports.preferences import PreferenceStore
 
 # One change is one subscriber's few lines.
@@ -44,9 +44,10 @@ class PreferencesFollower:
         taken = 0
         with keeping_current(self._preferences):
             while page := await self._feed.changes(self._seen, _CHANGES_AT_ONCE):
-                msisdns = {
-                    int(change.key) for change in page if change.kind is ChangeKind.PREFERENCES
-                }
+                keys = {change.key for change in page if change.kind is ChangeKind.PREFERENCES}
+                if UNNAMED in keys:  # so late that the feed has forgotten whose they are
+                    return taken + await self.load()
+                msisdns = {int(key) for key in keys}
                 if msisdns:
                     found = await self._store.packed_of(sorted(msisdns))
                     self._preferences.load((one, found.get(one, "")) for one in msisdns)

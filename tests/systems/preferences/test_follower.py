@@ -1,7 +1,7 @@
 """The preferences at hand follow the store."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -20,8 +20,10 @@ from gateway.policy.preferences import Preferences
 from gateway.ports.changes import Change
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.preferences import PreferenceRow
+from gateway.runtime.clock import utcnow
 from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_preferences import MemoryPreferences
+from gateway.stores.memory_privacy import MemoryJournals
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.preferences.follower import PreferencesFollower
 
@@ -96,6 +98,21 @@ async def test_what_is_taken_back_or_deleted_is_gone(
     assert list(preferences.packed) == [SUBSCRIBER + 2]
 
 
+async def test_who_reads_so_late_that_the_feed_names_nobody_reads_everything_anew(
+    follower: PreferencesFollower, stores: Stores, preferences: Preferences
+) -> None:
+    await stores.preferences.change(SUBSCRIBER, to(LOANS), ORIGIN)
+    await follower.load()
+    await stores.preferences.erase(SUBSCRIBER, ORIGIN)
+    await stores.preferences.change(SUBSCRIBER + 1, to(LOANS), ORIGIN)
+    await stores.changes.forget_subscribers(utcnow() + timedelta(hours=1))
+
+    await follower.catch_up()
+
+    assert list(preferences.packed) == [SUBSCRIBER + 1]
+    assert await follower.catch_up() == 0
+
+
 async def test_a_change_while_the_snapshot_is_read_is_not_missed(
     preferences: Preferences,
 ) -> None:
@@ -108,7 +125,7 @@ async def test_a_change_while_the_snapshot_is_read_is_not_missed(
             await self.change(SUBSCRIBER, to(LOANS), ORIGIN)
 
     feed = MemoryChanges()
-    store = ChangedMeanwhile(feed, lambda: ORIGIN.at)
+    store = ChangedMeanwhile(feed, lambda: ORIGIN.at, MemoryJournals())
     follower = PreferencesFollower(store, feed, preferences)
     await follower.load()
 
@@ -144,6 +161,9 @@ async def test_the_last_known_preferences_hold_while_the_store_cannot_be_read(
 
         async def prune(self, before: datetime) -> int:
             return await stores.changes.prune(before)
+
+        async def forget_subscribers(self, before: datetime) -> int:
+            return await stores.changes.forget_subscribers(before)
 
     feed = Failing()
     follower = PreferencesFollower(stores.preferences, feed, preferences)
