@@ -82,9 +82,7 @@ class Reasoned:
     """Who changes which model is in force, and why."""
 
     note: Annotated[str, Parameter(show_default=False, help="Why, for the history.")] = ""
-    by: Annotated[
-        str | None, Parameter(help="Who does it; noted as said by your account.")
-    ] = None
+    by: Annotated[str | None, Parameter(help="Who does it; noted as said by your account.")] = None
 
 
 UNREASONED = Reasoned()

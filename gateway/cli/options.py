@@ -186,9 +186,7 @@ ORDERS = Orders()
 class Wish:
     """Who wants policies loaded, and how."""
 
-    by: Annotated[
-        str | None, Parameter(help="Who wants it; noted as said by your account.")
-    ] = None
+    by: Annotated[str | None, Parameter(help="Who wants it; noted as said by your account.")] = None
     note: Annotated[str, Parameter(show_default=False, help="Why, for the history.")] = ""
     force: Annotated[
         bool, Parameter(negative="", show_default=False, help="Do it although a guard advises no.")

@@ -10,6 +10,7 @@ from gateway.cli.known_sender import require_sender
 from gateway.cli.options import Selection
 from gateway.cli.screen import console, print_fields, print_json, print_table, say, visible
 from gateway.cli.storage import opened_store
+from gateway.cli.text_masking import masked_numbers
 from gateway.dataplane.assembled import assembled
 from gateway.dataplane.carriers import read_carrier
 from gateway.domain.categories import CATEGORIES, category_of, covered_by
@@ -59,7 +60,10 @@ async def list_messages(
 async def show_message(
     settings: GatewaySettings, message_id: str, *, unmask: bool, as_json: bool
 ) -> int:
-    """Print one held message with its text; return the exit code."""
+    """Print one held message with its text; return the exit code.
+
+    The look is in the journal by now. Without `unmask` no number is seen, in the text neither.
+    """
     number = number_of(message_id)
     async with opened_store(settings) as stores:
         held = await stores.quarantine.get(number)
@@ -73,6 +77,8 @@ async def show_message(
     if parts:
         texts = texts_together(parts) or texts
         fields["parts"] = [str(part.message_id) for part in parts]
+    if not unmask:
+        texts = tuple(map(masked_numbers, texts))
     if as_json:
         print_json({**fields, "text": texts[0], "other_readings": texts[1:]})
         return ExitCode.FINE
@@ -116,7 +122,7 @@ def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
         "category": held.category,
         "severity": severity_of(held.category),
         "campaign": held.campaign,
-        "evidence": held.evidence,
+        "evidence": held.evidence if unmask else masked_numbers(held.evidence),
         "digest": held.digest,
         "held_at": held.held_at.isoformat(timespec="seconds"),
         "due_at": held.due_at and held.due_at.isoformat(timespec="seconds"),
@@ -232,7 +238,7 @@ def _row(held: HeldMessage) -> tuple[str, ...]:
         held.reason,
         held.rule,
         told_category(held.category),
-        held.evidence,
+        masked_numbers(held.evidence),
     )
 
 

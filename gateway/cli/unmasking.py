@@ -1,4 +1,4 @@
-"""Who may see whole numbers: nobody whose look is not in the journal first (R73)."""
+"""Who may see whole numbers and texts: nobody whose look is not in the journal first (R73)."""
 
 import asyncio
 from pathlib import Path
@@ -27,8 +27,21 @@ def is_unmasked(settings: GatewaySettings, unmasking: Unmasking, action: str, ab
     return reason is not None
 
 
+def is_text_unmasked(
+    settings: GatewaySettings, unmasking: Unmasking, action: str, about: str
+) -> bool:
+    """Tell whether whole numbers are to be shown beside and in a text that is about to be shown.
+
+    The look is in the journal by now: with the reason, or with none where numbers are masked.
+    Raises as `is_unmasked` does.
+    """
+    reason = reason_of(unmasking)
+    journal_access(settings, action, reason or "", about)
+    return reason is not None
+
+
 def journal_access(settings: GatewaySettings, action: str, reason: str, about: str) -> None:
-    """Note that the user of this account is about to see whole numbers.
+    """Note that the user of this account is about to see whole numbers, or a text.
 
     Raises CommandError when it cannot be noted: then nothing may be shown.
     """

@@ -45,6 +45,4 @@ class Noted:
     """What is noted of a warning, and by whom."""
 
     note: Annotated[str, Parameter(help="What was found, or what the SP says.")]
-    by: Annotated[
-        str | None, Parameter(help="Who notes it; noted as said by your account.")
-    ] = None
+    by: Annotated[str | None, Parameter(help="Who notes it; noted as said by your account.")] = None

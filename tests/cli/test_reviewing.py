@@ -1,10 +1,12 @@
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from gateway.cli.person import acting
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.stores.open import Stores
 from simulators.builders import submit_sm, ucs2
@@ -193,6 +195,39 @@ def test_a_reviewer_sees_the_text_and_why_it_is_held(quarantine: Command, hold: 
     for what in ("黑户贷款，当天放款", "K-LOAN", "CONTENT", "0123456789ab", "138****8000"):
         assert what in ran.stdout
     assert WHOLE_NUMBER not in ran.stdout
+
+
+def test_r73_numbers_in_a_text_are_masked_and_the_look_is_journaled(
+    quarantine: Command, hold: Hold, cli: Command, deployment: Path
+) -> None:
+    hold("尊敬的李四 １３９１２３４５６７８ 您好，黑户可贷，电13912345678")
+
+    masked_ones = [quarantine("show", str(FIRST), *options) for options in ((), ("--json",))]
+    whole = quarantine("show", str(FIRST), "--unmask", "--reason", "派单 12").stdout
+
+    for ran in masked_ones:
+        assert ran.returncode == 0
+        assert "黑户可贷" in ran.stdout
+        assert "139****5678" in ran.stdout
+        assert "13912345678" not in ran.stdout
+        assert "１３９１２３４５６７８" not in ran.stdout
+    assert "13912345678" in whole
+    looks = json.loads(
+        cli("records", "accesses", "--json", "--config", str(deployment / "config")).stdout
+    )
+    assert [(one["action"], one["reason"], one["about"]) for one in looks] == [
+        ("quarantine show", reason, f"message {FIRST}") for reason in ("派单 12", "", "")
+    ]
+    assert {one["by"] for one in looks} == {acting(None)}
+
+
+def test_r73_evidence_is_shown_without_numbers(quarantine: Command, hold: Hold) -> None:
+    hold(evidence="电话 13912345678")
+
+    for command in (("show", str(FIRST)), ("list",), ("list", "--json")):
+        shown = quarantine(*command).stdout
+        assert "13912345678" not in shown
+        assert "139****5678" in shown
 
 
 def test_a_reviewer_sees_the_characters_that_hide_words(quarantine: Command, hold: Hold) -> None:

@@ -62,7 +62,8 @@ def show(
     r"""Show one held message: its text, why it is held, and what was done about it.
 
     Characters that cannot be seen are written out, as \u200b: words are hidden with them.
-    Numbers are masked, unless --unmask is given with a --reason.
+    Numbers are masked, those in the text too, unless --unmask is given with a --reason. That
+    somebody looked is journaled either way.
 
     Example: smsward quarantine show 81764072000000001000
 
@@ -72,10 +73,10 @@ def show(
 
     from gateway.cli.deployment import load_settings
     from gateway.cli.reviewing import number_of, show_message
-    from gateway.cli.unmasking import is_unmasked
+    from gateway.cli.unmasking import is_text_unmasked
 
     settings, about = load_settings(config), f"message {number_of(message_id)}"
-    unmask = is_unmasked(settings, unmasking, "quarantine show", about)
+    unmask = is_text_unmasked(settings, unmasking, "quarantine show", about)
     return asyncio.run(show_message(settings, message_id, unmask=unmask, as_json=as_json))
 
 
