@@ -13,7 +13,7 @@ preferences = Table(
     "preferences",
     metadata,
     Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
-    Column("rules", SealedText, nullable=False),
+    Column("rules", SealedText("preferences.rules"), nullable=False),
     # As many short rows as subscribers, read in the order of their key.
     sqlite_with_rowid=False,
 )
@@ -27,8 +27,8 @@ preference_journal = Table(
     Column("at", UtcTime, nullable=False, index=True),
     Column("channel", String(8), nullable=False),
     Column("by", Text, nullable=False),
-    Column("before", SealedText, nullable=False),
-    Column("after", SealedText, nullable=False),
+    Column("before", SealedText("preference_journal.before"), nullable=False),
+    Column("after", SealedText("preference_journal.after"), nullable=False),
     Column("is_erasure", Boolean, nullable=False),
     Index(None, "msisdn", "number"),
     sqlite_autoincrement=True,

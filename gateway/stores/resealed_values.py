@@ -22,7 +22,13 @@ class Resealing:
 
     def __init__(self, keys: Keys, *, is_open: bool) -> None:
         self._seal = seal_with(keys)
-        self._others = [Seal(name, key) for name, key in keys.by_id.items() if name != keys.current]
+        # Any key, the current one as well, may have sealed for no column yet.
+        self._others = [
+            Seal(name, key, is_bound=is_bound)
+            for name, key in keys.by_id.items()
+            for is_bound in (True, False)
+            if (name, is_bound) != (keys.current, True)
+        ]
         self._is_open = is_open
 
     def value(self, column: Column[object], value: Value, kind: Value) -> Value:
@@ -48,21 +54,30 @@ class Resealing:
             case str() if isinstance(column.type, KeyOrNumber):
                 return self._seal.number(int(value)) if kind in NUMBER_KINDS else value
             case str():
-                return self._seal.text(value)
+                return self._seal.text(value, _place_of(column))
             case _ if is_number or isinstance(column.type, KeyOrNumber):
                 return self._again(value, Seal.opened_number, Seal.number)
             case _ if isinstance(column.type, SealedOctets):
-                return self._octets(value)
+                return self._octets(value, _place_of(column))
             case _:
-                return self._again(value, Seal.opened_text, Seal.text)
+                place = _place_of(column)
+                return self._again(
+                    value,
+                    lambda seal, kept: seal.opened_text(kept, place),
+                    lambda seal, text: seal.text(text, place),
+                )
 
-    def _octets(self, value: bytes) -> bytes:
+    def _octets(self, value: bytes, place: str) -> bytes:
         try:
-            return self._again(value, Seal.opened_octets, Seal.octets)
+            return self._again(
+                value,
+                lambda seal, kept: seal.opened_octets(kept, place),
+                lambda seal, octets: seal.octets(octets, place),
+            )
         except InvalidTag:
             if not self._is_open:
                 raise
-            return self._seal.octets(value)
+            return self._seal.octets(value, place)
 
     def _again(
         self, kept: bytes, opened: Callable[[Seal, bytes], V], sealed: Callable[[Seal, V], K]
@@ -80,3 +95,7 @@ class Resealing:
             except InvalidTag:
                 continue
         raise InvalidTag
+
+
+def _place_of(column: Column[object]) -> str:
+    return f"{column.table.name}.{column.name}"

@@ -56,7 +56,7 @@ def reseal_store(url: str, keys: Keys, told: Told) -> int:
             resealing = Resealing(keys, is_open=not previous)
             done = _reseal_all(connection, resealing, told)
             _leave_no_trace(connection)
-            connection.execute("UPDATE store_seals SET previous = NULL")
+            connection.execute("UPDATE store_seals SET previous = NULL, is_bound = 1")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return done
 
@@ -96,6 +96,8 @@ def _begin(connection: sqlite3.Connection, keys: Keys) -> str | None:
     seal = seal_with(keys)
     row = connection.execute("SELECT key_id, proof, previous FROM store_seals").fetchone()
     previous = _previous_of(row, seal, keys)
+    if previous is None and _is_unbound(connection):
+        previous = seal.key_id
     if previous is not None:
         connection.execute(
             "INSERT OR REPLACE INTO store_seals (number, key_id, proof, previous)"
@@ -103,6 +105,10 @@ def _begin(connection: sqlite3.Connection, keys: Keys) -> str | None:
             (ONLY_ROW, seal.key_id, proof_of(seal), previous),
         )
     return previous
+
+
+def _is_unbound(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM store_seals WHERE NOT is_bound").fetchone() is not None
 
 
 def _previous_of(row: tuple[str, bytes, str | None] | None, seal: Seal, keys: Keys) -> str | None:

@@ -36,7 +36,7 @@ scheduled_messages = Table(
     Column("source", String(65), nullable=False),
     Column("dest_ton", SmallInteger, nullable=False),
     Column("dest_npi", SmallInteger, nullable=False),
-    Column("destination", SealedAddress(65), nullable=False),
+    Column("destination", SealedAddress(65, "scheduled_messages.destination"), nullable=False),
     Column("msisdn", SealedNumber, nullable=False, index=True),
     Column("scheduled_at", UtcTime, nullable=False, index=True),
     Column("is_refused", Boolean, nullable=False),

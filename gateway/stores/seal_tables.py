@@ -1,6 +1,6 @@
-"""The table of the key that seals a database; migration 0017 makes it."""
+"""The table of the key that seals a database; migrations 0017 and 0027 make it."""
 
-from sqlalchemy import Column, Integer, LargeBinary, String, Table
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, Table, false
 
 from gateway.stores.tables import metadata
 
@@ -14,4 +14,6 @@ store_seals = Table(
     Column("proof", LargeBinary, nullable=False),
     # With which key rows may be sealed still, "" for none; NULL once all are resealed.
     Column("previous", String(16), nullable=True),
+    # Whether texts and octets are sealed for their columns; those of before are not.
+    Column("is_bound", Boolean, nullable=False, server_default=false()),
 )

@@ -2,10 +2,13 @@
 
 One key seals a whole database, so that equal values stay equal: comparisons, joins, unique
 indexes and pages work as they do on open values, only that the order is that of the sealed
-octets. The key hangs on an engine's dialect; an engine without one keeps values as they are.
+octets. Numbers are joined over tables, so the seal of a number is the same in all of them; that
+of a text or of octets holds for its own column alone. The key hangs on an engine's dialect; an
+engine without one keeps values as they are.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag
@@ -28,15 +31,20 @@ AFTER_ALL = 2**63 - 1
 _NUMBER_OCTETS = 8
 _AFTER_ALL_SEALED = b"\xff" * 64  # longer than any number sealed
 _IN_DIALECT = "smsward_seal"
-# What a value is goes into its seal: none can be put into a column of another sort.
+# What a value is goes into its seal, and where it stands: none opens in another place.
 _OCTETS, _TEXT = [b"octets"], [b"text"]
 
 
 class Seal:
-    """Seals for one database with the key `key_id`, by AES-SIV without a nonce (RFC 5297)."""
+    """Seals for one database with the key `key_id`, by AES-SIV without a nonce (RFC 5297).
 
-    def __init__(self, key_id: str, key: bytes) -> None:
+    Texts and octets are sealed for a place, ``table.column``, and open for no other. Stores of
+    before know no places: not `is_bound`, it seals and opens as they do.
+    """
+
+    def __init__(self, key_id: str, key: bytes, *, is_bound: bool = True) -> None:
         self.key_id = key_id
+        self.is_bound = is_bound
         self._cipher = AESSIV(key)
 
     def number(self, msisdn: int) -> Kept:
@@ -51,23 +59,29 @@ class Seal:
             return kept
         return int.from_bytes(self._cipher.decrypt(kept, None), "big")
 
-    def octets(self, value: bytes) -> bytes:
-        """Return `value` sealed."""
-        return self._cipher.encrypt(value, _OCTETS)
+    def octets(self, value: bytes, place: str = "") -> bytes:
+        """Return `value` sealed for `place`."""
+        return self._cipher.encrypt(value, self._bound(_OCTETS, place))
 
-    def opened_octets(self, kept: bytes) -> bytes:
-        """Return what was sealed. Raises InvalidTag."""
-        return self._cipher.decrypt(kept, _OCTETS)
+    def opened_octets(self, kept: bytes, place: str = "") -> bytes:
+        """Return what was sealed for `place`. Raises InvalidTag."""
+        return self._cipher.decrypt(kept, self._bound(_OCTETS, place))
 
-    def text(self, value: str) -> bytes:
-        """Return `value` sealed."""
-        return self._cipher.encrypt(value.encode("utf-8", "surrogatepass"), _TEXT)
+    def text(self, value: str, place: str = "") -> bytes:
+        """Return `value` sealed for `place`."""
+        return self._cipher.encrypt(
+            value.encode("utf-8", "surrogatepass"), self._bound(_TEXT, place)
+        )
 
-    def opened_text(self, kept: bytes | str) -> str:
+    def opened_text(self, kept: bytes | str, place: str = "") -> str:
         """Return what was sealed, and a str as it is: one that a statement wrote out."""
         if isinstance(kept, str):
             return kept
-        return self._cipher.decrypt(kept, _TEXT).decode("utf-8", "surrogatepass")
+        opened = self._cipher.decrypt(kept, self._bound(_TEXT, place))
+        return opened.decode("utf-8", "surrogatepass")
+
+    def _bound(self, sort: list[bytes], place: str) -> list[bytes]:
+        return [*sort, place.encode()] if self.is_bound and place else sort
 
 
 def give_seal(engine: AsyncEngine, seal: Seal | None) -> None:
@@ -104,15 +118,19 @@ class SealedNumber(TypeDecorator[int]):
 
 
 class SealedText(TypeDecorator[str]):
-    """A text."""
+    """A text of the column `place`, ``table.column``."""
 
     impl: type[String] = Text
     cache_ok = True
 
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.place = place
+
     def bind_processor(self, dialect: Dialect) -> Callable[[str | None], object] | None:
         """Return what seals; None where values are kept as they are."""
         seal = _seal_of(dialect)
-        return None if seal is None else _unless_none(seal.text)
+        return None if seal is None else _unless_none(partial(seal.text, place=self.place))
 
     def result_processor(
         self, dialect: Dialect, coltype: object
@@ -122,7 +140,7 @@ class SealedText(TypeDecorator[str]):
         seal = _seal_of(dialect)
         if seal is None:
             return None
-        opened = _opening(seal.opened_text)
+        opened = _opening(partial(seal.opened_text, place=self.place))
         return opened  # noqa: RET504 - mypy infers too much from the return type
 
 
@@ -132,17 +150,28 @@ class SealedAddress(SealedText):
     impl = String
     cache_ok = True
 
+    def __init__(self, length: int, place: str) -> None:
+        TypeDecorator.__init__(self, length)
+        self.length = length
+        self.place = place
+
 
 class SealedOctets(TypeDecorator[bytes]):
-    """A whole PDU."""
+    """A whole PDU of the column `place`, ``table.column``."""
 
     impl = LargeBinary
     cache_ok = True
 
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.place = place
+
     def bind_processor(self, dialect: Dialect) -> Callable[[bytes | None], object] | None:
         """Return what seals."""
         seal = _seal_of(dialect)
-        return super().bind_processor(dialect) if seal is None else _unless_none(seal.octets)
+        if seal is None:
+            return super().bind_processor(dialect)
+        return _unless_none(partial(seal.octets, place=self.place))
 
     def result_processor(
         self, dialect: Dialect, coltype: object
@@ -151,7 +180,7 @@ class SealedOctets(TypeDecorator[bytes]):
         seal = _seal_of(dialect)
         if seal is None:
             return super().result_processor(dialect, coltype)
-        return _opening(seal.opened_octets)
+        return _opening(partial(seal.opened_octets, place=self.place))
 
 
 class KeyOrNumber(TypeDecorator[str]):

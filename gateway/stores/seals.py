@@ -58,12 +58,18 @@ def settled_seal(connection: Connection, keys: Keys | None) -> Seal | None:
     seal = seal_with(keys)
     if row is not None:
         _check(row, seal)
+        seal.is_bound = row["is_bound"]
         return seal
     if _holds_anything(connection):
         raise SealMismatch(
             f"its numbers stand open, and privacy.current is {keys.current}: run {_RESEAL}"
         )
-    values = {"number": ONLY_ROW, "key_id": seal.key_id, "proof": proof_of(seal)}
+    values = {
+        "number": ONLY_ROW,
+        "key_id": seal.key_id,
+        "proof": proof_of(seal),
+        "is_bound": seal.is_bound,
+    }
     connection.execute(insert(store_seals), values)
     return seal
 

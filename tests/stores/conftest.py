@@ -81,9 +81,9 @@ def told_to_seals(monkeypatch: pytest.MonkeyPatch) -> set[int]:
         told.add(msisdn)
         return number(seal, msisdn)
 
-    def noted_text(seal: Seal, value: str) -> bytes:
+    def noted_text(seal: Seal, value: str, place: str = "") -> bytes:
         told.add(msisdn_of(value.encode("utf-8", "replace")) or 0)
-        return text(seal, value)
+        return text(seal, value, place)
 
     monkeypatch.setattr(Seal, "number", noted_number)
     monkeypatch.setattr(Seal, "text", noted_text)

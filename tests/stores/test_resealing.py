@@ -307,3 +307,51 @@ def test_a_file_that_is_no_database_is_said_in_words(tmp_path: Path, keys: Keys)
 
     with pytest.raises(StoreUnavailable):
         reseal_store(f"sqlite:///{tmp_path}/smsward.db", keys, nobody)
+
+
+def unbound(database: Path) -> None:
+    """Make the store, empty as it is, one that was first sealed when seals knew no columns."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        assert connection.execute("SELECT is_bound FROM store_seals").fetchone() == (1,)
+        connection.execute("UPDATE store_seals SET is_bound = 0")
+
+
+def swap(database: Path) -> None:
+    """Put one sealed text in the place of another, as who writes the file can."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE held_messages SET destination = joined")
+
+
+@pytest.mark.parametrize("pages", [None, 3])
+def test_r73_a_store_sealed_before_reads_as_ever_and_is_bound_to_its_columns_by_resealing(
+    filled: Filled, keys: Keys, database: Path, pages: int | None
+) -> None:
+    asyncio.run(_opened_and_closed(filled.url, keys))
+    unbound(database)
+    filled.fill(keys)
+    before = filled.said(keys)
+
+    if pages is not None:
+        killed_after(pages, filled, keys)
+        with pytest.raises(SealMismatch, match="has not ended"):
+            filled.said(keys)
+    assert reseal_store(filled.url, keys, nobody) > 0
+
+    assert filled.said(keys) == before
+    assert reseal_store(filled.url, keys, nobody) == 0
+
+
+def test_r73_a_sealed_text_in_the_place_of_another_is_a_fault_and_no_garbage(
+    filled: Filled, keys: Keys, turned: Keys, database: Path
+) -> None:
+    filled.fill(keys)
+    swap(database)
+
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        filled.said(keys)
+    with pytest.raises(SealMismatch, match="something in held_messages opens with none"):
+        reseal_store(filled.url, turned, nobody)
+
+
+async def _opened_and_closed(url: str, keys: Keys) -> None:
+    await (await open_store(url, keys=keys)).close()

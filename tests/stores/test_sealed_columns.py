@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.stores import open as _all_tables
-from gateway.stores.sealed_columns import AFTER_ALL, BEFORE_ALL, Seal
+from gateway.stores.sealed_columns import (
+    AFTER_ALL,
+    BEFORE_ALL,
+    Seal,
+    SealedOctets,
+    SealedText,
+)
 from gateway.stores.seals import sealed_tables
 from gateway.stores.tables import metadata
 
@@ -25,6 +31,31 @@ def test_a_number_comes_back_from_its_seal(msisdn: int) -> None:
 def test_texts_and_octets_come_back_from_their_seals(text: str, octets: bytes) -> None:
     assert SEAL.opened_text(SEAL.text(text)) == text
     assert SEAL.opened_octets(SEAL.octets(octets)) == octets
+
+
+def test_texts_and_octets_open_in_the_column_alone_that_they_were_sealed_for() -> None:
+    text, octets = SEAL.text("退订", "a.b"), SEAL.octets(b"pdu", "a.b")
+
+    assert SEAL.opened_text(text, "a.b") == "退订"
+    assert SEAL.opened_octets(octets, "a.b") == b"pdu"
+    for place in ("", "a.c", "b.b"):
+        with pytest.raises(InvalidTag):
+            SEAL.opened_text(text, place)
+        with pytest.raises(InvalidTag):
+            SEAL.opened_octets(octets, place)
+
+
+def test_every_sealed_text_is_sealed_for_the_column_that_it_stands_in() -> None:
+    assert _all_tables is not None
+    places = {
+        f"{table.name}.{column.name}": column.type.place
+        for table, columns in sealed_tables()
+        for column in columns
+        if isinstance(column.type, SealedText | SealedOctets)
+    }
+
+    assert len(places) >= 11
+    assert all(place == where for where, place in places.items())
 
 
 def test_a_number_is_sealed_alike_each_time_and_by_each_key_otherwise() -> None:
