@@ -1,12 +1,14 @@
 """What a process says first: where its files are, and what in them everybody knows."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
 from gateway.domain.sender import Sender
 from gateway.settings.passwords import is_samples_own
+from gateway.settings.senders import are_secrets_readable
 
 log = structlog.get_logger()
 
@@ -20,6 +22,13 @@ def tell_directories(config: Path, policies: Path, *, are_shipped: bool) -> None
         log.warning("directories.chosen", **places, shipped="policies", own_with="--policies DIR")
     else:
         log.info("directories.chosen", **places)
+
+
+def tell_readable_secrets(path: Path, senders: Iterable[Sender]) -> None:
+    """Log that every account of this machine can read passwords or keys of SPs."""
+    with suppress(OSError):  # it was read a moment ago, and may be another file by now
+        if are_secrets_readable(path, senders):
+            log.warning("senders.readable", path=str(path), do="chmod 640")
 
 
 def tell_known_passwords(senders: Iterable[Sender]) -> None:

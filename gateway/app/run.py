@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import structlog
 
 from gateway.app.causes import Cause, watch
-from gateway.app.first_lines import tell_known_passwords
+from gateway.app.first_lines import tell_known_passwords, tell_readable_secrets
 from gateway.app.gateway import Gateway
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.tasks import report_loop_error, spawn
@@ -68,6 +68,7 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
     assert settings is not None and senders is not None  # noqa: S101, PT018
     assert bundle is not None and provinces is not None  # noqa: S101, PT018
     tell_known_passwords(senders.values())
+    tell_readable_secrets(config / "senders.yaml", senders.values())
     loop, cause = asyncio.get_running_loop(), Cause()
     loop.set_exception_handler(report_loop_error)
     # Unhandled, it would end a process that is still loading what subscribers said.

@@ -24,6 +24,7 @@ from gateway.settings.fault import Fault
 from gateway.settings.gateway import GatewaySettings
 from gateway.settings.list_categories import stray_categories
 from gateway.settings.passwords import is_samples_own
+from gateway.settings.senders import are_secrets_readable
 
 _A_MONTH = timedelta(days=31)
 
@@ -38,6 +39,7 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
     summary = summary_of(deployment)
     warnings = (
         *warnings_of(deployment.senders.values(), deployment.bundle),
+        *readable_secrets_of(config / "senders.yaml", deployment.senders.values()),
         *strangers_of(deployment.senders.values(), deployment.bundle),
         *stray_categories_of(deployment.bundle, policies),
         *unknown_holidays_of(deployment.bundle, utcnow().date()),
@@ -96,6 +98,15 @@ def warnings_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:
         yield (
             f"SAMPLE PASSWORDS: {known(sample)}: still the sample's password, which everybody"
             " knows; smsward sender hash-password makes a hash of your own"
+        )
+
+
+def readable_secrets_of(path: Path, senders: Iterable[Sender]) -> Iterable[str]:
+    """Yield that passwords, their hashes or keys of webhooks stand open to every account."""
+    if are_secrets_readable(path, senders):
+        yield (
+            f"READABLE SECRETS: every account of this machine can read {path}, which holds"
+            " passwords or keys of SPs: chmod 640 (600 where no group needs it)"
         )
 
 

@@ -10,6 +10,7 @@ EVENTS: Mapping[str, str] = MappingProxyType(
             " those shipped."
         ),
         "senders.exposed": "SPs still have the password of the sample, which everybody knows.",
+        "senders.readable": "Every account here can read senders.yaml, which has secrets.",
         "gateway.started": "All listeners are open and the policy is loaded.",
         "gateway.draining": "No new binds are taken; outstanding messages are being answered.",
         "gateway.stopped": "Both sides are unbound and the stores are closed.",

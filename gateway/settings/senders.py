@@ -1,7 +1,8 @@
 """What `senders.yaml` settles: the SPs by system_id."""
 
 import math
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gateway.domain.msisdn import is_mobile
@@ -9,6 +10,7 @@ from gateway.domain.sender import BindLimits, Port, Rate, Sender, Webhook
 from gateway.domain.verdict import Reason
 from gateway.settings import yaml
 from gateway.settings.fault import Fault
+from gateway.settings.passwords import is_samples_own
 from gateway.settings.schema import unique, validate
 from gateway.settings.senders_file import (
     MAX_PORT_DIGITS,
@@ -36,6 +38,24 @@ def load_senders(path: Path) -> dict[str, Sender]:
         _statuses,
     )
     return {shape.system_id: _sender(shape) for shape in file.senders}
+
+
+def are_secrets_readable(path: Path, senders: Iterable[Sender]) -> bool:
+    """Tell whether every account of this machine can read secrets in `senders.yaml`.
+
+    A hash is one, for it can be tried at leisure. What stands in the environment is not in the
+    file, and the sample's password is no secret.
+    """
+    if not stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH:
+        return False
+    return any(
+        _is_secret(one.password) or (one.webhook is not None and _is_secret(one.webhook.key))
+        for one in senders
+    )
+
+
+def _is_secret(stored: str) -> bool:
+    return not stored.startswith("env:") and not is_samples_own(stored)
 
 
 def _sender(shape: SenderShape) -> Sender:
