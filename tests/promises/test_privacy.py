@@ -1,9 +1,13 @@
 """No text and no whole number of a subscriber leaves by the log or the metrics."""
 
+import asyncio
+import json
 import random
 import re
 import signal
 import stat
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -69,6 +73,40 @@ async def test_r73_neither_log_nor_output_nor_metrics_tell_a_text_or_a_number(
     assert len(private) >= 2
     assert not any(trace in records for trace in _traces(texts))
     assert deployment.faults() == []
+
+
+async def test_r73_a_text_that_is_shown_has_no_number_in_it_and_the_look_is_in_a_whole_journal(
+    deploy: Deploy, attach: Attach
+) -> None:
+    deployment = await deploy(Account("sp1"))
+    deployment.write_policies(LISTS)
+    await deployment.start()
+    esme = await attach(deployment)
+    [text] = Ledger(seeded(692), weights=(0, 0, 1)).texts(1)
+    await esme.submit_many(
+        [f"{text} 联系人 13912345678"], 1, source=source_of("sp1"), destination="13800138000"
+    )
+    [held] = await deployment.held()
+
+    shown = await _smsward(deployment, "quarantine", "show", str(held.message_id))
+    looks = await _smsward(deployment, "records", "accesses", "--json")
+    verified = await _smsward(deployment, "records", "verify")
+
+    assert b"139****5678" in shown
+    assert _WHOLE_NUMBER.findall(shown) == []
+    [look] = json.loads(looks)
+    assert (look["about"], look["reason"]) == (f"message {held.message_id}", "")
+    assert b"access_log" in verified
+    assert deployment.faults() == []
+
+
+async def _smsward(deployment: Deployment, *arguments: str) -> bytes:
+    """Run a command that must succeed beside the gateway; return what it printed."""
+    command = (sys.executable, "-m", "gateway", *arguments, "--config", "config")
+    process = await asyncio.create_subprocess_exec(*command, cwd=deployment.directory, stdout=PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out
 
 
 def _submits(esme: RawEsme, texts: list[str], numbers: list[str]) -> Iterator[bytes]:
