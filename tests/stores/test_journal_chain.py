@@ -10,6 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.preferences import Channel, Origin, Preference, PreferenceAction, PreferenceKind
 from gateway.domain.privacy import JournalState, NewAccess, NewPurge
@@ -75,6 +76,21 @@ async def test_no_row_of_a_journal_is_replaced_or_put_in_between(
             connection.execute(PUT[table].format(act, number))
 
         assert connection.execute(f"SELECT * FROM {table}").fetchall() == before  # noqa: S608
+
+
+async def test_the_program_itself_replaces_no_row_even_where_one_wall_is_gone(
+    journaled: Path,
+) -> None:
+    with closing(sqlite3.connect(journaled, isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER tr_access_log_insert")
+    engine = writing_engine(journaled, busy_s=1)
+
+    async with engine.connect() as connection:
+        with pytest.raises(IntegrityError, match="append-only"):
+            await connection.exec_driver_sql(PUT["access_log"].format("REPLACE", 2))
+        pragma = await connection.exec_driver_sql("PRAGMA secure_delete")
+        assert pragma.scalar_one() == 1
+    await engine.dispose()
 
 
 async def test_an_upsert_changes_no_row_of_a_journal(journaled: Path) -> None:

@@ -166,6 +166,9 @@ async def test_the_sets_are_not_current_while_the_store_cannot_be_read(
         async def prune(self, before: datetime) -> int:
             return await stores.changes.prune(before)
 
+        async def forget_subscribers(self, before: datetime) -> int:
+            return await stores.changes.forget_subscribers(before)
+
     feed = Failing()
     follower = ConsentFollower(stores.consent, stores.subscriptions, feed, sets)
     await follower.load()
