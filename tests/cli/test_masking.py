@@ -134,6 +134,7 @@ NUMBERLESS = {
     "records purge",
     "records purges",
     "records seal",
+    "records verify",
     "reports sent",
     "run",
     "sender hash-password",

@@ -182,6 +182,7 @@ def test_r72_each_kind_of_evidence_is_purged_with_the_records(work: Work) -> Non
         "relations",
         "reports",
         "audits",
+        "preferences",
         "suspensions",
         "warnings",
         "samples",
@@ -251,7 +252,7 @@ def test_purges_are_listed_for_people(work: Work, archive: RecordArchive) -> Non
         "2013-09-30 08:00",
         "2013-09-30 09:00",
         "10",
-        "lin",
+        acting("lin"),
     ]
     assert archive.hours() == []
 
@@ -292,7 +293,11 @@ def test_holds_are_listed_with_numbers_masked(work: Work, add: Work) -> None:
     assert "lifted" in shown.stdout
     assert "in force" in shown.stdout
     assert "13800138007" not in shown.stdout
-    assert (held["subscriber"], held["system_id"], held["by"]) == ("138****8007", "shop", "lin")
+    assert (held["subscriber"], held["system_id"], held["by"]) == (
+        "138****8007",
+        "shop",
+        acting("lin"),
+    )
     assert "msisdn" not in held
     assert (lifted["lifted_by"], lifted["in_force"], lifted["subscriber"]) == (
         acting("he"),
