@@ -7,6 +7,7 @@ import pytest
 
 from gateway.app.case_purging import (
     audit_purger,
+    preference_purger,
     report_purger,
     suspension_purger,
     warning_purger,
@@ -14,6 +15,13 @@ from gateway.app.case_purging import (
 from gateway.app.purging import Purged, PurgeErrand, purge_before
 from gateway.domain.audit import AuditItem, NewConsentAudit
 from gateway.domain.authority_report import NewAuthorityReport
+from gateway.domain.preferences import (
+    Channel,
+    Origin,
+    Preference,
+    PreferenceAction,
+    PreferenceKind,
+)
 from gateway.domain.privacy import LegalHold
 from gateway.domain.suspension import Lift, NewSuspension
 from gateway.domain.warning import Gathered, WarningCode, WarningKind
@@ -255,3 +263,31 @@ async def test_r72_a_warning_under_hold_stays(changes: dict[str, object], *, is_
     purged = await warning_purger(stores.warnings).purge(errand(hold, at=LEDGER_OVER))
 
     assert purged == Purged("warnings", int(not is_kept), int(is_kept))
+
+
+@pytest.mark.parametrize(
+    ("holds", "gone", "held"),
+    [
+        ((), 3, 0),
+        ((HOLD,), 0, 3),
+        ((replace(HOLD, msisdn=MSISDN),), 2, 1),
+        ((replace(HOLD, system_id="shop"),), 3, 0),
+        ((replace(HOLD, since=THEN + timedelta(hours=1)),), 3, 0),
+    ],
+)
+async def test_r72_the_history_of_preferences_goes_and_the_preferences_stay(
+    holds: tuple[LegalHold, ...], gone: int, held: int
+) -> None:
+    preferences = (stores := memory_stores()).preferences
+    wish = Preference(PreferenceKind.NUMBER, "13911112222", PreferenceAction.BLOCK)
+    for msisdn, at in ((MSISDN, THEN), (OTHER, THEN), (OTHER + 1, THEN), (OTHER + 2, NOW)):
+        await preferences.change(msisdn, lambda _: (wish,), Origin(Channel.CLI, at, "lin"))
+    await preferences.erase(OTHER + 1, Origin(Channel.CLI, THEN, "lin"))
+
+    rehearsed = await preference_purger(preferences).purge(errand(*holds, is_rehearsal=True))
+    purged = await preference_purger(preferences).purge(errand(*holds))
+
+    assert rehearsed == purged == Purged("preferences", gone, held)
+    assert len(await preferences.journal_of(OTHER + 2)) == 1
+    assert await preferences.of(MSISDN) == (wish,)
+    assert sum(one.count for one in await stores.journals.purges()) == gone
