@@ -5,14 +5,17 @@ import errno
 import fcntl
 import gzip
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import orjson
 import structlog
 
 log = structlog.get_logger()
+
+MAX_LINE_OCTETS = 4 << 20  # the text of the largest PDU, sealed, takes a thirtieth of it
 
 _HOUR_S = 3600
 _BLOCK_OCTETS = 65_536
@@ -20,22 +23,40 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _ATTEMPTS = 10
 
 
+class LineFile(Protocol):
+    """An open file, packed or not, that gives a line or at most so many octets of one."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Return the next octets, empty at the end."""
+
+
 def read_records(path: Path) -> Iterator[dict[str, object]]:
     """Yield the records of one file; a last line still without its newline is left out.
 
     A file whose name ends in ``.gz`` is unpacked; what is sealed in it stays sealed (see
-    gateway.runtime.sealed_records). Raises orjson.JSONDecodeError (a ValueError) for a line
-    that is no JSON.
+    gateway.runtime.sealed_records). Raises ValueError for a line that is no JSON or does not end
+    within MAX_LINE_OCTETS.
     """
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
-        yield from records_of(lines)
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        yield from records_of(file)
 
 
-def records_of(lines: Iterable[bytes]) -> Iterator[dict[str, object]]:
-    """Yield the records that `lines` hold, as `read_records` does."""
-    for line in lines:
+def records_of(file: LineFile) -> Iterator[dict[str, object]]:
+    """Yield the records of an open file, as `read_records` does."""
+    yield from map(orjson.loads, whole_lines(file))
+
+
+def whole_lines(file: LineFile) -> Iterator[bytes]:
+    """Yield the lines of a file with their newlines; half a line at its end is left out.
+
+    Raises ValueError for a line longer than MAX_LINE_OCTETS: a few packed octets may unpack to
+    one that fills the memory.
+    """
+    while line := file.readline(MAX_LINE_OCTETS):
         if line.endswith(b"\n"):
-            yield orjson.loads(line)
+            yield line
+        elif len(line) == MAX_LINE_OCTETS:
+            raise ValueError(f"a line does not end within {MAX_LINE_OCTETS} octets")
 
 
 def prepare_directory(directory: Path) -> None:

@@ -17,6 +17,7 @@ from gateway.runtime.record_archive import (
     replacing,
     start_of,
 )
+from gateway.runtime.record_files import whole_lines
 from gateway.runtime.record_picking import RecordPicker, RecordScope
 from gateway.runtime.sealed_records import Record
 from gateway.runtime.sealing import Sealer
@@ -104,7 +105,7 @@ class _Keeper:
 
 def _lines(file: HourFile) -> Iterator[bytes]:
     with gzip.open(file.path) if file.is_sealed else file.path.open("rb") as lines:
-        yield from (line for line in lines if line.endswith(b"\n"))
+        yield from whole_lines(lines)
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from io import BufferedReader
 from pathlib import Path
 
 from gateway.runtime.record_archive import RecordArchive
+from gateway.runtime.record_files import MAX_LINE_OCTETS
 
 _BLOCK_OCTETS = 1 << 20
-_MAX_LINE_OCTETS = 4 << 20  # the text of the largest PDU, sealed, takes a thirtieth of it
 _LOOKS = 5
 
 Told = Callable[[int], object]
@@ -84,7 +84,7 @@ def _blocks(path: Path, file: BufferedReader | gzip.GzipFile) -> Iterator[Lines]
     while block := file.read(_BLOCK_OCTETS):
         lines = (rest + block).split(b"\n")
         rest = lines.pop()
-        if len(rest) > _MAX_LINE_OCTETS:
+        if len(rest) > MAX_LINE_OCTETS:
             raise ValueError(f"line {first + len(lines)} does not end")
         if lines:
             yield Lines(path, first, lines)

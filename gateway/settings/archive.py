@@ -2,10 +2,10 @@
 
 import io
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from gateway.filter.zip_members import ZipFaultError, inflated, members_of
 from gateway.settings.bundle_source import MAX_BUNDLE_OCTETS
 
 MAX_ARCHIVE_OCTETS = 16 * 1024 * 1024
@@ -33,37 +33,18 @@ def unpacked(octets: bytes) -> dict[str, bytes]:
     Raises ValueError for octets that are none, for names that lead out of a directory and
     for more than a bundle may hold: what comes from a store is not trusted with a disk.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(octets)) as archive:
-            return _files_of(archive)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        # What zipfile raises for broken fields, foreign methods and encrypted entries.
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        OverflowError,
-    ) as error:
-        raise ValueError("is no archive of a bundle") from error
-
-
-def _files_of(archive: zipfile.ZipFile) -> dict[str, bytes]:
-    entries = archive.infolist()
-    if len(entries) > _MAX_FILES:
-        raise ValueError(f"holds more than {_MAX_FILES} files")
     files: dict[str, bytes] = {}
     left = MAX_BUNDLE_OCTETS
-    for entry in entries:
-        if not _stays_inside(entry.filename):
-            raise ValueError("holds a name that leads out of the bundle")
-        # Not what the entry claims to hold: what is read is counted.
-        with archive.open(entry) as file:
-            files[entry.filename] = file.read(left + 1)
-        left -= len(files[entry.filename])
-        if left < 0:
-            raise ValueError(f"holds more than {MAX_BUNDLE_OCTETS} octets")
+    try:
+        for member in members_of(octets, _MAX_FILES):
+            if not _stays_inside(member.name):
+                raise ValueError("holds a name that leads out of the bundle")
+            left -= member.octets
+            if left < 0:
+                raise ValueError(f"holds more than {MAX_BUNDLE_OCTETS} octets")
+            files[member.name] = inflated(octets, member)
+    except ZipFaultError as error:
+        raise ValueError(f"is no archive of a bundle: {error.problem}") from error
     return files
 
 

@@ -4,6 +4,7 @@ import gzip
 import os
 import resource
 import stat
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.runtime.record_files import HourFiles, lock_alone, prepare_directory, read_records
+from gateway.runtime.record_files import (
+    MAX_LINE_OCTETS,
+    HourFiles,
+    lock_alone,
+    prepare_directory,
+    read_records,
+)
 
 HOUR = 1_380_531_600 // 3600  # 2013-09-30, 09 UTC
 
@@ -195,6 +202,20 @@ def test_a_packed_file_is_read_like_any_other(directory: Path) -> None:
     path.write_bytes(gzip.compress(b'{"n":1}\n{"n":2}\n{"n":'))
 
     assert list(read_records(path)) == [{"n": 1}, {"n": 2}]
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    path = directory / "cdr-20130930-09.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"n":1}\n' + bytes(64 << 20)))
+    tracemalloc.start()
+
+    with pytest.raises(ValueError, match="does not end within"):
+        list(read_records(path))
+
+    _, peak_octets = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_octets < 5 * MAX_LINE_OCTETS
 
 
 def test_a_row_that_comes_while_its_hour_is_taken_away_begins_a_new_file(

@@ -219,3 +219,14 @@ def test_r73_killed_in_the_middle_of_sealing_nothing_is_lost_and_nothing_comes_t
         "cdr-20130930-08.jsonl.gz",
         "cdr-20130930-09.jsonl.gz",
     ]
+
+
+def test_what_has_no_line_end_is_sealed_in_pieces_that_can_be_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "cdr-20130930-08.jsonl"
+    path.write_bytes(bytes(3 << 20) + b'\n{"kind":"outcome"}\n')
+
+    assert seal(tmp_path).files == 1
+
+    read = [opened(record, SEALER) for record in RecordArchive(tmp_path).read(HOUR)]
+    assert [one["kind"] for one in read] == ["malformed"] * 4 + ["outcome"]
+    assert sum(len(str(one["row"])) for one in read[:-1]) == 3 << 20

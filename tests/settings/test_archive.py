@@ -54,8 +54,18 @@ def test_an_archive_that_swells_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_archive_of_countless_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_MAX_FILES", 2)
 
-    with pytest.raises(ValueError, match="more than 2 files"):
+    with pytest.raises(ValueError, match="more than 2 parts"):
         unpacked(zipped("a", "b", "c"))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_other_methods_packed_is_refused(method: int) -> None:
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w", method) as file:
+        file.writestr("bundle.yaml", b"version: 1\n")
+
+    with pytest.raises(ValueError, match="neither stored nor deflated"):
+        unpacked(into.getvalue())
 
 
 @given(st.binary(max_size=200))

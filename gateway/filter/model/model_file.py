@@ -1,8 +1,9 @@
 """A model as the octets of a file: weights in a .npz with a card in JSON, and a signature.
 
 The card names the digest of every array, so that a signature of the card covers the file.
-Nothing in it is code: arrays are compared with the one header that is expected of them, and
-every size is known before room is made for it. The same model makes the same octets.
+Nothing in it is code: arrays are compared with the one header that is expected of them. The card
+and the signature are read first; a part is inflated only when it declares the size that the card
+gives it. The same model makes the same octets.
 """
 
 import io
@@ -27,6 +28,15 @@ from gateway.filter.model.linear import (
     LinearModel,
 )
 from gateway.filter.model.model import ClassModel, Model, Threshold
+from gateway.filter.zip_members import (
+    BEGIN,
+    END,
+    END_OCTETS,
+    ZipFaultError,
+    ZipMember,
+    inflated,
+    members_of,
+)
 
 FORMAT = 2  # another for other n-grams: the weights belong to them
 MAX_FILE_OCTETS = 32 * 2**20
@@ -34,14 +44,12 @@ MAX_CARD_OCTETS = 256 * 2**10
 MAX_CATEGORIES = 64
 
 _CARD, _SIGNATURE, _CATEGORIES = "card.npy", "signature.npy", "categories.npy"
-_SIGNATURE_OCTETS = 64
+_KNOWN = frozenset({_CARD, _SIGNATURE, _CATEGORIES, *(f"{name}.npy" for name in TextClass)})
 _HEADER_OCTETS = 128  # of an array whose shape takes less than a line
 _WIDTH = BUCKETS + len(SIGNS)
 _LARGEST_WEIGHT = 1e4
 # Weights differ by more from one training to the next than half precision takes from them.
 _STORED = np.dtype("<f2")
-# How the first part and the end of an archive begin; the end is that long where it has no comment.
-_BEGIN, _END, _END_OCTETS = b"PK\3\4", b"PK\5\6", 22
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -78,19 +86,19 @@ def read_model(octets: bytes, trusted: Sequence[Ed25519PublicKey] = ()) -> Model
 
     Where keys are `trusted`, one of them must have signed it. Raises ModelFileError.
     """
-    members = _members(octets)
-    card = _octets_of(members, _CARD)
-    _check_signature(members, card, trusted)
+    parts = _Parts(octets)
+    card = parts.row(_CARD)
+    _check_signature(parts, card, trusted)
     said = _mapping(_parsed(card), _CARD)
     if said.get("format") != FORMAT:
         raise ModelFileError(_CARD, f"its format is not {FORMAT}: train it anew")
     classes = {
-        _class_named(name): _class_model(name, _mapping(one, name), members)
+        _class_named(name): _class_model(name, _mapping(one, name), parts)
         for name, one in _mapping(said.get("classes"), "classes").items()
     }
     if not classes:
         raise ModelFileError("classes", "there is none")
-    categories = _categories(said.get("categories"), members)
+    categories = _categories(said.get("categories"), parts)
     return Model(classes, categories, _mapping(said.get("about"), "about"))
 
 
@@ -131,64 +139,78 @@ def _header(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> bytes:
     return header.getvalue()
 
 
-def _members(octets: bytes) -> dict[str, bytes]:
-    if len(octets) > MAX_FILE_OCTETS:
-        raise ModelFileError("file", f"over {MAX_FILE_OCTETS} octets")
-    try:
-        with zipfile.ZipFile(io.BytesIO(octets)) as archive:
-            listed = archive.infolist()
-            _check_members([one.filename for one in listed], sum(one.file_size for one in listed))
-            return {one.filename: _member(archive, one) for one in listed}
-    except ModelFileError:
-        raise
-    # zipfile raises nearly anything for octets that are no archive, or a broken one.
-    except Exception as error:
-        raise ModelFileError("file", _fault_of(octets)) from error
+class _Parts:
+    """The parts of a file, each inflated when it is asked for. Raises ModelFileError."""
+
+    def __init__(self, octets: bytes) -> None:
+        if len(octets) > MAX_FILE_OCTETS:
+            raise ModelFileError("file", f"over {MAX_FILE_OCTETS} octets")
+        self._octets = octets
+        try:
+            listed = members_of(octets, len(_KNOWN))
+        except ZipFaultError as error:
+            if error.member in _KNOWN:
+                raise _broken(error) from error
+            raise ModelFileError("file", _fault_of(octets, error)) from error
+        _check_members([one.name for one in listed], sum(one.octets for one in listed))
+        self._listed = {one.name: one for one in listed}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._listed
+
+    def declared_octets(self, name: str) -> int:
+        """Return how many octets a part declares to hold."""
+        return self._part(name).octets
+
+    def whole(self, name: str) -> bytes:
+        """Return what a part holds."""
+        try:
+            return inflated(self._octets, self._part(name))
+        except ZipFaultError as error:
+            raise _broken(error) from error
+
+    def row(self, name: str) -> bytes:
+        """Return the octets of a part that is one row of them."""
+        length = self.declared_octets(name) - _HEADER_OCTETS
+        if not 0 < length <= MAX_CARD_OCTETS:
+            raise ModelFileError(name, f"not between 1 and {MAX_CARD_OCTETS} octets")
+        member = self.whole(name)
+        if member[:_HEADER_OCTETS] != _header(np.dtype(np.uint8), (length,)):
+            raise ModelFileError(name, "it is no row of octets")
+        return member[_HEADER_OCTETS:]
+
+    def _part(self, name: str) -> ZipMember:
+        found = self._listed.get(name)
+        if found is None:
+            raise ModelFileError(name, "it is missing")
+        return found
 
 
-def _member(archive: zipfile.ZipFile, listed: zipfile.ZipInfo) -> bytes:
-    try:
-        return archive.read(listed)
-    except Exception as error:
-        raise ModelFileError(listed.filename, "it is broken: copy the file anew") from error
+def _broken(error: ZipFaultError) -> ModelFileError:
+    return ModelFileError(error.member, f"{error.problem}: copy the file anew")
 
 
-def _fault_of(octets: bytes) -> str:
-    if not octets.startswith(_BEGIN):
+def _fault_of(octets: bytes, error: ZipFaultError) -> str:
+    if not octets.startswith(BEGIN):
         return "it is no .npz"
-    if _END not in octets[-_END_OCTETS:]:
+    if END not in octets[-END_OCTETS:]:
         return "it is cut short, or broken at its end: copy it anew"
-    return "the list of its parts is broken: copy it anew"
+    return f"{error.problem}: copy it anew"
 
 
 def _check_members(names: Sequence[str], unpacked_octets: int) -> None:
-    known = {_CARD, _SIGNATURE, _CATEGORIES, *(f"{name}.npy" for name in TextClass)}
-    if len(set(names)) != len(names) or not set(names) <= known:
+    if len(set(names)) != len(names) or not set(names) <= _KNOWN:
         raise ModelFileError("file", "it has a part that no model has, or one twice")
     if unpacked_octets > MAX_FILE_OCTETS:
         raise ModelFileError("file", f"unpacked over {MAX_FILE_OCTETS} octets")
 
 
-def _octets_of(members: Mapping[str, bytes], name: str) -> bytes:
-    member = members.get(name)
-    if member is None:
-        raise ModelFileError(name, "it is missing")
-    length = len(member) - _HEADER_OCTETS
-    if not 0 < length <= MAX_CARD_OCTETS:
-        raise ModelFileError(name, f"not between 1 and {MAX_CARD_OCTETS} octets")
-    if member[:_HEADER_OCTETS] != _header(np.dtype(np.uint8), (length,)):
-        raise ModelFileError(name, "it is no row of octets")
-    return member[_HEADER_OCTETS:]
-
-
-def _check_signature(
-    members: Mapping[str, bytes], card: bytes, trusted: Sequence[Ed25519PublicKey]
-) -> None:
+def _check_signature(parts: _Parts, card: bytes, trusted: Sequence[Ed25519PublicKey]) -> None:
+    signature = parts.row(_SIGNATURE) if _SIGNATURE in parts else b""
     if not trusted:
         return
-    if _SIGNATURE not in members:
+    if not signature:
         raise ModelFileError(_SIGNATURE, "the model is not signed")
-    signature = _octets_of(members, _SIGNATURE)
     for key in trusted:
         try:
             key.verify(signature, card)
@@ -199,20 +221,20 @@ def _check_signature(
 
 
 def _weights(
-    members: Mapping[str, bytes], name: str, shape: tuple[int, ...], digest: object
+    parts: _Parts, name: str, shape: tuple[int, ...], digest: object
 ) -> NDArray[np.float32]:
-    member = members.get(name)
-    if member is None:
-        raise ModelFileError(name, "it is missing")
-    if sha256(member).hexdigest() != digest:
-        raise ModelFileError(name, "its digest is not the one on the card")
     header = _header(_STORED, shape)
-    if not member.startswith(header) or len(member) != len(header) + 2 * math.prod(shape):
+    is_as_long = parts.declared_octets(name) == len(header) + 2 * math.prod(shape)
+    member = parts.whole(name) if is_as_long else b""
+    if is_as_long and sha256(member).hexdigest() != digest:
+        raise ModelFileError(name, "its digest is not the one on the card")
+    if not member.startswith(header):
         raise ModelFileError(name, f"it is not {' by '.join(map(str, shape))} weights")
-    weights = np.frombuffer(member, dtype=_STORED, offset=len(header)).astype(np.float32)
-    if not (np.abs(weights) < _LARGEST_WEIGHT).all():
+    stored = np.frombuffer(member, dtype=_STORED, offset=len(header))
+    # Before they are made wider: the check takes room as well.
+    if not (np.abs(stored) < _LARGEST_WEIGHT).all():
         raise ModelFileError(name, "a weight is no number, or beyond all measure")
-    return weights.reshape(shape)
+    return stored.astype(np.float32).reshape(shape)
 
 
 def _parsed(card: bytes) -> object:
@@ -241,8 +263,8 @@ def _class_named(name: str) -> TextClass:
     return TextClass(name)
 
 
-def _class_model(name: str, said: Mapping[str, object], members: Mapping[str, bytes]) -> ClassModel:
-    weights = _weights(members, f"{name}.npy", (_WIDTH,), said.get("sha256"))
+def _class_model(name: str, said: Mapping[str, object], parts: _Parts) -> ClassModel:
+    weights = _weights(parts, f"{name}.npy", (_WIDTH,), said.get("sha256"))
     slope, offset = (_number(said.get(one), f"{name}.{one}") for one in ("slope", "offset"))
     if slope <= 0:
         raise ModelFileError(f"{name}.slope", "a higher score must be likelier spam")
@@ -262,7 +284,7 @@ def _threshold(said: object, place: str) -> Threshold:
     return Threshold(tolerated, score)
 
 
-def _categories(said: object, members: Mapping[str, bytes]) -> CategoryModel | None:
+def _categories(said: object, parts: _Parts) -> CategoryModel | None:
     if said is None:
         return None
     described = _mapping(said, "categories")
@@ -275,4 +297,4 @@ def _categories(said: object, members: Mapping[str, bytes]) -> CategoryModel | N
         if found is None or found.id != name:
             raise ModelFileError("categories", "an id is none of the tree")
     shape = (len(names), CATEGORY_BUCKETS + 1)
-    return CategoryModel(names, _weights(members, _CATEGORIES, shape, described.get("sha256")))
+    return CategoryModel(names, _weights(parts, _CATEGORIES, shape, described.get("sha256")))

@@ -1,6 +1,7 @@
 import io
 import json
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +9,7 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -259,6 +260,75 @@ def test_what_unpacks_to_too_much_is_refused_unread() -> None:
 def test_an_oversized_file_is_refused() -> None:
     with pytest.raises(ModelFileError, match="file: over"):
         read_model(bytes(MAX_FILE_OCTETS + 1))
+
+
+# What a refused file may take besides itself: a card of the greatest length, and the like of it.
+REFUSED_OCTETS = 1 << 20
+BOMB_OCTETS = 64 << 20
+
+
+def bomb(method: int, name: str = "card.npy", declared: int = 1_000) -> bytes:
+    """Return a file of a few hundred octets whose one part unpacks to BOMB_OCTETS."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr(name, bytes(BOMB_OCTETS))
+    octets = bytearray(file.getvalue())
+    struct.pack_into("<L", octets, octets.rindex(b"PK\1\2") + 24, declared)
+    return bytes(octets)
+
+
+def peak_octets_of(octets: bytes, *trusted: Ed25519PublicKey) -> int:
+    """Return how many octets it takes at most to refuse a file."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError):
+            read_model(octets, trusted)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED], ids=str
+)
+def test_a_part_that_swells_beyond_what_it_declares_takes_no_memory(method: int) -> None:
+    assert peak_octets_of(bomb(method)) < REFUSED_OCTETS
+
+
+def test_weights_that_swell_take_no_memory_beside_a_true_card(model: Model) -> None:
+    members = unpacked(write_model(model))
+    octets = bytearray(packed({"card.npy": members["card.npy"], PORT: bytes(BOMB_OCTETS)}))
+    at = octets.rindex(b"PK\1\2") + 24
+    struct.pack_into("<L", octets, at, 2 * (BUCKETS + len(SIGNS)) + 128)
+
+    assert peak_octets_of(bytes(octets)) < 8 * BUCKETS
+
+
+def test_of_a_file_that_no_trusted_key_signed_only_the_card_is_unpacked(model: Model) -> None:
+    octets = write_model(model, THEIRS)
+
+    assert peak_octets_of(octets, OURS.public_key()) < REFUSED_OCTETS
+
+
+def test_countless_parts_are_refused_before_any_is_listed() -> None:
+    octets = packed({str(number): b"" for number in range(20_000)})
+
+    assert peak_octets_of(octets) < REFUSED_OCTETS
+
+
+def test_no_room_is_made_for_the_shape_that_a_header_claims(model: Model) -> None:
+    huge = npy(np.zeros(4, dtype="<f2")).replace(b"'shape': (4,)", b"'shape': (9999999999999,)")
+    members = unpacked(write_model(model)) | {PORT: huge}
+    octets = changed(packed(members), "classes/port/sha256", sha256(huge).hexdigest())
+
+    assert peak_octets_of(octets) < REFUSED_OCTETS
+
+
+def test_a_part_on_no_card_is_never_unpacked(model: Model) -> None:
+    members = unpacked(write_model(replace(model, categories=None)))
+    members["categories.npy"] = bytes(1_000)
+
+    assert read_model(packed(members)).categories is None
 
 
 def flipped(octets: bytes, at: int) -> bytes:
