@@ -72,6 +72,7 @@ class Api:
         self.hours = usual_hours()
         self._settings = settings
         self._store_url = store_url
+        self.store_max_octets: int | None = None
         self._keys = keys
         self._access = Access(settings.clients, monotonic)
         self._stores: Stores | None = None
@@ -97,7 +98,9 @@ class Api:
                 f"there is no store at {file.absolute()}: start the gateway first,"
                 " and the API in the directory that it runs in"
             )
-        stores = self._stores = await open_store(self._store_url, keys=self._keys)
+        stores = self._stores = await open_store(
+            self._store_url, keys=self._keys, max_octets=self.store_max_octets
+        )
         application = build_api(self._access, routers_of(stores, self))
         address = self._settings.address
         self._server = HttpServer(
@@ -173,7 +176,7 @@ async def _serve(config: Path, policies: Path) -> int:
         loop.add_signal_handler(number, asked.set)
     own, senders, services = known
     api = Api(own, senders, settings.store_url, services=services, hub=settings.hub, keys=keys)
-    api.hours = hours
+    api.hours, api.store_max_octets = hours, settings.store_max_octets
     try:
         await api.start()
     except (OSError, StoreUnavailable, ssl.SSLError) as error:

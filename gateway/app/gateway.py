@@ -12,6 +12,7 @@ import structlog
 from gateway.app.attending import Attendants, attend_with
 from gateway.app.beside import Beside
 from gateway.app.conversations import asking_for_consent, replies_to_subscribers
+from gateway.app.disk_watch import DiskWatch, StoreFile
 from gateway.app.errands import running_errands
 from gateway.app.followers import Driven, Followers
 from gateway.app.following import Rounds
@@ -27,6 +28,7 @@ from gateway.app.tls import smsc_context
 from gateway.console.probes import ProbeServer, Readiness, probe_app
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
+from gateway.domain.disk import DiskStage
 from gateway.domain.policy_history import PolicyRequest
 from gateway.domain.sender import Sender
 from gateway.domain.subscription import Service
@@ -35,6 +37,7 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.filings import Filings
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
+from gateway.ports.quarantine import Waiting
 from gateway.proxy.assembling import Assembling
 from gateway.proxy.credentials import Credentials
 from gateway.proxy.dialling import Dialler, Target
@@ -51,6 +54,7 @@ from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
 from gateway.runtime.alone import Alone
 from gateway.runtime.collector import set_aside
+from gateway.runtime.free_space import free_octets
 from gateway.runtime.record_files import prepare_directory
 from gateway.runtime.records import Records
 from gateway.runtime.tasks import cancel_all, spawn
@@ -100,7 +104,10 @@ class Gateway:
             keeps_texts=settings.record_keeping.texts,
         )
         pipeline = Pipeline(self.plane)
-        self.records = Records(settings.records_directory)
+        self.records = Records(
+            settings.records_directory,
+            max_octets_per_day=settings.record_keeping.max_octets_per_day,
+        )
         self.tick = Tick(pipeline, self.records)
         self.policies = Policies(pipeline, self._knowledge, (config, policies))
         self.policies.senders = senders
@@ -120,9 +127,12 @@ class Gateway:
         self.sessions.maximum = settings.limits.sessions
         self.sessions.joining.window = settings.limits.window
         self.keeper = Keeper(self.tick, self.sessions, settings.timers)
-        self._held_counts = HeldCounts(settings.limits.held_per_sender)
+        self._held_counts = HeldCounts(
+            Waiting(settings.limits.held_per_sender, settings.limits.held_octets_per_sender)
+        )
         self._listeners = Listeners(self.sessions.accept, settings.timers.session_init_s)
         self.addresses = self._listeners.addresses
+        self.disk = DiskWatch(free_octets, settings.disk, self.plane)
         self._loops: list[asyncio.Task[NoReturn]] = []
         self._stores: Stores | None = None
         self._alone: Alone | None = None
@@ -170,7 +180,7 @@ class Gateway:
         holding = Holding(
             self.tick, stores.quarantine, assembling, beside.reporting, self._held_counts
         )
-        operations = Operations(self.tick, stores.quarantine, desk)
+        operations = Operations(self.tick, stores.quarantine, desk, self._held_counts)
         replies = replies_to_subscribers(
             self.tick,
             stores,
@@ -202,12 +212,12 @@ class Gateway:
             self.tick, self.sessions, self.gate, holding, self.records
         )
         standing.held = lambda: followers.held
-        standing.refused_faults = lambda: self.policies.refused_faults
-        standing.unlisted = self.unlisted
+        standing.refused_faults, standing.unlisted = self._refused_faults, self.unlisted
         standing.failures, standing.models = lambda: rounds.failures, models.health
         beside.show(standing)
         self._loops += beside.begin(self.policies.senders, self.broken)
         await self._answer_probes(standing)
+        self._watch_disks(holding, standing)
         self._keep_on(followers, requests, rounds)
         self._keep_house()
         await followers.catch_up()  # what was done since they had loaded took its time
@@ -220,7 +230,9 @@ class Gateway:
     async def _open_stores(self) -> Stores:
         await asyncio.to_thread(prepare_directory, self.settings.records_directory)
         stores = self._stores = await open_store(
-            self.settings.store_url, keys=keys_of(self.settings)
+            self.settings.store_url,
+            keys=keys_of(self.settings),
+            max_octets=self.settings.store_max_octets,
         )
         file = file_of(self.settings.store_url)
         if file is not None:
@@ -258,6 +270,25 @@ class Gateway:
             (self.records.flush_regularly(), "records"),
         ):
             self._loops.append(spawn(coro, name=name, on_failure=self.broken))
+
+    def _refused_faults(self) -> int:
+        return self.policies.refused_faults
+
+    def _watch_disks(self, holding: Holding, standing: Standing) -> None:
+        """Refuse what would be written, before there is no room to write it."""
+        standing.disk, standing.held_octets = self.disk.health, self._held_counts.octets
+        self.tick.is_disk_full = lambda: self.disk.stage_of("records") is DiskStage.FULL
+        holding.is_disk_full = lambda: self.disk.stage_of("store") is DiskStage.FULL
+        records = self.settings.records_directory, self.records
+        watching = self.disk.watch(records, self.store_file(), self._held_counts)
+        self._loops.append(spawn(watching, name="disk", on_failure=self.broken))
+
+    def store_file(self) -> StoreFile | None:
+        """Return where the store is and what it takes; None for one that outlives nothing."""
+        file = file_of(self.settings.store_url)
+        if file is None:
+            return None
+        return StoreFile(file.parent, self.settings.store_max_octets, self.stores.used_octets)
 
     def _keep_house(self) -> None:
         """Have records sealed and purged; what has no configuration on disk keeps them."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from gateway.console.probes import Readiness
 from gateway.dataplane.link import Link
 from gateway.dataplane.plane import Plane
+from gateway.domain.disk import DiskStage
 from gateway.domain.verdict import Action
 from gateway.policy.unscored import unscored
 from gateway.proxy.gate import Gate
@@ -16,6 +17,7 @@ from gateway.runtime.counters import Counters
 from gateway.runtime.model_metrics import ModelsHealth
 from gateway.runtime.records import Records
 from gateway.runtime.snapshot import (
+    DiskHealth,
     NoticesHealth,
     PolicyIdentity,
     ReportsHealth,
@@ -24,6 +26,9 @@ from gateway.runtime.snapshot import (
 )
 
 OPEN_WARNING = "the policy forwards everything"
+LOW_DISK_WARNING = (
+    "the disk of the {} fills up: make room, or SPs are refused (smsward_disk_free_octets)"
+)
 REFUSED_WARNING = (
     "the last reload was refused, the policy before it is in force: `smsward policy check` and "
     "the log (policy.refused) tell the faults"
@@ -45,6 +50,8 @@ class Standing:
         self.reports: Callable[[], ReportsHealth] = ReportsHealth
         self.scheduled: Callable[[], Mapping[str, int]] = dict
         self.failures: Callable[[], Mapping[str, int]] = dict
+        self.disk: Callable[[], DiskHealth] = DiskHealth
+        self.held_octets: Callable[[], Mapping[str, int]] = dict
         self.models: Callable[[], ModelsHealth] = ModelsHealth
         self._tick = tick
         self._sessions = sessions
@@ -59,7 +66,10 @@ class Standing:
     def readiness(self, *, consent_is_current: bool) -> Readiness:
         """Tell whether traffic should come here."""
         rules = self._plane.rules
+        stages = self.disk().stages
+        low = sorted(volume for volume, stage in stages.items() if stage > DiskStage.WELL)
         warnings = (
+            *(LOW_DISK_WARNING.format(volume) for volume in low),
             *((OPEN_WARNING,) if rules.bundle.is_open else ()),
             *((REFUSED_WARNING,) if self.refused_faults() else ()),
             *(one.en for one in unscored(rules.bundle.rules, rules.knowledge.scorer)),
@@ -72,8 +82,10 @@ class Standing:
                 "consent_is_current": consent_is_current,
                 "records": not self._records.failing,
                 "records_have_room": not self._records.is_full,
+                "disk_has_room": stages.get("records") != DiskStage.FULL,
             },
             warnings=warnings,
+            is_degraded=bool(low),
         )
 
     def sessions(self) -> dict[tuple[str, str], int]:
@@ -100,6 +112,8 @@ class Standing:
             scheduled=self.scheduled(),
             follower_failures=dict(self.failures()),
             models=self.models(),
+            disk=self.disk(),
+            held_octets=self.held_octets(),
         )
 
     def _counters(self) -> Counters:

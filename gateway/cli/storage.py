@@ -40,7 +40,12 @@ async def opened_store(settings: GatewaySettings) -> AsyncIterator[Stores]:
     configure_logging(level=LogLevel.ERROR)
     try:
         keys = keys_of(settings)
-        stores = await open_store(settings.store_url, keys=keys, deadline_s=_PATIENCE_S)
+        stores = await open_store(
+            settings.store_url,
+            keys=keys,
+            deadline_s=_PATIENCE_S,
+            max_octets=settings.store_max_octets,
+        )
         try:
             yield stores
         finally:

@@ -24,11 +24,12 @@ class Readiness:
     """Whether traffic should be sent here: `ready` is true when every check is.
 
     `warnings` do not stop traffic, but somebody should read them ("policy forwards
-    everything").
+    everything"). `is_degraded` says that some traffic is refused, or will be before long.
     """
 
     checks: Mapping[str, bool]
     warnings: tuple[str, ...] = ()
+    is_degraded: bool = False
 
     @property
     def ready(self) -> bool:
@@ -49,7 +50,12 @@ def probe_app(readiness: Callable[[], Readiness], snapshot: Callable[[], Snapsho
     async def ready(_request: Request) -> Response:
         now = readiness()
         return JSONResponse(
-            {"ready": now.ready, "checks": dict(now.checks), "warnings": list(now.warnings)},
+            {
+                "ready": now.ready,
+                "degraded": now.is_degraded,
+                "checks": dict(now.checks),
+                "warnings": list(now.warnings),
+            },
             status_code=200 if now.ready else 503,
         )
 

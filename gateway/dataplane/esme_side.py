@@ -52,7 +52,10 @@ def has_smsc(session: Link) -> bool:
 
 def _refuses(turn: Turn, session: Link, *, is_linked: bool) -> bool:
     """Tell whether new requests are refused now with ESME_RMSGQFUL, never passed unseen."""
-    if turn.plane.is_overloaded or session.is_leaving or session.account is None:
+    plane = turn.plane
+    if plane.is_overloaded or session.is_leaving or session.account is None:
+        return True
+    if plane.keeps_texts and session.system_id in plane.stopped:
         return True
     return not is_linked and turn.now >= session.wait_until
 

@@ -21,6 +21,8 @@ class Plane:
     epoch time. `is_overloaded` makes every new message be refused with ESME_RMSGQFUL, and every
     delivery with ESME_RX_T_APPN: records can not be written, say. `keeps_texts` lets records carry
     what was said (N136, R70).
+    `stopped` are the system_ids of SPs for whom nothing may be written that is not a record: of
+    theirs nothing is held, and where `keeps_texts` nothing is taken at all.
     `watched` are the system_ids that a receipt with a gateway id may be due for, `hints` the
     opt-out words that senders have advertised, `trials` what records say of messages that rules
     on trial are against. `withholds` tells of a subscriber's message
@@ -40,6 +42,7 @@ class Plane:
     session_octets: int = 16 * 1024
     is_overloaded: bool = False
     keeps_texts: bool = False
+    stopped: frozenset[str] = frozenset()
     watched: set[str] = field(default_factory=set)
     hints: Hints = field(default_factory=Hints)
     withholds: Callable[[bytes], bool] = lambda _pdu: False

@@ -4,6 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+# What a row takes besides the request and its text: the columns of fixed length, and the indexes.
+ROW_OCTETS = 512
+
+
+def octets_in_store(pdu: bytes, joined: str) -> int:
+    """Return how many octets a message with this request and this text takes, about."""
+    return ROW_OCTETS + len(pdu) + len(joined.encode("utf-8", "surrogatepass"))
+
 
 class HoldState(StrEnum):
     """Where a held message stands. The last five are final."""
@@ -78,3 +86,8 @@ class HeldMessage:
     part: int = 0
     is_wanted: bool = False
     campaign: str = ""
+
+    @property
+    def octets(self) -> int:
+        """Return how many octets the message takes in the store, about."""
+        return octets_in_store(self.pdu, self.joined)

@@ -43,6 +43,13 @@ class Replacement:
     campaign: str = ""
 
 
+class Waiting(NamedTuple):
+    """How many messages of an SP are in no final state, and the octets of all (`octets`)."""
+
+    messages: int
+    octets: int
+
+
 class ReleasedId(NamedTuple):
     """Which of our ids stands for the SMSC's own, for the receipt that is still to come."""
 
@@ -112,8 +119,11 @@ class QuarantineStore(Protocol):
     ) -> dict[HoldState, int]:
         """Return how many messages that fit stand in each state; states without any are 0."""
 
-    async def count_waiting(self) -> dict[str, int]:
-        """Return how many messages of each SP are in no final state; those without are left out."""
+    async def count_waiting(self) -> dict[str, Waiting]:
+        """Return what of each SP is in no final state; SPs without any are left out.
+
+        The octets are the sum of `HeldMessage.octets`, sealed or not.
+        """
 
     async def move(  # noqa: PLR0913 - the columns one transition sets at once
         self,

@@ -1,13 +1,13 @@
 """Committing what is flagged or must wait to the quarantine, and only then answering ESME_ROK."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
 
 from gateway.dataplane.attention import Hold
 from gateway.domain.authority_report import NewAuthorityReport
-from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.quarantine import HeldMessage, HoldState, octets_in_store
 from gateway.domain.verdict import Action
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
@@ -47,6 +47,7 @@ class Holding:
         counts: HeldCounts,
     ) -> None:
         self.held = 0
+        self.is_disk_full: Callable[[], bool] = bool
         self._counts = counts
         self._assembling = assembling
         self._tick = tick
@@ -64,14 +65,16 @@ class Holding:
     def hold(self, item: Hold) -> None:
         """Take a message to hold; it is committed after this tick."""
         item = self._judged(item)
-        system_id = item.session.system_id
-        has_room = self._counts.has_room(system_id)
-        if self._waiting >= _MAX_WAITING or not has_room or self._assembling.is_behind(item):
-            how = "store_full" if has_room else "sender_full"
+        system_id, octets = item.session.system_id, octets_in_store(item.pdu, item.joined)
+        has_room = self._counts.has_room(system_id, octets)
+        is_stopped = self.is_disk_full() or system_id in self._tick.pipeline.plane.stopped
+        is_behind = self._waiting >= _MAX_WAITING or self._assembling.is_behind(item)
+        if is_stopped or is_behind or not has_room:
+            how = "disk_full" if is_stopped else "store_full" if has_room else "sender_full"
             self._answer_all((item,), is_held=False, how=how)
             self._reporting.put_off(_reports_of((item,)))
             return
-        self._counts.add(system_id)
+        self._counts.add(system_id, octets)
         self._waiting += 1
         self._gathered.append(item)
 
@@ -99,8 +102,8 @@ class Holding:
             self._failed_at = monotonic()
         finally:
             self._waiting -= len(items)
-            for item in () if is_held else items:
-                self._counts.take_back(item.session.system_id)
+            for one in () if is_held else kept:
+                self._counts.take_back(one.system_id, one.octets)
             self._answer_all(items, is_held=is_held, how="held" if is_held else "store_failed")
         if is_held:
             self._assembling.committed(zip(items, kept, strict=True))

@@ -19,6 +19,8 @@ from gateway.domain.verdict import Action, Verdict
 from gateway.policy.submission import Submission, Timing
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import REPLACEABLE_STATES, QuarantineStore, Replacement
+from gateway.proxy.held_counts import HeldCounts
+from gateway.proxy.taking_turns import Turns
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
@@ -56,10 +58,14 @@ _FAILURES: dict[int, CommandStatus] = {
 class Operations:
     """Answers from the store; what was released is asked of the SMSC under its own id."""
 
-    def __init__(self, tick: Tick, store: QuarantineStore, desk: QuarantineDesk) -> None:
+    def __init__(
+        self, tick: Tick, store: QuarantineStore, desk: QuarantineDesk, counts: HeldCounts
+    ) -> None:
         self._tick = tick
         self._store = store
         self._desk = desk
+        self._counts = counts
+        self._turns = Turns()  # by message: what one replacement adds is told from the one before
 
     def begin(self, item: Operation) -> None:
         """Start to answer one request; it takes a place in the window like any other."""
@@ -72,18 +78,25 @@ class Operations:
         session = item.session
         self._tick.records.rows.append(operation(session, request, epoch()))
         try:
-            held = await self._store.get(message_id)
-            if held is None or held.system_id != session.system_id:
-                self._forward(item, request)
-            elif held.state is HoldState.RELEASED:
-                self._forward(item, request, held)
+            if request.command_id == CommandId.REPLACE_SM:
+                async with self._turns.of(message_id):
+                    await self._settle(item, request, message_id)
             else:
-                self._write(item, await self._act(item, request, held))
+                await self._settle(item, request, message_id)
         except StoreUnavailable:
             self._write(item, _failed(request, CommandStatus.ESME_RMSGQFUL))
         finally:
             session.held -= 1
             self._tick.settled(session)
+
+    async def _settle(self, item: Operation, request: Pdu, message_id: int) -> None:
+        held = await self._store.get(message_id)
+        if held is None or held.system_id != item.session.system_id:
+            self._forward(item, request)
+        elif held.state is HoldState.RELEASED:
+            self._forward(item, request, held)
+        else:
+            self._write(item, await self._act(item, request, held))
 
     async def _act(self, item: Operation, request: Pdu, held: HeldMessage) -> bytes:
         match request.command_id:
@@ -129,7 +142,12 @@ class Operations:
             expires_at=_expiry(held, request),
             campaign=held.campaign,
         )
+        more = len(replacement.pdu) - len(held.pdu)
+        if more > 0 and not self._counts.may_grow(held.system_id, more):
+            return _failed(request, CommandStatus.ESME_RMSGQFUL)
         done = await self._store.replace_pdu(held.message_id, replacement)
+        if done:
+            self._counts.grow(held.system_id, more)
         return _failed(request, CommandStatus.ESME_ROK if done else _failure(request))
 
     def _judge(self, item: Operation, request: Pdu, about: HeldMessage | None) -> int:

@@ -49,6 +49,7 @@ class Tick:
         self.report: Report = _unattended
         self.forget: Callable[[Connection], None] = _forgotten
         self.turned: Callable[[], None] = _nothing
+        self.is_disk_full: Callable[[], bool] = bool  # where the records are
         self.share = Share()
         self.pace = Pace()
         self.failures = 0
@@ -166,7 +167,7 @@ class Tick:
     def _run(self) -> None:
         self._is_due = False
         began = monotonic()
-        self.pipeline.plane.is_overloaded = self.records.is_full
+        self.pipeline.plane.is_overloaded = self.records.is_full or self.is_disk_full()
         # Answers first: they make the room that requests wait for.
         from_smsc, self._from_smsc = self._from_smsc, {}
         if from_smsc:

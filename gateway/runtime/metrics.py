@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from gateway.runtime.counters import MAX_SYSTEM_IDS, OTHER, Counters, Histogram, Tally
 from gateway.runtime.model_metrics import model_families
 from gateway.runtime.records import RecordsHealth
-from gateway.runtime.snapshot import NoticesHealth, ReportsHealth, Snapshot
+from gateway.runtime.snapshot import DiskHealth, NoticesHealth, ReportsHealth, Snapshot
 from gateway.smpp.status import CommandStatus
 
 Samples = Iterable[tuple[tuple[str, ...], int]]  # label values, value
@@ -40,6 +40,7 @@ class GatewayCollector(Collector):
         yield from _faults(snapshot)
         yield from _standing(snapshot)
         yield from _records(snapshot.records)
+        yield from _disk(snapshot.disk)
         yield from _notices(snapshot.notices)
         yield from _reports(snapshot.reports)
         yield from model_families(snapshot.models)
@@ -131,6 +132,12 @@ def _standing(snapshot: Snapshot) -> Iterator[Metric]:
         ("state",),
         _single(snapshot.held),
     )
+    yield _gauge(
+        "held_octets",
+        "Octets that wait in quarantine, by SP.",
+        ("system_id",),
+        _single(_bounded(snapshot.held_octets)),
+    )
     raised = _single(snapshot.warnings.raised)
     yield _counter("warnings", "Warnings raised, by code.", ("code",), raised)
     yield _counter(
@@ -163,13 +170,35 @@ def _records(health: RecordsHealth) -> Iterator[Metric]:
         ("failing", "1 while records cannot be written.", int(health.failing)),
     ):
         yield GaugeMetricFamily(f"smsward_records_{name}", meaning, value=gauge)
+    left_out = health.texts_left_out
     for name, meaning, counter in (
         ("written", "Rows on disk.", health.written),
         ("lost", "Rows dropped for want of room.", health.lost),
         ("malformed", "Rows that broke their own form.", health.malformed),
         ("failures", "Attempts to write that failed.", health.failures),
+        (
+            "texts_left_out",
+            "Texts not recorded: the SP had used up its day.",
+            left_out,
+        ),
     ):
         yield CounterMetricFamily(f"smsward_records_{name}", meaning, value=counter)
+
+
+def _disk(health: DiskHealth) -> Iterator[Metric]:
+    free = _single(health.free_octets)
+    yield _gauge("disk_free_octets", "Octets that may still be written.", ("volume",), free)
+    yield _gauge(
+        "disk_stage",
+        "0 well, 1 low, 2 stopping SPs, 3 full.",
+        ("volume",),
+        _single(health.stages),
+    )
+    yield GaugeMetricFamily(
+        "smsward_disk_stopped_senders",
+        "SPs for whom nothing more is written, for want of room.",
+        value=health.stopped,
+    )
 
 
 def _reports(health: ReportsHealth) -> Iterator[Metric]:

@@ -5,6 +5,7 @@ The rows of one message cost about 0.6 us each here; a dict and one orjson call 
 """
 
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -16,6 +17,8 @@ from gateway.domain.records import About, EventRow, Row, Text, Told, Why
 K = TypeVar("K")
 
 _HOUR_S = 3600
+_DAY_HOURS = 24
+_LEFT_OUT = b',"text_left_out":"day_full"'
 _KEPT_PARTS = 4096
 _MAX_REPR = 2000
 _KEPT_TEXT_OCTETS = 16 * 1024 * 1024
@@ -44,10 +47,18 @@ class RecordLines:
     A text is written once an hour, on a line of its own before the first decision that names
     its id; where the bound was reached, or the process started again, once more with
     another id. So a reader needs no more than the lines of the same file that came before.
+
+    Once the lines of an SP take `max_octets_per_day` of one day of UTC, new texts of its are left
+    out, which their decisions say; the decisions never are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_octets_per_day: int | None = None) -> None:
         self.malformed = 0
+        self.octets: defaultdict[str, int] = defaultdict(int)  # of all lines, by system_id
+        self.texts_left_out = 0
+        self._max_octets_per_day = max_octets_per_day
+        self._at_midnight: dict[str, int] = {}
+        self._day = -1
         self._epoch = 0.0
         self._at = _at(0.0)
         self._names: dict[str, bytes] = {}
@@ -93,11 +104,14 @@ class RecordLines:
         if hour != self._hour:
             self._hour = hour
             self._forget_texts()
+        if hour // _DAY_HOURS != self._day:
+            self._day = hour // _DAY_HOURS
+            self._at_midnight = dict(self.octets)
         return b"".join(self._written(rows))
 
     def _written(self, rows: Sequence[Row]) -> list[bytes]:  # noqa: C901, PLR0912, PLR0915 - one loop: a call per row costs as much again
         lines: list[bytes] = []
-        add, at_hand = lines.append, self._at_hand
+        add, at_hand, octets = lines.append, self._at_hand, self.octets
         # Rows of one tick and one session share these objects, so what they say is written once.
         kind, at, of, why = "", 0.0, _NOBODY, _NO_REASON
         tale, begin, because, what = _NO_TALE, b"", b"", b""
@@ -120,7 +134,9 @@ class RecordLines:
                         destination = _escaped(destination)
                     said = b"" if text is None else self._named(text, about[1], epoch, add)
                     values = (begin, sequence, source, destination, because, gateway_id, said)
-                    add(_DECISION % values)
+                    line = _DECISION % values
+                    octets[about[1]] += len(line)
+                    add(line)
                 elif row[0] == "o":
                     _, epoch, about, sequence, status, message_id, latency_us, how = row
                     if epoch != at or kind != "o" or (about is not of and about != of):
@@ -129,7 +145,9 @@ class RecordLines:
                     if message_id and not message_id.isalnum():
                         message_id = _escaped(message_id)
                     ended = self._hows.get(how) or self._how(how)
-                    add(_OUTCOME % (begin, sequence, status, message_id, latency_us, ended))
+                    line = _OUTCOME % (begin, sequence, status, message_id, latency_us, ended)
+                    octets[about[1]] += len(line)
+                    add(line)
                 elif row[0] == "m":
                     _, epoch, about, sequence, source, destination, message_id, told, text = row
                     if epoch != at or kind != "m" or about != of:
@@ -144,7 +162,9 @@ class RecordLines:
                         what, tale = self._told.get(told) or self._what(told), told
                     said = b"" if text is None else self._named(text, about[1], epoch, add)
                     cells = (begin, sequence, source, destination, message_id, what, said)
-                    add(_DELIVERY % cells)
+                    line = _DELIVERY % cells
+                    octets[about[1]] += len(line)
+                    add(line)
                 else:
                     add(_event(row))
             except Exception:  # noqa: BLE001 - the writer's edge: one bad row must not stop it
@@ -173,6 +193,9 @@ class RecordLines:
             return known or b""
         data_coding, octets = text
         size = len(octets) + _TEXT_ENTRY_OCTETS
+        if not self._may_write(system_id, size + len(octets) // 3):
+            self.texts_left_out += 1
+            return _LEFT_OUT
         if self._text_octets + size > _KEPT_TEXT_OCTETS:
             self._forget_texts()
         self._text_octets += size
@@ -180,9 +203,17 @@ class RecordLines:
         # The second of the hour: numbers begin anew with each process, in the same file.
         text_id = b"t%d-%d" % (epoch % _HOUR_S, self._text_number)
         name = self._names.get(system_id) or self._name(system_id)
-        add(_TEXT % (self._at, text_id, name, data_coding, b64encode(octets)))
+        line = _TEXT % (self._at, text_id, name, data_coding, b64encode(octets))
+        self.octets[system_id] += len(line)
+        add(line)
         named = self._texts[text] = b',"text":"%b"' % text_id
         return named
+
+    def _may_write(self, system_id: str, octets: int) -> bool:
+        if self._max_octets_per_day is None:
+            return True
+        today = self.octets.get(system_id, 0) - self._at_midnight.get(system_id, 0)
+        return today + octets <= self._max_octets_per_day
 
     def _forget_texts(self) -> None:
         self._texts.clear()

@@ -39,6 +39,7 @@ class RecordsHealth:
     lost: int
     malformed: int
     failures: int
+    texts_left_out: int = 0
 
 
 class Records:
@@ -54,7 +55,8 @@ class Records:
     While the disk refuses, rows wait in memory and are tried again every `retry_s`. Past
     `maximum_rows` there is half as much room again, for the outcomes of messages already on
     their way; beyond that rows are dropped and counted in `lost`. Texts make rows long:
-    `maximum_octets` of lines are as full as `maximum_rows` of them.
+    `maximum_octets` of lines are as full as `maximum_rows` of them. Past `max_octets_per_day` of
+    one SP its texts are left out (see RecordLines).
 
     All methods belong to the loop's thread.
     """
@@ -66,10 +68,11 @@ class Records:
         maximum_rows: int = 200_000,
         maximum_octets: int = 256 * 1024 * 1024,
         retry_s: float = 0.5,
+        max_octets_per_day: int | None = None,
     ) -> None:
         self.rows: list[Row] = []
         self.lost = 0
-        self.lines = RecordLines()
+        self.lines = RecordLines(max_octets_per_day)
         self._parts: list[Part] = []
         self._rendered = 0
         self._maximum_rows = maximum_rows
@@ -123,6 +126,7 @@ class Records:
             lost=self.lost,
             malformed=self.lines.malformed,
             failures=writer.failures,
+            texts_left_out=self.lines.texts_left_out,
         )
 
     def settle(self) -> None:

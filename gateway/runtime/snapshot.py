@@ -37,6 +37,15 @@ class ReportsHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskHealth:
+    """How the disks of the store and of the records stand; how many SPs are stopped for them."""
+
+    free_octets: Mapping[str, int] = field(default_factory=dict)  # by volume
+    stages: Mapping[str, int] = field(default_factory=dict)
+    stopped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WarningsHealth:
     """How many warnings were raised by code, and messages only counted for want of room."""
 
@@ -61,3 +70,5 @@ class Snapshot:
     scheduled: Mapping[str, int] = field(default_factory=dict)  # refused since, by outcome
     follower_failures: Mapping[str, int] = field(default_factory=dict)  # by step
     models: ModelsHealth = field(default_factory=ModelsHealth)
+    disk: DiskHealth = field(default_factory=DiskHealth)
+    held_octets: Mapping[str, int] = field(default_factory=dict)  # that wait, by system_id

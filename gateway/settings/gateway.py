@@ -5,6 +5,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
+from gateway.domain.disk import DiskReserve
 from gateway.domain.hub import Hub
 from gateway.runtime.sealing import Keys, Sealer
 from gateway.session.timers import Timers
@@ -89,19 +90,22 @@ class Limits:
     window: int = 1_000
     bad_binds_per_minute: int = 10
     held_per_sender: int = 100_000
+    held_octets_per_sender: int = 2**30
 
 
 @dataclass(frozen=True, slots=True)
 class RecordKeeping:
     """What records hold and how long they stay.
 
-    With `texts` they hold each text of a port once an hour. Nothing goes before
+    With `texts` they hold each text of a port once an hour, until the records of its SP take
+    `max_octets_per_day`. Nothing goes before
     `keep_months`, everything that no legal hold keeps goes after `purge_after_months`.
     """
 
     texts: bool = False
     keep_months: int = 5
     purge_after_months: int = 6
+    max_octets_per_day: int = 8 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,8 @@ class GatewaySettings:
     hub: Hub = field(default_factory=Hub)
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     learning: Learning = Learning()
+    store_max_octets: int = 32 * 2**30
+    disk: DiskReserve = field(default_factory=DiskReserve)
 
 
 def load_gateway(path: Path) -> GatewaySettings:
@@ -165,6 +171,8 @@ def load_gateway(path: Path) -> GatewaySettings:
         hub=Hub(frozenset(file.hub.codes), file.hub.cancel_all),
         webhook_networks=tuple(map(ip_network, file.webhooks.networks)),
         learning=_learning(document, file.learning),
+        store_max_octets=file.store.max_octets,
+        disk=DiskReserve(**file.disk.model_dump()),
     )
 
 

@@ -55,6 +55,9 @@ ReadableFile = Annotated[Text, AfterValidator(_readable)]
 # A time that may be switched off with 0, and one without which a peer could hold on for ever.
 OffOrSeconds = Annotated[float, Field(ge=0, le=_DAY_S)]
 Seconds = Annotated[float, Field(gt=0, le=_DAY_S)]
+# One PDU at least, and no more than any file system holds.
+Octets = Annotated[int, Field(ge=2**20, le=2**60)]
+AnyOctets = Annotated[int, Field(ge=0, le=2**60)]
 Months = Annotated[int, Field(ge=1, le=120)]
 
 
@@ -126,12 +129,14 @@ class LimitsShape(Shape):
     window: Count = 1_000
     bad_binds_per_minute: Count = 10
     held_per_sender: Count = 100_000
+    held_octets_per_sender: Octets = 2**30
 
 
 class StoreShape(Shape):
     """`store`."""
 
     url: Annotated[Text, AfterValidator(_supported_store)] = f"{_SQLITE}var/smsward.db"
+    max_octets: Octets = 32 * 2**30
 
 
 class RecordsShape(Shape):
@@ -141,11 +146,26 @@ class RecordsShape(Shape):
     texts: bool = False
     keep_months: Months = 5
     purge_after_months: Months = 6
+    max_octets_per_day: Octets = 8 * 2**30
 
     @model_validator(mode="after")
     def _is_kept_first(self) -> "RecordsShape":
         if self.purge_after_months < self.keep_months:
             raise ValueError("purge_after_months is less than keep_months")
+        return self
+
+
+class DiskShape(Shape):
+    """`disk`. Free octets of the file systems of the store and of the records."""
+
+    warn_octets: AnyOctets = 5 * 2**30
+    stop_octets: AnyOctets = 2**30
+    full_octets: AnyOctets = 128 * 2**20
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> "DiskShape":
+        if not self.warn_octets >= self.stop_octets >= self.full_octets:
+            raise ValueError("must fall: warn_octets, stop_octets, full_octets")
         return self
 
 
@@ -228,6 +248,7 @@ class GatewayFile(Shape):
     limits: LimitsShape = LimitsShape()
     store: StoreShape = StoreShape()
     records: RecordsShape = RecordsShape()
+    disk: DiskShape = DiskShape()
     filings: FilingsShape = FilingsShape()
     privacy: PrivacyShape = PrivacyShape()
     hub: HubShape = HubShape()

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from sqlalchemy import Executable, RowMapping
+from sqlalchemy import Executable, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.ports.consent_lists import Kept
@@ -20,6 +20,11 @@ T = TypeVar("T")
 
 _WAL_PATIENCE_MS = 100
 _WAL_TRIES = 5
+# SQLite's own tables: the numbers of PRAGMA page_count, freelist_count and page_size.
+_USED = text(
+    "SELECT (page_count - freelist_count) * page_size AS octets"
+    " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)
 
 
 class Database:
@@ -85,6 +90,14 @@ class Database:
                 if await self.read(_emptied):
                     return True
         return False
+
+    async def used_octets(self) -> int:
+        """Return the octets of the pages in use; those that are free again are not counted.
+
+        Raises StoreUnavailable.
+        """
+        (row,) = await self.rows(_USED)
+        return int(row["octets"])
 
     @property
     def is_sealed(self) -> bool:

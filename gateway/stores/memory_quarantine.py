@@ -16,6 +16,7 @@ from gateway.ports.quarantine import (
     Grounds,
     ReleasedId,
     Replacement,
+    Waiting,
 )
 from gateway.stores.memory_changes import MemoryChanges
 
@@ -100,9 +101,14 @@ class MemoryQuarantine:
         )
         return {state: counts[state] for state in HoldState}
 
-    async def count_waiting(self) -> dict[str, int]:
-        messages = self._messages.values()
-        return dict(Counter(m.system_id for m in messages if m.state not in FINAL_STATES))
+    async def count_waiting(self) -> dict[str, Waiting]:
+        counts: Counter[str] = Counter()
+        octets: Counter[str] = Counter()
+        for message in self._messages.values():
+            if message.state not in FINAL_STATES:
+                counts[message.system_id] += 1
+                octets[message.system_id] += message.octets
+        return {one: Waiting(count, octets[one]) for one, count in counts.items()}
 
     async def move(  # noqa: PLR0913 - as the port has it
         self,

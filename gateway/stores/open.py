@@ -81,7 +81,10 @@ _START_PATIENCE_S = 30.0  # for others that make or migrate the same tables
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The stores of one database; `close` commits what is waiting, and may be repeated."""
+    """The stores of one database; `close` commits what is waiting, and may be repeated.
+
+    `used_octets` tells what the database takes of the octets it may; it raises StoreUnavailable.
+    """
 
     quarantine: QuarantineStore
     consent: ConsentStore
@@ -107,6 +110,7 @@ class Stores:
     # What was deleted leaves the write-ahead log, too; False where somebody still reads it.
     empty_wal: Callable[[], Awaitable[bool]]
     close: Callable[[], Awaitable[None]]
+    used_octets: Callable[[], Awaitable[int]]
 
 
 async def open_store(
@@ -212,6 +216,7 @@ def memory_stores() -> Stores:
         notices=MemoryNotices(consent, changes, utcnow),
         empty_wal=_no_wal,
         close=_nothing_to_close,
+        used_octets=_no_octets,
     )
 
 
@@ -241,6 +246,7 @@ def _sql_stores(database: Database, close: Callable[[], Awaitable[None]]) -> Sto
         notices=SqlNotices(database, utcnow),
         empty_wal=database.empty_wal,
         close=close,
+        used_octets=database.used_octets,
     )
 
 
@@ -257,6 +263,11 @@ def _path_of(url: str) -> Path:
 async def _no_wal() -> bool:
     """Tell that nothing of what was deleted is left."""
     return True
+
+
+async def _no_octets() -> int:
+    """Return what the twins take of a disk."""
+    return 0
 
 
 async def _nothing_to_close() -> None:

@@ -3,7 +3,17 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Executable, Select, and_, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Integer,
+    LargeBinary,
+    Select,
+    and_,
+    cast,
+    func,
+    select,
+)
 
 from gateway.domain.msisdn import spellings_of
 from gateway.domain.quarantine import FINAL_STATES, HoldState
@@ -95,9 +105,17 @@ def counts_by_state(fitting: Sequence[ColumnElement[bool]]) -> Executable:
 
 
 def counts_waiting() -> Executable:
-    """Count the `messages` of each `system_id` that are in no final state."""
+    """Count the `messages` of each `system_id` that are in no final state.
+
+    `octets` are those of their requests and texts, as they stand in the rows.
+    """
+    octets = func.length(_column.pdu) + func.length(cast(_column.joined, LargeBinary))
     return (
-        select(_column.system_id, func.count().label("messages"))
+        select(
+            _column.system_id,
+            func.count().label("messages"),
+            func.sum(octets, type_=Integer).label("octets"),
+        )
         .where(_column.state.in_(_WAITING))
         .group_by(_column.system_id)
     )

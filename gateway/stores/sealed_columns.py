@@ -28,6 +28,8 @@ _K = TypeVar("_K")
 BEFORE_ALL = -1
 AFTER_ALL = 2**63 - 1
 
+SEAL_OCTETS = 16  # by which octets and texts are longer once sealed (RFC 5297)
+
 _NUMBER_OCTETS = 8
 _AFTER_ALL_SEALED = b"\xff" * 64  # longer than any number sealed
 _IN_DIALECT = "smsward_seal"

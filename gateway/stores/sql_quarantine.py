@@ -7,10 +7,16 @@ from sqlalchemy import ColumnElement, Executable, bindparam, delete, exists, ins
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.quarantine import ROW_OCTETS, HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
 from gateway.ports.changes import ChangeKind
-from gateway.ports.quarantine import REPLACEABLE_STATES, Grounds, ReleasedId, Replacement
+from gateway.ports.quarantine import (
+    REPLACEABLE_STATES,
+    Grounds,
+    ReleasedId,
+    Replacement,
+    Waiting,
+)
 from gateway.stores import quarantine_queries as queries
 from gateway.stores.database import Database
 from gateway.stores.quarantine_rows import (
@@ -21,9 +27,11 @@ from gateway.stores.quarantine_rows import (
     is_among,
     message_of,
 )
+from gateway.stores.sealed_columns import SEAL_OCTETS
 from gateway.stores.tables import changes, held_messages
 
 _OCTETS_PER_ROW = 4096
+_SEALED_VALUES = 2  # of those that are measured: the request and its text
 
 _column = held_messages.c
 _UNHOLD = delete(held_messages).where(
@@ -119,9 +127,13 @@ class SqlQuarantine:
             counts[HoldState(row["state"])] = row["messages"]
         return counts
 
-    async def count_waiting(self) -> dict[str, int]:
+    async def count_waiting(self) -> dict[str, Waiting]:
         rows = await self._database.rows(queries.counts_waiting())
-        return {row["system_id"]: row["messages"] for row in rows}
+        more = ROW_OCTETS - (_SEALED_VALUES * SEAL_OCTETS if self._database.is_sealed else 0)
+        return {
+            row["system_id"]: Waiting(row["messages"], row["octets"] + more * row["messages"])
+            for row in rows
+        }
 
     async def move(  # noqa: PLR0913 - as the port has it
         self,

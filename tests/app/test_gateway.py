@@ -59,6 +59,7 @@ async def test_a_gateway_that_runs_is_ready(start: Start) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "ready": True,
+        "degraded": False,
         "checks": {
             "started": True,
             "not_draining": True,
@@ -66,6 +67,7 @@ async def test_a_gateway_that_runs_is_ready(start: Start) -> None:
             "consent_is_current": True,
             "records": True,
             "records_have_room": True,
+            "disk_has_room": True,
         },
         "warnings": [],
     }

@@ -59,6 +59,7 @@ async def test_a_ready_gateway_says_so_with_its_warnings() -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "ready": True,
+        "degraded": False,
         "checks": {"listeners": True, "store": True},
         "warnings": ["policy forwards everything"],
     }

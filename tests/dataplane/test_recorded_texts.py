@@ -83,6 +83,22 @@ def test_a_message_that_is_refused_unread_has_no_text(keeping: World) -> None:
     assert said(keeping, advert(CLEAN)) == [(0, b"")]
 
 
+def test_of_an_sp_that_is_stopped_nothing_is_taken_where_texts_are_kept(keeping: World) -> None:
+    keeping.plane.stopped = frozenset({"sp1"})
+
+    assert said(keeping, advert(CLEAN)) == [(0, b"")]
+    assert keeping.plane.tally.verdicts == {("reject", "OVERLOADED"): 1}
+
+
+def test_of_an_sp_that_is_stopped_all_passes_where_no_texts_are_kept(keeping: World) -> None:
+    keeping.plane.keeps_texts = False
+    keeping.plane.stopped = frozenset({"sp1"})
+
+    said(keeping, advert(CLEAN))
+
+    assert keeping.plane.tally.verdicts == {}
+
+
 def test_a_text_that_could_not_be_read_from_its_fields_is_not_kept(keeping: World) -> None:
     broken = advert(CLEAN)[:-3]
     pdu = len(broken).to_bytes(4, "big") + broken[4:]

@@ -34,6 +34,7 @@ from gateway.settings.schema import Shape
 from gateway.settings.selftest_shape import SelfTestFile
 from gateway.settings.senders_file import SendersFile
 from gateway.settings.services_file import ServicesFile
+from gateway.stores.tables import metadata
 
 Rows = list[tuple[str, ...]]
 Table = Callable[[str, str], Rows]
@@ -182,3 +183,9 @@ def test_the_final_states_of_the_quarantine_are_named(table: Table) -> None:
     rows = table("glossary.md", "## States of a held message")
 
     assert {row[0] for row in rows if row[2] == "yes"} == {s.value for s in FINAL_STATES}
+
+
+def test_every_table_of_the_store_stands_among_what_grows(table: Table) -> None:
+    rows = table("reference/growth.md", "## Tables")
+
+    assert set(re.findall("[a-z_]+", " ".join(row[0] for row in rows))) == set(metadata.tables)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.app.gateway import Gateway
-from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState
+from gateway.domain.quarantine import FINAL_STATES, ROW_OCTETS, HeldMessage, HoldState
 from gateway.domain.sender import Sender
 from gateway.ports.errors import StoreUnavailable
+from gateway.ports.quarantine import Waiting
 from gateway.proxy.held_counts import HeldCounts
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import Limits
@@ -19,9 +20,10 @@ from gateway.stores.open import memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
 from gateway.systems.quarantine.outcomes import Done
+from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
-from simulators.wire import CommandStatus
+from simulators.wire import CommandStatus, header_of
 
 BuildSender = Callable[..., Sender]
 Start = Callable[..., Awaitable[Gateway]]
@@ -137,8 +139,8 @@ async def test_what_could_not_be_held_takes_no_room(
 
 
 def test_a_message_that_ended_counts_off_once_however_many_changes_speak_of_it() -> None:
-    counts = HeldCounts(10)
-    counts.begin({"sp1": 3})
+    counts = HeldCounts(Waiting(10, 10_000))
+    counts.begin({"sp1": Waiting(3, 3 * ROW_OCTETS)})
     over = held(1, HoldState.RELEASED)
 
     counts.follow([over], is_all=True)
@@ -146,6 +148,7 @@ def test_a_message_that_ended_counts_off_once_however_many_changes_speak_of_it()
     counts.follow([over], is_all=True)
 
     assert counts.of("sp1") == 2
+    assert counts.octets() == {"sp1": 2 * ROW_OCTETS}
 
 
 # A step is one change of a message, or a look at what changed: so many changes at most.
@@ -162,8 +165,8 @@ steps = st.lists(
 def test_whoever_looks_late_counts_what_is_there_in_the_end(
     steps: list[tuple[int, HoldState] | int],
 ) -> None:
-    counts = HeldCounts(10)
-    counts.begin({"sp1": 6})
+    counts = HeldCounts(Waiting(10, 10_000))
+    counts.begin({"sp1": Waiting(6, 6 * ROW_OCTETS)})
     states = dict.fromkeys(range(1, 7), HoldState.HELD)
     changes: list[int] = []
 
@@ -180,4 +183,56 @@ def test_whoever_looks_late_counts_what_is_there_in_the_end(
             states[step[0]] = step[1]
             changes.append(step[0])
 
-    assert counts.of("sp1") == sum(state not in FINAL_STATES for state in states.values())
+    left = sum(state not in FINAL_STATES for state in states.values())
+    assert counts.of("sp1") == left
+    assert counts.octets().get("sp1", 0) == left * ROW_OCTETS
+
+
+def test_octets_fill_the_share_of_an_sp_before_its_messages_do() -> None:
+    counts = HeldCounts(Waiting(10, 1_000))
+
+    counts.add("sp1", 900)
+
+    assert counts.has_room("sp1", 100)
+    assert not counts.has_room("sp1", 101)
+    assert counts.has_room("sp2", 1_000)
+    counts.take_back("sp1", 900)
+    assert counts.has_room("sp1", 1_000)
+    assert counts.added == {"sp1": 900}
+
+
+async def test_an_sp_whose_octets_are_full_is_refused_until_people_make_room(
+    start: Start, attach: Attach, until: Until
+) -> None:
+    gateway = await start(limits=Limits(held_octets_per_sender=3 * ROW_OCTETS))
+    esme = await attach(gateway)
+
+    told = [await submit(esme) for _ in range(3)]
+    assert [status for status, _ in told] == [0, 0, FULL]
+    await desk(gateway).discard(int(told[0][1]), "lin", utcnow())
+    await until(lambda: gateway._held_counts.of("sp1") == 1)
+
+    assert [(await submit(esme))[0] for _ in range(2)] == [0, FULL]
+
+
+async def test_replacing_the_text_of_a_held_message_takes_room_as_well(
+    start: Start, attach: Attach
+) -> None:
+    gateway = await start(limits=Limits(held_octets_per_sender=2 * ROW_OCTETS))
+    esme = await attach(gateway)
+    _, message_id = await submit(esme)
+    before = gateway._held_counts.octets()["sp1"]
+
+    longer, shorter = (
+        builders.replace_sm(message_id, SOURCE, builders.ucs2("您好" * length), sequence=length)
+        for length in (60, 1)
+    )
+    told = [header_of(await esme.request(longer)).command_status]
+    once = gateway._held_counts.octets()["sp1"]
+    told.append(header_of(await esme.request(shorter)).command_status)
+
+    held = await gateway.stores.quarantine.get(int(message_id))
+    assert held is not None
+    assert told == [0, 0]
+    assert before < once <= 2 * ROW_OCTETS
+    assert gateway._held_counts.octets() == {"sp1": held.octets}

@@ -356,3 +356,60 @@ def test_an_address_that_is_no_plain_number_is_escaped(decision: Decision, octet
     told = orjson.loads(RecordLines().line(decision(destination=octets)))
 
     assert told["destination"].encode("latin-1") == octets
+
+
+def written(lines: RecordLines, *rows: Row) -> list[dict[str, object]]:
+    return [orjson.loads(line) for _, _, part in lines.by_hour(rows) for line in part.splitlines()]
+
+
+def test_past_the_octets_of_a_day_decisions_are_written_without_their_texts(
+    decision: Decision,
+) -> None:
+    lines = RecordLines(max_octets_per_day=90_000)
+    long, longer = (8, bytes(60_000)), (8, bytes(60_001))
+
+    told = written(
+        lines,
+        decision(epoch=NINE, text=long),
+        decision(epoch=NINE, text=longer),
+        decision(epoch=NINE, text=long),
+    )
+
+    assert [line["kind"] for line in told] == ["text", "decision", "decision", "decision"]
+    first, left_out, again = told[1:]
+    assert first["text"] == again["text"] == told[0]["id"]
+    assert left_out["text_left_out"] == "day_full"
+    assert "text" not in left_out
+    assert lines.texts_left_out == 1
+
+
+def test_one_sp_uses_up_no_other_s_day(decision: Decision) -> None:
+    lines = RecordLines(max_octets_per_day=90_000)
+    written(lines, decision(epoch=NINE, text=(8, bytes(60_000))))
+
+    told = written(lines, decision(epoch=NINE, system_id="sp2", text=(8, bytes(60_001))))
+
+    assert [line["kind"] for line in told] == ["text", "decision"]
+
+
+def test_the_next_day_texts_are_written_again(decision: Decision) -> None:
+    lines = RecordLines(max_octets_per_day=90_000)
+    written(lines, decision(epoch=NINE, text=(8, bytes(60_000))))
+
+    for epoch, kinds in (
+        (NINE + 15 * HOUR, ["decision"]),
+        (NINE + 16 * HOUR, ["text", "decision"]),
+    ):
+        text = (8, bytes(60_000) + b"%d" % epoch)
+        assert [line["kind"] for line in written(lines, decision(epoch=epoch, text=text))] == kinds
+
+
+def test_what_an_sp_makes_be_written_is_counted(
+    decision: Decision, delivery: Delivery, outcome: Outcome
+) -> None:
+    lines = RecordLines()
+    rows: list[Row] = [decision(text=(8, b"TD")), outcome(), delivery(text=(8, b"TD 2"))]
+
+    octets = b"".join(part for _, _, part in lines.by_hour(rows))
+
+    assert sum(lines.octets.values()) == len(octets)

@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gateway.domain.disk import DiskReserve
 from gateway.domain.hub import CancelAll, Hub
 from gateway.session.timers import Timers
 from gateway.settings.addresses import Address
@@ -144,6 +145,14 @@ BROKEN = {
     "PDUs of a gigabyte": (
         "limits: {pdu_octets: 1000000000}",
         "4:22 limits.pdu_octets: Input should be less than or equal to 1048576",
+    ),
+    "a quarantine of nothing": (
+        "limits: {held_octets_per_sender: 1000}",
+        "4:34 limits.held_octets_per_sender: Input should be greater than or equal to 1048576",
+    ),
+    "a disk that is full before it is low": (
+        "disk: {warn_octets: 1000000, stop_octets: 2000000}",
+        "4:7 disk: must fall: warn_octets, stop_octets, full_octets",
     ),
     "another database": (
         'store: {url: "postgresql://db/smsward"}',
@@ -425,3 +434,19 @@ def test_a_second_smsc_is_refused_rather_than_ignored(write: Write) -> None:
 
     (fault,) = caught.value.faults
     assert "more than one SMSC is not supported yet" in fault.problem
+
+
+def test_bounds_of_what_grows_are_read(write: Write) -> None:
+    more = """\
+limits: {held_octets_per_sender: 2097152}
+store: {max_octets: 3145728}
+records: {max_octets_per_day: 4194304}
+disk: {warn_octets: 30, stop_octets: 20, full_octets: 10}
+"""
+
+    settings = load_gateway(write("gateway.yaml", MINIMAL + more))
+
+    assert settings.limits.held_octets_per_sender == 2 * 2**20
+    assert settings.store_max_octets == 3 * 2**20
+    assert settings.record_keeping.max_octets_per_day == 4 * 2**20
+    assert settings.disk == DiskReserve(30, 20, 10)

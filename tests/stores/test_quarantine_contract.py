@@ -9,7 +9,13 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
-from gateway.ports.quarantine import REPLACEABLE_STATES, Grounds, ReleasedId, Replacement
+from gateway.ports.quarantine import (
+    REPLACEABLE_STATES,
+    Grounds,
+    ReleasedId,
+    Replacement,
+    Waiting,
+)
 from gateway.stores.open import Stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
@@ -166,7 +172,9 @@ async def test_what_waits_is_counted_by_its_sender_until_it_has_ended(
     stores: Stores, held: Builder, noon: datetime
 ) -> None:
     messages = [held(message_id=message_id) for message_id in (1, 2, 3)]
-    deferred = held(message_id=4, system_id="sp2", state=HoldState.DEFERRED, due_at=noon)
+    deferred = held(
+        message_id=4, system_id="sp2", state=HoldState.DEFERRED, due_at=noon, joined="发票" * 40
+    )
     await stores.quarantine.hold([*messages, deferred, held(message_id=5, system_id="sp3")])
     await stores.quarantine.move(1, allowed=HELD, to=HoldState.RELEASE_REQUESTED, at=noon)
     await stores.quarantine.move(2, allowed=HELD, to=HoldState.REFUSED, at=noon)
@@ -174,7 +182,27 @@ async def test_what_waits_is_counted_by_its_sender_until_it_has_ended(
 
     waiting = await stores.quarantine.count_waiting()
 
-    assert waiting == {"sp1": 2, "sp2": 1}
+    assert waiting == {
+        "sp1": Waiting(2, messages[0].octets + messages[2].octets),
+        "sp2": Waiting(1, deferred.octets),
+    }
+    assert deferred.octets == messages[0].octets + 240
+
+
+async def test_what_a_replaced_message_takes_is_counted_as_it_is_now(
+    stores: Stores, held: Builder, noon: datetime
+) -> None:
+    await stores.quarantine.hold([held()])
+    replacement = Replacement(
+        bytes(60_000), "", "", "", "", "", receipt_asked=True, expires_at=noon
+    )
+
+    await stores.quarantine.replace_pdu(1, replacement)
+
+    now = await stores.quarantine.get(1)
+    assert now is not None
+    assert await stores.quarantine.count_waiting() == {"sp1": Waiting(1, now.octets)}
+    assert now.octets == held().octets - 256 + 60_000
 
 
 async def test_a_move_sets_what_it_is_given_and_leaves_the_rest(

@@ -345,3 +345,18 @@ def plan_of(database: Path, statement: str, parameters: tuple[object, ...]) -> s
     with closing(sqlite3.connect(database)) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchone()
     return str(plan[3]).partition("INDEX ")[2]
+
+
+async def test_what_is_in_use_is_told_without_the_pages_that_are_free_again(
+    database: Path, sqlite_url: str, held: Builder
+) -> None:
+    stores = await open_store(sqlite_url)
+    empty = await stores.used_octets()
+    await stores.quarantine.hold([held(pdu=bytes(500_000))])
+    full = await stores.used_octets()
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("DELETE FROM held_messages")
+
+    assert await stores.used_octets() == empty
+    assert 490_000 < full - empty < 520_000
+    await stores.close()
