@@ -1,24 +1,31 @@
 # Two stages: the first installs, the second only runs. Debian rather than Alpine, because
 # some dependencies publish no musl wheels.
-ARG PYTHON_VERSION=3.13
+#
+# The base is named by the digest of its index (amd64 and arm64), so that a build takes what was
+# looked at, whatever the tag has become. To renew it, take the digest that
+# `docker buildx imagetools inspect python:3.13-slim-trixie` prints first, build, and run the tests.
+ARG PYTHON=docker.io/library/python:3.13-slim-trixie@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f
 
-FROM docker.io/library/python:${PYTHON_VERSION}-slim-trixie AS build
-RUN python3 -m venv /opt/smsward
+FROM ${PYTHON} AS build
+RUN python3 -m venv /opt/smsward && python3 -m venv /opt/build
 WORKDIR /build
 # The lock changes seldom and the sources often: dependencies stay a cached layer of their own.
-COPY requirements.lock ./
-RUN /opt/smsward/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY requirements.lock requirements-build.lock ./
+RUN /opt/smsward/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
+ && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
 COPY simulators simulators
 COPY policies policies
 COPY config config
-RUN /opt/smsward/bin/pip install --no-cache-dir --no-deps .
+# Without isolation what builds is what was checked by its hash, not what an index has today.
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
+ && /opt/smsward/bin/pip install --no-cache-dir --no-deps dist/*.whl
 # The sample listens on loopback, which nobody outside the container could reach.
 RUN sed -i -E 's/127\.0\.0\.1:(2775|9464)/0.0.0.0:\1/' config/gateway.yaml \
  && mkdir -p /state/var
 
-FROM docker.io/library/python:${PYTHON_VERSION}-slim-trixie
+FROM ${PYTHON}
 COPY --from=build /opt/smsward /opt/smsward
 COPY --from=build /build/config /etc/smsward
 COPY --from=build /build/policies /etc/smsward/policies

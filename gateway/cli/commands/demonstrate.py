@@ -28,11 +28,18 @@ def demo(
     A bank sends codes and notices, a retailer adverts that some subscribers refused, and a
     spammer what it hopes to get past the filter. At the end everything the SPs were told is
     compared with what the SMSC got and what is in quarantine; the exit code is 1 unless it
-    agrees. Configuration, policies, store and records stay in a temporary directory.
+    agrees. Configuration, policies, store and records stay in a temporary directory. Needs the
+    extra `demo`.
 
     Example: smsward demo --keep
     """
     import asyncio
+    from importlib.util import find_spec
+
+    from gateway.cli.failure import misused
+
+    if not all(map(find_spec, ("smpplib", "aiosmpplib"))):
+        raise misused("what the demo simulates with is missing: pip install 'smsward[demo]'")
 
     from gateway.cli.demo.show import Wishes, run_demo
 
