@@ -84,6 +84,8 @@ def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
             who.sessions.leaving.unbound(item)
         case attention.Fault():
             _close(tick, item)
+        case attention.Wait():
+            who.sessions.wait(item)
         case attention.Answered():
             pass
 

@@ -52,15 +52,17 @@ from gateway.proxy.releasing import Releasing
 from gateway.proxy.route import Routes
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
+from gateway.proxy.unbound_connections import UnboundConnections
 from gateway.runtime.alone import Alone
 from gateway.runtime.collector import set_aside
 from gateway.runtime.free_space import free_octets
 from gateway.runtime.record_files import prepare_directory
 from gateway.runtime.records import Records
 from gateway.runtime.tasks import cancel_all, spawn
+from gateway.session.connection_rate import ConnectionRate
 from gateway.session.lockout import Lockouts
 from gateway.settings import passwords
-from gateway.settings.gateway import GatewaySettings, Smsc, keys_of
+from gateway.settings.gateway import GatewaySettings, Limits, Smsc, keys_of
 from gateway.stores.open import Stores, file_of, open_store
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
@@ -124,13 +126,15 @@ class Gateway:
         self.gate.licence_required = settings.licence_required
         self.dialler = Dialler(self.tick, _target(settings.smscs[0]), numbers)
         self.sessions = Sessions(self.tick, self.dialler, self.gate, numbers, settings.timers)
-        self.sessions.maximum = settings.limits.sessions
+        self.sessions.joining.maximum = settings.limits.sessions
+        self.sessions.unbound = UnboundConnections(_rate(settings.limits), self.gate.is_known)
+        self.sessions.unbound.share(settings.limits.sessions)
         self.sessions.joining.window = settings.limits.window
         self.keeper = Keeper(self.tick, self.sessions, settings.timers)
         self._held_counts = HeldCounts(
             Waiting(settings.limits.held_per_sender, settings.limits.held_octets_per_sender)
         )
-        self._listeners = Listeners(self.sessions.accept, settings.timers.session_init_s)
+        self._listeners = Listeners(self.sessions, settings.timers.session_init_s)
         self.addresses = self._listeners.addresses
         self.disk = DiskWatch(free_octets, settings.disk, self.plane)
         self._loops: list[asyncio.Task[NoReturn]] = []
@@ -364,6 +368,10 @@ class Gateway:
             self._alone.release()
         left = await asyncio.to_thread(self.records.close, _STOP_S)
         log.info("gateway.stopped", records_left=left)
+
+
+def _rate(limits: Limits) -> ConnectionRate:
+    return ConnectionRate(limits.connections_per_s, limits.connections_at_once)
 
 
 def _target(smsc: Smsc) -> Target:

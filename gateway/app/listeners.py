@@ -1,28 +1,27 @@
 """The addresses that SPs connect to."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Iterable
 
 import structlog
 
 from gateway.app.tls import listener_context
-from gateway.proxy.connection import Connection
+from gateway.runtime.acceptor import BACKLOG, Acceptor, Entry, Host
 from gateway.runtime.listening import cannot_listen
 from gateway.settings.gateway import Listener
 
 log = structlog.get_logger()
 
-_BACKLOG = 1024
-
 
 class Listeners:
     """Opens them, and knows which address each has got."""
 
-    def __init__(self, accept: Callable[[], Connection], handshake_s: float) -> None:
+    def __init__(self, host: Host, handshake_s: float) -> None:
         self.addresses: dict[str, tuple[str, int]] = {}
-        self._accept = accept
+        self._host = host
         self._handshake_s = handshake_s
-        self._servers: list[asyncio.Server] = []
+        self._acceptors: list[Acceptor] = []
 
     async def open(self, listeners: Iterable[Listener]) -> None:
         """Listen at each. Raises OSError (a port in use) or ssl.SSLError."""
@@ -30,26 +29,34 @@ class Listeners:
             await self._open(listener)
 
     async def _open(self, listener: Listener) -> None:
-        host, port = listener.address
         tls = listener_context(listener.tls) if listener.tls is not None else None
-        loop = asyncio.get_running_loop()
+        host, port = listener.address
         try:
-            server = await loop.create_server(
-                self._accept,
-                host,
-                port,
-                ssl=tls,
-                backlog=_BACKLOG,
-                ssl_handshake_timeout=self._handshake_s if tls else None,
-            )
+            sockets = await _listening(host, port)
         except OSError as error:
             raise cannot_listen(error, (host, port), f"({listener.name})") from error
-        self._servers.append(server)
-        bound = server.sockets[0].getsockname()
-        self.addresses[listener.name] = (bound[0], bound[1])
+        entry = Entry(tls, self._handshake_s)
+        opened = [Acceptor(one, self._host, entry) for one in sockets]
+        self._acceptors += opened
+        bound = self.addresses[listener.name] = opened[0].address
         log.info("listener.opened", name=listener.name, address=f"{bound[0]}:{bound[1]}")
 
     def close(self) -> None:
         """Accept nobody any more. May be repeated."""
-        for server in self._servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
+
+
+async def _listening(host: str, port: int) -> list[socket.socket]:
+    """Return a socket for each address that `host` stands for. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    opened: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((one[0], one[4]) for one in found):
+            opened.append(socket.create_server(address, family=family, backlog=BACKLOG))
+    except OSError:
+        for one in opened:
+            one.close()
+        raise
+    return opened

@@ -48,6 +48,13 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """A bound SP sends more control PDUs than it may: it is not read for `control_wait_s`."""
+
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """A message to commit to the quarantine, and then to answer with its id.
 
@@ -146,6 +153,7 @@ Attention = (
     | Unbind
     | Unbound
     | Fault
+    | Wait
     | Hold
     | Ask
     | Operation

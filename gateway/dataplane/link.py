@@ -24,6 +24,8 @@ class Link:
     __slots__ = (
         "account",
         "clocks",
+        "control_due_at",
+        "controls",
         "held",
         "is_blocked",
         "is_leaving",
@@ -56,6 +58,8 @@ class Link:
         self.is_leaving = False  # we are about to unbind: new messages are refused
         self.wait_until = 0.0  # until when requests wait for a lost SMSC
         self.held = 0  # messages waiting for the quarantine's commit
+        self.controls = 0  # control PDUs before the bind
+        self.control_due_at = 0.0  # when what it had since has been paid for
         self.sequence = 0
         self.outstanding: dict[int, Outstanding] = {}
         self.late: dict[int, Outstanding] = {}

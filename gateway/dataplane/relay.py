@@ -27,14 +27,26 @@ _MAX_REFUSALS = 255  # that one octet can count
 _LENGTH = Struct(">I")
 # A look-up on an enumeration is Python code in 3.11.
 _NACK, _ALERT = int(CommandId.GENERIC_NACK), int(CommandId.ALERT_NOTIFICATION)
-_SMSC = Side.SMSC
+_SMSC, _ESME = Side.SMSC, Side.ESME
+# What an SP asks before its bind: a few enquiries, and an unbind. A flood of them would cost
+# all others time.
+CONTROLS_UNBOUND = 20
+# Of a bound one: enquiries and answers that nobody waits for. Those on top are answered late,
+# for its socket is not read meanwhile; none is dropped.
+CONTROLS_PER_S = 500
+CONTROLS_AT_ONCE = 2000
+_DRIFT_S = 1e-6
+_INTERVAL_S = 1 / CONTROLS_PER_S
+_TOLERANCE_S = CONTROLS_AT_ONCE / CONTROLS_PER_S
 
 Header = tuple[int, int, int, int]
 
 
 def control(turn: Turn, link: Link, ruling: Ruling, header: Header) -> None:
-    """Act on a PDU that is neither judged nor relayed."""
+    """Act on a PDU that is neither judged nor relayed, within what its SP may send of them."""
     _, command_id, _, sequence = header
+    if link.side is _ESME and not charge_control(turn, link):
+        return
     answer, batch = command_id | RESPONSE_BIT, turn.batch
     match ruling:
         case Ruling.ENQUIRE_LINK:
@@ -54,6 +66,35 @@ def control(turn: Turn, link: Link, ruling: Ruling, header: Header) -> None:
             batch.attention.append(attention.Unbound(link))
         case _:
             turn.plane.tally.stray += 1
+
+
+def charge_control(turn: Turn, link: Link) -> bool:
+    """Count a control PDU of an SP; tell whether it is acted on.
+
+    A link that has not bound is closed after CONTROLS_UNBOUND. A bound one has CONTROLS_AT_ONCE
+    and then CONTROLS_PER_S; past them it is acted on all the same and then not read for a while.
+    """
+    if link.state is SessionState.CLOSED:
+        return False
+    if not link.system_id:
+        link.controls += 1
+        if link.controls <= CONTROLS_UNBOUND:
+            return True
+        link.state = SessionState.CLOSED
+        problem = f"{CONTROLS_UNBOUND} control PDUs and no bind"
+        turn.batch.attention.append(attention.Fault(link, problem))
+        return False
+    was_waiting = control_wait_s(link, turn.now) > 0
+    link.control_due_at = max(link.control_due_at, turn.now) + _INTERVAL_S
+    if not was_waiting and control_wait_s(link, turn.now) > 0:
+        turn.batch.attention.append(attention.Wait(link))
+    return True
+
+
+def control_wait_s(link: Link, now: float) -> float:
+    """Return how long a bound SP is not read, for the control PDUs it had too many; else 0."""
+    wait_s = link.control_due_at - now - _TOLERANCE_S
+    return wait_s if wait_s > _DRIFT_S else 0.0
 
 
 def keep_rest(turn: Turn, link: Link, data: bytes, at: int) -> None:
@@ -169,6 +210,8 @@ def _take_entry(
     entry = table.get(sequence)
     if entry is None or (command_id != _NACK and entry[2] != command_id & ~RESPONSE_BIT):
         turn.plane.tally.stray += 1
+        if link.side is _ESME:
+            charge_control(turn, link)
         return None, False
     del table[sequence]
     return entry, is_late

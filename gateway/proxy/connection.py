@@ -26,6 +26,7 @@ class Pause(StrEnum):
     WINDOW = "window"  # its requests wait for room, and enough of them
     UNREAD = "unread"  # it does not read what we write
     PEER = "peer"  # the other side of it does not
+    CONTROL = "control"  # it sent more control PDUs than it may in a while
 
 
 class Share:
@@ -72,6 +73,8 @@ class Connection(asyncio.BufferedProtocol):
         self.taken = 0  # octets read since its last turn
         self.peer_address = ""
         self.is_open = False
+        # Ends a connection that has no transport yet: its TLS handshake lasts.
+        self.abandon: Callable[[], object] | None = None
         self.unread_since: float | None = None
         self._reader = reader
         self._welcome = welcome
@@ -83,9 +86,11 @@ class Connection(asyncio.BufferedProtocol):
         # TCP and TLS both have all of it, but uvloop's are no subclasses of asyncio.Transport.
         self._transport = cast("asyncio.Transport", transport)
         self.is_open = True
+        self.abandon = None
         self._transport.set_write_buffer_limits(high=_HIGH_WATER)
-        name = transport.get_extra_info("peername")
-        self.peer_address = str(name[0]) if isinstance(name, tuple) and name else ""
+        if not self.peer_address:  # an SP's was known before, it may come through a proxy
+            name = transport.get_extra_info("peername")
+            self.peer_address = str(name[0]) if isinstance(name, tuple) and name else ""
         self._welcome(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -164,3 +169,5 @@ class Connection(asyncio.BufferedProtocol):
         self.link.state = SessionState.CLOSED
         if self._transport is not None:
             self._transport.abort()
+        elif self.abandon is not None:
+            self.abandon()

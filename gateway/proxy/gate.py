@@ -92,6 +92,10 @@ class Gate:
         """Return how many binds of a sender stand."""
         return self._live[system_id]
 
+    def is_known(self, address: str) -> bool:
+        """Tell whether an SP has bound from `address` in the last week."""
+        return self._lockouts.is_known(address, monotonic())
+
     def _licence_of(self, system_id: str) -> BindReason:
         ends = self.licence_ends(system_id)
         if ends is None:

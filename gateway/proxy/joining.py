@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 
 import structlog
 
@@ -32,7 +33,10 @@ _FATAL = frozenset({CommandStatus.ESME_RINVPASWD, CommandStatus.ESME_RINVSYSID})
 
 
 class Joining:
-    """Binds and reconnects; one task for each bind, none per message."""
+    """Binds and reconnects; one task for each bind, none per message.
+
+    At most `maximum` sessions are bound at once; `bound` hears of each that is.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,8 @@ class Joining:
         timers: Timers,
     ) -> None:
         self.window = 1000
+        self.maximum = 2000
+        self.bound: Callable[[Connection], None] = _unheard
         self._tick = tick
         self._dialler = dialler
         self._gate = gate
@@ -96,6 +102,7 @@ class Joining:
         session.system_id = system_id
         session.window = min(pair.sender.window, self.window)
         self._pairs[session] = pair
+        self.bound(connection)
         self._join(pair, smsc)
         session.state = BOUND_STATES[admitted.request.bind_type]
         session.clocks.last_traffic_at = monotonic()
@@ -115,6 +122,8 @@ class Joining:
         if account is None:
             return False
         pair.sender = account.sender
+        if len(self._pairs) >= self.maximum:
+            return False
         return pair.esme.is_open and not self._leaving.is_draining
 
     async def _dial(self, pair: Pair) -> tuple[Connection, bytes]:
@@ -174,6 +183,10 @@ class Joining:
             self._join(pair, smsc)
             log.info("smsc.bound", system_id=pair.sender.system_id, session=session.number)
             self._tick.resume((session, smsc.link))
+
+
+def _unheard(_connection: Connection) -> None:
+    """Do nothing yet: the shell is not wired."""
 
 
 def _name(status: int) -> str:

@@ -57,7 +57,7 @@ class Keeper:
 
     def _is_waiting(self, link: Link, connection: Connection) -> bool:
         """Tell whether silence is our doing, or an SP's unbind waits for our answers."""
-        if connection.is_paused_for(Pause.WINDOW) or connection.is_paused_for(Pause.PEER):
+        if any(map(connection.is_paused_for, (Pause.WINDOW, Pause.PEER, Pause.CONTROL))):
             link.clocks.last_octets_at = monotonic()
             return True
         return link.state is SessionState.UNBINDING and link.clocks.unbind_sent_at is None

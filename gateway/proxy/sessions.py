@@ -1,9 +1,13 @@
 """The SPs' connections and sessions, from the first octet to the last."""
 
+import asyncio
+
 import structlog
 
+from gateway.dataplane import attention
 from gateway.dataplane.link import Link
-from gateway.proxy.connection import Connection
+from gateway.dataplane.relay import control_wait_s
+from gateway.proxy.connection import Connection, Pause
 from gateway.proxy.dialling import Dialler
 from gateway.proxy.gate import Gate
 from gateway.proxy.joining import Joining
@@ -11,8 +15,11 @@ from gateway.proxy.leaving import Leaving
 from gateway.proxy.numbers import Numbers
 from gateway.proxy.pairs import Pairs
 from gateway.proxy.tick import Tick
+from gateway.proxy.unbound_connections import UnboundConnections
+from gateway.runtime.acceptor import Abandon
 from gateway.runtime.clock import monotonic
 from gateway.runtime.tasks import spawn
+from gateway.session.connection_rate import ConnectionRate
 from gateway.session.states import SessionState, Side
 from gateway.session.timers import Timers
 
@@ -21,23 +28,27 @@ log = structlog.get_logger()
 # How long new messages wait for a lost SMSC before they are refused: a flap must not burn an
 # SP's queue, a real outage must be told.
 _WAIT_FOR_SMSC_S = 2.0
-_FEWEST_STRANGERS = 4
+_CONNECTIONS_PER_S, _CONNECTIONS_AT_ONCE = 20, 200
 
 
 class Sessions:
     """Accepts connections, forgets them, and knows who is bound.
 
-    `joining` binds them, `leaving` lets them go. `maximum` bounds the connections of SPs,
-    `window` the requests of each that are under way.
+    `joining` binds them, `leaving` lets them go. `maximum` bounds the bound sessions of SPs,
+    `unbound` the connections before their bind, `window` the requests of each session that are
+    under way. It is what an Acceptor asks.
     """
 
     def __init__(
         self, tick: Tick, dialler: Dialler, gate: Gate, numbers: Numbers, timers: Timers
     ) -> None:
         self.pairs: Pairs = {}
-        self.maximum = 2000
         self.leaving = Leaving(tick, self.pairs, timers.drain_s)
         self.joining = Joining(tick, dialler, gate, self.pairs, self.leaving, timers)
+        self.unbound = UnboundConnections(
+            ConnectionRate(_CONNECTIONS_PER_S, _CONNECTIONS_AT_ONCE), gate.is_known
+        )
+        self.joining.bound = self._free_place
         self._tick = tick
         self._dialler = dialler
         self._gate = gate
@@ -48,39 +59,44 @@ class Sessions:
         """Return how many requests of any session may be under way."""
         return self.joining.window
 
-    def accept(self) -> Connection:
-        """Return the protocol for a connection that an SP opened."""
-        link = Link(self._numbers.next(), Side.ESME, self.window, monotonic())
-        return Connection(self._tick, link, self._welcome)
+    @property
+    def maximum(self) -> int:
+        """Return how many sessions of SPs may be bound at once."""
+        return self.joining.maximum
 
-    def _welcome(self, connection: Connection) -> None:
-        if self.leaving.is_draining or self._is_crowded(connection.peer_address):
-            connection.abort()
-        else:
-            self._tick.add(connection)
+    def may_connect(self, address: str) -> bool:
+        """Tell whether one more connection of `address` is taken now."""
+        if self.leaving.is_draining or len(self.pairs) >= self.maximum:
+            return False
+        return self.unbound.admits(address)
+
+    def accept(self, address: str, abandon: Abandon) -> Connection | None:
+        """Return the protocol for a connection that an SP opened; it has not bound yet."""
+        if self.leaving.is_draining:
+            return None
+        link = Link(self._numbers.next(), Side.ESME, self.window, monotonic())
+        connection = Connection(self._tick, link, self._tick.add)
+        connection.peer_address = address
+        connection.abandon = abandon
+        self.unbound.enter(connection)
+        return connection
+
+    def failed(self, protocol: asyncio.BaseProtocol) -> None:
+        """Free the place of a connection whose TLS handshake failed."""
+        if isinstance(protocol, Connection):
+            self.unbound.leave(protocol)
+
+    def _free_place(self, connection: Connection) -> None:
+        self.unbound.leave(connection)
 
     def forget(self, connection: Connection) -> None:
         """Clear up after a connection that is gone; its outstanding requests are answered."""
         link = connection.link
         if link.side is Side.ESME:
+            self._free_place(connection)
             self._forget_esme(link)
         else:
             self._forget_smsc(link)
-
-    def _is_crowded(self, address: str) -> bool:
-        """Tell whether there is no room for one more.
-
-        Those that have not bound may take half of it at most, and those of one address a
-        quarter: a crowd of strangers must leave room for SPs that come back.
-        """
-        open_now = [c for c in self._tick.connections.values() if c.link.side is Side.ESME]
-        if len(open_now) >= self.maximum:
-            return True
-        strangers = [c for c in open_now if c.link not in self.pairs]
-        from_there = sum(c.peer_address == address for c in strangers)
-        return len(strangers) >= max(_FEWEST_STRANGERS, self.maximum // 2) or from_there >= max(
-            _FEWEST_STRANGERS, self.maximum // 4
-        )
 
     def _forget_esme(self, session: Link) -> None:
         self.leaving.forget(session)
@@ -107,6 +123,14 @@ class Sessions:
         session.wait_until = monotonic() + _WAIT_FOR_SMSC_S
         spawn(self.joining.reconnect(pair), name=f"reconnect-{session.number}")
 
+    def wait(self, item: attention.Wait) -> None:
+        """Leave an SP unread that sent too many control PDUs, until it has come down to them."""
+        connection, now = self._tick.connections.get(item.link), monotonic()
+        wait_s = control_wait_s(item.link, now)
+        if connection is not None and wait_s:
+            connection.pause(Pause.CONTROL)
+            asyncio.get_running_loop().call_later(wait_s, _read_on, connection)
+
     def follow_accounts(self) -> None:
         """Hold sessions to what a reload changed: whose sender is gone must go too."""
         accounts = self._tick.pipeline.plane.rules.accounts
@@ -117,3 +141,10 @@ class Sessions:
                 continue
             pair.sender = account.sender
             session.window = min(account.sender.window, self.window)
+
+
+def _read_on(connection: Connection) -> None:
+    clocks = connection.link.clocks
+    if clocks.partial_since is not None:  # it could not finish its PDU: it was not read
+        clocks.partial_since = monotonic()
+    connection.resume(Pause.CONTROL)

@@ -1,6 +1,7 @@
 """Slows down and locks out whoever guesses passwords, without hurting whoever knows theirs."""
 
 from collections import OrderedDict, deque
+from typing import TypeVar
 
 from gateway.session.addresses import origin_of
 
@@ -66,6 +67,10 @@ class Lockouts:
             return True
         return self._by_address.is_full((origin,), now) and not self._known.has(pair, now)
 
+    def is_known(self, address: str, now: float) -> bool:
+        """Tell whether any system_id has bound from `address` in the last week."""
+        return self._known.has_origin(origin_of(address), now)
+
     def delay_s(self, address: str, system_id: str, now: float) -> float:
         """Return how long to wait before a bad bind is answered: twice as long each time.
 
@@ -85,6 +90,15 @@ class Lockouts:
 
 
 _Key = tuple[str, ...]
+_K = TypeVar("_K")
+
+
+def _set_latest(times: OrderedDict[_K, float], key: _K, at: float, maximum: int) -> None:
+    """Set the time of `key`, and forget the one of longest ago where there are too many."""
+    times[key] = at
+    times.move_to_end(key)
+    if len(times) > maximum:
+        times.popitem(last=False)
 
 
 class _Failures:
@@ -117,17 +131,20 @@ class _Failures:
 
 
 class _Known:
-    """When each pair last bound."""
+    """When each pair last bound, and from each origin any of them."""
 
     def __init__(self, maximum_entries: int) -> None:
         self._maximum_entries = maximum_entries
         self._bound_at: OrderedDict[_Key, float] = OrderedDict()
+        self._origins: OrderedDict[str, float] = OrderedDict()
 
     def add(self, key: _Key, now: float) -> None:
-        self._bound_at[key] = now
-        self._bound_at.move_to_end(key)
-        if len(self._bound_at) > self._maximum_entries:
-            self._bound_at.popitem(last=False)
+        _set_latest(self._bound_at, key, now, self._maximum_entries)
+        _set_latest(self._origins, key[0], now, self._maximum_entries)
+
+    def has_origin(self, origin: str, now: float) -> bool:
+        bound_at = self._origins.get(origin)
+        return bound_at is not None and now - bound_at < KNOWN_S
 
     def has(self, key: _Key, now: float) -> bool:
         bound_at = self._bound_at.get(key)

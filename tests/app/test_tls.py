@@ -138,7 +138,7 @@ async def test_what_is_no_tls_is_hung_up_on_and_takes_no_place(
     tls = f"{{certificate: {papers}/gateway.pem, key: {papers}/gateway.key}}"
     files = with_listener(deploy, smsc, tls)
     gateway = await start(files)
-    gateway.sessions.maximum = 1
+    gateway.sessions.joining.maximum = 1
 
     for _ in range(3):
         reader, writer = await asyncio.open_connection(*gateway.addresses["tls"])

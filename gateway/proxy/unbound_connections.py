@@ -1,0 +1,62 @@
+"""SPs' connections before their bind: how many there may be, and how fast they may come."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from gateway.proxy.connection import Connection
+from gateway.runtime.clock import monotonic
+from gateway.session.addresses import origin_of
+from gateway.session.connection_rate import ConnectionRate
+from gateway.session.stranger_places import StrangerPlaces
+
+# Of `limits.sessions`, an eighth each for strangers and for the addresses of known SPs: they
+# wait a moment each, so more places would only be more for a crowd to fill.
+_SHARE = 8
+_SHARE_OF_ONE = 4
+_FEWEST = 4
+_MOST = 256
+
+
+class UnboundConnections:
+    """Admits new connections and ends those that others need the places of.
+
+    Addresses that an SP has bound from lately (`is_known`) have places of their own: strangers
+    never take those, whatever their number. `refused` counts what was not admitted, by reason.
+    """
+
+    def __init__(self, rate: ConnectionRate, is_known: Callable[[str], bool]) -> None:
+        self.refused: Counter[str] = Counter()
+        self._rate = rate
+        self._is_known = is_known
+        self._places: tuple[StrangerPlaces[Connection], StrangerPlaces[Connection]]
+        self.share(_MOST * _SHARE)
+
+    def share(self, sessions: int) -> None:
+        """Set the number of places from `limits.sessions`; before the first connection."""
+        total = min(_MOST, max(_FEWEST, sessions // _SHARE))
+        of_one = max(_FEWEST, total // _SHARE_OF_ONE)
+        self._places = (StrangerPlaces(total, of_one), StrangerPlaces(total, of_one))
+
+    def admits(self, address: str) -> bool:
+        """Tell whether one more connection of `address` is admitted now, and count it."""
+        if self._rate.admits(address, monotonic()):
+            return True
+        self.refused["rate"] += 1
+        return False
+
+    def enter(self, connection: Connection) -> None:
+        """Give `connection` a place; whoever loses its place for it is cut."""
+        address = connection.peer_address
+        goes = self._places[self._is_known(address)].enter(connection, origin_of(address))
+        if goes is not None:
+            self.refused["crowd"] += 1
+            goes.abort()
+
+    def leave(self, connection: Connection) -> None:
+        """Free the place of a connection that has bound, or is gone. May be repeated."""
+        for places in self._places:
+            places.leave(connection)
+
+    def __len__(self) -> int:
+        """Return how many connections have not bound."""
+        return sum(map(len, self._places))

@@ -1,0 +1,130 @@
+"""Accepts TCP connections cheaply: who is over a limit costs one system call and no object."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.runtime.tasks import spawn
+
+Abandon = Callable[[], object]
+FindAddress = Callable[[socket.socket, str], Awaitable[str]]
+"""Returns the address that counts; raises ValueError, OSError or TimeoutError."""
+
+# What one turn of the loop accepts at most; the others wait in the backlog of the kernel.
+_AT_ONCE = 16
+# Out of descriptors: the sockets that wait keep the listener readable, so it is left alone.
+_REST_S = 0.5
+BACKLOG = 1024
+
+
+class Host(Protocol):
+    """What decides on connections and serves them."""
+
+    def may_connect(self, address: str) -> bool:
+        """Tell whether one more connection of `address` is taken; asked once for each."""
+
+    def accept(self, address: str, abandon: Abandon) -> asyncio.BaseProtocol | None:
+        """Return the protocol that serves it, None to close it.
+
+        `abandon` ends the connection as long as its TLS handshake lasts.
+        """
+
+    def failed(self, protocol: asyncio.BaseProtocol) -> None:
+        """Hear that an accepted connection was never made: its handshake failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What stands before a connection's first octets: TLS, its time, and the address."""
+
+    tls: ssl.SSLContext | None = None
+    handshake_s: float = 5.0
+    find_address: FindAddress | None = None
+    """Finds the address of peers that come through a proxy; None takes the socket's."""
+
+
+class Acceptor:
+    """Accepts connections of `listener`, which it owns, for `host`, until `close`."""
+
+    def __init__(self, listener: socket.socket, host: Host, entry: Entry | None = None) -> None:
+        self.address: tuple[str, int] = listener.getsockname()[:2]
+        self._listener = listener
+        self._host = host
+        self._entry = entry or Entry()
+        self._loop = asyncio.get_running_loop()
+        self._is_open = True
+        listener.setblocking(False)
+        self._listen()
+
+    def close(self) -> None:
+        """Accept nobody any more. May be repeated."""
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_reader(self._listener.fileno())
+            self._listener.close()
+
+    def _listen(self) -> None:
+        if self._is_open:
+            self._loop.add_reader(self._listener.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                sock, peer = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:
+                self._loop.remove_reader(self._listener.fileno())
+                self._loop.call_later(_REST_S, self._listen)
+                return
+            self._take(sock, str(peer[0]))
+
+    def _take(self, sock: socket.socket, address: str) -> None:
+        if self._entry.find_address is None and not self._host.may_connect(address):
+            sock.close()
+            return
+        sock.setblocking(False)
+        spawn(self._begin(sock, address), name="accept")
+
+    async def _begin(self, sock: socket.socket, address: str) -> None:
+        """Make the connection of an accepted socket, which is closed where that fails."""
+        try:
+            counted = await self._counted(sock, address)
+        except (OSError, ValueError, TimeoutError):
+            sock.close()
+            return
+        except asyncio.CancelledError:
+            sock.close()
+            raise
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+        protocol = None if counted is None else self._host.accept(counted, task.cancel)
+        if protocol is None:
+            sock.close()
+            return
+        await self._connect(sock, protocol)
+
+    async def _counted(self, sock: socket.socket, address: str) -> str | None:
+        """Return the address that counts, None where it may not connect."""
+        if self._entry.find_address is None:
+            return address
+        found = await self._entry.find_address(sock, address)
+        return found if self._host.may_connect(found) else None
+
+    async def _connect(self, sock: socket.socket, protocol: asyncio.BaseProtocol) -> None:
+        tls = self._entry.tls
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: protocol,
+                sock,
+                ssl=tls,
+                ssl_handshake_timeout=self._entry.handshake_s if tls else None,
+            )
+        except OSError:
+            self._host.failed(protocol)
+        except asyncio.CancelledError:
+            self._host.failed(protocol)
+            raise
