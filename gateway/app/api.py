@@ -104,7 +104,12 @@ class Api:
         application = build_api(self._access, routers_of(stores, self))
         address = self._settings.address
         self._server = HttpServer(
-            address, application, whom="for the API", file="api.yaml", tls=context
+            address,
+            application,
+            whom="for the API",
+            file="api.yaml",
+            tls=context,
+            find_client=self._client_of,
         )
         await self._server.start()
         log.info(
@@ -127,6 +132,10 @@ class Api:
         self.senders = senders
         self.catalogue = Catalogue(services)
         log.info("api.reloaded", clients=len(settings.clients), senders=len(senders))
+
+    def _client_of(self, authorization: str) -> str | None:
+        client = self._access.find(authorization)
+        return None if client is None else client.name
 
     async def stop(self) -> None:
         """Answer what is under way, and close. Safe to repeat."""

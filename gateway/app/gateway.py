@@ -25,7 +25,7 @@ from gateway.app.policy_requests import PolicyRequests
 from gateway.app.reporting import last_message_id
 from gateway.app.standing import Standing
 from gateway.app.tls import smsc_context
-from gateway.console.probes import ProbeServer, Readiness, probe_app
+from gateway.console.probes import MetricsReaders, ProbeServer, Readiness, probe_app
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
 from gateway.domain.disk import DiskStage
@@ -258,8 +258,9 @@ class Gateway:
         def readiness() -> Readiness:
             return standing.readiness(consent_is_current=self._knowledge.consent.is_current)
 
-        app = probe_app(readiness, standing.snapshot)
-        self._probes = ProbeServer(self.settings.metrics_address, app)
+        readers = MetricsReaders(self.settings.metrics_token)
+        app = probe_app(readiness, standing.snapshot, readers)
+        self._probes = ProbeServer(self.settings.metrics_address, app, readers)
         await self._probes.start()
 
     def _keep_on(self, followers: Followers, requests: PolicyRequests, rounds: Rounds) -> None:

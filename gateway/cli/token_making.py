@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from gateway.cli.failure import ExitCode, misused
 from gateway.cli.screen import print_json, say, visible
 from gateway.domain.api_client import ApiRole, RefusalChannel
-from gateway.settings.api import digest_of
 from gateway.settings.api_file import client_name_problem
+from gateway.settings.tokens import digest_of
 
 _MAX_SYSTEM_ID_CHARS = 15  # SMPP 3.4, 5.2.1, less its NUL
 

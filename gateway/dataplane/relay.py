@@ -27,7 +27,7 @@ _MAX_REFUSALS = 255  # that one octet can count
 _LENGTH = Struct(">I")
 # A look-up on an enumeration is Python code in 3.11.
 _NACK, _ALERT = int(CommandId.GENERIC_NACK), int(CommandId.ALERT_NOTIFICATION)
-_SMSC, _ESME = Side.SMSC, Side.ESME
+_SMSC = Side.SMSC
 # What an SP asks before its bind: a few enquiries, and an unbind. A flood of them would cost
 # all others time.
 CONTROLS_UNBOUND = 20
@@ -44,9 +44,12 @@ Header = tuple[int, int, int, int]
 
 def control(turn: Turn, link: Link, ruling: Ruling, header: Header) -> None:
     """Act on a PDU that is neither judged nor relayed, within what its SP may send of them."""
+    if charge_control(turn, link):
+        _control(turn, link, ruling, header)
+
+
+def _control(turn: Turn, link: Link, ruling: Ruling, header: Header) -> None:
     _, command_id, _, sequence = header
-    if link.side is _ESME and not charge_control(turn, link):
-        return
     answer, batch = command_id | RESPONSE_BIT, turn.batch
     match ruling:
         case Ruling.ENQUIRE_LINK:
@@ -69,11 +72,13 @@ def control(turn: Turn, link: Link, ruling: Ruling, header: Header) -> None:
 
 
 def charge_control(turn: Turn, link: Link) -> bool:
-    """Count a control PDU of an SP; tell whether it is acted on.
+    """Count a control PDU; tell whether it is acted on. The SMSC's always are.
 
     A link that has not bound is closed after CONTROLS_UNBOUND. A bound one has CONTROLS_AT_ONCE
     and then CONTROLS_PER_S; past them it is acted on all the same and then not read for a while.
     """
+    if link.side is _SMSC:
+        return True
     if link.state is SessionState.CLOSED:
         return False
     if not link.system_id:
@@ -210,8 +215,7 @@ def _take_entry(
     entry = table.get(sequence)
     if entry is None or (command_id != _NACK and entry[2] != command_id & ~RESPONSE_BIT):
         turn.plane.tally.stray += 1
-        if link.side is _ESME:
-            charge_control(turn, link)
+        charge_control(turn, link)
         return None, False
     del table[sequence]
     return entry, is_late

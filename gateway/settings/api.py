@@ -1,9 +1,7 @@
 """What `api.yaml` settles: where the HTTP API answers, and to whom."""
 
-import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from gateway.settings.api_file import ApiClientShape, ApiFile
 from gateway.settings.fault import Fault
 from gateway.settings.gateway import ListenerTls
 from gateway.settings.schema import unique, validate
+from gateway.settings.tokens import digest_in
 from gateway.settings.yaml import Document
 
 
@@ -61,17 +60,11 @@ def load_system_ids(path: Path) -> frozenset[str]:
     return frozenset(value for _, value in found if isinstance(value, str))
 
 
-def digest_of(token: str) -> bytes:
-    """Return what is kept of a token: enough, for it is too long to be guessed."""
-    return sha256(token.encode()).digest()
-
-
 def _client(shape: ApiClientShape) -> ApiClient:
-    form, _, rest = shape.token.partition(":")
     return ApiClient(
         name=shape.name,
         role=shape.role,
-        digest=bytes.fromhex(rest) if form == "sha256" else digest_of(os.environ[rest]),
+        digest=digest_in(shape.token),
         system_id=shape.system_id or "",
         channels=tuple(shape.channels),
     )

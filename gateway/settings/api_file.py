@@ -1,6 +1,5 @@
 """The shape of `api.yaml`."""
 
-import os
 import re
 from typing import Annotated
 
@@ -11,28 +10,11 @@ from gateway.settings.addresses import Address, ListenAddress
 from gateway.settings.gateway_file import ReadableFile
 from gateway.settings.schema import Shape, Version
 from gateway.settings.senders_file import SystemId
+from gateway.settings.tokens import UsableToken
 
-MIN_TOKEN_CHARS = 32
 MAX_CLIENTS = 1000
 
-_DIGEST = re.compile("sha256:[0-9a-f]{64}")
-_ENV = re.compile("env:[A-Za-z_][A-Za-z0-9_]*")
 _NAME = re.compile(r"[^\W_](?:[\w .-]{0,30}[^\W_])?")
-
-
-def _is_usable_token(text: str) -> str:
-    if _DIGEST.fullmatch(text):
-        return text
-    if not _ENV.fullmatch(text):
-        raise ValueError('must be "sha256:" and 64 of 0-9a-f, or env:NAME (smsward api new-token)')
-    variable = text.removeprefix("env:")
-    token = os.environ.get(variable)
-    if token is None:
-        raise ValueError(f"environment variable {variable} is not set")
-    # Whatever is short can be guessed, for a digest of it is quick to make.
-    if len(token) < MIN_TOKEN_CHARS or not token.isascii():
-        raise ValueError(f"{variable} must hold a token of at least {MIN_TOKEN_CHARS} characters")
-    return text
 
 
 def client_name_problem(text: str) -> str | None:
@@ -60,7 +42,7 @@ class ApiClientShape(Shape):
     """`clients[]`."""
 
     name: Annotated[str, AfterValidator(_is_client_name)]
-    token: Annotated[str, AfterValidator(_is_usable_token)]
+    token: UsableToken
     role: Annotated[ApiRole, Strict(False)]
     system_id: SystemId | None = None
     channels: list[Annotated[RefusalChannel, Strict(False)]] = Field(default_factory=list)

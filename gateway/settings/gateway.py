@@ -22,6 +22,7 @@ from gateway.settings.gateway_file import (
 )
 from gateway.settings.keys import load_keys
 from gateway.settings.schema import unique, validate
+from gateway.settings.tokens import digest_in
 from gateway.systems.learning.keys import KeyFileError, trusted_key
 
 
@@ -147,6 +148,8 @@ class GatewaySettings:
     learning: Learning = Learning()
     store_max_octets: int = 32 * 2**30
     disk: DiskReserve = field(default_factory=DiskReserve)
+    metrics_token: bytes | None = field(default=None, repr=False)
+    """The digest of the token that /metrics asks for."""
 
 
 def load_gateway(path: Path) -> GatewaySettings:
@@ -175,6 +178,7 @@ def load_gateway(path: Path) -> GatewaySettings:
         learning=_learning(document, file.learning),
         store_max_octets=file.store.max_octets,
         disk=DiskReserve(**file.disk.model_dump()),
+        metrics_token=None if file.metrics.token is None else digest_in(file.metrics.token),
     )
 
 

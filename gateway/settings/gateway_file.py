@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, Strict, model_validator
 from gateway.domain.hub import CancelAll
 from gateway.settings.addresses import Address, ListenAddress, PeerAddress
 from gateway.settings.schema import Count, Shape, Text, Version
+from gateway.settings.tokens import UsableToken
 
 _DAY_S = 86_400
 _SQLITE = "sqlite:///"
@@ -231,6 +232,7 @@ class MetricsShape(Shape):
     """`metrics`."""
 
     address: ListenAddress = Address("127.0.0.1", 9464)
+    token: UsableToken | None = None
 
 
 def _only_one(shapes: list[SmscShape]) -> list[SmscShape]:

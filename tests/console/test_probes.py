@@ -4,12 +4,14 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import sha256
 
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 
-from gateway.console.probes import ProbeServer, Readiness, probe_app
+from gateway.console.probes import MetricsReaders, ProbeServer, Readiness, probe_app
 from gateway.runtime.counters import Counters
 from gateway.runtime.records import RecordsHealth
 from gateway.runtime.snapshot import PolicyIdentity, Snapshot
@@ -84,6 +86,65 @@ async def test_metrics_are_told_in_the_text_format() -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert 'smsward_in_flight{system_id="sp1"} 17.0' in answer.text.splitlines()
+
+
+TOKEN = "t" * 32
+
+
+def request_from(address: str, authorization: str = "") -> Request:
+    headers = [(b"authorization", authorization.encode())] if authorization else []
+    return Request({"type": "http", "client": (address, 1), "headers": headers})
+
+
+@pytest.mark.parametrize(
+    ("address", "authorization", "is_reader"),
+    [
+        ("127.0.0.9", "", True),
+        ("::1", "", True),
+        ("172.17.0.1", "", False),
+        ("172.17.0.1", f"Bearer {TOKEN}", False),
+    ],
+)
+def test_without_a_token_only_this_machine_reads_the_metrics(
+    address: str, authorization: str, *, is_reader: bool
+) -> None:
+    readers = MetricsReaders()
+
+    assert readers.may_read(request_from(address, authorization)) is is_reader
+    assert readers.find(authorization) is None
+
+
+@pytest.mark.parametrize(
+    ("authorization", "is_reader"),
+    [
+        ("", False),
+        (TOKEN, False),
+        (f"Basic {TOKEN}", False),
+        (f"Bearer {TOKEN}x", False),
+        (f"bearer  {TOKEN} ", True),
+    ],
+)
+@pytest.mark.parametrize("address", ["127.0.0.1", "172.17.0.1"])
+def test_with_a_token_whoever_shows_it_reads_them_and_nobody_else(
+    address: str, authorization: str, *, is_reader: bool
+) -> None:
+    readers = MetricsReaders(sha256(TOKEN.encode()).digest())
+
+    assert readers.may_read(request_from(address, authorization)) is is_reader
+
+
+async def test_who_may_not_read_the_metrics_hears_how_and_learns_no_system_id() -> None:
+    readers = MetricsReaders(sha256(TOKEN.encode()).digest())
+    application = probe_app(lambda: READY, lambda: SNAPSHOT, readers)
+    async with serving(application) as client:
+        refused = await client.get("/metrics")
+        ready = await client.get("/readyz")
+        told = await client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+
+    assert (refused.status_code, ready.status_code, told.status_code) == (401, 200, 200)
+    assert "metrics.token" in refused.text
+    assert "sp1" not in refused.text
+    assert "sp1" in told.text
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from gateway.console import serving
 from gateway.console.serving import HttpServer
+from gateway.session.connection_rate import ConnectionRate
 
 WITHIN_S = 10.0
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -121,52 +122,109 @@ async def test_silent_strangers_of_one_address_keep_nobody_out() -> None:
 
         assert await answer(reader) == "127.0.0.1 0"
         async with asyncio.timeout(WITHIN_S):
-            assert all([await is_closed(stranger) for stranger, _ in crowd[:-7]])
-        for stranger, line in crowd[-7:]:
+            assert all([await is_closed(stranger) for stranger, _ in crowd[:-3]])
+        for stranger, line in crowd[-3:]:
             line.write(HEAD)
             assert await answer(stranger) == "127.0.0.1 0"
 
 
+SLOW_BODY = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n{"
+CHUNKED_BODY = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+CLERK = b"POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer clerk\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def client_of(authorization: str) -> str | None:
+    return "clerk" if authorization == "Bearer clerk" else None
+
+
 @pytest.mark.usefixtures("_patient")
-async def test_where_all_connections_are_used_the_one_that_is_silent_longest_goes(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("addresses", [("127.0.0.61", "127.0.0.62"), ("127.0.0.1",)])
+@pytest.mark.parametrize(
+    "octets", [b"", b"GET / HT", HEAD, SLOW_BODY, CHUNKED_BODY, CLERK.replace(b"clerk", b"guess")]
+)
+async def test_whatever_strangers_do_a_client_is_answered(
+    octets: bytes, addresses: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(serving, "_MAX_CONNECTIONS", 4)
+    app = Starlette(routes=[Route("/", _peer, methods=["GET", "POST"])])
+    server = HttpServer(("127.0.0.1", 0), app, whom="for tests", find_client=client_of)
+    await server.start()
+    crowd: list[asyncio.StreamWriter] = []
+    try:
+        for number in range(64):
+            near = (addresses[number % len(addresses)], 0)
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port, local_addr=near)
+            writer.write(octets)
+            crowd.append(writer)
+            assert len(server.places.strangers) <= 8
 
-    async with crowded(3) as ((reader, writer), crowd):
-        writer.write(HEAD)
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            crowd.append(writer)
+            writer.write(CLERK)
+            assert await answer(reader) == "127.0.0.1 2"
+    finally:
+        for writer in crowd:
+            writer.close()
+        await server.stop()
 
-        assert await answer(reader) == "127.0.0.1 0"
+
+@pytest.mark.parametrize("octets", [SLOW_BODY, CHUNKED_BODY])
+async def test_the_body_of_a_stranger_is_not_waited_for(octets: bytes) -> None:
+    async def asked(_request: Request) -> Response:
+        return PlainTextResponse("no")
+
+    app = Starlette(routes=[Route("/", asked, methods=["POST"])])
+    async with crowded(0, app) as ((reader, writer), _):
+        writer.write(octets)
+
+        assert await answer(reader) == "no"
         async with asyncio.timeout(WITHIN_S):
-            assert await is_closed(crowd[0][0])
-        crowd[1][1].write(HEAD)
-        assert await answer(crowd[1][0]) == "127.0.0.1 0"
+            assert await is_closed(reader)
+
+
+async def test_an_address_that_comes_faster_than_it_may_is_closed_at_once() -> None:
+    rate = ConnectionRate(per_s=0.001, burst=2)
+    server = HttpServer(("127.0.0.1", 0), Starlette(), whom="for tests", rate=rate)
+    await server.start()
+    try:
+        lines = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+
+        async with asyncio.timeout(WITHIN_S):
+            assert await is_closed(lines[-1][0])
+        for _, writer in lines:
+            writer.close()
+    finally:
+        await server.stop()
+
+
+async def test_garbage_is_answered_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"\x16\x03\x01\x02\0\r\n\r\n")
+
+        async with asyncio.timeout(WITHIN_S):
+            assert (await reader.read()).startswith(b"HTTP/1.1 400")
+
+    assert caplog.records == []
 
 
 @pytest.mark.usefixtures("_patient")
-async def test_one_address_cannot_use_all_connections_for_its_requests(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(serving, "_MAX_OF_ONE", 2)
-    ask, go_on = asyncio.Semaphore(0), asyncio.Event()
-
-    async def slow(_request: Request) -> Response:
-        ask.release()
-        await go_on.wait()
-        return PlainTextResponse("done")
-
-    app = Starlette(routes=[Route("/", slow)])
-    async with crowded(1, app) as (second, (first,)), asyncio.timeout(WITHIN_S):
-        for _, writer in (first, second):
-            writer.write(HEAD)
-            await ask.acquire()
-        host, port = first[1].get_extra_info("peername")[:2]
-        third, line = await asyncio.open_connection(host, port)
-
-        assert await is_closed(third)
-        line.close()
-        go_on.set()
-        assert [await answer(reader) for reader, _ in (first, second)] == ["done", "done"]
+async def test_a_tls_handshake_that_does_not_go_on_takes_a_strangers_place_and_no_other() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server = HttpServer(("127.0.0.1", 0), Starlette(), whom="for tests", tls=context)
+    await server.start()
+    crowd = []
+    try:
+        for _ in range(40):
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            crowd.append(writer)
+        async with asyncio.timeout(WITHIN_S):
+            while len(server.places.strangers) < 4:  # noqa: ASYNC110 - a condition with a deadline
+                await asyncio.sleep(0)
+        assert len(server.places.strangers) == 4
+    finally:
+        for writer in crowd:
+            writer.close()
+        await server.stop()
 
 
 async def test_what_a_proxy_says_of_its_peer_is_not_believed() -> None:

@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from gateway.app import followers
 from gateway.app import gateway as composition
 from gateway.app.gateway import Gateway
+from gateway.console.probes import MetricsReaders
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState
@@ -105,7 +106,7 @@ class Wall:
 class Unprobed:
     """In place of the probe server, for tests/app asks that one."""
 
-    def __init__(self, address: Address, _app: Starlette) -> None:
+    def __init__(self, address: Address, _app: Starlette, _readers: MetricsReaders) -> None:
         self.port = address.port
 
     async def start(self) -> None:

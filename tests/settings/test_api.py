@@ -8,9 +8,10 @@ import pytest
 
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.settings.addresses import Address
-from gateway.settings.api import digest_of, load_api, load_system_ids
+from gateway.settings.api import load_api, load_system_ids
 from gateway.settings.check import check
 from gateway.settings.fault import SettingsError
+from gateway.settings.tokens import digest_of
 
 DIGEST = sha256(b"a token").hexdigest()
 TOKEN = "a-token-in-the-environment-of-this-process"

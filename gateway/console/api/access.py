@@ -59,7 +59,7 @@ class Access:
         Raises ProblemError with one answer for everybody else, later each time, and at once
         when the address has guessed too often.
         """
-        client = self._known(authorization)
+        client = self.find(authorization)
         if client is not None:
             return client
         if self._lockouts.is_locked(address, _GUESSING, self._now()):
@@ -98,7 +98,8 @@ class Access:
         if more > 0 and rate is not None and not rate.take(self._now(), more):
             raise ProblemError(Problem.TOO_MANY, headers={"Retry-After": "1"})
 
-    def _known(self, authorization: str) -> ApiClient | None:
+    def find(self, authorization: str) -> ApiClient | None:
+        """Return whose token an Authorization header shows, None where it is nobody's."""
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN_CHARS:

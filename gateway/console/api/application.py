@@ -35,6 +35,6 @@ def build_api(access: Access, routers: Iterable[APIRouter]) -> FastAPI:
     for router in routers:
         app.include_router(router)
     answer_problems(app)
-    app.add_middleware(Guard, access=access, public={HEALTH, OPENAPI})
+    app.add_middleware(Guard, access=access, public={HEALTH})
     app.add_middleware(Lines)  # the outermost
     return app

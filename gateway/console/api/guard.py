@@ -13,6 +13,8 @@ from gateway.domain.api_client import ApiClient
 MAX_BODY_OCTETS = 2 * 1024 * 1024
 
 _BODY_S = 10.0
+_WITHOUT_BODY = frozenset({"GET", "HEAD"})
+_LAST = {"Connection": "close"}
 _AS_JSON = "add the header Content-Type: application/json"
 
 
@@ -24,8 +26,8 @@ class Guard:
     """Lets requests of known clients through, with their whole bodies.
 
     Whoever is unknown gets no further, whatever the route: none can forget to ask. Only the
-    paths in `public` are for everybody. The client stands in the request's state then, with
-    what it is charged by.
+    paths in `public` are for everybody, without a body. The client stands in the request's state
+    then, with what it is charged by.
     """
 
     def __init__(self, app: ASGIApp, *, access: Access, public: Collection[str]) -> None:
@@ -40,7 +42,8 @@ class Guard:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if scope["path"] in self._public:
-                await self._app(scope, await _whole(scope, receive), send)
+                _refuse_body(scope)
+                await self._app(scope, receive, send)
                 return
             client = await self._client(scope)
             state = scope.setdefault("state", {})
@@ -56,6 +59,18 @@ class Guard:
         authorization = Headers(scope=scope).get("authorization", "")
         address = scope["client"][0] if scope.get("client") else ""
         return await self._access.client_of(authorization, address)
+
+
+def _refuse_body(scope: Scope) -> None:
+    """Raise ProblemError, before any octet of it is read, for what may bring a body.
+
+    Everybody may ask for a public path, and a body that is waited for takes a place.
+    """
+    if scope["method"] not in _WITHOUT_BODY:
+        raise ProblemError(Problem.NOT_ALLOWED, headers={"Allow": "GET, HEAD"} | _LAST)
+    headers = Headers(scope=scope)
+    if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
+        raise ProblemError(Problem.TOO_LARGE, "no body belongs here", headers=_LAST)
 
 
 def _unkept(send: Send) -> Send:

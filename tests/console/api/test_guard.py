@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import sha256
 
 import httpx
 import pytest
@@ -13,8 +14,10 @@ from gateway.console.api.access import Access
 from gateway.console.api.application import OPENAPI
 from gateway.console.api.guard import MAX_BODY_OCTETS, Guard
 from gateway.console.api.health import HEALTH
+from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.ports.errors import StoreUnavailable
 from gateway.stores.open import Stores
+from tests.console.api.conftest import token_of
 
 Ask = Callable[..., Awaitable[httpx.Response]]
 Log = list[dict[str, object]]
@@ -65,6 +68,36 @@ async def test_health_needs_no_token(ask: Ask) -> None:
     answer = await ask(None, "GET", "/v1/health")
 
     assert (answer.status_code, answer.json()) == (200, {"ready": True})
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "kind"),
+    [
+        ("POST", {}, (405, "method-not-allowed")),
+        ("DELETE", {}, (405, "method-not-allowed")),
+        ("GET", {"Content-Length": "2000"}, (413, "too-large")),
+        ("HEAD", {"Content-Length": "x"}, (413, "too-large")),
+        ("GET", {"Transfer-Encoding": "chunked"}, (413, "too-large")),
+    ],
+)
+async def test_of_a_public_path_no_body_is_read(
+    app: FastAPI, method: str, headers: dict[str, str], kind: tuple[int, str]
+) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("it was read")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    given = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": method, "path": HEALTH, "headers": given}
+    await app({**scope, "query_string": b""}, receive, send)
+
+    assert sent[0]["status"] == kind[0]
+    assert kind[1].encode() in sent[1]["body"]
+    assert (b"connection", b"close") in sent[0]["headers"]
 
 
 @pytest.mark.parametrize("client", ["shop", None])
@@ -169,8 +202,9 @@ async def test_who_hangs_up_is_not_answered(app: FastAPI) -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "GET", "path": HEALTH, "headers": [], "query_string": b""}
-    await app(scope, receive, send)
+    headers = [(b"authorization", f"Bearer {token_of('shop')}".encode())]
+    scope = {"type": "http", "method": "GET", "path": OPENAPI, "headers": headers}
+    await app({**scope, "query_string": b""}, receive, send)
 
     assert sent == []
 
@@ -192,8 +226,9 @@ async def test_behind_its_whole_body_a_route_hears_that_the_client_hung_up() -> 
     async def send(_message: Message) -> None:
         """Send nothing anywhere."""
 
-    guard_before = Guard(route, access=Access([], lambda: 0.0), public=["/"])
-    headers = [(b"content-type", b"application/json")]
+    client = ApiClient("shop", ApiRole.SP, sha256(b"token").digest(), "sp1")
+    guard_before = Guard(route, access=Access([client], lambda: 0.0), public=[])
+    headers = [(b"content-type", b"application/json"), (b"authorization", b"Bearer token")]
     await guard_before({"type": "http", "path": "/", "headers": headers}, receive, send)
 
     assert heard == [
@@ -238,8 +273,10 @@ async def test_a_fault_of_ours_is_a_problem_that_tells_nothing(
 
 
 async def test_the_description_says_who_may_and_shows_examples(ask: Ask) -> None:
-    answer = await ask(None, "GET", OPENAPI)
+    stranger = await ask(None, "GET", OPENAPI)
+    answer = await ask("shop", "GET", OPENAPI)
 
+    assert kind_of(stranger) == (401, "unknown-token")
     described = answer.json()
     assert described["info"]["title"] == "smsward"
     for path, methods in described["paths"].items():
