@@ -21,6 +21,8 @@ from gateway.session.states import Side
 
 log = structlog.get_logger()
 
+_FRAMING = "command_length"
+
 
 @dataclass(frozen=True, slots=True)
 class Attendants:
@@ -83,17 +85,24 @@ def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
         case attention.Unbound():
             who.sessions.leaving.unbound(item)
         case attention.Fault():
-            _close(tick, item)
+            _close(who, tick, item)
         case attention.Wait():
             who.sessions.wait(item)
         case attention.Answered():
             pass
 
 
-def _close(tick: Tick, item: attention.Fault) -> None:
+def _close(who: Attendants, tick: Tick, item: attention.Fault) -> None:
     connection = tick.connections.get(item.link)
-    if connection is not None:
+    if connection is None:
+        return
+    if item.link.side is Side.ESME and not item.link.system_id:
+        # The length is whatever a stranger sent, and reasons are a closed list.
+        is_framing = item.problem.startswith(_FRAMING)
+        reason = _FRAMING if is_framing else item.problem
+        who.sessions.strangers.closed(reason, connection.peer_address)
+    else:
         event = "esme.closed" if item.link.side is Side.ESME else "smsc.lost"
         about = {"system_id": item.link.system_id, "session": item.link.number}
         log.warning(event, **about, reason=item.problem)
-        connection.close()
+    connection.close()

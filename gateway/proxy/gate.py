@@ -10,6 +10,7 @@ import structlog
 from gateway.dataplane.plane import Plane
 from gateway.domain.sender import Sender
 from gateway.proxy.credentials import Credentials
+from gateway.proxy.stranger_log import StrangerLog
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.records import Records
 from gateway.session.binding import BindReason, BindRequest, judge_bind, read_bind
@@ -29,6 +30,7 @@ class Admission:
 # When an SP's licence has ended, in epoch seconds; None when none is on file.
 LicenceEnds = Callable[[str], float | None]
 
+_UNPROVED = frozenset({BindReason.CREDENTIALS, BindReason.LOCKED})
 _DAY_S = 86_400
 _WARNED_DAYS = 30
 
@@ -49,7 +51,7 @@ class Gate:
         self._plane = plane
         self._credentials = credentials
         self._lockouts = lockouts
-        self._records = records
+        self.strangers = StrangerLog(records)
         self._live: Counter[str] = Counter()
 
     async def admit(self, pdu: bytes, address: str) -> Admission:
@@ -116,7 +118,6 @@ class Gate:
             self._lockouts.failed(request.address, request.system_id, monotonic())
         # A name that is no account's may be a password typed into the wrong field.
         shown = request.system_id if is_known else "unknown"
-        about = {"system_id": shown, "address": request.address, "reason": reason.value}
-        self._records.rows.append(("e", epoch(), "refused", about))
-        log.warning("esme.refused", system_id=shown, address=request.address, reason=reason.value)
+        has_proved = reason not in _UNPROVED
+        self.strangers.refused(reason.value, request.address, shown, has_proved=has_proved)
         await asyncio.sleep(self._lockouts.delay_s(request.address, request.system_id, monotonic()))

@@ -54,6 +54,7 @@ class Keeper:
             elif not self._is_waiting(link, connection):
                 self._act(connection, now)
         self._sessions.leaving.turned()
+        self._sessions.strangers.summarise(now)
 
     def _is_waiting(self, link: Link, connection: Connection) -> bool:
         """Tell whether silence is our doing, or an SP's unbind waits for our answers."""
@@ -83,6 +84,9 @@ class Keeper:
 
     def _cut(self, connection: Connection, reason: str) -> None:
         link = connection.link
-        event = "esme.closed" if link.side is Side.ESME else "smsc.lost"
-        log.warning(event, system_id=link.system_id, session=link.number, reason=reason)
+        if link.side is Side.ESME and not link.system_id:
+            self._sessions.strangers.closed(reason, connection.peer_address)
+        else:
+            event = "esme.closed" if link.side is Side.ESME else "smsc.lost"
+            log.warning(event, system_id=link.system_id, session=link.number, reason=reason)
         connection.abort()

@@ -49,6 +49,7 @@ class Sessions:
             ConnectionRate(_CONNECTIONS_PER_S, _CONNECTIONS_AT_ONCE), gate.is_known
         )
         self.joining.bound = self._free_place
+        self.strangers = gate.strangers
         self._tick = tick
         self._dialler = dialler
         self._gate = gate
@@ -66,9 +67,15 @@ class Sessions:
 
     def may_connect(self, address: str) -> bool:
         """Tell whether one more connection of `address` is taken now."""
-        if self.leaving.is_draining or len(self.pairs) >= self.maximum:
+        if self.leaving.is_draining:
             return False
-        return self.unbound.admits(address)
+        if len(self.pairs) >= self.maximum:
+            self.strangers.closed("as many sessions are bound as may be", address)
+            return False
+        if not self.unbound.admits(address):
+            self.strangers.closed("its address opens too many connections a second", address)
+            return False
+        return True
 
     def accept(self, address: str, abandon: Abandon) -> Connection | None:
         """Return the protocol for a connection that an SP opened; it has not bound yet."""
@@ -85,6 +92,7 @@ class Sessions:
         """Free the place of a connection whose TLS handshake failed."""
         if isinstance(protocol, Connection):
             self.unbound.leave(protocol)
+            self.strangers.closed("its TLS handshake failed", protocol.peer_address)
 
     def _free_place(self, connection: Connection) -> None:
         self.unbound.leave(connection)

@@ -18,6 +18,10 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "listener.opened": "A listener accepts SPs.",
         "esme.bound": "An SP bound, and its SMSC side too.",
         "esme.refused": "A bind was answered with an error; `reason` says why.",
+        "esme.repeated": (
+            "How often `of` came within a minute beside the one that was logged, from the same"
+            " address or, as `others`, from those without a line of their own."
+        ),
         "esme.unbound": "An SP unbound in good order.",
         "esme.closed": "An SP's connection ended without unbind, or was cut; `reason` says why.",
         "smsc.bound": "A bind at the SMSC stands.",
@@ -84,6 +88,10 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "probes.opened": "The probe and metrics address answers.",
         "api.opened": "The address of the API answers.",
         "api.answered": "The API answered a request; `status` says how.",
+        "api.repeated": (
+            "How many requests without a valid token were answered alike within a minute beside the"
+            " one that was logged."
+        ),
         "api.reloaded": "The API knows the clients and SPs that the files name now.",
         "api.refused": "A new list of clients was refused and the old one stays.",
         "api.hours_changed": "The policy says other hours in which subscribers may be asked.",
