@@ -134,7 +134,9 @@ class Gateway:
         self._held_counts = HeldCounts(
             Waiting(settings.limits.held_per_sender, settings.limits.held_octets_per_sender)
         )
-        self._listeners = Listeners(self.sessions, settings.timers.session_init_s)
+        self._listeners = Listeners(
+            self.sessions, settings.timers.session_init_s, self.sessions.misdirected
+        )
         self.addresses = self._listeners.addresses
         self.disk = DiskWatch(free_octets, settings.disk, self.plane)
         self._loops: list[asyncio.Task[NoReturn]] = []

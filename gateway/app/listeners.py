@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from gateway.app.tls import listener_context
+from gateway.proxy.proxied_address import ProxiedAddress
 from gateway.runtime.acceptor import BACKLOG, Acceptor, Entry, Host
 from gateway.runtime.listening import cannot_listen
 from gateway.settings.gateway import Listener
@@ -15,11 +16,15 @@ log = structlog.get_logger()
 
 
 class Listeners:
-    """Opens them, and knows which address each has got."""
+    """Opens them, and knows which address each has got.
 
-    def __init__(self, host: Host, handshake_s: float) -> None:
+    `misdirected` hears the address of a load balancer whose PROXY header could not be read.
+    """
+
+    def __init__(self, host: Host, handshake_s: float, misdirected: Callable[[str], None]) -> None:
         self.addresses: dict[str, tuple[str, int]] = {}
         self._host = host
+        self._misdirected = misdirected
         self._handshake_s = handshake_s
         self._acceptors: list[Acceptor] = []
 
@@ -35,7 +40,9 @@ class Listeners:
             sockets = await _listening(host, port)
         except OSError as error:
             raise cannot_listen(error, (host, port), f"({listener.name})") from error
-        entry = Entry(tls, self._handshake_s)
+        proxies = listener.proxy_protocol
+        find_address = ProxiedAddress(proxies, self._misdirected) if proxies else None
+        entry = Entry(tls, self._handshake_s, find_address)
         opened = [Acceptor(one, self._host, entry) for one in sockets]
         self._acceptors += opened
         bound = self.addresses[listener.name] = opened[0].address

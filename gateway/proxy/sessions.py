@@ -88,6 +88,10 @@ class Sessions:
         self.unbound.enter(connection)
         return connection
 
+    def misdirected(self, address: str) -> None:
+        """Note that a load balancer at `address` did not say whom it speaks for."""
+        self.strangers.closed("its PROXY header is missing or wrong", address)
+
     def failed(self, protocol: asyncio.BaseProtocol) -> None:
         """Free the place of a connection whose TLS handshake failed."""
         if isinstance(protocol, Connection):

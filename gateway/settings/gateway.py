@@ -52,11 +52,15 @@ class ListenerTls:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One address that SPs connect to. Port 0 lets the system choose."""
+    """One address that SPs connect to. Port 0 lets the system choose.
+
+    Peers in the networks of `proxy_protocol` are load balancers, which say whom they speak for.
+    """
 
     name: str
     address: Address
     tls: ListenerTls | None = None
+    proxy_protocol: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +230,11 @@ def _learning(document: yaml.Document, shape: LearningShape) -> Learning:
 
 
 def _listener(shape: ListenerShape) -> Listener:
-    if shape.tls is None:
-        return Listener(shape.name, shape.address)
-    tls = ListenerTls(Path(shape.tls.certificate), Path(shape.tls.key), _path(shape.tls.client_ca))
-    return Listener(shape.name, shape.address, tls)
+    tls, proxies = shape.tls, tuple(shape.proxy_protocol)
+    if tls is None:
+        return Listener(shape.name, shape.address, proxy_protocol=proxies)
+    shown = ListenerTls(Path(tls.certificate), Path(tls.key), _path(tls.client_ca))
+    return Listener(shape.name, shape.address, shown, proxies)
 
 
 def _smsc(shape: SmscShape) -> Smsc:

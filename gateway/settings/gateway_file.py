@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from gateway.domain.hub import CancelAll
-from gateway.settings.addresses import Address, ListenAddress, PeerAddress
+from gateway.settings.addresses import Address, ListenAddress, Network, PeerAddress
 from gateway.settings.schema import Count, Shape, Text, Version
 from gateway.settings.tokens import UsableToken
 
@@ -84,6 +84,7 @@ class ListenerShape(Shape):
     name: Text
     address: ListenAddress
     tls: ListenerTlsShape | None = None
+    proxy_protocol: list[Network] = Field(default_factory=list, max_length=64)
 
 
 class SmscTlsShape(Shape):

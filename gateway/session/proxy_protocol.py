@@ -1,0 +1,58 @@
+"""PROXY protocol version 2: whom a load balancer speaks for (HAProxy's proxy-protocol.txt, 2.2)."""
+
+from ipaddress import IPv4Address, IPv6Address
+from struct import Struct
+
+PREFIX_OCTETS = 16
+MAX_OCTETS = 2048
+"""Of what follows the prefix: addresses, and TLVs that nobody here reads."""
+
+_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+_LENGTH = Struct(">H")
+_VERSION = 0x20
+_LOCAL, _PROXY = 0x0, 0x1
+_UNSPEC, _INET, _INET6, _UNIX = 0x0, 0x1, 0x2, 0x3
+_STREAM = 0x1
+_ADDRESS_OCTETS = {_UNSPEC: 0, _INET: 12, _INET6: 36, _UNIX: 216}
+
+
+class ProxyHeaderError(ValueError):
+    """What a trusted proxy sent first is no header of version 2."""
+
+
+def rest_octets(prefix: bytes) -> int:
+    """Return how many octets follow the first PREFIX_OCTETS. Raises ProxyHeaderError."""
+    if len(prefix) != PREFIX_OCTETS or not prefix.startswith(_SIGNATURE):
+        raise ProxyHeaderError("there is no PROXY header of version 2")
+    if prefix[12] & 0xF0 != _VERSION:
+        raise ProxyHeaderError("the PROXY header is of another version")
+    (length,) = _LENGTH.unpack_from(prefix, 14)
+    if length > MAX_OCTETS:
+        raise ProxyHeaderError(f"the PROXY header has more than {MAX_OCTETS} octets")
+    return int(length)
+
+
+def address_in(prefix: bytes, rest: bytes) -> str | None:
+    """Return the address of the peer that a proxy speaks for, from a whole header.
+
+    None where the proxy speaks for itself (LOCAL: a health check) or for no IP address (UNSPEC,
+    UNIX): the address of its own connection counts then. Raises ProxyHeaderError.
+    """
+    if len(rest) != rest_octets(prefix):
+        raise ProxyHeaderError("the PROXY header is not whole")
+    command, family, transport = prefix[12] & 0x0F, prefix[13] >> 4, prefix[13] & 0x0F
+    if command == _LOCAL:
+        return None
+    if command != _PROXY or family not in _ADDRESS_OCTETS:
+        raise ProxyHeaderError("the PROXY header has an unknown command or family")
+    if family != _UNSPEC and transport != _STREAM:
+        raise ProxyHeaderError("the PROXY header is not about a TCP connection")
+    if len(rest) < _ADDRESS_OCTETS[family]:
+        raise ProxyHeaderError("the PROXY header has no whole addresses")
+    match family:
+        case 0x1:
+            return str(IPv4Address(rest[:4]))
+        case 0x2:
+            return str(IPv6Address(rest[:16]))
+        case _:
+            return None
