@@ -45,6 +45,7 @@ from gateway.proxy.gate import Gate
 from gateway.proxy.held_counts import HeldCounts
 from gateway.proxy.holding import Holding
 from gateway.proxy.keeper import Keeper
+from gateway.proxy.known_peers import KnownPeers
 from gateway.proxy.numbers import Numbers
 from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import ReceiptDesk
@@ -115,10 +116,11 @@ class Gateway:
         self.policies.senders = senders
         self.policies.offer(services)
         numbers = Numbers()
+        self._lockouts = Lockouts(settings.limits.bad_binds_per_minute)
         self.gate = Gate(
             self.plane,
             Credentials(passwords.verify, passwords.DECOY),
-            Lockouts(settings.limits.bad_binds_per_minute),
+            self._lockouts,
             self.records,
         )
         filings = self._knowledge.filings
@@ -146,6 +148,7 @@ class Gateway:
         self._probes: ProbeServer | None = None
         self._standing: Standing | None = None
         self._beside: Beside | None = None
+        self._known_peers: KnownPeers | None = None
         self.models: InstalledModels | None = None
 
     @property
@@ -244,8 +247,15 @@ class Gateway:
         if file is not None:
             # Two would issue the same ids, and put each other's releases in doubt.
             self._alone = Alone.beside(file)
+        await self._begin_known_peers(stores)
         self._ids = MessageIds(worker=0, after=await last_message_id(stores))
         return stores
+
+    async def _begin_known_peers(self, stores: Stores) -> None:
+        peers = self._known_peers = KnownPeers(stores.known_peers, self._lockouts)
+        await peers.load()
+        self.gate.known = peers.bound
+        self._loops.append(spawn(peers.keep(), name="known-peers"))
 
     async def _begin_models(self, rounds: Rounds) -> InstalledModels:
         def ask(scorer: Scorer | None) -> None:
@@ -364,6 +374,8 @@ class Gateway:
             loop.cancel()  # or those that follow the store would report it as failed
         if self._beside is not None:
             await self._beside.hand_over()
+        if self._known_peers is not None:
+            await self._known_peers.write()
         if self._stores is not None:
             await self._stores.close()  # while its writer still runs
         await cancel_all(_STOP_S)

@@ -30,11 +30,11 @@ class Credentials:
     ) -> bool:
         """Tell whether `secret` is the password `stored`, None for an unknown sender.
 
-        `is_locked` is asked again right before the check, or guesses that wait side by side
+        `is_locked` is asked once, right before the check, or guesses that wait side by side
         would all get theirs.
         """
         if stored is not None and self._is_known(stored, secret):
-            return True
+            return not is_locked()
         async with self._gate:
             if is_locked():
                 return False

@@ -35,11 +35,36 @@ _DAY_S = 86_400
 _WARNED_DAYS = 30
 
 
+class _Lock:
+    """The lock-out that one bind meets."""
+
+    def __init__(self, lockouts: Lockouts, request: BindRequest) -> None:
+        self._lockouts = lockouts
+        self._of = (request.address, request.system_id)
+        self._has_refused = False
+        self._is_through = False
+
+    def refuses(self) -> bool:
+        """Tell whether the password must not be checked; asked once, right before that."""
+        now = monotonic()
+        is_locked = self._lockouts.is_locked(*self._of, now)
+        self._has_refused = not self._lockouts.may_check(*self._of, now)
+        self._is_through = is_locked and not self._has_refused
+        return self._has_refused
+
+    @property
+    def stands(self) -> bool:
+        """Tell whether the bind is refused for it; it may have closed during the check."""
+        if self._has_refused or self._is_through:
+            return self._has_refused
+        return self._lockouts.is_locked(*self._of, monotonic())
+
+
 class Gate:
     """Judges binds; a refusal takes its time, so that guessing does.
 
     `licence_ends` is asked of each SP (O31 art. 6, R01). One that has filed no licence gets in
-    unless `licence_required` is set.
+    unless `licence_required` is set. `known` hears the system_id and the address of each bind.
     """
 
     def __init__(
@@ -48,6 +73,7 @@ class Gate:
         self.binds: Counter[str] = Counter()
         self.licence_ends: LicenceEnds = lambda _system_id: None
         self.licence_required = False
+        self.known: Callable[[str, str], None] = _unheard
         self._plane = plane
         self._credentials = credentials
         self._lockouts = lockouts
@@ -62,22 +88,22 @@ class Gate:
         request = read_bind(pdu, address)
         account = self._plane.rules.accounts.get(request.system_id)
         sender = account.sender if account is not None else None
+        lock = _Lock(self._lockouts, request)
         is_right = await self._credentials.are_right(
-            sender.password if sender is not None else None,
-            request.password,
-            lambda: self._is_locked(request),
+            sender.password if sender is not None else None, request.password, lock.refuses
         )
         verdict = judge_bind(
             request,
             sender,
             password_is_right=is_right,
             live_binds=self._live[request.system_id],
-            locked=self._is_locked(request),
+            locked=lock.stands,
             licence=self._licence_of(request.system_id),
         )
         self.binds[verdict.reason.value] += 1
         if verdict.is_accepted and sender is not None:
             self._lockouts.succeeded(address, request.system_id, monotonic())
+            self.known(request.system_id, address)
             self._live[request.system_id] += 1
             self._warn_of_licence(request.system_id)
             return Admission(request, sender)
@@ -110,9 +136,6 @@ class Gate:
         if days < _WARNED_DAYS:
             log.warning("licence.ending", system_id=system_id, days=days)
 
-    def _is_locked(self, request: BindRequest) -> bool:
-        return self._lockouts.is_locked(request.address, request.system_id, monotonic())
-
     async def _turn_away(self, request: BindRequest, reason: BindReason, *, is_known: bool) -> None:
         if reason is BindReason.CREDENTIALS:
             self._lockouts.failed(request.address, request.system_id, monotonic())
@@ -121,3 +144,7 @@ class Gate:
         has_proved = reason not in _UNPROVED
         self.strangers.refused(reason.value, request.address, shown, has_proved=has_proved)
         await asyncio.sleep(self._lockouts.delay_s(request.address, request.system_id, monotonic()))
+
+
+def _unheard(_system_id: str, _address: str) -> None:
+    """Do nothing yet: the shell is not wired."""

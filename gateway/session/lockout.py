@@ -4,6 +4,7 @@ from collections import OrderedDict, deque
 from typing import TypeVar
 
 from gateway.session.addresses import origin_of
+from gateway.session.connection_rate import ConnectionRate
 
 WINDOW_S = 60.0
 ADDRESS_FACTOR = 5
@@ -13,6 +14,8 @@ More than one SP can stand behind an address, so the address locks later than th
 """
 KNOWN_S = 7 * 86_400.0
 """How long a pair that has bound is spared its address's lock; addresses change hands."""
+THROUGH_PER_S = 5
+"""Checks a second that a locked address has for system_ids that are not known there."""
 FIRST_DELAY_S = 0.25
 LAST_DELAY_S = 2.0
 _DOUBLINGS = 3
@@ -28,8 +31,11 @@ class Lockouts:
     no one can lock an SP out from elsewhere, and only new binds are asked about: live sessions
     never.
 
-    Ask `is_locked` right before each password check, not only when the bind arrives: checks
-    that ran at the same time would otherwise exceed the limit together.
+    A lock does not keep everybody out: `may_check` lets one password check a second of a known
+    pair through, and behind a locked address one a second of each system_id, 5 in all, so that
+    whoever shares an address with guessers gets in with the right password. Ask it right before
+    each check, not only when the bind arrives: checks that ran at the same time would otherwise
+    exceed the limit together.
 
     Memory is bounded: at most `maximum_entries` pairs, addresses and known pairs each, the one
     that failed (or bound) longest ago goes first.
@@ -41,6 +47,9 @@ class Lockouts:
         self._by_pair = _Failures(per_minute, maximum_entries)
         self._by_address = _Failures(per_minute * ADDRESS_FACTOR, maximum_entries)
         self._known = _Known(maximum_entries)
+        self._known_checks = ConnectionRate(1, 1, maximum_entries)
+        self._name_checks = ConnectionRate(1, 1, maximum_entries)
+        self._origin_checks = ConnectionRate(THROUGH_PER_S, THROUGH_PER_S, maximum_entries)
 
     def failed(self, address: str, system_id: str, now: float) -> None:
         """Count a bind with wrong credentials; nothing while the pair is locked."""
@@ -59,8 +68,26 @@ class Lockouts:
         self._by_pair.forget(pair)
         self._known.add(pair, now)
 
+    def know(self, address: str, system_id: str, bound_at: float) -> None:
+        """Know a pair that bound at a moment, which may be before this process began."""
+        self._known.add((origin_of(address), system_id), bound_at)
+
+    def may_check(self, address: str, system_id: str, now: float) -> bool:
+        """Tell whether a password may be checked, and count the check where a lock stands."""
+        if not self.is_locked(address, system_id, now):
+            return True
+        origin = origin_of(address)
+        pair = (origin, system_id)
+        if self._known.has(pair, now):
+            return self._known_checks.admits(f"{system_id} from {origin}", now)
+        if self._by_pair.is_full(pair, now):
+            return False
+        return self._name_checks.admits(f"name {system_id}", now) and self._origin_checks.admits(
+            origin, now
+        )
+
     def is_locked(self, address: str, system_id: str, now: float) -> bool:
-        """Tell whether a bind is to be refused whatever its password."""
+        """Tell whether a bind is to be refused whatever its password, but for `may_check`."""
         origin = origin_of(address)
         pair = (origin, system_id)
         if self._by_pair.is_full(pair, now):

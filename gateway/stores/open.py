@@ -17,6 +17,7 @@ from gateway.ports.consent_lists import ConsentLists
 from gateway.ports.errands import ErrandStore
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.filings import FilingStore
+from gateway.ports.known_peers import KnownPeerStore
 from gateway.ports.notices import NoticeStore
 from gateway.ports.number_codes import NumberCodeStore
 from gateway.ports.policies import PolicyStore
@@ -40,6 +41,7 @@ from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_errands import MemoryErrands
 from gateway.stores.memory_filings import MemoryFilings
+from gateway.stores.memory_known_peers import MemoryKnownPeers
 from gateway.stores.memory_notices import MemoryNotices
 from gateway.stores.memory_number_codes import MemoryNumberCodes
 from gateway.stores.memory_policies import MemoryPolicies
@@ -62,6 +64,7 @@ from gateway.stores.sql_consent import SqlConsent
 from gateway.stores.sql_consent_lists import SqlConsentLists
 from gateway.stores.sql_errands import SqlErrands
 from gateway.stores.sql_filings import SqlFilings
+from gateway.stores.sql_known_peers import SqlKnownPeers
 from gateway.stores.sql_notices import SqlNotices
 from gateway.stores.sql_number_codes import SqlNumberCodes
 from gateway.stores.sql_policies import SqlPolicies
@@ -109,6 +112,7 @@ class Stores:
     notices: NoticeStore
     # What was deleted leaves the write-ahead log, too; False where somebody still reads it.
     empty_wal: Callable[[], Awaitable[bool]]
+    known_peers: KnownPeerStore
     close: Callable[[], Awaitable[None]]
     used_octets: Callable[[], Awaitable[int]]
 
@@ -215,6 +219,7 @@ def memory_stores() -> Stores:
         warnings=MemoryWarnings(journals),
         notices=MemoryNotices(consent, changes, utcnow),
         empty_wal=_no_wal,
+        known_peers=MemoryKnownPeers(),
         close=_nothing_to_close,
         used_octets=_no_octets,
     )
@@ -245,6 +250,7 @@ def _sql_stores(database: Database, close: Callable[[], Awaitable[None]]) -> Sto
         warnings=SqlWarnings(database),
         notices=SqlNotices(database, utcnow),
         empty_wal=database.empty_wal,
+        known_peers=SqlKnownPeers(database),
         close=close,
         used_octets=database.used_octets,
     )

@@ -51,6 +51,13 @@ def with_no_bind_left(sender: Sender) -> Sender:
     return replace(sender, binds=BindLimits(0, frozenset(BindType), ANYWHERE))
 
 
+async def connect_from(address: str, gateway: Gateway) -> RawEsme:
+    _, esme = await asyncio.get_running_loop().create_connection(
+        RawEsme, *gateway.addresses["plain"], local_addr=(address, 0)
+    )
+    return esme
+
+
 async def test_whoever_knows_the_password_is_bound(gateway: Gateway, attach: Attach) -> None:
     esme = await attach(gateway, kind=None)
 
@@ -133,13 +140,46 @@ async def test_guessing_locks_new_binds_out_but_not_who_is_in(start: Start, atta
         guesser = await attach(gateway, kind=None)
         await guesser.bind("sp1", "guess")
 
-    late = await attach(gateway, kind=None)
+    late = await connect_from("127.0.0.2", gateway)
+    for _ in range(2):
+        guesser = await connect_from("127.0.0.2", gateway)
+        await guesser.bind("sp1", "guess")
+
     status = await late.bind("sp1", "secret")
     answer = await inside.submit(SOURCE, DESTINATION, "您好")
 
     assert status == CommandStatus.ESME_RBINDFAIL
-    assert gateway.gate.binds == {"ok": 1, "credentials": 2, "locked": 1}
+    assert gateway.gate.binds == {"ok": 1, "credentials": 4, "locked": 1}
     assert answer.is_ok
+
+
+async def test_an_sp_that_is_known_gets_through_the_lock_that_guesses_at_it_have_closed(
+    start: Start, attach: Attach
+) -> None:
+    gateway = await start(limits=Limits(bad_binds_per_minute=2))
+    await attach(gateway)
+    for _ in range(2):
+        guesser = await attach(gateway, kind=None)
+        await guesser.bind("sp1", "guess")
+
+    statuses = [await (await attach(gateway, kind=None)).bind("sp1", "secret") for _ in range(2)]
+
+    assert statuses[0] == CommandStatus.ESME_ROK
+    assert gateway.gate.binds["locked"] == 0
+
+
+async def test_invented_names_of_a_shared_address_lock_no_sp_with_the_right_password(
+    start: Start, attach: Attach
+) -> None:
+    gateway = await start()
+    for number in range(52):
+        guesser = await attach(gateway, kind=None)
+        await guesser.bind(f"name{number}", "guess")
+
+    status = await (await attach(gateway, kind=None)).bind("sp1", "secret")
+
+    assert gateway.gate.binds["credentials"] >= 50
+    assert status == CommandStatus.ESME_ROK
 
 
 async def test_nobody_can_lock_an_sp_out_from_another_address(start: Start, attach: Attach) -> None:
@@ -147,10 +187,7 @@ async def test_nobody_can_lock_an_sp_out_from_another_address(start: Start, atta
     guesser = await attach(gateway, kind=None)
     await guesser.bind("sp1", "guess")
 
-    _, sp = await asyncio.get_running_loop().create_connection(
-        RawEsme, *gateway.addresses["plain"], local_addr=("127.0.0.2", 0)
-    )
-    async with sp:
+    async with await connect_from("127.0.0.2", gateway) as sp:
         status = await sp.bind("sp1", "secret")
 
     assert status == CommandStatus.ESME_ROK

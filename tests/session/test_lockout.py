@@ -271,3 +271,45 @@ def test_no_sequence_of_binds_outgrows_the_bound(
         note(address, system_id, at / 100)
 
         assert len(lockouts) <= 3 * maximum_entries
+
+
+def test_invented_names_from_a_shared_address_lock_no_sp_that_is_known_there() -> None:
+    lockouts = Lockouts(per_minute=10)
+    lockouts.know(SP, "sp1", -1.0)
+
+    for number in range(52):
+        lockouts.failed(SP, f"name{number}", 0)
+
+    assert lockouts.may_check(SP, "sp1", 0)
+    assert lockouts.may_check(SP, "sp1", 0)
+
+
+def test_a_known_pair_has_one_check_a_second_through_its_own_lock() -> None:
+    lockouts = Lockouts(per_minute=10)
+    lockouts.succeeded(SP, "sp1", 0)
+    guess(lockouts, SP, "sp1", times=10)
+
+    checked = [lockouts.may_check(SP, "sp1", 0.1 * tenth) for tenth in range(30)]
+
+    assert sum(checked) == 3
+    assert checked[0]
+
+
+def test_an_unknown_pair_that_guessed_has_no_check_while_its_lock_stands() -> None:
+    lockouts = Lockouts(per_minute=10)
+    guess(lockouts, ATTACKER, "sp1", times=10)
+
+    assert not any(lockouts.may_check(ATTACKER, "sp1", second) for second in range(60))
+    assert lockouts.may_check(ATTACKER, "sp1", 60)
+
+
+def test_behind_a_locked_address_each_name_has_one_check_a_second_and_all_have_five() -> None:
+    lockouts = Lockouts(per_minute=10)
+    for number in range(52):
+        lockouts.failed(SP, f"name{number}", 0)
+
+    own = [lockouts.may_check(SP, "sp1", 0.1 * tenth) for tenth in range(10)]
+    others = sum(lockouts.may_check(SP, f"other{number}", 1.0) for number in range(100))
+
+    assert own == [True] + [False] * 9
+    assert others == 5
