@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -228,3 +229,46 @@ def test_nothing_below_tls_1_2_is_spoken(papers: Path) -> None:
 def test_a_key_that_does_not_fit_its_certificate_is_refused(papers: Path) -> None:
     with pytest.raises(ssl.SSLError, match=r"gateway\.pem and .*other\.key"):
         listener_context(ListenerTls(papers / "gateway.pem", papers / "other.key"))
+
+
+async def test_behind_a_load_balancer_the_proxy_header_comes_before_tls(
+    start: Start, deploy: Deploy, smsc: SimulatedSmsc, papers: Path
+) -> None:
+    tls = (
+        f"{{certificate: {papers}/gateway.pem, key: {papers}/gateway.key}},"
+        ' proxy_protocol: ["127.0.0.0/8"]'
+    )
+    gateway = await start(with_listener(deploy, smsc, tls))
+    spoken_for = bytes.fromhex("0d0a0d0a000d0a515549540a 21 11 000c 7f00004d 7f000001 0001 0ad7")
+    with socket.create_connection(gateway.addresses["tls"]) as sock:
+        sock.sendall(spoken_for)
+        sock.setblocking(False)
+
+        _, esme = await asyncio.get_running_loop().create_connection(
+            RawEsme, sock=sock, ssl=trusting(papers, "gateway"), server_hostname="127.0.0.1"
+        )
+        async with esme:
+            status = await esme.bind("sp1", "secret")
+            (pair,) = gateway.sessions.pairs.values()
+
+            assert status == CommandStatus.ESME_ROK
+            assert pair.esme.peer_address == "127.0.0.77"
+
+
+async def test_handshakes_that_do_not_go_on_keep_no_sp_out(
+    start: Start, deploy: Deploy, smsc: SimulatedSmsc, papers: Path
+) -> None:
+    tls = f"{{certificate: {papers}/gateway.pem, key: {papers}/gateway.key}}"
+    gateway = await start(with_listener(deploy, smsc, tls))
+    gateway.sessions.unbound.share(8)
+    crowd = [await asyncio.open_connection(*gateway.addresses["tls"]) for _ in range(20)]
+
+    esme = await RawEsme.connect(*gateway.addresses["tls"], ssl=trusting(papers, "gateway"))
+    async with esme:
+        status = await esme.bind("sp1", "secret")
+        waiting = len(gateway.sessions.unbound)
+    for _, writer in crowd:
+        writer.close()
+
+    assert status == CommandStatus.ESME_ROK
+    assert waiting <= 4
