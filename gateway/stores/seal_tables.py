@@ -1,4 +1,4 @@
-"""The table of the key that seals a database; migrations 0017 and 0027 make it."""
+"""The table of the key that seals a database; migrations 0017 and 0025 make it."""
 
 from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, Table, false
 
