@@ -21,7 +21,6 @@ import itertools
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -52,7 +51,7 @@ from benchmarks.processes import (
 from benchmarks.usage import Usage
 from simulators import builders
 from simulators.esme import RawEsme
-from tests.promises.attacks import ATTACKS, SHARED_ADDRESS, Order
+from tests.promises.attacks import ATTACKS, SHARED_ADDRESS, Order, attack_by
 from tests.promises.bystanders import LightSender, Message, Probes, Question, named
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,15 +191,7 @@ def attacking_ended(task: asyncio.Task[Any]) -> asyncio.Event:
 
 async def attack(order: Order) -> dict[str, Any]:
     """Let a process attack; return what it counted, and how often a second."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.promises.attacks", order.as_json()),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-    )
-    printed, _ = await process.communicate()
-    if process.returncode:
-        raise RunError(f"the attack ended with {process.returncode}")
-    counted: dict[str, int] = json.loads(printed)
+    counted = await attack_by(order)
     return {
         "seconds": order.seconds,
         "counted": counted,

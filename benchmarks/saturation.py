@@ -21,7 +21,6 @@ import os
 import sys
 import tempfile
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -39,6 +38,7 @@ from benchmarks.metrics import decisions
 from benchmarks.new_texts import new_texts, write_new_texts
 from benchmarks.pairs import Flooded, Pair, pair_at
 from benchmarks.processes import LOAD_CORE, Loop, RunError, Server, free_port, gateway, pin
+from benchmarks.usage import Usage
 from gateway.domain.policy import Enforcement
 from gateway.runtime.tasks import spawn
 from gateway.stores.tables import changes, consent_answers
@@ -56,7 +56,7 @@ REFUSED_STEP = 1_000
 REFUSED_ELSEWHERE = 100_000
 ROK, RSUBMITFAIL = 0, 0x45
 ACCOUNTS = (
-    bed.Account("sp1", "1069", per_s=1_000_000, window=WINDOW),
+    bed.Account("sp1", "1069", per_s=1_000_000, window=10_000),
     bed.Account("sp2", "1068"),
     bed.Account("sp3", "1067"),
 )
@@ -72,59 +72,39 @@ class Watch:
     """Looks at the memory and the files of a process once a second, in a thread of its own."""
 
     server: Server
-    var: Path
-    samples: list[tuple[float, int, int]] = field(default_factory=list)
+    directory: Path
+    samples: list[Usage] = field(default_factory=list)
     _is_over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         """Sample until told to stop."""
-        began = time.perf_counter()
-        while True:
-            at = time.perf_counter() - began
-            self.samples.append((at, rss_octets(self.server.process.pid), disk_octets(self.var)))
-            if self._is_over.wait(SAMPLE_EVERY_S):
-                return
+        while not self._is_over.is_set():
+            self.samples.append(Usage.of(self.server, self.directory))
+            self._is_over.wait(SAMPLE_EVERY_S)
 
     def stop(self) -> None:
         self._is_over.set()
 
     def summary(self, messages: int) -> dict[str, object]:
-        """Return growth; the hour is what the same messages a second come to in 3600 s.
+        """Return growth, by message, and what an hour of it comes to.
 
-        Memory that fills once (caches) does not go on growing: the hour's memory is taken from
-        the second half of the run.
+        What fills once (caches) does not go on growing, so the hour is that of the second half.
         """
-        half = self.samples[len(self.samples) // 2 :]
-        span_s = half[-1][0] - half[0][0] or 1.0
-        took_s = self.samples[-1][0] or 1.0
-        disk = self.samples[-1][2] - self.samples[0][2]
-        rss = [sample[1] for sample in self.samples]
+        first, middle, last = (
+            self.samples[0],
+            self.samples[len(self.samples) // 2],
+            self.samples[-1],
+        )
+        grown = last.records + last.store - first.records - first.store
         return {
-            "rss_mb": {
-                "before": _mb(rss[0]),
-                "most": _mb(max(rss)),
-                "after": _mb(rss[-1]),
-                "grows_per_hour": _mb(max(0, half[-1][1] - half[0][1]) / span_s * 3600),
-            },
-            "disk": {
-                "mb": _mb(disk),
-                "octets_per_message": round(disk / max(1, messages)),
-                "mb_per_hour_at_this_rate": _mb(disk / took_s * 3600),
-            },
+            "whole": last.since(first),
+            "second_half": last.since(middle),
+            "rss_most_mb": round(max(one.rss for one in self.samples) / 1e6, 1),
+            "rss_mb_per_hour": round(
+                (last.rss - middle.rss) / max(1.0, last.at - middle.at) * 3600 / 1e6, 1
+            ),
+            "disk_octets_per_message": round(grown / max(1, messages)),
         }
-
-
-def _mb(octets: float) -> float:
-    return round(octets / 1e6, 1)
-
-
-def rss_octets(pid: int) -> int:
-    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def disk_octets(directory: Path) -> int:
-    return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
 
 
 def messages(source: str, first: int, seed: int) -> Iterator[Message]:
@@ -260,7 +240,7 @@ async def saturate(one: Bed, server: Server, console: Console) -> dict[str, obje
         )
     )
     refusals = Refusals(one.ports.esme, one.directory)
-    watch = Watch(server, one.directory / "var")
+    watch = Watch(server, one.directory)
     watching = spawn(asyncio.to_thread(watch.run), name="watch")
     cpu_s = server.cpu_s()
     flood = spawn(asyncio.to_thread(one.pair.saturate, one.flood, rate), name="flood")
@@ -383,7 +363,7 @@ def table_of(results: Mapping[str, dict[str, object]]) -> Table:
         ("refusals", ("longest_s", "tried", "statuses")),
         ("probes", ("livez", "readyz")),
         ("books", ("accepted", "received_by_sink", "judged")),
-        ("resources", ("rss_mb", "disk")),
+        ("resources", ("rss_most_mb", "rss_mb_per_hour", "disk_octets_per_message", "second_half")),
     ):
         for key in keys:
             table.add_row(f"{group} {key}", *(str(found[group][key]) for found in results.values()))

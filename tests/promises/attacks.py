@@ -5,6 +5,7 @@ feel is the gateway and not the processor that they share with it. It prints one
 """
 
 import argparse
+import asyncio
 import json
 import os
 import random
@@ -15,15 +16,17 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Self
 
 from simulators import builders
 from simulators.wire import RESPONSE, CommandId, Tag, header_of, pdu
 
 PASSWORD = "secret"
+_ROOT = Path(__file__).resolve().parents[2]
 _HEADER = struct.Struct(">IIII")
 _TEXT_OCTETS = 64_990
 _CONNECT_S, _PATIENCE_S = 2.0, 30.0
@@ -457,6 +460,19 @@ def _is_open(peer: Peer) -> bool:
         pass
     peer.socket.close()
     return False
+
+
+async def attack_by(order: Order) -> Mapping[str, int]:
+    """Let a process of its own attack; return what it counted."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.promises.attacks", order.as_json()),
+        cwd=_ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0, f"{order.attack} ended with {process.returncode}"
+    counted: Mapping[str, int] = json.loads(printed)
+    return counted
 
 
 def main() -> int:

@@ -59,11 +59,12 @@ def source_of(system_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An SP of the deployment, sp0 to sp99, whose rate nobody reaches."""
+    """An SP of the deployment, sp0 to sp99, whose rate nobody reaches unless it is given."""
 
     system_id: str
     window: int = 100
     purpose: str = "marketing"
+    per_s: int = 1_000_000
 
     def as_yaml(self) -> str:
         return f"""\
@@ -71,7 +72,7 @@ class Account:
     password: plain:{PASSWORD}
     binds: {{max: 1000, types: [tx, rx, trx], addresses: ["127.0.0.0/8"]}}
     ports: [{{number: "{source_of(self.system_id)}", extension_digits: 4, purpose: {self.purpose}}}]
-    rate: {{per_s: 1000000, burst: 1000000}}
+    rate: {{per_s: {self.per_s}, burst: {self.per_s}}}
     window: {self.window}
 """
 

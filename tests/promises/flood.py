@@ -110,7 +110,15 @@ class Heard:
 
     def as_json(self) -> str:
         """Return it as one line."""
-        return json.dumps(asdict(self))
+        # asdict() of Python 3.11 takes a Counter apart.
+        return json.dumps(
+            {
+                "statuses": dict(self.statuses),
+                "sent": self.sent,
+                "strays": self.strays,
+                "took_s": self.took_s,
+            }
+        )
 
 
 def main() -> int:
