@@ -12,9 +12,6 @@ class OctetShares:
         self._by_pages: dict[int, dict[str, None]] = {}
         self._most = 0  # pages that any sender has
 
-    def __len__(self) -> int:
-        return len(self._of)
-
     def of(self, sender: str) -> int:
         """Return the octets of a sender."""
         return self._of.get(sender, 0)

@@ -438,6 +438,34 @@ def test_the_largest_sender_makes_room_and_loses_nothing_by_it() -> None:
     assert any(text.endswith("占您好") for text in joint.texts(2, part("您好")))
 
 
+def test_a_newcomer_is_given_room_by_who_has_most() -> None:
+    parts = Parts(60, max_octets=100_000, max_late_octets=100_000)
+    filled(parts, "sp2", 500)
+
+    added(parts, 1, "代开", total=2)
+
+    assert parts.octets <= 100_000
+    assert parts.units_of(OWNER, place(2, 2), 0.0) == 0
+    parts.expire(60.0)
+    assert parts.late.octets <= 100_000
+    joint = added(parts, 2, "发票", now=DAY_S, total=2)
+    assert "代开发票" in joint.texts(2, part("发票"))
+    assert joint.stopped is None
+
+
+def test_of_a_huge_part_both_ends_are_read_with_its_neighbours() -> None:
+    parts = Parts(60)
+    joint = added(parts, 1, "代开", total=3)
+    added(parts, 3, "发票", total=3)
+    huge = part("发票" + "中" * 20_000 + "代开")
+
+    texts = joint.texts(2, huge)
+
+    assert any(text.startswith("代开发票") for text in texts)
+    assert any(text.endswith("代开发票") for text in texts)
+    assert max(map(len, texts)) < 1_100
+
+
 def test_messages_that_are_whole_make_room_first() -> None:
     parts = Parts(60, max_octets=8_000)
     added(parts, 1, "您好", total=2)
@@ -510,6 +538,46 @@ def test_what_was_pushed_out_is_known_for_as_long_as_phones_keep_it() -> None:
     assert stopped(7 * DAY_S) is FORGOTTEN
     parts.expire(30 * DAY_S)
     assert stopped(30 * DAY_S) is None
+    for day in (60, 90):
+        parts.expire(day * DAY_S)
+    assert not any(parts.late.has_forgotten((owner(n), 7, 2), 90 * DAY_S) for n in range(300))
+    assert parts.late.octets == 0
+
+
+def test_a_text_exchanged_for_itself_and_refused_changes_nothing() -> None:
+    parts = Parts(60)
+    joint = added(parts, 1, "您好", total=2)
+
+    parts.exchange(joint, 1, part("您好"), 0.0)
+    parts.restore(joint, 1)
+
+    assert (joint.parts, joint.former) == ({1: part("您好")}, {})
+    assert parts.octets == joint.octets
+
+
+def test_a_part_that_was_not_taken_comes_again_and_the_message_is_whole() -> None:
+    parts = Parts(60)
+    joint = added(parts, 1, "您好", total=2)
+    joint.doubt(1)
+    added(parts, 2, "再见", total=2)
+    parts.settle(joint, 0.0)
+    assert not joint.is_settled
+
+    added(parts, 1, "您好", total=2)
+    parts.settle(joint, 0.0)
+
+    assert joint.is_settled
+
+
+def test_a_message_is_whole_once_a_phone_has_all_parts_of_whatever_round() -> None:
+    parts = Parts(60)
+    added(parts, 1, "您好", total=2)
+
+    joint = added(parts, 2, "再见", now=DAY_S, total=2)
+    parts.settle(joint, DAY_S)
+
+    assert joint.is_settled
+    assert added(parts, 1, "早上", now=DAY_S, total=2).former == {}
 
 
 def test_a_part_of_the_next_round_takes_the_place_of_the_last() -> None:
