@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.dataplane import parts
 from gateway.dataplane.attention import Hold
 from gateway.dataplane.part_table import Parts
 from gateway.domain.policy import ContentRule, LongMessages
 from gateway.domain.sender import Rate
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
+from gateway.smpp.text import readings
 from gateway.smpp.tlv import Tag
 from simulators import builders
 from tests.dataplane.conftest import (
@@ -273,6 +275,26 @@ def test_a_part_nobody_can_read_is_kept_for_a_person_and_so_are_the_others() -> 
     reasons = [row[9] for part in parts for row in decisions(world.submit(session, part))]
 
     assert reasons == ["CONTENT_UNREADABLE"] * 2
+
+
+def test_a_part_to_many_is_read_once_for_all_with_the_same_neighbours(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+
+    def counted(octets: bytes, data_coding: int) -> tuple[str, ...]:
+        read.append(octets)
+        return readings(octets, data_coding)
+
+    monkeypatch.setattr(parts, "readings", counted)
+    many = [f"1380013{n:04d}" for n in range(40)]
+    first, second = (
+        builders.submit_multi(PORT, many, builders.ucs2(text), tlvs=sar(7, bytes((2, n))))
+        for n, text in ((1, SPAM[:2]), (2, SPAM[2:]))
+    )
+
+    assert statuses(world, first, second) == [None, REFUSED]
+    assert read == [builders.ucs2(SPAM)]
 
 
 LATER_S = [61, 86_400, 6 * 86_400]
