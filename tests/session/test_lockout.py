@@ -313,3 +313,14 @@ def test_behind_a_locked_address_each_name_has_one_check_a_second_and_all_have_f
 
     assert own == [True] + [False] * 9
     assert others == 5
+
+
+def test_an_address_is_known_for_a_week_after_any_sp_has_bound_from_it() -> None:
+    lockouts = Lockouts(per_minute=1, maximum_entries=2)
+    for number in range(3):
+        lockouts.succeeded(f"10.0.0.{number}", "sp1", float(number))
+
+    assert not lockouts.is_known(SP, 2)
+    assert not lockouts.is_known("10.0.0.0", 2), "it was forgotten for the others"
+    assert lockouts.is_known("10.0.0.2", KNOWN_S + 1)
+    assert not lockouts.is_known("10.0.0.2", KNOWN_S + 2)
