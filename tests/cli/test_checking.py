@@ -28,7 +28,12 @@ def test_a_sound_deployment_is_summed_up(cli: Cli, options: tuple[str, ...]) -> 
     assert len(summary["digest"]) == 12
 
 
-def test_the_summary_is_json_for_programs(cli: Cli, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("mode", "told"), [(0o644, ["READABLE SECRETS"]), (0o640, [])])
+def test_the_summary_is_json_for_programs(
+    cli: Cli, options: tuple[str, ...], deployment: Path, mode: int, told: list[str]
+) -> None:
+    (deployment / "config/senders.yaml").chmod(mode)
+
     summary = json.loads(cli("check", "--json", *options).stdout)
 
     assert summary["ok"] is True
@@ -37,6 +42,7 @@ def test_the_summary_is_json_for_programs(cli: Cli, options: tuple[str, ...]) ->
     assert summary["listeners"] == "127.0.0.1:2775"
     assert [warning.split(":")[0] for warning in summary["warnings"]] == [
         "PLAIN PASSWORDS",
+        *told,
         "RECORDS NOT SEALED",
     ]
 
