@@ -203,8 +203,9 @@ async def test_strangers_fill_neither_the_log_nor_the_records(
 
     felt.tell(f"{attack}, {lines} lines of log, {about_binds} records")
     assert felt.counted["sent"] > 100
-    assert lines < felt.counted["sent"] / 5
-    assert about_binds < felt.counted["sent"] / 5
+    # Ten bad binds a minute of each of three addresses are told one by one.
+    assert lines < 60 + felt.counted["sent"] / 20
+    assert about_binds < 60 + felt.counted["sent"] / 20
     felt.is_served()
     assert deployment.faults() == []
 
