@@ -6,8 +6,8 @@ dict takes 3 us and NFKC 5 us.
 
 import re
 from collections.abc import Iterator, Mapping
+from importlib.resources import files
 
-from gateway.filter.fold_tables import ACTING, ALIKE, BEYOND, PLAIN, SIMPLER, SOUNDS
 from gateway.filter.unicode_fold import FILLERS, fold_fully
 
 # What a table makes of a character that acts on what stands before it: no table can fold the
@@ -15,23 +15,36 @@ from gateway.filter.unicode_fold import FILLERS, fold_fully
 _ACTS = "\0"
 _BOUND = ("", _ACTS)
 _CODES = 0x20000
+# First letters of Hangul that stand alone behind a syllable without a last one: ㄷㅗㅂㅏㄱ.
+_LOOSE = re.compile("([가-힣])([ᄀ-ᄒ])(?![ᅡ-ᅵ])")
+_FIRST_LETTERS = range(0x1100, 0x1113)
+# How each of them is written as the last letter of a syllable, by its number in Unicode 3.12; three
+# are never last.
+_LAST = (1, 2, 4, 7, 0, 8, 16, 17, 0, 19, 20, 21, 22, 0, 23, 24, 25, 26, 27)
+_SYLLABLE, _LASTS = 0xAC00, 28
 
 
 class Folding:
-    """One way of folding: NFKC and case, without what shows as nothing, and `after` that."""
+    """One way of folding: NFKC and case, without what shows as nothing, and `after` that.
 
-    __slots__ = ("_after", "_table")
+    With `joins` it writes loose letters of Hangul as the syllables that are read.
+    """
 
-    def __init__(self, after: Mapping[int, str]) -> None:
+    __slots__ = ("_after", "_joins", "_table")
+
+    def __init__(self, after: Mapping[int, str], *, joins: bool = False) -> None:
         table: list[int | str | None] = list(_PLAIN)
         for code, target in after.items():
             table[code] = target
         for code, folded in _FOLDS.items():
             table[code] = folded.translate(after)
-        for codes in _ranges(ACTING):
+        for codes in _ACTING:
             table[codes.start : codes.stop] = [_ACTS] * len(codes)
+        for code in _LOOSE_LETTERS if joins else ():
+            table[code] = _ACTS
         self._table = tuple(table)
         self._after = after
+        self._joins = joins
 
     def fold(self, text: str) -> str:
         """Return `text` folded; folding again changes nothing.
@@ -43,7 +56,8 @@ class Folding:
             return lowered if lowered.isprintable() else FILLERS.sub("", lowered)
         folded = text.translate(self._table)
         if _ACTS in folded or _BEYOND.search(folded):
-            return fold_fully(text).translate(self._after)
+            folded = fold_fully(text).translate(self._after)
+            return _LOOSE.sub(_joined, folded) if self._joins else folded
         return folded
 
     def entries(self) -> Iterator[str | None]:
@@ -61,11 +75,17 @@ class Folding:
         """
         start = 0
         for at in range(1, len(text)):
-            if not self._is_bound(text[at]):
+            if not self._is_bound(text[at]) or self._begins(text[at - 1], text[at]):
                 yield start, at
                 start = at
         if text:
             yield start, len(text)
+
+    def _begins(self, before: str, letter: str) -> bool:
+        """Tell whether a letter of Hangul begins a syllable, as behind what is no Hangul."""
+        if not self._joins or ord(letter) not in _LOOSE_LETTERS:
+            return False
+        return not ("가" <= before <= "힣" or self._is_bound(before))
 
     def _is_bound(self, one: str) -> bool:
         return one.translate(self._table) in _BOUND or _BEYOND.match(one) is not None
@@ -79,8 +99,27 @@ def sound_of(folded: str) -> str:
     return folded if folded.isascii() else folded.translate(_SOUNDS)
 
 
-def _plain_folds() -> Iterator[tuple[int, str]]:
-    for word in PLAIN.split():
+def _joined(found: re.Match[str]) -> str:
+    syllable, last = ord(found[1]), _LAST[ord(found[2]) - _FIRST_LETTERS.start]
+    is_open = (syllable - _SYLLABLE) % _LASTS == 0
+    return chr(syllable + last) if is_open and last else found[0]
+
+
+def _loose_letters() -> Iterator[int]:
+    firsts = frozenset(map(chr, _FIRST_LETTERS))
+    yield from _FIRST_LETTERS
+    yield from (code for code, folded in _FOLDS.items() if folded in firsts)
+
+
+def _sections() -> dict[str, str]:
+    """Return the tables by their names."""
+    text = files(__package__).joinpath("fold_tables.txt").read_text(encoding="utf-8")
+    found = (section.partition("]\n") for section in text.split("\n[")[1:])
+    return {name: table for name, _, table in found}
+
+
+def _folds(runs: str) -> Iterator[tuple[int, str]]:
+    for word in runs.split():
         span, _, target = word.partition(":")
         ends, _, step = span.partition("/")
         first, _, last = ends.partition("-")
@@ -101,31 +140,43 @@ def _ranges(spans: str) -> Iterator[range]:
 
 
 def _simpler() -> dict[int, str]:
-    pairs = SIMPLER.replace("\n", "")
+    pairs = _TABLES["SIMPLER"].replace("\n", "")
     return {ord(one): simple for one, simple in zip(pairs[::2], pairs[1::2], strict=True)}
-
-
-def _alike() -> dict[int, str]:
-    return {int(word[:-2], 16): word[-1] for word in ALIKE.split()}
 
 
 def _sounds() -> tuple[int | str, ...]:
     table: list[int | str] = list(_PLAIN)
-    for line in SOUNDS.strip().split("\n"):
+    for line in _TABLES["SOUNDS"].strip().split("\n"):
         syllable, characters = line.split(" ")
         for one in characters:
             table[ord(one)] = SYLLABLES.setdefault(syllable, one)
     return tuple(table)
 
 
+def _class(name: str) -> str:
+    """Return the ranges of a table as they are written in a pattern."""
+    return "".join(f"{chr(some[0])}-{chr(some[-1])}" for some in _ranges(_TABLES[name]))
+
+
+_TABLES = _sections()
 _PLAIN = tuple(range(_CODES))
-_FOLDS = dict(_plain_folds())
+_ACTING = tuple(_ranges(_TABLES["ACTING"]))
+_FOLDS = dict(_folds(_TABLES["PLAIN"]))
+_LOOSE_LETTERS = frozenset(_loose_letters())
 # The variants of Han, tags and variation selectors.
-_BEYOND = re.compile(f"[{''.join(f'{chr(r.start)}-{chr(r[-1])}' for r in _ranges(BEYOND))}]")
+_BEYOND = re.compile(f"[{_class('BEYOND')}]")
 # Toneless syllables, ü written v, each with the character that stands for all that sound so.
 SYLLABLES: dict[str, str] = {}
 _SOUNDS = _sounds()
 
+# What characters may be read as beside what they fold to; none of them is beyond the tables.
+SHAPES = dict(_folds(_TABLES["SHAPES"]))
+STROKES = dict(_folds(_TABLES["STROKES"]))
+# Combining marks, those of them that make one of two letters, and what changes the order in which
+# letters are shown, as they are written in a pattern.
+MARKS, VIRAMAS, DIRECTING = map(_class, ("MARKS", "VIRAMAS", "DIRECTING"))
+
+_SIMPLER = _simpler()
 PLAIN_FOLDING = Folding({})
-SIMPLIFYING = Folding(_simpler())
-FULL_FOLDING = Folding(_simpler() | _alike())
+SIMPLIFYING = Folding(_SIMPLER)
+FULL_FOLDING = Folding(_SIMPLER | dict(_folds(_TABLES["ALIKE"])), joins=True)

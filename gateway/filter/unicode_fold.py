@@ -13,9 +13,18 @@ _FILLERS = (
     r"\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-# Marks drawn over the letter before them (strike-through, keycap): what is left of them
-# after NFKC has composed all it can.
-_MARKS = r"\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+# Marks drawn over the letter before them (strike-through, keycap, Cyrillic hundreds), the points
+# of Hebrew and the vowels of Arabic, which few people write: what is left of them after NFKC has
+# composed all it can.
+_MARKS = (
+    r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a"
+    r"\u064b-\u0652\u0656-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u08ca-\u08e1"
+    r"\u08e3-\u08ff\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u2de0-\u2dff\ua66f-\ua672"
+    r"\ua674-\ua67d\ufb1e\ufe20-\ufe2f"
+)
+
+# Voice marks of kana as they are written behind a letter, wide and half as wide.
+VOICE_MARKS = {0x309B: 0x3099, 0x309C: 0x309A, 0xFF9E: 0x3099, 0xFF9F: 0x309A}
 
 FILLERS = re.compile(f"[{_FILLERS}]+")
 MARKS = re.compile(f"[{_MARKS}]+")
@@ -41,7 +50,6 @@ def fold_fully(text: str) -> str:
 def _with_short_runs(text: str) -> str:
     # NFKC sorts marks that follow each other in quadratic time: 32 000 of them, which one
     # message_payload holds, took 1.5 s. No letter or digit is lost by cutting such runs, and
-    # no text has 30 (Unicode UAX #15, 13). The half-width voice marks count as letters
-    # until NFKC makes marks of them.
-    marked = text.replace("\uff9e", "\u3099").replace("\uff9f", "\u309a")
-    return _LONG_RUN.sub(r"\1", marked)
+    # no text has 30 (Unicode UAX #15, 13). The voice marks that stand alone count as letters
+    # until they are marks.
+    return _LONG_RUN.sub(r"\1", text.translate(VOICE_MARKS))

@@ -50,6 +50,9 @@ acting_text = st.text(
         ("\u0627\u0300\u0653", "\u0622"),
         ("İstanbul", "istanbul"),
         ("ｶﾞｽ", "ガス"),
+        ("カ゛ハ゜", "ガパ"),
+        ("שָׁלוֹם", "שלום"),
+        ("ка\u0489зино", "казино"),
         ("恭喜😊❤️中奖……", "恭喜😊❤中奖......"),
     ],
 )
@@ -77,7 +80,7 @@ def test_every_character_that_shows_is_folded_as_nfkc_and_casefold_fold_it() -> 
     wrong = []
     for code in range(0x110000):
         character = chr(code)
-        if unicodedata.category(character) in {"Cn", "Co", "Cc"}:
+        if unicodedata.category(character) in {"Cn", "Co", "Cc"} or character in "゛゜":
             continue
         composed = unicodedata.normalize("NFKC", character)
         expected = unicodedata.normalize("NFKC", composed.casefold())
