@@ -78,6 +78,25 @@ _CODE_NAME = (
 _CODE = r"(?<![0-9a-z])[a-z]{0,4}-?\d{1,4}[ -]?[0-9a-z]{3,5}(?![0-9a-z])"
 
 
+# Three and more characters with marks between all of them: 五ㆍ折ㆍ起, s a l e.
+_SPELT_OUT = re.compile(r"(?<![a-z0-9])[^\W_](?:[^\w\n]{1,3}[^\W_](?![a-z0-9])){2,}")
+_HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
+# What no sentence has between two words. Between two digits it is no mark.
+_MARKS = r"[^\w\s.,;:!?%$¥+&@/()\[\]{}<>\"'、。…《》“”‘’「」【】-]{1,3}"
+_MARKED = re.compile(rf"(?<=[{_HAN}]){_MARKS}(?=[{_HAN}0-9])|(?<=[0-9]){_MARKS}(?=[{_HAN}])")
+_NO_LETTERS = re.compile(r"[\W_]+")
+
+
+def without_marks(plain: str) -> str:
+    """Return a text without what stands between the characters of words to break them up."""
+    closed = _SPELT_OUT.sub(_closed_up, plain)
+    return closed if closed.isascii() else _MARKED.sub("", closed)
+
+
+def _closed_up(found: re.Match[str]) -> str:
+    return _NO_LETTERS.sub("", found[0])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Cue:
     """One cue. It counts where one of `words` stands, in the compact view, and a pattern agrees.
@@ -92,10 +111,13 @@ class Cue:
 
     def agrees(self, plain: str) -> bool:
         """Tell whether the cue counts in a text that has one of its words."""
-        for pattern in self.patterns:
-            if pattern.search(plain):
-                return True
-        return not self.patterns
+        if not self.patterns or self._matches(plain):
+            return True
+        closed = without_marks(plain)
+        return closed != plain and self._matches(closed)
+
+    def _matches(self, plain: str) -> bool:
+        return any(pattern.search(plain) for pattern in self.patterns)
 
 
 def _cues() -> Iterator[Cue]:
