@@ -9,7 +9,7 @@ from gateway.filter.contacts import Contact, contacts_of
 from gateway.filter.keywords import Hit
 from gateway.filter.model.classes import TextClass
 from gateway.filter.scoring import Piece, Scored
-from gateway.filter.shown import Shown, shown_by, shown_in
+from gateway.filter.shown import STRENGTH, Shown, shown_by, shown_in
 from gateway.filter.telephone import has_telephone
 from gateway.filter.urls import Link, links_of
 from gateway.filter.views import Views
@@ -19,9 +19,6 @@ Found = TypeVar("Found", Link, Contact)
 # Links and contacts are told with their places, in Python: a text of 65 000 characters that is
 # full of them would take a second.
 _ENDLESS_CHARS = 4_096
-
-
-_STRENGTH = (TrafficClass.SERVICE, TrafficClass.VERIFICATION, TrafficClass.COMMERCIAL)
 
 
 class TextFacts:
@@ -138,7 +135,7 @@ def _strongest(seen: Sequence[Shown]) -> Shown:
     if len(seen) == 1:
         return seen[0]
     return Shown(
-        max((one.traffic for one in seen), key=_STRENGTH.index, default=TrafficClass.SERVICE),
+        max((one.traffic for one in seen), key=STRENGTH.index, default=TrafficClass.SERVICE),
         next((one.signature for one in seen if one.signature), ""),
         next((one.advertised for one in seen if one.advertised), ""),
         next((one.selling_name for one in seen if one.selling_name), ""),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from gateway.filter.folding import FULL_FOLDING
+from gateway.filter.folding import FULL_FOLDING, MARKS
 from gateway.filter.normalise import compact
 from gateway.filter.views import Views
 
@@ -18,7 +18,9 @@ _RUN_ON = (
 )
 _HAS_RUN_ON = re.compile(f"[{_RUN_ON}]")
 _NOT_RUN_ON = re.compile(rf"\n(?![{_RUN_ON}])")
-_TOKEN = re.compile(rf"[{_RUN_ON}]+|[^\W_{_RUN_ON}]+")
+# Marks within a word are part of it: the vowels of Hindi, say.
+_NO_GAP = re.compile(f"[{MARKS}]+")
+_TOKEN = re.compile(rf"[{_RUN_ON}]+|[^\W_{_RUN_ON}](?:[{MARKS}]*[^\W_{_RUN_ON}]+)*")
 _SEPARATORS = re.compile(r"(?:[^\w\n]|_)+")
 # No other thread runs while a text is folded: a quarter of a millisecond for so many words.
 AT_ONCE = 500
@@ -63,6 +65,19 @@ def token_ends(plain: str) -> tuple[int, ...]:
         at += len(token) if token.isalnum() else len(compact(token))
         ends.append(at)
     return tuple(ends)
+
+
+def gaps_between(plain: str) -> dict[int, str]:
+    """Return what stands behind each word of a text, by where that ends in the compact view."""
+    gaps: dict[int, str] = {}
+    at = passed = 0
+    for token in _TOKEN.finditer(plain):
+        if at:
+            gaps[at] = _NO_GAP.sub("", plain[passed : token.start()])
+        at += len(token[0]) if token[0].isalnum() else len(compact(token[0]))
+        passed = token.end()
+    gaps[at] = _NO_GAP.sub("", plain[passed:])
+    return gaps
 
 
 def parts_of(word: str) -> tuple[str, ...]:

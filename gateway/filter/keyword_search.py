@@ -1,7 +1,7 @@
 """What is looked for in one view: words, exceptions to them, and parts of combinations."""
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -15,6 +15,7 @@ from gateway.filter.keyword_entries import (
     ELLIPSIS,
     begin_run_on,
     closed_up,
+    gaps_between,
     is_run_on,
     parts_of,
     token_ends,
@@ -129,10 +130,10 @@ class ViewSearch:
         throw_away(self._letters)
         self._kinds = tuple(self._known)
 
-    def places(self, text: str, letters: str) -> Mapping[int, Place]:
+    def places(self, letters: str, text: Callable[[], str]) -> Mapping[int, Place]:
         """Return the numbers of the words that stand in a view, with their first places.
 
-        The places are in `letters`, the compact view of `text`.
+        The places are in `letters`, the compact view of what `text` returns.
         """
         if self._automata is None:
             return {}
@@ -151,7 +152,7 @@ class ViewSearch:
             else:
                 excepted.setdefault(kind.numbers, []).append((start, end))
         if special:
-            found += _confirmed(special, text)
+            found += _confirmed(special, Bounds(gaps_between(text()), letters))
         if excepted:
             found = _counting(found, excepted)
         return _first_places(found)
@@ -168,9 +169,8 @@ def _first_places(found: Iterable[_Numbered]) -> dict[int, Place]:
     return first
 
 
-def _confirmed(special: Sequence[tuple[_Use, _Numbered]], text: str) -> list[_Numbered]:
+def _confirmed(special: Sequence[tuple[_Use, _Numbered]], bounds: Bounds) -> list[_Numbered]:
     """Return the whole words and the combinations among `special`."""
-    bounds = Bounds(token_ends(text))
     found: list[_Numbered] = []
     parts: dict[int, tuple[_Use, list[list[Place]]]] = {}
     for use, (number, place) in special:

@@ -1,15 +1,18 @@
 """The operator's keyword lists, compiled into automata."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import chain
 
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.contact_patterns import PatternSet
+from gateway.filter.display_order import display_orders
 from gateway.filter.keyword_places import Place
 from gateway.filter.keyword_search import ViewSearch
 from gateway.filter.normalise import compact
+from gateway.filter.shapes import DIRECTED
 from gateway.filter.views import Trace, Views, letters_traced
 
 MAX_HITS = 16
@@ -93,10 +96,11 @@ class KeywordIndex:
     def search_views(self, texts: Sequence[Views], day: date | None = None) -> tuple[Hit, ...]:
         """Return what `search` returns, of texts whose views are made already."""
         found: set[int] = set()
-        for seen in texts:
-            found.update(self._written.places(seen.folded, seen.letters))
+        for seen in chain.from_iterable((text, *text.further) for text in texts):
+            found.update(self._written.places(seen.letters, seen.spaced))
             if self._hears:
-                found.update(self._heard.places(seen.sound, compact(seen.sound)))
+                sound = seen.sound
+                found.update(self._heard.places(compact(sound), sound.__str__))
             if self._named:
                 found.update(self._named[at] for at in self._patterns.matching(seen.folded))
         return self._told(found, day) if found else ()
@@ -110,16 +114,21 @@ class KeywordIndex:
         for text in texts:
             for number, span in self._spans(text):
                 keywords, word = self._entry(number)
-                spans.setdefault((keywords.id, word), span)
+                place = _place_in(texts, text, span)
+                spans.setdefault((keywords.id, word), place)
         hits = self.search(texts, day)
         return tuple(replace(hit, span=spans.get((hit.list_id, hit.word))) for hit in hits)
 
     def _spans(self, text: str) -> Iterator[tuple[int, Place]]:
-        seen = Views(text)
+        for seen in (first := Views(text), *first.further):
+            yield from self._spans_in(seen)
+
+    def _spans_in(self, seen: Views) -> Iterator[tuple[int, Place]]:
         folded = seen.trace_folded()
-        yield from _traced(self._written, folded)
+        yield from _traced(self._written, folded, seen.spaced)
         if self._hears:
-            yield from _traced(self._heard, seen.trace_sound())
+            heard = seen.trace_sound()
+            yield from _traced(self._heard, heard, heard.text.__str__)
         for place in self._patterns.matching(folded.text):
             span = self._patterns.span_of(place, folded.text)
             if span is not None and span[0] < span[1]:
@@ -146,6 +155,16 @@ def is_matchable(word: str) -> bool:
     return bool(compact(Views(word).folded))
 
 
+def _place_in(texts: Sequence[str], shown: str, span: Place) -> Place:
+    """Return the place in the text of which `shown` is the order on a screen, if it is of one."""
+    for text in texts:
+        for order in display_orders(text) if Views(text).hints & DIRECTED else ():
+            if "".join(map(text.__getitem__, order)) == shown:
+                places = order[slice(*span)]
+                return min(places), max(places) + 1
+    return span
+
+
 def _hit(keywords: KeywordList, word: str, total: int) -> Hit:
     is_enough = not keywords.weight or total >= keywords.threshold
     return Hit(
@@ -157,7 +176,9 @@ def _hit(keywords: KeywordList, word: str, total: int) -> Hit:
     )
 
 
-def _traced(searched: ViewSearch, trace: Trace) -> Iterator[tuple[int, Place]]:
+def _traced(
+    searched: ViewSearch, trace: Trace, text: Callable[[], str]
+) -> Iterator[tuple[int, Place]]:
     letters = letters_traced(trace)
-    for number, place in searched.places(trace.text, letters.text).items():
+    for number, place in searched.places(letters.text, text).items():
         yield number, letters.original(*place)

@@ -9,6 +9,7 @@ from gateway.filter.code_points import NO_LETTER, Codes, joined, kinds_of_charac
 from gateway.filter.cue_loops import TOLD
 from gateway.filter.cue_table import note_cues
 from gateway.filter.folding import FULL_FOLDING, SIMPLIFYING, sound_of
+from gateway.filter.shapes import hints_by_character
 from gateway.filter.view_loops import (
     BOTH,
     CHARACTERS,
@@ -35,16 +36,17 @@ def views_of(texts: Sequence[str]) -> list[Views]:
     """Return the views of each text: what Views makes of it alone."""
     codes, bounds = joined(texts)
     made = np.empty((len(texts), _CUES + TOLD), np.int64)
-    codes_of_views = write_views(codes, bounds, _FOLDS, _CLASSES, _SOUNDS, made)
+    codes_of_views = write_views(codes, bounds, _FOLDS, _TABLES, _SOUNDS, made)
     folded, letters, sound, even = map(text_of, codes_of_views)
     note_clues(codes_of_views[0], made, _CLUES)
     note_cues(codes_of_views[3], made, _CUES)
     seen = []
     at = lettered = evened = 0
     for text, row in zip(texts, made.tolist(), strict=True):
-        which, letters_count, count, clues, even_count, *cues = row
+        which, letters_count, hints, count, clues, even_count, *cues = row
         if which == NONE:
             seen.append(Views(text))
+            seen[-1].hints = hints
             continue
         whole, at = folded[at : at + count], at + count
         first, lettered = lettered, lettered + letters_count
@@ -55,6 +57,7 @@ def views_of(texts: Sequence[str]) -> list[Views]:
             same = uncut, cues
             evened += even_count
         seen.append(Views(text, whole, letters[first:lettered], heard, same, clues))
+        seen[-1].hints = hints
     return seen
 
 
@@ -82,6 +85,14 @@ def _classes() -> Classes:
     return classes
 
 
+def _hints() -> Classes:
+    hints = np.zeros(len(_CLASSES), np.uint8)
+    for code, hint in hints_by_character().items():
+        hints[code] = hint
+    return hints
+
+
 _FOLDS, _CLASSES = _folds(), _classes()
+_TABLES = np.stack((_CLASSES, _hints()))
 # Character for character, so that the code points of the whole are a table.
 _SOUNDS, _ = joined([sound_of("".join(map(chr, range(len(_CLASSES)))))])

@@ -6,10 +6,12 @@ from datetime import date
 from typing import TypeVar
 
 from gateway.domain.policy import ListAction
+from gateway.filter.display_order import displayed
 from gateway.filter.facts import TextFacts
 from gateway.filter.inflation import deflated, is_inflated
 from gateway.filter.keywords import Hit, KeywordIndex
 from gateway.filter.scoring import PIECES, Scored, Scorer
+from gateway.filter.shapes import DIRECTED
 from gateway.filter.text_memory import CodedText, Generations, TextMemory
 from gateway.filter.views import Views
 
@@ -182,6 +184,10 @@ class ContentScan:
     def _facts_of(
         self, texts: Sequence[str], views: Sequence[Views], *, is_unreadable: bool
     ) -> TextFacts:
+        others = tuple(_displayed(views))
+        if others:
+            texts = (*texts, *(seen.raw for seen in others))
+            views = (*views, *others)
         hits = self.index.search_views(views, self.day)
         facts = TextFacts((*hits, UNREADABLE) if is_unreadable else hits, texts)
         facts.views = views
@@ -224,6 +230,13 @@ def _deflated(texts: Sequence[str]) -> Sequence[str]:
     if not any(map(is_inflated, texts)):
         return texts
     return [deflated(text) if is_inflated(text) else text for text in texts]
+
+
+def _displayed(views: Sequence[Views]) -> Iterator[Views]:
+    """Yield the views of texts in the order in which they are read, where that is another one."""
+    for seen in views:
+        if seen.hints & DIRECTED:
+            yield from map(Views, displayed(seen.raw))
 
 
 def _shared_out(found: Sequence[Item], among: Iterable[Sized]) -> Iterator[Sequence[Item]]:

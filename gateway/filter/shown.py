@@ -5,9 +5,13 @@ from functools import lru_cache
 
 from gateway.domain.traffic import TrafficClass
 from gateway.filter.optout_hint import advertised
+from gateway.filter.shapes import SHAPED, hints_of, shaped
 from gateway.filter.signature import signature_of
 from gateway.filter.traffic_class import class_seen, classify, is_promotion
 from gateway.filter.views import Views
+
+# Of several readings the strongest class counts.
+STRENGTH = (TrafficClass.SERVICE, TrafficClass.VERIFICATION, TrafficClass.COMMERCIAL)
 
 
 @dataclass(slots=True)  # frozen it would take four times the time, for every new text
@@ -27,9 +31,11 @@ class Shown:
 
 def shown_by(text: str) -> Shown:
     """Return what a text shows."""
-    signature, token = signature_of(text) or "", advertised(text) or ""
-    found = classify(text, signature=signature, advertised=token)
-    return _shown(found.traffic_class, signature, token)
+    shown = _shown_alone(text)
+    if hints_of(text) & SHAPED:
+        for further in shaped(text):
+            shown.traffic = stronger(shown.traffic, _shown_alone(further).traffic)
+    return shown
 
 
 def shown_in(text: Views) -> Shown:
@@ -38,7 +44,20 @@ def shown_in(text: Views) -> Shown:
         return shown_by(text.raw)
     signature = signature_of(text.raw) or ""
     traffic, token = class_seen(text.raw, text.even, signature)
+    for further in text.further:
+        traffic = stronger(traffic, _shown_alone(further.raw).traffic)
     return _shown(traffic, signature, token or "")
+
+
+def stronger(one: TrafficClass, other: TrafficClass) -> TrafficClass:
+    """Return the class of a text that two readings give one each (R10)."""
+    return max(one, other, key=STRENGTH.index)
+
+
+def _shown_alone(text: str) -> Shown:
+    signature, token = signature_of(text) or "", advertised(text) or ""
+    found = classify(text, signature=signature, advertised=token)
+    return _shown(found.traffic_class, signature, token)
 
 
 def _shown(traffic: TrafficClass, signature: str, token: str) -> Shown:

@@ -7,15 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.filter.code_points import Bounds, Codes
-from gateway.filter.compiled import boolean, compiled, int64, row_of, tuple_of, uint8, uint32
+from gateway.filter.compiled import (
+    boolean,
+    compiled,
+    int64,
+    row_of,
+    table_of,
+    tuple_of,
+    uint8,
+    uint32,
+)
 
 # What characters are for closing up: MARK is what parts words and is no separator, and from LETTER
 # on they are letters and digits.
 SEPARATOR, MARK, LETTER, HAN, SMALL, DIGIT = range(6)
 
-# What is told of a text: which views were made, how many letters it has, and how many characters
-# its folded view and its even one. Behind each of these a column is left to others.
-WHICH, LETTERS, COUNT, EVEN_COUNT = 0, 1, 2, 4
+# What is told of a text: which views were made, how many letters it has, what it may be read as
+# beside them, and how many characters its folded view and its even one. Behind each of these two a
+# column is left to others.
+WHICH, LETTERS, HINTS, COUNT, EVEN_COUNT = 0, 1, 2, 3, 5
 # Which views of a text were made.
 NONE, FOLDED, BOTH = range(3)
 
@@ -34,7 +44,7 @@ _U, _M, _V = np.uint32(ord("u")), np.uint32(ord("m")), np.uint32(ord("v"))
 
 Classes = NDArray[np.uint8]
 
-_CODES, _CLASSES = row_of(uint32), row_of(uint8)
+_CODES, _CLASSES, _TABLES = row_of(uint32), row_of(uint8), table_of(uint8)
 
 
 @compiled(int64(_CODES, _CODES))
@@ -141,15 +151,27 @@ def write_letters(folded: Codes, classes: Classes, letters: Codes) -> int:
     return count
 
 
-@compiled(tuple_of(uint32[::1], 4)(_CODES, row_of(int64), _CODES, _CLASSES, _CODES, int64[:, ::1]))
+@compiled(int64(_CODES, _CLASSES))
+def hints_in(codes: Codes, hints: Classes) -> int:
+    """Return what the characters of a text hint at."""
+    found = 0
+    for code in codes:
+        if code < CHARACTERS:
+            found |= hints[code]
+    return found
+
+
+@compiled(tuple_of(uint32[::1], 4)(_CODES, row_of(int64), _CODES, _TABLES, _CODES, int64[:, ::1]))
 def write_views(
-    codes: Codes, bounds: Bounds, folds: Codes, classes: Classes, sounds: Codes, made: Bounds
+    codes: Codes, bounds: Bounds, folds: Codes, tables: Classes, sounds: Codes, made: Bounds
 ) -> tuple[Codes, Codes, Codes, Codes]:
     """Return of texts the folded views, one behind the other, their letters, sounds, even views.
 
     The one for the ear is as long as the folded one if it was made. The even view is the folded one
-    before any character was left out, empty where some did not become one.
+    before any character was left out, empty where some did not become one. `tables` are the
+    classes of characters, and their hints.
     """
+    classes, hints = tables[0], tables[1]
     room = room_for(codes, folds) + 1
     folded, letters = np.empty(room, np.uint32), np.empty(room, np.uint32)
     sound, even = np.empty(room, np.uint32), np.empty(room, np.uint32)
@@ -157,6 +179,7 @@ def write_views(
     for text in range(len(made)):
         written = codes[bounds[text] : bounds[text + 1]]
         made[text] = NONE
+        made[text, HINTS] = hints_in(written, hints)
         count = write_folded(written, folds, folded[place:])
         if count < 0:
             continue

@@ -7,6 +7,7 @@ from functools import lru_cache
 from gateway.filter.clues import EVERY
 from gateway.filter.folding import FULL_FOLDING, SYLLABLES, sound_of
 from gateway.filter.normalise import compact
+from gateway.filter.shapes import SHAPED, hints_of, shaped
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 # What stands between two Han to break a word up; a line break or a signature's bracket parts them.
@@ -40,12 +41,26 @@ class Views:
     folded view without all that is no letter or digit. Each is linear in the text, and at most
     18 times as long.
 
+    `further` are the views of what may be read as well: of the text with boxed letters, raised
+    ones and numbers as marks, say, where it has any. `hints` tell whether it may (SHAPED of
+    gateway.filter.shapes), and whether it is read in another order (DIRECTED).
+
     Two things are made in a tick alone. `even` is the folded view before anything was left out,
     and what its cues come to; None unless each character became one, and no letter of another
     script the Latin one that it looks like. `clues` are those of links and contacts.
     """
 
-    __slots__ = ("_letters", "_sound", "_trace", "clues", "even", "folded", "raw")
+    __slots__ = (
+        "_further",
+        "_hints",
+        "_letters",
+        "_sound",
+        "_trace",
+        "clues",
+        "even",
+        "folded",
+        "raw",
+    )
 
     def __init__(
         self,
@@ -62,6 +77,8 @@ class Views:
         self._letters = letters
         self._sound = sound
         self._trace: Trace | None = None
+        self._hints: int | None = None
+        self._further: tuple[Views, ...] | None = None
         self.even = even
         self.clues = clues
 
@@ -71,6 +88,29 @@ class Views:
         if self._letters is None:
             self._letters = compact(self.folded)
         return self._letters
+
+    def spaced(self) -> str:
+        """Return the folded view before anything was left out of it; its letters are the same."""
+        return FULL_FOLDING.fold(self.raw) if self.even is None else self.even[0]
+
+    @property
+    def hints(self) -> int:
+        """Return SHAPED and DIRECTED where the text has characters for which they stand."""
+        if self._hints is None:
+            self._hints = hints_of(self.raw)
+        return self._hints
+
+    @hints.setter
+    def hints(self, hints: int) -> None:
+        self._hints = hints
+
+    @property
+    def further(self) -> tuple["Views", ...]:
+        """Return the views of what may be read as well, character for character."""
+        if self._further is None:
+            texts = shaped(self.raw) if self.hints & SHAPED else ()
+            self._further = tuple(map(Views, texts))
+        return self._further
 
     @property
     def sound(self) -> str:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: C901, PLR0911 - two tables
 
+from gateway.filter import display_order
 from gateway.filter.scan import Learnt
 from gateway.policy.bundle import Surroundings
 from gateway.policy.checks import (
@@ -130,5 +131,6 @@ def learnt_for(checks: frozenset[type[Check]], knowledge: Knowledge) -> Learnt:
     from gateway.filter.fingerprints import fingerprints_of  # noqa: PLC0415
     from gateway.filter.reading import views_of  # noqa: PLC0415
 
+    display_order.prepare()
     prints = fingerprints_of if Campaign in checks else None
     return Learnt(scorer, prints, keeps_views, views_of)

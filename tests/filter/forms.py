@@ -12,6 +12,7 @@ from gateway.filter import (
     clue_table,
     cue_loops,
     cue_table,
+    display_loops,
     fingerprint_loops,
     fingerprints,
     reading,
@@ -20,7 +21,10 @@ from gateway.filter import (
 from gateway.filter.model import loops
 from gateway.policy import number_loops, number_rows
 
-_LOOPS = (loops, band_loops, clue_loops, cue_loops, view_loops, fingerprint_loops, number_loops)
+_LOOPS = (
+    *(loops, band_loops, clue_loops, cue_loops, display_loops),
+    *(view_loops, fingerprint_loops, number_loops),
+)
 
 Form = Callable[[], AbstractContextManager[None]]
 
