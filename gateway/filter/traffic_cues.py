@@ -82,13 +82,18 @@ _CODE = r"(?<![0-9a-z])[a-z]{0,4}-?\d{1,4}[ -]?[0-9a-z]{3,5}(?![0-9a-z])"
 _SPELT_OUT = re.compile(r"(?<![a-z0-9])[^\W_](?:[^\w\n]{1,3}[^\W_](?![a-z0-9])){2,}")
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 # What no sentence has between two words. Between two digits it is no mark.
-_MARKS = r"[^\w\s.,;:!?%$¥+&@/()\[\]{}<>\"'、。…《》“”‘’「」【】-]{1,3}"
+_MARK = r"[^\w\s.,;:!?%$¥+&@/()\[\]{}<>\"'、。…《》“”‘’「」【】-]"
+_MARKS = _MARK + "{1,3}"
+# What there is of both: a character alone between two signs, or such a mark. Most texts end here.
+_IS_MARKED = re.compile(rf"[^\w\n](?:[^\W_][^\w\n]|(?<={_MARK}))")
 _MARKED = re.compile(rf"(?<=[{_HAN}]){_MARKS}(?=[{_HAN}0-9])|(?<=[0-9]){_MARKS}(?=[{_HAN}])")
 _NO_LETTERS = re.compile(r"[\W_]+")
 
 
 def without_marks(plain: str) -> str:
     """Return a text without what stands between the characters of words to break them up."""
+    if not _IS_MARKED.search(plain):
+        return plain
     closed = _SPELT_OUT.sub(_closed_up, plain)
     return closed if closed.isascii() else _MARKED.sub("", closed)
 
