@@ -228,7 +228,8 @@ def _radicals(simpler: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _converted(name: str, characters: list[str]) -> list[str]:
-    return OpenCC(name).convert("\n".join(characters)).split("\n")
+    converted: str = OpenCC(name).convert("\n".join(characters))
+    return converted.split("\n")
 
 
 def _is_other(one: str, converted: str) -> bool:
@@ -328,7 +329,7 @@ def _by_name(one: str) -> str:
 def _unaccented(one: str) -> str:
     if not unicodedata.name(one, "").startswith(ACCENTED):
         return one
-    base, *marks = unicodedata.normalize("NFD", one)
+    base, *marks = list(unicodedata.normalize("NFD", one))
     if marks:
         return base if all(unicodedata.category(mark) == "Mn" for mark in marks) else one
     name, _, drawn = unicodedata.name(one).partition(" WITH ")

@@ -6,7 +6,7 @@ dict takes 3 us and NFKC 5 us.
 
 import re
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
+from pkgutil import get_data
 
 from gateway.filter.unicode_fold import FILLERS, fold_fully
 
@@ -113,7 +113,7 @@ def _loose_letters() -> Iterator[int]:
 
 def _sections() -> dict[str, str]:
     """Return the tables by their names."""
-    text = files(__package__).joinpath("fold_tables.txt").read_text(encoding="utf-8")
+    text = (get_data(__package__, "fold_tables.txt") or b"").decode()
     found = (section.partition("]\n") for section in text.split("\n[")[1:])
     return {name: table for name, _, table in found}
 
