@@ -9,12 +9,12 @@ from gateway.session.addresses import origin_of
 from gateway.session.connection_rate import ConnectionRate
 from gateway.session.stranger_places import StrangerPlaces
 
-# Of `limits.sessions`, an eighth each for strangers and for the addresses of known SPs: they
-# wait a moment each, so more places would only be more for a crowd to fill.
-_SHARE = 8
-_SHARE_OF_ONE = 4
+# Of `limits.sessions`, half each for strangers and for the addresses of known SPs, and half of
+# that for one address: an SP with hundreds of sessions comes back with all of them at once.
+_SHARE = 2
+_SHARE_OF_ONE = 2
 _FEWEST = 4
-_MOST = 256
+_SESSIONS = 2_000
 
 
 class UnboundConnections:
@@ -29,11 +29,11 @@ class UnboundConnections:
         self._rate = rate
         self._is_known = is_known
         self._places: tuple[StrangerPlaces[Connection], StrangerPlaces[Connection]]
-        self.share(_MOST * _SHARE)
+        self.share(_SESSIONS)
 
     def share(self, sessions: int) -> None:
         """Set the number of places from `limits.sessions`; before the first connection."""
-        total = min(_MOST, max(_FEWEST, sessions // _SHARE))
+        total = max(_FEWEST, sessions // _SHARE)
         of_one = max(_FEWEST, total // _SHARE_OF_ONE)
         self._places = (StrangerPlaces(total, of_one), StrangerPlaces(total, of_one))
 

@@ -96,8 +96,8 @@ class Limits:
     bad_binds_per_minute: int = 10
     held_per_sender: int = 100_000
     held_octets_per_sender: int = 2**30
-    connections_per_s: float = 20
-    connections_at_once: int = 200
+    connections_per_s: float = 100
+    connections_at_once: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)

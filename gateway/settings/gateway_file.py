@@ -132,8 +132,8 @@ class LimitsShape(Shape):
     bad_binds_per_minute: Count = 10
     held_per_sender: Count = 100_000
     held_octets_per_sender: Octets = 2**30
-    connections_per_s: Annotated[float, Field(gt=0, le=100_000)] = 20
-    connections_at_once: Count = 200
+    connections_per_s: Annotated[float, Field(gt=0, le=100_000)] = 100
+    connections_at_once: Count = 1_000
 
 
 class StoreShape(Shape):
