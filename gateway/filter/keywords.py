@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
 
+from gateway.domain.authority_report import is_prohibited
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.contact_patterns import PatternSet
 from gateway.filter.display_order import display_orders
@@ -17,7 +18,7 @@ from gateway.filter.views import Trace, Views, letters_traced
 
 MAX_HITS = 16
 
-# The order in which hits are told, and kept when there are more than MAX_HITS.
+# The order in which hits are told.
 _PRECEDENCE = (ListAction.REJECT, ListAction.QUARANTINE, ListAction.SHADOW)
 
 
@@ -88,6 +89,8 @@ class KeywordIndex:
     def search(self, texts: Sequence[str], day: date | None = None) -> tuple[Hit, ...]:
         """Return the distinct hits over all `texts`, reject lists first, at most MAX_HITS.
 
+        Of more than that the first one is kept, for it decides, and those of prohibited content
+        that stop a message before all others, for the authority is told of them (R60).
         Lists that do not hold on `day` are left out; without one all hold. The time is linear
         in the length of the texts, whatever they hold. Raises PatternError for want of memory.
         """
@@ -147,7 +150,7 @@ class KeywordIndex:
         total = sum(keywords.weight for keywords, _ in found)
         hits = [_hit(keywords, word, total) for keywords, word in found]
         hits.sort(key=lambda hit: _PRECEDENCE.index(hit.action))
-        return tuple(hits[:MAX_HITS])
+        return tuple(hits if len(hits) <= MAX_HITS else _gravest(hits))
 
 
 def is_matchable(word: str) -> bool:
@@ -174,6 +177,17 @@ def _hit(keywords: KeywordList, word: str, total: int) -> Hit:
         word,
         total=total,
     )
+
+
+def _gravest(hits: Sequence[Hit]) -> Iterator[Hit]:
+    """Yield MAX_HITS of `hits`, in order: the first, those that are reported, and the others."""
+    others = sorted(range(1, len(hits)), key=lambda at: not _is_reported(hits[at]))
+    for at in sorted((0, *others[: MAX_HITS - 1])):
+        yield hits[at]
+
+
+def _is_reported(hit: Hit) -> bool:
+    return hit.action is not ListAction.SHADOW and is_prohibited(hit.category)
 
 
 def _traced(

@@ -139,5 +139,16 @@ def test_what_is_told_prints_neither_text_nor_subscriber(world: World) -> None:
     assert f"text='{SPAM}'" not in repr(told)
 
 
+def test_r60_sixteen_words_of_another_list_leave_the_report_as_it_is() -> None:
+    others = tuple(chr(0x4E00 + number) for number in range(16))
+    retail = KeywordList("K-A", "retail", ListAction.REJECT, others)
+    world = World(replace(BUNDLE, keyword_lists=(retail, *BUNDLE.keyword_lists)))
+
+    batch = world.submit(world.session(), advert("".join(others) + SPAM))
+
+    (told,) = batch.prohibited
+    assert (told.finding.rule, told.finding.category) == ("K-FRAUD", "fraud")
+
+
 def test_r60_telling_changes_no_answer() -> None:
     assert statuses(World(), advert(SPAM), advert(CLEAN)) == [0x45, None]

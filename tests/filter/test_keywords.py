@@ -214,6 +214,38 @@ def test_more_hits_than_the_bound_never_hide_a_reject() -> None:
     assert hits[0].word == "赌场"
 
 
+@pytest.mark.parametrize("action", [ListAction.REJECT, ListAction.QUARANTINE])
+def test_r60_words_of_another_list_never_push_a_prohibited_one_out(action: ListAction) -> None:
+    others = [chr(0x4E00 + number) for number in range(MAX_HITS)]
+    prohibited = words("赌场", list_id="Z", category="赌博", action=action)
+    index = KeywordIndex([words(*others, list_id="A", category="retail"), prohibited])
+
+    hits = index.search(["".join(others) + "赌场"])
+
+    assert len(hits) == MAX_HITS
+    assert "赌场" in {hit.word for hit in hits}
+    assert hits[0].action is ListAction.REJECT
+
+
+def test_prohibited_words_to_look_at_never_push_out_what_is_rejected() -> None:
+    many = [chr(0x4E00 + number) for number in range(MAX_HITS + 4)]
+    held = words(*many, list_id="A", category="gambling", action=ListAction.QUARANTINE)
+    index = KeywordIndex([held, words("清仓", list_id="Z", category="retail")])
+
+    hits = index.search(["".join(many) + "清仓"])
+
+    assert len(hits) == MAX_HITS
+    assert (hits[0].word, hits[0].action) == ("清仓", ListAction.REJECT)
+
+
+def test_a_prohibited_word_that_is_only_noted_takes_no_other_ones_place() -> None:
+    others = [chr(0x4E00 + number) for number in range(MAX_HITS)]
+    noted = words("赌场", list_id="Z", category="gambling", action=ListAction.SHADOW)
+    index = KeywordIndex([words(*others, list_id="A", category="retail"), noted])
+
+    assert "赌场" not in {hit.word for hit in index.search(["".join(others) + "赌场"])}
+
+
 def test_hits_are_gathered_over_all_texts_and_told_once() -> None:
     index = KeywordIndex([words("发票", "赌场")])
 
