@@ -10,7 +10,7 @@ _REST = "[!-~]*+"
 _ENDINGS = "com|cn|net|org|top|xyz|vip|cc|me|io|info|club|shop|site|online|link|app|co|tv|la|im"
 _LINK = re.compile(
     rf":[/\\]{{2}}{_REST}"
-    rf"|https?:{_REST}"
+    rf"|h(?:tt|xx)ps?:{_REST}"
     rf"|www[.。]{_REST}"
     rf"|(?<![a-z0-9_.。-])(?P<host>{_LABEL}++(?:[.。]{_LABEL}++)++)"
     rf"|[.。](?:{_ENDINGS})(?![a-z0-9]){_REST}"

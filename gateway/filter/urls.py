@@ -3,36 +3,57 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from publicsuffixlist import PublicSuffixList
 
 from gateway.filter.clues import DOTTED, LINK, PORTED
-from gateway.filter.views import Views
+from gateway.filter.folding import FULL_FOLDING, PLAIN_FOLDING
+from gateway.filter.hosts import ADDRESS, address_of, number_of
+from gateway.filter.views import Edit, Trace, Views
 
 _LABEL = r"[a-z0-9_-]"
-_ANY_LABEL = r"[a-z0-9_\-\u3400-\u9fff]"
+_ANY_LABEL = r"[\w-]"
 # A dot, and what stands for one: 。 · 点, [.] (dot), with spaces before it or around it. One
 # that is followed by a space only ends a sentence.
 _DOT = r"(?:[.。·•]|点|\ [.。·•]\ ?|\ (?:点|dot)\ |\ ?[(\[{<【]\ ?(?:[.。]|点|dot)\ ?[)\]}>】]\ ?)"
 _MAX_LABELS = 16
-# Possessive behind a boundary: the time grows with the length alone. Han are labels only where
-# a scheme or www says that a host begins.
+# Browsers take any number of slashes, and any that lean the other way.
+_SCHEME = r"(?:h(?:tt|xx)ps?|ftp)\ ?:\ ?[/\\]{1,8}+\ ?"
+# A name, a password or anything else, up to the last @ before the path: the host is behind it.
+_USER = r"(?:[!-\"$-.0->A-\[\]-~]*+@)++"
+# Possessive behind a boundary: the time grows with the length alone. Letters of all scripts
+# are labels only where a scheme or www says that a host begins.
 _CHAIN = re.compile(
     rf"""
     (?:
-        (?P<scheme>(?:h(?:tt|xx)ps?|ftp)\ ?:\ ?[/\\]{{1,2}}\ ?|(?<![a-z0-9_@-])www{_DOT})
-        (?P<named>{_ANY_LABEL}++(?:{_DOT}{_ANY_LABEL}++){{0,{_MAX_LABELS}}}+)
+        (?P<scheme>{_SCHEME}|(?<![a-z0-9_@-])www{_DOT})
+        (?P<user>(?<=[/\\\ ]){_USER})?+
+        (?:
+            \[(?P<address>{ADDRESS})\]
+        |
+            (?P<named>{_ANY_LABEL}++(?:{_DOT}{_ANY_LABEL}++){{0,{_MAX_LABELS}}}+)
+        )
     |
-        (?<![a-z0-9_@.-])(?P<bare>{_LABEL}++(?:{_DOT}{_LABEL}++){{1,{_MAX_LABELS}}}+)
-    )(?!@)
+        (?<![a-z0-9_.-])(?<![a-z0-9_.+%-]@)
+        (?P<bare>{_LABEL}++(?:{_DOT}{_LABEL}++){{1,{_MAX_LABELS}}}+)(?!@)
+    )
     """,
     re.VERBOSE,
 )
 _DOTS = re.compile(_DOT, re.VERBOSE)
 # A path without an end would be read again for each host in it.
 _MAX_PATH_CHARS = 1_024
-_BEHIND = re.compile(rf"(?::[0-9]{{1,5}}+)?(?:[/?#][!-~]{{0,{_MAX_PATH_CHARS}}}+)?")
-_CLOSING = ".,;:!?)]}>\"'"
+_BEHIND = re.compile(
+    rf"(?:\.(?=[:/?#]))?(?::[0-9]{{1,5}}+)?(?:[/?#][!-~]{{0,{_MAX_PATH_CHARS}}}+)?"
+)
+_CLOSING = ".,:;!?)]}>\"'"
+_NO_LABEL = re.compile(r"[^\w.-]+")
+# Octets in hexadecimal, in the host of a link alone: elsewhere they are another matter.
+_ENCODED_HOST = re.compile(
+    rf"{_SCHEME}(?:{_USER})?+(?P<host>[\w.。-]*+(?:%[0-9a-f]{{2}}[\w.。-]*+)++)"
+)
+_ENCODED = re.compile("(?:%[0-9a-f]{2})+")
 
 # Endings that make a link of two words even without a scheme or a path: others (me, in, call)
 # are as often the next sentence.
@@ -44,8 +65,11 @@ _PLAIN_ENDINGS = frozenset(_ENDINGS.split())
 # With a dot that is written in words or set apart, only these.
 _SURE_ENDINGS = frozenset({"com", "cn", "net", "org", "top", "xyz", "vip", "cc"})
 _MIN_DIGITS = 3  # 8点cc is a time of day, 888点com a host
-_IPV4_LABELS = 4
 _MAX_LABEL_CHARS, _MAX_HOST_CHARS = 63, 253
+
+# Endings in letters that look like Latin ones, by what the folded view makes of them.
+_OWN_LETTERS = "рф рус москва сайт онлайн орг ком дети укр бел срб мкд мон қаз бг ею ελ ευ"
+_UNFOLDED = {FULL_FOLDING.fold(ending): ending for ending in _OWN_LETTERS.split()}
 
 # Read once at the start: parsing takes 10 ms and more, which no message may wait for.
 _SUFFIXES = PublicSuffixList(accept_unknown=False, accept_encoded_idn=False)
@@ -55,9 +79,11 @@ _SUFFIXES = PublicSuffixList(accept_unknown=False, accept_encoded_idn=False)
 class Link:
     """A link at text[start:end]: its host (without www), and the registrable domain it is part of.
 
-    Both in lower case and in letters rather than xn--. `domain` is what somebody registered
-    (icbc.com.cn), or the address where the host is one. `is_disguised` where the host is
-    written in another way than browsers take.
+    Both in lower case and in letters rather than xn--. `host` is what people read: a letter of
+    another script is the Latin one that it looks like. `opened` is what phones open: the host
+    with its own letters. `domain` is what somebody registered (icbc.com.cn), or the address
+    where the host is one. `is_disguised` where the host is written in another way than browsers
+    take, or behind a user's name.
     """
 
     host: str
@@ -65,6 +91,12 @@ class Link:
     start: int
     end: int
     is_disguised: bool
+    opened: str
+
+    @property
+    def is_look_alike(self) -> bool:
+        """Tell whether phones open another host than people read."""
+        return self.opened != self.host
 
 
 class DomainList:
@@ -99,69 +131,155 @@ def links_of(text: Views) -> tuple[Link, ...]:
     if not (clues & LINK or (clues & DOTTED and clues & PORTED)):
         return ()
     folded = text.folded
-    found = list(_found_in(folded))
-    if not found:
-        return ()
-    trace = text.trace_folded()
-    links = []
-    for host, domain, first, last in found:
-        start, end = trace.original(first, last)
-        is_disguised = host not in text.raw[start:end].lower()
-        links.append(Link(_unicode(host), domain, start, end, is_disguised))
-    return tuple(links)
+    if "%" in folded and _ENCODED_HOST.search(folded):
+        trace = text.trace_folded().edited(_decoding)
+        found = list(_found_in(trace.text))
+    else:
+        found = list(_found_in(folded))
+        if not found:
+            return ()
+        trace = text.trace_folded()
+    return tuple(_placed(one, trace, text.raw) for one in found)
 
 
 def registrable_domain(host: str) -> str | None:
     """Return the domain under a public suffix that `host` belongs to, None where there is none.
 
-    An IPv4 address is its own. Hosts below which everybody may register (github.io) are
+    An address is its own. Hosts below which everybody may register (github.io) are
     suffixes as well.
     """
     labels = host.split(".")
-    if len(labels) == _IPV4_LABELS and all(map(_is_octet, labels)):
+    if address_of(host) == host:
         return host
     if len(host) > _MAX_HOST_CHARS or not all(0 < len(one) <= _MAX_LABEL_CHARS for one in labels):
         return None
     return _SUFFIXES.privatesuffix(_unicode(host))
 
 
-_Found = tuple[str, str, int, int]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A host in the folded view, the place of the link and of each of its labels."""
+
+    host: str
+    domain: str
+    start: int
+    end: int
+    labels: tuple[tuple[int, int], ...]
+    is_behind_user: bool
+
+
+def _placed(found: _Found, trace: Trace, raw: str) -> Link:
+    start, end = trace.original(found.start, found.end)
+    host = _unicode(found.host)
+    opened = _opened(found, trace, raw) if found.labels else host
+    return Link(
+        host,
+        found.domain,
+        start,
+        end,
+        found.is_behind_user or found.host not in raw[start:end].lower(),
+        host if "xn--" in found.host else opened,
+    )
+
+
+def _opened(found: _Found, trace: Trace, raw: str) -> str:
+    """Return the host with the letters that stand in the text, as browsers fold them."""
+    return ".".join(_as_written(trace.original(*label), raw) for label in found.labels)
+
+
+def _as_written(span: tuple[int, int], raw: str) -> str:
+    written = PLAIN_FOLDING.fold(raw[slice(*span)])
+    if "%" in written:
+        written = PLAIN_FOLDING.fold(unquote(written))
+    return _NO_LABEL.sub("", written)
+
+
+def _decoding(folded: str) -> Iterator[Edit]:
+    """Yield what the encoded octets of hosts stand for."""
+    for encoded in _ENCODED_HOST.finditer(folded):
+        for octets in _ENCODED.finditer(folded, encoded.start("host"), encoded.end("host")):
+            yield (*octets.span(), FULL_FOLDING.fold(unquote(octets[0])))
 
 
 def _found_in(folded: str) -> Iterator[_Found]:
     passed = 0
     for chain in _CHAIN.finditer(folded):
         # The path of one link may hold another: http://a.cn/?to=b.cn is one.
-        link = _link(folded, chain) if chain.start() >= passed else None
-        if link is not None:
-            passed = link[3]
+        if chain.start() < passed:
+            continue
+        for link in _links(folded, chain):
+            passed = link.end
             yield link
 
 
-def _link(folded: str, chain: re.Match[str]) -> _Found | None:
+def _links(folded: str, chain: re.Match[str]) -> Iterator[_Found]:
+    """Yield the link that `chain` begins, and before it the host that it has for a user's name.
+
+    Browsers open the host behind the last @; where a full-width mark stood in its name, a phone
+    opens the one before it.
+    """
+    start = chain.start()
+    if chain["user"]:
+        shown = _CHAIN.match(folded, start, chain.end("user") - 1)
+        before = _link(folded, shown, start) if shown is not None and shown["named"] else None
+        if before is not None:
+            yield before
+            start = chain.end("user")
+    link = _address(folded, chain, start) if chain["address"] else _link(folded, chain, start)
+    if link is not None:
+        yield link
+
+
+def _address(folded: str, chain: re.Match[str], start: int) -> _Found | None:
+    address = address_of(chain["address"])
+    if address is None:
+        return None
+    end = _end_of_link(folded, start, chain.end())
+    return _Found(address, address, start, end, (), bool(chain["user"]))
+
+
+def _end_of_link(folded: str, start: int, end: int) -> int:
+    """Return where a link ends whose host ends at `end`: port and path are of it."""
+    behind = _BEHIND.match(folded, end)
+    whole = folded[start : behind.end() if behind else end].rstrip(_CLOSING)
+    return max(end, start + len(whole))
+
+
+def _link(folded: str, chain: re.Match[str], first: int) -> _Found | None:
     """Return host, domain and place of the longest host that `chain` begins with."""
     scheme = chain["scheme"] or ""
     group = "named" if scheme else "bare"
-    start = chain.start(group)
-    dots = list(_DOTS.finditer(folded, start, chain.end(group)))
+    dots = list(_DOTS.finditer(folded, chain.start(group), chain.end(group)))
+    starts = [chain.start(group), *(dot.end() for dot in dots)]
     ends = [*(dot.start() for dot in dots), chain.end(group)]
-    labels = [
-        folded[first:last]
-        for first, last in zip([start, *(dot.end() for dot in dots)], ends, strict=True)
-    ]
-    first = chain.start() if scheme else start
+    spans = list(zip(starts, ends, strict=True))
+    labels = [folded[start:end] for start, end in spans]
+    number = number_of(labels) if scheme and not scheme.startswith("www") else None
+    if number is not None:
+        last = _end_of_link(folded, first, ends[-1])
+        return _Found(number, number, first, last, (), bool(chain["user"]))
     for count in range(len(labels), 0, -1):
-        host = ".".join(labels[:count])
         end = ends[count - 1]
         behind = _BEHIND.match(folded, end) if count == len(labels) else None
         is_sure = bool(scheme) or (behind is not None and behind.end() > end)
         is_plain = all(dot[0] == "." for dot in dots[: count - 1])
+        host = ".".join(labels[:count])
         if _is_believable(labels[:count], is_sure=is_sure, is_plain=is_plain):
             domain = registrable_domain(host)
+            if domain is None:
+                host = _unfolded(labels[:count])
+                domain = registrable_domain(host)
             if domain is not None:
-                whole = folded[first : behind.end() if behind else end].rstrip(_CLOSING)
-                return host, domain, first, max(end, first + len(whole))
+                last = _end_of_link(folded, first, end) if behind else end
+                labelled = tuple(spans[:count])
+                return _Found(host, domain, first, last, labelled, bool(chain["user"]))
     return None
+
+
+def _unfolded(labels: list[str]) -> str:
+    """Return the host under the ending whose letters the folded view has changed."""
+    *names, ending = labels
+    return ".".join((*names, _UNFOLDED.get(ending, ending)))
 
 
 def _is_believable(labels: list[str], *, is_sure: bool, is_plain: bool) -> bool:
@@ -173,10 +291,6 @@ def _is_believable(labels: list[str], *, is_sure: bool, is_plain: bool) -> bool:
     return ending in _SURE_ENDINGS and any(
         not name.isdigit() or len(name) >= _MIN_DIGITS for name in names
     )
-
-
-def _is_octet(label: str) -> bool:
-    return label.isascii() and label.isdigit() and len(label) <= 3 and int(label) <= 255
 
 
 def _unicode(host: str) -> str:

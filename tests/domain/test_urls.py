@@ -45,6 +45,23 @@ def test_links_are_told_from_left_to_right() -> None:
     assert links("a.cn 或 b.cn") == ["a.cn", "b.cn"]
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://good.com@evil.top/x",
+        "http://evil%2etop/",
+        "http://3639554370/",
+        "http://0xd8.0xef.0x31.0x42/",
+        "http://[2001:db8::1]/",
+        "https:///evil.top",
+        r"http:\\evil.top",
+        "hxxp://evil.top",
+    ],
+)
+def test_a_link_is_one_whatever_stands_for_its_host(link: str) -> None:
+    assert links(f"点击{link}查看") == [link]
+
+
 @given(st.text(alphabet="a1.。:/ 好-wht", max_size=200))
 def test_spans_lie_in_the_text_and_never_overlap(text: str) -> None:
     end = 0

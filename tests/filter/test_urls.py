@@ -11,6 +11,7 @@ from gateway.filter.views import views
 
 any_text = st.text(st.characters(exclude_categories=()))
 _PIECES = "www . 。 点 com cn a 1 http:// / [.] @ 字 xn-- \u200b \u0301 ． ｃ :80 －"
+_PIECES += " %61 %2e [ ] : \\ а 0x"
 linked_text = st.lists(st.sampled_from([" ", " dot ", *_PIECES.split()]), max_size=30).map("".join)
 
 
@@ -100,6 +101,113 @@ def test_sentences_prices_dates_and_addresses_are_no_links(text: str) -> None:
     assert hosts(text) == []
 
 
+@pytest.mark.parametrize(
+    ("written", "host", "domain"),
+    [
+        ("https://good.com:8080@evil.top/x", "evil.top", "evil.top"),
+        ("https://u:p@evil.top/", "evil.top", "evil.top"),
+        ("https://a@b@c@evil.top", "evil.top", "evil.top"),
+        ("http://apple.com@1.2.3.4/", "1.2.3.4", "1.2.3.4"),
+        ("http://apple.com@[2001:db8::1]/", "2001:db8::1", "2001:db8::1"),
+        ("http://%61:%62@www.evil.top/", "www.evil.top", "evil.top"),
+        ("http://evil%2Etop/", "evil.top", "evil.top"),
+        ("http://%65%76il.%74op/x", "evil.top", "evil.top"),
+        ("http://me@evil%2etop", "evil.top", "evil.top"),
+        ("http://工%e8%a1%8c.com/", "工行.com", "工行.com"),
+        ("http：／／ｅｖｉｌ％２Ｅｔｏｐ", "evil.top", "evil.top"),
+        ("http://3639554370/", "216.239.49.66", "216.239.49.66"),
+        ("http://0xd8.0xef.0x31.0x42/", "216.239.49.66", "216.239.49.66"),
+        ("http://0330.0357.061.0102", "216.239.49.66", "216.239.49.66"),
+        ("http://216.239.12610:80/a", "216.239.49.66", "216.239.49.66"),
+        ("http://0xd8ef3142/", "216.239.49.66", "216.239.49.66"),
+        ("http://[2001:DB8:0:0::1]:8080/a", "2001:db8::1", "2001:db8::1"),
+    ],
+)
+def test_the_host_of_a_link_is_the_one_that_browsers_open(
+    written: str, host: str, domain: str
+) -> None:
+    text = f"请点击{written} 查看"
+    link = links_of(views(text))[-1]
+
+    assert (link.host, link.opened, link.domain) == (host, host, domain)
+    assert link.is_disguised
+    assert text[link.start : link.end] in written
+    assert text[link.end - 1] == written[-1]
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("https:///evil.top/x", "evil.top"),
+        (r"http:\\evil.top\x", "evil.top"),
+        (r"http:/\evil.top", "evil.top"),
+        ("http://[2001:db8::1]/x", "2001:db8::1"),
+        ("http://[::ffff:1.2.3.4]/", "1.2.3.4"),
+        ("http://[fe80::1%wlan0]/", "fe80::1"),
+        ("http://нет.москва", "нет.москва"),
+        ("http://evil.app./x", "evil.app"),
+        ("evil.app./x", "evil.app"),
+        ("http://evil.app:8080/x", "evil.app"),
+        ("http://пример.рф/x", "пример.рф"),
+        (r"http://\@evil.top", "evil.top"),
+    ],
+)
+def test_a_host_that_browsers_take_is_found(written: str, host: str) -> None:
+    link = links_of(views(f"看 {written} 吧"))[-1]
+
+    assert link.opened == host
+
+
+def test_the_host_before_a_user_s_sign_is_found_as_well() -> None:
+    # Phones open the first where a full-width comma stands before the mailbox, which folds.
+    text = "官网https://evil.top，service@icbc.com"
+
+    assert hosts(text) == ["evil.top", "icbc.com"]
+    assert hosts("https://good.com:1@evil.top/x") == ["good.com", "evil.top"]
+
+
+@pytest.mark.parametrize(
+    ("written", "host", "opened"),
+    [
+        ("http://аррӏе.com/a", "apple.com", "аррӏе.com"),
+        ("аррӏе.com", "apple.com", "аррӏе.com"),
+        ("http://%D0%B0pple.com/", "apple.com", "аpple.com"),
+        ("http://ｉｃｂｃ．com/", "icbc.com", "icbc.com"),
+        ("icbc点com", "icbc.com", "icbc.com"),
+        ("i c b c . c o m", "icbc.com", "icbc.com"),
+        ("ic\u200bbc.com", "icbc.com", "icbc.com"),
+        ("http://Icbc.com/", "icbc.com", "icbc.com"),
+    ],
+)
+def test_what_phones_open_may_be_another_than_people_read(
+    written: str, host: str, opened: str
+) -> None:
+    (link,) = links_of(views(f"请到 {written} 领取"))
+
+    assert (link.host, link.opened) == (host, opened)
+    assert link.is_look_alike == (host != opened)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://[12:30]/",
+        "http://[::1",
+        "http://256.1.1.1.1/",
+        "http://089/",
+        "http://4294967296/",
+        "http://300.1.1/",
+        f"http://{'9' * 40}/",
+        "http://%zz/",
+        "发送邮件到 good.com@icbc.com.cn",
+        "会议 12:30@人民广场",
+        "折扣 50%2E 起",
+    ],
+)
+def test_what_no_browser_takes_for_a_host_is_no_link(text: str) -> None:
+    assert hosts(text) == []
+
+
 def test_what_ends_a_sentence_or_closes_a_bracket_is_not_of_the_link() -> None:
     text = "see (www.a.com/b). Then http://c.cn/d, and e.top!"
 
@@ -182,6 +290,12 @@ def test_any_text_is_read_and_places_are_in_it(text: str) -> None:
         "a.zz/",
         "字.",
         "a@",
+        "http://a@",
+        "http://%61",
+        "http://[1:",
+        "http://a.cn@",
+        "http://1.",
+        "%61@",
     ],
 )
 def test_the_longest_payload_takes_milliseconds(piece: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.contacts import Contact
 from gateway.filter.facts import TextFacts
-from gateway.filter.lookalike import KnownDomains, KnownNames, LookAlike
+from gateway.filter.lookalike import KnownDomains, KnownNames, Likeness, LookAlike
 from gateway.filter.model.harm import Harm
 from gateway.filter.persons import score_as_personal
 from gateway.filter.scoring import PIECES, Scored
@@ -189,17 +189,25 @@ class _Links:
 
     def against(self, link: Link) -> Evidence | None:
         """Return what is against a link, None for one that may stand there."""
-        if self._allowed.covers(link.host):
+        if self._allowed.covers(link.opened):
             return None
-        entry = self._blocked.entry_of(link.host)
+        entry = self._blocked.entry_of(link.opened) or self._blocked.entry_of(link.host)
         if entry is not None:
             return self._evidence(f"links to what is blocked: {entry}")
-        like = self._brands.like(link.host)
-        if like is not None:
-            return self._evidence(f"a link made to be taken for {_by_what(like)}")
+        taken = self._taken_for(link)
+        if taken is not None:
+            return self._evidence(f"a link made to be taken for {taken}")
         if self._check.disguised and link.is_disguised:
             return self._evidence("a link written so that only people read it")
         return self._evidence("links to what is not allowed") if self._check.only_allowed else None
+
+    def _taken_for(self, link: Link) -> str | None:
+        """Return whose host people take that of `link` for, None where they take it for its own."""
+        shown = self._allowed.entry_of(link.host) if link.is_look_alike else None
+        if shown is not None:
+            return _by_what(LookAlike(shown, Likeness.SPELLING))
+        like = self._brands.like(link.host)
+        return None if like is None else _by_what(like)
 
     def _evidence(self, said: str) -> Evidence:
         if said not in self._made:

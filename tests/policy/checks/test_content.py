@@ -385,6 +385,64 @@ def test_r61_a_link_must_not_lead_where_it_is_blocked_or_to_an_imitation(
         assert found.evidence.startswith(said.partition(" (")[0])
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://icbc.com.cn@evil.top/x",
+        "https://u:p@evil.top/",
+        "http://evil%2Etop/",
+        "http://%65vil.top",
+        "https:///evil.top/x",
+        r"http:\\evil.top\x",
+        "http://evil.top./x",
+        "http://evil。top/x",
+        "ｈｔｔｐ：／／ｅｖｉｌ．ｔｏｐ",
+        "hxxp://evil.top",
+        "http://ev\u200bil.t\u2060op/x",
+        "http://evil.top:8443/x",
+        "http://evil . top/x",
+        "https://icbc.com.cn:443@evil.top:8443/x",
+        "http://1.2.3.4/",
+        "http://icbc.com.cn@1.2.3.4/",
+        "http://16909060/",
+        "http://0x1.2.0x304",
+        "http://[2001:db8::1]/",
+        "http://[::ffff:1.2.3.4]:80/",
+    ],
+)
+def test_r61_no_spelling_of_a_host_hides_what_is_blocked(link: str) -> None:
+    block = ("evil.top", "1.2.3.4", "2001:db8::1")
+    world = content_world(BadLink(block=block, brands=("icbc.com.cn",)))
+
+    found = found_in(world, f"【春晓书店】请看 {link} 谢谢")
+
+    assert found is not None
+    assert found.evidence.startswith("links to what is blocked")
+
+
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        ("http://аррӏе.com/a", "a link made to be taken for apple.com (spelling)"),
+        ("http://xn--80ak6aa92e.com/a", "a link made to be taken for apple.com (spelling)"),
+        ("http://аррӏе%2Ecom/a", "a link made to be taken for apple.com (spelling)"),
+        ("http://m.сhunxiao.com", "a link made to be taken for chunxiao.com (spelling)"),
+        ("http://apple.com/a", None),
+        ("ａｐｐｌｅ．ｃｏｍ", None),
+        ("apple点com", None),
+        ("http://m.chunxiao.com", None),
+    ],
+)
+def test_r61_a_brand_in_letters_of_another_script_is_not_the_brand(
+    link: str, said: str | None
+) -> None:
+    world = content_world(BadLink(allow=("chunxiao.com",), brands=("apple.com",)))
+
+    found = found_in(world, f"【春晓书店】请看 {link} 谢谢")
+
+    assert (found.evidence if found else None) == said
+
+
 def test_r61_a_link_that_only_people_read_is_found_where_that_is_asked() -> None:
     text = "【春晓书店】上 888点com 看新书"
 
