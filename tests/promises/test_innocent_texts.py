@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.filter.keywords import KeywordIndex
+from gateway.filter.urls import links_of
+from gateway.filter.views import views
 from gateway.policy.bundle import Bundle
 from gateway.settings.bundle import load_bundle
 from tests.promises.disguises.carriers import CARRIERS
@@ -37,6 +39,13 @@ def test_no_innocent_text_has_a_word_of_the_lists(bundle: Bundle) -> None:
 
     assert found == {}
     assert index.search([bundle.keyword_lists[0].words[0]])
+
+
+def test_no_link_of_an_innocent_text_is_found_in_disguise() -> None:
+    links = [link for one in TEXTS for link in links_of(views(one.text))]
+
+    assert len(links) >= 50
+    assert [link.host for link in links if link.is_disguised or link.is_look_alike] == []
 
 
 def test_no_innocent_text_is_stopped_for_what_the_catalogue_hides() -> None:
