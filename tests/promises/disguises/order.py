@@ -8,7 +8,7 @@ from tests.promises.disguises.words import Script
 
 _LRE, _RLE, _PDF, _LRO, _RLO = "\u202a", "\u202b", "\u202c", "\u202d", "\u202e"
 _LRI, _RLI, _FSI, _PDI = "\u2066", "\u2067", "\u2068", "\u2069"
-_RLM, _ALM = "\u200f", "\u061c"
+_LRM, _RLM, _ALM = "\u200e", "\u200f", "\u061c"
 # Letters that go from left to right; Arabic ones join, and would be drawn in other shapes.
 _LEFT_TO_RIGHT = frozenset(Script) - {Script.ARABIC}
 
@@ -46,7 +46,8 @@ def _isolated_inside(text: str) -> str:
 
 def _pairs(text: str) -> str:
     pieces = clusters_of(text)
-    return "".join(overridden("".join(pieces[at : at + 2])) for at in range(0, len(pieces), 2))
+    pairs = (overridden("".join(pieces[at : at + 2])) for at in range(0, len(pieces), 2))
+    return _LRM.join(pairs)  # without it two that follow each other are one, and shown as one
 
 
 def _displayed_from_right(runs: Sequence[str], mark: str) -> str:
