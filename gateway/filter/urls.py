@@ -21,7 +21,8 @@ _MAX_LABELS = 16
 # Browsers take any number of slashes, and any that lean the other way.
 _SCHEME = r"(?:h(?:tt|xx)ps?|ftp)\ ?:\ ?[/\\]{1,8}+\ ?"
 # A name, a password or anything else, up to the last @ before the path: the host is behind it.
-_USER = r"(?:[!-\"$-.0->A-\[\]-~]*+@)++"
+# Han are none of it: a mailbox may follow a link and a few words without a space.
+_USER = r"(?:[^\s/\\?#@\u2e80-\ud7af\uf900-\ufaff]*+@)++"
 # Possessive behind a boundary: the time grows with the length alone. Letters of all scripts
 # are labels only where a scheme or www says that a host begins.
 _CHAIN = re.compile(
@@ -48,6 +49,7 @@ _BEHIND = re.compile(
     rf"(?:\.(?=[:/?#]))?(?::[0-9]{{1,5}}+)?(?:[/?#][!-~]{{0,{_MAX_PATH_CHARS}}}+)?"
 )
 _CLOSING = ".,:;!?)]}>\"'"
+_LATIN = re.compile("[a-z0-9-]++")
 _NO_LABEL = re.compile(r"[^\w.-]+")
 # Octets in hexadecimal, in the host of a link alone: elsewhere they are another matter.
 _ENCODED_HOST = re.compile(
@@ -139,7 +141,11 @@ def links_of(text: Views) -> tuple[Link, ...]:
         if not found:
             return ()
         trace = text.trace_folded()
-    return tuple(_placed(one, trace, text.raw) for one in found)
+    return tuple(
+        _placed(one, trace, text.raw)
+        for one in found
+        if one.user is None or _is_user(text.raw[slice(*trace.original(*one.user))])
+    )
 
 
 def registrable_domain(host: str) -> str | None:
@@ -165,7 +171,7 @@ class _Found:
     start: int
     end: int
     labels: tuple[tuple[int, int], ...]
-    is_behind_user: bool
+    user: tuple[int, int] | None
 
 
 def _placed(found: _Found, trace: Trace, raw: str) -> Link:
@@ -177,9 +183,18 @@ def _placed(found: _Found, trace: Trace, raw: str) -> Link:
         found.domain,
         start,
         end,
-        found.is_behind_user or found.host not in raw[start:end].lower(),
+        found.user is not None or found.host not in raw[start:end].lower(),
         host if "xn--" in found.host else opened,
     )
+
+
+def _user_of(chain: re.Match[str]) -> tuple[int, int] | None:
+    return chain.span("user") if chain["user"] else None
+
+
+def _is_user(raw: str) -> bool:
+    """Tell whether phones take `raw` for user info: a full-width mark ends a link for them."""
+    return all(one.isascii() or one.isalnum() or not PLAIN_FOLDING.fold(one) for one in raw)
 
 
 def _opened(found: _Found, trace: Trace, raw: str) -> str:
@@ -235,7 +250,7 @@ def _address(folded: str, chain: re.Match[str], start: int) -> _Found | None:
     if address is None:
         return None
     end = _end_of_link(folded, start, chain.end())
-    return _Found(address, address, start, end, (), bool(chain["user"]))
+    return _Found(address, address, start, end, (), _user_of(chain))
 
 
 def _end_of_link(folded: str, start: int, end: int) -> int:
@@ -248,32 +263,51 @@ def _end_of_link(folded: str, start: int, end: int) -> int:
 def _link(folded: str, chain: re.Match[str], first: int) -> _Found | None:
     """Return host, domain and place of the longest host that `chain` begins with."""
     scheme = chain["scheme"] or ""
-    group = "named" if scheme else "bare"
-    dots = list(_DOTS.finditer(folded, chain.start(group), chain.end(group)))
-    starts = [chain.start(group), *(dot.end() for dot in dots)]
-    ends = [*(dot.start() for dot in dots), chain.end(group)]
-    spans = list(zip(starts, ends, strict=True))
-    labels = [folded[start:end] for start, end in spans]
-    number = number_of(labels) if scheme and not scheme.startswith("www") else None
-    if number is not None:
-        last = _end_of_link(folded, first, ends[-1])
-        return _Found(number, number, first, last, (), bool(chain["user"]))
-    for count in range(len(labels), 0, -1):
-        end = ends[count - 1]
-        behind = _BEHIND.match(folded, end) if count == len(labels) else None
-        is_sure = bool(scheme) or (behind is not None and behind.end() > end)
-        is_plain = all(dot[0] == "." for dot in dots[: count - 1])
-        host = ".".join(labels[:count])
-        if _is_believable(labels[:count], is_sure=is_sure, is_plain=is_plain):
-            domain = registrable_domain(host)
-            if domain is None:
-                host = _unfolded(labels[:count])
-                domain = registrable_domain(host)
-            if domain is not None:
-                last = _end_of_link(folded, first, end) if behind else end
-                labelled = tuple(spans[:count])
-                return _Found(host, domain, first, last, labelled, bool(chain["user"]))
+    start, whole = chain.span("named" if scheme else "bare")
+    dots = list(_DOTS.finditer(folded, start, whole))
+    starts = [start, *(dot.end() for dot in dots)]
+    spans = list(zip(starts, [*(dot.start() for dot in dots), whole], strict=True))
+    user = _user_of(chain)
+    if scheme and not scheme.startswith("www"):
+        number = number_of([folded[slice(*span)] for span in spans])
+        if number is not None:
+            return _Found(number, number, first, _end_of_link(folded, first, whole), (), user)
+    for labelled in _shorter_and_shorter(folded, spans):
+        labels = [folded[slice(*span)] for span in labelled]
+        end = last = labelled[-1][1]
+        if end == whole:
+            last = _end_of_link(folded, first, end)
+        is_sure = bool(scheme) or last > end
+        is_plain = all(dot[0] == "." for dot in dots[: len(labels) - 1])
+        host = _believed(labels, is_sure=is_sure, is_plain=is_plain)
+        domain = registrable_domain(host)
+        if domain is not None:
+            return _Found(host, domain, first, last, tuple(labelled), user)
     return None
+
+
+_Spans = list[tuple[int, int]]
+
+
+def _shorter_and_shorter(folded: str, spans: _Spans) -> Iterator[_Spans]:
+    """Yield the labels, and those without the last, and so on, down to one.
+
+    Each time also without what follows a Latin ending without a space, as in evil.top请看.
+    """
+    for count in range(len(spans), 0, -1):
+        yield spans[:count]
+        start, end = spans[count - 1]
+        latin = _LATIN.match(folded, start, end)
+        if latin is not None and latin.end() < end:
+            yield [*spans[: count - 1], latin.span()]
+
+
+def _believed(labels: list[str], *, is_sure: bool, is_plain: bool) -> str:
+    """Return the host of `labels`, "" where they are words of a text."""
+    if not _is_believable(labels, is_sure=is_sure, is_plain=is_plain):
+        return ""
+    host = ".".join(labels)
+    return host if registrable_domain(host) is not None else _unfolded(labels)
 
 
 def _unfolded(labels: list[str]) -> str:

@@ -150,6 +150,9 @@ def test_the_host_of_a_link_is_the_one_that_browsers_open(
         ("http://evil.app:8080/x", "evil.app"),
         ("http://пример.рф/x", "пример.рф"),
         (r"http://\@evil.top", "evil.top"),
+        ("http://evil.top请点开", "evil.top"),
+        ("www.icbc.com.cn查看", "icbc.com.cn"),
+        ("http://工行.com请点开", "工行.com"),
     ],
 )
 def test_a_host_that_browsers_take_is_found(written: str, host: str) -> None:
@@ -159,11 +162,27 @@ def test_a_host_that_browsers_take_is_found(written: str, host: str) -> None:
 
 
 def test_the_host_before_a_user_s_sign_is_found_as_well() -> None:
-    # Phones open the first where a full-width comma stands before the mailbox, which folds.
-    text = "官网https://evil.top，service@icbc.com"
-
-    assert hosts(text) == ["evil.top", "icbc.com"]
     assert hosts("https://good.com:1@evil.top/x") == ["good.com", "evil.top"]
+    assert hosts("https://иван@evil.top/x") == ["evil.top"]
+    assert hosts("https://good\u200b.com@evil.top/x") == ["good.com", "evil.top"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "官网https://icbc.com，邮箱service@qq.com",
+        "官网https://icbc.com，service@qq.com",
+        "官网https://icbc.com；service@qq.com",
+        "官网https://icbc.com邮箱service@qq.com",
+        "官网https://icbc.com service@qq.com",
+        "官网https://icbc.com/，service@qq.com",
+        "service@qq.com，https://icbc.com",
+    ],
+)
+def test_a_mailbox_behind_a_link_is_not_the_link_s_host(text: str) -> None:
+    (link,) = links_of(views(text))
+
+    assert (link.host, link.is_disguised) == ("icbc.com", False)
 
 
 @pytest.mark.parametrize(
