@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.filter.reading import views_of
 from gateway.filter.urls import DomainList, links_of, registrable_domain
 from gateway.filter.views import views
 
@@ -267,6 +268,13 @@ def test_encoded_names_are_told_in_letters() -> None:
 )
 def test_the_domain_that_somebody_registered(host: str, domain: str | None) -> None:
     assert registrable_domain(host) == domain
+
+
+def test_a_text_of_a_tick_without_a_clue_has_no_link() -> None:
+    without, with_one = views_of(["您的快递到了", "请看 evil.top/x 谢谢"])
+
+    assert links_of(without) == ()
+    assert [link.host for link in links_of(with_one)] == ["evil.top"]
 
 
 def test_a_list_covers_what_stands_below_its_domains() -> None:
