@@ -1,5 +1,6 @@
 """Subscriber numbers in one normal form: the whole E.164 number as an int."""
 
+import re
 from collections.abc import Collection
 
 # A mainland mobile number is eleven digits starting with 1; SPs write it bare, with 86,
@@ -10,6 +11,10 @@ _MAINLAND_PREFIX = 86_00000_000000
 _BARE_FIRST = 1_00000_00000
 _BARE_LAST = 2_00000_00000
 _MAX_DIGITS = 15
+_MAINLAND = b"86"
+# Mobile numbers have eleven digits, those of machines thirteen (both begin with 1), and fixed
+# lines ten or eleven with their area code: 10 is Beijing's, the others begin with 2 to 9.
+_NATIONAL = re.compile(rb"1\d{10}|1\d{12}|10\d{8}|[2-9]\d{9,10}")
 # Mobile numbers are 13... to 19...; what begins with 10 and 12 are ports and services.
 _FIRST_MOBILE = 86_130_0000_0000
 _LAST_MOBILE = 86_199_9999_9999
@@ -28,7 +33,9 @@ def msisdn_of(address: bytes) -> int | None:
 
     A bare mainland mobile number gets its 86. Signs and an international 00 are dropped
     (ITU-T E.164: at most 15 digits); behind one of them what has the form of a North American
-    number is one, and no mainland number that was written without its 86.
+    number is one, and no mainland number that was written without its 86. A trunk 0 behind 86
+    is dropped, as an SMSC may do; what begins with 86 and has the length of no mainland number
+    is none, for only the SMSC knows what becomes of it.
     """
     if len(address) == _WHOLE_DIGITS and address[:3] == b"861" and address.isdigit():
         return int(address)  # as nearly all are written
@@ -43,6 +50,10 @@ def msisdn_of(address: bytes) -> int | None:
         digits = digits[1:]
         is_international = False
         if not _is_bare(digits):
+            return None
+    if digits.startswith(_MAINLAND):
+        digits = _MAINLAND + digits.removeprefix(_MAINLAND).removeprefix(b"0")
+        if not _NATIONAL.fullmatch(digits, len(_MAINLAND)):
             return None
     if not digits or len(digits) > _MAX_DIGITS:
         return None
@@ -118,6 +129,8 @@ def spellings_of(number: int) -> tuple[str, ...]:
     if _MAINLAND_PREFIX + _BARE_FIRST <= number < _MAINLAND_PREFIX + _BARE_LAST:
         bare = whole.removeprefix("86")
         written += [bare, f"0{bare}"]
+    if whole.startswith("86"):
+        written.append(f"860{whole[2:]}")
     found = (f"{sign}{one}" for one in written for sign in ("", "00", "+", "+00"))
     return tuple(one for one in found if msisdn_of(one.encode()) == number)
 

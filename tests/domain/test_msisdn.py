@@ -21,7 +21,10 @@ from gateway.domain.msisdn import (
 mainland = st.integers(13_000_000_000, 19_999_999_999)
 
 
-@given(mainland, st.sampled_from(["", "86", "+86", "0086", "+0086", "0"]))
+PREFIXES = ["", "86", "+86", "0086", "+0086", "0", "860", "+860", "00860", "+00860"]
+
+
+@given(mainland, st.sampled_from(PREFIXES))
 def test_every_spelling_of_a_mainland_number_is_the_same_number(number: int, prefix: str) -> None:
     assert msisdn_of(f"{prefix}{number}".encode()) == 86 * 10**11 + number
 
@@ -35,6 +38,11 @@ def test_every_spelling_of_a_mainland_number_is_the_same_number(number: int, pre
         (b"85291234567", 85291234567),
         (b"10086", 10086),
         (b"123456789012345", 123456789012345),
+        (b"861012345678", 861012345678),
+        (b"86075512345678", 8675512345678),
+        (b"+8602112345678", 862112345678),
+        (b"861440012345678", 861440012345678),
+        (b"8601440012345678", 861440012345678),
     ],
 )
 def test_other_numbers_are_taken_as_they_are(address: bytes, number: int) -> None:
@@ -85,7 +93,7 @@ def test_whoever_writes_is_a_mainland_mobile_number_where_the_digits_may_be_one(
     assert msisdn_of(with_plus(address, ton)) == number
 
 
-@given(mainland, st.sampled_from(["", "86", "+86", "0086", "+0086", "0"]), st.integers(0, 6))
+@given(mainland, st.sampled_from(PREFIXES), st.integers(0, 6))
 def test_no_type_makes_another_number_of_a_mainland_mobile_number(
     number: int, prefix: str, ton: int
 ) -> None:
@@ -170,6 +178,15 @@ def test_a_number_that_would_be_mistaken_is_written_with_its_plus() -> None:
         b"02012345678",
         b"0138001380001",
         b"00013800138000000",
+        b"868613900000001",  # the country code twice
+        b"8600861390000001",
+        b"86008613900000001",
+        b"8600139000000001",  # two trunk zeros
+        b"86139000000012",  # a digit more than a mobile number has
+        b"861390000000",
+        b"+86139",
+        b"86",
+        b"860",
     ],
 )
 def test_what_is_no_subscriber_number_is_none(address: bytes) -> None:
@@ -266,9 +283,9 @@ def test_every_spelling_is_of_the_same_number(number: int) -> None:
     assert len(set(spellings)) == len(spellings)
 
 
-def test_a_mainland_number_has_twelve_spellings() -> None:
+def test_a_mainland_number_has_sixteen_spellings() -> None:
     spellings = spellings_of(8613800138000)
 
-    assert len(spellings) == 12
+    assert len(spellings) == 16
     assert {"13800138000", "+8613800138000", "013800138000"} <= set(spellings)
     assert spellings_of(10**15) == ()
