@@ -19,7 +19,6 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.quarantine import QuarantineStore
 from gateway.settings.gateway import GatewaySettings
 from gateway.smpp.errors import DecodeError
-from gateway.smpp.text import readings
 from gateway.systems.quarantine.ids import is_message_id
 
 _MAX_LISTED = 10_000
@@ -144,8 +143,7 @@ def texts_of(held: HeldMessage) -> tuple[str, ...]:
         carrier = read_carrier(held.pdu)
     except DecodeError:
         return ("",)
-    coding = carrier.data_coding
-    texts = (text for piece in carrier.pieces for text in readings(piece, coding))
+    texts = (text for piece in carrier.texts() for text in piece)
     return tuple(dict.fromkeys(texts)) or ("",)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.dataplane.carriers import Carrier, is_unreadable
-from gateway.dataplane.parts import Joint, Part, part_of
+from gateway.dataplane.parts import Joint, Part
 from gateway.smpp.text import readings
 
 _NOBODYS_KEY = (("", b"", 0), 0, 0)
@@ -36,7 +36,7 @@ def assembled(carriers: Sequence[Carrier]) -> Assembled:
     for carrier in carriers:
         pieces = carrier.texts()
         is_poor = is_poor or is_unreadable(pieces)
-        part = part_of(carrier.data_coding, b"".join(carrier.pieces), _first(pieces))
+        part = carrier.as_part(b"".join(carrier.pieces), pieces)
         number = carrier.concats[0].number
         rivals.append((number, part))
         joint.parts.setdefault(number, part)
@@ -48,10 +48,6 @@ def assembled(carriers: Sequence[Carrier]) -> Assembled:
     return Assembled((*whole, *(text for text in texts if text not in whole)), is_poor, is_whole)
 
 
-def _first(pieces: tuple[tuple[str, ...], ...]) -> str:
-    return pieces[0][0] if pieces and pieces[0] else ""
-
-
 def _whole(joint: Joint) -> tuple[str, ...]:
     """Return the readings of all parts in a row; none while one is missing."""
     parts = [joint.parts[number] for number in sorted(joint.parts)]
@@ -59,5 +55,5 @@ def _whole(joint: Joint) -> tuple[str, ...]:
         return ()
     octets = b"".join(part.octets for part in parts)
     codings = {part.data_coding for part in parts}
-    best = "".join(part.best for part in parts)
+    best = "".join(part.texts.best for part in parts)
     return (best, *(text for coding in sorted(codings) for text in readings(octets, coding)))

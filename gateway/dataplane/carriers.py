@@ -3,19 +3,22 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
+from gateway.dataplane.parts import Part, part_of
 from gateway.domain.msisdn import with_plus
 from gateway.smpp.commands import CommandId
 from gateway.smpp.errors import DecodeError
+from gateway.smpp.national_languages import Shift
 from gateway.smpp.pdu import Destination, Pdu, UnsuccessSme, decode
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.text import readings
-from gateway.smpp.tlv import Tag
+from gateway.smpp.tlv import Tag, Tlv
 from gateway.smpp.udh import (
     Concat,
     check_elements,
     check_sar,
     claims_of_octets,
     concat_of,
+    shift_of,
     split_udh,
 )
 
@@ -24,6 +27,10 @@ _UDHI = 0x40
 # in each that a message may have had; the others are found by what the octets look like.
 _UNKNOWN_CODING = 0x0B  # reserved
 _ANY_CODING = (8, 15, 0)
+_TAG = Tag.CALLBACK_NUM_ATAG
+_ASCII = 1
+# Besides digits in ASCII, those in octets of their own (digit mode 0).
+_OF_NUMBERS = b"0123456789+*#\0" + bytes(range(1, 16))
 # Each place with a text costs a search; one PDU has room for ten thousand empty payloads.
 _MAX_PLACES = 8
 # A replace_sm is read in three codings, with and without a header. No handset shows more than
@@ -36,11 +43,12 @@ class Carrier:
     """What policy needs of a request. Its `destination` bears the plus that its type stands for.
 
     `pieces` are the octets of every place that holds a text, user data headers taken off,
-    `places` the number of the place of each, and `fill_bits` what stands before packed text
-    in each; `destinations` are those of a submit_multi. `concats` are all claims of which
-    part of a long message this is: one, but for senders that say one thing in the header and
-    another in the TLVs. Those of a replace_sm are what a phone takes its text for if the
-    message that it changes has a header.
+    `places` the number of the place of each, `fill_bits` what stands before packed text in
+    each, and `shifts` the national language tables of each; `tags` are texts that a phone
+    shows beside the message, with the data_coding of each. `destinations` are those of a
+    submit_multi. `concats` are all claims of which part of a long message this is: one, but
+    for senders that say one thing in the header and another in the TLVs. Those of a
+    replace_sm are what a phone takes its text for if the message that it changes has a header.
     """
 
     pdu: Pdu
@@ -52,6 +60,8 @@ class Carrier:
     pieces: tuple[bytes, ...]
     places: tuple[int, ...]
     fill_bits: tuple[int, ...]
+    shifts: tuple[Shift | None, ...]
+    tags: tuple[tuple[int, bytes], ...]
     concats: tuple[Concat, ...]
 
     @property
@@ -61,27 +71,46 @@ class Carrier:
             len(self.pieces) <= 1
             and not self.concats
             and not any(self.fill_bits)
+            and not any(self.shifts)
+            and not self.tags
             and self.data_coding != _UNKNOWN_CODING
         )
 
     def texts(self) -> tuple[tuple[str, ...], ...]:
-        """Return every plausible reading of each piece."""
+        """Return every plausible reading of each piece, then of each tag."""
         is_known = "data_coding" in self.pdu.fields
         codings = (self.data_coding,) if is_known else _ANY_CODING
-        return tuple(
-            tuple(text for coding in codings for text in readings(piece, coding, fill_bits=bits))
-            for piece, bits in zip(self.pieces, self.fill_bits, strict=True)
+        manners = zip(self.pieces, self.fill_bits, self.shifts, strict=True)
+        return (
+            *(
+                tuple(
+                    text
+                    for coding in codings
+                    for text in readings(piece, coding, fill_bits=bits, shift=shift)
+                )
+                for piece, bits, shift in manners
+            ),
+            *(readings(octets, coding) for coding, octets in self.tags),
         )
 
+    def as_part(self, octets: bytes, texts: tuple[tuple[str, ...], ...]) -> Part:
+        """Return what it adds to a long message; `octets` are its pieces, `texts` its readings."""
+        best = texts[0][0] if self.pieces else ""
+        bits, shift = (self.fill_bits[0], self.shifts[0]) if self.pieces else (0, None)
+        return part_of(self.data_coding, octets, best, fill_bits=bits, shift=shift)
+
     def rivals(self, texts: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
-        """Return `texts` place by place when several places hold one: one of them is delivered."""
+        """Return `texts` place by place when several places hold one: one of them is delivered.
+
+        Tags are no part of them: a phone that shows none must be told all the same.
+        """
         places = dict.fromkeys(self.places)
-        if len(places) <= 1:
+        if len(places) <= 1 and not (places and self.tags):
             return ()
         return tuple(
             tuple(
                 text
-                for place, piece in zip(self.places, texts, strict=True)
+                for place, piece in zip(self.places, texts, strict=False)
                 if place == one
                 for text in piece
             )
@@ -110,6 +139,8 @@ def read_carrier(octets: bytes) -> Carrier:
         pieces=tuple(found.pieces),
         places=tuple(found.places),
         fill_bits=tuple(found.fill_bits),
+        shifts=tuple(found.shifts),
+        tags=_tags(pdu.tlvs),
         concats=_distinct(found.concats),
     )
 
@@ -126,30 +157,33 @@ def _is_legible(text: str) -> bool:
 class _Found:
     """The texts of a request as they are found."""
 
-    __slots__ = ("concats", "fill_bits", "pieces", "place", "places")
+    __slots__ = ("concats", "fill_bits", "pieces", "place", "places", "shifts")
 
     def __init__(self) -> None:
         self.place = 0
         self.pieces: list[bytes] = []
         self.places: list[int] = []
         self.fill_bits: list[int] = []
+        self.shifts: list[Shift | None] = []
         self.concats: list[Concat | None] = []
 
-    def text(self, octets: bytes, fill_bits: int = 0) -> None:
+    def text(self, octets: bytes, fill_bits: int = 0, shift: Shift | None = None) -> None:
         """Take a text."""
         self.pieces.append(octets)
         self.places.append(self.place)
         self.fill_bits.append(fill_bits)
+        self.shifts.append(shift)
 
     def behind_header(self, octets: bytes) -> None:
         """Take a text with a user data header before it; raise DecodeError when it has none."""
         elements, text = split_udh(octets)
         check_elements(elements)
+        shift = shift_of(elements)
         # The last of several claims counts for most phones, the first for others.
         self.concats += (concat_of(elements, ()), concat_of(elements[::-1], ()))
         if text:
             # Packed text begins at the next septet (3GPP TS 23.040, 9.2.3.24).
-            self.text(text, -8 * (len(octets) - len(text)) % 7)
+            self.text(text, -8 * (len(octets) - len(text)) % 7, shift)
 
 
 def _of_message(pdu: Pdu) -> _Found:
@@ -196,6 +230,21 @@ def _places(pdu: Pdu) -> list[bytes]:
         status = CommandStatus.ESME_RINVOPTPARAMVAL
         raise DecodeError(f"{len(places)} texts", field="message_payload", status=status)
     return places
+
+
+def _tags(tlvs: tuple[Tlv, ...]) -> tuple[tuple[int, bytes], ...]:
+    """Return the texts that stand beside a message, each with its data_coding.
+
+    Those are the names of call back numbers (SMPP 3.4, 5.3.2.37), and call back numbers that
+    are no digits but letters: behind digit mode, type and numbering plan (5.3.2.36).
+    """
+    tags = [(tlv.value[0], tlv.value[1:]) for tlv in tlvs if tlv.tag == _TAG and tlv.value[1:]]
+    numbers = [tlv.value[3:] for tlv in tlvs if tlv.tag == Tag.CALLBACK_NUM]
+    tags += [(_ASCII, number) for number in numbers if number.strip(_OF_NUMBERS)]
+    if len(tags) > _MAX_PLACES:
+        status = CommandStatus.ESME_RINVOPTPARAMVAL
+        raise DecodeError(f"{len(tags)} texts", field="callback_num_atag", status=status)
+    return tuple(tags)
 
 
 def _distinct(claims: list[Concat | None]) -> tuple[Concat, ...]:

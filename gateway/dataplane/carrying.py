@@ -8,7 +8,7 @@ from gateway.dataplane.carried import Addressee, Care, Carried, Place
 from gateway.dataplane.carriers import Carrier, is_unreadable, read_carrier
 from gateway.dataplane.link import Link
 from gateway.dataplane.many import narrow
-from gateway.dataplane.parts import REACH_OCTETS, Owner, Part, part_of, subscriber_of
+from gateway.dataplane.parts import REACH_OCTETS, Owner, Part, subscriber_of
 from gateway.dataplane.replacing import replace_part
 from gateway.dataplane.rows import decision, found
 from gateway.dataplane.scheduling import schedule_of
@@ -97,8 +97,7 @@ def _read(message: Carried, care: Care, carrier: Carrier) -> None:
     care.rivals = carrier.rivals(texts)
     care.is_unreadable = is_unreadable(texts)
     if carrier.concats and message.command_id != CommandId.REPLACE_SM:
-        best = texts[0][0] if texts else ""
-        care.part = part_of(message.data_coding, message.octets, best).cut(REACH_OCTETS)
+        care.part = carrier.as_part(message.octets, texts).cut(REACH_OCTETS)
 
 
 @lru_cache(maxsize=1024)  # 4 us; the messages of a tick share their moment, and mostly their times

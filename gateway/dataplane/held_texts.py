@@ -31,7 +31,8 @@ def text_together(together: Sequence[HeldMessage]) -> str:
     if not all(carrier.concats for carrier in carriers):
         return "".join(map(_first, carriers))
     codings = {carrier.data_coding for carrier in carriers}
-    if len(codings) > 1 or _MAY_BE_PACKED in codings:
+    has_tables = any(shift for carrier in carriers for shift in carrier.shifts)
+    if len(codings) > 1 or _MAY_BE_PACKED in codings or has_tables:
         return next(iter(assembled(carriers).texts), "")
     # Octets in a row: a character that is torn in two is read whole.
     carriers.sort(key=_number_of)

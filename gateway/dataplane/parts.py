@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from gateway.dataplane.part_texts import PartTexts, joined_texts, part_texts
 from gateway.domain.msisdn import misread_as, msisdn_of
 from gateway.domain.verdict import Finding
-from gateway.smpp.alphabets import alphabet_of, read
+from gateway.smpp.national_languages import Shift
 from gateway.smpp.text import readings
 
 # How much text to either side a part is read together with. Not counted in parts: empty ones
@@ -18,7 +19,8 @@ REACH_OCTETS = 4096
 # it may go to hundreds of subscribers, each of whom had other parts before.
 _END_OCTETS = 1024
 
-# What a part takes in memory: objects, its octets, and the texts read from them.
+# What a part takes in memory: objects, its octets, and the texts read from them; more where its
+# data_coding has many meanings.
 _PART_OCTETS = 300
 _OCTETS_PER_OCTET = 4
 
@@ -41,7 +43,7 @@ def subscriber_of(address: bytes) -> int | bytes:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The text of one part. `best` is its likeliest reading, `announced` that of data_coding.
+    """The text of one part, and what it may say by itself.
 
     Of a long one only both ends are kept: it is the first of them then, `end` the other, and
     `digest` that of all its octets.
@@ -49,15 +51,15 @@ class Part:
 
     data_coding: int
     octets: bytes
-    best: str
-    announced: str
+    texts: PartTexts
     end: "Part | None" = None
     digest: bytes = b""
 
     @property
     def cost_octets(self) -> int:
         """Return what it takes in memory, about."""
-        own = _PART_OCTETS + _OCTETS_PER_OCTET * len(self.octets)
+        octets = len(self.octets)
+        own = _PART_OCTETS + max(_OCTETS_PER_OCTET * octets, octets + self.texts.cost_octets)
         return own if self.end is None else own + self.end.cost_octets
 
     def cut(self, reach: int) -> "Part":
@@ -67,15 +69,20 @@ class Part:
             return self
         at = max(0, len(last.octets) - reach) // _CUT_OCTETS * _CUT_OCTETS
         coding = self.data_coding
-        end = Part(coding, last.octets[at:], last.best[-reach:], last.announced[-reach:])
+        end = Part(coding, last.octets[at:], last.texts.within(slice(-reach, None)))
         digest = self.digest or blake2b(self.octets, digest_size=16).digest()
-        first = (self.octets[:reach], self.best[:reach], self.announced[:reach])
-        return Part(coding, *first, end, digest)
+        return Part(coding, self.octets[:reach], self.texts.within(slice(reach)), end, digest)
 
 
-def part_of(data_coding: int, octets: bytes, best: str) -> Part:
-    """Return a part of which `best` is the likeliest reading."""
-    return Part(data_coding, octets, best, read(octets, alphabet_of(data_coding)))
+def part_of(
+    data_coding: int, octets: bytes, best: str, *, fill_bits: int = 0, shift: Shift | None = None
+) -> Part:
+    """Return a part of which `best` is the likeliest reading.
+
+    `fill_bits` and `shift` are what its header says of its text (gateway.smpp.text.readings).
+    """
+    texts = part_texts(octets, data_coding, best, fill_bits=fill_bits, shift=shift)
+    return Part(data_coding, octets, texts)
 
 
 # The parts on the left of one, the part, those on its right: all in the order of the text.
@@ -152,8 +159,9 @@ class Joint:
         """Return the readings of `part`, number `number`, between the parts beside it.
 
         A character may be cut between two parts, so octets are joined; and a part may end in
-        half a character that phones drop, so texts are joined as well. Of one that stands
-        alone there are none. `known` keeps what was read of the same part beside others.
+        half a character that phones drop, and each has tables of its own, so texts are joined
+        as well. Of one that stands alone there are none. `known` keeps what was read of the
+        same part beside others.
         """
         known = {} if known is None else known
         found: dict[str, None] = {}
@@ -195,12 +203,6 @@ def _readings_of(row: _Row) -> tuple[str, ...]:
     left = (p.octets[max(0, len(p.octets) - REACH_OCTETS) & ~1 :] for p in before)
     right = (p.octets[:REACH_OCTETS] for p in after)
     octets = b"".join((*left, part.octets, *right))
-    best = _joined([p.best for p in before], part.best, [p.best for p in after])
-    announced = _joined([p.announced for p in before], part.announced, [p.announced for p in after])
-    return tuple(dict.fromkeys((*readings(octets, part.data_coding), best, announced)))
-
-
-def _joined(before: list[str], text: str, after: list[str]) -> str:
-    left = (piece[-REACH_OCTETS:] for piece in before)
-    right = (piece[:REACH_OCTETS] for piece in after)
-    return "".join((*left, text, *right))
+    texts = ([p.texts for p in before], part.texts, [p.texts for p in after])
+    joined = joined_texts(*texts, REACH_OCTETS)
+    return tuple(dict.fromkeys((*readings(octets, part.data_coding), *joined)))

@@ -8,13 +8,13 @@ from gateway.smpp.errors import EncodeError
 REPLACEMENT = "\ufffd"
 
 _ESCAPE = "\x1b"
-_MAIN = (
+MAIN = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ"
     " !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-_EXTENSION = {
+EXTENSION = {
     "\n": "\f",
     "Λ": "^",
     "(": "{",
@@ -25,18 +25,14 @@ _EXTENSION = {
     ">": "]",
     "¡": "|",
     "e": "€",
-    _ESCAPE: " ",  # reserved for another table: a phone shows a space
-    "": REPLACEMENT,  # cut off
 }
+# A second escape is reserved for another table: a phone shows a space. One at the end is cut off.
+_UNESCAPED = {**EXTENSION, _ESCAPE: " ", "": REPLACEMENT}
 _ESCAPED = re.compile(f"{_ESCAPE}(.?)", re.DOTALL)
 # The upper half is spelt out: 128 errors through the codec's handler cost 100 us.
-_DECODING = _MAIN + REPLACEMENT * 128
-_ENCODING = codecs.charmap_build(_MAIN)
-_ESCAPES = {
-    ord(there): _ESCAPE + here
-    for here, there in _EXTENSION.items()
-    if there not in {" ", REPLACEMENT}
-}
+_DECODING = MAIN + REPLACEMENT * 128
+_ENCODING = codecs.charmap_build(MAIN)
+_ESCAPES = {ord(there): _ESCAPE + here for here, there in EXTENSION.items()}
 
 _SEPTETS = 8  # of a group, in seven octets
 _SEPTET_MASK = 0x7F
@@ -104,7 +100,7 @@ def pack(septets: bytes) -> bytes:
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    return _EXTENSION.get(match[1], match[1])
+    return _UNESCAPED.get(match[1], match[1])
 
 
 def _either(high: bytes, low: bytes) -> bytes:

@@ -1,17 +1,36 @@
-"""Read the text of a message: the best way for people, and every plausible way for inspection.
+"""Read the text of a message: the best way for people, and every way that a phone may read it.
 
-data_coding is the sender's word. A filter that believes it can be talked out of looking, so
-`readings` looks at the octets as well: little-endian UCS-2 under 8, GBK or UTF-8 under 0, text
-under "binary" all come out as text.
+What a data_coding means differs between SMPP and 3GPP, and the SMSC decides: a text is read in
+each of its meanings, whatever that looks like, or padding could hide a word. And data_coding is
+the sender's word, so `readings` looks at the octets as well: little-endian UCS-2 under 8, UTF-8
+under 15, packed septets under 3 come out as text where they look like one.
 """
 
 import re
 from collections.abc import Iterator
 
 from gateway.smpp import gsm0338
-from gateway.smpp.alphabets import Alphabet, alphabet_of, read, write
+from gateway.smpp.alphabets import Alphabet, alphabet_of, meanings_of, read, write
+from gateway.smpp.national_languages import Shift, decode_shifted
 
-_MAX_READINGS = 6
+MAX_READINGS = 12
+"""So many readings a text has at most, and two more behind national language shifts."""
+
+# Alphabets in which the octets that ASCII and the GSM alphabet share read otherwise.
+_UNLIKE_ASCII = frozenset({Alphabet.UCS2, Alphabet.JIS})
+_ARE_ASCII_ALIKE = tuple(
+    not _UNLIKE_ASCII.intersection(meanings_of(coding)) for coding in range(256)
+)
+# Of these the 7 bit reading is told apart: under 0 octets over 0x7F are read both masked and
+# as no characters; and who writes GBK means it, a second reading of each such text would cost
+# half as much again.
+_WITH_OWN_GSM = frozenset({Alphabet.GSM, Alphabet.GBK})
+# These meanings are among what any octets are tried as.
+_WEIGHED = frozenset({Alphabet.GSM, Alphabet.LATIN1, Alphabet.GBK, Alphabet.UTF8})
+# What stands in seven bits that are left over: nothing, or a carriage return (6.1.2.3.1).
+_FILLING = {b"\0", b"\r"}
+# Who packs septets keeps the low seven bits of each octet.
+_LOW_SEPTETS = bytes(octet & 0x7F for octet in range(256))
 
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _ESCAPE = b"\x1b"
@@ -30,6 +49,8 @@ _SENSELESS = re.compile(
     "[^ -~\n\r\t£¥§¡¿À-ÿ\u2010-\u203b\u20ac\u3000-\u30ff\u4e00-\u9fff\uff01-\uffee"
     "\U0001f300-\U0001faff]"
 )
+# A word needs two, with no letter between. Octets of Latin letters and accents have few such.
+_TWO_HAN = re.compile("[\u4e00-\u9fff][^0-9A-Za-z]*[\u4e00-\u9fff]")
 # The same judgement an octet at a time: translate is ten times as fast as the pattern.
 _SENSIBLE_IN_GSM, _SENSIBLE_IN_LATIN1 = (
     bytes(octet for octet in range(256) if not _SENSELESS.search(read(bytes((octet,)), alphabet)))
@@ -58,23 +79,63 @@ def decode_text(octets: bytes, data_coding: int, *, default: str = "gsm") -> str
 
 
 def readings(
-    octets: bytes, data_coding: int, *, default: str = "gsm", fill_bits: int = 0
+    octets: bytes,
+    data_coding: int,
+    *,
+    default: str = "gsm",
+    fill_bits: int = 0,
+    shift: Shift | None = None,
 ) -> tuple[str, ...]:
-    """Return every plausible reading of `octets`, the best first; one to six, none twice.
+    """Return every reading of `octets`, the best first; one to MAX_READINGS, none twice.
 
-    The reading that `data_coding` announces is always among them. `fill_bits` stand before
-    packed text that follows a user data header. Never raises, and costs 1 to 3 us for the usual
-    message: the cheap tests come first.
+    They are what `data_coding` may mean (alphabets.meanings_of), octets with high bits in 7 bit
+    alphabets masked, and what the octets look like. `fill_bits` stand before packed text that
+    follows a user data header, and `shift` are the national language tables that the header
+    names: text is read by them unpacked and packed, whatever it looks like. Never raises, the
+    cost is linear in the octets, and 1 to 3 us for the usual message: the cheap tests come
+    first.
     """
-    alphabet = alphabet_of(data_coding) if data_coding else Alphabet(default)
-    if alphabet is Alphabet.UCS2:
+    meanings = meanings_of(data_coding)
+    if not data_coding and default != Alphabet.GSM:
+        meanings = (Alphabet(default), *meanings[1:])
+    if shift is not None:
+        return _shifted(octets, meanings, fill_bits, shift)
+    if len(meanings) == 1:
         if _is_plainly_ucs2(octets):
             return (read(octets, Alphabet.UCS2),)
-    elif not (
+    elif _ARE_ASCII_ALIKE[data_coding & 0xFF] and not (
         octets.translate(None, _SAME_IN_GSM) or _is_all_han(octets, 0) or _is_all_han(octets, 1)
     ):
         return (octets.decode("ascii"),)
-    return _weighed(octets, alphabet, fill_bits)
+    return _weighed(octets, meanings, fill_bits)
+
+
+def meant_texts(octets: bytes, data_coding: int, *, shift: Shift | None = None) -> tuple[str, ...]:
+    """Return `octets` in each of `meanings_of(data_coding)`, in that order, repeated as there.
+
+    For the parts of a long message, whose phone reads each by itself: what of each part stands
+    at the same place is read by the same standard, and of one that has fewer the last counts.
+    """
+    alphabets = meanings_of(data_coding)
+    if shift is None and not octets.translate(None, _SAME_IN_GSM) and _is_alike(alphabets):
+        return (octets.decode("ascii"),)
+    return tuple(_meant(octets, alphabet, place, shift) for place, alphabet in enumerate(alphabets))
+
+
+def packed_text(
+    octets: bytes, data_coding: int, *, fill_bits: int = 0, shift: Shift | None = None
+) -> str | None:
+    """Return `octets` read as packed septets where they may be some, None elsewhere.
+
+    A last septet that only fills the last octet is left out: another part may follow.
+    """
+    is_gsm = alphabet_of(data_coding) is Alphabet.GSM
+    if shift is None and (not is_gsm or _is_mostly_printable(octets)):
+        return None
+    septets = gsm0338.unpack(octets, fill_bits=fill_bits)
+    if (8 * len(octets) - fill_bits) % 7 == 0 and septets[-1:] in _FILLING:
+        septets = septets[:-1]
+    return gsm0338.decode(septets) if shift is None else decode_shifted(septets, shift)
 
 
 def encode_text(text: str, data_coding: int) -> bytes:
@@ -129,14 +190,40 @@ def _share(octets: bytes, usual: bytes) -> float:
     return 1 - len(octets.translate(None, usual)) / len(octets) if octets else 0.0
 
 
-def _weighed(octets: bytes, alphabet: Alphabet, fill_bits: int) -> tuple[str, ...]:
-    """Return the plausible readings; the announced one first unless another reads better."""
-    nominal = read(octets, alphabet)
-    others = sorted(_plausible(octets, alphabet, fill_bits), key=_by_sense, reverse=True)
+def _is_alike(alphabets: tuple[Alphabet, ...]) -> bool:
+    """Tell whether octets that are the same in ASCII and GSM read alike in all `alphabets`."""
+    return not _UNLIKE_ASCII.intersection(alphabets)
+
+
+def _meant(octets: bytes, alphabet: Alphabet, place: int, shift: Shift | None) -> str:
+    if alphabet is not Alphabet.GSM:
+        return read(octets, alphabet)
+    if shift is not None:
+        return decode_shifted(octets, shift)
+    return gsm0338.decode(octets if place == 0 else octets.translate(_LOW_SEPTETS))
+
+
+def _shifted(
+    octets: bytes, meanings: tuple[Alphabet, ...], fill_bits: int, shift: Shift
+) -> tuple[str, ...]:
+    """Return all readings, those by the national tables before the others where phones do so."""
+    packed = decode_shifted(gsm0338.unpack(octets, fill_bits=fill_bits), shift)
+    unpacked = decode_shifted(octets, shift)
+    # Octets over 0x7F are no septets yet.
+    own = (unpacked, packed) if octets.isascii() else (packed, unpacked)
+    others = _weighed(octets, meanings, fill_bits)
+    is_gsm = meanings[min(1, len(meanings) - 1)] is Alphabet.GSM
+    return tuple(dict.fromkeys((*own, *others) if is_gsm else (*others, *own)))
+
+
+def _weighed(octets: bytes, meanings: tuple[Alphabet, ...], fill_bits: int) -> tuple[str, ...]:
+    """Return all readings; the announced one first unless another reads better."""
+    nominal = read(octets, meanings[0])
+    others = sorted(_others(octets, meanings, fill_bits), key=_by_sense, reverse=True)
     texts = [text for _, text in others]
     best = others[0][0] if others else 0.0
-    texts.insert(1 if best > _standing(nominal, octets, alphabet) else 0, nominal)
-    return tuple(dict.fromkeys(texts))[:_MAX_READINGS]
+    texts.insert(1 if best > _standing(nominal, octets, meanings[0]) else 0, nominal)
+    return tuple(dict.fromkeys(texts))
 
 
 def _standing(nominal: str, octets: bytes, alphabet: Alphabet) -> float:
@@ -154,38 +241,60 @@ def _by_sense(reading: tuple[float, str]) -> float:
     return reading[0]
 
 
-def _plausible(octets: bytes, alphabet: Alphabet, fill_bits: int) -> Iterator[tuple[float, str]]:
-    """Yield the readings that make sense, with their sense; on a tie the stronger proof first."""
-    printable = _is_mostly_printable(octets)
+def _others(
+    octets: bytes, meanings: tuple[Alphabet, ...], fill_bits: int
+) -> Iterator[tuple[float, str]]:
+    """Yield the readings that are meant or make sense; on a tie the stronger proof first.
+
+    With each stands its sense, 0 where it is meant but makes little.
+    """
+    printable, is_ascii = _is_mostly_printable(octets), octets.isascii()
+    is_gsm = meanings[0] is Alphabet.GSM
     if not printable:
-        yield from _packed(octets, fill_bits)
-    if not octets.isascii():
-        yield from _multibyte(octets)
+        yield from _packed(octets, fill_bits, is_meant=is_gsm)
+    if not is_ascii:
+        yield from _utf8(octets, meanings)
+        yield from _gbk(octets, meanings)
+        if is_gsm:
+            yield 0.0, gsm0338.decode(octets.translate(_LOW_SEPTETS))
     # Han has octets over 0x7F and Latin text has NULs, or nearly always so.
-    is_latin = printable or (octets.isascii() and 4 * octets.count(0) < len(octets))
+    is_latin = printable or (is_ascii and 4 * octets.count(0) < len(octets))
     yield from _ucs2(octets, strict=is_latin)
-    if printable or alphabet is not Alphabet.UCS2:
-        yield from _single_octet(octets)
+    if printable or len(meanings) > 1:
+        yield from _single_octet(octets, meanings)
+    yield from _rest(octets, meanings)
 
 
-def _packed(octets: bytes, fill_bits: int) -> Iterator[tuple[float, str]]:
+def _packed(octets: bytes, fill_bits: int, *, is_meant: bool) -> Iterator[tuple[float, str]]:
     septets = gsm0338.unpack(octets, fill_bits=fill_bits)
     sense = _share(septets, _WORDY)
     if sense >= _PACKED_SENSE:
         yield sense, gsm0338.decode(septets)
+    elif is_meant:
+        yield 0.0, gsm0338.decode(septets)
 
 
-def _multibyte(octets: bytes) -> Iterator[tuple[float, str]]:
-    """Yield UTF-8 and GBK, judged by what is not ASCII: the rest is right in any reading."""
-    utf8 = read(octets, Alphabet.UTF8)
+def _utf8(octets: bytes, meanings: tuple[Alphabet, ...]) -> Iterator[tuple[float, str]]:
+    """Yield UTF-8, judged by what is not ASCII: the rest is right in any reading."""
+    text = read(octets, Alphabet.UTF8)
     # Any script will do here: octets are not UTF-8 by accident.
-    sense = 1 - utf8.count(gsm0338.REPLACEMENT) / _beyond_ascii(utf8)
+    sense = 1 - text.count(gsm0338.REPLACEMENT) / _beyond_ascii(text)
     if sense >= _MULTIBYTE_SENSE:
-        yield sense, utf8
-    gbk = read(octets, Alphabet.GBK)
-    sense = 1 - len(_SENSELESS.findall(gbk)) / _beyond_ascii(gbk)
+        yield sense, text
+    elif sense and Alphabet.UTF8 in meanings:
+        yield 0.0, text
+
+
+def _gbk(octets: bytes, meanings: tuple[Alphabet, ...]) -> Iterator[tuple[float, str]]:
+    """Yield GBK, judged likewise, and the GSM alphabet beside it where only 3GPP means that."""
+    text = read(octets, Alphabet.GBK)
+    sense = 1 - len(_SENSELESS.findall(text)) / _beyond_ascii(text)
     if sense >= _MULTIBYTE_SENSE:
-        yield sense, gbk
+        yield sense, text
+    elif Alphabet.GBK in meanings and _TWO_HAN.search(text):
+        yield 0.0, text
+    if meanings[0] is Alphabet.GBK and sense < 1.0:
+        yield 0.0, gsm0338.decode(octets.translate(_LOW_SEPTETS))
 
 
 def _beyond_ascii(text: str) -> int:
@@ -204,11 +313,27 @@ def _ucs2(octets: bytes, *, strict: bool) -> Iterator[tuple[float, str]]:
             yield _sense(text), text
 
 
-def _single_octet(octets: bytes) -> Iterator[tuple[float, str]]:
+def _single_octet(octets: bytes, meanings: tuple[Alphabet, ...]) -> Iterator[tuple[float, str]]:
+    """Yield the GSM alphabet and Latin-1. Where GSM is a second meaning its high bits go."""
     sense = _share(octets, _SENSIBLE_IN_GSM)
-    if sense >= _LATIN_SENSE:
+    if Alphabet.GSM in meanings and (octets.isascii() or meanings[0] not in _WITH_OWN_GSM):
+        text = gsm0338.decode(octets.translate(_LOW_SEPTETS))
+        yield (sense if sense >= _LATIN_SENSE else 0.0), text
+    elif sense >= _LATIN_SENSE:
         yield sense, read(octets, Alphabet.GSM)
     if len(octets.translate(None, _OWN_IN_LATIN1)) < len(octets):
         sense = _share(octets, _SENSIBLE_IN_LATIN1)
         if sense >= _LATIN_SENSE:
             yield sense, read(octets, Alphabet.LATIN1)
+        elif Alphabet.LATIN1 in meanings:
+            yield 0.0, read(octets, Alphabet.LATIN1)
+
+
+def _rest(octets: bytes, meanings: tuple[Alphabet, ...]) -> Iterator[tuple[float, str]]:
+    """Yield the second and further meanings that are not weighed for every text."""
+    for alphabet in meanings[1:]:
+        if alphabet is Alphabet.UCS2:
+            text = read(octets, alphabet)
+            yield _sense(text), text
+        elif alphabet not in _WEIGHED:
+            yield 0.0, read(octets, alphabet)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.smpp.errors import DecodeError
+from gateway.smpp.national_languages import LAST_LANGUAGE, Shift
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag, Tlv, first
 
@@ -18,6 +19,9 @@ _SAR_OCTETS = {
     int(Tag.SAR_TOTAL_SEGMENTS): 1,
     int(Tag.SAR_SEGMENT_SEQNUM): 1,
 }
+# National language single and locking shift (3GPP TS 23.040, 9.2.3.24.15 and 16).
+_SINGLE_SHIFT = 0x24
+_LOCKING_SHIFT = 0x25
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,28 @@ def concat_of(elements: Sequence[Element], tlvs: Iterable[Tlv]) -> Concat | None
         if concat is not None:
             return concat
     return _from_sar(tuple(tlvs))
+
+
+def shift_of(elements: Iterable[Element]) -> Shift | None:
+    """Return the national language tables that a header names, None when it names none.
+
+    Raises DecodeError, ESME_RINVESMCLASS, for a table that does not exist, an element of another
+    length than one octet, and two tables of one kind: phones read such a header each in their
+    own way, and no honest sender writes it.
+    """
+    languages = {_LOCKING_SHIFT: 0, _SINGLE_SHIFT: 0}
+    named: set[int] = set()
+    for element in elements:
+        if element.iei not in languages:
+            continue
+        if len(element.value) != 1 or element.value[0] > LAST_LANGUAGE:
+            raise _malformed("a national language table that does not exist")
+        language = element.value[0]
+        if element.iei in named and language != languages[element.iei]:
+            raise _malformed("two national language tables of one kind")
+        named.add(element.iei)
+        languages[element.iei] = language
+    return Shift(languages[_LOCKING_SHIFT], languages[_SINGLE_SHIFT]) if named else None
 
 
 def _malformed(problem: str) -> DecodeError:

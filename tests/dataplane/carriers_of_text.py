@@ -272,3 +272,17 @@ def _disguises() -> Iterator[TextCarrier]:
             ],
             is_latin=is_latin,
         )
+
+    def among_symbols(data_coding: int) -> Build:
+        symbols = "☀☂☃" * 25  # so many that the text does not look like UCS-2
+        return lambda it: [_coded(it, (symbols + it.text).encode("utf-16-be"), data_coding)]
+
+    def with_high_bits(it: Letter) -> list[bytes]:
+        septets = gsm0338.encode(it.text)
+        return [_coded(it, bytes(septet | 0x80 for septet in septets), 0)]
+
+    for data_coding, name in ((9, "pictograms"), (10, "ISO-2022-JP"), (11, "reserved")):
+        yield TextCarrier(
+            f"UCS-2 among symbols, called {name}", Kind.DISGUISED, among_symbols(data_coding)
+        )
+    yield TextCarrier("septets with high bits", Kind.DISGUISED, with_high_bits, is_latin=True)

@@ -11,6 +11,7 @@ from gateway.smpp.addresses import DistributionList, SmeAddress
 from gateway.smpp.commands import CommandId
 from gateway.smpp.errors import DecodeError
 from gateway.smpp.framing import HEADER, HEADER_OCTETS
+from gateway.smpp.national_languages import Shift
 from gateway.smpp.offsets import SUBMIT_SM
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag
@@ -263,3 +264,31 @@ def test_any_text_is_read_or_is_the_senders_fault(
         assert error.status is CommandStatus.ESME_RINVESMCLASS
     else:
         assert all(texts for texts in carrier.texts())
+
+
+def test_a_header_of_a_replaced_text_may_name_its_tables() -> None:
+    loan = bytes.fromhex("40 52 42 50 20 09 26")
+    carrier = read_carrier(builders.replace_sm("17", PORT, b"\x03\x25\x01\x06" + loan))
+
+    texts = [text for piece in carrier.texts() for text in piece]
+
+    assert "बीमा ऋण" in texts
+    assert carrier.shifts == (None, Shift(6, 0))
+
+
+def test_a_replaced_text_whose_header_names_no_table_has_none() -> None:
+    carrier = read_carrier(builders.replace_sm("17", PORT, b"\x03\x25\x01\x0etext"))
+
+    assert carrier.shifts == (None,)
+
+
+def test_a_name_beside_the_text_stands_for_nothing_that_the_text_must_show() -> None:
+    name = (int(Tag.CALLBACK_NUM_ATAG), b"\x01Reply STOP")
+    alone = read_carrier(advert("您好", tlvs=[name]))
+    two = read_carrier(advert("您好", tlvs=[name, payload(TEXT)]))
+    nothing = read_carrier(advert(octets=b"", tlvs=[name]))
+
+    assert alone.rivals(alone.texts()) == (("您好",),)
+    assert two.rivals(two.texts()) == (("您好",), (SPAM,))
+    assert nothing.rivals(nothing.texts()) == ()
+    assert alone.tags == ((1, b"Reply STOP"),)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smpp.errors import DecodeError
+from gateway.smpp.national_languages import Shift
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag, Tlv
 from gateway.smpp.udh import (
@@ -14,6 +15,7 @@ from gateway.smpp.udh import (
     check_sar,
     claims_of_octets,
     concat_of,
+    shift_of,
     split_udh,
 )
 
@@ -208,3 +210,39 @@ def test_any_octets_have_claims_or_none(octets: bytes) -> None:
     claims = claims_of_octets(octets)
 
     assert all(1 <= claim.number <= claim.total for claim in claims)
+
+
+@pytest.mark.parametrize(
+    ("elements", "shift"),
+    [
+        ([], None),
+        ([Element(0x00, b"\xab\x03\x02")], None),
+        ([Element(0x25, b"\x01")], Shift(1, 0)),
+        ([Element(0x24, b"\x0d")], Shift(0, 13)),
+        ([Element(0x24, b"\x06"), Element(0x25, b"\x06")], Shift(6, 6)),
+        ([Element(0x25, b"\x06"), Element(0x70, b""), Element(0x25, b"\x06")], Shift(6, 0)),
+        ([Element(0x25, b"\x00")], Shift(0, 0)),
+    ],
+)
+def test_a_header_names_national_language_tables(
+    elements: list[Element], shift: Shift | None
+) -> None:
+    assert shift_of(elements) == shift
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        [Element(0x25, b"\x0e")],
+        [Element(0x24, b"\xff")],
+        [Element(0x25, b"")],
+        [Element(0x24, b"\x01\x01")],
+        [Element(0x25, b"\x01"), Element(0x25, b"\x06")],
+        [Element(0x24, b"\x01"), Element(0x24, b"\x00")],
+    ],
+    ids=["beyond Urdu", "far beyond", "empty", "two octets", "two tables", "a table and none"],
+)
+def test_tables_that_phones_would_guess_at_are_refused(elements: list[Element]) -> None:
+    with pytest.raises(DecodeError) as caught:
+        shift_of(elements)
+    assert caught.value.status is CommandStatus.ESME_RINVESMCLASS
