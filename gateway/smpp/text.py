@@ -8,6 +8,7 @@ under 15, packed septets under 3 come out as text where they look like one.
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from gateway.smpp import gsm0338
 from gateway.smpp.alphabets import Alphabet, alphabet_of, meanings_of, read, write
@@ -18,13 +19,6 @@ MAX_READINGS = 12
 
 # Alphabets in which the octets that ASCII and the GSM alphabet share read otherwise.
 _UNLIKE_ASCII = frozenset({Alphabet.UCS2, Alphabet.JIS})
-_ARE_ASCII_ALIKE = tuple(
-    not _UNLIKE_ASCII.intersection(meanings_of(coding)) for coding in range(256)
-)
-# Of these the 7 bit reading is told apart: under 0 octets over 0x7F are read both masked and
-# as no characters; and who writes GBK means it, a second reading of each such text would cost
-# half as much again.
-_WITH_OWN_GSM = frozenset({Alphabet.GSM, Alphabet.GBK})
 # These meanings are among what any octets are tried as.
 _WEIGHED = frozenset({Alphabet.GSM, Alphabet.LATIN1, Alphabet.GBK, Alphabet.UTF8})
 # What stands in seven bits that are left over: nothing, or a carriage return (6.1.2.3.1).
@@ -95,15 +89,15 @@ def readings(
     cost is linear in the octets, and 1 to 3 us for the usual message: the cheap tests come
     first.
     """
-    meanings = meanings_of(data_coding)
+    meanings = _MEANINGS[data_coding & 0xFF]
     if not data_coding and default != Alphabet.GSM:
-        meanings = (Alphabet(default), *meanings[1:])
+        meanings = _meanings((Alphabet(default), *meanings_of(data_coding)[1:]))
     if shift is not None:
         return _shifted(octets, meanings, fill_bits, shift)
-    if len(meanings) == 1:
+    if meanings.is_only_ucs2:
         if _is_plainly_ucs2(octets):
             return (read(octets, Alphabet.UCS2),)
-    elif _ARE_ASCII_ALIKE[data_coding & 0xFF] and not (
+    elif meanings.is_ascii_alike and not (
         octets.translate(None, _SAME_IN_GSM) or _is_all_han(octets, 0) or _is_all_han(octets, 1)
     ):
         return (octets.decode("ascii"),)
@@ -117,7 +111,8 @@ def meant_texts(octets: bytes, data_coding: int, *, shift: Shift | None = None) 
     at the same place is read by the same standard, and of one that has fewer the last counts.
     """
     alphabets = meanings_of(data_coding)
-    if shift is None and not octets.translate(None, _SAME_IN_GSM) and _is_alike(alphabets):
+    is_alike = _MEANINGS[data_coding & 0xFF].is_ascii_alike
+    if shift is None and is_alike and not octets.translate(None, _SAME_IN_GSM):
         return (octets.decode("ascii"),)
     return tuple(_meant(octets, alphabet, place, shift) for place, alphabet in enumerate(alphabets))
 
@@ -190,9 +185,38 @@ def _share(octets: bytes, usual: bytes) -> float:
     return 1 - len(octets.translate(None, usual)) / len(octets) if octets else 0.0
 
 
-def _is_alike(alphabets: tuple[Alphabet, ...]) -> bool:
-    """Tell whether octets that are the same in ASCII and GSM read alike in all `alphabets`."""
-    return not _UNLIKE_ASCII.intersection(alphabets)
+class _Meanings(NamedTuple):
+    """What one data_coding may mean, as often as that is asked.
+
+    `rest` are the second and further alphabets that are not tried on every text.
+    """
+
+    first: Alphabet
+    rest: tuple[Alphabet, ...]
+    is_only_ucs2: bool
+    is_ascii_alike: bool
+    is_gsm: bool  # to SMPP
+    is_gsm_to_3gpp: bool
+    may_be_gsm: bool  # and is something else to SMPP
+    may_be_latin1: bool
+    may_be_gbk: bool
+    may_be_utf8: bool
+
+
+def _meanings(alphabets: tuple[Alphabet, ...]) -> _Meanings:
+    first, others = alphabets[0], alphabets[1:]
+    return _Meanings(
+        first=first,
+        rest=tuple(one for one in others if one not in _WEIGHED),
+        is_only_ucs2=alphabets == (Alphabet.UCS2,),
+        is_ascii_alike=not _UNLIKE_ASCII.intersection(alphabets),
+        is_gsm=first is Alphabet.GSM,
+        is_gsm_to_3gpp=alphabets[min(1, len(others))] is Alphabet.GSM,
+        may_be_gsm=first is not Alphabet.GSM and Alphabet.GSM in others,
+        may_be_latin1=Alphabet.LATIN1 in alphabets,
+        may_be_gbk=Alphabet.GBK in alphabets,
+        may_be_utf8=Alphabet.UTF8 in alphabets,
+    )
 
 
 def _meant(octets: bytes, alphabet: Alphabet, place: int, shift: Shift | None) -> str:
@@ -203,26 +227,24 @@ def _meant(octets: bytes, alphabet: Alphabet, place: int, shift: Shift | None) -
     return gsm0338.decode(octets if place == 0 else octets.translate(_LOW_SEPTETS))
 
 
-def _shifted(
-    octets: bytes, meanings: tuple[Alphabet, ...], fill_bits: int, shift: Shift
-) -> tuple[str, ...]:
+def _shifted(octets: bytes, meanings: _Meanings, fill_bits: int, shift: Shift) -> tuple[str, ...]:
     """Return all readings, those by the national tables before the others where phones do so."""
     packed = decode_shifted(gsm0338.unpack(octets, fill_bits=fill_bits), shift)
     unpacked = decode_shifted(octets, shift)
     # Octets over 0x7F are no septets yet.
     own = (unpacked, packed) if octets.isascii() else (packed, unpacked)
     others = _weighed(octets, meanings, fill_bits)
-    is_gsm = meanings[min(1, len(meanings) - 1)] is Alphabet.GSM
-    return tuple(dict.fromkeys((*own, *others) if is_gsm else (*others, *own)))
+    both = (*own, *others) if meanings.is_gsm_to_3gpp else (*others, *own)
+    return tuple(dict.fromkeys(both))
 
 
-def _weighed(octets: bytes, meanings: tuple[Alphabet, ...], fill_bits: int) -> tuple[str, ...]:
+def _weighed(octets: bytes, meanings: _Meanings, fill_bits: int) -> tuple[str, ...]:
     """Return all readings; the announced one first unless another reads better."""
-    nominal = read(octets, meanings[0])
+    nominal = read(octets, meanings.first)
     others = sorted(_others(octets, meanings, fill_bits), key=_by_sense, reverse=True)
     texts = [text for _, text in others]
     best = others[0][0] if others else 0.0
-    texts.insert(1 if best > _standing(nominal, octets, meanings[0]) else 0, nominal)
+    texts.insert(1 if best > _standing(nominal, octets, meanings.first) else 0, nominal)
     return tuple(dict.fromkeys(texts))
 
 
@@ -241,28 +263,26 @@ def _by_sense(reading: tuple[float, str]) -> float:
     return reading[0]
 
 
-def _others(
-    octets: bytes, meanings: tuple[Alphabet, ...], fill_bits: int
-) -> Iterator[tuple[float, str]]:
+def _others(octets: bytes, meanings: _Meanings, fill_bits: int) -> Iterator[tuple[float, str]]:
     """Yield the readings that are meant or make sense; on a tie the stronger proof first.
 
     With each stands its sense, 0 where it is meant but makes little.
     """
     printable, is_ascii = _is_mostly_printable(octets), octets.isascii()
-    is_gsm = meanings[0] is Alphabet.GSM
     if not printable:
-        yield from _packed(octets, fill_bits, is_meant=is_gsm)
+        yield from _packed(octets, fill_bits, is_meant=meanings.is_gsm)
     if not is_ascii:
         yield from _utf8(octets, meanings)
         yield from _gbk(octets, meanings)
-        if is_gsm:
+        if meanings.is_gsm:
             yield 0.0, gsm0338.decode(octets.translate(_LOW_SEPTETS))
     # Han has octets over 0x7F and Latin text has NULs, or nearly always so.
     is_latin = printable or (is_ascii and 4 * octets.count(0) < len(octets))
     yield from _ucs2(octets, strict=is_latin)
-    if printable or len(meanings) > 1:
-        yield from _single_octet(octets, meanings)
-    yield from _rest(octets, meanings)
+    if printable or not meanings.is_only_ucs2:
+        yield from _single_octet(octets, meanings, is_ascii=is_ascii)
+    if meanings.rest:
+        yield from _rest(octets, meanings.rest)
 
 
 def _packed(octets: bytes, fill_bits: int, *, is_meant: bool) -> Iterator[tuple[float, str]]:
@@ -274,26 +294,30 @@ def _packed(octets: bytes, fill_bits: int, *, is_meant: bool) -> Iterator[tuple[
         yield 0.0, gsm0338.decode(septets)
 
 
-def _utf8(octets: bytes, meanings: tuple[Alphabet, ...]) -> Iterator[tuple[float, str]]:
+def _utf8(octets: bytes, meanings: _Meanings) -> Iterator[tuple[float, str]]:
     """Yield UTF-8, judged by what is not ASCII: the rest is right in any reading."""
     text = read(octets, Alphabet.UTF8)
     # Any script will do here: octets are not UTF-8 by accident.
     sense = 1 - text.count(gsm0338.REPLACEMENT) / _beyond_ascii(text)
     if sense >= _MULTIBYTE_SENSE:
         yield sense, text
-    elif sense and Alphabet.UTF8 in meanings:
+    elif sense and meanings.may_be_utf8:
         yield 0.0, text
 
 
-def _gbk(octets: bytes, meanings: tuple[Alphabet, ...]) -> Iterator[tuple[float, str]]:
-    """Yield GBK, judged likewise, and the GSM alphabet beside it where only 3GPP means that."""
+def _gbk(octets: bytes, meanings: _Meanings) -> Iterator[tuple[float, str]]:
+    """Yield GBK, judged likewise, and the GSM alphabet beside it where only 3GPP means that.
+
+    Not of what is GBK throughout: who writes GBK means it, and a second reading of each such
+    text would cost half as much again.
+    """
     text = read(octets, Alphabet.GBK)
     sense = 1 - len(_SENSELESS.findall(text)) / _beyond_ascii(text)
     if sense >= _MULTIBYTE_SENSE:
         yield sense, text
-    elif Alphabet.GBK in meanings and _TWO_HAN.search(text):
+    elif meanings.may_be_gbk and _TWO_HAN.search(text):
         yield 0.0, text
-    if meanings[0] is Alphabet.GBK and sense < 1.0:
+    if meanings.first is Alphabet.GBK and sense < 1.0:
         yield 0.0, gsm0338.decode(octets.translate(_LOW_SEPTETS))
 
 
@@ -313,27 +337,29 @@ def _ucs2(octets: bytes, *, strict: bool) -> Iterator[tuple[float, str]]:
             yield _sense(text), text
 
 
-def _single_octet(octets: bytes, meanings: tuple[Alphabet, ...]) -> Iterator[tuple[float, str]]:
+def _single_octet(
+    octets: bytes, meanings: _Meanings, *, is_ascii: bool
+) -> Iterator[tuple[float, str]]:
     """Yield the GSM alphabet and Latin-1. Where GSM is a second meaning its high bits go."""
     sense = _share(octets, _SENSIBLE_IN_GSM)
-    if Alphabet.GSM in meanings and (octets.isascii() or meanings[0] not in _WITH_OWN_GSM):
-        text = gsm0338.decode(octets.translate(_LOW_SEPTETS))
+    if meanings.may_be_gsm and (is_ascii or meanings.first is not Alphabet.GBK):
+        text = gsm0338.decode(octets if is_ascii else octets.translate(_LOW_SEPTETS))
         yield (sense if sense >= _LATIN_SENSE else 0.0), text
     elif sense >= _LATIN_SENSE:
-        yield sense, read(octets, Alphabet.GSM)
+        yield sense, gsm0338.decode(octets)
     if len(octets.translate(None, _OWN_IN_LATIN1)) < len(octets):
         sense = _share(octets, _SENSIBLE_IN_LATIN1)
         if sense >= _LATIN_SENSE:
-            yield sense, read(octets, Alphabet.LATIN1)
-        elif Alphabet.LATIN1 in meanings:
-            yield 0.0, read(octets, Alphabet.LATIN1)
+            yield sense, octets.decode("latin-1")
+        elif meanings.may_be_latin1:
+            yield 0.0, octets.decode("latin-1")
 
 
-def _rest(octets: bytes, meanings: tuple[Alphabet, ...]) -> Iterator[tuple[float, str]]:
+def _rest(octets: bytes, alphabets: tuple[Alphabet, ...]) -> Iterator[tuple[float, str]]:
     """Yield the second and further meanings that are not weighed for every text."""
-    for alphabet in meanings[1:]:
-        if alphabet is Alphabet.UCS2:
-            text = read(octets, alphabet)
-            yield _sense(text), text
-        elif alphabet not in _WEIGHED:
-            yield 0.0, read(octets, alphabet)
+    for alphabet in alphabets:
+        text = read(octets, alphabet)
+        yield (_sense(text) if alphabet is Alphabet.UCS2 else 0.0), text
+
+
+_MEANINGS = tuple(_meanings(meanings_of(coding)) for coding in range(256))
