@@ -74,20 +74,25 @@ def carry(
         _read(message, care, carrier)
     message.timing = _timing(carrier, turn.at)
     care.schedule = schedule_of(carrier, message.timing, turn.at)
-    if command_id == CommandId.REPLACE_SM:
+    _judge(turn, message, care, carrier)
+    care.weight = care.characters()
+    account.bucket.charge(max(0, care.weight // CHARACTERS_PER_TOKEN - 1))
+    return message
+
+
+def _judge(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
+    """Judge the addresses of a message, and put a part among the others of its long message."""
+    if message.command_id == CommandId.REPLACE_SM:
         turn.plane.rules.judge_replacement(message, turn.now)
         message.units = 0  # the message that it changes was counted
         if message.verdict is None:
             replace_part(turn, message, care, carrier)
-    elif command_id == CommandId.SUBMIT_MULTI:
+    elif message.command_id == CommandId.SUBMIT_MULTI:
         _address_each(turn, message, care, carrier)
     else:
         _judge_addressed(turn, message, care, carrier)
         if carrier.concats and message.verdict is None:
             _await_others(turn, message, care)
-    care.weight = care.characters()
-    account.bucket.charge(max(0, care.weight // CHARACTERS_PER_TOKEN - 1))
-    return message
 
 
 def _read(message: Carried, care: Care, carrier: Carrier) -> None:
