@@ -77,10 +77,8 @@ def charge_control(turn: Turn, link: Link) -> bool:
     A link that has not bound is closed after CONTROLS_UNBOUND. A bound one has CONTROLS_AT_ONCE
     and then CONTROLS_PER_S; past them it is acted on all the same and then not read for a while.
     """
-    if link.side is _SMSC:
+    if link.side is _SMSC or link.state is SessionState.CLOSED:
         return True
-    if link.state is SessionState.CLOSED:
-        return False
     if not link.system_id:
         link.controls += 1
         if link.controls <= CONTROLS_UNBOUND:

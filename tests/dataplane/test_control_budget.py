@@ -59,6 +59,7 @@ def test_twenty_control_pdus_before_the_bind_harm_nobody(world: World) -> None:
 def test_a_bound_sp_past_its_budget_has_to_wait_and_loses_no_pdu(world: World, pdu: bytes) -> None:
     session = world.session()
     session.window = 10_000
+    world.plane.session_octets = 1 << 20
 
     at_once = world.submit(session, *[pdu] * CONTROLS_AT_ONCE)
     past_it = world.submit(session, *[pdu] * CONTROLS_PER_S, advert())
