@@ -24,16 +24,16 @@ from gateway.smpp.udh import (
 
 _UDHI = 0x40
 # replace_sm has no data_coding, that of the message it changes holds on. So its text is read
-# in each that a message may have had; the others are found by what the octets look like.
+# in each alphabet that any data_coding means; those that people write most come first.
 _UNKNOWN_CODING = 0x0B  # reserved
-_ANY_CODING = (8, 15, 0)
+_ANY_CODING = (8, 15, 0, 3, 4, 5, 6, 7, 10, 13, 14)
 _TAG = Tag.CALLBACK_NUM_ATAG
 _ASCII = 1
 # Besides digits in ASCII, those in octets of their own (digit mode 0).
 _OF_NUMBERS = b"0123456789+*#\0" + bytes(range(1, 16))
 # Each place with a text costs a search; one PDU has room for ten thousand empty payloads.
 _MAX_PLACES = 8
-# A replace_sm is read in three codings, with and without a header. No handset shows more than
+# A replace_sm is read in all codings, with and without a header. No handset shows more than
 # ten parts of 160 octets as one message, and what it changes is one message.
 MAX_REPLACEMENT_OCTETS = 1600
 

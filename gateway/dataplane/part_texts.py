@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.smpp.national_languages import Shift
-from gateway.smpp.text import meant_texts, packed_text
+from gateway.smpp.text import is_plain, little_endian_text, meant_texts, packed_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,23 +13,37 @@ class PartTexts:
     """The readings of one part by itself, as a phone makes them before it joins the texts.
 
     `best` is the likeliest. `meant` are those that its data_coding may mean, in the order of
-    `gateway.smpp.alphabets.meanings_of`, by the national language tables of its own header; and
-    `packed` is what it says where its octets may be packed septets.
+    `gateway.smpp.alphabets.meanings_of`, by the national language tables of its own header;
+    `packed` is what it says where its octets may be packed septets, and `little_endian` where
+    they may be UCS-2. One that `is_plain` is not likely to be that: it is if its neighbours are.
     """
 
     best: str
     meant: tuple[str, ...]
     packed: str | None = None
+    little_endian: str | None = None
+    is_plain: bool = False
 
     @property
     def cost_octets(self) -> int:
         """Return what they take in memory, about: two octets a character."""
-        return 2 * sum(map(len, (self.best, *self.meant, self.packed or "")))
+        texts = (self.best, *self.meant, self.packed or "", self.little_endian or "")
+        return 2 * sum(map(len, texts))
+
+    @property
+    def may_be_little_endian(self) -> bool:
+        """Tell whether its own octets do not say that they are no little-endian UCS-2."""
+        return self.little_endian is not None and not self.is_plain
 
     def within(self, span: slice) -> "PartTexts":
         """Return the same `span` of each."""
-        packed = None if self.packed is None else self.packed[span]
-        return PartTexts(self.best[span], tuple(text[span] for text in self.meant), packed)
+        return PartTexts(
+            self.best[span],
+            tuple(text[span] for text in self.meant),
+            None if self.packed is None else self.packed[span],
+            None if self.little_endian is None else self.little_endian[span],
+            self.is_plain,
+        )
 
     def as_best(self) -> str:
         """Return the likeliest."""
@@ -43,6 +57,10 @@ class PartTexts:
         """Return it read as packed septets, as 3GPP reads it where it is none."""
         return self.as_meant(1) if self.packed is None else self.packed
 
+    def as_little_endian(self) -> str:
+        """Return it read in little-endian UCS-2, as 3GPP reads it where it is none."""
+        return self.as_meant(1) if self.little_endian is None else self.little_endian
+
 
 def part_texts(
     octets: bytes, data_coding: int, best: str, *, fill_bits: int = 0, shift: Shift | None = None
@@ -53,7 +71,8 @@ def part_texts(
     """
     meant = meant_texts(octets, data_coding, shift=shift)
     packed = packed_text(octets, data_coding, fill_bits=fill_bits, shift=shift)
-    return PartTexts(best, meant, packed)
+    little_endian = little_endian_text(octets, data_coding)
+    return PartTexts(best, meant, packed, little_endian, is_plain(octets, data_coding))
 
 
 def joined_texts(
@@ -61,7 +80,8 @@ def joined_texts(
 ) -> Iterator[str]:
     """Yield what a part says between those beside it, of each at most `reach` characters.
 
-    The likeliest of each, those of each by one standard, and those of packed septets.
+    The likeliest of each, those of each by one standard, and those of packed septets and of
+    little-endian UCS-2 where one of them may be that.
     """
     run = (*before, texts, *after)
 
@@ -75,3 +95,5 @@ def joined_texts(
         yield joined(partial(PartTexts.as_meant, place=place))
     if any(one.packed is not None for one in run):
         yield joined(PartTexts.as_packed)
+    if any(one.may_be_little_endian for one in run):
+        yield joined(PartTexts.as_little_endian)

@@ -49,7 +49,7 @@ _CODECS = {
 _NEVER_WRITTEN = {Alphabet.JIS, Alphabet.BINARY}
 
 _GSM_ALIKE = (Alphabet.GSM, Alphabet.GSM, Alphabet.LATIN1, Alphabet.GBK, Alphabet.UTF8)
-_OCTETS = (Alphabet.BINARY, Alphabet.GSM, Alphabet.GBK, Alphabet.UTF8)
+_OCTETS = (Alphabet.BINARY, Alphabet.GSM, Alphabet.GBK, Alphabet.UTF8, Alphabet.UCS2)
 _ONLY_UCS2 = (Alphabet.UCS2,)
 # What each data_coding below 16 means to SMPP (3.4, 5.2.19; 5.0, 4.7.7.1), what the same octet
 # means to 3GPP TS 23.038, section 4, and then what else is made of it. An SMSC that hands the

@@ -2,8 +2,9 @@
 
 What a data_coding means differs between SMPP and 3GPP, and the SMSC decides: a text is read in
 each of its meanings, whatever that looks like, or padding could hide a word. And data_coding is
-the sender's word, so `readings` looks at the octets as well: little-endian UCS-2 under 8, UTF-8
-under 15, packed septets under 3 come out as text where they look like one.
+the sender's word, so `readings` looks at the octets as well: UTF-8 under 15 and packed septets
+under 3 come out as text where they look like one. What may be UCS-2 is read in both byte orders,
+but where its octets are those of big-endian characters and look like no others.
 """
 
 import re
@@ -14,7 +15,7 @@ from gateway.smpp import gsm0338
 from gateway.smpp.alphabets import Alphabet, alphabet_of, meanings_of, read, write
 from gateway.smpp.national_languages import Shift, decode_shifted
 
-MAX_READINGS = 12
+MAX_READINGS = 13
 """So many readings a text has at most, and two more behind national language shifts."""
 
 # Alphabets in which the octets that ASCII and the GSM alphabet share read otherwise.
@@ -37,14 +38,18 @@ _OWN_IN_LATIN1 = b"$@[\\]^_`{|}~" + bytes(range(0xA0, 0x100))
 # punctuation, CJK punctuation and kana, Han, full-width forms; and pairs for emoji.
 _HAN_HIGH = bytes(range(0x4E, 0xA0))
 _SENSIBLE_HIGH = _HAN_HIGH + b"\x00\x20\x30\xff\xd8\xd9\xda\xdb\xdc\xdd\xde\xdf"
+# Of symbols and variation selectors, which a few among the others are; and of the scripts that
+# have letters (from Latin Extended to Khmer), which no other coding has many of.
+_SYMBOL_HIGH = b"\x21\x22\x23\x24\x25\x26\x27\xfe"
+_LETTER_HIGH = bytes(range(0x01, 0x18))
+_UNIT_HIGH = _SENSIBLE_HIGH + _LETTER_HIGH
 
 # Hangul is not among the usual: in UCS-2 it is what GBK octets look like.
 _SENSELESS = re.compile(
     "[^ -~\n\r\t£¥§¡¿À-ÿ\u2010-\u203b\u20ac\u3000-\u30ff\u4e00-\u9fff\uff01-\uffee"
     "\U0001f300-\U0001faff]"
 )
-# A word needs two, with no letter between. Octets of Latin letters and accents have few such.
-_TWO_HAN = re.compile("[\u4e00-\u9fff][^0-9A-Za-z]*[\u4e00-\u9fff]")
+_HAN = re.compile("[\u4e00-\u9fff]")
 # The same judgement an octet at a time: translate is ten times as fast as the pattern.
 _SENSIBLE_IN_GSM, _SENSIBLE_IN_LATIN1 = (
     bytes(octet for octet in range(256) if not _SENSELESS.search(read(bytes((octet,)), alphabet)))
@@ -133,33 +138,51 @@ def packed_text(
     return gsm0338.decode(septets) if shift is None else decode_shifted(septets, shift)
 
 
+def little_endian_text(octets: bytes, data_coding: int) -> str | None:
+    """Return `octets` read in little-endian UCS-2; None where `data_coding` can not mean UCS-2."""
+    may_be_ucs2 = _MEANINGS[data_coding & 0xFF].may_be_ucs2
+    return read(octets, Alphabet.UCS2_LE) if may_be_ucs2 else None
+
+
+def is_plain(octets: bytes, data_coding: int) -> bool:
+    """Tell whether `octets` are big-endian UCS-2, as `data_coding` says, and look like no other."""
+    return _MEANINGS[data_coding & 0xFF].is_only_ucs2 and _is_plainly_ucs2(octets)
+
+
 def encode_text(text: str, data_coding: int) -> bytes:
     """Return `text` as `data_coding` wants it; raise EncodeError when it cannot hold it."""
     return write(text, alphabet_of(data_coding))
 
 
 def _is_plainly_ucs2(octets: bytes) -> bool:
-    """Tell whether big-endian UCS-2 is the only way to read `octets`."""
+    """Tell whether big-endian UCS-2 is the only way to read `octets`.
+
+    Besides Latin and Han it may have the letters of one script, and a symbol in eight units. A
+    word with its octets exchanged would seem to have those of several.
+    """
+    odd = octets[0::2].translate(None, _SENSIBLE_HIGH)
+    letters = odd.translate(None, _SYMBOL_HIGH)
     return (
-        8 * _odd_units(octets[0::2]) <= len(octets) // 2
+        8 * (len(odd) - len(letters)) <= len(octets) // 2
+        and (not letters or _is_one_script(letters))
         and not _reads_as_units(octets[1::2], octets[0::2])
         and not _is_mostly_printable(octets)
         and not octets.startswith(_LITTLE_ENDIAN_MARK)
     )
 
 
-def _odd_units(high: bytes) -> int:
-    """Count the high octets that no usual character has."""
-    return len(high.translate(None, _SENSIBLE_HIGH))
+def _is_one_script(high: bytes) -> bool:
+    return high[0] in _LETTER_HIGH and high.count(high[0]) == len(high)
 
 
-def _reads_as_units(high: bytes, low: bytes) -> bool:
-    """Tell whether three in five units read as usual characters.
+def _reads_as_units(high: bytes, low: bytes, usual_high: bytes = _SENSIBLE_HIGH) -> bool:
+    """Tell whether three in five units read as usual characters, those of `usual_high`.
 
     A unit with a zero low octet does not count: it is Latin text read the wrong way round.
     """
     units = min(len(high), len(low))
-    usual = units - _odd_units(high[:units]) - low[:units].count(0)
+    odd = len(high[:units].translate(None, usual_high))
+    usual = units - odd - low[:units].count(0)
     return units > 0 and 5 * usual >= 3 * units
 
 
@@ -194,6 +217,7 @@ class _Meanings(NamedTuple):
     first: Alphabet
     rest: tuple[Alphabet, ...]
     is_only_ucs2: bool
+    may_be_ucs2: bool
     is_ascii_alike: bool
     is_gsm: bool  # to SMPP
     is_gsm_to_3gpp: bool
@@ -209,6 +233,7 @@ def _meanings(alphabets: tuple[Alphabet, ...]) -> _Meanings:
         first=first,
         rest=tuple(one for one in others if one not in _WEIGHED),
         is_only_ucs2=alphabets == (Alphabet.UCS2,),
+        may_be_ucs2=Alphabet.UCS2 in alphabets,
         is_ascii_alike=not _UNLIKE_ASCII.intersection(alphabets),
         is_gsm=first is Alphabet.GSM,
         is_gsm_to_3gpp=alphabets[min(1, len(others))] is Alphabet.GSM,
@@ -283,6 +308,8 @@ def _others(octets: bytes, meanings: _Meanings, fill_bits: int) -> Iterator[tupl
         yield from _single_octet(octets, meanings, is_ascii=is_ascii)
     if meanings.rest:
         yield from _rest(octets, meanings.rest)
+    if meanings.may_be_ucs2:
+        yield 0.0, read(octets, Alphabet.UCS2_LE)
 
 
 def _packed(octets: bytes, fill_bits: int, *, is_meant: bool) -> Iterator[tuple[float, str]]:
@@ -315,7 +342,7 @@ def _gbk(octets: bytes, meanings: _Meanings) -> Iterator[tuple[float, str]]:
     sense = 1 - len(_SENSELESS.findall(text)) / _beyond_ascii(text)
     if sense >= _MULTIBYTE_SENSE:
         yield sense, text
-    elif meanings.may_be_gbk and _TWO_HAN.search(text):
+    elif meanings.may_be_gbk and _HAN.search(text):
         yield 0.0, text
     if meanings.first is Alphabet.GBK and sense < 1.0:
         yield 0.0, gsm0338.decode(octets.translate(_LOW_SEPTETS))
@@ -331,7 +358,7 @@ def _ucs2(octets: bytes, *, strict: bool) -> Iterator[tuple[float, str]]:
         if octets.startswith(mark):
             yield _CERTAIN, read(octets, alphabet)
         elif _is_all_han(octets, high_at) or (
-            not strict and _reads_as_units(octets[high_at::2], octets[1 - high_at :: 2])
+            not strict and _reads_as_units(octets[high_at::2], octets[1 - high_at :: 2], _UNIT_HIGH)
         ):
             text = read(octets, alphabet)
             yield _sense(text), text

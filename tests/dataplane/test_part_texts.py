@@ -55,3 +55,16 @@ def test_a_part_is_read_by_the_tables_of_its_header() -> None:
     packed = gsm0338.pack(gsm0338.encode("packed text as it came")[:15]) + b"\x00"
     assert part_texts(packed, 0, "").as_packed().startswith("packed text as ")
     assert part_texts(packed, 3, "").packed is None
+
+
+def test_parts_are_joined_as_little_endian_where_one_of_them_may_be() -> None:
+    plain = part_texts("您好".encode("utf-16-be"), 8, "您好")
+    exchanged = part_texts("Привет".encode("utf-16-le"), 8, "")
+    latin = part_texts(b"now", 0, "now")
+
+    assert not plain.may_be_little_endian
+    assert not latin.may_be_little_endian
+    assert "您好您好" in set(joined_texts([plain], plain, [], 9))
+    assert len(set(joined_texts([plain], plain, [], 9))) == 1
+    assert "ПриветПривет" in joined_texts([exchanged], exchanged, [], 9)
+    assert "ветnow" in joined_texts([exchanged.within(slice(-3, None))], latin, [], 9)

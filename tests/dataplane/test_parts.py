@@ -166,7 +166,7 @@ def test_empty_parts_do_not_use_up_the_reach() -> None:
 
 def test_a_huge_neighbour_is_read_only_where_it_touches() -> None:
     parts = Parts(60)
-    joint = added(parts, 1, "前" * 20_000 + "代开", total=3)
+    joint = added(parts, 1, "您" * 20_000 + "代开", total=3)
     added(parts, 3, "票" + "后" * 20_000, total=3)
 
     texts = joint.texts(2, part("发"))

@@ -12,6 +12,8 @@ from gateway.smpp.text import (
     MAX_READINGS,
     decode_text,
     encode_text,
+    is_plain,
+    little_endian_text,
     meant_texts,
     packed_text,
     readings,
@@ -45,8 +47,8 @@ def test_any_octets_give_a_bounded_number_of_readings_none_twice(
 def _has_nothing_new(octets: bytes, alphabet: Alphabet, found: tuple[str, ...]) -> bool:
     """Tell whether octets in an alphabet show no word that others would not show.
 
-    Letters and digits of Latin-1 are those of GSM; a word of Han characters has two of them; and
-    what reads as GBK throughout is GBK on the mainland.
+    Letters and digits of Latin-1 are those of GSM; the own characters of GBK are Han; and what
+    reads as GBK throughout is GBK on the mainland.
     """
     text = read(octets, alphabet)
     match alphabet:
@@ -55,7 +57,7 @@ def _has_nothing_new(octets: bytes, alphabet: Alphabet, found: tuple[str, ...]) 
         case Alphabet.UTF8:
             return not any("\x7f" < one != "\ufffd" for one in text)
         case Alphabet.GBK:
-            return sum("\u4e00" <= one <= "\u9fff" for one in text) < 3
+            return not any("\u4e00" <= one <= "\u9fff" for one in text)
         case Alphabet.GSM:
             return read(octets, Alphabet.GBK) in found
         case _:
@@ -322,3 +324,52 @@ def test_a_text_that_does_not_fit_is_refused() -> None:
         encode_text("验证码", 0)
     with pytest.raises(EncodeError):
         encode_text("hello", 4)
+
+
+OF_MANY_SCRIPTS = (
+    "привет, казино",
+    "आसान कर्ज",
+    "เว็บพนัน",
+    "كازينو",
+    "도박사이트",
+    "カジノ",
+    "şans oyunu",
+    "A片",
+)
+
+
+@pytest.mark.parametrize("data_coding", [*UCS2_CODINGS, 9, 10, 11, 2, 4, 12, 0x14, 0x80, 0xF4])
+@pytest.mark.parametrize("order", ["be", "le"])
+@pytest.mark.parametrize("text", OF_MANY_SCRIPTS)
+def test_ucs2_of_any_script_is_read_in_either_byte_order(
+    text: str, order: str, data_coding: int
+) -> None:
+    assert text in readings(text.encode(f"utf-16-{order}"), data_coding)
+
+
+@pytest.mark.parametrize("text", OF_MANY_SCRIPTS[:-2])
+def test_words_with_their_octets_exchanged_are_read_among_others(text: str) -> None:
+    octets = (NOTICE * 3).encode("utf-16-be") + text.encode("utf-16-le")
+
+    assert any(text in reading for reading in readings(octets, 8))
+
+
+@pytest.mark.parametrize("text", ["您好★您好，再见！", "Привет", "สวัสดี", "\ufeff您好您好您好您好"])
+def test_characters_of_one_script_and_a_few_symbols_are_plainly_ucs2(text: str) -> None:
+    octets = text.encode("utf-16-be")
+
+    assert len(readings(octets, 8)) == 1
+    assert is_plain(octets, 8)
+    assert not is_plain(octets, 4)
+
+
+def test_only_what_may_be_ucs2_is_read_as_its_little_endian() -> None:
+    assert little_endian_text("казино".encode("utf-16-le"), 4) == "казино"
+    assert little_endian_text(b"plain", 0) is None
+
+
+@pytest.mark.parametrize("word", ["A片", "a博a"])
+def test_a_single_han_character_among_letters_is_read_in_gbk(word: str) -> None:
+    octets = b"\xa7\x40" * 60 + word.encode("gbk")
+
+    assert any(word in reading for reading in readings(octets, 0))
