@@ -16,6 +16,7 @@ from gateway.cli.moment import moment_asked
 from gateway.cli.options import Submit
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
 from gateway.cli.subscriber import oddity_of
+from gateway.cli.text_views import print_views, text_views
 from gateway.cli.wording import said_in, worded
 from gateway.domain.categories import category_of
 from gateway.domain.msisdn import msisdn_of
@@ -59,14 +60,23 @@ class Explained:
 
 
 async def explain_message(
-    deployment: Deployment, message: Submit, *, lang: str, as_json: bool
+    deployment: Deployment, message: Submit, *, lang: str, as_json: bool, with_views: bool = False
 ) -> int:
-    """Judge `message`, print the verdict, and return the exit code."""
+    """Judge `message`, print the verdict, and return the exit code.
+
+    `with_views` shows as well what was read of its text.
+    """
     explained = await _judged(deployment, message)
+    views = text_views(explained.readings) if with_views else None
     if as_json:
-        print_json(_as_json(explained, deployment.bundle))
-    else:
-        _print(explained, deployment.bundle, lang)
+        told = views if views is None else [one.as_json() for one in views]
+        print_json(_as_json(explained, deployment.bundle) | {"views": told})
+        return ExitCode.FINE
+    _print(explained, deployment.bundle, lang)
+    if views is not None:
+        print_views(views, lang)
+    for warning in explained.warnings:
+        warn(said_in(warning, lang), lang)
     return ExitCode.FINE
 
 
@@ -263,8 +273,6 @@ def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
         print_table(
             _headed(_OTHER_COLUMNS, lang), (_other_row(one, lang) for one in explained.beside)
         )
-    for warning in explained.warnings:
-        warn(said_in(warning, lang), lang)
 
 
 def _headed(columns: Iterable[str], lang: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from gateway.cli.commands.why import explain_submit
 from gateway.cli.options import (
     NO_REASON,
     USUAL_PLACES,
@@ -22,6 +23,9 @@ policy = App(
     help="Check and compare policies, see which were in force (策略), and go back.",
     sort_key=4,
 )
+
+# Who works at a policy looks for it here.
+policy.command(explain_submit, name="explain")
 
 
 @policy.command

@@ -72,6 +72,14 @@ NO_REPLY = Mo()
 def explain_submit(
     *,
     message: Submit,
+    views: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Show what was read of the text: every reading in each view that is searched.",
+        ),
+    ] = False,
     lang: Lang = "en",
     directories: Directories = USUAL_PLACES,
     as_json: AsJson = False,
@@ -91,7 +99,9 @@ def explain_submit(
     from gateway.cli.explaining import explain_message
 
     deployment = load_deployment(*located(directories))
-    return asyncio.run(explain_message(deployment, message, lang=lang, as_json=as_json))
+    return asyncio.run(
+        explain_message(deployment, message, lang=lang, as_json=as_json, with_views=views)
+    )
 
 
 @explain.command(name="bind")
