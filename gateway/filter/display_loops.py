@@ -348,10 +348,10 @@ def link_runs(
             continue
         last = shown[runs[_END, run] - 1]
         if LRI <= kinds[last] <= FSI and matches[last] >= 0:
+            # What ends an isolate that has text of its own level begins a run.
             after = run_at[matches[last]]
             runs[_NEXT, run] = after
-            if after >= 0:
-                runs[_CONTINUED, after] = 1
+            runs[_CONTINUED, after] = 1
 
 
 @compiled(int64(_NUMBERS, _RUNS, int64, _NUMBERS))

@@ -31,6 +31,11 @@ visible = str.maketrans("", "", MARKS)
         ("\u202eर्जक\u202c", "कर्ज"),
         ("שלום \u202e票开\u202c", "开票 שלום"),
         ("\u202eab\n\u202edc", "ba\ncd"),
+        ("\u202e票\u200b发\u200b开代\u202c", "代开发票"),
+        ("\u200f票\u200f1,2", "1,2票"),
+        ("\u200f票\u200f١,٢", "١,٢票"),
+        ("\u200f票\u200f1,٢", "٢,1票"),
+        ("\u200fa(שb)", ")bש(a"),
     ],
 )
 @in_both_forms
@@ -81,6 +86,17 @@ def test_embeddings_past_the_deepest_are_read_as_if_they_were_not_there(
         assert all(
             sorted(one.translate(visible)) == sorted(text.translate(visible)) for one in shown
         )
+
+
+@in_both_forms
+def test_what_ends_an_embedding_in_an_isolate_past_the_deepest_ends_nothing(form: Form) -> None:
+    deepest = "\u202b\u202a" * 62 + "\u202e"
+    text = f"{deepest}\u2067票发\u202c开代\u2069"
+
+    with form():
+        shown = displayed(text)
+
+    assert shown[0].translate(visible) == "代开发票"
 
 
 @pytest.mark.parametrize(
