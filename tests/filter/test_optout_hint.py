@@ -171,7 +171,6 @@ def test_any_text_gives_nothing_or_a_short_token_in_ascii(text: str) -> None:
     assert len(token or "") <= 14
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "unit",
     [
