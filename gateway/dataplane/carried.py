@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from gateway.dataplane.link import Link
 from gateway.dataplane.parts import Joint, Part
 from gateway.domain.traffic import TrafficClass
+from gateway.filter.shapes import DIRECTED, hints_of
 from gateway.policy.account import Account
 from gateway.policy.submission import Submission
 from gateway.smpp.addresses import SmeAddress, UnsuccessSme
 from gateway.smpp.pdu import Destination, Pdu
 
 _SERVICE = TrafficClass.SERVICE
+# To find the order on the screen takes as long as judging, and what comes of it is judged as well.
+_DIRECTED_WORK = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,12 @@ class Care:
     weight: int = 0
 
     def characters(self) -> int:
-        """Return how many characters are to be judged, in all readings together."""
+        """Return how many characters are to be judged, in all readings together.
+
+        A text with marks of direction counts three times: it is judged in another order as well.
+        """
         texts = (self.readings or (), *self.rivals)
-        return sum(len(text) for of in texts for text in of)
+        return sum(_work(text) for of in texts for text in of)
 
     @property
     def is_whole(self) -> bool:
@@ -147,3 +153,7 @@ class Carried(Submission):
         self.command_id, self.sequence, self.start, self.end = place
         self.data_coding, self.octets, self.registered = text
         self.care: Care | None = None
+
+
+def _work(text: str) -> int:
+    return len(text) * (_DIRECTED_WORK if hints_of(text) & DIRECTED else 1)
