@@ -16,7 +16,7 @@ from gateway.cli.storage import opened_store
 from gateway.cli.subscriber import subscriber_of, warn_of_odd
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, end_said
 from gateway.domain.msisdn import masked, misread_as, readings_of
-from gateway.domain.sender import Sender
+from gateway.domain.sender import Sender, companions_of
 from gateway.ports.consent import NUMBERS_AT_ONCE, ConsentStore
 from gateway.runtime.clock import utcnow
 from gateway.settings.fault import SettingsError
@@ -57,10 +57,13 @@ async def record_answers(
 async def show_answers(config: Path, number: str, system_id: str | None, *, as_json: bool) -> int:
     """Print what a subscriber said; return the exit code."""
     msisdn = subscriber_of(number)
-    asked = [system_id] if system_id else sorted(senders_of(config) or {})
+    senders = senders_of(config) or {}
+    asked = [system_id] if system_id else sorted(senders)
+    companions = companions_of(senders.values())
     async with opened_store(load_settings(config)) as stores:
         scopes = (EVERY_SENDER, *asked)
         found = await _answers(stores.consent, msisdn, scopes)
+        shared = await _shared_refusals(stores.consent, msisdn, asked, companions)
         other = misread_as(msisdn)
         as_other = [] if other is None else await _answers(stores.consent, other, scopes)
     now = utcnow()
@@ -68,12 +71,14 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
         require_sender(system_id, config)
     if as_json:
         shown = [_described(answer, now) for answer in found]
-        print_json({"number": masked(msisdn), "answers": shown})
+        print_json({"number": masked(msisdn), "answers": shown, "shared": shared})
     elif found:
         columns = ("SP", "answer", "since", "until", "channel", "evidence")
         print_table(columns, (_row(answer, now) for answer in found), title=masked(msisdn))
     else:
         say(f"{masked(msisdn)} has given no answer")
+    for one, refused_one in shared.items():
+        warn(f"what {refused_one} was refused holds for {one} as well: both are of one owner (R21)")
     agreed = {one.scope for one in found if one.answer is Answer.AGREED}
     refused = {one.scope for one in as_other if one.answer is Answer.REFUSED}
     if refused - agreed:
@@ -82,6 +87,23 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
             " holds for both (R21): look it up without the plus"
         )
     return ExitCode.FINE
+
+
+async def _shared_refusals(
+    store: ConsentStore,
+    msisdn: int,
+    asked: Sequence[str],
+    companions: Mapping[str, Sequence[str]],
+) -> dict[str, str]:
+    """Return which companion's refusal holds for each of `asked` that was not refused itself."""
+    company = {one for scope in asked if scope in companions for one in (scope, *companions[scope])}
+    found = await _answers(store, msisdn, sorted(company))
+    refused = {one.scope for one in found if one.answer is Answer.REFUSED}
+    return {
+        scope: min(refused & set(companions[scope]))
+        for scope in asked
+        if scope not in refused and refused & set(companions.get(scope, ()))
+    }
 
 
 async def _answers(store: ConsentStore, msisdn: int, scopes: Sequence[str]) -> list[ConsentAnswer]:

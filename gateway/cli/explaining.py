@@ -94,6 +94,7 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     )
     knowledge.scorer, problems = installed_scorer(deployment.settings.learning)
     rules = RuleSet(deployment.bundle, deployment.senders.values(), knowledge)
+    rules.share_refusals()
     submission = Submission(rules.accounts[message.system_id], source, destination)
     # Every bucket is full at the start, so the monotonic time does not matter.
     verdict = explain(rules, submission, texts, now=0.0, at=moment_asked(message.at).timestamp())

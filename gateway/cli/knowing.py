@@ -1,5 +1,6 @@
 """What a deployment's store knows of one subscriber and one sender."""
 
+from collections.abc import Sequence
 from itertools import product
 
 from gateway.cli.deployment import Deployment
@@ -7,6 +8,7 @@ from gateway.cli.failure import CommandError
 from gateway.cli.storage import opened_store, store_file
 from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.msisdn import written_alike
+from gateway.domain.sender import companions_of
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import Title
 from gateway.runtime.clock import utcnow
@@ -21,6 +23,7 @@ async def knowledge_of(
     `msisdn` None asks about the sender alone; `source` is the number that sends, where it is one.
     """
     knowledge = Knowledge(provinces=deployment.provinces)
+    companions = companions_of(deployment.senders.values())
     path = store_file(deployment.settings).absolute()
     if not path.exists():
         nothing = Title(
@@ -30,7 +33,10 @@ async def knowledge_of(
         return knowledge, (nothing,)
     try:
         async with opened_store(deployment.settings) as stores:
-            await _learn(knowledge, stores, system_id, msisdn)
+            scopes = (EVERY_SENDER, system_id, *companions.get(system_id, ()))
+            knowledge.filings.replace(system_id, await stores.filings.of(system_id))
+            if msisdn is not None:
+                await _learn(knowledge, stores, scopes, msisdn)
             if source is not None:
                 rows = await stores.suspensions.rows_of([source])
                 knowledge.suspended.load(rows.values())
@@ -41,12 +47,9 @@ async def knowledge_of(
     return knowledge, ()
 
 
-async def _learn(knowledge: Knowledge, stores: Stores, system_id: str, msisdn: int | None) -> None:
-    knowledge.filings.replace(system_id, await stores.filings.of(system_id))
-    if msisdn is None:
-        return
+async def _learn(knowledge: Knowledge, stores: Stores, scopes: Sequence[str], msisdn: int) -> None:
     alike = written_alike(msisdn)  # rules look up as whom its digits are read, too
-    for number, scope in product(alike, (EVERY_SENDER, system_id)):
+    for number, scope in product(alike, scopes):
         answer = await stores.consent.answer_of(number, scope)
         if answer is not None:
             knowledge.consent.apply(number, scope, answer.standing(utcnow()))

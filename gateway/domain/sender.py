@@ -5,8 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
+from types import MappingProxyType
 
 IpNetwork = IPv4Network | IPv6Network
+# The other system_ids of its owner, of each system_id that has any.
+Companions = Mapping[str, tuple[str, ...]]
+NO_COMPANIONS: Companions = MappingProxyType({})
 
 
 class SenderState(StrEnum):

@@ -108,7 +108,7 @@ class ConsentSets:
         everyone = self.refused.get(EVERY_SENDER)
         if everyone is not None and everyone.has(msisdn):
             return True
-        if scope in self.companions and self.is_companion_refused(scope, msisdn):
+        if self.refused_companion(scope, msisdn) is not None:
             return True
         other = misread_as(msisdn)
         return other is not None and any(
@@ -116,9 +116,12 @@ class ConsentSets:
             for one in (scope, *self.companions.get(scope, ()), EVERY_SENDER)
         )
 
-    def is_companion_refused(self, scope: str, msisdn: int) -> bool:
-        """Tell whether the number refused another scope of the owner of `scope`."""
-        return any(_has(self.refused, one, msisdn) for one in self.companions.get(scope, ()))
+    def refused_companion(self, scope: str, msisdn: int) -> str | None:
+        """Return another scope of the owner of `scope` that the number refused, None for none."""
+        for one in self.companions.get(scope, ()):
+            if _has(self.refused, one, msisdn):
+                return one
+        return None
 
     def has_agreed(self, scope: str, msisdn: int, *, accept_asserted: bool = False) -> bool:
         """Tell whether the number agreed to `scope` itself.

@@ -33,6 +33,7 @@ CHINESE: Mapping[str, str] = {
     "no text could be read from the octets": "内容无法解读",
     # Consent
     "the subscriber refused": "用户已拒收",
+    "the subscriber refused another account of the same owner": "用户已拒收同一公司的其他账号",
     "the subscriber refused meanwhile": "用户已在此期间拒收",
     "no consent on record": "没有同意记录",
     "consent is asserted only": "同意仅为服务商声称，未经证明",

@@ -5,18 +5,22 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.scheduled import ScheduledMessage
+from gateway.domain.sender import NO_COMPANIONS, Companions
 
 
 class ScheduledStore(Protocol):
     """Keeps what the SMSC has taken for later until it is cancelled, or its time has come.
 
-    A message is *refused* once its subscriber's refusal of its SP, or of all SPs, is on record,
-    whichever process recorded it; it stays so if he agrees again. That of whom a North American
+    A message is *refused* once its subscriber's refusal of its SP, of one of the SP's
+    `companions` (gateway.domain.sender), or of all SPs, is on record, whichever process recorded
+    it; it stays so if he agrees again. That of whom a North American
     number is read as without its plus counts, unless the number itself agreed to the same. Every
     call raises StoreUnavailable when the store does not answer.
     """
 
-    async def keep(self, messages: Sequence[ScheduledMessage]) -> bool:
+    async def keep(
+        self, messages: Sequence[ScheduledMessage], companions: Companions = NO_COMPANIONS
+    ) -> bool:
         """Keep messages; tell whether any of them is refused already.
 
         May be repeated: one of the same SP, message_id and destination is kept once, with the
@@ -26,7 +30,9 @@ class ScheduledStore(Protocol):
     async def move(self, system_id: str, message_id: str, at: datetime) -> None:
         """Note that an SP has put what it sent under `message_id` off, or forward, to `at`."""
 
-    async def note_refusals(self, after: int, through: int) -> bool:
+    async def note_refusals(
+        self, after: int, through: int, companions: Companions = NO_COMPANIONS
+    ) -> bool:
         """Find what is refused by answers whose change is numbered above `after`, to `through`.
 
         Tell whether there was any. An `after` of 0 looks at every answer on record. May be

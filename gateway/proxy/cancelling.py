@@ -10,6 +10,7 @@ from gateway.dataplane.attention import Answered, Scheduled
 from gateway.domain.msisdn import msisdn_from
 from gateway.domain.policy import Enforcement
 from gateway.domain.scheduled import ScheduledMessage
+from gateway.domain.sender import NO_COMPANIONS
 from gateway.domain.traffic import TrafficClass
 from gateway.policy.rule_findings import Modes
 from gateway.policy.rules import Refused
@@ -76,6 +77,7 @@ class Cancelling:
         self._smsc = smsc
         self._unkept: list[ScheduledMessage] = []
         self._is_keeping = False
+        self._companions = NO_COMPANIONS
         self._refusals: tuple[int, int] | None = None
         self._under_way: set[int] = set()
         self._settled: dict[int, str] = {}  # what the SMSC said, until the store knows it
@@ -84,7 +86,7 @@ class Cancelling:
 
     async def begin(self) -> None:
         """Look for refusals that came while no gateway ran. Raises StoreUnavailable."""
-        await self._store.note_refusals(0, await self._feed.latest())
+        await self._note_all_refusals()
 
     def taken(self, item: Scheduled) -> None:
         """Note what the SMSC has taken for later, and have it kept."""
@@ -172,7 +174,7 @@ class Cancelling:
         """Keep what was taken; what the store does not take now waits for the next turn."""
         while self._unkept:
             batch = self._unkept[:_AT_ONCE]
-            if await self._store.keep(batch):
+            if await self._store.keep(batch, self._companions):
                 self._is_news = True  # a refusal was faster than the SMSC's answer
             kept = set(map(id, batch))
             self._unkept = [one for one in self._unkept if id(one) not in kept]
@@ -184,12 +186,21 @@ class Cancelling:
             log.error("store.failed", said=str(error))
 
     async def _note_refusals(self) -> None:
+        if self._companions != self._tick.pipeline.plane.rules.companions:  # a reload
+            await self._note_all_refusals()
         if self._refusals is None:
             return
         refusals = self._refusals
-        if await self._store.note_refusals(*refusals):
+        if await self._store.note_refusals(*refusals, self._companions):
             self._is_news = True
         self._refusals = None if self._refusals == refusals else (refusals[1], self._refusals[1])
+
+    async def _note_all_refusals(self) -> None:
+        """Look at every refusal on record, and at whose accounts are one company's now."""
+        companions = self._tick.pipeline.plane.rules.companions
+        if await self._store.note_refusals(0, await self._feed.latest(), companions):
+            self._is_news = True
+        self._companions = companions
 
     async def _cancel_waiting(self) -> int:
         waiting = await self._store.waiting_senders(utcnow())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.msisdn import readings_of
 from gateway.domain.scheduled import ScheduledMessage
+from gateway.domain.sender import NO_COMPANIONS, Companions
 from gateway.stores.memory_consent import MemoryConsent
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,17 +29,22 @@ class MemoryScheduled:
         self._rows: dict[int, _Row] = {}
         self._latest = 0
 
-    async def keep(self, messages: Sequence[ScheduledMessage]) -> bool:
+    async def keep(
+        self, messages: Sequence[ScheduledMessage], companions: Companions = NO_COMPANIONS
+    ) -> bool:
         kept = [self._keep(message) for message in messages]
-        return self._mark(kept, 0, None)
+        return self._mark(kept, 0, None, companions)
 
     async def move(self, system_id: str, message_id: str, at: datetime) -> None:
         for row in self._rows.values():
             if (row.message.system_id, row.message.message_id) == (system_id, message_id):
                 row.message = replace(row.message, scheduled_at=at)
 
-    async def note_refusals(self, after: int, through: int) -> bool:
-        return self._mark(list(self._rows.values()), after, through if after else None)
+    async def note_refusals(
+        self, after: int, through: int, companions: Companions = NO_COMPANIONS
+    ) -> bool:
+        rows = list(self._rows.values())
+        return self._mark(rows, after, through if after else None, companions)
 
     async def waiting_senders(self, now: datetime) -> set[str]:
         return {
@@ -101,7 +107,9 @@ class MemoryScheduled:
         row = self._rows[self._latest] = _Row(replace(message, number=self._latest))
         return row
 
-    def _mark(self, rows: Sequence[_Row], after: int, through: int | None) -> bool:
+    def _mark(
+        self, rows: Sequence[_Row], after: int, through: int | None, companions: Companions
+    ) -> bool:
         now = self._utcnow()
         refusals: dict[tuple[int, str], int] = {}
         agreed: set[tuple[int, str]] = set()
@@ -124,9 +132,13 @@ class MemoryScheduled:
                 and (number, scope) in refusals
                 and (number == row.message.msisdn or (row.message.msisdn, scope) not in agreed)
                 for number in readings_of([row.message.msisdn])
-                for scope in (row.message.system_id, EVERY_SENDER)
+                for scope in _scopes_of(row.message.system_id, companions)
             )
         ]
         for row in refused:
             row.is_refused = True
         return bool(refused)
+
+
+def _scopes_of(system_id: str, companions: Companions) -> tuple[str, ...]:
+    return (system_id, *companions.get(system_id, ()), EVERY_SENDER)

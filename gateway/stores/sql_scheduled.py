@@ -1,6 +1,6 @@
 """Scheduled messages in SQL (contract: gateway.ports.scheduled)."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.msisdn import misread_as
 from gateway.domain.scheduled import ScheduledMessage
+from gateway.domain.sender import NO_COMPANIONS, Companions
 from gateway.stores.database import Database
 from gateway.stores.scheduled_tables import IS_REFUSED, scheduled_messages
 from gateway.stores.tables import consent_answers
@@ -49,15 +50,19 @@ class SqlScheduled:
         self._database = database
         self._utcnow = utcnow
 
-    async def keep(self, messages: Sequence[ScheduledMessage]) -> bool:
+    async def keep(
+        self, messages: Sequence[ScheduledMessage], companions: Companions = NO_COMPANIONS
+    ) -> bool:
         values = [_values_of(one) for one in messages]
         keys = [(one.system_id, one.message_id) for one in messages]
-        marking = self._marking(tuple_(_column.system_id, _column.message_id).in_(keys))
+        these = tuple_(_column.system_id, _column.message_id).in_(keys)
+        theirs = {one.system_id for one in messages}
+        markings = self._markings(_companies(companions, theirs), these)
 
         async def run(connection: AsyncConnection) -> bool:
             if values:
                 await connection.execute(_UPSERT, values)
-            return (await connection.execute(marking)).rowcount > 0
+            return await _marked(connection, markings)
 
         return await self._database.writer.write(run, rows=len(values))
 
@@ -73,21 +78,27 @@ class SqlScheduled:
 
         await self._database.writer.write(run)
 
-    async def note_refusals(self, after: int, through: int) -> bool:
+    async def note_refusals(
+        self, after: int, through: int, companions: Companions = NO_COMPANIONS
+    ) -> bool:
         # Mostly nothing is scheduled at all, and that must cost no commit.
         if not await self._database.rows(select(_column.number).limit(1)):
             return False
-        marking = self._marking()
+        markings = self._markings(_companies(companions, companions))
         if after:
             # A few answers at a time, and the rows of their numbers; at the start it is the
             # other way round: two look-ups for each row, whoever refused in all the years.
-            numbers = select(_answer.msisdn).where(
-                _answer.change > after, _answer.change <= through, _IS_REFUSAL
+            told = (_answer.change > after) & (_answer.change <= through) & _IS_REFUSAL
+            numbers = select(_answer.msisdn).where(told)
+            scopes = select(_answer.scope).where(told).distinct() if companions else None
+            refused = [] if scopes is None else await self._database.rows(scopes)
+            markings = self._markings(
+                _companies(companions, {row["scope"] for row in refused}),
+                _column.msisdn.in_(numbers) | _column.misread_as.in_(numbers),
             )
-            marking = self._marking(_column.msisdn.in_(numbers) | _column.misread_as.in_(numbers))
 
         async def run(connection: AsyncConnection) -> bool:
-            return (await connection.execute(marking)).rowcount > 0
+            return await _marked(connection, markings)
 
         return await self._database.writer.write(run)
 
@@ -171,8 +182,24 @@ class SqlScheduled:
 
         return await self._database.writer.write(run)
 
-    def _marking(self, *those: ColumnElement[bool]) -> Update:
+    def _markings(
+        self, companies: Sequence[Collection[str]], *those: ColumnElement[bool]
+    ) -> list[Update]:
         """Return what marks the messages among `those` that a refusal on record is against.
+
+        One statement for refusals of their own SPs, and one for each company: SQLite bounds how
+        deep a condition is, and each finds its rows by the SPs' names.
+        """
+        return [
+            self._marking(_IS_ABOUT_IT, *those),
+            *(
+                self._marking(_answer.scope.in_(one), _column.system_id.in_(one), *those)
+                for one in companies
+            ),
+        ]
+
+    def _marking(self, is_about_it: ColumnElement[bool], *those: ColumnElement[bool]) -> Update:
+        """Return what marks the messages among `those` that such a refusal is against.
 
         As ConsentSets.is_refused has it: of whom a number is read as, what the number itself
         agreed to counts over it.
@@ -187,15 +214,29 @@ class SqlScheduled:
             )
             .correlate(scheduled_messages, consent_answers)
         )
-        refused = exists().where(_answer.msisdn == _column.msisdn, _IS_ABOUT_IT, _IS_REFUSAL)
+        refused = exists().where(_answer.msisdn == _column.msisdn, is_about_it, _IS_REFUSAL)
         misread = exists().where(
-            _answer.msisdn == _column.misread_as, _IS_ABOUT_IT, _IS_REFUSAL, not_(has_agreed)
+            _answer.msisdn == _column.misread_as, is_about_it, _IS_REFUSAL, not_(has_agreed)
         )
         return (
             update(scheduled_messages)
             .where(not_(_column.is_refused), *those, or_(refused, misread))
             .values(is_refused=True)
         )
+
+
+def _companies(companions: Companions, system_ids: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the accounts of each owner of several that has one of `system_ids`."""
+    found = {
+        tuple(sorted((one, *companions[one]))): None for one in system_ids if one in companions
+    }
+    return list(found)
+
+
+async def _marked(connection: AsyncConnection, markings: Iterable[Update]) -> bool:
+    """Mark, and tell whether any message was."""
+    counts = [(await connection.execute(one)).rowcount for one in markings]
+    return sum(counts) > 0
 
 
 def _values_of(message: ScheduledMessage) -> dict[str, object]:

@@ -110,6 +110,45 @@ async def test_refusals_on_record_hold_from_the_first_message(
     assert smsc.journal == []
 
 
+COMPANY = """\
+version: 1
+allow_plain_passwords: true
+senders:
+  - {system_id: sp1, owner: B2-1, password: "plain:secret", ports: [
+      {number: "10690001", purpose: marketing}]}
+  - {system_id: sp2, owner: B2-1, password: "plain:secret", ports: [
+      {number: "10690002", purpose: marketing}]}
+  - {system_id: sp3, password: "plain:secret", ports: [
+      {number: "10690003", purpose: marketing}]}
+"""
+
+
+async def test_r21_a_refusal_of_one_account_holds_for_its_owner_in_a_second_and_after_a_restart(
+    start: Start, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"config/senders.yaml": COMPANY}
+    first = await start(files)
+    monkeypatch.setattr(followers, "_EVERY_S", 0.25)  # as in earnest
+    esme, other = await attach(first, "sp2"), await attach(first, "sp3")
+    assert (await esme.submit("10690002", DESTINATION, "大促")).is_ok
+    await first.stores.consent.record(
+        [ConsentAnswer(SUBSCRIBER, "sp1", Answer.REFUSED, utcnow(), "mo")]
+    )
+
+    async with asyncio.timeout(1):
+        while (answer := await esme.submit("10690002", DESTINATION, "大促")).is_ok:
+            pass
+
+    assert answer.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert (await other.submit("10690003", DESTINATION, "大促")).is_ok
+    await first.stop()
+    second = await start(files)
+    esme, other = await attach(second, "sp2"), await attach(second, "sp3")
+    answer = await esme.submit("10690002", DESTINATION, "大促")
+    assert answer.command_status == CommandStatus.ESME_RSUBMITFAIL
+    assert (await other.submit("10690003", DESTINATION, "大促")).is_ok
+
+
 async def test_a_store_that_is_locked_for_a_moment_stops_no_traffic(
     start: Start, attach: Attach, feed: FeedOfMoods, told: Told, until: Until, log: LogLines
 ) -> None:

@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.cli import answering
+from gateway.cli.failure import ExitCode
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.stores.open import Stores
 
@@ -105,9 +106,46 @@ def test_r21_who_agrees_is_told_where_a_refusal_of_every_sp_goes_on_to_hold(
     assert [ran.returncode for ran in (one, several)] == [0, 0]
 
 
-@pytest.mark.parametrize(
-    "number", ["1380013800", "138001380000", "138001380", "+861380013800", "0086138001380000"]
-)
+def test_r21_a_refusal_is_shown_with_the_other_accounts_of_its_owner_that_it_holds_for(
+    consent: Command, write: Write
+) -> None:
+    account = (
+        '  - {system_id: %s, owner: %s, password: "plain:secret", '
+        'ports: [{number: "%s", purpose: service}]}'
+    )
+    accounts = (
+        ("shop", "B2-1", "10690001"),
+        ("news", "B2-1", "10690002"),
+        ("x", "B2-2", "10690003"),
+    )
+    lines = ("version: 1", "allow_plain_passwords: true", "senders:")
+    write("config/senders.yaml", "\n".join([*lines, *(account % one for one in accounts)]))
+    consent("refuse", "--system-id", "news", NUMBER)
+
+    everyone, shop, news, x = (
+        consent("show", NUMBER, *one)
+        for one in ((), ("--system-id=shop",), ("--system-id=news",), ("--system-id=x",))
+    )
+
+    holds = "what news was refused holds for shop as well"
+    told = [" ".join(ran.stderr.split()) for ran in (everyone, shop)]
+    assert [one for one in told if holds not in one] == []
+    assert (news.stderr, x.stderr) == ("", "")
+    assert json.loads(consent("show", "--json", NUMBER).stdout)["shared"] == {"shop": "news"}
+    consent("refuse", "--system-id", "shop", NUMBER)
+    assert json.loads(consent("show", "--json", NUMBER).stdout)["shared"] == {}
+
+
+@pytest.mark.parametrize("number", ["+861380013800", "0086138001380000"])
+def test_digits_behind_86_of_a_wrong_length_are_no_number(consent: Command, number: str) -> None:
+    ran = consent("refuse", "--all-senders", number)
+
+    assert ran.returncode == ExitCode.MISUSED
+    assert "is no subscriber number; nothing was recorded" in ran.stderr
+    assert number not in ran.stderr
+
+
+@pytest.mark.parametrize("number", ["1380013800", "138001380000", "138001380"])
 def test_a_number_with_a_digit_or_two_too_few_or_many_is_doubted_and_taken(
     consent: Command, number: str
 ) -> None:

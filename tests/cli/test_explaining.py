@@ -28,6 +28,18 @@ rules:
     mode: enforce
 """
 
+COMPANY = """\
+version: 1
+allow_plain_passwords: true
+senders:
+  - {system_id: shop, owner: B2-1, password: "plain:secret", ports: [
+      {number: "10690001", purpose: marketing}]}
+  - {system_id: news, owner: B2-1, password: "plain:secret", ports: [
+      {number: "10690002", purpose: marketing}]}
+  - {system_id: other, owner: B2-2, password: "plain:secret", ports: [
+      {number: "10690003", purpose: marketing}]}
+"""
+
 EASY = """\
 version: 1
 id: K-EASY
@@ -149,6 +161,25 @@ def test_a_refusal_of_every_sp_stops_an_advert(verdict: Ask, answered: Answered)
     answered(SUBSCRIBER, EVERY_SENDER, Answer.REFUSED)
 
     assert verdict()["reason"] == "OPTED_OUT"
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("zh", "用户已拒收同一公司的其他账号"), ("en", "owner")]
+)
+def test_r21_a_refusal_of_another_account_of_the_owner_stops_an_advert_and_says_whose(
+    explain: Command, verdict: Ask, answered: Answered, write: Write, lang: str, said: str
+) -> None:
+    write("config/senders.yaml", COMPANY)
+    answered(SUBSCRIBER, "news", Answer.REFUSED)
+
+    told, other = verdict(), verdict(**{"system-id": "other", "from": "10690003"})
+
+    assert told["reason"] == "OPTED_OUT"
+    assert [one["evidence"] for one in told["findings"]] == [
+        "the subscriber refused another account of the same owner: news"
+    ]
+    assert other["reason"] is None
+    assert said in explain("--lang", lang).stdout
 
 
 def test_a_refusal_does_not_stop_a_verification_code(verdict: Ask, answered: Answered) -> None:
@@ -275,7 +306,7 @@ def test_on_a_terminal_of_eighty_columns_rules_and_reasons_stay_whole(
     assert all(cell_len(line) <= 80 for line in shown.splitlines())
 
 
-@pytest.mark.parametrize("number", ["138001380", "1380013800", "1380013800123"])
+@pytest.mark.parametrize("number", ["138001380", "1380013800", "138001380001", "1380013800123"])
 def test_a_destination_that_may_be_mistyped_is_doubted(explain: Command, number: str) -> None:
     english, chinese = explain(to=number).stderr, explain("--lang", "zh", to=number).stderr
 

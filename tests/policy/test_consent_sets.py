@@ -233,10 +233,9 @@ def test_who_refused_one_account_of_an_owner_refused_all_of_them(answer: Answer 
 
     assert sets.is_refused("sp1", SUBSCRIBER)
     assert sets.is_refused("sp2", SUBSCRIBER)
-    assert (sets.is_companion_refused("sp1", SUBSCRIBER), sets.is_companion_refused("sp2", 1)) == (
-        False,
-        False,
-    )
+    assert sets.refused_companion("sp2", SUBSCRIBER) == "sp1"
+    assert sets.refused_companion("sp1", SUBSCRIBER) is None
+    assert sets.refused_companion("sp2", OTHER) is None
     assert not sets.is_refused("sp2", OTHER)
     assert not sets.is_refused("sp3", SUBSCRIBER)
 

@@ -11,9 +11,10 @@ import pytest
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.policy import Enforcement, KeywordList, ListAction, RepliesRule
-from gateway.domain.sender import Port, Sender
+from gateway.domain.sender import Port, Purpose, Sender
 from gateway.policy.bundle import Bundle
 from gateway.policy.rules import Override
+from gateway.policy.ruleset import RuleSet
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import cancelling
 from gateway.runtime.clock import utcnow
@@ -114,6 +115,69 @@ async def test_r21_what_is_scheduled_is_cancelled_when_the_subscriber_refuses(
     assert header_of(await esme.pdus().get()).command_id == CommandId.DELIVER_SM
     assert esme.pdus().empty()
     assert esme.strays == []
+
+
+def company(sender: BuildSender, *owners: str) -> tuple[Sender, ...]:
+    """Return sp1, sp2, ..., of these owners, each with a port for marketing."""
+    return tuple(
+        sender(
+            system_id=f"sp{place}",
+            owner=owner,
+            ports=(Port(f"1069000{place}", 0, Purpose.MARKETING),),
+        )
+        for place, owner in enumerate(owners, 1)
+    )
+
+
+async def test_r21_a_refusal_cancels_what_another_account_of_the_owner_scheduled(
+    start: Start,
+    attach: Attach,
+    smsc: SimulatedSmsc,
+    until: Until,
+    office: Office,
+    sender: BuildSender,
+) -> None:
+    gateway = await start(stores=office.stores, senders=company(sender, "B2-1", "B2-1", "B2-3"))
+    first, second, third = [
+        await submit(await attach(gateway, f"sp{place}"), source=f"1069000{place}")
+        for place in (1, 2, 3)
+    ]
+    await kept(gateway, until, 3)
+
+    await office.refuse()
+
+    await outcome(gateway, until, "cancelled", 2)
+    assert {one.message_id for one in smsc.cancels} == {first, second}
+    assert smsc.state_of(third) is MessageState.ENROUTE
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_r21_accounts_that_a_reload_or_a_restart_joins_share_refusals_of_before(  # noqa: PLR0913 - two accounts and a store
+    start: Start,
+    attach: Attach,
+    smsc: SimulatedSmsc,
+    until: Until,
+    office: Office,
+    sender: BuildSender,
+    *,
+    is_restarted: bool,
+) -> None:
+    gateway = await start(stores=office.stores, senders=company(sender, "B2-1", "B2-2"))
+    second = await submit(await attach(gateway, "sp2"), source="10690002")
+    await kept(gateway, until)
+    await office.refuse()
+    joined = company(sender, "B2-1", "B2-1")
+
+    if is_restarted:
+        await gateway.stop()
+        gateway = await start(stores=office.stores, senders=joined)
+        await attach(gateway, "sp2")
+    else:
+        before = gateway.plane.rules
+        gateway.plane.load(RuleSet(before.bundle, joined, before.knowledge, before))
+
+    await outcome(gateway, until, "cancelled")
+    assert [one.message_id for one in smsc.cancels] == [second]
 
 
 @pytest.mark.parametrize("scope", ["sp1", EVERY_SENDER])

@@ -86,6 +86,55 @@ async def test_a_refusal_of_every_sender_finds_those_of_all(
     assert await _refused(stores, noon) == [mine, other]
 
 
+COMPANY = {"sp1": ("sp2",), "sp2": ("sp1",)}
+
+
+@pytest.mark.parametrize("asked_at", ["once", "the start", "keeping"])
+async def test_a_refusal_finds_those_of_the_other_accounts_of_its_owner(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime, asked_at: str
+) -> None:
+    mine, companion, stranger = message(), message(system_id="sp2"), message(system_id="sp3")
+    other = message(system_id="sp2", message_id="7F3B", msisdn=8613800138001)
+    messages = [mine, companion, stranger, other]
+    if asked_at == "keeping":
+        await stores.consent.record([answer(), answer(scope="sp2", answer=Answer.AGREED)])
+        assert await stores.scheduled.keep(messages, COMPANY)
+    else:
+        await stores.scheduled.keep(messages, COMPANY)
+        await stores.consent.record([answer(scope="sp2", answer=Answer.AGREED)])
+        through = await stores.consent.record([answer()])
+        after = through - 1 if asked_at == "once" else 0
+        assert await stores.scheduled.note_refusals(after, through, COMPANY)
+
+    assert await _refused(stores, noon) == [mine, companion]
+
+
+async def test_a_refusal_of_whom_a_number_is_read_as_finds_those_of_companions_too(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder, noon: datetime
+) -> None:
+    companion = message(system_id="sp2", msisdn=ABROAD)
+    agreed = message(system_id="sp2", msisdn=ABROAD + 1, message_id="7F3B")
+    await stores.consent.record([answer(msisdn=ABROAD + 1, answer=Answer.AGREED)])
+    await stores.scheduled.keep([companion, agreed], COMPANY)
+    through = await stores.consent.record(
+        [answer(msisdn=AS_READ_BARE), answer(msisdn=AS_READ_BARE + 1)]
+    )
+
+    assert await stores.scheduled.note_refusals(0, through, COMPANY)
+
+    assert await _refused(stores, noon) == [companion]
+
+
+async def test_refusals_of_others_find_nothing_of_a_company(
+    stores: Stores, message: MessageBuilder, answer: AnswerBuilder
+) -> None:
+    await stores.scheduled.keep([message(), message(system_id="sp2")], COMPANY)
+    through = await stores.consent.record([answer(scope="sp3")])
+
+    assert not await stores.scheduled.note_refusals(through - 1, through, COMPANY)
+    assert not await stores.scheduled.note_refusals(0, through, COMPANY)
+
+
 async def test_only_refusals_that_were_not_looked_at_count(
     stores: Stores, message: MessageBuilder, answer: AnswerBuilder
 ) -> None:

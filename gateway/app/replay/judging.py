@@ -71,6 +71,7 @@ class Judge:
         not_asked = TooFast | Suspended
         rules = tuple(rule for rule in bundle.rules if not isinstance(rule.check, not_asked))
         self._rules = RuleSet(replace(bundle, rules=rules), senders, knowledge)
+        self._rules.share_refusals()
         staged = self._rules.rules.staged
         self._counters = tuple(one for one in staged if isinstance(one, StagedCounter))
         # Of each SP, for a text remembers what rules make of it for a dozen kinds of sources.

@@ -15,7 +15,7 @@ from gateway.policy.submission import Submission
 
 _NOBODY = NumberSet()
 _REFUSED = Evidence("the subscriber refused")
-_REFUSED_OWNER = Evidence("the subscriber refused another account of the same owner")
+_REFUSED_OWNER = "the subscriber refused another account of the same owner"
 _UNASKED = Evidence("no consent on record")
 _UNPROVEN = Evidence("consent is asserted only", Reason.CONSENT_UNPROVEN)
 _UNREAD = Evidence("the consent store cannot be read", Reason.CONSENT_UNCHECKED, is_unread=True)
@@ -38,7 +38,8 @@ def refused(_check: Refused, knowledge: Knowledge) -> Ask:
         scope = submission.account.system_id
         if not sets.is_refused(scope, number):
             return None
-        return _REFUSED_OWNER if sets.is_companion_refused(scope, number) else _REFUSED
+        companion = sets.refused_companion(scope, number)
+        return _REFUSED if companion is None else Evidence(f"{_REFUSED_OWNER}: {companion}")
 
     return ask
 
@@ -55,7 +56,7 @@ def perhaps_refused(knowledge: Knowledge) -> Sieve:
         own = _of_the_sender(sets.refused, submissions, numbers)
         if sets.companions:
             own = [
-                by_one or sets.is_companion_refused(one.account.system_id, number)
+                by_one or sets.refused_companion(one.account.system_id, number) is not None
                 for by_one, one, number in zip(own, submissions, numbers, strict=True)
             ]
         return [

@@ -126,7 +126,7 @@ def test_r37_who_refused_one_account_of_a_company_gets_no_advert_from_another() 
     assert why(own) is why(companion) is Reason.OPTED_OUT
     assert [one.findings[0].evidence for one in (own, companion)] == [
         "the subscriber refused",
-        "the subscriber refused another account of the same owner",
+        "the subscriber refused another account of the same owner: sp1",
     ]
     assert (why(other), why(code)) == (None, None)
 
