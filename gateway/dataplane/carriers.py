@@ -18,6 +18,7 @@ from gateway.smpp.udh import (
     check_sar,
     claims_of_octets,
     concat_of,
+    elements_of_octets,
     shift_of,
     split_udh,
 )
@@ -48,7 +49,8 @@ class Carrier:
     shows beside the message, with the data_coding of each. `destinations` are those of a
     submit_multi. `concats` are all claims of which part of a long message this is: one, but
     for senders that say one thing in the header and another in the TLVs. Those of a
-    replace_sm are what a phone takes its text for if the message that it changes has a header.
+    replace_sm are what a phone takes its text for if the message that it changes has a header;
+    `guessed` is the text then, its fill bits and its tables, where that header is malformed.
     """
 
     pdu: Pdu
@@ -63,6 +65,13 @@ class Carrier:
     shifts: tuple[Shift | None, ...]
     tags: tuple[tuple[int, bytes], ...]
     concats: tuple[Concat, ...]
+    guessed: tuple[tuple[bytes, int, Shift | None], ...]
+
+    @property
+    def octets_to_read(self) -> int:
+        """Return the length of all texts."""
+        texts = (*self.pieces, *(octets for _, octets in self.tags))
+        return sum(map(len, texts))
 
     @property
     def is_simple(self) -> bool:
@@ -77,7 +86,7 @@ class Carrier:
         )
 
     def texts(self) -> tuple[tuple[str, ...], ...]:
-        """Return every plausible reading of each piece, then of each tag."""
+        """Return every plausible reading of each piece, of what is guessed, and of each tag."""
         is_known = "data_coding" in self.pdu.fields
         codings = (self.data_coding,) if is_known else _ANY_CODING
         manners = zip(self.pieces, self.fill_bits, self.shifts, strict=True)
@@ -88,7 +97,7 @@ class Carrier:
                     for coding in codings
                     for text in readings(piece, coding, fill_bits=bits, shift=shift)
                 )
-                for piece, bits, shift in manners
+                for piece, bits, shift in (*manners, *self.guessed)
             ),
             *(readings(octets, coding) for coding, octets in self.tags),
         )
@@ -142,6 +151,7 @@ def read_carrier(octets: bytes) -> Carrier:
         shifts=tuple(found.shifts),
         tags=_tags(pdu.tlvs),
         concats=_distinct(found.concats),
+        guessed=tuple(found.guessed),
     )
 
 
@@ -157,7 +167,7 @@ def _is_legible(text: str) -> bool:
 class _Found:
     """The texts of a request as they are found."""
 
-    __slots__ = ("concats", "fill_bits", "pieces", "place", "places", "shifts")
+    __slots__ = ("concats", "fill_bits", "guessed", "pieces", "place", "places", "shifts")
 
     def __init__(self) -> None:
         self.place = 0
@@ -166,6 +176,7 @@ class _Found:
         self.fill_bits: list[int] = []
         self.shifts: list[Shift | None] = []
         self.concats: list[Concat | None] = []
+        self.guessed: list[tuple[bytes, int, Shift | None]] = []
 
     def text(self, octets: bytes, fill_bits: int = 0, shift: Shift | None = None) -> None:
         """Take a text."""
@@ -182,8 +193,21 @@ class _Found:
         # The last of several claims counts for most phones, the first for others.
         self.concats += (concat_of(elements, ()), concat_of(elements[::-1], ()))
         if text:
-            # Packed text begins at the next septet (3GPP TS 23.040, 9.2.3.24).
-            self.text(text, -8 * (len(octets) - len(text)) % 7, shift)
+            self.text(text, _fill_bits(octets, text), shift)
+
+    def behind_malformed(self, octets: bytes) -> None:
+        """Take a text behind what a phone may take for a header all the same."""
+        text = octets[1 + octets[0] :]
+        shift: Shift | None = None
+        with suppress(DecodeError):  # then phones have the default alphabet
+            shift = shift_of(elements_of_octets(octets))
+        if text:
+            self.guessed.append((text, _fill_bits(octets, text), shift))
+
+
+def _fill_bits(octets: bytes, text: bytes) -> int:
+    # Packed text begins at the next septet (3GPP TS 23.040, 9.2.3.24).
+    return -8 * (len(octets) - len(text)) % 7
 
 
 def _of_message(pdu: Pdu) -> _Found:
@@ -213,8 +237,10 @@ def _of_replacement(pdu: Pdu) -> _Found:
         raise DecodeError(f"a new text of {octets} octets", field="short_message", status=status)
     for found.place, place in enumerate(places):
         found.text(place)
-        with suppress(DecodeError):  # then it has none
+        try:
             found.behind_header(place)
+        except DecodeError:  # then it has none, or phones are not particular
+            found.behind_malformed(place)
     found.concats.clear()
     for place in places:
         found.concats += claims_of_octets(place)

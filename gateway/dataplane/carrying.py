@@ -66,7 +66,7 @@ def carry(
     addresses = (carrier.source, carrier.destination)
     message = Carried(session, account, (command_id, sequence, *place), addresses, text)
     care = message.care = Care()
-    is_long = len(message.octets) >= CHARACTERS_PER_TOKEN
+    is_long = carrier.octets_to_read >= CHARACTERS_PER_TOKEN
     if is_long and not account.bucket.has_one(turn.now):
         _stop(turn, message, _TOO_FAST)  # unread: to read it is what costs
         return message
@@ -74,14 +74,14 @@ def carry(
         _read(message, care, carrier)
     message.timing = _timing(carrier, turn.at)
     care.schedule = schedule_of(carrier, message.timing, turn.at)
-    _judge(turn, message, care, carrier)
+    _judge_addresses(turn, message, care, carrier)
     care.weight = care.characters()
     account.bucket.charge(max(0, care.weight // CHARACTERS_PER_TOKEN - 1))
     return message
 
 
-def _judge(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
-    """Judge the addresses of a message, and put a part among the others of its long message."""
+def _judge_addresses(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
+    """Judge whom a message goes to, and put a part beside the others."""
     if message.command_id == CommandId.REPLACE_SM:
         turn.plane.rules.judge_replacement(message, turn.now)
         message.units = 0  # the message that it changes was counted

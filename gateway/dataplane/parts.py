@@ -1,7 +1,7 @@
 """A long message and its parts: each is judged with the text before and after it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from gateway.dataplane.part_texts import PartTexts, joined_texts, part_texts
@@ -45,13 +45,16 @@ def subscriber_of(address: bytes) -> int | bytes:
 class Part:
     """The text of one part, and what it may say by itself.
 
-    Of a long one only both ends are kept: it is the first of them then, `end` the other, and
-    `digest` that of all its octets.
+    `shift` are the national language tables that its header names, and `fill_bits` what stands
+    between the header and packed text. Of a long one only both ends are kept: it is the first
+    of them then, `end` the other, and `digest` that of all its octets.
     """
 
     data_coding: int
     octets: bytes
     texts: PartTexts
+    shift: Shift | None = None
+    fill_bits: int = field(default=0, compare=False)
     end: "Part | None" = None
     digest: bytes = b""
 
@@ -68,10 +71,10 @@ class Part:
         if len(self.octets) <= (2 * reach if self.end is None else reach):
             return self
         at = max(0, len(last.octets) - reach) // _CUT_OCTETS * _CUT_OCTETS
-        coding = self.data_coding
-        end = Part(coding, last.octets[at:], last.texts.within(slice(-reach, None)))
+        end = replace(last, octets=last.octets[at:], texts=last.texts.within(slice(-reach, None)))
         digest = self.digest or blake2b(self.octets, digest_size=16).digest()
-        return Part(coding, self.octets[:reach], self.texts.within(slice(reach)), end, digest)
+        texts = self.texts.within(slice(reach))
+        return replace(self, octets=self.octets[:reach], texts=texts, end=end, digest=digest)
 
 
 def part_of(
@@ -82,7 +85,7 @@ def part_of(
     `fill_bits` and `shift` are what its header says of its text (gateway.smpp.text.readings).
     """
     texts = part_texts(octets, data_coding, best, fill_bits=fill_bits, shift=shift)
-    return Part(data_coding, octets, texts)
+    return Part(data_coding, octets, texts, shift, fill_bits)
 
 
 # The parts on the left of one, the part, those on its right: all in the order of the text.
@@ -205,4 +208,4 @@ def _readings_of(row: _Row) -> tuple[str, ...]:
     octets = b"".join((*left, part.octets, *right))
     texts = ([p.texts for p in before], part.texts, [p.texts for p in after])
     joined = joined_texts(*texts, REACH_OCTETS)
-    return tuple(dict.fromkeys((*readings(octets, part.data_coding), *joined)))
+    return tuple(dict.fromkeys((*readings(octets, part.data_coding, shift=part.shift), *joined)))

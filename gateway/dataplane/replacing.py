@@ -3,10 +3,10 @@
 from gateway.dataplane.carried import Care, Carried
 from gateway.dataplane.carriers import Carrier
 from gateway.dataplane.part_table import Parts
-from gateway.dataplane.parts import Joint, part_of
+from gateway.dataplane.parts import Joint, Part, part_of
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.turn import Turn
-from gateway.smpp.text import decode_text
+from gateway.smpp.text import readings
 
 
 def may_be_part(plane: Plane, system_id: str, carrier: Carrier, now: float) -> bool:
@@ -26,9 +26,9 @@ def replace_part(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> 
     if not may_be_part(plane, system_id, carrier, turn.now):
         return
     place = plane.part_ids.place_of(system_id, carrier.pdu.octets("message_id"))
-    octets = _text_of(carrier)
+    which = _text_of(carrier)
     care.is_unplaced = True
-    if place is None or octets is None:
+    if place is None or which is None:
         return
     key, number = place
     if any((c.reference, c.total, c.number) != (*key[1:], number) for c in carrier.concats):
@@ -36,9 +36,10 @@ def replace_part(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> 
     joint = plane.parts.find(key, turn.now)
     if not _is_replaceable(plane.parts, joint, number, turn.now):
         return
+    part = _new_part(joint.parts[number], carrier, which)
+    if part is None:
+        return
     care.is_unplaced = False
-    coding = joint.parts[number].data_coding
-    part = part_of(coding, octets, decode_text(octets, coding))
     care.readings = tuple(dict.fromkeys((*joint.texts(number, part), *(care.readings or ()))))
     plane.parts.exchange(joint, number, part, turn.now)
     care.exchanged = joint, number
@@ -50,11 +51,25 @@ def _is_replaceable(parts: Parts, joint: Joint, number: int, now: float) -> bool
     return is_known and joint.stopped is None and not parts.late.has_forgotten(joint.key, now)
 
 
-def _text_of(carrier: Carrier) -> bytes | None:
-    """Return the one text that a new part has; None where it may be one or the other.
+def _new_part(before: Part, carrier: Carrier, which: int) -> Part | None:
+    """Return the new text in the place of `before`; None where other tables may be those of it.
+
+    A text without a header of its own may stand behind that of the old one.
+    """
+    octets, shift = carrier.pieces[which], carrier.shifts[which]
+    if shift != before.shift:
+        return None
+    bits = carrier.fill_bits[which] if carrier.concats else before.fill_bits
+    coding = before.data_coding
+    best = readings(octets, coding, fill_bits=bits, shift=shift)[0]
+    return part_of(coding, octets, best, fill_bits=bits, shift=shift)
+
+
+def _text_of(carrier: Carrier) -> int | None:
+    """Return which text a new part has; None where it may be one or the other.
 
     The text of what claims to be a part stands behind its header.
     """
     if not carrier.concats:
-        return carrier.pieces[0] if len(carrier.pieces) == 1 else None
-    return carrier.pieces[1] if len(carrier.pieces) == 2 else None
+        return 0 if len(carrier.pieces) == 1 else None
+    return 1 if len(carrier.pieces) == 2 else None

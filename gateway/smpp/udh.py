@@ -92,22 +92,26 @@ def check_sar(tlvs: Iterable[Tlv]) -> None:
 
 
 def claims_of_octets(octets: bytes) -> tuple[Concat, ...]:
-    """Return the parts that a phone may take `octets` for, were they to begin with a header.
+    """Return the parts that a phone may take `octets` for, were they to begin with a header."""
+    claims = map(_from_element, elements_of_octets(octets))
+    return tuple(claim for claim in claims if claim is not None)
+
+
+def elements_of_octets(octets: bytes) -> tuple[Element, ...]:
+    """Return the elements that a phone may read, were `octets` to begin with a header.
 
     It reads elements of a fixed size whatever their length says, and an element that is too
     long to the end: for texts of which nobody says whether they have a header.
     """
     header = octets[1 : 1 + octets[0]] if octets else b""
-    claims: list[Concat] = []
+    elements: list[Element] = []
     at = 0
     while at < len(header):
         iei, length = header[at], header[at + 1] if at + 1 < len(header) else 0
         past = at + 2 + _FIXED_OCTETS.get(iei, length)
-        concat = _from_element(Element(iei, header[at + 2 : past]))
-        if concat is not None:
-            claims.append(concat)
+        elements.append(Element(iei, header[at + 2 : past]))
         at = past
-    return tuple(claims)
+    return tuple(elements)
 
 
 def concat_of(elements: Sequence[Element], tlvs: Iterable[Tlv]) -> Concat | None:
