@@ -130,6 +130,14 @@ class LateParts:
         self._drop(sender, own, table, key)
         return rest if rest.expires_at > now else None
 
+    def forget(self, key: Key, now: float) -> None:
+        """Note that what a phone may have of a message is not known any more."""
+        sender = key[0][0]
+        known = self._forgotten.get(sender)
+        if known is None:
+            known = self._forgotten[sender] = KeyFilter(self.keep_s, now)
+        known.add(key, now)
+
     def has_forgotten(self, key: Key, now: float) -> bool:
         """Tell whether parts of a message that was not whole may have been forgotten too early."""
         known = self._forgotten.get(key[0][0])
@@ -151,10 +159,7 @@ class LateParts:
         table = own.whole or own.others
         key = next(iter(table))
         if table is own.others:
-            known = self._forgotten.get(largest)
-            if known is None:
-                known = self._forgotten[largest] = KeyFilter(self.keep_s, now)
-            known.add(key, now)
+            self.forget(key, now)
         self._drop(largest, own, table, key)
 
     def _drop(self, sender: str, own: _Own, table: dict[Key, Rest], key: Key) -> None:

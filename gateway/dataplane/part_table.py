@@ -16,6 +16,9 @@ _WEEK_S = 7 * 86_400.0
 FORGOTTEN = Finding(
     "PARTS", Reason.PARTS_FORGOTTEN, Action.QUARANTINE, "other parts of it are not known any more"
 )
+CONFLICT = Finding(
+    "PARTS", Reason.PARTS_CONFLICT, Action.QUARANTINE, "a part was sent again with another text"
+)
 
 
 class Added(NamedTuple):
@@ -188,7 +191,11 @@ class Parts:
     def _put(self, joint: Joint, number: int, part: Part) -> None:
         before = joint.parts.get(number)
         cost = part.cost_octets
-        is_gone = number in joint.withheld or number in joint.settled or number in joint.former
+        is_sure = number in joint.withheld or number in joint.settled
+        is_gone = is_sure or number in joint.former
+        if before not in (None, part) and joint.former and not is_sure:
+            # A phone may have any of three texts in a place, or mix those of two: too many to read.
+            joint.stopped = joint.stopped or CONFLICT
         if before is not None and (is_gone or before == part):
             cost -= before.cost_octets
         elif before is not None:
@@ -221,6 +228,8 @@ class Parts:
         if not own.under_way and not own.whole:
             del self._own[sender]
         self._shares.add(sender, -joint.octets)
+        if joint.stopped is CONFLICT:
+            self.late.forget(joint.key, now)
         self.late.put(joint, now)
 
 

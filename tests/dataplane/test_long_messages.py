@@ -12,6 +12,7 @@ from gateway.dataplane.part_table import Parts
 from gateway.domain.policy import ContentRule, LongMessages
 from gateway.domain.sender import Rate
 from gateway.smpp.commands import CommandId
+from gateway.smpp.national_languages import Shift
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.text import readings
 from gateway.smpp.tlv import Tag
@@ -282,9 +283,9 @@ def test_a_part_to_many_is_read_once_for_all_with_the_same_neighbours(
 ) -> None:
     read: list[bytes] = []
 
-    def counted(octets: bytes, data_coding: int) -> tuple[str, ...]:
+    def counted(octets: bytes, data_coding: int, *, shift: Shift | None = None) -> tuple[str, ...]:
         read.append(octets)
-        return readings(octets, data_coding)
+        return readings(octets, data_coding, shift=shift)
 
     monkeypatch.setattr(parts, "readings", counted)
     many = [f"1380013{n:04d}" for n in range(40)]
@@ -509,3 +510,19 @@ def test_a_long_message_that_waits_is_charged_once() -> None:
     batch = world.submit(session, *long_advert(["您好", "再见"]), advert(sequence=3))
 
     assert [row[9] for row in decisions(batch)] == ["PARTS_AWAITED", "PARTS_AWAITED", "RATE"]
+
+
+def test_a_third_text_in_one_place_is_not_guessed_at(world: World) -> None:
+    session = world.session()
+    sent_first = [long_advert([one, ""], total=2)[0] for one in ("您好", SPAM[:1], "早安")]
+    passed: list[int] = []
+    for part in sent_first:
+        batch = world.submit(session, part)
+        passed.append(len(up(batch, session)))
+        world.now += 90.0
+        world.expire()
+
+    last = world.submit(session, long_advert(["", SPAM[1:]], total=2)[1])
+
+    assert passed[:2] == [1, 1]
+    assert up(last, session) == []
