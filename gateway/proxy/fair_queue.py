@@ -3,6 +3,7 @@
 from heapq import heapify, heappop, heappush
 
 from gateway.dataplane.link import Link
+from gateway.proxy.connection import MOST_OCTETS
 
 # What a session costs beside its octets: it is framed, judged and answered.
 _TURN_OCTETS = 64
@@ -102,4 +103,4 @@ def _cost_of(link: Link, octets: bytes) -> int:
     rest = len(link.tail)
     if link.is_blocked:  # of what waits for room, as much goes on as there is room for
         rest = min(rest, _MESSAGE_OCTETS * max(0, link.room()))
-    return _TURN_OCTETS + rest + len(octets)
+    return _TURN_OCTETS + min(MOST_OCTETS, rest + len(octets))

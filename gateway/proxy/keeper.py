@@ -17,6 +17,8 @@ from gateway.smpp.answers import enquire_link
 log = structlog.get_logger()
 
 _EVERY_S = 1.0
+# Who is not read for one of these is not silent: it has not been heard.
+_OURS = (Pause.WINDOW, Pause.PEER, Pause.CONTROL, Pause.BUDGET)
 # A sweep so late means that the process stood still: what peers sent meanwhile is not read yet.
 _LATE_S = 2.0
 
@@ -58,7 +60,7 @@ class Keeper:
 
     def _is_waiting(self, link: Link, connection: Connection) -> bool:
         """Tell whether silence is our doing, or an SP's unbind waits for our answers."""
-        if any(map(connection.is_paused_for, (Pause.WINDOW, Pause.PEER, Pause.CONTROL))):
+        if any(map(connection.is_paused_for, _OURS)):
             link.clocks.last_octets_at = monotonic()
             return True
         return link.state is SessionState.UNBINDING and link.clocks.unbind_sent_at is None

@@ -3,18 +3,18 @@
 # A tick works so long before the loop serves everything else: sockets, the change feed, commits,
 # probes. Half as much costs 5 % more for each message, twice as much delays a light sender.
 TICK_S = 0.003
-# However slow the machine: a batch of some 50 messages is what batches are for.
-_LEAST_OCTETS = 8 * 1024
+# However dear the texts: some dozen messages at once.
+_LEAST_OCTETS = 2 * 1024
 _MOST_OCTETS = 128 * 1024
 # Of a smaller tick most is spent on beginning and ending it, which says nothing of octets.
-_TELLING_OCTETS = 2 * 1024
+_TELLING_OCTETS = 1024
 _NEWEST = 0.2
 
 
 class Pace:
     """Learns from the last ticks how many octets take TICK_S.
 
-    `octets` is what the next tick may work on: 8 to 128 KiB. A text seen before costs a tenth
+    `octets` is what the next tick may work on: 2 to 128 KiB. A text seen before costs a tenth
     of a new one, so the figure follows the traffic.
     """
 

@@ -137,11 +137,9 @@ class Sessions:
 
     def wait(self, item: attention.Wait) -> None:
         """Leave an SP unread that sent too many control PDUs, until it has come down to them."""
-        connection, now = self._tick.connections.get(item.link), monotonic()
-        wait_s = control_wait_s(item.link, now)
-        if connection is not None and wait_s:
-            connection.pause(Pause.CONTROL)
-            asyncio.get_running_loop().call_later(wait_s, _read_on, connection)
+        connection = self._tick.connections.get(item.link)
+        if connection is not None:
+            _leave_unread(connection)
 
     def follow_accounts(self) -> None:
         """Hold sessions to what a reload changed: whose sender is gone must go too."""
@@ -153,6 +151,16 @@ class Sessions:
                 continue
             pair.sender = account.sender
             session.window = min(account.sender.window, self.window)
+
+
+def _leave_unread(connection: Connection) -> None:
+    """Read an SP again once it has come down to what it may send: more may be read already."""
+    wait_s = control_wait_s(connection.link, monotonic())
+    if wait_s:
+        connection.pause(Pause.CONTROL)
+        asyncio.get_running_loop().call_later(wait_s, _leave_unread, connection)
+    else:
+        _read_on(connection)
 
 
 def _read_on(connection: Connection) -> None:

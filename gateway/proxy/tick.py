@@ -10,7 +10,7 @@ from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.prohibited import Prohibited
-from gateway.proxy.connection import Connection, Pause, Share
+from gateway.proxy.connection import MOST_OCTETS, Connection, Pause, Share
 from gateway.proxy.fair_queue import FairQueue
 from gateway.proxy.pace import Pace
 from gateway.runtime.clock import epoch, monotonic
@@ -138,10 +138,11 @@ class Tick:
     def _work_off(self, link: Link) -> None:
         """Work on what one link sent before it is gone."""
         answers, requests = self._from_smsc.pop(link, None), self._from_esme.remove(link)
+        now = monotonic()
         if answers is not None:
-            self._guarded(self.pipeline.resp, {link: answers})
-        elif requests is not None and not self._must_wait(monotonic()):
-            self._guarded(self.pipeline.submit, {link: requests})
+            self._guarded(self.pipeline.resp, {link: answers}, now)
+        elif requests is not None and not self._must_wait(now):
+            self._guarded(self.pipeline.submit, {link: requests}, now)
 
     def _must_wait(self, now: float) -> bool:
         """Tell whether requests wait because we are late, as nothing may be judged now.
@@ -152,9 +153,9 @@ class Tick:
         consent = self.pipeline.plane.rules.knowledge.consent
         return (consent.is_current and consent.is_behind(now)) or self.records.is_behind(now)
 
-    def _guarded(self, work: Work, chunks: Mapping[Link, bytes]) -> None:
+    def _guarded(self, work: Work, chunks: Mapping[Link, bytes], now: float) -> None:
         try:
-            self.out(work(chunks.items(), monotonic(), epoch()))
+            self.out(work(chunks.items(), now, epoch()))
         except Exception:  # the tick's edge
             # A fault of ours: which of these messages went out can not be told, so nobody is
             # told anything false. The sessions close, and their SPs bind again.
@@ -171,14 +172,15 @@ class Tick:
         # Answers first: they make the room that requests wait for.
         from_smsc, self._from_smsc = self._from_smsc, {}
         if from_smsc:
-            self._guarded(self.pipeline.resp, from_smsc)
+            self._guarded(self.pipeline.resp, from_smsc, began)
         from_esme: Mapping[Link, bytes] = {}
-        is_waiting = len(self._from_esme) > 0 and self._must_wait(began)
+        now = monotonic()  # that of the answers is over: what was current then may not be now
+        is_waiting = len(self._from_esme) > 0 and self._must_wait(now)
         if len(self._from_esme) and not is_waiting:
-            from_esme = self._submit()
+            from_esme = self._submit(now)
         self._settle(from_smsc)
         self._settle(from_esme)
-        self._read_on()
+        self._read_on(is_waiting=is_waiting)
         self.records.settle()
         self.turned()
         self.turn_us.observe(int((monotonic() - began) * 1e6))
@@ -186,16 +188,17 @@ class Tick:
             self._is_due = True
             self._loop.call_later(_WAIT_S, self._run)
 
-    def _submit(self) -> Mapping[Link, bytes]:
+    def _submit(self, now: float) -> Mapping[Link, bytes]:
         """Judge as much as a tick has time for; return what that was."""
-        began, busy = monotonic(), len(self._from_esme)
-        chunks, octets = self._from_esme.take(self.pace.octets)
-        self._guarded(self.pipeline.submit, chunks)
-        self.pace.learn(octets, monotonic() - began)
-        self.share.among(busy, self.pace.octets)
+        busy, pace, plane = len(self._from_esme), self.pace, self.pipeline.plane
+        chunks, octets = self._from_esme.take(pace.octets)
+        self._guarded(self.pipeline.submit, chunks, now)
+        pace.learn(octets, monotonic() - now)
+        self.share.among(busy, pace.octets)
+        plane.session_octets = min(MOST_OCTETS, pace.octets)
         return chunks
 
-    def _read_on(self) -> None:
+    def _read_on(self, *, is_waiting: bool) -> None:
         """Read on whoever had its turn; the others wait, in their sockets too."""
         waiting = self._from_esme
         for link, connection in list(self._budgeted.items()):
@@ -204,7 +207,7 @@ class Tick:
             del self._budgeted[link]
             connection.taken = 0
             connection.resume(Pause.BUDGET)
-        if (len(waiting) or self._from_smsc) and not self._is_due:
+        if ((len(waiting) and not is_waiting) or self._from_smsc) and not self._is_due:
             self._come_again()
 
     def _settle(self, links: Iterable[Link]) -> None:

@@ -21,7 +21,7 @@ def test_dear_texts_make_the_next_ticks_smaller_and_cheap_ones_larger_within_bou
     for _ in range(100):
         pace.learn(100_000, 0.0)
 
-    assert dear == 8 * 1024
+    assert dear == 2 * 1024
     assert pace.octets == 128 * 1024
     assert dear < at_first < pace.octets
 

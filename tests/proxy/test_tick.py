@@ -200,6 +200,28 @@ async def test_r31_messages_wait_while_our_own_delay_keeps_the_consent_feed_unre
     assert len(smsc.journal) == 1
 
 
+async def test_a_tick_that_waits_does_not_spin(gateway: Gateway, attach: Attach) -> None:
+    esme = await attach(gateway)
+    (session,) = gateway.sessions.pairs
+    connection = gateway.tick.connections[session]
+    consent = gateway.plane.rules.knowledge.consent
+    turns = 0
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+
+    gateway.tick.turned = count
+    consent.read_by = -1.0
+    gateway.tick.received(connection, builders.submit_sm(SOURCE, DESTINATION, CLEAN))
+    for _ in range(100):  # turns of the loop in which nothing else is to do
+        await asyncio.sleep(0)
+    waited, consent.read_by = turns, inf
+
+    assert waited <= 2
+    assert (await esme.submit(SOURCE, DESTINATION, "您好")).is_ok
+
+
 async def test_messages_wait_while_the_records_are_behind(
     gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
