@@ -8,6 +8,7 @@ from gateway.dataplane.carried import Addressee, Care, Carried, Place
 from gateway.dataplane.carriers import Carrier, is_unreadable, read_carrier
 from gateway.dataplane.link import Link
 from gateway.dataplane.many import narrow
+from gateway.dataplane.part_table import CONFLICT
 from gateway.dataplane.parts import REACH_OCTETS, Owner, Part, subscriber_of
 from gateway.dataplane.replacing import replace_part
 from gateway.dataplane.rows import decision, found
@@ -26,9 +27,6 @@ from gateway.smpp.pdu import Destination
 from gateway.smpp.times import moment_of
 from gateway.smpp.udh import Concat
 
-_CONFLICT = Finding(
-    "PARTS", Reason.PARTS_CONFLICT, Action.QUARANTINE, "a part was sent again with another text"
-)
 _AWAITED = Finding("PARTS", Reason.PARTS_AWAITED, Action.DEFER, "the other parts have not come yet")
 _TOO_FAST = Finding("R44", Reason.RATE, Action.THROTTLE, "over the sender's rate and burst")
 _LISTS = Finding(
@@ -38,6 +36,10 @@ _LISTS = Finding(
 # A token of the sender's rate pays for so many characters, in all readings of a text together.
 # Judging takes about 1 us for each, so that a rate of 100/s is a tenth of a core at most.
 CHARACTERS_PER_TOKEN = 1_000
+# Longer texts than a short_message holds are read before they are judged, to know what they cost.
+_LONG_OCTETS = 255
+# An honest part is read with nine others, in a few readings: it has paid for that with its token.
+_JOINED_TOKENS = 8
 
 
 def is_gateway_id(message_id: bytes) -> bool:
@@ -66,7 +68,7 @@ def carry(
     addresses = (carrier.source, carrier.destination)
     message = Carried(session, account, (command_id, sequence, *place), addresses, text)
     care = message.care = Care()
-    is_long = carrier.octets_to_read >= CHARACTERS_PER_TOKEN
+    is_long = carrier.octets_to_read >= _LONG_OCTETS
     if is_long and not account.bucket.has_one(turn.now):
         _stop(turn, message, _TOO_FAST)  # unread: to read it is what costs
         return message
@@ -74,9 +76,11 @@ def carry(
         _read(message, care, carrier)
     message.timing = _timing(carrier, turn.at)
     care.schedule = schedule_of(carrier, message.timing, turn.at)
+    own = care.characters()
     _judge_addresses(turn, message, care, carrier)
     care.weight = care.characters()
-    account.bucket.charge(max(0, care.weight // CHARACTERS_PER_TOKEN - 1))
+    free = 1 if care.weight == own else _JOINED_TOKENS
+    account.bucket.charge(max(0, care.weight // CHARACTERS_PER_TOKEN - free))
     return message
 
 
@@ -154,7 +158,7 @@ def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) 
             _join(turn, one, care, care.part, (owner, concat))
     if one.verdict is None and carrier.concats and len(carrier.pieces) > 1:
         # Which of its texts the phone gets, and so what it puts together, nobody knows.
-        _stop(turn, one, _CONFLICT)
+        _stop(turn, one, CONFLICT)
 
 
 def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owner, Concat]) -> None:
@@ -165,7 +169,7 @@ def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owne
     joined = joint.texts(concat.number, part, care.joined)
     care.readings = tuple(dict.fromkeys((*joined, *(care.readings or ()))))
     if added.is_conflict:
-        joint.stopped = joint.stopped or _CONFLICT
+        joint.stopped = joint.stopped or CONFLICT
     if joint.stopped is not None:
         _stop(turn, one, joint.stopped)
     else:
@@ -182,7 +186,7 @@ def _await_others(turn: Turn, message: Carried, care: Care) -> None:
         return
     if len(care.places) > 1:
         # Which long message it is a part of, nobody knows.
-        _stop(turn, message, _CONFLICT)
+        _stop(turn, message, CONFLICT)
         return
     message.findings += (_AWAITED,)
     due = turn.at + content.parts_ttl_s

@@ -321,11 +321,16 @@ def _packed(octets: bytes, fill_bits: int, *, is_meant: bool) -> Iterator[tuple[
         yield 0.0, gsm0338.decode(septets)
 
 
+# Written, it is no fault of the octets.
+_UTF8_REPLACEMENT = gsm0338.REPLACEMENT.encode()
+
+
 def _utf8(octets: bytes, meanings: _Meanings) -> Iterator[tuple[float, str]]:
     """Yield UTF-8, judged by what is not ASCII: the rest is right in any reading."""
     text = read(octets, Alphabet.UTF8)
     # Any script will do here: octets are not UTF-8 by accident.
-    sense = 1 - text.count(gsm0338.REPLACEMENT) / _beyond_ascii(text)
+    faults = text.count(gsm0338.REPLACEMENT) - octets.count(_UTF8_REPLACEMENT)
+    sense = 1 - faults / _beyond_ascii(text)
     if sense >= _MULTIBYTE_SENSE:
         yield sense, text
     elif sense and meanings.may_be_utf8:

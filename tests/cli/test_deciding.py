@@ -244,7 +244,7 @@ def test_all_that_is_held_of_a_campaign_is_discarded_and_counted(
                 "done": True,
                 "system_id": "shop",
                 "state": "discarded",
-                "note": "discarded by lin",
+                "note": f"discarded by {acting('lin')}",
             }
         ],
         "left": {"in_doubt": 1},

@@ -124,6 +124,7 @@ NUMBERLESS = {
     "notices list",
     "policy check",
     "policy diff",
+    "policy explain",
     "policy history",
     "policy reload",
     "policy replay",  # counts, by rule and SP

@@ -92,7 +92,9 @@ def explain_submit(
     frequencies are not known here. The exit code is 0 whatever the verdict.
 
     Example: smsward explain submit --system-id sp1 --from 10690001 --to 13800138000 --text "…"
-    """
+
+    Example: smsward policy explain --system-id sp1 --from 10690001 --to 13800138000 --text "…" --views
+    """  # noqa: E501
     import asyncio
 
     from gateway.cli.deployment import load_deployment, located
