@@ -122,3 +122,10 @@ def test_sixty_five_thousand_characters_take_a_moment(unit: str) -> None:
     assert len(seen.folded) <= 18 * len(text)
     assert len(seen.sound) <= len(seen.folded)
     assert seen.trace_folded().text is not None
+
+
+def test_what_a_text_may_be_read_as_besides_is_made_once() -> None:
+    text = views("代🅰开")
+
+    assert text.further
+    assert text.further is text.further

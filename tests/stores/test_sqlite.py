@@ -22,7 +22,7 @@ from gateway.stores.sqlite import reading_engine, writing_engine
 Builder: TypeAlias = Callable[..., HeldMessage]
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 
-SMALL_DISK = 600_000
+SMALL_DISK = 700_000
 
 
 @contextmanager

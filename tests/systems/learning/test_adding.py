@@ -43,7 +43,7 @@ def test_a_campaign_that_is_measured_on_is_not_trained_on() -> None:
 def test_a_verdict_that_is_like_one_that_is_measured_on_stays_out_with_it() -> None:
     first = "双十一全场五折起，满三百减五十，会员另享九折，活动仅限三天，先到先得，门店地址见官网"
     middle = "双十一全场五折起，满三百减五十，会员另享九折，活动仅限三天，先到先得，回复领券更优惠"
-    last = "周年庆全场七折起，满五百减九十，会员另享九折，活动仅限三天，先到先得，回复领券更优惠"
+    last = "周年庆典新品七折起，满五百减九十，会员另享九折，活动仅限三天，先到先得，回复领券更优惠"
 
     alone = with_verdicts([spam(last)], [], [spam(first)], weight=1, holds_out=False)
     together = with_verdicts(

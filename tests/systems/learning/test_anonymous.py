@@ -160,7 +160,7 @@ def test_what_is_made_to_be_slow_takes_no_longer(piece: str) -> None:
 
     anonymous(text)
 
-    assert process_time() - began < 2
+    assert process_time() - began < 30  # a square of the length would take minutes
 
 
 def test_texts_that_differ_in_their_numbers_alone_have_one_digest() -> None:

@@ -19,3 +19,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("system_id", "origin", name="pk_known_peers"),
     )
     op.create_index("ix_known_peers_bound_at", "known_peers", ["bound_at"])
+
+
+def downgrade() -> None:
+    """Drop it: every address is a stranger's then, until its SP has bound."""
+    op.drop_table("known_peers")
