@@ -40,7 +40,7 @@ Told = Callable[..., Awaitable[dict[str, object]]]
 # What happens while `run` runs: gets the address SPs bind at.
 Story = Callable[[tuple[str, int]], Awaitable[None]]
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 FAULTS = {"task.failed", "tick.failed", "loop.failed", "log.unlisted", "library.warned"}
 
 GATEWAY = """\

@@ -41,7 +41,7 @@ Deploy = Callable[..., tuple[Path, Path]]
 
 SOURCE, DESTINATION, SUBSCRIBER = "10690001", "13800138000", 8613800138000
 ADVERT = "周末大促，满99减20，拒收请回复R"
-WITHIN_S = 20.0
+WITHIN_S = 90.0
 BEIJING = ZoneInfo("Asia/Shanghai")
 SERVICES = """\
 version: 1

@@ -25,7 +25,7 @@ Attach = Callable[..., Awaitable[RawEsme]]
 Told = Callable[..., Awaitable[dict[str, object]]]
 
 SOURCE, DESTINATION = "10690001", "13800138000"
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 async def command(*arguments: str, code: int = 0) -> str:

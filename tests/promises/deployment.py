@@ -20,7 +20,7 @@ from gateway.runtime.record_files import read_records
 from gateway.stores.open import open_store
 from simulators.watch import Watch
 
-WITHIN_S = 30.0
+WITHIN_S = 120.0
 PASSWORD = "secret"
 FAULTS = frozenset({"tick.failed", "loop.failed", "task.failed", "log.unlisted", "records.lost"})
 _PAGE = 1000

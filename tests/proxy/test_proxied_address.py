@@ -21,7 +21,7 @@ Start = Callable[..., Awaitable[Gateway]]
 SIGNATURE = bytes.fromhex("0d0a0d0a000d0a515549540a")
 LOCAL = SIGNATURE + bytes.fromhex("20000000")
 BALANCER, DIRECT = "127.0.0.5", "127.0.0.1"
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 def speaking_for(address: str) -> bytes:
