@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
         "SMSWARD_NEIGHBOURS" not in os.environ,
-        reason="fails: a submit_sm of 65 kB still holds a turn for half a second; SMSWARD_NEIGHBOURS=1 runs it",
+        reason="fails: 65 kB of text hold a turn too long; SMSWARD_NEIGHBOURS=1 runs it",
     ),
 ]
 
