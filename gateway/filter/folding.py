@@ -6,6 +6,7 @@ dict takes 3 us and NFKC 5 us.
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain, zip_longest
 from pkgutil import get_data
 
 from gateway.filter.unicode_fold import FILLERS, fold_fully
@@ -14,6 +15,9 @@ from gateway.filter.unicode_fold import FILLERS, fold_fully
 # text then. A filler itself, it stands in no text that was folded.
 _ACTS = "\0"
 _BOUND = ("", _ACTS)
+_FREE_KIND, _BOUND_KIND = "x", "\0"
+# Beyond the tables are variants of Han, which fold to one character each, and what acts.
+_BOUND_RUN = re.compile("[\0\U00020000-\U0010ffff]+")
 _CODES = 0x20000
 # First letters of Hangul that stand alone behind a syllable without a last one: ㄷㅗㅂㅏㄱ.
 _LOOSE = re.compile("([가-힣])([ᄀ-ᄒ])(?![ᅡ-ᅵ])")
@@ -30,7 +34,7 @@ class Folding:
     With `joins` it writes loose letters of Hangul as the syllables that are read.
     """
 
-    __slots__ = ("_after", "_joins", "_table")
+    __slots__ = ("_after", "_joins", "_kinds", "_table")
 
     def __init__(self, after: Mapping[int, str], *, joins: bool = False) -> None:
         table: list[int | str | None] = list(_PLAIN)
@@ -45,6 +49,7 @@ class Folding:
         self._table = tuple(table)
         self._after = after
         self._joins = joins
+        self._kinds = tuple(_BOUND_KIND if one in _BOUND else _FREE_KIND for one in table)
 
     def fold(self, text: str) -> str:
         """Return `text` folded; folding again changes nothing.
@@ -56,9 +61,30 @@ class Folding:
             return lowered if lowered.isprintable() else FILLERS.sub("", lowered)
         folded = text.translate(self._table)
         if _ACTS in folded or _BEYOND.search(folded):
-            folded = fold_fully(text).translate(self._after)
-            return _LOOSE.sub(_joined, folded) if self._joins else folded
+            return self._fold_clusters(text)
         return folded
+
+    def _fold_clusters(self, text: str) -> str:
+        """Fold by the table what it can fold, and the rest by all the rules, in one piece.
+
+        Nothing in one cluster acts on the next (Unicode UAX #15, 9.1), and on a line end nothing
+        acts at all.
+        """
+        alone: list[str] = []
+        bound: list[str] = []
+        at = 0
+        for run in _BOUND_RUN.finditer(text.translate(self._kinds)):
+            start, end = run.span()
+            start -= start > at and text[start - 1] != "\n"
+            alone.append(text[at:start])
+            bound.append(text[start:end])
+            at = end
+        alone.append(text[at:])
+        clusters = fold_fully("\n".join(bound)).translate(self._after)
+        if self._joins:
+            clusters = _LOOSE.sub(_joined, clusters)
+        pieces = (piece.translate(self._table) for piece in alone)
+        return "".join(chain(*zip_longest(pieces, clusters.split("\n"), fillvalue="")))
 
     def entries(self) -> Iterator[str | None]:
         """Yield what each character of the first two planes becomes; None if it acts on others."""
