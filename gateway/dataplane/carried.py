@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from gateway.dataplane.link import Link
 from gateway.dataplane.parts import Joint, Part
 from gateway.domain.traffic import TrafficClass
-from gateway.filter.shapes import DIRECTED, hints_of
+from gateway.filter.shapes import DIRECTED, SHAPED, hints_of
 from gateway.policy.account import Account
 from gateway.policy.submission import Submission
 from gateway.smpp.addresses import SmeAddress, UnsuccessSme
 from gateway.smpp.pdu import Destination, Pdu
 
 _SERVICE = TrafficClass.SERVICE
-# To find the order on the screen takes as long as judging, and what comes of it is judged as well.
-_DIRECTED_WORK = 3
+# How often a text is judged that may be read in two further ways. To find the order on the screen
+# takes as long as judging, and what comes of it is judged as well.
+_SHAPED_WORK, _DIRECTED_WORK = 3, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Care:
         """Return how many characters are to be judged, in all readings together.
 
         A text with marks of direction counts three times: it is judged in another order as well.
+        So does one with characters that may be read in another way, such as boxed letters.
         """
         texts = (self.readings or (), *self.rivals)
         return sum(_work(text) for of in texts for text in of)
@@ -156,4 +158,6 @@ class Carried(Submission):
 
 
 def _work(text: str) -> int:
-    return len(text) * (_DIRECTED_WORK if hints_of(text) & DIRECTED else 1)
+    hints = hints_of(text)
+    shaped = _SHAPED_WORK if hints & SHAPED else 1
+    return len(text) * shaped * (_DIRECTED_WORK if hints & DIRECTED else 1)

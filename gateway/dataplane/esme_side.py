@@ -22,6 +22,9 @@ from gateway.smpp.pdu import decode
 from gateway.smpp.status import CommandStatus
 
 _SUBMIT_SM = int(CommandId.SUBMIT_SM)
+# Ten parts, the most that many handsets show as one message, hold 1 600 octets. Longer requests
+# than this are judged one at a time, and only while the plane takes them.
+LONG_PDU_OCTETS = 4 * 1024
 _UDHI = 0x40
 _REQUESTS = frozenset({Ruling.JUDGE, Ruling.RELAY})
 _OVERTAKING = frozenset({Ruling.RELAY_RESPONSE, Ruling.ENQUIRE_LINK, Ruling.ENQUIRE_LINK_RESP})
@@ -41,7 +44,8 @@ def submit(turn: Turn, chunks: Iterable[tuple[Link, bytes]]) -> None:
     for session, data, messages in walks:
         if messages:
             pass_on(turn, session, data, messages)
-        if session.is_blocked and has_smsc(session) and session.room() > 0:
+        awaits_room = session.is_blocked and not session.waits_long
+        if awaits_room and has_smsc(session) and session.room() > 0:
             turn.batch.freed.add(session)
 
 
@@ -65,7 +69,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
 ) -> tuple[bytes, list[Carried]]:
     """Frame what a session has sent; return the octets and the messages in them."""
     data = session.tail + octets if session.tail else octets
-    session.is_blocked = False
+    session.is_blocked = session.waits_long = False
     messages: list[Carried] = []
     account = session.account = turn.plane.rules.accounts.get(session.system_id)
     peer = session.peer
@@ -85,6 +89,11 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
         stop = at + length
         if not HEADER_OCTETS <= length <= limit or stop > end:
             break
+        if length > LONG_PDU_OCTETS and submits:
+            if not turn.plane.takes_long:
+                session.is_blocked = session.waits_long = True
+                break
+            turn.plane.takes_long = False
         if command_id == _SUBMIT_SM and submits and account is not None:
             if room <= 0:
                 session.is_blocked = True

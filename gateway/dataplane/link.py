@@ -40,6 +40,7 @@ class Link:
         "system_id",
         "tail",
         "wait_until",
+        "waits_long",
         "window",
     )
 
@@ -55,6 +56,7 @@ class Link:
         self.tail = b""  # octets not yet processed
         self.looked = 0  # how many of them were looked at while the link was blocked
         self.is_blocked = False  # requests wait: no room, no bind answer yet, no SMSC
+        self.waits_long = False  # and is blocked, for a long PDU is only judged now and then
         self.is_leaving = False  # we are about to unbind: new messages are refused
         self.wait_until = 0.0  # until when requests wait for a lost SMSC
         self.held = 0  # messages waiting for the quarantine's commit

@@ -96,7 +96,7 @@ class Pipeline:
         """Answer at once for a connection that is gone; nothing is sent again by itself."""
         turn = Turn(self.plane, now, at)
         link.state = SessionState.CLOSED
-        link.tail, link.looked, link.is_blocked = b"", 0, False
+        link.tail, link.looked, link.is_blocked, link.waits_long = b"", 0, False, False
         entries = list(link.outstanding.values())
         link.outstanding.clear()
         for entry in entries:

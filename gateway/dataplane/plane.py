@@ -17,10 +17,11 @@ class Plane:
     """The rules in force, the tables that grow (each bounded), and the switches.
 
     `session_octets` is what one session may have worked on in one turn, in octets and characters
-    read: it goes past that by less than one PDU. `next_id` returns a new gateway message id for an
-    epoch time. `is_overloaded` makes every new message be refused with ESME_RMSGQFUL, and every
-    delivery with ESME_RX_T_APPN: records can not be written, say. `keeps_texts` lets records carry
-    what was said (N136, R70).
+    read: it goes past that by less than one PDU. While `takes_long` one request of more than
+    LONG_PDU_OCTETS is judged, and ends that: others wait until it is set again. `next_id` returns
+    a new gateway message id for an epoch time. `is_overloaded` makes every new message be refused
+    with ESME_RMSGQFUL, and every delivery with ESME_RX_T_APPN: records can not be written, say.
+    `keeps_texts` lets records carry what was said (N136, R70).
     `stopped` are the system_ids of SPs for whom nothing may be written that is not a record: of
     theirs nothing is held, and where `keeps_texts` nothing is taken at all.
     `watched` are the system_ids that a receipt with a gateway id may be due for, `hints` the
@@ -40,6 +41,7 @@ class Plane:
     warnings: WarningTally = field(default_factory=WarningTally)
     trials: Trials = field(default_factory=Trials)
     session_octets: int = 16 * 1024
+    takes_long: bool = True
     is_overloaded: bool = False
     keeps_texts: bool = False
     stopped: frozenset[str] = frozenset()

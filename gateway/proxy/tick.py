@@ -12,6 +12,7 @@ from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.prohibited import Prohibited
 from gateway.proxy.connection import MOST_OCTETS, Connection, Pause, Share
 from gateway.proxy.fair_queue import FairQueue
+from gateway.proxy.long_requests import LongRequests
 from gateway.proxy.pace import Pace
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.counters import Histogram
@@ -56,6 +57,8 @@ class Tick:
         self.turn_us = Histogram()
         self._from_esme = FairQueue()
         self._from_smsc: dict[Link, bytes] = {}
+        self._long = LongRequests()
+        self._long_timer: asyncio.TimerHandle | None = None
         self._budgeted: dict[Link, Connection] = {}
         self._is_due = False
         self._loop = asyncio.get_running_loop()
@@ -83,6 +86,7 @@ class Tick:
         """Answer for a connection that is gone, after what it sent before."""
         link = connection.link
         self._work_off(link)
+        self._long.remove(link)
         self._budgeted.pop(link, None)
         if self.connections.pop(link, None) is None:
             return
@@ -181,6 +185,7 @@ class Tick:
         self._settle(from_smsc)
         self._settle(from_esme)
         self._read_on(is_waiting=is_waiting)
+        self._go_on_with_long()
         self.records.settle()
         self.turned()
         self.turn_us.observe(int((monotonic() - began) * 1e6))
@@ -192,11 +197,31 @@ class Tick:
         """Judge as much as a tick has time for; return what that was."""
         busy, pace, plane = len(self._from_esme), self.pace, self.pipeline.plane
         chunks, octets = self._from_esme.take(pace.octets)
+        plane.takes_long = may_be_long = not self._long.due_in(now)
         self._guarded(self.pipeline.submit, chunks, now)
-        pace.learn(octets, monotonic() - now)
+        ended = monotonic()
+        if may_be_long and not plane.takes_long:
+            self._long.judged(ended, ended - now)
+        else:
+            pace.learn(octets, ended - now)
         self.share.among(busy, pace.octets)
         plane.session_octets = min(MOST_OCTETS, pace.octets)
         return chunks
+
+    def _go_on_with_long(self) -> None:
+        """Let the next of those that wait with a long request have its turn, when it is due."""
+        if not len(self._long) or self._long_timer is not None:
+            return
+        delay = self._long.due_in(monotonic())
+        if delay:
+            self._long_timer = self._loop.call_later(delay, self._resume_long)
+        else:
+            self._resume_long()
+
+    def _resume_long(self) -> None:
+        self._long_timer = None
+        if len(self._long):
+            self._take(self._long.take(), b"")
 
     def _read_on(self, *, is_waiting: bool) -> None:
         """Read on whoever had its turn; the others wait, in their sockets too."""
@@ -216,6 +241,8 @@ class Tick:
             connection = self.connections.get(link)
             if connection is None:
                 continue
+            if link.waits_long:
+                self._long.add(link)
             if link.is_blocked and len(link.tail) >= _LOOK_AHEAD_OCTETS:
                 connection.pause(Pause.WINDOW)
             else:

@@ -235,6 +235,7 @@ class World:
     pdu_octets: int = 70_000
     deliver_window: int = 10
     now: float = 1000.0
+    takes_long: bool = True
 
     def __post_init__(self) -> None:
         self.rules = RuleSet(self.bundle, self.senders, self.knowledge)
@@ -273,6 +274,7 @@ class World:
 
     def submit_all(self, *chunks: tuple[Link, bytes]) -> Batch:
         """Take what several sessions sent, in one tick."""
+        self.plane.takes_long = self.takes_long
         return self.pipeline.submit(chunks, self.now, AT)
 
     def resp(self, link: Link, *pdus: bytes) -> Batch:

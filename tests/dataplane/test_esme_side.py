@@ -521,3 +521,56 @@ def test_a_long_text_over_the_rate_is_not_even_read(
 
     assert [status_of(one) for one in sent(batch, session)] == [CommandStatus.ESME_RTHROTTLED]
     assert up(batch, session) == []
+
+
+LONG = builders.payload_submit_sm(PORT, SUBSCRIBER, builders.ucs2("长" * 3_000))
+
+
+def test_of_long_requests_one_is_judged_in_a_turn_and_the_next_when_the_plane_takes_it(
+    world: World,
+) -> None:
+    session, other = world.session(), world.session("sp2")
+
+    first = world.submit_all((session, LONG * 2 + advert()), (other, advert()))
+    waiting, in_order = session.waits_long, session.tail == LONG + advert()
+    world.takes_long = False
+    second = world.submit(session)
+    world.takes_long = True
+    third = world.submit(session)
+
+    assert [len(up(batch, session)) for batch in (first, second, third)] == [1, 0, 2]
+    assert len(up(first, other)) == 1
+    assert waiting
+    assert in_order
+    assert session not in first.freed | second.freed  # or the loop would turn for nothing
+    assert not session.is_blocked
+    assert not session.waits_long
+
+
+def test_enquiries_overtake_a_long_request_that_waits(world: World) -> None:
+    session = world.session()
+    world.takes_long = False
+
+    batch = world.submit(session, LONG, builders.enquire_link(9))
+
+    assert [sequence_of(one) for one in sent(batch, session)] == [9]
+    assert session.waits_long
+
+
+def test_a_long_request_that_is_refused_anyhow_does_not_wait(world: World) -> None:
+    session = world.session()
+    world.takes_long, session.is_leaving = False, True
+
+    batch = world.submit(session, LONG)
+
+    assert [status_of(one) for one in sent(batch, session)] == [FULL]
+
+
+def test_a_session_that_is_lost_waits_for_nothing(world: World) -> None:
+    session = world.session()
+    world.takes_long = False
+    world.submit(session, LONG)
+
+    world.lose(session)
+
+    assert not session.waits_long

@@ -10,6 +10,7 @@ from gateway.app.gateway import Gateway
 from gateway.dataplane.attention import Unbound
 from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
+from gateway.proxy.long_requests import LongRequests
 from gateway.proxy.tick import Tick
 from gateway.runtime.records import Records
 from gateway.session.states import Side
@@ -268,3 +269,40 @@ async def test_what_a_lost_session_sent_is_dropped_unanswered_where_nothing_may_
     assert smsc.journal == []
     connection.abort()
     await esme.lost()
+
+
+async def test_long_requests_wait_for_each_other_and_short_ones_for_none(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heavy, light = [await attach(gateway) for _ in range(3)], await attach(gateway)
+    judged: list[float] = []
+    monkeypatch.setattr(LongRequests, "judged", lambda _self, _now, took_s: judged.append(took_s))
+    long_request = builders.payload_submit_sm(SOURCE, DESTINATION, builders.ucs2("长" * 3_000))
+
+    for esme in heavy:
+        await esme.send(long_request * 2)
+    answer = await light.submit(SOURCE, DESTINATION, "您好")
+    for esme in heavy:
+        await esme.next_stray(2)
+
+    assert answer.is_ok
+    assert {header_of(one).command_status for esme in heavy for one in esme.strays} == {0}
+    assert len(judged) == 6
+    assert len(smsc.journal) == 7
+
+
+async def test_a_long_request_waits_until_the_time_that_the_last_took_has_passed_nine_times(
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    esme, light = await attach(gateway), await attach(gateway)
+    long_request = builders.payload_submit_sm(SOURCE, DESTINATION, builders.ucs2("长" * 3_000))
+    delay = 0.001  # seconds, over and over
+    monkeypatch.setattr(LongRequests, "due_in", lambda _self, _now: delay)
+
+    await esme.send(long_request)
+    await light.submit(SOURCE, DESTINATION, "您好")
+    before, delay = len(smsc.journal), 0.0
+    await esme.next_stray()
+
+    assert before == 1
+    assert len(smsc.journal) == 2

@@ -1,0 +1,48 @@
+"""Requests so long that judging one takes many ticks' time."""
+
+from gateway.dataplane.link import Link
+from gateway.proxy.long_requests import LongRequests
+from gateway.session.states import Side
+
+
+def session(number: int, system_id: str) -> Link:
+    link = Link(number, Side.ESME, 10, 0.0)
+    link.system_id = system_id
+    return link
+
+
+def test_the_next_is_due_when_nine_times_as_long_has_passed() -> None:
+    waiting = LongRequests()
+    at_once = waiting.due_in(10.0)
+
+    waiting.judged(10.0, 0.5)
+
+    assert at_once == 0
+    assert [waiting.due_in(at) for at in (10.0, 12.5, 14.5, 99.0)] == [4.5, 2.0, 0, 0]
+
+
+def test_senders_take_turns_however_many_sessions_one_has_waiting() -> None:
+    waiting = LongRequests()
+    for number in range(10):
+        waiting.add(session(number, "heavy"))
+    light = session(99, "light")
+    waiting.add(light)
+
+    turns = [waiting.take() for _ in range(2)]
+
+    assert light in turns
+    assert len(waiting) == 9
+
+
+def test_a_session_that_is_gone_has_no_turn() -> None:
+    waiting = LongRequests()
+    gone, there = session(1, "sp1"), session(2, "sp2")
+    waiting.add(gone)
+    waiting.add(there)
+    waiting.add(there)
+
+    waiting.remove(gone)
+    waiting.remove(gone)
+
+    assert waiting.take() is there
+    assert len(waiting) == 0
