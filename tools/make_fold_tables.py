@@ -46,7 +46,7 @@ MARKS_BY_LOOK = (
     *map(ord, "丨丶亅乚乛乀乁ー"),
 )
 # Letters of a script of their own that show as a stroke between those of another.
-STROKES = "ㄧㅡㅣᅳᅵ〆丿ノ"
+STROKES = "ㄧㅡㅣᅳᅵ〆丿ノⵏߊᛁꓲ𐌉𖽄ᙹ"
 # What is written in two pieces as well: Thai and Lao vowels, those of Devanagari.
 IN_PIECES = "แ=เเ ແ=ເເ आ=अा ओ=अो औ=अौ ऑ=अॉ"
 # The stroke by which Arabic words are drawn out, which is no letter of them.

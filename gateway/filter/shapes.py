@@ -35,9 +35,10 @@ def shaped(text: str) -> list[str]:
     With boxed letters, raised ones and numbers as marks, and with letters as marks that are
     strokes between those of another script. Few texts may be read in another way at all.
     """
-    boxed = _KEYCAP.sub(rf"{_MARK}\1", text) if _BOX in text else text
-    boxed = _DRAWN_OUT.sub(_MARK, _BETWEEN_JAMO.sub(_as_nothing, boxed)).translate(SHAPES)
-    struck = boxed.translate(STROKES)
+    unboxed = _KEYCAP.sub(rf"{_MARK}\1", text) if _BOX in text else text
+    unboxed = _DRAWN_OUT.sub(_MARK, _BETWEEN_JAMO.sub(_as_nothing, unboxed))
+    boxed = unboxed.translate(SHAPES)
+    struck = unboxed.translate(STROKES).translate(SHAPES)
     return [one for one in dict.fromkeys((boxed, struck)) if one != text]
 
 

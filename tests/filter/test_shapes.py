@@ -38,7 +38,7 @@ def test_no_sign_of_all_of_unicode_between_the_letters_of_a_word_hides_it() -> N
     assert hidden == []
 
 
-@pytest.mark.parametrize("mark", "丨丶丿亅乛ㆍㄧー々〆〇ꞏᐧǀǁǂǃـˈː·")
+@pytest.mark.parametrize("mark", "丨丶丿亅乛ㆍㄧー々〆〇ꞏᐧǀǁǂǃـˈːⵏߊᛁꓲ𐌉𖽄ᙹ·")
 def test_letters_that_show_as_marks_hide_no_word(mark: str) -> None:
     assert found(mark.join("代开发票")) == {"代开发票"}
 
