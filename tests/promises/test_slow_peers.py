@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -25,7 +26,7 @@ Attach = Callable[..., Awaitable[RawEsme]]
 
 pytestmark = pytest.mark.slow
 
-ENQUIRIES = 1_000_000
+REFUSED = 100_000
 DELIVERIES, DELIVER_WINDOW = 50_000, 1_000
 IDLE = 200
 CHURN, AT_ONCE = 500, 20
@@ -39,16 +40,17 @@ async def test_an_sp_that_never_reads_is_cut_and_costs_little(
 ) -> None:
     deployment = await deploy(Account("sp1"), Account("sp2"), timers={"response_s": 2})
     await deployment.start()
-    deaf, light = await attach(deployment, "sp1"), await attach(deployment, "sp2")
+    deaf, light = await _narrow(deployment.port), await attach(deployment, "sp2")
+    assert await deaf.bind("sp1", PASSWORD) == 0
     await light.submit(source_of("sp2"), "13800138000", "您的订单已发出")
     rss_octets, largest = deployment.running.rss_octets(), 0
     beside = Ledger(seeded(80), weights=(1, 0, 0))
 
     deaf.pause()
-    # An enquiry is answered at once, whatever the window: as much to write as was read.
-    enquiries = builders.enquire_link() * ENQUIRIES
+    # What is refused is answered at once, whatever the window.
+    foreign = builders.submit_sm(source_of("sp2"), "13800138000", b"") * REFUSED
     async with asyncio.TaskGroup() as group:
-        group.create_task(_send_until_cut(deaf, enquiries))
+        group.create_task(_send_until_cut(deaf, foreign))
         while not deployment.running.events("esme.closed"):
             texts = beside.texts(50)
             beside.enter(texts, await light.submit_many(texts, 10, source=source_of("sp2")))
@@ -64,6 +66,17 @@ async def test_an_sp_that_never_reads_is_cut_and_costs_little(
     assert largest < GROWTH_OCTETS
     assert "does not read" in str(deployment.running.events("esme.closed")[0]["reason"])
     assert deployment.faults() == []
+
+
+async def _narrow(port: int) -> RawEsme:
+    """Connect with so little room for answers that a few thousand fill it."""
+    loop, narrow = asyncio.get_running_loop(), socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    narrow.setblocking(False)
+    await loop.sock_connect(narrow, ("127.0.0.1", port))
+    _, esme = await loop.create_connection(RawEsme, sock=narrow)
+    return esme
 
 
 async def test_an_sp_that_does_not_read_its_deliveries_costs_little(
