@@ -9,5 +9,7 @@ settings.register_profile(
 )
 settings.load_profile("unhurried")
 
+# Tests start hundreds of processes, each of which would compile its libraries anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Whoever runs the tests may hand on the width of a terminal, by which tables would be folded.
 os.environ.pop("COLUMNS", None)
