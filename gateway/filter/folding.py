@@ -6,6 +6,7 @@ dict takes 3 us and NFKC 5 us.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import chain, zip_longest
 from pkgutil import get_data
 
@@ -15,7 +16,6 @@ from gateway.filter.unicode_fold import FILLERS, fold_fully
 # text then. A filler itself, it stands in no text that was folded.
 _ACTS = "\0"
 _BOUND = ("", _ACTS)
-_FREE_KIND, _BOUND_KIND = "x", "\0"
 # Beyond the tables are variants of Han, which fold to one character each, and what acts.
 _BOUND_RUN = re.compile("[\0\U00020000-\U0010ffff]+")
 _CODES = 0x20000
@@ -34,7 +34,7 @@ class Folding:
     With `joins` it writes loose letters of Hangul as the syllables that are read.
     """
 
-    __slots__ = ("_after", "_joins", "_kinds", "_table")
+    __slots__ = ("_after", "_joins", "_table")
 
     def __init__(self, after: Mapping[int, str], *, joins: bool = False) -> None:
         table: list[int | str | None] = list(_PLAIN)
@@ -49,8 +49,6 @@ class Folding:
         self._table = tuple(table)
         self._after = after
         self._joins = joins
-        self._kinds = tuple(_BOUND_KIND if one in _BOUND else _FREE_KIND for one in table)
-
     def fold(self, text: str) -> str:
         """Return `text` folded; folding again changes nothing.
 
@@ -73,7 +71,7 @@ class Folding:
         alone: list[str] = []
         bound: list[str] = []
         at = 0
-        for run in _BOUND_RUN.finditer(text.translate(self._kinds)):
+        for run in _BOUND_RUN.finditer(text.translate(_kinds())):
             start, end = run.span()
             start -= start > at and text[start - 1] != "\n"
             alone.append(text[at:start])
@@ -115,6 +113,16 @@ class Folding:
 
     def _is_bound(self, one: str) -> bool:
         return one.translate(self._table) in _BOUND or _BEYOND.match(one) is not None
+
+
+    def kinds(self) -> tuple[str, ...]:
+        """Return for each character of the first two planes whether it is bound to that before."""
+        return tuple("\0" if entry in _BOUND else "x" for entry in self._table)
+
+
+@cache
+def _kinds() -> tuple[str, ...]:
+    return FULL_FOLDING.kinds()  # in which more is bound than in the others
 
 
 def sound_of(folded: str) -> str:
