@@ -78,7 +78,7 @@ def test_what_is_told_adds_up_to_what_lies_on_the_disk(
 def test_a_line_without_end_is_no_record(
     archive: RecordArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_scanning, "_MAX_LINE_OCTETS", 10)
+    monkeypatch.setattr(record_scanning, "MAX_LINE_OCTETS", 10)
     monkeypatch.setattr(record_scanning, "_BLOCK_OCTETS", 8)
     write(archive, f"{NAME}.jsonl", b"a\nb\n" + b"x" * 100)
 
