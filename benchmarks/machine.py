@@ -1,9 +1,11 @@
 """What a result file says of where and of what it was taken: nothing that names this machine."""
 
+import json
 import os
 import platform
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.in_process import ROUNDS, calibration
@@ -23,6 +25,13 @@ def about() -> dict[str, object]:
             "calibration_us": round(min(calibration() for _ in range(ROUNDS)), 3),
         },
     }
+
+
+def write_results(path: Path, command: str, results: Mapping[str, object]) -> None:
+    """Write the `results` of a command, and what `about` says, as JSON."""
+    found = {"command": command, **about(), "results": results}
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def commit() -> str:

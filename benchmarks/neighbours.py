@@ -18,7 +18,6 @@ Exit status: 0 all bounds held, 1 one was broken or nothing could be measured.
 import argparse
 import asyncio
 import itertools
-import json
 import os
 import shutil
 import sys
@@ -35,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import bed
-from benchmarks.machine import about
+from benchmarks.machine import write_results
 from benchmarks.new_texts import new_texts
 from benchmarks.pairs import sink_in_python
 from benchmarks.processes import (
@@ -285,13 +284,8 @@ def main() -> int:
                 console.print(f"  [red]broken[/] {fault}")
     console.print(table_of(results))
     if options.json:
-        found = {
-            "command": f"python -m benchmarks.neighbours --seconds {options.seconds:g}",
-            **about(),
-            "results": results,
-        }
-        text = json.dumps(found, indent=2, ensure_ascii=False)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        command = f"python -m benchmarks.neighbours --seconds {options.seconds:g}"
+        write_results(options.json, command, results)
     return int(any(found["broken"] for found in results.values()))
 
 

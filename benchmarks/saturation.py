@@ -16,7 +16,6 @@ Exit status: 0 all bounds held, 1 one was broken or nothing could be measured.
 import argparse
 import asyncio
 import itertools
-import json
 import os
 import sys
 import tempfile
@@ -33,7 +32,7 @@ from rich.table import Table
 from sqlalchemy import create_engine, select
 
 from benchmarks import bed
-from benchmarks.machine import about
+from benchmarks.machine import write_results
 from benchmarks.metrics import decisions
 from benchmarks.new_texts import new_texts, write_new_texts
 from benchmarks.pairs import Flooded, Pair, pair_at
@@ -396,13 +395,8 @@ def main() -> int:
         return 1
     console.print(table_of(results))
     if options.json:
-        found = {
-            "command": f"python -m benchmarks.saturation --seconds {options.seconds:.0f}",
-            **about(),
-            "results": results,
-        }
-        text = json.dumps(found, indent=2, ensure_ascii=False)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        command = f"python -m benchmarks.saturation --seconds {options.seconds:.0f}"
+        write_results(options.json, command, results)
     faults = [f"{loop}: {fault}" for loop, found in results.items() for fault in found["broken"]]
     for fault in faults:
         console.print(f"[red]broken[/] {fault}")

@@ -49,6 +49,7 @@ class Folding:
         self._table = tuple(table)
         self._after = after
         self._joins = joins
+
     def fold(self, text: str) -> str:
         """Return `text` folded; folding again changes nothing.
 
@@ -113,7 +114,6 @@ class Folding:
 
     def _is_bound(self, one: str) -> bool:
         return one.translate(self._table) in _BOUND or _BEYOND.match(one) is not None
-
 
     def kinds(self) -> tuple[str, ...]:
         """Return for each character of the first two planes whether it is bound to that before."""

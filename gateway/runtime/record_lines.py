@@ -136,12 +136,6 @@ class RecordLines:
                     said = b"" if text is None else self._named(text, about[1], epoch, add)
                     values = (begin, sequence, source, destination, because, gateway_id, said)
                     line = _DECISION % values
-                    if about is not payer:
-                        if cost:
-                            octets[payer[1]] += cost
-                        payer, cost = about, 0
-                    cost += len(line)
-                    add(line)
                 elif row[0] == "o":
                     _, epoch, about, sequence, status, message_id, latency_us, how = row
                     if epoch != at or kind != "o" or (about is not of and about != of):
@@ -151,12 +145,6 @@ class RecordLines:
                         message_id = _escaped(message_id)
                     ended = self._hows.get(how) or self._how(how)
                     line = _OUTCOME % (begin, sequence, status, message_id, latency_us, ended)
-                    if about is not payer:
-                        if cost:
-                            octets[payer[1]] += cost
-                        payer, cost = about, 0
-                    cost += len(line)
-                    add(line)
                 elif row[0] == "m":
                     _, epoch, about, sequence, source, destination, message_id, told, text = row
                     if epoch != at or kind != "m" or about != of:
@@ -172,14 +160,15 @@ class RecordLines:
                     said = b"" if text is None else self._named(text, about[1], epoch, add)
                     cells = (begin, sequence, source, destination, message_id, what, said)
                     line = _DELIVERY % cells
-                    if about is not payer:
-                        if cost:
-                            octets[payer[1]] += cost
-                        payer, cost = about, 0
-                    cost += len(line)
-                    add(line)
                 else:
                     add(_event(row))
+                    continue
+                if about is not payer:
+                    if cost:
+                        octets[payer[1]] += cost
+                    payer, cost = about, 0
+                cost += len(line)
+                add(line)
             except Exception:  # noqa: BLE001 - the writer's edge: one bad row must not stop it
                 kind = ""
                 add(self._malformed(row))
