@@ -216,11 +216,11 @@ async def test_a_change_of_a_thousand_answers_is_cut_exactly(
     await stores.consent.record(given)
     heard: list[tuple[int, str]] = []
 
-    while (batch := await stores.notices.next_batch("sp1", 7)) is not None:
-        assert len(batch.notices) <= 7
+    while (batch := await stores.notices.next_batch("sp1", 70)) is not None:
+        assert len(batch.notices) <= 70
         heard += [(notice.msisdn, notice.scope) for notice in batch.notices]
         assert batch.is_last is (len(heard) == 1000)
-        assert await next_batch(stores, 7) == batch
+        assert await next_batch(stores, 70) == batch
         assert await stores.notices.acknowledge("sp1", batch.batch_id)
 
     told = [(one.msisdn, one.scope) for one in given if one.scope != OTHER_SP]
