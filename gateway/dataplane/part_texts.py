@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.filter.unicode_fold import FILLERS
 from gateway.smpp.national_languages import Shift
 from gateway.smpp.text import is_plain, little_endian_text, meant_texts, packed_text
+
+_BLANK_OCTETS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,7 @@ class PartTexts:
     `gateway.smpp.alphabets.meanings_of`, by the national language tables of its own header;
     `packed` is what it says where its octets may be packed septets, and `little_endian` where
     they may be UCS-2. One that `is_plain` is not likely to be that: it is if its neighbours are.
+    What `is_blank` shows nothing in any other reading.
     """
 
     best: str
@@ -23,6 +27,7 @@ class PartTexts:
     packed: str | None = None
     little_endian: str | None = None
     is_plain: bool = False
+    is_blank: bool = False
 
     @property
     def cost_octets(self) -> int:
@@ -72,7 +77,11 @@ def part_texts(
     meant = meant_texts(octets, data_coding, shift=shift)
     packed = packed_text(octets, data_coding, fill_bits=fill_bits, shift=shift)
     little_endian = little_endian_text(octets, data_coding)
-    return PartTexts(best, meant, packed, little_endian, is_plain(octets, data_coding))
+    # Short ones may have halves of characters, and odd ones move what is behind them.
+    is_blank = len(octets) >= _BLANK_OCTETS and len(octets) % 2 == 0
+    if is_blank:
+        is_blank = not any(FILLERS.sub("", text).strip() for text in (best, *meant, packed or ""))
+    return PartTexts(best, meant, packed, little_endian, is_plain(octets, data_coding), is_blank)
 
 
 def joined_texts(

@@ -189,11 +189,16 @@ class Joint:
 
 
 def _beside(parts: dict[int, Part], number: int, step: int) -> tuple[Part, ...]:
-    """Return the unbroken run of parts on one side, in the order of the text."""
+    """Return the unbroken run of parts on one side, in the order of the text.
+
+    But for those that show nothing: however many there are, they part no word.
+    """
     run: list[Part] = []
     octets = 0
     while octets < REACH_OCTETS and (part := parts.get(number + step)) is not None:
         number += step
+        if part.texts.is_blank:
+            continue
         octets += len(part.octets)
         run.append(part.end if part.end is not None and step < 0 else part)
         if part.end is not None:

@@ -185,6 +185,13 @@ def test_empty_parts_between_do_not_hide_a_word() -> None:
     assert statuses(World(), *parts)[-1] == REFUSED
 
 
+@pytest.mark.parametrize("nothing", ["\u200b" * 67, "\u2060\ufe0f \u3000" * 16])
+def test_however_many_parts_that_show_nothing_hide_no_word(nothing: str) -> None:
+    pieces = [f"您好{SPAM[:2]}", *[nothing] * 60, f"{SPAM[2:]}再见"]
+
+    assert statuses(World(), *long_advert(pieces)) == [None] * 61 + [REFUSED]
+
+
 def test_a_text_that_only_another_round_completes_is_found() -> None:
     """A clean part 2 that the SMSC refuses must not buy a dirty one a free way."""
     clean = long_advert([SPAM[:2], "您好"])
