@@ -11,7 +11,7 @@ from typing import Self, cast
 from simulators import sockets
 from simulators.watch import Watch
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 # Octets held for one direction of one connection before its source is no longer read.
 HIGH_WATER_OCTETS = 256 * 1024
 # What a narrow link carries at a time, as TCP does over Ethernet.

@@ -115,7 +115,8 @@ class DiskWatch:
         await asyncio.wait({asking}, timeout=_PATIENCE_S)
         if not asking.done():
             raise TimeoutError
-        self._asked.pop(volume, None)
+        if self._asked.get(volume) is asking:  # another that waited for it may have asked again
+            del self._asked[volume]
         free = asking.result()
         if isinstance(free, OSError):
             raise free

@@ -76,9 +76,9 @@ def carry(
         _read(message, care, carrier)
     message.timing = _timing(carrier, turn.at)
     care.schedule = schedule_of(carrier, message.timing, turn.at)
-    own = care.characters()
+    own, alone = care.characters(), care.readings
     _judge_addresses(turn, message, care, carrier)
-    care.weight = care.characters()
+    care.weight = own if care.readings is alone else care.characters()
     free = 1 if care.weight == own else _JOINED_TOKENS
     account.bucket.charge(max(0, care.weight // CHARACTERS_PER_TOKEN - free))
     return message

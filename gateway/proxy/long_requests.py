@@ -2,16 +2,18 @@
 
 from gateway.dataplane.link import Link
 from gateway.proxy.fair_queue import FairQueue
+from gateway.proxy.pace import TICK_S
 
-# After one that took a tenth of a second no other is judged for nine tenths.
-_REST = 9
+# After one that took a tenth of a second no other is judged for three tenths.
+_REST = 3
 
 
 class LongRequests:
     """Sessions whose next request is long; one has its turn at a time, a sender after the other.
 
-    They have a tenth of the time at most, so that whoever sends short ones notices nothing on
-    average. Those who wait are not read meanwhile, and nobody is refused.
+    They have a quarter of the time at most, so that most of those who send short ones notice
+    nothing. Those who wait are not read meanwhile, and nobody is refused. One that takes no
+    longer than a tick may costs nobody anything.
     """
 
     def __init__(self) -> None:
@@ -35,7 +37,7 @@ class LongRequests:
 
     def judged(self, now: float, took_s: float) -> None:
         """Take over that one was judged until `now`, in `took_s` seconds."""
-        self._due_at = now + _REST * took_s
+        self._due_at = now + (_REST * took_s if took_s > TICK_S else 0.0)
 
     def take(self) -> Link:
         """Return the session whose turn it is; it waits no longer."""

@@ -13,7 +13,7 @@ from simulators.smsc.journal import Cancelled, Counters, MessageState, Received
 from simulators.smsc.session import Mobile, Session
 from simulators.wire import Tlvs
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 class SimulatedSmsc:

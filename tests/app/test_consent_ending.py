@@ -32,7 +32,7 @@ rules:
 
 async def answer_that(esme: RawEsme, *, is_ok: bool) -> int:
     """Submit adverts until one is answered like that; return its status."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             answer = await esme.submit(SOURCE, DESTINATION, "周末大促，满99减20，拒收请回复R")
             if answer.is_ok is is_ok:

@@ -39,7 +39,7 @@ async def ask(gateway: Gateway, path: str) -> httpx.Response:
 async def ask_until(
     gateway: Gateway, path: str, is_met: Callable[[httpx.Response], bool]
 ) -> httpx.Response:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not is_met(answer := await ask(gateway, path)):  # noqa: ASYNC110 - with a deadline
             await asyncio.sleep(0)
     return answer

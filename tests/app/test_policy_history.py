@@ -222,7 +222,7 @@ async def test_a_wish_in_the_store_is_met_and_answered(start: Start, tmp_path: P
 async def answered(
     look: Callable[[int], Awaitable[PolicyRequest | None]], number: int
 ) -> PolicyRequest:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             request = await look(number)
             if request is not None and request.state is not RequestState.OPEN:

@@ -85,7 +85,7 @@ def test_a_second_sigterm_does_not_wait(
                 tell_to_drain()
                 await told("gateway.draining")
                 tell_to_drain()
-                await esme.lost(within_s=2)
+                await esme.lost()
 
                 assert esme.pdus().empty()
 

@@ -146,7 +146,7 @@ async def test_what_is_no_tls_is_hung_up_on_and_takes_no_place(
         writer.write(octets)
         if not octets:
             writer.close()
-        await asyncio.wait_for(reader.read(), 5)
+        await asyncio.wait_for(reader.read(), 60)
         writer.close()
     esme = await RawEsme.connect(*gateway.addresses["tls"], ssl=trusting(papers, "gateway"))
     async with esme:

@@ -64,7 +64,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def raised(gateway: Gateway, count: int = 1) -> EarlyWarning:
     """Wait until the only warning there is counts so many messages."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             found = await gateway.stores.warnings.find(EVERYTHING)
             if found and found[0].gathered.count >= count:

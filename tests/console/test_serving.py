@@ -17,7 +17,7 @@ from gateway.console import serving
 from gateway.console.serving import HttpServer
 from gateway.session.connection_rate import ConnectionRate
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -30,7 +30,7 @@ async def say(port: int, octets: bytes, address: str) -> None:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
         writer.write(octets)
-        await asyncio.wait_for(reader.read(), 20)
+        await asyncio.wait_for(reader.read(), 60)
         writer.close()
     except ConnectionError:
         return

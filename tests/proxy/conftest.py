@@ -51,7 +51,7 @@ Until = Callable[[Callable[[], bool]], Awaitable[None]]
 Say = Callable[[bytes], Awaitable[bytes | None]]
 Serve = Callable[[Say], Awaitable[Smsc]]
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 # Lines that tell of a fault of ours. A test that provokes one takes them out of `log`.
 FAULTS = {"task.failed", "tick.failed", "loop.failed", "log.unlisted", "library.warned"}
 

@@ -562,7 +562,7 @@ async def test_a_sender_whose_parts_the_smsc_takes_too_slowly_is_told_to_wait(
         await submit(bound.esme, *parts(CLEAN, reference))
 
     status, reference = 0, 3
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not status:
             (part, _), reference = parts(CLEAN, reference), reference + 1
             status = header_of(await bound.esme.request(part)).command_status

@@ -503,6 +503,6 @@ async def test_what_the_store_does_not_take_now_is_kept_and_settled_later(
 
 async def until_refused(office: Office) -> None:
     """Wait until the gateway has found what is refused."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await office.stores.scheduled.waiting_senders(utcnow()):  # noqa: ASYNC110 - a condition with a deadline, not a pause
             await asyncio.sleep(0)

@@ -435,7 +435,7 @@ async def test_r24_a_request_that_the_smsc_did_not_take_is_on_record_as_such(
 
     assert await talk.say("DY天气") == 0
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             events = await talk.gateway.stores.subscriptions.history(MSISDN, ("sp1", "weather"))
             if len(events) == 2:

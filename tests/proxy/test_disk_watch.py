@@ -1,5 +1,6 @@
 """A disk that fills up under a running gateway: the heaviest SP is stopped, and nobody else."""
 
+import asyncio
 import os
 import subprocess
 import threading
@@ -195,10 +196,11 @@ async def test_a_disk_that_does_not_answer_is_asked_once(
 ) -> None:
     gateway = await start()
     await look(gateway)
-    back, asked = threading.Event(), []
+    begun, back, asked = threading.Event(), threading.Event(), []
 
     def hang(directory: Path) -> int:
         asked.append(directory)
+        begun.set()
         back.wait()
         return 0
 
@@ -206,6 +208,7 @@ async def test_a_disk_that_does_not_answer_is_asked_once(
     monkeypatch.setattr(gateway.disk, "_free", hang)
     try:
         await look(gateway)
+        await asyncio.to_thread(begun.wait)
         await look(gateway)
     finally:
         back.set()

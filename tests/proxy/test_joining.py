@@ -316,7 +316,7 @@ async def test_what_the_smsc_delivers_right_behind_its_bind_answer_arrives(
     esme = await attach(gateway)
 
     received = await esme.next_pdu()
-    await asyncio.wait_for(delivered.wait(), 5)
+    await asyncio.wait_for(delivered.wait(), 60)
 
     assert received[16:] == delivery[16:]
     assert answers == [pdu(CommandId.DELIVER_SM | RESPONSE, 41, c_octets(""))]

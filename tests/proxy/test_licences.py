@@ -10,7 +10,7 @@ import pytest
 from gateway.app.gateway import Gateway
 from gateway.domain.filings import Licence
 from gateway.policy.filings import Filed
-from gateway.proxy import gate
+from gateway.proxy import gate, stranger_log
 from simulators.esme import RawEsme
 from simulators.wire import CommandStatus
 
@@ -27,11 +27,12 @@ LICENCE = Licence("sp1", "粤B2-20080001", date(2013, 10, 31))
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> At:
-    """Let the gate's clock stand at a moment."""
+    """Let the clock of the gate, and of what it tells, stand at a moment."""
 
     def at(moment: str) -> None:
         epoch = datetime.fromisoformat(moment).timestamp()
-        monkeypatch.setattr(gate, "epoch", lambda: epoch)
+        for module in (gate, stranger_log):
+            monkeypatch.setattr(module, "epoch", lambda: epoch)
 
     return at
 

@@ -11,14 +11,22 @@ def session(number: int, system_id: str) -> Link:
     return link
 
 
-def test_the_next_is_due_when_nine_times_as_long_has_passed() -> None:
+def test_the_next_is_due_when_three_times_as_long_has_passed() -> None:
     waiting = LongRequests()
     at_once = waiting.due_in(10.0)
 
     waiting.judged(10.0, 0.5)
 
     assert at_once == 0
-    assert [waiting.due_in(at) for at in (10.0, 12.5, 14.5, 99.0)] == [4.5, 2.0, 0, 0]
+    assert [waiting.due_in(at) for at in (10.0, 11.0, 11.5, 99.0)] == [1.5, 0.5, 0, 0]
+
+
+def test_after_one_that_was_no_dearer_than_a_tick_the_next_is_due_at_once() -> None:
+    waiting = LongRequests()
+
+    waiting.judged(10.0, 0.002)
+
+    assert waiting.due_in(10.0) == 0
 
 
 def test_senders_take_turns_however_many_sessions_one_has_waiting() -> None:

@@ -72,7 +72,7 @@ async def expire(gateway: Gateway, message_id: str) -> None:
 
 
 async def is_marked(gateway: Gateway, message_id: str, state: ReceiptState) -> HeldMessage:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             held = await gateway.stores.quarantine.get(int(message_id))
             if held is not None and held.receipt is state:

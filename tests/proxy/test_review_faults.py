@@ -82,7 +82,7 @@ async def test_a_replacement_the_filter_fails_on_is_answered_and_changes_nothing
     held = (await esme.submit(SOURCE, DESTINATION, LOAN)).message_id
     octets = builders.replace_sm(message_id or held, SOURCE, builders.ucs2(POISON), sequence=7)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         answer = await esme.request(octets)
 
     assert header_of(answer).command_status == CommandStatus.ESME_RREPLACEFAIL

@@ -92,7 +92,7 @@ class Office:
 
     async def ended(self, number: int) -> Errand:
         """Wait for the end of an errand."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (errand := await self.errand(number)).state is ErrandState.WAITING:  # noqa: ASYNC110 - a condition with a deadline, not a pause
                 await asyncio.sleep(0)
         return errand
@@ -394,7 +394,7 @@ async def test_r24_an_order_by_api_is_confirmed_by_the_subscribers_yes_end_to_en
 
 async def asked_for_a_yes(office: Office) -> None:
     """Wait until the store knows that the request has gone."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             known = await office.stores.subscriptions.known(MSISDN, PORT, utcnow())
             if known.subscriptions[0].is_asked:
@@ -440,7 +440,7 @@ async def test_r24_an_order_of_which_the_subscriber_could_not_be_told_is_withdra
 
     await desk.order(Wish(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             (one,) = (await subscriptions.known(MSISDN, PORT, utcnow())).subscriptions
             if one.state.value == "withdrawn":

@@ -227,7 +227,7 @@ async def test_an_smsc_that_is_down_is_complained_of_once(
 
     monkeypatch.setattr(gateway.dialler, "dial", counted)
     await smsc.stop()
-    await asyncio.wait_for(tried_thrice.wait(), 5)
+    await asyncio.wait_for(tried_thrice.wait(), 60)
     await smsc.start()
     await smsc.bound(1)
 

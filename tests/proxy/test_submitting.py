@@ -79,7 +79,7 @@ async def test_a_nack_is_a_refusal_whatever_it_says(
     gateway = await start(smscs=(await serve(say),))
     message_id = await hold(await attach(gateway))
     await release(gateway, message_id)
-    await asyncio.wait_for(nacked.wait(), 5)
+    await asyncio.wait_for(nacked.wait(), 60)
 
     held = await reach(gateway, message_id, HoldState.HELD)
 

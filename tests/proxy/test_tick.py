@@ -291,7 +291,7 @@ async def test_long_requests_wait_for_each_other_and_short_ones_for_none(
     assert len(smsc.journal) == 7
 
 
-async def test_a_long_request_waits_until_the_time_that_the_last_took_has_passed_nine_times(
+async def test_a_long_request_waits_until_it_is_due(
     gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     esme, light = await attach(gateway), await attach(gateway)

@@ -187,7 +187,7 @@ async def test_rows_are_flushed_regularly(
     records.rows.append(decision())
 
     task = spawn(records.flush_regularly(0.001), name="records")
-    await asyncio.wait_for(flushed.wait(), 5)
+    await asyncio.wait_for(flushed.wait(), 60)
     task.cancel()
     await asyncio.wait([task])
 

@@ -71,7 +71,7 @@ async def test_a_task_nobody_refers_to_is_not_collected() -> None:
     start()
     gc.collect()
 
-    assert await asyncio.wait_for(done.get(), 5) == "alive"
+    assert await asyncio.wait_for(done.get(), 60) == "alive"
 
 
 async def test_cancel_all_ends_every_task_but_the_caller() -> None:
