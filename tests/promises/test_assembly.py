@@ -32,8 +32,8 @@ WINDOW = 60
 LISTS = {"K-FRAUD": Keywords("reject", ("代开发票",))}
 # Longer than the sender needs to send again what a kill left unanswered: parts that come later
 # than that are messages of their own.
-ASSEMBLE = "version: 1\nlong_messages: assemble\nparts_ttl_s: 15\n"
-SETTLED_WITHIN_S = 60.0
+ASSEMBLE = "version: 1\nlong_messages: assemble\nparts_ttl_s: 40\n"
+SETTLED_WITHIN_S = 180.0
 _GONE = {HoldState.RELEASED, HoldState.IN_DOUBT}
 _SETTLED = _GONE | {HoldState.REFUSED}
 

@@ -23,7 +23,8 @@ Attach = Callable[..., Awaitable[RawEsme]]
 pytestmark = pytest.mark.slow
 
 PDUS = 100_000
-PER_CONNECTION = 200
+# More than twenty of one that has not bound close it.
+PER_CONNECTION, UNBOUND = 200, 15
 AT_ONCE = 16
 GROWTH_OCTETS = 30 << 20
 _PROBE = 0x7EEE_EEEE
@@ -54,7 +55,7 @@ class Vandal:
         garbage = Garbage(self.draw, source_of("sp2"), is_bound=is_bound)
         if is_bound:
             assert await esme.bind("sp2", PASSWORD) == 0
-        pdus = [garbage.framed() for _ in range(PER_CONNECTION)]
+        pdus = [garbage.framed() for _ in range(PER_CONNECTION if is_bound else UNBOUND)]
         if is_bound:
             self.bodies.update(_unnumbered(octets) for octets in pdus)
             self.with_strays += sum(map(_has_strays, pdus))
@@ -62,7 +63,7 @@ class Vandal:
         await esme.send(b"".join(pdus))
         # Its answer says that everything before was read, and that the session still stands.
         await esme.request(builders.enquire_link(_PROBE), within_s=60)
-        self.sent += PER_CONNECTION + 1
+        self.sent += len(pdus) + 1
         is_bind = not is_bound and self.draw.randrange(10) == 0
         await esme.send(garbage.bad_bind() if is_bind else garbage.last_words())
         await esme.lost()
