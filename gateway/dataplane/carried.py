@@ -68,7 +68,8 @@ class Care:
     `turned_away` are they one by one. `schedule` is that of a message for later. `weight` is the
     work of reading it, in characters: the turn of a session ends when its weight is used up. A
     replace_sm whose text came in the place of a part has that in `exchanged`; one of a part of
-    which too little is known `is_unplaced`.
+    which too little is known `is_unplaced`. A text that comes to too many characters to be judged
+    in all its readings `is_endless`.
     """
 
     readings: tuple[str, ...] | None = None
@@ -86,6 +87,7 @@ class Care:
     schedule: Schedule | None = None
     exchanged: tuple[Joint, int] | None = None
     is_unplaced: bool = False
+    is_endless: bool = False
     weight: int = 0
 
     def characters(self) -> int:

@@ -38,6 +38,15 @@ _LISTS = Finding(
 CHARACTERS_PER_TOKEN = 1_000
 # Longer texts than a short_message holds are read before they are judged, to know what they cost.
 _LONG_OCTETS = 255
+# Nobody writes what is to be read in so many characters, in all readings and ways together: a text
+# that fills a PDU comes to a third of it. It is held for a person, whatever unreadable texts are.
+MAX_CHARACTERS = 200_000
+_TOO_MANY_WAYS = Finding(
+    "CONTENT",
+    Reason.CONTENT_UNREADABLE,
+    Action.QUARANTINE,
+    "it may be read in too many ways to look at all",
+)
 # An honest part is read with nine others, in a few readings: it has paid for that with its token.
 _JOINED_TOKENS = 8
 
@@ -77,6 +86,7 @@ def carry(
     message.timing = _timing(carrier, turn.at)
     care.schedule = schedule_of(carrier, message.timing, turn.at)
     own, alone = care.characters(), care.readings
+    care.is_endless = own > MAX_CHARACTERS
     _judge_addresses(turn, message, care, carrier)
     care.weight = own if care.readings is alone else care.characters()
     free = 1 if care.weight == own else _JOINED_TOKENS
@@ -89,7 +99,9 @@ def _judge_addresses(turn: Turn, message: Carried, care: Care, carrier: Carrier)
     if message.command_id == CommandId.REPLACE_SM:
         turn.plane.rules.judge_replacement(message, turn.now)
         message.units = 0  # the message that it changes was counted
-        if message.verdict is None:
+        if message.verdict is None and care.is_endless:
+            _stop(turn, message, _TOO_MANY_WAYS)
+        elif message.verdict is None:
             replace_part(turn, message, care, carrier)
     elif message.command_id == CommandId.SUBMIT_MULTI:
         _address_each(turn, message, care, carrier)
@@ -159,6 +171,8 @@ def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) 
     if one.verdict is None and carrier.concats and len(carrier.pieces) > 1:
         # Which of its texts the phone gets, and so what it puts together, nobody knows.
         _stop(turn, one, CONFLICT)
+    elif one.verdict is None and care.is_endless:
+        _stop(turn, one, _TOO_MANY_WAYS)
 
 
 def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owner, Concat]) -> None:

@@ -1,12 +1,13 @@
 """The content stage: every text, whatever carries it and however it is coded."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from gateway.dataplane import judging
+from gateway.dataplane import carrying, judging
 from gateway.dataplane.attention import Hold
 from gateway.domain.policy import ContentRule
 from gateway.domain.sender import Port, Purpose
@@ -43,6 +44,7 @@ from tests.dataplane.conftest import (
     decisions,
     long_advert,
     rule,
+    sar,
     sender,
     sent,
     status_of,
@@ -59,6 +61,7 @@ GSM = gsm0338.encode("Claim your free money now, call back today")
 PACKED = (int.from_bytes(gsm0338.pack(GSM), "little") << 1).to_bytes(38, "little")
 PORTS = b"\x06\x05\x04\x00\x50\x00\x50"
 ALONE = udh("udh8", 1, b"\1\1")
+RANDOM = random.Random(7).randbytes(64_000)  # noqa: S311 - no secret hangs on it
 
 
 def reason_of(world: World, pdu: bytes) -> str:
@@ -111,6 +114,54 @@ def reason_of(world: World, pdu: bytes) -> str:
 )
 def test_the_word_is_found_in_every_request_and_every_coding(pdu: bytes) -> None:
     assert reason_of(World(), pdu) == "CONTENT"
+
+
+@pytest.mark.parametrize(
+    ("octets", "data_coding", "reason"),
+    [
+        (builders.ucs2("您的快件已到。" * 4_600), 8, None),
+        (b"Your parcel has come. " * 2_950, 0, None),
+        ("Ihr Paket für München ist da. ".encode("latin-1") * 2_100, 3, None),
+        ("您的快件已到。".encode() * 800, 4, None),
+        (RANDOM, 4, "CONTENT_UNREADABLE"),
+        (RANDOM, 8, "CONTENT_UNREADABLE"),
+        ("您的快件已到。".encode() * 3_000, 4, "CONTENT_UNREADABLE"),
+    ],
+)
+def test_a_text_that_fills_a_pdu_is_judged_and_one_that_may_be_read_in_too_many_ways_is_held(
+    octets: bytes, data_coding: int, reason: str | None
+) -> None:
+    pdu = builders.payload_submit_sm(PORT, SUBSCRIBER, octets, data_coding=data_coding)
+
+    assert reason_of(World(), pdu) == (reason or "")
+
+
+@pytest.mark.parametrize("unreadable", [Action.QUARANTINE, Action.FORWARD])
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda octets: builders.payload_submit_sm(PORT, SUBSCRIBER, octets, data_coding=4),
+        lambda octets: advert(octets=b"", data_coding=4, tlvs=[(0x0424, octets), *sar(1, b"\2\1")]),
+        lambda octets: builders.submit_multi(
+            PORT, [SUBSCRIBER], b"", data_coding=4, tlvs=[(0x0424, octets)]
+        ),
+    ],
+)
+def test_what_may_be_read_in_too_many_ways_never_passes_unread(
+    request_of: Callable[[bytes], bytes], unreadable: Action
+) -> None:
+    world = World(bundle=replace(BUNDLE, content=ContentRule(unreadable=unreadable)))
+    hidden = ("\u202e①票②发③开④代\u202c" * 2_600).encode("utf-16-be")
+
+    assert reason_of(world, request_of(hidden)) == "CONTENT_UNREADABLE"
+
+
+def test_a_new_text_that_may_be_read_in_too_many_ways_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(carrying, "MAX_CHARACTERS", 1_000)
+
+    assert reason_of(World(), builders.replace_sm("17", PORT, RANDOM[:200])) == "CONTENT_UNREADABLE"
 
 
 def test_a_clean_text_passes_with_a_plain_record(world: World) -> None:

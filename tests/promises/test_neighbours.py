@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import statistics
 from collections import Counter
@@ -30,13 +29,7 @@ from tests.promises.ledger import LISTS
 
 Deploy = Callable[..., Awaitable[Deployment]]
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        "SMSWARD_NEIGHBOURS" not in os.environ,
-        reason="fails: 65 kB of text hold a turn too long; SMSWARD_NEIGHBOURS=1 runs it",
-    ),
-]
+pytestmark = pytest.mark.slow
 
 IDLE_S, ATTACK_S = 1.0, 2.5
 # On a machine that others use too; what a neighbour costs otherwise is hundreds of milliseconds
