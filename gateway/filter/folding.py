@@ -6,7 +6,6 @@ dict takes 3 us and NFKC 5 us.
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from itertools import chain, zip_longest
 from pkgutil import get_data
 
@@ -72,7 +71,7 @@ class Folding:
         alone: list[str] = []
         bound: list[str] = []
         at = 0
-        for run in _BOUND_RUN.finditer(text.translate(_kinds())):
+        for run in _BOUND_RUN.finditer(text.translate(_KINDS)):
             start, end = run.span()
             start -= start > at and text[start - 1] != "\n"
             alone.append(text[at:start])
@@ -118,11 +117,6 @@ class Folding:
     def kinds(self) -> tuple[str, ...]:
         """Return for each character of the first two planes whether it is bound to that before."""
         return tuple("\0" if entry in _BOUND else "x" for entry in self._table)
-
-
-@cache
-def _kinds() -> tuple[str, ...]:
-    return FULL_FOLDING.kinds()  # in which more is bound than in the others
 
 
 def sound_of(folded: str) -> str:
@@ -214,3 +208,4 @@ _SIMPLER = _simpler()
 PLAIN_FOLDING = Folding({})
 SIMPLIFYING = Folding(_SIMPLER)
 FULL_FOLDING = Folding(_SIMPLER | dict(_folds(_TABLES["ALIKE"])), joins=True)
+_KINDS = FULL_FOLDING.kinds()  # in the others less is bound
