@@ -69,7 +69,7 @@ class Care:
     work of reading it, in characters: the turn of a session ends when its weight is used up. A
     replace_sm whose text came in the place of a part has that in `exchanged`; one of a part of
     which too little is known `is_unplaced`. A text that comes to too many characters to be judged
-    in all its readings `is_endless`.
+    in all its readings `is_oversized`.
     """
 
     readings: tuple[str, ...] | None = None
@@ -87,7 +87,7 @@ class Care:
     schedule: Schedule | None = None
     exchanged: tuple[Joint, int] | None = None
     is_unplaced: bool = False
-    is_endless: bool = False
+    is_oversized: bool = False
     weight: int = 0
 
     def characters(self) -> int:

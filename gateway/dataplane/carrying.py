@@ -38,8 +38,9 @@ _LISTS = Finding(
 CHARACTERS_PER_TOKEN = 1_000
 # Longer texts than a short_message holds are read before they are judged, to know what they cost.
 _LONG_OCTETS = 255
-# Nobody writes what is to be read in so many characters, in all readings and ways together: a text
-# that fills a PDU comes to a third of it. It is held for a person, whatever unreadable texts are.
+# A text with more characters, in all readings and ways together, is held for a person, whatever the
+# policy does with unreadable ones. UCS-2 and ASCII that fill a PDU have fewer; UTF-8 under a binary
+# data_coding has as many from 17 kB on, ten times what handsets show as one message.
 MAX_CHARACTERS = 200_000
 _TOO_MANY_WAYS = Finding(
     "CONTENT",
@@ -86,7 +87,7 @@ def carry(
     message.timing = _timing(carrier, turn.at)
     care.schedule = schedule_of(carrier, message.timing, turn.at)
     own, alone = care.characters(), care.readings
-    care.is_endless = own > MAX_CHARACTERS
+    care.is_oversized = own > MAX_CHARACTERS
     _judge_addresses(turn, message, care, carrier)
     care.weight = own if care.readings is alone else care.characters()
     free = 1 if care.weight == own else _JOINED_TOKENS
@@ -99,7 +100,7 @@ def _judge_addresses(turn: Turn, message: Carried, care: Care, carrier: Carrier)
     if message.command_id == CommandId.REPLACE_SM:
         turn.plane.rules.judge_replacement(message, turn.now)
         message.units = 0  # the message that it changes was counted
-        if message.verdict is None and care.is_endless:
+        if message.verdict is None and care.is_oversized:
             _stop(turn, message, _TOO_MANY_WAYS)
         elif message.verdict is None:
             replace_part(turn, message, care, carrier)
@@ -171,7 +172,7 @@ def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) 
     if one.verdict is None and carrier.concats and len(carrier.pieces) > 1:
         # Which of its texts the phone gets, and so what it puts together, nobody knows.
         _stop(turn, one, CONFLICT)
-    elif one.verdict is None and care.is_endless:
+    elif one.verdict is None and care.is_oversized:
         _stop(turn, one, _TOO_MANY_WAYS)
 
 

@@ -8,6 +8,7 @@ from gateway.filter.unicode_fold import FILLERS
 from gateway.smpp.national_languages import Shift
 from gateway.smpp.text import is_plain, little_endian_text, meant_texts, packed_text
 
+# The shortest part that may count as blank.
 _BLANK_OCTETS = 16
 
 
@@ -77,7 +78,7 @@ def part_texts(
     meant = meant_texts(octets, data_coding, shift=shift)
     packed = packed_text(octets, data_coding, fill_bits=fill_bits, shift=shift)
     little_endian = little_endian_text(octets, data_coding)
-    # Short ones may have halves of characters, and odd ones move what is behind them.
+    # A short part may hold half a character, and one of odd length shifts the octets behind it.
     is_blank = len(octets) >= _BLANK_OCTETS and len(octets) % 2 == 0
     if is_blank:
         is_blank = not any(FILLERS.sub("", text).strip() for text in (best, *meant, packed or ""))

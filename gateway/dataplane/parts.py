@@ -191,7 +191,7 @@ class Joint:
 def _beside(parts: dict[int, Part], number: int, step: int) -> tuple[Part, ...]:
     """Return the unbroken run of parts on one side, in the order of the text.
 
-    But for those that show nothing: however many there are, they part no word.
+    Parts that show nothing are left out: a reader sees the text before and after them as one.
     """
     run: list[Part] = []
     octets = 0
