@@ -15,6 +15,7 @@ from benchmarks.processes import (
     LoadPair,
     Sink,
     is_listening,
+    let_pass,
     pin,
     stop,
     wait_until,
@@ -85,6 +86,7 @@ class PairInC:
             *("--sessions", str(flood.sessions), "--window", str(flood.window)),
             *("--count", str(count), "--seed", str(flood.seed)),
         )
+        let_pass(load.pid)
         report = self._programs.report(load, within_s=5 * flood.seconds + 60)
         return Flooded(
             sent=report.sent,

@@ -13,9 +13,13 @@ _HOUR_S = 3600
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Octets at a moment: memory held, log, records, and store with its journal."""
+    """Octets at a moment: memory held, log, records, and store with its journal.
+
+    `stolen_s` is the processor time that the host of a virtual machine has kept from it.
+    """
 
     at: float
+    stolen_s: float
     rss: int
     log: int
     records: int
@@ -27,6 +31,7 @@ class Usage:
         var = directory / "var"
         return cls(
             at=time.perf_counter(),
+            stolen_s=stolen_s(),
             rss=rss_octets(server.process.pid),
             log=server.log.stat().st_size,
             records=sum(file.stat().st_size for file in (var / "cdr").glob("*")),
@@ -43,6 +48,9 @@ class Usage:
         disk = (self.log + self.records + self.store) - (before.log + before.records + before.store)
         return {
             "seconds": round(span_s, 1),
+            "stolen_percent": round(
+                (self.stolen_s - before.stolen_s) / span_s / (os.cpu_count() or 1) * 100, 1
+            ),
             "rss_mb": _mb(self.rss),
             "rss_grown_mb": _mb(self.rss - before.rss),
             "log_kb_per_s": _kb(self.log - before.log, span_s),
@@ -56,6 +64,12 @@ def rss_octets(pid: int) -> int:
     """Return the memory that a process holds."""
     pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def stolen_s() -> float:
+    """Return the steal time of all processors since the start (proc(5): the 8th of "cpu")."""
+    first = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
+    return int(first.split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def _mb(octets: float) -> float:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from publicsuffixlist import PublicSuffixList
@@ -154,10 +155,14 @@ def registrable_domain(host: str) -> str | None:
     An address is its own. Hosts below which everybody may register (github.io) are
     suffixes as well.
     """
-    labels = host.split(".")
+    return _registrable(host) if len(host) <= _MAX_HOST_CHARS else None
+
+
+@lru_cache(maxsize=4096)
+def _registrable(host: str) -> str | None:
     if address_of(host) == host:
         return host
-    if len(host) > _MAX_HOST_CHARS or not all(0 < len(one) <= _MAX_LABEL_CHARS for one in labels):
+    if not all(0 < len(label) <= _MAX_LABEL_CHARS for label in host.split(".")):
         return None
     return _SUFFIXES.privatesuffix(_unicode(host))
 

@@ -13,7 +13,6 @@ from gateway.policy.bundle import Surroundings
 from gateway.policy.checks import filings
 from gateway.policy.courses import Asked, Course, Courses
 from gateway.policy.endings import Ending
-from gateway.policy.filings import Filed
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rule_findings import Modes, if_unread
 from gateway.policy.rules import (
@@ -33,7 +32,7 @@ from gateway.policy.rules import (
     Suspicious,
     TemplateNotFiled,
 )
-from gateway.policy.source_kinds import SourceKinds
+from gateway.policy.source_kinds import Kind, SourceKinds
 from gateway.policy.staged import Staged, StagedCounter, staged
 from gateway.policy.submission import Submission
 
@@ -147,11 +146,10 @@ class RuleStages:
         kept = rulings.get(kind)
         if isinstance(kept, TextRuling):
             return kept
-        filed = self._filings.of(submission.account.system_id)
         if kind is None:
-            self._kinds.sort(submission, filed)
+            self._kinds.sort(submission, self._filings.of(submission.account.system_id))
             return self.rule_text(submission, facts, at)
-        ruling = self._rule_text(submission, facts, filed, at)
+        ruling = self._rule_text(submission, facts, kind, at)
         port = submission.port
         if port is None or port.purpose is not Purpose.PUBLIC_INTEREST:
             if len(rulings) >= _MAX_RULINGS:
@@ -160,28 +158,39 @@ class RuleStages:
         return ruling
 
     def _rule_text(
-        self, submission: Submission, facts: TextFacts, filed: Filed, at: float
+        self, submission: Submission, facts: TextFacts, kind: Kind, at: float
     ) -> TextRuling:
         submission.facts = facts
         match = self._templates.of(submission)
-        kind = match.kind if match is not None else None
-        submission.traffic = traffic = self.traffic_of(submission, facts, at, kind)
+        template = match.kind if match is not None else None
+        submission.traffic = traffic = self.traffic_of(submission, facts, at, template)
         # A part of a text may look like all of a template.
-        asks = kind is TemplateKind.CONSENT_REQUEST and facts.is_whole
+        asks = template is TemplateKind.CONSENT_REQUEST and facts.is_whole
+        if (traffic, asks) not in kind.courses:
+            self._find_concerns(submission, kind, traffic, asks_consent=asks)
         found = tuple(
             finding
-            for one in self._of_texts[traffic]
-            if one.concerns(submission, filed) and (finding := one.find(submission, at)) is not None
+            for one in kind.of_texts[traffic]
+            if (finding := one.find(submission, at)) is not None
         )
         facts.let_go()
-        asking = self._asking_consent if asks else self.asking[traffic]
-        course = self._courses.of(
+        until, course = self._courses.until(found), kind.courses[traffic, asks]
+        return TextRuling(traffic, submission.template, asks, found, until, course)
+
+    def _find_concerns(
+        self, submission: Submission, kind: Kind, traffic: TrafficClass, *, asks_consent: bool
+    ) -> None:
+        """Note what concerns messages of a class from a kind of sources, of which one is given."""
+        filed = self._filings.of(submission.account.system_id)
+        asking = self._asking_consent if asks_consent else self.asking[traffic]
+        kind.of_texts[traffic] = tuple(
+            one for one in self._of_texts[traffic] if one.concerns(submission, filed)
+        )
+        kind.courses[traffic, asks_consent] = self._courses.of(
             [asked for one, asked in asking if one.concerns(submission, filed)],
             [one for one in self.counting[traffic] if one.concerns(submission, filed)],
-            asks_consent=asks,
+            asks_consent=asks_consent,
         )
-        until = self._courses.until(found)
-        return TextRuling(traffic, submission.template, asks, found, until, course)
 
     def traffic_of(
         self,

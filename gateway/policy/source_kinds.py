@@ -1,19 +1,29 @@
 """Which sources of a sender rules tell apart, so that a text is ruled on once for all alike."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from gateway.domain.traffic import TrafficClass
 from gateway.policy.account import Home, Origin
+from gateway.policy.courses import Course
 from gateway.policy.filings import Filed
 from gateway.policy.rules import Rule, SignatureSwitched, TooOften
+from gateway.policy.staged import Staged
 from gateway.policy.submission import Submission
 
 _MAX_KNOWN = 65_536
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """Sources that are alike for every rule, until anybody files anything; known by identity."""
+    """Sources that are alike for every rule, until anybody files anything; known by identity.
 
-    __slots__ = ()
+    `of_texts` and `courses` are what concerns them, found when it is first asked: for each class
+    of messages, and for those of them that ask for consent.
+    """
+
+    of_texts: dict[TrafficClass, tuple[Staged, ...]] = field(default_factory=dict)
+    courses: dict[tuple[TrafficClass, bool], Course] = field(default_factory=dict)
 
 
 class SourceKinds:

@@ -100,11 +100,23 @@ class Pattern:
 class Body:
     """A text without its signature, in the view in which templates are compared."""
 
-    __slots__ = ("_ends", "_starts", "text")
+    __slots__ = ("_spans", "text")
 
     def __init__(self, text: str) -> None:
         # Each line of a text may end as Windows ends it.
         self.text = normalise(text.strip().replace("\r\n", "\n"))
+        self._spans: tuple[list[int], list[int]] | None = None
+
+    def is_free(self, start: int, end: int) -> bool:
+        """Tell whether neither a link nor a bracket stands, even in part, in start to end."""
+        if self._spans is None:
+            self._spans = self._links_and_brackets()
+        starts, ends = self._spans
+        first = bisect_left(ends, start + 1)
+        return first == len(starts) or starts[first] >= end
+
+    def _links_and_brackets(self) -> tuple[list[int], list[int]]:
+        """Return where they start and where they end."""
         spans = list(link_spans(self.text))
         spans += [
             (at, at + 1)
@@ -115,13 +127,7 @@ class Body:
         ]
         # Spans do not overlap: no bracket stands in a link, which is ASCII but for its dots.
         spans.sort()
-        self._starts = [start for start, _ in spans]
-        self._ends = [end for _, end in spans]
-
-    def is_free(self, start: int, end: int) -> bool:
-        """Tell whether neither a link nor a bracket stands, even in part, in start to end."""
-        first = bisect_left(self._ends, start + 1)
-        return first == len(self._starts) or self._starts[first] >= end
+        return [start for start, _ in spans], [end for _, end in spans]
 
 
 class TemplateIndex:
