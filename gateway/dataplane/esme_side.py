@@ -26,6 +26,7 @@ _SUBMIT_SM = int(CommandId.SUBMIT_SM)
 # than this are judged one at a time, and only while the plane takes them.
 LONG_PDU_OCTETS = 4 * 1024
 _UDHI = 0x40
+_CLOSED = SessionState.CLOSED
 _REQUESTS = frozenset({Ruling.JUDGE, Ruling.RELAY})
 _OVERTAKING = frozenset({Ruling.RELAY_RESPONSE, Ruling.ENQUIRE_LINK, Ruling.ENQUIRE_LINK_RESP})
 _OVERLOADED = Finding(
@@ -83,7 +84,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
         HEADER.unpack_from,
         SUBMIT_SM.match,
     )
-    at, end = 0, len(data)
+    at, end = 0, 0 if session.state is _CLOSED else len(data)
     while end - at >= HEADER_OCTETS and at < most:
         length, command_id, _, sequence = unpack(data, at)
         stop = at + length
@@ -138,6 +139,8 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
                 _act(turn, session, what, data[at:stop])
                 room -= what is Ruling.RELAY
                 submits = session.state.can_submit and not refuses
+                if session.state is _CLOSED:
+                    stop = end  # what else it sent is not looked at
         at = stop
     if most <= at < end:  # the others have their turn first
         turn.batch.freed.add(session)

@@ -13,8 +13,9 @@ Abandon = Callable[[], object]
 FindAddress = Callable[[socket.socket, str], Awaitable[str]]
 """Returns the address that counts; raises ValueError, OSError or TimeoutError."""
 
-# What one turn of the loop accepts at most; the others wait in the backlog of the kernel.
-_AT_ONCE = 16
+# What one turn of the loop accepts at most; the others wait in the backlog of the kernel. Each
+# costs as much as a message, and those who are bound wait meanwhile.
+_AT_ONCE = 4
 # Out of descriptors: the sockets that wait keep the listener readable, so it is left alone.
 _REST_S = 0.5
 BACKLOG = 1024

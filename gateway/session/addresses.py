@@ -1,5 +1,6 @@
 """A peer's IP address, as it decides who may bind and who is locked out."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 
@@ -18,6 +19,7 @@ def ip_of(address: str) -> IPv4Address | IPv6Address | None:
     return ip
 
 
+@lru_cache(maxsize=4096)  # asked some four times for each connection
 def origin_of(address: str) -> str:
     """Return the name under which a peer's failures are counted.
 

@@ -44,6 +44,15 @@ def test_a_connection_that_never_binds_is_closed_after_twenty_control_pdus(
     assert len(sent(batch, link)) == CONTROLS_UNBOUND * answers
     assert link.state is SessionState.CLOSED
     assert batch.attention == [Fault(link, "20 control PDUs and no bind")]
+    assert world.plane.tally.stray <= CONTROLS_UNBOUND  # the rest was not even looked at
+
+
+def test_what_comes_of_a_closed_connection_is_not_looked_at(world: World) -> None:
+    link = unbound(world, SessionState.CLOSED)
+
+    batch = world.submit(link, *[ENQUIRY] * 1000)
+
+    assert (batch.writes, batch.attention, world.plane.tally.stray) == ({}, [], 0)
 
 
 def test_twenty_control_pdus_before_the_bind_harm_nobody(world: World) -> None:
