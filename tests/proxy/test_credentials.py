@@ -1,6 +1,7 @@
 """What a password check costs, and whom."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,3 +136,17 @@ async def test_what_is_remembered_is_bounded(
     await known.are_right("$0", b"secret", not_locked)
 
     assert checks.made == ["$0", "$1", "$2", "$0"]
+
+
+async def test_checks_let_the_loop_run_first_on_the_core_that_they_share() -> None:
+    niceness: list[int] = []
+
+    def verify(_stored: str, _secret: bytes) -> bool:
+        niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return False
+
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    await Credentials(verify, DECOY).are_right(STORED, b"guess", not_locked)
+
+    assert niceness == [min(19, own + 10)]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
