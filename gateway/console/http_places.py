@@ -5,8 +5,9 @@ from typing import Protocol
 from gateway.session.addresses import origin_of
 from gateway.session.stranger_places import StrangerPlaces
 
-MAX_STRANGERS = 8
-MAX_STRANGERS_OF_ONE = 4
+# So many that among hundreds of newcomers a second each has the time to ask.
+MAX_STRANGERS = 128
+MAX_STRANGERS_OF_ONE = 16
 MAX_KNOWN = 56
 # A reverse proxy is one address with the requests of many clients.
 MAX_KNOWN_OF_ADDRESS = 32

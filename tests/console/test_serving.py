@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.console import serving
+from gateway.console.http_places import MAX_STRANGERS, MAX_STRANGERS_OF_ONE
 from gateway.console.serving import HttpServer
 from gateway.session.connection_rate import ConnectionRate
 
@@ -117,13 +118,14 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
 
 @pytest.mark.usefixtures("_patient")
 async def test_silent_strangers_of_one_address_keep_nobody_out() -> None:
+    kept = MAX_STRANGERS_OF_ONE - 1
     async with crowded(64) as ((reader, writer), crowd):
         writer.write(HEAD)
 
         assert await answer(reader) == "127.0.0.1 0"
         async with asyncio.timeout(WITHIN_S):
-            assert all([await is_closed(stranger) for stranger, _ in crowd[:-3]])
-        for stranger, line in crowd[-3:]:
+            assert all([await is_closed(stranger) for stranger, _ in crowd[:-kept]])
+        for stranger, line in crowd[-kept:]:
             line.write(HEAD)
             assert await answer(stranger) == "127.0.0.1 0"
 
@@ -150,12 +152,12 @@ async def test_whatever_strangers_do_a_client_is_answered(
     await server.start()
     crowd: list[asyncio.StreamWriter] = []
     try:
-        for number in range(64):
+        for number in range(MAX_STRANGERS + 40):
             near = (addresses[number % len(addresses)], 0)
             _, writer = await asyncio.open_connection("127.0.0.1", server.port, local_addr=near)
             writer.write(octets)
             crowd.append(writer)
-            assert len(server.places.strangers) <= 8
+            assert len(server.places.strangers) <= MAX_STRANGERS
 
         for _ in range(3):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -218,9 +220,9 @@ async def test_a_tls_handshake_that_does_not_go_on_takes_a_strangers_place_and_n
             _, writer = await asyncio.open_connection("127.0.0.1", server.port)
             crowd.append(writer)
         async with asyncio.timeout(WITHIN_S):
-            while len(server.places.strangers) < 4:  # noqa: ASYNC110 - a condition with a deadline
+            while len(server.places.strangers) < MAX_STRANGERS_OF_ONE:  # noqa: ASYNC110 - a condition with a deadline
                 await asyncio.sleep(0)
-        assert len(server.places.strangers) == 4
+        assert len(server.places.strangers) == MAX_STRANGERS_OF_ONE
     finally:
         for writer in crowd:
             writer.close()
