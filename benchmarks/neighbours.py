@@ -4,10 +4,10 @@ python -m benchmarks.neighbours [--only NAME ...] [--seconds 6] [--json FILE]
 
 For each attack of tests/promises/attacks.py, at the rates of a hostile review and ten times them: a
 fresh gateway with the shipped policy and a model in shadow mode on core 0; on core 1 an SMSC, the
-API, the attacker (a process of its own, and nice) and the victim, an SP that sends an advert or a
-notice each 50 ms from an address that attackers share. It is measured alone first and then beside
-the attack. Meanwhile it binds anew once a second, /livez, /readyz and /v1/health are asked, and a
-clerk records a refusal over the API.
+API, the attacker (a process that has what the others leave) and the victim, an SP that sends an
+advert or a notice each 50 ms from an address that attackers share. It is measured alone first and
+then beside the attack. All the time it binds anew once a second, /livez, /readyz and /v1/health are
+asked, and a clerk records a refusal over the API.
 
 A bound is broken when the victim's median is more than three times its own before, when it hears a
 status that its policy did not ask for, when none of its binds is accepted, or when a probe takes
@@ -161,16 +161,16 @@ async def measure(one: Bed, case: Case, seconds: float) -> dict[str, Any]:
     if status := await esme.bind("sp2", "secret"):
         raise RunError(f"the victim could not bind: {status}")
     victim = LightSender(esme, victim_messages(case.attack), EVERY_S)
-    await victim.send(WARM_UP_S)
-    idle = await victim.send(IDLE_S)
     is_over = asyncio.Event()
     probes = Probes(questions(one))
     order = Order(case.attack, one.ports.esme, one.api_port, seconds, case.times)
-    before = Usage.of(one.server, one.directory)
     async with asyncio.TaskGroup() as group:
-        attacking = group.create_task(attack(order))
         group.create_task(probes.run(is_over))
         binding = group.create_task(binds(one.ports.esme, is_over))
+        await victim.send(WARM_UP_S)
+        idle = await victim.send(IDLE_S)
+        before = Usage.of(one.server, one.directory)
+        attacking = group.create_task(attack(order))
         felt = await victim.send(3 * seconds + 60, attacking_ended(attacking))
         is_over.set()
     return {

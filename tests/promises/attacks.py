@@ -1,7 +1,7 @@
 """Attacks on one gateway, each in a process of its own: python -m tests.promises.attacks JSON.
 
-JSON is what `Order.as_json` writes. The process is nice to its neighbours, so that what they
-feel is the gateway and not the processor that they share with it. It prints one line of counts.
+JSON is what `Order.as_json` writes. The process has what its neighbours leave of the processor that
+they share, so that what they feel is the gateway. It prints one line of counts.
 """
 
 import argparse
@@ -32,7 +32,6 @@ _TEXT_OCTETS = 64_990
 _CONNECT_S, _PATIENCE_S = 2.0, 30.0
 # Linux: let the kernel choose the port at connect(), per destination.
 _IP_BIND_ADDRESS_NO_PORT = 24
-_NICENESS = 10
 _DESTINATION = "13700137000"
 # Where an honest SP and strangers come from alike, as behind a NAT.
 SHARED_ADDRESS = "127.0.0.70"
@@ -479,7 +478,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Attack a gateway on loopback.")
     parser.add_argument("order", type=lambda text: Order(**json.loads(text)))
     order: Order = parser.parse_args().order
-    os.nice(_NICENESS)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     tally = Tally()
     ATTACKS[order.attack](order, tally, Deadline(order.seconds))
     sys.stdout.write(json.dumps(tally.counts) + "\n")

@@ -159,25 +159,30 @@ class Probes:
 
     async def run(self, is_over: asyncio.Event) -> None:
         """Ask until `is_over`; each question at least once."""
-        async with asyncio.TaskGroup() as group:
+        # One client for all: to make one takes longer than what is measured beside it.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=PROBE_WITHIN_S, limits=limits) as client,
+            asyncio.TaskGroup() as group,
+        ):
             for question in self._questions:
-                group.create_task(self._repeat(question, is_over))
+                group.create_task(self._repeat(client, question, is_over))
 
-    async def _repeat(self, question: Question, is_over: asyncio.Event) -> None:
-        await self._ask(question)
+    async def _repeat(
+        self, client: httpx.AsyncClient, question: Question, is_over: asyncio.Event
+    ) -> None:
+        await self._ask(client, question)
         while not await _comes(is_over, PROBE_EVERY_S):
-            await self._ask(question)
+            await self._ask(client, question)
 
-    async def _ask(self, question: Question) -> None:
+    async def _ask(self, client: httpx.AsyncClient, question: Question) -> None:
         loop = asyncio.get_running_loop()
-        began = loop.time()
         headers = {"Authorization": f"Bearer {question.token}"} if question.token else {}
+        began = loop.time()
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=PROBE_WITHIN_S) as client:
-                began = loop.time()
-                answer = await client.request(
-                    question.method, question.url, headers=headers, json=question.json
-                )
+            answer = await client.request(
+                question.method, question.url, headers=headers, json=question.json
+            )
             said = str(answer.status_code)
         except httpx.HTTPError as error:
             said = type(error).__name__
