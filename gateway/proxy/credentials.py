@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 Verify = Callable[[str, bytes], bool]
 
@@ -65,6 +66,10 @@ class Credentials:
 
 
 def _let_pass() -> None:
-    """Let the loop run before this thread on the core that they share (Linux: setpriority(2))."""
+    """Let the loop run before this thread on the core that they share (Linux: setpriority(2)).
+
+    Where that is not to be had, as outside Linux, both run alike.
+    """
     thread = threading.get_native_id()
-    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS)
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS)

@@ -150,3 +150,14 @@ async def test_checks_let_the_loop_run_first_on_the_core_that_they_share() -> No
 
     assert niceness == [min(19, own + 10)]
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
+
+
+async def test_passwords_are_checked_where_threads_have_no_priority_of_their_own(
+    checks: Checks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refused)
+
+    assert await Credentials(checks.verify, DECOY).are_right(STORED, b"secret", not_locked)
