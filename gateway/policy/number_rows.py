@@ -1,14 +1,15 @@
 """Hundreds of thousands of numbers of 32 bits in rows by their hash: two octets each and room."""
 
+import secrets
 from collections.abc import Collection
 
 import numpy as np
 
 from gateway.policy.number_loops import ROWS, Found, Numbers, find, has, put, take
 
-# Where a number stands none can foresee, who does not know this: or numbers that somebody
-# chose would all fall into one row, and every row is as long as the longest.
-_SEED = np.uint32(hash("the secret of this process") & 0xFFFF_FFFF)
+# The secret of this process. Without it nobody can choose numbers that all fall into one row; every
+# row is as long as the longest.
+_SEED = np.uint32(secrets.randbits(32))
 _ROOM = 8  # so many places more, a megabyte in all, when a row is full
 
 

@@ -1,5 +1,7 @@
 """Rows of numbers by their hash, against Python's own set."""
 
+from importlib.util import find_spec, module_from_spec
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,3 +74,13 @@ def found(held: NumberRows, lows: list[int], high: int) -> list[bool]:
     answers = np.zeros(len(lows), np.bool_)
     held.find(np.array([7 << 32 | low for low in lows], np.uint64), high, answers)
     return [bool(each) for each in answers]
+
+
+def test_the_seed_is_another_each_time_the_module_is_loaded() -> None:
+    spec = find_spec(number_rows.__name__)
+    assert spec is not None
+    assert spec.loader is not None
+    again = module_from_spec(spec)
+    spec.loader.exec_module(again)
+
+    assert again._SEED != number_rows._SEED
