@@ -90,7 +90,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
         stop = at + length
         if not HEADER_OCTETS <= length <= limit or stop > end:
             break
-        if length > LONG_PDU_OCTETS and submits:
+        if length > LONG_PDU_OCTETS and submits and room > 0 and _is_judged(session, command_id):
             if not turn.plane.takes_long:
                 session.is_blocked = session.waits_long = True
                 break
@@ -150,6 +150,10 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
     if session.is_blocked:
         look_ahead(turn, session, lambda pdu: _overtake(turn, session, pdu))
     return data, messages
+
+
+def _is_judged(session: Link, command_id: int) -> bool:
+    return ruling(Side.ESME, session.state, command_id) is Ruling.JUDGE
 
 
 def _act(turn: Turn, session: Link, what: Ruling, pdu: bytes) -> None:

@@ -12,8 +12,8 @@ class LongRequests:
     """Sessions whose next request is long; one has its turn at a time, a sender after the other.
 
     They have a quarter of the time at most, so that most of those who send short ones notice
-    nothing. Those who wait are not read meanwhile, and nobody is refused. One that takes no
-    longer than a tick may costs nobody anything.
+    nothing. Those who wait are read no further than others whose window is full, and nobody is
+    refused. One that takes no longer than a tick may costs nobody anything.
     """
 
     def __init__(self) -> None:

@@ -16,6 +16,7 @@ from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import make
 from gateway.smpp.status import CommandStatus
 from simulators import builders
+from simulators.wire import pdu
 from tests.dataplane.conftest import (
     AT,
     DUBIOUS,
@@ -564,6 +565,25 @@ def test_a_long_request_that_is_refused_anyhow_does_not_wait(world: World) -> No
     batch = world.submit(session, LONG)
 
     assert [status_of(one) for one in sent(batch, session)] == [FULL]
+
+
+def test_who_has_no_room_does_not_take_the_turn_of_a_long_request(world: World) -> None:
+    full, other = world.session(window=1), world.session("sp2")
+    world.submit(full, advert())
+
+    batch = world.submit_all((full, LONG), (other, LONG))
+
+    assert full.is_blocked
+    assert not full.waits_long
+    assert len(up(batch, other)) == 1
+
+
+def test_a_long_pdu_that_is_not_judged_takes_no_turn(world: World) -> None:
+    session, other = world.session(), world.session("sp2")
+
+    batch = world.submit_all((session, pdu(0x777, 5, bytes(5_000))), (other, LONG))
+
+    assert len(up(batch, other)) == 1
 
 
 def test_a_session_that_is_lost_waits_for_nothing(world: World) -> None:
