@@ -63,9 +63,9 @@ class Care:
     one of them could not be read. `rivals` are the readings of each of several texts, one of
     which is delivered: what a text must show, each of them must. `part` is what it adds to
     its long messages, and `places` where, if it is a part; `joined` what was read of it beside
-    other parts, which many subscribers may have in common. `request` is a submit_multi with
-    its `addressees`, `rebuilt` the same without those in `refused`; `reached` and
-    `turned_away` are they one by one. `schedule` is that of a message for later. `weight` is the
+    other parts, which many subscribers may have in common: `joined_characters` in all. `request` is
+    a submit_multi with its `addressees`, `rebuilt` the same without those in `refused`; `reached`
+    and `turned_away` are they one by one. `schedule` is that of a message for later. `weight` is the
     work of reading it, in characters: the turn of a session ends when its weight is used up. A
     replace_sm whose text came in the place of a part has that in `exchanged`; one of a part of
     which too little is known `is_unplaced`. A text that comes to too many characters to be judged
@@ -78,6 +78,7 @@ class Care:
     part: Part | None = None
     places: tuple[Place, ...] = ()
     joined: dict[object, tuple[str, ...]] = field(default_factory=dict)
+    joined_characters: int = 0
     request: Pdu | None = None
     addressees: tuple[Addressee, ...] = ()
     rebuilt: bytes | None = None

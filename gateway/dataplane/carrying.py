@@ -177,11 +177,19 @@ def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) 
 
 
 def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owner, Concat]) -> None:
-    """Read a part together with the parts seen before."""
+    """Read a part together with the parts seen before.
+
+    One to many whose subscribers have other parts each is read until it comes to too much.
+    """
+    if care.joined_characters > MAX_CHARACTERS:
+        _stop(turn, one, _TOO_MANY_WAYS)
+        return
     owner, concat = place
     added = turn.plane.parts.add(owner, concat, part, turn.now)
-    joint = added.joint
+    joint, known = added.joint, len(care.joined)
     joined = joint.texts(concat.number, part, care.joined)
+    if len(care.joined) > known:
+        care.joined_characters += sum(map(len, joined))
     care.readings = tuple(dict.fromkeys((*joined, *(care.readings or ()))))
     if added.is_conflict:
         joint.stopped = joint.stopped or CONFLICT

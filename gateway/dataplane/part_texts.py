@@ -8,7 +8,7 @@ from gateway.filter.unicode_fold import FILLERS
 from gateway.smpp.national_languages import Shift
 from gateway.smpp.text import is_plain, little_endian_text, meant_texts, packed_text
 
-# The shortest part that may count as blank.
+# The shortest part that may count as blank: a shorter one may hold half a character.
 _BLANK_OCTETS = 16
 
 
@@ -20,7 +20,8 @@ class PartTexts:
     `gateway.smpp.alphabets.meanings_of`, by the national language tables of its own header;
     `packed` is what it says where its octets may be packed septets, and `little_endian` where
     they may be UCS-2. One that `is_plain` is not likely to be that: it is if its neighbours are.
-    What `is_blank` shows nothing in any other reading.
+    `blank` is what a part of blanks shows between its neighbours in all other readings: a space,
+    or "" where it shows nothing; None for a part that shows text.
     """
 
     best: str
@@ -28,7 +29,7 @@ class PartTexts:
     packed: str | None = None
     little_endian: str | None = None
     is_plain: bool = False
-    is_blank: bool = False
+    blank: str | None = None
 
     @property
     def cost_octets(self) -> int:
@@ -78,11 +79,15 @@ def part_texts(
     meant = meant_texts(octets, data_coding, shift=shift)
     packed = packed_text(octets, data_coding, fill_bits=fill_bits, shift=shift)
     little_endian = little_endian_text(octets, data_coding)
-    # A short part may hold half a character, and one of odd length shifts the octets behind it.
-    is_blank = len(octets) >= _BLANK_OCTETS and len(octets) % 2 == 0
-    if is_blank:
-        is_blank = not any(FILLERS.sub("", text).strip() for text in (best, *meant, packed or ""))
-    return PartTexts(best, meant, packed, little_endian, is_plain(octets, data_coding), is_blank)
+    blank = _blank_of((best, *meant, packed or "")) if len(octets) >= _BLANK_OCTETS else None
+    return PartTexts(best, meant, packed, little_endian, is_plain(octets, data_coding), blank)
+
+
+def _blank_of(texts: Sequence[str]) -> str | None:
+    left = [FILLERS.sub("", text) for text in texts]
+    if any(text.strip() for text in left):
+        return None
+    return " " if any(left) else ""
 
 
 def joined_texts(

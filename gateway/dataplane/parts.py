@@ -65,6 +65,15 @@ class Part:
         own = _PART_OCTETS + max(_OCTETS_PER_OCTET * octets, octets + self.texts.cost_octets)
         return own if self.end is None else own + self.end.cost_octets
 
+    def shortened(self) -> "Part":
+        """Return a part of blanks as its neighbours see it.
+
+        Of an odd number of octets the last is kept, which shifts those behind it.
+        """
+        octets, blank = self.octets[len(self.octets) & ~1 :], self.texts.blank or ""
+        texts = PartTexts(blank, (blank,), is_plain=self.texts.is_plain, blank=blank)
+        return Part(self.data_coding, octets, texts, self.shift)
+
     def cut(self, reach: int) -> "Part":
         """Return it without what is further than `reach` octets from both of its ends."""
         last = self.end or self
@@ -182,28 +191,40 @@ class Joint:
             tables.append(self.parts | self.former)
         for parts in tables:
             before, after = _beside(parts, number, -1), _beside(parts, number, 1)
-            rows: list[_Row] = [(before, part, after)]
-            if part.end is not None:  # what lies between its ends was read by itself
-                rows = [(before, part, ()), ((), part.end, after)]
-            yield from (row for row in rows if row[0] or row[2])
+            sides = [(before, after)]
+            if any(one.texts.blank for one in (*before, *after)):
+                sides.append((_without_blanks(before), _without_blanks(after)))
+            for left, right in sides:
+                rows: list[_Row] = [(left, part, right)]
+                if part.end is not None:  # what lies between its ends was read by itself
+                    rows = [(left, part, ()), ((), part.end, right)]
+                yield from (row for row in rows if row[0] or row[2])
 
 
 def _beside(parts: dict[int, Part], number: int, step: int) -> tuple[Part, ...]:
     """Return the unbroken run of parts on one side, in the order of the text.
 
-    Parts that show nothing are left out: a reader sees the text before and after them as one.
+    Parts of blanks take no reach, or thirty of them would put the halves of a word out of each
+    other's: one that shows nothing is left out, and those that show space are one space.
     """
     run: list[Part] = []
     octets = 0
     while octets < REACH_OCTETS and (part := parts.get(number + step)) is not None:
         number += step
-        if part.texts.is_blank:
+        if part.texts.blank is not None:
+            shortened = part.shortened()
+            if shortened.octets or (shortened.texts.best and not (run and run[-1].texts.blank)):
+                run.append(shortened)
             continue
         octets += len(part.octets)
         run.append(part.end if part.end is not None and step < 0 else part)
         if part.end is not None:
             break  # what stands between its ends is not known
     return tuple(run if step > 0 else reversed(run))
+
+
+def _without_blanks(run: tuple[Part, ...]) -> tuple[Part, ...]:
+    return tuple(part for part in run if part.texts.blank is None)
 
 
 def _readings_of(row: _Row) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dataplane import parts
+from gateway.dataplane import carrying, parts
 from gateway.dataplane.attention import Hold
 from gateway.dataplane.part_table import Parts
-from gateway.domain.policy import ContentRule, LongMessages
+from gateway.domain.policy import ContentRule, KeywordList, ListAction, LongMessages
 from gateway.domain.sender import Rate
 from gateway.smpp.commands import CommandId
 from gateway.smpp.national_languages import Shift
@@ -185,11 +185,67 @@ def test_empty_parts_between_do_not_hide_a_word() -> None:
     assert statuses(World(), *parts)[-1] == REFUSED
 
 
-@pytest.mark.parametrize("nothing", ["\u200b" * 67, "\u2060\ufe0f \u3000" * 16])
-def test_however_many_parts_that_show_nothing_hide_no_word(nothing: str) -> None:
-    pieces = [f"您好{SPAM[:2]}", *[nothing] * 60, f"{SPAM[2:]}再见"]
+BLANKS = ["\u200b" * 67, "\u2060\ufe0f \u3000" * 16]
+
+
+@pytest.mark.parametrize("stray", [b"", b"\x20"])
+@pytest.mark.parametrize("nothing", BLANKS)
+def test_however_many_parts_that_show_nothing_hide_no_word(nothing: str, stray: bytes) -> None:
+    blank = builders.ucs2(nothing) + stray
+    first, last = builders.ucs2(f"您好{SPAM[:2]}"), builders.ucs2(f"{SPAM[2:]}再见")
+    pieces = [first, *[blank] * 60, last]
 
     assert statuses(World(), *long_advert(pieces)) == [None] * 61 + [REFUSED]
+
+
+def test_however_many_parts_of_line_ends_in_the_gsm_alphabet_hide_no_word() -> None:
+    world = casino()
+    pieces = [b"hello casi", *[b"\n" * 153] * 60, b"no now"]
+
+    assert statuses(world, *long_advert(pieces, data_coding=0)) == [None] * 61 + [REFUSED]
+
+
+@pytest.mark.parametrize("blank", [" " * 8, "\n" * 8, " " * 67, "\u200b \u200b" * 8])
+def test_a_part_of_space_parts_words(blank: str) -> None:
+    world = casino()
+
+    assert statuses(world, *long_advert(["Hello x", blank, "casi", "no now"])) == [
+        None,
+        None,
+        None,
+        REFUSED,
+    ]
+
+
+def casino() -> World:
+    """Return a world whose policy refuses a word of Latin letters, which stands by itself."""
+    words = KeywordList("K", "gambling", ListAction.REJECT, ("casino",))
+    return World(bundle=replace(BUNDLE, keyword_lists=(words,)))
+
+
+def test_a_part_to_many_who_have_other_parts_each_is_read_until_it_is_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(carrying, "MAX_CHARACTERS", 1_000)
+    world = World(senders=(sender(rate=Rate(1e6, 1_000_000)),))
+    session = world.session(window=1_000)
+    numbers = [f"138{n:08}" for n in range(40)]
+    for n, to in enumerate(numbers):
+        world.submit(session, long_advert([f"第{n}位，" + "您好" * 20], total=2, to=to)[0])
+
+    many = builders.submit_multi(
+        PORT,
+        numbers,
+        udh("udh8", 7, bytes((2, 2))) + builders.ucs2("再见"),
+        data_coding=8,
+        esm_class=UDHI,
+    )
+    batch = world.submit(session, many)
+
+    (passed,) = up(batch, session)
+    reached = [to for to in numbers if to.encode() in passed]
+    assert numbers[0] in reached
+    assert len(reached) < len(numbers)
 
 
 def test_a_text_that_only_another_round_completes_is_found() -> None:
