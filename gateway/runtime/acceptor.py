@@ -13,9 +13,10 @@ Abandon = Callable[[], object]
 FindAddress = Callable[[socket.socket, str], Awaitable[str]]
 """Returns the address that counts; raises ValueError, OSError or TimeoutError."""
 
-# What one turn of the loop accepts at most; the others wait in the backlog of the kernel. Each
-# costs as much as a message, and those who are bound wait meanwhile.
-_AT_ONCE = 4
+# What one turn of the loop serves and closes at most; the others wait in the backlog of the kernel.
+# One that is served costs as much as a message, and those who are bound wait meanwhile; one that is
+# closed costs little, and would else fill the backlog, where an SP comes.
+_SERVED_AT_ONCE, _CLOSED_AT_ONCE = 4, 64
 # Out of descriptors: the sockets that wait keep the listener readable, so it is left alone.
 _REST_S = 0.5
 BACKLOG = 1024
@@ -72,7 +73,8 @@ class Acceptor:
             self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+        served = closed = 0
+        while served < _SERVED_AT_ONCE and closed < _CLOSED_AT_ONCE:
             try:
                 sock, peer = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -81,14 +83,17 @@ class Acceptor:
                 self._loop.remove_reader(self._listener.fileno())
                 self._loop.call_later(_REST_S, self._listen)
                 return
-            self._take(sock, str(peer[0]))
+            is_served = self._take(sock, str(peer[0]))
+            served, closed = served + is_served, closed + (not is_served)
 
-    def _take(self, sock: socket.socket, address: str) -> None:
+    def _take(self, sock: socket.socket, address: str) -> bool:
+        """Begin to serve a connection, or close it; return whether it is served."""
         if self._entry.find_address is None and not self._host.may_connect(address):
             sock.close()
-            return
+            return False
         sock.setblocking(False)
         spawn(self._begin(sock, address), name="accept")
+        return True
 
     async def _begin(self, sock: socket.socket, address: str) -> None:
         """Make the connection of an accepted socket, which is closed where that fails."""
