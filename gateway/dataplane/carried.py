@@ -65,8 +65,8 @@ class Care:
     its long messages, and `places` where, if it is a part; `joined` what was read of it beside
     other parts, which many subscribers may have in common: `joined_characters` in all. `request` is
     a submit_multi with its `addressees`, `rebuilt` the same without those in `refused`; `reached`
-    and `turned_away` are they one by one. `schedule` is that of a message for later. `weight` is the
-    work of reading it, in characters: the turn of a session ends when its weight is used up. A
+    and `turned_away` are they one by one. `schedule` is that of a message for later. `weight` is
+    the work of reading it, in characters: the turn of a session ends when its weight is used up. A
     replace_sm whose text came in the place of a part has that in `exchanged`; one of a part of
     which too little is known `is_unplaced`. A text that comes to too many characters to be judged
     in all its readings `is_oversized`.
