@@ -34,6 +34,7 @@ from gateway.settings.schema import Shape
 from gateway.settings.selftest_shape import SelfTestFile
 from gateway.settings.senders_file import SendersFile
 from gateway.settings.services_file import ServicesFile
+from gateway.stores.open import open_store  # noqa: F401 - with it every table is known
 from gateway.stores.tables import metadata
 
 Rows = list[tuple[str, ...]]
