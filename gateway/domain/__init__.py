@@ -1,1 +1,1 @@
-"""What the trade talks about, free of wire formats, stores and clocks."""
+"""The domain model: values without wire formats, stores or clocks."""

@@ -1,11 +1,11 @@
-"""Who may ask the HTTP API, and for what."""
+"""Clients of the HTTP API, and what each may do."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 
 class ApiRole(StrEnum):
-    """What a client of the API is there for; each may do what its role needs and no more (R73)."""
+    """The role of an API client. A client may do only what its role needs (R73)."""
 
     SP = "sp"
     CLERK = "clerk"
@@ -14,7 +14,7 @@ class ApiRole(StrEnum):
 
 
 class RefusalChannel(StrEnum):
-    """The ways besides messages by which a refusal reaches the carrier (R36)."""
+    """Channels, other than messages, by which the carrier receives a refusal (R36)."""
 
     HALL = "hall"
     WEB = "web"
@@ -25,10 +25,10 @@ class RefusalChannel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApiClient:
-    """A client, known by the SHA-256 of its token.
+    """A client of the API, identified by the SHA-256 of its token.
 
-    `system_id` is the SP that a client of the role SP speaks for, and empty otherwise;
-    `channels` are the ways whose refusals a clerk may record.
+    `system_id` is the SP of a client with the role SP, otherwise empty. A clerk may record refusals
+    that came by one of `channels`.
     """
 
     name: str

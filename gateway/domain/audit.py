@@ -1,4 +1,4 @@
-"""Audits (抽查) of consents that SPs only assert: samples for which proof is asked (R26)."""
+"""Audits (抽查) of asserted consents: the SP is asked to prove a sample of them (R26)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ _Z = 1.959963984540054
 
 
 class ItemState(StrEnum):
-    """What the SP could show for one answer of a sample."""
+    """Whether the SP could prove one answer of a sample."""
 
     OPEN = "open"
     PROVEN = "proven"
@@ -22,7 +22,7 @@ class ItemState(StrEnum):
 class NewConsentAudit:
     """A sample that was drawn: `size` of the `population` of asserted answers to an SP.
 
-    Whoever draws with the same `seed` from the same answers draws the same.
+    The same `seed` and the same answers give the same sample.
     """
 
     system_id: str
@@ -60,9 +60,10 @@ class ConsentAudit:
 
 @dataclass(frozen=True, slots=True)
 class AuditItem:
-    """One answer of a sample; `item` counts from 1 within its audit.
+    """One answer of a sample. `item` counts from 1 within its audit.
 
-    `since` and `channel` are what the SP asserts. `note` is the evidence, or why there is none.
+    `since` and `channel` are what the SP asserts. `note` is the evidence, or why there is no
+    evidence.
     """
 
     item: int
@@ -76,7 +77,7 @@ class AuditItem:
 
 
 class Share(NamedTuple):
-    """A share that a sample shows, and between which the share of all most likely lies."""
+    """A share measured in a sample, and the interval in which the true share most likely lies."""
 
     share: float
     low: float
@@ -84,7 +85,7 @@ class Share(NamedTuple):
 
 
 def share_proven(tally: Tally) -> Share | None:
-    """Return the share of answers that were proven, with its interval at 95 %; None without any.
+    """Return the share of proven answers with its 95 % interval; None if none was checked.
 
     The score interval of Wilson (Journal of the American Statistical Association 22, 1927,
     209-212), which holds for small samples and for shares near 0 and 1. Open items do not count.

@@ -9,13 +9,13 @@ from functools import lru_cache
 from gateway.domain.categories import lineage_of
 from gateway.domain.verdict import Finding, Reason
 
-# The root of all that the law prohibits. What is only unwanted, or sold in a way that is not
-# allowed, is no matter for the police.
+# The root of all content that the law prohibits. Content that is only unwanted, or that is sold in
+# a way that is not allowed, is not reported.
 _PROHIBITED = "illegal"
 
 
 class ReportState(StrEnum):
-    """Whether the authority has it, or need not: a person has seen its message and let it go."""
+    """State of a report: pending, sent, or not needed because a person released the message."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -23,7 +23,7 @@ class ReportState(StrEnum):
 
 
 class Severity(StrEnum):
-    """How grave it is; prohibited content always is."""
+    """Severity of a report. Prohibited content is always major."""
 
     MAJOR = "major"
 
@@ -32,10 +32,10 @@ class Severity(StrEnum):
 class NewAuthorityReport:
     """One message that was stopped for prohibited content, with the evidence.
 
-    `message_id` is the gateway's own: that of the held message, or the one in the record of
-    the decision. `msisdn` is its subscriber, the first of `recipients`; None where it names
-    none. `keyword` is the word of the list `rule` that was found, `digest` the policy that
-    judged, `text` what was read and `text_sha256` of it in UTF-8, in hex.
+    `message_id` is the gateway's id of the held message, or the id in the record of the decision.
+    `msisdn` is the first of `recipients` subscribers; None if the message names none. `keyword` is
+    the word that the list `rule` matched, `digest` the policy that judged, `text` the text that was
+    read, and `text_sha256` its SHA-256 in UTF-8, in hex.
     """
 
     message_id: int
@@ -56,9 +56,9 @@ class NewAuthorityReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorityReport(NewAuthorityReport):
-    """A report on record. `reference` is the number under which the authority has it.
+    """A report on record. `reference` is the authority's number for it.
 
-    `sent_at` is when it was settled, also by the release of its message.
+    `sent_at` is when it was settled: when it was sent, or when its message was released.
     """
 
     number: int

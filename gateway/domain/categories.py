@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """One kind of content. `id` is stable, `parent` the id above it, "" for a root.
+    """One content category. `id` is stable; `parent` is the id above it, "" for a root.
 
     `aliases` are what people call it besides its Chinese `name` and its id.
     """
@@ -22,8 +22,8 @@ def _category(identity: str, name: str, parent: str, aliases: str = "") -> Categ
     return Category(identity, name, parent, tuple(aliases.split()))
 
 
-# The classes of 12321's bulletins, and those that the law knows besides. A comma-free alias
-# is one word as a subscriber would write it, traditional characters where they differ.
+# The classes of 12321's bulletins, and further classes from the law. An alias is one word as a
+# subscriber writes it, also in traditional characters if these differ.
 CATEGORIES: tuple[Category, ...] = (
     _category("commercial", "商业推销", ""),
     _category("loan", "贷款理财", "commercial", "贷款 理财 网贷 小额贷款 信贷 投资 貸款 loans"),
@@ -59,7 +59,7 @@ CATEGORIES: tuple[Category, ...] = (
     _category("sms_bombing", "短信轰炸", "nuisance", "轰炸"),
 )
 
-# Of all letters: one too many, one missing or two exchanged in a word of six.
+# Minimum similarity: one letter too many, one missing or two exchanged in a word of six.
 _LIKE_ENOUGH = 0.8
 
 _BY_ID = {category.id: category for category in CATEGORIES}
@@ -85,15 +85,15 @@ def category_of(word: str) -> Category | None:
 
 
 def likely_category(word: str) -> Category | None:
-    """Return the category that `word`, which is none of the tree, is probably a slip for."""
+    """Return the category that the unknown `word` probably misspells; None without one."""
     like = get_close_matches(_spelling(word), _BY_WORD, n=1, cutoff=_LIKE_ENOUGH)
     return _BY_WORD[like[0]] if like else None
 
 
 def covered_by(word: str) -> frozenset[str]:
-    """Return the ids of what `category_of` finds for `word`, and of all below it.
+    """Return the ids of the category that `category_of` finds for `word`, and of all below it.
 
-    What is of no tree, an operator's own word for a list, covers itself.
+    A word outside the tree, an operator's own word for a list, covers only itself.
     """
     category = category_of(word)
     if category is None:
@@ -102,7 +102,7 @@ def covered_by(word: str) -> frozenset[str]:
 
 
 def lineage_of(word: str) -> Iterator[str]:
-    """Yield the id of what `category_of` finds for `word`, and those above it."""
+    """Yield the id of the category that `category_of` finds for `word`, then those above it."""
     category = category_of(word)
     while category is not None:
         yield category.id

@@ -5,20 +5,20 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 
 EVERY_SENDER = ""  # the scope of an answer that is given to all SPs at once
-# Days of agreements are days in China, whoever writes them down; a time says another zone's.
+# The days of agreements are days in China (UTC+8). A time states its own zone.
 _DAYS_OF = timezone(timedelta(hours=8))
 _DAY = timedelta(days=1)
 _LAST_DAY = date(9999, 12, 30)
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
-# Nobody agreed to messages of ours before.
+# No consent to the gateway's messages is older than this.
 FIRST = datetime(1990, 1, 1, tzinfo=UTC)
-CLAIMED = "api: "  # how the channel of what an SP says over the API begins; its client follows
+CLAIMED = "api: "  # prefix of the channel of an SP's claim over the API; the client follows
 
 
 class Answer(StrEnum):
-    """A subscriber's last word, or what an SP says it was.
+    """The last answer of a subscriber, or what an SP asserts it was.
 
-    ASSERTED is an agreement without evidence: nobody but the SP says so (R26).
+    ASSERTED is an agreement without evidence: only the SP says so (R26).
     """
 
     AGREED = "agreed"
@@ -30,8 +30,8 @@ class Answer(StrEnum):
 class ConsentAnswer:
     """One answer. `scope` is the SP's system_id, or EVERY_SENDER.
 
-    `evidence` names what proves it, in a few words: message ids, the digest of a document. An
-    agreement that was given for a time is none from `until` on; a refusal knows no end.
+    `evidence` names the proof in a few words: message ids, the digest of a document. An agreement
+    with an `until` is not valid from that moment on. A refusal has no end.
     """
 
     msisdn: int
@@ -43,15 +43,15 @@ class ConsentAnswer:
     until: datetime | None = None
 
     def standing(self, now: datetime) -> Answer | None:
-        """Return what it is worth at a moment; None once it has ended."""
+        """Return the answer that holds at a moment; None once it has ended."""
         return self.answer if self.until is None or now < self.until else None
 
     def holds_over(self, other: "ConsentAnswer") -> bool:
-        """Tell whether this counts where `other`, of the same number and scope, is on record.
+        """Tell whether this answer replaces `other`, which has the same number and scope.
 
-        The later one does, and of two of one moment the refusal, for a subscriber who is
-        asked twice may be annoyed, but one who is not heard is wronged. What is merely
-        asserted takes nothing back and proves nothing again, whatever its date (R37).
+        The later answer wins. At the same moment the refusal wins: a subscriber who is asked twice
+        may be annoyed, but to ignore a refusal is wrong. An answer of the subscriber always
+        replaces an asserted one and is never replaced by it, at any date (R37).
         """
         is_asserted, was_asserted = (one.answer is Answer.ASSERTED for one in (self, other))
         if is_asserted is not was_asserted:
@@ -62,9 +62,10 @@ class ConsentAnswer:
 
 
 def stands_against(said: ConsentAnswer, msisdn: int, own: ConsentAnswer | None) -> bool:
-    """Tell whether what is on record is a refusal of a number that answered `own` itself.
+    """Tell whether `said` is a refusal that holds for `msisdn`, given its own answer `own`.
 
-    That of whom it may be read as without its plus is one, unless the number agreed later.
+    A refusal by the number that `msisdn` is read as without its plus holds too, unless `msisdn`
+    agreed later.
     """
     agreed_at = own.since if own is not None and own.answer is Answer.AGREED else FIRST
     is_refusal = said.answer is Answer.REFUSED
@@ -72,22 +73,22 @@ def stands_against(said: ConsentAnswer, msisdn: int, own: ConsentAnswer | None) 
 
 
 def end_of(last_day: date) -> datetime:
-    """Return when an agreement ends that is good through `last_day`, by the clock in China."""
+    """Return when an agreement ends that is valid through `last_day`, by the clock in China."""
     return bounded(datetime.combine(min(last_day, _LAST_DAY) + _DAY, time(), _DAYS_OF))
 
 
 def day_of(moment: datetime) -> date:
-    """Return the day that it is in China."""
+    """Return the day in China at `moment`."""
     return moment.astimezone(_DAYS_OF).date()
 
 
 def bounded(moment: datetime) -> datetime:
-    """Return an aware moment, or the nearest one that is kept: from 1990 to the year 9999."""
+    """Return an aware moment, limited to the range that is kept: from 1990 to the year 9999."""
     return min(max(moment, FIRST), _LATEST)
 
 
 def end_said(text: str) -> datetime:
-    """Return the end that is written as a last day, or as a time with its offset.
+    """Return the end of an agreement, written as a last day or as a time with its offset.
 
     Raises ValueError.
     """

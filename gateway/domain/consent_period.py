@@ -1,4 +1,4 @@
-"""For how long a request for consent asks (D14 art. 5, R23): when a yes to it ends."""
+"""For how long a consent request asks (D14 art. 5, R23): when the consent ends."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ _WORDS = {word: place for place, word in enumerate(_NUMBERS, start=1)} | {
     "twelve": 12,
 }
 _COUNT = "[0-9]{1,4}|半|[一二两三四五六七八九十]{1,3}"
-# Only what is said of the agreement: 三天内回复 is how long the answer is waited for.
+# Only periods of the agreement: 三天内回复 is the time to reply.
 _PERIOD = re.compile(
     rf"(?:为期|期限|有效期|时效)(?:为|是)?[\s:]{{0,3}}({_COUNT})\s?"
     "(天|日|周|个?星期|个半?月|月|个?季度|年半?)"
@@ -23,8 +23,8 @@ _PERIOD_EN = re.compile(
     rf"\b(?:for|valid) (?:up to )?([0-9]{{1,4}}|{'|'.join(_WORDS)})"
     r" (day|week|month|quarter|year)s?\b"
 )
-# A day, behind what makes it the last one: a word for it, or the first day of a range. The
-# first day of a range is none, though 有效期 stands before it.
+# A last day: a date after a word for it, or after the first day of a range. The first day of a
+# range is not the last day, even after 有效期.
 _TO = r"日?起?\s?(?:[-~–—]{1,2}|至|到)\s?"
 _DAY = "([0-9]{4})[年./-]([0-9]{1,2})([月./-])([0-9]{1,2})"
 _THROUGH = re.compile(
@@ -32,9 +32,9 @@ _THROUGH = re.compile(
     r"|[0-9][月./-][0-9]{1,2}日?\s?[-~–—]{1,2})"
     rf"[\s:]{{0,3}}{_DAY}(?![0-9])(?!{_TO}[0-9]{{1,4}}[年月./-])"
 )
-# The second day is written as the first one is: 2026年1月1日到3.5折 is no range.
+# The second day is written like the first: 2026年1月1日到3.5折 is not a range.
 _WITHIN_A_YEAR = re.compile(rf"{_DAY}{_TO}([0-9]{{1,2}})\3([0-9]{{1,2}})(?![0-9]|[./-][0-9])")
-# The hour of a day says no more than the day: until 24时 is through it, and 9:00-18:00 is no
+# The hour of a day adds nothing to the day: until 24时 means through it, and 9:00-18:00 is not a
 # range of days.
 _CLOCK = (
     "(?:[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
@@ -52,15 +52,15 @@ _MOST_MONTHS = 12 * 100
 
 
 def last_day_of(text: str, asked: date) -> date | None:
-    """Return the last day of what `text`, sent on the day `asked`, asks consent for.
+    """Return the last day of the consent that `text`, sent on the day `asked`, asks for.
 
-    What is read: 为期, 期限, 有效期 or 时效 with a count of days, weeks, months, quarters or
-    years (为期一年半, 有效期: 90天); "for" and "valid" likewise in English; a whole date behind
-    至, 到, 截止, until, through, 有效期, 期限 or 时效 (有效期至2026年6月30日); the second date of a
-    range, with its year or without (2026.01.01-2026.12.31, 2026年1月1日0时至3月31日24时). The 30th
-    of February is its last day. A date on or before the day `asked` tells of something else
-    (截至2024-10-01已有百万用户). None where no end is understood, as of 长期, 年底, 至12月31日: the
-    agreement has none then. Of several the first to come counts.
+    What is read: 为期, 期限, 有效期 or 时效 with a count of days, weeks, months, quarters or years
+    (为期一年半, 有效期: 90天); "for" and "valid" likewise in English; a whole date after 至, 到,
+    截止, until, through, 有效期, 期限 or 时效 (有效期至2026年6月30日); the second date of a range,
+    with its year or without (2026.01.01-2026.12.31, 2026年1月1日0时至3月31日24时). The 30th of
+    February is its last day. A date on or before the day `asked` is about something else
+    (截至2024-10-01已有百万用户). None if no end is understood, as for 长期, 年底, 至12月31日: then
+    the agreement has no end. If there are several ends, the earliest counts.
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
     return min(_ends(_HOUR.sub("", plain), asked), default=None)
@@ -100,7 +100,7 @@ def _counted(words: str) -> float:
 
 
 def _after(asked: date, count: float, unit: str) -> Iterator[date]:
-    """Yield the day so many units later, none where it is too far away to mean anything."""
+    """Yield the day `count` units after `asked`; nothing if it is too far away to mean anything."""
     is_and_a_half, base = "半" in unit, unit.replace("半", "").removeprefix("个")
     number = count + 0.5 * is_and_a_half
     if base in _DAYS:
@@ -119,6 +119,6 @@ def _months_later(day: date, months: int) -> date:
 
 
 def _day_or_last(year: int, month: int, day: int) -> date:
-    """Return the last day of a month that has no such day. Raises ValueError if none has."""
+    """Return the day, or the last day of a month that is shorter. Raises ValueError if invalid."""
     last = monthrange(year, month)[1]
     return date(year, month, last if last < day <= _LONGEST_MONTH else day)

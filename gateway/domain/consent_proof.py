@@ -8,11 +8,11 @@ from gateway.domain.consent import FIRST, end_of
 
 @dataclass(frozen=True, slots=True)
 class ConsentProof:
-    """What an SP presents: who agreed when and which way, to what text, for what and how long.
+    """The proof of an SP: who agreed, when and how, to what text, for what and how long.
 
-    `who` is the SP's name for whoever agreed, or took the agreement down; `text_sha256` the
-    digest of the text that was shown; `valid_until` the last day. It rests on `message_ids` or
-    on a document. What is not known is None or empty.
+    `who` is the SP's name for the person who agreed, or who recorded the agreement; `text_sha256`
+    is the digest of the text that was shown; `valid_until` is the last day. The proof rests on
+    `message_ids` or on a document. Unknown values are None or empty.
     """
 
     who: str = ""
@@ -26,11 +26,11 @@ class ConsentProof:
 
     @property
     def until(self) -> datetime | None:
-        """Return from when on nothing is agreed any more, as far as that is said."""
+        """Return the moment at which the agreement ends; None if no end is stated."""
         return None if self.valid_until is None else end_of(self.valid_until)
 
     def gaps(self, now: datetime) -> tuple[str, ...]:
-        """Return why it proves nothing; nothing when it is whole."""
+        """Return why it proves nothing; empty if the proof is complete."""
         named = {
             "who": self.who,
             "when": self.when,
@@ -50,7 +50,7 @@ class ConsentProof:
         return tuple(missing)
 
     def in_words(self) -> str:
-        """Return all that is known as one line, for the record."""
+        """Return all known values as one line, for the record."""
         named = {
             "who": self.who,
             "when": self.when.isoformat() if self.when is not None else "",

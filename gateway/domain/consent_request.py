@@ -1,4 +1,4 @@
-"""Requests for consent (征求同意): what an SP asked a subscriber, and what came of it (R23)."""
+"""Requests for consent (征求同意): what an SP asked a subscriber, and the result (R23)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RequestState(StrEnum):
-    """What came of a request; NO_REPLY is a refusal like any other."""
+    """State of a request. NO_REPLY is a refusal like any other."""
 
     PENDING = "pending"
     AGREED = "agreed"
@@ -16,10 +16,10 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConsentRequest:
-    """One request. A yes counts before `until`; `likeness` tells similar texts (64 bits).
+    """One request. A yes counts before `until`. `likeness` identifies similar texts (64 bits).
 
-    The answer goes to `port`, which sent it; where that is not known, to any of the SP. A yes is
-    good until `agreed_until`, where the request names an end.
+    The answer goes to `port`, which sent the request; if that is unknown, to any port of the SP.
+    The consent is valid until `agreed_until`, if the request names an end.
     """
 
     msisdn: int
@@ -36,9 +36,9 @@ class ConsentRequest:
 
     @property
     def key(self) -> tuple[int, str, int]:
-        """Return what names this request: nobody is asked the same twice."""
+        """Return the key of the request: an SP may ask a subscriber the same only once."""
         return (self.msisdn, self.system_id, self.likeness)
 
     def is_open(self, now: datetime) -> bool:
-        """Tell whether a yes or a no answers this."""
+        """Tell whether a yes or a no can still answer this."""
         return self.state is RequestState.PENDING and now < self.until

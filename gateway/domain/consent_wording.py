@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from gateway.domain.categories import CATEGORIES
 
-# What the messages are to be about: the categories that preferences and complaints know, and
-# what else advertisers call their messages. "Messages" alone says nothing of them.
+# What the messages will be about: the categories of preferences and complaints, and other names
+# that advertisers use. "Messages" alone does not tell.
 _ABOUT = (
     *(word.casefold() for one in CATEGORIES for word in (one.name, *one.aliases)),
     *(  # noqa: SIM905 - forty strings would fill a page
@@ -34,9 +34,9 @@ _REPLY = re.compile(
 
 
 def missing_from(text: str) -> Iterator[str]:
-    """Yield what a request lacks; `text` is its template, of half width and in lower case.
+    """Yield what a request lacks. `text` is its template, in half width and in lower case.
 
-    Words are looked for, not sense: who reviews filings reads the text all the same.
+    The check looks for words only: a person who reviews filings reads the text as well.
     """
     if not any(word in text for word in _ABOUT):
         yield "must say what the messages are about (优惠, 新品, or a category)"

@@ -17,10 +17,10 @@ class ErrandKind(StrEnum):
 
 
 class ErrandState(StrEnum):
-    """Where an errand stands; all but WAITING are final.
+    """State of an errand. All but WAITING are final.
 
-    REFUSED is by the SMSC. EXPIRED is one that could not be sent in time, or that was sent
-    MAX_ATTEMPTS times and never answered. DROPPED is what its subscriber must not get any more.
+    REFUSED: by the SMSC. EXPIRED: it could not be sent in time, or was sent MAX_ATTEMPTS times
+    without an answer. DROPPED: the subscriber must not get it any more.
     """
 
     WAITING = "waiting"
@@ -30,7 +30,7 @@ class ErrandState(StrEnum):
     DROPPED = "dropped"
 
 
-# What must not be read any more once it was said.
+# Texts of these kinds must not be readable once they were sent.
 SECRET_KINDS = frozenset({ErrandKind.CODE})
 
 
@@ -38,8 +38,8 @@ SECRET_KINDS = frozenset({ErrandKind.CODE})
 class NewErrand:
     """A message to `msisdn` from `port`, to be sent before `not_after`.
 
-    Not before `not_before` either, unless that is None. `ref` names what it belongs to; nobody
-    can tell from it what the text says.
+    It is not sent before `not_before`, if that is set. `ref` names what it belongs to and does not
+    reveal the text.
     """
 
     port: str
@@ -53,21 +53,20 @@ class NewErrand:
 
     @property
     def due_at(self) -> datetime:
-        """Return from when on it may be sent."""
+        """Return the earliest time at which it may be sent."""
         return self.not_before or self.created_at
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what is no single message."""
+        """Raise ValueError for a text that is not a single message."""
         if not 0 < chars_of(self.text) <= MAX_CHARS:
             raise ValueError(f"an errand is one message of at most {MAX_CHARS} characters")
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """An errand on record. `text` is empty where it must not be read any more.
+    """An errand on record. `text` is empty if it must not be read any more.
 
-    `attempts` counts how often it may have been sent without an answer; `message_id` is the
-    SMSC's.
+    `attempts` counts how often it may have been sent without an answer; `message_id` is the SMSC's.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""What cannot be filed, and why: the faults of a filing before it counts (R12)."""
+"""Validation of filings: what cannot be filed, and why (R12)."""
 
 import re
 import unicodedata
@@ -34,7 +34,7 @@ _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
 @dataclass(frozen=True, slots=True)
 class FilingLimits:
-    """The bounds of what may be filed; `per_sender` is of each kind."""
+    """The bounds of filings; `per_sender` holds for each kind."""
 
     name_chars: tuple[int, int] = (2, 32)
     text_chars: int = 500
@@ -55,12 +55,12 @@ def pieces_of(text: str) -> tuple[str, ...]:
 
 
 def problems_of(filing: Filing, limits: FilingLimits = LIMITS) -> tuple[str, ...]:
-    """Return all that is wrong with one filing, nothing for one that may be filed."""
+    """Return all problems of one filing; empty if it may be filed."""
     return tuple(_problems(filing, limits))
 
 
 def clashes_in(filings: Iterable[Filing], limits: FilingLimits = LIMITS) -> tuple[str, ...]:
-    """Return what cannot stand side by side among all that one SP has filed."""
+    """Return the conflicts among all filings of one SP."""
     every = list(filings)
     found: list[str] = []
     owners: dict[str, str] = {}
@@ -101,7 +101,7 @@ def text_problems(text: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
 
 
 def request_problems(text: str) -> Iterator[str]:
-    """Yield what the text of a request for consent does not say but must (R23)."""
+    """Yield what a request for consent must say and its text does not say (R23)."""
     yield from missing_from(_folded(text))
 
 
@@ -181,7 +181,7 @@ def _variable_problems(text: str, limits: FilingLimits) -> Iterator[str]:
 
 
 def _has_variable_at_link(text: str) -> bool:
-    """Tell whether a link would take up a variable, were its value a letter."""
+    """Tell whether a variable would become part of a link if its value were a letter."""
     shown, places = "", set()
     for piece in pieces_of(text):
         shown += _folded(piece)

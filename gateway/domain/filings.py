@@ -9,7 +9,7 @@ from gateway.domain.traffic import TrafficClass
 
 
 class TemplateKind(StrEnum):
-    """What the texts of a template are sent for; a consent request asks before it sells (R23)."""
+    """What the texts of a template are for; a consent request asks before it sells (R23)."""
 
     VERIFICATION = "verification"
     SERVICE = "service"
@@ -21,8 +21,8 @@ class TemplateKind(StrEnum):
     def traffic_class(self) -> TrafficClass:
         """Return the class that a text of this kind is declared as.
 
-        Who asks for consent advertises: all that holds for commercial messages holds for the
-        request, but that it needs no consent yet.
+        A consent request is advertising: all rules for commercial messages hold for it, except that
+        it needs no consent yet.
         """
         if self is TemplateKind.CONSENT_REQUEST:
             return TrafficClass.COMMERCIAL
@@ -31,7 +31,7 @@ class TemplateKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """An SP's licence (许可证), good through the day `valid_until` (O31 art. 6, R01)."""
+    """An SP's licence (许可证), valid through the day `valid_until` (O31 art. 6, R01)."""
 
     system_id: str
     number: str
@@ -42,8 +42,8 @@ class Licence:
 class Signature:
     """A signature (签名) without its brackets (R12).
 
-    `sources` are the sub-ports, in digits, that belong to it and to no other signature of the
-    SP (R06); none means that any port of the SP may bear it.
+    `sources` are the sub-ports, in digits, that belong to this signature and to no other of the SP
+    (R06). Empty means that any port of the SP may use it.
     """
 
     system_id: str
@@ -87,7 +87,8 @@ class Approval:
 
 Filing: TypeAlias = Licence | Signature | Template | PortScope | Approval
 
-# What no two filings of a kind share; the later one takes the place of the earlier.
+# The fields that identify a filing of each kind. A later filing with the same values replaces the
+# earlier one.
 KEYS: dict[type[Filing], tuple[str, ...]] = {
     Licence: ("system_id",),
     Signature: ("system_id", "name"),
@@ -101,6 +102,6 @@ FilingKey: TypeAlias = tuple[int, tuple[str, ...]]
 
 
 def key_of(filing: Filing) -> FilingKey:
-    """Return what names a filing; keys sort by kind, then by SP."""
+    """Return the key of a filing; keys sort by kind, then by SP."""
     kind = type(filing)
     return _ORDER[kind], tuple(getattr(filing, name) for name in KEYS[kind])

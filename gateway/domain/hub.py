@@ -1,4 +1,4 @@
-"""The carrier's own service codes, as 10086: what is written there concerns every SP."""
+"""The carrier's own service codes, as 10086: a message to them concerns every SP."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Collection
 
-# A mainland mobile number is eleven digits starting with 1; SPs write it bare, with 86,
-# +86 or 0086, and a refusal must hold for all of them.
+# A mainland mobile number has eleven digits and starts with 1. SPs write it bare, with 86, +86 or
+# 0086, and a refusal must hold for all of these forms.
 _MAINLAND_DIGITS = 11
 _WHOLE_DIGITS = 13
 _MAINLAND_PREFIX = 86_00000_000000
@@ -22,20 +22,20 @@ _LAST_MOBILE = 86_199_9999_9999
 _AREA_AT, _EXCHANGE_AT = 1, 4
 _NORTH_AMERICAN = b"23456789"
 _INTERNATIONAL = 1
-# North American numbers are smaller; those of the mainland, with their 86, are not.
+# North American numbers are below this; mainland numbers with their 86 are above.
 NORTH_AMERICAN_BELOW = 2_00000_00000
-# With its country code no number of a subscriber is shorter than seven digits.
+# With its country code, a subscriber number has at least seven digits.
 SHORTEST_NUMBER = 1_000_000
 
 
 def msisdn_of(address: bytes) -> int | None:
-    """Return `address` as one E.164 number, or None when it is no subscriber number.
+    """Return `address` as one E.164 number, or None if it is not a subscriber number.
 
-    A bare mainland mobile number gets its 86. Signs and an international 00 are dropped
-    (ITU-T E.164: at most 15 digits); behind one of them what has the form of a North American
-    number is one, and no mainland number that was written without its 86. A trunk 0 behind 86
-    is dropped, as an SMSC may do; what begins with 86 and has the length of no mainland number
-    is none, for only the SMSC knows what becomes of it.
+    A bare mainland mobile number gets its 86. Signs and an international 00 are dropped (ITU-T
+    E.164: at most 15 digits); after one of them, digits in the form of a North American number are
+    read as one, not as a bare mainland number. A trunk 0 after 86 is dropped, as an SMSC may do. A
+    number that begins with 86 but does not have the length of a mainland number gives None, because
+    only the SMSC knows where it goes.
     """
     if len(address) == _WHOLE_DIGITS and address[:3] == b"861" and address.isdigit():
         return int(address)  # as nearly all are written
@@ -62,27 +62,27 @@ def msisdn_of(address: bytes) -> int | None:
 
 
 def with_plus(address: bytes, ton: int) -> bytes:
-    """Return `address` with the plus that its type of number stands for, where that tells more.
+    """Return `address` with the plus that its type of number implies, if that tells more.
 
-    International (SMPP 3.4, 5.2.5) stands for the plus that is left out: bare digits in the
-    form of a North American number are one then, unless they are a mainland mobile number
-    too. Of those the type says nothing, for many call every number international. All other
-    types say what the digits say.
+    International (SMPP 3.4, 5.2.5) implies the plus: bare digits in the form of a North American
+    number are then one, unless they are also a mainland mobile number. For those the type proves
+    nothing, because many senders set it for every number. All other types add nothing to the
+    digits.
     """
     is_abroad = _may_be_abroad(address, ton) and not is_mobile(address)
     return b"+" + address if is_abroad else address
 
 
 def msisdn_from(address: bytes, ton: int) -> int | None:
-    """Return whom an address names together with its type of number."""
+    """Return the number that an address names together with its type of number."""
     return msisdn_of(with_plus(address, ton))
 
 
 def other_msisdn_from(address: bytes, ton: int) -> int | None:
-    """Return who else than `msisdn_from` says may have written, None where that is certain.
+    """Return the other number, besides `msisdn_from`, that may have written; None without one.
 
-    A North American number is taken for a mainland one where it is written without its plus,
-    and the digits of a mainland mobile number may be North American where the type says so.
+    A North American number is read as a mainland one if its plus is missing, and the digits of a
+    mainland mobile number may be North American if the type says so.
     """
     number = msisdn_from(address, ton)
     if _may_be_abroad(address, ton) and number != int(address):
@@ -91,7 +91,7 @@ def other_msisdn_from(address: bytes, ton: int) -> int | None:
 
 
 def misread_as(number: int) -> int | None:
-    """Return as whom a North American `number` is read where it is written without its plus."""
+    """Return the mainland number that a North American `number` is read as without its plus."""
     if number >= NORTH_AMERICAN_BELOW:
         return None
     digits = str(number).encode()
@@ -100,7 +100,7 @@ def misread_as(number: int) -> int | None:
 
 
 def written_alike(number: int) -> tuple[int, ...]:
-    """Return `number`, and who else is written with its digits where the plus is left out."""
+    """Return `number`, and the other number with the same digits if the plus is left out."""
     other, bare = misread_as(number), number - _MAINLAND_PREFIX
     if other is None and misread_as(bare) == number:
         other = bare
@@ -108,22 +108,22 @@ def written_alike(number: int) -> tuple[int, ...]:
 
 
 def readings_of(numbers: Collection[int]) -> list[int]:
-    """Return `numbers`, and as whom they may be read, each once: whom a refusal is about.
+    """Return `numbers` and the numbers they may be read as, each once: a refusal concerns all.
 
-    Whoever refused must not get more for how an SP writes.
+    The way an SP writes a number must not bypass a refusal.
     """
     others = [other for one in numbers if (other := misread_as(one)) is not None]
     return list(dict.fromkeys((*numbers, *others)))
 
 
 def spelled(number: int) -> str:
-    """Return `number` as `msisdn_of` reads it again: with a plus where its digits alone mislead."""
+    """Return `number` as `msisdn_of` reads it again: with a plus if its digits alone mislead."""
     digits = str(number)
     return digits if msisdn_of(digits.encode()) == number else f"+{digits}"
 
 
 def spellings_of(number: int) -> tuple[str, ...]:
-    """Return every address of which `msisdn_of` makes `number`; one that is no number has none."""
+    """Return every address that `msisdn_of` reads as `number`; empty for an invalid number."""
     whole = str(number)
     written = [whole]
     if _MAINLAND_PREFIX + _BARE_FIRST <= number < _MAINLAND_PREFIX + _BARE_LAST:
@@ -150,13 +150,13 @@ def _is_north_american(digits: bytes) -> bool:
 
 
 def is_mobile(address: bytes) -> bool:
-    """Tell whether `address` is a mainland mobile number: a person's, and no port."""
+    """Tell whether `address` is a mainland mobile number: a person's number and not a port."""
     number = msisdn_of(address)
     return number is not None and _FIRST_MOBILE <= number <= _LAST_MOBILE
 
 
 def masked(number: int | str) -> str:
-    """Return `number` fit for logs and screens: 138****8000."""
+    """Return `number` masked for logs and screens: 138****8000."""
     digits = str(number)
     if len(digits) == 13 and digits.startswith("861"):
         digits = digits[2:]

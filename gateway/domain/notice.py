@@ -8,12 +8,12 @@ from gateway.domain.consent import EVERY_SENDER, Answer
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One answer on record that concerns an SP: a refusal, or that it was taken back.
+    """One answer on record that concerns an SP: a refusal, or its withdrawal.
 
-    `scope` is the SP's system_id, or EVERY_SENDER for an answer to all SPs at once: an
-    agreement to all takes no refusal of this SP back, and only an SP that the number answered
-    hears of one. `channel` may be forgotten by now (domain.relation.FORGOTTEN). What is only
-    asserted is never told.
+    `scope` is the SP's system_id, or EVERY_SENDER for an answer to all SPs at once. An agreement to
+    all does not lift a refusal of this SP, and only an SP that the number answered is told of one.
+    `channel` may be forgotten by now (domain.relation.FORGOTTEN). Asserted agreements are never
+    told.
     """
 
     msisdn: int = field(repr=False)
@@ -24,16 +24,16 @@ class Notice:
 
     @property
     def is_for_every_sender(self) -> bool:
-        """Tell whether the subscriber said it to all SPs at once."""
+        """Tell whether the answer was given to all SPs at once."""
         return self.scope == EVERY_SENDER
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Notices that are told and acknowledged together, in the order they came on record.
+    """Notices that are sent and acknowledged together, in the order they came on record.
 
-    `batch_id` grows by one from 1 on, for each SP by itself: a batch that comes again has
-    the id it had. `is_last` says that nothing waits behind it.
+    `batch_id` counts from 1 for each SP separately; a batch that is sent again keeps its id.
+    `is_last` says that no notice waits after it.
     """
 
     batch_id: int
@@ -43,12 +43,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class NoticeStanding:
-    """How far an SP has heard, and how its webhook fares.
+    """How far an SP's notices are delivered, and how its webhook works.
 
-    `delivered_at` is of the last acknowledgement, whichever way the batch went. `attempts`
-    failed one after the other since `failing_since`, the last at `failed_at` with `failure`;
-    the next is due at `next_try_at`. All this is empty again after an acknowledgement,
-    but for `delivered_at`, `failed_at` and `failure`.
+    `delivered_at` is the time of the last acknowledgement, however the batch was sent. `attempts`
+    failed in a row since `failing_since`, the last at `failed_at` with `failure`; the next is due
+    at `next_try_at`. An acknowledgement clears all of this except `delivered_at`, `failed_at` and
+    `failure`.
     """
 
     system_id: str

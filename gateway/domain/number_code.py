@@ -1,4 +1,4 @@
-"""Codes by SMS that prove whose a number is (R51), and what they open."""
+"""Codes by SMS that prove who holds a number (R51), and the sessions that they open."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,9 +12,9 @@ SESSION_LIFE = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class CodeLimits:
-    """How many codes go out: to one number, and in all within a minute.
+    """How many codes may be sent: to one number, and in total within a minute.
 
-    A stranger who asks for codes in a subscriber's name is a nuisance for so long only.
+    This limits how long a stranger can annoy a subscriber with codes.
     """
 
     pause: timedelta = timedelta(minutes=1)
@@ -23,7 +23,7 @@ class CodeLimits:
 
 
 class Issued(StrEnum):
-    """What came of a wish for a code. Only BUSY may be told: the others tell of a number."""
+    """Result of a request for a code. Only BUSY may be told: the others reveal a number."""
 
     SENT = "sent"
     LIMITED = "limited"
@@ -32,7 +32,7 @@ class Issued(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NumberCode:
-    """A code that was sent to `msisdn`, of which only the hash is kept."""
+    """A code that was sent to `msisdn`. Only its hash is kept."""
 
     msisdn: int
     code_hash: str = field(repr=False)
@@ -42,7 +42,7 @@ class NumberCode:
 
 @dataclass(frozen=True, slots=True)
 class NumberSession:
-    """Somebody who has proved to hold `msisdn`, known by the SHA-256 of a token."""
+    """A user who has proved to hold `msisdn`, identified by the SHA-256 of a token."""
 
     token_sha256: str = field(repr=False)
     msisdn: int

@@ -1,4 +1,4 @@
-"""Where a subscriber's number belongs: what the law of a place and its time hang on."""
+"""Where a subscriber's number belongs: this decides the law and the local time that apply."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Place:
     """A country (ISO 3166-1, two letters) and a province as the operator's table codes it.
 
-    Empty text is unknown: it is not to be taken for any place.
+    Empty text means unknown and matches no place.
     """
 
     country: str = ""

@@ -13,7 +13,7 @@ _HOUR_S = 3600
 
 
 class ListAction(StrEnum):
-    """What a hit on a keyword list does; `SHADOW` records it and forwards all the same."""
+    """What a hit on a keyword list does; `SHADOW` records it and forwards the message."""
 
     REJECT = "reject"
     QUARANTINE = "quarantine"
@@ -27,23 +27,22 @@ class Enforcement(StrEnum):
     SHADOW = "shadow"
     OFF = "off"
 
-    # That of enum is Python code: 0.1 us for each finding that is looked up by mode.
+    # The hash of enum is Python code: 0.1 us for each finding that is looked up by mode.
     __hash__ = str.__hash__
 
 
 @dataclass(frozen=True, slots=True)
 class KeywordList:
-    """Words of one category, as written: normalising them is the filter's business.
+    """Words of one category, as written; the filter normalises them.
 
-    A word with `…` in it is a combination: its parts in that order, at most `gap` letters
-    between them. `exceptions` are longer words in which a word does not count. `patterns` are
-    pairs of a name and a regular expression of RE2, over the folded view. With `sound`, what is
-    read like a word counts as the word.
+    A word with `…` in it is a combination: its parts in that order, at most `gap` letters between
+    them. `exceptions` are longer words in which a word does not count. `patterns` are pairs of a
+    name and a regular expression of RE2, over the folded view. With `sound`, text that sounds like
+    a word counts as the word.
 
-    Without a `weight` every hit decides by itself. With one it is evidence: the action is taken
-    where the weights of all evidence in a text come to `threshold`. `severity` and `owner` (who
-    answers for the list) are for people. The list holds from `not_before` to `not_after`, both
-    included.
+    Without a `weight` every hit decides by itself. With one it is evidence: the action is taken if
+    the weights of all evidence in a text reach `threshold`. `severity` and `owner` (who answers for
+    the list) are for people. The list holds from `not_before` to `not_after`, both included.
     """
 
     id: str
@@ -70,10 +69,10 @@ class KeywordList:
 
 @dataclass(frozen=True, slots=True)
 class RepliesRule:
-    """How subscribers' replies (MO) are heard: each change is confirmed once, without advertising.
+    """How replies (MO) are handled: each change is confirmed once, without advertising.
 
-    The texts go out from the port that the subscriber wrote to; `opted_out` tells how to
-    come back (O31 art. 18; R31 to R37).
+    The texts are sent from the port that the subscriber wrote to; `opted_out` tells how to
+    subscribe again (O31 art. 18; R31 to R37).
     """
 
     opted_out: str
@@ -83,8 +82,9 @@ class RepliesRule:
 class LongMessages(StrEnum):
     """How a message of several parts is judged (R62).
 
-    PROGRESSIVE judges each part as it comes, with those before it; one that went on is not
-    called back. ASSEMBLE keeps them until all have come: one verdict, all go on or none.
+    PROGRESSIVE judges each part on arrival, together with those before it; a forwarded part is not
+    recalled. ASSEMBLE keeps the parts until all have arrived: one verdict, all are forwarded or
+    none.
     """
 
     PROGRESSIVE = "progressive"
@@ -95,9 +95,9 @@ class LongMessages(StrEnum):
 class ContentRule:
     """How texts are judged. `unreadable` is FORWARD, QUARANTINE or REJECT.
 
-    `parts_ttl_s` bounds how long parts of a long message are remembered, and how long they
-    wait for the others, `late_parts_s` how long after that a part that comes late is judged
-    with them, `quarantine_ttl_s` how long a held message waits for a person.
+    `parts_ttl_s` limits how long the parts of a long message are remembered and wait for the
+    others. `late_parts_s` is how long after that a late part is judged with them.
+    `quarantine_ttl_s` is how long a held message waits for a person.
     """
 
     unreadable: Action = Action.QUARANTINE
@@ -108,7 +108,7 @@ class ContentRule:
 
 
 class Expectation(StrEnum):
-    """What a case of the self-test must come to; `SHADOW` is forwarded with a hit recorded."""
+    """The expected result of a self-test case; `SHADOW` is forwarded with a hit recorded."""
 
     FORWARD = "forward"
     SHADOW = "shadow"
@@ -120,10 +120,10 @@ class Expectation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SelfTestMessage:
-    """Who sends the text of a case from which port, to whom, and when; None for some workday.
+    """Who sends the text of a case, from which port, to whom and when (None: some workday).
 
-    `answer` is the addressee's last word to the sender, None for none. `is_suspended` tells
-    that the source is a personal number that may send nothing (R43).
+    `answer` is the addressee's last answer to the sender, None for none. `is_suspended` says that
+    the source is a personal number that may send nothing (R43).
     """
 
     source: str
@@ -136,12 +136,11 @@ class SelfTestMessage:
 
 @dataclass(frozen=True, slots=True)
 class SelfTestCase:
-    """A text, and what the bundle's own author says must become of it.
+    """A text, and the result that the author of the bundle expects.
 
-    With a `message` all rules judge it, without one only what looks at the text alone.
-    `data_coding` None stands for the default alphabet where that holds the text, else UCS-2.
-    `list_id` is the rule that must have found it, "" any. `file`, of the bundle, `line` and
-    `column` are its place.
+    With a `message` all rules judge it; without one, only the checks of the text. `data_coding`
+    None means the default alphabet if it can encode the text, else UCS-2. `list_id` is the rule
+    that must have found it, "" for any. `file` (in the bundle), `line` and `column` are its place.
     """
 
     text: str

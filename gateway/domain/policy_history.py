@@ -1,4 +1,4 @@
-"""Which policies were in force when, and the wishes of people to load them again."""
+"""Which policies were in force when, and requests to load the policies again."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class NewPolicyVersion:
-    """A bundle that came into force. `archive` is its files packed, empty when not kept."""
+    """A bundle that came into force. `archive` is its packed files, empty if not kept."""
 
     digest: str
     name: str
@@ -19,7 +19,7 @@ class NewPolicyVersion:
 
 @dataclass(frozen=True, slots=True)
 class PolicyVersion:
-    """One version on record; numbers grow and are never given again."""
+    """One version on record; numbers increase and are never reused."""
 
     number: int
     digest: str
@@ -31,7 +31,7 @@ class PolicyVersion:
 
 
 class RequestState(StrEnum):
-    """How far the wish for a reload has come."""
+    """State of a request for a reload."""
 
     OPEN = "open"
     TAKEN = "taken"
@@ -40,7 +40,7 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewPolicyRequest:
-    """Somebody's wish that the gateway loads the policies; `force` passes the shrink guard."""
+    """A person's request to load the policies; `force` bypasses the shrink guard."""
 
     by: str
     note: str
@@ -50,7 +50,7 @@ class NewPolicyRequest:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRequest:
-    """A wish on record. `said` is the digest in force once it is taken, or why it is not."""
+    """A request on record. `said` is the digest in force once it is taken, or why it is not."""
 
     number: int
     by: str

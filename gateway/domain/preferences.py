@@ -22,9 +22,9 @@ _SHORTEST_WITH_86 = 5  # no number of a network of its own begins with 861
 class PreferenceKind(StrEnum):
     """What a preference looks at.
 
-    NUMBER is the sender's: digits, with `*` behind them a beginning. KEYWORD is a word of the
-    text, CATEGORY an id of gateway.domain.categories and all below it, CLASS
-    everything of a class, QUIET_HOURS the subscriber's local time, written 22:00-08:00.
+    NUMBER is the sender's number: digits, or with `*` after them a prefix. KEYWORD is a word of the
+    text, CATEGORY an id of gateway.domain.categories and all below it, CLASS everything of a class,
+    QUIET_HOURS the subscriber's local time, written 22:00-08:00.
     """
 
     NUMBER = "number"
@@ -35,7 +35,7 @@ class PreferenceKind(StrEnum):
 
 
 class PreferenceAction(StrEnum):
-    """What becomes of a message that a preference fits. HOLD puts it into quarantine."""
+    """What is done with a message that a preference matches. HOLD puts it into quarantine."""
 
     ALLOW = "allow"
     BLOCK = "block"
@@ -43,12 +43,12 @@ class PreferenceAction(StrEnum):
 
 
 class PreferenceError(ValueError):
-    """A preference that cannot be kept; the text says why, without quoting it."""
+    """A preference that cannot be kept. The text says why and does not quote it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """One rule, valid by construction. Make it from what people write with `preference`."""
+    """One rule, valid by construction. Use `preference` to make it from what people write."""
 
     kind: PreferenceKind
     value: str
@@ -62,13 +62,13 @@ class Preference:
             raise PreferenceError("quiet hours block or hold, they allow nothing")
 
 
-# In the order that decides among those of one kind: the first that fits.
+# The order decides among preferences of one kind: the first match.
 PreferenceList: TypeAlias = tuple[Preference, ...]
 Edit: TypeAlias = Callable[[PreferenceList], PreferenceList]
 
 
 class Channel(StrEnum):
-    """Which way a change came."""
+    """How a change arrived."""
 
     MO = "mo"
     API = "api"
@@ -77,7 +77,7 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who made a change, and when. `by` is empty where the subscriber's own number wrote."""
+    """Who made a change, and when. `by` is empty if the subscriber's own number wrote."""
 
     channel: Channel
     at: datetime
@@ -86,9 +86,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One change of a subscriber's preferences, never altered (R51).
+    """One change of a subscriber's preferences; an entry is never altered (R51).
 
-    An entry that `is_erasure` tells that all was deleted on request, what stood before too.
+    `is_erasure` says that all was deleted on request, including what stood before.
     """
 
     origin: Origin
@@ -103,7 +103,7 @@ def preference(kind: PreferenceKind, value: str, action: PreferenceAction) -> Pr
 
 
 def with_preference(preferences: PreferenceList, wanted: Preference) -> PreferenceList:
-    """Return `preferences` with `wanted` in the place of one about the same, else at the end.
+    """Return `preferences` with `wanted` in place of one about the same value, else at the end.
 
     Raises PreferenceError beyond MAX_PREFERENCES.
     """
@@ -125,7 +125,7 @@ def without_preference(
 
 
 def packed(preferences: PreferenceList) -> str:
-    """Return the form in which stores and memory keep them: a line each, such as nb1069000112."""
+    """Return the form that stores and memory keep: one line each, such as nb1069000112."""
     return "\n".join(
         f"{_LETTER_OF_KIND[one.kind]}{_LETTER_OF_ACTION[one.action]}{one.value}"
         for one in preferences
@@ -138,7 +138,7 @@ def unpacked(text: str) -> PreferenceList:
 
 
 def sender_number(address: str) -> str:
-    """Return the digits by which a source_addr is compared, "" for one that is no number.
+    """Return the digits by which a source_addr is compared; "" if it is not a number.
 
     A mainland number or port is the same with +86, 0086 or 86 before it.
     """
@@ -154,7 +154,7 @@ def sender_number(address: str) -> str:
 
 
 def hours_of(value: str) -> tuple[time, time]:
-    """Return the start, and the end that is outside, of quiet hours as the value has them."""
+    """Return the start and the exclusive end of quiet hours. Raises PreferenceError."""
     found = _HOURS.fullmatch(value)
     if found is None:
         raise PreferenceError("quiet hours read 22:00-08:00")
@@ -168,7 +168,7 @@ def hours_of(value: str) -> tuple[time, time]:
 
 
 def is_quiet(local: time, start: time, end: time) -> bool:
-    """Tell whether `local` is from `start` on and before `end`, midnight between or not."""
+    """Tell whether `local` is from `start` on and before `end`, also across midnight."""
     if start < end:
         return start <= local < end
     return local >= start or local < end
@@ -209,7 +209,7 @@ def _category(value: str) -> str:
 
 
 def _class(value: str) -> str:
-    """Return a class. Verification codes and public interest cannot be switched off whole."""
+    """Return a class. Verification codes and public interest cannot be blocked as a whole."""
     name = value.strip().lower()
     if name not in _CLASSES:
         raise PreferenceError("the classes are commercial and service")

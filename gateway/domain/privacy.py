@@ -9,10 +9,10 @@ LIFT_GRACE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class NewLegalHold:
-    """A wish to keep what is on record of ``since <= time < until``, for a case or authority.
+    """A request to keep records of ``since <= time < until``, for a case or an authority.
 
-    With `system_id` only what concerns that SP, with `msisdn` only that subscriber. `reason`
-    and `reference` (the case's or the letter's number) are never empty.
+    With `system_id`, only records about that SP; with `msisdn`, only about that subscriber.
+    `reason` and `reference` (the number of the case or of the letter) are never empty.
     """
 
     since: datetime
@@ -27,7 +27,7 @@ class NewLegalHold:
 
 @dataclass(frozen=True, slots=True)
 class LegalHold:
-    """A hold on record; numbers grow and are never given again."""
+    """A hold on record; numbers increase and are never reused."""
 
     number: int
     since: datetime
@@ -42,13 +42,13 @@ class LegalHold:
     lifted_by: str = ""
 
     def is_in_force(self, at: datetime) -> bool:
-        """Tell whether it still keeps anything: until a day after it was lifted (R72)."""
+        """Tell whether it still keeps records: until a day after it was lifted (R72)."""
         return self.lifted_at is None or at < self.lifted_at + LIFT_GRACE
 
 
 @dataclass(frozen=True, slots=True)
 class NewPurge:
-    """What was deleted for its age: `count` of `what`, recorded from `since` to `until`."""
+    """What was deleted because of its age: `count` of `what`, recorded from `since` to `until`."""
 
     what: str
     since: datetime
@@ -73,7 +73,7 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class NewAccess:
-    """Somebody is about to see whole numbers or a text: who, by which command, why, and of what.
+    """An access to whole numbers or a text: who, by which command, why, and to what.
 
     `reason` is empty for a text that is shown with its numbers masked.
     """
@@ -99,10 +99,10 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """How far the chain of a journal holds: over `rows` rows, up to the digest `head`.
+    """How far the hash chain of a journal is intact: `rows` rows, up to the digest `head`.
 
-    `problem` says what is wrong with it, "" where nothing is; `broken` is the number of the
-    first row that does not fit, None where no single row is to blame.
+    `problem` says what is wrong with it, "" if nothing is; `broken` is the number of the first row
+    that does not fit, None if no single row is the cause.
     """
 
     journal: str

@@ -1,23 +1,23 @@
-"""Messages held for people to judge (隔离区), and those that wait for their hour."""
+"""Messages held for a person to judge (隔离区), and messages that wait for their hour."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-# What a row takes besides the request and its text: the columns of fixed length, and the indexes.
+# The size of a row besides the request and its text: columns of fixed length, and indexes.
 ROW_OCTETS = 512
 
 
 def octets_in_store(pdu: bytes, joined: str) -> int:
-    """Return how many octets a message with this request and this text takes, about."""
+    """Return about how many octets a message with this request and this text takes."""
     return ROW_OCTETS + len(pdu) + len(joined.encode("utf-8", "surrogatepass"))
 
 
 class HoldState(StrEnum):
-    """Where a held message stands. The last five are final."""
+    """State of a held message. The last five are final."""
 
     HELD = "held"
-    DEFERRED = "deferred"  # nothing but the hour is against it (R40): judged again at `due_at`
+    DEFERRED = "deferred"  # only the hour is against it (R40): judged again at `due_at`
     RELEASE_REQUESTED = "release_requested"
     RELEASING = "releasing"  # written to the SMSC, no answer yet: never written again
     IN_DOUBT = "in_doubt"  # the link or the process died while RELEASING: a person decides
@@ -51,15 +51,14 @@ class ReceiptState(StrEnum):
 class HeldMessage:
     """One message in quarantine, or one that waits for its hour.
 
-    `message_id` is the gateway's own, the decimal text of which the SP was given. `pdu` is
-    the whole request as received, header included. `joined` is the text of a long message as
-    far as its parts were seen. `smsc_message_id` is set once released. `due_at` is the hour
-    that it waits for, or waited for last. `is_reviewed` says that a person let it go: what
-    only asks for a person counts no more. `is_wanted` says that its addressee let it go: his own
-    preferences stand against it no more, and all else does (R50). Its repr tells neither text
-    nor numbers, wherever it may be printed. The parts of a long message that go on together
-    or not at all share an `assembly`, the id of the one that came first; `part` is the number
-    of this one. `campaign` is the id of the campaign that it was found to be one of.
+    `message_id` is the gateway's own; the SP was given its decimal text. `pdu` is the whole request
+    as received, header included. `joined` is the text of a long message, as far as its parts were
+    seen. `smsc_message_id` is set once released. `due_at` is the hour that it waits for, or waited
+    for last. `is_reviewed`: a person released it, so findings that only ask for a person no longer
+    count. `is_wanted`: the addressee released it, so the addressee's own preferences no longer
+    count, but all else does (R50). Its repr shows neither text nor numbers. The parts of a long
+    message that go on together or not at all share an `assembly`, the id of the one that came
+    first; `part` is the number of this one. `campaign` is the id of its campaign.
     """
 
     message_id: int
@@ -89,5 +88,5 @@ class HeldMessage:
 
     @property
     def octets(self) -> int:
-        """Return how many octets the message takes in the store, about."""
+        """Return about how many octets the message takes in the store."""
         return octets_in_store(self.pdu, self.joined)

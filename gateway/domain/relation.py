@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-# In place of how a refusal was given, once that is forgotten: it holds all the same (R71).
+# Replaces the channel of a refusal once that is forgotten: the refusal still holds (R71).
 FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True)
 class EndedRelation:
-    """One of which nothing is live: no order runs or waits, no consent is given or asked for.
+    """A relation with nothing live: no order runs or waits, no consent is given or asked for.
 
-    It began with the first of what is on record, and ended with the last; an agreement that
-    was given for a time ends with that time. One to every SP has EVERY_SENDER for a `system_id`.
+    It began with the first entry on record and ended with the last; an agreement for a limited time
+    ends with that time. A relation to every SP has the `system_id` EVERY_SENDER.
     """
 
     msisdn: int = field(repr=False)
@@ -22,5 +22,5 @@ class EndedRelation:
 
     @property
     def key(self) -> tuple[int, str]:
-        """Return what names it."""
+        """Return the key of the relation."""
         return self.msisdn, self.system_id

@@ -1,4 +1,4 @@
-"""How long what is on record is kept: whole calendar months, to the end of a day (R70, R72)."""
+"""How long records are kept: whole calendar months, to the end of a day (R70, R72)."""
 
 from calendar import monthrange
 from datetime import date, datetime, time, timedelta
@@ -8,9 +8,9 @@ _SHORTEST_MONTH_DAYS = 28
 
 
 def purge_from(recorded: date, months: int) -> date:
-    """Return the day at whose end what was recorded on `recorded` has been kept `months`.
+    """Return the last day on which a record of the day `recorded` is kept for `months`.
 
-    The same day of a later month, or that month's last day where there is no such day:
+    It is the same day of a later month, or that month's last day if there is no such day:
     2013-09-30 and five months are 2014-02-28 (O31, R70).
     """
     year, month = divmod(recorded.year * 12 + recorded.month - 1 + months, 12)
@@ -18,13 +18,13 @@ def purge_from(recorded: date, months: int) -> date:
 
 
 def is_purgeable(recorded: date, months: int, at: datetime) -> bool:
-    """Tell whether the time to keep is over `at` a moment of the same clock as `recorded`."""
+    """Tell whether the retention is over `at` a moment of the same clock as `recorded`."""
     last = purge_from(recorded, months)
     return at.date() > last or (at.date() == last and at.time() >= _END_OF_DAY)
 
 
 def last_purgeable(months: int, at: datetime) -> date:
-    """Return the latest day of which everything may go `at` this moment."""
+    """Return the latest day from which all records may be purged `at` this moment."""
     day = at.date() - timedelta(days=_SHORTEST_MONTH_DAYS * months)
     while not is_purgeable(day, months, at):
         day -= timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Labelled texts that people's verdicts leave to learn from (样本)."""
+"""Texts that people's verdicts have labelled, for a model to learn from (样本)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +13,7 @@ class SampleLabel(StrEnum):
 
 
 class SampleSource(StrEnum):
-    """Which kind of verdict it was."""
+    """The kind of verdict that a sample comes from."""
 
     REVIEW = "review"  # a held message was released or discarded
     REPORT = "report"  # the authority was told of it
@@ -23,11 +23,11 @@ class SampleSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewSample:
-    """A verdict on a text. The text has no number in it and says nothing of its addressee.
+    """A person's verdict on a text. The text holds no number and nothing about its addressee.
 
-    `digest` is of the text: one text is one sample. `category` is an id of the tree, "" for ham
-    and where nobody said; `text_class` that of the model it teaches. `system_id` is the SP
-    whose message it was, "" where that is not known.
+    `digest` is of the text: one text is one sample. `category` is an id of the tree, "" for ham or
+    if not stated; `text_class` is the class of the model that it trains. `system_id` is the SP that
+    sent the message, "" if unknown.
     """
 
     text: str = field(repr=False)
@@ -43,7 +43,7 @@ class NewSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptSample(NewSample):
-    """A sample on record; numbers grow and are never given again."""
+    """A sample on record; numbers increase and are never reused."""
 
     number: int
 

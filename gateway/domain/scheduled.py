@@ -1,4 +1,4 @@
-"""Scheduled messages (定时短信): what the SMSC has taken and will deliver later."""
+"""Scheduled messages (定时短信): the SMSC has accepted them and will deliver them later."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,11 +6,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class ScheduledMessage:
-    """One commercial message to one subscriber, which a refusal is still to stop (R21).
+    """One commercial message to one subscriber; a refusal must still stop it (R21).
 
-    The addresses are those of the request, letter by letter: the SMSC compares them when it is
-    asked to cancel. `message_id` is the SMSC's, `smsc` its name. `number` is 0 until the store
-    has given one.
+    The addresses are exactly those of the request: the SMSC compares them when it is asked to
+    cancel. `message_id` is the SMSC's, `smsc` its name. `number` is 0 until the store has given
+    one.
     """
 
     system_id: str

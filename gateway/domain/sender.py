@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
 IpNetwork = IPv4Network | IPv6Network
-# The other system_ids of its owner, of each system_id that has any.
+# For each system_id that shares its owner: the other system_ids of that owner.
 Companions = Mapping[str, tuple[str, ...]]
 NO_COMPANIONS: Companions = MappingProxyType({})
 
@@ -40,7 +40,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port (端口号) an SP owns: `number`, which up to `extension_digits` digits may follow."""
+    """A port (端口号) of an SP: `number`, which up to `extension_digits` digits may follow."""
 
     number: str
     extension_digits: int = 0
@@ -66,7 +66,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class BindLimits:
-    """How an SP may bind; an empty `addresses` admits none."""
+    """How an SP may bind; an empty `addresses` admits no address."""
 
     maximum: int
     types: frozenset[BindType]
@@ -75,7 +75,7 @@ class BindLimits:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where an SP hears of refusals (R36): `key`, ``env:NAME`` or ``plain:secret``, signs them."""
+    """Where an SP hears of refusals (R36); `key`, ``env:NAME`` or ``plain:secret``, signs them."""
 
     url: str
     key: str = field(repr=False)
@@ -86,8 +86,8 @@ class Sender:
     """One SP as configured.
 
     `password` is a PHC string, ``env:NAME`` or ``plain:secret``; `statuses` overrides the
-    command_status name of a reason (``{"CONTENT": "ESME_RINVMSGLEN"}``). Senders of one `owner`,
-    "" for the sender itself, are one company: who refused one of them refused all.
+    command_status name of a reason (``{"CONTENT": "ESME_RINVMSGLEN"}``). Senders of one `owner` (""
+    means the sender itself) are one company: a refusal of one is a refusal of all.
     """
 
     system_id: str
@@ -109,7 +109,7 @@ class Sender:
 
 
 def companions_of(senders: Iterable[Sender]) -> dict[str, tuple[str, ...]]:
-    """Return the other system_ids of its owner, of each system_id that has any."""
+    """Return, for each system_id that shares its owner, the other system_ids of that owner."""
     owned: defaultdict[str, list[str]] = defaultdict(list)
     for one in senders:
         owned[one.owner or one.system_id].append(one.system_id)

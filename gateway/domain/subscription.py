@@ -14,9 +14,9 @@ class Cycle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a subscriber is told before the yes, as it was told: `price_fen` each `cycle`.
+    """What a subscriber is told before the yes: `price_fen` for each `cycle`.
 
-    For `trial_days` it costs nothing, and then ends unless confirmed again (R25).
+    The first `trial_days` are free; then it ends unless confirmed again (R25).
     """
 
     sender_name: str
@@ -38,9 +38,9 @@ class Service:
 
 
 class SubscriptionState(StrEnum):
-    """Where an order stands. Only ACTIVE may be charged.
+    """State of an order. Only ACTIVE may be charged.
 
-    RENEWAL is a trial that runs while the subscriber is asked whether to pay from now on.
+    RENEWAL is a running trial in which the subscriber is asked whether to pay from now on.
     """
 
     NONE = "none"
@@ -61,7 +61,7 @@ RUNNING_STATES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One message as evidence: its id, when, and its text's SHA-256 in hex, never the text."""
+    """One message as evidence: its id, its time, and its text's SHA-256 in hex; never the text."""
 
     message_id: str
     text_sha256: str
@@ -70,9 +70,9 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What proves an order: the order, the request that named the price, and the yes (R24).
+    """The proof of an order: the order, the request that named the price, and the yes (R24).
 
-    There is no request before one has gone to the subscriber, and no yes without one.
+    There is no `request` before one was sent to the subscriber, and no `confirmation` without one.
     """
 
     order: Said | None = None
@@ -84,10 +84,10 @@ class Evidence:
 class Subscription:
     """One subscriber's order of one service.
 
-    A yes counts before `asked_until`, to the port that it was `asked_from`, once there is a
-    request in the evidence; `trial_until` stays known, for a trial is had once. `unanswered`
-    counts the requests, one after another, to which no yes came. `step` counts the changes, so
-    that of two at once only one takes place.
+    A yes counts before `asked_until`, to the port `asked_from`, once the evidence has a request.
+    `trial_until` is kept, because a subscriber gets only one trial. `unanswered` counts the
+    consecutive requests without a yes. `step` counts the changes, so that of two changes at the
+    same time only one is made.
     """
 
     msisdn: int
@@ -127,7 +127,7 @@ class Subscription:
 class Act(StrEnum):
     """What is done to a subscription, by the subscriber or by time.
 
-    ASK is the gateway's: the request of an order that came another way than by message went.
+    ASK is the gateway's: it has sent the request for an order that did not come by message.
     """
 
     ORDER = "order"
@@ -140,10 +140,10 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One act. `said` is the message that did it; an order also says what it was answered with.
+    """One act. `said` is the message that caused it.
 
-    `terms` are an order's alone; it and ASK have `request`, the `port` that it is sent from, and
-    `within`, how long the yes is waited for. An order without a request waits for its ASK.
+    Only an order has `terms`. An order and ASK have `request`, the `port` that it is sent from, and
+    `within`, the time to wait for the yes. An order without a request waits for its ASK.
     """
 
     act: Act
@@ -164,7 +164,7 @@ class Refusal(StrEnum):
 
 _S = SubscriptionState
 
-# What is not here is refused. CONFIRM and LAPSE go on from here by the clock.
+# Pairs that are not listed are refused. After CONFIRM and LAPSE the clock may change the state.
 _NEXT: dict[tuple[SubscriptionState, Act], SubscriptionState] = {
     (_S.NONE, Act.ORDER): _S.PENDING,
     (_S.CANCELLED, Act.ORDER): _S.PENDING,
@@ -232,7 +232,7 @@ def _asked(
 
 
 def _turned_down(before: Subscription, after: Subscription) -> Subscription:
-    """Return what no yes leaves; whoever was asked and gives none has turned it down."""
+    """Return the subscription after a refusal, a cancellation or an unanswered request."""
     return replace(after, asked_until=None, unanswered=before.unanswered + before.is_asked)
 
 
@@ -256,7 +256,7 @@ def _lapsed(before: Subscription, after: Subscription, now: datetime) -> Subscri
         return Refusal.TOO_EARLY
     is_unanswered = _is_over(before.asked_until, now)
     if before.state is _S.RENEWAL and _is_over(before.trial_until, now):
-        # The trial is over; a yes to what was asked may still come.
+        # The trial is over; a yes to the request may still come.
         after = replace(after, state=_S.EXPIRED if is_unanswered else _S.PENDING)
     return _turned_down(before, after) if is_unanswered else after
 

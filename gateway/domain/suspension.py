@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-# Who lifts a suspension by message is the number itself; people have a name.
+# Recorded if the number itself lifts its suspension by message; people are recorded by name.
 SUBSCRIBER = ""
 
-# What was sent before a suspension was lifted stays counted until the longest limit by the clock
+# Messages sent before a suspension was lifted stay counted until the longest limit by the clock
 # begins anew, a day later at most: for that long only the cap holds.
 GRACE = timedelta(days=1)
 
 
 class SuspensionState(StrEnum):
-    """Where a suspension stands: time ends it, or somebody lifts it before."""
+    """State of a suspension: time ends it, or it is lifted before."""
 
     ACTIVE = "active"
     LIFTED = "lifted"
@@ -22,10 +22,11 @@ class SuspensionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewSuspension:
-    """A suspension to keep; it holds from `since` on, until and without `until`.
+    """A new suspension; it holds from `since` to just before `until`.
 
-    `system_id` is the SP on whose bind the number was found, by which it is also told. A
-    clerk's has no `rule`, its number is not told (`is_told`), and only a clerk lifts it.
+    `system_id` is the SP with the bind on which the number was found; the number is also told
+    through it. A suspension by a clerk has no `rule`, its number is not told (`is_told`), and only
+    a clerk can lift it.
     """
 
     msisdn: int
@@ -56,7 +57,7 @@ class Suspension:
 
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """Who ends a suspension before its time, when, and why. An empty `note` keeps the old one."""
+    """Who lifts a suspension, when, and why. An empty `note` keeps the old one."""
 
     at: datetime
     by: str
@@ -65,7 +66,7 @@ class Lift:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """At most `at_most` suspensions of one number are lifted by SUBSCRIBER from `since` on."""
+    """SUBSCRIBER may lift at most `at_most` suspensions of one number, counted from `since` on."""
 
     at_most: int
     since: datetime
@@ -73,14 +74,13 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class SuspensionTerms:
-    """How a rule suspends a number, and what that is told (R43).
+    """How a rule suspends a number, and what the number is told (R43).
 
-    The suspension ends with the last of `working_days`. `reply` tells the number once how it is
-    restored: one of `restore_words` to the carrier's own code lifts the suspension, at most
-    `self_restores` times in `restore_span`, and is answered with `restored`; what is not
-    lifted, with `refused`. With `same_text` the text is looked at first: only where something is
-    found against what the number sends over the cap, or so many people get the same, is it
-    suspended.
+    The suspension ends with the last of `working_days`. `reply` tells the number once how to
+    restore itself: one of `restore_words` to the carrier's own code lifts the suspension, at most
+    `self_restores` times in `restore_span`. The answer is `restored`, or `refused` if the
+    suspension is not lifted. With `same_text` the text is checked first: the number is suspended
+    only if something is found against a text over the cap, or if so many people get the same text.
     """
 
     working_days: int

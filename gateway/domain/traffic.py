@@ -6,8 +6,8 @@ from enum import StrEnum
 class TrafficClass(StrEnum):
     """What a message is sent for (O31, definitions).
 
-    COMMERCIAL promotes goods, services or investment, wholly or among other things.
-    PUBLIC_INTEREST is a matter of who sends it, never of what it says (R11).
+    COMMERCIAL promotes goods, services or investment, wholly or among other things. PUBLIC_INTEREST
+    depends on the sender, never on the text (R11).
     """
 
     VERIFICATION = "verification"
@@ -15,5 +15,6 @@ class TrafficClass(StrEnum):
     COMMERCIAL = "commercial"
     PUBLIC_INTEREST = "public_interest"
 
-    # That of enum is Python code: 0.1 us for each look-up by class, and a message needs several.
+    # The hash of enum is Python code: 0.1 us for each look-up by class, and a message needs
+    # several.
     __hash__ = str.__hash__

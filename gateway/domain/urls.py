@@ -1,10 +1,10 @@
-"""Where links stand in a text: what no variable of a template may hold (R12)."""
+"""Where links stand in a text: a variable of a template may not hold one (R12)."""
 
 import re
 from collections.abc import Iterator
 
-# Possessive repetitions behind a boundary: the time grows with the length alone, whatever
-# the text. The ideographic full stop serves as a dot, for browsers take it for one.
+# Possessive repetitions after a boundary: the time grows only with the length, for any text. The
+# ideographic full stop counts as a dot, because browsers read it as one.
 _LABEL = "[a-z0-9_-]"
 _REST = "[!-~]*+"
 _ENDINGS = "com|cn|net|org|top|xyz|vip|cc|me|io|info|club|shop|site|online|link|app|co|tv|la|im"
@@ -23,7 +23,7 @@ _MAX_ENDING_CHARS = 24
 
 
 def link_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each link of a `text` in lower case begins and ends, from left to right.
+    """Yield where each link of a lower-case `text` begins and ends, from left to right.
 
     Host names without a scheme count, and addresses of four numbers; 5.5km and 12.30 do not.
     """
@@ -34,7 +34,7 @@ def link_spans(text: str) -> Iterator[tuple[int, int]]:
         if host is None:
             yield start, end
         elif _is_host(_DOTS.split(host)):
-            # Only behind what is a host: the length in 5.5km,http://… must not hide the link.
+            # Only after a host: the length in 5.5km,http://… must not hide the link.
             behind = _BEHIND.match(text, end)
             end = behind.end() if behind is not None else end
             yield start, end

@@ -1,4 +1,4 @@
-"""What the gateway decided of a message, and why."""
+"""What the gateway decided about a message, and why."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +17,7 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Stable names of why; records, metrics and per-SP status overrides use them."""
+    """Stable names of reasons; records, metrics and per-SP status overrides use them."""
 
     SENDER_STATE = "SENDER_STATE"
     SOURCE_NOT_OWNED = "SOURCE_NOT_OWNED"
@@ -66,11 +66,11 @@ class Reason(StrEnum):
 class Finding:
     """One rule's hit. A `shadow` finding is recorded and changes nothing.
 
-    `rule` is the id in the policy, `evidence` a short text that holds no whole number and
-    no message body (a matched keyword of the operator's own list may stand in it). `status`
-    is the command_status name that its rule asks for, "" for that of the reason. `warning` is
-    what the SP is warned of for it, and `severity` makes that a violation (R95). `category` is
-    what the text is about, `campaign` the id of the campaign that it is one of.
+    `rule` is the id in the policy. `evidence` is a short text without a whole number or message
+    body (it may hold a matched keyword of the operator's own list). `status` is the command_status
+    name that the rule asks for, "" for that of the reason. `warning` is the warning that the SP
+    gets, and `severity` makes it a violation (R95). `category` is what the text is about,
+    `campaign` the id of its campaign.
     """
 
     rule: str
@@ -102,9 +102,9 @@ class Verdict:
 
     @property
     def deciding(self) -> Finding | None:
-        """Return the finding that made `action`, or None for a plain forward.
+        """Return the finding that caused `action`, or None for a plain forward.
 
-        What only defers decides when nothing else does.
+        A finding that only defers decides if no other does.
         """
         against = [f for f in self.findings if not f.shadow]
         return next((f for f in against if f.action is not Action.DEFER), next(iter(against), None))

@@ -1,4 +1,4 @@
-"""Early warnings (预警): what was noticed of an SP's port, and what came of it (R95)."""
+"""Early warnings (预警): what was noticed on an SP's port, and how it was handled (R95)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-# A kind of warning is raised once in this time; what comes meanwhile is counted in it (R95).
+# A kind of warning is raised once in this time; later messages are counted in it (R95).
 RAISED_ONCE_IN = timedelta(hours=24)
 MAX_SAMPLES = 5
 
@@ -28,7 +28,7 @@ class WarningCode(StrEnum):
     W12 = "W12"
     W13 = "W13"
 
-    # That of enum is Python code: a warning is counted by its code in the tick.
+    # The hash of enum is Python code: a warning is counted by its code in the tick.
     __hash__ = str.__hash__
 
 
@@ -51,7 +51,7 @@ MEANINGS: Mapping[WarningCode, tuple[str, str]] = {
 
 
 class Severity(StrEnum):
-    """How grave a violation (违规) is; a warning of a rule without one is no violation."""
+    """Severity of a violation (违规); a warning of a rule without one is not a violation."""
 
     GENERAL = "general"
     SERIOUS = "serious"
@@ -59,7 +59,7 @@ class Severity(StrEnum):
 
 
 class WarningState(StrEnum):
-    """Where a warning stands: nobody answered it yet, the SP did, it is dealt with."""
+    """State of a warning: not answered yet, answered by the SP, or closed."""
 
     OPEN = "open"
     ANSWERED = "answered"
@@ -67,7 +67,7 @@ class WarningState(StrEnum):
 
 
 class WarningKind(NamedTuple):
-    """What makes two warnings the same: `port` is the number of a port as configured."""
+    """What makes two warnings the same; `port` is the number of a port as configured."""
 
     code: WarningCode
     rule: str
@@ -79,9 +79,9 @@ class WarningKind(NamedTuple):
 class Gathered:
     """What was noticed of one kind in a while: `count` messages, from the first to the last.
 
-    Of them `on_trial` were noticed by a rule that only watches, so they may have gone on.
-    `samples` tell where a few of them stand in the records: the gateway's message id, or
-    ``session:sequence_number``. `category` and `campaign` are the first that any of them had.
+    A rule that only watches noticed `on_trial` of them, so they may have been forwarded. `samples`
+    locate a few of them in the records: the gateway's message id, or ``session:sequence_number``.
+    `category` and `campaign` are the first that any of them had.
     """
 
     kind: WarningKind
@@ -95,7 +95,7 @@ class Gathered:
     campaign: str = ""
 
     def joined(self, later: "Gathered") -> "Gathered":
-        """Return what both are together; of samples, category and campaign the first ones."""
+        """Return the sum of both; of samples, category and campaign the first ones."""
         return replace(
             self,
             count=self.count + later.count,
@@ -110,7 +110,7 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Handling:
-    """What a person noted of a warning."""
+    """A person's note on a warning."""
 
     by: str
     at: datetime
@@ -119,7 +119,7 @@ class Handling:
 
 @dataclass(frozen=True, slots=True)
 class EarlyWarning:
-    """A warning on record; numbers grow and are never given again.
+    """A warning on record; numbers increase and are never reused.
 
     It was raised at the `first_at` of what was `gathered` in it.
     """

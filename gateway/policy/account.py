@@ -1,4 +1,4 @@
-"""A sender as the tick sees it: its ports, its bucket, its standing."""
+"""A sender as the tick sees it: its ports, its token bucket and its state."""
 
 from gateway.domain.msisdn import is_mobile
 from gateway.domain.sender import Port, Sender, SenderState
@@ -17,9 +17,9 @@ class Home:
 class Origin:
     """A source address of an account and the port that owns it, None for a foreign one.
 
-    `is_personal` tells that it is a person's number, whatever it is configured as. The same
-    object for every message from there, so that what is kept for it is found by identity. A
-    reload makes others.
+    `is_personal` says that it is a personal number, however it is configured. Every message from
+    there gets the same object, so that what is kept for it is found by identity. A reload makes new
+    objects.
     """
 
     __slots__ = ("home", "is_personal", "port")
@@ -49,7 +49,7 @@ class Account:
         self.origins: dict[bytes, Origin] = {}
 
     def origin_of(self, source: bytes) -> Origin:
-        """Return where messages from `source` come from. Remembers a bounded number."""
+        """Return the origin of messages from `source`. Remembers a bounded number."""
         origin = self.origins.get(source)
         if origin is None:
             port = self.sender.port_of(source.decode("latin-1"))
@@ -61,7 +61,7 @@ class Account:
         return origin
 
     def is_extended(self, source: bytes) -> bool:
-        """Tell whether `source` is a port of the sender and digits behind it, however many."""
+        """Tell whether `source` is a port of the sender followed by any number of digits."""
         return source.isdigit() and source.decode().startswith(self._numbers)
 
 

@@ -1,4 +1,4 @@
-"""How many messages were passed on for each sender lately, and to how many unknown numbers."""
+"""How many messages were forwarded lately for each sender, and how many to unknown numbers."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ class _Step:
 
 
 class AnswerCounts:
-    """Sums of the last hour, kept current by whoever reads the counters of the data plane.
+    """Sums of the last hour; the reader of the data plane's counters keeps them current.
 
-    `version` grows with each feeding. A sender takes 15 KB at most.
+    `version` increases with each `feed`. A sender takes 15 KB at most.
     """
 
     __slots__ = ("_before", "_now", "_steps", "version")
@@ -35,9 +35,9 @@ class AnswerCounts:
         self._steps: dict[str, deque[_Step]] = {}
 
     def feed(self, totals: Mapping[str, tuple[int, int]], at: float) -> None:
-        """Take for each sender how much was ever passed on, and of it to unknown numbers.
+        """Take the totals of each sender: messages passed on, and those of them to unknown numbers.
 
-        Call it about once a second with an epoch time; a clock that is set back stands still.
+        Call it about once a second with an epoch time. If the clock is set back, time stands still.
         """
         self.version += 1
         self._now = max(self._now, int(at // _STEP_S))

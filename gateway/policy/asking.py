@@ -1,7 +1,7 @@
 """Requests for consent as findings: one may go out for each content, ever (D14, R23).
 
-Whether the subscriber was asked before is in the store, which the tick cannot wait for: what
-may otherwise pass is found to be a request, and whoever can wait decides.
+Only the store knows whether the subscriber was asked before, and the tick cannot wait for the
+store. A request that may otherwise pass gets the finding ASKING, and code that can wait decides.
 """
 
 from gateway.domain.verdict import Action, Finding, Reason, Verdict

@@ -1,4 +1,4 @@
-"""When subscribers may be asked what they did not cause by a message of their own (R40)."""
+"""When subscribers may be asked something that no message of theirs caused (R40)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,24 +21,24 @@ class AskingHours:
     zones: Zones
 
     def opening(self, msisdn: int, moment: datetime) -> datetime | None:
-        """Return from when on one may be asked, `moment` or later; None for not at all soon."""
+        """Return when one may be asked, `moment` or later; None if not within the search time."""
         zone = self.zones.zone_of(msisdn)
         return next_opening(self.windows, moment, Locality(zone, self.calendar))
 
     def local(self, msisdn: int, moment: datetime) -> datetime:
-        """Return what the clock of a subscriber shows."""
+        """Return the local time of a subscriber."""
         return moment.astimezone(self.zones.zone_of(msisdn))
 
 
 @cache
 def usual_hours() -> AskingHours:
-    """Return the hours that are usual where no policy says more: 08:00 to 21:00."""
+    """Return the hours that hold if no policy says more: 08:00 to 21:00."""
     day = Window(time(8), time(21))
     return AskingHours(WindowSet((day,)), HolidayCalendar("none"), Zones("Asia/Shanghai"))
 
 
 def asking_hours(rules: Iterable[Rule], surroundings: Surroundings) -> AskingHours:
-    """Return the hours of commercial messages where a rule keeps them, else the usual ones."""
+    """Return the windows of the first `Untimely` rule that can stop, else the usual hours."""
     for rule in rules:
         if isinstance(rule.check, Untimely) and rule.can_stop:
             zones = Zones(surroundings.zone)

@@ -1,6 +1,6 @@
 """A token bucket as one number: the generic cell rate algorithm."""
 
-# The sums of floats drift by some ulps; a nanosecond is nobody's gain.
+# Sums of floats drift by some ulps; a nanosecond gives no sender an advantage.
 _DRIFT_S = 1e-9
 
 
@@ -23,7 +23,7 @@ class TokenBucket:
         return self.due_at - now <= self._tolerance_s + _DRIFT_S
 
     def take_all(self, now: float, count: int) -> bool:
-        """Take `count` tokens if there are as many, else none; return whether they were taken."""
+        """Take `count` tokens if all are available, else none; return whether they were taken."""
         due_at = max(self.due_at, now)
         if due_at + self._interval_s * (count - 1) - now > self._tolerance_s + _DRIFT_S:
             return False
@@ -31,10 +31,10 @@ class TokenBucket:
         return True
 
     def take(self, now: float, count: int = 1) -> bool:
-        """Take `count` tokens if there is one, else none; return whether they were taken.
+        """Take `count` tokens if there is at least one, else none; return whether they were taken.
 
-        A message in parts is charged whole by its first part and may leave the bucket in
-        debt: its other parts must not be refused (PEERS: a burst is shorter than a message).
+        The first part of a long message is charged for the whole message and may leave the bucket
+        in debt: the other parts must not be rejected (PEERS: a burst is shorter than a message).
         """
         due_at = self.due_at
         if due_at <= now:
@@ -46,5 +46,5 @@ class TokenBucket:
         return True
 
     def charge(self, count: int) -> None:
-        """Take `count` tokens more for a message that was admitted and proved to cost more."""
+        """Take `count` more tokens for an admitted message that proved to cost more."""
         self.due_at += self._interval_s * count

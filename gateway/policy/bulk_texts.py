@@ -1,4 +1,4 @@
-"""Whether what a personal number sends over its caps is bulk: its texts are looked at (R43)."""
+"""Whether a personal number sends bulk messages over its caps: its texts are checked (R43)."""
 
 from collections import deque
 
@@ -8,8 +8,8 @@ from gateway.filter.fingerprints import Fingerprint, fingerprint_of
 from gateway.filter.views import Views
 from gateway.policy.submission import Submission
 
-# What rules say against a text itself, on trial or not. That it sells is enough, too: personal
-# numbers are no ports of advertisers.
+# Findings of rules against a text itself, also on trial. A text that sells counts too, because
+# personal numbers are not ports of advertisers.
 _AGAINST_TEXTS = frozenset(
     {
         Reason.PORT_MISUSE,
@@ -27,7 +27,7 @@ _MAX_NUMBERS, _MAX_TEXTS = 1024, 2
 
 
 class _Repeated:
-    """A text, and who got it or one like it."""
+    """A text, and the people who got it or a similar one."""
 
     __slots__ = ("fingerprint", "people")
 
@@ -37,12 +37,12 @@ class _Repeated:
 
 
 class BulkTexts:
-    """Looks at each text over the caps. Remembers the last few of a bounded number of sources."""
+    """Checks each text over the caps. Keeps the last few texts of a bounded number of sources."""
 
     __slots__ = ("_people", "_sent")
 
     def __init__(self, people: int) -> None:
-        """So many people must get one text, or one much like it, before that is against it."""
+        """Take how many people must get one text, or a similar one, before that is against it."""
         self._people = people
         self._sent: dict[int, deque[_Repeated]] = {}
 

@@ -13,9 +13,9 @@ _PASSES_ALL = ContentRule(unreadable=Action.FORWARD)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where and when the rules hold: whose clock opens windows, whose holidays are kept.
+    """Where and when the rules hold: the time zone of windows and the holiday calendar.
 
-    `zone` is the time zone of subscribers whose number tells none, and of clock limits.
+    `zone` is the time zone of subscribers without a zone in their number, and of clock limits.
     `capacity` bounds the keys of each frequency limit.
     """
 
@@ -31,7 +31,7 @@ _CHINA = Surroundings()
 class Bundle:
     """One version of the policy. `digest` names its exact files in every verdict.
 
-    Without `replies` what subscribers write is the SP's business alone.
+    Without `replies`, only the SP handles what subscribers write.
     """
 
     name: str

@@ -29,10 +29,10 @@ class CalendarError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class HolidayCalendar:
-    """Which days are worked. `weekend` holds weekdays, Monday is 0; `workdays` are made up for.
+    """Working days. `weekend` holds weekdays, Monday is 0; `workdays` are make-up workdays.
 
-    A year outside `years` has its weekends and no holiday: whoever judges by such a year
-    should be told (`covers`).
+    A year outside `years` has its weekends and no holiday: callers should report such a year
+    (`covers`).
     """
 
     name: str
@@ -53,20 +53,20 @@ class HolidayCalendar:
         return day.year in self.years
 
     def is_holiday(self, day: date) -> bool:
-        """Tell whether `day` is a holiday by name; a plain weekend is none."""
+        """Tell whether `day` is a holiday by name; a plain weekend is not."""
         return day in self.holidays
 
     def is_workday(self, day: date) -> bool:
-        """Tell whether `day` is worked: a make-up day is, whatever its weekday."""
+        """Tell whether `day` is a working day; a make-up workday is one on any weekday."""
         if day in self.workdays:
             return True
         return day.weekday() not in self.weekend and day not in self.holidays
 
     def add_workdays(self, start: date, days: int) -> date:
-        """Return the last of `days` working days, the first of which is the next after `start`.
+        """Return the last of `days` working days, counted from the day after `start`.
 
-        The start itself never counts (O31 time limits run from the next working day); no days
-        at all is `start`. At most 1000, or ValueError.
+        The start itself never counts (O31 time limits run from the next working day); 0 days give
+        `start`. Raises ValueError for more than 1000 or less than 0.
         """
         if not 0 <= days <= _MAX_WORKDAYS:
             raise ValueError(f"{days} working days: 0 to {_MAX_WORKDAYS} can be counted")
@@ -92,7 +92,7 @@ def parse(document: object) -> HolidayCalendar:
 
 
 class _Reading:
-    """Gathers what is wrong, so that one fault does not hide the next."""
+    """Collects all faults, so that one fault does not hide the next."""
 
     def __init__(self) -> None:
         self.faults: list[tuple[Where, str]] = []

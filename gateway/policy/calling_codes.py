@@ -153,8 +153,8 @@ def _world() -> dict[str, tuple[str, str]]:
     return found
 
 
-# Leading digits -> country and time zone; the longest that fits holds. A number whose code 1
-# is followed by none of the areas is in no country: it may be a free-phone or a short number.
+# Leading digits -> country and time zone; the longest match counts. A number with code 1 and no
+# known area belongs to no country: it may be a free-phone or a short number.
 PREFIXES: dict[str, tuple[str, str]] = (
     _world() | _areas("1", _NORTH_AMERICA) | _areas("55", _BRAZIL)
 )

@@ -1,4 +1,4 @@
-"""Which function asks each check, and what counts for those that count: a line for each."""
+"""The function for each check, and the counter for each check that counts: one line each."""
 
 # ruff: noqa: C901, PLR0911 - two tables
 
@@ -48,7 +48,7 @@ from gateway.policy.rules import (
 
 
 def counter_of(check: Check, knowledge: Knowledge, surroundings: Surroundings) -> Counter | None:
-    """Return what counts for `check`, None for one that does not count."""
+    """Return the counter for `check`; None if it does not count."""
     match check:
         case TooOften():
             return Often(check, surroundings)
@@ -68,9 +68,9 @@ def counter_of(check: Check, knowledge: Knowledge, surroundings: Surroundings) -
 def question_of(
     check: Check, knowledge: Knowledge, surroundings: Surroundings
 ) -> tuple[Ask, Sieve]:
-    """Return what asks `check`, and what tells whom to ask about.
+    """Return the function that asks `check`, and its sieve.
 
-    Raises ValueError for one that counts, or that exempts.
+    Raises ValueError for a check that counts or exempts.
     """
     match check:
         case Suspended():
@@ -122,13 +122,13 @@ def _ask_of(check: Check, knowledge: Knowledge) -> Ask:
 
 
 def learnt_for(checks: frozenset[type[Check]], knowledge: Knowledge) -> Learnt:
-    """Return what has to be found out of each new text for rules of these `checks`."""
+    """Return what must be found in each new text for rules with these `checks`."""
     display_order.prepare()
     scorer = knowledge.scorer if Suspicious in checks else None
     keeps_views = not checks.isdisjoint((BadLink, ContactGiven))
     if scorer is None and Campaign not in checks:
         return Learnt(keeps_views=keeps_views)
-    # What is compiled takes longer to import than all of this.
+    # Importing compiled code takes longer than all of this.
     from gateway.filter.fingerprints import fingerprints_of  # noqa: PLC0415
     from gateway.filter.reading import views_of  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What a finding's rule is called, and the article that asks for it."""
+"""The title of a finding's rule, and the article that asks for it."""
 
 from dataclasses import dataclass
 

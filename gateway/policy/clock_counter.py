@@ -1,4 +1,4 @@
-"""Counting in windows that the clock opens (R42: minute and hour by UTC+8; R43)."""
+"""Counting in windows that start by the clock (R42: minute and hour by UTC+8; R43)."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -12,7 +12,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 class ClockCounter:
-    """Counts in the window that the clock has open, and forgets all of it at the next.
+    """Counts in the current clock window, and forgets all counts when the next begins.
 
     `second` is an epoch second from 1 on that never decreases until `restart`.
     """
@@ -56,9 +56,9 @@ class ClockCounter:
     def take_all(
         self, messages: Sequence[Parts], second: int
     ) -> Sequence[tuple[int, Limit | Full]]:
-        """Count messages one after the other; return which place has what against it.
+        """Count messages in order; return the place of each rejected one with the reason.
 
-        What something is against is not counted.
+        A rejected message is not counted.
         """
         if second >= self.ends_at:
             self._turn(second)
@@ -75,7 +75,7 @@ class ClockCounter:
         return against
 
     def forget(self, parts: Parts, second: int) -> None:
-        """Take back one message that was counted at `second`, if its window is open still."""
+        """Take back one message that was counted at `second`, if its window is still open."""
         (key,) = self._keys_of((parts,))
         counts = self.kept[key & WHICH]
         if key not in counts or not self.begins_at <= second < self.ends_at:

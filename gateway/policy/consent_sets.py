@@ -10,19 +10,18 @@ from gateway.policy.number_set import NumberSet
 
 
 class ConsentSets:
-    """Who refused, agreed, is said to have agreed, and who subscribed: sets of numbers per scope.
+    """Sets of numbers per scope: who refused, agreed, is asserted to have agreed, subscribed.
 
-    Scopes without an answer have no set. A number stands in at most one of the three sets of
-    answers of a scope: the last answer applied holds. `subscribed` are those with a running
-    order of a service of the SP (R24), which is a proven consent of its own while it runs.
-    `is_current` is cleared by whoever follows the store while it cannot be read: an answer
-    given since may be missing here. `read_by` is when the store must have been read again, in
-    monotonic seconds. What is older than that is not judged by; when the process was too busy to
-    read, messages wait for it (`is_behind`).
+    Scopes without an answer have no set. A number is in at most one of the three answer sets of a
+    scope: the last answer applied holds. `subscribed` are those with a running order of a service
+    of the SP (R24), which is a proven consent while it runs. The follower of the store clears
+    `is_current` while the store cannot be read: newer answers may be missing here. `read_by` is
+    when the store must have been read again, in monotonic seconds. Older sets are not used to
+    judge; if the process was too busy to read, messages wait (`is_behind`).
 
-    `companions` are the other scopes of the same owner, of each that has any: one company. Who
-    refused one of them refused all, whatever was agreed to another: which came last is not known
-    here.
+    `companions` are the other scopes of the same owner, one company, for each scope that has any. A
+    refusal of one holds for all, even if the number agreed to another: the order of the two answers
+    is not known here.
     """
 
     __slots__ = (
@@ -45,12 +44,12 @@ class ConsentSets:
         self.subscribed: dict[str, NumberSet] = {}
 
     def is_behind(self, now: float) -> bool:
-        """Tell whether the store has not been read for too long, whoever is to blame."""
+        """Tell whether the store has not been read for too long, for any reason."""
         return now > self.read_by
 
     @contextmanager
     def judged_by(self, now: float) -> Iterator[None]:
-        """Be not current within, if the store has not been read for too long at `now`."""
+        """Clear `is_current` within, if the store has not been read for too long at `now`."""
         is_current = self.is_current
         self.is_current = is_current and not self.is_behind(now)
         try:
@@ -63,7 +62,7 @@ class ConsentSets:
         self.load(scope, answer, (msisdn,))
 
     def load(self, scope: str, answer: Answer | None, msisdns: Iterable[int]) -> None:
-        """Take over the same answer of many numbers at once, None for no more; safe to repeat."""
+        """Take over the same answer of many numbers at once, None to remove it; safe to repeat."""
         numbers = list(msisdns)
         for held, of_scope in (
             (Answer.REFUSED, self.refused),
@@ -76,7 +75,7 @@ class ConsentSets:
                 of_scope[scope].difference_update(numbers)
 
     def end(self, scope: str, msisdns: Iterable[int]) -> None:
-        """Note that agreements have ended; a refusal that was heard meanwhile stays."""
+        """Note that agreements have ended; a refusal received meanwhile stays."""
         numbers = list(msisdns)
         for of_scope in (self.agreed, self.asserted):
             if scope in of_scope:
@@ -87,20 +86,21 @@ class ConsentSets:
         _add(self.subscribed, scope, list(msisdns))
 
     def unsubscribe(self, scope: str, msisdns: Iterable[int]) -> None:
-        """Note that numbers have none any more; safe to repeat."""
+        """Note that numbers have no running order any more; safe to repeat."""
         if scope in self.subscribed:
             self.subscribed[scope].difference_update(msisdns)
 
     def replace(self, fresh: "ConsentSets") -> None:
-        """Take the whole of `fresh`, which must not be used any more, in place of this."""
+        """Replace all content by that of `fresh`, which must not be used any more."""
         self.refused, self.agreed = fresh.refused, fresh.agreed
         self.asserted, self.subscribed = fresh.asserted, fresh.subscribed
 
     def is_refused(self, scope: str, msisdn: int) -> bool:
-        """Tell whether the number refused `scope`, another of its owner, or every sender.
+        """Tell whether the number refused `scope`, another scope of its owner, or every sender.
 
-        For one of North America, whoever it is read as without its plus may have: the refusal
-        may have been typed like that. What the number itself agreed to counts over it.
+        For a North American number, a refusal by the number that it is read as without its plus
+        counts too, because the refusal may have been typed like that. An agreement of the number
+        itself takes precedence over that.
         """
         own = self.refused.get(scope)
         if own is not None and own.has(msisdn):
@@ -117,18 +117,18 @@ class ConsentSets:
         )
 
     def refused_companion(self, scope: str, msisdn: int) -> str | None:
-        """Return another scope of the owner of `scope` that the number refused, None for none."""
+        """Return another scope of the same owner that the number refused; None without one."""
         for one in self.companions.get(scope, ()):
             if _has(self.refused, one, msisdn):
                 return one
         return None
 
     def has_agreed(self, scope: str, msisdn: int, *, accept_asserted: bool = False) -> bool:
-        """Tell whether the number agreed to `scope` itself.
+        """Tell whether the number agreed to `scope` itself, or has a running order there.
 
-        An agreement given to every sender lifts a refusal of every sender; it is nobody's
-        consent, for silence about an SP is not consent to it (DEC2012 art. 7). What only the
-        SP asserts counts where the policy says so (R26).
+        An agreement to every sender lifts a refusal of every sender, but is no consent to any SP,
+        because silence about an SP is not consent to it (DEC2012 art. 7). An agreement that only
+        the SP asserts counts if the policy says so (R26).
         """
         own, orders = self.agreed.get(scope), self.subscribed.get(scope)
         if (own is not None and own.has(msisdn)) or (orders is not None and orders.has(msisdn)):

@@ -1,4 +1,4 @@
-"""What policy makes of what the filter hits in a text."""
+"""The findings that policy makes of the filter's hits in a text."""
 
 from gateway.domain.policy import ContentRule, ListAction
 from gateway.domain.verdict import Action, Finding, Reason
@@ -12,7 +12,7 @@ _ACTIONS = {
 
 
 def finding_of(hit: Hit, content: ContentRule) -> Finding:
-    """Return what a hit comes to; `content` says what becomes of a text nobody can read."""
+    """Return the finding for a hit; `content` decides about a text that cannot be read."""
     if hit.is_unreadable:
         action = content.unreadable
         return Finding(

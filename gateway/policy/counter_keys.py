@@ -1,13 +1,13 @@
 """How a counter keeps its keys: one number for each, in tables of plain numbers.
 
-The parts of a limit without the destination are hashed, and stand above the digits of the
-destination. So a key and its count are two numbers, of which the garbage collector keeps no
-track, and of two keys to one destination the chance to meet is that of two hashes of 64 bits:
-one in 10**19, and nobody can bring it about, since Python's hashes of text are keyed. Keys are
-dealt out over some tables, so that none grows large.
+The parts of a limit except the destination are hashed, and stand above the digits of the
+destination. A key and its count are thus two numbers, which the garbage collector does not track.
+Two keys to one destination collide with the chance of two 64-bit hashes, one in 10**19. No sender
+can cause a collision, because Python's hashes of text are keyed. Keys are distributed over several
+tables, so that none grows large.
 
-What has expired goes to `Retired` whole, for the owner to take apart a few keys at a time:
-freeing a million at once would stop the loop.
+Expired tables go to `Retired` whole, and the owner removes a few keys at a time: freeing a million
+at once would stop the loop.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,9 +20,9 @@ Table: TypeAlias = dict[int, int]
 Tables: TypeAlias = tuple[Table, ...]
 Retired: TypeAlias = list[Table]
 
-# A table of a million keys is copied as it grows, 15 ms at a time; a 64th of it in no time.
+# A table of a million keys is copied as it grows, 15 ms at a time; a 64th of it takes no time.
 _TABLES = 64
-WHICH: Final = _TABLES - 1  # of the tables a key lies in: these bits of it tell
+WHICH: Final = _TABLES - 1  # these bits of a key select its table
 NEVER = 0
 
 _PLACES = {part: place for place, part in enumerate(Part)}
@@ -36,12 +36,12 @@ def tables() -> Tables:
 
 
 def size_of(kept: Tables) -> int:
-    """Return how many keys there are in tables."""
+    """Return how many keys the tables hold."""
     return sum(map(len, kept))
 
 
 def keyed_by(per: tuple[Part, ...]) -> Callable[[Sequence[Parts]], list[int]]:
-    """Return what makes the keys of messages that are counted by `per`, in whichever order."""
+    """Return a function that makes the keys of messages counted by `per`, in any order of `per`."""
     others = sorted(_PLACES[part] for part in per if part is not Part.DESTINATION)
     if not others:
         return lambda messages: [parts[0] for parts in messages]

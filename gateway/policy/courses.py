@@ -1,4 +1,4 @@
-"""The course that messages take through the rules: what is the same for many texts and sources."""
+"""The course of messages through the rules: the same for many texts and sources."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from gateway.policy.evidence import Ask, Sieve, everyone
 from gateway.policy.rule_findings import Findings
 from gateway.policy.staged import StagedCounter
 
-# A bundle has as many courses as classes and kinds of sources differ in what is asked of them;
-# findings against texts are few, for their evidence is constant.
+# There are as many courses as combinations of classes and kinds of sources with different rules.
+# Findings against texts are few, because their evidence is constant.
 _MAX_KEPT = 4096
 
 
 class Asked(NamedTuple):
-    """Asks, and makes a finding of what was found; `sieve` tells whom to ask about."""
+    """Asks, and makes a finding of the evidence; `sieve` selects the messages to ask about."""
 
     ask: Ask
     findings: Findings
@@ -25,11 +25,11 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Course:
-    """What is asked of messages, in order. Known by identity, so that a tick can be sorted by it.
+    """What is asked about messages, in order. Compared by identity, so that a tick can be sorted.
 
-    `asking` is to be asked about each recipient; between that and what counts stands what was
-    found against the text. `counting` counts each message that passes: one tuple for all courses
-    that count alike.
+    `asking` is asked about each recipient; then come the findings against the text, then
+    `counting`. `counting` counts each message that passes: all courses that count alike share one
+    tuple.
     """
 
     asking: tuple[Asked, ...]
@@ -38,7 +38,7 @@ class Course:
 
 
 class Courses:
-    """Makes each course once, and of what is found against texts the same tuple each time."""
+    """Makes each course once, and the same tuple for the same findings against a text."""
 
     __slots__ = ("_countings", "_found", "_made")
 
@@ -50,7 +50,7 @@ class Courses:
     def of(
         self, asking: Sequence[Asked], counting: Sequence[StagedCounter], *, asks_consent: bool
     ) -> Course:
-        """Return the course of messages that these are asked of."""
+        """Return the course with these rules."""
         alike = self._countings.setdefault(tuple(counting), tuple(counting))
         key = (tuple(asking), alike, asks_consent)
         course = self._made.get(key)
@@ -61,7 +61,7 @@ class Courses:
         return course
 
     def until(self, found: Sequence[Finding]) -> Ending | None:
-        """Return what was found against a text, up to the first that is not on trial."""
+        """Return the findings against a text, up to the first that is not on trial."""
         last = next((place for place, one in enumerate(found) if not one.shadow), len(found))
         kept = tuple(found[: last + 1])
         ending = self._found.get(kept)

@@ -1,20 +1,20 @@
-"""Which stage a disk is in, and which SPs may have nothing more written: the heaviest first."""
+"""The stage of a disk, and the SPs that may not write any more: the heaviest first."""
 
 from collections.abc import Mapping
 
 from gateway.domain.disk import DiskReserve, DiskStage
 
-# A stage is left only when there is a quarter more room than where it begins.
+# A stage is left only at 1.25 times the free space at which it begins.
 _BACK = 1.25
-# Between STOPPING and FULL one SP more is stopped for each of so many equal steps.
+# Between STOPPING and FULL, one more SP is stopped at each of this many equal steps.
 _STEPS = 8
-# After so long what an SP has written counts half.
+# After this time, what an SP has written counts half.
 _HALF_LIFE_S = 60.0
 _FORGOTTEN_OCTETS = 1.0
 
 
 class DiskStages:
-    """Follows one file system. `stopped` are the system_ids that may have nothing more written."""
+    """Follows one file system. `stopped` are the system_ids that may not write any more."""
 
     def __init__(self, reserve: DiskReserve) -> None:
         self.stage = DiskStage.WELL
@@ -26,7 +26,7 @@ class DiskStages:
         self._looked_at: float | None = None
 
     def look(self, free_octets: int, written: Mapping[str, int], now: float) -> None:
-        """Take note of the room there is, and of all octets `written` so far by system_id."""
+        """Note the free octets, and all octets `written` so far by system_id."""
         self._weigh(written, now)
         self.free_octets = free_octets
         self.stage = self._stage_of(free_octets)
@@ -44,7 +44,7 @@ class DiskStages:
         return found
 
     def _wanted(self, free_octets: int) -> int:
-        """Return how many SPs are to be stopped; more while the disk goes on filling up."""
+        """Return how many SPs must be stopped; more while the disk fills up."""
         stop = self._reserve.stop_octets
         if free_octets >= stop:
             return len(self.stopped)

@@ -1,30 +1,30 @@
-"""What is found against many messages alike, joined to what was found before it but once."""
+"""Findings that many messages share, joined only once to what was found before them."""
 
 from typing import TypeAlias
 
 from gateway.domain.verdict import Finding
 
-# Of what one finding is added to: rules are few, and most find one and the same. Each 250 octets.
+# How many tuples one ending is joined to: rules are few, and most find the same. 250 octets each.
 _MAX_JOINED = 16
 
 _Found: TypeAlias = tuple[Finding, ...]
 
 
 class Ending:
-    """Findings to be added to others: to the same ones they make one tuple, with these at its end.
+    """Findings to append to others: to the same ones they always make the same tuple.
 
-    So whoever counts what was found knows it again at a glance.
+    So code that counts findings recognises the tuple by identity.
     """
 
     __slots__ = ("found", "joined")
 
     def __init__(self, found: _Found) -> None:
         self.found = found
-        # Each with what it was added to, so that its id is nobody else's.
+        # Each with the tuple that it was appended to, so that its id is not reused.
         self.joined: dict[int, tuple[_Found, _Found]] = {}
 
     def after(self, before: _Found) -> _Found:
-        """Return `before` and these behind it."""
+        """Return `before` followed by these findings."""
         if not before:
             return self.found
         joined = self.joined.get(id(before))

@@ -1,4 +1,4 @@
-"""What a check found, and how it asks."""
+"""What a check found, and how to ask it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from gateway.policy.submission import Submission
 class Evidence:
     """What a check found; a constant, so that findings are made once and not per message.
 
-    `text` holds no number and no text of a message. `reason` and `action` are other than
-    those of the rule where they are given. `category` is what the text is about, as far as the
-    check can tell, `campaign` the id of that which it belongs to. `is_unread` says that what
-    the check asks could not be read: the rule's `on_error` decides.
+    `text` holds no number and no text of a message. `reason` and `action`, if given, replace those
+    of the rule. `category` is what the text is about, as far as the check can tell; `campaign` is
+    the id of its campaign. `is_unread` says that the check could not read its data: the rule's
+    `on_error` decides.
     """
 
     text: str
@@ -26,14 +26,14 @@ class Evidence:
     campaign: str = ""
 
 
-# Asks one check of a message at an epoch second; None when there is nothing against it.
+# Asks one check about a message at an epoch second; None if there is nothing against it.
 Ask: TypeAlias = Callable[[Submission, float], Evidence | None]
 
-# Of many messages returns those that a check must be asked about, all it would find against
-# among them, in their order: nearly none, at a glance.
+# Returns those of many messages that a check must be asked about, in their order. It includes every
+# message that the check would find against, returns very few, and is fast.
 Sieve: TypeAlias = Callable[[Sequence[Submission], float], Sequence[Submission]]
 
 
 def everyone(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
-    """Let the check be asked about each message."""
+    """Pass every message to the check."""
     return submissions

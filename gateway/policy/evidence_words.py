@@ -1,4 +1,4 @@
-"""Evidence as people read it who read Chinese; records and logs keep to English."""
+"""Evidence in Chinese for people; records and logs keep to English."""
 
 import re
 from collections.abc import Mapping
@@ -87,7 +87,7 @@ CHINESE: Mapping[str, str] = {
         for kind, name in _CONTACTS.items()
     },
 }
-# By what a name is like another, as it stands behind the name.
+# How a name is like another, as it stands after the name.
 _LIKENESS = {
     "(spelling)": "（拼写相同）",
     "(sound)": "（读音相近）",
@@ -104,7 +104,7 @@ _KNOWN = re.compile(
 
 
 def evidence_in_chinese(evidence: str) -> str:
-    """Return evidence with its constant part in Chinese: names, places and words stay."""
+    """Return evidence with its constant part in Chinese; names, places and words are kept."""
     known = _KNOWN.match(evidence)
     if known is None:
         return evidence

@@ -1,4 +1,4 @@
-"""Every rule asked about a message, whatever the others find: to explain, and for a release."""
+"""Every rule asked about a message, even after one stops it: for explanations and releases."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ from gateway.policy.submission import Submission
 def explain(
     rules: RuleSet, submission: Submission, texts: tuple[str, ...], now: float, at: float
 ) -> Verdict:
-    """Ask everything whatever was found, and return all findings with the verdict."""
+    """Ask every rule, and return all findings with the verdict."""
     rules.keep_day(at)
     facts = rules.scan.explain_texts(texts)
     found = [f for stage in ADDRESS_STAGES if (f := stage(submission, now)) is not None]
@@ -35,7 +35,7 @@ def explain(
 
 
 def ask_all(rules: RuleSet, submission: Submission, facts: TextFacts, at: float) -> list[Finding]:
-    """Return what all rules find that do not count, whatever the others find."""
+    """Return the findings of all rules that do not count, also after one that stops."""
     submission.facts = facts
     ruling = rules.rules.rule_text(submission, facts, at)
     submission.traffic, submission.template = ruling.traffic, ruling.template

@@ -1,4 +1,4 @@
-"""What every SP has filed, compiled: what the data path asks per message (R01 to R12)."""
+"""What every SP has filed, compiled: the data path asks it per message (R01 to R12)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -21,8 +21,8 @@ _TRAILING_CHARS = 82
 class Filed:
     """All that one SP has filed. Immutable; a look-up costs a few dict look-ups at most.
 
-    `licence_ends` is when its licence has ended, in epoch seconds, None when it filed none.
-    `names` are its signatures as they were filed.
+    `licence_ends` is the end of its licence in epoch seconds, None if it filed none. `names` are
+    its signatures as they were filed.
     """
 
     __slots__ = (
@@ -79,7 +79,7 @@ class Filed:
         return None if self.licence_ends is None else at < self.licence_ends
 
     def has_signature(self, name: str, source: str = "") -> bool:
-        """Tell whether `name` was filed and, with a `source`, may stand in what it sends (R12)."""
+        """Tell whether `name` was filed and, with a `source`, may be used by that source (R12)."""
         sources = self._sources_of(name)
         if sources is None:
             return False
@@ -106,12 +106,12 @@ class Filed:
         return bool(self._sources_of(name))
 
     def _sources_of(self, name: str) -> tuple[str, ...] | None:
-        # Names mostly are in normal form as they are, and forming it costs more than a look.
+        # Most names are already in normal form, and normalising costs more than a look-up.
         sources = self._signatures.get(name)
         return sources if sources is not None else self._signatures.get(normalise(name))
 
     def template_of(self, text: str) -> TemplateMatch | None:
-        """Return the template that `text` was made from, its signature left out (R12).
+        """Return the template that `text`, without its signature, was made from (R12).
 
         It costs some microseconds: ask once for a text, not once for a message.
         """
@@ -127,18 +127,17 @@ class Filed:
 
 
 class Filings:
-    """What every SP has filed, to be asked by the data path.
+    """What every SP has filed, for the data path.
 
-    `is_current` is cleared by whoever follows the store while it cannot be read: what was
-    filed since may be missing here. What is here goes on to hold. `changes` is another number
-    after each change. `names` are the signatures of all, to be compared with; none until
-    `compare_names` was called (R61).
+    The follower of the store clears `is_current` while the store cannot be read: newer filings may
+    be missing here, known ones still hold. `changes` increases with each change. `names` are the
+    signatures of all SPs, to be compared with; empty until `compare_names` was called (R61).
     """
 
     __slots__ = ("_compares_names", "_filed", "_nothing", "changes", "is_current", "names", "zone")
 
     def __init__(self, zone: ZoneInfo | None = None) -> None:
-        """Days begin and end in `zone`, that of the carrier's clocks."""
+        """Start without filings; days begin and end in `zone`, the carrier's time zone."""
         zone = zone or ZoneInfo(CARRIERS_ZONE)
         self.is_current = True
         self.zone = zone
@@ -157,14 +156,14 @@ class Filings:
         return self._filed.get(system_id, self._nothing)
 
     def replace(self, system_id: str, filings: Iterable[Filing]) -> None:
-        """Take `filings` for all that one SP has filed; see `replace_some`."""
+        """Replace all filings of one SP; see `replace_some`."""
         self.replace_some({system_id: filings})
 
     def replace_some(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
-        """Take what some SPs have filed for all of theirs.
+        """Replace all filings of some SPs.
 
-        May be called in another thread than the one that asks: what is compiled is put in
-        place at once, and nothing of it before.
+        May be called in another thread than the one that asks: the compiled filings of an SP are
+        put in place in one step, and never partly.
         """
         for system_id, filings in by_sender.items():
             kept = tuple(filings)
@@ -176,7 +175,7 @@ class Filings:
         self.changes += 1
 
     def replace_all(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
-        """Take `by_sender` for all that anybody has filed; in any thread, as `replace`."""
+        """Replace the filings of all SPs; in any thread, as `replace`."""
         compiled = {
             system_id: Filed(filings, self.zone) for system_id, filings in by_sender.items()
         }
@@ -185,7 +184,7 @@ class Filings:
         self.changes += 1
 
     def compare_names(self) -> None:
-        """Know all signatures from now on; 10 us for each of them, at each change. As `replace`."""
+        """Keep all signatures in `names` from now on; 10 us for each, each change. As `replace`."""
         self._compares_names = True
         self._know_names()
 

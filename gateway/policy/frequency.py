@@ -1,4 +1,4 @@
-"""How often: the limits that one kind of message is held to, counted in one worker (R42, R43)."""
+"""The frequency limits for one kind of message, counted in one worker (R42, R43)."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
@@ -10,55 +10,55 @@ from gateway.policy.rolling_counter import RollingCounter
 
 _Counter: TypeAlias = ClockCounter | RollingCounter
 
-# A clock that is set back by no more than this stands still for the counters meanwhile. One that
-# is set back farther was wrong before, and what was counted by it cannot be told from the future.
+# If the clock is set back by no more than this, time stands still for the counters. If it is set
+# back farther, it was wrong before, and what was counted by it cannot be told from the future.
 _STEP_BACK_S = 60
 
-# Keys and groups taken apart with each message, while there are any: many more than a message
-# adds, and a microsecond's work.
+# Keys and groups removed with each message, while there are any: many more than a message adds, and
+# a microsecond's work.
 _TAKEN_APART = 16
 
 
 class CounterStore(Protocol):
     """Counts messages against limits; the data path asks it once per message and never waits.
 
-    A store that workers share answers from memory, too: from shares of each limit that it
-    leases beforehand. It may refuse too early by what other workers hold, never too late.
+    A store that workers share also answers from memory: from shares of each limit that it leases in
+    advance. It may reject too early by what other workers hold, never too late.
     """
 
     @property
     def is_full(self) -> bool:
-        """Tell whether some limit has no room for a new key: to be alarmed about."""
+        """Tell whether some limit has no room for a new key; this should raise an alarm."""
 
     def admit(self, parts: Parts, now: float) -> Limit | Full | None:
         """Count one message in all limits and return None, or return what is against it.
 
-        A Limit is exceeded; Full means that the message cannot be counted, which is an
-        overload of the gateway and not the sender's fault. Nothing is counted then, in no
-        limit. `now` is epoch seconds, and equal parts share their counts.
+        A Limit is exceeded; Full means that the message cannot be counted, which is an overload of
+        the gateway and not the sender's fault. In both cases no limit counts it. `now` is epoch
+        seconds, and equal parts share their counts.
         """
 
     def admit_all(
         self, messages: Sequence[Parts], now: float
     ) -> Sequence[tuple[int, Limit | Full]]:
-        """Admit messages one after the other; return which place has what against it."""
+        """Admit messages in order; return the place of each rejected one with the reason."""
 
     def forget(self, parts: Parts, now: float) -> None:
         """Take back one message that was admitted with the same two arguments.
 
-        For a message that was not forwarded after all. At most once for each that was
-        admitted; what is not counted any more is passed over.
+        For a message that was not forwarded after all. Call it at most once for each admitted
+        message; a count that has expired is ignored.
         """
 
 
 class Frequencies:
     """A CounterStore of this worker alone, exact to the second.
 
-    Each limit keeps at most `counting.capacity` keys, of one SP at most as many as it leaves
-    free (KeyShares), and for a while as many that expired: they are taken apart with the
-    messages that follow. Keys leave by time only: at the end of a clock window, and after one
-    to two rolling windows. A key takes about 90 octets (benchmarks/frequency.py), whatever its
-    parts are, and 4 more for each further message that a rolling window keeps.
+    Each limit keeps at most `counting.capacity` keys; one SP holds at most as many as it leaves
+    free (KeyShares). For a while it also keeps as many expired keys, which are removed with the
+    messages that follow. Keys leave by time only: at the end of a clock window, and after one to
+    two rolling windows. A key takes about 90 octets (benchmarks/frequency.py) with any parts, and 4
+    more for each further message that a rolling window keeps.
     """
 
     __slots__ = ("counters", "latest", "restarts", "retired")
@@ -95,7 +95,7 @@ class Frequencies:
     def admit_all(
         self, messages: Sequence[Parts], now: float
     ) -> Sequence[tuple[int, Limit | Full]]:
-        """Admit messages one after the other; return which place has what against it."""
+        """Admit messages in order; return the place of each rejected one with the reason."""
         second = int(now)
         if second != self.latest or self.retired:
             second = self._begin(now, len(messages))
@@ -110,22 +110,23 @@ class Frequencies:
                 self._take_back(counter, left, taken, second)
                 return self._admit_in_turn(messages, second)
             if not taken:
-                return refused  # a counter that is asked about nothing turns all the same
+                return refused  # a counter turns its window even if it is asked about nothing
             against, left = refused, taken
         return against
 
     def _admit_in_turn(
         self, messages: Sequence[Parts], second: int
     ) -> Sequence[tuple[int, Limit | Full]]:
-        """Admit messages of which another limit than the first refused one.
+        """Admit messages one by one, if another limit than the first rejected one of them.
 
-        It may not count in the others, and what the first refused may be due to it.
+        The rejected message may not count in the other limits, and what the first limit rejected
+        may be due to it.
         """
         admitted = [(place, self._admit(parts, second)) for place, parts in enumerate(messages)]
         return [(place, against) for place, against in admitted if against is not None]
 
     def _begin(self, now: float, messages: int) -> int:
-        """Return the second to count in, once what `messages` owe is taken apart."""
+        """Return the second to count in, after removing expired keys for so many `messages`."""
         second = int(now)
         if second != self.latest:
             second = self.latest = second if second > self.latest else self._set_back(second)
@@ -148,9 +149,9 @@ class Frequencies:
         of_last: Sequence[Parts],
         second: int,
     ) -> None:
-        """Take messages back from all counters before `last`, and from that some of them.
+        """Take `of_all` back from all counters before `last`, and `of_last` from `last`.
 
-        The latest first: who made a key is the one whose message takes it away again.
+        The latest first: the message that made a key is the one that removes it.
         """
         for counter in self.counters[: self.counters.index(last)]:
             for parts in reversed(of_all):
@@ -161,7 +162,7 @@ class Frequencies:
     def forget(self, parts: Parts, now: float) -> None:
         """Take back one message that was admitted with the same two arguments.
 
-        One that was admitted while the clock stood still, set back, may stay counted.
+        If it was admitted while time stood still after the clock was set back, it may stay counted.
         """
         for counter in self.counters:
             counter.forget(parts, int(now))
@@ -188,8 +189,8 @@ class Frequencies:
     def adopt(self, before: "Frequencies") -> None:
         """Go on from the counts of `before`, which must not be used any more.
 
-        Of its limits, those that agree in `per` and `every` pass on their counts, so that a
-        reload of the policy gives nobody a fresh start.
+        Limits that agree in `per` and `every` keep their counts, so that a reload of the policy
+        gives no sender a fresh start.
         """
         self.restarts, self.latest = before.restarts, before.latest
         earlier = {_same(old.limit): old for old in before.counters}

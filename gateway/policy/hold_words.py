@@ -1,4 +1,4 @@
-"""The commands by which subscribers see to what their own rules hold: 查拦截, 放行 1,3 (R50)."""
+"""Commands of subscribers for messages that their own rules hold: 查拦截, 放行 1,3 (R50)."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MAX_CHARS = 60  # so that no list of numbers is long
 
 
 class HoldVerb(StrEnum):
-    """What is to be done with messages that wait."""
+    """What to do with messages that wait."""
 
     LIST = "list"
     RELEASE = "release"
@@ -22,7 +22,7 @@ class HoldVerb(StrEnum):
 class HoldCommand:
     """What a subscriber asks for. `items` are numbers of the last list, each once, in order.
 
-    RELEASE and DISCARD without any name nothing that can be found.
+    RELEASE or DISCARD without `items` names nothing that can be found.
     """
 
     verb: HoldVerb
@@ -40,17 +40,17 @@ _VERBS = {
 }
 _COURTESY = r"(?:请?回复|请)?\s*"
 _COMMAND = re.compile(rf"{_COURTESY}(放行|删除|(?:fx|sc)(?![a-z]))[\s:+,、第]*(.*)")
-# Whatever else follows the word was written to say more: 放行条怎么开, 删除我的号码.
+# Any other text after the word says something else: 放行条怎么开, 删除我的号码.
 _NUMBERS = re.compile(r"[\d\s,、;/.&+和及跟与~\-到至第]*[条个号项]?")
 _ITEMS = re.compile(r"\d{1,4}(?:[\s,、;/.&+和及跟与第]{1,3}\d{1,4})*[条个号项]?")
 _NUMBER = re.compile(r"\d+")
 
 
 def hold_command_of(text: str) -> HoldCommand | None:
-    """Return the command that `text` is, None for any other text. Never raises.
+    """Return the command in `text`; None for any other text. Never raises.
 
-    The whole text must be the command, and what can be read as a refusal, a list or a
-    confirmation is none (R31).
+    The whole text must be the command, and what can be read as a refusal, a list or a confirmation
+    is not a command (R31).
     """
     if len(text) > MAX_CHARS:
         return None

@@ -1,4 +1,4 @@
-"""All commands that subscribers write to a hub code beside the words of the dialogue."""
+"""All commands that subscribers write to a hub code, besides the words of the dialogue."""
 
 from typing import TypeAlias
 
@@ -9,5 +9,5 @@ HubCommand: TypeAlias = PreferenceCommand | HoldCommand
 
 
 def hub_command_of(text: str) -> HubCommand | None:
-    """Return the command that `text` is, None for any other text. Never raises."""
+    """Return the command in `text`; None for any other text. Never raises."""
     return preference_of(text) or hold_command_of(text)

@@ -16,7 +16,7 @@ from gateway.policy.refusals import (
     sentences,
 )
 
-# What is looked at: fourteen parts of a long message. Who wants out says so before.
+# What is read: fourteen parts of a long message. A refusal stands before that.
 MAX_CHARS = 1000
 
 
@@ -39,9 +39,9 @@ class Intent(StrEnum):
 class MoContext:
     """What came before the reply.
 
-    `advertised` is the token that the last MT from this port offered, `is_pending` tells that
-    a consent request waits, `listed` is how many items the last list had, None when none is
-    valid any more. `others` are tokens that MTs before offered: they mean the same.
+    `advertised` is the token that the last MT from this port offered, `is_pending` says that a
+    consent request waits, `listed` is how many items the last list had, None if no list is valid
+    any more. `others` are tokens of earlier MTs: they mean the same.
     """
 
     advertised: str | None = None
@@ -69,18 +69,19 @@ _NOTHING = Meaning(Intent.NONE)
 _BAD_INDEX = Meaning(Intent.BAD_INDEX)
 _OPT_OUT = Meaning(Intent.OPTOUT, "port")
 
-# Around a confirmation; emoji and question marks are not among them, for they say something.
+# Characters around a confirmation; emoji and question marks are not included, because they say
+# something.
 _AROUND = " \t\r\n.,!。、\"'“”‘’"
 _ONE_NUMBER = re.compile(r"\D*(\d(?: ?\d)*)\D*")
 _ITEMS = re.compile(r"(\D*?)(\d{1,4}(?:[\s,、;/.&+和及跟与~\-到至]{1,3}\d{1,4}){0,30})(\D*)")
 _RANGE = re.compile(r"[~\-到至]")
 _NUMBER = re.compile(r"\d+")
 _COUNTERS = frozenset({"", "号", "项", "个", "条"})
-# Before a number that no word says to cancel; 我要2 may mean to keep it.
+# What may stand before an item number without a word for cancel; 我要2 may mean to keep it.
 _BEFORE_ITEMS = frozenset({"", "第", "回", "回复", "回复第"})
 _RUNS = re.compile(r"[a-z]+|[0-9]+|[^\Wa-z0-9_]+")
 _REPEATED = re.compile(r"(\D{1,12}?)\1+")
-# The name of a service holds no words that only sentences do; a code is a few characters.
+# The name of a service holds no words that occur only in sentences; a code is a few characters.
 _NAME = re.compile(
     r"(?=.*[\u4e00-\u9fff])(?!全部|所有|一切|失败|无效|错|怎|什么|如何|方[式法]|按钮|链接|入口|流程|在哪)"
     r"[^吧啊呀了我你他们别不请谢这那吗呢的给发收没还为]{1,16}"
@@ -95,9 +96,9 @@ def meaning_of(
     """Return what `text` means after `context`. Never raises; looks at MAX_CHARS.
 
     A refusal is recognised generously (R31), an agreement narrowly: only while a request is
-    pending, and only where nothing else is said (R24, R27). What a sender told the subscriber
-    to reply is a refusal before it is anything else, and the number of a list item is that
-    before it is an answer: of two readings neither may be an agreement.
+    pending, and only if nothing else is said (R24, R27). A token that a sender told the subscriber
+    to reply is a refusal before anything else, and the number of a list item is that before it is
+    an answer: if there are two readings, neither may be an agreement.
     """
     reply = _Reply(text[:MAX_CHARS], words)
     return (
@@ -112,7 +113,7 @@ def meaning_of(
 
 
 class _Reply:
-    """A text in the views in which it is understood."""
+    """A text in the views that are used to understand it."""
 
     __slots__ = ("keys", "plain", "text")
 
@@ -121,7 +122,7 @@ class _Reply:
         # Some characters are eighteen once normalised.
         self.plain = simplified(text)[:MAX_CHARS]
         whole, naked = compact(self.plain), _naked(self.plain, words)
-        # As it is, without courtesies, and either of them said only once.
+        # As it is, without courtesies, and both with repetitions removed.
         keys = dict.fromkeys((whole, naked, _said_once(whole), _said_once(naked)))
         # 00:00 and 1,3 are not the numbers that their digits make.
         is_number = _ONE_NUMBER.fullmatch(self.plain) is not None
@@ -132,19 +133,19 @@ class _Reply:
 
 
 def _token(reply: _Reply, context: MoContext) -> Meaning | None:
-    """R31: what the last MT advertised, a single letter only then."""
+    """R31: what the MTs before advertised; a single letter counts only then."""
     tokens = (context.advertised or "", *context.others)
     return _OPT_OUT if any(token and key_of(token) in reply.keys for token in tokens) else None
 
 
 def _items(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None:
-    """R35: QX2 or 1,3 after a list; a bare number without one is for the SP."""
+    """R35: QX2 or 1,3 after a list; without a list a bare number is for the SP."""
     found = _ITEMS.fullmatch(reply.plain)
     if found is None or _naked(found[3], words) not in _COUNTERS:
         return None
     word = _naked(found[1], words).removesuffix("第")
     if not context.listed:
-        # TD2 is a service then; QX2 can mean nothing but an item of a list that is gone.
+        # TD2 is then a service; QX2 can only mean an item of an expired list.
         return _BAD_INDEX if word in words.index - words.service else None
     is_item = word in words.index or compact(found[1]) in _BEFORE_ITEMS
     if not is_item or reply.is_one_of(words.listing | words.opt_out_all):
@@ -156,7 +157,7 @@ def _items(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None:
 
 
 def _answer(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None:
-    """R24: the answer to a pending request, and R27: nothing without one."""
+    """R24: the answer to a pending request; R27: without a request, nothing."""
     if not context.is_pending:
         return None
     if reply.plain.strip(_AROUND).replace(" ", "") in words.confirm:
@@ -165,7 +166,7 @@ def _answer(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None
 
 
 def _word(reply: _Reply, words: MoWords) -> Meaning | None:
-    """R31, R33, R34, R37: one word, whatever politeness stands around it."""
+    """R31, R33, R34, R37: one word, with any courtesies around it."""
     if reply.is_one_of(words.opt_out_all):
         return Meaning(Intent.OPTOUT_ALL)
     if reply.is_one_of(words.opt_out):
@@ -194,7 +195,7 @@ def _service(reply: _Reply, words: MoWords) -> Meaning | None:
 
 
 def _after_service_word(key: str, words: MoWords) -> str | None:
-    """Return what follows the words of refusal that `key` begins with; None without one."""
+    """Return what follows the words of refusal at the start of `key`; None without one."""
     first = tuple(words.service)
     name = key
     while name.startswith(first):
@@ -203,7 +204,7 @@ def _after_service_word(key: str, words: MoWords) -> str | None:
 
 
 def _is_a_code(plain: str) -> bool:
-    # TD abc, but no sentence about the TD bank.
+    # TD abc, but not a sentence about the TD bank.
     return len(_RUNS.findall(plain)) <= 3
 
 
@@ -230,7 +231,7 @@ def _naked(plain: str, words: MoWords) -> str:
 
 
 def _without_courtesies(run: str, courtesies: frozenset[str]) -> str:
-    # Looked up by their lengths: to try each word took 18 ms of a text full of them.
+    # Looked up by their lengths: trying each word took 18 ms for a text full of them.
     lengths = _lengths_of(courtesies)
     while before := next((n for n in lengths if run[:n] in courtesies), 0):
         run = run[before:]

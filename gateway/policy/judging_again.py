@@ -1,4 +1,4 @@
-"""Messages that were kept, judged again at the moment they leave."""
+"""Kept messages, judged again at the moment they leave."""
 
 from gateway.domain.verdict import Action
 from gateway.filter.facts import TextFacts
@@ -11,11 +11,11 @@ from gateway.policy.submission import Submission
 def judge_again(
     rules: RuleSet, submission: Submission, facts: TextFacts, now: float, at: float
 ) -> None:
-    """Judge a message that a person released: what was refused meanwhile wins.
+    """Judge a message that a person released; a refusal received meanwhile wins.
 
-    A person outranks what only asks for a person, so of what is found against the text
-    that counts which rejects. The hour is the subscriber's, and no person outranks it
-    (R40, R61). It was charged when it came.
+    A person outranks findings that only ask for a person, so only findings that reject count. The
+    hour is the subscriber's right, and no person outranks it (R40, R61). The message was charged
+    when it came.
     """
     submission.units = 0
     if not rules.judge_address(submission, now):
@@ -33,9 +33,9 @@ def judge_again(
 def judge_due(
     rules: RuleSet, submission: Submission, facts: TextFacts, now: float, at: float
 ) -> None:
-    """Judge a deferred message when its hour has come, in full; now it counts (R21, R42).
+    """Judge a deferred message in full when its hour has come; it counts now (R21, R42).
 
-    Its sender's rate was charged when it came.
+    The sender's rate was charged when it came.
     """
     units, submission.units = submission.units, 0
     if rules.judge_address(submission, now):

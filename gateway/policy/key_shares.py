@@ -1,9 +1,9 @@
-"""Sharing the room of a counter among the SPs that fill it: what one takes leaves as much."""
+"""Shares the room of a counter among the SPs that fill it: one may take what it leaves free."""
 
 from collections import defaultdict
 from typing import Self
 
-# What an SP may take before it must ask again: to ask costs a microsecond.
+# How many keys an SP may get at once: each request costs a microsecond.
 _MOST_AT_ONCE = 64
 _LEAST_CAPACITY = 4096
 
@@ -11,13 +11,13 @@ _LEAST_CAPACITY = 4096
 class KeyShares:
     """Who holds how many of the keys of one counter, and who may make one more.
 
-    An SP may hold at most as many keys as are free for others: alone half of all, beside one
-    that holds half a quarter, and so on, so that something is always left for the next (a
-    dynamic threshold: Choudhury and Hahne 1998). Whoever makes a key pays for it, or who counts
-    it first in a new generation of them.
+    An SP may hold at most as many keys as are free for others: alone half of all, beside one that
+    holds half a quarter, and so on, so that something is always left for the next (a dynamic
+    threshold: Choudhury and Hahne 1998). The SP that makes a key pays for it, or the first SP that
+    counts it in a new generation.
 
-    This is asked for each new key, and messages of one SP come together: some keys are granted
-    at once, and the rest is given back when it is another's turn.
+    This is asked for each new key, and messages of one SP come together: several keys are granted
+    at once, and the unused ones stay with the SP when it is another's turn.
     """
 
     __slots__ = (
@@ -50,11 +50,11 @@ class KeyShares:
 
     @property
     def is_full(self) -> bool:
-        """Tell whether there is no room for anybody's new key."""
+        """Tell whether no SP can make a new key."""
         return self._room <= 0
 
     def pays(self, sender: str) -> bool:
-        """Let an SP pay for a new key, if it may hold one more; return whether it may."""
+        """Let an SP pay for a new key if it may hold one more; return whether it may."""
         if sender is not self._payer:
             self._turn_to(sender)
         if self._credit or self._is_granted():
@@ -67,7 +67,7 @@ class KeyShares:
         self._payer, self._credit = sender, self._left.pop(sender, 0)
 
     def _is_granted(self) -> bool:
-        """Give the payer some credit, if it may hold more."""
+        """Grant the payer some keys if it may hold more; return whether it may."""
         free = self._room - self.held_by(self._payer)
         block = min(self._block, free)
         if block <= 0:
@@ -83,17 +83,17 @@ class KeyShares:
         return self._granted.get(sender, 0) - self._left_of(sender) + carried
 
     def carry(self, sender: str) -> None:
-        """Note that an SP counted a key of the generation before, which lives on with this one."""
+        """Note that an SP counted a key of the previous generation, which moves to this one."""
         self._carried[sender] += 1
 
     def give_back(self, sender: str) -> None:
-        """Note that a key is gone, whose last message was an SP's."""
+        """Note that a key was removed; its last message was from `sender`."""
         self._room += 1
         if self._granted.get(sender, 0) > self._left_of(sender):
             self._granted[sender] -= 1
 
     def begin_generation(self, gone: int) -> None:
-        """Begin a generation; of the one before the last, `gone` keys go for good."""
+        """Begin a generation; `gone` keys of the one before the last are removed for good."""
         inherited = {
             sender: self._granted.get(sender, 0) - self._left_of(sender) + self._carried[sender]
             for sender in {*self._granted, *self._carried}
@@ -105,7 +105,7 @@ class KeyShares:
         self._begin(0, {})
 
     def adopt(self, before: Self) -> None:
-        """Go on with the keys of a counter that is not used any more, which may be too many."""
+        """Go on with the keys of a counter that is not used any more; these may be too many."""
         before._turn_to("")
         self._granted, self._inherited = before._granted, before._inherited
         self._carried = before._carried

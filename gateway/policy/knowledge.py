@@ -1,4 +1,4 @@
-"""What rules look things up in: kept current by whoever follows the store."""
+"""The data that rules look up; code outside the policy keeps it current."""
 
 from dataclasses import dataclass, field
 
@@ -15,10 +15,10 @@ from gateway.policy.suspended_sources import SuspendedSources
 class Knowledge:
     """What is known of subscribers and senders; shared by one version of the rules and the next.
 
-    `scorer` is the classifier in force, None where no model is installed; `RuleSet.ask_scorer`
-    puts another in its place. `unscored` counts the texts of personal numbers that it failed on.
-    `veil` is a secret of this process: without it, who knows how people are counted could choose
-    whom to send to, so that many count as few.
+    `scorer` is the classifier in force, None if no model is installed; `RuleSet.ask_scorer`
+    replaces it. `unscored` counts the texts of personal numbers that it failed on. `veil` is a
+    secret of this process: without it, a sender that knows how people are counted could choose
+    recipients so that many count as few.
     """
 
     consent: ConsentSets = field(default_factory=ConsentSets)

@@ -1,4 +1,4 @@
-"""Frequency limits as data: how many messages, to or from what, in which time (R42, R43)."""
+"""Frequency limits as data: how many messages, by which parts, in which time (R42, R43)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ DAY_S = 86_400
 MAX_ROLLING = 1_000
 _MAX_ROLLING_S = 31 * DAY_S
 
-# What a message shows to the counters, in the order of Part: a plain tuple, for it is made per
+# What counters see of a message, in the order of Part: a plain tuple, because one is made per
 # message. What is absent is 0 or "" and is counted as one value of its own.
 Parts: TypeAlias = tuple[int, str, str, str, str]
 
@@ -29,7 +29,7 @@ class Part(StrEnum):
 
 
 class Clock(StrEnum):
-    """A window that the clock of the limits' zone opens: the minute 14:03, the day 2 May."""
+    """A window by the clock of the limits' zone: the minute 14:03, the day 2 May."""
 
     MINUTE = "minute"
     HOUR = "hour"
@@ -46,7 +46,7 @@ _LENGTHS = {Clock.MINUTE: 60, Clock.HOUR: 3600, Clock.DAY: DAY_S}
 
 @dataclass(frozen=True, slots=True)
 class Rolling:
-    """The last `seconds`, whenever they are asked for. Exact to the second."""
+    """The last `seconds` before each message. Exact to the second."""
 
     seconds: int
 
@@ -85,7 +85,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """The counters of `limit` hold as many keys as they may: a new one cannot be counted."""
+    """The counters of `limit` hold as many keys as they may: a new key cannot be counted."""
 
     limit: Limit
 
@@ -94,8 +94,8 @@ class Full:
 class Counting:
     """How one worker counts.
 
-    `capacity` bounds the keys of each limit, `utc_offset_s` says whose clock opens clock
-    windows (R42: UTC+8), `calendar` knows the holidays of limits that differ then.
+    `capacity` bounds the keys of each limit, `utc_offset_s` sets the clock of clock windows (R42:
+    UTC+8), `calendar` knows the holidays for limits with a `holiday_maximum`.
     """
 
     capacity: int = 1_000_000

@@ -17,12 +17,12 @@ def _words(text: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class MoWords:
-    """What a reply may consist of, by what it means. The defaults: mainland China and STOP.
+    """What a reply may consist of, by meaning. The defaults: mainland China and STOP.
 
-    Words may be given in any spelling and are kept as `key_of` returns them. `service` words
-    are those a service's name may follow (TD畅听包), `index` words those the number of a list
-    item may follow (QX2). `confirm` and `refuse` count only while a request is pending.
-    `courtesies` may stand around any word but those that confirm.
+    Words may be given in any spelling and are kept as `key_of` returns them. The name of a service
+    may follow `service` words (TD畅听包); the number of a list item may follow `index` words (QX2).
+    `confirm` and `refuse` count only while a request is pending. `courtesies` may stand around any
+    word except those that confirm.
     """
 
     opt_out: frozenset[str] = _words(
@@ -30,7 +30,7 @@ class MoWords:
         " 不再接收 停止 停发 别发 别发了 不要发 不要发了"
         " STOP UNSUBSCRIBE UNSUB CANCEL END QUIT REVOKE OPTOUT REMOVE ARRET ARRÊT"
     )
-    # Those of them that in a sentence of their own may be about something else.
+    # Words of `opt_out` that as a sentence of their own may be about something else.
     alone: frozenset[str] = _words("退 取消 停止 别发 不要发 CANCEL END QUIT REMOVE")
     opt_out_all: frozenset[str] = _words(
         "00000 STOPALL UNSUBSCRIBEALL CANCELALL OPTOUTALL TDALL TD全部 TD所有 全部退订 退订全部"
@@ -43,7 +43,7 @@ class MoWords:
     refuse: frozenset[str] = _words("否 N NO 不同意 拒绝 0")
     service: frozenset[str] = _words("TD 退订 退定")
     index: frozenset[str] = _words("QX TD 取消 退订 退定")
-    # What a word of `service` is followed by when no one service is meant: TD短信.
+    # What follows a word of `service` if no particular service is meant: TD短信.
     everything: frozenset[str] = _words("业务 服务 短信 信息 消息 广告 推送 订阅 通知 提醒 这个 此")
     courtesies: frozenset[str] = _words(
         "回复 回 发送 发 编辑 请 请帮我 麻烦 麻烦帮我 我要 我想 我想要 我 我要求 要求 申请 帮我"

@@ -1,4 +1,4 @@
-"""The loops over numbers of 32 bits, sorted and in rows, compiled."""
+"""Compiled loops over numbers of 32 bits, sorted or in rows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ Found = NDArray[np.bool_]
 
 @compiled(uint32(uint32, uint32))
 def scattered(low: int | np.uint32, seed: np.uint32) -> np.uint32:
-    """Return a number of 32 bits for `low`, another one for each, in no order one could foresee.
+    """Return a hash of 32 bits for `low`, different for each number and not predictable.
 
     It is the last step of MurmurHash3. Its high half names the row, its low half stands there.
     """
@@ -51,7 +51,7 @@ def has(low: int | np.uint32, seed: np.uint32, rows: Rows, counts: Rows) -> bool
 def find(
     numbers: Numbers, high: int, seed: np.uint32, rows: Rows, counts: Rows, found: Found
 ) -> None:
-    """Set `found` for each of the numbers with these high bits that is in its row."""
+    """Set `found` for each of the numbers that has these high bits and is in its row."""
     for at in range(len(numbers)):
         if numbers[at] >> np.uint64(32) == high:
             found[at] |= has(np.uint32(numbers[at]), seed, rows, counts)
@@ -59,7 +59,7 @@ def find(
 
 @compiled(int64(row_of(uint32), uint32, uint16[:, ::1], uint16[::1]))
 def put(lows: Lows, seed: np.uint32, rows: Rows, counts: Rows) -> int:
-    """Put numbers into their rows; return how many, before one whose row is full."""
+    """Put numbers into their rows; return how many, up to the first with a full row."""
     for at in range(len(lows)):
         if has(lows[at], seed, rows, counts):
             continue
@@ -74,7 +74,7 @@ def put(lows: Lows, seed: np.uint32, rows: Rows, counts: Rows) -> int:
 
 @compiled(void(row_of(uint32), uint32, uint16[:, ::1], uint16[::1]))
 def take(lows: Lows, seed: np.uint32, rows: Rows, counts: Rows) -> None:
-    """Take numbers out of their rows: the last of the row comes to the place."""
+    """Take numbers out of their rows; the last one of the row fills the place."""
     for at in range(len(lows)):
         mixed = scattered(lows[at], seed)
         row, half = mixed >> np.uint32(16), np.uint16(mixed)
@@ -89,10 +89,10 @@ def take(lows: Lows, seed: np.uint32, rows: Rows, counts: Rows) -> None:
 def find_sorted(  # noqa: PLR0913, PLR0917 - what SortedNumbers is made of
     numbers: Numbers, high: int, lows: Lows, signs: Lows, shift: int, astray: int, found: Found
 ) -> None:
-    """Set `found` for each of the numbers with these high bits that is in `lows`.
+    """Set `found` for each of the numbers that has these high bits and is in `lows`.
 
-    `signs` tell where those stand that agree in all but their last `shift` bits, or so many
-    places `astray` of there.
+    `signs` give the place of the numbers that agree in all but their last `shift` bits; it may be
+    wrong by `astray` places.
     """
     for at in range(len(numbers)):
         if numbers[at] >> np.uint64(32) != high:

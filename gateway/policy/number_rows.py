@@ -7,20 +7,20 @@ import numpy as np
 
 from gateway.policy.number_loops import ROWS, Found, Numbers, find, has, put, take
 
-# The secret of this process. Without it nobody can choose numbers that all fall into one row; every
-# row is as long as the longest.
+# The secret of this process. Without it, a sender could choose numbers that all fall into one row,
+# and every row is as long as the longest.
 _SEED = np.uint32(secrets.randbits(32))
-_ROOM = 8  # so many places more, a megabyte in all, when a row is full
+_ROOM = 8  # places added to each row, a megabyte in all, when a row is full
 
 
 class NumberRows:
     """A mutable set of ints of 32 bits.
 
-    Of a number's hash, another one for each number, the high half names one of 65 536 rows and
-    the low half stands there, in no order: so a look-up touches a few lines of memory however the
-    numbers lie, and those of a tick, which wait for memory together, cost 0.08 us each among ten
-    million (0.4 to 1.2 us one by one in a roaring bitmap). Many numbers fill the rows evenly:
-    ten million take 31 MB.
+    The hash is different for each number. Its high half names one of 65 536 rows, its low half is
+    stored there, unsorted. A look-up touches a few lines of memory, however the numbers are
+    distributed. The look-ups of a tick wait for memory together and cost 0.08 us each among ten
+    million (0.4 to 1.2 us one by one in a roaring bitmap). Many numbers fill the rows evenly: ten
+    million take 31 MB.
     """
 
     __slots__ = ("_counts", "_rows")
@@ -35,7 +35,7 @@ class NumberRows:
 
     @property
     def octets(self) -> int:
-        """What they take in memory."""
+        """How many octets it takes in memory."""
         return self._rows.nbytes + self._counts.nbytes
 
     def has(self, low: int) -> bool:
@@ -43,7 +43,7 @@ class NumberRows:
         return has(low, _SEED, self._rows, self._counts)
 
     def find(self, numbers: Numbers, high: int, found: Found) -> None:
-        """Set `found` for each of `numbers` that has the bits `high` above one of the set."""
+        """Set `found` for each of `numbers` that has the high bits `high` and is in the set."""
         find(numbers, high, _SEED, self._rows, self._counts, found)
 
     def update(self, lows: Collection[int]) -> None:

@@ -1,4 +1,4 @@
-"""A set of subscriber numbers that stays small and quick however thinly they lie."""
+"""A set of subscriber numbers that stays small and fast for any distribution of the numbers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from gateway.policy.sorted_numbers import SortedNumbers
 
-# A set is cut by the high bits of its numbers (a numbering plan has two or three values of them)
-# into parts of 32 bits. A small part is a sorted array, four octets a number: 100 senders with
-# 100 000 numbers each all over the country take 43 MB. A large one is rows by hash, for which
-# a change moves nothing and a look-up of a whole tick waits for memory once.
+# A set is split by the high bits of its numbers (a numbering plan has two or three values of them)
+# into parts of 32 bits. A small part is a sorted array, four octets a number: 43 MB for 100 senders
+# with 100 000 numbers each all over the country. A large part is rows by hash: a change moves
+# nothing, and a look-up of a whole tick waits for memory once.
 _LOW_BITS = 32
 _LOW = (1 << _LOW_BITS) - 1
 _ROWS_FROM = 1 << 19
@@ -37,8 +37,8 @@ class _Part(Protocol):
 class NumberSet:
     """A mutable set of ints of 0 to 64 bits, at 3 to 5 octets each.
 
-    A look-up costs 0.1 us for those of a tick among ten million, 0.4 us for one alone
-    (benchmarks/consent_memory.py).
+    Among ten million numbers a look-up costs 0.1 us for each number of a tick, 0.4 us for a single
+    one (benchmarks/consent_memory.py).
     """
 
     __slots__ = ("_parts",)
@@ -55,7 +55,7 @@ class NumberSet:
     __contains__ = has
 
     def among(self, numbers: Sequence[int]) -> Iterable[bool]:
-        """Tell of each of `numbers` whether it is in the set: to be read before that changes."""
+        """Tell for each of `numbers` whether it is in the set; read it before the set changes."""
         if not self._parts:
             return repeat(False, len(numbers))
         if len(numbers) < _MANY:
@@ -78,7 +78,7 @@ class NumberSet:
             else:
                 part.update(lows)
             if isinstance(part, SortedNumbers) and len(part) >= _ROWS_FROM:
-                # Only here, for what is compiled takes half a second to import.
+                # Only here, because compiled code takes half a second to import.
                 from gateway.policy.number_rows import NumberRows  # noqa: PLC0415
 
                 self._parts[high] = NumberRows(part.lows)

@@ -13,7 +13,7 @@ _FIRST_HEAD, _HEADS = 1_000_000, 1_000_000
 _PER_HEAD = 10_000
 _MAX_PROVINCES = 255
 
-# Shorter numbers are service numbers of some network: their first digits are no country's.
+# Shorter numbers are service numbers of some network: their first digits are not a country code.
 _SHORTEST = 8
 
 _PLACES = {prefix: Place(country) for prefix, (country, _) in PREFIXES.items()}
@@ -23,10 +23,10 @@ Kept = TypeVar("Kept")
 
 
 class ProvinceTable:
-    """Which province each head of seven digits was given to; one octet a head, 1 MB in all.
+    """The province of each head of seven digits; one octet a head, 1 MB in all.
 
-    The carriers' assignments are theirs to supply. Numbers that moved with their owner keep
-    the province of their head.
+    The carriers must supply the assignments. A number that moved with its owner keeps the province
+    of its head.
     """
 
     __slots__ = ("_places", "_rows")
@@ -34,8 +34,8 @@ class ProvinceTable:
     def __init__(self, heads: Iterable[tuple[int, str]] = ()) -> None:
         """Take (head, province code) pairs.
 
-        Raises ValueError for a head that is no mobile one or is given to two provinces, and
-        for more than 255 provinces.
+        Raises ValueError for a head that is not a mobile one or is given to two provinces, and for
+        more than 255 provinces.
         """
         self._places = [_HERE]
         self._rows = bytearray(_HEADS)
@@ -68,7 +68,7 @@ _NO_PROVINCES = ProvinceTable()
 
 
 def place_of(msisdn: int, provinces: ProvinceTable = _NO_PROVINCES) -> Place:
-    """Return where a whole E.164 number belongs; NOWHERE when no country is known for it."""
+    """Return the place of a whole E.164 number; NOWHERE if its country is not known."""
     head = msisdn // _PER_HEAD
     if head // _HEADS // 10 == _MAINLAND:
         return provinces.place_of_head(head % (10 * _HEADS))
@@ -76,12 +76,12 @@ def place_of(msisdn: int, provinces: ProvinceTable = _NO_PROVINCES) -> Place:
 
 
 class Zones:
-    """The time zone of each number.
+    """The time zones of numbers.
 
-    `default` is the profile's: it holds for unknown numbers, and for countries of several
-    zones whose numbers do not tell the area. `by_country` names one zone for a country in
-    place of all that. Every zone is read when this is made: a name that the time zone
-    database lacks raises ValueError then, not when the first message asks for it.
+    `default` is the zone of the profile: it holds for unknown numbers, and for countries of several
+    zones if the number does not tell the area. `by_country` sets one zone for a country instead.
+    Every zone is read when this is made: a name that the time zone database lacks raises ValueError
+    then, not when the first message asks for it.
     """
 
     __slots__ = ("_by_prefix", "default")
@@ -99,7 +99,7 @@ class Zones:
         }
 
     def zone_of(self, msisdn: int) -> ZoneInfo:
-        """Return the zone whose time the subscriber of a whole E.164 number lives by."""
+        """Return the time zone of the subscriber of a whole E.164 number."""
         return _longest(self._by_prefix, msisdn, self.default)
 
 

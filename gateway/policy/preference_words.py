@@ -1,4 +1,4 @@
-"""The commands by which subscribers set their preferences: 屏蔽 房产, UNBLOCK 1069 (R51)."""
+"""Commands with which subscribers set their preferences: 屏蔽 房产, UNBLOCK 1069 (R51)."""
 
 import re
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from gateway.domain.traffic import TrafficClass
 from gateway.filter.simplified import simplified
 from gateway.policy.intents import Intent, meaning_of
 
-# A command with the longest keyword is shorter; what is longer was written to say more.
+# A command with the longest keyword is shorter; a longer text says something else.
 MAX_CHARS = 60
 
 
 class Verb(StrEnum):
-    """What is to be done. UNCLEAR begins like a command and names nothing that can be kept."""
+    """What to do. UNCLEAR begins like a command but names nothing that can be kept."""
 
     SET = "set"
     TAKE_BACK = "take_back"
@@ -30,7 +30,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PreferenceCommand:
-    """What a subscriber asks for. `about` is for SET and TAKE_BACK alone.
+    """What a subscriber asks for. Only SET and TAKE_BACK have `about`.
 
     To take back quiet hours without naming them leaves `about` None: all of them are meant.
     """
@@ -52,7 +52,7 @@ _LIST = re.compile(
 _QUIET = re.compile(rf"{_UNDO}(?:免打扰|勿扰|dnd(?![a-z0-9])){_SEPARATED}")
 _ACTIONS = {"白名单": _ALLOW, "allow": _ALLOW, "unallow": _ALLOW, "暂存": PreferenceAction.HOLD}
 
-# What people call everything of a class, after courtesies such as 类 and 短信 are off.
+# Words for everything of a class, after endings such as 类 and 短信 are removed.
 _CLASSES = {
     "广告": TrafficClass.COMMERCIAL,
     "营销": TrafficClass.COMMERCIAL,
@@ -72,10 +72,10 @@ _SAYS_MORE = re.compile(r"[?!。,;]|吗|怎么|什么|为何|如何")
 
 
 def preference_of(text: str) -> PreferenceCommand | None:
-    """Return the command that `text` is, None for any other text. Never raises.
+    """Return the command in `text`; None for any other text. Never raises.
 
-    The whole text must be the command. What can be read as a refusal, a list or a
-    confirmation is no command, so that nothing stands in the way of an opt-out (R31).
+    The whole text must be the command. What can be read as a refusal, a list or a confirmation is
+    not a command, so that nothing prevents an opt-out (R31).
     """
     if len(text) > MAX_CHARS:
         return None
@@ -140,8 +140,8 @@ def _known(words: str, action: PreferenceAction) -> Preference | None:
 
 
 def _keyword(words: str, action: PreferenceAction) -> Preference | None:
-    # A number that cannot be kept is no word, a sentence was meant for people, and of two
-    # things at once neither would be found where only one of them stands.
+    # A number that cannot be kept is not a word, and a sentence is meant for people. Two things at
+    # once would not be found in a text with only one of them.
     if _NUMBER.fullmatch(words) or _SAYS_MORE.search(words):
         return None
     if " " in words and all(_known(word, action) for word in words.split()):

@@ -1,4 +1,4 @@
-"""What subscribers want to receive, at hand for every message (用户接收策略, R50)."""
+"""What subscribers want to receive, in memory for every message (用户接收策略, R50)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -21,19 +21,19 @@ from gateway.filter.keywords import KeywordIndex
 from gateway.filter.normalise import compact
 from gateway.filter.simplified import folded
 
-# Packed preferences stay as octets: they are none of the garbage collector's business, and a
-# million subscribers with three of them take 90 to 180 MB, the less the more of them wish the
-# same (benchmarks/preferences.py).
+# Packed preferences stay as octets, which the garbage collector does not track. A million
+# subscribers with three of them take 90 to 180 MB, less if more of them want the same
+# (benchmarks/preferences.py).
 _MAX_SHARED = 65_536
 _MAX_COMPILED = 1_024
 
 
 class Preferences:
-    """The preferences of all subscribers who have any; nobody else costs more than a look-up.
+    """The preferences of all subscribers who have any; others cost only a look-up.
 
-    `is_current` is cleared by whoever follows the store while it cannot be read. What was
-    known then still holds: an older wish is nearer to the subscriber's than none. `misread` are
-    those abroad who have preferences, by the mainland number as which their digits are read.
+    The follower of the store clears `is_current` while the store cannot be read. Known preferences
+    still hold: an old one is nearer to what the subscriber wants than none. `misread` gives the
+    number abroad that has preferences, by the mainland number that its digits are read as.
     """
 
     __slots__ = ("_compiled", "is_current", "misread", "packed", "shared")
@@ -58,7 +58,7 @@ class Preferences:
             self.apply(msisdn, text)
 
     def apply(self, msisdn: int, text: str) -> None:
-        """Take over one subscriber's preferences, packed; none for an empty `text`."""
+        """Take over one subscriber's preferences, packed; an empty `text` removes them."""
         other = misread_as(msisdn)
         if not text:
             self.packed.pop(msisdn, None)
@@ -68,7 +68,7 @@ class Preferences:
         if other is not None:
             self.misread[other] = msisdn
         octets = text.encode()
-        # Most who block a category block the same: they share one copy.
+        # Most subscribers who block a category block the same one: they share one copy.
         if len(self.shared) < _MAX_SHARED:
             octets = self.shared.setdefault(octets, octets)
         else:
@@ -76,12 +76,12 @@ class Preferences:
         self.packed[msisdn] = octets
 
     def replace(self, fresh: "Preferences") -> None:
-        """Take the whole of `fresh`, which must not be used any more, in place of this."""
+        """Replace all content by that of `fresh`, which must not be used any more."""
         self.packed, self.shared = fresh.packed, fresh.shared
         self.misread = fresh.misread
 
     def readings_of(self, msisdn: int) -> tuple[int, ...]:
-        """Return who of those with preferences may be meant by a number, itself first."""
+        """Return the numbers with preferences that a number may mean, itself first."""
         if msisdn >= NORTH_AMERICAN_BELOW and msisdn not in self.misread:
             return (msisdn,) if msisdn in self.packed else ()  # nearly always
         other = self.misread.get(msisdn) or misread_as(msisdn)
@@ -96,17 +96,18 @@ class Preferences:
         text: str,
         local_of: Callable[[int], datetime],
     ) -> Preference | None:
-        """Return the preference that decides, one that allows among them; None without one.
+        """Return the preference that decides, which may be one that allows; None without one.
 
-        The order is that of R50: numbers the subscriber allows; what is of public interest;
-        numbers the subscriber blocks; keywords; categories; classes; quiet hours. Within one
-        kind the subscriber's own order holds. A verification code is stopped by its sender's
-        number alone, for the subscriber has just asked for it. `local_of` tells a subscriber's
-        time, `categories` are ids or names of gateway.domain.categories.
+        The order is that of R50: numbers that the subscriber allows; public interest; numbers that
+        the subscriber blocks; keywords; categories; classes; quiet hours. Within one kind the
+        subscriber's own order holds. A verification code is stopped only by its sender's number,
+        because the subscriber has just asked for the code. `local_of` returns a subscriber's time,
+        `categories` are ids or names of gateway.domain.categories.
 
-        Where nothing of the number's own decides, what stands against the message of whom its
-        digits may mean as well does: none may get more for how an SP writes. What that one
-        allows is not against it, and lets nothing through that something else is against.
+        If no preference of the number itself decides, those of the other number with the same
+        digits do: the way an SP writes a number must not bypass them. If that other number allows
+        the sender, this is not against the message, but lets nothing through that something else is
+        against.
         """
         number = sender_number(source)
         for one in self.readings_of(msisdn):
@@ -183,9 +184,9 @@ class _Compiled:
         return next((one for one, start, end in self._hours if is_quiet(at, start, end)), None)
 
 
-# To compile an index of each subscriber's words would cost 100 us and, with fifty of them, 2 ms
-# a message: more than all else that is done with it. Nearly every word is told apart by its
-# letters alone, and a tick is full of messages of one text.
+# An index compiled for each subscriber's words would cost 100 us and, with fifty words, 2 ms a
+# message: more than all other work on it. The letters alone rule out nearly every word, and a tick
+# is full of messages with one text.
 def _letters(text: str) -> str:
     return compact(folded(text))
 
@@ -194,7 +195,7 @@ _letters_of_text = lru_cache(maxsize=64)(_letters)
 
 
 def _stands_in(word: str, text: str) -> bool:
-    """Tell whether `word`, whose letters follow each other in `text`, stands there."""
+    """Tell whether `word` stands in `text`; its letters are known to follow each other there."""
     return bool(_index_of(word).search((text,)))
 
 

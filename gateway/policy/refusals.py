@@ -7,16 +7,16 @@ from gateway.filter.signature import signature_of
 
 # --- Chinese ---------------------------------------------------------------------------
 _MESSAGES = r"(?:短信|信息|简讯|讯息|消息|广告|推销|推送|垃圾|通知|推广|营销)"
-# A word that refuses; 退掉 and TD only where the sentence shows what is meant.
+# A word that refuses; 退掉 and TD only if the sentence shows what is meant.
 _CORE = (
     r"(?:退订|退定|退阅|拒收|拒绝接收|不再接收|取消(?:订阅|接收|推送|短信|信息|订制|定制)"
     rf"|停止(?:订阅|接收|推送|发|给我|向我|骚扰)|停发|(?<![a-z0-9])td(?![a-z0-9]|银行)|退[掉了].{{0,4}}{_MESSAGES})"
 )
-# What may stand between a "not" and the word it denies: 我没有说要退订, but not 不好意思,退订.
+# What may stand between a negation and the word it negates: 我没有说要退订, but not 不好意思,退订.
 _BETWEEN = (
     r"[想要用需必会打算准备愿意是有说过再帮他们把随便乱先请求做办理点击主动自己申希望曾给我你]{0,8}"
 )
-# 不给, 不让, 不能, 不了 complain of being kept in; 要不退订 proposes; 为什么还没退订 presses.
+# 不给, 不让, 不能, 不了 complain that one cannot leave; 要不退订 proposes; 为什么还没退订 urges.
 _DENIED = (
     r"(?:(?<!要)不(?![给让能肯好行了])|(?<!还)(?<!怎么)没|别|勿|未|莫|误|非|甭|无需|取消|撤销|撤回|恢复)"
     rf"{_BETWEEN}{_CORE}"
@@ -30,12 +30,12 @@ _TALK = re.compile(
     r"|的话|如果|要是|假如|会怎|谁|同事|朋友|客户|老公|老婆|人家|别人|合同|(?<![不没])(?<!没有)成功"
     r"|td(?:手机(?!报)|网络|制式|信号|标准|卡)|scdma|lte"
 )
-# Already out and still getting them: 我都退订了怎么还发.
+# Already opted out and still getting messages: 我都退订了怎么还发.
 _STILL = re.compile(r"退[订定].{0,10}(?:还|又|仍|依然).{0,6}(?:发|收到|推)")
 _NOT = r"(?:不要|不用|不许|不准|不需要|别|请勿|勿|莫|甭|拒绝)"
 _FILL = r"[再给向我们你跟天总老是一直这样乱随便的都了来]{0,8}"
 _OTHER_THINGS = r"(?!货|票|快递|顺丰|件|红包|工资|验证码|邮件|地址|朋友|错|烧|火|愁|呆|脾气|现|生)"
-# Refusals that are a "not" themselves.
+# Refusals that contain the negation themselves.
 _LEAVE_ME = re.compile(
     rf"(?:{_NOT}|不想被|不希望被){_FILL}(?:骚扰|打扰)(?!你|您|他|她)"
     rf"|{_NOT}{_FILL}(?:再|给我|向我|继续){_FILL}(?:发|推|传)送?{_OTHER_THINGS}"
@@ -53,8 +53,8 @@ _THINGS = (
     r"|marketing|spam|notifications?|alerts?|e-?mails?|newsletters?)\b"
 )
 _BOTHERING = r"(?:text|messag|contact|spamm?|bother|e?mail|call|harass|advertis)ing\b"
-# Denied by one of these before it, with nothing but such words between: I never wanted to opt
-# out, but not: I never asked for this, stop texting me.
+# Negated by one of these before it, with only such words between: I never wanted to opt out, but
+# not: I never asked for this, stop texting me.
 _DENIER = (
     r"(?:(?<!why )(?<!if you )(?:don't|dont|do not|won't|will not|never)|didn't|didnt|did not"
     r"|doesn't|wouldn't|shouldn't|haven't|not|no need|no reason|can't(?= stop)"
@@ -92,7 +92,7 @@ _SHORT = 40  # characters; a reply is hardly longer when it copies 回复TD退�
 
 
 def is_quote(text: str) -> bool:
-    """Tell whether `text` passes on an advertisement, with the hint that stands in it."""
+    """Tell whether `text` quotes an advertisement together with its opt-out hint."""
     if len(text) <= _SHORT and signature_of(text) is None:
         return False
     return advertised(text) is not None
@@ -101,14 +101,14 @@ def is_quote(text: str) -> bool:
 def refuses(plain: str) -> bool:
     """Tell whether a sentence of `plain`, simplified, says that its writer wants no more.
 
-    Doubt within a sentence is for the subscriber (O31: no obstacles in any form), unless it
-    denies the word, talks about it, or talks about a booking or a parcel.
+    In doubt a sentence counts as a refusal (O31: no obstacles in any form), unless it negates the
+    word, talks about it, or talks about a booking or a parcel.
     """
     return any(map(_is_refusal, sentences(plain)))
 
 
 def refuses_everything(plain: str) -> bool:
-    """Tell whether what `plain` refuses is all there is: 全部退订."""
+    """Tell whether `plain` refuses all messages: 全部退订."""
     return any(_ALL.search(sentence) for sentence in sentences(plain))
 
 
@@ -118,7 +118,7 @@ def sentences(plain: str) -> list[str]:
 
 
 def is_talk(words: str) -> bool:
-    """Tell whether `words` are about something else than messages: 酒店, 机票, 是什么意思."""
+    """Tell whether `words` are about something other than messages: 酒店, 机票, 是什么意思."""
     return _TALK.search(words) is not None
 
 
@@ -143,7 +143,7 @@ def _is_chinese_refusal(clause: str) -> bool:
         return False
     if _LEAVE_ME.search(clause):
         return True
-    # Every core must be denied, or one stands on its own.
+    # Every word of refusal must be negated; otherwise one stands on its own.
     return len(_CORES.findall(clause)) > len(_DENIALS.findall(clause))
 
 

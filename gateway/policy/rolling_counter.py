@@ -22,10 +22,10 @@ _STAMP = (1 << _STAMP_BITS) - 1
 class RollingCounter:
     """Keeps the second of each message that still counts, the newest in the lowest bits.
 
-    One number holds the stamps of a key: a message is refused when the stamp `maximum` places
-    up is not older than the window, which is one shift. Keys lie in two generations, each a
-    window long. A key moves to the young one when it is counted, so what the old one holds
-    when its time comes has expired, and no key stays for more than two windows.
+    One number holds the stamps of a key: a message is rejected if the stamp `maximum` places up is
+    not older than the window, which takes one shift. Keys are in two generations, each a window
+    long. A key moves to the young generation when it is counted, so what the old generation holds
+    when its time ends has expired, and no key stays for more than two windows.
 
     `second` is an epoch second from 1 to 2**32 - 1 that never decreases until `restart`.
     """
@@ -70,9 +70,9 @@ class RollingCounter:
     def take_all(  # noqa: C901 - asked for each message; a call costs as much as the rest
         self, messages: Sequence[Parts], second: int
     ) -> Sequence[tuple[int, Limit | Full]]:
-        """Count messages one after the other; return which place has what against it.
+        """Count messages in order; return the place of each rejected one with the reason.
 
-        What something is against is not counted.
+        A rejected message is not counted.
         """
         if second >= self.turns_at:
             self._turn(second)
@@ -82,7 +82,7 @@ class RollingCounter:
             which = key & WHICH
             young = young_ones[which]
             known = len(young)
-            # The very number that all messages of this second share.
+            # All messages of this second share this int object.
             stamps = young.setdefault(key, second)
             is_new = len(young) > known
             if is_new:
@@ -95,7 +95,7 @@ class RollingCounter:
                 stamps = earlier
             kept = stamps << _STAMP_BITS | second
             nth = stamps >> self._shift
-            if nth:  # as many as may be, or more: they are few in nearly all keys
+            if nth:  # as many as allowed, or more: true of few keys
                 if nth & _STAMP > second - self._length_s:
                     if is_new:
                         del young[key]
@@ -128,8 +128,8 @@ class RollingCounter:
     def adopt(self, before: Self) -> None:
         """Go on with the counts of a counter that is not used any more.
 
-        Its maximum may have been another: more stamps than this one asks for do no harm, and
-        fewer were all that it admitted.
+        Its maximum may have been different: more stamps than this one needs do no harm, and fewer
+        stamps are all that it admitted.
         """
         self.young, self.old = before.young, before.old
         self.shares.adopt(before.shares)
@@ -145,7 +145,7 @@ class RollingCounter:
 
 
 def _without(stamps: int, second: int) -> int:
-    """Return `stamps` less one that is `second`, or unchanged when there is none."""
+    """Return `stamps` without one that equals `second`; unchanged without such a stamp."""
     shift = 0
     while (rest := stamps >> shift) and rest & _STAMP != second:
         shift += _STAMP_BITS

@@ -1,4 +1,4 @@
-"""What a rule finds: how far it goes for each sender and port, and its findings, made once."""
+"""The mode of a rule for each sender and port, and its findings, made once."""
 
 from collections.abc import Mapping
 
@@ -11,18 +11,18 @@ from gateway.policy.rules import Rule
 from gateway.policy.submission import Submission
 
 _UNREAD_PASSES = Action.FORWARD
-# What names a campaign, or the place of a word, is a finding of its own.
+# Evidence that names a campaign, or the place of a word, makes a finding of its own.
 _MAX_MADE = 4096
 
 
 class Modes:
-    """The mode of one rule for each sender and port; the port is the stronger."""
+    """The mode of one rule for each sender and port; the port takes precedence."""
 
     __slots__ = ("_mode", "_ports", "_senders", "for_all")
 
     def __init__(self, rule: Rule) -> None:
         self._mode = rule.mode
-        # None where it is not the same for all.
+        # None if it is not the same for all.
         self.for_all = None if rule.overrides else rule.mode
         self._ports: Mapping[str, Enforcement] = {
             override.port: override.mode for override in rule.overrides if override.port
@@ -55,8 +55,8 @@ class Findings:
         return self._made_of(submission, evidence).found[0]
 
     def add(self, submission: Submission, evidence: Evidence) -> Finding:
-        """Find against a message for which the rule is on; return the finding."""
-        # _made_of, unfolded, and for most messages it is the first that is found.
+        """Add the finding to a message for which the rule is on; return the finding."""
+        # `_made_of` inlined. For most messages this is the first finding.
         mode = self.modes.for_all or self.modes.of(submission)
         made = self._made.get((evidence, mode, submission.traffic))
         if made is None:
@@ -81,7 +81,7 @@ class Findings:
             action = rule.on_error.get(traffic, _UNREAD_PASSES)
         shadow = mode is Enforcement.SHADOW or action is Action.FORWARD
         reason = evidence.reason or rule.reason
-        # What cannot be read or counted is no fault of the sender's.
+        # Data that cannot be read or counted is not the sender's fault.
         warns = not evidence.is_unread and reason is not Reason.FREQUENCY_UNCOUNTED
         return Finding(
             rule.id,
@@ -91,7 +91,7 @@ class Findings:
             shadow,
             category=evidence.category,
             campaign=evidence.campaign,
-            # What cannot be asked is refused for a moment, whatever is said to a refusal.
+            # Unreadable data is a temporary rejection: the status of the rule does not apply.
             status="" if evidence.is_unread else rule.status,
             warning=rule.warning if warns else None,
             severity=rule.severity if warns else None,
@@ -99,7 +99,7 @@ class Findings:
 
 
 def if_unread(ask: Ask) -> Ask:
-    """Ask only whether what the rule asks cannot be read."""
+    """Return a function that asks only whether the rule's data cannot be read."""
 
     def ask_whether_unread(submission: Submission, at: float) -> Evidence | None:
         evidence = ask(submission, at)

@@ -1,4 +1,4 @@
-"""Rules compiled: what is asked of each class of messages, in the order of REASONS."""
+"""Rules compiled: what is asked about each class of messages, in the order of REASONS."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ from gateway.policy.source_kinds import Kind, SourceKinds
 from gateway.policy.staged import Staged, StagedCounter, staged
 from gateway.policy.submission import Submission
 
-# A text that more senders share is ruled anew; each takes about 200 octets.
+# If more senders share a text, it is ruled anew; each ruling takes about 200 octets.
 _MAX_RULINGS = 12
 
 _ORDER = tuple(REASONS)
-# What is the same for every message with one text from one port: asked once for all of them.
+# Checks with the same result for every message with one text from one port: asked once for all.
 _OF_THE_TEXT = (
     SignatureNotFiled,
     SignatureSwitched,
@@ -68,16 +68,16 @@ _TEMPLATE_DECLARES = {
     kind: _SERVICE if kind is TemplateKind.PUBLIC_INTEREST else kind.traffic_class
     for kind in TemplateKind
 }
-# Of several classes the one that most is asked of: mixed counts as commercial (R10).
+# Of several classes, the one with the most rules wins: mixed counts as commercial (R10).
 _STRENGTH = {_SERVICE: 0, _VERIFICATION: 1, _COMMERCIAL: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class TextRuling:
-    """What rules make of a text that comes from one kind of sources.
+    """What the rules decide about a text from one kind of sources.
 
-    `found` is all that they find against the text itself, and `until` that up to the first which
-    is not on trial: there a message stops. `course` is what is asked about it beside the text.
+    `found` holds all findings against the text itself, `until` those up to the first that is not on
+    trial: there a message stops. `course` is what is asked besides the text.
     """
 
     traffic: TrafficClass
@@ -91,9 +91,9 @@ class TextRuling:
 class RuleStages:
     """The rules of a bundle, ready to be asked.
 
-    `asking` and `counting` hold for each class those that are on for some sender: what looks
-    at the recipient and the hour, and what counts and is therefore asked last, of what passes.
-    What looks at the text alone is asked by `rule_text`, and stands between them.
+    For each class, `asking` and `counting` hold the rules that are on for some sender. `asking`
+    looks at the recipient and the hour. `counting` counts and is asked last, about what passes.
+    `rule_text` asks the checks of the text alone; they come between the two.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class RuleStages:
         self._is_approved = filings.is_approved(knowledge)
         exempt = _exempt(exempting)
         self.asking = {each: self._askable(each, exempt) for each in TrafficClass}
-        # Who asks for consent has none yet (R23); a refusal stands against asking, too.
+        # A request for consent needs no consent yet (R23), but a refusal stops it too.
         self._asking_consent = tuple(
             (one, asked)
             for one, asked in self.asking[_COMMERCIAL]
@@ -130,12 +130,12 @@ class RuleStages:
         counters = {one.rule.id: one.counter for one in _counters(before.staged)}
         for one in _counters(self.staged):
             now, then = one.counter, counters.get(one.rule.id)
-            # A rule of the same id may be another one.
+            # A rule of the same id may have another check.
             if then is not None and type(now) is type(then):
                 now.adopt(then)
 
     def rule_text(self, submission: Submission, facts: TextFacts, at: float) -> TextRuling:
-        """Return what the rules make of a text; bulk repeats itself, so it is kept with it."""
+        """Return what the rules decide about a text; kept with the text, because bulk repeats."""
         if self._changes != self._filings.changes:
             self._changes = self._filings.changes
             self._kinds.forget()
@@ -154,7 +154,7 @@ class RuleStages:
         if port is None or port.purpose is not Purpose.PUBLIC_INTEREST:
             if len(rulings) >= _MAX_RULINGS:
                 del rulings[next(iter(rulings))]  # the oldest
-            rulings[kind] = ruling  # else it hangs on the hour, too: approvals end
+            rulings[kind] = ruling  # not for public interest: approvals end
         return ruling
 
     def _rule_text(
@@ -164,7 +164,7 @@ class RuleStages:
         match = self._templates.of(submission)
         template = match.kind if match is not None else None
         submission.traffic = traffic = self.traffic_of(submission, facts, at, template)
-        # A part of a text may look like all of a template.
+        # A part of a text may look like a whole template.
         asks = template is TemplateKind.CONSENT_REQUEST and facts.is_whole
         if (traffic, asks) not in kind.courses:
             self._find_concerns(submission, kind, traffic, asks_consent=asks)
@@ -180,7 +180,7 @@ class RuleStages:
     def _find_concerns(
         self, submission: Submission, kind: Kind, traffic: TrafficClass, *, asks_consent: bool
     ) -> None:
-        """Note what concerns messages of a class from a kind of sources, of which one is given."""
+        """Note the rules for messages of a class from one kind of sources; `submission` is one."""
         filed = self._filings.of(submission.account.system_id)
         asking = self._asking_consent if asks_consent else self.asking[traffic]
         kind.of_texts[traffic] = tuple(
@@ -201,9 +201,9 @@ class RuleStages:
     ) -> TrafficClass:
         """Return the class of a message: what its port or template declares or its text shows.
 
-        The strongest of them: mixed counts as commercial, and promotion outweighs all else
-        (R10, R11). What stands in 【】 counts for nothing where it is the sender's name: one that
-        sells must be on file for that. `kind` is that of the template that the text is of.
+        The strongest of them wins: mixed counts as commercial, and promotion outweighs all else
+        (R10, R11). Text in 【】 does not count if it is the sender's name; a name that sells must
+        be on file for that. `kind` is the kind of the template that the text matches.
         """
         port = submission.port
         is_public = port is not None and port.purpose is Purpose.PUBLIC_INTEREST
@@ -222,7 +222,7 @@ class RuleStages:
         return self._filings.of(submission.account.system_id).has_signature(name)
 
     def is_exempt(self, submission: Submission, at: float) -> bool:
-        """Tell whether an authority's port writes, whose approval is valid (R11)."""
+        """Tell whether the message comes from an authority's port with a valid approval (R11)."""
         return any(
             modes.of(submission) is Enforcement.ENFORCE for modes in self._exempting
         ) and self._is_approved(submission, at)
@@ -271,7 +271,7 @@ def _is_off(rule: Rule) -> bool:
 
 
 def _exempt(rules: Iterable[Rule]) -> frozenset[str]:
-    """Return the rules that are not asked of messages in the public interest."""
+    """Return the ids of the rules that are not asked about public-interest messages."""
     found = (rule.check.exempts for rule in rules if isinstance(rule.check, PublicInterest))
     return frozenset[str]().union(*found)
 
@@ -281,7 +281,7 @@ def _spares(rule: Rule, traffic: TrafficClass, exempt: frozenset[str]) -> bool:
 
 
 def _is_noted_unread(rule: Rule, traffic: TrafficClass) -> bool:
-    """Tell whether messages of a class that the rule is not about bear a note of its store.
+    """Tell whether messages outside `applies_to` get a note while the store cannot be read.
 
     They pass while it cannot be read, and `on_error` may ask that their records say so (R20).
     """

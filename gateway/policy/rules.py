@@ -1,4 +1,4 @@
-"""The rules of a bundle as data: what each asks, of which messages, and what follows."""
+"""The rules of a bundle as data: what each asks, about which messages, and the action."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ COMMERCIAL = frozenset({TrafficClass.COMMERCIAL})
 
 @dataclass(frozen=True, slots=True)
 class Suspended:
-    """Ask whether the number behind the source may send nothing for a while (R43)."""
+    """Ask whether the number behind the source is suspended (R43)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class PurposeMissed:
 
 @dataclass(frozen=True, slots=True)
 class PublicInterest:
-    """Ask whether an approved authority's port writes (R11).
+    """Ask whether the message comes from an authority's port with a valid approval (R11).
 
-    Not against the message but for it: the rules named in `exempts` are not asked then.
+    This is in favour of the message: the rules in `exempts` are not asked then.
     """
 
     exempts: frozenset[str]
@@ -45,14 +45,14 @@ class PublicInterest:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Ask whether the subscriber refused the sender, or everybody (R21)."""
+    """Ask whether the subscriber refused the sender or all senders (R21)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotAgreed:
     """Ask whether the subscriber never agreed (R20).
 
-    Without `accept_asserted` an agreement that the sender only asserts is none (R26).
+    Without `accept_asserted`, an agreement that only the sender asserts does not count (R26).
     """
 
     accept_asserted: bool = True
@@ -67,7 +67,7 @@ class Unwanted:
 class Untimely:
     """Ask whether the message would arrive outside `windows`, in the recipient's time (R40, R41).
 
-    With the action DEFER it waits for the next opening, strewn over `jitter` after it.
+    With the action DEFER it waits for the next opening, spread over `jitter` after it.
     """
 
     windows: WindowSet
@@ -76,10 +76,10 @@ class Untimely:
 
 @dataclass(frozen=True, slots=True)
 class TooOften:
-    """Ask whether a limit is reached (R42, R43). What is refused is not counted.
+    """Ask whether a limit is reached (R42, R43). A rejected message is not counted.
 
-    `sources` are the beginnings of the source addresses that are counted, all when empty. With
-    `suspend` the source may send nothing for a while, once it has reached a limit.
+    `sources` are the prefixes of the source addresses that are counted, all if empty. With
+    `suspend`, a source that reaches a limit is suspended.
     """
 
     limits: tuple[Limit, ...]
@@ -99,7 +99,7 @@ class TooFast:
 class NumberWalk:
     """Ask whether the sender walks through numbers (R28).
 
-    That is `count` destinations in `within`, each the one before it and one more.
+    That is `count` destinations in `within`, each one more, or each one less, than the one before.
     """
 
     count: int
@@ -110,8 +110,8 @@ class NumberWalk:
 class UnknownNumbers:
     """Ask whether the SMSC does not know most of the numbers that the sender writes to (R28).
 
-    That is `share` of what was passed on for it `within` a while, of at least `at_least`
-    messages.
+    That is, a `share` of the messages passed on for it `within` a while, if these are `at_least` so
+    many.
     """
 
     share: float
@@ -126,24 +126,24 @@ class SignatureSwitched:
 
 @dataclass(frozen=True, slots=True)
 class SignatureNotFiled:
-    """Ask whether the sender has not filed the signature of the text (R12)."""
+    """Ask whether the text has no signature, or one that the sender has not filed (R12)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateNotFiled:
-    """Ask whether the text is of none of the sender's templates (R12)."""
+    """Ask whether the text matches none of the sender's templates (R12)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoWayOut:
-    """Ask whether the text tells no way to refuse further ones (R30)."""
+    """Ask whether the text tells no way to refuse further messages (R30)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nameless:
     """Ask whether the text does not name its sender in 【】 (R38).
 
-    With `telephone` it must name a number as well, which somebody answers.
+    With `telephone` it must also name a number that somebody answers.
     """
 
     telephone: bool = False
@@ -153,10 +153,10 @@ class Nameless:
 class BadLink:
     """Ask whether the text links to where it should not (R61).
 
-    To a domain of `block`, or below it; to one that is made to look like one of `brands`; with
-    `disguised` in a way that only people read (点 for a dot); with `only_allowed` to any that is
-    neither in `allow` nor in `brands`. What is in `allow` is never found against. `category` is
-    what such a text is about.
+    To a domain of `block`, or below it; to a domain that imitates one of `brands`; with
+    `disguised`, in a way that only people read (点 for a dot); with `only_allowed`, to any domain
+    that is neither in `allow` nor in `brands`. A link to a domain in `allow` is never found.
+    `category` is what such a text is about.
     """
 
     block: tuple[str, ...] = ()
@@ -169,10 +169,10 @@ class BadLink:
 
 @dataclass(frozen=True, slots=True)
 class Impostor:
-    """Ask whether the signature is made to be taken for one of `names` (R61).
+    """Ask whether the signature imitates one of `names` (R61).
 
-    With `filed` also for one that any other sender has filed. A signature that the sender itself
-    has filed is its own, and so is what is like one of those.
+    With `filed`, also one that any other sender has filed. A signature that the sender itself has
+    filed is its own, and so is a similar one.
     """
 
     names: tuple[str, ...] = ()
@@ -182,16 +182,16 @@ class Impostor:
 
 @dataclass(frozen=True, slots=True)
 class ContactGiven:
-    """Ask whether the text asks its reader to come to one of `kinds` of contacts (R61)."""
+    """Ask whether the text asks its reader to use a contact of one of `kinds` (R61)."""
 
     kinds: frozenset[ContactKind]
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How large a share of innocent texts may be stopped of one sender, or of one of its ports.
+    """The share of innocent texts that may be stopped of one sender, or of one of its ports.
 
-    The port is the stronger, as in an override.
+    The port takes precedence, as in an override.
     """
 
     tolerates: float
@@ -203,9 +203,9 @@ class Tolerance:
 class Suspicious:
     """Ask whether the classifier finds the text like spam (R61).
 
-    `tolerates` is the share of innocent texts that may be stopped; each class of texts has the
-    score that this comes to. `actions` says by harm what becomes of a text, where it is
-    something else than the action of the rule; with FORWARD it is noted only.
+    `tolerates` is the share of innocent texts that may be stopped; the model knows the matching
+    score for each class of texts. `actions` gives the action by harm, if it differs from that of
+    the rule; with FORWARD the text is only noted.
     """
 
     tolerates: float
@@ -217,8 +217,9 @@ class Suspicious:
 class Campaign:
     """Ask whether much the same text went to `people` without their consent, `within` a while.
 
-    Of whatever senders, or of `each_sender` by itself, and whatever of it changes from one to
-    the next (R61). With `accept_asserted` what a sender only asserts is a consent (R26).
+    From all senders together, or with `each_sender` from each separately. The text may vary from
+    one message to the next (R61). With `accept_asserted`, a consent that only the sender asserts
+    counts (R26).
     """
 
     people: int
@@ -252,9 +253,9 @@ Check: TypeAlias = (
     | Campaign
 )
 
-# Every check with the reason it gives, in the order in which a message meets them: the first
-# finding that is not on trial decides. What counts messages comes last, for only what is
-# accepted counts (R42).
+# Every check with its reason, in the order in which a message meets them: the first finding that is
+# not on trial decides. Checks that count messages come last, because only what is accepted counts
+# (R42).
 REASONS: Mapping[type[Check], Reason] = {
     Suspended: Reason.SOURCE_SUSPENDED,
     OtherProvince: Reason.OUT_OF_SCOPE,
@@ -285,8 +286,8 @@ REASONS: Mapping[type[Check], Reason] = {
 class Override:
     """Another mode of a rule for one sender, or for one of its ports.
 
-    `sender` is a system_id, `port` the number of a port as configured; the port is the
-    stronger. `because` is for those who read it later.
+    `sender` is a system_id, `port` the number of a port as configured; the port takes precedence.
+    `because` is for those who read it later.
     """
 
     mode: Enforcement
@@ -305,11 +306,11 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `article` cites what asks for it; `status` "" is that of the check's reason.
+    """One rule. `article` cites what asks for it; `status` "" means that of the check's reason.
 
-    `applies_to` are the classes of messages it is asked of. `on_error` says what becomes of
-    a class while what the rule asks cannot be read; a class that is not in it passes. Each
-    finding raises the `warning`, which is a violation where it has a `severity` (R95).
+    `applies_to` are the classes of messages that it is asked about. `on_error` is the action for a
+    class while the rule's data cannot be read; a class that is not in it passes. Each finding
+    raises the `warning`, which is a violation if it has a `severity` (R95).
     """
 
     id: str

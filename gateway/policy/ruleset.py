@@ -32,14 +32,14 @@ ADDRESS_STAGES: tuple[stages.Stage, ...] = (
     stages.destination,
     stages.rate,
 )
-# A replace_sm does not say whom its message goes to: the SMSC knows.
+# A replace_sm does not name the recipient of its message: only the SMSC knows.
 _REPLACEMENT_STAGES: tuple[stages.Stage, ...] = (stages.standing, stages.source, stages.rate)
 
 
 class RuleSet:
-    """One version of all rules. Immutable but for buckets, counters, caches and the knowledge.
+    """One version of all rules. Immutable except buckets, counters, caches and the knowledge.
 
-    Nothing here raises for any message, but the filter may, over its text.
+    Nothing here raises for any message, but the filter may raise over its text.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class RuleSet:
     ) -> None:
         """Compile; may take seconds for large lists, so call it off the loop.
 
-        `before` hands over the buckets and, when the bundle is the same, the text cache. Its
-        counters stay its own until `adopt`: it still judges.
+        `before` hands over the buckets and, if the bundle is the same, the text cache. It keeps its
+        counters until `adopt`, because it still judges.
         """
         self.bundle = bundle
         self.digest = bundle.digest
@@ -75,13 +75,13 @@ class RuleSet:
             self.scan = before.scan.learning(learnt)
 
     def share_refusals(self) -> None:
-        """Let what subscribers refused of one account hold for all of its owner from now on."""
+        """Apply a refusal of one account to all accounts of its owner from now on."""
         self.knowledge.consent.companions = self.companions
 
     def ask_scorer(self, scorer: Scorer | None) -> None:
         """Ask another classifier from now on, or none; on the loop, between two ticks.
 
-        What the former one said of texts is forgotten: all of it at once would take 20 ms.
+        The results of the former one are forgotten step by step: all at once would take 20 ms.
         """
         self.knowledge.scorer = scorer
         before, self.scan = self.scan, self.scan.learning(learnt_for(self._checks, self.knowledge))
@@ -89,7 +89,7 @@ class RuleSet:
             self.scan.let_go(before.give_up())
 
     def keep_day(self, at: float) -> None:
-        """Judge by the keyword lists that hold today, by the bundle's clock, from now on."""
+        """Use the keyword lists that hold today, by the bundle's clock, from now on."""
         self.scan.keep_day(datetime.fromtimestamp(at, self._zone).date())
 
     def adopt(self, before: "RuleSet") -> None:
@@ -105,7 +105,7 @@ class RuleSet:
 
         `now` is monotonic, as the senders' buckets are.
         """
-        # The stages, unfolded: four calls less for nearly every message.
+        # The stages, inlined: four calls less for nearly every message.
         account, units = submission.account, submission.units
         number = submission.msisdn = msisdn_of(submission.destination)
         if (
@@ -122,7 +122,7 @@ class RuleSet:
         return self._passes(_REPLACEMENT_STAGES, submission, now)
 
     def judge_text(self, submission: Submission, facts: TextFacts, at: float) -> None:
-        """Judge a message that its addresses did not stop by its text: rules, words, counts.
+        """Judge by its text a message that its addresses did not stop: rules, words, counts.
 
         `at` is in epoch seconds.
         """
@@ -149,7 +149,7 @@ class RuleSet:
         return not self.ends(submission)
 
     def course_of(self, submission: Submission, facts: TextFacts, at: float) -> Course:
-        """Note what a message is, by its text, and return what is to be asked about it."""
+        """Note what the text of a message says, and return what to ask about the message."""
         submission.facts = facts
         ruling = self.rules.rule_text(submission, facts, at)
         submission.traffic = ruling.traffic
@@ -159,7 +159,7 @@ class RuleSet:
         return ruling.course
 
     def stops(self, submission: Submission, asked: Asked, evidence: Evidence) -> bool:
-        """Hold against a message what a rule found; return whether that stops it."""
+        """Add a rule's finding to a message; return whether it stops the message."""
         finding = asked.findings.add(submission, evidence)
         if finding.shadow:
             return False
@@ -170,7 +170,7 @@ class RuleSet:
         return True
 
     def ends(self, submission: Submission) -> bool:
-        """Hold against a message what was found against its text; return whether that stops it."""
+        """Add the findings against the text of a message; return whether they stop the message."""
         until = submission.until
         if until is None:
             return False
@@ -182,7 +182,7 @@ class RuleSet:
         return True
 
     def judge_content(self, submission: Submission, facts: TextFacts) -> None:
-        """Hold what the filter found against the message."""
+        """Add the findings for what the filter found in the text."""
         findings = facts.findings
         if findings is None:
             findings = facts.findings = tuple(
@@ -200,14 +200,14 @@ class RuleSet:
     def settle(self, submission: Submission, at: float) -> None:
         """Count a message that nothing stops, unless a limit is reached, or defer it.
 
-        Of a request for consent that may pass, only the store can tell whether it is the first.
+        If it is a request for consent that may pass, only the store knows whether it is the first.
         """
         facts = submission.facts
         if facts is not None:
             self.settle_on(submission, self.rules.rule_text(submission, facts, at).course, at)
 
     def settle_on(self, submission: Submission, course: Course, at: float) -> None:
-        """Settle a message whose course is known."""
+        """Settle a message with a known course."""
         if submission.deferral is not None:
             # It is counted when it leaves: that is when the subscriber gets it.
             submission.verdict = self.verdict(submission, *submission.deferral)
@@ -223,9 +223,9 @@ class RuleSet:
     def counts_in(
         self, submission: Submission, counting: Sequence[StagedCounter], at: float
     ) -> bool:
-        """Count a message in all that count it; return False if one of them is against it.
+        """Count a message in all counters of `counting`; return False if one of them stops it.
 
-        Where one of them fails, the others have not counted it either.
+        If one of them raises, the others have not counted it either.
         """
         for one in counting:
             try:
@@ -238,21 +238,21 @@ class RuleSet:
         return True
 
     def uncount(self, submission: Submission, at: float) -> None:
-        """Take back the count of a message that was settled `at` that moment, and is refused."""
+        """Take back the count of a message that was settled `at` that moment and then rejected."""
         for one in self.counting_of(submission, at):
             one.forget(submission, at)
 
     def counting_of(self, submission: Submission, at: float) -> tuple[StagedCounter, ...]:
-        """Return what counts a message, nothing while its text was not looked at."""
+        """Return the counters of a message; none while its text was not looked at."""
         facts = submission.facts
         return () if facts is None else self.rules.rule_text(submission, facts, at).course.counting
 
     def counts_out(
         self, submission: Submission, one: StagedCounter, evidence: Evidence, at: float
     ) -> bool:
-        """Hold against a message what one counter found, and return whether that stops it.
+        """Add the finding of one counter, and return whether it stops the message.
 
-        What others counted of it is taken back then.
+        If so, what others counted of the message is taken back.
         """
         finding = one.findings.add(submission, evidence)
         if finding.shadow:
@@ -273,7 +273,7 @@ class RuleSet:
         return True
 
     def verdict(self, submission: Submission, finding: Finding, due: float = 0.0) -> Verdict:
-        """Return the verdict that `finding` makes; what only defers is `due` again then."""
+        """Return the verdict of `finding`; a deferred message is judged again at `due`."""
         return Verdict(
             finding.action,
             submission.findings,
@@ -283,7 +283,7 @@ class RuleSet:
         )
 
     def verdict_of(self, account: Account, finding: Finding) -> Verdict:
-        """Return the verdict that `finding` makes by itself of a message of `account`."""
+        """Return the verdict of `finding` alone, for a message of `account`."""
         status = status_of(finding, account.sender.statuses)
         return Verdict(finding.action, (finding,), self.digest, status)
 
@@ -291,13 +291,13 @@ class RuleSet:
 def _take_back(
     submission: Submission, counting: Sequence[StagedCounter], last: StagedCounter, at: float
 ) -> None:
-    """Take a message out of the counts of those that were asked before `last`."""
+    """Take a message out of the counters that were asked before `last`."""
     for before in counting[: counting.index(last)]:
         before.forget(submission, at)
 
 
 def _index_of(bundle: Bundle, before: RuleSet | None) -> KeywordIndex:
-    """Return the index of the words of a bundle: that of `before` where it has the same lists."""
+    """Return the keyword index of a bundle: that of `before` if it has the same lists."""
     if before is not None and before.bundle.keyword_lists == bundle.keyword_lists:
         return before.scan.index
     return KeywordIndex(bundle.keyword_lists)

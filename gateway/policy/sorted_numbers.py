@@ -1,4 +1,4 @@
-"""Numbers of 32 bits in order, in one array: four octets each, found in a few steps."""
+"""Numbers of 32 bits, sorted in one array: four octets each, found in a few steps."""
 
 from array import array
 from bisect import bisect_left
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 _BITS = 32
-# A signpost for each 64 numbers or so, 1024 at most: to put them up costs half a millisecond.
+# One signpost for about 64 numbers, 1024 at most: building them costs half a millisecond.
 _PER_SIGN_BITS = 6
 _MAX_SIGN_BITS = 10
 _MAX_ASTRAY = 64
-# A single number costs a move of what lies behind it, many at once a copy of the whole.
+# A single number moves what stands behind it; many at once cost a copy of the whole.
 _FEW = 32
 
 # Python 3.11 cannot evaluate array[int], so signatures quote it.
@@ -22,10 +22,9 @@ _FEW = 32
 class SortedNumbers:
     """A mutable set of ints of 32 bits.
 
-    Signposts tell where the numbers stand that agree in their highest bits, so that a search
-    looks at a few hundred octets and not all over an array that no cache holds. Numbers that
-    come and go one by one shift what lies behind them: by `_astray` places at most, which a
-    search allows for.
+    Signposts tell where the numbers stand that agree in their highest bits, so that a search looks
+    at a few hundred octets and not all over an array that no cache holds. Single additions and
+    removals shift what stands behind them: by `_astray` places at most, which a search allows for.
     """
 
     __slots__ = ("_astray", "_shift", "_signs", "lows")
@@ -47,8 +46,8 @@ class SortedNumbers:
         return at < past and lows[at] == low
 
     def find(self, numbers: NDArray[np.uint64], high: int, found: NDArray[np.bool_]) -> None:
-        """Set `found` for each of `numbers` that has the bits `high` above one of the set."""
-        # Only here, for what is compiled takes half a second to import.
+        """Set `found` for each of `numbers` that has the high bits `high` and is in the set."""
+        # Only here, because compiled code takes half a second to import.
         from gateway.policy.number_loops import find_sorted  # noqa: PLC0415
 
         lows, signs = np.frombuffer(self.lows, np.uint32), np.frombuffer(self._signs, np.uint32)

@@ -1,4 +1,4 @@
-"""Which sources of a sender rules tell apart, so that a text is ruled on once for all alike."""
+"""Which sources of a sender the rules treat alike, so that a text is ruled on once for them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ _MAX_KNOWN = 65_536
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """Sources that are alike for every rule, until anybody files anything; known by identity.
+    """Sources that every rule treats alike, until any filing changes; compared by identity.
 
-    `of_texts` and `courses` are what concerns them, found when it is first asked: for each class
-    of messages, and for those of them that ask for consent.
+    `of_texts` and `courses` are what concerns them, found when it is first asked: for each class of
+    messages, and separately for requests for consent.
     """
 
     of_texts: dict[TrafficClass, tuple[Staged, ...]] = field(default_factory=dict)
@@ -27,10 +27,10 @@ class Kind:
 
 
 class SourceKinds:
-    """Sorts sources by their port, whether they are personal (R61), and the rest that rules ask.
+    """Sorts sources by port, by whether they are personal (R61), and by what else rules ask.
 
-    That is the signature they are bound to (R06), and how they begin (R43).
-    `known` is the kind of each source that has sent, bounded; look there first.
+    That is the signature they are bound to (R06), and their prefix (R43). `known` is the kind of
+    each source that has sent, bounded; look there first.
     """
 
     __slots__ = ("_alike", "_beginnings", "_looks_at_bindings", "known")
@@ -45,9 +45,9 @@ class SourceKinds:
         self.known: dict[Origin, Kind] = {}
 
     def forget(self) -> None:
-        """Sort every source anew: something else is on file, perhaps what others must not be like.
+        """Sort every source anew: a filing changed, perhaps a name that others must not imitate.
 
-        What was ruled for a kind is found by no other.
+        Rulings for the former kinds are not found any more.
         """
         self.known.clear()
         self._alike.clear()

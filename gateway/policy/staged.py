@@ -1,4 +1,4 @@
-"""A rule made ready to be asked: its check compiled, its modes and findings beside it."""
+"""A rule ready to be asked: its compiled check, its modes and its findings."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from gateway.policy.submission import Submission
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Staged:
-    """A rule, ready to be asked; `sieve` tells of many messages which ones to ask about."""
+    """A rule, ready to be asked; `sieve` selects from many messages those to ask about."""
 
     rule: Rule
     findings: Findings
@@ -25,7 +25,7 @@ class Staged:
     sieve: Sieve = everyone
 
     def concerns(self, submission: Submission, filed: Filed) -> bool:
-        """Tell whether the rule is on for the port that a message comes from, and about it."""
+        """Tell whether the rule is on for the port of a message, and concerns its source."""
         if self.findings.modes.of(submission) is Enforcement.OFF:
             return False
         match self.rule.check:
@@ -43,26 +43,26 @@ class Staged:
         if evidence is None:
             return None
         if evidence.is_unread and self.findings.modes.of(submission) is not Enforcement.ENFORCE:
-            # Every message would bear the note that there is no classifier; `unscored` says it
-            # once and for all.
+            # Otherwise every message would bear the note that there is no classifier; `unscored`
+            # reports it once.
             return None
         return self.findings.of(submission, evidence)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StagedCounter(Staged):
-    """A rule that counts, with what it counts with."""
+    """A rule that counts, with its counter."""
 
     counter: Counter = field(kw_only=True)
 
     def forget(self, submission: Submission, at: float) -> None:
-        """Take a message out of the counts, unless this has found against counting it."""
+        """Take a message out of the counts, unless this rule has a finding against it."""
         if all(found.rule != self.rule.id for found in submission.findings):
             self.counter.forget(submission, at)
 
 
 def staged(rule: Rule, knowledge: Knowledge, surroundings: Surroundings) -> Staged:
-    """Make a rule ready; not one that exempts messages from others, which asks nothing."""
+    """Make a rule ready; not for a rule that exempts messages from others, which asks nothing."""
     findings = Findings(rule, Modes(rule))
     counter = counter_of(rule.check, knowledge, surroundings)
     if counter is not None:

@@ -1,4 +1,4 @@
-"""The stages that need no text, cheap to dear: each finds against a message or says nothing."""
+"""The stages that need no text, cheapest first: each returns a finding or None."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
@@ -8,10 +8,10 @@ from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.rules import Title
 from gateway.policy.submission import Submission
 
-# Finds against a message at a monotonic moment, or says nothing.
+# Returns a finding against a message at a monotonic moment, or None.
 Stage: TypeAlias = Callable[[Submission, float], Finding | None]
 
-# What these stages enforce, always: they are what makes an SP an SP, and no policy.
+# What these stages always enforce: it defines what an SP is, and is not a policy.
 ALWAYS: Mapping[str, tuple[Title, str]] = {
     "R01": (
         Title("发送方须持有效许可并已登记", "A sender must be licensed and registered"),

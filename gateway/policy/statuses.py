@@ -1,12 +1,12 @@
-"""Which command_status, by name, an SP hears for a reason."""
+"""The command_status, by name, that an SP gets for a reason."""
 
 from collections.abc import Mapping
 
 from gateway.domain.verdict import Finding, Reason
 
-# RSUBMITFAIL is not in the retry set of common clients; RSYSERR, RTHROTTLED and RMSGQFUL
-# are, so a refusal that will stand must not be answered with them, and one of ours for a moment
-# must: what the store could not be asked about may pass when it comes again.
+# Common clients do not retry after RSUBMITFAIL, but do after RSYSERR, RTHROTTLED and RMSGQFUL. A
+# final rejection must not use these three. A temporary one must: if the store could not be asked,
+# the message may pass when it comes again.
 DEFAULT_STATUSES: Mapping[Reason, str] = {
     Reason.SENDER_STATE: "ESME_RSUBMITFAIL",
     Reason.SOURCE_NOT_OWNED: "ESME_RINVSRCADR",
@@ -53,6 +53,6 @@ DEFAULT_STATUSES: Mapping[Reason, str] = {
 
 
 def status_of(finding: Finding, overrides: Mapping[str, str]) -> str:
-    """Return the status name for a finding: an SP's own choice, its rule's, its reason's."""
+    """Return the status name for a finding: the SP's own, else its rule's, else its reason's."""
     reason = finding.reason
     return overrides.get(reason.value) or finding.status or DEFAULT_STATUSES[reason]

@@ -1,4 +1,4 @@
-"""What a message is about, decided by all that was found in it together."""
+"""What a message is about, decided by all its findings together."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,17 +6,18 @@ from gateway.domain.categories import category_of, lineage_of
 from gateway.domain.verdict import Verdict
 from gateway.filter.model.harm import Harm, harm_of
 
-# Whoever may believe it comes before what nobody may offer, and that before what is unasked for.
+# Fraud, which readers may believe, comes before what is illegal to offer, and that before unwanted
+# advertising.
 _GRAVEST_FIRST = (Harm.FRAUD, Harm.ILLEGAL, Harm.ADVERT)
 
 
 def subject_of(verdict: Verdict) -> str:
-    """Return the category of a message, "" where nothing that was found has one.
+    """Return the category of a message; "" if no finding has one.
 
-    That of the gravest harm among what keywords, classifier and links say, be they on trial or
-    not; of several of that harm the one that decided, or what lies below it in the tree: a
-    keyword of fraud and a classifier that says fraud_prize come to fraud_prize. What is of no
-    tree (an operator's own word for a list) counts where there is nothing else.
+    It is the category of the gravest harm among keywords, classifier and links, also on trial. If
+    several have that harm, it is the one that decided, or one below it in the tree: a keyword of
+    fraud and a classifier that says fraud_prize give fraud_prize. A word outside the tree (an
+    operator's own word for a list) counts only if there is nothing else.
     """
     deciding = verdict.deciding
     first = deciding.category if deciding is not None else ""
@@ -30,7 +31,7 @@ def subject_of(verdict: Verdict) -> str:
 
 
 def campaign_of(verdict: Verdict) -> str:
-    """Return the id of the campaign that a message is one of, "" where no rule found one."""
+    """Return the id of the campaign of a message; "" if no rule found one."""
     return next((one.campaign for one in verdict.findings if one.campaign), "")
 
 

@@ -13,10 +13,10 @@ from gateway.policy.endings import Ending
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When a message is to arrive and until when it is of use, in epoch seconds.
+    """When a message should arrive and how long it is valid, in epoch seconds.
 
-    None for what its sender did not say: it is sent at once, and is valid as long as the
-    SMSC pleases. `is_unclear` tells that a schedule was said and means no moment.
+    None if its sender did not say: it is sent at once, and the SMSC decides how long it is valid.
+    `is_unclear` says that a schedule was given but means no moment.
     """
 
     scheduled_at: float | None = None
@@ -27,14 +27,14 @@ class Timing:
 class Submission:
     """What a stage may look at; made per message, so a plain slots class.
 
-    `units` is how many tokens it costs: the parts of a long message are charged by the
-    first (`units` 0 for the others). `origin` and `port` say where it comes from; `msisdn` is
-    filled in by the stage that finds it, `facts` and `traffic` when its text is judged.
-    `findings` gathers the hits of shadow rules; `verdict` stays None while nothing stops the
-    message. A check that finds it untimely notes in `due` when it could leave; `deferral` is
-    what holds it back longest, and until when. `template` is the filed one that the text is
-    of, and `asks_consent` tells that it is one of those that ask before they sell (R23). `until`
-    is what was found against its text, up to the first that stops it.
+    `units` is how many tokens it costs: the first part of a long message is charged for all
+    (`units` 0 for the others). `origin` and `port` say where it comes from; `msisdn` is set by the
+    stage that finds it, `facts` and `traffic` when its text is judged. `findings` collects all
+    hits, also of shadow rules; `verdict` stays None while nothing stops the message. A check that
+    finds it untimely notes in `due` when it could leave; `deferral` is what holds it back longest,
+    and until when. `template` is the filed template of the text, and `asks_consent` says that it is
+    a request for consent (R23). `until` is what was found against its text, up to the first finding
+    that stops it.
     """
 
     __slots__ = (
@@ -57,7 +57,7 @@ class Submission:
         "verdict",
     )
 
-    # The addressee did not ask for it, as nobody can before it is held; see Wanted.
+    # The addressee did not ask for it: that is possible only once it is held; see Wanted.
     is_wanted: ClassVar[bool] = False
 
     due: float
@@ -81,14 +81,14 @@ class Submission:
         self.verdict: Verdict | None = None
 
     def hold_back(self, finding: Finding) -> None:
-        """Note that it has to wait; the rule that wants it to wait longest prevails."""
+        """Note that it has to wait; the longest wait wins."""
         due, earlier = self.due, self.deferral
         if earlier is None or due > earlier[1]:
             self.deferral = (finding, due)
 
 
 class Wanted(Submission):
-    """A message for which its addressee asked: his preferences do not stand against it (R50)."""
+    """A message that its addressee asked for: the addressee's preferences do not stop it (R50)."""
 
     __slots__ = ()
 

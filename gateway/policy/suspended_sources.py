@@ -1,4 +1,4 @@
-"""The numbers that may send nothing for a while: what the data path asks per message (R43)."""
+"""The suspended numbers: the data path asks for them per message (R43)."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ _GRACE_S = GRACE.total_seconds()
 
 
 class SuspendedSources:
-    """Which numbers are suspended until when, and what was found here and is not kept yet.
+    """Until when numbers are suspended, and which suspensions found here are not stored yet.
 
-    What is found holds at once; `found` is for whoever keeps it. Once a suspension was lifted
-    its number is spared for a while: what it sent before stays counted, and would suspend it
-    again with the next message. `is_current` is cleared by whoever follows the store while it
-    cannot be read: the last known goes on to hold.
+    A suspension found here holds at once; `found` is for the code that stores it. After a
+    suspension is lifted, its number is spared for a while: what it sent before stays counted, and
+    would suspend it again with the next message. The follower of the store clears `is_current`
+    while the store cannot be read: the last known state still holds.
     """
 
     __slots__ = ("found", "is_current", "spared", "until")
@@ -30,13 +30,13 @@ class SuspendedSources:
         return self.until.get(msisdn, 0.0) > at
 
     def may_be_suspended(self, msisdn: int, at: float) -> bool:
-        """Tell whether a limit that is reached suspends the number: it is neither, nor spared."""
+        """Tell whether reaching a limit suspends the number: not if it is suspended or spared."""
         return not self.is_suspended(msisdn, at) and self.spared.get(msisdn, 0.0) <= at
 
     def suspend(self, new: NewSuspension) -> None:
-        """Let a suspension hold from now on, and leave it in `found`.
+        """Start a suspension now, and add it to `found`.
 
-        Past 100 000 that nobody keeps it holds in this process alone.
+        Beyond 100 000 that are not stored yet, it holds in this process only.
         """
         self.until[new.msisdn] = new.until.timestamp()
         if len(self.found) < _MAX_FOUND:
@@ -45,7 +45,7 @@ class SuspendedSources:
     def load(self, rows: Iterable[tuple[int, float, float]]) -> None:
         """Take over what the store says of numbers: until when, and when it was last lifted.
 
-        0 is for neither. What was found here and is not kept yet is news to the store.
+        0 means neither. Numbers in `found` are skipped: the store does not know them yet.
         """
         for msisdn, until, lifted_at in rows:
             if msisdn in self.found:
@@ -54,7 +54,7 @@ class SuspendedSources:
             _put(self.spared, msisdn, lifted_at and lifted_at + _GRACE_S)
 
     def replace(self, fresh: "SuspendedSources") -> None:
-        """Take the whole of `fresh`, which must not be used any more, in place of this."""
+        """Replace all content by that of `fresh`, which must not be used any more; keep `found`."""
         self.until, self.spared = fresh.until, fresh.spared
         for new in self.found.values():
             self.until[new.msisdn] = new.until.timestamp()

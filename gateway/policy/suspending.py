@@ -14,15 +14,15 @@ from gateway.policy.rules import Suspended, TooOften
 from gateway.policy.submission import Submission
 from gateway.policy.suspended_sources import SuspendedSources
 
-# Says what is against the text of a message from a number that is over its caps, "" for nothing.
+# Returns what is against the text of a message from a number over its caps, "" for nothing.
 _AgainstText: TypeAlias = Callable[[int, Submission], str]
 
 
 class Suspender:
-    """What one rule does to a number beyond refusing its message.
+    """What one rule does to a number besides rejecting its message.
 
-    Where no rule that asks for suspended numbers is enforced it does nothing: nobody is told of
-    a suspension that stops nothing.
+    If no rule that checks for suspended numbers is enforced, it does nothing: a number is not told
+    of a suspension that stops nothing.
     """
 
     __slots__ = (
@@ -55,8 +55,8 @@ class Suspender:
     def suspend(self, submission: Submission, finding: Finding, at: float) -> None:
         """Suspend the source of a message that is stopped by a limit of the rule.
 
-        Not for counters that are full, not what is no number of a person, and not while nothing
-        is against its texts where the rule looks at them.
+        Not if the counters are full, not if the source is not a subscriber number, and not if the
+        rule checks the texts and nothing is against them.
         """
         if not self._is_enforced or finding.reason is not Reason.FREQUENCY:
             return
@@ -76,21 +76,21 @@ class Suspender:
         self._sources.suspend(new)
 
     def is_restoring(self, text: str) -> bool:
-        """Tell whether `text` is one of the words that ask to be restored."""
+        """Tell whether `text` is one of the words that lift the suspension."""
         return key_of(text) in self._words
 
 
 def _looking_at(terms: SuspensionTerms) -> _AgainstText | None:
     if not terms.same_text:
         return None
-    # What is compiled takes longer to import than all of this.
+    # Importing compiled code takes longer than all of this.
     from gateway.policy.bulk_texts import BulkTexts  # noqa: PLC0415
 
     return BulkTexts(terms.same_text).against
 
 
 def suspenders_of(bundle: Bundle, sources: SuspendedSources) -> Mapping[str, Suspender]:
-    """Return what suspends, by the id of its rule."""
+    """Return the suspenders, by the id of their rule."""
     is_enforced = any(isinstance(one.check, Suspended) and one.can_stop for one in bundle.rules)
     return {
         rule.id: Suspender(
@@ -102,7 +102,7 @@ def suspenders_of(bundle: Bundle, sources: SuspendedSources) -> Mapping[str, Sus
 
 
 def end_of(since: datetime, working_days: int, surroundings: Surroundings) -> datetime:
-    """Return the midnight that ends the last of `working_days`, of which the next is the first."""
+    """Return the midnight that ends the last of `working_days`, counted from the next one."""
     zone = ZoneInfo(surroundings.zone)
     last = surroundings.calendar.add_workdays(since.astimezone(zone).date(), working_days)
     return datetime.combine(last + timedelta(days=1), time(), zone).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Whether a text was made from a filed template: a matcher whose time is linear (R12)."""
+"""Whether a text was made from a filed template: a matcher that takes linear time (R12)."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -9,7 +9,7 @@ from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.urls import link_spans
 from gateway.filter.normalise import normalise
 
-# By so many characters of their beginnings templates are told apart before they are tried.
+# Templates are selected by this many characters of their beginning before they are tried.
 _HEAD_CHARS = 6
 _BRACKETS = ("【", "】")
 
@@ -44,12 +44,12 @@ class Pattern:
 
     @property
     def beginning(self) -> str:
-        """Return what every text of this template begins with, as far as templates are sorted."""
+        """Return the beginning of every text of this template, by which templates are sorted."""
         return self._head[:_HEAD_CHARS]
 
     @property
     def rank(self) -> tuple[int, int, str]:
-        """Return a key that sorts first what leaves least open, then what says most."""
+        """Return a sort key: first what leaves least open, then what says most."""
         return self._longest - self._shortest, -self._shortest, self.match.id
 
     @property
@@ -60,10 +60,10 @@ class Pattern:
     def accepts(self, body: "Body") -> bool:
         """Tell whether `body` was made from this template.
 
-        From left to right: where can each piece end, if the variable before it is to be
-        neither too long nor run over what no variable may hold? Of all places where the piece
-        before may end, only the nearest needs to be tried: what it cannot do, no place farther
-        away can. So each piece costs one pass over the text, and nothing is tried twice.
+        From left to right it finds where each piece can end, if the variable before it is not too
+        long and does not cover a link or a bracket. Of the places where the piece before may end,
+        only the nearest is tried: if it fails, a place farther away fails too. So each piece costs
+        one pass over the text, and nothing is tried twice.
         """
         text, head = body.text, self._head
         if not self._shortest <= len(text) <= self._longest or not text.startswith(head):
@@ -103,12 +103,12 @@ class Body:
     __slots__ = ("_spans", "text")
 
     def __init__(self, text: str) -> None:
-        # Each line of a text may end as Windows ends it.
+        # Each line of a text may end with CR LF.
         self.text = normalise(text.strip().replace("\r\n", "\n"))
         self._spans: tuple[list[int], list[int]] | None = None
 
     def is_free(self, start: int, end: int) -> bool:
-        """Tell whether neither a link nor a bracket stands, even in part, in start to end."""
+        """Tell whether no link and no bracket, even in part, stands from `start` to `end`."""
         if self._spans is None:
             self._spans = self._links_and_brackets()
         starts, ends = self._spans
@@ -125,7 +125,8 @@ class Body:
             for at, char in enumerate(self.text)
             if char == bracket
         ]
-        # Spans do not overlap: no bracket stands in a link, which is ASCII but for its dots.
+        # Spans do not overlap: a bracket never stands in a link, which is ASCII except for its
+        # dots.
         spans.sort()
         return [start for start, _ in spans], [end for _, end in spans]
 
@@ -149,10 +150,10 @@ class TemplateIndex:
         return bool(self._by_beginning)
 
     def match(self, text: str) -> TemplateMatch | None:
-        """Return the template that `text`, its signature left out, was made from, or None.
+        """Return the template that `text`, without its signature, was made from, or None.
 
-        Of several the one that leaves least to variables. Any text may be asked about: one
-        longer than every template costs nothing.
+        If there are several, the one that leaves least to variables. Any text may be asked about:
+        one longer than every template costs nothing.
         """
         if len(text) > 2 * self._longest:  # what shows as nothing may double a text, not more
             return None

@@ -1,6 +1,6 @@
 """Messages of a tick judged together: each rule is asked once about all that it concerns.
 
-What it does to a message is what RuleSet does to it alone, and so are the counts: a message is
+The result for a message is the same as from RuleSet alone, and so are the counts: a message is
 counted after those that came before it, and not at all if something is against it.
 """
 
@@ -12,20 +12,20 @@ from gateway.policy.ruleset import RuleSet
 from gateway.policy.staged import StagedCounter
 from gateway.policy.submission import Submission
 
-# Takes a message over which a counter failed, before or after it was found against.
+# Takes a message for which a counter failed, before or after there was a finding against it.
 SetAside: TypeAlias = Callable[[Submission], None]
 
-# With fewer it costs more to ask about all of them than about each.
+# With fewer messages it costs more to ask about all of them than about each.
 _MANY = 4
 
 
 def ask_together(
     rules: RuleSet, course: Course, messages: Sequence[Submission], at: float
 ) -> Sequence[Submission]:
-    """Ask what does not count about messages that are on one course; return those to be counted.
+    """Ask the rules that do not count about messages on one course; return those to be counted.
 
-    They are those that nothing stops and that need not wait, in their order. Nothing may stand
-    against any yet, and the filter has hit nothing in their texts.
+    They are those that nothing stops and that need not wait, in their order. There must be no
+    finding against any yet, and the filter has hit nothing in their texts.
     """
     if len(messages) < _MANY:
         left: Sequence[Submission] = [one for one in messages if rules.passes(one, course, at)]
@@ -37,7 +37,7 @@ def ask_together(
 def stop_together(
     rules: RuleSet, course: Course, messages: Sequence[Submission], at: float
 ) -> None:
-    """Ask what does not count about messages that are on one course; nothing is settled yet."""
+    """Ask the rules that do not count about messages on one course; nothing is settled yet."""
     if len(messages) >= _MANY:
         _stop(rules, course, messages, at)
         return
@@ -52,20 +52,20 @@ def count_together(
     at: float,
     set_aside: SetAside,
 ) -> None:
-    """Count messages that `counting` are to count, in the order in which they came.
+    """Count messages with the counters of `counting`, in the order in which they came.
 
-    Where a counter fails over one of them, only that one is set aside, and the others are
-    counted once all the same: each alone, from the counter on that failed.
+    If a counter fails for one of them, only that one is set aside. The others are still counted
+    once: each alone, from the failed counter on.
     """
     if any(staged.counter.gives_back for staged in counting[:-1]):
-        # What one of them counted may have to be taken back.
+        # What an earlier counter counted may have to be taken back.
         _count_each(rules, counting, messages, at, set_aside)
         return
     left = messages
     for place, staged in enumerate(counting):
         try:
             against = staged.counter.ask_all(left, at)
-        except Exception:  # noqa: BLE001 - whichever way it fails, nobody else may pay for it
+        except Exception:  # noqa: BLE001 - any failure must not affect other messages
             _count_each(rules, counting[place:], left, at, set_aside)
             return
         stopped = False
@@ -111,7 +111,7 @@ def _stop(
 
 
 def _unended(rules: RuleSet, messages: Sequence[Submission]) -> Sequence[Submission]:
-    """Hold against messages what was found against their texts; return those that it spares."""
+    """Add what was found against texts to their messages; return those that this does not stop."""
     stopped = False
     for one in messages:
         if one.until is not None:

@@ -1,4 +1,4 @@
-"""What rules ask a classifier for and do not get: told to people, not of each message."""
+"""Rules that need a classifier and have none: reported once to people, not per message."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,7 +8,7 @@ from gateway.policy.rules import Rule, Suspicious, Title
 
 
 def unscored(rules: Iterable[Rule], scorer: Scorer | None) -> Iterator[Title]:
-    """Yield what rules do not judge for want of a model, or of what was measured of it."""
+    """Yield the rules that do not judge because a model, or a measurement of it, is missing."""
     asking = [rule for rule in rules if isinstance(rule.check, Suspicious) and not _is_off(rule)]
     if scorer is not None:
         for rule in asking:

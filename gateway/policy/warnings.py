@@ -1,4 +1,4 @@
-"""What findings warn of, counted in the tick until somebody takes it."""
+"""The warnings that findings raise, counted in the tick until they are taken."""
 
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -42,15 +42,15 @@ class _Count:
 class WarningTally:
     """Counts by kind the messages that rules warn of; only those with findings cost anything.
 
-    Between two calls of `take` at most `MAX_KINDS` are kept apart; what is of more kinds is
-    counted in `others`, which only grows.
+    Between two calls of `take` at most `MAX_KINDS` are counted separately; messages of more kinds
+    are counted in `others`, which only grows.
     """
 
     __slots__ = ("_at_hand", "_counts", "others")
 
     def __init__(self) -> None:
         self._counts: dict[WarningKind, _Count] = {}
-        # A finding is kept with its count, so that its id is nobody else's meanwhile.
+        # A finding is kept with its count, so that its id is not reused meanwhile.
         self._at_hand: dict[tuple[int, Home], tuple[Finding, _Count]] = {}
         self.others = 0
 
@@ -65,7 +65,7 @@ class WarningTally:
                     _add(count, finding, at, trace)
 
     def _count_of(self, submission: Submission, finding: Finding, at: float) -> _Count | None:
-        """Return what is counted of a kind, None where there is no room for one more."""
+        """Return the count of a kind; None if there is no room for one more."""
         assert finding.warning is not None  # noqa: S101 - the caller has looked
         port = submission.port.number if submission.port is not None else ""
         kind = WarningKind(finding.warning, finding.rule, submission.account.system_id, port)
@@ -82,7 +82,7 @@ class WarningTally:
         return count
 
     def take(self) -> tuple[Gathered, ...]:
-        """Return what gathered since the last call, and begin anew."""
+        """Return what was counted since the last call, and begin anew."""
         counts, self._counts = self._counts, {}
         self._at_hand.clear()
         return tuple(_gathered(kind, count) for kind, count in counts.items())

@@ -25,11 +25,11 @@ class OnHolidays(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Open from `opens` until just before `closes`, by the clock on the wall.
+    """Open from `opens` until just before `closes`, in local time.
 
-    A window that closes at or before its opening ends on the next day (22:00 to 08:00; equal
-    times are 24 hours). `weekdays` (Monday is 0) and `on_holidays` ask of the day it opens on;
-    a make-up workday keeps its weekday.
+    A window that closes at or before its opening ends on the next day (22:00 to 08:00; equal times
+    are 24 hours). `weekdays` (Monday is 0) and `on_holidays` apply to the day it opens on; a
+    make-up workday keeps its weekday.
     """
 
     opens: time
@@ -60,7 +60,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class WindowSet:
-    """Several windows of which one has to be open; none at all is a fault, not a ban."""
+    """A set of windows; one of them must be open. An empty set raises ValueError."""
 
     windows: tuple[Window, ...]
 
@@ -83,7 +83,7 @@ class Locality:
 
 @dataclass(frozen=True, slots=True)
 class Jitter:
-    """How far deferred messages are strewn after an opening, lest all leave in one second.
+    """How far deferred messages are spread after an opening, so that not all leave in one second.
 
     `fraction`, 0 to just below 1, is this message's share of `span`; the caller draws it.
     """
@@ -128,14 +128,14 @@ def next_opening(
     jitter: Jitter = NO_JITTER,
     limit: datetime | None = None,
 ) -> datetime | None:
-    """Return in UTC when a message of `moment`, which is aware, may arrive; None when never.
+    """Return in UTC when a message of the aware `moment` may arrive; None for never.
 
-    That is `moment` itself if a window is open then. Else it is the first instant at which one
-    is, plus the jitter, which is shortened so that the window is still open and `limit` not yet
-    reached. None when nothing opens within 14 days, or before `limit`.
+    That is `moment` itself if a window is open then. Else it is the first instant at which a window
+    is open, plus the jitter, which is shortened so that the window is still open and `limit` not
+    yet reached. None if nothing opens within 14 days, or before `limit`.
 
-    Exact to the second through changes of the clock: an hour that does not exist opens nothing,
-    and an hour that comes twice is open twice.
+    Exact to the second through changes of the clock: an hour that does not exist opens nothing, and
+    an hour that occurs twice is open twice.
     """
     start = moment.astimezone(UTC)
     if _is_open(windows, start, locality):
@@ -165,9 +165,9 @@ def deferral(
     locality: Locality,
     jitter: Jitter = NO_JITTER,
 ) -> Defer | TooLate:
-    """Say until when to keep a message of `moment` that is valid until before `validity`.
+    """Return until when to keep a message of `moment` that is valid until before `validity`.
 
-    `Defer.until` is `moment` when a window is open: it may go as it is.
+    `Defer.until` is `moment` if a window is open: the message may go as it is.
     """
     if validity is not None and validity <= moment:
         return _TOO_LATE
@@ -182,14 +182,14 @@ def _is_open(windows: WindowSet, instant: datetime, locality: Locality) -> bool:
 def _edges(
     start: datetime, end: datetime, clocks: list[time], zone: ZoneInfo
 ) -> Iterator[datetime]:
-    """Yield, in order, the instants from `start` to before `end` at which a window may turn.
+    """Yield, in order, the instants from `start` to before `end` at which a window may change.
 
-    A wall clock shows one of `clocks` then, or was changed. A day at a time, so that a search
-    which ends early costs little.
+    At such an instant a wall clock shows one of `clocks`, or is changed. One day is searched at a
+    time, so that a search which ends early costs little.
     """
     while start < end:
         stop = min(start + _DAY, end)
-        # The start is one, too: a change just at the end of a day is in neither day's inside.
+        # The start is included: a change just at the end of a day is inside neither day.
         found = {start, _change_after(start, stop, zone)}
         day, last = start.astimezone(zone).date(), stop.astimezone(zone).date()
         while day <= last:

@@ -1,14 +1,14 @@
-"""A peer's IP address, as it decides who may bind and who is locked out."""
+"""A peer's IP address, which decides who may bind and who is locked out."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 
 def ip_of(address: str) -> IPv4Address | IPv6Address | None:
-    """Return the IP address, or None for what is none.
+    """Return the IP address, or None if `address` is not one.
 
-    An IPv4 peer on a dual-stack listener shows as ``::ffff:192.0.2.1``: it is the IPv4 address
-    that operators write in their lists.
+    An IPv4 peer on a dual-stack listener shows as ``::ffff:192.0.2.1``; the result is the IPv4
+    address that operators write in their lists.
     """
     try:
         ip = ip_address(address)
@@ -23,8 +23,8 @@ def ip_of(address: str) -> IPv4Address | IPv6Address | None:
 def origin_of(address: str) -> str:
     """Return the name under which a peer's failures are counted.
 
-    That is the address, and for IPv6 its /64: a single customer owns 2**64 addresses there and
-    would start afresh with each.
+    It is the address, and for IPv6 its /64: a single customer owns 2**64 addresses there and could
+    start afresh with each.
     """
     ip = ip_of(address)
     if isinstance(ip, IPv6Address):

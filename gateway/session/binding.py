@@ -37,7 +37,7 @@ class BindReason(StrEnum):
     LOCKED = "locked"
     SUSPENDED = "suspended"
     EXPIRED = "expired"
-    LICENCE_EXPIRED = "LICENCE_EXPIRED"  # spelled as R01 has it, for who reads the records
+    LICENCE_EXPIRED = "LICENCE_EXPIRED"  # spelled as in R01, for readers of the records
     LICENCE_MISSING = "LICENCE_MISSING"
     ADDRESS = "address"
     BIND_TYPE = "bind_type"
@@ -53,7 +53,7 @@ _STATE_REASONS: dict[SenderState, BindReason] = {
 
 @dataclass(frozen=True, slots=True)
 class BindVerdict:
-    """The command_status of the bind_resp, and the reason that stays here."""
+    """The command_status of the bind_resp, and the reason, which is not sent."""
 
     status: CommandStatus
     reason: BindReason
@@ -67,8 +67,8 @@ class BindVerdict:
 def read_bind(pdu: bytes, address: str) -> BindRequest:
     """Return what a whole bind PDU of the peer at `address` asks for.
 
-    system_id is read as Latin-1, under which no two names on the wire become one. Raises
-    DecodeError, the peer's fault, also when the PDU is no bind.
+    system_id is read as Latin-1, so that different names on the wire stay different. Raises
+    DecodeError, the peer's fault, also if the PDU is not a bind.
     """
     bind = decode(pdu)
     bind_type = _BIND_TYPES.get(bind.command_id)
@@ -95,14 +95,14 @@ def judge_bind(
 ) -> BindVerdict:
     """Judge a bind; `sender` is None for an unknown system_id, `live_binds` excludes this one.
 
-    `licence` is what speaks against the sender's licence, OK when nothing does (R01).
+    `licence` is the reason against the sender's licence, OK without one (R01).
 
     Every refusal is ESME_RBINDFAIL (O31 art. 6 and 7 for the state of the SP). ESME_RINVSYSID
-    beside ESME_RINVPASWD would let anyone list our accounts, and any other difference would
-    tell a guesser that a password is right. For the same reason the caller checks a password
-    even when there is no sender (against any hash, so that it takes as long), and the reasons
-    that are about the account come after the credentials: records show no more than the
-    peer proved. A lock comes first, or the guess that is right would still get through.
+    beside ESME_RINVPASWD would let anyone list our accounts, and any other difference would tell a
+    guesser that a password is right. For the same reason the caller checks a password even without
+    a sender (against any hash, so that it takes as long), and reasons about the account come after
+    the credentials: records show no more than the peer proved. A lock comes first; otherwise the
+    right guess would still get through.
     """
     reason = _reason(
         request,

@@ -10,10 +10,9 @@ _DRIFT_S = 1e-9  # the sums of floats drift by some ulps
 class ConnectionRate:
     """Admits `per_s` new connections a second of each address on average, `burst` at once.
 
-    An IPv6 address counts as its /64. A connection that is not admitted costs its address
-    nothing. Memory is bounded: of more than `maximum_entries` addresses the one that was
-    admitted longest ago is forgotten and starts with a full burst again. `now` is in monotonic
-    seconds.
+    An IPv6 address counts as its /64. A rejected connection costs its address nothing. Memory is
+    bounded: beyond `maximum_entries` addresses, the one admitted longest ago is forgotten and
+    starts with a full burst again. `now` is in monotonic seconds.
     """
 
     def __init__(self, per_s: float, burst: int, maximum_entries: int = 10_000) -> None:

@@ -1,4 +1,4 @@
-"""Which events that strangers cause are told one by one, and which only as a count."""
+"""Which events caused by strangers are reported one by one, and which only as a count."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -9,9 +9,9 @@ MINUTE_S = 60.0
 
 
 class Repeated(NamedTuple):
-    """How often an event came in a minute beside the one that was told, or of other addresses.
+    """How often an event came in a minute besides the reported one, or from other addresses.
 
-    `origin` and `system_id` are empty for those that had no row of their own.
+    `origin` and `system_id` are empty for events without a row of their own.
     """
 
     event: str
@@ -22,12 +22,12 @@ class Repeated(NamedTuple):
 
 
 class EventQuota:
-    """Lets one event of each kind, address and system_id be told in a minute, `rows` at most.
+    """Lets one event of each kind, address and system_id be reported a minute, at most `rows`.
 
-    The others are counted; `repeated` returns the counts once the minute is over. So a minute
-    has at most `rows` lines of single events and as many of counts, and one line more for each
-    kind, whatever strangers do. Kinds (event and reason) are the caller's, a closed list; an
-    IPv6 address counts as its /64. `now` is in monotonic seconds.
+    The others are counted; `repeated` returns the counts once the minute is over. So a minute has
+    at most `rows` lines of single events, as many of counts, and one line more for each kind.
+    Strangers cannot exceed this. Kinds (event and reason) are a closed list of the caller; an IPv6
+    address counts as its /64. `now` is in monotonic seconds.
     """
 
     def __init__(self, rows: int) -> None:
@@ -53,7 +53,7 @@ class EventQuota:
         return False
 
     def repeated(self, now: float) -> list[Repeated]:
-        """Return what was only counted, once a minute is over, and begin another."""
+        """Return the counts once a minute is over, and begin another minute."""
         if now - self._began < MINUTE_S:
             return []
         found = [Repeated(*key, count - 1) for key, count in self._counts.items() if count > 1]

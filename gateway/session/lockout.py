@@ -1,4 +1,4 @@
-"""Slows down and locks out whoever guesses passwords, without hurting whoever knows theirs."""
+"""Slows down and locks out password guessers, but not peers with the right password."""
 
 from collections import OrderedDict, deque
 from typing import TypeVar
@@ -8,12 +8,12 @@ from gateway.session.connection_rate import ConnectionRate
 
 WINDOW_S = 60.0
 ADDRESS_FACTOR = 5
-"""Failures one address may have for each that one system_id may have from it.
+"""Failures that one address may have for each failure that one system_id may have from it.
 
-More than one SP can stand behind an address, so the address locks later than the pair.
+Several SPs can share an address, so the address locks later than the pair.
 """
 KNOWN_S = 7 * 86_400.0
-"""How long a pair that has bound is spared its address's lock; addresses change hands."""
+"""How long a pair that has bound is exempt from its address's lock; addresses change hands."""
 THROUGH_PER_S = 5
 """Checks a second that a locked address has for system_ids that are not known there."""
 FIRST_DELAY_S = 0.25
@@ -24,21 +24,20 @@ _DOUBLINGS = 3
 class Lockouts:
     """Counts failed binds per (address, system_id) and per address over the last minute.
 
-    At `per_minute` failures the pair is locked, at `ADDRESS_FACTOR` times as many the address
-    is, for every system_id that has not bound from it in the last week. A lock ends when the
-    oldest of its failures is a minute old; attempts while it lasts do not prolong it, since
-    they are refused without a look at the password. Addresses are always part of the key, so
-    no one can lock an SP out from elsewhere, and only new binds are asked about: live sessions
-    never.
+    At `per_minute` failures the pair is locked. At `ADDRESS_FACTOR` times as many, the address is
+    locked for every system_id that has not bound from it in the last week. A lock ends when the
+    oldest of its failures is a minute old. Attempts during a lock do not prolong it, because they
+    are refused without a password check. Addresses are always part of the key, so no one can lock
+    an SP out from elsewhere. Only new binds are checked, never live sessions.
 
-    A lock does not keep everybody out: `may_check` lets one password check a second of a known
-    pair through, and behind a locked address one a second of each system_id, 5 in all, so that
-    whoever shares an address with guessers gets in with the right password. Ask it right before
-    each check, not only when the bind arrives: checks that ran at the same time would otherwise
-    exceed the limit together.
+    A lock is not complete: `may_check` allows one password check a second for a known pair, and
+    behind a locked address one a second for each system_id, 5 in all. So an SP that shares an
+    address with guessers gets in with the right password. Call it right before each check, not only
+    when the bind arrives: otherwise checks that run at the same time would exceed the limit
+    together.
 
-    Memory is bounded: at most `maximum_entries` pairs, addresses and known pairs each, the one
-    that failed (or bound) longest ago goes first.
+    Memory is bounded: at most `maximum_entries` pairs, addresses and known pairs each; the one that
+    failed (or bound) longest ago goes first.
     """
 
     def __init__(self, per_minute: int, maximum_entries: int = 10_000) -> None:
@@ -52,7 +51,7 @@ class Lockouts:
         self._origin_checks = ConnectionRate(THROUGH_PER_S, THROUGH_PER_S, maximum_entries)
 
     def failed(self, address: str, system_id: str, now: float) -> None:
-        """Count a bind with wrong credentials; nothing while the pair is locked."""
+        """Count a bind with wrong credentials; do nothing while the pair is locked."""
         if self.is_locked(address, system_id, now):
             return
         origin = origin_of(address)
@@ -60,20 +59,20 @@ class Lockouts:
         self._by_address.add((origin,), now)
 
     def succeeded(self, address: str, system_id: str, now: float) -> None:
-        """Forgive the pair its failures and know it for a week.
+        """Forget the failures of the pair and know it for a week.
 
-        The address keeps its count: one good account must not wipe out guesses at others.
+        The address keeps its count: one good account must not clear guesses at others.
         """
         pair = (origin_of(address), system_id)
         self._by_pair.forget(pair)
         self._known.add(pair, now)
 
     def know(self, address: str, system_id: str, bound_at: float) -> None:
-        """Know a pair that bound at a moment, which may be before this process began."""
+        """Know a pair that bound at `bound_at`, perhaps before this process began."""
         self._known.add((origin_of(address), system_id), bound_at)
 
     def may_check(self, address: str, system_id: str, now: float) -> bool:
-        """Tell whether a password may be checked, and count the check where a lock stands."""
+        """Tell whether a password may be checked; count the check if there is a lock."""
         if not self.is_locked(address, system_id, now):
             return True
         origin = origin_of(address)
@@ -87,7 +86,7 @@ class Lockouts:
         )
 
     def is_locked(self, address: str, system_id: str, now: float) -> bool:
-        """Tell whether a bind is to be refused whatever its password, but for `may_check`."""
+        """Tell whether to refuse a bind with any password, unless `may_check` allows a check."""
         origin = origin_of(address)
         pair = (origin, system_id)
         if self._by_pair.is_full(pair, now):
@@ -101,7 +100,7 @@ class Lockouts:
     def delay_s(self, address: str, system_id: str, now: float) -> float:
         """Return how long to wait before a bad bind is answered: twice as long each time.
 
-        The same for every reason to refuse, or the delay would tell them apart.
+        It is the same for every reason to refuse; otherwise the delay would reveal the reason.
         """
         origin = origin_of(address)
         failures = max(
@@ -112,7 +111,7 @@ class Lockouts:
         return min(FIRST_DELAY_S * 2.0**doublings, LAST_DELAY_S)
 
     def __len__(self) -> int:
-        """Return how many entries are held in all, for the gauge."""
+        """Return how many entries are held in total, for the gauge."""
         return len(self._by_pair) + len(self._by_address) + len(self._known)
 
 
@@ -121,7 +120,7 @@ _K = TypeVar("_K")
 
 
 def _set_latest(times: OrderedDict[_K, float], key: _K, at: float, maximum: int) -> None:
-    """Set the time of `key`, and forget the one of longest ago where there are too many."""
+    """Set the time of `key`; forget the oldest one if there are too many."""
     times[key] = at
     times.move_to_end(key)
     if len(times) > maximum:
@@ -158,7 +157,7 @@ class _Failures:
 
 
 class _Known:
-    """When each pair last bound, and from each origin any of them."""
+    """When each pair last bound, and when any pair of each origin last bound."""
 
     def __init__(self, maximum_entries: int) -> None:
         self._maximum_entries = maximum_entries

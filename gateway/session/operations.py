@@ -1,7 +1,7 @@
 """The operation matrix: what a PDU means on either side, in every state, as one table.
 
-Read a row as the peer's act and a column as our state. Where SMPP 3.4 leaves a choice, the
-row says which one was made and why.
+A row is the peer's act, a column is our state. Where SMPP 3.4 leaves a choice, the row says which
+one was made and why.
 """
 
 from enum import StrEnum
@@ -11,12 +11,12 @@ from gateway.smpp.commands import RESPONSE_BIT, CommandId
 
 
 class Ruling(StrEnum):
-    """What is to be done with one PDU."""
+    """What to do with one PDU."""
 
     JUDGE = "judge"
-    """A request of the SP that carries a text: policy first, then the SMSC."""
+    """A request of the SP with a text: policy first, then the SMSC."""
     RELAY = "relay"
-    """A request without a text of the SP's: it goes to the other side as it is."""
+    """A request without a text of the SP: it goes to the other side unchanged."""
     RELAY_RESPONSE = "relay_response"
     """An answer to a request that we forwarded; one that matches none is dropped and counted."""
     BIND = "bind"
@@ -33,7 +33,7 @@ class Ruling(StrEnum):
     NACK_COMMAND = "nack_command"
     """Answer generic_nack with ESME_RINVCMDID and the same sequence_number; the session stays."""
     IGNORE = "ignore"
-    """Count it, and no more."""
+    """Count it and do nothing else."""
 
 
 _COLUMNS = (
@@ -57,10 +57,10 @@ _UNBIND, _GONE = Ruling.UNBIND, Ruling.UNBIND_RESP
 # The columns are the table, so they stay aligned.
 # fmt: off
 
-# The same on both sides. enquire_link is answered even before the bind: 3.4 asks for it only
-# when bound, but peers probe early and a nack makes them drop the link. So is an unbind,
-# which lets a peer that changed its mind leave in order; one that crosses ours is answered
-# too. Responses to what we cannot have sent yet are strays.
+# The same on both sides. enquire_link is answered even before the bind: 3.4 asks for it only when
+# bound, but peers probe early, and a nack makes them drop the link. unbind is also answered in
+# every state, so that a peer can leave in order, even if its unbind crosses ours. Responses to
+# requests that we cannot have sent yet are ignored.
 _EITHER_SIDE: _Rows = {
     #                            OPEN     BINDING  BOUND_TX BOUND_RX BOUND_TRX UNBINDING
     (_C.ENQUIRE_LINK,):         (_LINK,   _LINK,   _LINK,   _LINK,   _LINK,    _LINK),
@@ -69,10 +69,10 @@ _EITHER_SIDE: _Rows = {
     (_C.UNBIND_RESP,):          (_IGNORE, _IGNORE, _IGNORE, _IGNORE, _IGNORE,  _GONE),
 }
 
-# From the SP. data_sm is refused on BOUND_RX although 3.4 (2.3, table 2-1) can be read to allow
-# it: a receiver that submits would send past what its bind type was granted for. deliver_sm,
-# outbind and alert_notification come only from an SMSC, so they are no commands here (nack).
-# An answer to a delivery counts while unbinding: the SMSC must learn that the SP has it.
+# From the SP. data_sm is refused on BOUND_RX although 3.4 (2.3, table 2-1) can be read to allow it:
+# a receiver that submits would exceed its bind type. deliver_sm, outbind and alert_notification
+# come only from an SMSC, so they are unknown commands here (nack). An answer to a delivery counts
+# while unbinding: the SMSC must learn that the SP has it.
 _ESME_SIDE: _Rows = _EITHER_SIDE | {
     #                            OPEN     BINDING  BOUND_TX BOUND_RX BOUND_TRX UNBINDING
     (_C.BIND_TRANSMITTER,
@@ -115,7 +115,7 @@ _SMSC_SIDE: _Rows = _EITHER_SIDE | {
 
 
 def _unlisted(state: SessionState, command_id: int) -> Ruling:
-    """Rule on what has no row: wrong direction, unsupported, unknown, or too late."""
+    """Rule on commands without a row: wrong direction, unsupported, unknown, or too late."""
     if state is SessionState.CLOSED or command_id & RESPONSE_BIT:
         return Ruling.IGNORE
     return Ruling.NACK_COMMAND
@@ -137,12 +137,12 @@ def _table() -> dict[tuple[Side, SessionState, int], Ruling]:
 
 
 RULINGS: dict[tuple[Side, SessionState, int], Ruling] = _table()
-"""Side, state and command_id to ruling, dense over every CommandId in every state.
+"""Side, state and command_id to ruling, complete for every CommandId in every state.
 
-The data plane indexes it directly for the commands it knows; only a command_id that is in
-no SMPP version misses, and `ruling` answers that. In CLOSED everything is ignored: there is
-no one to answer. In UNBINDING requests are refused, enquiries and unbinds answered, and
-answers to what was forwarded still count.
+The data plane indexes it directly for the commands it knows. Only a command_id of no SMPP version
+is missing, and `ruling` answers that. In CLOSED everything is ignored: there is no peer to answer.
+In UNBINDING requests are refused, enquiries and unbinds answered, and answers to what was forwarded
+still count.
 """
 
 

@@ -1,11 +1,11 @@
-"""PROXY protocol version 2: whom a load balancer speaks for (HAProxy's proxy-protocol.txt, 2.2)."""
+"""PROXY protocol version 2: the peer behind a load balancer (HAProxy's proxy-protocol.txt, 2.2)."""
 
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 
 PREFIX_OCTETS = 16
 MAX_OCTETS = 2048
-"""Of what follows the prefix: addresses, and TLVs that nobody here reads."""
+"""Limit of what follows the prefix: addresses, and TLVs that are not read."""
 
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _LENGTH = Struct(">H")
@@ -17,7 +17,7 @@ _ADDRESS_OCTETS = {_UNSPEC: 0, _INET: 12, _INET6: 36, _UNIX: 216}
 
 
 class ProxyHeaderError(ValueError):
-    """What a trusted proxy sent first is no header of version 2."""
+    """The first octets from a trusted proxy are not a header of version 2."""
 
 
 def rest_octets(prefix: bytes) -> int:
@@ -33,10 +33,10 @@ def rest_octets(prefix: bytes) -> int:
 
 
 def address_in(prefix: bytes, rest: bytes) -> str | None:
-    """Return the address of the peer that a proxy speaks for, from a whole header.
+    """Return the address of the peer behind a proxy, from a whole header.
 
-    None where the proxy speaks for itself (LOCAL: a health check) or for no IP address (UNSPEC,
-    UNIX): the address of its own connection counts then. Raises ProxyHeaderError.
+    None if the connection is the proxy's own (LOCAL: a health check) or names no IP address
+    (UNSPEC, UNIX): then the address of the connection itself counts. Raises ProxyHeaderError.
     """
     if len(rest) != rest_octets(prefix):
         raise ProxyHeaderError("the PROXY header is not whole")

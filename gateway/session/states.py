@@ -6,7 +6,7 @@ from gateway.domain.sender import BindType
 
 
 class Side(StrEnum):
-    """Whom a session of ours faces."""
+    """The peer that a session of ours faces."""
 
     ESME = "esme"
     """Faces an SP, so we act as the SMSC."""

@@ -1,4 +1,4 @@
-"""Places for connections that have not proved who they are."""
+"""Places for connections that have not proved their identity."""
 
 from typing import Generic, TypeVar
 
@@ -8,9 +8,10 @@ Key = TypeVar("Key")
 class StrangerPlaces(Generic[Key]):
     """Gives places to connections that have proved nothing, `total` in all, `of_one` per origin.
 
-    A newcomer always gets a place, so that a peer that proves itself at once is never kept out
-    by a crowd that only waits. Who goes for it is the longest waiting of its own origin where
-    that has `of_one` places already, else the longest waiting of the origin that has most.
+    A new connection always gets a place, so that many waiting connections never keep out a peer
+    that proves itself at once. If its origin has `of_one` places already, the longest waiting of
+    that origin leaves; else, if all places are taken, the longest waiting of the origin with most
+    places.
     """
 
     def __init__(self, total: int, of_one: int) -> None:
@@ -22,7 +23,7 @@ class StrangerPlaces(Generic[Key]):
         self._by_origin: dict[str, dict[Key, None]] = {}
 
     def enter(self, key: Key, origin: str) -> Key | None:
-        """Give `key` a place; return who has lost its place for it, or None."""
+        """Give `key` a place; return the key that lost its place, or None."""
         goes = self._who_goes_for(origin)
         if goes is not None:
             self.leave(goes)

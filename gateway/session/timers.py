@@ -11,13 +11,13 @@ class Timers:
     session_init_s: float = 5
     """From the connection to the accepted bind."""
     pdu_read_s: float = 10
-    """From the first octet of a PDU to its last, however they trickle in."""
+    """From the first octet of a PDU to its last, at any speed."""
     enquire_link_s: float = 30
-    """Silence after which the peer is asked for a sign of life."""
+    """Silence after which an enquire_link is sent."""
     response_s: float = 30
-    """From a request of ours to its answer."""
+    """From our request to its answer."""
     inactivity_s: float = 300
-    """Time without traffic; enquire_link is none."""
+    """Time without traffic; enquire_link does not count as traffic."""
     reconnect_max_s: float = 15
     drain_s: float = 15
 
@@ -26,9 +26,9 @@ class Timers:
 class Clocks:
     """When things last happened in one session, as monotonic seconds.
 
-    `opened_at` may be set anew when a bind has arrived and the wait that follows is for the
-    SMSC: the SP has then done its part. `last_traffic_at` moves with every PDU of either
-    direction except enquire_link and its response.
+    `opened_at` may be set again when a bind has arrived and the SMSC is waited for: the SP has then
+    done its part. `last_traffic_at` moves with every PDU of either direction except enquire_link
+    and its response.
     """
 
     opened_at: float
@@ -58,7 +58,7 @@ class Clocks:
 
 
 class Due(StrEnum):
-    """What has to happen to a session now."""
+    """What must happen to a session now."""
 
     NOTHING = "nothing"
     CLOSE_UNBOUND = "close_unbound"
@@ -70,14 +70,14 @@ class Due(StrEnum):
 
 
 def due(timers: Timers, clocks: Clocks, *, is_bound: bool, now: float) -> Due:
-    """Return the most pressing act; `NOTHING` may be asked again at any time.
+    """Return the most urgent action. The call changes nothing and may be repeated at any time.
 
-    The caller notes what it did: `enquiry_sent_at`, `unbind_sent_at`. Any octets after an
-    enquiry count as life, not only its enquire_link_resp: some peers cannot answer one but
-    go on submitting (cloudhopper issue 103), and octets prove the link all the same. A peer
-    that is both silent and unable to answer needs `enquire_link_s` 0.
+    The caller notes what it did: `enquiry_sent_at`, `unbind_sent_at`. Any octets after an enquiry
+    count as a sign of life, not only its enquire_link_resp: some peers cannot answer one but go on
+    submitting (cloudhopper issue 103), and octets prove the link as well. A peer that is both
+    silent and unable to answer needs `enquire_link_s` 0.
 
-    Once our unbind is out, only its answer is waited for, `response_s` long.
+    After our unbind, only its answer is waited for, `response_s` long.
     """
     if clocks.unbind_sent_at is not None:
         is_overdue = now - clocks.unbind_sent_at >= timers.response_s
@@ -101,7 +101,7 @@ def _due_when_bound(timers: Timers, clocks: Clocks, now: float) -> Due:
 
 
 def _open_enquiry(timers: Timers, clocks: Clocks) -> float | None:
-    """Return when we asked, unless octets came since or asking was turned off meanwhile."""
+    """Return when the open enquiry was sent; None if octets came since or enquiries are off."""
     asked_at = clocks.enquiry_sent_at
     if asked_at is None or not timers.enquire_link_s or clocks.last_octets_at >= asked_at:
         return None

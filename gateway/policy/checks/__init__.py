@@ -1,1 +1,1 @@
-"""The checks of rules, by what they look at: each module turns values into what asks."""
+"""The checks of rules, by subject: each module turns a check's values into a function that asks."""

@@ -13,7 +13,7 @@ _UNKNOWN = Evidence("the SMSC does not know most of the numbers")
 class Unknowns:
     """Asks whether too many of the numbers that a sender writes to are unknown.
 
-    It is found out once for each feeding of the counts, not per message.
+    The result is computed once for each feed of the counts, not per message.
     """
 
     __slots__ = ("_check", "_counts", "_known", "_version", "_within_s")
@@ -26,11 +26,11 @@ class Unknowns:
         self._version = 0
 
     def ask(self, submission: Submission, _at: float) -> Evidence | None:
-        """Return what is against the sender of a message."""
+        """Return the evidence against the sender of a message."""
         return self._of(submission.account.system_id)
 
     def sieve(self, submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
-        """Let the messages of senders through that something is against."""
+        """Return the messages of senders with evidence against them."""
         senders = {submission.account.system_id for submission in submissions}
         against = {sender for sender in senders if self._of(sender) is not None}
         if not against:

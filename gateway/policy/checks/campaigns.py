@@ -14,14 +14,14 @@ from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import Campaign
 from gateway.policy.submission import Submission
 
-# Of campaigns that reached the limit; a thousand at a time is a bad day.
+# Of campaigns that reached the limit; a thousand at a time is exceptional.
 _MAX_TOLD = 2048
 
 
 class _Massed(NamedTuple):
-    """That a text is of a campaign which is not counted on in a step: it is told all through it.
+    """The evidence for a text that is not counted any more in a step: its campaign is full.
 
-    Of one sender alone, where each is counted.
+    If senders are counted separately, it holds for one sender only.
     """
 
     of: Campaigns
@@ -34,11 +34,11 @@ class _Massed(NamedTuple):
 
 
 class Massed:
-    """Counts messages without consent by the campaign that their text is of.
+    """Counts messages without consent by the campaign of their text.
 
-    Across all senders, or of each by itself.
+    It counts across all senders, or each sender separately.
 
-    The parts of a long message are texts that grow; what begins alike is one campaign.
+    The parts of a long message are texts that grow; texts with the same beginning are one campaign.
     """
 
     __slots__ = (
@@ -58,7 +58,7 @@ class Massed:
         self._check = check
         self._accepts, self._people = check.accept_asserted, check.people
         self._consent = knowledge.consent
-        # Who agreed makes no campaign; most have, where consent is enforced.
+        # Subscribers who agreed do not count; where consent is enforced, these are most.
         self._sieve = perhaps_not_agreed(knowledge)
         limits = CampaignLimits(check.within.total_seconds(), each_sender=check.each_sender)
         self._campaigns = Campaigns(limits, knowledge.veil)
@@ -66,7 +66,7 @@ class Massed:
         self._told: dict[str, Evidence] = {}
 
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
-        """Count messages; return those that are one of too many without consent."""
+        """Count messages; return those over the limit of people without consent."""
         campaigns, step = self._campaigns, self._campaigns.step_of(at)
         against = []
         sender, counted, may_have_agreed = "", "", True
@@ -90,9 +90,9 @@ class Massed:
         return against
 
     def _may_have_agreed(self, sender: str) -> bool:
-        """Tell whether any subscriber agreed in another way than by an answer of their own."""
+        """Tell whether any subscriber may have agreed in another way than by an own answer."""
         consent = self._consent
-        # Until the sets are current nobody is sieved out.
+        # Until the sets are current, the sieve drops no message.
         return not consent.is_current or sender in consent.subscribed or sender in consent.asserted
 
     def _has_agreed(self, sender: str, number: int) -> bool:
@@ -123,10 +123,10 @@ class Massed:
         return evidence
 
     def forget(self, submission: Submission, at: float) -> None:
-        """Keep the count: who sends to many and is refused is still sending."""
+        """Keep the count: a sender that is rejected still sends to many."""
 
     def adopt(self, before: Self) -> None:
-        """Go on with the campaigns under way, if as many people within the same time count."""
+        """Go on with the campaigns of `before`, if its check is the same."""
         if before._check == self._check:
             self._campaigns = before._campaigns
 

@@ -19,14 +19,15 @@ _REFUSED_OWNER = "the subscriber refused another account of the same owner"
 _UNASKED = Evidence("no consent on record")
 _UNPROVEN = Evidence("consent is asserted only", Reason.CONSENT_UNPROVEN)
 _UNREAD = Evidence("the consent store cannot be read", Reason.CONSENT_UNCHECKED, is_unread=True)
-# Only the SMSC knows whose message a replace_sm changes. That was judged for its subscriber,
-# but as what it was then: a notice to one who refused, or a request for consent, is to sell
-# now (R62). What comes from a port for marketing was asked about refusals before.
+# Only the SMSC knows the recipient of the message that a replace_sm changes. That message was
+# judged for its subscriber, but as it was then: a notice to a subscriber who refused, or a request
+# for consent, may now become advertising (R62). Messages from a port for marketing were checked for
+# refusals before.
 _UNKNOWN = Evidence("whose message it changes is unknown", Reason.CONSENT_UNKNOWN, is_unread=True)
 
 
 def refused(_check: Refused, knowledge: Knowledge) -> Ask:
-    """Ask whether the subscriber refused the sender, or everybody."""
+    """Ask whether the subscriber refused the sender or all senders."""
     sets = knowledge.consent
 
     def ask(submission: Submission, _at: float) -> Evidence | None:
@@ -45,7 +46,7 @@ def refused(_check: Refused, knowledge: Knowledge) -> Ask:
 
 
 def perhaps_refused(knowledge: Knowledge) -> Sieve:
-    """Let through what goes to subscribers who refused."""
+    """Pass messages to subscribers who may have refused."""
     sets = knowledge.consent
 
     def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
@@ -80,7 +81,7 @@ def not_agreed(check: NotAgreed, knowledge: Knowledge) -> Ask:
             return _UNKNOWN
         own = sets.agreed.get(scope)
         if own is not None and own.has(number):
-            return None  # most of what is asked this
+            return None  # the usual case
         if sets.has_agreed(scope, number, accept_asserted=accepts):
             return None
         if not accepts and sets.has_agreed(scope, number, accept_asserted=True):
@@ -91,7 +92,7 @@ def not_agreed(check: NotAgreed, knowledge: Knowledge) -> Ask:
 
 
 def perhaps_not_agreed(knowledge: Knowledge) -> Sieve:
-    """Let through what goes to subscribers who did not agree by an answer of their own."""
+    """Pass messages to subscribers who did not agree by an answer of their own."""
     sets = knowledge.consent
 
     def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
@@ -111,7 +112,7 @@ def perhaps_not_agreed(knowledge: Knowledge) -> Sieve:
 def _of_the_sender(
     of_scope: Mapping[str, NumberSet], submissions: Sequence[Submission], numbers: Sequence[int]
 ) -> Iterable[bool]:
-    """Tell of each number whether it is in the set of who writes to it."""
+    """Tell for each number whether it is in the set of the sender that writes to it."""
     answers: list[bool] = []
     senders = [one.account.system_id for one in submissions]
     first = next(iter(senders), "")

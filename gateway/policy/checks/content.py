@@ -1,7 +1,7 @@
-"""What a text is found like, links to, asks for and is signed with (R61).
+"""What a text looks like, links to, asks for and is signed with (R61).
 
-Evidence is made once: of texts there are many, of what can be said of them few. Only where
-people ask why it is made anew, with the places in the text.
+Evidence is made once: there are many texts, but few different findings. It is made anew, with the
+places in the text, only when people ask for an explanation.
 """
 
 from collections.abc import Iterable
@@ -37,16 +37,16 @@ _GRAVITY = {Harm.ADVERT: 0, Harm.ILLEGAL: 1, Harm.FRAUD: 2}
 def suspicious(check: Suspicious, knowledge: Knowledge) -> Ask:
     """Ask whether the classifier finds any reading of the text like spam.
 
-    What a personal number sends is judged as what people write. Where the classifier has not
-    judged the text, or nobody knows what the tolerated share comes to for texts of that class,
-    that is found instead: it is not innocent for that.
+    A text from a personal number is judged as what people write. If the classifier has not judged
+    the text, or the tolerated share was not measured for texts of that class, this is the finding
+    instead: such a text is not taken for innocent.
     """
     tolerances, scores = _Tolerances(check), _Scores(check)
 
     def ask(submission: Submission, _at: float) -> Evidence | None:
         facts = submission.facts
         if facts is None or not any(facts.texts):
-            return None  # of no text nothing can be said
+            return None  # an empty text cannot be judged
         is_personal = submission.origin.is_personal
         scored = _as_personal(facts, knowledge) if is_personal else facts.scored
         if scored is None:
@@ -62,7 +62,7 @@ def suspicious(check: Suspicious, knowledge: Knowledge) -> Ask:
 
 
 def bad_link(check: BadLink) -> Ask:
-    """Ask whether one of the links leads where none should."""
+    """Ask whether a link in the text leads where it must not."""
     links = _Links(check)
 
     def ask(submission: Submission, _at: float) -> Evidence | None:
@@ -108,7 +108,7 @@ def contact_given(check: ContactGiven) -> Ask:
         given = [one for one in facts.contacts() if one.kind in check.kinds]
         if not given:
             return None
-        # Who hides one of them has told the worst.
+        # A disguised contact is the strongest evidence.
         first = next((one for one in given if one.is_disguised), given[0])
         evidence = (disguised if first.is_disguised else plain)[first.kind]
         return _listed(evidence, given) if facts.is_told else evidence
@@ -117,7 +117,7 @@ def contact_given(check: ContactGiven) -> Ask:
 
 
 def _as_personal(facts: TextFacts, knowledge: Knowledge) -> tuple[Scored, ...] | None:
-    """Return what the classifier says of each reading if a person wrote it; once for each text."""
+    """Return the classifier's result for each reading as a person's text; once for each text."""
     if facts.personal is None and knowledge.scorer is not None:
         try:
             score_as_personal((facts,), knowledge.scorer)
@@ -131,7 +131,7 @@ def _as_personal(facts: TextFacts, knowledge: Knowledge) -> tuple[Scored, ...] |
 
 
 class _Tolerances:
-    """How large a share of innocent texts may be stopped; of a port, its sender, or anybody."""
+    """The share of innocent texts that may be stopped, by port, by sender or in general."""
 
     __slots__ = ("_by_port", "_by_sender", "_usual")
 
@@ -147,7 +147,7 @@ class _Tolerances:
 
 
 class _Scores:
-    """What is said of the readings that the classifier finds like spam."""
+    """Evidence for the readings that the classifier finds like spam."""
 
     __slots__ = ("_actions", "_made")
 
@@ -156,9 +156,9 @@ class _Scores:
         self._made: dict[tuple[str, int], Evidence] = {}
 
     def evidence_of(self, guilty: Iterable[Scored]) -> Evidence:
-        """Return what is said of the worst: a reading that is only noted saves none that is not."""
+        """Return the evidence for the worst reading; one that is only noted hides no other."""
         worst = max(guilty, key=self._weight_of)
-        # Of 100 chances and the categories of the tree.
+        # 100 probabilities times the categories of the tree.
         key = (worst.category, round(100 * worst.probability))
         if key not in self._made:
             about = f": {worst.category}" if worst.category else ""
@@ -168,7 +168,7 @@ class _Scores:
         return self._made[key]
 
     def _action_of(self, one: Scored) -> Action | None:
-        # Without a category nobody knows the harm, and the rule's own action holds.
+        # Without a category the harm is unknown, and the rule's own action holds.
         return self._actions.get(one.harm) if one.category else None
 
     def _weight_of(self, one: Scored) -> tuple[bool, int, float]:
@@ -188,7 +188,7 @@ class _Links:
         self._made: dict[str, Evidence] = {}
 
     def against(self, link: Link) -> Evidence | None:
-        """Return what is against a link, None for one that may stand there."""
+        """Return the evidence against a link; None if it is allowed."""
         if self._allowed.covers(link.opened):
             return None
         entry = self._blocked.entry_of(link.opened) or self._blocked.entry_of(link.host)
@@ -202,7 +202,7 @@ class _Links:
         return self._evidence("links to what is not allowed") if self._check.only_allowed else None
 
     def _taken_for(self, link: Link) -> str | None:
-        """Return whose host people take that of `link` for, None where they take it for its own."""
+        """Return the host that the host of `link` imitates; None if it imitates none."""
         shown = self._allowed.entry_of(link.host) if link.is_look_alike else None
         if shown is not None:
             return _by_what(LookAlike(shown, Likeness.SPELLING))
@@ -216,7 +216,7 @@ class _Links:
 
 
 class _Likes:
-    """Whom signatures are like: known once looked at, for a sender signs all of its texts alike."""
+    """The names that signatures imitate; cached, because a sender signs all its texts alike."""
 
     __slots__ = ("_category", "_filings", "_names", "_seen", "_seen_among")
 
@@ -230,7 +230,7 @@ class _Likes:
         self._seen_among = self._filings.names
 
     def of(self, name: str) -> tuple[str, Evidence] | None:
-        """Return the name that `name` is made to be taken for, and what to say of it."""
+        """Return the name that `name` imitates, and the evidence."""
         if self._seen_among is not self._filings.names:  # somebody has filed another
             self._seen_among = self._filings.names
             self._seen.clear()

@@ -40,7 +40,7 @@ class Often:
         self._says_source = any(Part.SOURCE in limit.per for limit in check.limits)
 
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
-        """Count messages, but for those that would exceed a limit."""
+        """Count messages, except those that would exceed a limit."""
         against = self._frequencies.admit_all(self._parts_of(submissions), at)
         if not against:
             return ()
@@ -56,7 +56,7 @@ class Often:
         return _UNCOUNTED if isinstance(against, Full) else self._evidence[against]
 
     def _parts_of(self, submissions: Sequence[Submission]) -> list[Parts]:
-        """Return what is counted: of a long message the first part, for the whole."""
+        """Return what is counted: for a long message, its first part counts for the whole."""
         is_signed, says_source = self._is_signed, self._says_source
         return [
             (
@@ -76,9 +76,10 @@ class Often:
 
 
 def _standard_offset_s(zone: str) -> int:
-    """Return how far the standard time of `zone` is ahead of UTC.
+    """Return how many seconds the standard time of `zone` is ahead of UTC.
 
-    Clock limits keep to it in summer: a window that was open twice would count twice.
+    Clock limits keep standard time in summer: otherwise a window that occurs twice would count
+    twice.
     """
     read = ZoneInfo(zone)
     offsets = (datetime(2024, month, 1, tzinfo=read).utcoffset() for month in (1, 7))

@@ -1,7 +1,7 @@
 """What senders have filed: ports, provinces, signatures, templates (R04, R06, R11, R12).
 
-While the store cannot be read, what was known before goes on to hold: filings change by the
-day, and a message must not fail for that.
+While the store cannot be read, the last known filings still hold: filings change from day to day,
+and no message must fail because of that.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ _NO_TEMPLATE = Evidence("the text is of no template on file")
 def other_province(_check: OtherProvince, knowledge: Knowledge) -> Ask:
     """Ask whether a provincial port writes to a subscriber of another province (R04).
 
-    A number whose province is not known is not taken for one of another.
+    A number without a known province does not count as one of another province.
     """
     filings = knowledge.filings
 
@@ -69,7 +69,7 @@ def signature_switched(_check: SignatureSwitched, knowledge: Knowledge) -> Ask:
 
 
 def signature_not_filed(_check: SignatureNotFiled, knowledge: Knowledge) -> Ask:
-    """Ask whether the sender has not filed the signature of the text, or there is none (R12)."""
+    """Ask whether the text has no signature, or one that the sender has not filed (R12)."""
     filings = knowledge.filings
 
     def ask(submission: Submission, _at: float) -> Evidence | None:
@@ -86,9 +86,9 @@ def signature_not_filed(_check: SignatureNotFiled, knowledge: Knowledge) -> Ask:
 
 
 def template_not_filed(_check: TemplateNotFiled) -> Ask:
-    """Ask whether the text is of none of the sender's templates (R12).
+    """Ask whether the text matches none of the sender's templates (R12).
 
-    Which one it is of was looked up before, by `FiledTemplates`.
+    `FiledTemplates` has looked up the template before.
     """
 
     def ask(submission: Submission, _at: float) -> Evidence | None:
@@ -101,17 +101,17 @@ def template_not_filed(_check: TemplateNotFiled) -> Ask:
 
 
 class FiledTemplates:
-    """Looks up which filed template a message is of, once for each text of a sender."""
+    """Looks up the filed template of a message, once for each text of a sender."""
 
     __slots__ = ("_filings", "_found")
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._filings = knowledge.filings
-        # What a sender filed is compiled anew at each change, so nothing old is ever found.
+        # Each change of filings makes a new `Filed`, so an old result is never found.
         self._found: dict[tuple[Filed, str], TemplateMatch | None] = {}
 
     def forget(self) -> None:
-        """Forget what was found in what is not on file any more."""
+        """Forget the results for what is not on file any more."""
         self._found.clear()
 
     def of(self, submission: Submission) -> TemplateMatch | None:
@@ -142,7 +142,7 @@ class FiledTemplates:
 
 
 def is_approved(knowledge: Knowledge) -> Callable[[Submission, float], bool]:
-    """Return what tells whether an authority has approved the port that writes (R11)."""
+    """Return a function that tells whether an authority has approved the sending port (R11)."""
     filings = knowledge.filings
 
     def ask(submission: Submission, at: float) -> bool:

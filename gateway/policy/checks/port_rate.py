@@ -18,8 +18,8 @@ _STEP_BACK_S = 60
 class PortRate:
     """One token bucket for each port that sends.
 
-    Buckets keep time by the epoch here. A clock that is set back a little stands still for
-    them; one that was set back far would keep them shut for as long, so they start anew.
+    Buckets use epoch time here. If the clock is set back a little, time stands still for them. If
+    it is set back far, they would stay empty for as long, so they start anew.
     """
 
     __slots__ = ("_at_hand", "_buckets", "_check", "_latest")
@@ -34,7 +34,7 @@ class PortRate:
         self._latest = 0.0
 
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
-        """Take a token of the port's bucket for each message; return those without one."""
+        """Take a token of the port's bucket for each message; return those that got none."""
         if at != self._latest:
             self._turn(at)
         charged = [one for one in submissions if one.units and one.port is not None]
@@ -66,7 +66,7 @@ class PortRate:
         self._latest = max(self._latest, at)
 
     def forget(self, submission: Submission, at: float) -> None:
-        """Keep the token: what is refused costs the gateway as much as what passes."""
+        """Keep the token: a rejected message costs the gateway as much as one that passes."""
 
     def adopt(self, before: Self) -> None:
         """Keep the levels, if the rate is the same."""

@@ -13,7 +13,7 @@ from gateway.policy.places import Zones
 from gateway.policy.rules import Unwanted
 from gateway.policy.submission import Submission
 
-# Neither the number nor the word that a subscriber names is anybody else's business.
+# Others must not learn the number or the word that a subscriber names.
 _SAID = {
     PreferenceKind.NUMBER: "the sender's number",
     PreferenceKind.KEYWORD: "a word of the text",
@@ -33,10 +33,9 @@ _FOUND: Mapping[tuple[PreferenceKind, PreferenceAction], Evidence] = {
 def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: Surroundings) -> Ask:
     """Ask whether the subscriber's own preferences are against the message.
 
-    What is scheduled is asked for the hour it is scheduled for. Who allows a number is
-    spared the other preferences, and nothing else: neither a refusal nor the content filter
-    is the subscriber's to switch off for a sender by a preference. Of what was held the
-    subscriber may ask for one message, against all of them.
+    A scheduled message is judged for its scheduled hour. A number that the subscriber allows is
+    exempt from the other preferences only: a preference cannot switch off a refusal or the content
+    filter for a sender. A subscriber may ask for one held message in spite of all preferences.
     """
     preferences, zones = knowledge.preferences, Zones(surroundings.zone)
 
@@ -61,7 +60,7 @@ def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: Surroundings)
 
 
 def perhaps_unwanted(knowledge: Knowledge) -> Sieve:
-    """Let through what goes to subscribers who have preferences, or may be another who has."""
+    """Pass messages to subscribers who have preferences, or who may be read as one who has."""
     preferences = knowledge.preferences
 
     def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:

@@ -1,4 +1,4 @@
-"""Whether the number behind the source may send nothing for a while (R43)."""
+"""Whether the number behind the source is suspended (R43)."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _SUSPENDED = Evidence("the number may send nothing for a while")
 
 
 def suspended(_check: Suspended, knowledge: Knowledge) -> Ask:
-    """Ask whether the source is suspended at this moment, however it is written."""
+    """Ask whether the source is suspended at this moment, in any spelling."""
     sources = knowledge.suspended
 
     def ask(submission: Submission, at: float) -> Evidence | None:
@@ -27,7 +27,7 @@ def suspended(_check: Suspended, knowledge: Knowledge) -> Ask:
 
 
 def perhaps_suspended(knowledge: Knowledge) -> Sieve:
-    """Sieve out everything while nobody is suspended."""
+    """Pass no message while no number is suspended."""
     sources = knowledge.suspended
 
     def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:

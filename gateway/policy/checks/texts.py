@@ -1,7 +1,7 @@
 """What a text must show (R05, R30, R38).
 
-What parts that have not come yet may show is not missed in those that have: the last one to
-come is asked for it, and without that one no phone puts the message together.
+What is missing may stand in a part that has not arrived yet. So it is asked of the last part to
+arrive; without that part no phone shows the message.
 """
 
 from gateway.domain.sender import Purpose
@@ -30,7 +30,7 @@ def purpose_missed(_check: PurposeMissed) -> Ask:
 
 
 def no_way_out(_check: NoWayOut) -> Ask:
-    """Ask whether the text tells no way to refuse further ones."""
+    """Ask whether the text tells no way to refuse further messages."""
 
     def ask(submission: Submission, _at: float) -> Evidence | None:
         facts = submission.facts
@@ -42,7 +42,7 @@ def no_way_out(_check: NoWayOut) -> Ask:
 
 
 def nameless(check: Nameless) -> Ask:
-    """Ask whether the text does not name its sender in 【】, or names no number to call."""
+    """Ask whether the text lacks the name of its sender in 【】, or a number to call."""
     wants_telephone = check.telephone
 
     def ask(submission: Submission, _at: float) -> Evidence | None:

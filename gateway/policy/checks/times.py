@@ -15,15 +15,15 @@ from gateway.policy.windows import Jitter, Locality, next_opening
 
 _CLOSED = Evidence("outside the hours in which it may arrive")
 _TOO_LATE = Evidence("no hours in which it may arrive while it is valid", action=Action.REJECT)
-# Its schedule_delivery_time passes as it is: only its sender can choose another.
+# schedule_delivery_time is forwarded unchanged: only the sender can choose another.
 _MISSCHEDULED = Evidence("scheduled outside the hours in which it may arrive", action=Action.REJECT)
-# The SMSC may read more of it than we do, and deliver then.
+# The SMSC may understand a schedule that we do not, and deliver then.
 _UNCLEAR = Evidence("scheduled for no moment that can be read", action=Action.REJECT)
 _NO_TIMING = Timing()
 
 _MAINLAND = 86
 _SUBSCRIBER_DIGITS = 10**11
-# Strews neighbouring numbers, and the same number always to the same place: the parts of a
+# Scatters neighbouring numbers, and always gives one number the same place, so that the parts of a
 # long message leave together.
 _SCATTER, _SCATTERED = 2_654_435_761, 2**32
 _NEARLY_ALL = 1 - 2**-32
@@ -32,8 +32,8 @@ _NEARLY_ALL = 1 - 2**-32
 class Hours:
     """Asks whether the windows are open where the recipient lives.
 
-    What a clock shows is asked once a second for each zone, and the next opening once until
-    it comes: a tick is full of messages, and each search takes 25 us.
+    The state of the windows is computed once a second for each zone, and the next opening once
+    until it comes: a tick is full of messages, and each search takes 25 us.
     """
 
     __slots__ = (
@@ -58,7 +58,7 @@ class Hours:
         self._openings: dict[ZoneInfo, _Opening] = {}
 
     def ask(self, submission: Submission, at: float) -> Evidence | None:
-        """Return what is against the message arriving, and note until when it could wait."""
+        """Return the evidence against arrival now; note in the submission when it could leave."""
         number, timing = submission.msisdn, submission.timing
         if timing is not None and timing.is_unclear:
             return _UNCLEAR
@@ -71,7 +71,7 @@ class Hours:
         return self._judge(submission, zone, timing or _NO_TIMING, at)
 
     def sieve(self, submissions: Sequence[Submission], at: float) -> Sequence[Submission]:
-        """Let through what is not sent at once to the mainland, if that may be written to now."""
+        """Pass all messages except immediate ones to the mainland while its windows are open."""
         if at != self._open_at and not self._is_open_now(at, self._mainland):
             return submissions
         return [
@@ -104,9 +104,9 @@ class Hours:
         return _CLOSED
 
     def _rescheduled(self, scheduled_at: float | None, at: float) -> Evidence | None:
-        """Judge the new hour of a message whose recipient only the SMSC knows (replace_sm).
+        """Judge the new hour of a replace_sm; only the SMSC knows its recipient.
 
-        Without one it keeps its own, for which it was judged.
+        Without a new hour the message keeps its own, for which it was judged.
         """
         if scheduled_at is None or self._is_open_at(max(at, scheduled_at), self._zones.default):
             return None
@@ -142,7 +142,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """When windows open next, as asked `asked_at`, and over how long messages are strewn then."""
+    """The next opening, computed at `asked_at`, and over how long messages are spread then."""
 
     asked_at: float
     at: float

@@ -1,4 +1,4 @@
-"""Who writes to one number after the other (R28)."""
+"""Senders that write to consecutive numbers (R28)."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Self, TypeAlias
@@ -17,7 +17,7 @@ _STEPS = (1, -1)
 
 
 class _Row:
-    """How many numbers followed each other, which way, since when, and when the last one came."""
+    """A row of consecutive numbers: length, direction, when it began and the last one came."""
 
     __slots__ = ("began", "came", "length", "step")
 
@@ -27,17 +27,17 @@ class _Row:
         self.began = self.came = began
 
 
-# The rows of one source by the number that ends each, in the order in which these came. Of a
-# single number, which nearly all are, only when it came.
+# The rows of one source, each by its last number, in the order in which these came. For a single
+# number, which nearly all are, only the time when it came.
 _Rows: TypeAlias = dict[int, _Row | float]
 
 
 class Walks:
-    """For each source of a sender the rows of numbers that its last few ones end.
+    """Keeps the latest rows of consecutive numbers for each source of a sender.
 
-    By source, so that campaigns which send at the same time do not interrupt each other, and
-    several of one source, so that who walks through some ranges in turn is seen as well. A
-    sender that uses more sources than are remembered pushes out its own, the oldest first.
+    By source, so that campaigns at the same time do not interrupt each other. Several rows for one
+    source, so that a walk through several ranges in turn is also seen. A sender that uses more
+    sources than are remembered pushes out its own oldest ones.
     """
 
     __slots__ = ("_count", "_rows", "_within_s")
@@ -51,8 +51,8 @@ class Walks:
         self._rows: dict[str, dict[bytes, _Rows]] = {}
 
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
-        """Note the numbers; return the messages whose number is one of a long row."""
-        if self._count <= 1:  # what a single number shows
+        """Note the numbers; return the messages with a number in a long row."""
+        if self._count <= 1:  # a single number is enough
             return [(one, _WALKING) for one in submissions if one.msisdn is not None]
         if len(submissions) >= _MANY and self._are_far_apart(submissions, at):
             return ()
@@ -79,7 +79,7 @@ class Walks:
         return against
 
     def _are_far_apart(self, submissions: Sequence[Submission], at: float) -> bool:
-        """Note the numbers of one source at once, if no two of them stand beside each other."""
+        """Note the numbers of one source at once, if no two of them are adjacent."""
         source, account = submissions[0].source, submissions[0].account
         sources = [one.source for one in submissions]
         accounts = [one.account for one in submissions]
@@ -103,7 +103,7 @@ class Walks:
         return isinstance(row, _Row) and row.length >= self._count
 
     def _stepped(self, rows: _Rows, number: int, at: float) -> _Row | float:
-        """Return the row that a number ends now, which stands beside the end of another."""
+        """Return the row that a number extends, or the time of a new one."""
         for step in _STEPS:
             row = rows.get(number - step)
             if row is not None and self._goes_on(row, step, at):
@@ -116,7 +116,7 @@ class Walks:
         return at
 
     def _goes_on(self, row: _Row | float, step: int, at: float) -> bool:
-        """Tell whether a row is not over: who walks walks on until there is a gap of `within`."""
+        """Tell whether a row continues: a long row ends only after a gap of `within`."""
         if not isinstance(row, _Row):
             return at - row <= self._within_s
         since = row.came if row.length >= self._count else row.began
@@ -132,10 +132,10 @@ class Walks:
         return rows
 
     def forget(self, submission: Submission, at: float) -> None:
-        """Keep the number: who walks and is refused is still walking."""
+        """Keep the number: a sender that is rejected is still walking."""
 
     def adopt(self, before: Self) -> None:
-        """Keep the rows under way."""
+        """Keep the current rows."""
         self._rows = before._rows
 
 
