@@ -1,4 +1,4 @@
-"""A long message put together from all the parts that came of it."""
+"""A long message assembled from the parts that arrived."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ _NOBODYS_KEY = (("", b"", 0), 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """What its texts are, the likeliest reading of the whole first, and how far it came.
+    """The texts of a long message, the likeliest reading of the whole first.
 
-    `is_unreadable` tells that of some part nothing can be read. Without `is_whole` parts are
-    missing: what stands on either side of a gap is read apart.
+    `is_unreadable`: nothing can be read from at least one part. `is_whole` is False if parts are
+    missing: the text before a gap and the text after it are then read separately.
     """
 
     texts: tuple[str, ...]
@@ -24,10 +24,10 @@ class Assembled:
 
 
 def assembled(carriers: Sequence[Carrier]) -> Assembled:
-    """Put the parts of one long message together, in whatever order they are given.
+    """Put the parts of one long message together; `carriers` may be in any order.
 
-    Each claims one number. Of two with the same number either may be what the phone shows:
-    both are read beside their neighbours.
+    Each part claims one number. If two parts have the same number, the phone may show either:
+    both are read together with their neighbours.
     """
     texts: dict[str, None] = {}
     is_poor = False
@@ -49,7 +49,7 @@ def assembled(carriers: Sequence[Carrier]) -> Assembled:
 
 
 def _whole(joint: Joint) -> tuple[str, ...]:
-    """Return the readings of all parts in a row; none while one is missing."""
+    """Return the readings of all parts in a row; none if a part is missing."""
     parts = [joint.parts[number] for number in sorted(joint.parts)]
     if len(parts) < joint.total:
         return ()

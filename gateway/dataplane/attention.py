@@ -1,4 +1,4 @@
-"""The exceptions that a tick hands to its shell: here objects are fine."""
+"""The events that a tick hands to its shell. They are rare, so objects are cheap enough here."""
 
 from dataclasses import dataclass, field
 
@@ -56,11 +56,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A message to commit to the quarantine, and then to answer with its id.
+    """A message to write to the quarantine; the SP is then answered with its id.
 
-    `session.held` counts it until the shell has answered and counts it off. `refused` goes into the
-    answer of a submit_multi whose other destinations were refused. `place` is that of a part
-    which waits for the others of its long message. `prohibited` is what the authority is told.
+    `session.held` counts it until the shell has answered. `refused` goes into the answer of a
+    submit_multi if other destinations were rejected. `place` is set for a part that waits for
+    the other parts of its long message. `prohibited` is the report to the authority.
     """
 
     session: Link
@@ -80,11 +80,11 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request for consent that may go if it is the first of its kind (R23); nobody else knows it.
+    """A request for consent that may go only if it is the first of its kind (R23).
 
-    As with a Hold, the session's `held` counts it until the shell has settled it. `message_id`
-    is the gateway's own, for the evidence; it was judged `at` that moment. It is the errand of
-    what then goes to the SMSC.
+    Only the store can tell. As with a Hold, `session.held` counts it until the shell has settled
+    it. `message_id` is the gateway's own id, for the evidence; `at` is when it was judged. If it
+    goes to the SMSC, this object is the errand of that request.
     """
 
     message: Carried
@@ -113,9 +113,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a subscriber wrote to a port (MO). It is on its way to the SP, whatever it means.
+    """What a subscriber wrote to a port (MO). It is already on its way to the SP.
 
-    One that is withheld is neither on its way nor answered: it may be for the gateway alone.
+    If `is_withheld`, it is neither relayed nor answered yet: it may be for the gateway alone.
     """
 
     link: Link
@@ -125,9 +125,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer to a request of the gateway's own, or None: it will not come.
+    """An answer to a request of the gateway's own; `pdu` is None if no answer will come.
 
-    And that the SMSC did not take what an Ask let go; its SP has the answer.
+    Also used when the SMSC rejects a request for consent (Ask); its SP already has the answer.
     """
 
     link: Link
@@ -137,9 +137,9 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """The SMSC has taken a commercial message for later, under its `message_id` (R21).
+    """The SMSC has accepted a commercial message for later, under its `message_id` (R21).
 
-    Or it has put off what it has under that id; the schedule then has no destinations.
+    Or it has changed the time of the message with that id; the schedule then has no destinations.
     """
 
     link: Link

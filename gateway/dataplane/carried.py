@@ -12,8 +12,8 @@ from gateway.smpp.addresses import SmeAddress, UnsuccessSme
 from gateway.smpp.pdu import Destination, Pdu
 
 _SERVICE = TrafficClass.SERVICE
-# How often a text is judged that may be read in two further ways. To find the order on the screen
-# takes as long as judging, and what comes of it is judged as well.
+# The work factor of a text that can be read in two further ways. Finding the order on the screen
+# takes as long as judging, and the result is judged as well.
 _SHAPED_WORK, _DIRECTED_WORK = 3, 3
 
 
@@ -21,7 +21,7 @@ _SHAPED_WORK, _DIRECTED_WORK = 3, 3
 class Place:
     """Which part of a long message a request is.
 
-    `is_new` tells that it was not seen before, and `is_last` that none is missing now.
+    `is_new`: this part was not seen before. `is_last`: no part is missing now.
     """
 
     joint: Joint
@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """One destination of a submit_multi, and the long messages that the text is a part of there."""
+    """One destination of a submit_multi, and its places in the long messages of that subscriber."""
 
     destination: Destination
     message: Submission
@@ -41,11 +41,11 @@ class Addressee:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What the SMSC is to deliver later, and to whom: a refusal is to stop it still (R21).
+    """What the SMSC is to deliver later, and to whom: a refusal must still stop it (R21).
 
-    It is the errand of its request. `at` is epoch seconds; `refused` goes into the answer of a
-    submit_multi whose other destinations were refused. That of a replace_sm has the
-    `message_id` which it puts off, and the SMSC alone knows where that goes.
+    It is the errand of its request. `at` is epoch seconds. `refused` goes into the answer of a
+    submit_multi if other destinations were rejected. For a replace_sm, `message_id` is the
+    message that gets the new time, and only the SMSC knows its destination.
     """
 
     at: float
@@ -59,17 +59,22 @@ class Schedule:
 class Care:
     """What only some messages have: several texts, other parts, many destinations.
 
-    `readings` are all texts to judge, None when the octets say enough; `is_unreadable` that
-    one of them could not be read. `rivals` are the readings of each of several texts, one of
-    which is delivered: what a text must show, each of them must. `part` is what it adds to
-    its long messages, and `places` where, if it is a part; `joined` what was read of it beside
-    other parts, which many subscribers may have in common: `joined_characters` in all. `request` is
-    a submit_multi with its `addressees`, `rebuilt` the same without those in `refused`; `reached`
-    and `turned_away` are they one by one. `schedule` is that of a message for later. `weight` is
-    the work of reading it, in characters: the turn of a session ends when its weight is used up. A
-    replace_sm whose text came in the place of a part has that in `exchanged`; one of a part of
-    which too little is known `is_unplaced`. A text that comes to too many characters to be judged
-    in all its readings `is_oversized`.
+    - `readings`: all texts to judge; None if the octets say enough.
+    - `is_unreadable`: one of the texts could not be read.
+    - `rivals`: set if a PDU has several texts and one of them is delivered: the readings of each.
+      What a text must show, each of them must show.
+    - `part`: what a part adds to its long messages; `places`: where it stands in them.
+    - `joined`: the readings of the part beside other parts, a cache, since many subscribers may
+      have the same other parts; `joined_characters`: their length in all.
+    - `request`: a submit_multi, with its `addressees`. `rebuilt`: the same PDU without the
+      destinations in `refused`. `reached`: the addresses that pass; `turned_away`: the
+      addressees that do not.
+    - `schedule`: set for a message to be delivered later.
+    - `exchanged`: the place in which a replace_sm put its text, if it replaced a part;
+      `is_unplaced`: too little is known about the part that it replaces.
+    - `is_oversized`: all readings together have too many characters to be judged.
+    - `weight`: the work of reading the message, in characters. A session's turn ends when its
+      weight is used up.
     """
 
     readings: tuple[str, ...] | None = None
@@ -94,15 +99,16 @@ class Care:
     def characters(self) -> int:
         """Return how many characters are to be judged, in all readings together.
 
-        A text with marks of direction counts three times: it is judged in another order as well.
-        So does one with characters that may be read in another way, such as boxed letters.
+        A text with marks of direction counts three times, since it is judged in another order as
+        well. So does a text with characters that have another reading, such as boxed letters. With
+        both it counts nine times.
         """
         texts = (self.readings or (), *self.rivals)
         return sum(_work(text) for of in texts for text in of)
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether no part of the text is still to come."""
+        """Tell whether every part of the text has arrived."""
         return all(place.is_last for place in self.places)
 
 

@@ -1,4 +1,4 @@
-"""Reading the text out of any request that can carry one: the careful way."""
+"""Read the text out of any request that can carry one: the careful way."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,33 +24,35 @@ from gateway.smpp.udh import (
 )
 
 _UDHI = 0x40
-# replace_sm has no data_coding, that of the message it changes holds on. So its text is read
-# in each alphabet that any data_coding means; those that people write most come first.
+# replace_sm has no data_coding: the data_coding of the message it changes stays valid. So its text
+# is read in each alphabet that a data_coding can mean; the most used come first.
 _UNKNOWN_CODING = 0x0B  # reserved
 _ANY_CODING = (8, 15, 0, 3, 4, 5, 6, 7, 10, 13, 14)
 _TAG = Tag.CALLBACK_NUM_ATAG
 _ASCII = 1
-# Besides digits in ASCII, those in octets of their own (digit mode 0).
+# Digits in ASCII, and digits as single octets (digit mode 0).
 _OF_NUMBERS = b"0123456789+*#\0" + bytes(range(1, 16))
 # Each place with a text costs a search; one PDU has room for ten thousand empty payloads.
 _MAX_PLACES = 8
 # A replace_sm is read in all codings, with and without a header. No handset shows more than
-# ten parts of 160 octets as one message, and what it changes is one message.
+# ten parts of 160 octets as one message, and a replace_sm changes one message.
 MAX_REPLACEMENT_OCTETS = 1600
 
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """What policy needs of a request. Its `destination` bears the plus that its type stands for.
+    """What policy needs from a request. `destination` has the plus that its TON stands for.
 
-    `pieces` are the octets of every place that holds a text, user data headers taken off,
-    `places` the number of the place of each, `fill_bits` what stands before packed text in
-    each, and `shifts` the national language tables of each; `tags` are texts that a phone
-    shows beside the message, with the data_coding of each. `destinations` are those of a
-    submit_multi. `concats` are all claims of which part of a long message this is: one, but
-    for senders that say one thing in the header and another in the TLVs. Those of a
-    replace_sm are what a phone takes its text for if the message that it changes has a header;
-    `guessed` is the text then, its fill bits and its tables, where that header is malformed.
+    - `pieces`: the octets of every place that holds a text, without user data headers. For each
+      piece: `places`, the number of its place; `fill_bits`, the bits before packed text; `shifts`,
+      its national language tables.
+    - `tags`: texts that a phone shows beside the message, each with its data_coding.
+    - `destinations`: those of a submit_multi.
+    - `concats`: all claims about which part of a long message this is. There is one, unless the
+      header and the TLVs disagree. For a replace_sm: what a phone takes the text for if the
+      message that it changes has a header.
+    - `guessed`: for a replace_sm with a malformed header, the text behind it, its fill bits and
+      its tables.
     """
 
     pdu: Pdu
@@ -75,7 +77,7 @@ class Carrier:
 
     @property
     def is_simple(self) -> bool:
-        """Tell whether data_coding and one piece say all there is to judge."""
+        """Tell whether data_coding and one piece are all there is to judge."""
         return (
             len(self.pieces) <= 1
             and not self.concats
@@ -86,7 +88,7 @@ class Carrier:
         )
 
     def texts(self) -> tuple[tuple[str, ...], ...]:
-        """Return every plausible reading of each piece, of what is guessed, and of each tag."""
+        """Return every plausible reading of each piece, each guessed text, and each tag."""
         is_known = "data_coding" in self.pdu.fields
         codings = (self.data_coding,) if is_known else _ANY_CODING
         manners = zip(self.pieces, self.fill_bits, self.shifts, strict=True)
@@ -103,15 +105,18 @@ class Carrier:
         )
 
     def as_part(self, octets: bytes, texts: tuple[tuple[str, ...], ...]) -> Part:
-        """Return what it adds to a long message; `octets` are its pieces, `texts` its readings."""
+        """Return the part of a long message that it is.
+
+        `octets` are its pieces joined, `texts` the readings of the pieces.
+        """
         best = texts[0][0] if self.pieces else ""
         bits, shift = (self.fill_bits[0], self.shifts[0]) if self.pieces else (0, None)
         return part_of(self.data_coding, octets, best, fill_bits=bits, shift=shift)
 
     def rivals(self, texts: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
-        """Return `texts` place by place when several places hold one: one of them is delivered.
+        """Return the readings of each place if the PDU has several texts: one place is delivered.
 
-        Tags are no part of them: a phone that shows none must be told all the same.
+        Tags are left out: a phone that shows no tags must show what is required, too.
         """
         places = dict.fromkeys(self.places)
         if len(places) <= 1 and not (places and self.tags):
@@ -156,7 +161,7 @@ def read_carrier(octets: bytes) -> Carrier:
 
 
 def is_unreadable(texts: tuple[tuple[str, ...], ...]) -> bool:
-    """Tell whether nothing can be read of some piece, of which `texts` are the readings."""
+    """Tell whether some piece has no readable text; `texts` are the readings of each piece."""
     return any(not any(map(_is_legible, piece)) for piece in texts)
 
 
@@ -186,7 +191,7 @@ class _Found:
         self.shifts.append(shift)
 
     def behind_header(self, octets: bytes) -> None:
-        """Take a text with a user data header before it; raise DecodeError when it has none."""
+        """Take a text with a user data header before it; raise DecodeError without a valid one."""
         elements, text = split_udh(octets)
         check_elements(elements)
         shift = shift_of(elements)
@@ -196,10 +201,10 @@ class _Found:
             self.text(text, _fill_bits(octets, text), shift)
 
     def behind_malformed(self, octets: bytes) -> None:
-        """Take a text behind what a phone may take for a header all the same."""
+        """Take the text behind a malformed header: some phones accept such a header."""
         text = octets[1 + octets[0] :]
         shift: Shift | None = None
-        with suppress(DecodeError):  # then phones have the default alphabet
+        with suppress(DecodeError):  # then phones use the default alphabet
             shift = shift_of(elements_of_octets(octets))
         if text:
             self.guessed.append((text, _fill_bits(octets, text), shift))
@@ -211,9 +216,9 @@ def _fill_bits(octets: bytes, text: bytes) -> int:
 
 
 def _of_message(pdu: Pdu) -> _Found:
-    # short_message and message_payload exclude each other (SMPP 3.4, 5.3.2.32). A sender
-    # that fills both, or two payloads, has all of them read: which one is delivered is the
-    # SMSC's choice.
+    # short_message and message_payload exclude each other (SMPP 3.4, 5.3.2.32). If a sender
+    # fills both, or sends two payloads, all of them are read: the SMSC chooses which one it
+    # delivers.
     found = _Found()
     has_header = pdu.number("esm_class") & _UDHI
     for found.place, place in enumerate(_places(pdu)):
@@ -239,7 +244,7 @@ def _of_replacement(pdu: Pdu) -> _Found:
         found.text(place)
         try:
             found.behind_header(place)
-        except DecodeError:  # then it has none, or phones are not particular
+        except DecodeError:  # it has no header, or a malformed one that phones accept
             found.behind_malformed(place)
     found.concats.clear()
     for place in places:
@@ -261,8 +266,8 @@ def _places(pdu: Pdu) -> list[bytes]:
 def _tags(tlvs: tuple[Tlv, ...]) -> tuple[tuple[int, bytes], ...]:
     """Return the texts that stand beside a message, each with its data_coding.
 
-    Those are the names of call back numbers (SMPP 3.4, 5.3.2.37), and call back numbers that
-    are no digits but letters: behind digit mode, type and numbering plan (5.3.2.36).
+    These are the names of call back numbers (SMPP 3.4, 5.3.2.37), and call back numbers with
+    other characters than digits, without digit mode, type and numbering plan (5.3.2.36).
     """
     tags = [(tlv.value[0], tlv.value[1:]) for tlv in tlvs if tlv.tag == _TAG and tlv.value[1:]]
     numbers = [tlv.value[3:] for tlv in tlvs if tlv.tag == Tag.CALLBACK_NUM]
@@ -274,7 +279,7 @@ def _tags(tlvs: tuple[Tlv, ...]) -> tuple[tuple[int, bytes], ...]:
 
 
 def _distinct(claims: list[Concat | None]) -> tuple[Concat, ...]:
-    """Return the claims that differ in more than their kind: phones compare only numbers."""
+    """Return the claims that differ in reference, total or number: phones ignore the kind."""
     distinct: dict[tuple[int, int, int], Concat] = {}
     for claim in claims:
         if claim is not None:

@@ -1,4 +1,4 @@
-"""From a request that needs care (parts, TLVs, many destinations) to a message to judge."""
+"""Turn a request that needs care (parts, TLVs, many destinations) into a message to judge."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -33,14 +33,14 @@ _LISTS = Finding(
     "LISTS", Reason.LIST_DESTINATION, Action.REJECT, "a distribution list hides its subscribers"
 )
 
-# A token of the sender's rate pays for so many characters, in all readings of a text together.
-# Judging takes about 1 us for each, so that a rate of 100/s is a tenth of a core at most.
+# One token of the sender's rate pays for this many characters, in all readings of a text together.
+# Judging takes about 1 us per character, so a rate of 100/s takes a tenth of a core at most.
 CHARACTERS_PER_TOKEN = 1_000
-# Longer texts than a short_message holds are read before they are judged, to know what they cost.
+# A text longer than a short_message is read before it is judged, to know what it costs.
 _LONG_OCTETS = 255
-# A text with more characters, in all readings and ways together, is held for a person, whatever the
-# policy does with unreadable ones. UCS-2 and ASCII that fill a PDU have fewer; UTF-8 under a binary
-# data_coding has as many from 17 kB on, ten times what handsets show as one message.
+# A text with more characters, in all readings and orders together, is held for a person, even if
+# the policy forwards unreadable texts. UCS-2 and ASCII that fill a PDU have fewer; UTF-8 under a
+# binary data_coding has as many from 17 kB on, ten times what handsets show as one message.
 MAX_CHARACTERS = 200_000
 _TOO_MANY_WAYS = Finding(
     "CONTENT",
@@ -60,10 +60,10 @@ def is_gateway_id(message_id: bytes) -> bool:
 def carry(
     turn: Turn, session: Link, account: Account, pdu: bytes, place: tuple[int, int]
 ) -> Carried | None:
-    """Read a request, judge its addresses, and return the message whose text is to be judged.
+    """Read a request, judge its addresses, and return the message; its text is judged later.
 
-    Returns None when there is nothing left to do: a malformed field was answered with its
-    own status, or a replace_sm is about a message in quarantine.
+    Return None if there is nothing left to do: a malformed field was answered with the status
+    of that field, or a replace_sm is about a message in quarantine.
     """
     _, command_id, _, sequence = HEADER.unpack_from(pdu)
     try:
@@ -80,7 +80,7 @@ def carry(
     care = message.care = Care()
     is_long = carrier.octets_to_read >= _LONG_OCTETS
     if is_long and not account.bucket.has_one(turn.now):
-        _stop(turn, message, _TOO_FAST)  # unread: to read it is what costs
+        _stop(turn, message, _TOO_FAST)  # not read: reading it is the cost
         return message
     if is_long or not carrier.is_simple:
         _read(message, care, carrier)
@@ -96,7 +96,7 @@ def carry(
 
 
 def _judge_addresses(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
-    """Judge whom a message goes to, and put a part beside the others."""
+    """Judge the addresses of a message, and put a part beside the other parts."""
     if message.command_id == CommandId.REPLACE_SM:
         turn.plane.rules.judge_replacement(message, turn.now)
         message.units = 0  # the message that it changes was counted
@@ -113,7 +113,7 @@ def _judge_addresses(turn: Turn, message: Carried, care: Care, carrier: Carrier)
 
 
 def _read(message: Carried, care: Care, carrier: Carrier) -> None:
-    """Note every reading of a text of which data_coding and octets do not say enough."""
+    """Note every reading of a text if data_coding and octets do not say enough."""
     texts = carrier.texts()
     care.readings = tuple(dict.fromkeys(text for piece in texts for text in piece))
     care.rivals = carrier.rivals(texts)
@@ -124,7 +124,7 @@ def _read(message: Carried, care: Care, carrier: Carrier) -> None:
 
 @lru_cache(maxsize=1024)  # 4 us; the messages of a tick share their moment, and mostly their times
 def timing_of(schedule: bytes, validity: bytes, at: float) -> Timing:
-    """Return what the two times of a request mean; a validity that cannot be read says nothing."""
+    """Return what the two times of a request mean; a validity that cannot be read is ignored."""
     now = datetime.fromtimestamp(at, UTC)
     scheduled = moment_of(schedule, now)
     valid = moment_of(validity, scheduled or now)
@@ -158,7 +158,7 @@ def _refuse_malformed(
 def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) -> None:
     """Judge the addresses of one message to one subscriber; read a part with its neighbours.
 
-    A part that is not admitted leaves no trace: it was neither paid nor passed on, and its
+    A part that is not admitted leaves no trace: it was neither paid nor passed on. Its
     neighbours are charged and judged as if it had not been there.
     """
     owner = (one.account.system_id, one.source, subscriber_of(one.destination))
@@ -170,7 +170,7 @@ def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) 
         if one.verdict is None and care.part is not None:
             _join(turn, one, care, care.part, (owner, concat))
     if one.verdict is None and carrier.concats and len(carrier.pieces) > 1:
-        # Which of its texts the phone gets, and so what it puts together, nobody knows.
+        # It is unknown which of its texts the phone gets, and so what it puts together.
         _stop(turn, one, CONFLICT)
     elif one.verdict is None and care.is_oversized:
         _stop(turn, one, _TOO_MANY_WAYS)
@@ -179,7 +179,8 @@ def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) 
 def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owner, Concat]) -> None:
     """Read a part together with the parts seen before.
 
-    One to many whose subscribers have other parts each is read until it comes to too much.
+    If a part goes to many subscribers and each has other parts, each combination is read until
+    the total exceeds MAX_CHARACTERS; the part is then stopped.
     """
     if care.joined_characters > MAX_CHARACTERS:
         _stop(turn, one, _TOO_MANY_WAYS)
@@ -200,15 +201,15 @@ def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owne
 
 
 def _await_others(turn: Turn, message: Carried, care: Care) -> None:
-    """Keep a part until the others have come, where long messages go on whole or not at all.
+    """Defer a part until the others have come, if long messages go on whole or not at all.
 
-    A part to many goes on as it is judged: each of its subscribers had other parts.
+    A part of a submit_multi is not deferred: each of its subscribers has other parts.
     """
     content = turn.plane.rules.bundle.content
     if content.long_messages is LongMessages.PROGRESSIVE or care.places[0].joint.total == 1:
         return
     if len(care.places) > 1:
-        # Which long message it is a part of, nobody knows.
+        # It is unknown which long message it is a part of.
         _stop(turn, message, CONFLICT)
         return
     message.findings += (_AWAITED,)
@@ -249,6 +250,6 @@ def _addressee(
     if one.verdict is None:
         care.places += places
     else:
-        # What this subscriber got before is nothing to the others.
+        # The earlier parts of this subscriber do not concern the others.
         care.readings, care.places = readings, places
     return addressee

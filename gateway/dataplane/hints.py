@@ -1,4 +1,4 @@
-"""Which words senders told subscribers to reply to opt out: a bare R means nothing else."""
+"""The words that senders told subscribers to reply to opt out: a bare R means nothing else."""
 
 _MAX_PER_SENDER = 32
 
@@ -6,9 +6,9 @@ _MAX_PER_SENDER = 32
 class Hints:
     """The opt-out tokens that each sender has advertised since the process started.
 
-    By sender, not by subscriber: who replies R to an SP that tells people to reply R wants
-    out, whichever of its texts was read (O31: no obstacle in any form). Bounded, the oldest
-    go first; texts are looked at when they are judged for the first time.
+    Kept by sender, not by subscriber: if an SP tells people to reply R, a reply of R is an
+    opt-out, no matter which of its texts the subscriber read (O31: no obstacle in any form).
+    Bounded: the oldest go first. A text is searched when it is judged for the first time.
     """
 
     def __init__(self) -> None:

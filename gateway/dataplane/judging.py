@@ -1,4 +1,4 @@
-"""The texts of messages, the whole tick at once."""
+"""Judge the texts of all messages of a tick at once."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -49,8 +49,8 @@ def judge_texts(  # noqa: C901 - the loop that every message takes
 ) -> None:
     """Judge the text of every message that its addresses did not stop; `at` is epoch seconds.
 
-    Texts seen before cost one look-up, the others are scanned together; and so are messages
-    judged of which the same is to be asked.
+    A text seen before costs one look-up; new texts are scanned together. Messages on the same
+    course are judged together.
     """
     rules = plane.rules
     look_up, course_of, asks = rules.scan.look_up, rules.course_of, not rules.rules.are_none
@@ -86,9 +86,9 @@ def judge_texts(  # noqa: C901 - the loop that every message takes
 
 
 def _order(courses: Courses, messages: Sequence[Carried]) -> None:
-    """Put those on each course in the order of all `messages` again: new texts came last.
+    """Sort the messages of each course into the order of `messages`: new texts came last.
 
-    Who walks from number to number with texts of which some are new must not hide it by that (R28).
+    Otherwise a sender could hide a walk from number to number by using some new texts (R28).
     """
     place_of = {message: place for place, message in enumerate(messages)}
     for those in courses.values():
@@ -96,16 +96,17 @@ def _order(courses: Courses, messages: Sequence[Carried]) -> None:
 
 
 def _compare(scorer: PairedScorer, messages: Sequence[Carried]) -> None:
-    """Count messages by which of two models would stop them."""
+    """Count each message by which of the two models would stop it."""
     for message in messages:
         if message.facts is not None:
             scorer.note(message.facts, is_personal=message.origin.is_personal)
 
 
 def settle_parts(plane: Plane, message: Carried, care: Care, now: float) -> None:
-    """Stop what is still to come of a long message whose text was stopped.
+    """Carry the verdict on a message over to its long messages.
 
-    The text may have been stopped since this part was judged, by a later part of this tick.
+    If the text of a long message was stopped, this part is stopped too. That may have happened
+    after this part was judged, by a later part of this tick.
     """
     if message.verdict is None:
         joints = (place.joint for place in care.places)
@@ -135,7 +136,7 @@ def _settle(plane: Plane, message: Submission, places: Sequence[Place], now: flo
 
 
 def _start(plane: Plane, courses: Courses, message: Carried, facts: TextFacts, at: float) -> None:
-    """Find out what is to be asked about a message; what the filter hit is judged alone."""
+    """Put a message on its course. If the filter has findings for its text, judge it alone."""
     try:
         if facts.findings != ():
             plane.rules.judge_text(message, facts, at)
@@ -159,14 +160,14 @@ def _scan(plane: Plane, courses: Courses, messages: Sequence[Carried], at: float
     scorer = scan.learnt.scorer
     if scorer is not None:
         sent = [facts for one, facts in zip(messages, found, strict=True) if one.origin.is_personal]
-        with suppress(Exception):  # rules ask about each alone then, and count those that fail
+        with suppress(Exception):  # then rules score each text alone, and count those that fail
             score_as_personal(sent, scorer)
     for message, facts in zip(messages, found, strict=True):
         _start(plane, courses, message, facts, at)
 
 
 def _judge_together(plane: Plane, courses: Courses, messages: Sequence[Carried], at: float) -> None:
-    """Judge what is on `courses`, all of it among `messages`, which are in their order."""
+    """Judge the messages on `courses`; all are in `messages`, which keeps the order of arrival."""
     counted: dict[int, _Counted] = {}
     for course, those in courses.items():
         left = _ask_together(plane, course, those, at)
@@ -187,7 +188,7 @@ def _judge_together(plane: Plane, courses: Courses, messages: Sequence[Carried],
 def _in_turn(
     lots: Sequence[Sequence[Submission]], messages: Sequence[Submission]
 ) -> Sequence[Submission]:
-    """Return what is in `lots` in the order of `messages`, as who counts has to see it."""
+    """Return the messages of all `lots` in the order of `messages`, as counters must see them."""
     if len(lots) == 1:
         return lots[0]
     those = set(chain.from_iterable(lots))
@@ -197,10 +198,12 @@ def _in_turn(
 def _count_first(
     plane: Plane, lots: Sequence[_Lot], messages: Sequence[Submission], at: float
 ) -> list[_Lot]:
-    """Ask what counts first of all that it is to count; return what is to be counted on.
+    """Ask a first counter that several lots share once, for all of them in order.
 
-    Who writes texts of two classes in turn, of which more is asked of one, must not hide a
-    walk by that (R28). What is given back may be counted by lots: sums know no order.
+    Otherwise a sender could hide a walk (R28) by sending texts of two classes in turn, if more
+    counters are asked about one class. A counter that gives back (`gives_back`) is still asked
+    lot by lot: a sum does not depend on the order. Return the lots with the counters that
+    remain, without the messages that were stopped.
     """
     of_first: dict[StagedCounter, list[Sequence[Submission]]] = defaultdict(list)
     for counting, those in lots:
@@ -226,9 +229,9 @@ def _ask_together(
     except Exception:  # noqa: BLE001 - as above: only what fails is set aside, its neighbours are judged
         for message in messages:
             if message.verdict is not None:
-                continue  # stopped, or settled: what was counted would be counted twice
+                continue  # stopped or settled: it would be counted twice
             facts, message.findings, message.deferral = message.facts, (), None
-            assert facts is not None  # noqa: S101 - or it would be on no course
+            assert facts is not None  # noqa: S101 - without facts it is on no course
             try:
                 plane.rules.judge_text(message, facts, at)
             except Exception:  # noqa: BLE001 - as above
@@ -246,14 +249,14 @@ def _count_together(
 
 
 def _set_aside(plane: Plane, message: Submission) -> None:
-    """Hold a message over which something failed, but for one that is stopped already."""
+    """Quarantine a message on which the filter failed, unless it has a verdict already."""
     plane.tally.filter_failures += 1
     if message.verdict is None:
         plane.rules.hold_against(message, (UNCHECKED,))
 
 
 def note_hint(plane: Plane, system_id: str, facts: TextFacts) -> None:
-    """Remember which word a clean text of a sender tells subscribers to refuse with."""
+    """Remember the opt-out word that a clean text of a sender advertises."""
     facts.told_by = system_id
     if plane.rules.replies is None or facts.hits:
         return
@@ -276,7 +279,7 @@ def _judge_alone(plane: Plane, message: Carried, care: Care, at: float) -> None:
             rules.judge_rules(message, rival, at) for rival in rivals
         ):
             rules.judge_text(message, facts, at)
-        if rivals:  # what is noted on trial against each of them is one finding
+        if rivals:  # a shadow finding against several rivals counts once
             message.findings = tuple(dict.fromkeys(message.findings))
         note_hint(plane, message.account.system_id, facts)
     except Exception:  # noqa: BLE001 - as above
@@ -289,7 +292,7 @@ def _judge_alone(plane: Plane, message: Carried, care: Care, at: float) -> None:
 
 
 def _settle_replacement(plane: Plane, message: Carried, care: Care) -> None:
-    """Refuse the new text of a part whose neighbours are not known; take back one refused."""
+    """Stop a new text for a part with unknown neighbours; undo the exchange of a stopped one."""
     if care.is_unplaced and message.verdict is None:
         plane.rules.hold_against(message, (FORGOTTEN,))
     if care.exchanged is not None and message.verdict is not None:
@@ -297,7 +300,7 @@ def _settle_replacement(plane: Plane, message: Carried, care: Care) -> None:
 
 
 def _ask_whether_paid(plane: Plane, one: Submission, places: Sequence[Place]) -> None:
-    """Refuse a part when that of this tick was refused that was to pay for it."""
+    """Reject a part if the part charged for the whole message was rejected in this tick."""
     refused = next((p.joint.refused for p in places if p.joint.refused is not None), None)
     if one.verdict is None and refused is not None:
         plane.rules.hold_against(one, (refused,))

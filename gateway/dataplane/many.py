@@ -1,4 +1,4 @@
-"""A message to many (submit_multi): the rules are asked for each of its destinations."""
+"""A message to many (submit_multi): the rules are asked about each of its destinations."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -19,10 +19,10 @@ _KEPT = frozenset({Action.QUARANTINE, Action.DEFER})
 def judge_each(
     rules: RuleSet, message: Carried, care: Care, texts: Sequence[TextFacts], at: float
 ) -> None:
-    """Judge texts for everyone whose addresses passed: the rules, the words, the counts.
+    """Judge a text for every destination that passed: rules, words, counts.
 
-    Rules are asked about each of `texts`, of which the last shows all there is. The words
-    are the same for all, so what they say is said of the whole message.
+    Rules are asked about each of `texts`; the last one holds all readings. The words are the
+    same for all destinations, so a finding about words is a finding about the whole message.
     """
     left = [
         one
@@ -37,16 +37,16 @@ def judge_each(
         for one in left:
             rules.settle(one, at)
             if one.verdict is not None and is_asking(one.verdict):
-                # Consent is asked of one at a time (R23), and what is refused is not counted.
+                # Consent is asked of one subscriber at a time (R23). Rejected copies do not count.
                 rules.uncount(one, at)
         _gather(message, (one for one in left if one.verdict is None))
 
 
 def narrow(message: Carried, care: Care) -> None:
-    """Leave only the destinations that may get the message; without any it is refused.
+    """Keep only the destinations that may get the message; if there are none, reject it.
 
-    What would be held or deferred of one among many is refused: the answer has one message
-    id for all.
+    A destination that would be held or deferred is rejected: the answer has one message id for
+    all destinations.
     """
     assert care.request is not None  # noqa: S101 - it has addressees, so it is a submit_multi
     for each in care.addressees:
@@ -67,7 +67,7 @@ def narrow(message: Carried, care: Care) -> None:
 
 
 def _gather(message: Carried, those: Iterable[Submission]) -> None:
-    """Note once for the whole message what was found on trial against some of its copies."""
+    """Copy the findings of some copies to the message, each finding once."""
     found = (finding for one in those for finding in one.findings)
     message.findings = tuple(dict.fromkeys((*message.findings, *found)))
 

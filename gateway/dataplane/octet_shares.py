@@ -1,10 +1,10 @@
-"""How many octets each sender has in a table, and who has most: the one that makes room."""
+"""How many octets each sender has in a table; the sender with the most makes room."""
 
 _PAGE_OCTETS = 4096
 
 
 class OctetShares:
-    """Octets by sender. The largest is known to a page of 4 kB, without a search."""
+    """Octets by sender. The largest is known to within a page of 4 kB, without a search."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -17,7 +17,7 @@ class OctetShares:
         return self._of.get(sender, 0)
 
     def add(self, sender: str, octets: int) -> None:
-        """Add octets to a sender's; fewer than none take some away."""
+        """Add octets to a sender's total; a negative number takes some away."""
         before = self._of.get(sender, 0)
         after = before + octets
         self.total += octets
@@ -28,7 +28,7 @@ class OctetShares:
             self._of.pop(sender, None)
 
     def largest(self, sender: str) -> str:
-        """Return who makes room for `sender`: itself where nobody has a page more."""
+        """Return the sender that makes room: `sender` itself unless another has more pages."""
         if not self._most or _pages(self.of(sender)) >= self._most:
             return sender
         return next(iter(self._by_pages[self._most]))
@@ -43,7 +43,7 @@ class OctetShares:
             self._by_pages.setdefault(_pages(after), {})[sender] = None
             self._most = max(self._most, _pages(after))
         while self._most and self._most not in self._by_pages:
-            self._most -= 1  # as often as it grew, at most
+            self._most -= 1  # at most as often as it grew
 
 
 def _pages(octets: int) -> int:

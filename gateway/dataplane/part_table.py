@@ -1,4 +1,4 @@
-"""All long messages under way: bounded, in fair shares, and what they leave for late parts."""
+"""All long messages in progress: bounded, in fair shares, and what they leave for late parts."""
 
 from itertools import chain, islice
 from typing import NamedTuple
@@ -22,9 +22,9 @@ CONFLICT = Finding(
 
 
 class Added(NamedTuple):
-    """A part that was taken into its message, or was there already.
+    """A part that was added to its message, or was there already.
 
-    `is_conflict` tells that one of this round with another text was.
+    `is_conflict`: this round already had a part with that number and another text.
     """
 
     joint: Joint
@@ -46,11 +46,11 @@ _NOBODYS = _Own()
 
 
 class Parts:
-    """All long messages under way, for `ttl_s`; after that their LateParts, for `keep_s`.
+    """All long messages in progress, for `ttl_s`; after that their LateParts, for `keep_s`.
 
-    Both are bounded, in 64 MiB each by default. Where there is no room, what the largest
-    sender has longest leaves early for the late parts, messages that are whole and clean
-    first: nobody is refused a part because of another. Of a part 4 kB at either end are kept.
+    Both are bounded, to 64 MiB each by default. If there is no room, the oldest messages of the
+    largest sender move to the late parts early, first those that are whole and clean. So no
+    sender loses parts because of another. Of each part, 4 kB at either end are kept.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class Parts:
 
     @property
     def octets(self) -> int:
-        """Return what all of them take in memory, about; late parts are not among them."""
+        """Return about how much memory they take; late parts are not counted."""
         return self._shares.total
 
     def units_of(self, owner: Owner, concat: Concat, now: float) -> int:
         """Return the tokens that a part costs: all of the message's, none, or one.
 
-        One for a part sent again, or a sender could repeat it for nothing.
+        A part sent again costs one; otherwise a sender could repeat it for free.
         """
         joint = self._find(_key(owner, concat), now)
         if joint is None or not joint.seen:
@@ -85,9 +85,9 @@ class Parts:
         return int(concat.number in joint.seen)
 
     def add(self, owner: Owner, concat: Concat, part: Part, now: float) -> Added:
-        """Take a part into its message.
+        """Add a part to its message.
 
-        The kind of the reference does not count: phones compare the number alone.
+        The kind of the reference is ignored: phones compare only its number.
         """
         key, part = _key(owner, concat), part.cut(REACH_OCTETS)
         joint = self._find(key, now)
@@ -109,20 +109,20 @@ class Parts:
         return Added(joint, is_new=True, is_conflict=False)
 
     def find(self, key: Key, now: float) -> Joint:
-        """Return a message as far as it is known: without a part if it is not."""
+        """Return what is known of a message; a message without parts if nothing is known."""
         return self._find(key, now) or self._revive(key, now)
 
     def exchange(self, joint: Joint, number: int, part: Part, now: float) -> None:
-        """Put another text in the place of a part that went on: a phone gets one of them.
+        """Replace the text of a part that was forwarded: a phone gets the old or the new one.
 
-        `joint` must have been found just now, and nothing have come in that place before.
+        `joint` must come from `find` in this tick, and have no former text in that place.
         """
         joint.settled.discard(number)
         self._put(joint, number, part.cut(REACH_OCTETS))
         self._make_room(joint, now)
 
     def restore(self, joint: Joint, number: int) -> None:
-        """Undo an exchange: the new text was refused."""
+        """Undo an exchange: the new text was rejected."""
         own = self._own.get(joint.key[0][0], _NOBODYS)
         if joint in (own.under_way.get(joint.key), own.whole.get(joint.key)):
             before = joint.former.pop(number, None)
@@ -131,15 +131,15 @@ class Parts:
                 joint.parts[number] = before
 
     def withdraw(self, joint: Joint, number: int) -> None:
-        """Take a part that was refused out of its round: sent again, it is a new one.
+        """Take a rejected part out of its round: if it is sent again, it counts as new.
 
-        Its octets stay until others come in their place.
+        Its octets stay until another part comes in its place.
         """
         joint.seen.discard(number)
         joint.withheld.add(number)
 
     def settle(self, joint: Joint, now: float) -> None:
-        """End the round of a message that is whole and clean."""
+        """End the round of a message if it is whole."""
         own = self._own.get(joint.key[0][0])
         if own is None or not joint.is_whole or own.under_way.get(joint.key) is not joint:
             return
@@ -152,7 +152,7 @@ class Parts:
         own.whole[joint.key] = joint
 
     def expire(self, now: float) -> None:
-        """Leave what is older than `ttl_s` to the late parts; tables are in order of arrival."""
+        """Move what is older than `ttl_s` to the late parts; tables are in order of arrival."""
         for own in list(self._own.values()):
             for table in (own.under_way, own.whole):
                 while table:
@@ -171,7 +171,7 @@ class Parts:
         return joint
 
     def _revive(self, key: Key, now: float) -> Joint:
-        """Begin a message anew, with what is left of it from before."""
+        """Begin a message, with what the late parts kept of it."""
         joint = Joint(key, key[2], now + self.ttl_s)
         rest = self.late.take(key, now)
         if rest is not None:
@@ -194,7 +194,7 @@ class Parts:
         is_sure = number in joint.withheld or number in joint.settled
         is_gone = is_sure or number in joint.former
         if before not in (None, part) and joint.former and not is_sure:
-            # A phone may have any of three texts in a place, or mix those of two: too many to read.
+            # A phone may have one of three texts in a place, or mix two: too many to read.
             joint.stopped = joint.stopped or CONFLICT
         if before is not None and (is_gone or before == part):
             cost -= before.cost_octets
@@ -207,7 +207,7 @@ class Parts:
         self._grow(joint, cost)
 
     def _make_room(self, for_joint: Joint, now: float) -> None:
-        """Leave to the late parts what the largest sender has longest, until there is room."""
+        """Move the oldest messages of the largest sender to the late parts until there is room."""
         while self._shares.total > self._max_octets:
             own = self._own[self._shares.largest(for_joint.key[0][0])]
             oldest = islice(chain(own.whole.values(), own.under_way.values()), 2)

@@ -8,7 +8,7 @@ from gateway.filter.unicode_fold import FILLERS
 from gateway.smpp.national_languages import Shift
 from gateway.smpp.text import is_plain, little_endian_text, meant_texts, packed_text
 
-# The shortest part that may count as blank: a shorter one may hold half a character.
+# The shortest part that can count as blank: a shorter one may hold half a character.
 _BLANK_OCTETS = 16
 
 
@@ -16,12 +16,14 @@ _BLANK_OCTETS = 16
 class PartTexts:
     """The readings of one part by itself, as a phone makes them before it joins the texts.
 
-    `best` is the likeliest. `meant` are those that its data_coding may mean, in the order of
-    `gateway.smpp.alphabets.meanings_of`, by the national language tables of its own header;
-    `packed` is what it says where its octets may be packed septets, and `little_endian` where
-    they may be UCS-2. One that `is_plain` is not likely to be that: it is if its neighbours are.
-    `blank` is what a part of blanks shows between its neighbours in all other readings: a space,
-    or "" where it shows nothing; None for a part that shows text.
+    - `best`: the likeliest.
+    - `meant`: what its data_coding may mean, in the order of
+      `gateway.smpp.alphabets.meanings_of`, with the national language tables of its own header.
+    - `packed`: its text if the octets may be packed septets.
+    - `little_endian`: its text if the octets may be little-endian UCS-2. If `is_plain`, they look
+      like big-endian UCS-2 only, and count as little-endian only if a neighbour does.
+    - `blank`: what a part of blanks shows between its neighbours in all other readings: a space,
+      or "" if it shows nothing. None for a part that shows text.
     """
 
     best: str
@@ -33,17 +35,17 @@ class PartTexts:
 
     @property
     def cost_octets(self) -> int:
-        """Return what they take in memory, about: two octets a character."""
+        """Return about how much memory they take: two octets a character."""
         texts = (self.best, *self.meant, self.packed or "", self.little_endian or "")
         return 2 * sum(map(len, texts))
 
     @property
     def may_be_little_endian(self) -> bool:
-        """Tell whether its own octets do not say that they are no little-endian UCS-2."""
+        """Tell whether its octets leave open that they are little-endian UCS-2."""
         return self.little_endian is not None and not self.is_plain
 
     def within(self, span: slice) -> "PartTexts":
-        """Return the same `span` of each."""
+        """Return the same `span` of each reading."""
         return PartTexts(
             self.best[span],
             tuple(text[span] for text in self.meant),
@@ -53,28 +55,28 @@ class PartTexts:
         )
 
     def as_best(self) -> str:
-        """Return the likeliest."""
+        """Return the likeliest reading."""
         return self.best
 
     def as_meant(self, place: int) -> str:
-        """Return the reading at one place of `meant`, the last where it has fewer."""
+        """Return the reading at one place of `meant`, or the last if there are fewer."""
         return self.meant[min(place, len(self.meant) - 1)]
 
     def as_packed(self) -> str:
-        """Return it read as packed septets, as 3GPP reads it where it is none."""
+        """Return the text as packed septets, or its 3GPP reading if it cannot be packed."""
         return self.as_meant(1) if self.packed is None else self.packed
 
     def as_little_endian(self) -> str:
-        """Return it read in little-endian UCS-2, as 3GPP reads it where it is none."""
+        """Return the text as little-endian UCS-2, or its 3GPP reading if it cannot be UCS-2."""
         return self.as_meant(1) if self.little_endian is None else self.little_endian
 
 
 def part_texts(
     octets: bytes, data_coding: int, best: str, *, fill_bits: int = 0, shift: Shift | None = None
 ) -> PartTexts:
-    """Return the texts of a part of which `best` is the likeliest reading.
+    """Return the readings of a part; `best` is the likeliest.
 
-    `fill_bits` and `shift` are what its header says of them (gateway.smpp.text.readings).
+    `fill_bits` and `shift` come from its header (gateway.smpp.text.readings).
     """
     meant = meant_texts(octets, data_coding, shift=shift)
     packed = packed_text(octets, data_coding, fill_bits=fill_bits, shift=shift)
@@ -93,10 +95,10 @@ def _blank_of(texts: Sequence[str]) -> str | None:
 def joined_texts(
     before: Sequence[PartTexts], texts: PartTexts, after: Sequence[PartTexts], reach: int
 ) -> Iterator[str]:
-    """Yield what a part says between those beside it, of each at most `reach` characters.
+    """Yield what a part says between its neighbours, with at most `reach` characters of each.
 
-    The likeliest of each, those of each by one standard, and those of packed septets and of
-    little-endian UCS-2 where one of them may be that.
+    First the likeliest readings, then the readings by each standard; packed septets and
+    little-endian UCS-2 only if at least one of the parts may be that.
     """
     run = (*before, texts, *after)
 

@@ -10,13 +10,13 @@ from gateway.domain.verdict import Finding
 from gateway.smpp.national_languages import Shift
 from gateway.smpp.text import readings
 
-# How much text to either side a part is read together with. Not counted in parts: empty ones
-# between the halves of a word would use up the reach, and joining 255 large ones for each
-# would let one sender buy 250 times its share of the CPU.
+# How much text on either side a part is read with. Not counted in parts: empty parts between the
+# halves of a word would use up the reach, and joining 255 large parts for each part would let one
+# sender use 250 times its share of the CPU.
 REACH_OCTETS = 4096
 
-# Of a part that is longer than any phone gets, so much at either end is read with its neighbours:
-# it may go to hundreds of subscribers, each of whom had other parts before.
+# If a part is longer than any phone gets, this much at either end is read with its neighbours: the
+# part may go to hundreds of subscribers, and each may have other earlier parts.
 _END_OCTETS = 1024
 
 # What a part takes in memory: objects, its octets, and the texts read from them; more where its
@@ -27,15 +27,16 @@ _OCTETS_PER_OCTET = 4
 # A cut is made between characters of two octets, and between septets packed from the beginning.
 _CUT_OCTETS = 14
 
-# Sender, source, subscriber: phones put together only what comes from one address.
+# Sender, source, subscriber: phones join only parts that come from one address.
 Owner = tuple[str, bytes, int | bytes]
 Key = tuple[Owner, int, int]
 
 
 def subscriber_of(address: bytes) -> int | bytes:
-    """Return by whom a long message is known, however its parts spell the number.
+    """Return the key of a subscriber, the same for every spelling of the number.
 
-    One of North America and who is read in its place may be one phone: the SMSC decides.
+    A North American number and the number that it may be misread as get one key, since they may
+    be one phone: the SMSC decides.
     """
     number = msisdn_of(address)
     return address if number is None else misread_as(number) or number
@@ -45,9 +46,9 @@ def subscriber_of(address: bytes) -> int | bytes:
 class Part:
     """The text of one part, and what it may say by itself.
 
-    `shift` are the national language tables that its header names, and `fill_bits` what stands
-    between the header and packed text. Of a long one only both ends are kept: it is the first
-    of them then, `end` the other, and `digest` that of all its octets.
+    `shift` are the national language tables that its header names, `fill_bits` the bits between
+    the header and packed text. Only both ends of a long part are kept: this object is then the
+    first end, `end` is the other one, and `digest` covers all octets of the part.
     """
 
     data_coding: int
@@ -60,7 +61,7 @@ class Part:
 
     @property
     def cost_octets(self) -> int:
-        """Return what it takes in memory, about."""
+        """Return about how much memory it takes."""
         octets = len(self.octets)
         own = _PART_OCTETS + max(_OCTETS_PER_OCTET * octets, octets + self.texts.cost_octets)
         return own if self.end is None else own + self.end.cost_octets
@@ -68,14 +69,14 @@ class Part:
     def shortened(self) -> "Part":
         """Return a part of blanks as its neighbours see it.
 
-        Of an odd number of octets the last is kept, which shifts those behind it.
+        If it has an odd number of octets, the last one is kept: it shifts the octets behind it.
         """
         octets, blank = self.octets[len(self.octets) & ~1 :], self.texts.blank or ""
         texts = PartTexts(blank, (blank,), is_plain=self.texts.is_plain, blank=blank)
         return Part(self.data_coding, octets, texts, self.shift)
 
     def cut(self, reach: int) -> "Part":
-        """Return it without what is further than `reach` octets from both of its ends."""
+        """Return the part without what is further than `reach` octets from both ends."""
         last = self.end or self
         if len(self.octets) <= (2 * reach if self.end is None else reach):
             return self
@@ -89,9 +90,9 @@ class Part:
 def part_of(
     data_coding: int, octets: bytes, best: str, *, fill_bits: int = 0, shift: Shift | None = None
 ) -> Part:
-    """Return a part of which `best` is the likeliest reading.
+    """Return a part; `best` is its likeliest reading.
 
-    `fill_bits` and `shift` are what its header says of its text (gateway.smpp.text.readings).
+    `fill_bits` and `shift` come from its header (gateway.smpp.text.readings).
     """
     texts = part_texts(octets, data_coding, best, fill_bits=fill_bits, shift=shift)
     return Part(data_coding, octets, texts, shift, fill_bits)
@@ -104,14 +105,17 @@ _Row = tuple[tuple[Part, ...], Part, tuple[Part, ...]]
 class Joint:
     """One long message while its parts arrive, in any order, on any bind of the sender.
 
-    The first part of a round is charged for all of them; a round ends when every part was
-    seen. The parts of the last round are kept: a phone keeps them too when the SMSC refused
-    one of them, and puts them together with what is sent later. Once `stopped` by a finding,
-    every later part is stopped by the same: the handset never assembles it. `refused` is
-    what is against the part that would have paid for the round: nobody has paid for the others.
-    `former` are parts that others came in the place of: older phones keep those. Parts that
-    were `withheld` are at no phone, `doubtful` those that the SMSC may not have taken; `settled`
-    are of a message that was whole, which phones forget.
+    The first part of a round is charged for all parts; a round ends when every part was seen.
+    The parts of the last round are kept: if the SMSC rejected one of them, a phone keeps the
+    others, and joins them with parts sent later.
+
+    - `stopped`: the finding that stopped the text. It stops every later part too, so that the
+      handset never assembles the message.
+    - `refused`: the finding against the part that should have paid for the round. The other
+      parts are not paid then.
+    - `former`: parts that were replaced by others; older phones keep the former ones.
+    - `withheld`: parts that no phone has. `doubtful`: parts that the SMSC may not have accepted.
+      `settled`: parts of a message that was whole; phones forget those.
     """
 
     __slots__ = (
@@ -145,22 +149,22 @@ class Joint:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether a phone has every part, of this round or of those before it."""
+        """Tell whether a phone has every part, of this round or of earlier ones."""
         missing = self.settled | self.withheld | self.doubtful
         return len(self.parts.keys() - missing) >= self.total
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether nothing came since its last round was whole."""
+        """Tell whether no part has come since its last round was whole."""
         return self.parts.keys() <= self.settled
 
     def doubt(self, number: int) -> None:
-        """Note that the SMSC did not take a part: phones wait for it, and keep the others."""
+        """Note that the SMSC did not accept a part: phones wait for it, and keep the others."""
         self.doubtful.add(number)
         self.settled.clear()
 
     def delivered(self) -> tuple[dict[int, Part], dict[int, Part]]:
-        """Return the parts that a phone may have, and former ones in the place of some."""
+        """Return the parts that a phone may have, and the former parts in some of their places."""
         parts = {n: part for n, part in self.parts.items() if n not in self.withheld}
         former = {n: part for n, part in self.former.items() if n in parts}
         return self.former | parts, former
@@ -170,10 +174,10 @@ class Joint:
     ) -> tuple[str, ...]:
         """Return the readings of `part`, number `number`, between the parts beside it.
 
-        A character may be cut between two parts, so octets are joined; and a part may end in
-        half a character that phones drop, and each has tables of its own, so texts are joined
-        as well. Of one that stands alone there are none. `known` keeps what was read of the
-        same part beside others.
+        A character may be cut between two parts, so octets are joined. A part may also end in half
+        a character that phones drop, and each part has its own tables, so texts are joined as well.
+        Return () for a part without neighbours. `known` caches the readings of the same part beside
+        other parts.
         """
         known = {} if known is None else known
         found: dict[str, None] = {}
@@ -185,7 +189,7 @@ class Joint:
         return tuple(found)
 
     def _rows(self, number: int, part: Part) -> Iterable[_Row]:
-        """Yield the part between its neighbours: as they are, and as they were before."""
+        """Yield the part between its neighbours: the present ones, and the former ones."""
         part, tables = part.cut(_END_OCTETS), [self.parts]
         if self.former:
             tables.append(self.parts | self.former)
@@ -204,8 +208,8 @@ class Joint:
 def _beside(parts: dict[int, Part], number: int, step: int) -> tuple[Part, ...]:
     """Return the unbroken run of parts on one side, in the order of the text.
 
-    Parts of blanks take no reach, or thirty of them would put the halves of a word out of each
-    other's: one that shows nothing is left out, and those that show space are one space.
+    Parts of blanks do not use up the reach: otherwise thirty of them could separate the halves of
+    a word. A part that shows nothing is left out; parts that show spaces become one space.
     """
     run: list[Part] = []
     octets = 0

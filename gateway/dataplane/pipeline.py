@@ -1,4 +1,4 @@
-"""The data plane's interface: octets in, a batch out. A compiled one may stand behind it."""
+"""The data plane's interface: octets in, a batch out. A compiled version could replace it."""
 
 from collections.abc import Iterable
 
@@ -21,36 +21,36 @@ Chunks = Iterable[tuple[Link, bytes]]
 
 
 class Pipeline:
-    """Pure: no I/O, no clock. `now` is monotonic and `at` epoch seconds, one pair per tick.
+    """Pure: no I/O, no clock. `now` is monotonic, `at` is epoch seconds; one pair per tick.
 
-    Nothing that a peer sends raises. Each call returns a Batch; write its octets before
-    attending to its exceptions, for those come after.
+    No input of a peer makes it raise. Each call returns a Batch: write its octets first, then
+    handle its events.
     """
 
     def __init__(self, plane: Plane) -> None:
         self.plane = plane
 
     def submit(self, chunks: Chunks, now: float, at: float) -> Batch:
-        """Take what SPs sent: judged, passed on, answered or handed over."""
+        """Process what SPs sent: judge it, pass it on, answer it, or hand it to the shell."""
         turn = Turn(self.plane, now, at)
         with self.plane.rules.knowledge.consent.judged_by(now):
             esme_side.submit(turn, chunks)
         return turn.batch
 
     def resp(self, chunks: Chunks, now: float, at: float) -> Batch:
-        """Take what SMSCs sent: answers to who asked, deliveries to their SP."""
+        """Process what SMSCs sent: pass answers to the link that asked, deliveries to their SP."""
         turn = Turn(self.plane, now, at)
         smsc_side.resp(turn, chunks)
         return turn.batch
 
     def load(self, rules: RuleSet) -> None:
-        """Judge with `rules` from the next tick on; what is under way stays as judged."""
+        """Judge with `rules` from the next tick on; earlier verdicts stay."""
         self.plane.load(rules)
 
     def relay(
         self, asker: Link, target: Link, pdu: bytes, moment: tuple[float, float], errand: object
     ) -> Batch:
-        """Pass one request of an SP on after all; see relay_request for the `errand`."""
+        """Pass on one request of an SP that was kept back; for `errand` see relay_request."""
         turn = Turn(self.plane, *moment)
         relay_request(turn, asker, target, pdu, errand)
         return turn.batch
@@ -58,7 +58,7 @@ class Pipeline:
     def settle_ask(
         self, item: attention.Ask, against: Finding | None, moment: tuple[float, float]
     ) -> Batch:
-        """Pass a request for consent on, or refuse it for what stands `against` it."""
+        """Pass on a request for consent, or reject it if there is a finding `against` it."""
         turn = Turn(self.plane, *moment)
         settle_ask(turn, item, against)
         return turn.batch
@@ -66,15 +66,18 @@ class Pipeline:
     def deliver(
         self, link: Link, session: Link | None, pdu: bytes, moment: tuple[float, float]
     ) -> Batch:
-        """Pass one delivery of an SMSC on after all, to whichever session takes it."""
+        """Pass on one delivery that was kept back, to `session`.
+
+        If `session` is None or cannot take it, the SMSC is told to try again.
+        """
         turn = Turn(self.plane, *moment)
         smsc_side.deliver(turn, link, session, pdu)
         return turn.batch
 
     def expire(self, links: Iterable[Link], now: float, at: float) -> Batch:
-        """Answer for the side that stays silent, once `response_s` has passed.
+        """Answer requests that got no answer within `response_s`, in place of the silent side.
 
-        A late answer then finds nothing but is recorded. Call it about once a second.
+        An answer that comes later is recorded but not passed on. Call it about once a second.
         """
         turn = Turn(self.plane, now, at)
         overdue = now - self.plane.response_s
@@ -93,7 +96,7 @@ class Pipeline:
         return turn.batch
 
     def lose(self, link: Link, now: float, at: float) -> Batch:
-        """Answer at once for a connection that is gone; nothing is sent again by itself."""
+        """Answer all outstanding requests of a lost connection; nothing is sent again."""
         turn = Turn(self.plane, now, at)
         link.state = SessionState.CLOSED
         link.tail, link.looked, link.is_blocked, link.waits_long = b"", 0, False, False
@@ -106,7 +109,7 @@ class Pipeline:
 
 
 def _fail(turn: Turn, link: Link, entry: Outstanding, how: str) -> None:
-    """Tell who asked that no answer will come."""
+    """Tell the link that asked that no answer will come."""
     asker, sequence, command_id, _, errand = entry
     for place in parts_in(errand)[0]:
         place.joint.doubt(place.number)

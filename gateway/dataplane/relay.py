@@ -1,4 +1,4 @@
-"""What both directions have in common: control PDUs, relayed requests, relayed answers."""
+"""What both directions share: control PDUs, relayed requests, relayed answers."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,11 +28,11 @@ _LENGTH = Struct(">I")
 # A look-up on an enumeration is Python code in 3.11.
 _NACK, _ALERT = int(CommandId.GENERIC_NACK), int(CommandId.ALERT_NOTIFICATION)
 _SMSC = Side.SMSC
-# What an SP asks before its bind: a few enquiries, and an unbind. A flood of them would cost
-# all others time.
+# Control PDUs before a bind: an SP needs a few enquire_links and an unbind. A flood of them would
+# delay all other SPs.
 CONTROLS_UNBOUND = 20
-# Of a bound one: enquiries and answers that nobody waits for. Those on top are answered late,
-# for its socket is not read meanwhile; none is dropped.
+# Control PDUs of a bound link: enquire_links and unexpected answers. Beyond these numbers its
+# socket is not read for a while, so they are answered late; none is dropped.
 CONTROLS_PER_S = 500
 CONTROLS_AT_ONCE = 2000
 _DRIFT_S = 1e-6
@@ -43,7 +43,7 @@ Header = tuple[int, int, int, int]
 
 
 def control(turn: Turn, link: Link, ruling: Ruling, header: Header) -> None:
-    """Act on a PDU that is neither judged nor relayed, within what its SP may send of them."""
+    """Act on a PDU that is neither judged nor relayed, within the limits for control PDUs."""
     if charge_control(turn, link):
         _control(turn, link, ruling, header)
 
@@ -72,10 +72,11 @@ def _control(turn: Turn, link: Link, ruling: Ruling, header: Header) -> None:
 
 
 def charge_control(turn: Turn, link: Link) -> bool:
-    """Count a control PDU; tell whether it is acted on. The SMSC's always are.
+    """Count a control PDU; tell whether to act on it. Those of the SMSC always pass.
 
-    A link that has not bound is closed after CONTROLS_UNBOUND. A bound one has CONTROLS_AT_ONCE
-    and then CONTROLS_PER_S; past them it is acted on all the same and then not read for a while.
+    A link that has not bound is closed after CONTROLS_UNBOUND. A bound link may send
+    CONTROLS_AT_ONCE and then CONTROLS_PER_S. Beyond that its PDUs are still acted on, but its
+    socket is not read for a while.
     """
     if link.side is _SMSC or link.state is SessionState.CLOSED:
         return True
@@ -95,16 +96,17 @@ def charge_control(turn: Turn, link: Link) -> bool:
 
 
 def control_wait_s(link: Link, now: float) -> float:
-    """Return how long a bound SP is not read, for the control PDUs it had too many; else 0."""
+    """Return how many seconds to stop reading a bound SP for its excess of control PDUs, or 0."""
     wait_s = link.control_due_at - now - _TOLERANCE_S
     return wait_s if wait_s > _DRIFT_S else 0.0
 
 
 def keep_rest(turn: Turn, link: Link, data: bytes, at: int) -> None:
-    """Keep the octets from `at` on for later; close when their length can not be meant.
+    """Keep the octets from `at` on for later; close the link if their length is impossible.
 
-    The length is looked at as soon as its four octets are there: nobody waits for, or sets
-    aside, what a lie announces (the first line of an HTTP request is 1 213 486 160 octets).
+    The length is checked as soon as its four octets are there, so that the gateway neither waits
+    for nor stores what a false length announces (the first line of an HTTP request announces
+    1 213 486 160 octets).
     """
     if at == len(data):
         link.tail, link.looked = b"", 0
@@ -142,9 +144,9 @@ def renumbered(pdu: bytes, sequence: int) -> bytes:
 
 
 def relay_request(turn: Turn, asker: Link, target: Link, pdu: bytes, errand: object = None) -> None:
-    """Pass a request on under a number of the target's own.
+    """Pass a request on with a sequence_number of the target.
 
-    An `errand` of octets is the message id that the answer shall bear.
+    If `errand` is octets, it is the message id that the answer must have.
     """
     _, command_id, _, sequence = HEADER.unpack_from(pdu)
     turn.plane.tally.relayed += 1
@@ -156,7 +158,7 @@ def relay_request(turn: Turn, asker: Link, target: Link, pdu: bytes, errand: obj
 
 
 def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
-    """Pass an answer that came on `link` to whoever asked; drop one that nobody waits for."""
+    """Pass an answer that came on `link` to the link that asked; drop an unexpected one."""
     _, command_id, status, sequence = HEADER.unpack_from(pdu)
     entry, is_late = _take_entry(turn, link, command_id, sequence)
     if entry is None:
@@ -190,7 +192,7 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
 
 
 def _note_parts(turn: Turn, link: Link, answer: bytes, errand: object) -> object:
-    """Note under which id the SMSC has a part, or that phones wait for it; return the rest."""
+    """Note the SMSC's id of a part, or that the SMSC rejected it; return the rest of the errand."""
     places, rest = parts_in(errand)
     _, command_id, status, _ = HEADER.unpack_from(answer)
     if status or command_id == _NACK:
@@ -204,7 +206,7 @@ def _note_parts(turn: Turn, link: Link, answer: bytes, errand: object) -> object
 def _take_entry(
     turn: Turn, link: Link, command_id: int, sequence: int
 ) -> tuple[Outstanding | None, bool]:
-    """Return the request that an answer belongs to, and whether it was given up before.
+    """Return the request that an answer belongs to, and whether it had already timed out.
 
     An answer of the wrong type leaves the request outstanding: the right one may come.
     """
@@ -220,7 +222,7 @@ def _take_entry(
 
 
 def _completed(pdu: bytes, errand: object) -> bytes:
-    """Return an answer with what its errand adds to it."""
+    """Return an answer with what its errand adds."""
     match errand:
         case tuple():
             return _with_refusals(pdu, errand)
@@ -233,7 +235,7 @@ def _completed(pdu: bytes, errand: object) -> bytes:
 
 
 def _with_id(pdu: bytes, message_id: bytes) -> bytes:
-    """Put our id into the answer to a request that we made with the SMSC's."""
+    """Put our id into the answer to a request that we sent with the SMSC's id."""
     try:
         answer = decode(pdu)
     except DecodeError:
@@ -244,9 +246,9 @@ def _with_id(pdu: bytes, message_id: bytes) -> bytes:
 
 
 def _with_refusals(pdu: bytes, refused: tuple[UnsuccessSme, ...]) -> bytes:
-    """Add the destinations that the gateway refused to a submit_multi_resp that succeeded.
+    """Add the destinations that the gateway rejected to a submit_multi_resp that succeeded.
 
-    One that lacks the list, or can not be read, gets one: the SP must hear of them.
+    An answer that has no list, or cannot be read, gets one: the SP must be told.
     """
     _, command_id, status, sequence = HEADER.unpack_from(pdu)
     if status or command_id != CommandId.SUBMIT_MULTI_RESP:
@@ -266,15 +268,15 @@ def _with_refusals(pdu: bytes, refused: tuple[UnsuccessSme, ...]) -> bytes:
 
 
 def message_id_of(answer: bytes) -> bytes:
-    """Return the message_id that an answer begins with, as far as one can be long."""
+    """Return the message_id at the start of an answer's body, at most MAX_ID_OCTETS long."""
     return answer[HEADER_OCTETS:].partition(b"\0")[0][:MAX_ID_OCTETS]
 
 
 def look_ahead(turn: Turn, link: Link, act: Callable[[bytes], bool]) -> None:
     """Serve what may overtake the requests that wait in a blocked link.
 
-    `act` takes a whole PDU and returns whether it dealt with it: answers and enquiries are
-    not to wait for a window. Octets already looked at are not looked at again.
+    `act` takes a whole PDU and returns whether it dealt with it: answers and enquire_links must
+    not wait for a window. Octets already examined are not examined again.
     """
     data, at = link.tail, link.looked
     kept = [data[:at]]

@@ -1,4 +1,4 @@
-"""The new text of a part (replace_sm): read with the neighbours that the old one had."""
+"""The new text of a part (replace_sm): read with the neighbours of the old text."""
 
 from gateway.dataplane.carried import Care, Carried
 from gateway.dataplane.carriers import Carrier
@@ -10,7 +10,7 @@ from gateway.smpp.text import readings
 
 
 def may_be_part(plane: Plane, system_id: str, carrier: Carrier, now: float) -> bool:
-    """Tell whether a replace_sm is about a part, or makes one of what it changes."""
+    """Tell whether a replace_sm changes a part, or makes a part of the message it changes."""
     message_id = carrier.pdu.octets("message_id")
     is_claimed = any(claim.total > 1 for claim in carrier.concats)
     return is_claimed or plane.part_ids.is_part(system_id, message_id, now)
@@ -19,8 +19,8 @@ def may_be_part(plane: Plane, system_id: str, carrier: Carrier, now: float) -> b
 def replace_part(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
     """Put the new text of a part beside its neighbours.
 
-    What is not known well enough to be read so is noted as unplaced: whose id is unknown and
-    looks like a part, which claims another place than the old text, or was replaced before.
+    It is marked as unplaced if too little is known to read it there: its id is unknown and it
+    looks like a part, it claims another place than the old text, or the part was replaced before.
     """
     plane, system_id = turn.plane, message.account.system_id
     if not may_be_part(plane, system_id, carrier, turn.now):
@@ -46,15 +46,15 @@ def replace_part(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> 
 
 
 def _is_replaceable(parts: Parts, joint: Joint, number: int, now: float) -> bool:
-    """Tell whether all that a phone may have of a message is known, and the part is there once."""
+    """Tell whether all texts that a phone may have are known, and the part was not replaced yet."""
     is_known = number in joint.parts and number not in joint.former
     return is_known and joint.stopped is None and not parts.late.has_forgotten(joint.key, now)
 
 
 def _new_part(before: Part, carrier: Carrier, which: int) -> Part | None:
-    """Return the new text in the place of `before`; None where other tables may be those of it.
+    """Return the new text in the place of `before`; None if their language tables differ.
 
-    A text without a header of its own may stand behind that of the old one.
+    A text without its own header may stand behind the header of the old one.
     """
     octets, shift = carrier.pieces[which], carrier.shifts[which]
     if shift != before.shift:
@@ -66,9 +66,9 @@ def _new_part(before: Part, carrier: Carrier, which: int) -> Part | None:
 
 
 def _text_of(carrier: Carrier) -> int | None:
-    """Return which text a new part has; None where it may be one or the other.
+    """Return the index of the piece that is the text of the new part; None if it is unclear.
 
-    The text of what claims to be a part stands behind its header.
+    If it claims to be a part, its text stands behind its header.
     """
     if not carrier.concats:
         return 0 if len(carrier.pieces) == 1 else None

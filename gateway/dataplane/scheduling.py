@@ -1,4 +1,4 @@
-"""What the SMSC is given for later: noted with the request, for a refusal is to stop it (R21)."""
+"""What the SMSC has for later delivery: noted, because a refusal must stop it (R21)."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ _COMMERCIAL = TrafficClass.COMMERCIAL
 
 
 def schedule_of(carrier: Carrier, timing: Timing | None, at: float) -> Schedule | None:
-    """Return when and where a request is to be delivered, None for one that goes at once."""
+    """Return when and where a request is to be delivered; None if it goes at once."""
     if timing is None or timing.scheduled_at is None or timing.scheduled_at <= at:
         return None
     pdu, scheduled_at = carrier.pdu, timing.scheduled_at
@@ -32,10 +32,10 @@ def schedule_of(carrier: Carrier, timing: Timing | None, at: float) -> Schedule 
 
 
 def errand_of(message: Carried, care: Care) -> object:
-    """Return what must be known when the answer to a request comes, None if that is nothing.
+    """Return what must be known when the answer to a request comes; None if nothing.
 
-    Only what is commercial is noted: nothing else is ever stopped by a refusal (R22). Of what
-    is put off nobody asks, for only what was noted can be.
+    Only a commercial message is noted: a refusal stops nothing else (R22). A new time for a
+    message (replace_sm) is noted without a check of its class: it only affects a noted message.
     """
     schedule = care.schedule
     if schedule is not None and schedule.message_id:
@@ -52,12 +52,12 @@ def errand_of(message: Carried, care: Care) -> object:
 
 
 def schedule_in(errand: object) -> Schedule | None:
-    """Return what an errand tells of a message for later."""
+    """Return the schedule that an errand contains, or None."""
     match errand:
         case Schedule():
             return errand
         case Ask(message=message) if message.care is not None:
-            # A request for consent sells already, and so is commercial (R23).
+            # A request for consent is itself commercial (R23).
             return message.care.schedule
         case _:
             return None

@@ -1,1 +1,1 @@
-"""What a text says, whatever it is disguised as: normalisation, keywords, the text cache."""
+"""What a text says behind any disguise: normalisation, keywords, the text cache."""

@@ -8,7 +8,7 @@ from gateway.filter.compiled import compiled, int32, int64, row_of, table_of, tu
 
 BANDS = 16  # of two signs each
 NONE = -1
-# Buckets for one text: of two texts that are half alike it is one in ten that shares none.
+# Buckets per text. Of pairs of texts that are half alike, one in ten shares none of them.
 ENOUGH = 8
 
 Slots = NDArray[np.int32]
@@ -18,15 +18,15 @@ _SIGNS = row_of(uint32)
 
 @compiled(int64(_SIGNS, int64, int64))
 def bucket_of(signs: Codes, band: int, buckets: int) -> int:
-    """Return where a band belongs, of so many buckets for each of them."""
-    # Both signs tell in what is left over, for the divisor is odd.
+    """Return the bucket of a band; each band has `buckets` of them."""
+    # The divisor is odd, so that the remainder depends on both signs.
     both = np.uint64(signs[2 * band]) | np.uint64(signs[2 * band + 1]) << np.uint64(32)
     return int(band * buckets + np.int64(both % np.uint64(buckets - 1)))
 
 
 @compiled(tuple_of(int64, 2)(_SIGNS, table_of(uint32), row_of(int32)))
 def most_alike(signs: Codes, table: Codes, slots: Slots) -> tuple[int, int]:
-    """Return which of the rows that `slots` names is likest and in how many signs, or (NONE, 0)."""
+    """Return the most similar row named in `slots` and its number of equal signs, or (NONE, 0)."""
     best, most = NONE, 0
     for band in range(BANDS):
         slot = slots[bucket_of(signs, band, len(slots) // BANDS)]
@@ -42,7 +42,7 @@ def most_alike(signs: Codes, table: Codes, slots: Slots) -> tuple[int, int]:
 
 @compiled(int64(int64, table_of(uint32), row_of(int32)))
 def buckets_held(slot: int, table: Codes, slots: Slots) -> int:
-    """Return in how many buckets row `slot` stands."""
+    """Return how many buckets contain row `slot`."""
     held, buckets = 0, len(slots) // BANDS
     for band in range(BANDS):
         held += slots[bucket_of(table[slot], band, buckets)] == slot
@@ -51,12 +51,12 @@ def buckets_held(slot: int, table: Codes, slots: Slots) -> int:
 
 @compiled(void(_SIGNS, int64, uint32[:, ::1], int32[::1]))
 def put(signs: Codes, slot: int, table: Codes, slots: Slots) -> None:
-    """Write the signs into row `slot`, and its number where each band belongs and is room.
+    """Write the signs into row `slot`, and enter the row in the bucket of each band if it is free.
 
-    There is none where a row stands that has its band there still: so no flood of new texts
-    takes the places of others. But a row that would stand in too few buckets takes of those
-    that stand in more than it does: or some texts that each share a band with one to come
-    would hide it. Raises IndexError where there is no such row.
+    A bucket is not free while its row still has that band: so a flood of new texts does not
+    displace other rows. But a row in fewer than ENOUGH buckets takes buckets from rows that are
+    in at least two more: otherwise a few texts, each with one band of a future text, could hide
+    that text. Raises IndexError if there is no such row.
     """
     if slot < 0 or slot >= len(table):
         raise IndexError("no such slot")

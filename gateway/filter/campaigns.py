@@ -12,20 +12,22 @@ from gateway.filter.fingerprints import Fingerprint
 
 _ALIASES = 8
 _ALL_BITS = (1 << 64) - 1
-_FEW = 2  # people: nearly every text that is to one alone never gets further
+_FEW = 2  # people: nearly every text to one person never goes to more
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignLimits:
     """How far campaigns are followed.
 
-    Messages of the last `window_s` count, in steps of a quarter of it. Texts whose estimated
-    Jaccard similarity reaches `agreeing` of 64 are one campaign. At most `campaigns` are kept,
-    two at least: a quarter is for those that reached one or two people only, and these make
-    room first. Of either kind the one ends that rested longest, of those that the sender began
-    who has most of them: nobody takes the room of others. With these figures 23 MB when each
-    campaign has one message, 40 MB at the very most. With `each_sender` what another sends is
-    another campaign, of the same id if it begins with the same text.
+    - `window_s`: messages of this time count, in steps of a quarter of it.
+    - `agreeing`: texts are one campaign if at least so many of 64 signs agree (the estimated
+      Jaccard similarity).
+    - `campaigns`: so many are kept, at least two. A quarter is for campaigns that reached one or
+      two people only, and these make room first. Of each kind, the sender with the most campaigns
+      loses the one that was unused longest, so no sender takes the room of others. With the
+      defaults 23 MB if each campaign has one message, 40 MB at most.
+    - `each_sender`: campaigns are separate by sender; their id is the same if they begin with the
+      same text.
     """
 
     window_s: float = 3_600.0
@@ -45,14 +47,17 @@ class _Campaign:
         self.among: OrderedDict[_Campaign, None] = OrderedDict()
         self.aliases: list[int] = []
         self.is_large = False
-        self.filled: int | None = None  # the step that alone has as many as are asked about
+        self.filled: int | None = None  # the step that alone has reached `people`
 
 
 class Campaigns:
-    """All campaigns that one process sees. Not for more than one thread."""
+    """All campaigns that one process sees. Not thread-safe."""
 
     def __init__(self, limits: CampaignLimits | None = None, veil: int = 0) -> None:
-        """Count people by their numbers under `veil`, a secret for whoever may not choose them."""
+        """Count people by their number XOR `veil`.
+
+        `veil` is secret: with it a sender could choose numbers that share a bit.
+        """
         self._limits = limits or CampaignLimits()
         self._veil = veil
         self._step_s = self._limits.window_s / SLOTS
@@ -71,12 +76,12 @@ class Campaigns:
     def reaches(
         self, text: Fingerprint, sender: str, people: int, recipient: int, now: float
     ) -> str | None:
-        """Count one message of `sender`; return the campaign if that makes `people` of them.
+        """Count one message of `sender`; return the campaign's id once it reaches `people` people.
 
-        Of whatever sender they are, unless each is counted: `people` must always be the same.
-        The id that is returned is the same in every process and after every restart for a
-        campaign that begins with the same text. `recipient` is the whole number; it is kept as
-        one bit of 1024. Once a step has as many by itself it is not counted on: 0.6 us. Never
+        Messages of all senders count, unless `each_sender` is set. `people` must always be the
+        same. A campaign that begins with the same text has the same id in every process and after
+        every restart. `recipient` is the whole number; it is kept as one bit of 1024. Once a step
+        alone has reached `people`, later messages of that step are not counted: 0.6 us. Never
         raises.
         """
         step = int(now // self._step_s)
@@ -99,32 +104,32 @@ class Campaigns:
         return campaign.id
 
     def step_of(self, now: float) -> int:
-        """Return the step that a moment lies in: people are counted by steps."""
+        """Return the step that a moment is in: people are counted by step."""
         return int(now // self._step_s)
 
     @property
     def is_by_second(self) -> bool:
-        """Tell whether all moments of one second lie in one step."""
+        """Tell whether all moments of one second are in one step."""
         return self._step_s.is_integer()
 
     def is_filled(self, text: Fingerprint, sender: str, now: float) -> bool:
-        """Tell whether the campaign that `reaches` just told is not counted on in this step.
+        """Tell whether the campaign that `reaches` just returned is full for this step.
 
-        Until the step ends the answer for `text` is the same, and may be kept; of `sender`
-        alone, where each is counted.
+        Until the step ends its messages are not counted: the answer for `text` stays the same and
+        may be cached; for `sender` alone if `each_sender` is set.
         """
         campaign = self._by_skeleton.get(text.skeleton ^ self._mark_of(sender))
         return campaign is not None and campaign.filled == self.step_of(now)
 
     def _mark_of(self, sender: str) -> int:
-        """Return what the skeleton and the signs of a text are marked with: no two senders' meet.
+        """Return a mark for the skeleton and the signs of a text, different for every sender.
 
-        Signs that are equal stay so under one mark, so that variants are found as they are.
+        Equal signs stay equal under one mark, so that variants of a text are still found.
         """
         return hash(sender) & _ALL_BITS if self._limits.each_sender else 0
 
     def _named(self, text: Fingerprint, mark: int, sender: str, step: int) -> _Campaign:
-        """Return the campaign that `text` is a variant of, or begin one; it goes by it from now."""
+        """Return the campaign that `text` is a variant of, or begin one; remember its skeleton."""
         if text.signs is None:
             return self._begun(text.skeleton, mark, sender, step)
         signs = text.signs ^ np.uint32(mark >> 32) if mark else text.signs
@@ -133,8 +138,8 @@ class Campaigns:
             campaign = self._by_slot[slot]
             self._name(campaign, text.skeleton ^ mark)
             return campaign
-        # Only the first text is compared with: were its variants too, campaigns would drift
-        # into each other.
+        # Texts are compared with the first text only: if they were compared with its variants
+        # too, campaigns would drift into each other.
         campaign = self._begun(text.skeleton, mark, sender, step)
         self._index.put(campaign.slot, signs)
         return campaign
@@ -166,9 +171,9 @@ class Campaigns:
         self._free.append(campaign.slot)
 
     def _name(self, campaign: _Campaign, skeleton: int) -> None:
-        # A text that changes with every message must not fill the memory with its names.
+        # A text that changes with every message must not fill the memory with aliases.
         if len(campaign.aliases) == _ALIASES:
-            # But the first stays, for it is the id: no other campaign may begin with it.
+            # But the first stays, because it is the id: no other campaign may begin with it.
             del self._by_skeleton[campaign.aliases.pop(1)]
         campaign.aliases.append(skeleton)
         self._by_skeleton[skeleton] = campaign

@@ -1,7 +1,7 @@
-"""Functions that numba compiles for the machine when their module is imported.
+"""Functions that numba compiles to machine code when their module is imported.
 
-Importing numba takes a quarter of a second of processor time, and so does compiling a function
-the first time: a module of compiled functions is to be imported where one of them is needed.
+Importing numba takes a quarter of a second of processor time, and so does the first compilation
+of a function: import a module of compiled functions only where one of them is needed.
 """
 
 from collections.abc import Callable
@@ -21,32 +21,31 @@ void = numba.void
 
 
 def row_of(item: Type) -> Type:
-    """Return the type of a row of `item` that is only read: of octets, say, which nobody may."""
+    """Return the type of a read-only row of `item`, which also fits octets: they are read-only."""
     return Array(item, 1, "C", readonly=True)
 
 
 def table_of(item: Type) -> Type:
-    """Return the type of a table of `item` that is only read, row by row."""
+    """Return the type of a read-only table of `item`, stored row by row."""
     return Array(item, 2, "C", readonly=True)
 
 
 def tuple_of(item: Type, count: int) -> Type:
-    """Return the type of `count` of `item` together."""
+    """Return the type of a tuple of `count` values of type `item`."""
     return Tuple((item,) * count)  # type: ignore[no-untyped-call]
 
 
 def compiled(
     signature: object, *, in_any_order: bool = False
 ) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
-    """Compile a function for arguments of one `signature`; it takes no others.
+    """Compile a function for arguments of one `signature`; it accepts no others.
 
-    What was compiled is kept for the next start: where NUMBA_CACHE_DIR says, or in `__pycache__`
-    beside the source, or where that may not be written in the cache of the user. Where nothing
-    may be written every start compiles. What is kept is known by its own source file alone: a
-    compiled function calls only those of its own module, and takes what else may change as
-    an argument.
+    The result is cached for the next start: in NUMBA_CACHE_DIR, or in `__pycache__` beside the
+    source, or, if that is not writable, in the user's cache. If no place is writable, every start
+    compiles. The cache only checks the function's own source file: so a compiled function calls
+    only functions of its own module, and takes everything else that may change as an argument.
 
-    What is computed `in_any_order` may be other in the last digits on another machine.
+    With `in_any_order` the last digits of a result may differ on another machine.
     """
     order: bool | set[str] = {"reassoc"} if in_any_order else False
 

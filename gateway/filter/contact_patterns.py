@@ -1,19 +1,19 @@
-"""The operator's regular expressions, matched in linear time whatever they are."""
+"""The operator's regular expressions, matched in linear time for any expression."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import re2
 
-# The default of 8 MiB is too little for some hundred of them.
+# The default of 8 MiB is too little for some hundred expressions.
 _MAX_MEMORY = 256 * 2**20
-# Matches everything. A set that has too little memory says that nothing matched, as one does
-# whose expressions do not match: where even this one is missing, it is the memory.
+# Matches everything. A set that runs out of memory reports no match, like a set without matches:
+# if even this expression is missing, memory was the cause.
 _ALWAYS = ""
 
 
 class PatternError(ValueError):
-    """A regular expression that RE2 does not take; or a set of them that is too large."""
+    """A regular expression that RE2 does not accept, or a set of them that is too large."""
 
 
 class Found(Protocol):
@@ -24,7 +24,7 @@ class Found(Protocol):
 
 
 class Compiled(Protocol):
-    """One expression of RE2, which has no types of its own."""
+    """One expression of RE2; RE2 has no type hints of its own."""
 
     def search(self, text: str) -> Found | None:
         """Return the first match in `text`."""
@@ -47,7 +47,7 @@ class PatternSet:
             raise PatternError(f"{len(expressions)} patterns are too large together") from error
 
     def matching(self, text: str) -> Sequence[int]:
-        """Return the places of the expressions that match. Raises PatternError for want of memory.
+        """Return the indices of the expressions that match. Raises PatternError if memory runs out.
 
         The time is linear in the length of the text.
         """
@@ -61,13 +61,13 @@ class PatternSet:
         return [place for place in found if place != last]
 
     def span_of(self, place: int, text: str) -> tuple[int, int] | None:
-        """Return where the expression at `place` matches first, None where it does not."""
+        """Return where the expression at `place` matches first, None if it does not."""
         found = self._expressions[place].search(text.encode(errors="replace").decode())
         return None if found is None else found.span()
 
 
 def compiled(expression: str) -> Compiled:
-    """Return one expression, ready. Raises PatternError with what RE2 says of it."""
+    """Return one expression, compiled. Raises PatternError with the message of RE2."""
     try:
         ready: Compiled = re2.compile(expression, _options())
     except re2.error as error:

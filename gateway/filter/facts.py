@@ -1,4 +1,4 @@
-"""What a text shows, worked out once however many messages carry it."""
+"""What a text shows, worked out once for all messages that carry it."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -16,28 +16,27 @@ from gateway.filter.views import Views
 
 Found = TypeVar("Found", Link, Contact)
 
-# Links and contacts are told with their places, in Python: a text of 65 000 characters that is
-# full of them would take a second.
+# Links and contacts are located in Python: a text of 65 000 characters that is full of them would
+# take a second.
 _ENDLESS_CHARS = 4_096
 
 
 class TextFacts:
-    """The keywords that stand in a text, and what it shows, which is worked out when asked for.
+    """The keywords in a text, and what the text shows; the latter is worked out on demand.
 
-    `texts` are its plausible readings, the likeliest first. `findings` is the place for what
-    the policy makes of the hits: None until it was asked. Without `is_whole` parts of the text
-    are missing, so that what it does not show may still come. `told_by` is the sender whose
-    advertised word was noted last, and `rulings` the place for what rules make of the text, by
-    sender and source.
-
-    `scored` is what a classifier says of each reading if a port sends it, and `personal` the
-    place for what it says if a personal number does; None where none was asked, or it failed.
-    `compared` are the classes in which two classifiers have been compared on the text.
-    `fingerprint` is the place for that of the likeliest reading, for those who look for the text
-    again, and `massed` for what one who counts its messages knows for a while. `views` are those
-    of the readings, at hand until the text is ruled on; they take more room than the text.
-    `is_told` asks that evidence tells the places of what it speaks of, and `pieces` are those
-    that made the score: for people who ask why.
+    - `texts`: its plausible readings, the likeliest first.
+    - `findings`: what the policy makes of the hits; None until the policy was asked.
+    - `is_whole`: if False, parts of the text are missing, and may show what is not seen yet.
+    - `told_by`: the sender that was last noted with the advertised word of the text.
+    - `rulings`: what rules make of the text, by sender and source.
+    - `scored`: what a classifier says of each reading if a port sends it; `personal`: the same if
+      a personal number sends it. None if no classifier was asked, or it failed.
+    - `compared`: the classes in which two classifiers have been compared on the text.
+    - `fingerprint`: that of the likeliest reading, to find the text again.
+    - `massed`: what a counter of its messages caches for a while.
+    - `views`: those of the readings, kept until the text is judged; larger than the text.
+    - `is_told`: evidence must name places; `pieces`: the pieces that made the score. Both are for
+      people who ask why.
     """
 
     __slots__ = (
@@ -84,42 +83,42 @@ class TextFacts:
         self.pieces: tuple[Piece, ...] = ()
 
     def shown(self) -> Shown:
-        """Return what the text shows: of several readings the strongest class (R10)."""
+        """Return what the text shows; with several readings, the strongest class (R10)."""
         if self._shown is None:
-            # Views that are not at hand would cost more to make than they save.
+            # Making the views just for this would cost more than it saves.
             seen = map(shown_in, self.views) if self.views else map(shown_by, self.texts)
             self._shown = _strongest(list(seen))
         return self._shown
 
     def names_telephone(self) -> bool:
-        """Tell whether one of the readings names a number to call (R38); apart, few rules ask."""
+        """Tell whether a reading names a number to call (R38); on demand, since few rules ask."""
         if self._telephone is None:
             self._telephone = any(map(has_telephone, self.texts))
         return self._telephone
 
     @property
     def is_endless(self) -> bool:
-        """Tell whether a reading is longer than anybody reads, too long to look for links."""
+        """Tell whether a reading is longer than people read, and too long to search for links."""
         return any(len(text) > _ENDLESS_CHARS for text in self.texts)
 
     def let_go(self) -> None:
-        """Forget the views of the readings and what stands where in them: they take much room."""
+        """Drop the views, links and contacts of the readings: they take much memory."""
         self.views, self._links, self._contacts = (), None, None
 
     def links(self) -> tuple[Link, ...]:
-        """Return the links of all readings; apart, few rules ask."""
+        """Return the links of all readings; on demand, since few rules ask."""
         if self._links is None:
             self._links = _of_all(self.seen(), links_of)
         return self._links
 
     def contacts(self) -> tuple[Contact, ...]:
-        """Return the contacts of all readings; apart, few rules ask."""
+        """Return the contacts of all readings; on demand, since few rules ask."""
         if self._contacts is None:
             self._contacts = _of_all(self.seen(), contacts_of)
         return self._contacts
 
     def seen(self) -> Sequence[Views]:
-        """Return the views of the readings, made anew where they are not at hand any more."""
+        """Return the views of the readings; they are made again if they were dropped."""
         return self.views or tuple(map(Views, self.texts))
 
 

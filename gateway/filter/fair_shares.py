@@ -1,4 +1,4 @@
-"""What is kept for each sender, and whose makes room: theirs who have most."""
+"""What is kept for each sender, and which sender makes room: the one that has the most."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -8,10 +8,11 @@ T = TypeVar("T", bound=Hashable)
 
 
 class FairShares(Generic[T]):
-    """Things of many senders, of each those that rested longest first.
+    """Things of many senders, each sender's in order of last use, the oldest first.
 
-    Nobody loses anything by a sender that has as much or more: so of n senders nobody does
-    who has no more than one nth of all. No call takes longer for there being many.
+    A sender never loses anything because of a sender that has as much or more. So among n
+    senders, one with at most 1/n of all things loses nothing to others. The time of a call does
+    not depend on how many things there are.
     """
 
     def __init__(self) -> None:
@@ -24,7 +25,7 @@ class FairShares(Generic[T]):
         return self._kept
 
     def add(self, sender: str, one: T) -> OrderedDict[T, None]:
-        """Keep one thing of a sender; return all of that sender, to move there what is used."""
+        """Keep one thing of a sender; return all its things: move a used one to the end there."""
         own = self._of.setdefault(sender, OrderedDict())
         own[one] = None
         self._kept += 1
@@ -41,9 +42,9 @@ class FairShares(Generic[T]):
             del self._of[sender]
 
     def longest_rested(self, sender: str) -> T:
-        """Return what makes room for one more of `sender`; there must be something.
+        """Return what must go to make room for one more of `sender`; not for an empty table.
 
-        It is the sender's own where nobody has more.
+        It is `sender`'s own unless another sender has more.
         """
         if len(self._of.get(sender, ())) < self._most:
             sender = next(iter(self._by_size[self._most]))

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from gateway.filter.code_points import Bounds, Codes
 from gateway.filter.compiled import boolean, compiled, int64, row_of, uint8, uint32, void
 
-# With fewer letters a text has too few grams to be known by when it is changed.
+# With fewer letters a text has too few grams to be recognised after a change.
 MIN_LETTERS = 8
 
-# What may be in a text that is no part of its skeleton.
+# What a text may contain that is not part of its skeleton.
 LINK, NAME = 1, 2
 
 _LETTER, _DIGIT = 1, 2
@@ -18,8 +18,8 @@ _SMALL_A, _SMALL_E = np.uint32(ord("a")), np.uint32(ord("e"))
 _SMALL_R, _SMALL_Z = np.uint32(ord("r")), np.uint32(ord("z"))
 _DOT, _STOP, _COLON = np.uint32(ord(".")), np.uint32(ord("。")), np.uint32(ord(":"))
 _SLASH, _HYPHEN = np.uint32(ord("/")), np.uint32(ord("-"))
-# Grams: pairs of what is written without spaces, of which a changed one costs two, and three
-# letters of what is spelt.
+# Grams: two characters of scripts without spaces, where one changed character changes two grams;
+# three letters of other scripts.
 _UNSPELT = ((0x2E80, 0xA4CF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
 # Fixed, so that every process gives a text the same fingerprint.
 _FIRST, _NEXT, _MIX = np.uint32(0x9E37_79B1), np.uint32(0x85EB_CA77), np.uint32(0xC2B2_AE3D)
@@ -33,27 +33,27 @@ _CODES = row_of(uint32)
 
 @compiled(boolean(uint32))
 def is_small(code: int) -> bool:
-    """Tell whether it is a small letter that is spelt with: a to z."""
+    """Tell whether it is a small letter, a to z."""
     return bool(code >= _SMALL_A and code <= _SMALL_Z)
 
 
 @compiled(boolean(uint32))
 def is_of_number(code: int) -> bool:
-    """Tell whether numbers go on with the character, once they had a digit."""
+    """Tell whether a number that already has a digit may go on with this character."""
     return bool(is_small(code) or (code >= _ZERO and code <= _NINE) or code == _STAR)
 
 
 @compiled(boolean(uint32))
 def is_of_host(code: int) -> bool:
-    """Tell whether host names have the character, dots apart."""
+    """Tell whether host names may have the character; dots are not included."""
     return bool(is_small(code) or (code >= _ZERO and code <= _NINE) or code == _HYPHEN)
 
 
 @compiled(uint8(_CODES, _CODES))
 def particulars(codes: Codes, titles: Codes) -> int:
-    """Return whether a text may have a LINK in it, a NAME behind dear or before a title, or both.
+    """Return whether a text may have a LINK, a NAME (after dear or before a title), or both.
 
-    `titles` has the two characters of each (先生), one title behind the other.
+    `titles` holds the two characters of each title (先生), one title after the other.
     """
     found = 0
     for at in range(1, len(codes) - 1):
@@ -81,11 +81,12 @@ def all_particulars(codes: Codes, bounds: Bounds, titles: Codes) -> Kinds:
 
 @compiled(int64(_CODES, row_of(uint8), uint32[::1]))
 def write_letters(codes: Codes, kinds: Kinds, letters: Codes) -> int:
-    """Write the letters of a text outside of numbers, and return how many there are.
+    """Write the letters of a text that are not in numbers, and return how many there are.
 
-    A number begins with a digit or with small letters before one, and takes in what follows of
-    small letters, digits and stars: order numbers, amounts, codes, 138****8000, sf12345. With
-    more than two letters for each group of digits it is words with digits put in: claim2 your98.
+    A number begins with a digit, or with small letters before one, and includes the small
+    letters, digits and stars that follow: order numbers, amounts, codes, 138****8000, sf12345.
+    With more than two letters per group of digits it counts as words with digits inserted:
+    claim2 your98.
     """
     count = at = 0
     while at < len(codes):
@@ -114,10 +115,10 @@ def write_letters(codes: Codes, kinds: Kinds, letters: Codes) -> int:
 
 @compiled(int64(_CODES))
 def gram_width(letters: Codes) -> int:
-    """Return how many letters make a gram: by what most of a text is.
+    """Return how many letters make a gram: it depends on the script of most of the text.
 
-    Every fourth letter tells enough. One Han put into an English text must not make another
-    text of it.
+    Every fourth letter is a sufficient sample. One Han inserted into an English text must not
+    make it a different text.
     """
     some = unspelt = 0
     for at in range(0, len(letters), 4):
@@ -131,7 +132,7 @@ def gram_width(letters: Codes) -> int:
 def write_signs(letters: Codes, factors: Codes, signs: Codes) -> None:
     """Write the MinHash of the grams of at least MIN_LETTERS letters; no sign is 0.
 
-    The odd factors make each column a permutation of all hashes, of which the least is kept.
+    Each odd factor makes its column a permutation of all hashes; the least of them is kept.
     """
     width = gram_width(letters)
     for sign in range(len(signs)):
@@ -149,9 +150,9 @@ def write_signs(letters: Codes, factors: Codes, signs: Codes) -> None:
 def write_all(
     codes: Codes, bounds: Bounds, kinds: Kinds, factors: Codes, counts: Bounds, signs: Codes
 ) -> Codes:
-    """Write for each text how many letters it has and, if they are enough, its signs.
+    """Write for each text its number of letters and, if that is enough, its signs.
 
-    Returns the letters, those of each text behind those of the one before.
+    Returns the letters of all texts, one text after the other.
     """
     letters = np.empty_like(codes)
     place = 0

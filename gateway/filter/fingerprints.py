@@ -1,4 +1,4 @@
-"""What stays of a text when its recipients' particulars are gone, and its MinHash."""
+"""What remains of a text without its recipients' particulars, and its MinHash."""
 
 import re
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from gateway.filter.fingerprint_loops import LINK, MIN_LETTERS, NAME, all_partic
 from gateway.filter.folding import sound_of
 from gateway.filter.urls import registrable_domain
 
-# A text of more is judged by its beginning: what is longer than sixty parts is no bulk text.
+# Only the beginning of a longer text counts: a text of more than sixty parts is no bulk text.
 MAX_CHARS = 4_096
 
 SIGNS = 64
-# With fewer letters, and no link, all else counts as well: 7点 is not 8点.
+# With fewer letters and no link, the whole text counts: 7点 is not 8点.
 _MIN_SAID = 3
 _ODD = np.uint32(1)
 
@@ -31,7 +31,7 @@ _NAME = re.compile(
 )
 _TITLE_CODES, _ = joined(_TITLES)
 
-# Odd, which makes each of them a permutation of all hashes.
+# Odd, so that multiplication by each is a permutation of all hashes.
 _FACTORS = np.frombuffer(shake_256(b"signs of campaigns").digest(4 * SIGNS), np.uint32) | _ODD
 _KINDS = kinds_of_characters()
 _HASHER = blake2b(digest_size=8)
@@ -40,11 +40,11 @@ Signs = NDArray[np.uint32]
 
 
 class Fingerprint:
-    """The identity of a text for finding it again, as it is and changed.
+    """The identity of a text, to find it again unchanged or changed.
 
-    `skeleton` is equal for texts that differ only in particulars; of those of few letters the
-    domain that the link leads to must be the same. The `signs` of two texts agree in the share
-    of their letter pairs that both have (MinHash); None where the text is too short for that.
+    `skeleton` is equal for texts that differ only in particulars; if the texts have few letters,
+    the domain of the link must be equal too. `signs` of two texts agree in the share of letter
+    pairs that both texts have (MinHash); None if the text is too short for that.
     """
 
     __slots__ = ("signs", "skeleton")
@@ -55,15 +55,15 @@ class Fingerprint:
 
 
 def fingerprint_of(sound: str) -> Fingerprint:
-    """Return the fingerprint of a text in its view for the ear: no homophone changes it.
+    """Return the fingerprint of a text from its sound view, so that homophones do not change it.
 
-    The same in every process and at every start. The time is linear in the length.
+    It is the same in every process and after every start. The time is linear in the length.
     """
     return fingerprints_of((sound,))[0]
 
 
 def fingerprints_of(sounds: Sequence[str]) -> list[Fingerprint]:
-    """Return the fingerprint of each of a tick's new texts."""
+    """Return the fingerprint of each text; `sounds` are the sound views of a tick's new texts."""
     letters, counts, signs = _read(sounds)
     found = []
     past = 0
@@ -72,18 +72,18 @@ def fingerprints_of(sounds: Sequence[str]) -> list[Fingerprint]:
         if count < MIN_LETTERS:
             found.append(Fingerprint(_digest(_said(sound, letters[at:past])), None))
         else:
-            # A copy: a part of the table would keep that of all texts.
+            # A copy: a view of the row would keep the table of all texts in memory.
             found.append(Fingerprint(_digest(letters[at:past]), signs[number].copy()))
     return found
 
 
 def skeleton_of(sound: str) -> str:
-    """Return the letters of such a text without links, numbers, and whom it is addressed to."""
+    """Return the letters of such a text without links, numbers, and names of recipients."""
     return _read((sound,))[0]
 
 
 def _read(sounds: Sequence[str]) -> tuple[str, list[int], Signs]:
-    """Return the skeletons of all texts in one, the length of each, and signs of the long ones."""
+    """Return the skeletons of all texts joined, their lengths, and the signs of the long ones."""
     texts = [sound[:MAX_CHARS] for sound in sounds]
     codes, bounds = joined(texts)
     found = all_particulars(codes, bounds, _TITLE_CODES).tolist()
@@ -103,7 +103,7 @@ def _without(text: str, particulars: int) -> str:
 
 
 def _said(sound: str, letters: str) -> str:
-    """Return what a text of few letters says: they, and whose its link is."""
+    """Return what identifies a text of few letters: the letters, and the domain of its link."""
     link = _HOST_OF_LINK.search(sound, 0, MAX_CHARS)
     if link is None:
         return letters if len(letters) >= _MIN_SAID else sound
@@ -112,6 +112,6 @@ def _said(sound: str, letters: str) -> str:
 
 
 def _digest(text: str) -> int:
-    hasher = _HASHER.copy()  # three quarters of the time that a new one takes
+    hasher = _HASHER.copy()  # takes three quarters of the time of a new one
     hasher.update(text.encode("utf-8", "surrogatepass"))
     return int.from_bytes(hasher.digest(), "big")

@@ -1,10 +1,10 @@
-"""Hosts that are numbers: addresses of version 6, and of version 4 in all spellings."""
+"""Hosts that are numbers: IPv6 addresses, and IPv4 addresses in all spellings."""
 
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
-# What may stand in brackets: an address of version 6, and the zone behind it.
+# What may stand in brackets: an IPv6 address, and its zone.
 ADDRESS = "[0-9a-f:.]{2,45}(?:%[a-z0-9._-]{1,20})?"
 
 _IPV4_LABELS = 4
@@ -14,12 +14,12 @@ _OCTET = 256
 
 
 def address_of(text: str) -> str | None:
-    """Return the address that `text` is in its usual spelling, None where it is none.
+    """Return the IP address `text` in its usual spelling, None if it is no address.
 
-    One of version 6 that stands for one of version 4 (::ffff:192.0.2.1) is that.
+    An IPv6 address that stands for an IPv4 address (::ffff:192.0.2.1) is returned as IPv4.
     """
     try:
-        if ":" not in text:  # a name, most often: told by its end, which costs little
+        if ":" not in text:  # most often a name: a cheap test of its last character tells
             return str(IPv4Address(text)) if text[-1:].isdigit() else None
         six = IPv6Address(text.partition("%")[0])
     except ValueError:
@@ -28,10 +28,10 @@ def address_of(text: str) -> str | None:
 
 
 def number_of(labels: Sequence[str]) -> str | None:
-    """Return the address of version 4 that browsers take for `labels`, None where they take none.
+    """Return the IPv4 address that browsers take `labels` for, None if they do not.
 
-    One to four numbers, each decimal, octal behind 0 or hexadecimal behind 0x; the last one
-    fills what the others leave (WHATWG URL, 3.5).
+    One to four numbers, each decimal, octal after 0 or hexadecimal after 0x; the last one
+    fills the octets that the others leave (WHATWG URL, 3.5).
     """
     if not 1 <= len(labels) <= _IPV4_LABELS or not all(map(_NUMBER.fullmatch, labels)):
         return None

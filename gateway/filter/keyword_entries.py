@@ -1,4 +1,4 @@
-"""The words of a list as they are looked for."""
+"""The words of a list in the form in which they are searched."""
 
 import re
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ _RUN_ON = (
 )
 _HAS_RUN_ON = re.compile(f"[{_RUN_ON}]")
 _NOT_RUN_ON = re.compile(rf"\n(?![{_RUN_ON}])")
-# Marks within a word are part of it: the vowels of Hindi, say.
+# Marks within a word are part of it, such as the vowels of Hindi.
 _NO_GAP = re.compile(f"[{MARKS}]+")
 _TOKEN = re.compile(rf"[{_RUN_ON}]+|[^\W_{_RUN_ON}](?:[{MARKS}]*[^\W_{_RUN_ON}]+)*")
 _SEPARATORS = re.compile(r"(?:[^\w\n]|_)+")
-# No other thread runs while a text is folded: a quarter of a millisecond for so many words.
+# No other thread runs while a text is folded: a quarter of a millisecond for this many words.
 AT_ONCE = 500
 
 
 def closed_up(words: Sequence[str], *, by_sound: bool) -> list[str]:
-    """Return the compact view of each word, many folded at once: 100 000 take 25 ms."""
+    """Return the compact view of each word, many folded at once: 100 000 words take 25 ms."""
     found: list[str] = []
     for at in range(0, len(words), AT_ONCE):
         found += _closed_up(words[at : at + AT_ONCE], by_sound=by_sound)
@@ -39,26 +39,26 @@ def _closed_up(words: Sequence[str], *, by_sound: bool) -> list[str]:
     if lines.count("\n") >= len(words):
         lines = "\n".join(word.replace("\n", " ") for word in words)
     folded = FULL_FOLDING.fold(lines)
-    if folded.replace("\n", "").isalnum():  # there is nothing to close up: half the time
+    if folded.replace("\n", "").isalnum():  # nothing to close up: takes half the time
         return (Views(lines, folded).sound if by_sound else folded).split("\n")
     seen = Views(lines)
     return _SEPARATORS.sub("", seen.sound if by_sound else seen.folded).split("\n")
 
 
 def is_run_on(letters: str) -> bool:
-    """Tell whether a script without spaces is in it."""
+    """Tell whether `letters` contains a script without spaces."""
     return "\u4e00" <= letters[:1] <= "\u9fff" or (
         not letters.isascii() and _HAS_RUN_ON.search(letters) is not None
     )
 
 
 def begin_run_on(letters: Sequence[str]) -> bool:
-    """Tell whether all of them begin with a script without spaces, as nearly all words do."""
+    """Tell whether all of `letters` begin with a script without spaces, as nearly all words do."""
     return _NOT_RUN_ON.search("\n".join(("", *letters))) is None
 
 
 def token_ends(plain: str) -> tuple[int, ...]:
-    """Return where in the compact view the words and the runs of unspaced script end."""
+    """Return where words and runs of scripts without spaces end in the compact view."""
     ends: list[int] = []
     at = 0
     for token in _TOKEN.findall(plain):
@@ -68,7 +68,7 @@ def token_ends(plain: str) -> tuple[int, ...]:
 
 
 def gaps_between(plain: str) -> dict[int, str]:
-    """Return what stands behind each word of a text, by where that ends in the compact view."""
+    """Return what stands after each word of a text, by the word's end in the compact view."""
     gaps: dict[int, str] = {}
     at = passed = 0
     for token in _TOKEN.finditer(plain):
@@ -81,5 +81,5 @@ def gaps_between(plain: str) -> dict[int, str]:
 
 
 def parts_of(word: str) -> tuple[str, ...]:
-    """Return the parts of a combination, of which each has a letter or digit."""
+    """Return the parts of a combination that have a letter or digit."""
     return tuple(part for part in word.split(ELLIPSIS) if compact(Views(part).folded))

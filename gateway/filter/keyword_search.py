@@ -1,4 +1,4 @@
-"""What is looked for in one view: words, exceptions to them, and parts of combinations."""
+"""What is searched in one view: words, exceptions to them, and parts of combinations."""
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,10 +26,10 @@ from gateway.filter.views import Views
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """What a match of an entry means for its word.
+    """How a match of an entry counts for its word.
 
-    `ends` are those of whole words, () for a run-on script. A combination has `parts`, of which
-    this is `part`.
+    `ends` are the ends of its whole words, () for a run-on script. A combination has `parts`
+    parts, and this entry is number `part`; at most `within` letters may lie between two parts.
     """
 
     ends: tuple[int, ...] = ()
@@ -40,7 +40,7 @@ class _Use:
 
 @dataclass(frozen=True, slots=True)
 class _Exception:
-    """A match within which the words with `numbers` do not count."""
+    """A match of an exception: words with `numbers` do not count within it."""
 
     numbers: range
 
@@ -52,10 +52,10 @@ _PLAIN = _Use()
 
 
 class ViewSearch:
-    """All that is looked for in one view. Nothing is added once it is compiled.
+    """All that is searched in one view. Nothing can be added after `compile`.
 
-    Of an entry there is a word's number and a kind, two small integers: objects by the hundred
-    thousand would stop all messages while they are made and while they are thrown away.
+    An entry is a word's number and a kind, two small integers: a hundred thousand objects would
+    stop all messages while they are created and destroyed.
     """
 
     __slots__ = ("_automata", "_kind_of", "_kinds", "_known", "_letters", "_number_of")
@@ -70,14 +70,14 @@ class ViewSearch:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether nothing is looked for."""
+        """Tell whether there is nothing to search for."""
         return self._automata is None
 
     def add(self, keywords: KeywordList, first: int, *, by_sound: bool) -> None:
-        """Add the words of a list, which are numbered from `first` on."""
+        """Add the words of a list; their numbers begin with `first`."""
         plain: dict[str, int] = {}
         whole: dict[tuple[str, tuple[int, ...]], int] = {}
-        # From the last to the first: of those that come to the same the first is kept.
+        # From the last to the first: of words with the same letters the first is kept.
         for at in reversed(range(0, len(keywords.words), AT_ONCE)):
             words = keywords.words[at : at + AT_ONCE]
             letters = closed_up(words, by_sound=by_sound)
@@ -107,7 +107,7 @@ class ViewSearch:
             self._look_for(one, number, _Use(ends, at, len(parts), within))
 
     def _look_for_all(self, plain: dict[str, int]) -> None:
-        """Look for words of run-on scripts with their numbers, the last first."""
+        """Add words of run-on scripts with their numbers, the last first."""
         letters, numbers = reversed(plain), reversed(plain.values())
         for _ in range(0, len(plain), AT_ONCE):
             self._letters += islice(letters, AT_ONCE)
@@ -121,7 +121,7 @@ class ViewSearch:
             self._kind_of.append(self._known.setdefault(kind, len(self._known)))
 
     def compile(self) -> None:
-        """Make the automata; other threads run meanwhile."""
+        """Build the automata; other threads run meanwhile."""
         if self._letters:
             order, letters = in_order(self._letters)
             self._automata = Automata(letters)
@@ -131,7 +131,7 @@ class ViewSearch:
         self._kinds = tuple(self._known)
 
     def places(self, letters: str, text: Callable[[], str]) -> Mapping[int, Place]:
-        """Return the numbers of the words that stand in a view, with their first places.
+        """Return the numbers of the words found in a view, with their first places.
 
         The places are in `letters`, the compact view of what `text` returns.
         """
@@ -191,7 +191,7 @@ def _confirmed(special: Sequence[tuple[_Use, _Numbered]], bounds: Bounds) -> lis
 def _counting(
     found: Sequence[_Numbered], excepted: Mapping[range, Sequence[Place]]
 ) -> list[_Numbered]:
-    """Return those of `found` that do not lie within an exception of their list."""
+    """Return the items of `found` that are not within an exception of their list."""
     covered = [(numbers, Covered(places)) for numbers, places in excepted.items()]
     return [
         (number, place)

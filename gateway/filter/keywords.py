@@ -18,19 +18,18 @@ from gateway.filter.views import Trace, Views, letters_traced
 
 MAX_HITS = 16
 
-# The order in which hits are told.
+# The order in which hits are reported.
 _PRECEDENCE = (ListAction.REJECT, ListAction.QUARANTINE, ListAction.SHADOW)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A word of a list that stands in a text; `word` is spelt as the operator wrote it.
+    """A word of a list found in a text; `word` is spelt as the operator wrote it.
 
-    For a pattern it is the pattern's name. `action` is what is done for it: SHADOW where it is
-    evidence that does not come to enough. `total` is what the weights of all evidence in the
-    text come to, also of hits that are past MAX_HITS. `span` is its place in the text as it was
-    read, where that was asked for. `is_unreadable` marks the one hit that is no word: nothing
-    could be read to search in.
+    For a pattern, `word` is the name of the pattern. `action` is what is done; SHADOW if the
+    weights do not reach the threshold. `total` is the sum of the weights of all evidence in the
+    text, including hits beyond MAX_HITS. `span` is its place in the text as read, if that was
+    asked for. `is_unreadable` marks the one hit that is not a word: the text could not be read.
     """
 
     list_id: str
@@ -43,7 +42,7 @@ class Hit:
 
     @property
     def told(self) -> str:
-        """Return the word, and where it stands if that was asked for: characters from 1 on."""
+        """Return the word, and its place if that was asked for: characters counted from 1."""
         if self.span is None:
             return self.word
         return f"{self.word} ({self.span[0] + 1}-{self.span[1]})"
@@ -52,10 +51,10 @@ class Hit:
 class KeywordIndex:
     """Finds the words of all lists in one pass. Immutable: share it, and swap it to reload.
 
-    A word with a script without spaces in it (代开发票, 加v信) is found wherever its letters
-    follow each other, whatever separators stand between. Any other word (``av``,
-    ``free money``) is found as whole words only, so that ``have`` is no hit; Han beside it
-    does not hide it, a letter or digit does.
+    A word with a script without spaces in it (代开发票, 加v信) is found if its letters follow each
+    other with any separators between them. Any other word (``av``, ``free money``) is found as
+    whole words only, so that ``have`` is no hit; adjacent Han do not hide it, an adjacent letter
+    or digit does.
 
     A word that is not `is_matchable` is left out. Other threads run while the automata are
     compiled.
@@ -89,15 +88,15 @@ class KeywordIndex:
     def search(self, texts: Sequence[str], day: date | None = None) -> tuple[Hit, ...]:
         """Return the distinct hits over all `texts`, reject lists first, at most MAX_HITS.
 
-        Of more than that the first one is kept, for it decides, and those of prohibited content
-        that stop a message before all others, for the authority is told of them (R60).
-        Lists that do not hold on `day` are left out; without one all hold. The time is linear
-        in the length of the texts, whatever they hold. Raises PatternError for want of memory.
+        If there are more, the first one is kept, because it decides; then hits of prohibited
+        content that stop a message, because they are reported to the authority (R60). Lists that do
+        not apply on `day` are left out; without a day all lists apply. The time is linear in the
+        length of the texts, for any text. Raises PatternError if memory runs out.
         """
         return self.search_views(tuple(map(Views, texts)), day)
 
     def search_views(self, texts: Sequence[Views], day: date | None = None) -> tuple[Hit, ...]:
-        """Return what `search` returns, of texts whose views are made already."""
+        """Return what `search` returns, for texts with views made earlier."""
         found: set[int] = set()
         for seen in chain.from_iterable((text, *text.further) for text in texts):
             found.update(self._written.places(seen.letters, seen.spaced))
@@ -109,9 +108,9 @@ class KeywordIndex:
         return self._told(found, day) if found else ()
 
     def located(self, texts: Sequence[str], day: date | None = None) -> tuple[Hit, ...]:
-        """Return what `search` returns, each with its first place in the text it stands in.
+        """Return what `search` returns, each hit with its first place in its text.
 
-        Costs some hundred times as much: for people who ask why.
+        Costs about a hundred times as much: for people who ask why.
         """
         spans: dict[tuple[str, str], Place] = {}
         for text in texts:
@@ -138,7 +137,7 @@ class KeywordIndex:
                 yield self._named[place], folded.original(*span)
 
     def _entry(self, number: int) -> tuple[KeywordList, str]:
-        """Return the list that has the word or the pattern with `number`, and its name there."""
+        """Return the list that has the word or pattern with `number`, and its name in the list."""
         place = bisect_right(self._starts, number) - 1
         keywords, at = self.lists[place], number - self._starts[place]
         words = keywords.words
@@ -154,12 +153,12 @@ class KeywordIndex:
 
 
 def is_matchable(word: str) -> bool:
-    """Tell whether `word` has a letter or digit, without which it can never be found."""
+    """Tell whether `word` has a letter or digit; without one it is never found."""
     return bool(compact(Views(word).folded))
 
 
 def _place_in(texts: Sequence[str], shown: str, span: Place) -> Place:
-    """Return the place in the text of which `shown` is the order on a screen, if it is of one."""
+    """Return the place in the original text if `shown` is its order on a screen, else `span`."""
     for text in texts:
         for order in display_orders(text) if Views(text).hints & DIRECTED else ():
             if "".join(map(text.__getitem__, order)) == shown:
@@ -180,7 +179,7 @@ def _hit(keywords: KeywordList, word: str, total: int) -> Hit:
 
 
 def _gravest(hits: Sequence[Hit]) -> Iterator[Hit]:
-    """Yield MAX_HITS of `hits`, in order: the first, those that are reported, and the others."""
+    """Yield MAX_HITS of `hits`, in order: the first, then the reported ones before the others."""
     others = sorted(range(1, len(hits)), key=lambda at: not _is_reported(hits[at]))
     for at in sorted((0, *others[: MAX_HITS - 1])):
         yield hits[at]

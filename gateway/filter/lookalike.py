@@ -1,4 +1,4 @@
-"""Names and hosts that are made to be taken for those of somebody known."""
+"""Names and hosts made to be mistaken for known ones."""
 
 import re
 from collections import defaultdict
@@ -14,7 +14,7 @@ from gateway.filter.views import Views
 
 
 class Likeness(StrEnum):
-    """How one name is like another, the plainest first."""
+    """How one name is like another, the most obvious way first."""
 
     SPELLING = "spelling"
     SOUND = "sound"
@@ -26,13 +26,13 @@ class Likeness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LookAlike:
-    """What a name or host is taken for, `original`, and by what."""
+    """The name or host that another is mistaken for, `original`, and in which way."""
 
     original: str
     likeness: Likeness
 
 
-# Taken for each other though they have no component in common.
+# Mistaken for each other although they have no common component.
 _ALONE = (
     "己已巳 末未 土士 日曰 人入八 大太犬 干千于 商裔 天夭 王玉 午牛 甲由申 贝见 戊戌戍 工土 子孑"
 )
@@ -42,11 +42,11 @@ for _group in (*SHAPES.split(), *_ALONE.split()):
         _SHAPED[_one].update(_group)
 
 _NO_LETTER = re.compile(r"[\W_]+")
-# Letters and digits that fonts on telephones show alike: o0, il1, rn and m, vv and w.
+# Letters and digits that phone fonts show alike: o0, il1, rn and m, vv and w.
 _ALIKE = str.maketrans("01i", "oll")
 _HOST_MARKS = re.compile("[.-]")
 
-# With fewer letters half of all names are one letter from another.
+# With fewer letters, half of all names are one letter from another name.
 _MIN_LETTERS = 5
 _MIN_INSIDE = 4
 _MAX_NAME_CHARS = 64
@@ -56,7 +56,7 @@ _MASK = "\0"
 class KnownNames:
     """Registered signatures and names of brands. Immutable: share it, swap it to reload.
 
-    A look-up takes 10 us, whatever the number of names.
+    A look-up takes 10 us, for any number of names.
     """
 
     __slots__ = ("_by_letters", "_by_mask", "_by_sound", "_by_spelling", "_known")
@@ -79,9 +79,9 @@ class KnownNames:
                 self._by_mask[masked].append((closed, name))
 
     def like(self, name: str) -> LookAlike | None:
-        """Return whom `name` is made to be taken for; None for a known name and for a new one.
+        """Return the known name that `name` imitates; None for a known name and for a new one.
 
-        Another width, case or the traditional characters are the same name.
+        A name in another width, in another case or in traditional characters is the same name.
         """
         if self._is_known(name.strip()):
             return None
@@ -101,7 +101,7 @@ class KnownNames:
         return None if near is None else LookAlike(near, Likeness.ONE_LETTER)
 
     def _is_known(self, name: str) -> bool:
-        # Nobody writes his own name with characters in it that show as nothing.
+        # No sender writes its own name with invisible characters in it.
         return name in self._known or (
             SIMPLIFYING.fold(name) in self._known and not FILLERS.search(name)
         )
@@ -133,11 +133,11 @@ class KnownDomains:
             self._by_letters.add(_skeleton(label), domain)
 
     def like(self, host: str) -> LookAlike | None:
-        """Return what `host` is made to be taken for; None for a known domain and all below it.
+        """Return the known domain that `host` imitates; None for a known domain and all below it.
 
-        icbc-com.cn and 1cbc.com.cn are spelt like icbc.com.cn, icbc-login.top, 1cbc-login.top and
-        icbc.com.cn.evil.top have its name inside, icbc.top has another ending; alipya.com is
-        one letter from alipay.com.
+        icbc-com.cn and 1cbc.com.cn are spelt like icbc.com.cn. icbc-login.top, 1cbc-login.top and
+        icbc.com.cn.evil.top have its name inside. icbc.top has another ending. alipya.com is one
+        letter from alipay.com.
         """
         domain = registrable_domain(host) or host
         if domain in self._known:
@@ -163,9 +163,9 @@ class KnownDomains:
 
 
 class _OneLetter:
-    """Words that are one letter from each other: one more, one less, another, or two swapped.
+    """Words one letter apart: one letter more, less or different, or two swapped.
 
-    Two such words have one in common of those that are left when a letter is taken away.
+    Take one letter away from each of two such words: one of the results is common to both.
     """
 
     __slots__ = ("_by_rest",)
@@ -193,13 +193,13 @@ def _is_spelt(word: str) -> bool:
 
 
 def _rests(word: str) -> list[str]:
-    # In order, so that of several known names every process tells the same one.
+    # In order, so that every process reports the same one of several known names.
     return list(dict.fromkeys([word, *(word[:at] + word[at + 1 :] for at in range(len(word)))]))
 
 
 def _is_one_letter_from(one: str, other: str) -> bool:
     if len(one) != len(other):
-        return True  # what is left of the longer is the shorter
+        return True  # the longer one without a letter is the shorter one
     places = [at for at in range(len(one)) if one[at] != other[at]]
     if len(places) < 2:
         return True

@@ -1,4 +1,4 @@
-"""How a model in shadow differs from the one in force, on the messages that come."""
+"""How the model in shadow differs from the one in force, on the messages that arrive."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Agreement(StrEnum):
     ONLY_SHADOW = "only_shadow"
 
 
-# What the models differ in, and so is worth a look.
+# The models differ on these texts, so they are worth a look.
 DISPUTED = (Agreement.ONLY_ACTIVE, Agreement.ONLY_SHADOW)
 
 
@@ -30,11 +30,12 @@ Counts = dict[TextClass, dict[Agreement, int]]
 
 @dataclass(slots=True)
 class Comparison:
-    """Counts texts, and messages, by what two models, named by their digests, would do with them.
+    """Counts texts and messages by what each of two models would do with them.
 
-    Of those that only one would stop `sampled` names are kept: each has the same chance to be
-    among them, whenever it came, and the same texts make the same sample in every process.
-    `failed` is how many the model in shadow could not judge. Takes bounded room, and no text.
+    `active` and `shadow` are the digests of the models. For texts that only one model would stop,
+    `sampled` names are kept: each has the same chance, no matter when it came, and the same texts
+    give the same sample in every process. `failed` counts what the model in shadow could not
+    judge. Takes bounded memory, and keeps no text.
     """
 
     active: str
@@ -51,28 +52,28 @@ class Comparison:
         self._samples = {one: _Sample(self.sampled) for one in DISPUTED}
 
     def note(self, text_class: TextClass, agreement: Agreement, name: Name) -> None:
-        """Count one text. `name` makes what finds it again without telling it."""
+        """Count one text. `name` makes a name by which it can be found without revealing it."""
         self._counts[text_class][agreement] += 1
         sample = self._samples.get(agreement)
         if sample is not None:
             sample.offer(name())
 
     def note_message(self, text_class: TextClass, agreement: Agreement) -> None:
-        """Count one message, whose text may have been counted with an earlier one."""
+        """Count one message; its text may have been counted with an earlier message."""
         self._messages[text_class][agreement] += 1
 
     @property
     def counts(self) -> Mapping[TextClass, Mapping[Agreement, int]]:
-        """Return how many texts there were by class and agreement, all that there are of both."""
+        """Return the number of texts for every class and every agreement."""
         return self._counts
 
     @property
     def messages(self) -> Mapping[TextClass, Mapping[Agreement, int]]:
-        """Return how many messages there were, as `counts` says it of texts."""
+        """Return the number of messages for every class and every agreement."""
         return self._messages
 
     def names(self, agreement: Agreement) -> tuple[str, ...]:
-        """Return the sampled names of that agreement, sorted."""
+        """Return the sampled names with that agreement, sorted."""
         sample = self._samples.get(agreement)
         return () if sample is None else sample.names()
 
@@ -89,11 +90,11 @@ class Comparison:
 
 
 class _Sample:
-    """Those `maximum` names of all that were offered whose hashes are the least."""
+    """The `maximum` names with the smallest hashes, of all that were offered."""
 
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
-        # The greatest hash that is kept stands first.
+        # A heap: the greatest hash that is kept is first.
         self._kept: list[tuple[int, str]] = []
         self._known: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""The model in force, and beside it one in shadow that only shows what it would do."""
+"""The model in force, and a model in shadow that only shows what it would do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +11,10 @@ from gateway.filter.model_comparison import DISPUTED, Agreement, Comparison
 from gateway.filter.scoring import Piece, Scored, Scorer
 from gateway.filter.views import Views
 
-# Both are compared where one innocent text in a hundred may be stopped, as `filter compare` does.
+# Both are compared at a tolerance of one innocent text in a hundred, as in `filter compare`.
 COMPARED_AT = 0.01
 
-# By whether the model in force would stop a text, and whether the one in shadow would.
+# Key: whether the model in force would stop a text, and whether the model in shadow would.
 _AGREEMENTS = {
     (True, True): Agreement.BOTH,
     (True, False): Agreement.ONLY_ACTIVE,
@@ -27,7 +27,7 @@ _AGREEMENTS = {
 class ModelPair:
     """Two models, or one, or none.
 
-    Frozen: a change of models is another pair, which is put in the place of this one whole.
+    Frozen: to change models, replace the whole pair.
     """
 
     active: Scorer | None = None
@@ -35,14 +35,14 @@ class ModelPair:
 
     @property
     def digests(self) -> tuple[str, str]:
-        """Return what names the two, "" where there is none."""
+        """Return the digests of the two models, "" for a missing one."""
         active, shadow = self.active, self.shadow
         return (active.digest if active else "", shadow.digest if shadow else "")
 
     def scorer(self, comparison: Comparison) -> Scorer | None:
-        """Return what texts are to be scored with: the model in force decides, None without one.
+        """Return the scorer to use: the model in force decides; None without one.
 
-        Where there is a model in shadow, it is asked of the same texts, and `comparison` is told.
+        If there is a model in shadow, it scores the same texts, and `comparison` counts the result.
         """
         if self.active is None or self.shadow is None:
             return self.active
@@ -50,9 +50,9 @@ class ModelPair:
 
 
 class PairedScorer:
-    """Scores as `active` does, and says of each text whether `shadow` agrees.
+    """Scores as `active` does, and notes for each text which of the two models would stop it.
 
-    A model in shadow that fails harms nobody; the comparison counts what it failed on.
+    If the model in shadow fails, only the comparison is affected: it counts the failures.
     """
 
     __slots__ = ("_active", "_comparison", "_shadow", "digest", "measured_from")
@@ -78,10 +78,10 @@ class PairedScorer:
             return decided
 
     def note(self, facts: TextFacts, *, is_personal: bool) -> None:
-        """Count a message with this text, and with the first one the text.
+        """Count a message with this text; with the first message count the text, too.
 
-        `is_personal` tells that a personal number sends it: a text that ports send, too, is one
-        of both classes. What `shadow` failed on is not counted.
+        `is_personal`: a personal number sends it. A text that ports send as well counts in both
+        classes. Texts on which `shadow` failed are not counted.
         """
         scored = facts.personal if is_personal else facts.scored
         agreement = _agreement_over(scored) if scored else None
@@ -101,13 +101,13 @@ class PairedScorer:
 def agreement_of(active: Scored, shadow: Scored, tolerated: float = COMPARED_AT) -> Agreement:
     """Return which of the two stop a text, each at its own threshold for `tolerated`.
 
-    A model that was measured on nothing of that class stops none.
+    A model without measurements for the class of the text stops none.
     """
     return _AGREEMENTS[active.is_guilty(tolerated), shadow.is_guilty(tolerated)]
 
 
 def _agreement_over(readings: Sequence[Scored]) -> Agreement | None:
-    """Return which of the two stop a text for any of its readings; None where none was compared."""
+    """Return which of the two stop any reading; None if some reading was not compared."""
     found = {one.agreement for one in readings}
     if None in found:
         return None
@@ -116,7 +116,7 @@ def _agreement_over(readings: Sequence[Scored]) -> Agreement | None:
 
 
 def name_of(text: str) -> str:
-    """Return what finds a text again without telling it: `b2sum -l 64` of it says the same."""
+    """Return a name to find a text without revealing it, the same as `b2sum -l 64` of the text."""
     octets = text.encode("utf-8", "surrogatepass")
     return blake2b(octets, digest_size=8).hexdigest()
 

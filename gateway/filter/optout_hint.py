@@ -1,12 +1,12 @@
-"""The opt-out hint (退订提示) of a text: what it tells the subscriber to reply to be rid of it."""
+"""The opt-out hint (退订提示) of a text: what it tells the subscriber to reply to opt out."""
 
 import re
 
 from gateway.filter.normalise import normalise
 from gateway.filter.simplified import simplified
 
-# Without one of these there is no hint; most texts end here. A look for each takes a tenth
-# of what one search for any of them takes.
+# Without one of these there is no hint, as in most texts. Looking for each of them takes a tenth
+# of the time of one search for any of them.
 SIGNS = (
     *("退", "拒", "取消", "不再", "接收"),
     *("stop", "opt", "unsub", "remove", "end", "cancel", "quit"),
@@ -32,7 +32,7 @@ _AFTER_REFUSAL = re.compile(
     rf"{_REFUSAL}(?:本?短信|信息|推送|服务|业务|订阅|消息)?{_GAP}"
     rf"(?:(?:请|可|敬请|烦请|则|需|直接|随时){_GAP}){{0,2}}{_REPLY}{_GAP}{_TOKEN}"
 )
-# 取消 is as often about a booking (取消回复2), so only with the token that is short for it.
+# 取消 is often about a booking (取消回复2), so it counts only with the token that is short for it.
 _CANCEL = re.compile(
     rf"{_REPLY}{_GAP}(?<![a-z0-9])(qx|td){_GAP}取消|取消{_GAP}请?{_REPLY}{_GAP}(qx|td)(?![a-z0-9])"
 )
@@ -41,7 +41,7 @@ _BARE = re.compile(
     rf"(?<![a-z0-9])(tdd?|qx|[a-z]){_GAP}(?:退订|拒收)(?![\w])"
     rf"|(?:退订|拒收)[^\w\n。]{{0,2}}(tdd?|qx|[a-z])(?![\w])"
 )
-# 退订请回复“退订”: the word itself is the token, and TD is what it is short for.
+# 退订请回复“退订”: the word itself is the token; TD is short for it.
 _WORD = re.compile(rf"{_REPLY}{_GAP}(?:退订|拒收|取消订阅)(?![\w])")
 
 _SEND = r"(?:reply|text|txt|send|type|respond|answer|msg|sms)(?: with| back)?"
@@ -68,10 +68,10 @@ _PATTERNS = (_AFTER_REFUSAL, _AFTER_REPLY, _CANCEL, _BARE, _ENGLISH)
 def advertised(text: str) -> str | None:
     """Return the token that `text` tells the subscriber to reply to opt out: R, TD, STOP.
 
-    In upper case ASCII whatever the text's width, case, spacing or script; a word in Han
-    (回复退订) comes back as TD, which stands for it. None where there is no such hint, and
-    for the replies that cancel a booking. The time grows with the length alone, so the whole
-    text is looked at: what is padded must not hide its class.
+    In upper case ASCII, for any width, case, spacing or script of the text; a word in Han
+    (回复退订) is returned as TD. None if there is no such hint, and for replies that cancel a
+    booking. The time is linear in the length, so the whole text is searched: padding must not
+    hide its class.
     """
     plain = normalise(text)
     if not any(sign in plain for sign in SIGNS):
@@ -80,7 +80,7 @@ def advertised(text: str) -> str | None:
 
 
 def advertised_in(plain: str) -> str | None:
-    """Return the token of a text that is simplified already and has one of SIGNS, as above."""
+    """Return what `advertised` does, for a simplified text that contains one of SIGNS."""
     for pattern in _PATTERNS:
         found = pattern.search(plain)
         if found is not None and found.lastindex is not None:

@@ -1,4 +1,4 @@
-"""The content stage of a tick: texts already judged are answered from memory."""
+"""The content stage of a tick: texts judged before are answered from memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ UNREADABLE = Hit("UNREADABLE", "unreadable", ListAction.QUARANTINE, "", is_unrea
 
 MAX_CACHED_OCTETS = 96 * 2**20
 
-# What more an entry takes in memory.
+# What an entry takes in memory beyond the usual, with a score and with a fingerprint.
 _SCORE_OCTETS, _PRINT_OCTETS = 200, 450
 
 Item = TypeVar("Item")
 Readings = Callable[[bytes, int], tuple[str, ...]]
-# Makes the fingerprints of texts in their view for the ear.
+# Makes the fingerprints of texts from their sound views.
 Prints = Callable[[Sequence[str]], Sequence[object]]
-# Makes the views of many texts, as Views does of each.
+# Makes the views of many texts, as Views does for each.
 Reading = Callable[[Sequence[str]], Sequence[Views]]
 
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What is found out of each new text beside its keywords, all those of a tick at once.
+    """What is found out about new texts besides keywords, for all new texts of a tick at once.
 
-    A `scorer` scores it, `prints` make its fingerprint; None where no rule asks for that. With
-    `keeps_views` its views are kept for those who look at it next. `reading` makes the views of
-    all texts of a tick in less time than Views does of each.
+    `scorer` scores a text, `prints` makes its fingerprint; None if no rule asks for it. With
+    `keeps_views` the views of a text are kept for later checks. `reading` makes the views of all
+    texts of a tick in less time than Views makes them one by one.
     """
 
     scorer: Scorer | None = None
@@ -49,7 +49,7 @@ _NOTHING = Learnt()
 
 
 class ContentScan:
-    """Judges texts by `index`, remembering the facts of each data_coding and octets.
+    """Judges texts by `index`, and remembers the facts by data_coding and octets.
 
     Bulk traffic repeats itself, so most texts of a tick cost one dict look-up. A new index needs
     a new ContentScan.
@@ -70,32 +70,32 @@ class ContentScan:
         scored, printed = learnt.scorer is not None, learnt.prints is not None
         more_octets = _SCORE_OCTETS * scored + _PRINT_OCTETS * printed
         self._memory = TextMemory(cache_entries, cache_octets, more_octets)
-        # Of which the lists count; all do as long as there is none.
+        # The day that decides which lists apply; all apply if it is None.
         self.day: date | None = None
 
     def keep_day(self, day: date) -> None:
-        """Judge by the lists that hold on `day` from now on; all hold until this is called.
+        """Judge by the lists that apply on `day` from now on; before the first call all apply.
 
-        Cheap to repeat. Facts are forgotten where lists that come and go make them others.
+        Cheap to repeat. If some lists have dates, a new day makes it forget all facts.
         """
         if day != self.day and self.index.has_dates:
             self.let_go(self.give_up())
         self.day = day
 
     def give_up(self) -> Generations:
-        """Return all texts that are remembered, for another scan to let go, and know none."""
+        """Return all remembered texts, for another scan to release, and forget them."""
         return self._memory.give_up()
 
     def let_go(self, ended: Generations) -> None:
-        """Forget what another scan gave up, a thousand texts with each tick that has new ones."""
+        """Release what another scan gave up, a thousand texts with each tick that has new texts."""
         self._memory.let_go(ended)
 
     def forget(self) -> None:
-        """Forget all texts one by one, so that other threads run meanwhile; once out of use."""
+        """Forget all texts one by one, so that other threads can run. Only after its last use."""
         self._memory.forget()
 
     def learning(self, learnt: Learnt) -> "ContentScan":
-        """Return what finds out `learnt` of texts by the same lists: this one if it does so."""
+        """Return a scan by the same lists that finds out `learnt`: this one if it does already."""
         if learnt == self.learnt:
             return self
         other = ContentScan(self.index, *self._bounds, learnt)
@@ -105,9 +105,9 @@ class ContentScan:
     def scan(self, messages: Sequence[CodedText], readings: Readings) -> list[TextFacts]:
         """Return the facts of each message, a pair of data_coding and text octets, in order.
 
-        `readings` gives every plausible reading of octets under a data_coding, and must
-        always give the same ones. Octets of which it reads nothing get UNREADABLE, and so do
-        texts that are inflated, so that nothing passes unseen.
+        `readings` returns every plausible reading of octets under a data_coding, and must always
+        return the same ones. Octets without a readable text get UNREADABLE, and so do inflated
+        texts, so that nothing passes unseen.
         """
         young, recall = self._memory.young, self._memory.recall
         known = [young.get(message) or recall(message) for message in messages]
@@ -118,17 +118,17 @@ class ContentScan:
         return [facts or judged[message] for message, facts in zip(messages, known, strict=True)]
 
     def look_up(self, data_coding: int, octets: bytes) -> TextFacts | None:
-        """Return what is remembered of the text, None when it is unknown."""
+        """Return what is remembered of the text, None if it is unknown."""
         key = (data_coding, octets)
         return self._memory.young.get(key) or self._memory.recall(key)
 
     def judge_texts(
         self, texts: Sequence[str], *, is_unreadable: bool = False, is_whole: bool = True
     ) -> TextFacts:
-        """Return the facts over all of `texts`, remembering nothing: joined parts.
+        """Return the facts over all of `texts`, without remembering them: for joined parts.
 
-        `is_unreadable` says that beside them there is one that could not be read, and without
-        `is_whole` there are parts that did not come yet.
+        `is_unreadable`: there is another text that could not be read. `is_whole` is False if some
+        parts have not come yet.
         """
         seen = _deflated(texts)
         facts = self._facts_of(
@@ -139,7 +139,7 @@ class ContentScan:
         return facts
 
     def explain_texts(self, texts: Sequence[str]) -> TextFacts:
-        """Return what `judge_texts` returns, with places and pieces; dear, for people."""
+        """Return what `judge_texts` returns, with places and pieces; slow, for people."""
         facts = self.judge_texts(texts)
         spans = {(hit.list_id, hit.word): hit for hit in self.index.located(facts.texts, self.day)}
         hits = tuple(spans.get((hit.list_id, hit.word), hit) for hit in facts.hits)
@@ -153,7 +153,7 @@ class ContentScan:
     def _judged(
         self, messages: Sequence[CodedText], readings: Readings
     ) -> dict[CodedText, TextFacts]:
-        """Return the facts of messages of which none is remembered, and remember them."""
+        """Return the facts of messages that are not remembered, and remember them."""
         read = [readings(octets, data_coding) for data_coding, octets in messages]
         seen = list(map(_deflated, read))
         views = self._views_of([text for texts in seen for text in texts])
@@ -172,7 +172,7 @@ class ContentScan:
                 found[message] = facts
                 self._memory.keep(message, facts)
         finally:
-            # Also when one of them cannot be judged: the others are remembered as they are.
+            # Even if one of them cannot be judged: the others are remembered.
             self._complete(fresh)
             self._memory.thin_out()
         return found
@@ -194,7 +194,10 @@ class ContentScan:
         return facts
 
     def _complete(self, fresh: Sequence[TextFacts]) -> None:
-        """Find out what is wanted of texts beside their keywords. Never raises."""
+        """Find out what is asked about texts besides their keywords.
+
+        A scorer that fails on a text leaves it unscored and does not raise.
+        """
         scorer, prints = self.learnt.scorer, self.learnt.prints
         if scorer is not None and fresh:
             for facts, scored in zip(fresh, self._scored(scorer, fresh), strict=True):
@@ -226,21 +229,21 @@ class ContentScan:
 
 
 def _deflated(texts: Sequence[str]) -> Sequence[str]:
-    """Return `texts` without what swells in them: themselves where nothing does."""
+    """Return `texts` without the characters that swell; the same object if none is inflated."""
     if not any(map(is_inflated, texts)):
         return texts
     return [deflated(text) if is_inflated(text) else text for text in texts]
 
 
 def _displayed(views: Sequence[Views]) -> Iterator[Views]:
-    """Yield the views of texts in the order in which they are read, where that is another one."""
+    """Yield views of the texts in their order on a screen, if that is a different order."""
     for seen in views:
         if seen.hints & DIRECTED:
             yield from map(Views, displayed(seen.raw))
 
 
 def _shared_out(found: Sequence[Item], among: Iterable[Sized]) -> Iterator[Sequence[Item]]:
-    """Yield for each of `among` as many of what was found as it has items, in order."""
+    """Split `found` in order: yield for each of `among` as many items as it has."""
     at = 0
     for one in among:
         yield found[at : at + len(one)]

@@ -1,4 +1,4 @@
-"""What a classifier says of texts, as those see it who have none: a few plain values."""
+"""What a classifier says of texts, as plain values for code that has no classifier."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from gateway.filter.model_comparison import Agreement
 from gateway.filter.views import Views
 
 
-@dataclass(slots=True)  # frozen it would take twice the time, for every new text
+@dataclass(slots=True)  # frozen takes twice the time, for every new text
 class Scored:
-    """What a classifier says of one text; `category` and `harm` are as if it were spam.
+    """What a classifier says of one text; `category` and `harm` assume that it is spam.
 
-    `guilty_from` is the smallest share of innocent texts to be tolerated at which the text is
-    stopped, and `measured_from` the smallest that can be tolerated at all: that much was
-    measured for texts of the class. Infinite where there is none. `agreement` is what a model
-    in shadow makes of the same text, None where none was asked.
+    `guilty_from` is the lowest tolerance at which the text is stopped. `measured_from` is the
+    lowest tolerance that was measured for texts of the class. A tolerance is a share of innocent
+    texts; infinite if unknown. `agreement` tells which of two models would stop the text, None if
+    no model in shadow was asked.
     """
 
     text_class: TextClass
@@ -30,15 +30,15 @@ class Scored:
     agreement: Agreement | None = field(default=None, compare=False)
 
     def is_guilty(self, tolerated: float) -> bool:
-        """Tell whether the text is stopped where that share of innocent ones may be."""
+        """Tell whether the text is stopped at that tolerance."""
         return self.guilty_from <= tolerated
 
     def is_measured(self, tolerated: float) -> bool:
-        """Tell whether the classifier knows what it does to innocent texts at that share."""
+        """Tell whether the classifier was measured on innocent texts at that tolerance."""
         return self.measured_from <= tolerated
 
 
-# So many pieces of a text are told with its score.
+# The number of pieces of a text that are reported with its score.
 PIECES = 6
 
 
@@ -50,21 +50,21 @@ class Piece(NamedTuple):
 
 
 class Scorer(Protocol):
-    """A classifier, ready. Immutable: share it, and swap it to change models."""
+    """A classifier, ready to use. Immutable: share it, and swap it to change models."""
 
     @property
     def digest(self) -> str:
-        """Return what names the model."""
+        """Return the digest of the model."""
 
     @property
     def measured_from(self) -> Mapping[TextClass, float]:
-        """Return for each class that has a model the smallest share that can be tolerated."""
+        """Return the lowest measured tolerance of each class that has a model."""
 
     def score(self, texts: Sequence[Views], *, is_port: bool = True) -> Sequence[Scored]:
         """Return what it says of each text; cheapest for many at once.
 
-        `is_port` tells that ports have sent them, and no personal numbers.
+        `is_port`: ports sent the texts, not personal numbers.
         """
 
     def pieces(self, text: Views, maximum: int, *, is_port: bool = True) -> Sequence[Piece]:
-        """Return the pieces that made the score what it is, the strongest first; dear."""
+        """Return the pieces that made the score, the strongest first; slow."""

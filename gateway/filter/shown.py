@@ -1,4 +1,4 @@
-"""What readers of a text see: what it is sent for, who signs it, and how to refuse more of it."""
+"""What readers of a text see: its purpose, who signs it, and how to refuse more of it."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,17 +10,16 @@ from gateway.filter.signature import signature_of
 from gateway.filter.traffic_class import class_seen, classify, is_promotion
 from gateway.filter.views import Views
 
-# Of several readings the strongest class counts.
+# With several readings the strongest class counts; the strongest is last.
 STRENGTH = (TrafficClass.SERVICE, TrafficClass.VERIFICATION, TrafficClass.COMMERCIAL)
 
 
-@dataclass(slots=True)  # frozen it would take four times the time, for every new text
+@dataclass(slots=True)  # frozen takes four times the time, for every new text
 class Shown:
     """What readers of a text see: its class, who signs it, and how to refuse.
 
-    `signature` and `advertised` (the word to reply) are "" where there is none. The class is
-    that of the text without its signature; `selling_name` is a promotion that stands in the
-    place of that (R10).
+    `signature` and `advertised` (the word to reply) are "" if missing. The class is that of the
+    text without its signature. `selling_name` is a promotion in the place of the signature (R10).
     """
 
     traffic: TrafficClass = TrafficClass.SERVICE
@@ -39,7 +38,7 @@ def shown_by(text: str) -> Shown:
 
 
 def shown_in(text: Views) -> Shown:
-    """Return what a text shows, in a third of the time where its views have been made in a tick."""
+    """Return what a text shows; takes a third of the time if a tick has made its views."""
     if text.even is None:
         return shown_by(text.raw)
     signature = signature_of(text.raw) or ""
@@ -50,7 +49,7 @@ def shown_in(text: Views) -> Shown:
 
 
 def stronger(one: TrafficClass, other: TrafficClass) -> TrafficClass:
-    """Return the class of a text that two readings give one each (R10)."""
+    """Return the class of a text with two readings of different classes (R10)."""
     return max(one, other, key=STRENGTH.index)
 
 
@@ -65,5 +64,5 @@ def _shown(traffic: TrafficClass, signature: str, token: str) -> Shown:
     return Shown(traffic, signature, token, selling_name)
 
 
-# The senders of a day are some thousand.
+# There are some thousand senders in a day.
 _sells = lru_cache(maxsize=4096)(is_promotion)

@@ -13,9 +13,9 @@ _TRAILING = re.compile(rf"{_NAME}\Z")
 
 
 def signature_of(text: str) -> str | None:
-    """Return the name in 【】 at the start of `text`, else at its end, as it is written there.
+    """Return the name in 【】 at the start of `text`, else at its end, as written.
 
-    None where there is none of 2 to 32 characters (R12). Square brackets are no signature.
+    None if there is no name of 2 to 32 characters (R12). Square brackets are no signature.
     """
     stripped = text.strip(_AROUND)
     found = None

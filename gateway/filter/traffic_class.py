@@ -1,4 +1,4 @@
-"""The traffic class that a text shows: weighed cues, promotion outweighing all else."""
+"""The traffic class that a text shows, by weighted cues; promotion outweighs all else."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from gateway.filter.traffic_cues import (
 )
 from gateway.filter.views import Even
 
-# Names of senders are short, and some boast: one strong word makes no promotion of them.
+# Names of senders are short, and some boast: one strong word does not make a name a promotion.
 _NAME_CHARS = 10
 _BOASTING = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """The class of a text, and the cues found: those for a promotion and those against."""
+    """The class of a text, and the cues found: those for and those against a promotion."""
 
     traffic_class: TrafficClass
     cues: tuple[str, ...]
@@ -39,12 +39,12 @@ class Classified:
 def classify(
     text: str, *, signature: str | None = None, advertised: str | None = None
 ) -> Classified:
-    """Return the class that `text` shows; SERVICE when it shows none (R10).
+    """Return the class that `text` shows; SERVICE if it shows none (R10).
 
-    An opt-out hint makes it commercial, mixed counts as commercial, and the sender's name in
-    the signature counts for nothing. What is not given of `signature` and `advertised` is
-    read from the text; "" says that there is none. Never PUBLIC_INTEREST: that is for
-    authorities' ports (R11).
+    An opt-out hint makes it commercial, a mixed text counts as commercial, and the sender's name
+    in the signature does not count. If `signature` or `advertised` is None it is read from the
+    text; "" says that the text has no such thing. Never PUBLIC_INTEREST: that is for authorities'
+    ports (R11).
     """
     name = signature_of(text) if signature is None else signature
     token = optout_hint.advertised(text) if advertised is None else advertised
@@ -57,7 +57,7 @@ def classify(
 
 
 def class_seen(raw: str, seen: Even, name: str) -> tuple[TrafficClass, str | None]:
-    """Return what `classify` and `advertised` say of a text with an even view; `name` signs it."""
+    """Return what `classify` and `advertised` say of a text with an even view signed by `name`."""
     even, told = seen
     named, name_marks, marks, promotion, relief = told
     if (marks | name_marks) & _HINTED:
@@ -68,7 +68,7 @@ def class_seen(raw: str, seen: Even, name: str) -> tuple[TrafficClass, str | Non
     if named == len(marked) and raw.startswith(marked):
         said = even[named:]
         found = [cue for cue in _marked_by(marks) if cue.agrees(said)]
-        if promotion < ENOUGH and not found:  # as of every second text
+        if promotion < ENOUGH and not found:  # true for every second text
             return TrafficClass.SERVICE, None
         return _class_of(found, said, promotion, relief), None
     at = raw.find(marked)
@@ -77,10 +77,10 @@ def class_seen(raw: str, seen: Even, name: str) -> tuple[TrafficClass, str | Non
 
 
 def is_promotion(name: str) -> bool:
-    """Tell whether what stands in the place of the sender's name is a promotion itself.
+    """Tell whether the text in the place of the sender's name is itself a promotion.
 
-    【特惠商城】 is a name that sounds like one; 【全场八折大促】 is none. A name on file may be
-    whatever it is.
+    【特惠商城】 is a name that sounds like one; 【全场八折大促】 is a promotion. A name on file is
+    allowed in any case; the caller checks that.
     """
     plain = folded(name)
     weights = [cue.weight for cue in _cues_in(plain) if cue.weight > 0]
@@ -98,7 +98,7 @@ def _cues_in(plain: str) -> list[Cue]:
 def _class_of(
     found: Sequence[Cue], plain: str, promotion: int = 0, relief: int = 0
 ) -> TrafficClass:
-    """Return the class by the cues found, and by what others come to that are not among them."""
+    """Return the class by the cues found and the weights of others, `promotion` and `relief`."""
     has_code = ONE_TIME_CODE in found
     promotion += _promotion_in(found)
     if promotion >= ENOUGH:
@@ -123,8 +123,8 @@ def _relief_in(found: Iterable[Cue]) -> int:
 def _promotes_beside_the_code(plain: str) -> bool:
     """Tell whether a text promotes beside its code: mixed counts as commercial (R10).
 
-    A code relieves what it is for (贷款申请验证码), and not an offer in another clause. What a
-    clause says the code is for, or warns of, promotes nothing, unless the word is a strong one.
+    A code excuses words for its purpose (贷款申请验证码), but not an offer in another clause. In a
+    clause that says what the code is for, or that warns, only a strong word promotes.
     """
     if any(cue.weight >= STRONG for cue in _cues_in(plain)):
         return True
@@ -132,7 +132,7 @@ def _promotes_beside_the_code(plain: str) -> bool:
     told = [_cues_in(clause) for clause in clauses]
     counted: set[Cue] = set()
     promotion = 0
-    # Each cue counts once: where nothing relieves it, if it stands there too.
+    # Each cue counts once: in the clause with the least relief.
     for cues in sorted(told, key=_relief_in, reverse=True):
         promotion += max(0, _promotion_in(set(cues) - counted) + _relief_in(cues))
         counted.update(cues)
@@ -163,5 +163,5 @@ def _words() -> dict[str, tuple[int, int]]:
     return words
 
 
-# Of each word its mark, where it takes a pattern that agrees, or its weight.
+# Each word with its mark, if a pattern must agree as well, and its weight.
 WORDS = _words()

@@ -1,4 +1,4 @@
-"""The links of a text, however their dots are written, and who registered them."""
+"""The links of a text, with dots in any spelling, and their registrable domains."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,17 +15,17 @@ from gateway.filter.views import Edit, Trace, Views
 
 _LABEL = r"[a-z0-9_-]"
 _ANY_LABEL = r"[\w-]"
-# A dot, and what stands for one: 。 · 点, [.] (dot), with spaces before it or around it. One
-# that is followed by a space only ends a sentence.
+# A dot, and what stands for one: 。 · 点, [.] (dot), with spaces before it or around it. A dot with
+# a space only after it ends a sentence.
 _DOT = r"(?:[.。·•]|点|\ [.。·•]\ ?|\ (?:点|dot)\ |\ ?[(\[{<【]\ ?(?:[.。]|点|dot)\ ?[)\]}>】]\ ?)"
 _MAX_LABELS = 16
-# Browsers take any number of slashes, and any that lean the other way.
+# Browsers accept any number of slashes, and backslashes.
 _SCHEME = r"(?:h(?:tt|xx)ps?|ftp)\ ?:\ ?[/\\]{1,8}+\ ?"
-# A name, a password or anything else, up to the last @ before the path: the host is behind it.
-# Han are none of it: a mailbox may follow a link and a few words without a space.
+# User info: anything up to the last @ before the path; the host comes after it. It contains no Han:
+# a mail address may follow a link and a few words without a space.
 _USER = r"(?:[^\s/\\?#@\u2e80-\ud7af\uf900-\ufaff]*+@)++"
-# Possessive behind a boundary: the time grows with the length alone. Letters of all scripts
-# are labels only where a scheme or www says that a host begins.
+# Possessive after a boundary, so the time is linear in the length. Letters of all scripts are
+# labels only if a scheme or www says that a host begins.
 _CHAIN = re.compile(
     rf"""
     (?:
@@ -44,7 +44,7 @@ _CHAIN = re.compile(
     re.VERBOSE,
 )
 _DOTS = re.compile(_DOT, re.VERBOSE)
-# A path without an end would be read again for each host in it.
+# Without a limit a path would be read again for each host in it.
 _MAX_PATH_CHARS = 1_024
 _BEHIND = re.compile(
     rf"(?:\.(?=[:/?#]))?(?::[0-9]{{1,5}}+)?(?:[/?#][!-~]{{0,{_MAX_PATH_CHARS}}}+)?"
@@ -52,41 +52,41 @@ _BEHIND = re.compile(
 _CLOSING = ".,:;!?)]}>\"'"
 _LATIN = re.compile("[a-z0-9-]++")
 _NO_LABEL = re.compile(r"[^\w.-]+")
-# Octets in hexadecimal, in the host of a link alone: elsewhere they are another matter.
+# Percent-encoded octets, only in the host of a link: they do not matter elsewhere.
 _ENCODED_HOST = re.compile(
     rf"{_SCHEME}(?:{_USER})?+(?P<host>[\w.。-]*+(?:%[0-9a-f]{{2}}[\w.。-]*+)++)"
 )
 _ENCODED = re.compile("(?:%[0-9a-f]{2})+")
 
-# Endings that make a link of two words even without a scheme or a path: others (me, in, call)
-# are as often the next sentence.
+# Endings that make two words a link even without a scheme or a path: others (me, in, call) are as
+# often the first word of the next sentence.
 _ENDINGS = """
     com cn net org top xyz vip cc info club shop site online co io tv ltd icu fun ink wang ren asia
     biz mobi 中国 公司 网络
     """
 _PLAIN_ENDINGS = frozenset(_ENDINGS.split())
-# With a dot that is written in words or set apart, only these.
+# If the dot is written as a word or with spaces, only these.
 _SURE_ENDINGS = frozenset({"com", "cn", "net", "org", "top", "xyz", "vip", "cc"})
 _MIN_DIGITS = 3  # 8点cc is a time of day, 888点com a host
 _MAX_LABEL_CHARS, _MAX_HOST_CHARS = 63, 253
 
-# Endings in letters that look like Latin ones, by what the folded view makes of them.
+# Endings in letters that look like Latin ones; the key is the ending in the folded view.
 _OWN_LETTERS = "рф рус москва сайт онлайн орг ком дети укр бел срб мкд мон қаз бг ею ελ ευ"
 _UNFOLDED = {FULL_FOLDING.fold(ending): ending for ending in _OWN_LETTERS.split()}
 
-# Read once at the start: parsing takes 10 ms and more, which no message may wait for.
+# Read once at the start: parsing takes 10 ms and more, too long for a message to wait.
 _SUFFIXES = PublicSuffixList(accept_unknown=False, accept_encoded_idn=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link at text[start:end]: its host (without www), and the registrable domain it is part of.
+    """A link at text[start:end]: its host (without www), and the host's registrable domain.
 
-    Both in lower case and in letters rather than xn--. `host` is what people read: a letter of
-    another script is the Latin one that it looks like. `opened` is what phones open: the host
-    with its own letters. `domain` is what somebody registered (icbc.com.cn), or the address
-    where the host is one. `is_disguised` where the host is written in another way than browsers
-    take, or behind a user's name.
+    Both in lower case and as letters, not xn--. `host` is what people read: a letter of another
+    script is replaced by the Latin letter that it looks like. `opened` is what phones open: the
+    host with its own letters. `domain` is what was registered (icbc.com.cn), or the address if
+    the host is an address. `is_disguised`: the host is not written as browsers accept it, or it
+    stands behind user info.
     """
 
     host: str
@@ -103,7 +103,7 @@ class Link:
 
 
 class DomainList:
-    """Registrable domains and hosts, with all that stands below them."""
+    """Registrable domains and hosts; each includes everything below it."""
 
     __slots__ = ("_names",)
 
@@ -115,7 +115,7 @@ class DomainList:
         return self.entry_of(host) is not None
 
     def entry_of(self, host: str) -> str | None:
-        """Return the entry that covers `host`, the longest one, None where there is none."""
+        """Return the longest entry that covers `host`, or None."""
         if not self._names:
             return None
         labels = host.split(".")
@@ -126,9 +126,9 @@ class DomainList:
 def links_of(text: Views) -> tuple[Link, ...]:
     """Return the links of a text from left to right, with their places in the original.
 
-    What has a scheme or begins with www, hosts with a path, and bare hosts under the endings
-    that are in use for them; 5.5km, 12.30 and the end of a sentence are none. The time grows
-    with the length of the text alone.
+    Links are: anything with a scheme or www, hosts with a path, and bare hosts under endings that
+    are in use for them. 5.5km, 12.30 and the end of a sentence are not links. The time is linear
+    in the length of the text.
     """
     clues = text.clues
     if not (clues & LINK or (clues & DOTTED and clues & PORTED)):
@@ -150,10 +150,10 @@ def links_of(text: Views) -> tuple[Link, ...]:
 
 
 def registrable_domain(host: str) -> str | None:
-    """Return the domain under a public suffix that `host` belongs to, None where there is none.
+    """Return the domain of `host` directly under a public suffix, or None.
 
-    An address is its own. Hosts below which everybody may register (github.io) are
-    suffixes as well.
+    For an address it is the address. Hosts below which anyone may register (github.io) are
+    public suffixes as well.
     """
     return _registrable(host) if len(host) <= _MAX_HOST_CHARS else None
 
@@ -169,7 +169,7 @@ def _registrable(host: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A host in the folded view, the place of the link and of each of its labels."""
+    """A host in the folded view, with the places of the link and of each of its labels."""
 
     host: str
     domain: str
@@ -198,12 +198,12 @@ def _user_of(chain: re.Match[str]) -> tuple[int, int] | None:
 
 
 def _is_user(raw: str) -> bool:
-    """Tell whether phones take `raw` for user info: a full-width mark ends a link for them."""
+    """Tell whether phones take `raw` for user info: for them a full-width mark ends a link."""
     return all(one.isascii() or one.isalnum() or not PLAIN_FOLDING.fold(one) for one in raw)
 
 
 def _opened(found: _Found, trace: Trace, raw: str) -> str:
-    """Return the host with the letters that stand in the text, as browsers fold them."""
+    """Return the host with the letters of the text, as browsers fold them."""
     return ".".join(_as_written(trace.original(*label), raw) for label in found.labels)
 
 
@@ -224,7 +224,7 @@ def _decoding(folded: str) -> Iterator[Edit]:
 def _found_in(folded: str) -> Iterator[_Found]:
     passed = 0
     for chain in _CHAIN.finditer(folded):
-        # The path of one link may hold another: http://a.cn/?to=b.cn is one.
+        # The path of a link may contain another link: http://a.cn/?to=b.cn counts as one.
         if chain.start() < passed:
             continue
         for link in _links(folded, chain):
@@ -233,10 +233,10 @@ def _found_in(folded: str) -> Iterator[_Found]:
 
 
 def _links(folded: str, chain: re.Match[str]) -> Iterator[_Found]:
-    """Yield the link that `chain` begins, and before it the host that it has for a user's name.
+    """Yield the link that `chain` begins; before it, the host in its user info if there is one.
 
-    Browsers open the host behind the last @; where a full-width mark stood in its name, a phone
-    opens the one before it.
+    Browsers open the host after the last @. But if the user info contains a full-width mark, a
+    phone opens the host before it.
     """
     start = chain.start()
     if chain["user"]:
@@ -259,14 +259,14 @@ def _address(folded: str, chain: re.Match[str], start: int) -> _Found | None:
 
 
 def _end_of_link(folded: str, start: int, end: int) -> int:
-    """Return where a link ends whose host ends at `end`: port and path are of it."""
+    """Return the end of a link with a host that ends at `end`; the link includes port and path."""
     behind = _BEHIND.match(folded, end)
     whole = folded[start : behind.end() if behind else end].rstrip(_CLOSING)
     return max(end, start + len(whole))
 
 
 def _link(folded: str, chain: re.Match[str], first: int) -> _Found | None:
-    """Return host, domain and place of the longest host that `chain` begins with."""
+    """Return the longest host at the start of `chain`, with its domain and place."""
     scheme = chain["scheme"] or ""
     start, whole = chain.span("named" if scheme else "bare")
     dots = list(_DOTS.finditer(folded, start, whole))
@@ -295,9 +295,9 @@ _Spans = list[tuple[int, int]]
 
 
 def _shorter_and_shorter(folded: str, spans: _Spans) -> Iterator[_Spans]:
-    """Yield the labels, and those without the last, and so on, down to one.
+    """Yield all labels, then all but the last, and so on, down to one.
 
-    Each time also without what follows a Latin ending without a space, as in evil.top请看.
+    Each time also without the text that follows a Latin ending directly, as in evil.top请看.
     """
     for count in range(len(spans), 0, -1):
         yield spans[:count]
@@ -308,7 +308,7 @@ def _shorter_and_shorter(folded: str, spans: _Spans) -> Iterator[_Spans]:
 
 
 def _believed(labels: list[str], *, is_sure: bool, is_plain: bool) -> str:
-    """Return the host of `labels`, "" where they are words of a text."""
+    """Return the host made of `labels`, "" if they are ordinary words."""
     if not _is_believable(labels, is_sure=is_sure, is_plain=is_plain):
         return ""
     host = ".".join(labels)
@@ -316,7 +316,7 @@ def _believed(labels: list[str], *, is_sure: bool, is_plain: bool) -> str:
 
 
 def _unfolded(labels: list[str]) -> str:
-    """Return the host under the ending whose letters the folded view has changed."""
+    """Return the host under its original ending: the folded view has changed its letters."""
     *names, ending = labels
     return ".".join((*names, _UNFOLDED.get(ending, ending)))
 
@@ -344,4 +344,4 @@ def _decoded(label: str) -> str:
     try:
         return label[4:].encode().decode("punycode").lower()
     except UnicodeError:
-        return label  # nobody can have registered it
+        return label  # it cannot be registered

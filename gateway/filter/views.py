@@ -1,4 +1,4 @@
-"""A text as it is read, as it is meant, and as it sounds; and where that stands in the original."""
+"""A text as it is read, as it is meant, and as it sounds, with places in the original text."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -10,9 +10,10 @@ from gateway.filter.normalise import compact
 from gateway.filter.shapes import SHAPED, hints_of, shaped
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
-# What stands between two Han to break a word up; a line break or a signature's bracket parts them.
+# Characters put between two Han to break up a word; a line break or a signature's bracket is a real
+# boundary and not among them.
 _SEPARATOR = r"[^\w\n【】]"
-# What it begins with comes first in the pattern: searching is then a skip through the text.
+# The pattern begins with what it consumes, and the look-behind follows: this makes searching fast.
 _BETWEEN_HAN = re.compile(rf"{_SEPARATOR}(?<=[{_HAN}]{_SEPARATOR}){_SEPARATOR}{{0,2}}(?=[{_HAN}])")
 _GAP = "[ .*_-]"
 _IS_SPELT_OUT = re.compile(rf"{_GAP}[a-z]{_GAP}[a-z](?![a-z0-9])")
@@ -25,29 +26,32 @@ _ROMANISED = re.compile(
 )
 _LONGEST_SYLLABLE = max(map(len, SYLLABLES))
 
-# A piece of a text, and what stands there instead.
+# The start and end of a piece of a text, and its replacement.
 Edit = tuple[int, int, str]
-# A view, and what gateway.filter.cue_loops tells of it.
+# A view, and what gateway.filter.cue_loops found in it.
 Even = tuple[str, Sequence[int]]
 
 
 class Views:
     """The views of one text.
 
-    `raw` is the text as it is read. `folded` has one spelling for all disguises of a character
-    (width, case, traditional, look-alikes) and is without what shows as nothing, what stands
-    between Han, and the gaps of s-p-e-l-t words. `sound` is that with one character for all
-    that are read alike, romanised syllables among Han (发piao) included. `letters` is the
-    folded view without all that is no letter or digit. Each is linear in the text, and at most
-    18 times as long.
+    - `raw`: the text as it is read.
+    - `folded`: one spelling for all disguises of a character (width, case, traditional,
+      look-alikes), without invisible characters, separators between Han, and the gaps of
+      s-p-e-l-t words.
+    - `sound`: `folded` with one character for all characters that sound alike, including romanised
+      syllables among Han (发piao).
+    - `letters`: `folded` with letters and digits only.
+    - `further`: the views of other ways to read the text, with boxed letters, raised letters or
+      numbers as marks, if it has such characters.
+    - `hints`: whether it has them (SHAPED of gateway.filter.shapes), and whether it is read in
+      another order (DIRECTED).
+    - `even`: the folded view before anything was left out, and the weights of its cues. Only made
+      in a tick; None unless each character became exactly one, and no letter of another script
+      became the Latin letter that it looks like.
+    - `clues`: those of links and contacts. Only found in a tick.
 
-    `further` are the views of what may be read as well: of the text with boxed letters, raised
-    ones and numbers as marks, say, where it has any. `hints` tell whether it may (SHAPED of
-    gateway.filter.shapes), and whether it is read in another order (DIRECTED).
-
-    Two things are made in a tick alone. `even` is the folded view before anything was left out,
-    and what its cues come to; None unless each character became one, and no letter of another
-    script the Latin one that it looks like. `clues` are those of links and contacts.
+    Each view is linear in the text, and at most 18 times as long.
     """
 
     __slots__ = (
@@ -71,7 +75,7 @@ class Views:
         even: Even | None = None,
         clues: int = EVERY,
     ) -> None:
-        """Take the views that gateway.filter.reading has made, among many; others are made here."""
+        """Take the views that gateway.filter.reading made in a batch; make the missing ones."""
         self.raw = raw
         self.folded = _folded(raw) if folded is None else folded
         self._letters = letters
@@ -90,12 +94,12 @@ class Views:
         return self._letters
 
     def spaced(self) -> str:
-        """Return the folded view before anything was left out of it; its letters are the same."""
+        """Return the folded view before anything was left out; its letters are the same."""
         return FULL_FOLDING.fold(self.raw) if self.even is None else self.even[0]
 
     @property
     def hints(self) -> int:
-        """Return SHAPED and DIRECTED where the text has characters for which they stand."""
+        """Return SHAPED and DIRECTED if the text has the characters that they stand for."""
         if self._hints is None:
             self._hints = hints_of(self.raw)
         return self._hints
@@ -106,7 +110,7 @@ class Views:
 
     @property
     def further(self) -> tuple["Views", ...]:
-        """Return the views of what may be read as well, character for character."""
+        """Return the views of other ways to read the text, character for character."""
         if self._further is None:
             texts = shaped(self.raw) if self.hints & SHAPED else ()
             self._further = tuple(map(Views, texts))
@@ -114,14 +118,14 @@ class Views:
 
     @property
     def sound(self) -> str:
-        """Return the view for the ear, made when it is first asked for."""
+        """Return the sound view; it is made on first use."""
         if self._sound is None:
             folded = self.folded
             self._sound = folded if folded.isascii() else sound_of(_ROMANISED.sub(_spoken, folded))
         return self._sound
 
     def trace_folded(self) -> "Trace":
-        """Return the folded view with the place of each of its characters; for evidence, dear."""
+        """Return the folded view with the place of each of its characters; slow, for evidence."""
         if self._trace is None:
             self._trace = self._traced().edited(_removing(_BETWEEN_HAN)).edited(_closing_up)
         return self._trace
@@ -134,13 +138,13 @@ class Views:
         return Trace(text, places[:-1], places[1:])
 
     def trace_sound(self) -> "Trace":
-        """Return the view for the ear with the place of each of its characters."""
+        """Return the sound view with the place of each of its characters."""
         trace = self.trace_folded().edited(_speaking)
         return Trace(sound_of(trace.text), trace.starts, trace.ends)
 
 
 class Trace:
-    """A view whose characters know what piece of the original text they stand for."""
+    """A view that knows for each character which piece of the original text it stands for."""
 
     __slots__ = ("ends", "starts", "text")
 
@@ -150,11 +154,11 @@ class Trace:
         self.ends = ends
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """Return the span in the original text of a span, not empty, of this view."""
+        """Return the span in the original text for a non-empty span of this view."""
         return self.starts[start], max(self.ends[start:end])
 
     def edited(self, edits_of: Callable[[str], Iterator[Edit]]) -> "Trace":
-        """Return the view after the edits that `edits_of` makes of its text."""
+        """Return the view after the edits that `edits_of` yields for its text."""
         pieces: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -196,7 +200,7 @@ def letters_traced(trace: Trace) -> Trace:
 
 
 def _fold_traced(raw: str) -> Trace:
-    """Fold cluster by cluster: nothing in one acts on the next (Unicode UAX #15, 9.1)."""
+    """Fold cluster by cluster: clusters do not affect each other (Unicode UAX #15, 9.1)."""
     pieces: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -235,9 +239,9 @@ def _speaking(text: str) -> Iterator[Edit]:
 
 @lru_cache(maxsize=4096)
 def _in_syllables(word: str) -> str:
-    """Return a character for each syllable of `word`, "" if it does not come out even.
+    """Return a character for each syllable of `word`, "" if it does not divide into syllables.
 
-    Of several ways the one of the fewest syllables; those of a single letter count as none.
+    Of several ways, the one with the fewest syllables; a syllable has at least two letters.
     """
     best: list[str | None] = [""] + [None] * len(word)
     for end in range(2, len(word) + 1):

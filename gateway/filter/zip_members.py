@@ -1,7 +1,7 @@
-"""ZIP archives from outside: their members listed and inflated within declared bounds.
+"""Untrusted ZIP archives: list and inflate their members within declared bounds.
 
-Python's zipfile inflates a member of BZIP2, LZMA or deflate whole before it cuts it to the size
-that the archive declares, and makes an object for each of any number of members.
+Python's zipfile inflates a whole BZIP2, LZMA or deflate member before it cuts it to the size
+that the archive declares, and makes an object for each member, without a limit on their number.
 """
 
 import zlib
@@ -21,12 +21,12 @@ _END_RECORD = Struct("<4s4H2LH")  # 4.3.16
 END_OCTETS = _END_RECORD.size
 
 _UTF8_NAME = 0x0800
-# How hard a deflater tried, and that sizes stand behind the data: neither changes how it is read.
+# The compression level, and sizes after the data: neither changes how the data is read.
 _HARMLESS_FLAGS = 0x000E | _UTF8_NAME
 
 
 class ZipFaultError(ValueError):
-    """An archive that is not read. `member` is the part at fault, empty for the list of them."""
+    """An archive that is rejected. `member` is the part at fault, "" for the list of members."""
 
     def __init__(self, problem: str, member: str = "") -> None:
         super().__init__(problem)
@@ -36,7 +36,7 @@ class ZipFaultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ZipMember:
-    """One member as the archive lists it; `octets` is what it declares to hold."""
+    """One member as the archive lists it; `octets` is its declared size."""
 
     name: str
     octets: int
@@ -50,9 +50,9 @@ class ZipMember:
 def members_of(archive: bytes, maximum: int) -> list[ZipMember]:
     """Return the members of `archive`, at most `maximum`, in the order of its list.
 
-    Nothing is inflated. Raises ZipFaultError for what is no plain archive of one file without
-    a comment, and for members that are encrypted, overlap, or are packed by another method than
-    stored and deflated.
+    Nothing is inflated. Raises ZipFaultError if it lists more, if it is not a plain archive in one
+    file without a comment, and for members that are encrypted, overlap, or use another method
+    than stored and deflated.
     """
     count, at, end = _list_of(archive)
     if count > maximum:
@@ -68,7 +68,7 @@ def members_of(archive: bytes, maximum: int) -> list[ZipMember]:
 
 
 def inflated(archive: bytes, member: ZipMember) -> bytes:
-    """Return what `member` holds, which never is more than it declares.
+    """Return the content of `member`; it is exactly as long as declared.
 
     Raises ZipFaultError.
     """
@@ -95,7 +95,7 @@ def _list_of(archive: bytes) -> tuple[int, int, int]:
 
 
 def _listed(archive: bytes, at: int, end: int) -> tuple[ZipMember, int]:
-    """Return the member that is listed at `at`, and where the next one is."""
+    """Return the member listed at `at`, and the offset of the next one."""
     named = at + _LISTED_HEADER.size
     if named > end:
         raise ZipFaultError("the list of its parts is broken")
@@ -125,7 +125,7 @@ def _name_of(written: bytes, flags: int) -> str:
 
 
 def _data_of(archive: bytes, begin: int, listed: tuple[bytes, int, int], name: str) -> int:
-    """Return where the data of the member whose header is at `begin` begins."""
+    """Return the offset of a member's data; its header is at `begin`."""
     named = begin + _LOCAL_HEADER.size
     if named > len(archive):
         raise ZipFaultError("it is broken", name)
@@ -138,7 +138,7 @@ def _data_of(archive: bytes, begin: int, listed: tuple[bytes, int, int], name: s
 
 
 def _check_order(members: Iterable[ZipMember]) -> None:
-    """Refuse members that share octets: many may say that they are the same few."""
+    """Reject members that share octets: many members could claim the same few octets."""
     for one, following in pairwise(sorted(members, key=attrgetter("begin"))):
         if following.begin < one.end:
             raise ZipFaultError("it overlaps another part", following.name)
@@ -147,7 +147,7 @@ def _check_order(members: Iterable[ZipMember]) -> None:
 def _deflated(data: memoryview, member: ZipMember) -> bytes:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        # One octet more than declared shows what holds more without inflating that.
+        # One octet more than declared shows that there is more, without inflating the rest.
         octets = inflater.decompress(data, member.octets + 1)
     except zlib.error as error:
         raise ZipFaultError("it is broken", member.name) from error

@@ -14,9 +14,9 @@ class SmeAddress:
 
 @dataclass(frozen=True, slots=True)
 class DistributionList:
-    """A list the SMSC keeps under a name (SMPP 3.4, 4.5.1.1, dest_flag 2).
+    """A list that the SMSC keeps under a name (SMPP 3.4, 4.5.1.1, dest_flag 2).
 
-    Who is on it only the SMSC knows, so nobody's refusal can be looked up.
+    Only the SMSC knows its members, so their refusals cannot be looked up.
     """
 
     name: bytes

@@ -15,17 +15,17 @@ _MAX_SHORT_MESSAGE_OCTETS = 255
 class Field(Protocol):
     """One row of a command's layout.
 
-    `read` raises DecodeError with the status the peer earned, `write` raises EncodeError;
-    neither looks past `end`. What `read` accepts, `write` gives back octet by octet.
+    `read` raises DecodeError with the status to answer to the peer, `write` raises EncodeError;
+    neither looks past `end`. `write` returns exactly the octets that `read` accepted.
     """
 
     @property
     def name(self) -> str:
-        """The spec's name of the field."""
+        """The name of the field in the specification."""
 
     @property
     def default(self) -> FieldValue:
-        """The value of a field nobody set."""
+        """The value of a field that is not set."""
 
     def read(self, body: bytes, at: int, end: int) -> tuple[FieldValue, int]:
         """Return the value at `at` and the offset just past it."""
@@ -69,8 +69,8 @@ class COctetString:
     def read(self, body: bytes, at: int, end: int) -> tuple[bytes, int]:
         """Return the value without its NUL, and the offset just past the NUL.
 
-        Raises DecodeError when no NUL stands within `max_octets` and `end`: a scan that ran
-        further would let one bad field swallow the fields after it.
+        Raises DecodeError if there is no NUL within `max_octets` and before `end`: a longer scan
+        would let one bad field swallow the fields after it.
         """
         nul = body.find(0, at, min(at + self.max_octets, end))
         if nul < 0:
@@ -86,9 +86,9 @@ class COctetString:
 
 @dataclass(frozen=True, slots=True)
 class OctetString:
-    """Octets behind one octet that counts them: sm_length and short_message in one.
+    """Octets after one octet that counts them: sm_length and short_message in one.
 
-    3.4 allows 254, peers send 255 and the octet can say so; more is not expressible.
+    SMPP 3.4 allows 254; peers send 255, the most that one octet can express.
     """
 
     name: str

@@ -13,10 +13,10 @@ _SEQUENCE_AT = 12
 
 
 class FramingError(DecodeError):
-    """A command_length nobody can mean: where the next PDU begins is lost, so close the link.
+    """An impossible command_length: the start of the next PDU is unknown, so close the link.
 
-    `sequence_number` is the one read, or 0 when the header is not whole. `pdus` are the
-    whole PDUs that stood before the fault; they are as good as any.
+    `sequence_number` is the one read, or 0 if the header is incomplete. `pdus` are the whole PDUs
+    before the fault; they are valid.
     """
 
     def __init__(self, problem: str, *, sequence_number: int, pdus: list[bytes]) -> None:
@@ -26,11 +26,11 @@ class FramingError(DecodeError):
 
 
 def split(data: bytes, max_octets: int) -> tuple[list[bytes], bytes]:
-    """Return the whole PDUs of `data` in order, and the octets of the one begun.
+    """Return the whole PDUs of `data` in order, and the octets of the one that is incomplete.
 
     Raises FramingError as soon as the four octets of a command_length below 16 or over
-    `max_octets` are there: waiting for the announced octets would let a peer's lie (or the
-    first line of an HTTP request) hold a buffer for ever.
+    `max_octets` are there: waiting for the announced octets would let a false length (or the
+    first line of an HTTP request) hold a buffer forever.
     """
     pdus: list[bytes] = []
     at, end = 0, len(data)
@@ -47,7 +47,7 @@ def split(data: bytes, max_octets: int) -> tuple[list[bytes], bytes]:
 
 
 def _sequence_at(data: bytes, at: int) -> int:
-    """Return the sequence_number of the header at `at`, 0 when it is not whole."""
+    """Return the sequence_number of the header at `at`, 0 if the header is incomplete."""
     if len(data) - at < HEADER_OCTETS:
         return 0
     (sequence_number,) = _COMMAND_LENGTH.unpack_from(data, at + _SEQUENCE_AT)

@@ -23,10 +23,10 @@ class Shift(NamedTuple):
 
 
 def decode_shifted(octets: bytes, shift: Shift) -> str:
-    """Return the text of unpacked `octets`, their high bits masked; never raises.
+    """Return the text of unpacked `octets`, with their high bits masked; never raises.
 
-    A code that the single shift table does not have shows the locking table's own character, a
-    code that neither has a space, as phones do. Two escapes show a space.
+    If the single shift table lacks a code, the locking table's character is shown; if both lack
+    it, a space, as on phones. Two escapes show a space.
     """
     main, escaped = _decodings(shift)
     return "".join(
@@ -63,7 +63,7 @@ def _cells(*runs: tuple[int, int]) -> tuple[int, ...]:
 
 
 def _characters(points: str) -> Iterator[str]:
-    """Yield the characters of code points and runs of them in hexadecimal; a dash is a void."""
+    """Yield the characters of hexadecimal code points and ranges; a dash is a void cell."""
     for point in points.split():
         first, dash, last = point.partition("-")
         if not first:
@@ -74,7 +74,7 @@ def _characters(points: str) -> Iterator[str]:
 
 
 def _filled(table: str, cells: tuple[int, ...], characters: Iterator[str]) -> str:
-    """Return `table` with `characters` in `cells`, of which the last ones may be left over."""
+    """Return `table` with `characters` in `cells`; the last cells may stay as they are."""
     filled = list(table)
     for cell, character in zip(cells, characters, strict=False):
         filled[cell] = character
@@ -82,14 +82,14 @@ def _filled(table: str, cells: tuple[int, ...], characters: Iterator[str]) -> st
 
 
 def _with(table: str, changes: dict[int, str]) -> str:
-    """Return `table` with runs of characters from the cells that `changes` names on."""
+    """Return `table` with runs of characters, each written from the cell that is its key."""
     for first, characters in changes.items():
         table = table[:first] + characters + table[first + len(characters) :]
     return table
 
 
-# Locking shift tables of Indic scripts and Urdu: what all of them share, and the cells that
-# are each language's own, in the order of their codes.
+# Locking shift tables of Indic scripts and Urdu: the part that all of them share, and the cells
+# that each language fills itself, in the order of their codes.
 _LOCKING_FRAME = (
     f"{_VOID * 10}\n{_VOID * 2}\r{_VOID * 13}\x1b{_VOID * 4}"
     f" !{_VOID * 6})({_VOID * 2},{_VOID}.{_VOID}0123456789:;{_VOID * 3}?"
@@ -105,11 +105,11 @@ _SINGLE_CELLS = _cells(
     (0x19, 0x1A), (0x1C, 0x1F), (0x20, 0x27), (0x2A, 0x2E), (0x30, 0x3B), (0x3F, 0x3F)
 )
 
-# Void in the default extension table is void in the tables that are made of it.
+# A void cell of the default extension table is void in the tables derived from it.
 _DEFAULT_SINGLE = _with(_VOID * 128, {MAIN.index(code): to for code, to in EXTENSION.items()})
 
-# A.3.4 to A.3.12: the blocks of these scripts run parallel, so a table is where its block
-# begins, which offsets are void in it, and the last six cells.
+# A.3.4 to A.3.12: the Unicode blocks of these scripts are parallel, so a table is defined by the
+# start of its block, the offsets that are void, and the last six cells.
 _INDIC_OFFSETS = _cells((0x01, 0x03), (0x05, 0x39), (0x3C, 0x4D))
 _INDIC = {
     4: (0x0980, "0D 0E 11 12 29 31 33 34 35 45 46 49 4A", "09CE 09D7 09DC 09DD 09F0 09F1"),

@@ -1,10 +1,10 @@
-"""Read the text of a message: the best way for people, and every way that a phone may read it.
+"""Read the text of a message: the best reading for people, and every reading a phone may use.
 
-What a data_coding means differs between SMPP and 3GPP, and the SMSC decides: a text is read in
-each of its meanings, whatever that looks like, or padding could hide a word. And data_coding is
-the sender's word, so `readings` looks at the octets as well: UTF-8 under 15 and packed septets
-under 3 come out as text where they look like one. What may be UCS-2 is read in both byte orders,
-but where its octets are those of big-endian characters and look like no others.
+SMPP and 3GPP define data_coding differently, and the SMSC decides: a text is read in each of
+the meanings, even if the result looks senseless, or padding could hide a word. data_coding is
+only what the sender claims, so `readings` looks at the octets as well: UTF-8 under 15 and packed
+septets under 3 are read as text if they look like it. What may be UCS-2 is read in both byte
+orders, unless its octets look like big-endian characters and nothing else.
 """
 
 import re
@@ -16,15 +16,15 @@ from gateway.smpp.alphabets import Alphabet, alphabet_of, meanings_of, read, wri
 from gateway.smpp.national_languages import Shift, decode_shifted
 
 MAX_READINGS = 13
-"""So many readings a text has at most, and two more behind national language shifts."""
+"""The most readings of a text; with national language shifts there may be two more."""
 
-# Alphabets in which the octets that ASCII and the GSM alphabet share read otherwise.
+# Alphabets that read the octets shared by ASCII and the GSM alphabet differently.
 _UNLIKE_ASCII = frozenset({Alphabet.UCS2, Alphabet.JIS})
-# These meanings are among what any octets are tried as.
+# Every text is tried in these alphabets anyway.
 _WEIGHED = frozenset({Alphabet.GSM, Alphabet.LATIN1, Alphabet.GBK, Alphabet.UTF8})
-# What stands in seven bits that are left over: nothing, or a carriage return (6.1.2.3.1).
+# What fills seven spare bits: zeros, or a carriage return (3GPP TS 23.038, 6.1.2.3.1).
 _FILLING = {b"\0", b"\r"}
-# Who packs septets keeps the low seven bits of each octet.
+# An SMSC that packs septets keeps the low seven bits of each octet.
 _LOW_SEPTETS = bytes(octet & 0x7F for octet in range(256))
 
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -32,25 +32,25 @@ _ESCAPE = b"\x1b"
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\r\n\t" + _ESCAPE
 # Octets that mean the same in the GSM alphabet and in ASCII.
 _SAME_IN_GSM = _LETTERS + b" !\"#%&'()*+,-./:;<=>?\r\n"
-# Octets by which a Latin-1 reading differs from the GSM one in more than control characters.
+# Octets that make Latin-1 and GSM readings differ in more than control characters.
 _OWN_IN_LATIN1 = b"$@[\\]^_`{|}~" + bytes(range(0xA0, 0x100))
-# High octets of the UCS-2 characters that Chinese messages are made of: Latin, general
-# punctuation, CJK punctuation and kana, Han, full-width forms; and pairs for emoji.
+# High octets of the UCS-2 characters of Chinese messages: Latin, general punctuation, CJK
+# punctuation and kana, Han, full-width forms; and surrogate pairs for emoji.
 _HAN_HIGH = bytes(range(0x4E, 0xA0))
 _SENSIBLE_HIGH = _HAN_HIGH + b"\x00\x20\x30\xff\xd8\xd9\xda\xdb\xdc\xdd\xde\xdf"
-# Of symbols and variation selectors, which a few among the others are; and of the scripts that
-# have letters (from Latin Extended to Khmer), which no other coding has many of.
+# High octets of symbols and variation selectors: a text has only a few. And of the scripts with
+# letters (Latin Extended to Khmer): text in another coding does not show many of them.
 _SYMBOL_HIGH = b"\x21\x22\x23\x24\x25\x26\x27\xfe"
 _LETTER_HIGH = bytes(range(0x01, 0x18))
 _UNIT_HIGH = _SENSIBLE_HIGH + _LETTER_HIGH
 
-# Hangul is not among the usual: in UCS-2 it is what GBK octets look like.
+# Hangul does not count as usual: GBK octets look like Hangul in UCS-2.
 _SENSELESS = re.compile(
     "[^ -~\n\r\t£¥§¡¿À-ÿ\u2010-\u203b\u20ac\u3000-\u30ff\u4e00-\u9fff\uff01-\uffee"
     "\U0001f300-\U0001faff]"
 )
 _HAN = re.compile("[\u4e00-\u9fff]")
-# The same judgement an octet at a time: translate is ten times as fast as the pattern.
+# The same test octet by octet: translate is ten times as fast as the pattern.
 _SENSIBLE_IN_GSM, _SENSIBLE_IN_LATIN1 = (
     bytes(octet for octet in range(256) if not _SENSELESS.search(read(bytes((octet,)), alphabet)))
     for alphabet in (Alphabet.GSM, Alphabet.LATIN1)
@@ -61,7 +61,7 @@ _WORDY = _LETTERS + b" .,:/?!\n-"
 _LITTLE_ENDIAN_MARK = b"\xff\xfe"
 # Alphabet, where a unit's high octet stands, byte order mark.
 _BYTE_ORDERS = ((Alphabet.UCS2, 0, b"\xfe\xff"), (Alphabet.UCS2_LE, 1, _LITTLE_ENDIAN_MARK))
-_CERTAIN = 2.0  # over any share: a byte order mark says it
+_CERTAIN = 2.0  # above any share: a byte order mark proves it
 _NOMINAL_SENSE = 0.6
 _LATIN_SENSE = 0.75
 _PACKED_SENSE = 0.85
@@ -70,9 +70,9 @@ _STRICT_UNITS = 8
 
 
 def decode_text(octets: bytes, data_coding: int, *, default: str = "gsm") -> str:
-    """Return the reading that people should see: `readings`' first.
+    """Return the reading to show to people: the first of `readings`.
 
-    `default` names the Alphabet that data_coding 0 stands for with this peer.
+    `default` names the Alphabet that data_coding 0 means with this peer.
     """
     return readings(octets, data_coding, default=default)[0]
 
@@ -85,14 +85,14 @@ def readings(
     fill_bits: int = 0,
     shift: Shift | None = None,
 ) -> tuple[str, ...]:
-    """Return every reading of `octets`, the best first; one to MAX_READINGS, none twice.
+    """Return every reading of `octets`, the best first, without duplicates.
 
-    They are what `data_coding` may mean (alphabets.meanings_of), octets with high bits in 7 bit
-    alphabets masked, and what the octets look like. `fill_bits` stand before packed text that
-    follows a user data header, and `shift` are the national language tables that the header
-    names: text is read by them unpacked and packed, whatever it looks like. Never raises, the
-    cost is linear in the octets, and 1 to 3 us for the usual message: the cheap tests come
-    first.
+    There are 1 to MAX_READINGS, and up to two more with `shift`. They are what `data_coding` may
+    mean (alphabets.meanings_of), octets of 7 bit alphabets with high bits masked, and what the
+    octets look like. `fill_bits` stand before packed text after a user data header. `shift` are
+    the national language tables that the header names: the text is read by them both unpacked
+    and packed. Never raises. The cost is linear in the octets, and 1 to 3 us for the usual
+    message: the cheap tests come first.
     """
     meanings = _MEANINGS[data_coding & 0xFF]
     if not data_coding and default != Alphabet.GSM:
@@ -110,10 +110,10 @@ def readings(
 
 
 def meant_texts(octets: bytes, data_coding: int, *, shift: Shift | None = None) -> tuple[str, ...]:
-    """Return `octets` in each of `meanings_of(data_coding)`, in that order, repeated as there.
+    """Return `octets` in each of `meanings_of(data_coding)`, in that order and with its duplicates.
 
-    For the parts of a long message, whose phone reads each by itself: what of each part stands
-    at the same place is read by the same standard, and of one that has fewer the last counts.
+    For the parts of a long message, which a phone reads one by one: readings of different parts
+    at the same index follow the same standard; if a part has fewer, its last one is used.
     """
     alphabets = meanings_of(data_coding)
     is_alike = _MEANINGS[data_coding & 0xFF].is_ascii_alike
@@ -125,9 +125,9 @@ def meant_texts(octets: bytes, data_coding: int, *, shift: Shift | None = None) 
 def packed_text(
     octets: bytes, data_coding: int, *, fill_bits: int = 0, shift: Shift | None = None
 ) -> str | None:
-    """Return `octets` read as packed septets where they may be some, None elsewhere.
+    """Return `octets` read as packed septets if they may be packed, else None.
 
-    A last septet that only fills the last octet is left out: another part may follow.
+    A last septet that only fills up the last octet is left out: another part may follow.
     """
     is_gsm = alphabet_of(data_coding) is Alphabet.GSM
     if shift is None and (not is_gsm or _is_mostly_printable(octets)):
@@ -145,20 +145,20 @@ def little_endian_text(octets: bytes, data_coding: int) -> str | None:
 
 
 def is_plain(octets: bytes, data_coding: int) -> bool:
-    """Tell whether `octets` are big-endian UCS-2, as `data_coding` says, and look like no other."""
+    """Tell whether `data_coding` says UCS-2, and `octets` look like big-endian UCS-2 only."""
     return _MEANINGS[data_coding & 0xFF].is_only_ucs2 and _is_plainly_ucs2(octets)
 
 
 def encode_text(text: str, data_coding: int) -> bytes:
-    """Return `text` as `data_coding` wants it; raise EncodeError when it cannot hold it."""
+    """Return `text` in the alphabet of `data_coding`; raise EncodeError if it cannot hold it."""
     return write(text, alphabet_of(data_coding))
 
 
 def _is_plainly_ucs2(octets: bytes) -> bool:
     """Tell whether big-endian UCS-2 is the only way to read `octets`.
 
-    Besides Latin and Han it may have the letters of one script, and a symbol in eight units. A
-    word with its octets exchanged would seem to have those of several.
+    Besides Latin and Han the text may have letters of one script, and one symbol per eight units.
+    A word with its octets swapped would seem to have letters of several scripts.
     """
     odd = octets[0::2].translate(None, _SENSIBLE_HIGH)
     letters = odd.translate(None, _SYMBOL_HIGH)
@@ -176,9 +176,9 @@ def _is_one_script(high: bytes) -> bool:
 
 
 def _reads_as_units(high: bytes, low: bytes, usual_high: bytes = _SENSIBLE_HIGH) -> bool:
-    """Tell whether three in five units read as usual characters, those of `usual_high`.
+    """Tell whether at least three in five units are usual characters (high octet in `usual_high`).
 
-    A unit with a zero low octet does not count: it is Latin text read the wrong way round.
+    A unit with a zero low octet does not count: it is Latin text in the wrong byte order.
     """
     units = min(len(high), len(low))
     odd = len(high[:units].translate(None, usual_high))
@@ -187,9 +187,9 @@ def _reads_as_units(high: bytes, low: bytes, usual_high: bytes = _SENSIBLE_HIGH)
 
 
 def _is_all_han(octets: bytes, high_at: int) -> bool:
-    """Tell whether every unit is Han, though its octets may be Latin letters each.
+    """Tell whether every unit is Han, even if each of its octets may be a Latin letter.
 
-    Long enough not to be a word: in a sentence a space or a digit spoils it.
+    It must be longer than a word: in a sentence a space or a digit breaks the run.
     """
     return len(octets) >= 2 * _STRICT_UNITS and not octets[high_at::2].translate(None, _HAN_HIGH)
 
@@ -199,7 +199,7 @@ def _is_mostly_printable(octets: bytes) -> bool:
 
 
 def _sense(text: str) -> float:
-    """Return the share of `text` that usual messages are made of, 0 to 1."""
+    """Return the share of characters in `text` that are usual in messages, 0 to 1."""
     return 1 - len(_SENSELESS.findall(text)) / len(text) if text else 0.0
 
 
@@ -209,7 +209,7 @@ def _share(octets: bytes, usual: bytes) -> float:
 
 
 class _Meanings(NamedTuple):
-    """What one data_coding may mean, as often as that is asked.
+    """What one data_coding may mean, with the answers to frequent questions.
 
     `rest` are the second and further alphabets that are not tried on every text.
     """
@@ -253,7 +253,7 @@ def _meant(octets: bytes, alphabet: Alphabet, place: int, shift: Shift | None) -
 
 
 def _shifted(octets: bytes, meanings: _Meanings, fill_bits: int, shift: Shift) -> tuple[str, ...]:
-    """Return all readings, those by the national tables before the others where phones do so."""
+    """Return all readings; those by the national tables come first if phones use them."""
     packed = decode_shifted(gsm0338.unpack(octets, fill_bits=fill_bits), shift)
     unpacked = decode_shifted(octets, shift)
     # Octets over 0x7F are no septets yet.
@@ -274,9 +274,9 @@ def _weighed(octets: bytes, meanings: _Meanings, fill_bits: int) -> tuple[str, .
 
 
 def _standing(nominal: str, octets: bytes, alphabet: Alphabet) -> float:
-    """Return the sense another reading must exceed to be shown before the announced one."""
+    """Return the sense that another reading must exceed to be shown before the announced one."""
     is_ucs2 = alphabet is Alphabet.UCS2
-    # A NUL is the GSM alphabet's @: text of which a quarter is @ is Latin text in UCS-2.
+    # A NUL is @ in the GSM alphabet: a text with over a quarter of @ is Latin text in UCS-2.
     if alphabet is Alphabet.BINARY or (not is_ucs2 and 4 * octets.count(0) > len(octets)):
         return 0.0
     sense = _sense(nominal)
@@ -289,9 +289,9 @@ def _by_sense(reading: tuple[float, str]) -> float:
 
 
 def _others(octets: bytes, meanings: _Meanings, fill_bits: int) -> Iterator[tuple[float, str]]:
-    """Yield the readings that are meant or make sense; on a tie the stronger proof first.
+    """Yield the readings that are meant or make sense; on a tie the stronger proof comes first.
 
-    With each stands its sense, 0 where it is meant but makes little.
+    Each comes with its sense, 0 if it is meant but makes little sense.
     """
     printable, is_ascii = _is_mostly_printable(octets), octets.isascii()
     if not printable:
@@ -321,12 +321,12 @@ def _packed(octets: bytes, fill_bits: int, *, is_meant: bool) -> Iterator[tuple[
         yield 0.0, gsm0338.decode(septets)
 
 
-# Written, it is no fault of the octets.
+# If the sender wrote this character itself, it is not a decoding fault.
 _UTF8_REPLACEMENT = gsm0338.REPLACEMENT.encode()
 
 
 def _utf8(octets: bytes, meanings: _Meanings) -> Iterator[tuple[float, str]]:
-    """Yield UTF-8, judged by what is not ASCII: the rest is right in any reading."""
+    """Yield UTF-8, judged by the characters beyond ASCII: ASCII is right in any reading."""
     text = read(octets, Alphabet.UTF8)
     # Any script will do here: octets are not UTF-8 by accident.
     faults = text.count(gsm0338.REPLACEMENT) - octets.count(_UTF8_REPLACEMENT)
@@ -338,10 +338,10 @@ def _utf8(octets: bytes, meanings: _Meanings) -> Iterator[tuple[float, str]]:
 
 
 def _gbk(octets: bytes, meanings: _Meanings) -> Iterator[tuple[float, str]]:
-    """Yield GBK, judged likewise, and the GSM alphabet beside it where only 3GPP means that.
+    """Yield GBK, judged like UTF-8, and the GSM alphabet if only 3GPP gives that meaning.
 
-    Not of what is GBK throughout: who writes GBK means it, and a second reading of each such
-    text would cost half as much again.
+    Not the GSM alphabet for a text that is GBK throughout: it is surely meant as GBK, and a
+    second reading of each such text would cost half as much again.
     """
     text = read(octets, Alphabet.GBK)
     sense = 1 - len(_SENSELESS.findall(text)) / _beyond_ascii(text)
@@ -354,7 +354,7 @@ def _gbk(octets: bytes, meanings: _Meanings) -> Iterator[tuple[float, str]]:
 
 
 def _beyond_ascii(text: str) -> int:
-    """Count the characters that are not ASCII; there is one, for the octets had one."""
+    """Count the characters beyond ASCII; at least one, since the octets have one."""
     return len(text) - len(text.encode("ascii", "ignore"))
 
 
@@ -372,7 +372,7 @@ def _ucs2(octets: bytes, *, strict: bool) -> Iterator[tuple[float, str]]:
 def _single_octet(
     octets: bytes, meanings: _Meanings, *, is_ascii: bool
 ) -> Iterator[tuple[float, str]]:
-    """Yield the GSM alphabet and Latin-1. Where GSM is a second meaning its high bits go."""
+    """Yield the GSM alphabet and Latin-1. If GSM is a second meaning, its high bits are masked."""
     sense = _share(octets, _SENSIBLE_IN_GSM)
     if meanings.may_be_gsm and (is_ascii or meanings.first is not Alphabet.GBK):
         text = gsm0338.decode(octets if is_ascii else octets.translate(_LOW_SEPTETS))

@@ -8,9 +8,9 @@ from gateway.smpp.national_languages import LAST_LANGUAGE, Shift
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag, Tlv, first
 
-# The octets of elements that phones read without looking at the length: they go on behind what
-# they have read, so one of another length shows them other elements than it shows us (3GPP TS
-# 23.040, 9.2.3.24; SmsHeader.fromByteArray of Android). Concatenation, special messages, ports
+# The sizes of elements that phones read without looking at the length. They continue after the
+# octets they have read, so with another length they see other elements than the gateway does (3GPP
+# TS 23.040, 9.2.3.24; SmsHeader.fromByteArray of Android). Concatenation, special messages, ports
 # and national languages.
 _FIXED_OCTETS = {0x00: 3, 0x01: 2, 0x04: 2, 0x05: 4, 0x08: 4, 0x24: 1, 0x25: 1}
 
@@ -36,7 +36,8 @@ class Element:
 class Concat:
     """A part of a long message: `number` of `total`, counted from 1.
 
-    `kind` is ``udh8``, ``udh16`` or ``sar``: a reference means nothing outside its kind.
+    `kind` is ``udh8``, ``udh16`` or ``sar``: where the reference was read. Phones ignore it and
+    compare the reference alone.
     """
 
     kind: str
@@ -46,10 +47,10 @@ class Concat:
 
 
 def split_udh(octets: bytes) -> tuple[tuple[Element, ...], bytes]:
-    """Return the header's elements and the text behind it.
+    """Return the header's elements and the text after it.
 
-    Raises DecodeError, ESME_RINVESMCLASS, when the header does not fit: esm_class promised
-    one that is not there. An SMSC crashed on exactly this.
+    Raises DecodeError, ESME_RINVESMCLASS, if esm_class announces a header and there is no header
+    that fits. An SMSC has crashed on such a PDU.
     """
     if not octets or octets[0] >= len(octets):
         raise _malformed("longer than the message")
@@ -65,9 +66,9 @@ def split_udh(octets: bytes) -> tuple[tuple[Element, ...], bytes]:
 
 
 def check_elements(elements: Iterable[Element]) -> None:
-    """Raise DecodeError, ESME_RINVESMCLASS, for an element whose length is not the standard's.
+    """Raise DecodeError, ESME_RINVESMCLASS, for an element of a length against the standard.
 
-    Phones would read another header than we do, and put together what stands alone here.
+    Phones would read another header than the gateway, and join parts that it judges apart.
     """
     for element in elements:
         if _FIXED_OCTETS.get(element.iei, len(element.value)) != len(element.value):
@@ -77,8 +78,8 @@ def check_elements(elements: Iterable[Element]) -> None:
 def check_sar(tlvs: Iterable[Tlv]) -> None:
     """Raise DecodeError, ESME_RINVOPTPARAMVAL, for sar_* TLVs that an SMSC may read differently.
 
-    That is any of another length than the specification's, and a count or a number without
-    the other two. A reference by itself makes no part (SMPP 3.4, 5.3.2.22 to 24).
+    These are TLVs of a length against the specification, and a count or a number without the
+    other two. A reference alone makes no part (SMPP 3.4, 5.3.2.22 to 24).
     """
     tags = set[int]()
     for tlv in tlvs:
@@ -92,16 +93,16 @@ def check_sar(tlvs: Iterable[Tlv]) -> None:
 
 
 def claims_of_octets(octets: bytes) -> tuple[Concat, ...]:
-    """Return the parts that a phone may take `octets` for, were they to begin with a header."""
+    """Return the parts that a phone may take `octets` for, if they begin with a header."""
     claims = map(_from_element, elements_of_octets(octets))
     return tuple(claim for claim in claims if claim is not None)
 
 
 def elements_of_octets(octets: bytes) -> tuple[Element, ...]:
-    """Return the elements that a phone may read, were `octets` to begin with a header.
+    """Return the elements that a phone may read, if `octets` begin with a header.
 
-    It reads elements of a fixed size whatever their length says, and an element that is too
-    long to the end: for texts of which nobody says whether they have a header.
+    A phone ignores the length of elements with a fixed size, and reads an element that is too
+    long up to the end. For texts without a field that says whether they have a header.
     """
     header = octets[1 : 1 + octets[0]] if octets else b""
     elements: list[Element] = []
@@ -115,11 +116,11 @@ def elements_of_octets(octets: bytes) -> tuple[Element, ...]:
 
 
 def concat_of(elements: Sequence[Element], tlvs: Iterable[Tlv]) -> Concat | None:
-    """Return which part of a long message this is, or None when it stands alone.
+    """Return which part of a long message this is, or None if it stands alone.
 
-    The header wins over the sar_* TLVs when a peer sends both, and the last of several such
-    elements wins, as phones do. Counts that make no sense make no part: total 0, number 0,
-    number over total.
+    The header wins over the sar_* TLVs if a peer sends both, and the last of several such
+    elements wins, as on phones. Impossible counts make no part: total 0, number 0, number over
+    total.
     """
     for element in reversed(elements):
         concat = _from_element(element)
@@ -129,11 +130,11 @@ def concat_of(elements: Sequence[Element], tlvs: Iterable[Tlv]) -> Concat | None
 
 
 def shift_of(elements: Iterable[Element]) -> Shift | None:
-    """Return the national language tables that a header names, None when it names none.
+    """Return the national language tables that a header names, None if it names none.
 
-    Raises DecodeError, ESME_RINVESMCLASS, for a table that does not exist, an element of another
-    length than one octet, and two tables of one kind: phones read such a header each in their
-    own way, and no honest sender writes it.
+    Raises DecodeError, ESME_RINVESMCLASS, for a table that does not exist, an element that is not
+    one octet long, and two different tables of one kind: phones differ in how they read such a
+    header, and no honest sender writes it.
     """
     languages = {_LOCKING_SHIFT: 0, _SINGLE_SHIFT: 0}
     named: set[int] = set()

@@ -1,4 +1,4 @@
-"""How bad an unwanted message is (危害程度), by what it is about."""
+"""How much harm an unwanted message does (危害程度), by its category."""
 
 from enum import StrEnum
 
@@ -6,10 +6,10 @@ from gateway.domain.categories import lineage_of
 
 
 class Harm(StrEnum):
-    """What a spam does to who believes it.
+    """The harm that a spam does to a reader who believes it.
 
-    An ADVERT is unasked for; FRAUD takes money or passwords; what is ILLEGAL offers what nobody
-    may offer. Only the first may be put right by consent.
+    An ADVERT is unwanted; FRAUD takes money or passwords; ILLEGAL offers something that is
+    forbidden for everyone. Only an ADVERT can become lawful by consent.
     """
 
     ADVERT = "advert"

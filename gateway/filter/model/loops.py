@@ -1,11 +1,11 @@
-"""The loops over the characters of texts, compiled: n-grams, signs, and sums of weights.
+"""The compiled loops over the characters of texts: n-grams, signs, and sums of weights.
 
-A batch comes as the code points of its texts, one text behind the other, and as `bounds`, where
-each begins and the last one ends: the folded view of each text, then how each sounds, then how
-each is written. A text is read alike alone and in a batch.
+A batch is given as the code points of its texts, one text after the other, and as `bounds`: where
+each begins and the last one ends. First come the folded views of all texts, then their sound
+views, then the texts as written. A text gives the same result alone and in a batch.
 
-`grams` has a row for each group of n-grams: the number of its view, and the longest of them. Of
-the hash of an n-gram the last `shift` bits are left out, which makes it the number of a bucket.
+`grams` has a row for each group of n-grams: the number of its view, and the length of the longest.
+The last `shift` bits of the hash of an n-gram are dropped; the rest is the number of a bucket.
 """
 
 import numpy as np
@@ -26,18 +26,18 @@ from gateway.filter.compiled import (
 # The numbers of the views.
 FOLDED, SOUND, HAN = range(3)
 
-# A number of n digits is this and n, where it does not matter which: no character is beyond it.
+# A number of n digits becomes NUMBER + n if its value does not matter: no character is that high.
 NUMBER = 0x110000
-_LONG_NUMBER = 7  # telephones have so many, and few codes and prices
+_LONG_NUMBER = 7  # telephone numbers have so many digits; few codes and prices do
 
-# A sum is divided by the root of so many and the number of its n-grams: a long text weighs little
-# more than one of some words, and one word alone less.
+# A sum is divided by the root of FEW plus the number of its n-grams: a long text weighs little
+# more than one of some words, and a single word weighs less.
 FEW = 200.0
 
-# What stands before and after each text, so that its first and last characters are told from
-# the same ones within. No view has controls in it.
+# Marks before and after each text, so that its first and last characters differ from the same
+# characters inside. No view contains control characters.
 _BEFORE, _AFTER = np.uint32(2), np.uint32(3)
-# Odd constants whose product spreads what differs in the low bits over the high ones.
+# Odd constants: multiplication spreads differences in the low bits over the high bits.
 _SPREAD, _STIR = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)
 _FIFTEEN = np.uint32(15)
 
@@ -46,13 +46,13 @@ _SMALL_A, _SMALL_X, _SMALL_Z = np.uint32(ord("a")), np.uint32(ord("x")), np.uint
 _CAPITAL_A, _CAPITAL_Z = np.uint32(ord("A")), np.uint32(ord("Z"))
 _FIRST_HAN, _LAST_HAN = np.uint32(0x3400), np.uint32(0x9FFF)
 _BRACKET, _SIGNATURE = np.uint32(ord("[")), np.uint32(ord("【"))
-# Of a half and of a single.
+# The bits of a half precision float, and where they go in a single.
 _SIGN, _MAGNITUDE = np.uint32(0x8000), np.uint32(0x7FFF)
 _TO_SIGN, _TO_MAGNITUDE = np.uint32(16), np.uint32(13)
 _FACTOR = 2.0 ** (127 - 15)
 _SIGNS = 8
 _LARGEST_EXPONENT = 500.0
-_LONGEST_TEXT = 512  # of the length sign: a longer text is no longer longer
+_LONGEST_TEXT = 512  # for the length sign: a longer text counts as this long
 
 Codes = NDArray[np.uint32]
 Integers = NDArray[np.int64]
@@ -66,9 +66,9 @@ _CODES, _BOUNDS, _GRAMS = row_of(uint32), row_of(int64), table_of(int64)
 
 @compiled(int64(_CODES, int64, int64, uint32[::1]))
 def write_view(codes: Codes, view: int, number: int, seen: Codes) -> int:
-    """Write a view of a text with its edges; the code points are others than under any number.
+    """Write a view of a text with its edges; every view `number` has its own code points.
 
-    Returns how many there are, at most two more than in `codes`.
+    Returns how many code points there are, at most two more than in `codes`.
     """
     told = np.uint32(number << 24)
     seen[0] = _BEFORE + told
@@ -79,7 +79,7 @@ def write_view(codes: Codes, view: int, number: int, seen: Codes) -> int:
         code = codes[at]
         if view == HAN and (code < _FIRST_HAN or code > _LAST_HAN):
             continue
-        # In a run, x and * stand in place of a number.
+        # A run of x or * masks a number.
         is_mask = code in (_SMALL_X, _STAR) and (
             (at > 0 and codes[at - 1] == code) or (at < last and codes[at + 1] == code)
         )
@@ -112,10 +112,10 @@ def write_buckets(seen: Codes, longest: int, shift: int, buckets: Buckets) -> in
 
 @compiled(int64(uint32[::1], uint32))
 def keep_distinct(buckets: Buckets, shift: int) -> int:
-    """Leave out the buckets that stood before; return how many are left.
+    """Drop the buckets that occurred before; return how many are left.
 
-    Where two share a place in the table the first is forgotten, and is kept once more if it comes
-    again: of some thousands one, for a third of what a search would cost.
+    If two share a place in the table, the first is forgotten, and is kept again if it recurs: this
+    happens to one in some thousands, and costs a third of a search.
     """
     room = 4
     while room < 4 * len(buckets) and room >> (32 - shift) == 0:
@@ -151,7 +151,7 @@ def text_buckets(folded: Codes, sound: Codes, grams: Integers, shift: int) -> Bu
 def batch_buckets(
     codes: Codes, bounds: Integers, grams: Integers, shift: int, counts: Integers
 ) -> Buckets:
-    """Return the buckets of each text behind those of the one before; write how many it has."""
+    """Return the buckets of all texts, one text after the other; write how many each has."""
     texts = len(counts)
     most = 0
     for number in range(len(grams)):
@@ -205,10 +205,11 @@ def batch_signs(codes: Codes, bounds: Integers, signs: Weights) -> None:
 
 @compiled(float64(uint32[::1], row_of(uint16)), in_any_order=True)
 def sum_of(buckets: Buckets, halves: Halves) -> float:
-    """Return the sum of the weights of buckets, whose numbers are written over.
+    """Return the sum of the weights of `buckets`, which are overwritten.
 
-    Half the octets of a weight are half the misses of the cache, which are what a sum costs. As
-    the last bits of a single with the exponent of a half, each is too small by one factor.
+    The cost of a sum is its cache misses, and a weight of half the octets has half the misses. A
+    half is put into the bits of a single without changing the exponent: each weight is then too
+    small by one constant factor.
     """
     for at in range(len(buckets)):
         buckets[at] = halves[buckets[at]]
@@ -228,7 +229,7 @@ def spam_scores(
 ) -> None:
     """Write the score of each text; `halves` has the weights of buckets, then those of signs.
 
-    They are floats of half precision as they lie in memory, none of them subnormal.
+    They are half precision floats as they lie in memory; none is subnormal.
     """
     texts = len(scores)
     signs = np.empty(_SIGNS, np.float32)
@@ -259,10 +260,10 @@ def chances(scores: Floats, slope: float, offset: float) -> Floats:
 def category_scores(
     codes: Codes, bounds: Integers, grams: Integers, shift: int, weights: Weights, scores: Floats
 ) -> Integers:
-    """Write the score of each text for each category; return the best one of each.
+    """Write the score of each text for each category; return the best category of each text.
 
-    `weights` has a row for each of 2^n buckets, and a last one of constants. Where there are
-    fewer than the hash has, the first bits of it are left out.
+    `weights` has a row for each of 2^n buckets, and a last row of constants. If there are fewer
+    buckets than hashes, the first bits of the hash are dropped.
     """
     mask, categories = len(weights) - 2, weights.shape[1]
     best = np.zeros(len(scores), np.int64)
