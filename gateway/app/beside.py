@@ -1,4 +1,4 @@
-"""What is done beside the traffic: no message waits for it."""
+"""Work done beside the traffic: no message waits for it."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from gateway.stores.open import Stores
 
 
 class Beside:
-    """Reports, warnings, suspensions, notices, and the cancelling of what is scheduled."""
+    """Runs reports, warnings, suspensions, notices, and the cancelling of scheduled messages."""
 
     def __init__(
         self,
@@ -45,32 +45,32 @@ class Beside:
     def begin(
         self, senders: Mapping[str, Sender], broken: Callable[[BaseException], None]
     ) -> list[asyncio.Task[NoReturn]]:
-        """Begin all of it; `broken` hears when something has ended that must not end."""
+        """Start all tasks; `broken` is called if a task fails that must not end."""
         self.follow(senders)
         return [
-            spawn(self._notifying.watch(), name="notices"),  # SPs can do without for a while
+            spawn(self._notifying.watch(), name="notices"),  # traffic can go on without notices
             spawn(self.reporting.keep(), name="authority-reports", on_failure=broken),
             spawn(self._warnings.watch(), name="early-warning", on_failure=broken),
             spawn(self.suspensions.follow(), name="follow-suspensions", on_failure=broken),
         ]
 
     def follow(self, senders: Mapping[str, Sender]) -> None:
-        """Tell notices to whoever is a sender now."""
+        """Deliver notices to the present `senders`."""
         self._notifying.follow(senders)
 
     def show(self, standing: Standing) -> None:
-        """Let scrapes tell how it fares."""
+        """Add its health to what a scrape of the metrics shows."""
         standing.notices = self._notifying.health
         standing.warnings = self._warnings.health
         standing.reports = self.reporting.health
         standing.scheduled = lambda: self.cancelling.outcomes
 
     def stop(self) -> None:
-        """Begin no new delivery to SPs."""
+        """Stop delivering notices to SPs."""
         self._notifying.stop()
 
     async def hand_over(self) -> None:
-        """Let the store have what the last second noticed, once the loops have ended."""
+        """Store what was gathered last; call it after the loops have ended."""
         await self._warnings.hand_over()
         await self.suspensions.hand_over()
         await self.reporting.finish()

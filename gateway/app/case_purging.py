@@ -1,4 +1,4 @@
-"""Reports, audits, preferences' histories, suspensions and warnings: purged, but for holds."""
+"""Purge reports, audits, the preference journal, suspensions, warnings; legal holds keep them."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,12 +18,12 @@ from gateway.ports.warnings import WarningStore
 
 # The longest restore_span that a rule may have is 180 days.
 _SUSPENSIONS_REMEMBERED = timedelta(days=200)
-# The ledger of violations outlives what it rests on: a sanction looks back (R96).
+# The ledger of violations is kept longer than its messages: a sanction looks back (R96).
 _WARNINGS_REMEMBERED = timedelta(days=3 * 366)
 
 
 def report_purger(reports: AuthorityReports) -> Purger:
-    """Return what purges reports that the authority has; who is pending stays, always (R60)."""
+    """Return the purger of reports that the authority has; PENDING ones always stay (R60)."""
     return PagePurger(
         "reports",
         lambda before, after: reports.sent_before(before, after=after),
@@ -35,7 +35,7 @@ def report_purger(reports: AuthorityReports) -> Purger:
 
 
 def audit_purger(audits: ConsentAudits) -> Purger:
-    """Return what purges audits of asserted consents, with their samples."""
+    """Return the purger of audits of asserted consents, with their samples."""
     return PagePurger(
         "audits",
         lambda before, after: audits.drawn_before(before, after=after),
@@ -47,7 +47,7 @@ def audit_purger(audits: ConsentAudits) -> Purger:
 
 
 def preference_purger(preferences: PreferenceStore) -> Purger:
-    """Return what purges the journal of preferences; the preferences themselves stay."""
+    """Return the purger of the journal of preferences; the preferences themselves stay."""
     return PagePurger(
         "preferences",
         lambda before, after: preferences.journaled_before(before, after=after),
@@ -59,9 +59,9 @@ def preference_purger(preferences: PreferenceStore) -> Purger:
 
 
 def suspension_purger(suspensions: SuspensionStore) -> Purger:
-    """Return what purges suspensions, their months counted from when they were over.
+    """Return the purger of suspensions; their months count from their end.
 
-    None goes while a rule may ask how often its number was restored (`restore_span`).
+    None is purged while a rule may ask how often its number was restored (`restore_span`).
     """
     return _RememberingPurger(
         PagePurger(
@@ -77,9 +77,9 @@ def suspension_purger(suspensions: SuspensionStore) -> Purger:
 
 
 def warning_purger(warnings: WarningStore) -> Purger:
-    """Return what purges early warnings, the ledger of violations among them, once they rest.
+    """Return the purger of early warnings, including the ledger of violations.
 
-    None goes before it has not grown for three years.
+    A warning is purged at the earliest three years after it last grew.
     """
     return _RememberingPurger(
         PagePurger(
@@ -96,7 +96,7 @@ def warning_purger(warnings: WarningStore) -> Purger:
 
 @dataclass(frozen=True, slots=True)
 class _RememberingPurger:
-    """Purges as another does, but nothing that is younger than `at_least`."""
+    """Purges with `purger`, but nothing younger than `at_least`."""
 
     purger: Purger
     at_least: timedelta
@@ -116,14 +116,14 @@ def _keeps(hold: LegalHold, report: AuthorityReport) -> bool:
 
 
 def _may_concern(report: AuthorityReport, msisdn: int) -> bool:
-    # Of many subscribers a report names the first alone: whom else it was for is not known.
+    # With several recipients a report names only the first; the others are not known.
     is_certain = report.recipients == 1 and report.msisdn is not None
     source = msisdn_of(report.source.encode("latin-1", "replace"))
     return not is_certain or msisdn in (report.msisdn, source)
 
 
 def _keeps_entry(hold: LegalHold, entry: OldEntry) -> bool:
-    # Preferences are told to no SP: a hold on one keeps nothing of them.
+    # SPs are not told of preferences: a hold on an SP keeps none of them.
     return (
         hold.since <= entry.at < hold.until
         and hold.system_id is None
@@ -132,7 +132,7 @@ def _keeps_entry(hold: LegalHold, entry: OldEntry) -> bool:
 
 
 def _keeps_audit(hold: LegalHold, audit: ConsentAudit) -> bool:
-    # Whoever is in the sample: it stays whole, or its share would mean nothing.
+    # A hold on any subscriber keeps the whole sample, or its share would mean nothing.
     return hold.since <= audit.drawn_at < hold.until and hold.system_id in (None, audit.system_id)
 
 
@@ -146,7 +146,7 @@ def _keeps_suspension(hold: LegalHold, suspension: Suspension) -> bool:
 
 
 def _keeps_warning(hold: LegalHold, warning: EarlyWarning) -> bool:
-    # Whoever its messages were for: it counts them, and does not say.
+    # A hold on any subscriber keeps it: a warning counts messages without their recipients.
     gathered = warning.gathered
     return (
         hold.since <= gathered.last_at

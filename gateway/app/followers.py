@@ -1,4 +1,4 @@
-"""The loops that follow the store: refusals, releases, expiry, receipts."""
+"""The loops that poll the store: refusals, releases, expiry, receipts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -34,18 +34,18 @@ _EVERY_S = 0.25
 _STALE_S = 1.0
 _CHANGES_AT_ONCE = 500
 _LOOKS = 5
-# In turns of the loop: every look into the store costs the traffic of its moment.
+# In turns of the loop: each look at the store delays traffic a little.
 _RECEIPTS_EVERY = 4
 _EXPIRY_EVERY = 8
 _REPORTS_EVERY = 240  # about a minute
 _PRUNE_EVERY = 14_400  # about an hour
 _CHANGES_KEPT = timedelta(days=7)
-_SUBSCRIBERS_NAMED = timedelta(hours=1)  # in the feed; who reads it later reads all anew
+_SUBSCRIBERS_NAMED = timedelta(hours=1)  # in the feed; a later reader must load all again
 
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """What the loops drive, for it cannot know by itself what other processes wrote."""
+    """The parts that the loops drive: they do not see by themselves what other processes wrote."""
 
     desk: QuarantineDesk
     releasing: Releasing
@@ -57,7 +57,7 @@ class Driven:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One thing that is done every so many turns of the loop."""
+    """One step, taken every `every` turns of the loop."""
 
     name: str
     take: Callable[[], Awaitable[object]]
@@ -65,7 +65,7 @@ class _Step:
 
 
 class Followers:
-    """Reads what other processes wrote, several times a second."""
+    """Reads from the store what other processes wrote, several times a second."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Followers:
         await self._count()
 
     async def _begin_counting(self) -> None:
-        """Count what waits, as of the change from which on others are followed."""
+        """Count waiting messages as of one change number; later changes are followed from it."""
         for _ in range(_LOOKS):
             self._seen = await self._stores.changes.latest()
             self._counts.begin(await self._stores.quarantine.count_waiting())
@@ -119,14 +119,14 @@ class Followers:
                 break  # no other process ended a message between the two looks
 
     async def catch_up(self) -> None:
-        """Know of every refusal on record, the moment before traffic comes.
+        """Load every refusal on record just before traffic starts.
 
         Raises StoreUnavailable.
         """
         await self._consent.catch_up()
 
     async def follow_consent(self) -> NoReturn:
-        """Keep the consent sets current; say so when they may not be."""
+        """Keep the consent sets current; log when they may not be."""
 
         def behind(said: str) -> None:
             log.error("consent.behind", said=said)
@@ -134,7 +134,7 @@ class Followers:
         await self._keep_current("consent", self._consent, self._knowledge.consent, behind)
 
     async def follow_filings(self) -> NoReturn:
-        """Keep what SPs have filed current; what is known goes on to hold where it is not."""
+        """Keep the filings current; while they are not, the known ones stay valid."""
 
         def behind(said: str) -> None:
             log.error("filings.behind", said=said)
@@ -142,7 +142,7 @@ class Followers:
         await self._keep_current("filings", self._filings, self._knowledge.filings, behind)
 
     async def follow_preferences(self) -> NoReturn:
-        """Keep the preferences current; say so when they may not be."""
+        """Keep the preferences current; log when they may not be."""
 
         def behind(said: str) -> None:
             log.error("preferences.behind", said=said)
@@ -158,7 +158,7 @@ class Followers:
         await keep_current(self._rounds, name, follower, copy, pace, behind)
 
     async def follow_quarantine(self) -> NoReturn:
-        """Release, expire and report what people and time decide."""
+        """Take the steps that release, expire and report messages."""
         turn = 0
         while True:
             await asyncio.sleep(_EVERY_S)
@@ -171,7 +171,7 @@ class Followers:
                 self._note_success()
 
     async def _take(self, step: _Step) -> bool:
-        """Take one step, whatever comes of it: it keeps no other from theirs."""
+        """Take one step; return False if the store failed. The other steps go on in any case."""
         try:
             await self._rounds.take(step.name, step.take)
         except StoreUnavailable as error:

@@ -1,4 +1,4 @@
-"""Rounds that follow the store: one that fails, whatever of, keeps none of the next from theirs."""
+"""Steps that poll the store again and again. One that fails is logged; the others go on."""
 
 import asyncio
 from collections import Counter
@@ -16,28 +16,28 @@ from gateway.runtime.tasks import spawn
 
 log = structlog.get_logger()
 
-# What a look has at least, however late it is for the copy.
+# The least time that a look gets, even if the copy is late already.
 _LOOK_S = 0.5
 
 
 class Rounds:
-    """Takes steps again and again; `failures` counts by step those that a fault of ours ended."""
+    """Takes steps; `failures` counts, by step, those ended by a fault other than the store's."""
 
     def __init__(self) -> None:
         self.failures: Counter[str] = Counter()
         self._broken: set[str] = set()
 
     async def take(self, name: str, step: Callable[[], Awaitable[object]]) -> bool:
-        """Take the step `name`, and tell whether it went well.
+        """Take the step `name`; tell whether it succeeded.
 
-        The first failure in a row is logged, and the end of the row. Raises StoreUnavailable,
-        which is the store's fault and not the step's, and nothing else.
+        The first failure in a row is logged, and the recovery. Raises StoreUnavailable, which
+        is not a fault of the step, and no other exception.
         """
         try:
             await step()
         except StoreUnavailable:
             raise
-        except Exception as error:  # a step's edge: it is taken again in its turn
+        except Exception as error:  # any fault of a step: the step is taken again next time
             self.failures[name] += 1
             if name not in self._broken:
                 self._broken.add(name)
@@ -50,15 +50,15 @@ class Rounds:
 
 
 class Follower(Protocol):
-    """Takes over what changed in the store."""
+    """Copies changes of the store into memory."""
 
     async def catch_up(self) -> int:
-        """Return how much changed. Raises StoreUnavailable."""
+        """Copy what changed; return how much. Raises StoreUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often is looked, and for how long looks may fail until the copy is not current."""
+    """How often to look, and how long looks may fail before the copy is not current."""
 
     every_s: float
     stale_s: float
@@ -72,10 +72,11 @@ async def keep_current(
     pace: Pace,
     behind: Callable[[str], None],
 ) -> NoReturn:
-    """Let `follower` catch up for ever; `copy` is not current while that fails for too long.
+    """Let `follower` catch up for ever; `copy` is not current after failures for too long.
 
-    Too long is `pace.stale_s` in which looks failed, or one was not answered although the loop
-    listened: a delay of ours speaks against no store. `behind` is told why, once for each time.
+    Too long means `pace.stale_s` of failed looks, or of one look without an answer. Only time in
+    which the event loop was free to take the answer counts: a delay of our own is no fault of
+    the store. `behind` is called with the reason once each time.
     """
     listened_s, is_behind, wait_s = 0.0, False, pace.every_s
     look: asyncio.Future[str | None] | None = None
@@ -92,23 +93,23 @@ async def keep_current(
             said = await look
             if said is None:
                 listened_s, is_behind = 0.0, False
-                # Looks that take long under load follow each other sooner, or they would come
-                # too late.
+                # Under load a look takes long, so the next one starts sooner, or the copy would
+                # be too old.
                 wait_s = max(pace.every_s / 4, pace.every_s - (monotonic() - began))
                 continue
             listened_s += took_s
             was_behind, is_behind = is_behind, is_behind or listened_s >= pace.stale_s
-            copy.is_current = not is_behind  # a lock of a moment stops no traffic
+            copy.is_current = not is_behind  # a short lock of the store stops no traffic
             if is_behind and not was_behind:
                 behind(said)
     finally:
         if look is not None:
             look.cancel()
-        copy.is_current = False  # whatever ended it, nobody follows any more
+        copy.is_current = False  # the loop has ended, so the copy is not followed any more
 
 
 async def _look(rounds: Rounds, name: str, follower: Follower) -> str | None:
-    """Catch up once; return what failed."""
+    """Catch up once; return what failed, None for success."""
     try:
         is_well = await rounds.take(name, follower.catch_up)
     except StoreUnavailable as error:

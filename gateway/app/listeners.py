@@ -16,9 +16,9 @@ log = structlog.get_logger()
 
 
 class Listeners:
-    """Opens them, and knows which address each has got.
+    """Opens listeners; `addresses` has the address that each is bound to.
 
-    `misdirected` hears the address of a load balancer whose PROXY header could not be read.
+    `misdirected` gets the address of a load balancer when its PROXY header cannot be read.
     """
 
     def __init__(self, host: Host, handshake_s: float, misdirected: Callable[[str], None]) -> None:
@@ -29,7 +29,7 @@ class Listeners:
         self._acceptors: list[Acceptor] = []
 
     async def open(self, listeners: Iterable[Listener]) -> None:
-        """Listen at each. Raises OSError (a port in use) or ssl.SSLError."""
+        """Listen at each address. Raises OSError (a port in use) or ssl.SSLError."""
         for listener in listeners:
             await self._open(listener)
 
@@ -49,13 +49,13 @@ class Listeners:
         log.info("listener.opened", name=listener.name, address=f"{bound[0]}:{bound[1]}")
 
     def close(self) -> None:
-        """Accept nobody any more. May be repeated."""
+        """Stop accepting connections. May be repeated."""
         for acceptor in self._acceptors:
             acceptor.close()
 
 
 async def _listening(host: str, port: int) -> list[socket.socket]:
-    """Return a socket for each address that `host` stands for. Raises OSError."""
+    """Return a listening socket for each address that `host` resolves to. Raises OSError."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     opened: list[socket.socket] = []

@@ -1,4 +1,4 @@
-"""SPs hear by webhook of what their subscribers said: one task for each of them (R36, R37)."""
+"""Tell SPs by webhook of their subscribers' answers; one task for each SP (R36, R37)."""
 
 import asyncio
 import random
@@ -30,10 +30,10 @@ log = structlog.get_logger()
 _EVERY_S = 1.0
 _CHANGES_AT_ONCE = 20
 _STORE_PAUSE = timedelta(seconds=5)
-# Webhooks that failed last time wait for each other, never for them those that work.
+# At most so many webhooks that failed last time are tried at once; working ones do not wait.
 _DOUBTFUL_AT_ONCE = 8
-# A batch of 500 costs the loop some 10 ms, and the store three commits: however many SPs have
-# however much to hear, traffic keeps most of both.
+# A batch of 500 costs the loop about 10 ms and the store three commits. This pace leaves most of
+# both to traffic, for any number of SPs and notices.
 _PACE_S, _NOTICES_PER_S = 0.01, 5000
 
 
@@ -61,7 +61,7 @@ class Notifying:
         self._seen: int | None = None
         self._is_failing = False
         self._delivered = self._failed = self._given_up = 0
-        # Chance that guards nothing.
+        # Randomness without a security purpose.
         jitter = random.random
         self._around = Surroundings(utcnow, jitter, secrets.token_hex(8))
 
@@ -77,22 +77,22 @@ class Notifying:
             self._begin(system_id, wanted[system_id])
 
     async def watch(self) -> NoReturn:
-        """Wake the tasks of those whose subscribers have said something."""
+        """Wake the tasks of SPs that have new answers of subscribers; runs until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S)
             if not self._rounds:
                 self._seen = None
                 continue
-            with suppress(StoreUnavailable):  # the others that follow the store say so
+            with suppress(StoreUnavailable):  # the other loops on the store log it
                 await self._look()
 
     def stop(self) -> None:
-        """Deliver no more; what is under way is brought again after the next start."""
+        """Stop delivering; unfinished deliveries are repeated after the next start."""
         self.follow({})
         self._postman.close()
 
     def health(self) -> NoticesHealth:
-        """Return what one scrape tells."""
+        """Return the health for one scrape of the metrics."""
         now = utcnow()
         waits = [now - one.waiting_since for one in self._rounds.values() if one.waiting_since]
         return NoticesHealth(
@@ -134,7 +134,7 @@ class Notifying:
                     await around.wake.wait()
 
     async def _deliver(self, around: _Round) -> timedelta | None:
-        """Bring all that is taken; return how long to wait then, None until something is said."""
+        """Deliver all that the webhook accepts; return the pause, None to wait for new answers."""
         courier = around.courier
         try:
             while (delivery := await self._next(courier)).delivered:
@@ -153,7 +153,7 @@ class Notifying:
         return delivery.again_in
 
     async def _next(self, courier: Courier) -> Delivery:
-        async with self._pace:  # in the order of asking: one SP's backlog holds up no other
+        async with self._pace:  # first come, first served: one SP's backlog delays no other
             pause_s, self._owed_s = _PACE_S + self._owed_s, 0.0
             await asyncio.sleep(pause_s)
         delivery = await courier.deliver()

@@ -1,4 +1,4 @@
-"""What subscribers' own rules hold, put together for whoever asks: by message, API or a clerk."""
+"""Set up the handling of own holds, for requests by message, by API or by a clerk."""
 
 from collections.abc import Sequence
 
@@ -11,20 +11,20 @@ from gateway.systems.quarantine.own_holds import OwnHolds, Part
 
 
 class HeldTexts:
-    """Reads held messages for those who know no SMPP."""
+    """Reads held messages for code that does not know SMPP."""
 
     def part_of(self, held: HeldMessage) -> Part | None:
-        """Return which part of a long message `held` is, None for one that is whole."""
+        """Return which part of a long message `held` is, None if it is not a part."""
         place = place_of(held)
         return None if place is None else Part(place.reference, place.total, place.number)
 
     def text_of(self, together: Sequence[HeldMessage]) -> str:
-        """Return the text of one message, or of all parts of one in their order."""
+        """Return the text of one message, or of all its parts in order."""
         return text_together(together)
 
 
 def own_holds_in(stores: Stores) -> OwnHolds:
-    """Return what sees to the messages that subscribers' own preferences hold (R50)."""
-    # Nothing is put into quarantine here, so no id is ever issued.
+    """Return the service for messages held by subscribers' own preferences (R50)."""
+    # Nothing is put into quarantine here, so this desk issues no id.
     desk = QuarantineDesk(stores.quarantine, MessageIds(worker=0))
     return OwnHolds(stores.quarantine, desk, HeldTexts())

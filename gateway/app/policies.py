@@ -1,4 +1,4 @@
-"""Policies and senders in force: loaded, compiled off the loop, swapped, or refused."""
+"""Policies and senders in force: load, compile off the loop, then swap or refuse them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ _AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What both directories say, and what was lost since, as an accident may take it."""
+    """The content of both directories; `losses` are large losses that may be an accident."""
 
     policies: ReadBundle
     senders: Mapping[str, Sender]
@@ -57,7 +57,7 @@ class Policies:
         self.senders: Mapping[str, Sender] = {}
         self.catalogue = Catalogue()
         self.history: PolicyHistory | None = None
-        # Of the last reload, which left everything as it was.
+        # Number of faults of the last reload, if it was refused.
         self.refused_faults = 0
         self._pipeline = pipeline
         self._knowledge = knowledge
@@ -65,15 +65,15 @@ class Policies:
         self._lock = asyncio.Lock()
 
     def offer(self, services: tuple[Service, ...]) -> None:
-        """Let subscribers order `services`, and no other, from now on."""
+        """Let subscribers order only `services` from now on."""
         self.catalogue = Catalogue(services)
 
     def know(self, provinces: ProvinceTable) -> None:
-        """Look the provinces of subscribers up in this table from now on (R04)."""
+        """Use this table for the provinces of subscribers from now on (R04)."""
         self._knowledge.provinces = provinces
 
     async def begin(self, history: PolicyHistory) -> None:
-        """Keep the policy in force, and each after it, in `history`."""
+        """Record the policy in force, and every later one, in `history`."""
         self.history = history
         bundle = self._pipeline.plane.rules.bundle
         async with self._lock:
@@ -81,18 +81,18 @@ class Policies:
                 read = (await apart(self._read, bundle)).policies
             except SettingsError:
                 read = ReadBundle(bundle, {})
-            # Files that were changed since are not those of the policy in force.
+            # If the files were changed since, they are not those of the policy in force.
             files = read.files if read.bundle.digest == bundle.digest else {}
             await history.keep(bundle, files, by="start")
 
     async def reload(
         self, *, force: bool = False, by: str = "reload", note: str = ""
     ) -> tuple[str, ...]:
-        """Read both directories again; return the faults, none when the new ones are in force.
+        """Read both directories again; return the faults, empty if the new state is in force.
 
         A keyword list that lost more than half of its words, or a senders.yaml that lost more
-        than half of its SPs, is refused without `force`: a half-written export looks just like
-        that. `by` and `note` are for the history.
+        than half of its SPs, is refused without `force`: it may be a half-written export.
+        `by` and `note` are for the history.
         """
         async with self._lock:
             faults = await self._reload(by, note, force=force)
@@ -110,7 +110,7 @@ class Policies:
             return tuple(map(str, error.faults))
         faults = await self._take(read[0], before[0], force=force)
         if not faults:
-            # The scan as it is now: from here on another model may take its texts over.
+            # The scan as it is now: later, a scan with another model may take over its texts.
             await apart(_let_go, before, self._pipeline.plane.rules.scan)
             policies = read[0].policies
             if self.history is not None and policies.bundle.digest != digest:
@@ -121,7 +121,7 @@ class Policies:
         return faults
 
     async def _take(self, read: _Read, before: RuleSet, *, force: bool) -> tuple[str, ...]:
-        """Put what was read in force, or return what is wrong with it."""
+        """Put what was read in force, or return its faults."""
         if read.losses and not force:
             hint = "`smsward policy reload --force` takes it anyway"
             return (f"{'; '.join(read.losses)}; {hint}",)
@@ -134,7 +134,7 @@ class Policies:
         return ()
 
     def _read(self, bundle: Bundle) -> _Read:
-        """Read what there is on disk. Raises SettingsError with the faults of all files."""
+        """Read both directories. Raises SettingsError with the faults of all files."""
         gathering = Gathering()
         read, senders = ReadBundle(bundle, {}), self.senders
         services, provinces = self.catalogue.services, self._knowledge.provinces
@@ -166,9 +166,9 @@ class Policies:
         tell_known_passwords(senders.values())
 
     def _proven(self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet) -> RuleSet:
-        """Compile, and run the bundle's self-test. Raises SettingsError for cases that fail."""
+        """Compile, and run the bundle's self-test. Raises SettingsError if a case fails."""
         compiled = [RuleSet(bundle, senders.values(), self._knowledge, before)]
-        # The same bundle was tried already, and its scan is in use by the loop.
+        # The same bundle was tested already, and the loop uses its scan.
         if self._policies is not None and bundle.digest != before.digest:
             faults = selftest_faults(bundle, self._policies, compiled[0])
             if faults:
@@ -178,16 +178,16 @@ class Policies:
 
 
 def _let_go(before: list[RuleSet], scan: ContentScan) -> None:
-    """Take the rules out of `before` and end them piece by piece, but for what `scan` uses too.
+    """Take the rules out of `before` and free them piece by piece, except what `scan` uses.
 
-    On the loop, or in one call, a full text cache would stop all messages for 25 ms, and
-    100 000 words for 5.
+    Freed on the loop or in one call, a full text cache would stop all messages for 25 ms, and
+    100 000 words for 5 ms.
     """
     ended = before.pop()
     if ended.scan is not scan:
         ended.scan.forget()
     index = ended.scan.index
-    # Of lists that stayed the same the index keeps those of an older bundle.
+    # For unchanged lists the index holds the lists of an older bundle.
     lists = [*ended.bundle.keyword_lists, *index.lists]
     parts = [*vars(index).values(), *vars(ended).values()]
     del ended, index
@@ -197,7 +197,7 @@ def _let_go(before: list[RuleSet], scan: ContentScan) -> None:
 
 
 def _forget(read: list[_Read]) -> None:
-    """Take what was read out of `read`, and end its words piece by piece."""
+    """Take what was read out of `read`, and free its words piece by piece."""
     _end_words([*read.pop().policies.bundle.keyword_lists])
 
 
@@ -209,6 +209,6 @@ def _end_words(lists: list[KeywordList]) -> None:
 
 
 def warn_if_open(bundle: Bundle) -> None:
-    """Say loudly that nothing is stopped by policy."""
+    """Log a warning if the policy stops nothing."""
     if bundle.is_open:
         log.warning("bundle.open", name=bundle.name, digest=bundle.digest)

@@ -1,4 +1,4 @@
-"""The wishes of operators that the policies be loaded, met as they come into the store."""
+"""Handle operators' requests in the store to load the policies."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,12 +17,12 @@ _EVERY_S = 0.5
 _SHOWN_FAULTS = 20
 _FAILED = "the gateway failed to load them: its log tells why (follower.failed)"
 
-# Loads the policies as a request asks; returns the digest in force, and the faults if refused.
+# Loads the policies for a request; returns the digest in force, and the faults if refused.
 Reload = Callable[[PolicyRequest], Awaitable[tuple[str, tuple[str, ...]]]]
 
 
 class PolicyRequests:
-    """Reads the open requests several times a second, and answers each once it is met."""
+    """Reads open requests twice a second, and answers each after the reload."""
 
     def __init__(self, store: PolicyStore, reload: Reload) -> None:
         self._store = store
@@ -31,13 +31,13 @@ class PolicyRequests:
         self._is_failing = False
 
     async def follow(self, rounds: Rounds) -> NoReturn:
-        """Meet what is asked, until cancelled, whatever comes of one of the `rounds`."""
+        """Handle requests until cancelled; `rounds` logs a failure, and the loop goes on."""
         while True:
             await asyncio.sleep(_EVERY_S)
             await rounds.take("policy_requests", self.meet)
 
     async def meet(self) -> None:
-        """Meet every request that is open now; what the store does not answer is left open."""
+        """Handle every open request; if the store fails, the rest stays open."""
         async with self._lock:
             try:
                 while (request := await self._store.open_request()) is not None:
@@ -46,7 +46,7 @@ class PolicyRequests:
                     except StoreUnavailable:
                         raise
                     except Exception:
-                        # Else it is asked again twice a second, and whoever comes after it waits.
+                        # Else it stays open, is tried twice a second, and blocks later requests.
                         await self._store.answer(request.number, RequestState.REFUSED, _FAILED)
                         raise
                     state = RequestState.REFUSED if faults else RequestState.TAKEN

@@ -1,7 +1,7 @@
 """HTTP to the webhooks of SPs, from a thread of its own.
 
 A name server that hangs blocks a thread, and a TLS handshake costs milliseconds: neither
-may cost the loop that carries the traffic.
+may delay the loop that carries the traffic.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from gateway.app.webhook_addresses import Network
 from gateway.app.webhook_dialling import AddressForbiddenError, GuardedTransport
 
 _DEADLINE_S = 10.0  # for all of it: name, connection, request and answer
-_ANSWER_OCTETS = 4096  # nobody reads it; after a short one the connection can be used again
+_ANSWER_OCTETS = 4096  # not used; reading a short answer lets the connection be used again
 _LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=30)
 _NAMES_AT_ONCE = 16
 _LATE = "no answer in time"
-# Kinds before the kinds that they are of.
+# Subclasses before their base classes.
 _REASONS: Mapping[type[BaseException], str] = {
     ssl.SSLCertVerificationError: "its certificate is not trusted",
     ssl.SSLError: "no TLS with it",
@@ -37,10 +37,10 @@ _REASONS: Mapping[type[BaseException], str] = {
 
 
 class Postman:
-    """Posts to the URLs it is given and to no other: it follows no redirect and no proxy.
+    """Posts only to the given URLs: it follows no redirect and uses no proxy.
 
-    It connects to public addresses alone, and to those in `networks`. `open` before the first
-    post; `close` waits for nobody, and may be repeated.
+    It connects only to public addresses and to addresses in `networks`. Call `open` before the
+    first post. `close` does not wait, and may be repeated.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class Postman:
             await asyncio.to_thread(self._is_open.wait)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> str:
-        """Return why `body` was not taken, in a few fixed words; nothing for a 2xx answer."""
+        """Post `body`; return "" for a 2xx answer, else the reason in a few fixed words."""
         assert self._loop is not None  # noqa: S101 - a caller's mistake
         posting = asyncio.run_coroutine_threadsafe(self._post(url, body, headers), self._loop)
         return await asyncio.wrap_future(posting)
 
     def close(self) -> None:
-        """Give up what is under way and end the thread."""
+        """Cancel the posts under way and end the thread."""
         if self._loop is not None:
             with suppress(RuntimeError):  # it is closed already
                 self._loop.call_soon_threadsafe(self._stopping.set)
@@ -77,7 +77,7 @@ class Postman:
         try:
             asyncio.run(self._keep_open())
         finally:
-            self._is_open.set()  # whoever waits is not kept for ever
+            self._is_open.set()  # so that `open` does not wait for ever
 
     async def _keep_open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -90,15 +90,15 @@ class Postman:
             ),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers={"User-Agent": f"smsward/{__version__}"},
-            # A connection that is cancelled in its handshake is lost, not closed (httpcore 1.0):
-            # let it end by itself, the name and TCP, and then TLS, before the deadline.
+            # httpcore 1.0 leaks a connection that is cancelled in its handshake. These timeouts
+            # end name look-up and TCP, and then TLS, before the deadline does.
             timeout=httpx.Timeout(self._deadline_s, connect=0.4 * self._deadline_s),
             follow_redirects=False,
             trust_env=False,
         ) as self._client:
             self._is_open.set()
             await self._stopping.wait()
-            # Before the client goes: it would lose sight of what they hold open.
+            # Cancel them before the client closes, or it would leak their connections.
             under_way = asyncio.all_tasks() - {asyncio.current_task()}
             for posting in under_way:
                 posting.cancel()
@@ -122,7 +122,7 @@ class Postman:
 
 
 async def _read_out(answer: httpx.Response) -> None:
-    """Read a short answer to its end, and no more of a long one."""
+    """Read a short answer to its end; stop reading a long one."""
     octets = 0
     async for chunk in answer.aiter_raw():
         octets += len(chunk)
@@ -131,7 +131,7 @@ async def _read_out(answer: httpx.Response) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """Return why no answer came, without what a peer wrote."""
+    """Return why no answer came, without any text from the peer."""
     found = (
         words
         for cause in _causes(error)
@@ -142,7 +142,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield the first causes first: httpx says of most only that there was no connection."""
+    """Yield the causes, innermost first: httpx itself mostly reports only "no connection"."""
     if error is not None:
         yield from _causes(error.__cause__ or error.__context__)
         yield error

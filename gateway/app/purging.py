@@ -1,4 +1,4 @@
-"""What is past keeping goes, kind by kind, but for what legal holds keep (R70-R72)."""
+"""Purge what is past its retention, kind by kind; legal holds keep what they cover (R70-R72)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from gateway.runtime.sealing import Sealer
 
 T = TypeVar("T")
 
-# A day counts on every clock: it begins in the east and is over once it is over in the west.
+# A day lasts in all time zones: from its start at UTC+14 to its end at UTC-12.
 _EAST = timedelta(hours=14)
 _WEST = timedelta(hours=12)
 _RELATIONS_AT_ONCE = 200
@@ -40,7 +40,7 @@ class PurgeErrand:
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What came of it: how much of `what` went (or would), and how much a hold kept."""
+    """The result: how much of `what` was deleted (or would be), and how much a hold kept."""
 
     what: str
     gone: int
@@ -48,21 +48,21 @@ class Purged:
 
 
 class Purger(Protocol):
-    """Deletes one kind of what is on record; each kind of evidence has one."""
+    """Deletes one kind of records; each kind of evidence has its own purger."""
 
     async def purge(self, errand: PurgeErrand) -> Purged:
-        """Delete what is due, and write the purge log before or with it. Safe to repeat."""
+        """Delete what is due; write the purge log before, or in the same commit. Repeatable."""
 
 
 def purge_before(months: int, at: datetime) -> datetime:
-    """Return the moment before which everything has been kept `months`, on whichever clock."""
+    """Return the time before which everything was kept for `months` in every time zone."""
     last = last_purgeable(months, at.astimezone(UTC) - _WEST)
     midnight = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
     return midnight - _EAST
 
 
 class RecordPurger:
-    """The hourly files of records. A file goes once its last row may."""
+    """Purges the hourly files of records. A file is due when its last row is due."""
 
     def __init__(
         self, directory: Path, sealer: Sealer | None, journals: Journals, told: Told
@@ -73,10 +73,10 @@ class RecordPurger:
         self._told = told
 
     async def purge(self, errand: PurgeErrand) -> Purged:
-        """Delete files and rewrite those of which a hold keeps rows; see Purger.
+        """Delete due files; rewrite files that have rows kept by a hold; see Purger.
 
-        The log is written before anything goes, and after everything was read: a run that
-        is cut off in between is logged again with what it had left.
+        The purge log is written after everything was read and before anything is deleted. After
+        an interrupted run the next one logs what was left.
         """
         if not self._archive.directory.is_dir():
             return Purged("records", 0, 0)
@@ -98,10 +98,10 @@ class RecordPurger:
 
 @dataclass(frozen=True, slots=True)
 class PagePurger(Generic[T]):
-    """Rows of one kind, numbered as they came: read page by page, and forgotten by number.
+    """Purges numbered rows of one kind: reads them page by page, forgets them by number.
 
-    `page` returns those that were made before a moment, after a number; `keeps` tells whether a
-    hold is about one.
+    `page` returns the rows made before a time, with numbers above a given one; `keeps` tells
+    whether a hold covers a row.
     """
 
     what: str
@@ -112,7 +112,7 @@ class PagePurger(Generic[T]):
     keeps: Callable[[LegalHold, T], bool]
 
     async def purge(self, errand: PurgeErrand) -> Purged:
-        """Delete rows page by page, each with its line in the log; see Purger."""
+        """Delete rows page by page, with one line in the purge log for a page; see Purger."""
         gone = held = last = 0
         while page := await self.page(errand.before, last):
             last = self.number_of(page[-1])
@@ -128,7 +128,7 @@ class PagePurger(Generic[T]):
 
 
 def message_purger(messages: FinalMessages) -> Purger:
-    """Return what purges messages that were held and are in a final state."""
+    """Return the purger of held messages in a final state."""
     return PagePurger(
         "messages",
         lambda before, after: messages.held_before(before, after_id=after),
@@ -140,16 +140,16 @@ def message_purger(messages: FinalMessages) -> Purger:
 
 
 class RelationPurger:
-    """What is on record of relations that have ended: orders, requests, how refusals were given.
+    """Purges records of ended relations: orders, requests, how refusals were given.
 
-    A relation is kept as long as anything of it is live; the refusal itself stays (R71).
+    A relation is kept as long as any part of it is live; the refusal itself stays (R71).
     """
 
     def __init__(self, relations: EndedRelations) -> None:
         self._relations = relations
 
     async def purge(self, errand: PurgeErrand) -> Purged:
-        """Forget relations page by page, each with its line in the log; see Purger."""
+        """Forget relations in batches, with one line in the purge log for a batch; see Purger."""
         gone = held = 0
         async for page in self._relations.ended_before(errand.before):
             free = [one for one in page if not any(_keeps_told(h, one) for h in errand.holds)]
@@ -186,7 +186,7 @@ def _keeps_told(hold: LegalHold, relation: EndedRelation) -> bool:
     return (
         hold.since <= relation.ended_at
         and relation.began_at < hold.until
-        # What was said to every SP was said to the one that the hold is about.
+        # An answer to every SP is also an answer to the SP of the hold.
         and (hold.system_id in (None, relation.system_id) or relation.system_id == EVERY_SENDER)
         and hold.msisdn in (None, relation.msisdn)
     )

@@ -10,7 +10,7 @@ from gateway.domain.quarantine import HeldMessage
 
 
 class AuthorityReports(Protocol):
-    """Keeps what is to be reported until it was, and after: what is PENDING never goes (R60).
+    """Keeps reports until they are sent, and after. A PENDING report is never deleted (R60).
 
     Every call raises StoreUnavailable when the store does not answer in time.
     """
@@ -18,8 +18,8 @@ class AuthorityReports(Protocol):
     async def add(self, reports: Sequence[NewAuthorityReport]) -> int:
         """Keep reports as PENDING, in one commit; return how many are new.
 
-        One of a message_id that is on record already is left out, so that the call may be
-        repeated, also after StoreUnavailable.
+        A report with a message_id that is already on record is left out, so that the call may
+        be repeated, also after StoreUnavailable.
         """
 
     async def add_with(
@@ -27,12 +27,12 @@ class AuthorityReports(Protocol):
     ) -> None:
         """Keep reports together with held messages: both in one commit, or neither.
 
-        For `held` it is QuarantineStore.hold, with what that raises. A report that was on its
-        way when StoreUnavailable was raised may still come to be, though no message is held.
+        `held` is kept as QuarantineStore.hold does, with the same errors. After
+        StoreUnavailable the reports may still be stored, although no message is held.
         """
 
     async def get(self, number: int) -> AuthorityReport | None:
-        """Return one report whatever its state, or None."""
+        """Return one report in any state, or None."""
 
     async def find(
         self,
@@ -48,21 +48,21 @@ class AuthorityReports(Protocol):
         """
 
     async def count_by_state(self) -> dict[ReportState, int]:
-        """Return how many reports stand in each state; states without any are 0."""
+        """Return how many reports are in each state; states without any are 0."""
 
     async def mark_sent(self, number: int, reference: str, by: str, at: datetime) -> bool:
         """Note that the authority has a report; return whether it was PENDING until now."""
 
     async def settle_released(self, at: datetime, limit: int = 500) -> int:
-        """Note as RELEASED what is PENDING though its held message was released; return how many.
+        """Set PENDING reports of released messages to RELEASED; return how many.
 
-        At most `limit`: what is left is for the next call.
+        At most `limit`; the rest is for the next call.
         """
 
     async def sent_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[AuthorityReport]:
-        """Return reports that are SENT or RELEASED since before `before`, by number.
+        """Return reports that became SENT or RELEASED before `before`, by number.
 
         For the next page give the last number as `after`.
         """

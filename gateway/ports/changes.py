@@ -1,4 +1,4 @@
-"""The feed of changes that every process follows: the store is the bus."""
+"""The change feed that every process follows: the store is the message bus."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gateway.ports.errors import StoreUnavailable
 
-# The key of a change of preferences whose subscriber the feed has forgotten.
+# The key of a preferences change after the feed has forgotten its subscriber.
 UNNAMED = "-1"
 
 
@@ -27,12 +27,12 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `number` grows over all kinds and is never used again.
+    """One change. `number` increases over all kinds and is never used again.
 
-    `key` names what changed: the message_id of a quarantine change; the number of an errand;
-    the system_id of whose filings changed; the msisdn of whose preferences or suspension
-    changed, which is never logged; empty for consent and subscriptions, where one change
-    stands for a batch (see ConsentStore.answers_changed).
+    `key` names what changed: a message_id for quarantine; the number of an errand; the system_id
+    of the SP for filings; the msisdn for preferences and suspensions, which is never logged;
+    empty for consent and subscriptions, where one change stands for a batch (see
+    ConsentStore.answers_changed).
     """
 
     number: int
@@ -42,10 +42,10 @@ class Change:
 
 
 class ChangeFeed(Protocol):
-    """Reads the changes, which the other stores write with what they change.
+    """Reads changes; the other stores write them in the same commit as the changed data.
 
-    A change becomes visible together with what it is about, and never after one with a
-    higher number. Every call raises StoreUnavailable when the store does not answer.
+    A change becomes visible together with its data, and never after a change with a higher
+    number. Every call raises StoreUnavailable when the store does not answer.
     """
 
     async def changes(self, after: int, limit: int = 1000) -> list[Change]:
@@ -54,34 +54,34 @@ class ChangeFeed(Protocol):
     async def latest(self) -> int:
         """Return the highest number given so far, 0 before the first.
 
-        A process that loads a snapshot asks this first and follows from here: changes that
-        the snapshot already holds are seen twice, none is missed.
+        A process calls this before it loads a snapshot and then follows from this number:
+        changes already in the snapshot are seen twice, none is missed.
         """
 
     async def prune(self, before: datetime) -> int:
         """Forget the changes made before `before`; return how many.
 
-        The latest change is always kept. A reader that had not read a forgotten change
-        must load its snapshot again: call this for times far behind every reader.
+        The latest change is always kept. A reader that has missed a forgotten change must
+        load its snapshot again, so `before` must lie far behind every reader.
         """
 
     async def forget_subscribers(self, before: datetime) -> int:
-        """Put UNNAMED in the place of whose preferences changed before `before`; return how many.
+        """Replace the key of preferences changes before `before` by UNNAMED; return how many.
 
-        Who asked for everything to be deleted must not stand here for days. A reader that comes
-        upon UNNAMED must load its snapshot again.
+        The number of a subscriber who asked for deletion must not stay here for days. A reader
+        that finds UNNAMED must load its snapshot again.
         """
 
 
 class Copy(Protocol):
-    """What a process holds of the store in memory; it may lag while `is_current` is cleared."""
+    """A copy in memory of data of the store; it may be old while `is_current` is False."""
 
     is_current: bool
 
 
 @contextmanager
 def keeping_current(copy: Copy) -> Iterator[None]:
-    """Mark `copy` current when what is done within succeeds, and not when the store fails."""
+    """Mark `copy` current if the body succeeds, and not current if the store fails."""
     try:
         yield
     except StoreUnavailable:

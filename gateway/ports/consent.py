@@ -6,10 +6,10 @@ from typing import Protocol, TypeAlias
 
 from gateway.domain.consent import Answer, ConsentAnswer
 
-# msisdn, scope, answer, None for an agreement that has ended: a plain tuple, for a snapshot
-# holds millions of them.
+# msisdn, scope, answer (None for an agreement that has ended). A plain tuple, because a snapshot
+# holds millions.
 AnswerRow: TypeAlias = tuple[int, str, Answer | None]
-# When an agreement ends, and whose to whom.
+# When an agreement ends, its msisdn and its scope.
 EndRow: TypeAlias = tuple[datetime, int, str]
 
 ANSWERS_PER_CHANGE = 1000
@@ -24,9 +24,9 @@ class ConsentStore(Protocol):
     """
 
     async def record(self, answers: Sequence[ConsentAnswer]) -> int:
-        """Keep each answer that holds over what is on record; return the last change number.
+        """Keep each answer that overrides the one on record; return the last change number.
 
-        Of no answers that is 0. See ConsentAnswer.holds_over. Large imports are committed in
+        Without answers it is 0. See ConsentAnswer.holds_over. Large imports are committed in
         parts: after StoreUnavailable some answers may be on record.
         """
 
@@ -43,14 +43,14 @@ class ConsentStore(Protocol):
         """
 
     async def answers_changed(self, after: int, through: int) -> list[AnswerRow]:
-        """Return the answers whose last change is numbered above `after`, up to `through`.
+        """Return the answers with a last change number above `after`, up to `through`.
 
-        One change stands for at most ANSWERS_PER_CHANGE of them.
+        One change stands for at most ANSWERS_PER_CHANGE answers.
         """
 
     async def answers_ending(self, after: EndRow, through: datetime, limit: int) -> list[EndRow]:
-        """Return at most `limit` of the agreements that end by `through`, in order.
+        """Return at most `limit` agreements after `after` that end by `through`, in order.
 
-        They are those that come behind `after`, the last one known; (moment, -1, "") stands
-        before all that end at a moment. That an agreement ends is no change.
+        `after` is the last one known; (moment, -1, "") comes before all that end at a moment.
+        The end of an agreement makes no change row.
         """

@@ -1,4 +1,4 @@
-"""The store of errands: what processes without a link to the SMSC have to say to subscribers."""
+"""The store of errands: messages to subscribers from processes without a link to the SMSC."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -8,48 +8,48 @@ from gateway.domain.errand import Errand, ErrandState, NewErrand
 
 
 class ErrandStore(Protocol):
-    """Keeps errands until they are sent, each at least once or expired, and never lost silently.
+    """Keeps errands until each is sent at least once, or expires; none is lost silently.
 
-    Every call raises StoreUnavailable when the store does not answer. A new errand is a row in
-    the feed of changes, whose key is its number.
+    Every call raises StoreUnavailable when the store does not answer. A new errand makes a row
+    in the change feed with its number as key.
     """
 
     async def add(self, errand: NewErrand) -> int:
         """Keep a message to be sent; return its number. It is durable when this returns."""
 
     async def get(self, number: int) -> Errand | None:
-        """Return an errand, in whatever state."""
+        """Return an errand in any state."""
 
     async def waiting_ports(self) -> set[str]:
-        """Return the ports from which anything waits to be sent."""
+        """Return the ports that have errands waiting to be sent."""
 
     async def take_waiting(
         self, now: datetime, until: datetime, ports: Collection[str], limit: int
     ) -> list[Errand]:
-        """Claim the oldest that wait at any of at most 500 `ports`, for this process alone.
+        """Claim the oldest waiting errands of at most 500 `ports` for this process only.
 
-        The claim ends at `until`: a process that dies meanwhile has neither sent nor lost them
-        for certain, and they are taken again, by whoever asks then. Each taking counts as an
-        attempt until it is put back unwritten.
+        The claim ends at `until`. If the process dies before, the errands may or may not have
+        been sent, and the next caller takes them again. Each taking counts as an attempt,
+        unless the errand is put back unwritten.
         """
 
     async def put_back(self, number: int, at: datetime, *, was_written: bool) -> None:
-        """Let a claimed one be taken again from `at` on.
+        """Let a claimed errand be taken again from `at` on.
 
-        One that `was_written` may have reached its subscriber: its attempt stays counted.
+        If it `was_written`, it may have reached its subscriber: the attempt stays counted.
         """
 
     async def finish(self, number: int, state: ErrandState, message_id: str = "") -> bool:
-        """Move a waiting one into a final state; False when it is in one already.
+        """Move a waiting errand into a final state; False when it is in one already.
 
-        A text that is secret is emptied with it.
+        A secret text is deleted in the same step.
         """
 
     async def expire(self, now: datetime, limit: int) -> list[Errand]:
-        """End those past their time, or past MAX_ATTEMPTS, and return them as they are now.
+        """Expire errands past their time or past MAX_ATTEMPTS; return them as they are now.
 
-        What is claimed by a process is let be until the claim is over.
+        A claimed errand is left alone until its claim ends.
         """
 
     async def forget(self, before: datetime) -> int:
-        """Delete what is in a final state and was created before `before`; return how many."""
+        """Delete errands in a final state created before `before`; return how many."""

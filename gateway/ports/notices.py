@@ -1,4 +1,4 @@
-"""The store of how far each SP has heard of its subscribers' answers."""
+"""The store of how far each SP has received notices of its subscribers' answers."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -10,59 +10,58 @@ NOTICES_PER_BATCH = 500
 
 
 class NoticeStore(Protocol):
-    """Reads the answers on record in order, from where each SP has acknowledged them.
+    """Reads the answers on record in order, from the last one that each SP has acknowledged.
 
-    Nothing is written when a subscriber answers: a refusal waits for no notice of it (R37).
-    An SP that is new here hears of all that is on record. An answer to every SP is told only
-    to one that has an answer of that number's own on record, a proven agreement or a refusal,
-    when it is read: whoever has a token must not collect strangers' numbers (R73). Every call
-    raises StoreUnavailable when the store does not answer.
+    Nothing is written here when a subscriber answers: a refusal does not wait for its notice
+    (R37). A new SP gets all answers on record. An answer to every SP goes only to an SP that
+    has, at the time of reading, its own answer of that number on record: a proven agreement or
+    a refusal. So a token does not give access to strangers' numbers (R73). Every call raises
+    StoreUnavailable when the store does not answer.
     """
 
     async def next_batch(self, system_id: str, limit: int = NOTICES_PER_BATCH) -> Batch | None:
-        """Return what this SP hears next, at most `limit` notices; None when it has heard all.
+        """Return the next notices of this SP, at most `limit`; None when it has had all.
 
-        The same batch again until it is acknowledged, whatever `limit` is then; an answer
-        that changed meanwhile has left it and comes in a later one, as it is then. What the
-        SP is not told is passed over for good. Safe to repeat.
+        It returns the same batch until that is acknowledged, even with another `limit`. An
+        answer that changed meanwhile leaves the batch and comes in a later one. An answer that
+        the SP may not know is skipped for good. Safe to repeat.
         """
 
     async def acknowledge(self, system_id: str, batch_id: int) -> bool:
-        """Note that this SP has taken a batch; False when it was never given that one.
+        """Note that this SP has accepted a batch; False when it was never given that batch.
 
         Safe to repeat, also after later batches.
         """
 
     async def waiting_since(self, system_id: str) -> datetime | None:
-        """Return when the first answer that this SP has not acknowledged came on record.
+        """Return when the first answer not acknowledged by this SP was recorded.
 
-        Of one from before the oldest change that is kept: when that one came. None when
+        For an answer older than the oldest kept change it is the time of that change. None when
         nothing waits, or nothing among the next ten thousand answers.
         """
 
     async def skip_before(self, system_id: str, at: datetime) -> int:
-        """Give up what came on record before `at` and waits; return how many notices."""
+        """Give up waiting notices recorded before `at`; return how many."""
 
     async def standing_of(self, system_id: str) -> NoticeStanding:
-        """Return how this SP's notices stand; all empty for one that is new here."""
+        """Return the standing of this SP's notices; all empty for a new SP."""
 
     async def note_failure(
         self, system_id: str, failure: str, *, at: datetime, next_try_at: datetime
     ) -> None:
         """Note that a delivery failed and when the next one is due.
 
-        `failure` tells why in a few words, without a number and without what a peer wrote.
+        `failure` is the reason in a few words, without a number or text from the peer.
         """
 
     async def claim(self, system_id: str, holder: str, *, now: datetime, until: datetime) -> bool:
-        """Let `holder` alone deliver to this SP until `until`; False while another may.
+        """Let only `holder` deliver to this SP until `until`; False while another holds it.
 
         The same holder extends its claim. An acknowledgement or a failure ends it.
         """
 
     async def scopes_changed(self, after: int, through: int) -> Collection[str]:
-        """Return the scopes of answers whose last change lies above `after`, up to `through`.
+        """Return the scopes of answers with a last change above `after`, up to `through`.
 
-        One of them may be EVERY_SENDER, which concerns every SP. Merely asserted answers
-        are left out.
+        One may be EVERY_SENDER, which concerns every SP. Asserted answers are left out.
         """

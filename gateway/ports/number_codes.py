@@ -1,4 +1,4 @@
-"""The store of codes by SMS, and of the sessions that they open (R51)."""
+"""The store of SMS codes, and of the sessions that they open (R51)."""
 
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -8,36 +8,36 @@ from gateway.domain.number_code import CodeLimits, Issued, NumberCode, NumberSes
 
 
 class Attempt(NamedTuple):
-    """One attempt at a code: which it is at, and the hash to hold it against."""
+    """One attempt at a code: the number of the code, and the hash to compare with."""
 
     number: int
     code_hash: str
 
 
 class NumberCodeStore(Protocol):
-    """Every call raises StoreUnavailable when the store does not answer.
+    """Keeps codes and sessions, not much longer than they are valid: see `forget`.
 
-    Nothing here outlives its use for long: see `forget`.
+    Every call raises StoreUnavailable when the store does not answer.
     """
 
     async def issue(self, code: NumberCode, errand: NewErrand, limits: CodeLimits) -> Issued:
-        """Keep a code in the place of an earlier one, with the errand that sends it.
+        """Keep a code, which replaces an earlier one, with the errand that sends it.
 
-        In one commit, and only within `limits`. The latest code of a number alone is good.
+        In one commit, and only within `limits`. Only the latest code of a number is valid.
         """
 
     async def attempt(self, msisdn: int, now: datetime) -> Attempt | None:
-        """Use up one of the attempts at the code of a number, before it is looked at.
+        """Use up one attempt at the code of a number, before the code is compared.
 
-        None when there is no code, its time or its attempts are over, or it has opened a
+        None when there is no code, it has expired, no attempt is left, or it has opened a
         session.
         """
 
     async def open(self, number: int, session: NumberSession) -> bool:
-        """Let a code that was proved open a session; False when it did so already."""
+        """Open a session for a proved code; False when the code has opened one already."""
 
     async def owner_of(self, token_sha256: str, now: datetime) -> int | None:
-        """Return whose number a session is about, None when there is none or it is over."""
+        """Return the number of a session; None when there is no session or it is over."""
 
     async def close(self, msisdn: int) -> int:
         """End every session of a number; return how many."""

@@ -1,4 +1,4 @@
-"""The stores of legal holds (司法保全), of the journals, and of messages that are past keeping."""
+"""The stores of legal holds (司法保全), of the journals, and of messages past retention."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,44 +17,44 @@ from gateway.domain.quarantine import HeldMessage
 
 
 class LegalHolds(Protocol):
-    """Keeps what may not be purged. Every call raises StoreUnavailable when there is no answer."""
+    """Keeps legal holds. Every call raises StoreUnavailable when the store does not answer."""
 
     async def add(self, hold: NewLegalHold) -> int:
         """Keep a hold and return its number; it is durable when this returns."""
 
     async def lift(self, number: int, by: str, at: datetime) -> bool:
-        """End a hold; return False when there is no such one or it is lifted already."""
+        """End a hold; return False when it does not exist or is lifted already."""
 
     async def listed(self) -> list[LegalHold]:
         """Return all holds, lifted ones too, the newest first."""
 
 
 class Journals(Protocol):
-    """Append-only: nothing here changes or goes. Every call may raise StoreUnavailable."""
+    """Append-only: rows are never changed or deleted. Every call may raise StoreUnavailable."""
 
     async def note_purge(self, purge: NewPurge) -> int:
-        """Keep what is about to be purged; return its number."""
+        """Keep a row about a purge before it is carried out; return its number."""
 
     async def purges(self, limit: int = 50) -> list[Purge]:
         """Return at most `limit` purges, the newest first."""
 
     async def note_access(self, access: NewAccess) -> int:
-        """Keep who is about to see whole numbers; return its number.
+        """Keep a row about a person who will see whole numbers; return its number.
 
-        Nobody is shown any before this has returned (R73).
+        No number may be shown before this has returned (R73).
         """
 
     async def accesses(self, limit: int = 50) -> list[Access]:
         """Return at most `limit` accesses, the newest first."""
 
     async def states(self) -> list[JournalState]:
-        """Return of both journals how far their chain holds, by reading all of it."""
+        """Return the state of both journals: how far each chain is intact. Reads all rows."""
 
 
 class FinalMessages(Protocol):
-    """Finds and forgets held messages that reached a final state.
+    """Finds and forgets held messages in a final state.
 
-    One whose receipt is still due is not done with. Calls may raise StoreUnavailable.
+    A message with a receipt still due is not included. Calls may raise StoreUnavailable.
     """
 
     async def held_before(

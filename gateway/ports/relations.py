@@ -1,4 +1,4 @@
-"""The store of what is on record of relations that have ended (R71)."""
+"""The store of records of relations that have ended (R71)."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -9,20 +9,20 @@ from gateway.domain.relation import EndedRelation
 
 
 class EndedRelations(Protocol):
-    """Finds and forgets the proof of relations. Every call may raise StoreUnavailable."""
+    """Finds and forgets the records of ended relations. Calls may raise StoreUnavailable."""
 
     def ended_before(self, before: datetime) -> AsyncIterator[list[EndedRelation]]:
-        """Yield relations that ended before `before` and have anything to forget, page by page.
+        """Yield relations that ended before `before` and have data to forget, page by page.
 
-        They may be forgotten meanwhile. What was said to every SP at once is a relation only
-        where it is an agreement for a time: it is over for all with its end.
+        The caller may forget them while it iterates. An answer to every SP counts as a relation
+        only if it is an agreement for a limited time; it ends for all SPs at that time.
         """
 
     async def forget(self, relations: Sequence[EndedRelation], purge: NewPurge) -> int:
-        """Forget how those of `relations` went that ended before `purge.until`; return how many.
+        """Forget the data of `relations` that ended before `purge.until`; return how many.
 
-        Orders and their history go, and the agreement that ended. A refusal stays and goes on
-        to hold, without its channel and evidence; so does a request for consent, without its
-        messages: nobody is asked the same again. The journal gets `purge` with the count in
+        Orders, their history and the ended agreement are deleted. A refusal stays in force,
+        without its channel and evidence. A consent request stays, without its messages, so that
+        the subscriber is not asked the same again. The journal gets `purge` with the count in
         the same commit; nothing when it is 0.
         """

@@ -14,19 +14,19 @@ from gateway.domain.sample import (
 )
 
 SAMPLES_KEPT = 50_000
-# So many of the oldest go together, for each time is a line in the purge log.
+# So many of the oldest are deleted together, because each time makes a line in the purge log.
 EVICTED_AT_ONCE = 500
 
 
 class SampleStore(Protocol):
-    """Keeps what people have said of texts. Every call may raise StoreUnavailable."""
+    """Keeps people's verdicts on texts. Every call may raise StoreUnavailable."""
 
     async def keep(self, samples: Sequence[NewSample]) -> list[int | None]:
         """Keep samples in one commit, and return the number of each.
 
-        The last verdict on a text takes the place of others. None, and nothing is changed, for
-        one with a later verdict on the same text on record. While there are more than
-        SAMPLES_KEPT the oldest EVICTED_AT_ONCE go, journaled as a purge of `samples`.
+        The latest verdict on a text replaces earlier ones. The number is None, and nothing is
+        changed, if a later verdict on the same text is on record. While there are more than
+        SAMPLES_KEPT, the oldest EVICTED_AT_ONCE are deleted, journaled as a purge of `samples`.
         """
 
     async def get(self, number: int) -> KeptSample | None:
@@ -53,7 +53,7 @@ class SampleStore(Protocol):
     async def kept_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[KeptSample]:
-        """Return samples whose verdict is older than `before`, by number.
+        """Return samples with a verdict older than `before`, by number.
 
         For the next page give the last number as `after`.
         """

@@ -1,4 +1,4 @@
-"""The store of subscriptions (定制), of requests for consent, and of dialogues under way."""
+"""The store of subscriptions (定制), of consent requests, and of open dialogues."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from gateway.domain.subscription import Said, Subscription, SubscriptionState
 
 # system_id and id of a service.
 ServiceKey: TypeAlias = tuple[str, str]
-# msisdn, system_id, and whether any service of that SP runs for that number.
+# msisdn, system_id, and whether the number has a running service of that SP.
 RunningRow: TypeAlias = tuple[int, str, bool]
 
-# How long what was offered can be referred to.
+# How long a subscriber can refer to what was offered.
 SESSION_LIFE = timedelta(hours=24)
 
-# Steps that no subscriber takes: what became of the request that the gateway sent.
+# Steps taken by the gateway, not by a subscriber: the result of sending a request.
 SENT, UNSENT = "sent", "unsent"
 
 
 class SessionKind(StrEnum):
-    """What a number, or a yes, written to a port refers to."""
+    """What an item number, or a yes, in an MO message refers to."""
 
     LIST = "list"
     HOLDS = "holds"
@@ -32,10 +32,10 @@ class SessionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the gateway last offered a subscriber at a port, by item number from 1 on.
+    """What the gateway last offered a subscriber at a port; items are numbered from 1.
 
     The items of HOLDS are held messages: the source_addr and the message id of each.
-    `shown` is how many of the items have been in a message so far.
+    `shown` is how many of the items were in a message so far.
     """
 
     msisdn: int
@@ -48,7 +48,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of a subscription: `after` follows what stood at the step before it."""
+    """One change of a subscription: `after` is its state after the step."""
 
     after: Subscription
     act: str
@@ -57,11 +57,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What one message of a subscriber, an SP's order, or time changes: all of it or nothing.
+    """Changes due to one MO message, an SP's order or a timeout; kept all together or not at all.
 
-    `session` opens, or takes the place of, that of its port; `closes` ends that of
-    (msisdn, port). A request for consent is kept with its new state. `errand` is what is to be
-    said for it where nobody here can say it.
+    `session` opens or replaces the session of its port; `closes` ends the session of
+    (msisdn, port). A consent request is kept with its new state. `errand` is the message to send
+    if this process has no link to the SMSC.
     """
 
     steps: tuple[Step, ...] = ()
@@ -78,7 +78,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is on record about a subscriber, at one port where it concerns sessions."""
+    """The records about a subscriber; the session is that of one port."""
 
     subscriptions: tuple[Subscription, ...] = ()
     requests: tuple[ConsentRequest, ...] = ()
@@ -86,7 +86,7 @@ class Known:
 
 
 class SubscriptionEvent(NamedTuple):
-    """One step as it was kept, with the messages that it rests on."""
+    """One step as recorded, with the message that it is based on."""
 
     at: datetime
     act: str
@@ -109,50 +109,50 @@ class SubscriptionStore(Protocol):
     """Reads and keeps. Every call raises StoreUnavailable when the store does not answer."""
 
     async def known(self, msisdn: int, port: str, now: datetime) -> Known:
-        """Return all that is on record; a session only while it lives, no request that is over."""
+        """Return what is on record, without an ended session or ended requests."""
 
     async def keep(self, changes: Changes) -> bool:
-        """Keep all of `changes` in one commit, each step with an event row; or nothing.
+        """Keep all of `changes` in one commit, with an event row for each step; or nothing.
 
-        False, and nothing is kept, when a subscription is not at the step before, or a
-        request is pending no more: read again and decide again. A step is a change row.
+        False, and nothing is kept, if a subscription is not at the step before, or a request
+        is no longer pending: read and decide again. Each step makes a change row.
         """
 
     async def note_sent(self, subscription: Subscription, said: Said, *, is_taken: bool) -> None:
-        """Append what became of a request, with the SMSC's id; no state changes."""
+        """Append the result of sending a request, with the SMSC's id; no state changes."""
 
     async def ask(self, request: ConsentRequest) -> bool:
-        """Keep a request for consent; False when there is one with the same key."""
+        """Keep a consent request; False when there is one with the same key."""
 
     async def unask(self, request: ConsentRequest) -> None:
-        """Forget a request that never went out; one that is not pending stays. Safe to repeat."""
+        """Forget a request that was not sent; it stays if not pending. Safe to repeat."""
 
     async def requests_of(self, msisdn: int, system_id: str) -> list[ConsentRequest]:
-        """Return every request that an SP ever made of a subscriber, the latest first."""
+        """Return every request of an SP to a subscriber, the latest first."""
 
     async def waiting_of(self, system_id: str, limit: int) -> int:
-        """Return how many orders of an SP wait for their first yes, counting up to `limit`."""
+        """Return how many orders of an SP wait for a first yes; count up to `limit`."""
 
     async def due(self, now: datetime, limit: int) -> list[Subscription]:
-        """Return subscriptions whose time has come, the earliest first."""
+        """Return subscriptions that are due to lapse, the earliest first."""
 
     async def requests_due(self, now: datetime, limit: int) -> list[ConsentRequest]:
-        """Return pending requests whose time is over, the earliest first."""
+        """Return pending requests past their time, the earliest first."""
 
     async def forget_sessions(self, now: datetime) -> int:
         """Delete sessions that are over; return how many."""
 
     async def find(self, wanted: Wanted) -> list[Subscription]:
-        """Return what is wanted, the latest change first."""
+        """Return the subscriptions that match, the latest change first."""
 
     async def history(self, msisdn: int, service: ServiceKey) -> list[SubscriptionEvent]:
         """Return every step of one subscription, the earliest first."""
 
     def running(self, batch: int = 10_000) -> AsyncIterator[list[RunningRow]]:
-        """Yield who has a service running with whom, each pair once, in lists of at most `batch`.
+        """Yield each pair of number and SP with a running service once, at most `batch` a list.
 
-        What is kept meanwhile may or may not be among them.
+        Changes made meanwhile may or may not be included.
         """
 
     async def running_changed(self, after: int, through: int) -> list[RunningRow]:
-        """Return how the pairs stand that changes above `after`, up to `through`, are about."""
+        """Return the state of the pairs changed above `after`, up to `through`."""

@@ -1,4 +1,4 @@
-"""The store of suspensions (暂停): which numbers may send nothing, since when, until when."""
+"""The store of suspensions (暂停): numbers that may not send, since when and until when."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from gateway.domain.suspension import (
 
 
 class SuspensionRow(NamedTuple):
-    """What the data path must know of a number: the epoch seconds of both, 0 for neither."""
+    """What the data plane must know of a number: both times in epoch seconds, 0 for none."""
 
     msisdn: int
     until: float
@@ -23,18 +23,18 @@ class SuspensionRow(NamedTuple):
 
 
 class SuspensionStore(Protocol):
-    """Keeps suspensions; of one number at most one is active.
+    """Keeps suspensions; a number has at most one active suspension.
 
     Every call raises StoreUnavailable when the store does not answer, and is safe to
-    repeat. Each suspension that begins or ends makes one row in the feed of changes, whose
-    key is the msisdn: it is never logged.
+    repeat. Each start or end of a suspension makes one row in the change feed with the msisdn
+    as key; the key is never logged.
     """
 
     async def suspend(self, new: NewSuspension) -> bool:
-        """Keep a suspension; False, and nothing changes, when it is not news.
+        """Keep a suspension; False, and nothing changes, if it is not new.
 
-        It is not while the number is suspended, nor when a suspension of it was lifted at
-        `since` or later: then it was found before that, in another process.
+        It is not new while the number is suspended, or if a suspension of it was lifted at
+        `since` or later: then another process found it before the lift.
         """
 
     async def lift(self, number: int, lift: Lift, allowance: Allowance | None = None) -> bool:
@@ -53,27 +53,27 @@ class SuspensionStore(Protocol):
         """Return suspensions, the newest first."""
 
     async def untold(self, system_ids: Collection[str], limit: int = 100) -> list[Suspension]:
-        """Return active suspensions of these SPs' numbers which those were not told of yet."""
+        """Return active suspensions found at these SPs that the numbers were not told of yet."""
 
     async def claim_telling(self, number: int) -> bool:
-        """Note that a number is told; False when it was claimed before, by whomever."""
+        """Claim to tell a number; False when any process has claimed it before."""
 
     async def end_due(self, at: datetime, limit: int = 1000) -> int:
-        """Mark as ended what time has ended by `at`; return how many were."""
+        """Mark suspensions that end by `at` as ended; return how many."""
 
     def in_force(
         self, lifted_after: datetime, batch: int = 10_000
     ) -> AsyncIterator[list[SuspensionRow]]:
-        """Yield the active ones, and those lifted after a moment, by number of suspension.
+        """Yield active suspensions and those lifted after `lifted_after`, by suspension number.
 
-        A number may stand there more than once; the last row holds. What is changed
-        meanwhile may or may not be among them.
+        An msisdn may occur more than once; the last row holds. Changes made meanwhile may or
+        may not be included.
         """
 
     async def rows_of(self, msisdns: Sequence[int]) -> dict[int, SuspensionRow]:
-        """Return what is known of at most 1000 numbers: those without any are absent.
+        """Return the rows of at most 1000 numbers; numbers without a suspension are absent.
 
-        `until` is that of the active suspension, `lifted_at` that of the latest lift.
+        `until` is the end of the active suspension, `lifted_at` the time of the latest lift.
         """
 
     async def over_before(

@@ -1,4 +1,4 @@
-"""The store of early warnings (预警), and with it the ledger of violations (违规台账)."""
+"""The store of early warnings (预警), with the ledger of violations (违规台账)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from gateway.domain.warning import (
 
 @dataclass(frozen=True, slots=True)
 class WarningSelection:
-    """Which warnings are looked for; what is None, or not set, does not matter."""
+    """Which warnings to find; None, or not set, means any."""
 
     system_id: str | None = None
     code: WarningCode | None = None
@@ -30,11 +30,11 @@ class WarningStore(Protocol):
     """Keeps warnings. Every call raises StoreUnavailable when the store does not answer."""
 
     async def add(self, gathered: Sequence[Gathered]) -> list[EarlyWarning]:
-        """Count at most 500 kinds, all or none; return the warnings that were raised by it.
+        """Count at most 500 kinds, all or none; return the newly raised warnings.
 
-        What belongs to the newest warning of its kind, by `EarlyWarning.takes`, is counted in
-        that, whatever its state; else a warning is raised. Called again after
-        StoreUnavailable it may count twice, and then raises nothing twice.
+        What belongs to the newest warning of its kind (see `EarlyWarning.takes`) is counted in
+        that warning, in any state; else a new warning is raised. Repeated after
+        StoreUnavailable, it may count twice, but does not raise a warning twice.
         """
 
     async def get(self, number: int) -> EarlyWarning | None:
@@ -44,10 +44,10 @@ class WarningStore(Protocol):
         """Return at most `limit` warnings, the newest first; `before` is a number."""
 
     async def answer(self, number: int, handling: Handling) -> bool:
-        """Note what the SP answers to an open warning; return False when it is not open."""
+        """Note the SP's answer to an open warning; return False when it is not open."""
 
     async def close(self, number: int, handling: Handling) -> bool:
-        """Note that nothing is left to do; return False when it is closed, or is not there."""
+        """Close a warning; return False when it is closed already or does not exist."""
 
     async def noticed_before(
         self, before: datetime, *, after: int = 0, limit: int = 500

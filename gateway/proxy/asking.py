@@ -1,4 +1,4 @@
-"""Asking the store whether a request for consent may go, before it goes (R23)."""
+"""Ask the store whether a consent request may be sent, before it is sent (R23)."""
 
 import structlog
 
@@ -19,15 +19,16 @@ from gateway.systems.subscriptions.desk import SubscriptionDesk
 
 log = structlog.get_logger()
 
-# What may wait for the store at once; more is refused for the moment, never passed unseen.
+# Requests that may wait for the store at once; more are rejected, none is sent unchecked.
 _MAX_AT_ONCE = 5_000
 
 
 class Asking:
-    """Lets a request go once it is on record, and answers its SP; each subscriber in turn.
+    """Records a consent request, then sends it and answers its SP.
 
-    On record means that no similar one goes any more, so one that cannot go is taken back. One
-    of which nobody knows whether it went (the SMSC did not answer) is not.
+    Requests to one subscriber are handled one after the other. A recorded request blocks similar
+    ones, so a request that cannot be sent is removed from the record. A request that the SMSC
+    did not answer stays on record: it may have been sent.
     """
 
     def __init__(self, tick: Tick, desk: SubscriptionDesk) -> None:
@@ -37,7 +38,7 @@ class Asking:
         self._under_way = 0
 
     def begin(self, item: Ask) -> None:
-        """Take a request that waits for its answer."""
+        """Start to handle a request; its SP waits for the answer."""
         if self._under_way >= _MAX_AT_ONCE:
             self._settle(item, UNKNOWN)
             return
@@ -45,13 +46,13 @@ class Asking:
         spawn(self._attend(item), name="ask")
 
     def answered(self, _item: Answered, errand: Ask) -> None:
-        """Take back what the SMSC did not take."""
+        """Remove a request that the SMSC did not accept from the record."""
         spawn(self._take_back(errand), name="ask-again")
 
     async def of_held(self, held: HeldMessage, text: str) -> Finding | None:
-        """Return what stands against a request that is to leave the quarantine, or None.
+        """Return the finding that stops a request about to leave the quarantine, or None.
 
-        Raises StoreUnavailable. May be repeated for the same message, until it has gone.
+        Raises StoreUnavailable. May be repeated for the same message until it is sent.
         """
         msisdn = msisdn_of(held.destination.encode("latin-1"))
         if msisdn is None or HEADER.unpack_from(held.pdu)[1] == CommandId.SUBMIT_MULTI:
@@ -102,5 +103,5 @@ class Asking:
             async with self._turns.of(item.msisdn):
                 await self._desk.unasked(system_id, item.msisdn, str(item.message_id))
         except StoreUnavailable as error:
-            # The subscriber was not asked and will not be: the lesser evil of the two.
+            # The record stays, so the subscriber cannot be asked again: better than asking twice.
             log.error("store.failed", said=str(error))

@@ -1,4 +1,4 @@
-"""Cancelling at the SMSC what it was given for later and its subscriber has refused since (R21)."""
+"""Cancel at the SMSC scheduled messages that the subscriber has refused since (R21)."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -30,40 +30,40 @@ from gateway.smpp.status import CommandStatus
 
 log = structlog.get_logger()
 
-# A process that died is made up for after this long. Well past the wait for an answer.
+# A claim ends after this time, in case its process died. Far longer than the wait for an answer.
 CLAIM = timedelta(minutes=2)
 RETRY = timedelta(seconds=5)
 
 CANCELLED, REFUSED, TOO_LATE = "cancelled", "refused", "too_late"
 SPARED, UNKEPT = "spared", "unkept"
 
-# The SMSC could not look; anything else is its last word.
+# The SMSC could not handle the request yet: try again. Any other status is final.
 _LATER = frozenset(
     {CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL, CommandStatus.ESME_RSYSERR}
 )
 _AT_ONCE = 50
 _MAX_UNDER_WAY = 500
 _MAX_SENDERS = 500
-# What the SMSC has and the store does not know yet: a few seconds of an SP that schedules all.
+# Messages that the SMSC has and the store not yet: a few seconds of an SP that schedules all.
 _MAX_UNKEPT = 20_000
-# In turns of the loop: what waits for a bind, or for its time, makes no change in the store.
+# In turns of the loop. Waiting for a bind or a time causes no change in the store, so we poll.
 _LOOK_EVERY = 8
 _PRUNE_EVERY = 240
 
 
 @dataclass(frozen=True, slots=True)
 class OnCancel:
-    """The errand of a cancel_sm of the gateway's own."""
+    """The errand of a cancel_sm that the gateway itself sends."""
 
     message: ScheduledMessage
 
 
 class Cancelling:
-    """Keeps what is commercial and scheduled, and asks the SMSC to cancel what is refused.
+    """Stores scheduled commercial messages and cancels the refused ones at the SMSC.
 
-    Through a bind of its SP, and until the SMSC has answered or the time has come. Asking twice
-    does no harm: who asks for what is cancelled already hears that it cannot be. The SP hears
-    nothing but what the SMSC tells it by itself, in a receipt. `outcomes` counts what came of it.
+    It sends cancel_sm on a bind of the SP until the SMSC answers or the scheduled time is over.
+    Sending it twice does no harm: the SMSC answers the second with an error. The SP is told only
+    by the receipt that the SMSC sends. `outcomes` counts the results.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class Cancelling:
         self._turn = 0
 
     async def begin(self) -> None:
-        """Look for refusals that came while no gateway ran. Raises StoreUnavailable."""
+        """Find refusals recorded while no gateway ran. Raises StoreUnavailable."""
         await self._note_all_refusals()
 
     def taken(self, item: Scheduled) -> None:
-        """Note what the SMSC has taken for later, and have it kept."""
+        """Store a message that the SMSC has accepted for later."""
         at = datetime.fromtimestamp(item.schedule.at, UTC)
         system_id, message_id = item.link.system_id, item.message_id.decode("latin-1")
         if not item.schedule.destinations:
@@ -99,7 +99,7 @@ class Cancelling:
         for to in item.schedule.destinations:
             msisdn = msisdn_from(to.address, to.ton)
             if msisdn is None or not message_id:
-                continue  # nobody can refuse it, or nobody can name it
+                continue  # no subscriber who could refuse it, or no id to cancel it by
             self._take(
                 ScheduledMessage(
                     system_id=system_id,
@@ -120,11 +120,11 @@ class Cancelling:
             spawn(self._keep_soon(), name="scheduled-keep")
 
     def heard(self, after: int, through: int) -> None:
-        """Note that answers of subscribers came with the changes after one, up to another."""
+        """Note that the changes above `after`, up to `through`, contain subscribers' answers."""
         self._refusals = (after if self._refusals is None else self._refusals[0], through)
 
     async def run(self) -> None:
-        """Cancel what is to be cancelled; call it every turn. Raises StoreUnavailable."""
+        """Do one turn of cancelling; call it every turn. Raises StoreUnavailable."""
         self._turn += 1
         await self._keep()
         await self._note_refusals()
@@ -139,14 +139,14 @@ class Cancelling:
             await self._store.prune(utcnow())
 
     def answered(self, item: Answered, on: OnCancel) -> None:
-        """Take what the SMSC said, or that it will say nothing."""
+        """Handle the SMSC's answer, or that no answer will come."""
         message = on.message
         self._under_way.discard(message.number)
         status = _status_of(item.pdu)
         if status is None or status in _LATER:
             spawn(self._put_back(message.number), name="scheduled-retry")
             return
-        if message.number in self._settled:  # a late answer to what another one settled
+        if message.number in self._settled:  # a late answer: an earlier one settled the message
             return
         outcome = REFUSED if status else CANCELLED
         self._settled[message.number] = outcome
@@ -154,7 +154,7 @@ class Cancelling:
         spawn(self._try_to_settle(message.number), name="scheduled-settle")
 
     async def hand_over(self) -> None:
-        """Have kept what the last moment brought, before the process ends."""
+        """Store the last messages before the process ends."""
         try:
             await self._keep()
         except StoreUnavailable as error:
@@ -171,11 +171,11 @@ class Cancelling:
         self._is_keeping = False
 
     async def _keep(self) -> None:
-        """Keep what was taken; what the store does not take now waits for the next turn."""
+        """Store what was noted; what the store does not accept now waits for the next turn."""
         while self._unkept:
             batch = self._unkept[:_AT_ONCE]
             if await self._store.keep(batch, self._companions):
-                self._is_news = True  # a refusal was faster than the SMSC's answer
+                self._is_news = True  # a refusal was recorded before the SMSC answered
             kept = set(map(id, batch))
             self._unkept = [one for one in self._unkept if id(one) not in kept]
 
@@ -196,7 +196,7 @@ class Cancelling:
         self._refusals = None if self._refusals == refusals else (refusals[1], self._refusals[1])
 
     async def _note_all_refusals(self) -> None:
-        """Look at every refusal on record, and at whose accounts are one company's now."""
+        """Match all recorded refusals again, with the senders that are one company now."""
         companions = self._tick.pipeline.plane.rules.companions
         if await self._store.note_refusals(0, await self._feed.latest(), companions):
             self._is_news = True
@@ -210,7 +210,7 @@ class Cancelling:
         now = utcnow()
         taken = await self._store.take(now, now + CLAIM, senders, _AT_ONCE)
         for message in taken:
-            # Looked for again: what was awaited meanwhile may have cost the bind.
+            # Look again: the bind may have closed during the await.
             connection = self._routes.to_smsc(message.system_id)
             if connection is None:
                 await self._store.put_back(message.number, now)
@@ -222,11 +222,11 @@ class Cancelling:
         return len(taken)
 
     def _may_stop(self, message: ScheduledMessage) -> bool:
-        """Tell whether a refusal stops such a message now: while it is on trial it does not."""
+        """Tell whether an enforced rule stops a refused message of this kind; shadow does not."""
         rules = self._tick.pipeline.plane.rules
         account = rules.accounts.get(message.system_id)
         if account is None:
-            return True  # its SP is nobody's any more, and nobody's exception either
+            return True  # its SP is no sender any more, so no override applies
         source, destination = (s.encode("latin-1") for s in (message.source, message.destination))
         submission = Submission(account, source, destination)
         return any(
@@ -257,7 +257,7 @@ class Cancelling:
         try:
             await self._store.put_back(number, utcnow() + RETRY)
         except StoreUnavailable as error:
-            # It stays claimed, and is taken again when the claim is over.
+            # It stays claimed and is taken again when the claim ends.
             log.error("store.failed", said=str(error))
 
     async def _try_to_settle(self, number: int) -> None:
@@ -271,7 +271,7 @@ class Cancelling:
         self._settled.pop(number, None)
 
     async def _give_up(self) -> None:
-        """Tell of what nobody stopped in time: its SP was away, or the SMSC silent."""
+        """Log refused messages that were not cancelled in time: no bind, or no SMSC answer."""
         overdue = await self._store.take_overdue(utcnow(), _AT_ONCE)
         if overdue:
             log.warning("scheduled.unstopped", count=len(overdue))
@@ -294,7 +294,7 @@ class Cancelling:
 
 
 def _status_of(pdu: bytes | None) -> int | None:
-    """Return what an answer says, None for none; a generic_nack is a refusal."""
+    """Return the status of an answer, None without answer; a generic_nack counts as a failure."""
     if pdu is None:
         return None
     _, command_id, status, _ = HEADER.unpack_from(pdu)

@@ -1,4 +1,4 @@
-"""One TCP connection of either side: octets to the tick, octets from the tick."""
+"""One TCP connection, to an SP or the SMSC: it passes octets to and from the tick."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from typing import Protocol, cast
 from gateway.dataplane.link import Link
 from gateway.session.states import SessionState
 
-# What a session is read at most before it has had its turn, however many share a tick.
+# The most and the fewest octets that are read from a session before its turn.
 MOST_OCTETS = 16 * 1024
 LEAST_OCTETS = 2 * 1024
-# A peer that does not read gets this much queued, then it is cut.
+# A connection is aborted when more than this is queued for a peer that does not read.
 _MAX_UNSENT = 4 << 20
 _HIGH_WATER = 256 * 1024
 
@@ -22,15 +22,15 @@ _buffer = memoryview(bytearray(MOST_OCTETS))
 class Pause(StrEnum):
     """Why a connection is not read at the moment."""
 
-    BUDGET = "budget"  # it was read its share, and waits for its turn
-    WINDOW = "window"  # its requests wait for room, and enough of them
+    BUDGET = "budget"  # its share was read; it waits for its turn
+    WINDOW = "window"  # its window is full and enough requests wait
     UNREAD = "unread"  # it does not read what we write
-    PEER = "peer"  # the other side of it does not
-    CONTROL = "control"  # it sent more control PDUs than it may in a while
+    PEER = "peer"  # the connection on the other side does not read
+    CONTROL = "control"  # it sent too many control PDUs
 
 
 class Share:
-    """What one session may be read until its next turn: less, the more of them are busy."""
+    """How much is read from one session until its next turn: less when more are busy."""
 
     __slots__ = ("octets", "room")
 
@@ -39,7 +39,7 @@ class Share:
         self.room = _buffer
 
     def among(self, busy: int, tick_octets: int) -> None:
-        """Share what a tick may work on, `tick_octets`, among `busy` sessions."""
+        """Divide `tick_octets`, the octets that one tick may process, among `busy` sessions."""
         octets = min(MOST_OCTETS, max(LEAST_OCTETS, tick_octets // max(1, busy)))
         if octets != self.octets:
             self.octets = octets
@@ -55,17 +55,17 @@ class Reader(Protocol):
         """Take octets; called inside the loop's read callback."""
 
     def lost(self, connection: "Connection") -> None:
-        """Hear, once, that the connection is gone."""
+        """Handle the loss of the connection; called once."""
 
     def slowed(self, connection: "Connection", *, is_slow: bool) -> None:
-        """Hear that the peer stopped reading, or reads again."""
+        """Handle that the peer stopped reading, or reads again."""
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A socket and its link. Octets are copied out of the shared buffer once, never viewed.
+    """A socket and its link. Octets are copied out of the shared buffer once, not viewed in it.
 
-    `welcome` is called once it is open, for TLS that is after the handshake: of one that
-    fails the loop tells nobody, so nothing may be kept before.
+    `welcome` is called when the connection is open; with TLS, after the handshake. The loop does
+    not report a failed handshake, so nothing may register the connection earlier.
     """
 
     def __init__(self, reader: Reader, link: Link, welcome: "Callable[[Connection], None]") -> None:
@@ -88,27 +88,27 @@ class Connection(asyncio.BufferedProtocol):
         self.is_open = True
         self.abandon = None
         self._transport.set_write_buffer_limits(high=_HIGH_WATER)
-        if not self.peer_address:  # an SP's was known before, it may come through a proxy
+        if not self.peer_address:  # an SP's is set before: it may come through a proxy
             name = transport.get_extra_info("peername")
             self.peer_address = str(name[0]) if isinstance(name, tuple) and name else ""
         self._welcome(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End; the reason does not matter, a reset is as final as a close."""
+        """Report the loss; a reset and a close are treated alike."""
         del exc
         self.is_open = False
-        # It refers back to this, over TLS with what it has for one: some 40 to 300 kB that would
-        # stay until everything is looked over.
+        # The transport refers back to this object. With TLS the cycle would hold 40 to 300 kB
+        # until the garbage collector runs.
         self._transport = None
         self._reader.lost(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend this turn's share of the buffer for the read that follows at once."""
+        """Return this turn's share of the shared buffer; the loop reads into it at once."""
         del sizehint
         return self._reader.share.room
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Hand a copy of what was read to the tick."""
+        """Pass a copy of the octets read to the tick."""
         octets = bytes(_buffer[:nbytes])
         self.taken += nbytes
         if self.taken >= self._reader.share.octets:
@@ -116,7 +116,7 @@ class Connection(asyncio.BufferedProtocol):
         self._reader.received(self, octets)
 
     def eof_received(self) -> bool:
-        """Close when the peer has closed its half: answers could not be matched any more."""
+        """Close when the peer has closed its half: it cannot send answers any more."""
         return False
 
     def pause_writing(self) -> None:
@@ -150,7 +150,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def write(self, octets: bytes | bytearray) -> None:
-        """Queue octets; a peer that lets megabytes pile up is cut."""
+        """Queue octets; abort if the peer has not read more than _MAX_UNSENT of them."""
         transport = self._transport
         if transport is None or not self.is_open or transport.is_closing():
             return

@@ -1,4 +1,4 @@
-"""Answers that subscribers give by message: they hold at once, and are kept when they can be."""
+"""Answers that subscribers give by MO message: they hold at once and are stored when possible."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,16 +12,16 @@ from gateway.systems.subscriptions.word import Word
 
 CHANNEL = "mo"
 
-_QUIET = timedelta(hours=24)  # one confirmation in this time, however often TD is sent
-_CLOCKS_APART = timedelta(minutes=1)  # of two processes that write into one store
+_QUIET = timedelta(hours=24)  # at most one confirmation in this time, even if TD is repeated
+_CLOCKS_APART = timedelta(minutes=1)  # clock difference of two processes that share a store
 
 
 class ConsentBook:
-    """The scope is the sender: who refuses one port of an SP has refused its commercial messages.
+    """Records answers by sender: a refusal at one port stops all commercial messages of the SP.
 
-    What is written to a hub code is for every SP, and for none by itself: whose bind it came on
-    is chance, and a word to the carrier is no consent to that SP (R27). Verification and
-    service go on (R22): the rules ask for the class of a message.
+    A message to a hub code concerns every SP, not the SP of the bind that it arrived on: that
+    bind is chosen by chance, and a word to the carrier is no consent to that SP (R27).
+    Verification and service messages go on (R22): the rules ask for the class of a message.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class ConsentBook:
     def apply(
         self, word: Word, answer: Answer, evidence: str, until: datetime | None = None
     ) -> ConsentAnswer:
-        """Let an answer hold in this process from now on; return it for `keep`."""
+        """Apply an answer in this process at once; return it for `keep`."""
         scope = EVERY_SENDER if word.is_hub else word.system_id
         given = ConsentAnswer(word.msisdn, scope, answer, word.said.at, CHANNEL, evidence, until)
         for one in (given, *_misread(given, word)):
@@ -43,16 +43,16 @@ class ConsentBook:
         return given
 
     def is_refused(self, word: Word) -> bool:
-        """Tell whether the subscriber refused the SP, or everybody."""
+        """Tell whether the subscriber refused this SP or all SPs."""
         return self._sets.is_refused(word.system_id, word.msisdn)
 
     def is_being_kept(self, given: ConsentAnswer) -> bool:
-        """Tell whether the same is being kept now: to look into the store would be too early."""
+        """Tell whether the same answer is being stored now, so the store does not show it yet."""
         latest = self._latest.get((given.msisdn, given.scope))
         return latest is not None and latest.answer is given.answer
 
     def defer(self, given: ConsentAnswer) -> None:
-        """Note that `given` will be kept later: what is said after it is news again."""
+        """Note that `given` will be stored later, so the same answer counts as new again."""
         self._latest.pop((given.msisdn, given.scope), None)
 
     def begin(self, given: ConsentAnswer) -> None:
@@ -65,13 +65,13 @@ class ConsentBook:
             del self._latest[given.msisdn, given.scope]
 
     async def keep(self, given: ConsentAnswer, word: Word) -> bool:
-        """Record the answer that `word` gave; tell whether it is to be confirmed.
+        """Store the answer given by `word`; tell whether it must be confirmed.
 
         Raises StoreUnavailable.
 
-        A refusal counts over what another process recorded by a clock that was ahead, and over
-        whatever an SP claimed while it could not be kept (R37). What the store does not take,
-        because a later answer is on record, does not hold here either.
+        A refusal overrides an answer that another process recorded with a clock ahead of ours,
+        and a consent that an SP claimed before the refusal could be stored (R37). If the store
+        has a later answer, that answer holds in this process too.
         """
         for one in _misread(given, word):
             await self._keep(one)
@@ -93,7 +93,7 @@ class ConsentBook:
 
 
 def _in_order(given: ConsentAnswer, before: ConsentAnswer | None) -> ConsentAnswer:
-    """Return a refusal as of the answer before it, where clocks or a claim put that after it."""
+    """Return `given`, moved to the time of `before` if only clocks or a claim made that later."""
     if before is None or given.answer is not Answer.REFUSED or given.since >= before.since:
         return given
     is_skewed = before.since <= given.since + _CLOCKS_APART
@@ -102,10 +102,10 @@ def _in_order(given: ConsentAnswer, before: ConsentAnswer | None) -> ConsentAnsw
 
 
 def _misread(given: ConsentAnswer, word: Word) -> tuple[ConsentAnswer, ...]:
-    """Return a refusal as that of whom else its number may be, where its digits leave that open.
+    """Return the refusal again for the other number that the address may mean, if there is one.
 
-    Whoever refused must not get more for how an SP or the SMSC writes; another who is asked
-    nothing any more because of it can say HF. An agreement is nobody's but the subscriber's.
+    The refusal must hold however an SP or the SMSC writes the number; the other subscriber can
+    take it back with HF. An agreement counts for the subscriber's own number only.
     """
     other = word.other_msisdn if given.answer is Answer.REFUSED else None
     return () if other is None else (replace(given, msisdn=other),)

@@ -1,4 +1,4 @@
-"""Binding at the SMSC on behalf of an SP."""
+"""Bind at the SMSC on behalf of an SP."""
 
 import asyncio
 import ssl
@@ -29,11 +29,11 @@ class Target:
 
 
 class SmscUnreachableError(Exception):
-    """No connection, or none that answered a bind; the message says which."""
+    """No connection, or no answer to the bind; the message says which."""
 
 
 class Dialler:
-    """Opens links to one SMSC. A link it returns has been answered, and is BINDING still."""
+    """Opens links to one SMSC. A returned link has its bind answer, its state is still BINDING."""
 
     def __init__(self, tick: Tick, target: Target, numbers: Numbers) -> None:
         self.target = target
@@ -44,10 +44,10 @@ class Dialler:
     async def dial(
         self, bind_pdu: bytes, *, system_id: str, window: int, within_s: float
     ) -> tuple[Connection, bytes]:
-        """Connect and send the SP's own bind, its sequence_number apart.
+        """Connect and send the SP's own bind PDU with a new sequence_number.
 
-        Returns the connection and the SMSC's answer, whatever its status. Raises
-        SmscUnreachableError when there is none `within_s`.
+        Returns the connection and the SMSC's answer, with any status. Raises
+        SmscUnreachableError without an answer `within_s`, or if the link closed after a bind.
         """
         link = Link(self._numbers.next(), Side.SMSC, window, monotonic())
         link.system_id = system_id
@@ -70,33 +70,33 @@ class Dialler:
         except TimeoutError:
             connection.abort()
             raise SmscUnreachableError("no answer in time") from None
-        except (OSError, UnicodeError) as error:  # a host name may be none at all
+        except (OSError, UnicodeError) as error:  # UnicodeError: the host name is not valid
             raise SmscUnreachableError(getattr(error, "strerror", None) or str(error)) from error
         except asyncio.CancelledError:
             connection.abort()
             raise
         finally:
             del self._answers[link]
-        # A refusal holds whatever came after it; a bind that is gone again is none.
+        # A refusal is returned even if the link closed; a bind whose link closed is an error.
         if not connection.is_open and not status_of_answer(pdu):
             raise SmscUnreachableError("closed right after its answer")
         return connection, pdu
 
     def answered(self, item: BindAnswer) -> None:
-        """Take the SMSC's answer to a bind."""
+        """Pass the SMSC's answer to the bind that waits for it."""
         waiting = self._answers.get(item.link)
         if waiting is not None and not waiting.done():
             waiting.set_result(item.pdu)
 
     def lost(self, link: Link) -> None:
-        """Hear that a link is gone; if a bind waited on it, it waits no longer."""
+        """Fail the bind that waits on a lost link, if there is one."""
         waiting = self._answers.get(link)
         if waiting is not None and not waiting.done():
             waiting.set_exception(ConnectionError("closed before the bind was answered"))
 
 
 def status_of_answer(answer: bytes) -> int:
-    """Return what the SMSC said to a bind; a generic_nack is no consent, whatever it says."""
+    """Return the status of the answer to a bind; a generic_nack with status 0 is a failure."""
     _, command_id, status, _ = HEADER.unpack_from(answer)
     if command_id == CommandId.GENERIC_NACK and not status:
         return CommandStatus.ESME_RBINDFAIL

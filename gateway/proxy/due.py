@@ -1,4 +1,4 @@
-"""Taking up what is due: who has much waiting keeps nobody else waiting (R40)."""
+"""Take deferred messages that are due, so that no sender blocks the others (R40)."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -8,17 +8,17 @@ from gateway.domain.quarantine import HeldMessage
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
 
-# An opening must not be a flood: so many are taken up at a time, and so many of one sender that
-# cannot leave yet. A port that is held to its rate keeps nobody else waiting (R40, R44).
+# The start of allowed hours must not cause a flood: at most so many are taken at a time, and so
+# many of one sender that cannot be sent yet. A port at its rate limit delays no other (R40, R44).
 _AT_ONCE = 100
 DUE_EACH = 20
 
 
 class DueMessages:
-    """Takes up what has waited for its hour, a bounded amount at a time.
+    """Takes deferred messages that are due, a bounded number at a time.
 
-    The store gives what was due first. A sender that deferred a million messages would have the
-    first ones for an hour, so who had many the last time comes after the others this time.
+    The store returns the earliest due first. A sender with a million deferred messages would
+    fill every batch for an hour, so senders that had many last time come after the others.
     """
 
     def __init__(self, store: QuarantineStore) -> None:
@@ -26,9 +26,9 @@ class DueMessages:
         self._had_many: set[str] = set()
 
     async def take(self, now: datetime, senders: Collection[str]) -> list[HeldMessage]:
-        """Return what is due of `senders`; it is theirs who asks. Raises StoreUnavailable.
+        """Claim and return due messages of `senders`.
 
-        Nothing was taken then.
+        Raises StoreUnavailable only if nothing was taken.
         """
         taken: list[HeldMessage] = []
         others = [sender for sender in senders if sender not in self._had_many]

@@ -1,4 +1,4 @@
-"""Telling of what is against a message besides its addressee's own rule (R50, R60)."""
+"""Report findings against a message held by its addressee's own preference (R50, R60)."""
 
 from dataclasses import replace
 
@@ -16,11 +16,11 @@ from gateway.runtime.clock import epoch
 
 
 def exchanged(tick: Tick, item: Hold, held: HeldMessage) -> Hold:
-    """Return `item`, which would be `held`, with the verdict that is to be kept of it.
+    """Return `item`, about to be stored as `held`, with the verdict to record for it.
 
-    Where that is another than its addressee's own rule, the tick has said nothing of it yet:
-    the warnings, the records and what the authority is told get it here. The message is held
-    all the same, whatever the verdict would have done to it.
+    If another finding outranks the addressee's own preference, the tick has not reported it yet:
+    it is added here to the warnings, the records and the report to the authority. The message
+    stays held, even if that verdict would reject it.
     """
     plane = tick.pipeline.plane
     verdict = outranked(plane, item.verdict, held)
@@ -36,7 +36,7 @@ def exchanged(tick: Tick, item: Hold, held: HeldMessage) -> Hold:
 
 
 def judged_again(held: HeldMessage, action: Action, why: Grounds | HeldMessage) -> EventRow:
-    """Return the event that tells what stops a message by now."""
+    """Return the event row that says what stops a message when it is judged again."""
     about = {
         "message_id": str(held.message_id),
         "system_id": held.system_id,
@@ -51,7 +51,7 @@ def judged_again(held: HeldMessage, action: Action, why: Grounds | HeldMessage) 
 
 
 def _warn(tick: Tick, item: Hold, verdict: Verdict) -> None:
-    """Count what the tick has not found, for it stopped at the addressee's rule."""
+    """Count findings that the tick did not reach: it stopped at the addressee's preference."""
     plane = tick.pipeline.plane
     account = plane.rules.accounts[item.session.system_id]
     one = Submission(account, item.source, item.destination)

@@ -1,4 +1,4 @@
-"""Reading what subscribers write (MO): who, to which port, and what it may mean."""
+"""Read MO messages: from which number, to which port, and what they may mean."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,26 +20,26 @@ from gateway.smpp.udh import split_udh
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.word import Word, digest_of, meaning_in
 
-_MESSAGE_TYPE = 0x3C  # of esm_class: receipts and the like are nobody's words
+_MESSAGE_TYPE = 0x3C  # bits of esm_class; set for receipts and the like, not subscribers' texts
 _UDHI = 0x40
 
-# Whatever came before: a request waits, and a list of any length lives.
+# The widest context: a request is pending and a list of any length is valid.
 _ANYTHING_BEFORE = MoContext(is_pending=True, listed=9_999)
 _TALK = frozenset({Intent.NONE, Intent.HELP})
-# What is said to the gateway alone, should a list live; a longer text says more, and looking
-# at all that subscribers tell SPs would cost some 0.3 ms each.
+# Intents meant for the gateway alone while a list is valid. Longer texts are not examined: that
+# would cost about 0.3 ms for each message from subscribers to SPs.
 _OF_A_LIST = frozenset({Intent.LIST, Intent.OPTOUT_ITEMS, Intent.BAD_INDEX})
 _MAX_WITHHELD_CHARS = 16
-# What only a request or a list makes of a text.
+# Intents that a text has only while a request is pending or a list is valid.
 _OF_CONTEXT = frozenset({*_OF_A_LIST, Intent.CONFIRM, Intent.REFUSE})
 
 
 @dataclass(slots=True, eq=False)
 class Heard:
-    """One message of a subscriber and what was made of it so far.
+    """One MO message and the results of reading it so far.
 
-    `alone` is what it means whatever came before, `at_most` what it means if all came before
-    that could. `given` is the answer that it gave already.
+    `alone` is its meaning without any context, `at_most` its meaning in the widest context.
+    `given` is the answer already applied for it.
     """
 
     item: Reply
@@ -55,19 +55,19 @@ class Heard:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Tell whether what is on record decides what this means: TD天气 may end one order."""
+        """Tell whether the meaning depends on the store: TD天气 may end one order."""
         is_plain = self.alone.intent is self.at_most.intent and self.alone.service is None
         return self.word.is_hub or not is_plain
 
     @property
     def may_matter(self) -> bool:
-        """Tell whether it may be more than talk between subscriber and SP."""
+        """Tell whether the gateway may have to act on it, not only relay it to the SP."""
         is_talk = self.at_most.intent in _TALK
         return not is_talk or self.is_order or self.is_restoring or self.command is not None
 
 
 class Hearing:
-    """Reads deliveries. Nothing that a peer sends raises."""
+    """Reads deliver_sm PDUs. It does not raise on any content from a peer."""
 
     def __init__(self, plane: Plane, hub: Hub, catalogue: Callable[[], Catalogue]) -> None:
         self._plane = plane
@@ -75,11 +75,11 @@ class Hearing:
         self._catalogue = catalogue
 
     def withholds(self, octets: bytes, has_room: Callable[[int], bool]) -> bool:
-        """Tell whether the SP must wait for a delivery, for it may be for the gateway alone.
+        """Tell whether to withhold a delivery from the SP: it may be for the gateway alone.
 
-        That is a list and the numbers of its items (R33, R35), and what is written to a hub.
-        Of a number that `has_room` for no more it is whatever may matter: the SMSC may have
-        to keep it.
+        These are requests for a list and its item numbers (R33, R35), and messages to a hub
+        code. If `has_room` is false for the number, any message that may matter is withheld:
+        the SMSC may have to keep it.
         """
         read = self._read(octets)
         if read is None:
@@ -94,7 +94,7 @@ class Hearing:
         return is_short and _at_most(text) in _OF_A_LIST
 
     def hear(self, item: Reply, at: datetime) -> Heard | None:
-        """Return what a subscriber wrote; None for receipts, and for what cannot be read."""
+        """Return the subscriber's message; None for receipts and for unreadable PDUs."""
         read = self._read(item.pdu)
         if read is None:
             return None
@@ -115,7 +115,7 @@ class Hearing:
             other_msisdn=other_msisdn_from(*_source_of(pdu)),
         )
         at_most = meaning_in(word, _ANYTHING_BEFORE)
-        # What no request and no list has to do with means the same without them.
+        # An intent that does not depend on a request or list is the same without context.
         of_context = at_most.intent in _OF_CONTEXT
         return Heard(
             item,
@@ -132,7 +132,7 @@ class Hearing:
         return self._plane.rules.knowledge.suspended.is_suspended(msisdn, at.timestamp())
 
     def _is_restoring(self, text: str) -> bool:
-        """Tell whether a text to a hub code asks to end the suspension of its number (R43)."""
+        """Tell whether a text to a hub code asks to end the suspension of the number (R43)."""
         suspenders = self._plane.rules.suspenders.values()
         return any(one.is_restoring(text) for one in suspenders)
 

@@ -1,4 +1,4 @@
-"""How sessions begin: an SP's bind, its own bind at the SMSC, and that one again if it is lost."""
+"""Start of sessions: an SP's bind, its bind at the SMSC, and the reconnect if that is lost."""
 
 import asyncio
 import random
@@ -28,14 +28,14 @@ from gateway.smpp.status import CommandStatus
 
 log = structlog.get_logger()
 
-# The SMSC knows the SP no more: dialling on would lock its account there.
+# The SMSC no longer accepts the SP's account: more attempts would lock it there.
 _FATAL = frozenset({CommandStatus.ESME_RINVPASWD, CommandStatus.ESME_RINVSYSID})
 
 
 class Joining:
-    """Binds and reconnects; one task for each bind, none per message.
+    """Binds and reconnects; one task for each bind, none for a message.
 
-    At most `maximum` sessions are bound at once; `bound` hears of each that is.
+    At most `maximum` sessions are bound at once; `bound` is called for each new one.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Joining:
         self._timers = timers
 
     def bind(self, item: attention.Bind) -> None:
-        """Begin to answer an SP's bind."""
+        """Start to answer an SP's bind."""
         spawn(self._bind(item.session, item.pdu), name=f"bind-{item.session.number}")
 
     async def _bind(self, session: Link, pdu: bytes) -> None:
@@ -68,7 +68,7 @@ class Joining:
 
     async def _bind_on(self, connection: Connection, pdu: bytes) -> None:
         session = connection.link
-        session.clocks.opened_at = monotonic()  # the SP has done its part of session_init
+        session.clocks.opened_at = monotonic()  # restart session_init: the SP has sent its bind
         try:
             admitted = await self._gate.admit(pdu, connection.peer_address)
         except DecodeError as error:
@@ -117,7 +117,7 @@ class Joining:
         self._tick.resume((session, smsc.link))
 
     def _may_join(self, pair: Pair) -> bool:
-        """Tell whether a bind still stands; a reload may have come while it was dialled."""
+        """Tell whether the bind is still allowed; a reload may have come during the dialling."""
         account = self._tick.pipeline.plane.rules.accounts.get(pair.sender.system_id)
         if account is None:
             return False
@@ -157,7 +157,7 @@ class Joining:
         self._tick.records.rows.append(("e", epoch(), what, about))
 
     async def reconnect(self, pair: Pair) -> None:
-        """Bind again for an SP whose SMSC is lost, as often as it takes."""
+        """Bind again after the SMSC link was lost; retry until bound, dismissed or draining."""
         session, attempt = pair.session, 0
         while session in self._pairs and pair.smsc is None and not self._leaving.is_draining:
             fraction = random.random()  # noqa: S311 - jitter, not a secret

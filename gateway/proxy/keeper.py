@@ -1,4 +1,4 @@
-"""Once a second: what is overdue, who is silent, whom to ask for a sign of life."""
+"""Once a second: expire requests, close silent connections, send enquire_link."""
 
 import asyncio
 from typing import NoReturn
@@ -17,14 +17,14 @@ from gateway.smpp.answers import enquire_link
 log = structlog.get_logger()
 
 _EVERY_S = 1.0
-# Who is not read for one of these is not silent: it has not been heard.
+# A connection paused for one of these is not silent: we do not read it.
 _OURS = (Pause.WINDOW, Pause.PEER, Pause.CONTROL, Pause.BUDGET)
-# A sweep so late means that the process stood still: what peers sent meanwhile is not read yet.
+# A sweep this late means that the process was stopped: what peers sent meanwhile is unread.
 _LATE_S = 2.0
 
 
 class Keeper:
-    """Sweeps all connections; no timer per session, let alone per message."""
+    """Checks all connections in one sweep; there is no timer for a session or a message."""
 
     def __init__(self, tick: Tick, sessions: Sessions, timers: Timers) -> None:
         self._tick = tick
@@ -34,8 +34,8 @@ class Keeper:
     async def keep(self) -> NoReturn:
         """Sweep every second until cancelled.
 
-        After a standstill of ours the sweep of that second is left out: answers that lie ready
-        are in time, and nobody was silent while nobody listened.
+        After the process itself stood still one sweep is skipped: answers that wait in the
+        sockets are in time, and peers may have sent while we did not read.
         """
         while True:
             before = monotonic()
@@ -59,7 +59,7 @@ class Keeper:
         self._sessions.strangers.summarise(now)
 
     def _is_waiting(self, link: Link, connection: Connection) -> bool:
-        """Tell whether silence is our doing, or an SP's unbind waits for our answers."""
+        """Tell whether we do not read the link, or an SP's unbind waits for our answers."""
         if any(map(connection.is_paused_for, _OURS)):
             link.clocks.last_octets_at = monotonic()
             return True

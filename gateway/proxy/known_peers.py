@@ -1,4 +1,4 @@
-"""Keeps in the store from where SPs have bound, so that a restart makes no strangers of them."""
+"""Store the addresses that SPs bind from, so that they are still known after a restart."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,12 +15,12 @@ MAX_PEERS = 10_000
 
 _EVERY_S = 1.0
 _AGE = timedelta(seconds=KNOWN_S)
-# A peer that binds again and again is written once an hour.
+# A peer that binds repeatedly is written once an hour.
 _STALE = timedelta(hours=1)
 
 
 class KnownPeers:
-    """Loads what is kept into `lockouts`, and writes what is new, never within the tick."""
+    """Loads stored peers into `lockouts` and writes new ones, not within the tick."""
 
     def __init__(
         self, store: KnownPeerStore, lockouts: Lockouts, now: Callable[[], datetime] = utcnow
@@ -33,7 +33,7 @@ class KnownPeers:
         self._pruned_at: datetime | None = None
 
     async def load(self) -> None:
-        """Know again whoever bound in the last week. Raises StoreUnavailable."""
+        """Load the peers that bound in the last week. Raises StoreUnavailable."""
         now, at = self._now(), monotonic()
         for peer in await self._store.listed(now - _AGE, MAX_PEERS):
             age_s = max(0.0, (now - peer.bound_at).total_seconds())
@@ -49,13 +49,13 @@ class KnownPeers:
             self._waiting[key] = now
 
     async def keep(self) -> NoReturn:
-        """Write what is new each second, until cancelled."""
+        """Write new peers every second until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S)
             await self.write()
 
     async def write(self) -> None:
-        """Write what is new; while the store does not answer it waits, MAX_PEERS of it."""
+        """Write new peers; at most MAX_PEERS wait while the store does not answer."""
         waiting = dict(self._waiting)
         try:
             await self._store.note([KnownPeer(*key, at) for key, at in waiting.items()])

@@ -1,4 +1,4 @@
-"""How sessions end: an unbind of either side, a dismissal, a drain."""
+"""End of sessions: an unbind from either side, a dismissal, a drain."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ _FAREWELL_S = 3.0
 
 
 class Leaving:
-    """Lets sessions go once all that they are owed is answered."""
+    """Ends sessions after all their requests are answered."""
 
     def __init__(self, tick: Tick, pairs: Pairs, drain_s: float) -> None:
         self.is_draining = False
@@ -30,7 +30,7 @@ class Leaving:
         self._retiring: set[Link] = set()  # SMSC links whose SP is gone
 
     def unbinding(self, item: attention.Unbind) -> None:
-        """Let the other side go: an SP once its messages are answered, an SMSC at once."""
+        """Answer a peer's unbind: an SP's after its messages are answered, an SMSC's at once."""
         link = item.link
         if link.side is Side.ESME and link in self._pairs:
             self._unbinding[link] = item.sequence
@@ -42,18 +42,18 @@ class Leaving:
             connection.close()
 
     def unbound(self, item: attention.Unbound) -> None:
-        """Close what has answered our unbind."""
+        """Close a link that has answered our unbind."""
         connection = self._tick.connections.get(item.link)
         if connection is not None:
             connection.close()
 
     def forget(self, link: Link) -> None:
-        """Take back what was still to be said to a connection that is gone."""
+        """Drop the pending unbind and unbind_resp of a connection that is gone."""
         self._unbinding.pop(link, None)
         self._retiring.discard(link)
 
     def retire(self, link: Link) -> None:
-        """Unbind from an SMSC, whose SP is gone, once it has answered what it was asked."""
+        """Unbind the SMSC link of an SP that is gone, after its outstanding requests."""
         self._retiring.add(link)
         self.turned()
 
@@ -68,7 +68,7 @@ class Leaving:
         self._say_unbind(connection)
 
     def turned(self) -> None:
-        """Finish, after a tick, what only waited for answers."""
+        """Finish after a tick the unbinds that waited for answers."""
         if self._unbinding:
             for session, sequence in list(self._unbinding.items()):
                 if not is_owed(session):
@@ -94,20 +94,20 @@ class Leaving:
         link.clocks.unbind_sent_at = monotonic()
 
     async def drain(self) -> None:
-        """Take no new binds or messages, answer what is under way, then unbind both sides."""
+        """Accept no new binds or messages, answer what is outstanding, unbind both sides."""
         self.is_draining = True
         deadline = monotonic() + self._drain_s
         for session in self._pairs:
             session.is_leaving = True
-        self._tick.resume(self._pairs)  # what waited for room or an SMSC is refused now
-        # Polled: what is owed ends in a dozen places, and this happens once in a process's life.
+        self._tick.resume(self._pairs)  # requests that wait for room or an SMSC are rejected now
+        # Polled: answers are written in many places, and this runs once in a process's life.
         while any(map(is_owed, self._pairs)) and monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         for connection in self._of(Side.ESME):
             self.dismiss(connection.link)
         await self._gone(Side.ESME)
         for connection in self._of(Side.ESME):
-            connection.abort()  # it says nothing; its SMSC side shall be unbound all the same
+            connection.abort()  # it did not answer; its SMSC side must be unbound too
         await self._gone(Side.SMSC)
         self.abort()
 
@@ -120,6 +120,6 @@ class Leaving:
             await asyncio.sleep(0.02)
 
     def abort(self) -> None:
-        """Cut every connection that is left."""
+        """Abort every connection that is left."""
         for connection in list(self._tick.connections.values()):
             connection.abort()

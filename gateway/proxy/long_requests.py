@@ -1,19 +1,19 @@
-"""Requests so long that judging one takes many ticks' time: who waits, and when the next is due."""
+"""Long requests, each judged for the time of many ticks: which wait, and when the next is due."""
 
 from gateway.dataplane.link import Link
 from gateway.proxy.fair_queue import FairQueue
 from gateway.proxy.pace import TICK_S
 
-# After one that took a tenth of a second no other is judged for three tenths.
+# After a request that took 0.1 s no other long one is judged for 0.3 s.
 _REST = 3
 
 
 class LongRequests:
-    """Sessions whose next request is long; one has its turn at a time, a sender after the other.
+    """Queues sessions with a long next request; takes one at a time, the senders in turn.
 
-    They have a quarter of the time at most, so that most of those who send short ones notice
-    nothing. Those who wait are read no further than others whose window is full, and nobody is
-    refused. One that takes no longer than a tick may costs nobody anything.
+    Long requests use at most a quarter of the time, so that short ones are hardly delayed. A
+    waiting session is read no further than one with a full window; no request is rejected. A
+    request that takes no longer than one tick causes no wait.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class LongRequests:
         return len(self._waiting)
 
     def add(self, link: Link) -> None:
-        """Let a session wait, behind those of its sender that do already."""
+        """Queue a session, behind other sessions of the same sender."""
         self._waiting.add(link, b"")
 
     def remove(self, link: Link) -> None:
@@ -32,14 +32,14 @@ class LongRequests:
         self._waiting.remove(link)
 
     def due_in(self, now: float) -> float:
-        """Return the seconds until one may be judged, 0 when it may be at once."""
+        """Return the seconds until the next may be judged, 0 for now."""
         return max(0.0, self._due_at - now)
 
     def judged(self, now: float, took_s: float) -> None:
-        """Take over that one was judged until `now`, in `took_s` seconds."""
+        """Note that a long request was judged, ending at `now`, in `took_s` seconds."""
         self._due_at = now + (_REST * took_s if took_s > TICK_S else 0.0)
 
     def take(self) -> Link:
-        """Return the session whose turn it is; it waits no longer."""
+        """Remove and return the next session."""
         ((link, _),) = self._waiting.take(1)[0].items()
         return link

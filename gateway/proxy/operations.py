@@ -1,4 +1,4 @@
-"""query_sm, cancel_sm and replace_sm for the ids that the gateway gave."""
+"""query_sm, cancel_sm and replace_sm for message_ids that the gateway issued."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ from gateway.systems.quarantine.outcomes import Done
 
 log = structlog.get_logger()
 
-# message_state of SMPP 3.4, 5.2.28, for what never reached the SMSC.
+# message_state (SMPP 3.4, 5.2.28) of messages that never reached the SMSC.
 _STATES: dict[HoldState, int] = {
     HoldState.HELD: 1,
     HoldState.DEFERRED: 1,
@@ -56,7 +56,7 @@ _FAILURES: dict[int, CommandStatus] = {
 
 
 class Operations:
-    """Answers from the store; what was released is asked of the SMSC under its own id."""
+    """Answers from the store; for a released message it asks the SMSC with the SMSC's id."""
 
     def __init__(
         self, tick: Tick, store: QuarantineStore, desk: QuarantineDesk, counts: HeldCounts
@@ -65,10 +65,10 @@ class Operations:
         self._store = store
         self._desk = desk
         self._counts = counts
-        self._turns = Turns()  # by message: what one replacement adds is told from the one before
+        self._turns = Turns()  # by message: each replacement's growth is measured from the last
 
     def begin(self, item: Operation) -> None:
-        """Start to answer one request; it takes a place in the window like any other."""
+        """Start to answer one request; it counts in the window like any other."""
         item.session.held += 1
         spawn(self._answer(item), name=f"operation-{item.session.number}")
 
@@ -115,10 +115,10 @@ class Operations:
                 return await self._replace(item, request, held)
 
     async def _replace(self, item: Operation, request: Pdu, held: HeldMessage) -> bytes:
-        """Exchange the text of a held message; only one that may pass by itself is taken.
+        """Replace the text of a held message, only by a text that would be forwarded.
 
-        A text that would be held in its turn is refused: it would wait under the id of one
-        that a person may just have read and be about to release.
+        A text that would itself be held is rejected: a person may just have read the old text
+        under this id and be about to release it.
         """
         status = self._judge(item, request, held)
         if status:
@@ -151,10 +151,10 @@ class Operations:
         return _failed(request, CommandStatus.ESME_ROK if done else _failure(request))
 
     def _judge(self, item: Operation, request: Pdu, about: HeldMessage | None) -> int:
-        """Judge the text of a replace_sm; return 0, or the status that refuses it.
+        """Judge the text of a replace_sm; return 0, or the status to reject it with.
 
-        `about` is the message of ours that it changes. One that is with us still is judged
-        once more when it leaves, so that the hour of now is nothing to it.
+        `about` is the message of the gateway that it changes. A message still held is judged
+        again when it leaves, so the present hour does not count against it.
         """
         rules = self._tick.pipeline.plane.rules
         account = rules.accounts.get(item.session.system_id)
@@ -163,7 +163,7 @@ class Operations:
         submission = Submission(account, request.octets("source_addr"), b"")
         submission.timing = _timing(request)
         if rules.judge_replacement(submission, monotonic()):
-            submission.units = 0  # the message that it changes was counted, or will be
+            submission.units = 0  # the message itself was counted, or will be
             if about is not None:
                 submission.msisdn = msisdn_of(about.destination.encode("latin-1"))
             try:
@@ -185,7 +185,7 @@ class Operations:
         return status_named(verdict.status)
 
     def _is_part(self, item: Operation, about: HeldMessage | None) -> bool:
-        """Tell whether a new text is that of a part: its neighbours are not judged here."""
+        """Tell whether the new text belongs to a part; its other parts are not judged here."""
         plane, system_id = self._tick.pipeline.plane, item.session.system_id
         place = None if about is None else place_of(about)
         if place is not None and place.total > 1:
@@ -193,7 +193,7 @@ class Operations:
         return may_be_part(plane, system_id, read_carrier(item.pdu), monotonic())
 
     def _report(self, item: Operation, about: HeldMessage | None, verdict: Verdict) -> None:
-        """Have the authority told of a new text with prohibited content, and record it (R60)."""
+        """Report and record a new text with prohibited content (R60)."""
         finding = prohibited_in(verdict.findings)
         if finding is None:
             return
@@ -223,7 +223,7 @@ class Operations:
         self._tick.records.rows.append(("e", at, "replacement_refused", row))
 
     def _forward(self, item: Operation, request: Pdu, released: HeldMessage | None = None) -> None:
-        """Ask the SMSC; a new text is judged first, whoever's id it is about."""
+        """Forward to the SMSC; judge a replace_sm first, also for an id of the SMSC."""
         if request.command_id == CommandId.REPLACE_SM:
             status = self._judge(item, request, released)
             if status:
@@ -255,7 +255,7 @@ def _timing(request: Pdu) -> Timing:
 
 
 def _expiry(held: HeldMessage, request: Pdu) -> datetime:
-    """Return when a message expires whose new text may come with a new validity_period."""
+    """Return when a message expires after a replace_sm, which may set a new validity_period."""
     until = _timing(request).valid_until
     if until is None:
         return held.expires_at

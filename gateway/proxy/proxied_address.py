@@ -1,4 +1,4 @@
-"""Finds the address of a peer behind a load balancer: it comes first, before TLS."""
+"""Find the address of a peer behind a load balancer, from the PROXY header before TLS."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from gateway.session.addresses import ip_of
 from gateway.session.proxy_protocol import PREFIX_OCTETS, address_in, rest_octets
 
 _HEADER_S = 3.0
-# Headers that are waited for at once: a balancer sends its own with the first segment.
+# Headers awaited at once. A load balancer sends the header in its first segment.
 _AT_ONCE = 256
 
 Report = Callable[[str], None]
@@ -18,9 +18,9 @@ Report = Callable[[str], None]
 
 @dataclass(slots=True)
 class ProxiedAddress:
-    """Reads the PROXY header of connections from `networks`; other peers send none.
+    """Reads the PROXY header on connections from `networks`; other peers send none.
 
-    `report` hears the address of a trusted proxy whose header was missing, wrong or late.
+    `report` gets the address of a trusted proxy if its header was missing, wrong or late.
     """
 
     networks: tuple[IpNetwork, ...]
@@ -28,7 +28,7 @@ class ProxiedAddress:
     waiting: int = 0
 
     async def __call__(self, sock: socket.socket, address: str) -> str:
-        """Return the address that counts. Raises ValueError, OSError or TimeoutError."""
+        """Return the address of the peer. Raises ValueError, OSError or TimeoutError."""
         ip = ip_of(address)
         if ip is None or not any(ip in network for network in self.networks):
             return address
@@ -48,7 +48,7 @@ class ProxiedAddress:
 
 
 async def _exactly(sock: socket.socket, count: int) -> bytes:
-    """Read so many octets and none of those behind them, which are TLS or SMPP."""
+    """Read exactly `count` octets; those after them are TLS or SMPP."""
     loop, octets = asyncio.get_running_loop(), b""
     while len(octets) < count:
         more = await loop.sock_recv(sock, count - len(octets))

@@ -1,4 +1,4 @@
-"""Receipts of held messages: the SMSC's get our id put in, the others we write ourselves."""
+"""Receipts of held messages: put the gateway's id into the SMSC's, or write our own."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _AT_ONCE = 100
 _RETRY_S = 30.0
 _LAST_DIGITS = 10**11
 
-# stat and err of the receipts that end a message that never reached the SMSC.
+# stat and err of receipts for messages that ended without reaching the SMSC.
 _ENDS: dict[HoldState, tuple[str, str]] = {
     HoldState.DISCARDED: ("REJECTD", "001"),
     HoldState.REFUSED: ("REJECTD", "002"),
@@ -41,24 +41,24 @@ _ENDS: dict[HoldState, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class OwnReceipt:
-    """The errand of a receipt that the gateway writes itself."""
+    """The errand of a receipt that the gateway itself writes."""
 
     message_id: int
 
 
 class ReceiptDesk:
-    """Knows which of the SMSC's ids stand for ours; bounded, the oldest go first.
+    """Maps the SMSC's ids to ours; bounded, the oldest are dropped first.
 
-    A receipt that arrives while a release of the same sender is unanswered is parked until
-    the answer tells the id (PEERS pain 2: the receipt overtakes the answer).
+    A receipt that arrives while a release of the same sender is outstanding is parked until
+    the answer gives the id (PEERS pain 2: the receipt overtakes the answer).
     """
 
     def __init__(self, tick: Tick, store: QuarantineStore, routes: Routes) -> None:
         self._tick = tick
         self._store = store
         self._routes = routes
-        # By sender, id and subscriber: forms of different ids can meet (10 is 16 in
-        # hexadecimal), but hardly two of the same subscriber's.
+        # By sender, id and subscriber: forms of different ids can be equal (10 is 16 in
+        # hexadecimal), but hardly for the same subscriber.
         self._ids: dict[tuple[str, str, int | bytes], int] = {}
         self._expected: Counter[str] = Counter()
         self._parked: dict[str, deque[Receipt]] = {}
@@ -66,14 +66,14 @@ class ReceiptDesk:
         self._unmarked: set[int] = set()  # taken by the SP, and the store does not know yet
 
     async def begin(self) -> None:
-        """Learn the ids of messages that were released before this run."""
+        """Load the ids of messages released before this run."""
         for released in reversed(await self._store.released_ids()):
             self.know(released)
 
     # The SMSC's receipts.
 
     def know(self, released: ReleasedId) -> None:
-        """Remember which id of the SMSC stands for ours."""
+        """Remember the SMSC's id of a released message."""
         system_id = released.system_id
         self._tick.pipeline.plane.watched.add(system_id)
         while len(self._ids) >= _MAX_KNOWN:
@@ -83,18 +83,18 @@ class ReceiptDesk:
             self._ids[system_id, form, subscriber] = released.message_id
 
     def expect(self, system_id: str) -> None:
-        """Note that a release is on its way, whose receipt may come before its answer."""
+        """Note that a release is outstanding; its receipt may arrive before its answer."""
         self._tick.pipeline.plane.watched.add(system_id)
         self._expected[system_id] += 1
 
     def unexpect(self, system_id: str) -> None:
-        """Note that the answer is there; what was parked is looked at again."""
+        """Note that the answer has arrived; handle the parked receipts again."""
         self._expected[system_id] -= 1
         for item in self._parked.pop(system_id, ()):
             self.received(item)
 
     def received(self, item: Receipt) -> None:
-        """Relay a delivery, with our id if it is about a message of ours."""
+        """Relay a delivery, with our id if it is a receipt of a released message."""
         link = item.link
         if link not in self._tick.connections:
             return  # the SMSC will send it again on another bind
@@ -134,15 +134,15 @@ class ReceiptDesk:
     # Our own.
 
     async def send_due(self) -> None:
-        """Send the receipts that are due to whoever is bound to take them."""
+        """Send due receipts to the SPs with a bind that can receive them."""
         now = monotonic()
         for message_id in list(self._unmarked):
             await self._store.receipt_sent(message_id)
             self._unmarked.discard(message_id)
             self._not_before[message_id] = now + _RETRY_S
-        # Those answered long ago: until then a look into the store may be older than an answer.
+        # Drop old entries; a fresh one is kept because a look at the store may predate the answer.
         self._not_before = {m: due for m, due in self._not_before.items() if due > now}
-        # One question for all: hundreds of SPs are bound, and hardly one is owed anything.
+        # One query for all: hundreds of SPs are bound, and few have a receipt due.
         for system_id in await self._store.owed_receipts() & self._routes.senders():
             if self._routes.to_esme(system_id) is None:
                 continue
@@ -163,7 +163,7 @@ class ReceiptDesk:
         self._not_before[held.message_id] = float("inf")
         link, command_id = connection.link, CommandId.DELIVER_SM
         own = link.next_sequence()
-        # It goes by its own number, so that the record of its answer names it.
+        # It keeps its own sequence_number, so that the record of its answer names it.
         link.outstanding[own] = (None, own, command_id, now, OwnReceipt(held.message_id))
         about = (link.number, link.system_id, int(command_id))
         row = delivery(about, own, pdu, epoch(), keeps_texts=False)
@@ -171,7 +171,7 @@ class ReceiptDesk:
         connection.write(renumbered(pdu, own))
 
     def answered(self, item: Answered, errand: OwnReceipt) -> None:
-        """Take the SP's answer; a receipt that was not taken is sent again later."""
+        """Handle the SP's answer; a receipt that was not accepted is sent again later."""
         is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
         self._not_before[errand.message_id] = monotonic() + _RETRY_S
         if is_taken:
@@ -181,14 +181,14 @@ class ReceiptDesk:
         try:
             await self._store.receipt_sent(message_id)
         except StoreUnavailable as error:
-            # The SP has it: it must not get it again because of our store.
+            # The SP has the receipt: a failure of our store must not send it again.
             self._unmarked.add(message_id)
             self._not_before[message_id] = float("inf")
             log.error("store.failed", said=str(error))
 
 
 def _subscriber(address: bytes) -> int | bytes:
-    # The SMSC may write a number without its plus, or without its 86: the id says the rest.
+    # The SMSC may write a number without its plus or 86; the last digits and the id identify it.
     number = msisdn_of(address)
     return address if number is None else number % _LAST_DIGITS
 
@@ -201,7 +201,7 @@ def _is_receipt(pdu: bytes) -> bool:
 
 
 def _as_written(held: HeldMessage) -> str:
-    """Return the subscriber's address without a plus that only its type of number stood for."""
+    """Return the subscriber's address as in the PDU, without a plus that came from its TON."""
     is_written = held.destination.encode("latin-1") in held.pdu
     return held.destination if is_written else held.destination.removeprefix("+")
 

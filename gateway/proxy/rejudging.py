@@ -1,4 +1,4 @@
-"""Held messages judged again at the moment they leave (R21, R40, R61)."""
+"""Judge held messages again when they leave the quarantine (R21, R40, R61)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from gateway.proxy.grounds import valid_until_of
 from gateway.runtime.clock import epoch, monotonic
 from gateway.smpp.pdu import SmeAddress
 
-# A person has seen it, and must not see it again for the same: it is refused.
+# A person has reviewed it already and must not see it again for the same: it is rejected.
 _UNCHECKED_AGAIN = Finding(
     "CONTENT", Reason.CONTENT_UNCHECKED, Action.REJECT, "the content filter failed"
 )
@@ -38,12 +38,13 @@ def judge_leaving(
     *,
     is_counted: bool = False,
 ) -> Verdict | None:
-    """Judge a message that is to leave now; return what stops it, or None.
+    """Judge a message that is about to leave; return the verdict that stops it, or None.
 
-    What a person let go is judged for what was refused meanwhile. What waited for its hour
-    alone nobody has seen: it is judged in full, and counted unless `is_counted` (R42). So is
-    what its addressee let go, but for his own preferences (R50), and no limit is against what
-    he asks for. `others` are the other parts of a long message, which has one verdict (R62).
+    A message that a person released is judged only for refusals since then. A deferred message
+    was not reviewed: it is judged in full, and counted unless `is_counted` (R42). A message that
+    its addressee released is judged in full except for the addressee's preferences (R50), and
+    limits do not apply. `others` are the other parts of a long message, which has one verdict
+    (R62).
     """
     source, destination = held.source.encode("latin-1"), held.destination.encode("latin-1")
     submission = Wanted if held.is_wanted else Submission
@@ -75,7 +76,7 @@ def judge_leaving(
 
 
 def schedule_of_leaving(plane: Plane, held: HeldMessage) -> Schedule | None:
-    """Return what must be noted of a commercial message that leaves for later (R21)."""
+    """Return the schedule of a commercial message that leaves with a later delivery time (R21)."""
     account = plane.rules.accounts.get(held.system_id)
     carrier = read_carrier(held.pdu)
     schedule = schedule_of(carrier, _timing(carrier, None), epoch())
@@ -93,11 +94,11 @@ def schedule_of_leaving(plane: Plane, held: HeldMessage) -> Schedule | None:
 def outranked(
     plane: Plane, verdict: Verdict, held: HeldMessage, others: Sequence[HeldMessage] = ()
 ) -> Verdict:
-    """Return what is to be said of a message that `verdict` holds for its addressee's own rule.
+    """Return the verdict to record for a message that an addressee's own preference holds.
 
-    That rule is asked first, and what it alone holds is the addressee's to let go (R50). What
-    is against the message besides is not his: it takes the place of `verdict`. Neither the
-    hour nor what cannot be looked up for a moment does, for it is asked again at the release.
+    The preference is checked first, and the addressee may release what it alone holds (R50). Any
+    other finding against the message replaces `verdict`: the addressee may not release that. A
+    deferral or a consent that cannot be looked up now does not: both are checked at the release.
     """
     account = plane.rules.accounts.get(held.system_id)
     if account is None or not is_own_rules(verdict):
@@ -109,7 +110,7 @@ def outranked(
 
 
 def is_own_rules(verdict: Verdict) -> bool:
-    """Tell whether `verdict` holds a message for its addressee's own rule (R50)."""
+    """Tell whether `verdict` holds a message for its addressee's own preference (R50)."""
     return verdict.action is Action.QUARANTINE and _reason_of(verdict) is Reason.USER_PREF
 
 
@@ -119,14 +120,14 @@ def _reason_of(verdict: Verdict) -> Reason | None:
 
 
 def text_of(plane: Plane, together: Sequence[HeldMessage]) -> str:
-    """Return what people see of a message that was judged, or of all parts of one."""
+    """Return the text that people see of a judged message, or of all its parts."""
     carriers = [read_carrier(held.pdu) for held in together]
     joined = tuple(held.joined for held in together if held.joined)
     return _facts_of(plane, carriers, joined).texts[0]
 
 
 def _facts_of(plane: Plane, carriers: Sequence[Carrier], joined: tuple[str, ...]) -> TextFacts:
-    """Return what the text of a message shows, or of all parts of one that there are."""
+    """Return the facts of a message's text, or of all parts that are here."""
     judge = plane.rules.scan.judge_texts
     if not carriers[0].concats:
         texts = tuple(text for place in carriers[0].texts() for text in place)
@@ -140,9 +141,9 @@ def _facts_of(plane: Plane, carriers: Sequence[Carrier], joined: tuple[str, ...]
 
 
 def _addressees(carrier: Carrier, together: Sequence[HeldMessage]) -> Iterable[bytes]:
-    """Return everybody whom a request lists, or else whom the parts of a long message are for.
+    """Return every address that a request lists, or else those of a long message's parts.
 
-    They may spell one number so that it is read as two, and each has to be asked about.
+    Parts may spell one number so that it reads as two; each must be checked.
     """
     listed = [each for each in carrier.destinations if isinstance(each, SmeAddress)]
     if listed:
@@ -152,13 +153,13 @@ def _addressees(carrier: Carrier, together: Sequence[HeldMessage]) -> Iterable[b
 
 
 def _units(carrier: Carrier) -> int:
-    """Return how many messages it counts for: a long one is counted with its first part."""
+    """Return how many messages it counts as: a long one is counted at its first part."""
     if not carrier.concats:
         return 1
     return max((c.total for c in carrier.concats if c.number == 1), default=0)
 
 
 def _timing(carrier: Carrier, valid_until: datetime | None) -> Timing:
-    """Return what its times mean now: the SMSC counts a relative schedule from now on (R41)."""
+    """Return its times as of now: the SMSC counts a relative schedule from now (R41)."""
     said = timing_of(carrier.pdu.octets("schedule_delivery_time"), b"", epoch())
     return replace(said, valid_until=None if valid_until is None else valid_until.timestamp())

@@ -1,4 +1,4 @@
-"""What is to be released, as the gateway knows of it between two looks into the store."""
+"""Messages to release, as the gateway knows them between two looks at the store."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -9,17 +9,17 @@ from gateway.domain.verdict import Action
 
 
 class ReleaseQueue:
-    """Who waits to be released, in order; who was counted; and what came of those of this turn."""
+    """Messages that wait for release, in order; those counted already; results of this turn."""
 
     def __init__(self) -> None:
-        # How many are wanted of each sender: to count 100 000 anew takes 3 ms a turn.
+        # Messages waiting, by sender: counting 100 000 anew would take 3 ms each turn.
         self.waiting: Counter[str] = Counter()
-        self.counted: set[int] = set()  # their hour came; judging them again counts no more
+        self.counted: set[int] = set()  # deferred and counted; judging again does not count them
         self.came_of: Counter[str] = Counter()
         self._wanted: dict[int, str] = {}  # message_id to system_id
 
     def follow(self, held: HeldMessage) -> None:
-        """Take in how a message stands now."""
+        """Update the queue from the present state of a message."""
         if held.state is HoldState.RELEASE_REQUESTED:
             self.want(held.message_id, held.system_id)
             return
@@ -28,19 +28,19 @@ class ReleaseQueue:
             self.counted.discard(held.message_id)
 
     def want(self, message_id: int, system_id: str) -> None:
-        """Want a message, after all others unless it is wanted already."""
+        """Add a message at the end, unless it is in the queue."""
         if message_id not in self._wanted:
             self._wanted[message_id] = system_id
             self.waiting[system_id] += 1
 
     def put_back(self, together: Iterable[HeldMessage]) -> None:
-        """Let messages wait their turn once more, after all others."""
+        """Move messages to the end of the queue."""
         for held in together:
             self.drop((held.message_id,))
             self.want(held.message_id, held.system_id)
 
     def drop(self, message_ids: Iterable[int]) -> None:
-        """Want messages no more."""
+        """Remove messages from the queue."""
         for message_id in message_ids:
             system_id = self._wanted.pop(message_id, None)
             if system_id is not None:
@@ -49,17 +49,17 @@ class ReleaseQueue:
                     del self.waiting[system_id]
 
     def first_of(self, senders: Collection[str], limit: int) -> list[int]:
-        """Return the messages of `senders` whose turn it is, at most `limit`."""
+        """Return the ids of the first messages of `senders`, at most `limit`."""
         if not senders:
             return []
         theirs = (number for number, sender in self._wanted.items() if sender in senders)
         return list(islice(theirs, limit))
 
     def note(self, action: Action) -> None:
-        """Count what came of a message whose hour came: thousands do, and are not listed."""
+        """Count the result of a deferred message; thousands are due, too many to log each."""
         self.came_of[action.value] += 1
 
 
 def is_asked_for(held: HeldMessage) -> bool:
-    """Tell whether somebody asked for this message: those whose hour came go by thousands."""
+    """Tell whether a person or the addressee released this message; a due one is not meant."""
     return held.is_reviewed or held.is_wanted

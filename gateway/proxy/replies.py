@@ -1,4 +1,4 @@
-"""Hearing what subscribers write: a refusal holds at once, and every word is answered once."""
+"""Handle subscribers' MO messages: a refusal holds at once, each message is answered once."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -33,26 +33,26 @@ _ANSWERS: dict[Intent, Answer] = {
     Intent.OPTOUT_ALL: Answer.REFUSED,
     Intent.OPTIN: Answer.AGREED,
 }
-# What only the gateway can answer, so that it must be asked again when it could not.
+# Intents that only the gateway answers: if it cannot, the SMSC must deliver the message again.
 _OURS_ALONE = frozenset({Intent.LIST, Intent.BAD_INDEX})
-# What must not be lost, so that it is asked for again where no more may wait. Who agrees may do
-# so again; said late, it would take back a refusal that came after it.
+# Intents that must not be lost: without room the SMSC must deliver them again. An agreement is
+# not among them: the subscriber can repeat it, and a late one would undo a later refusal.
 _TO_COME_AGAIN = frozenset({Intent.OPTOUT, Intent.OPTOUT_ALL, *_OURS_ALONE})
 
-# Ends the suspension of a number that asks for it, and returns the reply, if there is one (R43).
+# Ends the suspension of a number at its request, and returns the reply, if any (R43).
 Restore: TypeAlias = Callable[[int, datetime], Awaitable[str | None]]
 
-# Obeys a subscriber's command to a hub code, and returns the reply (R50, R51).
+# Executes a subscriber's command to a hub code, and returns the reply (R50, R51).
 Obey: TypeAlias = Callable[[Word, HubCommand, datetime], Awaitable[str]]
 
 
 class Replies:
-    """Acts on what subscribers write to ports; the rest is between them and the SP.
+    """Acts on MO messages that concern the gateway; all others pass to the SP.
 
-    While the store can not be written a refusal holds in this process and is kept as soon as
-    it can be; it is confirmed only then. Nothing else is kept for later: an order or a yes
-    that could not be heard costs nothing. Where no more can be kept, of one number or of all,
-    the SMSC is asked to send it again.
+    While the store cannot be written, a refusal holds in this process; it is stored as soon as
+    possible and confirmed only then. Nothing else is stored later: an order or a yes that was
+    not handled causes no charge. When the backlog is full, of one number or of all, the SMSC is
+    asked to deliver again what must not be lost.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Replies:
         tick.pipeline.plane.withholds = self._withholds
 
     def heard(self, item: Reply) -> None:
-        """Take a delivery that is already on its way to the SP, or is withheld from it."""
+        """Handle a delivery that was relayed to the SP, or is withheld from it."""
         heard = self._hearing.hear(item, utcnow())
         if heard is None or not heard.may_matter:
             self._speaking.pass_on(item)
@@ -84,12 +84,12 @@ class Replies:
         has_room = self._backlog.has_room(heard.word.msisdn) or not item.is_withheld
         answer = None if heard.is_ambiguous else _ANSWERS.get(heard.alone.intent)
         if answer is Answer.REFUSED or (answer is not None and has_room):
-            # At once, before anything is awaited: no submit of the next tick passes any more.
+            # At once, before any await: it must stop the messages of the next tick.
             heard.given = self._apply(heard, answer)
         if not has_room:
             self._turn_away(heard)
         elif heard.given is not None and self._book.is_being_kept(heard.given):
-            self._settle(heard, is_forwarded=True)  # said again while it is being kept
+            self._settle(heard, is_forwarded=True)  # a repetition while the first is being stored
         elif self._backlog.is_busy:
             self._defer(heard)
             self._put_off(heard)
@@ -110,7 +110,7 @@ class Replies:
             self._book.defer(heard.given)
 
     def _turn_away(self, heard: Heard) -> None:
-        """Have the SMSC keep what was withheld: there is no room, and a refusal holds anyway."""
+        """Handle a message without room: the SMSC delivers it again, or it goes to the SP."""
         tally = self._tick.pipeline.plane.tally
         self._defer(heard)
         if heard.word.is_hub or heard.alone.intent in _TO_COME_AGAIN:
@@ -121,7 +121,7 @@ class Replies:
             self._settle(heard, is_forwarded=True)
 
     def answered(self, item: Answered, errand: Confirmation) -> None:
-        """Take what the SMSC said to a message of our own; keep its id where it asked for a yes."""
+        """Handle the SMSC's answer to our own message; record the id of a request for a yes."""
         if errand.asked is None or errand.said is None:
             return
         is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
@@ -130,20 +130,20 @@ class Replies:
         spawn(self._note_sent(errand.asked, said, is_taken=is_taken), name="reply-sent")
 
     async def keep_unkept(self) -> None:
-        """Try again what could not be kept. Raises StoreUnavailable."""
+        """Try again to store refusals that could not be stored. Raises StoreUnavailable."""
         while (heard := self._backlog.next_unkept) is not None:
             async with self._turns.of(heard.word.msisdn):
                 await self._act(heard)
             self._backlog.kept()
 
     async def end_overdue(self) -> None:
-        """End what time has ended (R23 to R25). Raises StoreUnavailable."""
+        """End subscriptions and requests that are over (R23 to R25). Raises StoreUnavailable."""
         lapsed = await self._desk.sweep(utcnow())
         if lapsed:
             log.info("subscriptions.lapsed", count=lapsed)
 
     async def forget_overdue(self) -> None:
-        """Delete what nobody can refer to any more. Raises StoreUnavailable."""
+        """Delete dialogue sessions that are over. Raises StoreUnavailable."""
         await self._desk.forget_sessions(utcnow())
 
     async def _attend(self, heard: Heard) -> None:
@@ -164,7 +164,7 @@ class Replies:
             self._answer(heard, Outcome(reply=reply, is_forwarded=False))
             return
         if heard.is_restoring:
-            # Of a number that may not send HF asks for that alone: it takes no refusal back.
+            # From a suspended number HF only ends the suspension: it takes no refusal back.
             answer_to = await self.restore(heard.word.msisdn, utcnow())
             self._answer(heard, Outcome(reply=answer_to, is_forwarded=False))
             return
@@ -180,12 +180,12 @@ class Replies:
         self._answer(heard, outcome)
 
     def _answer(self, heard: Heard, outcome: Outcome) -> None:
-        """Write the reply, and let the message go where it belongs."""
+        """Send the reply, then relay the message to the SP or keep it back."""
         is_said = outcome.reply is None or self._speaking.say(heard, outcome.reply, outcome.asked)
         if is_said or outcome.is_forwarded:
             self._settle(heard, is_forwarded=outcome.is_forwarded)
         else:
-            # No bind can submit for now. It was for us alone, so nobody else will answer it.
+            # No bind can submit now. The message is for the gateway alone: the SP cannot answer.
             self._speaking.put_off(heard.item)
 
     async def _keep(self, heard: Heard, given: ConsentAnswer) -> bool:
@@ -200,7 +200,7 @@ class Replies:
         return is_news
 
     def _usual(self, heard: Heard) -> str | None:
-        """Return what the policy says to an answer that the dialogue has no word for."""
+        """Return the policy's reply to an answer that the dialogue gave no reply to."""
         rule = self._tick.pipeline.plane.rules.replies
         if rule is None or heard.given is None:
             return None
@@ -214,10 +214,10 @@ class Replies:
         return self._book.apply(heard.word, answer, evidence, until)
 
     def _put_off(self, heard: Heard) -> None:
-        """Do what can be done without the store."""
+        """Handle a message as far as possible without the store."""
         answer = None if heard.word.is_hub else _ANSWERS.get(heard.alone.intent)
         if heard.given is None and answer is not None:
-            # TD2: whether a list lives can not be known, so it is what it is by itself.
+            # TD2: it is unknown whether a list is valid, so the meaning without context counts.
             heard.given = self._apply(heard, answer)
         if heard.given is not None:
             self._settle(heard, is_forwarded=True)
@@ -229,7 +229,7 @@ class Replies:
             self._settle(heard, is_forwarded=True)
 
     def _settle(self, heard: Heard, *, is_forwarded: bool) -> None:
-        """Let the SP have what was withheld from it, or tell the SMSC that it arrived; once."""
+        """Relay a withheld message to the SP, or confirm it to the SMSC; once for a message."""
         if heard.is_settled:
             return
         heard.is_settled = True
@@ -246,5 +246,5 @@ class Replies:
 
 
 async def _nothing_to_restore(_msisdn: int, _at: datetime) -> str | None:
-    """Answer nothing: nobody suspends here."""
+    """Return no reply: suspensions are not set up here."""
     return None

@@ -1,4 +1,4 @@
-"""Running errands: sending what processes without a link to the SMSC have to say."""
+"""Send errands: the messages of processes that have no link to the SMSC."""
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
@@ -24,30 +24,30 @@ from gateway.smpp.status import CommandStatus
 
 log = structlog.get_logger()
 
-# A process that died is made up for after this long. Well past the wait for an answer.
+# A claim ends after this time, in case its process died. Far longer than the wait for an answer.
 CLAIM = timedelta(minutes=2)
 RETRY = timedelta(seconds=5)
-KEPT = timedelta(days=7)  # what is done: the records tell of it for as long as they must
+KEPT = timedelta(days=7)  # for errands in a final state; the records keep them longer
 
 _LATER = frozenset({CommandStatus.ESME_RTHROTTLED, CommandStatus.ESME_RMSGQFUL})
 _AT_ONCE = 50
 _MAX_UNDER_WAY = 500
 _MAX_PORTS = 500
-# Of so many it is known by whose bind they went last, to take another the next time.
+# For so many errands the sender of the last bind is remembered, to use another next time.
 _MAX_REMEMBERED = 10_000
-# In turns of the loop: what waits for a bind, or for its time, makes no change in the store.
+# In turns of the loop. Waiting for a bind or a time causes no change in the store, so we poll.
 _LOOK_EVERY = 8
 
-# Tells whoever asked what became of an errand. Raises StoreUnavailable.
+# Tells the requester the outcome of an errand. Raises StoreUnavailable.
 Tell: TypeAlias = Callable[[Errand, datetime], Awaitable[None]]
 
-# Tells when an errand may go, now or later; None for not at all. Raises StoreUnavailable.
+# Returns when an errand may be sent, now or later; None for never. Raises StoreUnavailable.
 Due: TypeAlias = Callable[[Errand, datetime], Awaitable[datetime | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Whoever asks for errands: knows when one may go, and hears what became of it."""
+    """The requester of errands: `due` says when one may be sent, `tell` gets its outcome."""
 
     due: Due
     tell: Tell
@@ -55,14 +55,14 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class OnErrand:
-    """The errand, in the sense of the data plane, of an errand."""
+    """The data plane's errand for the submit_sm of an Errand."""
 
     errand: Errand
 
 
 @dataclass(slots=True)
 class _Outcome:
-    """What the SMSC said, until the store and whoever asked know it; None is no answer."""
+    """The SMSC's answer until the store and the requester have it; `state` None means resend."""
 
     errand: Errand
     state: ErrandState | None
@@ -75,11 +75,11 @@ class _Outcome:
 class RunningErrands:
     """Takes errands from the store and sends each from its port, as a real submit_sm.
 
-    At least once: one whose answer never came is sent again, MAX_ATTEMPTS times in all, for
-    a code that arrives twice is the same code, and one that is lost helps nobody. Policy does
-    not judge our own word. While no bind can submit for a port, what it has waits. From a hub
-    code that no SP owns they go by the binds of all in turn, and what is refused on one is
-    tried on another before that is final.
+    Each is sent at least once: without an answer it is sent again, at most MAX_ATTEMPTS times
+    in all. A code that arrives twice does no harm; a lost one does. Policy does not judge these
+    messages. While no bind can submit for a port, its errands wait. From a hub code that no SP
+    owns, errands use the binds of all SPs in turn; a refusal is final only after other binds
+    were tried.
     """
 
     def __init__(
@@ -105,11 +105,11 @@ class RunningErrands:
         self._turn = 0
 
     def wake(self) -> None:
-        """Note that there is something new in the store."""
+        """Note that the store has a new errand."""
         self._is_news = True
 
     async def run(self) -> None:
-        """Send what waits, if it may be time; call it every turn. Raises StoreUnavailable."""
+        """Send waiting errands; call it every turn. Raises StoreUnavailable."""
         self._turn += 1
         is_regular = self._turn % _LOOK_EVERY == 0
         if not (self._is_news or is_regular):
@@ -121,11 +121,11 @@ class RunningErrands:
         self._is_news = await self._send_waiting() == _AT_ONCE
 
     async def forget_old(self) -> None:
-        """Delete what was done a week ago. Raises StoreUnavailable."""
+        """Delete finished errands created over a week ago. Raises StoreUnavailable."""
         await self._store.forget(utcnow() - KEPT)
 
     def answered(self, item: Answered, on: OnErrand) -> None:
-        """Take what the SMSC said, or that it will say nothing."""
+        """Handle the SMSC's answer, or that no answer will come."""
         errand = on.errand
         self._under_way.discard(errand.number)
         outcome = _outcome_of(errand, item.pdu)
@@ -146,13 +146,13 @@ class RunningErrands:
         return len(taken)
 
     async def _begin(self, errand: Errand, now: datetime) -> None:
-        """Send a claimed one, or put it back until it may go, or end it."""
+        """Send a claimed errand, put it back until it may be sent, or drop it."""
         due = await self._due(errand, now)
         if due is None:
             dropped = self._outcomes[errand.number] = _Outcome(errand, ErrandState.DROPPED)
             await self._keep(dropped)
             return
-        # Looked for again: what was awaited meanwhile may have cost the bind.
+        # Look again: the bind may have closed during the await.
         connection = self._bind_of(errand) if due <= now else None
         if connection is None:
             await self._store.put_back(errand.number, max(due, now), was_written=False)
@@ -167,7 +167,7 @@ class RunningErrands:
         self._note(errand, connection.link.system_id, "written")
 
     def _bind_of(self, errand: Errand) -> Connection | None:
-        """Return the bind by which an errand goes now: another than the last time, if there is."""
+        """Return the bind to send an errand on: if possible another than last time."""
         if not self._goes_by_any(errand.port):
             return self._bind_for(errand.port)
         some = sorted(self._routes.submitters())
@@ -179,7 +179,7 @@ class RunningErrands:
         return self._routes.to_smsc(next((one for one in some if one > last), some[0]))
 
     def _bind_for(self, port: str) -> Connection | None:
-        """Return a bind of whoever owns `port`; a hub code that nobody owns goes by any."""
+        """Return a bind of the owner of `port`; for a hub code without owner, any bind."""
         some = self._routes.submitters() if self._goes_by_any(port) else self._owners_of(port)
         binds = (self._routes.to_smsc(system_id) for system_id in some)
         return next((bind for bind in binds if bind is not None), None)
@@ -194,7 +194,7 @@ class RunningErrands:
         return port in self._hub_codes and not self._owners_of(port)
 
     def _has_another(self, errand: Errand) -> bool:
-        """Tell whether a refusal says something of the bind alone: others were not tried yet."""
+        """Tell whether another bind should be tried: the refusal may concern this bind only."""
         if not self._goes_by_any(errand.port):
             return False
         return errand.attempts < min(MAX_ATTEMPTS, len(self._routes.submitters()))
@@ -211,7 +211,7 @@ class RunningErrands:
             log.error("store.failed", said=str(error))
 
     async def _keep(self, outcome: _Outcome) -> None:
-        """Let the store and whoever asked know what the SMSC said; the rest is tried again."""
+        """Pass the outcome to the store and the requester; put an errand without one back."""
         if outcome.is_busy:
             return
         outcome.is_busy = True
@@ -231,7 +231,7 @@ class RunningErrands:
         self._gone_by.pop(errand.number, None)
         if not outcome.is_kept:
             if not await self._store.finish(errand.number, state, outcome.message_id):
-                return  # a late answer to what another one settled
+                return  # a late answer: an earlier one settled the errand
             outcome.is_kept = True
             self._note(errand, "", state.value)
         await self._tell(replace(errand, state=state, message_id=outcome.message_id), now)

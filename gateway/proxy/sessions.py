@@ -1,4 +1,4 @@
-"""The SPs' connections and sessions, from the first octet to the last."""
+"""Connections and sessions of SPs, from connect to close."""
 
 import asyncio
 
@@ -25,18 +25,18 @@ from gateway.session.timers import Timers
 
 log = structlog.get_logger()
 
-# How long new messages wait for a lost SMSC before they are refused: a flap must not burn an
-# SP's queue, a real outage must be told.
+# How long new messages wait for a lost SMSC before they are rejected: a short loss must not
+# empty an SP's queue into errors, a real outage must be reported.
 _WAIT_FOR_SMSC_S = 2.0
 _CONNECTIONS_PER_S, _CONNECTIONS_AT_ONCE = 20, 200
 
 
 class Sessions:
-    """Accepts connections, forgets them, and knows who is bound.
+    """Accepts connections, forgets them, and knows which sessions are bound.
 
-    `joining` binds them, `leaving` lets them go. `maximum` bounds the bound sessions of SPs,
-    `unbound` the connections before their bind, `window` the requests of each session that are
-    under way. It is what an Acceptor asks.
+    `joining` binds them, `leaving` ends them. `maximum` limits the bound sessions of SPs,
+    `unbound` the connections before their bind, `window` the outstanding requests of each
+    session. An Acceptor uses it as its host.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Sessions:
 
     @property
     def window(self) -> int:
-        """Return how many requests of any session may be under way."""
+        """Return how many requests of a session may be outstanding."""
         return self.joining.window
 
     @property
@@ -66,7 +66,7 @@ class Sessions:
         return self.joining.maximum
 
     def may_connect(self, address: str) -> bool:
-        """Tell whether one more connection of `address` is taken now."""
+        """Tell whether one more connection from `address` is accepted now."""
         if self.leaving.is_draining:
             return False
         if len(self.pairs) >= self.maximum:
@@ -89,11 +89,11 @@ class Sessions:
         return connection
 
     def misdirected(self, address: str) -> None:
-        """Note that a load balancer at `address` did not say whom it speaks for."""
+        """Note a load balancer at `address` with a missing or wrong PROXY header."""
         self.strangers.closed("its PROXY header is missing or wrong", address)
 
     def failed(self, protocol: asyncio.BaseProtocol) -> None:
-        """Free the place of a connection whose TLS handshake failed."""
+        """Free the place of a connection after a failed TLS handshake."""
         if isinstance(protocol, Connection):
             self.unbound.leave(protocol)
             self.strangers.closed("its TLS handshake failed", protocol.peer_address)
@@ -102,7 +102,7 @@ class Sessions:
         self.unbound.leave(connection)
 
     def forget(self, connection: Connection) -> None:
-        """Clear up after a connection that is gone; its outstanding requests are answered."""
+        """Clean up after a lost connection; its outstanding requests are answered already."""
         link = connection.link
         if link.side is Side.ESME:
             self._free_place(connection)
@@ -136,13 +136,13 @@ class Sessions:
         spawn(self.joining.reconnect(pair), name=f"reconnect-{session.number}")
 
     def wait(self, item: attention.Wait) -> None:
-        """Leave an SP unread that sent too many control PDUs, until it has come down to them."""
+        """Stop reading an SP that sent too many control PDUs, until its rate is allowed again."""
         connection = self._tick.connections.get(item.link)
         if connection is not None:
             _leave_unread(connection)
 
     def follow_accounts(self) -> None:
-        """Hold sessions to what a reload changed: whose sender is gone must go too."""
+        """Apply a reload to sessions: dismiss those of removed senders, update the windows."""
         accounts = self._tick.pipeline.plane.rules.accounts
         for session, pair in list(self.pairs.items()):
             account = accounts.get(pair.sender.system_id)
@@ -154,7 +154,7 @@ class Sessions:
 
 
 def _leave_unread(connection: Connection) -> None:
-    """Read an SP again once it has come down to what it may send: more may be read already."""
+    """Keep an SP unread while it must wait; octets read before may have made the wait longer."""
     wait_s = control_wait_s(connection.link, monotonic())
     if wait_s:
         connection.pause(Pause.CONTROL)
@@ -165,6 +165,6 @@ def _leave_unread(connection: Connection) -> None:
 
 def _read_on(connection: Connection) -> None:
     clocks = connection.link.clocks
-    if clocks.partial_since is not None:  # it could not finish its PDU: it was not read
+    if clocks.partial_since is not None:  # we did not read the rest of its PDU
         clocks.partial_since = monotonic()
     connection.resume(Pause.CONTROL)

@@ -1,4 +1,4 @@
-"""Telling numbers that they are suspended, and how they are restored: once each (R43)."""
+"""Tell suspended numbers once that they are suspended and how to be restored (R43)."""
 
 from dataclasses import dataclass
 
@@ -16,17 +16,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class SuspensionNotice:
-    """The errand of a message that tells of a suspension; nothing depends on its answer."""
+    """The errand of a message about a suspension; its answer is not used."""
 
     number: int
 
 
 class Telling:
-    """Writes to suspended numbers from a hub code, over a bind of the SP they were found at.
+    """Writes to suspended numbers from a hub code, on a bind of the SP that they sent through.
 
-    It is claimed in the store before it is written: no number is told twice, whichever
-    processes look, and a process that is killed in between leaves one untold. Without a bind
-    that can submit it waits, as long as the suspension lasts.
+    It claims each notice in the store before it writes it: no number is told twice, even with
+    several processes; a process killed in between leaves that number untold. Without a bind
+    that can submit, the notice waits as long as the suspension lasts.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Telling:
         self._store = store
         self._routes = routes
         self._speaking = speaking
-        # One code for all: a number that asks twice finds one conversation.
+        # One code for all, so that a phone shows one conversation.
         self._code = min(hub.codes, default=None)
 
     async def tell_due(self) -> None:
-        """Tell whom nobody told yet. Raises StoreUnavailable."""
+        """Tell the suspended numbers that were not told yet. Raises StoreUnavailable."""
         reachable = self._routes.submitters()
         if not reachable:
             return
@@ -50,7 +50,7 @@ class Telling:
 
     def _tell(self, one: Suspension) -> None:
         suspender = self._tick.pipeline.plane.rules.suspenders.get(one.rule)
-        # The bind is looked up only now: it may have gone while the store was asked.
+        # The bind is looked up only now: it may have closed during the store call.
         connection = self._routes.to_smsc(one.system_id)
         if self._code is None:
             _leave_untold(one, "there is no hub code")

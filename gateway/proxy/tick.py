@@ -1,4 +1,4 @@
-"""The tick: once per turn of the loop, everything that was read, together."""
+"""The tick: process together all octets read in one turn of the event loop."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -21,12 +21,12 @@ from gateway.session.states import SessionState, Side
 
 log = structlog.get_logger()
 
-# How much of a session that has no room is read ahead, so that its enquiries and answers are
-# still served; the rest waits in its socket.
+# How much is read ahead from a session with a full window, so that its enquire_link and answers
+# are still handled; the rest waits in its socket.
 _LOOK_AHEAD_OCTETS = 64 * 1024
 
-_ESME = Side.ESME  # a look-up on the class is Python code in 3.11
-# How soon is looked again whether requests may be judged that wait for what we know to be current.
+_ESME = Side.ESME  # in Python 3.11 a look-up on the enum class is slow
+# How often to check again whether requests may be judged that wait for current consent data.
 _WAIT_S = 0.005
 
 Shell = Callable[[Attention], None]
@@ -35,11 +35,11 @@ Work = Callable[[Iterable[tuple[Link, bytes]], float, float], Batch]
 
 
 class Tick:
-    """Gathers what connections read and runs the pipeline over it, once per loop turn.
+    """Gathers the octets of all connections and runs the pipeline on them, once in a loop turn.
 
-    A tick works for a few milliseconds, then the loop serves everything else; what is left is
-    for the next turn, fairly shared between senders. Whoever waits for its turn is not read
-    meanwhile, so that saturation fills the windows of SPs and refuses nothing.
+    A tick works for a few milliseconds, then the loop serves everything else. The rest is for
+    the next turn, shared fairly between senders. A session that waits for its turn is not read,
+    so that overload fills the windows of SPs and rejects nothing.
     """
 
     def __init__(self, pipeline: Pipeline, records: Records) -> None:
@@ -64,26 +64,26 @@ class Tick:
         self._loop = asyncio.get_running_loop()
 
     def add(self, connection: Connection) -> None:
-        """Let a connection take part."""
+        """Register a connection."""
         self.connections[connection.link] = connection
 
     def received(self, connection: Connection, octets: bytes) -> None:
-        """Take what a connection read; it is worked on at the end of this loop turn."""
+        """Queue octets of a connection; they are processed at the end of this loop turn."""
         self._budgeted[connection.link] = connection
         self._take(connection.link, octets)
 
     def resume(self, links: Iterable[Link]) -> None:
-        """Take up again what waits in `links`, in the next turn at the latest."""
+        """Process again what waits in `links`, in the next turn at the latest."""
         for link in links:
             self._take(link, b"")
 
     def settled(self, session: Link) -> None:
-        """Note that an SP was answered between two turns: requests, or its unbind, may wait."""
+        """Resume an SP answered between two turns, if requests or its unbind wait."""
         if session.is_blocked or session.state is SessionState.UNBINDING:
             self.resume((session,))
 
     def lost(self, connection: Connection) -> None:
-        """Answer for a connection that is gone, after what it sent before."""
+        """Answer the requests of a lost connection, after processing what it sent before."""
         link = connection.link
         self._work_off(link)
         self._long.remove(link)
@@ -91,13 +91,13 @@ class Tick:
         if self.connections.pop(link, None) is None:
             return
         other = self.connections.get(link.peer) if link.peer is not None else None
-        if other is not None:  # who waited for it to read would wait for ever
+        if other is not None:  # it is paused until the lost peer reads, which never happens
             other.resume(Pause.PEER)
         self.out(self.pipeline.lose(link, monotonic(), epoch()))
         self.forget(connection)
 
     def slowed(self, connection: Connection, *, is_slow: bool) -> None:
-        """Stop reading a peer that does not read, and who feeds it; or go on."""
+        """Stop reading a peer that does not read, and its other side; or resume both."""
         connection.unread_since = monotonic() if is_slow else None
         peer = connection.link.peer
         other = self.connections.get(peer) if peer is not None else None
@@ -111,7 +111,7 @@ class Tick:
             other.resume(Pause.PEER)
 
     def out(self, batch: Batch) -> None:
-        """Write a batch, keep its rows, then attend to its exceptions."""
+        """Write the octets of a batch, record its rows, then handle its events."""
         connections = self.connections
         for link, octets in batch.writes.items():
             connection = connections.get(link)
@@ -140,7 +140,7 @@ class Tick:
         self._loop.call_soon(self._run)
 
     def _work_off(self, link: Link) -> None:
-        """Work on what one link sent before it is gone."""
+        """Process what a lost link sent before."""
         answers, requests = self._from_smsc.pop(link, None), self._from_esme.remove(link)
         now = monotonic()
         if answers is not None:
@@ -149,10 +149,10 @@ class Tick:
             self._guarded(self.pipeline.submit, {link: requests}, now)
 
     def _must_wait(self, now: float) -> bool:
-        """Tell whether requests wait because we are late, as nothing may be judged now.
+        """Tell whether requests must wait because the gateway itself is late.
 
-        What the store has not been asked for a second may have changed (R31), and what cannot
-        be recorded must not pass: neither is a reason to refuse while it is our own delay.
+        Consent data older than a second may have changed (R31), and a message that cannot be
+        recorded must not pass. While the delay is our own, requests wait and are not rejected.
         """
         consent = self.pipeline.plane.rules.knowledge.consent
         return (consent.is_current and consent.is_behind(now)) or self.records.is_behind(now)
@@ -161,8 +161,8 @@ class Tick:
         try:
             self.out(work(chunks.items(), now, epoch()))
         except Exception:  # the tick's edge
-            # A fault of ours: which of these messages went out can not be told, so nobody is
-            # told anything false. The sessions close, and their SPs bind again.
+            # A fault of the gateway: it is unknown which messages were sent, so no answer is
+            # written. The sessions are aborted, and their SPs bind again.
             self.failures += 1
             log.exception("tick.failed")
             for link in chunks:
@@ -173,12 +173,12 @@ class Tick:
         self._is_due = False
         began = monotonic()
         self.pipeline.plane.is_overloaded = self.records.is_full or self.is_disk_full()
-        # Answers first: they make the room that requests wait for.
+        # Answers first: they free the window that requests wait for.
         from_smsc, self._from_smsc = self._from_smsc, {}
         if from_smsc:
             self._guarded(self.pipeline.resp, from_smsc, began)
         from_esme: Mapping[Link, bytes] = {}
-        now = monotonic()  # that of the answers is over: what was current then may not be now
+        now = monotonic()  # answers took time: data that was current then may not be now
         is_waiting = len(self._from_esme) > 0 and self._must_wait(now)
         if len(self._from_esme) and not is_waiting:
             from_esme = self._submit(now)
@@ -194,7 +194,7 @@ class Tick:
             self._loop.call_later(_WAIT_S, self._run)
 
     def _submit(self, now: float) -> Mapping[Link, bytes]:
-        """Judge as much as a tick has time for; return what that was."""
+        """Judge as many requests as a tick has time for; return their octets."""
         busy, pace, plane = len(self._from_esme), self.pace, self.pipeline.plane
         chunks, octets = self._from_esme.take(pace.octets)
         plane.takes_long = may_be_long = not self._long.due_in(now)
@@ -209,7 +209,7 @@ class Tick:
         return chunks
 
     def _go_on_with_long(self) -> None:
-        """Let the next of those that wait with a long request have its turn, when it is due."""
+        """Resume the next session with a long request when it is due."""
         if not len(self._long) or self._long_timer is not None:
             return
         delay = self._long.due_in(monotonic())
@@ -224,7 +224,7 @@ class Tick:
             self._take(self._long.take(), b"")
 
     def _read_on(self, *, is_waiting: bool) -> None:
-        """Read on whoever had its turn; the others wait, in their sockets too."""
+        """Resume reading connections that had their turn; the others stay paused."""
         waiting = self._from_esme
         for link, connection in list(self._budgeted.items()):
             if link in waiting or link in self._from_smsc:
@@ -236,7 +236,7 @@ class Tick:
             self._come_again()
 
     def _settle(self, links: Iterable[Link]) -> None:
-        """Leave the rest of a blocked session in its socket; read on when it has room."""
+        """Stop reading a blocked session with enough read ahead; resume the others."""
         for link in links:
             connection = self.connections.get(link)
             if connection is None:

@@ -1,4 +1,4 @@
-"""SPs' connections before their bind: how many there may be, and how fast they may come."""
+"""Connections before their bind: limit their number and their rate."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from gateway.session.addresses import origin_of
 from gateway.session.connection_rate import ConnectionRate
 from gateway.session.stranger_places import StrangerPlaces
 
-# Of `limits.sessions`, half each for strangers and for the addresses of known SPs, and half of
-# that for one address: an SP with hundreds of sessions comes back with all of them at once.
+# Half of `limits.sessions` for strangers, the same for addresses of known SPs, and half of that
+# for one address: an SP with hundreds of sessions reconnects all of them at once.
 _SHARE = 2
 _SHARE_OF_ONE = 2
 _FEWEST = 4
@@ -18,10 +18,10 @@ _SESSIONS = 2_000
 
 
 class UnboundConnections:
-    """Admits new connections and ends those that others need the places of.
+    """Admits new connections and aborts old ones when their places are needed.
 
     Addresses that an SP has bound from lately (`is_known`) have places of their own: strangers
-    never take those, whatever their number. `refused` counts what was not admitted, by reason.
+    never take those. `refused` counts rejected and aborted connections, by reason.
     """
 
     def __init__(self, rate: ConnectionRate, is_known: Callable[[str], bool]) -> None:
@@ -32,20 +32,20 @@ class UnboundConnections:
         self.share(_SESSIONS)
 
     def share(self, sessions: int) -> None:
-        """Set the number of places from `limits.sessions`; before the first connection."""
+        """Set the number of places from `limits.sessions`; call before the first connection."""
         total = max(_FEWEST, sessions // _SHARE)
         of_one = max(_FEWEST, total // _SHARE_OF_ONE)
         self._places = (StrangerPlaces(total, of_one), StrangerPlaces(total, of_one))
 
     def admits(self, address: str) -> bool:
-        """Tell whether one more connection of `address` is admitted now, and count it."""
+        """Tell whether one more connection from `address` is admitted now; count it."""
         if self._rate.admits(address, monotonic()):
             return True
         self.refused["rate"] += 1
         return False
 
     def enter(self, connection: Connection) -> None:
-        """Give `connection` a place; whoever loses its place for it is cut."""
+        """Give `connection` a place; abort the connection that loses its place, if any."""
         address = connection.peer_address
         goes = self._places[self._is_known(address)].enter(connection, origin_of(address))
         if goes is not None:

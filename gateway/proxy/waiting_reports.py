@@ -1,17 +1,17 @@
-"""What waits to be reported to the authority: bounded, and with room for every SP (R60)."""
+"""Queue of reports to the authority: bounded, with room for every SP (R60)."""
 
 from collections import deque
 from itertools import islice
 
 from gateway.domain.authority_report import NewAuthorityReport
 
-# What one report takes in memory beside its text, which may have four octets a character.
+# Memory of one report without its text; a character of the text takes up to four octets.
 _REPORT_OCTETS = 1_000
 _OCTETS_PER_CHAR = 4
 
 
 class _Share:
-    """What waits of one SP, in order."""
+    """Waiting reports of one SP, in order."""
 
     __slots__ = ("octets", "reports")
 
@@ -21,10 +21,10 @@ class _Share:
 
 
 class WaitingReports:
-    """Keeps at most `max_reports` of at most `max_octets` in all, SP by SP.
+    """Keeps at most `max_reports` reports with at most `max_octets` in all, by SP.
 
-    Where there is no room, whoever takes most gives way with the newest: a flood of one SP
-    costs no other a report. What is taken to be written keeps its place until it is settled.
+    When it is full, the SP with the most octets loses its newest report, so that a flood of one
+    SP costs no other SP a report. A taken report keeps its place until it is settled.
     """
 
     def __init__(self, max_reports: int, max_octets: int) -> None:
@@ -36,11 +36,11 @@ class WaitingReports:
         self._octets = 0
 
     def __len__(self) -> int:
-        """Return how many wait, those included that are being written."""
+        """Return how many reports wait, including those being written."""
         return self._count
 
     def add(self, report: NewAuthorityReport) -> int:
-        """Let a report wait; return how many were lost for want of room, itself or others."""
+        """Queue a report; return how many reports were lost because it was full."""
         octets, lost = _cost_of(report), 0
         share = self._shares.get(report.system_id) or _Share()
         while not self._has_room(octets):
@@ -57,7 +57,7 @@ class WaitingReports:
         return lost
 
     def take(self, limit: int) -> list[NewAuthorityReport]:
-        """Take up to `limit` to write them, of every SP in turn; `settle` or `put_back` follows."""
+        """Take up to `limit` reports, from every SP in turn; call `settle` or `put_back` next."""
         taken = self._taken
         while len(taken) < limit and self._shares:
             each = max(1, (limit - len(taken)) // len(self._shares))
@@ -67,17 +67,17 @@ class WaitingReports:
                 taken += some
                 del self._shares[system_id]
                 if share.reports:
-                    self._shares[system_id] = share  # and the others come first next time
+                    self._shares[system_id] = share  # moved to the end: other SPs are next
         return list(taken)
 
     def settle(self) -> None:
-        """Let go of what was taken: the store has it."""
+        """Forget the taken reports: the store has them."""
         self._count -= len(self._taken)
         self._octets -= sum(map(_cost_of, self._taken))
         self._taken.clear()
 
     def put_back(self) -> None:
-        """Let what was taken wait again, before all else of its SP."""
+        """Put the taken reports back at the front of their SPs' queues."""
         for report in reversed(self._taken):
             share = self._shares.setdefault(report.system_id, _Share())
             share.reports.appendleft(report)
@@ -85,7 +85,7 @@ class WaitingReports:
         self._taken.clear()
 
     def clear(self) -> int:
-        """Forget all that waits; return how many."""
+        """Forget all waiting reports; return how many."""
         count, self._count, self._octets = self._count, 0, 0
         self._shares.clear()
         self._taken.clear()

@@ -1,4 +1,4 @@
-"""Accepts TCP connections cheaply: who is over a limit costs one system call and no object."""
+"""Accept TCP connections cheaply: one over a limit costs a system call and no object."""
 
 import asyncio
 import socket
@@ -13,39 +13,39 @@ Abandon = Callable[[], object]
 FindAddress = Callable[[socket.socket, str], Awaitable[str]]
 """Returns the address that counts; raises ValueError, OSError or TimeoutError."""
 
-# What one turn of the loop serves and closes at most; the others wait in the backlog of the kernel.
-# One that is served costs as much as a message, and those who are bound wait meanwhile; one that is
-# closed costs little, and would else fill the backlog, where an SP comes.
+# How many connections one turn of the loop serves and closes at most; others wait in the kernel's
+# backlog. Serving one costs as much as a message, and bound sessions wait meanwhile. Closing one
+# costs little, and keeps the backlog free for SPs.
 _SERVED_AT_ONCE, _CLOSED_AT_ONCE = 4, 64
-# Out of descriptors: the sockets that wait keep the listener readable, so it is left alone.
+# The pause when no descriptor is free: waiting sockets keep the listener readable meanwhile.
 _REST_S = 0.5
 BACKLOG = 1024
 
 
 class Host(Protocol):
-    """What decides on connections and serves them."""
+    """Decides on connections and provides their protocols."""
 
     def may_connect(self, address: str) -> bool:
-        """Tell whether one more connection of `address` is taken; asked once for each."""
+        """Tell whether one more connection from `address` is accepted; called once for each."""
 
     def accept(self, address: str, abandon: Abandon) -> asyncio.BaseProtocol | None:
-        """Return the protocol that serves it, None to close it.
+        """Return the protocol for the connection, None to close it.
 
-        `abandon` ends the connection as long as its TLS handshake lasts.
+        `abandon` ends the connection during its TLS handshake.
         """
 
     def failed(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hear that an accepted connection was never made: its handshake failed."""
+        """Handle an accepted connection that was never made: its handshake failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands before a connection's first octets: TLS, its time, and the address."""
+    """What comes before a connection's first octets: TLS, its time limit, and the address."""
 
     tls: ssl.SSLContext | None = None
     handshake_s: float = 5.0
     find_address: FindAddress | None = None
-    """Finds the address of peers that come through a proxy; None takes the socket's."""
+    """Finds the address of peers behind a proxy; None uses the address of the socket."""
 
 
 class Acceptor:
@@ -62,7 +62,7 @@ class Acceptor:
         self._listen()
 
     def close(self) -> None:
-        """Accept nobody any more. May be repeated."""
+        """Stop accepting connections. May be repeated."""
         if self._is_open:
             self._is_open = False
             self._loop.remove_reader(self._listener.fileno())
@@ -87,7 +87,7 @@ class Acceptor:
             served, closed = served + is_served, closed + (not is_served)
 
     def _take(self, sock: socket.socket, address: str) -> bool:
-        """Begin to serve a connection, or close it; return whether it is served."""
+        """Start to serve a connection, or close it; return whether it is served."""
         if self._entry.find_address is None and not self._host.may_connect(address):
             sock.close()
             return False
@@ -96,7 +96,7 @@ class Acceptor:
         return True
 
     async def _begin(self, sock: socket.socket, address: str) -> None:
-        """Make the connection of an accepted socket, which is closed where that fails."""
+        """Make the connection of an accepted socket; close the socket if that fails."""
         try:
             counted = await self._counted(sock, address)
         except (OSError, ValueError, TimeoutError):
@@ -114,7 +114,7 @@ class Acceptor:
         await self._connect(sock, protocol)
 
     async def _counted(self, sock: socket.socket, address: str) -> str | None:
-        """Return the address that counts, None where it may not connect."""
+        """Return the peer's address, None if it may not connect."""
         if self._entry.find_address is None:
             return address
         found = await self._entry.find_address(sock, address)

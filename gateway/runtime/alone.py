@@ -1,4 +1,4 @@
-"""Being the only one: a lock on a file that the system gives back whatever ends the process."""
+"""An exclusive lock on a file; the system releases it when the process ends in any way."""
 
 import fcntl
 import os
@@ -7,14 +7,14 @@ from typing import Self
 
 
 class Alone:
-    """Holds a lock beside what must have one owner, until `release` or the process's end."""
+    """Holds a lock file beside a file that must have one owner, until `release`."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
     @classmethod
     def beside(cls, path: Path) -> Self:
-        """Lock ``PATH.lock``; raise OSError, which names it, when another process has it."""
+        """Lock ``PATH.lock``; raise OSError, which names PATH, if another process has it."""
         lock = path.with_name(f"{path.name}.lock")
         fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -26,7 +26,7 @@ class Alone:
         return cls(fd)
 
     def release(self) -> None:
-        """Let others in; safe to repeat."""
+        """Release the lock; safe to repeat."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -1,8 +1,8 @@
-"""A directory of records, hour by hour: open, closed and sealed files, whoever moves them.
+"""A directory of records by hour, with open, closed and sealed files; safe while files move.
 
-cdr-20131104-09.jsonl        the hour as it is written
-cdr-20131104-09.0.jsonl      closed: nobody writes it any more
-cdr-20131104-09.jsonl.gz     sealed, and with it the closed file of part 0 is superseded
+cdr-20131104-09.jsonl        open: the gateway writes it
+cdr-20131104-09.0.jsonl      closed: it is not written any more
+cdr-20131104-09.jsonl.gz     sealed: it replaces the closed file of part 0
 cdr-20131104-09.1.jsonl      rows that came after the hour was closed: a part of its own
 """
 
@@ -21,7 +21,7 @@ from gateway.runtime.record_files import is_named, lock_alone, records_of
 
 _HOUR_S = 3600
 _NAME = re.compile(r"cdr-([0-9]{8}-[0-9]{2})(?:\.([0-9]{1,6}))?\.jsonl(\.gz)?")
-_OPEN = 1_000_000  # sorts behind every closed part
+_OPEN = 1_000_000  # sorts after every closed part
 _LOOKS = 5
 
 
@@ -31,7 +31,7 @@ class ArchiveBusyError(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class HourFile:
-    """One file of one hour, counted since 1970. Files sort in the order of their rows."""
+    """One file of one hour (hours since 1970). Files sort in the order of their rows."""
 
     hour: int
     part: int
@@ -45,19 +45,19 @@ class HourFile:
 
     @property
     def sealed_path(self) -> Path:
-        """Return the name it gets once it is sealed."""
+        """Return its name after sealing."""
         number = f".{self.part}" if self.part else ""
         return self.path.with_name(f"cdr-{_stamp(self.hour)}{number}.jsonl.gz")
 
 
 class RecordArchive:
-    """The files below one directory. Safe beside the gateway that writes there."""
+    """The files in one directory. Safe to use while the gateway writes there."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def files(self) -> list[HourFile]:
-        """Return what there is, the oldest first; of a file and its sealed copy the copy."""
+        """Return the files, oldest first; of a closed file and its sealed copy only the copy."""
         found = {(file.hour, file.part, file.is_sealed): file for file in self._all()}
         return sorted(
             file
@@ -66,9 +66,9 @@ class RecordArchive:
         )
 
     def superseded(self) -> list[Path]:
-        """Return what a crash left behind: closed files whose sealed copy is whole, and halves.
+        """Return what a crash left: closed files with a complete sealed copy, and partial files.
 
-        Only for who holds the directory's lock.
+        The caller must hold the directory's lock.
         """
         found = {(file.hour, file.part, file.is_sealed) for file in self._all()}
         closed = [
@@ -79,22 +79,22 @@ class RecordArchive:
         return [*closed, *self.directory.glob(".cdr-*.part")]
 
     def hours(self) -> list[int]:
-        """Return the hours since 1970 of which there are records, the oldest first."""
+        """Return the hours (since 1970) that have records, oldest first."""
         return sorted({file.hour for file in self._all()})
 
     def read(self, hour: int) -> Iterator[dict[str, object]]:
-        """Yield the records of one hour in their order, whatever happens to its files meanwhile.
+        """Yield the records of one hour in order, even if its files are moved meanwhile.
 
-        Raises OSError, EOFError or ValueError for files that are no records.
+        Raises OSError, EOFError or ValueError for files that are not records.
         """
         with ExitStack() as stack:
             for file, octets in self.opened(hour, stack):
                 yield from records_of(gzip.GzipFile(fileobj=octets) if file.is_sealed else octets)
 
     def opened(self, hour: int, stack: ExitStack) -> list[tuple[HourFile, BufferedReader]]:
-        """Open all files of one hour before any is read: what is open can no longer vanish.
+        """Open all files of one hour before any is read: an open file cannot disappear.
 
-        The last look raises FileNotFoundError where files vanish faster than they are opened.
+        Raises FileNotFoundError if files keep disappearing while they are opened.
         """
         for _ in range(_LOOKS):
             try:
@@ -104,7 +104,7 @@ class RecordArchive:
         return self._open(hour, stack)
 
     def close(self, file: HourFile) -> HourFile | None:
-        """Take an open file away from its writer; None while that holds it."""
+        """Close an open file to its writer by renaming it; None while the writer holds it."""
         if not file.is_open:
             return file
         fd = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -122,7 +122,7 @@ class RecordArchive:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the directory's lock. Raises ArchiveBusyError when another process has it."""
+        """Hold the directory's lock. Raises ArchiveBusyError if another process has it."""
         fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             try:
@@ -151,20 +151,20 @@ class RecordArchive:
 
 
 def start_of(hour: int) -> datetime:
-    """Return when an hour since 1970 begins."""
+    """Return the start of an hour (since 1970)."""
     return datetime.fromtimestamp(hour * _HOUR_S, UTC)
 
 
 def hour_of(moment: datetime) -> int:
-    """Return in which hour since 1970 a moment lies."""
+    """Return the hour (since 1970) of a moment."""
     return int(moment.timestamp() // _HOUR_S)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BufferedWriter]:
-    """Give a file to write, mode 0600, that takes the name `path` once it is on the disk.
+    """Yield a file to write, mode 0600; it is renamed to `path` once it is on the disk.
 
-    Killed at any moment, what had the name before has it still, or the whole new file has.
+    If the process is killed at any moment, `path` names the old file or the complete new one.
     """
     half = path.with_name(f".{path.name}.part")
     fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -181,7 +181,7 @@ def replacing(path: Path) -> Iterator[BufferedWriter]:
 
 
 def sync(directory: Path) -> None:
-    """Have the names in `directory` on the disk."""
+    """Sync the file names in `directory` to the disk."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

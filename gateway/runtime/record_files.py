@@ -1,4 +1,4 @@
-"""Hourly JSON Lines files that never end in half a line; written by one thread."""
+"""Hourly JSON Lines files without partial lines; written by one thread."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ import structlog
 
 log = structlog.get_logger()
 
-MAX_LINE_OCTETS = 4 << 20  # the text of the largest PDU, sealed, takes a thirtieth of it
+MAX_LINE_OCTETS = 4 << 20  # thirty times the sealed text of the largest PDU
 
 _HOUR_S = 3600
 _BLOCK_OCTETS = 65_536
@@ -24,18 +24,18 @@ _ATTEMPTS = 10
 
 
 class LineFile(Protocol):
-    """An open file, packed or not, that gives a line or at most so many octets of one."""
+    """An open file, compressed or not, that is read line by line with a size limit."""
 
     def readline(self, size: int, /) -> bytes:
         """Return the next octets, empty at the end."""
 
 
 def read_records(path: Path) -> Iterator[dict[str, object]]:
-    """Yield the records of one file; a last line still without its newline is left out.
+    """Yield the records of one file; a last line without newline is left out.
 
-    A file whose name ends in ``.gz`` is unpacked; what is sealed in it stays sealed (see
-    gateway.runtime.sealed_records). Raises ValueError for a line that is no JSON or does not end
-    within MAX_LINE_OCTETS.
+    A ``.gz`` file is decompressed; sealed values in it stay sealed (see
+    gateway.runtime.sealed_records). Raises ValueError for a line that is not JSON or does not
+    end within MAX_LINE_OCTETS.
     """
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         yield from records_of(file)
@@ -47,10 +47,10 @@ def records_of(file: LineFile) -> Iterator[dict[str, object]]:
 
 
 def whole_lines(file: LineFile) -> Iterator[bytes]:
-    """Yield the lines of a file with their newlines; half a line at its end is left out.
+    """Yield the lines of a file with their newlines; a partial line at its end is left out.
 
-    Raises ValueError for a line longer than MAX_LINE_OCTETS: a few packed octets may unpack to
-    one that fills the memory.
+    Raises ValueError for a line longer than MAX_LINE_OCTETS: a few compressed octets may
+    decompress to a line that fills the memory.
     """
     while line := file.readline(MAX_LINE_OCTETS):
         if line.endswith(b"\n"):
@@ -60,7 +60,7 @@ def whole_lines(file: LineFile) -> Iterator[bytes]:
 
 
 def prepare_directory(directory: Path) -> None:
-    """Create `directory` for this user alone; raise OSError when no file can be made there."""
+    """Create `directory` for this user only; raise OSError if no file can be created there."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -73,10 +73,10 @@ def prepare_directory(directory: Path) -> None:
 class HourFiles:
     """Appends whole lines to ``cdr-YYYYMMDD-HH.jsonl`` (UTC), one file open at a time.
 
-    Files have mode 0600, a directory that is made has 0700. What `append` kept outlives the
-    process (it is not synced: a power cut may take the last seconds). Half a line left by
-    a full disk or by a crash is cut off before anything follows it. One process per directory.
-    The open file is locked, shared: who wants to seal or purge it waits until it is let go.
+    Files have mode 0600, a created directory has 0700. What `append` kept survives the end of
+    the process (it is not synced: a power failure may lose the last seconds). A partial line left
+    by a full disk or a crash is cut off before the next append. One process for each directory.
+    The open file has a shared lock: sealing and purging wait until it is closed.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -90,9 +90,9 @@ class HourFiles:
         return self._directory / f"cdr-{start:%Y%m%d-%H}.jsonl"
 
     def append(self, hour: int, lines: bytes) -> tuple[int, OSError | None]:
-        """Append `lines`; return how many octets are kept, and what stopped the rest.
+        """Append `lines`; return how many octets are kept, and the error that stopped the rest.
 
-        Kept are whole lines only: what was not may be given again, nothing comes twice.
+        Only whole lines are kept: the rest may be appended again without duplicates.
         """
         written = 0
         try:
@@ -108,14 +108,14 @@ class HourFiles:
         """Close the open file, if any; the next append opens again."""
         if self._hour is not None:
             self._hour = None
-            # Everything was handed to the system before; nothing is left to be done.
+            # All octets were written before, so an error here loses nothing.
             with contextlib.suppress(OSError):
                 os.close(self._fd)
 
     def _opened(self, hour: int) -> int:
         if self._hour == hour and os.fstat(self._fd).st_nlink:
             return self._fd
-        # Another hour, or somebody took the file away.
+        # Another hour, or the file was deleted.
         self.close()
         prepare_directory(self._directory)
         path = self.path_of(hour)
@@ -126,7 +126,7 @@ class HourFiles:
         return self._fd
 
     def _abandon(self) -> None:
-        """Cut off the half line now if the disk lets us; opening again does so in any case."""
+        """Cut off a partial line now if possible; the next opening does so in any case."""
         if self._hour is not None:
             with contextlib.suppress(OSError):
                 _cut_torn_line(self._fd)
@@ -134,10 +134,10 @@ class HourFiles:
 
 
 def _open_locked(path: Path) -> int:
-    """Open the file that has the name `path`, and lock it.
+    """Open the file named `path` and lock it.
 
-    Who takes a closed hour away to seal it holds the lock for a moment, and gives the file
-    another name meanwhile: a row that comes that late begins a new file.
+    Sealing locks a past hour for a moment and renames its file: a row that comes so late starts
+    a new file.
     """
     for _ in range(_ATTEMPTS):
         fd = os.open(path, _FLAGS, 0o600)
@@ -148,7 +148,7 @@ def _open_locked(path: Path) -> int:
 
 
 def lock_alone(fd: int) -> bool:
-    """Lock an open file for this process alone; tell whether nobody else has it."""
+    """Lock an open file for this process only; return False if another process has it."""
     return _is_locked(fd, fcntl.LOCK_EX)
 
 
@@ -165,7 +165,7 @@ def _is_locked(fd: int, kind: int) -> bool:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: shared is as good as it gets
+    except OSError:  # a file system without locks: only a shared lock is assumed to succeed
         return kind == fcntl.LOCK_SH
     return True
 

@@ -1,7 +1,7 @@
-"""Turns record rows into JSON Lines: plain tuples in, octets out, no clock and no file.
+"""Format record rows as JSON Lines: plain tuples in, octets out, no clock and no file.
 
-The rows of one message cost about 0.6 us each here; a dict and one orjson call per row cost
-4 us. So the parts that repeat from row to row are kept ready, and only the rest is formatted.
+A row of a message costs about 0.6 us here; a dict and an orjson call for each row would cost
+4 us. So parts that repeat from row to row are cached, and only the rest is formatted.
 """
 
 from base64 import b64encode
@@ -22,7 +22,7 @@ _LEFT_OUT = b',"text_left_out":"day_full"'
 _KEPT_PARTS = 4096
 _MAX_REPR = 2000
 _KEPT_TEXT_OCTETS = 16 * 1024 * 1024
-_TEXT_ENTRY_OCTETS = 200  # what the table itself takes for each
+_TEXT_ENTRY_OCTETS = 200  # memory of one table entry without its text
 
 _BEGIN = b'{"kind":"%b","at":"%b","session":%d,"system_id":%b,"command_id":%d,"sequence_number":'
 _WHY = (
@@ -42,14 +42,14 @@ _NO_TALE: Told = ("", "", "", "", "")
 
 
 class RecordLines:
-    """Formats rows; keeps the parts that repeat, bounded. For one thread.
+    """Formats rows; caches parts that repeat, with a limit. For one thread.
 
-    A text is written once an hour, on a line of its own before the first decision that names
-    its id; where the bound was reached, or the process started again, once more with
-    another id. So a reader needs no more than the lines of the same file that came before.
+    A text is written once an hour, on its own line before the first decision that names its id.
+    After the cache is full, or after a restart, it is written again with another id. So a reader
+    needs only the earlier lines of the same file.
 
-    Once the lines of an SP take `max_octets_per_day` of one day of UTC, new texts of its are left
-    out, which their decisions say; the decisions never are.
+    Once the lines of an SP have `max_octets_per_day` in a UTC day, its new texts are left out, and
+    their decisions say so; decisions are never left out.
     """
 
     def __init__(self, max_octets_per_day: int | None = None) -> None:
@@ -74,8 +74,8 @@ class RecordLines:
     def by_hour(self, rows: Sequence[Row]) -> Iterator[tuple[int, int, bytes]]:
         """Yield (hours since 1970, number of rows, their lines) in the order of `rows`.
 
-        Rows whose first and last hour agree are taken for one hour: a clock that was set
-        back in between does no harm but a line in a neighbour's file.
+        If the first and the last row have the same hour, all count as that hour: a clock set
+        back in between only puts a line into the file of a neighbouring hour.
         """
         if not rows:
             return
@@ -90,12 +90,12 @@ class RecordLines:
                 start = end
 
     def line(self, row: Row) -> bytes:
-        """Return `row` as one line of JSON, newline included; any octets and text will do.
+        """Return `row` as one JSON line with newline, for any octets and text.
 
         A text that is new in this hour is a line before it.
 
-        A row that breaks its own type is written as ``{"kind":"malformed"}`` with its
-        repr and counted: evidence is never dropped for its form.
+        A row with wrong types is written as ``{"kind":"malformed"}`` with its repr, and
+        counted: evidence is not dropped because of its form.
         """
         return b"".join(self._written([row]))
 
@@ -112,7 +112,7 @@ class RecordLines:
     def _written(self, rows: Sequence[Row]) -> list[bytes]:  # noqa: C901, PLR0912, PLR0915 - one loop: a call per row costs as much again
         lines: list[bytes] = []
         add, at_hand, octets = lines.append, self._at_hand, self.octets
-        # Rows of one tick and one session share these objects, so what they say is written once.
+        # Rows of one tick and one session share these objects, so their parts are formatted once.
         kind, at, of, why = "", 0.0, _NOBODY, _NO_REASON
         tale, begin, because, what = _NO_TALE, b"", b"", b""
         payer, cost = _NOBODY, 0  # added up for each run of rows: a look-up per row costs 0.1 us
@@ -191,7 +191,7 @@ class RecordLines:
     def _named(
         self, text: Text, system_id: str, epoch: float, add: Callable[[bytes], None]
     ) -> bytes:
-        """Return how a decision names its text; one that is new in this hour is `add`ed first."""
+        """Return a decision's reference to its text; a text new in this hour is `add`ed first."""
         known = self._texts.get(text)
         if known is not None or not text[1]:
             return known or b""
@@ -204,7 +204,7 @@ class RecordLines:
             self._forget_texts()
         self._text_octets += size
         self._text_number += 1
-        # The second of the hour: numbers begin anew with each process, in the same file.
+        # With the second of the hour, because numbers restart with each process in the same file.
         text_id = b"t%d-%d" % (epoch % _HOUR_S, self._text_number)
         name = self._names.get(system_id) or self._name(system_id)
         line = _TEXT % (self._at, text_id, name, data_coding, b64encode(octets))
@@ -230,7 +230,7 @@ class RecordLines:
         tail = self._tails.get(why)
         if tail is None:
             tail = _keep(self._tails, why, _WHY % tuple(map(_quoted, why)))
-        # Rows that say the same mostly share what says it, which is known again by its id.
+        # Rows with equal reasons mostly share one object, which is found again by its id.
         if len(self._at_hand) >= _KEPT_PARTS:
             self._at_hand.clear()
         self._at_hand[id(why)] = why, tail
@@ -269,7 +269,7 @@ def _escaped(octets: bytes) -> bytes:
 
 
 def _quoted(text: str) -> bytes:
-    # orjson refuses lone surrogates.
+    # orjson rejects lone surrogates.
     return orjson.dumps(text.encode("utf-8", "replace").decode())
 
 

@@ -1,4 +1,4 @@
-"""Which records a legal hold keeps, or somebody asks for. Pure: records in, records out."""
+"""Pick the records that a legal hold keeps, or a person asks for. Pure: records in and out."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from gateway.runtime.sealed_records import Record, Subscriber
 from gateway.runtime.sealing import Sealer
 
-# What joins an outcome to its request: session and sequence_number.
+# Links an outcome to its request: session and sequence_number.
 _Joint = tuple[object, object]
 _REQUESTS = frozenset({"decision", "delivery", "operation"})
 
 
 @dataclass(frozen=True, slots=True)
 class RecordScope:
-    """Records of ``since <= at < until``; of one SP, of one subscriber, or of all for None."""
+    """Records with ``since <= at < until``; of one SP, of one subscriber, or of all for None."""
 
     since: datetime
     until: datetime
@@ -22,16 +22,16 @@ class RecordScope:
     msisdn: int | None = field(default=None, repr=False)
 
     def touches(self, since: datetime, until: datetime) -> bool:
-        """Tell whether anything of ``since <= at < until`` may be in it."""
+        """Tell whether a record with ``since <= at < until`` may be in this scope."""
         return self.since < until and self.until > since
 
 
 class RecordPicker:
-    """Picks records that are in any of `scopes`, hour after hour in their order.
+    """Picks records in any of `scopes`, hour after hour in order.
 
-    An outcome goes with its request, though it names no subscriber, and so does the text that
-    a decision or delivery names. `in_doubt` is what counts for a record of which it cannot be told:
-    it has no time, or a number that is sealed with a key that is gone.
+    An outcome is picked with its request, although it names no subscriber; so is the text that a
+    decision or delivery names. `in_doubt` is the result for a record without a time, or with a
+    number sealed with a missing key.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class RecordPicker:
         self._joints_before: set[_Joint] = set()
 
     def picked(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Yield what is in scope of one file's records; call it once for each."""
+        """Yield the records of one file that are in scope; call it once for each file."""
         # An answer may come in the hour after its request, hardly later.
         self._joints, self._joints_before = set(), self._joints
         texts: dict[object, Record] = {}
@@ -68,7 +68,7 @@ class RecordPicker:
 
 
 class _Compiled:
-    """A scope that answers record by record."""
+    """A scope prepared for checking record by record."""
 
     def __init__(self, scope: RecordScope, sealer: Sealer | None, *, in_doubt: bool) -> None:
         self._since, self._until = _stamp(scope.since), _stamp(scope.until)
@@ -90,5 +90,5 @@ class _Compiled:
 
 
 def _stamp(moment: datetime) -> str:
-    """Return a moment as records write theirs: such texts sort like times."""
+    """Return a moment in the format of records: these texts sort like times."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,4 +1,4 @@
-"""Purging of hours that are past keeping, but for what legal holds keep (R72)."""
+"""Purge hours of records past retention, except rows kept by legal holds (R72)."""
 
 import gzip
 from collections import deque
@@ -27,7 +27,7 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class FilePurge:
-    """What is to become of one file: `goes` rows go, `stays` rows are under hold."""
+    """The plan for one file: `goes` rows are deleted, `stays` rows are under a hold."""
 
     file: HourFile
     goes: int
@@ -41,12 +41,12 @@ def plan_purge(
     sealer: Sealer | None,
     told: Told,
 ) -> list[FilePurge]:
-    """Return the files whose last row is older than `before`, and what would go of each.
+    """Return the files with all rows older than `before`, and how many rows of each would go.
 
-    `told` hears how many of how many files are looked through. Raises OSError, EOFError or
-    ValueError for a file that cannot be read: what cannot be told apart is not deleted.
+    `told` gets the number of files read and of all. Raises OSError, EOFError or ValueError for a
+    file that cannot be read: nothing is deleted then.
     """
-    # The next hour's first row may be in it: rows are filed by their tick.
+    # A file may have the first row of the next hour: rows are filed by their tick.
     files = [file for file in archive.files() if file.hour < hour_of(before)]
     plans: list[FilePurge] = []
     keeper = _Keeper(holds, sealer)
@@ -64,10 +64,10 @@ def purge(
     holds: Sequence[RecordScope],
     sealer: Sealer | None,
 ) -> int:
-    """Carry out a plan and return how many rows went; the caller holds the directory's lock.
+    """Carry out a plan; return how many rows were deleted. The caller holds the directory's lock.
 
-    A file of which rows stay is written anew with only those; killed at any moment it has
-    all its rows or those that stay. What a gateway still writes stays for another day.
+    A file with rows to keep is rewritten with only those. If the process is killed, the file has
+    all its rows or those to keep. A file that a gateway still writes is left for the next run.
     """
     gone = 0
     keeper = _Keeper(holds, sealer)
@@ -79,7 +79,7 @@ def purge(
         if not plan.stays:
             file.path.unlink()
         elif not plan.goes:
-            deque(kept, maxlen=0)  # what comes in the next hour may belong to it
+            deque(kept, maxlen=0)  # read it: outcomes in the next hour may belong to its requests
         else:
             with _rewriting(file) as out:
                 out.writelines(
@@ -90,11 +90,11 @@ def purge(
 
 
 class _Keeper:
-    """Asks the holds hour by hour, and only for hours that any of them is about."""
+    """Applies the holds hour by hour, only to hours that a hold covers."""
 
     def __init__(self, holds: Sequence[RecordScope], sealer: Sealer | None) -> None:
         self._holds = holds
-        # In doubt a record stays: it can go another day, but not come back.
+        # In doubt a record is kept: it can be deleted later, but not restored.
         self._picker = RecordPicker(holds, sealer, in_doubt=True)
 
     def kept(self, file: HourFile) -> Iterator[Record]:

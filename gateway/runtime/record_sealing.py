@@ -1,4 +1,4 @@
-"""Sealing of closed hours: crash-safe, one file after the other, beside a running gateway."""
+"""Seal closed hours: crash-safe, one file after the other, while the gateway runs."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -11,10 +11,10 @@ from gateway.runtime.record_files import MAX_LINE_OCTETS
 from gateway.runtime.sealed_records import sealed
 from gateway.runtime.sealing import Sealer
 
-# A clock that was set back, or a disk that refused, may bring rows of the hour before.
+# After a clock was set back, or a disk error, rows of the hour before may still come.
 GRACE_HOURS = 1
 _LEVEL = 6
-_PIECE_OCTETS = MAX_LINE_OCTETS // 4  # sealed it is up to 8/3 as long, and must be read again
+_PIECE_OCTETS = MAX_LINE_OCTETS // 4  # a sealed line is up to 8/3 as long and must be readable
 _TOLD_OCTETS = 1024 * 1024
 
 Told = Callable[[int], None]
@@ -22,7 +22,7 @@ Told = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """What came of one run: files sealed, their rows, files that a writer still holds."""
+    """The result of one run: files sealed, their rows, files that a writer still holds."""
 
     files: int
     rows: int
@@ -30,17 +30,17 @@ class Sealing:
 
 
 def due(archive: RecordArchive, hour: int) -> list[HourFile]:
-    """Return the files to seal when `hour` since 1970 is the current one."""
+    """Return the files to seal if `hour` (since 1970) is the current one."""
     return [
         file for file in archive.files() if not file.is_sealed and file.hour < hour - GRACE_HOURS
     ]
 
 
 def seal_closed(archive: RecordArchive, sealer: Sealer, hour: int, told: Told) -> Sealing:
-    """Seal every file that is due; `told` hears how many more octets of them are done.
+    """Seal every file that is due; `told` gets the number of octets done since its last call.
 
-    Killed at any moment it may be called again: nothing is lost and nothing comes twice.
-    Raises OSError, and ArchiveBusyError while another process works on the directory.
+    If killed at any moment it may be called again: no row is lost or duplicated. Raises
+    OSError, and ArchiveBusyError while another process works on the directory.
     """
     files = rows = busy = 0
     with archive.alone():
@@ -78,15 +78,15 @@ def _records(file: HourFile, told: Told) -> Iterator[dict[str, object]]:
             if octets >= _TOLD_OCTETS:
                 told(octets)
                 octets = 0
-            # Half a line is what a crash left: its row was never whole. A line without end is no
-            # row of ours: its pieces are kept for people.
+            # A partial line was left by a crash: its row was never complete, so it is skipped. An
+            # endless line is not a record: its pieces are kept for people to examine.
             if line.endswith(b"\n") or len(line) == _PIECE_OCTETS:
                 yield _record_of(line)
     told(octets)
 
 
 def _record_of(line: bytes) -> dict[str, object]:
-    """Return the record of a line; what is none is kept for people, as a malformed one."""
+    """Return the record of a line; any other content is kept as a malformed record."""
     try:
         record = orjson.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How the gateway stands at one moment, for whoever asks for its metrics."""
+"""The state of the gateway at one moment, for its metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from gateway.runtime.records import RecordsHealth
 
 @dataclass(frozen=True, slots=True)
 class PolicyIdentity:
-    """Which policy judges; with how many faults the one on disk was refused, 0 for none."""
+    """The policy in force; `refused_faults` are those of the refused policy on disk, 0 for none."""
 
     name: str
     digest: str
@@ -19,7 +19,7 @@ class PolicyIdentity:
 
 @dataclass(frozen=True, slots=True)
 class NoticesHealth:
-    """How the webhooks of SPs fare; `waiting_s` is the longest that a notice waits now."""
+    """Health of the SPs' webhooks; `waiting_s` is the longest present wait of a notice."""
 
     waiting_s: float = 0.0
     delivered: int = 0
@@ -38,7 +38,7 @@ class ReportsHealth:
 
 @dataclass(frozen=True, slots=True)
 class DiskHealth:
-    """How the disks of the store and of the records stand; how many SPs are stopped for them."""
+    """State of the disks of store and records; number of SPs `stopped` because of disk space."""
 
     free_octets: Mapping[str, int] = field(default_factory=dict)  # by volume
     stages: Mapping[str, int] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class DiskHealth:
 
 @dataclass(frozen=True, slots=True)
 class WarningsHealth:
-    """How many warnings were raised by code, and messages only counted for want of room."""
+    """Warnings raised, by code; `unsorted` messages were only counted, due to too many kinds."""
 
     raised: Mapping[str, int] = field(default_factory=dict)
     unsorted: int = 0
@@ -55,7 +55,7 @@ class WarningsHealth:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one scrape tells. `counters` is read live, the rest as it stood."""
+    """The data of one scrape. `counters` is read live, the rest is a snapshot."""
 
     counters: Counters
     sessions: Mapping[tuple[str, str], int]  # (side, state)

@@ -1,4 +1,4 @@
-"""The only place that starts asyncio tasks: none is lost and none dies in silence."""
+"""The only place that starts asyncio tasks: none is lost, and every failure is logged."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
@@ -12,7 +12,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 FailureReport = Callable[[BaseException], None]
 
-# asyncio itself keeps only weak references: an unreferenced task may be collected half way.
+# asyncio keeps only weak references: a task without another reference may be collected early.
 _running: set[asyncio.Task[object]] = set()
 
 
@@ -22,10 +22,10 @@ def spawn(
     name: str,
     on_failure: FailureReport | None = None,
 ) -> asyncio.Task[T]:
-    """Start `coro` as a task that is kept until it ends.
+    """Start `coro` as a task and keep a reference until it ends.
 
-    Ending with an exception is logged as ``task.failed`` and told to `on_failure`; being
-    cancelled is no failure. `name` goes to the log: it holds no subscriber number.
+    An exception is logged as ``task.failed`` and passed to `on_failure`; cancelling is not a
+    failure. `name` goes to the log: it must not contain a subscriber number.
     """
     task = asyncio.create_task(coro, name=name)  # noqa: TID251 - the ban points to this function
     _running.add(task)
@@ -34,7 +34,7 @@ def spawn(
 
 
 async def cancel_all(timeout_s: float) -> frozenset[str]:
-    """Cancel every spawned task of this loop but the caller's; return the names still running."""
+    """Cancel all other spawned tasks of this loop; return the names of those still running."""
     loop = asyncio.get_running_loop()
     caller = asyncio.current_task()
     tasks = [task for task in _running if task is not caller and task.get_loop() is loop]
@@ -47,9 +47,9 @@ async def cancel_all(timeout_s: float) -> frozenset[str]:
 
 
 def report_loop_error(_loop: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
-    """Log what the loop could tell nobody else; for `loop.set_exception_handler`.
+    """Log an error that only the loop saw; for `loop.set_exception_handler`.
 
-    The loop's own handler prints a callback's arguments, which may be a subscriber's PDU.
+    The loop's own handler prints a callback's arguments, which may include a subscriber's PDU.
     """
     error = context.get("exception")
     task = context.get("task")

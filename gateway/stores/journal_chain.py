@@ -1,4 +1,4 @@
-"""Journals whose rows are chained: each holds a digest of itself and of the row before it."""
+"""Journals with chained rows: each row has a digest over itself and the row before it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,14 @@ NO_ROW = ""
 _ROWS_AT_ONCE = 1000
 _WALLS = ("insert", "update", "delete")
 _TRIGGERS = text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :journal")
-# The last number that was ever given, of a row that is gone too.
+# The highest number ever given, also if its row was deleted.
 _LAST_GIVEN = text("SELECT seq FROM sqlite_sequence WHERE name = :journal")
 
 
 def linked(before: str, journal: str, row: Sequence[object]) -> str:
-    """Return the digest of `row` behind a row whose digest is `before`: 64 hexadecimal digits.
+    """Return the digest of `row` after a row with the digest `before`: 64 hexadecimal digits.
 
-    `row` has the values of all columns but the digest, in the order of the table, as integers
+    `row` has the values of all columns except the digest, in the order of the table, as integers
     (times: microseconds since 1970) and texts.
     """
     octets = json.dumps([journal, before, *map(_plain, row)], separators=(",", ":")).encode()
@@ -55,7 +55,7 @@ async def appended(
 
 
 async def state_of(database: Database, journal: Table) -> JournalState:
-    """Return the end of `journal`'s chain, and the first row that does not fit into it."""
+    """Return the end of `journal`'s intact chain, and the first row that breaks it."""
     rows, head, last = 0, NO_ROW, 0
     columns = _chained(journal)
     page = select(*columns, journal.c.chain).order_by(journal.c.number).limit(_ROWS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""What is asked of the rows of `held_messages`, each question as the SQL that answers it."""
+"""The SQL queries on `held_messages`."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -63,7 +63,7 @@ def newest(
 def fitting(
     system_id: str | None, campaign: str | None, categories: Collection[str] | None
 ) -> list[ColumnElement[bool]]:
-    """Return what rows must be like, nothing for what is None."""
+    """Return the conditions for rows; None adds no condition."""
     wanted: list[ColumnElement[bool]] = []
     if system_id is not None:
         wanted.append(_column.system_id == system_id)
@@ -75,7 +75,7 @@ def fitting(
 
 
 def held(fitting: Sequence[ColumnElement[bool]], after_id: int, limit: int) -> Executable:
-    """Select the ids of what is HELD and fits, oldest first."""
+    """Select the ids of HELD messages that fit, oldest first."""
     return (
         select(_column.message_id)
         .where(*fitting, _column.state == HoldState.HELD, _column.message_id > after_id)
@@ -85,11 +85,11 @@ def held(fitting: Sequence[ColumnElement[bool]], after_id: int, limit: int) -> E
 
 
 def own_holds(msisdn: int, limit: int) -> Executable:
-    """Select what a subscriber's own preferences hold, newest first."""
+    """Select messages held by a subscriber's own preferences, newest first."""
     return (
         select(held_messages)
         .where(IS_OWN_HOLD, _column.destination.in_(spellings_of(msisdn)))
-        # By the id itself SQLite would walk through all that is held, for it comes in order.
+        # Ordered by the id itself, SQLite would scan all held messages in that order.
         .order_by(-_column.message_id)
         .limit(limit)
     )
@@ -105,9 +105,9 @@ def counts_by_state(fitting: Sequence[ColumnElement[bool]]) -> Executable:
 
 
 def counts_waiting() -> Executable:
-    """Count the `messages` of each `system_id` that are in no final state.
+    """Count the `messages` of each `system_id` that are not in a final state.
 
-    `octets` are those of their requests and texts, as they stand in the rows.
+    `octets` is the size of their requests and texts as stored in the rows.
     """
     octets = func.length(_column.pdu) + func.length(cast(_column.joined, LargeBinary))
     return (
@@ -122,7 +122,7 @@ def counts_waiting() -> Executable:
 
 
 def parts_of(assembly: int) -> Executable:
-    """Select the parts of a long message, in their order."""
+    """Select the parts of a long message, in order."""
     return (
         select(held_messages)
         .where(IS_PART, _column.assembly == assembly)
@@ -146,7 +146,7 @@ def awaiting(after_id: int, limit: int) -> Executable:
 
 
 def due(now: datetime, system_ids: Collection[str], limit: int) -> Select[int]:
-    """Select the ids of what waits for an hour that has come, the oldest hour first."""
+    """Select the ids of deferred messages that are due, the earliest first."""
     is_due = and_(
         IS_DEFERRED,
         _column.due_at <= now,
@@ -162,7 +162,7 @@ def due(now: datetime, system_ids: Collection[str], limit: int) -> Select[int]:
 
 
 def due_receipts(system_id: str | None, limit: int) -> Executable:
-    """Select the messages whose receipt is DUE, oldest first."""
+    """Select the messages with a receipt DUE, oldest first."""
     query = select(held_messages).where(IS_RECEIPT_DUE)
     if system_id is not None:
         query = query.where(_column.system_id == system_id)
@@ -175,7 +175,7 @@ def owed_receipts() -> Executable:
 
 
 def expired(now: datetime, limit: int) -> Executable:
-    """Select what is over its time, what is so for longest first."""
+    """Select messages past their expiry time, the earliest first."""
     return (
         select(held_messages)
         .where(_column.state.in_(sorted(EXPIRING_STATES)), _column.expires_at <= now)
@@ -200,7 +200,7 @@ def released_ids(limit: int) -> Executable:
 
 
 def in_flight(limit: int) -> Executable:
-    """Select what is RELEASING, oldest first."""
+    """Select RELEASING messages, oldest first."""
     return (
         select(held_messages)
         .where(_column.state == HoldState.RELEASING)

@@ -1,4 +1,4 @@
-"""Seal a whole store with another key: row by row, to be gone on with after whatever stops it."""
+"""Seal a whole store with another key, row by row; after any interruption it can continue."""
 
 import asyncio
 import sqlite3
@@ -25,21 +25,21 @@ from gateway.stores.seals import (
 )
 from gateway.stores.sqlite import prepare_file, writing_engine
 
-# How many rows are done of so many.
+# Gets the number of rows done and the total.
 Told = Callable[[int, int], None]
 
 ROWS_PER_COMMIT = 1000
 _BUSY_S = 30.0
-_CACHE = "PRAGMA cache_size=-262144"  # in kilobytes: rows go to places all over the file
+_CACHE = "PRAGMA cache_size=-262144"  # in kilobytes; large, because writes go all over the file
 
 
 def reseal_store(url: str, keys: Keys, told: Told) -> int:
-    """Seal all of a store with the current one of `keys`; return how many rows were changed.
+    """Seal a whole store with the current key of `keys`; return how many rows were changed.
 
-    They may stand open, or be sealed with any other of `keys`. Nobody else may have the store
-    open. Killed at any moment it may be called again; until it has ended nobody can open the
-    store. Raises StoreUnavailable, SealMismatch for a key that is not there, and ValueError
-    where nothing is kept.
+    Rows may be unsealed, or sealed with any other key of `keys`. No other process may have the
+    store open. If killed at any moment it may be called again; until it has finished, the store
+    cannot be opened. Raises StoreUnavailable, SealMismatch for a missing key, and ValueError
+    for a store without a file.
     """
     path = file_of(url)
     if path is None:
@@ -92,7 +92,7 @@ async def _upgrade(path: Path) -> None:
 
 
 def _begin(connection: sqlite3.Connection, keys: Keys) -> str | None:
-    """Note what is about to be done; return the key it was sealed with, None if it is all done."""
+    """Record the change of key; return the previous key id ("" if unsealed), None if done."""
     seal = seal_with(keys)
     row = connection.execute("SELECT key_id, proof, previous FROM store_seals").fetchone()
     previous = _previous_of(row, seal, keys)
@@ -147,7 +147,7 @@ def _reseal_all(connection: sqlite3.Connection, resealing: Resealing, told: Told
             connection.execute("COMMIT")
             seen += len(rows)
             done += len(changed)
-            # A row whose key is sealed anew may be met again further on.
+            # A row with a sealed primary key may move, and be read again later.
             told(min(seen, total), total)
     return done
 
@@ -158,12 +158,12 @@ def _count(connection: sqlite3.Connection, table: Table) -> int:
 
 
 def _leave_no_trace(connection: sqlite3.Connection) -> None:
-    """Write the file anew: what was there before must not stand in its free pages."""
+    """Rewrite the file, so that old values do not stay in its free pages."""
     connection.execute("VACUUM")
 
 
 class _Walk:
-    """Reads one table in the order of its key, and writes single rows of it."""
+    """Reads one table in the order of its primary key, and updates single rows."""
 
     def __init__(self, table: Table, columns: Sequence[Column[object]]) -> None:
         keys = [column.name for column in table.primary_key.columns]
@@ -173,7 +173,7 @@ class _Walk:
         self._keys = len(keys)
         places = ", ".join("?" * len(keys))
         key = f"({', '.join(keys)})"
-        # All names are those of our own tables.
+        # All names come from our own tables.
         read = f"SELECT {', '.join(shown)} FROM {table.name}"  # noqa: S608
         order = f"ORDER BY {', '.join(keys)} LIMIT {ROWS_PER_COMMIT}"
         self._first = f"{read} {order}"
@@ -182,14 +182,14 @@ class _Walk:
         self.update = f"UPDATE {table.name} SET {values} WHERE {key} = ({places})"  # noqa: S608
 
     def pages(self, connection: sqlite3.Connection) -> Iterator[list[tuple[Value, ...]]]:
-        """Yield the rows; each page begins behind the one before, whatever was written."""
+        """Yield pages of rows; each starts after the last key read, not affected by updates."""
         page = connection.execute(self._first).fetchall()
         while page:
             yield page
             page = connection.execute(self._next, page[-1][: self._keys]).fetchall()
 
     def changed(self, row: tuple[Value, ...], resealing: Resealing) -> Iterator[tuple[Value, ...]]:
-        """Yield the parameters of `update` if the row is not sealed as it should be."""
+        """Yield the parameters of `update` if the row is not sealed with the current key."""
         key, rest = row[: self._keys], row[self._keys :]
         before = rest[: len(self._columns)]
         kind = rest[-1] if len(rest) > len(before) else None

@@ -39,7 +39,7 @@ _UNSENT = {"state": ReportState.PENDING, "sent_at": None, "sent_by": "", "refere
 
 
 class SqlAuthorityReports:
-    """Reports as rows of `authority_reports`, of which each message has one at most."""
+    """Reports as rows of `authority_reports`, at most one for each message."""
 
     def __init__(self, database: Database, quarantine: SqlQuarantine) -> None:
         self._database = database
@@ -110,7 +110,7 @@ class SqlAuthorityReports:
         )
         numbers = [row["number"] for row in await self._database.rows(released)]
         if not numbers:
-            return 0  # as nearly always: no turn of the writer for it
+            return 0  # the usual case: do not use the writer
         statement = (
             update(authority_reports)
             .where(_column.number.in_(numbers), _column.state == ReportState.PENDING)
@@ -146,7 +146,7 @@ class SqlAuthorityReports:
 
 async def _add(connection: AsyncConnection, reports: Sequence[NewAuthorityReport]) -> int:
     added = 0
-    for report in reports:  # one by one: of many together SQLite does not tell how many are new
+    for report in reports:  # one by one: for many together SQLite does not return how many are new
         values = {name: getattr(report, name) for name in NewAuthorityReport.__slots__}
         added += (await connection.execute(_ADD, values | _UNSENT)).rowcount
     return added

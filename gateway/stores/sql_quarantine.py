@@ -31,7 +31,7 @@ from gateway.stores.sealed_columns import SEAL_OCTETS
 from gateway.stores.tables import changes, held_messages
 
 _OCTETS_PER_ROW = 4096
-_SEALED_VALUES = 2  # of those that are measured: the request and its text
+_SEALED_VALUES = 2  # of the values that are measured: the request and its text
 
 _column = held_messages.c
 _UNHOLD = delete(held_messages).where(
@@ -65,9 +65,9 @@ class SqlQuarantine:
         *,
         rows: int = 0,
     ) -> None:
-        """Keep `items`, of which there is one, as `hold`, in one commit with what stands `beside`.
+        """Keep `items` (at least one) as `hold` does, in one commit with `beside`.
 
-        That is about as large as so many `rows`, and is not undone where the messages are.
+        `beside` writes about `rows` rows. If the messages are undone, its rows are not.
         """
         values = [fields_of(item) for item in items]
         keys = [{"held_id": item.message_id} for item in items]
@@ -253,7 +253,7 @@ class SqlQuarantine:
         self, now: datetime, system_ids: Collection[str], limit: int
     ) -> list[HeldMessage]:
         due = queries.due(now, system_ids, limit)
-        # Mostly there is nothing, and then nobody has to wait for the lock to write.
+        # Usually nothing is due, and then the write lock is not needed.
         if not await self._database.rows(due.limit(1)):
             return []
         statement = (

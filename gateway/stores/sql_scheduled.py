@@ -81,13 +81,13 @@ class SqlScheduled:
     async def note_refusals(
         self, after: int, through: int, companions: Companions = NO_COMPANIONS
     ) -> bool:
-        # Mostly nothing is scheduled at all, and that must cost no commit.
+        # Usually nothing is scheduled, and that must not cost a commit.
         if not await self._database.rows(select(_column.number).limit(1)):
             return False
         markings = self._markings(_companies(companions, companions))
         if after:
-            # A few answers at a time, and the rows of their numbers; at the start it is the
-            # other way round: two look-ups for each row, whoever refused in all the years.
+            # Look up the rows of the few changed answers. At the start (`after` is 0) it is the
+            # other way round: two look-ups for each row, not one for every refusal on record.
             told = (_answer.change > after) & (_answer.change <= through) & _IS_REFUSAL
             numbers = select(_answer.msisdn).where(told)
             scopes = select(_answer.scope).where(told).distinct() if companions else None
@@ -120,7 +120,7 @@ class SqlScheduled:
             .order_by(_column.scheduled_at, _column.number)
             .limit(limit)
         )
-        # What waits for a bind, or for later, must not cost a commit each time.
+        # Messages that wait for a bind or a claim must not cost a commit each time.
         if not await self._database.rows(free.limit(1)):
             return []
         taking = (
@@ -185,10 +185,10 @@ class SqlScheduled:
     def _markings(
         self, companies: Sequence[Collection[str]], *those: ColumnElement[bool]
     ) -> list[Update]:
-        """Return what marks the messages among `those` that a refusal on record is against.
+        """Return the statements that mark messages in `those` refused by an answer on record.
 
-        One statement for refusals of their own SPs, and one for each company: SQLite bounds how
-        deep a condition is, and each finds its rows by the SPs' names.
+        One is for refusals of the messages' own SPs, and one for each company: SQLite limits the
+        depth of a condition, and each statement finds its rows by the SPs' names.
         """
         return [
             self._marking(_IS_ABOUT_IT, *those),
@@ -199,10 +199,10 @@ class SqlScheduled:
         ]
 
     def _marking(self, is_about_it: ColumnElement[bool], *those: ColumnElement[bool]) -> Update:
-        """Return what marks the messages among `those` that such a refusal is against.
+        """Return the statement that marks messages in `those` refused by a matching answer.
 
-        As ConsentSets.is_refused has it: of whom a number is read as, what the number itself
-        agreed to counts over it.
+        As in ConsentSets.is_refused: a refusal of the number that this number may be read as
+        counts, unless this number itself agreed to the same scope.
         """
         has_agreed = (
             exists()
@@ -226,7 +226,7 @@ class SqlScheduled:
 
 
 def _companies(companions: Companions, system_ids: Iterable[str]) -> list[tuple[str, ...]]:
-    """Return the accounts of each owner of several that has one of `system_ids`."""
+    """Return, for each company that has one of `system_ids`, all its accounts."""
     found = {
         tuple(sorted((one, *companions[one]))): None for one in system_ids if one in companions
     }
@@ -234,7 +234,7 @@ def _companies(companions: Companions, system_ids: Iterable[str]) -> list[tuple[
 
 
 async def _marked(connection: AsyncConnection, markings: Iterable[Update]) -> bool:
-    """Mark, and tell whether any message was."""
+    """Execute `markings`; tell whether any message was marked."""
     counts = [(await connection.execute(one)).rowcount for one in markings]
     return sum(counts) > 0
 

@@ -18,22 +18,22 @@ _READERS = 4
 
 
 def prepare_file(path: Path, *, busy_s: float) -> None:
-    """Make the database file with mode 0600 whatever the umask, and what leads to it.
+    """Create the database file with mode 0600 (for any umask) and its directories.
 
-    SQLite gives its -wal and -shm files the mode of the database. An existing file that
-    others may read is closed to them. Raises OSError when the file cannot be had, and
-    sqlite3.OperationalError when it stays locked for `busy_s`.
+    SQLite gives its -wal and -shm files the mode of the database. An existing file gets the same
+    mode, so others cannot read it. Raises OSError if the file cannot be created or opened, and
+    sqlite3.OperationalError if it stays locked for `busy_s`.
     """
     path.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        # One process at a time: of two that turn a new file to WAL, SQLite fails one at
-        # once, whatever its busy timeout.
+        # One process at a time: if two switch a new file to WAL, one fails at once in SQLite, in
+        # spite of its busy timeout.
         fcntl.flock(directory, fcntl.LOCK_EX)
         _make_private(path)
         with closing(sqlite3.connect(path, timeout=busy_s)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-        # SQLite syncs what it writes into the file; that the file exists is ours to keep.
+        # SQLite syncs the content of the file; we must sync its directory entry.
         os.fsync(directory)
     finally:
         os.close(directory)
@@ -55,24 +55,24 @@ def reading_engine(path: Path, *, busy_s: float) -> AsyncEngine:
 
 
 def writing_engine(path: Path, *, busy_s: float, max_octets: int | None = None) -> AsyncEngine:
-    """Return an engine of one connection whose commits are on the disk when they return.
+    """Return an engine with one connection; its commits are on the disk when they return.
 
-    `max_octets` bounds the file: beyond it writes fail as on a full disk.
+    `max_octets` limits the file size: beyond it writes fail as on a full disk.
     """
     engine = _engine(path, busy_s=busy_s, connections=1)
     _on_connect(
         engine,
         "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",
-        # What is deleted is overwritten, however SQLite was built.
+        # Deleted data is overwritten, for any build of SQLite.
         "PRAGMA secure_delete=ON",
-        # REPLACE deletes rows: without this, triggers that refuse a deletion sleep through it.
+        # REPLACE deletes rows: without this, triggers that forbid a deletion are not fired.
         "PRAGMA recursive_triggers=ON",
         f"PRAGMA journal_size_limit={_WAL_OCTETS}",
         *_size_limit(max_octets),
     )
-    # A transaction that reads first and then wants to write fails at once when another
-    # process wrote in between, whatever the busy timeout: ask for the write lock first.
+    # A transaction that reads first and then writes fails at once if another process wrote in
+    # between, in spite of the busy timeout: take the write lock first.
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
 

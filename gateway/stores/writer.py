@@ -1,7 +1,7 @@
-"""The one writer of a store: it commits what is waiting together, as one transaction.
+"""The only writer of a store: it commits all waiting writes together, in one transaction.
 
-A commit that reaches the disk costs milliseconds and hardly depends on how much is in it
-(FULL: 6.1k rows/s one by one, 156k rows/s by the hundred), so callers share commits.
+A commit that reaches the disk costs milliseconds and hardly depends on its size (FULL: 6.1k
+rows/s one by one, 156k rows/s by the hundred), so callers share commits.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ Statements = Callable[[AsyncConnection], Awaitable[T]]
 
 @dataclass(slots=True, eq=False)
 class _Write:
-    """One caller's statements. A cancelled `done` says that nobody waits for them."""
+    """One caller's statements. `done` is cancelled if the caller does not wait any more."""
 
     run: Statements[None]
     undo: Statements[None] | None
@@ -39,8 +39,8 @@ class _Write:
 class BatchingWriter:
     """Runs callers' statements in shared transactions, in the order they came.
 
-    A caller is answered after the commit. A fault of one caller's statements harms no
-    other: the rest of its batch is then committed one by one.
+    A caller gets its result after the commit. A fault in one caller's statements does not affect
+    the others: all writes of its batch are then committed one by one.
     """
 
     def __init__(self, engine: AsyncEngine, *, deadline_s: float, max_rows: int) -> None:
@@ -57,12 +57,12 @@ class BatchingWriter:
     async def write(
         self, run: Statements[T], *, rows: int = 1, undo: Statements[None] | None = None
     ) -> T:
-        """Return what `run` returned, once it is committed.
+        """Return the result of `run` after the commit.
 
-        Raises StoreUnavailable when the queue is full, or the deadline passes, or the
-        store cannot; nothing was written then. Only when the deadline passes during the
-        commit itself the outcome is open; `undo` makes it certain: it is run as soon as
-        the commit turns out to have succeeded.
+        Raises StoreUnavailable if the queue is full, the deadline passes, or the store fails;
+        nothing was written then. Only if the deadline passes during the commit itself, the
+        result is unknown; with `undo` it is certain: `undo` is run as soon as that commit has
+        succeeded.
         """
         if self._is_closing:
             raise StoreUnavailable("the store is closed")
@@ -78,7 +78,7 @@ class BatchingWriter:
         try:
             await wait_listening({write.done}, self._deadline_s)
         finally:
-            # Whether it was given up or done is decided here, once; see _Write.
+            # This decides, once, whether the write was given up or done; see _Write.
             is_given_up = write.done.cancel()
         if is_given_up:
             raise StoreUnavailable("no answer in time")
@@ -86,7 +86,7 @@ class BatchingWriter:
         return results[0]
 
     async def close(self) -> None:
-        """Commit what is waiting, then stop, whatever happens to be stuck."""
+        """Commit waiting writes, then stop; cancel a commit that is stuck."""
         self._is_closing = True
         self._wake.set()
         ended, _ = await asyncio.wait({self._task}, timeout=2 * self._deadline_s)

@@ -1,4 +1,4 @@
-"""From lines of records to the decisions that stand in them, fast, and sealed ones too."""
+"""Read decisions from lines of records, fast; sealed ones too."""
 
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
@@ -13,14 +13,14 @@ from gateway.filter.text_memory import CodedText
 from gateway.runtime.sealed_records import opened
 from gateway.runtime.sealing import Sealer, SealError
 
-# Every line the gateway writes begins with its kind; what begins otherwise is looked at.
+# Every line that the gateway writes begins with its kind; other lines are parsed to find it.
 _NO_DECISIONS = (b'{"kind":"outcome",', b'{"kind":"delivery",')
 _DECISION = b'{"kind":"decision",'
 _TEXT = b'{"kind":"text",'
 _MALFORMED = b'{"kind":"malformed",'
 _KIND = b'{"kind":"'
 
-SHADOW = "shadow"  # what passed although rules on trial were against it
+SHADOW = "shadow"  # a message that passed although a rule in shadow had a finding
 _PASSING = frozenset({Action.FORWARD.value, SHADOW})
 _ACTIONS = frozenset({SHADOW, *Action})
 _MAX_ADDRESS = 64  # octets, without the NUL (SMPP 3.4, 4.7.1)
@@ -29,7 +29,7 @@ _COUNTED_TIMES = range(1, 2**32)  # what frequency counters can tell apart
 _MAX_HEADS = 4096
 _MAX_OPENED = 1 << 17  # of about 200 octets each
 
-# As gateway.runtime.record_lines forgets texts: it names none of those before that again.
+# As gateway.runtime.record_lines forgets texts: it does not refer to an older text again.
 _GENERATION_OCTETS = 16 << 20
 _TEXT_ENTRY_OCTETS = 200
 
@@ -46,7 +46,7 @@ class Kept(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """What became, or would become, of a message, and the rule that decided; "" for none.
+    """What was done, or would be done, with a message, and the deciding rule, "" for none.
 
     `action` is a value of Action, or SHADOW.
     """
@@ -61,7 +61,7 @@ class Outcome(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What many decisions share."""
+    """The fields that many decisions share."""
 
     system_id: str
     command_id: int
@@ -86,7 +86,7 @@ class Decision(NamedTuple):
 
 
 class DecisionReader:
-    """Reads decisions, hour after hour; what it remembers is bounded. For one thread."""
+    """Reads decisions, hour after hour, with bounded memory. For one thread."""
 
     def __init__(self, sealer: Sealer | None) -> None:
         self._sealer = sealer
@@ -98,14 +98,14 @@ class DecisionReader:
         self._stamp, self._at = "", 0.0
 
     def begin_hour(self) -> None:
-        """Forget the texts: each hour names its own."""
+        """Forget the texts: each hour refers only to its own."""
         self._texts, self._texts_before = {}, {}
         self._text_octets = 0
 
     def read(self, first: int, lines: Sequence[bytes]) -> Iterator[Decision | Kept]:
-        """Yield the decisions among `lines`, of which the first has the number `first`.
+        """Yield the decisions in `lines`; `first` is the number of the first line.
 
-        What cannot be read is Kept, where it may have been a decision.
+        For a line that cannot be read and may be a decision it yields a Kept.
         """
         for number, line in enumerate(lines, first):
             if line.startswith(_NO_DECISIONS):
@@ -126,7 +126,7 @@ class DecisionReader:
             return Kept.MALFORMED
 
     def _other(self, number: int, line: bytes) -> Decision | Kept | None:
-        """Take a text, or what does not begin as the gateway begins its lines."""
+        """Handle a text, a malformed line, or a line that does not begin with its kind."""
         try:
             record = orjson.loads(line)
             kind = record["kind"]
@@ -135,7 +135,7 @@ class DecisionReader:
             if kind == "text":
                 self._keep_text(record)
         except SealError:
-            return None  # the decisions that name it have no text then
+            return None  # decisions that refer to it then have no text
         except (ValueError, TypeError, KeyError):
             return Kept.MALFORMED
         return Kept.MALFORMED if kind == "malformed" else None
@@ -163,7 +163,7 @@ class DecisionReader:
         return Decision(number, at, stamp, head, source, destination, text)
 
     def _sound(self, said: tuple[object, ...]) -> Head:
-        """Return what repeats from record to record, looked at once: it is half of the work."""
+        """Check the fields that repeat from record to record, once: this saves half the time."""
         system_id, command_id, action, reason, rule, digest = said
         if not isinstance(command_id, int) or action not in _ACTIONS:
             raise ValueError("no decision")
@@ -197,7 +197,7 @@ class DecisionReader:
         return self._opened(_string(record[f"{name}_sealed"]))
 
     def _opened(self, token: str) -> bytes:
-        """Return a sealed number: campaigns write to the same ones, and opening costs 10 us."""
+        """Open a sealed number; cached, because numbers repeat and opening costs 10 us."""
         number = self._numbers.get(token)
         if number is None:
             if self._sealer is None:

@@ -1,7 +1,7 @@
-"""Recorded decisions judged again by one bundle, all of a second together. Pure.
+"""Judge recorded decisions again with one bundle, all of a second together. Pure.
 
-What a record does not hold is not made up: how fast messages came to the millisecond (rates
-are not asked), when they were scheduled for, which of them were parts of one.
+What a record does not hold is not guessed: arrival times to the millisecond (so rate checks are
+left out), scheduled times, and which messages were parts of one.
 """
 
 from collections import defaultdict
@@ -38,15 +38,15 @@ _REPLACE_SM, _SUBMIT_MULTI = int(CommandId.REPLACE_SM), int(CommandId.SUBMIT_MUL
 _HELD = frozenset({Action.QUARANTINE, Action.DEFER})
 _OF_THE_WORDS = frozenset({Reason.CONTENT, Reason.CONTENT_UNREADABLE})
 
-# A replace_sm does not say in which alphabet its text is; each that it may be in is read, under
-# a data_coding that no message can have.
+# A replace_sm has no data_coding: its text is read in each possible one, under a data_coding
+# that no message can have.
 _REPLACED, _REPLACED_CODINGS = -1, (8, 15, 0)
 
 _PASSED = Outcome(Action.FORWARD.value, "")
 
 
 class _Again(Submission):
-    """A recorded message; `is_kept` tells that its verdict may rest on a text that was not kept."""
+    """A recorded message; `is_kept`: its verdict may depend on a text that was not kept."""
 
     __slots__ = ("at", "course", "decision", "is_kept", "is_replaced")
 
@@ -58,33 +58,33 @@ class _Again(Submission):
 
     @property
     def text(self) -> CodedText | None:
-        """Return the text and how it is to be read, None where it was not kept."""
+        """Return the text and its data_coding, None if the text was not kept."""
         text = self.decision.text
         return (_REPLACED, text[1]) if self.is_replaced and text is not None else text
 
 
 class Judge:
-    """One bundle, asked about recorded messages in their order, with counters of its own."""
+    """Judges recorded messages in their order with one bundle and its own counters."""
 
     def __init__(self, bundle: Bundle, senders: Iterable[Sender], knowledge: Knowledge) -> None:
-        # Who was restored meanwhile, and when, no record holds.
+        # Records do not say which numbers were restored meanwhile, or when.
         not_asked = TooFast | Suspended
         rules = tuple(rule for rule in bundle.rules if not isinstance(rule.check, not_asked))
         self._rules = RuleSet(replace(bundle, rules=rules), senders, knowledge)
         self._rules.share_refusals()
         staged = self._rules.rules.staged
         self._counters = tuple(one for one in staged if isinstance(one, StagedCounter))
-        # Of each SP, for a text remembers what rules make of it for a dozen kinds of sources.
+        # One for each SP: facts cache the rulings of only a dozen kinds of sources.
         self._unseen: defaultdict[Account, TextFacts] = defaultdict(_not_kept)
         self.digest = bundle.digest
         self.memory_s = max(map(_memory_s, rules), default=0.0)
 
     def judge(self, decisions: Iterable[Decision]) -> list[Outcome | Kept]:
-        """Return what becomes of each message; it is counted if it passes.
+        """Return the outcome of each message; a message that passes is counted.
 
-        Without its text, rules that look at none are asked, and what was found in it stays.
-        Each comes out as if it were judged alone: what does not count has one answer for all of
-        a second, and what counts is asked in their order.
+        Without its text, only rules that need none are asked, and recorded findings in the text
+        stay. The result is as if each message were judged alone: checks without counters have
+        one answer for all of a second, and counters are asked in the order of the messages.
         """
         found: list[Outcome | Kept] = []
         for _, second in groupby(decisions, _second_of):
@@ -112,7 +112,7 @@ class Judge:
         return one
 
     def _is_addressed(self, one: _Again) -> bool:
-        """Tell whether the addresses of a message do not stop it."""
+        """Tell whether a message passes the checks of its addresses."""
         if one.is_replaced:
             return self._rules.judge_replacement(one, 0.0)
         if not self._rules.judge_address(one, 0.0):
@@ -121,7 +121,7 @@ class Judge:
         return True
 
     def _courses(self, messages: Sequence[_Again]) -> dict[tuple[Course, Account], list[_Again]]:
-        """Return messages by what is asked about them, and by their senders."""
+        """Return messages grouped by course and sender."""
         courses: defaultdict[tuple[Course, Account], list[_Again]] = defaultdict(list)
         course_of = self._rules.course_of
         for one, facts in zip(messages, self._facts_of(messages), strict=True):
@@ -134,7 +134,7 @@ class Judge:
         return courses
 
     def _facts_of(self, messages: Sequence[_Again]) -> Iterable[TextFacts | None]:
-        """Return what is to be known of the texts of messages, None where the filter fails."""
+        """Return the facts of the messages' texts; None for all if the filter fails."""
         texts = [one.text for one in messages]
         try:
             facts = iter(self._scanned([text for text in texts if text is not None]))
@@ -157,7 +157,7 @@ class Judge:
             self._rules.hold_against(one, (UNCHECKED,))
 
     def _ask(self, course: Course, those: Sequence[_Again]) -> None:
-        """Ask about messages on one course whatever does not count."""
+        """Run the checks of one course that are no counters on its messages."""
         try:
             stop_together(self._rules, course, those, those[0].at)
         except Exception:  # noqa: BLE001 - as above: only what fails is set aside
@@ -179,9 +179,9 @@ class Judge:
             self._set_aside(one)
 
     def _settle(self, messages: Sequence[_Again], courses: Iterable[Course]) -> None:
-        """Count messages one after the other, or defer them.
+        """Run the counters on the messages in order, or defer the messages.
 
-        What may have to be taken back is taken back before the next is counted.
+        On a course with a counter that may give back a count, messages are counted one by one.
         """
         alone = frozenset(filter(_gives_back, courses))
         if not alone:
@@ -210,7 +210,7 @@ class Judge:
 
 
 def _not_kept() -> TextFacts:
-    """Return facts that are not yet said, rather than said not to be: they harm nobody."""
+    """Return the facts of a text that was not kept: not whole, so what is missing is unknown."""
     return TextFacts((), (), is_whole=False)
 
 
@@ -219,14 +219,14 @@ def _second_of(decision: Decision) -> int:
 
 
 def _of_a_moment(messages: Sequence[_Again], counter: Counter) -> Iterable[Sequence[_Again]]:
-    """Return messages of a second in parts that are of one moment to a counter."""
+    """Split the messages of a second into groups that a counter sees at one time."""
     if counter.is_by_second:
         return (messages,) if messages else ()
     return [list(some) for _, some in groupby(messages, attrgetter("at"))]
 
 
 def _is_open(one: _Again) -> bool:
-    """Tell whether counters are to be asked about a message."""
+    """Tell whether counters must be asked about a message."""
     return one.verdict is None and (not one.is_kept or one.decision.head.recorded.passes)
 
 
@@ -235,8 +235,8 @@ def _gives_back(course: Course) -> bool:
 
 
 def _leave_words(one: _Again) -> None:
-    """Leave out what was found for want of a text, and note whether the verdict may rest on it."""
-    # Of preferences only those that look at no text were met, and others go before them.
+    """Drop findings due to the missing text; note if the verdict may depend on the text."""
+    # Of preferences, only those that need no text were checked, and others take precedence.
     one.findings = tuple(f for f in one.findings if f.reason not in OF_THE_TEXT)
     one.is_kept = _rests_on_text(one)
     deciding = one.verdict.deciding if one.verdict is not None else None
@@ -245,7 +245,7 @@ def _leave_words(one: _Again) -> None:
 
 
 def _rests_on_text(one: _Again) -> bool:
-    """Tell whether what was found may have hung on the text, if only on its class."""
+    """Tell whether the recorded finding may depend on the text, or on its class."""
     reason = one.decision.head.reason
     if not reason or reason in OF_ADDRESSES:
         return False
@@ -263,17 +263,17 @@ def _outcome(one: _Again) -> Outcome | Kept:
     if verdict is None or deciding is None:
         if one.is_kept:
             return Kept.TEXT_NOT_KEPT
-        # Whether a request for consent was the first of its kind, its record says (R23).
+        # The record says whether a consent request was the first of its kind (R23).
         return _same(SHADOW, one.findings[0].rule) if one.findings else _PASSED
     is_refused = verdict.action in _HELD and _is_rather_refused(one, deciding)
     return _same((Action.REJECT if is_refused else verdict.action).value, deciding.rule)
 
 
 def _is_rather_refused(one: _Again, deciding: Finding) -> bool:
-    """Tell whether what stops a message refuses it where it would hold another.
+    """Tell whether a verdict that would hold a message rejects this one.
 
-    A replace_sm is answered at once, and so is each destination of many; but what is said of
-    the words is said of the whole message.
+    A replace_sm and each destination of a submit_multi are rejected at once; but a finding in
+    the words holds the whole submit_multi.
     """
     if one.is_replaced or one.decision.head.command_id != _SUBMIT_MULTI:
         return one.is_replaced
@@ -282,7 +282,7 @@ def _is_rather_refused(one: _Again, deciding: Finding) -> bool:
 
 @lru_cache
 def _same(action: str, rule: str) -> Outcome:
-    """Return the same outcome each time, so that it can be known by its id."""
+    """Return the same object for the same outcome, so that it can be compared by id."""
     return Outcome(action, rule)
 
 
@@ -294,7 +294,7 @@ def _readings(octets: bytes, data_coding: int) -> tuple[str, ...]:
 
 
 def _memory_s(rule: Rule) -> float:
-    """Return how long a rule remembers a message, 0 for one that does not count."""
+    """Return how long a rule remembers a message, in seconds; 0 if it has no counter."""
     modes = {rule.mode, *(override.mode for override in rule.overrides)}
     if modes == {Enforcement.OFF}:
         return 0.0

@@ -1,4 +1,4 @@
-"""What came of replaying: counts by rule, sender and action, with a few places to look at."""
+"""Result of a replay: counts by rule, sender and action, with a few sample records."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +12,12 @@ from gateway.domain.msisdn import masked
 
 SAMPLES = 3
 _NUMBER = attrgetter("number")
-_MAX_KINDS = 1000  # records may name rules that never were
+_MAX_KINDS = 1000  # records may name rules that never existed
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Where one changed record stands. It names nobody: the number is masked."""
+    """The place of one changed record; its number is masked."""
 
     file: str
     line: int
@@ -28,7 +28,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Changed:
-    """One kind of change: how often, and the first records of it."""
+    """One kind of change: its count and its first records."""
 
     count: int = 0
     samples: list[Sample] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Changed:
 
 @dataclass(slots=True)
 class SenderChanges:
-    """What would change for one SP: in all, what would no longer pass, and what would."""
+    """Changes for one SP: all, messages that would no longer pass, messages that would now."""
 
     changed: int = 0
     stopped: int = 0
@@ -44,12 +44,11 @@ class SenderChanges:
 
 
 class ReplayTally:
-    """Counts; bounded, whatever stands in the records.
+    """Counts of a replay, with bounded memory for any content of the records.
 
-    `lines` are of any kind. `stopped` are messages that passed and would not, `passed` those
-    that would and did not; the other changes are of the rule alone, or between two ways to be
-    stopped. `unseen` were judged without their text. The place of None in `by_rule` is for
-    kinds beyond the bound.
+    `lines` are of any kind. `stopped` are messages that passed and would not now, `passed` those
+    that did not and would now; other changes are of the rule only, or between two actions that
+    stop. `unseen` were judged without their text. `by_rule[None]` counts kinds over the limit.
     """
 
     def __init__(self) -> None:
@@ -66,11 +65,11 @@ class ReplayTally:
 
     @property
     def judged(self) -> int:
-        """Return of how many decisions it could be told whether they would change."""
+        """Return the number of decisions that could be judged again."""
         return self.decisions - self.kept.total()
 
     def add(self, file: str, found: Iterable[Found]) -> None:
-        """Count what came of decisions that stand in a file."""
+        """Count the results for decisions of one file."""
         changes: defaultdict[Change, list[Decision]] = defaultdict(list)
         for what, decisions in found:
             if isinstance(what, Kept):
@@ -84,7 +83,7 @@ class ReplayTally:
             self._add_change(change, decisions, file)
 
     def add_unread(self, kept: Mapping[Kept, int]) -> None:
-        """Count lines that may have been decisions."""
+        """Count decisions that could not be judged again, and lines that may be decisions."""
         self.kept.update(kept)
         self.decisions += sum(kept.values())
 

@@ -1,4 +1,4 @@
-"""Read lists of answers line by line: CSV with a header, or one number a line."""
+"""Read lists of answers line by line: CSV with a header, or one number on each line."""
 
 import csv
 from collections.abc import Collection
@@ -22,12 +22,12 @@ _MAX_SYSTEM_ID_CHARS = 15  # SMPP 3.4, 5.2.1, less its NUL
 _MAX_CHANNEL_CHARS = 64
 _MAX_EVIDENCE_CHARS = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Lists date whole days of answers alike; a bound, for a list may also date each of its own.
+# Many lines of a list share a date, so dates are cached; bounded, because all may differ.
 _MAX_DATES_KNOWN = 10_000
 
 
 class LineFault(StrEnum):
-    """Why a line is not taken."""
+    """Why a line is rejected."""
 
     TOO_LONG = "line too long"
     NOT_UTF8 = "not UTF-8"
@@ -48,7 +48,7 @@ class LineFault(StrEnum):
 
 
 class LineRejectedError(ValueError):
-    """One line is not taken."""
+    """One line is rejected."""
 
     def __init__(self, fault: LineFault) -> None:
         super().__init__(fault.value)
@@ -56,12 +56,12 @@ class LineRejectedError(ValueError):
 
 
 class ListRejectedError(ValueError):
-    """A whole list cannot be meant. The text says why."""
+    """A whole list is rejected. The text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsaid:
-    """What holds where a line says nothing; None means that each line has to."""
+    """Defaults for values that a line does not give; None means that each line must give one."""
 
     scope: str | None
     answer: Answer | None
@@ -72,12 +72,12 @@ class Unsaid:
 
 
 class AnswerLines:
-    """Reads the lines of one list, whose `first` line with anything in it says how.
+    """Reads the lines of one list; the `first` line that is not empty gives the layout.
 
-    `senders` are the scopes that may be named, None meaning any. An answer from later than
-    `now` would outlast all that its subscriber says until then, so it is rejected. An
-    agreement without evidence is read as ASSERTED (R26). Raises ListRejectedError for a first
-    line that is neither a header nor a number.
+    `senders` are the allowed scopes, None means any. An answer dated later than `now` is
+    rejected: it would override what the subscriber says until then. An agreement without
+    evidence is read as ASSERTED (R26). Raises ListRejectedError for a first line that is neither
+    a header nor a number.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class AnswerLines:
             said = (self._dates[""], self._channel, self._evidence)
             return (msisdn, self._scopes[""], answer, *said, self._end("", answer))
         number, system_id, said_answer, since, channel, proof, until = self._cells(line)
-        # Looked at only where there is one: most lines have neither, and there are millions.
+        # Checked only if given: most lines have none, and there are millions of lines.
         evidence = self._evidence
         if proof:
             evidence = _shown(proof, _MAX_EVIDENCE_CHARS, LineFault.EVIDENCE)
@@ -138,7 +138,7 @@ class AnswerLines:
         )
 
     def _cells(self, line: bytes) -> tuple[str, ...]:
-        """Return the cells of all COLUMNS, an empty one for a column that is not there."""
+        """Return the cells of all COLUMNS, an empty one for a missing column."""
         try:
             text = line.decode().strip("\r\n")
         except UnicodeDecodeError:
@@ -203,7 +203,7 @@ class AnswerLines:
 
 
 def answer_cell(answer: ConsentAnswer, now: datetime) -> str:
-    """Return how a list says it: what is over has a word of its own, so nobody relies on it."""
+    """Return the answer as a list writes it; an ended agreement has a word of its own."""
     standing = answer.standing(now)
     if standing is not None:
         return standing
@@ -211,14 +211,14 @@ def answer_cell(answer: ConsentAnswer, now: datetime) -> str:
 
 
 def microseconds(moment: datetime) -> int:
-    """Return an aware time as microseconds from 1970 on; TypeError for a naive one."""
+    """Return an aware time as microseconds since 1970; TypeError for a naive one."""
     # Half a microsecond faster than a division by timedelta(microseconds=1).
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _layout(first: bytes) -> tuple[bool, str, tuple[str, ...]]:
-    """Return whether `first` is a header, how its columns are separated, and their names."""
+    """Return whether `first` is a header, its separator, and its column names."""
     try:
         text = first.removeprefix(_BOM).decode().strip()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What comes of one item of an audit: a proof counts from now on, its lack may take back (R26)."""
+"""Settle one item of an audit: a proof makes an agreement, no proof may revoke consent (R26)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,18 +13,18 @@ CHANNEL = "audit"
 
 
 class Outcome(StrEnum):
-    """How an answer to an item ended."""
+    """The result of an answer to an item."""
 
     NOTED = "noted"
     AGREED = "agreed"
     REVOKED = "revoked"
-    OVERTAKEN = "overtaken"  # the subscriber has spoken meanwhile: that stands
+    OVERTAKEN = "overtaken"  # the subscriber has answered meanwhile: that answer holds
     ANSWERED_BEFORE = "answered_before"
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the SP could show for an item: evidence, or why there is none."""
+    """What the SP showed for an item: evidence, or the reason why it has no evidence."""
 
     is_proven: bool
     note: str
@@ -34,7 +34,7 @@ class Shown:
 
 
 class AuditDesk:
-    """Notes what was shown, and lets the subscriber's answer follow from it."""
+    """Notes what the SP showed, and records the subscriber's answer that follows."""
 
     def __init__(self, audits: ConsentAudits, consent: ConsentStore) -> None:
         self._audits = audits
@@ -43,9 +43,9 @@ class AuditDesk:
     async def answer(self, audit: ConsentAudit, item: AuditItem, shown: Shown) -> Outcome:
         """Settle one item; may be repeated after StoreUnavailable.
 
-        The answer is of the day that the SP asserts, so that what the subscriber has said
-        since holds over it, whichever comes first. The item is noted last: one that is noted
-        has taken effect.
+        The answer has the date that the SP asserted, so that a later answer of the subscriber
+        overrides it in any order of recording. The item is noted last, so a noted item has
+        taken effect.
         """
         if item.state is not ItemState.OPEN:
             return Outcome.ANSWERED_BEFORE
@@ -68,7 +68,7 @@ class AuditDesk:
             item.since,
             CHANNEL,
             shown.note if shown.is_proven else f"audit {audit.number} item {item.item}: not proven",
-            # What proves an agreement does not prolong it.
+            # The proof of an agreement does not prolong it.
             asserted.until if shown.is_proven and asserted is not None else None,
         )
         await self._consent.record([given])

@@ -1,4 +1,4 @@
-"""Verdicts added to the files that a model is trained on, with no campaign on both sides."""
+"""Add verdicts to the training samples, with no campaign in both training and measuring."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from gateway.filter.fingerprints import Signs, fingerprints_of
 from gateway.systems.learning.samples import Sample, skeleton
 
-# A verdict is of one's own traffic, by one's own people: it counts as several collected texts.
+# A verdict is from the carrier's own traffic and people: it counts as several collected texts.
 USUAL_WEIGHT = 3
 MAX_WEIGHT = 20
 
@@ -22,10 +22,10 @@ _TEXTS_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What to train on and to measure on in the end.
+    """The samples to train on, and the held-out samples to measure on.
 
-    `added` verdicts are among those to train on, each as often as it weighs; `left_out` are of
-    campaigns that are measured on, `repeated` are more of one campaign than it may have.
+    `added` verdicts are in `train`, each repeated by the weight; `left_out` belong to campaigns
+    that are measured on; `repeated` are over the limit of their campaign.
     """
 
     train: list[Sample]
@@ -43,12 +43,12 @@ def with_verdicts(
     weight: int = USUAL_WEIGHT,
     holds_out: bool,
 ) -> Added:
-    """Add `verdicts`, the newest first, to what is trained on.
+    """Add `verdicts`, the newest first, to the samples to train on.
 
-    A campaign is all that is alike but for its particulars; each verdict gets its name as its
-    group. One that is measured on stays out of
-    the training, one that is trained on stays there; with `holds_out` every tenth of the others
-    is measured on. Of one campaign no more than the newest twenty are trained on.
+    Texts that differ only in particulars are one campaign; each verdict gets the campaign's name
+    as its group. A campaign in `held_out` stays out of the training, a campaign in `train` stays
+    there; with `holds_out` every tenth of the other campaigns is held out. Of one campaign at
+    most the newest twenty are trained on.
     """
     campaigns = _Campaigns(verdicts)
     measured = campaigns.among(held_out)
@@ -79,7 +79,7 @@ def _is_tenth(first: Sample) -> bool:
 
 
 class _Campaigns:
-    """Which of some texts are alike, directly or by others between them."""
+    """Groups texts into campaigns: alike directly, or through other texts."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._parents = list(range(len(samples)))
@@ -95,7 +95,7 @@ class _Campaigns:
                 self._put(number, signs)
 
     def of(self, number: int) -> int:
-        """Return the first of the texts that are alike with `number`."""
+        """Return the first text of the campaign of text `number`."""
         parents = self._parents
         while parents[number] != number:
             parents[number] = parents[parents[number]]
@@ -103,7 +103,7 @@ class _Campaigns:
         return number
 
     def among(self, samples: Sequence[Sample]) -> set[int]:
-        """Return the campaigns of which some text is among `samples`."""
+        """Return the campaigns that have a text in `samples`."""
         if not self._parents:
             return set()
         return {self.of(found) for known in _known_by(samples) for found in self._alike(*known)}
@@ -131,7 +131,7 @@ class _Campaigns:
 
 
 def _known_by(samples: Sequence[Sample]) -> Iterator[tuple[tuple[int | str, ...], Signs | None]]:
-    """Yield what each text shares with all that differ from it in particulars, and its signs."""
+    """Yield for each text the names that it shares with texts alike, and its signs."""
     for at in range(0, len(samples), _TEXTS_AT_ONCE):
         some = samples[at : at + _TEXTS_AT_ONCE]
         found = fingerprints_of([one.text.sound for one in some])

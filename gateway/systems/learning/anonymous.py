@@ -1,4 +1,4 @@
-"""What of a text may be kept to learn from: its words, without the numbers of anybody."""
+"""Remove from a text what could name a person, so that it may be kept to learn from."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,10 +18,10 @@ from gateway.systems.learning.outlines import (
 )
 from gateway.systems.learning.samples import MAX_TEXT_CHARS
 
-# In the outline of a text. What people put between the figures of one number: up to three
-# signs, and any of what does not show.
+# In the outline of a text: what may stand between the figures of one number, up to three signs
+# and any number of invisible characters.
 _GAP = rf"{UNSEEN}*+(?:{SIGN}{UNSEEN}*+){{0,3}}+"
-# From seven on it may be somebody's number, whatever stands in it; in one piece from five on.
+# From seven figures on it may be a person's number, even with gaps; in one piece from five on.
 _DIALLED = re.compile(rf"{FIGURE}(?:{_GAP}{FIGURE}){{6,}}+")
 _RUN = re.compile(rf"{FIGURE}{{5,}}+")
 # l38oo138ooo: letters in place of some figures.
@@ -30,11 +30,11 @@ _CLOTHED = re.compile(
     rf"(?<![{LETTER}{LIKE_FIGURE}{FIGURE}]){_CLOTHED_FIGURE}(?:{_GAP}{_CLOTHED_FIGURE}){{6,}}+"
 )
 _LEAST_BARE, _LEAST_DIALLED = 5, 7
-# 验证码123456，5分钟内有效: what the next clause counts is no part of the number before it.
+# 验证码123456，5分钟内有效: the 5 of the next clause is no part of the number before it.
 _CLAUSE_ENDS = frozenset("，,、；;。！!？?\n")
 _MOST_GAP_SIGNS, _MOST_COUNTED = 3, 2
 
-# Who a link or an address is for: the name before the @, and all behind the host.
+# What may name a person in a link or address: the name before the @, and all after the host.
 _HAN = r"\u3400-\u9fff"
 _USER = re.compile(r"(?<=://)[^\s/@?#\\]++(?=@)")
 _LOCAL = rf"(?:[^\W{_HAN}]|[.%+'’-])"
@@ -50,7 +50,7 @@ _HOST = (
 )
 _BEGIN = r"[/?#\\／？＃＼]"
 _REST = r"[!-~\uff01-\uff5e\u00c0-\u052f]*+"
-# Over Han only where another piece of a path or a query follows.
+# Across Han characters only if another piece of a path or a query follows.
 _PATH = rf"{_BEGIN}{_REST}(?:[{_HAN}]{{1,64}}+[&=/?#＆＝／？＃]{_REST})*+"
 _LINKED = re.compile(rf"({_HOST}(?:\.|(?<=[A-Za-z0-9])[ \u3000]{{1,2}})?+)({_PATH})")
 _PATH_IN_LINK = re.compile(_PATH)
@@ -67,12 +67,11 @@ _MOST_ROUNDS = 8
 def anonymous(text: str) -> str:
     """Return `text`, at most MAX_TEXT_CHARS of it, with 0 for what could name a person.
 
-    That is every figure of a run of five and more and of what looks like a telephone number,
-    whatever number `contacts_of` reads in it, the user of a link or mailbox, and what stands
-    behind a link's host. Lengths, signs and words stay as they are; names written in words and
-    accounts spelt with letters stay too. Of what was returned it returns the same; a text made
-    so that it would take more than a few rounds loses all letters and figures. Time grows with
-    the length alone.
+    Replaced are: figures in a run of five or more, figures of what looks like a telephone
+    number, any number that `contacts_of` finds, the user of a link or mailbox, and all after a
+    link's host. Lengths, signs and words do not change; names in words and accounts spelt with
+    letters stay too. The function is idempotent. A text that would need more than a few rounds
+    loses all letters and figures. The time depends only on the length.
     """
     cleared = _settled(_LONE_SURROGATE.sub("\ufffd", text))
     if len(cleared) <= MAX_TEXT_CHARS:
@@ -81,7 +80,7 @@ def anonymous(text: str) -> str:
 
 
 def digest_of(text: str) -> str:
-    """Return what tells one anonymous text from another: its SHA-256 in hex."""
+    """Return the digest of an anonymous text: its SHA-256 in hex."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -108,7 +107,7 @@ def _without_addresses(text: str) -> str:
 
 
 def _paths_in(text: str) -> Iterator[tuple[int, int]]:
-    """Yield what stands behind the hosts of links whose dots are written in any way."""
+    """Yield the spans after the hosts of links, also of links with disguised dots."""
     passed = 0
     for link in links_of(Views(text)):
         scheme = _SCHEME.match(text, link.start, link.end)
@@ -150,7 +149,7 @@ def _dialled_in(text: str, outline: str) -> Iterator[tuple[int, int]]:
 
 
 def _end_of(run: re.Match[str], text: str) -> int:
-    """Return where the number in `run` ends: before what the next clause counts."""
+    """Return where the number in `run` ends: before a figure that belongs to the next clause."""
     start, end = run.span()
     outline = run.string
     gap = outline.rfind(SIGN, start, end)
@@ -164,7 +163,7 @@ def _end_of(run: re.Match[str], text: str) -> int:
 
 
 def _blanked(text: str, spans: Iterable[tuple[int, int]], signs: str) -> str:
-    """Return `text` with 0 for each character in `spans` that has one of `signs`."""
+    """Return `text` with 0 for each character in `spans` with an outline sign in `signs`."""
     pieces: list[str] = []
     at = 0
     for start, end in spans:

@@ -1,7 +1,7 @@
-"""The models that are installed: files in one directory, each named by its digest.
+"""The installed models: files in one directory, each named by its digest.
 
-`models.json` says which is in force and which in shadow. Every change is written beside, made
-durable, and then takes the name of what it replaces; who reads meanwhile reads what was there.
+`models.json` says which is in force and which in shadow. Every change is written to a temporary
+file, synced, and then renamed; a concurrent reader sees the old content.
 """
 
 import os
@@ -47,11 +47,11 @@ class Change:
 
 
 class ModelDirectory:
-    """One directory of models. Calls read and write files: none belongs on a loop.
+    """One directory of models. Its calls read and write files: do not call them on a loop.
 
-    Where keys are `trusted`, no model is taken or given that none of them has signed. Besides
-    what each call says it may raise OSError; BlockingIOError while another process changes
-    something.
+    If keys are `trusted`, a model must be signed by one of them to be installed or returned.
+    Besides the errors named, each call may raise OSError; BlockingIOError while another process
+    changes something.
     """
 
     def __init__(self, path: Path, trusted: Sequence[Ed25519PublicKey] = ()) -> None:
@@ -59,7 +59,7 @@ class ModelDirectory:
         self._trusted = tuple(trusted)
 
     def state(self) -> ModelState:
-        """Return how models stand: nothing where there is no directory. Raises ModelStateError."""
+        """Return the state of the models, empty without a directory. Raises ModelStateError."""
         try:
             octets = _octets_of(self.path / STATE, MAX_STATE_OCTETS)
         except FileNotFoundError:
@@ -67,7 +67,7 @@ class ModelDirectory:
         return read(octets)
 
     def stamp(self) -> tuple[int, ...]:
-        """Return what is another after each change, the same without one; () where no state is."""
+        """Return a value that differs after each change of the state; () without a state."""
         try:
             seen = (self.path / STATE).stat()
         except FileNotFoundError:
@@ -89,10 +89,10 @@ class ModelDirectory:
             raise ModelFileError(name, str(error)) from error
 
     def pair(self) -> tuple[ModelPair, str]:
-        """Return the models in force and in shadow, ready to score.
+        """Return the models in force and in shadow, ready to score, and a fault.
 
-        Beside them what is wrong of the one in shadow, "" for nothing: it is none then. Raises
-        ModelStateError, and ModelFileError for the model in force.
+        The fault is of the model in shadow, "" for none; with a fault the pair has no model in
+        shadow. Raises ModelStateError, and ModelFileError for the model in force.
         """
         state = self.state()
         active = self._scorer(state.active)
@@ -104,8 +104,8 @@ class ModelDirectory:
     def install(self, octets: bytes, change: Change) -> str:
         """Put a model into shadow and return its digest.
 
-        Nothing is changed when it is refused. Raises ModelFileError for octets that are no model
-        that may be used, ModelStateError, ModelActError.
+        On an error nothing is changed. Raises ModelFileError if the octets are not a usable
+        model, ModelStateError, ModelActError.
         """
         read_model(octets, self._trusted)
         digest = sha256(octets).hexdigest()
@@ -118,7 +118,7 @@ class ModelDirectory:
     def promote(self, change: Change) -> str:
         """Put the model in shadow in force and return its digest.
 
-        Raises ModelFileError when it cannot be used (any more), ModelStateError, ModelActError.
+        Raises ModelFileError if it cannot be used (any more), ModelStateError, ModelActError.
         """
         with self._alone():
             after = self.state().promote(change.at, change.by, change.note)
@@ -127,7 +127,7 @@ class ModelDirectory:
         return after.active
 
     def roll_back(self, change: Change) -> str:
-        """Put the model before back and return its digest, "" where none was; as `promote`."""
+        """Put the previous model in force; return its digest, "" for none. Errors as `promote`."""
         with self._alone():
             after = self.state().roll_back(change.at, change.by, change.note)
             if after.active:
@@ -136,17 +136,17 @@ class ModelDirectory:
         return after.active
 
     def withdraw(self, change: Change) -> None:
-        """Take the model in shadow out. Raises ModelStateError, ModelActError."""
+        """Remove the model in shadow. Raises ModelStateError, ModelActError."""
         with self._alone():
             self._settle(self.state().withdraw(change.at, change.by, change.note))
 
     def write_comparison(self, octets: bytes) -> None:
-        """Keep what a gateway says of the two models for who asks."""
+        """Keep a gateway's comparison of the two models for later readers."""
         self._make()
         _write(self.path / COMPARISON, octets)
 
     def comparison(self) -> bytes:
-        """Return what was kept last, empty where nothing was."""
+        """Return the comparison kept last, empty without one."""
         try:
             return _octets_of(self.path / COMPARISON, MAX_STATE_OCTETS)
         except FileNotFoundError:
@@ -156,7 +156,7 @@ class ModelDirectory:
         if not digest:
             return None
         scorer = ModelScorer(self.model(digest), digest)
-        # The first text makes the machine code ready, which takes half a second: not in a tick.
+        # The first text compiles machine code, which takes half a second: do it outside a tick.
         scorer.score([Views("")])
         return scorer
 
@@ -180,13 +180,13 @@ class ModelDirectory:
 
 
 def _octets_of(path: Path, maximum: int) -> bytes:
-    """Return at most one octet more than `maximum`: enough to be refused for."""
+    """Return at most `maximum` + 1 octets: the one more lets the reader reject the file."""
     with path.open("rb") as file:
         return file.read(maximum + 1)
 
 
 def _write(path: Path, octets: bytes) -> None:
-    # Gateways in containers may share a directory and have one process number.
+    # Gateways in containers may share a directory and have the same process number.
     unfinished = path.with_name(f"{path.name}.{os.getpid()}-{token_hex(4)}.part")
     descriptor = os.open(unfinished, _FLAGS, _PRIVATE)
     try:

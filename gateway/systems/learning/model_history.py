@@ -1,4 +1,4 @@
-"""Which model is in force, which in shadow, and how that came to be, as one file says it."""
+"""Which model is in force, which is in shadow, and the history of that, in one file."""
 
 import json
 import re
@@ -8,9 +8,9 @@ from enum import StrEnum
 from itertools import pairwise
 
 FORMAT = 1
-# Of former models so many can be gone back to, one after the other.
+# So many former models can be put back, one after the other.
 FORMER_KEPT = 5
-# The files of so many more stay that something was done to last.
+# The model files of so many of the latest acts stay too.
 LAST_KEPT = 3
 ACTS_KEPT = 200
 MAX_STATE_OCTETS = 2**20
@@ -20,7 +20,7 @@ _MAX_WORDS_CHARS = 1000
 
 
 class ModelStateError(Exception):
-    """The file of states holds none that may be used; `place` says where in it."""
+    """The state file has no usable content; `place` says where in it."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"{place}: {problem}")
@@ -28,7 +28,7 @@ class ModelStateError(Exception):
 
 
 class ModelActError(Exception):
-    """What was asked for cannot be done to the models as they stand."""
+    """The act is not possible in the present state of the models."""
 
 
 class ModelAct(StrEnum):
@@ -42,9 +42,9 @@ class ModelAct(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelEvent:
-    """One act on record: `digest` names the model that it put in force, in shadow, or out of it.
+    """One act on record: `digest` names the model put in force, put in shadow, or withdrawn.
 
-    After a rollback that is the model gone back to, "" where there was none before.
+    For a rollback it is the model put back, "" if there was none before.
     """
 
     number: int
@@ -57,7 +57,7 @@ class ModelEvent:
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """How models stand. `actives` were in force one after the other, and the last of them is."""
+    """The state of the models. `actives` were in force one after the other; the last still is."""
 
     actives: tuple[str, ...] = ()
     shadow: str = ""
@@ -65,21 +65,22 @@ class ModelState:
 
     @property
     def active(self) -> str:
-        """Return the digest of the model in force, "" where there is none."""
+        """Return the digest of the model in force, "" without one."""
         return self.actives[-1] if self.actives else ""
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Return the models whose files stay, each once.
+        """Return the models with files to keep, each once.
 
-        That is whatever is or may come back, and a few that were there last.
+        These are the models in force and in shadow, those that can be put back, and the models
+        of the latest acts.
         """
         last = [event.digest for event in reversed(self.events)][:LAST_KEPT]
         names = (self.shadow, *reversed(self.actives), *last)
         return tuple(dict.fromkeys(name for name in names if name))
 
     def install(self, digest: str, at: datetime, by: str, note: str) -> "ModelState":
-        """Put a model into shadow, in the place of any other. Raises ModelActError."""
+        """Put a model into shadow, replacing any other. Raises ModelActError."""
         if digest == self.active:
             raise ModelActError("this model is in force already")
         if digest == self.shadow:
@@ -95,7 +96,7 @@ class ModelState:
         return replace(after, actives=actives[-FORMER_KEPT - 1 :], shadow="")
 
     def roll_back(self, at: datetime, by: str, note: str) -> "ModelState":
-        """Put the model before the one in force back, or none before the first.
+        """Put the previous model in force, or none if there is no previous one.
 
         Raises ModelActError.
         """
@@ -106,7 +107,7 @@ class ModelState:
         return replace(after, actives=before)
 
     def withdraw(self, at: datetime, by: str, note: str) -> "ModelState":
-        """Take the model in shadow out. Raises ModelActError."""
+        """Remove the model in shadow. Raises ModelActError."""
         if not self.shadow:
             raise ModelActError("there is no model in shadow")
         return replace(
@@ -132,7 +133,7 @@ def written(state: ModelState) -> bytes:
 
 
 def read(octets: bytes) -> ModelState:
-    """Return the state in `octets`, which may come from anybody. Raises ModelStateError."""
+    """Return the state in `octets`, which are not trusted. Raises ModelStateError."""
     if len(octets) > MAX_STATE_OCTETS:
         raise ModelStateError("file", f"over {MAX_STATE_OCTETS} octets")
     try:

@@ -1,14 +1,14 @@
-"""Innocent notices made up here, to train on: what ports send that nobody may lose.
+"""Invented innocent notices to train on: important texts from ports that must not be stopped.
 
-Collections have adverts in plenty and few notices of banks, couriers, clinics and utilities. What
-such notices say is written anew; names and numbers are drawn. No text is anybody's.
+Collections have many adverts and few notices of banks, couriers, clinics and utilities. These
+texts are newly written, with random names and numbers. None is a real person's text.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-# What stands in braces is drawn anew for each text.
+# Values in braces are drawn at random for each text.
 _FORMS: Sequence[str] = (
     # one-time codes
     "【{shop}】您的验证码为{code}，{minutes}分钟内有效，请勿泄露。",
@@ -95,7 +95,7 @@ _WORDS: Mapping[str, Sequence[str]] = {
 
 
 def innocent_notices(count: int, rng: np.random.Generator) -> list[str]:
-    """Return `count` texts, of each form as many as of the others."""
+    """Return `count` texts, an equal number of each form as far as possible."""
     order = rng.permutation(max(count, len(_FORMS)))[:count] % len(_FORMS)
     return [_FORMS[form].format(**_drawn(rng)) for form in order.tolist()]
 

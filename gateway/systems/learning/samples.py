@@ -1,4 +1,4 @@
-"""Labelled texts as files hold them: one a line, `label lang source text` between tabs."""
+"""Labelled texts in files: one on each line, `label lang source text` separated by tabs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _LABELS = {"ham": False, "spam": True}
 
 
 class SampleError(Exception):
-    """A line is no sample. `line` counts from 1, 0 for the file as a whole."""
+    """A line is not a sample. `line` counts from 1; 0 means the whole file."""
 
     def __init__(self, path: str, line: int, problem: str) -> None:
         super().__init__(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
@@ -26,10 +26,10 @@ class SampleError(Exception):
 
 @dataclass(slots=True)
 class Sample:
-    """A labelled text. `source` is a name, and behind a slash what kind of spam it is.
+    """A labelled text. `source` is a name, and after a slash the kind of spam.
 
-    `group` names its campaign: samples of one group are never parted. `is_doubtful` marks a
-    label that somebody has looked at and does not believe.
+    `group` names its campaign: samples of one group are never split. `is_doubtful` marks a label
+    that a person has checked and thinks wrong.
     """
 
     is_spam: bool
@@ -48,7 +48,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """The samples of one file, and the digest by which a model card names it."""
+    """The samples of one file, and its digest as a model card names it."""
 
     name: str
     sha256: str
@@ -72,10 +72,10 @@ def sample_of(line: str, *, place: str = "-", number: int = 1, is_port: bool = T
 
 
 def read_file(path: Path) -> SampleFile:
-    """Read the samples of one file, those of ``*_bulk.tsv`` as an SP's port would send them.
+    """Read the samples of one file; ``*_bulk.tsv`` and ``adv_*.tsv`` count as sent by a port.
 
-    Beside it may lie a file of the same name with .groups, one name a line, and one with
-    .suspect, the numbers of doubtful lines counted from 0. Raises SampleError, OSError.
+    A file of the same name with .groups has one group name for each line; one with .suspect has
+    the numbers of doubtful lines, counted from 0. Raises SampleError, OSError.
     """
     octets = path.read_bytes()
     try:
@@ -96,7 +96,7 @@ def read_file(path: Path) -> SampleFile:
 
 
 def files_in(places: Sequence[Path], prefix: str) -> Iterator[Path]:
-    """Yield the files that `places` name, and those of a directory that begin with `prefix`."""
+    """Yield the files in `places`; for a directory, its ``.tsv`` files that begin with `prefix`."""
     for place in places:
         if place.is_dir():
             yield from sorted(place.glob(f"{prefix}*.tsv"))
@@ -105,9 +105,9 @@ def files_in(places: Sequence[Path], prefix: str) -> Iterator[Path]:
 
 
 def leaked(train: Iterable[Sample], held_out: Iterable[Sample]) -> int:
-    """Count the held-out samples whose text stands in `train`, numbers and spaces apart.
+    """Count the held-out samples with a text that is in `train`, ignoring numbers and spaces.
 
-    What is shorter than a few words anybody may have written, and is not counted.
+    Texts of only a few words are not counted: they may be equal by chance.
     """
     held = [one for one in map(_skeleton_of, held_out) if len(one) >= _LEAST_SKELETON]
     known = {_skeleton_of(sample) for sample in train} if held else set()
@@ -125,7 +125,7 @@ def skeleton(text: Views) -> str:
 
 
 def campaign_of(sample: Sample) -> str:
-    """Return a name that samples of one campaign share: its group, or how it reads."""
+    """Return a name that samples of one campaign share: its group, or its skeleton."""
     return sample.group or skeleton(sample.text)
 
 

@@ -1,1 +1,1 @@
-"""Codes by SMS (短信验证码) that prove to the gateway whose a number is (R51)."""
+"""SMS codes (短信验证码) that prove to the gateway that a subscriber owns a number (R51)."""

@@ -1,4 +1,4 @@
-"""Prove whose a number is: a code by SMS, then a session for half an hour (R51)."""
+"""Prove the owner of a number: a code by SMS, then a session for half an hour (R51)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ from gateway.ports.number_codes import NumberCodeStore
 from gateway.systems.number_codes.hashing import DECOY, hash_code, is_code
 
 _USUAL = CodeLimits()
-# Several times what a store takes that is not overloaded: 5 ms to find a code, 6 to write one.
+# Several times the time of a store without overload: 5 ms to find a code, 6 ms to write one.
 _AT_LEAST_S = 0.05
 
 Pause: TypeAlias = Callable[[], Awaitable[None]]
@@ -32,7 +32,7 @@ async def _pause() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """What nobody can guess: `code` returns six digits, `token` a name of 256 bits, `ref` one."""
+    """Sources of random values: a `code` of six digits, a `token` of 256 bits, a `ref`."""
 
     code: Callable[[], str]
     token: Callable[[], str]
@@ -40,11 +40,11 @@ class Chance:
 
 
 class NumberCodeDesk:
-    """Sends codes from `port`, a hub code of the carrier, and takes them back.
+    """Sends codes from `port`, a hub code of the carrier, and verifies them.
 
-    Every call raises StoreUnavailable. What is known, or not, of a number shows neither in an
-    answer nor in how long it takes: a hash is made or verified every time, and as a store takes
-    longer to write than to find nothing to write, no answer comes before `pause` is over.
+    Every call raises StoreUnavailable. Neither an answer nor its delay shows whether a number is
+    known: a hash is made or verified every time, and no answer comes before `pause` is over,
+    because the store takes longer if it writes.
     """
 
     def __init__(
@@ -62,25 +62,25 @@ class NumberCodeDesk:
         self._pause = pause
 
     async def ask(self, msisdn: int, now: datetime) -> Issued:
-        """Have a code sent to a number, within the limits.
+        """Send a code to a number, within the limits.
 
-        Tell nobody which of SENT and LIMITED it was.
+        Do not show a client whether the result was SENT or LIMITED.
         """
         issued, _ = await asyncio.gather(self._issue(msisdn, now), self._pause())
         return issued
 
     async def prove(self, msisdn: int, code: str, client: str, now: datetime) -> str | None:
-        """Return the token of a session when `code` is the one that was sent, else None.
+        """Return a session token if `code` is the one that was sent, else None.
 
-        A code is good for ten minutes, five attempts and one session, which is the `client`'s.
+        A code is valid for ten minutes, five attempts and one session of this `client`.
         """
         token, _ = await asyncio.gather(self._prove(msisdn, code, client, now), self._pause())
         return token
 
     async def owner_of(self, token: str, client: str, now: datetime) -> int | None:
-        """Return the number that was proved for `token`, None when it is not good.
+        """Return the number that was proved for `token`, None if the token is not valid.
 
-        It is good for the client that it was given to, and for no other.
+        A token is valid only for the client that it was given to.
         """
         return await self._store.owner_of(_digest(token, client), now)
 
@@ -110,7 +110,7 @@ class NumberCodeDesk:
 
 
 def _digest(token: str, client: str) -> str:
-    # No need for a dear hash: nobody tries 256 random bits one by one.
+    # A fast hash is enough: 256 random bits cannot be guessed by trying.
     return sha256(f"{client}\0{token}".encode("utf-8", "surrogatepass")).hexdigest()
 
 

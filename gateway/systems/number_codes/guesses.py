@@ -1,4 +1,4 @@
-"""What each client makes of the codes it asks for: who guesses, and who takes all there are."""
+"""Count the codes and attempts of each client: detect guessing, and limit the codes sent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from gateway.policy.bucket import TokenBucket
 log = structlog.get_logger()
 
 WINDOW_S = 600.0
-# People mistype. One who guesses is right once in a hundred thousand times.
+# People mistype; a guess is right about once in a hundred thousand times.
 MAX_WRONG = 20
 MAX_WRONG_PER_RIGHT = 3
-# Half of what all clients together may have sent.
+# Half of the codes that all clients together may request.
 CODES_PER_MINUTE = 300
 
 _MINUTE_S = 60.0
@@ -21,7 +21,7 @@ _MINUTE_S = 60.0
 
 @dataclass(slots=True)
 class _Tried:
-    """What a client tried since the window began, on the monotonic clock."""
+    """Attempts of a client since the window began, on the monotonic clock."""
 
     since: float
     right: int = 0
@@ -34,7 +34,7 @@ class _Tried:
 
 
 class Guesses:
-    """Counts per client, of which there are as many as `api.yaml` names: it is bounded."""
+    """Counts for each client; bounded, because `api.yaml` names the clients."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -42,7 +42,7 @@ class Guesses:
         self._codes: dict[str, TokenBucket] = {}
 
     def may_ask(self, client: str) -> bool:
-        """Take one of the codes that `client` may have sent; False when they are used up."""
+        """Take one of the codes that `client` may request; False when none is left."""
         rate = self._codes.get(client)
         if rate is None:
             rate = TokenBucket(CODES_PER_MINUTE / _MINUTE_S, CODES_PER_MINUTE)
@@ -50,11 +50,11 @@ class Guesses:
         return rate.take(self._now())
 
     def is_locked(self, client: str) -> bool:
-        """Tell whether `client` has guessed, and must wait for the end of its window."""
+        """Tell whether `client` was guessing and must wait for the end of its window."""
         return self._of(client).is_guessing
 
     def begin(self, client: str) -> None:
-        """Count an attempt as wrong, until `proved` says otherwise: many may be under way."""
+        """Count an attempt as wrong until `proved` corrects it: many may run at once."""
         tried = self._of(client)
         tried.wrong += 1
         if tried.is_guessing and not tried.is_told:
@@ -62,7 +62,7 @@ class Guesses:
             log.warning("api.codes_guessed", client=client, wrong=tried.wrong, right=tried.right)
 
     def proved(self, client: str) -> None:
-        """Count an attempt that `begin` took for a wrong one as right."""
+        """Count as right an attempt that `begin` counted as wrong."""
         tried = self._of(client)
         tried.wrong = max(0, tried.wrong - 1)
         tried.right += 1

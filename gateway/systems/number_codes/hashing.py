@@ -1,7 +1,7 @@
-"""Hashes of codes: six digits that count for ten minutes.
+"""Hashes of codes: six digits that are valid for ten minutes.
 
-A million codes are tried in minutes whatever the hash costs, so it is a cheap one. What
-protects a code is that it has five attempts and is void before long.
+The hash is a cheap one: a million codes can be tried in minutes even with an expensive hash.
+A code is protected by its limit of five attempts and its short life.
 """
 
 from argon2 import PasswordHasher
@@ -9,7 +9,7 @@ from argon2.exceptions import VerificationError
 
 _HASHER = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 
-# What is compared where there is no code. Its digest is made up: no code has it.
+# Compared if there is no code. Its digest is invented: no code has it.
 DECOY = (
     "$argon2id$v=19$m=1024,t=1,p=1$"
     "ZGVjb3lkZWNveWRlY295ZA$0000000000000000000000000000000000000000000"

@@ -1,4 +1,4 @@
-"""Where people, SPs, time and the gateway decide over held messages."""
+"""Decisions on held messages, by people, SPs, timeouts and the gateway."""
 
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable
@@ -15,13 +15,13 @@ Ids: TypeAlias = tuple[int, ...]
 
 
 class QuarantineDesk:
-    """Moves held messages, each to exactly one final state whoever else is at it.
+    """Moves held messages, each to exactly one final state, also with concurrent callers.
 
-    Every act is one compare-and-set of the store, which may be shared with other
-    processes. Each raises StoreUnavailable; an act may be repeated then, and a repetition
-    that was not needed is NotDone. `by` is an operator or a system_id, and goes into the
-    note. What is done to one part of a long message is done to all that stand where it may
-    be done, in the same commit: those who know them give `others`.
+    Every act is one compare-and-set of the store, which may be shared with other processes.
+    Each raises StoreUnavailable; an act may be repeated then, and a repetition that was not
+    needed returns NotDone. `by` is an operator or a system_id, and goes into the note. An act
+    on one part of a long message is done in the same commit to all parts in an allowed state;
+    a caller that knows the other parts gives them as `others`.
     """
 
     def __init__(self, store: QuarantineStore, ids: MessageIds) -> None:
@@ -33,7 +33,7 @@ class QuarantineDesk:
         return self._ids.next_id(int(at.timestamp() * 1000))
 
     async def request_release(self, message_id: int, by: str, at: datetime) -> Outcome:
-        """Ask the gateway to let a message go: it judges it again, then writes it."""
+        """Request the release of a message: the gateway judges it again, then sends it."""
         note = f"release asked by {by}"
         return await self._act_on_all(Act.REQUEST_RELEASE, message_id, at, note)
 
@@ -44,9 +44,9 @@ class QuarantineDesk:
     async def request_release_each(
         self, message_ids: Collection[int], by: str, at: datetime
     ) -> list[Outcome]:
-        """Ask for the release of many, at most 1000, in as few commits as can be.
+        """Request the release of at most 1000 messages, in as few commits as possible.
 
-        Returns what became of each, and of each part that went with one of them, by id.
+        Returns the outcome of each, and of each part moved with one of them, by id.
         """
         note = f"release asked by {by}"
         return await self._act_on_each(Act.REQUEST_RELEASE, message_ids, at, note)
@@ -58,21 +58,21 @@ class QuarantineDesk:
         return await self._act_on_each(Act.DISCARD, message_ids, at, f"discarded by {by}")
 
     async def release_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
-        """Let a message go to its addressee, who asks for it: all but his own rule counts (R50)."""
+        """Request a release for the addressee; only his own preferences are ignored (R50)."""
         note = "release asked by the subscriber"
         return await self._act(Act.RELEASE_OWN, message_id, at, note, others=others)
 
     async def discard_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
-        """Drop a message for good because its addressee says so (R50)."""
+        """Drop a message for good at its addressee's request (R50)."""
         note = "discarded by the subscriber"
         return await self._act(Act.DISCARD_OWN, message_id, at, note, others=others)
 
     async def cancel(self, message_id: int, by: str, at: datetime) -> Outcome:
-        """Drop a message because its sender says so (SMPP 3.4, 4.9)."""
+        """Drop a message because its sender cancels it (SMPP 3.4, 4.9)."""
         return await self._act_on_all(Act.CANCEL, message_id, at, f"cancelled by {by}")
 
     async def expire_due(self, now: datetime, limit: int = 500) -> list[HeldMessage]:
-        """Expire messages whose time has come, at most `limit`; return those it expired."""
+        """Expire messages past their time, at most `limit`; return the expired ones."""
         outcomes = [
             await self._act(
                 Act.EXPIRE, held.message_id, now, "expired", others=await self._others_of(held)
@@ -87,7 +87,7 @@ class QuarantineDesk:
         ]
 
     async def take(self, assembly: int, at: datetime) -> Taken:
-        """Take the parts of a long message that are there together, whoever asked for them."""
+        """Request the release of DEFERRED parts of a long message; return all its parts."""
         parts = await self._store.parts_of(assembly)
         waiting = [one.message_id for one in parts if one.state is HoldState.DEFERRED]
         if waiting:
@@ -101,39 +101,39 @@ class QuarantineDesk:
         return Taken(ready, [one for one in parts if one not in ready])
 
     async def refuse(self, message_id: int, why: str, at: datetime, *, others: Ids = ()) -> Outcome:
-        """End a release that was judged again and refused."""
+        """End the release of a message that was judged again and refused."""
         return await self._act(Act.REFUSE, message_id, at, why, others=others)
 
     async def defer(
         self, message_id: int, grounds: Grounds, why: str, at: datetime, *, others: Ids = ()
     ) -> Outcome:
-        """Let a release wait until `grounds.due_at`: nothing but the hour is against it."""
+        """Let a release wait until `grounds.due_at`: only the hour stops it."""
         return await self._act(Act.DEFER, message_id, at, why, grounds=grounds, others=others)
 
     async def hold(
         self, message_id: int, grounds: Grounds, why: str, at: datetime, *, others: Ids = ()
     ) -> Outcome:
-        """Put before a person what was judged again when its hour came, and flagged."""
+        """Hold for review a deferred message that was stopped when judged again."""
         return await self._act(Act.HOLD, message_id, at, why, grounds=grounds, others=others)
 
     async def begin_release(self, message_id: int, at: datetime, *, others: Ids = ()) -> Outcome:
-        """Take a message to write it to the SMSC: only who gets Done may, and only once."""
+        """Take a message to send it to the SMSC; only the caller that gets Done may, once."""
         return await self._act(Act.BEGIN_RELEASE, message_id, at, others=others)
 
     async def confirm(self, message_id: int, smsc_message_id: str, at: datetime) -> Outcome:
-        """Record that the SMSC took the message under its own id; who asked for it stays noted."""
+        """Record that the SMSC accepted the message, with the SMSC's id; the note stays."""
         return await self._act(Act.CONFIRM, message_id, at, smsc_message_id=smsc_message_id)
 
     async def postpone(self, message_id: int, why: str, at: datetime) -> Outcome:
-        """Record that the SMSC did not take the message now: it is to go out later."""
+        """Record that the SMSC did not accept the message now: it is sent again later."""
         return await self._act(Act.POSTPONE, message_id, at, why)
 
     async def give_back(self, message_id: int, why: str, at: datetime) -> Outcome:
-        """Record that the SMSC refused the message: people decide again."""
+        """Record that the SMSC rejected a reviewed message: a person decides again."""
         return await self._act(Act.GIVE_BACK, message_id, at, why)
 
     async def turn_down(self, message_id: int, why: str, at: datetime) -> Outcome:
-        """Record that the SMSC refused a message whose hour had come: its sender is told."""
+        """Record that the SMSC rejected a deferred message: its sender gets a receipt."""
         return await self._act(Act.TURN_DOWN, message_id, at, why)
 
     async def lose(self, message_id: int, why: str, at: datetime) -> Outcome:
@@ -141,7 +141,7 @@ class QuarantineDesk:
         return await self._act(Act.LOSE, message_id, at, why)
 
     async def lose_in_flight(self, at: datetime) -> list[HeldMessage]:
-        """Put in doubt what an earlier run was releasing when it ended; return those.
+        """Set messages to IN_DOUBT that an earlier run was releasing; return them.
 
         Call this at start-up only, before anything is released.
         """
@@ -168,13 +168,13 @@ class QuarantineDesk:
             is_reviewed=transition.is_reviewed,
         )
         outcomes: dict[int, Outcome] = {held.message_id: Done(held) for held in moved}
-        # Parts take each other along, and of the rest is told how each stands.
+        # A part moves the other parts too; for the rest the outcome says the present state.
         others = [one for one in message_ids if one not in outcomes]
         acts = (self._act_on_all(act, one, at, note) for one in others)
         for number, outcome in zip(others, await _all(acts), strict=True):
             if isinstance(outcome, Done):
                 outcomes |= {one.message_id: Done(one) for one in outcome.together}
-            else:  # unless another part has taken it along
+            else:  # kept only if no other part has moved it
                 outcomes.setdefault(number, outcome)
         return [outcome for _, outcome in sorted(outcomes.items())]
 
@@ -186,7 +186,7 @@ class QuarantineDesk:
     async def _others_of(
         self, held: HeldMessage, spared: frozenset[HoldState] = frozenset()
     ) -> Ids:
-        """Return the other parts of the long message that one is a part of, but for `spared`."""
+        """Return the other parts of a long message, without those in `spared` states."""
         if not held.assembly:
             return ()
         parts = await self._store.parts_of(held.assembly)
@@ -230,7 +230,7 @@ class QuarantineDesk:
     async def _act_together(
         self, act: Act, message_ids: Ids, at: datetime, note: str, grounds: Grounds | None
     ) -> Outcome:
-        """Do to the first, and to those of the others to which it may be done."""
+        """Act on the first message, and on the others that are in an allowed state."""
         transition = TRANSITIONS[act]
         moved = await self._store.move_together(
             message_ids,
@@ -257,7 +257,7 @@ class QuarantineDesk:
 
 
 async def _all(acts: Iterable[Awaitable[Outcome]]) -> list[Outcome]:
-    """Wait for all; what went wrong with one is raised only then, and the others stand."""
+    """Wait for all; an error is raised only after all have ended, and the others stay done."""
     settled = await asyncio.gather(*acts, return_exceptions=True)
     for one in settled:
         if isinstance(one, BaseException):
@@ -266,9 +266,9 @@ async def _all(acts: Iterable[Awaitable[Outcome]]) -> list[Outcome]:
 
 
 def _spared(held: HeldMessage) -> frozenset[HoldState]:
-    """Return where the other parts may stand that are left alone when people decide on one.
+    """Return the states in which other parts are left alone when a person decides on one.
 
-    What the SMSC may have is decided only where a person says so of such a part itself.
+    A part that the SMSC may have (IN_DOUBT) changes only if the person chose such a part itself.
     """
     is_in_doubt = held.state is HoldState.IN_DOUBT
     return frozenset() if is_in_doubt else frozenset({HoldState.IN_DOUBT})

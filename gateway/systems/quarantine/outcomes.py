@@ -1,4 +1,4 @@
-"""What an act on held messages comes to."""
+"""The results of acts on held messages."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -8,7 +8,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The act took place; `message` as it is now, and so the parts that go with it."""
+    """The act was done; `message` and the `others` parts moved with it are as they are now."""
 
     message: HeldMessage
     others: tuple[HeldMessage, ...] = ()
@@ -21,7 +21,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class NotDone:
-    """Nothing changed. `state` is where the message stands, None when there is none."""
+    """Nothing changed. `state` is the message's present state, None if it does not exist."""
 
     message_id: int
     state: HoldState | None
@@ -33,9 +33,9 @@ Outcome: TypeAlias = Done | NotDone
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The parts of a long message in their order: those that may leave now, and the others.
+    """The parts of a long message in order: those that may leave now, and the others.
 
-    What has become of the others is settled, or for somebody else to settle.
+    The others are in a final state, or another caller decides on them.
     """
 
     ready: list[HeldMessage]

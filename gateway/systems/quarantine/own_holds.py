@@ -1,4 +1,4 @@
-"""What a subscriber's own preferences hold: seen, let go or dropped by the subscriber (R50)."""
+"""Messages held by a subscriber's own preferences: the subscriber decides on them (R50)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
@@ -16,9 +16,9 @@ from gateway.systems.quarantine.outcomes import Done, Outcome
 
 MAX_OWN = 50
 
-# The parts of long messages are rows of their own.
+# Each part of a long message is a row.
 _MAX_ROWS = 400
-# A reference is used again; what came so long after is a part of something else.
+# A reference is used again: a part held so much later belongs to another message.
 _PARTS_WITHIN = timedelta(minutes=10)
 
 
@@ -34,12 +34,12 @@ class OwnHold:
 
     @property
     def message_id(self) -> int:
-        """Return the id by which it is named: that of its first part."""
+        """Return the id of the message: that of its first part."""
         return self.message_ids[0]
 
 
 class Part(NamedTuple):
-    """Which part of which long message of one sender something is."""
+    """Identifies a part of a long message of one sender."""
 
     reference: int
     total: int
@@ -47,23 +47,24 @@ class Part(NamedTuple):
 
 
 class Reader(Protocol):
-    """Reads what the octets of held messages say; whatever they are, it does not raise.
+    """Reads the octets of held messages; it does not raise on any octets.
 
-    It is asked in a thread.
+    It is called in a thread.
     """
 
     def part_of(self, held: HeldMessage) -> Part | None:
-        """Return which part of a long message `held` is, None for one that is whole."""
+        """Return which part of a long message `held` is, None if it is not a part."""
 
     def text_of(self, together: Sequence[HeldMessage]) -> str:
-        """Return the text of one message, or of all parts of one in their order."""
+        """Return the text of one message, or of all its parts in order."""
 
 
 class OwnHolds:
-    """Only what nothing but the subscriber's own preferences holds is the subscriber's.
+    """Lists, releases and drops what only the subscriber's own preferences hold.
 
-    What a policy holds besides is for reviewers, and is not seen here. A long message is seen
-    once all its parts are held. Every call raises StoreUnavailable, and may be repeated then.
+    Messages that a policy holds too are for reviewers, and are not shown here. A long message is
+    shown when all its parts are held. Every call raises StoreUnavailable, and may be repeated
+    then.
     """
 
     def __init__(self, store: QuarantineStore, desk: QuarantineDesk, reader: Reader) -> None:
@@ -72,26 +73,25 @@ class OwnHolds:
         self._reader = reader
 
     async def list_own(self, msisdn: int, now: datetime) -> list[OwnHold]:
-        """Return what waits for the subscriber, newest first, at most MAX_OWN."""
+        """Return the subscriber's held messages, newest first, at most MAX_OWN."""
         found = await self._store.own_holds(msisdn, _MAX_ROWS)
-        # Reading 50 texts of 64 KB takes 30 ms, and whoever asks may be the loop of the traffic.
+        # Reading 50 texts of 64 KB takes 30 ms, and the caller may run on the traffic's loop.
         return await asyncio.to_thread(self._newest, _waiting(found, now))
 
     async def release_own(
         self, msisdn: int, message_ids: Collection[int], now: datetime
     ) -> list[OwnHold]:
-        """Let those of the subscriber's messages go that are named; return them.
+        """Request the release of the subscriber's messages with these ids; return them.
 
-        The gateway judges them again: what was refused meanwhile stays here, and so does what
-        a policy holds by now. What is named and not returned was not there, or not the
-        subscriber's.
+        The gateway judges them again: a refusal or a policy since then still stops them. An id
+        without a returned message did not exist, or was not the subscriber's.
         """
         return await self._decide(msisdn, message_ids, now, self._desk.release_own)
 
     async def discard_own(
         self, msisdn: int, message_ids: Collection[int], now: datetime
     ) -> list[OwnHold]:
-        """Drop those of the subscriber's messages for good that are named; return them."""
+        """Drop the subscriber's messages with these ids for good; return them."""
         return await self._decide(msisdn, message_ids, now, self._desk.discard_own)
 
     async def _decide(
@@ -109,7 +109,7 @@ class OwnHolds:
         return done
 
     async def _named(self, msisdn: int, named: set[int], now: datetime) -> list[OwnHold]:
-        """Return those of the subscriber's messages that are named, newest first."""
+        """Return the subscriber's messages with an id in `named`, newest first."""
         if not named:
             return []
         found = await self._store.get_many(sorted(named)[-_MAX_ROWS:])
@@ -131,7 +131,7 @@ class OwnHolds:
         return sorted(map(self._seen, meant), key=_id_of, reverse=True)
 
     def _messages(self, newest_first: Iterable[HeldMessage]) -> Iterator[list[HeldMessage]]:
-        """Yield what is whole, the parts of long messages together and in their order."""
+        """Yield complete messages; the parts of a long message together and in order."""
         gathering: dict[tuple[str, str, int, int, int], dict[int, HeldMessage]] = {}
         for held in newest_first:
             part = self._reader.part_of(held)
@@ -174,6 +174,6 @@ def _is_own(held: HeldMessage, msisdn: int) -> bool:
 
 
 def _are_apart(parts: dict[int, HeldMessage], number: int, held: HeldMessage) -> bool:
-    """Tell whether `held`, which came before `parts`, is of another message than they are."""
+    """Tell whether `held`, which came before `parts`, belongs to another message."""
     last = max(one.held_at for one in parts.values())
     return number in parts or last - held.held_at > _PARTS_WITHIN

@@ -1,4 +1,4 @@
-"""Where subscribers' messages, SPs' requests and time meet the store of subscriptions."""
+"""Handle subscribers' messages, SPs' consent requests and timeouts in the subscription store."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ _AT_ONCE = 500
 
 
 class SubscriptionDesk:
-    """Keeps what the dialogue decides; whoever else is at a subscription, each step is taken once.
+    """Stores what the dialogue decides; with concurrent callers each step is taken once.
 
     Every call raises StoreUnavailable, and may be repeated then.
     """
@@ -34,7 +34,7 @@ class SubscriptionDesk:
         self._consent = consent
 
     async def hear(self, word: Word, now: datetime) -> Outcome:
-        """Decide what follows from a message, keep it, and return it."""
+        """Decide the outcome of a message, store it, and return it."""
         for _ in range(_ATTEMPTS):
             known = await self._store.known(word.msisdn, word.port, now)
             outcome = self._dialogue.outcome_of(word, known, now)
@@ -43,7 +43,7 @@ class SubscriptionDesk:
         raise StoreUnavailable("others change the same subscription all the time")
 
     async def sent(self, subscription: Subscription, said: Said, *, is_taken: bool) -> None:
-        """Note the SMSC's id of the request for a yes, or that it did not take it."""
+        """Note the SMSC's id of a request for a yes, or that the SMSC did not accept it."""
         await self._store.note_sent(subscription, said, is_taken=is_taken)
 
     async def asked(
@@ -55,15 +55,15 @@ class SubscriptionDesk:
         message_id: str = "",
         port: str = "",
     ) -> bool:
-        """Take a request for consent that an SP wants to send; tell whether it may (R23).
+        """Record a consent request that an SP wants to send; tell whether it may be sent (R23).
 
-        It may once for each content, and similar ones, for ever: not again after a no, nor
-        after silence, which is one. A yes is waited for 24 hours, to the `port` that asks, and
-        meanwhile nothing else is asked, nor while an order waits for one: a template's
-        variables hold whatever its sender likes, and requests that differ in them would be
-        advertising (R20). The same message, by its `message_id`, may as long as nobody answered
-        it: it had not gone yet. Let requests of one subscriber take turns: of two similar ones
-        at once, both would be the first.
+        A request is allowed once for each content and similar contents, for ever: not again
+        after a no, nor after silence, which counts as a no. The gateway waits 24 hours for a
+        yes to the `port` that asks. Meanwhile, and while an order waits for a yes, no other
+        request is allowed: requests that differ in a template's free variables would be
+        advertising (R20). The same message, by its `message_id`, is allowed again while its
+        request is open: it was not sent yet. The caller must handle requests to one subscriber
+        one after the other: two similar ones at once would both be allowed.
         """
         likeness = likeness_of(text)
         before = await self._store.requests_of(msisdn, system_id)
@@ -93,15 +93,15 @@ class SubscriptionDesk:
         return await self._store.ask(request)
 
     async def unasked(self, system_id: str, msisdn: int, message_id: str) -> None:
-        """Forget a request that did not go out after all: its sender may try again."""
+        """Forget a request that was not sent, so that its sender may try again."""
         for request in await self._store.requests_of(msisdn, system_id):
             if request.message_id == message_id:
                 await self._store.unask(request)
 
     async def sweep(self, now: datetime) -> int:
-        """End what time has ended: requests without a yes, and trials (R23 to R25).
+        """End what is past its time: requests without a yes, and trials (R23 to R25).
 
-        Returns how much that was, and takes a bounded amount at once: call it again soon.
+        Returns how many were ended; the number for one call is limited, so call it again soon.
         """
         lapsed = 0
         for subscription in await self._store.due(now, _AT_ONCE):
@@ -109,21 +109,21 @@ class SubscriptionDesk:
             if isinstance(after, Subscription):
                 lapsed += await self._store.keep(Changes((Step(after, Act.LAPSE),)))
         for request in await self._store.requests_due(now, _AT_ONCE):
-            # The refusal first: should the store fail between the two, it is found again.
+            # The refusal first: if the store fails between the two, the request is found again.
             await self._note_silence(request)
             silent = replace(request, state=RequestState.NO_REPLY)
             lapsed += await self._store.keep(Changes(requests=(silent,)))
         return lapsed
 
     async def forget_sessions(self, now: datetime) -> int:
-        """Delete the item numbers that nobody can write back any more; return of how many lists."""
+        """Delete dialogue sessions that are over; return how many."""
         return await self._store.forget_sessions(now)
 
     async def _note_silence(self, request: ConsentRequest) -> None:
-        """Record the refusal that silence is, as of when the time was over.
+        """Record silence as a refusal, dated at the end of the waiting time.
 
-        It takes no proven consent back that still holds then: who agreed before was asked
-        something else.
+        A proven answer that still holds at that time stays: the subscriber who agreed before
+        was asked something else.
         """
         before = await self._consent.answer_of(request.msisdn, request.system_id)
         if before is not None and before.standing(request.until) in _PROVEN:

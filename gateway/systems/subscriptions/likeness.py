@@ -1,4 +1,4 @@
-"""How alike two texts are: 64 bits each, of which similar texts share nearly all."""
+"""Similarity of texts by a 64-bit simhash: similar texts share nearly all bits."""
 
 import re
 from hashlib import blake2b
@@ -8,7 +8,7 @@ from gateway.policy.mo_words import key_of
 MAX_CHARS = 1000
 
 _BITS = 64
-_SPAN = 2  # characters; one Chinese word has about as many
+_SPAN = 2  # characters, about the length of a Chinese word
 # Texts of 60 characters in which some words differ are 3 to 12 bits apart, others about 32.
 _MAX_DISTANCE = 12
 
@@ -29,5 +29,5 @@ def likeness_of(text: str) -> int:
 
 
 def is_alike(one: int, other: int) -> bool:
-    """Tell whether two likenesses are those of similar texts."""
+    """Tell whether two simhashes belong to similar texts."""
     return (one ^ other).bit_count() <= _MAX_DISTANCE

@@ -1,4 +1,4 @@
-"""Orders that an SP brings on behalf of a subscriber, as from a web page (N136, R24)."""
+"""Orders that an SP places for a subscriber, for example from a web page (N136, R24)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,23 +26,24 @@ from gateway.systems.subscriptions.courtesy import Courtesy
 from gateway.systems.subscriptions.turn import YES_WITHIN, terms_for
 from gateway.systems.subscriptions.word import digest_of
 
-# A request that comes hours after somebody filled in a form surprises, and leaves little time.
+# A request that arrives hours after the subscriber filled in a form is a surprise, and leaves
+# little time to answer.
 SEND_WITHIN = timedelta(minutes=30)
-# Whoever said no, or nothing, is not asked again by the next click: after so many requests of
-# the SP without a yes, for whatever service and from whatever page, for both are its to name.
+# The pause after one, two, and three or more requests of an SP without a yes. It counts for all
+# services and pages, because the SP chooses their names.
 ASK_AGAIN_AFTER = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
-# A request is a message that nobody may have wished for. An SP whose many requests nobody
-# answers asks no more until they lapse.
+# A request may be a message that the subscriber did not want. An SP with so many unanswered
+# requests can send no more until they lapse.
 MAX_UNANSWERED = 5_000
 
 _ATTEMPTS = 3
 
 
 class OrderRefusal(StrEnum):
-    """Why an order that an SP brings is not taken; nothing was sent then.
+    """Why an SP's order is not accepted; nothing was sent.
 
-    DECLINED stands for all that a subscriber said, but not to this SP: the SP is not told what
-    (R73).
+    DECLINED stands for anything that the subscriber did not say to this SP itself: the SP must
+    not learn it (R73).
     """
 
     UNKNOWN_SERVICE = "unknown_service"
@@ -56,10 +57,10 @@ class OrderRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an SP says that a subscriber wants.
+    """An order that an SP reports for a subscriber.
 
-    `channel` is where it was said, as `web`. `ref` is a name that nobody else gives; the
-    evidence holds it. `shown` is what the subscriber saw; of it the digest is kept.
+    `channel` is where it was given, such as `web`. `ref` is a unique name; the evidence contains
+    it. `shown` is what the subscriber saw; only its digest is kept.
     """
 
     msisdn: int
@@ -72,14 +73,14 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An order that waits, and from when on its subscriber is asked."""
+    """An order that waits for a yes, and when the request may be sent."""
 
     order: Subscription
     asks_at: datetime
 
 
 class OrderDesk:
-    """Takes orders to the point where the subscriber must say yes, and no further.
+    """Handles orders up to the request for the subscriber's yes.
 
     Every call raises StoreUnavailable; nothing was changed then, and it may be repeated.
     """
@@ -97,11 +98,11 @@ class OrderDesk:
         self._catalogue = catalogue
 
     async def order(self, wish: Wish, now: datetime) -> Taken | OrderRefusal:
-        """Note the order and have the subscriber asked, in one commit; return it as it waits.
+        """Record the order and its request as an errand, in one commit; return the order.
 
-        An SP has one question open with a subscriber, a request for consent among them, and
-        asks nobody who refused it, wants nothing of the kind, or sleeps: each costs the
-        subscriber a message that the SP chose to cause. A yes counts once it was asked for.
+        An SP may have one open question to a subscriber, consent requests included. A subscriber
+        who refused the SP, or blocks such messages, is not asked; in quiet hours the request
+        waits: the SP causes each such message. A yes counts only after the request was sent.
         """
         service = self._catalogue().offered(wish.system_id, wish.service_id)
         if service is None:
@@ -123,9 +124,9 @@ class OrderDesk:
         raise StoreUnavailable("others change the same subscription all the time")
 
     async def due(self, errand: Errand, now: datetime) -> datetime | None:
-        """Return when a request may go, `now` or later; None when nobody must be asked any more.
+        """Return when a request may be sent, `now` or later; None if it must not be sent.
 
-        Hours may lie between the order and its request, and what is said in them counts.
+        Hours may pass between the order and its request; answers of that time count.
         """
         known = await self._store.known(errand.msisdn, errand.port, now)
         about = next((o for o in known.subscriptions if _is_about(o, errand.ref)), None)
@@ -137,10 +138,10 @@ class OrderDesk:
         return await self._courtesy.asks_at(errand.msisdn, errand.port, about.terms.name, now)
 
     async def asked(self, errand: Errand, now: datetime) -> None:
-        """Note what became of a request: sent, with the SMSC's id, or not. Safe to repeat.
+        """Note the result of a request: sent, with the SMSC's id, or not. Safe to repeat.
 
-        From then on its yes is waited for. An order of which its subscriber was never told is
-        withdrawn, without a request in its evidence.
+        If it was sent, the wait for the yes begins. If not, the order is withdrawn, without a
+        request in its evidence.
         """
         for _ in range(_ATTEMPTS):
             known = await self._store.known(errand.msisdn, errand.port, now)
@@ -176,7 +177,7 @@ class OrderDesk:
 def _decided(
     wish: Wish, service: Service, known: Known, times: tuple[datetime, datetime]
 ) -> Changes | OrderRefusal:
-    """Return what an order changes, given all that is known, and now and when it is asked."""
+    """Return the changes for an order; `times` are now and when the request may be sent."""
     now, asks_at = times
     own = [one for one in known.subscriptions if one.system_id == wish.system_id]
     is_asked = any(one.system_id == wish.system_id for one in known.requests)
@@ -192,7 +193,7 @@ def _decided(
     text = (texts.renewal if before.is_running else texts.request)(terms)
     order = Said(f"{wish.channel} {wish.ref}", digest_of(wish.shown), now)
     until = asks_at + SEND_WITHIN
-    # There is no request yet: the errand makes it one. Should its news be lost, time ends it.
+    # The request is sent later by the errand. If its result is lost, the order ends by timeout.
     event = Event(Act.ORDER, order, terms, within=until - now + YES_WITHIN, port=terms.port)
     after = advance(before, event, now)
     if not isinstance(after, Subscription):
@@ -204,7 +205,7 @@ def _decided(
 
 
 def _was_turned_down(own: list[Subscription], now: datetime) -> bool:
-    """Tell whether the subscriber lately gave no yes to what the SP asked."""
+    """Tell whether the pause lasts after requests of the SP that got no yes."""
     without_yes = [one for one in own if one.unanswered]
     if not without_yes:
         return False
@@ -214,6 +215,6 @@ def _was_turned_down(own: list[Subscription], now: datetime) -> bool:
 
 
 def _is_about(one: Subscription, ref: str) -> bool:
-    """Tell whether `ref` is the errand that asks, or asked last, for this order."""
+    """Tell whether `ref` names the latest request for this order."""
     order = one.evidence.order
     return order is not None and order.message_id.rpartition(" ")[2] == ref

@@ -1,4 +1,4 @@
-"""One message of a subscriber, and everything that can be done with it."""
+"""One MO message, and all actions that it can cause."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -30,7 +30,7 @@ _Asked: TypeAlias = Subscription | ConsentRequest | Session
 
 
 class Turn:
-    """One word, and what can be done with it."""
+    """The actions for one `word`, decided from what is `known`."""
 
     def __init__(self, word: Word, known: Known, now: datetime) -> None:
         self.word = word
@@ -41,7 +41,7 @@ class Turn:
         ]
 
     def context(self) -> MoContext:
-        """Return what is under way between the subscriber and this port."""
+        """Return the open questions between the subscriber and this port."""
         session = self._known.session
         is_list = session is not None and session.kind is SessionKind.LIST
         return MoContext(
@@ -50,15 +50,15 @@ class Turn:
         )
 
     def evidence(self) -> str:
-        """Name the message that is spoken of."""
+        """Return the evidence that names this message."""
         return f"message {self.word.said.message_id} sha256 {self.word.said.text_sha256}"
 
     def orders(self) -> list[Subscription]:
-        """Return what runs, of this SP or at a hub code of all."""
+        """Return the running subscriptions of this SP, or of all SPs at a hub code."""
         return [one for one in self._own if one.is_running]
 
     def session(self, kind: SessionKind, orders: Sequence[Subscription], shown: int = 0) -> Session:
-        """Return a session about `orders` that begins now."""
+        """Return a new session about `orders`."""
         items = tuple((one.system_id, one.service_id) for one in orders)
         until = self._now + SESSION_LIFE
         return Session(self.word.msisdn, self.word.port, kind, items, until, shown)
@@ -66,7 +66,7 @@ class Turn:
     # 0000 and what follows it.
 
     def list_orders(self) -> Outcome:
-        """List what runs, with numbers that can be written back (R33)."""
+        """List running subscriptions, with item numbers that the subscriber can send (R33)."""
         orders = self.orders()
         if not orders:
             changes = Changes(closes=(self.word.msisdn, self.word.port))
@@ -80,7 +80,7 @@ class Turn:
         return Outcome(Changes(session=replace(fresh, shown=shown)), text, False)
 
     def cancel_items(self, items: Iterable[int]) -> Outcome:
-        """Cancel what the list had under these numbers, which stay good (R35)."""
+        """Cancel the list's items with these numbers; the numbers stay valid (R35)."""
         session = self._known.session
         wanted = {session.items[item - 1] for item in items} if session is not None else set()
         ended = [one for one in self.orders() if (one.system_id, one.service_id) in wanted]
@@ -91,14 +91,14 @@ class Turn:
     # 00000 and TD.
 
     def cancel_all(self) -> Outcome:
-        """Cancel everything of the SP, and refuse its advertising (R34)."""
+        """Cancel all subscriptions of the SP, and refuse its advertising (R34)."""
         ended = self.orders()
         changes = Changes(self._steps(self._own, Act.CANCEL), requests=self._refused_requests())
         reply = texts.cancelled_all(ended) if ended else None
         return Outcome(changes, reply, answer=Answer.REFUSED, evidence=self.evidence())
 
     def cancel_everything(self, orders: Sequence[Subscription]) -> Outcome:
-        """Cancel `orders`, of whatever SP; the session that asked is over."""
+        """Cancel `orders`, of any SPs; end the session that asked."""
         steps = self._steps(orders, Act.CANCEL)
         changes = Changes(steps, closes=(self.word.msisdn, self.word.port))
         return Outcome(changes, texts.cancelled_everything(len(orders)), False)
@@ -118,7 +118,7 @@ class Turn:
     # Orders, yes and no.
 
     def order(self, service: Service) -> Outcome:
-        """Ask for the yes that an order needs before it counts (R24)."""
+        """Request the yes that an order needs before it takes effect (R24)."""
         before = next(
             (one for one in self._own if one.service_id == service.id),
             Subscription(self.word.msisdn, service.system_id, service.id, service.terms, self._now),
@@ -134,7 +134,7 @@ class Turn:
         return Outcome(Changes((step,)), text, asked=after)
 
     def confirm(self) -> Outcome:
-        """Take a yes to what was asked last, and to nothing else (R24, R27)."""
+        """Handle a yes to the latest question, and to no other (R24, R27)."""
         match self._asked():
             case Subscription() as subscription:
                 (step,) = self._steps([subscription], Act.CONFIRM)
@@ -158,7 +158,7 @@ class Turn:
                 return Outcome()
 
     def refuse(self) -> Outcome:
-        """Take a no to what was asked last."""
+        """Handle a no to the latest question."""
         match self._asked():
             case Subscription() as subscription:
                 (step,) = self._steps([subscription], Act.REFUSE)
@@ -173,7 +173,7 @@ class Turn:
                 return Outcome()
 
     def _no(self) -> Changes:
-        """Return what a refusal of the SP makes of all that waits for an answer: no to it."""
+        """Return the changes when the SP is refused: a no to every open question."""
         asked = [one for one in self._own if one.state in ASKED_STATES]
         return Changes(self._steps(asked, Act.REFUSE), requests=self._refused_requests())
 
@@ -185,9 +185,9 @@ class Turn:
         return Outcome(changes, texts.NOTHING_CHANGED, False)
 
     def _asked(self) -> _Asked | None:
-        """Return what was asked last from the port written to, and waits for an answer.
+        """Return the latest open question from the port that the subscriber wrote to.
 
-        Who answers another port of the SP answers something else, or nothing.
+        An answer to another port of the SP does not answer it.
         """
         session = self._known.session
         if self.word.is_hub:
@@ -209,7 +209,7 @@ class Turn:
         return max(waiting, key=lambda pair: pair[0], default=(None, None))[1]
 
     def _is_from_here(self, port: str) -> bool:
-        """Tell whether what `port` asked is answered here; of old rows nobody knows the port."""
+        """Tell whether this message answers a question from `port`; "" (old rows) matches any."""
         own = sender_number(self.word.port)
         return port in {"", self.word.port} or (own != "" and own == sender_number(port))
 
@@ -232,7 +232,7 @@ class Turn:
 
 
 def terms_for(before: Subscription, service: Service) -> Terms:
-    """Return the terms as this subscriber gets them: a trial is had once."""
+    """Return the terms for this subscriber: a trial is given only once."""
     if before.trial_until is None:
         return service.terms
     return replace(service.terms, trial_days=0)
