@@ -282,10 +282,10 @@ def main() -> int:
             results[case.name] = run(case, model, options.seconds)
             for fault in results[case.name]["broken"]:
                 console.print(f"  [red]broken[/] {fault}")
+            if options.json:  # all of them take a quarter of an hour
+                command = f"python -m benchmarks.neighbours --seconds {options.seconds:g}"
+                write_results(options.json, command, results)
     console.print(table_of(results))
-    if options.json:
-        command = f"python -m benchmarks.neighbours --seconds {options.seconds:g}"
-        write_results(options.json, command, results)
     return int(any(found["broken"] for found in results.values()))
 
 
