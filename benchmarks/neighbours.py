@@ -163,7 +163,7 @@ async def measure(one: Bed, case: Case, seconds: float) -> dict[str, Any]:
     victim = LightSender(esme, victim_messages(case.attack), EVERY_S)
     is_over = asyncio.Event()
     probes = Probes(questions(one))
-    order = Order(case.attack, one.ports.esme, one.api_port, seconds, case.times)
+    order = Order(case.attack, one.ports.esme, one.api_port, seconds, case.times, is_idle=True)
     async with asyncio.TaskGroup() as group:
         group.create_task(probes.run(is_over))
         binding = group.create_task(binds(one.ports.esme, is_over))

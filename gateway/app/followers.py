@@ -8,7 +8,9 @@ from typing import NoReturn
 
 import structlog
 
-# Sets of numbers grow into it; imported then, it would hold traffic up while it is compiled.
+# Texts with marks of direction need the one, large sets of numbers the other: imported only then,
+# they would delay traffic while they are compiled.
+import gateway.filter.display_loops
 import gateway.policy.number_rows  # noqa: F401
 from gateway.app.following import Follower, Pace, Rounds, keep_current
 from gateway.policy.knowledge import Knowledge

@@ -123,7 +123,6 @@ def _ask_of(check: Check, knowledge: Knowledge) -> Ask:
 
 def learnt_for(checks: frozenset[type[Check]], knowledge: Knowledge) -> Learnt:
     """Return what must be found in each new text for rules with these `checks`."""
-    display_order.prepare()
     scorer = knowledge.scorer if Suspicious in checks else None
     keeps_views = not checks.isdisjoint((BadLink, ContactGiven))
     if scorer is None and Campaign not in checks:
@@ -132,5 +131,6 @@ def learnt_for(checks: frozenset[type[Check]], knowledge: Knowledge) -> Learnt:
     from gateway.filter.fingerprints import fingerprints_of  # noqa: PLC0415
     from gateway.filter.reading import views_of  # noqa: PLC0415
 
+    display_order.prepare()
     prints = fingerprints_of if Campaign in checks else None
     return Learnt(scorer, prints, keeps_views, views_of)

@@ -1,7 +1,8 @@
 """Attacks on one gateway, each in a process of its own: python -m tests.promises.attacks JSON.
 
-JSON is what `Order.as_json` writes. The process has what its neighbours leave of the processor that
-they share, so that what they feel is the gateway. It prints one line of counts.
+JSON is what `Order.as_json` writes. The process is nice to its neighbours, or has only what they
+leave of the processor that they share, so that what they feel is the gateway. It prints one line of
+counts.
 """
 
 import argparse
@@ -32,6 +33,7 @@ _TEXT_OCTETS = 64_990
 _CONNECT_S, _PATIENCE_S = 2.0, 30.0
 # Linux: let the kernel choose the port at connect(), per destination.
 _IP_BIND_ADDRESS_NO_PORT = 24
+_NICENESS = 10
 _DESTINATION = "13700137000"
 # Where an honest SP and strangers come from alike, as behind a NAT.
 SHARED_ADDRESS = "127.0.0.70"
@@ -39,13 +41,17 @@ SHARED_ADDRESS = "127.0.0.70"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to do to whom: `times` is how many times the rates of the review."""
+    """What to do to whom: `times` is how many times the rates of the review.
+
+    With `is_idle` the process runs only while its neighbours do not (SCHED_IDLE).
+    """
 
     attack: str
     port: int
     api_port: int
     seconds: float
     times: int = 1
+    is_idle: bool = False
 
     def as_json(self) -> str:
         """Return it as the command line takes it."""
@@ -478,7 +484,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Attack a gateway on loopback.")
     parser.add_argument("order", type=lambda text: Order(**json.loads(text)))
     order: Order = parser.parse_args().order
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    if order.is_idle:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(_NICENESS)
     tally = Tally()
     ATTACKS[order.attack](order, tally, Deadline(order.seconds))
     sys.stdout.write(json.dumps(tally.counts) + "\n")

@@ -180,20 +180,18 @@ async def test_a_tick_works_on_what_it_has_time_for_and_the_rest_has_the_next_tu
 
 
 async def test_r31_messages_wait_while_our_own_delay_keeps_the_consent_feed_unread(
-    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc
+    gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     esme = await attach(gateway)
     consent = gateway.plane.rules.knowledge.consent
     turns = 0
 
-    def read_after_some_turns() -> None:
+    def count() -> None:
         nonlocal turns
         turns += 1
-        if turns == 3:
-            consent.read_by = inf
 
-    gateway.tick.turned = read_after_some_turns
-    consent.read_by = -1.0
+    gateway.tick.turned = count
+    monkeypatch.setattr(type(consent), "is_behind", lambda _sets, _now: turns < 3)
     answer = await esme.submit(SOURCE, DESTINATION, "大促")
 
     assert answer.is_ok  # not ESME_RMSGQFUL, and not before the feed was read
