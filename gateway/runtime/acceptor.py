@@ -15,8 +15,8 @@ FindAddress = Callable[[socket.socket, str], Awaitable[str]]
 
 # How many connections one turn of the loop serves and closes at most; others wait in the kernel's
 # backlog. Serving one costs as much as a message, and bound sessions wait meanwhile. Closing one
-# costs little, and keeps the backlog free for SPs.
-_SERVED_AT_ONCE, _CLOSED_AT_ONCE = 4, 64
+# costs less, and keeps the backlog free for SPs.
+_SERVED_AT_ONCE, _CLOSED_AT_ONCE = 2, 8
 # The pause when no descriptor is free: waiting sockets keep the listener readable meanwhile.
 _REST_S = 0.5
 BACKLOG = 1024
