@@ -1,7 +1,6 @@
 """Whole deployments: settings and policies as files, the gateway in this process or its own."""
 
 import asyncio
-import logging
 import os
 import random
 import signal
@@ -17,7 +16,6 @@ from types import FrameType
 import httpx
 import orjson
 import pytest
-import structlog
 
 from gateway.app import followers
 from gateway.app.gateway import Gateway
@@ -107,14 +105,9 @@ sys.exit(run(Path(sys.argv[1]), Path(sys.argv[2])))
 @pytest.fixture
 def log() -> Iterator[LogLines]:
     """Collect what is logged, as a machine would read it; faults of ours must not be in it."""
-    root = logging.getLogger()  # noqa: TID251 - put back as it was
-    handlers, level = root.handlers[:], root.level
     lines: LogLines = []
     configure_logging(json=True, strict=True, sink=lambda line: lines.append(orjson.loads(line)))
     yield lines
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
     assert [line for line in lines if line["event"] in FAULTS] == []
 
 

@@ -2,15 +2,13 @@
 
 import asyncio
 import io
-import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-import structlog
 
 from gateway.cli.edge import run
 from gateway.domain.consent import Answer, ConsentAnswer
@@ -59,17 +57,6 @@ InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 Hold = Callable[..., HeldMessage]
 Fetch = Callable[[int], HeldMessage]
 Record = Callable[[int, str, Answer], None]
-
-
-@pytest.fixture(autouse=True)
-def _quiet_again() -> Iterator[None]:
-    """Undo what commands that open a store change about logging."""
-    root = logging.getLogger()  # noqa: TID251 - put back as it was
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
@@ -13,7 +12,6 @@ from types import SimpleNamespace
 
 import orjson
 import pytest
-import structlog
 import uvloop
 from starlette.applications import Starlette
 
@@ -129,14 +127,9 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
 @pytest.fixture
 def log() -> Iterator[LogLines]:
     """Collect what is logged, as a machine would read it; faults of ours must not be in it."""
-    root = logging.getLogger()  # noqa: TID251 - put back as it was
-    handlers, level = root.handlers[:], root.level
     lines: LogLines = []
     configure_logging(json=True, strict=True, sink=lambda line: lines.append(orjson.loads(line)))
     yield lines
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
     assert [line for line in lines if line["event"] in FAULTS] == []
 
 

@@ -1,11 +1,9 @@
 """Builders and a log to read for the tests of gateway.runtime."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import orjson
 import pytest
-import structlog
 
 from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow, Why
 from gateway.runtime.logging import configure_logging
@@ -14,16 +12,11 @@ LogLines = list[dict[str, object]]
 
 
 @pytest.fixture
-def log_lines() -> Iterator[LogLines]:
+def log_lines() -> LogLines:
     """Collect what is logged, as a machine would read it."""
-    root = logging.getLogger()  # noqa: TID251 - put back as it was
-    handlers, level = root.handlers[:], root.level
     lines: LogLines = []
     configure_logging(json=True, strict=True, sink=lambda line: lines.append(orjson.loads(line)))
-    yield lines
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return lines
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The API on stores in memory, with a client of each role."""
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from itertools import count
 import httpx
 import orjson
 import pytest
-import structlog
 from fastapi import APIRouter, FastAPI
 
 from gateway.app.own_holds import own_holds_in
@@ -175,16 +173,11 @@ def slept(desk: Desk) -> list[float]:
 
 
 @pytest.fixture
-def log() -> Iterator[list[dict[str, object]]]:
+def log() -> list[dict[str, object]]:
     """Collect what is logged, as a machine would read it."""
-    root = logging.getLogger()  # noqa: TID251 - put back as it was
-    handlers, level = root.handlers[:], root.level
     lines: list[dict[str, object]] = []
     configure_logging(json=True, strict=True, sink=lambda line: lines.append(orjson.loads(line)))
-    yield lines
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return lines
 
 
 @pytest.fixture(scope="session")

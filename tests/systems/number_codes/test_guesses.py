@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from gateway.systems.number_codes.guesses import (
@@ -68,7 +67,6 @@ def test_r51_a_client_of_many_subscribers_of_whom_some_mistype_goes_on(
 
 
 def test_r51_guessing_is_told_once_for_each_window(clock: Clock) -> None:
-    structlog.reset_defaults()
     with capture_logs() as lines:
         clock.attempts("app", MAX_WRONG + 5)
         clock.now = WINDOW_S
