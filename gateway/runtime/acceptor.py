@@ -14,12 +14,16 @@ FindAddress = Callable[[socket.socket, str], Awaitable[str]]
 """Returns the address that counts; raises ValueError, OSError or TimeoutError."""
 
 # How many connections one turn of the loop serves and closes at most; others wait in the kernel's
-# backlog. Serving one costs as much as a message, and bound sessions wait meanwhile. Closing one
-# costs less, and keeps the backlog free for SPs.
-_SERVED_AT_ONCE, _CLOSED_AT_ONCE = 2, 8
-# The pause when no descriptor is free: waiting sockets keep the listener readable meanwhile.
-_REST_S = 0.5
+# backlog. Serving one, with what it sends before it is closed, costs as much as some messages, and
+# bound sessions wait meanwhile. Closing one costs less, and keeps the backlog free for SPs.
+_SERVED_AT_ONCE, _CLOSED_AT_ONCE = 1, 8
+# The pauses after such a turn (so 200 a second are served), in which bound sessions have the loop,
+# and when no descriptor is free: waiting sockets keep the listener readable meanwhile.
+_BREATH_S, _REST_S = 0.005, 0.5
 BACKLOG = 1024
+# What a peer may have sent that is not read yet; the kernel doubles it. Some MB by default: of each
+# connection that waits in the backlog too, and to free them takes as long as some messages.
+_UNREAD_OCTETS = 1 << 16
 
 
 class Host(Protocol):
@@ -59,6 +63,7 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._is_open = True
         listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UNREAD_OCTETS)
         self._listen()
 
     def close(self) -> None:
@@ -80,11 +85,15 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
-                self._loop.remove_reader(self._listener.fileno())
-                self._loop.call_later(_REST_S, self._listen)
+                self._rest(_REST_S)
                 return
             is_served = self._take(sock, str(peer[0]))
             served, closed = served + is_served, closed + (not is_served)
+        self._rest(_BREATH_S)
+
+    def _rest(self, seconds: float) -> None:
+        self._loop.remove_reader(self._listener.fileno())
+        self._loop.call_later(seconds, self._listen)
 
     def _take(self, sock: socket.socket, address: str) -> bool:
         """Start to serve a connection, or close it; return whether it is served."""

@@ -1,0 +1,136 @@
+"""Accepting leaves the loop to those who are connected, and lets nobody fill the kernel."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeAlias
+
+import pytest
+
+from gateway.runtime import acceptor
+from gateway.runtime.acceptor import Abandon, Acceptor
+
+WITHIN_S = 60.0
+TURNS = 50
+
+
+class Door:
+    """A host that serves or closes everybody, and counts."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.asked = 0
+        self.made: list[asyncio.Transport] = []
+
+    def may_connect(self, _address: str) -> bool:
+        self.asked += 1
+        return self.is_open
+
+    def accept(self, _address: str, _abandon: Abandon) -> asyncio.BaseProtocol:
+        door = self
+
+        class Guest(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                assert isinstance(transport, asyncio.Transport)
+                door.made.append(transport)
+
+        return Guest()
+
+    def failed(self, _protocol: asyncio.BaseProtocol) -> None:
+        raise AssertionError
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+@pytest.fixture
+async def listening(door: Door) -> AsyncIterator[Acceptor]:
+    """Listen; a rest lasts until a test ends it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(acceptor, "_BREATH_S", 3600.0)
+        found = Acceptor(socket.create_server(("127.0.0.1", 0)), door)
+        yield found
+        found.close()
+        for transport in door.made:
+            transport.abort()
+
+
+Connect: TypeAlias = Callable[[Acceptor, int], list[socket.socket]]
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    peers: list[socket.socket] = []
+
+    def connect(to: Acceptor, count: int) -> list[socket.socket]:
+        new = [socket.create_connection(to.address) for _ in range(count)]
+        peers.extend(new)
+        return new
+
+    yield connect
+    for peer in peers:
+        peer.close()
+
+
+async def turns(until: Callable[[], bool]) -> None:
+    """Let the loop turn until something holds, and then some more."""
+    async with asyncio.timeout(WITHIN_S):
+        while not until():  # noqa: ASYNC110 - a condition with a deadline
+            await asyncio.sleep(0)
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
+
+async def test_after_one_connection_the_others_have_the_loop(
+    listening: Acceptor, door: Door, connect: Connect
+) -> None:
+    connect(listening, 3)
+
+    for number in (1, 2, 3):
+        await turns(lambda expected=number: len(door.made) >= expected)  # type: ignore[misc]
+        assert len(door.made) == number
+        listening._listen()
+
+
+async def test_several_are_closed_before_the_others_have_the_loop(
+    listening: Acceptor, door: Door, connect: Connect
+) -> None:
+    door.is_open = False
+    connect(listening, 20)
+
+    await turns(lambda: door.asked > 0)
+    assert door.asked == acceptor._CLOSED_AT_ONCE
+    assert door.made == []
+
+
+async def test_a_peer_sends_little_that_is_not_read(
+    listening: Acceptor, door: Door, connect: Connect
+) -> None:
+    (peer,) = connect(listening, 1)
+    await turns(lambda: bool(door.made))
+    door.made[0].pause_reading()
+    peer.setblocking(False)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+
+    taken = 0
+    with contextlib.suppress(BlockingIOError):
+        while taken < 1 << 22:
+            taken += peer.send(b"x" * (1 << 14))
+
+    assert taken < 4 * acceptor._UNREAD_OCTETS
+
+
+async def test_after_its_close_a_rest_does_not_listen_again(
+    listening: Acceptor, door: Door, connect: Connect
+) -> None:
+    connect(listening, 1)
+    await turns(lambda: bool(door.made))
+
+    listening.close()
+    listening._listen()
+
+    with pytest.raises(ConnectionRefusedError):
+        connect(listening, 1)
