@@ -13,13 +13,12 @@ Abandon = Callable[[], object]
 FindAddress = Callable[[socket.socket, str], Awaitable[str]]
 """Returns the address that counts; raises ValueError, OSError or TimeoutError."""
 
-# How many connections one turn of the loop serves and closes at most; others wait in the kernel's
-# backlog. Serving one, with what it sends before it is closed, costs as much as some messages, and
-# bound sessions wait meanwhile. Closing one costs less, and keeps the backlog free for SPs.
-_SERVED_AT_ONCE, _CLOSED_AT_ONCE = 1, 8
-# The pauses after such a turn (so 200 a second are served), in which bound sessions have the loop,
-# and when no descriptor is free: waiting sockets keep the listener readable meanwhile.
-_BREATH_S, _REST_S = 0.005, 0.5
+# One turn of the loop serves one connection, after which bound sessions have the loop for a pause;
+# others wait in the kernel's backlog. Serving one, with what it sends before it is closed, costs as
+# much as some messages. Closing one costs less, and keeps the backlog free for SPs.
+_CLOSED_AT_ONCE = 8
+# The pause when no descriptor is free: waiting sockets keep the listener readable meanwhile.
+_REST_S = 0.5
 BACKLOG = 1024
 # What a peer may have sent that is not read yet; the kernel doubles it. Some MB by default: of each
 # connection that waits in the backlog too, and to free them takes as long as some messages.
@@ -50,6 +49,8 @@ class Entry:
     handshake_s: float = 5.0
     find_address: FindAddress | None = None
     """Finds the address of peers behind a proxy; None uses the address of the socket."""
+    pause_s: float = 0.003
+    """The pause after a connection: 333 a second are served at most."""
 
 
 class Acceptor:
@@ -78,8 +79,7 @@ class Acceptor:
             self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def _accept(self) -> None:
-        served = closed = 0
-        while served < _SERVED_AT_ONCE and closed < _CLOSED_AT_ONCE:
+        for _ in range(_CLOSED_AT_ONCE):
             try:
                 sock, peer = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -87,9 +87,9 @@ class Acceptor:
             except OSError:
                 self._rest(_REST_S)
                 return
-            is_served = self._take(sock, str(peer[0]))
-            served, closed = served + is_served, closed + (not is_served)
-        self._rest(_BREATH_S)
+            if self._take(sock, str(peer[0])):
+                break
+        self._rest(self._entry.pause_s)
 
     def _rest(self, seconds: float) -> None:
         self._loop.remove_reader(self._listener.fileno())

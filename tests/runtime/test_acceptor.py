@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from gateway.runtime import acceptor
-from gateway.runtime.acceptor import Abandon, Acceptor
+from gateway.runtime.acceptor import Abandon, Acceptor, Entry
 
 WITHIN_S = 60.0
 TURNS = 50
@@ -48,14 +48,12 @@ def door() -> Door:
 
 @pytest.fixture
 async def listening(door: Door) -> AsyncIterator[Acceptor]:
-    """Listen; a rest lasts until a test ends it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acceptor, "_BREATH_S", 3600.0)
-        found = Acceptor(socket.create_server(("127.0.0.1", 0)), door)
-        yield found
-        found.close()
-        for transport in door.made:
-            transport.abort()
+    """Listen; a pause lasts until a test ends it."""
+    found = Acceptor(socket.create_server(("127.0.0.1", 0)), door, Entry(pause_s=3600.0))
+    yield found
+    found.close()
+    for transport in door.made:
+        transport.abort()
 
 
 Connect: TypeAlias = Callable[[Acceptor, int], list[socket.socket]]
@@ -123,7 +121,7 @@ async def test_a_peer_sends_little_that_is_not_read(
     assert taken < 4 * acceptor._UNREAD_OCTETS
 
 
-async def test_after_its_close_a_rest_does_not_listen_again(
+async def test_after_its_close_a_pause_does_not_listen_again(
     listening: Acceptor, door: Door, connect: Connect
 ) -> None:
     connect(listening, 1)
