@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from gateway.policy.frequency import Frequencies
-from gateway.policy.limits import ROLLING_DAY, Clock, Counting, Limit, Part, Parts
+from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Counting, Limit, Parts
 
 LIMIT_US = 1.5  # for two limits
 _START = 1_400_000_000
@@ -23,11 +23,11 @@ _FIRST, _COUNT = 8613000000000, 7_000_000_000  # mainland mobile numbers, 13… 
 _OFTEN = 20_000
 _NAMES = [f"【商家{n}】" for n in range(200)]
 
-_SIGNED = (Part.SIGNATURE, Part.DESTINATION)
+_SIGNED = (CountDimension.SIGNATURE, CountDimension.DESTINATION)
 _MINUTE = Limit(_SIGNED, 1, Clock.MINUTE)
 _HOUR = Limit(_SIGNED, 5, Clock.HOUR)
 _DAY = Limit(_SIGNED, 10, ROLLING_DAY)
-_ANYONE = Limit((Part.DESTINATION,), 40, ROLLING_DAY)
+_ANYONE = Limit((CountDimension.DESTINATION,), 40, ROLLING_DAY)
 
 # Name -> limits, and whether every message has a signature of its own, as an attacker's would.
 _CASES = {

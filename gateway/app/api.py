@@ -16,11 +16,11 @@ from typing import NoReturn
 import structlog
 from fastapi import APIRouter
 
-from gateway.app.causes import Cause, watch
+from gateway.app.causes import ReloadTrigger, watch
 from gateway.app.run import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS
 from gateway.app.subscriber_api import routers_of_subscribers
 from gateway.app.tls import listener_context
-from gateway.console.api.access import Access
+from gateway.console.api.access import ClientAccess
 from gateway.console.api.application import build_api
 from gateway.console.api.consents import consents
 from gateway.console.api.health import health
@@ -36,7 +36,7 @@ from gateway.runtime.sealing import Keys
 from gateway.runtime.tasks import cancel_all, report_loop_error, spawn
 from gateway.settings.api import ApiSettings, load_api, load_system_ids
 from gateway.settings.bundle import load_bundle
-from gateway.settings.fault import Gathering, SettingsError
+from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.gateway import keys_of, load_gateway
 from gateway.settings.offered import load_offered
 from gateway.stores.open import Stores, file_of, open_store
@@ -74,7 +74,7 @@ class Api:
         self._store_url = store_url
         self.store_max_octets: int | None = None
         self._keys = keys
-        self._access = Access(settings.clients, monotonic)
+        self._access = ClientAccess(settings.clients, monotonic)
         self._stores: Stores | None = None
         self._server: HttpServer | None = None
 
@@ -169,7 +169,7 @@ def serve_api(config: Path, policies: Path) -> int:
 
 
 async def _serve(config: Path, policies: Path) -> int:
-    gathering = Gathering()
+    gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     known = gathering.take(lambda: _known(config), None)
     keys = None if settings is None else gathering.take(partial(keys_of, settings), None)
@@ -178,7 +178,7 @@ async def _serve(config: Path, policies: Path) -> int:
         for fault in gathering.faults:
             print(fault, file=sys.stderr)  # noqa: T201 - for a person, before there is a log
         return EXIT_SETTINGS
-    loop, asked, cause = asyncio.get_running_loop(), asyncio.Event(), Cause()
+    loop, asked, cause = asyncio.get_running_loop(), asyncio.Event(), ReloadTrigger()
     loop.set_exception_handler(report_loop_error)
     loop.add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -213,7 +213,7 @@ def _hours(policies: Path) -> AskingHours:
     return asking_hours(bundle.rules, bundle.surroundings)
 
 
-async def _reload_on(cause: Cause, api: Api, config: Path, policies: Path) -> NoReturn:
+async def _reload_on(cause: ReloadTrigger, api: Api, config: Path, policies: Path) -> NoReturn:
     while True:
         await cause.next()
         try:

@@ -6,10 +6,10 @@ import structlog
 
 from gateway.app.followers import Driven
 from gateway.dataplane import attention
-from gateway.proxy.asking import Asking
+from gateway.proxy.asking import ConsentAsker
 from gateway.proxy.cancelling import OnCancel
 from gateway.proxy.dialling import Dialler
-from gateway.proxy.holding import Holding
+from gateway.proxy.holding import HoldWriter
 from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import OwnReceipt
 from gateway.proxy.running_errands import OnErrand
@@ -30,9 +30,9 @@ class Attendants:
 
     sessions: Sessions
     dialler: Dialler
-    holding: Holding
+    holding: HoldWriter
     operations: Operations
-    asking: Asking
+    asking: ConsentAsker
     driven: Driven
 
 
@@ -56,23 +56,23 @@ def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
             who.holding.hold(item)
         case attention.Ask():
             who.asking.begin(item)
-        case attention.Answered(errand=attention.Ask() as errand):
+        case attention.OwnAnswer(errand=attention.Ask() as errand):
             who.asking.answered(item, errand)
-        case attention.Receipt():
+        case attention.ReleaseReceipt():
             who.driven.receipts.received(item)
-        case attention.Answered(errand=Release() as errand):
+        case attention.OwnAnswer(errand=Release() as errand):
             who.driven.releasing.submitting.answered(item, errand)
-        case attention.Answered(errand=OwnReceipt() as errand):
+        case attention.OwnAnswer(errand=OwnReceipt() as errand):
             who.driven.receipts.answered(item, errand)
-        case attention.Answered(errand=Confirmation() as errand):
+        case attention.OwnAnswer(errand=Confirmation() as errand):
             who.driven.replies.answered(item, errand)
-        case attention.Answered(errand=OnErrand() as errand):
+        case attention.OwnAnswer(errand=OnErrand() as errand):
             who.driven.errands.answered(item, errand)
-        case attention.Answered(errand=OnCancel() as errand):
+        case attention.OwnAnswer(errand=OnCancel() as errand):
             who.driven.cancelling.answered(item, errand)
-        case attention.Scheduled():
+        case attention.ScheduledAtSmsc():
             who.driven.cancelling.taken(item)
-        case attention.Reply():
+        case attention.SubscriberMessage():
             who.driven.replies.heard(item)
         case attention.Operation():
             who.operations.begin(item)
@@ -84,15 +84,15 @@ def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
             who.sessions.leaving.unbinding(item)
         case attention.Unbound():
             who.sessions.leaving.unbound(item)
-        case attention.Fault():
+        case attention.FramingFault():
             _close(who, tick, item)
         case attention.Wait():
             who.sessions.wait(item)
-        case attention.Answered():
+        case attention.OwnAnswer():
             pass
 
 
-def _close(who: Attendants, tick: Tick, item: attention.Fault) -> None:
+def _close(who: Attendants, tick: Tick, item: attention.FramingFault) -> None:
     connection = tick.connections.get(item.link)
     if connection is None:
         return

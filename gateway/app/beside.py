@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from gateway.app.following import Rounds
-from gateway.app.notifying import Notifying
+from gateway.app.notifying import WebhookNotifier
 from gateway.app.postman import Postman
 from gateway.app.reporting import reporting_to_the_authority
-from gateway.app.standing import Standing
+from gateway.app.standing import GatewayHealth
 from gateway.app.suspensions import Suspensions
 from gateway.app.warning import EarlyWarnings
 from gateway.domain.sender import Sender
-from gateway.proxy.cancelling import Cancelling
+from gateway.proxy.cancelling import ScheduledCanceller
 from gateway.proxy.route import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.tasks import spawn
@@ -20,7 +20,7 @@ from gateway.settings.gateway import GatewaySettings
 from gateway.stores.open import Stores
 
 
-class Beside:
+class BackgroundTasks:
     """Runs reports, warnings, suspensions, notices, and the cancelling of scheduled messages."""
 
     def __init__(
@@ -33,12 +33,12 @@ class Beside:
     ) -> None:
         rules = tick.pipeline.plane.rules
         self.reporting = reporting_to_the_authority(tick, stores)
-        self.cancelling = Cancelling(
+        self.cancelling = ScheduledCanceller(
             tick, stores.scheduled, stores.changes, routes, settings.smscs[0].name
         )
         self.suspensions = Suspensions(tick, stores, routes, settings.hub, rounds)
         self._warnings = EarlyWarnings(tick.pipeline.plane, rules.knowledge, stores.warnings)
-        self._notifying = Notifying(
+        self._notifying = WebhookNotifier(
             stores.notices, stores.changes, Postman(settings.webhook_networks)
         )
 
@@ -58,7 +58,7 @@ class Beside:
         """Deliver notices to the present `senders`."""
         self._notifying.follow(senders)
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: GatewayHealth) -> None:
         """Add its health to what a scrape of the metrics shows."""
         standing.notices = self._notifying.health
         standing.warnings = self._warnings.health

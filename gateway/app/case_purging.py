@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from gateway.app.purging import PagePurger, Purged, PurgeErrand, Purger
+from gateway.app.purging import PagePurger, PurgeErrand, Purger, PurgeResult
 from gateway.domain.audit import ConsentAudit
 from gateway.domain.authority_report import AuthorityReport
 from gateway.domain.msisdn import msisdn_of
@@ -101,7 +101,7 @@ class _RememberingPurger:
     purger: Purger
     at_least: timedelta
 
-    async def purge(self, errand: PurgeErrand) -> Purged:
+    async def purge(self, errand: PurgeErrand) -> PurgeResult:
         """See Purger."""
         before = min(errand.before, errand.at - self.at_least)
         return await self.purger.purge(replace(errand, before=before))

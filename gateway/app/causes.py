@@ -13,7 +13,7 @@ _OUR_OWN = frozenset({".jsonl", ".gz", ".part", ".db", ".db-wal", ".db-shm", ".d
 _LOOK_MS = 1_000
 
 
-class Cause:
+class ReloadTrigger:
     """Why to reload next: the last that arose since it was awaited."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Cause:
         return self._by
 
 
-async def watch(directories: Iterable[Path], cause: Cause) -> None:
+async def watch(directories: Iterable[Path], cause: ReloadTrigger) -> None:
     """Let every change below `directories` be a cause; also where another takes the place of one.
 
     A watch follows a directory that is renamed away, and sees nothing of the one that takes its

@@ -8,12 +8,12 @@ from gateway.domain.hub import Hub
 from gateway.policy.consent_sets import ConsentSets
 from gateway.policy.hold_words import HoldCommand
 from gateway.policy.hub_words import HubCommand
-from gateway.proxy.asking import Asking
+from gateway.proxy.asking import ConsentAsker
 from gateway.proxy.consent_book import ConsentBook
-from gateway.proxy.hearing import Hearing
+from gateway.proxy.hearing import MoReceiver
 from gateway.proxy.replies import Replies
 from gateway.proxy.route import Routes
-from gateway.proxy.speaking import Speaking
+from gateway.proxy.speaking import MtSender
 from gateway.proxy.tick import Tick
 from gateway.stores.open import Stores
 from gateway.systems.preferences.commands import obey as prefer
@@ -24,10 +24,10 @@ from gateway.systems.subscriptions.dialogue import Dialogue
 from gateway.systems.subscriptions.word import Word
 
 
-def asking_for_consent(tick: Tick, stores: Stores) -> Asking:
+def asking_for_consent(tick: Tick, stores: Stores) -> ConsentAsker:
     """Return what lets SPs' requests for consent go, or not."""
     dialogue = Dialogue(Catalogue)  # nobody speaks here: orders are heard elsewhere
-    return Asking(tick, SubscriptionDesk(stores.subscriptions, stores.consent, dialogue))
+    return ConsentAsker(tick, SubscriptionDesk(stores.subscriptions, stores.consent, dialogue))
 
 
 def replies_to_subscribers(
@@ -48,9 +48,9 @@ def replies_to_subscribers(
 
     return Replies(
         tick,
-        Hearing(tick.pipeline.plane, hub, catalogue),
+        MoReceiver(tick.pipeline.plane, hub, catalogue),
         SubscriptionDesk(stores.subscriptions, stores.consent, Dialogue(catalogue, hub.cancel_all)),
         ConsentBook(stores.consent, sets),
-        Speaking(tick, routes),
+        MtSender(tick, routes),
         obey,
     )

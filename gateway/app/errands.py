@@ -7,8 +7,8 @@ from gateway.domain.errand import Errand, ErrandKind
 from gateway.domain.hub import Hub
 from gateway.policy.asking_hours import AskingHours, asking_hours
 from gateway.proxy.route import Routes
-from gateway.proxy.running_errands import Cause, RunningErrands
-from gateway.proxy.speaking import Speaking
+from gateway.proxy.running_errands import ErrandSource, RunningErrands
+from gateway.proxy.speaking import MtSender
 from gateway.proxy.tick import Tick
 from gateway.stores.open import Stores
 from gateway.systems.subscriptions.catalogue import Catalogue
@@ -36,5 +36,7 @@ def running_errands(
         if errand.kind is ErrandKind.ORDER:
             await orders.asked(errand, now)
 
-    speaking = Speaking(tick, routes)
-    return RunningErrands(tick, stores.errands, routes, speaking, hub.codes, Cause(due, tell))
+    speaking = MtSender(tick, routes)
+    return RunningErrands(
+        tick, stores.errands, routes, speaking, hub.codes, ErrandSource(due, tell)
+    )

@@ -12,14 +12,14 @@ import structlog
 # they would delay traffic while they are compiled.
 import gateway.filter.display_loops
 import gateway.policy.number_rows  # noqa: F401
-from gateway.app.following import Follower, Pace, Rounds, keep_current
+from gateway.app.following import Follower, PollInterval, Rounds, keep_current
 from gateway.policy.knowledge import Knowledge
 from gateway.ports.changes import ChangeKind, Copy
 from gateway.ports.errors import StoreUnavailable
-from gateway.proxy.cancelling import Cancelling
+from gateway.proxy.cancelling import ScheduledCanceller
 from gateway.proxy.held_counts import HeldCounts
 from gateway.proxy.receipts import ReceiptDesk
-from gateway.proxy.releasing import Releasing
+from gateway.proxy.releasing import ReleaseFollower
 from gateway.proxy.replies import Replies
 from gateway.proxy.running_errands import RunningErrands
 from gateway.runtime.clock import utcnow
@@ -50,15 +50,15 @@ class Driven:
     """The parts that the loops drive: they do not see by themselves what other processes wrote."""
 
     desk: QuarantineDesk
-    releasing: Releasing
+    releasing: ReleaseFollower
     receipts: ReceiptDesk
     replies: Replies
     errands: RunningErrands
-    cancelling: Cancelling
+    cancelling: ScheduledCanceller
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _FollowStep:
     """One step, taken every `every` turns of the loop."""
 
     name: str
@@ -156,7 +156,7 @@ class Followers:
     async def _keep_current(
         self, name: str, follower: Follower, copy: Copy, behind: Callable[[str], None]
     ) -> NoReturn:
-        pace = Pace(_EVERY_S, _STALE_S)
+        pace = PollInterval(_EVERY_S, _STALE_S)
         await keep_current(self._rounds, name, follower, copy, pace, behind)
 
     async def follow_quarantine(self) -> NoReturn:
@@ -172,7 +172,7 @@ class Followers:
             if is_well:
                 self._note_success()
 
-    async def _take(self, step: _Step) -> bool:
+    async def _take(self, step: _FollowStep) -> bool:
         """Take one step; return False if the store failed. The other steps go on in any case."""
         try:
             await self._rounds.take(step.name, step.take)
@@ -205,23 +205,23 @@ class Followers:
         if changes:
             self._seen = changes[-1].number
 
-    def _steps_of(self, driven: Driven) -> tuple[_Step, ...]:
+    def _steps_of(self, driven: Driven) -> tuple[_FollowStep, ...]:
         return (
-            _Step("changes", self._follow_changes),
-            _Step("due", driven.releasing.take_due),
-            _Step("releases", driven.releasing.release_wanted),
-            _Step("replies", driven.replies.keep_unkept),
-            _Step("errands", driven.errands.run),
-            _Step("cancelling", driven.cancelling.run),
-            _Step("receipts", driven.receipts.send_due, _RECEIPTS_EVERY),
-            _Step("expiry", self._expire, _EXPIRY_EVERY),
-            _Step("overdue_replies", driven.replies.end_overdue, _EXPIRY_EVERY),
-            _Step("count", self._count, _EXPIRY_EVERY),
-            _Step("released_reports", self._settle_reports, _REPORTS_EVERY),
-            _Step("old_changes", self._prune, _PRUNE_EVERY),
-            _Step("old_replies", driven.replies.forget_overdue, _PRUNE_EVERY),
-            _Step("old_errands", driven.errands.forget_old, _PRUNE_EVERY),
-            _Step("old_codes", self._forget_codes, _PRUNE_EVERY),
+            _FollowStep("changes", self._follow_changes),
+            _FollowStep("due", driven.releasing.take_due),
+            _FollowStep("releases", driven.releasing.release_wanted),
+            _FollowStep("replies", driven.replies.keep_unkept),
+            _FollowStep("errands", driven.errands.run),
+            _FollowStep("cancelling", driven.cancelling.run),
+            _FollowStep("receipts", driven.receipts.send_due, _RECEIPTS_EVERY),
+            _FollowStep("expiry", self._expire, _EXPIRY_EVERY),
+            _FollowStep("overdue_replies", driven.replies.end_overdue, _EXPIRY_EVERY),
+            _FollowStep("count", self._count, _EXPIRY_EVERY),
+            _FollowStep("released_reports", self._settle_reports, _REPORTS_EVERY),
+            _FollowStep("old_changes", self._prune, _PRUNE_EVERY),
+            _FollowStep("old_replies", driven.replies.forget_overdue, _PRUNE_EVERY),
+            _FollowStep("old_errands", driven.errands.forget_old, _PRUNE_EVERY),
+            _FollowStep("old_codes", self._forget_codes, _PRUNE_EVERY),
         )
 
     async def _prune(self) -> None:

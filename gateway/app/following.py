@@ -57,7 +57,7 @@ class Follower(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollInterval:
     """How often to look, and how long looks may fail before the copy is not current."""
 
     every_s: float
@@ -69,7 +69,7 @@ async def keep_current(
     name: str,
     follower: Follower,
     copy: Copy,
-    pace: Pace,
+    pace: PollInterval,
     behind: Callable[[str], None],
 ) -> NoReturn:
     """Let `follower` catch up for ever; `copy` is not current after failures for too long.

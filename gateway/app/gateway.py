@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from gateway.app.attending import Attendants, attend_with
-from gateway.app.beside import Beside
+from gateway.app.beside import BackgroundTasks
 from gateway.app.conversations import asking_for_consent, replies_to_subscribers
 from gateway.app.disk_watch import DiskWatch, StoreFile
 from gateway.app.errands import running_errands
@@ -23,7 +23,7 @@ from gateway.app.policies import Policies, warn_if_open
 from gateway.app.policy_history import PolicyHistory
 from gateway.app.policy_requests import PolicyRequests
 from gateway.app.reporting import last_message_id
-from gateway.app.standing import Standing
+from gateway.app.standing import GatewayHealth
 from gateway.app.tls import smsc_context
 from gateway.console.probes import MetricsReaders, ProbeServer, Readiness, probe_app
 from gateway.dataplane.pipeline import Pipeline
@@ -37,19 +37,19 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.filings import Filings
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
-from gateway.ports.quarantine import Waiting
-from gateway.proxy.assembling import Assembling
+from gateway.ports.quarantine import HeldTotals
+from gateway.proxy.assembling import Assembler
 from gateway.proxy.credentials import Credentials
 from gateway.proxy.dialling import Dialler, Target
 from gateway.proxy.gate import Gate
 from gateway.proxy.held_counts import HeldCounts
-from gateway.proxy.holding import Holding
-from gateway.proxy.keeper import Keeper
+from gateway.proxy.holding import HoldWriter
+from gateway.proxy.keeper import Keepalive
 from gateway.proxy.known_peers import KnownPeers
 from gateway.proxy.numbers import Numbers
 from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import ReceiptDesk
-from gateway.proxy.releasing import Releasing
+from gateway.proxy.releasing import ReleaseFollower
 from gateway.proxy.route import Routes
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
@@ -132,9 +132,9 @@ class Gateway:
         self.sessions.unbound = UnboundConnections(_rate(settings.limits), self.gate.is_known)
         self.sessions.unbound.share(settings.limits.sessions)
         self.sessions.joining.window = settings.limits.window
-        self.keeper = Keeper(self.tick, self.sessions, settings.timers)
+        self.keeper = Keepalive(self.tick, self.sessions, settings.timers)
         self._held_counts = HeldCounts(
-            Waiting(settings.limits.held_per_sender, settings.limits.held_octets_per_sender)
+            HeldTotals(settings.limits.held_per_sender, settings.limits.held_octets_per_sender)
         )
         self._listeners = Listeners(
             self.sessions, settings.timers.session_init_s, self.sessions.misdirected
@@ -146,8 +146,8 @@ class Gateway:
         self._alone: Alone | None = None
         self._requests: PolicyRequests | None = None
         self._probes: ProbeServer | None = None
-        self._standing: Standing | None = None
-        self._beside: Beside | None = None
+        self._standing: GatewayHealth | None = None
+        self._beside: BackgroundTasks | None = None
         self._known_peers: KnownPeers | None = None
         self.models: InstalledModels | None = None
 
@@ -158,7 +158,7 @@ class Gateway:
         return self._stores
 
     @property
-    def beside(self) -> Beside:
+    def beside(self) -> BackgroundTasks:
         """Return what is done beside the traffic; only after `start`."""
         assert self._beside is not None  # noqa: S101 - a caller's mistake
         return self._beside
@@ -181,12 +181,12 @@ class Gateway:
         routes = Routes(self.sessions.pairs)
         receipts = ReceiptDesk(self.tick, stores.quarantine, routes)
         asking = asking_for_consent(self.tick, stores)
-        releasing = Releasing(self.tick, stores.quarantine, desk, routes, receipts, asking)
+        releasing = ReleaseFollower(self.tick, stores.quarantine, desk, routes, receipts, asking)
         rounds = Rounds()
-        beside = self._beside = Beside(self.tick, stores, routes, settings, rounds)
+        beside = self._beside = BackgroundTasks(self.tick, stores, routes, settings, rounds)
         releasing.submitting.scheduled = beside.cancelling.taken
-        assembling = Assembling(stores.quarantine, releasing)
-        holding = Holding(
+        assembling = Assembler(stores.quarantine, releasing)
+        holding = HoldWriter(
             self.tick, stores.quarantine, assembling, beside.reporting, self._held_counts
         )
         operations = Operations(self.tick, stores.quarantine, desk, self._held_counts)
@@ -217,7 +217,7 @@ class Gateway:
         models = await self._begin_models(rounds)
         await self.policies.begin(PolicyHistory(stores.policies))
         requests = self._requests = PolicyRequests(stores.policies, self._reload_as_asked)
-        standing = self._standing = Standing(
+        standing = self._standing = GatewayHealth(
             self.tick, self.sessions, self.gate, holding, self.records
         )
         standing.held = lambda: followers.held
@@ -266,7 +266,7 @@ class Gateway:
         self._loops.append(spawn(models.keep(rounds), name="models"))
         return models
 
-    async def _answer_probes(self, standing: Standing) -> None:
+    async def _answer_probes(self, standing: GatewayHealth) -> None:
         def readiness() -> Readiness:
             return standing.readiness(consent_is_current=self._knowledge.consent.is_current)
 
@@ -291,7 +291,7 @@ class Gateway:
     def _refused_faults(self) -> int:
         return self.policies.refused_faults
 
-    def _watch_disks(self, holding: Holding, standing: Standing) -> None:
+    def _watch_disks(self, holding: HoldWriter, standing: GatewayHealth) -> None:
         """Refuse what would be written, before there is no room to write it."""
         standing.disk, standing.held_octets = self.disk.health, self._held_counts.octets
         self.tick.is_disk_full = lambda: self.disk.stage_of("records") is DiskStage.FULL

@@ -16,7 +16,7 @@ from gateway.filter.scoring import Scorer
 from gateway.runtime.clock import utcnow
 from gateway.runtime.model_metrics import ModelsHealth
 from gateway.settings.files import whole_file_fault
-from gateway.settings.gateway import Learning
+from gateway.settings.gateway import LearningSettings
 from gateway.systems.learning.keys import KeyFileError, trusted_key
 from gateway.systems.learning.model_directory import STATE, ModelDirectory
 from gateway.systems.learning.model_history import ModelStateError
@@ -133,7 +133,7 @@ class InstalledModels:
         log.info("models.loaded", active=active, shadow=shadow)
 
 
-def installed_models(learning: Learning, ask: Ask) -> InstalledModels:
+def installed_models(learning: LearningSettings, ask: Ask) -> InstalledModels:
     """Return what keeps the models of a deployment.
 
     Raises SettingsError, or OSError, for a trusted key that has gone since the settings were read.

@@ -13,7 +13,7 @@ import structlog
 
 from gateway.app.postman import Postman
 from gateway.domain.consent import EVERY_SENDER
-from gateway.domain.notice import Batch
+from gateway.domain.notice import NoticeBatch
 from gateway.domain.sender import Sender, Webhook
 from gateway.ports.changes import ChangeFeed, ChangeKind
 from gateway.ports.errors import StoreUnavailable
@@ -22,7 +22,7 @@ from gateway.runtime.clock import utcnow
 from gateway.runtime.snapshot import NoticesHealth
 from gateway.runtime.tasks import spawn
 from gateway.settings.webhooks import webhook_key
-from gateway.systems.notices.courier import Courier, Delivery, Surroundings
+from gateway.systems.notices.courier import Courier, CourierContext, Delivery
 from gateway.systems.notices.telling import body_of, signature_of
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ class _Round:
     waiting_since: datetime | None = None
 
 
-class Notifying:
+class WebhookNotifier:
     """Delivers to every webhook of senders.yaml while it runs."""
 
     def __init__(self, store: NoticeStore, feed: ChangeFeed, postman: Postman) -> None:
@@ -63,7 +63,7 @@ class Notifying:
         self._delivered = self._failed = self._given_up = 0
         # Randomness without a security purpose.
         jitter = random.random
-        self._around = Surroundings(utcnow, jitter, secrets.token_hex(8))
+        self._around = CourierContext(utcnow, jitter, secrets.token_hex(8))
 
     def follow(self, senders: Mapping[str, Sender]) -> None:
         """Deliver to the webhooks of `senders` and to no others from now on."""
@@ -103,7 +103,7 @@ class Notifying:
         )
 
     def _begin(self, system_id: str, webhook: Webhook) -> None:
-        async def bring(batch: Batch, attempts: int) -> str:
+        async def bring(batch: NoticeBatch, attempts: int) -> str:
             async with self._turn(attempts):
                 return await self._post(webhook, system_id, batch)
 
@@ -114,7 +114,7 @@ class Notifying:
     def _turn(self, attempts: int) -> AbstractAsyncContextManager[object]:
         return self._doubtful if attempts else nullcontext()
 
-    async def _post(self, webhook: Webhook, system_id: str, batch: Batch) -> str:
+    async def _post(self, webhook: Webhook, system_id: str, batch: NoticeBatch) -> str:
         body, timestamp = body_of(system_id, batch), int(utcnow().timestamp())
         signature = signature_of(body, webhook_key(webhook.key), timestamp)
         headers = {

@@ -7,16 +7,16 @@ from gateway.domain.quarantine import HeldMessage
 from gateway.stores.open import Stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.own_holds import OwnHolds, Part
+from gateway.systems.quarantine.own_holds import HeldPart, OwnHolds
 
 
 class HeldTexts:
     """Reads held messages for code that does not know SMPP."""
 
-    def part_of(self, held: HeldMessage) -> Part | None:
+    def part_of(self, held: HeldMessage) -> HeldPart | None:
         """Return which part of a long message `held` is, None if it is not a part."""
         place = place_of(held)
-        return None if place is None else Part(place.reference, place.total, place.number)
+        return None if place is None else HeldPart(place.reference, place.total, place.number)
 
     def text_of(self, together: Sequence[HeldMessage]) -> str:
         """Return the text of one message, or of all its parts in order."""

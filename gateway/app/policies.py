@@ -20,7 +20,7 @@ from gateway.policy.places import ProvinceTable
 from gateway.policy.ruleset import RuleSet
 from gateway.runtime.apart import apart
 from gateway.settings.bundle import ReadBundle, read_bundle
-from gateway.settings.fault import Gathering, SettingsError
+from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.provinces import load_provinces
 from gateway.settings.selftest import selftest_faults
 from gateway.settings.senders import load_senders
@@ -35,7 +35,7 @@ _AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _PolicyContent:
     """The content of both directories; `losses` are large losses that may be an accident."""
 
     policies: ReadBundle
@@ -120,7 +120,7 @@ class Policies:
             await apart(_forget, read)
         return faults
 
-    async def _take(self, read: _Read, before: RuleSet, *, force: bool) -> tuple[str, ...]:
+    async def _take(self, read: _PolicyContent, before: RuleSet, *, force: bool) -> tuple[str, ...]:
         """Put what was read in force, or return its faults."""
         if read.losses and not force:
             hint = "`smsward policy reload --force` takes it anyway"
@@ -133,9 +133,9 @@ class Policies:
         self.know(read.provinces)
         return ()
 
-    def _read(self, bundle: Bundle) -> _Read:
+    def _read(self, bundle: Bundle) -> _PolicyContent:
         """Read both directories. Raises SettingsError with the faults of all files."""
-        gathering = Gathering()
+        gathering = FaultCollector()
         read, senders = ReadBundle(bundle, {}), self.senders
         services, provinces = self.catalogue.services, self._knowledge.provinces
         policies, config = self._policies, self._config
@@ -150,7 +150,7 @@ class Policies:
         gathering.close()
         guards = (shrunk(bundle, read.bundle), missing_senders(self.senders, senders))
         losses = tuple(loss for loss in guards if loss is not None)
-        return _Read(read, senders, services, provinces, losses)
+        return _PolicyContent(read, senders, services, provinces, losses)
 
     async def _compile(
         self, bundle: Bundle, senders: Mapping[str, Sender], before: RuleSet
@@ -196,7 +196,7 @@ def _let_go(before: list[RuleSet], scan: ContentScan) -> None:
     _end_words(lists)
 
 
-def _forget(read: list[_Read]) -> None:
+def _forget(read: list[_PolicyContent]) -> None:
     """Take what was read out of `read`, and free its words piece by piece."""
     _end_words([*read.pop().policies.bundle.keyword_lists])
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 import structlog
 
 from gateway.app.following import Rounds
-from gateway.domain.policy_history import PolicyRequest, RequestState
+from gateway.domain.policy_history import PolicyRequest, ReloadRequestState
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.policies import PolicyStore
 
@@ -47,9 +47,11 @@ class PolicyRequests:
                         raise
                     except Exception:
                         # Else it stays open, is tried twice a second, and blocks later requests.
-                        await self._store.answer(request.number, RequestState.REFUSED, _FAILED)
+                        await self._store.answer(
+                            request.number, ReloadRequestState.REFUSED, _FAILED
+                        )
                         raise
-                    state = RequestState.REFUSED if faults else RequestState.TAKEN
+                    state = ReloadRequestState.REFUSED if faults else ReloadRequestState.TAKEN
                     said = "\n".join(faults[:_SHOWN_FAULTS]) if faults else digest
                     await self._store.answer(request.number, state, said)
             except StoreUnavailable as error:

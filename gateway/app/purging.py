@@ -39,7 +39,7 @@ class PurgeErrand:
 
 
 @dataclass(frozen=True, slots=True)
-class Purged:
+class PurgeResult:
     """The result: how much of `what` was deleted (or would be), and how much a hold kept."""
 
     what: str
@@ -50,7 +50,7 @@ class Purged:
 class Purger(Protocol):
     """Deletes one kind of records; each kind of evidence has its own purger."""
 
-    async def purge(self, errand: PurgeErrand) -> Purged:
+    async def purge(self, errand: PurgeErrand) -> PurgeResult:
         """Delete what is due; write the purge log before, or in the same commit. Repeatable."""
 
 
@@ -72,14 +72,14 @@ class RecordPurger:
         self._journals = journals
         self._told = told
 
-    async def purge(self, errand: PurgeErrand) -> Purged:
+    async def purge(self, errand: PurgeErrand) -> PurgeResult:
         """Delete due files; rewrite files that have rows kept by a hold; see Purger.
 
         The purge log is written after everything was read and before anything is deleted. After
         an interrupted run the next one logs what was left.
         """
         if not self._archive.directory.is_dir():
-            return Purged("records", 0, 0)
+            return PurgeResult("records", 0, 0)
         holds = [
             RecordScope(hold.since, hold.until, hold.system_id, hold.msisdn)
             for hold in errand.holds
@@ -93,7 +93,7 @@ class RecordPurger:
                 if gone:
                     await self._journals.note_purge(_noted(plans, gone, errand))
                 purge(self._archive, plans, holds, self._sealer)
-        return Purged("records", gone, held)
+        return PurgeResult("records", gone, held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class PagePurger(Generic[T]):
     made_at: Callable[[T], datetime]
     keeps: Callable[[LegalHold, T], bool]
 
-    async def purge(self, errand: PurgeErrand) -> Purged:
+    async def purge(self, errand: PurgeErrand) -> PurgeResult:
         """Delete rows page by page, with one line in the purge log for a page; see Purger."""
         gone = held = last = 0
         while page := await self.page(errand.before, last):
@@ -124,7 +124,7 @@ class PagePurger(Generic[T]):
             times = [self.made_at(one) for one in free]
             log = NewPurge(self.what, min(times), max(times), len(free), errand.at, errand.by)
             gone += await self.forget([self.number_of(one) for one in free], log)
-        return Purged(self.what, gone, held)
+        return PurgeResult(self.what, gone, held)
 
 
 def message_purger(messages: FinalMessages) -> Purger:
@@ -148,7 +148,7 @@ class RelationPurger:
     def __init__(self, relations: EndedRelations) -> None:
         self._relations = relations
 
-    async def purge(self, errand: PurgeErrand) -> Purged:
+    async def purge(self, errand: PurgeErrand) -> PurgeResult:
         """Forget relations in batches, with one line in the purge log for a batch; see Purger."""
         gone = held = 0
         async for page in self._relations.ended_before(errand.before):
@@ -157,7 +157,7 @@ class RelationPurger:
             for start in range(0, len(free), _RELATIONS_AT_ONCE):
                 some = free[start : start + _RELATIONS_AT_ONCE]
                 gone += len(some) if errand.is_rehearsal else await self._forget(some, errand)
-        return Purged("relations", gone, held)
+        return PurgeResult("relations", gone, held)
 
     async def _forget(self, relations: Sequence[EndedRelation], errand: PurgeErrand) -> int:
         since = min(one.began_at for one in relations)

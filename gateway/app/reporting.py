@@ -1,13 +1,13 @@
 """The reports to the authority, joined to the data path (R60)."""
 
-from gateway.proxy.reporting import Reporting
+from gateway.proxy.reporting import ReportWriter
 from gateway.proxy.tick import Tick
 from gateway.stores.open import Stores
 
 
-def reporting_to_the_authority(tick: Tick, stores: Stores) -> Reporting:
+def reporting_to_the_authority(tick: Tick, stores: Stores) -> ReportWriter:
     """Have what the data path refuses for prohibited content kept for the authority."""
-    reporting = Reporting(stores.authority_reports)
+    reporting = ReportWriter(stores.authority_reports)
     tick.report = reporting.stopped
     return reporting
 

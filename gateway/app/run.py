@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 
 import structlog
 
-from gateway.app.causes import Cause, watch
+from gateway.app.causes import ReloadTrigger, watch
 from gateway.app.first_lines import tell_known_passwords, tell_readable_secrets
 from gateway.app.gateway import Gateway
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.tasks import report_loop_error, spawn
-from gateway.settings.fault import Gathering, SettingsError
+from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.gateway import load_gateway
 from gateway.settings.provinces import load_provinces
 from gateway.settings.selftest import load_proven
@@ -53,7 +53,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int:
-    gathering = Gathering()
+    gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     senders = gathering.take(lambda: load_senders(config / "senders.yaml"), None)
     services = gathering.take(lambda: load_services(config / "services.yaml", senders), ())
@@ -69,7 +69,7 @@ async def _run(config: Path, policies: Path, unlisted: Callable[[], int]) -> int
     assert bundle is not None and provinces is not None  # noqa: S101, PT018
     tell_known_passwords(senders.values())
     tell_readable_secrets(config / "senders.yaml", senders.values())
-    loop, cause = asyncio.get_running_loop(), Cause()
+    loop, cause = asyncio.get_running_loop(), ReloadTrigger()
     loop.set_exception_handler(report_loop_error)
     # Unhandled, it would end a process that is still loading what subscribers said.
     loop.add_signal_handler(signal.SIGHUP, cause.arise, "SIGHUP")
@@ -97,7 +97,7 @@ def _said(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-async def _serve(gateway: Gateway, directories: tuple[Path, Path], cause: Cause) -> None:
+async def _serve(gateway: Gateway, directories: tuple[Path, Path], cause: ReloadTrigger) -> None:
     loop = asyncio.get_running_loop()
     asked, insisted = asyncio.Event(), asyncio.Event()
 
@@ -121,6 +121,6 @@ async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
         task.cancel()
 
 
-async def _reload_on(cause: Cause, gateway: Gateway) -> NoReturn:
+async def _reload_on(cause: ReloadTrigger, gateway: Gateway) -> NoReturn:
     while True:
         await gateway.reload_changed(await cause.next())

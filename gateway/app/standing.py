@@ -10,7 +10,7 @@ from gateway.domain.disk import DiskStage
 from gateway.domain.verdict import Action
 from gateway.policy.unscored import unscored
 from gateway.proxy.gate import Gate
-from gateway.proxy.holding import Holding
+from gateway.proxy.holding import HoldWriter
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
 from gateway.runtime.counters import Counters
@@ -35,11 +35,11 @@ REFUSED_WARNING = (
 )
 
 
-class Standing:
+class GatewayHealth:
     """Reads plain counters of all parts; nothing is counted twice for it."""
 
     def __init__(
-        self, tick: Tick, sessions: Sessions, gate: Gate, holding: Holding, records: Records
+        self, tick: Tick, sessions: Sessions, gate: Gate, holding: HoldWriter, records: Records
     ) -> None:
         self.is_started = False
         self.held: Callable[[], Mapping[str, int]] = dict

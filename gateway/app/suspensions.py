@@ -10,8 +10,8 @@ from gateway.app.following import Rounds
 from gateway.domain.hub import Hub
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.route import Routes
-from gateway.proxy.speaking import Speaking
-from gateway.proxy.telling import Telling
+from gateway.proxy.speaking import MtSender
+from gateway.proxy.telling import SuspensionNotifier
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.open import Stores
@@ -39,7 +39,9 @@ class Suspensions:
         sources = self._sources = tick.pipeline.plane.rules.knowledge.suspended
         self._follower = SuspensionsFollower(stores.suspensions, stores.changes, sources)
         self._desk = SuspensionDesk(stores.suspensions, sources)
-        self._telling = Telling(tick, stores.suspensions, routes, Speaking(tick, routes), hub)
+        self._telling = SuspensionNotifier(
+            tick, stores.suspensions, routes, MtSender(tick, routes), hub
+        )
         self._current_at = monotonic()
         self._is_behind = False
         self._turn = 0

@@ -9,7 +9,7 @@ import structlog
 
 from gateway.dataplane.plane import Plane
 from gateway.domain.verdict import Action
-from gateway.domain.warning import EarlyWarning, Gathered, WarningKind
+from gateway.domain.warning import EarlyWarning, WarningCount, WarningKind
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.warnings import MAX_KINDS
 from gateway.ports.errors import StoreUnavailable
@@ -36,7 +36,7 @@ class EarlyWarnings:
         self._plane = plane
         self._knowledge = knowledge
         self._store = store
-        self._waiting: dict[WarningKind, Gathered] = {}
+        self._waiting: dict[WarningKind, WarningCount] = {}
         self._dropped = 0
         self._said = 0
         self._is_failing = False
@@ -82,7 +82,7 @@ class EarlyWarnings:
             for system_id in self._plane.rules.accounts
         }
 
-    def _keep(self, one: Gathered) -> None:
+    def _keep(self, one: WarningCount) -> None:
         before = self._waiting.get(one.kind)
         if before is not None:
             self._waiting[one.kind] = before.joined(one)

@@ -12,7 +12,7 @@ from gateway.cli.record_options import By
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class DrawOptions:
     """Which sample is to be drawn."""
 
     system_id: Annotated[str, Parameter(help="The SP whose asserted answers are sampled.")]
@@ -26,7 +26,7 @@ class Drawing:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Listed:
+class AuditFilter:
     """Which audits to list."""
 
     system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
@@ -34,7 +34,7 @@ class Listed:
     limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
 
 
-ALL_AUDITS = Listed()
+ALL_AUDITS = AuditFilter()
 
 
 @Parameter(name="*")
@@ -53,7 +53,7 @@ TABLE = ItemFile()
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Findings:
+class ItemProofOptions:
     """What the SP could show for one item."""
 
     proven: Annotated[
@@ -75,4 +75,4 @@ class Findings:
     by: By = None
 
 
-NOTHING_FOUND = Findings()
+NOTHING_FOUND = ItemProofOptions()

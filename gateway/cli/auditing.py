@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gateway.cli.answering import senders_of
-from gateway.cli.audit_options import Drawing, Findings, ItemFile, Listed
+from gateway.cli.audit_options import AuditFilter, DrawOptions, ItemFile, ItemProofOptions
 from gateway.cli.audit_views import (
     described,
     described_item,
@@ -27,22 +27,22 @@ from gateway.domain.msisdn import masked
 from gateway.ports.audits import ConsentAudits
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.consent.auditing import AuditDesk, Outcome, Shown
+from gateway.systems.consent.auditing import AuditDesk, AuditOutcome, ItemProof
 from gateway.systems.consent.sampling import draw
 
 _MAX_SAMPLE = 10_000
 _MAX_SEED = 2**63 - 1
 _MAX_LISTED = 10_000
 _WORDS = {
-    Outcome.NOTED: "noted as not proven; the asserted answer stands (--revoke takes it back)",
-    Outcome.AGREED: "proven: the answer counts as agreed",
-    Outcome.REVOKED: "not proven: the asserted answer is taken back",
-    Outcome.OVERTAKEN: "noted; the subscriber has said something else since, which stands",
+    AuditOutcome.NOTED: "noted as not proven; the asserted answer stands (--revoke takes it back)",
+    AuditOutcome.AGREED: "proven: the answer counts as agreed",
+    AuditOutcome.REVOKED: "not proven: the asserted answer is taken back",
+    AuditOutcome.OVERTAKEN: "noted; the subscriber has said something else since, which stands",
 }
 
 
 async def draw_audit(
-    settings: GatewaySettings, config: Path, drawing: Drawing, file: ItemFile, *, unmask: bool
+    settings: GatewaySettings, config: Path, drawing: DrawOptions, file: ItemFile, *, unmask: bool
 ) -> int:
     """Draw a sample of an SP's asserted answers and keep it; return the exit code."""
     _check(drawing, config)
@@ -85,7 +85,7 @@ async def show_audit(
 
 
 async def list_audits(
-    settings: GatewaySettings, listed: Listed, config: Path | None, *, as_json: bool
+    settings: GatewaySettings, listed: AuditFilter, config: Path | None, *, as_json: bool
 ) -> int:
     """Print the audits, the newest first, with the share that was proven; return the exit code."""
     if not 1 <= listed.limit <= _MAX_LISTED:
@@ -104,7 +104,7 @@ async def list_audits(
 
 
 async def answer_item(
-    settings: GatewaySettings, number: int, item: int, findings: Findings, *, as_json: bool
+    settings: GatewaySettings, number: int, item: int, findings: ItemProofOptions, *, as_json: bool
 ) -> int:
     """Note what the SP could show for one item; return the exit code."""
     shown = _shown(findings)
@@ -118,7 +118,7 @@ async def answer_item(
             )
         outcome = await AuditDesk(stores.consent_audits, stores.consent).answer(audit, asked, shown)
         audit = await _audit(stores.consent_audits, number)
-    if outcome is Outcome.ANSWERED_BEFORE:
+    if outcome is AuditOutcome.ANSWERED_BEFORE:
         raise CommandError(f"item {item} was answered before: nothing is changed")
     if as_json:
         print_json({"item": item, "outcome": outcome, "audit": described(audit)})
@@ -128,7 +128,7 @@ async def answer_item(
     return ExitCode.FINE
 
 
-def _check(drawing: Drawing, config: Path) -> None:
+def _check(drawing: DrawOptions, config: Path) -> None:
     if not 1 <= drawing.sample <= _MAX_SAMPLE:
         raise misused(f"--sample: 1 to {_MAX_SAMPLE}")
     if drawing.seed is not None and not 0 <= drawing.seed <= _MAX_SEED:
@@ -138,7 +138,7 @@ def _check(drawing: Drawing, config: Path) -> None:
         warn(f"there is no sender {drawing.system_id} in senders.yaml; there are: {known(senders)}")
 
 
-def _shown(findings: Findings) -> Shown:
+def _shown(findings: ItemProofOptions) -> ItemProof:
     """Return what was found. Raises CommandError for findings that contradict themselves."""
     if findings.proven is findings.unproven:
         raise misused("give either --proven or --unproven")
@@ -150,7 +150,7 @@ def _shown(findings: Findings) -> Shown:
     if findings.proven and findings.revoke:
         raise misused("--revoke goes with --unproven")
     by, at = acting(findings.by), utcnow()
-    return Shown(is_proven=findings.proven, note=note, by=by, at=at, revokes=findings.revoke)
+    return ItemProof(is_proven=findings.proven, note=note, by=by, at=at, revokes=findings.revoke)
 
 
 def _show(audit: ConsentAudit, items: Sequence[AuditItem], file: ItemFile, *, unmask: bool) -> None:

@@ -124,12 +124,12 @@ async def mark_sent(
     if not 1 <= len(numbers) <= _MAX_SENT:
         raise misused(f"give 1 to {_MAX_SENT} numbers of reports", _ADVICE)
     name, now = acting(by), utcnow()
-    outcomes: list[_Outcome] = []
+    outcomes: list[_SubmissionResult] = []
     async with opened_store(settings) as stores:
         for number in dict.fromkeys(numbers):
             is_done = await stores.authority_reports.mark_sent(number, words, name, now)
             report = await stores.authority_reports.get(number)
-            outcomes.append(_Outcome(number, report, is_done))
+            outcomes.append(_SubmissionResult(number, report, is_done))
         told = [one.report for one in outcomes if one.is_done and one.report is not None]
         await learn_from_reports(settings, stores.samples, told, name)
     if as_json:
@@ -140,7 +140,7 @@ async def mark_sent(
     return ExitCode.FINE if went_well else ExitCode.FAILED
 
 
-class _Outcome(NamedTuple):
+class _SubmissionResult(NamedTuple):
     """What became of one report that was to be noted as sent, None where there is none."""
 
     number: int
@@ -148,7 +148,7 @@ class _Outcome(NamedTuple):
     is_done: bool
 
 
-def _told(outcome: _Outcome) -> dict[str, object]:
+def _told(outcome: _SubmissionResult) -> dict[str, object]:
     number, report, is_done = outcome
     return {
         "number": number,
@@ -158,7 +158,7 @@ def _told(outcome: _Outcome) -> dict[str, object]:
     }
 
 
-def _row(outcome: _Outcome) -> tuple[str, ...]:
+def _row(outcome: _SubmissionResult) -> tuple[str, ...]:
     number, report, is_done = outcome
     if report is None:
         return (str(number), "", "", "there is no such report")

@@ -27,17 +27,17 @@ _COUNTED = Title(
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class RelatedRule:
     """A rule that concerns a message without a finding, and in which way."""
 
     rule: Rule
     note: Title
 
 
-def beside(rules: Iterable[Rule], submission: Submission) -> tuple[Beside, ...]:
+def beside(rules: Iterable[Rule], submission: Submission) -> tuple[RelatedRule, ...]:
     """Return what concerns a judged message and could not find against it (R11, R42, R61)."""
     found = [(rule, _note(rule, submission)) for rule in rules]
-    return tuple(Beside(rule, note) for rule, note in found if note is not None)
+    return tuple(RelatedRule(rule, note) for rule, note in found if note is not None)
 
 
 def _note(rule: Rule, submission: Submission) -> Title | None:

@@ -17,7 +17,7 @@ _BY_ID = (HoldState.DEFERRED, HoldState.RELEASE_REQUESTED, HoldState.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SelectedMessages:
     """How many messages there are, and their ids by the hundred, each once, oldest first.
 
     `left` counts by state the others of the campaign, which are decided on by id alone.
@@ -29,7 +29,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class MessageSelection:
     """The choice as it was made on the command line.
 
     A campaign goes across SPs: with `system_id` only what that one sent is meant. Raises
@@ -51,20 +51,20 @@ class Chosen:
         if self.system_id is not None and self.campaign is None:
             raise misused("--system-id goes with --campaign")
 
-    async def found_in(self, store: QuarantineStore) -> Found:
+    async def found_in(self, store: QuarantineStore) -> SelectedMessages:
         """Return the messages; of a campaign those that are held at this moment.
 
         What is held of it from now on is left out: of a flood there would be no end.
         """
         if self.campaign is None:
             numbers = _numbers(self.ids)
-            return Found(len(numbers), _pages_of(numbers), {})
+            return SelectedMessages(len(numbers), _pages_of(numbers), {})
         sp, campaign = self.system_id, self.campaign
         counts = await store.count_by_state(system_id=sp, campaign=campaign)
         newest = await store.find(state=HoldState.HELD, system_id=sp, campaign=campaign, limit=1)
         pages = self._held(store, campaign, max((one.message_id for one in newest), default=0))
         left = {state.value: counts[state] for state in _BY_ID if counts[state]}
-        return Found(counts[HoldState.HELD], pages, left)
+        return SelectedMessages(counts[HoldState.HELD], pages, left)
 
     async def _held(
         self, store: QuarantineStore, campaign: str, newest: int

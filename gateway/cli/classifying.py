@@ -4,12 +4,12 @@
 
 from gateway.filter.scoring import Scorer
 from gateway.policy.rules import Title
-from gateway.settings.gateway import Learning
+from gateway.settings.gateway import LearningSettings
 
 _STATE = "models.json"
 
 
-def installed_scorer(learning: Learning) -> tuple[Scorer | None, tuple[Title, ...]]:
+def installed_scorer(learning: LearningSettings) -> tuple[Scorer | None, tuple[Title, ...]]:
     """Return the model in force, None where there is none, and what is wrong with it in words."""
     if not (learning.models / _STATE).exists():
         return None, ()
@@ -26,6 +26,6 @@ def installed_scorer(learning: Learning) -> tuple[Scorer | None, tuple[Title, ..
     return models.active, (_unusable(learning, problem),) if problem else ()
 
 
-def _unusable(learning: Learning, problem: str) -> Title:
+def _unusable(learning: LearningSettings, problem: str) -> Title:
     said = f"{learning.models}: {problem}"
     return Title(f"分类模型无法使用：{said}", f"MODEL UNUSABLE: {said}")

@@ -17,8 +17,8 @@ from gateway.cli.screen import print_fields, print_json, print_table, say, warn
 from gateway.domain.policy import KeywordList
 from gateway.policy.bundle import Bundle
 from gateway.settings.bundle import load_bundle
-from gateway.settings.difference import Difference, ListDifference, difference
-from gateway.settings.fault import Gathering, SettingsError
+from gateway.settings.difference import BundleDifference, ListDifference, difference
+from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.selftest import load_proven
 
 _SHOWN_WORDS = 20
@@ -44,7 +44,7 @@ def check_policies(directory: Path, *, as_json: bool) -> int:
 
 def diff_policies(old: Path, new: Path, *, as_json: bool) -> int:
     """Print what the bundle in `new` says otherwise than the one in `old`."""
-    gathering = Gathering()
+    gathering = FaultCollector()
     before = gathering.take(lambda: load_bundle(old), None)
     after = gathering.take(lambda: load_bundle(new), None)
     if before is None or after is None:
@@ -59,7 +59,7 @@ def diff_policies(old: Path, new: Path, *, as_json: bool) -> int:
     return ExitCode.FINE
 
 
-def _as_json(old: Bundle, new: Bundle, found: Difference) -> dict[str, object]:
+def _as_json(old: Bundle, new: Bundle, found: BundleDifference) -> dict[str, object]:
     return {
         "old": old.digest,
         "new": new.digest,
@@ -76,7 +76,7 @@ def _list(words: KeywordList) -> dict[str, object]:
     return {"id": words.id, "words": len(words.words), **settings_of(words)}
 
 
-def _print(found: Difference) -> None:
+def _print(found: BundleDifference) -> None:
     rows = [("+", words.id, _size(words)) for words in found.lists_added]
     rows += [("-", words.id, _size(words)) for words in found.lists_removed]
     rows += [row for one in found.lists_changed for row in _list_rows(one)]

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from gateway.cli.chosen import Chosen, Found, by_the_hundred
+from gateway.cli.chosen import MessageSelection, SelectedMessages, by_the_hundred
 from gateway.cli.failure import ExitCode
 from gateway.cli.outcomes import Outcomes
 from gateway.cli.person import acting
@@ -28,7 +28,7 @@ from gateway.runtime.clock import monotonic, utcnow
 from gateway.settings.gateway import GatewaySettings
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import Done, NotDone, Outcome
+from gateway.systems.quarantine.outcomes import ActResult, NotDone, Outcome
 
 _LOOK_EVERY_S = 0.1
 _UNDER_WAY = frozenset({HoldState.RELEASE_REQUESTED, HoldState.RELEASING})
@@ -37,7 +37,12 @@ _FINE = frozenset({HoldState.RELEASED, HoldState.DEFERRED, *_UNDER_WAY})
 
 
 async def release_messages(
-    settings: GatewaySettings, chosen: Chosen, by: str | None, *, wait_s: float, as_json: bool
+    settings: GatewaySettings,
+    chosen: MessageSelection,
+    by: str | None,
+    *,
+    wait_s: float,
+    as_json: bool,
 ) -> int:
     """Ask for the release of messages, wait for the end, print it; return the exit code."""
     name, outcomes = acting(by), Outcomes(chosen.campaign, chosen.system_id)
@@ -62,7 +67,7 @@ async def release_messages(
 
 
 async def discard_messages(
-    settings: GatewaySettings, chosen: Chosen, by: str | None, *, as_json: bool
+    settings: GatewaySettings, chosen: MessageSelection, by: str | None, *, as_json: bool
 ) -> int:
     """Discard messages, print what became of each; return the exit code."""
     name, outcomes = acting(by), Outcomes(chosen.campaign, chosen.system_id)
@@ -80,7 +85,7 @@ async def discard_messages(
 
 
 async def _each(
-    doing: str, found: Found, act: Callable[[Sequence[int]], Awaitable[list[Outcome]]]
+    doing: str, found: SelectedMessages, act: Callable[[Sequence[int]], Awaitable[list[Outcome]]]
 ) -> AsyncIterator[list[Outcome]]:
     """Act on messages by the hundred; the parts that go with one are done with it."""
     done = 0
@@ -102,7 +107,7 @@ async def _each(
 
 
 def _done(outcomes: Sequence[Outcome]) -> list[HeldMessage]:
-    return [one.message for one in outcomes if isinstance(one, Done)]
+    return [one.message for one in outcomes if isinstance(one, ActResult)]
 
 
 def _desk(store: QuarantineStore) -> QuarantineDesk:
@@ -123,7 +128,7 @@ async def _ends(
                 await asyncio.sleep(_LOOK_EVERY_S)
                 found = await store.get_many(some)
             gone = set(some).difference(held.message_id for held in found)
-            yield [*map(Done, found), *(NotDone(one, None, "it is gone") for one in gone)]
+            yield [*map(ActResult, found), *(NotDone(one, None, "it is gone") for one in gone)]
             progress.advance(task, len(some))
 
 

@@ -12,7 +12,7 @@ from gateway.domain.sender import Sender
 from gateway.policy.bundle import Bundle
 from gateway.policy.places import ProvinceTable
 from gateway.settings.bundle import load_bundle
-from gateway.settings.fault import Fault, Gathering
+from gateway.settings.fault import Fault, FaultCollector
 from gateway.settings.gateway import GatewaySettings, load_gateway
 from gateway.settings.locate import config_directory, is_sample, policies_directory
 from gateway.settings.provinces import load_provinces
@@ -95,7 +95,7 @@ def own_policies_of(directory: Path | None) -> Path:
 
 def load_deployment(config: Path, policies: Path) -> Deployment:
     """Read everything. Raises CommandError with the faults of all files."""
-    gathering = Gathering()
+    gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(config / "gateway.yaml"), None)
     senders = gathering.take(lambda: load_senders(config / "senders.yaml"), {})
     provinces = gathering.take(lambda: load_provinces(config / "provinces.csv"), ProvinceTable())
@@ -109,7 +109,7 @@ def load_settings(config: Path | None) -> GatewaySettings:
     """Read gateway.yaml alone. Raises CommandError with its faults."""
     _question("--config", config, "gateway.yaml and senders.yaml")
     path = config_of(config) / "gateway.yaml"
-    gathering = Gathering()
+    gathering = FaultCollector()
     settings = gathering.take(lambda: load_gateway(path), None)
     if settings is None:
         raise faulty(gathering.faults)

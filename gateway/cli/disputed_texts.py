@@ -19,7 +19,7 @@ from gateway.systems.learning.anonymous import anonymous
 
 
 @dataclass(frozen=True, slots=True)
-class Disputed:
+class DisputedText:
     """One text of which the models say different things, without the numbers in it."""
 
     name: str
@@ -30,7 +30,7 @@ class Disputed:
 
 def disputed_texts(
     settings: GatewaySettings, sampled: Mapping[str, Sequence[str]], since: datetime
-) -> list[Disputed]:
+) -> list[DisputedText]:
     """Return the sampled texts that the records since then hold, the last hour first.
 
     `sampled` has the names by agreement. A long message was judged as a whole, and stands in
@@ -45,7 +45,7 @@ def disputed_texts(
         )
     archive, sealer = RecordArchive(directory), sealer_of(settings)
     hours = [hour for hour in archive.hours() if hour >= hour_of(since)]
-    found: dict[str, Disputed] = {}
+    found: dict[str, DisputedText] = {}
     with progress_bar() as progress:
         task = progress.add_task("looking through the records", total=len(hours))
         for hour in reversed(hours):
@@ -55,7 +55,7 @@ def disputed_texts(
                 name = name_of(text)
                 if name in wanted and name not in found:
                     said = str(record.get("system_id", ""))
-                    found[name] = Disputed(name, wanted[name], said, anonymous(text))
+                    found[name] = DisputedText(name, wanted[name], said, anonymous(text))
             progress.advance(task)
     return list(found.values())
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
 
-from gateway.cli.beside import Beside, beside
+from gateway.cli.beside import RelatedRule, beside
 from gateway.cli.classifying import installed_scorer
 from gateway.cli.deployment import Deployment
 from gateway.cli.failure import ExitCode, known, misused
@@ -22,7 +22,7 @@ from gateway.domain.categories import category_of
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Verdict
-from gateway.filter.scoring import Piece, Scored
+from gateway.filter.scoring import Piece, TextScore
 from gateway.policy.asking import is_asking
 from gateway.policy.bundle import Bundle
 from gateway.policy.citations import citation_of
@@ -45,16 +45,16 @@ _OTHER_COLUMNS = ("rule\ntitle", "article", "beside the findings")
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class Explanation:
     """A verdict, and what has to be known to trust it."""
 
     verdict: Verdict
     traffic: TrafficClass
     lists: Mapping[tuple[str, str], ListBehind]
-    beside: tuple[Beside, ...]
+    beside: tuple[RelatedRule, ...]
     data_coding: int
     readings: tuple[str, ...]
-    scored: Scored | None
+    scored: TextScore | None
     pieces: tuple[Piece, ...]
     warnings: tuple[Title, ...]
 
@@ -80,7 +80,7 @@ async def explain_message(
     return ExitCode.FINE
 
 
-async def _judged(deployment: Deployment, message: Submit) -> Explained:
+async def _judged(deployment: Deployment, message: Submit) -> Explanation:
     if message.system_id not in deployment.senders:
         raise misused(
             f"there is no sender {message.system_id} in senders.yaml",
@@ -103,7 +103,7 @@ async def _judged(deployment: Deployment, message: Submit) -> Explained:
     facts = submission.facts
     scored = facts.personal or facts.scored if facts is not None else None
     odd = [said for said in (oddity_of(message.destination),) if said is not None]
-    return Explained(
+    return Explanation(
         verdict=verdict,
         traffic=submission.traffic,
         lists=lists_behind(deployment.bundle, facts.hits if facts is not None else ()),
@@ -154,7 +154,7 @@ def _heard(verdict: Verdict) -> str | None:
             return verdict.status
 
 
-def _as_json(explained: Explained, bundle: Bundle) -> dict[str, object]:
+def _as_json(explained: Explanation, bundle: Bundle) -> dict[str, object]:
     verdict = explained.verdict
     deciding = verdict.deciding
     return {
@@ -203,7 +203,7 @@ def _finding(
     }
 
 
-def _score(scored: Scored, pieces: Iterable[Piece]) -> dict[str, object]:
+def _score(scored: TextScore, pieces: Iterable[Piece]) -> dict[str, object]:
     return {
         "class": scored.text_class,
         "probability": round(scored.probability, 4),
@@ -214,7 +214,7 @@ def _score(scored: Scored, pieces: Iterable[Piece]) -> dict[str, object]:
     }
 
 
-def _classified(scored: Scored) -> Title:
+def _classified(scored: TextScore) -> Title:
     """Return what the classifier says, in a line: also of a text that passes."""
     likely, share = f"{scored.probability:.0%}", f"{100 * scored.guilty_from:g} %"
     told = told_category(scored.category)
@@ -227,7 +227,7 @@ def _classified(scored: Scored) -> Title:
     )
 
 
-def _other(one: Beside) -> dict[str, object]:
+def _other(one: RelatedRule) -> dict[str, object]:
     rule, note = one.rule, one.note
     return {
         "rule": rule.id,
@@ -241,7 +241,7 @@ def _undecided(verdict: Verdict) -> str:
     return "nothing that is enforced, see below" if verdict.findings else "nothing found"
 
 
-def _print(explained: Explained, bundle: Bundle, lang: str) -> None:
+def _print(explained: Explanation, bundle: Bundle, lang: str) -> None:
     verdict = explained.verdict
     deciding = verdict.deciding
     due, subject = _due(verdict), subject_of(verdict)
@@ -281,7 +281,7 @@ def _headed(columns: Iterable[str], lang: str) -> list[str]:
 
 
 def _row(
-    finding: Finding, explained: Explained, bundle: Bundle, lang: str
+    finding: Finding, explained: Explanation, bundle: Bundle, lang: str
 ) -> tuple[str | tuple[str, ...], ...]:
     decides = finding is explained.verdict.deciding
     standing = "shadow" if finding.shadow else "yes" if decides else "no"
@@ -312,5 +312,5 @@ def _evidence(finding: Finding, lang: str) -> str:
     return evidence_in_chinese(finding.evidence) if lang == "zh" else finding.evidence
 
 
-def _other_row(one: Beside, lang: str) -> tuple[tuple[str, str], str, str]:
+def _other_row(one: RelatedRule, lang: str) -> tuple[tuple[str, str], str, str]:
     return (one.rule.id, said_in(one.rule.title, lang)), one.rule.article, said_in(one.note, lang)

@@ -21,7 +21,7 @@ from gateway.systems.consent.answer_lines import COLUMNS, EVERY_SENDER_CELL, ans
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportQuery:
     """Which answers to write."""
 
     system_id: str | None = None
@@ -29,7 +29,7 @@ class Wanted:
     answer: Answer | None = None
 
 
-def described(wanted: Wanted) -> str:
+def described(wanted: ExportQuery) -> str:
     """Return what is wanted, for the journal. Raises CommandError when it contradicts itself."""
     if wanted.system_id is not None and wanted.all_senders:
         raise misused("give --system-id or --all-senders, not both")
@@ -39,7 +39,7 @@ def described(wanted: Wanted) -> str:
 
 async def export_answers(
     settings: GatewaySettings,
-    wanted: Wanted,
+    wanted: ExportQuery,
     output: Path | None,
     config: Path | None = None,
     *,

@@ -20,7 +20,7 @@ from gateway.cli.filed import (
     name_of,
     on_file,
 )
-from gateway.cli.options import Named
+from gateway.cli.options import FilingSelector
 from gateway.cli.private_files import private_file
 from gateway.cli.screen import print_json, print_table, say, visible, warn
 from gateway.cli.storage import opened_store
@@ -28,7 +28,7 @@ from gateway.domain.filings import Approval, Filing, Licence, PortScope, Signatu
 from gateway.settings.fault import SettingsError
 from gateway.settings.filings import load_filings, written
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.filings.registry import Difference, FilingRefusedError, compare, file_all
+from gateway.systems.filings.registry import FilingDifference, FilingRefusedError, compare, file_all
 
 _MAX_SHOWN = 50
 
@@ -56,7 +56,7 @@ async def import_filings(config: Path, file: Path, *, dry_run: bool, as_json: bo
     return ExitCode.FINE
 
 
-async def remove_filings(settings: GatewaySettings, sender: str, named: Named) -> int:
+async def remove_filings(settings: GatewaySettings, sender: str, named: FilingSelector) -> int:
     """Remove what is named of all that one SP has filed; return the exit code."""
     async with opened_store(settings) as stores:
         meant = list(_meant(await on_file(stores, sender), named))
@@ -85,7 +85,7 @@ async def export_filings(settings: GatewaySettings, sender: str | None, output: 
     return ExitCode.FINE
 
 
-def _meant(filings: Sequence[Filing], named: Named) -> Iterator[Filing]:
+def _meant(filings: Sequence[Filing], named: FilingSelector) -> Iterator[Filing]:
     """Yield the filings that are named. Raises CommandError for a name that there is not."""
     if named.everything:
         yield from filings
@@ -116,7 +116,7 @@ def _label_of(filing: Filing) -> str:
     return filing.reference if isinstance(filing, Approval) else name_of(filing)
 
 
-def _show(difference: Difference, *, dry_run: bool) -> None:
+def _show(difference: FilingDifference, *, dry_run: bool) -> None:
     rows = [
         *(("added", one, "") for one in difference.added),
         *(("changed", after, _changed(before, after)) for before, after in difference.changed),
@@ -152,7 +152,7 @@ def _plain(value: object) -> str:
     return (" ".join(value) or "none") if isinstance(value, tuple) else str(value)
 
 
-def _described(difference: Difference, *, dry_run: bool) -> dict[str, object]:
+def _described(difference: FilingDifference, *, dry_run: bool) -> dict[str, object]:
     return {
         "dry_run": dry_run,
         "added": [_entry(one) for one in difference.added],

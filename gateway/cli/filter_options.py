@@ -31,7 +31,7 @@ JudgedBy = Annotated[
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Made:
+class TrainingTarget:
     """What becomes of the training."""
 
     out: Annotated[Path, Parameter(alias="-o", help="Write the model into this file.")]
@@ -59,7 +59,7 @@ class Made:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ModelChoice:
     """Which model is meant."""
 
     model: Annotated[
@@ -73,24 +73,24 @@ class Chosen:
     ] = None
 
 
-THIS_MODEL = Chosen()
+THIS_MODEL = ModelChoice()
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Reasoned:
+class ModelChangeOptions:
     """Who changes which model is in force, and why."""
 
     note: Annotated[str, Parameter(show_default=False, help="Why, for the history.")] = ""
     by: Annotated[str | None, Parameter(help="Who does it; noted as said by your account.")] = None
 
 
-UNREASONED = Reasoned()
+UNREASONED = ModelChangeOptions()
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparisonOptions:
     """On what models are compared."""
 
     data: Annotated[
@@ -116,4 +116,4 @@ class Compared:
     ] = False
 
 
-BY_THEIR_CARDS = Compared()
+BY_THEIR_CARDS = ComparisonOptions()

@@ -13,7 +13,7 @@ from gateway.cli.answering import end_of_option, scope_of, senders_of
 from gateway.cli.deployment import load_settings
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.list_files import numbered_lines
-from gateway.cli.options import Said, Scope
+from gateway.cli.options import AnswerDefaults, Scope
 from gateway.cli.private_files import private_file
 from gateway.cli.progress import progress_bar
 from gateway.cli.rejections import Doubts, Rejections, report
@@ -36,10 +36,10 @@ _LINES_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _ImportContext:
     """What reading a list needs besides the list."""
 
-    said: Said
+    said: AnswerDefaults
     scope: str | None
     senders: Collection[str] | None
     now: datetime
@@ -50,7 +50,12 @@ class _Reading:
 
 
 async def import_answers(
-    config: Path, files: Sequence[Path], said: Said, rejects: Path | None, *, as_json: bool
+    config: Path,
+    files: Sequence[Path],
+    said: AnswerDefaults,
+    rejects: Path | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Record what the lists say; return the exit code, 1 when lines were rejected.
 
@@ -69,7 +74,7 @@ async def import_answers(
             answers = SortedAnswers(stores.consent_lists.number_seal())
             stack.callback(answers.close)
             noted = Rejections(lines), Doubts()
-            reading = _Reading(said, scope, senders, utcnow(), answers, *noted, progress)
+            reading = _ImportContext(said, scope, senders, utcnow(), answers, *noted, progress)
             read = sum([_read(path, reading) for path in files])
             task = progress.add_task("recording", total=read)
             done = 0
@@ -83,7 +88,7 @@ async def import_answers(
     return ExitCode.FAILED if reading.rejections.counts else ExitCode.FINE
 
 
-def _sound(files: Sequence[Path], said: Said, rejects: Path | None) -> None:
+def _sound(files: Sequence[Path], said: AnswerDefaults, rejects: Path | None) -> None:
     for path in files:
         if path.is_dir() or not path.exists():
             raise misused(f"there is no file {path}")
@@ -95,7 +100,7 @@ def _sound(files: Sequence[Path], said: Said, rejects: Path | None) -> None:
         raise misused("--until: a refusal has no end, only the subscriber takes it back")
 
 
-def _read(path: Path, reading: _Reading) -> int:
+def _read(path: Path, reading: _ImportContext) -> int:
     """Take the answers of one file; return how many there are."""
     task = reading.progress.add_task(
         f"reading {visible(path.name)}", total=path.stat().st_size or None
@@ -134,7 +139,7 @@ def _readings(answer: PlainAnswer) -> tuple[PlainAnswer, ...]:
     return (answer,) if other is None else (answer, (other, *answer[1:]))
 
 
-def _unsaid(path: Path, reading: _Reading) -> Unsaid:
+def _unsaid(path: Path, reading: _ImportContext) -> Unsaid:
     """Return what a silent line means: as of when the list was written, unless later is now.
 
     So that the same import may be repeated, and outlasts nothing that was said since.

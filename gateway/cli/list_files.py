@@ -14,7 +14,7 @@ _BUFFER_OCTETS = 1 << 20
 _LINES_PER_REPORT = 20_000
 
 
-class _Lines(Protocol):
+class _ListLines(Protocol):
     def readline(self, size: int, /) -> bytes: ...
 
 
@@ -27,7 +27,7 @@ def numbered_lines(path: Path, on_read: Callable[[int], object]) -> Iterator[tup
     """
     with ExitStack() as stack:
         raw = BufferedReader(stack.enter_context(FileIO(path)), _BUFFER_OCTETS)
-        lines: _Lines = raw
+        lines: _ListLines = raw
         if raw.peek(len(_GZIP)).startswith(_GZIP):
             lines = stack.enter_context(gzip.GzipFile(fileobj=raw))
         number = 0
@@ -41,6 +41,6 @@ def numbered_lines(path: Path, on_read: Callable[[int], object]) -> Iterator[tup
                 yield number, line
 
 
-def _skip_rest(lines: _Lines) -> None:
+def _skip_rest(lines: _ListLines) -> None:
     while (rest := lines.readline(_BUFFER_OCTETS)) and not rest.endswith(b"\n"):
         pass

@@ -9,7 +9,7 @@ from gateway.cli.disputed_texts import disputed_texts
 from gateway.cli.failure import CommandError, ExitCode
 from gateway.cli.model_life import directory_of, in_words, short
 from gateway.cli.screen import print_json, print_table, say, warn
-from gateway.filter.model_comparison import DISPUTED, Agreement
+from gateway.filter.model_comparison import DISPUTED, ModelAgreement
 from gateway.settings.gateway import GatewaySettings
 
 _SHOWN_NAMES = 10
@@ -87,7 +87,7 @@ def _live(octets: bytes) -> _Live:
 
 def _counts(said: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
     return {
-        str(name): {one: int(counts[one]) for one in Agreement}
+        str(name): {one: int(counts[one]) for one in ModelAgreement}
         for name, counts in list(said.items())[:_MAX_CLASSES]
     }
 
@@ -101,11 +101,11 @@ def _time(said: str) -> datetime:
 
 def _print(live: _Live) -> None:
     rows = [
-        (name, counted, *(str(counts[name][one]) for one in Agreement))
+        (name, counted, *(str(counts[name][one]) for one in ModelAgreement))
         for name in live.texts
         for counted, counts in (("texts", live.texts), ("messages", live.messages))
     ]
-    columns = ("class", "", *(one.replace("_", " ") for one in Agreement))
+    columns = ("class", "", *(one.replace("_", " ") for one in ModelAgreement))
     title = f"stopped by {short(live.active)} in force, {short(live.shadow)} in shadow"
     print_table(columns, rows, title=title)
     span = f"from {live.since.isoformat()} to {live.at.isoformat()}"

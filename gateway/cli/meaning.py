@@ -38,7 +38,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _IntentSource:
     """What an intent says to people, and where it comes from."""
 
     en: str
@@ -48,40 +48,42 @@ class _Rule:
 
 
 _RULES = {
-    Intent.OPTOUT: _Rule(
+    Intent.OPTOUT: _IntentSource(
         "wants no more commercial messages",
         "拒绝继续接收商业性短信（退订）",
         "R31",
         "O31 工信部令第31号；DEC2012 (7) 关于加强网络信息保护的决定",
     ),
-    Intent.OPTOUT_ALL: _Rule(
+    Intent.OPTOUT_ALL: _IntentSource(
         "cancels everything", "取消全部订购并退订", "R34", "N136 信部电[2004]136号"
     ),
-    Intent.OPTOUT_ITEMS: _Rule(
+    Intent.OPTOUT_ITEMS: _IntentSource(
         "cancels these items of the list", "取消列表中的这些业务", "R35", "practice 运营商惯例"
     ),
-    Intent.BAD_INDEX: _Rule(
+    Intent.BAD_INDEX: _IntentSource(
         "names no item of a list; the list is sent again",
         "序号不在列表中，重发列表",
         "R35",
         "practice 运营商惯例",
     ),
-    Intent.LIST: _Rule("asks for the list", "查询订购列表", "R33", "N136 信部电[2004]136号"),
-    Intent.HELP: _Rule("asks for help", "请求帮助", "", "practice 惯例"),
-    Intent.OPTIN: _Rule("takes a refusal back", "恢复接收", "R37", "O31 工信部令第31号"),
-    Intent.CONFIRM: _Rule(
+    Intent.LIST: _IntentSource(
+        "asks for the list", "查询订购列表", "R33", "N136 信部电[2004]136号"
+    ),
+    Intent.HELP: _IntentSource("asks for help", "请求帮助", "", "practice 惯例"),
+    Intent.OPTIN: _IntentSource("takes a refusal back", "恢复接收", "R37", "O31 工信部令第31号"),
+    Intent.CONFIRM: _IntentSource(
         "says yes to the pending request",
         "对待确认请求表示同意",
         "R24",
         "N136 信部电[2004]136号",
     ),
-    Intent.REFUSE: _Rule(
+    Intent.REFUSE: _IntentSource(
         "says no to the pending request",
         "对待确认请求表示拒绝",
         "R24",
         "N136 信部电[2004]136号",
     ),
-    Intent.NONE: _Rule(
+    Intent.NONE: _IntentSource(
         "nothing that changes consent; it is for the SP",
         "不改变同意状态，转发给SP",
         "R27",

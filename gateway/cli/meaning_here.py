@@ -9,7 +9,7 @@ from gateway.policy.hold_words import HoldCommand, HoldVerb
 from gateway.policy.hub_words import hub_command_of
 from gateway.policy.preference_words import PreferenceCommand, Verb
 from gateway.policy.rules import Title
-from gateway.settings.fault import Gathering
+from gateway.settings.fault import FaultCollector
 from gateway.settings.locate import config_directory
 from gateway.settings.senders import load_senders
 from gateway.settings.services import load_services
@@ -47,7 +47,7 @@ def meaning_here(config: Path, text: str, destination: str) -> Here | None:
     """
     if destination in load_settings(config).hub.codes:
         return _commanded(text)
-    gathering = Gathering()
+    gathering = FaultCollector()
     directory = config_directory(config)
     senders = gathering.take(lambda: load_senders(directory / "senders.yaml"), {})
     services = gathering.take(lambda: load_services(directory / "services.yaml", senders), ())

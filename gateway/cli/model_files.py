@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.cli.failure import CommandError, misused
-from gateway.cli.filter_options import Chosen
+from gateway.cli.filter_options import ModelChoice
 from gateway.filter.model.model import Model
 from gateway.filter.model.model_file import (
     MAX_FILE_OCTETS,
@@ -21,7 +21,7 @@ from gateway.systems.learning.samples import SampleError, SampleFile, read_file
 _USUAL_PLACES = (Path("/etc/smsward/model.npz"), Path("model.npz"))
 
 
-def opened_model(chosen: Chosen) -> Model:
+def opened_model(chosen: ModelChoice) -> Model:
     """Return the model that is meant, if it may be used."""
     path = chosen.model or next((one for one in _USUAL_PLACES if one.is_file()), None)
     if path is None:

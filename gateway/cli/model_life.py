@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.filter_options import Reasoned
+from gateway.cli.filter_options import ModelChangeOptions
 from gateway.cli.person import acting
 from gateway.cli.screen import print_json, print_table, say, visible, warn
 from gateway.filter.model.model_file import MAX_FILE_OCTETS, ModelFileError
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
 from gateway.systems.learning.keys import KeyFileError, trusted_key
-from gateway.systems.learning.model_directory import STATE, Change, ModelDirectory
+from gateway.systems.learning.model_directory import STATE, ModelChange, ModelDirectory
 from gateway.systems.learning.model_history import (
     ModelActError,
     ModelEvent,
@@ -51,7 +51,7 @@ def list_models(settings: GatewaySettings, *, history: bool, as_json: bool) -> i
 
 
 def install_model(
-    settings: GatewaySettings, file: Path, reasoned: Reasoned, *, as_json: bool
+    settings: GatewaySettings, file: Path, reasoned: ModelChangeOptions, *, as_json: bool
 ) -> int:
     """Put the model in `file` into shadow; return the exit code."""
     models, change = directory_of(settings), _change(reasoned)
@@ -80,7 +80,7 @@ def install_model(
     return ExitCode.FINE
 
 
-def promote_model(settings: GatewaySettings, reasoned: Reasoned, *, as_json: bool) -> int:
+def promote_model(settings: GatewaySettings, reasoned: ModelChangeOptions, *, as_json: bool) -> int:
     """Put the model in shadow in force; return the exit code."""
     models, change = directory_of(settings), _change(reasoned)
     with in_words(models):
@@ -91,7 +91,7 @@ def promote_model(settings: GatewaySettings, reasoned: Reasoned, *, as_json: boo
 
 
 def roll_back_model(
-    settings: GatewaySettings, reasoned: Reasoned, *, shadow: bool, as_json: bool
+    settings: GatewaySettings, reasoned: ModelChangeOptions, *, shadow: bool, as_json: bool
 ) -> int:
     """Put the model before back, or take the one in shadow out; return the exit code."""
     models, change = directory_of(settings), _change(reasoned)
@@ -139,9 +139,9 @@ def short(digest: str) -> str:
     return digest[:_SHOWN_DIGEST_CHARS]
 
 
-def _change(reasoned: Reasoned) -> Change:
+def _change(reasoned: ModelChangeOptions) -> ModelChange:
     note = visible(reasoned.note.strip())[:_MAX_NOTE_CHARS]
-    return Change(utcnow(), acting(reasoned.by), note)
+    return ModelChange(utcnow(), acting(reasoned.by), note)
 
 
 def _tell(state: ModelState, digest: str, said: str, *, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, known, misused
-from gateway.cli.filter_options import Chosen, Compared
+from gateway.cli.filter_options import ComparisonOptions, ModelChoice
 from gateway.cli.model_files import opened_model, read_files
 from gateway.cli.model_views import evaluation_as_json, print_evaluation
 from gateway.cli.progress import progress_bar
@@ -22,7 +22,7 @@ _AT_ONCE = 512
 
 def evaluate_model(
     places: Sequence[Path],
-    chosen: Chosen,
+    chosen: ModelChoice,
     train: Sequence[Path],
     judge_by: Sequence[str],
     plot: Path | None,
@@ -52,7 +52,9 @@ def evaluate_model(
     return ExitCode.FINE
 
 
-def compare_given(old: Path | None, new: Path | None, compared: Compared, *, as_json: bool) -> int:
+def compare_given(
+    old: Path | None, new: Path | None, compared: ComparisonOptions, *, as_json: bool
+) -> int:
     """Print how two models differ; return the exit code. Raises CommandError for less than two."""
     if compared.texts:
         raise misused("--texts goes with --live")
@@ -63,7 +65,7 @@ def compare_given(old: Path | None, new: Path | None, compared: Compared, *, as_
 
 def compare_models(old: Path, new: Path, places: Sequence[Path], *, as_json: bool) -> int:
     """Print how two models differ; return the exit code."""
-    before, after = (opened_model(Chosen(one)) for one in (old, new))
+    before, after = (opened_model(ModelChoice(one)) for one in (old, new))
     if places:
         samples, attacked = _read(places)
         told = [

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from gateway.cli.deployment import load_settings
 from gateway.cli.failure import misused
-from gateway.cli.filter_options import Made
+from gateway.cli.filter_options import TrainingTarget
 from gateway.cli.sampling import all_samples
-from gateway.systems.learning.adding import MAX_WEIGHT, Added
+from gateway.systems.learning.adding import MAX_WEIGHT, SampleSplit
 from gateway.systems.learning.samples import SampleFile
 from gateway.systems.learning.samples_kept import ORIGIN, to_train_on
 
 
-def samples_to_add(made: Made, config: Path | None) -> SampleFile:
+def samples_to_add(made: TrainingTarget, config: Path | None) -> SampleFile:
     """Return the samples on record as a file would hold them, the newest first.
 
     None unless they are asked for.
@@ -39,7 +39,9 @@ def described_file(file: SampleFile) -> dict[str, object]:
     }
 
 
-def described_addition(verdicts: SampleFile, added: Added, made: Made) -> dict[str, object]:
+def described_addition(
+    verdicts: SampleFile, added: SampleSplit, made: TrainingTarget
+) -> dict[str, object]:
     """Return what a model's card says of the samples and of what became of them."""
     return {
         **described_file(verdicts),
@@ -50,7 +52,7 @@ def described_addition(verdicts: SampleFile, added: Added, made: Made) -> dict[s
     }
 
 
-def told_addition(added: Added) -> str:
+def told_addition(added: SampleSplit) -> str:
     """Return that in words."""
     return (
         f"samples: {added.added} added, {added.left_out} left out for their campaign is measured"

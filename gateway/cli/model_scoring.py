@@ -8,7 +8,7 @@ from functools import partial
 
 from gateway.cli.counting import counted
 from gateway.cli.failure import ExitCode, misused
-from gateway.cli.filter_options import Chosen
+from gateway.cli.filter_options import ModelChoice
 from gateway.cli.model_files import opened_model
 from gateway.cli.screen import print_json_line, warn
 from gateway.filter.model.classes import TextClass
@@ -25,7 +25,7 @@ _SURE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ScoreRequest:
     """What is asked of a model; `warned` has the classes that were warned of."""
 
     model: Model
@@ -35,7 +35,7 @@ class Asked:
     warned: set[TextClass] = field(default_factory=set)
 
 
-def score_lines(chosen: Chosen, tolerated: float, evidence: int, *, is_port: bool) -> int:
+def score_lines(chosen: ModelChoice, tolerated: float, evidence: int, *, is_port: bool) -> int:
     """Print a line of JSON for each line of the standard input; return the exit code.
 
     A line that is no sample is answered in its place. Raises CommandError in the end if any was.
@@ -44,7 +44,7 @@ def score_lines(chosen: Chosen, tolerated: float, evidence: int, *, is_port: boo
         raise misused("--tolerate: a share between 0 and 1, as 0.01 for one in a hundred")
     if sys.stdin is None:
         raise misused("the standard input is closed", "give it a file of lines: < FILE")
-    asked = Asked(opened_model(chosen), tolerated, evidence, is_port)
+    asked = ScoreRequest(opened_model(chosen), tolerated, evidence, is_port)
     count, faulty, first = 0, 0, ""
     for batch in batches(partial(os.read, sys.stdin.fileno(), _READ_OCTETS)):
         read = [_text_of(line, number) for number, line in enumerate(batch, count + 1)]
@@ -87,7 +87,9 @@ def _place_of(faults: Sequence[SampleError]) -> str:
     return str(faults[0]) if faults else ""
 
 
-def _answers(asked: Asked, read: Sequence[Views | SampleError]) -> Iterator[dict[str, object]]:
+def _answers(
+    asked: ScoreRequest, read: Sequence[Views | SampleError]
+) -> Iterator[dict[str, object]]:
     texts = [one for one in read if not isinstance(one, SampleError)]
     judged = iter(asked.model.judge(texts, is_port=asked.is_port))
     for one in read:
@@ -97,7 +99,7 @@ def _answers(asked: Asked, read: Sequence[Views | SampleError]) -> Iterator[dict
             yield _answer(asked, one, next(judged))
 
 
-def _answer(asked: Asked, text: Views, judged: Judgement) -> dict[str, object]:
+def _answer(asked: ScoreRequest, text: Views, judged: Judgement) -> dict[str, object]:
     action = _action(asked, judged)
     is_stopped = action not in {"forward", None}
     shown = (
@@ -115,7 +117,7 @@ def _answer(asked: Asked, text: Views, judged: Judgement) -> dict[str, object]:
     }
 
 
-def _action(asked: Asked, judged: Judgement) -> str | None:
+def _action(asked: ScoreRequest, judged: Judgement) -> str | None:
     """Return what is to be done with a text, None where the model does not know."""
     of_class = asked.model.of(judged.text_class)
     threshold = of_class.threshold(asked.tolerated)
@@ -129,7 +131,7 @@ def _action(asked: Asked, judged: Judgement) -> str | None:
     return "reject" if is_sure and judged.harm is not Harm.ADVERT else "quarantine"
 
 
-def _warn_once(asked: Asked, text_class: TextClass) -> None:
+def _warn_once(asked: ScoreRequest, text_class: TextClass) -> None:
     if text_class in asked.warned:
         return
     asked.warned.add(text_class)

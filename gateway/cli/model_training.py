@@ -7,7 +7,7 @@ from rich.progress import Progress
 
 from gateway.cli.counting import counted
 from gateway.cli.failure import ExitCode, misused
-from gateway.cli.filter_options import Made
+from gateway.cli.filter_options import TrainingTarget
 from gateway.cli.model_files import key_to_sign_with, read_files, save_model
 from gateway.cli.model_samples import (
     described_addition,
@@ -23,7 +23,7 @@ from gateway.runtime.clock import utcnow
 from gateway.systems.learning.adding import with_verdicts
 from gateway.systems.learning.evaluation import evaluate
 from gateway.systems.learning.samples import Sample, SampleFile, files_in, leaked
-from gateway.systems.learning.training import Told, TrainingError, parted, train
+from gateway.systems.learning.training import TrainingError, TrainingProgress, parted, train
 
 _LIMITS = (
     "Measured on texts like those it was trained on. Innocent texts of another kind, age or"
@@ -31,7 +31,9 @@ _LIMITS = (
 )
 
 
-def train_model(places: Sequence[Path], made: Made, config: Path | None, *, as_json: bool) -> int:
+def train_model(
+    places: Sequence[Path], made: TrainingTarget, config: Path | None, *, as_json: bool
+) -> int:
     """Train on the labelled texts in `places`, write the model; return the exit code."""
     key = key_to_sign_with(made.key)
     verdicts = samples_to_add(made, config)
@@ -87,10 +89,10 @@ def _samples(files: Sequence[SampleFile]) -> list[Sample]:
     return [sample for file in files for sample in file.samples]
 
 
-def _told(progress: Progress) -> Told:
+def _told(progress: Progress) -> TrainingProgress:
     task = progress.add_task("reading", total=None)
 
     def begin(what: str, steps: int) -> None:
         progress.reset(task, description=what, total=steps)
 
-    return Told(begin, lambda steps: progress.advance(task, steps))
+    return TrainingProgress(begin, lambda steps: progress.advance(task, steps))

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from gateway.cli.screen import print_table, say
 from gateway.filter.model.classes import TextClass
 from gateway.systems.learning.evaluation import (
-    Attacked,
-    Categorised,
+    CategoryResults,
     ClassFound,
+    DisguiseResults,
     Evaluation,
-    Parting,
+    SeparationResults,
     error_of,
     mean_kept,
 )
@@ -63,7 +63,7 @@ def print_evaluation(found: Evaluation, judged_by: Mapping[TextClass, str] | Non
         print_table(("goal", "asked", "found", "reached"), map(_goal_row, goals))
 
 
-def _print_categories(found: Categorised) -> None:
+def _print_categories(found: CategoryResults) -> None:
     harm = f", fraud and illegal F1 {found.harm_f1:.3f}" if found.has_harm else ""
     say(
         f"categories: {_share(found.accuracy)} right, macro F1 {found.macro_f1:.3f}{harm}",
@@ -92,7 +92,7 @@ def _class_rows(one: ClassFound) -> Iterator[tuple[str, ...]]:
     yield from (_row(f"{name} alone", found) for name, found in one.alone.items())
 
 
-def _row(name: str, one: Parting) -> tuple[str, ...]:
+def _row(name: str, one: SeparationResults) -> tuple[str, ...]:
     numbers = (f"{value:.3f}" for value in (one.f1, one.best_f1, one.auc, *one.recalls.values()))
     return (name, str(one.ham), str(one.spam), *numbers)
 
@@ -122,7 +122,7 @@ def _class_as_json(one: ClassFound) -> dict[str, object]:
     }
 
 
-def _parting_as_json(one: Parting) -> dict[str, object]:
+def _parting_as_json(one: SeparationResults) -> dict[str, object]:
     return {
         "ham": one.ham,
         "spam": one.spam,
@@ -133,7 +133,7 @@ def _parting_as_json(one: Parting) -> dict[str, object]:
     }
 
 
-def _attacks_as_json(attacks: Mapping[str, Attacked]) -> dict[str, object]:
+def _attacks_as_json(attacks: Mapping[str, DisguiseResults]) -> dict[str, object]:
     return {
         "recall": {
             name: {"count": one.count, "recall": _rounded(one.recall)}
@@ -143,7 +143,7 @@ def _attacks_as_json(attacks: Mapping[str, Attacked]) -> dict[str, object]:
     }
 
 
-def _categories_as_json(one: Categorised) -> dict[str, object]:
+def _categories_as_json(one: CategoryResults) -> dict[str, object]:
     return {
         "count": one.count,
         "accuracy": _rounded(one.accuracy),

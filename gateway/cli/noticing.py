@@ -11,7 +11,7 @@ from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.screen import print_json, print_table, say, visible
 from gateway.cli.storage import opened_store
 from gateway.domain.msisdn import masked
-from gateway.domain.notice import Batch, Notice, NoticeStanding
+from gateway.domain.notice import Notice, NoticeBatch, NoticeStanding
 from gateway.domain.sender import Sender
 from gateway.stores.open import Stores
 from gateway.systems.notices.telling import fields_of
@@ -121,7 +121,7 @@ def _shown(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _described(system_id: str, batch: Batch | None, *, unmask: bool) -> dict[str, object]:
+def _described(system_id: str, batch: NoticeBatch | None, *, unmask: bool) -> dict[str, object]:
     if batch is None:
         return {"system_id": system_id, "batch": None, "is_last": True, "notices": []}
     return {

@@ -135,7 +135,7 @@ NO_SCOPE = Scope()
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Said:
+class AnswerDefaults:
     """What a list of answers does not say itself."""
 
     system_id: Annotated[str | None, Parameter(help="The SP the answers were given to.")] = None
@@ -159,12 +159,12 @@ class Said:
     ] = None
 
 
-NOTHING_SAID = Said()
+NOTHING_SAID = AnswerDefaults()
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Orders:
+class OrderFilter:
     """Which orders of subscribers to list."""
 
     number: Annotated[str | None, Parameter(help="Only those of this subscriber.")] = None
@@ -178,12 +178,12 @@ class Orders:
     limit: Annotated[int, Parameter(help="At most so many.")] = 50
 
 
-ORDERS = Orders()
+ORDERS = OrderFilter()
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReloadOptions:
     """Who wants policies loaded, and how."""
 
     by: Annotated[str | None, Parameter(help="Who wants it; noted as said by your account.")] = None
@@ -197,12 +197,12 @@ class Wish:
     ] = 10
 
 
-NO_REASON = Wish()
+NO_REASON = ReloadOptions()
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Named:
+class FilingSelector:
     """Which filings of an SP are meant."""
 
     licence: Annotated[bool, Parameter(negative="", show_default=False, help="Its licence.")] = (
@@ -225,4 +225,4 @@ class Named:
     ] = False
 
 
-NOTHING_NAMED = Named()
+NOTHING_NAMED = FilingSelector()

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from gateway.cli.failure import ExitCode, misused
 from gateway.cli.known_sender import require_sender
-from gateway.cli.options import Orders
+from gateway.cli.options import OrderFilter
 from gateway.cli.screen import print_json, print_table, say
 from gateway.cli.storage import opened_store
 from gateway.cli.subscriber import subscriber_of
 from gateway.domain.msisdn import masked
-from gateway.domain.subscription import Said, Subscription
-from gateway.ports.subscriptions import SubscriptionEvent, Wanted
+from gateway.domain.subscription import MessageEvidence, Subscription
+from gateway.ports.subscriptions import SubscriptionEvent, SubscriptionQuery
 from gateway.settings.gateway import GatewaySettings
 from gateway.systems.subscriptions.texts import price_of
 
@@ -22,12 +22,12 @@ _STEPS = ("at (UTC)", "step", "then", "message", "SHA-256 of the text")
 
 
 async def print_orders(
-    settings: GatewaySettings, orders: Orders, config: Path | None, *, as_json: bool
+    settings: GatewaySettings, orders: OrderFilter, config: Path | None, *, as_json: bool
 ) -> int:
     """Print the orders that are asked for; return the exit code."""
     if not 1 <= orders.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}")
-    wanted = Wanted(
+    wanted = SubscriptionQuery(
         msisdn=None if orders.number is None else subscriber_of(orders.number),
         system_id=orders.system_id,
         state=orders.state,
@@ -60,7 +60,7 @@ async def print_histories(
     msisdn = subscriber_of(number)
     async with opened_store(settings) as stores:
         store = stores.subscriptions
-        found = await store.find(Wanted(msisdn, system_id, limit=_MAX_LISTED))
+        found = await store.find(SubscriptionQuery(msisdn, system_id, limit=_MAX_LISTED))
         histories = [await store.history(msisdn, (one.system_id, one.service_id)) for one in found]
     if not found:
         require_sender(system_id, config)
@@ -124,7 +124,7 @@ def _described(subscription: Subscription) -> dict[str, object]:
     }
 
 
-def _said(said: Said | None) -> dict[str, str] | None:
+def _said(said: MessageEvidence | None) -> dict[str, str] | None:
     if said is None:
         return None
     return {

@@ -7,7 +7,7 @@ from gateway.cli.counting import counted
 from gateway.cli.reviewing import described, told_counts
 from gateway.cli.screen import print_json, print_table, say
 from gateway.domain.quarantine import HoldState
-from gateway.systems.quarantine.outcomes import Done, NotDone, Outcome
+from gateway.systems.quarantine.outcomes import ActResult, NotDone, Outcome
 
 
 class Outcomes:
@@ -68,7 +68,7 @@ class Outcomes:
 
 
 def _id_of(outcome: Outcome) -> int:
-    return outcome.message.message_id if isinstance(outcome, Done) else outcome.message_id
+    return outcome.message.message_id if isinstance(outcome, ActResult) else outcome.message_id
 
 
 def _kind_of(outcome: Outcome) -> tuple[bool, str, str, str]:
@@ -80,7 +80,7 @@ def _kind_of(outcome: Outcome) -> tuple[bool, str, str, str]:
 
 
 def _described(outcome: Outcome) -> dict[str, object]:
-    if isinstance(outcome, Done):
+    if isinstance(outcome, ActResult):
         return {"done": True, **described(outcome.message)}
     done, system_id, state, note = _kind_of(outcome)
     return {

@@ -15,7 +15,7 @@ By = Annotated[str | None, Parameter(help="Who changes it; noted as said by your
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class About:
+class PreferenceSelector:
     """Whose preference, and what it looks at."""
 
     number: Number

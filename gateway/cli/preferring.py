@@ -7,7 +7,7 @@ import orjson
 from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.person import acting
-from gateway.cli.preference_options import About
+from gateway.cli.preference_options import PreferenceSelector
 from gateway.cli.preference_views import (
     COLUMNS,
     JOURNAL_COLUMNS,
@@ -24,9 +24,9 @@ from gateway.cli.subscriber import masked_number, subscriber_of
 from gateway.domain.categories import CATEGORIES
 from gateway.domain.msisdn import masked
 from gateway.domain.preferences import (
+    ChangeOrigin,
     Channel,
     Edit,
-    Origin,
     Preference,
     PreferenceAction,
     PreferenceError,
@@ -35,7 +35,7 @@ from gateway.domain.preferences import (
     with_preference,
     without_preference,
 )
-from gateway.ports.preferences import Changed
+from gateway.ports.preferences import PreferenceEdit
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
 
@@ -71,7 +71,7 @@ async def show_journal(settings: GatewaySettings, number: str, *, as_json: bool)
 
 
 async def set_preference(
-    settings: GatewaySettings, about: About, action: PreferenceAction, *, as_json: bool
+    settings: GatewaySettings, about: PreferenceSelector, action: PreferenceAction, *, as_json: bool
 ) -> int:
     """Keep one preference; return the exit code."""
     wanted = _meant(about, action)
@@ -85,7 +85,9 @@ async def set_preference(
     return ExitCode.FINE
 
 
-async def remove_preference(settings: GatewaySettings, about: About, *, as_json: bool) -> int:
+async def remove_preference(
+    settings: GatewaySettings, about: PreferenceSelector, *, as_json: bool
+) -> int:
     """Take one preference back; return the exit code, which tells whether there was one."""
     named = _meant(about, PreferenceAction.BLOCK)
     changed = await _change(
@@ -140,17 +142,19 @@ async def delete_preferences(
     return ExitCode.FINE
 
 
-async def _change(settings: GatewaySettings, about: About, edit: Edit) -> Changed:
+async def _change(
+    settings: GatewaySettings, about: PreferenceSelector, edit: Edit
+) -> PreferenceEdit:
     msisdn = subscriber_of(about.number)
     async with opened_store(settings) as stores:
         return await stores.preferences.change(msisdn, edit, _origin(about.by))
 
 
-def _origin(by: str | None) -> Origin:
-    return Origin(Channel.CLI, utcnow(), acting(by))
+def _origin(by: str | None) -> ChangeOrigin:
+    return ChangeOrigin(Channel.CLI, utcnow(), acting(by))
 
 
-def _meant(about: About, action: PreferenceAction) -> Preference:
+def _meant(about: PreferenceSelector, action: PreferenceAction) -> Preference:
     try:
         return preference(about.kind, about.value, action)
     except PreferenceError as error:
@@ -163,7 +167,9 @@ def _advice(kind: PreferenceKind) -> str:
     return f"the categories: {', '.join(f'{one.id} {one.name}' for one in CATEGORIES)}"
 
 
-def _report(about: About, changed: Changed, done: str, *, as_json: bool) -> None:
+def _report(
+    about: PreferenceSelector, changed: PreferenceEdit, done: str, *, as_json: bool
+) -> None:
     number = masked_number(about.number)
     if as_json:
         print_json({"number": number, "preferences": listed(changed.after)})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.cli.deployment import load_settings
 from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.record_options import Unmasking
+from gateway.cli.record_options import UnmaskOptions
 from gateway.cli.record_scopes import reason_of
 from gateway.cli.record_views import shown_record
 from gateway.cli.screen import console, print_json_line, print_table, say
@@ -29,7 +29,7 @@ _NARROW = ("at (UTC)\nSP, what", "why, rule\nfrom → to", "id\nstatus, µs")
 
 
 def show_records(
-    place: Path, limit: int, unmasking: Unmasking, config: Path | None, *, as_json: bool
+    place: Path, limit: int, unmasking: UnmaskOptions, config: Path | None, *, as_json: bool
 ) -> int:
     """Print the last `limit` records below `place`; return the exit code."""
     if not 1 <= limit <= _MAX_SHOWN:

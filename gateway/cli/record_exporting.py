@@ -11,7 +11,7 @@ from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode
 from gateway.cli.private_files import private_file
 from gateway.cli.progress import progress_bar
-from gateway.cli.record_options import Period, Unmasking
+from gateway.cli.record_options import Period, UnmaskOptions
 from gateway.cli.record_scopes import reason_of, scope_of
 from gateway.cli.record_views import shown_record
 from gateway.cli.screen import print_json, say, visible
@@ -25,7 +25,7 @@ from gateway.settings.gateway import GatewaySettings
 
 
 @dataclass(frozen=True, slots=True)
-class _Export:
+class _RecordExport:
     archive: RecordArchive
     scope: RecordScope
     sealer: Sealer | None
@@ -51,7 +51,7 @@ class _Export:
 def export_records(
     settings: GatewaySettings,
     period: Period,
-    unmasking: Unmasking,
+    unmasking: UnmaskOptions,
     output: Path,
     *,
     as_json: bool,
@@ -66,7 +66,7 @@ def export_records(
     ]
     if reason is not None:
         journal_access(settings, "records export", reason, _described(scope))
-    export = _Export(archive, scope, sealer, is_whole=reason is not None)
+    export = _RecordExport(archive, scope, sealer, is_whole=reason is not None)
     written = 0
     try:
         with progress_bar() as progress, private_file(output, is_whole=reason is not None) as file:

@@ -14,9 +14,9 @@ from gateway.app.case_purging import (
     warning_purger,
 )
 from gateway.app.purging import (
-    Purged,
     PurgeErrand,
     Purger,
+    PurgeResult,
     RecordPurger,
     RelationPurger,
     message_purger,
@@ -150,7 +150,7 @@ async def verify_journals(settings: GatewaySettings, *, as_json: bool) -> int:
     return ExitCode.FAILED if any(one.problem for one in states) else ExitCode.FINE
 
 
-async def _carried_out(purger: Purger, errand: PurgeErrand) -> Purged:
+async def _carried_out(purger: Purger, errand: PurgeErrand) -> PurgeResult:
     try:
         return await purger.purge(errand)
     except ArchiveBusyError as error:
@@ -196,7 +196,7 @@ def _state_row(one: JournalState) -> tuple[str, ...]:
     return (one.journal, str(one.rows), one.head, broken, one.problem or "none")
 
 
-def _purged_row(one: Purged) -> tuple[str, ...]:
+def _purged_row(one: PurgeResult) -> tuple[str, ...]:
     return (one.what, str(one.gone), str(one.held))
 
 

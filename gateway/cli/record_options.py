@@ -11,7 +11,7 @@ By = Annotated[str | None, Parameter(help="Who does it; noted as said by your ac
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Unmasking:
+class UnmaskOptions:
     """Whether whole numbers and texts are to be seen, and why."""
 
     unmask: Annotated[
@@ -23,7 +23,7 @@ class Unmasking:
     ] = ""
 
 
-MASKED = Unmasking()
+MASKED = UnmaskOptions()
 
 
 @Parameter(name="*")

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from gateway.cli.failure import misused
-from gateway.cli.record_options import Period, Unmasking
+from gateway.cli.record_options import Period, UnmaskOptions
 from gateway.cli.screen import visible
 from gateway.cli.subscriber import subscriber_of
 from gateway.runtime.record_picking import RecordScope
@@ -11,7 +11,7 @@ from gateway.runtime.record_picking import RecordScope
 _MAX_REASON_CHARS = 400
 
 
-def reason_of(unmasking: Unmasking) -> str | None:
+def reason_of(unmasking: UnmaskOptions) -> str | None:
     """Return why numbers are to be seen, None when they stay masked (R73)."""
     reason = said(unmasking.reason)
     if unmasking.unmask and not reason:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayOptions:
     """Which records to judge again, and what to compare with."""
 
     records: Annotated[
@@ -31,4 +31,4 @@ class Replayed:
     ] = None
 
 
-ALL_RECORDS = Replayed()
+ALL_RECORDS = ReplayOptions()

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gateway.app.replay.decisions import Kept, Outcome
-from gateway.app.replay.replaying import Change
-from gateway.app.replay.tally import Changed, ReplayTally, Sample
+from gateway.app.replay.decisions import ReplayOutcome, UnchangedReason
+from gateway.app.replay.replaying import VerdictChange
+from gateway.app.replay.tally import ChangedRecord, ReplayTally, VerdictChangeKind
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
 
 _SHOWN = 50
@@ -14,18 +14,18 @@ _TODAY = (
     "answers, preferences and filings of subscribers and SPs count as they stand in the store now"
 )
 _WHY = {
-    Kept.MALFORMED: "the record, or the message it is about, cannot be read",
-    Kept.KEY_MISSING: "sealed with a key that is not here",
-    Kept.SENDER_GONE: "its sender is not in senders.yaml any more",
-    Kept.OF_THE_MOMENT: "rate, overload or failure: how things stood then",
-    Kept.TEXT_NOT_KEPT: "stopped or noted for a text that was not kept",
-    Kept.SAME_POLICY: "comes out otherwise under the very policy that judged it: answers since,"
-    " its schedule, or the other parts of a long message",
+    UnchangedReason.MALFORMED: "the record, or the message it is about, cannot be read",
+    UnchangedReason.KEY_MISSING: "sealed with a key that is not here",
+    UnchangedReason.SENDER_GONE: "its sender is not in senders.yaml any more",
+    UnchangedReason.OF_THE_MOMENT: "rate, overload or failure: how things stood then",
+    UnchangedReason.TEXT_NOT_KEPT: "stopped or noted for a text that was not kept",
+    UnchangedReason.SAME_POLICY: "comes out otherwise under the very policy that judged it: answers"
+    " since, its schedule, or the other parts of a long message",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ReplayComparison:
     """What came of a replay, and of what; `old` is None where the records themselves are old."""
 
     tally: ReplayTally
@@ -36,7 +36,7 @@ class Compared:
     warnings: tuple[str, ...]
 
 
-def print_replay(compared: Compared) -> None:
+def print_replay(compared: ReplayComparison) -> None:
     """Print what would change, for people."""
     tally = compared.tally
     print_fields(_summary(compared))
@@ -52,14 +52,14 @@ def print_replay(compared: Compared) -> None:
             ("not judged again, for", "decisions"),
             ((_WHY[kept], str(count)) for kept, count in tally.kept.most_common()),
         )
-    if wordless := tally.unseen + tally.kept[Kept.TEXT_NOT_KEPT]:
+    if wordless := tally.unseen + tally.kept[UnchangedReason.TEXT_NOT_KEPT]:
         say(f"the words of {wordless} could not be judged: set records.texts in gateway.yaml")
     say(_TODAY)
     for warning in compared.warnings:
         warn(warning)
 
 
-def print_replay_json(compared: Compared) -> None:
+def print_replay_json(compared: ReplayComparison) -> None:
     """Print what would change, for programs."""
     tally = compared.tally
     print_json(
@@ -89,7 +89,7 @@ def print_replay_json(compared: Compared) -> None:
     )
 
 
-def _summary(compared: Compared) -> Iterator[tuple[str, str]]:
+def _summary(compared: ReplayComparison) -> Iterator[tuple[str, str]]:
     tally = compared.tally
     yield "records", f"{compared.records}: {compared.lines} lines, {tally.decisions} decisions"
     yield "compared", f"{compared.old or 'what was recorded'} with {compared.new}"
@@ -100,11 +100,11 @@ def _summary(compared: Compared) -> Iterator[tuple[str, str]]:
     yield "would pass", f"{tally.passed}"
 
 
-def _ranked(tally: ReplayTally) -> list[tuple[Change | None, Changed]]:
+def _ranked(tally: ReplayTally) -> list[tuple[VerdictChange | None, VerdictChangeKind]]:
     return sorted(tally.by_rule.items(), key=lambda item: -item[1].count)
 
 
-def _pair(change: Change | None) -> dict[str, object]:
+def _pair(change: VerdictChange | None) -> dict[str, object]:
     if change is None:
         return {"old": None, "new": None}
     return {"old": change.old._asdict(), "new": change.new._asdict()}
@@ -128,10 +128,10 @@ def _sender_rows(tally: ReplayTally) -> Iterator[tuple[str, ...]]:
         yield f"{len(ranked) - _SHOWN} more", "", "", ""
 
 
-def _said(outcome: Outcome) -> str:
+def _said(outcome: ReplayOutcome) -> str:
     return f"{outcome.action} {outcome.rule}".rstrip()
 
 
-def _place(sample: Sample) -> str:
+def _place(sample: ChangedRecord) -> str:
     where = f"{sample.file}:{sample.line}"
     return f"{where} {sample.at} {sample.system_id} → {sample.destination}"

@@ -12,7 +12,7 @@ from math import inf
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gateway.app.replay.directory import RecordReplay, Wanted
+from gateway.app.replay.directory import DecisionQuery, RecordReplay
 from gateway.app.replay.judging import Judge
 from gateway.app.replay.reading import HourUnreadableError, Read
 from gateway.app.replay.reading_beside import ReaderLostError, reading
@@ -23,8 +23,8 @@ from gateway.cli.deployment import Deployment, faulty, faulty_policies, load_dep
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.progress import progress_bar
 from gateway.cli.record_scopes import moment_of
-from gateway.cli.replay_options import Replayed
-from gateway.cli.replay_views import Compared, print_replay, print_replay_json
+from gateway.cli.replay_options import ReplayOptions
+from gateway.cli.replay_views import ReplayComparison, print_replay, print_replay_json
 from gateway.cli.storage import opened_store, store_file
 from gateway.cli.versions import files_of
 from gateway.policy.bundle import Bundle
@@ -47,7 +47,7 @@ _COLLECTED_AFTER = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _StoreKnowledge:
     """What the store holds, and what it does not."""
 
     knowledge: Knowledge
@@ -55,7 +55,7 @@ class _Known:
     warnings: tuple[str, ...]
 
 
-def replay_policies(config: Path, policies: Path, asked: Replayed, *, as_json: bool) -> int:
+def replay_policies(config: Path, policies: Path, asked: ReplayOptions, *, as_json: bool) -> int:
     """Print which recorded verdicts the bundle in `policies` would change; return the exit code."""
     deployment = load_deployment(config, policies)
     archive, wanted = _archive(deployment.settings, asked), _wanted(deployment, asked)
@@ -63,7 +63,7 @@ def replay_policies(config: Path, policies: Path, asked: Replayed, *, as_json: b
     with _collecting_rarely(), reading(archive, _keys(deployment.settings)) as read:
         found = asyncio.run(_known(deployment, asked))
         tally = _replayed(RecordReplay(archive, wanted), _replayer(deployment, found), read)
-    compared = Compared(
+    compared = ReplayComparison(
         tally,
         old=None if found.old is None else found.old.digest,
         new=deployment.bundle.digest,
@@ -85,7 +85,7 @@ def _collecting_rarely() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-def _replayer(deployment: Deployment, found: _Known) -> Replayer:
+def _replayer(deployment: Deployment, found: _StoreKnowledge) -> Replayer:
     senders = tuple(deployment.senders.values())
     old = None if found.old is None else Judge(found.old, senders, found.knowledge)
     return Replayer(Judge(deployment.bundle, senders, found.knowledge), old)
@@ -112,7 +112,7 @@ def _replayed(replay: RecordReplay, replayer: Replayer, read: Read) -> ReplayTal
         gc.unfreeze()
 
 
-def _archive(settings: GatewaySettings, asked: Replayed) -> RecordArchive:
+def _archive(settings: GatewaySettings, asked: ReplayOptions) -> RecordArchive:
     directory = asked.records or settings.records_directory
     if not directory.is_dir():
         raise misused(f"there is no directory of records {directory}", "--records names one")
@@ -126,7 +126,7 @@ def _keys(settings: GatewaySettings) -> Keys | None:
         raise faulty(error.faults) from error
 
 
-def _wanted(deployment: Deployment, asked: Replayed) -> Wanted:
+def _wanted(deployment: Deployment, asked: ReplayOptions) -> DecisionQuery:
     since, until = _epoch(asked.since, -inf), _epoch(asked.until, inf)
     if since >= until:
         raise misused("--until: must be later than --since")
@@ -135,14 +135,14 @@ def _wanted(deployment: Deployment, asked: Replayed) -> Wanted:
             f"there is no sender {asked.sender} in senders.yaml",
             f"there are: {known(deployment.senders)}",
         )
-    return Wanted(since, until, asked.sender)
+    return DecisionQuery(since, until, asked.sender)
 
 
 def _epoch(given: datetime | None, otherwise: float) -> float:
     return otherwise if given is None else moment_of(given).timestamp()
 
 
-async def _known(deployment: Deployment, asked: Replayed) -> _Known:
+async def _known(deployment: Deployment, asked: ReplayOptions) -> _StoreKnowledge:
     """Return what rules look things up in as it stands now, and the bundle of `--old`."""
     settings = deployment.settings
     scorer, problems = installed_scorer(settings.learning)
@@ -154,12 +154,12 @@ async def _known(deployment: Deployment, asked: Replayed) -> _Known:
     path = store_file(settings).absolute()
     if number is None and not path.exists():
         warning = f"there is no store at {path}: no answer, preference or filing is known here"
-        return _Known(knowledge, old, (warning, *told))
+        return _StoreKnowledge(knowledge, old, (warning, *told))
     async with opened_store(settings) as stores:
         if number is not None:
             old = _restored(number, await files_of(stores.policies, number))
         await _learn(knowledge, stores)
-    return _Known(knowledge, old, told)
+    return _StoreKnowledge(knowledge, old, told)
 
 
 async def _learn(knowledge: Knowledge, stores: Stores) -> None:

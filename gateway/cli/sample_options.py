@@ -29,7 +29,7 @@ ALL_SAMPLES = WantedSamples()
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Said:
+class SampleVerdict:
     """What somebody says of a text."""
 
     label: Annotated[SampleLabel, Parameter(help="Whether it is spam.")]

@@ -8,7 +8,7 @@ from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.known_sender import require_sender
 from gateway.cli.person import acting
-from gateway.cli.sample_options import Said, WantedSamples
+from gateway.cli.sample_options import SampleVerdict, WantedSamples
 from gateway.cli.sample_views import (
     COLUMNS,
     COUNT_COLUMNS,
@@ -25,7 +25,7 @@ from gateway.domain.sample import KeptSample, SampleLabel, SampleSource
 from gateway.ports.samples import SAMPLES_KEPT, SampleStore
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.learning.samples_kept import Verdict, learnt_from
+from gateway.systems.learning.samples_kept import PersonVerdict, learnt_from
 
 _MAX_LISTED = 10_000
 _MAX_FORGOTTEN = 10_000
@@ -99,7 +99,7 @@ async def count_samples(settings: GatewaySettings, *, as_json: bool) -> int:
     return ExitCode.FINE
 
 
-async def add_sample(settings: GatewaySettings, said: Said, *, as_json: bool) -> int:
+async def add_sample(settings: GatewaySettings, said: SampleVerdict, *, as_json: bool) -> int:
     """Keep what somebody says of the text on the standard input; return the exit code."""
     if not settings.learning.samples:
         raise misused(
@@ -110,7 +110,7 @@ async def add_sample(settings: GatewaySettings, said: Said, *, as_json: bool) ->
         raise misused("--category goes with --label spam")
     if len(said.system_id) > _MAX_SYSTEM_ID_CHARS:
         raise misused(f"--system-id: not longer than {_MAX_SYSTEM_ID_CHARS} characters")
-    verdict = Verdict(
+    verdict = PersonVerdict(
         text=_text_from_stdin(),
         label=said.label,
         category=_category(said.category) if said.category else "",

@@ -21,7 +21,7 @@ _COLUMNS = ("no", "number", "SP", "rule", "since (UTC)", "until (UTC)", "told", 
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SuspensionOptions:
     """What a clerk wants done to a number, why, and who it is."""
 
     number: str
@@ -71,7 +71,9 @@ async def show_number(settings: GatewaySettings, number: str, *, as_json: bool) 
     return ExitCode.FINE
 
 
-async def suspend_number(settings: GatewaySettings, wish: Wish, days: int, *, as_json: bool) -> int:
+async def suspend_number(
+    settings: GatewaySettings, wish: SuspensionOptions, days: int, *, as_json: bool
+) -> int:
     """Suspend a number; return the exit code. Raises CommandError when it is already."""
     msisdn, note = subscriber_of(wish.number), _note_of(wish)
     if not 1 <= days <= _MAX_DAYS:
@@ -93,7 +95,9 @@ async def suspend_number(settings: GatewaySettings, wish: Wish, days: int, *, as
     return ExitCode.FINE
 
 
-async def lift_suspension(settings: GatewaySettings, wish: Wish, *, as_json: bool) -> int:
+async def lift_suspension(
+    settings: GatewaySettings, wish: SuspensionOptions, *, as_json: bool
+) -> int:
     """Let a number send again; return the exit code. Raises CommandError when it may."""
     msisdn, note = subscriber_of(wish.number), _note_of(wish)
     async with opened_store(settings) as stores:
@@ -112,7 +116,7 @@ async def lift_suspension(settings: GatewaySettings, wish: Wish, *, as_json: boo
     return ExitCode.FINE
 
 
-def _note_of(wish: Wish) -> str:
+def _note_of(wish: SuspensionOptions) -> str:
     """Return the note that is kept: who, and why."""
     note = visible(wish.note.strip())
     if not 1 <= len(note) <= _MAX_NOTE_CHARS:

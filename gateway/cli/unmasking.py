@@ -6,7 +6,7 @@ from pathlib import Path
 from gateway.cli.deployment import faulty, load_settings
 from gateway.cli.failure import CommandError
 from gateway.cli.person import acting
-from gateway.cli.record_options import Unmasking
+from gateway.cli.record_options import UnmaskOptions
 from gateway.cli.record_scopes import reason_of
 from gateway.cli.storage import opened_store
 from gateway.domain.privacy import NewAccess
@@ -16,7 +16,9 @@ from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import GatewaySettings, load_sealer
 
 
-def is_unmasked(settings: GatewaySettings, unmasking: Unmasking, action: str, about: str) -> bool:
+def is_unmasked(
+    settings: GatewaySettings, unmasking: UnmaskOptions, action: str, about: str
+) -> bool:
     """Tell whether whole numbers are to be shown; if so, it is in the journal by now.
 
     Raises CommandError for a wish without a reason, and as `journal_access` does.
@@ -28,7 +30,7 @@ def is_unmasked(settings: GatewaySettings, unmasking: Unmasking, action: str, ab
 
 
 def is_text_unmasked(
-    settings: GatewaySettings, unmasking: Unmasking, action: str, about: str
+    settings: GatewaySettings, unmasking: UnmaskOptions, action: str, about: str
 ) -> bool:
     """Tell whether whole numbers are to be shown beside and in a text that is about to be shown.
 

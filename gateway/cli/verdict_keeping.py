@@ -13,7 +13,7 @@ from gateway.ports.errors import StoreUnavailable
 from gateway.ports.samples import SampleStore
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.learning.samples_kept import Verdict, learnt_from
+from gateway.systems.learning.samples_kept import PersonVerdict, learnt_from
 
 # A campaign is held for whom it reaches, and its words may be anybody's.
 _OF_ITS_WORDS = frozenset(
@@ -50,7 +50,7 @@ async def learn_from_reviews(
         if held.reason in _OF_ITS_WORDS and _is_from_port(held.source):
             together.setdefault(held.assembly or held.message_id, []).append(held)
     verdicts = [
-        Verdict(
+        PersonVerdict(
             _text_of(parts),
             label,
             parts[0].category,
@@ -70,7 +70,7 @@ async def learn_from_reports(
     """Keep that somebody found messages to be what the authority must be told of; as above."""
     now = utcnow()
     verdicts = [
-        Verdict(
+        PersonVerdict(
             report.text,
             SampleLabel.SPAM,
             report.category,
@@ -86,7 +86,7 @@ async def learn_from_reports(
 
 
 async def _keep(
-    settings: GatewaySettings, samples: SampleStore, verdicts: Sequence[Verdict]
+    settings: GatewaySettings, samples: SampleStore, verdicts: Sequence[PersonVerdict]
 ) -> None:
     if not settings.learning.samples:
         return

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.options import Wish
+from gateway.cli.options import ReloadOptions
 from gateway.cli.person import acting
 from gateway.cli.screen import print_json, print_table, say, visible, warn
 from gateway.cli.storage import opened_store
@@ -12,7 +12,7 @@ from gateway.domain.policy_history import (
     NewPolicyRequest,
     PolicyRequest,
     PolicyVersion,
-    RequestState,
+    ReloadRequestState,
 )
 from gateway.ports.policies import VERSIONS_KEPT, PolicyStore
 from gateway.runtime.clock import monotonic, utcnow
@@ -44,7 +44,9 @@ async def show_history(settings: GatewaySettings, limit: int, *, as_json: bool) 
     return ExitCode.FINE
 
 
-async def roll_back(settings: GatewaySettings, directory: Path, number: int, wish: Wish) -> int:
+async def roll_back(
+    settings: GatewaySettings, directory: Path, number: int, wish: ReloadOptions
+) -> int:
     """Put the files of version `number` back, have them loaded; return the exit code."""
     async with opened_store(settings) as stores:
         files = await files_of(stores.policies, number)
@@ -66,7 +68,7 @@ async def roll_back(settings: GatewaySettings, directory: Path, number: int, wis
     return _told(answered)
 
 
-async def reload_policies(settings: GatewaySettings, wish: Wish) -> int:
+async def reload_policies(settings: GatewaySettings, wish: ReloadOptions) -> int:
     """Ask the running gateway to load the policies; return the exit code."""
     async with opened_store(settings) as stores:
         answered = await _asked(stores.policies, wish, wish.note, force=wish.force)
@@ -102,7 +104,9 @@ async def _refuse_to_lose_work(store: PolicyStore, directory: Path) -> None:
         )
 
 
-async def _asked(store: PolicyStore, wish: Wish, note: str, *, force: bool) -> PolicyRequest:
+async def _asked(
+    store: PolicyStore, wish: ReloadOptions, note: str, *, force: bool
+) -> PolicyRequest:
     """Ask for a reload; return the request as it stands when answered, or after the wait."""
     short = visible(note.strip())[:_MAX_NOTE_CHARS]
     wanted = NewPolicyRequest(acting(wish.by), short, force, utcnow())
@@ -112,7 +116,7 @@ async def _asked(store: PolicyStore, wish: Wish, note: str, *, force: bool) -> P
         request = await store.request(number)
         if request is None:
             raise CommandError("the request is gone from the store")
-        if request.state is not RequestState.OPEN or monotonic() >= deadline:
+        if request.state is not ReloadRequestState.OPEN or monotonic() >= deadline:
             return request
         await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -120,15 +124,15 @@ async def _asked(store: PolicyStore, wish: Wish, note: str, *, force: bool) -> P
 def _told(request: PolicyRequest) -> int:
     """Say what became of a request; return the exit code."""
     match request.state:
-        case RequestState.TAKEN:
+        case ReloadRequestState.TAKEN:
             say(f"in force: {request.said}")
             return ExitCode.FINE
-        case RequestState.REFUSED:
+        case ReloadRequestState.REFUSED:
             raise CommandError(
                 f"refused, the old policy stays\n{request.said}",
                 advice="`smsward policy check` looks at the files",
             )
-        case RequestState.OPEN:
+        case ReloadRequestState.OPEN:
             warn(
                 "no gateway has answered yet. Is one running on this store? It loads the policies"
                 " as soon as it does, at the latest when it starts."

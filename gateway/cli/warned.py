@@ -10,8 +10,8 @@ from gateway.cli.known_sender import require_sender
 from gateway.cli.person import acting
 from gateway.cli.screen import print_fields, print_json, print_table, say
 from gateway.cli.storage import opened_store
-from gateway.cli.warning_options import Noted, Wanted
-from gateway.domain.warning import MEANINGS, EarlyWarning, Handling
+from gateway.cli.warning_options import WarningNoteOptions, WarningQuery
+from gateway.domain.warning import MEANINGS, EarlyWarning, WarningNote
 from gateway.ports.warnings import WarningSelection
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
@@ -22,7 +22,7 @@ _COLUMNS = ("number", "SP\nport", "warning", "rule\nseverity", "messages", "sinc
 
 
 async def list_raised(
-    settings: GatewaySettings, wanted: Wanted, config: Path | None = None, *, as_json: bool
+    settings: GatewaySettings, wanted: WarningQuery, config: Path | None = None, *, as_json: bool
 ) -> int:
     """Print the warnings that are `wanted`; return the exit code."""
     if not 1 <= wanted.limit <= _MAX_LISTED:
@@ -70,7 +70,7 @@ async def show_raised(settings: GatewaySettings, number: int, *, as_json: bool) 
     return ExitCode.FINE
 
 
-async def answer_raised(settings: GatewaySettings, number: int, noted: Noted) -> int:
+async def answer_raised(settings: GatewaySettings, number: int, noted: WarningNoteOptions) -> int:
     """Note what an SP answers to a warning; return the exit code."""
     handling = _handling(noted)
     async with opened_store(settings) as stores:
@@ -80,7 +80,7 @@ async def answer_raised(settings: GatewaySettings, number: int, noted: Noted) ->
     return ExitCode.FINE
 
 
-async def close_raised(settings: GatewaySettings, number: int, noted: Noted) -> int:
+async def close_raised(settings: GatewaySettings, number: int, noted: WarningNoteOptions) -> int:
     """Close a warning; return the exit code."""
     handling = _handling(noted)
     async with opened_store(settings) as stores:
@@ -131,11 +131,11 @@ def _row(warning: EarlyWarning) -> tuple[str | tuple[str, ...], ...]:
     )
 
 
-def _handling(noted: Noted) -> Handling:
+def _handling(noted: WarningNoteOptions) -> WarningNote:
     note = noted.note.strip()
     if not 0 < len(note) <= _MAX_NOTE_CHARS:
         raise misused(f"--note: 1 to {_MAX_NOTE_CHARS} characters, without subscribers' numbers")
-    return Handling(acting(noted.by), utcnow(), note)
+    return WarningNote(acting(noted.by), utcnow(), note)
 
 
 def _missing(number: int) -> CommandError:
@@ -153,13 +153,13 @@ def _unmoved(number: int, warning: EarlyWarning | None) -> CommandError:
     )
 
 
-def _mapping(handling: Handling | None) -> Mapping[str, str] | None:
+def _mapping(handling: WarningNote | None) -> Mapping[str, str] | None:
     if handling is None:
         return None
     return {"by": handling.by, "at": _iso(handling.at), "note": handling.note}
 
 
-def _said(handling: Handling | None) -> str:
+def _said(handling: WarningNote | None) -> str:
     if handling is None:
         return ""
     return f"{handling.by}, {handling.at:%Y-%m-%d %H:%M:%S}\n{handling.note}"

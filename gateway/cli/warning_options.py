@@ -10,7 +10,7 @@ from gateway.domain.warning import WarningCode, WarningState
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WarningQuery:
     """Which warnings to list."""
 
     system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
@@ -36,12 +36,12 @@ class Wanted:
     limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
 
 
-ALL_WARNINGS = Wanted()
+ALL_WARNINGS = WarningQuery()
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Noted:
+class WarningNoteOptions:
     """What is noted of a warning, and by whom."""
 
     note: Annotated[str, Parameter(help="What was found, or what the SP says.")]

@@ -11,7 +11,7 @@ _NOBODYS_KEY = (("", b"", 0), 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Assembled:
+class AssembledMessage:
     """The texts of a long message, the likeliest reading of the whole first.
 
     `is_unreadable`: nothing can be read from at least one part. `is_whole` is False if parts are
@@ -23,7 +23,7 @@ class Assembled:
     is_whole: bool
 
 
-def assembled(carriers: Sequence[Carrier]) -> Assembled:
+def assembled(carriers: Sequence[Carrier]) -> AssembledMessage:
     """Put the parts of one long message together; `carriers` may be in any order.
 
     Each part claims one number. If two parts have the same number, the phone may show either:
@@ -45,7 +45,9 @@ def assembled(carriers: Sequence[Carrier]) -> Assembled:
     for number, part in rivals:
         whole |= dict.fromkeys(joint.texts(number, part))
     is_whole = len(joint.parts) >= joint.total
-    return Assembled((*whole, *(text for text in texts if text not in whole)), is_poor, is_whole)
+    return AssembledMessage(
+        (*whole, *(text for text in texts if text not in whole)), is_poor, is_whole
+    )
 
 
 def _whole(joint: Joint) -> tuple[str, ...]:

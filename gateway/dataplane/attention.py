@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from gateway.dataplane.carried import Carried, Place, Schedule
+from gateway.dataplane.carried import PartPosition, Schedule, SubmitRequest
 from gateway.dataplane.link import Link
-from gateway.dataplane.prohibited import Prohibited
+from gateway.dataplane.prohibited import ProhibitedMessage
 from gateway.domain.verdict import Verdict
 
 
@@ -40,7 +40,7 @@ class Unbound:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FramingFault:
     """Framing is lost; the generic_nack is in the batch, the link is CLOSED."""
 
     link: Link
@@ -74,8 +74,8 @@ class Hold:
     receipt_asked: bool
     joined: str
     refused: tuple[object, ...] = ()
-    place: Place | None = None
-    prohibited: Prohibited | None = None
+    place: PartPosition | None = None
+    prohibited: ProhibitedMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Ask:
     goes to the SMSC, this object is the errand of that request.
     """
 
-    message: Carried
+    message: SubmitRequest
     pdu: bytes
     msisdn: int
     text: str = field(repr=False)
@@ -104,7 +104,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class ReleaseReceipt:
     """A deliver_sm that may be about a message the gateway released. Not yet relayed."""
 
     link: Link
@@ -112,7 +112,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SubscriberMessage:
     """What a subscriber wrote to a port (MO). It is already on its way to the SP.
 
     If `is_withheld`, it is neither relayed nor answered yet: it may be for the gateway alone.
@@ -124,7 +124,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class OwnAnswer:
     """An answer to a request of the gateway's own; `pdu` is None if no answer will come.
 
     Also used when the SMSC rejects a request for consent (Ask); its SP already has the answer.
@@ -136,7 +136,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Scheduled:
+class ScheduledAtSmsc:
     """The SMSC has accepted a commercial message for later, under its `message_id` (R21).
 
     Or it has changed the time of the message with that id; the schedule then has no destinations.
@@ -152,13 +152,13 @@ Attention = (
     | BindAnswer
     | Unbind
     | Unbound
-    | Fault
+    | FramingFault
     | Wait
     | Hold
     | Ask
     | Operation
-    | Receipt
-    | Reply
-    | Answered
-    | Scheduled
+    | ReleaseReceipt
+    | SubscriberMessage
+    | OwnAnswer
+    | ScheduledAtSmsc
 )

@@ -2,7 +2,7 @@
 
 from gateway.dataplane.attention import Attention
 from gateway.dataplane.link import Link
-from gateway.dataplane.prohibited import Prohibited
+from gateway.dataplane.prohibited import ProhibitedMessage
 from gateway.domain.records import Row
 from gateway.smpp.answers import header_only
 
@@ -23,7 +23,7 @@ class Batch:
         self.attention: list[Attention] = []
         self.freed: set[Link] = set()
         self.rows: list[Row] = []
-        self.prohibited: list[Prohibited] = []
+        self.prohibited: list[ProhibitedMessage] = []
 
     def write(self, link: Link, octets: bytes | bytearray) -> None:
         """Add octets for `link`, behind what it already gets."""

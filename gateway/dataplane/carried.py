@@ -18,7 +18,7 @@ _SHAPED_WORK, _DIRECTED_WORK = 3, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PartPosition:
     """Which part of a long message a request is.
 
     `is_new`: this part was not seen before. `is_last`: no part is missing now.
@@ -36,7 +36,7 @@ class Addressee:
 
     destination: Destination
     message: Submission
-    places: tuple[Place, ...] = ()
+    places: tuple[PartPosition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Care:
     is_unreadable: bool = False
     rivals: tuple[tuple[str, ...], ...] = ()
     part: Part | None = None
-    places: tuple[Place, ...] = ()
+    places: tuple[PartPosition, ...] = ()
     joined: dict[object, tuple[str, ...]] = field(default_factory=dict)
     joined_characters: int = 0
     request: Pdu | None = None
@@ -112,7 +112,7 @@ class Care:
         return all(place.is_last for place in self.places)
 
 
-class Carried(Submission):
+class SubmitRequest(Submission):
     """One request of an SP on its way through the tick.
 
     `start` and `end` are its offsets in the chunk it came in. `octets` and `data_coding` are

@@ -169,7 +169,7 @@ def _is_legible(text: str) -> bool:
     return bool(text.strip("\N{REPLACEMENT CHARACTER}"))
 
 
-class _Found:
+class _RequestTexts:
     """The texts of a request as they are found."""
 
     __slots__ = ("concats", "fill_bits", "guessed", "pieces", "place", "places", "shifts")
@@ -215,11 +215,11 @@ def _fill_bits(octets: bytes, text: bytes) -> int:
     return -8 * (len(octets) - len(text)) % 7
 
 
-def _of_message(pdu: Pdu) -> _Found:
+def _of_message(pdu: Pdu) -> _RequestTexts:
     # short_message and message_payload exclude each other (SMPP 3.4, 5.3.2.32). If a sender
     # fills both, or sends two payloads, all of them are read: the SMSC chooses which one it
     # delivers.
-    found = _Found()
+    found = _RequestTexts()
     has_header = pdu.number("esm_class") & _UDHI
     for found.place, place in enumerate(_places(pdu)):
         if has_header:
@@ -231,10 +231,10 @@ def _of_message(pdu: Pdu) -> _Found:
     return found
 
 
-def _of_replacement(pdu: Pdu) -> _Found:
+def _of_replacement(pdu: Pdu) -> _RequestTexts:
     # It does not say whether the message it changes has a user data header, so the text is
     # read with and without one.
-    found = _Found()
+    found = _RequestTexts()
     places = _places(pdu)
     octets = sum(map(len, places))
     if octets > MAX_REPLACEMENT_OCTETS:

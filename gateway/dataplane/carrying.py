@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from gateway.dataplane import attention
-from gateway.dataplane.carried import Addressee, Care, Carried, Place
+from gateway.dataplane.carried import Addressee, Care, PartPosition, SubmitRequest
 from gateway.dataplane.carriers import Carrier, is_unreadable, read_carrier
 from gateway.dataplane.link import Link
 from gateway.dataplane.many import narrow
@@ -18,7 +18,7 @@ from gateway.domain.msisdn import with_plus
 from gateway.domain.policy import LongMessages
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.account import Account
-from gateway.policy.submission import Submission, Timing
+from gateway.policy.submission import DeliveryTimes, Submission
 from gateway.smpp.addresses import DistributionList
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.errors import DecodeError
@@ -59,7 +59,7 @@ def is_gateway_id(message_id: bytes) -> bool:
 
 def carry(
     turn: Turn, session: Link, account: Account, pdu: bytes, place: tuple[int, int]
-) -> Carried | None:
+) -> SubmitRequest | None:
     """Read a request, judge its addresses, and return the message; its text is judged later.
 
     Return None if there is nothing left to do: a malformed field was answered with the status
@@ -76,7 +76,7 @@ def carry(
         return None
     text = (carrier.data_coding, b"".join(carrier.pieces), carrier.registered)
     addresses = (carrier.source, carrier.destination)
-    message = Carried(session, account, (command_id, sequence, *place), addresses, text)
+    message = SubmitRequest(session, account, (command_id, sequence, *place), addresses, text)
     care = message.care = Care()
     is_long = carrier.octets_to_read >= _LONG_OCTETS
     if is_long and not account.bucket.has_one(turn.now):
@@ -95,7 +95,7 @@ def carry(
     return message
 
 
-def _judge_addresses(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
+def _judge_addresses(turn: Turn, message: SubmitRequest, care: Care, carrier: Carrier) -> None:
     """Judge the addresses of a message, and put a part beside the other parts."""
     if message.command_id == CommandId.REPLACE_SM:
         turn.plane.rules.judge_replacement(message, turn.now)
@@ -112,7 +112,7 @@ def _judge_addresses(turn: Turn, message: Carried, care: Care, carrier: Carrier)
             _await_others(turn, message, care)
 
 
-def _read(message: Carried, care: Care, carrier: Carrier) -> None:
+def _read(message: SubmitRequest, care: Care, carrier: Carrier) -> None:
     """Note every reading of a text if data_coding and octets do not say enough."""
     texts = carrier.texts()
     care.readings = tuple(dict.fromkeys(text for piece in texts for text in piece))
@@ -123,19 +123,19 @@ def _read(message: Carried, care: Care, carrier: Carrier) -> None:
 
 
 @lru_cache(maxsize=1024)  # 4 us; the messages of a tick share their moment, and mostly their times
-def timing_of(schedule: bytes, validity: bytes, at: float) -> Timing:
+def timing_of(schedule: bytes, validity: bytes, at: float) -> DeliveryTimes:
     """Return what the two times of a request mean; a validity that cannot be read is ignored."""
     now = datetime.fromtimestamp(at, UTC)
     scheduled = moment_of(schedule, now)
     valid = moment_of(validity, scheduled or now)
-    return Timing(
+    return DeliveryTimes(
         scheduled.timestamp() if scheduled is not None else None,
         valid.timestamp() if valid is not None else None,
         is_unclear=bool(schedule) and scheduled is None,
     )
 
 
-def _timing(carrier: Carrier, at: float) -> Timing | None:
+def _timing(carrier: Carrier, at: float) -> DeliveryTimes | None:
     names = ("schedule_delivery_time", "validity_period")
     fields = carrier.pdu.fields
     schedule, validity = (carrier.pdu.octets(n) if n in fields else b"" for n in names)
@@ -197,10 +197,10 @@ def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owne
     if joint.stopped is not None:
         _stop(turn, one, joint.stopped)
     else:
-        care.places += (Place(joint, concat.number, added.is_new, joint.is_whole),)
+        care.places += (PartPosition(joint, concat.number, added.is_new, joint.is_whole),)
 
 
-def _await_others(turn: Turn, message: Carried, care: Care) -> None:
+def _await_others(turn: Turn, message: SubmitRequest, care: Care) -> None:
     """Defer a part until the others have come, if long messages go on whole or not at all.
 
     A part of a submit_multi is not deferred: each of its subscribers has other parts.
@@ -222,7 +222,7 @@ def _stop(turn: Turn, one: Submission, finding: Finding) -> None:
     one.verdict = turn.plane.rules.verdict(one, finding)
 
 
-def _address_each(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
+def _address_each(turn: Turn, message: SubmitRequest, care: Care, carrier: Carrier) -> None:
     """Judge the addresses of a submit_multi one by one; its text is judged for those that pass."""
     care.request = carrier.pdu
     care.addressees = tuple(
@@ -234,7 +234,7 @@ def _address_each(turn: Turn, message: Carried, care: Care, carrier: Carrier) ->
 
 
 def _addressee(
-    turn: Turn, message: Carried, destination: Destination, care: Care, carrier: Carrier
+    turn: Turn, message: SubmitRequest, destination: Destination, care: Care, carrier: Carrier
 ) -> Addressee:
     if isinstance(destination, DistributionList):
         one = Submission(message.account, message.source, destination.name)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gateway.dataplane import attention
-from gateway.dataplane.carried import Carried
+from gateway.dataplane.carried import SubmitRequest
 from gateway.dataplane.carrying import carry, is_gateway_id, timing_of
 from gateway.dataplane.judging import judge_texts
 from gateway.dataplane.link import Link
@@ -67,11 +67,11 @@ def _refuses(turn: Turn, session: Link, *, is_linked: bool) -> bool:
 
 def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PDU costs as much as a stage
     turn: Turn, session: Link, octets: bytes
-) -> tuple[bytes, list[Carried]]:
+) -> tuple[bytes, list[SubmitRequest]]:
     """Frame what a session has sent; return the octets and the messages in them."""
     data = session.tail + octets if session.tail else octets
     session.is_blocked = session.waits_long = False
-    messages: list[Carried] = []
+    messages: list[SubmitRequest] = []
     account = session.account = turn.plane.rules.accounts.get(session.system_id)
     peer = session.peer
     is_linked = peer is not None and peer.state.is_bound
@@ -100,14 +100,14 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - one loop over octets: a call per PD
                 session.is_blocked = True
                 break
             match = match_submit(data, at + HEADER_OCTETS, stop)
-            message: Carried | None
+            message: SubmitRequest | None
             if match is None:
                 message = carry(turn, session, account, data[at:stop], (at, stop))
             else:
                 source, destination, esm, validity, registered, coding, sm_length = match.groups()
                 text_at = match.end()
                 if text_at + sm_length[0] == stop and not esm[0] & _UDHI and sm_length[0]:
-                    message = Carried(
+                    message = SubmitRequest(
                         session,
                         account,
                         (command_id, sequence, at, stop),

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import TypeAlias
 
-from gateway.dataplane.carried import Care, Carried, Place
+from gateway.dataplane.carried import Care, PartPosition, SubmitRequest
 from gateway.dataplane.many import judge_each, narrow
 from gateway.dataplane.part_table import FORGOTTEN
 from gateway.dataplane.plane import Plane
@@ -21,7 +21,7 @@ from gateway.policy.submission import Submission
 from gateway.policy.together import ask_together, count_together
 from gateway.smpp.text import readings
 
-Courses: TypeAlias = defaultdict[Course, list[Carried]]
+Courses: TypeAlias = defaultdict[Course, list[SubmitRequest]]
 _Counted: TypeAlias = tuple[Sequence[StagedCounter], list[Sequence[Submission]]]
 _Lot: TypeAlias = tuple[Sequence[StagedCounter], Sequence[Submission]]
 
@@ -45,7 +45,7 @@ _KEPT = frozenset({Action.QUARANTINE, Action.DEFER})
 
 
 def judge_texts(  # noqa: C901 - the loop that every message takes
-    plane: Plane, messages: Sequence[Carried], at: float
+    plane: Plane, messages: Sequence[SubmitRequest], at: float
 ) -> None:
     """Judge the text of every message that its addresses did not stop; `at` is epoch seconds.
 
@@ -54,7 +54,7 @@ def judge_texts(  # noqa: C901 - the loop that every message takes
     """
     rules = plane.rules
     look_up, course_of, asks = rules.scan.look_up, rules.course_of, not rules.rules.are_none
-    unknown: list[Carried] = []
+    unknown: list[SubmitRequest] = []
     courses: Courses = defaultdict(list)
     for message in messages:
         if message.verdict is not None:
@@ -85,7 +85,7 @@ def judge_texts(  # noqa: C901 - the loop that every message takes
         _compare(rules.knowledge.scorer, messages)
 
 
-def _order(courses: Courses, messages: Sequence[Carried]) -> None:
+def _order(courses: Courses, messages: Sequence[SubmitRequest]) -> None:
     """Sort the messages of each course into the order of `messages`: new texts came last.
 
     Otherwise a sender could hide a walk from number to number by using some new texts (R28).
@@ -95,14 +95,14 @@ def _order(courses: Courses, messages: Sequence[Carried]) -> None:
         those.sort(key=place_of.__getitem__)
 
 
-def _compare(scorer: PairedScorer, messages: Sequence[Carried]) -> None:
+def _compare(scorer: PairedScorer, messages: Sequence[SubmitRequest]) -> None:
     """Count each message by which of the two models would stop it."""
     for message in messages:
         if message.facts is not None:
             scorer.note(message.facts, is_personal=message.origin.is_personal)
 
 
-def settle_parts(plane: Plane, message: Carried, care: Care, now: float) -> None:
+def settle_parts(plane: Plane, message: SubmitRequest, care: Care, now: float) -> None:
     """Carry the verdict on a message over to its long messages.
 
     If the text of a long message was stopped, this part is stopped too. That may have happened
@@ -118,7 +118,7 @@ def settle_parts(plane: Plane, message: Carried, care: Care, now: float) -> None
         _settle(plane, each.message, each.places, now)
 
 
-def _settle(plane: Plane, message: Submission, places: Sequence[Place], now: float) -> None:
+def _settle(plane: Plane, message: Submission, places: Sequence[PartPosition], now: float) -> None:
     verdict = message.verdict
     deciding = verdict.deciding if verdict is not None else None
     for place in places:
@@ -135,7 +135,9 @@ def _settle(plane: Plane, message: Submission, places: Sequence[Place], now: flo
             plane.parts.withdraw(joint, place.number)
 
 
-def _start(plane: Plane, courses: Courses, message: Carried, facts: TextFacts, at: float) -> None:
+def _start(
+    plane: Plane, courses: Courses, message: SubmitRequest, facts: TextFacts, at: float
+) -> None:
     """Put a message on its course. If the filter has findings for its text, judge it alone."""
     try:
         if facts.findings != ():
@@ -148,7 +150,7 @@ def _start(plane: Plane, courses: Courses, message: Carried, facts: TextFacts, a
         _set_aside(plane, message)
 
 
-def _scan(plane: Plane, courses: Courses, messages: Sequence[Carried], at: float) -> None:
+def _scan(plane: Plane, courses: Courses, messages: Sequence[SubmitRequest], at: float) -> None:
     scan = plane.rules.scan
     try:
         found = scan.scan([(m.data_coding, m.octets) for m in messages], readings)
@@ -166,7 +168,9 @@ def _scan(plane: Plane, courses: Courses, messages: Sequence[Carried], at: float
         _start(plane, courses, message, facts, at)
 
 
-def _judge_together(plane: Plane, courses: Courses, messages: Sequence[Carried], at: float) -> None:
+def _judge_together(
+    plane: Plane, courses: Courses, messages: Sequence[SubmitRequest], at: float
+) -> None:
     """Judge the messages on `courses`; all are in `messages`, which keeps the order of arrival."""
     counted: dict[int, _Counted] = {}
     for course, those in courses.items():
@@ -222,7 +226,7 @@ def _count_first(
 
 
 def _ask_together(
-    plane: Plane, course: Course, messages: Sequence[Carried], at: float
+    plane: Plane, course: Course, messages: Sequence[SubmitRequest], at: float
 ) -> Sequence[Submission]:
     try:
         return ask_together(plane.rules, course, messages, at)
@@ -265,7 +269,7 @@ def note_hint(plane: Plane, system_id: str, facts: TextFacts) -> None:
         plane.hints.note(system_id, token)
 
 
-def _judge_alone(plane: Plane, message: Carried, care: Care, at: float) -> None:
+def _judge_alone(plane: Plane, message: SubmitRequest, care: Care, at: float) -> None:
     rules = plane.rules
     copies = [(each.message, each.places) for each in care.addressees] or [(message, care.places)]
     for one, places in copies:
@@ -291,7 +295,7 @@ def _judge_alone(plane: Plane, message: Carried, care: Care, at: float) -> None:
         narrow(message, care)
 
 
-def _settle_replacement(plane: Plane, message: Carried, care: Care) -> None:
+def _settle_replacement(plane: Plane, message: SubmitRequest, care: Care) -> None:
     """Stop a new text for a part with unknown neighbours; undo the exchange of a stopped one."""
     if care.is_unplaced and message.verdict is None:
         plane.rules.hold_against(message, (FORGOTTEN,))
@@ -299,21 +303,21 @@ def _settle_replacement(plane: Plane, message: Carried, care: Care) -> None:
         plane.parts.restore(*care.exchanged)
 
 
-def _ask_whether_paid(plane: Plane, one: Submission, places: Sequence[Place]) -> None:
+def _ask_whether_paid(plane: Plane, one: Submission, places: Sequence[PartPosition]) -> None:
     """Reject a part if the part charged for the whole message was rejected in this tick."""
     refused = next((p.joint.refused for p in places if p.joint.refused is not None), None)
     if one.verdict is None and refused is not None:
         plane.rules.hold_against(one, (refused,))
 
 
-def _note_unpaid(one: Submission, places: Sequence[Place]) -> None:
+def _note_unpaid(one: Submission, places: Sequence[PartPosition]) -> None:
     verdict = one.verdict
     if one.units > 1 and verdict is not None and verdict.action not in _KEPT:
         for place in places:
             place.joint.refused = place.joint.refused or verdict.deciding
 
 
-def _facts_of(plane: Plane, message: Carried, care: Care) -> TextFacts:
+def _facts_of(plane: Plane, message: SubmitRequest, care: Care) -> TextFacts:
     scan = plane.rules.scan
     if care.readings is None:
         (facts,) = scan.scan([(message.data_coding, message.octets)], readings)

@@ -66,7 +66,7 @@ class Rest(NamedTuple):
     octets: int
 
 
-class _Own:
+class _SenderLateParts:
     """What is left of one sender's messages, the oldest first, those that were whole apart."""
 
     __slots__ = ("others", "whole")
@@ -88,7 +88,7 @@ class LateParts:
     def __init__(self, keep_s: float, max_octets: int) -> None:
         self.keep_s = keep_s
         self._max_octets = max_octets
-        self._own: dict[str, _Own] = {}
+        self._own: dict[str, _SenderLateParts] = {}
         self._shares = OctetShares()
         self._forgotten: dict[str, KeyFilter] = {}
 
@@ -111,7 +111,7 @@ class LateParts:
         octets = _ENTRY_OCTETS + sum(costs)
         rest = Rest(now + self.keep_s, parts, former, joint.settled, joint.doubtful, octets)
         sender = joint.key[0][0]
-        own = self._own.setdefault(sender, _Own())
+        own = self._own.setdefault(sender, _SenderLateParts())
         (own.whole if joint.is_settled else own.others)[joint.key] = rest
         self._shares.add(sender, rest.octets)
         while self._shares.total > self._max_octets:
@@ -162,7 +162,7 @@ class LateParts:
             self.forget(key, now)
         self._drop(largest, own, table, key)
 
-    def _drop(self, sender: str, own: _Own, table: dict[Key, Rest], key: Key) -> None:
+    def _drop(self, sender: str, own: _SenderLateParts, table: dict[Key, Rest], key: Key) -> None:
         self._shares.add(sender, -table.pop(key).octets)
         if not own.whole and not own.others:
             del self._own[sender]

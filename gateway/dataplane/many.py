@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gateway.dataplane.carried import Addressee, Care, Carried
+from gateway.dataplane.carried import Addressee, Care, SubmitRequest
 from gateway.domain.verdict import Action
 from gateway.filter.facts import TextFacts
 from gateway.policy.asking import is_asking
@@ -17,7 +17,7 @@ _KEPT = frozenset({Action.QUARANTINE, Action.DEFER})
 
 
 def judge_each(
-    rules: RuleSet, message: Carried, care: Care, texts: Sequence[TextFacts], at: float
+    rules: RuleSet, message: SubmitRequest, care: Care, texts: Sequence[TextFacts], at: float
 ) -> None:
     """Judge a text for every destination that passed: rules, words, counts.
 
@@ -42,7 +42,7 @@ def judge_each(
         _gather(message, (one for one in left if one.verdict is None))
 
 
-def narrow(message: Carried, care: Care) -> None:
+def narrow(message: SubmitRequest, care: Care) -> None:
     """Keep only the destinations that may get the message; if there are none, reject it.
 
     A destination that would be held or deferred is rejected: the answer has one message id for
@@ -66,7 +66,7 @@ def narrow(message: Carried, care: Care) -> None:
         care.rebuilt = encode(replace(care.request, fields=fields))
 
 
-def _gather(message: Carried, those: Iterable[Submission]) -> None:
+def _gather(message: SubmitRequest, those: Iterable[Submission]) -> None:
     """Copy the findings of some copies to the message, each finding once."""
     found = (finding for one in those for finding in one.findings)
     message.findings = tuple(dict.fromkeys((*message.findings, *found)))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.dataplane.attention import Ask
-from gateway.dataplane.carried import Care, Place
+from gateway.dataplane.carried import Care, PartPosition
 from gateway.dataplane.late_parts import KeyFilter
 from gateway.dataplane.parts import Key
 from gateway.filter.fair_shares import FairShares
@@ -21,7 +21,7 @@ _Id = tuple[str, bytes]
 class PartErrand:
     """Which parts a request brings, beside another `errand` that it may have."""
 
-    places: tuple[Place, ...]
+    places: tuple[PartPosition, ...]
     errand: object
 
 
@@ -31,7 +31,7 @@ def with_places(care: Care, errand: object) -> object:
     return PartErrand(places, errand) if places else errand
 
 
-def parts_in(errand: object) -> tuple[tuple[Place, ...], object]:
+def parts_in(errand: object) -> tuple[tuple[PartPosition, ...], object]:
     """Return the places that an errand tells of, and what else it is."""
     match errand:
         case PartErrand(places, other):
@@ -58,7 +58,9 @@ class PartIds:
     def __len__(self) -> int:
         return len(self._places)
 
-    def note(self, system_id: str, message_id: bytes, places: Sequence[Place], now: float) -> None:
+    def note(
+        self, system_id: str, message_id: bytes, places: Sequence[PartPosition], now: float
+    ) -> None:
         """Note under which id the SMSC took a part; of one to many, only that it is one."""
         key = _id_of(system_id, message_id)
         if key not in self._places:

@@ -21,7 +21,7 @@ CONFLICT = Finding(
 )
 
 
-class Added(NamedTuple):
+class PartEntry(NamedTuple):
     """A part that was added to its message, or was there already.
 
     `is_conflict`: this round already had a part with that number and another text.
@@ -32,7 +32,7 @@ class Added(NamedTuple):
     is_conflict: bool
 
 
-class _Own:
+class _SenderMessages:
     """One sender's messages, the oldest first."""
 
     __slots__ = ("under_way", "whole")
@@ -42,10 +42,10 @@ class _Own:
         self.whole: dict[Key, Joint] = {}
 
 
-_NOBODYS = _Own()
+_NOBODYS = _SenderMessages()
 
 
-class Parts:
+class PartTable:
     """All long messages in progress, for `ttl_s`; after that their LateParts, for `keep_s`.
 
     Both are bounded, to 64 MiB each by default. If there is no room, the oldest messages of the
@@ -63,7 +63,7 @@ class Parts:
         self.ttl_s = ttl_s
         self.late = LateParts(keep_s, max_late_octets)
         self._max_octets = max_octets
-        self._own: dict[str, _Own] = {}
+        self._own: dict[str, _SenderMessages] = {}
         self._shares = OctetShares()
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class Parts:
             return concat.total
         return int(concat.number in joint.seen)
 
-    def add(self, owner: Owner, concat: Concat, part: Part, now: float) -> Added:
+    def add(self, owner: Owner, concat: Concat, part: Part, now: float) -> PartEntry:
         """Add a part to its message.
 
         The kind of the reference is ignored: phones compare only its number.
@@ -95,7 +95,7 @@ class Parts:
             is_conflict = joint.parts[concat.number] != part
             if not is_conflict:
                 joint.doubtful.discard(concat.number)
-            return Added(joint, is_new=False, is_conflict=is_conflict)
+            return PartEntry(joint, is_new=False, is_conflict=is_conflict)
         if joint is None:
             joint = self._revive(key, now)
         self._open(joint, now)
@@ -106,7 +106,7 @@ class Parts:
         self._put(joint, concat.number, part)
         joint.seen.add(concat.number)
         self._make_room(joint, now)
-        return Added(joint, is_new=True, is_conflict=False)
+        return PartEntry(joint, is_new=True, is_conflict=False)
 
     def find(self, key: Key, now: float) -> Joint:
         """Return what is known of a message; a message without parts if nothing is known."""
@@ -178,7 +178,7 @@ class Parts:
             joint.parts, joint.former = rest.parts, rest.former
             joint.settled, joint.doubtful = rest.settled, rest.doubtful
         parts = chain(joint.parts.values(), joint.former.values())
-        self._own.setdefault(key[0][0], _Own()).whole[key] = joint
+        self._own.setdefault(key[0][0], _SenderMessages()).whole[key] = joint
         self._grow(joint, _JOINT_OCTETS + sum(part.cost_octets for part in parts))
         return joint
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from gateway.dataplane.attention import Ask, Hold
-from gateway.dataplane.carried import Care, Carried
+from gateway.dataplane.carried import Care, SubmitRequest
 from gateway.dataplane.judging import settle_parts
 from gateway.dataplane.link import Link
 from gateway.dataplane.part_ids import with_places
-from gateway.dataplane.prohibited import Prohibited, told_of
+from gateway.dataplane.prohibited import ProhibitedMessage, told_of
 from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
 from gateway.dataplane.rows import decision, found, nothing_found, text_of
 from gateway.dataplane.scheduling import errand_of
@@ -28,7 +28,7 @@ _KEPT = frozenset({Action.QUARANTINE, Action.DEFER})
 
 
 def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message takes
-    turn: Turn, session: Link, data: bytes, messages: Sequence[Carried]
+    turn: Turn, session: Link, data: bytes, messages: Sequence[SubmitRequest]
 ) -> None:
     """Write the messages of one session that pass to its SMSC, and answer the others.
 
@@ -97,7 +97,7 @@ def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message t
         turn.plane.tally.sender(system_id, _FORWARD, forwarded)
 
 
-def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: bytes) -> None:
+def _pass_narrowed(turn: Turn, link: Link, message: SubmitRequest, care: Care, pdu: bytes) -> None:
     """Pass a submit_multi on without the destinations that may not get it."""
     errand = with_places(care, errand_of(message, care))
     own = link.register(message.session, message.sequence, message.command_id, turn.now, errand)
@@ -109,7 +109,7 @@ def _pass_narrowed(turn: Turn, link: Link, message: Carried, care: Care, pdu: by
     _record_turned_away(turn, message, care)
 
 
-def _on_trial(turn: Turn, message: Carried) -> Why:
+def _on_trial(turn: Turn, message: SubmitRequest) -> Why:
     """Count a message that passes although rules on trial would have stopped it."""
     plane = turn.plane
     trial = plane.trials.of(message.findings, plane.rules.digest)
@@ -119,7 +119,7 @@ def _on_trial(turn: Turn, message: Carried) -> Why:
     return trial.why
 
 
-def _record_turned_away(turn: Turn, message: Carried, care: Care) -> None:
+def _record_turned_away(turn: Turn, message: SubmitRequest, care: Care) -> None:
     for one in (each.message for each in care.turned_away):
         verdict = one.verdict
         assert verdict is not None  # noqa: S101 - that is why it was turned away
@@ -133,7 +133,9 @@ def _record_turned_away(turn: Turn, message: Carried, care: Care) -> None:
         _record(turn, message, one.destination, why, message_id)
 
 
-def _report(turn: Turn, message: Carried, verdict: Verdict, destinations: Sequence[bytes]) -> int:
+def _report(
+    turn: Turn, message: SubmitRequest, verdict: Verdict, destinations: Sequence[bytes]
+) -> int:
     """Hand over what is refused for prohibited content; return its message id, 0 for the rest."""
     told = _told(turn, message, verdict, destinations)
     if told is None:
@@ -144,11 +146,11 @@ def _report(turn: Turn, message: Carried, verdict: Verdict, destinations: Sequen
 
 def _told(
     turn: Turn,
-    message: Carried,
+    message: SubmitRequest,
     verdict: Verdict,
     destinations: Sequence[bytes],
     message_id: int = 0,
-) -> Prohibited | None:
+) -> ProhibitedMessage | None:
     """Return what the authority is told of a message that was stopped; of most nothing (R60)."""
     finding = prohibited_in(verdict.findings)
     if finding is None:
@@ -159,7 +161,7 @@ def _told(
 
 def _record(
     turn: Turn,
-    message: Carried,
+    message: SubmitRequest,
     destination: bytes,
     why: Why,
     message_id: int = 0,
@@ -170,7 +172,7 @@ def _record(
     turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why, kept))
 
 
-def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
+def _stop(turn: Turn, message: SubmitRequest, verdict: Verdict, data: bytes) -> None:
     session, care = message.session, message.care or _NO_CARE
     message_id, action, status = 0, verdict.action, verdict.status
     if action in _KEPT and message.command_id == _REPLACE_SM:
@@ -204,7 +206,7 @@ def _stop(turn: Turn, message: Carried, verdict: Verdict, data: bytes) -> None:
         _record(turn, message, destination, why, message_id)
 
 
-def _ask(turn: Turn, message: Carried, pdu: bytes) -> Ask:
+def _ask(turn: Turn, message: SubmitRequest, pdu: bytes) -> Ask:
     msisdn, facts = message.msisdn, message.facts
     assert msisdn is not None  # noqa: S101 - or its destination had been refused
     assert facts is not None  # noqa: S101 - or nobody had seen that it asks
@@ -212,7 +214,11 @@ def _ask(turn: Turn, message: Carried, pdu: bytes) -> Ask:
 
 
 def _hold(
-    message: Carried, verdict: Verdict, pdu: bytes, message_id: int, told: Prohibited | None
+    message: SubmitRequest,
+    verdict: Verdict,
+    pdu: bytes,
+    message_id: int,
+    told: ProhibitedMessage | None,
 ) -> Hold:
     care = message.care or _NO_CARE
     destination = care.reached[0] if care.reached else message.destination

@@ -119,7 +119,7 @@ def _fail(turn: Turn, link: Link, entry: Outstanding, how: str) -> None:
     status = CommandStatus.ESME_RSYSERR if is_message else CommandStatus.ESME_RX_T_APPN
     turn.batch.rows.append(outcome(link, entry, (status, b""), (turn.now, turn.at), how))
     if asker is None:
-        turn.batch.attention.append(attention.Answered(link, errand, None))
+        turn.batch.attention.append(attention.OwnAnswer(link, errand, None))
         return
     if command_id != CommandId.ALERT_NOTIFICATION and asker.state is not SessionState.CLOSED:
         turn.batch.refuse(asker, command_id | RESPONSE_BIT, status, sequence)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.dataplane.hints import Hints
 from gateway.dataplane.part_ids import PartIds
-from gateway.dataplane.part_table import Parts
+from gateway.dataplane.part_table import PartTable
 from gateway.dataplane.tally import Tally
 from gateway.dataplane.trials import Trials
 from gateway.policy.ruleset import RuleSet
@@ -35,7 +35,7 @@ class Plane:
     deliver_window: int
     response_s: float
     next_id: Callable[[float], int]
-    parts: Parts = field(init=False)
+    parts: PartTable = field(init=False)
     part_ids: PartIds = field(default_factory=PartIds)
     tally: Tally = field(default_factory=Tally)
     warnings: WarningTally = field(default_factory=WarningTally)
@@ -51,7 +51,7 @@ class Plane:
 
     def __post_init__(self) -> None:
         content = self.rules.bundle.content
-        self.parts = Parts(content.parts_ttl_s, content.late_parts_s)
+        self.parts = PartTable(content.parts_ttl_s, content.late_parts_s)
         self.rules.share_refusals()
 
     def load(self, rules: RuleSet) -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.dataplane.carried import Carried
+from gateway.dataplane.carried import SubmitRequest
 from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.smpp.commands import CommandId
 from gateway.smpp.text import readings
 
 
 @dataclass(frozen=True, slots=True)
-class Prohibited:
+class ProhibitedMessage:
     """One message that was stopped for what it says; its answer is another matter.
 
     `message_id` is the gateway's own: that of the held message, or that in the record of the
@@ -31,12 +31,12 @@ class Prohibited:
 
 
 def told_of(
-    message: Carried,
+    message: SubmitRequest,
     verdict: Verdict,
     finding: Finding,
     destinations: Sequence[bytes],
     identity: tuple[int, float],
-) -> Prohibited:
+) -> ProhibitedMessage:
     """Return what the authority is told of a message that `verdict` stops for `finding`.
 
     `identity` is the gateway's message id, and when it was judged, in epoch seconds.
@@ -44,7 +44,7 @@ def told_of(
     message_id, at = identity
     # A new text for a message is taken or refused; it is never held.
     is_replacement = message.command_id == CommandId.REPLACE_SM
-    return Prohibited(
+    return ProhibitedMessage(
         message_id=message_id,
         system_id=message.account.system_id,
         source=message.source,
@@ -58,7 +58,7 @@ def told_of(
     )
 
 
-def _text_of(message: Carried) -> str:
+def _text_of(message: SubmitRequest) -> str:
     """Return the likeliest reading: of a part, together with the parts beside it."""
     care = message.care
     read = care.readings if care is not None else None

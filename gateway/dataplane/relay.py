@@ -86,7 +86,7 @@ def charge_control(turn: Turn, link: Link) -> bool:
             return True
         link.state = SessionState.CLOSED
         problem = f"{CONTROLS_UNBOUND} control PDUs and no bind"
-        turn.batch.attention.append(attention.Fault(link, problem))
+        turn.batch.attention.append(attention.FramingFault(link, problem))
         return False
     was_waiting = control_wait_s(link, turn.now) > 0
     link.control_due_at = max(link.control_due_at, turn.now) + _INTERVAL_S
@@ -135,7 +135,7 @@ def _framing_lost(turn: Turn, link: Link, rest: bytes, length: int) -> None:
     link.state = SessionState.CLOSED
     link.tail = b""
     turn.batch.write(link, generic_nack(CommandStatus.ESME_RINVCMDLEN, sequence))
-    turn.batch.attention.append(attention.Fault(link, f"command_length {length}"))
+    turn.batch.attention.append(attention.FramingFault(link, f"command_length {length}"))
 
 
 def renumbered(pdu: bytes, sequence: int) -> bytes:
@@ -179,10 +179,10 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
     is_unasked = isinstance(errand, attention.Ask) and bool(status or command_id == _NACK)
     if asker is None or is_unasked:
         # The gateway's own errand: even a late answer settles a doubt.
-        turn.batch.attention.append(attention.Answered(link, errand, pdu))
+        turn.batch.attention.append(attention.OwnAnswer(link, errand, pdu))
     schedule = None if errand is None else schedule_in(errand)
     if schedule is not None and not status and command_id != _NACK:
-        taken = attention.Scheduled(link, schedule, schedule.message_id or message_id)
+        taken = attention.ScheduledAtSmsc(link, schedule, schedule.message_id or message_id)
         turn.batch.attention.append(taken)
     if asker is not None and not is_late:
         completed = pdu if errand is None else _completed(pdu, errand)

@@ -1,8 +1,8 @@
 """The new text of a part (replace_sm): read with the neighbours of the old text."""
 
-from gateway.dataplane.carried import Care, Carried
+from gateway.dataplane.carried import Care, SubmitRequest
 from gateway.dataplane.carriers import Carrier
-from gateway.dataplane.part_table import Parts
+from gateway.dataplane.part_table import PartTable
 from gateway.dataplane.parts import Joint, Part, part_of
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.turn import Turn
@@ -16,7 +16,7 @@ def may_be_part(plane: Plane, system_id: str, carrier: Carrier, now: float) -> b
     return is_claimed or plane.part_ids.is_part(system_id, message_id, now)
 
 
-def replace_part(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> None:
+def replace_part(turn: Turn, message: SubmitRequest, care: Care, carrier: Carrier) -> None:
     """Put the new text of a part beside its neighbours.
 
     It is marked as unplaced if too little is known to read it there: its id is unknown and it
@@ -45,7 +45,7 @@ def replace_part(turn: Turn, message: Carried, care: Care, carrier: Carrier) -> 
     care.exchanged = joint, number
 
 
-def _is_replaceable(parts: Parts, joint: Joint, number: int, now: float) -> bool:
+def _is_replaceable(parts: PartTable, joint: Joint, number: int, now: float) -> bool:
     """Tell whether all texts that a phone may have are known, and the part was not replaced yet."""
     is_known = number in joint.parts and number not in joint.former
     return is_known and joint.stopped is None and not parts.late.has_forgotten(joint.key, now)

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from gateway.dataplane.carried import Carried
+from gateway.dataplane.carried import SubmitRequest
 from gateway.dataplane.link import Link, Outstanding
 from gateway.domain.msisdn import is_mobile
 from gateway.domain.records import DecisionRow, EventRow, OutcomeRow, Text, Why
@@ -26,7 +26,7 @@ def found(digest: str, action: str, finding: Finding | None, status: str = "") -
     return Why(action, finding.reason.value, finding.rule, status, digest, *of)
 
 
-def text_of(message: Carried) -> Text | None:
+def text_of(message: SubmitRequest) -> Text | None:
     """Return what a record keeps of the text, where records keep texts at all.
 
     Of what a subscriber's own number writes nothing: only ports are on record with their

@@ -3,18 +3,18 @@
 from dataclasses import replace
 
 from gateway.dataplane.attention import Ask
-from gateway.dataplane.carried import Care, Carried, Schedule
+from gateway.dataplane.carried import Care, Schedule, SubmitRequest
 from gateway.dataplane.carriers import Carrier
 from gateway.domain.msisdn import with_plus
 from gateway.domain.traffic import TrafficClass
-from gateway.policy.submission import Timing
+from gateway.policy.submission import DeliveryTimes
 from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import SmeAddress
 
 _COMMERCIAL = TrafficClass.COMMERCIAL
 
 
-def schedule_of(carrier: Carrier, timing: Timing | None, at: float) -> Schedule | None:
+def schedule_of(carrier: Carrier, timing: DeliveryTimes | None, at: float) -> Schedule | None:
     """Return when and where a request is to be delivered; None if it goes at once."""
     if timing is None or timing.scheduled_at is None or timing.scheduled_at <= at:
         return None
@@ -31,7 +31,7 @@ def schedule_of(carrier: Carrier, timing: Timing | None, at: float) -> Schedule 
     return Schedule(scheduled_at, source, listed)
 
 
-def errand_of(message: Carried, care: Care) -> object:
+def errand_of(message: SubmitRequest, care: Care) -> object:
     """Return what must be known when the answer to a request comes; None if nothing.
 
     Only a commercial message is noted: a refusal stops nothing else (R22). A new time for a
@@ -63,6 +63,6 @@ def schedule_in(errand: object) -> Schedule | None:
             return None
 
 
-def _is_commercial(message: Carried, care: Care) -> bool:
+def _is_commercial(message: SubmitRequest, care: Care) -> bool:
     copies = [each.message for each in care.addressees if each.message.verdict is None]
     return any(one.traffic is _COMMERCIAL for one in copies or (message,))

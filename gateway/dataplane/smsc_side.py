@@ -163,14 +163,14 @@ def _deliver(turn: Turn, link: Link, pdu: bytes, header: tuple[int, int, int, in
     is_heard = command_id in _WORDS and plane.rules.replies is not None
     if is_heard and plane.withholds(pdu):
         link.clocks.last_traffic_at = turn.now
-        turn.batch.attention.append(attention.Reply(link, pdu, is_withheld=True))
+        turn.batch.attention.append(attention.SubscriberMessage(link, pdu, is_withheld=True))
         return
     if command_id == _DELIVER_SM and link.system_id in plane.watched:
-        turn.batch.attention.append(attention.Receipt(link, pdu))
+        turn.batch.attention.append(attention.ReleaseReceipt(link, pdu))
     else:
         deliver(turn, link, link.peer, pdu)
     if is_heard:
-        turn.batch.attention.append(attention.Reply(link, pdu))
+        turn.batch.attention.append(attention.SubscriberMessage(link, pdu))
 
 
 def deliver(turn: Turn, link: Link, session: Link | None, pdu: bytes) -> None:

@@ -33,7 +33,7 @@ class NewConsentAudit:
     population: int
 
 
-class Tally(NamedTuple):
+class AuditTally(NamedTuple):
     """How the items of an audit stand."""
 
     open: int = 0
@@ -41,7 +41,7 @@ class Tally(NamedTuple):
     unproven: int = 0
 
 
-NOT_ASKED = Tally()
+NOT_ASKED = AuditTally()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class ConsentAudit:
     seed: int
     size: int
     population: int
-    tally: Tally = NOT_ASKED
+    tally: AuditTally = NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class AuditItem:
     answered_by: str = ""
 
 
-class Share(NamedTuple):
+class SampleShare(NamedTuple):
     """A share measured in a sample, and the interval in which the true share most likely lies."""
 
     share: float
@@ -84,7 +84,7 @@ class Share(NamedTuple):
     high: float
 
 
-def share_proven(tally: Tally) -> Share | None:
+def share_proven(tally: AuditTally) -> SampleShare | None:
     """Return the share of proven answers with its 95 % interval; None if none was checked.
 
     The score interval of Wilson (Journal of the American Statistical Association 22, 1927,
@@ -96,4 +96,4 @@ def share_proven(tally: Tally) -> Share | None:
     share, z2 = tally.proven / n, _Z * _Z
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     reach = _Z * sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return Share(share, max(0.0, middle - reach), min(1.0, middle + reach))
+    return SampleShare(share, max(0.0, middle - reach), min(1.0, middle + reach))

@@ -22,7 +22,7 @@ class ReportState(StrEnum):
     RELEASED = "released"
 
 
-class Severity(StrEnum):
+class ReportSeverity(StrEnum):
     """Severity of a report. Prohibited content is always major."""
 
     MAJOR = "major"
@@ -51,7 +51,7 @@ class NewAuthorityReport:
     text: str = field(repr=False)
     text_sha256: str
     stopped_at: datetime
-    severity: Severity = Severity.MAJOR
+    severity: ReportSeverity = ReportSeverity.MAJOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

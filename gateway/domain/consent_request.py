@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class RequestState(StrEnum):
+class ConsentRequestState(StrEnum):
     """State of a request. NO_REPLY is a refusal like any other."""
 
     PENDING = "pending"
@@ -28,7 +28,7 @@ class ConsentRequest:
     text_sha256: str
     asked_at: datetime
     until: datetime
-    state: RequestState = RequestState.PENDING
+    state: ConsentRequestState = ConsentRequestState.PENDING
     message_id: str = ""
     answer_id: str = ""
     port: str = ""
@@ -41,4 +41,4 @@ class ConsentRequest:
 
     def is_open(self, now: datetime) -> bool:
         """Tell whether a yes or a no can still answer this."""
-        return self.state is RequestState.PENDING and now < self.until
+        return self.state is ConsentRequestState.PENDING and now < self.until

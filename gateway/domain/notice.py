@@ -29,7 +29,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class NoticeBatch:
     """Notices that are sent and acknowledged together, in the order they came on record.
 
     `batch_id` counts from 1 for each SP separately; a batch that is sent again keeps its id.

@@ -22,7 +22,7 @@ class CodeLimits:
     all_per_minute: int = 600
 
 
-class Issued(StrEnum):
+class IssueResult(StrEnum):
     """Result of a request for a code. Only BUSY may be told: the others reveal a number."""
 
     SENT = "sent"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Region:
     """A country (ISO 3166-1, two letters) and a province as the operator's table codes it.
 
     Empty text means unknown and matches no place.
@@ -14,4 +14,4 @@ class Place:
     province: str = ""
 
 
-NOWHERE = Place()
+NOWHERE = Region()

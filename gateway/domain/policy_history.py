@@ -30,7 +30,7 @@ class PolicyVersion:
     archive_octets: int
 
 
-class RequestState(StrEnum):
+class ReloadRequestState(StrEnum):
     """State of a request for a reload."""
 
     OPEN = "open"
@@ -57,5 +57,5 @@ class PolicyRequest:
     note: str
     force: bool
     at: datetime
-    state: RequestState = RequestState.OPEN
+    state: ReloadRequestState = ReloadRequestState.OPEN
     said: str = ""

@@ -76,7 +76,7 @@ class Channel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ChangeOrigin:
     """Who made a change, and when. `by` is empty if the subscriber's own number wrote."""
 
     channel: Channel
@@ -91,7 +91,7 @@ class JournalEntry:
     `is_erasure` says that all was deleted on request, including what stood before.
     """
 
-    origin: Origin
+    origin: ChangeOrigin
     before: PreferenceList
     after: PreferenceList
     is_erasure: bool = False

@@ -60,7 +60,7 @@ RUNNING_STATES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MessageEvidence:
     """One message as evidence: its id, its time, and its text's SHA-256 in hex; never the text."""
 
     message_id: str
@@ -69,15 +69,15 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class OrderEvidence:
     """The proof of an order: the order, the request that named the price, and the yes (R24).
 
     There is no `request` before one was sent to the subscriber, and no `confirmation` without one.
     """
 
-    order: Said | None = None
-    request: Said | None = None
-    confirmation: Said | None = None
+    order: MessageEvidence | None = None
+    request: MessageEvidence | None = None
+    confirmation: MessageEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Subscription:
     state: SubscriptionState = SubscriptionState.NONE
     asked_until: datetime | None = None
     trial_until: datetime | None = None
-    evidence: Evidence = Evidence()
+    evidence: OrderEvidence = OrderEvidence()
     step: int = 0
     asked_from: str = ""
     unanswered: int = 0
@@ -124,7 +124,7 @@ class Subscription:
         return min((time for time in times if time is not None), default=None)
 
 
-class Act(StrEnum):
+class SubscriptionAct(StrEnum):
     """What is done to a subscription, by the subscriber or by time.
 
     ASK is the gateway's: it has sent the request for an order that did not come by message.
@@ -146,15 +146,15 @@ class Event:
     `within`, the time to wait for the yes. An order without a request waits for its ASK.
     """
 
-    act: Act
-    said: Said | None = None
+    act: SubscriptionAct
+    said: MessageEvidence | None = None
     terms: Terms | None = None
-    request: Said | None = None
+    request: MessageEvidence | None = None
     within: timedelta = timedelta(hours=24)
     port: str = ""
 
 
-class Refusal(StrEnum):
+class ActRefusal(StrEnum):
     """Why an act changes nothing."""
 
     NOT_NOW = "the subscription is in no state for that"
@@ -165,44 +165,44 @@ class Refusal(StrEnum):
 _S = SubscriptionState
 
 # Pairs that are not listed are refused. After CONFIRM and LAPSE the clock may change the state.
-_NEXT: dict[tuple[SubscriptionState, Act], SubscriptionState] = {
-    (_S.NONE, Act.ORDER): _S.PENDING,
-    (_S.CANCELLED, Act.ORDER): _S.PENDING,
-    (_S.EXPIRED, Act.ORDER): _S.PENDING,
-    (_S.WITHDRAWN, Act.ORDER): _S.PENDING,
-    (_S.PENDING, Act.ORDER): _S.PENDING,
-    (_S.TRIAL, Act.ORDER): _S.RENEWAL,
-    (_S.RENEWAL, Act.ORDER): _S.RENEWAL,
-    (_S.PENDING, Act.ASK): _S.PENDING,
-    (_S.RENEWAL, Act.ASK): _S.RENEWAL,
-    (_S.PENDING, Act.CONFIRM): _S.ACTIVE,
-    (_S.RENEWAL, Act.CONFIRM): _S.ACTIVE,
-    (_S.PENDING, Act.REFUSE): _S.WITHDRAWN,
-    (_S.RENEWAL, Act.REFUSE): _S.TRIAL,
-    (_S.PENDING, Act.CANCEL): _S.WITHDRAWN,
-    (_S.TRIAL, Act.CANCEL): _S.CANCELLED,
-    (_S.RENEWAL, Act.CANCEL): _S.CANCELLED,
-    (_S.ACTIVE, Act.CANCEL): _S.CANCELLED,
-    (_S.PENDING, Act.LAPSE): _S.WITHDRAWN,
-    (_S.TRIAL, Act.LAPSE): _S.EXPIRED,
-    (_S.RENEWAL, Act.LAPSE): _S.TRIAL,
+_NEXT: dict[tuple[SubscriptionState, SubscriptionAct], SubscriptionState] = {
+    (_S.NONE, SubscriptionAct.ORDER): _S.PENDING,
+    (_S.CANCELLED, SubscriptionAct.ORDER): _S.PENDING,
+    (_S.EXPIRED, SubscriptionAct.ORDER): _S.PENDING,
+    (_S.WITHDRAWN, SubscriptionAct.ORDER): _S.PENDING,
+    (_S.PENDING, SubscriptionAct.ORDER): _S.PENDING,
+    (_S.TRIAL, SubscriptionAct.ORDER): _S.RENEWAL,
+    (_S.RENEWAL, SubscriptionAct.ORDER): _S.RENEWAL,
+    (_S.PENDING, SubscriptionAct.ASK): _S.PENDING,
+    (_S.RENEWAL, SubscriptionAct.ASK): _S.RENEWAL,
+    (_S.PENDING, SubscriptionAct.CONFIRM): _S.ACTIVE,
+    (_S.RENEWAL, SubscriptionAct.CONFIRM): _S.ACTIVE,
+    (_S.PENDING, SubscriptionAct.REFUSE): _S.WITHDRAWN,
+    (_S.RENEWAL, SubscriptionAct.REFUSE): _S.TRIAL,
+    (_S.PENDING, SubscriptionAct.CANCEL): _S.WITHDRAWN,
+    (_S.TRIAL, SubscriptionAct.CANCEL): _S.CANCELLED,
+    (_S.RENEWAL, SubscriptionAct.CANCEL): _S.CANCELLED,
+    (_S.ACTIVE, SubscriptionAct.CANCEL): _S.CANCELLED,
+    (_S.PENDING, SubscriptionAct.LAPSE): _S.WITHDRAWN,
+    (_S.TRIAL, SubscriptionAct.LAPSE): _S.EXPIRED,
+    (_S.RENEWAL, SubscriptionAct.LAPSE): _S.TRIAL,
 }
 
 
-def advance(before: Subscription, event: Event, now: datetime) -> Subscription | Refusal:
+def advance(before: Subscription, event: Event, now: datetime) -> Subscription | ActRefusal:
     """Return the subscription after `event`, or why it stays as it is. Never raises."""
     to = _NEXT.get((before.state, event.act))
     if to is None:
-        return Refusal.NOT_NOW
+        return ActRefusal.NOT_NOW
     after = replace(before, state=to, since=now, step=before.step + 1)
     match event.act:
-        case Act.ORDER:
+        case SubscriptionAct.ORDER:
             return _ordered(after, event, now)
-        case Act.ASK:
+        case SubscriptionAct.ASK:
             return _asked(before, after, event, now)
-        case Act.CONFIRM:
+        case SubscriptionAct.CONFIRM:
             return _confirmed(before, after, event, now)
-        case Act.LAPSE:
+        case SubscriptionAct.LAPSE:
             return _lapsed(before, after, now)
         case _:
             return _turned_down(before, after)
@@ -214,15 +214,15 @@ def _ordered(after: Subscription, event: Event, now: datetime) -> Subscription:
         terms=event.terms or after.terms,
         asked_until=now + event.within,
         asked_from=event.port,
-        evidence=Evidence(order=event.said, request=event.request),
+        evidence=OrderEvidence(order=event.said, request=event.request),
     )
 
 
 def _asked(
     before: Subscription, after: Subscription, event: Event, now: datetime
-) -> Subscription | Refusal:
+) -> Subscription | ActRefusal:
     if before.is_asked or event.request is None:
-        return Refusal.NOT_NOW
+        return ActRefusal.NOT_NOW
     return replace(
         after,
         asked_until=now + event.within,
@@ -238,11 +238,11 @@ def _turned_down(before: Subscription, after: Subscription) -> Subscription:
 
 def _confirmed(
     before: Subscription, after: Subscription, event: Event, now: datetime
-) -> Subscription | Refusal:
+) -> Subscription | ActRefusal:
     if not before.is_asked:
-        return Refusal.NOT_NOW
+        return ActRefusal.NOT_NOW
     if _is_over(before.asked_until, now):
-        return Refusal.TOO_LATE
+        return ActRefusal.TOO_LATE
     evidence = replace(before.evidence, confirmation=event.said)
     after = replace(after, asked_until=None, evidence=evidence, unanswered=0)
     if after.terms.trial_days and after.trial_until is None:
@@ -251,9 +251,9 @@ def _confirmed(
     return after
 
 
-def _lapsed(before: Subscription, after: Subscription, now: datetime) -> Subscription | Refusal:
+def _lapsed(before: Subscription, after: Subscription, now: datetime) -> Subscription | ActRefusal:
     if before.due_at is None or before.due_at > now:
-        return Refusal.TOO_EARLY
+        return ActRefusal.TOO_EARLY
     is_unanswered = _is_over(before.asked_until, now)
     if before.state is _S.RENEWAL and _is_over(before.trial_until, now):
         # The trial is over; a yes to the request may still come.

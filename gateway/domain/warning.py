@@ -76,7 +76,7 @@ class WarningKind(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class WarningCount:
     """What was noticed of one kind in a while: `count` messages, from the first to the last.
 
     A rule that only watches noticed `on_trial` of them, so they may have been forwarded. `samples`
@@ -94,7 +94,7 @@ class Gathered:
     category: str = ""
     campaign: str = ""
 
-    def joined(self, later: "Gathered") -> "Gathered":
+    def joined(self, later: "WarningCount") -> "WarningCount":
         """Return the sum of both; of samples, category and campaign the first ones."""
         return replace(
             self,
@@ -109,7 +109,7 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
-class Handling:
+class WarningNote:
     """A person's note on a warning."""
 
     by: str
@@ -125,16 +125,16 @@ class EarlyWarning:
     """
 
     number: int
-    gathered: Gathered
+    gathered: WarningCount
     state: WarningState = WarningState.OPEN
-    answer: Handling | None = None
-    closing: Handling | None = None
+    answer: WarningNote | None = None
+    closing: WarningNote | None = None
 
     @property
     def is_violation(self) -> bool:
         """Tell whether it stands in the ledger of violations (违规台账)."""
         return self.gathered.severity is not None
 
-    def takes(self, later: Gathered) -> bool:
+    def takes(self, later: WarningCount) -> bool:
         """Tell whether what came `later`, of the same kind, is counted in this one."""
         return later.first_at - self.gathered.first_at < RAISED_ONCE_IN

@@ -36,7 +36,7 @@ class CampaignLimits:
     each_sender: bool = False
 
 
-class _Campaign:
+class _CampaignState:
     __slots__ = ("aliases", "among", "crowd", "filled", "id", "is_large", "sender", "slot")
 
     def __init__(self, name: str, slot: int, sender: str, crowd: Crowd) -> None:
@@ -44,7 +44,7 @@ class _Campaign:
         self.slot = slot
         self.sender = sender  # who began it
         self.crowd = crowd
-        self.among: OrderedDict[_Campaign, None] = OrderedDict()
+        self.among: OrderedDict[_CampaignState, None] = OrderedDict()
         self.aliases: list[int] = []
         self.is_large = False
         self.filled: int | None = None  # the step that alone has reached `people`
@@ -64,10 +64,10 @@ class Campaigns:
         kept = max(2, self._limits.campaigns)
         self._index = BandIndex(kept)
         self._free = list(range(kept))
-        self._by_slot: dict[int, _Campaign] = {}
-        self._by_skeleton: dict[int, _Campaign] = {}
-        self._small: FairShares[_Campaign] = FairShares()
-        self._large: FairShares[_Campaign] = FairShares()
+        self._by_slot: dict[int, _CampaignState] = {}
+        self._by_skeleton: dict[int, _CampaignState] = {}
+        self._small: FairShares[_CampaignState] = FairShares()
+        self._large: FairShares[_CampaignState] = FairShares()
         self._large_at_most = kept - max(1, kept // 4)
 
     def __len__(self) -> int:
@@ -128,7 +128,7 @@ class Campaigns:
         """
         return hash(sender) & _ALL_BITS if self._limits.each_sender else 0
 
-    def _named(self, text: Fingerprint, mark: int, sender: str, step: int) -> _Campaign:
+    def _named(self, text: Fingerprint, mark: int, sender: str, step: int) -> _CampaignState:
         """Return the campaign that `text` is a variant of, or begin one; remember its skeleton."""
         if text.signs is None:
             return self._begun(text.skeleton, mark, sender, step)
@@ -144,17 +144,17 @@ class Campaigns:
         self._index.put(campaign.slot, signs)
         return campaign
 
-    def _begun(self, skeleton: int, mark: int, sender: str, step: int) -> _Campaign:
+    def _begun(self, skeleton: int, mark: int, sender: str, step: int) -> _CampaignState:
         if not self._free:
             self._end(self._small, self._small.longest_rested(sender))
         slot = self._free.pop()
-        campaign = _Campaign(f"c{skeleton:016x}", slot, sender, Crowd(step))
+        campaign = _CampaignState(f"c{skeleton:016x}", slot, sender, Crowd(step))
         campaign.among = self._small.add(sender, campaign)
         self._by_slot[slot] = campaign
         self._name(campaign, skeleton ^ mark)
         return campaign
 
-    def _keep_as_large(self, campaign: _Campaign) -> None:
+    def _keep_as_large(self, campaign: _CampaignState) -> None:
         sender = campaign.sender
         self._small.remove(sender, campaign)
         if len(self._large) >= self._large_at_most:
@@ -162,7 +162,7 @@ class Campaigns:
         campaign.is_large = True
         campaign.among = self._large.add(sender, campaign)
 
-    def _end(self, kept: FairShares[_Campaign], campaign: _Campaign) -> None:
+    def _end(self, kept: FairShares[_CampaignState], campaign: _CampaignState) -> None:
         kept.remove(campaign.sender, campaign)
         for skeleton in campaign.aliases:
             del self._by_skeleton[skeleton]
@@ -170,7 +170,7 @@ class Campaigns:
         self._index.clear(campaign.slot)
         self._free.append(campaign.slot)
 
-    def _name(self, campaign: _Campaign, skeleton: int) -> None:
+    def _name(self, campaign: _CampaignState, skeleton: int) -> None:
         # A text that changes with every message must not fill the memory with aliases.
         if len(campaign.aliases) == _ALIASES:
             # But the first stays, because it is the id: no other campaign may begin with it.

@@ -16,17 +16,17 @@ class PatternError(ValueError):
     """A regular expression that RE2 does not accept, or a set of them that is too large."""
 
 
-class Found(Protocol):
+class PatternMatch(Protocol):
     """Where an expression matched."""
 
     def span(self) -> tuple[int, int]:
         """Return its place."""
 
 
-class Compiled(Protocol):
+class Re2Pattern(Protocol):
     """One expression of RE2; RE2 has no type hints of its own."""
 
-    def search(self, text: str) -> Found | None:
+    def search(self, text: str) -> PatternMatch | None:
         """Return the first match in `text`."""
 
 
@@ -66,10 +66,10 @@ class PatternSet:
         return None if found is None else found.span()
 
 
-def compiled(expression: str) -> Compiled:
+def compiled(expression: str) -> Re2Pattern:
     """Return one expression, compiled. Raises PatternError with the message of RE2."""
     try:
-        ready: Compiled = re2.compile(expression, _options())
+        ready: Re2Pattern = re2.compile(expression, _options())
     except re2.error as error:
         problem = error.args[0] if error.args else ""
         said = problem.decode(errors="replace") if isinstance(problem, bytes) else str(problem)

@@ -8,13 +8,13 @@ from gateway.domain.verdict import Finding
 from gateway.filter.contacts import Contact, contacts_of
 from gateway.filter.keywords import Hit
 from gateway.filter.model.classes import TextClass
-from gateway.filter.scoring import Piece, Scored
-from gateway.filter.shown import STRENGTH, Shown, shown_by, shown_in
+from gateway.filter.scoring import Piece, TextScore
+from gateway.filter.shown import STRENGTH, VisibleFacts, shown_by, shown_in
 from gateway.filter.telephone import has_telephone
-from gateway.filter.urls import Link, links_of
+from gateway.filter.urls import TextLink, links_of
 from gateway.filter.views import Views
 
-Found = TypeVar("Found", Link, Contact)
+Found = TypeVar("Found", TextLink, Contact)
 
 # Links and contacts are located in Python: a text of 65 000 characters that is full of them would
 # take a second.
@@ -69,12 +69,12 @@ class TextFacts:
         self.told_by = ""
         self.rulings: dict[object, object] = {}
         self.findings: tuple[Finding, ...] | None = None if hits else ()
-        self._shown: Shown | None = None
+        self._shown: VisibleFacts | None = None
         self._telephone: bool | None = None
-        self._links: tuple[Link, ...] | None = None
+        self._links: tuple[TextLink, ...] | None = None
         self._contacts: tuple[Contact, ...] | None = None
-        self.scored: tuple[Scored, ...] | None = None
-        self.personal: tuple[Scored, ...] | None = None
+        self.scored: tuple[TextScore, ...] | None = None
+        self.personal: tuple[TextScore, ...] | None = None
         self.compared: tuple[TextClass, ...] = ()
         self.fingerprint: object = None
         self.massed: object = None
@@ -82,7 +82,7 @@ class TextFacts:
         self.is_told = False
         self.pieces: tuple[Piece, ...] = ()
 
-    def shown(self) -> Shown:
+    def shown(self) -> VisibleFacts:
         """Return what the text shows; with several readings, the strongest class (R10)."""
         if self._shown is None:
             # Making the views just for this would cost more than it saves.
@@ -105,7 +105,7 @@ class TextFacts:
         """Drop the views, links and contacts of the readings: they take much memory."""
         self.views, self._links, self._contacts = (), None, None
 
-    def links(self) -> tuple[Link, ...]:
+    def links(self) -> tuple[TextLink, ...]:
         """Return the links of all readings; on demand, since few rules ask."""
         if self._links is None:
             self._links = _of_all(self.seen(), links_of)
@@ -130,10 +130,10 @@ def _of_all(
     return tuple(one for text in seen for one in found_in(text))
 
 
-def _strongest(seen: Sequence[Shown]) -> Shown:
+def _strongest(seen: Sequence[VisibleFacts]) -> VisibleFacts:
     if len(seen) == 1:
         return seen[0]
-    return Shown(
+    return VisibleFacts(
         max((one.traffic for one in seen), key=STRENGTH.index, default=TrafficClass.SERVICE),
         next((one.signature for one in seen if one.signature), ""),
         next((one.advertised for one in seen if one.advertised), ""),

@@ -73,7 +73,7 @@ def _are_spelt_out(cuts: Sequence[int], ends: Sequence[int]) -> bool:
     return True
 
 
-class Covered:
+class CoveredSpans:
     """The places of a text in which words do not count."""
 
     __slots__ = ("_reach", "_starts")

@@ -20,7 +20,7 @@ from gateway.filter.keyword_entries import (
     parts_of,
     token_ends,
 )
-from gateway.filter.keyword_places import Bounds, Covered, Place, chain
+from gateway.filter.keyword_places import Bounds, CoveredSpans, Place, chain
 from gateway.filter.views import Views
 
 
@@ -192,7 +192,7 @@ def _counting(
     found: Sequence[_Numbered], excepted: Mapping[range, Sequence[Place]]
 ) -> list[_Numbered]:
     """Return the items of `found` that are not within an exception of their list."""
-    covered = [(numbers, Covered(places)) for numbers, places in excepted.items()]
+    covered = [(numbers, CoveredSpans(places)) for numbers, places in excepted.items()]
     return [
         (number, place)
         for number, place in found

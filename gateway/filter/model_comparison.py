@@ -11,7 +11,7 @@ from gateway.filter.model.classes import TextClass
 SAMPLED = 100
 
 
-class Agreement(StrEnum):
+class ModelAgreement(StrEnum):
     """Which of two models would stop a text."""
 
     NEITHER = "neither"
@@ -21,11 +21,11 @@ class Agreement(StrEnum):
 
 
 # The models differ on these texts, so they are worth a look.
-DISPUTED = (Agreement.ONLY_ACTIVE, Agreement.ONLY_SHADOW)
+DISPUTED = (ModelAgreement.ONLY_ACTIVE, ModelAgreement.ONLY_SHADOW)
 
 
 Name = Callable[[], str]
-Counts = dict[TextClass, dict[Agreement, int]]
+Counts = dict[TextClass, dict[ModelAgreement, int]]
 
 
 @dataclass(slots=True)
@@ -44,35 +44,35 @@ class Comparison:
     failed: int = 0
     _counts: Counts = field(init=False, repr=False)
     _messages: Counts = field(init=False, repr=False)
-    _samples: dict[Agreement, "_Sample"] = field(init=False, repr=False)
+    _samples: dict[ModelAgreement, "_NameSample"] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Begin with nothing counted."""
         self._counts, self._messages = _nothing(), _nothing()
-        self._samples = {one: _Sample(self.sampled) for one in DISPUTED}
+        self._samples = {one: _NameSample(self.sampled) for one in DISPUTED}
 
-    def note(self, text_class: TextClass, agreement: Agreement, name: Name) -> None:
+    def note(self, text_class: TextClass, agreement: ModelAgreement, name: Name) -> None:
         """Count one text. `name` makes a name by which it can be found without revealing it."""
         self._counts[text_class][agreement] += 1
         sample = self._samples.get(agreement)
         if sample is not None:
             sample.offer(name())
 
-    def note_message(self, text_class: TextClass, agreement: Agreement) -> None:
+    def note_message(self, text_class: TextClass, agreement: ModelAgreement) -> None:
         """Count one message; its text may have been counted with an earlier message."""
         self._messages[text_class][agreement] += 1
 
     @property
-    def counts(self) -> Mapping[TextClass, Mapping[Agreement, int]]:
+    def counts(self) -> Mapping[TextClass, Mapping[ModelAgreement, int]]:
         """Return the number of texts for every class and every agreement."""
         return self._counts
 
     @property
-    def messages(self) -> Mapping[TextClass, Mapping[Agreement, int]]:
+    def messages(self) -> Mapping[TextClass, Mapping[ModelAgreement, int]]:
         """Return the number of messages for every class and every agreement."""
         return self._messages
 
-    def names(self, agreement: Agreement) -> tuple[str, ...]:
+    def names(self, agreement: ModelAgreement) -> tuple[str, ...]:
         """Return the sampled names with that agreement, sorted."""
         sample = self._samples.get(agreement)
         return () if sample is None else sample.names()
@@ -89,7 +89,7 @@ class Comparison:
         }
 
 
-class _Sample:
+class _NameSample:
     """The `maximum` names with the smallest hashes, of all that were offered."""
 
     def __init__(self, maximum: int) -> None:
@@ -115,7 +115,7 @@ class _Sample:
 
 
 def _nothing() -> Counts:
-    return {one: dict.fromkeys(Agreement, 0) for one in TextClass}
+    return {one: dict.fromkeys(ModelAgreement, 0) for one in TextClass}
 
 
 def _as_json(counts: Counts) -> dict[str, dict[str, int]]:

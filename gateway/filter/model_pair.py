@@ -7,8 +7,8 @@ from hashlib import blake2b
 
 from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
-from gateway.filter.model_comparison import DISPUTED, Agreement, Comparison
-from gateway.filter.scoring import Piece, Scored, Scorer
+from gateway.filter.model_comparison import DISPUTED, Comparison, ModelAgreement
+from gateway.filter.scoring import Piece, Scorer, TextScore
 from gateway.filter.views import Views
 
 # Both are compared at a tolerance of one innocent text in a hundred, as in `filter compare`.
@@ -16,10 +16,10 @@ COMPARED_AT = 0.01
 
 # Key: whether the model in force would stop a text, and whether the model in shadow would.
 _AGREEMENTS = {
-    (True, True): Agreement.BOTH,
-    (True, False): Agreement.ONLY_ACTIVE,
-    (False, True): Agreement.ONLY_SHADOW,
-    (False, False): Agreement.NEITHER,
+    (True, True): ModelAgreement.BOTH,
+    (True, False): ModelAgreement.ONLY_ACTIVE,
+    (False, True): ModelAgreement.ONLY_SHADOW,
+    (False, False): ModelAgreement.NEITHER,
 }
 
 
@@ -64,7 +64,7 @@ class PairedScorer:
         self.digest = active.digest
         self.measured_from: Mapping[TextClass, float] = active.measured_from
 
-    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> Sequence[Scored]:
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> Sequence[TextScore]:
         """Return what the model in force says of each text."""
         decided = self._active.score(texts, is_port=is_port)
         try:
@@ -98,7 +98,9 @@ class PairedScorer:
         return self._active.pieces(text, maximum, is_port=is_port)
 
 
-def agreement_of(active: Scored, shadow: Scored, tolerated: float = COMPARED_AT) -> Agreement:
+def agreement_of(
+    active: TextScore, shadow: TextScore, tolerated: float = COMPARED_AT
+) -> ModelAgreement:
     """Return which of the two stop a text, each at its own threshold for `tolerated`.
 
     A model without measurements for the class of the text stops none.
@@ -106,12 +108,12 @@ def agreement_of(active: Scored, shadow: Scored, tolerated: float = COMPARED_AT)
     return _AGREEMENTS[active.is_guilty(tolerated), shadow.is_guilty(tolerated)]
 
 
-def _agreement_over(readings: Sequence[Scored]) -> Agreement | None:
+def _agreement_over(readings: Sequence[TextScore]) -> ModelAgreement | None:
     """Return which of the two stop any reading; None if some reading was not compared."""
     found = {one.agreement for one in readings}
     if None in found:
         return None
-    active, shadow = (not found.isdisjoint((Agreement.BOTH, alone)) for alone in DISPUTED)
+    active, shadow = (not found.isdisjoint((ModelAgreement.BOTH, alone)) for alone in DISPUTED)
     return _AGREEMENTS[active, shadow]
 
 

@@ -5,7 +5,7 @@ from math import inf
 
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.model import ClassModel, Judgement, Model
-from gateway.filter.scoring import Piece, Scored
+from gateway.filter.scoring import Piece, TextScore
 from gateway.filter.views import Views
 
 
@@ -26,7 +26,7 @@ class ModelScorer:
             text_class: (one.thresholds, _least(one)) for text_class, one in judges.items()
         }
 
-    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[Scored]:
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[TextScore]:
         """Return what the model says of each text."""
         return [self._scored(judged) for judged in self._model.judge(texts, is_port=is_port)]
 
@@ -35,13 +35,13 @@ class ModelScorer:
         found = self._model.explain(text, maximum, is_port=is_port)
         return tuple(Piece(one.piece, one.weight) for one in found)
 
-    def _scored(self, judged: Judgement) -> Scored:
+    def _scored(self, judged: Judgement) -> TextScore:
         thresholds, measured_from = self._thresholds[judged.text_class]
         guilty_from = inf
         for one in thresholds:
             if judged.score > one.score and one.tolerated < guilty_from:
                 guilty_from = one.tolerated
-        return Scored(
+        return TextScore(
             judged.text_class,
             judged.probability,
             judged.category,

@@ -5,7 +5,7 @@ from itertools import islice
 
 from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
-from gateway.filter.scoring import Scored, Scorer
+from gateway.filter.scoring import Scorer, TextScore
 
 
 def score_as_personal(texts: Iterable[TextFacts], scorer: Scorer) -> None:
@@ -26,5 +26,5 @@ def score_as_personal(texts: Iterable[TextFacts], scorer: Scorer) -> None:
             facts.personal = tuple(islice(found, len(facts.texts)))
 
 
-def _is_of_port(one: Scored) -> bool:
+def _is_of_port(one: TextScore) -> bool:
     return one.text_class is TextClass.PORT

@@ -10,7 +10,7 @@ from gateway.filter.display_order import displayed
 from gateway.filter.facts import TextFacts
 from gateway.filter.inflation import deflated, is_inflated
 from gateway.filter.keywords import Hit, KeywordIndex
-from gateway.filter.scoring import PIECES, Scored, Scorer
+from gateway.filter.scoring import PIECES, Scorer, TextScore
 from gateway.filter.shapes import DIRECTED
 from gateway.filter.text_memory import CodedText, Generations, TextMemory
 from gateway.filter.views import Views
@@ -213,14 +213,14 @@ class ContentScan:
 
     def _scored(
         self, scorer: Scorer, fresh: Sequence[TextFacts]
-    ) -> Iterable[tuple[Scored, ...] | None]:
+    ) -> Iterable[tuple[TextScore, ...] | None]:
         try:
             found = scorer.score([view for facts in fresh for view in facts.views])
         except Exception:  # noqa: BLE001 - a model that fails must not stop the tick
             return [self._scored_alone(scorer, facts) for facts in fresh]
         return map(tuple, _shared_out(found, [facts.views for facts in fresh]))
 
-    def _scored_alone(self, scorer: Scorer, facts: TextFacts) -> tuple[Scored, ...] | None:
+    def _scored_alone(self, scorer: Scorer, facts: TextFacts) -> tuple[TextScore, ...] | None:
         try:
             return tuple(scorer.score(facts.views))
         except Exception:  # noqa: BLE001 - as above; rules know it for not judged

@@ -7,12 +7,12 @@ from typing import NamedTuple, Protocol
 
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.harm import Harm
-from gateway.filter.model_comparison import Agreement
+from gateway.filter.model_comparison import ModelAgreement
 from gateway.filter.views import Views
 
 
 @dataclass(slots=True)  # frozen takes twice the time, for every new text
-class Scored:
+class TextScore:
     """What a classifier says of one text; `category` and `harm` assume that it is spam.
 
     `guilty_from` is the lowest tolerance at which the text is stopped. `measured_from` is the
@@ -27,7 +27,7 @@ class Scored:
     harm: Harm = Harm.ADVERT
     guilty_from: float = inf
     measured_from: float = inf
-    agreement: Agreement | None = field(default=None, compare=False)
+    agreement: ModelAgreement | None = field(default=None, compare=False)
 
     def is_guilty(self, tolerated: float) -> bool:
         """Tell whether the text is stopped at that tolerance."""
@@ -60,7 +60,7 @@ class Scorer(Protocol):
     def measured_from(self) -> Mapping[TextClass, float]:
         """Return the lowest measured tolerance of each class that has a model."""
 
-    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> Sequence[Scored]:
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> Sequence[TextScore]:
         """Return what it says of each text; cheapest for many at once.
 
         `is_port`: ports sent the texts, not personal numbers.

@@ -15,7 +15,7 @@ STRENGTH = (TrafficClass.SERVICE, TrafficClass.VERIFICATION, TrafficClass.COMMER
 
 
 @dataclass(slots=True)  # frozen takes four times the time, for every new text
-class Shown:
+class VisibleFacts:
     """What readers of a text see: its class, who signs it, and how to refuse.
 
     `signature` and `advertised` (the word to reply) are "" if missing. The class is that of the
@@ -28,7 +28,7 @@ class Shown:
     selling_name: str = ""
 
 
-def shown_by(text: str) -> Shown:
+def shown_by(text: str) -> VisibleFacts:
     """Return what a text shows."""
     shown = _shown_alone(text)
     if hints_of(text) & SHAPED:
@@ -37,7 +37,7 @@ def shown_by(text: str) -> Shown:
     return shown
 
 
-def shown_in(text: Views) -> Shown:
+def shown_in(text: Views) -> VisibleFacts:
     """Return what a text shows; takes a third of the time if a tick has made its views."""
     if text.even is None:
         return shown_by(text.raw)
@@ -53,15 +53,15 @@ def stronger(one: TrafficClass, other: TrafficClass) -> TrafficClass:
     return max(one, other, key=STRENGTH.index)
 
 
-def _shown_alone(text: str) -> Shown:
+def _shown_alone(text: str) -> VisibleFacts:
     signature, token = signature_of(text) or "", advertised(text) or ""
     found = classify(text, signature=signature, advertised=token)
     return _shown(found.traffic_class, signature, token)
 
 
-def _shown(traffic: TrafficClass, signature: str, token: str) -> Shown:
+def _shown(traffic: TrafficClass, signature: str, token: str) -> VisibleFacts:
     selling_name = signature if signature and _sells(signature) else ""
-    return Shown(traffic, signature, token, selling_name)
+    return VisibleFacts(traffic, signature, token, selling_name)
 
 
 # There are some thousand senders in a day.

@@ -29,7 +29,7 @@ _BOASTING = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Classified:
+class ClassifiedText:
     """The class of a text, and the cues found: those for and those against a promotion."""
 
     traffic_class: TrafficClass
@@ -38,7 +38,7 @@ class Classified:
 
 def classify(
     text: str, *, signature: str | None = None, advertised: str | None = None
-) -> Classified:
+) -> ClassifiedText:
     """Return the class that `text` shows; SERVICE if it shows none (R10).
 
     An opt-out hint makes it commercial, a mixed text counts as commercial, and the sender's name
@@ -52,8 +52,8 @@ def classify(
     found = _cues_in(plain)
     names = tuple([cue.name for cue in found])
     if token:
-        return Classified(TrafficClass.COMMERCIAL, (f"opt-out {token}", *names))
-    return Classified(_class_of(found, plain), names)
+        return ClassifiedText(TrafficClass.COMMERCIAL, (f"opt-out {token}", *names))
+    return ClassifiedText(_class_of(found, plain), names)
 
 
 def class_seen(raw: str, seen: Even, name: str) -> tuple[TrafficClass, str | None]:

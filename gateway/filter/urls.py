@@ -79,7 +79,7 @@ _SUFFIXES = PublicSuffixList(accept_unknown=False, accept_encoded_idn=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class TextLink:
     """A link at text[start:end]: its host (without www), and the host's registrable domain.
 
     Both in lower case and as letters, not xn--. `host` is what people read: a letter of another
@@ -123,7 +123,7 @@ class DomainList:
         return next((name for name in above if name in self._names), None)
 
 
-def links_of(text: Views) -> tuple[Link, ...]:
+def links_of(text: Views) -> tuple[TextLink, ...]:
     """Return the links of a text from left to right, with their places in the original.
 
     Links are: anything with a scheme or www, hosts with a path, and bare hosts under endings that
@@ -168,7 +168,7 @@ def _registrable(host: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _HostMatch:
     """A host in the folded view, with the places of the link and of each of its labels."""
 
     host: str
@@ -179,11 +179,11 @@ class _Found:
     user: tuple[int, int] | None
 
 
-def _placed(found: _Found, trace: Trace, raw: str) -> Link:
+def _placed(found: _HostMatch, trace: Trace, raw: str) -> TextLink:
     start, end = trace.original(found.start, found.end)
     host = _unicode(found.host)
     opened = _opened(found, trace, raw) if found.labels else host
-    return Link(
+    return TextLink(
         host,
         found.domain,
         start,
@@ -202,7 +202,7 @@ def _is_user(raw: str) -> bool:
     return all(one.isascii() or one.isalnum() or not PLAIN_FOLDING.fold(one) for one in raw)
 
 
-def _opened(found: _Found, trace: Trace, raw: str) -> str:
+def _opened(found: _HostMatch, trace: Trace, raw: str) -> str:
     """Return the host with the letters of the text, as browsers fold them."""
     return ".".join(_as_written(trace.original(*label), raw) for label in found.labels)
 
@@ -221,7 +221,7 @@ def _decoding(folded: str) -> Iterator[Edit]:
             yield (*octets.span(), FULL_FOLDING.fold(unquote(octets[0])))
 
 
-def _found_in(folded: str) -> Iterator[_Found]:
+def _found_in(folded: str) -> Iterator[_HostMatch]:
     passed = 0
     for chain in _CHAIN.finditer(folded):
         # The path of a link may contain another link: http://a.cn/?to=b.cn counts as one.
@@ -232,7 +232,7 @@ def _found_in(folded: str) -> Iterator[_Found]:
             yield link
 
 
-def _links(folded: str, chain: re.Match[str]) -> Iterator[_Found]:
+def _links(folded: str, chain: re.Match[str]) -> Iterator[_HostMatch]:
     """Yield the link that `chain` begins; before it, the host in its user info if there is one.
 
     Browsers open the host after the last @. But if the user info contains a full-width mark, a
@@ -250,12 +250,12 @@ def _links(folded: str, chain: re.Match[str]) -> Iterator[_Found]:
         yield link
 
 
-def _address(folded: str, chain: re.Match[str], start: int) -> _Found | None:
+def _address(folded: str, chain: re.Match[str], start: int) -> _HostMatch | None:
     address = address_of(chain["address"])
     if address is None:
         return None
     end = _end_of_link(folded, start, chain.end())
-    return _Found(address, address, start, end, (), _user_of(chain))
+    return _HostMatch(address, address, start, end, (), _user_of(chain))
 
 
 def _end_of_link(folded: str, start: int, end: int) -> int:
@@ -265,7 +265,7 @@ def _end_of_link(folded: str, start: int, end: int) -> int:
     return max(end, start + len(whole))
 
 
-def _link(folded: str, chain: re.Match[str], first: int) -> _Found | None:
+def _link(folded: str, chain: re.Match[str], first: int) -> _HostMatch | None:
     """Return the longest host at the start of `chain`, with its domain and place."""
     scheme = chain["scheme"] or ""
     start, whole = chain.span("named" if scheme else "bare")
@@ -276,7 +276,7 @@ def _link(folded: str, chain: re.Match[str], first: int) -> _Found | None:
     if scheme and not scheme.startswith("www"):
         number = number_of([folded[slice(*span)] for span in spans])
         if number is not None:
-            return _Found(number, number, first, _end_of_link(folded, first, whole), (), user)
+            return _HostMatch(number, number, first, _end_of_link(folded, first, whole), (), user)
     for labelled in _shorter_and_shorter(folded, spans):
         labels = [folded[slice(*span)] for span in labelled]
         end = last = labelled[-1][1]
@@ -287,7 +287,7 @@ def _link(folded: str, chain: re.Match[str], first: int) -> _Found | None:
         host = _believed(labels, is_sure=is_sure, is_plain=is_plain)
         domain = registrable_domain(host)
         if domain is not None:
-            return _Found(host, domain, first, last, tuple(labelled), user)
+            return _HostMatch(host, domain, first, last, tuple(labelled), user)
     return None
 
 

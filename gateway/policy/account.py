@@ -14,7 +14,7 @@ class Home:
     __slots__ = ()
 
 
-class Origin:
+class SourceOrigin:
     """A source address of an account and the port that owns it, None for a foreign one.
 
     `is_personal` says that it is a personal number, however it is configured. Every message from
@@ -46,9 +46,9 @@ class Account:
         )
         self._numbers = tuple(port.number for port in sender.ports)
         self._homes: dict[Port | None, Home] = {}
-        self.origins: dict[bytes, Origin] = {}
+        self.origins: dict[bytes, SourceOrigin] = {}
 
-    def origin_of(self, source: bytes) -> Origin:
+    def origin_of(self, source: bytes) -> SourceOrigin:
         """Return the origin of messages from `source`. Remembers a bounded number."""
         origin = self.origins.get(source)
         if origin is None:
@@ -56,7 +56,7 @@ class Account:
             if len(self.origins) >= _MAX_CACHED_SOURCES:
                 self.origins.clear()
             home = self._homes.setdefault(port, Home())
-            origin = Origin(port, home, is_personal=is_mobile(source))
+            origin = SourceOrigin(port, home, is_personal=is_mobile(source))
             self.origins[source] = origin
         return origin
 

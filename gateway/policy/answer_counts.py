@@ -9,7 +9,7 @@ _STEP_S = 30
 _KEPT_STEPS = int(MAX_WITHIN.total_seconds()) // _STEP_S
 
 
-class _Step:
+class _HalfMinute:
     """What half a minute added."""
 
     __slots__ = ("number", "passed", "unknown")
@@ -32,7 +32,7 @@ class AnswerCounts:
         self.version = 0
         self._now = 0
         self._before: dict[str, tuple[int, int]] = {}
-        self._steps: dict[str, deque[_Step]] = {}
+        self._steps: dict[str, deque[_HalfMinute]] = {}
 
     def feed(self, totals: Mapping[str, tuple[int, int]], at: float) -> None:
         """Take the totals of each sender: messages passed on, and those of them to unknown numbers.
@@ -60,12 +60,12 @@ class AnswerCounts:
                 unknown += step.unknown
         return passed, unknown
 
-    def _step_of(self, system_id: str) -> _Step:
+    def _step_of(self, system_id: str) -> _HalfMinute:
         steps = self._steps.get(system_id)
         if steps is None:
             steps = self._steps[system_id] = deque(maxlen=_KEPT_STEPS)
         if not steps or steps[-1].number != self._now:
-            steps.append(_Step(self._now))
+            steps.append(_HalfMinute(self._now))
         return steps[-1]
 
     def _forget(self) -> None:

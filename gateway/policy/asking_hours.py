@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache
 
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.places import Zones
 from gateway.policy.rules import Rule, Untimely
@@ -37,7 +37,7 @@ def usual_hours() -> AskingHours:
     return AskingHours(WindowSet((day,)), HolidayCalendar("none"), Zones("Asia/Shanghai"))
 
 
-def asking_hours(rules: Iterable[Rule], surroundings: Surroundings) -> AskingHours:
+def asking_hours(rules: Iterable[Rule], surroundings: RuleLocale) -> AskingHours:
     """Return the windows of the first `Untimely` rule that can stop, else the usual hours."""
     for rule in rules:
         if isinstance(rule.check, Untimely) and rule.can_stop:

@@ -26,7 +26,7 @@ _AGREEING = CampaignLimits().agreeing
 _MAX_NUMBERS, _MAX_TEXTS = 1024, 2
 
 
-class _Repeated:
+class _BulkText:
     """A text, and the people who got it or a similar one."""
 
     __slots__ = ("fingerprint", "people")
@@ -44,7 +44,7 @@ class BulkTexts:
     def __init__(self, people: int) -> None:
         """Take how many people must get one text, or a similar one, before that is against it."""
         self._people = people
-        self._sent: dict[int, deque[_Repeated]] = {}
+        self._sent: dict[int, deque[_BulkText]] = {}
 
     def against(self, msisdn: int, submission: Submission) -> str:
         """Return what is against the text of a message over the cap, "" for nothing."""
@@ -64,7 +64,7 @@ class BulkTexts:
         del self._sent[msisdn]
         return f"one text to {self._people} people"
 
-    def _text_of(self, msisdn: int, fingerprint: Fingerprint) -> _Repeated:
+    def _text_of(self, msisdn: int, fingerprint: Fingerprint) -> _BulkText:
         texts = self._sent.get(msisdn)
         if texts is None:
             if len(self._sent) >= _MAX_NUMBERS:
@@ -72,7 +72,7 @@ class BulkTexts:
             texts = self._sent[msisdn] = deque(maxlen=_MAX_TEXTS)
         known = next((one for one in texts if _are_alike(one.fingerprint, fingerprint)), None)
         if known is None:
-            known = _Repeated(fingerprint)
+            known = _BulkText(fingerprint)
             texts.append(known)
         return known
 

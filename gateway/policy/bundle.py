@@ -12,7 +12,7 @@ _PASSES_ALL = ContentRule(unreadable=Action.FORWARD)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RuleLocale:
     """Where and when the rules hold: the time zone of windows and the holiday calendar.
 
     `zone` is the time zone of subscribers without a zone in their number, and of clock limits.
@@ -24,7 +24,7 @@ class Surroundings:
     capacity: int = 1_000_000
 
 
-_CHINA = Surroundings()
+_CHINA = RuleLocale()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Bundle:
     rules: tuple[Rule, ...] = ()
     replies: RepliesRule | None = None
     content: ContentRule = _PASSES_ALL
-    surroundings: Surroundings = _CHINA
+    surroundings: RuleLocale = _CHINA
     selftest: tuple[SelfTestCase, ...] = ()
 
     @property

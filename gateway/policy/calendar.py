@@ -84,14 +84,14 @@ def parse(document: object) -> HolidayCalendar:
     workdays: [days]}}}``, where days are text: ``01-31`` or ``01-31..02-06``. Raises
     CalendarError with every fault and its key path.
     """
-    reading = _Reading()
+    reading = _CalendarFaults()
     calendar = reading.calendar(document)
     if calendar is None:
         raise CalendarError(reading.faults)
     return calendar
 
 
-class _Reading:
+class _CalendarFaults:
     """Collects all faults, so that one fault does not hide the next."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@
 
 from gateway.filter import display_order
 from gateway.filter.scan import Learnt
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.checks import (
     answers,
     consent,
@@ -33,21 +33,21 @@ from gateway.policy.rules import (
     NumberWalk,
     OtherProvince,
     PurposeMissed,
-    Refused,
+    RecipientPreference,
+    RecipientRefusal,
     SignatureNotFiled,
     SignatureSwitched,
-    Suspended,
+    SuspendedSender,
     Suspicious,
     TemplateNotFiled,
     TooFast,
     TooOften,
     UnknownNumbers,
     Untimely,
-    Unwanted,
 )
 
 
-def counter_of(check: Check, knowledge: Knowledge, surroundings: Surroundings) -> Counter | None:
+def counter_of(check: Check, knowledge: Knowledge, surroundings: RuleLocale) -> Counter | None:
     """Return the counter for `check`; None if it does not count."""
     match check:
         case TooOften():
@@ -58,29 +58,27 @@ def counter_of(check: Check, knowledge: Knowledge, surroundings: Surroundings) -
             return Walks(check)
         case Campaign():
             # Signs of texts are arrays: numpy takes longer to import than all of this.
-            from gateway.policy.checks.campaigns import Massed  # noqa: PLC0415
+            from gateway.policy.checks.campaigns import CampaignCheck  # noqa: PLC0415
 
-            return Massed(check, knowledge)
+            return CampaignCheck(check, knowledge)
         case _:
             return None
 
 
-def question_of(
-    check: Check, knowledge: Knowledge, surroundings: Surroundings
-) -> tuple[Ask, Sieve]:
+def question_of(check: Check, knowledge: Knowledge, surroundings: RuleLocale) -> tuple[Ask, Sieve]:
     """Return the function that asks `check`, and its sieve.
 
     Raises ValueError for a check that counts or exempts.
     """
     match check:
-        case Suspended():
+        case SuspendedSender():
             asked = suspensions.suspended(check, knowledge)
             return asked, suspensions.perhaps_suspended(knowledge)
-        case Refused():
+        case RecipientRefusal():
             return consent.refused(check, knowledge), consent.perhaps_refused(knowledge)
         case NotAgreed():
             return consent.not_agreed(check, knowledge), consent.perhaps_not_agreed(knowledge)
-        case Unwanted():
+        case RecipientPreference():
             asked = preferences.unwanted(check, knowledge, surroundings)
             return asked, preferences.perhaps_unwanted(knowledge)
         case Untimely():

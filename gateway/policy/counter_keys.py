@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final, TypeAlias
 
-from gateway.policy.limits import Part, Parts
+from gateway.policy.limits import CountDimension, Parts
 
 Table: TypeAlias = dict[int, int]
 Tables: TypeAlias = tuple[Table, ...]
@@ -25,7 +25,7 @@ _TABLES = 64
 WHICH: Final = _TABLES - 1  # these bits of a key select its table
 NEVER = 0
 
-_PLACES = {part: place for place, part in enumerate(Part)}
+_PLACES = {part: place for place, part in enumerate(CountDimension)}
 _DESTINATION_BITS = 50  # of 15 digits at most (ITU-T E.164)
 PAYER: Final = 3  # of Parts: the sender, which pays for the keys that its messages make
 
@@ -40,9 +40,9 @@ def size_of(kept: Tables) -> int:
     return sum(map(len, kept))
 
 
-def keyed_by(per: tuple[Part, ...]) -> Callable[[Sequence[Parts]], list[int]]:
+def keyed_by(per: tuple[CountDimension, ...]) -> Callable[[Sequence[Parts]], list[int]]:
     """Return a function that makes the keys of messages counted by `per`, in any order of `per`."""
-    others = sorted(_PLACES[part] for part in per if part is not Part.DESTINATION)
+    others = sorted(_PLACES[part] for part in per if part is not CountDimension.DESTINATION)
     if not others:
         return lambda messages: [parts[0] for parts in messages]
     rest = itemgetter(*others)

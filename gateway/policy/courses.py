@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gateway.domain.verdict import Finding
 from gateway.policy.endings import Ending
 from gateway.policy.evidence import Ask, Sieve, everyone
-from gateway.policy.rule_findings import Findings
+from gateway.policy.rule_findings import RuleFindings
 from gateway.policy.staged import StagedCounter
 
 # There are as many courses as combinations of classes and kinds of sources with different rules.
@@ -15,11 +15,11 @@ from gateway.policy.staged import StagedCounter
 _MAX_KEPT = 4096
 
 
-class Asked(NamedTuple):
+class RuleQuestion(NamedTuple):
     """Asks, and makes a finding of the evidence; `sieve` selects the messages to ask about."""
 
     ask: Ask
-    findings: Findings
+    findings: RuleFindings
     sieve: Sieve = everyone
 
 
@@ -32,7 +32,7 @@ class Course:
     tuple.
     """
 
-    asking: tuple[Asked, ...]
+    asking: tuple[RuleQuestion, ...]
     counting: tuple[StagedCounter, ...]
     asks_consent: bool = False
 
@@ -48,7 +48,11 @@ class Courses:
         self._found: dict[tuple[Finding, ...], Ending] = {}
 
     def of(
-        self, asking: Sequence[Asked], counting: Sequence[StagedCounter], *, asks_consent: bool
+        self,
+        asking: Sequence[RuleQuestion],
+        counting: Sequence[StagedCounter],
+        *,
+        asks_consent: bool,
     ) -> Course:
         """Return the course with these rules."""
         alike = self._countings.setdefault(tuple(counting), tuple(counting))

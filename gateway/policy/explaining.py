@@ -6,7 +6,7 @@ from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.policy.asking import ASKING
 from gateway.policy.content_findings import finding_of
-from gateway.policy.courses import Asked
+from gateway.policy.courses import RuleQuestion
 from gateway.policy.ruleset import ADDRESS_STAGES, RuleSet
 from gateway.policy.submission import Submission
 
@@ -19,7 +19,7 @@ def explain(
     facts = rules.scan.explain_texts(texts)
     found = [f for stage in ADDRESS_STAGES if (f := stage(submission, now)) is not None]
     found += ask_all(rules, submission, facts, at)
-    counting = [Asked(one.ask, one.findings) for one in rules.counting_of(submission, at)]
+    counting = [RuleQuestion(one.ask, one.findings) for one in rules.counting_of(submission, at)]
     found += _asked_all(counting, submission, at)
     found += [finding_of(hit, rules.bundle.content) for hit in facts.hits]
     submission.findings += tuple(found)
@@ -44,7 +44,7 @@ def ask_all(rules: RuleSet, submission: Submission, facts: TextFacts, at: float)
     return [*found, *ruling.found]
 
 
-def _asked_all(asked: Iterable[Asked], submission: Submission, at: float) -> list[Finding]:
+def _asked_all(asked: Iterable[RuleQuestion], submission: Submission, at: float) -> list[Finding]:
     found: list[Finding] = []
     for one in asked:
         evidence = one.ask(submission, at)

@@ -18,7 +18,7 @@ _TRAILING = re.compile(f"【[^【】]{{1,64}}】{_BLANKS}\\Z")
 _TRAILING_CHARS = 82
 
 
-class Filed:
+class SenderFilings:
     """All that one SP has filed. Immutable; a look-up costs a few dict look-ups at most.
 
     `licence_ends` is the end of its licence in epoch seconds, None if it filed none. `names` are
@@ -141,8 +141,8 @@ class Filings:
         zone = zone or ZoneInfo(CARRIERS_ZONE)
         self.is_current = True
         self.zone = zone
-        self._nothing = Filed((), zone)
-        self._filed: dict[str, Filed] = {}
+        self._nothing = SenderFilings((), zone)
+        self._filed: dict[str, SenderFilings] = {}
         self.changes = 0
         self._compares_names = False
         self.names = KnownNames(())
@@ -151,7 +151,7 @@ class Filings:
         """Return how many SPs have filed anything."""
         return len(self._filed)
 
-    def of(self, system_id: str) -> Filed:
+    def of(self, system_id: str) -> SenderFilings:
         """Return what one SP has filed."""
         return self._filed.get(system_id, self._nothing)
 
@@ -168,7 +168,7 @@ class Filings:
         for system_id, filings in by_sender.items():
             kept = tuple(filings)
             if kept:
-                self._filed[system_id] = Filed(kept, self.zone)
+                self._filed[system_id] = SenderFilings(kept, self.zone)
             else:
                 self._filed.pop(system_id, None)
         self._know_names()
@@ -177,7 +177,7 @@ class Filings:
     def replace_all(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
         """Replace the filings of all SPs; in any thread, as `replace`."""
         compiled = {
-            system_id: Filed(filings, self.zone) for system_id, filings in by_sender.items()
+            system_id: SenderFilings(filings, self.zone) for system_id, filings in by_sender.items()
         }
         self._filed = compiled
         self._know_names()

@@ -5,7 +5,7 @@ from typing import Protocol, TypeAlias
 
 from gateway.policy.clock_counter import ClockCounter
 from gateway.policy.counter_keys import Retired
-from gateway.policy.limits import Clock, Counting, Full, Limit, Part, Parts, Rolling
+from gateway.policy.limits import Clock, CountDimension, Counting, Full, Limit, Parts, RollingWindow
 from gateway.policy.rolling_counter import RollingCounter
 
 _Counter: TypeAlias = ClockCounter | RollingCounter
@@ -214,7 +214,7 @@ def _without(
     return [one for place, one in enumerate(messages) if place not in refused]
 
 
-def _same(limit: Limit) -> tuple[frozenset[Part], Clock | Rolling]:
+def _same(limit: Limit) -> tuple[frozenset[CountDimension], Clock | RollingWindow]:
     return frozenset(limit.per), limit.every
 
 

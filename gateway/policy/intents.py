@@ -100,7 +100,7 @@ def meaning_of(
     to reply is a refusal before anything else, and the number of a list item is that before it is
     an answer: if there are two readings, neither may be an agreement.
     """
-    reply = _Reply(text[:MAX_CHARS], words)
+    reply = _ReplyText(text[:MAX_CHARS], words)
     return (
         _token(reply, context)
         or _items(reply, context, words)
@@ -112,7 +112,7 @@ def meaning_of(
     )
 
 
-class _Reply:
+class _ReplyText:
     """A text in the views that are used to understand it."""
 
     __slots__ = ("keys", "plain", "text")
@@ -132,13 +132,13 @@ class _Reply:
         return not words.isdisjoint(self.keys)
 
 
-def _token(reply: _Reply, context: MoContext) -> Meaning | None:
+def _token(reply: _ReplyText, context: MoContext) -> Meaning | None:
     """R31: what the MTs before advertised; a single letter counts only then."""
     tokens = (context.advertised or "", *context.others)
     return _OPT_OUT if any(token and key_of(token) in reply.keys for token in tokens) else None
 
 
-def _items(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None:
+def _items(reply: _ReplyText, context: MoContext, words: MoWords) -> Meaning | None:
     """R35: QX2 or 1,3 after a list; without a list a bare number is for the SP."""
     found = _ITEMS.fullmatch(reply.plain)
     if found is None or _naked(found[3], words) not in _COUNTERS:
@@ -156,7 +156,7 @@ def _items(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None:
     return Meaning(Intent.OPTOUT_ITEMS, items=items)
 
 
-def _answer(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None:
+def _answer(reply: _ReplyText, context: MoContext, words: MoWords) -> Meaning | None:
     """R24: the answer to a pending request; R27: without a request, nothing."""
     if not context.is_pending:
         return None
@@ -165,7 +165,7 @@ def _answer(reply: _Reply, context: MoContext, words: MoWords) -> Meaning | None
     return Meaning(Intent.REFUSE) if reply.is_one_of(words.refuse) else None
 
 
-def _word(reply: _Reply, words: MoWords) -> Meaning | None:
+def _word(reply: _ReplyText, words: MoWords) -> Meaning | None:
     """R31, R33, R34, R37: one word, with any courtesies around it."""
     if reply.is_one_of(words.opt_out_all):
         return Meaning(Intent.OPTOUT_ALL)
@@ -181,7 +181,7 @@ def _word(reply: _Reply, words: MoWords) -> Meaning | None:
     return None
 
 
-def _service(reply: _Reply, words: MoWords) -> Meaning | None:
+def _service(reply: _ReplyText, words: MoWords) -> Meaning | None:
     """R31: a word of refusal and the name of a service, TD畅听包."""
     for key in reply.keys:
         name = _after_service_word(key, words)
@@ -208,7 +208,7 @@ def _is_a_code(plain: str) -> bool:
     return len(_RUNS.findall(plain)) <= 3
 
 
-def _sentence(reply: _Reply, words: MoWords) -> Meaning | None:
+def _sentence(reply: _ReplyText, words: MoWords) -> Meaning | None:
     """R31: a sentence that refuses, or a word of refusal that is a sentence of its own."""
     if is_quote(reply.text):
         return None

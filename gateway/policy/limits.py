@@ -18,7 +18,7 @@ _MAX_ROLLING_S = 31 * DAY_S
 Parts: TypeAlias = tuple[int, str, str, str, str]
 
 
-class Part(StrEnum):
+class CountDimension(StrEnum):
     """What messages can be counted by."""
 
     DESTINATION = "destination"
@@ -45,7 +45,7 @@ _LENGTHS = {Clock.MINUTE: 60, Clock.HOUR: 3600, Clock.DAY: DAY_S}
 
 
 @dataclass(frozen=True, slots=True)
-class Rolling:
+class RollingWindow:
     """The last `seconds` before each message. Exact to the second."""
 
     seconds: int
@@ -55,7 +55,7 @@ class Rolling:
             raise ValueError(f"seconds: must be 1 to {_MAX_ROLLING_S}")
 
 
-ROLLING_DAY = Rolling(DAY_S)
+ROLLING_DAY = RollingWindow(DAY_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Limit:
     `holiday_maximum` takes its place in clock windows that begin on a public holiday.
     """
 
-    per: tuple[Part, ...]
+    per: tuple[CountDimension, ...]
     maximum: int
-    every: Clock | Rolling
+    every: Clock | RollingWindow
     holiday_maximum: int | None = None
 
     def __post_init__(self) -> None:

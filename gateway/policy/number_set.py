@@ -20,7 +20,7 @@ _ROWS_FROM = 1 << 19
 _MANY = 8  # fewer are found sooner one by one
 
 
-class _Part(Protocol):
+class _Shard(Protocol):
     """Numbers of 32 bits."""
 
     def __len__(self) -> int: ...
@@ -44,7 +44,7 @@ class NumberSet:
     __slots__ = ("_parts",)
 
     def __init__(self, numbers: Iterable[int] = ()) -> None:
-        self._parts: dict[int, _Part] = {}
+        self._parts: dict[int, _Shard] = {}
         self.update(numbers)
 
     def has(self, number: int) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from gateway.domain.places import NOWHERE, Place
+from gateway.domain.places import NOWHERE, Region
 from gateway.policy.calling_codes import LONGEST_PREFIX, PREFIXES
 
 # A mainland mobile number is 86, then a head (号段) of seven digits, then four digits.
@@ -16,8 +16,8 @@ _MAX_PROVINCES = 255
 # Shorter numbers are service numbers of some network: their first digits are not a country code.
 _SHORTEST = 8
 
-_PLACES = {prefix: Place(country) for prefix, (country, _) in PREFIXES.items()}
-_HERE = Place("CN")
+_PLACES = {prefix: Region(country) for prefix, (country, _) in PREFIXES.items()}
+_HERE = Region("CN")
 
 Kept = TypeVar("Kept")
 
@@ -53,12 +53,12 @@ class ProvinceTable:
             if len(known) == _MAX_PROVINCES:
                 raise ValueError(f"more than {_MAX_PROVINCES} provinces")
             known[province] = len(self._places)
-            self._places.append(Place(_HERE.country, province))
+            self._places.append(Region(_HERE.country, province))
         if self._rows[row] not in (0, known[province]):
             raise ValueError(f"{head} is given to two provinces")
         self._rows[row] = known[province]
 
-    def place_of_head(self, head: int) -> Place:
+    def place_of_head(self, head: int) -> Region:
         """Return mainland China, with the province if the head is known."""
         row = head - _FIRST_HEAD
         return self._places[self._rows[row]] if 0 <= row < _HEADS else _HERE
@@ -67,7 +67,7 @@ class ProvinceTable:
 _NO_PROVINCES = ProvinceTable()
 
 
-def place_of(msisdn: int, provinces: ProvinceTable = _NO_PROVINCES) -> Place:
+def place_of(msisdn: int, provinces: ProvinceTable = _NO_PROVINCES) -> Region:
     """Return the place of a whole E.164 number; NOWHERE if its country is not known."""
     head = msisdn // _PER_HEAD
     if head // _HEADS // 10 == _MAINLAND:

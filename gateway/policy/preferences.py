@@ -43,7 +43,7 @@ class Preferences:
         self.packed: dict[int, bytes] = {}
         self.misread: dict[int, int] = {}
         self.shared: dict[bytes, bytes] = {}
-        self._compiled: dict[bytes, _Compiled] = {}
+        self._compiled: dict[bytes, _PreferenceIndex] = {}
         self.load(rows)
 
     def __len__(self) -> int:
@@ -117,16 +117,16 @@ class Preferences:
                 return decides
         return None
 
-    def _compiled_of(self, octets: bytes) -> "_Compiled":
+    def _compiled_of(self, octets: bytes) -> "_PreferenceIndex":
         compiled = self._compiled.get(octets)
         if compiled is None:
             if len(self._compiled) >= _MAX_COMPILED:
                 self._compiled.clear()
-            compiled = self._compiled[octets] = _Compiled(unpacked(octets.decode()))
+            compiled = self._compiled[octets] = _PreferenceIndex(unpacked(octets.decode()))
         return compiled
 
 
-class _Compiled:
+class _PreferenceIndex:
     """One list of preferences, by what they look at."""
 
     __slots__ = ("_categories", "_hours", "_keywords", "allowed", "classes", "stopped")

@@ -13,7 +13,7 @@ from gateway.policy.counter_keys import (
     tables,
 )
 from gateway.policy.key_shares import KeyShares
-from gateway.policy.limits import Counting, Full, Limit, Parts, Rolling
+from gateway.policy.limits import Counting, Full, Limit, Parts, RollingWindow
 
 _STAMP_BITS = 32
 _STAMP = (1 << _STAMP_BITS) - 1
@@ -44,7 +44,9 @@ class RollingCounter:
         "young",
     )
 
-    def __init__(self, limit: Limit, every: Rolling, counting: Counting, retired: Retired) -> None:
+    def __init__(
+        self, limit: Limit, every: RollingWindow, counting: Counting, retired: Retired
+    ) -> None:
         self.limit = limit
         self._retired = retired
         self._full = Full(limit)

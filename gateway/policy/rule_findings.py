@@ -40,7 +40,7 @@ class Modes:
         return mode if port is None else self._ports.get(port.number, mode)
 
 
-class Findings:
+class RuleFindings:
     """The findings that one rule has made, each once: evidence is constant."""
 
     __slots__ = ("_made", "_rule", "modes")

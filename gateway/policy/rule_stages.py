@@ -9,9 +9,9 @@ from gateway.domain.sender import Purpose
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding
 from gateway.filter.facts import TextFacts
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.checks import filings
-from gateway.policy.courses import Asked, Course, Courses
+from gateway.policy.courses import Course, Courses, RuleQuestion
 from gateway.policy.endings import Ending
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rule_findings import Modes, if_unread
@@ -25,15 +25,15 @@ from gateway.policy.rules import (
     NoWayOut,
     PublicInterest,
     PurposeMissed,
-    Refused,
+    RecipientRefusal,
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
     Suspicious,
     TemplateNotFiled,
 )
-from gateway.policy.source_kinds import Kind, SourceKinds
-from gateway.policy.staged import Staged, StagedCounter, staged
+from gateway.policy.source_kinds import SourceKind, SourceKinds
+from gateway.policy.staged import ReadyRule, StagedCounter, staged
 from gateway.policy.submission import Submission
 
 # If more senders share a text, it is ruled anew; each ruling takes about 200 octets.
@@ -97,7 +97,7 @@ class RuleStages:
     """
 
     def __init__(
-        self, rules: Iterable[Rule], knowledge: Knowledge, surroundings: Surroundings
+        self, rules: Iterable[Rule], knowledge: Knowledge, surroundings: RuleLocale
     ) -> None:
         ranked = sorted(rules, key=lambda rule: _ORDER.index(type(rule.check)))
         self.staged = tuple(
@@ -158,7 +158,7 @@ class RuleStages:
         return ruling
 
     def _rule_text(
-        self, submission: Submission, facts: TextFacts, kind: Kind, at: float
+        self, submission: Submission, facts: TextFacts, kind: SourceKind, at: float
     ) -> TextRuling:
         submission.facts = facts
         match = self._templates.of(submission)
@@ -178,7 +178,7 @@ class RuleStages:
         return TextRuling(traffic, submission.template, asks, found, until, course)
 
     def _find_concerns(
-        self, submission: Submission, kind: Kind, traffic: TrafficClass, *, asks_consent: bool
+        self, submission: Submission, kind: SourceKind, traffic: TrafficClass, *, asks_consent: bool
     ) -> None:
         """Note the rules for messages of a class from one kind of sources; `submission` is one."""
         filed = self._filings.of(submission.account.system_id)
@@ -229,13 +229,13 @@ class RuleStages:
 
     def _askable(
         self, traffic: TrafficClass, exempt: frozenset[str]
-    ) -> tuple[tuple[Staged, Asked], ...]:
+    ) -> tuple[tuple[ReadyRule, RuleQuestion], ...]:
         return tuple(
             (
                 one,
-                Asked(one.ask, one.findings, one.sieve)
+                RuleQuestion(one.ask, one.findings, one.sieve)
                 if traffic in one.rule.applies_to
-                else Asked(if_unread(one.ask), one.findings),
+                else RuleQuestion(if_unread(one.ask), one.findings),
             )
             for one in self.staged
             if not isinstance(one, StagedCounter)
@@ -244,7 +244,9 @@ class RuleStages:
             and (traffic in one.rule.applies_to or _is_noted_unread(one.rule, traffic))
         )
 
-    def _asked_of_texts(self, traffic: TrafficClass, exempt: frozenset[str]) -> tuple[Staged, ...]:
+    def _asked_of_texts(
+        self, traffic: TrafficClass, exempt: frozenset[str]
+    ) -> tuple[ReadyRule, ...]:
         return tuple(
             one
             for one in self.staged
@@ -261,7 +263,7 @@ class RuleStages:
         )
 
 
-def _counters(staged_rules: Iterable[Staged]) -> list[StagedCounter]:
+def _counters(staged_rules: Iterable[ReadyRule]) -> list[StagedCounter]:
     return [one for one in staged_rules if isinstance(one, StagedCounter)]
 
 
@@ -285,5 +287,5 @@ def _is_noted_unread(rule: Rule, traffic: TrafficClass) -> bool:
 
     They pass while it cannot be read, and `on_error` may ask that their records say so (R20).
     """
-    can_be_unread = isinstance(rule.check, Refused | NotAgreed)
+    can_be_unread = isinstance(rule.check, RecipientRefusal | NotAgreed)
     return can_be_unread and rule.on_error.get(traffic) is Action.FORWARD

@@ -19,7 +19,7 @@ COMMERCIAL = frozenset({TrafficClass.COMMERCIAL})
 
 
 @dataclass(frozen=True, slots=True)
-class Suspended:
+class SuspendedSender:
     """Ask whether the number behind the source is suspended (R43)."""
 
 
@@ -44,7 +44,7 @@ class PublicInterest:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RecipientRefusal:
     """Ask whether the subscriber refused the sender or all senders (R21)."""
 
 
@@ -59,7 +59,7 @@ class NotAgreed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unwanted:
+class RecipientPreference:
     """Ask whether the subscriber's own preferences are against the message (R50)."""
 
 
@@ -229,13 +229,13 @@ class Campaign:
 
 
 Check: TypeAlias = (
-    Suspended
+    SuspendedSender
     | OtherProvince
     | PurposeMissed
     | PublicInterest
-    | Refused
+    | RecipientRefusal
     | NotAgreed
-    | Unwanted
+    | RecipientPreference
     | Untimely
     | TooOften
     | TooFast
@@ -257,12 +257,12 @@ Check: TypeAlias = (
 # not on trial decides. Checks that count messages come last, because only what is accepted counts
 # (R42).
 REASONS: Mapping[type[Check], Reason] = {
-    Suspended: Reason.SOURCE_SUSPENDED,
+    SuspendedSender: Reason.SOURCE_SUSPENDED,
     OtherProvince: Reason.OUT_OF_SCOPE,
     PublicInterest: Reason.PUBLIC_INTEREST,
-    Refused: Reason.OPTED_OUT,
+    RecipientRefusal: Reason.OPTED_OUT,
     NotAgreed: Reason.CONSENT_NONE,
-    Unwanted: Reason.USER_PREF,
+    RecipientPreference: Reason.USER_PREF,
     Untimely: Reason.OUTSIDE_WINDOW,
     UnknownNumbers: Reason.NUMBERS_UNKNOWN,
     SignatureNotFiled: Reason.SIG_UNKNOWN,

@@ -17,7 +17,7 @@ from gateway.policy.asking import ASKING
 from gateway.policy.bundle import Bundle
 from gateway.policy.check_table import learnt_for
 from gateway.policy.content_findings import finding_of
-from gateway.policy.courses import Asked, Course
+from gateway.policy.courses import Course, RuleQuestion
 from gateway.policy.evidence import Evidence
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rule_stages import RuleStages
@@ -158,7 +158,7 @@ class RuleSet:
         submission.until = ruling.until
         return ruling.course
 
-    def stops(self, submission: Submission, asked: Asked, evidence: Evidence) -> bool:
+    def stops(self, submission: Submission, asked: RuleQuestion, evidence: Evidence) -> bool:
         """Add a rule's finding to a message; return whether it stops the message."""
         finding = asked.findings.add(submission, evidence)
         if finding.shadow:

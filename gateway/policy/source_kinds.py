@@ -4,25 +4,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.domain.traffic import TrafficClass
-from gateway.policy.account import Home, Origin
+from gateway.policy.account import Home, SourceOrigin
 from gateway.policy.courses import Course
-from gateway.policy.filings import Filed
+from gateway.policy.filings import SenderFilings
 from gateway.policy.rules import Rule, SignatureSwitched, TooOften
-from gateway.policy.staged import Staged
+from gateway.policy.staged import ReadyRule
 from gateway.policy.submission import Submission
 
 _MAX_KNOWN = 65_536
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind:
+class SourceKind:
     """Sources that every rule treats alike, until any filing changes; compared by identity.
 
     `of_texts` and `courses` are what concerns them, found when it is first asked: for each class of
     messages, and separately for requests for consent.
     """
 
-    of_texts: dict[TrafficClass, tuple[Staged, ...]] = field(default_factory=dict)
+    of_texts: dict[TrafficClass, tuple[ReadyRule, ...]] = field(default_factory=dict)
     courses: dict[tuple[TrafficClass, bool], Course] = field(default_factory=dict)
 
 
@@ -41,8 +41,8 @@ class SourceKinds:
         self._beginnings = tuple(
             one.sources for one in checks if isinstance(one, TooOften) and one.sources
         )
-        self._alike: dict[tuple[Home, bool, str | None, tuple[bool, ...]], Kind] = {}
-        self.known: dict[Origin, Kind] = {}
+        self._alike: dict[tuple[Home, bool, str | None, tuple[bool, ...]], SourceKind] = {}
+        self.known: dict[SourceOrigin, SourceKind] = {}
 
     def forget(self) -> None:
         """Sort every source anew: a filing changed, perhaps a name that others must not imitate.
@@ -52,7 +52,7 @@ class SourceKinds:
         self.known.clear()
         self._alike.clear()
 
-    def sort(self, submission: Submission, filed: Filed) -> Kind:
+    def sort(self, submission: Submission, filed: SenderFilings) -> SourceKind:
         """Return the kind of a message's source, as its sender has `filed` now."""
         source = submission.source.decode("latin-1")
         bound_to = filed.owner_of_subport(source) if self._looks_at_bindings else None
@@ -63,7 +63,7 @@ class SourceKinds:
         if kind is None:
             if len(self._alike) >= _MAX_KNOWN:
                 self._alike.clear()
-            kind = self._alike[key] = Kind()
+            kind = self._alike[key] = SourceKind()
         if len(self.known) >= _MAX_KNOWN:
             self.known.clear()
         self.known[origin] = kind

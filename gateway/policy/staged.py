@@ -4,27 +4,27 @@ from dataclasses import dataclass, field
 
 from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Finding
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.check_table import counter_of, question_of
 from gateway.policy.checks.counter import Counter, asked_alone
 from gateway.policy.evidence import Ask, Sieve, everyone
-from gateway.policy.filings import Filed
+from gateway.policy.filings import SenderFilings
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rule_findings import Findings, Modes
+from gateway.policy.rule_findings import Modes, RuleFindings
 from gateway.policy.rules import OtherProvince, Rule, TooOften
 from gateway.policy.submission import Submission
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Staged:
+class ReadyRule:
     """A rule, ready to be asked; `sieve` selects from many messages those to ask about."""
 
     rule: Rule
-    findings: Findings
+    findings: RuleFindings
     ask: Ask
     sieve: Sieve = everyone
 
-    def concerns(self, submission: Submission, filed: Filed) -> bool:
+    def concerns(self, submission: Submission, filed: SenderFilings) -> bool:
         """Tell whether the rule is on for the port of a message, and concerns its source."""
         if self.findings.modes.of(submission) is Enforcement.OFF:
             return False
@@ -50,7 +50,7 @@ class Staged:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StagedCounter(Staged):
+class StagedCounter(ReadyRule):
     """A rule that counts, with its counter."""
 
     counter: Counter = field(kw_only=True)
@@ -61,10 +61,10 @@ class StagedCounter(Staged):
             self.counter.forget(submission, at)
 
 
-def staged(rule: Rule, knowledge: Knowledge, surroundings: Surroundings) -> Staged:
+def staged(rule: Rule, knowledge: Knowledge, surroundings: RuleLocale) -> ReadyRule:
     """Make a rule ready; not for a rule that exempts messages from others, which asks nothing."""
-    findings = Findings(rule, Modes(rule))
+    findings = RuleFindings(rule, Modes(rule))
     counter = counter_of(rule.check, knowledge, surroundings)
     if counter is not None:
         return StagedCounter(rule, findings, asked_alone(counter), counter=counter)
-    return Staged(rule, findings, *question_of(rule.check, knowledge, surroundings))
+    return ReadyRule(rule, findings, *question_of(rule.check, knowledge, surroundings))

@@ -12,7 +12,7 @@ from gateway.policy.endings import Ending
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class DeliveryTimes:
     """When a message should arrive and how long it is valid, in epoch seconds.
 
     None if its sender did not say: it is sent at once, and the SMSC decides how long it is valid.
@@ -70,7 +70,7 @@ class Submission:
         self.origin = account.origin_of(source)
         self.port: Port | None = self.origin.port
         self.msisdn: int | None = None
-        self.timing: Timing | None = None
+        self.timing: DeliveryTimes | None = None
         self.facts: TextFacts | None = None
         self.template = ""
         self.asks_consent = False
@@ -87,7 +87,7 @@ class Submission:
             self.deferral = (finding, due)
 
 
-class Wanted(Submission):
+class RequestedMessage(Submission):
     """A message that its addressee asked for: the addressee's preferences do not stop it (R50)."""
 
     __slots__ = ()

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.suspension import NewSuspension, SuspensionTerms
 from gateway.domain.verdict import Finding, Reason
-from gateway.policy.bundle import Bundle, Surroundings
+from gateway.policy.bundle import Bundle, RuleLocale
 from gateway.policy.mo_words import key_of
-from gateway.policy.rules import Suspended, TooOften
+from gateway.policy.rules import SuspendedSender, TooOften
 from gateway.policy.submission import Submission
 from gateway.policy.suspended_sources import SuspendedSources
 
@@ -39,7 +39,7 @@ class Suspender:
         self,
         rule: str,
         terms: SuspensionTerms,
-        surroundings: Surroundings,
+        surroundings: RuleLocale,
         sources: SuspendedSources,
         *,
         is_enforced: bool,
@@ -91,7 +91,9 @@ def _looking_at(terms: SuspensionTerms) -> _AgainstText | None:
 
 def suspenders_of(bundle: Bundle, sources: SuspendedSources) -> Mapping[str, Suspender]:
     """Return the suspenders, by the id of their rule."""
-    is_enforced = any(isinstance(one.check, Suspended) and one.can_stop for one in bundle.rules)
+    is_enforced = any(
+        isinstance(one.check, SuspendedSender) and one.can_stop for one in bundle.rules
+    )
     return {
         rule.id: Suspender(
             rule.id, rule.check.suspend, bundle.surroundings, sources, is_enforced=is_enforced
@@ -101,7 +103,7 @@ def suspenders_of(bundle: Bundle, sources: SuspendedSources) -> Mapping[str, Sus
     }
 
 
-def end_of(since: datetime, working_days: int, surroundings: Surroundings) -> datetime:
+def end_of(since: datetime, working_days: int, surroundings: RuleLocale) -> datetime:
     """Return the midnight that ends the last of `working_days`, counted from the next one."""
     zone = ZoneInfo(surroundings.zone)
     last = surroundings.calendar.add_workdays(since.astimezone(zone).date(), working_days)

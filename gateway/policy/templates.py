@@ -57,7 +57,7 @@ class Pattern:
         """Return how many characters a text of this template may have."""
         return self._longest
 
-    def accepts(self, body: "Body") -> bool:
+    def accepts(self, body: "TextBody") -> bool:
         """Tell whether `body` was made from this template.
 
         From left to right it finds where each piece can end, if the variable before it is not too
@@ -79,7 +79,7 @@ class Pattern:
                 return False
         return self._reaches(len(text) - len(self._tail), body, ends)
 
-    def _ends_of(self, piece: str, body: "Body", before: list[int]) -> list[int]:
+    def _ends_of(self, piece: str, body: "TextBody", before: list[int]) -> list[int]:
         ends = []
         at = body.text.find(piece, before[0] + 1)
         while at >= 0:
@@ -88,7 +88,7 @@ class Pattern:
             at = body.text.find(piece, at + 1)
         return ends
 
-    def _reaches(self, at: int, body: "Body", ends: list[int]) -> bool:
+    def _reaches(self, at: int, body: "TextBody", ends: list[int]) -> bool:
         """Tell whether a variable may stand between one of `ends` and `at`."""
         nearest = bisect_left(ends, at) - 1
         if nearest < 0:
@@ -97,7 +97,7 @@ class Pattern:
         return at - begins <= self._max_variable and body.is_free(begins, at)
 
 
-class Body:
+class TextBody:
     """A text without its signature, in the view in which templates are compared."""
 
     __slots__ = ("_spans", "text")
@@ -157,7 +157,7 @@ class TemplateIndex:
         """
         if len(text) > 2 * self._longest:  # what shows as nothing may double a text, not more
             return None
-        body = Body(text)
+        body = TextBody(text)
         candidates = [
             pattern
             for length in self._head_lengths

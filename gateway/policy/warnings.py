@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from gateway.domain.verdict import Finding
-from gateway.domain.warning import MAX_SAMPLES, Gathered, Severity, WarningKind
+from gateway.domain.warning import MAX_SAMPLES, Severity, WarningCount, WarningKind
 from gateway.policy.account import Home
 from gateway.policy.submission import Submission
 
@@ -81,7 +81,7 @@ class WarningTally:
             self._at_hand[id(finding), submission.origin.home] = finding, count
         return count
 
-    def take(self) -> tuple[Gathered, ...]:
+    def take(self) -> tuple[WarningCount, ...]:
         """Return what was counted since the last call, and begin anew."""
         counts, self._counts = self._counts, {}
         self._at_hand.clear()
@@ -96,9 +96,9 @@ def _add(count: _Count, finding: Finding, at: float, trace: Trace) -> None:
         count.traces.append(trace)
 
 
-def _gathered(kind: WarningKind, count: _Count) -> Gathered:
+def _gathered(kind: WarningKind, count: _Count) -> WarningCount:
     first, last = sorted((count.first_at, count.last_at))  # clocks are set back
-    return Gathered(
+    return WarningCount(
         kind,
         count.severity,
         count.count,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
-from gateway.domain.notice import Batch, NoticeStanding
+from gateway.domain.notice import NoticeBatch, NoticeStanding
 
 NOTICES_PER_BATCH = 500
 
@@ -19,7 +19,9 @@ class NoticeStore(Protocol):
     StoreUnavailable when the store does not answer.
     """
 
-    async def next_batch(self, system_id: str, limit: int = NOTICES_PER_BATCH) -> Batch | None:
+    async def next_batch(
+        self, system_id: str, limit: int = NOTICES_PER_BATCH
+    ) -> NoticeBatch | None:
         """Return the next notices of this SP, at most `limit`; None when it has had all.
 
         It returns the same batch until that is acknowledged, even with another `limit`. An

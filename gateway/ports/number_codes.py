@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from gateway.domain.errand import NewErrand
-from gateway.domain.number_code import CodeLimits, Issued, NumberCode, NumberSession
+from gateway.domain.number_code import CodeLimits, IssueResult, NumberCode, NumberSession
 
 
 class Attempt(NamedTuple):
@@ -20,7 +20,7 @@ class NumberCodeStore(Protocol):
     Every call raises StoreUnavailable when the store does not answer.
     """
 
-    async def issue(self, code: NumberCode, errand: NewErrand, limits: CodeLimits) -> Issued:
+    async def issue(self, code: NumberCode, errand: NewErrand, limits: CodeLimits) -> IssueResult:
         """Keep a code, which replaces an earlier one, with the errand that sends it.
 
         In one commit, and only within `limits`. Only the latest code of a number is valid.

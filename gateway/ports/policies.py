@@ -7,7 +7,7 @@ from gateway.domain.policy_history import (
     NewPolicyVersion,
     PolicyRequest,
     PolicyVersion,
-    RequestState,
+    ReloadRequestState,
 )
 
 VERSIONS_KEPT = 200
@@ -41,7 +41,7 @@ class PolicyStore(Protocol):
     async def open_request(self) -> PolicyRequest | None:
         """Return the oldest open request."""
 
-    async def answer(self, number: int, state: RequestState, said: str) -> bool:
+    async def answer(self, number: int, state: ReloadRequestState, said: str) -> bool:
         """Close an open request; return False when there is no such one."""
 
     async def request(self, number: int) -> PolicyRequest | None:

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias
 
-from gateway.domain.preferences import Edit, JournalEntry, Origin, PreferenceList
+from gateway.domain.preferences import ChangeOrigin, Edit, JournalEntry, PreferenceList
 from gateway.domain.privacy import NewPurge
 
 # msisdn, packed preferences. A plain tuple, because a snapshot may hold millions.
 PreferenceRow: TypeAlias = tuple[int, str]
 
 
-class Changed(NamedTuple):
+class PreferenceEdit(NamedTuple):
     """The preferences before and after an edit."""
 
     before: PreferenceList
@@ -36,7 +36,7 @@ class PreferenceStore(Protocol):
     async def of(self, msisdn: int) -> PreferenceList:
         """Return a subscriber's preferences, empty when there are none."""
 
-    async def change(self, msisdn: int, edit: Edit, origin: Origin) -> Changed:
+    async def change(self, msisdn: int, edit: Edit, origin: ChangeOrigin) -> PreferenceEdit:
         """Apply `edit` to the preferences in one transaction.
 
         `edit` must be pure: it may be called more than once. An exception from it is raised
@@ -44,7 +44,7 @@ class PreferenceStore(Protocol):
         change row.
         """
 
-    async def erase(self, msisdn: int, origin: Origin) -> bool:
+    async def erase(self, msisdn: int, origin: ChangeOrigin) -> bool:
         """Delete a subscriber's preferences, with their entries in journal and feed.
 
         One entry stays: it says when, by whom and by which channel, without the subscriber.

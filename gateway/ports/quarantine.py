@@ -43,7 +43,7 @@ class Replacement:
     campaign: str = ""
 
 
-class Waiting(NamedTuple):
+class HeldTotals(NamedTuple):
     """How many messages of an SP are not in a final state, and their total `octets`."""
 
     messages: int
@@ -119,7 +119,7 @@ class QuarantineStore(Protocol):
     ) -> dict[HoldState, int]:
         """Return how many messages that fit are in each state; states without any are 0."""
 
-    async def count_waiting(self) -> dict[str, Waiting]:
+    async def count_waiting(self) -> dict[str, HeldTotals]:
         """Return for each SP what is not in a final state; SPs without any are left out.
 
         The octets are the sum of `HeldMessage.octets`, sealed or not.

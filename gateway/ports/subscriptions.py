@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from gateway.domain.consent_request import ConsentRequest
 from gateway.domain.errand import NewErrand
-from gateway.domain.subscription import Said, Subscription, SubscriptionState
+from gateway.domain.subscription import MessageEvidence, Subscription, SubscriptionState
 
 # system_id and id of a service.
 ServiceKey: TypeAlias = tuple[str, str]
@@ -31,7 +31,7 @@ class SessionKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class OfferSession:
     """What the gateway last offered a subscriber at a port; items are numbered from 1.
 
     The items of HOLDS are held messages: the source_addr and the message id of each.
@@ -47,12 +47,12 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SubscriptionStep:
     """One change of a subscription: `after` is its state after the step."""
 
     after: Subscription
     act: str
-    said: Said | None = None
+    said: MessageEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Changes:
     if this process has no link to the SMSC.
     """
 
-    steps: tuple[Step, ...] = ()
-    session: Session | None = None
+    steps: tuple[SubscriptionStep, ...] = ()
+    session: OfferSession | None = None
     closes: tuple[int, str] | None = None
     requests: tuple[ConsentRequest, ...] = ()
     errand: NewErrand | None = None
@@ -77,12 +77,12 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SubscriberRecords:
     """The records about a subscriber; the session is that of one port."""
 
     subscriptions: tuple[Subscription, ...] = ()
     requests: tuple[ConsentRequest, ...] = ()
-    session: Session | None = None
+    session: OfferSession | None = None
 
 
 class SubscriptionEvent(NamedTuple):
@@ -96,7 +96,7 @@ class SubscriptionEvent(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SubscriptionQuery:
     """Which subscriptions to find; None means any."""
 
     msisdn: int | None = None
@@ -108,7 +108,7 @@ class Wanted:
 class SubscriptionStore(Protocol):
     """Reads and keeps. Every call raises StoreUnavailable when the store does not answer."""
 
-    async def known(self, msisdn: int, port: str, now: datetime) -> Known:
+    async def known(self, msisdn: int, port: str, now: datetime) -> SubscriberRecords:
         """Return what is on record, without an ended session or ended requests."""
 
     async def keep(self, changes: Changes) -> bool:
@@ -118,7 +118,9 @@ class SubscriptionStore(Protocol):
         is no longer pending: read and decide again. Each step makes a change row.
         """
 
-    async def note_sent(self, subscription: Subscription, said: Said, *, is_taken: bool) -> None:
+    async def note_sent(
+        self, subscription: Subscription, said: MessageEvidence, *, is_taken: bool
+    ) -> None:
         """Append the result of sending a request, with the SMSC's id; no state changes."""
 
     async def ask(self, request: ConsentRequest) -> bool:
@@ -142,7 +144,7 @@ class SubscriptionStore(Protocol):
     async def forget_sessions(self, now: datetime) -> int:
         """Delete sessions that are over; return how many."""
 
-    async def find(self, wanted: Wanted) -> list[Subscription]:
+    async def find(self, wanted: SubscriptionQuery) -> list[Subscription]:
         """Return the subscriptions that match, the latest change first."""
 
     async def history(self, msisdn: int, service: ServiceKey) -> list[SubscriptionEvent]:

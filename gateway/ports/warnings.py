@@ -8,9 +8,9 @@ from typing import Protocol
 from gateway.domain.privacy import NewPurge
 from gateway.domain.warning import (
     EarlyWarning,
-    Gathered,
-    Handling,
     WarningCode,
+    WarningCount,
+    WarningNote,
     WarningState,
 )
 
@@ -29,7 +29,7 @@ class WarningSelection:
 class WarningStore(Protocol):
     """Keeps warnings. Every call raises StoreUnavailable when the store does not answer."""
 
-    async def add(self, gathered: Sequence[Gathered]) -> list[EarlyWarning]:
+    async def add(self, gathered: Sequence[WarningCount]) -> list[EarlyWarning]:
         """Count at most 500 kinds, all or none; return the newly raised warnings.
 
         What belongs to the newest warning of its kind (see `EarlyWarning.takes`) is counted in
@@ -43,10 +43,10 @@ class WarningStore(Protocol):
     async def find(self, selection: WarningSelection, limit: int = 50) -> list[EarlyWarning]:
         """Return at most `limit` warnings, the newest first; `before` is a number."""
 
-    async def answer(self, number: int, handling: Handling) -> bool:
+    async def answer(self, number: int, handling: WarningNote) -> bool:
         """Note the SP's answer to an open warning; return False when it is not open."""
 
-    async def close(self, number: int, handling: Handling) -> bool:
+    async def close(self, number: int, handling: WarningNote) -> bool:
         """Close a warning; return False when it is closed already or does not exist."""
 
     async def noticed_before(

@@ -2,7 +2,7 @@
 
 import structlog
 
-from gateway.dataplane.attention import Answered, Ask
+from gateway.dataplane.attention import Ask, OwnAnswer
 from gateway.dataplane.esme_side import has_smsc
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 _MAX_AT_ONCE = 5_000
 
 
-class Asking:
+class ConsentAsker:
     """Records a consent request, then sends it and answers its SP.
 
     Requests to one subscriber are handled one after the other. A recorded request blocks similar
@@ -45,7 +45,7 @@ class Asking:
         self._under_way += 1
         spawn(self._attend(item), name="ask")
 
-    def answered(self, _item: Answered, errand: Ask) -> None:
+    def answered(self, _item: OwnAnswer, errand: Ask) -> None:
         """Remove a request that the SMSC did not accept from the record."""
         spawn(self._take_back(errand), name="ask-again")
 

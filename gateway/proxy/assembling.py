@@ -12,7 +12,7 @@ from gateway.dataplane.parts import Key, subscriber_of
 from gateway.domain.quarantine import HeldMessage
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
-from gateway.proxy.releasing import Releasing
+from gateway.proxy.releasing import ReleaseFollower
 from gateway.runtime.tasks import spawn
 from gateway.smpp.errors import DecodeError
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Gathering:
+class PartialMessage:
     """One long message while its parts come. `committed` are the numbers that are durable."""
 
     assembly: int
@@ -29,7 +29,7 @@ class Gathering:
     committed: set[int] = field(default_factory=set)
 
 
-class Assembling:
+class Assembler:
     """Knows which long messages are under way, and lets go of those that are whole (R62).
 
     Every part is DEFERRED in the store until the message is whole, or until the first of
@@ -37,10 +37,10 @@ class Assembling:
     how many are under way.
     """
 
-    def __init__(self, store: QuarantineStore, releasing: Releasing) -> None:
+    def __init__(self, store: QuarantineStore, releasing: ReleaseFollower) -> None:
         self._store = store
         self._releasing = releasing
-        self._gathering: dict[Key, Gathering] = {}
+        self._gathering: dict[Key, PartialMessage] = {}
 
     async def begin(self) -> None:
         """Find the parts that an earlier run left, and the messages that were whole by then."""
@@ -60,10 +60,10 @@ class Assembling:
         one = self._gathering.get(key)
         if one is None or one.assembly != held.assembly:
             self._gathering.pop(key, None)
-            one = self._gathering[key] = Gathering(held.assembly, held.due_at, key[2])
+            one = self._gathering[key] = PartialMessage(held.assembly, held.due_at, key[2])
         return self._note(key, one, held.part)
 
-    def _note(self, key: Key, one: Gathering, number: int) -> bool:
+    def _note(self, key: Key, one: PartialMessage, number: int) -> bool:
         one.committed.add(number)
         if len(one.committed) < one.total:
             return False
@@ -85,7 +85,7 @@ class Assembling:
         self._forget_overdue(held.held_at)
         one = self._gathering.get(key)
         if one is None:
-            one = Gathering(held.message_id, held.due_at, key[2])
+            one = PartialMessage(held.message_id, held.due_at, key[2])
             self._gathering[key] = one
         return replace(held, assembly=one.assembly, part=item.place.number, due_at=one.due_at)
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from gateway.dataplane.attention import Answered, Scheduled
+from gateway.dataplane.attention import OwnAnswer, ScheduledAtSmsc
 from gateway.domain.msisdn import msisdn_from
 from gateway.domain.policy import Enforcement
 from gateway.domain.scheduled import ScheduledMessage
 from gateway.domain.sender import NO_COMPANIONS
 from gateway.domain.traffic import TrafficClass
 from gateway.policy.rule_findings import Modes
-from gateway.policy.rules import Refused
+from gateway.policy.rules import RecipientRefusal
 from gateway.policy.submission import Submission
 from gateway.ports.changes import ChangeFeed
 from gateway.ports.errors import StoreUnavailable
@@ -58,7 +58,7 @@ class OnCancel:
     message: ScheduledMessage
 
 
-class Cancelling:
+class ScheduledCanceller:
     """Stores scheduled commercial messages and cancels the refused ones at the SMSC.
 
     It sends cancel_sm on a bind of the SP until the SMSC answers or the scheduled time is over.
@@ -88,7 +88,7 @@ class Cancelling:
         """Find refusals recorded while no gateway ran. Raises StoreUnavailable."""
         await self._note_all_refusals()
 
-    def taken(self, item: Scheduled) -> None:
+    def taken(self, item: ScheduledAtSmsc) -> None:
         """Store a message that the SMSC has accepted for later."""
         at = datetime.fromtimestamp(item.schedule.at, UTC)
         system_id, message_id = item.link.system_id, item.message_id.decode("latin-1")
@@ -138,7 +138,7 @@ class Cancelling:
         if self._turn % _PRUNE_EVERY == 0:
             await self._store.prune(utcnow())
 
-    def answered(self, item: Answered, on: OnCancel) -> None:
+    def answered(self, item: OwnAnswer, on: OnCancel) -> None:
         """Handle the SMSC's answer, or that no answer will come."""
         message = on.message
         self._under_way.discard(message.number)
@@ -232,7 +232,8 @@ class Cancelling:
         return any(
             Modes(rule).of(submission) is Enforcement.ENFORCE
             for rule in rules.bundle.rules
-            if isinstance(rule.check, Refused) and TrafficClass.COMMERCIAL in rule.applies_to
+            if isinstance(rule.check, RecipientRefusal)
+            and TrafficClass.COMMERCIAL in rule.applies_to
         )
 
     def _cancel(self, connection: Connection, message: ScheduledMessage) -> None:

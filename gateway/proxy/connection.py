@@ -29,7 +29,7 @@ class Pause(StrEnum):
     CONTROL = "control"  # it sent too many control PDUs
 
 
-class Share:
+class ReadShare:
     """How much is read from one session until its next turn: less when more are busy."""
 
     __slots__ = ("octets", "room")
@@ -46,10 +46,10 @@ class Share:
             self.room = _buffer[:octets]
 
 
-class Reader(Protocol):
+class ConnectionOwner(Protocol):
     """What a connection reports to: the tick."""
 
-    share: Share
+    share: ReadShare
 
     def received(self, connection: "Connection", octets: bytes) -> None:
         """Take octets; called inside the loop's read callback."""
@@ -68,7 +68,9 @@ class Connection(asyncio.BufferedProtocol):
     not report a failed handshake, so nothing may register the connection earlier.
     """
 
-    def __init__(self, reader: Reader, link: Link, welcome: "Callable[[Connection], None]") -> None:
+    def __init__(
+        self, reader: ConnectionOwner, link: Link, welcome: "Callable[[Connection], None]"
+    ) -> None:
         self.link = link
         self.taken = 0  # octets read since its last turn
         self.peer_address = ""

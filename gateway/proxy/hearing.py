@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.dataplane.attention import Reply
+from gateway.dataplane.attention import SubscriberMessage
 from gateway.dataplane.plane import Plane
 from gateway.domain.consent import ConsentAnswer
 from gateway.domain.hub import Hub
 from gateway.domain.msisdn import msisdn_from, other_msisdn_from
-from gateway.domain.subscription import Said
+from gateway.domain.subscription import MessageEvidence
 from gateway.policy.hub_words import HubCommand, hub_command_of
 from gateway.policy.intents import NO_CONTEXT, Intent, Meaning, MoContext, meaning_of
 from gateway.smpp.errors import DecodeError
@@ -35,14 +35,14 @@ _OF_CONTEXT = frozenset({*_OF_A_LIST, Intent.CONFIRM, Intent.REFUSE})
 
 
 @dataclass(slots=True, eq=False)
-class Heard:
+class MoMessage:
     """One MO message and the results of reading it so far.
 
     `alone` is its meaning without any context, `at_most` its meaning in the widest context.
     `given` is the answer already applied for it.
     """
 
-    item: Reply
+    item: SubscriberMessage
     pdu: Pdu
     word: Word
     alone: Meaning
@@ -66,7 +66,7 @@ class Heard:
         return not is_talk or self.is_order or self.is_restoring or self.command is not None
 
 
-class Hearing:
+class MoReceiver:
     """Reads deliver_sm PDUs. It does not raise on any content from a peer."""
 
     def __init__(self, plane: Plane, hub: Hub, catalogue: Callable[[], Catalogue]) -> None:
@@ -93,7 +93,7 @@ class Hearing:
         is_short = len(text) <= _MAX_WITHHELD_CHARS and any(map(str.isdigit, text))
         return is_short and _at_most(text) in _OF_A_LIST
 
-    def hear(self, item: Reply, at: datetime) -> Heard | None:
+    def hear(self, item: SubscriberMessage, at: datetime) -> MoMessage | None:
         """Return the subscriber's message; None for receipts and for unreadable PDUs."""
         read = self._read(item.pdu)
         if read is None:
@@ -108,7 +108,7 @@ class Hearing:
             sender_name=account.sender.name if account is not None else system_id,
             port=port,
             text=text,
-            said=Said(self._next_id(at), digest_of(text), at),
+            said=MessageEvidence(self._next_id(at), digest_of(text), at),
             reply_id=self._next_id(at),
             tokens=self._plane.hints.of(system_id),
             is_hub=is_hub,
@@ -117,7 +117,7 @@ class Hearing:
         at_most = meaning_in(word, _ANYTHING_BEFORE)
         # An intent that does not depend on a request or list is the same without context.
         of_context = at_most.intent in _OF_CONTEXT
-        return Heard(
+        return MoMessage(
             item,
             pdu,
             word,

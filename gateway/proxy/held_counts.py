@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage
-from gateway.ports.quarantine import Waiting
+from gateway.ports.quarantine import HeldTotals
 
 
 class HeldCounts:
@@ -15,14 +15,14 @@ class HeldCounts:
     the start. `added` are the octets that were held since then, ended or not, by system_id.
     """
 
-    def __init__(self, maximum: Waiting) -> None:
+    def __init__(self, maximum: HeldTotals) -> None:
         self.added: Counter[str] = Counter()
         self._maximum = maximum
         self._counts: Counter[str] = Counter()
         self._octets: Counter[str] = Counter()
         self._ended: set[int] = set()  # counted off, though changes of theirs may still be read
 
-    def begin(self, counts: Mapping[str, Waiting]) -> None:
+    def begin(self, counts: Mapping[str, HeldTotals]) -> None:
         """Take over what an earlier run left, by system_id."""
         self._counts = Counter({one: waiting.messages for one, waiting in counts.items()})
         self._octets = Counter({one: waiting.octets for one, waiting in counts.items()})

@@ -11,12 +11,12 @@ from gateway.domain.quarantine import HeldMessage, HoldState, octets_in_store
 from gateway.domain.verdict import Action
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
-from gateway.proxy.assembling import Assembling
+from gateway.proxy.assembling import Assembler
 from gateway.proxy.exchanging import exchanged, judged_again
 from gateway.proxy.grounds import grounds_of
 from gateway.proxy.held_counts import HeldCounts
 from gateway.proxy.rejudging import is_own_rules
-from gateway.proxy.reporting import Reporting, report_of
+from gateway.proxy.reporting import ReportWriter, report_of
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
@@ -35,15 +35,15 @@ _MAX_WAITING = 20_000
 _DOUBT_S = 30.0
 
 
-class Holding:
+class HoldWriter:
     """Gathers the holds of a tick into one commit."""
 
     def __init__(
         self,
         tick: Tick,
         store: QuarantineStore,
-        assembling: Assembling,
-        reporting: Reporting,
+        assembling: Assembler,
+        reporting: ReportWriter,
         counts: HeldCounts,
     ) -> None:
         self.held = 0

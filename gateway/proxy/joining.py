@@ -12,7 +12,7 @@ from gateway.dataplane.relay import renumbered
 from gateway.proxy.connection import Connection
 from gateway.proxy.dialling import Dialler, SmscUnreachableError, status_of_answer
 from gateway.proxy.gate import Gate
-from gateway.proxy.leaving import Leaving
+from gateway.proxy.leaving import SessionCloser
 from gateway.proxy.pairs import Pair, Pairs
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 _FATAL = frozenset({CommandStatus.ESME_RINVPASWD, CommandStatus.ESME_RINVSYSID})
 
 
-class Joining:
+class SessionBinder:
     """Binds and reconnects; one task for each bind, none for a message.
 
     At most `maximum` sessions are bound at once; `bound` is called for each new one.
@@ -44,7 +44,7 @@ class Joining:
         dialler: Dialler,
         gate: Gate,
         pairs: Pairs,
-        leaving: Leaving,
+        leaving: SessionCloser,
         timers: Timers,
     ) -> None:
         self.window = 1000

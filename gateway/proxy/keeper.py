@@ -23,7 +23,7 @@ _OURS = (Pause.WINDOW, Pause.PEER, Pause.CONTROL, Pause.BUDGET)
 _LATE_S = 2.0
 
 
-class Keeper:
+class Keepalive:
     """Checks all connections in one sweep; there is no timer for a session or a message."""
 
     def __init__(self, tick: Tick, sessions: Sessions, timers: Timers) -> None:

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 _FAREWELL_S = 3.0
 
 
-class Leaving:
+class SessionCloser:
     """Ends sessions after all their requests are answered."""
 
     def __init__(self, tick: Tick, pairs: Pairs, drain_s: float) -> None:

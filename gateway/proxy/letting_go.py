@@ -11,17 +11,17 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action, Reason, Verdict
 from gateway.policy.asking import is_asking
 from gateway.ports.quarantine import Grounds
-from gateway.proxy.asking import Asking
+from gateway.proxy.asking import ConsentAsker
 from gateway.proxy.exchanging import judged_again
 from gateway.proxy.grounds import grounds_of
 from gateway.proxy.rejudging import judge_leaving, outranked, text_of
 from gateway.proxy.release_queue import ReleaseQueue, is_asked_for
 from gateway.proxy.reporting import told_of_held
-from gateway.proxy.submitting import Submitting
+from gateway.proxy.submitting import ReleaseSender
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, utcnow
 from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.outcomes import Done, Taken
+from gateway.systems.quarantine.outcomes import ActResult, LeavingParts
 
 log = structlog.get_logger()
 
@@ -39,9 +39,9 @@ class LettingGo:
         self,
         tick: Tick,
         desk: QuarantineDesk,
-        asking: Asking,
+        asking: ConsentAsker,
         queue: ReleaseQueue,
-        submitting: Submitting,
+        submitting: ReleaseSender,
     ) -> None:
         self._tick = tick
         self._desk = desk
@@ -49,7 +49,7 @@ class LettingGo:
         self._queue = queue
         self._submitting = submitting
 
-    async def let_parts_go(self, taken: Taken) -> None:
+    async def let_parts_go(self, taken: LeavingParts) -> None:
         """Let parts go; those that come late share what became of the others (R62)."""
         if not taken.ready:  # its sender or a person was faster
             return
@@ -91,7 +91,7 @@ class LettingGo:
             counted.update(ids)
         outcome = await self._desk.begin_release(ids[0], now, others=tuple(ids[1:]))
         self._queue.drop(ids)
-        if not isinstance(outcome, Done):
+        if not isinstance(outcome, ActResult):
             counted.difference_update(ids)
         elif self._is_stopped_now(held, beside):
             await self._submitting.postpone(outcome.together, "something came up meanwhile")

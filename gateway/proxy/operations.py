@@ -9,14 +9,14 @@ from gateway.dataplane.attention import Operation
 from gateway.dataplane.carriers import read_carrier
 from gateway.dataplane.carrying import timing_of
 from gateway.dataplane.held_texts import place_of
-from gateway.dataplane.prohibited import Prohibited
+from gateway.dataplane.prohibited import ProhibitedMessage
 from gateway.dataplane.replacing import may_be_part
 from gateway.dataplane.rows import operation, own_answer
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action, Verdict
-from gateway.policy.submission import Submission, Timing
+from gateway.policy.submission import DeliveryTimes, Submission
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import REPLACEABLE_STATES, QuarantineStore, Replacement
 from gateway.proxy.held_counts import HeldCounts
@@ -31,7 +31,7 @@ from gateway.smpp.pdu import Pdu, decode, encode, make
 from gateway.smpp.status import CommandStatus, status_named
 from gateway.smpp.tlv import Tag
 from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 
 log = structlog.get_logger()
 
@@ -109,7 +109,7 @@ class Operations:
                 )
             case CommandId.CANCEL_SM:
                 outcome = await self._desk.cancel(held.message_id, held.system_id, utcnow())
-                done = isinstance(outcome, Done)
+                done = isinstance(outcome, ActResult)
                 return _failed(request, CommandStatus.ESME_ROK if done else _failure(request))
             case _:
                 return await self._replace(item, request, held)
@@ -199,7 +199,7 @@ class Operations:
             return
         carrier, at = read_carrier(item.pdu), epoch()
         texts = (text for place in carrier.texts() for text in place)
-        told = Prohibited(
+        told = ProhibitedMessage(
             message_id=self._tick.pipeline.plane.next_id(at),
             system_id=item.session.system_id,
             source=carrier.source,
@@ -249,7 +249,7 @@ class Operations:
             connection.write(octets)
 
 
-def _timing(request: Pdu) -> Timing:
+def _timing(request: Pdu) -> DeliveryTimes:
     schedule, validity = request.octets("schedule_delivery_time"), request.octets("validity_period")
     return timing_of(schedule, validity, epoch())
 

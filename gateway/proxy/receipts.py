@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from gateway.dataplane.attention import Answered, Receipt
+from gateway.dataplane.attention import OwnAnswer, ReleaseReceipt
 from gateway.dataplane.deliveries import delivery
 from gateway.dataplane.relay import renumbered
 from gateway.domain.msisdn import msisdn_of
@@ -61,7 +61,7 @@ class ReceiptDesk:
         # hexadecimal), but hardly for the same subscriber.
         self._ids: dict[tuple[str, str, int | bytes], int] = {}
         self._expected: Counter[str] = Counter()
-        self._parked: dict[str, deque[Receipt]] = {}
+        self._parked: dict[str, deque[ReleaseReceipt]] = {}
         self._not_before: dict[int, float] = {}  # receipts under way, or answered a while ago
         self._unmarked: set[int] = set()  # taken by the SP, and the store does not know yet
 
@@ -93,7 +93,7 @@ class ReceiptDesk:
         for item in self._parked.pop(system_id, ()):
             self.received(item)
 
-    def received(self, item: Receipt) -> None:
+    def received(self, item: ReleaseReceipt) -> None:
         """Relay a delivery, with our id if it is a receipt of a released message."""
         link = item.link
         if link not in self._tick.connections:
@@ -114,12 +114,12 @@ class ReceiptDesk:
             session = connection.link if connection is not None else None
         self._tick.out(self._tick.pipeline.deliver(link, session, pdu, (monotonic(), epoch())))
 
-    def _is_early(self, item: Receipt) -> bool:
+    def _is_early(self, item: ReleaseReceipt) -> bool:
         system_id = item.link.system_id
         parked = len(self._parked.get(system_id, ()))
         return self._expected[system_id] > 0 and parked < _MAX_PARKED and _is_receipt(item.pdu)
 
-    def _message_of(self, item: Receipt) -> int | None:
+    def _message_of(self, item: ReleaseReceipt) -> int | None:
         try:
             pdu = decode(item.pdu)
         except DecodeError:
@@ -170,7 +170,7 @@ class ReceiptDesk:
         self._tick.records.rows.append(row)
         connection.write(renumbered(pdu, own))
 
-    def answered(self, item: Answered, errand: OwnReceipt) -> None:
+    def answered(self, item: OwnAnswer, errand: OwnReceipt) -> None:
         """Handle the SP's answer; a receipt that was not accepted is sent again later."""
         is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
         self._not_before[errand.message_id] = monotonic() + _RETRY_S

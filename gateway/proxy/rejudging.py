@@ -19,7 +19,7 @@ from gateway.filter.facts import TextFacts
 from gateway.policy.account import Account
 from gateway.policy.asking import is_asking
 from gateway.policy.judging_again import judge_again, judge_due
-from gateway.policy.submission import Submission, Timing, Wanted
+from gateway.policy.submission import DeliveryTimes, RequestedMessage, Submission
 from gateway.proxy.grounds import valid_until_of
 from gateway.runtime.clock import epoch, monotonic
 from gateway.smpp.pdu import SmeAddress
@@ -47,7 +47,7 @@ def judge_leaving(
     (R62).
     """
     source, destination = held.source.encode("latin-1"), held.destination.encode("latin-1")
-    submission = Wanted if held.is_wanted else Submission
+    submission = RequestedMessage if held.is_wanted else Submission
     one = submission(account, source, destination)
     judge = judge_again if held.is_reviewed else judge_due
     try:
@@ -159,7 +159,7 @@ def _units(carrier: Carrier) -> int:
     return max((c.total for c in carrier.concats if c.number == 1), default=0)
 
 
-def _timing(carrier: Carrier, valid_until: datetime | None) -> Timing:
+def _timing(carrier: Carrier, valid_until: datetime | None) -> DeliveryTimes:
     """Return its times as of now: the SMSC counts a relative schedule from now (R41)."""
     said = timing_of(carrier.pdu.octets("schedule_delivery_time"), b"", epoch())
     return replace(said, valid_until=None if valid_until is None else valid_until.timestamp())

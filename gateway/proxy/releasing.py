@@ -7,13 +7,13 @@ import structlog
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.quarantine import QuarantineStore
-from gateway.proxy.asking import Asking
+from gateway.proxy.asking import ConsentAsker
 from gateway.proxy.due import DUE_EACH, DueMessages
 from gateway.proxy.letting_go import LettingGo
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.release_queue import ReleaseQueue
 from gateway.proxy.route import Routes
-from gateway.proxy.submitting import Submitting
+from gateway.proxy.submitting import ReleaseSender
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn
@@ -27,7 +27,7 @@ _FOUND_AT_ONCE = 1_000
 _MANY_WAIT = 2_000
 
 
-class Releasing:
+class ReleaseFollower:
     """Follows release requests, which come from any process through the store."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Releasing:
         desk: QuarantineDesk,
         routes: Routes,
         receipts: ReceiptDesk,
-        asking: Asking,
+        asking: ConsentAsker,
     ) -> None:
         self._tick = tick
         self._store = store
@@ -45,7 +45,7 @@ class Releasing:
         self._desk = desk
         self._routes = routes
         self._queue = ReleaseQueue()
-        self.submitting = Submitting(tick, desk, routes, receipts, self._queue)
+        self.submitting = ReleaseSender(tick, desk, routes, receipts, self._queue)
         self._letting_go = LettingGo(tick, desk, asking, self._queue, self.submitting)
         self._together: set[int] = set()  # long messages whose parts are being let go
 

@@ -7,24 +7,24 @@ from typing import TypeAlias
 
 import structlog
 
-from gateway.dataplane.attention import Answered, Reply
+from gateway.dataplane.attention import OwnAnswer, SubscriberMessage
 from gateway.dataplane.relay import message_id_of
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.subscription import Said, Subscription
+from gateway.domain.subscription import MessageEvidence, Subscription
 from gateway.policy.hub_words import HubCommand
 from gateway.policy.intents import Intent
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.consent_book import ConsentBook
-from gateway.proxy.hearing import Heard, Hearing
+from gateway.proxy.hearing import MoMessage, MoReceiver
 from gateway.proxy.reply_backlog import ReplyBacklog
-from gateway.proxy.speaking import Confirmation, Speaking
+from gateway.proxy.speaking import Confirmation, MtSender
 from gateway.proxy.taking_turns import Turns
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.framing import HEADER
 from gateway.systems.subscriptions.desk import SubscriptionDesk
-from gateway.systems.subscriptions.word import Outcome, Word
+from gateway.systems.subscriptions.word import Word, WordOutcome
 
 log = structlog.get_logger()
 
@@ -58,10 +58,10 @@ class Replies:
     def __init__(
         self,
         tick: Tick,
-        hearing: Hearing,
+        hearing: MoReceiver,
         desk: SubscriptionDesk,
         book: ConsentBook,
-        speaking: Speaking,
+        speaking: MtSender,
         obey: Obey,
     ) -> None:
         self.restore: Restore = _nothing_to_restore
@@ -75,7 +75,7 @@ class Replies:
         self._turns = Turns()
         tick.pipeline.plane.withholds = self._withholds
 
-    def heard(self, item: Reply) -> None:
+    def heard(self, item: SubscriberMessage) -> None:
         """Handle a delivery that was relayed to the SP, or is withheld from it."""
         heard = self._hearing.hear(item, utcnow())
         if heard is None or not heard.may_matter:
@@ -99,17 +99,17 @@ class Replies:
     def _withholds(self, octets: bytes) -> bool:
         return self._hearing.withholds(octets, self._backlog.has_room)
 
-    def _begin(self, heard: Heard) -> None:
+    def _begin(self, heard: MoMessage) -> None:
         self._backlog.begin(heard.word.msisdn)
         if heard.given is not None:
             self._book.begin(heard.given)
         spawn(self._attend(heard), name="reply")
 
-    def _defer(self, heard: Heard) -> None:
+    def _defer(self, heard: MoMessage) -> None:
         if heard.given is not None:
             self._book.defer(heard.given)
 
-    def _turn_away(self, heard: Heard) -> None:
+    def _turn_away(self, heard: MoMessage) -> None:
         """Handle a message without room: the SMSC delivers it again, or it goes to the SP."""
         tally = self._tick.pipeline.plane.tally
         self._defer(heard)
@@ -120,13 +120,13 @@ class Replies:
             tally.replies_unheard += 1
             self._settle(heard, is_forwarded=True)
 
-    def answered(self, item: Answered, errand: Confirmation) -> None:
+    def answered(self, item: OwnAnswer, errand: Confirmation) -> None:
         """Handle the SMSC's answer to our own message; record the id of a request for a yes."""
         if errand.asked is None or errand.said is None:
             return
         is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
         message_id = message_id_of(item.pdu).decode("latin-1") if item.pdu and is_taken else ""
-        said = Said(message_id, errand.said.text_sha256, utcnow())
+        said = MessageEvidence(message_id, errand.said.text_sha256, utcnow())
         spawn(self._note_sent(errand.asked, said, is_taken=is_taken), name="reply-sent")
 
     async def keep_unkept(self) -> None:
@@ -146,7 +146,7 @@ class Replies:
         """Delete dialogue sessions that are over. Raises StoreUnavailable."""
         await self._desk.forget_sessions(utcnow())
 
-    async def _attend(self, heard: Heard) -> None:
+    async def _attend(self, heard: MoMessage) -> None:
         try:
             async with self._turns.of(heard.word.msisdn):
                 await self._act(heard)
@@ -158,15 +158,15 @@ class Replies:
             if heard.given is not None:
                 self._book.end(heard.given)
 
-    async def _act(self, heard: Heard) -> None:
+    async def _act(self, heard: MoMessage) -> None:
         if heard.command is not None:
             reply = await self._obey(heard.word, heard.command, utcnow())
-            self._answer(heard, Outcome(reply=reply, is_forwarded=False))
+            self._answer(heard, WordOutcome(reply=reply, is_forwarded=False))
             return
         if heard.is_restoring:
             # From a suspended number HF only ends the suspension: it takes no refusal back.
             answer_to = await self.restore(heard.word.msisdn, utcnow())
-            self._answer(heard, Outcome(reply=answer_to, is_forwarded=False))
+            self._answer(heard, WordOutcome(reply=answer_to, is_forwarded=False))
             return
         outcome = await self._desk.hear(heard.word, utcnow())
         answer = outcome.answer
@@ -179,7 +179,7 @@ class Replies:
             outcome = replace(outcome, reply=self._usual(heard))
         self._answer(heard, outcome)
 
-    def _answer(self, heard: Heard, outcome: Outcome) -> None:
+    def _answer(self, heard: MoMessage, outcome: WordOutcome) -> None:
         """Send the reply, then relay the message to the SP or keep it back."""
         is_said = outcome.reply is None or self._speaking.say(heard, outcome.reply, outcome.asked)
         if is_said or outcome.is_forwarded:
@@ -188,7 +188,7 @@ class Replies:
             # No bind can submit now. The message is for the gateway alone: the SP cannot answer.
             self._speaking.put_off(heard.item)
 
-    async def _keep(self, heard: Heard, given: ConsentAnswer) -> bool:
+    async def _keep(self, heard: MoMessage, given: ConsentAnswer) -> bool:
         is_news = await self._book.keep(given, heard.word)
         self._speaking.note(
             "reply",
@@ -199,7 +199,7 @@ class Replies:
         )
         return is_news
 
-    def _usual(self, heard: Heard) -> str | None:
+    def _usual(self, heard: MoMessage) -> str | None:
         """Return the policy's reply to an answer that the dialogue gave no reply to."""
         rule = self._tick.pipeline.plane.rules.replies
         if rule is None or heard.given is None:
@@ -207,13 +207,13 @@ class Replies:
         return rule.opted_out if heard.given.answer is Answer.REFUSED else rule.restored
 
     def _apply(
-        self, heard: Heard, answer: Answer, evidence: str = "", until: datetime | None = None
+        self, heard: MoMessage, answer: Answer, evidence: str = "", until: datetime | None = None
     ) -> ConsentAnswer:
         said = heard.word.said
         evidence = evidence or f"message {said.message_id} sha256 {said.text_sha256}"
         return self._book.apply(heard.word, answer, evidence, until)
 
-    def _put_off(self, heard: Heard) -> None:
+    def _put_off(self, heard: MoMessage) -> None:
         """Handle a message as far as possible without the store."""
         answer = None if heard.word.is_hub else _ANSWERS.get(heard.alone.intent)
         if heard.given is None and answer is not None:
@@ -228,7 +228,7 @@ class Replies:
             self._tick.pipeline.plane.tally.replies_unheard += 1
             self._settle(heard, is_forwarded=True)
 
-    def _settle(self, heard: Heard, *, is_forwarded: bool) -> None:
+    def _settle(self, heard: MoMessage, *, is_forwarded: bool) -> None:
         """Relay a withheld message to the SP, or confirm it to the SMSC; once for a message."""
         if heard.is_settled:
             return
@@ -238,7 +238,9 @@ class Replies:
         else:
             self._speaking.keep_back(heard.item)
 
-    async def _note_sent(self, asked: Subscription, said: Said, *, is_taken: bool) -> None:
+    async def _note_sent(
+        self, asked: Subscription, said: MessageEvidence, *, is_taken: bool
+    ) -> None:
         try:
             await self._desk.sent(asked, said, is_taken=is_taken)
         except StoreUnavailable as error:

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 
-from gateway.proxy.hearing import Heard
+from gateway.proxy.hearing import MoMessage
 
 _MAX_AT_ONCE = 1_000
 _MAX_UNKEPT = 100_000
@@ -17,7 +17,7 @@ class ReplyBacklog:
     """
 
     def __init__(self) -> None:
-        self._unkept: deque[Heard] = deque()
+        self._unkept: deque[MoMessage] = deque()
         self._waiting: Counter[int] = Counter()
         self._under_way = 0
 
@@ -27,7 +27,7 @@ class ReplyBacklog:
         return self._under_way >= _MAX_AT_ONCE
 
     @property
-    def next_unkept(self) -> Heard | None:
+    def next_unkept(self) -> MoMessage | None:
         """Return what has waited longest to be kept."""
         return self._unkept[0] if self._unkept else None
 
@@ -45,7 +45,7 @@ class ReplyBacklog:
         self._under_way -= 1
         self._leave(msisdn)
 
-    def keep_later(self, heard: Heard) -> None:
+    def keep_later(self, heard: MoMessage) -> None:
         """Take what is to be kept as soon as it can be, even past the bound.
 
         The SP may have it already, and then it will not come again: of such there is no more

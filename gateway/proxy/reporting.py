@@ -9,7 +9,7 @@ from typing import NoReturn
 import structlog
 
 from gateway.dataplane.carriers import read_carrier
-from gateway.dataplane.prohibited import Prohibited
+from gateway.dataplane.prohibited import ProhibitedMessage
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage
@@ -29,7 +29,7 @@ _RETRY_S = 1.0
 _SHORT_TEXT = 200
 
 
-class Reporting:
+class ReportWriter:
     """Writes reports behind the traffic, which waits for none of them.
 
     What is held is reported in the commit that holds it. What is refused was answered by then:
@@ -51,7 +51,7 @@ class Reporting:
         """Return how many reports wait, were kept, and were lost."""
         return ReportsHealth(len(self._waiting), self._kept, self._lost)
 
-    def stopped(self, item: Prohibited) -> None:
+    def stopped(self, item: ProhibitedMessage) -> None:
         """Take what was refused; it is kept soon after."""
         self.put_off((report_of(item),))
 
@@ -115,9 +115,9 @@ class Reporting:
 
 def told_of_held(
     held: HeldMessage, verdict: Verdict, finding: Finding, text: str, at: float
-) -> Prohibited:
+) -> ProhibitedMessage:
     """Return what the authority is told of a held message that may not leave for `finding`."""
-    return Prohibited(
+    return ProhibitedMessage(
         message_id=held.message_id,
         system_id=held.system_id,
         source=held.source.encode("latin-1"),
@@ -131,7 +131,7 @@ def told_of_held(
     )
 
 
-def report_of(item: Prohibited) -> NewAuthorityReport:
+def report_of(item: ProhibitedMessage) -> NewAuthorityReport:
     """Return the report of a message that was stopped.
 
     Half a character, as a cut text may hold, is written as a question mark: the digest is that

@@ -7,14 +7,14 @@ from typing import TypeAlias
 
 import structlog
 
-from gateway.dataplane.attention import Answered
+from gateway.dataplane.attention import OwnAnswer
 from gateway.dataplane.relay import message_id_of
 from gateway.domain.errand import MAX_ATTEMPTS, Errand, ErrandState
 from gateway.ports.errands import ErrandStore
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.connection import Connection
 from gateway.proxy.route import Routes
-from gateway.proxy.speaking import Speaking
+from gateway.proxy.speaking import MtSender
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn
@@ -46,7 +46,7 @@ Due: TypeAlias = Callable[[Errand, datetime], Awaitable[datetime | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class ErrandSource:
     """The requester of errands: `due` says when one may be sent, `tell` gets its outcome."""
 
     due: Due
@@ -61,7 +61,7 @@ class OnErrand:
 
 
 @dataclass(slots=True)
-class _Outcome:
+class _SmscAnswer:
     """The SMSC's answer until the store and the requester have it; `state` None means resend."""
 
     errand: Errand
@@ -87,9 +87,9 @@ class RunningErrands:
         tick: Tick,
         store: ErrandStore,
         routes: Routes,
-        speaking: Speaking,
+        speaking: MtSender,
         hub_codes: Collection[str],
-        cause: Cause,
+        cause: ErrandSource,
     ) -> None:
         self._tick = tick
         self._store = store
@@ -99,7 +99,7 @@ class RunningErrands:
         self._due = cause.due
         self._tell = cause.tell
         self._under_way: set[int] = set()
-        self._outcomes: dict[int, _Outcome] = {}
+        self._outcomes: dict[int, _SmscAnswer] = {}
         self._gone_by: dict[int, str] = {}
         self._is_news = True
         self._turn = 0
@@ -124,13 +124,13 @@ class RunningErrands:
         """Delete finished errands created over a week ago. Raises StoreUnavailable."""
         await self._store.forget(utcnow() - KEPT)
 
-    def answered(self, item: Answered, on: OnErrand) -> None:
+    def answered(self, item: OwnAnswer, on: OnErrand) -> None:
         """Handle the SMSC's answer, or that no answer will come."""
         errand = on.errand
         self._under_way.discard(errand.number)
         outcome = _outcome_of(errand, item.pdu)
         if outcome.state is ErrandState.REFUSED and self._has_another(errand):
-            outcome = _Outcome(errand, None, was_written=True)
+            outcome = _SmscAnswer(errand, None, was_written=True)
         self._outcomes[errand.number] = outcome
         spawn(self._settle(outcome), name=f"errand-{errand.number}")
 
@@ -149,7 +149,7 @@ class RunningErrands:
         """Send a claimed errand, put it back until it may be sent, or drop it."""
         due = await self._due(errand, now)
         if due is None:
-            dropped = self._outcomes[errand.number] = _Outcome(errand, ErrandState.DROPPED)
+            dropped = self._outcomes[errand.number] = _SmscAnswer(errand, ErrandState.DROPPED)
             await self._keep(dropped)
             return
         # Look again: the bind may have closed during the await.
@@ -204,13 +204,13 @@ class RunningErrands:
             del self._gone_by[next(iter(self._gone_by))]
         self._gone_by[number] = system_id
 
-    async def _settle(self, outcome: _Outcome) -> None:
+    async def _settle(self, outcome: _SmscAnswer) -> None:
         try:
             await self._keep(outcome)
         except StoreUnavailable as error:
             log.error("store.failed", said=str(error))
 
-    async def _keep(self, outcome: _Outcome) -> None:
+    async def _keep(self, outcome: _SmscAnswer) -> None:
         """Pass the outcome to the store and the requester; put an errand without one back."""
         if outcome.is_busy:
             return
@@ -222,7 +222,7 @@ class RunningErrands:
         if self._outcomes.get(outcome.errand.number) is outcome:
             del self._outcomes[outcome.errand.number]
 
-    async def _pass_on(self, outcome: _Outcome) -> None:
+    async def _pass_on(self, outcome: _SmscAnswer) -> None:
         errand, state, now = outcome.errand, outcome.state, utcnow()
         if state is None:
             at, was_written = now + RETRY, outcome.was_written
@@ -242,7 +242,7 @@ class RunningErrands:
             log.warning("errands.expired", count=len(expired))
         for errand in expired:
             self._note(errand, "", ErrandState.EXPIRED.value)
-            self._outcomes[errand.number] = _Outcome(errand, ErrandState.EXPIRED, is_kept=True)
+            self._outcomes[errand.number] = _SmscAnswer(errand, ErrandState.EXPIRED, is_kept=True)
         for errand in expired:
             await self._keep(self._outcomes[errand.number])
 
@@ -251,12 +251,12 @@ class RunningErrands:
         self._speaking.note_about("errand", system_id, errand.msisdn, port=errand.port, **about)
 
 
-def _outcome_of(errand: Errand, pdu: bytes | None) -> _Outcome:
+def _outcome_of(errand: Errand, pdu: bytes | None) -> _SmscAnswer:
     if pdu is None:
-        return _Outcome(errand, None, was_written=True)
+        return _SmscAnswer(errand, None, was_written=True)
     _, command_id, status, _ = HEADER.unpack_from(pdu)
     if status in _LATER:
-        return _Outcome(errand, None)
+        return _SmscAnswer(errand, None)
     if status or command_id == CommandId.GENERIC_NACK:
-        return _Outcome(errand, ErrandState.REFUSED)
-    return _Outcome(errand, ErrandState.SENT, message_id_of(pdu).decode("latin-1"))
+        return _SmscAnswer(errand, ErrandState.REFUSED)
+    return _SmscAnswer(errand, ErrandState.SENT, message_id_of(pdu).decode("latin-1"))

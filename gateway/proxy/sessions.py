@@ -10,8 +10,8 @@ from gateway.dataplane.relay import control_wait_s
 from gateway.proxy.connection import Connection, Pause
 from gateway.proxy.dialling import Dialler
 from gateway.proxy.gate import Gate
-from gateway.proxy.joining import Joining
-from gateway.proxy.leaving import Leaving
+from gateway.proxy.joining import SessionBinder
+from gateway.proxy.leaving import SessionCloser
 from gateway.proxy.numbers import Numbers
 from gateway.proxy.pairs import Pairs
 from gateway.proxy.tick import Tick
@@ -43,8 +43,8 @@ class Sessions:
         self, tick: Tick, dialler: Dialler, gate: Gate, numbers: Numbers, timers: Timers
     ) -> None:
         self.pairs: Pairs = {}
-        self.leaving = Leaving(tick, self.pairs, timers.drain_s)
-        self.joining = Joining(tick, dialler, gate, self.pairs, self.leaving, timers)
+        self.leaving = SessionCloser(tick, self.pairs, timers.drain_s)
+        self.joining = SessionBinder(tick, dialler, gate, self.pairs, self.leaving, timers)
         self.unbound = UnboundConnections(
             ConnectionRate(_CONNECTIONS_PER_S, _CONNECTIONS_AT_ONCE), gate.is_known
         )

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from gateway.dataplane.attention import Reply
+from gateway.dataplane.attention import SubscriberMessage
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import renumbered
 from gateway.dataplane.rows import own_answer
-from gateway.domain.subscription import Said, Subscription
+from gateway.domain.subscription import MessageEvidence, Subscription
 from gateway.proxy.connection import Connection
-from gateway.proxy.hearing import Heard
+from gateway.proxy.hearing import MoMessage
 from gateway.proxy.route import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic
@@ -29,17 +29,17 @@ class Confirmation:
 
     system_id: str
     asked: Subscription | None = None
-    said: Said | None = None
+    said: MessageEvidence | None = None
 
 
-class Speaking:
+class MtSender:
     """Writes to subscribers, and settles with the SMSC what it was withheld from."""
 
     def __init__(self, tick: Tick, routes: Routes) -> None:
         self._tick = tick
         self._routes = routes
 
-    def say(self, heard: Heard, text: str, asked: Subscription | None = None) -> bool:
+    def say(self, heard: MoMessage, text: str, asked: Subscription | None = None) -> bool:
         """Write `text` to the subscriber (R32); policy does not judge our own word.
 
         False when no bind of the SP can submit: nothing was written then.
@@ -87,7 +87,7 @@ class Speaking:
             )
         )
 
-    def note(self, what: str, heard: Heard, **fields: str) -> None:
+    def note(self, what: str, heard: MoMessage, **fields: str) -> None:
         """Record a rare event about a subscriber's message."""
         self.note_about(what, heard.word.system_id, heard.word.msisdn, **fields)
 
@@ -96,7 +96,7 @@ class Speaking:
         about = {"system_id": system_id, "subscriber": str(msisdn), **fields}
         self._tick.records.rows.append(("e", epoch(), what, about))
 
-    def pass_on(self, item: Reply) -> None:
+    def pass_on(self, item: SubscriberMessage) -> None:
         """Let the SP have a message that was withheld from it."""
         link = item.link
         if not item.is_withheld or link not in self._tick.connections:
@@ -105,11 +105,11 @@ class Speaking:
         session = self._session_for(link)
         self._tick.out(self._tick.pipeline.deliver(link, session, item.pdu, moment))
 
-    def keep_back(self, item: Reply) -> None:
+    def keep_back(self, item: SubscriberMessage) -> None:
         """Tell the SMSC that a withheld message arrived: it was for the gateway."""
         self._answer(item, CommandStatus.ESME_ROK)
 
-    def put_off(self, item: Reply) -> None:
+    def put_off(self, item: SubscriberMessage) -> None:
         """Have the SMSC send a withheld message again later."""
         self._answer(item, CommandStatus.ESME_RX_T_APPN)
 
@@ -120,7 +120,7 @@ class Speaking:
         connection = self._routes.to_esme(link.system_id)
         return connection.link if connection is not None else None
 
-    def _answer(self, item: Reply, status: CommandStatus) -> None:
+    def _answer(self, item: SubscriberMessage, status: CommandStatus) -> None:
         connection = self._tick.connections.get(item.link)
         if connection is None or not item.is_withheld:
             return

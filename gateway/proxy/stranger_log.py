@@ -4,7 +4,7 @@ import structlog
 
 from gateway.runtime.clock import epoch, monotonic
 from gateway.runtime.records import Records
-from gateway.session.event_quota import EventQuota, Repeated
+from gateway.session.event_quota import EventQuota, EventRepeats
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class StrangerLog:
             for one in quota.repeated(now):
                 self._tell(one)
 
-    def _tell(self, one: Repeated) -> None:
+    def _tell(self, one: EventRepeats) -> None:
         about = {
             "system_id": one.system_id,
             "address": one.origin or "others",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from gateway.dataplane.attention import Answered, Scheduled
+from gateway.dataplane.attention import OwnAnswer, ScheduledAtSmsc
 from gateway.dataplane.carried import Schedule
 from gateway.dataplane.relay import renumbered
 from gateway.domain.quarantine import HeldMessage
@@ -42,7 +42,7 @@ class Release:
     schedule: Schedule | None = field(default=None, repr=False)
 
 
-class Submitting:
+class ReleaseSender:
     """Writes what is RELEASING, and brings it to what the SMSC says, or does not say, of it."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Submitting:
         receipts: ReceiptDesk,
         queue: ReleaseQueue,
     ) -> None:
-        self.scheduled: Callable[[Scheduled], None] = _unnoted
+        self.scheduled: Callable[[ScheduledAtSmsc], None] = _unnoted
         self._tick = tick
         self._desk = desk
         self._routes = routes
@@ -98,7 +98,7 @@ class Submitting:
         self._receipts.expect(held.system_id)
         connection.write(renumbered(held.pdu, own))
 
-    def answered(self, item: Answered, errand: Release) -> None:
+    def answered(self, item: OwnAnswer, errand: Release) -> None:
         """Take the SMSC's answer, or that none will come."""
         status, smsc_id = _read_answer(item.pdu)
         if status == CommandStatus.ESME_ROK:
@@ -107,7 +107,9 @@ class Submitting:
                 ReleasedId(errand.system_id, smsc_id, errand.message_id, errand.destination)
             )
             if errand.schedule is not None:
-                self.scheduled(Scheduled(item.link, errand.schedule, smsc_id.encode("latin-1")))
+                self.scheduled(
+                    ScheduledAtSmsc(item.link, errand.schedule, smsc_id.encode("latin-1"))
+                )
         if errand.message_id in self._under_way:  # else it is late: it was given up before
             self._under_way.discard(errand.message_id)
             self._receipts.unexpect(errand.system_id)
@@ -149,7 +151,7 @@ class Submitting:
             log.info("quarantine.released", message_id=str(message_id))
 
 
-def _unnoted(_item: Scheduled) -> None:
+def _unnoted(_item: ScheduledAtSmsc) -> None:
     """Do nothing yet: the shell is not wired."""
 
 

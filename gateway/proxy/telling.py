@@ -8,7 +8,7 @@ from gateway.domain.hub import Hub
 from gateway.domain.suspension import Suspension
 from gateway.ports.suspensions import SuspensionStore
 from gateway.proxy.route import Routes
-from gateway.proxy.speaking import Speaking
+from gateway.proxy.speaking import MtSender
 from gateway.proxy.tick import Tick
 
 log = structlog.get_logger()
@@ -21,7 +21,7 @@ class SuspensionNotice:
     number: int
 
 
-class Telling:
+class SuspensionNotifier:
     """Writes to suspended numbers from a hub code, on a bind of the SP that they sent through.
 
     It claims each notice in the store before it writes it: no number is told twice, even with
@@ -30,7 +30,7 @@ class Telling:
     """
 
     def __init__(
-        self, tick: Tick, store: SuspensionStore, routes: Routes, speaking: Speaking, hub: Hub
+        self, tick: Tick, store: SuspensionStore, routes: Routes, speaking: MtSender, hub: Hub
     ) -> None:
         self._tick = tick
         self._store = store

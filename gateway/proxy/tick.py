@@ -9,8 +9,8 @@ from gateway.dataplane.attention import Attention
 from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
-from gateway.dataplane.prohibited import Prohibited
-from gateway.proxy.connection import MOST_OCTETS, Connection, Pause, Share
+from gateway.dataplane.prohibited import ProhibitedMessage
+from gateway.proxy.connection import MOST_OCTETS, Connection, Pause, ReadShare
 from gateway.proxy.fair_queue import FairQueue
 from gateway.proxy.long_requests import LongRequests
 from gateway.proxy.pace import Pace
@@ -30,7 +30,7 @@ _ESME = Side.ESME  # in Python 3.11 a look-up on the enum class is slow
 _WAIT_S = 0.005
 
 Shell = Callable[[Attention], None]
-Report = Callable[[Prohibited], None]
+Report = Callable[[ProhibitedMessage], None]
 Work = Callable[[Iterable[tuple[Link, bytes]], float, float], Batch]
 
 
@@ -51,7 +51,7 @@ class Tick:
         self.forget: Callable[[Connection], None] = _forgotten
         self.turned: Callable[[], None] = _nothing
         self.is_disk_full: Callable[[], bool] = bool  # where the records are
-        self.share = Share()
+        self.share = ReadShare()
         self.pace = Pace()
         self.failures = 0
         self.turn_us = Histogram()
@@ -249,7 +249,7 @@ class Tick:
                 connection.resume(Pause.WINDOW)
 
 
-def _unattended(item: Attention | Prohibited) -> None:
+def _unattended(item: Attention | ProhibitedMessage) -> None:
     raise NotImplementedError(type(item).__name__)
 
 

@@ -10,7 +10,7 @@ _REPORT_OCTETS = 1_000
 _OCTETS_PER_CHAR = 4
 
 
-class _Share:
+class _SenderQueue:
     """Waiting reports of one SP, in order."""
 
     __slots__ = ("octets", "reports")
@@ -30,7 +30,7 @@ class WaitingReports:
     def __init__(self, max_reports: int, max_octets: int) -> None:
         self._max_reports = max_reports
         self._max_octets = max_octets
-        self._shares: dict[str, _Share] = {}
+        self._shares: dict[str, _SenderQueue] = {}
         self._taken: list[NewAuthorityReport] = []
         self._count = 0
         self._octets = 0
@@ -42,7 +42,7 @@ class WaitingReports:
     def add(self, report: NewAuthorityReport) -> int:
         """Queue a report; return how many reports were lost because it was full."""
         octets, lost = _cost_of(report), 0
-        share = self._shares.get(report.system_id) or _Share()
+        share = self._shares.get(report.system_id) or _SenderQueue()
         while not self._has_room(octets):
             largest = max(self._shares.values(), key=_octets_of, default=share)
             if largest.octets <= share.octets + octets:
@@ -79,7 +79,7 @@ class WaitingReports:
     def put_back(self) -> None:
         """Put the taken reports back at the front of their SPs' queues."""
         for report in reversed(self._taken):
-            share = self._shares.setdefault(report.system_id, _Share())
+            share = self._shares.setdefault(report.system_id, _SenderQueue())
             share.reports.appendleft(report)
             share.octets += _cost_of(report)
         self._taken.clear()
@@ -94,7 +94,7 @@ class WaitingReports:
     def _has_room(self, octets: int) -> bool:
         return self._count < self._max_reports and self._octets + octets <= self._max_octets
 
-    def _drop_newest(self, share: _Share) -> None:
+    def _drop_newest(self, share: _SenderQueue) -> None:
         dropped = share.reports.pop()
         octets = _cost_of(dropped)
         share.octets -= octets
@@ -104,7 +104,7 @@ class WaitingReports:
             del self._shares[dropped.system_id]
 
 
-def _octets_of(share: _Share) -> int:
+def _octets_of(share: _SenderQueue) -> int:
     return share.octets
 
 

@@ -12,7 +12,7 @@ _ACTIONS = 5  # the four of Action, and OTHER
 _BUCKETS = 32
 
 
-class Tally(Generic[K]):
+class BoundedCounter(Generic[K]):
     """Counts by key, at most `maximum` of them: peers choose some keys, and could choose for ever.
 
     What comes after that is counted under `other`.
@@ -79,13 +79,17 @@ class Counters:
 
     def __init__(self) -> None:
         # By action and reason.
-        self.submits: Tally[tuple[str, str]] = Tally((OTHER, OTHER))
+        self.submits: BoundedCounter[tuple[str, str]] = BoundedCounter((OTHER, OTHER))
         # By system_id and action.
-        self.sender_submits: Tally[tuple[str, str]] = Tally(
+        self.sender_submits: BoundedCounter[tuple[str, str]] = BoundedCounter(
             (OTHER, OTHER), MAX_SYSTEM_IDS * _ACTIONS
         )
-        self.answers: Tally[int] = Tally(-1)  # command_status of the SMSC's submit_sm_resp
-        self.binds: Tally[str] = Tally(OTHER)  # the reason of a BindVerdict; "ok" stands
+        self.answers: BoundedCounter[int] = BoundedCounter(
+            -1
+        )  # command_status of the SMSC's submit_sm_resp
+        self.binds: BoundedCounter[str] = BoundedCounter(
+            OTHER
+        )  # the reason of a BindVerdict; "ok" stands
         self.link_losses = 0
         self.stray_answers = 0
         self.framing_errors = 0

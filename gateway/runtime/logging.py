@@ -116,7 +116,7 @@ def _to_stderr(line: bytes) -> None:
         os.write(_STDERR, line)
 
 
-class _Lines:
+class _LineLogger:
     """What structlog calls a logger: every method writes one line."""
 
     def __init__(self, sink: Sink) -> None:
@@ -130,9 +130,9 @@ class _Lines:
 
 class _LineFactory:
     def __init__(self, sink: Sink) -> None:
-        self._lines = _Lines(sink)
+        self._lines = _LineLogger(sink)
 
-    def __call__(self, *_names: object) -> _Lines:
+    def __call__(self, *_names: object) -> _LineLogger:
         return self._lines
 
 

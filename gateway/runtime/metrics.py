@@ -14,7 +14,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from gateway.runtime.counters import MAX_SYSTEM_IDS, OTHER, Counters, Histogram, Tally
+from gateway.runtime.counters import MAX_SYSTEM_IDS, OTHER, BoundedCounter, Counters, Histogram
 from gateway.runtime.model_metrics import model_families
 from gateway.runtime.records import RecordsHealth
 from gateway.runtime.snapshot import DiskHealth, NoticesHealth, ReportsHealth, Snapshot
@@ -255,7 +255,7 @@ def _histogram(name: str, meaning: str, histogram: Histogram, scale: float = 1.0
     )
 
 
-def _named(names: type[IntEnum], tally: Tally[int]) -> dict[str, int]:
+def _named(names: type[IntEnum], tally: BoundedCounter[int]) -> dict[str, int]:
     """Return the counts by name; values the specification does not know come together."""
     counts: defaultdict[str, int] = defaultdict(int)
     for value, count in tally.counts().items():

@@ -37,7 +37,7 @@ class RecordPicker:
     def __init__(
         self, scopes: Iterable[RecordScope], sealer: Sealer | None, *, in_doubt: bool
     ) -> None:
-        self._scopes = [_Compiled(scope, sealer, in_doubt=in_doubt) for scope in scopes]
+        self._scopes = [_ScopeFilter(scope, sealer, in_doubt=in_doubt) for scope in scopes]
         self._joints: set[_Joint] = set()
         self._joints_before: set[_Joint] = set()
 
@@ -67,7 +67,7 @@ class RecordPicker:
         return is_picked
 
 
-class _Compiled:
+class _ScopeFilter:
     """A scope prepared for checking record by record."""
 
     def __init__(self, scope: RecordScope, sealer: Sealer | None, *, in_doubt: bool) -> None:

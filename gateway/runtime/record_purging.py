@@ -49,7 +49,7 @@ def plan_purge(
     # A file may have the first row of the next hour: rows are filed by their tick.
     files = [file for file in archive.files() if file.hour < hour_of(before)]
     plans: list[FilePurge] = []
-    keeper = _Keeper(holds, sealer)
+    keeper = _HoldFilter(holds, sealer)
     for number, file in enumerate(files, 1):
         stays = sum(1 for _ in keeper.kept(file))
         goes = sum(1 for _ in _lines(file)) - stays
@@ -70,7 +70,7 @@ def purge(
     all its rows or those to keep. A file that a gateway still writes is left for the next run.
     """
     gone = 0
-    keeper = _Keeper(holds, sealer)
+    keeper = _HoldFilter(holds, sealer)
     for plan in plans:
         file = archive.close(plan.file)
         if file is None:
@@ -89,7 +89,7 @@ def purge(
     return gone
 
 
-class _Keeper:
+class _HoldFilter:
     """Applies the holds hour by hour, only to hours that a hold covers."""
 
     def __init__(self, holds: Sequence[RecordScope], sealer: Sealer | None) -> None:

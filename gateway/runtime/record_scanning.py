@@ -20,7 +20,7 @@ Told = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class FileLines:
     """Whole lines of one file without their newlines; `first` is the number of the first."""
 
     path: Path
@@ -28,7 +28,7 @@ class Lines:
     lines: list[bytes]
 
 
-def scan_hour(archive: RecordArchive, hour: int, told: Told) -> Iterator[Lines]:
+def scan_hour(archive: RecordArchive, hour: int, told: Told) -> Iterator[FileLines]:
     """Yield the lines of one hour in their order; half a line at the end is left out.
 
     `told` hears how many more octets on the disk are read for it. What is sealed meanwhile is read
@@ -79,7 +79,7 @@ def _opened(
     raise AssertionError  # the last look returns or raises
 
 
-def _blocks(path: Path, file: BufferedReader | gzip.GzipFile) -> Iterator[Lines]:
+def _blocks(path: Path, file: BufferedReader | gzip.GzipFile) -> Iterator[FileLines]:
     first, rest = 1, b""
     while block := file.read(_BLOCK_OCTETS):
         lines = (rest + block).split(b"\n")
@@ -87,5 +87,5 @@ def _blocks(path: Path, file: BufferedReader | gzip.GzipFile) -> Iterator[Lines]
         if len(rest) > MAX_LINE_OCTETS:
             raise ValueError(f"line {first + len(lines)} does not end")
         if lines:
-            yield Lines(path, first, lines)
+            yield FileLines(path, first, lines)
             first += len(lines)

@@ -21,7 +21,7 @@ Told = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Sealing:
+class SealResult:
     """The result of one run: files sealed, their rows, files that a writer still holds."""
 
     files: int
@@ -36,7 +36,7 @@ def due(archive: RecordArchive, hour: int) -> list[HourFile]:
     ]
 
 
-def seal_closed(archive: RecordArchive, sealer: Sealer, hour: int, told: Told) -> Sealing:
+def seal_closed(archive: RecordArchive, sealer: Sealer, hour: int, told: Told) -> SealResult:
     """Seal every file that is due; `told` gets the number of octets done since its last call.
 
     If killed at any moment it may be called again: no row is lost or duplicated. Raises
@@ -53,7 +53,7 @@ def seal_closed(archive: RecordArchive, sealer: Sealer, hour: int, told: Told) -
                 continue
             rows += _seal(file, sealer, told)
             files += 1
-    return Sealing(files, rows, busy)
+    return SealResult(files, rows, busy)
 
 
 def _seal(file: HourFile, sealer: Sealer, told: Told) -> int:

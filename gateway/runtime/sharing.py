@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 
-class Share:
+class FileLock:
     """Holds a lock beside a file until `release` or the end of the process."""
 
     def __init__(self, fd: int) -> None:

@@ -8,7 +8,7 @@ from gateway.session.addresses import origin_of
 MINUTE_S = 60.0
 
 
-class Repeated(NamedTuple):
+class EventRepeats(NamedTuple):
     """How often an event came in a minute besides the reported one, or from other addresses.
 
     `origin` and `system_id` are empty for events without a row of their own.
@@ -52,12 +52,12 @@ class EventQuota:
             self._others[event, reason] += 1
         return False
 
-    def repeated(self, now: float) -> list[Repeated]:
+    def repeated(self, now: float) -> list[EventRepeats]:
         """Return the counts once a minute is over, and begin another minute."""
         if now - self._began < MINUTE_S:
             return []
-        found = [Repeated(*key, count - 1) for key, count in self._counts.items() if count > 1]
-        found += [Repeated(*kind, "", "", count) for kind, count in self._others.items()]
+        found = [EventRepeats(*key, count - 1) for key, count in self._counts.items() if count > 1]
+        found += [EventRepeats(*kind, "", "", count) for kind, count in self._others.items()]
         self._counts.clear()
         self._others.clear()
         return found

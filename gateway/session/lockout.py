@@ -45,7 +45,7 @@ class Lockouts:
             raise ValueError("both limits must be at least 1")
         self._by_pair = _Failures(per_minute, maximum_entries)
         self._by_address = _Failures(per_minute * ADDRESS_FACTOR, maximum_entries)
-        self._known = _Known(maximum_entries)
+        self._known = _KnownPairs(maximum_entries)
         self._known_checks = ConnectionRate(1, 1, maximum_entries)
         self._name_checks = ConnectionRate(1, 1, maximum_entries)
         self._origin_checks = ConnectionRate(THROUGH_PER_S, THROUGH_PER_S, maximum_entries)
@@ -156,7 +156,7 @@ class _Failures:
         return len(self._times)
 
 
-class _Known:
+class _KnownPairs:
     """When each pair last bound, and when any pair of each origin last bound."""
 
     def __init__(self, maximum_entries: int) -> None:

@@ -16,11 +16,11 @@ from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle
 from gateway.settings.bundle_file import ContentFile, RepliesFile
 from gateway.settings.bundle_source import RULES, BundleSource
-from gateway.settings.fault import Gathering
+from gateway.settings.fault import FaultCollector
 from gateway.settings.head import UNREAD, load_head
 from gateway.settings.keyword_lists import load_lists
 from gateway.settings.layers import Layers, find_layers
-from gateway.settings.rules import Beside, load_rules
+from gateway.settings.rules import RuleContext, load_rules
 from gateway.settings.schema import validate
 from gateway.settings.selftest_file import load_selftest
 
@@ -44,11 +44,11 @@ def load_bundle(directory: Path, profile: str | None = None) -> Bundle:
 def read_bundle(directory: Path, profile: str | None = None) -> ReadBundle:
     """Read the bundle in `directory` with its files. Raises SettingsError as load_bundle."""
     source = BundleSource(directory)
-    gathering = Gathering()
+    gathering = FaultCollector()
     layers = find_layers(source, gathering, profile)
     head = gathering.take(partial(load_head, layers), UNREAD)
     lists = load_lists(layers, gathering)
-    beside = Beside(head.calendar, frozenset(words.id for words in lists))
+    beside = RuleContext(head.calendar, frozenset(words.id for words in lists))
     documents = layers.documents(RULES, gathering)
     bundle = Bundle(
         name=head.name,

@@ -33,7 +33,7 @@ class SettingDifference:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class BundleDifference:
     """All that differs, in the order of the new bundle, what is gone last."""
 
     lists_added: tuple[KeywordList, ...]
@@ -50,7 +50,7 @@ class Difference:
         return not (any(lists) or self.settings or self.cases_added or self.cases_removed)
 
 
-def difference(old: Bundle, new: Bundle) -> Difference:
+def difference(old: Bundle, new: Bundle) -> BundleDifference:
     """Return what `new` says otherwise than `old`."""
     before = {words.id: words for words in old.keyword_lists}
     after = {words.id: words for words in new.keyword_lists}
@@ -62,7 +62,7 @@ def difference(old: Bundle, new: Bundle) -> Difference:
         {replace(case, file="", line=0, column=0) for case in bundle.selftest}
         for bundle in (old, new)
     )
-    return Difference(
+    return BundleDifference(
         lists_added=tuple(words for id_, words in after.items() if id_ not in before),
         lists_removed=tuple(words for id_, words in before.items() if id_ not in after),
         lists_changed=tuple(one for one in changed if one.added or one.removed or one.settings),

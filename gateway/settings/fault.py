@@ -43,7 +43,7 @@ class SettingsError(Exception):
         super().__init__("\n".join(map(str, self.faults)))
 
 
-class Gathering:
+class FaultCollector:
     """Collects the faults of several loads, so that one bad file does not hide the next."""
 
     def __init__(self) -> None:

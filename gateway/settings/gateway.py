@@ -124,7 +124,7 @@ class Privacy:
 
 
 @dataclass(frozen=True, slots=True)
-class Learning:
+class LearningSettings:
     """Whether verdicts are kept as samples; where models are, and whose signature they need."""
 
     samples: bool = True
@@ -149,7 +149,7 @@ class GatewaySettings:
     privacy: Privacy | None = None
     hub: Hub = field(default_factory=Hub)
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    learning: Learning = Learning()
+    learning: LearningSettings = LearningSettings()
     store_max_octets: int = 32 * 2**30
     disk: DiskReserve = field(default_factory=DiskReserve)
     metrics_token: bytes | None = field(default=None, repr=False)
@@ -215,7 +215,7 @@ def _privacy(document: yaml.Document, shape: PrivacyShape) -> Privacy | None:
     return Privacy(shape.keys, shape.current)
 
 
-def _learning(document: yaml.Document, shape: LearningShape) -> Learning:
+def _learning(document: yaml.Document, shape: LearningShape) -> LearningSettings:
     """Return where models are, once every key is known to be one: none may be trusted unread."""
     faults: list[Fault] = []
     for number, name in enumerate(shape.trusted_keys):
@@ -226,7 +226,7 @@ def _learning(document: yaml.Document, shape: LearningShape) -> Learning:
             faults.append(document.fault(("learning", "trusted_keys", number), problem))
     if faults:
         raise SettingsError(faults)
-    return Learning(shape.samples, Path(shape.models), tuple(map(Path, shape.trusted_keys)))
+    return LearningSettings(shape.samples, Path(shape.models), tuple(map(Path, shape.trusted_keys)))
 
 
 def _listener(shape: ListenerShape) -> Listener:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.calendar import CalendarError, HolidayCalendar, parse
 from gateway.settings import yaml
 from gateway.settings.bundle_file import BundleFile
@@ -13,27 +13,27 @@ from gateway.settings.yaml import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class BundleHead:
     """The head of a bundle. `calendar` is None where it names none."""
 
     name: str
-    surroundings: Surroundings
+    surroundings: RuleLocale
     calendar: HolidayCalendar | None
 
 
 # Stands for a head that could not be read: of its calendar nothing is known, nor missed.
-UNREAD = Head("", Surroundings(), HolidayCalendar("unread"))
+UNREAD = BundleHead("", RuleLocale(), HolidayCalendar("unread"))
 
 
-def load_head(layers: Layers) -> Head:
+def load_head(layers: Layers) -> BundleHead:
     """Read `bundle.yaml` and the calendar it names. Raises SettingsError with their faults."""
     # Without the file itself there is no bundle: reading it raises then.
     document = layers.top(HEAD) or yaml.read(layers.source.directory / HEAD)
     shape = validate(document, BundleFile)
     calendar = _calendar(layers, document, shape.calendar) if shape.calendar else None
-    return Head(
+    return BundleHead(
         shape.name,
-        Surroundings(
+        RuleLocale(
             zone=shape.zone,
             calendar=calendar or HolidayCalendar("none"),
             capacity=shape.frequency_capacity,

@@ -8,7 +8,7 @@ from gateway.filter.contact_patterns import PatternError, PatternSet
 from gateway.filter.keyword_entries import closed_up
 from gateway.settings.bundle_file import KeywordsFile
 from gateway.settings.bundle_source import KEYWORDS
-from gateway.settings.fault import Fault, Gathering, SettingsError
+from gateway.settings.fault import Fault, FaultCollector, SettingsError
 from gateway.settings.layers import Layers
 from gateway.settings.overlay import overlaid
 from gateway.settings.schema import validate
@@ -18,7 +18,7 @@ from gateway.settings.yaml import Document
 _YAML = (".yaml", ".yml")
 
 
-def load_lists(layers: Layers, gathering: Gathering) -> tuple[KeywordList, ...]:
+def load_lists(layers: Layers, gathering: FaultCollector) -> tuple[KeywordList, ...]:
     """Return the lists that the files of all layers say together, in their order.
 
     A file of an upper layer adds its words to those of the list with its id, and changes what
@@ -62,7 +62,7 @@ def _id_of(file: Document) -> str:
 
 
 def _list(layers: Layers, files: Sequence[Document]) -> KeywordList:
-    gathering = Gathering()
+    gathering = FaultCollector()
     filed = [gathering.take(partial(_filed_words, layers, file), ()) for file in files]
     document = overlaid(files, ("words", "exceptions"))
     shape = validate(document, KeywordsFile, lambda _: gathering.faults, _order_of_days)

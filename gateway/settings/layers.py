@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from gateway.settings.bundle_source import LOCAL, OVERRIDE, PROFILES, BundleSource
-from gateway.settings.fault import Fault, Gathering, SettingsError
+from gateway.settings.fault import Fault, FaultCollector, SettingsError
 from gateway.settings.names import is_id
 from gateway.settings.overlay import overlaid
 from gateway.settings.yaml import Document, Mark
@@ -32,14 +32,14 @@ class Layers:
 
         Raises SettingsError for what is no YAML in any of them.
         """
-        gathering = Gathering()
+        gathering = FaultCollector()
         paths = [layer[name] for layer in self.files if name in layer]
         read = [gathering.take(partial(self._document, path), None) for path in paths]
         gathering.close()
         found = [document for document in read if document is not None]
         return overlaid(found, appended) if found else None
 
-    def documents(self, folder: str, gathering: Gathering) -> list[list[Document]]:
+    def documents(self, folder: str, gathering: FaultCollector) -> list[list[Document]]:
         """Return the YAML files of a folder, layer by layer; those that are none are left out."""
         layers = []
         for files in self.files:
@@ -78,7 +78,9 @@ class Layers:
         return replace(document, faults=(*document.faults, fault))
 
 
-def find_layers(source: BundleSource, gathering: Gathering, profile: str | None = None) -> Layers:
+def find_layers(
+    source: BundleSource, gathering: FaultCollector, profile: str | None = None
+) -> Layers:
     """Return the layers of a bundle, as far as they can be found.
 
     Which profile is in force is said by ``bundle.yaml`` of the directory, of ``local.d/`` or of

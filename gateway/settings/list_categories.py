@@ -6,7 +6,7 @@ from gateway.domain.categories import category_of, likely_category
 from gateway.domain.policy import ListAction
 from gateway.policy.bundle import Bundle
 from gateway.settings.bundle_source import KEYWORDS, BundleSource
-from gateway.settings.fault import Fault, Gathering
+from gateway.settings.fault import Fault, FaultCollector
 from gateway.settings.layers import find_layers
 from gateway.settings.yaml import Document
 
@@ -33,7 +33,7 @@ def stray_categories(bundle: Bundle, directory: Path) -> tuple[Fault, ...]:
 
 def _categories_said(directory: Path) -> dict[str, Document]:
     """Return by the id of its list the uppermost file that names a category."""
-    gathering = Gathering()  # what is no YAML any more, or was a moment ago
+    gathering = FaultCollector()  # what is no YAML any more, or was a moment ago
     layers = find_layers(BundleSource(directory), gathering)
     return {
         str(id_): file

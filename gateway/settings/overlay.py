@@ -13,7 +13,7 @@ def overlaid(documents: Sequence[Document], appended: Collection[str] = ()) -> D
     keys `appended` of the top are joined. Every value keeps its place in the file that said it.
     """
     joined = frozenset((key,) for key in appended)
-    return reduce(lambda below, above: _Laying(joined).document(below, above), documents)
+    return reduce(lambda below, above: _Overlay(joined).document(below, above), documents)
 
 
 def entries_of(document: Document, key: str) -> list[Document]:
@@ -38,7 +38,7 @@ def _below(marks: Iterable[tuple[Where, Mark]], key: str, count: int) -> list[di
     return found
 
 
-class _Laying:
+class _Overlay:
     """Lays one document over another."""
 
     def __init__(self, joined: Collection[Where]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
 from gateway.policy.answer_counts import MAX_WITHIN
-from gateway.policy.limits import MAX_ROLLING, Clock, Part
+from gateway.policy.limits import MAX_ROLLING, Clock, CountDimension
 from gateway.policy.windows import OnHolidays
 from gateway.settings.content_rule_file import (
     BadLinkShape,
@@ -123,7 +123,7 @@ class UntimelyShape(FindingShape):
 class LimitShape(Shape):
     """`limits[]`: at most so many messages that agree in all of `per`."""
 
-    per: Annotated[list[Annotated[Part, Strict(False)]], Field(min_length=1)]
+    per: Annotated[list[Annotated[CountDimension, Strict(False)]], Field(min_length=1)]
     at_most: Count
     every: Every
     on_holidays: Count | None = None
@@ -154,7 +154,7 @@ class TooOftenShape(SlowingShape):
             return self
         if not self.sources:
             raise ValueError("suspend: needs sources, or the ports of SPs would be suspended too")
-        if any(Part.SOURCE not in limit.per for limit in self.limits):
+        if any(CountDimension.SOURCE not in limit.per for limit in self.limits):
             raise ValueError("suspend: each limit must count per source, or it suspends others")
         return self
 

@@ -16,7 +16,7 @@ from gateway.settings.contradictions import (
     stray_severity,
     unknown_exempts,
 )
-from gateway.settings.fault import Fault, Gathering, SettingsError
+from gateway.settings.fault import Fault, FaultCollector, SettingsError
 from gateway.settings.names import is_id
 from gateway.settings.overlay import entries_of, overlaid
 from gateway.settings.rule_file import MAX_RULES, SHAPES, RulesFrame, UntimelyShape
@@ -26,20 +26,20 @@ from gateway.settings.yaml import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class RuleContext:
     """What stands beside the rules: the calendar they count by, and the ids that are taken."""
 
     calendar: HolidayCalendar | None = None
     lists: Collection[str] = ()
 
 
-def load_rules(layers: Iterable[Sequence[Document]], beside: Beside) -> tuple[Rule, ...]:
+def load_rules(layers: Iterable[Sequence[Document]], beside: RuleContext) -> tuple[Rule, ...]:
     """Return the rules that the files of all layers say together, in their order.
 
     A rule of an upper layer changes those fields that it names of the rule with its id below,
     or is a new one. Raises SettingsError with the faults of all rules.
     """
-    gathering = Gathering()
+    gathering = FaultCollector()
     documents: dict[str, Document] = {}
     for files in layers:
         _lay(documents, _rules_of(files, gathering), gathering)
@@ -55,7 +55,7 @@ def load_rules(layers: Iterable[Sequence[Document]], beside: Beside) -> tuple[Ru
     return tuple(rule for rule in found if rule is not None)
 
 
-def _rules_of(files: Iterable[Document], gathering: Gathering) -> dict[str, Document]:
+def _rules_of(files: Iterable[Document], gathering: FaultCollector) -> dict[str, Document]:
     """Return the rules of one layer by id. Rules of one id in one layer are a fault."""
     rules: dict[str, Document] = {}
     for file in files:
@@ -85,7 +85,7 @@ def _id_of(entry: Document) -> str:
     return id_
 
 
-def _lay(below: dict[str, Document], above: dict[str, Document], gathering: Gathering) -> None:
+def _lay(below: dict[str, Document], above: dict[str, Document], gathering: FaultCollector) -> None:
     """Lay the rules of the next layer over those that there are."""
     for id_, rule in above.items():
         if id_ not in below:
@@ -106,7 +106,7 @@ def _check_of(rule: Document) -> object:
     return rule.value.get("check") if isinstance(rule.value, dict) else None
 
 
-def _rule(document: Document, known: Mapping[str, object], beside: Beside) -> Rule:
+def _rule(document: Document, known: Mapping[str, object], beside: RuleContext) -> Rule:
     id_ = _id_of(document)
     check = _check_of(document)
     if check is None:
@@ -123,7 +123,7 @@ def _rule(document: Document, known: Mapping[str, object], beside: Beside) -> Ru
     return rule_of(shape)
 
 
-def _checks(id_: str, known: Mapping[str, object], beside: Beside) -> tuple[Check, ...]:
+def _checks(id_: str, known: Mapping[str, object], beside: RuleContext) -> tuple[Check, ...]:
     def taken(document: Document) -> Iterable[Fault]:
         if id_ in beside.lists:
             yield document.fault(("id",), f"{id_}: is the id of a keyword list already")

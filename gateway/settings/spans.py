@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from gateway.policy.limits import Clock, Rolling
+from gateway.policy.limits import Clock, RollingWindow
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile("([1-9][0-9]{0,5})([smhd])")
@@ -63,14 +63,14 @@ def parse_working_days(value: object) -> int:
     return int(matched[1])
 
 
-def parse_every(value: object) -> Clock | Rolling:
+def parse_every(value: object) -> Clock | RollingWindow:
     """Return what a limit counts in. Raises ValueError for anything else."""
     if isinstance(value, str):
         if value in list(Clock):
             return Clock(value)
         matched = _ROLLING.fullmatch(value)
         if matched is not None:
-            return Rolling(int(parse_duration(matched[1]).total_seconds()))
+            return RollingWindow(int(parse_duration(matched[1]).total_seconds()))
     raise ValueError('must be minute, hour, day, or a time that moves along, as "rolling 24h"')
 
 
@@ -91,5 +91,7 @@ Duration = Annotated[
 WorkingDays = Annotated[
     int, BeforeValidator(parse_working_days, json_schema_input_type=_WorkingDaysText)
 ]
-Every = Annotated[Clock | Rolling, BeforeValidator(parse_every, json_schema_input_type=_EveryText)]
+Every = Annotated[
+    Clock | RollingWindow, BeforeValidator(parse_every, json_schema_input_type=_EveryText)
+]
 Hours = Annotated[tuple[time, time], BeforeValidator(parse_hours, json_schema_input_type=HoursText)]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from gateway.domain.suspension import SuspensionTerms
-from gateway.policy.limits import Clock, Limit, Rolling
+from gateway.policy.limits import Clock, Limit, RollingWindow
 from gateway.policy.rules import (
     BadLink,
     Campaign,
@@ -96,9 +96,9 @@ def _suspension(terms: SuspensionTerms) -> dict[str, str]:
     }
 
 
-def _every(every: Clock | Rolling) -> str:
+def _every(every: Clock | RollingWindow) -> str:
     match every:
         case Clock():
             return "an hour" if every is Clock.HOUR else f"a {every.value}"
-        case Rolling(seconds):
+        case RollingWindow(seconds):
             return f"in rolling {duration_said(timedelta(seconds=seconds))}"

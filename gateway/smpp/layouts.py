@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.smpp.commands import CommandId
 from gateway.smpp.fields import COctetString, Field, Integer, OctetString
-from gateway.smpp.lists import Destinations, Refusals
+from gateway.smpp.lists import Destinations, FailedDestinations
 from gateway.smpp.status import CommandStatus
 
 # A fixed integer that 3.4 gives no status of its own: all that can be said when it is
@@ -83,7 +83,7 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = {
         Destinations("dest_address"),
         *_MESSAGE,
     ),
-    CommandId.SUBMIT_MULTI_RESP: (_MESSAGE_ID, Refusals("unsuccess_sme")),
+    CommandId.SUBMIT_MULTI_RESP: (_MESSAGE_ID, FailedDestinations("unsuccess_sme")),
     CommandId.DATA_SM: (
         _SERVICE_TYPE,
         _SOURCE_TON,

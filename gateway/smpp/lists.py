@@ -46,7 +46,7 @@ class Destinations:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
+class FailedDestinations:
     """no_unsuccess and unsuccess_sme(s) of submit_multi_resp (SMPP 3.4, 4.5.2)."""
 
     name: str

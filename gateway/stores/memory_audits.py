@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from itertools import islice
 
-from gateway.domain.audit import AuditItem, ConsentAudit, ItemState, NewConsentAudit, Tally
+from gateway.domain.audit import AuditItem, AuditTally, ConsentAudit, ItemState, NewConsentAudit
 from gateway.domain.privacy import NewPurge
 from gateway.stores.memory_privacy import MemoryJournals
 
@@ -82,4 +82,4 @@ class MemoryConsentAudits:
         audit = self._audits[number]
         given = {field.name: getattr(audit, field.name) for field in fields(audit)}
         counts = Counter(item.state.value for item in self._items[number].values())
-        return ConsentAudit(number, **given, tally=Tally(**counts))
+        return ConsentAudit(number, **given, tally=AuditTally(**counts))

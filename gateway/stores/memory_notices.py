@@ -8,11 +8,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.notice import Batch, Notice, NoticeStanding
+from gateway.domain.notice import Notice, NoticeBatch, NoticeStanding
 from gateway.ports.notices import NOTICES_PER_BATCH
 from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_consent import MemoryConsent
-from gateway.stores.notice_cursor import Cursor, Place, Read, Told, first_told, next_for
+from gateway.stores.notice_cursor import (
+    Cursor,
+    CursorNotice,
+    FeedCursor,
+    Read,
+    first_told,
+    next_for,
+)
 
 
 class MemoryNotices:
@@ -28,7 +35,9 @@ class MemoryNotices:
         self._standings: dict[str, NoticeStanding] = {}
         self._claims: dict[str, tuple[str, datetime]] = {}
 
-    async def next_batch(self, system_id: str, limit: int = NOTICES_PER_BATCH) -> Batch | None:
+    async def next_batch(
+        self, system_id: str, limit: int = NOTICES_PER_BATCH
+    ) -> NoticeBatch | None:
         while True:
             before = self._cursor_of(system_id)
             cursor, batch = await next_for(before, limit, self._reader(system_id))
@@ -106,16 +115,18 @@ class MemoryNotices:
         return self._cursors.get(system_id, Cursor())
 
     def _reader(self, system_id: str) -> Read:
-        async def read(after: Place, through: Place | None, limit: int | None) -> Sequence[Told]:
+        async def read(
+            after: FeedCursor, through: FeedCursor | None, limit: int | None
+        ) -> Sequence[CursorNotice]:
             answers = [
-                (answer, Place(number, answer.msisdn, answer.scope))
+                (answer, FeedCursor(number, answer.msisdn, answer.scope))
                 for answer, number in self._consent.numbered_answers()
                 if answer.scope in (system_id, EVERY_SENDER)
                 and answer.answer is not Answer.ASSERTED
             ]
             known = {answer.msisdn for answer, _ in answers if answer.scope == system_id}
             found = [
-                Told(place, _notice(answer) if answer.msisdn in known else None)
+                CursorNotice(place, _notice(answer) if answer.msisdn in known else None)
                 for answer, place in answers
                 if after < place and (through is None or place <= through)
             ]

@@ -7,7 +7,7 @@ from gateway.domain.errand import NewErrand
 from gateway.domain.number_code import (
     MAX_ATTEMPTS,
     CodeLimits,
-    Issued,
+    IssueResult,
     NumberCode,
     NumberSession,
 )
@@ -18,7 +18,7 @@ _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @dataclass(slots=True)
-class _Kept:
+class _CodeRow:
     code: NumberCode
     attempts: int = 0
     is_used: bool = False
@@ -29,23 +29,23 @@ class MemoryNumberCodes:
 
     def __init__(self, errands: MemoryErrands) -> None:
         self._errands = errands
-        self._codes: dict[int, _Kept] = {}
+        self._codes: dict[int, _CodeRow] = {}
         self._latest = 0
         self._sessions: dict[str, NumberSession] = {}
 
-    async def issue(self, code: NumberCode, errand: NewErrand, limits: CodeLimits) -> Issued:
+    async def issue(self, code: NumberCode, errand: NewErrand, limits: CodeLimits) -> IssueResult:
         now = code.created_at
         codes = [kept.code for kept in self._codes.values()]
         if sum(one.created_at > now - _MINUTE for one in codes) >= limits.all_per_minute:
-            return Issued.BUSY
+            return IssueResult.BUSY
         own = [one.created_at for one in codes if one.msisdn == code.msisdn]
         today = sum(at > now - _DAY for at in own)
         if today >= limits.per_day or any(at > now - limits.pause for at in own):
-            return Issued.LIMITED
+            return IssueResult.LIMITED
         self._latest += 1
-        self._codes[self._latest] = _Kept(code)
+        self._codes[self._latest] = _CodeRow(code)
         self._errands.keep(errand)
-        return Issued.SENT
+        return IssueResult.SENT
 
     async def attempt(self, msisdn: int, now: datetime) -> Attempt | None:
         own = [number for number, kept in self._codes.items() if kept.code.msisdn == msisdn]

@@ -7,7 +7,7 @@ from gateway.domain.policy_history import (
     NewPolicyVersion,
     PolicyRequest,
     PolicyVersion,
-    RequestState,
+    ReloadRequestState,
 )
 from gateway.ports.policies import REQUESTS_KEPT, VERSIONS_KEPT
 
@@ -51,12 +51,14 @@ class MemoryPolicies:
         return number
 
     async def open_request(self) -> PolicyRequest | None:
-        still_open = (one for one in self._requests.values() if one.state is RequestState.OPEN)
+        still_open = (
+            one for one in self._requests.values() if one.state is ReloadRequestState.OPEN
+        )
         return next(still_open, None)
 
-    async def answer(self, number: int, state: RequestState, said: str) -> bool:
+    async def answer(self, number: int, state: ReloadRequestState, said: str) -> bool:
         asked = self._requests.get(number)
-        if asked is None or asked.state is not RequestState.OPEN:
+        if asked is None or asked.state is not ReloadRequestState.OPEN:
             return False
         self._requests[number] = replace(asked, state=state, said=said)
         return True

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from gateway.domain.preferences import Edit, JournalEntry, Origin, PreferenceList, packed
+from gateway.domain.preferences import ChangeOrigin, Edit, JournalEntry, PreferenceList, packed
 from gateway.domain.privacy import NewPurge
 from gateway.ports.changes import ChangeKind
-from gateway.ports.preferences import Changed, OldEntry, PreferenceRow
+from gateway.ports.preferences import OldEntry, PreferenceEdit, PreferenceRow
 from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_privacy import MemoryJournals
 
@@ -28,7 +28,7 @@ class MemoryPreferences:
     async def of(self, msisdn: int) -> PreferenceList:
         return self._preferences.get(msisdn, ())
 
-    async def change(self, msisdn: int, edit: Edit, origin: Origin) -> Changed:
+    async def change(self, msisdn: int, edit: Edit, origin: ChangeOrigin) -> PreferenceEdit:
         before = self._preferences.get(msisdn, ())
         after = edit(before)
         if after != before:
@@ -37,9 +37,9 @@ class MemoryPreferences:
                 del self._preferences[msisdn]
             self._note(msisdn, JournalEntry(origin, before, after))
             self._changes.add(ChangeKind.PREFERENCES, str(msisdn), self._utcnow())
-        return Changed(before, after)
+        return PreferenceEdit(before, after)
 
-    async def erase(self, msisdn: int, origin: Origin) -> bool:
+    async def erase(self, msisdn: int, origin: ChangeOrigin) -> bool:
         told = any(whose == msisdn for whose, _ in self._journal.values())
         if not told and msisdn not in self._preferences:
             return False

@@ -14,9 +14,9 @@ from gateway.ports.quarantine import (
     EXPIRING_STATES,
     REPLACEABLE_STATES,
     Grounds,
+    HeldTotals,
     ReleasedId,
     Replacement,
-    Waiting,
 )
 from gateway.stores.memory_changes import MemoryChanges
 
@@ -101,14 +101,14 @@ class MemoryQuarantine:
         )
         return {state: counts[state] for state in HoldState}
 
-    async def count_waiting(self) -> dict[str, Waiting]:
+    async def count_waiting(self) -> dict[str, HeldTotals]:
         counts: Counter[str] = Counter()
         octets: Counter[str] = Counter()
         for message in self._messages.values():
             if message.state not in FINAL_STATES:
                 counts[message.system_id] += 1
                 octets[message.system_id] += message.octets
-        return {one: Waiting(count, octets[one]) for one, count in counts.items()}
+        return {one: HeldTotals(count, octets[one]) for one, count in counts.items()}
 
     async def move(  # noqa: PLR0913 - as the port has it
         self,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.domain.consent import EVERY_SENDER, Answer
-from gateway.domain.consent_request import RequestState
+from gateway.domain.consent_request import ConsentRequestState
 from gateway.domain.privacy import NewPurge
 from gateway.domain.relation import FORGOTTEN, EndedRelation
 from gateway.domain.subscription import ASKED_STATES, RUNNING_STATES
@@ -18,7 +18,7 @@ from gateway.stores.memory_subscriptions import MemorySubscriptions
 _Key = tuple[int, str]
 
 
-class _Told(NamedTuple):
+class _RelationRow(NamedTuple):
     """What one row says of a relation."""
 
     began_at: datetime
@@ -62,18 +62,20 @@ class MemoryEndedRelations:
             and not any(one.is_live for one in rows)
         }
 
-    def _told(self) -> dict[_Key, list[_Told]]:
-        told: defaultdict[_Key, list[_Told]] = defaultdict(list)
+    def _told(self) -> dict[_Key, list[_RelationRow]]:
+        told: defaultdict[_Key, list[_RelationRow]] = defaultdict(list)
         for one in self._subscriptions.every_order():
             is_live = one.state in RUNNING_STATES | ASKED_STATES
-            told[one.msisdn, one.system_id].append(_Told(one.since, one.since, is_live, True))
+            told[one.msisdn, one.system_id].append(
+                _RelationRow(one.since, one.since, is_live, True)
+            )
         for (msisdn, system_id, _), event in self._subscriptions.every_event():
-            told[msisdn, system_id].append(_Told(event.at, event.at, False, True))
+            told[msisdn, system_id].append(_RelationRow(event.at, event.at, False, True))
         for request in self._subscriptions.every_request():
-            row = _Told(
+            row = _RelationRow(
                 request.asked_at,
                 request.until,
-                request.state is RequestState.PENDING,
+                request.state is ConsentRequestState.PENDING,
                 request.text_sha256 != "",
             )
             told[request.msisdn, request.system_id].append(row)
@@ -81,6 +83,6 @@ class MemoryEndedRelations:
             if answer.scope != EVERY_SENDER or answer.until is not None:
                 is_live = answer.answer is not Answer.REFUSED and answer.until is None
                 ended_at = max(answer.since, answer.until or answer.since)
-                row = _Told(answer.since, ended_at, is_live, answer.channel != FORGOTTEN)
+                row = _RelationRow(answer.since, ended_at, is_live, answer.channel != FORGOTTEN)
                 told[answer.msisdn, answer.scope].append(row)
         return told

@@ -14,7 +14,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class _Row:
+class _ScheduledRow:
     message: ScheduledMessage
     is_refused: bool = False
     free_at: datetime = _LONG_AGO
@@ -26,7 +26,7 @@ class MemoryScheduled:
     def __init__(self, consent: MemoryConsent, utcnow: Callable[[], datetime]) -> None:
         self._consent = consent
         self._utcnow = utcnow
-        self._rows: dict[int, _Row] = {}
+        self._rows: dict[int, _ScheduledRow] = {}
         self._latest = 0
 
     async def keep(
@@ -96,7 +96,7 @@ class MemoryScheduled:
             del self._rows[number]
         return len(over)
 
-    def _keep(self, message: ScheduledMessage) -> _Row:
+    def _keep(self, message: ScheduledMessage) -> _ScheduledRow:
         key = (message.system_id, message.message_id, message.destination)
         for row in self._rows.values():
             on_record = row.message
@@ -104,11 +104,11 @@ class MemoryScheduled:
                 row.message = replace(on_record, scheduled_at=message.scheduled_at)
                 return row
         self._latest += 1
-        row = self._rows[self._latest] = _Row(replace(message, number=self._latest))
+        row = self._rows[self._latest] = _ScheduledRow(replace(message, number=self._latest))
         return row
 
     def _mark(
-        self, rows: Sequence[_Row], after: int, through: int | None, companions: Companions
+        self, rows: Sequence[_ScheduledRow], after: int, through: int | None, companions: Companions
     ) -> bool:
         now = self._utcnow()
         refusals: dict[tuple[int, str], int] = {}

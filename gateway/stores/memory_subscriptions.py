@@ -5,20 +5,20 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
-from gateway.domain.consent_request import ConsentRequest, RequestState
-from gateway.domain.subscription import Said, Subscription, SubscriptionState
+from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
+from gateway.domain.subscription import MessageEvidence, Subscription, SubscriptionState
 from gateway.ports.changes import ChangeKind
 from gateway.ports.subscriptions import (
     SENT,
     UNSENT,
     Changes,
-    Known,
+    OfferSession,
     RunningRow,
     ServiceKey,
-    Session,
-    Step,
+    SubscriberRecords,
     SubscriptionEvent,
-    Wanted,
+    SubscriptionQuery,
+    SubscriptionStep,
 )
 from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_errands import MemoryErrands
@@ -38,12 +38,12 @@ class MemorySubscriptions:
         self._held: dict[_Key, tuple[Subscription, int]] = {}
         self._events: list[tuple[_Key, SubscriptionEvent]] = []
         self._requests: dict[tuple[int, str, int], ConsentRequest] = {}
-        self._sessions: dict[tuple[int, str], Session] = {}
+        self._sessions: dict[tuple[int, str], OfferSession] = {}
 
-    async def known(self, msisdn: int, port: str, now: datetime) -> Known:
+    async def known(self, msisdn: int, port: str, now: datetime) -> SubscriberRecords:
         session = self._sessions.get((msisdn, port))
         open_now = (r for r in self._requests.values() if r.msisdn == msisdn and r.is_open(now))
-        return Known(
+        return SubscriberRecords(
             tuple(
                 one for key, (one, _) in sorted(self._held.items(), key=_first) if key[0] == msisdn
             ),
@@ -68,8 +68,10 @@ class MemorySubscriptions:
             self._errands.keep(changes.errand)
         return True
 
-    async def note_sent(self, subscription: Subscription, said: Said, *, is_taken: bool) -> None:
-        self._note(Step(subscription, SENT if is_taken else UNSENT, said), said.at)
+    async def note_sent(
+        self, subscription: Subscription, said: MessageEvidence, *, is_taken: bool
+    ) -> None:
+        self._note(SubscriptionStep(subscription, SENT if is_taken else UNSENT, said), said.at)
 
     async def ask(self, request: ConsentRequest) -> bool:
         return self._requests.setdefault(request.key, request) is request
@@ -99,7 +101,7 @@ class MemorySubscriptions:
         over = (
             request
             for request in self._requests.values()
-            if request.state is RequestState.PENDING and request.until <= now
+            if request.state is ConsentRequestState.PENDING and request.until <= now
         )
         return sorted(over, key=lambda request: request.until)[:limit]
 
@@ -109,7 +111,7 @@ class MemorySubscriptions:
         self._sessions = kept
         return forgotten
 
-    async def find(self, wanted: Wanted) -> list[Subscription]:
+    async def find(self, wanted: SubscriptionQuery) -> list[Subscription]:
         found = (
             one
             for _, (one, _) in sorted(self._held.items(), key=_first)
@@ -168,9 +170,9 @@ class MemorySubscriptions:
 
     def _is_pending(self, request: ConsentRequest) -> bool:
         held = self._requests.get(request.key)
-        return held is not None and held.state is RequestState.PENDING
+        return held is not None and held.state is ConsentRequestState.PENDING
 
-    def _note(self, step: Step, at: datetime) -> None:
+    def _note(self, step: SubscriptionStep, at: datetime) -> None:
         after, said = step.after, step.said
         said_id, digest = ("", "") if said is None else (said.message_id, said.text_sha256)
         event = SubscriptionEvent(at, step.act, after.state, said_id, digest)

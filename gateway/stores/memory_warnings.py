@@ -6,7 +6,13 @@ from datetime import datetime
 from itertools import islice
 
 from gateway.domain.privacy import NewPurge
-from gateway.domain.warning import EarlyWarning, Gathered, Handling, WarningKind, WarningState
+from gateway.domain.warning import (
+    EarlyWarning,
+    WarningCount,
+    WarningKind,
+    WarningNote,
+    WarningState,
+)
 from gateway.ports.warnings import WarningSelection
 from gateway.stores.memory_privacy import MemoryJournals
 
@@ -20,11 +26,11 @@ class MemoryWarnings:
         self._newest: dict[WarningKind, int] = {}
         self._latest = 0
 
-    async def add(self, gathered: Sequence[Gathered]) -> list[EarlyWarning]:
+    async def add(self, gathered: Sequence[WarningCount]) -> list[EarlyWarning]:
         counted = [self._count(one) for one in gathered]
         return [warning for warning in counted if warning is not None]
 
-    def _count(self, one: Gathered) -> EarlyWarning | None:
+    def _count(self, one: WarningCount) -> EarlyWarning | None:
         before = self._warnings.get(self._newest.get(one.kind, 0))
         if before is not None and before.takes(one):
             self._warnings[before.number] = replace(before, gathered=before.gathered.joined(one))
@@ -41,14 +47,14 @@ class MemoryWarnings:
         newest_first = (self._warnings[number] for number in sorted(self._warnings, reverse=True))
         return list(islice((one for one in newest_first if _is_meant(one, selection)), limit))
 
-    async def answer(self, number: int, handling: Handling) -> bool:
+    async def answer(self, number: int, handling: WarningNote) -> bool:
         warning = self._warnings.get(number)
         if warning is None or warning.state is not WarningState.OPEN:
             return False
         self._warnings[number] = replace(warning, state=WarningState.ANSWERED, answer=handling)
         return True
 
-    async def close(self, number: int, handling: Handling) -> bool:
+    async def close(self, number: int, handling: WarningNote) -> bool:
         warning = self._warnings.get(number)
         if warning is None or warning.state is WarningState.CLOSED:
             return False

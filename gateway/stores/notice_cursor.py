@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from gateway.domain.notice import Batch, Notice
+from gateway.domain.notice import Notice, NoticeBatch
 from gateway.ports.notices import NOTICES_PER_BATCH
 
 
-class Place(NamedTuple):
+class FeedCursor(NamedTuple):
     """A place among the answers: one change may stand for a thousand of them."""
 
     change: int
@@ -16,18 +16,20 @@ class Place(NamedTuple):
     scope: str
 
 
-START = Place(0, -1, "")
+START = FeedCursor(0, -1, "")
 
 
-class Told(NamedTuple):
+class CursorNotice(NamedTuple):
     """One answer's place, and its notice; None where it is for no ears of this SP."""
 
-    place: Place
+    place: FeedCursor
     notice: Notice | None
 
 
 # Reads at most so many answers after one place, up to another one where it is given.
-Read: TypeAlias = Callable[[Place, Place | None, int | None], Awaitable[Sequence[Told]]]
+Read: TypeAlias = Callable[
+    [FeedCursor, FeedCursor | None, int | None], Awaitable[Sequence[CursorNotice]]
+]
 
 # Strangers' refusals of every SP may come by the million: they are passed page by page.
 _ANSWERS_PER_PAGE = NOTICES_PER_BATCH
@@ -38,8 +40,8 @@ _PAGES_AT_ONCE = 20
 class Cursor:
     """How far an SP has `heard`, and where batch `batch_id` ends that was `given` to it since."""
 
-    heard: Place = START
-    given: Place | None = None
+    heard: FeedCursor = START
+    given: FeedCursor | None = None
     batch_id: int = 0
 
     def acknowledged(self, batch_id: int) -> "Cursor":
@@ -50,11 +52,11 @@ class Cursor:
 
     def skipped_to(self, change: int) -> "Cursor":
         """Return the cursor with everything before `change` given up."""
-        place = Place(change, *START[1:])
+        place = FeedCursor(change, *START[1:])
         return self if place <= self.heard else replace(self, heard=place, given=None)
 
 
-async def next_for(cursor: Cursor, limit: int, read: Read) -> tuple[Cursor, Batch | None]:
+async def next_for(cursor: Cursor, limit: int, read: Read) -> tuple[Cursor, NoticeBatch | None]:
     """Return what comes next, and the cursor to keep: the same one when nothing moved.
 
     One that moved without a batch has passed over what this SP is not told: go on from there.
@@ -78,7 +80,7 @@ async def next_for(cursor: Cursor, limit: int, read: Read) -> tuple[Cursor, Batc
     return cursor, None
 
 
-async def first_told(cursor: Cursor, read: Read) -> Place | None:
+async def first_told(cursor: Cursor, read: Read) -> FeedCursor | None:
     """Return the place of the first notice that waits, as far as one call of `next_for` looks."""
     place = cursor.heard
     for _ in range(_PAGES_AT_ONCE):
@@ -92,11 +94,13 @@ async def first_told(cursor: Cursor, read: Read) -> Place | None:
     return None
 
 
-async def _batch(batch_id: int, notices: Sequence[Notice], end: Place, read: Read) -> Batch:
+async def _batch(
+    batch_id: int, notices: Sequence[Notice], end: FeedCursor, read: Read
+) -> NoticeBatch:
     behind = await read(end, None, _ANSWERS_PER_PAGE)
     is_last = len(behind) < _ANSWERS_PER_PAGE and not _notices(behind)
-    return Batch(batch_id, tuple(notices), is_last)
+    return NoticeBatch(batch_id, tuple(notices), is_last)
 
 
-def _notices(rows: Sequence[Told]) -> list[Notice]:
+def _notices(rows: Sequence[CursorNotice]) -> list[Notice]:
     return [one.notice for one in rows if one.notice is not None]

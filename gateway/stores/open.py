@@ -32,7 +32,7 @@ from gateway.ports.suspensions import SuspensionStore
 from gateway.ports.warnings import WarningStore
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.sealing import Keys
-from gateway.runtime.sharing import Share
+from gateway.runtime.sharing import FileLock
 from gateway.stores.database import Database
 from gateway.stores.faults import translated
 from gateway.stores.memory_audits import MemoryConsentAudits
@@ -150,7 +150,7 @@ async def open_store(
     return _sql_stores(database, close)
 
 
-async def _prepared(path: Path, keys: Keys | None) -> tuple[Share, Seal | None]:
+async def _prepared(path: Path, keys: Keys | None) -> tuple[FileLock, Seal | None]:
     """Make or migrate the tables; return the hold on the file, and what it is sealed with."""
     patience_s = _START_PATIENCE_S
     try:
@@ -173,9 +173,9 @@ async def _prepared(path: Path, keys: Keys | None) -> tuple[Share, Seal | None]:
         await engine.dispose()
 
 
-def _share_of(path: Path) -> Share:
+def _share_of(path: Path) -> FileLock:
     try:
-        return Share.of(path)
+        return FileLock.of(path)
     except BlockingIOError as error:
         raise StoreUnavailable(
             "its numbers are being resealed: try again when it is done"

@@ -17,7 +17,7 @@ V = TypeVar("V")
 K = TypeVar("K", bytes, int | bytes)
 
 
-class Resealing:
+class ValueResealer:
     """Takes values to the current one of `keys`, from any other, or from none if `is_open`."""
 
     def __init__(self, keys: Keys, *, is_open: bool) -> None:

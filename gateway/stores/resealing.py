@@ -10,10 +10,10 @@ from sqlalchemy import Column, Table
 
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.sealing import Keys
-from gateway.runtime.sharing import Share
+from gateway.runtime.sharing import FileLock
 from gateway.stores.migrate import upgrade
 from gateway.stores.open import file_of
-from gateway.stores.resealed_values import Resealing, Value
+from gateway.stores.resealed_values import Value, ValueResealer
 from gateway.stores.sealed_columns import Seal
 from gateway.stores.seals import (
     ONLY_ROW,
@@ -53,7 +53,7 @@ def reseal_store(url: str, keys: Keys, told: Told) -> int:
             previous = _begin(connection, keys)
             if previous is None:
                 return 0
-            resealing = Resealing(keys, is_open=not previous)
+            resealing = ValueResealer(keys, is_open=not previous)
             done = _reseal_all(connection, resealing, told)
             _leave_no_trace(connection)
             connection.execute("UPDATE store_seals SET previous = NULL, is_bound = 1")
@@ -64,7 +64,7 @@ def reseal_store(url: str, keys: Keys, told: Told) -> int:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     try:
-        share = Share.whole(path)
+        share = FileLock.whole(path)
     except BlockingIOError as error:
         raise StoreUnavailable("a gateway, an API or a command has it open: stop them") from error
     except OSError as error:
@@ -134,7 +134,7 @@ def _previous_of(row: tuple[str, bytes, str | None] | None, seal: Seal, keys: Ke
     return key_id
 
 
-def _reseal_all(connection: sqlite3.Connection, resealing: Resealing, told: Told) -> int:
+def _reseal_all(connection: sqlite3.Connection, resealing: ValueResealer, told: Told) -> int:
     tables = list(sealed_tables())
     total = sum(_count(connection, table) for table, _ in tables)
     seen = done = 0
@@ -188,7 +188,9 @@ class _Walk:
             yield page
             page = connection.execute(self._next, page[-1][: self._keys]).fetchall()
 
-    def changed(self, row: tuple[Value, ...], resealing: Resealing) -> Iterator[tuple[Value, ...]]:
+    def changed(
+        self, row: tuple[Value, ...], resealing: ValueResealer
+    ) -> Iterator[tuple[Value, ...]]:
         """Yield the parameters of `update` if the row is not sealed with the current key."""
         key, rest = row[: self._keys], row[self._keys :]
         before = rest[: len(self._columns)]

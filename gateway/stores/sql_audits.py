@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping, Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.audit import AuditItem, ConsentAudit, ItemState, NewConsentAudit, Tally
+from gateway.domain.audit import AuditItem, AuditTally, ConsentAudit, ItemState, NewConsentAudit
 from gateway.domain.privacy import NewPurge
 from gateway.stores.audits_tables import consent_audit_items, consent_audits
 from gateway.stores.database import Database
@@ -106,7 +106,7 @@ class SqlConsentAudits:
         tallies: dict[int, dict[str, int]] = {row["number"]: {} for row in rows}
         for row in await self._database.rows(counts) if rows else ():
             tallies[row["audit"]][row["state"]] = row["items"]
-        return [ConsentAudit(**row, tally=Tally(**tallies[row["number"]])) for row in rows]
+        return [ConsentAudit(**row, tally=AuditTally(**tallies[row["number"]])) for row in rows]
 
 
 def _item_of(row: RowMapping) -> AuditItem:

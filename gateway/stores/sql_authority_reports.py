@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.authority_report import (
     AuthorityReport,
     NewAuthorityReport,
+    ReportSeverity,
     ReportState,
-    Severity,
 )
 from gateway.domain.privacy import NewPurge
 from gateway.domain.quarantine import HeldMessage, HoldState
@@ -157,5 +157,5 @@ def _rows_of(reports: Sequence[NewAuthorityReport]) -> int:
 
 
 def _report_of(row: RowMapping) -> AuthorityReport:
-    enums = {"state": ReportState(row["state"]), "severity": Severity(row["severity"])}
+    enums = {"state": ReportState(row["state"]), "severity": ReportSeverity(row["severity"])}
     return AuthorityReport(**{**row, **enums})

@@ -8,11 +8,18 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.consent import EVERY_SENDER, Answer
-from gateway.domain.notice import Batch, Notice, NoticeStanding
+from gateway.domain.notice import Notice, NoticeBatch, NoticeStanding
 from gateway.ports.consent_lists import Kept
 from gateway.ports.notices import NOTICES_PER_BATCH
 from gateway.stores.database import Database
-from gateway.stores.notice_cursor import Cursor, Place, Read, Told, first_told, next_for
+from gateway.stores.notice_cursor import (
+    Cursor,
+    CursorNotice,
+    FeedCursor,
+    Read,
+    first_told,
+    next_for,
+)
 from gateway.stores.notices_tables import notice_cursors
 from gateway.stores.tables import IS_TOLD, changes, consent_answers
 
@@ -33,8 +40,10 @@ class SqlNotices:
         self._database = database
         self._utcnow = utcnow
 
-    async def next_batch(self, system_id: str, limit: int = NOTICES_PER_BATCH) -> Batch | None:
-        async def look(connection: AsyncConnection) -> tuple[bool, Batch | None]:
+    async def next_batch(
+        self, system_id: str, limit: int = NOTICES_PER_BATCH
+    ) -> NoticeBatch | None:
+        async def look(connection: AsyncConnection) -> tuple[bool, NoticeBatch | None]:
             cursor, read = (
                 await _cursor_of(connection, system_id),
                 _reader(connection, system_id, self._database.kept),
@@ -44,7 +53,7 @@ class SqlNotices:
             after, batch = await next_for(cursor, limit, read)
             return after != cursor, batch
 
-        async def take(connection: AsyncConnection) -> Batch | None:
+        async def take(connection: AsyncConnection) -> NoticeBatch | None:
             before, read = (
                 await _cursor_of(connection, system_id),
                 _reader(connection, system_id, self._database.kept),
@@ -178,7 +187,7 @@ async def _cursor_of(connection: AsyncConnection, system_id: str) -> Cursor:
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return Cursor()
-    heard, given = Place(*row[:3]), None if row.given_change is None else Place(*row[3:6])
+    heard, given = FeedCursor(*row[:3]), None if row.given_change is None else FeedCursor(*row[3:6])
     return Cursor(heard, given, row.batch_id)
 
 
@@ -196,18 +205,20 @@ async def _keep(connection: AsyncConnection, system_id: str, values: dict[str, o
 
 
 def _reader(connection: AsyncConnection, system_id: str, kept: Callable[[int], Kept]) -> Read:
-    def place(told: Told) -> tuple[int, Kept, str]:
+    def place(told: CursorNotice) -> tuple[int, Kept, str]:
         return told.place.change, kept(told.place.msisdn), told.place.scope
 
-    async def read(after: Place, through: Place | None, limit: int | None) -> Sequence[Told]:
-        found: list[Told] = []
+    async def read(
+        after: FeedCursor, through: FeedCursor | None, limit: int | None
+    ) -> Sequence[CursorNotice]:
+        found: list[CursorNotice] = []
         # Each scope is a range of the index; together they would be a sort of all.
         for scope in (system_id, EVERY_SENDER):
             query = _between(after, through, scope).limit(limit)
             rows = await connection.execute(query.add_columns(_is_told_to(system_id, scope)))
             for change, msisdn, whose, answer, since, channel, is_told in rows:
                 notice = Notice(msisdn, Answer(answer), since, channel, whose) if is_told else None
-                found.append(Told(Place(change, msisdn, whose), notice))
+                found.append(CursorNotice(FeedCursor(change, msisdn, whose), notice))
         return sorted(found, key=place)[:limit]
 
     return read
@@ -231,7 +242,7 @@ def _is_told_to(system_id: str, scope: str) -> ColumnElement[bool]:
 
 
 def _between(
-    after: Place, through: Place | None, scope: str
+    after: FeedCursor, through: FeedCursor | None, scope: str
 ) -> Select[int, int, str, str, datetime, str]:
     """Select the notices of one scope after one place, up to another."""
     key, is_told = tuple_(_answer.change, _answer.msisdn), and_(_answer.scope == scope, IS_TOLD)

@@ -11,7 +11,7 @@ from gateway.domain.errand import NewErrand
 from gateway.domain.number_code import (
     MAX_ATTEMPTS,
     CodeLimits,
-    Issued,
+    IssueResult,
     NumberCode,
     NumberSession,
 )
@@ -34,22 +34,22 @@ class SqlNumberCodes:
         self._database = database
         self._utcnow = utcnow
 
-    async def issue(self, code: NumberCode, errand: NewErrand, limits: CodeLimits) -> Issued:
+    async def issue(self, code: NumberCode, errand: NewErrand, limits: CodeLimits) -> IssueResult:
         now = code.created_at
         values = {field.name: getattr(code, field.name) for field in fields(NumberCode)}
 
-        async def run(connection: AsyncConnection) -> Issued:
+        async def run(connection: AsyncConnection) -> IssueResult:
             recent = await _issued(connection, now - _MINUTE)
             if recent >= limits.all_per_minute:
-                return Issued.BUSY
+                return IssueResult.BUSY
             own = _code.msisdn == code.msisdn
             today = await _issued(connection, now - _DAY, own)
             last = await _issued(connection, now - limits.pause, own)
             if last or today >= limits.per_day:
-                return Issued.LIMITED
+                return IssueResult.LIMITED
             await connection.execute(insert(number_codes), {**values, "attempts": 0})
             await add_errand(connection, errand, self._utcnow())
-            return Issued.SENT
+            return IssueResult.SENT
 
         return await self._database.writer.write(run, rows=3)
 

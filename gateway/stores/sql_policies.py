@@ -10,7 +10,7 @@ from gateway.domain.policy_history import (
     NewPolicyVersion,
     PolicyRequest,
     PolicyVersion,
-    RequestState,
+    ReloadRequestState,
 )
 from gateway.ports.policies import REQUESTS_KEPT, VERSIONS_KEPT
 from gateway.stores.database import Database
@@ -64,7 +64,7 @@ class SqlPolicies:
 
     async def ask(self, request: NewPolicyRequest) -> int:
         values = {name: getattr(request, name) for name in NewPolicyRequest.__slots__}
-        values |= {"state": RequestState.OPEN, "said": ""}
+        values |= {"state": ReloadRequestState.OPEN, "said": ""}
 
         async def run(connection: AsyncConnection) -> int:
             statement = insert(policy_requests).returning(_request.number)
@@ -78,16 +78,16 @@ class SqlPolicies:
     async def open_request(self) -> PolicyRequest | None:
         query = (
             select(policy_requests)
-            .where(_request.state == RequestState.OPEN)
+            .where(_request.state == ReloadRequestState.OPEN)
             .order_by(_request.number)
             .limit(1)
         )
         return _first_of(await self._database.rows(query))
 
-    async def answer(self, number: int, state: RequestState, said: str) -> bool:
+    async def answer(self, number: int, state: ReloadRequestState, said: str) -> bool:
         statement = (
             update(policy_requests)
-            .where(_request.number == number, _request.state == RequestState.OPEN)
+            .where(_request.number == number, _request.state == ReloadRequestState.OPEN)
             .values(state=state, said=said)
         )
 
@@ -102,5 +102,5 @@ class SqlPolicies:
 
 
 def _first_of(rows: Sequence[RowMapping]) -> PolicyRequest | None:
-    found = (PolicyRequest(**{**row, "state": RequestState(row["state"])}) for row in rows)
+    found = (PolicyRequest(**{**row, "state": ReloadRequestState(row["state"])}) for row in rows)
     return next(found, None)

@@ -8,17 +8,17 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.preferences import (
+    ChangeOrigin,
     Channel,
     Edit,
     JournalEntry,
-    Origin,
     PreferenceList,
     packed,
     unpacked,
 )
 from gateway.domain.privacy import NewPurge
 from gateway.ports.changes import ChangeKind
-from gateway.ports.preferences import Changed, OldEntry, PreferenceRow
+from gateway.ports.preferences import OldEntry, PreferenceEdit, PreferenceRow
 from gateway.stores.database import Database
 from gateway.stores.preferences_tables import preference_journal, preferences
 from gateway.stores.sealed_columns import BEFORE_ALL
@@ -46,10 +46,10 @@ class SqlPreferences:
         found = await self.packed_of((msisdn,))
         return unpacked(found.get(msisdn, ""))
 
-    async def change(self, msisdn: int, edit: Edit, origin: Origin) -> Changed:
+    async def change(self, msisdn: int, edit: Edit, origin: ChangeOrigin) -> PreferenceEdit:
         query = select(_column.rules).where(_column.msisdn == msisdn)
 
-        async def run(connection: AsyncConnection) -> Changed:
+        async def run(connection: AsyncConnection) -> PreferenceEdit:
             # The writer has the write lock from the start: nobody changes it in between.
             before = unpacked((await connection.execute(query)).scalar() or "")
             after = edit(before)
@@ -58,11 +58,11 @@ class SqlPreferences:
                 entry = JournalEntry(origin, before, after)
                 await connection.execute(insert(preference_journal), _values(msisdn, entry))
                 await self._announce(connection, msisdn)
-            return Changed(before, after)
+            return PreferenceEdit(before, after)
 
         return await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
 
-    async def erase(self, msisdn: int, origin: Origin) -> bool:
+    async def erase(self, msisdn: int, origin: ChangeOrigin) -> bool:
         something = select(
             exists().where(_column.msisdn == msisdn) | exists().where(_entry.msisdn == msisdn)
         )
@@ -164,7 +164,7 @@ def _values(msisdn: int, entry: JournalEntry) -> dict[str, object]:
 
 
 def _entry_of(row: RowMapping) -> JournalEntry:
-    origin = Origin(Channel(row["channel"]), row["at"], row["by"])
+    origin = ChangeOrigin(Channel(row["channel"]), row["at"], row["by"])
     return JournalEntry(
         origin, unpacked(row["before"]), unpacked(row["after"]), is_erasure=row["is_erasure"]
     )

@@ -13,9 +13,9 @@ from gateway.ports.changes import ChangeKind
 from gateway.ports.quarantine import (
     REPLACEABLE_STATES,
     Grounds,
+    HeldTotals,
     ReleasedId,
     Replacement,
-    Waiting,
 )
 from gateway.stores import quarantine_queries as queries
 from gateway.stores.database import Database
@@ -127,11 +127,11 @@ class SqlQuarantine:
             counts[HoldState(row["state"])] = row["messages"]
         return counts
 
-    async def count_waiting(self) -> dict[str, Waiting]:
+    async def count_waiting(self) -> dict[str, HeldTotals]:
         rows = await self._database.rows(queries.counts_waiting())
         more = ROW_OCTETS - (_SEALED_VALUES * SEAL_OCTETS if self._database.is_sealed else 0)
         return {
-            row["system_id"]: Waiting(row["messages"], row["octets"] + more * row["messages"])
+            row["system_id"]: HeldTotals(row["messages"], row["octets"] + more * row["messages"])
             for row in rows
         }
 

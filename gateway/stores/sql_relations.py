@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.consent import EVERY_SENDER, Answer
-from gateway.domain.consent_request import RequestState
+from gateway.domain.consent_request import ConsentRequestState
 from gateway.domain.privacy import NewPurge
 from gateway.domain.relation import FORGOTTEN, EndedRelation
 from gateway.domain.subscription import ASKED_STATES, RUNNING_STATES
@@ -55,7 +55,7 @@ _LEGS = (
         _request.system_id,
         _request.asked_at,
         _request.until,
-        case((_request.state == RequestState.PENDING.value, 1), else_=0),
+        case((_request.state == ConsentRequestState.PENDING.value, 1), else_=0),
         case((_request.text_sha256 == "", 0), else_=1),
     ),
     select(

@@ -7,20 +7,25 @@ from sqlalchemy import ColumnElement, Select, delete, func, insert, select, tupl
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.consent_request import ConsentRequest, RequestState
-from gateway.domain.subscription import RUNNING_STATES, Said, Subscription, SubscriptionState
+from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
+from gateway.domain.subscription import (
+    RUNNING_STATES,
+    MessageEvidence,
+    Subscription,
+    SubscriptionState,
+)
 from gateway.ports.changes import ChangeKind
 from gateway.ports.subscriptions import (
     SENT,
     UNSENT,
     Changes,
-    Known,
+    OfferSession,
     RunningRow,
     ServiceKey,
-    Session,
-    Step,
+    SubscriberRecords,
     SubscriptionEvent,
-    Wanted,
+    SubscriptionQuery,
+    SubscriptionStep,
 )
 from gateway.stores.database import Database
 from gateway.stores.sql_errands import add_errand
@@ -56,12 +61,12 @@ class SqlSubscriptions:
         self._database = database
         self._utcnow = utcnow
 
-    async def known(self, msisdn: int, port: str, now: datetime) -> Known:
-        async def run(connection: AsyncConnection) -> Known:
+    async def known(self, msisdn: int, port: str, now: datetime) -> SubscriberRecords:
+        async def run(connection: AsyncConnection) -> SubscriberRecords:
             own = select(subscriptions).where(_column.msisdn == msisdn).order_by(*_key)
             asked = select(consent_requests).where(
                 _asked.msisdn == msisdn,
-                _asked.state == RequestState.PENDING.value,
+                _asked.state == ConsentRequestState.PENDING.value,
                 _asked.until > now,
             )
             offered = select(dialogue_sessions).where(
@@ -72,7 +77,7 @@ class SqlSubscriptions:
             held = (await connection.execute(own)).mappings()
             pending = (await connection.execute(asked.order_by(_asked.asked_at))).mappings()
             session = (await connection.execute(offered)).mappings().first()
-            return Known(
+            return SubscriberRecords(
                 tuple(map(subscription_of, held)),
                 tuple(map(request_of, pending)),
                 None if session is None else session_of(session),
@@ -98,7 +103,9 @@ class SqlSubscriptions:
 
         return await self._database.writer.write(run, rows=1 + 2 * len(changes.steps))
 
-    async def _take_steps(self, connection: AsyncConnection, steps: tuple[Step, ...]) -> None:
+    async def _take_steps(
+        self, connection: AsyncConnection, steps: tuple[SubscriptionStep, ...]
+    ) -> None:
         change = {"kind": ChangeKind.SUBSCRIPTION, "key": "", "at": self._utcnow()}
         made = await connection.execute(insert(change_rows).returning(change_rows.c.number), change)
         number = int(made.scalar_one())
@@ -110,8 +117,10 @@ class SqlSubscriptions:
             )
         await connection.execute(insert(subscription_events), [*map(event_values_of, steps)])
 
-    async def note_sent(self, subscription: Subscription, said: Said, *, is_taken: bool) -> None:
-        step = Step(subscription, SENT if is_taken else UNSENT, said)
+    async def note_sent(
+        self, subscription: Subscription, said: MessageEvidence, *, is_taken: bool
+    ) -> None:
+        step = SubscriptionStep(subscription, SENT if is_taken else UNSENT, said)
         values = event_values_of(step) | {"at": said.at}
 
         async def run(connection: AsyncConnection) -> None:
@@ -129,7 +138,7 @@ class SqlSubscriptions:
         return await self._database.writer.write(run)
 
     async def unask(self, request: ConsentRequest) -> None:
-        pending = _asked.state == RequestState.PENDING.value
+        pending = _asked.state == ConsentRequestState.PENDING.value
         statement = delete(consent_requests).where(_is_request(request), pending)
 
         async def run(connection: AsyncConnection) -> None:
@@ -157,7 +166,7 @@ class SqlSubscriptions:
     async def requests_due(self, now: datetime, limit: int) -> list[ConsentRequest]:
         query = (
             select(consent_requests)
-            .where(_asked.state == RequestState.PENDING.value, _asked.until <= now)
+            .where(_asked.state == ConsentRequestState.PENDING.value, _asked.until <= now)
             .order_by(_asked.until)
             .limit(limit)
         )
@@ -171,7 +180,7 @@ class SqlSubscriptions:
 
         return await self._database.writer.write(run)
 
-    async def find(self, wanted: Wanted) -> list[Subscription]:
+    async def find(self, wanted: SubscriptionQuery) -> list[Subscription]:
         query = select(subscriptions).order_by(_column.since.desc(), *_key).limit(wanted.limit)
         if wanted.msisdn is not None:
             query = query.where(_column.msisdn == wanted.msisdn)
@@ -236,7 +245,7 @@ async def _is_as_decided(connection: AsyncConnection, changes: Changes) -> bool:
     for request in changes.requests:
         query = select(_asked.state).where(_is_request(request))
         state = (await connection.execute(query)).scalar_one_or_none()
-        if state != RequestState.PENDING.value:
+        if state != ConsentRequestState.PENDING.value:
             return False
     return True
 
@@ -250,7 +259,7 @@ def _is_request(request: ConsentRequest) -> ColumnElement[bool]:
 
 
 async def _keep_session(
-    connection: AsyncConnection, session: Session | None, closes: tuple[int, str] | None
+    connection: AsyncConnection, session: OfferSession | None, closes: tuple[int, str] | None
 ) -> None:
     table = dialogue_sessions
     if closes is not None:

@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.privacy import NewPurge
 from gateway.domain.warning import (
     EarlyWarning,
-    Gathered,
-    Handling,
     Severity,
     WarningCode,
+    WarningCount,
     WarningKind,
+    WarningNote,
     WarningState,
 )
 from gateway.ports.warnings import WarningSelection
@@ -30,7 +30,7 @@ class SqlWarnings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, gathered: Sequence[Gathered]) -> list[EarlyWarning]:
+    async def add(self, gathered: Sequence[WarningCount]) -> list[EarlyWarning]:
         async def run(connection: AsyncConnection) -> list[EarlyWarning]:
             counted = [await _count(connection, one) for one in gathered]
             return [warning for warning in counted if warning is not None]
@@ -50,13 +50,13 @@ class SqlWarnings:
         )
         return [_warning_of(row) for row in await self._database.rows(query)]
 
-    async def answer(self, number: int, handling: Handling) -> bool:
+    async def answer(self, number: int, handling: WarningNote) -> bool:
         return await self._move(
             (_row.number == number, _row.state == WarningState.OPEN),
             {"state": WarningState.ANSWERED, **_noted("answer", handling)},
         )
 
-    async def close(self, number: int, handling: Handling) -> bool:
+    async def close(self, number: int, handling: WarningNote) -> bool:
         return await self._move(
             (_row.number == number, _row.state != WarningState.CLOSED),
             {"state": WarningState.CLOSED, **_noted("closing", handling)},
@@ -94,7 +94,7 @@ class SqlWarnings:
         return await self._database.writer.write(run)
 
 
-async def _count(connection: AsyncConnection, one: Gathered) -> EarlyWarning | None:
+async def _count(connection: AsyncConnection, one: WarningCount) -> EarlyWarning | None:
     """Count what gathered in the newest warning of its kind, or raise a new one."""
     kind = one.kind
     newest = (
@@ -127,7 +127,7 @@ async def _count(connection: AsyncConnection, one: Gathered) -> EarlyWarning | N
     return EarlyWarning(int(made.scalar_one()), one)
 
 
-def _grown(one: Gathered) -> dict[str, object]:
+def _grown(one: WarningCount) -> dict[str, object]:
     """Return the columns that change as a warning grows."""
     return {
         "count": one.count,
@@ -153,7 +153,7 @@ def _conditions(selection: WarningSelection) -> Iterator[ColumnElement[bool]]:
         yield _row.number < selection.before
 
 
-def _noted(what: str, handling: Handling) -> dict[str, object]:
+def _noted(what: str, handling: WarningNote) -> dict[str, object]:
     return {
         f"{what}_by": handling.by,
         f"{what}_at": handling.at,
@@ -164,7 +164,7 @@ def _noted(what: str, handling: Handling) -> dict[str, object]:
 def _warning_of(row: RowMapping) -> EarlyWarning:
     kind = WarningKind(WarningCode(row["code"]), row["rule"], row["system_id"], row["port"])
     severity = Severity(row["severity"]) if row["severity"] else None
-    gathered = Gathered(
+    gathered = WarningCount(
         kind,
         severity,
         row["count"],
@@ -184,7 +184,7 @@ def _warning_of(row: RowMapping) -> EarlyWarning:
     )
 
 
-def _handling(row: RowMapping, what: str) -> Handling | None:
+def _handling(row: RowMapping, what: str) -> WarningNote | None:
     if row[f"{what}_at"] is None:
         return None
-    return Handling(row[f"{what}_by"], row[f"{what}_at"], row[f"{what}_note"])
+    return WarningNote(row[f"{what}_by"], row[f"{what}_at"], row[f"{what}_note"])

@@ -6,19 +6,19 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping
 
-from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
 from gateway.domain.subscription import (
     Cycle,
-    Evidence,
-    Said,
+    MessageEvidence,
+    OrderEvidence,
     Subscription,
     SubscriptionState,
     Terms,
 )
-from gateway.ports.subscriptions import Session, SessionKind, Step
+from gateway.ports.subscriptions import OfferSession, SessionKind, SubscriptionStep
 
 _TERMS = tuple(field.name for field in fields(Terms))
-_PROOFS = tuple(field.name for field in fields(Evidence))
+_PROOFS = tuple(field.name for field in fields(OrderEvidence))
 _OWN = (
     "msisdn",
     "system_id",
@@ -56,7 +56,7 @@ def subscription_of(row: RowMapping) -> Subscription:
     )
 
 
-def event_values_of(step: Step) -> dict[str, object]:
+def event_values_of(step: SubscriptionStep) -> dict[str, object]:
     """Return the columns of the event row that a step leaves."""
     after, said = step.after, step.said
     return {
@@ -83,27 +83,27 @@ def request_of(row: RowMapping) -> ConsentRequest:
         **{
             **row,
             "likeness": int(row["likeness"], 16),
-            "state": RequestState(row["state"]),
+            "state": ConsentRequestState(row["state"]),
         }
     )
 
 
-def session_values_of(session: Session) -> dict[str, object]:
+def session_values_of(session: OfferSession) -> dict[str, object]:
     """Return the columns of a session."""
     values = {name: getattr(session, name) for name in _SESSION}
     return values | {"kind": session.kind.value, "items": json.dumps(session.items)}
 
 
-def session_of(row: RowMapping) -> Session:
+def session_of(row: RowMapping) -> OfferSession:
     """Return the session that stands in `row`."""
-    return Session(
+    return OfferSession(
         **{name: row[name] for name in _SESSION},
         kind=SessionKind(row["kind"]),
         items=tuple((system_id, service) for system_id, service in json.loads(row["items"])),
     )
 
 
-def _written(evidence: Evidence) -> str:
+def _written(evidence: OrderEvidence) -> str:
     said = {name: getattr(evidence, name) for name in _PROOFS}
     return json.dumps(
         {
@@ -114,10 +114,10 @@ def _written(evidence: Evidence) -> str:
     )
 
 
-def _read(text: str) -> Evidence:
-    return Evidence(
+def _read(text: str) -> OrderEvidence:
+    return OrderEvidence(
         **{
-            name: Said(message_id, digest, datetime.fromisoformat(at))
+            name: MessageEvidence(message_id, digest, datetime.fromisoformat(at))
             for name, (message_id, digest, at) in json.loads(text).items()
         }
     )

@@ -12,19 +12,19 @@ from gateway.app.case_purging import (
     suspension_purger,
     warning_purger,
 )
-from gateway.app.purging import Purged, PurgeErrand, purge_before
+from gateway.app.purging import PurgeErrand, PurgeResult, purge_before
 from gateway.domain.audit import AuditItem, NewConsentAudit
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.preferences import (
+    ChangeOrigin,
     Channel,
-    Origin,
     Preference,
     PreferenceAction,
     PreferenceKind,
 )
 from gateway.domain.privacy import LegalHold
 from gateway.domain.suspension import Lift, NewSuspension
-from gateway.domain.warning import Gathered, WarningCode, WarningKind
+from gateway.domain.warning import WarningCode, WarningCount, WarningKind
 from gateway.ports.warnings import WarningSelection
 from gateway.stores.open import Stores, memory_stores
 
@@ -73,7 +73,7 @@ async def stores() -> Stores:
 async def test_r60_only_a_report_that_was_sent_long_ago_goes(stores: Stores) -> None:
     purged = await report_purger(stores.authority_reports).purge(errand())
 
-    assert purged == Purged("reports", 1, 0)
+    assert purged == PurgeResult("reports", 1, 0)
     assert [one.number for one in await stores.authority_reports.find()] == [3, 2]
     (log,) = await stores.journals.purges()
     assert (log.what, log.count, log.since, log.by) == ("reports", 1, THEN, "lin")
@@ -82,7 +82,7 @@ async def test_r60_only_a_report_that_was_sent_long_ago_goes(stores: Stores) -> 
 async def test_an_audit_goes_with_its_sample(stores: Stores) -> None:
     purged = await audit_purger(stores.consent_audits).purge(errand())
 
-    assert purged == Purged("audits", 1, 0)
+    assert purged == PurgeResult("audits", 1, 0)
     assert await stores.consent_audits.items_of(1) == []
 
 
@@ -105,7 +105,7 @@ async def test_what_a_hold_is_about_stays(
 
     purged = await report_purger(stores.authority_reports).purge(errand(hold))
 
-    assert purged == Purged("reports", int(not is_kept), int(is_kept))
+    assert purged == PurgeResult("reports", int(not is_kept), int(is_kept))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_a_report_that_may_be_about_the_subscriber_stays(
         errand(replace(HOLD, msisdn=OTHER))
     )
 
-    assert purged == Purged("reports", 0, 1)
+    assert purged == PurgeResult("reports", 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,16 @@ async def test_an_audit_under_hold_stays_whole(
 
     purged = await audit_purger(stores.consent_audits).purge(errand(hold))
 
-    assert purged == Purged("audits", int(not is_kept), int(is_kept))
+    assert purged == PurgeResult("audits", int(not is_kept), int(is_kept))
 
 
 async def test_a_rehearsal_deletes_nothing(stores: Stores) -> None:
     rehearsal = errand(is_rehearsal=True)
 
-    assert await report_purger(stores.authority_reports).purge(rehearsal) == Purged("reports", 1, 0)
-    assert await audit_purger(stores.consent_audits).purge(rehearsal) == Purged("audits", 1, 0)
+    assert await report_purger(stores.authority_reports).purge(rehearsal) == PurgeResult(
+        "reports", 1, 0
+    )
+    assert await audit_purger(stores.consent_audits).purge(rehearsal) == PurgeResult("audits", 1, 0)
     assert len(await stores.authority_reports.find()) == 3
     assert await stores.journals.purges() == []
 
@@ -167,7 +169,7 @@ async def test_r72_a_suspension_goes_months_after_it_was_over_and_the_log_tells_
 
     purged = await suspension_purger(stores.suspensions).purge(errand(at=OVER_LONG))
 
-    assert purged == Purged("suspensions", 1, 0)
+    assert purged == PurgeResult("suspensions", 1, 0)
     assert [one.number for one in await stores.suspensions.listed()] == [3, 2]
     [noted] = await stores.journals.purges()
     assert (noted.what, noted.count, noted.by) == ("suspensions", 1, "lin")
@@ -195,7 +197,7 @@ async def test_r70_a_suspension_under_hold_stays(
         errand(replace(HOLD, **changes), at=OVER_LONG)  # type: ignore[arg-type]
     )
 
-    assert purged == Purged("suspensions", int(not is_kept), int(is_kept))
+    assert purged == PurgeResult("suspensions", int(not is_kept), int(is_kept))
 
 
 @pytest.mark.parametrize("days", [40, 180, 199, 201])
@@ -208,7 +210,7 @@ async def test_r43_a_suspension_stays_while_a_rule_may_ask_how_often_it_was_lift
 
     purged = await suspension_purger(stores.suspensions).purge(due)
 
-    assert purged == Purged("suspensions", int(days > 200), 0)
+    assert purged == PurgeResult("suspensions", int(days > 200), 0)
 
 
 WALKS = WarningKind(WarningCode.W9, "R28", "shop", "10690001")
@@ -218,8 +220,8 @@ LEDGER_OVER = THEN + timedelta(days=1100)
 async def warned() -> Stores:
     """Two warnings: one that grew for a day and then no more, and one of lately."""
     stores = memory_stores()
-    old = Gathered(WALKS, None, 7, 0, THEN, THEN + timedelta(days=1))
-    new = Gathered(WALKS, None, 1, 0, LEDGER_OVER, LEDGER_OVER)
+    old = WarningCount(WALKS, None, 7, 0, THEN, THEN + timedelta(days=1))
+    new = WarningCount(WALKS, None, 1, 0, LEDGER_OVER, LEDGER_OVER)
     await stores.warnings.add([old, new])
     return stores
 
@@ -231,7 +233,7 @@ async def test_r72_a_warning_stays_as_long_as_a_sanction_looks_back(days: int) -
 
     purged = await warning_purger(stores.warnings).purge(due)
 
-    assert purged == Purged("warnings", int(days > 1100), 0)
+    assert purged == PurgeResult("warnings", int(days > 1100), 0)
 
 
 async def test_r72_of_warnings_that_went_the_log_tells() -> None:
@@ -262,7 +264,7 @@ async def test_r72_a_warning_under_hold_stays(changes: dict[str, object], *, is_
 
     purged = await warning_purger(stores.warnings).purge(errand(hold, at=LEDGER_OVER))
 
-    assert purged == Purged("warnings", int(not is_kept), int(is_kept))
+    assert purged == PurgeResult("warnings", int(not is_kept), int(is_kept))
 
 
 @pytest.mark.parametrize(
@@ -281,13 +283,13 @@ async def test_r72_the_history_of_preferences_goes_and_the_preferences_stay(
     preferences = (stores := memory_stores()).preferences
     wish = Preference(PreferenceKind.NUMBER, "13911112222", PreferenceAction.BLOCK)
     for msisdn, at in ((MSISDN, THEN), (OTHER, THEN), (OTHER + 1, THEN), (OTHER + 2, NOW)):
-        await preferences.change(msisdn, lambda _: (wish,), Origin(Channel.CLI, at, "lin"))
-    await preferences.erase(OTHER + 1, Origin(Channel.CLI, THEN, "lin"))
+        await preferences.change(msisdn, lambda _: (wish,), ChangeOrigin(Channel.CLI, at, "lin"))
+    await preferences.erase(OTHER + 1, ChangeOrigin(Channel.CLI, THEN, "lin"))
 
     rehearsed = await preference_purger(preferences).purge(errand(*holds, is_rehearsal=True))
     purged = await preference_purger(preferences).purge(errand(*holds))
 
-    assert rehearsed == purged == Purged("preferences", gone, held)
+    assert rehearsed == purged == PurgeResult("preferences", gone, held)
     assert len(await preferences.journal_of(OTHER + 2)) == 1
     assert await preferences.of(MSISDN) == (wish,)
     assert sum(one.count for one in await stores.journals.purges()) == gone

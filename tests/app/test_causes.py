@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.app import causes
-from gateway.app.causes import Cause, watch
+from gateway.app.causes import ReloadTrigger, watch
 from gateway.runtime.tasks import spawn
 
-Watched = Callable[..., Awaitable[Cause]]
+Watched = Callable[..., Awaitable[ReloadTrigger]]
 
 WITHIN_S = 60.0
 
@@ -22,8 +22,8 @@ async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
     monkeypatch.setattr(causes, "_LOOK_MS", 50)
     tasks: list[asyncio.Task[None]] = []
 
-    async def begin(*directories: Path) -> Cause:
-        cause = Cause()
+    async def begin(*directories: Path) -> ReloadTrigger:
+        cause = ReloadTrigger()
         tasks.append(spawn(watch(directories, cause), name="watch"))
         return cause
 
@@ -38,7 +38,7 @@ def save(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-async def told(cause: Cause, path: Path) -> None:
+async def told(cause: ReloadTrigger, path: Path) -> None:
     """Save a file until that is a cause: when a watch has begun cannot be asked."""
     async with asyncio.timeout(WITHIN_S):
         for text in map(str, range(1_000)):
@@ -48,7 +48,7 @@ async def told(cause: Cause, path: Path) -> None:
                 return
 
 
-async def silent(cause: Cause) -> None:
+async def silent(cause: ReloadTrigger) -> None:
     """Wait until nothing more comes of what was done before."""
     with suppress(TimeoutError):
         while True:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gateway.app import followers, policy_requests
-from gateway.app.following import Pace, Rounds, keep_current
+from gateway.app.following import PollInterval, Rounds, keep_current
 from gateway.app.gateway import Gateway
 from gateway.app.policy_requests import PolicyRequests
 from gateway.domain.consent import Answer, ConsentAnswer
@@ -175,7 +175,7 @@ async def test_what_nobody_follows_any_more_is_not_current() -> None:
             looked.set()
             return 0
 
-    pace = Pace(every_s=0.0, stale_s=1.0)
+    pace = PollInterval(every_s=0.0, stale_s=1.0)
     following = spawn(
         keep_current(Rounds(), "consent", Untroubled(), sets, pace, pytest.fail), name="following"
     )
@@ -194,7 +194,7 @@ async def test_a_store_that_is_silent_while_we_listen_is_not_current_until_it_an
             await answer.wait()
             return 0
 
-    pace = Pace(every_s=0.0, stale_s=0.02)
+    pace = PollInterval(every_s=0.0, stale_s=0.02)
     following = spawn(
         keep_current(Rounds(), "consent", Silent(), sets, pace, said.put_nowait), name="following"
     )

@@ -12,7 +12,7 @@ from gateway.domain.sample import SampleLabel
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.model_file import write_model
 from gateway.runtime.clock import utcnow
-from gateway.systems.learning.model_directory import Change, ModelDirectory
+from gateway.systems.learning.model_directory import ModelChange, ModelDirectory
 from gateway.systems.learning.samples import read_file
 from gateway.systems.learning.training import train
 from simulators.esme import RawEsme
@@ -78,7 +78,7 @@ async def test_what_a_reviewer_discards_is_in_the_model_that_is_tried_next(
 
     # A first model is put in force while the gateway runs.
     samples = read_file(data).samples
-    models, change = ModelDirectory(tmp_path / "var/models"), Change(utcnow(), "lin")
+    models, change = ModelDirectory(tmp_path / "var/models"), ModelChange(utcnow(), "lin")
     await asyncio.to_thread(models.install, write_model(train(samples, samples, about={})), change)
     await asyncio.to_thread(models.promote, change)
     await gateway.models.refresh()

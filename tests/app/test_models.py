@@ -28,14 +28,14 @@ from gateway.filter.views import Views
 from gateway.runtime.model_metrics import ModelsHealth
 from gateway.runtime.tasks import spawn
 from gateway.settings.fault import SettingsError
-from gateway.settings.gateway import Learning
-from gateway.systems.learning.model_directory import Change, ModelDirectory
+from gateway.settings.gateway import LearningSettings
+from gateway.systems.learning.model_directory import ModelChange, ModelDirectory
 from gateway.systems.learning.model_history import ModelState
 
 Start = Callable[..., Awaitable[Gateway]]
 
 NOON = datetime(2013, 11, 26, 12, tzinfo=UTC)
-LIN = Change(NOON, "lin")
+LIN = ModelChange(NOON, "lin")
 OURS = Ed25519PrivateKey.from_private_bytes(bytes(32))
 TEXT = Views("您的快件已到驿站")
 
@@ -380,7 +380,7 @@ async def test_only_what_a_trusted_key_has_signed_is_asked(
     public.write_bytes(
         OURS.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
-    learning = Learning(models=directory.path, trusted_keys=(public,) if key else ())
+    learning = LearningSettings(models=directory.path, trusted_keys=(public,) if key else ())
 
     await installed_models(learning, rules.asked.append).refresh()
 
@@ -394,7 +394,7 @@ def test_a_key_that_has_gone_since_the_settings_were_read_stops_a_start(
     key.write_text("no key")
 
     with pytest.raises(SettingsError, match="holds no public Ed25519 key"):
-        installed_models(Learning(trusted_keys=(key,)), rules.asked.append)
+        installed_models(LearningSettings(trusted_keys=(key,)), rules.asked.append)
 
 
 async def test_a_gateway_asks_the_model_in_force_from_its_start_on(

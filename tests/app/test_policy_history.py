@@ -21,7 +21,7 @@ from gateway.domain.policy_history import (
     NewPolicyRequest,
     NewPolicyVersion,
     PolicyRequest,
-    RequestState,
+    ReloadRequestState,
 )
 from gateway.ports.errors import StoreUnavailable
 from gateway.settings.archive import unpacked
@@ -212,9 +212,9 @@ async def test_a_wish_in_the_store_is_met_and_answered(start: Start, tmp_path: P
     forced = await store.ask(NewPolicyRequest("lin", "on purpose", force=True, at=NOON))
     taken = await answered(store.request, forced)
 
-    assert refused.state is RequestState.REFUSED
+    assert refused.state is ReloadRequestState.REFUSED
     assert "K-FRAUD lost 1 of 1 words; `smsward policy reload --force`" in refused.said
-    assert (taken.state, taken.said) == (RequestState.TAKEN, gateway.plane.rules.digest)
+    assert (taken.state, taken.said) == (ReloadRequestState.TAKEN, gateway.plane.rules.digest)
     (newest, _) = await store.versions()
     assert (newest.by, newest.note) == ("lin", "on purpose")
 
@@ -225,7 +225,7 @@ async def answered(
     async with asyncio.timeout(60):
         while True:
             request = await look(number)
-            if request is not None and request.state is not RequestState.OPEN:
+            if request is not None and request.state is not ReloadRequestState.OPEN:
                 return request
             await asyncio.sleep(0)
 
@@ -255,7 +255,7 @@ async def test_a_store_that_does_not_answer_leaves_wishes_open_and_is_told_of_on
                 raise StoreUnavailable("locked")
             return await store.open_request()
 
-        async def answer(self, number: int, state: RequestState, said: str) -> bool:
+        async def answer(self, number: int, state: ReloadRequestState, said: str) -> bool:
             return await store.answer(number, state, said)
 
     async def reload(request: PolicyRequest) -> tuple[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from gateway.app.following import Rounds
 from gateway.app.policy_requests import PolicyRequests
-from gateway.domain.policy_history import NewPolicyRequest, PolicyRequest, RequestState
+from gateway.domain.policy_history import NewPolicyRequest, PolicyRequest, ReloadRequestState
 from gateway.ports.errors import StoreUnavailable
 from gateway.stores.open import memory_stores
 
@@ -30,9 +30,9 @@ async def test_a_reload_that_fails_is_answered_and_not_asked_for_ever() -> None:
     assert asked == [first, second]
     assert went_well == [False, True, True]
     assert failed is not None
-    assert (failed.state, "log tells why" in failed.said) == (RequestState.REFUSED, True)
+    assert (failed.state, "log tells why" in failed.said) == (ReloadRequestState.REFUSED, True)
     assert taken is not None
-    assert taken.state is RequestState.TAKEN
+    assert taken.state is ReloadRequestState.TAKEN
 
 
 async def test_what_waits_for_a_store_stays_open() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.app.purging import (
-    Purged,
     PurgeErrand,
+    PurgeResult,
     RecordPurger,
     RelationPurger,
     message_purger,
@@ -21,10 +21,18 @@ from gateway.domain.privacy import LegalHold
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.records import DecisionRow, Why
 from gateway.domain.retention import is_purgeable
-from gateway.domain.subscription import Act, Cycle, Event, Said, Subscription, Terms, advance
+from gateway.domain.subscription import (
+    Cycle,
+    Event,
+    MessageEvidence,
+    Subscription,
+    SubscriptionAct,
+    Terms,
+    advance,
+)
 from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, Step
+from gateway.ports.subscriptions import Changes, SubscriptionStep
 from gateway.runtime.record_archive import RecordArchive, hour_of
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
@@ -155,7 +163,7 @@ def test_r70_what_goes_may_go_on_every_clock(
 async def test_r72_ten_expired_records_two_in_an_open_case_and_eight_go(
     record_purger: RecordPurger, records: RecordArchive, stores: Stores
 ) -> None:
-    assert await record_purger.purge(errand(case())) == Purged("records", 8, 2)
+    assert await record_purger.purge(errand(case())) == PurgeResult("records", 8, 2)
 
     assert await left(records) == 2
     (noted,) = await stores.journals.purges()
@@ -185,8 +193,10 @@ async def test_a_rehearsal_counts_and_touches_nothing(
     await stores.quarantine.hold([message])
     rehearsal = errand(case(msisdn=HELD + 1), is_rehearsal=True)
 
-    assert await record_purger.purge(rehearsal) == Purged("records", 10, 0)
-    assert await message_purger(stores.final_messages).purge(rehearsal) == Purged("messages", 1, 0)
+    assert await record_purger.purge(rehearsal) == PurgeResult("records", 10, 0)
+    assert await message_purger(stores.final_messages).purge(rehearsal) == PurgeResult(
+        "messages", 1, 0
+    )
 
     assert await left(records) == 10
     assert await stores.quarantine.get(1) == message
@@ -215,7 +225,7 @@ async def test_a_gateway_that_has_written_no_record_has_none_to_purge(
 ) -> None:
     purger = RecordPurger(tmp_path / "nowhere", None, stores.journals, lambda *_: None)
 
-    assert await purger.purge(errand()) == Purged("records", 0, 0)
+    assert await purger.purge(errand()) == PurgeResult("records", 0, 0)
 
 
 async def test_what_a_killed_sealing_left_is_cleared_away_first(
@@ -241,7 +251,7 @@ async def test_r72_decided_messages_go_but_for_those_in_an_open_case(
     )
     purger = message_purger(stores.final_messages)
 
-    assert await purger.purge(errand(case())) == Purged("messages", 1_200, 2)
+    assert await purger.purge(errand(case())) == PurgeResult("messages", 1_200, 2)
 
     assert {held.message_id for held in await stores.quarantine.find(limit=9)} == {3, 800}
     assert sum(noted.count for noted in await stores.journals.purges()) == 1_200
@@ -263,7 +273,9 @@ async def test_a_message_that_is_not_done_with_stays(
     kept: HeldMessage = replace(message, **change)  # type: ignore[arg-type]
     await stores.quarantine.hold([kept])
 
-    assert await message_purger(stores.final_messages).purge(errand()) == Purged("messages", 0, 0)
+    assert await message_purger(stores.final_messages).purge(errand()) == PurgeResult(
+        "messages", 0, 0
+    )
 
     assert await stores.quarantine.get(1) == kept
 
@@ -288,7 +300,7 @@ async def test_a_hold_keeps_the_messages_it_is_about(
 
     purged = await message_purger(stores.final_messages).purge(errand(case(**change)))
 
-    assert purged == Purged("messages", int(not is_kept), int(is_kept))
+    assert purged == PurgeResult("messages", int(not is_kept), int(is_kept))
 
 
 JANUARY, JUNE = datetime(2013, 1, 1, 12, tzinfo=UTC), datetime(2014, 6, 30, 12, tzinfo=UTC)
@@ -298,17 +310,21 @@ async def order_and_refuse(stores: Stores) -> None:
     """Let a subscriber order in January 2013, cancel in June 2014, and want no more."""
     terms = Terms("示例商城", "天气", "10690001", 500, Cycle.MONTH)
     one = Subscription(HELD, "shop", "weather", terms, JANUARY)
-    for act, at in ((Act.ORDER, JANUARY), (Act.CONFIRM, JANUARY), (Act.CANCEL, JUNE)):
-        said = Said(f"id-{act}", "5c" * 32, at)
+    for act, at in (
+        (SubscriptionAct.ORDER, JANUARY),
+        (SubscriptionAct.CONFIRM, JANUARY),
+        (SubscriptionAct.CANCEL, JUNE),
+    ):
+        said = MessageEvidence(f"id-{act}", "5c" * 32, at)
         after = advance(one, Event(act, said, terms, said), at)
         assert isinstance(after, Subscription)
         one = after
-        await stores.subscriptions.keep(Changes((Step(one, act, said),)))
+        await stores.subscriptions.keep(Changes((SubscriptionStep(one, act, said),)))
     refusal = ConsentAnswer(HELD, "shop", Answer.REFUSED, JUNE, "mo", "message 7")
     await stores.consent.record([refusal])
 
 
-async def purged_at(stores: Stores, at: datetime, *holds: LegalHold) -> Purged:
+async def purged_at(stores: Stores, at: datetime, *holds: LegalHold) -> PurgeResult:
     return await RelationPurger(stores.ended_relations).purge(
         PurgeErrand(purge_before(5, at), holds, at, "lin")
     )
@@ -327,9 +343,9 @@ async def test_r71_orders_are_kept_five_months_past_the_end_and_the_refusal_hold
         for msisdn, scope, answer in page:
             sets.apply(msisdn, scope, answer)
 
-    assert early == Purged("relations", 0, 0)
+    assert early == PurgeResult("relations", 0, 0)
     assert [event.act for event in history] == ["order", "confirm", "cancel"]
-    assert late == Purged("relations", 1, 0)
+    assert late == PurgeResult("relations", 1, 0)
     assert await stores.subscriptions.history(HELD, ("shop", "weather")) == []
     told = await stores.consent.answer_of(HELD, "shop")
     assert told is not None
@@ -361,7 +377,7 @@ async def test_r72_a_hold_keeps_the_relations_it_is_about(
 
     purged = await purged_at(stores, datetime(2014, 12, 3, tzinfo=UTC), hold)
 
-    assert purged == Purged("relations", int(not is_kept), int(is_kept))
+    assert purged == PurgeResult("relations", int(not is_kept), int(is_kept))
 
 
 @pytest.mark.parametrize("about", [{}, {"system_id": "shop"}, {"msisdn": HELD}])
@@ -378,7 +394,7 @@ async def test_r72_a_hold_keeps_an_agreement_to_every_sp_that_has_ended(
     held = await purged_at(stores, at, hold)
     late = await purged_at(stores, at)
 
-    assert [early, held, late] == [Purged("relations", *n) for n in ((0, 0), (0, 1), (1, 0))]
+    assert [early, held, late] == [PurgeResult("relations", *n) for n in ((0, 0), (0, 1), (1, 0))]
     assert await stores.consent.answer_of(HELD, EVERY_SENDER) is None
 
 
@@ -389,6 +405,6 @@ async def test_a_rehearsal_forgets_no_relation(stores: Stores) -> None:
 
     purged = await RelationPurger(stores.ended_relations).purge(rehearsal)
 
-    assert purged == Purged("relations", 1, 0)
+    assert purged == PurgeResult("relations", 1, 0)
     assert await stores.journals.purges() == []
     assert await stores.subscriptions.history(HELD, ("shop", "weather")) != []

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.app.purging import Purged, PurgeErrand, purge_before
+from gateway.app.purging import PurgeErrand, PurgeResult, purge_before
 from gateway.app.sample_purging import sample_purger
 from gateway.domain.privacy import LegalHold
 from gateway.domain.sample import NewSample, SampleLabel, SampleSource
@@ -35,10 +35,10 @@ async def test_r72_samples_go_when_records_go_and_no_hold_keeps_a_copy_without_n
     purger = sample_purger(stores.samples)
 
     rehearsed = await purger.purge(replace(errand, is_rehearsal=True))
-    assert rehearsed == Purged("samples", 1, 0)
+    assert rehearsed == PurgeResult("samples", 1, 0)
     assert len(await stores.samples.find()) == 2
 
-    assert await purger.purge(errand) == Purged("samples", 1, 0)
+    assert await purger.purge(errand) == PurgeResult("samples", 1, 0)
     assert [one.at for one in await stores.samples.find()] == [recent]
     (noted,) = await stores.journals.purges()
     assert (noted.what, noted.since, noted.until, noted.by) == ("samples", THEN, THEN, "daily")

@@ -14,7 +14,7 @@ import pytest
 from gateway.app import followers
 from gateway.app.gateway import Gateway
 from gateway.app.subscriber_api import routers_of_subscribers
-from gateway.console.api.access import Access
+from gateway.console.api.access import ClientAccess
 from gateway.console.api.application import build_api
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.hub import Hub
@@ -106,7 +106,7 @@ async def ask(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Ask]:
     routers = routers_of_subscribers(
         stores, Hub(frozenset({HUB})), lambda: catalogue, lambda: ALL_DAY
     )
-    app = build_api(Access(clients, lambda: 0.0), routers)
+    app = build_api(ClientAccess(clients, lambda: 0.0), routers)
 
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://api"

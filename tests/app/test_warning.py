@@ -16,9 +16,9 @@ from gateway.domain.sender import BindLimits, BindType, Port, Rate, Sender, Send
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.domain.warning import (
     EarlyWarning,
-    Gathered,
     Severity,
     WarningCode,
+    WarningCount,
     WarningKind,
 )
 from gateway.policy.bundle import Bundle
@@ -192,7 +192,7 @@ class WarningsOfMoods(MemoryWarnings):
 
     is_down = False
 
-    async def add(self, gathered: Sequence[Gathered]) -> list[EarlyWarning]:
+    async def add(self, gathered: Sequence[WarningCount]) -> list[EarlyWarning]:
         if self.is_down:
             raise StoreUnavailable("no disk")
         return await super().add(gathered)

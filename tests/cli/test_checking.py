@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.cli.checking import unknown_holidays_of
-from gateway.policy.bundle import Bundle, Surroundings
+from gateway.policy.bundle import Bundle, RuleLocale
 from gateway.policy.calendar import HolidayCalendar
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -141,7 +141,7 @@ def test_a_category_that_is_none_is_said_at_its_place_and_no_fault(
 )
 def test_a_year_whose_holidays_nobody_knows_is_said_in_time(today: str, warned: bool) -> None:  # noqa: FBT001 - a parameter of the test
     calendar = HolidayCalendar("cn", frozenset({date(2026, 5, 1)}), years=frozenset({2026}))
-    bundle = Bundle("test", "0" * 12, surroundings=Surroundings(calendar=calendar))
+    bundle = Bundle("test", "0" * 12, surroundings=RuleLocale(calendar=calendar))
 
     said = tuple(unknown_holidays_of(bundle, date.fromisoformat(today)))
 

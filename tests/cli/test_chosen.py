@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.cli import chosen
-from gateway.cli.chosen import Chosen
+from gateway.cli.chosen import MessageSelection
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import utcnow
 from gateway.stores.open import Stores
@@ -69,7 +69,7 @@ def test_a_campaign_goes_in_the_order_in_which_it_came(hold: Hold, in_store: InS
     found: list[int] = []
 
     async def find(stores: Stores) -> None:
-        of_campaign = await Chosen([], CAMPAIGN).found_in(stores.quarantine)
+        of_campaign = await MessageSelection([], CAMPAIGN).found_in(stores.quarantine)
         async for page in of_campaign.pages:
             found.extend(page)
 
@@ -86,7 +86,7 @@ def test_what_is_held_of_a_campaign_meanwhile_is_left_out_and_nothing_comes_twic
     found: list[int] = []
 
     async def walk(stores: Stores) -> None:
-        of_campaign = await Chosen([], CAMPAIGN).found_in(stores.quarantine)
+        of_campaign = await MessageSelection([], CAMPAIGN).found_in(stores.quarantine)
         assert of_campaign.messages == 5
         async for page in of_campaign.pages:
             found.extend(page)
@@ -105,7 +105,7 @@ def test_a_campaign_that_others_have_decided_on_meanwhile_ends_early(
     found: list[int] = []
 
     async def walk(stores: Stores) -> None:
-        of_campaign = await Chosen([], CAMPAIGN).found_in(stores.quarantine)
+        of_campaign = await MessageSelection([], CAMPAIGN).found_in(stores.quarantine)
         await stores.quarantine.move(
             FIRST, allowed=frozenset({HoldState.HELD}), to=HoldState.DISCARDED, at=utcnow()
         )
@@ -125,7 +125,7 @@ def test_a_campaign_ends_where_all_that_is_left_of_it_came_meanwhile(
     pages: list[Sequence[int]] = []
 
     async def walk(stores: Stores) -> None:
-        of_campaign = await Chosen([], CAMPAIGN).found_in(stores.quarantine)
+        of_campaign = await MessageSelection([], CAMPAIGN).found_in(stores.quarantine)
         async for page in of_campaign.pages:
             pages.append(page)
             await stores.quarantine.hold([replace(first, message_id=FIRST + 10)])

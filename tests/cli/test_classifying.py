@@ -20,7 +20,7 @@ from gateway.filter.model.linear import (
 )
 from gateway.filter.model.model import ClassModel, Model, Threshold
 from gateway.filter.model.model_file import write_model
-from gateway.systems.learning.model_directory import Change, ModelDirectory
+from gateway.systems.learning.model_directory import ModelChange, ModelDirectory
 
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]
@@ -62,7 +62,7 @@ def models(deployment: Path) -> ModelDirectory:
 
 
 def put_in_force(models: ModelDirectory, score: float) -> str:
-    change = Change(datetime(2026, 11, 25, tzinfo=UTC), "test")
+    change = ModelChange(datetime(2026, 11, 25, tzinfo=UTC), "test")
     digest = models.install(write_model(model_of(score)), change)
     models.promote(change)
     return digest
@@ -186,7 +186,7 @@ def test_a_model_in_shadow_that_is_broken_leaves_the_one_in_force(
     explain: Ask, models: ModelDirectory
 ) -> None:
     put_in_force(models, 1.0)
-    change = Change(datetime(2026, 11, 25, tzinfo=UTC), "test")
+    change = ModelChange(datetime(2026, 11, 25, tzinfo=UTC), "test")
     shadow = models.install(write_model(model_of(2.0)), change)
     (models.path / f"{shadow}.npz").write_bytes(b"PK")
 

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.domain.records import Row, Why
 from gateway.filter.model.classes import TextClass
-from gateway.filter.model_comparison import Agreement, Comparison
+from gateway.filter.model_comparison import Comparison, ModelAgreement
 from gateway.filter.model_pair import name_of
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
@@ -37,7 +37,10 @@ def compared(deployment: Path) -> Path:
     with (deployment / "config/gateway.yaml").open("a") as file:
         file.write(f"learning: {{models: {deployment}/var/models}}\n")
     comparison = Comparison("", "")
-    for agreement, text in ((Agreement.ONLY_ACTIVE, LOAN), (Agreement.ONLY_SHADOW, NOTICE)):
+    for agreement, text in (
+        (ModelAgreement.ONLY_ACTIVE, LOAN),
+        (ModelAgreement.ONLY_SHADOW, NOTICE),
+    ):
         comparison.note(TextClass.PORT, agreement, partial(name_of, text))
     told = {"since": NOON.isoformat(), "at": NOON.isoformat(), **comparison.as_json()}
     ModelDirectory(deployment / "var/models").write_comparison(json.dumps(told).encode())

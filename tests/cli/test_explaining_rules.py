@@ -13,8 +13,8 @@ import pytest
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.filings import Approval, Filing, PortScope, Signature, Template, TemplateKind
 from gateway.domain.preferences import (
+    ChangeOrigin,
     Channel,
-    Origin,
     PreferenceAction,
     PreferenceKind,
     preference,
@@ -69,7 +69,7 @@ def suspending(stores: Stores) -> Awaitable[object]:
 
 def blocking(stores: Stores) -> Awaitable[object]:
     blocked = preference(PreferenceKind.NUMBER, "10690001", PreferenceAction.BLOCK)
-    origin = Origin(Channel.CLI, utcnow())
+    origin = ChangeOrigin(Channel.CLI, utcnow())
     return stores.preferences.change(
         SUBSCRIBER, lambda all_: with_preference(all_, blocked), origin
     )

@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.cli.deployment import load_settings
-from gateway.cli.exporting import Wanted, export_answers
+from gateway.cli.exporting import ExportQuery, export_answers
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, end_of
 from gateway.stores.open import Stores
 
@@ -141,5 +141,5 @@ def test_a_reader_that_leaves_is_no_fault_of_a_file(
 
     with pytest.raises(BrokenPipeError):
         asyncio.run(
-            export_answers(load_settings(deployment / "config"), Wanted(), None, unmask=False)
+            export_answers(load_settings(deployment / "config"), ExportQuery(), None, unmask=False)
         )

@@ -7,14 +7,14 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.domain.warning import Gathered, WarningCode, WarningKind
+from gateway.domain.warning import WarningCode, WarningCount, WarningKind
 from gateway.stores.open import Stores
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
-OF_ONE_GONE = Gathered(
+OF_ONE_GONE = WarningCount(
     WarningKind(WarningCode.W9, "R28", "gone", "10690001"), None, 51, 51, NOON, NOON, ()
 )
 

@@ -15,15 +15,23 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.privacy import NewAccess
 from gateway.domain.records import Row, Why
 from gateway.domain.sample import SampleLabel, SampleSource
-from gateway.domain.subscription import Act, Cycle, Event, Said, Subscription, Terms, advance
+from gateway.domain.subscription import (
+    Cycle,
+    Event,
+    MessageEvidence,
+    Subscription,
+    SubscriptionAct,
+    Terms,
+    advance,
+)
 from gateway.domain.suspension import NewSuspension
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, Step
+from gateway.ports.subscriptions import Changes, SubscriptionStep
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
 from gateway.stores.open import Stores
 from gateway.stores.sql_privacy import SqlJournals
-from gateway.systems.learning.samples_kept import Verdict, learnt_from
+from gateway.systems.learning.samples_kept import PersonVerdict, learnt_from
 from tests.cli.test_reference import DESCRIBED
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -180,15 +188,19 @@ async def fill(stores: Stores) -> None:
     await stores.consent.record([given])
     terms, said = (
         Terms("示例商城", "天气", "10690001", 500, Cycle.MONTH),
-        Said("1", "5c" * 32, NOON),
+        MessageEvidence("1", "5c" * 32, NOON),
     )
     new = Subscription(MSISDN, "shop", "weather", terms, NOON)
-    after = advance(new, Event(Act.ORDER, said, terms, said), NOON)
+    after = advance(new, Event(SubscriptionAct.ORDER, said, terms, said), NOON)
     assert isinstance(after, Subscription)
-    await stores.subscriptions.keep(Changes((Step(after, Act.ORDER, said),)))
+    await stores.subscriptions.keep(
+        Changes((SubscriptionStep(after, SubscriptionAct.ORDER, said),))
+    )
     await stores.authority_reports.add([REPORTED])
     text = f"包裹滞留，速联系{NUMBER}或{FRIEND[:3]} {FRIEND[3:7]} {FRIEND[7:]}"
-    verdict = Verdict(text, SampleLabel.SPAM, "fraud", SampleSource.REVIEW, "shop", NOON, "lin")
+    verdict = PersonVerdict(
+        text, SampleLabel.SPAM, "fraud", SampleSource.REVIEW, "shop", NOON, "lin"
+    )
     await stores.samples.keep([one for one in [learnt_from(verdict)] if one is not None])
     other = ConsentAnswer(MSISDN, "bank", Answer.ASSERTED, NOON, "list")
     await stores.consent.record([other])

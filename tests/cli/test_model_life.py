@@ -23,9 +23,9 @@ from gateway.filter.model.features import BUCKETS, SIGNS
 from gateway.filter.model.linear import Calibration, LinearModel
 from gateway.filter.model.model import ClassModel, Model
 from gateway.filter.model.model_file import write_model
-from gateway.filter.model_comparison import Agreement, Comparison
-from gateway.runtime.sharing import Share
-from gateway.settings.gateway import Learning
+from gateway.filter.model_comparison import Comparison, ModelAgreement
+from gateway.runtime.sharing import FileLock
+from gateway.settings.gateway import LearningSettings
 from gateway.systems.learning.model_directory import STATE, ModelDirectory
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -233,7 +233,7 @@ def test_a_trusted_key_that_has_gone_since_is_told(
         key.write_text(text)
 
     with pytest.raises(CommandError, match=problem):
-        directory_of(replace(settings, learning=Learning(trusted_keys=(key,))))
+        directory_of(replace(settings, learning=LearningSettings(trusted_keys=(key,))))
 
 
 def test_a_deployment_that_is_somewhere_else_is_not_made_here(
@@ -266,7 +266,7 @@ def test_two_do_not_change_the_models_at_once(
     ask: Cli, files: Mapping[str, Path], models: ModelDirectory
 ) -> None:
     ask("install", str(files["first"]))
-    other = Share.whole(models.path / STATE)
+    other = FileLock.whole(models.path / STATE)
 
     ran = ask("promote")
     other.release()
@@ -288,10 +288,12 @@ def compared(ask: Cli, files: Mapping[str, Path]) -> Comparison:
     ask("install", str(files["second"]))
     comparison = Comparison(digest_of(files["first"]), digest_of(files["second"]))
     for number in range(3):
-        comparison.note(TextClass.PORT, Agreement.BOTH, lambda: "")
-        comparison.note(TextClass.PORT, Agreement.ONLY_SHADOW, partial("{:016x}".format, number))
+        comparison.note(TextClass.PORT, ModelAgreement.BOTH, lambda: "")
+        comparison.note(
+            TextClass.PORT, ModelAgreement.ONLY_SHADOW, partial("{:016x}".format, number)
+        )
         for _ in range(20):
-            comparison.note_message(TextClass.PORT, Agreement.ONLY_SHADOW)
+            comparison.note_message(TextClass.PORT, ModelAgreement.ONLY_SHADOW)
     return comparison
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.domain.sample import SampleLabel, SampleSource
-from gateway.systems.learning.samples_kept import Verdict, learnt_from
+from gateway.systems.learning.samples_kept import PersonVerdict, learnt_from
 from tests.cli.labelled import NOTICES, SELLERS
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -154,7 +154,7 @@ def reviewed(deployment: Path, in_store: InStore) -> Path:
         ("楼盘清仓特价，加Q00000", SampleLabel.SPAM, "real_estate"),
     )
     verdicts = [
-        Verdict(text, label, category, SampleSource.REVIEW, "shop", NOON, "lin")
+        PersonVerdict(text, label, category, SampleSource.REVIEW, "shop", NOON, "lin")
         for text, label, category in texts
     ]
     learnt = [one for verdict in verdicts if (one := learnt_from(verdict)) is not None]

@@ -9,15 +9,15 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.domain.subscription import (
-    Act,
     Cycle,
     Event,
-    Said,
+    MessageEvidence,
     Subscription,
+    SubscriptionAct,
     Terms,
     advance,
 )
-from gateway.ports.subscriptions import Changes, Step
+from gateway.ports.subscriptions import Changes, SubscriptionStep
 from gateway.stores.open import Stores
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -30,21 +30,21 @@ TERMS = Terms("示例商城", "天气", "10690001", 500, Cycle.MONTH)
 DIGEST = "5c" * 32
 
 
-async def order(stores: Stores, system_id: str, *acts: Act) -> None:
+async def order(stores: Stores, system_id: str, *acts: SubscriptionAct) -> None:
     subscription = Subscription(MSISDN, system_id, "weather", TERMS, NOON)
     for act in acts:
-        said = Said(f"id-{act}", DIGEST, NOON)
+        said = MessageEvidence(f"id-{act}", DIGEST, NOON)
         after = advance(subscription, Event(act, said, TERMS, said), NOON)
         assert isinstance(after, Subscription)
         subscription = after
-        await stores.subscriptions.keep(Changes((Step(after, act, said),)))
+        await stores.subscriptions.keep(Changes((SubscriptionStep(after, act, said),)))
 
 
 @pytest.fixture
 def subscription(cli: Cli, deployment: Path, in_store: InStore) -> Command:
     async def order_two(stores: Stores) -> None:
-        await order(stores, "shop", Act.ORDER, Act.CONFIRM)
-        await order(stores, "gone", Act.ORDER)
+        await order(stores, "shop", SubscriptionAct.ORDER, SubscriptionAct.CONFIRM)
+        await order(stores, "gone", SubscriptionAct.ORDER)
 
     in_store(order_two)
 

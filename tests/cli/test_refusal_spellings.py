@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import httpx
 import pytest
 
-from gateway.console.api.access import Access
+from gateway.console.api.access import ClientAccess
 from gateway.console.api.application import build_api
 from gateway.console.api.optouts import optouts
 from gateway.domain.api_client import ApiClient, ApiRole
@@ -79,7 +79,7 @@ def is_refused(sets: ConsentSets, spelling: str) -> bool:
 
 async def _posted(stores: Stores, typed: str) -> None:
     routes = optouts(stores.consent, stores.journals, lambda: {"shop"}, utcnow)
-    transport = httpx.ASGITransport(build_api(Access([CLIENT], lambda: 0.0), [routes]))
+    transport = httpx.ASGITransport(build_api(ClientAccess([CLIENT], lambda: 0.0), [routes]))
     headers = {"Authorization": "Bearer token"}
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         answer = await client.post("/v1/optouts", json={"numbers": [typed]}, headers=headers)

@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.cli.person import acting
-from gateway.domain.policy_history import NewPolicyVersion, PolicyRequest, RequestState
+from gateway.domain.policy_history import NewPolicyVersion, PolicyRequest, ReloadRequestState
 from gateway.ports.policies import PolicyStore
 from gateway.runtime.clock import utcnow
 from gateway.settings.archive import packed
@@ -55,11 +55,11 @@ def asked(in_store: InStore) -> Callable[[], PolicyRequest | None]:
 
 
 @pytest.fixture
-def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[RequestState, str], None]:
+def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[ReloadRequestState, str], None]:
     """Return a function after which each request is answered at once."""
     ask = SqlPolicies.ask
 
-    def answering(state: RequestState, said: str) -> None:
+    def answering(state: ReloadRequestState, said: str) -> None:
         async def answered(store: SqlPolicies, request: object) -> int:
             number = await ask(store, request)  # type: ignore[arg-type]
             await store.answer(number, state, said)
@@ -213,10 +213,10 @@ def test_a_reload_that_is_taken_says_what_is_in_force(
     cli: Cli,
     options: tuple[str, ...],
     record: Record,
-    answering: Callable[[RequestState, str], None],
+    answering: Callable[[ReloadRequestState, str], None],
 ) -> None:
     record()
-    answering(RequestState.TAKEN, "0123456789ab")
+    answering(ReloadRequestState.TAKEN, "0123456789ab")
 
     ran = cli("policy", "reload", *options[:2])
 
@@ -227,10 +227,10 @@ def test_a_reload_that_is_refused_says_why(
     cli: Cli,
     options: tuple[str, ...],
     record: Record,
-    answering: Callable[[RequestState, str], None],
+    answering: Callable[[ReloadRequestState, str], None],
 ) -> None:
     record()
-    answering(RequestState.REFUSED, "consent.yaml:2:3 is missing")
+    answering(ReloadRequestState.REFUSED, "consent.yaml:2:3 is missing")
 
     ran = cli("policy", "reload", *options[:2])
 

@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.cli.person import acting
-from gateway.domain.warning import Gathered, Severity, WarningCode, WarningKind
+from gateway.domain.warning import Severity, WarningCode, WarningCount, WarningKind
 from gateway.stores.open import Stores
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -16,10 +16,10 @@ InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 END = NOON + timedelta(minutes=3)
-WALK = Gathered(
+WALK = WarningCount(
     WarningKind(WarningCode.W9, "R28", "shop", "10690001"), None, 51, 51, NOON, END, ("4:101",)
 )
-MISUSE = Gathered(
+MISUSE = WarningCount(
     WarningKind(WarningCode.W3, "R05", "gone", "10690003"),
     Severity.SERIOUS,
     2,

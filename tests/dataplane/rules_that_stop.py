@@ -10,9 +10,9 @@ from gateway.domain.preferences import PreferenceAction, PreferenceKind, packed,
 from gateway.domain.sender import Port, Purpose, Rate, Sender, SenderState
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.contacts import ContactKind
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, Limit, Part
+from gateway.policy.limits import ROLLING_DAY, CountDimension, Limit
 from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
 from gateway.policy.rules import (
@@ -27,18 +27,18 @@ from gateway.policy.rules import (
     NumberWalk,
     OtherProvince,
     PurposeMissed,
-    Refused,
+    RecipientPreference,
+    RecipientRefusal,
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
-    Suspended,
+    SuspendedSender,
     Suspicious,
     TemplateNotFiled,
     TooFast,
     TooOften,
     UnknownNumbers,
     Untimely,
-    Unwanted,
 )
 from gateway.policy.windows import Window, WindowSet
 from tests.dataplane.conftest import (
@@ -75,7 +75,7 @@ class Scene:
     to: str = SUBSCRIBER
     senders: tuple[Sender, ...] = (sender(),)
     knows: Callable[[], Knowledge] = Knowledge
-    surroundings: Surroundings = BUNDLE.surroundings
+    surroundings: RuleLocale = BUNDLE.surroundings
     before: tuple[bytes, ...] = ()
     filter_fails: bool = False
 
@@ -157,7 +157,7 @@ def _untimely(hours: _Hours, action: Action) -> Scene:
 _SERVICE_PORT = (sender(ports=(Port(PORT, 4, Purpose.SERVICE),)),)
 _SLOW = Scene(senders=(sender(rate=Rate(0.001, 1)),))
 _TO_ANOTHER = (advert(to="13900139000"),)
-_DAILY = TooOften((Limit((Part.DESTINATION,), 1, ROLLING_DAY),))
+_DAILY = TooOften((Limit((CountDimension.DESTINATION,), 1, ROLLING_DAY),))
 _UNSIGNED_HAN = replace(Scene(), latin=None)
 _PROVINCIAL, _OF_ALL = Scene(knows=_filed(PortScope("sp1", PORT, "福建"))), Scene()
 _SIGNED = Scene(
@@ -201,7 +201,7 @@ RULES: Mapping[str, Stops] = {
     ),
     "R60 a failing filter": Stops(Reason.CONTENT_UNCHECKED, Scene(filter_fails=True), Scene()),
     "R43 the number": _by(
-        Suspended(),
+        SuspendedSender(),
         Reason.SOURCE_SUSPENDED,
         Scene(knows=_suspended(int(PORT))),
         Scene(knows=_suspended(MSISDN)),
@@ -232,10 +232,13 @@ RULES: Mapping[str, Stops] = {
         NotAgreed(), Reason.CONSENT_NONE, Scene(), Scene(knows=_consent(Answer.AGREED))
     ),
     "R21 the refusal": _by(
-        Refused(), Reason.OPTED_OUT, Scene(knows=_consent(Answer.REFUSED)), Scene()
+        RecipientRefusal(), Reason.OPTED_OUT, Scene(knows=_consent(Answer.REFUSED)), Scene()
     ),
     "R21 refusals unread": _by(
-        Refused(), Reason.CONSENT_UNCHECKED, Scene(knows=_consent(None, is_current=False)), Scene()
+        RecipientRefusal(),
+        Reason.CONSENT_UNCHECKED,
+        Scene(knows=_consent(None, is_current=False)),
+        Scene(),
     ),
     "R28 a walk": _by(
         NumberWalk(2, timedelta(minutes=10)),
@@ -306,5 +309,5 @@ RULES: Mapping[str, Stops] = {
         Scene(),
         Scene(knows=_consent(Answer.AGREED)),
     ),
-    "R50 the wish": _by(Unwanted(), Reason.USER_PREF, Scene(knows=_wishes), Scene()),
+    "R50 the wish": _by(RecipientPreference(), Reason.USER_PREF, Scene(knows=_wishes), Scene()),
 }

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dataplane.attention import Answered, Ask, Hold
+from gateway.dataplane.attention import Ask, Hold, OwnAnswer
 from gateway.dataplane.link import Link
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Template, TemplateKind
@@ -14,8 +14,8 @@ from gateway.domain.verdict import Finding
 from gateway.policy.asking import ASKED, AWAY, REFUSED, UNKNOWN
 from gateway.policy.courses import Course
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rules import NotAgreed, Refused, Rule, TooOften
+from gateway.policy.limits import Clock, CountDimension, Limit
+from gateway.policy.rules import NotAgreed, RecipientRefusal, Rule, TooOften
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp.commands import CommandId
@@ -53,7 +53,7 @@ THROTTLED = CommandStatus.ESME_RTHROTTLED
 def asking(*rules: Rule) -> World:
     known = Knowledge()
     known.filings.replace("sp1", (ASKS,))
-    needed = (rule("R21", Refused()), rule("R20", NotAgreed()), *rules)
+    needed = (rule("R21", RecipientRefusal()), rule("R20", NotAgreed()), *rules)
     return World(bundle=replace(BUNDLE, rules=needed), knowledge=known)
 
 
@@ -86,7 +86,7 @@ def test_r23_a_request_waits_for_the_store_in_a_place_of_its_sessions_window() -
 def test_r42_a_request_is_counted_once_although_another_of_its_tick_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    limit = Limit((Part.DESTINATION,), 2, Clock.DAY)
+    limit = Limit((CountDimension.DESTINATION,), 2, Clock.DAY)
     world = asking(rule("R42", TooOften((limit,))))
     session, settle_on = world.session(), RuleSet.settle_on
 
@@ -175,7 +175,7 @@ def test_r23_the_record_bears_what_was_decided_and_the_id_that_the_evidence_name
 
 
 def test_r23_what_rules_on_trial_found_against_a_request_is_noted() -> None:
-    never = TooOften((Limit((Part.SENDER,), 1, Clock.DAY),))
+    never = TooOften((Limit((CountDimension.SENDER,), 1, Clock.DAY),))
     world = asking(rule("R43", never, mode=Enforcement.SHADOW))
     session = world.session()
     handed_over(world, session)
@@ -187,7 +187,7 @@ def test_r23_what_rules_on_trial_found_against_a_request_is_noted() -> None:
 
 
 def test_r42_a_request_that_is_refused_is_not_counted() -> None:
-    one_a_day = TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),))
+    one_a_day = TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.DAY),))
     world = asking(rule("R42", one_a_day))
     session = world.session()
 
@@ -218,7 +218,7 @@ def test_r23_a_request_that_the_smsc_does_not_take_is_reported_and_its_sp_answer
 
     batch = world.resp(smsc(session), reply(sequence_of(passed)))
 
-    told = [found.errand for found in batch.attention if isinstance(found, Answered)]
+    told = [found.errand for found in batch.attention if isinstance(found, OwnAnswer)]
     assert told == ([] if is_taken else [item])
     assert [sequence_of(one) for one in sent(batch, session)] == [7]
 
@@ -237,7 +237,7 @@ def test_r23_a_request_of_which_nobody_knows_whether_it_went_counts_as_gone() ->
 
 def test_r23_of_many_subscribers_consent_is_asked_one_by_one() -> None:
     other = "13900139000"
-    one_a_day = TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),))
+    one_a_day = TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.DAY),))
     world = asking(rule("R42", one_a_day))
     world.sets.apply(int(f"86{other}"), "sp1", Answer.REFUSED)
     session = world.session()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.dataplane.attention import Fault, Wait
+from gateway.dataplane.attention import FramingFault, Wait
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import (
     CONTROLS_AT_ONCE,
@@ -43,7 +43,7 @@ def test_a_connection_that_never_binds_is_closed_after_twenty_control_pdus(
 
     assert len(sent(batch, link)) == CONTROLS_UNBOUND * answers
     assert link.state is SessionState.CLOSED
-    assert batch.attention == [Fault(link, "20 control PDUs and no bind")]
+    assert batch.attention == [FramingFault(link, "20 control PDUs and no bind")]
     assert world.plane.tally.stray <= CONTROLS_UNBOUND  # the rest was not even looked at
 
 

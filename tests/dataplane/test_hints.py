@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dataplane.attention import Reply
+from gateway.dataplane.attention import SubscriberMessage
 from gateway.dataplane.hints import Hints
 from gateway.domain.policy import RepliesRule
 from simulators import builders
@@ -92,5 +92,5 @@ def test_a_reply_is_handed_over_beside_its_way_to_the_sp(
 
     batch = hearing.resp(smsc(session), pdu)
 
-    assert batch.attention[-1] == Reply(smsc(session), pdu)
+    assert batch.attention[-1] == SubscriberMessage(smsc(session), pdu)
     assert bool(sent(batch, session)) is not is_watched

@@ -15,15 +15,22 @@ from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
-from gateway.filter.model_comparison import Agreement, Comparison
+from gateway.filter.model_comparison import Comparison, ModelAgreement
 from gateway.filter.model_pair import PairedScorer
 from gateway.filter.scan import ContentScan
-from gateway.filter.shown import Shown
+from gateway.filter.shown import VisibleFacts
 from gateway.policy.checks.counter import Against
 from gateway.policy.checks.counts import Often
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rules import BadLink, NumberWalk, Refused, Suspicious, TooFast, TooOften
+from gateway.policy.limits import Clock, CountDimension, Limit
+from gateway.policy.rules import (
+    BadLink,
+    NumberWalk,
+    RecipientRefusal,
+    Suspicious,
+    TooFast,
+    TooOften,
+)
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp import gsm0338
@@ -189,12 +196,12 @@ def test_messages_are_counted_by_which_of_two_models_would_stop_them() -> None:
     world.submit(session, prize)
 
     assert comparison.counts[TextClass.PORT] == {
-        **dict.fromkeys(Agreement, 0),
-        Agreement.NEITHER: 1,
-        Agreement.ONLY_ACTIVE: 1,
+        **dict.fromkeys(ModelAgreement, 0),
+        ModelAgreement.NEITHER: 1,
+        ModelAgreement.ONLY_ACTIVE: 1,
     }
-    assert comparison.messages[TextClass.PORT][Agreement.ONLY_ACTIVE] == 3
-    assert comparison.messages[TextClass.PORT][Agreement.NEITHER] == 1
+    assert comparison.messages[TextClass.PORT][ModelAgreement.ONLY_ACTIVE] == 3
+    assert comparison.messages[TextClass.PORT][ModelAgreement.NEITHER] == 1
 
 
 def test_r61_the_new_texts_of_personal_numbers_are_judged_at_once_as_what_people_write() -> None:
@@ -312,7 +319,7 @@ def test_a_text_the_filter_fails_on_harms_no_neighbour(world: World) -> None:
 def test_a_rule_that_fails_over_one_message_harms_no_neighbour(
     monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    world = World(replace(BUNDLE, rules=(rule("R21", Refused()),)))
+    world = World(replace(BUNDLE, rules=(rule("R21", RecipientRefusal()),)))
     bad, good = world.session("sp1"), world.session("sp2")
     pdus = (bad, advert(CLEAN)), (good, advert(f"{CLEAN}。"))
     world.submit_all(*pdus)
@@ -339,7 +346,7 @@ def test_a_rule_that_fails_over_one_message_harms_no_neighbour(
 
 def test_r28_a_walk_with_two_texts_in_turn_is_seen_in_one_tick() -> None:
     walk = rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=frozenset(TrafficClass))
-    adverts = rule("R21", Refused(), applies_to=frozenset({TrafficClass.COMMERCIAL}))
+    adverts = rule("R21", RecipientRefusal(), applies_to=frozenset({TrafficClass.COMMERCIAL}))
     ports = (Port(PORT, 4, Purpose.SERVICE),)
     world = World(replace(BUNDLE, rules=(walk, adverts)), (sender(ports=ports),))
     session = world.session()
@@ -366,7 +373,7 @@ def test_r28_a_walk_with_every_other_text_a_new_one_is_seen_in_one_tick() -> Non
 
 def test_r28_a_walk_with_texts_of_two_classes_in_turn_is_seen_in_one_tick() -> None:
     walk = rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=frozenset(TrafficClass))
-    often = TooOften((Limit((Part.DESTINATION,), 9, Clock.DAY),))
+    often = TooOften((Limit((CountDimension.DESTINATION,), 9, Clock.DAY),))
     codes = rule("R42", often, applies_to=frozenset({TrafficClass.VERIFICATION}))
     world = World(replace(BUNDLE, rules=(walk, codes)), (sender(ports=(Port(PORT),)),))
     session = world.session()
@@ -381,7 +388,7 @@ def test_r28_a_walk_with_texts_of_two_classes_in_turn_is_seen_in_one_tick() -> N
 def test_a_counter_that_fails_over_one_message_harms_no_neighbour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    often = TooOften((Limit((Part.DESTINATION,), 3, Clock.DAY),))
+    often = TooOften((Limit((CountDimension.DESTINATION,), 3, Clock.DAY),))
     world = World(replace(BUNDLE, rules=(rule("R42", often, applies_to=frozenset(TrafficClass)),)))
     bad, good = world.session("sp1"), world.session("sp2")
     counts = Often.ask_all
@@ -410,7 +417,9 @@ def test_what_one_counter_stopped_is_not_counted_anew_when_another_fails(
 ) -> None:
     every = frozenset(TrafficClass)
     walk = rule("R28", NumberWalk(2, timedelta(minutes=10)), applies_to=every)
-    often = rule("R42", TooOften((Limit((Part.DESTINATION,), 3, Clock.DAY),)), applies_to=every)
+    often = rule(
+        "R42", TooOften((Limit((CountDimension.DESTINATION,), 3, Clock.DAY),)), applies_to=every
+    )
     world = World(replace(BUNDLE, rules=(walk, often)))
     session = world.session()
 
@@ -428,8 +437,8 @@ FAILING = "【故障】您的验证码是654321"
 EVERY_CLASS = frozenset(TrafficClass)
 
 
-def to_one(maximum: int, *per: Part) -> TooOften:
-    return TooOften((Limit((Part.DESTINATION, *per), maximum, Clock.DAY),))
+def to_one(maximum: int, *per: CountDimension) -> TooOften:
+    return TooOften((Limit((CountDimension.DESTINATION, *per), maximum, Clock.DAY),))
 
 
 @pytest.fixture
@@ -437,7 +446,7 @@ def _signature_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what counts by signature fail over one text, whatever was counted before."""
     shown = TextFacts.shown
 
-    def fails(facts: TextFacts) -> Shown:
+    def fails(facts: TextFacts) -> VisibleFacts:
         if FAILING in facts.texts[0]:
             raise RuntimeError("a text without an end")
         return shown(facts)
@@ -450,7 +459,7 @@ def _signature_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_r42_a_counter_that_fails_over_one_message_counts_its_neighbours_once(more: str) -> None:
     rules = (
         rule("R42", to_one(3), applies_to=EVERY_CLASS),
-        rule("R42-b", to_one(99, Part.SIGNATURE), applies_to=EVERY_CLASS),
+        rule("R42-b", to_one(99, CountDimension.SIGNATURE), applies_to=EVERY_CLASS),
     )
     world = World(replace(BUNDLE, rules=rules))
     session = world.session()
@@ -472,7 +481,7 @@ def test_r42_a_counter_that_fails_over_one_message_counts_its_neighbours_once(mo
 def test_r44_a_counter_that_fails_over_one_message_takes_a_token_of_each_once() -> None:
     rules = (
         rule("R44", TooFast(per_s=0.001, burst=4), applies_to=EVERY_CLASS),
-        rule("R42", to_one(99, Part.SIGNATURE), applies_to=EVERY_CLASS),
+        rule("R42", to_one(99, CountDimension.SIGNATURE), applies_to=EVERY_CLASS),
     )
     world = World(replace(BUNDLE, rules=rules))
     session = world.session()

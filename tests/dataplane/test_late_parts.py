@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dataplane.part_table import Parts
+from gateway.dataplane.part_table import PartTable
 from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import Pdu, decode
 from gateway.smpp.status import CommandStatus
@@ -136,7 +136,7 @@ def test_no_phone_puts_a_word_together(
     room: int,
 ) -> None:
     world, phone = World(), Phone(keeps_first)
-    world.plane.parts = Parts(60, max_octets=room, max_late_octets=room)
+    world.plane.parts = PartTable(60, max_octets=room, max_late_octets=room)
     session = world.session()
 
     for turn, (delay_s, kind, total, number, text) in enumerate(attack):

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.dataplane import carrying, parts
 from gateway.dataplane.attention import Hold
-from gateway.dataplane.part_table import Parts
+from gateway.dataplane.part_table import PartTable
 from gateway.domain.policy import ContentRule, KeywordList, ListAction, LongMessages
 from gateway.domain.sender import Rate
 from gateway.smpp.commands import CommandId
@@ -416,7 +416,7 @@ def test_a_word_that_was_refused_stands_against_no_later_message() -> None:
 
 def test_a_part_whose_first_may_have_been_pushed_out_is_kept_for_a_person() -> None:
     world = World()
-    world.plane.parts = Parts(60, max_late_octets=20_000)
+    world.plane.parts = PartTable(60, max_late_octets=20_000)
     sent_first = [long_advert(["您好", "再见"], reference=n)[0] for n in range(200)]
     assert set(statuses(world, *sent_first)) == {None}
     world.now += 61
@@ -432,7 +432,7 @@ def test_a_part_whose_first_may_have_been_pushed_out_is_kept_for_a_person() -> N
 
 
 def test_however_full_the_table_is_long_messages_are_served(world: World) -> None:
-    world.plane.parts = Parts(60, max_octets=1)
+    world.plane.parts = PartTable(60, max_octets=1)
     parts = [long_advert([SPAM[:2], SPAM[2:]], reference=n) for n in range(3)]
     firsts, seconds = zip(*parts, strict=True)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dataplane.part_table import FORGOTTEN, Parts
+from gateway.dataplane.part_table import FORGOTTEN, PartTable
 from gateway.dataplane.parts import Joint, Owner, Part, part_of
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.smpp.text import decode_text
@@ -25,7 +25,7 @@ def place(number: int, total: int = 3, reference: int = 7, kind: str = "udh8") -
 
 
 def added(
-    parts: Parts, number: int, text: str | bytes = "您好", *, now: float = 0.0, total: int = 3
+    parts: PartTable, number: int, text: str | bytes = "您好", *, now: float = 0.0, total: int = 3
 ) -> Joint:
     return parts.add(OWNER, place(number, total), part(text), now).joint
 
@@ -35,7 +35,7 @@ def owner(number: int, sender: str = "sp1") -> Owner:
 
 
 def test_the_first_part_pays_for_all_and_the_others_nothing() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     costs = []
 
     for number in (2, 1, 3):
@@ -46,7 +46,7 @@ def test_the_first_part_pays_for_all_and_the_others_nothing() -> None:
 
 
 def test_a_part_sent_again_costs_a_token_of_its_own() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 1)
 
     assert parts.units_of(OWNER, place(1), 0.0) == 1
@@ -57,7 +57,7 @@ def test_a_part_sent_again_costs_a_token_of_its_own() -> None:
     [place(2, reference=8), place(2, total=4)],
 )
 def test_another_reference_or_count_is_another_message(other: Concat) -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 1)
 
     assert parts.units_of(OWNER, other, 0.0) == other.total
@@ -65,7 +65,7 @@ def test_another_reference_or_count_is_another_message(other: Concat) -> None:
 
 @pytest.mark.parametrize("kind", ["udh8", "udh16", "sar"])
 def test_the_same_reference_is_the_same_message_however_it_is_written(kind: str) -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1)
 
     taken = parts.add(OWNER, place(2, kind=kind), part("再见"), 0.0)
@@ -82,14 +82,14 @@ def test_the_same_reference_is_the_same_message_however_it_is_written(kind: str)
     ],
 )
 def test_another_sender_source_or_subscriber_is_another_message(other: Owner) -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 1)
 
     assert parts.units_of(other, place(2), 0.0) == 3
 
 
 def test_a_part_that_was_refused_is_a_new_one_when_it_is_sent_again() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "您好")
     added(parts, 2)
 
@@ -101,7 +101,7 @@ def test_a_part_that_was_refused_is_a_new_one_when_it_is_sent_again() -> None:
 
 
 def test_who_was_refused_the_first_part_pays_again_for_all() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1)
     joint.refused = STOP
 
@@ -112,7 +112,7 @@ def test_who_was_refused_the_first_part_pays_again_for_all() -> None:
 
 
 def test_a_part_sent_again_with_another_text_is_a_contradiction() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "您好")
 
     again = [parts.add(OWNER, place(1), part(text), 0.0) for text in ("您好", "再见")]
@@ -122,7 +122,7 @@ def test_a_part_sent_again_with_another_text_is_a_contradiction() -> None:
 
 
 def test_a_part_is_read_with_the_unbroken_run_around_it() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "代", total=5)
     for number, text in ((2, "开"), (4, "票"), (5, "！")):
         added(parts, number, text, total=5)
@@ -134,7 +134,7 @@ def test_a_part_is_read_with_the_unbroken_run_around_it() -> None:
 
 
 def test_a_character_cut_between_two_parts_is_read() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     octets = "代开发票".encode("utf-16-be")
     joint = added(parts, 1, octets[:3], total=2)
 
@@ -142,21 +142,21 @@ def test_a_character_cut_between_two_parts_is_read() -> None:
 
 
 def test_half_a_character_at_the_end_of_a_part_does_not_hide_the_next() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "代开".encode("utf-16-be") + b"\x4e", total=2)
 
     assert any("代开发票" in text for text in joint.texts(2, part("发票")))
 
 
 def test_parts_in_different_codings_are_read_each_in_its_own() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "free ", total=2)
 
     assert any("free money" in text for text in joint.texts(2, part(b"money", 0)))
 
 
 def test_empty_parts_do_not_use_up_the_reach() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "代开", total=255)
     for number in range(2, 255):
         added(parts, number, b"", total=255)
@@ -165,7 +165,7 @@ def test_empty_parts_do_not_use_up_the_reach() -> None:
 
 
 def test_a_huge_neighbour_is_read_only_where_it_touches() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "您" * 20_000 + "代开", total=3)
     added(parts, 3, "票" + "后" * 20_000, total=3)
 
@@ -176,7 +176,7 @@ def test_a_huge_neighbour_is_read_only_where_it_touches() -> None:
 
 
 def test_a_reach_cut_out_of_a_neighbour_keeps_its_characters_whole() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     octets = ("前" * 3000 + "代开").encode("utf-16-be")
     joint = added(parts, 1, octets + b"\x53", total=2)
 
@@ -184,7 +184,7 @@ def test_a_reach_cut_out_of_a_neighbour_keeps_its_characters_whole() -> None:
 
 
 def test_a_message_that_is_not_whole_stays_under_way() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1)
 
     parts.settle(joint, 0.0)
@@ -192,7 +192,7 @@ def test_a_message_that_is_not_whole_stays_under_way() -> None:
     assert parts.units_of(OWNER, place(2), 0.0) == 0
 
 
-def whole(parts: Parts, *texts: str) -> Joint:
+def whole(parts: PartTable, *texts: str) -> Joint:
     """Send all parts of a clean message."""
     joints = [added(parts, n, text, total=len(texts)) for n, text in enumerate(texts, start=1)]
     for joint in joints:
@@ -201,14 +201,14 @@ def whole(parts: Parts, *texts: str) -> Joint:
 
 
 def test_after_a_whole_message_the_next_with_its_reference_is_paid_anew() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     whole(parts, "您好", "再见")
 
     assert parts.units_of(OWNER, place(2, 2), 0.0) == 2
 
 
 def test_the_next_message_may_have_another_text() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = whole(parts, "您好", "再见")
 
     taken = parts.add(OWNER, place(1, 2), part("早上"), 0.0)
@@ -219,14 +219,14 @@ def test_the_next_message_may_have_another_text() -> None:
 
 def test_a_phone_that_still_has_the_last_round_shows_nothing_unread() -> None:
     """The SMSC may have refused part 2 of a clean message; what replaces it is read with 1."""
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = whole(parts, "代开", "再见")
 
     assert "代开发票" in joint.texts(2, part("发票"))
 
 
 def test_a_message_stopped_after_it_was_whole_is_still_known() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = whole(parts, "您好", "再见")
     joint.stopped = STOP
 
@@ -236,7 +236,7 @@ def test_a_message_stopped_after_it_was_whole_is_still_known() -> None:
 
 
 def test_a_round_is_over_when_its_time_is() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 1, now=0.0)
 
     assert parts.units_of(OWNER, place(2), 59.9) == 0
@@ -245,7 +245,7 @@ def test_a_round_is_over_when_its_time_is() -> None:
 
 
 def test_expiry_takes_the_old_and_leaves_the_young() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     done = whole(parts, "您好")
     for number in range(3):
         parts.add(owner(number), place(1), part("x"), 10.0 * number)
@@ -267,7 +267,7 @@ def test_expiry_takes_the_old_and_leaves_the_young() -> None:
 @pytest.mark.parametrize("later_s", [60, DAY_S, 6 * DAY_S, 7 * DAY_S])
 @pytest.mark.parametrize("expires", [False, True])
 def test_a_part_that_comes_late_is_read_with_the_first(later_s: float, *, expires: bool) -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 1, "代开", total=2)
     if expires:  # or nobody has looked since
         parts.expire(60.0)
@@ -280,7 +280,7 @@ def test_a_part_that_comes_late_is_read_with_the_first(later_s: float, *, expire
 
 @pytest.mark.parametrize("expires", [False, True])
 def test_after_a_week_a_part_stands_alone(*, expires: bool) -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 1, "代开", total=2)
     parts.expire(60.0)
     if expires:
@@ -292,7 +292,7 @@ def test_after_a_week_a_part_stands_alone(*, expires: bool) -> None:
 
 
 def test_a_late_part_is_read_across_short_ones_and_cut_characters() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     octets = "代开发票".encode("utf-16-be")
     for number, piece in enumerate((octets[:3], b"", octets[3:4], octets[4:5]), start=1):
         added(parts, number, piece, total=5)
@@ -304,7 +304,7 @@ def test_a_late_part_is_read_across_short_ones_and_cut_characters() -> None:
 
 
 def test_of_a_huge_part_its_ends_are_kept_for_late_ones() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 2, "发票" + "中" * 20_000 + "代开", total=3)
     parts.expire(60.0)
 
@@ -317,7 +317,7 @@ def test_of_a_huge_part_its_ends_are_kept_for_late_ones() -> None:
 
 
 def test_what_stands_between_the_ends_of_a_part_joins_nothing() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 1, "代开" + "中" * 20_000 + "发票", total=2)
 
     texts = added(parts, 2, "！", total=2).texts(2, part("！"))
@@ -338,7 +338,7 @@ def test_ends_kept_for_late_parts_are_cut_between_characters_and_septets() -> No
 
 def test_a_message_that_was_whole_is_known_to_late_parts_too() -> None:
     """The SMSC may have refused part 2; what comes instead tomorrow is read with 1."""
-    parts = Parts(60)
+    parts = PartTable(60)
     whole(parts, "代开", "再见")
     parts.expire(60.0)
 
@@ -346,7 +346,7 @@ def test_a_message_that_was_whole_is_known_to_late_parts_too() -> None:
 
 
 def test_a_part_that_was_withheld_is_nothing_to_late_ones() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "代开发票", total=3)
     added(parts, 2, "您好", total=3)
     parts.withdraw(joint, 1)
@@ -358,7 +358,7 @@ def test_a_part_that_was_withheld_is_nothing_to_late_ones() -> None:
 
 
 def test_a_message_of_which_nothing_went_on_leaves_nothing() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "代开发票", total=2)
     parts.withdraw(joint, 1)
 
@@ -368,7 +368,7 @@ def test_a_message_of_which_nothing_went_on_leaves_nothing() -> None:
 
 
 def test_a_part_in_the_place_of_one_that_an_older_phone_keeps_is_read_with_both() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 1, "代开", total=2)
     added(parts, 1, "您好", now=DAY_S, total=2)
 
@@ -381,7 +381,7 @@ def test_a_part_in_the_place_of_one_that_an_older_phone_keeps_is_read_with_both(
 
 
 def test_what_took_the_place_of_a_part_and_was_withheld_leaves_the_first() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 1, "您好", total=2)
     joint = added(parts, 1, "早上", now=DAY_S, total=2)
     parts.withdraw(joint, 1)
@@ -394,7 +394,7 @@ def test_what_took_the_place_of_a_part_and_was_withheld_leaves_the_first() -> No
 
 def test_the_next_round_of_a_whole_message_replaces_the_last_for_good() -> None:
     """Else who uses one reference for all would have each text read beside older ones."""
-    parts = Parts(60)
+    parts = PartTable(60)
     whole(parts, "您好", "再见")
 
     joint = added(parts, 1, "早上", total=2)
@@ -404,7 +404,7 @@ def test_the_next_round_of_a_whole_message_replaces_the_last_for_good() -> None:
 
 
 def test_nobody_is_refused_a_part_because_four_others_fill_the_table() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     huge = part("占" * 32_500)
     for sender in range(4):
         for reference in range(64):
@@ -420,14 +420,14 @@ def test_nobody_is_refused_a_part_because_four_others_fill_the_table() -> None:
     assert parts.octets <= 64 << 20
 
 
-def filled(parts: Parts, sender: str, count: int, now: float = 0.0) -> None:
+def filled(parts: PartTable, sender: str, count: int, now: float = 0.0) -> None:
     """Let a sender begin long messages to many subscribers."""
     for number in range(count):
         parts.add(owner(number, sender), place(1, 2), part("占" * 60), now)
 
 
 def test_the_largest_sender_makes_room_and_loses_nothing_by_it() -> None:
-    parts = Parts(60, max_octets=100_000)
+    parts = PartTable(60, max_octets=100_000)
     parts.add(OWNER, place(1, 2), part("代开"), 0.0)
     filled(parts, "sp2", 500)
 
@@ -439,7 +439,7 @@ def test_the_largest_sender_makes_room_and_loses_nothing_by_it() -> None:
 
 
 def test_a_newcomer_is_given_room_by_who_has_most() -> None:
-    parts = Parts(60, max_octets=100_000, max_late_octets=100_000)
+    parts = PartTable(60, max_octets=100_000, max_late_octets=100_000)
     filled(parts, "sp2", 500)
 
     added(parts, 1, "代开", total=2)
@@ -454,7 +454,7 @@ def test_a_newcomer_is_given_room_by_who_has_most() -> None:
 
 
 def test_of_a_huge_part_both_ends_are_read_with_its_neighbours() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "代开", total=3)
     added(parts, 3, "发票", total=3)
     huge = part("发票" + "中" * 20_000 + "代开")
@@ -467,7 +467,7 @@ def test_of_a_huge_part_both_ends_are_read_with_its_neighbours() -> None:
 
 
 def test_messages_that_are_whole_make_room_first() -> None:
-    parts = Parts(60, max_octets=8_000)
+    parts = PartTable(60, max_octets=8_000)
     added(parts, 1, "您好", total=2)
     done = parts.add(owner(1), place(1, 1), part("再见"), 0.0).joint
     parts.settle(done, 0.0)
@@ -482,7 +482,7 @@ def test_messages_that_are_whole_make_room_first() -> None:
 
 
 def test_a_message_that_alone_is_too_large_stays_while_its_parts_come() -> None:
-    parts = Parts(60, max_octets=10_000)
+    parts = PartTable(60, max_octets=10_000)
 
     joints = [added(parts, number, "占" * 60, total=30) for number in range(1, 30)]
 
@@ -491,7 +491,7 @@ def test_a_message_that_alone_is_too_large_stays_while_its_parts_come() -> None:
 
 
 def test_a_message_whose_parts_were_pushed_out_waits_for_a_person() -> None:
-    parts = Parts(60, max_late_octets=50_000)
+    parts = PartTable(60, max_late_octets=50_000)
     filled(parts, "sp1", 300)
     parts.expire(60.0)
 
@@ -504,7 +504,7 @@ def test_a_message_whose_parts_were_pushed_out_waits_for_a_person() -> None:
 
 
 def test_who_floods_the_late_parts_pushes_out_nobody_elses() -> None:
-    parts = Parts(60, max_late_octets=50_000)
+    parts = PartTable(60, max_late_octets=50_000)
     added(parts, 1, "代开", total=2)
     filled(parts, "sp2", 1000)
     parts.expire(60.0)
@@ -517,7 +517,7 @@ def test_who_floods_the_late_parts_pushes_out_nobody_elses() -> None:
 
 
 def test_late_parts_of_whole_messages_make_room_without_a_trace() -> None:
-    parts = Parts(60, max_late_octets=3_000)
+    parts = PartTable(60, max_late_octets=3_000)
     for number in range(20):
         parts.settle(parts.add(owner(number), place(1, 1), part("您好"), 0.0).joint, 0.0)
     added(parts, 1, total=2)
@@ -528,7 +528,7 @@ def test_late_parts_of_whole_messages_make_room_without_a_trace() -> None:
 
 
 def test_what_was_pushed_out_is_known_for_as_long_as_phones_keep_it() -> None:
-    parts = Parts(60, max_late_octets=50_000)
+    parts = PartTable(60, max_late_octets=50_000)
     filled(parts, "sp1", 300)
     parts.expire(60.0)
 
@@ -545,7 +545,7 @@ def test_what_was_pushed_out_is_known_for_as_long_as_phones_keep_it() -> None:
 
 
 def test_a_text_exchanged_for_itself_and_refused_changes_nothing() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "您好", total=2)
 
     parts.exchange(joint, 1, part("您好"), 0.0)
@@ -556,7 +556,7 @@ def test_a_text_exchanged_for_itself_and_refused_changes_nothing() -> None:
 
 
 def test_a_part_that_was_not_taken_comes_again_and_the_message_is_whole() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = added(parts, 1, "您好", total=2)
     joint.doubt(1)
     added(parts, 2, "再见", total=2)
@@ -570,7 +570,7 @@ def test_a_part_that_was_not_taken_comes_again_and_the_message_is_whole() -> Non
 
 
 def test_a_message_is_whole_once_a_phone_has_all_parts_of_whatever_round() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     added(parts, 1, "您好", total=2)
 
     joint = added(parts, 2, "再见", now=DAY_S, total=2)
@@ -581,7 +581,7 @@ def test_a_message_is_whole_once_a_phone_has_all_parts_of_whatever_round() -> No
 
 
 def test_a_part_of_the_next_round_takes_the_place_of_the_last() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     joint = whole(parts, "您好" * 50, "再见")
     octets = joint.octets
 
@@ -592,7 +592,7 @@ def test_a_part_of_the_next_round_takes_the_place_of_the_last() -> None:
 
 
 def test_a_contradiction_is_told_by_coding_as_well_as_by_octets() -> None:
-    parts = Parts(60)
+    parts = PartTable(60)
     first = part("您好")
     parts.add(OWNER, place(1), first, 0.0)
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dataplane.attention import Answered, Fault
+from gateway.dataplane.attention import FramingFault, OwnAnswer
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.domain.verdict import Reason
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Refused
+from gateway.policy.rules import RecipientRefusal
 from gateway.runtime.record_lines import RecordLines
 from gateway.session.operations import Ruling, ruling
 from gateway.session.states import SessionState, Side
@@ -305,8 +305,8 @@ def test_an_errand_that_is_not_answered_is_handed_over_and_so_is_its_late_answer
     batch = world.expire(link)
     late = world.resp(link, answer(own))
 
-    assert batch.attention == [Answered(link, "release", None)]
-    assert late.attention == [Answered(link, "release", answer(own))]
+    assert batch.attention == [OwnAnswer(link, "release", None)]
+    assert late.attention == [OwnAnswer(link, "release", answer(own))]
 
 
 def test_a_lost_smsc_is_answered_for_at_once_and_nothing_is_sent_again(world: World) -> None:
@@ -322,7 +322,7 @@ def test_a_lost_smsc_is_answered_for_at_once_and_nothing_is_sent_again(world: Wo
         (CommandId.SUBMIT_SM_RESP, CommandStatus.ESME_RSYSERR, 7),
     ]
     assert [row[9] for row in outcomes(batch)] == ["link_lost"] * 3
-    assert batch.attention == [Answered(link, "release", None)]
+    assert batch.attention == [OwnAnswer(link, "release", None)]
     assert link not in batch.writes
     assert link.state is SessionState.CLOSED
     assert not link.outstanding
@@ -463,13 +463,13 @@ def test_exceptions_stay_in_the_order_they_came(world: World) -> None:
 
     batch = world.submit(session, advert(DUBIOUS), advert(DUBIOUS, 2), b"\0\0\0\x02")
 
-    assert [type(item).__name__ for item in batch.attention] == ["Fault", "Hold", "Hold"]
-    assert isinstance(batch.attention[0], Fault)
+    assert [type(item).__name__ for item in batch.attention] == ["FramingFault", "Hold", "Hold"]
+    assert isinstance(batch.attention[0], FramingFault)
     assert [sequence_of(pdu) for pdu in sent(batch, session)] == [0]
 
 
 def test_r31_a_tick_that_comes_too_long_after_the_store_was_read_passes_no_advert() -> None:
-    refused = rule("R21", Refused())
+    refused = rule("R21", RecipientRefusal())
     world = World(bundle=replace(BUNDLE, rules=(refused,)))
     session = world.session()
     world.sets.read_by = world.now + 1

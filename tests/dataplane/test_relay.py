@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dataplane.attention import Answered, Fault
+from gateway.dataplane.attention import FramingFault, OwnAnswer
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import message_id_of, relay_answer, renumbered
 from gateway.dataplane.turn import Turn
@@ -93,7 +93,7 @@ def test_a_length_nobody_can_mean_ends_the_session_at_once(
     assert [header(pdu) for pdu in sent(batch, link)] == [
         (CommandId.GENERIC_NACK, CommandStatus.ESME_RINVCMDLEN, sequence)
     ]
-    assert [type(item) for item in batch.attention] == [Fault]
+    assert [type(item) for item in batch.attention] == [FramingFault]
     assert link.state is SessionState.CLOSED
     assert link.tail == b""
     assert world.plane.tally.framing_faults == 1
@@ -326,7 +326,7 @@ def test_an_answer_to_the_gateways_own_errand_is_handed_over(world: World) -> No
 
     batch = world.resp(link, answer(own))
 
-    assert batch.attention == [Answered(link, "errand", answer(own))]
+    assert batch.attention == [OwnAnswer(link, "errand", answer(own))]
     assert not batch.writes
     assert [row[2] for row in outcomes(batch)] == [0]
 

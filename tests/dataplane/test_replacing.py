@@ -4,7 +4,7 @@ import pytest
 
 from gateway.dataplane.link import Link
 from gateway.dataplane.part_ids import PartIds
-from gateway.dataplane.part_table import Parts
+from gateway.dataplane.part_table import PartTable
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag
@@ -199,7 +199,7 @@ def test_a_part_that_the_smsc_did_not_take_has_no_id(world: World, session: Link
 
 def test_the_parts_of_one_that_the_smsc_refused_stay_known(world: World, session: Link) -> None:
     """The phone waits for it still, and keeps the others longer than whole messages are kept."""
-    world.plane.parts = Parts(60, max_late_octets=4_000)
+    world.plane.parts = PartTable(60, max_late_octets=4_000)
     taken(world, session, *long_advert([SPAM[:2], "您好"]), status=CommandStatus.ESME_RSYSERR)
     for reference in range(8, 30):
         whole = long_advert(["早上好", "再见"], reference=reference)

@@ -13,8 +13,8 @@ from gateway.domain.sender import Port, Purpose
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.filter import facts
-from gateway.filter.shown import Shown, shown_by
-from gateway.policy.limits import Clock, Limit, Part
+from gateway.filter.shown import VisibleFacts, shown_by
+from gateway.policy.limits import Clock, CountDimension, Limit
 from gateway.policy.number_set import NumberSet
 from gateway.policy.rules import (
     Check,
@@ -23,7 +23,7 @@ from gateway.policy.rules import (
     NoWayOut,
     NumberWalk,
     PublicInterest,
-    Refused,
+    RecipientRefusal,
     Rule,
     TooFast,
     TooOften,
@@ -97,11 +97,13 @@ def refusing(*rules: Rule) -> World:
     return world
 
 
-R21 = rule("R21", Refused())
+R21 = rule("R21", RecipientRefusal())
 R30 = rule("R30", NoWayOut())
 R38 = rule("R38", Nameless())
 R40 = rule("R40", Untimely(NIGHT), action=Action.DEFER)
-R42 = rule("R42", TooOften((Limit((Part.DESTINATION,), 1, Clock.HOUR),)), action=Action.THROTTLE)
+R42 = rule(
+    "R42", TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.HOUR),)), action=Action.THROTTLE
+)
 
 
 TO_ABROAD: dict[str, bytes] = {
@@ -252,7 +254,7 @@ def test_a_replacement_is_not_asked_what_only_the_first_message_shows(check: Che
     assert statuses(ruled(rule("X", check)), *[REPLACEMENT] * 3) == [None, None, None]
 
 
-@pytest.mark.parametrize("check", [Refused(), NotAgreed()])
+@pytest.mark.parametrize("check", [RecipientRefusal(), NotAgreed()])
 def test_r62_no_advert_is_put_into_a_message_whose_subscriber_is_not_known(check: Check) -> None:
     world = serving(rule("X", check))
     notice = builders.replace_sm("17", PORT, builders.ucs2("您的包裹已到"))
@@ -347,7 +349,7 @@ def test_each_destination_is_counted_once_and_only_if_it_gets_the_message() -> N
 
 def test_many_messages_to_many_are_no_messages_to_nobody() -> None:
     """The message as a whole has no destination: nothing may be counted for it."""
-    anybody = TooOften((Limit((Part.DESTINATION,), 1, Clock.HOUR),))
+    anybody = TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.HOUR),))
     world = ruled(rule("R42", anybody, applies_to=EVERYTHING))
     session = world.session()
 
@@ -538,7 +540,7 @@ def test_parts_that_are_kept_end_their_round() -> None:
 def fail_on(poison: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the classifier raise for texts with `poison` in them."""
 
-    def failing(text: str) -> Shown:
+    def failing(text: str) -> VisibleFacts:
         if poison in text:
             raise RuntimeError
         return shown_by(text)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dataplane.attention import Ask, Scheduled
+from gateway.dataplane.attention import Ask, ScheduledAtSmsc
 from gateway.dataplane.batch import Batch
 from gateway.dataplane.carried import Schedule
 from gateway.dataplane.link import Link
@@ -12,7 +12,7 @@ from gateway.domain.consent import Answer
 from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.sender import Port, Purpose
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import NotAgreed, Refused
+from gateway.policy.rules import NotAgreed, RecipientRefusal
 from gateway.smpp.addresses import SmeAddress
 from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import decode
@@ -55,7 +55,7 @@ def world() -> World:
     ports = (Port(PORT, 4, Purpose.MARKETING), Port("10690002", 0, Purpose.VERIFICATION))
     known = Knowledge()
     known.filings.replace("sp1", (Template("sp1", "T1", TemplateKind.CONSENT_REQUEST, ASKS),))
-    rules = (rule("R21", Refused()), rule("R20", NotAgreed()))
+    rules = (rule("R21", RecipientRefusal()), rule("R20", NotAgreed()))
     world = World(
         bundle=replace(BUNDLE, rules=rules), senders=(sender(ports=ports),), knowledge=known
     )
@@ -85,7 +85,7 @@ def test_r21_a_commercial_message_for_later_is_noted_with_the_smscs_id(
     batch = answered(world, session, request)
 
     schedule = Schedule(AT + HOUR_S, SOURCE, listed(SUBSCRIBER))
-    assert batch.attention == [Scheduled(smsc(session), schedule, b"7F3A")]
+    assert batch.attention == [ScheduledAtSmsc(smsc(session), schedule, b"7F3A")]
     # The SP hears what it would have heard.
     (heard,) = sent(batch, session)
     assert sequence_of(heard) == 77
@@ -103,7 +103,7 @@ def test_r21_what_goes_abroad_later_is_noted_letter_by_letter(
 
     (item,) = answered(world, session, many if others else one).attention
 
-    assert isinstance(item, Scheduled)
+    assert isinstance(item, ScheduledAtSmsc)
     assert item.schedule.destinations == listed(ABROAD, *others[:1])
 
 
@@ -152,7 +152,7 @@ def test_r21_an_answer_that_comes_too_late_for_the_sp_is_noted_all_the_same(
 
     batch = world.resp(smsc(session), answer(sequence_of(passed), b"7F3A"))
 
-    assert [type(item) for item in batch.attention] == [Scheduled]
+    assert [type(item) for item in batch.attention] == [ScheduledAtSmsc]
     assert batch.writes == {}
 
 
@@ -163,7 +163,7 @@ def test_r21_of_a_message_to_many_only_who_gets_it_is_noted(world: World, sessio
     batch = answered(world, session, request)
 
     (item,) = batch.attention
-    assert isinstance(item, Scheduled)
+    assert isinstance(item, ScheduledAtSmsc)
     assert item.schedule.destinations == listed(SUBSCRIBER, OTHER)
     (heard,) = sent(batch, session)
     assert REFUSER.encode() in heard
@@ -179,7 +179,7 @@ def test_r21_a_message_to_many_that_nobody_refused_is_noted_for_all(
     batch = answered(world, session, request)
 
     (item,) = batch.attention
-    assert isinstance(item, Scheduled)
+    assert isinstance(item, ScheduledAtSmsc)
     assert item.schedule.destinations == listed(*to)
     assert unnumbered(sent(batch, session)[0]) == unnumbered(
         answer(1, b"7F3A", 0, CommandId.SUBMIT_MULTI_RESP)
@@ -187,7 +187,7 @@ def test_r21_a_message_to_many_that_nobody_refused_is_noted_for_all(
 
 
 def test_r41_a_replacement_that_puts_a_message_off_tells_which_and_until_when() -> None:
-    world = World(bundle=replace(BUNDLE, rules=(rule("R21", Refused()),)))
+    world = World(bundle=replace(BUNDLE, rules=(rule("R21", RecipientRefusal()),)))
     session = world.session()
     request = builders.replace_sm("7F3A", PORT, builders.ucs2("好的"), schedule=IN_AN_HOUR)
     (passed,) = up(world.submit(session, request), session)
@@ -195,7 +195,7 @@ def test_r41_a_replacement_that_puts_a_message_off_tells_which_and_until_when() 
     batch = world.resp(smsc(session), pdu(CommandId.REPLACE_SM_RESP, sequence_of(passed)))
 
     (item,) = batch.attention
-    assert item == Scheduled(
+    assert item == ScheduledAtSmsc(
         smsc(session), Schedule(AT + HOUR_S, SOURCE, (), message_id=b"7F3A"), b"7F3A"
     )
 
@@ -211,4 +211,4 @@ def test_r23_a_request_for_consent_sells_and_is_noted_when_it_is_for_later(
 
     batch = world.resp(smsc(session), answer(sequence_of(passed), b"7F3A"))
 
-    assert [type(one) for one in batch.attention] == [Scheduled] * count
+    assert [type(one) for one in batch.attention] == [ScheduledAtSmsc] * count

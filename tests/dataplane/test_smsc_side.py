@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dataplane.attention import BindAnswer, Receipt, Reply, Unbind, Unbound
+from gateway.dataplane.attention import (
+    BindAnswer,
+    ReleaseReceipt,
+    SubscriberMessage,
+    Unbind,
+    Unbound,
+)
 from gateway.dataplane.link import Link
 from gateway.domain.policy import RepliesRule
 from gateway.session.states import SessionState, Side
@@ -244,7 +250,7 @@ def test_deliveries_of_a_watched_sender_are_handed_over(world: World) -> None:
 
     batch = world.resp(link, delivery(70), moved)
 
-    assert batch.attention == [Receipt(link, delivery(70))]
+    assert batch.attention == [ReleaseReceipt(link, delivery(70))]
     assert [unnumbered(pdu) for pdu in sent(batch, session)] == [unnumbered(moved)]
 
 
@@ -373,7 +379,7 @@ def test_a_reply_is_passed_on_and_heard() -> None:
 
     batch = world.resp(smsc(session), delivery(octets=b"TD"))
 
-    assert batch.attention == [Reply(smsc(session), delivery(octets=b"TD"))]
+    assert batch.attention == [SubscriberMessage(smsc(session), delivery(octets=b"TD"))]
     assert len(sent(batch, session)) > 0
 
 
@@ -384,7 +390,9 @@ def test_r33_what_is_for_the_gateway_alone_is_neither_passed_on_nor_answered() -
 
     batch = world.resp(smsc(session), delivery(octets=b"0000"))
 
-    assert batch.attention == [Reply(smsc(session), delivery(octets=b"0000"), is_withheld=True)]
+    assert batch.attention == [
+        SubscriberMessage(smsc(session), delivery(octets=b"0000"), is_withheld=True)
+    ]
     assert batch.writes == {}
 
 

@@ -10,7 +10,7 @@ from gateway.domain.filings import PortScope, Template, TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Purpose
 from gateway.domain.verdict import Action, Reason
-from gateway.domain.warning import Gathered, Severity, WarningCode, WarningKind
+from gateway.domain.warning import Severity, WarningCode, WarningCount, WarningKind
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.places import ProvinceTable
 from gateway.policy.rules import (
@@ -20,7 +20,7 @@ from gateway.policy.rules import (
     NumberWalk,
     OtherProvince,
     PurposeMissed,
-    Refused,
+    RecipientRefusal,
     Rule,
     UnknownNumbers,
 )
@@ -61,7 +61,7 @@ def ruled(*rules: Rule, knowledge: Knowledge | None = None) -> World:
     return World(replace(BUNDLE, rules=rules), knowledge=knowledge or Knowledge())
 
 
-def taken(world: World) -> dict[WarningKind, Gathered]:
+def taken(world: World) -> dict[WarningKind, WarningCount]:
     return {one.kind: one for one in world.plane.warnings.take()}
 
 
@@ -75,7 +75,7 @@ def test_r04_a_port_out_of_its_province_raises_the_warning_w8() -> None:
 
     assert [status_of(pdu) for pdu in sent(batch, session)] == [CommandStatus.ESME_RINVDSTADR]
     assert world.plane.warnings.take() == (
-        Gathered(
+        WarningCount(
             WarningKind(W8, "R04", "sp1", PORT), None, 1, 0, NOW, NOW, (f"{session.number}:7",)
         ),
     )
@@ -116,7 +116,7 @@ def test_r28_a_walk_warns_of_w9_from_the_hundredth_on() -> None:
 
 def test_r38_what_is_on_trial_warns_of_a_message_to_many_of_whom_one_refused() -> None:
     nameless = warning(rule("R38", Nameless(), mode=Enforcement.SHADOW), W3)
-    world = ruled(rule("R21", Refused()), nameless)
+    world = ruled(rule("R21", RecipientRefusal()), nameless)
     world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
     session = world.session()
     text = "全场图书八折，拒收请回复R".encode("utf-16-be")
@@ -147,7 +147,7 @@ def test_r20_attempts_without_consent_are_counted_w10() -> None:
 
 
 def test_r21_an_attempt_after_the_refusal_is_counted_w5() -> None:
-    world = ruled(warning(rule("R21", Refused()), W5))
+    world = ruled(warning(rule("R21", RecipientRefusal()), W5))
     world.sets.apply(int(f"86{SUBSCRIBER}"), "sp1", Answer.REFUSED)
 
     world.submit(world.session(), advert())

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.app.api import Api, routers_of
-from gateway.console.api.access import Access
+from gateway.console.api.access import ClientAccess
 from gateway.console.api.application import build_api
 from gateway.console.api.health import HEALTH
 from gateway.console.api.problems import Problem
@@ -35,7 +35,7 @@ CLIENTS = [
 @pytest.fixture
 def app() -> FastAPI:
     api = Api(ApiSettings(Address("127.0.0.1", 0), None, ()), {"sp1"}, "memory://")
-    return build_api(Access(CLIENTS, lambda: 0.0), routers_of(memory_stores(), api))
+    return build_api(ClientAccess(CLIENTS, lambda: 0.0), routers_of(memory_stores(), api))
 
 
 @pytest.fixture

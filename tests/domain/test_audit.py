@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.audit import Share, Tally, share_proven
+from gateway.domain.audit import AuditTally, SampleShare, share_proven
 
 
 # From the table of R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3, and by
@@ -22,7 +22,7 @@ from gateway.domain.audit import Share, Tally, share_proven
 def test_r26_the_share_of_all_lies_where_wilson_says(
     proven: int, of: int, low: float, high: float
 ) -> None:
-    found = share_proven(Tally(5, proven, of - proven))
+    found = share_proven(AuditTally(5, proven, of - proven))
 
     assert found is not None
     assert found.share == pytest.approx(proven / of)
@@ -31,14 +31,14 @@ def test_r26_the_share_of_all_lies_where_wilson_says(
 
 
 def test_r26_a_sample_without_an_answer_shows_no_share() -> None:
-    assert share_proven(Tally(open=50)) is None
+    assert share_proven(AuditTally(open=50)) is None
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000))
 def test_the_share_lies_within_its_interval_and_all_between_none_and_all(
     proven: int, unproven: int
 ) -> None:
-    found = share_proven(Tally(0, proven, unproven))
+    found = share_proven(AuditTally(0, proven, unproven))
 
     if found is None:
         assert proven + unproven == 0
@@ -46,4 +46,4 @@ def test_the_share_lies_within_its_interval_and_all_between_none_and_all(
         assert 0 <= found.low <= found.share + 1e-12
         assert found.share <= found.high + 1e-12
         assert found.high <= 1
-        assert isinstance(found, Share)
+        assert isinstance(found, SampleShare)

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
 
 NOON = datetime(2013, 11, 25, 12, tzinfo=UTC)
 REQUEST = ConsentRequest(8613800138000, "sp1", 1, "00", NOON, NOON + timedelta(hours=24))
@@ -12,6 +12,6 @@ def test_r23_a_request_can_be_answered_until_its_time_is_over() -> None:
 
 
 def test_r23_a_request_is_answered_once() -> None:
-    answered = ConsentRequest(*REQUEST.key, "00", NOON, REQUEST.until, RequestState.REFUSED)
+    answered = ConsentRequest(*REQUEST.key, "00", NOON, REQUEST.until, ConsentRequestState.REFUSED)
 
     assert not answered.is_open(NOON)

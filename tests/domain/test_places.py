@@ -1,7 +1,7 @@
 """Places as values."""
 
-from gateway.domain.places import NOWHERE, Place
+from gateway.domain.places import NOWHERE, Region
 
 
 def test_an_unknown_place_is_no_country_and_no_province() -> None:
-    assert Place() == NOWHERE == Place(country="", province="")
+    assert Region() == NOWHERE == Region(country="", province="")

@@ -9,9 +9,9 @@ from gateway.domain.warning import (
     MAX_SAMPLES,
     MEANINGS,
     EarlyWarning,
-    Gathered,
     Severity,
     WarningCode,
+    WarningCount,
     WarningKind,
 )
 
@@ -20,9 +20,9 @@ KIND = WarningKind(WarningCode.W9, "R28", "sp1", "10690001")
 MINUTE = timedelta(minutes=1)
 
 
-def gathered(hours: float = 0, severity: Severity | None = None) -> Gathered:
+def gathered(hours: float = 0, severity: Severity | None = None) -> WarningCount:
     first = NOON + timedelta(hours=hours)
-    return Gathered(KIND, severity, 2, 1, first, first + MINUTE, ("1:1", "1:2", "1:3"))
+    return WarningCount(KIND, severity, 2, 1, first, first + MINUTE, ("1:1", "1:2", "1:3"))
 
 
 def test_every_code_has_its_meaning_in_both_languages() -> None:
@@ -33,7 +33,7 @@ def test_every_code_has_its_meaning_in_both_languages() -> None:
 def test_what_came_later_is_added_and_the_first_samples_stay() -> None:
     both = gathered().joined(gathered(1))
 
-    assert both == Gathered(
+    assert both == WarningCount(
         KIND,
         None,
         4,

@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from gateway.filter.model.classes import TextClass
-from gateway.filter.scoring import Piece, Scored
+from gateway.filter.scoring import Piece, TextScore
 from gateway.filter.views import Views
 
 
@@ -21,11 +21,11 @@ class WordScorer:
         self._guilty_from = guilty_from
         self._fails_on = fails_on
 
-    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[Scored]:
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[TextScore]:
         if self._fails_on and any(self._fails_on in text.raw for text in texts):
             raise ArithmeticError("broken")
         return [
-            Scored(
+            TextScore(
                 TextClass.PORT if is_port else TextClass.PERSON,
                 0.5,
                 guilty_from=self._guilty_from if self._word in text.raw else inf,

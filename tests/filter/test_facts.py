@@ -9,7 +9,7 @@ from gateway.domain.traffic import TrafficClass
 from gateway.filter import facts
 from gateway.filter.facts import TextFacts
 from gateway.filter.keywords import Hit
-from gateway.filter.shown import Shown
+from gateway.filter.shown import VisibleFacts
 
 HIT = Hit("K", "fraud", ListAction.REJECT, "发票")
 ADVERT = "【春晓书店】会员日全场八折，拒收请回复R"
@@ -20,22 +20,25 @@ NEWS = "【春晓书店】您的包裹已放入3号柜"
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        (ADVERT, Shown(TrafficClass.COMMERCIAL, "春晓书店", "R")),
-        (CODE, Shown(TrafficClass.VERIFICATION, "春晓书店", "")),
-        (NEWS, Shown(TrafficClass.SERVICE, "春晓书店", "")),
-        ("您好【全场八折大促】", Shown(TrafficClass.SERVICE, "全场八折大促", "", "全场八折大促")),
-        ("明天见", Shown(TrafficClass.SERVICE, "", "")),
-        ("", Shown()),
+        (ADVERT, VisibleFacts(TrafficClass.COMMERCIAL, "春晓书店", "R")),
+        (CODE, VisibleFacts(TrafficClass.VERIFICATION, "春晓书店", "")),
+        (NEWS, VisibleFacts(TrafficClass.SERVICE, "春晓书店", "")),
+        (
+            "您好【全场八折大促】",
+            VisibleFacts(TrafficClass.SERVICE, "全场八折大促", "", "全场八折大促"),
+        ),
+        ("明天见", VisibleFacts(TrafficClass.SERVICE, "", "")),
+        ("", VisibleFacts()),
     ],
 )
 def test_a_text_shows_its_class_its_signature_and_the_word_to_refuse_with(
-    text: str, shown: Shown
+    text: str, shown: VisibleFacts
 ) -> None:
     assert TextFacts((), (text,)).shown() == shown
 
 
 def test_octets_without_a_reading_show_nothing() -> None:
-    assert TextFacts((), ()).shown() == Shown()
+    assert TextFacts((), ()).shown() == VisibleFacts()
 
 
 @pytest.mark.parametrize("order", [1, -1])

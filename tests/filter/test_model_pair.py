@@ -5,7 +5,7 @@ import pytest
 
 from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
-from gateway.filter.model_comparison import Agreement, Comparison
+from gateway.filter.model_comparison import Comparison, ModelAgreement
 from gateway.filter.model_pair import (
     NO_MODELS,
     ModelPair,
@@ -13,7 +13,7 @@ from gateway.filter.model_pair import (
     agreement_of,
     name_of,
 )
-from gateway.filter.scoring import Scored
+from gateway.filter.scoring import TextScore
 from gateway.filter.views import Views
 from tests.filter.conftest import Knowing
 
@@ -62,13 +62,13 @@ def test_a_model_in_shadow_is_compared_and_decides_nothing(
 
     assert scored == active.score([LOAN, LUCK, NOTICE])
     counts = comparison.counts[TextClass.PORT]
-    assert {one: counts[one] for one in Agreement} == {
-        Agreement.NEITHER: 1,
-        Agreement.BOTH: 1,
-        Agreement.ONLY_ACTIVE: 1,
-        Agreement.ONLY_SHADOW: 0,
+    assert {one: counts[one] for one in ModelAgreement} == {
+        ModelAgreement.NEITHER: 1,
+        ModelAgreement.BOTH: 1,
+        ModelAgreement.ONLY_ACTIVE: 1,
+        ModelAgreement.ONLY_SHADOW: 0,
     }
-    assert comparison.names(Agreement.ONLY_ACTIVE) == (name_of(LOAN.raw),)
+    assert comparison.names(ModelAgreement.ONLY_ACTIVE) == (name_of(LOAN.raw),)
 
 
 def test_a_text_of_many_messages_is_one_text(knowing: Knowing, comparison: Comparison) -> None:
@@ -78,8 +78,8 @@ def test_a_text_of_many_messages_is_one_text(knowing: Knowing, comparison: Compa
     for _ in range(5):
         scorer.note(facts, is_personal=False)
 
-    assert comparison.counts[TextClass.PORT][Agreement.NEITHER] == 1
-    assert comparison.messages[TextClass.PORT][Agreement.NEITHER] == 5
+    assert comparison.counts[TextClass.PORT][ModelAgreement.NEITHER] == 1
+    assert comparison.messages[TextClass.PORT][ModelAgreement.NEITHER] == 5
 
 
 def test_a_text_that_ports_and_persons_send_is_compared_in_both_classes(
@@ -93,21 +93,21 @@ def test_a_text_that_ports_and_persons_send_is_compared_in_both_classes(
         scorer.note(facts, is_personal=is_personal)
 
     both = (TextClass.PORT, TextClass.PERSON)
-    assert [comparison.counts[one][Agreement.ONLY_ACTIVE] for one in both] == [1, 1]
-    assert [comparison.messages[one][Agreement.ONLY_ACTIVE] for one in both] == [1, 2]
-    assert comparison.names(Agreement.ONLY_ACTIVE) == (name_of(NOTICE.raw),)
+    assert [comparison.counts[one][ModelAgreement.ONLY_ACTIVE] for one in both] == [1, 1]
+    assert [comparison.messages[one][ModelAgreement.ONLY_ACTIVE] for one in both] == [1, 2]
+    assert comparison.names(ModelAgreement.ONLY_ACTIVE) == (name_of(NOTICE.raw),)
 
 
 @pytest.mark.parametrize(
     ("readings", "agreement"),
     [
-        ((NOTICE, LOAN), Agreement.ONLY_ACTIVE),
-        ((LUCK, NOTICE), Agreement.BOTH),
-        ((LOAN, Views("彩票中心来函")), Agreement.BOTH),
+        ((NOTICE, LOAN), ModelAgreement.ONLY_ACTIVE),
+        ((LUCK, NOTICE), ModelAgreement.BOTH),
+        ((LOAN, Views("彩票中心来函")), ModelAgreement.BOTH),
     ],
 )
 def test_who_stops_a_reading_stops_the_text(
-    knowing: Knowing, comparison: Comparison, readings: tuple[Views, ...], agreement: Agreement
+    knowing: Knowing, comparison: Comparison, readings: tuple[Views, ...], agreement: ModelAgreement
 ) -> None:
     scorer = PairedScorer(knowing("贷款"), knowing("彩票"), comparison)
 
@@ -180,17 +180,19 @@ def test_a_model_in_force_that_fails_is_its_callers_matter(
 @pytest.mark.parametrize(
     ("active", "shadow", "agreement"),
     [
-        (0.01, 0.001, Agreement.BOTH),
-        (0.005, 0.02, Agreement.ONLY_ACTIVE),
-        (inf, 0.01, Agreement.ONLY_SHADOW),
-        (inf, inf, Agreement.NEITHER),
-        (0.02, 0.05, Agreement.NEITHER),
+        (0.01, 0.001, ModelAgreement.BOTH),
+        (0.005, 0.02, ModelAgreement.ONLY_ACTIVE),
+        (inf, 0.01, ModelAgreement.ONLY_SHADOW),
+        (inf, inf, ModelAgreement.NEITHER),
+        (0.02, 0.05, ModelAgreement.NEITHER),
     ],
 )
 def test_models_are_compared_where_one_innocent_text_in_a_hundred_may_be_stopped(
-    active: float, shadow: float, agreement: Agreement
+    active: float, shadow: float, agreement: ModelAgreement
 ) -> None:
-    before, after = (Scored(TextClass.PORT, 0.5, guilty_from=share) for share in (active, shadow))
+    before, after = (
+        TextScore(TextClass.PORT, 0.5, guilty_from=share) for share in (active, shadow)
+    )
 
     assert agreement_of(before, after) is agreement
 

@@ -14,7 +14,7 @@ from gateway.filter.keywords import Hit, KeywordIndex
 from gateway.filter.model.classes import TextClass
 from gateway.filter.reading import views_of
 from gateway.filter.scan import UNREADABLE, ContentScan, Learnt, Readings
-from gateway.filter.scoring import Piece, Scored
+from gateway.filter.scoring import Piece, TextScore
 from gateway.filter.views import Views
 
 INDEX = KeywordIndex([KeywordList("K", "fraud", ListAction.REJECT, ("发票", "赌场"))])
@@ -168,12 +168,12 @@ class Failing:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
 
-    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[Scored]:
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[TextScore]:
         assert is_port
         self.batches.append([text.raw for text in texts])
         if any("坏" in text.raw for text in texts):
             raise RuntimeError
-        return [Scored(TextClass.PORT, len(text.raw) / 100) for text in texts]
+        return [TextScore(TextClass.PORT, len(text.raw) / 100) for text in texts]
 
     def pieces(self, text: Views, maximum: int, *, is_port: bool = True) -> list[Piece]:
         assert is_port

@@ -12,7 +12,7 @@ from gateway.filter.model.harm import Harm
 from gateway.filter.model.linear import Calibration, LinearModel
 from gateway.filter.model.model import ClassModel, Model, Threshold
 from gateway.filter.model_scorer import ModelScorer
-from gateway.filter.scoring import Scored
+from gateway.filter.scoring import TextScore
 from gateway.filter.views import Views
 
 Constant = Callable[..., Model]
@@ -36,7 +36,7 @@ THRESHOLDS = (Threshold(0.001, 2.0), Threshold(0.005, 1.0), Threshold(0.01, 0.5)
 
 
 def test_a_text_is_guilty_where_as_many_innocent_ones_may_be_stopped() -> None:
-    one = Scored(TextClass.PORT, 0.9, guilty_from=0.005, measured_from=0.001)
+    one = TextScore(TextClass.PORT, 0.9, guilty_from=0.005, measured_from=0.001)
 
     assert [one.is_guilty(share) for share in (0.001, 0.004, 0.005, 0.1)] == [
         False,
@@ -48,7 +48,7 @@ def test_a_text_is_guilty_where_as_many_innocent_ones_may_be_stopped() -> None:
 
 
 def test_where_nothing_was_measured_nothing_is_guilty() -> None:
-    one = Scored(TextClass.PORT, 0.9)
+    one = TextScore(TextClass.PORT, 0.9)
 
     assert (one.is_guilty(0.5), one.is_measured(0.5)) == (False, False)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.traffic import TrafficClass
 from gateway.filter.reading import views_of
-from gateway.filter.shown import Shown, shown_by, shown_in
+from gateway.filter.shown import VisibleFacts, shown_by, shown_in
 from gateway.filter.views import Views
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=40)
@@ -30,25 +30,28 @@ def test_a_text_shows_the_same_among_others_as_alone(texts: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("您的包裹已放入3号柜", Shown()),
-        ("【春晓书店】全场八折", Shown(TrafficClass.COMMERCIAL, "春晓书店")),
-        ("会员活动，限时优惠【春晓书店】", Shown(TrafficClass.COMMERCIAL, "春晓书店")),
-        ("【特惠商城】您的包裹已到", Shown(TrafficClass.SERVICE, "特惠商城")),
-        ("您的包裹已到【特惠商城】", Shown(TrafficClass.SERVICE, "特惠商城")),
-        ("【 春晓 】限时优惠活动", Shown(TrafficClass.COMMERCIAL, "春晓")),
-        ("【退订中心】已为您办理", Shown(TrafficClass.SERVICE, "退订中心")),
-        ("【春晓书店】回T退订", Shown(TrafficClass.COMMERCIAL, "春晓书店", "T")),
-        ("【春晓书店】您的退款已到账", Shown(TrafficClass.SERVICE, "春晓书店")),
-        ("【春晓书店】验证码482915", Shown(TrafficClass.VERIFICATION, "春晓书店")),
-        ("【春晓书店】验证码482915，限时优惠大促", Shown(TrafficClass.COMMERCIAL, "春晓书店")),
-        ("【春晓书店】活动，活动，活动", Shown(TrafficClass.SERVICE, "春晓书店")),
-        ("【春晓书店】活动报名，您的订单余额", Shown(TrafficClass.SERVICE, "春晓书店")),
-        ("限时特价", Shown(TrafficClass.COMMERCIAL)),
-        ("限时…活动", Shown(TrafficClass.COMMERCIAL)),
-        ("【春晓书店", Shown()),
+        ("您的包裹已放入3号柜", VisibleFacts()),
+        ("【春晓书店】全场八折", VisibleFacts(TrafficClass.COMMERCIAL, "春晓书店")),
+        ("会员活动，限时优惠【春晓书店】", VisibleFacts(TrafficClass.COMMERCIAL, "春晓书店")),
+        ("【特惠商城】您的包裹已到", VisibleFacts(TrafficClass.SERVICE, "特惠商城")),
+        ("您的包裹已到【特惠商城】", VisibleFacts(TrafficClass.SERVICE, "特惠商城")),
+        ("【 春晓 】限时优惠活动", VisibleFacts(TrafficClass.COMMERCIAL, "春晓")),
+        ("【退订中心】已为您办理", VisibleFacts(TrafficClass.SERVICE, "退订中心")),
+        ("【春晓书店】回T退订", VisibleFacts(TrafficClass.COMMERCIAL, "春晓书店", "T")),
+        ("【春晓书店】您的退款已到账", VisibleFacts(TrafficClass.SERVICE, "春晓书店")),
+        ("【春晓书店】验证码482915", VisibleFacts(TrafficClass.VERIFICATION, "春晓书店")),
+        (
+            "【春晓书店】验证码482915，限时优惠大促",
+            VisibleFacts(TrafficClass.COMMERCIAL, "春晓书店"),
+        ),
+        ("【春晓书店】活动，活动，活动", VisibleFacts(TrafficClass.SERVICE, "春晓书店")),
+        ("【春晓书店】活动报名，您的订单余额", VisibleFacts(TrafficClass.SERVICE, "春晓书店")),
+        ("限时特价", VisibleFacts(TrafficClass.COMMERCIAL)),
+        ("限时…活动", VisibleFacts(TrafficClass.COMMERCIAL)),
+        ("【春晓书店", VisibleFacts()),
     ],
 )
-def test_what_a_text_shows_is_read_from_its_views(text: str, shown: Shown) -> None:
+def test_what_a_text_shows_is_read_from_its_views(text: str, shown: VisibleFacts) -> None:
     (seen,) = views_of([text])
 
     assert shown_in(seen) == shown

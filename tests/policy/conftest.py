@@ -10,11 +10,11 @@ from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.facts import TextFacts
 from gateway.policy.account import Account
-from gateway.policy.bundle import Bundle, Surroundings
+from gateway.policy.bundle import Bundle, RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import Check, Override, Rule, Title
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.submission import Submission, Timing
+from gateway.policy.submission import DeliveryTimes, Submission
 
 FRAUD = KeywordList("K-FRAUD", "fraud", ListAction.REJECT, ("代开发票",))
 LOAN = KeywordList("K-LOAN", "loan", ListAction.QUARANTINE, ("低息贷款",))
@@ -99,7 +99,7 @@ def rule(rule_id: str, check: Check, **changes: Unpack[RuleChanges]) -> Rule:
 
 class Options(TypedDict, total=False):
     system_id: str
-    timing: Timing | None
+    timing: DeliveryTimes | None
     units: int
 
 
@@ -111,10 +111,10 @@ class World:
         *rules: Rule,
         senders: tuple[Sender, ...] | None = None,
         knowledge: Knowledge | None = None,
-        surroundings: Surroundings | None = None,
+        surroundings: RuleLocale | None = None,
         before: "World | None" = None,
     ) -> None:
-        self.bundle = replace(BUNDLE, rules=rules, surroundings=surroundings or Surroundings())
+        self.bundle = replace(BUNDLE, rules=rules, surroundings=surroundings or RuleLocale())
         everybody = senders or (sender(rate=Rate(1e6, 10**6)), sender("sp2"))
         earlier: RuleSet | None = None if before is None else before.rules
         known = Knowledge() if earlier is None else earlier.knowledge

@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.harm import Harm
-from gateway.filter.scoring import Piece, Scored
+from gateway.filter.scoring import Piece, TextScore
 from gateway.filter.views import Views
 
-INNOCENT = Scored(TextClass.PORT, 0.02, "retail", Harm.ADVERT, measured_from=0.001)
-PRIZE = Scored(
+INNOCENT = TextScore(TextClass.PORT, 0.02, "retail", Harm.ADVERT, measured_from=0.001)
+PRIZE = TextScore(
     TextClass.PORT, 0.97, "fraud_prize", Harm.FRAUD, guilty_from=0.001, measured_from=0.001
 )
-OFFER = Scored(TextClass.PORT, 0.8, "retail", Harm.ADVERT, guilty_from=0.005, measured_from=0.001)
-UNKNOWN = Scored(TextClass.PORT, 0.9, guilty_from=0.001, measured_from=0.001)
-UNMEASURED = Scored(TextClass.FOREIGN, 0.99, "gambling", Harm.ILLEGAL)
+OFFER = TextScore(
+    TextClass.PORT, 0.8, "retail", Harm.ADVERT, guilty_from=0.005, measured_from=0.001
+)
+UNKNOWN = TextScore(TextClass.PORT, 0.9, guilty_from=0.001, measured_from=0.001)
+UNMEASURED = TextScore(TextClass.FOREIGN, 0.99, "gambling", Harm.ILLEGAL)
 
 WORDS = {"领奖": PRIZE, "清仓": OFFER, "怪事": UNKNOWN, "casino": UNMEASURED}
 
@@ -29,14 +31,16 @@ class WordScorer:
     measured_from: Mapping[TextClass, float] = {TextClass.PORT: 0.001}
 
     def __init__(
-        self, words: Mapping[str, Scored] = WORDS, personal: Mapping[str, Scored] | None = None
+        self,
+        words: Mapping[str, TextScore] = WORDS,
+        personal: Mapping[str, TextScore] | None = None,
     ) -> None:
         self._words = words
         self._personal = words if personal is None else personal
         self.batches: list[int] = []
         self.persons: list[list[str]] = []
 
-    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[Scored]:
+    def score(self, texts: Sequence[Views], *, is_port: bool = True) -> list[TextScore]:
         words = self._words if is_port else self._personal
         if is_port:
             self.batches.append(len(texts))

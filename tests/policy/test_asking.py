@@ -15,8 +15,8 @@ from gateway.policy.asking import ASKED, UNKNOWN, is_asking
 from gateway.policy.explaining import explain
 from gateway.policy.judging_again import judge_again, judge_due
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rules import NotAgreed, Refused, Rule, TooOften, Untimely
+from gateway.policy.limits import Clock, CountDimension, Limit
+from gateway.policy.rules import NotAgreed, RecipientRefusal, Rule, TooOften, Untimely
 from gateway.policy.statuses import status_of
 from gateway.policy.submission import Submission
 from gateway.policy.windows import Window, WindowSet
@@ -36,9 +36,9 @@ from tests.policy.conftest import (
 TEXT = "春晓书店想每月给您发两条新书短信，为期一年，回复Y同意，回复N拒绝"
 REQUEST = f"【春晓书店】{TEXT}"
 ASKS = Template("sp1", "T1", TemplateKind.CONSENT_REQUEST, TEXT)
-R20, R21 = rule("R20", NotAgreed()), rule("R21", Refused())
+R20, R21 = rule("R20", NotAgreed()), rule("R21", RecipientRefusal())
 R40 = rule("R40", Untimely(WindowSet((Window(time(8), time(21)),))), action=Action.DEFER)
-R42 = rule("R42", TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),)))
+R42 = rule("R42", TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.DAY),)))
 NIGHT, NOON = (
     datetime.fromisoformat(f"2013-09-30T{hour}:00:00+08:00").timestamp() for hour in ("05", "12")
 )
@@ -140,7 +140,7 @@ def test_r42_a_request_counts_and_one_that_is_refused_does_not() -> None:
 
 
 def test_r42_what_a_rule_on_trial_did_not_count_is_not_taken_back() -> None:
-    one_a_day = TooOften((Limit((Part.SENDER,), 1, Clock.DAY),))
+    one_a_day = TooOften((Limit((CountDimension.SENDER,), 1, Clock.DAY),))
     world = asking(rule("R43", one_a_day, mode=Enforcement.SHADOW))
     _, over = [world.judge(REQUEST, to=NUMBER + n, at=NOON) for n in range(2)]
 

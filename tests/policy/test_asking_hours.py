@@ -7,8 +7,8 @@ import pytest
 
 from gateway.domain.policy import Enforcement
 from gateway.policy.asking_hours import asking_hours, usual_hours
-from gateway.policy.bundle import Surroundings
-from gateway.policy.rules import Rule, Title, Untimely, Unwanted
+from gateway.policy.bundle import RuleLocale
+from gateway.policy.rules import RecipientPreference, Rule, Title, Untimely
 from gateway.policy.windows import Window, WindowSet
 
 MAINLAND, LISBON = 8613800138000, 351912345678
@@ -34,9 +34,9 @@ def test_r40_the_usual_hours_are_eight_to_nine_by_the_subscribers_clock(
 
 
 def test_r40_a_rule_that_keeps_hours_for_commercial_messages_keeps_these_too() -> None:
-    other = replace(R40, id="R50", check=Unwanted())
+    other = replace(R40, id="R50", check=RecipientPreference())
 
-    hours = asking_hours((other, R40), Surroundings())
+    hours = asking_hours((other, R40), RuleLocale())
 
     assert hours.opening(MAINLAND, MIDNIGHT) == MIDNIGHT + 2 * HOUR
     assert hours.local(MAINLAND, MIDNIGHT).hour == 8
@@ -45,5 +45,5 @@ def test_r40_a_rule_that_keeps_hours_for_commercial_messages_keeps_these_too() -
 def test_r40_a_rule_on_trial_keeps_no_hours() -> None:
     on_trial = replace(R40, mode=Enforcement.SHADOW)
 
-    assert asking_hours((on_trial,), Surroundings()) is usual_hours()
-    assert asking_hours((), Surroundings()) is usual_hours()
+    assert asking_hours((on_trial,), RuleLocale()) is usual_hours()
+    assert asking_hours((), RuleLocale()) is usual_hours()

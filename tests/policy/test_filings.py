@@ -14,14 +14,14 @@ from gateway.domain.filings import (
     Template,
     TemplateKind,
 )
-from gateway.policy.filings import Filed, Filings, without_signature
+from gateway.policy.filings import Filings, SenderFilings, without_signature
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 LICENCE = Licence("sp1", "粤B2-20080001", date(2013, 10, 31))
 
 
-def filed(*filings: Filing) -> Filed:
-    return Filed(filings, SHANGHAI)
+def filed(*filings: Filing) -> SenderFilings:
+    return SenderFilings(filings, SHANGHAI)
 
 
 def at(text: str) -> float:

@@ -16,12 +16,12 @@ from gateway.policy.frequency import CounterStore, Frequencies
 from gateway.policy.limits import (
     ROLLING_DAY,
     Clock,
+    CountDimension,
     Counting,
     Full,
     Limit,
-    Part,
     Parts,
-    Rolling,
+    RollingWindow,
 )
 
 CHINA = timezone(timedelta(hours=8))
@@ -29,15 +29,15 @@ CALENDAR = HolidayCalendar("test", frozenset({date(2013, 10, 1)}))
 COUNTING = Counting(capacity=2000, calendar=CALENDAR)
 SOMEBODY = 8613800138000
 
-TO_SIGNED = (Part.SIGNATURE, Part.DESTINATION)
+TO_SIGNED = (CountDimension.SIGNATURE, CountDimension.DESTINATION)
 A_MINUTE = Limit(TO_SIGNED, 1, Clock.MINUTE)
 AN_HOUR = Limit(TO_SIGNED, 5, Clock.HOUR)
 A_DAY = Limit(TO_SIGNED, 10, ROLLING_DAY)
-FROM_ANYONE = Limit((Part.DESTINATION,), 40, ROLLING_DAY)
+FROM_ANYONE = Limit((CountDimension.DESTINATION,), 40, ROLLING_DAY)
 CODES = (A_MINUTE, AN_HOUR, A_DAY, FROM_ANYONE)
 
-PERSONAL_HOUR = Limit((Part.SOURCE,), 200, Clock.HOUR, holiday_maximum=500)
-PERSONAL_DAY = Limit((Part.SOURCE,), 1000, Clock.DAY, holiday_maximum=2000)
+PERSONAL_HOUR = Limit((CountDimension.SOURCE,), 200, Clock.HOUR, holiday_maximum=500)
+PERSONAL_DAY = Limit((CountDimension.SOURCE,), 1000, Clock.DAY, holiday_maximum=2000)
 
 
 def message(
@@ -103,7 +103,7 @@ def test_r42_forty_from_all_senders_together() -> None:
 
 
 def test_r42_the_zone_says_when_a_day_begins() -> None:
-    a_day = Limit((Part.DESTINATION,), 1, Clock.DAY)
+    a_day = Limit((CountDimension.DESTINATION,), 1, Clock.DAY)
     moments = (at("2013-09-10T23:59:59"), at("2013-09-11T00:00:00"))
 
     def outcomes(counting: Counting) -> list[Limit | Full | None]:
@@ -116,7 +116,7 @@ def test_r42_the_zone_says_when_a_day_begins() -> None:
 
 
 def test_r42_a_message_that_one_limit_refuses_is_counted_by_none() -> None:
-    hourly = Limit((Part.DESTINATION,), 2, Clock.HOUR)
+    hourly = Limit((CountDimension.DESTINATION,), 2, Clock.HOUR)
     frequencies = Frequencies([hourly, A_DAY, A_MINUTE], COUNTING)
     start = at("2013-09-10T14:00:00")
     frequencies.admit(message(), start)
@@ -165,8 +165,8 @@ def test_r44_a_port_has_its_rate_and_its_burst() -> None:
 
 
 def test_signature_and_template_and_sender_can_be_counted_by() -> None:
-    per = (Part.SIGNATURE, Part.TEMPLATE, Part.DESTINATION)
-    limits = [Limit(per, 1, ROLLING_DAY), Limit((Part.SENDER,), 3, Rolling(3600))]
+    per = (CountDimension.SIGNATURE, CountDimension.TEMPLATE, CountDimension.DESTINATION)
+    limits = [Limit(per, 1, ROLLING_DAY), Limit((CountDimension.SENDER,), 3, RollingWindow(3600))]
     frequencies = Frequencies(limits, COUNTING)
     now = at("2013-09-10T14:00:00")
 
@@ -186,7 +186,7 @@ def test_signature_and_template_and_sender_can_be_counted_by() -> None:
 
 
 def test_a_rolling_window_is_exact_to_the_second() -> None:
-    limit = Limit((Part.DESTINATION,), 2, Rolling(100))
+    limit = Limit((CountDimension.DESTINATION,), 2, RollingWindow(100))
     frequencies = Frequencies([limit], COUNTING)
 
     outcomes = [frequencies.admit(message(), 1000 + n) for n in (0, 60, 99.9, 100, 159, 160)]
@@ -194,8 +194,10 @@ def test_a_rolling_window_is_exact_to_the_second() -> None:
     assert outcomes == [None, None, limit, None, limit, None]
 
 
-@pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
-def test_a_message_that_was_not_forwarded_after_all_is_taken_back(every: Clock | Rolling) -> None:
+@pytest.mark.parametrize("every", [Clock.HOUR, RollingWindow(3600)])
+def test_a_message_that_was_not_forwarded_after_all_is_taken_back(
+    every: Clock | RollingWindow,
+) -> None:
     limit = Limit(TO_SIGNED, 3, every)
     frequencies = Frequencies([limit], COUNTING)
     for now in (7200.0, 7201.0, 7202.0):
@@ -207,8 +209,8 @@ def test_a_message_that_was_not_forwarded_after_all_is_taken_back(every: Clock |
     assert frequencies.keys == 1
 
 
-@pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
-def test_taking_all_back_leaves_nothing_behind(every: Clock | Rolling) -> None:
+@pytest.mark.parametrize("every", [Clock.HOUR, RollingWindow(3600)])
+def test_taking_all_back_leaves_nothing_behind(every: Clock | RollingWindow) -> None:
     frequencies = Frequencies([Limit(TO_SIGNED, 3, every)], COUNTING)
     for n in range(50):
         frequencies.admit(message(signature=f"【{n}】"), 7200.0)
@@ -220,8 +222,8 @@ def test_taking_all_back_leaves_nothing_behind(every: Clock | Rolling) -> None:
     assert keys_in_tables(frequencies) == 0
 
 
-@pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
-def test_what_is_not_counted_cannot_be_taken_back(every: Clock | Rolling) -> None:
+@pytest.mark.parametrize("every", [Clock.HOUR, RollingWindow(3600)])
+def test_what_is_not_counted_cannot_be_taken_back(every: Clock | RollingWindow) -> None:
     frequencies = Frequencies([Limit(TO_SIGNED, 1, every)], COUNTING)
     frequencies.admit(message(), 7200.0)
 
@@ -235,7 +237,7 @@ def test_what_is_not_counted_cannot_be_taken_back(every: Clock | Rolling) -> Non
 
 
 def test_what_an_older_generation_counted_can_be_taken_back() -> None:
-    limit = Limit((Part.DESTINATION,), 1, Rolling(100))
+    limit = Limit((CountDimension.DESTINATION,), 1, RollingWindow(100))
     frequencies = Frequencies([limit], COUNTING)
     frequencies.admit(message(SOMEBODY + 1), 1000)
     frequencies.admit(message(), 1099)
@@ -247,12 +249,12 @@ def test_what_an_older_generation_counted_can_be_taken_back() -> None:
     assert frequencies.admit(message(), 1100) is None
 
 
-@pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
+@pytest.mark.parametrize("every", [Clock.HOUR, RollingWindow(3600)])
 def test_a_key_for_which_there_is_no_room_is_told_and_counted_by_none(
-    every: Clock | Rolling,
+    every: Clock | RollingWindow,
 ) -> None:
-    narrow = Limit((Part.DESTINATION,), 5, every)
-    wide = Limit((Part.SENDER,), 5, every)
+    narrow = Limit((CountDimension.DESTINATION,), 5, every)
+    wide = Limit((CountDimension.SENDER,), 5, every)
     frequencies = Frequencies([wide, narrow], Counting(capacity=3))
     for n in range(3):
         frequencies.admit(message(SOMEBODY + n, sender=f"sp{n}"), 7200.0)
@@ -266,10 +268,10 @@ def test_a_key_for_which_there_is_no_room_is_told_and_counted_by_none(
     assert frequencies.keys == 6
 
 
-@pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
-@pytest.mark.parametrize("per", [TO_SIGNED, (Part.DESTINATION,)])
+@pytest.mark.parametrize("every", [Clock.HOUR, RollingWindow(3600)])
+@pytest.mark.parametrize("per", [TO_SIGNED, (CountDimension.DESTINATION,)])
 def test_an_sp_that_fills_the_counters_leaves_room_for_the_others(
-    every: Clock | Rolling, per: tuple[Part, ...]
+    every: Clock | RollingWindow, per: tuple[CountDimension, ...]
 ) -> None:
     limit = Limit(per, 5, every)
     frequencies = Frequencies([limit], COUNTING)
@@ -285,7 +287,7 @@ def test_an_sp_that_fills_the_counters_leaves_room_for_the_others(
 
 
 def test_an_sp_has_its_room_back_when_its_keys_have_gone() -> None:
-    frequencies = Frequencies([Limit(TO_SIGNED, 5, Rolling(100))], COUNTING)
+    frequencies = Frequencies([Limit(TO_SIGNED, 5, RollingWindow(100))], COUNTING)
     for n in range(2_000):
         frequencies.admit(message(SOMEBODY + n), 1000)
 
@@ -296,8 +298,8 @@ def test_an_sp_has_its_room_back_when_its_keys_have_gone() -> None:
     assert later == [None] * 999
 
 
-@pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
-def test_time_makes_room(every: Clock | Rolling) -> None:
+@pytest.mark.parametrize("every", [Clock.HOUR, RollingWindow(3600)])
+def test_time_makes_room(every: Clock | RollingWindow) -> None:
     frequencies = Frequencies([Limit(TO_SIGNED, 5, every)], Counting(capacity=1))
     frequencies.admit(message(signature="【甲】"), 7200.0)
     frequencies.admit(message(signature="【甲】"), 7200.0)
@@ -309,12 +311,12 @@ def test_time_makes_room(every: Clock | Rolling) -> None:
     assert frequencies.keys == 1
 
 
-@pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
+@pytest.mark.parametrize("every", [Clock.HOUR, RollingWindow(3600)])
 def test_a_signature_for_each_message_leaves_no_more_behind_than_keys(
-    every: Clock | Rolling,
+    every: Clock | RollingWindow,
 ) -> None:
     first = Limit(TO_SIGNED, 5, every)
-    frequencies = Frequencies([first, Limit((Part.SENDER,), 1, Clock.DAY)], COUNTING)
+    frequencies = Frequencies([first, Limit((CountDimension.SENDER,), 1, Clock.DAY)], COUNTING)
 
     outcomes = {
         frequencies.admit(message(signature=f"【{n}】"), 7200.0) is None for n in range(5000)
@@ -366,7 +368,9 @@ def test_a_large_table_is_taken_apart_a_little_with_each_message() -> None:
 
 
 def test_keys_of_a_rolling_window_leave_after_two_of_them() -> None:
-    frequencies = Frequencies([Limit((Part.DESTINATION,), 5, Rolling(100))], COUNTING)
+    frequencies = Frequencies(
+        [Limit((CountDimension.DESTINATION,), 5, RollingWindow(100))], COUNTING
+    )
     for n in range(50):
         frequencies.admit(message(SOMEBODY + n), 1000)
 
@@ -378,7 +382,9 @@ def test_keys_of_a_rolling_window_leave_after_two_of_them() -> None:
 
 
 def test_nothing_counted_for_a_whole_window_is_nothing_kept() -> None:
-    frequencies = Frequencies([Limit((Part.DESTINATION,), 1, Rolling(100))], COUNTING)
+    frequencies = Frequencies(
+        [Limit((CountDimension.DESTINATION,), 1, RollingWindow(100))], COUNTING
+    )
     frequencies.admit(message(), 1000)
     frequencies.admit(message(SOMEBODY + 1), 1150)
 
@@ -387,7 +393,7 @@ def test_nothing_counted_for_a_whole_window_is_nothing_kept() -> None:
 
 
 def test_a_clock_that_is_set_back_a_little_stands_still() -> None:
-    frequencies = Frequencies([A_MINUTE, Limit(TO_SIGNED, 2, Rolling(100))], COUNTING)
+    frequencies = Frequencies([A_MINUTE, Limit(TO_SIGNED, 2, RollingWindow(100))], COUNTING)
     frequencies.admit(message(), 6000)
 
     outcomes = [frequencies.admit(message(), now) for now in (5990, 5940, 6059, 6060)]
@@ -397,7 +403,7 @@ def test_a_clock_that_is_set_back_a_little_stands_still() -> None:
 
 
 def test_a_clock_that_is_set_back_far_starts_all_counts_anew() -> None:
-    frequencies = Frequencies([A_MINUTE, Limit(TO_SIGNED, 2, Rolling(100))], COUNTING)
+    frequencies = Frequencies([A_MINUTE, Limit(TO_SIGNED, 2, RollingWindow(100))], COUNTING)
     in_error = 9_000_000
     for n in range(2):
         frequencies.admit(message(), in_error + n * 60)
@@ -426,9 +432,9 @@ def test_a_reload_gives_nobody_a_fresh_start() -> None:
     assert after.keys == 4
 
 
-@pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
-def test_a_reload_may_change_how_many_are_too_many(every: Clock | Rolling) -> None:
-    five = Limit((Part.DESTINATION,), 5, every)
+@pytest.mark.parametrize("every", [Clock.HOUR, RollingWindow(3600)])
+def test_a_reload_may_change_how_many_are_too_many(every: Clock | RollingWindow) -> None:
+    five = Limit((CountDimension.DESTINATION,), 5, every)
 
     def left_with(maximum: int) -> int:
         before = Frequencies([five], COUNTING)
@@ -442,7 +448,7 @@ def test_a_reload_may_change_how_many_are_too_many(every: Clock | Rolling) -> No
 
 
 def test_a_lowered_rolling_limit_counts_the_newest() -> None:
-    limit = Limit((Part.DESTINATION,), 4, Rolling(100))
+    limit = Limit((CountDimension.DESTINATION,), 4, RollingWindow(100))
     before = Frequencies([limit], COUNTING)
     for now in (1000, 1010, 1020, 1030):
         before.admit(message(), now)
@@ -474,7 +480,7 @@ def test_a_reload_lets_go_of_limits_that_are_gone_and_keeps_its_clock() -> None:
     before = Frequencies([A_MINUTE, A_DAY], COUNTING)
     before.admit(message(), 9_000_000)
     before.admit(message(), 6000)
-    weekly = Limit((Part.DESTINATION,), 1, Rolling(7 * 86400))
+    weekly = Limit((CountDimension.DESTINATION,), 1, RollingWindow(7 * 86400))
 
     after = Frequencies([A_MINUTE, weekly], COUNTING)
     after.adopt(before)
@@ -519,7 +525,7 @@ class Naive:
         self.kept.remove((parts, now))
 
     def _count(self, limit: Limit, parts: Parts, now: int) -> int:
-        places = [list(Part).index(part) for part in limit.per]
+        places = [list(CountDimension).index(part) for part in limit.per]
         begin = self._begin(limit, now)
         same = [(kept, second) for kept, second in self.kept if second >= begin]
         return Counter(tuple(kept[n] for n in places) for kept, _ in same)[
@@ -527,7 +533,7 @@ class Naive:
         ]
 
     def _begin(self, limit: Limit, now: int) -> int:
-        if isinstance(limit.every, Rolling):
+        if isinstance(limit.every, RollingWindow):
             return now - limit.every.seconds + 1
         offset = self.counting.utc_offset_s
         return (now + offset) // limit.every.length_s * limit.every.length_s - offset
@@ -547,8 +553,8 @@ PARTS = st.builds(
     sender=st.sampled_from(["sp1", "sp2"]),
     source=st.sampled_from(["10690001", "10690002"]),
 )
-EVERY = st.sampled_from(list(Clock)) | st.sampled_from([1, 7, 61, 3600, 86400]).map(Rolling)
-PER = st.lists(st.sampled_from(Part), min_size=1, unique=True).map(tuple)
+EVERY = st.sampled_from(list(Clock)) | st.sampled_from([1, 7, 61, 3600, 86400]).map(RollingWindow)
+PER = st.lists(st.sampled_from(CountDimension), min_size=1, unique=True).map(tuple)
 LIMITS = st.lists(
     st.builds(Limit, PER, st.integers(1, 4), EVERY),
     max_size=3,
@@ -607,9 +613,10 @@ def test_many_counted_at_once_are_counted_as_if_one_by_one(
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_counter_is_left_alone_by_messages_that_the_first_one_refuses_all(size: int) -> None:
     """Else what it holds would turn early, and what expired be kept a window longer."""
-    once = Limit((Part.DESTINATION,), 1, Rolling(3600))
+    once = Limit((CountDimension.DESTINATION,), 1, RollingWindow(3600))
     at_once, one_by_one = (
-        Frequencies([once, Limit((Part.TEMPLATE,), 9, Rolling(61))], COUNTING) for _ in range(2)
+        Frequencies([once, Limit((CountDimension.TEMPLATE,), 9, RollingWindow(61))], COUNTING)
+        for _ in range(2)
     )
     sent = ((0, SOMEBODY, "甲"), (60, SOMEBODY + 1, "甲"), (120, SOMEBODY + 1, "甲"))
 
@@ -622,9 +629,11 @@ def test_a_counter_is_left_alone_by_messages_that_the_first_one_refuses_all(size
     assert [frequencies.keys for frequencies in (at_once, one_by_one)] == [4, 4]
 
 
-@pytest.mark.parametrize("every", [Clock.HOUR, Rolling(3600)])
-def test_who_made_a_key_is_no_longer_charged_once_it_is_taken_back(every: Clock | Rolling) -> None:
-    first, second = Limit(TO_SIGNED, 5, every), Limit((Part.DESTINATION,), 1, every)
+@pytest.mark.parametrize("every", [Clock.HOUR, RollingWindow(3600)])
+def test_who_made_a_key_is_no_longer_charged_once_it_is_taken_back(
+    every: Clock | RollingWindow,
+) -> None:
+    first, second = Limit(TO_SIGNED, 5, every), Limit((CountDimension.DESTINATION,), 1, every)
     frequencies = Frequencies([first, second], Counting(capacity=4))
     shared = [message(sender=sender) for sender in ("sp1", "sp2", "sp2")]
 
@@ -657,7 +666,9 @@ def test_a_shared_store_can_stand_in_its_place() -> None:
 
 
 @pytest.mark.parametrize("every", [Clock.HOUR, ROLLING_DAY])
-def test_taking_one_key_back_leaves_its_neighbours_in_the_group(every: Clock | Rolling) -> None:
+def test_taking_one_key_back_leaves_its_neighbours_in_the_group(
+    every: Clock | RollingWindow,
+) -> None:
     frequencies = Frequencies([Limit(TO_SIGNED, 1, every)], COUNTING)
     neighbours = [message(SOMEBODY + 64 * n) for n in range(2)]  # of one group
     for one in neighbours:

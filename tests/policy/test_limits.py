@@ -4,9 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.policy.limits import DAY_S, MAX_ROLLING, Clock, Counting, Limit, Part, Rolling
+from gateway.policy.limits import (
+    DAY_S,
+    MAX_ROLLING,
+    Clock,
+    CountDimension,
+    Counting,
+    Limit,
+    RollingWindow,
+)
 
-TO = (Part.DESTINATION,)
+TO = (CountDimension.DESTINATION,)
 
 
 def test_clock_windows_are_as_long_as_they_are_called() -> None:
@@ -14,8 +22,10 @@ def test_clock_windows_are_as_long_as_they_are_called() -> None:
 
 
 def test_the_largest_limits_can_be_made() -> None:
-    assert Limit(TO, MAX_ROLLING, Rolling(31 * DAY_S)).maximum == 1000
-    assert Limit(tuple(Part), 10**9, Clock.DAY, holiday_maximum=1).per == tuple(Part)
+    assert Limit(TO, MAX_ROLLING, RollingWindow(31 * DAY_S)).maximum == 1000
+    assert Limit(tuple(CountDimension), 10**9, Clock.DAY, holiday_maximum=1).per == tuple(
+        CountDimension
+    )
     assert Counting(1, -DAY_S + 1).capacity == 1
 
 
@@ -23,13 +33,13 @@ def test_the_largest_limits_can_be_made() -> None:
     ("make", "problem"),
     [
         (lambda: Limit((), 1, Clock.DAY), "per: "),
-        (lambda: Limit((Part.SENDER, Part.SENDER), 1, Clock.DAY), "per: "),
+        (lambda: Limit((CountDimension.SENDER, CountDimension.SENDER), 1, Clock.DAY), "per: "),
         (lambda: Limit(TO, 0, Clock.DAY), "maximum: must be at least 1"),
         (lambda: Limit(TO, 1, Clock.DAY, 0), "maximum: must be at least 1"),
-        (lambda: Limit(TO, MAX_ROLLING + 1, Rolling(60)), "counts to 1000 at most"),
-        (lambda: Limit(TO, 1, Rolling(60), 5), "holiday_maximum: "),
-        (lambda: Rolling(0), "seconds: "),
-        (lambda: Rolling(31 * DAY_S + 1), "seconds: "),
+        (lambda: Limit(TO, MAX_ROLLING + 1, RollingWindow(60)), "counts to 1000 at most"),
+        (lambda: Limit(TO, 1, RollingWindow(60), 5), "holiday_maximum: "),
+        (lambda: RollingWindow(0), "seconds: "),
+        (lambda: RollingWindow(31 * DAY_S + 1), "seconds: "),
         (lambda: Counting(0), "capacity: "),
         (lambda: Counting(1, DAY_S), "utc_offset_s: "),
         (lambda: Counting(1, -DAY_S), "utc_offset_s: "),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.places import NOWHERE, Place
+from gateway.domain.places import NOWHERE, Region
 from gateway.policy.calling_codes import PREFIXES
 from gateway.policy.places import ProvinceTable, Zones, place_of
 
@@ -34,7 +34,7 @@ ZONES = Zones("Asia/Shanghai")
     ],
 )
 def test_a_number_belongs_to_the_country_of_its_calling_code(msisdn: int, country: str) -> None:
-    assert place_of(msisdn) == Place(country)
+    assert place_of(msisdn) == Region(country)
 
 
 @pytest.mark.parametrize("msisdn", [0, 95588, 10086999, 1065712345, 18005550123, 21012345678])
@@ -45,23 +45,23 @@ def test_a_number_of_no_known_country_is_nowhere(msisdn: int) -> None:
 def test_a_mainland_mobile_number_has_the_province_of_its_head() -> None:
     provinces = ProvinceTable([(1380013, "11"), (1380014, "35"), (1999999, "35")])
 
-    assert place_of(8613800138000, provinces) == Place("CN", "11")
-    assert place_of(8613800149999, provinces) == Place("CN", "35")
-    assert place_of(8619999999999, provinces) == Place("CN", "35")
+    assert place_of(8613800138000, provinces) == Region("CN", "11")
+    assert place_of(8613800149999, provinces) == Region("CN", "35")
+    assert place_of(8619999999999, provinces) == Region("CN", "35")
 
 
 def test_without_its_head_on_the_table_a_province_is_unknown() -> None:
     provinces = ProvinceTable([(1380013, "11")])
 
-    assert place_of(8613800123456, provinces) == Place("CN")
-    assert place_of(8621138001380, provinces) == Place("CN")  # a long number that is no mobile one
-    assert place_of(8600138001380, provinces) == Place("CN")
+    assert place_of(8613800123456, provinces) == Region("CN")
+    assert place_of(8621138001380, provinces) == Region("CN")  # a long number that is no mobile one
+    assert place_of(8600138001380, provinces) == Region("CN")
 
 
 def test_a_head_may_be_listed_twice_for_one_province() -> None:
     provinces = ProvinceTable([(1380013, "11"), (1380013, "11")])
 
-    assert provinces.place_of_head(1380013) == Place("CN", "11")
+    assert provinces.place_of_head(1380013) == Region("CN", "11")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_faulty_table_of_heads_is_refused(heads: list[tuple[int, str]], proble
 def test_a_table_may_name_255_provinces() -> None:
     provinces = ProvinceTable((1300000 + n, str(n)) for n in range(255))
 
-    assert provinces.place_of_head(1300254) == Place("CN", "254")
+    assert provinces.place_of_head(1300254) == Region("CN", "254")
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextFacts
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.check_table import question_of
 from gateway.policy.explaining import explain
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, Limit, Part
+from gateway.policy.limits import Clock, CountDimension, Limit
 from gateway.policy.rule_stages import RuleStages
 from gateway.policy.rules import (
     REASONS,
@@ -33,7 +33,7 @@ from gateway.policy.rules import (
     Override,
     PublicInterest,
     PurposeMissed,
-    Refused,
+    RecipientRefusal,
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
@@ -68,7 +68,7 @@ NOTHING_WRONG = Untimely(WindowSet((Window(time(0), time(0)),)))
 WITH_PARAMETERS: dict[type[Check], Check] = {
     PublicInterest: PublicInterest(frozenset({"R20"})),
     Untimely: NOTHING_WRONG,
-    TooOften: TooOften((Limit((Part.DESTINATION,), 1, Clock.HOUR),)),
+    TooOften: TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.HOUR),)),
     TooFast: TooFast(1, 1),
     NumberWalk: NumberWalk(1, timedelta(minutes=1)),
     UnknownNumbers: UnknownNumbers(1, timedelta(minutes=1), 1),
@@ -92,7 +92,9 @@ def enforced_on(*overrides: Override, mode: Enforcement = ENFORCE) -> World:
     ports = (Port("10690001", 4, Purpose.MARKETING), Port("10690002", 0, Purpose.MARKETING))
     both = tuple(sender(s, ports=ports, rate=Rate(1e6, 10**6)) for s in ("sp1", "sp2"))
     return World(
-        rule("R21", Refused(), mode=mode, overrides=overrides), senders=both, knowledge=known
+        rule("R21", RecipientRefusal(), mode=mode, overrides=overrides),
+        senders=both,
+        knowledge=known,
     )
 
 
@@ -160,7 +162,7 @@ def test_a_message_without_a_port_is_judged_by_its_senders_mode() -> None:
 
 
 def test_a_rule_that_is_off_for_a_sender_does_not_count_for_it() -> None:
-    once = TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),))
+    once = TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.DAY),))
     world = World(rule("R42", once, overrides=(Override(OFF, sender="sp1"),)))
 
     found = [why(world.judge(ADVERT, system_id=s)) for s in ("sp1", "sp1", "sp2", "sp2")]
@@ -169,12 +171,12 @@ def test_a_rule_that_is_off_for_a_sender_does_not_count_for_it() -> None:
 
 
 @pytest.mark.parametrize("traffic", TrafficClass)
-@pytest.mark.parametrize("check", [Refused(), Nameless(), TooFast(1, 1)])
+@pytest.mark.parametrize("check", [RecipientRefusal(), Nameless(), TooFast(1, 1)])
 def test_a_rule_is_asked_of_its_classes_and_of_no_other(
     traffic: TrafficClass, check: Check
 ) -> None:
     only = rule("X", check, applies_to=frozenset({traffic}))
-    stages = RuleStages([only], Knowledge(), Surroundings())
+    stages = RuleStages([only], Knowledge(), RuleLocale())
 
     assert {each: asked(stages, each) for each in TrafficClass} == {
         each: int(each is traffic) for each in TrafficClass
@@ -195,7 +197,7 @@ def test_while_the_store_cannot_be_read_the_rule_says_what_becomes_of_each_class
     action: Action | None,
     is_noted: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    world = World(rule("R21", Refused(), on_error=on_error))
+    world = World(rule("R21", RecipientRefusal(), on_error=on_error))
     world.knowledge.consent.is_current = False
 
     one = world.judge(ADVERT)
@@ -205,7 +207,9 @@ def test_while_the_store_cannot_be_read_the_rule_says_what_becomes_of_each_class
 
 
 def test_a_class_that_passes_unread_is_noted_only_where_the_rule_asks_for_it() -> None:
-    world = World(rule("R21", Refused(), on_error={TrafficClass.VERIFICATION: Action.REJECT}))
+    world = World(
+        rule("R21", RecipientRefusal(), on_error={TrafficClass.VERIFICATION: Action.REJECT})
+    )
     world.knowledge.consent.is_current = False
 
     code = world.judge(CODE, SERVICE)
@@ -217,7 +221,7 @@ def test_rules_are_asked_in_the_order_of_the_law_whatever_their_order_in_the_fil
     rules = tuple(rule(f"X{n}", check, mode=SHADOW) for n, check in enumerate(CHECKS))
 
     for listed in (rules, rules[::-1]):
-        stages = RuleStages(listed, Knowledge(), Surroundings())
+        stages = RuleStages(listed, Knowledge(), RuleLocale())
         found = [one.rule.reason for one in stages.staged]
 
         assert found == [r for r in REASONS.values() if r is not Reason.PUBLIC_INTEREST]
@@ -226,7 +230,7 @@ def test_rules_are_asked_in_the_order_of_the_law_whatever_their_order_in_the_fil
 def test_two_rules_of_one_kind_keep_the_order_of_the_files() -> None:
     rules = [rule(id_, NoWayOut(), mode=SHADOW) for id_ in ("B", "A")]
 
-    stages = RuleStages(rules, Knowledge(), Surroundings())
+    stages = RuleStages(rules, Knowledge(), RuleLocale())
 
     assert [one.rule.id for one in stages.staged] == ["B", "A"]
 
@@ -236,7 +240,7 @@ def test_the_first_finding_that_is_enforced_decides_and_the_later_are_not_asked(
         rule("R38", Nameless()),
         rule("R20", NotAgreed(), mode=SHADOW),
         rule("R30", NoWayOut()),
-        rule("R21", Refused(), mode=SHADOW),
+        rule("R21", RecipientRefusal(), mode=SHADOW),
         knowledge=refusing(),
     )
 
@@ -247,7 +251,7 @@ def test_the_first_finding_that_is_enforced_decides_and_the_later_are_not_asked(
 
 
 def test_a_finding_is_made_once_however_many_messages_it_is_against() -> None:
-    world = World(rule("R21", Refused(), status="ESME_RINVDSTADR"), knowledge=refusing())
+    world = World(rule("R21", RecipientRefusal(), status="ESME_RINVDSTADR"), knowledge=refusing())
 
     first, second = world.judge(ADVERT), world.judge(ADVERT)
 
@@ -257,7 +261,7 @@ def test_a_finding_is_made_once_however_many_messages_it_is_against() -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: type(check).__name__)
 def test_every_check_is_asked_or_counts_or_exempts(check: Check) -> None:
-    stages = RuleStages([rule("X", check, applies_to=EVERYTHING)], Knowledge(), Surroundings())
+    stages = RuleStages([rule("X", check, applies_to=EVERYTHING)], Knowledge(), RuleLocale())
 
     expected = 0 if isinstance(check, PublicInterest) else 1
     assert [asked(stages, each) for each in TrafficClass] == [expected] * len(TrafficClass)
@@ -266,7 +270,7 @@ def test_every_check_is_asked_or_counts_or_exempts(check: Check) -> None:
 @pytest.mark.parametrize("kind", [TooOften, TooFast, NumberWalk, PublicInterest])
 def test_what_counts_or_exempts_has_no_other_way_to_be_asked(kind: type[Check]) -> None:
     with pytest.raises(ValueError, match="in this way"):
-        question_of(WITH_PARAMETERS[kind], Knowledge(), Surroundings())
+        question_of(WITH_PARAMETERS[kind], Knowledge(), RuleLocale())
 
 
 # What is kept with a text
@@ -382,7 +386,7 @@ def test_r06_a_text_is_ruled_for_each_source_where_sources_are_bound() -> None:
 
 
 def test_r10_a_promotion_in_the_place_of_the_name_counts_until_it_is_on_file_as_one() -> None:
-    world = World(rule("R21", Refused()))
+    world = World(rule("R21", RecipientRefusal()))
     world.knowledge.consent.apply(NUMBER, "sp1", Answer.REFUSED)
     boast = "【全场八折大促限时抢购】您好"
 
@@ -393,7 +397,9 @@ def test_r10_a_promotion_in_the_place_of_the_name_counts_until_it_is_on_file_as_
 
 
 def test_r12_the_template_of_a_text_is_known_to_the_counters_of_every_message() -> None:
-    per_template = TooOften((Limit((Part.TEMPLATE, Part.DESTINATION), 1, Clock.DAY),))
+    per_template = TooOften(
+        (Limit((CountDimension.TEMPLATE, CountDimension.DESTINATION), 1, Clock.DAY),)
+    )
     world = World(rule("R12", TemplateNotFiled(), mode=SHADOW), rule("R42", per_template))
     world.knowledge.filings.replace(
         "sp1", [Template("sp1", "T1", TemplateKind.COMMERCIAL, "会员日{1}，拒收请回复R")]
@@ -412,7 +418,7 @@ def test_r12_the_template_of_a_text_is_known_to_the_counters_of_every_message() 
 
 def test_a_reload_hands_the_counts_of_each_rule_on() -> None:
     rules = (
-        rule("R42", TooOften((Limit((Part.DESTINATION,), 2, Clock.DAY),))),
+        rule("R42", TooOften((Limit((CountDimension.DESTINATION,), 2, Clock.DAY),))),
         rule("R44", TooFast(per_s=0.001, burst=2), action=Action.THROTTLE),
         rule("R28", NumberWalk(3, timedelta(days=1)), action=Action.QUARANTINE),
         rule("R38", Nameless()),
@@ -433,7 +439,9 @@ def test_a_rule_that_asks_something_else_now_counts_anew() -> None:
     before = World(rule("X", TooFast(per_s=0.001, burst=1)))
     before.judge(ADVERT)
 
-    after = World(rule("X", TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),))), before=before)
+    after = World(
+        rule("X", TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.DAY),))), before=before
+    )
 
     assert [after.reason(), after.reason()] == [None, Reason.FREQUENCY]
 
@@ -465,7 +473,7 @@ def authority(*rules: Rule) -> World:
     return World(*rules, senders=both, knowledge=known)
 
 
-R21 = rule("R21", Refused(), applies_to=COMMERCIAL | {TrafficClass.PUBLIC_INTEREST})
+R21 = rule("R21", RecipientRefusal(), applies_to=COMMERCIAL | {TrafficClass.PUBLIC_INTEREST})
 R40 = rule(
     "R40",
     Untimely(WindowSet((Window(time(8), time(21)),))),
@@ -473,7 +481,9 @@ R40 = rule(
     action=Action.DEFER,
 )
 R11 = rule("R11", PublicInterest(frozenset({"R20", "R21", "R40", "R42"})))
-R42 = rule("R42", TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),)), applies_to=EVERYTHING)
+R42 = rule(
+    "R42", TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.DAY),)), applies_to=EVERYTHING
+)
 
 
 def test_r11_a_warning_of_an_authority_reaches_who_refused_everything_at_any_hour() -> None:

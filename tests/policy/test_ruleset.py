@@ -18,10 +18,10 @@ from gateway.policy.rules import (
     NotAgreed,
     NoWayOut,
     PurposeMissed,
-    Refused,
+    RecipientRefusal,
     Untimely,
 )
-from gateway.policy.submission import Timing
+from gateway.policy.submission import DeliveryTimes
 from gateway.policy.windows import Window, WindowSet
 from gateway.smpp.text import readings
 from tests.policy.conftest import ADVERT, BUNDLE, CODE, FRAUD, NUMBER, SERVICE, World, rule, sender
@@ -115,7 +115,7 @@ def test_an_answer_takes_effect_at_once() -> None:
 
 
 def test_a_rule_may_have_a_status_of_its_own_and_a_sender_has_the_last_word() -> None:
-    bundle = replace(BUNDLE, rules=(rule("R21", Refused(), status="ESME_RINVDSTADR"),))
+    bundle = replace(BUNDLE, rules=(rule("R21", RecipientRefusal(), status="ESME_RINVDSTADR"),))
     own = sender(statuses={"OPTED_OUT": "ESME_RDELIVERYFAILURE"})
 
     verdicts = [
@@ -287,7 +287,7 @@ def test_of_two_windows_the_one_that_opens_later_is_waited_for(order: int) -> No
 def test_a_message_that_may_not_wait_long_enough_is_refused_at_once() -> None:
     compiled = rules(replace(BUNDLE, rules=(DAYTIME,)))
     one = message(compiled)
-    one.timing = Timing(valid_until=MIDNIGHT + 6 * HOUR_S)
+    one.timing = DeliveryTimes(valid_until=MIDNIGHT + 6 * HOUR_S)
 
     compiled.judge_address(one, 0.0)
     compiled.judge_text(one, compiled.scan.judge_texts((ADVERT,)), MIDNIGHT)

@@ -7,12 +7,12 @@ from gateway.domain.sender import Port
 from gateway.policy import source_kinds
 from gateway.policy.account import Account
 from gateway.policy.filings import Filings
-from gateway.policy.limits import Clock, Limit, Part
+from gateway.policy.limits import Clock, CountDimension, Limit
 from gateway.policy.rules import Nameless, SignatureSwitched, Suspicious, TooOften
 from gateway.policy.source_kinds import SourceKinds
 from tests.policy.conftest import rule, sender, submission
 
-PERSONAL = TooOften((Limit((Part.SOURCE,), 1, Clock.HOUR),), sources=("1069000101",))
+PERSONAL = TooOften((Limit((CountDimension.SOURCE,), 1, Clock.HOUR),), sources=("1069000101",))
 ACCOUNT = Account(sender())
 
 

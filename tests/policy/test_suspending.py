@@ -9,12 +9,12 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Rate
 from gateway.domain.suspension import NewSuspension, SuspensionTerms
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.explaining import explain
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rules import Rule, Suspended, Suspicious, TooOften
+from gateway.policy.limits import Clock, CountDimension, Limit
+from gateway.policy.rules import Rule, SuspendedSender, Suspicious, TooOften
 from gateway.policy.submission import Submission
 from gateway.policy.suspending import end_of
 from tests.policy.conftest import EVERYTHING, NEWS, World, rule, sender, why
@@ -26,16 +26,16 @@ PERSON = sender(
     ports=(Port("13900000001"), Port("8613900000001"), Port("13900000002")), rate=Rate(1e6, 10**6)
 )
 TERMS = SuspensionTerms(3, ("HF", "恢复"), "已暂停", "已恢复", "不能恢复")
-CAPS = TooOften((Limit((Part.SOURCE,), 2, Clock.HOUR),), ("139", "86139"), TERMS)
+CAPS = TooOften((Limit((CountDimension.SOURCE,), 2, Clock.HOUR),), ("139", "86139"), TERMS)
 R43 = rule("R43", CAPS, applies_to=EVERYTHING, action=Action.THROTTLE)
-ASKS = rule("R43-suspended", Suspended(), applies_to=EVERYTHING)
+ASKS = rule("R43-suspended", SuspendedSender(), applies_to=EVERYTHING)
 # As it was in 2026: the 10th was a Saturday that was worked.
 NATIONAL_DAY = HolidayCalendar(
     "cn",
     frozenset(date(2026, 10, day) for day in range(1, 8)),
     frozenset({date(2026, 10, 10)}),
 )
-CHINA = Surroundings(calendar=NATIONAL_DAY)
+CHINA = RuleLocale(calendar=NATIONAL_DAY)
 
 
 def beijing(text: str) -> float:
@@ -164,7 +164,7 @@ def test_r43_a_suspension_on_trial_is_noted_and_stops_nothing() -> None:
 
 
 def test_counters_that_are_full_suspend_nobody() -> None:
-    full = Surroundings(calendar=NATIONAL_DAY, capacity=1)
+    full = RuleLocale(calendar=NATIONAL_DAY, capacity=1)
     world = World(ASKS, R43, senders=(PERSON,), surroundings=full)
     send(world, 1)
 
@@ -223,6 +223,6 @@ def test_the_day_of_the_message_is_that_of_the_zone() -> None:
     assert end_of(since - timedelta(hours=8), 1, CHINA) == datetime.fromisoformat(
         "2026-10-09T00:00+08:00"
     )
-    assert end_of(since, 1, Surroundings(zone="UTC")) == datetime.fromisoformat(
+    assert end_of(since, 1, RuleLocale(zone="UTC")) == datetime.fromisoformat(
         "2026-10-02T00:00+00:00"
     )

@@ -19,7 +19,7 @@ from gateway.domain.verdict import Action, Finding
 from gateway.policy.asking import is_asking
 from gateway.policy.courses import Course, Courses
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, Clock, Limit, Part
+from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Limit
 from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
 from gateway.policy.rules import (
@@ -28,16 +28,16 @@ from gateway.policy.rules import (
     NoWayOut,
     NumberWalk,
     OtherProvince,
-    Refused,
+    RecipientPreference,
+    RecipientRefusal,
     Rule,
-    Suspended,
+    SuspendedSender,
     TooFast,
     TooOften,
     UnknownNumbers,
     Untimely,
-    Unwanted,
 )
-from gateway.policy.submission import Submission, Timing
+from gateway.policy.submission import DeliveryTimes, Submission
 from gateway.policy.together import ask_together, count_together, stop_together
 from gateway.policy.windows import Window, WindowSet
 from tests.policy.conftest import (
@@ -58,13 +58,13 @@ NO_HINT = "【春晓书店】会员日全场八折，欢迎到店"
 PERSON = b"13900000001"
 TEN = datetime.fromisoformat("2013-09-10T10:00:00+08:00").timestamp()
 DAYTIME = Untimely(WindowSet((Window(time(8), time(21)),)))
-TO_SIGNED = (Part.SIGNATURE, Part.DESTINATION)
+TO_SIGNED = (CountDimension.SIGNATURE, CountDimension.DESTINATION)
 RULES = (
-    rule("R43-suspended", Suspended(), applies_to=EVERYTHING),
+    rule("R43-suspended", SuspendedSender(), applies_to=EVERYTHING),
     rule("R04", OtherProvince(), applies_to=EVERYTHING),
-    rule("R21", Refused()),
+    rule("R21", RecipientRefusal()),
     rule("R20", NotAgreed(), action=Action.QUARANTINE, applies_to=EVERYTHING),
-    rule("R50", Unwanted(), applies_to=EVERYTHING),
+    rule("R50", RecipientPreference(), applies_to=EVERYTHING),
     rule("R40", DAYTIME, action=Action.DEFER),
     rule("R28-unknown", UnknownNumbers(0.3, timedelta(minutes=10), 5)),
     rule("R30", NoWayOut()),
@@ -79,7 +79,7 @@ RULES = (
     ),
     rule(
         "R42-notice",
-        TooOften((Limit((Part.DESTINATION,), 3, ROLLING_DAY),)),
+        TooOften((Limit((CountDimension.DESTINATION,), 3, ROLLING_DAY),)),
         applies_to=EVERYTHING,
         action=Action.THROTTLE,
     ),
@@ -91,7 +91,7 @@ class Sent(NamedTuple):
     source: bytes
     number: int
     system_id: str
-    timing: Timing | None
+    timing: DeliveryTimes | None
 
 
 SENT = st.builds(
@@ -101,7 +101,13 @@ SENT = st.builds(
     number=st.integers(NUMBER, NUMBER + 7) | st.integers(33_612_345_678, 33_612_345_680),
     system_id=st.sampled_from(["sp1", "sp2"]),
     timing=st.sampled_from(
-        [None, None, Timing(is_unclear=True), Timing(TEN + 5 * 3600), Timing(TEN + 13 * 3600)]
+        [
+            None,
+            None,
+            DeliveryTimes(is_unclear=True),
+            DeliveryTimes(TEN + 5 * 3600),
+            DeliveryTimes(TEN + 13 * 3600),
+        ]
     ),
 )
 TICKS = st.lists(st.tuples(st.lists(SENT, max_size=24), st.sampled_from([0, 1, 70, 50_000])))
@@ -239,7 +245,7 @@ def test_r28_who_walks_with_two_texts_in_turn_is_held_as_with_one() -> None:
         action=Action.QUARANTINE,
         applies_to=EVERYTHING,
     )
-    where = world((walk, rule("R21", Refused())))  # adverts alone are asked about refusals
+    where = world((walk, rule("R21", RecipientRefusal())))  # adverts alone are asked about refusals
     texts = (ADVERT, NEWS)
     sent = [Sent(texts[n % 2], SERVICE, NUMBER + 8 + n, "sp1", None) for n in range(96)]
     messages = begun(where, sent, TEN)

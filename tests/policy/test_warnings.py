@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.domain.warning import MAX_SAMPLES, Gathered, Severity, WarningCode, WarningKind
+from gateway.domain.warning import MAX_SAMPLES, Severity, WarningCode, WarningCount, WarningKind
 from gateway.policy import warnings
 from gateway.policy.submission import Submission
 from gateway.policy.warnings import WarningTally
@@ -41,7 +41,7 @@ def test_messages_of_one_kind_are_one_count() -> None:
     tally.note(found(replace(MISUSE, shadow=True), source=b"106900011"), 12.5, (1, 8, 8_000))
 
     assert tally.take() == (
-        Gathered(
+        WarningCount(
             WarningKind(W3, "R05", "sp1", "10690001"),
             Severity.SERIOUS,
             2,

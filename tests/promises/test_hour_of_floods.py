@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.dataplane.carried import Place
+from gateway.dataplane.carried import PartPosition
 from gateway.dataplane.part_ids import PartIds
-from gateway.dataplane.part_table import Parts
+from gateway.dataplane.part_table import PartTable
 from gateway.dataplane.parts import Joint, part_of
 from gateway.proxy import stranger_log
 from gateway.proxy.stranger_log import STRANGERS_ROWS, StrangerLog
@@ -47,9 +47,9 @@ def grown(flood: Callable[[], object]) -> int:
     return octets
 
 
-def parts_of_four_senders() -> Parts:
+def parts_of_four_senders() -> PartTable:
     """Fill the memory of parts with 65 kB each, then 6 a second of 1 kB that no other follows."""
-    parts = Parts(ttl_s=60.0)
+    parts = PartTable(ttl_s=60.0)
 
     def add(number: int, octets: bytes, now: float) -> None:
         owner = (f"sp{number % 4}", b"10690001", 8613800000000 + number)
@@ -90,7 +90,7 @@ def ids_of_parts() -> PartIds:
     ids = PartIds()
     for number, now in enumerate(moments(20)):
         joint = Joint((("sp1", b"10690001", number), 7, 2), 2, now)
-        ids.note(f"sp{number % 4}", b"%d" % number, (Place(joint, 1, True, False),), now)
+        ids.note(f"sp{number % 4}", b"%d" % number, (PartPosition(joint, 1, True, False),), now)
     return ids
 
 

@@ -11,7 +11,7 @@ from gateway.runtime.clock import utcnow
 from gateway.stores.open import open_store
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from tests.promises.deployment import Account, Deployment, eventually, seeded, source_of, tell
@@ -80,4 +80,4 @@ async def _release_all(deployment: Deployment) -> int:
         )
     finally:
         await stores.close()
-    return sum(isinstance(outcome, Done) for outcome in outcomes)
+    return sum(isinstance(outcome, ActResult) for outcome in outcomes)

@@ -24,8 +24,8 @@ from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAct
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Refused, Rule, Title
-from gateway.proxy.keeper import Keeper
+from gateway.policy.rules import RecipientRefusal, Rule, Title
+from gateway.proxy.keeper import Keepalive
 from gateway.runtime import clock
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import configure_logging
@@ -62,7 +62,7 @@ REFUSALS = Rule(
     "R21",
     Title("用户拒绝后不得再发", "A refusal ends it"),
     "DEC2012 (7)",
-    Refused(),
+    RecipientRefusal(),
     Enforcement.ENFORCE,
 )
 
@@ -307,10 +307,10 @@ def until() -> Until:
 def unkept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the keeper from mending within a second what should have been prompt."""
 
-    async def never(_keeper: Keeper) -> None:
+    async def never(_keeper: Keepalive) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(Keeper, "keep", never)
+    monkeypatch.setattr(Keepalive, "keep", never)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from gateway.runtime.clock import utcnow
 from gateway.session.timers import Timers
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 from simulators.esme import RawEsme
 from simulators.wire import Tag
 
@@ -31,7 +31,7 @@ async def hold(esme: RawEsme, text: str = LOAN, *, wants_receipt: bool = True) -
 
 async def release(gateway: Gateway, message_id: str) -> None:
     outcome = await desk(gateway).request_release(int(message_id), "lin", utcnow())
-    assert isinstance(outcome, Done)
+    assert isinstance(outcome, ActResult)
 
 
 def receipt_of(octets: bytes) -> tuple[str, str, str]:

@@ -9,12 +9,12 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
 from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.policy import ContentRule, Enforcement, LongMessages, RepliesRule
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Check, NotAgreed, Refused, Rule, Title
+from gateway.policy.rules import Check, NotAgreed, RecipientRefusal, Rule, Title
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import asking
 from gateway.runtime.clock import utcnow
@@ -23,7 +23,7 @@ from gateway.stores.memory_subscriptions import MemorySubscriptions
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -104,7 +104,7 @@ def rule(rule_id: str, check: Check) -> Rule:
     return Rule(rule_id, Title("", ""), "DEC2012 (7)", check, Enforcement.ENFORCE)
 
 
-R20, R21 = rule("R20", NotAgreed()), rule("R21", Refused())
+R20, R21 = rule("R20", NotAgreed()), rule("R21", RecipientRefusal())
 
 
 @dataclass
@@ -184,7 +184,7 @@ async def test_r23_silence_for_a_day_is_a_refusal_and_nobody_is_asked_twice(
     assert await shop.submit(SIMILAR) == REJECTED
     request = await shop.request()
     assert request is not None
-    assert (request.state, request.message_id.isdigit()) == (RequestState.PENDING, True)
+    assert (request.state, request.message_id.isdigit()) == (ConsentRequestState.PENDING, True)
     assert request.port == PORT
     wall.set(NEXT_DAY)
     await until(lambda: shop.gateway._knowledge.consent.is_refused("sp1", MSISDN))
@@ -322,7 +322,7 @@ async def test_r23_a_request_that_a_person_lets_go_is_asked_for_once_too(
 
     states = []
     for message_id, state in zip(held, (HoldState.RELEASED, HoldState.REFUSED), strict=True):
-        assert isinstance(await desk.request_release(int(message_id), "lin", utcnow()), Done)
+        assert isinstance(await desk.request_release(int(message_id), "lin", utcnow()), ActResult)
         states.append((await reach(shop.gateway, message_id, state)).note)
 
     assert shop.arrived() == [LOAN]
@@ -336,7 +336,7 @@ async def test_r23_a_request_to_many_that_a_person_lets_go_is_refused(
     pdu = builders.submit_multi(PORT, [SUBSCRIBER, "13900139000"], builders.ucs2(LOAN), sequence=99)
     message_id = answer_of(await shop.esme.request(pdu)).message_id
 
-    assert isinstance(await desk.request_release(int(message_id), "lin", utcnow()), Done)
+    assert isinstance(await desk.request_release(int(message_id), "lin", utcnow()), ActResult)
 
     refused = await reach(shop.gateway, message_id, HoldState.REFUSED)
     assert refused.note == "judged again: CONSENT_ASKED"

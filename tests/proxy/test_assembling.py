@@ -14,19 +14,19 @@ from gateway.domain.policy import ContentRule, Enforcement, LongMessages, Replie
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle
-from gateway.policy.limits import ROLLING_DAY, Limit, Part
+from gateway.policy.limits import ROLLING_DAY, CountDimension, Limit
 from gateway.policy.rules import Check, NoWayOut, Rule, Title, TooOften, Untimely
 from gateway.policy.windows import Window, WindowSet
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import releasing
-from gateway.proxy.releasing import Releasing
+from gateway.proxy.releasing import ReleaseFollower
 from gateway.runtime.clock import utcnow
 from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds, is_message_id
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -307,7 +307,7 @@ async def test_what_only_asks_for_a_person_is_held_as_one_and_released_as_one(
     await bound.all_reached(ids, HoldState.RELEASED)
 
     assert {(one.reason, one.rule) for one in held} == {("CONTENT", "K-LOAN")}
-    assert isinstance(outcome, Done)
+    assert isinstance(outcome, ActResult)
     assert [one.message_id for one in outcome.together] == [int(one) for one in ids]
     assert forwarded(smsc) == [unnumbered(octets) for octets in sent]
 
@@ -382,7 +382,7 @@ async def test_r40_a_long_message_waits_for_its_hour_and_leaves_as_one(  # noqa:
 async def test_r42_a_long_message_counts_as_one(
     start: Start, attach: Attach, reach: Reach, bundle: Bundle, smsc: SimulatedSmsc
 ) -> None:
-    often = rule("R42", TooOften((Limit((Part.DESTINATION,), 1, ROLLING_DAY),)))
+    often = rule("R42", TooOften((Limit((CountDimension.DESTINATION,), 1, ROLLING_DAY),)))
     policy = replace(bundle, rules=(*bundle.rules, often))
     bound = await _bound(start, attach, reach, policy=policy)
 
@@ -511,11 +511,11 @@ async def test_what_was_whole_when_the_gateway_died_goes_on_after_the_start(
 ) -> None:
     url = f"sqlite:///{tmp_path}/smsward.db"
 
-    async def dies(_releasing: Releasing, _assembly: int) -> None:
+    async def dies(_releasing: ReleaseFollower, _assembly: int) -> None:
         """Do nothing any more."""
 
     with monkeypatch.context() as patch:
-        patch.setattr(Releasing, "release_parts", dies)
+        patch.setattr(ReleaseFollower, "release_parts", dies)
         first_run = await start(store_url=url)
         clean, fraud = parts(CLEAN, 1), parts(FRAUD, 2)
         esme = await attach(first_run)

@@ -8,7 +8,7 @@ import pytest
 from gateway.app.gateway import Gateway
 from gateway.dataplane.link import Link
 from gateway.proxy import connection as module
-from gateway.proxy.connection import LEAST_OCTETS, MOST_OCTETS, Connection, Pause, Share
+from gateway.proxy.connection import LEAST_OCTETS, MOST_OCTETS, Connection, Pause, ReadShare
 from gateway.proxy.long_requests import LongRequests
 from gateway.runtime.clock import monotonic
 from gateway.session.states import SessionState, Side
@@ -200,7 +200,7 @@ async def test_what_has_no_room_waits_in_its_socket(
 
 
 def test_the_more_are_busy_the_less_each_is_read() -> None:
-    share = Share()
+    share = ReadShare()
 
     rooms = []
     for busy in (0, 1, 5, 1000):

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain.consent import CLAIMED, Answer, ConsentAnswer
 from gateway.domain.consent_proof import ConsentProof
-from gateway.domain.subscription import Said
+from gateway.domain.subscription import MessageEvidence
 from gateway.policy.consent_sets import ConsentSets
 from gateway.proxy.consent_book import ConsentBook
 from gateway.stores.open import memory_stores
@@ -16,7 +16,7 @@ from gateway.systems.subscriptions.word import Word
 
 NUMBER = 8613800138000
 NOW = datetime(2013, 10, 1, 12, tzinfo=UTC)
-WORD = Word(NUMBER, "sp1", "春晓", "10690001", "TD", Said("1", "", NOW), "2")
+WORD = Word(NUMBER, "sp1", "春晓", "10690001", "TD", MessageEvidence("1", "", NOW), "2")
 AGREED, REFUSED = Answer.AGREED, Answer.REFUSED
 
 

@@ -12,7 +12,7 @@ from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle
-from gateway.policy.limits import ROLLING_DAY, Limit, Part
+from gateway.policy.limits import ROLLING_DAY, CountDimension, Limit
 from gateway.policy.rules import Check, Rule, Title, TooFast, TooOften, Untimely
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.windows import Window, WindowSet
@@ -22,7 +22,7 @@ from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 from simulators import builders
 from simulators.esme import Answer, RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -335,7 +335,7 @@ async def test_what_is_flagged_by_the_morning_waits_for_a_person_and_then_for_th
     held = await night.reached(message_id, HoldState.HELD)
     night.wall.set("2025-11-26T22:00:00+08:00")
     assert isinstance(
-        await desk(night.gateway).request_release(held.message_id, "lin", utcnow()), Done
+        await desk(night.gateway).request_release(held.message_id, "lin", utcnow()), ActResult
     )
     waiting = await night.reached(message_id, HoldState.DEFERRED)
     await night.looked()
@@ -353,7 +353,9 @@ async def test_what_is_flagged_by_the_morning_waits_for_a_person_and_then_for_th
 async def test_r42_what_waits_is_counted_when_it_leaves(
     night: Night, smsc: SimulatedSmsc, bundle: Bundle
 ) -> None:
-    daily = rule("R42", TooOften((Limit((Part.DESTINATION,), 1, ROLLING_DAY),)), Action.THROTTLE)
+    daily = rule(
+        "R42", TooOften((Limit((CountDimension.DESTINATION,), 1, ROLLING_DAY),)), Action.THROTTLE
+    )
     night.load(replace(bundle, rules=(*bundle.rules, daily)))
     first, second = await night.deferred(), await night.deferred()
 
@@ -368,7 +370,9 @@ async def test_r42_what_waits_is_counted_when_it_leaves(
 async def test_r42_what_the_smsc_takes_later_is_counted_once(
     night: Night, smsc: SimulatedSmsc, bundle: Bundle
 ) -> None:
-    daily = rule("R42", TooOften((Limit((Part.DESTINATION,), 1, ROLLING_DAY),)), Action.THROTTLE)
+    daily = rule(
+        "R42", TooOften((Limit((CountDimension.DESTINATION,), 1, ROLLING_DAY),)), Action.THROTTLE
+    )
     night.load(replace(bundle, rules=(*bundle.rules, daily)))
     smsc.behaviour = Behaviour(error_every=1, error_status=CommandStatus.ESME_RTHROTTLED)
     message_id = await night.deferred()
@@ -404,7 +408,9 @@ async def test_r44_what_a_port_may_not_send_yet_waits_and_is_not_refused(
 async def test_a_long_message_waits_and_leaves_part_by_part_and_counts_once(
     night: Night, smsc: SimulatedSmsc, bundle: Bundle
 ) -> None:
-    daily = rule("R42", TooOften((Limit((Part.DESTINATION,), 1, ROLLING_DAY),)), Action.THROTTLE)
+    daily = rule(
+        "R42", TooOften((Limit((CountDimension.DESTINATION,), 1, ROLLING_DAY),)), Action.THROTTLE
+    )
     night.load(replace(bundle, rules=(*bundle.rules, daily)))
     ids = []
     for number, text in enumerate(("【示例商城】全场", "五折，回T退订"), 1):

@@ -12,20 +12,20 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.hub import Hub
 from gateway.domain.policy import Enforcement, RepliesRule
 from gateway.domain.subscription import (
-    Act,
     Cycle,
     Event,
-    Said,
+    MessageEvidence,
     Service,
     Subscription,
+    SubscriptionAct,
     Terms,
     advance,
 )
 from gateway.policy.bundle import Bundle
 from gateway.policy.consent_sets import ConsentSets
-from gateway.policy.rules import NotAgreed, Refused, Rule, Title
+from gateway.policy.rules import NotAgreed, RecipientRefusal, Rule, Title
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, Step
+from gateway.ports.subscriptions import Changes, SubscriptionStep
 from gateway.proxy import reply_backlog
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
@@ -54,7 +54,7 @@ SERVICES = (
 )
 TITLE = Title("", "")
 RULES = (
-    Rule("R21", TITLE, "DEC2012 (7)", Refused(), Enforcement.ENFORCE),
+    Rule("R21", TITLE, "DEC2012 (7)", RecipientRefusal(), Enforcement.ENFORCE),
     Rule("R20", TITLE, "DEC2012 (7)", NotAgreed(accept_asserted=False), Enforcement.ENFORCE),
 )
 
@@ -183,12 +183,12 @@ async def test_r27_a_yes_without_a_request_reaches_the_sp_and_changes_nothing(ta
 async def test_r25_after_a_trial_without_another_yes_adverts_stop(talk: Talk) -> None:
     began = utcnow() - timedelta(days=8)
     subscription = Subscription(MSISDN, "sp1", "jokes", JOKES, began)
-    for act in (Act.ORDER, Act.CONFIRM):
-        said = Said("1", "00" * 32, began)
+    for act in (SubscriptionAct.ORDER, SubscriptionAct.CONFIRM):
+        said = MessageEvidence("1", "00" * 32, began)
         after = advance(subscription, Event(act, said, JOKES, said), began)
         assert isinstance(after, Subscription)
         subscription = after
-        await talk.gateway.stores.subscriptions.keep(Changes((Step(after, act, said),)))
+        await talk.gateway.stores.subscriptions.keep(Changes((SubscriptionStep(after, act, said),)))
 
     await talk.until(lambda: MSISDN in talk.sets.subscribed.get("sp1", ()))
     await talk.until(lambda: MSISDN not in talk.sets.subscribed["sp1"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dataplane.attention import Reply
+from gateway.dataplane.attention import SubscriberMessage
 from gateway.dataplane.link import Link
 from gateway.dataplane.plane import Plane
 from gateway.domain.hub import Hub
@@ -13,7 +13,7 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.intents import meaning_of
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
-from gateway.proxy.hearing import Hearing
+from gateway.proxy.hearing import MoReceiver
 from gateway.runtime.clock import utcnow
 from gateway.session.states import Side
 from gateway.systems.subscriptions.catalogue import Catalogue
@@ -24,7 +24,7 @@ TERMS = Terms("sp1", "天气", PORT, 500, Cycle.MONTH)
 CATALOGUE = Catalogue([Service("sp1", "weather", TERMS, ("DY天气",))])
 
 
-def hearing() -> Hearing:
+def hearing() -> MoReceiver:
     plane = Plane(
         rules=RuleSet(Bundle("test", "0123456789ab"), (), Knowledge()),
         pdu_octets=70_000,
@@ -32,7 +32,7 @@ def hearing() -> Hearing:
         response_s=30,
         next_id=int,
     )
-    return Hearing(plane, Hub(frozenset({HUB})), lambda: CATALOGUE)
+    return MoReceiver(plane, Hub(frozenset({HUB})), lambda: CATALOGUE)
 
 
 def link() -> Link:
@@ -100,7 +100,7 @@ def test_receipts_and_what_no_subscriber_sent_are_never_withheld() -> None:
     [("dy 天气", True), ("是", True), ("TD", True), ("天气真好", False), ("HELP", False)],
 )
 def test_talk_between_subscriber_and_sp_does_not_matter(text: str, *, may_matter: bool) -> None:
-    heard = HEARING.hear(Reply(link(), delivery(text)), utcnow())
+    heard = HEARING.hear(SubscriberMessage(link(), delivery(text)), utcnow())
 
     assert heard is not None
     assert heard.may_matter is may_matter
@@ -113,7 +113,7 @@ def test_talk_between_subscriber_and_sp_does_not_matter(text: str, *, may_matter
 def test_r31_a_plain_refusal_needs_nothing_that_is_on_record(
     text: str, *, is_ambiguous: bool
 ) -> None:
-    heard = HEARING.hear(Reply(link(), delivery(text)), utcnow())
+    heard = HEARING.hear(SubscriberMessage(link(), delivery(text)), utcnow())
 
     assert heard is not None
     assert heard.is_ambiguous is is_ambiguous
@@ -131,7 +131,7 @@ def test_r31_a_plain_refusal_needs_nothing_that_is_on_record(
     )
 )
 def test_what_a_text_means_by_itself_is_the_same_however_it_was_found(text: str) -> None:
-    heard = HEARING.hear(Reply(link(), delivery(text)), utcnow())
+    heard = HEARING.hear(SubscriberMessage(link(), delivery(text)), utcnow())
 
     assert heard is not None
     assert heard.alone == meaning_of(heard.word.text)
@@ -142,7 +142,7 @@ def test_any_octets_are_read_without_a_fault(octets: bytes) -> None:
     pdu = delivery("0000")[:16] + octets
 
     assert HEARING.withholds(pdu, has_room) in {True, False}
-    HEARING.hear(Reply(link(), pdu), utcnow())
+    HEARING.hear(SubscriberMessage(link(), pdu), utcnow())
 
 
 @given(st.text(max_size=70), st.sampled_from([PORT, HUB]), st.integers(0, 255))
@@ -151,7 +151,7 @@ def test_any_text_is_read_without_a_fault(text: str, to: str, data_coding: int) 
     pdu = builders.deliver_sm(SUBSCRIBER, to, octets, data_coding=data_coding, sequence=1)
 
     assert HEARING.withholds(pdu, has_room) in {True, False}
-    heard = HEARING.hear(Reply(link(), pdu), utcnow())
+    heard = HEARING.hear(SubscriberMessage(link(), pdu), utcnow())
     assert heard is None or heard.word.port == to
 
 
@@ -171,7 +171,7 @@ def test_r31_digits_that_may_be_two_subscribers_are_heard_as_both_where_their_ty
     octets = bytearray(delivery("TD", source=source))
     octets[17] = ton  # source_addr_ton, behind the header and an empty service_type
 
-    heard = HEARING.hear(Reply(link(), bytes(octets), is_withheld=False), utcnow())
+    heard = HEARING.hear(SubscriberMessage(link(), bytes(octets), is_withheld=False), utcnow())
 
     assert heard is not None
     assert (heard.word.msisdn, heard.word.other_msisdn) == (msisdn, other)

@@ -12,14 +12,14 @@ from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import FINAL_STATES, ROW_OCTETS, HeldMessage, HoldState
 from gateway.domain.sender import Sender
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import Waiting
+from gateway.ports.quarantine import HeldTotals
 from gateway.proxy.held_counts import HeldCounts
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import Limits
 from gateway.stores.open import memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -97,7 +97,7 @@ async def test_what_people_discard_or_let_go_makes_room(
     counts = gateway._held_counts
     await until(lambda: counts.of("sp1") == 0)
 
-    assert all(isinstance(outcome, Done) for outcome in outcomes)
+    assert all(isinstance(outcome, ActResult) for outcome in outcomes)
     assert [(await submit(esme))[0] for _ in range(3)] == [0, 0, FULL]
     assert len(smsc.journal) == 1
 
@@ -109,7 +109,7 @@ async def test_after_a_restart_what_waits_counts_on(
     first = await start(store_url=url, limits=TWO)
     esme = await attach(first)
     (_, discarded), (status, _) = await submit(esme), await submit(esme)
-    assert isinstance(await desk(first).discard(int(discarded), "lin", utcnow()), Done)
+    assert isinstance(await desk(first).discard(int(discarded), "lin", utcnow()), ActResult)
     assert status == 0
     await esme.unbind()
     await first.stop()
@@ -139,8 +139,8 @@ async def test_what_could_not_be_held_takes_no_room(
 
 
 def test_a_message_that_ended_counts_off_once_however_many_changes_speak_of_it() -> None:
-    counts = HeldCounts(Waiting(10, 10_000))
-    counts.begin({"sp1": Waiting(3, 3 * ROW_OCTETS)})
+    counts = HeldCounts(HeldTotals(10, 10_000))
+    counts.begin({"sp1": HeldTotals(3, 3 * ROW_OCTETS)})
     over = held(1, HoldState.RELEASED)
 
     counts.follow([over], is_all=True)
@@ -165,8 +165,8 @@ steps = st.lists(
 def test_whoever_looks_late_counts_what_is_there_in_the_end(
     steps: list[tuple[int, HoldState] | int],
 ) -> None:
-    counts = HeldCounts(Waiting(10, 10_000))
-    counts.begin({"sp1": Waiting(6, 6 * ROW_OCTETS)})
+    counts = HeldCounts(HeldTotals(10, 10_000))
+    counts.begin({"sp1": HeldTotals(6, 6 * ROW_OCTETS)})
     states = dict.fromkeys(range(1, 7), HoldState.HELD)
     changes: list[int] = []
 
@@ -189,7 +189,7 @@ def test_whoever_looks_late_counts_what_is_there_in_the_end(
 
 
 def test_octets_fill_the_share_of_an_sp_before_its_messages_do() -> None:
-    counts = HeldCounts(Waiting(10, 1_000))
+    counts = HeldCounts(HeldTotals(10, 1_000))
 
     counts.add("sp1", 900)
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.filings import Licence
-from gateway.policy.filings import Filed
+from gateway.policy.filings import SenderFilings
 from gateway.proxy import gate, stranger_log
 from simulators.esme import RawEsme
 from simulators.wire import CommandStatus
@@ -43,7 +43,7 @@ def file(until: Until) -> File:
 
     async def file(gateway: Gateway, licence: Licence) -> None:
         known = gateway._knowledge.filings
-        expected = Filed([licence], known.zone).licence_ends
+        expected = SenderFilings([licence], known.zone).licence_ends
         await gateway.stores.filings.put([licence])
         await until(lambda: known.of("sp1").licence_ends == expected)
 

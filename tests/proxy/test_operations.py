@@ -16,7 +16,7 @@ from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -126,7 +126,7 @@ async def test_a_cancelled_message_is_not_released(
 
     outcome = await desk(gateway).request_release(int(message_id), "lin", utcnow())
 
-    assert not isinstance(outcome, Done)
+    assert not isinstance(outcome, ActResult)
     assert smsc.journal == []
 
 

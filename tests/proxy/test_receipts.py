@@ -19,7 +19,7 @@ from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -60,7 +60,7 @@ async def hold(esme: RawEsme, *, registered_delivery: int = 1, to: str = DESTINA
 
 async def discard(gateway: Gateway, message_id: str) -> None:
     outcome = await desk(gateway).discard(int(message_id), "lin", utcnow())
-    assert isinstance(outcome, Done)
+    assert isinstance(outcome, ActResult)
 
 
 async def expire(gateway: Gateway, message_id: str) -> None:

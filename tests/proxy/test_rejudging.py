@@ -18,8 +18,8 @@ from gateway.filter.facts import TextFacts
 from gateway.filter.scan import ContentScan
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, Limit, Part
-from gateway.policy.rules import Check, NoWayOut, Refused, Rule, Title, TooOften, Untimely
+from gateway.policy.limits import ROLLING_DAY, CountDimension, Limit
+from gateway.policy.rules import Check, NoWayOut, RecipientRefusal, Rule, Title, TooOften, Untimely
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.windows import Window, WindowSet
 from gateway.proxy.rejudging import judge_leaving, outranked
@@ -37,7 +37,7 @@ class Wall(Protocol):
 PORT, DESTINATION = "10690001", "13800138000"
 EVENING = datetime(2025, 11, 25, 13, tzinfo=UTC)
 ADVERT, LOAN = "【示例商城】五折，回T退订", "【示例商城】低息贷款，回T退订"
-ONCE_A_DAY = TooOften((Limit((Part.DESTINATION,), 1, ROLLING_DAY),))
+ONCE_A_DAY = TooOften((Limit((CountDimension.DESTINATION,), 1, ROLLING_DAY),))
 
 
 def rule(rule_id: str, check: Check, action: Action = Action.REJECT) -> Rule:
@@ -105,7 +105,7 @@ def test_r42_a_number_abroad_is_one_however_a_held_request_names_it(plane: Plane
 
 def test_r21_a_long_message_is_judged_for_everybody_whom_its_parts_name(plane: Plane) -> None:
     abroad, at_home = "+13105550123", "13105550123"
-    refusing = replace(plane.rules.bundle, rules=(rule("R21", Refused()),))
+    refusing = replace(plane.rules.bundle, rules=(rule("R21", RecipientRefusal()),))
     plane.rules = RuleSet(refusing, [a.sender for a in plane.rules.accounts.values()], Knowledge())
     plane.rules.knowledge.consent.apply(int(f"86{at_home}"), "sp1", Answer.REFUSED)
     plane.rules.knowledge.consent.apply(int(abroad), "sp1", Answer.AGREED)

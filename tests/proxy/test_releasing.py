@@ -8,7 +8,7 @@ from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import Sender
 from gateway.runtime.clock import utcnow
-from gateway.systems.quarantine.outcomes import Done, NotDone
+from gateway.systems.quarantine.outcomes import ActResult, NotDone
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import SimulatedSmsc
@@ -65,7 +65,7 @@ async def test_nothing_is_released_twice(
     again = await people.request_release(int(message_id), "lin", utcnow())
     await esme.submit(SOURCE, DESTINATION, "您好")
 
-    assert [type(outcome) for outcome in asked].count(Done) == 1
+    assert [type(outcome) for outcome in asked].count(ActResult) == 1
     assert isinstance(again, NotDone)
     assert len(smsc.journal) == 2
 

@@ -12,7 +12,7 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.policy import RepliesRule
 from gateway.policy.bundle import Bundle
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Known
+from gateway.ports.subscriptions import SubscriberRecords
 from gateway.proxy import reply_backlog
 from gateway.stores.open import Stores, memory_stores
 from simulators import builders
@@ -42,7 +42,7 @@ class Door:
         self._known = stores.subscriptions.known
         monkeypatch.setattr(stores.subscriptions, "known", self._wait)
 
-    async def _wait(self, msisdn: int, port: str, at: datetime) -> Known:
+    async def _wait(self, msisdn: int, port: str, at: datetime) -> SubscriberRecords:
         self.waiting += 1
         await self._open.wait()
         return await self._known(msisdn, port, at)

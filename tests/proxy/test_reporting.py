@@ -9,7 +9,7 @@ from hashlib import sha256
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.dataplane.prohibited import Prohibited
+from gateway.dataplane.prohibited import ProhibitedMessage
 from gateway.domain.authority_report import AuthorityReport, NewAuthorityReport, ReportState
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState
@@ -18,7 +18,7 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.ruleset import RuleSet
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import holding, reporting
-from gateway.proxy.reporting import Reporting, report_of
+from gateway.proxy.reporting import ReportWriter, report_of
 from gateway.runtime.clock import utcnow
 from gateway.runtime.snapshot import ReportsHealth
 from gateway.runtime.tasks import spawn
@@ -29,7 +29,7 @@ from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -81,8 +81,8 @@ def gambling(bundle: Bundle) -> Bundle:
     return replace(bundle, keyword_lists=(*bundle.keyword_lists, GAMBLING))
 
 
-def told(number: int = 1, text: str = FRAUD) -> Prohibited:
-    return Prohibited(
+def told(number: int = 1, text: str = FRAUD) -> ProhibitedMessage:
+    return ProhibitedMessage(
         message_id=8 * 10**18 + number,
         system_id="sp1",
         source=SOURCE.encode(),
@@ -198,7 +198,7 @@ async def test_r60_a_word_that_became_prohibited_meanwhile_is_reported_at_the_re
     gateway.tick.pipeline.load(RuleSet(stricter, accounts, gateway._knowledge, rules))
 
     desk = QuarantineDesk(gateway.stores.quarantine, MessageIds(worker=99))
-    assert isinstance(await desk.request_release(int(message_id), "lin", utcnow()), Done)
+    assert isinstance(await desk.request_release(int(message_id), "lin", utcnow()), ActResult)
     await reach(gateway, message_id, HoldState.REFUSED)
     await until(lambda: kept_by(gateway)(1))
 
@@ -250,7 +250,7 @@ async def test_r60_a_new_text_for_what_the_smsc_has_is_reported_without_a_subscr
 async def test_r60_reports_wait_for_a_store_that_is_down_and_none_is_lost(
     moody: MoodyReports, until: Until, log: LogLines
 ) -> None:
-    one = Reporting(moody, retry_s=0.0)
+    one = ReportWriter(moody, retry_s=0.0)
     moody.is_down = True
     for number in range(250):
         one.stopped(told(number))
@@ -272,7 +272,7 @@ async def test_r60_what_finds_no_room_is_counted_and_said_once(
     moody: MoodyReports, monkeypatch: pytest.MonkeyPatch, log: LogLines
 ) -> None:
     monkeypatch.setattr(reporting, "_MAX_WAITING", 2)
-    one = Reporting(moody)
+    one = ReportWriter(moody)
 
     for number in range(5):
         one.stopped(told(number))
@@ -287,7 +287,7 @@ async def test_long_texts_wait_within_bounds_as_well(
     moody: MoodyReports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reporting, "_MAX_OCTETS", 10_000)
-    one = Reporting(moody)
+    one = ReportWriter(moody)
 
     one.stopped(told(1, "代" * 2_000))
     one.stopped(told(2, "代" * 2_000))
@@ -301,7 +301,7 @@ async def test_long_texts_wait_within_bounds_as_well(
 async def test_r60_what_waits_at_the_end_is_written_and_else_counted_as_lost(
     moody: MoodyReports, log: LogLines
 ) -> None:
-    one = Reporting(moody)
+    one = ReportWriter(moody)
     one.stopped(told(1))
     await one.finish()
     moody.is_down = True

@@ -16,7 +16,7 @@ from gateway.domain.policy import Enforcement, RepliesRule
 from gateway.domain.sender import Port, Sender
 from gateway.domain.subscription import Cycle, Service, Terms
 from gateway.policy.asking_hours import asking_hours
-from gateway.policy.bundle import Bundle, Surroundings
+from gateway.policy.bundle import Bundle, RuleLocale
 from gateway.policy.rules import Rule, Title, Untimely
 from gateway.policy.windows import Window, WindowSet
 from gateway.ports.errors import StoreUnavailable
@@ -27,7 +27,7 @@ from gateway.settings.gateway import GatewaySettings
 from gateway.stores.open import Stores, memory_stores, open_store
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.courtesy import Courtesy
-from gateway.systems.subscriptions.ordering import OrderDesk, Taken, Wish
+from gateway.systems.subscriptions.ordering import OrderDesk, OrderRequest, PendingOrder
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import CommandStatus
@@ -66,7 +66,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def order_desk(office: "Office") -> OrderDesk:
     """Return what an API process has, on the office's stores; its subscribers never sleep."""
-    stores, hours = office.stores, asking_hours((OPEN_ALL_DAY,), Surroundings())
+    stores, hours = office.stores, asking_hours((OPEN_ALL_DAY,), RuleLocale())
     courtesy = Courtesy(stores.preferences, lambda: hours)
     return OrderDesk(stores.subscriptions, stores.consent, courtesy, lambda: Catalogue((WEATHER,)))
 
@@ -375,14 +375,14 @@ async def test_r24_an_order_by_api_is_confirmed_by_the_subscribers_yes_end_to_en
     subscriptions = office.stores.subscriptions
     desk = order_desk(office)
 
-    ordered = await desk.order(Wish(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
+    ordered = await desk.order(OrderRequest(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
     await until(lambda: len(office.told()) == 1)
     (asked,) = office.told()
     await asked_for_a_yes(office)
     await office.smsc.deliver("sp1", SUBSCRIBER, PORT, "是".encode("utf-16-be"), data_coding=8)
     await until(lambda: len(office.told()) == 2)
 
-    assert isinstance(ordered, Taken)
+    assert isinstance(ordered, PendingOrder)
     assert asked[0] == PORT
     assert "5元/月" in asked[2]
     (one,) = (await subscriptions.known(MSISDN, PORT, utcnow())).subscriptions
@@ -412,7 +412,7 @@ async def test_r40_a_request_waits_for_the_hours_of_the_gateways_policy_and_may_
     never = replace(OPEN_ALL_DAY, check=Untimely(closed, timedelta()))
     gateway = await start(stores=office.stores, policy=replace(bundle, rules=(never,)))
     desk, stores = order_desk(office), office.stores
-    await desk.order(Wish(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
+    await desk.order(OrderRequest(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
     await stores.consent.record([ConsentAnswer(MSISDN, "sp1", answer, utcnow(), "hall")])
     await attach(gateway)
     code = await office.ask_for()
@@ -438,7 +438,7 @@ async def test_r24_an_order_of_which_the_subscriber_could_not_be_told_is_withdra
     subscriptions = office.stores.subscriptions
     desk = order_desk(office)
 
-    await desk.order(Wish(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
+    await desk.order(OrderRequest(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
 
     async with asyncio.timeout(60):
         while True:

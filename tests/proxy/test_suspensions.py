@@ -17,10 +17,10 @@ from gateway.domain.policy import Enforcement, RepliesRule
 from gateway.domain.sender import Port, Sender
 from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, SuspensionTerms
 from gateway.domain.traffic import TrafficClass
-from gateway.policy.bundle import Bundle, Surroundings
+from gateway.policy.bundle import Bundle, RuleLocale
 from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.limits import Clock, Limit, Part
-from gateway.policy.rules import Rule, Suspended, Title, TooOften
+from gateway.policy.limits import Clock, CountDimension, Limit
+from gateway.policy.rules import Rule, SuspendedSender, Title, TooOften
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.route import Routes
 from gateway.settings.gateway import GatewaySettings
@@ -54,13 +54,13 @@ def settings(settings: GatewaySettings) -> GatewaySettings:
 def policy(bundle: Bundle) -> Bundle:
     """Two messages an hour from a personal number, under the holidays of 2026."""
     title = Title("个人号码", "Personal numbers")
-    caps = TooOften((Limit((Part.SOURCE,), 2, Clock.HOUR),), ("139",), TERMS)
-    asks = Rule("R43-suspended", title, "FW09", Suspended(), Enforcement.ENFORCE, ALL)
+    caps = TooOften((Limit((CountDimension.SOURCE,), 2, Clock.HOUR),), ("139",), TERMS)
+    asks = Rule("R43-suspended", title, "FW09", SuspendedSender(), Enforcement.ENFORCE, ALL)
     return replace(
         bundle,
         replies=RepliesRule("您已退订", "您已恢复"),
         rules=(asks, Rule("R43", title, "FW09", caps, Enforcement.ENFORCE, ALL)),
-        surroundings=Surroundings(calendar=HolidayCalendar("none")),
+        surroundings=RuleLocale(calendar=HolidayCalendar("none")),
     )
 
 

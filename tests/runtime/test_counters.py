@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.runtime.counters import Histogram, Tally
+from gateway.runtime.counters import BoundedCounter, Histogram
 
 
 def test_a_peer_that_invents_keys_cannot_fill_the_memory() -> None:
-    tally: Tally[int] = Tally(-1, maximum=10)
+    tally: BoundedCounter[int] = BoundedCounter(-1, maximum=10)
 
     for command_id in range(100_000):
         tally.add(command_id, 2)
@@ -20,7 +20,7 @@ def test_a_peer_that_invents_keys_cannot_fill_the_memory() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 5))), st.integers(1, 10))
 def test_a_tally_counts_everything_once(adds: list[tuple[int, int]], maximum: int) -> None:
-    tally: Tally[int] = Tally(-1, maximum)
+    tally: BoundedCounter[int] = BoundedCounter(-1, maximum)
 
     for key, count in adds:
         tally.add(key, count)
@@ -29,7 +29,7 @@ def test_a_tally_counts_everything_once(adds: list[tuple[int, int]], maximum: in
 
 
 def test_counts_are_a_copy() -> None:
-    tally: Tally[str] = Tally("other")
+    tally: BoundedCounter[str] = BoundedCounter("other")
     tally.add("a")
 
     tally.counts()["a"] = 99

@@ -13,7 +13,7 @@ from gateway.runtime import record_sealing
 from gateway.runtime.record_archive import RecordArchive
 from gateway.runtime.record_files import HourFiles, read_records
 from gateway.runtime.record_lines import RecordLines
-from gateway.runtime.record_sealing import Sealing, due, seal_closed
+from gateway.runtime.record_sealing import SealResult, due, seal_closed
 from gateway.runtime.sealed_records import opened
 from gateway.runtime.sealing import Sealer
 
@@ -34,7 +34,7 @@ def write(directory: Path, decision: Decision, *sequences: int, hour: int = HOUR
     files.close()
 
 
-def seal(directory: Path, hour: int = NOW) -> Sealing:
+def seal(directory: Path, hour: int = NOW) -> SealResult:
     return seal_closed(RecordArchive(directory), SEALER, hour, lambda _: None)
 
 
@@ -56,7 +56,7 @@ def sequences(directory: Path, hour: int = HOUR) -> list[object]:
 def test_r73_a_closed_hour_holds_no_number_and_no_text(tmp_path: Path, decision: Decision) -> None:
     write(tmp_path, decision, *range(100))
 
-    assert seal(tmp_path) == Sealing(files=1, rows=107, busy=0)
+    assert seal(tmp_path) == SealResult(files=1, rows=107, busy=0)
 
     (path,) = tmp_path.iterdir()
     assert path.name == "cdr-20130930-08.jsonl.gz"
@@ -74,7 +74,7 @@ def test_the_current_hour_and_the_one_before_stay_as_they_are(
     write(tmp_path, decision, 1, hour=NOW)
     write(tmp_path, decision, 2, hour=NOW - 1)
 
-    assert seal(tmp_path) == Sealing(0, 0, 0)
+    assert seal(tmp_path) == SealResult(0, 0, 0)
 
     assert {path.suffix for path in tmp_path.iterdir()} == {".jsonl"}
 
@@ -83,7 +83,7 @@ def test_an_hour_that_is_still_being_written_waits(tmp_path: Path, decision: Dec
     files = HourFiles(tmp_path)
     files.append(HOUR, RecordLines().line(decision()))
 
-    assert seal(tmp_path) == Sealing(files=0, rows=0, busy=1)
+    assert seal(tmp_path) == SealResult(files=0, rows=0, busy=1)
     files.close()
     assert seal(tmp_path).files == 1
 
@@ -110,7 +110,7 @@ def test_sealing_again_changes_nothing(tmp_path: Path, decision: Decision) -> No
     seal(tmp_path)
     before = [path.read_bytes() for path in tmp_path.iterdir()]
 
-    assert seal(tmp_path) == Sealing(0, 0, 0)
+    assert seal(tmp_path) == SealResult(0, 0, 0)
 
     assert [path.read_bytes() for path in tmp_path.iterdir()] == before
 

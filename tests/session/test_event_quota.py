@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.session.event_quota import EventQuota, Repeated
+from gateway.session.event_quota import EventQuota, EventRepeats
 
 
 def test_the_first_event_of_an_address_is_told_and_the_others_are_counted() -> None:
@@ -13,7 +13,7 @@ def test_the_first_event_of_an_address_is_told_and_the_others_are_counted() -> N
 
     assert told == [True] + [False] * 999
     assert quota.repeated(59.9) == []
-    assert quota.repeated(60.0) == [Repeated("esme.closed", "framing", "192.0.2.1", "", 999)]
+    assert quota.repeated(60.0) == [EventRepeats("esme.closed", "framing", "192.0.2.1", "", 999)]
     assert quota.repeated(120.0) == []
 
 
@@ -33,7 +33,7 @@ def test_addresses_without_a_row_are_counted_together() -> None:
     told = sum(quota.admits("esme.closed", "framing", f"192.0.2.{n}", 0) for n in range(100))
 
     assert told == 2
-    assert quota.repeated(60) == [Repeated("esme.closed", "framing", "", "", 98)]
+    assert quota.repeated(60) == [EventRepeats("esme.closed", "framing", "", "", 98)]
 
 
 def test_system_ids_are_told_apart_and_are_no_kinds_of_their_own() -> None:
@@ -42,7 +42,7 @@ def test_system_ids_are_told_apart_and_are_no_kinds_of_their_own() -> None:
     told = [quota.admits("esme.refused", "credentials", "192.0.2.1", 0, f"sp{n}") for n in range(9)]
 
     assert told == [True] * 2 + [False] * 7
-    assert quota.repeated(60) == [Repeated("esme.refused", "credentials", "", "", 7)]
+    assert quota.repeated(60) == [EventRepeats("esme.refused", "credentials", "", "", 7)]
 
 
 def test_what_comes_alone_is_told_each_minute() -> None:

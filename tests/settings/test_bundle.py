@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.policy import ContentRule, KeywordList, ListAction
 from gateway.domain.verdict import Action
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.calendar import HolidayCalendar
 from gateway.settings import keyword_lists
 from gateway.settings.bundle import load_bundle
@@ -35,7 +35,7 @@ def test_a_head_alone_is_a_bundle_that_forwards_everything(bundle: WriteBundle) 
     assert found.keyword_lists == ()
     assert found.rules == ()
     assert found.replies is None
-    assert found.surroundings == Surroundings()
+    assert found.surroundings == RuleLocale()
     assert found.content == ContentRule(unreadable=Action.FORWARD)
     assert found.is_open
 

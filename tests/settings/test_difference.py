@@ -17,9 +17,9 @@ from gateway.domain.policy import (
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.domain.warning import Severity, WarningCode
-from gateway.policy.bundle import Bundle, Surroundings
+from gateway.policy.bundle import Bundle, RuleLocale
 from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.rules import Override, Refused, Rule, Title, Untimely
+from gateway.policy.rules import Override, RecipientRefusal, Rule, Title, Untimely
 from gateway.policy.windows import Window, WindowSet
 from gateway.settings.difference import ListDifference, SettingDifference, difference
 
@@ -27,7 +27,7 @@ FRAUD = KeywordList("K-FRAUD", "fraud", ListAction.REJECT, ("代开发票", "刷
 LOAN = KeywordList("K-LOAN", "loan", ListAction.QUARANTINE, ("黑户可贷",))
 CASE = SelfTestCase("您好", Expectation.FORWARD, line=3, column=5)
 HOURS = Untimely(WindowSet((Window(time(8), time(21)),)))
-REFUSAL = Rule("R21", Title("拒收", "Refusal"), "A", Refused(), Enforcement.ENFORCE)
+REFUSAL = Rule("R21", Title("拒收", "Refusal"), "A", RecipientRefusal(), Enforcement.ENFORCE)
 R40 = Rule("R40", Title("时段", "Hours"), "B", HOURS)
 MAY = date(2026, 5, 1)
 OLD = Bundle(
@@ -37,7 +37,7 @@ OLD = Bundle(
     rules=(REFUSAL, R40),
     replies=RepliesRule("已退订", "已恢复"),
     content=ContentRule(),
-    surroundings=Surroundings(calendar=HolidayCalendar("cn", frozenset({MAY}))),
+    surroundings=RuleLocale(calendar=HolidayCalendar("cn", frozenset({MAY}))),
     selftest=(CASE,),
 )
 
@@ -106,7 +106,7 @@ def test_every_setting_that_changed_is_told() -> None:
 def test_of_a_calendar_only_the_days_that_changed_are_told() -> None:
     calendar = HolidayCalendar("cn", frozenset({date(2026, 5, 2)}), frozenset({date(2026, 5, 9)}))
 
-    assert settings(surroundings=Surroundings(calendar=calendar)) == {
+    assert settings(surroundings=RuleLocale(calendar=calendar)) == {
         ("calendar.2026-05-01", "holiday", "none"),
         ("calendar.2026-05-02", "none", "holiday"),
         ("calendar.2026-05-09", "none", "workday"),

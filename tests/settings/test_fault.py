@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.fault import Fault, Gathering, SettingsError
+from gateway.settings.fault import Fault, FaultCollector, SettingsError
 
 HERE = Path("a.yaml")
 
@@ -44,7 +44,7 @@ def fail(line: int) -> str:
 
 
 def test_a_gathering_goes_on_past_a_bad_file_and_raises_at_its_end() -> None:
-    gathering = Gathering()
+    gathering = FaultCollector()
 
     assert gathering.take(lambda: fail(4), None) is None
     assert gathering.take(lambda: "good", None) == "good"
@@ -56,7 +56,7 @@ def test_a_gathering_goes_on_past_a_bad_file_and_raises_at_its_end() -> None:
 
 
 def test_a_gathering_without_faults_closes_quietly() -> None:
-    gathering = Gathering()
+    gathering = FaultCollector()
 
     gathering.take(lambda: "good", None)
 

@@ -12,7 +12,7 @@ from gateway.session.timers import Timers
 from gateway.settings.addresses import Address
 from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import (
-    Learning,
+    LearningSettings,
     Limits,
     Listener,
     ListenerTls,
@@ -292,8 +292,8 @@ def test_verdicts_are_learnt_from_unless_told_otherwise(write: Write) -> None:
         for name, said in (("usual", MINIMAL), ("told", text))
     )
 
-    assert usual == Learning(samples=True, models=Path("var/models"), trusted_keys=())
-    assert told == Learning(samples=False, models=Path("/srv/models"))
+    assert usual == LearningSettings(samples=True, models=Path("var/models"), trusted_keys=())
+    assert told == LearningSettings(samples=False, models=Path("/srv/models"))
 
 
 def test_keys_that_models_must_be_signed_with_are_read_at_the_start(

@@ -16,7 +16,7 @@ from gateway.domain.warning import Severity, WarningCode
 from gateway.filter.contacts import ContactKind
 from gateway.filter.model.harm import Harm
 from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.limits import Clock, Limit, Part, Rolling
+from gateway.policy.limits import Clock, CountDimension, Limit, RollingWindow
 from gateway.policy.rules import (
     REASONS,
     BadLink,
@@ -32,11 +32,12 @@ from gateway.policy.rules import (
     Override,
     PublicInterest,
     PurposeMissed,
-    Refused,
+    RecipientPreference,
+    RecipientRefusal,
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
-    Suspended,
+    SuspendedSender,
     Suspicious,
     TemplateNotFiled,
     Title,
@@ -45,14 +46,13 @@ from gateway.policy.rules import (
     TooOften,
     UnknownNumbers,
     Untimely,
-    Unwanted,
 )
 from gateway.policy.windows import EVERY_DAY, OnHolidays, Window, WindowSet
 from gateway.settings import rules as rules_module
 from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import SettingsError
 from gateway.settings.rule_file import SHAPES
-from gateway.settings.rules import Beside, load_rules
+from gateway.settings.rules import RuleContext, load_rules
 from gateway.settings.yaml import compose
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
@@ -86,7 +86,7 @@ def test_a_rule_that_says_little_is_on_trial_for_commercial_messages(load: Load)
         id="R",
         title=Title("规则", "Rule"),
         article="第一条",
-        check=Refused(),
+        check=RecipientRefusal(),
         mode=Enforcement.SHADOW,
         applies_to=frozenset({TrafficClass.COMMERCIAL}),
         action=Action.REJECT,
@@ -119,14 +119,14 @@ def test_a_rule_may_say_all_there_is(load: Load) -> None:
 
 
 CHECKS: list[tuple[str, Check]] = [
-    ("check: suspended", Suspended()),
+    ("check: suspended", SuspendedSender()),
     ("check: other_province", OtherProvince()),
     ("check: purpose_missed", PurposeMissed()),
     ("check: public_interest\nexempts: [R]", PublicInterest(frozenset({"R"}))),
-    ("check: refused", Refused()),
+    ("check: refused", RecipientRefusal()),
     ("check: not_agreed", NotAgreed()),
     ("check: not_agreed\naccept_asserted: false", NotAgreed(accept_asserted=False)),
-    ("check: unwanted", Unwanted()),
+    ("check: unwanted", RecipientPreference()),
     (
         'check: untimely\nopen: ["08:00-21:00"]',
         Untimely(WindowSet((Window(time(8), time(21)),))),
@@ -148,7 +148,7 @@ CHECKS: list[tuple[str, Check]] = [
     ),
     (
         "check: too_often\nlimits: [{per: [destination], at_most: 1, every: minute}]",
-        TooOften((Limit((Part.DESTINATION,), 1, Clock.MINUTE),)),
+        TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.MINUTE),)),
     ),
     (
         (
@@ -158,8 +158,12 @@ CHECKS: list[tuple[str, Check]] = [
         ),
         TooOften(
             (
-                Limit((Part.SOURCE,), 200, Clock.HOUR, 500),
-                Limit((Part.SIGNATURE, Part.TEMPLATE, Part.SENDER), 50, Rolling(86_400)),
+                Limit((CountDimension.SOURCE,), 200, Clock.HOUR, 500),
+                Limit(
+                    (CountDimension.SIGNATURE, CountDimension.TEMPLATE, CountDimension.SENDER),
+                    50,
+                    RollingWindow(86_400),
+                ),
             ),
             ("1", "861"),
         ),
@@ -343,7 +347,7 @@ def test_whatever_files_say_is_rules_or_faults_with_their_places(
             [compose(Path(f"{at}.yaml"), json.dumps({"version": 1, "rules": rules}).encode())]
             for at, rules in enumerate(layers)
         ]
-        found = load_rules(documents, Beside(HolidayCalendar("x")))
+        found = load_rules(documents, RuleContext(HolidayCalendar("x")))
     except SettingsError as error:
         assert error.faults
         assert all(fault.line >= 1 and fault.path.suffix == ".yaml" for fault in error.faults)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.limits import Clock, Rolling
+from gateway.policy.limits import Clock, RollingWindow
 from gateway.settings.spans import parse_duration, parse_every, parse_hours
 
 
@@ -66,12 +66,12 @@ def test_hours_that_end_as_they_begin_could_be_none_or_all(text: str) -> None:
     [
         ("minute", Clock.MINUTE),
         ("day", Clock.DAY),
-        ("rolling 24h", Rolling(86_400)),
-        ("rolling 90s", Rolling(90)),
+        ("rolling 24h", RollingWindow(86_400)),
+        ("rolling 90s", RollingWindow(90)),
     ],
 )
 def test_r42_a_limit_counts_by_the_clock_or_in_a_time_that_moves_along(
-    text: str, every: Clock | Rolling
+    text: str, every: Clock | RollingWindow
 ) -> None:
     assert parse_every(text) == every
 

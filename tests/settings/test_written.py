@@ -7,7 +7,7 @@ import pytest
 from gateway.domain.verdict import Action
 from gateway.filter.contacts import ContactKind
 from gateway.filter.model.harm import Harm
-from gateway.policy.limits import Clock, Limit, Part, Rolling
+from gateway.policy.limits import Clock, CountDimension, Limit, RollingWindow
 from gateway.policy.rules import (
     REASONS,
     BadLink,
@@ -19,7 +19,7 @@ from gateway.policy.rules import (
     NoWayOut,
     NumberWalk,
     PublicInterest,
-    Refused,
+    RecipientRefusal,
     Rule,
     Suspicious,
     Title,
@@ -44,7 +44,7 @@ def test_every_check_has_the_name_that_files_give_it() -> None:
 @pytest.mark.parametrize(
     ("check", "said"),
     [
-        (Refused(), {}),
+        (RecipientRefusal(), {}),
         (NotAgreed(), {"accept_asserted": "true"}),
         (PublicInterest(frozenset({"R40", "R20"})), {"exempts": "R20, R40"}),
         (TooFast(50, 100), {"per_s": "50", "burst": "100"}),
@@ -112,9 +112,13 @@ def test_every_check_has_the_name_that_files_give_it() -> None:
         (
             TooOften(
                 (
-                    Limit((Part.SOURCE,), 200, Clock.HOUR, 500),
-                    Limit((Part.SIGNATURE, Part.DESTINATION), 10, Rolling(86_400)),
-                    Limit((Part.SENDER,), 1, Rolling(7 * 86_400)),
+                    Limit((CountDimension.SOURCE,), 200, Clock.HOUR, 500),
+                    Limit(
+                        (CountDimension.SIGNATURE, CountDimension.DESTINATION),
+                        10,
+                        RollingWindow(86_400),
+                    ),
+                    Limit((CountDimension.SENDER,), 1, RollingWindow(7 * 86_400)),
                 ),
                 ("13", "14"),
             ),

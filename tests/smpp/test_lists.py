@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from gateway.smpp.addresses import DistributionList, SmeAddress, UnsuccessSme
 from gateway.smpp.errors import DecodeError, EncodeError
 from gateway.smpp.fields import Field, FieldValue
-from gateway.smpp.lists import Destinations, Refusals
+from gateway.smpp.lists import Destinations, FailedDestinations
 from gateway.smpp.status import CommandStatus
 
 DESTINATIONS = Destinations("dest_address")
-REFUSALS = Refusals("unsuccess_sme")
+REFUSALS = FailedDestinations("unsuccess_sme")
 SME = SmeAddress(1, 1, b"8613800138000")
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.domain.audit import AuditItem, ConsentAudit, ItemState, NewConsentAudit, Tally
+from gateway.domain.audit import AuditItem, AuditTally, ConsentAudit, ItemState, NewConsentAudit
 from gateway.domain.privacy import NewPurge
 from gateway.stores.audits_tables import consent_audit_items, consent_audits
 from gateway.stores.open import Stores
@@ -39,7 +39,7 @@ async def test_r26_a_sample_comes_back_as_it_was_drawn(
 
     assert number == 1
     assert await stores.consent_audits.get(1) == ConsentAudit(
-        1, "sp1", noon, "lin", 2**62 + 7, 3, 10_000_000, Tally(open=3)
+        1, "sp1", noon, "lin", 2**62 + 7, 3, 10_000_000, AuditTally(open=3)
     )
     assert await stores.consent_audits.items_of(1) == items
     assert await stores.consent_audits.item_of(1, 3) == items[2]
@@ -70,7 +70,7 @@ async def test_r26_an_item_is_answered_once(
     )
     found = await audits.get(1)
     assert found is not None
-    assert found.tally == Tally(1, 1, 1)
+    assert found.tally == AuditTally(1, 1, 1)
 
 
 async def test_audits_are_listed_the_newest_first_each_with_its_own_tally(
@@ -85,9 +85,9 @@ async def test_audits_are_listed_the_newest_first_each_with_its_own_tally(
     listed = await audits.listed()
 
     assert [(one.number, one.tally) for one in listed] == [
-        (3, Tally(proven=1)),
-        (2, Tally()),
-        (1, Tally(open=3)),
+        (3, AuditTally(proven=1)),
+        (2, AuditTally()),
+        (1, AuditTally(open=3)),
     ]
     assert [one.number for one in await audits.listed(system_id="sp1", before=3)] == [1]
     assert [one.number for one in await audits.listed(limit=1)] == [3]

@@ -10,8 +10,8 @@ import pytest
 from gateway.domain.authority_report import (
     AuthorityReport,
     NewAuthorityReport,
+    ReportSeverity,
     ReportState,
-    Severity,
 )
 from gateway.domain.privacy import NewPurge
 from gateway.domain.quarantine import HeldMessage, HoldState
@@ -60,7 +60,7 @@ async def test_r60_a_report_is_pending_until_the_authority_has_it(
     assert {name: getattr(found, name) for name in NewAuthorityReport.__slots__} == {
         name: getattr(report, name) for name in NewAuthorityReport.__slots__
     }
-    assert (found.severity, found.state) == (Severity.MAJOR, ReportState.PENDING)
+    assert (found.severity, found.state) == (ReportSeverity.MAJOR, ReportState.PENDING)
 
     later = noon + timedelta(hours=1)
     assert await stores.authority_reports.mark_sent(1, "公(2025)7", "lin", later)

@@ -5,7 +5,13 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from gateway.domain.consent import ConsentAnswer
-from gateway.domain.preferences import Channel, Origin, Preference, PreferenceAction, PreferenceKind
+from gateway.domain.preferences import (
+    ChangeOrigin,
+    Channel,
+    Preference,
+    PreferenceAction,
+    PreferenceKind,
+)
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.changes import UNNAMED, Change, ChangeKind
 from gateway.stores.open import Stores
@@ -77,7 +83,7 @@ async def test_after_a_while_the_feed_does_not_say_whose_preferences_changed(
     await stores.quarantine.hold([held(message_id=7)])
     await discard(stores, 7, noon)
     await stores.preferences.change(
-        8613800138000, lambda _: (wish,), Origin(Channel.CLI, noon, "clerk")
+        8613800138000, lambda _: (wish,), ChangeOrigin(Channel.CLI, noon, "clerk")
     )
     named = await stores.changes.changes(0)
     at = named[-1].at

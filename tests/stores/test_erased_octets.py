@@ -11,7 +11,13 @@ from typing import TypeAlias
 
 import pytest
 
-from gateway.domain.preferences import Channel, Origin, Preference, PreferenceAction, PreferenceKind
+from gateway.domain.preferences import (
+    ChangeOrigin,
+    Channel,
+    Preference,
+    PreferenceAction,
+    PreferenceKind,
+)
 from gateway.domain.privacy import NewPurge
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sample import NewSample, SampleLabel, SampleSource
@@ -47,7 +53,7 @@ def texts_in(database: Path, *texts: str) -> set[str]:
 async def test_r51_after_a_deletion_number_and_word_are_on_the_disk_no_more(
     kept: Stores, database: Path, numbers_in: NumbersIn, noon: datetime
 ) -> None:
-    origin = Origin(Channel.CLI, noon, "clerk")
+    origin = ChangeOrigin(Channel.CLI, noon, "clerk")
     await kept.preferences.change(SUBSCRIBER, lambda _: (KEYWORD,), origin)
     await kept.preferences.change(SUBSCRIBER, lambda before: (*before, FRIEND), origin)
 
@@ -90,7 +96,7 @@ async def test_while_somebody_reads_the_log_is_emptied_later_and_nobody_waits_lo
     sqlite_url: str, database: Path, noon: datetime
 ) -> None:
     stores = await open_store(sqlite_url, deadline_s=30)
-    origin = Origin(Channel.CLI, noon, "clerk")
+    origin = ChangeOrigin(Channel.CLI, noon, "clerk")
     await stores.preferences.change(SUBSCRIBER, lambda _: (KEYWORD,), origin)
     reader = sqlite3.connect(database, isolation_level=None)
     with closing(reader):

@@ -12,7 +12,13 @@ from alembic.config import Config
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from gateway.domain.preferences import Channel, Origin, Preference, PreferenceAction, PreferenceKind
+from gateway.domain.preferences import (
+    ChangeOrigin,
+    Channel,
+    Preference,
+    PreferenceAction,
+    PreferenceKind,
+)
 from gateway.domain.privacy import JournalState, NewAccess, NewPurge
 from gateway.stores.migrate import upgrade
 from gateway.stores.open import open_store
@@ -225,7 +231,7 @@ async def test_a_history_that_may_be_erased_can_still_not_be_rewritten(
 ) -> None:
     wish = Preference(PreferenceKind.NUMBER, "13911112222", PreferenceAction.BLOCK)
     stores = await open_store(sqlite_url)
-    origin = Origin(Channel.CLI, noon, "clerk")
+    origin = ChangeOrigin(Channel.CLI, noon, "clerk")
     await stores.preferences.change(8613800138000, lambda before: (*before, wish), origin)
     await stores.close()
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.notice import Batch, Notice, NoticeStanding
+from gateway.domain.notice import Notice, NoticeBatch, NoticeStanding
 from gateway.domain.privacy import NewPurge
 from gateway.domain.relation import FORGOTTEN, EndedRelation
 from gateway.runtime.clock import utcnow
@@ -25,13 +25,13 @@ HOUR = timedelta(hours=1)
 OTHER_SP = "sp2"
 
 
-async def next_batch(stores: Stores, limit: int = 500) -> Batch:
+async def next_batch(stores: Stores, limit: int = 500) -> NoticeBatch:
     batch = await stores.notices.next_batch("sp1", limit)
     assert batch is not None
     return batch
 
 
-def numbers_of(batch: Batch) -> list[int]:
+def numbers_of(batch: NoticeBatch) -> list[int]:
     return [notice.msisdn for notice in batch.notices]
 
 
@@ -43,7 +43,7 @@ async def test_r36_a_refusal_is_told_to_its_sp_with_when_and_how(
     batch = await stores.notices.next_batch("sp1")
 
     notice = Notice(SUBSCRIBER, Answer.REFUSED, noon, "hall", "sp1")
-    assert batch == Batch(1, (notice,), is_last=True)
+    assert batch == NoticeBatch(1, (notice,), is_last=True)
     assert not notice.is_for_every_sender
     assert await stores.notices.next_batch(OTHER_SP) is None
 

@@ -12,7 +12,7 @@ from gateway.domain.number_code import (
     MAX_ATTEMPTS,
     SESSION_LIFE,
     CodeLimits,
-    Issued,
+    IssueResult,
     NumberCode,
     NumberSession,
 )
@@ -29,14 +29,14 @@ def session(noon: datetime) -> NumberSession:
     return NumberSession("ab" * 32, SUBSCRIBER, noon + SESSION_LIFE)
 
 
-async def issue(stores: Stores, at: datetime, msisdn: int = SUBSCRIBER) -> Issued:
+async def issue(stores: Stores, at: datetime, msisdn: int = SUBSCRIBER) -> IssueResult:
     code = NumberCode(msisdn, f"hash at {at:%H:%M}", at, at + CODE_LIFE)
     errand = NewErrand("10086", msisdn, "验证码", ErrandKind.CODE, "r", at, at + CODE_LIFE)
     return await stores.number_codes.issue(code, errand, LIMITS)
 
 
 async def test_a_code_is_kept_with_the_errand_that_sends_it(stores: Stores, noon: datetime) -> None:
-    assert await issue(stores, noon) is Issued.SENT
+    assert await issue(stores, noon) is IssueResult.SENT
 
     attempt = await stores.number_codes.attempt(SUBSCRIBER, noon)
     assert attempt is not None
@@ -53,7 +53,7 @@ async def test_r51_a_number_gets_a_code_a_minute_and_five_a_day(
     came_of = [await issue(stores, at) for at in times]
     next_day = await issue(stores, noon + timedelta(days=1))
 
-    sent, limited = Issued.SENT, Issued.LIMITED
+    sent, limited = IssueResult.SENT, IssueResult.LIMITED
     assert came_of == [sent, limited, sent, sent, sent, sent, limited, limited]
     assert next_day is sent
     assert [one is not None for one in [await stores.errands.get(n) for n in (6, 7)]] == [
@@ -64,16 +64,16 @@ async def test_r51_a_number_gets_a_code_a_minute_and_five_a_day(
 
 async def test_r51_codes_in_all_are_bounded(stores: Stores, noon: datetime) -> None:
     for place in range(5):
-        assert await issue(stores, noon, SUBSCRIBER + place) is Issued.SENT
+        assert await issue(stores, noon, SUBSCRIBER + place) is IssueResult.SENT
 
-    assert await issue(stores, noon, SUBSCRIBER + 5) is Issued.BUSY
-    assert await issue(stores, noon + MINUTE, SUBSCRIBER + 5) is Issued.SENT
+    assert await issue(stores, noon, SUBSCRIBER + 5) is IssueResult.BUSY
+    assert await issue(stores, noon + MINUTE, SUBSCRIBER + 5) is IssueResult.SENT
 
 
 async def test_r51_of_wishes_at_once_one_is_met(stores: Stores, noon: datetime) -> None:
     came_of = await asyncio.gather(*(issue(stores, noon) for _ in range(4)))
 
-    assert sorted(came_of) == [*([Issued.LIMITED] * 3), Issued.SENT]
+    assert sorted(came_of) == [*([IssueResult.LIMITED] * 3), IssueResult.SENT]
 
 
 async def test_the_latest_code_alone_is_good(stores: Stores, noon: datetime) -> None:

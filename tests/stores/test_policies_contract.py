@@ -12,7 +12,7 @@ from gateway.domain.policy_history import (
     NewPolicyVersion,
     PolicyRequest,
     PolicyVersion,
-    RequestState,
+    ReloadRequestState,
 )
 from gateway.stores import memory_policies, sql_policies
 from gateway.stores.open import Stores
@@ -105,24 +105,24 @@ async def test_a_wish_is_open_until_it_is_answered(
     asked = PolicyRequest(1, "lin", "abridged on purpose", force=True, at=noon)
     assert await stores.policies.open_request() == asked
 
-    assert await stores.policies.answer(number, RequestState.TAKEN, "0123456789ab")
+    assert await stores.policies.answer(number, ReloadRequestState.TAKEN, "0123456789ab")
 
     assert await stores.policies.open_request() is None
     assert await stores.policies.request(number) == replace(
-        asked, state=RequestState.TAKEN, said="0123456789ab"
+        asked, state=ReloadRequestState.TAKEN, said="0123456789ab"
     )
 
 
 async def test_a_wish_is_answered_once(stores: Stores, wish: NewPolicyRequest) -> None:
     number = await stores.policies.ask(wish)
-    await stores.policies.answer(number, RequestState.TAKEN, "0123456789ab")
+    await stores.policies.answer(number, ReloadRequestState.TAKEN, "0123456789ab")
 
-    assert not await stores.policies.answer(number, RequestState.REFUSED, "a fault")
-    assert not await stores.policies.answer(number + 1, RequestState.REFUSED, "a fault")
+    assert not await stores.policies.answer(number, ReloadRequestState.REFUSED, "a fault")
+    assert not await stores.policies.answer(number + 1, ReloadRequestState.REFUSED, "a fault")
 
     found = await stores.policies.request(number)
     assert found is not None
-    assert found.state is RequestState.TAKEN
+    assert found.state is ReloadRequestState.TAKEN
 
 
 async def test_wishes_are_met_in_the_order_they_came(
@@ -132,7 +132,7 @@ async def test_wishes_are_met_in_the_order_they_came(
     assert first < second
 
     opened = await stores.policies.open_request()
-    await stores.policies.answer(first, RequestState.REFUSED, "a fault")
+    await stores.policies.answer(first, ReloadRequestState.REFUSED, "a fault")
     next_opened = await stores.policies.open_request()
 
     assert opened is not None

@@ -8,10 +8,10 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.preferences import (
+    ChangeOrigin,
     Channel,
     Edit,
     JournalEntry,
-    Origin,
     Preference,
     PreferenceAction,
     PreferenceError,
@@ -24,10 +24,10 @@ from gateway.domain.preferences import (
 )
 from gateway.domain.privacy import NewPurge
 from gateway.ports.changes import ChangeKind
-from gateway.ports.preferences import Changed
+from gateway.ports.preferences import PreferenceEdit
 from gateway.stores.open import Stores
 
-OriginBuilder: TypeAlias = Callable[..., Origin]
+OriginBuilder: TypeAlias = Callable[..., ChangeOrigin]
 
 SUBSCRIBER = 8613800138000
 HOUSES = preference(PreferenceKind.CATEGORY, "real_estate", PreferenceAction.BLOCK)
@@ -52,7 +52,7 @@ def dropping(unwanted: Preference) -> Edit:
 @pytest.fixture
 def origin(noon: datetime) -> OriginBuilder:
     """Build where a change came from: `minute` minutes after noon."""
-    return lambda minute=0, channel=Channel.MO, by="": Origin(
+    return lambda minute=0, channel=Channel.MO, by="": ChangeOrigin(
         channel, noon + timedelta(minutes=minute), by
     )
 
@@ -64,7 +64,7 @@ async def test_preferences_come_back_in_the_order_they_were_given(
         SUBSCRIBER, adding(WORD, HOUSES, PORT, NIGHT), origin()
     )
 
-    assert changed == Changed((), (WORD, HOUSES, PORT, NIGHT))
+    assert changed == PreferenceEdit((), (WORD, HOUSES, PORT, NIGHT))
     assert await stores.preferences.of(SUBSCRIBER) == (WORD, HOUSES, PORT, NIGHT)
     assert await stores.preferences.of(SUBSCRIBER + 1) == ()
 
@@ -110,7 +110,7 @@ async def test_an_edit_without_effect_leaves_no_trace(
     changed = await stores.preferences.change(SUBSCRIBER, adding(HOUSES), origin(1))
     nothing = await stores.preferences.change(SUBSCRIBER + 1, dropping(HOUSES), origin(1))
 
-    assert (changed, nothing) == (Changed((HOUSES,), (HOUSES,)), Changed((), ()))
+    assert (changed, nothing) == (PreferenceEdit((HOUSES,), (HOUSES,)), PreferenceEdit((), ()))
     assert len(await stores.preferences.journal_of(SUBSCRIBER)) == 1
     assert await stores.preferences.journal_of(SUBSCRIBER + 1) == []
     assert await stores.changes.latest() == 1
@@ -129,7 +129,7 @@ async def test_an_edit_that_fails_changes_nothing_and_harms_no_other(
     )
 
     assert isinstance(failed, PreferenceError)
-    assert changed == Changed((), (HOUSES,))
+    assert changed == PreferenceEdit((), (HOUSES,))
     assert await stores.preferences.of(SUBSCRIBER) == ()
     assert await stores.preferences.journal_of(SUBSCRIBER) == []
 

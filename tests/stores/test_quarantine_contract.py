@@ -12,14 +12,14 @@ from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, Rece
 from gateway.ports.quarantine import (
     REPLACEABLE_STATES,
     Grounds,
+    HeldTotals,
     ReleasedId,
     Replacement,
-    Waiting,
 )
 from gateway.stores.open import Stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import Done
+from gateway.systems.quarantine.outcomes import ActResult
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -183,8 +183,8 @@ async def test_what_waits_is_counted_by_its_sender_until_it_has_ended(
     waiting = await stores.quarantine.count_waiting()
 
     assert waiting == {
-        "sp1": Waiting(2, messages[0].octets + messages[2].octets),
-        "sp2": Waiting(1, deferred.octets),
+        "sp1": HeldTotals(2, messages[0].octets + messages[2].octets),
+        "sp2": HeldTotals(1, deferred.octets),
     }
     assert deferred.octets == messages[0].octets + 240
 
@@ -201,7 +201,7 @@ async def test_what_a_replaced_message_takes_is_counted_as_it_is_now(
 
     now = await stores.quarantine.get(1)
     assert now is not None
-    assert await stores.quarantine.count_waiting() == {"sp1": Waiting(1, now.octets)}
+    assert await stores.quarantine.count_waiting() == {"sp1": HeldTotals(1, now.octets)}
     assert now.octets == held().octets - 256 + 60_000
 
 
@@ -327,7 +327,7 @@ async def test_a_message_discarded_while_it_expires_ends_once(
 
     expired, discarded = await asyncio.gather(desk.expire_due(noon), desk.discard(1, "zhao", noon))
 
-    assert len(expired) + isinstance(discarded, Done) == 1
+    assert len(expired) + isinstance(discarded, ActResult) == 1
 
 
 @pytest.mark.parametrize("state", sorted(REPLACEABLE_STATES))

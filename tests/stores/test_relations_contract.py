@@ -7,11 +7,19 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
 from gateway.domain.privacy import NewPurge
 from gateway.domain.relation import EndedRelation
-from gateway.domain.subscription import Act, Cycle, Event, Said, Subscription, Terms, advance
-from gateway.ports.subscriptions import Changes, Step, Wanted
+from gateway.domain.subscription import (
+    Cycle,
+    Event,
+    MessageEvidence,
+    Subscription,
+    SubscriptionAct,
+    Terms,
+    advance,
+)
+from gateway.ports.subscriptions import Changes, SubscriptionQuery, SubscriptionStep
 from gateway.stores import sql_relations
 from gateway.stores.open import Stores
 
@@ -20,23 +28,25 @@ AnswerBuilder = Callable[..., ConsentAnswer]
 SUBSCRIBER, OTHER = 8613800138000, 8613800138001
 DAY = timedelta(days=1)
 TERMS = Terms("示例商城", "天气", "10690001", 500, Cycle.MONTH)
-ORDERED = (Act.ORDER, Act.CONFIRM)
-ENDED = (*ORDERED, Act.CANCEL)
+ORDERED = (SubscriptionAct.ORDER, SubscriptionAct.CONFIRM)
+ENDED = (*ORDERED, SubscriptionAct.CANCEL)
 
 
-async def order(stores: Stores, noon: datetime, *acts: Act, msisdn: int = SUBSCRIBER) -> None:
+async def order(
+    stores: Stores, noon: datetime, *acts: SubscriptionAct, msisdn: int = SUBSCRIBER
+) -> None:
     """Take steps at a subscription to sp1, a day after each other from `noon` on."""
     one = Subscription(msisdn, "sp1", "weather", TERMS, noon)
     for day, act in enumerate(acts):
         at = noon + day * DAY / 2
-        said = Said(f"id-{act}", "5c" * 32, at)
+        said = MessageEvidence(f"id-{act}", "5c" * 32, at)
         after = advance(one, Event(act, said, TERMS, said), at)
         assert isinstance(after, Subscription)
         one = after
-        await stores.subscriptions.keep(Changes((Step(one, act, said),)))
+        await stores.subscriptions.keep(Changes((SubscriptionStep(one, act, said),)))
 
 
-def asked(noon: datetime, state: RequestState, msisdn: int = SUBSCRIBER) -> ConsentRequest:
+def asked(noon: datetime, state: ConsentRequestState, msisdn: int = SUBSCRIBER) -> ConsentRequest:
     return ConsentRequest(msisdn, "sp1", 7, "5c" * 32, noon, noon + DAY, state, "71", "72")
 
 
@@ -52,7 +62,7 @@ async def test_r71_a_relation_ends_with_the_last_that_is_on_record_of_it(
     stores: Stores, answer: AnswerBuilder, noon: datetime
 ) -> None:
     await order(stores, noon, *ENDED)
-    await stores.subscriptions.ask(asked(noon - DAY, RequestState.REFUSED))
+    await stores.subscriptions.ask(asked(noon - DAY, ConsentRequestState.REFUSED))
     await stores.consent.record([answer(since=noon + 3 * DAY)])
 
     relation = EndedRelation(SUBSCRIBER, "sp1", noon - DAY, noon + 3 * DAY)
@@ -64,14 +74,14 @@ async def test_r71_a_relation_ends_with_the_last_that_is_on_record_of_it(
 async def test_r71_nothing_goes_while_anything_with_that_sp_is_live(
     stores: Stores, answer: AnswerBuilder, noon: datetime, live: str
 ) -> None:
-    await stores.subscriptions.ask(asked(noon, RequestState.AGREED))
+    await stores.subscriptions.ask(asked(noon, ConsentRequestState.AGREED))
     match live:
         case "order":
             await order(stores, noon, *ORDERED)
         case "asked":
-            await order(stores, noon, Act.ORDER)
+            await order(stores, noon, SubscriptionAct.ORDER)
         case "request":
-            other = replace(asked(noon, RequestState.PENDING), likeness=8)
+            other = replace(asked(noon, ConsentRequestState.PENDING), likeness=8)
             await stores.subscriptions.ask(other)
         case _:
             await stores.consent.record([answer(answer=Answer(live))])
@@ -83,18 +93,18 @@ async def test_r71_what_is_forgotten_is_how_it_went_and_the_refusal_holds_on(
     stores: Stores, answer: AnswerBuilder, noon: datetime
 ) -> None:
     await order(stores, noon, *ENDED)
-    await stores.subscriptions.ask(asked(noon, RequestState.NO_REPLY))
+    await stores.subscriptions.ask(asked(noon, ConsentRequestState.NO_REPLY))
     await stores.consent.record([answer(evidence="message 7", since=noon + DAY)])
     before = noon + 9 * DAY
 
     gone = await stores.ended_relations.forget(await ended(stores, before), noted(before))
 
     assert gone == 1
-    assert await stores.subscriptions.find(Wanted()) == []
+    assert await stores.subscriptions.find(SubscriptionQuery()) == []
     assert await stores.subscriptions.history(SUBSCRIBER, ("sp1", "weather")) == []
-    kept = ConsentRequest(SUBSCRIBER, "sp1", 7, "", noon, noon + DAY, RequestState.NO_REPLY)
+    kept = ConsentRequest(SUBSCRIBER, "sp1", 7, "", noon, noon + DAY, ConsentRequestState.NO_REPLY)
     assert await stores.subscriptions.requests_of(SUBSCRIBER, "sp1") == [kept]
-    assert not await stores.subscriptions.ask(asked(noon + 9 * DAY, RequestState.PENDING))
+    assert not await stores.subscriptions.ask(asked(noon + 9 * DAY, ConsentRequestState.PENDING))
     told = await stores.consent.answer_of(SUBSCRIBER, "sp1")
     assert told == answer(since=noon + DAY, channel="forgotten")
     everyone = [row async for page in stores.consent.all_answers() for row in page]
@@ -111,7 +121,7 @@ async def test_r71_an_agreement_lives_until_its_end_and_goes_once_the_relation_d
     end = noon + 30 * DAY
     await stores.consent.record([answer(answer=said, until=end, evidence="form 7")])
     await stores.consent.record([answer(answer=said, scope="sp2", until=noon - DAY)])
-    await stores.subscriptions.ask(asked(noon - DAY, RequestState.AGREED))
+    await stores.subscriptions.ask(asked(noon - DAY, ConsentRequestState.AGREED))
 
     relation = EndedRelation(SUBSCRIBER, "sp1", noon - DAY, end)
     over_before = EndedRelation(SUBSCRIBER, "sp2", noon, noon)
@@ -131,15 +141,17 @@ async def test_r71_a_relation_that_has_begun_again_is_not_forgotten(
     await order(stores, noon, *ENDED, msisdn=OTHER)
     before = noon + 9 * DAY
     found = await ended(stores, before)
-    (again,) = await stores.subscriptions.find(Wanted(msisdn=OTHER))
-    said = Said("9", "5c" * 32, before)
-    after = advance(again, Event(Act.ORDER, said, TERMS, said), before)
+    (again,) = await stores.subscriptions.find(SubscriptionQuery(msisdn=OTHER))
+    said = MessageEvidence("9", "5c" * 32, before)
+    after = advance(again, Event(SubscriptionAct.ORDER, said, TERMS, said), before)
     assert isinstance(after, Subscription)
-    await stores.subscriptions.keep(Changes((Step(after, Act.ORDER, said),)))
+    await stores.subscriptions.keep(
+        Changes((SubscriptionStep(after, SubscriptionAct.ORDER, said),))
+    )
 
     assert await stores.ended_relations.forget(found, noted(before)) == 1
 
-    assert [one.msisdn for one in await stores.subscriptions.find(Wanted())] == [OTHER]
+    assert [one.msisdn for one in await stores.subscriptions.find(SubscriptionQuery())] == [OTHER]
 
 
 async def test_nothing_forgotten_is_nothing_journaled(stores: Stores, noon: datetime) -> None:

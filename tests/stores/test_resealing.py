@@ -16,7 +16,13 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.preferences import Channel, Origin, Preference, PreferenceAction, PreferenceKind
+from gateway.domain.preferences import (
+    ChangeOrigin,
+    Channel,
+    Preference,
+    PreferenceAction,
+    PreferenceKind,
+)
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.suspension import NewSuspension
 from gateway.ports.errors import StoreUnavailable
@@ -87,7 +93,7 @@ class Filled:
             ]
         )
         await stores.quarantine.hold([self._held])
-        origin = Origin(Channel.CLI, self._noon, "clerk")
+        origin = ChangeOrigin(Channel.CLI, self._noon, "clerk")
         await stores.preferences.change(SUBSCRIBER, lambda before: (*before, FRIEND), origin)
         until = self._noon + timedelta(days=7)
         await stores.suspensions.suspend(NewSuspension(SUBSCRIBER, "sp1", "R43", self._noon, until))

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
 from gateway.domain.errand import ErrandKind, NewErrand
 from gateway.domain.subscription import (
-    Act,
     Cycle,
     Event,
-    Said,
+    MessageEvidence,
     Subscription,
+    SubscriptionAct,
     SubscriptionState,
     Terms,
     advance,
@@ -21,11 +21,11 @@ from gateway.domain.subscription import (
 from gateway.ports.changes import ChangeKind
 from gateway.ports.subscriptions import (
     Changes,
-    Session,
+    OfferSession,
     SessionKind,
-    Step,
     SubscriptionEvent,
-    Wanted,
+    SubscriptionQuery,
+    SubscriptionStep,
 )
 from gateway.stores.open import Stores
 
@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 DIGEST = "5c" * 32
 TERMS = Terms("示例商城", "天气", PORT, 500, Cycle.MONTH, trial_days=7)
 
-Take = Callable[[Subscription, Act], Step]
+Take = Callable[[Subscription, SubscriptionAct], SubscriptionStep]
 Nothing = Callable[..., Subscription]
 
 
@@ -49,11 +49,11 @@ def nothing(noon: datetime) -> Nothing:
 def take(noon: datetime) -> Take:
     """Take one step, as of noon."""
 
-    def take(before: Subscription, act: Act) -> Step:
-        said = Said(f"id-{act}", DIGEST, noon)
+    def take(before: Subscription, act: SubscriptionAct) -> SubscriptionStep:
+        said = MessageEvidence(f"id-{act}", DIGEST, noon)
         after = advance(before, Event(act, said, before.terms, said), noon)
         assert isinstance(after, Subscription)
-        return Step(after, act, said)
+        return SubscriptionStep(after, act, said)
 
     return take
 
@@ -76,9 +76,9 @@ def request_of(noon: datetime) -> Callable[..., ConsentRequest]:
 async def test_a_subscription_comes_back_as_it_was_kept(
     stores: Stores, nothing: Nothing, take: Take, noon: datetime
 ) -> None:
-    ordered = take(nothing(), Act.ORDER)
+    ordered = take(nothing(), SubscriptionAct.ORDER)
     asked = replace(ordered.after, asked_from="1069000188", unanswered=3)
-    confirmed = take(ordered.after, Act.CONFIRM)
+    confirmed = take(ordered.after, SubscriptionAct.CONFIRM)
 
     assert await stores.subscriptions.keep(Changes((replace(ordered, after=asked),)))
     assert (await stores.subscriptions.known(SUBSCRIBER, PORT, noon)).subscriptions == (asked,)
@@ -92,10 +92,10 @@ async def test_a_subscription_comes_back_as_it_was_kept(
 async def test_r24_every_step_is_kept_with_the_message_it_rests_on(
     stores: Stores, nothing: Nothing, take: Take, noon: datetime
 ) -> None:
-    ordered = take(nothing(), Act.ORDER)
-    cancelled = take(ordered.after, Act.CANCEL)
+    ordered = take(nothing(), SubscriptionAct.ORDER)
+    cancelled = take(ordered.after, SubscriptionAct.CANCEL)
     await stores.subscriptions.keep(Changes((ordered,)))
-    sent = Said("smsc-1", DIGEST, noon)
+    sent = MessageEvidence("smsc-1", DIGEST, noon)
     await stores.subscriptions.note_sent(ordered.after, sent, is_taken=True)
     await stores.subscriptions.note_sent(ordered.after, replace(sent, at=noon), is_taken=False)
 
@@ -114,11 +114,13 @@ async def test_r24_every_step_is_kept_with_the_message_it_rests_on(
 async def test_of_two_steps_from_the_same_place_one_takes_place(
     stores: Stores, nothing: Nothing, take: Take, noon: datetime
 ) -> None:
-    ordered = take(nothing(), Act.ORDER)
+    ordered = take(nothing(), SubscriptionAct.ORDER)
     await stores.subscriptions.keep(Changes((ordered,)))
 
-    assert await stores.subscriptions.keep(Changes((take(ordered.after, Act.CONFIRM),)))
-    assert not await stores.subscriptions.keep(Changes((take(ordered.after, Act.CANCEL),)))
+    assert await stores.subscriptions.keep(Changes((take(ordered.after, SubscriptionAct.CONFIRM),)))
+    assert not await stores.subscriptions.keep(
+        Changes((take(ordered.after, SubscriptionAct.CANCEL),))
+    )
 
     (held,) = (await stores.subscriptions.known(SUBSCRIBER, PORT, noon)).subscriptions
     assert held.state is SubscriptionState.TRIAL
@@ -128,10 +130,10 @@ async def test_of_two_steps_from_the_same_place_one_takes_place(
 async def test_what_one_message_changes_is_kept_whole_or_not_at_all(
     stores: Stores, nothing: Nothing, take: Take, noon: datetime
 ) -> None:
-    ordered = take(nothing(), Act.ORDER)
+    ordered = take(nothing(), SubscriptionAct.ORDER)
     await stores.subscriptions.keep(Changes((ordered,)))
-    other = take(nothing(service_id="jokes"), Act.ORDER)
-    session = Session(SUBSCRIBER, PORT, SessionKind.LIST, (("sp1", "weather"),), noon + DAY)
+    other = take(nothing(service_id="jokes"), SubscriptionAct.ORDER)
+    session = OfferSession(SUBSCRIBER, PORT, SessionKind.LIST, (("sp1", "weather"),), noon + DAY)
 
     kept = await stores.subscriptions.keep(Changes((other, ordered), session))
 
@@ -143,11 +145,11 @@ async def test_what_one_message_changes_is_kept_whole_or_not_at_all(
 async def test_only_a_step_is_a_change_that_others_hear_of(
     stores: Stores, nothing: Nothing, take: Take, noon: datetime
 ) -> None:
-    session = Session(SUBSCRIBER, PORT, SessionKind.LIST, (), noon + DAY)
+    session = OfferSession(SUBSCRIBER, PORT, SessionKind.LIST, (), noon + DAY)
 
     await stores.subscriptions.keep(Changes(session=session))
     assert await stores.changes.latest() == 0
-    await stores.subscriptions.keep(Changes((take(nothing(), Act.ORDER),)))
+    await stores.subscriptions.keep(Changes((take(nothing(), SubscriptionAct.ORDER),)))
 
     (change,) = await stores.changes.changes(0)
     assert (change.kind, change.key) == (ChangeKind.SUBSCRIPTION, "")
@@ -155,10 +157,10 @@ async def test_only_a_step_is_a_change_that_others_hear_of(
 
 async def test_a_session_lives_its_time_at_its_port(stores: Stores, noon: datetime) -> None:
     items = (("sp1", "weather"), ("sp2", "笑话"))
-    session = Session(SUBSCRIBER, PORT, SessionKind.LIST, items, noon + DAY, shown=1)
+    session = OfferSession(SUBSCRIBER, PORT, SessionKind.LIST, items, noon + DAY, shown=1)
     await stores.subscriptions.keep(Changes(session=session))
 
-    async def at(port: str, now: datetime) -> Session | None:
+    async def at(port: str, now: datetime) -> OfferSession | None:
         return (await stores.subscriptions.known(SUBSCRIBER, port, now)).session
 
     assert await at(PORT, noon + DAY - timedelta(microseconds=1)) == session
@@ -169,7 +171,7 @@ async def test_a_session_lives_its_time_at_its_port(stores: Stores, noon: dateti
 async def test_a_session_takes_the_place_of_the_one_before_and_can_be_closed(
     stores: Stores, noon: datetime
 ) -> None:
-    first = Session(SUBSCRIBER, PORT, SessionKind.LIST, (("sp1", "weather"),), noon + DAY)
+    first = OfferSession(SUBSCRIBER, PORT, SessionKind.LIST, (("sp1", "weather"),), noon + DAY)
     second = replace(first, kind=SessionKind.CANCEL_ALL, items=())
     await stores.subscriptions.keep(Changes(session=first))
 
@@ -181,7 +183,7 @@ async def test_a_session_takes_the_place_of_the_one_before_and_can_be_closed(
 
 
 async def test_sessions_that_are_over_are_forgotten(stores: Stores, noon: datetime) -> None:
-    over = Session(SUBSCRIBER, PORT, SessionKind.LIST, (), noon)
+    over = OfferSession(SUBSCRIBER, PORT, SessionKind.LIST, (), noon)
     alive = replace(over, port="10086", until=noon + DAY)
     for session in (over, alive):
         await stores.subscriptions.keep(Changes(session=session))
@@ -193,12 +195,14 @@ async def test_sessions_that_are_over_are_forgotten(stores: Stores, noon: dateti
 async def test_what_is_due_is_found_the_earliest_first(
     stores: Stores, nothing: Nothing, take: Take, noon: datetime
 ) -> None:
-    later = take(nothing(service_id="later"), Act.ORDER)
+    later = take(nothing(service_id="later"), SubscriptionAct.ORDER)
     later = replace(later, after=replace(later.after, asked_until=noon + 2 * DAY))
-    sooner = take(nothing(service_id="sooner"), Act.ORDER)
-    paid = take(nothing(service_id="paid", terms=replace(TERMS, trial_days=0)), Act.ORDER)
+    sooner = take(nothing(service_id="sooner"), SubscriptionAct.ORDER)
+    paid = take(
+        nothing(service_id="paid", terms=replace(TERMS, trial_days=0)), SubscriptionAct.ORDER
+    )
     await stores.subscriptions.keep(Changes((later, sooner, paid)))
-    await stores.subscriptions.keep(Changes((take(paid.after, Act.CONFIRM),)))
+    await stores.subscriptions.keep(Changes((take(paid.after, SubscriptionAct.CONFIRM),)))
 
     assert await stores.subscriptions.due(noon + DAY - timedelta(seconds=1), 10) == []
     assert await stores.subscriptions.due(noon + DAY, 10) == [sooner.after]
@@ -209,8 +213,8 @@ async def test_what_is_due_is_found_the_earliest_first(
 async def test_what_is_wanted_is_found_the_latest_change_first(
     stores: Stores, nothing: Nothing, take: Take, noon: datetime
 ) -> None:
-    def ordered(since: datetime, **changes: object) -> Step:
-        step = take(nothing(**changes), Act.ORDER)
+    def ordered(since: datetime, **changes: object) -> SubscriptionStep:
+        step = take(nothing(**changes), SubscriptionAct.ORDER)
         return replace(step, after=replace(step.after, since=since))
 
     old = ordered(noon - DAY)
@@ -219,35 +223,35 @@ async def test_what_is_wanted_is_found_the_latest_change_first(
     await stores.subscriptions.keep(Changes((old, new, other)))
     find = stores.subscriptions.find
 
-    assert await find(Wanted()) == [new.after, old.after, other.after]
-    assert await find(Wanted(limit=1)) == [new.after]
-    assert await find(Wanted(msisdn=SUBSCRIBER)) == [new.after, old.after]
-    assert await find(Wanted(system_id="sp1")) == [old.after, other.after]
-    assert await find(Wanted(state=SubscriptionState.ACTIVE)) == []
-    assert len(await find(Wanted(state=SubscriptionState.PENDING))) == 3
+    assert await find(SubscriptionQuery()) == [new.after, old.after, other.after]
+    assert await find(SubscriptionQuery(limit=1)) == [new.after]
+    assert await find(SubscriptionQuery(msisdn=SUBSCRIBER)) == [new.after, old.after]
+    assert await find(SubscriptionQuery(system_id="sp1")) == [old.after, other.after]
+    assert await find(SubscriptionQuery(state=SubscriptionState.ACTIVE)) == []
+    assert len(await find(SubscriptionQuery(state=SubscriptionState.PENDING))) == 3
 
 
 async def test_who_has_a_service_running_with_whom_is_told_once_each(
     stores: Stores, nothing: Nothing, take: Take
 ) -> None:
     async def run(**changes: object) -> Subscription:
-        ordered = take(nothing(**changes), Act.ORDER)
-        confirmed = take(ordered.after, Act.CONFIRM)
+        ordered = take(nothing(**changes), SubscriptionAct.ORDER)
+        confirmed = take(ordered.after, SubscriptionAct.CONFIRM)
         await stores.subscriptions.keep(Changes((ordered,)))
         await stores.subscriptions.keep(Changes((confirmed,)))
         return confirmed.after
 
     weather, jokes = await run(), await run(service_id="jokes")
     await run(system_id="sp2")
-    await stores.subscriptions.keep(Changes((take(nothing(msisdn=1), Act.ORDER),)))
+    await stores.subscriptions.keep(Changes((take(nothing(msisdn=1), SubscriptionAct.ORDER),)))
     seen = await stores.changes.latest()
 
     pages = [page async for page in stores.subscriptions.running(batch=1)]
     assert pages == [[(SUBSCRIBER, "sp1", True)], [(SUBSCRIBER, "sp2", True)]]
 
-    await stores.subscriptions.keep(Changes((take(weather, Act.CANCEL),)))
+    await stores.subscriptions.keep(Changes((take(weather, SubscriptionAct.CANCEL),)))
     one_left = await stores.changes.latest()
-    await stores.subscriptions.keep(Changes((take(jokes, Act.CANCEL),)))
+    await stores.subscriptions.keep(Changes((take(jokes, SubscriptionAct.CANCEL),)))
     none_left = await stores.changes.latest()
 
     changed = stores.subscriptions.running_changed
@@ -259,12 +263,14 @@ async def test_who_has_a_service_running_with_whom_is_told_once_each(
 async def test_a_pair_runs_while_one_of_its_services_does(
     stores: Stores, nothing: Nothing, take: Take
 ) -> None:
-    first, second = (take(nothing(service_id=name), Act.ORDER) for name in ("weather", "jokes"))
+    first, second = (
+        take(nothing(service_id=name), SubscriptionAct.ORDER) for name in ("weather", "jokes")
+    )
     await stores.subscriptions.keep(Changes((first, second)))
-    await stores.subscriptions.keep(Changes((take(first.after, Act.CONFIRM),)))
+    await stores.subscriptions.keep(Changes((take(first.after, SubscriptionAct.CONFIRM),)))
     seen = await stores.changes.latest()
 
-    await stores.subscriptions.keep(Changes((take(second.after, Act.CANCEL),)))
+    await stores.subscriptions.keep(Changes((take(second.after, SubscriptionAct.CANCEL),)))
 
     latest = await stores.changes.latest()
     assert await stores.subscriptions.running_changed(seen, latest) == [(SUBSCRIBER, "sp1", True)]
@@ -287,13 +293,13 @@ async def test_r23_a_request_is_answered_once_and_stays_on_record(
     stores: Stores, request_of: Callable[..., ConsentRequest], noon: datetime
 ) -> None:
     asked = request_of()
-    agreed = request_of(state=RequestState.AGREED, answer_id="9")
+    agreed = request_of(state=ConsentRequestState.AGREED, answer_id="9")
     await stores.subscriptions.ask(asked)
     assert (await stores.subscriptions.known(SUBSCRIBER, PORT, noon)).requests == (asked,)
 
     assert await stores.subscriptions.keep(Changes(requests=(agreed,)))
     assert not await stores.subscriptions.keep(
-        Changes(requests=(request_of(state=RequestState.REFUSED),))
+        Changes(requests=(request_of(state=ConsentRequestState.REFUSED),))
     )
 
     assert (await stores.subscriptions.known(SUBSCRIBER, PORT, noon)).requests == ()
@@ -303,7 +309,7 @@ async def test_r23_a_request_is_answered_once_and_stays_on_record(
 async def test_r23_a_request_that_did_not_go_is_forgotten_while_nobody_answered_it(
     stores: Stores, request_of: Callable[..., ConsentRequest]
 ) -> None:
-    asked, other = request_of(), request_of(likeness=0, state=RequestState.REFUSED)
+    asked, other = request_of(), request_of(likeness=0, state=ConsentRequestState.REFUSED)
     await stores.subscriptions.ask(asked)
     await stores.subscriptions.ask(other)
 
@@ -318,7 +324,7 @@ async def test_a_request_that_was_never_made_cannot_be_answered(
     stores: Stores, request_of: Callable[..., ConsentRequest]
 ) -> None:
     assert not await stores.subscriptions.keep(
-        Changes(requests=(request_of(state=RequestState.AGREED),))
+        Changes(requests=(request_of(state=ConsentRequestState.AGREED),))
     )
 
 
@@ -336,7 +342,7 @@ async def test_r23_a_request_whose_time_is_over_is_due_and_waits_for_no_answer(
 async def test_r24_what_is_to_be_said_for_an_order_is_kept_with_it_or_not_at_all(
     stores: Stores, nothing: Nothing, take: Take, noon: datetime
 ) -> None:
-    ordered = take(nothing(), Act.ORDER)
+    ordered = take(nothing(), SubscriptionAct.ORDER)
     errand = NewErrand(PORT, SUBSCRIBER, "请回是", ErrandKind.ORDER, "r1", noon, noon + DAY)
 
     assert await stores.subscriptions.keep(Changes((ordered,), errand=errand))
@@ -351,11 +357,11 @@ async def test_r24_what_is_to_be_said_for_an_order_is_kept_with_it_or_not_at_all
 async def test_r24_the_orders_of_an_sp_that_wait_for_a_yes_are_counted(
     stores: Stores, nothing: Nothing, take: Take
 ) -> None:
-    orders = [take(nothing(msisdn=SUBSCRIBER + place), Act.ORDER) for place in range(4)]
+    orders = [take(nothing(msisdn=SUBSCRIBER + place), SubscriptionAct.ORDER) for place in range(4)]
     for ordered in orders:
         await stores.subscriptions.keep(Changes((ordered,)))
-    await stores.subscriptions.keep(Changes((take(orders[0].after, Act.CONFIRM),)))
-    other = take(nothing(system_id="sp2"), Act.ORDER)
+    await stores.subscriptions.keep(Changes((take(orders[0].after, SubscriptionAct.CONFIRM),)))
+    other = take(nothing(system_id="sp2"), SubscriptionAct.ORDER)
     await stores.subscriptions.keep(Changes((other,)))
 
     counted = [await stores.subscriptions.waiting_of("sp1", limit) for limit in (9, 2)]

@@ -11,17 +11,17 @@ from gateway.domain.privacy import NewPurge
 from gateway.domain.warning import (
     MAX_SAMPLES,
     EarlyWarning,
-    Gathered,
-    Handling,
     Severity,
     WarningCode,
+    WarningCount,
     WarningKind,
+    WarningNote,
     WarningState,
 )
 from gateway.ports.warnings import WarningSelection
 from gateway.stores.open import Stores
 
-GatheredBuilder: TypeAlias = Callable[..., Gathered]
+GatheredBuilder: TypeAlias = Callable[..., WarningCount]
 
 WALKS = WarningKind(WarningCode.W9, "R28", "sp1", "10690001")
 MISUSE = WarningKind(WarningCode.W3, "R05", "sp2", "10690002")
@@ -34,10 +34,12 @@ def gathered(noon: datetime) -> GatheredBuilder:
 
     def build(
         kind: WarningKind = WALKS, hours: float = 0, severity: Severity | None = None
-    ) -> Gathered:
+    ) -> WarningCount:
         first = noon + timedelta(hours=hours)
         last = first + timedelta(seconds=1)
-        return Gathered(kind, severity, 3, 1, first, last, ("1:7", "1:8", "8000000000000000001"))
+        return WarningCount(
+            kind, severity, 3, 1, first, last, ("1:7", "1:8", "8000000000000000001")
+        )
 
     return build
 
@@ -123,8 +125,8 @@ async def test_an_answer_is_noted_once_and_then_the_warning_is_closed(
     stores: Stores, gathered: GatheredBuilder, noon: datetime
 ) -> None:
     await stores.warnings.add([gathered()])
-    answer = Handling("lin", noon + timedelta(hours=2), "名单已清理")
-    closing = Handling("wang", noon + timedelta(days=14), "checked for 14 days")
+    answer = WarningNote("lin", noon + timedelta(hours=2), "名单已清理")
+    closing = WarningNote("wang", noon + timedelta(days=14), "checked for 14 days")
 
     moved = [
         await stores.warnings.answer(1, answer),
@@ -146,7 +148,7 @@ async def test_what_comes_after_the_answer_is_counted_and_the_answer_stays(
     stores: Stores, gathered: GatheredBuilder, noon: datetime
 ) -> None:
     await stores.warnings.add([gathered()])
-    answer = Handling("lin", noon, "seen")
+    answer = WarningNote("lin", noon, "seen")
     await stores.warnings.answer(1, answer)
 
     assert await stores.warnings.add([gathered(hours=3)]) == []
@@ -162,7 +164,7 @@ async def test_warnings_are_found_by_sp_code_state_and_severity(
 ) -> None:
     serious = gathered(MISUSE, severity=Severity.SERIOUS)
     await stores.warnings.add([gathered(), serious, gathered(hours=24)])
-    await stores.warnings.close(1, Handling("lin", noon, "ok"))
+    await stores.warnings.close(1, WarningNote("lin", noon, "ok"))
 
     async def numbers(selection: WarningSelection, limit: int = 50) -> list[int]:
         return [one.number for one in await stores.warnings.find(selection, limit)]

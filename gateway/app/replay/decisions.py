@@ -34,7 +34,7 @@ _GENERATION_OCTETS = 16 << 20
 _TEXT_ENTRY_OCTETS = 200
 
 
-class Kept(StrEnum):
+class UnchangedReason(StrEnum):
     """Why the verdict of a record stays as it was."""
 
     MALFORMED = "malformed"
@@ -45,7 +45,7 @@ class Kept(StrEnum):
     SAME_POLICY = "same_policy"
 
 
-class Outcome(NamedTuple):
+class ReplayOutcome(NamedTuple):
     """What was done, or would be done, with a message, and the deciding rule, "" for none.
 
     `action` is a value of Action, or SHADOW.
@@ -60,14 +60,14 @@ class Outcome(NamedTuple):
         return self.action in _PASSING
 
 
-class Head(NamedTuple):
+class DecisionHead(NamedTuple):
     """The fields that many decisions share."""
 
     system_id: str
     command_id: int
     reason: str
     digest: str
-    recorded: Outcome
+    recorded: ReplayOutcome
 
 
 class Decision(NamedTuple):
@@ -79,7 +79,7 @@ class Decision(NamedTuple):
     number: int
     at: float
     stamp: str
-    head: Head
+    head: DecisionHead
     source: bytes
     destination: bytes
     text: CodedText | None
@@ -94,7 +94,7 @@ class DecisionReader:
         self._texts_before: dict[str, CodedText] = {}
         self._text_octets = 0
         self._numbers: dict[str, bytes] = {}
-        self._heads: dict[tuple[object, ...], Head] = {}
+        self._heads: dict[tuple[object, ...], DecisionHead] = {}
         self._stamp, self._at = "", 0.0
 
     def begin_hour(self) -> None:
@@ -102,7 +102,7 @@ class DecisionReader:
         self._texts, self._texts_before = {}, {}
         self._text_octets = 0
 
-    def read(self, first: int, lines: Sequence[bytes]) -> Iterator[Decision | Kept]:
+    def read(self, first: int, lines: Sequence[bytes]) -> Iterator[Decision | UnchangedReason]:
         """Yield the decisions in `lines`; `first` is the number of the first line.
 
         For a line that cannot be read and may be a decision it yields a Kept.
@@ -117,15 +117,15 @@ class DecisionReader:
                 if found is not None:
                     yield found
 
-    def _decision_of(self, number: int, line: bytes) -> Decision | Kept:
+    def _decision_of(self, number: int, line: bytes) -> Decision | UnchangedReason:
         try:
             return self._decision(number, orjson.loads(line))
         except SealError:
-            return Kept.KEY_MISSING
+            return UnchangedReason.KEY_MISSING
         except (ValueError, TypeError, KeyError):
-            return Kept.MALFORMED
+            return UnchangedReason.MALFORMED
 
-    def _other(self, number: int, line: bytes) -> Decision | Kept | None:
+    def _other(self, number: int, line: bytes) -> Decision | UnchangedReason | None:
         """Handle a text, a malformed line, or a line that does not begin with its kind."""
         try:
             record = orjson.loads(line)
@@ -137,8 +137,8 @@ class DecisionReader:
         except SealError:
             return None  # decisions that refer to it then have no text
         except (ValueError, TypeError, KeyError):
-            return Kept.MALFORMED
-        return Kept.MALFORMED if kind == "malformed" else None
+            return UnchangedReason.MALFORMED
+        return UnchangedReason.MALFORMED if kind == "malformed" else None
 
     def _decision(self, number: int, record: dict[str, object]) -> Decision:
         """Return the decision. Raises ValueError, TypeError, KeyError or SealError."""
@@ -162,17 +162,17 @@ class DecisionReader:
             raise TypeError("no name of a text")
         return Decision(number, at, stamp, head, source, destination, text)
 
-    def _sound(self, said: tuple[object, ...]) -> Head:
+    def _sound(self, said: tuple[object, ...]) -> DecisionHead:
         """Check the fields that repeat from record to record, once: this saves half the time."""
         system_id, command_id, action, reason, rule, digest = said
         if not isinstance(command_id, int) or action not in _ACTIONS:
             raise ValueError("no decision")
-        head = Head(
+        head = DecisionHead(
             _string(system_id),
             command_id,
             _string(reason),
             _string(digest),
-            Outcome(_string(action), _string(rule)),
+            ReplayOutcome(_string(action), _string(rule)),
         )
         if len(self._heads) >= _MAX_HEADS:
             self._heads.clear()

@@ -15,7 +15,7 @@ _HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DecisionQuery:
     """Which decisions to tell of: those of ``since <= at < until``, of one SP or of all."""
 
     since: float = -inf
@@ -23,7 +23,7 @@ class Wanted:
     system_id: str | None = None
 
 
-EVERYTHING = Wanted()
+EVERYTHING = DecisionQuery()
 
 
 class RecordReplay:
@@ -33,7 +33,7 @@ class RecordReplay:
     all SPs: limits may be shared.
     """
 
-    def __init__(self, archive: RecordArchive, wanted: Wanted) -> None:
+    def __init__(self, archive: RecordArchive, wanted: DecisionQuery) -> None:
         self.tally = ReplayTally()
         self._archive = archive
         self._wanted = wanted

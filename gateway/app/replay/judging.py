@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import groupby, repeat
 from operator import attrgetter
 
-from gateway.app.replay.decisions import SHADOW, Decision, Kept, Outcome
+from gateway.app.replay.decisions import SHADOW, Decision, ReplayOutcome, UnchangedReason
 from gateway.app.replay.grounds import OF_ADDRESSES, OF_THE_TEXT
 from gateway.dataplane.judging import UNCHECKED
 from gateway.domain.policy import Enforcement
@@ -25,8 +25,8 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.checks.counter import Counter
 from gateway.policy.courses import Course
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Rolling
-from gateway.policy.rules import Campaign, NumberWalk, Rule, Suspended, TooFast, TooOften
+from gateway.policy.limits import RollingWindow
+from gateway.policy.rules import Campaign, NumberWalk, Rule, SuspendedSender, TooFast, TooOften
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.staged import StagedCounter
 from gateway.policy.submission import Submission
@@ -42,7 +42,7 @@ _OF_THE_WORDS = frozenset({Reason.CONTENT, Reason.CONTENT_UNREADABLE})
 # that no message can have.
 _REPLACED, _REPLACED_CODINGS = -1, (8, 15, 0)
 
-_PASSED = Outcome(Action.FORWARD.value, "")
+_PASSED = ReplayOutcome(Action.FORWARD.value, "")
 
 
 class _Again(Submission):
@@ -68,7 +68,7 @@ class Judge:
 
     def __init__(self, bundle: Bundle, senders: Iterable[Sender], knowledge: Knowledge) -> None:
         # Records do not say which numbers were restored meanwhile, or when.
-        not_asked = TooFast | Suspended
+        not_asked = TooFast | SuspendedSender
         rules = tuple(rule for rule in bundle.rules if not isinstance(rule.check, not_asked))
         self._rules = RuleSet(replace(bundle, rules=rules), senders, knowledge)
         self._rules.share_refusals()
@@ -79,26 +79,28 @@ class Judge:
         self.digest = bundle.digest
         self.memory_s = max(map(_memory_s, rules), default=0.0)
 
-    def judge(self, decisions: Iterable[Decision]) -> list[Outcome | Kept]:
+    def judge(self, decisions: Iterable[Decision]) -> list[ReplayOutcome | UnchangedReason]:
         """Return the outcome of each message; a message that passes is counted.
 
         Without its text, only rules that need none are asked, and recorded findings in the text
         stay. The result is as if each message were judged alone: checks without counters have
         one answer for all of a second, and counters are asked in the order of the messages.
         """
-        found: list[Outcome | Kept] = []
+        found: list[ReplayOutcome | UnchangedReason] = []
         for _, second in groupby(decisions, _second_of):
             found += self._judge_together(list(second))
         return found
 
-    def _judge_together(self, decisions: Sequence[Decision]) -> Iterator[Outcome | Kept]:
+    def _judge_together(
+        self, decisions: Sequence[Decision]
+    ) -> Iterator[ReplayOutcome | UnchangedReason]:
         found = list(map(self._again, decisions))
         messages = [one for one in found if one is not None]
         courses = self._courses([one for one in messages if self._is_addressed(one)])
         for (course, _), those in courses.items():
             self._ask(course, those)
         self._settle(list(filter(_is_open, messages)), {course for course, _ in courses})
-        return (Kept.SENDER_GONE if one is None else _outcome(one) for one in found)
+        return (UnchangedReason.SENDER_GONE if one is None else _outcome(one) for one in found)
 
     def _again(self, decision: Decision) -> _Again | None:
         head = decision.head
@@ -257,12 +259,12 @@ def _rests_on_text(one: _Again) -> bool:
     return not is_known
 
 
-def _outcome(one: _Again) -> Outcome | Kept:
+def _outcome(one: _Again) -> ReplayOutcome | UnchangedReason:
     verdict = one.verdict
     deciding = None if verdict is None else verdict.deciding
     if verdict is None or deciding is None:
         if one.is_kept:
-            return Kept.TEXT_NOT_KEPT
+            return UnchangedReason.TEXT_NOT_KEPT
         # The record says whether a consent request was the first of its kind (R23).
         return _same(SHADOW, one.findings[0].rule) if one.findings else _PASSED
     is_refused = verdict.action in _HELD and _is_rather_refused(one, deciding)
@@ -281,9 +283,9 @@ def _is_rather_refused(one: _Again, deciding: Finding) -> bool:
 
 
 @lru_cache
-def _same(action: str, rule: str) -> Outcome:
+def _same(action: str, rule: str) -> ReplayOutcome:
     """Return the same object for the same outcome, so that it can be compared by id."""
-    return Outcome(action, rule)
+    return ReplayOutcome(action, rule)
 
 
 def _readings(octets: bytes, data_coding: int) -> tuple[str, ...]:
@@ -303,7 +305,9 @@ def _memory_s(rule: Rule) -> float:
             return within.total_seconds()
         case TooOften(limits=limits):
             return max(
-                limit.every.seconds if isinstance(limit.every, Rolling) else limit.every.length_s
+                limit.every.seconds
+                if isinstance(limit.every, RollingWindow)
+                else limit.every.length_s
                 for limit in limits
             )
         case _:

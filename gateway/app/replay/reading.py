@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from gateway.app.replay.decisions import Decision, DecisionReader, Kept
+from gateway.app.replay.decisions import Decision, DecisionReader, UnchangedReason
 from gateway.runtime.record_archive import RecordArchive
-from gateway.runtime.record_scanning import Lines, scan_hour
+from gateway.runtime.record_scanning import FileLines, scan_hour
 from gateway.runtime.sealing import Keys, Sealer
 
 
@@ -30,7 +30,7 @@ class Block(NamedTuple):
     lines: int
     octets: int
     decisions: list[Decision]
-    kept: dict[Kept, int]
+    kept: dict[UnchangedReason, int]
 
 
 # Reads hours in their order. Raises HourUnreadableError.
@@ -53,18 +53,18 @@ class BlockReader:
                 yield self._block(hour, lines, sum(octets))
                 octets.clear()
 
-    def _scanned(self, hour: int, told: Callable[[int], object]) -> Iterator[Lines]:
+    def _scanned(self, hour: int, told: Callable[[int], object]) -> Iterator[FileLines]:
         try:
             yield from scan_hour(self._archive, hour, told)
         except (OSError, EOFError, ValueError, zlib.error) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise HourUnreadableError(hour, str(why)) from error
 
-    def _block(self, hour: int, lines: Lines, octets: int) -> Block:
+    def _block(self, hour: int, lines: FileLines, octets: int) -> Block:
         decisions: list[Decision] = []
-        kept: Counter[Kept] = Counter()
+        kept: Counter[UnchangedReason] = Counter()
         for found in self._reader.read(lines.first, lines.lines):
-            if isinstance(found, Kept):
+            if isinstance(found, UnchangedReason):
                 kept[found] += 1
             else:
                 decisions.append(found)

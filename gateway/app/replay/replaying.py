@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import NamedTuple, TypeAlias
 
-from gateway.app.replay.decisions import Decision, Head, Kept, Outcome
+from gateway.app.replay.decisions import Decision, DecisionHead, ReplayOutcome, UnchangedReason
 from gateway.app.replay.grounds import OF_THE_MOMENT
 from gateway.app.replay.judging import Judge
 from gateway.smpp.commands import CommandId
@@ -12,15 +12,15 @@ from gateway.smpp.commands import CommandId
 _SUBMIT_MULTI = int(CommandId.SUBMIT_MULTI)
 
 
-class Change(NamedTuple):
+class VerdictChange(NamedTuple):
     """A verdict that would be another."""
 
-    old: Outcome
-    new: Outcome
+    old: ReplayOutcome
+    new: ReplayOutcome
 
 
 # What came of decisions, which are in their order.
-Found: TypeAlias = tuple[Change | Kept | None, list[Decision]]
+Found: TypeAlias = tuple[VerdictChange | UnchangedReason | None, list[Decision]]
 
 
 class Replayer:
@@ -52,23 +52,29 @@ class Replayer:
                 found = alike[key] = self._compared(decision.head, old, new), []
             found[1].append(decision)
         of_the_moment = [one for one in decisions if one.head.reason in OF_THE_MOMENT]
-        return [*alike.values(), *([(Kept.OF_THE_MOMENT, of_the_moment)] if of_the_moment else [])]
+        return [
+            *alike.values(),
+            *([(UnchangedReason.OF_THE_MOMENT, of_the_moment)] if of_the_moment else []),
+        ]
 
     def _compared(
-        self, head: Head, before: Outcome | Kept | None, after: Outcome | Kept
-    ) -> Change | Kept | None:
-        if isinstance(after, Kept):
+        self,
+        head: DecisionHead,
+        before: ReplayOutcome | UnchangedReason | None,
+        after: ReplayOutcome | UnchangedReason,
+    ) -> VerdictChange | UnchangedReason | None:
+        if isinstance(after, UnchangedReason):
             return after
-        if not isinstance(before, Outcome):
+        if not isinstance(before, ReplayOutcome):
             before = head.recorded
         if before == after or _is_of_others(head, before, after):
             return None
         if self._old is None and head.digest == self._new.digest:
-            return Kept.SAME_POLICY
-        return Change(before, after)
+            return UnchangedReason.SAME_POLICY
+        return VerdictChange(before, after)
 
 
-def _is_of_others(head: Head, before: Outcome, after: Outcome) -> bool:
+def _is_of_others(head: DecisionHead, before: ReplayOutcome, after: ReplayOutcome) -> bool:
     """Tell whether the difference may lie in the other destinations of a submit_multi.
 
     The record of each destination that it reached bears what is noted of any of them.

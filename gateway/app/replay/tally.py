@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from operator import attrgetter
 
-from gateway.app.replay.decisions import Decision, Kept
-from gateway.app.replay.replaying import Change, Found
+from gateway.app.replay.decisions import Decision, UnchangedReason
+from gateway.app.replay.replaying import Found, VerdictChange
 from gateway.domain.msisdn import masked
 
 SAMPLES = 3
@@ -16,7 +16,7 @@ _MAX_KINDS = 1000  # records may name rules that never existed
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ChangedRecord:
     """The place of one changed record; its number is masked."""
 
     file: str
@@ -27,11 +27,11 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Changed:
+class VerdictChangeKind:
     """One kind of change: its count and its first records."""
 
     count: int = 0
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[ChangedRecord] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -58,9 +58,9 @@ class ReplayTally:
         self.stopped = 0
         self.passed = 0
         self.unseen = 0
-        self.kept: Counter[Kept] = Counter()
+        self.kept: Counter[UnchangedReason] = Counter()
         self.by_action: Counter[tuple[str, str]] = Counter()
-        self.by_rule: dict[Change | None, Changed] = {}
+        self.by_rule: dict[VerdictChange | None, VerdictChangeKind] = {}
         self.by_sender: dict[str, SenderChanges] = {}
 
     @property
@@ -70,9 +70,9 @@ class ReplayTally:
 
     def add(self, file: str, found: Iterable[Found]) -> None:
         """Count the results for decisions of one file."""
-        changes: defaultdict[Change, list[Decision]] = defaultdict(list)
+        changes: defaultdict[VerdictChange, list[Decision]] = defaultdict(list)
         for what, decisions in found:
-            if isinstance(what, Kept):
+            if isinstance(what, UnchangedReason):
                 self.add_unread({what: len(decisions)})
                 continue
             self.decisions += len(decisions)
@@ -82,12 +82,12 @@ class ReplayTally:
         for change, decisions in changes.items():
             self._add_change(change, decisions, file)
 
-    def add_unread(self, kept: Mapping[Kept, int]) -> None:
+    def add_unread(self, kept: Mapping[UnchangedReason, int]) -> None:
         """Count decisions that could not be judged again, and lines that may be decisions."""
         self.kept.update(kept)
         self.decisions += sum(kept.values())
 
-    def _add_change(self, change: Change, decisions: Sequence[Decision], file: str) -> None:
+    def _add_change(self, change: VerdictChange, decisions: Sequence[Decision], file: str) -> None:
         self.changed += len(decisions)
         self.by_action[change.old.action, change.new.action] += len(decisions)
         is_stopped = change.old.passes and not change.new.passes
@@ -104,14 +104,14 @@ class ReplayTally:
         room = SAMPLES - len(kind.samples)
         kind.samples += (_sample(one, file) for one in nsmallest(room, decisions, _NUMBER))
 
-    def _kind(self, change: Change) -> Changed:
+    def _kind(self, change: VerdictChange) -> VerdictChangeKind:
         found = self.by_rule.get(change)
         if found is None:
             known = change if len(self.by_rule) < _MAX_KINDS else None
-            found = self.by_rule.setdefault(known, Changed())
+            found = self.by_rule.setdefault(known, VerdictChangeKind())
         return found
 
 
-def _sample(decision: Decision, file: str) -> Sample:
+def _sample(decision: Decision, file: str) -> ChangedRecord:
     number = masked(decision.destination.decode("latin-1"))
-    return Sample(file, decision.number, decision.stamp, decision.head.system_id, number)
+    return ChangedRecord(file, decision.number, decision.stamp, decision.head.system_id, number)

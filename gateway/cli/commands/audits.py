@@ -10,13 +10,13 @@ from gateway.cli.audit_options import (
     ALL_AUDITS,
     NOTHING_FOUND,
     TABLE,
-    Drawing,
-    Findings,
+    AuditFilter,
+    DrawOptions,
     ItemFile,
-    Listed,
+    ItemProofOptions,
 )
 from gateway.cli.options import AsJson, ConfigDirectory
-from gateway.cli.record_options import MASKED, Unmasking
+from gateway.cli.record_options import MASKED, UnmaskOptions
 
 audit = App(name="audit", help="Sample what SPs only assert, and ask for proof (抽查).")
 
@@ -26,9 +26,9 @@ Number = Annotated[int, Parameter(name="NO")]
 @audit.command(name="draw")
 def draw_sample(
     *,
-    drawing: Drawing,
+    drawing: DrawOptions,
     file: ItemFile = TABLE,
-    unmasking: Unmasking = MASKED,
+    unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
 ) -> int:
     """Draw a sample of an SP's asserted answers at random, and keep it with its seed.
@@ -59,7 +59,7 @@ def show(
     /,
     *,
     file: ItemFile = TABLE,
-    unmasking: Unmasking = MASKED,
+    unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
 ) -> int:
     """Show an audit with its items. Numbers are masked, unless --unmask comes with a --reason.
@@ -79,7 +79,7 @@ def show(
 
 @audit.command(name="list")
 def list_all(
-    *, listed: Listed = ALL_AUDITS, config: ConfigDirectory = None, as_json: AsJson = False
+    *, listed: AuditFilter = ALL_AUDITS, config: ConfigDirectory = None, as_json: AsJson = False
 ) -> int:
     """List audits, the newest first, with the share that was proven.
 
@@ -102,7 +102,7 @@ def answer(
     /,
     *,
     item: Annotated[int, Parameter(help="Which item of the audit.")],
-    findings: Findings = NOTHING_FOUND,
+    findings: ItemProofOptions = NOTHING_FOUND,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:

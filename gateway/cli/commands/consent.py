@@ -8,8 +8,15 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.cli.commands.audits import audit
-from gateway.cli.options import NO_SCOPE, NOTHING_SAID, AsJson, ConfigDirectory, Said, Scope
-from gateway.cli.record_options import MASKED, Unmasking
+from gateway.cli.options import (
+    NO_SCOPE,
+    NOTHING_SAID,
+    AnswerDefaults,
+    AsJson,
+    ConfigDirectory,
+    Scope,
+)
+from gateway.cli.record_options import MASKED, UnmaskOptions
 from gateway.domain.consent import Answer
 
 consent = App(
@@ -92,7 +99,7 @@ def import_lists(
     files: Annotated[list[Path], Parameter(name="FILE", negative="")],
     /,
     *,
-    said: Said = NOTHING_SAID,
+    said: AnswerDefaults = NOTHING_SAID,
     rejects: Annotated[
         Path | None, Parameter(help="Write the lines that are not taken here, numbers whole.")
     ] = None,
@@ -133,7 +140,7 @@ def export_list(
     output: Annotated[
         Path | None, Parameter(alias="-o", help="Write this file, for its owner alone.")
     ] = None,
-    unmasking: Unmasking = MASKED,
+    unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
 ) -> int:
     """Write answers as CSV. Numbers are masked, unless --unmask is given with a --reason.
@@ -146,10 +153,10 @@ def export_list(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.exporting import Wanted, described, export_answers
+    from gateway.cli.exporting import ExportQuery, described, export_answers
     from gateway.cli.unmasking import is_unmasked
 
-    settings, wanted = load_settings(config), Wanted(system_id, all_senders, answer)
+    settings, wanted = load_settings(config), ExportQuery(system_id, all_senders, answer)
     unmask = is_unmasked(settings, unmasking, "consent export", described(wanted))
     return asyncio.run(export_answers(settings, wanted, output, config, unmask=unmask))
 

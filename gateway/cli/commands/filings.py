@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import NOTHING_NAMED, AsJson, ConfigDirectory, Named
+from gateway.cli.options import NOTHING_NAMED, AsJson, ConfigDirectory, FilingSelector
 
 filings = App(
     name="filings",
@@ -107,7 +107,7 @@ def remove(
     sender: Sender,
     /,
     *,
-    named: Named = NOTHING_NAMED,
+    named: FilingSelector = NOTHING_NAMED,
     config: ConfigDirectory = None,
 ) -> int:
     """Remove what an SP has filed: name what, or say --all.

@@ -12,13 +12,13 @@ from gateway.cli.filter_options import (
     BY_THEIR_CARDS,
     THIS_MODEL,
     UNREASONED,
-    Chosen,
-    Compared,
+    ComparisonOptions,
     JudgedBy,
-    Made,
+    ModelChangeOptions,
+    ModelChoice,
     OfTraining,
     Places,
-    Reasoned,
+    TrainingTarget,
 )
 from gateway.cli.options import AsJson, ConfigDirectory
 
@@ -33,7 +33,7 @@ filter_commands.command(samples)
 
 @filter_commands.command
 def train(
-    *, data: Places, made: Made, config: ConfigDirectory = None, as_json: AsJson = False
+    *, data: Places, made: TrainingTarget, config: ConfigDirectory = None, as_json: AsJson = False
 ) -> int:
     """Train a model; what it was trained on and how good it is goes on its card.
 
@@ -63,7 +63,7 @@ def evaluate(
     files: Annotated[list[Path], Parameter(name="FILE", negative="")],
     /,
     *,
-    chosen: Chosen = THIS_MODEL,
+    chosen: ModelChoice = THIS_MODEL,
     train: OfTraining = None,
     judge_by: JudgedBy = None,
     plot: Annotated[
@@ -95,7 +95,7 @@ def evaluate(
 @filter_commands.command
 def score(
     *,
-    chosen: Chosen = THIS_MODEL,
+    chosen: ModelChoice = THIS_MODEL,
     tolerate: Annotated[
         float, Parameter(help="So large a share of innocent texts may be stopped.")
     ] = 0.01,
@@ -130,7 +130,7 @@ def compare(
     new: Annotated[Path | None, Parameter(name="NEW")] = None,
     /,
     *,
-    compared: Compared = BY_THEIR_CARDS,
+    compared: ComparisonOptions = BY_THEIR_CARDS,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
@@ -185,7 +185,7 @@ def install(
     file: Annotated[Path, Parameter(name="FILE")],
     /,
     *,
-    reasoned: Reasoned = UNREASONED,
+    reasoned: ModelChangeOptions = UNREASONED,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
@@ -204,7 +204,10 @@ def install(
 
 @filter_commands.command
 def promote(
-    *, reasoned: Reasoned = UNREASONED, config: ConfigDirectory = None, as_json: AsJson = False
+    *,
+    reasoned: ModelChangeOptions = UNREASONED,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
 ) -> int:
     """Put the model in shadow in force. The one in force before can be put back.
 
@@ -225,7 +228,7 @@ def rollback(
             negative="", show_default=False, help="Take the model in shadow out, nothing else."
         ),
     ] = False,
-    reasoned: Reasoned = UNREASONED,
+    reasoned: ModelChangeOptions = UNREASONED,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from gateway.cli.options import AsJson, ConfigDirectory
 from gateway.cli.record_options import By
-from gateway.cli.sample_options import ALL_SAMPLES, Said, WantedSamples
+from gateway.cli.sample_options import ALL_SAMPLES, SampleVerdict, WantedSamples
 
 samples = App(name="samples", help="Texts that people have judged, to learn from (样本).")
 
@@ -64,7 +64,7 @@ def count(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
 
 
 @samples.command
-def add(*, said: Said, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+def add(*, said: SampleVerdict, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
     """Keep what somebody says of the text on the standard input, numbers taken out.
 
     For what a subscriber complained of, and for messages that were sampled to see whether the

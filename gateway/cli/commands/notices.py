@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.cli.options import AsJson, ConfigDirectory
-from gateway.cli.record_options import MASKED, Unmasking
+from gateway.cli.record_options import MASKED, UnmaskOptions
 
 notices = App(
     name="notices",
@@ -38,7 +38,7 @@ def list_standings(*, config: ConfigDirectory = None, as_json: AsJson = False) -
 def next_batch(
     *,
     system_id: SystemId,
-    unmasking: Unmasking = MASKED,
+    unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:

@@ -14,9 +14,9 @@ from gateway.cli.options import (
     AsJson,
     ConfigDirectory,
     Directories,
-    Wish,
+    ReloadOptions,
 )
-from gateway.cli.replay_options import ALL_RECORDS, Replayed
+from gateway.cli.replay_options import ALL_RECORDS, ReplayOptions
 
 policy = App(
     name="policy",
@@ -134,7 +134,7 @@ def replay(
     directory: Annotated[Path | None, Parameter(name="DIR")] = None,
     /,
     *,
-    replayed: Replayed = ALL_RECORDS,
+    replayed: ReplayOptions = ALL_RECORDS,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
@@ -179,7 +179,7 @@ def rollback(
     number: Annotated[int, Parameter(name="N")],
     /,
     *,
-    wish: Wish = NO_REASON,
+    wish: ReloadOptions = NO_REASON,
     directories: Directories = USUAL_PLACES,
 ) -> int:
     """Put the files of version N of the history back, and have the gateway load them.
@@ -200,7 +200,7 @@ def rollback(
 
 
 @policy.command
-def reload(*, wish: Wish = NO_REASON, config: ConfigDirectory = None) -> int:
+def reload(*, wish: ReloadOptions = NO_REASON, config: ConfigDirectory = None) -> int:
     """Have the running gateway load its policies and senders, and say what became of it.
 
     With --force a keyword list may lose more than half of its words, the bundle more than

@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.cli.options import AsJson, ConfigDirectory
-from gateway.cli.preference_options import About, By, Number
-from gateway.cli.record_options import MASKED, Unmasking
+from gateway.cli.preference_options import By, Number, PreferenceSelector
+from gateway.cli.record_options import MASKED, UnmaskOptions
 from gateway.domain.preferences import PreferenceAction
 
 preferences = App(
@@ -73,7 +73,7 @@ def holds(
 @preferences.command(name="set")
 def set_one(
     *,
-    about: About,
+    about: PreferenceSelector,
     action: Annotated[
         PreferenceAction, Parameter(help="What becomes of messages that fit it.")
     ] = PreferenceAction.BLOCK,
@@ -102,7 +102,9 @@ def set_one(
 
 
 @preferences.command
-def remove(*, about: About, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+def remove(
+    *, about: PreferenceSelector, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
     """Take one preference back, whatever its action is.
 
     Example: smsward preferences remove --number 13800138000 --kind category --value 房产
@@ -123,7 +125,7 @@ def export(
         Path | None,
         Parameter(alias="-o", help="Write this file, for its owner alone."),
     ] = None,
-    unmasking: Unmasking = MASKED,
+    unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
 ) -> int:
     """Give out all that is kept of a subscriber's preferences, as JSON, at their request.

@@ -15,7 +15,7 @@ from gateway.cli.options import (
     Selection,
     Whole,
 )
-from gateway.cli.record_options import MASKED, Unmasking
+from gateway.cli.record_options import MASKED, UnmaskOptions
 
 quarantine = App(
     name="quarantine",
@@ -55,7 +55,7 @@ def show(
     message_id: Annotated[str, Parameter(name="ID")],
     /,
     *,
-    unmasking: Unmasking = MASKED,
+    unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
@@ -108,11 +108,14 @@ def release(
     """
     import asyncio
 
-    from gateway.cli.chosen import Chosen
+    from gateway.cli.chosen import MessageSelection
     from gateway.cli.deciding import release_messages
     from gateway.cli.deployment import load_settings
 
-    chosen, settings = Chosen(ids or [], whole.campaign, whole.system_id), load_settings(config)
+    chosen, settings = (
+        MessageSelection(ids or [], whole.campaign, whole.system_id),
+        load_settings(config),
+    )
     return asyncio.run(release_messages(settings, chosen, by, wait_s=wait_s, as_json=as_json))
 
 
@@ -134,9 +137,12 @@ def discard(
     """
     import asyncio
 
-    from gateway.cli.chosen import Chosen
+    from gateway.cli.chosen import MessageSelection
     from gateway.cli.deciding import discard_messages
     from gateway.cli.deployment import load_settings
 
-    chosen, settings = Chosen(ids or [], whole.campaign, whole.system_id), load_settings(config)
+    chosen, settings = (
+        MessageSelection(ids or [], whole.campaign, whole.system_id),
+        load_settings(config),
+    )
     return asyncio.run(discard_messages(settings, chosen, by, as_json=as_json))

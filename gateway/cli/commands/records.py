@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from gateway.cli.commands.holds import hold
 from gateway.cli.options import AsJson, ConfigDirectory
-from gateway.cli.record_options import MASKED, By, Period, Unmasking
+from gateway.cli.record_options import MASKED, By, Period, UnmaskOptions
 
 records = App(
     name="records", help="Records of decisions and outcomes (CDR): read, seal, purge.", sort_key=8
@@ -24,7 +24,7 @@ def show(
     /,
     *,
     limit: Annotated[int, Parameter(help="The last so many.")] = 50,
-    unmasking: Unmasking = MASKED,
+    unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
@@ -44,7 +44,7 @@ def export(
     *,
     period: Period,
     output: Annotated[Path, Parameter(alias="-o", help="Write this file, for its owner alone.")],
-    unmasking: Unmasking = MASKED,
+    unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.cli.options import AsJson, ConfigDirectory
-from gateway.cli.record_options import MASKED, By, Unmasking
+from gateway.cli.record_options import MASKED, By, UnmaskOptions
 from gateway.cli.report_options import ALL_REPORTS, WantedReports
 
 reports = App(
@@ -46,7 +46,7 @@ def show(
     number: Annotated[int, Parameter(name="NO")],
     /,
     *,
-    unmasking: Unmasking = MASKED,
+    unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
     as_json: AsJson = False,
 ) -> int:
@@ -72,7 +72,7 @@ def export(
     *,
     wanted: WantedReports = ALL_REPORTS,
     by: By = None,
-    unmasking: Unmasking = MASKED,
+    unmasking: UnmaskOptions = MASKED,
     config: ConfigDirectory = None,
 ) -> int:
     """Write reports as JSON for the authority, in a file for its owner alone.

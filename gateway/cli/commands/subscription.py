@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import ORDERS, AsJson, ConfigDirectory, Orders
+from gateway.cli.options import ORDERS, AsJson, ConfigDirectory, OrderFilter
 
 subscription = App(
     name="subscription", help="Look up what subscribers ordered (定制), with proof.", sort_key=6
@@ -15,7 +15,7 @@ subscription = App(
 
 @subscription.command(name="list")
 def list_orders(
-    *, orders: Orders = ORDERS, config: ConfigDirectory = None, as_json: AsJson = False
+    *, orders: OrderFilter = ORDERS, config: ConfigDirectory = None, as_json: AsJson = False
 ) -> int:
     """List orders, the latest change first. Numbers are masked.
 

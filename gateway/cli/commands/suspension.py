@@ -76,9 +76,9 @@ def add(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.suspending import Wish, suspend_number
+    from gateway.cli.suspending import SuspensionOptions, suspend_number
 
-    wish = Wish(number, note, by)
+    wish = SuspensionOptions(number, note, by)
     return asyncio.run(suspend_number(load_settings(config), wish, days, as_json=as_json))
 
 
@@ -101,7 +101,7 @@ def lift(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.suspending import Wish, lift_suspension
+    from gateway.cli.suspending import SuspensionOptions, lift_suspension
 
-    wish = Wish(number, note, by)
+    wish = SuspensionOptions(number, note, by)
     return asyncio.run(lift_suspension(load_settings(config), wish, as_json=as_json))

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gateway.cli.options import AsJson, ConfigDirectory
-from gateway.cli.warning_options import ALL_WARNINGS, Noted, Wanted
+from gateway.cli.warning_options import ALL_WARNINGS, WarningNoteOptions, WarningQuery
 
 warnings = App(
     name="warnings",
@@ -20,7 +20,7 @@ Number = Annotated[int, Parameter(name="NUMBER", help="The number of a warning, 
 
 @warnings.command(name="list")
 def list_warnings(
-    *, wanted: Wanted = ALL_WARNINGS, config: ConfigDirectory = None, as_json: AsJson = False
+    *, wanted: WarningQuery = ALL_WARNINGS, config: ConfigDirectory = None, as_json: AsJson = False
 ) -> int:
     """List warnings, the newest first: who did what, from which port, how often.
 
@@ -57,7 +57,7 @@ def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson =
 
 
 @warnings.command
-def answer(number: Number, /, *, noted: Noted, config: ConfigDirectory = None) -> int:
+def answer(number: Number, /, *, noted: WarningNoteOptions, config: ConfigDirectory = None) -> int:
     """Note what the SP answers to an open warning; it is due within 24 hours.
 
     Example: smsward warnings answer 7 --note "list bought from a broker, deleted" --by lin
@@ -71,7 +71,7 @@ def answer(number: Number, /, *, noted: Noted, config: ConfigDirectory = None) -
 
 
 @warnings.command
-def close(number: Number, /, *, noted: Noted, config: ConfigDirectory = None) -> int:
+def close(number: Number, /, *, noted: WarningNoteOptions, config: ConfigDirectory = None) -> int:
     """Note that nothing is left to do about a warning, answered or not.
 
     Example: smsward warnings close 7 --note "no more of it in 14 days"

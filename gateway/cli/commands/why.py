@@ -52,7 +52,7 @@ class Mo:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Bind:
+class BindQuestion:
     """The bind that is asked about."""
 
     system_id: Annotated[str, Parameter(help="The SP that binds.")]
@@ -109,7 +109,7 @@ def explain_submit(
 @explain.command(name="bind")
 def explain_bind(
     *,
-    bind: Bind,
+    bind: BindQuestion,
     lang: Lang = "en",
     directories: Directories = USUAL_PLACES,
     as_json: AsJson = False,

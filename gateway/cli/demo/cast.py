@@ -22,7 +22,7 @@ PACES = {PersonaName.BANK: 100, PersonaName.RETAILER: 200, PersonaName.SPAMMER: 
 
 
 @dataclass(slots=True)
-class Told:
+class SpReport:
     """What one SP was told of its messages, the parts of long ones each for itself."""
 
     submitted: int = 0
@@ -67,7 +67,7 @@ class Performer:
 
     def __init__(self, name: PersonaName, voice: Voice, ledger: Ledger) -> None:
         self.system_id = PERSONAS[name].system_id
-        self.told = Told()
+        self.told = SpReport()
         self._voice = voice
         self._ledger = ledger
         self._messages: Iterator[Submission] = persona_messages(name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from gateway.app.gateway import Gateway
 from gateway.cli.demo.cast import Performer
 from gateway.cli.demo.ledger import Audit, Ledger
-from gateway.cli.demo.view import Moment, View, percentile_ms
+from gateway.cli.demo.view import DemoView, Moment, percentile_ms
 from gateway.domain.quarantine import HoldState
 from simulators.smsc import SimulatedSmsc
 
@@ -30,7 +30,7 @@ class Scene:
         self._submitted = 0
         self._held = 0
 
-    async def watch(self, view: View, stopped: asyncio.Event) -> None:
+    async def watch(self, view: DemoView, stopped: asyncio.Event) -> None:
         """Show how things stand once a second, and keep the ledger small."""
         while not stopped.is_set():
             try:

@@ -15,8 +15,8 @@ from gateway.cli.demo.cast import PACES, Performer, enter
 from gateway.cli.demo.ledger import Ledger
 from gateway.cli.demo.scene import Scene
 from gateway.cli.demo.stage import Stage, build_stage
-from gateway.cli.demo.summary import Ending, hints, print_ending
-from gateway.cli.demo.view import View, view_for
+from gateway.cli.demo.summary import DemoSummary, hints, print_ending
+from gateway.cli.demo.view import DemoView, view_for
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.screen import console
 from gateway.domain.consent import Answer, ConsentAnswer
@@ -61,7 +61,7 @@ async def run_demo(wishes: Wishes) -> int:
     return ExitCode.FINE if ending.audit.is_balanced else ExitCode.FAILED
 
 
-async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Console) -> Ending:
+async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Console) -> DemoSummary:
     async with AsyncExitStack() as stack:
         _log_to(stage, stack)
         gateway = await stack.enter_async_context(_running(stage))
@@ -75,7 +75,7 @@ async def _play(wishes: Wishes, stage: Stage, smsc: SimulatedSmsc, screen: Conso
         view = view_for(screen)
         await _perform(scene, wishes, stage, view, stopped)
         audit = await scene.audit()
-        return Ending(scene.moment(), audit, smsc.counters.disagreements)
+        return DemoSummary(scene.moment(), audit, smsc.counters.disagreements)
 
 
 def _announce(wishes: Wishes, stage: Stage, screen: Console) -> None:
@@ -88,7 +88,7 @@ def _announce(wishes: Wishes, stage: Stage, screen: Console) -> None:
 
 
 async def _perform(
-    scene: Scene, wishes: Wishes, stage: Stage, view: View, stopped: asyncio.Event
+    scene: Scene, wishes: Wishes, stage: Stage, view: DemoView, stopped: asyncio.Event
 ) -> None:
     """Let everyone play until time is up or Ctrl-C is pressed."""
     loop = asyncio.get_running_loop()
@@ -112,7 +112,7 @@ async def _perform(
 
 
 async def _follow_policies(
-    stage: Stage, gateway: Gateway, view: View, stopped: asyncio.Event
+    stage: Stage, gateway: Gateway, view: DemoView, stopped: asyncio.Event
 ) -> None:
     """Reload when a file is saved, as `smsward run` does, and tell what came of it."""
     async for _ in awatch(stage.config, stage.policies, stop_event=stopped, debounce=400):

@@ -13,7 +13,7 @@ from gateway.cli.screen import console, print_json, say
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class DemoSummary:
     """The last moment and the audit; `disagreements` are PDUs that smpplib reads otherwise."""
 
     moment: Moment
@@ -50,7 +50,7 @@ def program() -> str:
     return str(called.relative_to(here) if called.is_relative_to(here) else called)
 
 
-def print_ending(ending: Ending, stage: Stage, *, keep: bool, as_json: bool) -> None:
+def print_ending(ending: DemoSummary, stage: Stage, *, keep: bool, as_json: bool) -> None:
     """Print the summary."""
     if as_json:
         print_json(_as_json(ending, stage))
@@ -79,7 +79,7 @@ def print_ending(ending: Ending, stage: Stage, *, keep: bool, as_json: bool) -> 
             say(line)
 
 
-def _as_json(ending: Ending, stage: Stage) -> dict[str, object]:
+def _as_json(ending: DemoSummary, stage: Stage) -> dict[str, object]:
     moment = ending.moment
     return {
         "seconds": round(moment.elapsed_s, 1),

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.demo.cast import Told
+from gateway.cli.demo.cast import SpReport
 
 _REFRESH_PER_S = 4
 # Counts of Told and their headings: short, for all of them stand on 80 columns.
@@ -35,7 +35,7 @@ class Moment:
 
     elapsed_s: float
     per_s: float
-    told: Mapping[str, Told]
+    told: Mapping[str, SpReport]
     verdicts: Mapping[tuple[str, str], int]
     p50_ms: float
     p99_ms: float
@@ -47,7 +47,7 @@ class Moment:
         return sum(int(getattr(told, name)) for told in self.told.values())
 
 
-class View(Protocol):
+class DemoView(Protocol):
     """Shows moments while it is entered."""
 
     def __enter__(self) -> Self:
@@ -68,7 +68,7 @@ class View(Protocol):
         """Say something that stays on the screen."""
 
 
-def view_for(screen: Console) -> View:
+def view_for(screen: Console) -> DemoView:
     """Return a live view for a terminal, and one line a second for anything else."""
     if screen.is_terminal and not os.environ.get("CI"):
         return LiveView(screen)
@@ -160,7 +160,7 @@ class LiveView:
         self._live.console.print(line, soft_wrap=True)
 
 
-def sender_table(told: Mapping[str, Told], sessions: Mapping[str, int] | None = None) -> Table:
+def sender_table(told: Mapping[str, SpReport], sessions: Mapping[str, int] | None = None) -> Table:
     """Return what each SP was told, one row each."""
     table = _table()
     table.add_column("SP")

@@ -33,7 +33,7 @@ _GUESSING = "?"
 _BEARER = HTTPBearer(auto_error=False, description="The token of a client of api.yaml.")
 
 
-class Access:
+class ClientAccess:
     """Tells clients by their tokens, and keeps each to its share."""
 
     def __init__(
@@ -138,7 +138,7 @@ def charge(request: Request, items: int) -> None:
 
     Raises ProblemError when they are too many for now; nothing was done then.
     """
-    access: Access = request.state.access
+    access: ClientAccess = request.state.access
     access.charge(client_at(request), items)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from fastapi import APIRouter, FastAPI
 
 from gateway import __version__
-from gateway.console.api.access import Access
+from gateway.console.api.access import ClientAccess
 from gateway.console.api.guard import Guard
 from gateway.console.api.health import HEALTH
-from gateway.console.api.lines import Lines
+from gateway.console.api.lines import AnswerLog
 from gateway.console.api.problems import answer_problems
 
 OPENAPI = "/openapi.json"
@@ -21,7 +21,7 @@ repeated.
 """
 
 
-def build_api(access: Access, routers: Iterable[APIRouter]) -> FastAPI:
+def build_api(access: ClientAccess, routers: Iterable[APIRouter]) -> FastAPI:
     """Return the application of `routers`, with a guard before and a log line behind it."""
     app = FastAPI(
         title="smsward",
@@ -36,5 +36,5 @@ def build_api(access: Access, routers: Iterable[APIRouter]) -> FastAPI:
         app.include_router(router)
     answer_problems(app)
     app.add_middleware(Guard, access=access, public={HEALTH})
-    app.add_middleware(Lines)  # the outermost
+    app.add_middleware(AnswerLog)  # the outermost
     return app

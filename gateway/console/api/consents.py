@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field, model_validator
 
 from gateway.console.api.access import SpClient, charge
-from gateway.console.api.numbers import MAX_ITEMS, Body, Day, Moment, Number, Numbers, Words
+from gateway.console.api.numbers import MAX_ITEMS, Day, Moment, Number, Numbers, RequestBody, Words
 from gateway.domain.consent import CLAIMED, EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.consent_proof import ConsentProof
 from gateway.domain.msisdn import masked
@@ -22,7 +22,7 @@ MessageId = Annotated[Words, Field(max_length=40, examples=["8176407200000001"])
 _MAX_MESSAGES = 8
 
 
-class Evidence(Body):
+class AgreementEvidence(RequestBody):
     """What proves an agreement: all of it, the text or its digest, messages or a document."""
 
     who: Annotated[Words | None, Field(description="Who agreed, or took it down.")] = None
@@ -45,26 +45,26 @@ class Evidence(Body):
     document_sha256: Digest | None = None
 
     @model_validator(mode="after")
-    def _is_one_text(self) -> "Evidence":
+    def _is_one_text(self) -> "AgreementEvidence":
         if self.text is not None and self.text_sha256 not in (None, _digest(self.text)):
             raise ValueError("text_sha256 is not the digest of text")
         return self
 
 
-class Agreement(Body):
+class AgreementItem(RequestBody):
     """One subscriber who agreed, and what proves it."""
 
     number: Number
-    evidence: Evidence | None = None
+    evidence: AgreementEvidence | None = None
 
 
-class Agreements(Body):
+class Agreements(RequestBody):
     """Subscribers who agreed to this SP's messages."""
 
-    items: Annotated[list[Agreement], Field(min_length=1, max_length=MAX_ITEMS)]
+    items: Annotated[list[AgreementItem], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
-class Standing(Body):
+class ConsentResult(RequestBody):
     """What stands for a number now, whether by this request, and why."""
 
     number: Annotated[str, Field(examples=["138****8000"])]
@@ -73,29 +73,29 @@ class Standing(Body):
     because: Annotated[list[str], Field(examples=[["scope is missing"]])]
 
 
-class Taken(Body):
+class ConsentResults(RequestBody):
     """What came of each item, in their order."""
 
-    items: list[Standing]
+    items: list[ConsentResult]
 
 
-class Numbered(Body):
+class NumberList(RequestBody):
     """The numbers to look up."""
 
     numbers: Numbers
 
 
-class Known(Body):
+class ConsentState(RequestBody):
     """What stands between this SP and a number; none where it never said anything to it."""
 
     number: Annotated[str, Field(examples=["138****8000"])]
     answer: Answer | Literal["none"]
 
 
-class KnownItems(Body):
+class KnownItems(RequestBody):
     """What stands for each number, in their order."""
 
-    items: list[Known]
+    items: list[ConsentState]
 
 
 def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter:
@@ -104,7 +104,7 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
     claims = Claims(consent)
 
     @router.post("/v1/consents", summary="Prove agreements (同意)")
-    async def record(agreements: Agreements, client: SpClient, request: Request) -> Taken:
+    async def record(agreements: Agreements, client: SpClient, request: Request) -> ConsentResults:
         """Record agreements: with whole evidence as agreed, otherwise as asserted (R26).
 
         A refusal is never overridden (R37). Its number is told as refused where it answered
@@ -114,9 +114,9 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
         charge(request, len(agreements.items))
         wanted = [Claim(one.number, _proof(one.evidence)) for one in agreements.items]
         outcomes = await claims.take(client.system_id, wanted, f"{CLAIMED}{client.name}", utcnow())
-        return Taken(
+        return ConsentResults(
             items=[
-                Standing(
+                ConsentResult(
                     number=masked(claim.msisdn),
                     answer=outcome.answer or "none",
                     recorded=outcome.is_recorded,
@@ -127,7 +127,7 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
         )
 
     @router.post("/v1/consents/query", summary="Look agreements up")
-    async def query(wanted: Numbered, client: SpClient, request: Request) -> KnownItems:
+    async def query(wanted: NumberList, client: SpClient, request: Request) -> KnownItems:
         """Return what stands for numbers that have an answer of their own to this SP.
 
         Of all others none is said, also where they refused every SP, and of those that the SP
@@ -139,7 +139,7 @@ def consents(consent: ConsentStore, utcnow: Callable[[], datetime]) -> APIRouter
         on_record = {(row.msisdn, row.scope): row for row in rows}
         return KnownItems(
             items=[
-                Known(
+                ConsentState(
                     number=masked(number),
                     answer=_standing(
                         on_record.get((number, client.system_id)),
@@ -167,7 +167,7 @@ def _standing(
     return standing
 
 
-def _proof(evidence: Evidence | None) -> ConsentProof:
+def _proof(evidence: AgreementEvidence | None) -> ConsentProof:
     if evidence is None:
         return ConsentProof()
     text = evidence.text

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.console.api.access import Access
+from gateway.console.api.access import ClientAccess
 from gateway.console.api.problems import Problem, ProblemError, response_to
 from gateway.domain.api_client import ApiClient
 
@@ -30,7 +30,7 @@ class Guard:
     then, with what it is charged by.
     """
 
-    def __init__(self, app: ASGIApp, *, access: Access, public: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, access: ClientAccess, public: Collection[str]) -> None:
         self._app = app
         self._access = access
         self._public = frozenset(public)

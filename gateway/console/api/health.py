@@ -6,7 +6,7 @@ from math import inf
 
 from fastapi import APIRouter
 
-from gateway.console.api.numbers import Body
+from gateway.console.api.numbers import RequestBody
 from gateway.ports.changes import ChangeFeed
 from gateway.ports.errors import StoreUnavailable
 
@@ -14,7 +14,7 @@ HEALTH = "/v1/health"
 GOOD_FOR_S = 1.0
 
 
-class Health(Body):
+class Health(RequestBody):
     """The store answers."""
 
     ready: bool

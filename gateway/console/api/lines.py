@@ -13,7 +13,7 @@ log = structlog.get_logger()
 STRANGERS_ROWS = 32  # lines a minute for requests without a valid token, and as many of counts
 
 
-class Lines:
+class AnswerLog:
     """Logs every answer; never a path, a body or a header, which may hold numbers and tokens.
 
     Of what is answered without a valid token only the first of each kind and address in a minute

@@ -7,16 +7,16 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from gateway.console.api.access import SpClient
-from gateway.console.api.numbers import Body
+from gateway.console.api.numbers import RequestBody
 from gateway.console.api.problems import Problem, ProblemError
 from gateway.domain.consent import Answer
-from gateway.domain.notice import Batch
+from gateway.domain.notice import NoticeBatch
 from gateway.ports.notices import NOTICES_PER_BATCH, NoticeStore
 
 _LAST_BATCH = 2**63 - 1
 
 
-class NoticeShown(Body):
+class NoticeShown(RequestBody):
     """One answer, as it stands now."""
 
     number: Annotated[str, Field(description="Whole.", examples=["8613800138000"])]
@@ -26,7 +26,7 @@ class NoticeShown(Body):
     all_senders: Annotated[bool, Field(description="It was given to every SP at once.")]
 
 
-class Feed(Body):
+class Feed(RequestBody):
     """A batch, which comes again until it is acknowledged; null when all is heard."""
 
     batch: Annotated[int | None, Field(examples=[7])]
@@ -34,7 +34,7 @@ class Feed(Body):
     is_last: Annotated[bool, Field(description="Nothing waits behind it.")]
 
 
-class Acknowledged(Body):
+class Acknowledgement(RequestBody):
     """The batch is heard."""
 
     batch: Annotated[int, Field(examples=[7])]
@@ -56,16 +56,16 @@ def notices(store: NoticeStore) -> APIRouter:
     @router.post("/v1/notices/{batch}/ack", summary="Acknowledge a batch")
     async def acknowledge(
         batch: Annotated[int, Path(ge=1, le=_LAST_BATCH)], client: SpClient
-    ) -> Acknowledged:
+    ) -> Acknowledgement:
         """Go on to the next batch. May be repeated."""
         if not await store.acknowledge(client.system_id, batch):
             raise ProblemError(Problem.NOT_FOUND, "this batch was never given")
-        return Acknowledged(batch=batch)
+        return Acknowledgement(batch=batch)
 
     return router
 
 
-def _feed(batch: Batch) -> Feed:
+def _feed(batch: NoticeBatch) -> Feed:
     return Feed(
         batch=batch.batch_id,
         notices=[

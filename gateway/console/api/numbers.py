@@ -23,7 +23,7 @@ _MOMENT = re.compile(
 )
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     """A mapping in a request: unknown names are faults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

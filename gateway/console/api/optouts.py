@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
 from gateway.console.api.access import AnyClient, by, charge
-from gateway.console.api.numbers import Body, Numbers, Reason, Words, each_once
+from gateway.console.api.numbers import Numbers, Reason, RequestBody, Words, each_once
 from gateway.console.api.problems import Problem, ProblemError, not_as_described
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
@@ -25,7 +25,7 @@ Recorder = Annotated[ApiClient, Depends(by(ApiRole.SP, ApiRole.CLERK))]
 Reader = Annotated[ApiClient, Depends(by(ApiRole.CLERK, ApiRole.INVESTIGATOR))]
 
 
-class Refusals(Body):
+class RefusalRequest(RequestBody):
     """Who refused, whom, and which way they said so.
 
     An SP records refusals of its own messages: it leaves out `system_id` and `channel`. A
@@ -46,14 +46,14 @@ class Refusals(Body):
     ] = None
 
 
-class Recorded(Body):
+class RecordResult(RequestBody):
     """The refusals are on record; gateways obey them within a second."""
 
     recorded: Annotated[int, Field(description="Of how many numbers.", examples=[1])]
     change: Annotated[int, Field(description="The number of the change.", examples=[17])]
 
 
-class Wanted(Body):
+class RefusalQuery(RequestBody):
     """Whose refusals to look up. Whole numbers are for investigators with a reason."""
 
     numbers: Numbers
@@ -63,7 +63,7 @@ class Wanted(Body):
     ] = None
 
 
-class Refusal(Body):
+class RefusalRecord(RequestBody):
     """One refusal on record; `system_id` null is every SP at once."""
 
     number: Annotated[str, Field(examples=["138****8000"])]
@@ -73,10 +73,10 @@ class Refusal(Body):
     evidence: Annotated[str, Field(examples=["营业厅/op17; form 117"])]
 
 
-class Found(Body):
+class RefusalList(RequestBody):
     """The refusals of the numbers asked about."""
 
-    refusals: list[Refusal]
+    refusals: list[RefusalRecord]
 
 
 def optouts(
@@ -89,7 +89,7 @@ def optouts(
     router = APIRouter(tags=["optouts"])
 
     @router.post("/v1/optouts", summary="Record refusals (退订)")
-    async def record(refusals: Refusals, client: Recorder, request: Request) -> Recorded:
+    async def record(refusals: RefusalRequest, client: Recorder, request: Request) -> RecordResult:
         """Record that subscribers refused; it holds in every gateway within a second.
 
         May be repeated: the refusal is then as of the last time.
@@ -103,10 +103,10 @@ def optouts(
                 for number in readings_of(numbers)
             ]
         )
-        return Recorded(recorded=len(numbers), change=change)
+        return RecordResult(recorded=len(numbers), change=change)
 
     @router.post("/v1/optouts/query", summary="Look refusals up")
-    async def query(wanted: Wanted, client: Reader, request: Request) -> Found:
+    async def query(wanted: RefusalQuery, client: Reader, request: Request) -> RefusalList:
         """Return the refusals of some numbers, masked.
 
         An investigator who gives a reason sees them whole; that is in the journal first (R73).
@@ -115,7 +115,7 @@ def optouts(
         is_whole = await _is_unmasked(wanted, client, journals, utcnow())
         answers = await consent.answers_of(each_once(wanted.numbers))
         refused = [answer for answer in answers if answer.answer is Answer.REFUSED]
-        return Found(refusals=[_shown(answer, is_whole=is_whole) for answer in refused])
+        return RefusalList(refusals=[_shown(answer, is_whole=is_whole) for answer in refused])
 
     @router.delete("/v1/optouts", summary="Refused, always")
     async def delete(_client: AnyClient) -> None:
@@ -128,7 +128,7 @@ def optouts(
     return router
 
 
-def _scope(refusals: Refusals, client: ApiClient, senders: Collection[str]) -> str:
+def _scope(refusals: RefusalRequest, client: ApiClient, senders: Collection[str]) -> str:
     """Return who was refused. A refusal under a wrong name would protect nobody."""
     if client.role is ApiRole.SP:
         if refusals.all_senders or refusals.system_id not in (None, client.system_id):
@@ -143,7 +143,7 @@ def _scope(refusals: Refusals, client: ApiClient, senders: Collection[str]) -> s
     return refusals.system_id
 
 
-def _channel(refusals: Refusals, client: ApiClient) -> str:
+def _channel(refusals: RefusalRequest, client: ApiClient) -> str:
     if client.role is ApiRole.SP:
         if refusals.channel is not None:
             raise ProblemError(Problem.FORBIDDEN, "the channel of an SP is its own: leave it out")
@@ -157,13 +157,13 @@ def _channel(refusals: Refusals, client: ApiClient) -> str:
     return refusals.channel
 
 
-def _evidence(refusals: Refusals, client: ApiClient) -> str:
+def _evidence(refusals: RefusalRequest, client: ApiClient) -> str:
     by_whom = "/".join(filter(None, (client.name, refusals.operator)))
     return "; ".join(filter(None, (by_whom, refusals.reference)))
 
 
 async def _is_unmasked(
-    wanted: Wanted, client: ApiClient, journals: Journals, now: datetime
+    wanted: RefusalQuery, client: ApiClient, journals: Journals, now: datetime
 ) -> bool:
     """Tell whether whole numbers are to be shown; if so, it is in the journal by now."""
     if not wanted.unmask and wanted.reason is None:
@@ -181,8 +181,8 @@ async def _is_unmasked(
     return True
 
 
-def _shown(answer: ConsentAnswer, *, is_whole: bool) -> Refusal:
-    return Refusal(
+def _shown(answer: ConsentAnswer, *, is_whole: bool) -> RefusalRecord:
+    return RefusalRecord(
         number=str(answer.msisdn) if is_whole else masked(answer.msisdn),
         system_id=answer.scope or None,
         since=answer.since,

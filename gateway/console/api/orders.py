@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from gateway.console.api.access import SpClient
-from gateway.console.api.numbers import Body, Number, Words
+from gateway.console.api.numbers import Number, RequestBody, Words
 from gateway.console.api.problems import Problem, ProblemError, not_as_described
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.subscription import Cycle, Subscription, SubscriptionState
-from gateway.ports.subscriptions import SubscriptionStore, Wanted
-from gateway.systems.subscriptions.ordering import OrderDesk, OrderRefusal, Wish
+from gateway.ports.subscriptions import SubscriptionQuery, SubscriptionStore
+from gateway.systems.subscriptions.ordering import OrderDesk, OrderRefusal, OrderRequest
 
 _MAX_ORDERS = 100
 _RETRY_AFTER = {"Retry-After": "3600"}
@@ -32,7 +32,7 @@ _WHY = {
 ServiceId = Annotated[Words, Field(max_length=32, examples=["weather"])]
 
 
-class Order(Body):
+class Order(RequestBody):
     """What a subscriber ordered somewhere else than by message."""
 
     number: Number
@@ -44,7 +44,7 @@ class Order(Body):
     ] = None
 
 
-class Ordered(Body):
+class OrderState(RequestBody):
     """How an order stands. Nothing may be delivered or charged before `is_running`."""
 
     number: Annotated[str, Field(examples=["138****8000"])]
@@ -61,7 +61,7 @@ class Ordered(Body):
     cycle: Cycle
 
 
-class OrderTaken(Ordered):
+class OrderTaken(OrderState):
     """An order that waits for its request to go, and then for the yes."""
 
     asks_at: Annotated[
@@ -70,17 +70,17 @@ class OrderTaken(Ordered):
     ]
 
 
-class WantedOrders(Body):
+class WantedOrders(RequestBody):
     """Whose orders of this SP to look up."""
 
     number: Number
     service: ServiceId | None = None
 
 
-class Orders(Body):
+class OrderList(RequestBody):
     """The orders that there are, the latest change first."""
 
-    orders: list[Ordered]
+    orders: list[OrderState]
 
 
 def orders(
@@ -102,7 +102,7 @@ def orders(
         """
         if not is_mobile(str(wanted.number).encode()):
             raise not_as_described("/number", "is no mobile number: nobody could answer")
-        wish = Wish(
+        wish = OrderRequest(
             wanted.number,
             client.system_id,
             wanted.service,
@@ -116,13 +116,13 @@ def orders(
         return OrderTaken(**_shown(outcome.order).model_dump(), asks_at=outcome.asks_at)
 
     @router.post("/v1/orders/query", summary="Look orders up")
-    async def query(wanted: WantedOrders, client: SpClient) -> Orders:
+    async def query(wanted: WantedOrders, client: SpClient) -> OrderList:
         """Return what a number has ordered of this SP."""
         found = await store.find(
-            Wanted(msisdn=wanted.number, system_id=client.system_id, limit=_MAX_ORDERS)
+            SubscriptionQuery(msisdn=wanted.number, system_id=client.system_id, limit=_MAX_ORDERS)
         )
         named = [one for one in found if wanted.service in (None, one.service_id)]
-        return Orders(orders=[_shown(one) for one in named])
+        return OrderList(orders=[_shown(one) for one in named])
 
     return router
 
@@ -136,8 +136,8 @@ def _refused(refusal: OrderRefusal) -> ProblemError:
     return ProblemError(Problem.CONFLICT, f"{refusal}: {_WHY[refusal]}")
 
 
-def _shown(one: Subscription) -> Ordered:
-    return Ordered(
+def _shown(one: Subscription) -> OrderState:
+    return OrderState(
         number=masked(one.msisdn),
         service=one.service_id,
         state=one.state,

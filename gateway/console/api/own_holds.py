@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from gateway.console.api.numbers import Body
+from gateway.console.api.numbers import RequestBody
 from gateway.console.api.subscribers import AppClient, SessionToken, Subscribers
 from gateway.systems.quarantine.own_holds import MAX_OWN, OwnHold, OwnHolds
 
@@ -15,7 +15,7 @@ from gateway.systems.quarantine.own_holds import MAX_OWN, OwnHold, OwnHolds
 _Id = Annotated[str, Field(pattern="^[0-9]{1,19}$", examples=["8176407200000001000"])]
 
 
-class Held(Body):
+class HeldItem(RequestBody):
     """One message that waits for its addressee."""
 
     id: _Id
@@ -25,13 +25,13 @@ class Held(Body):
     expires_at: datetime
 
 
-class HeldOnes(Body):
+class HeldOnes(RequestBody):
     """Messages, the newest first."""
 
-    holds: list[Held]
+    holds: list[HeldItem]
 
 
-class Named(Body):
+class HoldSelector(RequestBody):
     """Which of them are meant."""
 
     ids: Annotated[list[_Id], Field(min_length=1, max_length=MAX_OWN)]
@@ -48,14 +48,14 @@ def own_holds(holds: OwnHolds, known: Subscribers) -> APIRouter:
         return _shown(await holds.list_own(msisdn, known.utcnow()))
 
     @router.post("/v1/subscribers/me/holds/release", summary="Let messages through (放行)")
-    async def release(named: Named, session: SessionToken, client: AppClient) -> HeldOnes:
+    async def release(named: HoldSelector, session: SessionToken, client: AppClient) -> HeldOnes:
         """Let messages go, which are judged again; return those that were the subscriber's."""
         msisdn = await known.owner_of(session, client)
         ids = [int(one) for one in named.ids]
         return _shown(await holds.release_own(msisdn, ids, known.utcnow()))
 
     @router.post("/v1/subscribers/me/holds/discard", summary="Drop messages (删除)")
-    async def discard(named: Named, session: SessionToken, client: AppClient) -> HeldOnes:
+    async def discard(named: HoldSelector, session: SessionToken, client: AppClient) -> HeldOnes:
         """Drop messages for good; return those that were the subscriber's."""
         msisdn = await known.owner_of(session, client)
         ids = [int(one) for one in named.ids]
@@ -67,7 +67,7 @@ def own_holds(holds: OwnHolds, known: Subscribers) -> APIRouter:
 def _shown(own: Sequence[OwnHold]) -> HeldOnes:
     return HeldOnes(
         holds=[
-            Held(
+            HeldItem(
                 id=str(one.message_id),
                 source=one.source,
                 text=one.text,

@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from gateway.console.api.numbers import Body
+from gateway.console.api.numbers import RequestBody
 from gateway.console.api.problems import Problem, ProblemError, not_as_described
 from gateway.console.api.subscribers import AppClient, SessionToken, Subscribers
 from gateway.domain.api_client import ApiClient
 from gateway.domain.preferences import (
+    ChangeOrigin,
     Channel,
     JournalEntry,
-    Origin,
     Preference,
     PreferenceAction,
     PreferenceError,
@@ -32,7 +32,7 @@ _VALUE = Field(
 )
 
 
-class Wish(Body):
+class PreferenceRule(RequestBody):
     """One rule: what it looks at, and what becomes of a message that it fits."""
 
     kind: PreferenceKind
@@ -40,39 +40,39 @@ class Wish(Body):
     action: PreferenceAction
 
 
-class About(Body):
+class RuleSelector(RequestBody):
     """Which rule to take back."""
 
     kind: PreferenceKind
     value: Annotated[str, _VALUE]
 
 
-class Kept(Body):
+class PreferenceRules(RequestBody):
     """All rules of the subscriber, in the order in which they decide."""
 
-    preferences: list[Wish]
+    preferences: list[PreferenceRule]
 
 
-class Change(Body):
+class PreferenceChange(RequestBody):
     """One change of them, never altered."""
 
     at: datetime
     channel: Channel
     by: Annotated[str, Field(description="The client; empty for the subscriber's own message.")]
-    before: list[Wish]
-    after: list[Wish]
+    before: list[PreferenceRule]
+    after: list[PreferenceRule]
     is_erasure: bool
 
 
-class Export(Body):
+class PreferenceExport(RequestBody):
     """All that is kept of a subscriber's wishes."""
 
     number: Annotated[str, Field(examples=["8613800138000"])]
-    preferences: list[Wish]
-    journal: list[Change]
+    preferences: list[PreferenceRule]
+    journal: list[PreferenceChange]
 
 
-class Deleted(Body):
+class DeletionResult(RequestBody):
     """All of it is deleted, but for the line that says so."""
 
     deleted: Annotated[bool, Field(description="False when there was nothing.")]
@@ -83,12 +83,14 @@ def preferences(store: PreferenceStore, known: Subscribers) -> APIRouter:
     router = APIRouter(tags=["subscribers"])
 
     @router.get("/v1/subscribers/me/preferences", summary="See preferences (接收设置)")
-    async def see(session: SessionToken, client: AppClient) -> Kept:
+    async def see(session: SessionToken, client: AppClient) -> PreferenceRules:
         """Return what stands."""
         return _kept(await store.of(await known.owner_of(session, client)))
 
     @router.post("/v1/subscribers/me/preferences", summary="Set a preference")
-    async def add(wish: Wish, session: SessionToken, client: AppClient) -> Kept:
+    async def add(
+        wish: PreferenceRule, session: SessionToken, client: AppClient
+    ) -> PreferenceRules:
         """Keep one rule; gateways obey it within a second. May be repeated."""
         msisdn = await known.owner_of(session, client)
         wanted = _meant(wish.kind, wish.value, wish.action)
@@ -101,7 +103,9 @@ def preferences(store: PreferenceStore, known: Subscribers) -> APIRouter:
         return _kept(changed.after)
 
     @router.delete("/v1/subscribers/me/preferences", summary="Take a preference back")
-    async def remove(about: About, session: SessionToken, client: AppClient) -> Kept:
+    async def remove(
+        about: RuleSelector, session: SessionToken, client: AppClient
+    ) -> PreferenceRules:
         """Take one rule back, named in the body: a number must not stand in an address."""
         msisdn = await known.owner_of(session, client)
         named = _meant(about.kind, about.value, PreferenceAction.BLOCK)
@@ -113,22 +117,22 @@ def preferences(store: PreferenceStore, known: Subscribers) -> APIRouter:
         return _kept(changed.after)
 
     @router.get("/v1/subscribers/me/export", summary="Get all that is kept")
-    async def export(session: SessionToken, client: AppClient) -> Export:
+    async def export(session: SessionToken, client: AppClient) -> PreferenceExport:
         """Return the preferences and the journal of their changes, with whole numbers."""
         msisdn = await known.owner_of(session, client)
-        return Export(
+        return PreferenceExport(
             number=str(msisdn),
             preferences=_listed(await store.of(msisdn)),
             journal=[_told(entry) for entry in await store.journal_of(msisdn)],
         )
 
     @router.delete("/v1/subscribers/me", summary="Delete all that is kept")
-    async def delete(session: SessionToken, client: AppClient) -> Deleted:
+    async def delete(session: SessionToken, client: AppClient) -> DeletionResult:
         """Delete preferences and journal, and end every session of the number."""
         msisdn = await known.owner_of(session, client)
         was_there = await store.erase(msisdn, _origin(known, client))
         await known.desk.close(msisdn)
-        return Deleted(deleted=was_there)
+        return DeletionResult(deleted=was_there)
 
     return router
 
@@ -140,20 +144,20 @@ def _meant(kind: PreferenceKind, value: str, action: PreferenceAction) -> Prefer
         raise not_as_described("/value", str(error)) from None
 
 
-def _origin(known: Subscribers, client: ApiClient) -> Origin:
-    return Origin(Channel.API, known.utcnow(), client.name)
+def _origin(known: Subscribers, client: ApiClient) -> ChangeOrigin:
+    return ChangeOrigin(Channel.API, known.utcnow(), client.name)
 
 
-def _kept(kept: PreferenceList) -> Kept:
-    return Kept(preferences=_listed(kept))
+def _kept(kept: PreferenceList) -> PreferenceRules:
+    return PreferenceRules(preferences=_listed(kept))
 
 
-def _listed(kept: PreferenceList) -> list[Wish]:
-    return [Wish(kind=one.kind, value=one.value, action=one.action) for one in kept]
+def _listed(kept: PreferenceList) -> list[PreferenceRule]:
+    return [PreferenceRule(kind=one.kind, value=one.value, action=one.action) for one in kept]
 
 
-def _told(entry: JournalEntry) -> Change:
-    return Change(
+def _told(entry: JournalEntry) -> PreferenceChange:
+    return PreferenceChange(
         at=entry.origin.at,
         channel=entry.origin.channel,
         by=entry.origin.by,

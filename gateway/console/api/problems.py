@@ -23,7 +23,7 @@ _URN = "urn:smsward:problem:"
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class _ProblemKind:
     code: str
     status: HTTPStatus
     title: str
@@ -33,76 +33,76 @@ class _Kind:
 class Problem(Enum):
     """The kinds of problems; clients tell them apart by `type`, people by the titles."""
 
-    NOT_JSON = _Kind(
+    NOT_JSON = _ProblemKind(
         "not-json", HTTPStatus.BAD_REQUEST, "The body is no JSON.", "请求内容不是有效的 JSON。"
     )
-    UNKNOWN_TOKEN = _Kind(
+    UNKNOWN_TOKEN = _ProblemKind(
         "unknown-token", HTTPStatus.UNAUTHORIZED, "No client has this token.", "令牌无效。"
     )
-    FORBIDDEN = _Kind(
+    FORBIDDEN = _ProblemKind(
         "forbidden", HTTPStatus.FORBIDDEN, "This client may not do this.", "该客户端无此权限。"
     )
-    NOT_PROVED = _Kind(
+    NOT_PROVED = _ProblemKind(
         "not-proved", HTTPStatus.FORBIDDEN, "The number is not proved.", "号码验证未通过。"
     )
-    ONLY_THE_SUBSCRIBER = _Kind(
+    ONLY_THE_SUBSCRIBER = _ProblemKind(
         "only-the-subscriber",
         HTTPStatus.FORBIDDEN,
         "Only the subscriber takes a refusal back (R37).",
         "退订只能由用户本人撤销。",
     )
-    NOT_FOUND = _Kind(
+    NOT_FOUND = _ProblemKind(
         "not-found", HTTPStatus.NOT_FOUND, "There is no such thing.", "请求的资源不存在。"
     )
-    NOT_ALLOWED = _Kind(
+    NOT_ALLOWED = _ProblemKind(
         "method-not-allowed",
         HTTPStatus.METHOD_NOT_ALLOWED,
         "This cannot be done here.",
         "不支持该请求方法。",
     )
-    TOO_SLOW = _Kind(
+    TOO_SLOW = _ProblemKind(
         "too-slow",
         HTTPStatus.REQUEST_TIMEOUT,
         "The body did not come in time.",
         "未能及时收到请求内容。",
     )
-    CONFLICT = _Kind(
+    CONFLICT = _ProblemKind(
         "conflict",
         HTTPStatus.CONFLICT,
         "What is on record does not allow this.",
         "与现有记录冲突。",
     )
-    TOO_LARGE = _Kind(
+    TOO_LARGE = _ProblemKind(
         "too-large",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "The body is too large; send several.",
         "请求内容过大，请分多次提交。",
     )
-    NOT_SENT_AS_JSON = _Kind(
+    NOT_SENT_AS_JSON = _ProblemKind(
         "not-sent-as-json",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "The body is not sent as JSON.",
         "请求内容未声明为 JSON 类型。",
     )
-    NOT_AS_DESCRIBED = _Kind(
+    NOT_AS_DESCRIBED = _ProblemKind(
         "not-as-described",
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The request is not as described.",
         "请求内容不符合接口说明。",
     )
-    TOO_MANY = _Kind(
+    TOO_MANY = _ProblemKind(
         "too-many",
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too many requests; try again later.",
         "请求过多，请稍后再试。",
     )
-    BROKEN = _Kind(
+    BROKEN = _ProblemKind(
         "broken",
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "The gateway made a mistake; nothing is promised.",
         "系统内部错误。",
     )
-    UNAVAILABLE = _Kind(
+    UNAVAILABLE = _ProblemKind(
         "unavailable",
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The store does not answer; nothing was recorded.",
@@ -119,7 +119,7 @@ _BY_STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RequestFault:
     """What is wrong at one place of the request: a JSON pointer below body, path or query."""
 
     pointer: str
@@ -134,7 +134,7 @@ class ProblemError(Exception):
         problem: Problem,
         detail: str = "",
         *,
-        faults: Sequence[Fault] = (),
+        faults: Sequence[RequestFault] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(problem.value.title)
@@ -146,7 +146,7 @@ class ProblemError(Exception):
 
 def not_as_described(pointer: str, problem: str) -> ProblemError:
     """Return the error for one fault that only a route can see."""
-    return ProblemError(Problem.NOT_AS_DESCRIBED, faults=[Fault(pointer, problem)])
+    return ProblemError(Problem.NOT_AS_DESCRIBED, faults=[RequestFault(pointer, problem)])
 
 
 def response_to(error: ProblemError) -> JSONResponse:
@@ -209,7 +209,7 @@ def _faulty(error: RequestValidationError) -> ProblemError:
     )
 
 
-def _fault_of(detail: Mapping[str, object]) -> Fault:
+def _fault_of(detail: Mapping[str, object]) -> RequestFault:
     where, said, context = detail["loc"], detail["msg"], detail.get("ctx")
     steps = list(where) if isinstance(where, tuple) else []
     if detail["type"] == "extra_forbidden":
@@ -218,4 +218,4 @@ def _fault_of(detail: Mapping[str, object]) -> Fault:
     elif detail["type"] == "value_error" and isinstance(context, Mapping):
         said = context.get("error")
     pointer = "".join(f"/{step}" for step in steps if step != "body")
-    return Fault(pointer, masked_text(str(said)))
+    return RequestFault(pointer, masked_text(str(said)))

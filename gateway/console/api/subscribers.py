@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Header
 from pydantic import Field
 
 from gateway.console.api.access import by
-from gateway.console.api.numbers import Body, Number
+from gateway.console.api.numbers import Number, RequestBody
 from gateway.console.api.problems import Problem, ProblemError
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.msisdn import is_mobile
-from gateway.domain.number_code import CODE_DIGITS, CODE_LIFE, SESSION_LIFE, Issued
+from gateway.domain.number_code import CODE_DIGITS, CODE_LIFE, SESSION_LIFE, IssueResult
 from gateway.systems.number_codes.desk import NumberCodeDesk
 from gateway.systems.number_codes.guesses import WINDOW_S, Guesses
 
@@ -27,19 +27,19 @@ SessionToken = Annotated[
 ]
 
 
-class Whose(Body):
+class Whose(RequestBody):
     """The number to be proved."""
 
     number: Number
 
 
-class CodeSent(Body):
+class CodeSent(RequestBody):
     """The same for every number, whether anything is known of it or was sent to it."""
 
     valid_s: Annotated[int, Field(description="How long a code is good for.", examples=[600])]
 
 
-class Proof(Body):
+class Proof(RequestBody):
     """A number, and the code that was sent to it."""
 
     number: Number
@@ -48,7 +48,7 @@ class Proof(Body):
     ]
 
 
-class Session(Body):
+class SubscriberSession(RequestBody):
     """What opens all that is the subscriber's own, for half an hour."""
 
     token: Annotated[str, Field(description="For the header Subscriber-Session.")]
@@ -97,12 +97,12 @@ def sessions(known: Subscribers) -> APIRouter:
             raise ProblemError(Problem.TOO_MANY, headers={"Retry-After": "60"})
         if is_mobile(str(whose.number).encode()):
             issued = await known.desk.ask(whose.number, known.utcnow())
-            if issued is Issued.BUSY:
+            if issued is IssueResult.BUSY:
                 raise ProblemError(Problem.TOO_MANY, headers={"Retry-After": "60"})
         return CodeSent(valid_s=int(CODE_LIFE.total_seconds()))
 
     @router.post("/v1/subscribers/sessions", status_code=201, summary="Prove a number")
-    async def prove(proof: Proof, client: AppClient) -> Session:
+    async def prove(proof: Proof, client: AppClient) -> SubscriberSession:
         """Give the code back and get a session, for this client alone.
 
         A code has five attempts. A client whose codes are wrong too often waits ten minutes.
@@ -116,6 +116,6 @@ def sessions(known: Subscribers) -> APIRouter:
         if token is None:
             raise ProblemError(Problem.NOT_PROVED, "the code is wrong, used, or over")
         known.guesses.proved(client.name)
-        return Session(token=token, valid_s=int(SESSION_LIFE.total_seconds()))
+        return SubscriberSession(token=token, valid_s=int(SESSION_LIFE.total_seconds()))
 
     return router

@@ -36,7 +36,7 @@ SHIFT = 32 - BUCKET_BITS
 Buckets = NDArray[np.uint32]
 
 
-class View(StrEnum):
+class NgramView(StrEnum):
     """In which form the n-grams are taken."""
 
     FOLDED = "folded"  # a long number as so many digits
@@ -48,17 +48,17 @@ class View(StrEnum):
 class Grams:
     """The n-grams of one view, from single characters to `longest`."""
 
-    view: View
+    view: NgramView
     longest: int
 
 
 # The same text is read as it is written and as it sounds.
-SPAM_GRAMS = (Grams(View.FOLDED, 5), Grams(View.SOUND, 3))
+SPAM_GRAMS = (Grams(NgramView.FOLDED, 5), Grams(NgramView.SOUND, 3))
 # Collections in which every text has a category are often stripped of all but Han: only
 # what such texts share with a real message may count.
-CATEGORY_GRAMS = (Grams(View.HAN, 3),)
+CATEGORY_GRAMS = (Grams(NgramView.HAN, 3),)
 
-_VIEWS = tuple(View)
+_VIEWS = tuple(NgramView)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,14 +70,14 @@ class Level:
     the text with its edges are counted.
     """
 
-    view: View
+    view: NgramView
     length: int
     buckets: Buckets
     starts: Bounds
     ends: Bounds
 
 
-class Read(NamedTuple):
+class TextBatch(NamedTuple):
     """A batch of texts as gateway.filter.model.loops takes it: code points, where each begins."""
 
     codes: Codes
@@ -91,10 +91,10 @@ def as_table(grams: Sequence[Grams]) -> NDArray[np.int64]:
     return np.array(rows, dtype=np.int64)
 
 
-def read(batch: Sequence[Views]) -> Read:
+def read(batch: Sequence[Views]) -> TextBatch:
     """Return a batch as the compiled loops take it."""
     folded, sounds = [text.folded for text in batch], [text.sound for text in batch]
-    return Read(*joined([*folded, *sounds, *(text.raw for text in batch)]), len(batch))
+    return TextBatch(*joined([*folded, *sounds, *(text.raw for text in batch)]), len(batch))
 
 
 def buckets_of(batch: Sequence[Views], grams: Sequence[Grams]) -> tuple[Buckets, Bounds]:
@@ -115,7 +115,7 @@ def levels_of(text: Views, grams: Sequence[Grams]) -> Iterator[Level]:
     )
 
     for number, (view, longest) in enumerate(as_table(grams)):
-        written = text.sound if grams[number].view is View.SOUND else text.folded
+        written = text.sound if grams[number].view is NgramView.SOUND else text.folded
         codes, _ = joined([written])
         seen = np.empty(len(codes) + 2, dtype=np.uint32)
         seen = seen[: write_view(codes, view, number, seen)]

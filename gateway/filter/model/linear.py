@@ -13,8 +13,8 @@ from gateway.filter.model.features import (
     SHIFT,
     SIGNS,
     SPAM_GRAMS,
-    Read,
-    View,
+    NgramView,
+    TextBatch,
     as_table,
     levels_of,
     read,
@@ -90,7 +90,7 @@ class LinearModel:
         """Return the score of each text: above 0 it is rather spam than not."""
         return self.scores_of(read(batch))
 
-    def scores_of(self, batch: Read) -> Floats:
+    def scores_of(self, batch: TextBatch) -> Floats:
         """Return the score of each text of a batch that is read already."""
         from gateway.filter.model.loops import spam_scores  # noqa: PLC0415
 
@@ -137,7 +137,7 @@ class LinearModel:
         is_as_written = len(views.sound) == len(views.folded)
         rises = np.zeros(len(views.folded) + 3)
         for level in levels:
-            if level.view is not View.SOUND or is_as_written:
+            if level.view is not NgramView.SOUND or is_as_written:
                 even = weights[np.searchsorted(met, level.buckets)] / (level.ends - level.starts)
                 np.add.at(rises, level.starts, even)
                 np.add.at(rises, level.ends, -even)
@@ -171,11 +171,11 @@ class CategoryModel:
         """Return the likeliest category of each text."""
         return self.categories_of(read(batch))
 
-    def categories_of(self, batch: Read) -> list[str]:
+    def categories_of(self, batch: TextBatch) -> list[str]:
         """Return the likeliest category of each text of a batch that is read already."""
         return [self.ids[best] for best in self._scored(batch)[1].tolist()]
 
-    def _scored(self, batch: Read) -> tuple[Floats, NDArray[np.int64]]:
+    def _scored(self, batch: TextBatch) -> tuple[Floats, NDArray[np.int64]]:
         from gateway.filter.model.loops import category_scores  # noqa: PLC0415
 
         codes, bounds, texts = batch

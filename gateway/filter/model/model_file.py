@@ -86,7 +86,7 @@ def read_model(octets: bytes, trusted: Sequence[Ed25519PublicKey] = ()) -> Model
 
     Where keys are `trusted`, one of them must have signed it. Raises ModelFileError.
     """
-    parts = _Parts(octets)
+    parts = _FileSections(octets)
     card = parts.row(_CARD)
     _check_signature(parts, card, trusted)
     said = _mapping(_parsed(card), _CARD)
@@ -139,7 +139,7 @@ def _header(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> bytes:
     return header.getvalue()
 
 
-class _Parts:
+class _FileSections:
     """The parts of a file, each inflated when it is asked for. Raises ModelFileError."""
 
     def __init__(self, octets: bytes) -> None:
@@ -205,7 +205,9 @@ def _check_members(names: Sequence[str], unpacked_octets: int) -> None:
         raise ModelFileError("file", f"unpacked over {MAX_FILE_OCTETS} octets")
 
 
-def _check_signature(parts: _Parts, card: bytes, trusted: Sequence[Ed25519PublicKey]) -> None:
+def _check_signature(
+    parts: _FileSections, card: bytes, trusted: Sequence[Ed25519PublicKey]
+) -> None:
     signature = parts.row(_SIGNATURE) if _SIGNATURE in parts else b""
     if not trusted:
         return
@@ -221,7 +223,7 @@ def _check_signature(parts: _Parts, card: bytes, trusted: Sequence[Ed25519Public
 
 
 def _weights(
-    parts: _Parts, name: str, shape: tuple[int, ...], digest: object
+    parts: _FileSections, name: str, shape: tuple[int, ...], digest: object
 ) -> NDArray[np.float32]:
     header = _header(_STORED, shape)
     is_as_long = parts.declared_octets(name) == len(header) + 2 * math.prod(shape)
@@ -263,7 +265,7 @@ def _class_named(name: str) -> TextClass:
     return TextClass(name)
 
 
-def _class_model(name: str, said: Mapping[str, object], parts: _Parts) -> ClassModel:
+def _class_model(name: str, said: Mapping[str, object], parts: _FileSections) -> ClassModel:
     weights = _weights(parts, f"{name}.npy", (_WIDTH,), said.get("sha256"))
     slope, offset = (_number(said.get(one), f"{name}.{one}") for one in ("slope", "offset"))
     if slope <= 0:
@@ -284,7 +286,7 @@ def _threshold(said: object, place: str) -> Threshold:
     return Threshold(tolerated, score)
 
 
-def _categories(said: object, parts: _Parts) -> CategoryModel | None:
+def _categories(said: object, parts: _FileSections) -> CategoryModel | None:
     if said is None:
         return None
     described = _mapping(said, "categories")

@@ -18,7 +18,7 @@ from gateway.policy.submission import Submission
 _MAX_TOLD = 2048
 
 
-class _Massed(NamedTuple):
+class _StepEvidence(NamedTuple):
     """The evidence for a text that is not counted any more in a step: its campaign is full.
 
     If senders are counted separately, it holds for one sender only.
@@ -33,7 +33,7 @@ class _Massed(NamedTuple):
         return self.step == step and self.of is campaigns and self.sender == sender
 
 
-class Massed:
+class CampaignCheck:
     """Counts messages without consent by the campaign of their text.
 
     It counts across all senders, or each sender separately.
@@ -81,7 +81,7 @@ class Massed:
             if may_have_agreed and self._has_agreed(sender, number):
                 continue
             massed = facts.massed
-            if isinstance(massed, _Massed) and massed.is_of(campaigns, counted, step):
+            if isinstance(massed, _StepEvidence) and massed.is_of(campaigns, counted, step):
                 against.append((one, massed.evidence))
                 continue
             evidence = self._count(facts, sender, number, at)
@@ -111,7 +111,7 @@ class Massed:
         evidence = self._told.get(campaign) or self._tell(campaign)
         if campaigns.is_filled(fingerprint, sender, at):
             counted = sender if self._check.each_sender else ""
-            facts.massed = _Massed(campaigns, counted, campaigns.step_of(at), evidence)
+            facts.massed = _StepEvidence(campaigns, counted, campaigns.step_of(at), evidence)
         return evidence
 
     def _tell(self, campaign: str) -> Evidence:

@@ -13,8 +13,8 @@ from gateway.filter.facts import TextFacts
 from gateway.filter.lookalike import KnownDomains, KnownNames, Likeness, LookAlike
 from gateway.filter.model.harm import Harm
 from gateway.filter.persons import score_as_personal
-from gateway.filter.scoring import PIECES, Scored
-from gateway.filter.urls import DomainList, Link
+from gateway.filter.scoring import PIECES, TextScore
+from gateway.filter.urls import DomainList, TextLink
 from gateway.policy.evidence import Ask, Evidence
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import BadLink, ContactGiven, Impostor, Suspicious
@@ -116,7 +116,7 @@ def contact_given(check: ContactGiven) -> Ask:
     return ask
 
 
-def _as_personal(facts: TextFacts, knowledge: Knowledge) -> tuple[Scored, ...] | None:
+def _as_personal(facts: TextFacts, knowledge: Knowledge) -> tuple[TextScore, ...] | None:
     """Return the classifier's result for each reading as a person's text; once for each text."""
     if facts.personal is None and knowledge.scorer is not None:
         try:
@@ -155,7 +155,7 @@ class _Scores:
         self._actions = check.actions
         self._made: dict[tuple[str, int], Evidence] = {}
 
-    def evidence_of(self, guilty: Iterable[Scored]) -> Evidence:
+    def evidence_of(self, guilty: Iterable[TextScore]) -> Evidence:
         """Return the evidence for the worst reading; one that is only noted hides no other."""
         worst = max(guilty, key=self._weight_of)
         # 100 probabilities times the categories of the tree.
@@ -167,11 +167,11 @@ class _Scores:
             self._made[key] = Evidence(said, action=action, category=worst.category)
         return self._made[key]
 
-    def _action_of(self, one: Scored) -> Action | None:
+    def _action_of(self, one: TextScore) -> Action | None:
         # Without a category the harm is unknown, and the rule's own action holds.
         return self._actions.get(one.harm) if one.category else None
 
-    def _weight_of(self, one: Scored) -> tuple[bool, int, float]:
+    def _weight_of(self, one: TextScore) -> tuple[bool, int, float]:
         is_stopped = self._action_of(one) is not Action.FORWARD
         return is_stopped, _GRAVITY[one.harm], one.probability
 
@@ -187,7 +187,7 @@ class _Links:
         self._allowed = DomainList((*check.allow, *check.brands))
         self._made: dict[str, Evidence] = {}
 
-    def against(self, link: Link) -> Evidence | None:
+    def against(self, link: TextLink) -> Evidence | None:
         """Return the evidence against a link; None if it is allowed."""
         if self._allowed.covers(link.opened):
             return None
@@ -201,7 +201,7 @@ class _Links:
             return self._evidence("a link written so that only people read it")
         return self._evidence("links to what is not allowed") if self._check.only_allowed else None
 
-    def _taken_for(self, link: Link) -> str | None:
+    def _taken_for(self, link: TextLink) -> str | None:
         """Return the host that the host of `link` imitates; None if it imitates none."""
         shown = self._allowed.entry_of(link.host) if link.is_look_alike else None
         if shown is not None:
@@ -262,7 +262,7 @@ def _with_pieces(evidence: Evidence, facts: TextFacts) -> Evidence:
     return replace(evidence, text=f"{evidence.text}; {pieces}")
 
 
-def _placed(evidence: Evidence, link: Link, facts: TextFacts) -> Evidence:
+def _placed(evidence: Evidence, link: TextLink, facts: TextFacts) -> Evidence:
     if not facts.is_told:
         return evidence
     return replace(evidence, text=f"{evidence.text} ({link.start + 1}-{link.end})")

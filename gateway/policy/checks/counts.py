@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 from zoneinfo import ZoneInfo
 
 from gateway.domain.verdict import Reason
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.checks.counter import Against
 from gateway.policy.evidence import Evidence
 from gateway.policy.frequency import Frequencies
-from gateway.policy.limits import Counting, Full, Limit, Part, Parts
+from gateway.policy.limits import CountDimension, Counting, Full, Limit, Parts
 from gateway.policy.rules import TooOften
 from gateway.policy.submission import Submission
 
@@ -30,14 +30,14 @@ class Often:
     gives_back: ClassVar[bool] = True
     is_by_second: ClassVar[bool] = True
 
-    def __init__(self, check: TooOften, surroundings: Surroundings) -> None:
+    def __init__(self, check: TooOften, surroundings: RuleLocale) -> None:
         counting = Counting(
             surroundings.capacity, _standard_offset_s(surroundings.zone), surroundings.calendar
         )
         self._frequencies = Frequencies(check.limits, counting)
         self._evidence = {limit: Evidence(_said(limit)) for limit in check.limits}
-        self._is_signed = any(Part.SIGNATURE in limit.per for limit in check.limits)
-        self._says_source = any(Part.SOURCE in limit.per for limit in check.limits)
+        self._is_signed = any(CountDimension.SIGNATURE in limit.per for limit in check.limits)
+        self._says_source = any(CountDimension.SOURCE in limit.per for limit in check.limits)
 
     def ask_all(self, submissions: Sequence[Submission], at: float) -> Against:
         """Count messages, except those that would exceed a limit."""

@@ -7,7 +7,7 @@ and no message must fail because of that.
 from collections.abc import Callable
 
 from gateway.policy.evidence import Ask, Evidence
-from gateway.policy.filings import Filed
+from gateway.policy.filings import SenderFilings
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.places import place_of
 from gateway.policy.rules import (
@@ -107,8 +107,8 @@ class FiledTemplates:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._filings = knowledge.filings
-        # Each change of filings makes a new `Filed`, so an old result is never found.
-        self._found: dict[tuple[Filed, str], TemplateMatch | None] = {}
+        # Each change of filings makes a new `SenderFilings`, so an old result is never found.
+        self._found: dict[tuple[SenderFilings, str], TemplateMatch | None] = {}
 
     def forget(self) -> None:
         """Forget the results for what is not on file any more."""
@@ -128,7 +128,7 @@ class FiledTemplates:
             submission.template = found.id
         return found
 
-    def _look_up(self, filed: Filed, text: str) -> TemplateMatch | None:
+    def _look_up(self, filed: SenderFilings, text: str) -> TemplateMatch | None:
         key = (filed, text)
         try:
             return self._found[key]

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from gateway.domain.verdict import Action
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.evidence import Evidence
 from gateway.policy.places import Zones
 from gateway.policy.rules import Untimely
-from gateway.policy.submission import Submission, Timing
+from gateway.policy.submission import DeliveryTimes, Submission
 from gateway.policy.windows import Jitter, Locality, next_opening
 
 _CLOSED = Evidence("outside the hours in which it may arrive")
@@ -19,7 +19,7 @@ _TOO_LATE = Evidence("no hours in which it may arrive while it is valid", action
 _MISSCHEDULED = Evidence("scheduled outside the hours in which it may arrive", action=Action.REJECT)
 # The SMSC may understand a schedule that we do not, and deliver then.
 _UNCLEAR = Evidence("scheduled for no moment that can be read", action=Action.REJECT)
-_NO_TIMING = Timing()
+_NO_TIMING = DeliveryTimes()
 
 _MAINLAND = 86
 _SUBSCRIBER_DIGITS = 10**11
@@ -47,7 +47,7 @@ class Hours:
         "_zones",
     )
 
-    def __init__(self, check: Untimely, surroundings: Surroundings) -> None:
+    def __init__(self, check: Untimely, surroundings: RuleLocale) -> None:
         self._check = check
         self._calendar = surroundings.calendar
         self._zones = Zones(surroundings.zone)
@@ -55,7 +55,7 @@ class Hours:
         self._second = -1
         self._open_at = -1.0  # a moment at which the mainland may be written to
         self._open: dict[ZoneInfo, bool] = {}
-        self._openings: dict[ZoneInfo, _Opening] = {}
+        self._openings: dict[ZoneInfo, _NextOpening] = {}
 
     def ask(self, submission: Submission, at: float) -> Evidence | None:
         """Return the evidence against arrival now; note in the submission when it could leave."""
@@ -83,7 +83,7 @@ class Hours:
         ]
 
     def _judge(
-        self, submission: Submission, zone: ZoneInfo, timing: Timing, at: float
+        self, submission: Submission, zone: ZoneInfo, timing: DeliveryTimes, at: float
     ) -> Evidence | None:
         if timing.scheduled_at is not None and timing.scheduled_at > at:
             return None if self._is_open_at(timing.scheduled_at, zone) else _MISSCHEDULED
@@ -112,7 +112,7 @@ class Hours:
             return None
         return _MISSCHEDULED
 
-    def _opening_after(self, at: float, zone: ZoneInfo) -> "_Opening | None":
+    def _opening_after(self, at: float, zone: ZoneInfo) -> "_NextOpening | None":
         known = self._openings.get(zone)
         if known is not None and known.asked_at <= at < known.at:
             return known
@@ -122,7 +122,7 @@ class Hours:
             return None
         strewn = Jitter(_NEARLY_ALL, self._check.jitter)
         last = next_opening(self._check.windows, moment, where, strewn) or opens
-        found = _Opening(at, opens.timestamp(), (last - opens).total_seconds())
+        found = _NextOpening(at, opens.timestamp(), (last - opens).total_seconds())
         self._openings[zone] = found
         return found
 
@@ -141,7 +141,7 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opening:
+class _NextOpening:
     """The next opening, computed at `asked_at`, and over how long messages are spread then."""
 
     asked_at: float

@@ -16,7 +16,7 @@ _MANY = 8  # fewer are looked at sooner one by one
 _STEPS = (1, -1)
 
 
-class _Row:
+class _NumberRow:
     """A row of consecutive numbers: length, direction, when it began and the last one came."""
 
     __slots__ = ("began", "came", "length", "step")
@@ -29,7 +29,7 @@ class _Row:
 
 # The rows of one source, each by its last number, in the order in which these came. For a single
 # number, which nearly all are, only the time when it came.
-_Rows: TypeAlias = dict[int, _Row | float]
+_Rows: TypeAlias = dict[int, _NumberRow | float]
 
 
 class Walks:
@@ -100,24 +100,24 @@ class Walks:
         row = rows.get(number)
         if row is None:
             row = self._stepped(rows, number, at)
-        return isinstance(row, _Row) and row.length >= self._count
+        return isinstance(row, _NumberRow) and row.length >= self._count
 
-    def _stepped(self, rows: _Rows, number: int, at: float) -> _Row | float:
+    def _stepped(self, rows: _Rows, number: int, at: float) -> _NumberRow | float:
         """Return the row that a number extends, or the time of a new one."""
         for step in _STEPS:
             row = rows.get(number - step)
             if row is not None and self._goes_on(row, step, at):
                 del rows[number - step]
-                row = row if isinstance(row, _Row) else _Row(row)
+                row = row if isinstance(row, _NumberRow) else _NumberRow(row)
                 row.length, row.step, row.came = row.length + 1, step, at
                 rows[number] = row
                 return row
         _begin(rows, number, at)
         return at
 
-    def _goes_on(self, row: _Row | float, step: int, at: float) -> bool:
+    def _goes_on(self, row: _NumberRow | float, step: int, at: float) -> bool:
         """Tell whether a row continues: a long row ends only after a gap of `within`."""
-        if not isinstance(row, _Row):
+        if not isinstance(row, _NumberRow):
             return at - row <= self._within_s
         since = row.came if row.length >= self._count else row.began
         return row.step == step and at - since <= self._within_s

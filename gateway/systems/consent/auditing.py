@@ -12,7 +12,7 @@ from gateway.ports.consent import ConsentStore
 CHANNEL = "audit"
 
 
-class Outcome(StrEnum):
+class AuditOutcome(StrEnum):
     """The result of an answer to an item."""
 
     NOTED = "noted"
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ItemProof:
     """What the SP showed for an item: evidence, or the reason why it has no evidence."""
 
     is_proven: bool
@@ -40,7 +40,7 @@ class AuditDesk:
         self._audits = audits
         self._consent = consent
 
-    async def answer(self, audit: ConsentAudit, item: AuditItem, shown: Shown) -> Outcome:
+    async def answer(self, audit: ConsentAudit, item: AuditItem, shown: ItemProof) -> AuditOutcome:
         """Settle one item; may be repeated after StoreUnavailable.
 
         The answer has the date that the SP asserted, so that a later answer of the subscriber
@@ -48,17 +48,19 @@ class AuditDesk:
         taken effect.
         """
         if item.state is not ItemState.OPEN:
-            return Outcome.ANSWERED_BEFORE
+            return AuditOutcome.ANSWERED_BEFORE
         outcome = await self._take_effect(audit, item, shown)
         state = ItemState.PROVEN if shown.is_proven else ItemState.UNPROVEN
         is_first = await self._audits.answer(
             audit.number, item.item, state=state, note=shown.note, by=shown.by, at=shown.at
         )
-        return outcome if is_first else Outcome.ANSWERED_BEFORE
+        return outcome if is_first else AuditOutcome.ANSWERED_BEFORE
 
-    async def _take_effect(self, audit: ConsentAudit, item: AuditItem, shown: Shown) -> Outcome:
+    async def _take_effect(
+        self, audit: ConsentAudit, item: AuditItem, shown: ItemProof
+    ) -> AuditOutcome:
         if not (shown.is_proven or shown.revokes):
-            return Outcome.NOTED
+            return AuditOutcome.NOTED
         said = Answer.AGREED if shown.is_proven else Answer.REFUSED
         asserted = await self._consent.answer_of(item.msisdn, audit.system_id)
         given = ConsentAnswer(
@@ -74,5 +76,5 @@ class AuditDesk:
         await self._consent.record([given])
         kept = await self._consent.answer_of(item.msisdn, audit.system_id)
         if kept is None or (kept.answer, kept.since) != (said, item.since):
-            return Outcome.OVERTAKEN
-        return Outcome.AGREED if shown.is_proven else Outcome.REVOKED
+            return AuditOutcome.OVERTAKEN
+        return AuditOutcome.AGREED if shown.is_proven else AuditOutcome.REVOKED

@@ -31,7 +31,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ClaimOutcome:
     """What stands for the claim's number now, whether that is the claim's doing, and why.
 
     `answer` is what the SP may know: None where the number has none for it.
@@ -50,7 +50,7 @@ class Claims:
 
     async def take(
         self, system_id: str, claims: Sequence[Claim], by: str, now: datetime
-    ) -> list[Outcome]:
+    ) -> list[ClaimOutcome]:
         """Record those of `claims` that may be; return what came of each, in their order.
 
         A refusal, of this SP or of all, stays. It is looked for before anything is recorded,
@@ -58,7 +58,7 @@ class Claims:
         StoreUnavailable: nothing was recorded then. May be repeated.
         """
         on_record = await self._on_record(readings_of([claim.msisdn for claim in claims]))
-        outcomes: list[Outcome] = []
+        outcomes: list[ClaimOutcome] = []
         new: list[ConsentAnswer] = []
         for claim in claims:
             wanted, gaps = _answer(system_id, claim, by, now)
@@ -96,20 +96,20 @@ def _outcome(
     gaps: tuple[str, ...],
     on_record: Mapping[tuple[int, str], ConsentAnswer],
     now: datetime,
-) -> Outcome:
+) -> ClaimOutcome:
     """Return what becomes of `wanted` where `on_record` is what was said before."""
     own = on_record.get((wanted.msisdn, wanted.scope))
     if _is_refused(wanted, own, on_record):
         if own is None or own.answer is Answer.ASSERTED:
             known = None if own is None else own.answer
-            return Outcome(known, is_recorded=False, because=(NOT_RECORDED,))
-        return Outcome(Answer.REFUSED, is_recorded=False, because=(REFUSED,))
+            return ClaimOutcome(known, is_recorded=False, because=(NOT_RECORDED,))
+        return ClaimOutcome(Answer.REFUSED, is_recorded=False, because=(REFUSED,))
     if own is None or wanted.holds_over(own):
-        return Outcome(wanted.standing(now), is_recorded=True, because=gaps)
+        return ClaimOutcome(wanted.standing(now), is_recorded=True, because=gaps)
     if own.standing(now) is None:
-        return Outcome(None, is_recorded=False, because=(ENDED, *gaps))
+        return ClaimOutcome(None, is_recorded=False, because=(ENDED, *gaps))
     why = PROVEN if wanted.answer is Answer.ASSERTED else KNOWN
-    return Outcome(own.answer, is_recorded=False, because=(why, *gaps))
+    return ClaimOutcome(own.answer, is_recorded=False, because=(why, *gaps))
 
 
 def _is_refused(

@@ -9,7 +9,7 @@ from gateway.domain.consent import ConsentAnswer
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class AuditSample:
     """What was drawn, by number, and out of how many."""
 
     items: tuple[AuditItem, ...]
@@ -21,7 +21,7 @@ async def draw(
     size: int,
     seed: int,
     seen: Callable[[int], None],
-) -> Sample:
+) -> AuditSample:
     """Draw at most `size` of the answers, each as likely as any other; tell `seen` how many came.
 
     One pass that keeps no more than the sample (reservoir sampling: J. S. Vitter, ACM
@@ -48,4 +48,4 @@ async def draw(
         AuditItem(number, answer.msisdn, answer.since, answer.channel)
         for number, answer in enumerate(drawn, start=1)
     )
-    return Sample(items, population)
+    return AuditSample(items, population)

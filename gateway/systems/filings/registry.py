@@ -10,7 +10,7 @@ from gateway.ports.filings import FilingStore
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FilingDifference:
     """What filing something changes: `changed` has what is on file and what takes its place."""
 
     added: tuple[Filing, ...] = ()
@@ -33,7 +33,7 @@ class FilingRefusedError(ValueError):
 
 async def compare(
     store: FilingStore, filings: Sequence[Filing], limits: FilingLimits = LIMITS
-) -> Difference:
+) -> FilingDifference:
     """Return what filing `filings` would change.
 
     Raises FilingRefusedError for what is wrong with them, also beside what their SPs have on
@@ -58,7 +58,7 @@ async def compare(
 
 async def file_all(
     store: FilingStore, filings: Sequence[Filing], limits: FilingLimits = LIMITS
-) -> Difference:
+) -> FilingDifference:
     """File `filings`, all of them or none; return what that changed.
 
     What is on file and not among them stays. Raises as `compare` does; nothing was filed then.
@@ -77,9 +77,9 @@ async def _on_file(store: FilingStore, filings: Iterable[Filing]) -> dict[Filing
 
 def _difference(
     given: Mapping[FilingKey, Filing], on_file: Mapping[FilingKey, Filing]
-) -> Difference:
+) -> FilingDifference:
     known = [(on_file[key], filing) for key, filing in given.items() if key in on_file]
-    return Difference(
+    return FilingDifference(
         added=tuple(filing for key, filing in given.items() if key not in on_file),
         changed=tuple((before, after) for before, after in known if before != after),
         unchanged=tuple(after for before, after in known if before == after),

@@ -21,7 +21,7 @@ _TEXTS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class SampleSplit:
     """The samples to train on, and the held-out samples to measure on.
 
     `added` verdicts are in `train`, each repeated by the weight; `left_out` belong to campaigns
@@ -42,7 +42,7 @@ def with_verdicts(
     *,
     weight: int = USUAL_WEIGHT,
     holds_out: bool,
-) -> Added:
+) -> SampleSplit:
     """Add `verdicts`, the newest first, to the samples to train on.
 
     Texts that differ only in particulars are one campaign; each verdict gets the campaign's name
@@ -50,7 +50,7 @@ def with_verdicts(
     there; with `holds_out` every tenth of the other campaigns is held out. Of one campaign at
     most the newest twenty are trained on.
     """
-    campaigns = _Campaigns(verdicts)
+    campaigns = _CampaignGroups(verdicts)
     measured = campaigns.among(held_out)
     trained = campaigns.among(train)
     more: list[Sample] = []
@@ -69,7 +69,7 @@ def with_verdicts(
         else:
             taken[campaign] = taken.get(campaign, 0) + 1
             more.append(verdict)
-    return Added(
+    return SampleSplit(
         [*train, *more * weight], [*held_out, *measured_too], len(more), left_out, repeated
     )
 
@@ -78,7 +78,7 @@ def _is_tenth(first: Sample) -> bool:
     return crc32(skeleton(first.text).encode(errors="replace")) % _HELD_OUT_OF == 0
 
 
-class _Campaigns:
+class _CampaignGroups:
     """Groups texts into campaigns: alike directly, or through other texts."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:

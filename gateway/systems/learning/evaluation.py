@@ -43,7 +43,7 @@ _AT_ONCE = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Parting:
+class SeparationResults:
     """How well spam is parted from innocent texts.
 
     `f1` is at probability one half, `best_f1` at the best threshold there is in hindsight;
@@ -66,17 +66,17 @@ class ClassFound:
     `alone` against those of the same source.
     """
 
-    whole: Parting
-    without_doubtful: Parting | None
-    sources: Mapping[str, Parting]
-    alone: Mapping[str, Parting]
+    whole: SeparationResults
+    without_doubtful: SeparationResults | None
+    sources: Mapping[str, SeparationResults]
+    alone: Mapping[str, SeparationResults]
     notices: Mapping[str, tuple[int, int]]  # of how many innocent ones, how many found
     known: Mapping[float, tuple[float, float]]  # at the model's thresholds: false alarms, recall
     bins: tuple[Bin, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Attacked:
+class DisguiseResults:
     """The share found of each disguise, and how many texts it was tried on."""
 
     count: int
@@ -84,7 +84,7 @@ class Attacked:
 
 
 @dataclass(frozen=True, slots=True)
-class Categorised:
+class CategoryResults:
     """How often the category, and the harm, was the right one."""
 
     count: int
@@ -104,12 +104,12 @@ class Evaluation:
     """All that was found; what was not asked for is empty."""
 
     classes: Mapping[TextClass, ClassFound]
-    attacks: Mapping[str, Mapping[str, Attacked]]  # by language
-    categories: Categorised | None
+    attacks: Mapping[str, Mapping[str, DisguiseResults]]  # by language
+    categories: CategoryResults | None
 
 
 @dataclass(slots=True, eq=False)
-class _Scored:
+class _ScoredSamples:
     samples: list[Sample]
     scores: Floats
     chances: Floats
@@ -158,7 +158,7 @@ def is_attacked(samples: Sequence[Sample]) -> bool:
 
 def _scored(
     model: Model, text_class: TextClass, samples: list[Sample], told: Callable[[int], None]
-) -> _Scored:
+) -> _ScoredSamples:
     linear = model.of(text_class).linear
     parts = [np.zeros(0)]
     for batch in _batches(samples):
@@ -166,14 +166,14 @@ def _scored(
         told(len(batch))
     scores = np.concatenate(parts)
     is_spam = np.array([one.is_spam for one in samples], dtype=np.bool_)
-    return _Scored(samples, scores, linear.calibration.probabilities(scores), is_spam)
+    return _ScoredSamples(samples, scores, linear.calibration.probabilities(scores), is_spam)
 
 
 def _batches(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
     yield from (samples[at : at + _AT_ONCE] for at in range(0, len(samples), _AT_ONCE))
 
 
-def _class_found(model: Model, text_class: TextClass, scored: _Scored) -> ClassFound:
+def _class_found(model: Model, text_class: TextClass, scored: _ScoredSamples) -> ClassFound:
     ham = ~scored.is_spam
     everything = np.ones(len(ham), dtype=np.bool_)
     doubtful = scored.chosen(lambda one: one.is_doubtful)
@@ -203,7 +203,9 @@ def _has(pattern: re.Pattern[str], sample: Sample) -> bool:
     return pattern.search(sample.text.folded) is not None
 
 
-def _sources(scored: _Scored, ham: Marks, *, alone: bool) -> Iterator[tuple[str, Parting]]:
+def _sources(
+    scored: _ScoredSamples, ham: Marks, *, alone: bool
+) -> Iterator[tuple[str, SeparationResults]]:
     origins = np.array([one.origin for one in scored.samples])
     for origin in sorted(set(origins[scored.is_spam].tolist())):
         own = origins == origin
@@ -217,10 +219,10 @@ def _sources(scored: _Scored, ham: Marks, *, alone: bool) -> Iterator[tuple[str,
             yield f"{origin}, sure", _parting(scored, ham | sure)
 
 
-def _parting(scored: _Scored, chosen: Marks) -> Parting:
+def _parting(scored: _ScoredSamples, chosen: Marks) -> SeparationResults:
     innocent = scored.scores[chosen & ~scored.is_spam]
     spam = scored.scores[chosen & scored.is_spam]
-    return Parting(
+    return SeparationResults(
         len(innocent),
         len(spam),
         f1(scored.chances[chosen] > 0.5, scored.is_spam[chosen]),
@@ -230,7 +232,9 @@ def _parting(scored: _Scored, chosen: Marks) -> Parting:
     )
 
 
-def _point(model: Model, text_class: TextClass, scored: Mapping[TextClass, _Scored]) -> float:
+def _point(
+    model: Model, text_class: TextClass, scored: Mapping[TextClass, _ScoredSamples]
+) -> float:
     """Return the threshold at POINT: as measured here, else as the model knows it."""
     here = scored.get(text_class)
     if here is not None and not here.is_spam.all():
@@ -243,11 +247,11 @@ def _attacks(
     attacked: Sequence[Sample],
     points: Mapping[TextClass, float],
     told: Callable[[int], None],
-) -> dict[str, dict[str, Attacked]]:
+) -> dict[str, dict[str, DisguiseResults]]:
     by_disguise: dict[tuple[str, str], list[Sample]] = defaultdict(list)
     for sample in attacked:
         by_disguise[sample.lang, sample.source].append(sample)
-    found: dict[str, dict[str, Attacked]] = defaultdict(dict)
+    found: dict[str, dict[str, DisguiseResults]] = defaultdict(dict)
     for (lang, disguise), samples in by_disguise.items():
         # A disguise may leave no Han in a text; it is sent from the port all the same.
         hits = 0
@@ -255,11 +259,11 @@ def _attacks(
             own = [one for one in samples if one.text_class is text_class]
             scores = _scored(model, text_class, own, told).scores
             hits += int((scores > points[text_class]).sum())
-        found[lang][disguise] = Attacked(len(samples), hits / len(samples))
+        found[lang][disguise] = DisguiseResults(len(samples), hits / len(samples))
     return dict(found)
 
 
-def _categorised(model: Model, samples: Iterable[Sample]) -> Categorised | None:
+def _categorised(model: Model, samples: Iterable[Sample]) -> CategoryResults | None:
     named = [(one, category_in(one.source)) for one in samples if one.is_spam]
     named = [(one, category) for one, category in named if category]
     if model.categories is None or not named:
@@ -271,12 +275,12 @@ def _categorised(model: Model, samples: Iterable[Sample]) -> Categorised | None:
         np.array([harm_of(one) is not Harm.ADVERT for one in names]) for names in (found, true)
     ]
     recalls = {one: float(right[np.array(true) == one].mean()) for one in sorted(set(true))}
-    return Categorised(
+    return CategoryResults(
         len(true), float(right.mean()), macro_f1(found, true), f1(grave[0], grave[1]), recalls
     )
 
 
-def mean_kept(attacks: Mapping[str, Attacked]) -> float:
+def mean_kept(attacks: Mapping[str, DisguiseResults]) -> float:
     """Return the mean recall over the disguises by the recall without one, 0 if unknown."""
     plain = attacks.get(UNCHANGED)
     others = [one.recall for name, one in attacks.items() if name != UNCHANGED]

@@ -9,7 +9,7 @@ from gateway.systems.learning.evaluation import (
     UNCHANGED,
     ClassFound,
     Evaluation,
-    Parting,
+    SeparationResults,
     mean_kept,
 )
 from gateway.systems.learning.samples import Sample
@@ -82,7 +82,7 @@ def judging(samples: Iterable[Sample]) -> dict[str, TextClass]:
 def _of_class(text_class: TextClass, found: ClassFound, source: str) -> Iterator[Goal]:
     is_port = text_class is TextClass.PORT
     by_source = found.sources if is_port else found.alone
-    parting: Parting | None = by_source.get(source) if source else found.whole
+    parting: SeparationResults | None = by_source.get(source) if source else found.whole
     if parting is None:
         return
     name = f"{text_class} ({source})" if source else str(text_class)

@@ -21,7 +21,7 @@ from gateway.filter.model.model_file import MAX_FILE_OCTETS, ModelFileError, rea
 from gateway.filter.model_pair import ModelPair
 from gateway.filter.model_scorer import ModelScorer
 from gateway.filter.views import Views
-from gateway.runtime.sharing import Share
+from gateway.runtime.sharing import FileLock
 from gateway.systems.learning.model_history import (
     MAX_STATE_OCTETS,
     ModelState,
@@ -38,7 +38,7 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ModelChange:
     """Who changes something, when, and why."""
 
     at: datetime
@@ -101,7 +101,7 @@ class ModelDirectory:
         except (ModelFileError, OSError) as error:
             return ModelPair(active), str(error)
 
-    def install(self, octets: bytes, change: Change) -> str:
+    def install(self, octets: bytes, change: ModelChange) -> str:
         """Put a model into shadow and return its digest.
 
         On an error nothing is changed. Raises ModelFileError if the octets are not a usable
@@ -115,7 +115,7 @@ class ModelDirectory:
             self._settle(after)
         return digest
 
-    def promote(self, change: Change) -> str:
+    def promote(self, change: ModelChange) -> str:
         """Put the model in shadow in force and return its digest.
 
         Raises ModelFileError if it cannot be used (any more), ModelStateError, ModelActError.
@@ -126,7 +126,7 @@ class ModelDirectory:
             self._settle(after)
         return after.active
 
-    def roll_back(self, change: Change) -> str:
+    def roll_back(self, change: ModelChange) -> str:
         """Put the previous model in force; return its digest, "" for none. Errors as `promote`."""
         with self._alone():
             after = self.state().roll_back(change.at, change.by, change.note)
@@ -135,7 +135,7 @@ class ModelDirectory:
             self._settle(after)
         return after.active
 
-    def withdraw(self, change: Change) -> None:
+    def withdraw(self, change: ModelChange) -> None:
         """Remove the model in shadow. Raises ModelStateError, ModelActError."""
         with self._alone():
             self._settle(self.state().withdraw(change.at, change.by, change.note))
@@ -169,7 +169,7 @@ class ModelDirectory:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         self._make()
-        share = Share.whole(self.path / STATE)
+        share = FileLock.whole(self.path / STATE)
         try:
             yield
         finally:

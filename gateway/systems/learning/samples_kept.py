@@ -18,7 +18,7 @@ _LEAST_LETTERS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PersonVerdict:
     """What a person said of a text as it was sent. `is_port` says that a port had sent it.
 
     `category` may be any word that gateway.domain.categories knows, or that a policy uses.
@@ -34,7 +34,7 @@ class Verdict:
     is_port: bool = True
 
 
-def learnt_from(verdict: Verdict) -> NewSample | None:
+def learnt_from(verdict: PersonVerdict) -> NewSample | None:
     """Return what is kept of a verdict, None where the text says nothing to learn from."""
     text = anonymous(verdict.text)
     if sum(map(str.isalpha, text)) < _LEAST_LETTERS:

@@ -92,14 +92,14 @@ class TrainingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TrainingProgress:
     """What hears how far the work has come: what is being done, steps in all, steps more."""
 
     begin: Callable[[str, int], None]
     advance: Callable[[int], None]
 
 
-SILENT = Told(lambda _what, _steps: None, lambda _steps: None)
+SILENT = TrainingProgress(lambda _what, _steps: None, lambda _steps: None)
 
 
 def train(
@@ -108,7 +108,7 @@ def train(
     *,
     about: Mapping[str, object],
     seed: int = 1,
-    told: Told = SILENT,
+    told: TrainingProgress = SILENT,
 ) -> Model:
     """Return a model of `samples`: the same one for the same samples and seed.
 
@@ -152,7 +152,7 @@ def _class_model(
     by_class: Mapping[TextClass, Sequence[Sample]],
     held_out: Sequence[Sample],
     seed: int,
-    told: Told,
+    told: TrainingProgress,
 ) -> ClassModel:
     recipe = RECIPES[text_class]
     rng = np.random.default_rng(seed)

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from gateway.domain.notice import Batch, NoticeStanding
+from gateway.domain.notice import NoticeBatch, NoticeStanding
 from gateway.ports.notices import NoticeStore
 from gateway.systems.notices.pauses import GIVE_UP_AFTER, LONGEST_PAUSE, pause_after
 
 # Brings a batch, of which so many attempts in a row have failed; returns why it was not
 # taken, in a few words, and nothing when it was.
-Bring: TypeAlias = Callable[[Batch, int], Awaitable[str]]
+Bring: TypeAlias = Callable[[NoticeBatch, int], Awaitable[str]]
 
 # Longer than a delivery and its store calls take: nobody else delivers meanwhile.
 CLAIMED_FOR = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class CourierContext:
     """What a courier asks of the world: the time, chance from 0 to 1, and its own name.
 
     `holder` is one for each process: of several on one store only one delivers.
@@ -48,7 +48,7 @@ class Courier:
     """Delivers one SP's notices at least once, in order; the refusals hold meanwhile (R37)."""
 
     def __init__(
-        self, system_id: str, store: NoticeStore, bring: Bring, surroundings: Surroundings
+        self, system_id: str, store: NoticeStore, bring: Bring, surroundings: CourierContext
     ) -> None:
         self.system_id = system_id
         self._store = store

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import orjson
 
-from gateway.domain.notice import Batch, Notice
+from gateway.domain.notice import Notice, NoticeBatch
 
 
-def body_of(system_id: str, batch: Batch) -> bytes:
+def body_of(system_id: str, batch: NoticeBatch) -> bytes:
     """Return a batch as JSON; the same octets for the same batch."""
     return orjson.dumps(
         {

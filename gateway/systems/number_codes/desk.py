@@ -12,7 +12,7 @@ from gateway.domain.number_code import (
     CODE_LIFE,
     SESSION_LIFE,
     CodeLimits,
-    Issued,
+    IssueResult,
     NumberCode,
     NumberSession,
 )
@@ -61,7 +61,7 @@ class NumberCodeDesk:
         self._limits = limits
         self._pause = pause
 
-    async def ask(self, msisdn: int, now: datetime) -> Issued:
+    async def ask(self, msisdn: int, now: datetime) -> IssueResult:
         """Send a code to a number, within the limits.
 
         Do not show a client whether the result was SENT or LIMITED.
@@ -88,7 +88,7 @@ class NumberCodeDesk:
         """End every session of a number."""
         await self._store.close(msisdn)
 
-    async def _issue(self, msisdn: int, now: datetime) -> Issued:
+    async def _issue(self, msisdn: int, now: datetime) -> IssueResult:
         code = self._chance.code()
         code_hash = await asyncio.to_thread(hash_code, code)
         until = now + CODE_LIFE

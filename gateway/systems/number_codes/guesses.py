@@ -20,7 +20,7 @@ _MINUTE_S = 60.0
 
 
 @dataclass(slots=True)
-class _Tried:
+class _Attempts:
     """Attempts of a client since the window began, on the monotonic clock."""
 
     since: float
@@ -38,7 +38,7 @@ class Guesses:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._tried: dict[str, _Tried] = {}
+        self._tried: dict[str, _Attempts] = {}
         self._codes: dict[str, TokenBucket] = {}
 
     def may_ask(self, client: str) -> bool:
@@ -67,9 +67,9 @@ class Guesses:
         tried.wrong = max(0, tried.wrong - 1)
         tried.right += 1
 
-    def _of(self, client: str) -> _Tried:
+    def _of(self, client: str) -> _Attempts:
         now = self._now()
         tried = self._tried.get(client)
         if tried is None or now - tried.since >= WINDOW_S:
-            tried = self._tried[client] = _Tried(now)
+            tried = self._tried[client] = _Attempts(now)
         return tried

@@ -5,8 +5,8 @@ from datetime import datetime
 from gateway.domain.categories import category_of
 from gateway.domain.preferences import (
     MAX_PREFERENCES,
+    ChangeOrigin,
     Channel,
-    Origin,
     Preference,
     PreferenceAction,
     PreferenceError,
@@ -41,7 +41,7 @@ async def obey(
     Safe to repeat: what is set already is confirmed again. Raises StoreUnavailable; nothing
     was changed then, and nothing is to be confirmed.
     """
-    origin = Origin(Channel.MO, at)
+    origin = ChangeOrigin(Channel.MO, at)
     match command:
         case PreferenceCommand(Verb.SET, Preference() as wanted):
             return await _set(store, msisdn, wanted, origin)
@@ -53,7 +53,9 @@ async def obey(
             return _TEACHING
 
 
-async def _set(store: PreferenceStore, msisdn: int, wanted: Preference, origin: Origin) -> str:
+async def _set(
+    store: PreferenceStore, msisdn: int, wanted: Preference, origin: ChangeOrigin
+) -> str:
     try:
         await store.change(msisdn, lambda before: with_preference(before, wanted), origin)
     except PreferenceError:
@@ -62,7 +64,7 @@ async def _set(store: PreferenceStore, msisdn: int, wanted: Preference, origin: 
 
 
 async def _take_back(
-    store: PreferenceStore, msisdn: int, about: Preference | None, origin: Origin
+    store: PreferenceStore, msisdn: int, about: Preference | None, origin: ChangeOrigin
 ) -> str:
     def edit(before: PreferenceList) -> PreferenceList:
         return _without(before, about)

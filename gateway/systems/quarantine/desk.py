@@ -8,8 +8,8 @@ from typing import TypeAlias
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.quarantine import Grounds, QuarantineStore
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import STANDING, Done, NotDone, Outcome, Taken
-from gateway.systems.quarantine.transitions import TRANSITIONS, Act
+from gateway.systems.quarantine.outcomes import STANDING, ActResult, LeavingParts, NotDone, Outcome
+from gateway.systems.quarantine.transitions import TRANSITIONS, HeldMessageAct
 
 Ids: TypeAlias = tuple[int, ...]
 
@@ -35,11 +35,11 @@ class QuarantineDesk:
     async def request_release(self, message_id: int, by: str, at: datetime) -> Outcome:
         """Request the release of a message: the gateway judges it again, then sends it."""
         note = f"release asked by {by}"
-        return await self._act_on_all(Act.REQUEST_RELEASE, message_id, at, note)
+        return await self._act_on_all(HeldMessageAct.REQUEST_RELEASE, message_id, at, note)
 
     async def discard(self, message_id: int, by: str, at: datetime) -> Outcome:
         """Drop a message for good; its sender gets the receipt it asked for."""
-        return await self._act_on_all(Act.DISCARD, message_id, at, f"discarded by {by}")
+        return await self._act_on_all(HeldMessageAct.DISCARD, message_id, at, f"discarded by {by}")
 
     async def request_release_each(
         self, message_ids: Collection[int], by: str, at: datetime
@@ -49,96 +49,108 @@ class QuarantineDesk:
         Returns the outcome of each, and of each part moved with one of them, by id.
         """
         note = f"release asked by {by}"
-        return await self._act_on_each(Act.REQUEST_RELEASE, message_ids, at, note)
+        return await self._act_on_each(HeldMessageAct.REQUEST_RELEASE, message_ids, at, note)
 
     async def discard_each(
         self, message_ids: Collection[int], by: str, at: datetime
     ) -> list[Outcome]:
         """Drop many for good; otherwise as `request_release_each`."""
-        return await self._act_on_each(Act.DISCARD, message_ids, at, f"discarded by {by}")
+        return await self._act_on_each(
+            HeldMessageAct.DISCARD, message_ids, at, f"discarded by {by}"
+        )
 
     async def release_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
         """Request a release for the addressee; only his own preferences are ignored (R50)."""
         note = "release asked by the subscriber"
-        return await self._act(Act.RELEASE_OWN, message_id, at, note, others=others)
+        return await self._act(HeldMessageAct.RELEASE_OWN, message_id, at, note, others=others)
 
     async def discard_own(self, message_id: int, others: Ids, at: datetime) -> Outcome:
         """Drop a message for good at its addressee's request (R50)."""
         note = "discarded by the subscriber"
-        return await self._act(Act.DISCARD_OWN, message_id, at, note, others=others)
+        return await self._act(HeldMessageAct.DISCARD_OWN, message_id, at, note, others=others)
 
     async def cancel(self, message_id: int, by: str, at: datetime) -> Outcome:
         """Drop a message because its sender cancels it (SMPP 3.4, 4.9)."""
-        return await self._act_on_all(Act.CANCEL, message_id, at, f"cancelled by {by}")
+        return await self._act_on_all(HeldMessageAct.CANCEL, message_id, at, f"cancelled by {by}")
 
     async def expire_due(self, now: datetime, limit: int = 500) -> list[HeldMessage]:
         """Expire messages past their time, at most `limit`; return the expired ones."""
         outcomes = [
             await self._act(
-                Act.EXPIRE, held.message_id, now, "expired", others=await self._others_of(held)
+                HeldMessageAct.EXPIRE,
+                held.message_id,
+                now,
+                "expired",
+                others=await self._others_of(held),
             )
             for held in await self._store.expired(now, limit)
         ]
         return [
             message
             for outcome in outcomes
-            if isinstance(outcome, Done)
+            if isinstance(outcome, ActResult)
             for message in outcome.together
         ]
 
-    async def take(self, assembly: int, at: datetime) -> Taken:
+    async def take(self, assembly: int, at: datetime) -> LeavingParts:
         """Request the release of DEFERRED parts of a long message; return all its parts."""
         parts = await self._store.parts_of(assembly)
         waiting = [one.message_id for one in parts if one.state is HoldState.DEFERRED]
         if waiting:
-            transition = TRANSITIONS[Act.TAKE]
+            transition = TRANSITIONS[HeldMessageAct.TAKE]
             moved = await self._store.move_together(
                 waiting, allowed=transition.allowed, to=transition.to, at=at
             )
             now = {one.message_id: one for one in moved}
             parts = [now.get(one.message_id, one) for one in parts]
         ready = [one for one in parts if one.state is HoldState.RELEASE_REQUESTED]
-        return Taken(ready, [one for one in parts if one not in ready])
+        return LeavingParts(ready, [one for one in parts if one not in ready])
 
     async def refuse(self, message_id: int, why: str, at: datetime, *, others: Ids = ()) -> Outcome:
         """End the release of a message that was judged again and refused."""
-        return await self._act(Act.REFUSE, message_id, at, why, others=others)
+        return await self._act(HeldMessageAct.REFUSE, message_id, at, why, others=others)
 
     async def defer(
         self, message_id: int, grounds: Grounds, why: str, at: datetime, *, others: Ids = ()
     ) -> Outcome:
         """Let a release wait until `grounds.due_at`: only the hour stops it."""
-        return await self._act(Act.DEFER, message_id, at, why, grounds=grounds, others=others)
+        return await self._act(
+            HeldMessageAct.DEFER, message_id, at, why, grounds=grounds, others=others
+        )
 
     async def hold(
         self, message_id: int, grounds: Grounds, why: str, at: datetime, *, others: Ids = ()
     ) -> Outcome:
         """Hold for review a deferred message that was stopped when judged again."""
-        return await self._act(Act.HOLD, message_id, at, why, grounds=grounds, others=others)
+        return await self._act(
+            HeldMessageAct.HOLD, message_id, at, why, grounds=grounds, others=others
+        )
 
     async def begin_release(self, message_id: int, at: datetime, *, others: Ids = ()) -> Outcome:
         """Take a message to send it to the SMSC; only the caller that gets Done may, once."""
-        return await self._act(Act.BEGIN_RELEASE, message_id, at, others=others)
+        return await self._act(HeldMessageAct.BEGIN_RELEASE, message_id, at, others=others)
 
     async def confirm(self, message_id: int, smsc_message_id: str, at: datetime) -> Outcome:
         """Record that the SMSC accepted the message, with the SMSC's id; the note stays."""
-        return await self._act(Act.CONFIRM, message_id, at, smsc_message_id=smsc_message_id)
+        return await self._act(
+            HeldMessageAct.CONFIRM, message_id, at, smsc_message_id=smsc_message_id
+        )
 
     async def postpone(self, message_id: int, why: str, at: datetime) -> Outcome:
         """Record that the SMSC did not accept the message now: it is sent again later."""
-        return await self._act(Act.POSTPONE, message_id, at, why)
+        return await self._act(HeldMessageAct.POSTPONE, message_id, at, why)
 
     async def give_back(self, message_id: int, why: str, at: datetime) -> Outcome:
         """Record that the SMSC rejected a reviewed message: a person decides again."""
-        return await self._act(Act.GIVE_BACK, message_id, at, why)
+        return await self._act(HeldMessageAct.GIVE_BACK, message_id, at, why)
 
     async def turn_down(self, message_id: int, why: str, at: datetime) -> Outcome:
         """Record that the SMSC rejected a deferred message: its sender gets a receipt."""
-        return await self._act(Act.TURN_DOWN, message_id, at, why)
+        return await self._act(HeldMessageAct.TURN_DOWN, message_id, at, why)
 
     async def lose(self, message_id: int, why: str, at: datetime) -> Outcome:
         """Record that no answer will come: the SMSC may have the message, or not."""
-        return await self._act(Act.LOSE, message_id, at, why)
+        return await self._act(HeldMessageAct.LOSE, message_id, at, why)
 
     async def lose_in_flight(self, at: datetime) -> list[HeldMessage]:
         """Set messages to IN_DOUBT that an earlier run was releasing; return them.
@@ -149,12 +161,12 @@ class QuarantineDesk:
         while found := await self._store.in_flight():
             for held in found:
                 outcome = await self.lose(held.message_id, "the gateway stopped", at)
-                if isinstance(outcome, Done):
+                if isinstance(outcome, ActResult):
                     lost.append(outcome.message)
         return lost
 
     async def _act_on_each(
-        self, act: Act, message_ids: Collection[int], at: datetime, note: str
+        self, act: HeldMessageAct, message_ids: Collection[int], at: datetime, note: str
     ) -> list[Outcome]:
         transition = TRANSITIONS[act]
         found = await self._store.get_many(message_ids)
@@ -167,18 +179,20 @@ class QuarantineDesk:
             receipt=transition.receipt,
             is_reviewed=transition.is_reviewed,
         )
-        outcomes: dict[int, Outcome] = {held.message_id: Done(held) for held in moved}
+        outcomes: dict[int, Outcome] = {held.message_id: ActResult(held) for held in moved}
         # A part moves the other parts too; for the rest the outcome says the present state.
         others = [one for one in message_ids if one not in outcomes]
         acts = (self._act_on_all(act, one, at, note) for one in others)
         for number, outcome in zip(others, await _all(acts), strict=True):
-            if isinstance(outcome, Done):
-                outcomes |= {one.message_id: Done(one) for one in outcome.together}
+            if isinstance(outcome, ActResult):
+                outcomes |= {one.message_id: ActResult(one) for one in outcome.together}
             else:  # kept only if no other part has moved it
                 outcomes.setdefault(number, outcome)
         return [outcome for _, outcome in sorted(outcomes.items())]
 
-    async def _act_on_all(self, act: Act, message_id: int, at: datetime, note: str) -> Outcome:
+    async def _act_on_all(
+        self, act: HeldMessageAct, message_id: int, at: datetime, note: str
+    ) -> Outcome:
         held = await self._store.get(message_id)
         others = () if held is None else await self._others_of(held, spared=_spared(held))
         return await self._act(act, message_id, at, note, others=others)
@@ -198,7 +212,7 @@ class QuarantineDesk:
 
     async def _act(  # noqa: PLR0913 - what the different acts leave on the message
         self,
-        act: Act,
+        act: HeldMessageAct,
         message_id: int,
         at: datetime,
         note: str = "",
@@ -224,11 +238,16 @@ class QuarantineDesk:
             held_for=transition.held_for,
         )
         if moved is not None:
-            return Done(moved)
+            return ActResult(moved)
         return await self._not_done(message_id)
 
     async def _act_together(
-        self, act: Act, message_ids: Ids, at: datetime, note: str, grounds: Grounds | None
+        self,
+        act: HeldMessageAct,
+        message_ids: Ids,
+        at: datetime,
+        note: str,
+        grounds: Grounds | None,
     ) -> Outcome:
         """Act on the first message, and on the others that are in an allowed state."""
         transition = TRANSITIONS[act]
@@ -247,7 +266,7 @@ class QuarantineDesk:
         first = next((one for one in moved if one.message_id == message_ids[0]), None)
         if first is None:
             return await self._not_done(message_ids[0])
-        return Done(first, tuple(one for one in moved if one is not first))
+        return ActResult(first, tuple(one for one in moved if one is not first))
 
     async def _not_done(self, message_id: int) -> NotDone:
         held = await self._store.get(message_id)

@@ -7,7 +7,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ActResult:
     """The act was done; `message` and the `others` parts moved with it are as they are now."""
 
     message: HeldMessage
@@ -28,11 +28,11 @@ class NotDone:
     why: str
 
 
-Outcome: TypeAlias = Done | NotDone
+Outcome: TypeAlias = ActResult | NotDone
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class LeavingParts:
     """The parts of a long message in order: those that may leave now, and the others.
 
     The others are in a final state, or another caller decides on them.

@@ -12,7 +12,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Reason
 from gateway.ports.quarantine import QuarantineStore
 from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.outcomes import Done, Outcome
+from gateway.systems.quarantine.outcomes import ActResult, Outcome
 
 MAX_OWN = 50
 
@@ -38,7 +38,7 @@ class OwnHold:
         return self.message_ids[0]
 
 
-class Part(NamedTuple):
+class HeldPart(NamedTuple):
     """Identifies a part of a long message of one sender."""
 
     reference: int
@@ -46,13 +46,13 @@ class Part(NamedTuple):
     number: int
 
 
-class Reader(Protocol):
+class HeldTextReader(Protocol):
     """Reads the octets of held messages; it does not raise on any octets.
 
     It is called in a thread.
     """
 
-    def part_of(self, held: HeldMessage) -> Part | None:
+    def part_of(self, held: HeldMessage) -> HeldPart | None:
         """Return which part of a long message `held` is, None if it is not a part."""
 
     def text_of(self, together: Sequence[HeldMessage]) -> str:
@@ -67,7 +67,9 @@ class OwnHolds:
     then.
     """
 
-    def __init__(self, store: QuarantineStore, desk: QuarantineDesk, reader: Reader) -> None:
+    def __init__(
+        self, store: QuarantineStore, desk: QuarantineDesk, reader: HeldTextReader
+    ) -> None:
         self._store = store
         self._desk = desk
         self._reader = reader
@@ -104,7 +106,7 @@ class OwnHolds:
         done: list[OwnHold] = []
         for own in await self._named(msisdn, set(message_ids), now):
             first, *others = own.message_ids
-            if isinstance(await act(first, tuple(others), now), Done):
+            if isinstance(await act(first, tuple(others), now), ActResult):
                 done.append(own)
         return done
 

@@ -7,7 +7,7 @@ from gateway.policy.hold_words import HoldCommand, HoldVerb
 from gateway.ports.subscriptions import (
     SESSION_LIFE,
     Changes,
-    Session,
+    OfferSession,
     SessionKind,
     SubscriptionStore,
 )
@@ -44,7 +44,9 @@ class OwnWords:
         named = [int(session.items[item - 1][1]) for item in command.items]
         return await self._decide(msisdn, command.verb, named, now)
 
-    async def _list(self, place: tuple[int, str], session: Session | None, now: datetime) -> str:
+    async def _list(
+        self, place: tuple[int, str], session: OfferSession | None, now: datetime
+    ) -> str:
         """List what is held; asked again while nothing changed, the next page."""
         own = await self._holds.list_own(place[0], now)
         if not own:
@@ -54,7 +56,7 @@ class OwnWords:
         if session is not None and session.items == items and session.shown < len(items):
             start = session.shown
         text, shown = own_texts.listing(own, start)
-        fresh = Session(*place, SessionKind.HOLDS, items, now + SESSION_LIFE, shown)
+        fresh = OfferSession(*place, SessionKind.HOLDS, items, now + SESSION_LIFE, shown)
         await self._sessions.keep(Changes(session=fresh))
         return text
 

@@ -8,7 +8,7 @@ from gateway.domain.verdict import Reason
 from gateway.ports.quarantine import EXPIRING_STATES
 
 
-class Act(StrEnum):
+class HeldMessageAct(StrEnum):
     """What is done to a held message, by people, its sender, time, or the gateway.
 
     RELEASE_OWN and DISCARD_OWN are its addressee's (R50).
@@ -59,40 +59,46 @@ _IN_DOUBT = HoldState.IN_DOUBT
 # What is DEFERRED is taken when its hour comes (QuarantineStore.take_due), and by nobody before:
 # a person may drop it, but not send it at night. The parts of a long message are taken as soon
 # as all are there.
-TRANSITIONS: dict[Act, Transition] = {
+TRANSITIONS: dict[HeldMessageAct, Transition] = {
     # A person may decide that a message in doubt goes out again, or never.
-    Act.REQUEST_RELEASE: Transition(frozenset({_HELD, _IN_DOUBT}), _REQUESTED, is_reviewed=True),
+    HeldMessageAct.REQUEST_RELEASE: Transition(
+        frozenset({_HELD, _IN_DOUBT}), _REQUESTED, is_reviewed=True
+    ),
     # A subscriber decides over what waits for his own rule, and not over what the SMSC may have
     # or what was judged again since he saw it, and is for reviewers now.
-    Act.RELEASE_OWN: Transition(
+    HeldMessageAct.RELEASE_OWN: Transition(
         frozenset({_HELD}), _REQUESTED, is_wanted=True, held_for=Reason.USER_PREF
     ),
-    Act.DISCARD_OWN: Transition(
+    HeldMessageAct.DISCARD_OWN: Transition(
         frozenset({_HELD}), HoldState.DISCARDED, ReceiptState.DUE, held_for=Reason.USER_PREF
     ),
-    Act.DISCARD: Transition(
+    HeldMessageAct.DISCARD: Transition(
         frozenset({_HELD, _DEFERRED, _REQUESTED, _IN_DOUBT}),
         HoldState.DISCARDED,
         ReceiptState.DUE,
     ),
     # The SP hears of it in the cancel_sm_resp.
-    Act.CANCEL: Transition(frozenset({_HELD, _DEFERRED, _REQUESTED}), HoldState.CANCELLED),
-    Act.EXPIRE: Transition(EXPIRING_STATES, HoldState.EXPIRED, ReceiptState.DUE),
+    HeldMessageAct.CANCEL: Transition(
+        frozenset({_HELD, _DEFERRED, _REQUESTED}), HoldState.CANCELLED
+    ),
+    HeldMessageAct.EXPIRE: Transition(EXPIRING_STATES, HoldState.EXPIRED, ReceiptState.DUE),
     # What judging it again at the moment of leaving comes to (R21, R40, R61).
-    Act.DEFER: Transition(frozenset({_REQUESTED}), _DEFERRED),
-    Act.HOLD: Transition(frozenset({_REQUESTED}), _HELD),
-    Act.REFUSE: Transition(frozenset({_REQUESTED}), HoldState.REFUSED, ReceiptState.DUE),
-    Act.TAKE: Transition(frozenset({_DEFERRED}), _REQUESTED),
-    Act.BEGIN_RELEASE: Transition(frozenset({_REQUESTED}), _RELEASING),
+    HeldMessageAct.DEFER: Transition(frozenset({_REQUESTED}), _DEFERRED),
+    HeldMessageAct.HOLD: Transition(frozenset({_REQUESTED}), _HELD),
+    HeldMessageAct.REFUSE: Transition(frozenset({_REQUESTED}), HoldState.REFUSED, ReceiptState.DUE),
+    HeldMessageAct.TAKE: Transition(frozenset({_DEFERRED}), _REQUESTED),
+    HeldMessageAct.BEGIN_RELEASE: Transition(frozenset({_REQUESTED}), _RELEASING),
     # The SMSC's answer may come after the message was given up as in doubt, and even after
     # a person asked for it to go out again: then it must not.
-    Act.CONFIRM: Transition(frozenset({_RELEASING, _IN_DOUBT, _REQUESTED}), HoldState.RELEASED),
+    HeldMessageAct.CONFIRM: Transition(
+        frozenset({_RELEASING, _IN_DOUBT, _REQUESTED}), HoldState.RELEASED
+    ),
     # The SMSC said no: for now (POSTPONE), so that the person who let it go should see it
     # (GIVE_BACK), or to what no person ever saw (TURN_DOWN).
-    Act.POSTPONE: Transition(frozenset({_RELEASING}), _REQUESTED),
-    Act.GIVE_BACK: Transition(frozenset({_RELEASING, _IN_DOUBT}), _HELD),
-    Act.TURN_DOWN: Transition(
+    HeldMessageAct.POSTPONE: Transition(frozenset({_RELEASING}), _REQUESTED),
+    HeldMessageAct.GIVE_BACK: Transition(frozenset({_RELEASING, _IN_DOUBT}), _HELD),
+    HeldMessageAct.TURN_DOWN: Transition(
         frozenset({_RELEASING, _IN_DOUBT}), HoldState.REFUSED, ReceiptState.DUE
     ),
-    Act.LOSE: Transition(frozenset({_RELEASING}), _IN_DOUBT),
+    HeldMessageAct.LOSE: Transition(frozenset({_RELEASING}), _IN_DOUBT),
 }

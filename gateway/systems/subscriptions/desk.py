@@ -5,14 +5,21 @@ from datetime import datetime, timedelta
 
 from gateway.domain.consent import Answer, ConsentAnswer, day_of, end_of
 from gateway.domain.consent_period import last_day_of
-from gateway.domain.consent_request import ConsentRequest, RequestState
-from gateway.domain.subscription import ASKED_STATES, Act, Event, Said, Subscription, advance
+from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
+from gateway.domain.subscription import (
+    ASKED_STATES,
+    Event,
+    MessageEvidence,
+    Subscription,
+    SubscriptionAct,
+    advance,
+)
 from gateway.ports.consent import ConsentStore
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, Step, SubscriptionStore
+from gateway.ports.subscriptions import Changes, SubscriptionStep, SubscriptionStore
 from gateway.systems.subscriptions.dialogue import Dialogue
 from gateway.systems.subscriptions.likeness import is_alike, likeness_of
-from gateway.systems.subscriptions.word import Outcome, Word, digest_of
+from gateway.systems.subscriptions.word import Word, WordOutcome, digest_of
 
 ANSWER_WITHIN = timedelta(hours=24)
 NO_REPLY_CHANNEL = "no_reply"
@@ -33,7 +40,7 @@ class SubscriptionDesk:
         self._store = store
         self._consent = consent
 
-    async def hear(self, word: Word, now: datetime) -> Outcome:
+    async def hear(self, word: Word, now: datetime) -> WordOutcome:
         """Decide the outcome of a message, store it, and return it."""
         for _ in range(_ATTEMPTS):
             known = await self._store.known(word.msisdn, word.port, now)
@@ -42,7 +49,9 @@ class SubscriptionDesk:
                 return outcome
         raise StoreUnavailable("others change the same subscription all the time")
 
-    async def sent(self, subscription: Subscription, said: Said, *, is_taken: bool) -> None:
+    async def sent(
+        self, subscription: Subscription, said: MessageEvidence, *, is_taken: bool
+    ) -> None:
         """Note the SMSC's id of a request for a yes, or that the SMSC did not accept it."""
         await self._store.note_sent(subscription, said, is_taken=is_taken)
 
@@ -105,13 +114,15 @@ class SubscriptionDesk:
         """
         lapsed = 0
         for subscription in await self._store.due(now, _AT_ONCE):
-            after = advance(subscription, Event(Act.LAPSE), now)
+            after = advance(subscription, Event(SubscriptionAct.LAPSE), now)
             if isinstance(after, Subscription):
-                lapsed += await self._store.keep(Changes((Step(after, Act.LAPSE),)))
+                lapsed += await self._store.keep(
+                    Changes((SubscriptionStep(after, SubscriptionAct.LAPSE),))
+                )
         for request in await self._store.requests_due(now, _AT_ONCE):
             # The refusal first: if the store fails between the two, the request is found again.
             await self._note_silence(request)
-            silent = replace(request, state=RequestState.NO_REPLY)
+            silent = replace(request, state=ConsentRequestState.NO_REPLY)
             lapsed += await self._store.keep(Changes(requests=(silent,)))
         return lapsed
 

@@ -6,18 +6,18 @@ from datetime import datetime
 from gateway.domain.consent import Answer
 from gateway.domain.hub import CancelAll
 from gateway.policy.intents import Intent
-from gateway.ports.subscriptions import Changes, Known, SessionKind
+from gateway.ports.subscriptions import Changes, SessionKind, SubscriberRecords
 from gateway.systems.subscriptions import texts
 from gateway.systems.subscriptions.catalogue import Catalogue
-from gateway.systems.subscriptions.turn import Turn
-from gateway.systems.subscriptions.word import Outcome, Word, meaning_in
+from gateway.systems.subscriptions.turn import WordActions
+from gateway.systems.subscriptions.word import Word, WordOutcome, meaning_in
 
 # What needs no more than the turn itself.
-_ACTS: Mapping[Intent, Callable[[Turn], Outcome]] = {
-    Intent.LIST: Turn.list_orders,
-    Intent.BAD_INDEX: Turn.list_orders,
-    Intent.CONFIRM: Turn.confirm,
-    Intent.REFUSE: Turn.refuse,
+_ACTS: Mapping[Intent, Callable[[WordActions], WordOutcome]] = {
+    Intent.LIST: WordActions.list_orders,
+    Intent.BAD_INDEX: WordActions.list_orders,
+    Intent.CONFIRM: WordActions.confirm,
+    Intent.REFUSE: WordActions.refuse,
 }
 
 
@@ -33,9 +33,9 @@ class Dialogue:
         self._catalogue = catalogue
         self._at_hub = at_hub
 
-    def outcome_of(self, word: Word, known: Known, now: datetime) -> Outcome:
+    def outcome_of(self, word: Word, known: SubscriberRecords, now: datetime) -> WordOutcome:
         """Return what follows from `word`, given all that is `known` of its subscriber."""
-        turn = Turn(word, known, now)
+        turn = WordActions(word, known, now)
         meaning = meaning_in(word, turn.context())
         if meaning.intent in _ACTS:
             return _ACTS[meaning.intent](turn)
@@ -47,20 +47,20 @@ class Dialogue:
             case Intent.OPTOUT:
                 return turn.opt_out(meaning.service)
             case Intent.OPTIN:
-                return Outcome(answer=Answer.AGREED, evidence=turn.evidence())
+                return WordOutcome(answer=Answer.AGREED, evidence=turn.evidence())
             case _:
                 return self._order(turn)
 
-    def _order(self, turn: Turn) -> Outcome:
+    def _order(self, turn: WordActions) -> WordOutcome:
         word = turn.word
         service = self._catalogue().ordered_by(word.system_id, word.port, word.text)
-        return Outcome() if service is None else turn.order(service)
+        return WordOutcome() if service is None else turn.order(service)
 
-    def _cancel_all_at_hub(self, turn: Turn) -> Outcome:
+    def _cancel_all_at_hub(self, turn: WordActions) -> WordOutcome:
         orders = turn.orders()
         if not orders or self._at_hub is CancelAll.LIST_ONLY:
             return turn.list_orders()
         if self._at_hub is CancelAll.EXECUTE:
             return turn.cancel_everything(orders)
         session = turn.session(SessionKind.CANCEL_ALL, orders)
-        return Outcome(Changes(session=session), texts.ask_cancel_all(len(orders)), False)
+        return WordOutcome(Changes(session=session), texts.ask_cancel_all(len(orders)), False)

@@ -10,16 +10,21 @@ from gateway.domain.errand import Errand, ErrandKind, ErrandState, NewErrand
 from gateway.domain.msisdn import readings_of
 from gateway.domain.subscription import (
     ASKED_STATES,
-    Act,
     Event,
-    Said,
+    MessageEvidence,
     Service,
     Subscription,
+    SubscriptionAct,
     advance,
 )
 from gateway.ports.consent import ConsentStore
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, Known, Step, SubscriptionStore
+from gateway.ports.subscriptions import (
+    Changes,
+    SubscriberRecords,
+    SubscriptionStep,
+    SubscriptionStore,
+)
 from gateway.systems.subscriptions import texts
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.courtesy import Courtesy
@@ -56,7 +61,7 @@ class OrderRefusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class OrderRequest:
     """An order that an SP reports for a subscriber.
 
     `channel` is where it was given, such as `web`. `ref` is a unique name; the evidence contains
@@ -72,7 +77,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class PendingOrder:
     """An order that waits for a yes, and when the request may be sent."""
 
     order: Subscription
@@ -97,7 +102,7 @@ class OrderDesk:
         self._courtesy = courtesy
         self._catalogue = catalogue
 
-    async def order(self, wish: Wish, now: datetime) -> Taken | OrderRefusal:
+    async def order(self, wish: OrderRequest, now: datetime) -> PendingOrder | OrderRefusal:
         """Record the order and its request as an errand, in one commit; return the order.
 
         An SP may have one open question to a subscriber, consent requests included. A subscriber
@@ -120,7 +125,7 @@ class OrderDesk:
             if isinstance(outcome, OrderRefusal):
                 return outcome
             if await self._store.keep(outcome):
-                return Taken(outcome.steps[0].after, asks_at)
+                return PendingOrder(outcome.steps[0].after, asks_at)
         raise StoreUnavailable("others change the same subscription all the time")
 
     async def due(self, errand: Errand, now: datetime) -> datetime | None:
@@ -148,14 +153,18 @@ class OrderDesk:
             about = next((o for o in known.subscriptions if _is_about(o, errand.ref)), None)
             if about is None or about.evidence.request is not None:
                 return
-            said = Said(errand.message_id, digest_of(errand.text), now)
+            said = MessageEvidence(errand.message_id, digest_of(errand.text), now)
             is_sent = errand.state is ErrandState.SENT
-            asked = Event(Act.ASK, request=said, within=YES_WITHIN)
-            after = advance(about, asked if is_sent else Event(Act.REFUSE), now)
+            asked = Event(SubscriptionAct.ASK, request=said, within=YES_WITHIN)
+            after = advance(about, asked if is_sent else Event(SubscriptionAct.REFUSE), now)
             if not isinstance(after, Subscription):
                 await self._store.note_sent(about, said, is_taken=is_sent)
                 return
-            step = Step(after, Act.ASK, said) if is_sent else Step(after, Act.REFUSE)
+            step = (
+                SubscriptionStep(after, SubscriptionAct.ASK, said)
+                if is_sent
+                else SubscriptionStep(after, SubscriptionAct.REFUSE)
+            )
             if await self._store.keep(Changes((step,))):
                 if not is_sent:
                     await self._store.note_sent(after, said, is_taken=False)
@@ -175,7 +184,7 @@ class OrderDesk:
 
 
 def _decided(
-    wish: Wish, service: Service, known: Known, times: tuple[datetime, datetime]
+    wish: OrderRequest, service: Service, known: SubscriberRecords, times: tuple[datetime, datetime]
 ) -> Changes | OrderRefusal:
     """Return the changes for an order; `times` are now and when the request may be sent."""
     now, asks_at = times
@@ -191,17 +200,19 @@ def _decided(
     )
     terms = terms_for(before, service)
     text = (texts.renewal if before.is_running else texts.request)(terms)
-    order = Said(f"{wish.channel} {wish.ref}", digest_of(wish.shown), now)
+    order = MessageEvidence(f"{wish.channel} {wish.ref}", digest_of(wish.shown), now)
     until = asks_at + SEND_WITHIN
     # The request is sent later by the errand. If its result is lost, the order ends by timeout.
-    event = Event(Act.ORDER, order, terms, within=until - now + YES_WITHIN, port=terms.port)
+    event = Event(
+        SubscriptionAct.ORDER, order, terms, within=until - now + YES_WITHIN, port=terms.port
+    )
     after = advance(before, event, now)
     if not isinstance(after, Subscription):
         return OrderRefusal.RUNNING
     errand = NewErrand(
         terms.port, wish.msisdn, text, ErrandKind.ORDER, wish.ref, now, until, asks_at
     )
-    return Changes((Step(after, Act.ORDER, order),), errand=errand)
+    return Changes((SubscriptionStep(after, SubscriptionAct.ORDER, order),), errand=errand)
 
 
 def _was_turned_down(own: list[Subscription], now: datetime) -> bool:

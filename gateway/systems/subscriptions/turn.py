@@ -6,33 +6,40 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from gateway.domain.consent import Answer
-from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
 from gateway.domain.preferences import sender_number
 from gateway.domain.subscription import (
     ASKED_STATES,
-    Act,
     Event,
-    Said,
+    MessageEvidence,
     Service,
     Subscription,
+    SubscriptionAct,
     Terms,
     advance,
 )
 from gateway.policy.intents import MoContext
 from gateway.policy.mo_words import key_of
-from gateway.ports.subscriptions import SESSION_LIFE, Changes, Known, Session, SessionKind, Step
+from gateway.ports.subscriptions import (
+    SESSION_LIFE,
+    Changes,
+    OfferSession,
+    SessionKind,
+    SubscriberRecords,
+    SubscriptionStep,
+)
 from gateway.systems.subscriptions import texts
-from gateway.systems.subscriptions.word import Outcome, Word, digest_of
+from gateway.systems.subscriptions.word import Word, WordOutcome, digest_of
 
 YES_WITHIN = timedelta(hours=24)
 
-_Asked: TypeAlias = Subscription | ConsentRequest | Session
+_Asked: TypeAlias = Subscription | ConsentRequest | OfferSession
 
 
-class Turn:
+class WordActions:
     """The actions for one `word`, decided from what is `known`."""
 
-    def __init__(self, word: Word, known: Known, now: datetime) -> None:
+    def __init__(self, word: Word, known: SubscriberRecords, now: datetime) -> None:
         self.word = word
         self._known = known
         self._now = now
@@ -57,67 +64,73 @@ class Turn:
         """Return the running subscriptions of this SP, or of all SPs at a hub code."""
         return [one for one in self._own if one.is_running]
 
-    def session(self, kind: SessionKind, orders: Sequence[Subscription], shown: int = 0) -> Session:
+    def session(
+        self, kind: SessionKind, orders: Sequence[Subscription], shown: int = 0
+    ) -> OfferSession:
         """Return a new session about `orders`."""
         items = tuple((one.system_id, one.service_id) for one in orders)
         until = self._now + SESSION_LIFE
-        return Session(self.word.msisdn, self.word.port, kind, items, until, shown)
+        return OfferSession(self.word.msisdn, self.word.port, kind, items, until, shown)
 
     # 0000 and what follows it.
 
-    def list_orders(self) -> Outcome:
+    def list_orders(self) -> WordOutcome:
         """List running subscriptions, with item numbers that the subscriber can send (R33)."""
         orders = self.orders()
         if not orders:
             changes = Changes(closes=(self.word.msisdn, self.word.port))
-            return Outcome(changes, texts.NO_ORDERS, False)
+            return WordOutcome(changes, texts.NO_ORDERS, False)
         fresh = self.session(SessionKind.LIST, orders)
         before = self._known.session
         start = 0
         if before is not None and (before.kind, before.items) == (fresh.kind, fresh.items):
             start = before.shown if before.shown < len(orders) else 0
         text, shown = texts.listing(orders, start, is_hub=self.word.is_hub)
-        return Outcome(Changes(session=replace(fresh, shown=shown)), text, False)
+        return WordOutcome(Changes(session=replace(fresh, shown=shown)), text, False)
 
-    def cancel_items(self, items: Iterable[int]) -> Outcome:
+    def cancel_items(self, items: Iterable[int]) -> WordOutcome:
         """Cancel the list's items with these numbers; the numbers stay valid (R35)."""
         session = self._known.session
         wanted = {session.items[item - 1] for item in items} if session is not None else set()
         ended = [one for one in self.orders() if (one.system_id, one.service_id) in wanted]
         if not ended:
-            return Outcome(reply=texts.GONE_ALREADY, is_forwarded=False)
-        return Outcome(Changes(self._steps(ended, Act.CANCEL)), texts.cancelled(ended), False)
+            return WordOutcome(reply=texts.GONE_ALREADY, is_forwarded=False)
+        return WordOutcome(
+            Changes(self._steps(ended, SubscriptionAct.CANCEL)), texts.cancelled(ended), False
+        )
 
     # 00000 and TD.
 
-    def cancel_all(self) -> Outcome:
+    def cancel_all(self) -> WordOutcome:
         """Cancel all subscriptions of the SP, and refuse its advertising (R34)."""
         ended = self.orders()
-        changes = Changes(self._steps(self._own, Act.CANCEL), requests=self._refused_requests())
+        changes = Changes(
+            self._steps(self._own, SubscriptionAct.CANCEL), requests=self._refused_requests()
+        )
         reply = texts.cancelled_all(ended) if ended else None
-        return Outcome(changes, reply, answer=Answer.REFUSED, evidence=self.evidence())
+        return WordOutcome(changes, reply, answer=Answer.REFUSED, evidence=self.evidence())
 
-    def cancel_everything(self, orders: Sequence[Subscription]) -> Outcome:
+    def cancel_everything(self, orders: Sequence[Subscription]) -> WordOutcome:
         """Cancel `orders`, of any SPs; end the session that asked."""
-        steps = self._steps(orders, Act.CANCEL)
+        steps = self._steps(orders, SubscriptionAct.CANCEL)
         changes = Changes(steps, closes=(self.word.msisdn, self.word.port))
-        return Outcome(changes, texts.cancelled_everything(len(orders)), False)
+        return WordOutcome(changes, texts.cancelled_everything(len(orders)), False)
 
-    def opt_out(self, service: str | None) -> Outcome:
+    def opt_out(self, service: str | None) -> WordOutcome:
         """Cancel one order by the name or id of its service, TD天气; else refuse the SP (R31)."""
         named = [
             one
             for one in self._own
             if service is not None and service in {key_of(one.terms.name), key_of(one.service_id)}
         ]
-        steps = self._steps(named, Act.CANCEL)
+        steps = self._steps(named, SubscriptionAct.CANCEL)
         if not steps:
-            return Outcome(self._no(), answer=Answer.REFUSED, evidence=self.evidence())
-        return Outcome(Changes(steps), texts.cancelled([step.after for step in steps]))
+            return WordOutcome(self._no(), answer=Answer.REFUSED, evidence=self.evidence())
+        return WordOutcome(Changes(steps), texts.cancelled([step.after for step in steps]))
 
     # Orders, yes and no.
 
-    def order(self, service: Service) -> Outcome:
+    def order(self, service: Service) -> WordOutcome:
         """Request the yes that an order needs before it takes effect (R24)."""
         before = next(
             (one for one in self._own if one.service_id == service.id),
@@ -125,64 +138,68 @@ class Turn:
         )
         terms = terms_for(before, service)
         text = (texts.renewal if before.is_running else texts.request)(terms)
-        request = Said(self.word.reply_id, digest_of(text), self._now)
-        event = Event(Act.ORDER, self.word.said, terms, request, YES_WITHIN, self.word.port)
+        request = MessageEvidence(self.word.reply_id, digest_of(text), self._now)
+        event = Event(
+            SubscriptionAct.ORDER, self.word.said, terms, request, YES_WITHIN, self.word.port
+        )
         after = advance(before, event, self._now)
         if not isinstance(after, Subscription):
-            return Outcome(reply=texts.ordered_already(before.terms))
-        step = Step(after, Act.ORDER, self.word.said)
-        return Outcome(Changes((step,)), text, asked=after)
+            return WordOutcome(reply=texts.ordered_already(before.terms))
+        step = SubscriptionStep(after, SubscriptionAct.ORDER, self.word.said)
+        return WordOutcome(Changes((step,)), text, asked=after)
 
-    def confirm(self) -> Outcome:
+    def confirm(self) -> WordOutcome:
         """Handle a yes to the latest question, and to no other (R24, R27)."""
         match self._asked():
             case Subscription() as subscription:
-                (step,) = self._steps([subscription], Act.CONFIRM)
+                (step,) = self._steps([subscription], SubscriptionAct.CONFIRM)
                 evidence, reply = _evidence_of(step.after), texts.done(step.after)
-                return Outcome(Changes((step,)), reply, evidence=evidence, renews=True)
+                return WordOutcome(Changes((step,)), reply, evidence=evidence, renews=True)
             case ConsentRequest() as request:
-                agreed = self._answered(request, RequestState.AGREED)
+                agreed = self._answered(request, ConsentRequestState.AGREED)
                 evidence = f"request {request.message_id or request.text_sha256}; {self.evidence()}"
-                return Outcome(
+                return WordOutcome(
                     Changes(requests=(agreed,)),
                     texts.consented(self.word.sender_name),
                     answer=Answer.AGREED,
                     evidence=evidence,
                     until=request.agreed_until,
                 )
-            case Session() as session:
+            case OfferSession() as session:
                 wanted = set(session.items)
                 orders = [o for o in self.orders() if (o.system_id, o.service_id) in wanted]
                 return self.cancel_everything(orders) if orders else self._unchanged()
             case None:
-                return Outcome()
+                return WordOutcome()
 
-    def refuse(self) -> Outcome:
+    def refuse(self) -> WordOutcome:
         """Handle a no to the latest question."""
         match self._asked():
             case Subscription() as subscription:
-                (step,) = self._steps([subscription], Act.REFUSE)
-                return Outcome(Changes((step,)), texts.withdrawn(step.after))
+                (step,) = self._steps([subscription], SubscriptionAct.REFUSE)
+                return WordOutcome(Changes((step,)), texts.withdrawn(step.after))
             case ConsentRequest() as request:
-                refused = self._answered(request, RequestState.REFUSED)
+                refused = self._answered(request, ConsentRequestState.REFUSED)
                 changes = Changes(requests=(refused,))
-                return Outcome(changes, answer=Answer.REFUSED, evidence=self.evidence())
-            case Session():
+                return WordOutcome(changes, answer=Answer.REFUSED, evidence=self.evidence())
+            case OfferSession():
                 return self._unchanged()
             case None:
-                return Outcome()
+                return WordOutcome()
 
     def _no(self) -> Changes:
         """Return the changes when the SP is refused: a no to every open question."""
         asked = [one for one in self._own if one.state in ASKED_STATES]
-        return Changes(self._steps(asked, Act.REFUSE), requests=self._refused_requests())
+        return Changes(
+            self._steps(asked, SubscriptionAct.REFUSE), requests=self._refused_requests()
+        )
 
     def _refused_requests(self) -> tuple[ConsentRequest, ...]:
-        return tuple(self._answered(one, RequestState.REFUSED) for one in self._requests())
+        return tuple(self._answered(one, ConsentRequestState.REFUSED) for one in self._requests())
 
-    def _unchanged(self) -> Outcome:
+    def _unchanged(self) -> WordOutcome:
         changes = Changes(closes=(self.word.msisdn, self.word.port))
-        return Outcome(changes, texts.NOTHING_CHANGED, False)
+        return WordOutcome(changes, texts.NOTHING_CHANGED, False)
 
     def _asked(self) -> _Asked | None:
         """Return the latest open question from the port that the subscriber wrote to.
@@ -220,14 +237,18 @@ class Turn:
             if request.system_id == self.word.system_id and request.is_open(self._now)
         ]
 
-    def _answered(self, request: ConsentRequest, state: RequestState) -> ConsentRequest:
+    def _answered(self, request: ConsentRequest, state: ConsentRequestState) -> ConsentRequest:
         return replace(request, state=state, answer_id=self.word.said.message_id)
 
-    def _steps(self, subscriptions: Iterable[Subscription], act: Act) -> tuple[Step, ...]:
+    def _steps(
+        self, subscriptions: Iterable[Subscription], act: SubscriptionAct
+    ) -> tuple[SubscriptionStep, ...]:
         event = Event(act, self.word.said)
         moved = (advance(one, event, self._now) for one in subscriptions)
         return tuple(
-            Step(after, act, self.word.said) for after in moved if isinstance(after, Subscription)
+            SubscriptionStep(after, act, self.word.said)
+            for after in moved
+            if isinstance(after, Subscription)
         )
 
 

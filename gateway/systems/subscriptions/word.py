@@ -5,7 +5,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from gateway.domain.consent import Answer
-from gateway.domain.subscription import Said, Subscription
+from gateway.domain.subscription import MessageEvidence, Subscription
 from gateway.policy.intents import Meaning, MoContext, meaning_of
 from gateway.ports.subscriptions import Changes
 
@@ -24,7 +24,7 @@ class Word:
     sender_name: str
     port: str
     text: str
-    said: Said
+    said: MessageEvidence
     reply_id: str
     tokens: tuple[str, ...] = ()
     is_hub: bool = False
@@ -32,7 +32,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WordOutcome:
     """What follows from one message. There is one reply at most.
 
     `answer` goes to the consent store, as one that is good `until` then. `asked` is the

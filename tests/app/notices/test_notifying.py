@@ -13,7 +13,7 @@ import pytest
 
 from gateway.app import notifying
 from gateway.app.gateway import Gateway
-from gateway.app.notifying import Notifying
+from gateway.app.notifying import WebhookNotifier
 from gateway.app.postman import Postman
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.notice import NoticeStanding
@@ -267,7 +267,7 @@ async def test_a_store_that_is_away_is_told_once_and_asked_again(
 ) -> None:
     store = NoticesOfMoods()
     await store.consent.record([refusal(), refusal(scope="sp2")])
-    running = Notifying(store, store.feed, postman)
+    running = WebhookNotifier(store, store.feed, postman)
     webhook = Webhook(f"http://127.0.0.1:{endpoint.port}/notices", f"plain:{KEY}")
     running.follow({name: sender(name, webhook) for name in ("sp1", "sp2")})
 
@@ -287,7 +287,7 @@ async def test_r37_after_72_hours_of_failures_the_log_says_how_many_notices_were
     store.is_down = False
     await store.note_failure("sp1", "HTTP 503", at=long_ago, next_try_at=long_ago)
     await store.consent.record([refusal(), refusal(1)])
-    running = Notifying(store, store.feed, postman)
+    running = WebhookNotifier(store, store.feed, postman)
 
     webhook = Webhook(f"http://127.0.0.1:{endpoint.port}/", f"plain:{KEY}")
     running.follow({"sp1": sender("sp1", webhook)})
@@ -311,7 +311,7 @@ async def test_webhooks_that_failed_wait_for_each_other_and_not_those_that_work_
         await store.note_failure(name, "HTTP 500", at=utcnow(), next_try_at=utcnow())
     await store.consent.record([refusal(scope=name) for name in (*names, "w")])
     await store.consent.record([refusal(scope=EVERY_SENDER)])
-    running = Notifying(store, store.feed, postman)
+    running = WebhookNotifier(store, store.feed, postman)
 
     running.follow({name: sender(name, dead) for name in names})
     await endpoint.received(8)

@@ -9,7 +9,7 @@ from typing import TypedDict, Unpack
 
 import pytest
 
-from gateway.app.replay.directory import EVERYTHING, RecordReplay, Wanted
+from gateway.app.replay.directory import EVERYTHING, DecisionQuery, RecordReplay
 from gateway.app.replay.judging import Judge
 from gateway.app.replay.reading import BlockReader
 from gateway.app.replay.replaying import Replayer
@@ -158,7 +158,7 @@ class Traffic:
         bundle: Bundle,
         old: Bundle | None = None,
         *,
-        wanted: Wanted = EVERYTHING,
+        wanted: DecisionQuery = EVERYTHING,
         keys: Keys | None = None,
     ) -> ReplayTally:
         """Judge all that was recorded again."""

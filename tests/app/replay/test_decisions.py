@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.app.replay import decisions
-from gateway.app.replay.decisions import Decision, DecisionReader, Kept, Outcome
+from gateway.app.replay.decisions import Decision, DecisionReader, ReplayOutcome, UnchangedReason
 from gateway.domain.records import DecisionRow, OutcomeRow, Why
 from gateway.runtime.record_lines import RecordLines
 from gateway.runtime.sealed_records import sealed
@@ -39,11 +39,11 @@ def sealed_lines(lines: Iterable[bytes]) -> list[bytes]:
     return [orjson.dumps(sealed(orjson.loads(line), SEALER)) for line in lines]
 
 
-def read(lines: list[bytes], sealer: Sealer | None = None) -> list[Decision | Kept]:
+def read(lines: list[bytes], sealer: Sealer | None = None) -> list[Decision | UnchangedReason]:
     return list(DecisionReader(sealer).read(1, lines))
 
 
-def decision(found: Decision | Kept) -> Decision:
+def decision(found: Decision | UnchangedReason) -> Decision:
     assert isinstance(found, Decision)
     return found
 
@@ -60,7 +60,7 @@ def test_a_decision_is_read_with_the_text_it_names() -> None:
     one = found[0]
     assert (one.head.system_id, one.head.command_id, one.at) == ("sp1", 4, AT)
     assert (one.source, one.destination) == (b"10690001", b"13800138000")
-    assert one.head.recorded == Outcome("forward", "R21")
+    assert one.head.recorded == ReplayOutcome("forward", "R21")
     assert (one.head.reason, one.head.digest) == ("", "digest")
     assert [each.text for each in found] == [(8, SAID), (8, SAID), None]
 
@@ -96,7 +96,7 @@ def test_what_is_sealed_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("sealer", [None, STRANGER])
 def test_without_its_key_a_number_is_not_made_up(sealer: Sealer | None) -> None:
-    assert read(sealed_lines(lines_of(row(SAID))), sealer) == [Kept.KEY_MISSING]
+    assert read(sealed_lines(lines_of(row(SAID))), sealer) == [UnchangedReason.KEY_MISSING]
 
 
 def test_opened_numbers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,7 @@ def test_a_text_of_another_hour_is_none_of_this_one() -> None:
     ],
 )
 def test_what_is_no_decision_but_may_have_been_one_is_said(line: bytes) -> None:
-    assert read([line]) == [Kept.MALFORMED]
+    assert read([line]) == [UnchangedReason.MALFORMED]
 
 
 def test_other_records_are_passed_over() -> None:
@@ -217,7 +217,7 @@ def test_a_sealed_text_without_its_key_is_no_text() -> None:
 def test_any_octets_are_read_or_passed_over(octets: bytes, is_decision: bool) -> None:  # noqa: FBT001 - hypothesis gives it
     line = (b'{"kind":"decision",' if is_decision else b"") + octets
 
-    assert all(found is Kept.MALFORMED for found in read([line]))
+    assert all(found is UnchangedReason.MALFORMED for found in read([line]))
 
 
 JSON = st.recursive(

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.replay.decisions import Kept
-from gateway.app.replay.directory import RecordReplay, Wanted
+from gateway.app.replay.decisions import UnchangedReason
+from gateway.app.replay.directory import DecisionQuery, RecordReplay
 from gateway.app.replay.judging import Judge
 from gateway.app.replay.reading import BlockReader, HourUnreadableError
 from gateway.app.replay.replaying import Replayer
 from gateway.domain.consent import Answer
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, Limit, Part, Rolling
-from gateway.policy.rules import Refused, TooOften
+from gateway.policy.limits import Clock, CountDimension, Limit, RollingWindow
+from gateway.policy.rules import RecipientRefusal, TooOften
 from gateway.runtime.record_sealing import seal_closed
 from gateway.runtime.sealing import Keys, Sealer
 from tests.app.replay.conftest import (
@@ -34,7 +34,7 @@ HOUR_S = 3600
 KEYS = Keys({"k1": bytes(64)}, "k1")
 SEALER = Sealer(KEYS.by_id, KEYS.current)
 NO_WORDS = renamed(replace(BUNDLE, keyword_lists=()))
-TWICE = Limit((Part.DESTINATION,), 2, Clock.DAY)
+TWICE = Limit((CountDimension.DESTINATION,), 2, Clock.DAY)
 
 
 def an_hour_each(traffic: Traffic, *texts: str) -> None:
@@ -83,23 +83,25 @@ def test_sealed_hours_come_out_as_open_ones(traffic: Traffic) -> None:
     assert (
         after.by_action == before.by_action == {("reject", "forward"): 1, ("shadow", "forward"): 1}
     )
-    assert (blind.changed, blind.kept) == (0, {Kept.KEY_MISSING: 3})
+    assert (blind.changed, blind.kept) == (0, {UnchangedReason.KEY_MISSING: 3})
 
 
 @pytest.mark.parametrize(
     ("wanted", "changed"),
     [
-        (Wanted(), 4),
-        (Wanted(since=AT + HOUR_S), 3),
-        (Wanted(since=AT + HOUR_S + 1), 2),
-        (Wanted(until=AT + HOUR_S), 1),
-        (Wanted(since=AT + HOUR_S, until=AT + 3 * HOUR_S), 2),
-        (Wanted(since=AT + 9 * HOUR_S), 0),
-        (Wanted(system_id="sp1"), 4),
-        (Wanted(system_id="sp2"), 0),
+        (DecisionQuery(), 4),
+        (DecisionQuery(since=AT + HOUR_S), 3),
+        (DecisionQuery(since=AT + HOUR_S + 1), 2),
+        (DecisionQuery(until=AT + HOUR_S), 1),
+        (DecisionQuery(since=AT + HOUR_S, until=AT + 3 * HOUR_S), 2),
+        (DecisionQuery(since=AT + 9 * HOUR_S), 0),
+        (DecisionQuery(system_id="sp1"), 4),
+        (DecisionQuery(system_id="sp2"), 0),
     ],
 )
-def test_only_what_is_wanted_is_told_of(traffic: Traffic, wanted: Wanted, changed: int) -> None:
+def test_only_what_is_wanted_is_told_of(
+    traffic: Traffic, wanted: DecisionQuery, changed: int
+) -> None:
     an_hour_each(traffic, SPAM, SPAM, SPAM, SPAM)
     traffic.send(advert(CLEAN), system_id="sp2")
 
@@ -111,18 +113,18 @@ def test_what_came_before_is_counted_though_it_is_not_told_of(traffic: Traffic) 
         traffic.send(advert(), after_s=60)
     bundle = renamed(BUNDLE, rule("R42", TooOften((TWICE,))))
 
-    tally = traffic.replayed(bundle, wanted=Wanted(since=traffic.at - 60))
+    tally = traffic.replayed(bundle, wanted=DecisionQuery(since=traffic.at - 60))
 
     assert (tally.decisions, tally.changed) == (2, 2)
 
 
 def test_what_came_before_any_rule_looks_back_is_not_read(traffic: Traffic) -> None:
     an_hour_each(traffic, CLEAN, CLEAN, CLEAN, CLEAN)
-    limit = replace(TWICE, every=Rolling(HOUR_S))
+    limit = replace(TWICE, every=RollingWindow(HOUR_S))
     judge = Judge(renamed(BUNDLE, rule("R42", TooOften((limit,)))), (), Knowledge())
     read = BlockReader(traffic.archive, None).read
 
-    replay = RecordReplay(traffic.archive, Wanted(since=traffic.at))
+    replay = RecordReplay(traffic.archive, DecisionQuery(since=traffic.at))
     octets: list[int] = []
     tally = replay.run(Replayer(judge), read, octets.append)
 
@@ -140,7 +142,7 @@ def test_a_text_is_not_taken_for_that_of_another_hour(traffic: Traffic) -> None:
 
     tally = traffic.replayed(NO_WORDS)
 
-    assert (tally.changed, tally.kept) == (1, {Kept.TEXT_NOT_KEPT: 1})
+    assert (tally.changed, tally.kept) == (1, {UnchangedReason.TEXT_NOT_KEPT: 1})
 
 
 def test_what_others_send_counts_where_one_sp_is_told_of(traffic: Traffic) -> None:
@@ -148,7 +150,7 @@ def test_what_others_send_counts_where_one_sp_is_told_of(traffic: Traffic) -> No
     traffic.send(advert())
     bundle = renamed(BUNDLE, rule("R42", TooOften((TWICE,))))
 
-    tally = traffic.replayed(bundle, wanted=Wanted(system_id="sp1"))
+    tally = traffic.replayed(bundle, wanted=DecisionQuery(system_id="sp1"))
 
     assert (tally.decisions, tally.changed) == (1, 1)
 
@@ -162,7 +164,7 @@ def test_what_others_send_names_no_kind_of_change_where_one_sp_is_told_of(
     traffic.send(advert())
     bundle = renamed(replace(NO_WORDS, rules=(rule("R42", TooOften((TWICE,))),)))
 
-    tally = traffic.replayed(bundle, wanted=Wanted(system_id="sp1"))
+    tally = traffic.replayed(bundle, wanted=DecisionQuery(system_id="sp1"))
 
     assert (tally.decisions, tally.changed) == (1, 0)
     assert (tally.by_rule, tally.by_action, tally.by_sender, tally.kept) == ({}, {}, {}, {})
@@ -173,9 +175,10 @@ def test_lines_that_cannot_be_read_are_counted_where_they_are_wanted(traffic: Tr
     traffic.write(b"{}")
     traffic.write(b'{"kind":"released"}')
 
-    assert traffic.replayed(NO_WORDS).kept == {Kept.MALFORMED: 1}
+    assert traffic.replayed(NO_WORDS).kept == {UnchangedReason.MALFORMED: 1}
     tally = traffic.replayed(
-        renamed(BUNDLE, rule("R42", TooOften((TWICE,)))), wanted=Wanted(since=AT + 2 * HOUR_S)
+        renamed(BUNDLE, rule("R42", TooOften((TWICE,)))),
+        wanted=DecisionQuery(since=AT + 2 * HOUR_S),
     )
     assert (tally.decisions, tally.kept) == (0, {})
 
@@ -185,7 +188,7 @@ def test_senders_are_counted_each(traffic: Traffic) -> None:
     traffic.send(advert(), system_id="sp2")
     traffic.knowledge.consent.apply(8613800138000, "sp2", Answer.REFUSED)
 
-    tally = traffic.replayed(replace(NO_WORDS, rules=(rule("R21", Refused()),)))
+    tally = traffic.replayed(replace(NO_WORDS, rules=(rule("R21", RecipientRefusal()),)))
 
     found = {name: (one.changed, one.stopped, one.passed) for name, one in tally.by_sender.items()}
     assert found == {"sp1": (2, 0, 1), "sp2": (1, 1, 0)}
@@ -233,7 +236,7 @@ def test_a_file_that_may_not_be_read_is_said_in_words(
     with pytest.raises(HourUnreadableError, match=r"^Permission denied$"):
         traffic.replayed(NO_WORDS)
     assert (
-        RecordReplay(traffic.archive, Wanted(until=0)).size_octets(
+        RecordReplay(traffic.archive, DecisionQuery(until=0)).size_octets(
             Replayer(Judge(NO_WORDS, (), Knowledge()))
         )
         == 0
@@ -242,14 +245,14 @@ def test_a_file_that_may_not_be_read_is_said_in_words(
 
 def test_a_pipe_and_a_link_to_itself_are_said_and_not_waited_for(traffic: Traffic) -> None:
     traffic.send(advert())
-    size = RecordReplay(traffic.archive, Wanted()).size_octets(
+    size = RecordReplay(traffic.archive, DecisionQuery()).size_octets(
         Replayer(Judge(NO_WORDS, (), Knowledge()))
     )
     odd = traffic.directory / "cdr-20231114-22.0.jsonl"
     for make, why in ((os.mkfifo, "is a pipe"), (lambda path: path.symlink_to(path), "symbolic")):
         make(odd)
 
-        replay = RecordReplay(traffic.archive, Wanted())
+        replay = RecordReplay(traffic.archive, DecisionQuery())
         with pytest.raises(HourUnreadableError, match=why):
             traffic.replayed(NO_WORDS)
         assert replay.size_octets(Replayer(Judge(NO_WORDS, (), Knowledge()))) == size

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gateway.app.gateway import Gateway
-from gateway.app.replay.directory import RecordReplay, Wanted
+from gateway.app.replay.directory import DecisionQuery, RecordReplay
 from gateway.app.replay.judging import Judge
 from gateway.app.replay.reading import BlockReader
 from gateway.app.replay.replaying import Replayer
@@ -28,7 +28,7 @@ def replayed(gateway: Gateway, policies: Path) -> ReplayTally:
     knowledge.consent.apply(8613900139000, "sp1", Answer.REFUSED)
     judge = Judge(load_bundle(policies), gateway.policies.senders.values(), knowledge)
     archive = RecordArchive(gateway.settings.records_directory)
-    replay = RecordReplay(archive, Wanted())
+    replay = RecordReplay(archive, DecisionQuery())
     return replay.run(Replayer(judge), BlockReader(archive, None).read, lambda _octets: None)
 
 

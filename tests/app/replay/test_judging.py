@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.app.replay.decisions import Decision, Head, Kept, Outcome
+from gateway.app.replay.decisions import Decision, DecisionHead, ReplayOutcome, UnchangedReason
 from gateway.app.replay.judging import Judge
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Template, TemplateKind
@@ -17,18 +17,18 @@ from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.filter import views
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, Clock, Limit, Part, Rolling
+from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Limit, RollingWindow
 from gateway.policy.preferences import Preferences
 from gateway.policy.rules import (
     Campaign,
     NotAgreed,
     NoWayOut,
     NumberWalk,
-    Refused,
+    RecipientPreference,
+    RecipientRefusal,
     Rule,
     TooOften,
     Untimely,
-    Unwanted,
 )
 from tests.app.replay.conftest import (
     AT,
@@ -53,12 +53,15 @@ NUMBER = 8613800138000
 ASKS = "【春晓书店】是否愿意接收新书消息，回复Y同意"
 SUBMIT_SM, SUBMIT_MULTI, REPLACE_SM, DATA_SM = 0x4, 0x21, 0x7, 0x103
 OFTEN = TooOften(
-    (Limit((Part.DESTINATION,), 3, Clock.MINUTE), Limit((Part.SOURCE,), 9, Rolling(5)))
+    (
+        Limit((CountDimension.DESTINATION,), 3, Clock.MINUTE),
+        Limit((CountDimension.SOURCE,), 9, RollingWindow(5)),
+    )
 )
 RULES = (
-    rule("R21", Refused()),
+    rule("R21", RecipientRefusal()),
     rule("R20", NotAgreed(), mode=Enforcement.SHADOW),
-    rule("R50", Unwanted(), applies_to=EVERYTHING),
+    rule("R50", RecipientPreference(), applies_to=EVERYTHING),
     rule("R40", Untimely(DAYTIME), action=Action.DEFER),
     rule("R30", NoWayOut(), action=Action.QUARANTINE),
     rule("R28", NumberWalk(3, timedelta(seconds=1)), applies_to=EVERYTHING),
@@ -68,8 +71,12 @@ RULES = (
 )
 AFTER = (
     # Of two that count one after the other, the second has the first take back what it refuses.
-    rule("R42-all", TooOften((Limit((Part.DESTINATION,), 4, Clock.HOUR),)), applies_to=EVERYTHING),
-    rule("R43", TooOften((Limit((Part.SENDER,), 6, ROLLING_DAY),), (SERVICE,))),
+    rule(
+        "R42-all",
+        TooOften((Limit((CountDimension.DESTINATION,), 4, Clock.HOUR),)),
+        applies_to=EVERYTHING,
+    ),
+    rule("R43", TooOften((Limit((CountDimension.SENDER,), 6, ROLLING_DAY),), (SERVICE,))),
 )
 REASONS = ("", Reason.OPTED_OUT, Reason.NO_OPTOUT_HINT, Reason.FREQUENCY)
 
@@ -83,8 +90,8 @@ def decision(
     to: str = str(NUMBER),
     reason: str = "",
 ) -> Decision:
-    recorded = Outcome("reject", "R1") if reason else Outcome("forward", "")
-    head = Head(system_id, command_id, reason, "digest", recorded)
+    recorded = ReplayOutcome("reject", "R1") if reason else ReplayOutcome("forward", "")
+    head = DecisionHead(system_id, command_id, reason, "digest", recorded)
     coded = None if text is None else (8, text.encode("utf-16-be"))
     return Decision(1, AT, "", head, source.encode(), to.encode(), coded)
 
@@ -103,7 +110,7 @@ def judge(*rules: Rule) -> Judge:
     return Judge(renamed(renamed(), *rules), SENDERS, known())
 
 
-def alone(one: Judge, decisions: Sequence[Decision]) -> list[Outcome | Kept]:
+def alone(one: Judge, decisions: Sequence[Decision]) -> list[ReplayOutcome | UnchangedReason]:
     return [found for each in decisions for found in one.judge([each])]
 
 
@@ -133,16 +140,16 @@ def test_together_they_come_out_as_alone(
 
 
 def test_what_one_limit_refuses_is_not_counted_by_another_before_the_next_comes() -> None:
-    twice = TooOften((Limit((Part.DESTINATION,), 2, Clock.DAY),))
-    once = TooOften((Limit((Part.SOURCE,), 1, Clock.DAY),))
+    twice = TooOften((Limit((CountDimension.DESTINATION,), 2, Clock.DAY),))
+    once = TooOften((Limit((CountDimension.SOURCE,), 1, Clock.DAY),))
     other = f"{MARKETING}1"
 
     found = judge(rule("R42", twice), rule("R43", once)).judge(
         [decision(), decision(), decision(source=other), decision(source=f"{MARKETING}2")]
     )
 
-    passed = Outcome("forward", "")
-    assert found == [passed, Outcome("reject", "R43"), passed, Outcome("reject", "R42")]
+    passed = ReplayOutcome("forward", "")
+    assert found == [passed, ReplayOutcome("reject", "R43"), passed, ReplayOutcome("reject", "R42")]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +166,7 @@ def test_what_looks_at_parts_of_a_second_is_asked_by_them(
 
     *_, last = judge(rule("R28", check)).judge(sent)
 
-    assert isinstance(last, Outcome)
+    assert isinstance(last, ReplayOutcome)
     assert last.action == action
 
 
@@ -178,7 +185,7 @@ def test_a_text_the_filter_fails_on_harms_none_of_the_same_second(
 
     found = one.judge([decision(CODE, source=CODES), decision(NEWS, source=CODES), decision()])
 
-    assert [outcome.action for outcome in found if isinstance(outcome, Outcome)] == [
+    assert [outcome.action for outcome in found if isinstance(outcome, ReplayOutcome)] == [
         "forward",
         "quarantine",
         "forward",
@@ -186,7 +193,7 @@ def test_a_text_the_filter_fails_on_harms_none_of_the_same_second(
 
 
 def test_preferences_that_fail_harm_nobody_who_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = judge(rule("R21", Refused()), rule("R50", Unwanted()))
+    one = judge(rule("R21", RecipientRefusal()), rule("R50", RecipientPreference()))
 
     def fail(*_: object) -> object:
         raise RuntimeError
@@ -195,11 +202,20 @@ def test_preferences_that_fail_harm_nobody_who_has_none(monkeypatch: pytest.Monk
 
     found = one.judge([decision(to=str(NUMBER + place)) for place in (0, 1, 3, 4)])
 
-    passed = Outcome("forward", "")
-    assert found == [Outcome("reject", "R21"), passed, Outcome("quarantine", "CONTENT"), passed]
+    passed = ReplayOutcome("forward", "")
+    assert found == [
+        ReplayOutcome("reject", "R21"),
+        passed,
+        ReplayOutcome("quarantine", "CONTENT"),
+        passed,
+    ]
 
 
 def test_an_sp_that_is_gone_leaves_the_others_in_their_places() -> None:
     found = judge().judge([decision(SPAM), decision(system_id="gone"), decision()])
 
-    assert found == [Outcome("reject", "K-FRAUD"), Kept.SENDER_GONE, Outcome("forward", "")]
+    assert found == [
+        ReplayOutcome("reject", "K-FRAUD"),
+        UnchangedReason.SENDER_GONE,
+        ReplayOutcome("forward", ""),
+    ]

@@ -1,6 +1,6 @@
 """Records come in blocks that say where they stand."""
 
-from gateway.app.replay.decisions import Kept
+from gateway.app.replay.decisions import UnchangedReason
 from gateway.app.replay.reading import Block, BlockReader
 from tests.app.replay.conftest import AT, CLEAN, SPAM, Traffic, advert
 
@@ -22,7 +22,7 @@ def test_a_block_says_what_stands_in_which_file(traffic: Traffic) -> None:
     assert (block.hour, block.file, block.lines) == (HOUR, path.name, 6)
     assert block.octets == path.stat().st_size
     assert [one.number for one in block.decisions] == [2, 4]
-    assert block.kept == {Kept.MALFORMED: 1}
+    assert block.kept == {UnchangedReason.MALFORMED: 1}
 
 
 def test_hours_are_read_as_they_are_asked_for(traffic: Traffic) -> None:

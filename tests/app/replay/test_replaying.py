@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.replay.decisions import Kept, Outcome
+from gateway.app.replay.decisions import ReplayOutcome, UnchangedReason
 from gateway.app.replay.judging import Judge
-from gateway.app.replay.replaying import Change, Replayer
+from gateway.app.replay.replaying import Replayer, VerdictChange
 from gateway.app.replay.tally import ReplayTally
 from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
@@ -18,17 +18,17 @@ from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, Clock, Limit, Part
+from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Limit
 from gateway.policy.rules import (
     NoWayOut,
     NumberWalk,
     Override,
-    Refused,
+    RecipientPreference,
+    RecipientRefusal,
     Rule,
     TooFast,
     TooOften,
     Untimely,
-    Unwanted,
 )
 from simulators import builders
 from tests.app.replay.conftest import (
@@ -52,12 +52,12 @@ from tests.app.replay.conftest import (
 )
 
 EVERYTHING = frozenset(TrafficClass)
-R21 = rule("R21", Refused())
+R21 = rule("R21", RecipientRefusal())
 R40 = rule("R40", Untimely(DAYTIME), action=Action.DEFER)
-R42 = rule("R42", TooOften((Limit((Part.DESTINATION,), 2, Clock.DAY),)))
-R50 = rule("R50", Unwanted(), applies_to=EVERYTHING)
+R42 = rule("R42", TooOften((Limit((CountDimension.DESTINATION,), 2, Clock.DAY),)))
+R50 = rule("R50", RecipientPreference(), applies_to=EVERYTHING)
 OTHER = "13900139000"
-FORWARD = Outcome("forward", "")
+FORWARD = ReplayOutcome("forward", "")
 
 
 def without(list_id: str) -> Bundle:
@@ -237,7 +237,7 @@ def test_an_sp_that_is_gone_is_not_judged(traffic: Traffic) -> None:
 
     tally = traffic.replayed(without("K-FRAUD"))
 
-    assert tally.kept == {Kept.SENDER_GONE: 1}
+    assert tally.kept == {UnchangedReason.SENDER_GONE: 1}
     assert (tally.decisions, tally.judged) == (2, 1)
 
 
@@ -249,7 +249,7 @@ def test_what_hung_on_the_moment_stays(traffic: Traffic, reason: str) -> None:
 
     tally = traffic.replayed(renamed())
 
-    assert (tally.changed, tally.kept) == (0, {Kept.OF_THE_MOMENT: 1})
+    assert (tally.changed, tally.kept) == (0, {UnchangedReason.OF_THE_MOMENT: 1})
 
 
 def test_under_the_policy_that_judged_it_another_verdict_is_none_of_its_doing(
@@ -261,7 +261,7 @@ def test_under_the_policy_that_judged_it_another_verdict_is_none_of_its_doing(
 
     tally = traffic.replayed(traffic.bundle)
 
-    assert (tally.changed, tally.kept) == (0, {Kept.SAME_POLICY: 1})
+    assert (tally.changed, tally.kept) == (0, {UnchangedReason.SAME_POLICY: 1})
     assert changes(traffic.replayed(renamed(traffic.bundle))) == {("forward", "reject R21"): 1}
 
 
@@ -288,7 +288,7 @@ def test_of_two_bundles_it_does_not_matter_which_of_them_judged_the_records(
 
 def test_two_bundles_count_for_themselves(traffic: Traffic) -> None:
     traffic.send(*[advert()] * 4)
-    three = replace(R42, check=TooOften((Limit((Part.DESTINATION,), 3, Clock.DAY),)))
+    three = replace(R42, check=TooOften((Limit((CountDimension.DESTINATION,), 3, Clock.DAY),)))
 
     tally = traffic.replayed(renamed(BUNDLE, R42), renamed(BUNDLE, three))
 
@@ -332,7 +332,7 @@ def test_without_texts_what_words_did_stays(textless: Traffic) -> None:
 
     tally = textless.replayed(renamed(replace(BUNDLE, keyword_lists=())))
 
-    assert (tally.changed, tally.kept, tally.unseen) == (0, {Kept.TEXT_NOT_KEPT: 3}, 1)
+    assert (tally.changed, tally.kept, tally.unseen) == (0, {UnchangedReason.TEXT_NOT_KEPT: 3}, 1)
 
 
 def test_without_texts_an_address_still_outdoes_what_words_did(textless: Traffic) -> None:
@@ -357,7 +357,7 @@ def test_without_texts_what_hung_on_the_class_of_one_stays(tmp_path: Path) -> No
     tally = traffic.replayed(renamed())
 
     assert changes(tally) == {("reject R21", "forward"): 1}
-    assert (tally.judged, tally.kept) == (2, {Kept.TEXT_NOT_KEPT: 1})
+    assert (tally.judged, tally.kept) == (2, {UnchangedReason.TEXT_NOT_KEPT: 1})
 
 
 def test_without_texts_what_passed_is_counted_and_what_was_stopped_is_not(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_without_texts_what_passed_is_counted_and_what_was_stopped_is_not(tmp_pa
 
     tally = traffic.replayed(renamed(traffic.bundle))
 
-    assert (tally.changed, tally.kept) == (0, {Kept.TEXT_NOT_KEPT: 3})
+    assert (tally.changed, tally.kept) == (0, {UnchangedReason.TEXT_NOT_KEPT: 3})
     assert tally.judged == 2
 
 
@@ -384,7 +384,7 @@ def test_without_texts_preferences_that_a_word_of_it_overrules_are_not_asked(
 
     # The third is over the limit: what passed was counted.
     assert changes(tally) == {("forward", "reject R42"): 1}
-    assert tally.kept == {Kept.TEXT_NOT_KEPT: 2}
+    assert tally.kept == {UnchangedReason.TEXT_NOT_KEPT: 2}
 
 
 def test_without_texts_a_bundle_to_compare_with_says_what_was_recorded(textless: Traffic) -> None:
@@ -398,7 +398,7 @@ def test_without_texts_a_bundle_to_compare_with_says_what_was_recorded(textless:
 
 
 def test_how_far_back_counts_is_told_by_the_limits() -> None:
-    rolling = rule("R43", TooOften((Limit((Part.DESTINATION,), 2, ROLLING_DAY),)))
+    rolling = rule("R43", TooOften((Limit((CountDimension.DESTINATION,), 2, ROLLING_DAY),)))
     off = replace(rolling, mode=Enforcement.OFF)
     partly = replace(off, overrides=(Override(Enforcement.SHADOW, sender="sp1"),))
     walk = rule("R28", NumberWalk(4, timedelta(minutes=1)))
@@ -414,8 +414,8 @@ def test_how_far_back_counts_is_told_by_the_limits() -> None:
 
 
 def test_a_change_names_the_old_and_the_new_outcome() -> None:
-    change = Change(Outcome("shadow", "R30"), FORWARD)
+    change = VerdictChange(ReplayOutcome("shadow", "R30"), FORWARD)
 
     assert change.old.passes
     assert change.new.passes
-    assert not Outcome("defer", "R40").passes
+    assert not ReplayOutcome("defer", "R40").passes

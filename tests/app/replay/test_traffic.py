@@ -8,14 +8,14 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.app.replay.decisions import Kept
+from gateway.app.replay.decisions import UnchangedReason
 from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, Clock, Limit, Part
+from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Limit
 from gateway.policy.rules import (
     Nameless,
     NotAgreed,
@@ -23,11 +23,11 @@ from gateway.policy.rules import (
     NumberWalk,
     Override,
     PurposeMissed,
-    Refused,
+    RecipientPreference,
+    RecipientRefusal,
     TooFast,
     TooOften,
     Untimely,
-    Unwanted,
 )
 from simulators import builders
 from tests.app.replay.conftest import (
@@ -52,14 +52,14 @@ EVERYTHING = frozenset(TrafficClass)
 FULL = replace(
     BUNDLE,
     rules=(
-        rule("R21", Refused(), applies_to=EVERYTHING),
+        rule("R21", RecipientRefusal(), applies_to=EVERYTHING),
         rule(
             "R20",
             NotAgreed(),
             mode=Enforcement.SHADOW,
             overrides=(Override(Enforcement.ENFORCE, sender="sp2"),),
         ),
-        rule("R50", Unwanted(), applies_to=EVERYTHING),
+        rule("R50", RecipientPreference(), applies_to=EVERYTHING),
         rule("R40", Untimely(DAYTIME, timedelta(minutes=30)), action=Action.DEFER),
         rule("R05", PurposeMissed()),
         rule("R30", NoWayOut(), mode=Enforcement.SHADOW),
@@ -70,8 +70,8 @@ FULL = replace(
             "R42",
             TooOften(
                 (
-                    Limit((Part.DESTINATION, Part.SIGNATURE), 3, Clock.HOUR),
-                    Limit((Part.DESTINATION,), 8, ROLLING_DAY),
+                    Limit((CountDimension.DESTINATION, CountDimension.SIGNATURE), 3, Clock.HOUR),
+                    Limit((CountDimension.DESTINATION,), 8, ROLLING_DAY),
                 )
             ),
             applies_to=EVERYTHING,
@@ -147,4 +147,4 @@ def test_traffic_replayed_with_the_policy_that_judged_it_does_not_change(
         tallies = [traffic.replayed(bundle) for bundle in (FULL, renamed(FULL))]
 
     for tally in tallies:
-        assert (tally.by_rule, tally.kept[Kept.SAME_POLICY]) == ({}, 0)
+        assert (tally.by_rule, tally.kept[UnchangedReason.SAME_POLICY]) == ({}, 0)

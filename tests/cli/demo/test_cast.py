@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from gateway.cli.demo import cast
-from gateway.cli.demo.cast import Performer, Told, enter
+from gateway.cli.demo.cast import Performer, SpReport, enter
 from gateway.cli.demo.ledger import Ledger
 from gateway.cli.demo.stage import PASSWORD
 from gateway.settings.addresses import Address
@@ -17,15 +17,15 @@ from simulators.traffic import PersonaName
 @pytest.mark.parametrize(
     ("answer", "counted"),
     [
-        (Answer(0, "100001"), Told(submitted=1, forwarded=1)),
-        (Answer(0, "8176407200000001000"), Told(submitted=1, quarantined=1)),
-        (Answer(CommandStatus.ESME_RTHROTTLED, ""), Told(submitted=1, throttled=1)),
-        (Answer(CommandStatus.ESME_RSUBMITFAIL, ""), Told(submitted=1, refused=1)),
-        (Answer(UNANSWERED, ""), Told(submitted=1, unanswered=1)),
+        (Answer(0, "100001"), SpReport(submitted=1, forwarded=1)),
+        (Answer(0, "8176407200000001000"), SpReport(submitted=1, quarantined=1)),
+        (Answer(CommandStatus.ESME_RTHROTTLED, ""), SpReport(submitted=1, throttled=1)),
+        (Answer(CommandStatus.ESME_RSUBMITFAIL, ""), SpReport(submitted=1, refused=1)),
+        (Answer(UNANSWERED, ""), SpReport(submitted=1, unanswered=1)),
     ],
 )
-def test_each_answer_is_counted_as_what_it_means(answer: Answer, counted: Told) -> None:
-    told = Told()
+def test_each_answer_is_counted_as_what_it_means(answer: Answer, counted: SpReport) -> None:
+    told = SpReport()
 
     told.count(answer)
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.demo.cast import Told
+from gateway.cli.demo.cast import SpReport
 from gateway.cli.demo.ledger import Audit
 from gateway.cli.demo.stage import Stage
-from gateway.cli.demo.summary import Ending, hints, print_ending
+from gateway.cli.demo.summary import DemoSummary, hints, print_ending
 from gateway.cli.demo.view import Moment
 from gateway.settings.addresses import Address
 
@@ -15,10 +15,10 @@ BALANCED = Audit(6, 1, 0, 0, 0, 0)
 SHORT = Audit(5, 1, 1, 0, 0, 0)
 
 
-def ending(audit: Audit) -> Ending:
-    told = {"shop": Told(submitted=10, forwarded=6, refused=2, quarantined=1, throttled=1)}
+def ending(audit: Audit) -> DemoSummary:
+    told = {"shop": SpReport(submitted=10, forwarded=6, refused=2, quarantined=1, throttled=1)}
     verdicts = {("forward", ""): 6, ("reject", "CONTENT"): 2}
-    return Ending(Moment(10.0, 400.0, told, verdicts, 0.5, 2.5, 1, {}), audit, 0)
+    return DemoSummary(Moment(10.0, 400.0, told, verdicts, 0.5, 2.5, 1, {}), audit, 0)
 
 
 def test_the_audit_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from gateway.cli.demo.cast import Told
+from gateway.cli.demo.cast import SpReport
 from gateway.cli.demo.view import (
     LineView,
     LiveView,
@@ -18,7 +18,7 @@ from gateway.cli.demo.view import (
 MOMENT = Moment(
     elapsed_s=3.0,
     per_s=412.0,
-    told={"shop": Told(submitted=10, forwarded=6, refused=2, quarantined=1, throttled=1)},
+    told={"shop": SpReport(submitted=10, forwarded=6, refused=2, quarantined=1, throttled=1)},
     verdicts={("forward", ""): 6, ("reject", "CONTENT"): 2},
     p50_ms=0.5,
     p99_ms=2.5,
@@ -67,7 +67,7 @@ def test_a_terminal_gets_tables_that_change(terminal: Console) -> None:
 
 
 def test_every_heading_is_whole_on_eighty_columns(terminal: Console) -> None:
-    many = Told(*[1_000_000] * 6)
+    many = SpReport(*[1_000_000] * 6)
     terminal.width = 80
 
     with terminal.capture() as capture:
@@ -124,6 +124,6 @@ def test_a_percentile_lies_in_its_bucket(
 
 
 def test_the_whole_is_the_sum_over_all_sps() -> None:
-    told = {"shop": Told(forwarded=2), "bank": Told(forwarded=3)}
+    told = {"shop": SpReport(forwarded=2), "bank": SpReport(forwarded=3)}
 
     assert replace(MOMENT, told=told).total("forwarded") == 5

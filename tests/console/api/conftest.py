@@ -13,7 +13,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from gateway.app.own_holds import own_holds_in
-from gateway.console.api.access import Access
+from gateway.console.api.access import ClientAccess
 from gateway.console.api.application import build_api
 from gateway.console.api.consents import consents
 from gateway.console.api.health import health
@@ -83,7 +83,7 @@ class Desk:
             self.slept.append(seconds)
 
         self.guesses = Guesses(lambda: self.monotonic)
-        self.access = Access(CLIENTS, lambda: self.monotonic, sleep)
+        self.access = ClientAccess(CLIENTS, lambda: self.monotonic, sleep)
 
     def app(self) -> FastAPI:
         stores = self.stores

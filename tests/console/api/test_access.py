@@ -10,7 +10,7 @@ from gateway.console.api.access import (
     ITEMS_PER_REQUEST,
     REQUESTS_AT_ONCE,
     REQUESTS_BURST,
-    Access,
+    ClientAccess,
 )
 from gateway.console.api.problems import Problem, ProblemError
 from gateway.domain.api_client import ApiClient, ApiRole
@@ -30,7 +30,7 @@ class World:
         async def sleep(seconds: float) -> None:
             self.slept.append(seconds)
 
-        self.access = Access([SHOP], lambda: self.now, sleep)
+        self.access = ClientAccess([SHOP], lambda: self.now, sleep)
 
     async def guess(self, address: str = HOME) -> Problem:
         with pytest.raises(ProblemError) as raised:

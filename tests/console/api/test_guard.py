@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.console.api import guard
-from gateway.console.api.access import Access
+from gateway.console.api.access import ClientAccess
 from gateway.console.api.application import OPENAPI
 from gateway.console.api.guard import MAX_BODY_OCTETS, Guard
 from gateway.console.api.health import HEALTH
@@ -227,7 +227,7 @@ async def test_behind_its_whole_body_a_route_hears_that_the_client_hung_up() -> 
         """Send nothing anywhere."""
 
     client = ApiClient("shop", ApiRole.SP, sha256(b"token").digest(), "sp1")
-    guard_before = Guard(route, access=Access([client], lambda: 0.0), public=[])
+    guard_before = Guard(route, access=ClientAccess([client], lambda: 0.0), public=[])
     headers = [(b"content-type", b"application/json"), (b"authorization", b"Bearer token")]
     await guard_before({"type": "http", "path": "/", "headers": headers}, receive, send)
 

@@ -10,11 +10,11 @@ import pytest
 from gateway.console.api.problems import ProblemError
 from gateway.console.api.subscribers import Subscribers
 from gateway.domain.api_client import ApiClient, ApiRole
-from gateway.domain.number_code import Issued
+from gateway.domain.number_code import IssueResult
 from gateway.domain.preferences import (
     MAX_PREFERENCES,
+    ChangeOrigin,
     Channel,
-    Origin,
     PreferenceAction,
     PreferenceKind,
     preference,
@@ -102,8 +102,8 @@ async def test_r51_a_wrong_code_five_times_ends_it_over_the_api(ask: Ask) -> Non
 async def test_r51_when_too_many_codes_go_out_everybody_is_told_to_wait(
     ask: Ask, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def issue(*_given: object) -> Issued:
-        return Issued.BUSY
+    async def issue(*_given: object) -> IssueResult:
+        return IssueResult.BUSY
 
     monkeypatch.setattr(stores.number_codes, "issue", issue)
 
@@ -172,7 +172,7 @@ async def test_r51_a_preference_by_api_is_kept_journaled_and_announced(
     assert seen.json() == {"preferences": [HOUSES, PORT]}
     assert removed.json() == {"preferences": [PORT]}
     journal = await stores.preferences.journal_of(SUBSCRIBER)
-    assert [entry.origin for entry in journal] == [Origin(Channel.API, NOON, "app")] * 3
+    assert [entry.origin for entry in journal] == [ChangeOrigin(Channel.API, NOON, "app")] * 3
     changes = await stores.changes.changes(before)
     assert [(one.kind, one.key) for one in changes] == [
         (ChangeKind.PREFERENCES, str(SUBSCRIBER))
@@ -204,7 +204,7 @@ async def test_r50_more_preferences_than_there_may_be_are_a_conflict(
         preference(PreferenceKind.NUMBER, str(95500 + place), PreferenceAction.BLOCK)
         for place in range(MAX_PREFERENCES)
     )
-    await stores.preferences.change(SUBSCRIBER, lambda _: full, Origin(Channel.MO, NOON))
+    await stores.preferences.change(SUBSCRIBER, lambda _: full, ChangeOrigin(Channel.MO, NOON))
 
     assert (await me("POST", "/preferences", HOUSES)).status_code == 409
 
@@ -215,7 +215,7 @@ async def test_r51_all_that_is_kept_is_exported_and_deleted_for_its_owner_alone(
     stranger = SUBSCRIBER + 1
     wanted = preference(PreferenceKind.CATEGORY, "real_estate", PreferenceAction.BLOCK)
     await stores.preferences.change(
-        stranger, lambda kept: with_preference(kept, wanted), Origin(Channel.MO, NOON)
+        stranger, lambda kept: with_preference(kept, wanted), ChangeOrigin(Channel.MO, NOON)
     )
     await me("POST", "/preferences", PORT)
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from math import log
 from operator import itemgetter
 
-from gateway.filter.model.features import Grams, View
+from gateway.filter.model.features import Grams, NgramView
 from gateway.filter.views import Views
 
 _MOST = 0xFFFF_FFFF
@@ -42,11 +42,11 @@ def hashed(gram: Sequence[int]) -> int:
     return (state * 0x9E3779B1 & _MOST) >> 12
 
 
-def characters_of(text: Views, view: View) -> list[int]:
-    written = text.sound if view is View.SOUND else text.folded
-    if view is View.HAN:
+def characters_of(text: Views, view: NgramView) -> list[int]:
+    written = text.sound if view is NgramView.SOUND else text.folded
+    if view is NgramView.HAN:
         written = "".join(one for one in written if is_han(one))
-    return [2, *numbered(written, 1 if view is View.SOUND else 7), 3]
+    return [2, *numbered(written, 1 if view is NgramView.SOUND else 7), 3]
 
 
 def numbered(text: str, least: int) -> Iterator[int]:

@@ -9,7 +9,7 @@ from gateway.filter.model.features import (
     SIGNS,
     SPAM_GRAMS,
     Grams,
-    View,
+    NgramView,
     as_table,
     buckets_of,
     levels_of,
@@ -22,7 +22,7 @@ from tests.filter.model import plainly
 TEXTS = st.text(st.characters(), max_size=40)  # lone surrogates too
 
 
-def grams(text: str, view: View, length: int) -> list[int]:
+def grams(text: str, view: NgramView, length: int) -> list[int]:
     """Return the buckets of one view and length."""
     for level in levels_of(views(text), SPAM_GRAMS):
         if level.length == length and level.view is view:
@@ -62,7 +62,7 @@ def test_the_levels_are_the_n_grams_of_a_text_one_length_after_the_other(
     found = [bucket for level in levels for bucket in level.buckets.tolist()]
     assert list(plainly.distinct(found)) == plainly.buckets(seen, SPAM_GRAMS)
     for level in levels:
-        written = seen.sound if level.view is View.SOUND else seen.folded
+        written = seen.sound if level.view is NgramView.SOUND else seen.folded
         assert ((level.ends - level.starts) >= level.length).all()
         assert level.starts.min(initial=0) >= 0
         assert level.ends.max(initial=0) <= len(written) + 2
@@ -82,21 +82,21 @@ def test_signs_are_those_that_are_counted_by_hand(form: Form, texts: list[str]) 
 
 
 def test_each_view_goes_by_its_number_in_the_loops() -> None:
-    numbers = {view: getattr(loops, view.name) for view in View}
+    numbers = {view: getattr(loops, view.name) for view in NgramView}
 
-    assert as_table([Grams(view, 3) for view in View]).tolist() == [
-        [numbers[view], 3] for view in View
+    assert as_table([Grams(view, 3) for view in NgramView]).tolist() == [
+        [numbers[view], 3] for view in NgramView
     ]
 
 
 def test_short_numbers_differ_in_the_folded_view_alone() -> None:
-    assert grams("回复1", View.FOLDED, 3) != grams("回复2", View.FOLDED, 3)
-    assert grams("回复1", View.SOUND, 3) == grams("回复2", View.SOUND, 3)
+    assert grams("回复1", NgramView.FOLDED, 3) != grams("回复2", NgramView.FOLDED, 3)
+    assert grams("回复1", NgramView.SOUND, 3) == grams("回复2", NgramView.SOUND, 3)
 
 
 def test_a_long_number_is_known_by_how_many_digits_it_has() -> None:
     one, other, longer = (
-        grams(text, View.FOLDED, 3) for text in ("电1234567找", "电7654321找", "电12345678找")
+        grams(text, NgramView.FOLDED, 3) for text in ("电1234567找", "电7654321找", "电12345678找")
     )
 
     assert one == other
@@ -105,13 +105,13 @@ def test_a_long_number_is_known_by_how_many_digits_it_has() -> None:
 
 @pytest.mark.parametrize("masked", ["pay xxx元", "pay ***元"])
 def test_what_was_put_in_place_of_a_number_is_one(masked: str) -> None:
-    numbers = grams("pay 123元", View.SOUND, 2)
+    numbers = grams("pay 123元", NgramView.SOUND, 2)
 
-    assert grams(masked, View.SOUND, 2) == numbers
+    assert grams(masked, NgramView.SOUND, 2) == numbers
 
 
 def test_a_single_x_is_a_letter() -> None:
-    assert grams("x光", View.SOUND, 1) != grams("0光", View.SOUND, 1)
+    assert grams("x光", NgramView.SOUND, 1) != grams("0光", NgramView.SOUND, 1)
 
 
 def test_what_is_said_twice_counts_once() -> None:
@@ -125,16 +125,16 @@ def test_what_is_said_twice_counts_once() -> None:
 
 
 def test_a_homophone_sounds_the_same_and_looks_different() -> None:
-    assert grams("发票", View.SOUND, 2) == grams("发飘", View.SOUND, 2)
-    assert grams("发票", View.FOLDED, 2) != grams("发飘", View.FOLDED, 2)
+    assert grams("发票", NgramView.SOUND, 2) == grams("发飘", NgramView.SOUND, 2)
+    assert grams("发票", NgramView.FOLDED, 2) != grams("发飘", NgramView.FOLDED, 2)
 
 
 def test_the_same_characters_of_two_views_are_two_n_grams() -> None:
-    assert grams("代开", View.FOLDED, 1) != grams("代开", View.SOUND, 1)
+    assert grams("代开", NgramView.FOLDED, 1) != grams("代开", NgramView.SOUND, 1)
 
 
 def test_the_han_view_leaves_all_else_out() -> None:
-    han = (Grams(View.HAN, 3),)
+    han = (Grams(NgramView.HAN, 3),)
     plain, mixed = (
         [level.buckets.tolist() for level in levels_of(views(text), han)]
         for text in ("代开发票", "代 开8发,票!")

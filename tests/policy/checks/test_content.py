@@ -17,7 +17,7 @@ from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.harm import Harm
-from gateway.filter.scoring import Scored
+from gateway.filter.scoring import TextScore
 from gateway.policy.checks import content
 from gateway.policy.evidence import Ask
 from gateway.policy.explaining import explain
@@ -125,12 +125,12 @@ def test_r61_a_sender_and_one_of_its_ports_have_their_own_tolerance() -> None:
 
 CHAT = "恭喜你，周末去领奖吧，我陪你"
 PERSON = b"13900000001"
-WRITTEN = Scored(TextClass.PERSON, 0.03, "retail", Harm.ADVERT, measured_from=0.001)
+WRITTEN = TextScore(TextClass.PERSON, 0.03, "retail", Harm.ADVERT, measured_from=0.001)
 # A port and the numbers of persons, which their carrier's centre may submit as one sender.
 CENTRE = sender(ports=(Port("106900", 4), Port("139", 8), Port("1", 12)), rate=Rate(1e6, 10**6))
 
 
-def person_world(personal: Mapping[str, Scored], check: Check | None = None) -> World:
+def person_world(personal: Mapping[str, TextScore], check: Check | None = None) -> World:
     """Return a world with a rule and a classifier that knows other words of persons."""
     held = replace(
         rule("R61", check or Suspicious(0.005), applies_to=EVERYTHING, on_error=HOLD_ALL),

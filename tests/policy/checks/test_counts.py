@@ -7,11 +7,11 @@ import pytest
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Rate
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.checks.counter import asked_alone
 from gateway.policy.checks.counts import Often
-from gateway.policy.limits import ROLLING_DAY, Clock, Limit, Part
+from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Limit
 from gateway.policy.rules import Override, TooOften
 from gateway.policy.submission import Submission
 from tests.policy.conftest import (
@@ -29,27 +29,27 @@ from tests.policy.conftest import (
     why,
 )
 
-SIGNED = (Part.SIGNATURE, Part.DESTINATION)
+SIGNED = (CountDimension.SIGNATURE, CountDimension.DESTINATION)
 A_MINUTE = Limit(SIGNED, 1, Clock.MINUTE)
 OTP = TooOften(
     (
         A_MINUTE,
         Limit(SIGNED, 5, Clock.HOUR),
         Limit(SIGNED, 10, ROLLING_DAY),
-        Limit((Part.DESTINATION,), 40, ROLLING_DAY),
+        Limit((CountDimension.DESTINATION,), 40, ROLLING_DAY),
     )
 )
 R42 = rule("R42", OTP, applies_to=EVERYTHING, action=Action.THROTTLE)
 PERSONAL = TooOften(
     (
-        Limit((Part.SOURCE,), 200, Clock.HOUR, holiday_maximum=500),
-        Limit((Part.SOURCE,), 1000, Clock.DAY, holiday_maximum=2000),
+        Limit((CountDimension.SOURCE,), 200, Clock.HOUR, holiday_maximum=500),
+        Limit((CountDimension.SOURCE,), 1000, Clock.DAY, holiday_maximum=2000),
     ),
     sources=("139",),
 )
-ONCE_A_DAY = TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),))
-ONE_OF_A_SENDER = TooOften((Limit((Part.SENDER,), 1, Clock.DAY),))
-CHINA = Surroundings()
+ONCE_A_DAY = TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.DAY),))
+ONE_OF_A_SENDER = TooOften((Limit((CountDimension.SENDER,), 1, Clock.DAY),))
+CHINA = RuleLocale()
 PERSONAL_NUMBER = b"13900000001"
 PERSON = sender(ports=(Port("13900000001"),), rate=Rate(1e6, 10**6))
 
@@ -106,7 +106,7 @@ def test_r42_all_senders_together_send_a_subscriber_forty_codes_a_day() -> None:
 
 
 def test_r42_a_limit_says_over_which_time_it_counts() -> None:
-    often = Often(TooOften((Limit((Part.DESTINATION,), 1, ROLLING_DAY),)), CHINA)
+    often = Often(TooOften((Limit((CountDimension.DESTINATION,), 1, ROLLING_DAY),)), CHINA)
 
     found = [asked_alone(often)(addressed(CODE), AFTERNOON) for _ in range(2)][1]
 
@@ -125,8 +125,8 @@ def test_r42_a_message_is_counted_once_however_many_parts_it_has() -> None:
 
 
 def test_r42_what_is_refused_by_the_next_rule_is_not_counted_by_the_first() -> None:
-    once = TooOften((Limit((Part.DESTINATION,), 1, Clock.HOUR),))
-    closed = TooOften((Limit((Part.SENDER,), 1, Clock.MINUTE),))
+    once = TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.HOUR),))
+    closed = TooOften((Limit((CountDimension.SENDER,), 1, Clock.MINUTE),))
     world = World(rule("R42", once, applies_to=EVERYTHING), rule("R42-b", closed))
 
     filled = world.reason(ADVERT, to=13900139000, at=AFTERNOON)
@@ -160,7 +160,7 @@ def test_r42_what_a_rule_was_not_asked_about_is_not_taken_out_of_its_counts() ->
 
 
 def test_r42_a_counter_that_is_full_is_our_overload_and_not_the_senders_fault() -> None:
-    world = World(R42, surroundings=Surroundings(capacity=1))
+    world = World(R42, surroundings=RuleLocale(capacity=1))
 
     world.judge(CODE, CODES, at=AFTERNOON)
     uncounted = world.judge(CODE, CODES, to=13900139000, at=AFTERNOON)
@@ -188,7 +188,9 @@ def test_r42_a_reload_gives_nobody_a_fresh_start() -> None:
     ],
 )
 def test_r42_a_day_is_one_of_the_profiles_standard_time(zone: str, midnight: str) -> None:
-    often = Often(TooOften((Limit((Part.DESTINATION,), 1, Clock.DAY),)), Surroundings(zone=zone))
+    often = Often(
+        TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.DAY),)), RuleLocale(zone=zone)
+    )
     turn = datetime.fromisoformat(midnight).timestamp()
 
     found = [
@@ -212,7 +214,7 @@ def test_r43_the_201st_message_of_a_personal_number_in_an_hour_is_refused() -> N
 def test_r43_on_a_holiday_it_is_the_501st() -> None:
     day = datetime.fromtimestamp(AFTERNOON).date()  # noqa: DTZ006 - the same day in every zone near
     calendar = HolidayCalendar("test", frozenset({day}))
-    feast = Surroundings(calendar=calendar)
+    feast = RuleLocale(calendar=calendar)
     world = World(
         rule("R43", PERSONAL, applies_to=EVERYTHING), senders=(PERSON,), surroundings=feast
     )
@@ -223,7 +225,7 @@ def test_r43_on_a_holiday_it_is_the_501st() -> None:
 
 
 def test_r43_only_sources_that_begin_so_are_counted() -> None:
-    one = TooOften((Limit((Part.SENDER,), 1, Clock.HOUR),), sources=("138", "10690002"))
+    one = TooOften((Limit((CountDimension.SENDER,), 1, Clock.HOUR),), sources=("138", "10690002"))
     world = World(rule("R43", one, applies_to=EVERYTHING))
 
     found = [
@@ -235,7 +237,7 @@ def test_r43_only_sources_that_begin_so_are_counted() -> None:
 
 
 def test_the_later_parts_of_a_long_message_take_nothing_back() -> None:
-    often = Often(TooOften((Limit((Part.SENDER,), 1, Clock.HOUR),)), CHINA)
+    often = Often(TooOften((Limit((CountDimension.SENDER,), 1, Clock.HOUR),)), CHINA)
     first, later = addressed(ADVERT), addressed(ADVERT)
     later.units = 0
     asked_alone(often)(first, AFTERNOON)

@@ -20,9 +20,9 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.checks.preferences import perhaps_unwanted
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.preferences import Preferences
-from gateway.policy.rules import PublicInterest, Rule, Title, Unwanted
+from gateway.policy.rules import PublicInterest, RecipientPreference, Rule, Title
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.submission import Submission, Timing, Wanted
+from gateway.policy.submission import DeliveryTimes, RequestedMessage, Submission
 from tests.policy.conftest import sender
 
 SUBSCRIBER, NUMBER = 8613800138000, b"13800138000"
@@ -44,7 +44,7 @@ RULE = Rule(
     "R50",
     Title("用户接收策略", "The subscriber's own preferences"),
     "SEED (四)3",
-    Unwanted(),
+    RecipientPreference(),
     Enforcement.ENFORCE,
     applies_to=frozenset(TrafficClass),
 )
@@ -57,7 +57,7 @@ def judged(
     source: bytes = b"1069000199",
     text: str = HOUSE_TEXT,
     at: float = NOON,
-    timing: Timing | None = None,
+    timing: DeliveryTimes | None = None,
     rule: Rule = RULE,
 ) -> Submission:
     message = (source, NUMBER, text)
@@ -69,7 +69,7 @@ def judged_for(
     message: tuple[bytes, bytes, str],
     at: float = NOON,
     *,
-    timing: Timing | None = None,
+    timing: DeliveryTimes | None = None,
     rule: Rule = RULE,
 ) -> Submission:
     """Judge a message: its source, its destination and its text."""
@@ -144,7 +144,7 @@ def test_quiet_hours_are_the_subscribers_own_time() -> None:
 def test_what_is_scheduled_is_judged_for_the_hour_it_is_scheduled_for(
     now: float, scheduled_at: float, *, stops: bool
 ) -> None:
-    stopped = judged(QUIET, at=now, timing=Timing(scheduled_at=scheduled_at))
+    stopped = judged(QUIET, at=now, timing=DeliveryTimes(scheduled_at=scheduled_at))
 
     assert (stopped.verdict is not None) is stops
 
@@ -211,7 +211,9 @@ def test_of_a_tick_those_who_may_have_preferences_are_asked() -> None:
 
 
 def test_a_rule_on_trial_records_what_the_subscriber_would_not_get() -> None:
-    trial = Rule("R50", RULE.title, RULE.article, Unwanted(), applies_to=frozenset(TrafficClass))
+    trial = Rule(
+        "R50", RULE.title, RULE.article, RecipientPreference(), applies_to=frozenset(TrafficClass)
+    )
     passed = judged(FOE, rule=trial)
 
     assert passed.verdict is None
@@ -257,5 +259,5 @@ def test_r50_what_its_addressee_asks_for_is_judged_without_his_preferences_and_b
         return "" if found is None else found.rule
 
     assert verdict(Submission, HOUSE_TEXT) == "R50"
-    assert verdict(Wanted, HOUSE_TEXT) == ""
-    assert verdict(Wanted, HOUSE_TEXT + "，贷款立办") == "K-LOAN"
+    assert verdict(RequestedMessage, HOUSE_TEXT) == ""
+    assert verdict(RequestedMessage, HOUSE_TEXT + "，贷款立办") == "K-LOAN"

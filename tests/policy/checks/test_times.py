@@ -6,18 +6,18 @@ import pytest
 
 from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.checks.times import Hours
 from gateway.policy.rules import Untimely
-from gateway.policy.submission import Submission, Timing
+from gateway.policy.submission import DeliveryTimes, Submission
 from gateway.policy.windows import OnHolidays, Window, WindowSet
 from tests.policy.conftest import ADVERT, CODE, CODES, World, addressed, rule, why
 
 DAY = Untimely(WindowSet((Window(time(8), time(21)),)))
 STREWN = Untimely(DAY.windows, timedelta(minutes=30))
 R40 = rule("R40", DAY, action=Action.DEFER)
-CHINA = Surroundings()
+CHINA = RuleLocale()
 HOUR_S = 3600.0
 
 
@@ -35,7 +35,7 @@ MORNING = beijing("2013-09-11T08:00:00")
 
 def timed(scheduled: float | None = None, valid: float | None = None) -> Submission:
     one = addressed()
-    one.timing = Timing(scheduled, valid)
+    one.timing = DeliveryTimes(scheduled, valid)
     return one
 
 
@@ -48,7 +48,7 @@ def due(one: Submission) -> float | None:
 def test_r40_an_advert_at_the_closing_of_the_window_waits_for_the_morning() -> None:
     world = World(R40)
 
-    waiting = world.judge(ADVERT, at=NIGHT, timing=Timing(valid_until=NIGHT + 24 * HOUR_S))
+    waiting = world.judge(ADVERT, at=NIGHT, timing=DeliveryTimes(valid_until=NIGHT + 24 * HOUR_S))
 
     assert due(waiting) == MORNING
     assert world.judge(ADVERT, at=NIGHT - 1).verdict is None
@@ -56,7 +56,7 @@ def test_r40_an_advert_at_the_closing_of_the_window_waits_for_the_morning() -> N
 
 def test_r40_an_advert_that_is_of_no_use_in_the_morning_is_refused() -> None:
     late = World(R40).judge(
-        ADVERT, at=NIGHT, timing=Timing(valid_until=beijing("2013-09-11T06:00:00"))
+        ADVERT, at=NIGHT, timing=DeliveryTimes(valid_until=beijing("2013-09-11T06:00:00"))
     )
 
     assert late.verdict is not None
@@ -103,7 +103,7 @@ def test_r40_it_is_the_recipients_clock_that_counts() -> None:
 
 
 def test_r40_a_number_of_no_known_country_lives_by_the_profiles_clock() -> None:
-    ask = Hours(DAY, Surroundings(zone="Europe/Paris")).ask
+    ask = Hours(DAY, RuleLocale(zone="Europe/Paris")).ask
     one = addressed()
     one.msisdn = 12345
 
@@ -114,7 +114,7 @@ def test_r40_a_number_of_no_known_country_lives_by_the_profiles_clock() -> None:
 def test_r40_a_holiday_on_which_no_window_opens_is_waited_over() -> None:
     window = Window(time(8), time(21), on_holidays=OnHolidays.CLOSED)
     days = frozenset(datetime(2013, 9, day).date() for day in (19, 20, 21))  # noqa: DTZ001 - days
-    feast = Surroundings(calendar=HolidayCalendar("test", days))
+    feast = RuleLocale(calendar=HolidayCalendar("test", days))
     world = World(
         rule("R40", Untimely(WindowSet((window,))), action=Action.DEFER), surroundings=feast
     )
@@ -127,7 +127,7 @@ def test_r40_a_holiday_on_which_no_window_opens_is_waited_over() -> None:
 def test_r40_where_nothing_opens_within_two_weeks_a_message_is_refused() -> None:
     days = frozenset(datetime(2013, 9, day).date() for day in range(1, 31))  # noqa: DTZ001 - days
     window = Window(time(8), time(21), on_holidays=OnHolidays.CLOSED)
-    never = Surroundings(calendar=HolidayCalendar("test", days))
+    never = RuleLocale(calendar=HolidayCalendar("test", days))
     world = World(
         rule("R40", Untimely(WindowSet((window,))), action=Action.DEFER), surroundings=never
     )
@@ -162,14 +162,14 @@ def test_r40_the_parts_of_a_message_leave_together() -> None:
 
 def test_r40_nobody_waits_longer_than_the_message_is_of_use() -> None:
     world = World(rule("R40", STREWN, action=Action.DEFER))
-    brief = Timing(valid_until=MORNING + 10)
+    brief = DeliveryTimes(valid_until=MORNING + 10)
 
     waits = [
         due(world.judge(ADVERT, to=13800138000 + n, at=NIGHT, timing=brief)) for n in range(99)
     ]
 
     assert all(moment is not None and MORNING <= moment < MORNING + 10 for moment in waits)
-    at_opening = Timing(valid_until=MORNING)
+    at_opening = DeliveryTimes(valid_until=MORNING)
     assert why(world.judge(ADVERT, at=NIGHT, timing=at_opening)) is Reason.OUTSIDE_WINDOW
 
 
@@ -194,17 +194,17 @@ def test_r41_a_schedule_for_the_night_is_refused_and_one_for_the_day_passes() ->
     world = World(R40)
     evening, night = beijing("2013-09-10T20:00:00"), beijing("2013-09-11T02:00:00")
 
-    refused = world.judge(ADVERT, at=evening, timing=Timing(scheduled_at=night))
+    refused = world.judge(ADVERT, at=evening, timing=DeliveryTimes(scheduled_at=night))
 
     assert refused.verdict is not None
     assert (refused.verdict.action, refused.verdict.status) == (Action.REJECT, "ESME_RINVSCHED")
-    by_day = Timing(scheduled_at=beijing("2013-09-11T09:00:00"))
+    by_day = DeliveryTimes(scheduled_at=beijing("2013-09-11T09:00:00"))
     assert world.judge(ADVERT, at=evening, timing=by_day).verdict is None
     assert world.judge(ADVERT, at=night, timing=by_day).verdict is None
 
 
 def test_r41_a_schedule_that_is_over_is_no_way_round_the_window() -> None:
-    past = Timing(scheduled_at=beijing("2013-09-10T12:00:00"))
+    past = DeliveryTimes(scheduled_at=beijing("2013-09-10T12:00:00"))
 
     assert due(World(R40).judge(ADVERT, at=NIGHT, timing=past)) == MORNING
 
@@ -245,7 +245,7 @@ def test_what_a_clock_shows_is_asked_again_each_second() -> None:
 def test_r41_a_schedule_that_cannot_be_read_may_mean_the_night(number: int | None) -> None:
     """An SMSC that reads more of it than the gateway would deliver then."""
     one = addressed()
-    one.msisdn, one.timing = number, Timing(is_unclear=True)
+    one.msisdn, one.timing = number, DeliveryTimes(is_unclear=True)
 
     found = Hours(DAY, CHINA).ask(one, beijing("2013-09-10T12:00:00"))
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.domain.audit import AuditItem, ItemState, NewConsentAudit, Tally
+from gateway.domain.audit import AuditItem, AuditTally, ItemState, NewConsentAudit
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.ports.errors import StoreUnavailable
 from gateway.stores.memory_audits import MemoryConsentAudits
 from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_privacy import MemoryJournals
-from gateway.systems.consent.auditing import AuditDesk, Outcome, Shown
+from gateway.systems.consent.auditing import AuditDesk, AuditOutcome, ItemProof
 
 MSISDN = 8613800138000
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
@@ -29,7 +29,7 @@ class Office:
     consent: MemoryConsent
     desk: AuditDesk
 
-    async def settle(self, shown: Shown) -> Outcome:
+    async def settle(self, shown: ItemProof) -> AuditOutcome:
         audit, item = await self.audits.get(1), await self.audits.item_of(1, 1)
         assert audit is not None
         assert item is not None
@@ -60,18 +60,18 @@ async def office() -> Office:
     return Office(audits, consent, AuditDesk(audits, consent))
 
 
-def proven(note: str = "form 117") -> Shown:
-    return Shown(is_proven=True, note=note, by="wu", at=NOON)
+def proven(note: str = "form 117") -> ItemProof:
+    return ItemProof(is_proven=True, note=note, by="wu", at=NOON)
 
 
-def unproven(*, revokes: bool) -> Shown:
-    return Shown(is_proven=False, note="no form", by="wu", at=NOON, revokes=revokes)
+def unproven(*, revokes: bool) -> ItemProof:
+    return ItemProof(is_proven=False, note="no form", by="wu", at=NOON, revokes=revokes)
 
 
 async def test_r26_what_is_proven_counts_as_agreed_as_of_the_day_it_was_given(
     office: Office,
 ) -> None:
-    assert await office.settle(proven()) is Outcome.AGREED
+    assert await office.settle(proven()) is AuditOutcome.AGREED
 
     assert await office.on_record() == (Answer.AGREED, ASSERTED_ON, "audit")
     kept = await office.consent.answer_of(MSISDN, "sp1")
@@ -98,16 +98,16 @@ async def test_r20_what_proves_an_agreement_does_not_prolong_it(office: Office) 
 async def test_r26_what_is_not_proven_stays_asserted_and_counts_in_the_share(
     office: Office,
 ) -> None:
-    assert await office.settle(unproven(revokes=False)) is Outcome.NOTED
+    assert await office.settle(unproven(revokes=False)) is AuditOutcome.NOTED
 
     assert await office.on_record() == (Answer.ASSERTED, ASSERTED_ON, "import")
     audit = await office.audits.get(1)
     assert audit is not None
-    assert audit.tally == Tally(unproven=1)
+    assert audit.tally == AuditTally(unproven=1)
 
 
 async def test_r26_what_is_not_proven_can_be_taken_back(office: Office) -> None:
-    assert await office.settle(unproven(revokes=True)) is Outcome.REVOKED
+    assert await office.settle(unproven(revokes=True)) is AuditOutcome.REVOKED
 
     assert await office.on_record() == (Answer.REFUSED, ASSERTED_ON, "audit")
     assert await office.note() == (ItemState.UNPROVEN, "no form", "wu")
@@ -121,11 +121,11 @@ async def test_r26_what_is_not_proven_can_be_taken_back(office: Office) -> None:
     ],
 )
 async def test_r26_what_the_subscriber_has_said_since_stands(
-    office: Office, answer: Answer, shown: Shown
+    office: Office, answer: Answer, shown: ItemProof
 ) -> None:
     await office.consent.record([said(answer, LATER, "mo")])
 
-    assert await office.settle(shown) is Outcome.OVERTAKEN
+    assert await office.settle(shown) is AuditOutcome.OVERTAKEN
 
     assert await office.on_record() == (answer, LATER, "mo")
 
@@ -141,7 +141,7 @@ async def test_a_refusal_after_the_audit_holds_over_its_proof(office: Office) ->
 async def test_r26_an_item_is_answered_once(office: Office) -> None:
     await office.settle(unproven(revokes=False))
 
-    assert await office.settle(proven()) is Outcome.ANSWERED_BEFORE
+    assert await office.settle(proven()) is AuditOutcome.ANSWERED_BEFORE
 
     assert await office.on_record() == (Answer.ASSERTED, ASSERTED_ON, "import")
 
@@ -154,7 +154,7 @@ async def test_who_answers_at_the_same_moment_as_another_hears_so(office: Office
 
     outcome = await office.desk.answer(audit, item, unproven(revokes=False))
 
-    assert outcome is Outcome.ANSWERED_BEFORE
+    assert outcome is AuditOutcome.ANSWERED_BEFORE
 
 
 async def test_an_item_that_could_not_be_noted_can_be_answered_again(
@@ -168,5 +168,5 @@ async def test_an_item_that_could_not_be_noted_can_be_answered_again(
         with pytest.raises(StoreUnavailable):
             await office.settle(proven())
 
-    assert await office.settle(proven()) is Outcome.AGREED
+    assert await office.settle(proven()) is AuditOutcome.AGREED
     assert (await office.note())[0] is ItemState.PROVEN

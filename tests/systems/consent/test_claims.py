@@ -17,8 +17,8 @@ from gateway.systems.consent.claims import (
     PROVEN,
     REFUSED,
     Claim,
+    ClaimOutcome,
     Claims,
-    Outcome,
 )
 
 SUBSCRIBER = 8613800138000
@@ -40,7 +40,9 @@ def store() -> ConsentStore:
     return memory_stores().consent
 
 
-async def take(store: ConsentStore, *proofs: ConsentProof, now: datetime = NOW) -> list[Outcome]:
+async def take(
+    store: ConsentStore, *proofs: ConsentProof, now: datetime = NOW
+) -> list[ClaimOutcome]:
     claims = [Claim(SUBSCRIBER, proof) for proof in proofs]
     return await Claims(store).take("sp1", claims, "api: shop", now)
 
@@ -53,7 +55,7 @@ async def test_a_proven_claim_is_dated_as_it_says(store: ConsentStore) -> None:
     [outcome] = await take(store, WHOLE)
 
     kept = await store.answer_of(SUBSCRIBER, "sp1")
-    assert outcome == Outcome(Answer.AGREED, is_recorded=True)
+    assert outcome == ClaimOutcome(Answer.AGREED, is_recorded=True)
     assert kept is not None
     assert (kept.answer, kept.since, kept.channel) == (Answer.AGREED, WHOLE.when, "api: shop")
 
@@ -82,7 +84,7 @@ async def test_r20_where_an_agreement_has_ended_only_a_new_one_with_its_evidence
     assert (again.answer, again.is_recorded) == (None, False)
     assert again.because == (ENDED, "valid_until is past")
     assert (asserted.answer, asserted.is_recorded, asserted.because[0]) == (None, False, ENDED)
-    assert renewed == Outcome(Answer.AGREED, is_recorded=True)
+    assert renewed == ClaimOutcome(Answer.AGREED, is_recorded=True)
 
 
 async def test_what_is_asserted_with_a_past_end_counts_for_nothing(store: ConsentStore) -> None:
@@ -130,7 +132,7 @@ async def test_r37_a_refusal_on_record_stays_whatever_is_claimed(
     await store.record([said(Answer.REFUSED, NOW - timedelta(days=90), scope)])
 
     assert await take(store, proof) == [
-        Outcome(Answer.REFUSED, is_recorded=False, because=(REFUSED,))
+        ClaimOutcome(Answer.REFUSED, is_recorded=False, because=(REFUSED,))
     ]
 
 
@@ -168,7 +170,9 @@ async def test_r73_of_a_stranger_who_refused_every_sp_no_reason_is_told(
         await store.record([said(own, NOW - timedelta(days=80))])
     before = await store.answers_of({SUBSCRIBER})
 
-    assert await take(store, proof) == [Outcome(own, is_recorded=False, because=(NOT_RECORDED,))]
+    assert await take(store, proof) == [
+        ClaimOutcome(own, is_recorded=False, because=(NOT_RECORDED,))
+    ]
     assert await store.answers_of({SUBSCRIBER}) == before
 
 
@@ -188,13 +192,15 @@ async def test_a_proof_replaces_an_assertion(store: ConsentStore) -> None:
 
     [outcome] = await take(store, WHOLE)
 
-    assert outcome == Outcome(Answer.AGREED, is_recorded=True)
+    assert outcome == ClaimOutcome(Answer.AGREED, is_recorded=True)
 
 
 async def test_an_older_proof_changes_nothing(store: ConsentStore) -> None:
     await store.record([said(Answer.AGREED, NOW)])
 
-    assert await take(store, WHOLE) == [Outcome(Answer.AGREED, is_recorded=False, because=(KNOWN,))]
+    assert await take(store, WHOLE) == [
+        ClaimOutcome(Answer.AGREED, is_recorded=False, because=(KNOWN,))
+    ]
 
 
 async def test_of_claims_for_one_number_each_meets_what_the_one_before_left(

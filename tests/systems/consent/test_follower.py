@@ -7,12 +7,19 @@ import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.subscription import Act, Event, Said, Subscription, Terms, advance
+from gateway.domain.subscription import (
+    Event,
+    MessageEvidence,
+    Subscription,
+    SubscriptionAct,
+    Terms,
+    advance,
+)
 from gateway.policy.consent_sets import ConsentSets
 from gateway.ports.changes import Change
 from gateway.ports.consent import AnswerRow, EndRow
 from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, Step
+from gateway.ports.subscriptions import Changes, SubscriptionStep
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.consent import follower as follower_module
 from gateway.systems.consent.follower import ConsentFollower
@@ -205,26 +212,28 @@ def held_message() -> HeldMessage:
 TERMS = Terms("示例商城", "天气", "10690001", 500)
 
 
-async def take(stores: Stores, before: Subscription, act: Act) -> Subscription:
-    said = Said("1", "00" * 32, NOON)
+async def take(stores: Stores, before: Subscription, act: SubscriptionAct) -> Subscription:
+    said = MessageEvidence("1", "00" * 32, NOON)
     after = advance(before, Event(act, said, TERMS, said), NOON)
     assert isinstance(after, Subscription)
-    assert await stores.subscriptions.keep(Changes((Step(after, act, said),)))
+    assert await stores.subscriptions.keep(Changes((SubscriptionStep(after, act, said),)))
     return after
 
 
 async def test_r24_running_orders_are_loaded_and_followed(
     follower: ConsentFollower, stores: Stores, sets: ConsentSets
 ) -> None:
-    ordered = await take(stores, Subscription(SUBSCRIBER, "sp1", "a", TERMS, NOON), Act.ORDER)
-    running = await take(stores, ordered, Act.CONFIRM)
+    ordered = await take(
+        stores, Subscription(SUBSCRIBER, "sp1", "a", TERMS, NOON), SubscriptionAct.ORDER
+    )
+    running = await take(stores, ordered, SubscriptionAct.CONFIRM)
     other = Subscription(SUBSCRIBER + 1, "sp1", "a", TERMS, NOON)
 
     assert await follower.load() == 0
     assert sets.has_agreed("sp1", SUBSCRIBER)
 
-    await take(stores, running, Act.CANCEL)
-    await take(stores, await take(stores, other, Act.ORDER), Act.CONFIRM)
+    await take(stores, running, SubscriptionAct.CANCEL)
+    await take(stores, await take(stores, other, SubscriptionAct.ORDER), SubscriptionAct.CONFIRM)
     await follower.catch_up()
 
     assert not sets.has_agreed("sp1", SUBSCRIBER)

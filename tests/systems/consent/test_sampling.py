@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.systems.consent.sampling import Sample, draw
+from gateway.systems.consent.sampling import AuditSample, draw
 
 FIRST = 8613800138000
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
@@ -26,7 +26,7 @@ async def asserted(count: int, batch: int = 7) -> AsyncIterator[list[ConsentAnsw
         ]
 
 
-def numbers(sample: Sample) -> list[int]:
+def numbers(sample: AuditSample) -> list[int]:
     return [item.msisdn - FIRST for item in sample.items]
 
 
@@ -57,7 +57,7 @@ async def test_a_seed_draws_the_same_in_every_version() -> None:
 
 async def test_r26_of_fewer_answers_all_are_drawn() -> None:
     assert numbers(await draw(asserted(3), 50, 7, unheeded)) == [0, 1, 2]
-    assert await draw(asserted(0), 50, 7, unheeded) == Sample((), 0)
+    assert await draw(asserted(0), 50, 7, unheeded) == AuditSample((), 0)
 
 
 async def test_r26_every_answer_is_as_likely_as_any_other() -> None:

@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.filing_rules import FilingLimits
 from gateway.domain.filings import Filing, Licence, PortScope, Signature, Template, TemplateKind
 from gateway.stores.open import Stores, memory_stores
-from gateway.systems.filings.registry import Difference, FilingRefusedError, compare, file_all
+from gateway.systems.filings.registry import FilingDifference, FilingRefusedError, compare, file_all
 
 LICENCE = Licence("shop", "粤B2-20200001", date(2027, 3, 31))
 SIGNATURE = Signature("shop", "示例商城", ("1069000112",))
@@ -23,7 +23,7 @@ def stores() -> Stores:
 async def test_what_was_not_on_file_is_added(stores: Stores) -> None:
     difference = await file_all(stores.filings, [LICENCE, SCOPE])
 
-    assert difference == Difference(added=(LICENCE, SCOPE))
+    assert difference == FilingDifference(added=(LICENCE, SCOPE))
     assert await stores.filings.all_filings() == (LICENCE, SCOPE)
 
 
@@ -33,7 +33,7 @@ async def test_what_reads_otherwise_is_changed_and_the_rest_stays(stores: Stores
 
     difference = await file_all(stores.filings, [longer, SIGNATURE])
 
-    assert difference == Difference(changed=((LICENCE, longer),), unchanged=(SIGNATURE,))
+    assert difference == FilingDifference(changed=((LICENCE, longer),), unchanged=(SIGNATURE,))
     assert await stores.filings.all_filings() == (longer, SIGNATURE, SCOPE)
 
 

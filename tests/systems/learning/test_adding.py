@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.learning.adding import Added, with_verdicts
+from gateway.systems.learning.adding import SampleSplit, with_verdicts
 from gateway.systems.learning.samples import Sample, leaked, sample_of
 
 LOAN = "急用钱不用愁，凭身份证当天到账，额度高利息低，客服{}"
@@ -28,7 +28,7 @@ def test_a_verdict_counts_as_several_texts_of_a_collection() -> None:
 
     added = with_verdicts([verdict], [file], [], weight=3, holds_out=False)
 
-    assert added == Added([file, verdict, verdict, verdict], [], 1, 0, 0)
+    assert added == SampleSplit([file, verdict, verdict, verdict], [], 1, 0, 0)
 
 
 def test_a_campaign_that_is_measured_on_is_not_trained_on() -> None:
@@ -116,7 +116,7 @@ def test_a_short_offer_is_found_again_with_other_numbers() -> None:
 def test_without_verdicts_nothing_changes() -> None:
     file, dev = [spam(LOAN)], [ham(NOTICE)]
 
-    assert with_verdicts([], file, dev, holds_out=True) == Added(file, dev, 0, 0, 0)
+    assert with_verdicts([], file, dev, holds_out=True) == SampleSplit(file, dev, 0, 0, 0)
 
 
 OFFERS = st.lists(

@@ -4,26 +4,26 @@ import pytest
 
 from gateway.filter.model.classes import TextClass
 from gateway.systems.learning.evaluation import (
-    Attacked,
-    Categorised,
+    CategoryResults,
     ClassFound,
+    DisguiseResults,
     Evaluation,
-    Parting,
+    SeparationResults,
 )
 from gateway.systems.learning.goals import Goal, goals_of, judging
 from gateway.systems.learning.samples import Sample, sample_of
 
-GOOD = Parting(400, 400, 0.98, 0.98, 0.99, {0.001: 0.97, 0.005: 0.9, 0.01: 0.95})
-BAD = Parting(400, 400, 0.5, 0.6, 0.7, {0.001: 0.1, 0.005: 0.2, 0.01: 0.3})
+GOOD = SeparationResults(400, 400, 0.98, 0.98, 0.99, {0.001: 0.97, 0.005: 0.9, 0.01: 0.95})
+BAD = SeparationResults(400, 400, 0.5, 0.6, 0.7, {0.001: 0.1, 0.005: 0.2, 0.01: 0.3})
 
 
-def class_found(whole: Parting, **of_sources: Parting) -> ClassFound:
+def class_found(whole: SeparationResults, **of_sources: SeparationResults) -> ClassFound:
     notices = {"one-time code": (500, 1), "bank": (500, 1)}
     return ClassFound(whole, None, of_sources, of_sources, notices, {}, ())
 
 
 def evaluation(*classes: tuple[TextClass, ClassFound], **recalls: float) -> Evaluation:
-    attacks = {"zh": {name: Attacked(100, recall) for name, recall in recalls.items()}}
+    attacks = {"zh": {name: DisguiseResults(100, recall) for name, recall in recalls.items()}}
     return Evaluation(dict(classes), attacks if recalls else {}, None)
 
 
@@ -124,13 +124,13 @@ def test_disguises_alone_or_of_nothing_found_are_no_measure() -> None:
 
 def test_harm_is_asked_where_categories_are_known() -> None:
     known = replace(
-        evaluation(), categories=Categorised(10, 0.9, 0.9, 0.99, {"loan": 0.9, "fraud": 0.8})
+        evaluation(), categories=CategoryResults(10, 0.9, 0.9, 0.99, {"loan": 0.9, "fraud": 0.8})
     )
 
     assert by_name(goals_of(known)) == {"fraud and illegal against advert: F1": True}
 
 
 def test_harm_is_not_asked_of_adverts_alone() -> None:
-    adverts = replace(evaluation(), categories=Categorised(10, 1.0, 1.0, 0.0, {"loan": 1.0}))
+    adverts = replace(evaluation(), categories=CategoryResults(10, 1.0, 1.0, 0.0, {"loan": 1.0}))
 
     assert goals_of(adverts) == ()

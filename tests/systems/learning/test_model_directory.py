@@ -14,8 +14,8 @@ from gateway.filter.model.linear import Calibration, LinearModel
 from gateway.filter.model.model import ClassModel, Model, Threshold
 from gateway.filter.model.model_file import MAX_FILE_OCTETS, ModelFileError, write_model
 from gateway.filter.views import Views
-from gateway.runtime.sharing import Share
-from gateway.systems.learning.model_directory import STATE, Change, ModelDirectory
+from gateway.runtime.sharing import FileLock
+from gateway.systems.learning.model_directory import STATE, ModelChange, ModelDirectory
 from gateway.systems.learning.model_history import (
     ModelAct,
     ModelActError,
@@ -23,7 +23,7 @@ from gateway.systems.learning.model_history import (
     ModelStateError,
 )
 
-LIN = Change(datetime(2013, 11, 26, 12, tzinfo=UTC), "lin", "trained on November")
+LIN = ModelChange(datetime(2013, 11, 26, 12, tzinfo=UTC), "lin", "trained on November")
 OURS, THEIRS = (Ed25519PrivateKey.from_private_bytes(bytes([one]) * 32) for one in (1, 2))
 
 Octets = Callable[..., bytes]
@@ -237,7 +237,7 @@ def test_two_that_change_models_do_not_do_so_at_once(
     models: ModelDirectory, octets: Octets
 ) -> None:
     models.install(octets(1), LIN)
-    other = Share.whole(models.path / STATE)
+    other = FileLock.whole(models.path / STATE)
 
     with pytest.raises(BlockingIOError):
         models.promote(LIN)

@@ -7,19 +7,19 @@ import pytest
 from gateway.domain.sample import KeptSample, NewSample, SampleLabel, SampleSource
 from gateway.filter.model.classes import TextClass
 from gateway.systems.learning.labels import category_in
-from gateway.systems.learning.samples_kept import Verdict, learnt_from, to_train_on
+from gateway.systems.learning.samples_kept import PersonVerdict, learnt_from, to_train_on
 
 NOON = datetime(2013, 11, 26, 4, tzinfo=UTC)
 SPAM, HAM = SampleLabel.SPAM, SampleLabel.HAM
 LOAN = "周转不开？身份证即可办，加微信lend_more，客服13800138000"
 
-Builder = Callable[..., Verdict]
+Builder = Callable[..., PersonVerdict]
 
 
 @pytest.fixture
 def verdict() -> Builder:
     """Build a verdict of spam; give what should be otherwise."""
-    usual = Verdict(LOAN, SPAM, "loan", SampleSource.REVIEW, "shop", NOON, "lin")
+    usual = PersonVerdict(LOAN, SPAM, "loan", SampleSource.REVIEW, "shop", NOON, "lin")
     return lambda **changes: replace(usual, **changes)
 
 

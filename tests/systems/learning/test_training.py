@@ -11,8 +11,8 @@ from gateway.systems.learning.samples import Sample, sample_of
 from gateway.systems.learning.training import (
     RECIPES,
     TOLERATED,
-    Told,
     TrainingError,
+    TrainingProgress,
     parted,
     train,
 )
@@ -106,7 +106,7 @@ def test_a_third_as_many_notices_are_made_up_and_one_sided_texts_are_copied_once
         corpus(0) + odd,
         corpus(5000),
         about={},
-        told=Told(lambda _, steps: read.append(steps), done.append),
+        told=TrainingProgress(lambda _, steps: read.append(steps), done.append),
     )
 
     copies, notices = RECIPES[TextClass.PORT].copies, 40 // 3
@@ -160,7 +160,11 @@ def test_the_work_is_told(corpus: Corpus) -> None:
     begun: list[str] = []
     done: list[int] = []
 
-    train(corpus(0), about={}, told=Told(lambda what, _steps: begun.append(what), done.append))
+    train(
+        corpus(0),
+        about={},
+        told=TrainingProgress(lambda what, _steps: begun.append(what), done.append),
+    )
 
     assert begun == ["reading port", "training port"]
     assert sum(done) > 80

@@ -8,11 +8,11 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.notice import Batch
+from gateway.domain.notice import NoticeBatch
 from gateway.stores.memory_changes import MemoryChanges
 from gateway.stores.memory_consent import MemoryConsent
 from gateway.stores.memory_notices import MemoryNotices
-from gateway.systems.notices.courier import CLAIMED_FOR, Courier, Delivery, Surroundings
+from gateway.systems.notices.courier import CLAIMED_FOR, Courier, CourierContext, Delivery
 from gateway.systems.notices.pauses import LONGEST_PAUSE
 
 Refuse: TypeAlias = Callable[..., Awaitable[object]]
@@ -28,13 +28,13 @@ class World:
 
     now: datetime = datetime(2025, 11, 25, 12, 0, tzinfo=UTC)
     failure: str = ""
-    brought: list[Batch] = field(default_factory=list)
+    brought: list[NoticeBatch] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
 
     def utcnow(self) -> datetime:
         return self.now
 
-    async def bring(self, batch: Batch, attempts: int) -> str:
+    async def bring(self, batch: NoticeBatch, attempts: int) -> str:
         self.brought.append(batch)
         self.attempts.append(attempts)
         return self.failure
@@ -66,7 +66,7 @@ def notices(consent: MemoryConsent, changes: MemoryChanges, world: World) -> Mem
 
 @pytest.fixture
 def courier(notices: MemoryNotices, world: World) -> Courier:
-    return Courier("sp1", notices, world.bring, Surroundings(world.utcnow, lambda: 0.0, "here"))
+    return Courier("sp1", notices, world.bring, CourierContext(world.utcnow, lambda: 0.0, "here"))
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ async def test_who_starts_again_tries_at_once(
     await refuse()
     await courier.deliver()
     world.failure = ""
-    other = Courier("sp1", notices, world.bring, Surroundings(world.utcnow, lambda: 0.0, "here"))
+    other = Courier("sp1", notices, world.bring, CourierContext(world.utcnow, lambda: 0.0, "here"))
 
     assert (await other.deliver()).delivered == 1
 
@@ -230,11 +230,11 @@ async def test_an_sp_that_is_new_and_fails_once_still_hears_of_all_that_is_old(
 async def test_of_two_processes_on_one_store_one_delivers(
     notices: MemoryNotices, world: World, refuse: Refuse
 ) -> None:
-    here = Surroundings(world.utcnow, lambda: 0.0, "here")
+    here = CourierContext(world.utcnow, lambda: 0.0, "here")
     there = Courier("sp1", notices, world.bring, replace(here, holder="there"))
     met: list[Delivery] = []
 
-    async def bring(_batch: Batch, _attempts: int) -> str:
+    async def bring(_batch: NoticeBatch, _attempts: int) -> str:
         met.append(await there.deliver())
         world.now += CLAIMED_FOR  # as if this process had died on its way
         met.append(await there.deliver())

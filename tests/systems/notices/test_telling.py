@@ -4,12 +4,12 @@ import json
 from datetime import UTC, datetime
 
 from gateway.domain.consent import EVERY_SENDER, Answer
-from gateway.domain.notice import Batch, Notice
+from gateway.domain.notice import Notice, NoticeBatch
 from gateway.systems.notices.telling import body_of, signature_of
 
 NOON = datetime(2025, 11, 25, 12, 0, tzinfo=UTC)
 KEY = b"k" * 32
-BATCH = Batch(
+BATCH = NoticeBatch(
     7,
     (
         Notice(8613800138000, Answer.REFUSED, NOON, "营业厅", "sp1"),

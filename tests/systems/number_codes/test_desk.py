@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from gateway.domain.errand import Errand, ErrandKind
-from gateway.domain.number_code import CODE_LIFE, MAX_ATTEMPTS, SESSION_LIFE, Issued
+from gateway.domain.number_code import CODE_LIFE, MAX_ATTEMPTS, SESSION_LIFE, IssueResult
 from gateway.runtime.clock import monotonic
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.number_codes import desk as module
@@ -60,7 +60,7 @@ def phone() -> Phone:
 
 
 async def test_r51_a_code_by_sms_proves_a_number(phone: Phone) -> None:
-    assert await phone.desk.ask(SUBSCRIBER, phone.now) is Issued.SENT
+    assert await phone.desk.ask(SUBSCRIBER, phone.now) is IssueResult.SENT
     errand = await phone.errand()
     token = await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now + MINUTE)
 
@@ -111,8 +111,8 @@ async def test_r51_a_later_code_takes_the_place_of_the_earlier(phone: Phone) -> 
 
 
 async def test_r51_a_wish_within_the_minute_leaves_the_code_good(phone: Phone) -> None:
-    assert await phone.desk.ask(SUBSCRIBER, phone.now) is Issued.SENT
-    assert await phone.desk.ask(SUBSCRIBER, phone.now) is Issued.LIMITED
+    assert await phone.desk.ask(SUBSCRIBER, phone.now) is IssueResult.SENT
+    assert await phone.desk.ask(SUBSCRIBER, phone.now) is IssueResult.LIMITED
 
     assert await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now) is not None
 

@@ -10,9 +10,9 @@ from gateway.domain.categories import CATEGORIES
 from gateway.domain.preferences import (
     MAX_KEYWORD_CHARS,
     MAX_PREFERENCES,
+    ChangeOrigin,
     Channel,
     JournalEntry,
-    Origin,
     Preference,
     PreferenceAction,
     PreferenceKind,
@@ -46,7 +46,9 @@ async def said(stores: Stores, *texts: str) -> list[str]:
 
 
 async def kept(stores: Stores, *wanted: Preference) -> None:
-    await stores.preferences.change(SUBSCRIBER, lambda _before: wanted, Origin(Channel.CLI, NOON))
+    await stores.preferences.change(
+        SUBSCRIBER, lambda _before: wanted, ChangeOrigin(Channel.CLI, NOON)
+    )
 
 
 async def test_r51_a_category_is_blocked_by_a_command_and_confirmed_once(stores: Stores) -> None:
@@ -55,7 +57,7 @@ async def test_r51_a_category_is_blocked_by_a_command_and_confirmed_once(stores:
     assert replies == ["已设置：屏蔽房产中介。恢复请发：取消屏蔽 房产中介"]
     assert await stores.preferences.of(SUBSCRIBER) == (HOUSES,)
     assert await stores.preferences.journal_of(SUBSCRIBER) == [
-        JournalEntry(Origin(Channel.MO, NOON), (), (HOUSES,))
+        JournalEntry(ChangeOrigin(Channel.MO, NOON), (), (HOUSES,))
     ]
 
 

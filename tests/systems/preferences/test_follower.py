@@ -7,9 +7,9 @@ import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.preferences import (
+    ChangeOrigin,
     Channel,
     Edit,
-    Origin,
     Preference,
     PreferenceAction,
     PreferenceKind,
@@ -27,7 +27,7 @@ from gateway.stores.memory_privacy import MemoryJournals
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.preferences.follower import PreferencesFollower
 
-ORIGIN = Origin(Channel.MO, datetime(2025, 11, 25, 12, tzinfo=UTC))
+ORIGIN = ChangeOrigin(Channel.MO, datetime(2025, 11, 25, 12, tzinfo=UTC))
 SUBSCRIBER = 8613800138000
 LOANS = preference(PreferenceKind.CATEGORY, "loan", PreferenceAction.BLOCK)
 FRAUD = preference(PreferenceKind.CATEGORY, "fraud", PreferenceAction.BLOCK)

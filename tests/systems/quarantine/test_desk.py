@@ -13,13 +13,13 @@ from gateway.ports.quarantine import Grounds
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds, is_message_id
-from gateway.systems.quarantine.outcomes import Done, NotDone, Outcome
+from gateway.systems.quarantine.outcomes import ActResult, NotDone, Outcome
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
 
 def moved(outcome: Outcome) -> HeldMessage:
-    assert isinstance(outcome, Done)
+    assert isinstance(outcome, ActResult)
     return outcome.message
 
 
@@ -192,7 +192,7 @@ async def test_what_an_earlier_run_was_releasing_is_in_doubt_until_a_person_deci
 
     assert [message.state for message in lost] == [HoldState.IN_DOUBT]
     assert isinstance(await desk.begin_release(1, noon), NotDone)
-    assert isinstance(await desk.request_release(1, "qian", noon), Done)
+    assert isinstance(await desk.request_release(1, "qian", noon), ActResult)
 
 
 async def test_a_late_answer_ends_the_doubt_even_after_a_second_request(
@@ -290,7 +290,7 @@ class Town:
 
     async def write(self) -> None:
         outcome = await self.desk.begin_release(self.message_id, self.noon)
-        if isinstance(outcome, Done):
+        if isinstance(outcome, ActResult):
             await asyncio.sleep(0)  # others act before the octets are out
             assert await self.state() is HoldState.RELEASING
             assert self.written == 0

@@ -11,7 +11,7 @@ from gateway.ports.errors import StoreUnavailable
 from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.open import Stores
 from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.outcomes import Done, Outcome
+from gateway.systems.quarantine.outcomes import ActResult, Outcome
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -20,7 +20,7 @@ def told(outcomes: list[Outcome]) -> list[tuple[int, HoldState | None]]:
     """Return whom the outcomes are of, and where each stands; what was not done is negative."""
     return [
         (one.message.message_id, one.message.state)
-        if isinstance(one, Done)
+        if isinstance(one, ActResult)
         else (-one.message_id, one.state)
         for one in outcomes
     ]

@@ -13,7 +13,7 @@ from gateway.ports.quarantine import Grounds
 from gateway.stores.open import Stores
 from gateway.systems.quarantine.desk import Ids, QuarantineDesk
 from gateway.systems.quarantine.outcomes import Outcome
-from gateway.systems.quarantine.own_holds import MAX_OWN, OwnHolds, Part
+from gateway.systems.quarantine.own_holds import MAX_OWN, HeldPart, OwnHolds
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -23,11 +23,11 @@ MSISDN = 8613800138000
 class Plain:
     """Reads messages whose octets are their text, or `reference/total/number/text`."""
 
-    def part_of(self, held: HeldMessage) -> Part | None:
+    def part_of(self, held: HeldMessage) -> HeldPart | None:
         if held.pdu.count(b"/") != 3:
             return None
         reference, total, number = map(int, held.pdu.split(b"/")[:3])
-        return Part(reference, total, number)
+        return HeldPart(reference, total, number)
 
     def text_of(self, together: Sequence[HeldMessage]) -> str:
         return "".join(held.pdu.rpartition(b"/")[2].decode() for held in together)
@@ -240,7 +240,7 @@ class Watched(Plain):
         self.texts = 0
         self.threads: set[int] = set()
 
-    def part_of(self, held: HeldMessage) -> Part | None:
+    def part_of(self, held: HeldMessage) -> HeldPart | None:
         self.threads.add(threading.get_ident())
         return super().part_of(held)
 

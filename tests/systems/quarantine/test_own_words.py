@@ -13,11 +13,11 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.short_texts import MAX_CHARS, chars_of
 from gateway.domain.verdict import Reason
 from gateway.policy.hold_words import hold_command_of
-from gateway.ports.subscriptions import Changes, Session, SessionKind
+from gateway.ports.subscriptions import Changes, OfferSession, SessionKind
 from gateway.stores.open import Stores
 from gateway.systems.quarantine import own_texts
 from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.own_holds import MAX_OWN, OwnHold, OwnHolds, Part
+from gateway.systems.quarantine.own_holds import MAX_OWN, HeldPart, OwnHold, OwnHolds
 from gateway.systems.quarantine.own_words import OwnWords
 
 Builder: TypeAlias = Callable[..., HeldMessage]
@@ -28,7 +28,7 @@ MSISDN, HUB = 8613800138000, "10086"
 class Plain:
     """Reads messages whose octets are their text."""
 
-    def part_of(self, held: HeldMessage) -> Part | None:
+    def part_of(self, held: HeldMessage) -> HeldPart | None:
         assert held.pdu
         return None
 
@@ -142,7 +142,7 @@ async def test_without_a_list_of_its_own_the_words_are_answered_with_what_to_wri
     subscriber: Subscriber, stores: Stores, own: Builder, noon: datetime, kind: SessionKind
 ) -> None:
     await stores.quarantine.hold([own(1)])
-    orders = Session(MSISDN, HUB, kind, (("sp1", "1"),), noon + timedelta(hours=1))
+    orders = OfferSession(MSISDN, HUB, kind, (("sp1", "1"),), noon + timedelta(hours=1))
 
     first = await subscriber.writes("FX 1")
     await stores.subscriptions.keep(Changes(session=orders))

@@ -11,7 +11,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.quarantine import Grounds
 from gateway.stores.open import Stores
 from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.outcomes import Done, NotDone, Outcome
+from gateway.systems.quarantine.outcomes import ActResult, NotDone, Outcome
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -32,7 +32,7 @@ async def states(stores: Stores) -> list[HoldState]:
 
 
 def in_order(outcome: Outcome) -> list[int]:
-    assert isinstance(outcome, Done)
+    assert isinstance(outcome, ActResult)
     return [one.message_id for one in outcome.together]
 
 
@@ -44,7 +44,7 @@ async def test_who_releases_one_releases_all_in_their_order(
     outcome = await desk.request_release(2, "zhao", noon)
 
     assert in_order(outcome) == [3, 2, 1]
-    assert isinstance(outcome, Done)
+    assert isinstance(outcome, ActResult)
     assert {one.is_reviewed for one in outcome.together} == {True}
     assert await states(stores) == [HoldState.RELEASE_REQUESTED] * 3
 
@@ -115,7 +115,7 @@ async def test_what_waits_is_taken_together_once(
     assert [one.message_id for one in taken.ready] == [3, 2, 1]
     assert again == taken
     assert in_order(begun) == [3, 2, 1]
-    assert (late.ready, late.others) == ([], begun.together if isinstance(begun, Done) else [])
+    assert (late.ready, late.others) == ([], begun.together if isinstance(begun, ActResult) else [])
 
 
 async def test_a_verdict_on_one_is_one_on_all(
@@ -128,7 +128,7 @@ async def test_a_verdict_on_one_is_one_on_all(
     nothing = await desk.refuse(1, "judged again", noon, others=(2, 3))
 
     assert in_order(held) == [3, 2, 1]
-    assert isinstance(held, Done)
+    assert isinstance(held, ActResult)
     assert {one.reason for one in held.together} == {"CONTENT"}
     assert isinstance(nothing, NotDone)
     assert await states(stores) == [HoldState.HELD] * 3

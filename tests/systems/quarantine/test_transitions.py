@@ -4,7 +4,7 @@ import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
-from gateway.systems.quarantine.transitions import TRANSITIONS, Act
+from gateway.systems.quarantine.transitions import TRANSITIONS, HeldMessageAct
 
 # One line an act, one column a state: where it leads, or "." where it may not start.
 WAYS = """
@@ -34,16 +34,16 @@ OPEN_STATES = (
     HoldState.IN_DOUBT,
 )
 EXPECTED = {
-    (Act(act), state): to
+    (HeldMessageAct(act), state): to
     for act, *ways in map(str.split, WAYS.strip("\n").split("\n")[1:])
     for state, to in zip(OPEN_STATES, ways, strict=True)
 }
 
 
-@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize("act", HeldMessageAct)
 @pytest.mark.parametrize("state", HoldState)
 def test_an_act_leads_where_the_table_says_and_nowhere_from_a_final_state(
-    act: Act, state: HoldState
+    act: HeldMessageAct, state: HoldState
 ) -> None:
     transition = TRANSITIONS[act]
 
@@ -58,24 +58,32 @@ def test_states_are_open_or_final() -> None:
 
 
 def test_the_sender_is_told_of_an_end_it_did_not_make_itself() -> None:
-    told = {act for act in Act if TRANSITIONS[act].receipt is ReceiptState.DUE}
+    told = {act for act in HeldMessageAct if TRANSITIONS[act].receipt is ReceiptState.DUE}
 
-    assert told == {Act.DISCARD, Act.DISCARD_OWN, Act.EXPIRE, Act.REFUSE, Act.TURN_DOWN}
+    assert told == {
+        HeldMessageAct.DISCARD,
+        HeldMessageAct.DISCARD_OWN,
+        HeldMessageAct.EXPIRE,
+        HeldMessageAct.REFUSE,
+        HeldMessageAct.TURN_DOWN,
+    }
 
 
 def test_only_a_persons_release_makes_a_message_reviewed() -> None:
-    reviewed = {act for act in Act if TRANSITIONS[act].is_reviewed}
+    reviewed = {act for act in HeldMessageAct if TRANSITIONS[act].is_reviewed}
 
-    assert reviewed == {Act.REQUEST_RELEASE}
+    assert reviewed == {HeldMessageAct.REQUEST_RELEASE}
 
 
 def test_r50_the_addressees_acts_and_no_others_are_about_what_his_own_rule_holds() -> None:
-    bound = {act: TRANSITIONS[act].held_for for act in Act if TRANSITIONS[act].held_for}
+    bound = {act: TRANSITIONS[act].held_for for act in HeldMessageAct if TRANSITIONS[act].held_for}
 
-    assert bound == dict.fromkeys((Act.RELEASE_OWN, Act.DISCARD_OWN), Reason.USER_PREF)
+    assert bound == dict.fromkeys(
+        (HeldMessageAct.RELEASE_OWN, HeldMessageAct.DISCARD_OWN), Reason.USER_PREF
+    )
 
 
 def test_r50_only_the_addressees_release_makes_a_message_wanted() -> None:
-    wanted = {act for act in Act if TRANSITIONS[act].is_wanted}
+    wanted = {act for act in HeldMessageAct if TRANSITIONS[act].is_wanted}
 
-    assert wanted == {Act.RELEASE_OWN}
+    assert wanted == {HeldMessageAct.RELEASE_OWN}

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.hub import CancelAll
-from gateway.domain.subscription import Cycle, Said, Service, Subscription, Terms
+from gateway.domain.subscription import Cycle, MessageEvidence, Service, Subscription, Terms
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.desk import SubscriptionDesk
 from gateway.systems.subscriptions.dialogue import Dialogue
-from gateway.systems.subscriptions.word import Outcome, Word, digest_of
+from gateway.systems.subscriptions.word import Word, WordOutcome, digest_of
 
 SUBSCRIBER = 8613800138000
 NOON = datetime(2013, 9, 25, 12, tzinfo=UTC)
@@ -47,7 +47,7 @@ class Talk:
 
     async def say(
         self, text: str, to: str = "sp1", *, tokens: tuple[str, ...] = (), port: str = ""
-    ) -> Outcome:
+    ) -> WordOutcome:
         self.now += timedelta(minutes=1)
         self.count += 1
         word = Word(
@@ -56,7 +56,7 @@ class Talk:
             sender_name=NAMES[to],
             port=port or PORTS[to],
             text=text,
-            said=Said(f"in-{self.count}", digest_of(text), self.now),
+            said=MessageEvidence(f"in-{self.count}", digest_of(text), self.now),
             reply_id=f"out-{self.count}",
             tokens=tokens,
             is_hub=to == "hub",

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer, ConsentAnswer, day_of, end_of
-from gateway.domain.consent_request import ConsentRequest, RequestState
+from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
 from gateway.stores.open import Stores
 from gateway.systems.subscriptions.desk import SubscriptionDesk
 from gateway.systems.subscriptions.likeness import is_alike, likeness_of
-from gateway.systems.subscriptions.word import Outcome
+from gateway.systems.subscriptions.word import WordOutcome
 
 SUBSCRIBER = 8613800138000
 DAY = timedelta(days=1)
@@ -29,7 +29,7 @@ class Talk(Protocol):
     stores: Stores
     desk: SubscriptionDesk
     now: datetime
-    say: Callable[..., Awaitable[Outcome]]
+    say: Callable[..., Awaitable[WordOutcome]]
     order: Callable[..., Awaitable[None]]
     states: Callable[[], Awaitable[dict[str, str]]]
     wait: Callable[[timedelta], Awaitable[int]]
@@ -84,7 +84,7 @@ async def test_r23_a_no_to_a_request_is_a_refusal(talk: Talk, no: str) -> None:
     outcome = await talk.say(no)
 
     assert (outcome.answer, outcome.reply) == (Answer.REFUSED, None)
-    assert (await request(talk)).state is RequestState.REFUSED
+    assert (await request(talk)).state is ConsentRequestState.REFUSED
 
 
 async def test_r23_silence_is_a_refusal_when_24_hours_are_over(talk: Talk) -> None:
@@ -95,14 +95,14 @@ async def test_r23_silence_is_a_refusal_when_24_hours_are_over(talk: Talk) -> No
     assert await talk.wait(timedelta(seconds=1)) == 1
 
     silence = await answer(talk)
-    assert (await request(talk)).state is RequestState.NO_REPLY
+    assert (await request(talk)).state is ConsentRequestState.NO_REPLY
     assert silence is not None
     assert (silence.answer, silence.channel, silence.evidence) == (
         Answer.REFUSED,
         "no_reply",
         "request 77",
     )
-    assert await talk.say("是") == Outcome()
+    assert await talk.say("是") == WordOutcome()
 
 
 async def test_r20_who_has_not_answered_yet_is_asked_nothing_else(talk: Talk) -> None:
@@ -238,7 +238,7 @@ async def test_r27_a_request_is_not_sent_while_an_order_waits_for_its_yes(talk: 
 async def test_r27_a_yes_to_another_port_of_the_sp_is_no_consent(talk: Talk) -> None:
     await talk.desk.asked("sp1", SUBSCRIBER, ASKED, talk.now, "77", "1069000177")
 
-    assert await talk.say("是") == Outcome()
+    assert await talk.say("是") == WordOutcome()
     assert (await talk.say("是", port="1069000177")).answer is Answer.AGREED
 
 
@@ -254,7 +254,7 @@ async def test_r27_a_yes_answers_what_was_asked_last_an_order_or_a_request(talk:
 async def test_r27_a_yes_to_another_sp_is_no_consent(talk: Talk) -> None:
     await ask(talk)
 
-    assert await talk.say("是", "sp2") == Outcome()
+    assert await talk.say("是", "sp2") == WordOutcome()
 
 
 async def test_r34_00000_is_a_no_to_a_request_too(talk: Talk) -> None:
@@ -262,7 +262,7 @@ async def test_r34_00000_is_a_no_to_a_request_too(talk: Talk) -> None:
 
     await talk.say("00000")
 
-    assert (await request(talk)).state is RequestState.REFUSED
+    assert (await request(talk)).state is ConsentRequestState.REFUSED
 
 
 def test_other_requests_are_not_alike() -> None:

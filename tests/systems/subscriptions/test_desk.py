@@ -11,7 +11,7 @@ from gateway.ports.errors import StoreUnavailable
 from gateway.ports.subscriptions import Changes
 from gateway.stores.open import Stores
 from gateway.systems.subscriptions.desk import SubscriptionDesk
-from gateway.systems.subscriptions.word import Outcome
+from gateway.systems.subscriptions.word import WordOutcome
 
 SUBSCRIBER = 8613800138000
 
@@ -20,7 +20,7 @@ class Talk(Protocol):
     stores: Stores
     desk: SubscriptionDesk
     now: datetime
-    say: Callable[..., Awaitable[Outcome]]
+    say: Callable[..., Awaitable[WordOutcome]]
     states: Callable[[], Awaitable[dict[str, str]]]
     wait: Callable[[timedelta], Awaitable[int]]
 
@@ -59,7 +59,7 @@ async def test_what_another_process_changed_meanwhile_is_looked_at_again(
     keep_after(say_no)
     outcome = await talk.say("是")
 
-    assert outcome == Outcome()
+    assert outcome == WordOutcome()
     assert await talk.states() == {"天气": "withdrawn"}
 
 

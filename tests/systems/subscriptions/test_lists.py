@@ -11,7 +11,7 @@ from gateway.domain.hub import CancelAll
 from gateway.domain.subscription import Service
 from gateway.stores.open import Stores
 from gateway.systems.subscriptions import texts
-from gateway.systems.subscriptions.word import Outcome
+from gateway.systems.subscriptions.word import WordOutcome
 
 ALL = ("天气", "笑话", "股票", "新闻", "彩信")
 DAY = timedelta(days=1)
@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 class Talk(Protocol):
     stores: Stores
     replies: list[str]
-    say: Callable[..., Awaitable[Outcome]]
+    say: Callable[..., Awaitable[WordOutcome]]
     order: Callable[..., Awaitable[None]]
     states: Callable[[], Awaitable[dict[str, str]]]
     wait: Callable[[timedelta], Awaitable[int]]
@@ -147,7 +147,7 @@ async def test_r35_a_number_that_is_not_on_the_list_brings_the_list_again(
 async def test_r35_without_a_list_a_bare_number_is_for_the_sp(talk: Talk, text: str) -> None:
     await talk.order("天气", "笑话")
 
-    assert await talk.say(text) == Outcome()
+    assert await talk.say(text) == WordOutcome()
 
 
 @pytest.mark.parametrize("text", ["2", "1,3"])
@@ -156,14 +156,14 @@ async def test_r35_after_24_hours_a_bare_number_is_for_the_sp_again(talk: Talk, 
     await talk.say("0000")
     await talk.wait(DAY)
 
-    assert await talk.say(text) == Outcome()
+    assert await talk.say(text) == WordOutcome()
 
 
 async def test_r35_the_numbers_of_one_port_mean_nothing_at_another(talk: Talk) -> None:
     await talk.order(*ALL)
     await talk.say("0000", "sp2")
 
-    assert await talk.say("1") == Outcome()
+    assert await talk.say("1") == WordOutcome()
 
 
 async def test_r35_qx2_without_a_list_can_only_mean_one_that_is_gone(talk: Talk) -> None:
@@ -234,7 +234,7 @@ async def test_r34_a_no_to_the_hub_changes_nothing_and_a_yes_after_it_neither(ta
     await talk.say("00000", "hub")
 
     assert (await talk.say("否", "hub")).reply == texts.NOTHING_CHANGED
-    assert await talk.say("是", "hub") == Outcome()
+    assert await talk.say("是", "hub") == WordOutcome()
     assert await running(talk) == set(ALL)
 
 
@@ -243,7 +243,7 @@ async def test_r34_a_yes_to_the_hub_after_24_hours_changes_nothing(talk: Talk) -
     await talk.say("00000", "hub")
     await talk.wait(DAY)
 
-    assert await talk.say("是", "hub") == Outcome()
+    assert await talk.say("是", "hub") == WordOutcome()
     assert await running(talk) == set(ALL)
 
 
@@ -296,7 +296,7 @@ async def test_r34_who_has_nothing_to_cancel_at_the_hub_is_told_so(talk: Talk) -
 async def test_r27_a_yes_to_the_hub_confirms_no_order(talk: Talk) -> None:
     await talk.say("DY天气")
 
-    assert await talk.say("是", "hub") == Outcome()
+    assert await talk.say("是", "hub") == WordOutcome()
     assert await talk.states() == {"天气": "pending"}
 
 

@@ -12,8 +12,8 @@ from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.consent_request import ConsentRequest
 from gateway.domain.errand import Errand, ErrandKind, ErrandState
 from gateway.domain.preferences import (
+    ChangeOrigin,
     Channel,
-    Origin,
     PreferenceAction,
     PreferenceKind,
     preference,
@@ -30,8 +30,8 @@ from gateway.systems.subscriptions import ordering
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.courtesy import Courtesy
 from gateway.systems.subscriptions.desk import SubscriptionDesk
-from gateway.systems.subscriptions.ordering import OrderDesk, OrderRefusal, Wish
-from gateway.systems.subscriptions.word import Outcome, digest_of
+from gateway.systems.subscriptions.ordering import OrderDesk, OrderRefusal, OrderRequest
+from gateway.systems.subscriptions.word import WordOutcome, digest_of
 
 SUBSCRIBER = 8613800138000
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -43,7 +43,7 @@ class Talk(Protocol):
     stores: Stores
     desk: SubscriptionDesk
     now: datetime
-    say: Callable[..., Awaitable[Outcome]]
+    say: Callable[..., Awaitable[WordOutcome]]
     order: Callable[..., Awaitable[None]]
     states: Callable[[], Awaitable[dict[str, str]]]
     subscription: Callable[[str], Awaitable[Subscription]]
@@ -62,7 +62,7 @@ class Shop:
     async def order(self, service_id: str = "天气", msisdn: int = SUBSCRIBER) -> str:
         """Order, and return the state, or why not."""
         self.count += 1
-        wish = Wish(msisdn, "sp1", service_id, "web", f"ref-{self.count}", "5元/月 订购")
+        wish = OrderRequest(msisdn, "sp1", service_id, "web", f"ref-{self.count}", "5元/月 订购")
         outcome = await self.desk.order(wish, self.talk.now)
         if isinstance(outcome, OrderRefusal):
             return outcome.value
@@ -319,7 +319,7 @@ async def test_r24_a_yes_before_the_request_has_gone_confirms_nothing(
     states = await talk.states()
     await talk.say("是")
 
-    assert before == Outcome()
+    assert before == WordOutcome()
     assert states == {"天气": "pending"}
     assert await talk.states() == {"天气": "active"}
 
@@ -332,7 +332,7 @@ async def test_r27_a_yes_to_another_port_of_the_sp_confirms_no_order(
 
     elsewhere = [await talk.say("是", port=port) for port in ("10690099", "1069000101")]
 
-    assert elsewhere == [Outcome()] * 2
+    assert elsewhere == [WordOutcome()] * 2
     assert await talk.states() == {"天气": "pending"}
     await talk.say("是", port="8610690001")
     assert await talk.states() == {"天气": "active"}
@@ -341,7 +341,7 @@ async def test_r27_a_yes_to_another_port_of_the_sp_confirms_no_order(
 async def test_r27_a_yes_answers_an_order_at_the_port_that_it_was_written_to(talk: Talk) -> None:
     await talk.say("DY天气", port="1069000188")
 
-    assert await talk.say("是") == Outcome()
+    assert await talk.say("是") == WordOutcome()
     await talk.say("是", port="1069000188")
 
     assert await talk.states() == {"天气": "active"}
@@ -413,7 +413,7 @@ async def prefer(
     msisdn: int = SUBSCRIBER,
 ) -> None:
     wanted = preference(kind, value, action)
-    origin = Origin(Channel.CLI, talk.now)
+    origin = ChangeOrigin(Channel.CLI, talk.now)
     await talk.stores.preferences.change(
         msisdn, lambda before: with_preference(before, wanted), origin
     )

@@ -7,9 +7,9 @@ from typing import Protocol
 import pytest
 
 from gateway.domain.consent import Answer
-from gateway.domain.subscription import Evidence, Said, Subscription
+from gateway.domain.subscription import MessageEvidence, OrderEvidence, Subscription
 from gateway.stores.open import Stores
-from gateway.systems.subscriptions.word import Outcome, digest_of
+from gateway.systems.subscriptions.word import WordOutcome, digest_of
 
 DAY = timedelta(days=1)
 
@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 class Talk(Protocol):
     stores: Stores
     replies: list[str]
-    say: Callable[..., Awaitable[Outcome]]
+    say: Callable[..., Awaitable[WordOutcome]]
     order: Callable[..., Awaitable[None]]
     states: Callable[[], Awaitable[dict[str, str]]]
     subscription: Callable[[str], Awaitable[Subscription]]
@@ -76,7 +76,7 @@ async def test_r24_other_words_leave_it_pending_and_it_is_withdrawn_without_a_ch
 
     outcome = await talk.say("好的我知道了")
 
-    assert outcome == Outcome()
+    assert outcome == WordOutcome()
     assert await talk.states() == {"天气": "pending"}
     assert await talk.wait(DAY) == 1
     assert await talk.states() == {"天气": "withdrawn"}
@@ -94,7 +94,7 @@ async def test_r24_a_yes_after_the_timeout_confirms_nothing(talk: Talk) -> None:
 
     outcome = await talk.say("是")
 
-    assert outcome == Outcome()
+    assert outcome == WordOutcome()
     assert await talk.states() == {"天气": "pending"}
 
 
@@ -129,7 +129,7 @@ async def test_r22_a_refusal_of_the_sp_leaves_running_orders_alone(talk: Talk) -
 
 async def test_r27_a_yes_without_a_request_changes_nothing(talk: Talk) -> None:
     for yes in ("是", "YES", "1", "同意"):
-        assert await talk.say(yes) == Outcome()
+        assert await talk.say(yes) == WordOutcome()
 
     assert await talk.states() == {}
 
@@ -177,11 +177,11 @@ async def test_an_order_repeated_is_asked_again_with_a_fresh_time(talk: Talk) ->
 
 @pytest.mark.parametrize("text", ["DY天气怎么样", "我要DY天气", "天气", "DY"])
 async def test_only_the_whole_order_word_orders(talk: Talk, text: str) -> None:
-    assert await talk.say(text) == Outcome()
+    assert await talk.say(text) == WordOutcome()
 
 
 async def test_an_order_word_of_one_sp_orders_nothing_from_another(talk: Talk) -> None:
-    assert await talk.say("DY天气", "sp2") == Outcome()
+    assert await talk.say("DY天气", "sp2") == WordOutcome()
 
 
 async def test_r25_a_trial_without_another_yes_ends(talk: Talk) -> None:
@@ -237,6 +237,6 @@ async def test_what_was_withdrawn_can_be_ordered_again_with_evidence_of_its_own(
     await talk.order("天气")
 
     subscription = await talk.subscription("天气")
-    assert isinstance(subscription.evidence, Evidence)
-    assert isinstance(subscription.evidence.order, Said)
+    assert isinstance(subscription.evidence, OrderEvidence)
+    assert isinstance(subscription.evidence.order, MessageEvidence)
     assert subscription.evidence.order.message_id == "in-3"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, SuspensionTerms
-from gateway.policy.bundle import Surroundings
+from gateway.policy.bundle import RuleLocale
 from gateway.policy.suspended_sources import SuspendedSources
 from gateway.policy.suspending import Suspender
 from gateway.ports.errors import StoreUnavailable
@@ -40,7 +40,7 @@ def desk(stores: Stores, sources: SuspendedSources) -> SuspensionDesk:
 
 @pytest.fixture
 def suspenders(sources: SuspendedSources) -> dict[str, Suspender]:
-    return {"R43": Suspender("R43", TERMS, Surroundings(), sources, is_enforced=True)}
+    return {"R43": Suspender("R43", TERMS, RuleLocale(), sources, is_enforced=True)}
 
 
 async def test_what_is_found_here_is_kept_once(
