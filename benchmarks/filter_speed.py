@@ -36,6 +36,7 @@ import numpy as np
 from benchmarks.in_process import PHRASES, SHOPS
 from benchmarks.keywords import UCS2, best_us, calibrate, generated_words, read_ucs2
 from gateway.domain.policy import KeywordList, ListAction
+from gateway.filter.batch_views import views_of
 from gateway.filter.contacts import contacts_of
 from gateway.filter.facts import TextFacts
 from gateway.filter.fingerprints import fingerprints_of
@@ -51,12 +52,11 @@ from gateway.filter.model.linear import (
 from gateway.filter.model.model import ClassModel, Model
 from gateway.filter.model.model_file import read_model
 from gateway.filter.model_scorer import ModelScorer
-from gateway.filter.reading import views_of
 from gateway.filter.scan import ContentScan, Learnt
-from gateway.filter.shown import shown_in
 from gateway.filter.text_memory import CodedText
 from gateway.filter.urls import links_of
 from gateway.filter.views import Views
+from gateway.filter.visible_facts import shown_in
 from gateway.runtime.collector import set_aside
 
 TEXTS = 4_096
@@ -97,7 +97,9 @@ CATEGORIES = (
 )
 # Figures that have in them what rules ask of each text.
 ASKED = ", with links, contacts and class"
-STARTED = "import gateway.filter.model.loops, gateway.filter.reading, gateway.filter.fingerprints"
+STARTED = (
+    "import gateway.filter.model.loops, gateway.filter.batch_views, gateway.filter.fingerprints"
+)
 
 Texts = Sequence[str]
 

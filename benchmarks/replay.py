@@ -34,7 +34,7 @@ from gateway.domain.records import DecisionRow, OutcomeRow, Row, Why
 from gateway.runtime.record_archive import RecordArchive
 from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
-from gateway.runtime.record_sealing import seal_closed
+from gateway.runtime.record_seal import seal_closed
 from gateway.settings.bundle import load_bundle
 from gateway.settings.gateway import keys_of, load_gateway, load_sealer
 from gateway.stores.open import open_store

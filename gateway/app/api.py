@@ -16,7 +16,7 @@ from typing import NoReturn
 import structlog
 from fastapi import APIRouter
 
-from gateway.app.causes import ReloadTrigger, watch
+from gateway.app.reload_triggers import ReloadTrigger, watch
 from gateway.app.run import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS
 from gateway.app.subscriber_api import routers_of_subscribers
 from gateway.app.tls import listener_context
@@ -26,7 +26,7 @@ from gateway.console.api.consents import consents
 from gateway.console.api.health import health
 from gateway.console.api.notices import notices
 from gateway.console.api.optouts import optouts
-from gateway.console.serving import HttpServer
+from gateway.console.http_server import HttpServer
 from gateway.domain.hub import Hub
 from gateway.domain.subscription import Service
 from gateway.policy.asking_hours import AskingHours, asking_hours, usual_hours
@@ -38,7 +38,7 @@ from gateway.settings.api import ApiSettings, load_api, load_system_ids
 from gateway.settings.bundle import load_bundle
 from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.gateway import keys_of, load_gateway
-from gateway.settings.offered import load_offered
+from gateway.settings.service_offers import load_offered
 from gateway.stores.open import Stores, file_of, open_store
 from gateway.systems.subscriptions.catalogue import Catalogue
 

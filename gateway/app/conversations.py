@@ -8,12 +8,12 @@ from gateway.domain.hub import Hub
 from gateway.policy.consent_sets import ConsentSets
 from gateway.policy.hold_words import HoldCommand
 from gateway.policy.hub_words import HubCommand
-from gateway.proxy.asking import ConsentAsker
+from gateway.proxy.consent_asker import ConsentAsker
 from gateway.proxy.consent_book import ConsentBook
-from gateway.proxy.hearing import MoReceiver
+from gateway.proxy.mo_receiver import MoReceiver
+from gateway.proxy.mt_sender import MtSender
 from gateway.proxy.replies import Replies
 from gateway.proxy.route import Routes
-from gateway.proxy.speaking import MtSender
 from gateway.proxy.tick import Tick
 from gateway.stores.open import Stores
 from gateway.systems.preferences.commands import obey as prefer

@@ -6,14 +6,14 @@ from datetime import datetime
 from gateway.domain.errand import Errand, ErrandKind
 from gateway.domain.hub import Hub
 from gateway.policy.asking_hours import AskingHours, asking_hours
+from gateway.proxy.mt_sender import MtSender
 from gateway.proxy.route import Routes
 from gateway.proxy.running_errands import ErrandSource, RunningErrands
-from gateway.proxy.speaking import MtSender
 from gateway.proxy.tick import Tick
 from gateway.stores.open import Stores
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.courtesy import Courtesy
-from gateway.systems.subscriptions.ordering import OrderDesk
+from gateway.systems.subscriptions.order_requests import OrderDesk
 
 
 def running_errands(

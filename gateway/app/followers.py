@@ -12,16 +12,16 @@ import structlog
 # they would delay traffic while they are compiled.
 import gateway.filter.display_loops
 import gateway.policy.number_rows  # noqa: F401
-from gateway.app.following import Follower, PollInterval, Rounds, keep_current
+from gateway.app.change_poller import Follower, PollInterval, Rounds, keep_current
 from gateway.policy.knowledge import Knowledge
 from gateway.ports.changes import ChangeKind, Copy
 from gateway.ports.errors import StoreUnavailable
-from gateway.proxy.cancelling import ScheduledCanceller
 from gateway.proxy.held_counts import HeldCounts
 from gateway.proxy.receipts import ReceiptDesk
-from gateway.proxy.releasing import ReleaseFollower
+from gateway.proxy.release_follower import ReleaseFollower
 from gateway.proxy.replies import Replies
 from gateway.proxy.running_errands import RunningErrands
+from gateway.proxy.scheduled_canceller import ScheduledCanceller
 from gateway.runtime.clock import utcnow
 from gateway.stores.open import Stores
 from gateway.systems.consent.follower import ConsentFollower

@@ -9,21 +9,21 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from gateway.app.attending import Attendants, attend_with
-from gateway.app.beside import BackgroundTasks
+from gateway.app.authority_reports import last_message_id
+from gateway.app.background import BackgroundTasks
+from gateway.app.change_poller import Rounds
 from gateway.app.conversations import asking_for_consent, replies_to_subscribers
 from gateway.app.disk_watch import DiskWatch, StoreFile
 from gateway.app.errands import running_errands
+from gateway.app.event_dispatch import Attendants, attend_with
 from gateway.app.followers import Driven, Followers
-from gateway.app.following import Rounds
+from gateway.app.health import GatewayHealth
 from gateway.app.housekeeping import Housekeeping
 from gateway.app.listeners import Listeners
 from gateway.app.models import InstalledModels, installed_models
 from gateway.app.policies import Policies, warn_if_open
 from gateway.app.policy_history import PolicyHistory
 from gateway.app.policy_requests import PolicyRequests
-from gateway.app.reporting import last_message_id
-from gateway.app.standing import GatewayHealth
 from gateway.app.tls import smsc_context
 from gateway.console.probes import MetricsReaders, ProbeServer, Readiness, probe_app
 from gateway.dataplane.pipeline import Pipeline
@@ -32,26 +32,26 @@ from gateway.domain.disk import DiskStage
 from gateway.domain.policy_history import PolicyRequest
 from gateway.domain.sender import Sender
 from gateway.domain.subscription import Service
-from gateway.filter.scoring import Scorer
+from gateway.filter.text_score import Scorer
 from gateway.policy.bundle import Bundle
 from gateway.policy.filings import Filings
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.ports.quarantine import HeldTotals
-from gateway.proxy.assembling import Assembler
+from gateway.proxy.assembler import Assembler
 from gateway.proxy.credentials import Credentials
-from gateway.proxy.dialling import Dialler, Target
 from gateway.proxy.gate import Gate
 from gateway.proxy.held_counts import HeldCounts
-from gateway.proxy.holding import HoldWriter
-from gateway.proxy.keeper import Keepalive
+from gateway.proxy.hold_writer import HoldWriter
+from gateway.proxy.keepalive import Keepalive
 from gateway.proxy.known_peers import KnownPeers
 from gateway.proxy.numbers import Numbers
 from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import ReceiptDesk
-from gateway.proxy.releasing import ReleaseFollower
+from gateway.proxy.release_follower import ReleaseFollower
 from gateway.proxy.route import Routes
 from gateway.proxy.sessions import Sessions
+from gateway.proxy.smsc_dialler import Dialler, Target
 from gateway.proxy.tick import Tick
 from gateway.proxy.unbound_connections import UnboundConnections
 from gateway.runtime.alone import Alone

@@ -19,7 +19,7 @@ import structlog
 
 from gateway.runtime.clock import utcnow
 from gateway.runtime.record_archive import RecordArchive, hour_of
-from gateway.runtime.record_sealing import due
+from gateway.runtime.record_seal import due
 
 log = structlog.get_logger()
 

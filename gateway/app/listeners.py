@@ -9,7 +9,7 @@ import structlog
 from gateway.app.tls import listener_context
 from gateway.proxy.proxied_address import ProxiedAddress
 from gateway.runtime.acceptor import BACKLOG, Acceptor, Entry, Host
-from gateway.runtime.listening import cannot_listen
+from gateway.runtime.listen_errors import cannot_listen
 from gateway.settings.gateway import Listener
 
 log = structlog.get_logger()

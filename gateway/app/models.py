@@ -8,11 +8,11 @@ from typing import NoReturn
 
 import structlog
 
-from gateway.app.following import Rounds
+from gateway.app.change_poller import Rounds
 from gateway.filter.model.model_file import ModelFileError
 from gateway.filter.model_comparison import Comparison
 from gateway.filter.model_pair import NO_MODELS, ModelPair
-from gateway.filter.scoring import Scorer
+from gateway.filter.text_score import Scorer
 from gateway.runtime.clock import utcnow
 from gateway.runtime.model_metrics import ModelsHealth
 from gateway.settings.files import whole_file_fault

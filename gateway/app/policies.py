@@ -7,8 +7,8 @@ from pathlib import Path
 
 import structlog
 
-from gateway.app.first_lines import tell_known_passwords
 from gateway.app.policy_history import PolicyHistory
+from gateway.app.startup_log import tell_known_passwords
 from gateway.dataplane.pipeline import Pipeline
 from gateway.domain.policy import KeywordList
 from gateway.domain.sender import Sender

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import structlog
 
-from gateway.app.following import Rounds
+from gateway.app.change_poller import Rounds
 from gateway.domain.policy_history import PolicyRequest, ReloadRequestState
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.policies import PolicyStore

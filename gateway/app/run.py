@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import structlog
 
-from gateway.app.causes import ReloadTrigger, watch
-from gateway.app.first_lines import tell_known_passwords, tell_readable_secrets
 from gateway.app.gateway import Gateway
+from gateway.app.reload_triggers import ReloadTrigger, watch
+from gateway.app.startup_log import tell_known_passwords, tell_readable_secrets
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.tasks import report_loop_error, spawn
 from gateway.settings.fault import FaultCollector, SettingsError

@@ -19,7 +19,7 @@ from gateway.systems.number_codes.desk import Chance, NumberCodeDesk
 from gateway.systems.number_codes.guesses import Guesses
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.courtesy import Courtesy
-from gateway.systems.subscriptions.ordering import OrderDesk
+from gateway.systems.subscriptions.order_requests import OrderDesk
 
 _REF_OCTETS = 12
 _TOKEN_OCTETS = 32

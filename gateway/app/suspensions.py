@@ -6,12 +6,12 @@ from typing import NoReturn
 
 import structlog
 
-from gateway.app.following import Rounds
+from gateway.app.change_poller import Rounds
 from gateway.domain.hub import Hub
 from gateway.ports.errors import StoreUnavailable
+from gateway.proxy.mt_sender import MtSender
 from gateway.proxy.route import Routes
-from gateway.proxy.speaking import MtSender
-from gateway.proxy.telling import SuspensionNotifier
+from gateway.proxy.suspension_notice import SuspensionNotifier
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.stores.open import Stores

@@ -1,7 +1,7 @@
 """The work of `smsward api`: the API in the foreground, or what to write so that there is one."""
 
 from gateway.app.api import serve_api
-from gateway.app.first_lines import tell_directories
+from gateway.app.startup_log import tell_directories
 from gateway.cli.deployment import Ground
 from gateway.cli.failure import misused
 from gateway.runtime.logging import LogLevel, configure_logging

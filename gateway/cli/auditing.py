@@ -27,8 +27,8 @@ from gateway.domain.msisdn import masked
 from gateway.ports.audits import ConsentAudits
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.consent.auditing import AuditDesk, AuditOutcome, ItemProof
-from gateway.systems.consent.sampling import draw
+from gateway.systems.consent.audit_item import AuditDesk, AuditOutcome, ItemProof
+from gateway.systems.consent.audit_sample import draw
 
 _MAX_SAMPLE = 10_000
 _MAX_SEED = 2**63 - 1

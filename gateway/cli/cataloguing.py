@@ -17,7 +17,7 @@ from gateway.settings.bundle_source import BundleSource
 from gateway.settings.difference import difference
 from gateway.settings.fault import SettingsError
 from gateway.settings.json_schema import BundlePart, schema_of
-from gateway.settings.written import check_name, parameters_of
+from gateway.settings.rule_text import check_name, parameters_of
 from gateway.smpp.status import CommandStatus
 
 # Ten columns of usual width stand side by side from here on; fewer, of these places, before.

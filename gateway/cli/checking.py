@@ -16,8 +16,8 @@ from gateway.cli.screen import print_fields, print_json, say, warn
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Sender
 from gateway.policy.bundle import Bundle
+from gateway.policy.classifier_rules import unscored
 from gateway.policy.rules import OtherProvince
-from gateway.policy.unscored import unscored
 from gateway.runtime.clock import utcnow
 from gateway.settings.check import check
 from gateway.settings.fault import Fault

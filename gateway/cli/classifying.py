@@ -2,7 +2,7 @@
 
 # ruff: noqa: PLC0415 - reading a model imports what takes most of a second
 
-from gateway.filter.scoring import Scorer
+from gateway.filter.text_score import Scorer
 from gateway.policy.rules import Title
 from gateway.settings.gateway import LearningSettings
 

@@ -22,17 +22,17 @@ from gateway.domain.categories import category_of
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Verdict
-from gateway.filter.scoring import Piece, TextScore
-from gateway.policy.asking import is_asking
+from gateway.filter.text_score import Piece, TextScore
 from gateway.policy.bundle import Bundle
 from gateway.policy.citations import citation_of
+from gateway.policy.classifier_rules import unscored
+from gateway.policy.consent_findings import is_asking
 from gateway.policy.evidence_words import evidence_in_chinese
-from gateway.policy.explaining import explain
+from gateway.policy.explanation import explain
 from gateway.policy.rules import Title
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.subjects import subject_of
 from gateway.policy.submission import Submission
-from gateway.policy.unscored import unscored
 from gateway.smpp.errors import EncodeError
 from gateway.smpp.text import encode_text, readings
 

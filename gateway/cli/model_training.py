@@ -20,8 +20,8 @@ from gateway.cli.progress import progress_bar
 from gateway.cli.screen import print_json, say, warn
 from gateway.filter.model.model import Model
 from gateway.runtime.clock import utcnow
-from gateway.systems.learning.adding import with_verdicts
 from gateway.systems.learning.evaluation import evaluate
+from gateway.systems.learning.sample_split import with_verdicts
 from gateway.systems.learning.samples import Sample, SampleFile, files_in, leaked
 from gateway.systems.learning.training import TrainingError, TrainingProgress, parted, train
 

@@ -14,7 +14,7 @@ from gateway.domain.msisdn import masked
 from gateway.domain.notice import Notice, NoticeBatch, NoticeStanding
 from gateway.domain.sender import Sender
 from gateway.stores.open import Stores
-from gateway.systems.notices.telling import fields_of
+from gateway.systems.notices.notice_batch import fields_of
 
 _COLUMNS = ("SP", "by", "waiting since", "last taken", "failed in a row", "last failure")
 _NOTICE_COLUMNS = ("number", "answer", "to", "since", "channel")

@@ -18,7 +18,7 @@ from gateway.cli.screen import print_json, say, visible
 from gateway.cli.unmasking import cannot_open, journal_access, sealer_of
 from gateway.domain.msisdn import masked
 from gateway.runtime.record_archive import RecordArchive, start_of
-from gateway.runtime.record_picking import RecordPicker, RecordScope
+from gateway.runtime.record_filter import RecordPicker, RecordScope
 from gateway.runtime.sealed_records import Record
 from gateway.runtime.sealing import Sealer, SealError
 from gateway.settings.gateway import GatewaySettings

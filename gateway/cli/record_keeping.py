@@ -6,14 +6,14 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
-from gateway.app.case_purging import (
+from gateway.app.case_purge import (
     audit_purger,
     preference_purger,
     report_purger,
     suspension_purger,
     warning_purger,
 )
-from gateway.app.purging import (
+from gateway.app.purge import (
     PurgeErrand,
     Purger,
     PurgeResult,
@@ -22,7 +22,7 @@ from gateway.app.purging import (
     message_purger,
     purge_before,
 )
-from gateway.app.sample_purging import sample_purger
+from gateway.app.sample_purge import sample_purger
 from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.person import acting
@@ -34,7 +34,7 @@ from gateway.cli.unmasking import sealer_of
 from gateway.domain.privacy import Access, JournalState, Purge
 from gateway.runtime.clock import utcnow
 from gateway.runtime.record_archive import ArchiveBusyError, HourFile, RecordArchive, hour_of
-from gateway.runtime.record_sealing import due, seal_closed
+from gateway.runtime.record_seal import due, seal_closed
 from gateway.settings.gateway import GatewaySettings
 
 _MAX_LISTED = 10_000

@@ -6,7 +6,7 @@ from gateway.cli.failure import misused
 from gateway.cli.record_options import Period, UnmaskOptions
 from gateway.cli.screen import visible
 from gateway.cli.subscriber import subscriber_of
-from gateway.runtime.record_picking import RecordScope
+from gateway.runtime.record_filter import RecordScope
 
 _MAX_REASON_CHARS = 400
 

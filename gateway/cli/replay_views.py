@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.app.replay.decisions import ReplayOutcome, UnchangedReason
-from gateway.app.replay.replaying import VerdictChange
 from gateway.app.replay.tally import ChangedRecord, ReplayTally, VerdictChangeKind
+from gateway.app.replay.verdict_changes import VerdictChange
 from gateway.cli.screen import print_fields, print_json, print_table, say, warn
 
 _SHOWN = 50

@@ -12,12 +12,12 @@ from math import inf
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from gateway.app.replay.block_judge import Judge
 from gateway.app.replay.directory import DecisionQuery, RecordReplay
-from gateway.app.replay.judging import Judge
-from gateway.app.replay.reading import HourUnreadableError, Read
 from gateway.app.replay.reading_beside import ReaderLostError, reading
-from gateway.app.replay.replaying import Replayer
+from gateway.app.replay.record_blocks import HourUnreadableError, Read
 from gateway.app.replay.tally import ReplayTally
+from gateway.app.replay.verdict_changes import Replayer
 from gateway.cli.classifying import installed_scorer
 from gateway.cli.deployment import Deployment, faulty, faulty_policies, load_deployment
 from gateway.cli.failure import CommandError, ExitCode, known, misused

@@ -10,7 +10,7 @@ from gateway.ports.errors import StoreUnavailable
 from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import GatewaySettings, keys_of
 from gateway.stores.open import file_of
-from gateway.stores.resealing import reseal_store
+from gateway.stores.store_resealer import reseal_store
 
 
 def reseal(settings: GatewaySettings, *, as_json: bool) -> int:

@@ -11,7 +11,7 @@ from gateway.cli.options import Selection
 from gateway.cli.screen import console, print_fields, print_json, print_table, say, visible
 from gateway.cli.storage import opened_store
 from gateway.cli.text_masking import masked_numbers
-from gateway.dataplane.assembled import assembled
+from gateway.dataplane.assembled_message import assembled
 from gateway.dataplane.carriers import read_carrier
 from gateway.domain.categories import CATEGORIES, category_of, covered_by
 from gateway.domain.msisdn import is_mobile, masked

@@ -25,7 +25,7 @@ from gateway.domain.sample import KeptSample, SampleLabel, SampleSource
 from gateway.ports.samples import SAMPLES_KEPT, SampleStore
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.learning.samples_kept import PersonVerdict, learnt_from
+from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
 
 _MAX_LISTED = 10_000
 _MAX_FORGOTTEN = 10_000

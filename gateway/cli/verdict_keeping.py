@@ -13,7 +13,7 @@ from gateway.ports.errors import StoreUnavailable
 from gateway.ports.samples import SampleStore
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.learning.samples_kept import PersonVerdict, learnt_from
+from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
 
 # A campaign is held for whom it reaches, and its words may be anybody's.
 _OF_ITS_WORDS = frozenset(

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from gateway.console.serving import Address, HttpServer
+from gateway.console.http_server import Address, HttpServer
 from gateway.runtime.metrics import render_snapshot
 from gateway.runtime.snapshot import Snapshot
 from gateway.session.connection_rate import ConnectionRate

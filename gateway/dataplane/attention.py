@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from gateway.dataplane.carried import PartPosition, Schedule, SubmitRequest
 from gateway.dataplane.link import Link
-from gateway.dataplane.prohibited import ProhibitedMessage
+from gateway.dataplane.prohibited_message import ProhibitedMessage
+from gateway.dataplane.submit_request import PartPosition, Schedule, SubmitRequest
 from gateway.domain.verdict import Verdict
 
 

@@ -2,7 +2,7 @@
 
 from gateway.dataplane.attention import Attention
 from gateway.dataplane.link import Link
-from gateway.dataplane.prohibited import ProhibitedMessage
+from gateway.dataplane.prohibited_message import ProhibitedMessage
 from gateway.domain.records import Row
 from gateway.smpp.answers import header_only
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from gateway.dataplane import attention
-from gateway.dataplane.carried import SubmitRequest
-from gateway.dataplane.carrying import carry, is_gateway_id, timing_of
-from gateway.dataplane.judging import judge_texts
+from gateway.dataplane.forward import pass_on
+from gateway.dataplane.judge_batch import judge_texts
 from gateway.dataplane.link import Link
-from gateway.dataplane.passing import pass_on
 from gateway.dataplane.relay import control, keep_rest, look_ahead, relay_answer, relay_request
+from gateway.dataplane.request_reader import carry, is_gateway_id, timing_of
 from gateway.dataplane.rows import decision, found, operation
+from gateway.dataplane.submit_request import SubmitRequest
 from gateway.dataplane.turn import Turn
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.session.operations import Ruling, ruling

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.dataplane.assembled import assembled
+from gateway.dataplane.assembled_message import assembled
 from gateway.dataplane.carriers import Carrier, read_carrier
 from gateway.domain.quarantine import HeldMessage
 from gateway.smpp.errors import DecodeError

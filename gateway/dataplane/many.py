@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gateway.dataplane.carried import Addressee, Care, SubmitRequest
+from gateway.dataplane.submit_request import Addressee, Care, SubmitRequest
 from gateway.domain.verdict import Action
 from gateway.filter.facts import TextFacts
-from gateway.policy.asking import is_asking
+from gateway.policy.consent_findings import is_asking
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp.addresses import DistributionList, UnsuccessSme

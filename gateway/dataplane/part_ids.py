@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.dataplane.attention import Ask
-from gateway.dataplane.carried import Care, PartPosition
 from gateway.dataplane.late_parts import KeyFilter
 from gateway.dataplane.parts import Key
+from gateway.dataplane.submit_request import Care, PartPosition
 from gateway.filter.fair_shares import FairShares
 
 _MAXIMUM = 50_000

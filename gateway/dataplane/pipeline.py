@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from gateway.dataplane import attention, esme_side, smsc_side
-from gateway.dataplane.asking import settle_ask
 from gateway.dataplane.batch import Batch
+from gateway.dataplane.consent_questions import settle_ask
 from gateway.dataplane.link import Link, Outstanding
 from gateway.dataplane.part_ids import parts_in
 from gateway.dataplane.plane import Plane

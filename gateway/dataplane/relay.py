@@ -5,11 +5,11 @@ from dataclasses import replace
 from struct import Struct
 
 from gateway.dataplane import attention
-from gateway.dataplane.carried import Schedule
 from gateway.dataplane.link import Link, Outstanding
 from gateway.dataplane.part_ids import parts_in
 from gateway.dataplane.rows import outcome
-from gateway.dataplane.scheduling import schedule_in
+from gateway.dataplane.scheduled_note import schedule_in
+from gateway.dataplane.submit_request import Schedule
 from gateway.dataplane.turn import Turn
 from gateway.session.operations import Ruling
 from gateway.session.states import SessionState, Side

@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 
-from gateway.dataplane.carried import SubmitRequest
 from gateway.dataplane.link import Link, Outstanding
+from gateway.dataplane.submit_request import SubmitRequest
 from gateway.domain.msisdn import is_mobile
 from gateway.domain.records import DecisionRow, EventRow, OutcomeRow, Text, Why
 from gateway.domain.verdict import Action, Finding

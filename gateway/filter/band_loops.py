@@ -4,7 +4,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.filter.code_points import Codes
-from gateway.filter.compiled import compiled, int32, int64, row_of, table_of, tuple_of, uint32, void
+from gateway.filter.compiled_functions import (
+    compiled,
+    int32,
+    int64,
+    row_of,
+    table_of,
+    tuple_of,
+    uint32,
+    void,
+)
 
 BANDS = 16  # of two signs each
 NONE = -1

@@ -4,7 +4,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.filter.code_points import Bounds, Codes
-from gateway.filter.compiled import compiled, int64, row_of, table_of, tuple_of, uint8, uint32, void
+from gateway.filter.compiled_functions import (
+    compiled,
+    int64,
+    row_of,
+    table_of,
+    tuple_of,
+    uint8,
+    uint32,
+    void,
+)
 
 # A clue has at most so many characters. The column behind theirs says what a character is in a
 # number: a digit, one in other clothes, which may be a letter, or what may stand between two.

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.filter.code_points import Bounds, Codes
-from gateway.filter.compiled import (
+from gateway.filter.compiled_functions import (
     compiled,
     int32,
     int64,

@@ -8,11 +8,11 @@ from gateway.domain.verdict import Finding
 from gateway.filter.contacts import Contact, contacts_of
 from gateway.filter.keywords import Hit
 from gateway.filter.model.classes import TextClass
-from gateway.filter.scoring import Piece, TextScore
-from gateway.filter.shown import STRENGTH, VisibleFacts, shown_by, shown_in
 from gateway.filter.telephone import has_telephone
+from gateway.filter.text_score import Piece, TextScore
 from gateway.filter.urls import TextLink, links_of
 from gateway.filter.views import Views
+from gateway.filter.visible_facts import STRENGTH, VisibleFacts, shown_by, shown_in
 
 Found = TypeVar("Found", TextLink, Contact)
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.filter.code_points import Bounds, Codes
-from gateway.filter.compiled import boolean, compiled, int64, row_of, uint8, uint32, void
+from gateway.filter.compiled_functions import boolean, compiled, int64, row_of, uint8, uint32, void
 
 # With fewer letters a text has too few grams to be recognised after a change.
 MIN_LETTERS = 8

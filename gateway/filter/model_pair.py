@@ -8,7 +8,7 @@ from hashlib import blake2b
 from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model_comparison import DISPUTED, Comparison, ModelAgreement
-from gateway.filter.scoring import Piece, Scorer, TextScore
+from gateway.filter.text_score import Piece, Scorer, TextScore
 from gateway.filter.views import Views
 
 # Both are compared at a tolerance of one innocent text in a hundred, as in `filter compare`.

@@ -5,7 +5,7 @@ from math import inf
 
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.model import ClassModel, Judgement, Model
-from gateway.filter.scoring import Piece, TextScore
+from gateway.filter.text_score import Piece, TextScore
 from gateway.filter.views import Views
 
 

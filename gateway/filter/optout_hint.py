@@ -3,7 +3,7 @@
 import re
 
 from gateway.filter.normalise import normalise
-from gateway.filter.simplified import simplified
+from gateway.filter.simplified_letters import simplified
 
 # Without one of these there is no hint, as in most texts. Looking for each of them takes a tenth
 # of the time of one search for any of them.

@@ -5,7 +5,7 @@ from itertools import islice
 
 from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
-from gateway.filter.scoring import Scorer, TextScore
+from gateway.filter.text_score import Scorer, TextScore
 
 
 def score_as_personal(texts: Iterable[TextFacts], scorer: Scorer) -> None:

@@ -10,9 +10,9 @@ from gateway.filter.display_order import displayed
 from gateway.filter.facts import TextFacts
 from gateway.filter.inflation import deflated, is_inflated
 from gateway.filter.keywords import Hit, KeywordIndex
-from gateway.filter.scoring import PIECES, Scorer, TextScore
 from gateway.filter.shapes import DIRECTED
 from gateway.filter.text_memory import CodedText, Generations, TextMemory
+from gateway.filter.text_score import PIECES, Scorer, TextScore
 from gateway.filter.views import Views
 
 UNREADABLE = Hit("UNREADABLE", "unreadable", ListAction.QUARANTINE, "", is_unreadable=True)

@@ -10,7 +10,7 @@ from gateway.domain.traffic import TrafficClass
 from gateway.filter import optout_hint
 from gateway.filter.normalise import compact
 from gateway.filter.signature import signature_of
-from gateway.filter.simplified import folded
+from gateway.filter.simplified_letters import folded
 from gateway.filter.traffic_cues import (
     CLAUSE_ENDS,
     CUES,

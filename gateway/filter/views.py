@@ -75,7 +75,7 @@ class Views:
         even: Even | None = None,
         clues: int = EVERY,
     ) -> None:
-        """Take the views that gateway.filter.reading made in a batch; make the missing ones."""
+        """Take the views that gateway.filter.batch_views made in a batch; make the missing ones."""
         self.raw = raw
         self.folded = _folded(raw) if folded is None else folded
         self._letters = letters

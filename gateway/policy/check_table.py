@@ -126,8 +126,8 @@ def learnt_for(checks: frozenset[type[Check]], knowledge: Knowledge) -> Learnt:
     if scorer is None and Campaign not in checks:
         return Learnt(keeps_views=keeps_views)
     # Importing compiled code takes longer than all of this.
+    from gateway.filter.batch_views import views_of  # noqa: PLC0415
     from gateway.filter.fingerprints import fingerprints_of  # noqa: PLC0415
-    from gateway.filter.reading import views_of  # noqa: PLC0415
 
     display_order.prepare()
     prints = fingerprints_of if Campaign in checks else None

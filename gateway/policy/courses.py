@@ -7,8 +7,8 @@ from typing import NamedTuple
 from gateway.domain.verdict import Finding
 from gateway.policy.endings import Ending
 from gateway.policy.evidence import Ask, Sieve, everyone
+from gateway.policy.ready_rule import StagedCounter
 from gateway.policy.rule_findings import RuleFindings
-from gateway.policy.staged import StagedCounter
 
 # There are as many courses as combinations of classes and kinds of sources with different rules.
 # Findings against texts are few, because their evidence is constant.

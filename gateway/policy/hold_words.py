@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.filter.simplified import simplified
+from gateway.filter.simplified_letters import simplified
 from gateway.policy.intents import Intent, meaning_of
 
 MAX_CHARS = 60  # so that no list of numbers is long

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from gateway.filter.normalise import compact
-from gateway.filter.simplified import simplified
+from gateway.filter.simplified_letters import simplified
 from gateway.policy.mo_words import SHIPPED_WORDS, MoWords, key_of
 from gateway.policy.refusals import (
     is_quote,

@@ -3,7 +3,7 @@
 from gateway.domain.verdict import Action
 from gateway.filter.facts import TextFacts
 from gateway.policy.content_findings import finding_of
-from gateway.policy.explaining import ask_all
+from gateway.policy.explanation import ask_all
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 

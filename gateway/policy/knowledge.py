@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from gateway.filter.scoring import Scorer
+from gateway.filter.text_score import Scorer
 from gateway.policy.answer_counts import AnswerCounts
 from gateway.policy.consent_sets import ConsentSets
 from gateway.policy.filings import Filings

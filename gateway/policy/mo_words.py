@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from gateway.filter.normalise import compact
-from gateway.filter.simplified import simplified
+from gateway.filter.simplified_letters import simplified
 
 
 def key_of(text: str) -> str:

@@ -12,7 +12,7 @@ from gateway.domain.preferences import (
     preference,
 )
 from gateway.domain.traffic import TrafficClass
-from gateway.filter.simplified import simplified
+from gateway.filter.simplified_letters import simplified
 from gateway.policy.intents import Intent, meaning_of
 
 # A command with the longest keyword is shorter; a longer text says something else.

@@ -19,7 +19,7 @@ from gateway.domain.preferences import (
 from gateway.domain.traffic import TrafficClass
 from gateway.filter.keywords import KeywordIndex
 from gateway.filter.normalise import compact
-from gateway.filter.simplified import folded
+from gateway.filter.simplified_letters import folded
 
 # Packed preferences stay as octets, which the garbage collector does not track. A million
 # subscribers with three of them take 90 to 180 MB, less if more of them want the same

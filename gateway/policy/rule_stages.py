@@ -14,6 +14,7 @@ from gateway.policy.checks import filings
 from gateway.policy.courses import Course, Courses, RuleQuestion
 from gateway.policy.endings import Ending
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.ready_rule import ReadyRule, StagedCounter, staged
 from gateway.policy.rule_findings import Modes, if_unread
 from gateway.policy.rules import (
     REASONS,
@@ -33,7 +34,6 @@ from gateway.policy.rules import (
     TemplateNotFiled,
 )
 from gateway.policy.source_kinds import SourceKind, SourceKinds
-from gateway.policy.staged import ReadyRule, StagedCounter, staged
 from gateway.policy.submission import Submission
 
 # If more senders share a text, it is ruled anew; each ruling takes about 200 octets.

@@ -10,21 +10,21 @@ from gateway.domain.verdict import Action, Finding, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.filter.keywords import KeywordIndex
 from gateway.filter.scan import ContentScan
-from gateway.filter.scoring import Scorer
+from gateway.filter.text_score import Scorer
 from gateway.policy import stages
 from gateway.policy.account import Account
-from gateway.policy.asking import ASKING
 from gateway.policy.bundle import Bundle
 from gateway.policy.check_table import learnt_for
+from gateway.policy.consent_findings import ASKING
 from gateway.policy.content_findings import finding_of
 from gateway.policy.courses import Course, RuleQuestion
 from gateway.policy.evidence import Evidence
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.ready_rule import StagedCounter
 from gateway.policy.rule_stages import RuleStages
-from gateway.policy.staged import StagedCounter
 from gateway.policy.statuses import status_of
 from gateway.policy.submission import Submission
-from gateway.policy.suspending import suspenders_of
+from gateway.policy.suspension import suspenders_of
 
 ADDRESS_STAGES: tuple[stages.Stage, ...] = (
     stages.standing,

@@ -7,8 +7,8 @@ from gateway.domain.traffic import TrafficClass
 from gateway.policy.account import Home, SourceOrigin
 from gateway.policy.courses import Course
 from gateway.policy.filings import SenderFilings
+from gateway.policy.ready_rule import ReadyRule
 from gateway.policy.rules import Rule, SignatureSwitched, TooOften
-from gateway.policy.staged import ReadyRule
 from gateway.policy.submission import Submission
 
 _MAX_KNOWN = 65_536

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from gateway.policy.courses import Course
+from gateway.policy.ready_rule import StagedCounter
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.staged import StagedCounter
 from gateway.policy.submission import Submission
 
 # Takes a message for which a counter failed, before or after there was a finding against it.

@@ -9,15 +9,15 @@ import structlog
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action, Reason, Verdict
-from gateway.policy.asking import is_asking
+from gateway.policy.consent_findings import is_asking
 from gateway.ports.quarantine import Grounds
-from gateway.proxy.asking import ConsentAsker
-from gateway.proxy.exchanging import judged_again
+from gateway.proxy.consent_asker import ConsentAsker
 from gateway.proxy.grounds import grounds_of
-from gateway.proxy.rejudging import judge_leaving, outranked, text_of
+from gateway.proxy.held_finding_reports import judged_again
+from gateway.proxy.rejudge import judge_leaving, outranked, text_of
 from gateway.proxy.release_queue import ReleaseQueue, is_asked_for
-from gateway.proxy.reporting import told_of_held
-from gateway.proxy.submitting import ReleaseSender
+from gateway.proxy.release_sender import ReleaseSender
+from gateway.proxy.report_writer import told_of_held
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, utcnow
 from gateway.systems.quarantine.desk import QuarantineDesk

@@ -7,10 +7,10 @@ import structlog
 
 from gateway.dataplane.attention import Operation
 from gateway.dataplane.carriers import read_carrier
-from gateway.dataplane.carrying import timing_of
 from gateway.dataplane.held_texts import place_of
-from gateway.dataplane.prohibited import ProhibitedMessage
-from gateway.dataplane.replacing import may_be_part
+from gateway.dataplane.prohibited_message import ProhibitedMessage
+from gateway.dataplane.replace_sm import may_be_part
+from gateway.dataplane.request_reader import timing_of
 from gateway.dataplane.rows import operation, own_answer
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.msisdn import msisdn_of

@@ -15,9 +15,9 @@ from gateway.policy.hub_words import HubCommand
 from gateway.policy.intents import Intent
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.consent_book import ConsentBook
-from gateway.proxy.hearing import MoMessage, MoReceiver
+from gateway.proxy.mo_receiver import MoMessage, MoReceiver
+from gateway.proxy.mt_sender import Confirmation, MtSender
 from gateway.proxy.reply_backlog import ReplyBacklog
-from gateway.proxy.speaking import Confirmation, MtSender
 from gateway.proxy.taking_turns import Turns
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import utcnow

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 
-from gateway.proxy.hearing import MoMessage
+from gateway.proxy.mo_receiver import MoMessage
 
 _MAX_AT_ONCE = 1_000
 _MAX_UNKEPT = 100_000

@@ -13,8 +13,8 @@ from gateway.domain.errand import MAX_ATTEMPTS, Errand, ErrandState
 from gateway.ports.errands import ErrandStore
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.connection import Connection
+from gateway.proxy.mt_sender import MtSender
 from gateway.proxy.route import Routes
-from gateway.proxy.speaking import MtSender
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn

@@ -8,12 +8,12 @@ from gateway.dataplane import attention
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import control_wait_s
 from gateway.proxy.connection import Connection, Pause
-from gateway.proxy.dialling import Dialler
 from gateway.proxy.gate import Gate
-from gateway.proxy.joining import SessionBinder
-from gateway.proxy.leaving import SessionCloser
 from gateway.proxy.numbers import Numbers
 from gateway.proxy.pairs import Pairs
+from gateway.proxy.session_binder import SessionBinder
+from gateway.proxy.session_closer import SessionCloser
+from gateway.proxy.smsc_dialler import Dialler
 from gateway.proxy.tick import Tick
 from gateway.proxy.unbound_connections import UnboundConnections
 from gateway.runtime.acceptor import Abandon

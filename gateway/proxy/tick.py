@@ -9,7 +9,7 @@ from gateway.dataplane.attention import Attention
 from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
-from gateway.dataplane.prohibited import ProhibitedMessage
+from gateway.dataplane.prohibited_message import ProhibitedMessage
 from gateway.proxy.connection import MOST_OCTETS, Connection, Pause, ReadShare
 from gateway.proxy.fair_queue import FairQueue
 from gateway.proxy.long_requests import LongRequests

@@ -7,7 +7,7 @@ from gateway.domain.policy import KeywordList
 from gateway.policy.bundle import Bundle
 from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.rules import Rule
-from gateway.settings.written import check_name, parameters_of
+from gateway.settings.rule_text import check_name, parameters_of
 
 # Said otherwise, or of no consequence for a message.
 _TOLD_APART = frozenset({"name", "digest", "keyword_lists", "rules", "selftest", "surroundings"})

@@ -26,13 +26,13 @@ from gateway.ports.privacy import FinalMessages, Journals, LegalHolds
 from gateway.ports.quarantine import QuarantineStore
 from gateway.ports.relations import EndedRelations
 from gateway.ports.samples import SampleStore
-from gateway.ports.scheduled import ScheduledStore
+from gateway.ports.scheduled_messages import ScheduledStore
 from gateway.ports.subscriptions import SubscriptionStore
 from gateway.ports.suspensions import SuspensionStore
 from gateway.ports.warnings import WarningStore
 from gateway.runtime.clock import monotonic, utcnow
+from gateway.runtime.file_lock import FileLock
 from gateway.runtime.sealing import Keys
-from gateway.runtime.sharing import FileLock
 from gateway.stores.database import Database
 from gateway.stores.faults import translated
 from gateway.stores.memory_audits import MemoryConsentAudits
@@ -50,7 +50,7 @@ from gateway.stores.memory_privacy import MemoryFinalMessages, MemoryJournals, M
 from gateway.stores.memory_quarantine import MemoryQuarantine
 from gateway.stores.memory_relations import MemoryEndedRelations
 from gateway.stores.memory_samples import MemorySamples
-from gateway.stores.memory_scheduled import MemoryScheduled
+from gateway.stores.memory_scheduled_messages import MemoryScheduled
 from gateway.stores.memory_subscriptions import MemorySubscriptions
 from gateway.stores.memory_suspensions import MemorySuspensions
 from gateway.stores.memory_warnings import MemoryWarnings
@@ -73,7 +73,7 @@ from gateway.stores.sql_privacy import SqlFinalMessages, SqlJournals, SqlLegalHo
 from gateway.stores.sql_quarantine import SqlQuarantine
 from gateway.stores.sql_relations import SqlEndedRelations
 from gateway.stores.sql_samples import SqlSamples
-from gateway.stores.sql_scheduled import SqlScheduled
+from gateway.stores.sql_scheduled_messages import SqlScheduled
 from gateway.stores.sql_subscriptions import SqlSubscriptions
 from gateway.stores.sql_suspensions import SqlSuspensions
 from gateway.stores.sql_warnings import SqlWarnings

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.app import followers
+from gateway.app.authority_reports import last_message_id
 from gateway.app.gateway import Gateway
-from gateway.app.reporting import last_message_id
 from gateway.runtime.clock import utcnow
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.app.standing import REFUSED_WARNING
+from gateway.app.health import REFUSED_WARNING
 from gateway.runtime.records import Records
 from gateway.runtime.tasks import spawn
 from simulators import builders

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import capture_logs
 
-from gateway.app.following import Rounds
+from gateway.app.change_poller import Rounds
 from gateway.app.gateway import Gateway
 from gateway.app.models import InstalledModels, installed_models
 from gateway.filter.facts import TextFacts
@@ -23,7 +23,7 @@ from gateway.filter.model.linear import Calibration, LinearModel
 from gateway.filter.model.model import ClassModel, Model, Threshold
 from gateway.filter.model.model_file import write_model
 from gateway.filter.model_pair import PairedScorer
-from gateway.filter.scoring import Scorer
+from gateway.filter.text_score import Scorer
 from gateway.filter.views import Views
 from gateway.runtime.model_metrics import ModelsHealth
 from gateway.runtime.tasks import spawn

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from gateway.app.following import Rounds
+from gateway.app.change_poller import Rounds
 from gateway.app.policy_requests import PolicyRequests
 from gateway.domain.policy_history import NewPolicyRequest, PolicyRequest, ReloadRequestState
 from gateway.ports.errors import StoreUnavailable

@@ -10,7 +10,7 @@ import pytest
 from gateway.app.gateway import Gateway
 from gateway.runtime.clock import utcnow
 from gateway.runtime.record_archive import RecordArchive, hour_of
-from gateway.runtime.record_sealing import seal_closed
+from gateway.runtime.record_seal import seal_closed
 from gateway.runtime.record_texts import decisions_with_texts
 from gateway.runtime.sealed_records import opened
 from gateway.settings.gateway import load_gateway, load_sealer

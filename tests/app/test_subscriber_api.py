@@ -20,7 +20,7 @@ from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.hub import Hub
 from gateway.policy.asking_hours import usual_hours
 from gateway.policy.windows import Window, WindowSet
-from gateway.settings.offered import load_offered
+from gateway.settings.service_offers import load_offered
 from gateway.stores.open import open_store
 from gateway.systems.subscriptions.catalogue import Catalogue
 from simulators.esme import RawEsme

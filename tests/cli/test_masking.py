@@ -31,7 +31,7 @@ from gateway.runtime.record_files import HourFiles
 from gateway.runtime.record_lines import RecordLines
 from gateway.stores.open import Stores
 from gateway.stores.sql_privacy import SqlJournals
-from gateway.systems.learning.samples_kept import PersonVerdict, learnt_from
+from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
 from tests.cli.test_reference import DESCRIBED
 
 Cli = Callable[..., CompletedProcess[str]]

@@ -24,7 +24,7 @@ from gateway.filter.model.linear import Calibration, LinearModel
 from gateway.filter.model.model import ClassModel, Model
 from gateway.filter.model.model_file import write_model
 from gateway.filter.model_comparison import Comparison, ModelAgreement
-from gateway.runtime.sharing import FileLock
+from gateway.runtime.file_lock import FileLock
 from gateway.settings.gateway import LearningSettings
 from gateway.systems.learning.model_directory import STATE, ModelDirectory
 

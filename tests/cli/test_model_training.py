@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.domain.sample import SampleLabel, SampleSource
-from gateway.systems.learning.samples_kept import PersonVerdict, learnt_from
+from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
 from tests.cli.labelled import NOTICES, SELLERS
 
 Cli = Callable[..., CompletedProcess[str]]

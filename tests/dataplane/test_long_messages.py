@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.dataplane import carrying, parts
+from gateway.dataplane import parts, request_reader
 from gateway.dataplane.attention import Hold
 from gateway.dataplane.part_table import PartTable
 from gateway.domain.policy import ContentRule, KeywordList, ListAction, LongMessages
@@ -226,7 +226,7 @@ def casino() -> World:
 def test_a_part_to_many_who_have_other_parts_each_is_read_until_it_is_too_much(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(carrying, "MAX_CHARACTERS", 1_000)
+    monkeypatch.setattr(request_reader, "MAX_CHARACTERS", 1_000)
     world = World(senders=(sender(rate=Rate(1e6, 1_000_000)),))
     session = world.session(window=1_000)
     numbers = [f"138{n:08}" for n in range(40)]

@@ -13,7 +13,7 @@ from gateway.domain.sender import Port, Purpose
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.filter import facts
-from gateway.filter.shown import VisibleFacts, shown_by
+from gateway.filter.visible_facts import VisibleFacts, shown_by
 from gateway.policy.limits import Clock, CountDimension, Limit
 from gateway.policy.number_set import NumberSet
 from gateway.policy.rules import (

@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from gateway.filter.model.classes import TextClass
-from gateway.filter.scoring import Piece, TextScore
+from gateway.filter.text_score import Piece, TextScore
 from gateway.filter.views import Views
 
 

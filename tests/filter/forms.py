@@ -8,6 +8,7 @@ import pytest
 
 from gateway.filter import (
     band_loops,
+    batch_views,
     clue_loops,
     clue_table,
     cue_loops,
@@ -15,7 +16,6 @@ from gateway.filter import (
     display_loops,
     fingerprint_loops,
     fingerprints,
-    reading,
     view_loops,
 )
 from gateway.filter.model import loops
@@ -33,7 +33,7 @@ Form = Callable[[], AbstractContextManager[None]]
 def as_python() -> Iterator[None]:
     """Run the loops as Python: slowly, but every line is seen, and every index is looked at."""
     with pytest.MonkeyPatch.context() as patch, np.errstate(over="ignore"):
-        for module in (*_LOOPS, clue_table, cue_table, reading, fingerprints, number_rows):
+        for module in (*_LOOPS, clue_table, cue_table, batch_views, fingerprints, number_rows):
             for name, function in list(vars(module).items()):
                 if hasattr(function, "py_func"):
                     patch.setattr(module, name, function.py_func)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter import urls
+from gateway.filter.batch_views import views_of
 from gateway.filter.clue_table import note_clues
 from gateway.filter.clues import (
     CLOTHES_OF,
@@ -23,7 +24,6 @@ from gateway.filter.clues import (
 )
 from gateway.filter.code_points import joined
 from gateway.filter.contacts import contacts_of
-from gateway.filter.reading import views_of
 from gateway.filter.urls import links_of
 from gateway.filter.views import Views
 from tests.filter.forms import Form, in_both_forms

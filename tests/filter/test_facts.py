@@ -9,7 +9,7 @@ from gateway.domain.traffic import TrafficClass
 from gateway.filter import facts
 from gateway.filter.facts import TextFacts
 from gateway.filter.keywords import Hit
-from gateway.filter.shown import VisibleFacts
+from gateway.filter.visible_facts import VisibleFacts
 
 HIT = Hit("K", "fraud", ListAction.REJECT, "发票")
 ADVERT = "【春晓书店】会员日全场八折，拒收请回复R"

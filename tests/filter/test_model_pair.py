@@ -13,7 +13,7 @@ from gateway.filter.model_pair import (
     agreement_of,
     name_of,
 )
-from gateway.filter.scoring import TextScore
+from gateway.filter.text_score import TextScore
 from gateway.filter.views import Views
 from tests.filter.conftest import Knowing
 

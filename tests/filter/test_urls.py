@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.reading import views_of
+from gateway.filter.batch_views import views_of
 from gateway.filter.urls import DomainList, links_of, registrable_domain
 from gateway.filter.views import views
 

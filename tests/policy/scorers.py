@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.harm import Harm
-from gateway.filter.scoring import Piece, TextScore
+from gateway.filter.text_score import Piece, TextScore
 from gateway.filter.views import Views
 
 INNOCENT = TextScore(TextClass.PORT, 0.02, "retail", Harm.ADVERT, measured_from=0.001)

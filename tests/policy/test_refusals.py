@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.filter.simplified import simplified
+from gateway.filter.simplified_letters import simplified
 from gateway.policy.refusals import is_quote, refuses, refuses_everything
 
 

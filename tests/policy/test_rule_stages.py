@@ -16,7 +16,7 @@ from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import RuleLocale
 from gateway.policy.check_table import question_of
-from gateway.policy.explaining import explain
+from gateway.policy.explanation import explain
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, CountDimension, Limit
 from gateway.policy.rule_stages import RuleStages

@@ -10,7 +10,7 @@ from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.sender import Rate, SenderState
 from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.explaining import explain
+from gateway.policy.explanation import explain
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import (
     Campaign,

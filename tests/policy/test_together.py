@@ -16,7 +16,7 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
 from gateway.domain.sender import Rate
 from gateway.domain.verdict import Action, Finding
-from gateway.policy.asking import is_asking
+from gateway.policy.consent_findings import is_asking
 from gateway.policy.courses import Course, Courses
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Limit

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.dataplane.carried import PartPosition
 from gateway.dataplane.part_ids import PartIds
 from gateway.dataplane.part_table import PartTable
 from gateway.dataplane.parts import Joint, part_of
+from gateway.dataplane.submit_request import PartPosition
 from gateway.proxy import stranger_log
 from gateway.proxy.stranger_log import STRANGERS_ROWS, StrangerLog
 from gateway.runtime.logging import configure_logging

@@ -25,7 +25,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
 from gateway.policy.bundle import Bundle
 from gateway.policy.rules import RecipientRefusal, Rule, Title
-from gateway.proxy.keeper import Keepalive
+from gateway.proxy.keepalive import Keepalive
 from gateway.runtime import clock
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import configure_logging

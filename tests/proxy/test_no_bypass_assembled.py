@@ -9,8 +9,8 @@ import pytest
 from gateway.dataplane.attention import Hold
 from gateway.domain.policy import ContentRule, LongMessages
 from gateway.domain.verdict import Action, Reason, Verdict
-from gateway.proxy.holding import held_message
-from gateway.proxy.rejudging import judge_leaving
+from gateway.proxy.hold_writer import held_message
+from gateway.proxy.rejudge import judge_leaving
 from tests.dataplane.carriers_of_text import Kind, Letter, TextCarrier, carriers
 from tests.dataplane.conftest import AT, World, decisions
 from tests.dataplane.rules_that_stop import RULES, Scene

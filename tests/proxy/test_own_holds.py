@@ -25,7 +25,7 @@ from gateway.domain.verdict import Reason
 from gateway.domain.warning import WarningCode
 from gateway.policy.bundle import Bundle
 from gateway.policy.rules import Nameless, RecipientPreference, RecipientRefusal, Rule, Title
-from gateway.proxy import holding
+from gateway.proxy import hold_writer
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
 from simulators import builders
@@ -220,7 +220,7 @@ async def test_r60_prohibited_content_is_reported_though_ones_own_rule_was_asked
 async def test_r60_it_is_reported_as_well_where_there_is_no_room_to_hold_it(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "_MAX_WAITING", 0)
+    monkeypatch.setattr(hold_writer, "_MAX_WAITING", 0)
 
     answer = await talk.esme.submit(PORT, SUBSCRIBER, FRAUD)
     reporting = talk.gateway.beside.reporting

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.proxy import releasing
+from gateway.proxy import release_follower
 from gateway.runtime.clock import utcnow
 from gateway.stores.open import memory_stores
 from simulators import builders
@@ -27,7 +27,7 @@ async def test_more_releases_than_are_read_at_a_time_all_go_out_after_a_start(
     smsc: SimulatedSmsc,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(releasing, "_FOUND_AT_ONCE", 2)
+    monkeypatch.setattr(release_follower, "_FOUND_AT_ONCE", 2)
     stores, now = memory_stores(), utcnow()
     asked = HeldMessage(
         message_id=8_000_000_000_000_000_000,

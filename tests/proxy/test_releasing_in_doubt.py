@@ -193,7 +193,7 @@ async def test_many_releases_are_written_a_window_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
     reach: Reach,
 ) -> None:
-    monkeypatch.setattr("gateway.proxy.releasing._AT_ONCE", 2)
+    monkeypatch.setattr("gateway.proxy.release_follower._AT_ONCE", 2)
     smsc.behaviour = Behaviour(hold_answers=True)
     esme = await attach(gateway)
     ids = [await hold(esme, wants_receipt=False) for _ in range(5)]

@@ -12,7 +12,7 @@ from gateway.domain.sender import Sender
 from gateway.filter.facts import TextFacts
 from gateway.filter.scan import ContentScan
 from gateway.ports.errors import StoreUnavailable
-from gateway.proxy import holding
+from gateway.proxy import hold_writer
 from gateway.proxy.route import Routes
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import Smsc
@@ -147,7 +147,7 @@ async def test_a_store_that_failed_once_does_not_keep_the_traffic_away_for_ever(
 
     refused = await esme.submit(SOURCE, DESTINATION, LOAN)
     at_once = standing.readiness(consent_is_current=True)
-    monkeypatch.setattr(holding, "_DOUBT_S", 0.0)
+    monkeypatch.setattr(hold_writer, "_DOUBT_S", 0.0)
     later = standing.readiness(consent_is_current=True)
     held = await esme.submit(SOURCE, DESTINATION, LOAN)
     monkeypatch.undo()

@@ -27,7 +27,7 @@ from gateway.settings.gateway import GatewaySettings
 from gateway.stores.open import Stores, memory_stores, open_store
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.courtesy import Courtesy
-from gateway.systems.subscriptions.ordering import OrderDesk, OrderRequest, PendingOrder
+from gateway.systems.subscriptions.order_requests import OrderDesk, OrderRequest, PendingOrder
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import CommandStatus

@@ -12,8 +12,8 @@ from gateway.domain.suspension import SuspensionTerms
 from gateway.policy.bundle import Bundle
 from gateway.policy.rules import Rule, SuspendedSender, TooOften
 from gateway.settings.bundle import load_bundle
+from gateway.settings.rule_text import parameters_of
 from gateway.settings.spans import parse_working_days
-from gateway.settings.written import parameters_of
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

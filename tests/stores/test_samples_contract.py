@@ -13,8 +13,8 @@ from gateway.domain.sample import KeptSample, NewSample, SampleCount, SampleLabe
 from gateway.runtime.sealing import Keys
 from gateway.stores import memory_samples, sql_samples
 from gateway.stores.open import Stores, open_store
-from gateway.stores.resealing import reseal_store
 from gateway.stores.samples_tables import samples
+from gateway.stores.store_resealer import reseal_store
 
 Builder = Callable[..., NewSample]
 

@@ -1,4 +1,4 @@
-"""What gateway.ports.scheduled promises, on every store."""
+"""What gateway.ports.scheduled_messages promises, on every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.scheduled import ScheduledMessage
+from gateway.domain.scheduled_message import ScheduledMessage
 from gateway.stores.open import Stores
 
 MessageBuilder: TypeAlias = Callable[..., ScheduledMessage]

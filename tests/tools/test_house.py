@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 GATEWAY = ROOT / "gateway"
 # The goals are 0 for the first, 5 and 8 for the next two.
 LIMITS = {
-    "class names with several meanings": 72,
-    "classes named by a participle or gerund": 86,
-    "modules named by a participle or gerund": 116,
-    "modules of under 60 lines with one importer": 73,
+    "class names with several meanings": 0,
+    "classes named by a participle or gerund": 1,
+    "modules named by a participle or gerund": 42,
+    "modules of under 60 lines with one importer": 72,
     "folders of over 25 modules": 10,
     "modules of over 500 lines": 0,
 }
@@ -28,11 +28,12 @@ _PARTICIPLE = re.compile(rf"{'|'.join(_IRREGULAR.split())}|[A-Z][a-z]+(?:ed|ing)
 # Nouns of the field that end like a participle.
 _NOUNS = {
     *("Binding", "Encoding", "Filing", "Finding", "Mapping", "Routing", "Setting", "String"),
-    *("Ending", "Heading", "Listing", "Rating", "Warning"),
+    *("Ending", "Folding", "Heading", "Housekeeping", "Listing", "Meaning", "Rating", "Ruling"),
+    *("Feed", "Warning"),
 }
 _NOUN_MODULES = {
-    *("binding", "calibrating", "framing", "logging", "masking", "routing", "sealing", "training"),
-    "warning",
+    *("binding", "calibrating", "consent_wording", "folding", "framing", "housekeeping", "logging"),
+    *("masking", "number_set", "routing", "sealing", "training", "warning"),
 }
 
 

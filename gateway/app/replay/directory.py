@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from math import inf
 
 from gateway.app.replay.decisions import Decision
-from gateway.app.replay.reading import Block, Read
-from gateway.app.replay.replaying import Replayer
+from gateway.app.replay.record_blocks import Block, Read
 from gateway.app.replay.tally import ReplayTally
+from gateway.app.replay.verdict_changes import Replayer
 from gateway.runtime.record_archive import RecordArchive
-from gateway.runtime.record_scanning import size_of
+from gateway.runtime.record_scan import size_of
 
 _HOUR_S = 3600
 

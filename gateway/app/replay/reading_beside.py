@@ -9,9 +9,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 from gateway.app.replay.decisions import Decision
-from gateway.app.replay.reading import Block, BlockReader, HourUnreadableError, Read
+from gateway.app.replay.record_blocks import Block, BlockReader, HourUnreadableError, Read
 from gateway.runtime.record_archive import RecordArchive
-from gateway.runtime.record_scanning import size_of
+from gateway.runtime.record_scan import size_of
 from gateway.runtime.sealing import Keys
 
 # Below that a process takes longer to start than to read them.

@@ -7,7 +7,7 @@ from heapq import nsmallest
 from operator import attrgetter
 
 from gateway.app.replay.decisions import Decision, UnchangedReason
-from gateway.app.replay.replaying import Found, VerdictChange
+from gateway.app.replay.verdict_changes import Found, VerdictChange
 from gateway.domain.msisdn import masked
 
 SAMPLES = 3

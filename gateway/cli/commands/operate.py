@@ -36,7 +36,7 @@ def run(
     config, policies, are_shipped = located_own(directories, "run")
     if check_only:
         return _check(config, policies, as_json=False)
-    from gateway.app.first_lines import tell_directories
+    from gateway.app.startup_log import tell_directories
     from gateway.runtime.logging import LogLevel, configure_logging
 
     events = configure_logging(level=LogLevel(log_level))

@@ -13,7 +13,7 @@ from gateway.console.api.problems import Problem, ProblemError, not_as_described
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.subscription import Cycle, Subscription, SubscriptionState
 from gateway.ports.subscriptions import SubscriptionQuery, SubscriptionStore
-from gateway.systems.subscriptions.ordering import OrderDesk, OrderRefusal, OrderRequest
+from gateway.systems.subscriptions.order_requests import OrderDesk, OrderRefusal, OrderRequest
 
 _MAX_ORDERS = 100
 _RETRY_AFTER = {"Retry-After": "3600"}

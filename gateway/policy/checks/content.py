@@ -13,7 +13,7 @@ from gateway.filter.facts import TextFacts
 from gateway.filter.lookalike import KnownDomains, KnownNames, Likeness, LookAlike
 from gateway.filter.model.harm import Harm
 from gateway.filter.persons import score_as_personal
-from gateway.filter.scoring import PIECES, TextScore
+from gateway.filter.text_score import PIECES, TextScore
 from gateway.filter.urls import DomainList, TextLink
 from gateway.policy.evidence import Ask, Evidence
 from gateway.policy.knowledge import Knowledge

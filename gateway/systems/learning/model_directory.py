@@ -21,7 +21,7 @@ from gateway.filter.model.model_file import MAX_FILE_OCTETS, ModelFileError, rea
 from gateway.filter.model_pair import ModelPair
 from gateway.filter.model_scorer import ModelScorer
 from gateway.filter.views import Views
-from gateway.runtime.sharing import FileLock
+from gateway.runtime.file_lock import FileLock
 from gateway.systems.learning.model_history import (
     MAX_STATE_OCTETS,
     ModelState,

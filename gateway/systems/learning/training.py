@@ -21,11 +21,11 @@ from gateway.systems.learning.calibrating import calibrated
 from gateway.systems.learning.descent import Descent
 from gateway.systems.learning.labels import category_in
 from gateway.systems.learning.measures import Floats, Marks, threshold_at
+from gateway.systems.learning.ngram_weights import scale_of, scaled
 from gateway.systems.learning.noise import spoilt
 from gateway.systems.learning.notices import innocent_notices
 from gateway.systems.learning.occurrences import Matrix, category_matrix, spam_matrix
 from gateway.systems.learning.samples import Sample, campaign_of, sample_of
-from gateway.systems.learning.scaling import scale_of, scaled
 from gateway.systems.learning.trust import trust_in
 
 TOLERATED = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)

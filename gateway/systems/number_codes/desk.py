@@ -17,7 +17,7 @@ from gateway.domain.number_code import (
     NumberSession,
 )
 from gateway.ports.number_codes import NumberCodeStore
-from gateway.systems.number_codes.hashing import DECOY, hash_code, is_code
+from gateway.systems.number_codes.code_hash import DECOY, hash_code, is_code
 
 _USUAL = CodeLimits()
 # Several times the time of a store without overload: 5 ms to find a code, 6 ms to write one.

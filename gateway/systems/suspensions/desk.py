@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gateway.domain.suspension import SUBSCRIBER, Allowance, Lift, NewSuspension, Suspension
 from gateway.policy.suspended_sources import SuspendedSources
-from gateway.policy.suspending import Suspender
+from gateway.policy.suspension import Suspender
 from gateway.ports.suspensions import SuspensionRow, SuspensionStore
 
 

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from gateway.app.postman import Postman
+from gateway.app.webhook_client import Postman
 
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
 WITHIN_S = 60.0

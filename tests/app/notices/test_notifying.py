@@ -11,10 +11,10 @@ from typing import Protocol
 import httpx
 import pytest
 
-from gateway.app import notifying
+from gateway.app import webhook_notifier
 from gateway.app.gateway import Gateway
-from gateway.app.notifying import WebhookNotifier
-from gateway.app.postman import Postman
+from gateway.app.webhook_client import Postman
+from gateway.app.webhook_notifier import WebhookNotifier
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.notice import NoticeStanding
 from gateway.domain.sender import BindLimits, Rate, Sender, SenderState, Webhook
@@ -67,8 +67,8 @@ class Endpoint(Protocol):
 
 @pytest.fixture(autouse=True)
 def _without_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifying, "_EVERY_S", 0.02)
-    monkeypatch.setattr(notifying, "_STORE_PAUSE", timedelta(milliseconds=20))
+    monkeypatch.setattr(webhook_notifier, "_EVERY_S", 0.02)
+    monkeypatch.setattr(webhook_notifier, "_STORE_PAUSE", timedelta(milliseconds=20))
     monkeypatch.setattr(pauses, "_FIRST_S", 0.02)
     monkeypatch.setattr(pauses, "_LONGEST_S", 0.05)
     # Who is stopped on its way leaves its claim behind.

@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 
 import pytest
 
-from gateway.app.postman import Postman
+from gateway.app.webhook_client import Postman
 from gateway.runtime.tasks import spawn
 from tests.app.notices.conftest import LOOPBACK
 

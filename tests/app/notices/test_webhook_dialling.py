@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from gateway.app.postman import Postman
+from gateway.app.webhook_client import Postman
 
 FORBIDDEN = "its address is not public: webhooks.networks of gateway.yaml allows it"
 

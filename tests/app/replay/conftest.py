@@ -9,11 +9,11 @@ from typing import TypedDict, Unpack
 
 import pytest
 
+from gateway.app.replay.block_judge import Judge
 from gateway.app.replay.directory import EVERYTHING, DecisionQuery, RecordReplay
-from gateway.app.replay.judging import Judge
-from gateway.app.replay.reading import BlockReader
-from gateway.app.replay.replaying import Replayer
+from gateway.app.replay.record_blocks import BlockReader
 from gateway.app.replay.tally import ReplayTally
+from gateway.app.replay.verdict_changes import Replayer
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from gateway.app.replay.block_judge import Judge
 from gateway.app.replay.decisions import UnchangedReason
 from gateway.app.replay.directory import DecisionQuery, RecordReplay
-from gateway.app.replay.judging import Judge
-from gateway.app.replay.reading import BlockReader, HourUnreadableError
-from gateway.app.replay.replaying import Replayer
+from gateway.app.replay.record_blocks import BlockReader, HourUnreadableError
+from gateway.app.replay.verdict_changes import Replayer
 from gateway.domain.consent import Answer
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, CountDimension, Limit, RollingWindow
 from gateway.policy.rules import RecipientRefusal, TooOften
-from gateway.runtime.record_sealing import seal_closed
+from gateway.runtime.record_seal import seal_closed
 from gateway.runtime.sealing import Keys, Sealer
 from tests.app.replay.conftest import (
     AT,

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gateway.app.gateway import Gateway
+from gateway.app.replay.block_judge import Judge
 from gateway.app.replay.directory import DecisionQuery, RecordReplay
-from gateway.app.replay.judging import Judge
-from gateway.app.replay.reading import BlockReader
-from gateway.app.replay.replaying import Replayer
+from gateway.app.replay.record_blocks import BlockReader
 from gateway.app.replay.tally import ReplayTally
+from gateway.app.replay.verdict_changes import Replayer
 from gateway.domain.consent import Answer
 from gateway.policy.knowledge import Knowledge
 from gateway.runtime.record_archive import RecordArchive

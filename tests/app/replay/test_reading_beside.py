@@ -7,8 +7,8 @@ from multiprocessing import active_children
 import pytest
 
 from gateway.app.replay import reading_beside
-from gateway.app.replay.reading import Block, BlockReader, HourUnreadableError
-from gateway.runtime.record_sealing import seal_closed
+from gateway.app.replay.record_blocks import Block, BlockReader, HourUnreadableError
+from gateway.runtime.record_seal import seal_closed
 from gateway.runtime.sealing import Keys, Sealer
 from tests.app.replay.conftest import AT, CLEAN, SPAM, Traffic, advert
 

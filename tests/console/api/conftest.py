@@ -32,7 +32,7 @@ from gateway.systems.number_codes.desk import Chance, NumberCodeDesk
 from gateway.systems.number_codes.guesses import Guesses
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.courtesy import Courtesy
-from gateway.systems.subscriptions.ordering import OrderDesk
+from gateway.systems.subscriptions.order_requests import OrderDesk
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 HUB, CODE = "10086", "482913"

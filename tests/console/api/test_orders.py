@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.ports.errors import StoreUnavailable
 from gateway.stores.open import Stores
-from gateway.systems.subscriptions import ordering
+from gateway.systems.subscriptions import order_requests
 
 Ask = Callable[..., Awaitable[httpx.Response]]
 
@@ -110,7 +110,7 @@ async def test_an_order_of_what_there_is_not_is_told_where(
 async def test_an_sp_whose_requests_nobody_answers_is_told_to_wait(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ordering, "MAX_UNANSWERED", 1)
+    monkeypatch.setattr(order_requests, "MAX_UNANSWERED", 1)
     await ask("shop", "POST", "/v1/orders", json=ORDER)
 
     answer = await ask("shop", "POST", "/v1/orders", json={**ORDER, "number": "13800138001"})

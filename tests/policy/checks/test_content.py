@@ -17,10 +17,10 @@ from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextFacts
 from gateway.filter.model.classes import TextClass
 from gateway.filter.model.harm import Harm
-from gateway.filter.scoring import TextScore
+from gateway.filter.text_score import TextScore
 from gateway.policy.checks import content
 from gateway.policy.evidence import Ask
-from gateway.policy.explaining import explain
+from gateway.policy.explanation import explain
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import (
     BadLink,

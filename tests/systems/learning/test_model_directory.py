@@ -14,7 +14,7 @@ from gateway.filter.model.linear import Calibration, LinearModel
 from gateway.filter.model.model import ClassModel, Model, Threshold
 from gateway.filter.model.model_file import MAX_FILE_OCTETS, ModelFileError, write_model
 from gateway.filter.views import Views
-from gateway.runtime.sharing import FileLock
+from gateway.runtime.file_lock import FileLock
 from gateway.systems.learning.model_directory import STATE, ModelChange, ModelDirectory
 from gateway.systems.learning.model_history import (
     ModelAct,

@@ -7,7 +7,7 @@ import pytest
 from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, SuspensionTerms
 from gateway.policy.bundle import RuleLocale
 from gateway.policy.suspended_sources import SuspendedSources
-from gateway.policy.suspending import Suspender
+from gateway.policy.suspension import Suspender
 from gateway.ports.errors import StoreUnavailable
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.suspensions.desk import SuspensionDesk

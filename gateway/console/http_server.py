@@ -1,0 +1,233 @@
+"""An HTTP server inside a running loop: uvicorn without its logs, signals and patience."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+
+import h11
+import uvicorn
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gateway.console.http_places import HttpPlaces
+from gateway.runtime.acceptor import BACKLOG, Abandon, Acceptor, Entry
+from gateway.runtime.clock import monotonic
+from gateway.runtime.listen_errors import cannot_listen
+from gateway.runtime.tasks import spawn
+from gateway.session.connection_rate import ConnectionRate
+
+Address = tuple[str, int]
+FindClient = Callable[[str], str | None]
+"""Returns whose token an Authorization header shows, None where it is nobody's."""
+
+_HANDSHAKE_S = 5.0
+# Clients of the API wait behind strangers too, and no session waits for a request.
+_PAUSE_S = 0.001
+_HEAD_S = 5.0
+# A body after its head, and an answer that its client reads.
+_REQUEST_S = 30.0
+_STOP_S = 3.0
+
+
+def nobody(_authorization: str) -> None:
+    """Know no client: what is served is for strangers."""
+
+
+class HttpServer:
+    """Serves `app` at `address`; no signal handlers, no access log.
+
+    `whom` says who is answered there and `file` which file names the port, for the error
+    when it cannot be had. `tls` makes it HTTPS. `find_client` tells clients from strangers,
+    who get few places and no time (HttpPlaces); `rate` bounds how fast each address may come.
+    What a proxy says of its peer is not believed.
+    """
+
+    def __init__(  # noqa: PLR0913 - what two servers differ in
+        self,
+        address: Address,
+        app: ASGIApp,
+        *,
+        whom: str,
+        file: str = "gateway.yaml",
+        tls: ssl.SSLContext | None = None,
+        find_client: FindClient = nobody,
+        rate: ConnectionRate | None = None,
+    ) -> None:
+        self.address = address
+        self.places = HttpPlaces()
+        self.find_client = find_client
+        self._app = app
+        self._whom, self._file = whom, file
+        self._entry = Entry(tls, _HANDSHAKE_S, pause_s=_PAUSE_S)
+        self._rate = rate
+        self._server: _QuietServer | None = None
+        self._acceptor: Acceptor | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._port = address[1]
+
+    @property
+    def port(self) -> int:
+        """Return the port that is open, also when 0 was asked for."""
+        return self._port
+
+    async def start(self) -> None:
+        """Open the port; raise OSError, which names the address, when it cannot be had."""
+        listener = _listen(self.address, self._whom, self._file)
+        self._port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            _without_absent(self._app),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            http=H11Protocol,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
+        )
+        # What it warns of is what strangers send: they would write the log.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # noqa: TID251 - not ours to write to
+        config.load()
+        self._server = _QuietServer(config)
+        self._task = spawn(_serve(self._server), name="http")
+        self._acceptor = Acceptor(listener, self, self._entry)
+
+    async def stop(self) -> None:
+        """Close the port after a moment for answers under way; call it before `cancel_all`."""
+        if self._server is None or self._task is None or self._acceptor is None:
+            return
+        self._acceptor.close()
+        self._server.should_exit = True
+        await asyncio.wait([self._task], timeout=_STOP_S)
+        self._task.cancel()
+        self._server = self._task = self._acceptor = None
+
+    def may_connect(self, address: str) -> bool:
+        """Tell whether one more connection of `address` is taken now."""
+        return self._rate is None or self._rate.admits(address, monotonic())
+
+    def accept(self, address: str, abandon: Abandon) -> asyncio.BaseProtocol | None:
+        """Return the protocol of a new connection, which has a stranger's place."""
+        if self._server is None:
+            return None
+        protocol = _BoundedProtocol(self, self._server, address, abandon)
+        self.places.enter(protocol)
+        return protocol
+
+    def failed(self, protocol: asyncio.BaseProtocol) -> None:
+        """Free the place of a connection whose TLS handshake failed."""
+        if isinstance(protocol, _BoundedProtocol):
+            self.places.leave(protocol)
+
+
+async def _serve(server: uvicorn.Server) -> None:
+    await server.serve(sockets=[])  # the connections come from an Acceptor
+
+
+def _without_absent(app: ASGIApp) -> ASGIApp:
+    """Return `app` that ends quietly when its client leaves in the middle of a body."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(ClientDisconnect):
+            await app(scope, receive, send)
+
+    return call
+
+
+class _QuietServer(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to whoever started this."""
+        yield
+
+
+class _BoundedProtocol(H11Protocol):
+    """Tells its server who is at the other end, and waits for nobody longer than it must.
+
+    uvicorn waits for ever, so that idle strangers would use all connections up.
+    """
+
+    def __init__(
+        self, owner: HttpServer, server: uvicorn.Server, address: str, abandon: Abandon
+    ) -> None:
+        super().__init__(server.config, server.server_state, {})
+        self.address = address
+        self._owner = owner
+        self._abandon: Abandon | None = abandon
+        self._is_asked = False
+        self._waiting: asyncio.TimerHandle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no request is being answered."""
+        return not self._is_asked or self.cycle.response_complete
+
+    def connection_made(  # type: ignore[override]
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Begin to wait for a head."""
+        self._abandon = None
+        super().connection_made(transport)
+        self._wait(_HEAD_S)
+
+    def handle_events(self) -> None:
+        """Look at who asks as soon as the head of a request is whole; its octets win no time."""
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._is_asked = True
+            self._wait(_REQUEST_S)
+            self._look_at_client()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next head; a stranger's body, of which nothing was read, is not."""
+        self._wait(_HEAD_S)
+        is_stranger = self in self._owner.places.strangers
+        if is_stranger and self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Free the place."""
+        self._end_wait()
+        self._owner.places.leave(self)
+        super().connection_lost(exc)
+
+    def drop(self) -> None:
+        """End the connection at once: with TLS a silent peer would draw out its close."""
+        self._end_wait()
+        self.connections.discard(self)
+        if self._abandon is not None:
+            self._abandon()
+        else:
+            self.transport.abort()
+
+    def _look_at_client(self) -> None:
+        shown = [value for name, value in self.headers if name == b"authorization"]
+        client = self._owner.find_client(shown[0].decode("latin-1")) if shown else None
+        if client is None:
+            self._owner.places.doubt(self)
+        else:
+            self._owner.places.prove(self, client)
+
+    def _wait(self, limit_s: float) -> None:
+        self._end_wait()
+        self._waiting = self.loop.call_later(limit_s, self.drop)
+
+    def _end_wait(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+
+def _listen(address: Address, whom: str, file: str) -> socket.socket:
+    host, port = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise cannot_listen(error, address, whom, file) from error

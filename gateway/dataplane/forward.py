@@ -1,0 +1,241 @@
+"""The end of the tick: what passes gets a number upstream, what does not gets its answer."""
+
+from collections.abc import Sequence
+
+from gateway.dataplane.attention import Ask, Hold
+from gateway.dataplane.judge_batch import settle_parts
+from gateway.dataplane.link import Link
+from gateway.dataplane.part_ids import with_places
+from gateway.dataplane.prohibited_message import ProhibitedMessage, told_of
+from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
+from gateway.dataplane.rows import decision, found, nothing_found, text_of
+from gateway.dataplane.scheduled_note import errand_of
+from gateway.dataplane.submit_request import Care, SubmitRequest
+from gateway.dataplane.turn import Turn
+from gateway.domain.authority_report import prohibited_in
+from gateway.domain.records import Why
+from gateway.domain.verdict import Action, Reason, Verdict
+from gateway.policy.consent_findings import is_asking
+from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.smpp.status import CommandStatus, status_named
+
+_SUBMIT_SM = int(CommandId.SUBMIT_SM)
+_REPLACE_SM = int(CommandId.REPLACE_SM)
+_RECEIPT_BITS = 0x03
+_FORWARD = Action.FORWARD.value
+_NO_CARE = Care()
+_KEPT = frozenset({Action.QUARANTINE, Action.DEFER})
+
+
+def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message takes
+    turn: Turn, session: Link, data: bytes, messages: Sequence[SubmitRequest]
+) -> None:
+    """Write the messages of one session that pass to its SMSC, and answer the others.
+
+    Only the sequence_number of what is forwarded changes (promise 2); runs of messages stay
+    one piece. Each is registered before it is written, or a fast answer would find nothing.
+    """
+    link = session.peer
+    assert link is not None  # noqa: S101 - without an SMSC nothing is judged
+    batch, now, at = turn.batch, turn.now, turn.at
+    digest, number, system_id = turn.plane.rules.digest, session.number, session.system_id
+    # What the rows of a tick share is one object: the writer knows it again at a glance.
+    about, why = (number, system_id, _SUBMIT_SM), nothing_found(digest)
+    outstanding, rows, keeps_texts = link.outstanding, batch.rows, turn.plane.keeps_texts
+    trial_of, on_trial = turn.plane.trials.of, dict[str, int]()
+    buffer = bytearray(data)
+    run_start = run_end = 0
+    forwarded = 0
+    for message in messages:
+        care = message.care
+        if care is not None and care.part is not None:
+            settle_parts(turn.plane, message, care, now)
+        if message.verdict is not None:
+            _stop(turn, message, message.verdict, data)
+            continue
+        forwarded += 1
+        if care is not None and care.rebuilt is not None:
+            if run_end > run_start:  # what came before it goes before it
+                batch.write(link, buffer[run_start:run_end])
+                run_start = run_end
+            _pass_narrowed(turn, link, message, care, care.rebuilt)
+            continue
+        # Link.register, unfolded: this is the one path that every message takes.
+        own = link.next_sequence()
+        errand = None if care is None else with_places(care, errand_of(message, care))
+        outstanding[own] = (session, message.sequence, message.command_id, now, errand)
+        start = message.start
+        SEQUENCE.pack_into(buffer, start + SEQUENCE_AT, own)
+        if start != run_end:
+            if run_end > run_start:
+                batch.write(link, buffer[run_start:run_end])
+            run_start = start
+        run_end = message.end
+        because = why
+        if message.findings:  # _on_trial, unfolded: with rules on trial most bear some
+            trial = trial_of(message.findings, digest)
+            because, reason = trial.why, trial.reason
+            on_trial[reason] = on_trial.get(reason, 0) + 1
+            if trial.warns:
+                turn.plane.warnings.note(message, at, (number, message.sequence, 0))
+        text = text_of(message) if keeps_texts else None
+        if care is None:
+            addressed = (message.sequence, message.source, message.destination)
+            rows.append(("d", at, about, *addressed, because, 0, text))
+            continue
+        of = (number, system_id, message.command_id)
+        for destination in care.reached or (message.destination,):
+            rows.append(
+                ("d", at, of, message.sequence, message.source, destination, because, 0, text)
+            )
+    if run_end > run_start:
+        batch.write(link, buffer[run_start:run_end])
+    for reason, count in on_trial.items():
+        turn.plane.tally.verdict("shadow", reason, count)
+    if forwarded:
+        turn.plane.tally.forwarded += forwarded
+        turn.plane.tally.sender(system_id, _FORWARD, forwarded)
+
+
+def _pass_narrowed(turn: Turn, link: Link, message: SubmitRequest, care: Care, pdu: bytes) -> None:
+    """Pass a submit_multi on without the destinations that may not get it."""
+    errand = with_places(care, errand_of(message, care))
+    own = link.register(message.session, message.sequence, message.command_id, turn.now, errand)
+    turn.batch.write(link, renumbered(pdu, own))
+    passed = nothing_found(turn.plane.rules.digest)
+    why = _on_trial(turn, message) if message.findings else passed
+    for destination in care.reached:
+        _record(turn, message, destination, why)
+    _record_turned_away(turn, message, care)
+
+
+def _on_trial(turn: Turn, message: SubmitRequest) -> Why:
+    """Count a message that passes although rules on trial would have stopped it."""
+    plane = turn.plane
+    trial = plane.trials.of(message.findings, plane.rules.digest)
+    if trial.warns:
+        plane.warnings.note(message, turn.at, (message.session.number, message.sequence, 0))
+    plane.tally.verdict("shadow", trial.reason)
+    return trial.why
+
+
+def _record_turned_away(turn: Turn, message: SubmitRequest, care: Care) -> None:
+    for one in (each.message for each in care.turned_away):
+        verdict = one.verdict
+        assert verdict is not None  # noqa: S101 - that is why it was turned away
+        message_id = _report(turn, message, verdict, (one.destination,))
+        about = (message.session.number, message.sequence, message_id)
+        turn.plane.warnings.note(one, turn.at, about)
+        deciding = verdict.deciding
+        turn.plane.tally.verdict(verdict.action.value, deciding.reason.value if deciding else "")
+        digest = turn.plane.rules.digest
+        why = found(digest, verdict.action.value, deciding, verdict.status)
+        _record(turn, message, one.destination, why, message_id)
+
+
+def _report(
+    turn: Turn, message: SubmitRequest, verdict: Verdict, destinations: Sequence[bytes]
+) -> int:
+    """Hand over what is refused for prohibited content; return its message id, 0 for the rest."""
+    told = _told(turn, message, verdict, destinations)
+    if told is None:
+        return 0
+    turn.batch.prohibited.append(told)
+    return told.message_id
+
+
+def _told(
+    turn: Turn,
+    message: SubmitRequest,
+    verdict: Verdict,
+    destinations: Sequence[bytes],
+    message_id: int = 0,
+) -> ProhibitedMessage | None:
+    """Return what the authority is told of a message that was stopped; of most nothing (R60)."""
+    finding = prohibited_in(verdict.findings)
+    if finding is None:
+        return None
+    identity = (message_id or turn.plane.next_id(turn.at), turn.at)
+    return told_of(message, verdict, finding, destinations, identity)
+
+
+def _record(
+    turn: Turn,
+    message: SubmitRequest,
+    destination: bytes,
+    why: Why,
+    message_id: int = 0,
+) -> None:
+    request = (message.command_id, message.sequence)
+    addresses = (message.source, destination)
+    kept = (message_id, text_of(message) if turn.plane.keeps_texts else None)
+    turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why, kept))
+
+
+def _stop(turn: Turn, message: SubmitRequest, verdict: Verdict, data: bytes) -> None:
+    session, care = message.session, message.care or _NO_CARE
+    message_id, action, status = 0, verdict.action, verdict.status
+    if action in _KEPT and message.command_id == _REPLACE_SM:
+        # ROK would say that the text was exchanged; held, it would be nobody's message.
+        action, status = Action.REJECT, CommandStatus.ESME_RREPLACEFAIL.name
+    elif is_asking(verdict):
+        turn.plane.warnings.note(message, turn.at, (session.number, message.sequence, 0))
+        session.held += 1
+        turn.batch.attention.append(_ask(turn, message, data[message.start : message.end]))
+        return
+    turn.plane.tally.sender(session.system_id, action.value)
+    destinations = care.reached or (message.destination,)
+    if action in _KEPT:
+        message_id, status = turn.plane.next_id(turn.at), ""
+        pdu = care.rebuilt or data[message.start : message.end]
+        told = _told(turn, message, verdict, destinations, message_id)
+        session.held += 1
+        turn.batch.attention.append(_hold(message, verdict, pdu, message_id, told))
+    else:
+        answer = message.command_id | RESPONSE_BIT
+        turn.batch.refuse(session, answer, status_named(status), message.sequence)
+    _record_turned_away(turn, message, care)
+    if care.turned_away and not care.reached:
+        return  # each of its destinations had a verdict of its own
+    message_id = message_id or _report(turn, message, verdict, destinations)
+    turn.plane.warnings.note(message, turn.at, (session.number, message.sequence, message_id))
+    deciding = verdict.deciding
+    turn.plane.tally.verdict(action.value, deciding.reason.value if deciding else "")
+    why = found(turn.plane.rules.digest, action.value, deciding, status)
+    for destination in destinations:
+        _record(turn, message, destination, why, message_id)
+
+
+def _ask(turn: Turn, message: SubmitRequest, pdu: bytes) -> Ask:
+    msisdn, facts = message.msisdn, message.facts
+    assert msisdn is not None  # noqa: S101 - or its destination had been refused
+    assert facts is not None  # noqa: S101 - or nobody had seen that it asks
+    return Ask(message, pdu, msisdn, facts.texts[0], turn.plane.next_id(turn.at), turn.at)
+
+
+def _hold(
+    message: SubmitRequest,
+    verdict: Verdict,
+    pdu: bytes,
+    message_id: int,
+    told: ProhibitedMessage | None,
+) -> Hold:
+    care = message.care or _NO_CARE
+    destination = care.reached[0] if care.reached else message.destination
+    deciding = verdict.deciding
+    awaits = deciding is not None and deciding.reason is Reason.PARTS_AWAITED
+    return Hold(
+        session=message.session,
+        sequence=message.sequence,
+        command_id=message.command_id,
+        message_id=message_id,
+        pdu=pdu,
+        source=message.source,
+        destination=destination,
+        verdict=verdict,
+        receipt_asked=bool(message.registered & _RECEIPT_BITS),
+        joined=care.readings[0] if care.part is not None and care.readings else "",
+        refused=care.refused,
+        place=care.places[0] if awaits else None,
+        prohibited=told,
+    )

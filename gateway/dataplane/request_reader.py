@@ -1,0 +1,255 @@
+"""Turn a request that needs care (parts, TLVs, many destinations) into a message to judge."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from gateway.dataplane import attention
+from gateway.dataplane.carriers import Carrier, is_unreadable, read_carrier
+from gateway.dataplane.link import Link
+from gateway.dataplane.many import narrow
+from gateway.dataplane.part_table import CONFLICT
+from gateway.dataplane.parts import REACH_OCTETS, Owner, Part, subscriber_of
+from gateway.dataplane.replace_sm import replace_part
+from gateway.dataplane.rows import decision, found
+from gateway.dataplane.scheduled_note import schedule_of
+from gateway.dataplane.submit_request import Addressee, Care, PartPosition, SubmitRequest
+from gateway.dataplane.turn import Turn
+from gateway.domain.msisdn import with_plus
+from gateway.domain.policy import LongMessages
+from gateway.domain.verdict import Action, Finding, Reason
+from gateway.policy.account import Account
+from gateway.policy.submission import DeliveryTimes, Submission
+from gateway.smpp.addresses import DistributionList
+from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.smpp.errors import DecodeError
+from gateway.smpp.framing import HEADER
+from gateway.smpp.pdu import Destination
+from gateway.smpp.times import moment_of
+from gateway.smpp.udh import Concat
+
+_AWAITED = Finding("PARTS", Reason.PARTS_AWAITED, Action.DEFER, "the other parts have not come yet")
+_TOO_FAST = Finding("R44", Reason.RATE, Action.THROTTLE, "over the sender's rate and burst")
+_LISTS = Finding(
+    "LISTS", Reason.LIST_DESTINATION, Action.REJECT, "a distribution list hides its subscribers"
+)
+
+# One token of the sender's rate pays for this many characters, in all readings of a text together.
+# Judging takes about 1 us per character, so a rate of 100/s takes a tenth of a core at most.
+CHARACTERS_PER_TOKEN = 1_000
+# A text longer than a short_message is read before it is judged, to know what it costs.
+_LONG_OCTETS = 255
+# A text with more characters, in all readings and orders together, is held for a person, even if
+# the policy forwards unreadable texts. UCS-2 and ASCII that fill a PDU have fewer; UTF-8 under a
+# binary data_coding has as many from 17 kB on, ten times what handsets show as one message.
+MAX_CHARACTERS = 200_000
+_TOO_MANY_WAYS = Finding(
+    "CONTENT",
+    Reason.CONTENT_UNREADABLE,
+    Action.QUARANTINE,
+    "it may be read in too many ways to look at all",
+)
+# An honest part is read with nine others, in a few readings: it has paid for that with its token.
+_JOINED_TOKENS = 8
+
+
+def is_gateway_id(message_id: bytes) -> bool:
+    """Tell whether an id has the form of the gateway's own (gateway.systems.quarantine.ids)."""
+    return len(message_id) == 19 and message_id.startswith(b"8") and message_id.isdigit()
+
+
+def carry(
+    turn: Turn, session: Link, account: Account, pdu: bytes, place: tuple[int, int]
+) -> SubmitRequest | None:
+    """Read a request, judge its addresses, and return the message; its text is judged later.
+
+    Return None if there is nothing left to do: a malformed field was answered with the status
+    of that field, or a replace_sm is about a message in quarantine.
+    """
+    _, command_id, _, sequence = HEADER.unpack_from(pdu)
+    try:
+        carrier = read_carrier(pdu)
+    except DecodeError as error:
+        _refuse_malformed(turn, session, (command_id, sequence), error)
+        return None
+    if command_id == CommandId.REPLACE_SM and is_gateway_id(carrier.pdu.octets("message_id")):
+        turn.batch.attention.append(attention.Operation(session, pdu))
+        return None
+    text = (carrier.data_coding, b"".join(carrier.pieces), carrier.registered)
+    addresses = (carrier.source, carrier.destination)
+    message = SubmitRequest(session, account, (command_id, sequence, *place), addresses, text)
+    care = message.care = Care()
+    is_long = carrier.octets_to_read >= _LONG_OCTETS
+    if is_long and not account.bucket.has_one(turn.now):
+        _stop(turn, message, _TOO_FAST)  # not read: reading it is the cost
+        return message
+    if is_long or not carrier.is_simple:
+        _read(message, care, carrier)
+    message.timing = _timing(carrier, turn.at)
+    care.schedule = schedule_of(carrier, message.timing, turn.at)
+    own, alone = care.characters(), care.readings
+    care.is_oversized = own > MAX_CHARACTERS
+    _judge_addresses(turn, message, care, carrier)
+    care.weight = own if care.readings is alone else care.characters()
+    free = 1 if care.weight == own else _JOINED_TOKENS
+    account.bucket.charge(max(0, care.weight // CHARACTERS_PER_TOKEN - free))
+    return message
+
+
+def _judge_addresses(turn: Turn, message: SubmitRequest, care: Care, carrier: Carrier) -> None:
+    """Judge the addresses of a message, and put a part beside the other parts."""
+    if message.command_id == CommandId.REPLACE_SM:
+        turn.plane.rules.judge_replacement(message, turn.now)
+        message.units = 0  # the message that it changes was counted
+        if message.verdict is None and care.is_oversized:
+            _stop(turn, message, _TOO_MANY_WAYS)
+        elif message.verdict is None:
+            replace_part(turn, message, care, carrier)
+    elif message.command_id == CommandId.SUBMIT_MULTI:
+        _address_each(turn, message, care, carrier)
+    else:
+        _judge_addressed(turn, message, care, carrier)
+        if carrier.concats and message.verdict is None:
+            _await_others(turn, message, care)
+
+
+def _read(message: SubmitRequest, care: Care, carrier: Carrier) -> None:
+    """Note every reading of a text if data_coding and octets do not say enough."""
+    texts = carrier.texts()
+    care.readings = tuple(dict.fromkeys(text for piece in texts for text in piece))
+    care.rivals = carrier.rivals(texts)
+    care.is_unreadable = is_unreadable(texts)
+    if carrier.concats and message.command_id != CommandId.REPLACE_SM:
+        care.part = carrier.as_part(message.octets, texts).cut(REACH_OCTETS)
+
+
+@lru_cache(maxsize=1024)  # 4 us; the messages of a tick share their moment, and mostly their times
+def timing_of(schedule: bytes, validity: bytes, at: float) -> DeliveryTimes:
+    """Return what the two times of a request mean; a validity that cannot be read is ignored."""
+    now = datetime.fromtimestamp(at, UTC)
+    scheduled = moment_of(schedule, now)
+    valid = moment_of(validity, scheduled or now)
+    return DeliveryTimes(
+        scheduled.timestamp() if scheduled is not None else None,
+        valid.timestamp() if valid is not None else None,
+        is_unclear=bool(schedule) and scheduled is None,
+    )
+
+
+def _timing(carrier: Carrier, at: float) -> DeliveryTimes | None:
+    names = ("schedule_delivery_time", "validity_period")
+    fields = carrier.pdu.fields
+    schedule, validity = (carrier.pdu.octets(n) if n in fields else b"" for n in names)
+    return timing_of(schedule, validity, at) if schedule or validity else None
+
+
+def _refuse_malformed(
+    turn: Turn, session: Link, request: tuple[int, int], error: DecodeError
+) -> None:
+    command_id, sequence = request
+    turn.plane.tally.malformed += 1
+    turn.plane.tally.verdict(Action.REJECT.value, Reason.MALFORMED.value)
+    turn.plane.tally.sender(session.system_id, Action.REJECT.value)
+    turn.batch.refuse(session, command_id | RESPONSE_BIT, error.status, sequence)
+    finding = Finding("MALFORMED", Reason.MALFORMED, Action.REJECT, error.field)
+    why = found(turn.plane.rules.digest, Action.REJECT.value, finding, error.status.name)
+    turn.batch.rows.append(decision(turn.at, session, request, (b"", b""), why))
+
+
+def _judge_addressed(turn: Turn, one: Submission, care: Care, carrier: Carrier) -> None:
+    """Judge the addresses of one message to one subscriber; read a part with its neighbours.
+
+    A part that is not admitted leaves no trace: it was neither paid nor passed on. Its
+    neighbours are charged and judged as if it had not been there.
+    """
+    owner = (one.account.system_id, one.source, subscriber_of(one.destination))
+    parts, now = turn.plane.parts, turn.now
+    if carrier.concats:
+        one.units = max(parts.units_of(owner, concat, now) for concat in carrier.concats)
+    turn.plane.rules.judge_address(one, now)
+    for concat in carrier.concats:
+        if one.verdict is None and care.part is not None:
+            _join(turn, one, care, care.part, (owner, concat))
+    if one.verdict is None and carrier.concats and len(carrier.pieces) > 1:
+        # It is unknown which of its texts the phone gets, and so what it puts together.
+        _stop(turn, one, CONFLICT)
+    elif one.verdict is None and care.is_oversized:
+        _stop(turn, one, _TOO_MANY_WAYS)
+
+
+def _join(turn: Turn, one: Submission, care: Care, part: Part, place: tuple[Owner, Concat]) -> None:
+    """Read a part together with the parts seen before.
+
+    If a part goes to many subscribers and each has other parts, each combination is read until
+    the total exceeds MAX_CHARACTERS; the part is then stopped.
+    """
+    if care.joined_characters > MAX_CHARACTERS:
+        _stop(turn, one, _TOO_MANY_WAYS)
+        return
+    owner, concat = place
+    added = turn.plane.parts.add(owner, concat, part, turn.now)
+    joint, known = added.joint, len(care.joined)
+    joined = joint.texts(concat.number, part, care.joined)
+    if len(care.joined) > known:
+        care.joined_characters += sum(map(len, joined))
+    care.readings = tuple(dict.fromkeys((*joined, *(care.readings or ()))))
+    if added.is_conflict:
+        joint.stopped = joint.stopped or CONFLICT
+    if joint.stopped is not None:
+        _stop(turn, one, joint.stopped)
+    else:
+        care.places += (PartPosition(joint, concat.number, added.is_new, joint.is_whole),)
+
+
+def _await_others(turn: Turn, message: SubmitRequest, care: Care) -> None:
+    """Defer a part until the others have come, if long messages go on whole or not at all.
+
+    A part of a submit_multi is not deferred: each of its subscribers has other parts.
+    """
+    content = turn.plane.rules.bundle.content
+    if content.long_messages is LongMessages.PROGRESSIVE or care.places[0].joint.total == 1:
+        return
+    if len(care.places) > 1:
+        # It is unknown which long message it is a part of.
+        _stop(turn, message, CONFLICT)
+        return
+    message.findings += (_AWAITED,)
+    due = turn.at + content.parts_ttl_s
+    message.verdict = turn.plane.rules.verdict(message, _AWAITED, due)
+
+
+def _stop(turn: Turn, one: Submission, finding: Finding) -> None:
+    one.findings += (finding,)
+    one.verdict = turn.plane.rules.verdict(one, finding)
+
+
+def _address_each(turn: Turn, message: SubmitRequest, care: Care, carrier: Carrier) -> None:
+    """Judge the addresses of a submit_multi one by one; its text is judged for those that pass."""
+    care.request = carrier.pdu
+    care.addressees = tuple(
+        _addressee(turn, message, destination, care, carrier)
+        for destination in carrier.destinations
+    )
+    if all(each.message.verdict is not None for each in care.addressees):
+        narrow(message, care)
+
+
+def _addressee(
+    turn: Turn, message: SubmitRequest, destination: Destination, care: Care, carrier: Carrier
+) -> Addressee:
+    if isinstance(destination, DistributionList):
+        one = Submission(message.account, message.source, destination.name)
+        _stop(turn, one, _LISTS)
+        return Addressee(destination, one)
+    address = with_plus(destination.address, destination.ton)
+    one = Submission(message.account, message.source, address)
+    one.timing = message.timing
+    readings, places = care.readings, care.places
+    care.places = ()
+    _judge_addressed(turn, one, care, carrier)
+    addressee = Addressee(destination, one, care.places)
+    if one.verdict is None:
+        care.places += places
+    else:
+        # The earlier parts of this subscriber do not concern the others.
+        care.readings, care.places = readings, places
+    return addressee

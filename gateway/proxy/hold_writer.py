@@ -1,0 +1,190 @@
+"""Committing what is flagged or must wait to the quarantine, and only then answering ESME_ROK."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from gateway.dataplane.attention import Hold
+from gateway.domain.authority_report import NewAuthorityReport
+from gateway.domain.quarantine import HeldMessage, HoldState, octets_in_store
+from gateway.domain.verdict import Action
+from gateway.ports.errors import StoreUnavailable
+from gateway.ports.quarantine import QuarantineStore
+from gateway.proxy.assembler import Assembler
+from gateway.proxy.grounds import grounds_of
+from gateway.proxy.held_counts import HeldCounts
+from gateway.proxy.held_finding_reports import exchanged, judged_again
+from gateway.proxy.rejudge import is_own_rules
+from gateway.proxy.report_writer import ReportWriter, report_of
+from gateway.proxy.tick import Tick
+from gateway.runtime.clock import epoch, monotonic, utcnow
+from gateway.runtime.tasks import spawn
+from gateway.smpp.addresses import UnsuccessSme
+from gateway.smpp.answers import header_only, submit_sm_resp
+from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.smpp.pdu import make
+from gateway.smpp.status import CommandStatus
+
+log = structlog.get_logger()
+
+# What may wait for the store at once; more is refused, never passed unseen.
+_MAX_WAITING = 20_000
+# How long a failed commit speaks against the store. Whoever asks takes traffic away while it
+# does, and without traffic nothing would be committed that could show it is well again.
+_DOUBT_S = 30.0
+
+
+class HoldWriter:
+    """Gathers the holds of a tick into one commit."""
+
+    def __init__(
+        self,
+        tick: Tick,
+        store: QuarantineStore,
+        assembling: Assembler,
+        reporting: ReportWriter,
+        counts: HeldCounts,
+    ) -> None:
+        self.held = 0
+        self.is_disk_full: Callable[[], bool] = bool
+        self._counts = counts
+        self._assembling = assembling
+        self._tick = tick
+        self._store = store
+        self._reporting = reporting
+        self._gathered: list[Hold] = []
+        self._waiting = 0
+        self._failed_at: float | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether the last commit failed, a short while ago."""
+        return self._failed_at is not None and monotonic() - self._failed_at < _DOUBT_S
+
+    def hold(self, item: Hold) -> None:
+        """Take a message to hold; it is committed after this tick."""
+        item = self._judged(item)
+        system_id, octets = item.session.system_id, octets_in_store(item.pdu, item.joined)
+        has_room = self._counts.has_room(system_id, octets)
+        is_stopped = self.is_disk_full() or system_id in self._tick.pipeline.plane.stopped
+        is_behind = self._waiting >= _MAX_WAITING or self._assembling.is_behind(item)
+        if is_stopped or is_behind or not has_room:
+            how = "disk_full" if is_stopped else "store_full" if has_room else "sender_full"
+            self._answer_all((item,), is_held=False, how=how)
+            self._reporting.put_off(_reports_of((item,)))
+            return
+        self._counts.add(system_id, octets)
+        self._waiting += 1
+        self._gathered.append(item)
+
+    def turned(self) -> None:
+        """Commit what the tick has gathered."""
+        if self._gathered:
+            items, self._gathered = self._gathered, []
+            spawn(self._commit(items), name="hold")
+
+    async def _commit(self, items: Sequence[Hold]) -> None:
+        now = utcnow()
+        kept = [self._assembling.placed(item, self._held(item, now)) for item in items]
+        reports = _reports_of(items)
+        is_held = False
+        try:
+            if reports:
+                await self._reporting.keep_with(reports, kept)
+            else:
+                await self._store.hold(kept)
+            is_held = True
+        except StoreUnavailable as error:
+            self._reporting.put_off(reports)  # it was stopped all the same
+            if self._failed_at is None:
+                log.error("store.failed", said=str(error))
+            self._failed_at = monotonic()
+        finally:
+            self._waiting -= len(items)
+            for one in () if is_held else kept:
+                self._counts.take_back(one.system_id, one.octets)
+            self._answer_all(items, is_held=is_held, how="held" if is_held else "store_failed")
+        if is_held:
+            self._assembling.committed(zip(items, kept, strict=True))
+            self.held += len(items)
+            if self._failed_at is not None:
+                self._failed_at = None
+                log.info("store.recovered")
+
+    def _judged(self, item: Hold) -> Hold:
+        """Return `item` with what is against it besides its addressee's own rule (R50)."""
+        if not is_own_rules(item.verdict):
+            return item
+        now = utcnow()
+        judged = exchanged(self._tick, item, self._held(item, now))
+        if judged is not item:
+            held = self._held(judged, now)
+            self._tick.records.rows.append(judged_again(held, Action.QUARANTINE, held))
+        return judged
+
+    def _held(self, item: Hold, now: datetime) -> HeldMessage:
+        ttl_s = self._tick.pipeline.plane.rules.bundle.content.quarantine_ttl_s
+        return held_message(item, now, ttl_s)
+
+    def _answer_all(self, items: Sequence[Hold], *, is_held: bool, how: str) -> None:
+        tick, at = self._tick, epoch()
+        for item in items:
+            session = item.session
+            session.held -= 1
+            status = CommandStatus.ESME_ROK if is_held else CommandStatus.ESME_RMSGQFUL
+            about = (session.number, session.system_id, item.command_id)
+            message_id = str(item.message_id).encode() if is_held else b""
+            answer = (int(status), message_id)
+            tick.records.rows.append(("o", at, about, item.sequence, *answer, 0, how))
+            connection = tick.connections.get(session)
+            if connection is not None:
+                connection.write(answer_to(item) if is_held else _refusal(item))
+            tick.settled(session)
+
+
+def _reports_of(items: Sequence[Hold]) -> list[NewAuthorityReport]:
+    told = (item.prohibited for item in items)
+    return [report_of(prohibited) for prohibited in told if prohibited is not None]
+
+
+def held_message(item: Hold, now: datetime, ttl_s: float) -> HeldMessage:
+    """Return what the store keeps of a message that is flagged, or waits for its hour."""
+    grounds = grounds_of(item.verdict, item.pdu, (now, now), ttl_s)
+    waits = item.verdict.action is Action.DEFER
+    return HeldMessage(
+        message_id=item.message_id,
+        system_id=item.session.system_id,
+        source=item.source.decode("latin-1"),
+        destination=item.destination.decode("latin-1"),
+        pdu=item.pdu,
+        reason=grounds.reason,
+        rule=grounds.rule,
+        category=grounds.category,
+        evidence=grounds.evidence,
+        digest=grounds.digest,
+        receipt_asked=item.receipt_asked,
+        held_at=now,
+        expires_at=grounds.expires_at,
+        state=HoldState.DEFERRED if waits else HoldState.HELD,
+        joined=item.joined,
+        due_at=grounds.due_at,
+        campaign=grounds.campaign,
+    )
+
+
+def answer_to(item: Hold) -> bytes:
+    """Return ESME_ROK with the gateway's message id, in the form of the request."""
+    identity = str(item.message_id).encode()
+    if item.command_id == CommandId.SUBMIT_SM:
+        return submit_sm_resp(item.sequence, identity)
+    response_id = CommandId(item.command_id | RESPONSE_BIT)
+    if item.command_id == CommandId.SUBMIT_MULTI:
+        refused = tuple(r for r in item.refused if isinstance(r, UnsuccessSme))
+        return make(response_id, item.sequence, message_id=identity, unsuccess_sme=refused)
+    return make(response_id, item.sequence, message_id=identity)
+
+
+def _refusal(item: Hold) -> bytes:
+    response_id = item.command_id | RESPONSE_BIT
+    return header_only(response_id, CommandStatus.ESME_RMSGQFUL, item.sequence)

@@ -1,0 +1,165 @@
+"""Judge held messages again when they leave the quarantine (R21, R40, R61)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from gateway.dataplane.assembled_message import assembled
+from gateway.dataplane.carriers import Carrier, read_carrier
+from gateway.dataplane.judge_batch import UNCHECKED, note_hint
+from gateway.dataplane.plane import Plane
+from gateway.dataplane.request_reader import timing_of
+from gateway.dataplane.scheduled_note import schedule_of
+from gateway.dataplane.submit_request import Schedule
+from gateway.domain.msisdn import msisdn_of, with_plus
+from gateway.domain.quarantine import HeldMessage
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action, Finding, Reason, Verdict
+from gateway.filter.facts import TextFacts
+from gateway.policy.account import Account
+from gateway.policy.consent_findings import is_asking
+from gateway.policy.judging_again import judge_again, judge_due
+from gateway.policy.submission import DeliveryTimes, RequestedMessage, Submission
+from gateway.proxy.grounds import valid_until_of
+from gateway.runtime.clock import epoch, monotonic
+from gateway.smpp.pdu import SmeAddress
+
+# A person has reviewed it already and must not see it again for the same: it is rejected.
+_UNCHECKED_AGAIN = Finding(
+    "CONTENT", Reason.CONTENT_UNCHECKED, Action.REJECT, "the content filter failed"
+)
+
+
+def judge_leaving(
+    plane: Plane,
+    account: Account,
+    held: HeldMessage,
+    others: Sequence[HeldMessage] = (),
+    *,
+    is_counted: bool = False,
+) -> Verdict | None:
+    """Judge a message that is about to leave; return the verdict that stops it, or None.
+
+    A message that a person released is judged only for refusals since then. A deferred message
+    was not reviewed: it is judged in full, and counted unless `is_counted` (R42). A message that
+    its addressee released is judged in full except for the addressee's preferences (R50), and
+    limits do not apply. `others` are the other parts of a long message, which has one verdict
+    (R62).
+    """
+    source, destination = held.source.encode("latin-1"), held.destination.encode("latin-1")
+    submission = RequestedMessage if held.is_wanted else Submission
+    one = submission(account, source, destination)
+    judge = judge_again if held.is_reviewed else judge_due
+    try:
+        carrier = read_carrier(held.pdu)
+        carriers = [carrier, *(read_carrier(other.pdu) for other in others)]
+        units = 0 if is_counted or held.is_wanted else max(map(_units, carriers))
+        joined = tuple(one.joined for one in (held, *others) if one.joined)
+        facts = _facts_of(plane, carriers, joined)
+        timing = _timing(carrier, valid_until_of(held.pdu, held.held_at))
+        asking: Verdict | None = None
+        now = monotonic()
+        for address in _addressees(carrier, (held, *others)):
+            one = submission(account, source, address, units)
+            one.timing = timing
+            with plane.rules.knowledge.consent.judged_by(now):
+                judge(plane.rules, one, facts, now, epoch())
+            if one.verdict is not None and not is_asking(one.verdict):
+                return one.verdict
+            asking = asking or one.verdict
+        note_hint(plane, account.system_id, facts)
+    except Exception:  # noqa: BLE001 - as in the tick: what cannot be judged is not passed, and stops no other
+        plane.tally.filter_failures += 1
+        plane.rules.hold_against(one, (_UNCHECKED_AGAIN if held.is_reviewed else UNCHECKED,))
+        return one.verdict
+    return asking
+
+
+def schedule_of_leaving(plane: Plane, held: HeldMessage) -> Schedule | None:
+    """Return the schedule of a commercial message that leaves with a later delivery time (R21)."""
+    account = plane.rules.accounts.get(held.system_id)
+    carrier = read_carrier(held.pdu)
+    schedule = schedule_of(carrier, _timing(carrier, None), epoch())
+    if schedule is None or account is None:
+        return None
+    one = Submission(account, held.source.encode("latin-1"), held.destination.encode("latin-1"))
+    try:
+        plane.rules.judge_rules(one, _facts_of(plane, (carrier,), (held.joined,)), epoch())
+    except Exception:  # noqa: BLE001 - as above; it was judged a moment ago, and is on its way
+        plane.tally.filter_failures += 1
+        return schedule
+    return schedule if one.traffic is TrafficClass.COMMERCIAL else None
+
+
+def outranked(
+    plane: Plane, verdict: Verdict, held: HeldMessage, others: Sequence[HeldMessage] = ()
+) -> Verdict:
+    """Return the verdict to record for a message that an addressee's own preference holds.
+
+    The preference is checked first, and the addressee may release what it alone holds (R50). Any
+    other finding against the message replaces `verdict`: the addressee may not release that. A
+    deferral or a consent that cannot be looked up now does not: both are checked at the release.
+    """
+    account = plane.rules.accounts.get(held.system_id)
+    if account is None or not is_own_rules(verdict):
+        return verdict
+    besides = judge_leaving(plane, account, replace(held, is_wanted=True), others)
+    if besides is None or besides.action is Action.DEFER:
+        return verdict
+    return verdict if _reason_of(besides) is Reason.CONSENT_UNCHECKED else besides
+
+
+def is_own_rules(verdict: Verdict) -> bool:
+    """Tell whether `verdict` holds a message for its addressee's own preference (R50)."""
+    return verdict.action is Action.QUARANTINE and _reason_of(verdict) is Reason.USER_PREF
+
+
+def _reason_of(verdict: Verdict) -> Reason | None:
+    deciding = verdict.deciding
+    return None if deciding is None else deciding.reason
+
+
+def text_of(plane: Plane, together: Sequence[HeldMessage]) -> str:
+    """Return the text that people see of a judged message, or of all its parts."""
+    carriers = [read_carrier(held.pdu) for held in together]
+    joined = tuple(held.joined for held in together if held.joined)
+    return _facts_of(plane, carriers, joined).texts[0]
+
+
+def _facts_of(plane: Plane, carriers: Sequence[Carrier], joined: tuple[str, ...]) -> TextFacts:
+    """Return the facts of a message's text, or of all parts that are here."""
+    judge = plane.rules.scan.judge_texts
+    if not carriers[0].concats:
+        texts = tuple(text for place in carriers[0].texts() for text in place)
+        return judge((*texts, *joined))
+    message = assembled(carriers)
+    return judge(
+        (*message.texts, *joined),
+        is_unreadable=message.is_unreadable,
+        is_whole=message.is_whole,
+    )
+
+
+def _addressees(carrier: Carrier, together: Sequence[HeldMessage]) -> Iterable[bytes]:
+    """Return every address that a request lists, or else those of a long message's parts.
+
+    Parts may spell one number so that it reads as two; each must be checked.
+    """
+    listed = [each for each in carrier.destinations if isinstance(each, SmeAddress)]
+    if listed:
+        return [with_plus(each.address, each.ton) for each in listed]
+    addresses = (one.destination.encode("latin-1") for one in together)
+    return {msisdn_of(address) or address: address for address in addresses}.values()
+
+
+def _units(carrier: Carrier) -> int:
+    """Return how many messages it counts as: a long one is counted at its first part."""
+    if not carrier.concats:
+        return 1
+    return max((c.total for c in carrier.concats if c.number == 1), default=0)
+
+
+def _timing(carrier: Carrier, valid_until: datetime | None) -> DeliveryTimes:
+    """Return its times as of now: the SMSC counts a relative schedule from now (R41)."""
+    said = timing_of(carrier.pdu.octets("schedule_delivery_time"), b"", epoch())
+    return replace(said, valid_until=None if valid_until is None else valid_until.timestamp())

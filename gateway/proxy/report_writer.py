@@ -1,0 +1,155 @@
+"""Keeping what is to be reported to the authority, however long the store is away (R60)."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import NoReturn
+
+import structlog
+
+from gateway.dataplane.carriers import read_carrier
+from gateway.dataplane.prohibited_message import ProhibitedMessage
+from gateway.domain.authority_report import NewAuthorityReport
+from gateway.domain.msisdn import msisdn_of
+from gateway.domain.quarantine import HeldMessage
+from gateway.domain.verdict import Finding, Verdict
+from gateway.ports.authority_reports import AuthorityReports
+from gateway.ports.errors import StoreUnavailable
+from gateway.proxy.waiting_reports import WaitingReports
+from gateway.runtime.snapshot import ReportsHealth
+
+log = structlog.get_logger()
+
+# What may wait for the store: past either, only the records of the decisions tell of a message.
+_MAX_WAITING = 20_000
+_MAX_OCTETS = 64 << 20
+_AT_ONCE = 100
+_RETRY_S = 1.0
+_SHORT_TEXT = 200
+
+
+class ReportWriter:
+    """Writes reports behind the traffic, which waits for none of them.
+
+    What is held is reported in the commit that holds it. What is refused was answered by then:
+    it waits here, that of each SP in order, and is tried until the store has it. A report is
+    known by its message, so trying twice makes no second one.
+    """
+
+    def __init__(self, store: AuthorityReports, retry_s: float = _RETRY_S) -> None:
+        self._store = store
+        self._retry_s = retry_s
+        self._waiting = WaitingReports(_MAX_WAITING, _MAX_OCTETS)
+        self._wake = asyncio.Event()
+        self._kept = 0
+        self._lost = 0
+        self._is_behind = False
+        self._is_losing = False
+
+    def health(self) -> ReportsHealth:
+        """Return how many reports wait, were kept, and were lost."""
+        return ReportsHealth(len(self._waiting), self._kept, self._lost)
+
+    def stopped(self, item: ProhibitedMessage) -> None:
+        """Take what was refused; it is kept soon after."""
+        self.put_off((report_of(item),))
+
+    async def keep_with(
+        self, reports: Sequence[NewAuthorityReport], held: Sequence[HeldMessage]
+    ) -> None:
+        """Keep held messages with their reports. Raises StoreUnavailable: none is held then."""
+        await self._store.add_with(reports, held)
+        self._kept += len(reports)
+
+    def put_off(self, reports: Iterable[NewAuthorityReport]) -> None:
+        """Let reports wait for the store; what there is no room for is counted as lost."""
+        for report in reports:
+            self._lose(self._waiting.add(report))
+        self._wake.set()
+
+    async def keep(self) -> NoReturn:
+        """Write what waits as soon as the store takes it, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._write()
+            except StoreUnavailable as error:
+                if not self._is_behind:
+                    self._is_behind = True
+                    log.error("reports.behind", said=str(error), waiting=len(self._waiting))
+                await asyncio.sleep(self._retry_s)
+                self._wake.set()
+
+    async def finish(self) -> None:
+        """Write what still waits, once; what the store does not take is counted as lost.
+
+        Call it when `keep` has ended, before the store is closed.
+        """
+        try:
+            await self._write()
+        except StoreUnavailable:
+            self._lose(self._waiting.clear())
+
+    async def _write(self) -> None:
+        while some := self._waiting.take(_AT_ONCE):
+            try:
+                await self._store.add(some)
+            except BaseException:  # cancelled in the middle as well: they are written at the end
+                self._waiting.put_back()
+                raise
+            self._waiting.settle()
+            self._kept += len(some)
+            self._is_losing = False
+        if self._is_behind:
+            self._is_behind = False
+            log.info("reports.caught_up", kept=self._kept)
+
+    def _lose(self, count: int) -> None:
+        self._lost += count
+        if count and not self._is_losing:
+            self._is_losing = True
+            log.error("reports.lost", lost=self._lost)
+
+
+def told_of_held(
+    held: HeldMessage, verdict: Verdict, finding: Finding, text: str, at: float
+) -> ProhibitedMessage:
+    """Return what the authority is told of a held message that may not leave for `finding`."""
+    return ProhibitedMessage(
+        message_id=held.message_id,
+        system_id=held.system_id,
+        source=held.source.encode("latin-1"),
+        destination=held.destination.encode("latin-1"),
+        recipients=max(1, len(read_carrier(held.pdu).destinations)),
+        finding=finding,
+        action=verdict.action,
+        digest=verdict.digest,
+        text=text,
+        at=at,
+    )
+
+
+def report_of(item: ProhibitedMessage) -> NewAuthorityReport:
+    """Return the report of a message that was stopped.
+
+    Half a character, as a cut text may hold, is written as a question mark: the digest is that
+    of the text as it is kept.
+    """
+    octets = item.text.encode("utf-8", "replace")
+    return NewAuthorityReport(
+        message_id=item.message_id,
+        system_id=item.system_id,
+        source=item.source.decode("latin-1"),
+        msisdn=msisdn_of(item.destination),
+        recipients=item.recipients,
+        action=item.action.value,
+        rule=item.finding.rule,
+        category=item.finding.category,
+        keyword=item.finding.evidence[:_SHORT_TEXT],
+        digest=item.digest,
+        text=octets.decode(),
+        text_sha256=sha256(octets).hexdigest(),
+        stopped_at=datetime.fromtimestamp(item.at, UTC),
+    )

@@ -1,0 +1,203 @@
+"""Seal a whole store with another key, row by row; after any interruption it can continue."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Column, Table
+
+from gateway.ports.errors import StoreUnavailable
+from gateway.runtime.file_lock import FileLock
+from gateway.runtime.sealing import Keys
+from gateway.stores.migrate import upgrade
+from gateway.stores.open import file_of
+from gateway.stores.resealed_values import Value, ValueResealer
+from gateway.stores.sealed_columns import Seal
+from gateway.stores.seals import (
+    ONLY_ROW,
+    SealMismatch,
+    proof_of,
+    seal_with,
+    sealed_tables,
+    was_sealed_by,
+)
+from gateway.stores.sqlite import prepare_file, writing_engine
+
+# Gets the number of rows done and the total.
+Told = Callable[[int, int], None]
+
+ROWS_PER_COMMIT = 1000
+_BUSY_S = 30.0
+_CACHE = "PRAGMA cache_size=-262144"  # in kilobytes; large, because writes go all over the file
+
+
+def reseal_store(url: str, keys: Keys, told: Told) -> int:
+    """Seal a whole store with the current key of `keys`; return how many rows were changed.
+
+    Rows may be unsealed, or sealed with any other key of `keys`. No other process may have the
+    store open. If killed at any moment it may be called again; until it has finished, the store
+    cannot be opened. Raises StoreUnavailable, SealMismatch for a missing key, and ValueError
+    for a store without a file.
+    """
+    path = file_of(url)
+    if path is None:
+        raise ValueError("nothing of it is kept")
+    with _alone(path), _in_words():
+        prepare_file(path, busy_s=_BUSY_S)
+        asyncio.run(_upgrade(path))
+        with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as connection:
+            for pragma in ("PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON", _CACHE):
+                connection.execute(pragma)
+            previous = _begin(connection, keys)
+            if previous is None:
+                return 0
+            resealing = ValueResealer(keys, is_open=not previous)
+            done = _reseal_all(connection, resealing, told)
+            _leave_no_trace(connection)
+            connection.execute("UPDATE store_seals SET previous = NULL, is_bound = 1")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return done
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    try:
+        share = FileLock.whole(path)
+    except BlockingIOError as error:
+        raise StoreUnavailable("a gateway, an API or a command has it open: stop them") from error
+    except OSError as error:
+        raise StoreUnavailable(f"no lock beside {path}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        share.release()
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreUnavailable(str(error)) from error
+
+
+async def _upgrade(path: Path) -> None:
+    engine = writing_engine(path, busy_s=_BUSY_S)
+    try:
+        await upgrade(engine)
+    finally:
+        await engine.dispose()
+
+
+def _begin(connection: sqlite3.Connection, keys: Keys) -> str | None:
+    """Record the change of key; return the previous key id ("" if unsealed), None if done."""
+    seal = seal_with(keys)
+    row = connection.execute("SELECT key_id, proof, previous FROM store_seals").fetchone()
+    previous = _previous_of(row, seal, keys)
+    if previous is None and _is_unbound(connection):
+        previous = seal.key_id
+    if previous is not None:
+        connection.execute(
+            "INSERT OR REPLACE INTO store_seals (number, key_id, proof, previous)"
+            " VALUES (?, ?, ?, ?)",
+            (ONLY_ROW, seal.key_id, proof_of(seal), previous),
+        )
+    return previous
+
+
+def _is_unbound(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM store_seals WHERE NOT is_bound").fetchone() is not None
+
+
+def _previous_of(row: tuple[str, bytes, str | None] | None, seal: Seal, keys: Keys) -> str | None:
+    if row is None:
+        return ""
+    key_id, proof, previous = row
+    if key_id not in keys.by_id:
+        raise SealMismatch(
+            f"its numbers are sealed with the key {key_id}: put it back among the keys"
+        )
+    was_sealed_by(Seal(key_id, keys.by_id[key_id]), proof)
+    if previous and previous not in keys.by_id:
+        raise SealMismatch(
+            f"some of it is sealed with the key {previous}: put it back among the keys"
+        )
+    if key_id == seal.key_id:
+        return previous
+    if previous is not None:
+        raise SealMismatch(
+            f"a change to the key {key_id} has not ended: name that in privacy.current, and run"
+            " this again, before another change"
+        )
+    return key_id
+
+
+def _reseal_all(connection: sqlite3.Connection, resealing: ValueResealer, told: Told) -> int:
+    tables = list(sealed_tables())
+    total = sum(_count(connection, table) for table, _ in tables)
+    seen = done = 0
+    for table, columns in tables:
+        walk = _Walk(table, columns)
+        for rows in walk.pages(connection):
+            changed = [one for row in rows for one in walk.changed(row, resealing)]
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(walk.update, changed)
+            connection.execute("COMMIT")
+            seen += len(rows)
+            done += len(changed)
+            # A row with a sealed primary key may move, and be read again later.
+            told(min(seen, total), total)
+    return done
+
+
+def _count(connection: sqlite3.Connection, table: Table) -> int:
+    counted = connection.execute(f"SELECT count(*) FROM {table.name}")  # noqa: S608 - of ours
+    return int(counted.fetchone()[0])
+
+
+def _leave_no_trace(connection: sqlite3.Connection) -> None:
+    """Rewrite the file, so that old values do not stay in its free pages."""
+    connection.execute("VACUUM")
+
+
+class _Walk:
+    """Reads one table in the order of its primary key, and updates single rows."""
+
+    def __init__(self, table: Table, columns: Sequence[Column[object]]) -> None:
+        keys = [column.name for column in table.primary_key.columns]
+        names = [column.name for column in columns]
+        shown = [*keys, *names, *(["kind"] if table.name == "changes" else [])]
+        self._columns = columns
+        self._keys = len(keys)
+        places = ", ".join("?" * len(keys))
+        key = f"({', '.join(keys)})"
+        # All names come from our own tables.
+        read = f"SELECT {', '.join(shown)} FROM {table.name}"  # noqa: S608
+        order = f"ORDER BY {', '.join(keys)} LIMIT {ROWS_PER_COMMIT}"
+        self._first = f"{read} {order}"
+        self._next = f"{read} WHERE {key} > ({places}) {order}"
+        values = ", ".join(f"{name} = ?" for name in names)
+        self.update = f"UPDATE {table.name} SET {values} WHERE {key} = ({places})"  # noqa: S608
+
+    def pages(self, connection: sqlite3.Connection) -> Iterator[list[tuple[Value, ...]]]:
+        """Yield pages of rows; each starts after the last key read, not affected by updates."""
+        page = connection.execute(self._first).fetchall()
+        while page:
+            yield page
+            page = connection.execute(self._next, page[-1][: self._keys]).fetchall()
+
+    def changed(
+        self, row: tuple[Value, ...], resealing: ValueResealer
+    ) -> Iterator[tuple[Value, ...]]:
+        """Yield the parameters of `update` if the row is not sealed with the current key."""
+        key, rest = row[: self._keys], row[self._keys :]
+        before = rest[: len(self._columns)]
+        kind = rest[-1] if len(rest) > len(before) else None
+        after = tuple(
+            resealing.value(column, value, kind)
+            for column, value in zip(self._columns, before, strict=True)
+        )
+        if after != before:
+            yield (*after, *key)

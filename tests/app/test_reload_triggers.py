@@ -1,0 +1,99 @@
+"""Why files are read again: one was saved, or a whole directory put in the place of another."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from gateway.app import reload_triggers
+from gateway.app.reload_triggers import ReloadTrigger, watch
+from gateway.runtime.tasks import spawn
+
+Watched = Callable[..., Awaitable[ReloadTrigger]]
+
+WITHIN_S = 60.0
+
+
+@pytest.fixture
+async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
+    """Watch directories; returns once a change in the last of them was seen."""
+    monkeypatch.setattr(reload_triggers, "_LOOK_MS", 50)
+    tasks: list[asyncio.Task[None]] = []
+
+    async def begin(*directories: Path) -> ReloadTrigger:
+        cause = ReloadTrigger()
+        tasks.append(spawn(watch(directories, cause), name="watch"))
+        return cause
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def save(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+async def told(cause: ReloadTrigger, path: Path) -> None:
+    """Save a file until that is a cause: when a watch has begun cannot be asked."""
+    async with asyncio.timeout(WITHIN_S):
+        for text in map(str, range(1_000)):
+            save(path, text)
+            with suppress(TimeoutError):
+                assert await asyncio.wait_for(cause.next(), 0.2) == "file change"
+                return
+
+
+async def silent(cause: ReloadTrigger) -> None:
+    """Wait until nothing more comes of what was done before."""
+    with suppress(TimeoutError):
+        while True:
+            await asyncio.wait_for(cause.next(), 1)
+
+
+async def test_a_file_that_is_saved_is_a_cause(watched: Watched, tmp_path: Path) -> None:
+    cause = await watched(tmp_path)
+
+    await told(cause, tmp_path / "words.txt")
+
+
+async def test_a_directory_in_the_place_of_another_is_one_and_is_watched(
+    watched: Watched, tmp_path: Path
+) -> None:
+    policies, new = tmp_path / "policies", tmp_path / "new"
+    for directory in (policies, new):
+        directory.mkdir()
+    cause = await watched(policies)
+    await told(cause, policies / "words.txt")
+    await silent(cause)
+
+    policies.rename(tmp_path / "old")
+    new.rename(policies)
+    async with asyncio.timeout(WITHIN_S):
+        assert await cause.next() == "file change"
+    await silent(cause)
+
+    await told(cause, policies / "words.txt")
+
+
+async def test_a_directory_that_is_not_there_yet_is_watched_once_it_is(
+    watched: Watched, tmp_path: Path
+) -> None:
+    cause = await watched(tmp_path / "policies")
+    (tmp_path / "policies").mkdir()
+
+    await told(cause, tmp_path / "policies/words.txt")
+
+
+async def test_what_the_gateway_writes_itself_is_no_cause(watched: Watched, tmp_path: Path) -> None:
+    cause = await watched(tmp_path)
+    await told(cause, tmp_path / "words.txt")
+    await silent(cause)
+
+    save(tmp_path / "cdr-20251125-09.jsonl", "{}")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(cause.next(), 1)

@@ -1,0 +1,58 @@
+"""What a text shows is the same from its views, and in their place from the text alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.traffic import TrafficClass
+from gateway.filter.batch_views import views_of
+from gateway.filter.views import Views
+from gateway.filter.visible_facts import VisibleFacts, shown_by, shown_in
+
+any_text = st.text(st.characters(exclude_categories=()), max_size=40)
+_PIECES = """
+    【云尚百货】 【全场八折大促】 【退订中心】 【 【】 】 您 的 验证码 482915 code passcode A1b2
+    有效 勿泄露 订单 尾号 余额 优惠 活动 红包 限时 八折 满300减30 买一送一 送20元 招商 招商银行
+    sale free win 咨询 40080012345 点击 下载 http://a.cn 回T退订 拒收请回复R TD 取消 qx reply
+    STOP to opt out unsubscribe 退款 促销 特价 收 退 opt ， 。 ！ - … \u3000 \ufeff \u200b
+    \u0301 е ο Ｔ 優惠 驗證碼 促 销
+    """
+showing = st.lists(st.sampled_from([" ", "\n", *_PIECES.split()]), max_size=14).map("".join)
+
+
+@given(st.lists(showing | any_text, max_size=4))
+def test_a_text_shows_the_same_among_others_as_alone(texts: list[str]) -> None:
+    for seen in views_of(texts):
+        assert shown_in(seen) == shown_by(seen.raw)
+        assert shown_in(Views(seen.raw)) == shown_by(seen.raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("您的包裹已放入3号柜", VisibleFacts()),
+        ("【春晓书店】全场八折", VisibleFacts(TrafficClass.COMMERCIAL, "春晓书店")),
+        ("会员活动，限时优惠【春晓书店】", VisibleFacts(TrafficClass.COMMERCIAL, "春晓书店")),
+        ("【特惠商城】您的包裹已到", VisibleFacts(TrafficClass.SERVICE, "特惠商城")),
+        ("您的包裹已到【特惠商城】", VisibleFacts(TrafficClass.SERVICE, "特惠商城")),
+        ("【 春晓 】限时优惠活动", VisibleFacts(TrafficClass.COMMERCIAL, "春晓")),
+        ("【退订中心】已为您办理", VisibleFacts(TrafficClass.SERVICE, "退订中心")),
+        ("【春晓书店】回T退订", VisibleFacts(TrafficClass.COMMERCIAL, "春晓书店", "T")),
+        ("【春晓书店】您的退款已到账", VisibleFacts(TrafficClass.SERVICE, "春晓书店")),
+        ("【春晓书店】验证码482915", VisibleFacts(TrafficClass.VERIFICATION, "春晓书店")),
+        (
+            "【春晓书店】验证码482915，限时优惠大促",
+            VisibleFacts(TrafficClass.COMMERCIAL, "春晓书店"),
+        ),
+        ("【春晓书店】活动，活动，活动", VisibleFacts(TrafficClass.SERVICE, "春晓书店")),
+        ("【春晓书店】活动报名，您的订单余额", VisibleFacts(TrafficClass.SERVICE, "春晓书店")),
+        ("限时特价", VisibleFacts(TrafficClass.COMMERCIAL)),
+        ("限时…活动", VisibleFacts(TrafficClass.COMMERCIAL)),
+        ("【春晓书店", VisibleFacts()),
+    ],
+)
+def test_what_a_text_shows_is_read_from_its_views(text: str, shown: VisibleFacts) -> None:
+    (seen,) = views_of([text])
+
+    assert shown_in(seen) == shown
+    assert shown_by(text) == shown
