@@ -4,8 +4,8 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError
+from gateway.cli.plurals import counted
 from gateway.cli.private_files import private_file
 from gateway.cli.screen import print_table, say, visible
 from gateway.domain.audit import AuditItem, ConsentAudit, share_proven

@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 import orjson
 
-from gateway.cli.counting import counted
 from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.known_sender import require_sender
 from gateway.cli.person import acting
+from gateway.cli.plurals import counted
 from gateway.cli.private_files import private_file
 from gateway.cli.record_scopes import said
 from gateway.cli.report_options import WantedReports
 from gateway.cli.report_views import COLUMNS, described, row_of
+from gateway.cli.sample_writer import learn_from_reports
 from gateway.cli.screen import print_fields, print_json, print_table, say, visible
 from gateway.cli.storage import opened_store
-from gateway.cli.verdict_keeping import learn_from_reports
 from gateway.domain.authority_report import AuthorityReport, ReportState
 from gateway.ports.authority_reports import AuthorityReports
 from gateway.runtime.clock import utcnow

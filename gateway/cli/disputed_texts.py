@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gateway.cli.failure import CommandError, misused
 from gateway.cli.progress import progress_bar
-from gateway.cli.unmasking import cannot_open, sealer_of
+from gateway.cli.unmask_reason import cannot_open, sealer_of
 from gateway.filter.model_pair import name_of
 from gateway.runtime.record_archive import RecordArchive, hour_of
 from gateway.runtime.record_texts import text_of

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.cli.wording import worded
+from gateway.cli.explanation_labels import worded
 from gateway.domain.policy import KeywordList
 from gateway.filter.keywords import Hit
 from gateway.policy.bundle import Bundle

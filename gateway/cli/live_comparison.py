@@ -4,10 +4,10 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from gateway.cli.counting import counted
 from gateway.cli.disputed_texts import disputed_texts
 from gateway.cli.failure import CommandError, ExitCode
 from gateway.cli.model_life import directory_of, in_words, short
+from gateway.cli.plurals import counted
 from gateway.cli.screen import print_json, print_table, say, warn
 from gateway.filter.model_comparison import DISPUTED, ModelAgreement
 from gateway.settings.gateway import GatewaySettings

@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.cli.deployment import load_settings
 from gateway.cli.failure import misused
 from gateway.cli.filter_options import TrainingTarget
-from gateway.cli.sampling import all_samples
+from gateway.cli.sample_list import all_samples
 from gateway.systems.learning.person_verdicts import ORIGIN, to_train_on
 from gateway.systems.learning.sample_split import MAX_WEIGHT, SampleSplit
 from gateway.systems.learning.samples import SampleFile

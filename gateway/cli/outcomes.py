@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from gateway.cli.counting import counted
-from gateway.cli.reviewing import described, told_counts
+from gateway.cli.held_messages import described, told_counts
+from gateway.cli.plurals import counted
 from gateway.cli.screen import print_json, print_table, say
 from gateway.domain.quarantine import HoldState
 from gateway.systems.quarantine.outcomes import ActResult, NotDone, Outcome

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from gateway.cli.counting import counted
+from gateway.cli.plurals import counted
 from gateway.cli.screen import print_json, print_table, say, visible, warn
 from gateway.systems.consent.answer_lines import LineFault
 

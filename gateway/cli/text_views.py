@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import chain
 
+from gateway.cli.explanation_labels import worded
 from gateway.cli.screen import print_table
-from gateway.cli.wording import worded
 from gateway.filter.display_order import displayed
 from gateway.filter.inflation import deflated, is_inflated
 from gateway.filter.shapes import DIRECTED

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
+from gateway.cli.explanation_labels import said_in
 from gateway.cli.list_words import ListBehind, lists_behind, settings_of
-from gateway.cli.wording import said_in
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.warning import Severity
 from gateway.filter.keywords import KeywordIndex

@@ -28,7 +28,7 @@ def serve(
 
     Example: smsward api --config /etc/smsward --policies /etc/smsward/policies
     """
-    from gateway.cli.api_serving import serve_from
+    from gateway.cli.api_process import serve_from
     from gateway.cli.deployment import located_own
 
     return serve_from(located_own(directories, "api"), log_level)
@@ -54,6 +54,6 @@ def new_token(
 
     Example: smsward api new-token --name 营业厅 --role clerk --channel hall --json
     """
-    from gateway.cli.token_making import print_token
+    from gateway.cli.new_token import print_token
 
     return print_token(name, role, system_id, channel or (), as_json=as_json)

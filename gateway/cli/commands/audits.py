@@ -42,9 +42,9 @@ def draw_sample(
     """
     import asyncio
 
-    from gateway.cli.auditing import draw_audit
+    from gateway.cli.consent_audit import draw_audit
     from gateway.cli.deployment import config_of, load_settings
-    from gateway.cli.unmasking import is_unmasked
+    from gateway.cli.unmask_reason import is_unmasked
 
     directory = config_of(config)
     settings = load_settings(directory)
@@ -68,9 +68,9 @@ def show(
     """
     import asyncio
 
-    from gateway.cli.auditing import show_audit
+    from gateway.cli.consent_audit import show_audit
     from gateway.cli.deployment import load_settings
-    from gateway.cli.unmasking import is_unmasked
+    from gateway.cli.unmask_reason import is_unmasked
 
     settings = load_settings(config)
     unmask = is_unmasked(settings, unmasking, "consent audit show", f"audit {number}")
@@ -89,7 +89,7 @@ def list_all(
     """
     import asyncio
 
-    from gateway.cli.auditing import list_audits
+    from gateway.cli.consent_audit import list_audits
     from gateway.cli.deployment import load_settings
 
     settings = load_settings(config)
@@ -118,7 +118,7 @@ def answer(
     """
     import asyncio
 
-    from gateway.cli.auditing import answer_item
+    from gateway.cli.consent_audit import answer_item
     from gateway.cli.deployment import load_settings
 
     settings = load_settings(config)

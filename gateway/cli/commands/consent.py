@@ -87,7 +87,7 @@ def show(
     """
     import asyncio
 
-    from gateway.cli.answering import show_answers
+    from gateway.cli.consent_answers import show_answers
     from gateway.cli.deployment import config_of
 
     directory = config_of(config)
@@ -121,8 +121,8 @@ def import_lists(
     """
     import asyncio
 
+    from gateway.cli.consent_import import import_answers
     from gateway.cli.deployment import config_of
-    from gateway.cli.importing import import_answers
 
     directory = config_of(config)
     return asyncio.run(import_answers(directory, files, said, rejects, as_json=as_json))
@@ -152,9 +152,9 @@ def export_list(
     """
     import asyncio
 
+    from gateway.cli.consent_export import ExportQuery, described, export_answers
     from gateway.cli.deployment import load_settings
-    from gateway.cli.exporting import ExportQuery, described, export_answers
-    from gateway.cli.unmasking import is_unmasked
+    from gateway.cli.unmask_reason import is_unmasked
 
     settings, wanted = load_settings(config), ExportQuery(system_id, all_senders, answer)
     unmask = is_unmasked(settings, unmasking, "consent export", described(wanted))
@@ -170,7 +170,7 @@ def _record(
 ) -> int:
     import asyncio
 
-    from gateway.cli.answering import record_answers
+    from gateway.cli.consent_answers import record_answers
     from gateway.cli.deployment import config_of
 
     return asyncio.run(record_answers(config_of(config), answer, numbers, scope, until))

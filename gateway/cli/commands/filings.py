@@ -39,7 +39,7 @@ def import_file(
     import asyncio
 
     from gateway.cli.deployment import config_of
-    from gateway.cli.filing import import_filings
+    from gateway.cli.filing_changes import import_filings
 
     directory = config_of(config)
     return asyncio.run(import_filings(directory, file, dry_run=dry_run, as_json=as_json))
@@ -61,7 +61,7 @@ def list_filings(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.filed import list_filed
+    from gateway.cli.filing_list import list_filed
 
     return asyncio.run(list_filed(load_settings(config), sender, as_json=as_json))
 
@@ -75,7 +75,7 @@ def show(sender: Sender, /, *, config: ConfigDirectory = None, as_json: AsJson =
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.filed import show_filed
+    from gateway.cli.filing_list import show_filed
 
     return asyncio.run(show_filed(load_settings(config), sender, as_json=as_json))
 
@@ -97,7 +97,7 @@ def expiring(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.filed import list_expiring
+    from gateway.cli.filing_list import list_expiring
 
     return asyncio.run(list_expiring(load_settings(config), within, as_json=as_json))
 
@@ -117,7 +117,7 @@ def remove(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.filing import remove_filings
+    from gateway.cli.filing_changes import remove_filings
 
     return asyncio.run(remove_filings(load_settings(config), sender, named))
 
@@ -136,6 +136,6 @@ def export(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.filing import export_filings
+    from gateway.cli.filing_changes import export_filings
 
     return asyncio.run(export_filings(load_settings(config), sender, output))

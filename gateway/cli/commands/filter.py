@@ -53,7 +53,7 @@ def train(
     Example: openssl genpkey -algorithm ed25519 -out model.pem;
     smsward filter train --data ours_bulk.tsv --key model.pem -o model.npz
     """
-    from gateway.cli.model_training import train_model
+    from gateway.cli.model_trainer import train_model
 
     return train_model(data, made, config, as_json=as_json)
 
@@ -87,7 +87,7 @@ def evaluate(
 
     Example: smsward filter evaluate dev_\*.tsv --judge-by ours
     """
-    from gateway.cli.model_measuring import evaluate_model
+    from gateway.cli.model_measures import evaluate_model
 
     return evaluate_model(files, chosen, train or [], judge_by or [], plot, as_json=as_json)
 
@@ -119,7 +119,7 @@ def score(
 
     Example: smsward filter score --model model.npz < dev_zh_bulk.tsv
     """
-    from gateway.cli.model_scoring import score_lines
+    from gateway.cli.model_scores import score_lines
 
     return score_lines(chosen, tolerate, evidence, is_port=not person)
 
@@ -153,7 +153,7 @@ def compare(
         if old or new or compared.data:
             raise misused("--live compares the models that are installed, and no other")
         return show_live(load_settings(config), with_texts=compared.texts, as_json=as_json)
-    from gateway.cli.model_measuring import compare_given
+    from gateway.cli.model_measures import compare_given
 
     return compare_given(old, new, compared, as_json=as_json)
 

@@ -30,7 +30,7 @@ def list_all(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.sampling import list_samples
+    from gateway.cli.sample_list import list_samples
 
     return asyncio.run(list_samples(load_settings(config), config, wanted, as_json=as_json))
 
@@ -44,7 +44,7 @@ def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson =
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.sampling import show_sample
+    from gateway.cli.sample_list import show_sample
 
     return asyncio.run(show_sample(load_settings(config), number, as_json=as_json))
 
@@ -58,7 +58,7 @@ def count(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.sampling import count_samples
+    from gateway.cli.sample_list import count_samples
 
     return asyncio.run(count_samples(load_settings(config), as_json=as_json))
 
@@ -75,7 +75,7 @@ def add(*, said: SampleVerdict, config: ConfigDirectory = None, as_json: AsJson 
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.sampling import add_sample
+    from gateway.cli.sample_list import add_sample
 
     return asyncio.run(add_sample(load_settings(config), said, as_json=as_json))
 
@@ -98,6 +98,6 @@ def forget(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.sampling import forget_samples
+    from gateway.cli.sample_list import forget_samples
 
     return asyncio.run(forget_samples(load_settings(config), numbers, by, as_json=as_json))

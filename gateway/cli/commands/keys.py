@@ -22,7 +22,7 @@ def new(*, key_id: Annotated[str, Parameter("--id", help="What to call it.")] = 
 
     Example: smsward keys new --id k2 >> /etc/smsward/keys.yaml
     """
-    from gateway.cli.key_making import print_key
+    from gateway.cli.new_key import print_key
 
     return print_key(key_id)
 
@@ -38,6 +38,6 @@ def reseal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
     Example: smsward keys reseal --config /etc/smsward
     """
     from gateway.cli.deployment import load_settings
-    from gateway.cli.resealing import reseal as work
+    from gateway.cli.key_change import reseal as work
 
     return work(load_settings(config), as_json=as_json)

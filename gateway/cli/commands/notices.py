@@ -29,7 +29,7 @@ def list_standings(*, config: ConfigDirectory = None, as_json: AsJson = False) -
     import asyncio
 
     from gateway.cli.deployment import config_of
-    from gateway.cli.noticing import list_notices
+    from gateway.cli.notice_feed import list_notices
 
     return asyncio.run(list_notices(config_of(config), as_json=as_json))
 
@@ -54,8 +54,8 @@ def next_batch(
     import asyncio
 
     from gateway.cli.deployment import config_of, load_settings
-    from gateway.cli.noticing import show_next
-    from gateway.cli.unmasking import is_unmasked
+    from gateway.cli.notice_feed import show_next
+    from gateway.cli.unmask_reason import is_unmasked
 
     directory = config_of(config)
     about = f"the next refusals for {system_id}"
@@ -78,6 +78,6 @@ def acknowledge(
     import asyncio
 
     from gateway.cli.deployment import config_of
-    from gateway.cli.noticing import acknowledge_batch
+    from gateway.cli.notice_feed import acknowledge_batch
 
     return asyncio.run(acknowledge_batch(config_of(config), system_id, batch))

@@ -60,6 +60,6 @@ def check(*, directories: Directories = USUAL_PLACES, as_json: AsJson = False) -
 
 
 def _check(config: Path, policies: Path, *, as_json: bool) -> int:
-    from gateway.cli.checking import check_deployment
+    from gateway.cli.config_check import check_deployment
 
     return check_deployment(config, policies, as_json=as_json)

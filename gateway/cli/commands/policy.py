@@ -42,8 +42,8 @@ def check(
 
     Example: smsward policy check policies.new
     """
-    from gateway.cli.comparing import check_policies
     from gateway.cli.deployment import policies_of
+    from gateway.cli.policy_comparison import check_policies
 
     return check_policies(policies_of(directory, "DIR"), as_json=as_json)
 
@@ -63,7 +63,7 @@ def diff(
 
     Example: smsward policy diff policies policies.new
     """
-    from gateway.cli.comparing import diff_policies
+    from gateway.cli.policy_comparison import diff_policies
 
     return diff_policies(old, new, as_json=as_json)
 
@@ -94,8 +94,8 @@ def rules(
 
     Example: smsward policy rules --lang zh
     """
-    from gateway.cli.cataloguing import list_rules, print_markdown
     from gateway.cli.deployment import policies_of
+    from gateway.cli.policy_catalogue import list_rules, print_markdown
 
     found = policies_of(directory, "DIR")
     if as_markdown:
@@ -123,7 +123,7 @@ def schema(
 
     Example: smsward policy schema --file rules
     """
-    from gateway.cli.cataloguing import print_schema
+    from gateway.cli.policy_catalogue import print_schema
     from gateway.settings.json_schema import BundlePart
 
     return print_schema(BundlePart(file), partial=partial)
@@ -149,7 +149,7 @@ def replay(
     Example: smsward policy replay policies.new --since 2013-11-04 --old policies
     """
     from gateway.cli.deployment import config_of, policies_of
-    from gateway.cli.replaying import replay_policies
+    from gateway.cli.policy_replay import replay_policies
 
     directories = (config_of(config), policies_of(directory, "DIR"))
     return replay_policies(*directories, replayed, as_json=as_json)

@@ -40,7 +40,7 @@ def show(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.preferring import show_journal, show_preferences
+    from gateway.cli.preference_changes import show_journal, show_preferences
 
     work = show_journal if journal else show_preferences
     return asyncio.run(work(load_settings(config), number, as_json=as_json))
@@ -65,7 +65,7 @@ def holds(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.own_holding import list_own_holds
+    from gateway.cli.own_holds import list_own_holds
 
     return asyncio.run(list_own_holds(load_settings(config), number, as_json=as_json))
 
@@ -96,7 +96,7 @@ def set_one(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.preferring import set_preference
+    from gateway.cli.preference_changes import set_preference
 
     return asyncio.run(set_preference(load_settings(config), about, action, as_json=as_json))
 
@@ -112,7 +112,7 @@ def remove(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.preferring import remove_preference
+    from gateway.cli.preference_changes import remove_preference
 
     return asyncio.run(remove_preference(load_settings(config), about, as_json=as_json))
 
@@ -138,9 +138,9 @@ def export(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.preferring import export_preferences
+    from gateway.cli.preference_changes import export_preferences
     from gateway.cli.subscriber import masked_number
-    from gateway.cli.unmasking import is_unmasked
+    from gateway.cli.unmask_reason import is_unmasked
 
     settings, about = load_settings(config), f"preferences of {masked_number(number)}"
     unmask = is_unmasked(settings, unmasking, "preferences export", about)
@@ -164,6 +164,6 @@ def delete(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.preferring import delete_preferences
+    from gateway.cli.preference_changes import delete_preferences
 
     return asyncio.run(delete_preferences(load_settings(config), number, by, as_json=as_json))

@@ -45,7 +45,7 @@ def list_held(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.reviewing import list_messages
+    from gateway.cli.held_messages import list_messages
 
     return asyncio.run(list_messages(load_settings(config), selection, config, as_json=as_json))
 
@@ -72,8 +72,8 @@ def show(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.reviewing import number_of, show_message
-    from gateway.cli.unmasking import is_text_unmasked
+    from gateway.cli.held_messages import number_of, show_message
+    from gateway.cli.unmask_reason import is_text_unmasked
 
     settings, about = load_settings(config), f"message {number_of(message_id)}"
     unmask = is_text_unmasked(settings, unmasking, "quarantine show", about)
@@ -108,9 +108,9 @@ def release(
     """
     import asyncio
 
-    from gateway.cli.chosen import MessageSelection
-    from gateway.cli.deciding import release_messages
     from gateway.cli.deployment import load_settings
+    from gateway.cli.held_decisions import release_messages
+    from gateway.cli.message_selection import MessageSelection
 
     chosen, settings = (
         MessageSelection(ids or [], whole.campaign, whole.system_id),
@@ -137,9 +137,9 @@ def discard(
     """
     import asyncio
 
-    from gateway.cli.chosen import MessageSelection
-    from gateway.cli.deciding import discard_messages
     from gateway.cli.deployment import load_settings
+    from gateway.cli.held_decisions import discard_messages
+    from gateway.cli.message_selection import MessageSelection
 
     chosen, settings = (
         MessageSelection(ids or [], whole.campaign, whole.system_id),

@@ -34,7 +34,7 @@ def show(
 
     Example: smsward records show var/cdr --limit 20
     """
-    from gateway.cli.reading import show_records
+    from gateway.cli.last_records import show_records
 
     return show_records(place, limit, unmasking, config, as_json=as_json)
 
@@ -58,7 +58,7 @@ def export(
     --number 13800138000 --unmask --reason "case 2013-118" -o case.jsonl
     """
     from gateway.cli.deployment import load_settings
-    from gateway.cli.record_exporting import export_records
+    from gateway.cli.record_export import export_records
 
     return export_records(load_settings(config), period, unmasking, output, as_json=as_json)
 
@@ -72,7 +72,7 @@ def seal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
     Example: smsward records seal --config config
     """
     from gateway.cli.deployment import load_settings
-    from gateway.cli.record_keeping import seal_records
+    from gateway.cli.record_upkeep import seal_records
 
     return seal_records(load_settings(config), as_json=as_json)
 
@@ -102,7 +102,7 @@ def purge(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.record_keeping import purge_records
+    from gateway.cli.record_upkeep import purge_records
 
     settings = load_settings(config)
     return asyncio.run(purge_records(settings, by, now, dry_run=dry_run, as_json=as_json))
@@ -122,7 +122,7 @@ def purges(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.record_keeping import list_purges
+    from gateway.cli.record_upkeep import list_purges
 
     return asyncio.run(list_purges(load_settings(config), limit, as_json=as_json))
 
@@ -139,7 +139,7 @@ def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.record_keeping import verify_journals
+    from gateway.cli.record_upkeep import verify_journals
 
     return asyncio.run(verify_journals(load_settings(config), as_json=as_json))
 
@@ -158,6 +158,6 @@ def accesses(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.record_keeping import list_accesses
+    from gateway.cli.record_upkeep import list_accesses
 
     return asyncio.run(list_accesses(load_settings(config), limit, as_json=as_json))

@@ -58,7 +58,7 @@ def show(
 
     from gateway.cli.authority import show_report
     from gateway.cli.deployment import load_settings
-    from gateway.cli.unmasking import is_unmasked
+    from gateway.cli.unmask_reason import is_unmasked
 
     settings = load_settings(config)
     unmask = is_unmasked(settings, unmasking, "reports show", f"report {number}")
@@ -86,7 +86,7 @@ def export(
 
     from gateway.cli.authority import export_reports
     from gateway.cli.deployment import load_settings
-    from gateway.cli.unmasking import is_unmasked
+    from gateway.cli.unmask_reason import is_unmasked
 
     settings = load_settings(config)
     about = f"{wanted.state or 'all'} reports of {wanted.system_id or 'any sender'}"

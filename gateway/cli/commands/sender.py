@@ -16,6 +16,6 @@ def hash_password() -> int:
 
     Example: smsward sender hash-password < password.txt
     """
-    from gateway.cli.hashing import print_hash
+    from gateway.cli.password_hash import print_hash
 
     return print_hash()

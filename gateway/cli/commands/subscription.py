@@ -28,7 +28,7 @@ def list_orders(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.ordering import print_orders
+    from gateway.cli.order_list import print_orders
 
     return asyncio.run(print_orders(load_settings(config), orders, config, as_json=as_json))
 
@@ -53,7 +53,7 @@ def show(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.ordering import print_histories
+    from gateway.cli.order_list import print_histories
 
     settings = load_settings(config)
     return asyncio.run(print_histories(settings, number, system_id, config, as_json=as_json))

@@ -36,7 +36,7 @@ def list_all(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.suspending import list_suspensions
+    from gateway.cli.suspension_changes import list_suspensions
 
     return asyncio.run(list_suspensions(load_settings(config), state, limit, as_json=as_json))
 
@@ -50,7 +50,7 @@ def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson =
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.suspending import show_number
+    from gateway.cli.suspension_changes import show_number
 
     return asyncio.run(show_number(load_settings(config), number, as_json=as_json))
 
@@ -76,7 +76,7 @@ def add(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.suspending import SuspensionOptions, suspend_number
+    from gateway.cli.suspension_changes import SuspensionOptions, suspend_number
 
     wish = SuspensionOptions(number, note, by)
     return asyncio.run(suspend_number(load_settings(config), wish, days, as_json=as_json))
@@ -101,7 +101,7 @@ def lift(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.suspending import SuspensionOptions, lift_suspension
+    from gateway.cli.suspension_changes import SuspensionOptions, lift_suspension
 
     wish = SuspensionOptions(number, note, by)
     return asyncio.run(lift_suspension(load_settings(config), wish, as_json=as_json))

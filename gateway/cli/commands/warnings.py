@@ -34,7 +34,7 @@ def list_warnings(
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.warned import list_raised
+    from gateway.cli.warning_list import list_raised
 
     return asyncio.run(list_raised(load_settings(config), wanted, config, as_json=as_json))
 
@@ -51,7 +51,7 @@ def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson =
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.warned import show_raised
+    from gateway.cli.warning_list import show_raised
 
     return asyncio.run(show_raised(load_settings(config), number, as_json=as_json))
 
@@ -65,7 +65,7 @@ def answer(number: Number, /, *, noted: WarningNoteOptions, config: ConfigDirect
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.warned import answer_raised
+    from gateway.cli.warning_list import answer_raised
 
     return asyncio.run(answer_raised(load_settings(config), number, noted))
 
@@ -79,6 +79,6 @@ def close(number: Number, /, *, noted: WarningNoteOptions, config: ConfigDirecto
     import asyncio
 
     from gateway.cli.deployment import load_settings
-    from gateway.cli.warned import close_raised
+    from gateway.cli.warning_list import close_raised
 
     return asyncio.run(close_raised(load_settings(config), number, noted))

@@ -98,7 +98,7 @@ def explain_submit(
     import asyncio
 
     from gateway.cli.deployment import load_deployment, located
-    from gateway.cli.explaining import explain_message
+    from gateway.cli.submit_explanation import explain_message
 
     deployment = load_deployment(*located(directories))
     return asyncio.run(
@@ -123,7 +123,7 @@ def explain_bind(
     """
     import asyncio
 
-    from gateway.cli.admitting import explain_admission
+    from gateway.cli.bind_explanation import explain_admission
     from gateway.cli.deployment import load_deployment, located
 
     deployment = load_deployment(*located(directories))
@@ -147,7 +147,7 @@ def explain_mo(
 
     Example: smsward explain mo --from 13800138000 --to 10690001 --text R --advertised R
     """
-    from gateway.cli.meaning import Question, explain_file, explain_reply
+    from gateway.cli.reply_explanation import Question, explain_file, explain_reply
 
     question = Question(reply.text, reply.advertised, reply.pending, reply.listed)
     if reply.file is not None:

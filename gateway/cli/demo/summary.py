@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gateway.cli.counting import counted
 from gateway.cli.demo.ledger import Audit
 from gateway.cli.demo.stage import GUEST, PASSWORD, Stage
 from gateway.cli.demo.view import Moment, sender_table, verdict_table
+from gateway.cli.plurals import counted
 from gateway.cli.screen import console, print_json, say
 
 

@@ -1,0 +1,212 @@
+"""The work of `smsward check`: all faults, or what the files come to."""
+
+from collections.abc import Collection, Iterable
+from datetime import date, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from socket import AI_NUMERICHOST, getaddrinfo
+from urllib.parse import urlsplit
+
+from gateway.app.webhook_addresses import Address, Network, may_be_dialled
+from gateway.cli.deployment import Deployment, load_deployment
+from gateway.cli.failure import ExitCode, known
+from gateway.cli.installed_classifier import installed_scorer
+from gateway.cli.plurals import counted
+from gateway.cli.screen import print_fields, print_json, say, warn
+from gateway.domain.policy import Enforcement
+from gateway.domain.sender import Sender
+from gateway.policy.bundle import Bundle
+from gateway.policy.classifier_rules import unscored
+from gateway.policy.rules import OtherProvince
+from gateway.runtime.clock import utcnow
+from gateway.settings.check import check
+from gateway.settings.fault import Fault
+from gateway.settings.gateway import GatewaySettings
+from gateway.settings.list_categories import stray_categories
+from gateway.settings.passwords import is_samples_own
+from gateway.settings.senders import are_secrets_readable
+
+_A_MONTH = timedelta(days=31)
+
+
+def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
+    """Print the faults of a deployment, else a summary; return the exit code."""
+    faults = check(config, policies)
+    if faults:
+        report_faults(faults, as_json=as_json)
+        return ExitCode.MISUSED
+    deployment = load_deployment(config, policies)
+    summary = summary_of(deployment)
+    warnings = (
+        *warnings_of(deployment.senders.values(), deployment.bundle),
+        *readable_secrets_of(config / "senders.yaml", deployment.senders.values()),
+        *strangers_of(deployment.senders.values(), deployment.bundle),
+        *stray_categories_of(deployment.bundle, policies),
+        *unknown_holidays_of(deployment.bundle, utcnow().date()),
+        *unknown_provinces_of(deployment.bundle, config / "provinces.csv"),
+        *record_warnings_of(deployment.settings),
+        *unreachable_webhooks_of(deployment.senders.values(), deployment.settings.webhook_networks),
+        *classifier_warnings_of(deployment),
+    )
+    read = {"configuration": str(config), "policies": str(policies), **summary}
+    if as_json:
+        print_json({"ok": True, "faults": [], **read, "warnings": warnings})
+        return ExitCode.FINE
+    print_fields((name, str(value)) for name, value in read.items())
+    for warning in warnings:
+        warn(warning)
+    return ExitCode.FINE
+
+
+def summary_of(deployment: Deployment) -> dict[str, object]:
+    """Return what the files come to, by name."""
+    settings, bundle = deployment.settings, deployment.bundle
+    return {
+        "listeners": ", ".join(str(listener.address) for listener in settings.listeners),
+        "smscs": ", ".join(str(smsc.address) for smsc in settings.smscs),
+        "senders": len(deployment.senders),
+        "ports": sum(len(sender.ports) for sender in deployment.senders.values()),
+        **bundle_summary_of(bundle),
+    }
+
+
+def bundle_summary_of(bundle: Bundle) -> dict[str, object]:
+    """Return what the policies alone come to, by name."""
+    return {
+        "bundle": bundle.name,
+        "lists": len(bundle.keyword_lists),
+        "words": sum(len(words.words) for words in bundle.keyword_lists),
+        "rules": len(bundle.rules),
+        "enforced": sum(rule.mode is Enforcement.ENFORCE for rule in bundle.rules),
+        "cases": len(bundle.selftest),
+        "digest": bundle.digest,
+    }
+
+
+def warnings_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:
+    """Yield what is allowed and yet should not be overlooked."""
+    if bundle.is_open:
+        yield f"OPEN POLICY: the bundle {bundle.name} can stop nothing, every message is forwarded"
+    plain = sum(sender.password.startswith("plain:") for sender in senders)
+    if plain:
+        yield (
+            f"PLAIN PASSWORDS: written out for {counted(plain, 'sender')};"
+            " smsward sender hash-password makes a hash"
+        )
+    sample = [sender.system_id for sender in senders if is_samples_own(sender.password)]
+    if sample:
+        yield (
+            f"SAMPLE PASSWORDS: {known(sample)}: still the sample's password, which everybody"
+            " knows; smsward sender hash-password makes a hash of your own"
+        )
+
+
+def readable_secrets_of(path: Path, senders: Iterable[Sender]) -> Iterable[str]:
+    """Yield that passwords, their hashes or keys of webhooks stand open to every account."""
+    if are_secrets_readable(path, senders):
+        yield (
+            f"READABLE SECRETS: every account of this machine can read {path}, which holds"
+            " passwords or keys of SPs: chmod 640 (600 where no group needs it)"
+        )
+
+
+def record_warnings_of(settings: GatewaySettings) -> Iterable[str]:
+    """Yield what records would be kept like in the open (R73)."""
+    if settings.privacy is None:
+        what = "numbers and TEXTS" if settings.record_keeping.texts else "numbers"
+        yield (
+            f"RECORDS NOT SEALED: there are no keys, so {what} in records stay readable;"
+            " `smsward keys new` makes one for privacy.keys in gateway.yaml"
+        )
+
+
+def unreachable_webhooks_of(
+    senders: Iterable[Sender], networks: Collection[Network]
+) -> Iterable[str]:
+    """Yield the SPs whose webhook names an address that is never dialled.
+
+    Where a host name leads is only known once it is.
+    """
+    for sender in senders:
+        address = None if sender.webhook is None else _literal(sender.webhook.url)
+        if address is not None and not may_be_dialled(address, networks):
+            yield (
+                f"WEBHOOK UNREACHABLE: notices to {sender.system_id} go nowhere: its address is"
+                " not public, and in no network of webhooks.networks in gateway.yaml"
+            )
+
+
+def _literal(url: str) -> Address | None:
+    """Return the address that a URL names itself, as those who dial it read it."""
+    host = urlsplit(url).hostname
+    try:
+        found = getaddrinfo(
+            "127.0.0.1" if host == "localhost" else host, None, flags=AI_NUMERICHOST
+        )
+    except (OSError, UnicodeError):
+        return None  # a name, if only one that no name server has: with a label too long, or none
+    return ip_address(found[0][4][0])
+
+
+def classifier_warnings_of(deployment: Deployment) -> Iterable[str]:
+    """Yield what rules would not judge, as models are installed now (R61)."""
+    scorer, problems = installed_scorer(deployment.settings.learning)
+    yield from (one.en for one in (*problems, *unscored(deployment.bundle.rules, scorer)))
+
+
+def unknown_holidays_of(bundle: Bundle, today: date) -> Iterable[str]:
+    """Yield that the calendar in use does not know the year that is, or that is about to be."""
+    calendar = bundle.surroundings.calendar
+    soon = today + _A_MONTH
+    if calendar.years and not calendar.covers(soon):
+        yield (
+            f"HOLIDAYS UNKNOWN: the calendar {calendar.name} has none for {soon.year},"
+            " so its rules take every day of it for no holiday"
+        )
+
+
+def unknown_provinces_of(bundle: Bundle, table: Path) -> Iterable[str]:
+    """Yield the rules that look provinces up while there is no table of them (R04)."""
+    if table.exists():
+        return
+    for rule in bundle.rules:
+        if isinstance(rule.check, OtherProvince) and rule.can_stop:
+            yield f"PROVINCES UNKNOWN: {rule.id} stops nothing, for there is no {table}"
+
+
+def strangers_of(senders: Collection[Sender], bundle: Bundle) -> Iterable[str]:
+    """Yield whom rules make exceptions for and who is not there.
+
+    No fault: the same bundle may serve gateways with different senders.
+    """
+    known = {sender.system_id for sender in senders}
+    ports = {port.number for sender in senders for port in sender.ports}
+    for rule in bundle.rules:
+        for override in rule.overrides:
+            if override.sender and override.sender not in known:
+                yield f"UNKNOWN SENDER: {rule.id} makes an exception for {override.sender}"
+            if override.port and override.port not in ports:
+                yield f"UNKNOWN PORT: {rule.id} makes an exception for {override.port}"
+
+
+def stray_categories_of(bundle: Bundle, policies: Path) -> Iterable[str]:
+    """Yield the categories of lists that are none, at their places."""
+    yield from (f"UNKNOWN CATEGORY: {one}" for one in stray_categories(bundle, policies))
+
+
+def report_faults(faults: tuple[Fault, ...], *, as_json: bool) -> None:
+    """Print faults, one a line, or as JSON."""
+    if as_json:
+        listed = [
+            {
+                "path": str(fault.path),
+                "line": fault.line,
+                "column": fault.column,
+                "problem": fault.problem,
+            }
+            for fault in faults
+        ]
+        print_json({"ok": False, "faults": listed})
+        return
+    for fault in faults:
+        say(str(fault))

@@ -1,0 +1,221 @@
+"""The work of `smsward consent`: subscribers' answers, recorded and looked up."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+
+from gateway.cli.deployment import load_settings
+from gateway.cli.failure import CommandError, ExitCode, known, misused
+from gateway.cli.known_sender import require_sender
+from gateway.cli.options import Scope
+from gateway.cli.plurals import counted
+from gateway.cli.screen import print_json, print_table, say, visible, warn
+from gateway.cli.storage import opened_store
+from gateway.cli.subscriber import subscriber_of, warn_of_odd
+from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, end_said
+from gateway.domain.msisdn import masked, misread_as, readings_of
+from gateway.domain.sender import Sender, companions_of
+from gateway.ports.consent import NUMBERS_AT_ONCE, ConsentStore
+from gateway.runtime.clock import utcnow
+from gateway.settings.fault import SettingsError
+from gateway.settings.senders import load_senders
+from gateway.systems.consent.answer_lines import answer_cell
+
+_MAX_NUMBERS = 1_000_000
+_MAX_CHANNEL_CHARS = 64
+_MAX_EVIDENCE_CHARS = 200
+_ALL = "(every sender)"
+
+
+async def record_answers(
+    config: Path, answer: Answer, numbers: Sequence[str], scope: Scope, until: str | None = None
+) -> int:
+    """Record the same answer of all `numbers`, good until then; return the exit code."""
+    end = None if until is None else end_of_option(until)
+    system_id = scope_of(scope, config)
+    msisdns = _msisdns(numbers)
+    now, channel = utcnow(), visible(scope.channel.strip())[:_MAX_CHANNEL_CHARS] or "cli"
+    evidence = visible(scope.evidence.strip())[:_MAX_EVIDENCE_CHARS]
+    if answer is Answer.AGREED and not evidence:
+        answer = Answer.ASSERTED
+        warn("without --evidence it is asserted only: it takes no refusal back (R26, R37)")
+    about = readings_of(msisdns) if answer is Answer.REFUSED else msisdns
+    answers = [
+        ConsentAnswer(msisdn, system_id, answer, now, channel, evidence, end) for msisdn in about
+    ]
+    async with opened_store(load_settings(config)) as stores:
+        change = await stores.consent.record(answers)
+        if answer is not Answer.REFUSED and system_id != EVERY_SENDER:
+            await _warn_of_refusals(stores.consent, msisdns)
+    whose = masked(msisdns[0]) if len(msisdns) == 1 else counted(len(msisdns), "number")
+    say(f"recorded: {whose} {answer} {system_id or _ALL} (change {change})")
+    return ExitCode.FINE
+
+
+async def show_answers(config: Path, number: str, system_id: str | None, *, as_json: bool) -> int:
+    """Print what a subscriber said; return the exit code."""
+    msisdn = subscriber_of(number)
+    senders = senders_of(config) or {}
+    asked = [system_id] if system_id else sorted(senders)
+    companions = companions_of(senders.values())
+    async with opened_store(load_settings(config)) as stores:
+        scopes = (EVERY_SENDER, *asked)
+        found = await _answers(stores.consent, msisdn, scopes)
+        shared = await _shared_refusals(stores.consent, msisdn, asked, companions)
+        other = misread_as(msisdn)
+        as_other = [] if other is None else await _answers(stores.consent, other, scopes)
+    now = utcnow()
+    if not any(one.scope == system_id for one in found):
+        require_sender(system_id, config)
+    if as_json:
+        shown = [_described(answer, now) for answer in found]
+        print_json({"number": masked(msisdn), "answers": shown, "shared": shared})
+    elif found:
+        columns = ("SP", "answer", "since", "until", "channel", "evidence")
+        print_table(columns, (_row(answer, now) for answer in found), title=masked(msisdn))
+    else:
+        say(f"{masked(msisdn)} has given no answer")
+    for one, refused_one in shared.items():
+        warn(f"what {refused_one} was refused holds for {one} as well: both are of one owner (R21)")
+    agreed = {one.scope for one in found if one.answer is Answer.AGREED}
+    refused = {one.scope for one in as_other if one.answer is Answer.REFUSED}
+    if refused - agreed:
+        warn(
+            "without its plus the number is read as one of the mainland, which refused, and that"
+            " holds for both (R21): look it up without the plus"
+        )
+    return ExitCode.FINE
+
+
+async def _shared_refusals(
+    store: ConsentStore,
+    msisdn: int,
+    asked: Sequence[str],
+    companions: Mapping[str, Sequence[str]],
+) -> dict[str, str]:
+    """Return which companion's refusal holds for each of `asked` that was not refused itself."""
+    company = {one for scope in asked if scope in companions for one in (scope, *companions[scope])}
+    found = await _answers(store, msisdn, sorted(company))
+    refused = {one.scope for one in found if one.answer is Answer.REFUSED}
+    return {
+        scope: min(refused & set(companions[scope]))
+        for scope in asked
+        if scope not in refused and refused & set(companions.get(scope, ()))
+    }
+
+
+async def _answers(store: ConsentStore, msisdn: int, scopes: Sequence[str]) -> list[ConsentAnswer]:
+    answers = [await store.answer_of(msisdn, scope) for scope in scopes]
+    return [answer for answer in answers if answer is not None]
+
+
+def scope_of(scope: Scope, config: Path) -> str:
+    """Return the scope that is meant: a refusal under a wrong name would protect nobody."""
+    if (scope.system_id is None) is not scope.all_senders:
+        raise misused("give either --system-id or --all-senders")
+    if scope.system_id is None:
+        return EVERY_SENDER
+    senders = senders_of(config)
+    if senders is not None and scope.system_id not in senders:
+        raise misused(
+            f"there is no sender {scope.system_id} in senders.yaml", f"there are: {known(senders)}"
+        )
+    return scope.system_id
+
+
+async def _warn_of_refusals(store: ConsentStore, msisdns: Sequence[int]) -> None:
+    """Say of how many numbers an agreement is of no use: they refused every SP."""
+    refusals = 0
+    for start in range(0, len(msisdns), NUMBERS_AT_ONCE):
+        some = msisdns[start : start + NUMBERS_AT_ONCE]
+        said = await _said_to_all(store, readings_of(some))
+        refusals += sum(_is_refused(one, said) for one in some)
+    if refusals:
+        whose = "the subscriber" if len(msisdns) == 1 else f"{refusals} of {len(msisdns)}"
+        warn(
+            f"{whose} refused every SP, and that goes on to hold (R21): where that was taken back,"
+            " record it with --all-senders"
+        )
+
+
+async def _said_to_all(store: ConsentStore, msisdns: Sequence[int]) -> dict[int, Answer]:
+    found: dict[int, Answer] = {}
+    for start in range(0, len(msisdns), NUMBERS_AT_ONCE):
+        rows = await store.answers_of(msisdns[start : start + NUMBERS_AT_ONCE])
+        found |= {one.msisdn: one.answer for one in rows if one.scope == EVERY_SENDER}
+    return found
+
+
+def _is_refused(msisdn: int, said: Mapping[int, Answer]) -> bool:
+    """Tell whether a number refused, or whom it may be read as where it did not agree itself."""
+    own, other = said.get(msisdn), misread_as(msisdn)
+    is_read_so = other is not None and said.get(other) is Answer.REFUSED
+    return own is Answer.REFUSED or (is_read_so and own is not Answer.AGREED)
+
+
+def end_of_option(until: str) -> datetime:
+    """Return when agreements end that `--until` is said of."""
+    try:
+        return end_said(until)
+    except ValueError:
+        raise misused(
+            f"--until {visible(until)}: a last day, as 2035-12-31, or a time with its offset"
+        ) from None
+
+
+def senders_of(config: Path) -> dict[str, Sender] | None:
+    """Return the SPs, None where they cannot be read: passwords may be in another's env."""
+    try:
+        return load_senders(config / "senders.yaml")
+    except SettingsError as error:
+        warn(f"the senders cannot be looked up: {error.faults[0]}")
+        return None
+
+
+def _msisdns(numbers: Sequence[str]) -> list[int]:
+    """Return the numbers given, those on the standard input in place of a `-`, each once."""
+    given = list(chain.from_iterable(map(_given, numbers)))
+    msisdns = list(dict.fromkeys(_msisdn(place, number) for place, number in given))
+    warn_of_odd(number for _, number in given)
+    if not msisdns:
+        raise misused("no number was given")
+    if len(msisdns) > _MAX_NUMBERS:
+        raise misused(f"more than {_MAX_NUMBERS} numbers", "give them in several calls")
+    return msisdns
+
+
+def _given(number: str) -> Iterator[tuple[str, str]]:
+    """Yield a number with its place; for a `-` those on the standard input."""
+    if number != "-":
+        yield "", number
+        return
+    for place, line in enumerate(sys.stdin.read().splitlines(), 1):
+        yield from ((f"line {place}: ", one) for one in line.split())
+
+
+def _msisdn(place: str, number: str) -> int:
+    try:
+        return subscriber_of(number, place, warns=False)
+    except CommandError as error:
+        raise misused(f"{error}; nothing was recorded", error.advice) from error
+
+
+def _described(answer: ConsentAnswer, now: datetime) -> dict[str, object]:
+    until = answer.until
+    return {
+        "system_id": answer.scope or None,
+        "answer": answer_cell(answer, now),
+        "since": answer.since.isoformat(timespec="seconds"),
+        "until": None if until is None else until.isoformat(timespec="seconds"),
+        "channel": answer.channel,
+        "evidence": answer.evidence,
+    }
+
+
+def _row(answer: ConsentAnswer, now: datetime) -> tuple[str, ...]:
+    since = f"{answer.since:%Y-%m-%d %H:%M:%S} UTC"
+    until = "" if answer.until is None else f"{answer.until:%Y-%m-%d %H:%M:%S} UTC"
+    said = answer_cell(answer, now)
+    return (answer.scope or _ALL, said, since, until, answer.channel, answer.evidence)

@@ -1,0 +1,191 @@
+"""The work of `smsward consent import`: lists of answers, checked, sorted and recorded."""
+
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.progress import Progress
+
+from gateway.cli.consent_answers import end_of_option, scope_of, senders_of
+from gateway.cli.deployment import load_settings
+from gateway.cli.failure import CommandError, ExitCode, misused
+from gateway.cli.list_files import numbered_lines
+from gateway.cli.options import AnswerDefaults, Scope
+from gateway.cli.private_files import private_file
+from gateway.cli.progress import progress_bar
+from gateway.cli.rejections import Doubts, Rejections, report
+from gateway.cli.screen import visible
+from gateway.cli.storage import opened_store
+from gateway.cli.subscriber import is_odd
+from gateway.domain.consent import Answer
+from gateway.domain.msisdn import misread_as
+from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
+from gateway.runtime.clock import utcnow
+from gateway.stores.sorted_answers import SortedAnswers, SpoolError
+from gateway.systems.consent.answer_lines import (
+    AnswerLines,
+    LineRejectedError,
+    ListRejectedError,
+    Unsaid,
+)
+
+_LINES_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _ImportContext:
+    """What reading a list needs besides the list."""
+
+    said: AnswerDefaults
+    scope: str | None
+    senders: Collection[str] | None
+    now: datetime
+    answers: SortedAnswers
+    rejections: Rejections
+    doubts: Doubts
+    progress: Progress
+
+
+async def import_answers(
+    config: Path,
+    files: Sequence[Path],
+    said: AnswerDefaults,
+    rejects: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Record what the lists say; return the exit code, 1 when lines were rejected.
+
+    Nothing is recorded before all files are read to their ends.
+    """
+    _sound(files, said, rejects)
+    senders = senders_of(config)
+    scope = None
+    if said.system_id is not None or said.all_senders:
+        scope = scope_of(Scope(said.system_id, said.all_senders), config)
+    with ExitStack() as stack:
+        stack.enter_context(_faults_in_words(rejects))
+        lines = None if rejects is None else stack.enter_context(private_file(rejects))
+        progress = stack.enter_context(progress_bar())
+        async with opened_store(load_settings(config)) as stores:
+            answers = SortedAnswers(stores.consent_lists.number_seal())
+            stack.callback(answers.close)
+            noted = Rejections(lines), Doubts()
+            reading = _ImportContext(said, scope, senders, utcnow(), answers, *noted, progress)
+            read = sum([_read(path, reading) for path in files])
+            task = progress.add_task("recording", total=read)
+            done = 0
+            async for count in stores.consent_lists.record_list(
+                answers.batches(ANSWERS_PER_COMMIT)
+            ):
+                done += count
+                progress.update(task, completed=done)
+    report(read, reading.rejections, rejects, as_json=as_json)
+    reading.doubts.warn()
+    return ExitCode.FAILED if reading.rejections.counts else ExitCode.FINE
+
+
+def _sound(files: Sequence[Path], said: AnswerDefaults, rejects: Path | None) -> None:
+    for path in files:
+        if path.is_dir() or not path.exists():
+            raise misused(f"there is no file {path}")
+        if rejects is not None and rejects.resolve() == path.resolve():
+            raise misused("--rejects: this is one of the lists")
+    if said.system_id is not None and said.all_senders:
+        raise misused("give --system-id or --all-senders, not both")
+    if said.until is not None and said.answer is Answer.REFUSED:
+        raise misused("--until: a refusal has no end, only the subscriber takes it back")
+
+
+def _read(path: Path, reading: _ImportContext) -> int:
+    """Take the answers of one file; return how many there are."""
+    task = reading.progress.add_task(
+        f"reading {visible(path.name)}", total=path.stat().st_size or None
+    )
+    taken: list[PlainAnswer] = []
+    count = 0
+    reader: AnswerLines | None = None
+    with _list_faults(path):
+        for number, line in numbered_lines(
+            path, lambda octets: reading.progress.update(task, completed=octets)
+        ):
+            if reader is None:
+                reader = AnswerLines(line, _unsaid(path, reading), reading.senders, reading.now)
+                if reader.has_header:
+                    continue
+            try:
+                answer = reader.read(line)
+            except LineRejectedError as error:
+                reading.rejections.add(path, number, error.fault, line)
+                continue
+            if is_odd(answer[0]):
+                reading.doubts.add(path, number)
+            taken.extend(_readings(answer))
+            count += 1
+            if len(taken) >= _LINES_AT_ONCE:
+                reading.answers.add(taken)
+                taken.clear()
+    reading.answers.add(taken)
+    reading.progress.remove_task(task)
+    return count
+
+
+def _readings(answer: PlainAnswer) -> tuple[PlainAnswer, ...]:
+    """Return the answer, and a refusal once more as that of whom its number may be read as."""
+    other = misread_as(answer[0]) if answer[2] == Answer.REFUSED else None
+    return (answer,) if other is None else (answer, (other, *answer[1:]))
+
+
+def _unsaid(path: Path, reading: _ImportContext) -> Unsaid:
+    """Return what a silent line means: as of when the list was written, unless later is now.
+
+    So that the same import may be repeated, and outlasts nothing that was said since.
+    """
+    said = reading.said
+    since = said.since
+    if since is None:
+        since = min(datetime.fromtimestamp(path.stat().st_mtime, UTC), reading.now)
+    elif since.tzinfo is None or since > reading.now:
+        raise misused("--since: a past time with its offset, as 2013-11-04T09:30:00+08:00")
+    return Unsaid(
+        reading.scope,
+        said.answer,
+        since,
+        visible(said.channel.strip())[:64] or "import",
+        visible(said.evidence.strip())[:200],
+        None if said.until is None else end_of_option(said.until),
+    )
+
+
+@contextmanager
+def _list_faults(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ListRejectedError as error:
+        raise misused(
+            f"{path}: {error}",
+            "a list is CSV with a header, or one number a line; --system-id or --all-senders and"
+            " --answer say what it does not",
+        ) from error
+    except (EOFError, zlib.error, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise CommandError(f"{path} cannot be read: {why}; nothing was recorded") from error
+
+
+@contextmanager
+def _faults_in_words(rejects: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except SpoolError as error:
+        raise CommandError(
+            f"the answers cannot be sorted: {error}",
+            advice="ten million take about a gigabyte in the directory that SQLITE_TMPDIR"
+            " names, else /var/tmp",
+        ) from error
+    except OSError as error:
+        raise CommandError(
+            f"{rejects or 'the store'} cannot be written: {error.strerror}"
+        ) from error

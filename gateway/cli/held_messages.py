@@ -1,0 +1,259 @@
+"""Looking at held messages: `smsward quarantine list` and `show`."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gateway.cli.failure import CommandError, ExitCode, known, misused
+from gateway.cli.harms import severity_of, told_category
+from gateway.cli.known_sender import require_sender
+from gateway.cli.masked_text import masked_numbers
+from gateway.cli.options import Selection
+from gateway.cli.screen import console, print_fields, print_json, print_table, say, visible
+from gateway.cli.storage import opened_store
+from gateway.dataplane.assembled_message import assembled
+from gateway.dataplane.carriers import read_carrier
+from gateway.domain.categories import CATEGORIES, category_of, covered_by
+from gateway.domain.msisdn import is_mobile, masked
+from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.ports.quarantine import QuarantineStore
+from gateway.settings.gateway import GatewaySettings
+from gateway.smpp.errors import DecodeError
+from gateway.systems.quarantine.ids import is_message_id
+
+_MAX_LISTED = 10_000
+_CAMPAIGN = re.compile(r"c[0-9a-f]{16}")
+_OF_INTEREST = [state for state in HoldState if state is not HoldState.DEFERRED]
+# Nine columns of usual width stand side by side from here on.
+_WIDE_COLUMNS = 150
+_WIDE = ("id", "state", "SP", "from", "to", "reason", "rule", "about", "evidence")
+_NARROW = ("SP\nstate", "from\nto", "reason, rule\nabout: evidence")
+_HELD_AT, _DUE_AT = "held at (UTC)", "due at (UTC)"
+
+
+async def list_messages(
+    settings: GatewaySettings, selection: Selection, config: Path | None = None, *, as_json: bool
+) -> int:
+    """Print the held messages of `selection`; return the exit code."""
+    if not 1 <= selection.limit <= _MAX_LISTED:
+        raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before ID gives the page after that ID")
+    async with opened_store(settings) as stores:
+        found = await _found(stores.quarantine, selection)
+        asked, counts = await _counts(stores.quarantine, selection)
+    if not found:
+        require_sender(selection.system_id, config)
+        _require_category(selection.category)
+    if as_json:
+        print_json([described(held) for held in found])
+        return ExitCode.FINE
+    if found:
+        _print_listed(found, when=_DUE_AT if selection.state is HoldState.DEFERRED else _HELD_AT)
+    if asked is not None:
+        say(f"asked for: {told_counts(asked) or 'none match'}")
+    _say_whole(counts, "" if asked is None else "in the store: ")
+    if len(found) == selection.limit:
+        say(f"older ones: add --before {found[-1].message_id}")
+    return ExitCode.FINE
+
+
+async def show_message(
+    settings: GatewaySettings, message_id: str, *, unmask: bool, as_json: bool
+) -> int:
+    """Print one held message with its text; return the exit code.
+
+    The look is in the journal by now. Without `unmask` no number is seen, in the text neither.
+    """
+    number = number_of(message_id)
+    async with opened_store(settings) as stores:
+        held = await stores.quarantine.get(number)
+        parts = await stores.quarantine.parts_of(held.assembly if held is not None else 0)
+    if held is None:
+        raise CommandError(
+            f"there is no message {message_id}", advice="`smsward quarantine list` shows the ids"
+        )
+    texts = texts_of(held)
+    fields = described(held, unmask=unmask)
+    if parts:
+        texts = texts_together(parts) or texts
+        fields["parts"] = [str(part.message_id) for part in parts]
+    if not unmask:
+        texts = tuple(map(masked_numbers, texts))
+    if as_json:
+        print_json({**fields, "text": texts[0], "other_readings": texts[1:]})
+        return ExitCode.FINE
+    shown = [(name.replace("_", " "), _shown(value)) for name, value in fields.items()]
+    shown.append(("text", texts[0]))
+    print_fields(shown + [("or read as", text) for text in texts[1:]])
+    return ExitCode.FINE
+
+
+def number_of(message_id: str) -> int:
+    """Return an id as the store has it. Raises CommandError for what can be none."""
+    if not is_message_id(message_id):
+        raise misused(
+            f"{message_id} is no id of a held message", "`smsward quarantine list` shows the ids"
+        )
+    return int(message_id)
+
+
+def campaign_id(said: str) -> str:
+    """Return the id of a campaign. Raises CommandError for what can be none."""
+    if _CAMPAIGN.fullmatch(said) is None:
+        raise misused(
+            "--campaign: no id of a campaign",
+            "`smsward quarantine show ID` shows the campaign of a message",
+        )
+    return said
+
+
+def described(held: HeldMessage, *, unmask: bool = False) -> dict[str, object]:
+    """Return what is shown of a message, its text left out."""
+    return {
+        # Text: programs that read JSON numbers as floats would round it.
+        "message_id": str(held.message_id),
+        "state": held.state,
+        "note": held.note,
+        "system_id": held.system_id,
+        "source": held.source if unmask else _source(held),
+        "destination": held.destination if unmask else masked(held.destination),
+        "reason": held.reason,
+        "rule": held.rule,
+        "category": held.category,
+        "severity": severity_of(held.category),
+        "campaign": held.campaign,
+        "evidence": held.evidence if unmask else masked_numbers(held.evidence),
+        "digest": held.digest,
+        "held_at": held.held_at.isoformat(timespec="seconds"),
+        "due_at": held.due_at and held.due_at.isoformat(timespec="seconds"),
+        "expires_at": held.expires_at.isoformat(timespec="seconds"),
+        "receipt_asked": held.receipt_asked,
+        "receipt": held.receipt,
+        "smsc_message_id": held.smsc_message_id,
+    }
+
+
+def told_counts(counts: Mapping[HoldState, int] | Mapping[str, int]) -> str:
+    """Return how many messages stand in each state, in words; "" where there are none."""
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+
+
+def texts_of(held: HeldMessage) -> tuple[str, ...]:
+    """Return every plausible reading of a message's text, the best first; at least one."""
+    try:
+        carrier = read_carrier(held.pdu)
+    except DecodeError:
+        return ("",)
+    texts = (text for piece in carrier.texts() for text in piece)
+    return tuple(dict.fromkeys(texts)) or ("",)
+
+
+def texts_together(parts: Sequence[HeldMessage]) -> tuple[str, ...]:
+    """Return the readings of a long message; none where a part became something else."""
+    try:
+        carriers = [read_carrier(part.pdu) for part in parts]
+    except DecodeError:
+        return ()
+    return assembled(carriers).texts if all(one.concats for one in carriers) else ()
+
+
+async def _found(store: QuarantineStore, selection: Selection) -> list[HeldMessage]:
+    """Return what was selected. What waits for its hour is no work: it must be asked for."""
+    asked = [selection.state] if selection.state is not None else _OF_INTEREST
+    newest: list[HeldMessage] = []
+    for state in asked:
+        page = await store.find(
+            state=state,
+            system_id=selection.system_id,
+            campaign=campaign_id(selection.campaign) if selection.campaign else None,
+            categories=covered_by(selection.category) if selection.category else None,
+            before_id=number_of(selection.before) if selection.before else None,
+            limit=selection.limit,
+        )
+        both = sorted((*newest, *page), key=lambda held: held.message_id, reverse=True)
+        newest = both[: selection.limit]  # no more are kept, in however many states they are
+    return newest
+
+
+async def _counts(
+    store: QuarantineStore, selection: Selection
+) -> tuple[dict[HoldState, int] | None, dict[HoldState, int]]:
+    """Return how many messages of each state were asked for, None for all, and how many are."""
+    counts = await store.count_by_state()
+    scope = (selection.system_id, selection.campaign, selection.category)
+    if selection.state is None and not any(scope):
+        return None, counts
+    asked = await store.count_by_state(
+        system_id=selection.system_id,
+        campaign=selection.campaign or None,
+        categories=covered_by(selection.category) if selection.category else None,
+    )
+    wanted = selection.state
+    return {state: asked[state] for state in HoldState if wanted in (None, state)}, counts
+
+
+def _say_whole(counts: dict[HoldState, int], before: str) -> None:
+    waiting = counts.pop(HoldState.DEFERRED)
+    say(before + (told_counts(counts) or "no messages"))
+    if waiting:
+        say(f"{waiting} deferred, which wait for their hour and for nobody: --state deferred")
+
+
+def _require_category(word: str | None) -> None:
+    """Raise CommandError for what is of no tree, where no list of an operator is about it."""
+    if word and category_of(word) is None:
+        raise misused(
+            f"--category: there is no {visible(word)}, and no such message is about it",
+            known((one.id for one in CATEGORIES), maximum=len(CATEGORIES)),
+        )
+
+
+def _print_listed(found: Sequence[HeldMessage], *, when: str) -> None:
+    """Print one line for each message, or two where the screen is too narrow for one."""
+    if console().width >= _WIDE_COLUMNS:
+        print_table((*_WIDE, when), ((*_row(held), _when(held, when)) for held in found))
+    else:
+        columns = (f"id\n{when}", *_NARROW)
+        print_table(columns, (_narrow_row(held, _when(held, when)) for held in found))
+
+
+def _narrow_row(held: HeldMessage, moment: str) -> tuple[tuple[str, str], ...]:
+    message_id, state, system_id, source, destination, reason, rule, about, evidence = _row(held)
+    return (
+        (message_id, moment),
+        (system_id, state),
+        (source, destination),
+        (f"{reason} {rule}", f"{about}: {evidence}" if about else evidence),
+    )
+
+
+def _row(held: HeldMessage) -> tuple[str, ...]:
+    return (
+        str(held.message_id),
+        held.state,
+        held.system_id,
+        _source(held),
+        masked(held.destination),
+        held.reason,
+        held.rule,
+        told_category(held.category),
+        masked_numbers(held.evidence),
+    )
+
+
+def _source(held: HeldMessage) -> str:
+    """Return who wrote: a port is nobody's secret, a person's number is."""
+    is_person = is_mobile(held.source.encode("latin-1", "replace"))
+    return masked(held.source.removeprefix("+")) if is_person else held.source
+
+
+def _when(held: HeldMessage, when: str) -> str:
+    moment = held.due_at if when == _DUE_AT else held.held_at
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,316 @@
+"""The work of `smsward explain submit`: the verdict on one message, with everything found."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
+
+from gateway.cli.beside import RelatedRule, beside
+from gateway.cli.deployment import Deployment
+from gateway.cli.explanation_labels import said_in, worded
+from gateway.cli.failure import ExitCode, known, misused
+from gateway.cli.harms import severity_of, told_category
+from gateway.cli.installed_classifier import installed_scorer
+from gateway.cli.list_words import ListBehind, lists_behind
+from gateway.cli.moment import moment_asked
+from gateway.cli.options import Submit
+from gateway.cli.screen import print_fields, print_json, print_table, say, warn
+from gateway.cli.store_knowledge import knowledge_of
+from gateway.cli.subscriber import oddity_of
+from gateway.cli.text_views import print_views, text_views
+from gateway.domain.categories import category_of
+from gateway.domain.msisdn import msisdn_of
+from gateway.domain.traffic import TrafficClass
+from gateway.domain.verdict import Action, Finding, Verdict
+from gateway.filter.text_score import Piece, TextScore
+from gateway.policy.bundle import Bundle
+from gateway.policy.citations import citation_of
+from gateway.policy.classifier_rules import unscored
+from gateway.policy.consent_findings import is_asking
+from gateway.policy.evidence_words import evidence_in_chinese
+from gateway.policy.explanation import explain
+from gateway.policy.rules import Title
+from gateway.policy.ruleset import RuleSet
+from gateway.policy.subjects import subject_of
+from gateway.policy.submission import Submission
+from gateway.smpp.errors import EncodeError
+from gateway.smpp.text import encode_text, readings
+
+_MAX_ADDRESS = 20  # octets, without the NUL (SMPP 3.4, 5.2.8)
+_DEFAULT_ALPHABET, _UCS2 = 0, 8
+_MAX_CODING = 255
+# Two lines to a row: on a terminal of 80 columns seven would be a few characters each.
+_FINDING_COLUMNS = ("rule\ntitle", "article", "finding\naction", "evidence", "decides")
+_OTHER_COLUMNS = ("rule\ntitle", "article", "beside the findings")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A verdict, and what has to be known to trust it."""
+
+    verdict: Verdict
+    traffic: TrafficClass
+    lists: Mapping[tuple[str, str], ListBehind]
+    beside: tuple[RelatedRule, ...]
+    data_coding: int
+    readings: tuple[str, ...]
+    scored: TextScore | None
+    pieces: tuple[Piece, ...]
+    warnings: tuple[Title, ...]
+
+
+async def explain_message(
+    deployment: Deployment, message: Submit, *, lang: str, as_json: bool, with_views: bool = False
+) -> int:
+    """Judge `message`, print the verdict, and return the exit code.
+
+    `with_views` shows as well what was read of its text.
+    """
+    explained = await _judged(deployment, message)
+    views = text_views(explained.readings) if with_views else None
+    if as_json:
+        told = views if views is None else [one.as_json() for one in views]
+        print_json(_as_json(explained, deployment.bundle) | {"views": told})
+        return ExitCode.FINE
+    _print(explained, deployment.bundle, lang)
+    if views is not None:
+        print_views(views, lang)
+    for warning in explained.warnings:
+        warn(said_in(warning, lang), lang)
+    return ExitCode.FINE
+
+
+async def _judged(deployment: Deployment, message: Submit) -> Explanation:
+    if message.system_id not in deployment.senders:
+        raise misused(
+            f"there is no sender {message.system_id} in senders.yaml",
+            f"there are: {known(deployment.senders)}",
+        )
+    source, destination = _address("--from", message.source), _address("--to", message.destination)
+    data_coding, octets = _encoded(message)
+    texts = readings(octets, data_coding)
+    knowledge, warnings = await knowledge_of(
+        deployment, message.system_id, msisdn_of(destination), msisdn_of(source)
+    )
+    knowledge.scorer, problems = installed_scorer(deployment.settings.learning)
+    rules = RuleSet(deployment.bundle, deployment.senders.values(), knowledge)
+    rules.share_refusals()
+    submission = Submission(rules.accounts[message.system_id], source, destination)
+    # Every bucket is full at the start, so the monotonic time does not matter.
+    verdict = explain(rules, submission, texts, now=0.0, at=moment_asked(message.at).timestamp())
+    others = beside(deployment.bundle.rules, submission)
+    asked = [rule for rule in deployment.bundle.rules if submission.traffic in rule.applies_to]
+    facts = submission.facts
+    scored = facts.personal or facts.scored if facts is not None else None
+    odd = [said for said in (oddity_of(message.destination),) if said is not None]
+    return Explanation(
+        verdict=verdict,
+        traffic=submission.traffic,
+        lists=lists_behind(deployment.bundle, facts.hits if facts is not None else ()),
+        beside=others,
+        data_coding=data_coding,
+        readings=texts,
+        scored=max(scored, key=lambda one: one.probability) if scored else None,
+        pieces=facts.pieces if facts is not None else (),
+        warnings=(*odd, *warnings, *problems, *unscored(asked, knowledge.scorer)),
+    )
+
+
+def _address(option: str, text: str) -> bytes:
+    octets = text.encode("utf-8", "replace")
+    if len(octets) > _MAX_ADDRESS:
+        raise misused(f"{option}: an address has at most {_MAX_ADDRESS} octets")
+    return octets
+
+
+def _encoded(message: Submit) -> tuple[int, bytes]:
+    """Return the data_coding and the octets of the text."""
+    wanted = message.data_coding
+    if wanted == "auto":
+        try:
+            return _DEFAULT_ALPHABET, encode_text(message.text, _DEFAULT_ALPHABET)
+        except EncodeError:
+            wanted = _UCS2
+    if not 0 <= wanted <= _MAX_CODING:
+        raise misused(f"--data-coding: 0 to {_MAX_CODING}, or auto")
+    try:
+        return wanted, encode_text(message.text, wanted)
+    except EncodeError as error:
+        raise misused(
+            f"--data-coding {wanted} cannot hold this text: {error}", "auto finds one that can"
+        ) from error
+
+
+def _heard(verdict: Verdict) -> str | None:
+    """Return the command_status that the SP would hear, None where the SMSC decides."""
+    if is_asking(verdict):  # the store may know better: once for each content (R23)
+        return None
+    match verdict.action:
+        case Action.FORWARD:
+            return None
+        case Action.QUARANTINE | Action.DEFER:
+            return "ESME_ROK"
+        case Action.REJECT | Action.THROTTLE:
+            return verdict.status
+
+
+def _as_json(explained: Explanation, bundle: Bundle) -> dict[str, object]:
+    verdict = explained.verdict
+    deciding = verdict.deciding
+    return {
+        "action": verdict.action,
+        "reason": deciding.reason if deciding else None,
+        "rule": deciding.rule if deciding else None,
+        "article": citation_of(bundle, deciding.rule).article if deciding else None,
+        "status": _heard(verdict),
+        "due": _due(verdict),
+        "class": explained.traffic,
+        "category": subject_of(verdict),
+        "severity": severity_of(subject_of(verdict)),
+        "bundle": bundle.name,
+        "digest": verdict.digest,
+        "data_coding": explained.data_coding,
+        "readings": len(explained.readings),
+        "classifier": explained.scored and _score(explained.scored, explained.pieces),
+        "findings": [_finding(one, bundle, explained.lists) for one in verdict.findings],
+        "beside": [_other(one) for one in explained.beside],
+        "warnings": [one.en for one in explained.warnings],
+    }
+
+
+def _due(verdict: Verdict) -> str | None:
+    if verdict.action is not Action.DEFER or is_asking(verdict):
+        return None
+    return datetime.fromtimestamp(verdict.due, UTC).isoformat(timespec="seconds")
+
+
+def _finding(
+    finding: Finding, bundle: Bundle, lists: Mapping[tuple[str, str], ListBehind]
+) -> dict[str, object]:
+    citation = citation_of(bundle, finding.rule)
+    behind = lists.get((finding.rule, finding.evidence))
+    return {
+        "rule": finding.rule,
+        "title": {"zh": citation.title.zh, "en": citation.title.en},
+        "article": citation.article,
+        "reason": finding.reason,
+        "action": finding.action,
+        "category": finding.category,
+        "severity": severity_of(finding.category),
+        "evidence": finding.evidence,
+        "list": behind and behind.as_json(),
+        "shadow": finding.shadow,
+    }
+
+
+def _score(scored: TextScore, pieces: Iterable[Piece]) -> dict[str, object]:
+    return {
+        "class": scored.text_class,
+        "probability": round(scored.probability, 4),
+        "category": scored.category,
+        "severity": severity_of(scored.category),
+        "stopped_from": scored.guilty_from if isfinite(scored.guilty_from) else None,
+        "pieces": [{"text": one.text, "weight": round(one.weight, 3)} for one in pieces],
+    }
+
+
+def _classified(scored: TextScore) -> Title:
+    """Return what the classifier says, in a line: also of a text that passes."""
+    likely, share = f"{scored.probability:.0%}", f"{100 * scored.guilty_from:g} %"
+    told = told_category(scored.category)
+    zh = f"{likely} 可能是垃圾短信{f'，若是则为 {told}' if told else ''}"
+    en = f"{likely} likely spam{f', as spam {told}' if told else ''}"
+    if not isfinite(scored.guilty_from):
+        return Title(f"{zh}，在测定过的误判率下都不拦截", f"{en}, stopped at no share measured")
+    return Title(
+        f"{zh}，容许误判率达到 {share} 时拦截", f"{en}, stopped where {share} may be innocent"
+    )
+
+
+def _other(one: RelatedRule) -> dict[str, object]:
+    rule, note = one.rule, one.note
+    return {
+        "rule": rule.id,
+        "title": {"zh": rule.title.zh, "en": rule.title.en},
+        "article": rule.article,
+        "note": {"zh": note.zh, "en": note.en},
+    }
+
+
+def _undecided(verdict: Verdict) -> str:
+    return "nothing that is enforced, see below" if verdict.findings else "nothing found"
+
+
+def _print(explained: Explanation, bundle: Bundle, lang: str) -> None:
+    verdict = explained.verdict
+    deciding = verdict.deciding
+    due, subject = _due(verdict), subject_of(verdict)
+    action = worded(verdict.action.upper(), lang)
+    readings_of = f"{worded('readings', lang)}: {len(explained.readings)}"
+    told = (
+        ("verdict", f"{action} {worded('until', lang)} {due}" if due else action),
+        ("reason", f"{deciding.reason} ({deciding.rule})" if deciding else _undecided(verdict)),
+        *((("article", citation_of(bundle, deciding.rule).article),) if deciding else ()),
+        ("the SP hears", _heard(verdict) or "what the SMSC answers"),
+        ("class", explained.traffic),
+        *((("about", _about(subject, lang)),) if subject else ()),
+        ("policy", f"{bundle.name} {verdict.digest}"),
+        ("text", f"data_coding {explained.data_coding}, {readings_of}"),
+        *(
+            (("classifier", said_in(_classified(explained.scored), lang)),)
+            if explained.scored
+            else ()
+        ),
+    )
+    print_fields((worded(name, lang), worded(value, lang)) for name, value in told)
+    if verdict.findings:
+        print_table(
+            _headed(_FINDING_COLUMNS, lang),
+            (_row(one, explained, bundle, lang) for one in verdict.findings),
+        )
+    else:
+        say(worded("no finding", lang))
+    if explained.beside:
+        print_table(
+            _headed(_OTHER_COLUMNS, lang), (_other_row(one, lang) for one in explained.beside)
+        )
+
+
+def _headed(columns: Iterable[str], lang: str) -> list[str]:
+    return ["\n".join(worded(line, lang) for line in column.split("\n")) for column in columns]
+
+
+def _row(
+    finding: Finding, explained: Explanation, bundle: Bundle, lang: str
+) -> tuple[str | tuple[str, ...], ...]:
+    decides = finding is explained.verdict.deciding
+    standing = "shadow" if finding.shadow else "yes" if decides else "no"
+    citation = citation_of(bundle, finding.rule)
+    about = f"; {_about(finding.category, lang)}" if finding.category else ""
+    behind = explained.lists.get((finding.rule, finding.evidence))
+    of_list = ", ".join(said_in(one, lang) for one in behind.said()) if behind else ""
+    return (
+        (finding.rule, said_in(citation.title, lang)),
+        citation.article,
+        (finding.reason, worded(finding.action, lang)),
+        tuple(filter(None, (f"{_evidence(finding, lang)}{about}", of_list))),
+        worded(standing, lang),
+    )
+
+
+def _about(category: str, lang: str) -> str:
+    """Return what a text is about, and how bad that is; of an operator's own word that alone."""
+    known_as = category_of(category)
+    if known_as is None:
+        return category
+    name = f"{known_as.name} {category}" if lang == "zh" else category
+    severity = worded(severity_of(category), lang)
+    return f"{worded('category', lang)} {name}, {worded('severity', lang)} {severity}"
+
+
+def _evidence(finding: Finding, lang: str) -> str:
+    return evidence_in_chinese(finding.evidence) if lang == "zh" else finding.evidence
+
+
+def _other_row(one: RelatedRule, lang: str) -> tuple[tuple[str, str], str, str]:
+    return (one.rule.id, said_in(one.rule.title, lang)), one.rule.article, said_in(one.note, lang)

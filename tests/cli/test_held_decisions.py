@@ -1,0 +1,383 @@
+import gc
+import json
+import pwd
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import NoReturn
+
+import pytest
+
+from gateway.cli import held_decisions, message_selection
+from gateway.cli.person import acting
+from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.ports.quarantine import QuarantineStore
+from gateway.runtime.clock import utcnow
+from gateway.stores.open import Stores
+from gateway.stores.sql_quarantine import SqlQuarantine
+from gateway.systems.quarantine.outcomes import Outcome
+
+Command = Callable[..., CompletedProcess[str]]
+Fetch = Callable[[int], HeldMessage]
+GatewayAnswers = Callable[[HoldState, str], None]
+Hold = Callable[..., HeldMessage]
+InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
+
+FIRST = 8_1764072000000_01_000
+CAMPAIGN = "c0123456789abcdef"
+
+
+@pytest.fixture
+def gateway_answers(monkeypatch: pytest.MonkeyPatch) -> GatewayAnswers:
+    """Return a function that lets a release end as a gateway would, before it is looked at."""
+
+    def gateway_answers(to: HoldState, note: str) -> None:
+        ends = held_decisions._ends
+
+        async def end_first(
+            store: QuarantineStore, asked: Sequence[int], wait_s: float
+        ) -> AsyncIterator[list[Outcome]]:
+            for number in asked:
+                await store.move(
+                    number,
+                    allowed=frozenset({HoldState.RELEASE_REQUESTED}),
+                    to=to,
+                    at=utcnow(),
+                    note=note,
+                )
+            async for some in ends(store, asked, wait_s):
+                yield some
+
+        monkeypatch.setattr(held_decisions, "_ends", end_first)
+
+    return gateway_answers
+
+
+def test_a_release_without_a_gateway_waits_and_says_so(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    hold()
+
+    ran = quarantine("release", str(FIRST), "--wait", "0")
+
+    assert ran.returncode == 0
+    assert "release_requested" in ran.stdout
+    assert "Is a gateway running on this store" in ran.stderr
+    assert fetch(FIRST).state is HoldState.RELEASE_REQUESTED
+
+
+def test_a_release_tells_that_the_message_went_out(
+    quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers
+) -> None:
+    hold()
+    gateway_answers(HoldState.RELEASED, "released")
+
+    ran = quarantine("release", str(FIRST), "--json")
+
+    (end,) = json.loads(ran.stdout)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (end["done"], end["state"]) == (True, "released")
+
+
+@pytest.mark.parametrize("end", [HoldState.REFUSED, HoldState.HELD, HoldState.IN_DOUBT])
+def test_a_release_that_did_not_go_out_is_a_failure(
+    quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers, end: HoldState
+) -> None:
+    hold()
+    gateway_answers(end, "judged again: OPTED_OUT")
+
+    ran = quarantine("release", str(FIRST))
+
+    assert ran.returncode == 1
+    assert end.value in ran.stdout
+    assert "judged again: OPTED_OUT" in ran.stdout
+
+
+def test_a_release_at_night_waits_for_the_morning_and_says_so(
+    quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers
+) -> None:
+    hold()
+    gateway_answers(HoldState.DEFERRED, "judged again: OUTSIDE_WINDOW")
+
+    ran = quarantine("release", str(FIRST))
+
+    assert ran.returncode == 0
+    assert "1 may not arrive at this hour" in ran.stderr
+
+
+def test_what_waits_for_its_hour_is_discarded_but_not_released(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    hold(state=HoldState.DEFERRED)
+
+    released, discarded = quarantine("release", str(FIRST)), quarantine("discard", str(FIRST))
+
+    assert (released.returncode, discarded.returncode) == (1, 0)
+    assert "it waits for its hour" in released.stdout
+    assert fetch(FIRST).state is HoldState.DISCARDED
+
+
+def test_a_release_ends_when_another_process_has_settled_it(
+    quarantine: Command, hold: Hold, deployment: Path
+) -> None:
+    hold()
+    process = threading.Thread(target=settle_when_asked, args=(deployment / "var" / "smsward.db",))
+    process.start()
+
+    ran = quarantine("release", str(FIRST), "--wait", "30")
+    process.join()
+
+    assert ran.returncode == 0
+    assert "released" in ran.stdout.split()
+
+
+def settle_when_asked(database: Path) -> None:
+    """Release as a gateway in another process would, through the file alone."""
+    statement = "UPDATE held_messages SET state='released' WHERE state='release_requested'"
+    with closing(sqlite3.connect(database, timeout=10)) as connection:
+        changed = 0
+        while not changed:
+            changed = connection.execute(statement).rowcount
+            connection.commit()
+
+
+def test_a_message_that_has_ended_cannot_be_released(quarantine: Command, hold: Hold) -> None:
+    hold(state=HoldState.DISCARDED)
+
+    ran = quarantine("release", str(FIRST), "--wait", "0")
+
+    assert ran.returncode == 1
+    assert "it was discarded" in ran.stdout
+
+
+def test_a_discard_makes_the_receipt_due_and_names_who_decided(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    hold()
+
+    quarantine("discard", str(FIRST), "--by", "lin")
+
+    held = fetch(FIRST)
+    assert (held.note, held.receipt) == (f"discarded by {acting('lin')}", ReceiptState.DUE)
+
+
+def test_who_decides_is_the_account_unless_named(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    hold()
+
+    quarantine("discard", str(FIRST))
+
+    assert fetch(FIRST).note == f"discarded by {acting(None)}"
+
+
+def test_an_account_without_a_name_is_a_number(
+    quarantine: Command, hold: Hold, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless(_uid: int) -> NoReturn:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(pwd, "getpwuid", nameless)
+    hold()
+
+    quarantine("discard", str(FIRST))
+
+    assert fetch(FIRST).note.startswith("discarded by uid ")
+
+
+def test_what_is_done_to_one_part_is_done_to_all_and_told_of_all(
+    quarantine: Command, hold: Hold, fetch: Fetch
+) -> None:
+    for number in (1, 2, 3):
+        hold(message_id=FIRST + number, assembly=FIRST + 1, part=number)
+
+    ran = quarantine("discard", str(FIRST + 1), str(FIRST + 2), "--json")
+
+    assert ran.returncode == 0
+    ends = json.loads(ran.stdout)
+    assert [(end["message_id"], end["done"]) for end in ends] == [
+        (str(FIRST + number), True) for number in (1, 2, 3)
+    ]
+    assert fetch(FIRST + 3).state is HoldState.DISCARDED
+
+
+def test_a_part_further_down_that_went_along_is_not_asked_for_again(
+    quarantine: Command, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_selection, "TOGETHER", 2)
+    for number in (1, 2, 5):
+        hold(message_id=FIRST + number, assembly=FIRST + 1, part=number)
+    for number in (3, 4):
+        hold(message_id=FIRST + number)
+
+    ran = quarantine("discard", *(str(FIRST + number) for number in range(1, 6)), "--json")
+
+    assert ran.returncode == 0
+    assert [end["done"] for end in json.loads(ran.stdout)] == [True] * 5
+
+
+def test_all_that_is_held_of_a_campaign_is_discarded_and_counted(
+    quarantine: Command, hold: Hold, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_selection, "TOGETHER", 2)
+    for number in range(5):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN)
+    hold(message_id=FIRST + 5, campaign=CAMPAIGN, state=HoldState.IN_DOUBT)
+    hold(message_id=FIRST + 6)
+
+    ran = quarantine("discard", "--campaign", CAMPAIGN, "--by", "lin", "--json")
+
+    assert ran.returncode == 0
+    assert json.loads(ran.stdout) == {
+        "campaign": CAMPAIGN,
+        "messages": 5,
+        "outcomes": [
+            {
+                "messages": 5,
+                "done": True,
+                "system_id": "shop",
+                "state": "discarded",
+                "note": f"discarded by {acting('lin')}",
+            }
+        ],
+        "left": {"in_doubt": 1},
+    }
+    assert {fetch(FIRST + number).state for number in range(5)} == {HoldState.DISCARDED}
+    assert fetch(FIRST + 5).state is HoldState.IN_DOUBT
+    assert fetch(FIRST + 6).state is HoldState.HELD
+
+
+@pytest.mark.parametrize("command", [("discard",), ("release", "--wait", "0")])
+def test_no_more_of_a_campaign_is_in_memory_than_is_decided_on_at_once(
+    quarantine: Command,
+    hold: Hold,
+    in_store: InStore,
+    command: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(message_selection, "TOGETHER", 5)
+    usual = hold(campaign=CAMPAIGN)
+    others = [replace(usual, message_id=FIRST + number) for number in range(1, 60)]
+    in_store(lambda stores: stores.quarantine.hold(others))
+    seen: list[int] = []
+    get_many = SqlQuarantine.get_many
+
+    async def count(store: SqlQuarantine, message_ids: Collection[int]) -> list[HeldMessage]:
+        found = await get_many(store, message_ids)
+        seen.append(sum(isinstance(one, HeldMessage) for one in gc.get_objects()))
+        return found
+
+    monkeypatch.setattr(SqlQuarantine, "get_many", count)
+
+    ran = quarantine(*command, "--campaign", CAMPAIGN, "--json")
+
+    assert ran.returncode == 0
+    assert json.loads(ran.stdout)["messages"] == 60
+    assert len(seen) >= 12
+    assert max(seen) - len(others) < 30
+
+
+def test_a_release_that_was_killed_is_taken_up_and_asks_for_nothing_twice(
+    quarantine: Command, hold: Hold, in_store: InStore, deployment: Path
+) -> None:
+    usual = hold(campaign=CAMPAIGN, reason="CAMPAIGN")
+    others = [replace(usual, message_id=FIRST + number) for number in range(1, 2000)]
+    in_store(lambda stores: stores.quarantine.hold(others))
+    words = ("-m", "gateway", "quarantine", "release", "--campaign", CAMPAIGN, "--wait", "0")
+    process = subprocess.Popen(  # noqa: S603 - the command itself
+        (sys.executable, *words, "--config", str(deployment / "config")), stdout=subprocess.DEVNULL
+    )
+
+    with closing(sqlite3.connect(deployment / "var" / "smsward.db", timeout=10)) as file:
+        while not (asked := asked_of(file)) and process.poll() is None:
+            pass
+        process.kill()
+        process.wait()
+        before = asked_of(file)
+        ran = quarantine("release", "--campaign", CAMPAIGN, "--wait", "0", "--json")
+        (changes, keys) = file.execute(
+            "SELECT count(*), count(DISTINCT key) FROM changes"
+        ).fetchone()
+
+        assert (process.returncode, ran.returncode) == (-signal.SIGKILL, 0)
+        assert 0 < asked <= before < 2000
+        assert json.loads(ran.stdout)["messages"] == 2000 - before
+        assert asked_of(file) == changes == keys == 2000
+
+
+def asked_of(file: sqlite3.Connection) -> int:
+    """Return for how many messages a release was asked."""
+    statement = "SELECT count(*) FROM held_messages WHERE state='release_requested'"
+    (asked,) = file.execute(statement).fetchone()
+    return int(asked)
+
+
+def test_a_store_that_fails_half_way_leaves_nobody_guessing(
+    quarantine: Command,
+    hold: Hold,
+    fetch: Fetch,
+    deployment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(message_selection, "TOGETHER", 2)
+    for number in range(5):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN)
+    with closing(sqlite3.connect(deployment / "var" / "smsward.db")) as file, file:
+        file.execute(
+            "CREATE TRIGGER failing BEFORE UPDATE ON held_messages"
+            f" WHEN new.message_id >= {FIRST + 2}"
+            " BEGIN SELECT abs(-(new.message_id % 1) - 9223372036854775807 - 1); END"
+        )
+
+    ran = quarantine("discard", "--campaign", CAMPAIGN)
+
+    assert ran.returncode == 1
+    assert "after 2 of 5: call again for the others" in ran.stderr
+    states = [fetch(FIRST + number).state for number in range(5)]
+    assert states == [HoldState.DISCARDED] * 2 + [HoldState.HELD] * 3
+
+
+def test_a_campaign_is_released_and_what_came_of_it_is_told_in_counts(
+    quarantine: Command, hold: Hold, gateway_answers: GatewayAnswers
+) -> None:
+    for number in range(3):
+        hold(message_id=FIRST + number, campaign=CAMPAIGN)
+    gateway_answers(HoldState.REFUSED, "judged again: OPTED_OUT")
+
+    ran = quarantine("release", "--campaign", CAMPAIGN)
+
+    assert ran.returncode == 1
+    assert "judged again: OPTED_OUT" in ran.stdout
+    assert f"3 messages of campaign {CAMPAIGN}" in ran.stdout
+    assert str(FIRST) not in ran.stdout
+
+
+def test_a_message_that_is_gone_before_its_end_is_told_and_is_a_failure(
+    quarantine: Command, hold: Hold, deployment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = held_decisions._ends
+
+    async def purge_first(
+        store: QuarantineStore, asked: Sequence[int], wait_s: float
+    ) -> AsyncIterator[list[Outcome]]:
+        with closing(sqlite3.connect(deployment / "var" / "smsward.db")) as file, file:
+            file.execute("DELETE FROM held_messages WHERE message_id=?", (FIRST,))
+        async for some in ends(store, asked, wait_s):
+            yield some
+
+    monkeypatch.setattr(held_decisions, "_ends", purge_first)
+    hold(message_id=FIRST)
+    hold(message_id=FIRST + 1)
+
+    ran = quarantine("release", str(FIRST), str(FIRST + 1), "--wait", "0", "--json")
+
+    told = [(end["message_id"], end["done"], end["state"]) for end in json.loads(ran.stdout)]
+    assert ran.returncode == 1
+    assert told == [(str(FIRST), False, "unknown"), (str(FIRST + 1), True, "release_requested")]

@@ -1,0 +1,226 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from gateway.domain.records import DecisionRow, DeliveryRow, EventRow, OutcomeRow, Row, Why
+from gateway.runtime.record_files import HourFiles
+from gateway.runtime.record_lines import RecordLines
+
+Cli = Callable[..., CompletedProcess[str]]
+Command = Callable[..., CompletedProcess[str]]
+WriteRows = Callable[..., None]
+
+HOUR = 490_000
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> WriteRows:
+    """Return a function that writes rows as the gateway does."""
+
+    def write(*rows: Row, hour: int = HOUR) -> None:
+        lines, files = RecordLines(), HourFiles(tmp_path / "cdr")
+        files.append(hour, b"".join(map(lines.line, rows)))
+        files.close()
+
+    return write
+
+
+def decision(
+    sequence: int = 7, *, source: bytes = b"10690001", action: str = "forward", reason: str = ""
+) -> DecisionRow:
+    at, to = HOUR * 3600.0, b"13800138000"
+    found = Why(action, reason, "", "", "0123456789ab")
+    return ("d", at, (12, "shop", 4), sequence, source, to, found, 0, None)
+
+
+OUTCOME: OutcomeRow = ("o", HOUR * 3600.5, (12, "shop", 4), 7, 0, b"100123456789", 1500, "answered")
+RECEIPT: DeliveryRow = (
+    "m",
+    HOUR * 3600.0,
+    (13, "shop", 5),
+    8,
+    b"13800138000",
+    b"10690001",
+    b"100123456789",
+    ("receipt", "UNDELIV", "011", "2511252000", "13900139000"),
+    None,
+)
+EVENT: EventRow = (
+    "e",
+    HOUR * 3600.0,
+    "refused",
+    {"reason": "credentials", "address": "127.0.0.1", "caller": "13800138000"},
+)
+
+
+@pytest.fixture
+def show(cli: Cli, tmp_path: Path) -> Command:
+    def show(*more: str, place: str = "cdr") -> CompletedProcess[str]:
+        return cli("records", "show", str(tmp_path / place), *more)
+
+    return show
+
+
+def test_records_are_shown_with_numbers_masked(show: Command, write: WriteRows) -> None:
+    write(decision(), OUTCOME, EVENT)
+
+    for ran in (show(), show("--json")):
+        assert ran.returncode == 0
+        assert "138****8000" in ran.stdout
+        assert "13800138000" not in ran.stdout
+
+
+def test_on_a_narrow_terminal_times_and_ids_stay_whole(
+    show: Command, write: WriteRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    write(decision(), OUTCOME, EVENT)
+
+    shown = show().stdout
+
+    for what in ("shop answered", "10690001 → 138****8000", "100123456789", "0 1500 µs"):
+        assert what in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_what_a_message_was_about_is_shown_beside_the_reason(
+    show: Command, write: WriteRows
+) -> None:
+    why = Why("reject", "CONTENT", "K-LOAN", "", "0123456789ab", "loan", "c1380013800012345")
+    at, of = HOUR * 3600.0, (12, "shop", 4)
+    write(("d", at, of, 7, b"10690001", b"13800138000", why, 0, None))
+
+    assert "CONTENT, loan" in show().stdout
+    assert json.loads(show("--json").stdout)["campaign"] == "c1380013800012345"
+
+
+def test_records_are_lines_of_json_for_programs(show: Command, write: WriteRows) -> None:
+    write(decision(19_000_000), OUTCOME)
+
+    first, second = map(json.loads, show("--json").stdout.splitlines())
+
+    assert (first["kind"], first["system_id"], first["sequence_number"]) == (
+        "decision",
+        "shop",
+        19_000_000,
+    )
+    assert first["source"] == "10690001"
+    assert (second["kind"], second["message_id"], second["latency_us"]) == (
+        "outcome",
+        "100123456789",
+        1500,
+    )
+
+
+def test_a_source_that_its_sender_does_not_own_may_be_a_subscriber(
+    show: Command, write: WriteRows
+) -> None:
+    write(decision(source=b"13900139000", action="reject", reason="SOURCE_NOT_OWNED"))
+
+    (shown,) = map(json.loads, show("--json").stdout.splitlines())
+
+    assert shown["source"] == "139****9000"
+
+
+def test_people_see_what_was_decided_and_how_it_ended(show: Command, write: WriteRows) -> None:
+    write(decision(action="reject", reason="CONTENT"), OUTCOME, EVENT)
+
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in show().stdout.splitlines()]
+
+    found = [(row[1], row[2], row[3]) for row in rows if len(row) > 3]
+    assert found == [
+        ("shop", "reject", "CONTENT"),
+        ("shop", "answered", ""),
+        ("", "refused", "credentials"),
+    ]
+
+
+def test_people_see_what_was_delivered_and_who_it_came_from(
+    show: Command, write: WriteRows
+) -> None:
+    write(RECEIPT)
+
+    shown = show().stdout
+    (record,) = map(json.loads, show("--json").stdout.splitlines())
+
+    for what in ("receipt", "UNDELIV", "138****8000", "10690001", "100123456789"):
+        assert what in shown
+    assert (record["source"], record["destination"]) == ("138****8000", "10690001")
+    # What is no date may be a number.
+    assert (record["submitted"], record["done"]) == ("2511252000", "139****9000")
+
+
+def test_the_last_records_are_taken_from_the_newest_files_back(
+    show: Command, write: WriteRows
+) -> None:
+    write(decision(1), decision(2), hour=HOUR)
+    write(decision(3), hour=HOUR + 1)
+    write(decision(4), decision(5), hour=HOUR + 2)
+
+    def sequences(limit: int) -> list[int]:
+        lines = show("--json", "--limit", str(limit)).stdout.splitlines()
+        return [json.loads(line)["sequence_number"] for line in lines]
+
+    assert sequences(1) == [5]
+    assert sequences(2) == [4, 5]
+    assert sequences(4) == [2, 3, 4, 5]
+    assert sequences(50) == [1, 2, 3, 4, 5]
+
+
+def test_one_file_can_be_named(show: Command, write: WriteRows, tmp_path: Path) -> None:
+    write(decision())
+    (path,) = (tmp_path / "cdr").iterdir()
+
+    assert len(show("--json", place=f"cdr/{path.name}").stdout.splitlines()) == 1
+
+
+def test_a_directory_without_records_is_said(show: Command, tmp_path: Path) -> None:
+    (tmp_path / "cdr").mkdir()
+
+    ran = show()
+
+    assert (ran.returncode, ran.stdout) == (0, "no records\n")
+
+
+@pytest.mark.parametrize("arguments", [("--limit", "0"), ("--limit", "100001")])
+def test_a_limit_has_bounds(show: Command, write: WriteRows, arguments: tuple[str, ...]) -> None:
+    write(decision())
+
+    assert show(*arguments).returncode == 2
+
+
+def test_a_place_that_is_not_there_is_a_misuse(show: Command) -> None:
+    ran = show(place="nowhere")
+
+    assert ran.returncode == 2
+    assert "there is no file or directory" in ran.stderr
+
+
+@pytest.mark.parametrize("content", ["not json\n", "[1, 2]\n", '"text"\n'])
+def test_a_file_of_something_else_is_an_error_in_words(
+    show: Command, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "other.txt").write_text(content)
+
+    ran = show(place="other.txt")
+
+    assert ran.returncode == 1
+    assert "is no file of records" in ran.stderr
+
+
+def test_a_file_that_cannot_be_read_is_an_error_in_words(
+    show: Command, write: WriteRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    write(decision())
+    monkeypatch.setattr("gateway.cli.last_records.RecordArchive.read", refuse)
+
+    ran = show()
+
+    assert ran.returncode == 1
+    assert "Permission denied" in ran.stderr
