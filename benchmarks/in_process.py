@@ -31,7 +31,7 @@ from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sen
 from gateway.filter.scan import ContentScan
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import RecipientRefusal, Rule, Title
+from gateway.policy.rules import Refused, Rule, Title
 from gateway.policy.ruleset import RuleSet
 from gateway.runtime.collector import set_aside
 from gateway.session.states import SessionState, Side
@@ -41,9 +41,7 @@ ROUNDS = 5
 LIMIT = 2.0  # a gate for what doubles the cost, not for the noise of a shared machine
 HEADER = struct.Struct(">IIII")
 
-REFUSALS = Rule(
-    "R21", Title("拒绝", "refusal"), "DEC2012 (7)", RecipientRefusal(), Enforcement.ENFORCE
-)
+REFUSALS = Rule("R21", Title("拒绝", "refusal"), "DEC2012 (7)", Refused(), Enforcement.ENFORCE)
 
 SHOPS = ("云尚百货", "春晓书店", "安康药房", "北岭农商行", "远帆旅行")
 PHRASES = (

@@ -33,17 +33,17 @@ from gateway.policy.rules import (
     NumberWalk,
     OtherProvince,
     PurposeMissed,
-    RecipientPreference,
-    RecipientRefusal,
+    Refused,
     SignatureNotFiled,
     SignatureSwitched,
-    SuspendedSender,
+    Suspended,
     Suspicious,
     TemplateNotFiled,
     TooFast,
     TooOften,
     UnknownNumbers,
     Untimely,
+    Unwanted,
 )
 
 
@@ -71,14 +71,14 @@ def question_of(check: Check, knowledge: Knowledge, surroundings: RuleLocale) ->
     Raises ValueError for a check that counts or exempts.
     """
     match check:
-        case SuspendedSender():
+        case Suspended():
             asked = suspensions.suspended(check, knowledge)
             return asked, suspensions.perhaps_suspended(knowledge)
-        case RecipientRefusal():
+        case Refused():
             return consent.refused(check, knowledge), consent.perhaps_refused(knowledge)
         case NotAgreed():
             return consent.not_agreed(check, knowledge), consent.perhaps_not_agreed(knowledge)
-        case RecipientPreference():
+        case Unwanted():
             asked = preferences.unwanted(check, knowledge, surroundings)
             return asked, preferences.perhaps_unwanted(knowledge)
         case Untimely():

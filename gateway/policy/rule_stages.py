@@ -26,7 +26,7 @@ from gateway.policy.rules import (
     NoWayOut,
     PublicInterest,
     PurposeMissed,
-    RecipientRefusal,
+    Refused,
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
@@ -287,5 +287,5 @@ def _is_noted_unread(rule: Rule, traffic: TrafficClass) -> bool:
 
     They pass while it cannot be read, and `on_error` may ask that their records say so (R20).
     """
-    can_be_unread = isinstance(rule.check, RecipientRefusal | NotAgreed)
+    can_be_unread = isinstance(rule.check, Refused | NotAgreed)
     return can_be_unread and rule.on_error.get(traffic) is Action.FORWARD

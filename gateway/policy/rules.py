@@ -19,7 +19,7 @@ COMMERCIAL = frozenset({TrafficClass.COMMERCIAL})
 
 
 @dataclass(frozen=True, slots=True)
-class SuspendedSender:
+class Suspended:
     """Ask whether the number behind the source is suspended (R43)."""
 
 
@@ -44,7 +44,7 @@ class PublicInterest:
 
 
 @dataclass(frozen=True, slots=True)
-class RecipientRefusal:
+class Refused:
     """Ask whether the subscriber refused the sender or all senders (R21)."""
 
 
@@ -59,7 +59,7 @@ class NotAgreed:
 
 
 @dataclass(frozen=True, slots=True)
-class RecipientPreference:
+class Unwanted:
     """Ask whether the subscriber's own preferences are against the message (R50)."""
 
 
@@ -229,13 +229,13 @@ class Campaign:
 
 
 Check: TypeAlias = (
-    SuspendedSender
+    Suspended
     | OtherProvince
     | PurposeMissed
     | PublicInterest
-    | RecipientRefusal
+    | Refused
     | NotAgreed
-    | RecipientPreference
+    | Unwanted
     | Untimely
     | TooOften
     | TooFast
@@ -257,12 +257,12 @@ Check: TypeAlias = (
 # not on trial decides. Checks that count messages come last, because only what is accepted counts
 # (R42).
 REASONS: Mapping[type[Check], Reason] = {
-    SuspendedSender: Reason.SOURCE_SUSPENDED,
+    Suspended: Reason.SOURCE_SUSPENDED,
     OtherProvince: Reason.OUT_OF_SCOPE,
     PublicInterest: Reason.PUBLIC_INTEREST,
-    RecipientRefusal: Reason.OPTED_OUT,
+    Refused: Reason.OPTED_OUT,
     NotAgreed: Reason.CONSENT_NONE,
-    RecipientPreference: Reason.USER_PREF,
+    Unwanted: Reason.USER_PREF,
     Untimely: Reason.OUTSIDE_WINDOW,
     UnknownNumbers: Reason.NUMBERS_UNKNOWN,
     SignatureNotFiled: Reason.SIG_UNKNOWN,

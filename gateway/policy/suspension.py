@@ -10,7 +10,7 @@ from gateway.domain.suspension import NewSuspension, SuspensionTerms
 from gateway.domain.verdict import Finding, Reason
 from gateway.policy.bundle import Bundle, RuleLocale
 from gateway.policy.mo_words import key_of
-from gateway.policy.rules import SuspendedSender, TooOften
+from gateway.policy.rules import Suspended, TooOften
 from gateway.policy.submission import Submission
 from gateway.policy.suspended_sources import SuspendedSources
 
@@ -91,9 +91,7 @@ def _looking_at(terms: SuspensionTerms) -> _AgainstText | None:
 
 def suspenders_of(bundle: Bundle, sources: SuspendedSources) -> Mapping[str, Suspender]:
     """Return the suspenders, by the id of their rule."""
-    is_enforced = any(
-        isinstance(one.check, SuspendedSender) and one.can_stop for one in bundle.rules
-    )
+    is_enforced = any(isinstance(one.check, Suspended) and one.can_stop for one in bundle.rules)
     return {
         rule.id: Suspender(
             rule.id, rule.check.suspend, bundle.surroundings, sources, is_enforced=is_enforced

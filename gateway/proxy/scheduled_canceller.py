@@ -13,7 +13,7 @@ from gateway.domain.scheduled_message import ScheduledMessage
 from gateway.domain.sender import NO_COMPANIONS
 from gateway.domain.traffic import TrafficClass
 from gateway.policy.rule_findings import Modes
-from gateway.policy.rules import RecipientRefusal
+from gateway.policy.rules import Refused
 from gateway.policy.submission import Submission
 from gateway.ports.changes import ChangeFeed
 from gateway.ports.errors import StoreUnavailable
@@ -232,8 +232,7 @@ class ScheduledCanceller:
         return any(
             Modes(rule).of(submission) is Enforcement.ENFORCE
             for rule in rules.bundle.rules
-            if isinstance(rule.check, RecipientRefusal)
-            and TrafficClass.COMMERCIAL in rule.applies_to
+            if isinstance(rule.check, Refused) and TrafficClass.COMMERCIAL in rule.applies_to
         )
 
     def _cancel(self, connection: Connection, message: ScheduledMessage) -> None:

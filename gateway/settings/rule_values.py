@@ -30,11 +30,11 @@ _CONTENT_SHAPES = get_args(_ContentShape)
 
 # The checks that ask for nothing more than their name.
 _PLAIN: dict[type[base.RuleShape], Check] = {
-    shapes.SuspendedShape: rules.SuspendedSender(),
+    shapes.SuspendedShape: rules.Suspended(),
     shapes.OtherProvinceShape: rules.OtherProvince(),
     shapes.PurposeMissedShape: rules.PurposeMissed(),
-    shapes.RefusedShape: rules.RecipientRefusal(),
-    shapes.UnwantedShape: rules.RecipientPreference(),
+    shapes.RefusedShape: rules.Refused(),
+    shapes.UnwantedShape: rules.Unwanted(),
     shapes.SignatureSwitchedShape: rules.SignatureSwitched(),
     shapes.SignatureNotFiledShape: rules.SignatureNotFiled(),
     shapes.TemplateNotFiledShape: rules.TemplateNotFiled(),

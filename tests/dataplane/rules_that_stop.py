@@ -27,18 +27,18 @@ from gateway.policy.rules import (
     NumberWalk,
     OtherProvince,
     PurposeMissed,
-    RecipientPreference,
-    RecipientRefusal,
+    Refused,
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
-    SuspendedSender,
+    Suspended,
     Suspicious,
     TemplateNotFiled,
     TooFast,
     TooOften,
     UnknownNumbers,
     Untimely,
+    Unwanted,
 )
 from gateway.policy.windows import Window, WindowSet
 from tests.dataplane.conftest import (
@@ -201,7 +201,7 @@ RULES: Mapping[str, Stops] = {
     ),
     "R60 a failing filter": Stops(Reason.CONTENT_UNCHECKED, Scene(filter_fails=True), Scene()),
     "R43 the number": _by(
-        SuspendedSender(),
+        Suspended(),
         Reason.SOURCE_SUSPENDED,
         Scene(knows=_suspended(int(PORT))),
         Scene(knows=_suspended(MSISDN)),
@@ -232,10 +232,10 @@ RULES: Mapping[str, Stops] = {
         NotAgreed(), Reason.CONSENT_NONE, Scene(), Scene(knows=_consent(Answer.AGREED))
     ),
     "R21 the refusal": _by(
-        RecipientRefusal(), Reason.OPTED_OUT, Scene(knows=_consent(Answer.REFUSED)), Scene()
+        Refused(), Reason.OPTED_OUT, Scene(knows=_consent(Answer.REFUSED)), Scene()
     ),
     "R21 refusals unread": _by(
-        RecipientRefusal(),
+        Refused(),
         Reason.CONSENT_UNCHECKED,
         Scene(knows=_consent(None, is_current=False)),
         Scene(),
@@ -309,5 +309,5 @@ RULES: Mapping[str, Stops] = {
         Scene(),
         Scene(knows=_consent(Answer.AGREED)),
     ),
-    "R50 the wish": _by(RecipientPreference(), Reason.USER_PREF, Scene(knows=_wishes), Scene()),
+    "R50 the wish": _by(Unwanted(), Reason.USER_PREF, Scene(knows=_wishes), Scene()),
 }

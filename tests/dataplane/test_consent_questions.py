@@ -15,7 +15,7 @@ from gateway.policy.consent_findings import ASKED, AWAY, REFUSED, UNKNOWN
 from gateway.policy.courses import Course
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.rules import NotAgreed, RecipientRefusal, Rule, TooOften
+from gateway.policy.rules import NotAgreed, Refused, Rule, TooOften
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp.commands import CommandId
@@ -53,7 +53,7 @@ THROTTLED = CommandStatus.ESME_RTHROTTLED
 def asking(*rules: Rule) -> World:
     known = Knowledge()
     known.filings.replace("sp1", (ASKS,))
-    needed = (rule("R21", RecipientRefusal()), rule("R20", NotAgreed()), *rules)
+    needed = (rule("R21", Refused()), rule("R20", NotAgreed()), *rules)
     return World(bundle=replace(BUNDLE, rules=needed), knowledge=known)
 
 

@@ -26,7 +26,7 @@ from gateway.policy.limits import Clock, CountDimension, Limit
 from gateway.policy.rules import (
     BadLink,
     NumberWalk,
-    RecipientRefusal,
+    Refused,
     Suspicious,
     TooFast,
     TooOften,
@@ -319,7 +319,7 @@ def test_a_text_the_filter_fails_on_harms_no_neighbour(world: World) -> None:
 def test_a_rule_that_fails_over_one_message_harms_no_neighbour(
     monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    world = World(replace(BUNDLE, rules=(rule("R21", RecipientRefusal()),)))
+    world = World(replace(BUNDLE, rules=(rule("R21", Refused()),)))
     bad, good = world.session("sp1"), world.session("sp2")
     pdus = (bad, advert(CLEAN)), (good, advert(f"{CLEAN}。"))
     world.submit_all(*pdus)
@@ -346,7 +346,7 @@ def test_a_rule_that_fails_over_one_message_harms_no_neighbour(
 
 def test_r28_a_walk_with_two_texts_in_turn_is_seen_in_one_tick() -> None:
     walk = rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=frozenset(TrafficClass))
-    adverts = rule("R21", RecipientRefusal(), applies_to=frozenset({TrafficClass.COMMERCIAL}))
+    adverts = rule("R21", Refused(), applies_to=frozenset({TrafficClass.COMMERCIAL}))
     ports = (Port(PORT, 4, Purpose.SERVICE),)
     world = World(replace(BUNDLE, rules=(walk, adverts)), (sender(ports=ports),))
     session = world.session()

@@ -13,7 +13,7 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.domain.verdict import Reason
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import RecipientRefusal
+from gateway.policy.rules import Refused
 from gateway.runtime.record_lines import RecordLines
 from gateway.session.operations import Ruling, ruling
 from gateway.session.states import SessionState, Side
@@ -469,7 +469,7 @@ def test_exceptions_stay_in_the_order_they_came(world: World) -> None:
 
 
 def test_r31_a_tick_that_comes_too_long_after_the_store_was_read_passes_no_advert() -> None:
-    refused = rule("R21", RecipientRefusal())
+    refused = rule("R21", Refused())
     world = World(bundle=replace(BUNDLE, rules=(refused,)))
     session = world.session()
     world.sets.read_by = world.now + 1

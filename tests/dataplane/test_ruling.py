@@ -23,7 +23,7 @@ from gateway.policy.rules import (
     NoWayOut,
     NumberWalk,
     PublicInterest,
-    RecipientRefusal,
+    Refused,
     Rule,
     TooFast,
     TooOften,
@@ -97,7 +97,7 @@ def refusing(*rules: Rule) -> World:
     return world
 
 
-R21 = rule("R21", RecipientRefusal())
+R21 = rule("R21", Refused())
 R30 = rule("R30", NoWayOut())
 R38 = rule("R38", Nameless())
 R40 = rule("R40", Untimely(NIGHT), action=Action.DEFER)
@@ -254,7 +254,7 @@ def test_a_replacement_is_not_asked_what_only_the_first_message_shows(check: Che
     assert statuses(ruled(rule("X", check)), *[REPLACEMENT] * 3) == [None, None, None]
 
 
-@pytest.mark.parametrize("check", [RecipientRefusal(), NotAgreed()])
+@pytest.mark.parametrize("check", [Refused(), NotAgreed()])
 def test_r62_no_advert_is_put_into_a_message_whose_subscriber_is_not_known(check: Check) -> None:
     world = serving(rule("X", check))
     notice = builders.replace_sm("17", PORT, builders.ucs2("您的包裹已到"))

@@ -12,7 +12,7 @@ from gateway.domain.consent import Answer
 from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.sender import Port, Purpose
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import NotAgreed, RecipientRefusal
+from gateway.policy.rules import NotAgreed, Refused
 from gateway.smpp.addresses import SmeAddress
 from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import decode
@@ -55,7 +55,7 @@ def world() -> World:
     ports = (Port(PORT, 4, Purpose.MARKETING), Port("10690002", 0, Purpose.VERIFICATION))
     known = Knowledge()
     known.filings.replace("sp1", (Template("sp1", "T1", TemplateKind.CONSENT_REQUEST, ASKS),))
-    rules = (rule("R21", RecipientRefusal()), rule("R20", NotAgreed()))
+    rules = (rule("R21", Refused()), rule("R20", NotAgreed()))
     world = World(
         bundle=replace(BUNDLE, rules=rules), senders=(sender(ports=ports),), knowledge=known
     )
@@ -187,7 +187,7 @@ def test_r21_a_message_to_many_that_nobody_refused_is_noted_for_all(
 
 
 def test_r41_a_replacement_that_puts_a_message_off_tells_which_and_until_when() -> None:
-    world = World(bundle=replace(BUNDLE, rules=(rule("R21", RecipientRefusal()),)))
+    world = World(bundle=replace(BUNDLE, rules=(rule("R21", Refused()),)))
     session = world.session()
     request = builders.replace_sm("7F3A", PORT, builders.ucs2("好的"), schedule=IN_AN_HOUR)
     (passed,) = up(world.submit(session, request), session)

@@ -20,7 +20,7 @@ from gateway.policy.rules import (
     NumberWalk,
     OtherProvince,
     PurposeMissed,
-    RecipientRefusal,
+    Refused,
     Rule,
     UnknownNumbers,
 )
@@ -116,7 +116,7 @@ def test_r28_a_walk_warns_of_w9_from_the_hundredth_on() -> None:
 
 def test_r38_what_is_on_trial_warns_of_a_message_to_many_of_whom_one_refused() -> None:
     nameless = warning(rule("R38", Nameless(), mode=Enforcement.SHADOW), W3)
-    world = ruled(rule("R21", RecipientRefusal()), nameless)
+    world = ruled(rule("R21", Refused()), nameless)
     world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
     session = world.session()
     text = "全场图书八折，拒收请回复R".encode("utf-16-be")
@@ -147,7 +147,7 @@ def test_r20_attempts_without_consent_are_counted_w10() -> None:
 
 
 def test_r21_an_attempt_after_the_refusal_is_counted_w5() -> None:
-    world = ruled(warning(rule("R21", RecipientRefusal()), W5))
+    world = ruled(warning(rule("R21", Refused()), W5))
     world.sets.apply(int(f"86{SUBSCRIBER}"), "sp1", Answer.REFUSED)
 
     world.submit(world.session(), advert())

@@ -11,7 +11,7 @@ from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import (
-    RecipientRefusal,
+    Refused,
     TooFast,
     Untimely,
 )
@@ -24,8 +24,8 @@ HOUR_S = 3600.0
 MIDNIGHT = datetime.fromisoformat("2013-09-10T00:00:00+08:00").timestamp()
 DAYTIME = rule("R40", Untimely(WindowSet((Window(time(8), time(21)),))), action=Action.DEFER)
 PORT_RATE = rule("R44", TooFast(per_s=0.001, burst=1), action=Action.THROTTLE)
-REFUSALS = replace(BUNDLE, rules=(rule("R21", RecipientRefusal()),))
-ON_TRIAL = replace(BUNDLE, rules=(rule("R21", RecipientRefusal(), mode=Enforcement.SHADOW),))
+REFUSALS = replace(BUNDLE, rules=(rule("R21", Refused()),))
+ON_TRIAL = replace(BUNDLE, rules=(rule("R21", Refused(), mode=Enforcement.SHADOW),))
 
 
 def rules(

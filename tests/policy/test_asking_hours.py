@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.policy import Enforcement
 from gateway.policy.asking_hours import asking_hours, usual_hours
 from gateway.policy.bundle import RuleLocale
-from gateway.policy.rules import RecipientPreference, Rule, Title, Untimely
+from gateway.policy.rules import Rule, Title, Untimely, Unwanted
 from gateway.policy.windows import Window, WindowSet
 
 MAINLAND, LISBON = 8613800138000, 351912345678
@@ -34,7 +34,7 @@ def test_r40_the_usual_hours_are_eight_to_nine_by_the_subscribers_clock(
 
 
 def test_r40_a_rule_that_keeps_hours_for_commercial_messages_keeps_these_too() -> None:
-    other = replace(R40, id="R50", check=RecipientPreference())
+    other = replace(R40, id="R50", check=Unwanted())
 
     hours = asking_hours((other, R40), RuleLocale())
 

@@ -2,7 +2,7 @@
 
 from gateway.domain.policy import Enforcement
 from gateway.policy.classifier_rules import unscored
-from gateway.policy.rules import Override, RecipientRefusal, Suspicious, Tolerance
+from gateway.policy.rules import Override, Refused, Suspicious, Tolerance
 from tests.policy.conftest import rule
 from tests.policy.scorers import WordScorer
 
@@ -10,7 +10,7 @@ ON_TRIAL = rule("R61", Suspicious(0.005), mode=Enforcement.SHADOW)
 
 
 def test_r61_a_rule_that_judges_nothing_for_want_of_a_classifier_is_told() -> None:
-    (said,) = unscored([ON_TRIAL, rule("R21", RecipientRefusal())], None)
+    (said,) = unscored([ON_TRIAL, rule("R21", Refused())], None)
 
     assert said.en == "NO CLASSIFIER: R61: no text is judged, for there is no model"
 

@@ -16,7 +16,7 @@ from gateway.policy.explanation import explain
 from gateway.policy.judging_again import judge_again, judge_due
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.rules import NotAgreed, RecipientRefusal, Rule, TooOften, Untimely
+from gateway.policy.rules import NotAgreed, Refused, Rule, TooOften, Untimely
 from gateway.policy.statuses import status_of
 from gateway.policy.submission import Submission
 from gateway.policy.windows import Window, WindowSet
@@ -36,7 +36,7 @@ from tests.policy.conftest import (
 TEXT = "春晓书店想每月给您发两条新书短信，为期一年，回复Y同意，回复N拒绝"
 REQUEST = f"【春晓书店】{TEXT}"
 ASKS = Template("sp1", "T1", TemplateKind.CONSENT_REQUEST, TEXT)
-R20, R21 = rule("R20", NotAgreed()), rule("R21", RecipientRefusal())
+R20, R21 = rule("R20", NotAgreed()), rule("R21", Refused())
 R40 = rule("R40", Untimely(WindowSet((Window(time(8), time(21)),))), action=Action.DEFER)
 R42 = rule("R42", TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.DAY),)))
 NIGHT, NOON = (

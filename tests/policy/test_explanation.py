@@ -10,7 +10,7 @@ from gateway.domain.verdict import Action, Reason
 from gateway.policy.explanation import explain
 from gateway.policy.rules import (
     NotAgreed,
-    RecipientRefusal,
+    Refused,
 )
 from tests.policy.conftest import ADVERT, BUNDLE, NUMBER, rule, sender
 from tests.policy.rulesets import (
@@ -49,7 +49,7 @@ def test_explaining_tells_where_a_word_stands() -> None:
 
 def test_explaining_tells_what_rules_on_trial_say() -> None:
     trial = Enforcement.SHADOW
-    on_trial = (rule("R21", RecipientRefusal(), mode=trial), rule("R20", NotAgreed(), mode=trial))
+    on_trial = (rule("R21", Refused(), mode=trial), rule("R20", NotAgreed(), mode=trial))
     compiled = rules(replace(BUNDLE, rules=on_trial), knowledge=refusing(NUMBER))
 
     verdict = explain(compiled, message(compiled), (ADVERT,), 0.0, 0.0)

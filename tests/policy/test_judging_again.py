@@ -9,7 +9,7 @@ from gateway.policy.judging_again import judge_again, judge_due
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rules import (
     NoWayOut,
-    RecipientRefusal,
+    Refused,
 )
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
@@ -91,9 +91,7 @@ def test_a_message_whose_hour_has_come_passes_and_costs_no_second_token() -> Non
 
 def test_r21_a_refusal_that_arrived_while_a_message_waited_stops_it() -> None:
     known = Knowledge()
-    compiled = rules(
-        replace(BUNDLE, rules=(rule("R21", RecipientRefusal()), DAYTIME)), knowledge=known
-    )
+    compiled = rules(replace(BUNDLE, rules=(rule("R21", Refused()), DAYTIME)), knowledge=known)
 
     waits = judged(compiled, ADVERT, at=MIDNIGHT)
     known.consent.apply(NUMBER, "sp1", Answer.REFUSED)

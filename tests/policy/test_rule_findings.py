@@ -11,7 +11,7 @@ from gateway.domain.warning import Severity, WarningCode
 from gateway.policy import rule_findings
 from gateway.policy.evidence import Evidence
 from gateway.policy.rule_findings import Modes, RuleFindings, if_unread
-from gateway.policy.rules import Override, RecipientRefusal
+from gateway.policy.rules import Override, Refused
 from gateway.policy.statuses import status_of
 from gateway.policy.submission import Submission
 from tests.policy.conftest import addressed, rule
@@ -22,7 +22,7 @@ ENFORCE, SHADOW, OFF = Enforcement
 
 
 def test_a_finding_says_what_its_rule_says_unless_the_evidence_says_otherwise() -> None:
-    one = rule("R21", RecipientRefusal(), status="ESME_RINVDSTADR")
+    one = rule("R21", Refused(), status="ESME_RINVDSTADR")
     findings = RuleFindings(one, Modes(one))
     otherwise = Evidence("it may wait", Reason.OUTSIDE_WINDOW, Action.QUARANTINE)
 
@@ -50,7 +50,7 @@ def test_what_cannot_be_read_becomes_what_the_rule_says_of_the_class(
         TrafficClass.COMMERCIAL: Action.REJECT,
         TrafficClass.SERVICE: Action.QUARANTINE,
     }
-    one = rule("R21", RecipientRefusal(), on_error=on_error)
+    one = rule("R21", Refused(), on_error=on_error)
 
     found = RuleFindings(one, Modes(one)).of(addressed(traffic=traffic), UNREAD)
 
@@ -59,7 +59,7 @@ def test_what_cannot_be_read_becomes_what_the_rule_says_of_the_class(
 
 def test_what_cannot_be_read_is_refused_for_a_moment_whatever_status_a_refusal_has() -> None:
     on_error = {TrafficClass.COMMERCIAL: Action.REJECT}
-    one = rule("R21", RecipientRefusal(), on_error=on_error, status="ESME_RINVDSTADR")
+    one = rule("R21", Refused(), on_error=on_error, status="ESME_RINVDSTADR")
 
     found = RuleFindings(one, Modes(one)).of(addressed(traffic=TrafficClass.COMMERCIAL), UNREAD)
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_refused_for_a_moment_whatever_status_a_refusal_h
 
 
 def test_a_finding_warns_as_its_rule_says_but_not_of_what_could_not_be_read_or_counted() -> None:
-    one = replace(rule("R21", RecipientRefusal()), warning=WarningCode.W5, severity=Severity.MAJOR)
+    one = replace(rule("R21", Refused()), warning=WarningCode.W5, severity=Severity.MAJOR)
     uncounted = Evidence("the counters are full", Reason.FREQUENCY_UNCOUNTED)
 
     plain, unread, full = (
@@ -81,7 +81,7 @@ def test_a_finding_warns_as_its_rule_says_but_not_of_what_could_not_be_read_or_c
 
 
 def test_findings_are_kept_apart_by_mode() -> None:
-    one = rule("R21", RecipientRefusal(), overrides=(Override(SHADOW, port="10690002"),))
+    one = rule("R21", Refused(), overrides=(Override(SHADOW, port="10690002"),))
     findings = RuleFindings(one, Modes(one))
 
     shadows = [
@@ -106,7 +106,7 @@ def test_a_finding_is_made_once_and_those_that_are_kept_take_bounded_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rule_findings, "_MAX_MADE", 2)
-    one = rule("R61", RecipientRefusal())
+    one = rule("R61", Refused())
     findings = RuleFindings(one, Modes(one))
 
     first = findings.of(addressed(), REFUSED)
@@ -119,7 +119,7 @@ def test_a_finding_is_made_once_and_those_that_are_kept_take_bounded_room(
 
 
 def test_what_is_found_alike_against_many_is_one_tuple() -> None:
-    other, one = (rule(name, RecipientRefusal()) for name in ("R30", "R61"))
+    other, one = (rule(name, Refused()) for name in ("R30", "R61"))
     before, findings = RuleFindings(other, Modes(other)), RuleFindings(one, Modes(one))
 
     def both() -> Submission:
@@ -135,7 +135,7 @@ def test_what_is_found_alike_against_many_is_one_tuple() -> None:
 
 
 def test_a_finding_bears_the_category_of_its_evidence() -> None:
-    one = rule("R61", RecipientRefusal())
+    one = rule("R61", Refused())
 
     found = RuleFindings(one, Modes(one)).of(addressed(), Evidence("a link", category="phishing"))
 

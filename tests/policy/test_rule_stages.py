@@ -33,7 +33,7 @@ from gateway.policy.rules import (
     Override,
     PublicInterest,
     PurposeMissed,
-    RecipientRefusal,
+    Refused,
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
@@ -92,7 +92,7 @@ def enforced_on(*overrides: Override, mode: Enforcement = ENFORCE) -> World:
     ports = (Port("10690001", 4, Purpose.MARKETING), Port("10690002", 0, Purpose.MARKETING))
     both = tuple(sender(s, ports=ports, rate=Rate(1e6, 10**6)) for s in ("sp1", "sp2"))
     return World(
-        rule("R21", RecipientRefusal(), mode=mode, overrides=overrides),
+        rule("R21", Refused(), mode=mode, overrides=overrides),
         senders=both,
         knowledge=known,
     )
@@ -171,7 +171,7 @@ def test_a_rule_that_is_off_for_a_sender_does_not_count_for_it() -> None:
 
 
 @pytest.mark.parametrize("traffic", TrafficClass)
-@pytest.mark.parametrize("check", [RecipientRefusal(), Nameless(), TooFast(1, 1)])
+@pytest.mark.parametrize("check", [Refused(), Nameless(), TooFast(1, 1)])
 def test_a_rule_is_asked_of_its_classes_and_of_no_other(
     traffic: TrafficClass, check: Check
 ) -> None:
@@ -197,7 +197,7 @@ def test_while_the_store_cannot_be_read_the_rule_says_what_becomes_of_each_class
     action: Action | None,
     is_noted: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    world = World(rule("R21", RecipientRefusal(), on_error=on_error))
+    world = World(rule("R21", Refused(), on_error=on_error))
     world.knowledge.consent.is_current = False
 
     one = world.judge(ADVERT)
@@ -207,9 +207,7 @@ def test_while_the_store_cannot_be_read_the_rule_says_what_becomes_of_each_class
 
 
 def test_a_class_that_passes_unread_is_noted_only_where_the_rule_asks_for_it() -> None:
-    world = World(
-        rule("R21", RecipientRefusal(), on_error={TrafficClass.VERIFICATION: Action.REJECT})
-    )
+    world = World(rule("R21", Refused(), on_error={TrafficClass.VERIFICATION: Action.REJECT}))
     world.knowledge.consent.is_current = False
 
     code = world.judge(CODE, SERVICE)
@@ -240,7 +238,7 @@ def test_the_first_finding_that_is_enforced_decides_and_the_later_are_not_asked(
         rule("R38", Nameless()),
         rule("R20", NotAgreed(), mode=SHADOW),
         rule("R30", NoWayOut()),
-        rule("R21", RecipientRefusal(), mode=SHADOW),
+        rule("R21", Refused(), mode=SHADOW),
         knowledge=refusing(),
     )
 
@@ -251,7 +249,7 @@ def test_the_first_finding_that_is_enforced_decides_and_the_later_are_not_asked(
 
 
 def test_a_finding_is_made_once_however_many_messages_it_is_against() -> None:
-    world = World(rule("R21", RecipientRefusal(), status="ESME_RINVDSTADR"), knowledge=refusing())
+    world = World(rule("R21", Refused(), status="ESME_RINVDSTADR"), knowledge=refusing())
 
     first, second = world.judge(ADVERT), world.judge(ADVERT)
 
@@ -386,7 +384,7 @@ def test_r06_a_text_is_ruled_for_each_source_where_sources_are_bound() -> None:
 
 
 def test_r10_a_promotion_in_the_place_of_the_name_counts_until_it_is_on_file_as_one() -> None:
-    world = World(rule("R21", RecipientRefusal()))
+    world = World(rule("R21", Refused()))
     world.knowledge.consent.apply(NUMBER, "sp1", Answer.REFUSED)
     boast = "【全场八折大促限时抢购】您好"
 
@@ -473,7 +471,7 @@ def authority(*rules: Rule) -> World:
     return World(*rules, senders=both, knowledge=known)
 
 
-R21 = rule("R21", RecipientRefusal(), applies_to=COMMERCIAL | {TrafficClass.PUBLIC_INTEREST})
+R21 = rule("R21", Refused(), applies_to=COMMERCIAL | {TrafficClass.PUBLIC_INTEREST})
 R40 = rule(
     "R40",
     Untimely(WindowSet((Window(time(8), time(21)),))),

@@ -17,7 +17,7 @@ from gateway.policy.rules import (
     NumberWalk,
     Override,
     PublicInterest,
-    RecipientRefusal,
+    Refused,
     Rule,
     Title,
     TooFast,
@@ -39,7 +39,7 @@ def test_what_counts_messages_is_asked_last() -> None:
 
 
 def test_a_violation_without_a_warning_cannot_be_meant() -> None:
-    plain = rule("R05", RecipientRefusal())
+    plain = rule("R05", Refused())
 
     with pytest.raises(ValueError, match="a warning first"):
         replace(plain, severity=Severity.SERIOUS)
@@ -49,12 +49,12 @@ def test_a_violation_without_a_warning_cannot_be_meant() -> None:
 def test_who_writes_and_who_refused_comes_before_what_is_written() -> None:
     order = list(REASONS)
 
-    assert order.index(PublicInterest) < order.index(RecipientRefusal) < order.index(NotAgreed)
+    assert order.index(PublicInterest) < order.index(Refused) < order.index(NotAgreed)
     assert order.index(NotAgreed) < order.index(Untimely)
 
 
 def test_a_rule_starts_on_trial_with_adverts_and_refuses_them_while_its_store_is_down() -> None:
-    new = Rule("R21", Title("拒绝", "refusal"), "DEC2012 (7)", RecipientRefusal())
+    new = Rule("R21", Title("拒绝", "refusal"), "DEC2012 (7)", Refused())
 
     assert new.mode is Enforcement.SHADOW
     assert new.applies_to == {TrafficClass.COMMERCIAL}
@@ -80,16 +80,16 @@ def test_a_rule_can_stop_messages_where_it_is_enforced_for_somebody(
 ) -> None:
     overrides = () if override is None else (Override(override, sender="sp1"),)
 
-    assert rule("R21", RecipientRefusal(), mode=mode, overrides=overrides).can_stop is can_stop
+    assert rule("R21", Refused(), mode=mode, overrides=overrides).can_stop is can_stop
 
 
 def test_a_rule_for_no_class_and_one_that_exempts_stop_nothing() -> None:
-    assert not rule("R21", RecipientRefusal(), applies_to=frozenset()).can_stop
+    assert not rule("R21", Refused(), applies_to=frozenset()).can_stop
     assert not rule("R11", PublicInterest(frozenset({"R21"}))).can_stop
 
 
 def test_only_what_comes_at_a_bad_time_can_wait_for_a_better_one() -> None:
     with pytest.raises(ValueError, match="better"):
-        rule("R21", RecipientRefusal(), action=Action.DEFER)
+        rule("R21", Refused(), action=Action.DEFER)
     with pytest.raises(ValueError, match="better"):
-        rule("R21", RecipientRefusal(), on_error={TrafficClass.COMMERCIAL: Action.DEFER})
+        rule("R21", Refused(), on_error={TrafficClass.COMMERCIAL: Action.DEFER})

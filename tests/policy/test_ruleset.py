@@ -18,7 +18,7 @@ from gateway.policy.rules import (
     NotAgreed,
     NoWayOut,
     PurposeMissed,
-    RecipientRefusal,
+    Refused,
     Untimely,
 )
 from gateway.policy.submission import DeliveryTimes
@@ -115,7 +115,7 @@ def test_an_answer_takes_effect_at_once() -> None:
 
 
 def test_a_rule_may_have_a_status_of_its_own_and_a_sender_has_the_last_word() -> None:
-    bundle = replace(BUNDLE, rules=(rule("R21", RecipientRefusal(), status="ESME_RINVDSTADR"),))
+    bundle = replace(BUNDLE, rules=(rule("R21", Refused(), status="ESME_RINVDSTADR"),))
     own = sender(statuses={"OPTED_OUT": "ESME_RDELIVERYFAILURE"})
 
     verdicts = [

@@ -14,7 +14,7 @@ from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.explanation import explain
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.rules import Rule, SuspendedSender, Suspicious, TooOften
+from gateway.policy.rules import Rule, Suspended, Suspicious, TooOften
 from gateway.policy.submission import Submission
 from gateway.policy.suspension import end_of
 from tests.policy.conftest import EVERYTHING, NEWS, World, rule, sender, why
@@ -28,7 +28,7 @@ PERSON = sender(
 TERMS = SuspensionTerms(3, ("HF", "恢复"), "已暂停", "已恢复", "不能恢复")
 CAPS = TooOften((Limit((CountDimension.SOURCE,), 2, Clock.HOUR),), ("139", "86139"), TERMS)
 R43 = rule("R43", CAPS, applies_to=EVERYTHING, action=Action.THROTTLE)
-ASKS = rule("R43-suspended", SuspendedSender(), applies_to=EVERYTHING)
+ASKS = rule("R43-suspended", Suspended(), applies_to=EVERYTHING)
 # As it was in 2026: the 10th was a Saturday that was worked.
 NATIONAL_DAY = HolidayCalendar(
     "cn",

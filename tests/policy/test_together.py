@@ -28,14 +28,14 @@ from gateway.policy.rules import (
     NoWayOut,
     NumberWalk,
     OtherProvince,
-    RecipientPreference,
-    RecipientRefusal,
+    Refused,
     Rule,
-    SuspendedSender,
+    Suspended,
     TooFast,
     TooOften,
     UnknownNumbers,
     Untimely,
+    Unwanted,
 )
 from gateway.policy.submission import DeliveryTimes, Submission
 from gateway.policy.together import ask_together, count_together, stop_together
@@ -60,11 +60,11 @@ TEN = datetime.fromisoformat("2013-09-10T10:00:00+08:00").timestamp()
 DAYTIME = Untimely(WindowSet((Window(time(8), time(21)),)))
 TO_SIGNED = (CountDimension.SIGNATURE, CountDimension.DESTINATION)
 RULES = (
-    rule("R43-suspended", SuspendedSender(), applies_to=EVERYTHING),
+    rule("R43-suspended", Suspended(), applies_to=EVERYTHING),
     rule("R04", OtherProvince(), applies_to=EVERYTHING),
-    rule("R21", RecipientRefusal()),
+    rule("R21", Refused()),
     rule("R20", NotAgreed(), action=Action.QUARANTINE, applies_to=EVERYTHING),
-    rule("R50", RecipientPreference(), applies_to=EVERYTHING),
+    rule("R50", Unwanted(), applies_to=EVERYTHING),
     rule("R40", DAYTIME, action=Action.DEFER),
     rule("R28-unknown", UnknownNumbers(0.3, timedelta(minutes=10), 5)),
     rule("R30", NoWayOut()),
@@ -245,7 +245,7 @@ def test_r28_who_walks_with_two_texts_in_turn_is_held_as_with_one() -> None:
         action=Action.QUARANTINE,
         applies_to=EVERYTHING,
     )
-    where = world((walk, rule("R21", RecipientRefusal())))  # adverts alone are asked about refusals
+    where = world((walk, rule("R21", Refused())))  # adverts alone are asked about refusals
     texts = (ADVERT, NEWS)
     sent = [Sent(texts[n % 2], SERVICE, NUMBER + 8 + n, "sp1", None) for n in range(96)]
     messages = begun(where, sent, TEN)

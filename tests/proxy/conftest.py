@@ -24,7 +24,7 @@ from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAct
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import RecipientRefusal, Rule, Title
+from gateway.policy.rules import Refused, Rule, Title
 from gateway.proxy.keepalive import Keepalive
 from gateway.runtime import clock
 from gateway.runtime.clock import utcnow
@@ -62,7 +62,7 @@ REFUSALS = Rule(
     "R21",
     Title("用户拒绝后不得再发", "A refusal ends it"),
     "DEC2012 (7)",
-    RecipientRefusal(),
+    Refused(),
     Enforcement.ENFORCE,
 )
 

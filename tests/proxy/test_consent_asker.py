@@ -14,7 +14,7 @@ from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.policy import ContentRule, Enforcement, LongMessages, RepliesRule
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Check, NotAgreed, RecipientRefusal, Rule, Title
+from gateway.policy.rules import Check, NotAgreed, Refused, Rule, Title
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import consent_asker
 from gateway.runtime.clock import utcnow
@@ -104,7 +104,7 @@ def rule(rule_id: str, check: Check) -> Rule:
     return Rule(rule_id, Title("", ""), "DEC2012 (7)", check, Enforcement.ENFORCE)
 
 
-R20, R21 = rule("R20", NotAgreed()), rule("R21", RecipientRefusal())
+R20, R21 = rule("R20", NotAgreed()), rule("R21", Refused())
 
 
 @dataclass

@@ -23,7 +23,7 @@ from gateway.domain.subscription import (
 )
 from gateway.policy.bundle import Bundle
 from gateway.policy.consent_sets import ConsentSets
-from gateway.policy.rules import NotAgreed, RecipientRefusal, Rule, Title
+from gateway.policy.rules import NotAgreed, Refused, Rule, Title
 from gateway.ports.errors import StoreUnavailable
 from gateway.ports.subscriptions import Changes, SubscriptionStep
 from gateway.proxy import reply_backlog
@@ -54,7 +54,7 @@ SERVICES = (
 )
 TITLE = Title("", "")
 RULES = (
-    Rule("R21", TITLE, "DEC2012 (7)", RecipientRefusal(), Enforcement.ENFORCE),
+    Rule("R21", TITLE, "DEC2012 (7)", Refused(), Enforcement.ENFORCE),
     Rule("R20", TITLE, "DEC2012 (7)", NotAgreed(accept_asserted=False), Enforcement.ENFORCE),
 )
 

@@ -24,7 +24,7 @@ from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Reason
 from gateway.domain.warning import WarningCode
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Nameless, RecipientPreference, RecipientRefusal, Rule, Title
+from gateway.policy.rules import Nameless, Refused, Rule, Title, Unwanted
 from gateway.proxy import hold_writer
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
@@ -44,12 +44,12 @@ PORT, HUB, SUBSCRIBER, MSISDN = "10690001", "10086", "13800138000", 861380013800
 ADVERT, LOAN, FRAUD = "江景新房盛大开盘", "低息贷款开盘有礼", "代开发票，开盘有礼"
 TITLE = Title("", "")
 RULES = (
-    Rule("R21", TITLE, "DEC2012 (7)", RecipientRefusal(), Enforcement.ENFORCE),
+    Rule("R21", TITLE, "DEC2012 (7)", Refused(), Enforcement.ENFORCE),
     Rule(
         "R50",
         TITLE,
         "SEED (四)3",
-        RecipientPreference(),
+        Unwanted(),
         Enforcement.ENFORCE,
         applies_to=frozenset(TrafficClass),
     ),

@@ -19,7 +19,7 @@ from gateway.filter.scan import ContentScan
 from gateway.policy.bundle import Bundle
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import ROLLING_DAY, CountDimension, Limit
-from gateway.policy.rules import Check, NoWayOut, RecipientRefusal, Rule, Title, TooOften, Untimely
+from gateway.policy.rules import Check, NoWayOut, Refused, Rule, Title, TooOften, Untimely
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.windows import Window, WindowSet
 from gateway.proxy.rejudge import judge_leaving, outranked
@@ -105,7 +105,7 @@ def test_r42_a_number_abroad_is_one_however_a_held_request_names_it(plane: Plane
 
 def test_r21_a_long_message_is_judged_for_everybody_whom_its_parts_name(plane: Plane) -> None:
     abroad, at_home = "+13105550123", "13105550123"
-    refusing = replace(plane.rules.bundle, rules=(rule("R21", RecipientRefusal()),))
+    refusing = replace(plane.rules.bundle, rules=(rule("R21", Refused()),))
     plane.rules = RuleSet(refusing, [a.sender for a in plane.rules.accounts.values()], Knowledge())
     plane.rules.knowledge.consent.apply(int(f"86{at_home}"), "sp1", Answer.REFUSED)
     plane.rules.knowledge.consent.apply(int(abroad), "sp1", Answer.AGREED)

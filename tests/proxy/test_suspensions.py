@@ -20,7 +20,7 @@ from gateway.domain.traffic import TrafficClass
 from gateway.policy.bundle import Bundle, RuleLocale
 from gateway.policy.calendar import HolidayCalendar
 from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.rules import Rule, SuspendedSender, Title, TooOften
+from gateway.policy.rules import Rule, Suspended, Title, TooOften
 from gateway.ports.errors import StoreUnavailable
 from gateway.proxy.route import Routes
 from gateway.settings.gateway import GatewaySettings
@@ -55,7 +55,7 @@ def policy(bundle: Bundle) -> Bundle:
     """Two messages an hour from a personal number, under the holidays of 2026."""
     title = Title("个人号码", "Personal numbers")
     caps = TooOften((Limit((CountDimension.SOURCE,), 2, Clock.HOUR),), ("139",), TERMS)
-    asks = Rule("R43-suspended", title, "FW09", SuspendedSender(), Enforcement.ENFORCE, ALL)
+    asks = Rule("R43-suspended", title, "FW09", Suspended(), Enforcement.ENFORCE, ALL)
     return replace(
         bundle,
         replies=RepliesRule("您已退订", "您已恢复"),

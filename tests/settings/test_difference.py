@@ -19,7 +19,7 @@ from gateway.domain.verdict import Action
 from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.bundle import Bundle, RuleLocale
 from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.rules import Override, RecipientRefusal, Rule, Title, Untimely
+from gateway.policy.rules import Override, Refused, Rule, Title, Untimely
 from gateway.policy.windows import Window, WindowSet
 from gateway.settings.difference import ListDifference, SettingDifference, difference
 
@@ -27,7 +27,7 @@ FRAUD = KeywordList("K-FRAUD", "fraud", ListAction.REJECT, ("代开发票", "刷
 LOAN = KeywordList("K-LOAN", "loan", ListAction.QUARANTINE, ("黑户可贷",))
 CASE = SelfTestCase("您好", Expectation.FORWARD, line=3, column=5)
 HOURS = Untimely(WindowSet((Window(time(8), time(21)),)))
-REFUSAL = Rule("R21", Title("拒收", "Refusal"), "A", RecipientRefusal(), Enforcement.ENFORCE)
+REFUSAL = Rule("R21", Title("拒收", "Refusal"), "A", Refused(), Enforcement.ENFORCE)
 R40 = Rule("R40", Title("时段", "Hours"), "B", HOURS)
 MAY = date(2026, 5, 1)
 OLD = Bundle(

@@ -19,7 +19,7 @@ from gateway.policy.rules import (
     NoWayOut,
     NumberWalk,
     PublicInterest,
-    RecipientRefusal,
+    Refused,
     Rule,
     Suspicious,
     Title,
@@ -44,7 +44,7 @@ def test_every_check_has_the_name_that_files_give_it() -> None:
 @pytest.mark.parametrize(
     ("check", "said"),
     [
-        (RecipientRefusal(), {}),
+        (Refused(), {}),
         (NotAgreed(), {"accept_asserted": "true"}),
         (PublicInterest(frozenset({"R40", "R20"})), {"exempts": "R20, R40"}),
         (TooFast(50, 100), {"per_s": "50", "burst": "100"}),

@@ -32,12 +32,11 @@ from gateway.policy.rules import (
     Override,
     PublicInterest,
     PurposeMissed,
-    RecipientPreference,
-    RecipientRefusal,
+    Refused,
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
-    SuspendedSender,
+    Suspended,
     Suspicious,
     TemplateNotFiled,
     Title,
@@ -46,6 +45,7 @@ from gateway.policy.rules import (
     TooOften,
     UnknownNumbers,
     Untimely,
+    Unwanted,
 )
 from gateway.policy.windows import EVERY_DAY, OnHolidays, Window, WindowSet
 from gateway.settings import rules as rules_module
@@ -86,7 +86,7 @@ def test_a_rule_that_says_little_is_on_trial_for_commercial_messages(load: Load)
         id="R",
         title=Title("规则", "Rule"),
         article="第一条",
-        check=RecipientRefusal(),
+        check=Refused(),
         mode=Enforcement.SHADOW,
         applies_to=frozenset({TrafficClass.COMMERCIAL}),
         action=Action.REJECT,
@@ -119,14 +119,14 @@ def test_a_rule_may_say_all_there_is(load: Load) -> None:
 
 
 CHECKS: list[tuple[str, Check]] = [
-    ("check: suspended", SuspendedSender()),
+    ("check: suspended", Suspended()),
     ("check: other_province", OtherProvince()),
     ("check: purpose_missed", PurposeMissed()),
     ("check: public_interest\nexempts: [R]", PublicInterest(frozenset({"R"}))),
-    ("check: refused", RecipientRefusal()),
+    ("check: refused", Refused()),
     ("check: not_agreed", NotAgreed()),
     ("check: not_agreed\naccept_asserted: false", NotAgreed(accept_asserted=False)),
-    ("check: unwanted", RecipientPreference()),
+    ("check: unwanted", Unwanted()),
     (
         'check: untimely\nopen: ["08:00-21:00"]',
         Untimely(WindowSet((Window(time(8), time(21)),))),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.suspension import SuspensionTerms
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Rule, SuspendedSender, TooOften
+from gateway.policy.rules import Rule, Suspended, TooOften
 from gateway.settings.bundle import load_bundle
 from gateway.settings.rule_text import parameters_of
 from gateway.settings.spans import parse_working_days
@@ -67,7 +67,7 @@ def test_a_rule_says_for_how_long_it_suspends_and_what_it_tells(bundle: WriteBun
         self_restores=2,
         restore_span=timedelta(days=7),
     )
-    assert isinstance(rule_of(found, "S").check, SuspendedSender)
+    assert isinstance(rule_of(found, "S").check, Suspended)
 
 
 def test_a_number_lifts_its_own_suspension_once_in_thirty_days_unless_told_otherwise(

@@ -13,8 +13,8 @@ GATEWAY = ROOT / "gateway"
 # The goals are 0 for the first, 5 and 8 for the next two.
 LIMITS = {
     "class names with several meanings": 0,
-    "classes named by a participle or gerund": 1,
-    "modules named by a participle or gerund": 42,
+    "classes named by a participle or gerund": 4,
+    "modules named by a participle or gerund": 1,
     "modules of under 60 lines with one importer": 72,
     "folders of over 25 modules": 10,
     "modules of over 500 lines": 0,
@@ -33,7 +33,7 @@ _NOUNS = {
 }
 _NOUN_MODULES = {
     *("binding", "calibrating", "consent_wording", "folding", "framing", "housekeeping", "logging"),
-    *("masking", "number_set", "routing", "sealing", "training", "warning"),
+    *("masking", "number_set", "routing", "sealing", "notice_feed", "training", "warning"),
 }
 
 

@@ -27,7 +27,7 @@ from gateway.policy.courses import Course
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import RollingWindow
 from gateway.policy.ready_rule import StagedCounter
-from gateway.policy.rules import Campaign, NumberWalk, Rule, SuspendedSender, TooFast, TooOften
+from gateway.policy.rules import Campaign, NumberWalk, Rule, Suspended, TooFast, TooOften
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.policy.together import count_together, stop_together
@@ -68,7 +68,7 @@ class Judge:
 
     def __init__(self, bundle: Bundle, senders: Iterable[Sender], knowledge: Knowledge) -> None:
         # Records do not say which numbers were restored meanwhile, or when.
-        not_asked = TooFast | SuspendedSender
+        not_asked = TooFast | Suspended
         rules = tuple(rule for rule in bundle.rules if not isinstance(rule.check, not_asked))
         self._rules = RuleSet(replace(bundle, rules=rules), senders, knowledge)
         self._rules.share_refusals()

@@ -10,7 +10,7 @@ from gateway.domain.verdict import Reason
 from gateway.policy.evidence import Ask, Evidence, Sieve
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.number_set import NumberSet
-from gateway.policy.rules import NotAgreed, RecipientRefusal
+from gateway.policy.rules import NotAgreed, Refused
 from gateway.policy.submission import Submission
 
 _NOBODY = NumberSet()
@@ -26,7 +26,7 @@ _UNREAD = Evidence("the consent store cannot be read", Reason.CONSENT_UNCHECKED,
 _UNKNOWN = Evidence("whose message it changes is unknown", Reason.CONSENT_UNKNOWN, is_unread=True)
 
 
-def refused(_check: RecipientRefusal, knowledge: Knowledge) -> Ask:
+def refused(_check: Refused, knowledge: Knowledge) -> Ask:
     """Ask whether the subscriber refused the sender or all senders."""
     sets = knowledge.consent
 

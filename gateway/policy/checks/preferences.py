@@ -10,7 +10,7 @@ from gateway.policy.bundle import RuleLocale
 from gateway.policy.evidence import Ask, Evidence, Sieve
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.places import Zones
-from gateway.policy.rules import RecipientPreference
+from gateway.policy.rules import Unwanted
 from gateway.policy.submission import Submission
 
 # Others must not learn the number or the word that a subscriber names.
@@ -30,7 +30,7 @@ _FOUND: Mapping[tuple[PreferenceKind, PreferenceAction], Evidence] = {
 }
 
 
-def unwanted(_check: RecipientPreference, knowledge: Knowledge, surroundings: RuleLocale) -> Ask:
+def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: RuleLocale) -> Ask:
     """Ask whether the subscriber's own preferences are against the message.
 
     A scheduled message is judged for its scheduled hour. A number that the subscriber allows is

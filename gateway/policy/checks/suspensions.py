@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from gateway.domain.msisdn import msisdn_of
 from gateway.policy.evidence import Ask, Evidence, Sieve
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import SuspendedSender
+from gateway.policy.rules import Suspended
 from gateway.policy.submission import Submission
 
 _SUSPENDED = Evidence("the number may send nothing for a while")
 
 
-def suspended(_check: SuspendedSender, knowledge: Knowledge) -> Ask:
+def suspended(_check: Suspended, knowledge: Knowledge) -> Ask:
     """Ask whether the source is suspended at this moment, in any spelling."""
     sources = knowledge.suspended
 

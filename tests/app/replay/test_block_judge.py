@@ -24,11 +24,11 @@ from gateway.policy.rules import (
     NotAgreed,
     NoWayOut,
     NumberWalk,
-    RecipientPreference,
-    RecipientRefusal,
+    Refused,
     Rule,
     TooOften,
     Untimely,
+    Unwanted,
 )
 from tests.app.replay.conftest import (
     AT,
@@ -59,9 +59,9 @@ OFTEN = TooOften(
     )
 )
 RULES = (
-    rule("R21", RecipientRefusal()),
+    rule("R21", Refused()),
     rule("R20", NotAgreed(), mode=Enforcement.SHADOW),
-    rule("R50", RecipientPreference(), applies_to=EVERYTHING),
+    rule("R50", Unwanted(), applies_to=EVERYTHING),
     rule("R40", Untimely(DAYTIME), action=Action.DEFER),
     rule("R30", NoWayOut(), action=Action.QUARANTINE),
     rule("R28", NumberWalk(3, timedelta(seconds=1)), applies_to=EVERYTHING),
@@ -193,7 +193,7 @@ def test_a_text_the_filter_fails_on_harms_none_of_the_same_second(
 
 
 def test_preferences_that_fail_harm_nobody_who_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = judge(rule("R21", RecipientRefusal()), rule("R50", RecipientPreference()))
+    one = judge(rule("R21", Refused()), rule("R50", Unwanted()))
 
     def fail(*_: object) -> object:
         raise RuntimeError

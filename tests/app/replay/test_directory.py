@@ -15,7 +15,7 @@ from gateway.app.replay.verdict_changes import Replayer
 from gateway.domain.consent import Answer
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.limits import Clock, CountDimension, Limit, RollingWindow
-from gateway.policy.rules import RecipientRefusal, TooOften
+from gateway.policy.rules import Refused, TooOften
 from gateway.runtime.record_seal import seal_closed
 from gateway.runtime.sealing import Keys, Sealer
 from tests.app.replay.conftest import (
@@ -188,7 +188,7 @@ def test_senders_are_counted_each(traffic: Traffic) -> None:
     traffic.send(advert(), system_id="sp2")
     traffic.knowledge.consent.apply(8613800138000, "sp2", Answer.REFUSED)
 
-    tally = traffic.replayed(replace(NO_WORDS, rules=(rule("R21", RecipientRefusal()),)))
+    tally = traffic.replayed(replace(NO_WORDS, rules=(rule("R21", Refused()),)))
 
     found = {name: (one.changed, one.stopped, one.passed) for name, one in tally.by_sender.items()}
     assert found == {"sp1": (2, 0, 1), "sp2": (1, 1, 0)}

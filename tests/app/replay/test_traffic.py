@@ -23,11 +23,11 @@ from gateway.policy.rules import (
     NumberWalk,
     Override,
     PurposeMissed,
-    RecipientPreference,
-    RecipientRefusal,
+    Refused,
     TooFast,
     TooOften,
     Untimely,
+    Unwanted,
 )
 from simulators import builders
 from tests.app.replay.conftest import (
@@ -52,14 +52,14 @@ EVERYTHING = frozenset(TrafficClass)
 FULL = replace(
     BUNDLE,
     rules=(
-        rule("R21", RecipientRefusal(), applies_to=EVERYTHING),
+        rule("R21", Refused(), applies_to=EVERYTHING),
         rule(
             "R20",
             NotAgreed(),
             mode=Enforcement.SHADOW,
             overrides=(Override(Enforcement.ENFORCE, sender="sp2"),),
         ),
-        rule("R50", RecipientPreference(), applies_to=EVERYTHING),
+        rule("R50", Unwanted(), applies_to=EVERYTHING),
         rule("R40", Untimely(DAYTIME, timedelta(minutes=30)), action=Action.DEFER),
         rule("R05", PurposeMissed()),
         rule("R30", NoWayOut(), mode=Enforcement.SHADOW),

@@ -23,12 +23,12 @@ from gateway.policy.rules import (
     NoWayOut,
     NumberWalk,
     Override,
-    RecipientPreference,
-    RecipientRefusal,
+    Refused,
     Rule,
     TooFast,
     TooOften,
     Untimely,
+    Unwanted,
 )
 from simulators import builders
 from tests.app.replay.conftest import (
@@ -52,10 +52,10 @@ from tests.app.replay.conftest import (
 )
 
 EVERYTHING = frozenset(TrafficClass)
-R21 = rule("R21", RecipientRefusal())
+R21 = rule("R21", Refused())
 R40 = rule("R40", Untimely(DAYTIME), action=Action.DEFER)
 R42 = rule("R42", TooOften((Limit((CountDimension.DESTINATION,), 2, Clock.DAY),)))
-R50 = rule("R50", RecipientPreference(), applies_to=EVERYTHING)
+R50 = rule("R50", Unwanted(), applies_to=EVERYTHING)
 OTHER = "13900139000"
 FORWARD = ReplayOutcome("forward", "")
 

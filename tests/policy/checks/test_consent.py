@@ -14,7 +14,7 @@ from gateway.policy.account import Account
 from gateway.policy.checks import consent as checks
 from gateway.policy.evidence import Evidence
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import NotAgreed, RecipientRefusal
+from gateway.policy.rules import NotAgreed, Refused
 from gateway.policy.submission import Submission
 from tests.policy.conftest import (
     ADVERT,
@@ -71,7 +71,7 @@ def test_of_a_tick_nobody_is_passed_over_whom_a_rule_stops_alone(
     tick = [writing(account, number) for account, number in asked]
 
     for ask, sieve in (
-        (checks.refused(RecipientRefusal(), known), checks.perhaps_refused(known)),
+        (checks.refused(Refused(), known), checks.perhaps_refused(known)),
         (checks.not_agreed(NotAgreed(), known), checks.perhaps_not_agreed(known)),
     ):
         worth = sieve(tick, 0.0)
@@ -100,7 +100,7 @@ def writing(account: Account, number: int | None) -> Submission:
 def test_a_refusal_holds_for_the_sender_it_was_given_to_or_for_all(
     answer: Answer | None, scope: str, *, is_refused: bool
 ) -> None:
-    ask = checks.refused(RecipientRefusal(), knowing(answer, scope))
+    ask = checks.refused(Refused(), knowing(answer, scope))
 
     assert said(ask(addressed(), 0.0)) == ("the subscriber refused" if is_refused else "")
 
@@ -110,7 +110,7 @@ def test_r37_who_refused_one_account_of_a_company_gets_no_advert_from_another() 
     known.consent.apply(NUMBER, "sp2", Answer.AGREED)
     company = [sender(one, owner="B2-20130117") for one in ("sp1", "sp2")]
     world = World(
-        rule("R21", RecipientRefusal(), applies_to=COMMERCIAL),
+        rule("R21", Refused(), applies_to=COMMERCIAL),
         senders=(*company, sender("sp3")),
         knowledge=known,
     )
@@ -140,7 +140,7 @@ def test_r21_a_refusal_typed_without_its_plus_is_asked_about_in_north_america() 
     worth = checks.perhaps_refused(known)([abroad, neighbour], 0.0)
 
     assert list(worth) == [abroad]
-    assert said(checks.refused(RecipientRefusal(), known)(abroad, 0.0)) == "the subscriber refused"
+    assert said(checks.refused(Refused(), known)(abroad, 0.0)) == "the subscriber refused"
 
 
 @pytest.mark.parametrize(
@@ -174,21 +174,21 @@ def test_an_agreement_with_everybody_is_nobodys_consent() -> None:
 @pytest.mark.parametrize(
     ("check", "source", "is_unread"),
     [
-        (RecipientRefusal(), SERVICE, True),
-        (RecipientRefusal(), MARKETING, None),
+        (Refused(), SERVICE, True),
+        (Refused(), MARKETING, None),
         (NotAgreed(), SERVICE, True),
         (NotAgreed(), MARKETING, True),
     ],
 )
 def test_r62_what_a_subscriber_said_whom_nobody_knows_is_unread(
-    check: RecipientRefusal | NotAgreed, source: bytes, *, is_unread: bool | None
+    check: Refused | NotAgreed, source: bytes, *, is_unread: bool | None
 ) -> None:
     """A new text (replace_sm) may sell where the old one, which was asked about, did not."""
     one = addressed(source=source)
     one.msisdn = None
     known = knowing(Answer.AGREED)
 
-    if isinstance(check, RecipientRefusal):
+    if isinstance(check, Refused):
         found = checks.refused(check, known)(one, 0.0)
     else:
         found = checks.not_agreed(check, known)(one, 0.0)
@@ -201,7 +201,7 @@ def test_while_answers_cannot_be_read_nothing_is_taken_for_one() -> None:
     known.consent.is_current = False
 
     found = [
-        checks.refused(RecipientRefusal(), known)(addressed(), 0.0),
+        checks.refused(Refused(), known)(addressed(), 0.0),
         checks.not_agreed(NotAgreed(), known)(addressed(), 0.0),
     ]
 
@@ -256,7 +256,7 @@ def test_r20_the_classes_it_is_not_about_need_no_consent() -> None:
 
 
 def test_r21_a_refusal_stops_what_was_agreed_to_before() -> None:
-    world = World(rule("R21", RecipientRefusal()), rule("R20", NotAgreed()))
+    world = World(rule("R21", Refused()), rule("R20", NotAgreed()))
     world.knowledge.consent.apply(NUMBER, "sp1", Answer.AGREED)
 
     before = world.reason(ADVERT)
@@ -267,7 +267,7 @@ def test_r21_a_refusal_stops_what_was_agreed_to_before() -> None:
 
 
 def test_r21_a_refusal_of_one_sender_does_not_stop_another() -> None:
-    world = World(rule("R21", RecipientRefusal()), knowledge=knowing(Answer.REFUSED, "sp2"))
+    world = World(rule("R21", Refused()), knowledge=knowing(Answer.REFUSED, "sp2"))
 
     assert world.reason(ADVERT) is None
     assert why(world.judge(ADVERT, system_id="sp2")) is Reason.OPTED_OUT
@@ -276,14 +276,14 @@ def test_r21_a_refusal_of_one_sender_does_not_stop_another() -> None:
 @pytest.mark.parametrize("scope", ["sp1", EVERY_SENDER])
 @pytest.mark.parametrize("text", [CODE, NEWS])
 def test_r22_a_refusal_does_not_stop_codes_and_services(scope: str, text: str) -> None:
-    rules = (rule("R21", RecipientRefusal()), rule("R20", NotAgreed()))
+    rules = (rule("R21", Refused()), rule("R20", NotAgreed()))
     world = World(*rules, knowledge=knowing(Answer.REFUSED, scope))
 
     assert world.reason(text, SERVICE) is None
 
 
 def test_r22_promotion_behind_a_code_is_promotion() -> None:
-    world = World(rule("R21", RecipientRefusal()), knowledge=knowing(Answer.REFUSED))
+    world = World(rule("R21", Refused()), knowledge=knowing(Answer.REFUSED))
 
     assert world.reason(CODE, SERVICE) is None
     assert world.reason(PROMOTION, SERVICE) is Reason.OPTED_OUT
@@ -297,7 +297,7 @@ def test_an_enforced_rule_decides_whatever_is_on_trial(
     opt_out: Enforcement, consent: Enforcement, answer: Answer | None
 ) -> None:
     world = World(
-        rule("R21", RecipientRefusal(), mode=opt_out, applies_to=COMMERCIAL),
+        rule("R21", Refused(), mode=opt_out, applies_to=COMMERCIAL),
         rule("R20", NotAgreed(accept_asserted=False), mode=consent, applies_to=COMMERCIAL),
         knowledge=knowing(answer),
     )

@@ -25,7 +25,7 @@ from gateway.policy.rules import (
     Check,
     OtherProvince,
     PublicInterest,
-    RecipientRefusal,
+    Refused,
     Rule,
     SignatureNotFiled,
     SignatureSwitched,
@@ -167,7 +167,7 @@ def test_r11_a_warning_from_an_approved_port_reaches_who_refused_everything_at_n
     rules = rules_with(
         [
             rule("R11", PublicInterest(frozenset({"R21", "R40"}))),
-            rule("R21", RecipientRefusal()),
+            rule("R21", Refused()),
             rule("R40", Untimely(day)),
         ],
         Approval("sp1", "10690009", "应急〔2013〕1号", date(2013, 1, 1), date(2013, 12, 31)),

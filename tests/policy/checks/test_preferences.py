@@ -20,7 +20,7 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.checks.preferences import perhaps_unwanted
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.preferences import Preferences
-from gateway.policy.rules import PublicInterest, RecipientPreference, Rule, Title
+from gateway.policy.rules import PublicInterest, Rule, Title, Unwanted
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import DeliveryTimes, RequestedMessage, Submission
 from tests.policy.conftest import sender
@@ -44,7 +44,7 @@ RULE = Rule(
     "R50",
     Title("用户接收策略", "The subscriber's own preferences"),
     "SEED (四)3",
-    RecipientPreference(),
+    Unwanted(),
     Enforcement.ENFORCE,
     applies_to=frozenset(TrafficClass),
 )
@@ -211,9 +211,7 @@ def test_of_a_tick_those_who_may_have_preferences_are_asked() -> None:
 
 
 def test_a_rule_on_trial_records_what_the_subscriber_would_not_get() -> None:
-    trial = Rule(
-        "R50", RULE.title, RULE.article, RecipientPreference(), applies_to=frozenset(TrafficClass)
-    )
+    trial = Rule("R50", RULE.title, RULE.article, Unwanted(), applies_to=frozenset(TrafficClass))
     passed = judged(FOE, rule=trial)
 
     assert passed.verdict is None
