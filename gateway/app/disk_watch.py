@@ -97,7 +97,9 @@ class DiskWatch:
         except (OSError, StoreUnavailable, TimeoutError) as error:
             if volume not in self._unread:
                 self._unread.add(volume)
-                log.error("disk.unread", volume=volume, said=str(error) or "no answer in time")
+                log.error(
+                    "disk.check_failed", volume=volume, said=str(error) or "no answer in time"
+                )
             return
         self._unread.discard(volume)
         stages = self.stages[volume]

@@ -75,7 +75,7 @@ class Housekeeping:
                 *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
             )
         except OSError as error:  # no memory or no room for one more process
-            log.error("records.unkept", command=arguments[0], said=error.strerror)
+            log.error("records.housekeeping_failed", command=arguments[0], said=error.strerror)
             return None
         with suppress(OSError):  # it may be done already
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
@@ -89,7 +89,7 @@ class Housekeeping:
             return told if isinstance(told, dict) else {}
         # What commands say on the standard error holds no number and no text.
         words = said[-_SAID_CHARS:].decode("utf-8", "replace").strip()
-        log.error("records.unkept", command=arguments[0], said=words)
+        log.error("records.housekeeping_failed", command=arguments[0], said=words)
         return None
 
 

@@ -89,7 +89,7 @@ class InstalledModels:
             await asyncio.to_thread(self._directory.write_comparison, json.dumps(told).encode())
         except OSError as error:
             if not self._is_untold:
-                log.error("models.untold", said=error.strerror)
+                log.error("models.report_failed", said=error.strerror)
             self._is_untold = True
         else:
             self._is_untold = False

@@ -30,4 +30,4 @@ class PolicyHistory:
         try:
             await self._store.record(version)
         except StoreUnavailable as error:
-            log.error("policy.unrecorded", digest=bundle.digest, said=str(error))
+            log.error("policy.history_failed", digest=bundle.digest, said=str(error))

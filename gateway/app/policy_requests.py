@@ -62,4 +62,4 @@ class PolicyRequests:
     def _note_failure(self, error: StoreUnavailable) -> None:
         if not self._is_failing:
             self._is_failing = True
-            log.error("policy.unasked", said=str(error))
+            log.error("policy.request_unreadable", said=str(error))

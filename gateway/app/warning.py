@@ -111,10 +111,10 @@ class EarlyWarnings:
     def _say_unsorted(self) -> None:
         unsorted = self._plane.warnings.others + self._dropped
         if unsorted > self._said:
-            log.error("warning.unsorted", messages=unsorted - self._said)
+            log.error("warning.kinds_exceeded", messages=unsorted - self._said)
             self._said = unsorted
 
     def _note_failure(self, error: StoreUnavailable) -> None:
         if not self._is_failing:
             self._is_failing = True
-            log.error("warning.unkept", said=str(error))
+            log.error("warning.write_failed", said=str(error))

@@ -147,7 +147,7 @@ class WebhookNotifier:
         except StoreUnavailable as error:
             if not self._is_failing:
                 self._is_failing = True
-                log.error("notice.unkept", said=str(error))
+                log.error("notice.store_failed", said=str(error))
             return _STORE_PAUSE
         self._is_failing = False
         return delivery.again_in

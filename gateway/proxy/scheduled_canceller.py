@@ -274,7 +274,7 @@ class ScheduledCanceller:
         """Log refused messages that were not cancelled in time: no bind, or no SMSC answer."""
         overdue = await self._store.take_overdue(utcnow(), _AT_ONCE)
         if overdue:
-            log.warning("scheduled.unstopped", count=len(overdue))
+            log.warning("scheduled.cancel_expired", count=len(overdue))
         for message in overdue:
             self._note(message, TOO_LATE, 0)
 

@@ -65,4 +65,4 @@ class SuspensionNotifier:
 
 
 def _leave_untold(one: Suspension, reason: str) -> None:
-    log.warning("suspension.untold", number=one.number, rule=one.rule, reason=reason)
+    log.warning("suspension.notice_failed", number=one.number, rule=one.rule, reason=reason)

@@ -117,7 +117,7 @@ async def test_a_command_that_fails_is_logged_in_its_own_words(
     await keeping.seal()
 
     (line,) = log
-    assert (line["event"], line["command"]) == ("records.unkept", "seal")
+    assert (line["event"], line["command"]) == ("records.housekeeping_failed", "seal")
     assert "others may read it: chmod 600" in str(line["said"])
 
 
@@ -129,7 +129,7 @@ async def test_a_command_that_cannot_be_started_is_logged(
 
     await keeping.purge()
 
-    assert [line["event"] for line in log] == ["records.unkept"]
+    assert [line["event"] for line in log] == ["records.housekeeping_failed"]
 
 
 async def test_a_directory_that_cannot_be_looked_at_is_left_to_the_command(

@@ -330,7 +330,7 @@ async def test_what_cannot_be_told_is_complained_of_once(
         await models.tell()
         await models.tell()
     assert [(one["event"], one["said"]) for one in lines] == [
-        ("models.untold", "No space left on device")
+        ("models.report_failed", "No space left on device")
     ]
 
     with capture_logs() as lines:

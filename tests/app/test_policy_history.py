@@ -160,7 +160,7 @@ async def test_a_history_that_cannot_be_written_stops_no_reload(
     assert await gateway.reload() == ()
 
     assert gateway.plane.rules.digest != digest
-    assert (await told("policy.unrecorded"))["said"] == "the disk is full"
+    assert (await told("policy.history_failed"))["said"] == "the disk is full"
 
 
 def history_of(root: Path) -> list[tuple[str, str]]:
@@ -273,9 +273,9 @@ async def test_a_store_that_does_not_answer_leaves_wishes_open_and_is_told_of_on
     is_down = True
     await requests.meet()
 
-    assert first == ([], ["policy.unasked"])
+    assert first == ([], ["policy.request_unreadable"])
     assert met == [1]
-    assert [line["event"] for line in log] == ["policy.unasked"] * 2
+    assert [line["event"] for line in log] == ["policy.request_unreadable"] * 2
 
 
 # From the command line to the gateway and back

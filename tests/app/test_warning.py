@@ -244,9 +244,9 @@ async def test_what_the_store_does_not_take_is_tried_again_and_raised_then(
 
     await desk.warnings.hand_over()
 
-    assert failing == ["warning.unkept"]
+    assert failing == ["warning.write_failed"]
     assert await desk.counts() == {"R28": 4}
-    assert [line["event"] for line in log] == ["warning.unkept", "warning.raised"]
+    assert [line["event"] for line in log] == ["warning.write_failed", "warning.raised"]
     assert desk.warnings.health().raised == {"W9": 1}
 
 
@@ -256,7 +256,7 @@ async def test_a_store_that_fails_again_is_told_of_again(desk: Desk, log: LogLin
         desk.find()
         await desk.warnings.hand_over()
 
-    assert [line["event"] for line in log].count("warning.unkept") == 2
+    assert [line["event"] for line in log].count("warning.write_failed") == 2
 
 
 async def test_what_waits_is_bounded_and_the_rest_is_counted(
@@ -273,7 +273,7 @@ async def test_what_waits_is_bounded_and_the_rest_is_counted(
 
     assert await desk.counts() == {"R1": 10, "R2": 5}
     assert desk.warnings.health().unsorted == 5
-    assert [line["messages"] for line in log if line["event"] == "warning.unsorted"] == [5]
+    assert [line["messages"] for line in log if line["event"] == "warning.kinds_exceeded"] == [5]
 
 
 async def test_many_kinds_are_handed_over_in_several_turns_of_the_store(desk: Desk) -> None:

@@ -164,7 +164,7 @@ async def test_a_disk_that_cannot_be_asked_stays_in_its_stage(
 
     assert gateway.disk.stage_of("store") is DiskStage.STOPPING
     assert await submit(heavy) == FULL
-    unread = [line["volume"] for line in log if line["event"] == "disk.unread"]
+    unread = [line["volume"] for line in log if line["event"] == "disk.check_failed"]
     assert unread == ["records", "store"]
 
 
@@ -215,7 +215,9 @@ async def test_a_disk_that_does_not_answer_is_asked_once(
 
     assert len(asked) == 1
     assert gateway.disk.stage_of("records") is DiskStage.WELL
-    assert [line["said"] for line in log if line["event"] == "disk.unread"] == ["no answer in time"]
+    assert [line["said"] for line in log if line["event"] == "disk.check_failed"] == [
+        "no answer in time"
+    ]
 
 
 @pytest.fixture

@@ -360,7 +360,7 @@ async def test_r21_what_could_not_be_cancelled_in_time_is_on_record(
 
     await outcome(gateway, until, "too_late")
     assert office.smsc.cancels == []
-    assert [line["count"] for line in log if line["event"] == "scheduled.unstopped"] == [1]
+    assert [line["count"] for line in log if line["event"] == "scheduled.cancel_expired"] == [1]
     assert str(MSISDN) not in str(log)
 
 

@@ -330,9 +330,9 @@ class TestWithoutHub:
         gateway = await town.begin()
 
         heard = await go_over(await town.attach(gateway))
-        await town.until(lambda: has(log, "suspension.untold"))
+        await town.until(lambda: has(log, "suspension.notice_failed"))
 
-        (line,) = [line for line in log if line["event"] == "suspension.untold"]
+        (line,) = [line for line in log if line["event"] == "suspension.notice_failed"]
         assert heard == [0, 0, THROTTLED]
         assert line["reason"] == "there is no hub code"
         assert town.told() == []
@@ -348,7 +348,7 @@ async def test_who_went_over_by_a_rule_that_is_no_more_is_not_told(
 
     await town.attach(await town.begin())
 
-    await town.until(lambda: has(log, "suspension.untold"))
+    await town.until(lambda: has(log, "suspension.notice_failed"))
     assert "its rule suspends no more" in str(log)
 
 
@@ -363,7 +363,7 @@ async def test_it_waits_for_a_bind_and_is_given_up_when_that_goes_at_the_last_mo
 
     await town.attach(gateway)
 
-    await town.until(lambda: has(log, "suspension.untold"))
+    await town.until(lambda: has(log, "suspension.notice_failed"))
     assert "the bind was lost" in str(log)
     assert town.told() == []
 

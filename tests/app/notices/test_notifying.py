@@ -276,7 +276,7 @@ async def test_a_store_that_is_away_is_told_once_and_asked_again(
     await endpoint.received(2)
     running.stop()
 
-    assert [line["said"] for line in log if line["event"] == "notice.unkept"] == ["no disk"]
+    assert [line["said"] for line in log if line["event"] == "notice.store_failed"] == ["no disk"]
 
 
 async def test_r37_after_72_hours_of_failures_the_log_says_how_many_notices_were_given_up(
