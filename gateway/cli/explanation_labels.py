@@ -70,7 +70,7 @@ _CHINESE = {
     "orders and the carrier's own codes: add --config": "订购词与服务代码：须加 --config",
     "yes": "是",
     "no": "否",
-    "shadow": "试运行",
+    "shadow": "影子模式",
     "until": "至",
     "ACCEPT": "允许 ACCEPT",
     "REFUSE": "拒绝 REFUSE",

@@ -119,7 +119,7 @@ def _row(warning: EarlyWarning) -> tuple[str | tuple[str, ...], ...]:
     gathered = warning.gathered
     kind = gathered.kind
     about = filter(None, (told_category(gathered.category), gathered.campaign))
-    on_trial = (f"{gathered.on_trial} on trial",) if gathered.on_trial else ()
+    on_trial = (f"{gathered.on_trial} in shadow mode",) if gathered.on_trial else ()
     return (
         str(warning.number),
         (kind.system_id, kind.port),

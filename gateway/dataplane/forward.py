@@ -72,7 +72,7 @@ def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message t
             run_start = start
         run_end = message.end
         because = why
-        if message.findings:  # _on_trial, unfolded: with rules on trial most bear some
+        if message.findings:  # _on_trial, unfolded: with rules in shadow mode most bear some
             trial = trial_of(message.findings, digest)
             because, reason = trial.why, trial.reason
             on_trial[reason] = on_trial.get(reason, 0) + 1
@@ -110,7 +110,7 @@ def _pass_narrowed(turn: Turn, link: Link, message: SubmitRequest, care: Care, p
 
 
 def _on_trial(turn: Turn, message: SubmitRequest) -> Why:
-    """Count a message that passes although rules on trial would have stopped it."""
+    """Count a message that passes although rules in shadow mode would have stopped it."""
     plane = turn.plane
     trial = plane.trials.of(message.findings, plane.rules.digest)
     if trial.warns:

@@ -26,7 +26,7 @@ class Plane:
     theirs nothing is held, and where `keeps_texts` nothing is taken at all.
     `watched` are the system_ids that a receipt with a gateway id may be due for, `hints` the
     opt-out words that senders have advertised, `trials` what records say of messages that rules
-    on trial are against. `withholds` tells of a subscriber's message
+    in shadow mode are against. `withholds` tells of a subscriber's message
     whether it may be for the gateway alone, as 0000 is (R33).
     """
 

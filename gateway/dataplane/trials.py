@@ -1,4 +1,4 @@
-"""What records say of messages that pass although rules on trial are against them."""
+"""What records say of messages that pass although rules in shadow mode are against them."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class Trial:
 
 
 class Trials:
-    """Keeps what is said: with rules on trial nearly every message bears the same findings."""
+    """Keeps what is said: with rules in shadow mode nearly every message has the same findings."""
 
     __slots__ = ("_at_hand", "_digest", "_kept")
 

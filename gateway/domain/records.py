@@ -16,7 +16,7 @@ class Why(NamedTuple):
     """What was decided, and why; "" means none.
 
     `digest` names the policy. `category` and `campaign` are those of the finding that decided, else
-    of the first on trial.
+    of the first in shadow mode.
     """
 
     action: str

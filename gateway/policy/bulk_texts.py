@@ -8,8 +8,8 @@ from gateway.filter.fingerprints import Fingerprint, fingerprint_of
 from gateway.filter.views import Views
 from gateway.policy.submission import Submission
 
-# Findings of rules against a text itself, also on trial. A text that sells counts too, because
-# personal numbers are not ports of advertisers.
+# Findings of rules against a text itself, also in shadow mode. A text that sells counts too,
+# because personal numbers are not ports of advertisers.
 _AGAINST_TEXTS = frozenset(
     {
         Reason.PORT_MISUSE,

@@ -65,7 +65,7 @@ class Courses:
         return course
 
     def until(self, found: Sequence[Finding]) -> Ending | None:
-        """Return the findings against a text, up to the first that is not on trial."""
+        """Return the findings against a text, up to the first that is not in shadow mode."""
         last = next((place for place, one in enumerate(found) if not one.shadow), len(found))
         kept = tuple(found[: last + 1])
         ending = self._found.get(kept)

@@ -254,8 +254,8 @@ Check: TypeAlias = (
 )
 
 # Every check with its reason, in the order in which a message meets them: the first finding that is
-# not on trial decides. Checks that count messages come last, because only what is accepted counts
-# (R42).
+# not in shadow mode decides. Checks that count messages come last, because only what is accepted
+# counts (R42).
 REASONS: Mapping[type[Check], Reason] = {
     Suspended: Reason.SOURCE_SUSPENDED,
     OtherProvince: Reason.OUT_OF_SCOPE,

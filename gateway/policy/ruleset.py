@@ -191,7 +191,7 @@ class RuleSet:
         self.hold_against(submission, findings)
 
     def hold_against(self, submission: Submission, findings: Sequence[Finding]) -> None:
-        """Add `findings`; the first that is not on trial decides."""
+        """Add `findings`; the first that is not in shadow mode decides."""
         submission.findings += tuple(findings)
         deciding = next((f for f in findings if not f.shadow), None)
         if deciding is not None:

@@ -48,7 +48,7 @@ def test_warnings_are_listed_with_who_what_and_how_often(cli: Cli, config: tuple
     shown = cli("warnings", "list", *config).stdout
 
     for text in (
-        *("W9 号段群发或空号比例高", "51 on trial", "10690001", "R05", "serious", "open"),
+        *("W9 号段群发或空号比例高", "51 in shadow mode", "10690001", "R05", "serious", "open"),
         *("loan (advert)", "c0123456789abcdef"),
     ):
         assert text in shown

@@ -1,4 +1,4 @@
-"""What is said of messages that pass although rules on trial are against them."""
+"""What is said of messages that pass although rules in shadow mode are against them."""
 
 from gateway.dataplane.trials import Trials
 from gateway.domain.records import Why

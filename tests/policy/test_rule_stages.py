@@ -147,7 +147,7 @@ def test_the_port_is_stronger_than_the_sender(of_port: Enforcement, of_sender: E
 
 
 def test_a_rule_that_is_off_for_everybody_is_not_asked() -> None:
-    world = enforced_on(Override(OFF, sender="sp1", because="on trial elsewhere"), mode=OFF)
+    world = enforced_on(Override(OFF, sender="sp1", because="in shadow mode elsewhere"), mode=OFF)
 
     assert world.rules.rules.are_none
     assert outcome(world) is OFF

@@ -9,7 +9,7 @@ from gateway.policy.subjects import campaign_of, subject_of
 
 
 def verdict(*categories: str, decides: int = -1) -> Verdict:
-    """Return a verdict with a finding for each category, all on trial but the one that decides."""
+    """Return a verdict with a finding for each category, all in shadow mode but the one that decides."""
     findings = tuple(
         Finding(f"K{at}", Reason.CONTENT, Action.QUARANTINE, "", at != decides, category=category)
         for at, category in enumerate(categories)

@@ -58,7 +58,7 @@ FAILING = {
         "text: 代开发票, expect: forward",
         "self-test: expected forward, the rules say reject by K-REJECT (代开发票)",
     ),
-    "a hit on trial is no plain forward": (
+    "a hit in shadow mode is no plain forward": (
         "text: 加微信, expect: forward",
         "self-test: expected forward, the rules say shadow by K-SHADOW (加微信)",
     ),

@@ -15,7 +15,7 @@ from gateway.domain.preferences import PreferenceAction
 preferences = App(
     name="preferences",
     help="Look up and change what subscribers want to receive (用户接收策略). As shipped, R50, the"
-    " rule that asks them, is on trial: it stops nothing.",
+    " rule that asks them, is in shadow mode: it stops nothing.",
     sort_key=7,
 )
 
@@ -82,7 +82,7 @@ def set_one(
 ) -> int:
     """Keep one preference, in the place of one about the same. It holds within a second.
 
-    As shipped, the rule R50 that asks them is on trial: what they would stop passes, and the
+    As shipped, the rule R50 that asks them is in shadow mode: what they would stop passes, and the
     records tell of it. docs/howto/preferences.md says how to switch it on.
 
     Example: smsward preferences set --number 13800138000 --kind category --value 房产

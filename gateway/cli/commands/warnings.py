@@ -25,7 +25,8 @@ def list_warnings(
     """List warnings, the newest first: who did what, from which port, how often.
 
     A warning is raised once in 24 hours for each SP, port, rule and code; what comes meanwhile
-    is counted in it. "on trial" are messages that a rule in shadow noticed: they may have gone on.
+    is counted in it. "in shadow mode" counts the messages that a rule in shadow mode noticed: they
+    may have passed.
 
     Example: smsward warnings list --system-id shop --state open
 

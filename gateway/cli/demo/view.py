@@ -25,7 +25,7 @@ _COUNTS = {
     "receipts": "receipts",
 }
 # A shadow hit is forwarded, and counted there as well: it stands below, so that the rest adds up.
-_ACTIONS = {"shadow": "  of these, on trial"}
+_ACTIONS = {"shadow": "  of these, in shadow mode"}
 _FIRST = ("forward", "shadow")
 
 

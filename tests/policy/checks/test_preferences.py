@@ -48,7 +48,7 @@ RULE = Rule(
     Enforcement.ENFORCE,
     applies_to=frozenset(TrafficClass),
 )
-# What texts are about is said by the operator's lists; on trial they stop nothing.
+# What texts are about is said by the operator's lists; in shadow mode they stop nothing.
 ABOUT_HOUSES = KeywordList("K-HOUSES", "real_estate", ListAction.SHADOW, ("首付",))
 
 
