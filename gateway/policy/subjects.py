@@ -14,7 +14,7 @@ _GRAVEST_FIRST = (Harm.FRAUD, Harm.ILLEGAL, Harm.ADVERT)
 def subject_of(verdict: Verdict) -> str:
     """Return the category of a message; "" if no finding has one.
 
-    It is the category of the gravest harm among keywords, classifier and links, also in shadow mode. If
+    It is the category of the gravest harm among keywords, classifier and links, also in shadow. If
     several have that harm, it is the one that decided, or one below it in the tree: a keyword of
     fraud and a classifier that says fraud_prize give fraud_prize. A word outside the tree (an
     operator's own word for a list) counts only if there is nothing else.

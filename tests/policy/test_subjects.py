@@ -9,7 +9,7 @@ from gateway.policy.subjects import campaign_of, subject_of
 
 
 def verdict(*categories: str, decides: int = -1) -> Verdict:
-    """Return a verdict with a finding for each category, all in shadow mode but the one that decides."""
+    """Return a verdict with a finding for each category; only the deciding one is no shadow."""
     findings = tuple(
         Finding(f"K{at}", Reason.CONTENT, Action.QUARANTINE, "", at != decides, category=category)
         for at, category in enumerate(categories)
