@@ -141,7 +141,7 @@ async def mark_sent(
 
 
 class _SubmissionResult(NamedTuple):
-    """What became of one report that was to be noted as sent, None where there is none."""
+    """The result of noting one report as sent; None if there is no such report."""
 
     number: int
     report: AuthorityReport | None

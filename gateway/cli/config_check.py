@@ -123,7 +123,7 @@ def record_warnings_of(settings: GatewaySettings) -> Iterable[str]:
 def unreachable_webhooks_of(
     senders: Iterable[Sender], networks: Collection[Network]
 ) -> Iterable[str]:
-    """Yield the SPs whose webhook names an address that is never dialled.
+    """Yield the SPs with a webhook at an address that is never dialled.
 
     Where a host name leads is only known once it is.
     """

@@ -112,7 +112,7 @@ async def _answers(store: ConsentStore, msisdn: int, scopes: Sequence[str]) -> l
 
 
 def scope_of(scope: Scope, config: Path) -> str:
-    """Return the scope that is meant: a refusal under a wrong name would protect nobody."""
+    """Return the named scope; an unknown sender is an error: refusing it has no effect."""
     if (scope.system_id is None) is not scope.all_senders:
         raise misused("give either --system-id or --all-senders")
     if scope.system_id is None:

@@ -134,7 +134,7 @@ def _read(path: Path, reading: _ImportContext) -> int:
 
 
 def _readings(answer: PlainAnswer) -> tuple[PlainAnswer, ...]:
-    """Return the answer, and a refusal once more as that of whom its number may be read as."""
+    """Return the answer; a refusal also for the number that its number may be a misreading of."""
     other = misread_as(answer[0]) if answer[2] == Answer.REFUSED else None
     return (answer,) if other is None else (answer, (other, *answer[1:]))
 

@@ -48,7 +48,7 @@ def located(directories: Directories) -> tuple[Path, Path]:
 
 
 def located_own(directories: Directories, command: str) -> Ground:
-    """Return the directories for a process that stays. Raises CommandError without a configuration.
+    """Return the directories for a long-running process. Raises CommandError without config.
 
     The sample is no stand-in there: whoever mistyped a directory would believe their own in force,
     and everybody knows the sample's passwords. That its policies are shipped is for the log.

@@ -20,7 +20,7 @@ from gateway.systems.learning.anonymous import anonymous
 
 @dataclass(frozen=True, slots=True)
 class DisputedText:
-    """One text of which the models say different things, without the numbers in it."""
+    """One text on which the models disagree, with its numbers masked."""
 
     name: str
     agreement: str

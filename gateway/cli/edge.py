@@ -1,4 +1,4 @@
-"""The outermost edge of the command line: whatever happens becomes words and an exit code."""
+"""The outer edge of the command line: every exception becomes a message and an exit code."""
 
 import os
 import signal

@@ -10,6 +10,6 @@ def severity_of(category: str) -> str:
 
 
 def told_category(category: str) -> str:
-    """Return a category with its severity, as ``fraud_prize (fraud)``; what is none as it is."""
+    """Return a category with its severity, as ``fraud_prize (fraud)``; other words unchanged."""
     severity = severity_of(category)
     return f"{category} ({severity})" if severity else category

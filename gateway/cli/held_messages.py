@@ -241,7 +241,7 @@ def _row(held: HeldMessage) -> tuple[str, ...]:
 
 
 def _source(held: HeldMessage) -> str:
-    """Return who wrote: a port is nobody's secret, a person's number is."""
+    """Return the source address; a personal number is masked, a port is not."""
     is_person = is_mobile(held.source.encode("latin-1", "replace"))
     return masked(held.source.removeprefix("+")) if is_person else held.source
 

@@ -10,7 +10,7 @@ _STATE = "models.json"
 
 
 def installed_scorer(learning: LearningSettings) -> tuple[Scorer | None, tuple[Title, ...]]:
-    """Return the model in force, None where there is none, and what is wrong with it in words."""
+    """Return the model in force (None without one) and a message about what is wrong with it."""
     if not (learning.models / _STATE).exists():
         return None, ()
     from gateway.filter.model.model_file import ModelFileError

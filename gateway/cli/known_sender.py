@@ -10,7 +10,7 @@ from gateway.settings.locate import config_directory
 
 
 def require_sender(system_id: str | None, config: Path | None) -> None:
-    """Raise CommandError where `system_id` is no SP of senders.yaml; None is any SP.
+    """Raise CommandError if `system_id` is not in senders.yaml; None means every SP.
 
     For lists that came out empty: what is on record of an SP that is gone from the file is shown
     all the same. Where the file cannot be read nothing is said.

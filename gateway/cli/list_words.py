@@ -18,7 +18,7 @@ class ListBehind:
     total: int
 
     def said(self) -> Iterator[Title]:
-        """Yield what the finding of the hit does not tell: how grave, whose, and how it weighs."""
+        """Yield what the finding of a hit does not have: severity, owner and weight of the word."""
         words, action = self.words, self.words.action
         if words.severity is not None:
             zh = worded(words.severity, "zh")

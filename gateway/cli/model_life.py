@@ -112,7 +112,7 @@ def roll_back_model(
 
 @contextmanager
 def in_words(models: ModelDirectory, file: Path | None = None) -> Iterator[None]:
-    """Raise CommandError for whatever is wrong with the models, or with a `file` of one."""
+    """Raise CommandError for a fault of the models, or of the model in `file`."""
     try:
         yield
     except ModelActError as error:

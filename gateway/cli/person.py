@@ -12,7 +12,7 @@ _NO_LOGIN = 2**32 - 1  # what the kernel says of a process that no login started
 
 
 def acting(by: str | None) -> str:
-    """Return who acts: the account, and whoever it says to act for; never empty.
+    """Return who acts: the account, and the person it claims to act for; never empty.
 
     What stands there is the kernel's word: ``smsward``, or ``smsward (login lin)`` for who logged
     in as lin and became smsward. A name given with --by is only said, and noted as that:

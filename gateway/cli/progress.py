@@ -14,7 +14,7 @@ from gateway.cli.screen import console
 
 
 def progress_bar() -> Progress:
-    """Return a progress bar on the standard error, or none where nobody watches."""
+    """Return a progress bar on the standard error, or one that shows nothing without a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

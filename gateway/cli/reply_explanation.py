@@ -160,7 +160,7 @@ def _bounded(lines: TextIO) -> Iterator[str]:
 
 
 def _question(line: str) -> Question:
-    """Return the question in one line of JSON. Raises ValueError where there is none."""
+    """Return the question in one line of JSON. Raises ValueError if the line has none."""
     if len(line) > _MAX_LINE_CHARS:
         raise ValueError(f"longer than {_MAX_LINE_CHARS} characters")
     try:

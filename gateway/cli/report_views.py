@@ -43,7 +43,7 @@ def row_of(report: AuthorityReport) -> tuple[tuple[str, str], ...]:
 
 
 def source_of(report: AuthorityReport) -> str:
-    """Return who wrote: a port is nobody's secret, a person's number is."""
+    """Return the source address; a personal number is masked, a port is not."""
     is_person = is_mobile(report.source.encode("latin-1", "replace"))
     return masked(report.source.removeprefix("+")) if is_person else report.source
 

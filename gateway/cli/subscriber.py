@@ -23,7 +23,7 @@ _MAX_WARNINGS = 5
 
 
 def subscriber_of(number: str, option: str = "", *, warns: bool = True) -> int:
-    """Return the msisdn that is meant by `number`, given as `option`. Raises CommandError.
+    """Return the MSISDN for `number`, the value of `option`. Raises CommandError.
 
     What was mistyped may be a whole number but for one digit: it is not said either.
     """
@@ -63,7 +63,7 @@ def oddity_of(number: str) -> Title | None:
 
 
 def is_odd(msisdn: int | None) -> bool:
-    """Tell whether a number is a mainland mobile number but for a digit or two."""
+    """Tell whether a number is a mainland mobile number with one or two digits missing or added."""
     if msisdn is None or msisdn in _MAINLAND:  # most are: lists have millions
         return False
     return any(msisdn in some for some in _MISTYPED)

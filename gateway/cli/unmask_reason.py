@@ -1,4 +1,4 @@
-"""Who may see whole numbers and texts: nobody whose look is not in the journal first (R73)."""
+"""Permission to see whole numbers and texts; each look is journaled before it happens (R73)."""
 
 import asyncio
 from pathlib import Path
@@ -75,7 +75,7 @@ def sealer_at_hand(config: Path | None) -> Sealer | None:
 
 
 def cannot_open(error: SealError) -> CommandError:
-    """Return the error for a record whose key is not here."""
+    """Return the error for a record with a key that is not installed."""
     return CommandError(
         f"a record cannot be opened: {error}",
         advice="keep every key that records were sealed with in the file that privacy.keys names",

@@ -66,7 +66,7 @@ class HttpPlaces:
                 return
 
     def doubt(self, connection: HttpConnection) -> None:
-        """Take a client's place from a connection whose next request shows no valid token."""
+        """Take a client's place from a connection after a request without a valid token."""
         if connection in self.known:
             self.enter(connection)
 

@@ -119,7 +119,7 @@ class HttpServer:
         return protocol
 
     def failed(self, protocol: asyncio.BaseProtocol) -> None:
-        """Free the place of a connection whose TLS handshake failed."""
+        """Free the place of a connection after a failed TLS handshake."""
         if isinstance(protocol, _BoundedProtocol):
             self.places.leave(protocol)
 
@@ -141,12 +141,12 @@ def _without_absent(app: ASGIApp) -> ASGIApp:
 class _QuietServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to whoever started this."""
+        """Leave the signals to the process that started the server."""
         yield
 
 
 class _BoundedProtocol(H11Protocol):
-    """Tells its server who is at the other end, and waits for nobody longer than it must.
+    """Tells its server which address is at the other end, and limits how long a peer may take.
 
     uvicorn waits for ever, so that idle strangers would use all connections up.
     """
@@ -184,7 +184,7 @@ class _BoundedProtocol(H11Protocol):
             self._look_at_client()
 
     def on_response_complete(self) -> None:
-        """Wait for the next head; a stranger's body, of which nothing was read, is not."""
+        """Wait for the next head; a stranger's unread body ends the connection."""
         self._wait(_HEAD_S)
         is_stranger = self in self._owner.places.strangers
         if is_stranger and self.conn.their_state is h11.SEND_BODY:

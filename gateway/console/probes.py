@@ -37,7 +37,7 @@ class MetricsReaders:
     digest: bytes | None = None
 
     def find(self, authorization: str) -> str | None:
-        """Return a name for whoever shows the token, None for all others."""
+        """Return a name for a client with the token, None for all others."""
         token = authorization[len(_SCHEME) :].strip()
         if self.digest is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
             return None
@@ -77,7 +77,7 @@ def probe_app(
     snapshot: Callable[[], Snapshot],
     readers: MetricsReaders = _THIS_MACHINE,
 ) -> Starlette:
-    """Return the application; both callables are asked in the loop's thread.
+    """Return the application; both callables run in the thread of the loop.
 
     /livez is 200 as long as the loop turns, whatever else is wrong: a restart mends
     nothing that /readyz complains of. /readyz is 200 or 503, with every check named. /metrics

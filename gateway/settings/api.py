@@ -26,7 +26,7 @@ class ApiSettings:
 
 
 def load_api(path: Path, senders: Collection[str] | None) -> ApiSettings:
-    """Read `api.yaml`, whose SPs must be among `senders`, where these can be known.
+    """Read `api.yaml`. Its SPs must be in `senders`, if those are known.
 
     Raises SettingsError with all faults; none of them shows a token.
     """
@@ -51,7 +51,7 @@ def load_api(path: Path, senders: Collection[str] | None) -> ApiSettings:
 
 
 def load_system_ids(path: Path) -> frozenset[str]:
-    """Return the system_ids of `senders.yaml`, whatever else it says.
+    """Return the system_ids of `senders.yaml`, also if the file has faults.
 
     The passwords in it may be in the environment of the gateway alone. Raises SettingsError
     for what is no YAML.

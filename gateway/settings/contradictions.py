@@ -44,7 +44,7 @@ def double_limits(rule: Document) -> Iterator[Fault]:
 
 
 def stray_severity(rule: Document) -> Iterator[Fault]:
-    """Find a violation that nobody would hear of: its rule raises no warning (R95)."""
+    """Find a rule with a severity that raises no warning (R95): nobody learns of its violations."""
     if any(value is not None for _, value in rule.find("warning")):
         return
     for where, value in rule.find("severity"):
@@ -103,7 +103,7 @@ def _days_of(year: int) -> Iterator[date]:
 
 
 def _repeated(found: Iterable[tuple[Where, str]]) -> Iterator[tuple[Where, Where]]:
-    """Yield each way whose value stood there before, with the first way to it."""
+    """Yield each path with a value that an earlier path has, with the first such path."""
     seen: dict[str, Where] = {}
     for where, value in found:
         first = seen.setdefault(value, where)

@@ -100,7 +100,7 @@ def _settings(old: dict[str, str], new: dict[str, str]) -> tuple[SettingDifferen
 
 
 def _flat_bundle(bundle: Bundle) -> dict[str, str]:
-    """Return every setting by its dotted name, whatever rules there are."""
+    """Return every setting by its dotted name, rules included."""
     told = [field.name for field in fields(bundle) if field.name not in _TOLD_APART]
     flat = dict(pair for name in told for pair in _flat(name, getattr(bundle, name)))
     for rule in bundle.rules:

@@ -30,7 +30,7 @@ def load_filings(path: Path, senders: Mapping[str, Sender] | None = None) -> tup
 def filings_of(
     document: Document, senders: Mapping[str, Sender] | None = None
 ) -> tuple[Filing, ...]:
-    """Return what a file of filings says. Raises SettingsError with all its faults.
+    """Return the filings of a file. Raises SettingsError with all its faults.
 
     With `senders` it is a fault too to file something for an SP that is none of them, or for
     a port that the SP does not own.

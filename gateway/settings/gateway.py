@@ -125,7 +125,7 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class LearningSettings:
-    """Whether verdicts are kept as samples; where models are, and whose signature they need."""
+    """Whether verdicts are kept as samples, where models are, and who must have signed them."""
 
     samples: bool = True
     models: Path = Path("var/models")

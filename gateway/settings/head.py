@@ -1,4 +1,4 @@
-"""What `bundle.yaml` says of the whole bundle: its name, whose clock it keeps, its holidays."""
+"""What `bundle.yaml` says of the whole bundle: its name, its time zone, its holidays."""
 
 from dataclasses import dataclass
 

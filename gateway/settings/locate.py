@@ -25,7 +25,7 @@ def policies_directory(explicit: Path | None = None) -> Path:
 
 
 def is_sample(directory: Path) -> bool:
-    """Tell whether `directory` is what is shipped, which nobody has made their own."""
+    """Tell whether `directory` is as shipped, without changes of the operator."""
     return directory in (_shipped("config"), _shipped("policies"))
 
 

@@ -94,7 +94,7 @@ def _read_by_loader(directory: Path, files: Iterable[str]) -> list[Path]:
 
 
 def _layers_of(files: Iterable[str]) -> set[str]:
-    """Return the folders whose files would change what `files` say."""
+    """Return the folders with files that would override `files`."""
     parts = [PurePosixPath(name).parts for name in files]
     profiles = {"/".join(steps[:2]) for steps in parts if steps[0] == PROFILES}
     return {LOCAL, OVERRIDE, *profiles}

@@ -73,7 +73,7 @@ def _rules_of(files: Iterable[Document], gathering: FaultCollector) -> dict[str,
 
 
 def _id_of(entry: Document) -> str:
-    """Return the id of a rule, "" for what is none. Raises SettingsError for one without id."""
+    """Return the id of a rule, "" if it is no mapping. Raises SettingsError without an id."""
     if not isinstance(entry.value, dict):
         return ""  # the frame finds this
     if "id" not in entry.value:

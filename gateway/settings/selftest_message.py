@@ -49,7 +49,7 @@ _NOT_ASKED = (
 
 
 class MessageTrials:
-    """Judges made-up messages of made-up senders, none of which hears of another.
+    """Judges test messages of test senders, independently of each other.
 
     By `rules`, those of a bundle that can be asked about one message and nothing beside it.
     """

@@ -64,7 +64,7 @@ def _repeated(document: Document) -> Iterator[Fault]:
 
 
 def _ambiguous(document: Document) -> Iterator[Fault]:
-    """Find order words that an SP gave twice, in whatever spelling."""
+    """Find order words that an SP gave twice, also in other spellings."""
     owners = {where: system_id for where, (system_id,) in _fields(document, "system_id")}
     seen: dict[tuple[str, str], Where] = {}
     for where, word in document.find("services", "*", "order_words", "*"):

@@ -43,7 +43,7 @@ def _is_port(text: str) -> str:
 
 
 def _is_order_word(text: str) -> str:
-    """Return a word that can mean nothing but the order, whatever came before it."""
+    """Return a word that always means the order, independently of earlier messages."""
     if not 1 < len(key_of(text)) <= _MAX_WORD_CHARS:
         raise ValueError(f"must hold 2 to {_MAX_WORD_CHARS} letters or digits")
     context = MoContext(is_pending=True, listed=9_999)

@@ -41,7 +41,7 @@ class Scene:
                 view.show(self.moment())
 
     async def audit(self) -> Audit:
-        """Close the books, once nobody sends any more."""
+        """Close the counts after the last SP has stopped sending."""
         await self._look()
         return await self._ledger.audit()
 

@@ -125,7 +125,7 @@ def build_stage(port: int, smsc_port: int) -> Stage:
 
 
 def usable_port(wanted: int) -> int:
-    """Return `wanted` when nobody listens there, else a free port."""
+    """Return `wanted` if it is free, else another free port."""
     with socket.socket() as candidate:
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -99,7 +99,7 @@ class ClientAccess:
             raise ProblemError(Problem.TOO_MANY, headers={"Retry-After": "1"})
 
     def find(self, authorization: str) -> ApiClient | None:
-        """Return whose token an Authorization header shows, None where it is nobody's."""
+        """Return the client whose token an Authorization header has; None if unknown."""
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN_CHARS:
@@ -134,7 +134,7 @@ def client_at(request: Request) -> ApiClient:
 
 
 def charge(request: Request, items: int) -> None:
-    """Charge the client of `request` for so many items, whose Access Guard has noted.
+    """Charge the client of `request` for so many items; Guard has noted its ClientAccess.
 
     Raises ProblemError when they are too many for now; nothing was done then.
     """

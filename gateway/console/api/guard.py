@@ -23,7 +23,7 @@ class _GoneError(Exception):
 
 
 class Guard:
-    """Lets requests of known clients through, with their whole bodies.
+    """Passes requests of known clients on, after the whole body has arrived.
 
     Whoever is unknown gets no further, whatever the route: none can forget to ask. Only the
     paths in `public` are for everybody, without a body. The client stands in the request's state
@@ -74,7 +74,7 @@ def _refuse_body(scope: Scope) -> None:
 
 
 def _unkept(send: Send) -> Send:
-    """Return a `send` that forbids whatever lies between to keep answers: they hold numbers."""
+    """Return a `send` that forbids proxies to cache answers: they hold numbers."""
 
     async def send_unkept(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""Whether the API can do its work, for whoever watches it."""
+"""Whether the API can do its work, for monitoring."""
 
 import asyncio
 from collections.abc import Callable

@@ -41,7 +41,7 @@ def _msisdn(value: object) -> int:
 
 
 def _day(value: object) -> date:
-    """Return the day; what else ISO 8601 allows would end an agreement on a day nobody meant."""
+    """Return the day; other forms of ISO 8601 are errors, for they are read wrongly."""
     if isinstance(value, str) and _DAY.fullmatch(value):
         with suppress(ValueError):  # no such day
             return date.fromisoformat(value)

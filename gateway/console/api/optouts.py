@@ -1,4 +1,4 @@
-"""Refusals by all ways besides messages (R36), which nobody takes back here (R37)."""
+"""Refusals by all ways other than messages (R36). They cannot be withdrawn here (R37)."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -129,7 +129,7 @@ def optouts(
 
 
 def _scope(refusals: RefusalRequest, client: ApiClient, senders: Collection[str]) -> str:
-    """Return who was refused. A refusal under a wrong name would protect nobody."""
+    """Return the refused sender; an unknown one is an error: refusing it has no effect."""
     if client.role is ApiRole.SP:
         if refusals.all_senders or refusals.system_id not in (None, client.system_id):
             raise ProblemError(Problem.FORBIDDEN, "an SP records refusals of itself alone")

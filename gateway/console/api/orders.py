@@ -89,7 +89,7 @@ def orders(
     utcnow: Callable[[], datetime],
     new_ref: Callable[[], str],
 ) -> APIRouter:
-    """Return the routes of orders; `new_ref` returns a name that nobody else gives."""
+    """Return the routes of orders; `new_ref` returns a unique name."""
     router = APIRouter(tags=["orders"])
 
     @router.post("/v1/orders", status_code=202, summary="Bring an order (定制)")

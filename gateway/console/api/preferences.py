@@ -73,7 +73,7 @@ class PreferenceExport(RequestBody):
 
 
 class DeletionResult(RequestBody):
-    """All of it is deleted, but for the line that says so."""
+    """Everything was deleted except for the record of the deletion."""
 
     deleted: Annotated[bool, Field(description="False when there was nothing.")]
 

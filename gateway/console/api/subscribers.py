@@ -56,7 +56,7 @@ class SubscriberSession(RequestBody):
 
 
 class Subscribers:
-    """Knows subscribers by their sessions. Without a `desk`, for lack of a hub code, nobody."""
+    """Finds subscribers by their sessions. Without a `desk` (no hub code) there are no sessions."""
 
     def __init__(
         self, desk: NumberCodeDesk | None, utcnow: Callable[[], datetime], guesses: Guesses
@@ -73,7 +73,7 @@ class Subscribers:
         return self._desk
 
     async def owner_of(self, token: str, client: ApiClient) -> int:
-        """Return whose session it is that `client` was given.
+        """Return the subscriber of a session that `client` was given.
 
         Raises ProblemError when it is nobody's, or another client's, or over.
         """
@@ -103,7 +103,7 @@ def sessions(known: Subscribers) -> APIRouter:
 
     @router.post("/v1/subscribers/sessions", status_code=201, summary="Prove a number")
     async def prove(proof: Proof, client: AppClient) -> SubscriberSession:
-        """Give the code back and get a session, for this client alone.
+        """Exchange the code for a session, which is valid for this client only.
 
         A code has five attempts. A client whose codes are wrong too often waits ten minutes.
         """
