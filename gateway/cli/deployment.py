@@ -50,8 +50,9 @@ def located(directories: Directories) -> tuple[Path, Path]:
 def located_own(directories: Directories, command: str) -> Ground:
     """Return the directories for a long-running process. Raises CommandError without config.
 
-    The sample is no stand-in there: whoever mistyped a directory would believe their own in force,
-    and everybody knows the sample's passwords. That its policies are shipped is for the log.
+    The sample does not replace a missing configuration: after a typing error an operator would
+    believe that the own one is in force, and the passwords of the sample are public. The log tells
+    that the policies are the shipped ones.
     """
     _question("--config", directories.config, "gateway.yaml and senders.yaml")
     _question("--policies", directories.policies, "bundle.yaml")

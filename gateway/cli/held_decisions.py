@@ -1,7 +1,7 @@
 """Decisions on held messages: `smsward quarantine release` and `discard`.
 
 By the hundred, and nothing is kept of a hundred but its ids and counts: a campaign may be of any
-size. What was decided is on record at once; whoever is interrupted calls again for the others.
+size. What was decided is on record at once; after an interruption, call it again for the others.
 """
 
 import asyncio

@@ -79,8 +79,8 @@ def probe_app(
 ) -> Starlette:
     """Return the application; both callables run in the thread of the loop.
 
-    /livez is 200 as long as the loop turns, whatever else is wrong: a restart mends
-    nothing that /readyz complains of. /readyz is 200 or 503, with every check named. /metrics
+    /livez is 200 as long as the event loop runs: a restart repairs nothing that
+    /readyz reports. /readyz is 200 or 503, with every check named. /metrics
     is 401 for everybody but `readers`.
     """
     rendering = asyncio.Lock()  # one at a time: it is a thread's work

@@ -9,7 +9,7 @@ from gateway.settings.fault import Fault, SettingsError
 def read_octets(path: Path, max_octets: int) -> bytes:
     """Return the content of the regular file at `path`.
 
-    Raises SettingsError when there is none, it cannot be read or is too large. A pipe or a
+    Raises SettingsError if the file does not exist, cannot be read or is too large. A pipe or a
     device is refused before it is opened: opening could block for ever.
     """
     try:

@@ -32,7 +32,7 @@ def filings_of(
 ) -> tuple[Filing, ...]:
     """Return the filings of a file. Raises SettingsError with all its faults.
 
-    With `senders` it is a fault too to file something for an SP that is none of them, or for
+    With `senders` it is also a fault to file something for an SP that is not among them, or for
     a port that the SP does not own.
     """
     checks: list[Check] = [unique("senders", "*", "system_id"), _repeated, _shared_sources]

@@ -114,7 +114,7 @@ def find_layers(
 def _profile_folder(source: BundleSource, asked: str | None) -> Path | None:
     """Return the folder of the profile in force, None without one.
 
-    Raises SettingsError when there is none of the name, or it names one itself.
+    Raises SettingsError if no profile has the name, or if the profile names another one.
     """
     here, local, override = (source.directory / name / HEAD for name in ("", LOCAL, OVERRIDE))
     heads = (override if os.path.lexists(override) else here, local)

@@ -48,8 +48,8 @@ class Document:
     """One file as plain values, or several laid over each other (`gateway.settings.overlay`).
 
     `marks` maps the way to each value, ``("senders", 0, "ports")``, to where it stands,
-    `key_marks` the same way to where its key does. `faults` are the repeated keys, of which
-    the first counts here: the rest of the file can still be checked.
+    `key_marks` the same way to where its key does. `faults` are the repeated keys: the
+    first one counts, so that the rest of the file can still be checked.
     """
 
     path: Path

@@ -76,7 +76,7 @@ class Receipt:
 
     @property
     def is_final(self) -> bool:
-        """Tell whether nothing more is to come for the message."""
+        """Tell whether this is the last report on the message."""
         return not self.is_intermediate and self.stat not in _PASSING_STATES
 
 

@@ -63,8 +63,8 @@ def agree(
 
     Both only with --evidence: without it the agreement is recorded as asserted, takes no
     refusal back, and counts where the policy accepts that. Given to --all-senders it lifts
-    a refusal of every SP, but is nobody's consent: that has to be given to the SP itself.
-    After --until it is no agreement any more.
+    a refusal of every SP, but it is no consent: that has to be given to an SP itself.
+    The agreement ends at --until.
 
     Example: smsward consent agree --system-id sp1 --evidence contract-2013-117
     --until 2035-12-31 13800138000

@@ -114,8 +114,8 @@ def score(
     `score` is the probability of spam; `severity` advert, fraud or illegal; `action` what the
     thresholds of the model ask for: forward, quarantine, or reject for fraud and illegal
     offers that stand above the threshold of one innocent text in a thousand. It is null where
-    the model was not measured at so small a share as --tolerate says. A line that is none has
-    `line`, its number, and `error` in its place, and the exit code is 2 in the end.
+    the model was not measured at so small a share as --tolerate says. A line that cannot be
+    read is answered with `line`, its number, and `error`; the exit code is then 2.
 
     Example: smsward filter score --model model.npz < dev_zh_bulk.tsv
     """

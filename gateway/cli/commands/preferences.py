@@ -105,7 +105,7 @@ def set_one(
 def remove(
     *, about: PreferenceSelector, config: ConfigDirectory = None, as_json: AsJson = False
 ) -> int:
-    """Take one preference back, whatever its action is.
+    """Take one preference back, of any action.
 
     Example: smsward preferences remove --number 13800138000 --kind category --value 房产
     """

@@ -44,8 +44,8 @@ def show(
 ) -> int:
     """Show what one subscriber ordered, each step with the message that it rests on.
 
-    Messages stand there by id and by the SHA-256 of their text: whoever has the text can
-    prove that it is the one. The ids are those of the records (`reply`, `confirmation`), and
+    Messages stand there by id and by the SHA-256 of their text: a person who has the text
+    can prove that it is the one. The ids are those of the records (`reply`, `confirmation`), and
     for `sent` that of the SMSC.
 
     Example: smsward subscription show 13800138000

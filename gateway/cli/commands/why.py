@@ -86,10 +86,10 @@ def explain_submit(
 ) -> int:
     """Judge one submit_sm with the policies on disk, without sending it.
 
-    Every rule is asked whatever the ones before found, and all findings are shown, each with
+    Every rule is asked, also after one has decided, and all findings are shown, each with
     the article it rests on; the first that is not shadow decides. Answers and preferences of
     the subscriber and what the SP has filed come from the gateway's store; rates and
-    frequencies are not known here. The exit code is 0 whatever the verdict.
+    frequencies are not known here. The exit code is 0 for every verdict.
 
     Example: smsward explain submit --system-id sp1 --from 10690001 --to 13800138000 --text "…"
 

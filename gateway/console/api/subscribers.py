@@ -75,7 +75,7 @@ class Subscribers:
     async def owner_of(self, token: str, client: ApiClient) -> int:
         """Return the subscriber of a session that `client` was given.
 
-        Raises ProblemError when it is nobody's, or another client's, or over.
+        Raises ProblemError if it is unknown, or another client's, or has ended.
         """
         msisdn = await self.desk.owner_of(token, client.name, self.utcnow())
         if msisdn is None:
