@@ -1,18 +1,20 @@
 """The work of `smsward consent import`: lists of answers, checked, sorted and recorded."""
 
+import gzip
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedReader, FileIO
 from pathlib import Path
+from typing import Protocol
 
 from rich.progress import Progress
 
 from gateway.cli.consent_answers import end_of_option, scope_of, senders_of
 from gateway.cli.deployment import load_settings
 from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.list_files import numbered_lines
 from gateway.cli.options import AnswerDefaults, Scope
 from gateway.cli.private_files import private_file
 from gateway.cli.progress import progress_bar
@@ -26,11 +28,49 @@ from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
 from gateway.runtime.clock import utcnow
 from gateway.stores.sorted_answers import SortedAnswers, SpoolError
 from gateway.systems.consent.answer_lines import (
+    MAX_LINE_OCTETS,
     AnswerLines,
     LineRejectedError,
     ListRejectedError,
     Unsaid,
 )
+
+_GZIP = b"\x1f\x8b"
+_BUFFER_OCTETS = 1 << 20
+_LINES_PER_REPORT = 20_000
+
+
+class _ListLines(Protocol):
+    def readline(self, size: int, /) -> bytes: ...
+
+
+def numbered_lines(path: Path, on_read: Callable[[int], object]) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file that hold anything, counted from 1.
+
+    A line longer than MAX_LINE_OCTETS is cut just behind them. `on_read` hears from time to
+    time how many octets of the file are read. Raises OSError, also for a broken gzip file,
+    EOFError and zlib.error.
+    """
+    with ExitStack() as stack:
+        raw = BufferedReader(stack.enter_context(FileIO(path)), _BUFFER_OCTETS)
+        lines: _ListLines = raw
+        if raw.peek(len(_GZIP)).startswith(_GZIP):
+            lines = stack.enter_context(gzip.GzipFile(fileobj=raw))
+        number = 0
+        while line := lines.readline(MAX_LINE_OCTETS + 1):
+            number += 1
+            if len(line) > MAX_LINE_OCTETS and not line.endswith(b"\n"):
+                _skip_rest(lines)
+            if number % _LINES_PER_REPORT == 0 and raw.seekable():
+                on_read(raw.tell())
+            if not line.isspace():
+                yield number, line
+
+
+def _skip_rest(lines: _ListLines) -> None:
+    while (rest := lines.readline(_BUFFER_OCTETS)) and not rest.endswith(b"\n"):
+        pass
+
 
 _LINES_AT_ONCE = 10_000
 

@@ -1,13 +1,12 @@
 """Looking at held messages: `smsward quarantine list` and `show`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gateway.cli.failure import CommandError, ExitCode, known, misused
 from gateway.cli.harms import severity_of, told_category
 from gateway.cli.known_sender import require_sender
-from gateway.cli.masked_text import masked_numbers
 from gateway.cli.options import Selection
 from gateway.cli.screen import console, print_fields, print_json, print_table, say, visible
 from gateway.cli.storage import opened_store
@@ -19,7 +18,34 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.quarantine import QuarantineStore
 from gateway.settings.gateway import GatewaySettings
 from gateway.smpp.errors import DecodeError
+from gateway.systems.learning.outlines import FIGURE, SIGN, UNSEEN, outline_of
 from gateway.systems.quarantine.ids import is_message_id
+
+# Eight figures and more of any script, width or frame, said in Han digit by digit too, with up to
+# three signs between two of them, and whatever does not show.
+_GAP = rf"{UNSEEN}*+(?:{SIGN}{UNSEEN}*+){{0,3}}+"
+_NUMBER = re.compile(rf"{FIGURE}(?:{_GAP}{FIGURE}){{7,}}+")
+_LONG, _FIRST, _LAST, _LAST_OF_SHORT = 11, 3, 4, 2
+
+
+def masked_numbers(text: str) -> str:
+    """Return `text` with ``*`` for the figures of each run of eight and more: 138****8000.
+
+    Of eleven and more the first three and the last four stay, of fewer the last two; what
+    stands between the figures, and all words and links, stay as they are.
+    """
+    characters = list(text)
+    for place in _hidden_in(outline_of(text)):
+        characters[place] = "*"
+    return "".join(characters)
+
+
+def _hidden_in(outline: str) -> Iterator[int]:
+    for run in _NUMBER.finditer(outline):
+        places = [place for place in range(*run.span()) if outline[place] == FIGURE]
+        is_long = len(places) >= _LONG
+        yield from places[_FIRST:-_LAST] if is_long else places[:-_LAST_OF_SHORT]
+
 
 _MAX_LISTED = 10_000
 _CAMPAIGN = re.compile(r"c[0-9a-f]{16}")

@@ -9,23 +9,68 @@ from gateway.cli.known_sender import require_sender
 from gateway.cli.person import acting
 from gateway.cli.plurals import counted
 from gateway.cli.sample_options import SampleVerdict, WantedSamples
-from gateway.cli.sample_views import (
-    COLUMNS,
-    COUNT_COLUMNS,
-    count_as_json,
-    count_row,
-    described,
-    row_of,
-)
 from gateway.cli.screen import print_fields, print_json, print_table, say
 from gateway.cli.storage import opened_store
 from gateway.domain.categories import CATEGORIES, category_of
 from gateway.domain.privacy import NewPurge
-from gateway.domain.sample import KeptSample, SampleLabel, SampleSource
+from gateway.domain.sample import KeptSample, SampleCount, SampleLabel, SampleSource
 from gateway.ports.samples import SAMPLES_KEPT, SampleStore
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
 from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
+
+COLUMNS = ("no", "label", "category", "source", "class", "SP", "at (UTC)", "by", "text")
+COUNT_COLUMNS = ("label", "category", "source", "count")
+
+_SHOWN_CHARS = 24
+
+
+def described(sample: KeptSample) -> dict[str, object]:
+    """Return what is told of a sample, as JSON has it."""
+    return {
+        "number": sample.number,
+        "label": sample.label,
+        "category": sample.category,
+        "source": sample.source,
+        "class": sample.text_class,
+        "system_id": sample.system_id,
+        "at": sample.at.isoformat(timespec="seconds"),
+        "by": sample.by,
+        "digest": sample.digest,
+        "text": sample.text,
+    }
+
+
+def row_of(sample: KeptSample) -> tuple[str, ...]:
+    """Return one line of the list, with the beginning of the text."""
+    is_cut = len(sample.text) > _SHOWN_CHARS
+    return (
+        str(sample.number),
+        sample.label,
+        sample.category,
+        sample.source,
+        sample.text_class,
+        sample.system_id,
+        f"{sample.at:%Y-%m-%d %H:%M:%S}",
+        sample.by,
+        sample.text[:_SHOWN_CHARS] + ("…" if is_cut else ""),
+    )
+
+
+def count_as_json(count: SampleCount) -> dict[str, object]:
+    """Return how many there are of one kind, as JSON has it."""
+    return {
+        "label": count.label,
+        "category": count.category,
+        "source": count.source,
+        "count": count.count,
+    }
+
+
+def count_row(count: SampleCount) -> tuple[str, ...]:
+    """Return one line of the counts."""
+    return (count.label, count.category, count.source, str(count.count))
+
 
 _MAX_LISTED = 10_000
 _MAX_FORGOTTEN = 10_000

@@ -13,16 +13,65 @@ from gateway.domain.policy import (
     SelfTestCase,
 )
 from gateway.domain.verdict import Action
-from gateway.policy.bundle import Bundle
-from gateway.settings.bundle_file import ContentFile, RepliesFile
+from gateway.policy.bundle import Bundle, RuleLocale
+from gateway.policy.calendar import CalendarError, HolidayCalendar, parse
+from gateway.settings import yaml
+from gateway.settings.bundle_file import BundleFile, ContentFile, RepliesFile
 from gateway.settings.bundle_source import RULES, BundleSource
-from gateway.settings.fault import FaultCollector
-from gateway.settings.head import UNREAD, load_head
+from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.keyword_lists import load_lists
-from gateway.settings.layers import Layers, find_layers
+from gateway.settings.layers import HEAD, Layers, find_layers
 from gateway.settings.rules import RuleContext, load_rules
 from gateway.settings.schema import validate
 from gateway.settings.selftest_file import load_selftest
+from gateway.settings.yaml import Document
+
+
+@dataclass(frozen=True, slots=True)
+class BundleHead:
+    """The head of a bundle. `calendar` is None where it names none."""
+
+    name: str
+    surroundings: RuleLocale
+    calendar: HolidayCalendar | None
+
+
+# Stands for a head that could not be read: of its calendar nothing is known, nor missed.
+UNREAD = BundleHead("", RuleLocale(), HolidayCalendar("unread"))
+
+
+def load_head(layers: Layers) -> BundleHead:
+    """Read `bundle.yaml` and the calendar it names. Raises SettingsError with their faults."""
+    # Without the file itself there is no bundle: reading it raises then.
+    document = layers.top(HEAD) or yaml.read(layers.source.directory / HEAD)
+    shape = validate(document, BundleFile)
+    calendar = _calendar(layers, document, shape.calendar) if shape.calendar else None
+    return BundleHead(
+        shape.name,
+        RuleLocale(
+            zone=shape.zone,
+            calendar=calendar or HolidayCalendar("none"),
+            capacity=shape.frequency_capacity,
+        ),
+        calendar,
+    )
+
+
+def _calendar(layers: Layers, head: Document, name: str) -> HolidayCalendar:
+    where = ("calendar",)
+    try:
+        path = layers.resolve(head.mark(where).path, name)
+    except ValueError as error:
+        raise SettingsError([head.fault(where, f"calendar: {error}")]) from error
+    document = layers.source.document(path)
+    try:
+        calendar = parse(document.value)
+    except CalendarError as error:
+        faults = [*document.faults, *(document.fault(*fault) for fault in error.faults)]
+        raise SettingsError(faults) from error
+    if document.faults:
+        raise SettingsError(document.faults)
+    return calendar
 
 
 @dataclass(frozen=True, slots=True)

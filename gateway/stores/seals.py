@@ -3,14 +3,40 @@
 from collections.abc import Iterator
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import Column, Connection, RowMapping, Table, insert, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    RowMapping,
+    String,
+    Table,
+    false,
+    insert,
+    select,
+)
 
 from gateway.ports.changes import ChangeKind
 from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.sealing import Keys
-from gateway.stores.seal_tables import store_seals
 from gateway.stores.sealed_columns import SEALED_TYPES, KeyOrNumber, Seal
 from gateway.stores.tables import changes, metadata
+
+# One row at most, number 1. Without it nothing is sealed.
+store_seals = Table(
+    "store_seals",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key_id", String(16), nullable=False),
+    # What every database seals alike: opened by no other key, whatever its id.
+    Column("proof", LargeBinary, nullable=False),
+    # With which key rows may be sealed still, "" for none; NULL once all are resealed.
+    Column("previous", String(16), nullable=True),
+    # Whether texts and octets are sealed for their columns; those of before are not.
+    Column("is_bound", Boolean, nullable=False, server_default=false()),
+)
+
 
 # The changes that name a subscriber.
 NUMBER_KINDS = frozenset({ChangeKind.PREFERENCES.value, ChangeKind.SUSPENSION.value})

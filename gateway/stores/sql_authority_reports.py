@@ -3,7 +3,21 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import RowMapping, and_, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,11 +29,45 @@ from gateway.domain.authority_report import (
 )
 from gateway.domain.privacy import NewPurge
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.stores.authority_tables import authority_reports
 from gateway.stores.database import Database
+from gateway.stores.sealed_columns import SealedNumber, SealedText
 from gateway.stores.sql_privacy import note_purge
 from gateway.stores.sql_quarantine import SqlQuarantine
-from gateway.stores.tables import held_messages
+from gateway.stores.tables import UtcTime, held_messages, metadata
+
+_ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+# One column for each field of domain.authority_report.AuthorityReport.
+authority_reports = Table(
+    "authority_reports",
+    metadata,
+    Column("number", _ROW_NUMBER, primary_key=True),
+    Column("message_id", BigInteger, nullable=False),
+    Column("system_id", String(16), nullable=False),
+    Column("source", String(65), nullable=False),
+    Column("msisdn", SealedNumber, nullable=True),
+    Column("recipients", Integer, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("keyword", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("text", SealedText("authority_reports.text"), nullable=False),
+    Column("text_sha256", String(64), nullable=False),
+    Column("stopped_at", UtcTime, nullable=False),
+    Column("severity", String(8), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("sent_at", UtcTime, nullable=True),
+    Column("sent_by", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    # A message is reported once, however often the gateway tries.
+    Index("ux_authority_reports_message_id", "message_id", unique=True),
+    # The lists people look through.
+    Index(None, "state", "number"),
+    Index(None, "system_id", "number"),
+    sqlite_autoincrement=True,
+)
+
 
 _OCTETS_PER_ROW = 4096
 

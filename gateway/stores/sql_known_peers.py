@@ -3,13 +3,22 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import Column, String, Table, delete, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.ports.known_peers import KnownPeer
 from gateway.stores.database import Database
-from gateway.stores.known_peer_tables import known_peers
+from gateway.stores.tables import UtcTime, metadata
+
+known_peers = Table(
+    "known_peers",
+    metadata,
+    Column("system_id", String(16), primary_key=True),
+    Column("origin", String(64), primary_key=True),
+    Column("bound_at", UtcTime, nullable=False, index=True),
+)
+
 
 _peer = known_peers.c
 _NEWEST_FIRST = (_peer.bound_at.desc(), _peer.system_id.desc(), _peer.origin.desc())

@@ -3,7 +3,22 @@
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    Table,
+    Text,
+    and_,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,8 +35,35 @@ from gateway.stores.notice_cursor import (
     first_told,
     next_for,
 )
-from gateway.stores.notices_tables import notice_cursors
-from gateway.stores.tables import IS_TOLD, changes, consent_answers
+from gateway.stores.sealed_columns import SealedNumber
+from gateway.stores.tables import IS_TOLD, UtcTime, changes, consent_answers, metadata
+
+# One row for each SP that was ever given a batch, or that a process wanted to deliver to.
+notice_cursors = Table(
+    "notice_cursors",
+    metadata,
+    Column("system_id", String(16), primary_key=True),
+    # A place among the answers, in the order of change, number and scope: up to where the
+    # SP has acknowledged them, and where the batch ends that it was given since.
+    Column("heard_change", BigInteger, nullable=False, server_default="0"),
+    Column("heard_msisdn", SealedNumber, nullable=False, server_default="-1"),
+    Column("heard_scope", String(16), nullable=False, server_default=""),
+    Column("given_change", BigInteger, nullable=True),
+    Column("given_msisdn", SealedNumber, nullable=True),
+    Column("given_scope", String(16), nullable=True),
+    Column("batch_id", BigInteger, nullable=False, server_default="0"),
+    # The fields of domain.notice.NoticeStanding.
+    Column("delivered_at", UtcTime, nullable=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("failing_since", UtcTime, nullable=True),
+    Column("next_try_at", UtcTime, nullable=True),
+    Column("failed_at", UtcTime, nullable=True),
+    Column("failure", Text, nullable=False, server_default=""),
+    # Which process may deliver to the SP's webhook, and until when.
+    Column("claimed_by", String(32), nullable=False, server_default=""),
+    Column("claimed_until", UtcTime, nullable=True),
+)
+
 
 _answer = consent_answers.c
 _own = consent_answers.alias("own")

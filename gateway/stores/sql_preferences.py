@@ -3,7 +3,23 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Executable, RowMapping, bindparam, delete, exists, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Executable,
+    Index,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+)
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,10 +36,39 @@ from gateway.domain.privacy import NewPurge
 from gateway.ports.changes import ChangeKind
 from gateway.ports.preferences import OldEntry, PreferenceEdit, PreferenceRow
 from gateway.stores.database import Database
-from gateway.stores.preferences_tables import preference_journal, preferences
-from gateway.stores.sealed_columns import BEFORE_ALL
+from gateway.stores.sealed_columns import BEFORE_ALL, SealedNumber, SealedText
 from gateway.stores.sql_privacy import note_purge
-from gateway.stores.tables import changes
+from gateway.stores.tables import UtcTime, changes, metadata
+
+_ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+# `rules` is what gateway.domain.preferences.packed makes: a line for each preference, its kind
+# and action a letter each. It is read, changed and written as a whole.
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
+    Column("rules", SealedText("preferences.rules"), nullable=False),
+    # As many short rows as subscribers, read in the order of their key.
+    sqlite_with_rowid=False,
+)
+
+# Append-only: rows are added, and deleted by retention or at the subscriber's request.
+preference_journal = Table(
+    "preference_journal",
+    metadata,
+    Column("number", _ROW_NUMBER, primary_key=True),
+    Column("msisdn", SealedNumber, nullable=False),
+    Column("at", UtcTime, nullable=False, index=True),
+    Column("channel", String(8), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("before", SealedText("preference_journal.before"), nullable=False),
+    Column("after", SealedText("preference_journal.after"), nullable=False),
+    Column("is_erasure", Boolean, nullable=False),
+    Index(None, "msisdn", "number"),
+    sqlite_autoincrement=True,
+)
+
 
 _ROWS_PER_CHANGE = 3  # the preferences, the journal, the feed
 

@@ -4,7 +4,20 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import Table, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.privacy import (
@@ -19,8 +32,58 @@ from gateway.domain.privacy import (
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
 from gateway.stores.database import Database
 from gateway.stores.journal_chain import appended, state_of
-from gateway.stores.privacy_tables import access_log, legal_holds, purge_log
-from gateway.stores.tables import held_messages
+from gateway.stores.sealed_columns import SealedNumber
+from gateway.stores.tables import UtcTime, held_messages, metadata
+
+_ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+# One column for each field of domain.privacy.LegalHold.
+legal_holds = Table(
+    "legal_holds",
+    metadata,
+    Column("number", _ROW_NUMBER, primary_key=True),
+    Column("since", UtcTime, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("system_id", String(16), nullable=True),
+    Column("msisdn", SealedNumber, nullable=True),
+    Column("reason", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("lifted_at", UtcTime, nullable=True),
+    Column("lifted_by", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Of domain.privacy.Purge. Rows are only ever added, by journal_chain.appended.
+purge_log = Table(
+    "purge_log",
+    metadata,
+    Column("number", _ROW_NUMBER, primary_key=True),
+    Column("what", String(32), nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("chain", String(64), nullable=False, server_default=""),
+    sqlite_autoincrement=True,
+)
+
+# Of domain.privacy.Access. Rows are only ever added, by journal_chain.appended.
+access_log = Table(
+    "access_log",
+    metadata,
+    Column("number", _ROW_NUMBER, primary_key=True),
+    Column("by", Text, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("chain", String(64), nullable=False, server_default=""),
+    sqlite_autoincrement=True,
+)
+
 
 _hold = legal_holds.c
 _held = held_messages.c

@@ -4,7 +4,26 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import Executable, RowMapping, case, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Executable,
+    Index,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.privacy import NewPurge
@@ -19,9 +38,56 @@ from gateway.domain.suspension import (
 from gateway.ports.changes import ChangeKind
 from gateway.ports.suspensions import SuspensionRow
 from gateway.stores.database import Database
+from gateway.stores.sealed_columns import SealedNumber
 from gateway.stores.sql_privacy import note_purge
-from gateway.stores.suspension_tables import IS_ACTIVE, IS_UNTOLD, suspensions
-from gateway.stores.tables import changes
+from gateway.stores.tables import UtcTime, changes, metadata
+
+_ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+# A partial index serves only a query that repeats its condition, literals and all.
+IS_ACTIVE = text("state = 'active'")
+IS_UNTOLD = text("state = 'active' AND NOT is_told")
+
+# One column for each field of domain.suspension.Suspension.
+suspensions = Table(
+    "suspensions",
+    metadata,
+    Column("number", _ROW_NUMBER, primary_key=True),
+    Column("msisdn", SealedNumber, nullable=False),
+    Column("system_id", String(16), nullable=False),
+    Column("rule", String(32), nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("is_told", Boolean, nullable=False),
+    Column("lifted_at", UtcTime),
+    Column("lifted_by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    # By the store, not only by its code: two would be told twice and lifted once.
+    Index(
+        "uq_suspensions_active",
+        "msisdn",
+        unique=True,
+        sqlite_where=IS_ACTIVE,
+        postgresql_where=IS_ACTIVE,
+    ),
+    Index(None, "msisdn", "number"),
+    Index(
+        "ix_suspensions_active_until",
+        "until",
+        sqlite_where=IS_ACTIVE,
+        postgresql_where=IS_ACTIVE,
+    ),
+    Index(
+        "ix_suspensions_untold",
+        "system_id",
+        "number",
+        sqlite_where=IS_UNTOLD,
+        postgresql_where=IS_UNTOLD,
+    ),
+    sqlite_autoincrement=True,
+)
+
 
 _ROWS_PER_CHANGE = 3  # the one that ended, the new one, the feed
 

@@ -14,7 +14,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.cli import consent_import
-from gateway.cli.list_files import numbered_lines
+from gateway.cli.consent_import import numbered_lines
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.stores.open import Stores
 from gateway.stores.sorted_answers import SortedAnswers, SpoolError

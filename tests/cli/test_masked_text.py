@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cli.masked_text import masked_numbers
+from gateway.cli.held_messages import masked_numbers
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.dataplane.attention import SubscriberMessage
-from gateway.dataplane.hints import Hints
+from gateway.dataplane.plane import Hints
 from gateway.domain.policy import RepliesRule
 from simulators import builders
 from tests.dataplane.conftest import (

@@ -1,6 +1,6 @@
 """What is said of messages that pass although rules in shadow mode are against them."""
 
-from gateway.dataplane.trials import Trials
+from gateway.dataplane.plane import Trials
 from gateway.domain.records import Why
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.domain.warning import WarningCode

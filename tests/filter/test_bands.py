@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter.band_loops import BANDS, ENOUGH
-from gateway.filter.bands import BandIndex
+from gateway.filter.campaigns import BandIndex
 from gateway.filter.fingerprints import SIGNS, Signs
 from tests.filter.forms import Form, in_both_forms
 

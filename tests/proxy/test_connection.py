@@ -9,7 +9,7 @@ from gateway.app.gateway import Gateway
 from gateway.dataplane.link import Link
 from gateway.proxy import connection as module
 from gateway.proxy.connection import LEAST_OCTETS, MOST_OCTETS, Connection, Pause, ReadShare
-from gateway.proxy.long_requests import LongRequests
+from gateway.proxy.tick import LongRequests
 from gateway.runtime.clock import monotonic
 from gateway.session.states import SessionState, Side
 from gateway.session.timers import Timers

@@ -1,7 +1,7 @@
 """Requests so long that judging one takes many ticks' time."""
 
 from gateway.dataplane.link import Link
-from gateway.proxy.long_requests import LongRequests
+from gateway.proxy.tick import LongRequests
 from gateway.session.states import Side
 
 

@@ -10,8 +10,7 @@ from gateway.app.gateway import Gateway
 from gateway.dataplane.attention import Unbound
 from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
-from gateway.proxy.long_requests import LongRequests
-from gateway.proxy.tick import Tick
+from gateway.proxy.tick import LongRequests, Tick
 from gateway.runtime.records import Records
 from gateway.session.states import Side
 from simulators import builders

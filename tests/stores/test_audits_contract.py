@@ -7,8 +7,8 @@ import pytest
 
 from gateway.domain.audit import AuditItem, AuditTally, ConsentAudit, ItemState, NewConsentAudit
 from gateway.domain.privacy import NewPurge
-from gateway.stores.audits_tables import consent_audit_items, consent_audits
 from gateway.stores.open import Stores
+from gateway.stores.sql_audits import consent_audit_items, consent_audits
 
 FIRST = 8613800138000
 

@@ -16,8 +16,8 @@ from gateway.domain.authority_report import (
 from gateway.domain.privacy import NewPurge
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.ports.errors import StoreUnavailable
-from gateway.stores.authority_tables import authority_reports
 from gateway.stores.open import Stores, open_store
+from gateway.stores.sql_authority_reports import authority_reports
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

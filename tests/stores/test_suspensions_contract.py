@@ -20,7 +20,7 @@ from gateway.domain.suspension import (
 from gateway.ports.changes import ChangeKind
 from gateway.ports.suspensions import SuspensionRow
 from gateway.stores.open import Stores
-from gateway.stores.suspension_tables import suspensions
+from gateway.stores.sql_suspensions import suspensions
 
 Builder: TypeAlias = Callable[..., NewSuspension]
 

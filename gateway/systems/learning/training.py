@@ -17,16 +17,81 @@ from gateway.filter.model.linear import (
 )
 from gateway.filter.model.model import ClassModel, Model, Threshold
 from gateway.filter.views import Views, views
-from gateway.systems.learning.calibrating import calibrated
 from gateway.systems.learning.descent import Descent
 from gateway.systems.learning.labels import category_in
 from gateway.systems.learning.measures import Floats, Marks, threshold_at
 from gateway.systems.learning.ngram_weights import scale_of, scaled
-from gateway.systems.learning.noise import spoilt
 from gateway.systems.learning.notices import innocent_notices
 from gateway.systems.learning.occurrences import Matrix, category_matrix, spam_matrix
 from gateway.systems.learning.samples import Sample, campaign_of, sample_of
 from gateway.systems.learning.trust import trust_in
+
+# Copies with characters replaced by chance, in innocent texts as in spam, keep a model from relying
+# on single characters. They are not the disguises that people try: what is measured on those stays
+# a measure.
+_HAN_FIRST, _HAN_PAST = 0x4E00, 0x9FA6
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_MOST_LETTERS = 5
+# Of the Han to be spoilt: one other Han, some letters, two Han; what is left is dropped.
+_ONE, _SPELT, _TWO = 0.5, 0.75, 0.9
+
+
+def spoilt(text: str, share: float, rng: np.random.Generator) -> str:
+    """Return `text` with about `share` of its Han and half that of its letters replaced."""
+    chances = rng.random(len(text))
+    return "".join(
+        char if chance >= share else _instead(char, chance / share, rng)
+        for char, chance in zip(text, chances.tolist(), strict=True)
+    )
+
+
+def _instead(char: str, kind: float, rng: np.random.Generator) -> str:
+    if char.isascii():
+        return _letters(1, rng) if char.isalpha() and kind < _ONE else char
+    if not "\u4e00" <= char <= "\u9fff":
+        return char
+    if kind < _ONE:
+        return _han(rng)
+    if kind < _SPELT:
+        return _letters(int(rng.integers(2, _MOST_LETTERS + 1)), rng)
+    return _han(rng) + _han(rng) if kind < _TWO else ""
+
+
+def _han(rng: np.random.Generator) -> str:
+    return chr(int(rng.integers(_HAN_FIRST, _HAN_PAST)))
+
+
+def _letters(count: int, rng: np.random.Generator) -> str:
+    return "".join(_LETTERS[place] for place in rng.integers(0, len(_LETTERS), count).tolist())
+
+
+_STEPS = 60
+_LEAST_SLOPE = 1e-3
+
+
+def calibrated(innocent: Floats, spam: Floats) -> Calibration:
+    """Return the sigmoid that fits best (Platt 1999, with the targets of Lin, Lin and Weng 2007).
+
+    The targets stay away from 0 and 1, so that scores that part the two wholly do not make a
+    certainty of every text.
+    """
+    scores = np.concatenate((innocent, spam))
+    low, high = 1 / (len(innocent) + 2), (len(spam) + 1) / (len(spam) + 2)
+    targets = np.repeat([low, high], [len(innocent), len(spam)])
+    slope, offset = 1.0, 0.0
+    for _ in range(_STEPS):
+        chances = Calibration(slope, offset).probabilities(scores)
+        missed, weight = targets - chances, chances * (1 - chances) + 1e-12
+        a, b, c = (weight * scores * scores).sum(), (weight * scores).sum(), weight.sum()
+        gradient_slope, gradient_offset = (missed * scores).sum(), missed.sum()
+        scale = a * c - b * b + 1e-9
+        step_slope = (c * gradient_slope - b * gradient_offset) / scale
+        step_offset = (a * gradient_offset - b * gradient_slope) / scale
+        # Far from the end a whole step may overshoot into where the sigmoid is flat.
+        damping = min(1.0, 2.0 / max(abs(step_slope), abs(step_offset), 1e-12))
+        slope, offset = slope + damping * step_slope, offset + damping * step_offset
+    return Calibration(max(float(slope), _LEAST_SLOPE), float(offset))
+
 
 TOLERATED = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 LEAST_OF_A_KIND = 10

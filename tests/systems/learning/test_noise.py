@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.learning.noise import spoilt
+from gateway.systems.learning.training import spoilt
 
 
 @given(st.text(max_size=50))

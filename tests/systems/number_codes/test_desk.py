@@ -11,8 +11,7 @@ from gateway.domain.number_code import CODE_LIFE, MAX_ATTEMPTS, SESSION_LIFE, Is
 from gateway.runtime.clock import monotonic
 from gateway.stores.open import Stores, memory_stores
 from gateway.systems.number_codes import desk as module
-from gateway.systems.number_codes.code_hash import DECOY, hash_code, is_code
-from gateway.systems.number_codes.desk import Chance, NumberCodeDesk
+from gateway.systems.number_codes.desk import DECOY, Chance, NumberCodeDesk, hash_code, is_code
 
 SUBSCRIBER, STRANGER = 8613800138000, 8613900139000
 NOON = datetime(2013, 9, 25, 12, tzinfo=UTC)

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from gateway.domain.consent import Answer, ConsentAnswer, day_of, end_of
 from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
 from gateway.stores.open import Stores
-from gateway.systems.subscriptions.desk import SubscriptionDesk
-from gateway.systems.subscriptions.likeness import is_alike, likeness_of
+from gateway.systems.subscriptions.desk import SubscriptionDesk, is_alike, likeness_of
 from gateway.systems.subscriptions.word import WordOutcome
 
 SUBSCRIBER = 8613800138000
