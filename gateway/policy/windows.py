@@ -116,11 +116,6 @@ class TooLate:
 _TOO_LATE = TooLate()
 
 
-def effective_moment(now: datetime, schedule: datetime | None) -> datetime:
-    """Return when a message would arrive: as scheduled, else now (R41)."""
-    return now if schedule is None or schedule < now else schedule
-
-
 def next_opening(
     windows: WindowSet,
     moment: datetime,

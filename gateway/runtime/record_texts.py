@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from gateway.runtime.sealed_records import Record
 
-# data_coding and octets, as dataplane.carried.Carried has them.
+# data_coding and octets, as dataplane.submit_request.SubmitRequest has them.
 Text = tuple[int, bytes]
 
 

@@ -79,7 +79,7 @@ consent_requests = Table(
     Index(None, "state", "until"),
 )
 
-# The fields of ports.subscriptions.Session.
+# The fields of ports.subscriptions.OfferSession.
 dialogue_sessions = Table(
     "dialogue_sessions",
     metadata,

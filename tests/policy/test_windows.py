@@ -18,7 +18,6 @@ from gateway.policy.windows import (
     Window,
     WindowSet,
     deferral,
-    effective_moment,
     next_opening,
 )
 
@@ -217,22 +216,6 @@ def test_what_does_not_open_within_fourteen_days_never_does() -> None:
         )
         == TooLate()
     )
-
-
-def test_r41_a_scheduled_message_is_judged_for_its_moment() -> None:
-    now, schedule = local("2013-09-10T20:00:00"), local("2013-09-11T02:00:00")
-
-    moment = effective_moment(now, schedule)
-
-    assert moment == schedule
-    assert deferral(DAYTIME, moment, None, HERE) == Defer(local("2013-09-11T08:00:00"))
-
-
-def test_r41_a_schedule_that_has_passed_is_now() -> None:
-    now = local("2013-09-10T20:00:00")
-
-    assert effective_moment(now, None) == now
-    assert effective_moment(now, now - timedelta(hours=12)) == now
 
 
 def test_an_hour_that_does_not_exist_opens_nothing() -> None:
