@@ -60,10 +60,9 @@ from gateway.runtime.free_space import free_octets
 from gateway.runtime.record_files import prepare_directory
 from gateway.runtime.records import Records
 from gateway.runtime.tasks import cancel_all, spawn
-from gateway.session.connection_rate import ConnectionRate
 from gateway.session.lockout import Lockouts
 from gateway.settings import passwords
-from gateway.settings.gateway import GatewaySettings, Limits, Smsc, keys_of
+from gateway.settings.gateway import GatewaySettings, Smsc, keys_of
 from gateway.stores.open import Stores, file_of, open_store
 from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
@@ -129,7 +128,10 @@ class Gateway:
         self.dialler = Dialler(self.tick, _target(settings.smscs[0]), numbers)
         self.sessions = Sessions(self.tick, self.dialler, self.gate, numbers, settings.timers)
         self.sessions.joining.maximum = settings.limits.sessions
-        self.sessions.unbound = UnboundConnections(_rate(settings.limits), self.gate.is_known)
+        limits = settings.limits
+        self.sessions.unbound = UnboundConnections(
+            limits.connections_per_s, limits.connections_at_once, self.gate.is_known
+        )
         self.sessions.unbound.share(settings.limits.sessions)
         self.sessions.joining.window = settings.limits.window
         self.keeper = Keepalive(self.tick, self.sessions, settings.timers)
@@ -383,10 +385,6 @@ class Gateway:
             self._alone.release()
         left = await asyncio.to_thread(self.records.close, _STOP_S)
         log.info("gateway.stopped", records_left=left)
-
-
-def _rate(limits: Limits) -> ConnectionRate:
-    return ConnectionRate(limits.connections_per_s, limits.connections_at_once)
 
 
 def _target(smsc: Smsc) -> Target:

@@ -25,8 +25,6 @@ FindClient = Callable[[str], str | None]
 """Returns whose token an Authorization header shows, None where it is nobody's."""
 
 _HANDSHAKE_S = 5.0
-# Clients of the API wait behind strangers too, and no session waits for a request.
-_PAUSE_S = 0.001
 _HEAD_S = 5.0
 # A body after its head, and an answer that its client reads.
 _REQUEST_S = 30.0
@@ -62,7 +60,7 @@ class HttpServer:
         self.find_client = find_client
         self._app = app
         self._whom, self._file = whom, file
-        self._entry = Entry(tls, _HANDSHAKE_S, pause_s=_PAUSE_S)
+        self._entry = Entry(tls, _HANDSHAKE_S)
         self._rate = rate
         self._server: _QuietServer | None = None
         self._acceptor: Acceptor | None = None

@@ -19,7 +19,6 @@ from gateway.proxy.unbound_connections import UnboundConnections
 from gateway.runtime.acceptor import Abandon
 from gateway.runtime.clock import monotonic
 from gateway.runtime.tasks import spawn
-from gateway.session.connection_rate import ConnectionRate
 from gateway.session.states import SessionState, Side
 from gateway.session.timers import Timers
 
@@ -45,9 +44,7 @@ class Sessions:
         self.pairs: Pairs = {}
         self.leaving = SessionCloser(tick, self.pairs, timers.drain_s)
         self.joining = SessionBinder(tick, dialler, gate, self.pairs, self.leaving, timers)
-        self.unbound = UnboundConnections(
-            ConnectionRate(_CONNECTIONS_PER_S, _CONNECTIONS_AT_ONCE), gate.is_known
-        )
+        self.unbound = UnboundConnections(_CONNECTIONS_PER_S, _CONNECTIONS_AT_ONCE, gate.is_known)
         self.joining.bound = self._free_place
         self.strangers = gate.strangers
         self._tick = tick

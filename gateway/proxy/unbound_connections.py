@@ -15,18 +15,24 @@ _SHARE = 2
 _SHARE_OF_ONE = 2
 _FEWEST = 4
 _SESSIONS = 2_000
+# A stranger's address may open a tenth of what an SP's may, for each costs as much as some
+# messages. Small limits are not made smaller.
+_SLOWER, _LEAST_PER_S, _LEAST_AT_ONCE = 10, 10, 20
 
 
 class UnboundConnections:
     """Admits new connections and aborts old ones when their places are needed.
 
-    Addresses that an SP has bound from lately (`is_known`) have places of their own: strangers
-    never take those. `refused` counts rejected and aborted connections, by reason.
+    Addresses that an SP has bound from lately (`is_known`) have places of their own, which
+    strangers never take, and `per_s` connections a second, `at_once` in a burst; a stranger's
+    address has a tenth of that. `refused` counts rejected and aborted connections, by reason.
     """
 
-    def __init__(self, rate: ConnectionRate, is_known: Callable[[str], bool]) -> None:
+    def __init__(self, per_s: float, at_once: int, is_known: Callable[[str], bool]) -> None:
         self.refused: Counter[str] = Counter()
-        self._rate = rate
+        slower = max(min(per_s, _LEAST_PER_S), per_s / _SLOWER)
+        fewer = max(min(at_once, _LEAST_AT_ONCE), at_once // _SLOWER)
+        self._rates = (ConnectionRate(slower, fewer), ConnectionRate(per_s, at_once))
         self._is_known = is_known
         self._places: tuple[StrangerPlaces[Connection], StrangerPlaces[Connection]]
         self.share(_SESSIONS)
@@ -39,7 +45,7 @@ class UnboundConnections:
 
     def admits(self, address: str) -> bool:
         """Tell whether one more connection from `address` is admitted now; count it."""
-        if self._rate.admits(address, monotonic()):
+        if self._rates[self._is_known(address)].admits(address, monotonic()):
             return True
         self.refused["rate"] += 1
         return False

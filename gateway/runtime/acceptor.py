@@ -13,7 +13,7 @@ Abandon = Callable[[], object]
 FindAddress = Callable[[socket.socket, str], Awaitable[str]]
 """Returns the address that counts; raises ValueError, OSError or TimeoutError."""
 
-# One turn of the loop serves one connection, after which bound sessions have the loop for a pause;
+# One turn of the loop serves one connection, and bound sessions have the loop before the next one;
 # others wait in the kernel's backlog. Serving one, with what it sends before it is closed, costs as
 # much as some messages. Closing one costs less, and keeps the backlog free for SPs.
 _CLOSED_AT_ONCE = 8
@@ -49,8 +49,6 @@ class Entry:
     handshake_s: float = 5.0
     find_address: FindAddress | None = None
     """Finds the address of peers behind a proxy; None uses the address of the socket."""
-    pause_s: float = 0.003
-    """The pause after a connection: 333 a second are served at most."""
 
 
 class Acceptor:
@@ -85,15 +83,11 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
-                self._rest(_REST_S)
+                self._loop.remove_reader(self._listener.fileno())
+                self._loop.call_later(_REST_S, self._listen)
                 return
             if self._take(sock, str(peer[0])):
-                break
-        self._rest(self._entry.pause_s)
-
-    def _rest(self, seconds: float) -> None:
-        self._loop.remove_reader(self._listener.fileno())
-        self._loop.call_later(seconds, self._listen)
+                return
 
     def _take(self, sock: socket.socket, address: str) -> bool:
         """Start to serve a connection, or close it; return whether it is served."""

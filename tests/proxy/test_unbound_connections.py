@@ -8,7 +8,9 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.dataplane import relay
+from gateway.proxy import unbound_connections
 from gateway.proxy.connection import Pause
+from gateway.proxy.unbound_connections import UnboundConnections
 from gateway.runtime import acceptor
 from gateway.settings.gateway import Limits
 from simulators import builders
@@ -55,6 +57,23 @@ async def test_an_address_that_opens_too_many_connections_is_refused_and_others_
     assert status == CommandStatus.ESME_ROK
     assert 5 <= admitted <= 10
     assert sum(one.is_lost for one in strangers) == 60
+
+
+@pytest.mark.parametrize(
+    ("per_s", "at_once", "of_sp", "of_stranger"), [(100, 1_000, 1_000, 100), (5, 15, 15, 15)]
+)
+def test_a_stranger_opens_a_tenth_of_what_an_sp_may_but_small_limits_are_for_both(
+    monkeypatch: pytest.MonkeyPatch, per_s: float, at_once: int, of_sp: int, of_stranger: int
+) -> None:
+    monkeypatch.setattr(unbound_connections, "monotonic", lambda: 0.0)
+    unbound = UnboundConnections(per_s, at_once, {SP_ADDRESS}.__contains__)
+
+    admitted = [
+        sum(unbound.admits(address) for _ in range(2_000)) for address in (SP_ADDRESS, "127.0.0.9")
+    ]
+
+    assert admitted == [of_sp, of_stranger]
+    assert unbound.refused["rate"] == 4_000 - of_sp - of_stranger
 
 
 async def test_a_crowd_of_many_addresses_does_not_keep_an_sp_out(start: Start) -> None:

@@ -9,10 +9,9 @@ from typing import TypeAlias
 import pytest
 
 from gateway.runtime import acceptor
-from gateway.runtime.acceptor import Abandon, Acceptor, Entry
+from gateway.runtime.acceptor import Abandon, Acceptor
 
 WITHIN_S = 60.0
-TURNS = 50
 
 
 class Door:
@@ -48,8 +47,7 @@ def door() -> Door:
 
 @pytest.fixture
 async def listening(door: Door) -> AsyncIterator[Acceptor]:
-    """Listen; a pause lasts until a test ends it."""
-    found = Acceptor(socket.create_server(("127.0.0.1", 0)), door, Entry(pause_s=3600.0))
+    found = Acceptor(socket.create_server(("127.0.0.1", 0)), door)
     yield found
     found.close()
     for transport in door.made:
@@ -73,34 +71,40 @@ def connect() -> Iterator[Connect]:
         peer.close()
 
 
-async def turns(until: Callable[[], bool]) -> None:
-    """Let the loop turn until something holds, and then some more."""
+async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(WITHIN_S):
-        while not until():  # noqa: ASYNC110 - a condition with a deadline
+        while not holds():  # noqa: ASYNC110 - a condition with a deadline
             await asyncio.sleep(0)
-    for _ in range(TURNS):
-        await asyncio.sleep(0)
 
 
-async def test_after_one_connection_the_others_have_the_loop(
+async def test_all_who_connect_are_served(
+    listening: Acceptor, door: Door, connect: Connect
+) -> None:
+    connect(listening, 30)
+
+    await until(lambda: len(door.made) == 30)
+
+
+async def test_a_turn_of_the_loop_serves_one_connection(
     listening: Acceptor, door: Door, connect: Connect
 ) -> None:
     connect(listening, 3)
 
     for number in (1, 2, 3):
-        await turns(lambda expected=number: len(door.made) >= expected)  # type: ignore[misc]
-        assert len(door.made) == number
-        listening._listen()
+        listening._accept()
+        assert door.asked == number
 
 
-async def test_several_are_closed_before_the_others_have_the_loop(
+async def test_a_turn_of_the_loop_closes_several(
     listening: Acceptor, door: Door, connect: Connect
 ) -> None:
     door.is_open = False
     connect(listening, 20)
 
-    await turns(lambda: door.asked > 0)
+    listening._accept()
+
     assert door.asked == acceptor._CLOSED_AT_ONCE
+    await until(lambda: door.asked == 20)
     assert door.made == []
 
 
@@ -108,7 +112,7 @@ async def test_a_peer_sends_little_that_is_not_read(
     listening: Acceptor, door: Door, connect: Connect
 ) -> None:
     (peer,) = connect(listening, 1)
-    await turns(lambda: bool(door.made))
+    await until(lambda: bool(door.made))
     door.made[0].pause_reading()
     peer.setblocking(False)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
@@ -119,16 +123,3 @@ async def test_a_peer_sends_little_that_is_not_read(
             taken += peer.send(b"x" * (1 << 14))
 
     assert taken < 4 * acceptor._UNREAD_OCTETS
-
-
-async def test_after_its_close_a_pause_does_not_listen_again(
-    listening: Acceptor, door: Door, connect: Connect
-) -> None:
-    connect(listening, 1)
-    await turns(lambda: bool(door.made))
-
-    listening.close()
-    listening._listen()
-
-    with pytest.raises(ConnectionRefusedError):
-        connect(listening, 1)
