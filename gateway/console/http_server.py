@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 
 import h11
 import uvicorn
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.console.http_places import HttpPlaces
@@ -77,7 +76,7 @@ class HttpServer:
         listener = _listen(self.address, self._whom, self._file)
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
-            _without_absent(self._app),
+            self._app,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -124,16 +123,6 @@ class HttpServer:
 
 async def _serve(server: uvicorn.Server) -> None:
     await server.serve(sockets=[])  # the connections come from an Acceptor
-
-
-def _without_absent(app: ASGIApp) -> ASGIApp:
-    """Return `app` that ends quietly when its client leaves in the middle of a body."""
-
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.suppress(ClientDisconnect):
-            await app(scope, receive, send)
-
-    return call
 
 
 class _QuietServer(uvicorn.Server):

@@ -209,29 +209,6 @@ async def test_garbage_is_answered_and_not_logged(caplog: pytest.LogCaptureFixtu
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("octets", [SLOW_BODY, CHUNKED_BODY])
-async def test_a_client_that_leaves_before_its_body_is_whole_is_not_logged(
-    octets: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def read(request: Request) -> Response:
-        begun.set()
-        try:
-            return PlainTextResponse(str(len(await request.body())))
-        finally:
-            ended.set()
-
-    app = Starlette(routes=[Route("/", read, methods=["POST"])])
-    async with crowded(0, app) as ((_, writer), _), asyncio.timeout(WITHIN_S):
-        writer.write(octets)
-        await begun.wait()
-        writer.close()
-        await ended.wait()
-
-    assert caplog.records == []
-
-
 @pytest.mark.usefixtures("_patient")
 async def test_a_tls_handshake_that_does_not_go_on_takes_a_strangers_place_and_no_other() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
