@@ -18,6 +18,7 @@ Exit status: 0 all bounds held, 1 one was broken or nothing could be measured.
 import argparse
 import asyncio
 import itertools
+import json
 import os
 import shutil
 import sys
@@ -34,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import bed
-from benchmarks.machine import write_results
+from benchmarks.machine import commit, write_results
 from benchmarks.new_texts import new_texts
 from benchmarks.pairs import sink_in_python
 from benchmarks.processes import (
@@ -259,10 +260,24 @@ def table_of(results: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
+def kept(path: Path | None) -> dict[str, dict[str, Any]]:
+    """Return the cases of an earlier run, each with the commit it was taken at."""
+    if path is None or not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: {"commit": found["commit"], **result} for name, result in found["results"].items()
+    }
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Attack a gateway, and look at its neighbours.")
     parser.add_argument(
-        "--only", nargs="+", default=[], metavar="NAME", help="attacks, or prefixes"
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="attacks, or prefixes; the file keeps what it has of the others",
     )
     parser.add_argument("--seconds", type=float, default=6.0, help="how long each attack lasts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
@@ -273,13 +288,13 @@ def main() -> int:
     options = parse()
     console = Console(soft_wrap=True)
     pin(os.getpid(), LOAD_CORE)
-    results: dict[str, dict[str, Any]] = {}
+    results = kept(options.json) if options.only else {}
     with tempfile.TemporaryDirectory(prefix="smsward-model-") as place:
         console.log("training a model")
         model = bed.train_model(Path(place))
         for case in cases(options.only):
             console.log(case.name)
-            results[case.name] = run(case, model, options.seconds)
+            results[case.name] = {"commit": commit(), **run(case, model, options.seconds)}
             for fault in results[case.name]["broken"]:
                 console.print(f"  [red]broken[/] {fault}")
             if options.json:  # all of them take a quarter of an hour
