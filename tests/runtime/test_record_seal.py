@@ -176,10 +176,10 @@ import sys
 from pathlib import Path
 from gateway.runtime.record_archive import RecordArchive
 from gateway.runtime.record_seal import seal_closed
-from gateway.runtime import record_sealing
+from gateway.runtime import record_seal
 from gateway.runtime.sealing import Sealer
 
-record_sealing._TOLD_OCTETS = 1
+record_seal._TOLD_OCTETS = 1
 told = 0
 def tell(_octets):
     global told

@@ -50,7 +50,7 @@ RESEALING = """
 import json, os, signal, sys
 sys.path.insert(0, os.getcwd())
 from gateway.runtime.sealing import Keys
-from gateway.stores import resealing
+from gateway.stores import store_resealer
 
 wanted = json.loads(sys.argv[1])
 left = [wanted["pages"]]
@@ -60,9 +60,9 @@ def told(done, total):
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
 
-resealing.ROWS_PER_COMMIT = 7
+store_resealer.ROWS_PER_COMMIT = 7
 keys = {name: bytes.fromhex(key) for name, key in wanted["keys"].items()}
-resealing.reseal_store(wanted["url"], Keys(keys, wanted["current"]), told)
+store_resealer.reseal_store(wanted["url"], Keys(keys, wanted["current"]), told)
 """
 
 

@@ -283,7 +283,7 @@ async def test_the_description_says_who_may_and_shows_examples(ask: Ask) -> None
         for method in methods.values():
             assert method["summary"]
             assert bool(method.get("security")) is (path != HEALTH)
-    refusals = described["components"]["schemas"]["Refusals"]["properties"]
+    refusals = described["components"]["schemas"]["RefusalRequest"]["properties"]
     assert refusals["numbers"]["items"]["examples"] == [NUMBER]
 
 
