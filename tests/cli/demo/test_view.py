@@ -77,7 +77,7 @@ def test_every_heading_is_whole_on_eighty_columns(terminal: Console) -> None:
         assert heading in capture.get()
 
 
-def test_what_is_on_trial_stands_below_what_was_forwarded_and_is_among_it(
+def test_what_is_in_shadow_mode_stands_below_what_was_forwarded_and_is_among_it(
     terminal: Console,
 ) -> None:
     verdicts = {
@@ -92,7 +92,7 @@ def test_what_is_on_trial_stands_below_what_was_forwarded_and_is_among_it(
     shown = [line.split() for line in capture.get().splitlines() if line.split()[-1:] != []]
     assert [row for row in shown if row[-1].isdigit()] == [
         ["forward", "5"],
-        ["of", "these,", "on", "trial", "FREQUENCY", "3"],
+        ["of", "these,", "in", "shadow", "mode", "FREQUENCY", "3"],
         ["throttle", "RATE", "12"],
         ["reject", "CONTENT", "9"],
     ]
