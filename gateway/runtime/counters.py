@@ -84,12 +84,10 @@ class Counters:
         self.sender_submits: BoundedCounter[tuple[str, str]] = BoundedCounter(
             (OTHER, OTHER), MAX_SYSTEM_IDS * _ACTIONS
         )
-        self.answers: BoundedCounter[int] = BoundedCounter(
-            -1
-        )  # command_status of the SMSC's submit_sm_resp
-        self.binds: BoundedCounter[str] = BoundedCounter(
-            OTHER
-        )  # the reason of a BindVerdict; "ok" stands
+        # By command_status of the SMSC's submit_sm_resp.
+        self.answers: BoundedCounter[int] = BoundedCounter(-1)
+        # By the reason of a BindVerdict; "ok" stands.
+        self.binds: BoundedCounter[str] = BoundedCounter(OTHER)
         self.link_losses = 0
         self.stray_answers = 0
         self.framing_errors = 0
