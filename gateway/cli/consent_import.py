@@ -38,6 +38,7 @@ from gateway.systems.consent.answer_lines import (
 _GZIP = b"\x1f\x8b"
 _BUFFER_OCTETS = 1 << 20
 _LINES_PER_REPORT = 20_000
+_LINES_AT_ONCE = 10_000
 
 
 class _ListLines(Protocol):
@@ -70,9 +71,6 @@ def numbered_lines(path: Path, on_read: Callable[[int], object]) -> Iterator[tup
 def _skip_rest(lines: _ListLines) -> None:
     while (rest := lines.readline(_BUFFER_OCTETS)) and not rest.endswith(b"\n"):
         pass
-
-
-_LINES_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ _WORD_OR_TIME = re.compile(
 )
 _MAX_WHOLE = 19
 _NARROWEST = 2  # of one Han character
+# Tables in a pipe or a file are not folded to the 80 columns of a terminal that is not there.
+_PIPE_COLUMNS = 200
 
 
 def fitted(
@@ -57,10 +59,6 @@ def _measured(rows: Iterable[Sequence[str]], word: re.Pattern[str]) -> tuple[lis
             longest = max(map(cell_len, word.findall(cell)), default=_NARROWEST)
             words[at] = max(words[at], min(longest, _MAX_WHOLE))
     return lines, words
-
-
-# Tables in a pipe or a file are not folded to the 80 columns of a terminal that is not there.
-_PIPE_COLUMNS = 200
 
 
 def console(stream: TextIO | None = None) -> Console:

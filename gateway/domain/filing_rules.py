@@ -45,6 +45,17 @@ _REPLY = re.compile(
     r"(?:回复?|答复|发送|发|\breply(?: with)?|\btext|\bsend)[\s\"'“”‘’「」:：,，]{0,3}"
     r"(?:yes\b|y(?![a-z])|是|同意|确认)"
 )
+# Names that tell a subscriber nothing about who writes.
+NEUTRAL_NAMES = frozenset(
+    (  # noqa: SIM905 - forty strings would fill a page
+        "通知 提醒 温馨提示 提示 短信 短信通知 客服 客服通知 客服中心 系统通知 系统消息 消息 公告 "
+        "通告 服务 服务通知 服务中心 验证码 验证 营销 推广 会员 会员通知 用户 客户 平台 中心 "
+        "公司 官方 notice notification message sms info service system verification test"
+    ).split()
+)
+_VARIABLE = re.compile(r"\{([0-9]{1,3})\}")
+_PORT = re.compile("[0-9]{1,20}")
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
 
 def missing_from(text: str) -> Iterator[str]:
@@ -60,19 +71,6 @@ def missing_from(text: str) -> Iterator[str]:
         yield "must say for how long (为期一年)"
     if not _REPLY.search(text):
         yield "must say what to reply for a yes (回复Y同意): Y, YES, 是, 同意 or 确认"
-
-
-# Names that tell a subscriber nothing about who writes.
-NEUTRAL_NAMES = frozenset(
-    (  # noqa: SIM905 - forty strings would fill a page
-        "通知 提醒 温馨提示 提示 短信 短信通知 客服 客服通知 客服中心 系统通知 系统消息 消息 公告 "
-        "通告 服务 服务通知 服务中心 验证码 验证 营销 推广 会员 会员通知 用户 客户 平台 中心 "
-        "公司 官方 notice notification message sms info service system verification test"
-    ).split()
-)
-_VARIABLE = re.compile(r"\{([0-9]{1,3})\}")
-_PORT = re.compile("[0-9]{1,20}")
-_FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from gateway.filter.fair_shares import FairShares
 from gateway.filter.fingerprints import SIGNS, Fingerprint, Signs
 
 _BUCKETS_PER_TEXT = 4
+_ALIASES = 8
+_ALL_BITS = (1 << 64) - 1
+_FEW = 2  # people: nearly every text to one person never goes to more
 
 
 class BandIndex:
@@ -38,11 +41,6 @@ class BandIndex:
     def clear(self, slot: int) -> None:
         """Empty `slot`. Buckets that still name it find signs that agree with no text's."""
         self._signs[slot] = 0
-
-
-_ALIASES = 8
-_ALL_BITS = (1 << 64) - 1
-_FEW = 2  # people: nearly every text to one person never goes to more
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,20 @@ from gateway.runtime.counters import Histogram
 from gateway.runtime.records import Records
 from gateway.session.states import SessionState, Side
 
+log = structlog.get_logger()
+
 # After a request that took 0.1 s no other long one is judged for 0.3 s.
 _REST = 3
+# How much is read ahead from a session with a full window, so that its enquire_link and answers
+# are still handled; the rest waits in its socket.
+_LOOK_AHEAD_OCTETS = 64 * 1024
+_ESME = Side.ESME  # in Python 3.11 a look-up on the enum class is slow
+# How often to check again whether requests may be judged that wait for current consent data.
+_WAIT_S = 0.005
+
+Shell = Callable[[Attention], None]
+Report = Callable[[ProhibitedMessage], None]
+Work = Callable[[Iterable[tuple[Link, bytes]], float, float], Batch]
 
 
 class LongRequests:
@@ -57,21 +69,6 @@ class LongRequests:
         """Remove and return the next session."""
         ((link, _),) = self._waiting.take(1)[0].items()
         return link
-
-
-log = structlog.get_logger()
-
-# How much is read ahead from a session with a full window, so that its enquire_link and answers
-# are still handled; the rest waits in its socket.
-_LOOK_AHEAD_OCTETS = 64 * 1024
-
-_ESME = Side.ESME  # in Python 3.11 a look-up on the enum class is slow
-# How often to check again whether requests may be judged that wait for current consent data.
-_WAIT_S = 0.005
-
-Shell = Callable[[Attention], None]
-Report = Callable[[ProhibitedMessage], None]
-Work = Callable[[Iterable[tuple[Link, bytes]], float, float], Batch]
 
 
 class Tick:

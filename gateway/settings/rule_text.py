@@ -30,9 +30,9 @@ from gateway.settings.duration_text import duration_said
 from gateway.settings.rule_file import Weekday
 
 ContentCheck: TypeAlias = BadLink | Impostor | ContactGiven | Suspicious | Campaign
-
 # A list of all banks is no cell of a table.
 _SHOWN = 12
+_CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
 def content_parameters_of(check: ContentCheck) -> dict[str, str]:
@@ -70,9 +70,6 @@ def _some(names: Sequence[str]) -> str:
 
 def _share(share: float) -> str:
     return f"{100 * share:g} %"
-
-
-_CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
 def check_name(check: Check) -> str:

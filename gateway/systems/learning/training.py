@@ -34,6 +34,18 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _MOST_LETTERS = 5
 # Of the Han to be spoilt: one other Han, some letters, two Han; what is left is dropped.
 _ONE, _SPELT, _TWO = 0.5, 0.75, 0.9
+_STEPS = 60
+_LEAST_SLOPE = 1e-3
+TOLERATED = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+LEAST_OF_A_KIND = 10
+_HELD_OUT_OF = 10
+# What a collection of one label alone teaches is mostly how that collection is written.
+_ONE_SIDED_IMPORTANCE = 0.02
+_ONE_SIDED_COPIES = 1
+# Notices made up stand beside those that were collected, one for so many of these.
+_MADE_UP = "made up"
+_MADE_UP_IMPORTANCE = 0.2
+_COLLECTED_FOR_ONE = 3
 
 
 def spoilt(text: str, share: float, rng: np.random.Generator) -> str:
@@ -65,10 +77,6 @@ def _letters(count: int, rng: np.random.Generator) -> str:
     return "".join(_LETTERS[place] for place in rng.integers(0, len(_LETTERS), count).tolist())
 
 
-_STEPS = 60
-_LEAST_SLOPE = 1e-3
-
-
 def calibrated(innocent: Floats, spam: Floats) -> Calibration:
     """Return the sigmoid that fits best (Platt 1999, with the targets of Lin, Lin and Weng 2007).
 
@@ -91,20 +99,6 @@ def calibrated(innocent: Floats, spam: Floats) -> Calibration:
         damping = min(1.0, 2.0 / max(abs(step_slope), abs(step_offset), 1e-12))
         slope, offset = slope + damping * step_slope, offset + damping * step_offset
     return Calibration(max(float(slope), _LEAST_SLOPE), float(offset))
-
-
-TOLERATED = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
-LEAST_OF_A_KIND = 10
-_HELD_OUT_OF = 10
-
-# What a collection of one label alone teaches is mostly how that collection is written.
-_ONE_SIDED_IMPORTANCE = 0.02
-_ONE_SIDED_COPIES = 1
-
-# Notices made up stand beside those that were collected, one for so many of these.
-_MADE_UP = "made up"
-_MADE_UP_IMPORTANCE = 0.2
-_COLLECTED_FOR_ONE = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,16 @@ from gateway.systems.subscriptions.dialogue import Dialogue
 from gateway.systems.subscriptions.word import Word, WordOutcome, digest_of
 
 MAX_CHARS = 1000
-
 _BITS = 64
 _SPAN = 2  # characters, about the length of a Chinese word
 # Texts of 60 characters in which some words differ are 3 to 12 bits apart, others about 32.
 _MAX_DISTANCE = 12
-
 _DIGITS = re.compile(r"\d+")
+ANSWER_WITHIN = timedelta(hours=24)
+NO_REPLY_CHANNEL = "no_reply"
+_PROVEN = frozenset({Answer.AGREED, Answer.REFUSED})
+_ATTEMPTS = 3
+_AT_ONCE = 500
 
 
 def likeness_of(text: str) -> int:
@@ -49,14 +52,6 @@ def likeness_of(text: str) -> int:
 def is_alike(one: int, other: int) -> bool:
     """Tell whether two simhashes belong to similar texts."""
     return (one ^ other).bit_count() <= _MAX_DISTANCE
-
-
-ANSWER_WITHIN = timedelta(hours=24)
-NO_REPLY_CHANNEL = "no_reply"
-
-_PROVEN = frozenset({Answer.AGREED, Answer.REFUSED})
-_ATTEMPTS = 3
-_AT_ONCE = 500
 
 
 class SubscriptionDesk:
