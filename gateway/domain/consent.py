@@ -14,6 +14,9 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 FIRST = datetime(1990, 1, 1, tzinfo=UTC)
 CLAIMED = "api: "  # prefix of the channel of an SP's claim over the API; the client follows
 
+# Of how many numbers the answers on record can be asked at once.
+NUMBERS_AT_ONCE = 1000
+
 
 class Answer(StrEnum):
     """The last answer of a subscriber, or what an SP asserts it was.

@@ -1,11 +1,61 @@
-"""What SPs have filed (报备): licences, signatures, templates, port scopes, approvals."""
+"""What an SP files about itself, and the rules that it must keep (R01 to R12)."""
 
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import TypeAlias
 
-from gateway.domain.traffic import TrafficClass
+from gateway.domain.categories import CATEGORIES, TrafficClass
+
+# Possessive repetitions after a boundary: the time grows only with the length, for any text. The
+# ideographic full stop counts as a dot, because browsers read it as one.
+_LABEL = "[a-z0-9_-]"
+_REST = "[!-~]*+"
+_ENDINGS = "com|cn|net|org|top|xyz|vip|cc|me|io|info|club|shop|site|online|link|app|co|tv|la|im"
+_LINK = re.compile(
+    rf":[/\\]{{2}}{_REST}"
+    rf"|h(?:tt|xx)ps?:{_REST}"
+    rf"|www[.。]{_REST}"
+    rf"|(?<![a-z0-9_.。-])(?P<host>{_LABEL}++(?:[.。]{_LABEL}++)++)"
+    rf"|[.。](?:{_ENDINGS})(?![a-z0-9]){_REST}"
+)
+_BEHIND = re.compile(_REST)
+_DOTS = re.compile("[.。]")
+_KNOWN_ENDINGS = frozenset(_ENDINGS.split("|"))
+_IPV4_LABELS = 4
+_MAX_ENDING_CHARS = 24
+
+
+def link_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each link of a lower-case `text` begins and ends, from left to right.
+
+    Host names without a scheme count, and addresses of four numbers; 5.5km and 12.30 do not.
+    """
+    end = 0
+    while (found := _LINK.search(text, end)) is not None:
+        start, end = found.span()
+        host = found["host"]
+        if host is None:
+            yield start, end
+        elif _is_host(_DOTS.split(host)):
+            # Only after a host: the length in 5.5km,http://… must not hide the link.
+            behind = _BEHIND.match(text, end)
+            end = behind.end() if behind is not None else end
+            yield start, end
+
+
+def _is_host(labels: list[str]) -> bool:
+    *before, last = labels
+    if last.isalpha():
+        is_named = any(char.isalpha() for label in before for char in label)
+        return 2 <= len(last) <= _MAX_ENDING_CHARS and (is_named or last in _KNOWN_ENDINGS)
+    return len(labels) == _IPV4_LABELS and all(
+        label.isdigit() and len(label) <= 3 for label in labels
+    )
 
 
 class TemplateKind(StrEnum):
@@ -105,3 +155,221 @@ def key_of(filing: Filing) -> FilingKey:
     """Return the key of a filing; keys sort by kind, then by SP."""
     kind = type(filing)
     return _ORDER[kind], tuple(getattr(filing, name) for name in KEYS[kind])
+
+
+# What the messages will be about: the categories of preferences and complaints, and other names
+# that advertisers use. "Messages" alone does not tell.
+_ABOUT = (
+    *(word.casefold() for one in CATEGORIES for word in (one.name, *one.aliases)),
+    *(  # noqa: SIM905 - forty strings would fill a page
+        "优惠 折扣 促销 特价 打折 广告 推广 营销 新品 上新 商品 产品 活动 会员 积分 礼品 抽奖 资讯 "
+        "新闻 天气 股票 行情 笑话 新书 新店 开业 演出 电影 讲座 健康 美食 餐饮 服装 "
+        "offers deals discounts promotions marketing advertising advertisements products events "
+        "news newsletter sales coupons"
+    ).split(),
+)
+_NUMBER = r"(?:[0-9]+|[一二两三四五六七八九十半]+|\{[0-9]{1,3}\})"
+_HOW_OFTEN = re.compile(
+    rf"每|{_NUMBER}\s*[条次]|不定期|daily|weekly|monthly|yearly|\bevery\b"
+    r"|\b(?:per|a) (?:day|week|month|year)\b|\bonce\b|\btwice\b"
+)
+# 每三个月 is how often; 三个月 is how long.
+_HOW_LONG = re.compile(
+    rf"为期|期限|有效期|长期|截至|截止|(?<![每0-9一二两三四五六七八九十半]){_NUMBER}\s*"
+    r"(?:天|日内|周|个?星期|月内|个月|个?季度|年)|一次为限"
+    r"|\bfor \S+ (?:day|week|month|year)s?\b|\buntil\b|\bvalid\b"
+)
+_REPLY = re.compile(
+    r"(?:回复?|答复|发送|发|\breply(?: with)?|\btext|\bsend)[\s\"'“”‘’「」:：,，]{0,3}"
+    r"(?:yes\b|y(?![a-z])|是|同意|确认)"
+)
+# Names that tell a subscriber nothing about who writes.
+NEUTRAL_NAMES = frozenset(
+    (  # noqa: SIM905 - forty strings would fill a page
+        "通知 提醒 温馨提示 提示 短信 短信通知 客服 客服通知 客服中心 系统通知 系统消息 消息 公告 "
+        "通告 服务 服务通知 服务中心 验证码 验证 营销 推广 会员 会员通知 用户 客户 平台 中心 "
+        "公司 官方 notice notification message sms info service system verification test"
+    ).split()
+)
+_VARIABLE = re.compile(r"\{([0-9]{1,3})\}")
+_PORT = re.compile("[0-9]{1,20}")
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
+
+
+def missing_from(text: str) -> Iterator[str]:
+    """Yield what a request lacks. `text` is its template, in half width and in lower case.
+
+    The check looks for words only: a person who reviews filings reads the text as well.
+    """
+    if not any(word in text for word in _ABOUT):
+        yield "must say what the messages are about (优惠, 新品, or a category)"
+    if not _HOW_OFTEN.search(text):
+        yield "must say how often (每月两条)"
+    if not _HOW_LONG.search(text):
+        yield "must say for how long (为期一年)"
+    if not _REPLY.search(text):
+        yield "must say what to reply for a yes (回复Y同意): Y, YES, 是, 同意 or 确认"
+
+
+@dataclass(frozen=True, slots=True)
+class FilingLimits:
+    """The bounds of filings; `per_sender` holds for each kind."""
+
+    name_chars: tuple[int, int] = (2, 32)
+    text_chars: int = 500
+    variables: int = 10
+    variable_chars: int = 64
+    literal_chars: int = 2
+    sources: int = 100
+    label_chars: int = 64
+    per_sender: int = 2_000
+
+
+LIMITS = FilingLimits()
+
+
+def pieces_of(text: str) -> tuple[str, ...]:
+    """Return the literal pieces of a template's text, one more than it has variables."""
+    return tuple(_VARIABLE.split(text)[::2])
+
+
+def problems_of(filing: Filing, limits: FilingLimits = LIMITS) -> tuple[str, ...]:
+    """Return all problems of one filing; empty if it may be filed."""
+    return tuple(_problems(filing, limits))
+
+
+def clashes_in(filings: Iterable[Filing], limits: FilingLimits = LIMITS) -> tuple[str, ...]:
+    """Return the conflicts among all filings of one SP."""
+    every = list(filings)
+    found: list[str] = []
+    owners: dict[str, str] = {}
+    for filing in every:
+        if isinstance(filing, Signature):
+            for source in filing.sources:
+                owner = owners.setdefault(source, filing.name)
+                if owner != filing.name:
+                    found.append(f"{source} belongs to the signature {owner} already")
+    for kind, count in Counter(map(type, every)).items():
+        if count > limits.per_sender:
+            found.append(f"more than {limits.per_sender} of the kind {kind.__name__.lower()}")
+    return tuple(found)
+
+
+def name_problems(name: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
+    """Yield what is wrong with the name in a signature."""
+    shortest, longest = limits.name_chars
+    if not shortest <= len(name) <= longest:
+        yield f"must have {shortest} to {longest} characters"
+    if name != name.strip() or not name.isprintable() or set("【】") & set(name):
+        yield "must hold neither brackets, nor what is not shown, nor blanks around it"
+    if _folded(name) in NEUTRAL_NAMES:
+        yield "names nobody: file the name that subscribers know the sender by"
+
+
+def text_problems(text: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
+    """Yield what is wrong with the text of a template."""
+    if len(text) > limits.text_chars:
+        yield f"is longer than {limits.text_chars} characters"
+    if not text.replace("\n", "").isprintable():
+        yield "holds a control character"
+    if set("【】") & set(text):
+        yield "holds a bracket of a signature: signatures are filed on their own"
+    yield from _variable_problems(text, limits)
+    if _has_variable_at_link(text):
+        yield "has a variable in or beside a link"
+
+
+def request_problems(text: str) -> Iterator[str]:
+    """Yield what a request for consent must say and its text does not say (R23)."""
+    yield from missing_from(_folded(text))
+
+
+def port_problems(port: str) -> Iterator[str]:
+    """Yield what is wrong with a port, or with the source address of a sub-port."""
+    if not _PORT.fullmatch(port):
+        yield "must be 1 to 20 digits"
+
+
+def date_problems(day: date) -> Iterator[str]:
+    """Yield what is wrong with a day on which something begins or ends."""
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        yield f"must lie between {_FIRST_YEAR} and {_LAST_YEAR}"
+
+
+def label_problems(label: str, limits: FilingLimits = LIMITS) -> Iterator[str]:
+    """Yield what is wrong with a number, reference, id or province."""
+    if not label.strip() or len(label) > limits.label_chars or not label.isprintable():
+        yield f"must have 1 to {limits.label_chars} characters that can be shown"
+
+
+def _problems(filing: Filing, limits: FilingLimits) -> Iterator[str]:
+    match filing:
+        case Licence():
+            yield from label_problems(filing.number, limits)
+            yield from date_problems(filing.valid_until)
+        case Signature():
+            yield from _signature_problems(filing, limits)
+        case Template():
+            yield from _template_problems(filing, limits)
+        case PortScope():
+            yield from port_problems(filing.port)
+            yield from label_problems(filing.province, limits)
+        case _:
+            yield from _approval_problems(filing, limits)
+
+
+def _signature_problems(signature: Signature, limits: FilingLimits) -> Iterator[str]:
+    yield from name_problems(signature.name, limits)
+    for source in signature.sources:
+        yield from port_problems(source)
+    if len(signature.sources) > limits.sources:
+        yield f"has more than {limits.sources} sources"
+
+
+def _template_problems(template: Template, limits: FilingLimits) -> Iterator[str]:
+    yield from label_problems(template.id, limits)
+    yield from text_problems(template.text, limits)
+    if template.kind is TemplateKind.CONSENT_REQUEST:
+        yield from request_problems(template.text)
+    if not 1 <= template.max_variable <= limits.variable_chars:
+        yield f"a variable may have 1 to {limits.variable_chars} characters"
+
+
+def _approval_problems(approval: Approval, limits: FilingLimits) -> Iterator[str]:
+    yield from port_problems(approval.port)
+    yield from label_problems(approval.reference, limits)
+    yield from date_problems(approval.valid_from)
+    yield from date_problems(approval.valid_until)
+    if approval.valid_until < approval.valid_from:
+        yield "ends before it begins"
+
+
+def _variable_problems(text: str, limits: FilingLimits) -> Iterator[str]:
+    pieces = pieces_of(text)
+    numbers = [int(number) for number in _VARIABLE.findall(text)]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield "must number its variables {1}, {2} and so on, in this order"
+    if len(numbers) > limits.variables:
+        yield f"has more than {limits.variables} variables"
+    if any(set("{}") & set(piece) for piece in pieces):
+        yield "has a brace that belongs to no variable"
+    if any(not piece.strip() for piece in pieces[1:-1]):
+        yield "has variables beside each other"
+    if sum(char.isalnum() for piece in pieces for char in piece) < limits.literal_chars:
+        yield f"must say at least {limits.literal_chars} letters of its own"
+
+
+def _has_variable_at_link(text: str) -> bool:
+    """Tell whether a variable would become part of a link if its value were a letter."""
+    shown, places = "", set()
+    for piece in pieces_of(text):
+        shown += _folded(piece)
+        places.add(len(shown))
+        shown += "x"
+    places.discard(len(shown) - 1)
+    shown = shown[:-1]
+    return any(place in range(*span) for span in link_spans(shown) for place in places)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()

@@ -1,23 +1,37 @@
-"""Errands: messages of the carrier's own that one process asks for and another sends."""
+"""Outbound messages: the gateway's own, that one process asks for and another sends."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.domain.short_texts import MAX_CHARS, chars_of
+MAX_CHARS = 70
+
+
+def chars_of(text: str) -> int:
+    """Return how many UCS-2 characters a text takes; a rare character takes two."""
+    return len(text.encode("utf-16-be", "surrogatepass")) // 2
+
+
+def cut_to(text: str, max_chars: int) -> str:
+    """Return the beginning of `text` that fits into `max_chars` characters of UCS-2."""
+    cut = text[: max(0, max_chars)]
+    while cut and chars_of(cut) > max_chars:
+        cut = cut[:-1]
+    return cut
+
 
 MAX_ATTEMPTS = 3
 
 
-class ErrandKind(StrEnum):
+class OutboundKind(StrEnum):
     """What a message is about."""
 
     ORDER = "order"
     CODE = "code"
 
 
-class ErrandState(StrEnum):
-    """State of an errand. All but WAITING are final.
+class OutboundState(StrEnum):
+    """State of an outbound message. All but WAITING are final.
 
     REFUSED: by the SMSC. EXPIRED: it could not be sent in time, or was sent MAX_ATTEMPTS times
     without an answer. DROPPED: the subscriber must not get it any more.
@@ -31,11 +45,11 @@ class ErrandState(StrEnum):
 
 
 # Texts of these kinds must not be readable once they were sent.
-SECRET_KINDS = frozenset({ErrandKind.CODE})
+SECRET_KINDS = frozenset({OutboundKind.CODE})
 
 
 @dataclass(frozen=True, slots=True)
-class NewErrand:
+class NewOutboundMessage:
     """A message to `msisdn` from `port`, to be sent before `not_after`.
 
     It is not sent before `not_before`, if that is set. `ref` names what it belongs to and does not
@@ -45,7 +59,7 @@ class NewErrand:
     port: str
     msisdn: int
     text: str = field(repr=False)
-    kind: ErrandKind
+    kind: OutboundKind
     ref: str
     created_at: datetime
     not_after: datetime
@@ -59,12 +73,12 @@ class NewErrand:
     def __post_init__(self) -> None:
         """Raise ValueError for a text that is not a single message."""
         if not 0 < chars_of(self.text) <= MAX_CHARS:
-            raise ValueError(f"an errand is one message of at most {MAX_CHARS} characters")
+            raise ValueError(f"an outbound message has at most {MAX_CHARS} characters")
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """An errand on record. `text` is empty if it must not be read any more.
+class OutboundMessage:
+    """An outbound message on record. `text` is empty if it must not be read any more.
 
     `attempts` counts how often it may have been sent without an answer; `message_id` is the SMSC's.
     """
@@ -73,10 +87,10 @@ class Errand:
     port: str
     msisdn: int
     text: str = field(repr=False)
-    kind: ErrandKind
+    kind: OutboundKind
     ref: str
     created_at: datetime
     not_after: datetime
-    state: ErrandState = ErrandState.WAITING
+    state: OutboundState = OutboundState.WAITING
     attempts: int = 0
     message_id: str = ""

@@ -7,8 +7,7 @@ from datetime import datetime, time
 from enum import StrEnum
 from typing import TypeAlias
 
-from gateway.domain.categories import category_of
-from gateway.domain.traffic import TrafficClass
+from gateway.domain.categories import TrafficClass, category_of
 
 MAX_PREFERENCES = 50
 MAX_KEYWORD_CHARS = 20

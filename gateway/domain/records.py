@@ -1,6 +1,9 @@
-"""Call detail records as rows: plain tuples, because each message makes two."""
+"""Records: rows of messages, how long they are kept, and the journals of purges and of readers."""
 
+from calendar import monthrange
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Literal, NamedTuple
 
 # The request: session, system_id, command_id.
@@ -40,3 +43,97 @@ OutcomeRow = tuple[Literal["o"], float, About, int, int, bytes, int, str]
 # Rare facts (releases, binds): epoch, kind, fields.
 EventRow = tuple[Literal["e"], float, str, Mapping[str, object]]
 Row = DecisionRow | DeliveryRow | OutcomeRow | EventRow
+
+
+_END_OF_DAY = time(23, 59, 59)
+_SHORTEST_MONTH_DAYS = 28
+
+
+def purge_from(recorded: date, months: int) -> date:
+    """Return the last day on which a record of the day `recorded` is kept for `months`.
+
+    It is the same day of a later month, or that month's last day if there is no such day:
+    2013-09-30 and five months are 2014-02-28 (O31, R70).
+    """
+    year, month = divmod(recorded.year * 12 + recorded.month - 1 + months, 12)
+    return date(year, month + 1, min(recorded.day, monthrange(year, month + 1)[1]))
+
+
+def is_purgeable(recorded: date, months: int, at: datetime) -> bool:
+    """Tell whether the retention is over `at` a moment of the same clock as `recorded`."""
+    last = purge_from(recorded, months)
+    return at.date() > last or (at.date() == last and at.time() >= _END_OF_DAY)
+
+
+def last_purgeable(months: int, at: datetime) -> date:
+    """Return the latest day from which all records may be purged `at` this moment."""
+    day = at.date() - timedelta(days=_SHORTEST_MONTH_DAYS * months)
+    while not is_purgeable(day, months, at):
+        day -= timedelta(days=1)
+    return day
+
+
+@dataclass(frozen=True, slots=True)
+class NewPurge:
+    """What was deleted because of its age: `count` of `what`, recorded from `since` to `until`."""
+
+    what: str
+    since: datetime
+    until: datetime
+    count: int
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """A purge on record."""
+
+    number: int
+    what: str
+    since: datetime
+    until: datetime
+    count: int
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccess:
+    """An access to whole numbers or a text: who, by which command, why, and to what.
+
+    `reason` is empty for a text that is shown with its numbers masked.
+    """
+
+    by: str
+    action: str
+    reason: str
+    about: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An access on record."""
+
+    number: int
+    by: str
+    action: str
+    reason: str
+    about: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """How far the hash chain of a journal is intact: `rows` rows, up to the digest `head`.
+
+    `problem` says what is wrong with it, "" if nothing is; `broken` is the number of the first row
+    that does not fit, None if no single row is the cause.
+    """
+
+    journal: str
+    rows: int
+    head: str
+    broken: int | None = None
+    problem: str = ""

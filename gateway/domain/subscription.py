@@ -3,6 +3,27 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeAlias
+
+
+class CancelAll(StrEnum):
+    """What 00000 to a hub code does (R34): EXECUTE is the rule of 2004, LIST_ONLY today's."""
+
+    EXECUTE = "execute"
+    CONFIRM = "confirm"
+    LIST_ONLY = "list_only"
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The codes, and what 00000 does there. Without a code there is no hub."""
+
+    codes: frozenset[str] = frozenset()
+    cancel_all: CancelAll = CancelAll.CONFIRM
+
+
+# msisdn, system_id, and whether the number has a running service of that SP.
+RunningRow: TypeAlias = tuple[int, str, bool]
 
 
 class Cycle(StrEnum):
@@ -263,3 +284,34 @@ def _lapsed(before: Subscription, after: Subscription, now: datetime) -> Subscri
 
 def _is_over(until: datetime | None, now: datetime) -> bool:
     return until is not None and until <= now
+
+
+# system_id and id of a service.
+ServiceKey: TypeAlias = tuple[str, str]
+
+# How long a subscriber can refer to what was offered.
+SESSION_LIFE = timedelta(hours=24)
+
+
+class SessionKind(StrEnum):
+    """What an item number, or a yes, in an MO message refers to."""
+
+    LIST = "list"
+    HOLDS = "holds"
+    CANCEL_ALL = "cancel_all"
+
+
+@dataclass(frozen=True, slots=True)
+class OfferSession:
+    """What the gateway last offered a subscriber at a port; items are numbered from 1.
+
+    The items of HOLDS are held messages: the source_addr and the message id of each.
+    `shown` is how many of the items were in a message so far.
+    """
+
+    msisdn: int
+    port: str
+    kind: SessionKind
+    items: tuple[ServiceKey, ...]
+    until: datetime
+    shown: int = 0

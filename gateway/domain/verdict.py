@@ -1,7 +1,8 @@
 """What the gateway decided about a message, and why."""
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Self
 
 from gateway.domain.warning import Severity, WarningCode
 
@@ -16,50 +17,85 @@ class Action(StrEnum):
     REJECT = "reject"
 
 
-class Reason(StrEnum):
-    """Stable names of reasons; records, metrics and per-SP status overrides use them."""
+class Basis(Enum):
+    """What a reason rests on.
 
-    SENDER_STATE = "SENDER_STATE"
-    SOURCE_NOT_OWNED = "SOURCE_NOT_OWNED"
-    SOURCE_SUSPENDED = "SOURCE_SUSPENDED"
-    DESTINATION_INVALID = "DESTINATION_INVALID"
-    EXT_TOO_LONG = "EXT_TOO_LONG"
-    OUT_OF_SCOPE = "OUT_OF_SCOPE"
-    RATE = "RATE"
-    PORT_MISUSE = "PORT_MISUSE"
-    OPTED_OUT = "OPTED_OUT"
-    CONSENT_NONE = "CONSENT_NONE"
-    CONSENT_UNPROVEN = "CONSENT_UNPROVEN"
-    CONSENT_ASKED = "CONSENT_ASKED"
-    CONSENT_UNCHECKED = "CONSENT_UNCHECKED"
-    CONSENT_UNKNOWN = "CONSENT_UNKNOWN"
-    PUBLIC_INTEREST = "PUBLIC_INTEREST"
-    USER_PREF = "USER_PREF"
-    OUTSIDE_WINDOW = "OUTSIDE_WINDOW"
-    FREQUENCY = "FREQUENCY"
-    FREQUENCY_UNCOUNTED = "FREQUENCY_UNCOUNTED"
-    NUMBER_WALK = "NUMBER_WALK"
-    NUMBERS_UNKNOWN = "NUMBERS_UNKNOWN"
-    CAMPAIGN = "CAMPAIGN"
-    SIG_UNKNOWN = "SIG_UNKNOWN"
-    SIG_SWITCH = "SIG_SWITCH"
-    TPL_MISMATCH = "TPL_MISMATCH"
-    NO_OPTOUT_HINT = "NO_OPTOUT_HINT"
-    NO_SENDER_NAME = "NO_SENDER_NAME"
-    NO_SENDER_PHONE = "NO_SENDER_PHONE"
-    BAD_LINK = "BAD_LINK"
-    IMPOSTOR = "IMPOSTOR"
-    CONTACT_GIVEN = "CONTACT_GIVEN"
-    SUSPICIOUS = "SUSPICIOUS"
-    CONTENT = "CONTENT"
-    CONTENT_UNREADABLE = "CONTENT_UNREADABLE"
-    CONTENT_UNCHECKED = "CONTENT_UNCHECKED"
-    PARTS_CONFLICT = "PARTS_CONFLICT"
-    PARTS_FORGOTTEN = "PARTS_FORGOTTEN"
-    PARTS_AWAITED = "PARTS_AWAITED"
-    LIST_DESTINATION = "LIST_DESTINATION"
-    MALFORMED = "MALFORMED"
-    OVERLOADED = "OVERLOADED"
+    Records are enough to ask again about ADDRESSES and a RECIPIENT. CONTENT is what a text says,
+    TEXT what else a rule asks of it: a signature, a template, a hint. MOMENT is how the gateway,
+    its store or the answers of the SMSC stood then, or what no record holds: no rule can be asked
+    again.
+    """
+
+    MOMENT = "moment"
+    ADDRESSES = "addresses"
+    RECIPIENT = "recipient"
+    TEXT = "text"
+    CONTENT = "content"
+
+
+class Reason(StrEnum):
+    """Stable names of reasons; records, metrics and per-SP status overrides use them.
+
+    `status` is the name of the command_status that an SP gets if neither it nor the rule has
+    another. Common clients do not retry after RSUBMITFAIL, but do after RSYSERR, RTHROTTLED and
+    RMSGQFUL. A final rejection must not use these three. A temporary one must: if the store could
+    not be asked, the message may pass when it comes again.
+    """
+
+    basis: Basis
+    status: str
+
+    def __new__(cls, name: str, basis: Basis, status: str = "ESME_RSUBMITFAIL") -> Self:
+        """Make a member with its basis and its status."""
+        one = str.__new__(cls, name)
+        one._value_, one.basis, one.status = name, basis, status
+        return one
+
+    SENDER_STATE = "SENDER_STATE", Basis.ADDRESSES
+    SOURCE_NOT_OWNED = "SOURCE_NOT_OWNED", Basis.ADDRESSES, "ESME_RINVSRCADR"
+    SOURCE_SUSPENDED = "SOURCE_SUSPENDED", Basis.MOMENT
+    DESTINATION_INVALID = "DESTINATION_INVALID", Basis.ADDRESSES, "ESME_RINVDSTADR"
+    EXT_TOO_LONG = "EXT_TOO_LONG", Basis.ADDRESSES, "ESME_RINVSRCADR"
+    OUT_OF_SCOPE = "OUT_OF_SCOPE", Basis.RECIPIENT, "ESME_RINVDSTADR"
+    RATE = "RATE", Basis.MOMENT, "ESME_RTHROTTLED"
+    PORT_MISUSE = "PORT_MISUSE", Basis.TEXT
+    OPTED_OUT = "OPTED_OUT", Basis.RECIPIENT
+    CONSENT_NONE = "CONSENT_NONE", Basis.RECIPIENT
+    CONSENT_UNPROVEN = "CONSENT_UNPROVEN", Basis.RECIPIENT
+    CONSENT_ASKED = "CONSENT_ASKED", Basis.MOMENT
+    CONSENT_UNCHECKED = "CONSENT_UNCHECKED", Basis.MOMENT, "ESME_RMSGQFUL"
+    CONSENT_UNKNOWN = "CONSENT_UNKNOWN", Basis.MOMENT
+    PUBLIC_INTEREST = "PUBLIC_INTEREST", Basis.RECIPIENT
+    USER_PREF = "USER_PREF", Basis.TEXT
+    OUTSIDE_WINDOW = "OUTSIDE_WINDOW", Basis.RECIPIENT, "ESME_RINVSCHED"
+    FREQUENCY = "FREQUENCY", Basis.RECIPIENT, "ESME_RTHROTTLED"
+    FREQUENCY_UNCOUNTED = "FREQUENCY_UNCOUNTED", Basis.MOMENT, "ESME_RMSGQFUL"
+    NUMBER_WALK = "NUMBER_WALK", Basis.RECIPIENT
+    NUMBERS_UNKNOWN = "NUMBERS_UNKNOWN", Basis.MOMENT
+    CAMPAIGN = "CAMPAIGN", Basis.TEXT
+    SIG_UNKNOWN = "SIG_UNKNOWN", Basis.TEXT
+    SIG_SWITCH = "SIG_SWITCH", Basis.TEXT
+    TPL_MISMATCH = "TPL_MISMATCH", Basis.TEXT
+    NO_OPTOUT_HINT = "NO_OPTOUT_HINT", Basis.TEXT
+    NO_SENDER_NAME = "NO_SENDER_NAME", Basis.TEXT
+    NO_SENDER_PHONE = "NO_SENDER_PHONE", Basis.TEXT
+    BAD_LINK = "BAD_LINK", Basis.CONTENT
+    IMPOSTOR = "IMPOSTOR", Basis.CONTENT
+    CONTACT_GIVEN = "CONTACT_GIVEN", Basis.CONTENT
+    SUSPICIOUS = "SUSPICIOUS", Basis.CONTENT
+    CONTENT = "CONTENT", Basis.CONTENT
+    CONTENT_UNREADABLE = "CONTENT_UNREADABLE", Basis.TEXT
+    CONTENT_UNCHECKED = "CONTENT_UNCHECKED", Basis.MOMENT
+    PARTS_CONFLICT = "PARTS_CONFLICT", Basis.MOMENT
+    PARTS_FORGOTTEN = "PARTS_FORGOTTEN", Basis.MOMENT
+    PARTS_AWAITED = "PARTS_AWAITED", Basis.MOMENT, "ESME_RMSGQFUL"
+    LIST_DESTINATION = "LIST_DESTINATION", Basis.MOMENT, "ESME_RINVDLNAME"
+    MALFORMED = "MALFORMED", Basis.MOMENT
+    OVERLOADED = "OVERLOADED", Basis.MOMENT, "ESME_RMSGQFUL"
+
+
+# What people and models learn from, and what stops all parts of a long message.
+OF_CONTENT = frozenset(one for one in Reason if one.basis is Basis.CONTENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +106,8 @@ class Finding:
     body (it may hold a matched keyword of the operator's own list). `status` is the command_status
     name that the rule asks for, "" for that of the reason. `warning` is the warning that the SP
     gets, and `severity` makes it a violation (R95). `category` is what the text is about,
-    `campaign` the id of its campaign.
+    `campaign` the id of its campaign. `zh` is the evidence in Chinese for people, ""
+    without a translation; it is not on record.
     """
 
     rule: str
@@ -83,6 +120,7 @@ class Finding:
     warning: WarningCode | None = None
     severity: Severity | None = None
     campaign: str = ""
+    zh: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""The loops that look for clues in many texts, compiled; gateway.filter.clues has those."""
+"""The loops that look for clues in many texts; gateway.filter.normalise.clues has those."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.filter.code_points import Bounds, Codes
-from gateway.filter.compiled_functions import (
+from gateway.kernel.code_points import Bounds, Codes
+from gateway.kernel.compiler import (
     compiled,
     int64,
     row_of,

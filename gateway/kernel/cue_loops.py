@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.filter.code_points import Bounds, Codes
-from gateway.filter.compiled_functions import (
+from gateway.kernel.code_points import Bounds, Codes
+from gateway.kernel.compiler import (
     compiled,
     int32,
     int64,

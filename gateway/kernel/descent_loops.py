@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.filter.compiled_functions import compiled, float32, float64, int32, int64
+from gateway.kernel.compiler import compiled, float32, float64, int32, int64
 
 # A sample that is right by more than this beyond the margin is left out for a while.
 _SETTLED = 0.3

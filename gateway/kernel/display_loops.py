@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.filter.compiled_functions import boolean, compiled, int64, row_of, uint8, void
+from gateway.kernel.compiler import boolean, compiled, int64, row_of, uint8, void
 
 # Bidirectional classes of characters. Those up to AN have a direction.
 L, R, AL, EN, AN, ES, ET, CS, NSM, BN, B, S, WS, ON = range(14)

@@ -11,7 +11,7 @@ The last `shift` bits of the hash of an n-gram are dropped; the rest is the numb
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.filter.compiled_functions import (
+from gateway.kernel.compiler import (
     compiled,
     float32,
     float64,

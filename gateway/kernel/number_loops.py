@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.filter.compiled_functions import (
+from gateway.kernel.compiler import (
     boolean,
     compiled,
     int64,

@@ -1,4 +1,4 @@
-"""The loops that make the views of texts, compiled; gateway.filter.views says what those are.
+"""The loops that make the views of texts; gateway.filter.normalise.views has their meaning.
 
 They make those of most texts, and tell which ones they do not.
 """
@@ -6,8 +6,8 @@ They make those of most texts, and tell which ones they do not.
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.filter.code_points import Bounds, Codes
-from gateway.filter.compiled_functions import (
+from gateway.kernel.code_points import Bounds, Codes
+from gateway.kernel.compiler import (
     boolean,
     compiled,
     int64,

@@ -14,10 +14,19 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from gateway.runtime.counters import MAX_SYSTEM_IDS, OTHER, BoundedCounter, Counters, Histogram
-from gateway.runtime.model_metrics import model_families
-from gateway.runtime.records import RecordsHealth
-from gateway.runtime.snapshot import DiskHealth, NoticesHealth, ReportsHealth, Snapshot
+from gateway.runtime.snapshot import (
+    MAX_SYSTEM_IDS,
+    OTHER,
+    BoundedCounter,
+    Counters,
+    DiskHealth,
+    Histogram,
+    ModelsHealth,
+    NoticesHealth,
+    RecordsHealth,
+    ReportsHealth,
+    Snapshot,
+)
 from gateway.smpp.status import CommandStatus
 
 Samples = Iterable[tuple[tuple[str, ...], int]]  # label values, value
@@ -226,6 +235,29 @@ def _notices(health: NoticesHealth) -> Iterator[Metric]:
         ("given_up", "Notices given up after 72 hours.", health.given_up),
     ):
         yield CounterMetricFamily(f"smsward_notices_{name}", meaning, value=counter)
+
+
+def model_families(health: ModelsHealth) -> Iterator[Metric]:
+    """Yield the families of models; the labels are of closed lists."""
+    yield InfoMetricFamily(
+        "smsward_models",
+        "The classifiers that are asked: the one in force and the one in shadow.",
+        value={"active": health.active, "shadow": health.shadow},
+    )
+    counted = (
+        ("texts", "New texts, by which of the two models would stop them.", health.texts),
+        ("messages", "Messages, by which of the two models would stop them.", health.messages),
+    )
+    for what, said, counts in counted:
+        family = CounterMetricFamily(f"smsward_model_{what}", said, labels=("class", "agreement"))
+        for labels, count in counts.items():
+            family.add_metric(labels, count)
+        yield family
+    yield CounterMetricFamily(
+        "smsward_model_shadow_failures",
+        "Texts that the model in shadow failed on.",
+        value=health.failed,
+    )
 
 
 def _counter(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> Metric:
