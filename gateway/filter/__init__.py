@@ -1,1 +1,1 @@
-"""What a text says behind any disguise: normalisation, keywords, the text cache."""
+"""What a text says behind any disguise: its facts, for the rules, and the scan that notes them."""

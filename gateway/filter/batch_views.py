@@ -1,16 +1,25 @@
 """The views of many texts at once, in a fifth of the time that each takes by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from gateway.filter.clue_table import note_clues
-from gateway.filter.code_points import NO_LETTER, Codes, joined, kinds_of_characters, text_of
-from gateway.filter.cue_loops import TOLD
-from gateway.filter.cue_table import note_cues
-from gateway.filter.folding import FULL_FOLDING, SIMPLIFYING, sound_of
-from gateway.filter.shapes import hints_by_character
-from gateway.filter.view_loops import (
+from gateway.filter.normalise.folding import FULL_FOLDING, SIMPLIFYING, sound_of
+from gateway.filter.normalise.shapes import hints_by_character
+from gateway.filter.normalise.views import Views
+from gateway.filter.traffic_class import WORDS
+from gateway.kernel import cue_loops
+from gateway.kernel.code_points import (
+    NO_LETTER,
+    Bounds,
+    Codes,
+    joined,
+    kinds_of_characters,
+    text_of,
+)
+from gateway.kernel.cue_loops import TOLD, Kinds, Words
+from gateway.kernel.view_loops import (
     BOTH,
     CHARACTERS,
     COUNT,
@@ -26,7 +35,6 @@ from gateway.filter.view_loops import (
     Classes,
     write_views,
 )
-from gateway.filter.views import Views
 
 # The columns behind the lengths of the folded and the even view.
 _CLUES, _CUES = COUNT + 1, EVEN_COUNT + 1
@@ -45,8 +53,7 @@ def views_of(texts: Sequence[str]) -> list[Views]:
     for text, row in zip(texts, made.tolist(), strict=True):
         which, letters_count, hints, count, clues, even_count, *cues = row
         if which == NONE:
-            seen.append(Views(text))
-            seen[-1].hints = hints
+            seen.append(Views(text, hints=hints))
             continue
         whole, at = folded[at : at + count], at + count
         first, lettered = lettered, lettered + letters_count
@@ -56,9 +63,16 @@ def views_of(texts: Sequence[str]) -> list[Views]:
             uncut = whole if even_count == count else even[evened : evened + even_count]
             same = uncut, cues
             evened += even_count
-        seen.append(Views(text, whole, letters[first:lettered], heard, same, clues))
-        seen[-1].hints = hints
+        seen.append(Views(text, whole, letters[first:lettered], heard, same, clues, hints))
     return seen
+
+
+def note_cues(even: Codes, made: Bounds, at: int) -> None:
+    """Write what the cues in even views, one behind the other, come to: TOLD columns of their rows.
+
+    The column before `at` has how long each of them is.
+    """
+    cue_loops.write_cues(even, _CUE_KINDS, _CUE_WORDS, made, at)
 
 
 def _folds() -> Codes:
@@ -92,6 +106,26 @@ def _hints() -> Classes:
     return hints
 
 
+def _cues(words: Mapping[str, tuple[int, int]]) -> tuple[Kinds, Words]:
+    """Return the kinds of characters, and the words as gateway.kernel.cue_loops takes them."""
+    passed, strange, known = cue_loops.PASSED, cue_loops.STRANGE, cue_loops.KNOWN
+    letters = {one: kind for kind, one in enumerate(sorted(set().union(*words)), known)}
+    kinds = np.where(kinds_of_characters() == NO_LETTER, passed, strange).astype(np.uint16)
+    kinds[[ord(one) for one in letters]] = list(letters.values())
+    rows = [[0] * (known + len(letters))]
+    for word, (mark, weight) in words.items():
+        row = 0
+        for one in word:
+            kind = letters[one]
+            if not rows[row][kind]:
+                rows[row][kind] = len(rows)
+                rows.append([0] * (known + len(letters)))
+            row = rows[row][kind]
+        rows[row][cue_loops.MARK], rows[row][cue_loops.WEIGHT] = mark, weight
+    return kinds, np.array(rows, np.int32)
+
+
+_CUE_KINDS, _CUE_WORDS = _cues(WORDS)
 _FOLDS, _CLASSES = _folds(), _classes()
 _TABLES = np.stack((_CLASSES, _hints()))
 # Character for character, so that the code points of the whole are a table.

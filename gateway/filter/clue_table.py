@@ -7,7 +7,15 @@ from string import ascii_lowercase, digits
 
 import numpy as np
 
-from gateway.filter.clue_loops import (
+from gateway.filter.normalise.clues import (
+    CLOTHES_OF,
+    DRESSED,
+    FIRST_ROW,
+    GAPS,
+    LONG_NUMBER,
+    WRITTEN,
+)
+from gateway.kernel.clue_loops import (
     CLOTHED,
     CLOTHED_LETTER,
     DIGIT,
@@ -19,8 +27,7 @@ from gateway.filter.clue_loops import (
     Kinds,
     write_clues,
 )
-from gateway.filter.clues import CLOTHES_OF, DRESSED, FIRST_ROW, GAPS, LONG_NUMBER, WRITTEN
-from gateway.filter.code_points import END_OF_LETTERS, Bounds, Codes
+from gateway.kernel.code_points import END_OF_LETTERS, Bounds, Codes
 
 _ITEM = re.compile(r"\[(?:\\.|[^\\\]])+\]|.")
 _ANYTHING = "."

@@ -1,17 +1,17 @@
-"""The links of a text, with dots in any spelling, and their registrable domains."""
+"""The links of a text, dots and addresses in any spelling, and their registrable domains."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import unquote
 
 from publicsuffixlist import PublicSuffixList
 
-from gateway.filter.clues import DOTTED, LINK, PORTED
-from gateway.filter.folding import FULL_FOLDING, PLAIN_FOLDING
-from gateway.filter.hosts import ADDRESS, address_of, number_of
-from gateway.filter.views import Edit, Trace, Views
+from gateway.filter.normalise.clues import DOTTED, LINK, PORTED
+from gateway.filter.normalise.folding import FULL_FOLDING, PLAIN_FOLDING
+from gateway.filter.normalise.views import Edit, Trace, Views
 
 _LABEL = r"[a-z0-9_-]"
 _ANY_LABEL = r"[\w-]"
@@ -24,6 +24,8 @@ _SCHEME = r"(?:h(?:tt|xx)ps?|ftp)\ ?:\ ?[/\\]{1,8}+\ ?"
 # User info: anything up to the last @ before the path; the host comes after it. It contains no Han:
 # a mail address may follow a link and a few words without a space.
 _USER = r"(?:[^\s/\\?#@\u2e80-\ud7af\uf900-\ufaff]*+@)++"
+# What may stand in brackets: an IPv6 address, and its zone.
+_ADDRESS = "[0-9a-f:.]{2,45}(?:%[a-z0-9._-]{1,20})?"
 # Possessive after a boundary, so the time is linear in the length. Letters of all scripts are
 # labels only if a scheme or www says that a host begins.
 _CHAIN = re.compile(
@@ -32,7 +34,7 @@ _CHAIN = re.compile(
         (?P<scheme>{_SCHEME}|(?<![a-z0-9_@-])www{_DOT})
         (?P<user>(?<=[/\\\ ]){_USER})?+
         (?:
-            \[(?P<address>{ADDRESS})\]
+            \[(?P<address>{_ADDRESS})\]
         |
             (?P<named>{_ANY_LABEL}++(?:{_DOT}{_ANY_LABEL}++){{0,{_MAX_LABELS}}}+)
         )
@@ -44,6 +46,7 @@ _CHAIN = re.compile(
     re.VERBOSE,
 )
 _DOTS = re.compile(_DOT, re.VERBOSE)
+_Spans = list[tuple[int, int]]
 # Without a limit a path would be read again for each host in it.
 _MAX_PATH_CHARS = 1_024
 _BEHIND = re.compile(
@@ -58,6 +61,11 @@ _ENCODED_HOST = re.compile(
 )
 _ENCODED = re.compile("(?:%[0-9a-f]{2})+")
 
+_IPV4_LABELS = 4
+_NUMBER = re.compile("0x[0-9a-f]*+|[0-9]++")
+_MAX_DIGITS = 32
+_OCTET = 256
+
 # Endings that make two words a link even without a scheme or a path: others (me, in, call) are as
 # often the first word of the next sentence.
 _ENDINGS = """
@@ -69,6 +77,7 @@ _PLAIN_ENDINGS = frozenset(_ENDINGS.split())
 _SURE_ENDINGS = frozenset({"com", "cn", "net", "org", "top", "xyz", "vip", "cc"})
 _MIN_DIGITS = 3  # 8点cc is a time of day, 888点com a host
 _MAX_LABEL_CHARS, _MAX_HOST_CHARS = 63, 253
+_MAX_KEPT_CHARS = 2 * _MAX_HOST_CHARS
 
 # Endings in letters that look like Latin ones; the key is the ending in the folded view.
 _OWN_LETTERS = "рф рус москва сайт онлайн орг ком дети укр бел срб мкд мон қаз бг ею ελ ευ"
@@ -100,27 +109,6 @@ class TextLink:
     def is_look_alike(self) -> bool:
         """Tell whether phones open another host than people read."""
         return self.opened != self.host
-
-
-class DomainList:
-    """Registrable domains and hosts; each includes everything below it."""
-
-    __slots__ = ("_names",)
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(name.lower().strip(".") for name in names)
-
-    def covers(self, host: str) -> bool:
-        """Tell whether `host` or a domain above it is on the list."""
-        return self.entry_of(host) is not None
-
-    def entry_of(self, host: str) -> str | None:
-        """Return the longest entry that covers `host`, or None."""
-        if not self._names:
-            return None
-        labels = host.split(".")
-        above = (".".join(labels[at:]) for at in range(len(labels)))
-        return next((name for name in above if name in self._names), None)
 
 
 def links_of(text: Views) -> tuple[TextLink, ...]:
@@ -165,6 +153,40 @@ def _registrable(host: str) -> str | None:
     if not all(0 < len(label) <= _MAX_LABEL_CHARS for label in host.split(".")):
         return None
     return _SUFFIXES.privatesuffix(_unicode(host))
+
+
+def address_of(text: str) -> str | None:
+    """Return the IP address `text` in its usual spelling, None if it is no address.
+
+    An IPv6 address that stands for an IPv4 address (::ffff:192.0.2.1) is returned as IPv4.
+    """
+    try:
+        if ":" not in text:  # most often a name: a cheap test of its last character tells
+            return str(IPv4Address(text)) if text[-1:].isdigit() else None
+        six = IPv6Address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return str(six.ipv4_mapped or six)
+
+
+def number_of(labels: Sequence[str]) -> str | None:
+    """Return the IPv4 address that browsers take `labels` for, None if they do not.
+
+    One to four numbers, each decimal, octal after 0 or hexadecimal after 0x; the last one
+    fills the octets that the others leave (WHATWG URL, 3.5).
+    """
+    if not 1 <= len(labels) <= _IPV4_LABELS or not all(map(_NUMBER.fullmatch, labels)):
+        return None
+    *octets, last = map(_value, labels)
+    rest = _OCTET ** (_IPV4_LABELS - len(octets))
+    if last is None or last >= rest:
+        return None
+    whole = 0
+    for octet in octets:
+        if octet is None or octet >= _OCTET:
+            return None
+        whole = whole * _OCTET + octet
+    return str(IPv4Address(whole * rest + last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,32 +291,52 @@ def _link(folded: str, chain: re.Match[str], first: int) -> _HostMatch | None:
     """Return the longest host at the start of `chain`, with its domain and place."""
     scheme = chain["scheme"] or ""
     start, whole = chain.span("named" if scheme else "bare")
-    dots = list(_DOTS.finditer(folded, start, whole))
-    starts = [start, *(dot.end() for dot in dots)]
-    spans = list(zip(starts, [*(dot.start() for dot in dots), whole], strict=True))
-    user = _user_of(chain)
-    if scheme and not scheme.startswith("www"):
-        number = number_of([folded[slice(*span)] for span in spans])
+    end = _end_of_link(folded, first, whole)
+    written = folded[start:whole]
+    look_up = _host_in if len(written) <= _MAX_KEPT_CHARS else _host_in.__wrapped__
+    found = look_up(
+        written,
+        is_web=bool(scheme) and not scheme.startswith("www"),
+        is_named=bool(scheme),
+        is_followed=end > whole,
+    )
+    if found is None:
+        return None
+    host, domain, count, labels = found
+    end = end if count == len(written) else start + count
+    placed = tuple([(start + begin, start + ends) for begin, ends in labels])
+    return _HostMatch(host, domain, first, end, placed, _user_of(chain))
+
+
+@lru_cache(maxsize=1024)
+def _host_in(
+    written: str, *, is_web: bool, is_named: bool, is_followed: bool
+) -> tuple[str, str, int, _Spans] | None:
+    """Return the longest host at the start of `written`: it, its domain, its end, its labels.
+
+    `is_web`: a scheme stands before it; `is_named`: a scheme or www; `is_followed`: a port or a
+    path follows. An address has no labels.
+    """
+    dots = list(_DOTS.finditer(written))
+    starts = [0, *(dot.end() for dot in dots)]
+    spans = list(zip(starts, [*(dot.start() for dot in dots), len(written)], strict=True))
+    if is_web:
+        number = number_of([written[slice(*span)] for span in spans])
         if number is not None:
-            return _HostMatch(number, number, first, _end_of_link(folded, first, whole), (), user)
-    for labelled in _shorter_and_shorter(folded, spans):
-        labels = [folded[slice(*span)] for span in labelled]
-        end = last = labelled[-1][1]
-        if end == whole:
-            last = _end_of_link(folded, first, end)
-        is_sure = bool(scheme) or last > end
+            return number, number, len(written), []
+    for labelled in _shorter_and_shorter(written, spans):
+        labels = [written[slice(*span)] for span in labelled]
+        end = labelled[-1][1]
+        is_sure = is_named or (is_followed and end == len(written))
         is_plain = all(dot[0] == "." for dot in dots[: len(labels) - 1])
         host = _believed(labels, is_sure=is_sure, is_plain=is_plain)
         domain = registrable_domain(host)
         if domain is not None:
-            return _HostMatch(host, domain, first, last, tuple(labelled), user)
+            return host, domain, end, labelled
     return None
 
 
-_Spans = list[tuple[int, int]]
-
-
-def _shorter_and_shorter(folded: str, spans: _Spans) -> Iterator[_Spans]:
+def _shorter_and_shorter(written: str, spans: _Spans) -> Iterator[_Spans]:
     """Yield all labels, then all but the last, and so on, down to one.
 
     Each time also without the text that follows a Latin ending directly, as in evil.top请看.
@@ -302,21 +344,21 @@ def _shorter_and_shorter(folded: str, spans: _Spans) -> Iterator[_Spans]:
     for count in range(len(spans), 0, -1):
         yield spans[:count]
         start, end = spans[count - 1]
-        latin = _LATIN.match(folded, start, end)
+        latin = _LATIN.match(written, start, end)
         if latin is not None and latin.end() < end:
             yield [*spans[: count - 1], latin.span()]
 
 
 def _believed(labels: list[str], *, is_sure: bool, is_plain: bool) -> str:
-    """Return the host made of `labels`, "" if they are ordinary words."""
+    """Return the host made of `labels`, "" if they are ordinary words.
+
+    Under its original ending: the folded view has changed its letters.
+    """
     if not _is_believable(labels, is_sure=is_sure, is_plain=is_plain):
         return ""
     host = ".".join(labels)
-    return host if registrable_domain(host) is not None else _unfolded(labels)
-
-
-def _unfolded(labels: list[str]) -> str:
-    """Return the host under its original ending: the folded view has changed its letters."""
+    if registrable_domain(host) is not None:
+        return host
     *names, ending = labels
     return ".".join((*names, _UNFOLDED.get(ending, ending)))
 
@@ -345,3 +387,14 @@ def _decoded(label: str) -> str:
         return label[4:].encode().decode("punycode").lower()
     except UnicodeError:
         return label  # it cannot be registered
+
+
+def _value(label: str) -> int | None:
+    if len(label) > _MAX_DIGITS:
+        return None
+    try:
+        if label.startswith("0x"):
+            return int(label[2:] or "0", 16)
+        return int(label, 8 if label.startswith("0") and len(label) > 1 else 10)
+    except ValueError:
+        return None  # an 8 or 9 behind 0

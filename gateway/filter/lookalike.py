@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pkgutil import get_data
 
-from gateway.filter.folding import SIMPLIFYING, sound_of
-from gateway.filter.shape_table import SHAPES
-from gateway.filter.unicode_fold import FILLERS
-from gateway.filter.urls import registrable_domain
-from gateway.filter.views import Views
+from gateway.filter.links import registrable_domain
+from gateway.filter.normalise.folding import SIMPLIFYING, sound_of
+from gateway.filter.normalise.unicode_fold import FILLERS
+from gateway.filter.normalise.views import Views
 
 
 class Likeness(StrEnum):
@@ -31,16 +31,16 @@ class LookAlike:
     original: str
     likeness: Likeness
 
+    @property
+    def said(self) -> str:
+        """Return the original with the way in brackets."""
+        return f"{self.original} ({self.likeness.replace('_', ' ')})"
+
 
 # Mistaken for each other although they have no common component.
 _ALONE = (
     "己已巳 末未 土士 日曰 人入八 大太犬 干千于 商裔 天夭 王玉 午牛 甲由申 贝见 戊戌戍 工土 子孑"
 )
-_SHAPED: dict[str, set[str]] = defaultdict(set)
-for _group in (*SHAPES.split(), *_ALONE.split()):
-    for _one in _group:
-        _SHAPED[_one].update(_group)
-
 _NO_LETTER = re.compile(r"[\W_]+")
 # Letters and digits that phone fonts show alike: o0, il1, rn and m, vv and w.
 _ALIKE = str.maketrans("01i", "oll")
@@ -226,3 +226,17 @@ def _host_skeleton(domain: str) -> str:
 
 def _masked(closed: str) -> Iterator[str]:
     return (closed[:at] + _MASK + closed[at + 1 :] for at in range(len(closed)))
+
+
+def _shaped() -> dict[str, set[str]]:
+    """Return each character with those of its shape."""
+    table = (get_data("gateway.filter.normalise", "shape_table.txt") or b"").decode()
+    _, _, groups = table.partition("\n\n")
+    shaped: dict[str, set[str]] = defaultdict(set)
+    for group in (*groups.split(), *_ALONE.split()):
+        for one in group:
+            shaped[one].update(group)
+    return shaped
+
+
+_SHAPED = _shaped()

@@ -2,15 +2,12 @@
 
 import re
 
-from gateway.filter.normalise import normalise
-from gateway.filter.simplified_letters import simplified
+from gateway.filter.normalise.folding import normalise, simplified
 
 # Without one of these there is no hint, as in most texts. Looking for each of them takes a tenth
 # of the time of one search for any of them.
-SIGNS = (
-    *("退", "拒", "取消", "不再", "接收"),
-    *("stop", "opt", "unsub", "remove", "end", "cancel", "quit"),
-)
+_ENGLISH_SIGNS = ("stop", "opt", "unsub", "remove", "end", "cancel", "quit")
+SIGNS = ("退", "拒", "取消", "不再", "接收", *_ENGLISH_SIGNS)
 
 _GAP = r"[^\w\n]{0,3}"  # what may stand between the pieces, other than a new line
 # Letters, perhaps with digits behind (T, TD, TD01); digits alone only where they cannot be
@@ -62,7 +59,7 @@ _ENGLISH = re.compile(
     r"|\b(?P<g>stop)(?: sms| pub)? (?:au|to|@) ?[0-9]{4,12}\b"
 )
 _NO_GAPS = str.maketrans("", "", " .-")
-_PATTERNS = (_AFTER_REFUSAL, _AFTER_REPLY, _CANCEL, _BARE, _ENGLISH)
+_PATTERNS = (_AFTER_REFUSAL, _AFTER_REPLY, _CANCEL, _BARE)
 
 
 def advertised(text: str) -> str | None:
@@ -81,8 +78,13 @@ def advertised(text: str) -> str | None:
 
 def advertised_in(plain: str) -> str | None:
     """Return what `advertised` does, for a simplified text that contains one of SIGNS."""
-    for pattern in _PATTERNS:
+    is_han = not plain.isascii()
+    for pattern in _PATTERNS if is_han else ():
         found = pattern.search(plain)
         if found is not None and found.lastindex is not None:
             return found[found.lastindex].translate(_NO_GAPS).upper()
-    return "TD" if _WORD.search(plain) else None
+    if any(map(plain.__contains__, _ENGLISH_SIGNS)):
+        found = _ENGLISH.search(plain)
+        if found is not None and found.lastindex is not None:
+            return found[found.lastindex].translate(_NO_GAPS).upper()
+    return "TD" if is_han and _WORD.search(plain) else None

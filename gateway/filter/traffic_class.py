@@ -1,27 +1,194 @@
 """The traffic class that a text shows, by weighted cues; promotion outweighs all else."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from daachorse import CharwiseDoubleArrayAhoCorasick as Automaton
 
-from gateway.domain.traffic import TrafficClass
+from gateway.domain.categories import TrafficClass
 from gateway.filter import optout_hint
-from gateway.filter.normalise import compact
-from gateway.filter.signature import signature_of
-from gateway.filter.simplified_letters import folded
-from gateway.filter.traffic_cues import (
-    CLAUSE_ENDS,
-    CUES,
-    ENOUGH,
-    EXCUSES,
-    MOST_RELIEF,
-    ONE_TIME_CODE,
-    STRONG,
-    Cue,
+from gateway.filter.normalise.folding import compact, folded
+from gateway.filter.normalise.views import Even
+
+_MAX_CHARS = 32
+_MIN_CHARS = 2
+
+# A byte order mark opens many UCS-2 texts; the others show as nothing either.
+_AROUND = " \t\r\n\u3000\ufeff\u200b\u200c\u200d\u2060"
+_NAME = rf"【([^【】]{{1,{2 * _MAX_CHARS}}})】"
+_LEADING = re.compile(_NAME)
+_TRAILING = re.compile(rf"{_NAME}\Z")
+
+
+def signature_of(text: str) -> str | None:
+    """Return the name in 【】 at the start of `text`, else at its end, as written.
+
+    None if there is no name of 2 to 32 characters (R12). Square brackets are no signature.
+    """
+    stripped = text.strip(_AROUND)
+    found = None
+    if stripped.startswith("【"):
+        found = _LEADING.match(stripped)
+    if found is None and stripped.endswith("】"):
+        found = _TRAILING.search(stripped, max(0, len(stripped) - 2 * _MAX_CHARS - 2))
+    if found is None:
+        return None
+    name = found[1].strip(_AROUND)
+    return name if _MIN_CHARS <= len(name) <= _MAX_CHARS else None
+
+
+# A text that weighs as much is commercial. STRONG cues do so whatever stands beside them
+# (mixed counts as commercial, R10), MEDIUM ones alone, WEAK ones in pairs; a sign of
+# something that the subscriber set going takes off as much as a WEAK one adds.
+ENOUGH = 10
+STRONG, MEDIUM, WEAK, RELIEF = 20, 10, 5, -5
+MOST_RELIEF = -10  # what all such signs together take off
+
+_WORDS = {
+    STRONG: """
+        大促 促销 特价 秒杀 抢购 立减 直降 领券 领红包 免费领 免费送 免费体验 抽奖 会员日 新品上市
+        盛大开盘 加盟 代开 加微信 加我微信 加群 加qq 特惠 钜惠 清仓 买一送一 免息 低息 打折 狂欢
+        让利 免抵押 无抵押 刷单 加v信 加薇信 0元购 零元购 buynow shopnow ordernow flashsale freegift
+        """,
+    MEDIUM: """
+        优惠 优惠券 代金券 抵用券 红包 福利 新品 开盘 首付 均价 办卡 提额 贷款 赠送 返现 返利 礼包
+        发售 热卖 大奖 月供 学区房 洋房 别墅 旺铺 商铺 样板间
+        团购 预售 折扣 满减 热销 楼盘 现房 江景 理财 高薪 兼职 半价 内部价 大回馈 扫码领 薇信
+        discount coupon promocode voucher
+        limitedtime exclusiveoffer
+        """,
+    WEAK: """
+        利率 发票 额度 低至 仅需 尊享 专享 畅享 活动 惊喜 豪礼 好礼 报名 限时 名额 火爆 包邮 免费
+        周年庆 双十一 补贴 积分兑换 招聘 招募 领取 邀您 火热 钜献 vip
+        """,
+    RELIEF: """
+        验证码 校验码 动态码 注册码 动态密码 激活码 勿泄露 勿告知 取件码 订单 已发货 已签收 派送
+        派件 账单 还款日 应还 余额 预约成功 尾号 已受理 已到账 交易 就诊 挂号 航班 已支付 已开具
+        审核 verificationcode yourcode passcode yourorder yourbalance appointment
+        """,
+}
+_DIGIT = "[0-9一二三四五六七八九壹贰貳叁參肆伍陆陸柒捌玖]"
+_FEW = r"[1-9一二两兩三四五]"
+_SUM = r"(?:\d{1,6}|[一二两兩三四五六七八九十百千]{1,6})"
+_PHONE = r"\D{0,4}(?:\d-?){7,12}(?!\d)"
+_SITE = r"(?:https?://|www\.|[a-z0-9-]{1,40}\.(?:cn|com|net|cc|top|xyz|me|ly|vip)\b)"
+# Name, weight, the words without one of which the pattern need not be tried, the pattern.
+_PATTERNS = (
+    (
+        "n折",
+        STRONG,
+        "折",
+        rf"{_DIGIT} ?折(?![叠腾磨断射返中屏])",
+    ),
+    ("满n减", STRONG, "满", rf"[满滿] ?{_SUM} ?元? ?[即立可]?[减送返赠享減贈]"),
+    ("买n送n", STRONG, "买 购", rf"[买買购購] ?{_FEW} ?[送赠贈] ?{_FEW}"),
+    (
+        "送n元",
+        STRONG,
+        "送 赠",
+        rf"(?<![已配派运投护接转赠])(?:赠送|送|赠)(?:您|你)? ?{_SUM} ?(?:元|块钱)",
+    ),
+    ("n% off", STRONG, "off", r"\d ?% ?off\b"),
+    ("招商", MEDIUM, "招商", r"招商(?!银行|銀行|证券|基金|信诺|局)"),
+    ("sale", MEDIUM, "sale", r"\bsale\b"),
+    ("free", WEAK, "free", r"\bfree\b"),
+    ("offer", WEAK, "offer deal", r"\b(?:offers?|deals?)\b"),
+    ("win", WEAK, "win won prize", r"\b(?:win|won|winner|prizes?)\b"),
+    ("详询+phone", MEDIUM, "详询 垂询", rf"(?:[详詳]|垂)[询詢]{_PHONE}"),
+    ("咨询+phone", WEAK, "咨询 热线", rf"(?:咨[询詢]|[热熱][线線]){_PHONE}"),
+    (
+        "click+URL",
+        WEAK,
+        "点击 戳 下载 打开 click tap visit",
+        rf"(?:[点點][击擊]|戳|下[载載]|打[开開]|click|tap|visit)[^\n]{{0,8}}?{_SITE}",
+    ),
 )
-from gateway.filter.views import Even
+_CODE_WORDS = "验证码 校验码 动态码 注册码 动态密码 激活码 认证码 确认码 随机码"
+_CODE_NAME = (
+    rf"(?:{'|'.join(_CODE_WORDS.split())}|[驗驗][證证]碼|校驗碼|動態碼|註冊碼|動態密碼|激活碼"
+    r"|(?:verification|security|login) code\b|passcode\b|\botp\b|\bcode\b)"
+)
+_CODE = r"(?<![0-9a-z])[a-z]{0,4}-?\d{1,4}[ -]?[0-9a-z]{3,5}(?![0-9a-z])"
+
+
+# Three and more characters with marks between all of them: 五ㆍ折ㆍ起, s a l e.
+_SPELT_OUT = re.compile(r"(?<![a-z0-9])[^\W_](?:[^\w\n]{1,3}[^\W_](?![a-z0-9])){2,}")
+_HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
+# What no sentence has between two words. Between two digits it is no mark.
+_MARK = r"[^\w\s.,;:!?%$¥+&@/()\[\]{}<>\"'、。…《》“”‘’「」【】-]"
+_MARKS = _MARK + "{1,3}"
+# What there is of both: a character alone between two signs, or such a mark. Most texts end here.
+_IS_MARKED = re.compile(rf"[^\w\n](?:[^\W_][^\w\n]|(?<={_MARK}))")
+_MARKED = re.compile(rf"(?<=[{_HAN}]){_MARKS}(?=[{_HAN}0-9])|(?<=[0-9]){_MARKS}(?=[{_HAN}])")
+_NO_LETTERS = re.compile(r"[\W_]+")
+
+
+def without_marks(plain: str) -> str:
+    """Return a text without what stands between the characters of words to break them up."""
+    if not _IS_MARKED.search(plain):
+        return plain
+    closed = _SPELT_OUT.sub(_closed_up, plain)
+    return closed if closed.isascii() else _MARKED.sub("", closed)
+
+
+def _closed_up(found: re.Match[str]) -> str:
+    return _NO_LETTERS.sub("", found[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cue:
+    """One cue. It counts where one of `words` stands, in the compact view, and a pattern agrees.
+
+    `weight` speaks for a promotion or, below nothing, against one.
+    """
+
+    name: str
+    weight: int
+    words: tuple[str, ...]
+    patterns: tuple[re.Pattern[str], ...] = ()
+
+    def agrees(self, plain: str) -> bool:
+        """Tell whether the cue counts in a text that has one of its words."""
+        if not self.patterns or self._matches(plain):
+            return True
+        closed = without_marks(plain)
+        return closed != plain and self._matches(closed)
+
+    def _matches(self, plain: str) -> bool:
+        return any(pattern.search(plain) for pattern in self.patterns)
+
+
+def _cues() -> Iterator[Cue]:
+    for name, weight, words, pattern in _PATTERNS:
+        yield Cue(name, weight, tuple(words.split()), (re.compile(pattern),))
+    for weight, words in _WORDS.items():
+        for word in words.split():
+            yield Cue(word, weight, (word,))
+
+
+CUES = tuple(_cues())
+
+# A code to be typed in somewhere: the name of such a thing and a code near it.
+ONE_TIME_CODE = Cue(
+    "one-time code",
+    0,
+    (*_CODE_WORDS.split(), "code", "otp"),
+    # Apart, for most texts have the code behind its name.
+    (
+        re.compile(rf"{_CODE_NAME}[^\n]{{0,16}}?{_CODE}"),
+        re.compile(rf"{_CODE}[^\n]{{0,16}}?{_CODE_NAME}"),
+    ),
+)
+
+# Where a sentence that goes with a code stops, and what makes a part of one no promotion: what
+# the code is for, and what its reader is warned of. Not to miss an offer is no warning.
+CLAUSE_ENDS = re.compile(r"[,;!?。\n]+|\.(?![0-9a-z])")
+EXCUSES = re.compile(
+    "正在|用于|本次|勿(?!错过|失良机)|不要(?!错过)|不会|谨防|警惕|防范|诈骗|骗局|如非|非本人|不是本人|忽略|^.{1,4}[前内]有效$"
+)
+
 
 # Names of senders are short, and some boast: one strong word does not make a name a promotion.
 _NAME_CHARS = 10

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from gateway.smpp import gsm0338
-from gateway.smpp.errors import EncodeError
+from gateway.smpp.status import EncodeError
 
 
 class Alphabet(StrEnum):

@@ -3,7 +3,7 @@
 import codecs
 import re
 
-from gateway.smpp.errors import EncodeError
+from gateway.smpp.status import EncodeError
 
 REPLACEMENT = "\ufffd"
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.smpp.commands import CommandId
-from gateway.smpp.errors import EncodeError
 from gateway.smpp.fields import FieldValue
 from gateway.smpp.pdu import Pdu, decode, encode, make
-from gateway.smpp.tlv import Tag, Tlv, first
+from gateway.smpp.status import EncodeError
+from gateway.smpp.tlv import TEXT_TAGS, Tag, Tlv, first
 
 MESSAGE_STATES: Mapping[int, str] = {
     0: "SCHEDULED",
@@ -194,7 +194,7 @@ def with_receipt_id(pdu: bytes, new_id: str) -> bytes:
         value = tlv.value
         if tlv.tag == Tag.RECEIPTED_MESSAGE_ID:
             value = identity + (b"\0" if value.endswith(b"\0") else b"")
-        elif tlv.tag == Tag.MESSAGE_PAYLOAD:
+        elif tlv.tag in TEXT_TAGS:
             value = _with_text_id(value, new_id, has_header=has_header)
         tlvs.append(Tlv(tlv.tag, value))
     return encode(replace(receipt, fields=fields, tlvs=tuple(tlvs)))
@@ -206,7 +206,7 @@ def _stat_of(message_state: bytes | None) -> str:
 
 
 def _pairs_of(pdu: Pdu) -> dict[str, re.Match[str]]:
-    octets = pdu.octets("short_message") or first(pdu.tlvs, Tag.MESSAGE_PAYLOAD) or b""
+    octets = pdu.text_octets
     at = _text_at(octets, has_header=bool(pdu.number("esm_class") & _UDHI))
     return _pairs(octets[at:].decode(_codec_of(octets[at:]), "replace"))
 

@@ -1,4 +1,4 @@
-"""command_status values (SMPP 3.4, 5.1.3; 5.0, 4.7.6)."""
+"""command_status values by their spec names, and the errors that carry one."""
 
 from enum import IntEnum
 
@@ -79,3 +79,24 @@ class CommandStatus(IntEnum):
 def status_named(name: str) -> CommandStatus:
     """Return the status called `name` (a 5.0 alias will do); raise KeyError for any other."""
     return CommandStatus[name]
+
+
+class SmppError(Exception):
+    """The root of this package's errors."""
+
+
+class DecodeError(SmppError):
+    """The peer's octets are not what the spec lays down; `status` is the answer it earned.
+
+    The text names the field and the fault, never the octets: they may hold a message or a
+    subscriber number.
+    """
+
+    def __init__(self, problem: str, *, field: str, status: CommandStatus) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.status = status
+
+
+class EncodeError(SmppError):
+    """A value of ours does not fit its place on the wire."""

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from gateway.smpp.errors import DecodeError, EncodeError
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
 
 _TAG_AND_LENGTH = struct.Struct(">HH")
 _MAX_16_BITS = 0xFFFF
@@ -63,6 +62,10 @@ class Tag(IntEnum):
     ALERT_ON_MESSAGE_DELIVERY = 0x130C
     ITS_REPLY_TYPE = 0x1380
     ITS_SESSION_INFO = 0x1383
+
+
+TEXT_TAGS = frozenset({Tag.MESSAGE_PAYLOAD})
+"""The TLVs whose value is the text of the message, in place of short_message (5.3.2.32)."""
 
 
 @dataclass(frozen=True, slots=True)

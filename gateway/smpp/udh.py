@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gateway.smpp.errors import DecodeError
 from gateway.smpp.national_languages import LAST_LANGUAGE, Shift
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError
 from gateway.smpp.tlv import Tag, Tlv, first
 
 # The sizes of elements that phones read without looking at the length. They continue after the

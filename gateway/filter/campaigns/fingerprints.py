@@ -7,10 +7,10 @@ from hashlib import blake2b, shake_256
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.filter.code_points import joined, kinds_of_characters, text_of
-from gateway.filter.fingerprint_loops import LINK, MIN_LETTERS, NAME, all_particulars, write_all
-from gateway.filter.folding import sound_of
-from gateway.filter.urls import registrable_domain
+from gateway.filter.links import registrable_domain
+from gateway.filter.normalise.folding import sound_of
+from gateway.kernel.code_points import joined, kinds_of_characters, text_of
+from gateway.kernel.fingerprint_loops import LINK, MIN_LETTERS, NAME, all_particulars, write_all
 
 # Only the beginning of a longer text counts: a text of more than sixty parts is no bulk text.
 MAX_CHARS = 4_096
@@ -21,6 +21,8 @@ _MIN_SAID = 3
 _ODD = np.uint32(1)
 
 _HOST = r"(?<![a-z0-9-])[a-z0-9-]++(?:[.。][a-z0-9-]++)++"
+_DOT = re.compile("[.。]|://")
+_OF_HOST = "abcdefghijklmnopqrstuvwxyz0123456789-"
 _LINK = re.compile(rf"(?:(?:https?://)?+{_HOST}|https?://)[!-~]*+")
 _HOST_OF_LINK = re.compile(rf"(?:{_HOST}@)?({_HOST})")
 _TITLES = tuple(map(sound_of, ("先生", "女士", "小姐")))
@@ -98,8 +100,15 @@ def _read(sounds: Sequence[str]) -> tuple[str, list[int], Signs]:
 
 def _without(text: str, particulars: int) -> str:
     if particulars & LINK:
-        text = _LINK.sub(" ", text)
+        text = _without_links(text)
     return _NAME.sub(" ", text) if particulars & NAME else text
+
+
+def _without_links(text: str) -> str:
+    """Return `text` with a space for each link; none begins before the first word with a dot."""
+    dot = _DOT.search(text)
+    at = len(text) if dot is None else len(text[: dot.start()].rstrip(_OF_HOST))
+    return text[:at] + _LINK.sub(" ", text[at:])
 
 
 def _said(sound: str, letters: str) -> str:

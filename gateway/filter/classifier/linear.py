@@ -1,25 +1,149 @@
-"""Linear models over the n-grams: scores of a whole batch, probabilities, explanations."""
+"""Linear models over hashed n-grams of several views: scores of a batch, and explanations.
+
+The texts of a batch stand in one array of code points, and one compiled loop reads it: one text
+alone takes as many calls as 256.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.filter.model.features import (
-    BUCKETS,
-    CATEGORY_GRAMS,
-    SHIFT,
-    SIGNS,
-    SPAM_GRAMS,
-    NgramView,
-    TextBatch,
-    as_table,
-    levels_of,
-    read,
+from gateway.filter.normalise.views import Views
+from gateway.kernel.code_points import Bounds, Codes, joined
+
+BUCKET_BITS = 20
+BUCKETS = 1 << BUCKET_BITS
+
+# The shares and marks that signs_of gives of each text, in order. The last is always 1.
+SIGNS = (
+    "length",
+    "digits",
+    "small letters",
+    "capitals",
+    "Han",
+    "other characters",
+    "signature",
+    "constant",
 )
-from gateway.filter.views import Views
+
+# Of the hash of an n-gram.
+SHIFT = 32 - BUCKET_BITS
+
+Buckets = NDArray[np.uint32]
+
+
+class NgramView(StrEnum):
+    """In which form the n-grams are taken."""
+
+    FOLDED = "folded"  # a long number as so many digits
+    SOUND = "sound"  # one character for all of one syllable, every number as so many digits
+    HAN = "han"  # folded, Han alone
+
+
+@dataclass(frozen=True, slots=True)
+class Grams:
+    """The n-grams of one view, from single characters to `longest`."""
+
+    view: NgramView
+    longest: int
+
+
+# The same text is read as it is written and as it sounds.
+SPAM_GRAMS = (Grams(NgramView.FOLDED, 5), Grams(NgramView.SOUND, 3))
+# Collections in which every text has a category are often stripped of all but Han: only
+# what such texts share with a real message may count.
+CATEGORY_GRAMS = (Grams(NgramView.HAN, 3),)
+
+_VIEWS = tuple(NgramView)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """The n-grams of one length in one view of a text, from left to right.
+
+    The first begins with what stands before each text, the last ends with what stands behind.
+    Each is from one of `starts` to before one of `ends`, as the places of what is written of
+    the text with its edges are counted.
+    """
+
+    view: NgramView
+    length: int
+    buckets: Buckets
+    starts: Bounds
+    ends: Bounds
+
+
+class TextBatch(NamedTuple):
+    """A batch of texts as gateway.kernel.gram_loops takes it: code points, where each begins."""
+
+    codes: Codes
+    bounds: Bounds
+    texts: int
+
+
+def as_table(grams: Sequence[Grams]) -> NDArray[np.int64]:
+    """Return the groups as gateway.kernel.gram_loops takes them."""
+    rows = [(_VIEWS.index(group.view), group.longest) for group in grams]
+    return np.array(rows, dtype=np.int64)
+
+
+def read(batch: Sequence[Views]) -> TextBatch:
+    """Return a batch as the compiled loops take it."""
+    folded, sounds = [text.folded for text in batch], [text.sound for text in batch]
+    return TextBatch(*joined([*folded, *sounds, *(text.raw for text in batch)]), len(batch))
+
+
+def buckets_of(batch: Sequence[Views], grams: Sequence[Grams]) -> tuple[Buckets, Bounds]:
+    """Return the buckets of all n-grams, text after text, each once, and how many each has."""
+    from gateway.kernel.gram_loops import batch_buckets  # noqa: PLC0415 - see linear.LinearModel
+
+    codes, bounds, texts = read(batch)
+    counts = np.empty(texts, dtype=np.int64)
+    return batch_buckets(codes, bounds, as_table(grams), SHIFT, counts), counts
+
+
+def levels_of(text: Views, grams: Sequence[Grams]) -> Iterator[Level]:
+    """Yield the n-grams of one text as they stand in it, group after group, the shortest first."""
+    from gateway.kernel.gram_loops import (  # noqa: PLC0415 - as above
+        NUMBER,
+        write_buckets,
+        write_view,
+    )
+
+    for number, (view, longest) in enumerate(as_table(grams)):
+        written = text.sound if grams[number].view is NgramView.SOUND else text.folded
+        codes, _ = joined([written])
+        seen = np.empty(len(codes) + 2, dtype=np.uint32)
+        seen = seen[: write_view(codes, view, number, seen)]
+        buckets = np.empty(len(seen) * longest, dtype=np.uint32)
+        write_buckets(seen, longest, SHIFT, buckets)
+        digits = np.maximum((seen & 0xFFFFFF).astype(np.int64) - NUMBER, 0)
+        places = np.concatenate(([0], np.cumsum(np.maximum(digits, 1))))
+        start = 0
+        for length in range(1, min(longest, len(seen)) + 1):
+            past = start + len(seen) - length + 1
+            found = buckets[start:past]
+            yield Level(grams[number].view, length, found, places[:-length], places[length:])
+            start = past
+
+
+def signs_of(batch: Sequence[Views]) -> NDArray[np.float32]:
+    """Return the SIGNS of each text, one row for each, all between 0 and 1.
+
+    All but the capitals are read from the folded view: a number in full width is a number.
+    """
+    from gateway.kernel.gram_loops import batch_signs  # noqa: PLC0415 - as above
+
+    codes, bounds, texts = read(batch)
+    signs = np.empty((texts, len(SIGNS)), dtype=np.float32)
+    batch_signs(codes, bounds, signs)
+    return signs
+
 
 # Categories need less room than spam: fewer texts, fewer n-grams.
 CATEGORY_BUCKET_BITS = 16
@@ -42,7 +166,7 @@ class Calibration:
 
     def probabilities(self, scores: Floats) -> Floats:
         """Return the probability for each score."""
-        from gateway.filter.model.loops import chances  # noqa: PLC0415 - see LinearModel
+        from gateway.kernel.gram_loops import chances  # noqa: PLC0415 - see LinearModel
 
         return chances(scores, self.slope, self.offset)
 
@@ -79,7 +203,7 @@ class LinearModel:
 
         Raises ValueError for weights of another number: the loops look none of them over.
         """
-        from gateway.filter.model import loops  # noqa: F401, PLC0415
+        from gateway.kernel import gram_loops  # noqa: F401, PLC0415
 
         _check_shape(self.weights, (BUCKETS + len(SIGNS),))
         halves = self.weights.astype(np.float16)
@@ -92,7 +216,7 @@ class LinearModel:
 
     def scores_of(self, batch: TextBatch) -> Floats:
         """Return the score of each text of a batch that is read already."""
-        from gateway.filter.model.loops import spam_scores  # noqa: PLC0415
+        from gateway.kernel.gram_loops import spam_scores  # noqa: PLC0415
 
         codes, bounds, texts = batch
         scores = np.empty(texts)
@@ -126,7 +250,7 @@ class LinearModel:
 
     def _by_character(self, views: Views) -> Floats:
         """Return what each character of the folded view adds to the score."""
-        from gateway.filter.model.loops import FEW  # noqa: PLC0415 - see LinearModel
+        from gateway.kernel.gram_loops import FEW  # noqa: PLC0415 - see LinearModel
 
         levels = list(levels_of(views, SPAM_GRAMS))
         met, times = np.unique(
@@ -158,7 +282,7 @@ class CategoryModel:
 
     def __post_init__(self) -> None:
         """Have the loops compiled, and raise ValueError, as LinearModel does."""
-        from gateway.filter.model import loops  # noqa: F401, PLC0415
+        from gateway.kernel import gram_loops  # noqa: F401, PLC0415
 
         _check_shape(self.weights, (len(self.ids), CATEGORY_BUCKETS + 1))
         object.__setattr__(self, "_by_bucket", np.ascontiguousarray(self.weights.T))
@@ -176,7 +300,7 @@ class CategoryModel:
         return [self.ids[best] for best in self._scored(batch)[1].tolist()]
 
     def _scored(self, batch: TextBatch) -> tuple[Floats, NDArray[np.int64]]:
-        from gateway.filter.model.loops import category_scores  # noqa: PLC0415
+        from gateway.kernel.gram_loops import category_scores  # noqa: PLC0415
 
         codes, bounds, texts = batch
         scores = np.empty((texts, len(self.ids)))

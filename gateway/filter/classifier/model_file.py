@@ -19,16 +19,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from numpy.typing import NDArray
 
 from gateway.domain.categories import category_of
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.features import BUCKETS, SIGNS
-from gateway.filter.model.linear import (
+from gateway.filter.classifier.linear import (
+    BUCKETS,
     CATEGORY_BUCKETS,
+    SIGNS,
     Calibration,
     CategoryModel,
     LinearModel,
 )
-from gateway.filter.model.model import ClassModel, Model, Threshold
-from gateway.filter.zip_members import (
+from gateway.filter.classifier.model import ClassModel, Model, Threshold
+from gateway.filter.classifier.score import TextClass
+from gateway.filter.classifier.zip_members import (
     BEGIN,
     END,
     END_OCTETS,

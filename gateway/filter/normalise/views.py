@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from gateway.filter.clues import EVERY
-from gateway.filter.folding import FULL_FOLDING, SYLLABLES, sound_of
-from gateway.filter.normalise import compact
-from gateway.filter.shapes import SHAPED, hints_of, shaped
+from gateway.filter.normalise.clues import EVERY
+from gateway.filter.normalise.folding import FULL_FOLDING, SYLLABLES, compact, sound_of
+from gateway.filter.normalise.shapes import SHAPED, hints_of, shaped
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
 # Characters put between two Han to break up a word; a line break or a signature's bracket is a real
@@ -28,7 +27,7 @@ _LONGEST_SYLLABLE = max(map(len, SYLLABLES))
 
 # The start and end of a piece of a text, and its replacement.
 Edit = tuple[int, int, str]
-# A view, and what gateway.filter.cue_loops found in it.
+# A view, and what gateway.kernel.cue_loops found in it.
 Even = tuple[str, Sequence[int]]
 
 
@@ -44,8 +43,8 @@ class Views:
     - `letters`: `folded` with letters and digits only.
     - `further`: the views of other ways to read the text, with boxed letters, raised letters or
       numbers as marks, if it has such characters.
-    - `hints`: whether it has them (SHAPED of gateway.filter.shapes), and whether it is read in
-      another order (DIRECTED).
+    - `hints`: whether it has them (SHAPED of gateway.filter.normalise.shapes), and whether it is
+      read in another order (DIRECTED).
     - `even`: the folded view before anything was left out, and the weights of its cues. Only made
       in a tick; None unless each character became exactly one, and no letter of another script
       became the Latin letter that it looks like.
@@ -56,17 +55,18 @@ class Views:
 
     __slots__ = (
         "_further",
-        "_hints",
         "_letters",
         "_sound",
         "_trace",
         "clues",
         "even",
         "folded",
+        "hints",
         "raw",
     )
 
-    def __init__(
+    # What gateway.filter.batch_views makes of many texts at once, and else is made here.
+    def __init__(  # noqa: PLR0913, PLR0917
         self,
         raw: str,
         folded: str | None = None,
@@ -74,17 +74,18 @@ class Views:
         sound: str | None = None,
         even: Even | None = None,
         clues: int = EVERY,
+        hints: int | None = None,
     ) -> None:
-        """Take the views that gateway.filter.batch_views made in a batch; make the missing ones."""
+        """Take the views that are made, and make the missing ones."""
         self.raw = raw
         self.folded = _folded(raw) if folded is None else folded
         self._letters = letters
         self._sound = sound
         self._trace: Trace | None = None
-        self._hints: int | None = None
         self._further: tuple[Views, ...] | None = None
         self.even = even
         self.clues = clues
+        self.hints = hints_of(raw) if hints is None else hints
 
     @property
     def letters(self) -> str:
@@ -96,17 +97,6 @@ class Views:
     def spaced(self) -> str:
         """Return the folded view before anything was left out; its letters are the same."""
         return FULL_FOLDING.fold(self.raw) if self.even is None else self.even[0]
-
-    @property
-    def hints(self) -> int:
-        """Return SHAPED and DIRECTED if the text has the characters that they stand for."""
-        if self._hints is None:
-            self._hints = hints_of(self.raw)
-        return self._hints
-
-    @hints.setter
-    def hints(self, hints: int) -> None:
-        self._hints = hints
 
     @property
     def further(self) -> tuple["Views", ...]:
@@ -127,7 +117,9 @@ class Views:
     def trace_folded(self) -> "Trace":
         """Return the folded view with the place of each of its characters; slow, for evidence."""
         if self._trace is None:
-            self._trace = self._traced().edited(_removing(_BETWEEN_HAN)).edited(_closing_up)
+            self._trace = self._traced()
+            if self._trace.text != self.folded:
+                self._trace = self._trace.edited(_removing(_BETWEEN_HAN)).edited(_closing_up)
         return self._trace
 
     def _traced(self) -> "Trace":

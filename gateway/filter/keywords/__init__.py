@@ -1,0 +1,1 @@
+"""The operator's keyword lists: entries, their search, and patterns."""

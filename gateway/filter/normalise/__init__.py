@@ -1,0 +1,1 @@
+"""A text behind its disguises: folding, its views, and other ways to read it."""
