@@ -1,27 +1,100 @@
 """A policy bundle as data: what the YAML of one directory says, before it is compiled."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from gateway.domain.policy import ContentRule, KeywordList, ListAction, RepliesRule, SelfTestCase
-from gateway.domain.verdict import Action
-from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.rules import Rule
+from gateway.domain.categories import TrafficClass
+from gateway.domain.policy import (
+    ContentRule,
+    Enforcement,
+    KeywordList,
+    ListAction,
+    RepliesRule,
+    SelfTestCase,
+)
+from gateway.domain.verdict import Action, Reason
+from gateway.domain.warning import Severity, WarningCode
+from gateway.policy.check import Check, Exemption
+from gateway.policy.hours.calendar import RuleLocale
 
-_NO_HOLIDAYS = HolidayCalendar("none")
-_PASSES_ALL = ContentRule(unreadable=Action.FORWARD)
+COMMERCIAL = frozenset({TrafficClass.COMMERCIAL})
 
 
 @dataclass(frozen=True, slots=True)
-class RuleLocale:
-    """Where and when the rules hold: the time zone of windows and the holiday calendar.
+class Override:
+    """Another mode of a rule for one sender, or for one of its ports.
 
-    `zone` is the time zone of subscribers without a zone in their number, and of clock limits.
-    `capacity` bounds the keys of each frequency limit.
+    `sender` is a system_id, `port` the number of a port as configured; the port takes precedence.
+    `because` is for those who read it later.
     """
 
-    zone: str = "Asia/Shanghai"
-    calendar: HolidayCalendar = _NO_HOLIDAYS
-    capacity: int = 1_000_000
+    mode: Enforcement
+    sender: str = ""
+    port: str = ""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What a rule is called."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. `article` cites what asks for it; `status` "" means that of the check's reason.
+
+    `applies_to` are the classes of messages that it is asked about. `on_error` is the action for a
+    class while the rule's data cannot be read; a class that is not in it passes. Each finding
+    raises the `warning`, which is a violation if it has a `severity` (R95).
+    """
+
+    id: str
+    title: Title
+    article: str
+    check: Check
+    mode: Enforcement = Enforcement.SHADOW
+    applies_to: frozenset[TrafficClass] = COMMERCIAL
+    action: Action = Action.REJECT
+    status: str = ""
+    on_error: Mapping[TrafficClass, Action] = field(
+        default_factory=lambda: {TrafficClass.COMMERCIAL: Action.REJECT}
+    )
+    overrides: tuple[Override, ...] = ()
+    warning: WarningCode | None = None
+    severity: Severity | None = None
+
+    def __post_init__(self) -> None:
+        defers = self.action is Action.DEFER and Action.DEFER not in self.check.allowed_actions
+        if defers or Action.DEFER in self.on_error.values():
+            raise ValueError("only a message that comes at a bad time can wait for a better one")
+        if self.severity is not None and self.warning is None:
+            raise ValueError("a violation is a warning first")
+
+    @property
+    def reason(self) -> Reason:
+        """Return the reason that its findings give."""
+        return self.check.reason
+
+    @property
+    def can_stop(self) -> bool:
+        """Tell whether any message could be stopped by this rule."""
+        modes = {self.mode, *(override.mode for override in self.overrides)}
+        return (
+            Enforcement.ENFORCE in modes
+            and bool(self.applies_to)
+            and not isinstance(self.check, Exemption)
+        )
+
+    @property
+    def is_off(self) -> bool:
+        """Tell whether it is off for every sender."""
+        return {self.mode, *(one.mode for one in self.overrides)} == {Enforcement.OFF}
+
+
+_PASSES_ALL = ContentRule(unreadable=Action.FORWARD)
 
 
 _CHINA = RuleLocale()

@@ -1,14 +1,74 @@
-"""The course of messages through the rules: the same for many texts and sources."""
+"""Rules ready to be asked, and courses: what is asked about messages, shared by many texts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Finding
-from gateway.policy.endings import Ending
-from gateway.policy.evidence import Ask, Sieve, everyone
-from gateway.policy.ready_rule import StagedCounter
-from gateway.policy.rule_findings import RuleFindings
+from gateway.policy.bundle import Rule
+from gateway.policy.check import (
+    Ask,
+    AskedCheck,
+    Counter,
+    CountingCheck,
+    Evidence,
+    Sieve,
+    asked_alone,
+    everyone,
+)
+from gateway.policy.filings import SenderFilings
+from gateway.policy.findings import Modes, RuleFindings
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.submission import Ending, Submission
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadyRule:
+    """A rule, ready to be asked; `sieve` selects from many messages those to ask about."""
+
+    rule: Rule
+    findings: RuleFindings
+    ask: Ask
+    sieve: Sieve = everyone
+
+    def concerns(self, submission: Submission, filed: SenderFilings) -> bool:
+        """Tell whether the rule is on for the port of a message, and concerns its source."""
+        if self.findings.modes.of(submission) is Enforcement.OFF:
+            return False
+        return self.rule.check.concerns(submission, filed)
+
+    def finding_of(self, submission: Submission, evidence: Evidence) -> Finding | None:
+        """Return the finding against a text for the evidence against it."""
+        if evidence.is_unread and self.findings.modes.of(submission) is not Enforcement.ENFORCE:
+            # Otherwise every message would bear the note that there is no classifier; `unscored`
+            # reports it once.
+            return None
+        return self.findings.of(submission, evidence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StagedCounter(ReadyRule):
+    """A rule that counts, with its counter."""
+
+    counter: Counter = field(kw_only=True)
+
+    def forget(self, submission: Submission, at: float) -> None:
+        """Take a message out of the counts, unless this rule has a finding against it."""
+        if all(found.rule != self.rule.id for found in submission.findings):
+            self.counter.forget(submission, at)
+
+
+def staged(rule: Rule, knowledge: Knowledge, locale: RuleLocale) -> ReadyRule:
+    """Make a rule ready; not for a rule that exempts messages from others, which asks nothing."""
+    findings = RuleFindings(rule, Modes(rule))
+    if isinstance(rule.check, CountingCheck):
+        counter = rule.check.counter(knowledge, locale)
+        return StagedCounter(rule, findings, asked_alone(counter), counter=counter)
+    assert isinstance(rule.check, AskedCheck)  # noqa: S101 - as the docstring says
+    return ReadyRule(rule, findings, *rule.check.question(knowledge, locale))
+
 
 # There are as many courses as combinations of classes and kinds of sources with different rules.
 # Findings against texts are few, because their evidence is constant.

@@ -1,8 +1,8 @@
 """The stage of a disk, and the SPs that may not write any more: the heaviest first."""
 
 from collections.abc import Mapping
-
-from gateway.domain.disk import DiskReserve, DiskStage
+from dataclasses import dataclass
+from enum import IntEnum
 
 # A stage is left only at 1.25 times the free space at which it begins.
 _BACK = 1.25
@@ -11,6 +11,29 @@ _STEPS = 8
 # After this time, what an SP has written counts half.
 _HALF_LIFE_S = 60.0
 _FORGOTTEN_OCTETS = 1.0
+
+
+class DiskStage(IntEnum):
+    """The stage of one file system. Each stage includes what the stages below it do."""
+
+    WELL = 0
+    LOW = 1  # operators are told
+    STOPPING = 2  # the SPs that write most are stopped from writing, one after another
+    FULL = 3  # nothing more is written for any SP
+
+
+@dataclass(frozen=True, slots=True)
+class DiskReserve:
+    """The free octets below which a file system is LOW, STOPPING and FULL, in descending order."""
+
+    warn_octets: int = 5 * 2**30
+    stop_octets: int = 2**30
+    full_octets: int = 128 * 2**20
+
+    def limit_of(self, stage: DiskStage) -> int:
+        """Return the free octets below which `stage` begins; 0 for WELL."""
+        limits = (0, self.warn_octets, self.stop_octets, self.full_octets)
+        return limits[stage]
 
 
 class DiskStages:

@@ -1,15 +1,17 @@
-"""Messages of a tick judged together: each rule is asked once about all that it concerns.
+"""The ways to judge: many messages of a tick, one for people, a released one, one that is due.
 
-The result for a message is the same as from RuleSet alone, and so are the counts: a message is
-counted after those that came before it, and not at all if something is against it.
+The result for a message of a tick is the same as from RuleSet alone, and so are the counts: a
+message is counted after those that came before it, and not at all if something is against it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from gateway.policy.courses import Course
-from gateway.policy.ready_rule import StagedCounter
-from gateway.policy.ruleset import RuleSet
+from gateway.domain.verdict import Action, Finding, Verdict
+from gateway.filter.facts import TextFacts
+from gateway.policy.courses import Course, RuleQuestion, StagedCounter
+from gateway.policy.findings import ASKING, finding_of
+from gateway.policy.ruleset import ADDRESS_STAGES, RuleSet
 from gateway.policy.submission import Submission
 
 # Takes a message for which a counter failed, before or after there was a finding against it.
@@ -131,3 +133,83 @@ def _at_once(
         if one.deferral is not None or one.asks_consent:
             rules.settle_on(one, course, at)
     return [one for one in messages if one.deferral is None and not one.asks_consent]
+
+
+def explain(
+    rules: RuleSet, submission: Submission, texts: tuple[str, ...], now: float, at: float
+) -> Verdict:
+    """Ask every rule, and return all findings with the verdict."""
+    rules.keep_day(at)
+    facts = rules.scan.explain_texts(texts)
+    found = [f for stage in ADDRESS_STAGES if (f := stage(submission, now)) is not None]
+    found += ask_all(rules, submission, facts, at)
+    counting = [RuleQuestion(one.ask, one.findings) for one in rules.counting_of(submission, at)]
+    found += _asked_all(counting, submission, at)
+    found += [finding_of(hit, rules.bundle.content) for hit in facts.hits]
+    submission.findings += tuple(found)
+    deciding = next((f for f in found if not f.shadow and f.action is not Action.DEFER), None)
+    if deciding is not None:
+        return rules.verdict(submission, deciding)
+    if submission.deferral is not None:
+        return rules.verdict(submission, *submission.deferral)
+    if submission.asks_consent:
+        submission.findings += (ASKING,)
+        return rules.verdict(submission, ASKING)
+    return Verdict(Action.FORWARD, submission.findings, rules.digest)
+
+
+def ask_all(rules: RuleSet, submission: Submission, facts: TextFacts, at: float) -> list[Finding]:
+    """Return the findings of all rules that do not count, also after one that stops."""
+    submission.facts = facts
+    ruling = rules.rules.rule_text(submission, facts, at)
+    submission.traffic, submission.template = ruling.traffic, ruling.template
+    submission.asks_consent = ruling.asks_consent
+    found = _asked_all(ruling.course.asking, submission, at)
+    return [*found, *ruling.found]
+
+
+def _asked_all(asked: Iterable[RuleQuestion], submission: Submission, at: float) -> list[Finding]:
+    found: list[Finding] = []
+    for one in asked:
+        evidence = one.ask(submission, at)
+        if evidence is not None:
+            finding = one.findings.of(submission, evidence)
+            found.append(finding)
+            if finding.action is Action.DEFER and not finding.shadow:
+                submission.hold_back(finding)
+    return found
+
+
+def judge_again(
+    rules: RuleSet, submission: Submission, facts: TextFacts, now: float, at: float
+) -> None:
+    """Judge a message that a person released; a refusal received meanwhile wins.
+
+    A person outranks findings that only ask for a person, so only findings that reject count. The
+    hour is the subscriber's right, and no person outranks it (R40, R61). The message was charged
+    when it came.
+    """
+    submission.units = 0
+    if not rules.judge_address(submission, now):
+        return
+    found = ask_all(rules, submission, facts, at)
+    found += [finding_of(hit, rules.bundle.content) for hit in facts.hits]
+    rules.hold_against(submission, [f for f in found if f.action is Action.REJECT])
+    if submission.verdict is None and submission.deferral is not None:
+        submission.findings += (submission.deferral[0],)
+        submission.verdict = rules.verdict(submission, *submission.deferral)
+    elif submission.verdict is None and submission.asks_consent:
+        rules.ask_first(submission)
+
+
+def judge_due(
+    rules: RuleSet, submission: Submission, facts: TextFacts, now: float, at: float
+) -> None:
+    """Judge a deferred message in full when its hour has come; it counts now (R21, R42).
+
+    The sender's rate was charged when it came.
+    """
+    units, submission.units = submission.units, 0
+    if rules.judge_address(submission, now):
+        submission.units = units
+        rules.judge_text(submission, facts, at)

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.filings import Filing, Licence, PortScope, Signature, Template
 from gateway.filter.lookalike import KnownNames
-from gateway.filter.normalise import normalise
+from gateway.filter.normalise.folding import normalise
+from gateway.policy.submission import Submission
 from gateway.policy.templates import TemplateIndex, TemplateMatch
 
 CARRIERS_ZONE = "Asia/Shanghai"
@@ -16,6 +17,10 @@ _BLANKS = "[\\s\ufeff\u200b-\u200d\u2060]{0,16}"
 _LEADING = re.compile(f"{_BLANKS}【[^【】]{{1,64}}】")
 _TRAILING = re.compile(f"【[^【】]{{1,64}}】{_BLANKS}\\Z")
 _TRAILING_CHARS = 82
+
+# 8192 texts of 600 characters are 10 MB at most; longer ones are looked up each time.
+_MAX_CACHED_TEXTS = 8192
+_CACHED_CHARS = 600
 
 
 class SenderFilings:
@@ -115,7 +120,7 @@ class SenderFilings:
 
         It costs some microseconds: ask once for a text, not once for a message.
         """
-        return self._templates.match(without_signature(text)) if self._templates else None
+        return self._templates.match(without_signature(text))
 
     def province_of(self, port: str) -> str | None:
         """Return the province that the port with this number is for, None for any (R04)."""
@@ -209,3 +214,44 @@ def _start_of(day: date, zone: ZoneInfo) -> float:
 
 def _end_of(day: date, zone: ZoneInfo) -> float:
     return _start_of(day + _ONE_DAY, zone)
+
+
+class FiledTemplates:
+    """Looks up the filed template of a message, once for each text of a sender."""
+
+    __slots__ = ("_filings", "_found")
+
+    def __init__(self, filings: Filings) -> None:
+        self._filings = filings
+        # Each change of filings makes a new `SenderFilings`, so an old result is never found.
+        self._found: dict[tuple[SenderFilings, str], TemplateMatch | None] = {}
+
+    def forget(self) -> None:
+        """Forget the results for what is not on file any more."""
+        self._found.clear()
+
+    def of(self, submission: Submission) -> TemplateMatch | None:
+        """Return the template of the reading that people see; note its id in the submission."""
+        submission.template = ""
+        facts = submission.facts
+        if facts is None or not facts.texts:
+            return None
+        filed = self._filings.of(submission.account.system_id)
+        if not filed.has_templates:
+            return None
+        found = self._look_up(filed, facts.texts[0])
+        if found is not None:
+            submission.template = found.id
+        return found
+
+    def _look_up(self, filed: SenderFilings, text: str) -> TemplateMatch | None:
+        key = (filed, text)
+        try:
+            return self._found[key]
+        except KeyError:
+            found = filed.template_of(text)
+        if len(text) <= _CACHED_CHARS:
+            if len(self._found) >= _MAX_CACHED_TEXTS:
+                self._found.clear()
+            self._found[key] = found
+        return found

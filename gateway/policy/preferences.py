@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from gateway.domain.categories import lineage_of
+from gateway.domain.categories import TrafficClass, lineage_of
 from gateway.domain.msisdn import NORTH_AMERICAN_BELOW, misread_as
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.preferences import (
@@ -16,10 +16,8 @@ from gateway.domain.preferences import (
     sender_number,
     unpacked,
 )
-from gateway.domain.traffic import TrafficClass
-from gateway.filter.keywords import KeywordIndex
-from gateway.filter.normalise import compact
-from gateway.filter.simplified_letters import folded
+from gateway.filter.keywords.index import KeywordIndex
+from gateway.filter.normalise.folding import compact, folded
 
 # Packed preferences stay as octets, which the garbage collector does not track. A million
 # subscribers with three of them take 90 to 180 MB, less if more of them want the same

@@ -1,58 +1,81 @@
-"""Rules compiled: what is asked about each class of messages, in the order of REASONS."""
+"""Rules compiled: what is asked about each class of messages, in the order of checks."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.filings import TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Purpose
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding
 from gateway.filter.facts import TextFacts
-from gateway.policy.bundle import RuleLocale
-from gateway.policy.checks import filings
-from gateway.policy.courses import Course, Courses, RuleQuestion
-from gateway.policy.endings import Ending
+from gateway.policy.bundle import Rule
+from gateway.policy.check import Check, Exemption, RecipientCheck, SourceCheck, TextCheck
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.courses import Course, Courses, ReadyRule, RuleQuestion, StagedCounter, staged
+from gateway.policy.filings import FiledTemplates, SenderFilings
+from gateway.policy.findings import Modes, if_unread
+from gateway.policy.hours.calendar import RuleLocale
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.ready_rule import ReadyRule, StagedCounter, staged
-from gateway.policy.rule_findings import Modes, if_unread
-from gateway.policy.rules import (
-    REASONS,
-    BadLink,
-    ContactGiven,
-    Impostor,
-    Nameless,
-    NotAgreed,
-    NoWayOut,
-    PublicInterest,
-    PurposeMissed,
-    Refused,
-    Rule,
-    SignatureNotFiled,
-    SignatureSwitched,
-    Suspicious,
-    TemplateNotFiled,
-)
-from gateway.policy.source_kinds import SourceKind, SourceKinds
-from gateway.policy.submission import Submission
+from gateway.policy.submission import Ending, Home, SourceOrigin, Submission
+
+_MAX_KNOWN = 65_536
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceKind:
+    """Sources that every rule treats alike, until any filing changes; compared by identity.
+
+    `of_texts` and `courses` are what concerns them, found when it is first asked: for each class of
+    messages, and separately for requests for consent.
+    """
+
+    of_texts: dict[TrafficClass, tuple[ReadyRule, ...]] = field(default_factory=dict)
+    courses: dict[tuple[TrafficClass, bool], Course] = field(default_factory=dict)
+
+
+class SourceKinds:
+    """Sorts sources by port, by whether they are personal (R61), and by what else rules ask.
+
+    That is their trait for each `SourceCheck` (R06, R43). `known` is the kind of
+    each source that has sent, bounded; look there first.
+    """
+
+    __slots__ = ("_alike", "_checks", "known")
+
+    def __init__(self, checks: Iterable[Check]) -> None:
+        self._checks = tuple(one for one in checks if isinstance(one, SourceCheck))
+        self._alike: dict[tuple[Home, bool, tuple[Hashable, ...]], SourceKind] = {}
+        self.known: dict[SourceOrigin, SourceKind] = {}
+
+    def forget(self) -> None:
+        """Sort every source anew: a filing changed, perhaps a name that others must not imitate.
+
+        Rulings for the former kinds are not found any more.
+        """
+        self.known.clear()
+        self._alike.clear()
+
+    def sort(self, submission: Submission, filed: SenderFilings) -> SourceKind:
+        """Return the kind of a message's source, as its sender has `filed` now."""
+        origin, source = submission.origin, submission.source.decode("latin-1")
+        traits = tuple(one.source_trait(source, filed) for one in self._checks)
+        key = (origin.home, origin.is_personal, traits)
+        kind = self._alike.get(key)
+        if kind is None:
+            if len(self._alike) >= _MAX_KNOWN:
+                self._alike.clear()
+            kind = self._alike[key] = SourceKind()
+        if len(self.known) >= _MAX_KNOWN:
+            self.known.clear()
+        self.known[origin] = kind
+        return kind
+
 
 # If more senders share a text, it is ruled anew; each ruling takes about 200 octets.
 _MAX_RULINGS = 12
 
-_ORDER = tuple(REASONS)
-# Checks with the same result for every message with one text from one port: asked once for all.
-_OF_THE_TEXT = (
-    SignatureNotFiled,
-    SignatureSwitched,
-    PurposeMissed,
-    NoWayOut,
-    Nameless,
-    TemplateNotFiled,
-    BadLink,
-    Impostor,
-    ContactGiven,
-    Suspicious,
-)
 _COMMERCIAL, _VERIFICATION, _SERVICE = (
     TrafficClass.COMMERCIAL,
     TrafficClass.VERIFICATION,
@@ -72,7 +95,7 @@ _TEMPLATE_DECLARES = {
 _STRENGTH = {_SERVICE: 0, _VERIFICATION: 1, _COMMERCIAL: 2}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen takes three times the time, for every new text
 class TextRuling:
     """What the rules decide about a text from one kind of sources.
 
@@ -96,34 +119,31 @@ class RuleStages:
     `rule_text` asks the checks of the text alone; they come between the two.
     """
 
-    def __init__(
-        self, rules: Iterable[Rule], knowledge: Knowledge, surroundings: RuleLocale
-    ) -> None:
-        ranked = sorted(rules, key=lambda rule: _ORDER.index(type(rule.check)))
+    def __init__(self, rules: Iterable[Rule], knowledge: Knowledge, locale: RuleLocale) -> None:
+        ranked = sorted(rules, key=lambda rule: rule.check.order)
         self.staged = tuple(
-            staged(rule, knowledge, surroundings)
+            staged(rule, knowledge, locale)
             for rule in ranked
-            if not _is_off(rule) and not isinstance(rule.check, PublicInterest)
+            if not rule.is_off and not isinstance(rule.check, Exemption)
         )
         self.are_none = not self.staged
         exempting = [rule for rule in ranked if isinstance(rule.check, PublicInterest)]
         self._exempting = tuple(Modes(rule) for rule in exempting)
-        self._is_approved = filings.is_approved(knowledge)
         exempt = _exempt(exempting)
         self.asking = {each: self._askable(each, exempt) for each in TrafficClass}
         # A request for consent needs no consent yet (R23), but a refusal stops it too.
         self._asking_consent = tuple(
             (one, asked)
             for one, asked in self.asking[_COMMERCIAL]
-            if not isinstance(one.rule.check, NotAgreed)
+            if not isinstance(one.rule.check, NoConsent)
         )
         self.counting = {each: self._counting(each, exempt) for each in TrafficClass}
         self._of_texts = {each: self._asked_of_texts(each, exempt) for each in TrafficClass}
         self._filings = knowledge.filings
         self._changes = -1
-        self._templates = filings.FiledTemplates(knowledge)
+        self._templates = FiledTemplates(knowledge.filings)
         self._courses = Courses()
-        self._kinds = SourceKinds(one.rule for one in self.staged)
+        self._kinds = SourceKinds(one.rule.check for one in self.staged)
 
     def adopt(self, before: "RuleStages") -> None:
         """Go on from the counts of rules of the same id; `before` must not be asked any more."""
@@ -169,9 +189,12 @@ class RuleStages:
         if (traffic, asks) not in kind.courses:
             self._find_concerns(submission, kind, traffic, asks_consent=asks)
         found = tuple(
-            finding
-            for one in kind.of_texts[traffic]
-            if (finding := one.find(submission, at)) is not None
+            [
+                finding
+                for one in kind.of_texts[traffic]
+                if (evidence := one.ask(submission, at)) is not None
+                and (finding := one.finding_of(submission, evidence)) is not None
+            ]
         )
         facts.let_go()
         until, course = self._courses.until(found), kind.courses[traffic, asks]
@@ -223,9 +246,12 @@ class RuleStages:
 
     def is_exempt(self, submission: Submission, at: float) -> bool:
         """Tell whether the message comes from an authority's port with a valid approval (R11)."""
-        return any(
+        port = submission.port
+        if port is None or not any(
             modes.of(submission) is Enforcement.ENFORCE for modes in self._exempting
-        ) and self._is_approved(submission, at)
+        ):
+            return False
+        return self._filings.of(submission.account.system_id).approval_valid(port.number, at)
 
     def _askable(
         self, traffic: TrafficClass, exempt: frozenset[str]
@@ -239,7 +265,7 @@ class RuleStages:
             )
             for one in self.staged
             if not isinstance(one, StagedCounter)
-            and not isinstance(one.rule.check, _OF_THE_TEXT)
+            and not isinstance(one.rule.check, TextCheck)
             and not _spares(one.rule, traffic, exempt)
             and (traffic in one.rule.applies_to or _is_noted_unread(one.rule, traffic))
         )
@@ -250,7 +276,7 @@ class RuleStages:
         return tuple(
             one
             for one in self.staged
-            if isinstance(one.rule.check, _OF_THE_TEXT)
+            if isinstance(one.rule.check, TextCheck)
             and not _spares(one.rule, traffic, exempt)
             and traffic in one.rule.applies_to
         )
@@ -265,11 +291,6 @@ class RuleStages:
 
 def _counters(staged_rules: Iterable[ReadyRule]) -> list[StagedCounter]:
     return [one for one in staged_rules if isinstance(one, StagedCounter)]
-
-
-def _is_off(rule: Rule) -> bool:
-    modes = {rule.mode, *(override.mode for override in rule.overrides)}
-    return modes == {Enforcement.OFF}
 
 
 def _exempt(rules: Iterable[Rule]) -> frozenset[str]:
@@ -287,5 +308,6 @@ def _is_noted_unread(rule: Rule, traffic: TrafficClass) -> bool:
 
     They pass while it cannot be read, and `on_error` may ask that their records say so (R20).
     """
-    can_be_unread = isinstance(rule.check, Refused | NotAgreed)
+    check = rule.check
+    can_be_unread = isinstance(check, RecipientCheck) and check.can_be_unread
     return can_be_unread and rule.on_error.get(traffic) is Action.FORWARD

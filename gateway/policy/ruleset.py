@@ -7,23 +7,19 @@ from zoneinfo import ZoneInfo
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.sender import Sender, companions_of
 from gateway.domain.verdict import Action, Finding, Verdict
+from gateway.filter.classifier.score import Scorer
 from gateway.filter.facts import TextFacts
-from gateway.filter.keywords import KeywordIndex
-from gateway.filter.scan import ContentScan
-from gateway.filter.text_score import Scorer
+from gateway.filter.keywords.index import KeywordIndex
+from gateway.filter.normalise import shapes
+from gateway.filter.scan import ContentScan, Learnt
 from gateway.policy import stages
-from gateway.policy.account import Account
 from gateway.policy.bundle import Bundle
-from gateway.policy.check_table import learnt_for
-from gateway.policy.consent_findings import ASKING
-from gateway.policy.content_findings import finding_of
-from gateway.policy.courses import Course, RuleQuestion
-from gateway.policy.evidence import Evidence
+from gateway.policy.check import Evidence, Fact
+from gateway.policy.courses import Course, RuleQuestion, StagedCounter
+from gateway.policy.findings import ASKING, finding_of, status_of
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.ready_rule import StagedCounter
 from gateway.policy.rule_stages import RuleStages
-from gateway.policy.statuses import status_of
-from gateway.policy.submission import Submission
+from gateway.policy.submission import Account, Submission
 from gateway.policy.suspension import suspenders_of
 
 ADDRESS_STAGES: tuple[stages.Stage, ...] = (
@@ -67,8 +63,15 @@ class RuleSet:
         self.knowledge = knowledge
         self.suspenders = suspenders_of(bundle, knowledge.suspended)
         self.rules = RuleStages(bundle.rules, knowledge, bundle.surroundings)
-        self._checks = frozenset(type(one.rule.check) for one in self.rules.staged)
-        learnt = learnt_for(self._checks, knowledge)
+        self._reads = frozenset[Fact]().union(*(one.rule.check.reads for one in self.rules.staged))
+        # Whether anything in the bundle asks what a text says.
+        self.reads_texts = bool(
+            bundle.keyword_lists
+            or self.rules.staged
+            or bundle.replies is not None
+            or bundle.content.unreadable is not Action.FORWARD
+        )
+        learnt = _learnt(self._reads, knowledge.scorer)
         if before is None or before.digest != bundle.digest:
             self.scan = ContentScan(_index_of(bundle, before), learnt=learnt)
         else:
@@ -84,7 +87,7 @@ class RuleSet:
         The results of the former one are forgotten step by step: all at once would take 20 ms.
         """
         self.knowledge.scorer = scorer
-        before, self.scan = self.scan, self.scan.learning(learnt_for(self._checks, self.knowledge))
+        before, self.scan = self.scan, self.scan.learning(_learnt(self._reads, scorer))
         if self.scan is not before:
             self.scan.let_go(before.give_up())
 
@@ -301,3 +304,18 @@ def _index_of(bundle: Bundle, before: RuleSet | None) -> KeywordIndex:
     if before is not None and before.bundle.keyword_lists == bundle.keyword_lists:
         return before.scan.index
     return KeywordIndex(bundle.keyword_lists)
+
+
+def _learnt(reads: frozenset[Fact], scorer: Scorer | None) -> Learnt:
+    """Return what must be found out about each new text for rules that read these facts."""
+    scorer = scorer if Fact.SCORE in reads else None
+    keeps_views = Fact.VIEWS in reads
+    if scorer is None and Fact.FINGERPRINT not in reads:
+        return Learnt(keeps_views=keeps_views)
+    # Importing compiled code takes longer than all of this.
+    from gateway.filter.batch_views import views_of  # noqa: PLC0415
+    from gateway.filter.campaigns.fingerprints import fingerprints_of  # noqa: PLC0415
+
+    shapes.prepare()
+    prints = fingerprints_of if Fact.FINGERPRINT in reads else None
+    return Learnt(scorer, prints, keeps_views, views_of)

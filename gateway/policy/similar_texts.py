@@ -1,17 +1,16 @@
-"""Much the same text to many people who never agreed (R61)."""
+"""Much the same text to many people: from all senders (R61), and from a personal number (R43)."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Self
 
-from gateway.filter.campaigns import CampaignLimits, Campaigns
+from gateway.domain.verdict import OF_CONTENT, Reason
+from gateway.filter.campaigns.fingerprints import Fingerprint, fingerprint_of
+from gateway.filter.campaigns.tracker import CampaignLimits, Campaigns
 from gateway.filter.facts import TextFacts
-from gateway.filter.fingerprints import Fingerprint, fingerprint_of
-from gateway.filter.views import Views
-from gateway.policy.checks.consent import perhaps_not_agreed
-from gateway.policy.checks.counter import Against
-from gateway.policy.evidence import Evidence
+from gateway.filter.normalise.views import Views
+from gateway.policy.check import Against, Evidence, Sieve
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import Campaign
 from gateway.policy.submission import Submission
 
 # Of campaigns that reached the limit; a thousand at a time is exceptional.
@@ -33,7 +32,16 @@ class _StepEvidence(NamedTuple):
         return self.step == step and self.of is campaigns and self.sender == sender
 
 
-class CampaignCheck:
+class CampaignTerms(NamedTuple):
+    """What a campaign is: one text to `people` within a while. For the rest see the check."""
+
+    people: int
+    within_s: float
+    accept_asserted: bool
+    each_sender: bool
+
+
+class CampaignCounter:
     """Counts messages without consent by the campaign of their text.
 
     It counts across all senders, or each sender separately.
@@ -44,23 +52,23 @@ class CampaignCheck:
     __slots__ = (
         "_accepts",
         "_campaigns",
-        "_check",
         "_consent",
         "_people",
         "_sieve",
+        "_terms",
         "_told",
         "is_by_second",
     )
 
     gives_back: ClassVar[bool] = False
 
-    def __init__(self, check: Campaign, knowledge: Knowledge) -> None:
-        self._check = check
-        self._accepts, self._people = check.accept_asserted, check.people
+    def __init__(self, terms: CampaignTerms, without_consent: Sieve, knowledge: Knowledge) -> None:
+        self._terms = terms
+        self._accepts, self._people = terms.accept_asserted, terms.people
         self._consent = knowledge.consent
         # Subscribers who agreed do not count; where consent is enforced, these are most.
-        self._sieve = perhaps_not_agreed(knowledge)
-        limits = CampaignLimits(check.within.total_seconds(), each_sender=check.each_sender)
+        self._sieve = without_consent
+        limits = CampaignLimits(terms.within_s, each_sender=terms.each_sender)
         self._campaigns = Campaigns(limits, knowledge.veil)
         self.is_by_second = self._campaigns.is_by_second
         self._told: dict[str, Evidence] = {}
@@ -76,7 +84,7 @@ class CampaignCheck:
                 continue
             if one.account.system_id != sender:
                 sender = one.account.system_id
-                counted = sender if self._check.each_sender else ""
+                counted = sender if self._terms.each_sender else ""
                 may_have_agreed = self._may_have_agreed(sender)
             if may_have_agreed and self._has_agreed(sender, number):
                 continue
@@ -110,15 +118,15 @@ class CampaignCheck:
             return None
         evidence = self._told.get(campaign) or self._tell(campaign)
         if campaigns.is_filled(fingerprint, sender, at):
-            counted = sender if self._check.each_sender else ""
+            counted = sender if self._terms.each_sender else ""
             facts.massed = _StepEvidence(campaigns, counted, campaigns.step_of(at), evidence)
         return evidence
 
     def _tell(self, campaign: str) -> Evidence:
         if len(self._told) >= _MAX_TOLD:
             self._told.clear()
-        whose = "one text of this sender" if self._check.each_sender else "one text"
-        said = f"{whose} to {self._check.people} people without consent: campaign {campaign}"
+        whose = "one text of this sender" if self._terms.each_sender else "one text"
+        said = f"{whose} to {self._terms.people} people without consent: campaign {campaign}"
         evidence = self._told[campaign] = Evidence(said, campaign=campaign)
         return evidence
 
@@ -126,11 +134,76 @@ class CampaignCheck:
         """Keep the count: a sender that is rejected still sends to many."""
 
     def adopt(self, before: Self) -> None:
-        """Go on with the campaigns of `before`, if its check is the same."""
-        if before._check == self._check:
+        """Go on with the campaigns of `before`, if its terms are the same."""
+        if before._terms == self._terms:
             self._campaigns = before._campaigns
 
 
 def _noted(facts: TextFacts) -> Fingerprint:
     fingerprint = facts.fingerprint = fingerprint_of(Views(facts.texts[0]).sound)
     return fingerprint
+
+
+# Findings of rules against a text itself, also in shadow mode. A text that sells counts too,
+# because personal numbers are not ports of advertisers.
+_AGAINST_TEXTS = OF_CONTENT | {Reason.PORT_MISUSE, Reason.CAMPAIGN}
+_AGREEING = CampaignLimits().agreeing
+# With 20 people for each text these take 6 MB.
+_MAX_NUMBERS, _MAX_TEXTS = 1024, 2
+
+
+class _BulkText:
+    """A text, and the people who got it or a similar one."""
+
+    __slots__ = ("fingerprint", "people")
+
+    def __init__(self, fingerprint: Fingerprint) -> None:
+        self.fingerprint = fingerprint
+        self.people: set[int] = set()
+
+
+class BulkTexts:
+    """Checks each text over the caps. Keeps the last few texts of a bounded number of sources."""
+
+    __slots__ = ("_people", "_sent")
+
+    def __init__(self, people: int) -> None:
+        """Take how many people must get one text, or a similar one, before that is against it."""
+        self._people = people
+        self._sent: dict[int, deque[_BulkText]] = {}
+
+    def against(self, msisdn: int, submission: Submission) -> str:
+        """Return what is against the text of a message over the cap, "" for nothing."""
+        found = next((f for f in submission.findings if f.reason in _AGAINST_TEXTS), None)
+        if found is not None:
+            return f"{found.reason} by {found.rule}"
+        facts, person = submission.facts, submission.msisdn
+        if facts is None or person is None or not any(facts.texts):
+            return ""
+        fingerprint = facts.fingerprint
+        if not isinstance(fingerprint, Fingerprint):
+            fingerprint = facts.fingerprint = fingerprint_of(Views(facts.texts[0]).sound)
+        people = self._text_of(msisdn, fingerprint).people
+        people.add(person)
+        if len(people) < self._people:
+            return ""
+        del self._sent[msisdn]
+        return f"one text to {self._people} people"
+
+    def _text_of(self, msisdn: int, fingerprint: Fingerprint) -> _BulkText:
+        texts = self._sent.get(msisdn)
+        if texts is None:
+            if len(self._sent) >= _MAX_NUMBERS:
+                del self._sent[next(iter(self._sent))]  # the one that came first
+            texts = self._sent[msisdn] = deque(maxlen=_MAX_TEXTS)
+        known = next((one for one in texts if _are_alike(one.fingerprint, fingerprint)), None)
+        if known is None:
+            known = _BulkText(fingerprint)
+            texts.append(known)
+        return known
+
+
+def _are_alike(one: Fingerprint, other: Fingerprint) -> bool:
+    if one.skeleton == other.skeleton or one.signs is None or other.signs is None:
+        return one.skeleton == other.skeleton
+    return int((one.signs == other.signs).sum()) >= _AGREEING

@@ -1,11 +1,12 @@
 """The stages that need no text, cheapest first: each returns a finding or None."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.policy.rules import Title
+from gateway.policy.bundle import Bundle, Title
 from gateway.policy.submission import Submission
 
 # Returns a finding against a message at a monotonic moment, or None.
@@ -39,14 +40,30 @@ ALWAYS: Mapping[str, tuple[Title, str]] = {
     ),
 }
 
-_NOT_OWNED = Finding("R02", Reason.SOURCE_NOT_OWNED, Action.REJECT, "no port of this sender")
+_NOT_OWNED = Finding(
+    "R02", Reason.SOURCE_NOT_OWNED, Action.REJECT, "no port of this sender", zh="不是该服务商的端口"
+)
 _TOO_LONG = Finding(
-    "R03", Reason.EXT_TOO_LONG, Action.REJECT, "more digits behind the port than were allotted"
+    "R03",
+    Reason.EXT_TOO_LONG,
+    Action.REJECT,
+    "more digits behind the port than were allotted",
+    zh="端口后的扩展位数超出分配",
 )
 _NO_SUBSCRIBER = Finding(
-    "DESTINATION", Reason.DESTINATION_INVALID, Action.REJECT, "no subscriber number"
+    "DESTINATION",
+    Reason.DESTINATION_INVALID,
+    Action.REJECT,
+    "no subscriber number",
+    zh="不是用户号码",
 )
-_TOO_FAST = Finding("R44", Reason.RATE, Action.THROTTLE, "over the sender's rate and burst")
+_TOO_FAST = Finding(
+    "R44",
+    Reason.RATE,
+    Action.THROTTLE,
+    "over the sender's rate and burst",
+    zh="超过服务商的速率和突发上限",
+)
 
 
 def standing(submission: Submission, _now: float) -> Finding | None:
@@ -74,3 +91,33 @@ def rate(submission: Submission, now: float) -> Finding | None:
     if not units or submission.account.bucket.take(now, units):
         return None
     return _TOO_FAST
+
+
+_CONTENT = "全国人大常委会关于加强网络信息保护的决定（2012）第五项；通信短信息服务管理规定（2015）"
+_OF_THE_TEXT = {
+    "UNREADABLE": Title("无法解读的内容", "A text that cannot be read"),
+    "CONTENT": Title("未经检查的内容", "A text that could not be checked"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A rule's title in both languages, and its source as RULES cite it."""
+
+    title: Title
+    article: str
+
+
+def citation_of(bundle: Bundle, rule_id: str) -> Citation:
+    """Return what to cite for a finding of the rule `rule_id` under `bundle`."""
+    for rule in bundle.rules:
+        if rule.id == rule_id:
+            return Citation(rule.title, rule.article)
+    always = ALWAYS.get(rule_id)
+    if always is not None:
+        return Citation(*always)
+    for words in bundle.keyword_lists:
+        if words.id == rule_id:
+            title = Title(f"关键词库 {words.category}", f"The word list {words.category}")
+            return Citation(title, _CONTENT)
+    return Citation(_OF_THE_TEXT.get(rule_id, Title(rule_id, rule_id)), _CONTENT)

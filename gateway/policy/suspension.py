@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.suspension import NewSuspension, SuspensionTerms
 from gateway.domain.verdict import Finding, Reason
-from gateway.policy.bundle import Bundle, RuleLocale
-from gateway.policy.mo_words import key_of
-from gateway.policy.rules import Suspended, TooOften
+from gateway.policy.bundle import Bundle
+from gateway.policy.checks.source_suspension import SourceSuspension
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.replies.mo_words import key_of
+from gateway.policy.sets.subscriber_sets import SuspendedSources
 from gateway.policy.submission import Submission
-from gateway.policy.suspended_sources import SuspendedSources
 
 # Returns what is against the text of a message from a number over its caps, "" for nothing.
 _AgainstText: TypeAlias = Callable[[int, Submission], str]
@@ -84,14 +86,16 @@ def _looking_at(terms: SuspensionTerms) -> _AgainstText | None:
     if not terms.same_text:
         return None
     # Importing compiled code takes longer than all of this.
-    from gateway.policy.bulk_texts import BulkTexts  # noqa: PLC0415
+    from gateway.policy.similar_texts import BulkTexts  # noqa: PLC0415
 
     return BulkTexts(terms.same_text).against
 
 
 def suspenders_of(bundle: Bundle, sources: SuspendedSources) -> Mapping[str, Suspender]:
     """Return the suspenders, by the id of their rule."""
-    is_enforced = any(isinstance(one.check, Suspended) and one.can_stop for one in bundle.rules)
+    is_enforced = any(
+        isinstance(one.check, SourceSuspension) and one.can_stop for one in bundle.rules
+    )
     return {
         rule.id: Suspender(
             rule.id, rule.check.suspend, bundle.surroundings, sources, is_enforced=is_enforced

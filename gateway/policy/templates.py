@@ -1,17 +1,18 @@
 """Whether a text was made from a filed template: a matcher that takes linear time (R12)."""
 
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from gateway.domain.filing_rules import pieces_of
-from gateway.domain.filings import Template, TemplateKind
-from gateway.domain.urls import link_spans
-from gateway.filter.normalise import normalise
+from gateway.domain.filings import Template, TemplateKind, link_spans, pieces_of
+from gateway.filter.normalise.folding import normalise
 
 # Templates are selected by this many characters of their beginning before they are tried.
 _HEAD_CHARS = 6
 _BRACKETS = ("【", "】")
+# A beginning of which each character has one in normal form: the seventh acts on none before it.
+_PLAIN_BEGINNING = re.compile(rf"(?! )[ -~，。、：；！？（）\u4e00-\u9fff]{{{_HEAD_CHARS + 1}}}")
 
 
 class TemplateMatch:
@@ -157,6 +158,8 @@ class TemplateIndex:
         """
         if len(text) > 2 * self._longest:  # what shows as nothing may double a text, not more
             return None
+        if _PLAIN_BEGINNING.match(text) and not self._has_beginning(normalise(text[:_HEAD_CHARS])):
+            return None
         body = TextBody(text)
         candidates = [
             pattern
@@ -167,3 +170,7 @@ class TemplateIndex:
         if not candidates:
             return None
         return min(candidates, key=lambda pattern: pattern.rank).match
+
+    def _has_beginning(self, head: str) -> bool:
+        beginnings = [head[:length] for length in self._head_lengths]
+        return not self._by_beginning.keys().isdisjoint(beginnings)

@@ -5,8 +5,7 @@ from typing import TypeAlias
 
 from gateway.domain.verdict import Finding
 from gateway.domain.warning import MAX_SAMPLES, Severity, WarningCount, WarningKind
-from gateway.policy.account import Home
-from gateway.policy.submission import Submission
+from gateway.policy.submission import Home, Submission
 
 # Kinds are rules times ports, both of the configuration: 600 octets each, 6 MB at most.
 MAX_KINDS = 10_000

@@ -1,19 +1,52 @@
 """Senders that write to consecutive numbers (R28)."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Self, TypeAlias
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, ClassVar, Self, TypeAlias
 
-from gateway.policy.checks.counter import Against
-from gateway.policy.evidence import Evidence
-from gateway.policy.rules import NumberWalk
+from annotated_types import Ge, Le
+
+from gateway.domain.verdict import Reason
+from gateway.policy.check import Against, CountingCheck, Evidence
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 
-_WALKING = Evidence("destinations follow each other number by number")
+_MAX_COUNT = 10_000
+_WALKING = Evidence("destinations follow each other number by number", zh="接收号码依次相连")
 
 _MAX_SOURCES = 256  # of a sender, of about 900 octets each
 _MAX_ROWS = 4  # of a source
 _MANY = 8  # fewer are looked at sooner one by one
 _STEPS = (1, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberWalk(CountingCheck):
+    """The sender walks through numbers: `count` in a row, in `within` (R28).
+
+    That is, each destination is one more, or each one less, than the one before.
+    """
+
+    reason = Reason.NUMBER_WALK
+    order = 190
+    help = {
+        "count": "How many destinations in a row.",
+        "within": 'In how long, as "10m".',
+    }
+
+    count: Annotated[int, Ge(2), Le(_MAX_COUNT)]
+    within: timedelta
+
+    @property
+    def memory_s(self) -> float:
+        """Return how long a row may take, in seconds."""
+        return self.within.total_seconds()
+
+    def counter(self, knowledge: Knowledge, locale: RuleLocale) -> "Walks":
+        """Return a counter without rows."""
+        return Walks(self)
 
 
 class _NumberRow:

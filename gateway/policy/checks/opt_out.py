@@ -1,51 +1,81 @@
-"""What subscribers answered (DEC2012 art. 7; R20, R21, R26)."""
+"""What subscribers refused (DEC2012 art. 7; R21)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.msisdn import NORTH_AMERICAN_BELOW
 from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Reason
-from gateway.policy.evidence import Ask, Evidence, Sieve
+from gateway.policy.check import Ask, CheckQuestion, Evidence, RecipientCheck, Sieve
+from gateway.policy.hours.calendar import RuleLocale
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.number_set import NumberSet
-from gateway.policy.rules import NotAgreed, Refused
+from gateway.policy.sets.number_set import NumberSet
 from gateway.policy.submission import Submission
 
-_NOBODY = NumberSet()
-_REFUSED = Evidence("the subscriber refused")
-_REFUSED_OWNER = "the subscriber refused another account of the same owner"
-_UNASKED = Evidence("no consent on record")
-_UNPROVEN = Evidence("consent is asserted only", Reason.CONSENT_UNPROVEN)
-_UNREAD = Evidence("the consent store cannot be read", Reason.CONSENT_UNCHECKED, is_unread=True)
+UNREAD = Evidence(
+    "the consent store cannot be read",
+    Reason.CONSENT_UNCHECKED,
+    is_unread=True,
+    zh="无法读取同意记录",
+)
 # Only the SMSC knows the recipient of the message that a replace_sm changes. That message was
 # judged for its subscriber, but as it was then: a notice to a subscriber who refused, or a request
 # for consent, may now become advertising (R62). Messages from a port for marketing were checked for
 # refusals before.
-_UNKNOWN = Evidence("whose message it changes is unknown", Reason.CONSENT_UNKNOWN, is_unread=True)
+UNKNOWN_RECIPIENT = Evidence(
+    "whose message it changes is unknown",
+    Reason.CONSENT_UNKNOWN,
+    is_unread=True,
+    zh="不知被替换短信的接收用户",
+)
+
+_NOBODY = NumberSet()
+_REFUSED = Evidence("the subscriber refused", zh="用户已拒收")
 
 
-def refused(_check: Refused, knowledge: Knowledge) -> Ask:
+@dataclass(frozen=True, slots=True)
+class OptOut(RecipientCheck):
+    """The subscriber refused the sender, or everybody (R21)."""
+
+    reason = Reason.OPTED_OUT
+    order = 40
+    formerly = "refused"
+    can_be_unread = True
+
+    def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
+        """Return the check, ready to be asked."""
+        return CheckQuestion(_refused(knowledge), _perhaps_refused(knowledge))
+
+
+def _refused(knowledge: Knowledge) -> Ask:
     """Ask whether the subscriber refused the sender or all senders."""
     sets = knowledge.consent
 
     def ask(submission: Submission, _at: float) -> Evidence | None:
         if not sets.is_current:
-            return _UNREAD
+            return UNREAD
         number = submission.msisdn
         if number is None:
-            return None if _is_for_marketing(submission) else _UNKNOWN
+            return None if _is_for_marketing(submission) else UNKNOWN_RECIPIENT
         scope = submission.account.system_id
         if not sets.is_refused(scope, number):
             return None
         companion = sets.refused_companion(scope, number)
-        return _REFUSED if companion is None else Evidence(f"{_REFUSED_OWNER}: {companion}")
+        return _REFUSED if companion is None else _refused_by_owner(companion)
 
     return ask
 
 
-def perhaps_refused(knowledge: Knowledge) -> Sieve:
+def _refused_by_owner(companion: str) -> Evidence:
+    return Evidence(
+        f"the subscriber refused another account of the same owner: {companion}",
+        zh=f"用户已拒收同一公司的其他账号: {companion}",
+    )
+
+
+def _perhaps_refused(knowledge: Knowledge) -> Sieve:
     """Pass messages to subscribers who may have refused."""
     sets = knowledge.consent
 
@@ -54,7 +84,7 @@ def perhaps_refused(knowledge: Knowledge) -> Sieve:
             return submissions
         numbers = [one.msisdn or 0 for one in submissions]
         everyone = sets.refused.get(EVERY_SENDER, _NOBODY).among(numbers)
-        own = _of_the_sender(sets.refused, submissions, numbers)
+        own = answers_among(sets.refused, submissions, numbers)
         if sets.companions:
             own = [
                 by_one or sets.refused_companion(one.account.system_id, number) is not None
@@ -69,47 +99,7 @@ def perhaps_refused(knowledge: Knowledge) -> Sieve:
     return sieve
 
 
-def not_agreed(check: NotAgreed, knowledge: Knowledge) -> Ask:
-    """Ask whether the subscriber never agreed to the sender's messages."""
-    sets, accepts = knowledge.consent, check.accept_asserted
-
-    def ask(submission: Submission, _at: float) -> Evidence | None:
-        if not sets.is_current:
-            return _UNREAD
-        number, scope = submission.msisdn, submission.account.system_id
-        if number is None:
-            return _UNKNOWN
-        own = sets.agreed.get(scope)
-        if own is not None and own.has(number):
-            return None  # the usual case
-        if sets.has_agreed(scope, number, accept_asserted=accepts):
-            return None
-        if not accepts and sets.has_agreed(scope, number, accept_asserted=True):
-            return _UNPROVEN
-        return _UNASKED
-
-    return ask
-
-
-def perhaps_not_agreed(knowledge: Knowledge) -> Sieve:
-    """Pass messages to subscribers who did not agree by an answer of their own."""
-    sets = knowledge.consent
-
-    def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
-        if not sets.is_current:
-            return submissions
-        numbers = [one.msisdn or 0 for one in submissions]
-        own = _of_the_sender(sets.agreed, submissions, numbers)
-        return [
-            one
-            for one, agreed in zip(submissions, own, strict=True)
-            if not agreed or one.msisdn is None
-        ]
-
-    return sieve
-
-
-def _of_the_sender(
+def answers_among(
     of_scope: Mapping[str, NumberSet], submissions: Sequence[Submission], numbers: Sequence[int]
 ) -> Iterable[bool]:
     """Tell for each number whether it is in the set of the sender that writes to it."""

@@ -1,24 +1,36 @@
 """When a message may arrive, in its recipient's time (R40, R41)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
-from gateway.domain.verdict import Action
-from gateway.policy.bundle import RuleLocale
-from gateway.policy.evidence import Evidence
-from gateway.policy.places import Zones
-from gateway.policy.rules import Untimely
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.bundle import Rule
+from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck
+from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
+from gateway.policy.hours.places import Zones
+from gateway.policy.hours.windows import Jitter, Locality, Window, WindowSet, next_opening
+from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import DeliveryTimes, Submission
-from gateway.policy.windows import Jitter, Locality, next_opening
 
-_CLOSED = Evidence("outside the hours in which it may arrive")
-_TOO_LATE = Evidence("no hours in which it may arrive while it is valid", action=Action.REJECT)
+_CLOSED = Evidence("outside the hours in which it may arrive", zh="不在允许接收的时段")
+_TOO_LATE = Evidence(
+    "no hours in which it may arrive while it is valid",
+    action=Action.REJECT,
+    zh="有效期内没有允许接收的时段",
+)
 # schedule_delivery_time is forwarded unchanged: only the sender can choose another.
-_MISSCHEDULED = Evidence("scheduled outside the hours in which it may arrive", action=Action.REJECT)
+_MISSCHEDULED = Evidence(
+    "scheduled outside the hours in which it may arrive",
+    action=Action.REJECT,
+    zh="定时在不允许接收的时段",
+)
 # The SMSC may understand a schedule that we do not, and deliver then.
-_UNCLEAR = Evidence("scheduled for no moment that can be read", action=Action.REJECT)
+_UNCLEAR = Evidence(
+    "scheduled for no moment that can be read", action=Action.REJECT, zh="定时时间无法解读"
+)
 _NO_TIMING = DeliveryTimes()
 
 _MAINLAND = 86
@@ -29,7 +41,32 @@ _SCATTER, _SCATTERED = 2_654_435_761, 2**32
 _NEARLY_ALL = 1 - 2**-32
 
 
-class Hours:
+@dataclass(frozen=True, slots=True)
+class OutsideWindow(RecipientCheck):
+    """The message would arrive at other hours, in the recipient's time, than `open` (R40, R41).
+
+    With the action defer it waits for the next opening, spread over `jitter` after it.
+    """
+
+    reason = Reason.OUTSIDE_WINDOW
+    order = 70
+    formerly = "untimely"
+    allowed_actions = (Action.REJECT, Action.QUARANTINE, Action.DEFER)
+    help = {
+        "open": 'When messages may arrive, by the recipient\'s clock: "08:00-21:00", in quotes.',
+        "jitter": 'Over how long deferred messages are strewn after the opening, as "30m".',
+    }
+
+    open: WindowSet
+    jitter: timedelta | None = None
+
+    def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
+        """Return the check, ready to be asked."""
+        hours = _Hours(self, locale)
+        return CheckQuestion(hours.ask, hours.sieve)
+
+
+class _Hours:
     """Asks whether the windows are open where the recipient lives.
 
     The state of the windows is computed once a second for each zone, and the next opening once
@@ -38,19 +75,20 @@ class Hours:
 
     __slots__ = (
         "_calendar",
-        "_check",
+        "_jitter",
         "_mainland",
         "_open",
         "_open_at",
         "_openings",
         "_second",
+        "_windows",
         "_zones",
     )
 
-    def __init__(self, check: Untimely, surroundings: RuleLocale) -> None:
-        self._check = check
-        self._calendar = surroundings.calendar
-        self._zones = Zones(surroundings.zone)
+    def __init__(self, check: OutsideWindow, locale: RuleLocale) -> None:
+        self._windows, self._jitter = check.open, check.jitter or timedelta()
+        self._calendar = locale.calendar
+        self._zones = Zones(locale.zone)
         self._mainland = self._zones.zone_of(_MAINLAND * _SUBSCRIBER_DIGITS + 13_800_000_000)
         self._second = -1
         self._open_at = -1.0  # a moment at which the mainland may be written to
@@ -117,11 +155,11 @@ class Hours:
         if known is not None and known.asked_at <= at < known.at:
             return known
         where, moment = Locality(zone, self._calendar), datetime.fromtimestamp(at, UTC)
-        opens = next_opening(self._check.windows, moment, where)
+        opens = next_opening(self._windows, moment, where)
         if opens is None:
             return None
-        strewn = Jitter(_NEARLY_ALL, self._check.jitter)
-        last = next_opening(self._check.windows, moment, where, strewn) or opens
+        strewn = Jitter(_NEARLY_ALL, self._jitter)
+        last = next_opening(self._windows, moment, where, strewn) or opens
         found = _NextOpening(at, opens.timestamp(), (last - opens).total_seconds())
         self._openings[zone] = found
         return found
@@ -137,7 +175,7 @@ class Hours:
         return is_open
 
     def _is_open_at(self, at: float, zone: ZoneInfo) -> bool:
-        return self._check.windows.judge(datetime.fromtimestamp(at, zone), self._calendar)
+        return self._windows.judge(datetime.fromtimestamp(at, zone), self._calendar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +185,37 @@ class _NextOpening:
     asked_at: float
     at: float
     lasts_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AskingHours:
+    """The windows, and where subscribers live."""
+
+    windows: WindowSet
+    calendar: HolidayCalendar
+    zones: Zones
+
+    def opening(self, msisdn: int, moment: datetime) -> datetime | None:
+        """Return when one may be asked, `moment` or later; None if not within the search time."""
+        zone = self.zones.zone_of(msisdn)
+        return next_opening(self.windows, moment, Locality(zone, self.calendar))
+
+    def local(self, msisdn: int, moment: datetime) -> datetime:
+        """Return the local time of a subscriber."""
+        return moment.astimezone(self.zones.zone_of(msisdn))
+
+
+@cache
+def usual_hours() -> AskingHours:
+    """Return the hours that hold if no policy says more: 08:00 to 21:00."""
+    day = Window(time(8), time(21))
+    return AskingHours(WindowSet((day,)), HolidayCalendar("none"), Zones("Asia/Shanghai"))
+
+
+def asking_hours(rules: Iterable[Rule], surroundings: RuleLocale) -> AskingHours:
+    """Return the windows of the first `OutsideWindow` rule that can stop, else the usual hours."""
+    for rule in rules:
+        if isinstance(rule.check, OutsideWindow) and rule.can_stop:
+            zones = Zones(surroundings.zone)
+            return AskingHours(rule.check.open, surroundings.calendar, zones)
+    return usual_hours()

@@ -1,18 +1,53 @@
 """How fast a port may send (R44)."""
 
+import math
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Self
 
-from gateway.policy.account import Home
-from gateway.policy.bucket import TokenBucket
-from gateway.policy.checks.counter import Against
-from gateway.policy.evidence import Evidence
-from gateway.policy.rules import TooFast
-from gateway.policy.submission import Submission
+from annotated_types import Ge, Gt, Le
 
-_TOO_FAST = Evidence("over the rate and burst of the port")
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.check import Against, CountingCheck, Evidence
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.submission import Home, Submission, TokenBucket
+
+_TOO_FAST = Evidence("over the rate and burst of the port", zh="超过端口的速率和突发上限")
 
 _STEP_BACK_S = 60
+_MOST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TooFast(CountingCheck):
+    """A port sends more than `per_s` on average and `burst`, one second's worth, at once (R44)."""
+
+    reason = Reason.RATE
+    order = 210
+    allowed_actions = (Action.THROTTLE, Action.REJECT, Action.QUARANTINE)
+    is_replayable = False  # records do not tell when a message came to a fraction of a second
+    help = {
+        "per_s": "How many messages a second on average.",
+        "burst": "How many at once; one second's worth without.",
+    }
+
+    per_s: Annotated[float, Gt(0), Le(_MOST)]
+    burst: Annotated[int, Ge(1), Le(_MOST)] | None = None
+
+    @property
+    def at_once(self) -> int:
+        """Return how many messages a full bucket lets pass."""
+        return self.burst or math.ceil(self.per_s)
+
+    @property
+    def memory_s(self) -> float:
+        """Return how long an empty bucket takes to be full, in seconds."""
+        return self.at_once / self.per_s
+
+    def counter(self, knowledge: Knowledge, locale: RuleLocale) -> "PortRate":
+        """Return full buckets."""
+        return PortRate(self)
 
 
 class PortRate:
@@ -54,7 +89,7 @@ class PortRate:
         bucket = self._at_hand.get(home)
         if bucket is None:
             named = submission.account.system_id, "" if port is None else port.number
-            fresh = TokenBucket(self._check.per_s, self._check.burst)
+            fresh = TokenBucket(self._check.per_s, self._check.at_once)
             bucket = self._at_hand[home] = self._buckets.setdefault(named, fresh)
         return bucket
 

@@ -1,20 +1,81 @@
 """How often (R42, R43)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from zoneinfo import ZoneInfo
 
-from gateway.domain.verdict import Reason
-from gateway.policy.bundle import RuleLocale
-from gateway.policy.checks.counter import Against
-from gateway.policy.evidence import Evidence
-from gateway.policy.frequency import Frequencies
-from gateway.policy.limits import CountDimension, Counting, Full, Limit, Parts
-from gateway.policy.rules import TooOften
+from annotated_types import Len
+
+from gateway.domain.suspension import SuspensionTerms
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.check import Against, CountingCheck, Evidence, PortPrefix, SourceCheck
+from gateway.policy.counters.frequency import Frequencies
+from gateway.policy.counters.limits import (
+    CountDimension,
+    CounterTerms,
+    Full,
+    Limit,
+    Parts,
+    RollingWindow,
+)
+from gateway.policy.filings import SenderFilings
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 
-_UNCOUNTED = Evidence("the counters are full", Reason.FREQUENCY_UNCOUNTED)
+_UNCOUNTED = Evidence("the counters are full", Reason.FREQUENCY_UNCOUNTED, zh="计数器已满")
+_MAX_LIMITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class TooOften(CountingCheck, SourceCheck):
+    """A limit is reached (R42, R43). `sources` are beginnings of what is counted, all if empty.
+
+    With `suspend`, a source that reaches a limit is suspended.
+    """
+
+    reason = Reason.FREQUENCY
+    order = 220
+    allowed_actions = (Action.THROTTLE, Action.REJECT, Action.QUARANTINE)
+    help = {
+        "limits": "How many messages in which time; each counts by itself.",
+        "sources": "Beginnings of the source addresses that are counted, in quotes; all without.",
+        "suspend": "What becomes of the source, beyond this message.",
+    }
+
+    limits: Annotated[tuple[Limit, ...], Len(1, _MAX_LIMITS)]
+    sources: tuple[PortPrefix, ...] = ()
+    suspend: SuspensionTerms | None = None
+
+    def __post_init__(self) -> None:
+        if self.suspend is None:
+            return
+        if not self.sources:
+            raise ValueError("suspend: needs sources, or the ports of SPs would be suspended too")
+        if any(CountDimension.SOURCE not in limit.per for limit in self.limits):
+            raise ValueError("suspend: each limit must count per source, or it suspends others")
+
+    @property
+    def memory_s(self) -> float:
+        """Return the length of the longest limit, in seconds."""
+        return max(
+            limit.every.seconds if isinstance(limit.every, RollingWindow) else limit.every.length_s
+            for limit in self.limits
+        )
+
+    def concerns(self, submission: Submission, filed: SenderFilings) -> bool:
+        """Tell whether messages of this source are counted."""
+        return self.source_trait(submission.source.decode("latin-1"), filed)
+
+    def source_trait(self, source: str, filed: SenderFilings) -> bool:
+        """Tell whether messages of this source are counted."""
+        return not self.sources or source.startswith(self.sources)
+
+    def counter(self, knowledge: Knowledge, locale: RuleLocale) -> "Often":
+        """Return a counter without counts."""
+        return Often(self, locale)
 
 
 class Often:
@@ -31,7 +92,7 @@ class Often:
     is_by_second: ClassVar[bool] = True
 
     def __init__(self, check: TooOften, surroundings: RuleLocale) -> None:
-        counting = Counting(
+        counting = CounterTerms(
             surroundings.capacity, _standard_offset_s(surroundings.zone), surroundings.calendar
         )
         self._frequencies = Frequencies(check.limits, counting)

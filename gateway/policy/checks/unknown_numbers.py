@@ -1,16 +1,50 @@
 """What the SMSC answered before (R28)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
 
-from gateway.policy.evidence import Evidence
-from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import UnknownNumbers
+from annotated_types import Ge, Gt, Le
+
+from gateway.domain.verdict import Reason
+from gateway.policy.check import Between, CheckQuestion, Evidence, RecipientCheck
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.knowledge import MAX_WITHIN, Knowledge
 from gateway.policy.submission import Submission
 
-_UNKNOWN = Evidence("the SMSC does not know most of the numbers")
+_MIN_WITHIN = timedelta(minutes=1)
+_UNKNOWN = Evidence("the SMSC does not know most of the numbers", zh="多数号码为空号")
 
 
-class Unknowns:
+@dataclass(frozen=True, slots=True)
+class UnknownNumbers(RecipientCheck):
+    """The SMSC does not know a `share` of the numbers of `at_least` messages (R28).
+
+    That is, of the messages passed on for the sender `within` a while.
+    """
+
+    reason = Reason.NUMBERS_UNKNOWN
+    order = 80
+    is_self_contained = False
+    depends_on_traffic = True
+    help = {
+        "share": "From which share of unknown numbers on, as 0.3.",
+        "within": 'In how long, as "10m".',
+        "at_least": "Of how many messages at least.",
+    }
+
+    share: Annotated[float, Gt(0), Le(1)]
+    within: Annotated[timedelta, Between(_MIN_WITHIN, MAX_WITHIN, "so long answers are remembered")]
+    at_least: Annotated[int, Ge(1), Le(1_000_000)]
+
+    def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
+        """Return the check, ready to be asked."""
+        unknowns = _Unknowns(self, knowledge)
+        return CheckQuestion(unknowns.ask, unknowns.sieve)
+
+
+class _Unknowns:
     """Asks whether too many of the numbers that a sender writes to are unknown.
 
     The result is computed once for each feed of the counts, not per message.

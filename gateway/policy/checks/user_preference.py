@@ -1,43 +1,63 @@
 """What subscribers want to receive (R50)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.domain.msisdn import NORTH_AMERICAN_BELOW
 from gateway.domain.preferences import PreferenceAction, PreferenceKind
-from gateway.domain.verdict import Action
-from gateway.policy.bundle import RuleLocale
-from gateway.policy.evidence import Ask, Evidence, Sieve
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.check import Ask, CheckQuestion, Evidence, RecipientCheck, Sieve
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours.places import Zones
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.places import Zones
-from gateway.policy.rules import Unwanted
 from gateway.policy.submission import Submission
 
 # Others must not learn the number or the word that a subscriber names.
 _SAID = {
-    PreferenceKind.NUMBER: "the sender's number",
-    PreferenceKind.KEYWORD: "a word of the text",
-    PreferenceKind.CATEGORY: "what the text is about",
-    PreferenceKind.CLASS: "all messages of this class",
-    PreferenceKind.QUIET_HOURS: "messages at this hour",
+    PreferenceKind.NUMBER: ("the sender's number", "发送号码"),
+    PreferenceKind.KEYWORD: ("a word of the text", "短信中的词语"),
+    PreferenceKind.CATEGORY: ("what the text is about", "此类内容"),
+    PreferenceKind.CLASS: ("all messages of this class", "此类短信"),
+    PreferenceKind.QUIET_HOURS: ("messages at this hour", "此时段的短信"),
 }
 _ACTIONS = {PreferenceAction.BLOCK: None, PreferenceAction.HOLD: Action.QUARANTINE}
-_VERBS = {PreferenceAction.BLOCK: "blocks", PreferenceAction.HOLD: "holds"}
+_VERBS = {
+    PreferenceAction.BLOCK: ("blocks", "屏蔽了"),
+    PreferenceAction.HOLD: ("holds", "要求拦截"),
+}
 _FOUND: Mapping[tuple[PreferenceKind, PreferenceAction], Evidence] = {
-    (kind, action): Evidence(f"the subscriber {_VERBS[action]} {said}", action=_ACTIONS[action])
-    for kind, said in _SAID.items()
+    (kind, action): Evidence(
+        f"the subscriber {_VERBS[action][0]} {said}",
+        action=_ACTIONS[action],
+        zh=f"用户{_VERBS[action][1]}{zh}",
+    )
+    for kind, (said, zh) in _SAID.items()
     for action in _ACTIONS
 }
 
 
-def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: RuleLocale) -> Ask:
+@dataclass(frozen=True, slots=True)
+class UserPreference(RecipientCheck):
+    """The subscriber's own preferences are against the message (R50)."""
+
+    reason = Reason.USER_PREF
+    order = 60
+    formerly = "unwanted"
+
+    def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
+        """Return the check, ready to be asked."""
+        return CheckQuestion(_unwanted(knowledge, locale), _perhaps_unwanted(knowledge))
+
+
+def _unwanted(knowledge: Knowledge, locale: RuleLocale) -> Ask:
     """Ask whether the subscriber's own preferences are against the message.
 
     A scheduled message is judged for its scheduled hour. A number that the subscriber allows is
     exempt from the other preferences only: a preference cannot switch off a refusal or the content
     filter for a sender. A subscriber may ask for one held message in spite of all preferences.
     """
-    preferences, zones = knowledge.preferences, Zones(surroundings.zone)
+    preferences, zones = knowledge.preferences, Zones(locale.zone)
 
     def ask(submission: Submission, at: float) -> Evidence | None:
         number, facts = submission.msisdn, submission.facts
@@ -59,7 +79,7 @@ def unwanted(_check: Unwanted, knowledge: Knowledge, surroundings: RuleLocale) -
     return ask
 
 
-def perhaps_unwanted(knowledge: Knowledge) -> Sieve:
+def _perhaps_unwanted(knowledge: Knowledge) -> Sieve:
     """Pass messages to subscribers who have preferences, or who may be read as one who has."""
     preferences = knowledge.preferences
 

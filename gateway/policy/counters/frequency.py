@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
-from gateway.policy.clock_counter import ClockCounter
-from gateway.policy.counter_keys import Retired
-from gateway.policy.limits import Clock, CountDimension, Counting, Full, Limit, Parts, RollingWindow
-from gateway.policy.rolling_counter import RollingCounter
+from gateway.policy.counters.limits import (
+    Clock,
+    CountDimension,
+    CounterTerms,
+    Full,
+    Limit,
+    Parts,
+    Retired,
+    RollingWindow,
+)
+from gateway.policy.counters.window_counters import ClockCounter, RollingCounter
 
 _Counter: TypeAlias = ClockCounter | RollingCounter
 
@@ -63,7 +70,7 @@ class Frequencies:
 
     __slots__ = ("counters", "latest", "restarts", "retired")
 
-    def __init__(self, limits: Sequence[Limit], counting: Counting) -> None:
+    def __init__(self, limits: Sequence[Limit], counting: CounterTerms) -> None:
         """Hold messages to `limits`.
 
         Raises ValueError for a limit that asks for holidays without a calendar, and for two
@@ -218,7 +225,7 @@ def _same(limit: Limit) -> tuple[frozenset[CountDimension], Clock | RollingWindo
     return frozenset(limit.per), limit.every
 
 
-def _counter(limit: Limit, counting: Counting, retired: Retired) -> _Counter:
+def _counter(limit: Limit, counting: CounterTerms, retired: Retired) -> _Counter:
     if isinstance(limit.every, Clock):
         return ClockCounter(limit, limit.every, counting, retired)
     return RollingCounter(limit, limit.every, counting, retired)

@@ -196,3 +196,19 @@ class _CalendarFaults:
 
 def _dotted(where: Where) -> str:
     return ".".join(map(str, where)) or "calendar"
+
+
+_NO_HOLIDAYS = HolidayCalendar("none")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLocale:
+    """Where and when the rules hold: the time zone of windows and the holiday calendar.
+
+    `zone` is the time zone of subscribers without a zone in their number, and of clock limits.
+    `capacity` bounds the keys of each frequency limit.
+    """
+
+    zone: str = "Asia/Shanghai"
+    calendar: HolidayCalendar = _NO_HOLIDAYS
+    capacity: int = 1_000_000

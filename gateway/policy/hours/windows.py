@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from gateway.policy.calendar import HolidayCalendar
+from gateway.policy.hours.calendar import HolidayCalendar
 
 EVERY_DAY = frozenset(range(7))
 

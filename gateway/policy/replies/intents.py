@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from gateway.filter.normalise import compact
-from gateway.filter.simplified_letters import simplified
-from gateway.policy.mo_words import SHIPPED_WORDS, MoWords, key_of
-from gateway.policy.refusals import (
+from gateway.filter.normalise.folding import compact, simplified
+from gateway.policy.replies.mo_words import (
+    SHIPPED_WORDS,
+    MoWords,
     is_quote,
     is_talk,
+    key_of,
     refuses,
     refuses_everything,
     sentences,
@@ -51,7 +52,7 @@ class MoContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class ReplyMeaning:
     """What a reply means. `scope` is "port" or "service", for OPTOUT alone.
 
     `service` is the name in the reply, letters and digits in lower case; `items` are the
@@ -65,9 +66,9 @@ class Meaning:
 
 
 NO_CONTEXT = MoContext()
-_NOTHING = Meaning(Intent.NONE)
-_BAD_INDEX = Meaning(Intent.BAD_INDEX)
-_OPT_OUT = Meaning(Intent.OPTOUT, "port")
+_NOTHING = ReplyMeaning(Intent.NONE)
+_BAD_INDEX = ReplyMeaning(Intent.BAD_INDEX)
+_OPT_OUT = ReplyMeaning(Intent.OPTOUT, "port")
 
 # Characters around a confirmation; emoji and question marks are not included, because they say
 # something.
@@ -92,7 +93,7 @@ _MAX_RUN = 40  # characters between which courtesies are looked for
 
 def meaning_of(
     text: str, context: MoContext = NO_CONTEXT, words: MoWords = SHIPPED_WORDS
-) -> Meaning:
+) -> ReplyMeaning:
     """Return what `text` means after `context`. Never raises; looks at MAX_CHARS.
 
     A refusal is recognised generously (R31), an agreement narrowly: only while a request is
@@ -132,13 +133,13 @@ class _ReplyText:
         return not words.isdisjoint(self.keys)
 
 
-def _token(reply: _ReplyText, context: MoContext) -> Meaning | None:
+def _token(reply: _ReplyText, context: MoContext) -> ReplyMeaning | None:
     """R31: what the MTs before advertised; a single letter counts only then."""
     tokens = (context.advertised or "", *context.others)
     return _OPT_OUT if any(token and key_of(token) in reply.keys for token in tokens) else None
 
 
-def _items(reply: _ReplyText, context: MoContext, words: MoWords) -> Meaning | None:
+def _items(reply: _ReplyText, context: MoContext, words: MoWords) -> ReplyMeaning | None:
     """R35: QX2 or 1,3 after a list; without a list a bare number is for the SP."""
     found = _ITEMS.fullmatch(reply.plain)
     if found is None or _naked(found[3], words) not in _COUNTERS:
@@ -153,22 +154,22 @@ def _items(reply: _ReplyText, context: MoContext, words: MoWords) -> Meaning | N
     items = tuple(sorted(set(map(int, _NUMBER.findall(found[2])))))
     if _RANGE.search(found[2]) or items[0] < 1 or items[-1] > context.listed:
         return _BAD_INDEX
-    return Meaning(Intent.OPTOUT_ITEMS, items=items)
+    return ReplyMeaning(Intent.OPTOUT_ITEMS, items=items)
 
 
-def _answer(reply: _ReplyText, context: MoContext, words: MoWords) -> Meaning | None:
+def _answer(reply: _ReplyText, context: MoContext, words: MoWords) -> ReplyMeaning | None:
     """R24: the answer to a pending request; R27: without a request, nothing."""
     if not context.is_pending:
         return None
     if reply.plain.strip(_AROUND).replace(" ", "") in words.confirm:
-        return Meaning(Intent.CONFIRM)
-    return Meaning(Intent.REFUSE) if reply.is_one_of(words.refuse) else None
+        return ReplyMeaning(Intent.CONFIRM)
+    return ReplyMeaning(Intent.REFUSE) if reply.is_one_of(words.refuse) else None
 
 
-def _word(reply: _ReplyText, words: MoWords) -> Meaning | None:
+def _word(reply: _ReplyText, words: MoWords) -> ReplyMeaning | None:
     """R31, R33, R34, R37: one word, with any courtesies around it."""
     if reply.is_one_of(words.opt_out_all):
-        return Meaning(Intent.OPTOUT_ALL)
+        return ReplyMeaning(Intent.OPTOUT_ALL)
     if reply.is_one_of(words.opt_out):
         return _OPT_OUT
     for meant, intent in (
@@ -177,11 +178,11 @@ def _word(reply: _ReplyText, words: MoWords) -> Meaning | None:
         (words.help, Intent.HELP),
     ):
         if reply.is_one_of(meant):
-            return Meaning(intent)
+            return ReplyMeaning(intent)
     return None
 
 
-def _service(reply: _ReplyText, words: MoWords) -> Meaning | None:
+def _service(reply: _ReplyText, words: MoWords) -> ReplyMeaning | None:
     """R31: a word of refusal and the name of a service, TD畅听包."""
     for key in reply.keys:
         name = _after_service_word(key, words)
@@ -190,7 +191,7 @@ def _service(reply: _ReplyText, words: MoWords) -> Meaning | None:
         if name in words.everything:
             return _OPT_OUT
         if _NAME.fullmatch(name) or (_CODE.fullmatch(name) and _is_a_code(reply.plain)):
-            return Meaning(Intent.OPTOUT, "service", name)
+            return ReplyMeaning(Intent.OPTOUT, "service", name)
     return None
 
 
@@ -208,7 +209,7 @@ def _is_a_code(plain: str) -> bool:
     return len(_RUNS.findall(plain)) <= 3
 
 
-def _sentence(reply: _ReplyText, words: MoWords) -> Meaning | None:
+def _sentence(reply: _ReplyText, words: MoWords) -> ReplyMeaning | None:
     """R31: a sentence that refuses, or a word of refusal that is a sentence of its own."""
     if is_quote(reply.text):
         return None
@@ -216,7 +217,7 @@ def _sentence(reply: _ReplyText, words: MoWords) -> Meaning | None:
     spoken = any(_naked(part, words) in in_sentences for part in sentences(reply.plain))
     if not spoken and not refuses(reply.plain):
         return None
-    return Meaning(Intent.OPTOUT_ALL) if refuses_everything(reply.plain) else _OPT_OUT
+    return ReplyMeaning(Intent.OPTOUT_ALL) if refuses_everything(reply.plain) else _OPT_OUT
 
 
 def _naked(plain: str, words: MoWords) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from gateway.policy.number_loops import ROWS, Found, Numbers, find, has, put, take
+from gateway.kernel.number_loops import ROWS, Found, Numbers, find, has, put, take
 
 # The secret of this process. Without it, a sender could choose numbers that all fall into one row,
 # and every row is as long as the longest.

@@ -1,0 +1,73 @@
+"""What subscribers agreed to (DEC2012 art. 7; R20, R26)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.domain.verdict import Reason
+from gateway.policy.check import Ask, CheckQuestion, Evidence, RecipientCheck, Sieve
+from gateway.policy.checks.opt_out import UNKNOWN_RECIPIENT, UNREAD, answers_among
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.submission import Submission
+
+_UNASKED = Evidence("no consent on record", zh="没有同意记录")
+_UNPROVEN = Evidence(
+    "consent is asserted only", Reason.CONSENT_UNPROVEN, zh="同意仅为服务商声称，未经证明"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NoConsent(RecipientCheck):
+    """The subscriber never agreed (R20); `accept_asserted` takes the sender's word (R26)."""
+
+    reason = Reason.CONSENT_NONE
+    order = 50
+    formerly = "not_agreed"
+    can_be_unread = True
+    help = {"accept_asserted": "Whether an agreement counts that the sender only asserts."}
+
+    accept_asserted: bool = True
+
+    def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
+        """Return the check, ready to be asked."""
+        return CheckQuestion(_not_agreed(self, knowledge), perhaps_not_agreed(knowledge))
+
+
+def _not_agreed(check: NoConsent, knowledge: Knowledge) -> Ask:
+    """Ask whether the subscriber never agreed to the sender's messages."""
+    sets, accepts = knowledge.consent, check.accept_asserted
+
+    def ask(submission: Submission, _at: float) -> Evidence | None:
+        if not sets.is_current:
+            return UNREAD
+        number, scope = submission.msisdn, submission.account.system_id
+        if number is None:
+            return UNKNOWN_RECIPIENT
+        own = sets.agreed.get(scope)
+        if own is not None and own.has(number):
+            return None  # the usual case
+        if sets.has_agreed(scope, number, accept_asserted=accepts):
+            return None
+        if not accepts and sets.has_agreed(scope, number, accept_asserted=True):
+            return _UNPROVEN
+        return _UNASKED
+
+    return ask
+
+
+def perhaps_not_agreed(knowledge: Knowledge) -> Sieve:
+    """Pass messages to subscribers who did not agree by an answer of their own."""
+    sets = knowledge.consent
+
+    def sieve(submissions: Sequence[Submission], _at: float) -> Sequence[Submission]:
+        if not sets.is_current:
+            return submissions
+        numbers = [one.msisdn or 0 for one in submissions]
+        own = answers_among(sets.agreed, submissions, numbers)
+        return [
+            one
+            for one, agreed in zip(submissions, own, strict=True)
+            if not agreed or one.msisdn is None
+        ]
+
+    return sieve

@@ -1,0 +1,35 @@
+"""What a port is registered for (R05)."""
+
+from dataclasses import dataclass
+
+from gateway.domain.categories import TrafficClass
+from gateway.domain.sender import Purpose
+from gateway.domain.verdict import Reason
+from gateway.policy.check import CheckQuestion, Evidence, TextCheck
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.submission import Submission
+
+_MISUSED = Evidence(
+    "a commercial text from a port for another purpose", zh="其他用途的端口发送商业性短信"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PortMisuse(TextCheck):
+    """The text is commercial and its port is not registered for that (R05)."""
+
+    reason = Reason.PORT_MISUSE
+    order = 110
+    formerly = "purpose_missed"
+
+    def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
+        """Return the check, ready to be asked."""
+
+        def ask(submission: Submission, _at: float) -> Evidence | None:
+            port, facts = submission.port, submission.facts
+            if port is None or port.purpose is Purpose.MARKETING or facts is None:
+                return None
+            return _MISUSED if facts.shown().traffic is TrafficClass.COMMERCIAL else None
+
+        return CheckQuestion(ask)

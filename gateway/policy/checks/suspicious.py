@@ -1,0 +1,220 @@
+"""What the classifier says of a text (R61).
+
+Evidence is made once: there are many texts, but few different findings. It is made anew, with the
+pieces of the text, only when people ask for an explanation.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from annotated_types import MaxLen
+
+from gateway.domain.categories import Harm, TrafficClass
+from gateway.domain.verdict import Action, Reason
+from gateway.filter.classifier.score import PIECES, Scorer, TextScore, score_as_personal
+from gateway.filter.facts import TextFacts
+from gateway.policy.bundle import Rule, Title
+from gateway.policy.check import (
+    CheckQuestion,
+    Evidence,
+    Fact,
+    PortPrefix,
+    Share,
+    SystemId,
+    TextCheck,
+)
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.submission import Submission
+
+_MAX_TOLERANCES = 1_000
+_UNSCORED = Evidence(
+    "no classifier has judged the text",
+    Reason.CONTENT_UNCHECKED,
+    is_unread=True,
+    zh="文本未经分类模型判断",
+)
+_UNMEASURED = Evidence(
+    "nobody measured what the classifier does to so few innocent texts",
+    Reason.CONTENT_UNCHECKED,
+    is_unread=True,
+    zh="没有测定分类模型在如此低的误判率下的表现",
+)
+_GRAVITY = {Harm.ADVERT: 0, Harm.ILLEGAL: 1, Harm.FRAUD: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """The share of innocent texts that may be stopped of one sender, or of one of its ports.
+
+    The port takes precedence, as in an override.
+    """
+
+    tolerates: Share
+    sender: SystemId = ""
+    port: PortPrefix = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicious(TextCheck):
+    """The classifier finds the text like spam, at the share of innocent texts it may take (R61).
+
+    `tolerates` is the share of innocent texts that may be stopped; the model knows the matching
+    score for each class of texts. `actions` gives the action by harm, if it differs from that of
+    the rule; with forward the text is only noted. A text from a personal number is judged as what
+    people write. If the classifier has not judged the text, or the tolerated share was not measured
+    for texts of that class, this is the finding: such a text is not taken for innocent.
+    """
+
+    reason = Reason.SUSPICIOUS
+    order = 180
+    reads = frozenset({Fact.SCORE})
+    is_self_contained = False
+    allowed_actions = (Action.QUARANTINE, Action.REJECT)
+    default_on_error = {
+        TrafficClass.VERIFICATION: Action.QUARANTINE,
+        TrafficClass.SERVICE: Action.QUARANTINE,
+        TrafficClass.COMMERCIAL: Action.QUARANTINE,
+    }
+    help = {
+        "tolerates": "How large a share of innocent texts may be stopped, as 0.5 %.",
+        "tolerances": "Other shares for single senders or ports.",
+        "actions": "By harm what becomes of a text, where it is not the action of the rule.",
+    }
+
+    tolerates: Share
+    tolerances: Annotated[tuple[Tolerance, ...], MaxLen(_MAX_TOLERANCES)] = ()
+    actions: Mapping[Harm, Action] = field(default_factory=dict)
+
+    def question(self, knowledge: Knowledge, locale: RuleLocale) -> CheckQuestion:
+        """Return the check, ready to be asked."""
+        tolerances, scores = _Tolerances(self), _Scores(self)
+
+        def ask(submission: Submission, _at: float) -> Evidence | None:
+            facts = submission.facts
+            if facts is None or not any(facts.texts):
+                return None  # an empty text cannot be judged
+            is_personal = submission.origin.is_personal
+            scored = _as_personal(facts, knowledge) if is_personal else facts.scored
+            if scored is None:
+                return _UNSCORED
+            tolerated = tolerances.of(submission)
+            guilty = [one for one in scored if one.is_guilty(tolerated)]
+            if guilty:
+                return _with_pieces(scores.evidence_of(guilty), facts)
+            for one in scored:
+                if not one.is_measured(tolerated):
+                    return _UNMEASURED
+            return None
+
+        return CheckQuestion(ask)
+
+
+def _as_personal(facts: TextFacts, knowledge: Knowledge) -> tuple[TextScore, ...] | None:
+    """Return the classifier's result for each reading as a person's text; once for each text."""
+    if facts.personal is None and knowledge.scorer is not None:
+        try:
+            score_as_personal((facts,), knowledge.scorer)
+        except Exception:  # noqa: BLE001 - as in the scan: what cannot be judged is known for that
+            knowledge.unscored += 1
+            return None
+        if facts.is_told:
+            told = knowledge.scorer.pieces(facts.seen()[0], PIECES, is_port=False)
+            facts.pieces = tuple(told)
+    return facts.personal
+
+
+class _Tolerances:
+    """The share of innocent texts that may be stopped, by port, by sender or in general."""
+
+    __slots__ = ("_by_port", "_by_sender", "_usual")
+
+    def __init__(self, check: Suspicious) -> None:
+        self._usual = check.tolerates
+        self._by_port = {one.port: one.tolerates for one in check.tolerances if one.port}
+        self._by_sender = {one.sender: one.tolerates for one in check.tolerances if one.sender}
+
+    def of(self, submission: Submission) -> float:
+        tolerated = self._by_sender.get(submission.account.system_id, self._usual)
+        port = submission.port
+        return tolerated if port is None else self._by_port.get(port.number, tolerated)
+
+
+class _Scores:
+    """Evidence for the readings that the classifier finds like spam."""
+
+    __slots__ = ("_actions", "_made")
+
+    def __init__(self, check: Suspicious) -> None:
+        self._actions = check.actions
+        self._made: dict[tuple[str, int], Evidence] = {}
+
+    def evidence_of(self, guilty: Iterable[TextScore]) -> Evidence:
+        """Return the evidence for the worst reading; one that is only noted hides no other."""
+        worst = max(guilty, key=self._weight_of)
+        # 100 probabilities times the categories of the tree.
+        key = (worst.category, round(100 * worst.probability))
+        if key not in self._made:
+            about = f": {worst.category}" if worst.category else ""
+            self._made[key] = Evidence(
+                f"{key[1]} % likely spam{about}",
+                action=self._action_of(worst),
+                category=worst.category,
+                zh=f"{key[1]} % 可能是垃圾短信{about}",
+            )
+        return self._made[key]
+
+    def _action_of(self, one: TextScore) -> Action | None:
+        # Without a category the harm is unknown, and the rule's own action holds.
+        return self._actions.get(one.harm) if one.category else None
+
+    def _weight_of(self, one: TextScore) -> tuple[bool, int, float]:
+        is_stopped = self._action_of(one) is not Action.FORWARD
+        return is_stopped, _GRAVITY[one.harm], one.probability
+
+
+def _with_pieces(evidence: Evidence, facts: TextFacts) -> Evidence:
+    if not facts.pieces:
+        return evidence
+    pieces = ", ".join(f"{one.text.strip()} {one.weight:+.2f}" for one in facts.pieces)
+    return evidence.with_details(f"; {pieces}")
+
+
+def unscored(rules: Iterable[Rule], scorer: Scorer | None) -> Iterator[Title]:
+    """Yield the rules that do not judge because a model, or a measurement of it, is missing."""
+    asking = [rule for rule in rules if isinstance(rule.check, Suspicious) and not rule.is_off]
+    if scorer is not None:
+        for rule in asking:
+            yield from _unmeasured(rule, scorer)
+        return
+    on_trial = [rule.id for rule in asking if not rule.can_stop]
+    if on_trial:
+        ids = ", ".join(on_trial)
+        yield Title(
+            f"没有分类模型：{ids}：没有文本经过判断",
+            f"NO CLASSIFIER: {ids}: no text is judged, for there is no model",
+        )
+    enforced = [rule.id for rule in asking if rule.can_stop]
+    if enforced:
+        ids = ", ".join(enforced)
+        yield Title(
+            f"没有分类模型：{ids}：应由模型判断的短信按 on_error 一律拦截；"
+            "用 `smsward filter install` 安装模型",
+            f"NO CLASSIFIER: {ids}: there is no model, and what is asked is stopped unjudged, as"
+            " on_error says; `smsward filter install` puts a model in place",
+        )
+
+
+def _unmeasured(rule: Rule, scorer: Scorer) -> Iterator[Title]:
+    assert isinstance(rule.check, Suspicious)  # noqa: S101 - the caller has looked
+    least = min((rule.check.tolerates, *(one.tolerates for one in rule.check.tolerances)))
+    for text_class, measured_from in scorer.measured_from.items():
+        if measured_from > least:
+            share = f"{100 * least:g} %"
+            yield Title(
+                f"未经测定：{rule.id} 容许误判 {share} 的正常短信，而模型对类别 {text_class}"
+                " 没有如此低的阈值，这类文本未经判断",
+                f"NOT MEASURED: {rule.id} tolerates {share} of innocent texts, and the model knows"
+                f" no threshold for so few of class {text_class}: those texts are not judged",
+            )

@@ -1,0 +1,243 @@
+"""The findings of rules, made once: their modes by sender and port, hits of the filter, consent.
+
+Only the store knows whether a subscriber was asked for consent before, and the tick cannot wait for
+the store. A request that may otherwise pass gets the finding ASKING, and code that can wait decides
+(D14, R23).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from gateway.domain.categories import Harm, TrafficClass, category_of, harm_of, lineage_of
+from gateway.domain.policy import ContentRule, Enforcement, ListAction
+from gateway.domain.verdict import Action, Finding, Reason, Verdict
+from gateway.filter.keywords.index import Hit
+from gateway.policy.bundle import Rule
+from gateway.policy.check import Ask, Evidence
+from gateway.policy.submission import Ending, Submission
+
+_UNREAD_PASSES = Action.FORWARD
+# Evidence that names a campaign, or the place of a word, makes a finding of its own.
+_MAX_MADE = 4096
+
+
+class Modes:
+    """The mode of one rule for each sender and port; the port takes precedence."""
+
+    __slots__ = ("_mode", "_ports", "_senders", "for_all")
+
+    def __init__(self, rule: Rule) -> None:
+        self._mode = rule.mode
+        # None if it is not the same for all.
+        self.for_all = None if rule.overrides else rule.mode
+        self._ports: Mapping[str, Enforcement] = {
+            override.port: override.mode for override in rule.overrides if override.port
+        }
+        self._senders: Mapping[str, Enforcement] = {
+            override.sender: override.mode for override in rule.overrides if override.sender
+        }
+
+    def of(self, submission: Submission) -> Enforcement:
+        """Return the mode that holds for a message."""
+        if self.for_all is not None:
+            return self.for_all
+        mode = self._senders.get(submission.account.system_id, self._mode)
+        port = submission.port
+        return mode if port is None else self._ports.get(port.number, mode)
+
+
+class RuleFindings:
+    """The findings that one rule has made, each once: evidence is constant."""
+
+    __slots__ = ("_made", "_rule", "modes")
+
+    def __init__(self, rule: Rule, modes: Modes) -> None:
+        self._rule = rule
+        self.modes = modes
+        self._made: dict[tuple[Evidence, Enforcement, TrafficClass], Ending] = {}
+
+    def of(self, submission: Submission, evidence: Evidence) -> Finding:
+        """Return the finding against a message for which the rule is on."""
+        return self._made_of(submission, evidence).found[0]
+
+    def add(self, submission: Submission, evidence: Evidence) -> Finding:
+        """Add the finding to a message for which the rule is on; return the finding."""
+        # `_made_of` inlined. For most messages this is the first finding.
+        mode = self.modes.for_all or self.modes.of(submission)
+        made = self._made.get((evidence, mode, submission.traffic))
+        if made is None:
+            made = self._made_of(submission, evidence)
+        before = submission.findings
+        submission.findings = made.after(before) if before else made.found
+        return made.found[0]
+
+    def _made_of(self, submission: Submission, evidence: Evidence) -> Ending:
+        key = (evidence, self.modes.of(submission), submission.traffic)
+        made = self._made.get(key)
+        if made is None:
+            if len(self._made) >= _MAX_MADE:
+                self._made.clear()
+            made = self._made[key] = Ending((self._make(*key),))
+        return made
+
+    def _make(self, evidence: Evidence, mode: Enforcement, traffic: TrafficClass) -> Finding:
+        rule = self._rule
+        action = evidence.action or rule.action
+        if evidence.is_unread:
+            action = rule.on_error.get(traffic, _UNREAD_PASSES)
+        shadow = mode is Enforcement.SHADOW or action is Action.FORWARD
+        reason = evidence.reason or rule.reason
+        # Data that cannot be read or counted is not the sender's fault.
+        warns = not evidence.is_unread and reason is not Reason.FREQUENCY_UNCOUNTED
+        return Finding(
+            rule.id,
+            reason,
+            action,
+            evidence.text,
+            shadow,
+            category=evidence.category,
+            campaign=evidence.campaign,
+            # Unreadable data is a temporary rejection: the status of the rule does not apply.
+            status="" if evidence.is_unread else rule.status,
+            warning=rule.warning if warns else None,
+            severity=rule.severity if warns else None,
+            zh=evidence.zh,
+        )
+
+
+def if_unread(ask: Ask) -> Ask:
+    """Return a function that asks only whether the rule's data cannot be read."""
+
+    def ask_whether_unread(submission: Submission, at: float) -> Evidence | None:
+        evidence = ask(submission, at)
+        return evidence if evidence is not None and evidence.is_unread else None
+
+    return ask_whether_unread
+
+
+_ACTIONS = {
+    ListAction.REJECT: Action.REJECT,
+    ListAction.QUARANTINE: Action.QUARANTINE,
+    ListAction.SHADOW: Action.FORWARD,
+}
+
+
+def finding_of(hit: Hit, content: ContentRule) -> Finding:
+    """Return the finding for a hit; `content` decides about a text that cannot be read."""
+    if hit.is_unreadable:
+        action = content.unreadable
+        return Finding(
+            "UNREADABLE",
+            Reason.CONTENT_UNREADABLE,
+            action,
+            "no text could be read from the octets",
+            shadow=action is Action.FORWARD,
+            zh="内容无法解读",
+        )
+    action = _ACTIONS[hit.action]
+    return Finding(
+        hit.list_id,
+        Reason.CONTENT,
+        action,
+        hit.told,
+        shadow=action is Action.FORWARD,
+        category=hit.category,
+    )
+
+
+ASKING = Finding(
+    "R23",
+    Reason.CONSENT_ASKED,
+    Action.DEFER,
+    "a request for consent: the store tells if it may go",
+    zh="征求同意的短信：能否发出以记录为准",
+)
+ASKED = Finding(
+    "R23",
+    Reason.CONSENT_ASKED,
+    Action.REJECT,
+    "the subscriber was asked much the same before",
+    zh="已就相近内容征求过该用户同意",
+)
+UNKNOWN = Finding(
+    "R23",
+    Reason.CONSENT_UNCHECKED,
+    Action.REJECT,
+    "the consent store cannot be asked",
+    status="ESME_RMSGQFUL",
+    zh="无法查询同意记录",
+)
+AWAY = Finding(
+    "R23",
+    Reason.OVERLOADED,
+    Action.REJECT,
+    "the way to the SMSC was lost",
+    zh="与短信中心的连接已断开",
+)
+REFUSED = Finding(
+    "R21",
+    Reason.OPTED_OUT,
+    Action.REJECT,
+    "the subscriber refused meanwhile",
+    zh="用户已在此期间拒收",
+)
+TO_MANY = Finding(
+    "R23",
+    Reason.CONSENT_ASKED,
+    Action.REJECT,
+    "consent is asked of one at a time",
+    zh="征求同意须逐个用户发送",
+)
+
+
+def is_asking(verdict: Verdict) -> bool:
+    """Tell whether a verdict only says that the store must be asked first."""
+    return verdict.action is Action.DEFER and verdict.deciding == ASKING
+
+
+# Fraud, which readers may believe, comes before what is illegal to offer, and that before unwanted
+# advertising.
+_GRAVEST_FIRST = (Harm.FRAUD, Harm.ILLEGAL, Harm.ADVERT)
+
+
+def subject_of(verdict: Verdict) -> str:
+    """Return the category of a message; "" if no finding has one.
+
+    It is the category of the gravest harm among keywords, classifier and links, also in shadow. If
+    several have that harm, it is the one that decided, or one below it in the tree: a keyword of
+    fraud and a classifier that says fraud_prize give fraud_prize. A word outside the tree (an
+    operator's own word for a list) counts only if there is nothing else.
+    """
+    deciding = verdict.deciding
+    first = deciding.category if deciding is not None else ""
+    said = [one for one in (first, *(one.category for one in verdict.findings)) if one]
+    known = [one.id for one in map(category_of, said) if one is not None]
+    if not known:
+        return next(iter(said), "")
+    harms = {one: harm_of(one) for one in known}
+    worst = next(harm for harm in _GRAVEST_FIRST if harm in harms.values())
+    return _most_exact(one for one in known if harms[one] is worst)
+
+
+def campaign_of(verdict: Verdict) -> str:
+    """Return the id of the campaign of a message; "" if no rule found one."""
+    return next((one.campaign for one in verdict.findings if one.campaign), "")
+
+
+def _most_exact(categories: Iterable[str]) -> str:
+    """Return the first of `categories`, or one of the others that lies below it."""
+
+    def narrowing() -> Iterator[str]:
+        chosen = ""
+        for one in categories:
+            if not chosen or chosen in lineage_of(one):
+                chosen = one
+                yield chosen
+
+    *_, last = narrowing()
+    return last
+
+
+def status_of(finding: Finding, overrides: Mapping[str, str]) -> str:
+    """Return the status name for a finding: the SP's own, else its rule's, else its reason's."""
+    reason = finding.reason
+    return overrides.get(reason.value) or finding.status or reason.status

@@ -1,0 +1,1 @@
+"""When and where: holidays, windows, and the time zones of numbers."""

@@ -1,0 +1,1 @@
+"""What subscribers mean by what they write."""

@@ -1,0 +1,1 @@
+"""Sets of numbers that the data path asks about each message."""
