@@ -1,17 +1,18 @@
-"""Read the text out of any request that can carry one: the careful way."""
+"""Read the texts of requests, and of held messages, in every way a phone may: the careful way."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gateway.dataplane.parts import Part, part_of
+from gateway.dataplane.parts import Joint, Part, part_of
 from gateway.domain.msisdn import with_plus
+from gateway.domain.quarantine import HeldMessage
 from gateway.smpp.commands import CommandId
-from gateway.smpp.errors import DecodeError
 from gateway.smpp.national_languages import Shift
 from gateway.smpp.pdu import Destination, Pdu, UnsuccessSme, decode
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError
 from gateway.smpp.text import readings
-from gateway.smpp.tlv import Tag, Tlv
+from gateway.smpp.tlv import TEXT_TAGS, Tag, Tlv
 from gateway.smpp.udh import (
     Concat,
     check_elements,
@@ -255,7 +256,7 @@ def _of_replacement(pdu: Pdu) -> _RequestTexts:
 
 
 def _places(pdu: Pdu) -> list[bytes]:
-    payloads = [tlv.value for tlv in pdu.tlvs if tlv.tag == Tag.MESSAGE_PAYLOAD]
+    payloads = [tlv.value for tlv in pdu.tlvs if tlv.tag in TEXT_TAGS]
     places = [place for place in (pdu.octets("short_message"), *payloads) if place]
     if len(places) > _MAX_PLACES:
         status = CommandStatus.ESME_RINVOPTPARAMVAL
@@ -285,3 +286,96 @@ def _distinct(claims: list[Concat | None]) -> tuple[Concat, ...]:
         if claim is not None:
             distinct.setdefault((claim.reference, claim.total, claim.number), claim)
     return tuple(distinct.values())
+
+
+_NOBODYS_KEY = (("", b"", 0), 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class AssembledMessage:
+    """The texts of a long message, the likeliest reading of the whole first.
+
+    `is_unreadable`: nothing can be read from at least one part. `is_whole` is False if parts are
+    missing: the text before a gap and the text after it are then read separately.
+    """
+
+    texts: tuple[str, ...]
+    is_unreadable: bool
+    is_whole: bool
+
+
+def assembled(carriers: Sequence[Carrier]) -> AssembledMessage:
+    """Put the parts of one long message together; `carriers` may be in any order.
+
+    Each part claims one number. If two parts have the same number, the phone may show either:
+    both are read together with their neighbours.
+    """
+    texts: dict[str, None] = {}
+    is_poor = False
+    joint = Joint(_NOBODYS_KEY, carriers[0].concats[0].total, 0.0)
+    rivals: list[tuple[int, Part]] = []
+    for carrier in carriers:
+        pieces = carrier.texts()
+        is_poor = is_poor or is_unreadable(pieces)
+        part = carrier.as_part(b"".join(carrier.pieces), pieces)
+        number = carrier.concats[0].number
+        rivals.append((number, part))
+        joint.parts.setdefault(number, part)
+        texts |= dict.fromkeys(text for piece in pieces for text in piece)
+    whole = dict.fromkeys(_whole(joint))
+    for number, part in rivals:
+        whole |= dict.fromkeys(joint.texts(number, part))
+    is_whole = len(joint.parts) >= joint.total
+    return AssembledMessage(
+        (*whole, *(text for text in texts if text not in whole)), is_poor, is_whole
+    )
+
+
+def _whole(joint: Joint) -> tuple[str, ...]:
+    """Return the readings of all parts in a row; none if a part is missing."""
+    parts = [joint.parts[number] for number in sorted(joint.parts)]
+    if len(parts) < joint.total:
+        return ()
+    octets = b"".join(part.octets for part in parts)
+    codings = {part.data_coding for part in parts}
+    best = "".join(part.texts.best for part in parts)
+    return (best, *(text for coding in sorted(codings) for text in readings(octets, coding)))
+
+
+# Where septets are packed each part is padded for itself.
+_MAY_BE_PACKED = 0
+
+
+def place_of(held: HeldMessage) -> Concat | None:
+    """Return which part of a long message `held` is; None where it is whole, or unreadable."""
+    try:
+        carrier = read_carrier(held.pdu)
+    except DecodeError:
+        return None
+    return carrier.concats[0] if carrier.concats else None
+
+
+def text_together(together: Sequence[HeldMessage]) -> str:
+    """Return the likeliest reading of one message, or of all parts of one; "" for none."""
+    try:
+        carriers = [read_carrier(held.pdu) for held in together]
+    except DecodeError:
+        return ""
+    if not all(carrier.concats for carrier in carriers):
+        return "".join(map(_first, carriers))
+    codings = {carrier.data_coding for carrier in carriers}
+    has_tables = any(shift for carrier in carriers for shift in carrier.shifts)
+    if len(codings) > 1 or _MAY_BE_PACKED in codings or has_tables:
+        return next(iter(assembled(carriers).texts), "")
+    # Octets in a row: a character that is torn in two is read whole.
+    carriers.sort(key=_number_of)
+    octets = b"".join(piece for carrier in carriers for piece in carrier.pieces)
+    return next(iter(readings(octets, carriers[0].data_coding)), "")
+
+
+def _number_of(carrier: Carrier) -> int:
+    return carrier.concats[0].number
+
+
+def _first(carrier: Carrier) -> str:
+    return next((text for piece in carrier.texts() for text in piece), "")

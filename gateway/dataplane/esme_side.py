@@ -6,20 +6,17 @@ from gateway.dataplane import attention
 from gateway.dataplane.forward import pass_on
 from gateway.dataplane.judge_batch import judge_texts
 from gateway.dataplane.link import Link
+from gateway.dataplane.plane import Turn
 from gateway.dataplane.relay import control, keep_rest, look_ahead, relay_answer, relay_request
 from gateway.dataplane.request_reader import carry, is_gateway_id, timing_of
 from gateway.dataplane.rows import decision, found, operation
 from gateway.dataplane.submit_request import SubmitRequest
-from gateway.dataplane.turn import Turn
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.session.operations import Ruling, ruling
-from gateway.session.states import SessionState, Side
+from gateway.session.operations import Ruling, SessionState, Side, ruling
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.errors import DecodeError
-from gateway.smpp.framing import HEADER, HEADER_OCTETS
-from gateway.smpp.offsets import SUBMIT_SM
+from gateway.smpp.framing import HEADER, HEADER_OCTETS, SUBMIT_SM
 from gateway.smpp.pdu import decode
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError
 
 _SUBMIT_SM = int(CommandId.SUBMIT_SM)
 # Ten parts, the most that many handsets show as one message, hold 1 600 octets. Longer requests

@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 
-from gateway.dataplane.attention import Ask, Hold
+from gateway.dataplane.attention import Ask, Hold, ProhibitedMessage, told_of
 from gateway.dataplane.judge_batch import settle_parts
 from gateway.dataplane.link import Link
-from gateway.dataplane.part_ids import with_places
-from gateway.dataplane.prohibited_message import ProhibitedMessage, told_of
+from gateway.dataplane.part_table import with_places
+from gateway.dataplane.plane import Turn
 from gateway.dataplane.relay import SEQUENCE, SEQUENCE_AT, renumbered
 from gateway.dataplane.rows import decision, found, nothing_found, text_of
-from gateway.dataplane.scheduled_note import errand_of
+from gateway.dataplane.scheduled_note import context_of
 from gateway.dataplane.submit_request import Care, SubmitRequest
-from gateway.dataplane.turn import Turn
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.records import Why
-from gateway.domain.verdict import Action, Reason, Verdict
-from gateway.policy.consent_findings import is_asking
+from gateway.domain.verdict import Action, Finding, Reason, Verdict
+from gateway.policy.findings import ASKING, is_asking, status_of
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.status import CommandStatus, status_named
 
@@ -62,8 +61,8 @@ def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message t
             continue
         # Link.register, unfolded: this is the one path that every message takes.
         own = link.next_sequence()
-        errand = None if care is None else with_places(care, errand_of(message, care))
-        outstanding[own] = (session, message.sequence, message.command_id, now, errand)
+        context = None if care is None else with_places(care, context_of(message, care))
+        outstanding[own] = (session, message.sequence, message.command_id, now, context)
         start = message.start
         SEQUENCE.pack_into(buffer, start + SEQUENCE_AT, own)
         if start != run_end:
@@ -99,8 +98,8 @@ def pass_on(  # noqa: C901, PLR0912, PLR0915 - the one loop that every message t
 
 def _pass_narrowed(turn: Turn, link: Link, message: SubmitRequest, care: Care, pdu: bytes) -> None:
     """Pass a submit_multi on without the destinations that may not get it."""
-    errand = with_places(care, errand_of(message, care))
-    own = link.register(message.session, message.sequence, message.command_id, turn.now, errand)
+    context = with_places(care, context_of(message, care))
+    own = link.register(message.session, message.sequence, message.command_id, turn.now, context)
     turn.batch.write(link, renumbered(pdu, own))
     passed = nothing_found(turn.plane.rules.digest)
     why = _on_trial(turn, message) if message.findings else passed
@@ -239,3 +238,51 @@ def _hold(
         place=care.places[0] if awaits else None,
         prohibited=told,
     )
+
+
+def settle_ask(turn: Turn, item: Ask, against: Finding | None) -> None:
+    """Pass the request on as it came, or refuse it for what stands `against` it.
+
+    Its session must have a bind at the SMSC if nothing does.
+    """
+    if against is None:
+        _pass_ask(turn, item)
+    else:
+        _refuse_ask(turn, item, against)
+
+
+def _pass_ask(turn: Turn, item: Ask) -> None:
+    message, tally = item.message, turn.plane.tally
+    session, link = message.session, message.session.peer
+    assert link is not None  # noqa: S101 - the shell has looked
+    noted = [finding for finding in message.findings if finding is not ASKING]
+    why = nothing_found(turn.plane.rules.digest)
+    if noted:
+        tally.verdict("shadow", noted[0].reason.value)
+        why = found(turn.plane.rules.digest, "shadow", noted[0])
+    # The context: should the SMSC not take it, nobody has been asked.
+    own = link.register(session, message.sequence, message.command_id, turn.now, item)
+    turn.batch.write(link, renumbered(item.pdu, own))
+    tally.forwarded += 1
+    tally.sender(session.system_id, Action.FORWARD.value)
+    _record_ask(turn, item, why)
+
+
+def _refuse_ask(turn: Turn, item: Ask, against: Finding) -> None:
+    message, tally = item.message, turn.plane.tally
+    session, action = message.session, against.action.value
+    turn.plane.rules.uncount(message, item.at)
+    status = status_of(against, message.account.sender.statuses)
+    answer = message.command_id | RESPONSE_BIT
+    turn.batch.refuse(session, answer, status_named(status), message.sequence)
+    tally.verdict(action, against.reason.value)
+    tally.sender(session.system_id, action)
+    _record_ask(turn, item, found(turn.plane.rules.digest, action, against, status))
+
+
+def _record_ask(turn: Turn, item: Ask, why: Why) -> None:
+    message = item.message
+    request = (message.command_id, message.sequence)
+    addresses = (message.source, message.destination)
+    kept = (item.message_id, text_of(message) if turn.plane.keeps_texts else None)
+    turn.batch.rows.append(decision(turn.at, message.session, request, addresses, why, kept))

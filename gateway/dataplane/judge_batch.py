@@ -7,18 +7,16 @@ from functools import partial
 from itertools import chain
 from typing import TypeAlias
 
-from gateway.dataplane.many import judge_each, narrow
 from gateway.dataplane.part_table import FORGOTTEN
 from gateway.dataplane.plane import Plane
-from gateway.dataplane.submit_request import Care, PartPosition, SubmitRequest
-from gateway.domain.verdict import Action, Finding, Reason
+from gateway.dataplane.submit_request import Care, PartPosition, SubmitRequest, judge_each, narrow
+from gateway.domain.verdict import OF_CONTENT, Action, Finding, Reason
+from gateway.filter.classifier.model import PairedScorer
+from gateway.filter.classifier.score import score_as_personal
 from gateway.filter.facts import TextFacts
-from gateway.filter.model_pair import PairedScorer
-from gateway.filter.persons import score_as_personal
-from gateway.policy.courses import Course
-from gateway.policy.ready_rule import StagedCounter
+from gateway.policy.courses import Course, StagedCounter
+from gateway.policy.engine import ask_together, count_together
 from gateway.policy.submission import Submission
-from gateway.policy.together import ask_together, count_together
 from gateway.smpp.text import readings
 
 Courses: TypeAlias = defaultdict[Course, list[SubmitRequest]]
@@ -28,19 +26,12 @@ _Lot: TypeAlias = tuple[Sequence[StagedCounter], Sequence[Submission]]
 UNCHECKED = Finding(
     "CONTENT", Reason.CONTENT_UNCHECKED, Action.QUARANTINE, "the content filter failed"
 )
-_OF_THE_TEXT = frozenset(
-    {
-        Reason.CONTENT,
-        Reason.CONTENT_UNREADABLE,
-        Reason.CONTENT_UNCHECKED,
-        Reason.PARTS_CONFLICT,
-        Reason.PARTS_FORGOTTEN,
-        Reason.BAD_LINK,
-        Reason.CONTACT_GIVEN,
-        Reason.IMPOSTOR,
-        Reason.SUSPICIOUS,
-    }
-)
+_OF_THE_TEXT = OF_CONTENT | {
+    Reason.CONTENT_UNREADABLE,
+    Reason.CONTENT_UNCHECKED,
+    Reason.PARTS_CONFLICT,
+    Reason.PARTS_FORGOTTEN,
+}
 _KEPT = frozenset({Action.QUARANTINE, Action.DEFER})
 
 
@@ -50,9 +41,10 @@ def judge_texts(  # noqa: C901 - the loop that every message takes
     """Judge the text of every message that its addresses did not stop; `at` is epoch seconds.
 
     A text seen before costs one look-up; new texts are scanned together. Messages on the same
-    course are judged together.
+    course are judged together. Plain texts that nothing in the bundle asks about are not read.
     """
     rules = plane.rules
+    messages = messages if rules.reads_texts else [one for one in messages if one.care is not None]
     look_up, course_of, asks = rules.scan.look_up, rules.course_of, not rules.rules.are_none
     unknown: list[SubmitRequest] = []
     courses: Courses = defaultdict(list)

@@ -1,7 +1,7 @@
 """One SMPP connection as the data plane sees it, on either side."""
 
-from gateway.policy.account import Account
-from gateway.session.states import SessionState, Side
+from gateway.policy.submission import Account
+from gateway.session.operations import SessionState, Side
 from gateway.session.timers import Clocks
 
 _LAST_SEQUENCE = 0x7FFFFFFF
@@ -9,7 +9,7 @@ _MAX_LATE = 1000
 
 # Who asked, with which sequence_number and command_id, when it was passed on, and what
 # must be known when the answer comes (a submit_multi's refused destinations, or the
-# gateway's own errand). A plain tuple: it is made once per message.
+# gateway's own context). A plain tuple: it is made once per message.
 Outstanding = tuple["Link | None", int, int, float, object]
 
 
@@ -75,11 +75,11 @@ class Link:
         return sequence
 
     def register(
-        self, asker: "Link | None", sequence: int, command_id: int, now: float, errand: object
+        self, asker: "Link | None", sequence: int, command_id: int, now: float, context: object
     ) -> int:
         """Note a request before it is written, and return the number it gets here."""
         own = self.next_sequence()
-        self.outstanding[own] = (asker, sequence, command_id, now, errand)
+        self.outstanding[own] = (asker, sequence, command_id, now, context)
         return own
 
     def give_up(self, sequence: int) -> Outstanding:

@@ -3,17 +3,15 @@
 from collections.abc import Iterable
 
 from gateway.dataplane import attention, esme_side, smsc_side
-from gateway.dataplane.batch import Batch
-from gateway.dataplane.consent_questions import settle_ask
+from gateway.dataplane.forward import settle_ask
 from gateway.dataplane.link import Link, Outstanding
-from gateway.dataplane.part_ids import parts_in
-from gateway.dataplane.plane import Plane
+from gateway.dataplane.part_table import parts_in
+from gateway.dataplane.plane import Batch, Plane, Turn
 from gateway.dataplane.relay import relay_request
 from gateway.dataplane.rows import outcome
-from gateway.dataplane.turn import Turn
 from gateway.domain.verdict import Finding
 from gateway.policy.ruleset import RuleSet
-from gateway.session.states import SessionState, Side
+from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.status import CommandStatus
 
@@ -48,11 +46,11 @@ class Pipeline:
         self.plane.load(rules)
 
     def relay(
-        self, asker: Link, target: Link, pdu: bytes, moment: tuple[float, float], errand: object
+        self, asker: Link, target: Link, pdu: bytes, moment: tuple[float, float], context: object
     ) -> Batch:
-        """Pass on one request of an SP that was kept back; for `errand` see relay_request."""
+        """Pass on one request of an SP that was kept back; for `context` see relay_request."""
         turn = Turn(self.plane, *moment)
-        relay_request(turn, asker, target, pdu, errand)
+        relay_request(turn, asker, target, pdu, context)
         return turn.batch
 
     def settle_ask(
@@ -110,8 +108,8 @@ class Pipeline:
 
 def _fail(turn: Turn, link: Link, entry: Outstanding, how: str) -> None:
     """Tell the link that asked that no answer will come."""
-    asker, sequence, command_id, _, errand = entry
-    for place in parts_in(errand)[0]:
+    asker, sequence, command_id, _, context = entry
+    for place in parts_in(context)[0]:
         place.joint.doubt(place.number)
     # RSYSERR, as an SMSC that lost a message would say: the SP decides whether to send
     # it again, and its record says that the first copy may have arrived.
@@ -119,7 +117,7 @@ def _fail(turn: Turn, link: Link, entry: Outstanding, how: str) -> None:
     status = CommandStatus.ESME_RSYSERR if is_message else CommandStatus.ESME_RX_T_APPN
     turn.batch.rows.append(outcome(link, entry, (status, b""), (turn.now, turn.at), how))
     if asker is None:
-        turn.batch.attention.append(attention.OwnAnswer(link, errand, None))
+        turn.batch.attention.append(attention.OwnAnswer(link, context, None))
         return
     if command_id != CommandId.ALERT_NOTIFICATION and asker.state is not SessionState.CLOSED:
         turn.batch.refuse(asker, command_id | RESPONSE_BIT, status, sequence)

@@ -1,16 +1,78 @@
-"""What both sides of the data plane share."""
+"""What every step of a tick works with: the plane and its counters, the turn and its batch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.dataplane.part_ids import PartIds
-from gateway.dataplane.part_table import PartTable
+from gateway.dataplane.attention import Attention, ProhibitedMessage
+from gateway.dataplane.link import Link
+from gateway.dataplane.part_table import PartIds, PartTable
 from gateway.dataplane.rows import found
-from gateway.dataplane.tally import Tally
-from gateway.domain.records import Why
+from gateway.domain.records import Row, Why
 from gateway.domain.verdict import Finding
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.warnings import WarningTally
+from gateway.smpp.pdu import header_only
+
+
+class Tally:
+    """Counters of one pipeline.
+
+    `verdicts` is keyed by action and reason, `senders` by system_id and action, `answers` by
+    command_status. `unknown` counts by system_id the answers ESME_RINVDSTADR to submit_sm.
+    `replies_put_back` are subscribers' messages that the SMSC was asked to send again, and
+    `replies_unheard` those that nothing was done about, for want of room or of a store.
+    `latency_us` counts answers by the bit length of their microseconds.
+    """
+
+    __slots__ = (
+        "answers",
+        "filter_failures",
+        "forwarded",
+        "framing_faults",
+        "late",
+        "latency_us",
+        "latency_us_total",
+        "link_lost",
+        "malformed",
+        "relayed",
+        "replies_put_back",
+        "replies_unheard",
+        "senders",
+        "stray",
+        "timeouts",
+        "unknown",
+        "verdicts",
+    )
+
+    def __init__(self) -> None:
+        self.forwarded = 0
+        self.relayed = 0
+        self.stray = 0
+        self.late = 0
+        self.timeouts = 0
+        self.link_lost = 0
+        self.filter_failures = 0
+        self.framing_faults = 0
+        self.malformed = 0
+        self.replies_put_back = 0
+        self.replies_unheard = 0
+        self.verdicts: dict[tuple[str, str], int] = {}
+        self.answers: dict[int, int] = {}
+        self.unknown: dict[str, int] = {}
+        self.senders: dict[tuple[str, str], int] = {}
+        self.latency_us = [0] * 64
+        self.latency_us_total = 0
+
+    def sender(self, system_id: str, action: str, count: int = 1) -> None:
+        """Count what became of a sender's messages; senders are those of the configuration."""
+        key = (system_id, action)
+        self.senders[key] = self.senders.get(key, 0) + count
+
+    def verdict(self, action: str, reason: str, count: int = 1) -> None:
+        """Count messages that were not simply forwarded."""
+        key = (action, reason)
+        self.verdicts[key] = self.verdicts.get(key, 0) + count
+
 
 _MAX_KEPT = 4096
 
@@ -134,3 +196,46 @@ class Plane:
         self.rules = rules
         content = rules.bundle.content
         self.parts.ttl_s, self.parts.late.keep_s = content.parts_ttl_s, content.late_parts_s
+
+
+class Batch:
+    """Octets to write, a list per link; exceptions to attend to; rows to record.
+
+    Join a link's octets into one write, after the whole tick. `freed` are links with requests
+    that can go on in the next turn, as there is room again or as this turn was used up: pass them
+    on with no new octets, SPs to `submit`, SMSCs to `resp`. `prohibited` is what was refused and is
+    to be reported; what is held bears its own.
+    """
+
+    __slots__ = ("attention", "freed", "prohibited", "rows", "writes")
+
+    def __init__(self) -> None:
+        self.writes: dict[Link, list[bytes | bytearray]] = {}
+        self.attention: list[Attention] = []
+        self.freed: set[Link] = set()
+        self.rows: list[Row] = []
+        self.prohibited: list[ProhibitedMessage] = []
+
+    def write(self, link: Link, octets: bytes | bytearray) -> None:
+        """Add octets for `link`, behind what it already gets."""
+        writes = self.writes.get(link)
+        if writes is None:
+            self.writes[link] = [octets]
+        else:
+            writes.append(octets)
+
+    def refuse(self, link: Link, response_id: int, status: int, sequence: int) -> None:
+        """Answer a request of `link` with a status and no body."""
+        self.write(link, header_only(response_id, status, sequence))
+
+
+class Turn:
+    """What every step of a tick needs. `now` is monotonic, `at` epoch seconds."""
+
+    __slots__ = ("at", "batch", "now", "plane")
+
+    def __init__(self, plane: Plane, now: float, at: float) -> None:
+        self.plane = plane
+        self.now = now
+        self.at = at
+        self.batch = Batch()

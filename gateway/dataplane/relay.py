@@ -6,19 +6,24 @@ from struct import Struct
 
 from gateway.dataplane import attention
 from gateway.dataplane.link import Link, Outstanding
-from gateway.dataplane.part_ids import parts_in
+from gateway.dataplane.part_table import parts_in
+from gateway.dataplane.plane import Turn
 from gateway.dataplane.rows import outcome
 from gateway.dataplane.scheduled_note import schedule_in
 from gateway.dataplane.submit_request import Schedule
-from gateway.dataplane.turn import Turn
-from gateway.session.operations import Ruling
-from gateway.session.states import SessionState, Side
-from gateway.smpp.answers import enquire_link_resp, generic_nack
+from gateway.session.operations import Ruling, SessionState, Side
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.errors import DecodeError
 from gateway.smpp.framing import HEADER, HEADER_OCTETS
-from gateway.smpp.pdu import FieldValue, Pdu, UnsuccessSme, decode, encode
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.pdu import (
+    FieldValue,
+    Pdu,
+    UnsuccessSme,
+    decode,
+    encode,
+    enquire_link_resp,
+    generic_nack,
+)
+from gateway.smpp.status import CommandStatus, DecodeError
 
 SEQUENCE = Struct(">I")
 SEQUENCE_AT = 12
@@ -143,17 +148,19 @@ def renumbered(pdu: bytes, sequence: int) -> bytes:
     return b"".join((pdu[:SEQUENCE_AT], SEQUENCE.pack(sequence), pdu[HEADER_OCTETS:]))
 
 
-def relay_request(turn: Turn, asker: Link, target: Link, pdu: bytes, errand: object = None) -> None:
+def relay_request(
+    turn: Turn, asker: Link, target: Link, pdu: bytes, context: object = None
+) -> None:
     """Pass a request on with a sequence_number of the target.
 
-    If `errand` is octets, it is the message id that the answer must have.
+    If `context` is octets, it is the message id that the answer must have.
     """
     _, command_id, _, sequence = HEADER.unpack_from(pdu)
     turn.plane.tally.relayed += 1
     if command_id == _ALERT:  # it has no answer to wait for
         turn.batch.write(target, renumbered(pdu, target.next_sequence()))
         return
-    own = target.register(asker, sequence, command_id, turn.now, errand)
+    own = target.register(asker, sequence, command_id, turn.now, context)
     turn.batch.write(target, renumbered(pdu, own))
 
 
@@ -164,7 +171,7 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
     if entry is None:
         return
     asker, asked, _, _, _ = entry
-    errand = _note_parts(turn, link, pdu, entry[4])
+    context = _note_parts(turn, link, pdu, entry[4])
     how, message_id = "late" if is_late else "answered", b""
     if link.side is _SMSC:
         message_id = message_id_of(pdu)
@@ -176,24 +183,24 @@ def relay_answer(turn: Turn, link: Link, pdu: bytes) -> None:
     moment = (turn.now, turn.at)
     turn.batch.rows.append(outcome(link, entry, (status, message_id), moment, how))
     turn.plane.tally.late += is_late
-    is_unasked = isinstance(errand, attention.Ask) and bool(status or command_id == _NACK)
+    is_unasked = isinstance(context, attention.Ask) and bool(status or command_id == _NACK)
     if asker is None or is_unasked:
-        # The gateway's own errand: even a late answer settles a doubt.
-        turn.batch.attention.append(attention.OwnAnswer(link, errand, pdu))
-    schedule = None if errand is None else schedule_in(errand)
+        # The gateway's own context: even a late answer settles a doubt.
+        turn.batch.attention.append(attention.OwnAnswer(link, context, pdu))
+    schedule = None if context is None else schedule_in(context)
     if schedule is not None and not status and command_id != _NACK:
         taken = attention.ScheduledAtSmsc(link, schedule, schedule.message_id or message_id)
         turn.batch.attention.append(taken)
     if asker is not None and not is_late:
-        completed = pdu if errand is None else _completed(pdu, errand)
+        completed = pdu if context is None else _completed(pdu, context)
         turn.batch.write(asker, renumbered(completed, asked))
         if asker.is_blocked:
             turn.batch.freed.add(asker)
 
 
-def _note_parts(turn: Turn, link: Link, answer: bytes, errand: object) -> object:
-    """Note the SMSC's id of a part, or that the SMSC rejected it; return the rest of the errand."""
-    places, rest = parts_in(errand)
+def _note_parts(turn: Turn, link: Link, answer: bytes, context: object) -> object:
+    """Note the SMSC's id of a part, or that the SMSC rejected it; return what else it has."""
+    places, rest = parts_in(context)
     _, command_id, status, _ = HEADER.unpack_from(answer)
     if status or command_id == _NACK:
         for place in places:
@@ -221,15 +228,15 @@ def _take_entry(
     return entry, is_late
 
 
-def _completed(pdu: bytes, errand: object) -> bytes:
-    """Return an answer with what its errand adds."""
-    match errand:
+def _completed(pdu: bytes, context: object) -> bytes:
+    """Return an answer with what its context adds."""
+    match context:
         case tuple():
-            return _with_refusals(pdu, errand)
+            return _with_refusals(pdu, context)
         case Schedule(refused=refused) if refused:
             return _with_refusals(pdu, refused)
         case bytes():
-            return _with_id(pdu, errand)
+            return _with_id(pdu, context)
         case _:
             return pdu
 

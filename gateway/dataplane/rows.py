@@ -7,7 +7,7 @@ from gateway.dataplane.submit_request import SubmitRequest
 from gateway.domain.msisdn import is_mobile
 from gateway.domain.records import DecisionRow, EventRow, OutcomeRow, Text, Why
 from gateway.domain.verdict import Action, Finding
-from gateway.session.states import Side
+from gateway.session.operations import Side
 from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import Pdu
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from gateway.dataplane.attention import Ask
 from gateway.dataplane.carriers import Carrier
 from gateway.dataplane.submit_request import Care, Schedule, SubmitRequest
+from gateway.domain.categories import TrafficClass
 from gateway.domain.msisdn import with_plus
-from gateway.domain.traffic import TrafficClass
 from gateway.policy.submission import DeliveryTimes
 from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import SmeAddress
@@ -31,7 +31,7 @@ def schedule_of(carrier: Carrier, timing: DeliveryTimes | None, at: float) -> Sc
     return Schedule(scheduled_at, source, listed)
 
 
-def errand_of(message: SubmitRequest, care: Care) -> object:
+def context_of(message: SubmitRequest, care: Care) -> object:
     """Return what must be known when the answer to a request comes; None if nothing.
 
     Only a commercial message is noted: a refusal stops nothing else (R22). A new time for a
@@ -51,11 +51,11 @@ def errand_of(message: SubmitRequest, care: Care) -> object:
     return replace(schedule, destinations=there, refused=care.refused)
 
 
-def schedule_in(errand: object) -> Schedule | None:
-    """Return the schedule that an errand contains, or None."""
-    match errand:
+def schedule_in(context: object) -> Schedule | None:
+    """Return the schedule that a context contains, or None."""
+    match context:
         case Schedule():
-            return errand
+            return context
         case Ask(message=message) if message.care is not None:
             # A request for consent is itself commercial (R23).
             return message.care.schedule

@@ -1,1 +1,1 @@
-"""The asyncio shells around the data plane: sockets, binds, timers, the quarantine's errands."""
+"""The asyncio shells around the data plane: sockets, binds, timers, releases."""

@@ -10,11 +10,11 @@ from gateway.dataplane.attention import Hold
 from gateway.dataplane.carriers import read_carrier
 from gateway.dataplane.parts import Key, subscriber_of
 from gateway.domain.quarantine import HeldMessage
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import QuarantineStore
 from gateway.proxy.release_follower import ReleaseFollower
 from gateway.runtime.tasks import spawn
-from gateway.smpp.errors import DecodeError
+from gateway.smpp.status import DecodeError
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.quarantine.store import QuarantineStore
 
 log = structlog.get_logger()
 

@@ -1,12 +1,13 @@
 """One TCP connection, to an SP or the SMSC: it passes octets to and from the tick."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol, cast
 
 from gateway.dataplane.link import Link
-from gateway.session.states import SessionState
+from gateway.session.operations import SessionState
 
 # The most and the fewest octets that are read from a session before its turn.
 MOST_OCTETS = 16 * 1024
@@ -173,3 +174,14 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
         elif self.abandon is not None:
             self.abandon()
+
+
+class Numbers:
+    """Counts connections of one process, from 1."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count(1)
+
+    def next(self) -> int:
+        """Return the next number."""
+        return next(self._count)

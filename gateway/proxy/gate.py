@@ -1,22 +1,213 @@
-"""Who gets in: the password, the lock-outs, the limits of an account."""
+"""Who gets in: the password, the lock-outs, the limits of an account, known addresses."""
 
 import asyncio
+import hmac
+import os
+import secrets
+import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NoReturn
 
 import structlog
 
 from gateway.dataplane.plane import Plane
 from gateway.domain.sender import Sender
-from gateway.proxy.credentials import Credentials
-from gateway.proxy.stranger_log import StrangerLog
-from gateway.runtime.clock import epoch, monotonic
-from gateway.runtime.records import Records
+from gateway.records.writer import Records
+from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.session.binding import BindReason, BindRequest, judge_bind, read_bind
-from gateway.session.lockout import Lockouts
+from gateway.session.peer_address import origin_of
+from gateway.session.stranger_limits import KNOWN_S, EventQuota, EventRepeats, Lockouts
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.known_peers.store import KnownPeer, KnownPeerStore
 
 log = structlog.get_logger()
+
+
+Verify = Callable[[str, bytes], bool]
+
+_MAX_REMEMBERED = 10_000
+_AT_ONCE = 2  # checks take milliseconds of CPU each: strangers must not get all of it
+# A tenth of what the loop gets of the same core, when it wants all of it.
+_NICENESS = 10
+
+
+class Credentials:
+    """Checks passwords in threads, a few at a time, and remembers the right ones.
+
+    What is kept is a keyed digest that is worth nothing outside this process. Wrong
+    passwords are never remembered: each costs the full check.
+    """
+
+    def __init__(self, verify: Verify, decoy: str) -> None:
+        self._verify = verify
+        self._decoy = decoy
+        self._key = secrets.token_bytes(32)
+        self._known: dict[str, bytes] = {}
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "passwords", initializer=_let_pass)
+
+    async def are_right(
+        self, stored: str | None, secret: bytes, is_locked: Callable[[], bool]
+    ) -> bool:
+        """Tell whether `secret` is the password `stored`, None for an unknown sender.
+
+        `is_locked` is asked once, right before the check, or guesses that wait side by side
+        would all get theirs.
+        """
+        if stored is not None and self._is_known(stored, secret):
+            return not is_locked()
+        async with self._gate:
+            if is_locked():
+                return False
+            is_right = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._verify, stored or self._decoy, secret
+            )
+        if stored is None or not is_right:
+            return False
+        # env: and plain: are cheap to check and may change behind the same name.
+        if stored.startswith("$"):
+            if len(self._known) >= _MAX_REMEMBERED:
+                self._known.clear()
+            self._known[stored] = self._digest(secret)
+        return True
+
+    def _is_known(self, stored: str, secret: bytes) -> bool:
+        known = self._known.get(stored)
+        return known is not None and hmac.compare_digest(known, self._digest(secret))
+
+    def _digest(self, secret: bytes) -> bytes:
+        return hmac.digest(self._key, secret, "sha256")
+
+
+def _let_pass() -> None:
+    """Let the loop run before this thread on the core that they share (Linux: setpriority(2)).
+
+    Where that is not to be had, as outside Linux, both run alike.
+    """
+    thread = threading.get_native_id()
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS)
+
+
+# Lines a minute of single events, and as many of counts. A line has some 250 octets.
+STRANGERS_ROWS = 32
+# Who proved a password and was refused all the same: its operator asks why, so it has rows that
+# strangers can not take.
+SENDERS_ROWS = 64
+
+
+class StrangerLog:
+    """Logs the first event of each kind and address in a minute, and once a minute the counts.
+
+    Refused binds stand in the records likewise, one for each that is logged and one for each count.
+    """
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._strangers = EventQuota(STRANGERS_ROWS)
+        self._senders = EventQuota(SENDERS_ROWS)
+
+    def closed(self, reason: str, address: str, system_id: str = "") -> None:
+        """Tell that a connection was closed before its bind; `reason` is of a closed list."""
+        if self._strangers.admits("esme.closed", reason, address, monotonic()):
+            log.warning("esme.closed", system_id=system_id, address=address, reason=reason)
+
+    def refused(self, reason: str, address: str, system_id: str, *, has_proved: bool) -> None:
+        """Tell that a bind was refused; `has_proved` says whether its password was right."""
+        quota = self._senders if has_proved else self._strangers
+        if not quota.admits("esme.refused", reason, address, monotonic(), system_id):
+            return
+        about = {"system_id": system_id, "address": address, "reason": reason}
+        log.warning("esme.refused", **about)
+        if reason != "locked":
+            self._records.rows.append(("e", epoch(), "refused", about))
+
+    def summarise(self, now: float) -> None:
+        """Tell what was only counted, once a minute; to be called each second or so."""
+        for quota in (self._strangers, self._senders):
+            for one in quota.repeated(now):
+                self._tell(one)
+
+    def _tell(self, one: EventRepeats) -> None:
+        about = {
+            "system_id": one.system_id,
+            "address": one.origin or "others",
+            "reason": one.reason,
+            "count": one.times,
+        }
+        log.warning("esme.repeated", of=one.event, **about)
+        if one.event == "esme.refused" and one.reason != "locked":
+            self._records.rows.append(("e", epoch(), "refused", about))
+
+
+MAX_PEERS = 10_000
+
+_EVERY_S = 1.0
+_AGE = timedelta(seconds=KNOWN_S)
+# A peer that binds repeatedly is written once an hour.
+_STALE = timedelta(hours=1)
+
+
+class KnownPeers:
+    """Loads stored peers into `lockouts` and writes new ones, not within the tick."""
+
+    def __init__(
+        self, store: KnownPeerStore, lockouts: Lockouts, now: Callable[[], datetime] = utcnow
+    ) -> None:
+        self._store = store
+        self._lockouts = lockouts
+        self._now = now
+        self._written: dict[tuple[str, str], datetime] = {}
+        self._waiting: dict[tuple[str, str], datetime] = {}
+        self._pruned_at: datetime | None = None
+
+    async def load(self) -> None:
+        """Load the peers that bound in the last week. Raises StoreUnavailable."""
+        now, at = self._now(), monotonic()
+        for peer in await self._store.listed(now - _AGE, MAX_PEERS):
+            age_s = max(0.0, (now - peer.bound_at).total_seconds())
+            self._lockouts.know(peer.origin, peer.system_id, at - age_s)
+            self._written[peer.system_id, peer.origin] = peer.bound_at
+
+    def bound(self, system_id: str, address: str) -> None:
+        """Note that an SP has bound from `address`."""
+        key, now = (system_id, origin_of(address)), self._now()
+        written = self._written.get(key)
+        is_fresh = written is not None and now - written < _STALE
+        if not is_fresh and len(self._waiting) < MAX_PEERS:
+            self._waiting[key] = now
+
+    async def keep(self) -> NoReturn:
+        """Write new peers every second until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write new peers; at most MAX_PEERS wait while the store does not answer."""
+        waiting = dict(self._waiting)
+        try:
+            await self._store.note([KnownPeer(*key, at) for key, at in waiting.items()])
+            await self._prune()
+        except StoreUnavailable:
+            return
+        for key, at in waiting.items():
+            self._written[key] = at
+            if self._waiting.get(key) == at:
+                del self._waiting[key]
+
+    async def _prune(self) -> None:
+        now = self._now()
+        if self._pruned_at is not None and now - self._pruned_at < _STALE:
+            return
+        await self._store.forget(now - _AGE, MAX_PEERS)
+        self._written = {key: at for key, at in self._written.items() if now - at < _STALE}
+        self._pruned_at = now
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from gateway.proxy.connection import Connection, Pause
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic
-from gateway.session.states import SessionState, Side
+from gateway.session.operations import SessionState, Side
 from gateway.session.timers import Due, Timers, due
-from gateway.smpp.answers import enquire_link
+from gateway.smpp.pdu import enquire_link
 
 log = structlog.get_logger()
 

@@ -7,18 +7,16 @@ from datetime import datetime
 from gateway.dataplane.attention import SubscriberMessage
 from gateway.dataplane.plane import Plane
 from gateway.domain.consent import ConsentAnswer
-from gateway.domain.hub import Hub
 from gateway.domain.msisdn import msisdn_from, other_msisdn_from
-from gateway.domain.subscription import MessageEvidence
-from gateway.policy.hub_words import HubCommand, hub_command_of
-from gateway.policy.intents import NO_CONTEXT, Intent, Meaning, MoContext, meaning_of
-from gateway.smpp.errors import DecodeError
+from gateway.domain.subscription import Hub, MessageEvidence
+from gateway.policy.replies.hub_words import HubCommand, hub_command_of
+from gateway.policy.replies.intents import NO_CONTEXT, Intent, MoContext, ReplyMeaning, meaning_of
 from gateway.smpp.pdu import Pdu, decode
+from gateway.smpp.status import DecodeError
 from gateway.smpp.text import decode_text
-from gateway.smpp.tlv import Tag, first
 from gateway.smpp.udh import split_udh
 from gateway.systems.subscriptions.catalogue import Catalogue
-from gateway.systems.subscriptions.word import Word, digest_of, meaning_in
+from gateway.systems.subscriptions.dialogue import Word, digest_of, meaning_in
 
 _MESSAGE_TYPE = 0x3C  # bits of esm_class; set for receipts and the like, not subscribers' texts
 _UDHI = 0x40
@@ -45,8 +43,8 @@ class MoMessage:
     item: SubscriberMessage
     pdu: Pdu
     word: Word
-    alone: Meaning
-    at_most: Meaning
+    alone: ReplyMeaning
+    at_most: ReplyMeaning
     command: HubCommand | None = None
     is_order: bool = False
     is_restoring: bool = False
@@ -160,9 +158,7 @@ def _at_most(text: str) -> Intent:
 
 
 def _text_of(pdu: Pdu) -> str:
-    octets = pdu.octets("short_message")
-    if not octets:
-        octets = first(pdu.tlvs, Tag.MESSAGE_PAYLOAD) or b""
+    octets = pdu.text_octets
     if octets and pdu.number("esm_class") & _UDHI:
         _, octets = split_udh(octets)
     return decode_text(octets, pdu.number("data_coding"))

@@ -5,33 +5,27 @@ from datetime import UTC, datetime
 
 import structlog
 
-from gateway.dataplane.attention import Operation
-from gateway.dataplane.carriers import read_carrier
-from gateway.dataplane.held_texts import place_of
-from gateway.dataplane.prohibited_message import ProhibitedMessage
-from gateway.dataplane.replace_sm import may_be_part
-from gateway.dataplane.request_reader import timing_of
+from gateway.dataplane.attention import Operation, ProhibitedMessage
+from gateway.dataplane.carriers import place_of, read_carrier
+from gateway.dataplane.request_reader import may_be_part, timing_of
 from gateway.dataplane.rows import operation, own_answer
 from gateway.domain.authority_report import prohibited_in
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action, Verdict
 from gateway.policy.submission import DeliveryTimes, Submission
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import REPLACEABLE_STATES, QuarantineStore, Replacement
-from gateway.proxy.held_counts import HeldCounts
-from gateway.proxy.taking_turns import Turns
+from gateway.proxy.hold_writer import HeldCounts
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
-from gateway.runtime.tasks import spawn
-from gateway.smpp.answers import header_only
+from gateway.runtime.tasks import KeyedLock, spawn
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import Pdu, decode, encode, make
+from gateway.smpp.pdu import Pdu, decode, encode, header_only, make
 from gateway.smpp.status import CommandStatus, status_named
-from gateway.smpp.tlv import Tag
-from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.outcomes import ActResult
+from gateway.smpp.tlv import TEXT_TAGS, Tag, Tlv
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.quarantine.service import ActResult, QuarantineDesk
+from gateway.systems.quarantine.store import REPLACEABLE_STATES, QuarantineStore, Replacement
 
 log = structlog.get_logger()
 
@@ -65,7 +59,7 @@ class Operations:
         self._store = store
         self._desk = desk
         self._counts = counts
-        self._turns = Turns()  # by message: each replacement's growth is measured from the last
+        self._locks = KeyedLock()  # by message: each replacement's growth is measured from the last
 
     def begin(self, item: Operation) -> None:
         """Start to answer one request; it counts in the window like any other."""
@@ -79,7 +73,7 @@ class Operations:
         self._tick.records.rows.append(operation(session, request, epoch()))
         try:
             if request.command_id == CommandId.REPLACE_SM:
-                async with self._turns.of(message_id):
+                async with self._locks.of(message_id):
                     await self._settle(item, request, message_id)
             else:
                 await self._settle(item, request, message_id)
@@ -128,11 +122,15 @@ class Operations:
         fields = {
             **before.fields,
             **{n: request.fields[n] for n in names if request.fields[n]},
-            "short_message": request.fields["short_message"],
         }
-        tlvs = tuple(tlv for tlv in before.tlvs if tlv.tag != Tag.MESSAGE_PAYLOAD)
+        tlvs = [tlv for tlv in before.tlvs if tlv.tag not in TEXT_TAGS]
+        if "short_message" in before.fields:
+            fields["short_message"] = request.fields["short_message"]
+        elif request.octets("short_message"):  # a data_sm has no such field
+            tlvs.append(Tlv(Tag.MESSAGE_PAYLOAD, request.octets("short_message")))
+        tlvs += (tlv for tlv in request.tlvs if tlv.tag in TEXT_TAGS)
         replacement = Replacement(
-            pdu=encode(replace(before, fields=fields, tlvs=tlvs)),
+            pdu=encode(replace(before, fields=fields, tlvs=tuple(tlvs))),
             reason=held.reason,
             rule=held.rule,
             category=held.category,
@@ -233,12 +231,15 @@ class Operations:
         if link is None or not link.state.is_bound:
             self._write(item, _failed(request, CommandStatus.ESME_RMSGQFUL))
             return
-        pdu, errand = item.pdu, None
+        pdu, context = item.pdu, None
         if released is not None:
             fields = {**request.fields, "message_id": released.smsc_message_id.encode("latin-1")}
-            pdu, errand = encode(replace(request, fields=fields)), str(released.message_id).encode()
+            pdu, context = (
+                encode(replace(request, fields=fields)),
+                str(released.message_id).encode(),
+            )
         tick = self._tick
-        tick.out(tick.pipeline.relay(item.session, link, pdu, (monotonic(), epoch()), errand))
+        tick.out(tick.pipeline.relay(item.session, link, pdu, (monotonic(), epoch()), context))
 
     def _write(self, item: Operation, octets: bytes) -> None:
         connection = self._tick.connections.get(item.session)

@@ -7,21 +7,21 @@ from datetime import datetime
 import structlog
 
 from gateway.dataplane.attention import OwnAnswer, ReleaseReceipt
-from gateway.dataplane.deliveries import delivery
 from gateway.dataplane.relay import renumbered
+from gateway.dataplane.smsc_side import delivery
 from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import QuarantineStore, ReleasedId
-from gateway.proxy.route import Routes
+from gateway.proxy.esme_session import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.smpp.commands import CommandId
-from gateway.smpp.errors import DecodeError, EncodeError
 from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import decode
 from gateway.smpp.receipt import id_forms, read_receipt, receipt_pdu, with_receipt_id
+from gateway.smpp.status import DecodeError, EncodeError
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.quarantine.store import QuarantineStore, ReleasedId
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ _ENDS: dict[HoldState, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class OwnReceipt:
-    """The errand of a receipt that the gateway itself writes."""
+    """The context of a receipt that the gateway itself writes."""
 
     message_id: int
 
@@ -170,12 +170,12 @@ class ReceiptDesk:
         self._tick.records.rows.append(row)
         connection.write(renumbered(pdu, own))
 
-    def answered(self, item: OwnAnswer, errand: OwnReceipt) -> None:
+    def answered(self, item: OwnAnswer, context: OwnReceipt) -> None:
         """Handle the SP's answer; a receipt that was not accepted is sent again later."""
         is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
-        self._not_before[errand.message_id] = monotonic() + _RETRY_S
+        self._not_before[context.message_id] = monotonic() + _RETRY_S
         if is_taken:
-            spawn(self._sent(errand.message_id), name=f"receipt-{errand.message_id}")
+            spawn(self._sent(context.message_id), name=f"receipt-{context.message_id}")
 
     async def _sent(self, message_id: int) -> None:
         try:

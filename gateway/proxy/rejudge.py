@@ -1,28 +1,78 @@
-"""Judge held messages again when they leave the quarantine (R21, R40, R61)."""
+"""Judge held messages again when they leave the quarantine (R21, R40, R61); why they are kept."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from gateway.dataplane.assembled_message import assembled
-from gateway.dataplane.carriers import Carrier, read_carrier
+from gateway.dataplane.attention import Hold
+from gateway.dataplane.carriers import Carrier, assembled, read_carrier
 from gateway.dataplane.judge_batch import UNCHECKED, note_hint
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.request_reader import timing_of
 from gateway.dataplane.scheduled_note import schedule_of
 from gateway.dataplane.submit_request import Schedule
+from gateway.domain.authority_report import prohibited_in
+from gateway.domain.categories import TrafficClass
 from gateway.domain.msisdn import msisdn_of, with_plus
 from gateway.domain.quarantine import HeldMessage
-from gateway.domain.traffic import TrafficClass
+from gateway.domain.records import EventRow
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
-from gateway.policy.account import Account
-from gateway.policy.consent_findings import is_asking
-from gateway.policy.judging_again import judge_again, judge_due
-from gateway.policy.submission import DeliveryTimes, RequestedMessage, Submission
-from gateway.proxy.grounds import valid_until_of
+from gateway.policy.engine import judge_again, judge_due
+from gateway.policy.findings import campaign_of, is_asking, subject_of
+from gateway.policy.submission import Account, DeliveryTimes, RequestedMessage, Submission
+from gateway.proxy.report_writer import told_of_held
+from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic
-from gateway.smpp.pdu import SmeAddress
+from gateway.smpp.fields import moment_of
+from gateway.smpp.pdu import SmeAddress, decode
+from gateway.smpp.status import DecodeError
+from gateway.systems.quarantine.store import Grounds
+
+_SHORT_TEXT = 200
+# What waits for its hour, and whose sender did not say how long it is of use, is worth one
+# opening; after it the sender may be away for a day before the message is given up.
+_PAST_ITS_HOUR = timedelta(hours=48)
+
+
+def grounds_of(
+    verdict: Verdict, pdu: bytes, times: tuple[datetime, datetime], ttl_s: float
+) -> Grounds:
+    """Return what the store keeps of a verdict that keeps a message.
+
+    `times` are when the message came, which its validity_period counts from, and now. What
+    a person is to see waits for at most `ttl_s`; what waits for its hour, as long as it is
+    valid (R40).
+    """
+    came_at, now = times
+    deciding = verdict.deciding
+    due_at: datetime | None = None
+    latest = now + timedelta(seconds=ttl_s)
+    valid_until = valid_until_of(pdu, came_at)
+    if verdict.action is Action.DEFER:
+        due_at = datetime.fromtimestamp(verdict.due, UTC)
+        latest = valid_until or due_at + _PAST_ITS_HOUR
+    return Grounds(
+        reason=deciding.reason.value if deciding is not None else "",
+        rule=deciding.rule if deciding is not None else "",
+        category=subject_of(verdict),
+        evidence=deciding.evidence[:_SHORT_TEXT] if deciding is not None else "",
+        digest=verdict.digest,
+        expires_at=latest if valid_until is None else min(max(valid_until, now), latest),
+        due_at=due_at,
+        campaign=campaign_of(verdict),
+    )
+
+
+def valid_until_of(pdu: bytes, came_at: datetime) -> datetime | None:
+    """Return until when a request that came at `came_at` is of use; None when it does not say."""
+    try:
+        request = decode(pdu)
+    except DecodeError:  # a plain submit_sm was judged without a full decode
+        return None
+    scheduled = moment_of(request.octets("schedule_delivery_time"), came_at)
+    return moment_of(request.octets("validity_period"), scheduled or came_at)
+
 
 # A person has reviewed it already and must not see it again for the same: it is rejected.
 _UNCHECKED_AGAIN = Finding(
@@ -163,3 +213,47 @@ def _timing(carrier: Carrier, valid_until: datetime | None) -> DeliveryTimes:
     """Return its times as of now: the SMSC counts a relative schedule from now (R41)."""
     said = timing_of(carrier.pdu.octets("schedule_delivery_time"), b"", epoch())
     return replace(said, valid_until=None if valid_until is None else valid_until.timestamp())
+
+
+def exchanged(tick: Tick, item: Hold, held: HeldMessage) -> Hold:
+    """Return `item`, about to be stored as `held`, with the verdict to record for it.
+
+    If another finding outranks the addressee's own preference, the tick has not reported it yet:
+    it is added here to the warnings, the records and the report to the authority. The message
+    stays held, even if that verdict would reject it.
+    """
+    plane = tick.pipeline.plane
+    verdict = outranked(plane, item.verdict, held)
+    if verdict is item.verdict:
+        return item
+    _warn(tick, item, verdict)
+    told = item.prohibited
+    finding = prohibited_in(verdict.findings)
+    if finding is not None:
+        found = told_of_held(held, verdict, finding, text_of(plane, (held,)), epoch())
+        told = replace(found, action=Action.QUARANTINE)
+    return replace(item, verdict=verdict, prohibited=told)
+
+
+def judged_again(held: HeldMessage, action: Action, why: Grounds | HeldMessage) -> EventRow:
+    """Return the event row that says what stops a message when it is judged again."""
+    about = {
+        "message_id": str(held.message_id),
+        "system_id": held.system_id,
+        "action": action.value,
+        "reason": why.reason,
+        "rule": why.rule,
+        "category": why.category,
+        "campaign": why.campaign,
+        "digest": why.digest,
+    }
+    return ("e", epoch(), "judged_again", about)
+
+
+def _warn(tick: Tick, item: Hold, verdict: Verdict) -> None:
+    """Count findings that the tick did not reach: it stopped at the addressee's preference."""
+    plane = tick.pipeline.plane
+    account = plane.rules.accounts[item.session.system_id]
+    one = Submission(account, item.source, item.destination)
+    one.findings = tuple(f for f in verdict.findings if f not in item.verdict.findings)
+    plane.warnings.note(one, epoch(), (item.session.number, item.sequence, item.message_id))

@@ -1,5 +1,6 @@
 """Handle subscribers' MO messages: a refusal holds at once, each message is answered once."""
 
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
@@ -11,22 +12,81 @@ from gateway.dataplane.attention import OwnAnswer, SubscriberMessage
 from gateway.dataplane.relay import message_id_of
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.subscription import MessageEvidence, Subscription
-from gateway.policy.hub_words import HubCommand
-from gateway.policy.intents import Intent
-from gateway.ports.errors import StoreUnavailable
+from gateway.policy.replies.hub_words import HubCommand
+from gateway.policy.replies.intents import Intent
 from gateway.proxy.consent_book import ConsentBook
 from gateway.proxy.mo_receiver import MoMessage, MoReceiver
 from gateway.proxy.mt_sender import Confirmation, MtSender
-from gateway.proxy.reply_backlog import ReplyBacklog
-from gateway.proxy.taking_turns import Turns
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import utcnow
-from gateway.runtime.tasks import spawn
+from gateway.runtime.tasks import KeyedLock, spawn
 from gateway.smpp.framing import HEADER
-from gateway.systems.subscriptions.desk import SubscriptionDesk
-from gateway.systems.subscriptions.word import Word, WordOutcome
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.subscriptions.dialogue import Word, WordOutcome
+from gateway.systems.subscriptions.service import SubscriptionDesk
 
 log = structlog.get_logger()
+
+
+_MAX_AT_ONCE = 1_000
+_MAX_UNKEPT = 100_000
+# Of one number; the rest of them would make others wait.
+_MAX_EACH = 8
+
+
+class ReplyBacklog:
+    """Bounds what waits, and what waits of one number.
+
+    Nothing that was taken is dropped: where no more can be taken, the SMSC is to keep it.
+    """
+
+    def __init__(self) -> None:
+        self._unkept: deque[MoMessage] = deque()
+        self._waiting: Counter[int] = Counter()
+        self._under_way = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether as much is under way as may be."""
+        return self._under_way >= _MAX_AT_ONCE
+
+    @property
+    def next_unkept(self) -> MoMessage | None:
+        """Return what has waited longest to be kept."""
+        return self._unkept[0] if self._unkept else None
+
+    def has_room(self, msisdn: int) -> bool:
+        """Tell whether one more message of a number may wait."""
+        return len(self._unkept) < _MAX_UNKEPT and self._waiting[msisdn] < _MAX_EACH
+
+    def begin(self, msisdn: int) -> None:
+        """Note that a message of a number is under way."""
+        self._under_way += 1
+        self._waiting[msisdn] += 1
+
+    def end(self, msisdn: int) -> None:
+        """Note that it is not any more."""
+        self._under_way -= 1
+        self._leave(msisdn)
+
+    def keep_later(self, heard: MoMessage) -> None:
+        """Take what is to be kept as soon as it can be, even past the bound.
+
+        The SP may have it already, and then it will not come again: of such there is no more
+        than one turn of the loop reads, and what was under way when the store failed.
+        """
+        self._unkept.append(heard)
+        self._waiting[heard.word.msisdn] += 1
+
+    def kept(self) -> None:
+        """Note that `next_unkept` is kept."""
+        self._leave(self._unkept.popleft().word.msisdn)
+
+    def _leave(self, msisdn: int) -> None:
+        self._waiting[msisdn] -= 1
+        if not self._waiting[msisdn]:
+            del self._waiting[msisdn]
+
 
 _ANSWERS: dict[Intent, Answer] = {
     Intent.OPTOUT: Answer.REFUSED,
@@ -72,7 +132,7 @@ class Replies:
         self._speaking = speaking
         self._obey = obey
         self._backlog = ReplyBacklog()
-        self._turns = Turns()
+        self._locks = KeyedLock()
         tick.pipeline.plane.withholds = self._withholds
 
     def heard(self, item: SubscriberMessage) -> None:
@@ -120,19 +180,19 @@ class Replies:
             tally.replies_unheard += 1
             self._settle(heard, is_forwarded=True)
 
-    def answered(self, item: OwnAnswer, errand: Confirmation) -> None:
+    def answered(self, item: OwnAnswer, context: Confirmation) -> None:
         """Handle the SMSC's answer to our own message; record the id of a request for a yes."""
-        if errand.asked is None or errand.said is None:
+        if context.asked is None or context.said is None:
             return
         is_taken = item.pdu is not None and HEADER.unpack_from(item.pdu)[2] == 0
         message_id = message_id_of(item.pdu).decode("latin-1") if item.pdu and is_taken else ""
-        said = MessageEvidence(message_id, errand.said.text_sha256, utcnow())
-        spawn(self._note_sent(errand.asked, said, is_taken=is_taken), name="reply-sent")
+        said = MessageEvidence(message_id, context.said.text_sha256, utcnow())
+        spawn(self._note_sent(context.asked, said, is_taken=is_taken), name="reply-sent")
 
     async def keep_unkept(self) -> None:
         """Try again to store refusals that could not be stored. Raises StoreUnavailable."""
         while (heard := self._backlog.next_unkept) is not None:
-            async with self._turns.of(heard.word.msisdn):
+            async with self._locks.of(heard.word.msisdn):
                 await self._act(heard)
             self._backlog.kept()
 
@@ -148,7 +208,7 @@ class Replies:
 
     async def _attend(self, heard: MoMessage) -> None:
         try:
-            async with self._turns.of(heard.word.msisdn):
+            async with self._locks.of(heard.word.msisdn):
                 await self._act(heard)
         except StoreUnavailable as error:
             log.error("store.failed", said=str(error))

@@ -7,19 +7,15 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from gateway.dataplane.attention import OwnAnswer, ScheduledAtSmsc
+from gateway.domain.categories import TrafficClass
 from gateway.domain.msisdn import msisdn_from
 from gateway.domain.policy import Enforcement
-from gateway.domain.scheduled_message import ScheduledMessage
 from gateway.domain.sender import NO_COMPANIONS
-from gateway.domain.traffic import TrafficClass
-from gateway.policy.rule_findings import Modes
-from gateway.policy.rules import Refused
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.findings import Modes
 from gateway.policy.submission import Submission
-from gateway.ports.changes import ChangeFeed
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.scheduled_messages import ScheduledStore
 from gateway.proxy.connection import Connection
-from gateway.proxy.route import Routes
+from gateway.proxy.esme_session import Routes
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import spawn
@@ -27,6 +23,9 @@ from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import make
 from gateway.smpp.status import CommandStatus
+from gateway.storage.change_feed import ChangeFeed
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.scheduled_messages.model import ScheduledMessage, ScheduledStore
 
 log = structlog.get_logger()
 
@@ -53,7 +52,7 @@ _PRUNE_EVERY = 240
 
 @dataclass(frozen=True, slots=True)
 class OnCancel:
-    """The errand of a cancel_sm that the gateway itself sends."""
+    """The context of a cancel_sm that the gateway itself sends."""
 
     message: ScheduledMessage
 
@@ -232,7 +231,7 @@ class ScheduledCanceller:
         return any(
             Modes(rule).of(submission) is Enforcement.ENFORCE
             for rule in rules.bundle.rules
-            if isinstance(rule.check, Refused) and TrafficClass.COMMERCIAL in rule.applies_to
+            if isinstance(rule.check, OptOut) and TrafficClass.COMMERCIAL in rule.applies_to
         )
 
     def _cancel(self, connection: Connection, message: ScheduledMessage) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from gateway.dataplane.attention import BindAnswer
 from gateway.dataplane.link import Link
 from gateway.dataplane.relay import renumbered
-from gateway.proxy.connection import Connection
-from gateway.proxy.numbers import Numbers
+from gateway.proxy.connection import Connection, Numbers
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import monotonic
-from gateway.session.states import SessionState, Side
+from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
 from gateway.smpp.status import CommandStatus

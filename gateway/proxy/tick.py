@@ -5,18 +5,16 @@ from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
-from gateway.dataplane.attention import Attention
-from gateway.dataplane.batch import Batch
+from gateway.dataplane.attention import Attention, ProhibitedMessage
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
-from gateway.dataplane.prohibited_message import ProhibitedMessage
+from gateway.dataplane.plane import Batch
 from gateway.proxy.connection import MOST_OCTETS, Connection, Pause, ReadShare
-from gateway.proxy.fair_queue import FairQueue
-from gateway.proxy.pace import TICK_S, Pace
+from gateway.proxy.fair_queue import TICK_S, FairQueue, Pace
+from gateway.records.writer import Records
 from gateway.runtime.clock import epoch, monotonic
-from gateway.runtime.counters import Histogram
-from gateway.runtime.records import Records
-from gateway.session.states import SessionState, Side
+from gateway.runtime.snapshot import Histogram
+from gateway.session.operations import SessionState, Side
 
 log = structlog.get_logger()
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.domain.sender import BindType, IpNetwork, Sender, SenderState
-from gateway.session.addresses import ip_of
+from gateway.session.peer_address import ip_of
 from gateway.smpp.commands import CommandId
-from gateway.smpp.errors import DecodeError
 from gateway.smpp.pdu import decode
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError
 
 _BIND_TYPES: dict[int, BindType] = {
     CommandId.BIND_TRANSMITTER: BindType.TX,

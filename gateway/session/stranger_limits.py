@@ -1,10 +1,160 @@
-"""Slows down and locks out password guessers, but not peers with the right password."""
+"""Bounds for peers that have not proved who they are: connections, events, password guesses."""
 
-from collections import OrderedDict, deque
-from typing import TypeVar
+from collections import Counter, OrderedDict, deque
+from typing import Generic, NamedTuple, TypeVar
 
-from gateway.session.addresses import origin_of
-from gateway.session.connection_rate import ConnectionRate
+from gateway.session.peer_address import origin_of
+
+Key = TypeVar("Key")
+
+
+class StrangerPlaces(Generic[Key]):
+    """Gives places to connections that have proved nothing, `total` in all, `of_one` per origin.
+
+    A new connection always gets a place, so that many waiting connections never keep out a peer
+    that proves itself at once. If its origin has `of_one` places already, the longest waiting of
+    that origin leaves; else, if all places are taken, the longest waiting of the origin with most
+    places.
+    """
+
+    def __init__(self, total: int, of_one: int) -> None:
+        if total < 1 or of_one < 1:
+            raise ValueError("both limits must be at least 1")
+        self.total = total
+        self.of_one = of_one
+        self._origins: dict[Key, str] = {}
+        self._by_origin: dict[str, dict[Key, None]] = {}
+
+    def enter(self, key: Key, origin: str) -> Key | None:
+        """Give `key` a place; return the key that lost its place, or None."""
+        goes = self._who_goes_for(origin)
+        if goes is not None:
+            self.leave(goes)
+        self._origins[key] = origin
+        self._by_origin.setdefault(origin, {})[key] = None
+        return goes
+
+    def leave(self, key: Key) -> None:
+        """Free the place of `key`, if it has one."""
+        origin = self._origins.pop(key, None)
+        if origin is None:
+            return
+        waiting = self._by_origin[origin]
+        del waiting[key]
+        if not waiting:
+            del self._by_origin[origin]
+
+    def __len__(self) -> int:
+        """Return how many places are taken."""
+        return len(self._origins)
+
+    def __contains__(self, key: Key) -> bool:
+        """Tell whether `key` has a place."""
+        return key in self._origins
+
+    def _who_goes_for(self, origin: str) -> Key | None:
+        near = self._by_origin.get(origin, {})
+        if len(near) >= self.of_one:
+            return next(iter(near))
+        if len(self._origins) < self.total:
+            return None
+        most = max(self._by_origin, key=lambda one: len(self._by_origin[one]))
+        return next(iter(self._by_origin[most]))
+
+
+_DRIFT_S = 1e-9  # the sums of floats drift by some ulps
+
+
+class ConnectionRate:
+    """Admits `per_s` new connections a second of each address on average, `burst` at once.
+
+    An IPv6 address counts as its /64. A rejected connection costs its address nothing. Memory is
+    bounded: beyond `maximum_entries` addresses, the one admitted longest ago is forgotten and
+    starts with a full burst again. `now` is in monotonic seconds.
+    """
+
+    def __init__(self, per_s: float, burst: int, maximum_entries: int = 10_000) -> None:
+        if per_s <= 0 or burst < 1 or maximum_entries < 1:
+            raise ValueError("per_s must be above 0, the other limits at least 1")
+        self._interval_s = 1.0 / per_s
+        self._tolerance_s = (burst - 1) * self._interval_s
+        self._maximum_entries = maximum_entries
+        self._due_at: OrderedDict[str, float] = OrderedDict()
+
+    def admits(self, address: str, now: float) -> bool:
+        """Tell whether one more connection of `address` is admitted, and count it if so."""
+        origin = origin_of(address)
+        due_at = max(self._due_at.get(origin, now), now)
+        if due_at - now > self._tolerance_s + _DRIFT_S:
+            return False
+        self._due_at[origin] = due_at + self._interval_s
+        self._due_at.move_to_end(origin)
+        if len(self._due_at) > self._maximum_entries:
+            self._due_at.popitem(last=False)
+        return True
+
+    def __len__(self) -> int:
+        """Return how many addresses are remembered."""
+        return len(self._due_at)
+
+
+MINUTE_S = 60.0
+
+
+class EventRepeats(NamedTuple):
+    """How often an event came in a minute besides the reported one, or from other addresses.
+
+    `origin` and `system_id` are empty for events without a row of their own.
+    """
+
+    event: str
+    reason: str
+    origin: str
+    system_id: str
+    times: int
+
+
+class EventQuota:
+    """Lets one event of each kind, address and system_id be reported a minute, at most `rows`.
+
+    The others are counted; `repeated` returns the counts once the minute is over. So a minute has
+    at most `rows` lines of single events, as many of counts, and one line more for each kind.
+    Strangers cannot exceed this. Kinds (event and reason) are a closed list of the caller; an IPv6
+    address counts as its /64. `now` is in monotonic seconds.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._counts: Counter[tuple[str, str, str, str]] = Counter()
+        self._others: Counter[tuple[str, str]] = Counter()
+        self._began = 0.0
+
+    def admits(
+        self, event: str, reason: str, address: str, now: float, system_id: str = ""
+    ) -> bool:
+        """Count an event; tell whether it is the first of its kind, address and system_id."""
+        if not self._counts and not self._others:
+            self._began = now
+        key = (event, reason, origin_of(address), system_id)
+        if key in self._counts:
+            self._counts[key] += 1
+        elif len(self._counts) < self._rows:
+            self._counts[key] = 1
+            return True
+        else:
+            self._others[event, reason] += 1
+        return False
+
+    def repeated(self, now: float) -> list[EventRepeats]:
+        """Return the counts once a minute is over, and begin another minute."""
+        if now - self._began < MINUTE_S:
+            return []
+        found = [EventRepeats(*key, count - 1) for key, count in self._counts.items() if count > 1]
+        found += [EventRepeats(*kind, "", "", count) for kind, count in self._others.items()]
+        self._counts.clear()
+        self._others.clear()
+        return found
+
 
 WINDOW_S = 60.0
 ADDRESS_FACTOR = 5

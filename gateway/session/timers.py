@@ -1,4 +1,4 @@
-"""A session's timers (SMPP 3.4, 7.2) as one function of its clocks and `now`."""
+"""A session's timers (SMPP 3.4, 7.2) as one function of its clocks and `now`; reconnect delays."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -111,3 +111,18 @@ def _open_enquiry(timers: Timers, clocks: Clocks) -> float | None:
 def _is_quiet(timers: Timers, clocks: Clocks, now: float) -> bool:
     silence_s = now - clocks.last_octets_at
     return timers.enquire_link_s > 0 and silence_s >= timers.enquire_link_s
+
+
+FIRST_DELAY_S = 0.1
+_MOST_DOUBLINGS = 64
+
+
+def reconnect_delay_s(attempt: int, maximum_s: float, fraction: float) -> float:
+    """Return the wait before `attempt` (0 is the first), doubling from 0.1 s up to `maximum_s`.
+
+    `fraction`, random in [0, 1), shortens the wait by up to half, also at the maximum: hundreds of
+    links that were lost together must not come back together.
+    """
+    doublings = min(attempt, _MOST_DOUBLINGS)
+    longest_s = min(maximum_s, FIRST_DELAY_S * 2.0**doublings)
+    return longest_s * (1 - fraction / 2)
