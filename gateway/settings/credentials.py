@@ -1,4 +1,4 @@
-"""SPs' passwords: hashed in files, compared without telling how near a guess came.
+"""SPs' passwords and clients' tokens in files: hashed, compared in constant time.
 
 An SMPP password has at most 8 octets (SMPP 3.4, 5.2.2), so no hash can protect a stolen
 file for long; a dear one would only let strangers burn this machine by trying to bind.
@@ -9,9 +9,12 @@ their address list and the lock-out.
 import hmac
 import os
 import re
+from hashlib import sha256
+from typing import Annotated
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
+from pydantic import AfterValidator
 
 MAX_OCTETS = 8
 
@@ -103,3 +106,38 @@ def _phc_problem(stored: str) -> str | None:
     if memory_kib > _MAX_MEMORY_KIB or passes > _MAX_TIME_COST:
         return "this hash costs too much per bind; make one with: smsward sender hash-password"
     return None
+
+
+MIN_TOKEN_CHARS = 32
+
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
+_ENV = re.compile("env:[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _is_usable_token(text: str) -> str:
+    if _DIGEST.fullmatch(text):
+        return text
+    if not _ENV.fullmatch(text):
+        raise ValueError('must be "sha256:" and 64 of 0-9a-f, or env:NAME (smsward api new-token)')
+    variable = text.removeprefix("env:")
+    token = os.environ.get(variable)
+    if token is None:
+        raise ValueError(f"environment variable {variable} is not set")
+    # Whatever is short can be guessed, for a digest of it is quick to make.
+    if len(token) < MIN_TOKEN_CHARS or not token.isascii():
+        raise ValueError(f"{variable} must hold a token of at least {MIN_TOKEN_CHARS} characters")
+    return text
+
+
+UsableToken = Annotated[str, AfterValidator(_is_usable_token)]
+
+
+def digest_of(token: str) -> bytes:
+    """Return what is kept of a token: enough, for it is too long to be guessed."""
+    return sha256(token.encode()).digest()
+
+
+def digest_in(usable: str) -> bytes:
+    """Return the digest of the token that a UsableToken stands for."""
+    form, _, rest = usable.partition(":")
+    return bytes.fromhex(rest) if form == "sha256" else digest_of(os.environ[rest])

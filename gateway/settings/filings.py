@@ -1,18 +1,144 @@
-"""What a file of filings says, and how filings are written as one."""
+"""A file of filings (报备): its shape, what it says, and how it is written."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
+from typing import Annotated
 
 import yaml as pyyaml
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
-from gateway.domain.filings import Approval, Filing, Licence, PortScope, Signature, Template
+from gateway.domain.filings import (
+    LIMITS,
+    Approval,
+    Filing,
+    Licence,
+    PortScope,
+    Signature,
+    Template,
+    TemplateKind,
+    date_problems,
+    label_problems,
+    name_problems,
+    port_problems,
+    request_problems,
+    text_problems,
+)
 from gateway.domain.sender import Sender
 from gateway.settings import yaml
 from gateway.settings.fault import Fault
-from gateway.settings.filings_file import FiledShape, FilingsFile
-from gateway.settings.schema import Check, unique, validate
+from gateway.settings.schema import DocumentCheck, Shape, SystemId, Version, unique, validate
 from gateway.settings.yaml import Document, Value, Where
+
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+Problems = Callable[[str], Iterator[str]]
+
+
+def _without(problems: Problems) -> AfterValidator:
+    """Return a validator that says all of a text's problems."""
+
+    def check(text: str) -> str:
+        said = "; ".join(problems(text))
+        if said:
+            raise ValueError(said)
+        return text
+
+    return AfterValidator(check)
+
+
+def _to_date(value: object) -> date:
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:  # there is no such day
+        pass
+    raise ValueError("must be a day such as 2027-03-31")
+
+
+def _is_usable(day: date) -> date:
+    for problem in date_problems(day):
+        raise ValueError(problem)
+    return day
+
+
+Day = Annotated[date, BeforeValidator(_to_date), AfterValidator(_is_usable)]
+Label = Annotated[str, _without(label_problems)]
+Digits = Annotated[str, _without(port_problems)]
+
+
+class LicenceShape(Shape):
+    """`senders[].licence`."""
+
+    number: Label
+    valid_until: Day
+
+
+class SignatureShape(Shape):
+    """`senders[].signatures[]`. Without sources, any port of the SP may bear it."""
+
+    name: Annotated[str, _without(name_problems)]
+    sources: Annotated[list[Digits], Field(max_length=LIMITS.sources)] = Field(default_factory=list)
+
+
+class TemplateShape(Shape):
+    """`senders[].templates[]`."""
+
+    id: Label
+    kind: Annotated[TemplateKind, Strict(False)]
+    text: Annotated[str, _without(text_problems)]
+    max_variable: Annotated[int, Field(ge=1, le=LIMITS.variable_chars)] = 20
+
+    @model_validator(mode="after")
+    def _says_what_is_asked(self) -> "TemplateShape":
+        if self.kind is TemplateKind.CONSENT_REQUEST:
+            said = "; ".join(request_problems(self.text))
+            if said:
+                raise ValueError(said)
+        return self
+
+
+class ScopeShape(Shape):
+    """`senders[].scopes[]`."""
+
+    port: Digits
+    province: Label
+
+
+class ApprovalShape(Shape):
+    """`senders[].approvals[]`."""
+
+    port: Digits
+    reference: Label
+    valid_from: Day
+    valid_until: Day
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "ApprovalShape":
+        if self.valid_until < self.valid_from:
+            raise ValueError("ends before it begins")
+        return self
+
+
+class FiledShape(Shape):
+    """`senders[]`."""
+
+    system_id: SystemId
+    licence: LicenceShape | None = None
+    signatures: list[SignatureShape] = Field(default_factory=list)
+    templates: list[TemplateShape] = Field(default_factory=list)
+    scopes: list[ScopeShape] = Field(default_factory=list)
+    approvals: list[ApprovalShape] = Field(default_factory=list)
+
+
+class FilingsFile(Shape):
+    """The whole file."""
+
+    version: Version
+    senders: list[FiledShape]
+
 
 _LISTS: Mapping[str, tuple[str, ...]] = {
     "signatures": ("name",),
@@ -35,7 +161,7 @@ def filings_of(
     With `senders` it is also a fault to file something for an SP that is not among them, or for
     a port that the SP does not own.
     """
-    checks: list[Check] = [unique("senders", "*", "system_id"), _repeated, _shared_sources]
+    checks: list[DocumentCheck] = [unique("senders", "*", "system_id"), _repeated, _shared_sources]
     if senders is not None:
         checks += [_unknown_senders(senders), _foreign_ports(senders)]
     file = validate(document, FilingsFile, *checks)
@@ -131,7 +257,7 @@ def _shared_sources(document: Document) -> Iterator[Fault]:
             yield document.fault(where, f"belongs to the signature in line {line} already")
 
 
-def _unknown_senders(senders: Mapping[str, Sender]) -> Check:
+def _unknown_senders(senders: Mapping[str, Sender]) -> DocumentCheck:
     def check(document: Document) -> Iterator[Fault]:
         for where, system_id in document.find("senders", "*", "system_id"):
             if isinstance(system_id, str) and system_id not in senders:
@@ -140,7 +266,7 @@ def _unknown_senders(senders: Mapping[str, Sender]) -> Check:
     return check
 
 
-def _foreign_ports(senders: Mapping[str, Sender]) -> Check:
+def _foreign_ports(senders: Mapping[str, Sender]) -> DocumentCheck:
     """Return a check for what is filed for a port that its SP does not own.
 
     Scopes and approvals are of ports as they are registered, signatures of any address.

@@ -9,10 +9,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
-from gateway.domain.hub import CancelAll
-from gateway.settings.addresses import Address, ListenAddress, Network, PeerAddress
-from gateway.settings.schema import Count, Shape, Text, Version
-from gateway.settings.tokens import UsableToken
+from gateway.domain.subscription import CancelAll
+from gateway.settings.credentials import UsableToken
+from gateway.settings.schema import (
+    Address,
+    Count,
+    ListenAddress,
+    Network,
+    PeerAddress,
+    Shape,
+    Text,
+    Version,
+)
 
 _DAY_S = 86_400
 _SQLITE = "sqlite:///"

@@ -1,28 +1,190 @@
-"""What `senders.yaml` settles: the SPs by system_id."""
+"""The shape of `senders.yaml`, and what it settles: the SPs by system_id."""
 
 import math
+import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, Strict
 
 from gateway.domain.msisdn import is_mobile
-from gateway.domain.sender import BindLimits, Port, Rate, Sender, Webhook
+from gateway.domain.sender import (
+    BindLimits,
+    BindType,
+    IpNetwork,
+    Port,
+    Purpose,
+    Rate,
+    Sender,
+    SenderState,
+    Webhook,
+)
 from gateway.domain.verdict import Reason
 from gateway.settings import yaml
+from gateway.settings.credentials import is_samples_own, password_problem
 from gateway.settings.fault import Fault
-from gateway.settings.passwords import is_samples_own
-from gateway.settings.schema import unique, validate
-from gateway.settings.senders_file import (
+from gateway.settings.schema import (
     MAX_PORT_DIGITS,
-    BindsShape,
-    PortShape,
-    RateShape,
-    SendersFile,
-    SenderShape,
-    WebhookShape,
+    Count,
+    Network,
+    PortNumber,
+    Shape,
+    SystemId,
+    Text,
+    Version,
+    parse_network,
+    unique,
+    validate,
 )
 from gateway.settings.yaml import Document, Where
 from gateway.smpp.status import CommandStatus
+
+# As many octets as HMAC-SHA256 gives (RFC 2104, section 3, asks for no fewer).
+_KEY_OCTETS = range(32, 257)
+_MAX_URL_CHARS = 500
+_URL = re.compile("[!-~]+")
+# What every reader of URLs takes for the same host: here it is looked at, elsewhere dialled.
+_HOST = re.compile("[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?|[0-9a-f:]+:[0-9a-f.]*")
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+
+def webhook_key(stored: str) -> bytes:
+    """Return the key that `stored` stands for, empty when the environment has lost it."""
+    form, _, rest = stored.partition(":")
+    return os.fsencode(os.environ.get(rest, "")) if form == "env" else rest.encode()
+
+
+def key_problem(stored: str) -> str | None:
+    """Return what is wrong with a key as configured, or None. Never shows it."""
+    form, _, rest = stored.partition(":")
+    if form == "env":
+        if not _VARIABLE.fullmatch(rest):
+            return "env: must name an environment variable"
+        if rest not in os.environ:
+            return f"environment variable {rest} is not set"
+    elif form != "plain":
+        return "must be env:NAME or plain:secret"
+    if len(webhook_key(stored)) not in _KEY_OCTETS:
+        few, many = _KEY_OCTETS[0], _KEY_OCTETS[-1]
+        return f"the key must have {few} to {many} octets: openssl rand -hex 32"
+    return None
+
+
+def url_problem(url: str) -> str | None:
+    """Return what is wrong with a URL as configured, or None. Never shows it.
+
+    Numbers travel there: only this machine may be written to without TLS.
+    """
+    if len(url) > _MAX_URL_CHARS or not _URL.fullmatch(url):
+        return f"must be a URL of up to {_MAX_URL_CHARS} visible ASCII characters"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "cannot be read as a URL"
+    if "@" in parts.netloc or "#" in url:
+        return "must hold neither a user, nor a password, nor a fragment"
+    if parts.scheme not in ("https", "http") or not _HOST.fullmatch(host) or port == 0:
+        return "must be https://host/path"
+    if parts.scheme == "http" and not _is_this_machine(host):
+        return "must be https://: only this machine may be told without TLS"
+    return None
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_usable_password(text: str) -> str:
+    problem = password_problem(text)
+    if problem:
+        raise ValueError(problem)
+    return text
+
+
+def _is_webhook_url(text: str) -> str:
+    problem = url_problem(text)
+    if problem:
+        raise ValueError(problem)
+    return text
+
+
+def _is_webhook_key(text: str) -> str:
+    problem = key_problem(text)
+    if problem:
+        raise ValueError(problem)
+    return text
+
+
+Owner = Annotated[Text, Field(max_length=64)]
+
+
+def _this_machine() -> list[IpNetwork]:
+    return [parse_network("127.0.0.0/8"), parse_network("::1/128")]
+
+
+class BindsShape(Shape):
+    """`senders[].binds`. Unless addresses are named, only this machine may bind."""
+
+    max: Count = 10
+    types: Annotated[list[Annotated[BindType, Strict(False)]], Field(min_length=1)] = Field(
+        default_factory=lambda: list(BindType)
+    )
+    addresses: list[Network] = Field(default_factory=_this_machine)
+
+
+class PortShape(Shape):
+    """`senders[].ports[]`. The purpose has no default: it decides which law applies."""
+
+    number: PortNumber
+    extension_digits: Annotated[int, Field(ge=0, lt=MAX_PORT_DIGITS)] = 0
+    purpose: Annotated[Purpose, Strict(False)]
+
+
+class RateShape(Shape):
+    """`senders[].rate`. Without a burst, one second's worth."""
+
+    per_s: Annotated[float, Field(gt=0, le=1_000_000)] = 100
+    burst: Count | None = None
+
+
+class WebhookShape(Shape):
+    """`senders[].webhook`. Both have no default: what is not signed proves nothing."""
+
+    url: Annotated[str, AfterValidator(_is_webhook_url)]
+    key: Annotated[str, AfterValidator(_is_webhook_key)]
+
+
+class SenderShape(Shape):
+    """`senders[]`."""
+
+    system_id: SystemId
+    password: Annotated[str, AfterValidator(_is_usable_password)]
+    name: Text | None = None
+    owner: Owner | None = None
+    state: Annotated[SenderState, Strict(False)] = SenderState.ACTIVE
+    binds: BindsShape = BindsShape()
+    ports: list[PortShape] = Field(default_factory=list)
+    rate: RateShape = RateShape()
+    window: Count = 100
+    statuses: dict[str, str] = Field(default_factory=dict)
+    webhook: WebhookShape | None = None
+
+
+class SendersFile(Shape):
+    """The whole file."""
+
+    version: Version
+    allow_plain_passwords: bool = False
+    senders: list[SenderShape]
 
 
 def load_senders(path: Path) -> dict[str, Sender]:

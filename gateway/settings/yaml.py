@@ -14,8 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 import yaml
 
-from gateway.settings.fault import Fault, SettingsError
-from gateway.settings.files import decode_utf8, position_in, read_octets
+from gateway.settings.fault import Fault, SettingsError, decode_utf8, position_in, read_octets
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 Where: TypeAlias = tuple[str | int, ...]
@@ -45,7 +44,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file as plain values, or several laid over each other (`gateway.settings.overlay`).
+    """One file as plain values, or several laid over each other (settings.bundles.layers).
 
     `marks` maps the way to each value, ``("senders", 0, "ports")``, to where it stands,
     `key_marks` the same way to where its key does. `faults` are the repeated keys: the

@@ -4,27 +4,73 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, Strict
 
 from gateway.domain.policy import (
     ContentRule,
     KeywordList,
     ListAction,
+    LongMessages,
     RepliesRule,
     SelfTestCase,
 )
 from gateway.domain.verdict import Action
-from gateway.policy.bundle import Bundle, RuleLocale
-from gateway.policy.calendar import CalendarError, HolidayCalendar, parse
+from gateway.policy.bundle import Bundle
+from gateway.policy.hours.calendar import CalendarError, HolidayCalendar, RuleLocale, parse
 from gateway.settings import yaml
-from gateway.settings.bundle_file import BundleFile, ContentFile, RepliesFile
-from gateway.settings.bundle_source import RULES, BundleSource
+from gateway.settings.bundles.check_fields import Fallback
+from gateway.settings.bundles.keyword_lists import load_lists
+from gateway.settings.bundles.layers import HEAD, RULES, BundleSource, Layers, find_layers
+from gateway.settings.bundles.rules import RuleContext, load_rules
+from gateway.settings.bundles.selftest import load_selftest, selftest_faults
 from gateway.settings.fault import FaultCollector, SettingsError
-from gateway.settings.keyword_lists import load_lists
-from gateway.settings.layers import HEAD, Layers, find_layers
-from gateway.settings.rules import RuleContext, load_rules
-from gateway.settings.schema import validate
-from gateway.settings.selftest_file import load_selftest
+from gateway.settings.schema import Id, Reply, Shape, Text, Version, validate
 from gateway.settings.yaml import Document
+
+_DAY_S = 86_400
+# A key costs 4 to 450 octets (gateway.policy.counters.frequency).
+MAX_CAPACITY = 20_000_000
+
+
+def _is_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("is no time zone, as Asia/Shanghai is") from error
+    return text
+
+
+class BundleFile(Shape):
+    """`bundle.yaml`."""
+
+    version: Version
+    name: Text
+    profile: Id | None = None
+    zone: Annotated[Text, AfterValidator(_is_zone)] = "Asia/Shanghai"
+    calendar: Text | None = None
+    frequency_capacity: Annotated[int, Field(ge=1, le=MAX_CAPACITY)] = 1_000_000
+
+
+class RepliesFile(Shape):
+    """`replies.yaml`."""
+
+    version: Version
+    opted_out: Reply = "您已退订，我们不再向您发送商业信息。如需恢复请回复HF"
+    restored: Reply = "您已恢复接收我们的信息。如需退订请回复TD"
+
+
+class ContentFile(Shape):
+    """`content.yaml`."""
+
+    version: Version
+    unreadable: Fallback = "quarantine"
+    parts_ttl_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 60
+    late_parts_s: Annotated[float, Field(ge=_DAY_S, le=30 * _DAY_S)] = 7 * _DAY_S
+    quarantine_ttl_s: Annotated[float, Field(ge=60, le=90 * _DAY_S)] = _DAY_S
+    long_messages: Annotated[LongMessages, Strict(False)] = LongMessages.PROGRESSIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +192,12 @@ def _selftest(layers: Layers) -> tuple[SelfTestCase, ...]:
     if document is None:
         return ()
     return load_selftest(document, layers.source.directory)
+
+
+def load_proven(directory: Path) -> Bundle:
+    """Read a bundle and run its self-test. Raises SettingsError with the faults of either."""
+    bundle = load_bundle(directory)
+    faults = selftest_faults(bundle, directory) if bundle.selftest else ()
+    if faults:
+        raise SettingsError(faults)
+    return bundle

@@ -3,15 +3,11 @@
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
-from gateway.settings.bundle_file import (
-    BundleFile,
-    ContentFile,
-    KeywordsFile,
-    RepliesFile,
-)
-from gateway.settings.rule_file import RulesFile
+from gateway.settings.bundles.bundle import BundleFile, ContentFile, RepliesFile
+from gateway.settings.bundles.keyword_lists import KeywordsFile
+from gateway.settings.bundles.rules import RulesFile
+from gateway.settings.bundles.selftest import SelfTestFile
 from gateway.settings.schema import Shape
-from gateway.settings.selftest_shape import SelfTestFile
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -62,21 +58,13 @@ _SAID: Mapping[str, str] = {
     "sender": "The system_id of a sender.",
     "port": "The number of a port, as in senders.yaml. Stronger than a sender.",
     "because": "Why, for those who read it later.",
-    "exempts": "The rules that are not asked then.",
-    "telephone": "Whether the text must name a number that somebody answers, too.",
-    "accept_asserted": "Whether an agreement counts that the sender only asserts.",
-    "each_sender": "Whether the people of each sender are counted by themselves.",
-    "open": 'When messages may arrive, by the recipient\'s clock: "08:00-21:00", in quotes.',
     "hours": 'From when until when: "08:00-21:00", in quotes.',
     "weekdays": "The days on which it opens; all without.",
     "holidays": "closed keeps it shut on public holidays.",
-    "jitter": 'Over how long deferred messages are strewn after the opening, as "30m".',
-    "limits": "How many messages in which time; each counts by itself.",
     "per": "What messages have in common that are counted together.",
     "at_most": "How many may pass.",
     "every": 'minute, hour or day by the clock, or a time that moves along, as "rolling 24h".',
     "on_holidays": "How many may pass instead on public holidays.",
-    "suspend": "What becomes of the source, beyond this message.",
     "for": "For how long it may send nothing: 3 working days.",
     "looks_at_text": "Whether it is spared while nothing is against the texts over the cap.",
     "same_text": "How many people must get one text before that is against it.",
@@ -85,25 +73,7 @@ _SAID: Mapping[str, str] = {
     "restore_span": 'In how long, as "30d", which it is without.',
     "reply": "What the number is told once, from the carrier's own code, in one message.",
     "refused": "What answers a word that may lift nothing any more, in one message.",
-    "sources": "Beginnings of the source addresses that are counted, in quotes; all without.",
-    "per_s": "How many messages a second on average.",
-    "burst": "How many at once; one second's worth without.",
-    "count": "How many destinations in a row.",
-    "within": 'In how long, as "10m".',
-    "share": "From which share of unknown numbers on, as 0.3.",
-    "at_least": "Of how many messages at least.",
-    "block": "Domains and hosts that no text may link to, with all below them.",
-    "allow": "Domains and hosts that every text may link to, whatever else is said.",
-    "brands": "Registered domains that others are made to look like; they may be linked to.",
-    "disguised": "Whether a link counts that is written so that only people read it.",
-    "only_allowed": "Whether every link counts that is neither in allow nor in brands.",
-    "names": "Signatures that others are made to look like.",
-    "filed": "Whether signatures that others have filed count, too.",
-    "kinds": "Which contacts count.",
     "tolerates": "How large a share of innocent texts may be stopped, as 0.5 %.",
-    "tolerances": "Other shares for single senders or ports.",
-    "actions": "By harm what becomes of a text, where it is not the action of the rule.",
-    "people": "How many people got the text without their consent.",
     "opted_out": "What confirms a refusal to the subscriber, in one message.",
     "restored": "What confirms that the subscriber is back, in one message.",
     "category": "What the words are about; stands beside each hit.",
@@ -167,7 +137,7 @@ def _describe(schema: dict[str, object]) -> None:
     properties = schema.get("properties")
     for name, below in properties.items() if isinstance(properties, dict) else ():
         if isinstance(below, dict) and name in _SAID:
-            below["description"] = _SAID[name]
+            below.setdefault("description", _SAID[name])
 
 
 def _relax(schema: dict[str, object]) -> None:

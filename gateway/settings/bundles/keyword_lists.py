@@ -1,19 +1,176 @@
-"""The keyword lists of a bundle: read from many files, merged by id."""
+"""The keyword lists of a bundle: words as people write them, one a line; files merged by id."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Annotated
 
-from gateway.domain.policy import KeywordList
-from gateway.filter.contact_patterns import PatternError, PatternSet
-from gateway.filter.keyword_entries import closed_up
-from gateway.settings.bundle_file import KeywordsFile
-from gateway.settings.bundle_source import KEYWORDS
-from gateway.settings.fault import Fault, FaultCollector, SettingsError
-from gateway.settings.layers import Layers
-from gateway.settings.overlay import overlaid
-from gateway.settings.schema import validate
-from gateway.settings.words import MAX_FILE_OCTETS, MAX_WORDS, parse_words
+from pydantic import AfterValidator, Field, Strict
+
+from gateway.domain.policy import KeywordList, ListAction
+from gateway.domain.warning import Severity
+from gateway.filter.keywords.entries import ELLIPSIS, closed_up, parts_of
+from gateway.filter.keywords.index import PatternError, PatternSet, compiled
+from gateway.settings.bundles.layers import KEYWORDS, Layers, overlaid
+from gateway.settings.fault import (
+    Fault,
+    FaultCollector,
+    SettingsError,
+    decode_utf8,
+    whole_file_fault,
+)
+from gateway.settings.filings import Day
+from gateway.settings.schema import Id, Shape, Text, Version, validate
 from gateway.settings.yaml import Document
+
+MAX_WORDS = 200_000
+MAX_WORD_CHARS = 64
+MAX_PARTS = 4
+MAX_FILE_OCTETS = 16 * 1024 * 1024
+
+# Letters of which NFKC leaves none stand behind Han, but for one.
+_BEYOND_USUAL, _NO_LETTER = "\ua000", "\u037a"
+_USUAL_LENGTHS = frozenset(range(2, MAX_WORD_CHARS + 1))
+# No other thread runs while the lines of so many characters are looked over: some 200 words.
+_CHARS_AT_ONCE = 1_000
+
+
+def parse_words(path: Path, octets: bytes) -> tuple[str, ...]:
+    """Return the words of a file in its order, each once.
+
+    Raises SettingsError with the place of every line that is no usable word.
+    """
+    words: dict[str, None] = {}
+    faults: list[Fault] = []
+    for first, lines in _some_lines(decode_utf8(path, octets).replace("\r\n", "\n")):
+        if _are_usual(lines):
+            words.update(dict.fromkeys(lines))
+            continue
+        for line, raw in enumerate(lines, first):
+            word = raw.strip()
+            if not word or word.startswith("#"):
+                continue
+            words[word] = None
+            problem = None if _are_usual([word]) else word_problem(word)
+            if problem:
+                faults.append(Fault(path, line, raw.index(word[0]) + 1, problem))
+    if len(words) > MAX_WORDS:
+        raise whole_file_fault(path, f"more than {MAX_WORDS} words")
+    if faults:
+        raise SettingsError(faults)
+    return tuple(words)
+
+
+def _some_lines(text: str) -> Iterator[tuple[int, Sequence[str]]]:
+    """Yield the lines of `text`, some at once, with the number of the first."""
+    line, at = 1, 0
+    while at < len(text):
+        end = text.find("\n", at + _CHARS_AT_ONCE)
+        end = len(text) if end < 0 else end
+        lines = text[at:end].split("\n")
+        yield line, lines
+        line, at = line + len(lines), end + 1
+
+
+def _are_usual(words: Sequence[str]) -> bool:
+    """Tell whether nothing can be wrong with any of `words`, as with nearly all there are."""
+    letters = "".join(words)
+    return (
+        letters.isalnum()
+        and _NO_LETTER not in letters
+        and max(words) < _BEYOND_USUAL
+        and _USUAL_LENGTHS.issuperset(map(len, words))
+    )
+
+
+def word_problem(word: str) -> str | None:
+    """Return why `word` cannot stand in a keyword list, or None.
+
+    A single letter or digit, or bare punctuation, would hit honest texts everywhere.
+    """
+    if len(word) > MAX_WORD_CHARS:
+        return f"longer than {MAX_WORD_CHARS} characters"
+    folded = unicodedata.normalize("NFKC", word).strip()
+    kinds = {unicodedata.category(char)[0] for char in folded}
+    if "C" in kinds:
+        return "holds a control character"
+    if not kinds & {"L", "N", "S"}:
+        return "holds no letter, digit or symbol"
+    if len(folded) == 1 and folded.isascii():
+        return "a single ASCII character is no word"
+    return _combination_problem(word) if ELLIPSIS in word else None
+
+
+def _combination_problem(word: str) -> str | None:
+    parts = parts_of(word)
+    if len(parts) > MAX_PARTS:
+        return f"more than {MAX_PARTS} parts"
+    if len(parts) > 1 and any(len(part.strip()) == 1 and part.isascii() for part in parts):
+        return "a single ASCII character is no part of a combination"
+    return None
+
+
+_MAX_EXCEPTIONS = 10_000
+_MAX_PATTERNS = 200
+_MAX_PATTERN_CHARS = 500
+_MAX_WEIGHT = 100
+
+
+def _is_word(text: str) -> str:
+    word = text.strip()
+    problem = word_problem(word)
+    if problem:
+        raise ValueError(problem)
+    return word
+
+
+Word = Annotated[str, AfterValidator(_is_word)]
+
+
+# Of a pattern, by which a hit is told.
+Name = Annotated[Text, Field(max_length=MAX_WORD_CHARS)]
+
+
+def _is_pattern(text: str) -> str:
+    try:
+        pattern = compiled(text)
+    except PatternError as error:
+        raise ValueError(f"is no regular expression of RE2: {error}") from error
+    if pattern.search("") is not None:
+        raise ValueError("matches where nothing is")
+    return text
+
+
+Pattern = Annotated[
+    str, Field(min_length=1, max_length=_MAX_PATTERN_CHARS), AfterValidator(_is_pattern)
+]
+
+
+class KeywordsFile(Shape):
+    """`keywords/*.yaml`."""
+
+    version: Version
+    id: Id
+    category: Id
+    action: Annotated[ListAction, Strict(False)]
+    words: list[Word] = Field(default_factory=list)
+    file: Text | None = None
+    exceptions: Annotated[list[Word], Field(max_length=_MAX_EXCEPTIONS)] = Field(
+        default_factory=list
+    )
+    patterns: Annotated[dict[Name, Pattern], Field(max_length=_MAX_PATTERNS)] = Field(
+        default_factory=dict
+    )
+    gap: Annotated[int, Field(ge=1, le=100)] = 12
+    sound: bool = False
+    weight: Annotated[int, Field(ge=1, le=_MAX_WEIGHT)] | None = None
+    threshold: Annotated[int, Field(ge=1, le=1_000)] = 10
+    severity: Annotated[Severity, Strict(False)] | None = None
+    owner: Text | None = None
+    not_before: Day | None = None
+    not_after: Day | None = None
+
 
 _YAML = (".yaml", ".yml")
 

@@ -1,0 +1,346 @@
+"""What two versions of a bundle say differently, and whether one lost much by accident."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import timedelta
+from functools import singledispatch
+from hashlib import blake2b
+from operator import eq
+from typing import Any, get_type_hints
+
+from gateway.domain.policy import Enforcement, KeywordList
+from gateway.domain.suspension import SuspensionTerms
+from gateway.policy.bundle import Bundle, Rule
+from gateway.policy.check import Notation
+from gateway.policy.checks.suspicious import Tolerance
+from gateway.policy.counters.limits import Clock, Limit, RollingWindow
+from gateway.policy.hours.calendar import HolidayCalendar
+from gateway.policy.hours.windows import EVERY_DAY, OnHolidays, Window, WindowSet
+from gateway.settings.bundles.check_fields import Weekday, duration_said
+
+# A list of all banks is no cell of a table.
+_SHOWN = 12
+
+
+def parameters_of(rule: Rule) -> dict[str, str]:
+    """Return the parameters of the check of `rule`, without those that are empty."""
+    check: Any = rule.check
+    hints = get_type_hints(type(check), include_extras=True)
+    said: dict[str, str] = {}
+    for field in fields(check):
+        value = getattr(check, field.name)
+        is_share = Notation.SHARE in getattr(hints[field.name], "__metadata__", ())
+        said |= _said(field.name, value, is_share=is_share)
+    return said
+
+
+def _said(name: str, value: object, *, is_share: bool) -> dict[str, str]:
+    match value:
+        case None | () | "":
+            return {}
+        case SuspensionTerms():
+            return _suspension(name, value)
+        case Mapping():
+            return {f"{name}.{key}": str(one) for key, one in value.items()}
+        case float() if is_share:
+            return {name: _share(value)}
+        case _:
+            return {name: _text(value)}
+
+
+@singledispatch
+def _text(value: object) -> str:
+    return str(value)
+
+
+@_text.register
+def _(value: bool) -> str:  # noqa: FBT001 - one of many types
+    return str(value).lower()
+
+
+@_text.register
+def _(value: float) -> str:
+    return f"{value:g}"
+
+
+@_text.register
+def _(value: frozenset) -> str:  # type: ignore[type-arg] # of anything
+    return ", ".join(sorted(map(str, value)))
+
+
+@_text.register
+def _(value: tuple) -> str:  # type: ignore[type-arg] # of anything
+    """Return the first of a list; of a longer one also what differs when any of it does."""
+    said = list(map(_text, value))
+    if isinstance(value[0], Limit):
+        return "; ".join(said)
+    if len(said) <= _SHOWN:
+        return ", ".join(said)
+    mark = blake2b("\n".join(said).encode(), digest_size=3).hexdigest()
+    return f"{', '.join(said[:_SHOWN])}, … (+{len(said) - _SHOWN}, {mark})"
+
+
+_text.register(timedelta, duration_said)
+
+
+@_text.register
+def _(value: Tolerance) -> str:
+    return f"{value.port or value.sender}: {_share(value.tolerates)}"
+
+
+@_text.register
+def _(value: WindowSet) -> str:
+    return "; ".join(map(_window, value.windows))
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:g} %"
+
+
+def _window(window: Window) -> str:
+    closes = window.closes.isoformat("minutes")
+    said = f"{window.opens.isoformat('minutes')}-{'24:00' if closes == '00:00' else closes}"
+    if window.weekdays != EVERY_DAY:
+        said += f" {' '.join(day for at, day in enumerate(Weekday) if at in window.weekdays)}"
+    return said + (" but holidays" if window.on_holidays is OnHolidays.CLOSED else "")
+
+
+@_text.register
+def _(limit: Limit) -> str:
+    holidays = f", {limit.holiday_maximum} on holidays" if limit.holiday_maximum else ""
+    return f"{limit.maximum} {_every(limit.every)} per {' and '.join(limit.per)}{holidays}"
+
+
+def _every(every: Clock | RollingWindow) -> str:
+    if isinstance(every, RollingWindow):
+        return f"in rolling {duration_said(timedelta(seconds=every.seconds))}"
+    return "an hour" if every is Clock.HOUR else f"a {every.value}"
+
+
+def _suspension(name: str, terms: SuspensionTerms) -> dict[str, str]:
+    looks = {"looks_at_text": "true", "same_text": str(terms.same_text)}
+    said = {
+        "for": f"{terms.working_days} working day{'s' * (terms.working_days > 1)}",
+        **(looks if terms.same_text else {}),
+        "restore_words": ", ".join(terms.restore_words),
+        "self_restore": str(terms.self_restores),
+        "restore_span": duration_said(terms.restore_span),
+        "reply": terms.reply,
+        "restored": terms.restored,
+        "refused": terms.refused,
+    }
+    return {f"{name}.{key}": value for key, value in said.items()}
+
+
+# A handful of SPs may well lose most of them on purpose.
+_FEW_SENDERS = 4
+_AT_ONCE = 1_000
+
+
+def shrunk(old: Bundle, new: Bundle, share: float = 0.5) -> str | None:
+    """Say what `new` lost of `old` that an accident may have taken, or return None.
+
+    That is more than `share` of the words of a list, more than `share` of the rules, and each
+    rule that is enforced no more. A half-written export or a wrong path empties a list as
+    silently as a decision does, so a reload asks for the operator's word first. A list that
+    is gone lost all its words.
+    """
+    losses = [*_lost_words(old, new, share), *_lost_rules(old, new, share), *_fallen(old, new)]
+    return "; ".join(losses) or None
+
+
+def _lost_words(old: Bundle, new: Bundle, share: float) -> Iterator[str]:
+    kept = {words.id: words.words for words in new.keyword_lists}
+    for before in old.keyword_lists:
+        after = kept.get(before.id, ())
+        pairs = zip(_some_of(before.words), _some_of(after), strict=False)
+        # Most words stay where they are, which is seen in a third of the time.
+        moved = len(before.words) - sum(sum(map(eq, *pair)) for pair in pairs)
+        if moved <= share * len(before.words):
+            continue
+        left: set[str] = set()
+        for some in _some_of(after):
+            left.update(some)
+        lost = sum(len(some) - len(left.intersection(some)) for some in _some_of(before.words))
+        if lost > share * len(before.words):
+            yield f"{before.id} lost {lost} of {len(before.words)} words"
+
+
+def _some_of(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    # Looked up in one call, 100 000 would keep other threads waiting.
+    return (words[at : at + _AT_ONCE] for at in range(0, len(words), _AT_ONCE))
+
+
+def _lost_rules(old: Bundle, new: Bundle, share: float) -> Iterator[str]:
+    lost = {rule.id for rule in old.rules} - {rule.id for rule in new.rules}
+    if lost and len(lost) > share * len(old.rules):
+        yield f"{len(lost)} of {len(old.rules)} rules are gone"
+
+
+def _fallen(old: Bundle, new: Bundle) -> Iterator[str]:
+    """Tell the rules that stopped messages by themselves and do so no more."""
+    modes = {rule.id: rule.mode for rule in new.rules}
+    for rule in old.rules:
+        if rule.mode is Enforcement.ENFORCE and rule.can_stop:
+            mode = modes.get(rule.id)
+            if mode is None:
+                yield f"{rule.id} was enforced and is gone"
+            elif mode is not Enforcement.ENFORCE:
+                yield f"{rule.id} was enforced and is {mode}"
+
+
+def missing_senders(
+    before: Collection[str], after: Collection[str], share: float = 0.5
+) -> str | None:
+    """Say that more than `share` of the SPs are gone, or return None.
+
+    Their sessions would be dismissed: half a senders.yaml must not do that to a carrier.
+    """
+    lost = len(set(before) - set(after))
+    if len(before) < _FEW_SENDERS or lost <= share * len(before):
+        return None
+    return f"senders.yaml lost {lost} of {len(before)} senders"
+
+
+# Said otherwise, or of no consequence for a message.
+_TOLD_APART = frozenset({"name", "digest", "keyword_lists", "rules", "selftest", "surroundings"})
+
+
+@dataclass(frozen=True, slots=True)
+class ListDifference:
+    """One list that both have: the words that came and went, and what else it says."""
+
+    id: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    settings: tuple["SettingDifference", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDifference:
+    """One setting, as ``rules.R40.mode``; what is not there is "none"."""
+
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class BundleDifference:
+    """All that differs, in the order of the new bundle, what is gone last."""
+
+    lists_added: tuple[KeywordList, ...]
+    lists_removed: tuple[KeywordList, ...]
+    lists_changed: tuple[ListDifference, ...]
+    settings: tuple[SettingDifference, ...]
+    cases_added: int
+    cases_removed: int
+
+    @property
+    def is_none(self) -> bool:
+        """Tell whether both bundles judge every message alike, by the same self-test."""
+        lists = (self.lists_added, self.lists_removed, self.lists_changed)
+        return not (any(lists) or self.settings or self.cases_added or self.cases_removed)
+
+
+def difference(old: Bundle, new: Bundle) -> BundleDifference:
+    """Return what `new` says otherwise than `old`."""
+    before = {words.id: words for words in old.keyword_lists}
+    after = {words.id: words for words in new.keyword_lists}
+    changed = (
+        _list_difference(before[id_], words) for id_, words in after.items() if id_ in before
+    )
+    # Where a case stands says nothing.
+    old_cases, new_cases = (
+        {replace(case, file="", line=0, column=0) for case in bundle.selftest}
+        for bundle in (old, new)
+    )
+    return BundleDifference(
+        lists_added=tuple(words for id_, words in after.items() if id_ not in before),
+        lists_removed=tuple(words for id_, words in before.items() if id_ not in after),
+        lists_changed=tuple(one for one in changed if one.added or one.removed or one.settings),
+        settings=_settings(_flat_bundle(old), _flat_bundle(new)),
+        cases_added=len(new_cases - old_cases),
+        cases_removed=len(old_cases - new_cases),
+    )
+
+
+def _list_difference(old: KeywordList, new: KeywordList) -> ListDifference:
+    before, after = frozenset(old.words), frozenset(new.words)
+    return ListDifference(
+        new.id,
+        tuple(word for word in new.words if word not in before),
+        tuple(word for word in old.words if word not in after),
+        _settings(
+            _list_settings(old),
+            _list_settings(new),
+        ),
+    )
+
+
+def _list_settings(words: KeywordList) -> dict[str, str]:
+    """Return what a list says beside its words, without what is as it is without being said."""
+    said = {field.name: getattr(words, field.name) for field in fields(words)}
+    said = {name: value for name, value in said.items() if name not in ("id", "words")}
+    defaults = {field.name: field.default for field in fields(words)}
+    return {name: str(value) for name, value in said.items() if value != defaults[name]}
+
+
+def _settings(old: dict[str, str], new: dict[str, str]) -> tuple[SettingDifference, ...]:
+    names = dict.fromkeys((*new, *old))
+    pairs = ((name, old.get(name, "none"), new.get(name, "none")) for name in names)
+    return tuple(SettingDifference(*pair) for pair in pairs if pair[1] != pair[2])
+
+
+def _flat_bundle(bundle: Bundle) -> dict[str, str]:
+    """Return every setting by its dotted name, rules included."""
+    told = [field.name for field in fields(bundle) if field.name not in _TOLD_APART]
+    flat = dict(pair for name in told for pair in _flat(name, getattr(bundle, name)))
+    for rule in bundle.rules:
+        flat |= dict(_flat_rule(f"rules.{rule.id}", rule))
+    # As bundle.yaml spells them.
+    head = {
+        "name": bundle.name,
+        "zone": bundle.surroundings.zone,
+        "frequency_capacity": str(bundle.surroundings.capacity),
+    }
+    return flat | head | dict(_calendar(bundle.surroundings.calendar))
+
+
+def _calendar(calendar: HolidayCalendar) -> Iterator[tuple[str, str]]:
+    """Tell a calendar day by day: of a hundred holidays only those that changed matter."""
+    yield "calendar", calendar.name
+    yield from ((f"calendar.{day}", "holiday") for day in sorted(calendar.holidays))
+    yield from ((f"calendar.{day}", "workday") for day in sorted(calendar.workdays))
+
+
+def _flat_rule(name: str, rule: Rule) -> Iterator[tuple[str, str]]:
+    """Return the fields of a rule as its file spells them."""
+    yield f"{name}.check", rule.check.name
+    yield f"{name}.mode", str(rule.mode)
+    yield f"{name}.title", f"{rule.title.zh} / {rule.title.en}"
+    yield f"{name}.article", rule.article
+    yield f"{name}.action", str(rule.action)
+    yield from _flat(f"{name}.applies_to", rule.applies_to)
+    yield from _flat(f"{name}.status", rule.status)
+    yield from _flat(f"{name}.warning", rule.warning)
+    yield from _flat(f"{name}.severity", rule.severity)
+    yield from _flat(f"{name}.on_error", rule.on_error)
+    yield from _flat(name, parameters_of(rule))
+    for one in rule.overrides:
+        yield f"{name}.overrides.{one.port or one.sender}", str(one.mode)
+
+
+def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
+    match value:
+        case frozenset():
+            yield name, ", ".join(sorted(map(str, value)))
+        case Mapping():
+            yield from ((f"{name}.{key}", str(item)) for key, item in value.items())
+        case _ if is_dataclass(value):
+            for field in fields(value):
+                yield from _flat(f"{name}.{field.name}", getattr(value, field.name))
+        case None | "":
+            return
+        case _:
+            yield name, str(value)
