@@ -1,36 +1,35 @@
-"""What the SQL stores share: engines to read and write with, and the deadline of both."""
+"""What the SQL stores share: engines to read and write with, their deadline, and rows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from dataclasses import Field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
-from sqlalchemy import Executable, RowMapping, text
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.ports.consent_lists import Kept
-from gateway.ports.errors import StoreUnavailable
-from gateway.runtime.deadline import wait_listening
-from gateway.runtime.tasks import spawn
-from gateway.stores.faults import translated
-from gateway.stores.sealed_columns import Seal, give_seal
-from gateway.stores.writer import BatchingWriter
+from gateway.runtime.clock import utcnow as clock_utcnow
+from gateway.runtime.tasks import spawn, wait_listening
+from gateway.storage.dialect import USED_OCTETS
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.sealed_columns import Kept, Seal, give_seal
+from gateway.storage.sqlite import translated
+from gateway.storage.writer import BatchingWriter
 
 T = TypeVar("T")
+Values: TypeAlias = Mapping[str, object] | Sequence[Mapping[str, object]]
 
 _WAL_PATIENCE_MS = 100
 _WAL_TRIES = 5
-# SQLite's own tables: the numbers of PRAGMA page_count, freelist_count and page_size.
-_USED = text(
-    "SELECT (page_count - freelist_count) * page_size AS octets"
-    " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
-)
 
 
 class Database:
     """One database, opened: many readers and one batching `writer`.
 
-    What is a subscriber's stands in it as `seal` seals it, or open.
+    What is a subscriber's stands in it as `seal` seals it, or open. `let_go` is called at the
+    end of each `close`.
     """
 
     def __init__(
@@ -41,6 +40,7 @@ class Database:
         deadline_s: float = 2.0,
         max_rows: int = 10_000,
         seal: Seal | None = None,
+        let_go: Callable[[], None] = lambda: None,
     ) -> None:
         for engine in (reading, writing):
             give_seal(engine, seal)
@@ -48,6 +48,7 @@ class Database:
         self._reading = reading
         self._writing = writing
         self._deadline_s = deadline_s
+        self._let_go = let_go
         self._is_closed = False
         self._reads: set[asyncio.Task[object]] = set()
         self.writer = BatchingWriter(writing, deadline_s=deadline_s, max_rows=max_rows)
@@ -69,13 +70,35 @@ class Database:
             raise outcome
         return outcome
 
-    async def rows(self, statement: Executable) -> Sequence[RowMapping]:
+    async def rows(self, statement: sa.Executable) -> Sequence[sa.RowMapping]:
         """Return every row of a bounded query by column name."""
 
-        async def run(connection: AsyncConnection) -> Sequence[RowMapping]:
+        async def run(connection: AsyncConnection) -> Sequence[sa.RowMapping]:
             return (await connection.execute(statement)).mappings().all()
 
         return await self.read(run)
+
+    async def first(self, statement: sa.Executable) -> sa.RowMapping | None:
+        """Return the first row of a query, or None."""
+        return next(iter(await self.rows(statement)), None)
+
+    async def change(
+        self, statement: sa.Executable, values: Values | None = None, *, rows: int = 1
+    ) -> int:
+        """Execute a statement in a commit, with `values`; return how many rows it changed."""
+
+        async def run(connection: AsyncConnection) -> int:
+            return (await connection.execute(statement, values)).rowcount
+
+        return await self.writer.write(run, rows=rows)
+
+    async def returned(self, statement: sa.Executable, *, rows: int = 1) -> Sequence[sa.RowMapping]:
+        """Execute a statement in a commit; return the rows that it returns."""
+
+        async def run(connection: AsyncConnection) -> Sequence[sa.RowMapping]:
+            return (await connection.execute(statement)).mappings().all()
+
+        return await self.writer.write(run, rows=rows)
 
     async def empty_wal(self) -> bool:
         """Move the write-ahead log into the file and cut it off; tell whether that was done.
@@ -96,7 +119,7 @@ class Database:
 
         Raises StoreUnavailable.
         """
-        (row,) = await self.rows(_USED)
+        (row,) = await self.rows(USED_OCTETS)
         return int(row["octets"])
 
     @property
@@ -116,6 +139,7 @@ class Database:
             await asyncio.wait(self._reads, timeout=self._deadline_s)
         await self._reading.dispose()
         await self._writing.dispose()
+        self._let_go()
 
     async def _outcome_of(
         self, run: Callable[[AsyncConnection], Awaitable[T]]
@@ -138,3 +162,50 @@ async def _emptied(connection: AsyncConnection) -> bool:
         return not done.one()[0]
     finally:
         await connection.exec_driver_sql(f"PRAGMA busy_timeout={usual}")
+
+
+class Record(Protocol):
+    """Any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+class SqlStore:
+    """Rows of one database; `utcnow` tells when they change."""
+
+    def __init__(self, database: Database, utcnow: Callable[[], datetime] = clock_utcnow) -> None:
+        self._database = database
+        self._utcnow = utcnow
+
+
+def values_of(record: Record) -> dict[str, object]:
+    """Return a dataclass as a row: each field is a column."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+async def added(connection: AsyncConnection, table: sa.Table, values: Mapping[str, object]) -> int:
+    """Insert a row; return the number that the database gave it."""
+    made = await connection.execute(sa.insert(table).returning(table.c.number), values)
+    return int(made.scalar_one())
+
+
+def newest(
+    table: sa.Table, limit: int, where: Sequence[sa.ColumnElement[bool]] = (), **equal: object
+) -> sa.Select[tuple[object, ...]]:
+    """Select rows by falling number; of `equal`, columns by name, None matches all.
+
+    `before` is not a column: only lower numbers are selected.
+    """
+    before = equal.pop("before", None)
+    same = [table.c[name] == value for name, value in equal.items() if value is not None]
+    if before is not None:
+        same.append(table.c.number < before)
+    return sa.select(table).where(*where, *same).order_by(table.c.number.desc()).limit(limit)
+
+
+def oldest(
+    table: sa.Table, limit: int, *where: sa.ColumnElement[bool] | sa.TextClause, after: int = 0
+) -> sa.Select[tuple[object, ...]]:
+    """Select rows by rising number, above `after`."""
+    number = table.c.number
+    return sa.select(table).where(*where, number > after).order_by(number).limit(limit)

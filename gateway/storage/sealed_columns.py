@@ -9,7 +9,7 @@ engine without one keeps values as they are.
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -17,8 +17,10 @@ from sqlalchemy import BigInteger, Dialect, LargeBinary, String, Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.types import TypeDecorator
 
-from gateway.ports.consent_lists import Kept
-from gateway.ports.errors import StoreUnavailable
+from gateway.storage.errors import StoreUnavailable
+
+# A number, or what a store keeps in its place.
+Kept: TypeAlias = int | bytes
 
 _V = TypeVar("_V")
 _K = TypeVar("_K")

@@ -1,20 +1,51 @@
-"""SQLite engines: durable, private to their owner, shared by several processes."""
+"""SQLite engines: durable, private to their owner, shared by several processes; or in memory."""
 
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from gateway.storage.errors import StoreUnavailable
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise StoreUnavailable in place of a driver's fault or a deadline that passed.
+
+    Its text names the kind of fault only, never a statement's values. IntegrityError
+    passes: it is the caller's fault.
+    """
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise StoreUnavailable(_kind_of(error)) from error
+    except (PoolTimeoutError, TimeoutError) as error:
+        raise StoreUnavailable("no answer in time") from error
+
+
+def _kind_of(error: DBAPIError) -> str:
+    name = getattr(error.orig, "sqlite_errorname", "")
+    return f"{error.orig} ({name})" if name else type(error.orig).__name__
+
 
 _PRIVATE = 0o600
 _PRIVATE_DIRECTORY = 0o700
 _WAL_OCTETS = 64 * 1024 * 1024
 _READERS = 4
+_DRIVER = "sqlite+aiosqlite"
+
+_numbers = count(1)
 
 
 def prepare_file(path: Path, *, busy_s: float) -> None:
@@ -47,19 +78,36 @@ def _make_private(path: Path) -> None:
         os.close(descriptor)
 
 
-def reading_engine(path: Path, *, busy_s: float) -> AsyncEngine:
+class MemoryFile:
+    """A copy of a database in memory: its connections share and lock it as they do a file."""
+
+    def __init__(self, template: sqlite3.Connection) -> None:
+        # SQLite shares it by its name, within the process, while one connection is open.
+        name = f"file:/smsward-{next(_numbers)}"
+        self.url = URL.create(_DRIVER, database=name, query={"vfs": "memdb", "uri": "true"})
+        self._connection = sqlite3.connect(f"{name}?vfs=memdb", uri=True)
+        template.backup(self._connection)
+
+    def close(self) -> None:
+        """Forget it, once all its engines are disposed of."""
+        self._connection.close()
+
+
+def reading_engine(place: Path | URL, *, busy_s: float) -> AsyncEngine:
     """Return an engine of a few connections that can only read."""
-    engine = _engine(path, busy_s=busy_s, connections=_READERS)
+    engine = _engine(place, busy_s=busy_s, connections=_READERS)
     _on_connect(engine, "PRAGMA query_only=ON")
     return engine
 
 
-def writing_engine(path: Path, *, busy_s: float, max_octets: int | None = None) -> AsyncEngine:
+def writing_engine(
+    place: Path | URL, *, busy_s: float, max_octets: int | None = None
+) -> AsyncEngine:
     """Return an engine with one connection; its commits are on the disk when they return.
 
     `max_octets` limits the file size: beyond it writes fail as on a full disk.
     """
-    engine = _engine(path, busy_s=busy_s, connections=1)
+    engine = _engine(place, busy_s=busy_s, connections=1)
     _on_connect(
         engine,
         "PRAGMA journal_mode=WAL",
@@ -77,9 +125,9 @@ def writing_engine(path: Path, *, busy_s: float, max_octets: int | None = None) 
     return engine
 
 
-def _engine(path: Path, *, busy_s: float, connections: int) -> AsyncEngine:
+def _engine(place: Path | URL, *, busy_s: float, connections: int) -> AsyncEngine:
     return create_async_engine(
-        URL.create("sqlite+aiosqlite", database=str(path)),
+        place if isinstance(place, URL) else URL.create(_DRIVER, database=str(place)),
         pool_size=connections,
         max_overflow=0,
         pool_timeout=2 * busy_s,

@@ -5,17 +5,18 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import Column, Table
 
-from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.file_lock import FileLock
 from gateway.runtime.sealing import Keys
-from gateway.stores.migrate import upgrade
-from gateway.stores.open import file_of
-from gateway.stores.resealed_values import Value, ValueResealer
-from gateway.stores.sealed_columns import Seal
-from gateway.stores.seals import (
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.open import file_of, upgrade
+from gateway.storage.sealed_columns import KeyOrNumber, Seal, SealedNumber, SealedOctets
+from gateway.storage.seals import (
+    NUMBER_KINDS,
     ONLY_ROW,
     SealMismatch,
     proof_of,
@@ -23,7 +24,98 @@ from gateway.stores.seals import (
     sealed_tables,
     was_sealed_by,
 )
-from gateway.stores.sqlite import prepare_file, writing_engine
+from gateway.storage.sqlite import prepare_file, writing_engine
+
+# What SQLite holds.
+Value: TypeAlias = int | str | bytes | None
+
+V = TypeVar("V")
+K = TypeVar("K", bytes, int | bytes)
+
+
+class ValueResealer:
+    """Takes values to the current one of `keys`, from any other, or from none if `is_open`."""
+
+    def __init__(self, keys: Keys, *, is_open: bool) -> None:
+        self._seal = seal_with(keys)
+        # Any key, the current one as well, may have sealed for no column yet.
+        self._others = [
+            Seal(name, key, is_bound=is_bound)
+            for name, key in keys.by_id.items()
+            for is_bound in (True, False)
+            if (name, is_bound) != (keys.current, True)
+        ]
+        self._is_open = is_open
+
+    def value(self, column: Column[object], value: Value, kind: Value) -> Value:
+        """Return `value` of `column` sealed: the same one where it is already.
+
+        `kind` tells of a change whether it is about a number. Raises SealMismatch.
+        """
+        if value is None:
+            return None
+        try:
+            return self._value(column, value, kind)
+        except InvalidTag:
+            raise SealMismatch(
+                f"something in {column.table.name} opens with none of the keys: put back the one"
+                " it was sealed with"
+            ) from None
+
+    def _value(self, column: Column[object], value: int | str | bytes, kind: Value) -> Value:
+        is_number = isinstance(column.type, SealedNumber)
+        match value:
+            case int():
+                return self._seal.number(value)
+            case str() if isinstance(column.type, KeyOrNumber):
+                return self._seal.number(int(value)) if kind in NUMBER_KINDS else value
+            case str():
+                return self._seal.text(value, _place_of(column))
+            case _ if is_number or isinstance(column.type, KeyOrNumber):
+                return self._again(value, Seal.opened_number, Seal.number)
+            case _ if isinstance(column.type, SealedOctets):
+                return self._octets(value, _place_of(column))
+            case _:
+                place = _place_of(column)
+                return self._again(
+                    value,
+                    lambda seal, kept: seal.opened_text(kept, place),
+                    lambda seal, text: seal.text(text, place),
+                )
+
+    def _octets(self, value: bytes, place: str) -> bytes:
+        try:
+            return self._again(
+                value,
+                lambda seal, kept: seal.opened_octets(kept, place),
+                lambda seal, octets: seal.octets(octets, place),
+            )
+        except InvalidTag:
+            if not self._is_open:
+                raise
+            return self._seal.octets(value, place)
+
+    def _again(
+        self, kept: bytes, opened: Callable[[Seal, bytes], V], sealed: Callable[[Seal, V], K]
+    ) -> bytes | K:
+        try:
+            opened(self._seal, kept)
+        except InvalidTag:
+            return sealed(self._seal, self._opened(kept, opened))
+        return kept
+
+    def _opened(self, kept: bytes, opened: Callable[[Seal, bytes], V]) -> V:
+        for other in self._others:
+            try:
+                return opened(other, kept)
+            except InvalidTag:
+                continue
+        raise InvalidTag
+
+
+def _place_of(column: Column[object]) -> str:
+    return f"{column.table.name}.{column.name}"
+
 
 # Gets the number of rows done and the total.
 Told = Callable[[int, int], None]
@@ -33,13 +125,13 @@ _BUSY_S = 30.0
 _CACHE = "PRAGMA cache_size=-262144"  # in kilobytes; large, because writes go all over the file
 
 
-def reseal_store(url: str, keys: Keys, told: Told) -> int:
-    """Seal a whole store with the current key of `keys`; return how many rows were changed.
+def reseal_database(url: str, keys: Keys, told: Told) -> int:
+    """Seal a whole database with the current key of `keys`; return how many rows were changed.
 
     Rows may be unsealed, or sealed with any other key of `keys`. No other process may have the
     store open. If killed at any moment it may be called again; until it has finished, the store
     cannot be opened. Raises StoreUnavailable, SealMismatch for a missing key, and ValueError
-    for a store without a file.
+    for a store without a file. Call it by gateway.stores.reseal_store, which knows all tables.
     """
     path = file_of(url)
     if path is None:

@@ -12,10 +12,9 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.ports.errors import StoreUnavailable
-from gateway.runtime.deadline import wait_listening
-from gateway.runtime.tasks import spawn
-from gateway.stores.faults import translated
+from gateway.runtime.tasks import spawn, wait_listening
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.sqlite import translated
 
 _BATCH_ROWS = 500
 

@@ -1,0 +1,1 @@
+"""What all stores share: the database, its writer, seals, tables, migrations, journals."""

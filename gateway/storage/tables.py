@@ -1,0 +1,206 @@
+"""The types of columns, and the tables that several systems use; migrations/ makes them."""
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+from gateway.storage.dialect import IN_KEY_ORDER, NEVER_REUSED, ROW_NUMBER, columns, partial_index
+from gateway.storage.sealed_columns import (
+    KeyOrNumber,
+    SealedAddress,
+    SealedNumber,
+    SealedOctets,
+    SealedText,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time as microseconds since 1970: sorts, compares, and comes back whole."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        """Return what is stored; a naive time raises TypeError."""
+        del dialect
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
+        """Return what was stored, in UTC."""
+        del dialect
+        return None if value is None else EPOCH + value * MICROSECOND
+
+
+IS_RECEIPT_DUE = sa.text("receipt = 'due'")
+IS_DEFERRED = sa.text("state = 'deferred'")
+IS_PART = sa.text("assembly <> 0")
+IS_OWN_HOLD = sa.text("state = 'held' AND reason = 'USER_PREF'")
+IS_CAMPAIGN = sa.text("campaign <> ''")
+IS_TOLD = sa.text("answer <> 'asserted'")
+ENDS = sa.text("until IS NOT NULL")
+
+# One column for each field of domain.quarantine.HeldMessage.
+held_messages = sa.Table(
+    "held_messages",
+    metadata,
+    sa.Column("message_id", ROW_NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("system_id", sa.String(16), nullable=False),
+    sa.Column("source", sa.String(65), nullable=False),
+    sa.Column("destination", SealedAddress(65, "held_messages.destination"), nullable=False),
+    sa.Column("pdu", SealedOctets("held_messages.pdu"), nullable=False),
+    sa.Column("reason", sa.String(64), nullable=False),
+    *columns(sa.Text, "rule", "category", "evidence"),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("receipt_asked", sa.Boolean, nullable=False),
+    *columns(UtcTime, "held_at", "expires_at"),
+    sa.Column("state", sa.String(32), nullable=False),
+    sa.Column("receipt", sa.String(8), nullable=False),
+    sa.Column("smsc_message_id", sa.String(65), nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("joined", SealedText("held_messages.joined"), nullable=False),
+    sa.Column("due_at", UtcTime, nullable=True),
+    sa.Column("is_reviewed", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("assembly", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("part", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("is_wanted", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("campaign", sa.String(17), nullable=False, server_default=""),
+    # The lists people look through, and the count per state.
+    sa.Index(None, "state", "message_id"),
+    sa.Index(None, "system_id", "message_id"),
+    # What the gateway asks every few moments.
+    sa.Index(None, "state", "expires_at"),
+    partial_index("ix_held_messages_receipt_due", "system_id", "message_id", where=IS_RECEIPT_DUE),
+    partial_index("ix_held_messages_assembly", "assembly", "part", where=IS_PART),
+    # What a reviewer decides on in one go.
+    partial_index(
+        "ix_held_messages_campaign", "campaign", "state", "message_id", where=IS_CAMPAIGN
+    ),
+    # What subscribers ask about their own number. The state comes first for SQLite, as below.
+    partial_index(
+        "ix_held_messages_own_hold", "state", "destination", "message_id", where=IS_OWN_HOLD
+    ),
+    # Who is away may have a million messages waiting: its rows are passed over in the index.
+    # SQLite takes it before the one above only because the state comes first here as well.
+    partial_index(
+        "ix_held_messages_deferred", "state", "due_at", "message_id", "system_id", where=IS_DEFERRED
+    ),
+)
+
+consent_answers = sa.Table(
+    "consent_answers",
+    metadata,
+    sa.Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
+    sa.Column("scope", sa.String(16), primary_key=True),
+    sa.Column("answer", sa.String(8), nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("change", sa.BigInteger, nullable=False, index=True),
+    sa.Column("evidence", sa.Text, nullable=False, server_default=""),
+    sa.Column("until", UtcTime, nullable=True),
+    # Which agreements end next, in order; most never do.
+    partial_index("ix_consent_answers_ending", "until", "msisdn", "scope", where=ENDS),
+    # What an SP has not heard yet, in order. The long lists are of what is only asserted.
+    partial_index("ix_consent_answers_told", "scope", "change", "msisdn", where=IS_TOLD),
+    # Millions of short rows that are read in the order of their key.
+    **IN_KEY_ORDER,
+)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("key", KeyOrNumber, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    # A number that was pruned must never be given again: readers remember it.
+    **NEVER_REUSED,
+)
+
+
+IS_PENDING = sa.text("state = 'pending'")
+
+# The fields of domain.subscription.Subscription, those of its terms among them.
+subscriptions = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
+    sa.Column("system_id", sa.String(16), primary_key=True),
+    sa.Column("service_id", sa.String(32), primary_key=True),
+    *columns(sa.Text, "sender_name", "name"),
+    sa.Column("port", sa.String(20), nullable=False),
+    sa.Column("price_fen", sa.BigInteger, nullable=False),
+    sa.Column("cycle", sa.String(8), nullable=False),
+    sa.Column("trial_days", sa.Integer, nullable=False),
+    sa.Column("since", UtcTime, nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("asked_until", UtcTime, nullable=True),
+    sa.Column("trial_until", UtcTime, nullable=True),
+    sa.Column("due_at", UtcTime, nullable=True, index=True),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("change", sa.BigInteger, nullable=False, index=True),
+    sa.Column("asked_from", sa.String(21), nullable=False, server_default=""),
+    sa.Column("unanswered", sa.Integer, nullable=False, server_default="0"),
+    # How many questions an SP has open with subscribers.
+    partial_index("ix_subscriptions_pending", "system_id", where=IS_PENDING),
+)
+
+# Rows are only ever added.
+subscription_events = sa.Table(
+    "subscription_events",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("msisdn", SealedNumber, nullable=False),
+    sa.Column("system_id", sa.String(16), nullable=False),
+    sa.Column("service_id", sa.String(32), nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    *columns(sa.String(16), "act", "state"),
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("text_sha256", sa.String(64), nullable=False),
+    sa.Index(None, "msisdn", "system_id", "service_id"),
+    **NEVER_REUSED,
+)
+
+# The fields of ConsentRequest of systems.subscriptions; the likeness as 16 hexadecimal digits,
+# for no column type takes all 64 bits without a sign.
+consent_requests = sa.Table(
+    "consent_requests",
+    metadata,
+    sa.Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
+    sa.Column("system_id", sa.String(16), primary_key=True),
+    sa.Column("likeness", sa.String(16), primary_key=True),
+    sa.Column("text_sha256", sa.String(64), nullable=False),
+    *columns(UtcTime, "asked_at", "until"),
+    sa.Column("state", sa.String(16), nullable=False),
+    *columns(sa.Text, "message_id", "answer_id"),
+    sa.Column("port", sa.String(21), nullable=False, server_default=""),
+    sa.Column("agreed_until", UtcTime, nullable=True),
+    # What is looked for every few moments.
+    sa.Index(None, "state", "until"),
+)
+
+# A request that a yes or a no can still answer.
+IS_REQUEST_PENDING = consent_requests.c.state == "pending"
+
+# The fields of domain.offer_session.OfferSession.
+dialogue_sessions = sa.Table(
+    "dialogue_sessions",
+    metadata,
+    sa.Column("msisdn", SealedNumber, primary_key=True, autoincrement=False),
+    sa.Column("port", sa.String(20), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("items", sa.Text, nullable=False),
+    sa.Column("until", UtcTime, nullable=False, index=True),
+    sa.Column("shown", sa.Integer, nullable=False),
+)
