@@ -34,7 +34,7 @@ def read_records(path: Path) -> Iterator[dict[str, object]]:
     """Yield the records of one file; a last line without newline is left out.
 
     A ``.gz`` file is decompressed; sealed values in it stay sealed (see
-    gateway.runtime.sealed_records). Raises ValueError for a line that is not JSON or does not
+    gateway.records.sealed_values). Raises ValueError for a line that is not JSON or does not
     end within MAX_LINE_OCTETS.
     """
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:

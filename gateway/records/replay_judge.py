@@ -11,29 +11,28 @@ from functools import lru_cache
 from itertools import groupby, repeat
 from operator import attrgetter
 
-from gateway.app.replay.decisions import SHADOW, Decision, ReplayOutcome, UnchangedReason
-from gateway.app.replay.grounds import OF_ADDRESSES, OF_THE_TEXT
 from gateway.dataplane.judge_batch import UNCHECKED
-from gateway.domain.policy import Enforcement
+from gateway.domain.categories import TrafficClass
 from gateway.domain.sender import Purpose, Sender
-from gateway.domain.traffic import TrafficClass
-from gateway.domain.verdict import Action, Finding, Reason
+from gateway.domain.verdict import Action, Basis, Finding, Reason
 from gateway.filter.facts import TextFacts
-from gateway.filter.text_memory import CodedText
-from gateway.policy.account import Account
-from gateway.policy.bundle import Bundle
-from gateway.policy.checks.counter import Counter
-from gateway.policy.courses import Course
+from gateway.filter.scan import CodedText
+from gateway.policy.bundle import Bundle, Rule
+from gateway.policy.check import Counter, CountingCheck
+from gateway.policy.courses import Course, StagedCounter
+from gateway.policy.engine import count_together, stop_together
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import RollingWindow
-from gateway.policy.ready_rule import StagedCounter
-from gateway.policy.rules import Campaign, NumberWalk, Rule, Suspended, TooFast, TooOften
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.submission import Submission
-from gateway.policy.together import count_together, stop_together
+from gateway.policy.submission import Account, Submission
+from gateway.records.replay_reader import SHADOW, Decision, ReplayOutcome, UnchangedReason
 from gateway.smpp.commands import CommandId
 from gateway.smpp.text import readings
 
+# Records have names of reasons, also of such as are gone. No rule can be asked again about those of
+# the moment.
+OF_THE_MOMENT = frozenset(one for one in Reason if one.basis is Basis.MOMENT)
+_OF_THE_TEXT = frozenset(one for one in Reason if one.basis in (Basis.TEXT, Basis.CONTENT))
+_OF_ADDRESSES = frozenset(one for one in Reason if one.basis is Basis.ADDRESSES)
 _REPLACE_SM, _SUBMIT_MULTI = int(CommandId.REPLACE_SM), int(CommandId.SUBMIT_MULTI)
 _HELD = frozenset({Action.QUARANTINE, Action.DEFER})
 _OF_THE_WORDS = frozenset({Reason.CONTENT, Reason.CONTENT_UNREADABLE})
@@ -67,9 +66,7 @@ class Judge:
     """Judges recorded messages in their order with one bundle and its own counters."""
 
     def __init__(self, bundle: Bundle, senders: Iterable[Sender], knowledge: Knowledge) -> None:
-        # Records do not say which numbers were restored meanwhile, or when.
-        not_asked = TooFast | Suspended
-        rules = tuple(rule for rule in bundle.rules if not isinstance(rule.check, not_asked))
+        rules = tuple(rule for rule in bundle.rules if rule.check.is_replayable)
         self._rules = RuleSet(replace(bundle, rules=rules), senders, knowledge)
         self._rules.share_refusals()
         staged = self._rules.rules.staged
@@ -239,19 +236,19 @@ def _gives_back(course: Course) -> bool:
 def _leave_words(one: _Again) -> None:
     """Drop findings due to the missing text; note if the verdict may depend on the text."""
     # Of preferences, only those that need no text were checked, and others take precedence.
-    one.findings = tuple(f for f in one.findings if f.reason not in OF_THE_TEXT)
+    one.findings = tuple(f for f in one.findings if f.reason not in _OF_THE_TEXT)
     one.is_kept = _rests_on_text(one)
     deciding = one.verdict.deciding if one.verdict is not None else None
-    if deciding is not None and deciding.reason in OF_THE_TEXT:
+    if deciding is not None and deciding.reason in _OF_THE_TEXT:
         one.verdict, one.is_kept = None, True
 
 
 def _rests_on_text(one: _Again) -> bool:
     """Tell whether the recorded finding may depend on the text, or on its class."""
     reason = one.decision.head.reason
-    if not reason or reason in OF_ADDRESSES:
+    if not reason or reason in _OF_ADDRESSES:
         return False
-    if reason in OF_THE_TEXT:
+    if reason in _OF_THE_TEXT:
         return True
     is_known = one.traffic is TrafficClass.PUBLIC_INTEREST or (
         one.port is not None and one.port.purpose is Purpose.MARKETING
@@ -297,18 +294,4 @@ def _readings(octets: bytes, data_coding: int) -> tuple[str, ...]:
 
 def _memory_s(rule: Rule) -> float:
     """Return how long a rule remembers a message, in seconds; 0 if it has no counter."""
-    modes = {rule.mode, *(override.mode for override in rule.overrides)}
-    if modes == {Enforcement.OFF}:
-        return 0.0
-    match rule.check:
-        case NumberWalk(within=within) | Campaign(within=within):
-            return within.total_seconds()
-        case TooOften(limits=limits):
-            return max(
-                limit.every.seconds
-                if isinstance(limit.every, RollingWindow)
-                else limit.every.length_s
-                for limit in limits
-            )
-        case _:
-            return 0.0
+    return rule.check.memory_s if isinstance(rule.check, CountingCheck) and not rule.is_off else 0.0

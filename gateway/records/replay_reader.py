@@ -1,17 +1,26 @@
-"""Read decisions from lines of records, fast; sealed ones too."""
+"""Recorded decisions, read in blocks in a process beside the one that judges them."""
 
+import gc
+import os
+import signal
+import zlib
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import NamedTuple, TypeAlias
 
 import orjson
 
 from gateway.domain.verdict import Action
-from gateway.filter.text_memory import CodedText
-from gateway.runtime.sealed_records import opened
-from gateway.runtime.sealing import Sealer, SealError
+from gateway.filter.scan import CodedText
+from gateway.records.archive import FileLines, RecordArchive, scan_hour, size_of
+from gateway.records.sealed_values import opened
+from gateway.runtime.sealing import Keys, Sealer, SealError
 
 # Every line that the gateway writes begins with its kind; other lines are parsed to find it.
 _NO_DECISIONS = (b'{"kind":"outcome",', b'{"kind":"delivery",')
@@ -29,7 +38,7 @@ _COUNTED_TIMES = range(1, 2**32)  # what frequency counters can tell apart
 _MAX_HEADS = 4096
 _MAX_OPENED = 1 << 17  # of about 200 octets each
 
-# As gateway.runtime.record_lines forgets texts: it does not refer to an older text again.
+# As gateway.records.lines forgets texts: it does not refer to an older text again.
 _GENERATION_OCTETS = 16 << 20
 _TEXT_ENTRY_OCTETS = 200
 
@@ -228,3 +237,154 @@ def _string(value: object) -> str:
     if not isinstance(value, str) or len(value) > _MAX_NAME:
         raise TypeError("not a short string")
     return value
+
+
+class HourUnreadableError(Exception):
+    """The records of `hour`, since 1970, cannot be read; the words are for people."""
+
+    def __init__(self, hour: int, why: str) -> None:
+        super().__init__(why)
+        self.hour = hour
+
+
+class Block(NamedTuple):
+    """What stands in some lines of one file: decisions in their order, and how many are Kept.
+
+    `octets` is how many of the disk it took to read them.
+    """
+
+    hour: int
+    file: str
+    lines: int
+    octets: int
+    decisions: list[Decision]
+    kept: dict[UnchangedReason, int]
+
+
+# Reads hours in their order. Raises HourUnreadableError.
+Read: TypeAlias = Callable[[Iterable[int]], Iterator[Block]]
+
+
+class BlockReader:
+    """Reads the records of an archive; `keys` open what is sealed."""
+
+    def __init__(self, archive: RecordArchive, keys: Keys | None) -> None:
+        self._archive = archive
+        self._reader = DecisionReader(None if keys is None else Sealer(keys.by_id, keys.current))
+
+    def read(self, hours: Iterable[int]) -> Iterator[Block]:
+        """Yield the blocks of `hours`. Raises HourUnreadableError."""
+        for hour in hours:
+            self._reader.begin_hour()
+            octets: list[int] = []
+            for lines in self._scanned(hour, octets.append):
+                yield self._block(hour, lines, sum(octets))
+                octets.clear()
+
+    def _scanned(self, hour: int, told: Callable[[int], object]) -> Iterator[FileLines]:
+        try:
+            yield from scan_hour(self._archive, hour, told)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise HourUnreadableError(hour, str(why)) from error
+
+    def _block(self, hour: int, lines: FileLines, octets: int) -> Block:
+        decisions: list[Decision] = []
+        kept: Counter[UnchangedReason] = Counter()
+        for found in self._reader.read(lines.first, lines.lines):
+            if isinstance(found, UnchangedReason):
+                kept[found] += 1
+            else:
+                decisions.append(found)
+        return Block(hour, lines.path.name, len(lines.lines), octets, decisions, kept)
+
+
+# Below that a process takes longer to start than to read them.
+_WORTH_OCTETS = 16 << 20
+
+
+class ReaderLostError(Exception):
+    """The process that read the records has ended before they did; the words are for people."""
+
+
+@contextmanager
+def reading(archive: RecordArchive, keys: Keys | None) -> Iterator[Read]:
+    """Give what reads the records of `archive`: beside this process if that is worth it."""
+    hours = archive.hours()
+    octets = size_of(archive, hours[0], hours[-1]) if hours else 0
+    if octets < _WORTH_OCTETS or _cores() == 1:
+        yield BlockReader(archive, keys).read
+        return
+    with reading_beside(archive, keys) as read:
+        yield read
+
+
+@contextmanager
+def reading_beside(archive: RecordArchive, keys: Keys | None) -> Iterator[Read]:
+    """Start a process that reads, and end it. It is never more than a block or two ahead.
+
+    What `read` raises besides HourUnreadableError is ReaderLostError. It may be called once.
+    """
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, archive, keys), daemon=True)
+    with _unheard_interrupt():
+        process.start()
+    theirs.close()
+
+    def read(hours: Iterable[int]) -> Iterator[Block]:
+        try:
+            ours.send(list(hours))
+            yield from _received(ours)
+        except (EOFError, OSError) as error:
+            process.join()
+            raise ReaderLostError(f"its exit code is {process.exitcode}") from error
+
+    try:
+        yield read
+    finally:
+        ours.close()
+        process.terminate()
+        process.join()
+
+
+def _cores() -> int:
+    """Return how many cores this process may run on, as far as the system says."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _received(pipe: Connection) -> Iterator[Block]:
+    while True:
+        match pipe.recv():
+            case Block() as block, list(decisions):
+                # Decision._make takes twice as long.
+                yield block._replace(decisions=[tuple.__new__(Decision, one) for one in decisions])
+            case int(hour), str(why):
+                raise HourUnreadableError(hour, why)
+            case _:
+                return
+
+
+def _serve(pipe: Connection, archive: RecordArchive, keys: Keys | None) -> None:
+    """Send what `reading_beside` receives, as long as it does."""
+    reader = BlockReader(archive, keys)
+    gc.freeze()
+    with suppress(EOFError, ConnectionError):
+        try:
+            for block in reader.read(pipe.recv()):
+                # To pickle plain tuples takes a fifth of the time.
+                pipe.send((block._replace(decisions=[]), list(map(tuple, block.decisions))))
+        except HourUnreadableError as error:
+            pipe.send((error.hour, str(error)))
+        else:
+            pipe.send(None)
+
+
+@contextmanager
+def _unheard_interrupt() -> Iterator[None]:
+    """Let what is started meanwhile not hear Ctrl-C: it ends with the process that started it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

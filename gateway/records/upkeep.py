@@ -1,4 +1,4 @@
-"""Purge hours of records past retention, except rows kept by legal holds (R72)."""
+"""Upkeep of closed hours: sealing, and purge of what no legal hold keeps (R72, R73)."""
 
 import gzip
 from collections import deque
@@ -10,17 +10,95 @@ from io import BufferedIOBase
 
 import orjson
 
-from gateway.runtime.record_archive import (
-    HourFile,
-    RecordArchive,
-    hour_of,
-    replacing,
-    start_of,
-)
-from gateway.runtime.record_files import whole_lines
-from gateway.runtime.record_filter import RecordPicker, RecordScope
-from gateway.runtime.sealed_records import Record
+from gateway.records.archive import HourFile, RecordArchive, hour_of, replacing, start_of
+from gateway.records.files import MAX_LINE_OCTETS, whole_lines
+from gateway.records.sealed_values import Record, RecordPicker, RecordScope, sealed
 from gateway.runtime.sealing import Sealer
+
+# After a clock was set back, or a disk error, rows of the hour before may still come.
+GRACE_HOURS = 1
+_LEVEL = 6
+_PIECE_OCTETS = MAX_LINE_OCTETS // 4  # a sealed line is up to 8/3 as long and must be readable
+_TOLD_OCTETS = 1024 * 1024
+
+OctetsTold = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SealResult:
+    """The result of one run: files sealed, their rows, files that a writer still holds."""
+
+    files: int
+    rows: int
+    busy: int
+
+
+def due(archive: RecordArchive, hour: int) -> list[HourFile]:
+    """Return the files to seal if `hour` (since 1970) is the current one."""
+    return [
+        file for file in archive.files() if not file.is_sealed and file.hour < hour - GRACE_HOURS
+    ]
+
+
+def seal_closed(archive: RecordArchive, sealer: Sealer, hour: int, told: OctetsTold) -> SealResult:
+    """Seal every file that is due; `told` gets the number of octets done since its last call.
+
+    If killed at any moment it may be called again: no row is lost or duplicated. Raises
+    OSError, and ArchiveBusyError while another process works on the directory.
+    """
+    files = rows = busy = 0
+    with archive.alone():
+        for path in archive.superseded():
+            path.unlink()
+        for found in due(archive, hour):
+            file = archive.close(found)
+            if file is None:
+                busy += 1
+                continue
+            rows += _seal(file, sealer, told)
+            files += 1
+    return SealResult(files, rows, busy)
+
+
+def _seal(file: HourFile, sealer: Sealer, told: OctetsTold) -> int:
+    rows = 0
+    with (
+        replacing(file.sealed_path) as out,
+        gzip.GzipFile("", "wb", _LEVEL, out, mtime=0) as packed,
+    ):
+        for record in _records(file, told):
+            line = orjson.dumps(sealed(record, sealer), option=orjson.OPT_APPEND_NEWLINE)
+            packed.write(line)
+            rows += 1
+    file.path.unlink()
+    return rows
+
+
+def _records(file: HourFile, told: OctetsTold) -> Iterator[dict[str, object]]:
+    octets = 0
+    with file.path.open("rb") as lines:
+        while line := lines.readline(_PIECE_OCTETS):
+            octets += len(line)
+            if octets >= _TOLD_OCTETS:
+                told(octets)
+                octets = 0
+            # A partial line was left by a crash: its row was never complete, so it is skipped. An
+            # endless line is not a record: its pieces are kept for people to examine.
+            if line.endswith(b"\n") or len(line) == _PIECE_OCTETS:
+                yield _record_of(line)
+    told(octets)
+
+
+def _record_of(line: bytes) -> dict[str, object]:
+    """Return the record of a line; any other content is kept as a malformed record."""
+    try:
+        record = orjson.loads(line)
+    except ValueError:
+        record = None
+    if isinstance(record, dict):
+        return record
+    return {"kind": "malformed", "row": line.removesuffix(b"\n").decode("latin-1")}
+
 
 Told = Callable[[int, int], None]
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import NoReturn
 import structlog
 
 from gateway.domain.records import Row
-from gateway.runtime.record_files import HourFiles
-from gateway.runtime.record_lines import RecordLines
+from gateway.records.files import HourFiles
+from gateway.records.lines import RecordLines
+from gateway.runtime.snapshot import RecordsHealth
 
 log = structlog.get_logger()
 
@@ -27,19 +27,6 @@ _IDLE_S = 60.0  # then the file is let go, so that its hour can be sealed althou
 
 # Hours since 1970, number of rows, their lines.
 Part = tuple[int, int, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordsHealth:
-    """How the records stand, for metrics and readiness."""
-
-    pending: int
-    failing: bool
-    written: int
-    lost: int
-    malformed: int
-    failures: int
-    texts_left_out: int = 0
 
 
 class Records:
