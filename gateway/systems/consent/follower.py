@@ -1,18 +1,17 @@
 """Keep the consent sets at hand as the store has them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from gateway.domain.consent import Answer
-from gateway.policy.consent_sets import ConsentSets
-from gateway.ports.changes import Change, ChangeFeed, ChangeKind, keeping_current
-from gateway.ports.consent import AnswerRow, ConsentStore, EndRow
-from gateway.ports.subscriptions import RunningRow, SubscriptionStore
-from gateway.runtime.clock import monotonic, utcnow
+from gateway.domain.subscription import RunningRow
+from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.runtime.clock import utcnow
+from gateway.storage.change_feed import Change, ChangeFeed, ChangeKind, FeedFollower
+from gateway.systems.consent.store import AnswerRow, ConsentStore, EndRow
 
-# A page may stand for 20 x 1000 answers: some 10 ms of work between two awaits.
-_CHANGES_AT_ONCE = 20
 # A refusal must hold within a second of its commit (R31): who has not looked for so long must
 # not say that nobody refused.
 _CURRENT_S = 1.0
@@ -23,67 +22,58 @@ _ENDS_AT_ONCE = 10_000
 _BEFORE_ALL = (-1, "")
 
 
-class ConsentFollower:
-    """Loads every answer and running order once, then takes over what changes.
+class RunningOrders(Protocol):
+    """Which numbers have a running service of which SP, as another system keeps it.
 
-    The sets are current while the last call succeeded.
+    Every call raises StoreUnavailable when the store does not answer.
     """
+
+    def running(self) -> AsyncIterator[list[RunningRow]]:
+        """Yield each pair of number and SP with a running service once."""
+
+    async def running_changed(self, after: int, through: int) -> list[RunningRow]:
+        """Return the state of the pairs changed above `after`, up to `through`."""
+
+
+class ConsentFollower(FeedFollower):
+    """Follows every answer and every running order."""
+
+    kind = ChangeKind.CONSENT
+    # A page may stand for 20 x 1000 answers: some 10 ms of work between two awaits.
+    changes_at_once = 20
 
     def __init__(
         self,
         store: ConsentStore,
-        subscriptions: SubscriptionStore,
+        subscriptions: RunningOrders,
         feed: ChangeFeed,
         sets: ConsentSets,
         utcnow: Callable[[], datetime] = utcnow,
     ) -> None:
+        super().__init__(feed, sets)
         self._store = store
         self._subscriptions = subscriptions
-        self._feed = feed
         self._sets = sets
         self._utcnow = utcnow
-        self._seen = 0
         self._through = utcnow()  # the latest moment by which ends were looked for
         self._ended: EndRow = (self._through, *_BEFORE_ALL)
         self._ends_at = 0.0
 
-    async def load(self) -> int:
-        """Fill the sets from the store; return how many answers there are.
-
-        Until all of them are read the sets stay as they were. May be repeated. Raises
-        StoreUnavailable.
-        """
+    async def _load(self) -> int:
         fresh = ConsentSets()
-        total = 0
-        with keeping_current(self._sets):
-            seen, ended = await self._feed.latest(), self._utcnow()
-            async for rows in self._store.all_answers():
-                _take_over(fresh, rows)
-                total += len(rows)
-            async for running in self._subscriptions.running():
-                _take_over_orders(fresh, running)
+        total, ended = 0, self._utcnow()
+        async for rows in self._store.all_answers():
+            _take_over(fresh, rows)
+            total += len(rows)
+        async for running in self._subscriptions.running():
+            _take_over_orders(fresh, running)
         self._sets.replace(fresh)
-        self._seen, self._through, self._ended = seen, ended, (ended, *_BEFORE_ALL)
+        self._through, self._ended = ended, (ended, *_BEFORE_ALL)
         return total
 
-    async def catch_up(self) -> int:
-        """Take over all that changed since the last call; return how many answers did.
-
-        Call it at least every 250 ms, so that a refusal holds within a second. Raises
-        StoreUnavailable; the next call goes on from where this one came to.
-        """
-        taken = 0
-        with keeping_current(self._sets):
-            while True:
-                began = monotonic()
-                page = await self._feed.changes(self._seen, _CHANGES_AT_ONCE)
-                if page:
-                    taken += await self._take_over(page)
-                if len(page) < _CHANGES_AT_ONCE:
-                    break
-            self._sets.read_by = began + _CURRENT_S
-            await self._end(began)
-        return taken
+    async def _caught_up(self, began: float) -> None:
+        self._sets.read_by = began + _CURRENT_S
+        await self._end(began)
 
     async def _end(self, now: float) -> None:
         """Forget the agreements that have ended since: at most a page at a time."""
@@ -115,7 +105,6 @@ class ConsentFollower:
         if ChangeKind.SUBSCRIPTION in kinds:
             pairs = await self._subscriptions.running_changed(self._seen, last)
             _take_over_orders(self._sets, pairs)
-        self._seen = last
         return taken
 
 

@@ -1,19 +1,24 @@
 """The store of subscribers' answers (同意与退订)."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.storage.sealed_columns import Kept
 
 # msisdn, scope, answer (None for an agreement that has ended). A plain tuple, because a snapshot
 # holds millions.
 AnswerRow: TypeAlias = tuple[int, str, Answer | None]
 # When an agreement ends, its msisdn and its scope.
 EndRow: TypeAlias = tuple[datetime, int, str]
+# ConsentAnswer as a plain tuple, for a list holds millions of them: msisdn, scope, the value
+# of an Answer, since in microseconds from 1970 on, channel, evidence, until like since or None.
+PlainAnswer: TypeAlias = tuple[int, str, str, int, str, str, int | None]
+KeptAnswer: TypeAlias = tuple[Kept, str, str, int, str, str, int | None]
 
 ANSWERS_PER_CHANGE = 1000
-NUMBERS_AT_ONCE = 1000
+ANSWERS_PER_COMMIT = 10_000
 
 
 class ConsentStore(Protocol):
@@ -53,4 +58,32 @@ class ConsentStore(Protocol):
 
         `after` is the last one known; (moment, -1, "") comes before all that end at a moment.
         The end of an agreement makes no change row.
+        """
+
+
+class ConsentLists(Protocol):
+    """The answers of ConsentStore by the million: lists in and lists out. All is safe to repeat."""
+
+    def number_seal(self) -> Callable[[int], Kept] | None:
+        """Return what makes of a number what is kept in its place; None where that is itself.
+
+        Rows are in the order of what it makes.
+        """
+
+    def record_list(self, batches: Iterable[Sequence[KeptAnswer]]) -> AsyncIterator[int]:
+        """Keep answers as ConsentStore.record does; yield how many each commit held.
+
+        Their numbers are as `number_seal` makes them. The next batch is asked for after that
+        commit, and no commit holds more than ANSWERS_PER_COMMIT. Answers in the order of
+        number and scope are kept many times faster. Between commits there are rests in which
+        other processes' writes get in. Raises StoreUnavailable; what was yielded is on record then.
+        """
+
+    def listed(
+        self, *, scope: str | None = None, answer: Answer | None = None, batch: int = 10_000
+    ) -> AsyncIterator[list[ConsentAnswer]]:
+        """Yield the answers of `scope` that read `answer`, None meaning any, as numbers are kept.
+
+        In lists of at most `batch`. Answers recorded meanwhile may or may not be among
+        them. Raises StoreUnavailable.
         """

@@ -1,10 +1,13 @@
-"""Audits (抽查) of asserted consents: the SP is asked to prove a sample of them (R26)."""
+"""Audits of asserted consents: their values and their store."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from math import sqrt
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from gateway.domain.records import NewPurge
 
 # The 97.5th percentile of the standard normal distribution: 95 of 100 intervals hold the share.
 _Z = 1.959963984540054
@@ -97,3 +100,46 @@ def share_proven(tally: AuditTally) -> SampleShare | None:
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     reach = _Z * sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
     return SampleShare(share, max(0.0, middle - reach), min(1.0, middle + reach))
+
+
+class ConsentAudits(Protocol):
+    """Keeps samples and what came of them. Every call may raise StoreUnavailable."""
+
+    async def keep(self, audit: NewConsentAudit, items: Sequence[AuditItem]) -> int:
+        """Keep an audit with its items in one commit; return its number."""
+
+    async def get(self, number: int) -> ConsentAudit | None:
+        """Return one audit with its tally, or None."""
+
+    async def listed(
+        self, *, system_id: str | None = None, before: int | None = None, limit: int = 50
+    ) -> list[ConsentAudit]:
+        """Return the newest audits with their tallies, newest first.
+
+        For the next page give the last number as `before`.
+        """
+
+    async def items_of(self, number: int) -> list[AuditItem]:
+        """Return the items of an audit in their order; none where there is no such audit."""
+
+    async def item_of(self, number: int, item: int) -> AuditItem | None:
+        """Return one item, or None."""
+
+    async def answer(
+        self, number: int, item: int, *, state: ItemState, note: str, by: str, at: datetime
+    ) -> bool:
+        """Note what was shown for an item; return whether it was OPEN until now."""
+
+    async def drawn_before(
+        self, before: datetime, *, after: int = 0, limit: int = 100
+    ) -> list[ConsentAudit]:
+        """Return audits that were drawn before `before`, by number.
+
+        For the next page give the last number as `after`.
+        """
+
+    async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        """Delete audits with their items; return how many audits.
+
+        The journal gets `purge` with that count in the same commit; nothing when it is 0.
+        """

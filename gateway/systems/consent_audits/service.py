@@ -1,13 +1,58 @@
-"""Settle one item of an audit: a proof makes an agreement, no proof may revoke consent (R26)."""
+"""Draw the sample of an audit, and show its items."""
 
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
-from gateway.domain.audit import AuditItem, ConsentAudit, ItemState
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.ports.audits import ConsentAudits
-from gateway.ports.consent import ConsentStore
+from gateway.systems.consent_audits.model import AuditItem, ConsentAudit, ConsentAudits, ItemState
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSample:
+    """What was drawn, by number, and out of how many."""
+
+    items: tuple[AuditItem, ...]
+    population: int
+
+
+async def draw(
+    answers: AsyncIterator[list[ConsentAnswer]],
+    size: int,
+    seed: int,
+    seen: Callable[[int], None],
+) -> AuditSample:
+    """Draw at most `size` of the answers, each as likely as any other; tell `seen` how many came.
+
+    One pass that keeps no more than the sample (reservoir sampling: J. S. Vitter, ACM
+    Transactions on Mathematical Software 11, 1985, 37-57, algorithm R). The same `seed` draws
+    the same from the same answers in the same order.
+    """
+    # No secret depends on it: whoever has the seed is to draw the same.
+    chance = random.Random(seed)  # noqa: S311 - see above
+    drawn: list[ConsentAnswer] = []
+    population = 0
+    async for batch in answers:
+        for answer in batch:
+            population += 1
+            if len(drawn) < size:
+                drawn.append(answer)
+                continue
+            # random() alone gives the same numbers in every version of Python.
+            place = int(chance.random() * population)
+            if place < size:
+                drawn[place] = answer
+        seen(len(batch))
+    drawn.sort(key=lambda answer: answer.msisdn)
+    items = tuple(
+        AuditItem(number, answer.msisdn, answer.since, answer.channel)
+        for number, answer in enumerate(drawn, start=1)
+    )
+    return AuditSample(items, population)
+
 
 CHANNEL = "audit"
 
@@ -33,10 +78,23 @@ class ItemProof:
     revokes: bool = False
 
 
+class AssertedConsents(Protocol):
+    """Answers on record that are audited, as another system keeps them.
+
+    Every call raises StoreUnavailable when the store does not answer, and is safe to repeat.
+    """
+
+    async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
+        """Return the answer given to exactly this scope."""
+
+    async def record(self, answers: Sequence[ConsentAnswer]) -> int:
+        """Keep each answer that overrides the one on record (ConsentAnswer.holds_over)."""
+
+
 class AuditDesk:
     """Notes what the SP showed, and records the subscriber's answer that follows."""
 
-    def __init__(self, audits: ConsentAudits, consent: ConsentStore) -> None:
+    def __init__(self, audits: ConsentAudits, consent: AssertedConsents) -> None:
         self._audits = audits
         self._consent = consent
 

@@ -1,11 +1,33 @@
-"""The store of records of relations that have ended (R71)."""
+"""Relations that are over, and the store that finds them."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from gateway.domain.privacy import NewPurge
-from gateway.domain.relation import EndedRelation
+from gateway.domain.records import NewPurge
+
+# Replaces the channel of a refusal once that is forgotten: the refusal still holds (R71).
+FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRelation:
+    """A relation with nothing live: no order runs or waits, no consent is given or asked for.
+
+    It began with the first entry on record and ended with the last; an agreement for a limited time
+    ends with that time. A relation to every SP has the `system_id` EVERY_SENDER.
+    """
+
+    msisdn: int = field(repr=False)
+    system_id: str
+    began_at: datetime
+    ended_at: datetime
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """Return the key of the relation."""
+        return self.msisdn, self.system_id
 
 
 class EndedRelations(Protocol):

@@ -4,27 +4,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter
 from pydantic import Field
 
-from gateway.console.api.access import by
-from gateway.console.api.numbers import Number, RequestBody
-from gateway.console.api.problems import Problem, ProblemError
-from gateway.domain.api_client import ApiClient, ApiRole
+from gateway.domain.api_client import ApiClient
 from gateway.domain.msisdn import is_mobile
-from gateway.domain.number_code import CODE_DIGITS, CODE_LIFE, SESSION_LIFE, IssueResult
-from gateway.systems.number_codes.desk import NumberCodeDesk
-from gateway.systems.number_codes.guesses import WINDOW_S, Guesses
-
-AppClient = Annotated[ApiClient, Depends(by(ApiRole.APP))]
-SessionToken = Annotated[
-    str,
-    Header(
-        alias="Subscriber-Session",
-        max_length=128,
-        description="The token of a session, from POST /v1/subscribers/sessions.",
-    ),
-]
+from gateway.systems.number_codes.model import CODE_DIGITS, CODE_LIFE, SESSION_LIFE, IssueResult
+from gateway.systems.number_codes.service import WINDOW_S, Guesses, NumberCodeDesk
+from gateway.web.access import AppClient
+from gateway.web.fields import Number, RequestBody
+from gateway.web.problems import Problem, ProblemError
 
 
 class Whose(RequestBody):
@@ -81,6 +70,10 @@ class Subscribers:
         if msisdn is None:
             raise ProblemError(Problem.NOT_PROVED, "the session is over: ask for a code")
         return msisdn
+
+    async def close(self, msisdn: int) -> None:
+        """End every session of a number."""
+        await self.desk.close(msisdn)
 
 
 def sessions(known: Subscribers) -> APIRouter:

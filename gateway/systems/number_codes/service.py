@@ -1,4 +1,4 @@
-"""Prove the owner of a number: a code by SMS, then a session for half an hour (R51)."""
+"""Prove a number by a code that is sent to it, and limit who guesses codes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,19 +7,89 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TypeAlias
 
+import structlog
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-from gateway.domain.errand import ErrandKind, NewErrand
-from gateway.domain.number_code import (
+from gateway.domain.outbound_message import NewOutboundMessage, OutboundKind
+from gateway.policy.submission import TokenBucket
+from gateway.systems.number_codes.model import (
     CODE_LIFE,
     SESSION_LIFE,
     CodeLimits,
     IssueResult,
     NumberCode,
+    NumberCodeStore,
     NumberSession,
 )
-from gateway.ports.number_codes import NumberCodeStore
+
+log = structlog.get_logger()
+
+WINDOW_S = 600.0
+# People mistype; a guess is right about once in a hundred thousand times.
+MAX_WRONG = 20
+MAX_WRONG_PER_RIGHT = 3
+# Half of the codes that all clients together may request.
+CODES_PER_MINUTE = 300
+
+_MINUTE_S = 60.0
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """Attempts of a client since the window began, on the monotonic clock."""
+
+    since: float
+    right: int = 0
+    wrong: int = 0
+    is_told: bool = False
+
+    @property
+    def is_guessing(self) -> bool:
+        return self.wrong >= MAX_WRONG and self.wrong > MAX_WRONG_PER_RIGHT * self.right
+
+
+class Guesses:
+    """Counts for each client; bounded, because `api.yaml` names the clients."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._tried: dict[str, _Attempts] = {}
+        self._codes: dict[str, TokenBucket] = {}
+
+    def may_ask(self, client: str) -> bool:
+        """Take one of the codes that `client` may request; False when none is left."""
+        rate = self._codes.get(client)
+        if rate is None:
+            rate = TokenBucket(CODES_PER_MINUTE / _MINUTE_S, CODES_PER_MINUTE)
+            self._codes[client] = rate
+        return rate.take(self._now())
+
+    def is_locked(self, client: str) -> bool:
+        """Tell whether `client` was guessing and must wait for the end of its window."""
+        return self._of(client).is_guessing
+
+    def begin(self, client: str) -> None:
+        """Count an attempt as wrong until `proved` corrects it: many may run at once."""
+        tried = self._of(client)
+        tried.wrong += 1
+        if tried.is_guessing and not tried.is_told:
+            tried.is_told = True
+            log.warning("api.codes_guessed", client=client, wrong=tried.wrong, right=tried.right)
+
+    def proved(self, client: str) -> None:
+        """Count as right an attempt that `begin` counted as wrong."""
+        tried = self._of(client)
+        tried.wrong = max(0, tried.wrong - 1)
+        tried.right += 1
+
+    def _of(self, client: str) -> _Attempts:
+        now = self._now()
+        tried = self._tried.get(client)
+        if tried is None or now - tried.since >= WINDOW_S:
+            tried = self._tried[client] = _Attempts(now)
+        return tried
+
 
 # A cheap hash: an expensive one can be tried a million times in minutes too. The limit of five
 # attempts and ten minutes of life protect a code.
@@ -118,11 +188,11 @@ class NumberCodeDesk:
         code = self._chance.code()
         code_hash = await asyncio.to_thread(hash_code, code)
         until = now + CODE_LIFE
-        errand = NewErrand(
-            self._port, msisdn, _text(code), ErrandKind.CODE, self._chance.ref(), now, until
+        outbound = NewOutboundMessage(
+            self._port, msisdn, _text(code), OutboundKind.CODE, self._chance.ref(), now, until
         )
         kept = NumberCode(msisdn, code_hash, now, until)
-        return await self._store.issue(kept, errand, self._limits)
+        return await self._store.issue(kept, outbound, self._limits)
 
     async def _prove(self, msisdn: int, code: str, client: str, now: datetime) -> str | None:
         attempt = await self._store.attempt(msisdn, now)

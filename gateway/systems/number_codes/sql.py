@@ -1,42 +1,62 @@
-"""Codes and sessions in SQL (contract: gateway.ports.number_codes)."""
+"""Codes and sessions in SQL (contract: gateway.systems.number_codes.model)."""
 
-from collections.abc import Callable
-from dataclasses import fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.errand import NewErrand
-from gateway.domain.number_code import (
+from gateway.domain.outbound_message import NewOutboundMessage
+from gateway.storage.database import SqlStore, values_of
+from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
+from gateway.storage.outbound_messages import add_outbound_message
+from gateway.storage.sealed_columns import SealedNumber
+from gateway.storage.tables import UtcTime, metadata
+from gateway.systems.number_codes.model import (
     MAX_ATTEMPTS,
+    Attempt,
     CodeLimits,
     IssueResult,
     NumberCode,
     NumberSession,
 )
-from gateway.ports.number_codes import Attempt
-from gateway.stores.database import Database
-from gateway.stores.errands_tables import number_codes, number_sessions
-from gateway.stores.sql_errands import add_errand
 
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+number_codes = sa.Table(
+    "number_codes",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("msisdn", SealedNumber, nullable=False),
+    sa.Column("code_hash", sa.Text, nullable=False),
+    *columns(UtcTime, "created_at", "until"),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Index(None, "msisdn", "created_at"),
+    sa.Index(None, "created_at"),
+    # A code that was deleted must not be mistaken for a later one.
+    **NEVER_REUSED,
+)
+
+number_sessions = sa.Table(
+    "number_sessions",
+    metadata,
+    sa.Column("token_sha256", sa.String(64), primary_key=True),
+    sa.Column("msisdn", SealedNumber, nullable=False, index=True),
+    sa.Column("until", UtcTime, nullable=False, index=True),
+)
 
 _code, _session = number_codes.c, number_sessions.c
 # Every attempt is used up, so a code in this state is one that has opened its session.
 _USED = MAX_ATTEMPTS + 1
 
 
-class SqlNumberCodes:
+class SqlNumberCodes(SqlStore):
     """Rows of `number_codes`, a day long, and of `number_sessions`."""
 
-    def __init__(self, database: Database, utcnow: Callable[[], datetime]) -> None:
-        self._database = database
-        self._utcnow = utcnow
-
-    async def issue(self, code: NumberCode, errand: NewErrand, limits: CodeLimits) -> IssueResult:
+    async def issue(
+        self, code: NumberCode, outbound: NewOutboundMessage, limits: CodeLimits
+    ) -> IssueResult:
         now = code.created_at
-        values = {field.name: getattr(code, field.name) for field in fields(NumberCode)}
+        values = values_of(code)
 
         async def run(connection: AsyncConnection) -> IssueResult:
             recent = await _issued(connection, now - _MINUTE)
@@ -47,16 +67,18 @@ class SqlNumberCodes:
             last = await _issued(connection, now - limits.pause, own)
             if last or today >= limits.per_day:
                 return IssueResult.LIMITED
-            await connection.execute(insert(number_codes), {**values, "attempts": 0})
-            await add_errand(connection, errand, self._utcnow())
+            await connection.execute(sa.insert(number_codes), {**values, "attempts": 0})
+            await add_outbound_message(connection, outbound, self._utcnow())
             return IssueResult.SENT
 
         return await self._database.writer.write(run, rows=3)
 
     async def attempt(self, msisdn: int, now: datetime) -> Attempt | None:
-        latest = select(func.max(_code.number)).where(_code.msisdn == msisdn).scalar_subquery()
+        latest = (
+            sa.select(sa.func.max(_code.number)).where(_code.msisdn == msisdn).scalar_subquery()
+        )
         statement = (
-            update(number_codes)
+            sa.update(number_codes)
             .where(_code.number == latest, _code.until > now, _code.attempts < MAX_ATTEMPTS)
             .values(attempts=_code.attempts + 1)
             .returning(_code.number, _code.code_hash)
@@ -70,45 +92,45 @@ class SqlNumberCodes:
 
     async def open(self, number: int, session: NumberSession) -> bool:
         using = (
-            update(number_codes)
+            sa.update(number_codes)
             .where(_code.number == number, _code.attempts < _USED)
             .values(attempts=_USED)
         )
-        values = {field.name: getattr(session, field.name) for field in fields(NumberSession)}
+        values = values_of(session)
 
         async def run(connection: AsyncConnection) -> bool:
             if (await connection.execute(using)).rowcount != 1:
                 return False
-            await connection.execute(insert(number_sessions), values)
+            await connection.execute(sa.insert(number_sessions), values)
             return True
 
         return await self._database.writer.write(run, rows=2)
 
     async def owner_of(self, token_sha256: str, now: datetime) -> int | None:
-        query = select(_session.msisdn).where(
+        query = sa.select(_session.msisdn).where(
             _session.token_sha256 == token_sha256, _session.until > now
         )
-        rows = await self._database.rows(query)
-        return int(rows[0]["msisdn"]) if rows else None
+        row = await self._database.first(query)
+        return None if row is None else int(row["msisdn"])
 
     async def close(self, msisdn: int) -> int:
-        statement = delete(number_sessions).where(_session.msisdn == msisdn)
-
-        async def run(connection: AsyncConnection) -> int:
-            return (await connection.execute(statement)).rowcount
-
-        return await self._database.writer.write(run)
+        statement = sa.delete(number_sessions).where(_session.msisdn == msisdn)
+        return await self._database.change(statement)
 
     async def forget(self, now: datetime) -> int:
         async def run(connection: AsyncConnection) -> int:
-            old = delete(number_codes).where(_code.created_at <= now - _DAY)
-            over = delete(number_sessions).where(_session.until <= now)
+            old = sa.delete(number_codes).where(_code.created_at <= now - _DAY)
+            over = sa.delete(number_sessions).where(_session.until <= now)
             codes = (await connection.execute(old)).rowcount
             return codes + (await connection.execute(over)).rowcount
 
         return await self._database.writer.write(run)
 
 
-async def _issued(connection: AsyncConnection, after: datetime, *which: ColumnElement[bool]) -> int:
-    query = select(func.count()).select_from(number_codes).where(_code.created_at > after, *which)
+async def _issued(
+    connection: AsyncConnection, after: datetime, *which: sa.ColumnElement[bool]
+) -> int:
+    query = (
+        sa.select(sa.func.count()).select_from(number_codes).where(_code.created_at > after, *which)
+    )
     return int((await connection.execute(query)).scalar_one())

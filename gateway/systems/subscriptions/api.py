@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from gateway.console.api.access import SpClient
-from gateway.console.api.numbers import Number, RequestBody, Words
-from gateway.console.api.problems import Problem, ProblemError, not_as_described
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.subscription import Cycle, Subscription, SubscriptionState
-from gateway.ports.subscriptions import SubscriptionQuery, SubscriptionStore
+from gateway.systems.subscriptions.model import SubscriptionQuery, SubscriptionStore
 from gateway.systems.subscriptions.order_requests import OrderDesk, OrderRefusal, OrderRequest
+from gateway.web.access import SpClient
+from gateway.web.fields import Number, RequestBody, Words
+from gateway.web.problems import Problem, ProblemError, not_as_described
 
 _MAX_ORDERS = 100
 _RETRY_AFTER = {"Retry-After": "3600"}

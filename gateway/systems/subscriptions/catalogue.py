@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gateway.domain.subscription import Service
-from gateway.policy.mo_words import key_of
+from gateway.policy.replies.mo_words import key_of
 
 
 class Catalogue:

@@ -1,16 +1,323 @@
-"""What a subscriber's message changes and is answered with: decided from what is known."""
+"""One MO message, what follows from it, and what it is answered with."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TypeAlias
 
 from gateway.domain.consent import Answer
-from gateway.domain.hub import CancelAll
-from gateway.policy.intents import Intent
-from gateway.ports.subscriptions import Changes, SessionKind, SubscriberRecords
+from gateway.domain.preferences import sender_number
+from gateway.domain.subscription import (
+    ASKED_STATES,
+    SESSION_LIFE,
+    CancelAll,
+    Event,
+    MessageEvidence,
+    OfferSession,
+    Service,
+    SessionKind,
+    Subscription,
+    SubscriptionAct,
+    Terms,
+    advance,
+)
+from gateway.policy.replies.intents import Intent, MoContext, ReplyMeaning, meaning_of
+from gateway.policy.replies.mo_words import key_of
 from gateway.systems.subscriptions import texts
 from gateway.systems.subscriptions.catalogue import Catalogue
-from gateway.systems.subscriptions.turn import WordActions
-from gateway.systems.subscriptions.word import Word, WordOutcome, meaning_in
+from gateway.systems.subscriptions.model import (
+    Changes,
+    ConsentRequest,
+    ConsentRequestState,
+    SubscriberRecords,
+    SubscriptionStep,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a subscriber wrote to `port` of `system_id`; to a hub code it concerns every SP.
+
+    `tokens` are the words of refusal that the SP advertised, the latest first; `reply_id` is
+    the id that an answer will have. `other_msisdn` is who else the subscriber may be, where the
+    digits of the number do not tell.
+    """
+
+    msisdn: int
+    system_id: str
+    sender_name: str
+    port: str
+    text: str
+    said: MessageEvidence
+    reply_id: str
+    tokens: tuple[str, ...] = ()
+    is_hub: bool = False
+    other_msisdn: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WordOutcome:
+    """What follows from one message. There is one reply at most.
+
+    `answer` goes to the consent store, as one that is good `until` then. `asked` is the
+    subscription that the reply asks about. `renews` tells that the subscriber just proved
+    consent to the SP, which takes an earlier refusal back (R37).
+    """
+
+    changes: Changes = field(default_factory=Changes)
+    reply: str | None = None
+    is_forwarded: bool = True
+    answer: Answer | None = None
+    evidence: str = ""
+    until: datetime | None = None
+    asked: Subscription | None = None
+    renews: bool = False
+
+
+def meaning_in(word: Word, context: MoContext) -> ReplyMeaning:
+    """Return what a word means, with any of the tokens its SP advertised."""
+    return meaning_of(word.text, replace(context, others=word.tokens))
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a text in hex, by which it can be recognised and not read."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+YES_WITHIN = timedelta(hours=24)
+
+_Asked: TypeAlias = Subscription | ConsentRequest | OfferSession
+
+
+class WordActions:
+    """The actions for one `word`, decided from what is `known`."""
+
+    def __init__(self, word: Word, known: SubscriberRecords, now: datetime) -> None:
+        self.word = word
+        self._known = known
+        self._now = now
+        self._own = [
+            one for one in known.subscriptions if word.is_hub or one.system_id == word.system_id
+        ]
+
+    def context(self) -> MoContext:
+        """Return the open questions between the subscriber and this port."""
+        session = self._known.session
+        is_list = session is not None and session.kind is SessionKind.LIST
+        return MoContext(
+            is_pending=self._asked() is not None,
+            listed=len(session.items) if session is not None and is_list else None,
+        )
+
+    def evidence(self) -> str:
+        """Return the evidence that names this message."""
+        return f"message {self.word.said.message_id} sha256 {self.word.said.text_sha256}"
+
+    def orders(self) -> list[Subscription]:
+        """Return the running subscriptions of this SP, or of all SPs at a hub code."""
+        return [one for one in self._own if one.is_running]
+
+    def session(
+        self, kind: SessionKind, orders: Sequence[Subscription], shown: int = 0
+    ) -> OfferSession:
+        """Return a new session about `orders`."""
+        items = tuple((one.system_id, one.service_id) for one in orders)
+        until = self._now + SESSION_LIFE
+        return OfferSession(self.word.msisdn, self.word.port, kind, items, until, shown)
+
+    # 0000 and what follows it.
+
+    def list_orders(self) -> WordOutcome:
+        """List running subscriptions, with item numbers that the subscriber can send (R33)."""
+        orders = self.orders()
+        if not orders:
+            changes = Changes(closes=(self.word.msisdn, self.word.port))
+            return WordOutcome(changes, texts.NO_ORDERS, False)
+        fresh = self.session(SessionKind.LIST, orders)
+        before = self._known.session
+        start = 0
+        if before is not None and (before.kind, before.items) == (fresh.kind, fresh.items):
+            start = before.shown if before.shown < len(orders) else 0
+        text, shown = texts.listing(orders, start, is_hub=self.word.is_hub)
+        return WordOutcome(Changes(session=replace(fresh, shown=shown)), text, False)
+
+    def cancel_items(self, items: Iterable[int]) -> WordOutcome:
+        """Cancel the list's items with these numbers; the numbers stay valid (R35)."""
+        session = self._known.session
+        wanted = {session.items[item - 1] for item in items} if session is not None else set()
+        ended = [one for one in self.orders() if (one.system_id, one.service_id) in wanted]
+        if not ended:
+            return WordOutcome(reply=texts.GONE_ALREADY, is_forwarded=False)
+        return WordOutcome(
+            Changes(self._steps(ended, SubscriptionAct.CANCEL)), texts.cancelled(ended), False
+        )
+
+    # 00000 and TD.
+
+    def cancel_all(self) -> WordOutcome:
+        """Cancel all subscriptions of the SP, and refuse its advertising (R34)."""
+        ended = self.orders()
+        changes = Changes(
+            self._steps(self._own, SubscriptionAct.CANCEL), requests=self._refused_requests()
+        )
+        reply = texts.cancelled_all(ended) if ended else None
+        return WordOutcome(changes, reply, answer=Answer.REFUSED, evidence=self.evidence())
+
+    def cancel_everything(self, orders: Sequence[Subscription]) -> WordOutcome:
+        """Cancel `orders`, of any SPs; end the session that asked."""
+        steps = self._steps(orders, SubscriptionAct.CANCEL)
+        changes = Changes(steps, closes=(self.word.msisdn, self.word.port))
+        return WordOutcome(changes, texts.cancelled_everything(len(orders)), False)
+
+    def opt_out(self, service: str | None) -> WordOutcome:
+        """Cancel one order by the name or id of its service, TD天气; else refuse the SP (R31)."""
+        named = [
+            one
+            for one in self._own
+            if service is not None and service in {key_of(one.terms.name), key_of(one.service_id)}
+        ]
+        steps = self._steps(named, SubscriptionAct.CANCEL)
+        if not steps:
+            return WordOutcome(self._no(), answer=Answer.REFUSED, evidence=self.evidence())
+        return WordOutcome(Changes(steps), texts.cancelled([step.after for step in steps]))
+
+    # Orders, yes and no.
+
+    def order(self, service: Service) -> WordOutcome:
+        """Request the yes that an order needs before it takes effect (R24)."""
+        before = next(
+            (one for one in self._own if one.service_id == service.id),
+            Subscription(self.word.msisdn, service.system_id, service.id, service.terms, self._now),
+        )
+        terms = terms_for(before, service)
+        text = (texts.renewal if before.is_running else texts.request)(terms)
+        request = MessageEvidence(self.word.reply_id, digest_of(text), self._now)
+        event = Event(
+            SubscriptionAct.ORDER, self.word.said, terms, request, YES_WITHIN, self.word.port
+        )
+        after = advance(before, event, self._now)
+        if not isinstance(after, Subscription):
+            return WordOutcome(reply=texts.ordered_already(before.terms))
+        step = SubscriptionStep(after, SubscriptionAct.ORDER, self.word.said)
+        return WordOutcome(Changes((step,)), text, asked=after)
+
+    def confirm(self) -> WordOutcome:
+        """Handle a yes to the latest question, and to no other (R24, R27)."""
+        match self._asked():
+            case Subscription() as subscription:
+                (step,) = self._steps([subscription], SubscriptionAct.CONFIRM)
+                evidence, reply = _evidence_of(step.after), texts.done(step.after)
+                return WordOutcome(Changes((step,)), reply, evidence=evidence, renews=True)
+            case ConsentRequest() as request:
+                agreed = self._answered(request, ConsentRequestState.AGREED)
+                evidence = f"request {request.message_id or request.text_sha256}; {self.evidence()}"
+                return WordOutcome(
+                    Changes(requests=(agreed,)),
+                    texts.consented(self.word.sender_name),
+                    answer=Answer.AGREED,
+                    evidence=evidence,
+                    until=request.agreed_until,
+                )
+            case OfferSession() as session:
+                wanted = set(session.items)
+                orders = [o for o in self.orders() if (o.system_id, o.service_id) in wanted]
+                return self.cancel_everything(orders) if orders else self._unchanged()
+            case None:
+                return WordOutcome()
+
+    def refuse(self) -> WordOutcome:
+        """Handle a no to the latest question."""
+        match self._asked():
+            case Subscription() as subscription:
+                (step,) = self._steps([subscription], SubscriptionAct.REFUSE)
+                return WordOutcome(Changes((step,)), texts.withdrawn(step.after))
+            case ConsentRequest() as request:
+                refused = self._answered(request, ConsentRequestState.REFUSED)
+                changes = Changes(requests=(refused,))
+                return WordOutcome(changes, answer=Answer.REFUSED, evidence=self.evidence())
+            case OfferSession():
+                return self._unchanged()
+            case None:
+                return WordOutcome()
+
+    def _no(self) -> Changes:
+        """Return the changes when the SP is refused: a no to every open question."""
+        asked = [one for one in self._own if one.state in ASKED_STATES]
+        return Changes(
+            self._steps(asked, SubscriptionAct.REFUSE), requests=self._refused_requests()
+        )
+
+    def _refused_requests(self) -> tuple[ConsentRequest, ...]:
+        return tuple(self._answered(one, ConsentRequestState.REFUSED) for one in self._requests())
+
+    def _unchanged(self) -> WordOutcome:
+        changes = Changes(closes=(self.word.msisdn, self.word.port))
+        return WordOutcome(changes, texts.NOTHING_CHANGED, False)
+
+    def _asked(self) -> _Asked | None:
+        """Return the latest open question from the port that the subscriber wrote to.
+
+        An answer to another port of the SP does not answer it.
+        """
+        session = self._known.session
+        if self.word.is_hub:
+            is_open = session is not None and session.kind is SessionKind.CANCEL_ALL
+            return session if is_open else None
+        waiting: list[tuple[datetime, _Asked]] = [
+            (one.since, one)
+            for one in self._own
+            if one.is_asked
+            and one.asked_until is not None
+            and one.asked_until > self._now
+            and self._is_from_here(one.asked_from)
+        ]
+        waiting += [
+            (request.asked_at, request)
+            for request in self._requests()
+            if self._is_from_here(request.port)
+        ]
+        return max(waiting, key=lambda pair: pair[0], default=(None, None))[1]
+
+    def _is_from_here(self, port: str) -> bool:
+        """Tell whether this message answers a question from `port`; "" (old rows) matches any."""
+        own = sender_number(self.word.port)
+        return port in {"", self.word.port} or (own != "" and own == sender_number(port))
+
+    def _requests(self) -> list[ConsentRequest]:
+        return [
+            request
+            for request in self._known.requests
+            if request.system_id == self.word.system_id and request.is_open(self._now)
+        ]
+
+    def _answered(self, request: ConsentRequest, state: ConsentRequestState) -> ConsentRequest:
+        return replace(request, state=state, answer_id=self.word.said.message_id)
+
+    def _steps(
+        self, subscriptions: Iterable[Subscription], act: SubscriptionAct
+    ) -> tuple[SubscriptionStep, ...]:
+        event = Event(act, self.word.said)
+        moved = (advance(one, event, self._now) for one in subscriptions)
+        return tuple(
+            SubscriptionStep(after, act, self.word.said)
+            for after in moved
+            if isinstance(after, Subscription)
+        )
+
+
+def terms_for(before: Subscription, service: Service) -> Terms:
+    """Return the terms for this subscriber: a trial is given only once."""
+    if before.trial_until is None:
+        return service.terms
+    return replace(service.terms, trial_days=0)
+
+
+def _evidence_of(subscription: Subscription) -> str:
+    proof = subscription.evidence
+    said = (("order", proof.order), ("request", proof.request), ("yes", proof.confirmation))
+    return "; ".join(f"{name} {one.message_id}" for name, one in said if one is not None)
+
 
 # What needs no more than the turn itself.
 _ACTS: Mapping[Intent, Callable[[WordActions], WordOutcome]] = {

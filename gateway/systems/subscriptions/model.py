@@ -1,49 +1,64 @@
-"""The store of subscriptions (定制), of consent requests, and of open dialogues."""
+"""Requests for consent (征求同意); the store of them, of subscriptions (定制), of dialogues."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
-from gateway.domain.consent_request import ConsentRequest
-from gateway.domain.errand import NewErrand
-from gateway.domain.subscription import MessageEvidence, Subscription, SubscriptionState
-
-# system_id and id of a service.
-ServiceKey: TypeAlias = tuple[str, str]
-# msisdn, system_id, and whether the number has a running service of that SP.
-RunningRow: TypeAlias = tuple[int, str, bool]
-
-# How long a subscriber can refer to what was offered.
-SESSION_LIFE = timedelta(hours=24)
-
-# Steps taken by the gateway, not by a subscriber: the result of sending a request.
-SENT, UNSENT = "sent", "unsent"
+from gateway.domain.consent import ConsentAnswer
+from gateway.domain.outbound_message import NewOutboundMessage
+from gateway.domain.subscription import (
+    MessageEvidence,
+    OfferSession,
+    RunningRow,
+    ServiceKey,
+    Subscription,
+    SubscriptionState,
+)
 
 
-class SessionKind(StrEnum):
-    """What an item number, or a yes, in an MO message refers to."""
+class ConsentRequestState(StrEnum):
+    """State of a request. NO_REPLY is a refusal like any other."""
 
-    LIST = "list"
-    HOLDS = "holds"
-    CANCEL_ALL = "cancel_all"
+    PENDING = "pending"
+    AGREED = "agreed"
+    REFUSED = "refused"
+    NO_REPLY = "no_reply"
 
 
 @dataclass(frozen=True, slots=True)
-class OfferSession:
-    """What the gateway last offered a subscriber at a port; items are numbered from 1.
+class ConsentRequest:
+    """One request. A yes counts before `until`. `likeness` identifies similar texts (64 bits).
 
-    The items of HOLDS are held messages: the source_addr and the message id of each.
-    `shown` is how many of the items were in a message so far.
+    The answer goes to `port`, which sent the request; if that is unknown, to any port of the SP.
+    The consent is valid until `agreed_until`, if the request names an end.
     """
 
     msisdn: int
-    port: str
-    kind: SessionKind
-    items: tuple[ServiceKey, ...]
+    system_id: str
+    likeness: int
+    text_sha256: str
+    asked_at: datetime
     until: datetime
-    shown: int = 0
+    state: ConsentRequestState = ConsentRequestState.PENDING
+    message_id: str = ""
+    answer_id: str = ""
+    port: str = ""
+    agreed_until: datetime | None = None
+
+    @property
+    def key(self) -> tuple[int, str, int]:
+        """Return the key of the request: an SP may ask a subscriber the same only once."""
+        return (self.msisdn, self.system_id, self.likeness)
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether a yes or a no can still answer this."""
+        return self.state is ConsentRequestState.PENDING and now < self.until
+
+
+# Steps taken by the gateway, not by a subscriber: the result of sending a request.
+SENT, UNSENT = "sent", "unsent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +75,7 @@ class Changes:
     """Changes due to one MO message, an SP's order or a timeout; kept all together or not at all.
 
     `session` opens or replaces the session of its port; `closes` ends the session of
-    (msisdn, port). A consent request is kept with its new state. `errand` is the message to send
+    (msisdn, port). A consent request is kept with its new state. `outbound` is the message to send
     if this process has no link to the SMSC.
     """
 
@@ -68,12 +83,12 @@ class Changes:
     session: OfferSession | None = None
     closes: tuple[int, str] | None = None
     requests: tuple[ConsentRequest, ...] = ()
-    errand: NewErrand | None = None
+    outbound: NewOutboundMessage | None = None
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to keep."""
-        return not (self.steps or self.session or self.closes or self.requests or self.errand)
+        return not (self.steps or self.session or self.closes or self.requests or self.outbound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,12 @@ class SubscriptionStore(Protocol):
         is no longer pending: read and decide again. Each step makes a change row.
         """
 
+    async def session_of(self, msisdn: int, port: str, now: datetime) -> OfferSession | None:
+        """Return the session of a port, None without one or when it has ended."""
+
+    async def keep_session(self, session: OfferSession) -> None:
+        """Open or replace the session of its port."""
+
     async def note_sent(
         self, subscription: Subscription, said: MessageEvidence, *, is_taken: bool
     ) -> None:
@@ -158,3 +179,19 @@ class SubscriptionStore(Protocol):
 
     async def running_changed(self, after: int, through: int) -> list[RunningRow]:
         """Return the state of the pairs changed above `after`, up to `through`."""
+
+
+class ConsentAnswers(Protocol):
+    """Subscribers' answers on record, as another system keeps them.
+
+    Every call raises StoreUnavailable when the store does not answer, and is safe to repeat.
+    """
+
+    async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
+        """Return the answer given to exactly this scope."""
+
+    async def answers_of(self, msisdns: Collection[int]) -> list[ConsentAnswer]:
+        """Return all answers of at most NUMBERS_AT_ONCE numbers."""
+
+    async def record(self, answers: Sequence[ConsentAnswer]) -> int:
+        """Keep each answer that overrides the one on record (ConsentAnswer.holds_over)."""

@@ -4,10 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
+from typing import Protocol
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import EVERY_SENDER, Answer, stands_against
-from gateway.domain.errand import Errand, ErrandKind, ErrandState, NewErrand
-from gateway.domain.msisdn import readings_of
+from gateway.domain.msisdn import readings_of, written_alike
+from gateway.domain.outbound_message import (
+    NewOutboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    OutboundState,
+)
+from gateway.domain.preferences import PreferenceAction, PreferenceKind, PreferenceList, packed
 from gateway.domain.subscription import (
     ASKED_STATES,
     Event,
@@ -17,19 +26,63 @@ from gateway.domain.subscription import (
     SubscriptionAct,
     advance,
 )
-from gateway.ports.consent import ConsentStore
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import (
+from gateway.policy.checks.outside_window import AskingHours
+from gateway.policy.preferences import Preferences
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.subscriptions import texts
+from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.dialogue import YES_WITHIN, digest_of, terms_for
+from gateway.systems.subscriptions.model import (
     Changes,
+    ConsentAnswers,
     SubscriberRecords,
     SubscriptionStep,
     SubscriptionStore,
 )
-from gateway.systems.subscriptions import texts
-from gateway.systems.subscriptions.catalogue import Catalogue
-from gateway.systems.subscriptions.courtesy import Courtesy
-from gateway.systems.subscriptions.turn import YES_WITHIN, terms_for
-from gateway.systems.subscriptions.word import digest_of
+
+# Quiet hours need not fall together with anybody's window: it is tried this often, this far.
+_STEP = timedelta(minutes=30)
+_STEPS = 48
+
+
+class SubscriberPreferences(Protocol):
+    """What subscribers want to receive, as another system keeps it."""
+
+    async def of(self, msisdn: int) -> PreferenceList:
+        """Return a subscriber's preferences, empty when there are none.
+
+        Raises StoreUnavailable.
+        """
+
+
+class Courtesy:
+    """Knows the hours of the policy (R40), and what each subscriber wants to receive (R50)."""
+
+    def __init__(self, store: SubscriberPreferences, hours: Callable[[], AskingHours]) -> None:
+        self._store = store
+        self._hours = hours
+
+    async def asks_at(self, msisdn: int, port: str, text: str, now: datetime) -> datetime | None:
+        """Return from when on `port` may ask, `now` or later; None when it may not.
+
+        Raises StoreUnavailable.
+        """
+        hours = self._hours()
+        alike = written_alike(msisdn)
+        wishes = Preferences([(one, packed(await self._store.of(one))) for one in alike])
+        moment = hours.opening(msisdn, now)
+        for _ in range(_STEPS):
+            if moment is None:
+                return None
+            local_of = partial(hours.local, moment=moment)
+            against = wishes.judge(msisdn, port, TrafficClass.COMMERCIAL, (), text, local_of)
+            if against is None or against.action is PreferenceAction.ALLOW:
+                return moment
+            if against.kind is not PreferenceKind.QUIET_HOURS:
+                return None
+            moment = hours.opening(msisdn, moment + _STEP)
+        return None
+
 
 # A request that arrives hours after the subscriber filled in a form is a surprise, and leaves
 # little time to answer.
@@ -93,7 +146,7 @@ class OrderDesk:
     def __init__(
         self,
         store: SubscriptionStore,
-        consent: ConsentStore,
+        consent: ConsentAnswers,
         courtesy: Courtesy,
         catalogue: Callable[[], Catalogue],
     ) -> None:
@@ -103,7 +156,7 @@ class OrderDesk:
         self._catalogue = catalogue
 
     async def order(self, wish: OrderRequest, now: datetime) -> PendingOrder | OrderRefusal:
-        """Record the order and its request as an errand, in one commit; return the order.
+        """Record the order and its request as an outbound message, in one commit; return the order.
 
         An SP may have one open question to a subscriber, consent requests included. A subscriber
         who refused the SP, or blocks such messages, is not asked; in quiet hours the request
@@ -128,33 +181,33 @@ class OrderDesk:
                 return PendingOrder(outcome.steps[0].after, asks_at)
         raise StoreUnavailable("others change the same subscription all the time")
 
-    async def due(self, errand: Errand, now: datetime) -> datetime | None:
+    async def due(self, outbound: OutboundMessage, now: datetime) -> datetime | None:
         """Return when a request may be sent, `now` or later; None if it must not be sent.
 
         Hours may pass between the order and its request; answers of that time count.
         """
-        known = await self._store.known(errand.msisdn, errand.port, now)
-        about = next((o for o in known.subscriptions if _is_about(o, errand.ref)), None)
+        known = await self._store.known(outbound.msisdn, outbound.port, now)
+        about = next((o for o in known.subscriptions if _is_about(o, outbound.ref)), None)
         if about is None or about.state not in ASKED_STATES or about.is_asked:
             return None
         is_other_open = any(one.system_id == about.system_id for one in known.requests)
-        if is_other_open or await self._refusal_of(errand.msisdn, about.system_id) is not None:
+        if is_other_open or await self._refusal_of(outbound.msisdn, about.system_id) is not None:
             return None
-        return await self._courtesy.asks_at(errand.msisdn, errand.port, about.terms.name, now)
+        return await self._courtesy.asks_at(outbound.msisdn, outbound.port, about.terms.name, now)
 
-    async def asked(self, errand: Errand, now: datetime) -> None:
+    async def asked(self, outbound: OutboundMessage, now: datetime) -> None:
         """Note the result of a request: sent, with the SMSC's id, or not. Safe to repeat.
 
         If it was sent, the wait for the yes begins. If not, the order is withdrawn, without a
         request in its evidence.
         """
         for _ in range(_ATTEMPTS):
-            known = await self._store.known(errand.msisdn, errand.port, now)
-            about = next((o for o in known.subscriptions if _is_about(o, errand.ref)), None)
+            known = await self._store.known(outbound.msisdn, outbound.port, now)
+            about = next((o for o in known.subscriptions if _is_about(o, outbound.ref)), None)
             if about is None or about.evidence.request is not None:
                 return
-            said = MessageEvidence(errand.message_id, digest_of(errand.text), now)
-            is_sent = errand.state is ErrandState.SENT
+            said = MessageEvidence(outbound.message_id, digest_of(outbound.text), now)
+            is_sent = outbound.state is OutboundState.SENT
             asked = Event(SubscriptionAct.ASK, request=said, within=YES_WITHIN)
             after = advance(about, asked if is_sent else Event(SubscriptionAct.REFUSE), now)
             if not isinstance(after, Subscription):
@@ -202,17 +255,17 @@ def _decided(
     text = (texts.renewal if before.is_running else texts.request)(terms)
     order = MessageEvidence(f"{wish.channel} {wish.ref}", digest_of(wish.shown), now)
     until = asks_at + SEND_WITHIN
-    # The request is sent later by the errand. If its result is lost, the order ends by timeout.
+    # The outbound message is sent later. If its result is lost, the order ends by timeout.
     event = Event(
         SubscriptionAct.ORDER, order, terms, within=until - now + YES_WITHIN, port=terms.port
     )
     after = advance(before, event, now)
     if not isinstance(after, Subscription):
         return OrderRefusal.RUNNING
-    errand = NewErrand(
-        terms.port, wish.msisdn, text, ErrandKind.ORDER, wish.ref, now, until, asks_at
+    outbound = NewOutboundMessage(
+        terms.port, wish.msisdn, text, OutboundKind.ORDER, wish.ref, now, until, asks_at
     )
-    return Changes((SubscriptionStep(after, SubscriptionAct.ORDER, order),), errand=errand)
+    return Changes((SubscriptionStep(after, SubscriptionAct.ORDER, order),), outbound=outbound)
 
 
 def _was_turned_down(own: list[Subscription], now: datetime) -> bool:

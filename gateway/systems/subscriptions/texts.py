@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.domain.short_texts import MAX_CHARS, chars_of, cut_to
+from gateway.domain.outbound_message import MAX_CHARS, chars_of, cut_to
 from gateway.domain.subscription import Cycle, Subscription, SubscriptionState, Terms
 
 NO_ORDERS = "无订购业务"

@@ -1,44 +1,123 @@
 """The work of `smsward consent import`: lists of answers, checked, sorted and recorded."""
 
+import asyncio
+import csv
 import gzip
+import sqlite3
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from rich.progress import Progress
 
-from gateway.cli.consent_answers import end_of_option, scope_of, senders_of
-from gateway.cli.deployment import load_settings
-from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.options import AnswerDefaults, Scope
-from gateway.cli.private_files import private_file
-from gateway.cli.progress import progress_bar
-from gateway.cli.rejections import Doubts, Rejections, report
-from gateway.cli.screen import visible
-from gateway.cli.storage import opened_store
-from gateway.cli.subscriber import is_odd
 from gateway.domain.consent import Answer
 from gateway.domain.msisdn import misread_as
-from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
-from gateway.runtime.clock import utcnow
-from gateway.stores.sorted_answers import SortedAnswers, SpoolError
+from gateway.runtime.clock import monotonic, utcnow
+from gateway.storage.database import Database
+from gateway.storage.sealed_columns import Kept
 from gateway.systems.consent.answer_lines import (
     MAX_LINE_OCTETS,
     AnswerLines,
+    LineFault,
     LineRejectedError,
     ListRejectedError,
     Unsaid,
 )
+from gateway.systems.consent.cli.answers import end_of_option, scope_of
+from gateway.systems.consent.cli.options import AnswerDefaults, Scope
+from gateway.systems.consent.sql import SqlConsentLists
+from gateway.systems.consent.store import ANSWERS_PER_COMMIT, KeptAnswer, PlainAnswer
+from gateway.terminal.arguments import is_odd
+from gateway.terminal.deployment import load_settings, senders_of
+from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.screen import (
+    counted,
+    print_json,
+    print_table,
+    private_file,
+    progress_bar,
+    say,
+    visible,
+    warn,
+)
+from gateway.terminal.store import opened_store
+
+# In bytes of memory, negative kilobytes as SQLite wants it; what is over goes to the disk.
+_CACHE = "PRAGMA cache_size=-65536"
+_TABLE = (
+    "CREATE TABLE answers (msisdn, scope, answer, since INTEGER, channel, evidence, until INTEGER)"
+)
+
+
+class SpoolError(Exception):
+    """The temporary file cannot hold what it is given. The text says why."""
+
+
+class SortedAnswers:
+    """Takes answers in any order and gives them back by number and scope.
+
+    Into a table of millions, rows in the order of its key go many times faster: each page
+    is written once. It holds of numbers what `seal` makes of them, and their order is that
+    of what it makes. The file is SQLite's own: no name, no permissions, gone when closed.
+    """
+
+    def __init__(self, seal: Callable[[int], Kept] | None = None) -> None:
+        self._seal = seal
+        with _translated():
+            self._file = sqlite3.connect("", isolation_level=None)
+            for statement in (
+                "PRAGMA journal_mode=OFF",
+                _CACHE,
+                _TABLE,
+                "BEGIN",
+            ):
+                self._file.execute(statement)
+
+    def add(self, answers: Sequence[PlainAnswer]) -> None:
+        """Take some more. Raises SpoolError."""
+        rows = answers if self._seal is None else _sealed(answers, self._seal)
+        with _translated():
+            self._file.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def batches(self, size: int) -> Iterator[list[KeptAnswer]]:
+        """Give all in order, `size` at a time. Raises SpoolError."""
+        with _translated():
+            rows = self._file.execute("SELECT * FROM answers ORDER BY msisdn, scope")
+        while batch := _fetched(rows, size):
+            yield batch
+
+    def close(self) -> None:
+        """Let the file go; may be repeated."""
+        self._file.close()
+
+
+def _sealed(answers: Sequence[PlainAnswer], seal: Callable[[int], Kept]) -> list[KeptAnswer]:
+    return [(seal(answer[0]), *answer[1:]) for answer in answers]
+
+
+def _fetched(rows: sqlite3.Cursor, size: int) -> list[KeptAnswer]:
+    with _translated():
+        return rows.fetchmany(size)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise SpoolError(str(error)) from error
+
 
 _GZIP = b"\x1f\x8b"
 _BUFFER_OCTETS = 1 << 20
 _LINES_PER_REPORT = 20_000
 _LINES_AT_ONCE = 10_000
+_MAX_SHOWN_OCTETS = 200
 
 
 class _ListLines(Protocol):
@@ -71,6 +150,50 @@ def numbered_lines(path: Path, on_read: Callable[[int], object]) -> Iterator[tup
 def _skip_rest(lines: _ListLines) -> None:
     while (rest := lines.readline(_BUFFER_OCTETS)) and not rest.endswith(b"\n"):
         pass
+
+
+@dataclass(slots=True)
+class Rejections:
+    """What was not taken: each line into a file if one is wanted, a count for each fault."""
+
+    lines: TextIO | None
+    counts: dict[LineFault, int] = field(default_factory=dict)
+    firsts: dict[LineFault, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._write("file", "line", "reason", "text")
+
+    def add(self, path: Path, number: int, fault: LineFault, line: bytes) -> None:
+        """Note one line."""
+        self.counts[fault] = self.counts.get(fault, 0) + 1
+        self.firsts.setdefault(fault, f"{path}:{number}")
+        text = line[:_MAX_SHOWN_OCTETS].decode("utf-8", "replace").strip()
+        self._write(str(path), str(number), fault, visible(text))
+
+    def _write(self, *row: str) -> None:
+        if self.lines is not None:
+            csv.writer(self.lines).writerow(row)
+
+
+@dataclass(slots=True)
+class Doubts:
+    """Lines that were taken although their numbers may be mistyped."""
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, path: Path, number: int) -> None:
+        """Note one line."""
+        self.count += 1
+        self.first = self.first or f"{path}:{number}"
+
+    def warn(self) -> None:
+        """Say how many there are, and where to look."""
+        if self.count:
+            warn(
+                "with too few or too many digits for a mainland mobile number:"
+                f" {counted(self.count, 'line')}, first {self.first}: mistyped?"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +231,15 @@ async def import_answers(
         stack.enter_context(_faults_in_words(rejects))
         lines = None if rejects is None else stack.enter_context(private_file(rejects))
         progress = stack.enter_context(progress_bar())
-        async with opened_store(load_settings(config)) as stores:
-            answers = SortedAnswers(stores.consent_lists.number_seal())
+        async with opened_store(load_settings(config), _lists_on) as lists:
+            answers = SortedAnswers(lists.number_seal())
             stack.callback(answers.close)
             noted = Rejections(lines), Doubts()
             reading = _ImportContext(said, scope, senders, utcnow(), answers, *noted, progress)
             read = sum([_read(path, reading) for path in files])
             task = progress.add_task("recording", total=read)
             done = 0
-            async for count in stores.consent_lists.record_list(
-                answers.batches(ANSWERS_PER_COMMIT)
-            ):
+            async for count in lists.record_list(answers.batches(ANSWERS_PER_COMMIT)):
                 done += count
                 progress.update(task, completed=done)
     report(read, reading.rejections, rejects, as_json=as_json)
@@ -227,3 +348,27 @@ def _faults_in_words(rejects: Path | None) -> Iterator[None]:
         raise CommandError(
             f"{rejects or 'the store'} cannot be written: {error.strerror}"
         ) from error
+
+
+def report(recorded: int, rejections: Rejections, rejects: Path | None, *, as_json: bool) -> None:
+    """Say what was done; no number is in it."""
+    rejected = sum(rejections.counts.values())
+    if as_json:
+        reasons = [
+            {"reason": fault, "lines": lines, "first": rejections.firsts[fault]}
+            for fault, lines in rejections.counts.items()
+        ]
+        print_json({"recorded": recorded, "rejected": rejected, "reasons": reasons})
+        return
+    say(f"recorded: {counted(recorded, 'answer')}; rejected: {counted(rejected, 'line')}")
+    if rejected:
+        rows = (
+            (fault, str(lines), rejections.firsts[fault])
+            for fault, lines in rejections.counts.items()
+        )
+        print_table(("rejected because", "lines", "first"), rows)
+        say(f"they are in {rejects}" if rejects else "add --rejects FILE to keep them")
+
+
+def _lists_on(database: Database) -> SqlConsentLists:
+    return SqlConsentLists(database, utcnow, monotonic, asyncio.sleep)

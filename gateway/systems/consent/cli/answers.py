@@ -1,27 +1,38 @@
-"""The work of `smsward consent`: subscribers' answers, recorded and looked up."""
+"""The work of `smsward consent`: subscribers' answers, recorded, looked up and as CSV."""
 
+import asyncio
+import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from gateway.cli.deployment import load_settings
-from gateway.cli.failure import CommandError, ExitCode, known, misused
-from gateway.cli.known_sender import require_sender
-from gateway.cli.options import Scope
-from gateway.cli.plurals import counted
-from gateway.cli.screen import print_json, print_table, say, visible, warn
-from gateway.cli.storage import opened_store
-from gateway.cli.subscriber import subscriber_of, warn_of_odd
-from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, end_said
-from gateway.domain.msisdn import masked, misread_as, readings_of
-from gateway.domain.sender import Sender, companions_of
-from gateway.ports.consent import NUMBERS_AT_ONCE, ConsentStore
-from gateway.runtime.clock import utcnow
-from gateway.settings.fault import SettingsError
-from gateway.settings.senders import load_senders
-from gateway.systems.consent.answer_lines import answer_cell
+from gateway.domain.consent import EVERY_SENDER, NUMBERS_AT_ONCE, Answer, ConsentAnswer, end_said
+from gateway.domain.msisdn import masked, misread_as, readings_of, spelled
+from gateway.domain.sender import companions_of
+from gateway.runtime.clock import monotonic, utcnow
+from gateway.settings.gateway import GatewaySettings
+from gateway.storage.database import Database
+from gateway.systems.consent.answer_lines import COLUMNS, EVERY_SENDER_CELL, answer_cell
+from gateway.systems.consent.cli.options import Scope
+from gateway.systems.consent.sql import SqlConsent, SqlConsentLists
+from gateway.systems.consent.store import ConsentStore
+from gateway.terminal.arguments import subscriber_of, warn_of_odd
+from gateway.terminal.deployment import load_settings, require_sender, senders_of
+from gateway.terminal.failure import CommandError, ExitCode, known, misused
+from gateway.terminal.screen import (
+    counted,
+    print_json,
+    print_table,
+    private_file,
+    say,
+    visible,
+    warn,
+)
+from gateway.terminal.store import opened_store
 
 _MAX_NUMBERS = 1_000_000
 _MAX_CHANNEL_CHARS = 64
@@ -45,10 +56,12 @@ async def record_answers(
     answers = [
         ConsentAnswer(msisdn, system_id, answer, now, channel, evidence, end) for msisdn in about
     ]
-    async with opened_store(load_settings(config)) as stores:
-        change = await stores.consent.record(answers)
+    async with opened_store(
+        load_settings(config), lambda database: SqlConsent(database, utcnow)
+    ) as store:
+        change = await store.record(answers)
         if answer is not Answer.REFUSED and system_id != EVERY_SENDER:
-            await _warn_of_refusals(stores.consent, msisdns)
+            await _warn_of_refusals(store, msisdns)
     whose = masked(msisdns[0]) if len(msisdns) == 1 else counted(len(msisdns), "number")
     say(f"recorded: {whose} {answer} {system_id or _ALL} (change {change})")
     return ExitCode.FINE
@@ -60,12 +73,14 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
     senders = senders_of(config) or {}
     asked = [system_id] if system_id else sorted(senders)
     companions = companions_of(senders.values())
-    async with opened_store(load_settings(config)) as stores:
+    async with opened_store(
+        load_settings(config), lambda database: SqlConsent(database, utcnow)
+    ) as store:
         scopes = (EVERY_SENDER, *asked)
-        found = await _answers(stores.consent, msisdn, scopes)
-        shared = await _shared_refusals(stores.consent, msisdn, asked, companions)
+        found = await _answers(store, msisdn, scopes)
+        shared = await _shared_refusals(store, msisdn, asked, companions)
         other = misread_as(msisdn)
-        as_other = [] if other is None else await _answers(stores.consent, other, scopes)
+        as_other = [] if other is None else await _answers(store, other, scopes)
     now = utcnow()
     if not any(one.scope == system_id for one in found):
         require_sender(system_id, config)
@@ -165,15 +180,6 @@ def end_of_option(until: str) -> datetime:
         ) from None
 
 
-def senders_of(config: Path) -> dict[str, Sender] | None:
-    """Return the SPs, None where they cannot be read: passwords may be in another's env."""
-    try:
-        return load_senders(config / "senders.yaml")
-    except SettingsError as error:
-        warn(f"the senders cannot be looked up: {error.faults[0]}")
-        return None
-
-
 def _msisdns(numbers: Sequence[str]) -> list[int]:
     """Return the numbers given, those on the standard input in place of a `-`, each once."""
     given = list(chain.from_iterable(map(_given, numbers)))
@@ -219,3 +225,72 @@ def _row(answer: ConsentAnswer, now: datetime) -> tuple[str, ...]:
     until = "" if answer.until is None else f"{answer.until:%Y-%m-%d %H:%M:%S} UTC"
     said = answer_cell(answer, now)
     return (answer.scope or _ALL, said, since, until, answer.channel, answer.evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportQuery:
+    """Which answers to write."""
+
+    system_id: str | None = None
+    all_senders: bool = False
+    answer: Answer | None = None
+
+
+def described(wanted: ExportQuery) -> str:
+    """Return what is wanted, for the journal. Raises CommandError when it contradicts itself."""
+    if wanted.system_id is not None and wanted.all_senders:
+        raise misused("give --system-id or --all-senders, not both")
+    whom = "every sender at once" if wanted.all_senders else wanted.system_id or "any sender"
+    return f"answers to {visible(whom)}: {wanted.answer or 'all'}"
+
+
+async def export_answers(
+    settings: GatewaySettings,
+    wanted: ExportQuery,
+    output: Path | None,
+    config: Path | None = None,
+    *,
+    unmask: bool,
+) -> int:
+    """Write the answers that are wanted into `output`, or print them; return the exit code."""
+    scope = EVERY_SENDER if wanted.all_senders else wanted.system_id
+    written, now = 0, utcnow()
+    try:
+        async with opened_store(settings, _lists_on) as lists:
+            with (
+                nullcontext(sys.stdout)
+                if output is None
+                else private_file(output, is_whole=unmask) as file
+            ):
+                lines = csv.writer(file, lineterminator="\n")
+                lines.writerow(COLUMNS)
+                async for answers in lists.listed(scope=scope, answer=wanted.answer):
+                    # What has ended is nobody's answer, whatever it was (R20).
+                    stand = [one for one in answers if not wanted.answer or one.standing(now)]
+                    lines.writerows(_line(answer, now, unmask=unmask) for answer in stand)
+                    written += len(stand)
+    except OSError as error:
+        if output is None:
+            raise  # nobody reads on: gateway.cli.application knows
+        raise CommandError(f"{output} cannot be written: {error.strerror}") from error
+    if not written:
+        require_sender(wanted.system_id, config)
+    if output is not None:
+        say(f"written: {counted(written, 'answer')} to {visible(str(output))}")
+    return ExitCode.FINE
+
+
+def _line(answer: ConsentAnswer, now: datetime, *, unmask: bool) -> tuple[str, ...]:
+    return (
+        spelled(answer.msisdn) if unmask else masked(answer.msisdn),
+        answer.scope or EVERY_SENDER_CELL,
+        answer_cell(answer, now),
+        answer.since.isoformat(),
+        visible(answer.channel),
+        visible(answer.evidence),
+        "" if answer.until is None else answer.until.isoformat(),
+    )
+
+
+def _lists_on(database: Database) -> SqlConsentLists:
+    return SqlConsentLists(database, utcnow, monotonic, asyncio.sleep)

@@ -1,29 +1,20 @@
 """`smsward consent`."""
 
-# ruff: noqa: PLC0415 - see gateway.cli.commands
+# ruff: noqa: PLC0415 - see gateway.terminal
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.commands.audits import audit
-from gateway.cli.options import (
-    NO_SCOPE,
-    NOTHING_SAID,
-    AnswerDefaults,
-    AsJson,
-    ConfigDirectory,
-    Scope,
-)
-from gateway.cli.record_options import MASKED, UnmaskOptions
 from gateway.domain.consent import Answer
+from gateway.systems.consent.cli.options import NO_SCOPE, NOTHING_SAID, AnswerDefaults, Scope
+from gateway.terminal.options import MASKED, AsJson, ConfigDirectory, UnmaskOptions
 
 consent = App(
     name="consent", help="Record and look up what subscribers said (同意与退订).", sort_key=6
 )
 
-consent.command(audit)
 
 Numbers = Annotated[
     list[str],
@@ -87,8 +78,8 @@ def show(
     """
     import asyncio
 
-    from gateway.cli.consent_answers import show_answers
-    from gateway.cli.deployment import config_of
+    from gateway.systems.consent.cli.answers import show_answers
+    from gateway.terminal.deployment import config_of
 
     directory = config_of(config)
     return asyncio.run(show_answers(directory, number, system_id, as_json=as_json))
@@ -121,8 +112,8 @@ def import_lists(
     """
     import asyncio
 
-    from gateway.cli.consent_import import import_answers
-    from gateway.cli.deployment import config_of
+    from gateway.systems.consent.cli.answer_import import import_answers
+    from gateway.terminal.deployment import config_of
 
     directory = config_of(config)
     return asyncio.run(import_answers(directory, files, said, rejects, as_json=as_json))
@@ -152,9 +143,9 @@ def export_list(
     """
     import asyncio
 
-    from gateway.cli.consent_export import ExportQuery, described, export_answers
-    from gateway.cli.deployment import load_settings
-    from gateway.cli.unmask_reason import is_unmasked
+    from gateway.systems.consent.cli.answers import ExportQuery, described, export_answers
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import is_unmasked
 
     settings, wanted = load_settings(config), ExportQuery(system_id, all_senders, answer)
     unmask = is_unmasked(settings, unmasking, "consent export", described(wanted))
@@ -170,7 +161,7 @@ def _record(
 ) -> int:
     import asyncio
 
-    from gateway.cli.consent_answers import record_answers
-    from gateway.cli.deployment import config_of
+    from gateway.systems.consent.cli.answers import record_answers
+    from gateway.terminal.deployment import config_of
 
     return asyncio.run(record_answers(config_of(config), answer, numbers, scope, until))

@@ -1,0 +1,366 @@
+"""Subscriptions and dialogues in SQL (contract: gateway.systems.subscriptions.model)."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import fields
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.subscription import (
+    RUNNING_STATES,
+    Cycle,
+    MessageEvidence,
+    OfferSession,
+    OrderEvidence,
+    RunningRow,
+    ServiceKey,
+    SessionKind,
+    Subscription,
+    SubscriptionState,
+    Terms,
+)
+from gateway.storage.change_feed import ChangeKind, note_batch
+from gateway.storage.database import SqlStore
+from gateway.storage.dialect import insert_or_update, upsert
+from gateway.storage.outbound_messages import add_outbound_message
+from gateway.storage.tables import (
+    IS_PENDING,
+    IS_REQUEST_PENDING,
+    consent_requests,
+    dialogue_sessions,
+    subscription_events,
+    subscriptions,
+)
+from gateway.systems.subscriptions.model import (
+    SENT,
+    UNSENT,
+    Changes,
+    ConsentRequest,
+    ConsentRequestState,
+    SubscriberRecords,
+    SubscriptionEvent,
+    SubscriptionQuery,
+    SubscriptionStep,
+)
+
+_TERMS = tuple(field.name for field in fields(Terms))
+_PROOFS = tuple(field.name for field in fields(OrderEvidence))
+_OWN = (
+    "msisdn",
+    "system_id",
+    "service_id",
+    "since",
+    "asked_until",
+    "trial_until",
+    "step",
+    "asked_from",
+    "unanswered",
+)
+_SESSION = ("msisdn", "port", "until", "shown")
+
+
+def values_of(subscription: Subscription) -> dict[str, object]:
+    """Return the columns of a subscription, all but its change."""
+    return {
+        **{name: getattr(subscription, name) for name in _OWN},
+        **{name: getattr(subscription.terms, name) for name in _TERMS},
+        "state": subscription.state.value,
+        "due_at": subscription.due_at,
+        "evidence": _written(subscription.evidence),
+    }
+
+
+def subscription_of(row: sa.RowMapping) -> Subscription:
+    """Return the subscription that stands in `row`."""
+    own = {name: row[name] for name in _OWN}
+    terms = {name: row[name] for name in _TERMS} | {"cycle": Cycle(row["cycle"])}
+    return Subscription(
+        **own,
+        terms=Terms(**terms),
+        state=SubscriptionState(row["state"]),
+        evidence=_read(row["evidence"]),
+    )
+
+
+def event_values_of(step: SubscriptionStep) -> dict[str, object]:
+    """Return the columns of the event row that a step leaves."""
+    after, said = step.after, step.said
+    return {
+        "msisdn": after.msisdn,
+        "system_id": after.system_id,
+        "service_id": after.service_id,
+        "at": after.since,
+        "act": step.act,
+        "state": after.state.value,
+        "message_id": said.message_id if said is not None else "",
+        "text_sha256": said.text_sha256 if said is not None else "",
+    }
+
+
+def request_values_of(request: ConsentRequest) -> dict[str, object]:
+    """Return the columns of a request for consent."""
+    values = {field.name: getattr(request, field.name) for field in fields(ConsentRequest)}
+    return values | {"likeness": f"{request.likeness:016x}", "state": request.state.value}
+
+
+def request_of(row: sa.RowMapping) -> ConsentRequest:
+    """Return the request that stands in `row`."""
+    return ConsentRequest(
+        **{
+            **row,
+            "likeness": int(row["likeness"], 16),
+            "state": ConsentRequestState(row["state"]),
+        }
+    )
+
+
+def session_values_of(session: OfferSession) -> dict[str, object]:
+    """Return the columns of a session."""
+    values = {name: getattr(session, name) for name in _SESSION}
+    return values | {"kind": session.kind.value, "items": json.dumps(session.items)}
+
+
+def session_of(row: sa.RowMapping) -> OfferSession:
+    """Return the session that stands in `row`."""
+    return OfferSession(
+        **{name: row[name] for name in _SESSION},
+        kind=SessionKind(row["kind"]),
+        items=tuple((system_id, service) for system_id, service in json.loads(row["items"])),
+    )
+
+
+def _written(evidence: OrderEvidence) -> str:
+    said = {name: getattr(evidence, name) for name in _PROOFS}
+    return json.dumps(
+        {
+            name: (one.message_id, one.text_sha256, one.at.isoformat())
+            for name, one in said.items()
+            if one is not None
+        }
+    )
+
+
+def _read(text: str) -> OrderEvidence:
+    return OrderEvidence(
+        **{
+            name: MessageEvidence(message_id, digest, datetime.fromisoformat(at))
+            for name, (message_id, digest, at) in json.loads(text).items()
+        }
+    )
+
+
+_column, _event, _asked = subscriptions.c, subscription_events.c, consent_requests.c
+_key = (_column.msisdn, _column.system_id, _column.service_id)
+_pair = sa.tuple_(_column.msisdn, _column.system_id)
+_RUNNING = tuple(state.value for state in RUNNING_STATES)
+_FROM_START = (-1, "")
+
+
+class SqlSubscriptions(SqlStore):
+    """Subscriptions as rows that are replaced, each with event rows that are not."""
+
+    async def known(self, msisdn: int, port: str, now: datetime) -> SubscriberRecords:
+        async def run(connection: AsyncConnection) -> SubscriberRecords:
+            own = sa.select(subscriptions).where(_column.msisdn == msisdn).order_by(*_key)
+            asked = sa.select(consent_requests).where(
+                _asked.msisdn == msisdn,
+                IS_REQUEST_PENDING,
+                _asked.until > now,
+            )
+            held = (await connection.execute(own)).mappings()
+            pending = (await connection.execute(asked.order_by(_asked.asked_at))).mappings()
+            session = (await connection.execute(_offered(msisdn, port, now))).mappings().first()
+            return SubscriberRecords(
+                tuple(map(subscription_of, held)),
+                tuple(map(request_of, pending)),
+                None if session is None else session_of(session),
+            )
+
+        return await self._database.read(run)
+
+    async def keep(self, changes: Changes) -> bool:
+        async def run(connection: AsyncConnection) -> bool:
+            if not await _is_as_decided(connection, changes):
+                return False
+            if changes.steps:
+                await self._take_steps(connection, changes.steps)
+            for request in changes.requests:
+                values = request_values_of(request)
+                await connection.execute(
+                    sa.update(consent_requests).where(_is_request(request)).values(values)
+                )
+            await _keep_session(connection, changes.session, changes.closes)
+            if changes.outbound is not None:
+                await add_outbound_message(connection, changes.outbound, self._utcnow())
+            return True
+
+        return await self._database.writer.write(run, rows=1 + 2 * len(changes.steps))
+
+    async def _take_steps(
+        self, connection: AsyncConnection, steps: tuple[SubscriptionStep, ...]
+    ) -> None:
+        number = await note_batch(connection, ChangeKind.SUBSCRIPTION, self._utcnow())
+        rows = [values_of(step.after) | {"change": number} for step in steps]
+        await connection.execute(upsert(subscriptions), rows)
+        await connection.execute(sa.insert(subscription_events), [*map(event_values_of, steps)])
+
+    async def session_of(self, msisdn: int, port: str, now: datetime) -> OfferSession | None:
+        row = await self._database.first(_offered(msisdn, port, now))
+        return None if row is None else session_of(row)
+
+    async def keep_session(self, session: OfferSession) -> None:
+        await self._database.writer.write(
+            lambda connection: _keep_session(connection, session, None)
+        )
+
+    async def note_sent(
+        self, subscription: Subscription, said: MessageEvidence, *, is_taken: bool
+    ) -> None:
+        step = SubscriptionStep(subscription, SENT if is_taken else UNSENT, said)
+        values = event_values_of(step) | {"at": said.at}
+        await self._database.change(sa.insert(subscription_events), values)
+
+    async def ask(self, request: ConsentRequest) -> bool:
+        statement = insert_or_update(consent_requests).on_conflict_do_nothing()
+
+        async def run(connection: AsyncConnection) -> bool:
+            made = await connection.execute(statement, request_values_of(request))
+            return made.rowcount > 0
+
+        return await self._database.writer.write(run)
+
+    async def unask(self, request: ConsentRequest) -> None:
+        statement = sa.delete(consent_requests).where(_is_request(request), IS_REQUEST_PENDING)
+        await self._database.change(statement)
+
+    async def requests_of(self, msisdn: int, system_id: str) -> list[ConsentRequest]:
+        query = (
+            sa.select(consent_requests)
+            .where(_asked.msisdn == msisdn, _asked.system_id == system_id)
+            .order_by(_asked.asked_at.desc(), _asked.likeness)
+        )
+        return [request_of(row) for row in await self._database.rows(query)]
+
+    async def waiting_of(self, system_id: str, limit: int) -> int:
+        some = (
+            sa.select(_column.msisdn).where(IS_PENDING, _column.system_id == system_id).limit(limit)
+        )
+        query = sa.select(sa.func.count().label("waiting")).select_from(some.subquery())
+        return int((await self._database.rows(query))[0]["waiting"])
+
+    async def due(self, now: datetime, limit: int) -> list[Subscription]:
+        query = sa.select(subscriptions).where(_column.due_at <= now).order_by(_column.due_at)
+        return [subscription_of(row) for row in await self._database.rows(query.limit(limit))]
+
+    async def requests_due(self, now: datetime, limit: int) -> list[ConsentRequest]:
+        query = (
+            sa.select(consent_requests)
+            .where(IS_REQUEST_PENDING, _asked.until <= now)
+            .order_by(_asked.until)
+            .limit(limit)
+        )
+        return [request_of(row) for row in await self._database.rows(query)]
+
+    async def forget_sessions(self, now: datetime) -> int:
+        statement = sa.delete(dialogue_sessions).where(dialogue_sessions.c.until <= now)
+        return await self._database.change(statement)
+
+    async def find(self, wanted: SubscriptionQuery) -> list[Subscription]:
+        query = sa.select(subscriptions).order_by(_column.since.desc(), *_key).limit(wanted.limit)
+        if wanted.msisdn is not None:
+            query = query.where(_column.msisdn == wanted.msisdn)
+        if wanted.system_id is not None:
+            query = query.where(_column.system_id == wanted.system_id)
+        if wanted.state is not None:
+            query = query.where(_column.state == wanted.state.value)
+        return [subscription_of(row) for row in await self._database.rows(query)]
+
+    async def history(self, msisdn: int, service: ServiceKey) -> list[SubscriptionEvent]:
+        query = (
+            sa.select(*(_event[name] for name in SubscriptionEvent._fields))
+            .where(
+                _event.msisdn == msisdn, sa.tuple_(_event.system_id, _event.service_id) == service
+            )
+            .order_by(_event.number)
+        )
+        return [
+            SubscriptionEvent(**{**row, "state": SubscriptionState(row["state"])})
+            for row in await self._database.rows(query)
+        ]
+
+    async def running(self, batch: int = 10_000) -> AsyncIterator[list[RunningRow]]:
+        # Page by page, as SqlConsent.all_answers.
+        query = (
+            sa.select(_column.msisdn, _column.system_id)
+            .where(_column.state.in_(_RUNNING))
+            .group_by(_column.msisdn, _column.system_id)
+            .order_by(_column.msisdn, _column.system_id)
+            .limit(batch)
+        )
+        last = _FROM_START
+        while rows := await self._database.rows(query.where(_pair > last)):
+            yield [(row["msisdn"], row["system_id"], True) for row in rows]
+            last = (rows[-1]["msisdn"], rows[-1]["system_id"])
+
+    async def running_changed(self, after: int, through: int) -> list[RunningRow]:
+        touched: sa.Select[tuple[int, str]] = sa.select(_column.msisdn, _column.system_id).where(
+            _column.change > after, _column.change <= through
+        )
+        query = (
+            sa.select(
+                _column.msisdn,
+                _column.system_id,
+                sa.func.max(sa.case((_column.state.in_(_RUNNING), 1), else_=0)).label("is_running"),
+            )
+            .where(_pair.in_(touched))
+            .group_by(_column.msisdn, _column.system_id)
+        )
+        rows = await self._database.rows(query)
+        return [(row["msisdn"], row["system_id"], bool(row["is_running"])) for row in rows]
+
+
+def _offered(msisdn: int, port: str, now: datetime) -> sa.Select[tuple[object, ...]]:
+    column = dialogue_sessions.c
+    return sa.select(dialogue_sessions).where(
+        column.msisdn == msisdn, column.port == port, column.until > now
+    )
+
+
+async def _is_as_decided(connection: AsyncConnection, changes: Changes) -> bool:
+    """Tell whether nothing has moved since it was read; the write lock is held."""
+    for step in changes.steps:
+        after = step.after
+        query = sa.select(_column.step).where(
+            sa.tuple_(*_key) == (after.msisdn, after.system_id, after.service_id)
+        )
+        at = (await connection.execute(query)).scalar_one_or_none()
+        if (at or 0) != after.step - 1:
+            return False
+    for request in changes.requests:
+        query = sa.select(_asked.state).where(_is_request(request))
+        state = (await connection.execute(query)).scalar_one_or_none()
+        if state != ConsentRequestState.PENDING.value:
+            return False
+    return True
+
+
+def _is_request(request: ConsentRequest) -> sa.ColumnElement[bool]:
+    return sa.tuple_(_asked.msisdn, _asked.system_id, _asked.likeness) == (
+        request.msisdn,
+        request.system_id,
+        f"{request.likeness:016x}",
+    )
+
+
+async def _keep_session(
+    connection: AsyncConnection, session: OfferSession | None, closes: tuple[int, str] | None
+) -> None:
+    table = dialogue_sessions
+    if closes is not None:
+        await connection.execute(
+            sa.delete(table).where(sa.tuple_(table.c.msisdn, table.c.port) == closes)
+        )
+    if session is not None:
+        await connection.execute(upsert(table), session_values_of(session))
