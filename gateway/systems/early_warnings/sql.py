@@ -1,26 +1,12 @@
-"""Early warnings in SQL (contract: gateway.ports.warnings)."""
+"""Early warnings in SQL (contract: gateway.systems.early_warnings.store)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnElement,
-    Index,
-    Integer,
-    RowMapping,
-    String,
-    Table,
-    Text,
-    delete,
-    insert,
-    select,
-    update,
-)
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.privacy import NewPurge
+from gateway.domain.records import NewPurge
 from gateway.domain.warning import (
     EarlyWarning,
     Severity,
@@ -30,53 +16,48 @@ from gateway.domain.warning import (
     WarningNote,
     WarningState,
 )
-from gateway.ports.warnings import WarningSelection
-from gateway.stores.database import Database
-from gateway.stores.sql_privacy import note_purge
-from gateway.stores.tables import UtcTime, metadata
-
-_ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+from gateway.storage.database import SqlStore, added, newest, oldest
+from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
+from gateway.storage.journals import purge_rows
+from gateway.storage.tables import UtcTime, metadata
+from gateway.systems.early_warnings.store import WarningSelection
 
 # `severity` is empty for what is no violation. `samples` are a few places in the records, with
 # a space between them.
-warnings = Table(
+warnings = sa.Table(
     "warnings",
     metadata,
-    Column("number", _ROW_NUMBER, primary_key=True),
-    Column("code", String(4), nullable=False),
-    Column("rule", String(32), nullable=False),
-    Column("system_id", String(16), nullable=False),
-    Column("port", String(20), nullable=False),
-    Column("severity", String(8), nullable=False),
-    Column("count", BigInteger, nullable=False),
-    Column("on_trial", BigInteger, nullable=False),
-    Column("first_at", UtcTime, nullable=False),
-    Column("last_at", UtcTime, nullable=False, index=True),
-    Column("samples", Text, nullable=False),
-    Column("state", String(8), nullable=False),
-    Column("answer_by", Text, nullable=True),
-    Column("answer_at", UtcTime, nullable=True),
-    Column("answer_note", Text, nullable=True),
-    Column("closing_by", Text, nullable=True),
-    Column("closing_at", UtcTime, nullable=True),
-    Column("closing_note", Text, nullable=True),
-    Column("category", Text, nullable=False, server_default=""),
-    Column("campaign", String(17), nullable=False, server_default=""),
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("code", sa.String(4), nullable=False),
+    sa.Column("rule", sa.String(32), nullable=False),
+    sa.Column("system_id", sa.String(16), nullable=False),
+    sa.Column("port", sa.String(20), nullable=False),
+    sa.Column("severity", sa.String(8), nullable=False),
+    *columns(sa.BigInteger, "count", "on_trial"),
+    sa.Column("first_at", UtcTime, nullable=False),
+    sa.Column("last_at", UtcTime, nullable=False, index=True),
+    sa.Column("samples", sa.Text, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("answer_by", sa.Text, nullable=True),
+    sa.Column("answer_at", UtcTime, nullable=True),
+    sa.Column("answer_note", sa.Text, nullable=True),
+    sa.Column("closing_by", sa.Text, nullable=True),
+    sa.Column("closing_at", UtcTime, nullable=True),
+    sa.Column("closing_note", sa.Text, nullable=True),
+    sa.Column("category", sa.Text, nullable=False, server_default=""),
+    sa.Column("campaign", sa.String(17), nullable=False, server_default=""),
     # The newest of a kind is looked for with every second's count.
-    Index("ix_warnings_kind", "system_id", "code", "rule", "port", "number"),
-    Index(None, "state", "number"),
-    sqlite_autoincrement=True,
+    sa.Index("ix_warnings_kind", "system_id", "code", "rule", "port", "number"),
+    sa.Index(None, "state", "number"),
+    **NEVER_REUSED,
 )
 
 
 _row = warnings.c
 
 
-class SqlWarnings:
+class SqlWarnings(SqlStore):
     """Rows of `warnings`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def add(self, gathered: Sequence[WarningCount]) -> list[EarlyWarning]:
         async def run(connection: AsyncConnection) -> list[EarlyWarning]:
@@ -86,15 +67,18 @@ class SqlWarnings:
         return await self._database.writer.write(run, rows=len(gathered))
 
     async def get(self, number: int) -> EarlyWarning | None:
-        rows = await self._database.rows(select(warnings).where(_row.number == number))
-        return _warning_of(rows[0]) if rows else None
+        row = await self._database.first(sa.select(warnings).where(_row.number == number))
+        return None if row is None else _warning_of(row)
 
     async def find(self, selection: WarningSelection, limit: int = 50) -> list[EarlyWarning]:
-        query = (
-            select(warnings)
-            .where(*_conditions(selection))
-            .order_by(_row.number.desc())
-            .limit(limit)
+        query = newest(
+            warnings,
+            limit,
+            [_row.severity != ""] if selection.only_violations else (),
+            before=selection.before,
+            system_id=selection.system_id,
+            code=selection.code,
+            state=selection.state,
         )
         return [_warning_of(row) for row in await self._database.rows(query)]
 
@@ -113,40 +97,25 @@ class SqlWarnings:
     async def noticed_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[EarlyWarning]:
-        query = (
-            select(warnings)
-            .where(_row.last_at < before, _row.number > after)
-            .order_by(_row.number)
-            .limit(limit)
-        )
+        query = oldest(warnings, limit, _row.last_at < before, after=after)
         return [_warning_of(row) for row in await self._database.rows(query)]
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
-        statement = delete(warnings).where(_row.number.in_(numbers))
-
-        async def run(connection: AsyncConnection) -> int:
-            count = (await connection.execute(statement)).rowcount
-            await note_purge(connection, purge, count)
-            return count
-
-        return await self._database.writer.write(run, rows=len(numbers))
+        statement = sa.delete(warnings).where(_row.number.in_(numbers))
+        return await purge_rows(self._database, statement, purge, len(numbers))
 
     async def _move(
-        self, where: tuple[ColumnElement[bool], ...], values: dict[str, object]
+        self, where: tuple[sa.ColumnElement[bool], ...], values: dict[str, object]
     ) -> bool:
-        statement = update(warnings).where(*where).values(values)
-
-        async def run(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement)).rowcount == 1
-
-        return await self._database.writer.write(run)
+        statement = sa.update(warnings).where(*where).values(values)
+        return await self._database.change(statement) == 1
 
 
 async def _count(connection: AsyncConnection, one: WarningCount) -> EarlyWarning | None:
     """Count what gathered in the newest warning of its kind, or raise a new one."""
     kind = one.kind
     newest = (
-        select(warnings)
+        sa.select(warnings)
         .where(
             _row.system_id == kind.system_id,
             _row.code == kind.code,
@@ -161,7 +130,7 @@ async def _count(connection: AsyncConnection, one: WarningCount) -> EarlyWarning
     if before is not None and before.takes(one):
         joined = _grown(before.gathered.joined(one))
         await connection.execute(
-            update(warnings).where(_row.number == before.number).values(joined)
+            sa.update(warnings).where(_row.number == before.number).values(joined)
         )
         return None
     values = {
@@ -170,9 +139,7 @@ async def _count(connection: AsyncConnection, one: WarningCount) -> EarlyWarning
         "state": WarningState.OPEN,
         **_grown(one),
     }
-    statement = insert(warnings).returning(_row.number)
-    made = await connection.execute(statement, values)
-    return EarlyWarning(int(made.scalar_one()), one)
+    return EarlyWarning(await added(connection, warnings, values), one)
 
 
 def _grown(one: WarningCount) -> dict[str, object]:
@@ -188,19 +155,6 @@ def _grown(one: WarningCount) -> dict[str, object]:
     }
 
 
-def _conditions(selection: WarningSelection) -> Iterator[ColumnElement[bool]]:
-    if selection.system_id is not None:
-        yield _row.system_id == selection.system_id
-    if selection.code is not None:
-        yield _row.code == selection.code
-    if selection.state is not None:
-        yield _row.state == selection.state
-    if selection.only_violations:
-        yield _row.severity != ""
-    if selection.before is not None:
-        yield _row.number < selection.before
-
-
 def _noted(what: str, handling: WarningNote) -> dict[str, object]:
     return {
         f"{what}_by": handling.by,
@@ -209,7 +163,7 @@ def _noted(what: str, handling: WarningNote) -> dict[str, object]:
     }
 
 
-def _warning_of(row: RowMapping) -> EarlyWarning:
+def _warning_of(row: sa.RowMapping) -> EarlyWarning:
     kind = WarningKind(WarningCode(row["code"]), row["rule"], row["system_id"], row["port"])
     severity = Severity(row["severity"]) if row["severity"] else None
     gathered = WarningCount(
@@ -232,7 +186,7 @@ def _warning_of(row: RowMapping) -> EarlyWarning:
     )
 
 
-def _handling(row: RowMapping, what: str) -> WarningNote | None:
+def _handling(row: sa.RowMapping, what: str) -> WarningNote | None:
     if row[f"{what}_at"] is None:
         return None
     return WarningNote(row[f"{what}_by"], row[f"{what}_at"], row[f"{what}_note"])

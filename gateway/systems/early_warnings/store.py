@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from gateway.domain.privacy import NewPurge
+from gateway.domain.records import NewPurge
 from gateway.domain.warning import (
     EarlyWarning,
     WarningCode,

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from gateway.console.api.numbers import RequestBody
-from gateway.console.api.subscribers import AppClient, SessionToken, Subscribers
 from gateway.systems.quarantine.own_holds import MAX_OWN, OwnHold, OwnHolds
+from gateway.web.access import AppClient, SessionToken, SubscriberSessions
+from gateway.web.fields import RequestBody
 
 # As text: JSON numbers of nineteen digits lose their last ones in browsers.
 _Id = Annotated[str, Field(pattern="^[0-9]{1,19}$", examples=["8176407200000001000"])]
@@ -37,7 +37,7 @@ class HoldSelector(RequestBody):
     ids: Annotated[list[_Id], Field(min_length=1, max_length=MAX_OWN)]
 
 
-def own_holds(holds: OwnHolds, known: Subscribers) -> APIRouter:
+def own_holds(holds: OwnHolds, known: SubscriberSessions) -> APIRouter:
     """Return the routes of messages that a subscriber's own preferences hold."""
     router = APIRouter(tags=["subscribers"])
 

@@ -8,11 +8,13 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from gateway.domain.msisdn import msisdn_of
+from gateway.domain.outbound_message import MAX_CHARS, chars_of, cut_to
 from gateway.domain.quarantine import HeldMessage, HoldState
+from gateway.domain.subscription import SESSION_LIFE, OfferSession, SessionKind
 from gateway.domain.verdict import Reason
-from gateway.ports.quarantine import QuarantineStore
-from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.outcomes import ActResult, Outcome
+from gateway.policy.replies.hub_words import HoldCommand, HoldVerb
+from gateway.systems.quarantine.service import ActResult, Outcome, QuarantineDesk
+from gateway.systems.quarantine.store import QuarantineStore
 
 MAX_OWN = 50
 
@@ -179,3 +181,150 @@ def _are_apart(parts: dict[int, HeldMessage], number: int, held: HeldMessage) ->
     """Tell whether `held`, which came before `parts`, belongs to another message."""
     last = max(one.held_at for one in parts.values())
     return number in parts or last - held.held_at > _PARTS_WITHIN
+
+
+NOTHING_HELD = "没有按您的接收设置拦截的短信"
+LIST_FIRST = "请先发“查拦截”查看被拦截的短信，再回“放行1”或“删除1”"
+NO_SUCH_ITEM = "没有这个序号。请发“查拦截”查看，再回“放行1”或“删除1,2”"
+GONE = "所选短信已不在拦截中。查看其余请发：查拦截"
+
+_MAX_ITEMS = 5
+_FOOT = "。回放行1或删除1"
+# So much of a text tells what it is about; with less of each, fewer are listed.
+_MIN_WORDS = 8
+_ELLIPSIS = "…"
+_MAX_SOURCE_CHARS = 20
+
+
+def listing(own: Sequence[OwnHold], start: int) -> tuple[str, int]:
+    """Return the message that lists `own` from index `start` on, and where it stops.
+
+    Each with its number, its sender's port and its first words; as many as fit, at most five,
+    and of what is left how many.
+    """
+    shown = min(_MAX_ITEMS, len(own) - start)
+    while shown > 1 and _room(own, start, shown) < shown * _MIN_WORDS:
+        shown -= 1
+    return _page(own, start, shown), start + shown
+
+
+def released(count: int, left: int) -> str:
+    """Say how many messages will be judged again and sent, and how many were gone."""
+    return f"已放行{count}条，经复核后送达{_gone(left)}。查看其余请发：查拦截"
+
+
+def discarded(count: int, left: int) -> str:
+    """Say how many messages were dropped, and how many were gone."""
+    return f"已删除{count}条，不可恢复{_gone(left)}。查看其余请发：查拦截"
+
+
+def _gone(left: int) -> str:
+    return f"；另{left}条已不在拦截中" if left else ""
+
+
+def _page(own: Sequence[OwnHold], start: int, shown: int) -> str:
+    head, foot = _frame(own, start, shown)
+    room = _room(own, start, shown)
+    items: list[str] = []
+    for place in range(start, start + shown):
+        # What a short text leaves is for those after it.
+        fair = room // (start + shown - place)
+        words = _words(own[place].text, fair)
+        room -= chars_of(words)
+        items.append(f"{_name(own, place)}{words}")
+    return f"{head}{'；'.join(items)}{foot}"
+
+
+def _frame(own: Sequence[OwnHold], start: int, shown: int) -> tuple[str, str]:
+    left = len(own) - start - shown
+    more = f"；余{left}条再发查拦截" if left else ""
+    return f"拦截{len(own)}条：", f"{more}{_FOOT}"
+
+
+def _name(own: Sequence[OwnHold], place: int) -> str:
+    return f"{place + 1} {cut_to(own[place].source, _MAX_SOURCE_CHARS)} "
+
+
+def _room(own: Sequence[OwnHold], start: int, shown: int) -> int:
+    """Return how many characters are left for the words of `shown` messages."""
+    head, foot = _frame(own, start, shown)
+    names = "；".join(_name(own, place) for place in range(start, start + shown))
+    return MAX_CHARS - chars_of(head) - chars_of(names) - chars_of(foot)
+
+
+def _words(text: str, max_chars: int) -> str:
+    plain = " ".join(text.split())
+    if chars_of(plain) <= max_chars:
+        return plain
+    return cut_to(plain, max_chars - chars_of(_ELLIPSIS)) + _ELLIPSIS
+
+
+class OfferSessions(Protocol):
+    """What was last offered to subscribers at a port, as another system keeps it.
+
+    Every call raises StoreUnavailable when the store does not answer.
+    """
+
+    async def session_of(self, msisdn: int, port: str, now: datetime) -> OfferSession | None:
+        """Return the session of a port, None without one or when it has ended."""
+
+    async def keep_session(self, session: OfferSession) -> None:
+        """Open or replace the session of its port."""
+
+
+class OwnWords:
+    """Answers commands. The numbers of a list are good for a day, as those of 0000 are.
+
+    A port has one list at a time: what is listed last is what numbers are about.
+    """
+
+    def __init__(self, holds: OwnHolds, sessions: OfferSessions) -> None:
+        self._holds = holds
+        self._sessions = sessions
+
+    async def obey(self, msisdn: int, port: str, command: HoldCommand, now: datetime) -> str:
+        """Do what `command` asks for; return the one reply, for the same port.
+
+        Raises StoreUnavailable; what was done by then is not undone, and may be asked again.
+        """
+        session = await self._sessions.session_of(msisdn, port, now)
+        if session is not None and session.kind is not SessionKind.HOLDS:
+            session = None
+        if command.verb is HoldVerb.LIST:
+            return await self._list((msisdn, port), session, now)
+        if session is None:
+            return LIST_FIRST
+        if not command.items or not 1 <= min(command.items) <= max(command.items) <= len(
+            session.items
+        ):
+            return NO_SUCH_ITEM
+        named = [int(session.items[item - 1][1]) for item in command.items]
+        return await self._decide(msisdn, command.verb, named, now)
+
+    async def _list(
+        self, place: tuple[int, str], session: OfferSession | None, now: datetime
+    ) -> str:
+        """List what is held; asked again while nothing changed, the next page."""
+        own = await self._holds.list_own(place[0], now)
+        if not own:
+            return NOTHING_HELD
+        items = tuple((one.source, str(one.message_id)) for one in own)
+        start = 0
+        if session is not None and session.items == items and session.shown < len(items):
+            start = session.shown
+        text, shown = listing(own, start)
+        fresh = OfferSession(*place, SessionKind.HOLDS, items, now + SESSION_LIFE, shown)
+        await self._sessions.keep_session(fresh)
+        return text
+
+    async def _decide(
+        self, msisdn: int, verb: HoldVerb, named: Sequence[int], now: datetime
+    ) -> str:
+        done: list[OwnHold]
+        if verb is HoldVerb.RELEASE:
+            done = await self._holds.release_own(msisdn, named, now)
+            said = released
+        else:
+            done = await self._holds.discard_own(msisdn, named, now)
+            said = discarded
+        return said(len(done), len(named) - len(done)) if done else GONE

@@ -2,14 +2,65 @@
 
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.ports.quarantine import Grounds, QuarantineStore
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import STANDING, ActResult, LeavingParts, NotDone, Outcome
+from gateway.systems.quarantine.store import Grounds, HoldMove, QuarantineStore
 from gateway.systems.quarantine.transitions import TRANSITIONS, HeldMessageAct
+
+
+@dataclass(frozen=True, slots=True)
+class ActResult:
+    """The act was done; `message` and the `others` parts moved with it are as they are now."""
+
+    message: HeldMessage
+    others: tuple[HeldMessage, ...] = ()
+
+    @property
+    def together(self) -> list[HeldMessage]:
+        """Return all, in the order of the parts."""
+        return sorted((self.message, *self.others), key=lambda one: (one.part, one.message_id))
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """Nothing changed. `state` is the message's present state, None if it does not exist."""
+
+    message_id: int
+    state: HoldState | None
+    why: str
+
+
+Outcome: TypeAlias = ActResult | NotDone
+
+
+@dataclass(frozen=True, slots=True)
+class LeavingParts:
+    """The parts of a long message in order: those that may leave now, and the others.
+
+    The others are in a final state, or another caller decides on them.
+    """
+
+    ready: list[HeldMessage]
+    others: list[HeldMessage]
+
+
+STANDING: dict[HoldState, str] = {
+    HoldState.HELD: "it is held",
+    HoldState.DEFERRED: "it waits for its hour",
+    HoldState.RELEASE_REQUESTED: "its release was asked for",
+    HoldState.RELEASING: "it was written to the SMSC, which has not answered yet",
+    HoldState.IN_DOUBT: "the SMSC may have it or not: a person must decide",
+    HoldState.RELEASED: "it was released",
+    HoldState.REFUSED: "it was refused when it was to leave",
+    HoldState.DISCARDED: "it was discarded",
+    HoldState.EXPIRED: "it has expired",
+    HoldState.CANCELLED: "its sender cancelled it",
+}
+
 
 Ids: TypeAlias = tuple[int, ...]
 
@@ -168,17 +219,9 @@ class QuarantineDesk:
     async def _act_on_each(
         self, act: HeldMessageAct, message_ids: Collection[int], at: datetime, note: str
     ) -> list[Outcome]:
-        transition = TRANSITIONS[act]
         found = await self._store.get_many(message_ids)
-        moved = await self._store.move_each(
-            [held.message_id for held in found if not held.assembly],
-            allowed=transition.allowed,
-            to=transition.to,
-            at=at,
-            note=note,
-            receipt=transition.receipt,
-            is_reviewed=transition.is_reviewed,
-        )
+        single = [held.message_id for held in found if not held.assembly]
+        moved = await self._store.move_each(single, **_move_of(act, at, note))
         outcomes: dict[int, Outcome] = {held.message_id: ActResult(held) for held in moved}
         # A part moves the other parts too; for the rest the outcome says the present state.
         others = [one for one in message_ids if one not in outcomes]
@@ -221,48 +264,19 @@ class QuarantineDesk:
         grounds: Grounds | None = None,
         others: Ids = (),
     ) -> Outcome:
-        transition = TRANSITIONS[act]
+        move = _move_of(act, at, note)
+        move["grounds"] = grounds
         if others:
-            return await self._act_together(act, (message_id, *others), at, note, grounds)
-        moved = await self._store.move(
-            message_id,
-            allowed=transition.allowed,
-            to=transition.to,
-            at=at,
-            note=note,
-            smsc_message_id=smsc_message_id,
-            receipt=transition.receipt,
-            grounds=grounds,
-            is_reviewed=transition.is_reviewed,
-            is_wanted=transition.is_wanted,
-            held_for=transition.held_for,
-        )
+            return await self._act_together((message_id, *others), move)
+        move["smsc_message_id"] = smsc_message_id
+        moved = await self._store.move(message_id, **move)
         if moved is not None:
             return ActResult(moved)
         return await self._not_done(message_id)
 
-    async def _act_together(
-        self,
-        act: HeldMessageAct,
-        message_ids: Ids,
-        at: datetime,
-        note: str,
-        grounds: Grounds | None,
-    ) -> Outcome:
+    async def _act_together(self, message_ids: Ids, move: HoldMove) -> Outcome:
         """Act on the first message, and on the others that are in an allowed state."""
-        transition = TRANSITIONS[act]
-        moved = await self._store.move_together(
-            message_ids,
-            allowed=transition.allowed,
-            to=transition.to,
-            at=at,
-            note=note,
-            receipt=transition.receipt,
-            grounds=grounds,
-            is_reviewed=transition.is_reviewed,
-            is_wanted=transition.is_wanted,
-            held_for=transition.held_for,
-        )
+        moved = await self._store.move_together(message_ids, **move)
         first = next((one for one in moved if one.message_id == message_ids[0]), None)
         if first is None:
             return await self._not_done(message_ids[0])
@@ -273,6 +287,21 @@ class QuarantineDesk:
         if held is None:
             return NotDone(message_id, None, "there is no such message")
         return NotDone(message_id, held.state, STANDING[held.state])
+
+
+def _move_of(act: HeldMessageAct, at: datetime, note: str) -> HoldMove:
+    """Return what an act does to a message."""
+    transition = TRANSITIONS[act]
+    return {
+        "allowed": transition.allowed,
+        "to": transition.to,
+        "at": at,
+        "note": note,
+        "receipt": transition.receipt,
+        "is_reviewed": transition.is_reviewed,
+        "is_wanted": transition.is_wanted,
+        "held_for": transition.held_for,
+    }
 
 
 async def _all(acts: Iterable[Awaitable[Outcome]]) -> list[Outcome]:

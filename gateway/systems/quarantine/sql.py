@@ -1,25 +1,22 @@
-"""The quarantine in SQL (contract: gateway.ports.quarantine)."""
+"""The quarantine in SQL (contract: gateway.systems.quarantine.store)."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
+from typing import Unpack
 
-from sqlalchemy import ColumnElement, Executable, bindparam, delete, exists, insert, update
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.quarantine import ROW_OCTETS, HeldMessage, HoldState, ReceiptState
-from gateway.domain.verdict import Reason
-from gateway.ports.changes import ChangeKind
-from gateway.ports.quarantine import (
-    REPLACEABLE_STATES,
-    Grounds,
-    HeldTotals,
-    ReleasedId,
-    Replacement,
-)
-from gateway.stores import quarantine_queries as queries
-from gateway.stores.database import Database
-from gateway.stores.quarantine_rows import (
+from gateway.domain.quarantine import FINAL_STATES, ROW_OCTETS, HeldMessage, HoldState, ReceiptState
+from gateway.domain.records import NewPurge
+from gateway.storage.change_feed import ChangeKind, note_changes
+from gateway.storage.database import SqlStore
+from gateway.storage.journals import note_purge
+from gateway.storage.sealed_columns import SEAL_OCTETS
+from gateway.storage.tables import held_messages
+from gateway.systems.quarantine import queries
+from gateway.systems.quarantine.queries import (
     columns_of_move,
     fields_of,
     hour_of,
@@ -27,32 +24,35 @@ from gateway.stores.quarantine_rows import (
     is_among,
     message_of,
 )
-from gateway.stores.sealed_columns import SEAL_OCTETS
-from gateway.stores.tables import changes, held_messages
+from gateway.systems.quarantine.store import (
+    REPLACEABLE_STATES,
+    HeldTotals,
+    HoldMove,
+    ReleasedId,
+    Replacement,
+)
 
 _OCTETS_PER_ROW = 4096
 _SEALED_VALUES = 2  # of the values that are measured: the request and its text
 
 _column = held_messages.c
-_UNHOLD = delete(held_messages).where(
-    _column.message_id == bindparam("held_id"), _column.state.in_(sorted(REPLACEABLE_STATES))
+_IS_FINAL = sa.and_(_column.state.in_(sorted(FINAL_STATES)), _column.receipt != ReceiptState.DUE)
+_UNHOLD = sa.delete(held_messages).where(
+    _column.message_id == sa.bindparam("held_id"), _column.state.in_(sorted(REPLACEABLE_STATES))
 )
 
 _PUT_BACK = (
-    update(held_messages)
+    sa.update(held_messages)
     .where(
-        _column.message_id == bindparam("taken_id"),
+        _column.message_id == sa.bindparam("taken_id"),
         _column.state == HoldState.RELEASE_REQUESTED,
     )
     .values(state=HoldState.DEFERRED)
 )
 
 
-class SqlQuarantine:
+class SqlQuarantine(SqlStore):
     """Held messages as rows of `held_messages`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def hold(self, items: Sequence[HeldMessage]) -> None:
         if items:
@@ -73,7 +73,7 @@ class SqlQuarantine:
         keys = [{"held_id": item.message_id} for item in items]
 
         async def run(connection: AsyncConnection) -> None:
-            await connection.execute(insert(held_messages), values)
+            await connection.execute(sa.insert(held_messages), values)
             if beside is not None:
                 await beside(connection)
 
@@ -135,93 +135,39 @@ class SqlQuarantine:
             for row in rows
         }
 
-    async def move(  # noqa: PLR0913 - as the port has it
-        self,
-        message_id: int,
-        *,
-        allowed: frozenset[HoldState],
-        to: HoldState,
-        at: datetime,
-        note: str = "",
-        smsc_message_id: str = "",
-        receipt: ReceiptState | None = None,
-        grounds: Grounds | None = None,
-        is_reviewed: bool = False,
-        is_wanted: bool = False,
-        held_for: Reason | None = None,
-    ) -> HeldMessage | None:
-        values = columns_of_move(
-            to, note, receipt, grounds, {"is_reviewed": is_reviewed, "is_wanted": is_wanted}
-        )
-        if smsc_message_id:
-            values["smsc_message_id"] = smsc_message_id
-        moved = await self._move((message_id,), (allowed, held_for), values, at)
+    async def move(self, message_id: int, **move: Unpack[HoldMove]) -> HeldMessage | None:
+        moved = await self._move((message_id,), move)
         return moved[0] if moved else None
 
-    async def move_together(  # noqa: PLR0913 - as the port has it
-        self,
-        message_ids: Sequence[int],
-        *,
-        allowed: frozenset[HoldState],
-        to: HoldState,
-        at: datetime,
-        note: str = "",
-        receipt: ReceiptState | None = None,
-        grounds: Grounds | None = None,
-        is_reviewed: bool = False,
-        is_wanted: bool = False,
-        held_for: Reason | None = None,
+    async def move_together(
+        self, message_ids: Sequence[int], **move: Unpack[HoldMove]
     ) -> list[HeldMessage]:
         if not message_ids:
             return []
-        values = columns_of_move(
-            to, note, receipt, grounds, {"is_reviewed": is_reviewed, "is_wanted": is_wanted}
-        )
         first = held_messages.alias()
-        among = (allowed, held_for)
-        is_first_there = exists().where(
-            first.c.message_id == message_ids[0], is_among(first, *among)
-        )
-        return await self._move(message_ids, among, values, at, is_first_there)
+        is_there = sa.exists().where(first.c.message_id == message_ids[0], is_among(first, move))
+        return await self._move(message_ids, move, is_there)
 
-    async def move_each(  # noqa: PLR0913 - as the port has it
-        self,
-        message_ids: Collection[int],
-        *,
-        allowed: frozenset[HoldState],
-        to: HoldState,
-        at: datetime,
-        note: str = "",
-        receipt: ReceiptState | None = None,
-        is_reviewed: bool = False,
+    async def move_each(
+        self, message_ids: Collection[int], **move: Unpack[HoldMove]
     ) -> list[HeldMessage]:
-        if not message_ids:
-            return []
-        values = columns_of_move(to, note, receipt, None, {"is_reviewed": is_reviewed})
-        return await self._move(message_ids, (allowed, None), values, at)
+        return await self._move(message_ids, move) if message_ids else []
 
     async def _move(
-        self,
-        message_ids: Collection[int],
-        among: tuple[frozenset[HoldState], Reason | None],
-        values: Mapping[str, object],
-        at: datetime,
-        *provided: ColumnElement[bool],
+        self, message_ids: Collection[int], move: HoldMove, *provided: sa.ColumnElement[bool]
     ) -> list[HeldMessage]:
         statement = (
-            update(held_messages)
-            .where(_column.message_id.in_(message_ids), is_among(held_messages, *among), *provided)
-            .values(values)
+            sa.update(held_messages)
+            .where(_column.message_id.in_(message_ids), is_among(held_messages, move), *provided)
+            .values(columns_of_move(move))
             .returning(held_messages)
         )
 
         async def run(connection: AsyncConnection) -> list[HeldMessage]:
             rows = (await connection.execute(statement)).mappings().all()
             moved = sorted(map(message_of, rows), key=id_of)
-            if moved:
-                kind = ChangeKind.QUARANTINE
-                noted = [{"kind": kind, "key": str(one.message_id), "at": at} for one in moved]
-                await connection.execute(insert(changes), noted)
+            keys = [str(one.message_id) for one in moved]
+            await note_changes(connection, ChangeKind.QUARANTINE, keys, move["at"])
             return moved
 
         return await self._database.writer.write(run, rows=len(message_ids))
@@ -234,7 +180,7 @@ class SqlQuarantine:
 
     async def replace_pdu(self, message_id: int, replacement: Replacement) -> bool:
         statement = (
-            update(held_messages)
+            sa.update(held_messages)
             .where(
                 _column.message_id == message_id,
                 _column.state.in_(sorted(REPLACEABLE_STATES)),
@@ -257,7 +203,7 @@ class SqlQuarantine:
         if not await self._database.rows(due.limit(1)):
             return []
         statement = (
-            update(held_messages)
+            sa.update(held_messages)
             .where(_column.message_id.in_(due.scalar_subquery()))
             .values(state=HoldState.RELEASE_REQUESTED)
             .returning(held_messages)
@@ -282,15 +228,11 @@ class SqlQuarantine:
 
     async def receipt_sent(self, message_id: int) -> bool:
         statement = (
-            update(held_messages)
+            sa.update(held_messages)
             .where(_column.message_id == message_id, _column.receipt == ReceiptState.DUE)
             .values(receipt=ReceiptState.SENT)
         )
-
-        async def run(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement)).rowcount == 1
-
-        return await self._database.writer.write(run)
+        return await self._database.change(statement) == 1
 
     async def expired(self, now: datetime, limit: int) -> list[HeldMessage]:
         return await self._messages(queries.expired(now, limit))
@@ -302,5 +244,33 @@ class SqlQuarantine:
     async def in_flight(self, limit: int = 10_000) -> list[HeldMessage]:
         return await self._messages(queries.in_flight(limit))
 
-    async def _messages(self, query: Executable) -> list[HeldMessage]:
+    async def _messages(self, query: sa.Executable) -> list[HeldMessage]:
         return [message_of(row) for row in await self._database.rows(query)]
+
+
+class SqlFinalMessages(SqlStore):
+    """Rows of `held_messages` that nothing can move any more."""
+
+    async def held_before(
+        self, before: datetime, *, after_id: int = 0, limit: int = 500
+    ) -> list[HeldMessage]:
+        query = (
+            sa.select(held_messages)
+            .where(_IS_FINAL, _column.held_at < before, _column.message_id > after_id)
+            .order_by(_column.message_id)
+            .limit(limit)
+        )
+        return [message_of(row) for row in await self._database.rows(query)]
+
+    async def forget(self, message_ids: Sequence[int], purge: NewPurge) -> int:
+        these = sa.and_(_IS_FINAL, _column.message_id.in_(message_ids))
+
+        async def run(connection: AsyncConnection) -> int:
+            found = sa.select(sa.func.count()).select_from(held_messages).where(these)
+            count = int((await connection.execute(found)).scalar_one())
+            if count:
+                await connection.execute(sa.delete(held_messages).where(these))
+            await note_purge(connection, purge, count)
+            return count
+
+        return await self._database.writer.write(run, rows=len(message_ids))

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, NotRequired, Protocol, TypedDict, Unpack
 
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
+from gateway.domain.records import NewPurge
 from gateway.domain.verdict import Reason
 
 # States that can expire. A message that may have reached the SMSC cannot.
@@ -57,6 +58,21 @@ class ReleasedId(NamedTuple):
     smsc_message_id: str
     message_id: int
     destination: str
+
+
+class HoldMove(TypedDict):
+    """From which states a message moves, and the columns that this sets at once."""
+
+    allowed: frozenset[HoldState]
+    to: HoldState
+    at: datetime
+    note: NotRequired[str]
+    smsc_message_id: NotRequired[str]
+    receipt: NotRequired[ReceiptState | None]
+    grounds: NotRequired[Grounds | None]
+    is_reviewed: NotRequired[bool]
+    is_wanted: NotRequired[bool]
+    held_for: NotRequired[Reason | None]
 
 
 class QuarantineStore(Protocol):
@@ -125,21 +141,7 @@ class QuarantineStore(Protocol):
         The octets are the sum of `HeldMessage.octets`, sealed or not.
         """
 
-    async def move(  # noqa: PLR0913 - the columns one transition sets at once
-        self,
-        message_id: int,
-        *,
-        allowed: frozenset[HoldState],
-        to: HoldState,
-        at: datetime,
-        note: str = "",
-        smsc_message_id: str = "",
-        receipt: ReceiptState | None = None,
-        grounds: Grounds | None = None,
-        is_reviewed: bool = False,
-        is_wanted: bool = False,
-        held_for: Reason | None = None,
-    ) -> HeldMessage | None:
+    async def move(self, message_id: int, **move: Unpack[HoldMove]) -> HeldMessage | None:
         """Move a message to `to` if its state is in `allowed`; return it as it is then.
 
         Returns None, and changes nothing, if it is in another state, is not held for
@@ -150,19 +152,8 @@ class QuarantineStore(Protocol):
         effect only if the sender asked for one. A move makes a change row.
         """
 
-    async def move_together(  # noqa: PLR0913 - as for one
-        self,
-        message_ids: Sequence[int],
-        *,
-        allowed: frozenset[HoldState],
-        to: HoldState,
-        at: datetime,
-        note: str = "",
-        receipt: ReceiptState | None = None,
-        grounds: Grounds | None = None,
-        is_reviewed: bool = False,
-        is_wanted: bool = False,
-        held_for: Reason | None = None,
+    async def move_together(
+        self, message_ids: Sequence[int], **move: Unpack[HoldMove]
     ) -> list[HeldMessage]:
         """Move several messages in one commit, as `move` does one; return those moved, by id.
 
@@ -170,16 +161,8 @@ class QuarantineStore(Protocol):
         For the parts of a long message.
         """
 
-    async def move_each(  # noqa: PLR0913 - as for one
-        self,
-        message_ids: Collection[int],
-        *,
-        allowed: frozenset[HoldState],
-        to: HoldState,
-        at: datetime,
-        note: str = "",
-        receipt: ReceiptState | None = None,
-        is_reviewed: bool = False,
+    async def move_each(
+        self, message_ids: Collection[int], **move: Unpack[HoldMove]
     ) -> list[HeldMessage]:
         """Move several messages in one commit, each as `move` does; return those moved, by id.
 
@@ -231,4 +214,25 @@ class QuarantineStore(Protocol):
         """Return messages that are RELEASING, oldest first.
 
         Those found at start-up were being sent to the SMSC by a process that has ended.
+        """
+
+
+class FinalMessages(Protocol):
+    """Finds and forgets held messages in a final state.
+
+    A message with a receipt still due is not included. Calls may raise StoreUnavailable.
+    """
+
+    async def held_before(
+        self, before: datetime, *, after_id: int = 0, limit: int = 500
+    ) -> list[HeldMessage]:
+        """Return messages in a final state that were held before `before`, by message_id.
+
+        For the next page give the last message_id as `after_id`.
+        """
+
+    async def forget(self, message_ids: Sequence[int], purge: NewPurge) -> int:
+        """Delete those of `message_ids` that are in a final state; return how many.
+
+        The journal gets `purge` with that count in the same commit; nothing when it is 0.
         """

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from gateway.domain.quarantine import HoldState, ReceiptState
 from gateway.domain.verdict import Reason
-from gateway.ports.quarantine import EXPIRING_STATES
+from gateway.systems.quarantine.store import EXPIRING_STATES
 
 
 class HeldMessageAct(StrEnum):

@@ -1,11 +1,34 @@
-"""The store of scheduled messages, which a refusal must still stop at the SMSC (R21)."""
+"""Messages that the SMSC keeps for later, and their store."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from gateway.domain.scheduled_message import ScheduledMessage
 from gateway.domain.sender import NO_COMPANIONS, Companions
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledMessage:
+    """One commercial message to one subscriber; a refusal must still stop it (R21).
+
+    The addresses are exactly those of the request: the SMSC compares them when it is asked to
+    cancel. `message_id` is the SMSC's, `smsc` its name. `number` is 0 until the store has given
+    one.
+    """
+
+    system_id: str
+    smsc: str
+    message_id: str
+    source_ton: int
+    source_npi: int
+    source: str
+    dest_ton: int
+    dest_npi: int
+    destination: str = field(repr=False)
+    msisdn: int = field(repr=False)
+    scheduled_at: datetime
+    number: int = 0
 
 
 class ScheduledStore(Protocol):

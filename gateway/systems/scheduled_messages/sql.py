@@ -1,31 +1,59 @@
-"""Scheduled messages in SQL (contract: gateway.ports.scheduled_messages)."""
+"""Scheduled messages in SQL (contract: gateway.systems.scheduled_messages.model)."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 
-from sqlalchemy import (
-    ColumnElement,
-    RowMapping,
-    Update,
-    delete,
-    exists,
-    not_,
-    or_,
-    select,
-    tuple_,
-    update,
-)
-from sqlalchemy.dialects.sqlite import insert as insert_or_update
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.msisdn import misread_as
-from gateway.domain.scheduled_message import ScheduledMessage
 from gateway.domain.sender import NO_COMPANIONS, Companions
-from gateway.stores.database import Database
-from gateway.stores.scheduled_tables import IS_REFUSED, scheduled_messages
-from gateway.stores.tables import consent_answers
+from gateway.storage.database import SqlStore
+from gateway.storage.dialect import (
+    NEVER_REUSED,
+    ROW_NUMBER,
+    columns,
+    insert_or_update,
+    partial_index,
+)
+from gateway.storage.sealed_columns import SealedAddress, SealedNumber
+from gateway.storage.tables import UtcTime, consent_answers, metadata
+from gateway.systems.scheduled_messages.model import ScheduledMessage
+
+IS_REFUSED = sa.text("is_refused")
+IS_MISREAD = sa.text("misread_as IS NOT NULL")
+
+# One column for each field of domain.scheduled.ScheduledMessage, whether its subscriber has
+# refused, until when a process has claimed it, and as whom its number may be read, of which a
+# sealed number tells nothing.
+scheduled_messages = sa.Table(
+    "scheduled_messages",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("system_id", sa.String(16), nullable=False),
+    sa.Column("smsc", sa.String(64), nullable=False),
+    sa.Column("message_id", sa.String(65), nullable=False),
+    *columns(sa.SmallInteger, "source_ton", "source_npi"),
+    sa.Column("source", sa.String(65), nullable=False),
+    *columns(sa.SmallInteger, "dest_ton", "dest_npi"),
+    sa.Column("destination", SealedAddress(65, "scheduled_messages.destination"), nullable=False),
+    sa.Column("msisdn", SealedNumber, nullable=False, index=True),
+    sa.Column("scheduled_at", UtcTime, nullable=False, index=True),
+    sa.Column("is_refused", sa.Boolean, nullable=False),
+    sa.Column("free_at", UtcTime, nullable=False),
+    sa.Column("misread_as", SealedNumber, nullable=True),
+    sa.Index(
+        "uq_scheduled_messages_message", "system_id", "message_id", "destination", unique=True
+    ),
+    # Numbers of North America: mostly there is none.
+    partial_index("ix_scheduled_messages_misread_as", "misread_as", where=IS_MISREAD),
+    # What the gateway asks every few moments: mostly there is none.
+    partial_index("ix_scheduled_messages_refused", "scheduled_at", "system_id", where=IS_REFUSED),
+    # A number that was forgotten must not be mistaken for a later one.
+    **NEVER_REUSED,
+)
 
 _column = scheduled_messages.c
 _answer = consent_answers.c
@@ -43,19 +71,15 @@ _UPSERT = _insert.on_conflict_do_update(
 )
 
 
-class SqlScheduled:
+class SqlScheduled(SqlStore):
     """Scheduled messages as rows of `scheduled_messages`."""
-
-    def __init__(self, database: Database, utcnow: Callable[[], datetime]) -> None:
-        self._database = database
-        self._utcnow = utcnow
 
     async def keep(
         self, messages: Sequence[ScheduledMessage], companions: Companions = NO_COMPANIONS
     ) -> bool:
         values = [_values_of(one) for one in messages]
         keys = [(one.system_id, one.message_id) for one in messages]
-        these = tuple_(_column.system_id, _column.message_id).in_(keys)
+        these = sa.tuple_(_column.system_id, _column.message_id).in_(keys)
         theirs = {one.system_id for one in messages}
         markings = self._markings(_companies(companions, theirs), these)
 
@@ -68,49 +92,43 @@ class SqlScheduled:
 
     async def move(self, system_id: str, message_id: str, at: datetime) -> None:
         statement = (
-            update(scheduled_messages)
+            sa.update(scheduled_messages)
             .where(_column.system_id == system_id, _column.message_id == message_id)
             .values(scheduled_at=at)
         )
-
-        async def run(connection: AsyncConnection) -> None:
-            await connection.execute(statement)
-
-        await self._database.writer.write(run)
+        await self._database.change(statement)
 
     async def note_refusals(
         self, after: int, through: int, companions: Companions = NO_COMPANIONS
     ) -> bool:
         # Usually nothing is scheduled, and that must not cost a commit.
-        if not await self._database.rows(select(_column.number).limit(1)):
+        if not await self._database.rows(sa.select(_column.number).limit(1)):
             return False
         markings = self._markings(_companies(companions, companions))
         if after:
             # Look up the rows of the few changed answers. At the start (`after` is 0) it is the
             # other way round: two look-ups for each row, not one for every refusal on record.
             told = (_answer.change > after) & (_answer.change <= through) & _IS_REFUSAL
-            numbers = select(_answer.msisdn).where(told)
-            scopes = select(_answer.scope).where(told).distinct() if companions else None
+            numbers = sa.select(_answer.msisdn).where(told)
+            scopes = sa.select(_answer.scope).where(told).distinct() if companions else None
             refused = [] if scopes is None else await self._database.rows(scopes)
             markings = self._markings(
                 _companies(companions, {row["scope"] for row in refused}),
                 _column.msisdn.in_(numbers) | _column.misread_as.in_(numbers),
             )
-
-        async def run(connection: AsyncConnection) -> bool:
-            return await _marked(connection, markings)
-
-        return await self._database.writer.write(run)
+        return await self._database.writer.write(lambda connection: _marked(connection, markings))
 
     async def waiting_senders(self, now: datetime) -> set[str]:
-        query = select(_column.system_id).where(IS_REFUSED, _column.scheduled_at > now).distinct()
+        query = (
+            sa.select(_column.system_id).where(IS_REFUSED, _column.scheduled_at > now).distinct()
+        )
         return {row["system_id"] for row in await self._database.rows(query)}
 
     async def take(
         self, now: datetime, until: datetime, senders: Collection[str], limit: int
     ) -> list[ScheduledMessage]:
         free = (
-            select(_column.number)
+            sa.select(_column.number)
             .where(
                 IS_REFUSED,
                 _column.scheduled_at > now,
@@ -124,67 +142,47 @@ class SqlScheduled:
         if not await self._database.rows(free.limit(1)):
             return []
         taking = (
-            update(scheduled_messages)
+            sa.update(scheduled_messages)
             .where(_column.number.in_(free.scalar_subquery()))
             .values(free_at=until)
             .returning(*_SHOWN)
         )
-
-        async def run(connection: AsyncConnection) -> list[ScheduledMessage]:
-            taken = (await connection.execute(taking)).mappings()
-            return sorted(map(_message_of, taken), key=lambda one: (one.scheduled_at, one.number))
-
-        return await self._database.writer.write(run, rows=limit)
+        taken = map(_message_of, await self._database.returned(taking, rows=limit))
+        return sorted(taken, key=lambda one: (one.scheduled_at, one.number))
 
     async def put_back(self, number: int, at: datetime) -> None:
-        statement = update(scheduled_messages).where(_column.number == number).values(free_at=at)
-
-        async def run(connection: AsyncConnection) -> None:
-            await connection.execute(statement)
-
-        await self._database.writer.write(run)
+        statement = sa.update(scheduled_messages).where(_column.number == number).values(free_at=at)
+        await self._database.change(statement)
 
     async def settle(self, number: int) -> bool:
-        statement = delete(scheduled_messages).where(_column.number == number)
-
-        async def run(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement)).rowcount == 1
-
-        return await self._database.writer.write(run)
+        statement = sa.delete(scheduled_messages).where(_column.number == number)
+        return await self._database.change(statement) == 1
 
     async def take_overdue(self, now: datetime, limit: int) -> list[ScheduledMessage]:
         over = (
-            select(_column.number)
+            sa.select(_column.number)
             .where(IS_REFUSED, _column.scheduled_at <= now, _column.free_at <= now)
             .limit(limit)
         )
         if not await self._database.rows(over.limit(1)):
             return []
         ending = (
-            delete(scheduled_messages)
+            sa.delete(scheduled_messages)
             .where(_column.number.in_(over.scalar_subquery()))
             .returning(*_SHOWN)
         )
-
-        async def run(connection: AsyncConnection) -> list[ScheduledMessage]:
-            ended = (await connection.execute(ending)).mappings()
-            return sorted(map(_message_of, ended), key=lambda one: one.number)
-
-        return await self._database.writer.write(run, rows=limit)
+        ended = map(_message_of, await self._database.returned(ending, rows=limit))
+        return sorted(ended, key=lambda one: one.number)
 
     async def prune(self, now: datetime) -> int:
-        is_over = (_column.scheduled_at <= now) & not_(_column.is_refused)
-        if not await self._database.rows(select(_column.number).where(is_over).limit(1)):
+        is_over = (_column.scheduled_at <= now) & sa.not_(_column.is_refused)
+        if not await self._database.rows(sa.select(_column.number).where(is_over).limit(1)):
             return 0
-
-        async def run(connection: AsyncConnection) -> int:
-            return (await connection.execute(delete(scheduled_messages).where(is_over))).rowcount
-
-        return await self._database.writer.write(run)
+        return await self._database.change(sa.delete(scheduled_messages).where(is_over))
 
     def _markings(
-        self, companies: Sequence[Collection[str]], *those: ColumnElement[bool]
-    ) -> list[Update]:
+        self, companies: Sequence[Collection[str]], *those: sa.ColumnElement[bool]
+    ) -> list[sa.Update]:
         """Return the statements that mark messages in `those` refused by an answer on record.
 
         One is for refusals of the messages' own SPs, and one for each company: SQLite limits the
@@ -198,29 +196,31 @@ class SqlScheduled:
             ),
         ]
 
-    def _marking(self, is_about_it: ColumnElement[bool], *those: ColumnElement[bool]) -> Update:
+    def _marking(
+        self, is_about_it: sa.ColumnElement[bool], *those: sa.ColumnElement[bool]
+    ) -> sa.Update:
         """Return the statement that marks messages in `those` refused by a matching answer.
 
         As in ConsentSets.is_refused: a refusal of the number that this number may be read as
         counts, unless this number itself agreed to the same scope.
         """
         has_agreed = (
-            exists()
+            sa.exists()
             .where(
                 _own.msisdn == _column.msisdn,
                 _own.scope == _answer.scope,
                 _own.answer == Answer.AGREED.value,
-                or_(_own.until.is_(None), _own.until > self._utcnow()),
+                sa.or_(_own.until.is_(None), _own.until > self._utcnow()),
             )
             .correlate(scheduled_messages, consent_answers)
         )
-        refused = exists().where(_answer.msisdn == _column.msisdn, is_about_it, _IS_REFUSAL)
-        misread = exists().where(
-            _answer.msisdn == _column.misread_as, is_about_it, _IS_REFUSAL, not_(has_agreed)
+        refused = sa.exists().where(_answer.msisdn == _column.msisdn, is_about_it, _IS_REFUSAL)
+        misread = sa.exists().where(
+            _answer.msisdn == _column.misread_as, is_about_it, _IS_REFUSAL, sa.not_(has_agreed)
         )
         return (
-            update(scheduled_messages)
-            .where(not_(_column.is_refused), *those, or_(refused, misread))
+            sa.update(scheduled_messages)
+            .where(sa.not_(_column.is_refused), *those, sa.or_(refused, misread))
             .values(is_refused=True)
         )
 
@@ -233,7 +233,7 @@ def _companies(companions: Companions, system_ids: Iterable[str]) -> list[tuple[
     return list(found)
 
 
-async def _marked(connection: AsyncConnection, markings: Iterable[Update]) -> bool:
+async def _marked(connection: AsyncConnection, markings: Iterable[sa.Update]) -> bool:
     """Execute `markings`; tell whether any message was marked."""
     counts = [(await connection.execute(one)).rowcount for one in markings]
     return sum(counts) > 0
@@ -244,5 +244,5 @@ def _values_of(message: ScheduledMessage) -> dict[str, object]:
     return values | _UNCLAIMED | {"misread_as": misread_as(message.msisdn)}
 
 
-def _message_of(row: RowMapping) -> ScheduledMessage:
+def _message_of(row: sa.RowMapping) -> ScheduledMessage:
     return ScheduledMessage(**row)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.domain.suspension import SUBSCRIBER, Allowance, Lift, NewSuspension, Suspension
-from gateway.policy.suspended_sources import SuspendedSources
+from gateway.policy.sets.subscriber_sets import SuspendedSources
 from gateway.policy.suspension import Suspender
-from gateway.ports.suspensions import SuspensionRow, SuspensionStore
+from gateway.systems.suspensions.store import SuspensionRow, SuspensionStore
 
 
 class SuspensionDesk:

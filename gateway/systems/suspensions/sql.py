@@ -1,32 +1,12 @@
-"""Which numbers may send nothing, in SQL (contract: gateway.ports.suspensions)."""
+"""Which numbers may send nothing, in SQL (contract: gateway.systems.suspensions.store)."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Executable,
-    Index,
-    Integer,
-    RowMapping,
-    String,
-    Table,
-    Text,
-    case,
-    delete,
-    exists,
-    func,
-    insert,
-    select,
-    text,
-    update,
-)
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.privacy import NewPurge
+from gateway.domain.records import NewPurge
 from gateway.domain.suspension import (
     SUBSCRIBER,
     Allowance,
@@ -35,57 +15,36 @@ from gateway.domain.suspension import (
     Suspension,
     SuspensionState,
 )
-from gateway.ports.changes import ChangeKind
-from gateway.ports.suspensions import SuspensionRow
-from gateway.stores.database import Database
-from gateway.stores.sealed_columns import SealedNumber
-from gateway.stores.sql_privacy import note_purge
-from gateway.stores.tables import UtcTime, changes, metadata
+from gateway.storage.change_feed import ChangeKind, note_changes
+from gateway.storage.database import SqlStore, newest, oldest, values_of
+from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns, partial_index
+from gateway.storage.journals import purge_rows
+from gateway.storage.sealed_columns import SealedNumber
+from gateway.storage.tables import UtcTime, metadata
+from gateway.systems.suspensions.store import SuspensionRow
 
-_ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
-
-# A partial index serves only a query that repeats its condition, literals and all.
-IS_ACTIVE = text("state = 'active'")
-IS_UNTOLD = text("state = 'active' AND NOT is_told")
+IS_ACTIVE = sa.text("state = 'active'")
+IS_UNTOLD = sa.text("state = 'active' AND NOT is_told")
 
 # One column for each field of domain.suspension.Suspension.
-suspensions = Table(
+suspensions = sa.Table(
     "suspensions",
     metadata,
-    Column("number", _ROW_NUMBER, primary_key=True),
-    Column("msisdn", SealedNumber, nullable=False),
-    Column("system_id", String(16), nullable=False),
-    Column("rule", String(32), nullable=False),
-    Column("since", UtcTime, nullable=False),
-    Column("until", UtcTime, nullable=False),
-    Column("state", String(8), nullable=False),
-    Column("is_told", Boolean, nullable=False),
-    Column("lifted_at", UtcTime),
-    Column("lifted_by", Text, nullable=False),
-    Column("note", Text, nullable=False),
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("msisdn", SealedNumber, nullable=False),
+    sa.Column("system_id", sa.String(16), nullable=False),
+    sa.Column("rule", sa.String(32), nullable=False),
+    *columns(UtcTime, "since", "until"),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("is_told", sa.Boolean, nullable=False),
+    sa.Column("lifted_at", UtcTime),
+    *columns(sa.Text, "lifted_by", "note"),
     # By the store, not only by its code: two would be told twice and lifted once.
-    Index(
-        "uq_suspensions_active",
-        "msisdn",
-        unique=True,
-        sqlite_where=IS_ACTIVE,
-        postgresql_where=IS_ACTIVE,
-    ),
-    Index(None, "msisdn", "number"),
-    Index(
-        "ix_suspensions_active_until",
-        "until",
-        sqlite_where=IS_ACTIVE,
-        postgresql_where=IS_ACTIVE,
-    ),
-    Index(
-        "ix_suspensions_untold",
-        "system_id",
-        "number",
-        sqlite_where=IS_UNTOLD,
-        postgresql_where=IS_UNTOLD,
-    ),
-    sqlite_autoincrement=True,
+    partial_index("uq_suspensions_active", "msisdn", where=IS_ACTIVE, unique=True),
+    sa.Index(None, "msisdn", "number"),
+    partial_index("ix_suspensions_active_until", "until", where=IS_ACTIVE),
+    partial_index("ix_suspensions_untold", "system_id", "number", where=IS_UNTOLD),
+    **NEVER_REUSED,
 )
 
 
@@ -93,28 +52,24 @@ _ROWS_PER_CHANGE = 3  # the one that ended, the new one, the feed
 
 _column = suspensions.c
 _IS_OVER = _column.state != SuspensionState.ACTIVE
-_ENDED = update(suspensions).values(state=SuspensionState.ENDED)
+_ENDED = sa.update(suspensions).values(state=SuspensionState.ENDED)
 # The active one's end, and the latest lift, of each number.
-_IN_FORCE = select(
+_IN_FORCE = sa.select(
     _column.msisdn,
-    func.max(case((_column.state == SuspensionState.ACTIVE, _column.until))).label("until"),
-    func.max(_column.lifted_at).label("lifted_at"),
+    sa.func.max(sa.case((_column.state == SuspensionState.ACTIVE, _column.until))).label("until"),
+    sa.func.max(_column.lifted_at).label("lifted_at"),
 ).group_by(_column.msisdn)
 
 
-class SqlSuspensions:
+class SqlSuspensions(SqlStore):
     """Rows of `suspensions`; the database sees to it that one of a number is active at most."""
-
-    def __init__(self, database: Database, utcnow: Callable[[], datetime]) -> None:
-        self._database = database
-        self._utcnow = utcnow
 
     async def suspend(self, new: NewSuspension) -> bool:
         of_number = _column.msisdn == new.msisdn
         over = _ENDED.where(of_number, IS_ACTIVE, _column.until <= new.since)
-        is_known = select(
-            exists().where(of_number, IS_ACTIVE)
-            | exists().where(of_number, _column.lifted_at >= new.since)
+        is_known = sa.select(
+            sa.exists().where(of_number, IS_ACTIVE)
+            | sa.exists().where(of_number, _column.lifted_at >= new.since)
         )
 
         async def run(connection: AsyncConnection) -> bool:
@@ -122,7 +77,7 @@ class SqlSuspensions:
             await connection.execute(over)
             if (await connection.execute(is_known)).scalar():
                 return False
-            await connection.execute(insert(suspensions), _values(new))
+            await connection.execute(sa.insert(suspensions), _values(new))
             await self._announce(connection, (new.msisdn,))
             return True
 
@@ -137,7 +92,7 @@ class SqlSuspensions:
         if lift.note:
             values["note"] = lift.note
         lifted = (
-            update(suspensions)
+            sa.update(suspensions)
             .where(_column.number == number, IS_ACTIVE)
             .values(values)
             .returning(_column.msisdn)
@@ -155,8 +110,9 @@ class SqlSuspensions:
         return await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
 
     async def active_of(self, msisdn: int) -> Suspension | None:
-        query = select(suspensions).where(_column.msisdn == msisdn, IS_ACTIVE)
-        return next(map(_suspension_of, await self._database.rows(query)), None)
+        query = sa.select(suspensions).where(_column.msisdn == msisdn, IS_ACTIVE)
+        row = await self._database.first(query)
+        return None if row is None else _suspension_of(row)
 
     async def listed(
         self,
@@ -165,37 +121,24 @@ class SqlSuspensions:
         msisdn: int | None = None,
         limit: int = 100,
     ) -> list[Suspension]:
-        query = select(suspensions).order_by(_column.number.desc()).limit(limit)
-        if state is not None:
-            query = query.where(_column.state == state)
-        if msisdn is not None:
-            query = query.where(_column.msisdn == msisdn)
+        query = newest(suspensions, limit, state=state, msisdn=msisdn)
         return [_suspension_of(row) for row in await self._database.rows(query)]
 
     async def untold(self, system_ids: Collection[str], limit: int = 100) -> list[Suspension]:
-        query = (
-            select(suspensions)
-            .where(IS_UNTOLD, _column.system_id.in_(system_ids))
-            .order_by(_column.number)
-            .limit(limit)
-        )
+        query = oldest(suspensions, limit, IS_UNTOLD, _column.system_id.in_(system_ids))
         return [_suspension_of(row) for row in await self._database.rows(query)]
 
     async def claim_telling(self, number: int) -> bool:
         statement = (
-            update(suspensions)
+            sa.update(suspensions)
             .where(_column.number == number, _column.is_told.is_(False))
             .values(is_told=True)
         )
-
-        async def run(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement)).rowcount > 0
-
-        return await self._database.writer.write(run)
+        return await self._database.change(statement) > 0
 
     async def end_due(self, at: datetime, limit: int = 1000) -> int:
         due = (
-            select(_column.number)
+            sa.select(_column.number)
             .where(IS_ACTIVE, _column.until <= at)
             .order_by(_column.until)
             .limit(limit)
@@ -229,41 +172,27 @@ class SqlSuspensions:
     async def over_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[Suspension]:
-        over = func.coalesce(_column.lifted_at, _column.until) < before
-        query = (
-            select(suspensions)
-            .where(_IS_OVER, over, _column.number > after)
-            .order_by(_column.number)
-            .limit(limit)
-        )
+        over = sa.func.coalesce(_column.lifted_at, _column.until) < before
+        query = oldest(suspensions, limit, _IS_OVER, over, after=after)
         return [_suspension_of(row) for row in await self._database.rows(query)]
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
-        statement = delete(suspensions).where(_IS_OVER, _column.number.in_(numbers))
+        statement = sa.delete(suspensions).where(_IS_OVER, _column.number.in_(numbers))
+        return await purge_rows(self._database, statement, purge, len(numbers))
 
-        async def run(connection: AsyncConnection) -> int:
-            count = (await connection.execute(statement)).rowcount
-            await note_purge(connection, purge, count)
-            return count
-
-        return await self._database.writer.write(run, rows=len(numbers))
-
-    async def _rows(self, query: Executable) -> list[SuspensionRow]:
+    async def _rows(self, query: sa.Executable) -> list[SuspensionRow]:
         return [
             SuspensionRow(row["msisdn"], _epoch(row["until"]), _epoch(row["lifted_at"]))
             for row in await self._database.rows(query)
         ]
 
     async def _announce(self, connection: AsyncConnection, msisdns: Iterable[int]) -> None:
-        kind, at = ChangeKind.SUSPENSION, self._utcnow()
-        noted = [{"kind": kind, "key": msisdn, "at": at} for msisdn in msisdns]
-        if noted:
-            await connection.execute(insert(changes), noted)
+        await note_changes(connection, ChangeKind.SUSPENSION, msisdns, self._utcnow())
 
 
 async def _is_used_up(connection: AsyncConnection, number: int, allowance: Allowance) -> bool:
-    whose = select(_column.msisdn).where(_column.number == number).scalar_subquery()
-    own = select(func.count()).where(
+    whose = sa.select(_column.msisdn).where(_column.number == number).scalar_subquery()
+    own = sa.select(sa.func.count()).where(
         _column.msisdn == whose,
         _column.lifted_by == SUBSCRIBER,
         _column.lifted_at >= allowance.since,
@@ -276,10 +205,9 @@ def _epoch(at: datetime | None) -> float:
 
 
 def _values(new: NewSuspension) -> Mapping[str, object]:
-    given = {field.name: getattr(new, field.name) for field in fields(new)}
-    return given | {"state": SuspensionState.ACTIVE, "lifted_by": ""}
+    return values_of(new) | {"state": SuspensionState.ACTIVE, "lifted_by": ""}
 
 
-def _suspension_of(row: RowMapping) -> Suspension:
+def _suspension_of(row: sa.RowMapping) -> Suspension:
     values = dict(row) | {"state": SuspensionState(row["state"])}
     return Suspension(**values)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from gateway.domain.privacy import NewPurge
+from gateway.domain.records import NewPurge
 from gateway.domain.suspension import (
     Allowance,
     Lift,

@@ -1,0 +1,287 @@
+"""`smsward warnings`: what SPs were warned of, and what came of it."""
+
+# ruff: noqa: PLC0415 - see gateway.terminal
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from cyclopts import App, Parameter
+
+from gateway.domain.warning import (
+    MEANINGS,
+    EarlyWarning,
+    WarningCode,
+    WarningNote,
+    WarningState,
+)
+from gateway.runtime.clock import utcnow
+from gateway.systems.early_warnings.store import WarningSelection, WarningStore
+from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.options import AsJson, ConfigDirectory, acting
+from gateway.terminal.screen import print_fields, print_json, print_table, say, told_category
+
+_MAX_LISTED = 10_000
+_MAX_NOTE_CHARS = 1000
+_COLUMNS = ("number", "SP\nport", "warning", "rule\nseverity", "messages", "since (UTC)", "state")
+
+Opened: TypeAlias = AbstractAsyncContextManager[WarningStore]
+Number = Annotated[int, Parameter(name="NUMBER", help="The number of a warning, as listed.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class WarningQuery:
+    """Which warnings to list."""
+
+    system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
+    code: Annotated[
+        WarningCode | None,
+        # As codes are written everywhere else: cyclopts would say w1.
+        Parameter(
+            "--code",
+            name_transform=str.upper,
+            show_choices=False,
+            help="Only those of this code: W1 to W13.",
+        ),
+    ] = None
+    state: Annotated[
+        WarningState | None,
+        Parameter(show_choices=False, help=f"Only those in this state: {', '.join(WarningState)}."),
+    ] = None
+    violations: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="Only violations, the grave ones."),
+    ] = False
+    before: Annotated[int | None, Parameter(help="Only those older than this NUMBER.")] = None
+    limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
+
+
+_ALL = WarningQuery()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class WarningNoteOptions:
+    """What is noted of a warning, and by whom."""
+
+    note: Annotated[str, Parameter(help="What was found, or what the SP says.")]
+    by: Annotated[str | None, Parameter(help="Who notes it; noted as said by your account.")] = None
+
+
+warnings = App(
+    name="warnings",
+    help="Look through the early warnings (预警) and violations (违规) of SPs, and note answers.",
+    sort_key=5,
+)
+
+
+@warnings.command(name="list")
+def list_warnings(
+    *, wanted: WarningQuery = _ALL, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """List warnings, the newest first: who did what, from which port, how often.
+
+    A warning is raised once in 24 hours for each SP, port, rule and code; what comes meanwhile
+    is counted in it. "in shadow mode" counts the messages that a rule in shadow mode noticed: they
+    may have passed.
+
+    Example: smsward warnings list --system-id shop --state open
+
+    Example: smsward warnings list --violations --json
+    """
+    import asyncio
+
+    from gateway.terminal.deployment import require_sender
+
+    found = asyncio.run(_found(_store(config), wanted))
+    if not found:
+        require_sender(wanted.system_id, config)
+    if as_json:
+        print_json([_described(one) for one in found])
+        return ExitCode.FINE
+    if not found:
+        say("no warnings")
+        return ExitCode.FINE
+    print_table(_COLUMNS, map(_row, found))
+    if len(found) == wanted.limit:
+        say(f"older ones: add --before {found[-1].number}")
+    return ExitCode.FINE
+
+
+@warnings.command
+def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+    """Show one warning: what was noticed, where samples stand in the records, what was answered.
+
+    A sample is the id of a held message, which `smsward quarantine show` shows, or session and
+    sequence_number, as the records of that hour have them.
+
+    Example: smsward warnings show 7
+    """
+    import asyncio
+
+    warning = asyncio.run(_get(_store(config), number))
+    if warning is None:
+        raise _missing(number)
+    told = _described(warning)
+    if as_json:
+        print_json(told)
+        return ExitCode.FINE
+    meaning = MEANINGS[warning.gathered.kind.code]
+    told |= {
+        "meaning": " / ".join(meaning),
+        "samples": "\n".join(warning.gathered.samples),
+        "answer": _said(warning.answer),
+        "closing": _said(warning.closing),
+    }
+    shown = ((name, value) for name, value in told.items() if value not in (None, ""))
+    print_fields((name.replace("_", " "), str(value)) for name, value in shown)
+    return ExitCode.FINE
+
+
+@warnings.command
+def answer(number: Number, /, *, noted: WarningNoteOptions, config: ConfigDirectory = None) -> int:
+    """Note what the SP answers to an open warning; it is due within 24 hours.
+
+    Example: smsward warnings answer 7 --note "list bought from a broker, deleted" --by lin
+    """
+    import asyncio
+
+    store, handling = _store(config), _handling(noted)
+    asyncio.run(_answer(store, number, handling))
+    say(f"warning {number} is answered")
+    return ExitCode.FINE
+
+
+@warnings.command
+def close(number: Number, /, *, noted: WarningNoteOptions, config: ConfigDirectory = None) -> int:
+    """Note that nothing is left to do about a warning, answered or not.
+
+    Example: smsward warnings close 7 --note "no more of it in 14 days"
+    """
+    import asyncio
+
+    store, handling = _store(config), _handling(noted)
+    asyncio.run(_close(store, number, handling))
+    say(f"warning {number} is closed")
+    return ExitCode.FINE
+
+
+def _store(config: Path | None) -> Opened:
+    """Return the warnings of a deployment, to be opened."""
+    from gateway.systems.early_warnings.sql import SqlWarnings
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import opened_store
+
+    return opened_store(load_settings(config), SqlWarnings)
+
+
+async def _found(store: Opened, wanted: WarningQuery) -> list[EarlyWarning]:
+    if not 1 <= wanted.limit <= _MAX_LISTED:
+        raise misused(
+            f"--limit: 1 to {_MAX_LISTED}", "--before NUMBER gives the page after that NUMBER"
+        )
+    selection = WarningSelection(
+        wanted.system_id, wanted.code, wanted.state, wanted.violations, wanted.before
+    )
+    async with store as raised:
+        return await raised.find(selection, wanted.limit)
+
+
+async def _get(store: Opened, number: int) -> EarlyWarning | None:
+    async with store as raised:
+        return await raised.get(number)
+
+
+async def _answer(store: Opened, number: int, handling: WarningNote) -> None:
+    async with store as raised:
+        if not await raised.answer(number, handling):
+            raise _unmoved(number, await raised.get(number))
+
+
+async def _close(store: Opened, number: int, handling: WarningNote) -> None:
+    async with store as raised:
+        if not await raised.close(number, handling):
+            raise _unmoved(number, await raised.get(number))
+
+
+def _described(warning: EarlyWarning) -> dict[str, object]:
+    """Return a warning for programs; nothing in it is a subscriber's."""
+    gathered = warning.gathered
+    chinese, english = MEANINGS[gathered.kind.code]
+    return {
+        "number": warning.number,
+        "state": warning.state,
+        "code": gathered.kind.code,
+        "meaning": {"zh": chinese, "en": english},
+        "rule": gathered.kind.rule,
+        "severity": gathered.severity,
+        "category": gathered.category,
+        "campaign": gathered.campaign,
+        "system_id": gathered.kind.system_id,
+        "port": gathered.kind.port,
+        "messages": gathered.count,
+        "on_trial": gathered.on_trial,
+        "first_at": _iso(gathered.first_at),
+        "last_at": _iso(gathered.last_at),
+        "samples": list(gathered.samples),
+        "answer": _mapping(warning.answer),
+        "closing": _mapping(warning.closing),
+    }
+
+
+def _row(warning: EarlyWarning) -> tuple[str | tuple[str, ...], ...]:
+    gathered = warning.gathered
+    kind = gathered.kind
+    about = filter(None, (told_category(gathered.category), gathered.campaign))
+    on_trial = (f"{gathered.on_trial} in shadow mode",) if gathered.on_trial else ()
+    return (
+        str(warning.number),
+        (kind.system_id, kind.port),
+        (f"{kind.code} {MEANINGS[kind.code][0]}", MEANINGS[kind.code][1], *about),
+        (kind.rule, gathered.severity or ""),
+        (str(gathered.count), *on_trial),
+        (f"{gathered.first_at:%Y-%m-%d %H:%M:%S}", f"to {gathered.last_at:%m-%d %H:%M:%S}"),
+        warning.state,
+    )
+
+
+def _handling(noted: WarningNoteOptions) -> WarningNote:
+    note = noted.note.strip()
+    if not 0 < len(note) <= _MAX_NOTE_CHARS:
+        raise misused(f"--note: 1 to {_MAX_NOTE_CHARS} characters, without subscribers' numbers")
+    return WarningNote(acting(noted.by), utcnow(), note)
+
+
+def _missing(number: int) -> CommandError:
+    return CommandError(
+        f"there is no warning {number}", advice="`smsward warnings list` shows the numbers"
+    )
+
+
+def _unmoved(number: int, warning: EarlyWarning | None) -> CommandError:
+    if warning is None:
+        return _missing(number)
+    return CommandError(
+        f"warning {number} is {warning.state} already",
+        advice=f"`smsward warnings show {number}` shows by whom",
+    )
+
+
+def _mapping(handling: WarningNote | None) -> Mapping[str, str] | None:
+    if handling is None:
+        return None
+    return {"by": handling.by, "at": _iso(handling.at), "note": handling.note}
+
+
+def _said(handling: WarningNote | None) -> str:
+    if handling is None:
+        return ""
+    return f"{handling.by}, {handling.at:%Y-%m-%d %H:%M:%S}\n{handling.note}"
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")

@@ -1,0 +1,140 @@
+"""`smsward records hold`: what may not be purged, for a case or an authority."""
+
+# ruff: noqa: PLC0415 - see gateway.terminal
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from cyclopts import App, Parameter
+
+from gateway.domain.msisdn import masked
+from gateway.runtime.clock import utcnow
+from gateway.systems.legal_holds.model import LIFT_GRACE, LegalHold, LegalHolds, NewLegalHold
+from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.options import AsJson, By, ConfigDirectory, Period, acting
+from gateway.terminal.screen import print_json, print_table, say
+
+_COLUMNS = ("no", "from", "to", "of", "reason", "reference", "by", "state")
+
+Opened: TypeAlias = AbstractAsyncContextManager[LegalHolds]
+
+hold = App(name="hold", help="Keep records from being purged (司法保全).")
+
+
+@hold.command
+def add(
+    *,
+    period: Period,
+    reason: Annotated[str, Parameter(help="Why, for example fraud under investigation.")],
+    reference: Annotated[str, Parameter(help="The number of the case or of the letter.")],
+    by: By = None,
+    config: ConfigDirectory = None,
+) -> int:
+    """Keep the records and held messages of a period from being purged, until lifted.
+
+    Example: smsward records hold add --from 2013-09-01 --to 2013-10-01
+    --number 13800138000 --reason fraud --reference "case 2013-118"
+    """
+    import asyncio
+
+    from gateway.terminal.arguments import said, scope_of
+
+    store, scope, why, of = _store(config), scope_of(period), said(reason), said(reference)
+    if not why or not of:
+        raise misused("--reason and --reference: must not be empty")
+    new = NewLegalHold(
+        scope.since, scope.until, scope.system_id, scope.msisdn, why, of, acting(by), utcnow()
+    )
+    number = asyncio.run(_add(store, new))
+    say(
+        f"held: number {number}; nothing of it is purged until `smsward records hold lift {number}`"
+    )
+    return ExitCode.FINE
+
+
+@hold.command(name="list")
+def list_all(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+    """List holds, the newest first, those that were lifted too. Numbers are masked.
+
+    Example: smsward records hold list --json
+    """
+    import asyncio
+
+    holds = asyncio.run(_listed(_store(config)))
+    if as_json:
+        print_json([_described(one) for one in holds])
+    elif holds:
+        print_table(_COLUMNS, map(_row, holds))
+    else:
+        say("no holds")
+    return ExitCode.FINE
+
+
+@hold.command
+def lift(
+    number: Annotated[int, Parameter(name="NO")],
+    /,
+    *,
+    by: By = None,
+    config: ConfigDirectory = None,
+) -> int:
+    """End a hold. What only it kept goes with the first purge a day later.
+
+    Example: smsward records hold lift 3
+    """
+    import asyncio
+
+    if not asyncio.run(_lift(_store(config), number, by)):
+        raise CommandError(
+            f"there is no hold {number} in force", advice="`smsward records hold list` lists them"
+        )
+    say(f"lifted: what it kept goes {LIFT_GRACE.days} day from now at the earliest")
+    return ExitCode.FINE
+
+
+def _store(config: Path | None) -> Opened:
+    """Return the holds of a deployment, to be opened."""
+    from gateway.systems.legal_holds.sql import SqlLegalHolds
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import opened_store
+
+    return opened_store(load_settings(config), SqlLegalHolds)
+
+
+async def _add(store: Opened, new: NewLegalHold) -> int:
+    async with store as holds:
+        return await holds.add(new)
+
+
+async def _lift(store: Opened, number: int, by: str | None) -> bool:
+    async with store as holds:
+        return await holds.lift(number, acting(by), utcnow())
+
+
+async def _listed(store: Opened) -> list[LegalHold]:
+    async with store as holds:
+        return await holds.listed()
+
+
+def _described(hold: LegalHold) -> dict[str, object]:
+    number = None if hold.msisdn is None else masked(hold.msisdn)
+    shown = asdict(hold) | {"subscriber": number, "in_force": hold.is_in_force(utcnow())}
+    del shown["msisdn"]
+    return shown
+
+
+def _row(hold: LegalHold) -> tuple[str, ...]:
+    of = [hold.system_id or "", "" if hold.msisdn is None else masked(hold.msisdn)]
+    since = hold.lifted_at
+    return (
+        str(hold.number),
+        f"{hold.since:%Y-%m-%d %H:%M}",
+        f"{hold.until:%Y-%m-%d %H:%M}",
+        " ".join(filter(None, of)) or "(everything)",
+        hold.reason,
+        hold.reference,
+        hold.by,
+        "in force" if since is None else f"lifted {since:%Y-%m-%d %H:%M} by {hold.lifted_by}",
+    )

@@ -1,0 +1,50 @@
+"""Legal holds in SQL (contract: gateway.systems.legal_holds.model)."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from gateway.storage.database import SqlStore, added, values_of
+from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
+from gateway.storage.sealed_columns import SealedNumber
+from gateway.storage.tables import UtcTime, metadata
+from gateway.systems.legal_holds.model import LegalHold, NewLegalHold
+
+# One column for each field of LegalHold.
+legal_holds = sa.Table(
+    "legal_holds",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    *columns(UtcTime, "since", "until"),
+    sa.Column("system_id", sa.String(16), nullable=True),
+    sa.Column("msisdn", SealedNumber, nullable=True),
+    *columns(sa.Text, "reason", "reference", "by"),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("lifted_at", UtcTime, nullable=True),
+    sa.Column("lifted_by", sa.Text, nullable=False),
+    **NEVER_REUSED,
+)
+
+_hold = legal_holds.c
+
+
+class SqlLegalHolds(SqlStore):
+    """Holds as rows of `legal_holds`."""
+
+    async def add(self, hold: NewLegalHold) -> int:
+        values = values_of(hold) | {"lifted_by": ""}
+        return await self._database.writer.write(
+            lambda connection: added(connection, legal_holds, values)
+        )
+
+    async def lift(self, number: int, by: str, at: datetime) -> bool:
+        statement = (
+            sa.update(legal_holds)
+            .where(_hold.number == number, _hold.lifted_at.is_(None))
+            .values(lifted_at=at, lifted_by=by)
+        )
+        return await self._database.change(statement) == 1
+
+    async def listed(self) -> list[LegalHold]:
+        rows = await self._database.rows(sa.select(legal_holds).order_by(_hold.number.desc()))
+        return [LegalHold(**row) for row in rows]

@@ -1,0 +1,1 @@
+"""Messages that the SMSC keeps for later, so that a refusal can cancel them."""
