@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.filter.model.classes import TextClass
+from gateway.filter.classifier.score import TextClass
 from gateway.systems.learning.evaluation import (
     UNCHANGED,
     ClassFound,

@@ -1,32 +1,48 @@
-"""Labelled texts in SQL (contract: gateway.ports.samples)."""
+"""Labelled texts in SQL (contract: gateway.systems.learning.model)."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import RowMapping, delete, func, insert, select
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.privacy import NewPurge
-from gateway.domain.sample import (
+from gateway.domain.records import NewPurge
+from gateway.storage.database import SqlStore, added, newest, oldest, values_of
+from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
+from gateway.storage.journals import note_purge, purge_rows
+from gateway.storage.sealed_columns import SealedText
+from gateway.storage.tables import UtcTime, metadata
+from gateway.systems.learning.model import (
+    EVICTED_AT_ONCE,
+    SAMPLES_KEPT,
     KeptSample,
     NewSample,
     SampleCount,
     SampleLabel,
     SampleSource,
 )
-from gateway.ports.samples import EVICTED_AT_ONCE, SAMPLES_KEPT
-from gateway.stores.database import Database
-from gateway.stores.samples_tables import samples as samples_table
-from gateway.stores.sql_privacy import note_purge
 
+# One column for each field of NewSample, after its number. The digest is sealed
+# too: an open one would tell whoever guesses a text that it was sent.
+samples_table = sa.Table(
+    "samples",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("text", SealedText("samples.text"), nullable=False),
+    sa.Column("digest", SealedText("samples.digest"), nullable=False),
+    sa.Column("label", sa.String(8), nullable=False),
+    sa.Column("category", sa.String(32), nullable=False),
+    *columns(sa.String(16), "source", "text_class", "system_id"),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Index("ux_samples_digest", "digest", unique=True),
+    **NEVER_REUSED,
+)
 _sample = samples_table.c
 
 
-class SqlSamples:
+class SqlSamples(SqlStore):
     """Samples as rows of `samples`, one for each digest."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def keep(self, samples: Sequence[NewSample]) -> list[int | None]:
         async def run(connection: AsyncConnection) -> list[int | None]:
@@ -38,8 +54,8 @@ class SqlSamples:
         return await self._database.writer.write(run, rows=len(samples))
 
     async def get(self, number: int) -> KeptSample | None:
-        rows = await self._database.rows(select(samples_table).where(_sample.number == number))
-        return next(map(_kept, rows), None)
+        row = await self._database.first(sa.select(samples_table).where(_sample.number == number))
+        return None if row is None else _kept(row)
 
     async def find(
         self,
@@ -51,18 +67,20 @@ class SqlSamples:
         before: int | None = None,
         limit: int = 50,
     ) -> list[KeptSample]:
-        query = select(samples_table).order_by(_sample.number.desc()).limit(limit)
-        asked = {"label": label, "category": category, "source": source, "system_id": system_id}
-        for name, value in asked.items():
-            if value is not None:
-                query = query.where(_sample[name] == value)
-        if before is not None:
-            query = query.where(_sample.number < before)
+        query = newest(
+            samples_table,
+            limit,
+            before=before,
+            label=label,
+            category=category,
+            source=source,
+            system_id=system_id,
+        )
         return list(map(_kept, await self._database.rows(query)))
 
     async def counts(self) -> list[SampleCount]:
         kinds = (_sample.label, _sample.category, _sample.source)
-        query = select(*kinds, func.count().label("count")).group_by(*kinds).order_by(*kinds)
+        query = sa.select(*kinds, sa.func.count().label("count")).group_by(*kinds).order_by(*kinds)
         return [
             SampleCount(
                 SampleLabel(row["label"]),
@@ -76,52 +94,39 @@ class SqlSamples:
     async def kept_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[KeptSample]:
-        query = (
-            select(samples_table)
-            .where(_sample.at < before, _sample.number > after)
-            .order_by(_sample.number)
-            .limit(limit)
-        )
+        query = oldest(samples_table, limit, _sample.at < before, after=after)
         return list(map(_kept, await self._database.rows(query)))
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
-        statement = delete(samples_table).where(_sample.number.in_(numbers))
-
-        async def run(connection: AsyncConnection) -> int:
-            count = (await connection.execute(statement)).rowcount
-            await note_purge(connection, purge, count)
-            return count
-
-        return await self._database.writer.write(run, rows=len(numbers))
+        statement = sa.delete(samples_table).where(_sample.number.in_(numbers))
+        return await purge_rows(self._database, statement, purge, len(numbers))
 
 
 async def _put(connection: AsyncConnection, sample: NewSample) -> int | None:
     same = _sample.digest == sample.digest
-    last = (await connection.execute(select(_sample.at).where(same))).scalar()
+    last = (await connection.execute(sa.select(_sample.at).where(same))).scalar()
     if last is not None:
         if last > sample.at:
             return None
-        await connection.execute(delete(samples_table).where(same))
-    values = {name: getattr(sample, name) for name in NewSample.__slots__}
-    added = await connection.execute(insert(samples_table).returning(_sample.number), values)
-    return int(added.scalar_one())
+        await connection.execute(sa.delete(samples_table).where(same))
+    return await added(connection, samples_table, values_of(sample))
 
 
 async def _evicted(connection: AsyncConnection, newest: NewSample) -> bool:
     """Delete some of the oldest where there are too many; tell whether there were."""
-    counted = await connection.execute(select(func.count()).select_from(samples_table))
+    counted = await connection.execute(sa.select(sa.func.count()).select_from(samples_table))
     if int(counted.scalar_one()) <= SAMPLES_KEPT:
         return False
-    oldest = select(_sample.number, _sample.at).order_by(_sample.number).limit(EVICTED_AT_ONCE)
+    oldest = sa.select(_sample.number, _sample.at).order_by(_sample.number).limit(EVICTED_AT_ONCE)
     rows = (await connection.execute(oldest)).all()
-    await connection.execute(delete(samples_table).where(_sample.number <= rows[-1].number))
+    await connection.execute(sa.delete(samples_table).where(_sample.number <= rows[-1].number))
     times = [row.at for row in rows]
     purge = NewPurge("samples", min(times), max(times), len(rows), newest.at, newest.by)
     await note_purge(connection, purge, len(rows))
     return True
 
 
-def _kept(row: RowMapping) -> KeptSample:
+def _kept(row: sa.RowMapping) -> KeptSample:
     return KeptSample(
         **{**row, "label": SampleLabel(row["label"]), "source": SampleSource(row["source"])}
     )

@@ -7,24 +7,29 @@ from zlib import crc32
 
 import numpy as np
 
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.features import CATEGORY_GRAMS, SIGNS
-from gateway.filter.model.linear import (
+from gateway.filter.classifier.linear import (
     CATEGORY_BUCKET_BITS,
+    CATEGORY_GRAMS,
+    SIGNS,
     Calibration,
     CategoryModel,
     LinearModel,
 )
-from gateway.filter.model.model import ClassModel, Model, Threshold
-from gateway.filter.views import Views, views
-from gateway.systems.learning.descent import Descent
-from gateway.systems.learning.labels import category_in
-from gateway.systems.learning.measures import Floats, Marks, threshold_at
-from gateway.systems.learning.ngram_weights import scale_of, scaled
+from gateway.filter.classifier.model import ClassModel, Model, Threshold
+from gateway.filter.classifier.score import TextClass
+from gateway.filter.normalise.views import Views, views
+from gateway.systems.learning.evaluation import Floats, Marks, threshold_at
+from gateway.systems.learning.linear_model import (
+    Descent,
+    Matrix,
+    category_matrix,
+    scale_of,
+    scaled,
+    spam_matrix,
+    trust_in,
+)
 from gateway.systems.learning.notices import innocent_notices
-from gateway.systems.learning.occurrences import Matrix, category_matrix, spam_matrix
-from gateway.systems.learning.samples import Sample, campaign_of, sample_of
-from gateway.systems.learning.trust import trust_in
+from gateway.systems.learning.samples import Sample, campaign_of, category_in, sample_of
 
 # Copies with characters replaced by chance, in innocent texts as in spam, keep a model from relying
 # on single characters. They are not the disguises that people try: what is measured on those stays

@@ -1,14 +1,14 @@
-"""`smsward filter`."""
+"""The commands of `smsward filter` and of `smsward filter samples`."""
 
-# ruff: noqa: PLC0415 - see gateway.cli.commands
+# ruff: noqa: PLC0415 - see gateway.terminal
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.commands.filter_samples import samples
-from gateway.cli.filter_options import (
+from gateway.systems.learning.cli.options import (
+    ALL_SAMPLES,
     BY_THEIR_CARDS,
     THIS_MODEL,
     UNREASONED,
@@ -18,17 +18,17 @@ from gateway.cli.filter_options import (
     ModelChoice,
     OfTraining,
     Places,
+    SampleVerdict,
     TrainingTarget,
+    WantedSamples,
 )
-from gateway.cli.options import AsJson, ConfigDirectory
+from gateway.terminal.options import AsJson, By, ConfigDirectory
 
 filter_commands = App(
     name="filter",
     help="Train the classifier (分类模型) on labelled texts, measure it, ask it.",
     sort_key=8,
 )
-
-filter_commands.command(samples)
 
 
 @filter_commands.command
@@ -53,7 +53,7 @@ def train(
     Example: openssl genpkey -algorithm ed25519 -out model.pem;
     smsward filter train --data ours_bulk.tsv --key model.pem -o model.npz
     """
-    from gateway.cli.model_trainer import train_model
+    from gateway.systems.learning.cli.model_trainer import train_model
 
     return train_model(data, made, config, as_json=as_json)
 
@@ -87,7 +87,7 @@ def evaluate(
 
     Example: smsward filter evaluate dev_\*.tsv --judge-by ours
     """
-    from gateway.cli.model_measures import evaluate_model
+    from gateway.systems.learning.cli.model_trainer import evaluate_model
 
     return evaluate_model(files, chosen, train or [], judge_by or [], plot, as_json=as_json)
 
@@ -119,7 +119,7 @@ def score(
 
     Example: smsward filter score --model model.npz < dev_zh_bulk.tsv
     """
-    from gateway.cli.model_scores import score_lines
+    from gateway.systems.learning.cli.model_scores import score_lines
 
     return score_lines(chosen, tolerate, evidence, is_port=not person)
 
@@ -146,14 +146,14 @@ def compare(
     Example: smsward filter compare --live --texts
     """
     if compared.live:
-        from gateway.cli.deployment import load_settings
-        from gateway.cli.failure import misused
-        from gateway.cli.live_comparison import show_live
+        from gateway.systems.learning.cli.model_scores import show_live
+        from gateway.terminal.deployment import load_settings
+        from gateway.terminal.failure import misused
 
         if old or new or compared.data:
             raise misused("--live compares the models that are installed, and no other")
         return show_live(load_settings(config), with_texts=compared.texts, as_json=as_json)
-    from gateway.cli.model_measures import compare_given
+    from gateway.systems.learning.cli.model_trainer import compare_given
 
     return compare_given(old, new, compared, as_json=as_json)
 
@@ -174,8 +174,8 @@ def models(
 
     Example: smsward filter models --history
     """
-    from gateway.cli.deployment import load_settings
-    from gateway.cli.model_life import list_models
+    from gateway.systems.learning.cli.model_life import list_models
+    from gateway.terminal.deployment import load_settings
 
     return list_models(load_settings(config), history=history, as_json=as_json)
 
@@ -196,8 +196,8 @@ def install(
 
     Example: smsward filter install model.npz --note "with the reviews of November"
     """
-    from gateway.cli.deployment import load_settings
-    from gateway.cli.model_life import install_model
+    from gateway.systems.learning.cli.model_life import install_model
+    from gateway.terminal.deployment import load_settings
 
     return install_model(load_settings(config), file, reasoned, as_json=as_json)
 
@@ -213,8 +213,8 @@ def promote(
 
     Example: smsward filter promote --note "finds twice the loans, no more banks"
     """
-    from gateway.cli.deployment import load_settings
-    from gateway.cli.model_life import promote_model
+    from gateway.systems.learning.cli.model_life import promote_model
+    from gateway.terminal.deployment import load_settings
 
     return promote_model(load_settings(config), reasoned, as_json=as_json)
 
@@ -236,7 +236,101 @@ def rollback(
 
     Example: smsward filter rollback --note "held honest banks"
     """
-    from gateway.cli.deployment import load_settings
-    from gateway.cli.model_life import roll_back_model
+    from gateway.systems.learning.cli.model_life import roll_back_model
+    from gateway.terminal.deployment import load_settings
 
     return roll_back_model(load_settings(config), reasoned, shadow=shadow, as_json=as_json)
+
+
+samples = App(name="samples", help="Texts that people have judged, to learn from (样本).")
+filter_commands.command(samples)
+
+Number = Annotated[int, Parameter(name="NO")]
+
+
+@samples.command(name="list")
+def list_all(
+    *, wanted: WantedSamples = ALL_SAMPLES, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """List samples, the newest first, with the beginning of each text.
+
+    A held message that is released becomes one of ham, one that is discarded becomes one of
+    spam, if its words were what held it; so does what the authority was told of. Numbers are
+    taken out of the texts, and nothing tells to whom they went.
+
+    Example: smsward filter samples list --label spam --category loan
+    """
+    import asyncio
+
+    from gateway.systems.learning.cli.sample_list import list_samples
+    from gateway.terminal.deployment import load_settings
+
+    return asyncio.run(list_samples(load_settings(config), config, wanted, as_json=as_json))
+
+
+@samples.command
+def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+    """Show one sample with its whole text.
+
+    Example: smsward filter samples show 12
+    """
+    import asyncio
+
+    from gateway.systems.learning.cli.sample_list import show_sample
+    from gateway.terminal.deployment import load_settings
+
+    return asyncio.run(show_sample(load_settings(config), number, as_json=as_json))
+
+
+@samples.command
+def count(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+    """Count samples by label, category and kind of verdict.
+
+    Example: smsward filter samples count
+    """
+    import asyncio
+
+    from gateway.systems.learning.cli.sample_list import count_samples
+    from gateway.terminal.deployment import load_settings
+
+    return asyncio.run(count_samples(load_settings(config), as_json=as_json))
+
+
+@samples.command
+def add(*, said: SampleVerdict, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
+    """Keep what somebody says of the text on the standard input, numbers taken out.
+
+    For what a subscriber complained of, and for messages that were sampled to see whether the
+    filter is right. The last word on a text stands.
+
+    Example: smsward filter samples add --label spam --source complaint --category loan < text
+    """
+    import asyncio
+
+    from gateway.systems.learning.cli.sample_list import add_sample
+    from gateway.terminal.deployment import load_settings
+
+    return asyncio.run(add_sample(load_settings(config), said, as_json=as_json))
+
+
+@samples.command
+def forget(
+    numbers: Annotated[list[int], Parameter(name="NO", negative="", help="Numbers of samples.")],
+    /,
+    *,
+    by: By = None,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Delete samples: a verdict was wrong, or a text says too much. The purge log tells of it.
+
+    What was trained on them stays as it is. The exit code is 1 when one was not on record.
+
+    Example: smsward filter samples forget 12 13 --by lin
+    """
+    import asyncio
+
+    from gateway.systems.learning.cli.sample_list import forget_samples
+    from gateway.terminal.deployment import load_settings
+
+    return asyncio.run(forget_samples(load_settings(config), numbers, by, as_json=as_json))

@@ -1,9 +1,21 @@
-"""What was found of a model, as tables and as JSON."""
+"""Models and labelled texts on disk, what is wrong with them, and what was found of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
-from gateway.cli.screen import print_table, say
-from gateway.filter.model.classes import TextClass
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.filter.classifier.model import Model
+from gateway.filter.classifier.model_file import (
+    MAX_FILE_OCTETS,
+    ModelFileError,
+    read_model,
+    write_model,
+)
+from gateway.filter.classifier.score import TextClass
+from gateway.runtime.sealing import KeyFileError, signing_key, trusted_key
+from gateway.systems.learning.cli.options import ModelChoice
 from gateway.systems.learning.evaluation import (
     CategoryResults,
     ClassFound,
@@ -14,6 +26,72 @@ from gateway.systems.learning.evaluation import (
     mean_kept,
 )
 from gateway.systems.learning.goals import Goal, goals_of
+from gateway.systems.learning.samples import SampleError, SampleFile, read_file
+from gateway.terminal.failure import CommandError, misused
+from gateway.terminal.screen import print_table, say
+
+_USUAL_PLACES = (Path("/etc/smsward/model.npz"), Path("model.npz"))
+
+
+def opened_model(chosen: ModelChoice) -> Model:
+    """Return the model that is meant, if it may be used."""
+    path = chosen.model or next((one for one in _USUAL_PLACES if one.is_file()), None)
+    if path is None:
+        raise misused(
+            "there is no model", "name one with --model, or make one: smsward filter train --help"
+        )
+    with _in_words(path):
+        keys = [trusted_key(one) for one in chosen.trust or ()]
+        with path.open("rb") as file:
+            octets = file.read(MAX_FILE_OCTETS + 1)
+        try:
+            return read_model(octets, keys)
+        except ModelFileError as error:
+            raise CommandError(
+                f"{path}: {error}", advice="make it anew: smsward filter train --help"
+            ) from error
+
+
+def key_to_sign_with(path: Path | None) -> Ed25519PrivateKey | None:
+    """Return the private key in `path`, None for None."""
+    if path is None:
+        return None
+    with _in_words(path):
+        return signing_key(path)
+
+
+def save_model(path: Path, model: Model, key: Ed25519PrivateKey | None) -> None:
+    """Write `model`, whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.part")
+    with _in_words(path):
+        try:
+            unfinished.write_bytes(write_model(model, key))
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def read_files(paths: Sequence[Path]) -> Iterator[SampleFile]:
+    """Yield the labelled texts of each file."""
+    for path in paths:
+        with _in_words(path):
+            try:
+                yield read_file(path)
+            except SampleError as error:
+                raise misused(
+                    str(error), "a line is `label lang source text` between tabs, ham or spam"
+                ) from error
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyFileError as error:
+        raise misused(str(error), "openssl genpkey -algorithm ed25519 makes one") from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or path}: {error.strerror}") from error
+
 
 _COLUMNS = ("texts", "ham", "spam", "F1", "best F1", "AUC", "recall at FPR 0.1 %", "0.5 %", "1 %")
 _DIGITS = 4

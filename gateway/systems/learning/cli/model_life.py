@@ -4,21 +4,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.filter_options import ModelChangeOptions
-from gateway.cli.person import acting
-from gateway.cli.screen import print_json, print_table, say, visible, warn
-from gateway.filter.model.model_file import MAX_FILE_OCTETS, ModelFileError
+from gateway.filter.classifier.model_file import MAX_FILE_OCTETS, ModelFileError
 from gateway.runtime.clock import utcnow
+from gateway.runtime.sealing import KeyFileError, trusted_key
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.learning.keys import KeyFileError, trusted_key
-from gateway.systems.learning.model_directory import STATE, ModelChange, ModelDirectory
-from gateway.systems.learning.model_history import (
+from gateway.systems.learning.cli.options import ModelChangeOptions
+from gateway.systems.learning.model_directory import (
+    STATE,
     ModelActError,
+    ModelChange,
+    ModelDirectory,
     ModelEvent,
     ModelState,
     ModelStateError,
 )
+from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.options import acting
+from gateway.terminal.screen import print_json, print_table, say, visible, warn
 
 _MAX_NOTE_CHARS = 200
 _SHOWN_DIGEST_CHARS = 12

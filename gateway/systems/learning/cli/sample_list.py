@@ -4,20 +4,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.cli.failure import CommandError, ExitCode, known, misused
-from gateway.cli.known_sender import require_sender
-from gateway.cli.person import acting
-from gateway.cli.plurals import counted
-from gateway.cli.sample_options import SampleVerdict, WantedSamples
-from gateway.cli.screen import print_fields, print_json, print_table, say
-from gateway.cli.storage import opened_store
 from gateway.domain.categories import CATEGORIES, category_of
-from gateway.domain.privacy import NewPurge
-from gateway.domain.sample import KeptSample, SampleCount, SampleLabel, SampleSource
-from gateway.ports.samples import SAMPLES_KEPT, SampleStore
+from gateway.domain.records import NewPurge
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
+from gateway.systems.learning.cli.options import SampleVerdict, WantedSamples
+from gateway.systems.learning.model import (
+    SAMPLES_KEPT,
+    KeptSample,
+    SampleCount,
+    SampleLabel,
+    SampleSource,
+    SampleStore,
+)
 from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
+from gateway.systems.learning.sql import SqlSamples
+from gateway.terminal.deployment import require_sender
+from gateway.terminal.failure import CommandError, ExitCode, known, misused
+from gateway.terminal.options import acting
+from gateway.terminal.screen import counted, print_fields, print_json, print_table, say
+from gateway.terminal.store import opened_store
 
 COLUMNS = ("no", "label", "category", "source", "class", "SP", "at (UTC)", "by", "text")
 COUNT_COLUMNS = ("label", "category", "source", "count")
@@ -90,8 +96,8 @@ async def list_samples(
         raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
     before = wanted.before and _sound(wanted.before)
     category = _category(wanted.category) if wanted.category is not None else None
-    async with opened_store(settings) as stores:
-        found = await stores.samples.find(
+    async with opened_store(settings, SqlSamples) as samples:
+        found = await samples.find(
             label=wanted.label,
             category=category,
             source=wanted.source,
@@ -115,8 +121,8 @@ async def list_samples(
 
 async def show_sample(settings: GatewaySettings, number: int, *, as_json: bool) -> int:
     """Print one sample with its whole text; return the exit code."""
-    async with opened_store(settings) as stores:
-        sample = await stores.samples.get(_sound(number))
+    async with opened_store(settings, SqlSamples) as samples:
+        sample = await samples.get(_sound(number))
     if sample is None:
         raise CommandError(f"there is no sample {number}", advice=_ADVICE)
     if as_json:
@@ -130,8 +136,8 @@ async def show_sample(settings: GatewaySettings, number: int, *, as_json: bool) 
 
 async def count_samples(settings: GatewaySettings, *, as_json: bool) -> int:
     """Print how many samples there are of each kind; return the exit code."""
-    async with opened_store(settings) as stores:
-        counts = await stores.samples.counts()
+    async with opened_store(settings, SqlSamples) as samples:
+        counts = await samples.counts()
     total = sum(one.count for one in counts)
     if as_json:
         print_json(
@@ -168,9 +174,9 @@ async def add_sample(settings: GatewaySettings, said: SampleVerdict, *, as_json:
     new = learnt_from(verdict)
     if new is None:
         raise misused("there are no words in it to learn from", "give the text on stdin")
-    async with opened_store(settings) as stores:
-        (number,) = await stores.samples.keep([new])
-        sample = await stores.samples.get(number) if number is not None else None
+    async with opened_store(settings, SqlSamples) as samples:
+        (number,) = await samples.keep([new])
+        sample = await samples.get(number) if number is not None else None
     if sample is None:
         raise CommandError("a later verdict on the same text is on record", advice=_ADVICE)
     if as_json:
@@ -188,9 +194,9 @@ async def forget_samples(
         raise misused(f"give 1 to {_MAX_FORGOTTEN} numbers of samples", _ADVICE)
     wanted, name = [_sound(number) for number in dict.fromkeys(numbers)], acting(by)
     gone: list[int] = []
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, SqlSamples) as samples:
         for at in range(0, len(wanted), _AT_ONCE):
-            gone += await _forgotten(stores.samples, wanted[at : at + _AT_ONCE], name)
+            gone += await _forgotten(samples, wanted[at : at + _AT_ONCE], name)
     missing = [number for number in wanted if number not in set(gone)]
     if as_json:
         print_json({"forgotten": gone, "unknown": missing})
@@ -204,10 +210,8 @@ async def forget_samples(
 async def all_samples(settings: GatewaySettings) -> list[KeptSample]:
     """Return every sample on record, the newest first."""
     found: list[KeptSample] = []
-    async with opened_store(settings) as stores:
-        while page := await stores.samples.find(
-            before=found[-1].number if found else None, limit=_PAGE
-        ):
+    async with opened_store(settings, SqlSamples) as samples:
+        while page := await samples.find(before=found[-1].number if found else None, limit=_PAGE):
             found += page
     return found
 
