@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.authority_report import AuthorityReport, NewAuthorityReport, ReportState
-from gateway.domain.privacy import NewPurge
 from gateway.domain.quarantine import HeldMessage
+from gateway.domain.records import NewPurge
 
 
 class AuthorityReports(Protocol):

@@ -1,86 +1,24 @@
-"""The work of `smsward filings list`, `show` and `expiring`: what is on file."""
+"""Filings as tables and JSON show them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from gateway.cli.failure import CommandError, ExitCode, known, misused
-from gateway.cli.plurals import counted
-from gateway.cli.screen import print_json, print_table, say
-from gateway.cli.storage import opened_store
 from gateway.domain.filings import Approval, Filing, Licence, PortScope, Signature, Template
 from gateway.policy.filings import CARRIERS_ZONE
 from gateway.runtime.clock import utcnow
-from gateway.settings.filings import as_mappings
-from gateway.settings.gateway import GatewaySettings
-from gateway.stores.open import Stores
+from gateway.systems.filings.service import FilingDifference
+from gateway.terminal.screen import counted, print_table, say
 
-SOON_DAYS = 30  # the time in which a licence can be renewed (R01)
-_MAX_DAYS = 3650
-_COUNTED: Mapping[str, type[Filing]] = {
+_MAX_SHOWN = 50
+COUNTED: Mapping[str, type[Filing]] = {
     "signatures": Signature,
     "templates": Template,
     "scopes": PortScope,
     "approvals": Approval,
 }
-
-
-async def list_filed(settings: GatewaySettings, sender: str | None, *, as_json: bool) -> int:
-    """Print a line for each SP that has filed anything; return the exit code."""
-    async with opened_store(settings) as stores:
-        filings = await on_file(stores, sender)
-    rows = [_summed(system_id, filings) for system_id in _senders(filings)]
-    if as_json:
-        print_json(rows)
-    elif rows:
-        columns = ("SP", "licence", "through", "ends", *_COUNTED)
-        print_table(columns, map(_row, rows))
-    else:
-        say("nothing is on file")
-    return ExitCode.FINE
-
-
-async def show_filed(settings: GatewaySettings, sender: str, *, as_json: bool) -> int:
-    """Print all that one SP has filed; return the exit code."""
-    async with opened_store(settings) as stores:
-        filings = await on_file(stores, sender)
-    if as_json:
-        (mapping,) = as_mappings(filings)
-        print_json(mapping)
-    else:
-        columns = ("kind", "name", "says")
-        print_table(columns, ((kind_of(one), name_of(one), _said(one)) for one in filings))
-    return ExitCode.FINE
-
-
-async def list_expiring(settings: GatewaySettings, within: int, *, as_json: bool) -> int:
-    """Print licences and approvals that end within so many days; return the exit code."""
-    if not 0 <= within <= _MAX_DAYS:
-        raise misused(f"--within: 0 to {_MAX_DAYS} days")
-    async with opened_store(settings) as stores:
-        ending = ending_of(await on_file(stores, None), within)
-    if as_json:
-        print_json([_described(one) for one in ending])
-    elif ending:
-        columns = ("SP", "kind", "name", "through", "ends")
-        print_table(columns, map(_ending_row, ending))
-    else:
-        say(f"nothing ends within {counted(within, 'day')}")
-    return ExitCode.FINE
-
-
-async def on_file(stores: Stores, sender: str | None) -> tuple[Filing, ...]:
-    """Return what one SP has filed, or all have. Raises CommandError for one with nothing."""
-    if sender is None:
-        return await stores.filings.all_filings()
-    found = await stores.filings.of(sender)
-    if not found:
-        others = known(_senders(await stores.filings.all_filings()))
-        raise CommandError(
-            f"nothing of {sender} is on file", advice=f"on file are those of: {others}"
-        )
-    return found
 
 
 def ending_of(filings: Iterable[Filing], within: int) -> list[Licence | Approval]:
@@ -130,11 +68,13 @@ def in_days(days: int) -> str:
     return f"in {counted(days, 'day')}" if days else "today"
 
 
-def _senders(filings: Iterable[Filing]) -> list[str]:
+def senders_in(filings: Iterable[Filing]) -> list[str]:
+    """Return the SPs that have filed anything."""
     return sorted({filing.system_id for filing in filings})
 
 
-def _summed(system_id: str, filings: Sequence[Filing]) -> dict[str, object]:
+def summed_of(system_id: str, filings: Sequence[Filing]) -> dict[str, object]:
+    """Return the licence of one SP, and how much it has filed."""
     own = [filing for filing in filings if filing.system_id == system_id]
     counts = Counter(map(type, own))
     licence = next((one for one in own if isinstance(one, Licence)), None)
@@ -143,11 +83,12 @@ def _summed(system_id: str, filings: Sequence[Filing]) -> dict[str, object]:
         "licence": None if licence is None else licence.number,
         "valid_until": None if licence is None else licence.valid_until.isoformat(),
         "ends_in_days": None if licence is None else days_left(licence.valid_until),
-        **{name: counts[kind] for name, kind in _COUNTED.items()},
+        **{name: counts[kind] for name, kind in COUNTED.items()},
     }
 
 
-def _row(summed: dict[str, object]) -> tuple[str, ...]:
+def sender_row(summed: dict[str, object]) -> tuple[str, ...]:
+    """Return the cells of one SP."""
     days = summed["ends_in_days"]
     ends = in_days(days) if isinstance(days, int) else ""
     return tuple(
@@ -156,7 +97,8 @@ def _row(summed: dict[str, object]) -> tuple[str, ...]:
     )
 
 
-def _said(filing: Filing) -> str:
+def said_by(filing: Filing) -> str:
+    """Return what a filing says, in words."""
     match filing:
         case Licence():
             return _through(filing.valid_until)
@@ -175,7 +117,8 @@ def _through(day: date) -> str:
     return f"through {day}, {'ends' if days >= 0 else 'ended'} {in_days(days)}"
 
 
-def _described(one: Licence | Approval) -> dict[str, object]:
+def described_ending(one: Licence | Approval) -> dict[str, object]:
+    """Return what JSON tells of a filing that ends."""
     return {
         "system_id": one.system_id,
         "kind": kind_of(one),
@@ -185,6 +128,61 @@ def _described(one: Licence | Approval) -> dict[str, object]:
     }
 
 
-def _ending_row(one: Licence | Approval) -> tuple[str, ...]:
+def ending_row(one: Licence | Approval) -> tuple[str, ...]:
+    """Return the cells of a filing that ends."""
     day = one.valid_until
     return one.system_id, kind_of(one), name_of(one), f"{day}", in_days(days_left(day))
+
+
+def print_difference(difference: FilingDifference, *, dry_run: bool) -> None:
+    """Print what a file changed, or would change."""
+    rows = [
+        *(("added", one, "") for one in difference.added),
+        *(("changed", after, old_values(before, after)) for before, after in difference.changed),
+    ]
+    if rows:
+        columns = ("what", "SP", "kind", "name", "was before")
+        print_table(
+            columns,
+            (
+                (what, one.system_id, kind_of(one), name_of(one), was)
+                for what, one, was in rows[:_MAX_SHOWN]
+            ),
+        )
+    if len(rows) > _MAX_SHOWN:
+        say(f"and {len(rows) - _MAX_SHOWN} more")
+    say(
+        f"{'would be filed' if dry_run else 'filed'}: {len(difference.added)} added,"
+        f" {len(difference.changed)} changed, {len(difference.unchanged)} unchanged"
+    )
+
+
+def old_values(before: Filing, after: Filing) -> str:
+    """Return what a filing said where it says something else now."""
+    names = [field.name for field in fields(before)]
+    return "; ".join(
+        f"{name} {_plain(getattr(before, name))}"
+        for name in names
+        if getattr(before, name) != getattr(after, name)
+    )
+
+
+def _plain(value: object) -> str:
+    return (" ".join(value) or "none") if isinstance(value, tuple) else str(value)
+
+
+def described_difference(difference: FilingDifference, *, dry_run: bool) -> dict[str, object]:
+    """Return what JSON tells of a file that was imported."""
+    return {
+        "dry_run": dry_run,
+        "added": [_entry(one) for one in difference.added],
+        "changed": [
+            _entry(after) | {"was": old_values(before, after)}
+            for before, after in difference.changed
+        ],
+        "unchanged": len(difference.unchanged),
+    }
+
+
+def _entry(filing: Filing) -> dict[str, object]:
+    return {"system_id": filing.system_id, "kind": kind_of(filing), "name": name_of(filing)}

@@ -4,9 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.domain.filing_rules import LIMITS, FilingLimits, clashes_in, problems_of
-from gateway.domain.filings import Filing, FilingKey, key_of
-from gateway.ports.filings import FilingStore
+from gateway.domain.filings import (
+    LIMITS,
+    Filing,
+    FilingKey,
+    FilingLimits,
+    clashes_in,
+    key_of,
+    problems_of,
+)
+from gateway.systems.filings.store import FilingStore
 
 
 @dataclass(frozen=True, slots=True)

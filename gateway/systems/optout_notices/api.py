@@ -6,12 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
-from gateway.console.api.access import SpClient
-from gateway.console.api.numbers import RequestBody
-from gateway.console.api.problems import Problem, ProblemError
 from gateway.domain.consent import Answer
-from gateway.domain.notice import NoticeBatch
-from gateway.ports.notices import NOTICES_PER_BATCH, NoticeStore
+from gateway.systems.optout_notices.model import NOTICES_PER_BATCH, NoticeBatch, NoticeStore
+from gateway.web.access import SpClient
+from gateway.web.fields import RequestBody
+from gateway.web.problems import Problem, ProblemError
 
 _LAST_BATCH = 2**63 - 1
 

@@ -1,13 +1,65 @@
-"""What one SP is brought and when: one batch after the other, later where it is not taken."""
+"""Deliver notices to SPs in batches, and pause after failures."""
 
-from collections.abc import Awaitable, Callable
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from gateway.domain.notice import NoticeBatch, NoticeStanding
-from gateway.ports.notices import NoticeStore
-from gateway.systems.notices.pauses import GIVE_UP_AFTER, LONGEST_PAUSE, pause_after
+import orjson
+
+from gateway.systems.optout_notices.model import Notice, NoticeBatch, NoticeStanding, NoticeStore
+
+GIVE_UP_AFTER = timedelta(hours=72)  # the time for which a notice is tried (R37)
+
+_FIRST_S, _LONGEST_S = 1.0, 900.0
+_DOUBLINGS = 10  # 1 s doubled ten times is over the longest pause
+_SPREAD = 0.25
+
+LONGEST_PAUSE = timedelta(seconds=_LONGEST_S)
+
+
+def pause_after(attempts: int, jitter: float) -> timedelta:
+    """Return how long to wait after so many failures in a row: 1 s, doubled, up to 15 min.
+
+    `jitter`, from 0 to 1, takes up to a quarter off: webhooks that failed together, as with
+    a network that went down, are not all tried again at once.
+    """
+    whole = min(_FIRST_S * 2 ** min(max(attempts, 1) - 1, _DOUBLINGS), _LONGEST_S)
+    return timedelta(seconds=max(_FIRST_S, whole * (1 - _SPREAD * jitter)))
+
+
+def body_of(system_id: str, batch: NoticeBatch) -> bytes:
+    """Return a batch as JSON; the same octets for the same batch."""
+    return orjson.dumps(
+        {
+            "system_id": system_id,
+            "batch": batch.batch_id,
+            "is_last": batch.is_last,
+            "notices": [fields_of(notice) for notice in batch.notices],
+        }
+    )
+
+
+def fields_of(notice: Notice) -> Mapping[str, str | bool]:
+    """Return one notice as it stands in JSON, with the whole number: the SP has to know it."""
+    return {
+        "number": str(notice.msisdn),
+        "answer": notice.answer.value,
+        "all_senders": notice.is_for_every_sender,
+        "since": notice.since.isoformat().replace("+00:00", "Z"),
+        "channel": notice.channel,
+    }
+
+
+def signature_of(body: bytes, key: bytes, timestamp: int) -> str:
+    """Return the HMAC-SHA256 of ``timestamp.body`` in hexadecimal digits.
+
+    The timestamp, in seconds, is signed too: who records a request cannot play it much later.
+    """
+    return hmac.new(key, b"%d." % timestamp + body, hashlib.sha256).hexdigest()
+
 
 # Brings a batch, of which so many attempts in a row have failed; returns why it was not
 # taken, in a few words, and nothing when it was.

@@ -1,67 +1,148 @@
-"""Notices in SQL (contract: gateway.ports.notices)."""
+"""Notices in SQL (contract: gateway.systems.optout_notices.model)."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnElement,
-    Integer,
-    Select,
-    String,
-    Table,
-    Text,
-    and_,
-    func,
-    or_,
-    select,
-    true,
-    tuple_,
-)
-from sqlalchemy.dialects.sqlite import insert as insert_or_update
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.consent import EVERY_SENDER, Answer
-from gateway.domain.notice import Notice, NoticeBatch, NoticeStanding
-from gateway.ports.consent_lists import Kept
-from gateway.ports.notices import NOTICES_PER_BATCH
-from gateway.stores.database import Database
-from gateway.stores.notice_cursor import (
-    Cursor,
-    CursorNotice,
-    FeedCursor,
-    Read,
-    first_told,
-    next_for,
+from gateway.storage.database import SqlStore
+from gateway.storage.dialect import insert_or_update, upsert
+from gateway.storage.sealed_columns import Kept, SealedNumber
+from gateway.storage.tables import IS_TOLD, UtcTime, changes, consent_answers, metadata
+from gateway.systems.optout_notices.model import (
+    NOTICES_PER_BATCH,
+    Notice,
+    NoticeBatch,
+    NoticeStanding,
 )
-from gateway.stores.sealed_columns import SealedNumber
-from gateway.stores.tables import IS_TOLD, UtcTime, changes, consent_answers, metadata
+
+
+class FeedCursor(NamedTuple):
+    """A place among the answers: one change may stand for a thousand of them."""
+
+    change: int
+    msisdn: int
+    scope: str
+
+
+START = FeedCursor(0, -1, "")
+
+
+class CursorNotice(NamedTuple):
+    """One answer's place, and its notice; None where it is for no ears of this SP."""
+
+    place: FeedCursor
+    notice: Notice | None
+
+
+# Reads at most so many answers after one place, up to another one where it is given.
+Read: TypeAlias = Callable[
+    [FeedCursor, FeedCursor | None, int | None], Awaitable[Sequence[CursorNotice]]
+]
+
+# Strangers' refusals of every SP may come by the million: they are passed page by page.
+_ANSWERS_PER_PAGE = NOTICES_PER_BATCH
+_PAGES_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far an SP has `heard`, and where batch `batch_id` ends that was `given` to it since."""
+
+    heard: FeedCursor = START
+    given: FeedCursor | None = None
+    batch_id: int = 0
+
+    def acknowledged(self, batch_id: int) -> "Cursor":
+        """Return the cursor once the SP has taken that batch."""
+        if self.given is None or batch_id != self.batch_id:
+            return self
+        return replace(self, heard=self.given, given=None)
+
+    def skipped_to(self, change: int) -> "Cursor":
+        """Return the cursor with everything before `change` given up."""
+        place = FeedCursor(change, *START[1:])
+        return self if place <= self.heard else replace(self, heard=place, given=None)
+
+
+async def next_for(cursor: Cursor, limit: int, read: Read) -> tuple[Cursor, NoticeBatch | None]:
+    """Return what comes next, and the cursor to keep: the same one when nothing moved.
+
+    One that moved without a batch has passed over what this SP is not told: go on from there.
+    """
+    if cursor.given is not None:
+        again = _notices(await read(cursor.heard, cursor.given, None))
+        if again:
+            return cursor, await _batch(cursor.batch_id, again, cursor.given, read)
+        # All of it was answered anew meanwhile, and stands further on.
+        cursor = replace(cursor, heard=cursor.given, given=None)
+    for _ in range(_PAGES_AT_ONCE):
+        page = await read(cursor.heard, None, _ANSWERS_PER_PAGE)
+        told = [one for one in page if one.notice is not None]
+        if told:
+            given = told[limit - 1].place if len(told) > limit else page[-1].place
+            cursor = Cursor(cursor.heard, given, cursor.batch_id + 1)
+            return cursor, await _batch(cursor.batch_id, _notices(told[:limit]), given, read)
+        if not page:
+            break
+        cursor = replace(cursor, heard=page[-1].place)
+    return cursor, None
+
+
+async def first_told(cursor: Cursor, read: Read) -> FeedCursor | None:
+    """Return the place of the first notice that waits, as far as one call of `next_for` looks."""
+    place = cursor.heard
+    for _ in range(_PAGES_AT_ONCE):
+        page = await read(place, None, _ANSWERS_PER_PAGE)
+        for one in page:
+            if one.notice is not None:
+                return one.place
+        if not page:
+            break
+        place = page[-1].place
+    return None
+
+
+async def _batch(
+    batch_id: int, notices: Sequence[Notice], end: FeedCursor, read: Read
+) -> NoticeBatch:
+    behind = await read(end, None, _ANSWERS_PER_PAGE)
+    is_last = len(behind) < _ANSWERS_PER_PAGE and not _notices(behind)
+    return NoticeBatch(batch_id, tuple(notices), is_last)
+
+
+def _notices(rows: Sequence[CursorNotice]) -> list[Notice]:
+    return [one.notice for one in rows if one.notice is not None]
+
 
 # One row for each SP that was ever given a batch, or that a process wanted to deliver to.
-notice_cursors = Table(
+notice_cursors = sa.Table(
     "notice_cursors",
     metadata,
-    Column("system_id", String(16), primary_key=True),
+    sa.Column("system_id", sa.String(16), primary_key=True),
     # A place among the answers, in the order of change, number and scope: up to where the
     # SP has acknowledged them, and where the batch ends that it was given since.
-    Column("heard_change", BigInteger, nullable=False, server_default="0"),
-    Column("heard_msisdn", SealedNumber, nullable=False, server_default="-1"),
-    Column("heard_scope", String(16), nullable=False, server_default=""),
-    Column("given_change", BigInteger, nullable=True),
-    Column("given_msisdn", SealedNumber, nullable=True),
-    Column("given_scope", String(16), nullable=True),
-    Column("batch_id", BigInteger, nullable=False, server_default="0"),
-    # The fields of domain.notice.NoticeStanding.
-    Column("delivered_at", UtcTime, nullable=True),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("failing_since", UtcTime, nullable=True),
-    Column("next_try_at", UtcTime, nullable=True),
-    Column("failed_at", UtcTime, nullable=True),
-    Column("failure", Text, nullable=False, server_default=""),
+    sa.Column("heard_change", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("heard_msisdn", SealedNumber, nullable=False, server_default="-1"),
+    sa.Column("heard_scope", sa.String(16), nullable=False, server_default=""),
+    sa.Column("given_change", sa.BigInteger, nullable=True),
+    sa.Column("given_msisdn", SealedNumber, nullable=True),
+    sa.Column("given_scope", sa.String(16), nullable=True),
+    sa.Column("batch_id", sa.BigInteger, nullable=False, server_default="0"),
+    # The fields of NoticeStanding.
+    sa.Column("delivered_at", UtcTime, nullable=True),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failing_since", UtcTime, nullable=True),
+    sa.Column("next_try_at", UtcTime, nullable=True),
+    sa.Column("failed_at", UtcTime, nullable=True),
+    sa.Column("failure", sa.Text, nullable=False, server_default=""),
     # Which process may deliver to the SP's webhook, and until when.
-    Column("claimed_by", String(32), nullable=False, server_default=""),
-    Column("claimed_until", UtcTime, nullable=True),
+    sa.Column("claimed_by", sa.String(32), nullable=False, server_default=""),
+    sa.Column("claimed_until", UtcTime, nullable=True),
 )
 
 
@@ -75,12 +156,8 @@ _FREE = {"claimed_by": "", "claimed_until": None}
 _WELL = {"attempts": 0, "failing_since": None, "next_try_at": None, **_FREE}
 
 
-class SqlNotices:
+class SqlNotices(SqlStore):
     """One row of `notice_cursors` for each SP, over the answers that stand elsewhere."""
-
-    def __init__(self, database: Database, utcnow: Callable[[], datetime]) -> None:
-        self._database = database
-        self._utcnow = utcnow
 
     async def next_batch(
         self, system_id: str, limit: int = NOTICES_PER_BATCH
@@ -133,7 +210,7 @@ class SqlNotices:
                 return None
             # The change itself may be pruned by now: then the oldest that is kept.
             query = (
-                select(changes.c.at)
+                sa.select(changes.c.at)
                 .where(changes.c.number >= waiting.change)
                 .order_by(changes.c.number)
                 .limit(1)
@@ -145,8 +222,8 @@ class SqlNotices:
 
     async def skip_before(self, system_id: str, at: datetime) -> int:
         number = changes.c.number
-        later = select(number).where(changes.c.at >= at).order_by(number).limit(1)
-        latest = select(func.coalesce(func.max(number), 0))
+        later = sa.select(number).where(changes.c.at >= at).order_by(number).limit(1)
+        latest = sa.select(sa.func.coalesce(sa.func.max(number), 0))
 
         async def run(connection: AsyncConnection) -> int:
             boundary = (await connection.execute(later)).scalar_one_or_none()
@@ -161,7 +238,7 @@ class SqlNotices:
             for scope in (system_id, EVERY_SENDER):
                 skipped = _between(before.heard, cursor.heard, scope)
                 skipped = skipped.where(_is_told_to(system_id, scope))
-                counted = select(func.count()).select_from(skipped.subquery())
+                counted = sa.select(sa.func.count()).select_from(skipped.subquery())
                 count += int((await connection.execute(counted)).scalar_one())
             return count
 
@@ -169,10 +246,9 @@ class SqlNotices:
 
     async def standing_of(self, system_id: str) -> NoticeStanding:
         columns = [_column[name] for name in NoticeStanding.__slots__]
-        query = select(*columns).where(_column.system_id == system_id)
-        for row in await self._database.rows(query):
-            return NoticeStanding(**row)
-        return NoticeStanding(system_id)
+        query = sa.select(*columns).where(_column.system_id == system_id)
+        row = await self._database.first(query)
+        return NoticeStanding(system_id) if row is None else NoticeStanding(**row)
 
     async def note_failure(
         self, system_id: str, failure: str, *, at: datetime, next_try_at: datetime
@@ -182,42 +258,28 @@ class SqlNotices:
         statement = insert_or_update(notice_cursors).values(first)
         more = {
             "attempts": _column.attempts + 1,
-            "failing_since": func.coalesce(_column.failing_since, statement.excluded.failing_since),
+            "failing_since": sa.func.coalesce(
+                _column.failing_since, statement.excluded.failing_since
+            ),
         }
-        upsert = statement.on_conflict_do_update(
+        noting = statement.on_conflict_do_update(
             index_elements=[_column.system_id], set_=noted | more | _FREE
         )
-
-        async def run(connection: AsyncConnection) -> None:
-            await connection.execute(upsert)
-
-        await self._database.writer.write(run)
+        await self._database.change(noting)
 
     async def claim(self, system_id: str, holder: str, *, now: datetime, until: datetime) -> bool:
-        values = {"claimed_by": holder, "claimed_until": until}
-        upsert = (
-            insert_or_update(notice_cursors)
-            .values({"system_id": system_id} | values)
-            .on_conflict_do_update(
-                index_elements=[_column.system_id],
-                set_=values,
-                where=or_(
-                    _column.claimed_by == holder,
-                    _column.claimed_until.is_(None),
-                    _column.claimed_until <= now,
-                ),
-            )
-            .returning(_column.system_id)
+        is_free = sa.or_(
+            _column.claimed_by == holder,
+            _column.claimed_until.is_(None),
+            _column.claimed_until <= now,
         )
-
-        async def run(connection: AsyncConnection) -> bool:
-            return (await connection.execute(upsert)).scalar_one_or_none() is not None
-
-        return await self._database.writer.write(run)
+        values = {"system_id": system_id, "claimed_by": holder, "claimed_until": until}
+        claiming = upsert(notice_cursors, ("claimed_by", "claimed_until"), is_free).values(values)
+        return bool(await self._database.returned(claiming.returning(_column.system_id)))
 
     async def scopes_changed(self, after: int, through: int) -> Collection[str]:
         query = (
-            select(_answer.scope)
+            sa.select(_answer.scope)
             .where(_answer.change > after, _answer.change <= through, IS_TOLD)
             .distinct()
         )
@@ -225,7 +287,7 @@ class SqlNotices:
 
 
 async def _cursor_of(connection: AsyncConnection, system_id: str) -> Cursor:
-    query = select(*_HEARD, *_GIVEN, _column.batch_id).where(_column.system_id == system_id)
+    query = sa.select(*_HEARD, *_GIVEN, _column.batch_id).where(_column.system_id == system_id)
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return Cursor()
@@ -240,10 +302,7 @@ def _values_of(cursor: Cursor) -> dict[str, object]:
 
 
 async def _keep(connection: AsyncConnection, system_id: str, values: dict[str, object]) -> None:
-    statement = insert_or_update(notice_cursors).values({"system_id": system_id} | values)
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=[_column.system_id], set_=values)
-    )
+    await connection.execute(upsert(notice_cursors, [*values]), {"system_id": system_id} | values)
 
 
 def _reader(connection: AsyncConnection, system_id: str, kept: Callable[[int], Kept]) -> Read:
@@ -266,13 +325,13 @@ def _reader(connection: AsyncConnection, system_id: str, kept: Callable[[int], K
     return read
 
 
-def _is_told_to(system_id: str, scope: str) -> ColumnElement[bool]:
+def _is_told_to(system_id: str, scope: str) -> sa.ColumnElement[bool]:
     """Return whether an answer to `scope` is told: of strangers no SP hears (R73)."""
     if scope != EVERY_SENDER:
-        return true()
+        return sa.true()
     own = _own.c
     return (
-        select(own.msisdn)
+        sa.select(own.msisdn)
         .where(
             own.msisdn == _answer.msisdn,
             own.scope == system_id,
@@ -285,10 +344,13 @@ def _is_told_to(system_id: str, scope: str) -> ColumnElement[bool]:
 
 def _between(
     after: FeedCursor, through: FeedCursor | None, scope: str
-) -> Select[int, int, str, str, datetime, str]:
+) -> sa.Select[int, int, str, str, datetime, str]:
     """Select the notices of one scope after one place, up to another."""
-    key, is_told = tuple_(_answer.change, _answer.msisdn), and_(_answer.scope == scope, IS_TOLD)
-    query = select(
+    key, is_told = (
+        sa.tuple_(_answer.change, _answer.msisdn),
+        sa.and_(_answer.scope == scope, IS_TOLD),
+    )
+    query = sa.select(
         _answer.change,
         _answer.msisdn,
         _answer.scope,

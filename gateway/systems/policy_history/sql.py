@@ -1,50 +1,73 @@
-"""Policy versions in SQL (contract: gateway.ports.policies)."""
+"""Policy versions in SQL (contract: gateway.systems.policy_history.model)."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.policy_history import (
+from gateway.storage.database import SqlStore, added, oldest, values_of
+from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
+from gateway.storage.tables import UtcTime, metadata
+from gateway.systems.policy_history.model import (
+    REQUESTS_KEPT,
+    VERSIONS_KEPT,
     NewPolicyRequest,
     NewPolicyVersion,
     PolicyRequest,
     PolicyVersion,
     ReloadRequestState,
 )
-from gateway.ports.policies import REQUESTS_KEPT, VERSIONS_KEPT
-from gateway.stores.database import Database
-from gateway.stores.tables import policy_requests, policy_versions
+
+# One column for each field of NewPolicyVersion, and of PolicyRequest.
+policy_versions = sa.Table(
+    "policy_versions",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    *columns(sa.Text, "by", "note"),
+    sa.Column("archive", sa.LargeBinary, nullable=False),
+    **NEVER_REUSED,
+)
+
+policy_requests = sa.Table(
+    "policy_requests",
+    metadata,
+    sa.Column("number", ROW_NUMBER, primary_key=True),
+    *columns(sa.Text, "by", "note"),
+    sa.Column("force", sa.Boolean, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("said", sa.Text, nullable=False),
+    # What the gateway asks every few moments.
+    sa.Index(None, "state", "number"),
+    **NEVER_REUSED,
+)
 
 _OCTETS_PER_ROW = 4096
 
 _version = policy_versions.c
 _request = policy_requests.c
-_NEWEST_DIGEST = select(_version.digest).order_by(_version.number.desc()).limit(1)
+_NEWEST_DIGEST = sa.select(_version.digest).order_by(_version.number.desc()).limit(1)
 # Without the archives, which may be large.
-_VERSIONS = select(
+_VERSIONS = sa.select(
     *(column for column in _version if column is not _version.archive),
-    func.length(_version.archive).label("archive_octets"),
+    sa.func.length(_version.archive).label("archive_octets"),
 )
 
 
-class SqlPolicies:
+class SqlPolicies(SqlStore):
     """Versions as rows of `policy_versions`, wishes as rows of `policy_requests`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
     async def record(self, version: NewPolicyVersion) -> int | None:
-        values = {name: getattr(version, name) for name in NewPolicyVersion.__slots__}
-
         async def run(connection: AsyncConnection) -> int | None:
             # The writer has the write lock from the start: nobody records in between.
             if (await connection.execute(_NEWEST_DIGEST)).scalar() == version.digest:
                 return None
-            statement = insert(policy_versions).returning(_version.number)
-            number = int((await connection.execute(statement, values)).scalar_one())
+            number = await added(connection, policy_versions, values_of(version))
             too_old = _version.number <= number - VERSIONS_KEPT
-            await connection.execute(delete(policy_versions).where(too_old))
+            await connection.execute(sa.delete(policy_versions).where(too_old))
             return number
 
         rows = 1 + len(version.archive) // _OCTETS_PER_ROW
@@ -59,48 +82,37 @@ class SqlPolicies:
         return next((PolicyVersion(**row) for row in rows), None)
 
     async def archive_of(self, number: int) -> bytes:
-        query = select(_version.archive).where(_version.number == number)
+        query = sa.select(_version.archive).where(_version.number == number)
         return next((bytes(row["archive"]) for row in await self._database.rows(query)), b"")
 
     async def ask(self, request: NewPolicyRequest) -> int:
-        values = {name: getattr(request, name) for name in NewPolicyRequest.__slots__}
-        values |= {"state": ReloadRequestState.OPEN, "said": ""}
+        values = values_of(request) | {"state": ReloadRequestState.OPEN, "said": ""}
 
         async def run(connection: AsyncConnection) -> int:
-            statement = insert(policy_requests).returning(_request.number)
-            number = int((await connection.execute(statement, values)).scalar_one())
+            number = await added(connection, policy_requests, values)
             too_old = _request.number <= number - REQUESTS_KEPT
-            await connection.execute(delete(policy_requests).where(too_old))
+            await connection.execute(sa.delete(policy_requests).where(too_old))
             return number
 
         return await self._database.writer.write(run)
 
     async def open_request(self) -> PolicyRequest | None:
-        query = (
-            select(policy_requests)
-            .where(_request.state == ReloadRequestState.OPEN)
-            .order_by(_request.number)
-            .limit(1)
-        )
+        query = oldest(policy_requests, 1, _request.state == ReloadRequestState.OPEN)
         return _first_of(await self._database.rows(query))
 
     async def answer(self, number: int, state: ReloadRequestState, said: str) -> bool:
         statement = (
-            update(policy_requests)
+            sa.update(policy_requests)
             .where(_request.number == number, _request.state == ReloadRequestState.OPEN)
             .values(state=state, said=said)
         )
-
-        async def run(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement)).rowcount == 1
-
-        return await self._database.writer.write(run)
+        return await self._database.change(statement) == 1
 
     async def request(self, number: int) -> PolicyRequest | None:
-        query = select(policy_requests).where(_request.number == number)
+        query = sa.select(policy_requests).where(_request.number == number)
         return _first_of(await self._database.rows(query))
 
 
-def _first_of(rows: Sequence[RowMapping]) -> PolicyRequest | None:
+def _first_of(rows: Sequence[sa.RowMapping]) -> PolicyRequest | None:
     found = (PolicyRequest(**{**row, "state": ReloadRequestState(row["state"])}) for row in rows)
     return next(found, None)

@@ -6,9 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from gateway.console.api.numbers import RequestBody
-from gateway.console.api.problems import Problem, ProblemError, not_as_described
-from gateway.console.api.subscribers import AppClient, SessionToken, Subscribers
 from gateway.domain.api_client import ApiClient
 from gateway.domain.preferences import (
     ChangeOrigin,
@@ -23,7 +20,10 @@ from gateway.domain.preferences import (
     with_preference,
     without_preference,
 )
-from gateway.ports.preferences import PreferenceStore
+from gateway.systems.preferences.store import PreferenceStore
+from gateway.web.access import AppClient, SessionToken, SubscriberSessions
+from gateway.web.fields import RequestBody
+from gateway.web.problems import Problem, ProblemError, not_as_described
 
 _VALUE = Field(
     max_length=64,
@@ -78,7 +78,7 @@ class DeletionResult(RequestBody):
     deleted: Annotated[bool, Field(description="False when there was nothing.")]
 
 
-def preferences(store: PreferenceStore, known: Subscribers) -> APIRouter:
+def preferences(store: PreferenceStore, known: SubscriberSessions) -> APIRouter:
     """Return the routes of a subscriber's own preferences."""
     router = APIRouter(tags=["subscribers"])
 
@@ -131,7 +131,7 @@ def preferences(store: PreferenceStore, known: Subscribers) -> APIRouter:
         """Delete preferences and journal, and end every session of the number."""
         msisdn = await known.owner_of(session, client)
         was_there = await store.erase(msisdn, _origin(known, client))
-        await known.desk.close(msisdn)
+        await known.close(msisdn)
         return DeletionResult(deleted=was_there)
 
     return router
@@ -144,7 +144,7 @@ def _meant(kind: PreferenceKind, value: str, action: PreferenceAction) -> Prefer
         raise not_as_described("/value", str(error)) from None
 
 
-def _origin(known: Subscribers, client: ApiClient) -> ChangeOrigin:
+def _origin(known: SubscriberSessions, client: ApiClient) -> ChangeOrigin:
     return ChangeOrigin(Channel.API, known.utcnow(), client.name)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from gateway.domain.categories import category_of
+from gateway.domain.categories import TrafficClass, category_of
 from gateway.domain.preferences import (
     MAX_PREFERENCES,
     ChangeOrigin,
@@ -15,9 +15,8 @@ from gateway.domain.preferences import (
     with_preference,
     without_preference,
 )
-from gateway.domain.traffic import TrafficClass
-from gateway.policy.preference_words import PreferenceCommand, Verb
-from gateway.ports.preferences import PreferenceStore
+from gateway.policy.replies.hub_words import PreferenceCommand, Verb
+from gateway.systems.preferences.store import PreferenceStore
 
 MAX_REPLY_CHARS = 70  # one message in UCS-2
 

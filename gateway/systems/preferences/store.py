@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias
 
 from gateway.domain.preferences import ChangeOrigin, Edit, JournalEntry, PreferenceList
-from gateway.domain.privacy import NewPurge
+from gateway.domain.records import NewPurge
 
 # msisdn, packed preferences. A plain tuple, because a snapshot may hold millions.
 PreferenceRow: TypeAlias = tuple[int, str]

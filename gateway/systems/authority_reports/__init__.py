@@ -1,0 +1,1 @@
+"""Reports of prohibited content to the authority (上报)."""

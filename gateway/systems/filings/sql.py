@@ -1,0 +1,173 @@
+"""What SPs have filed, in SQL (contract: gateway.systems.filings.store)."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeDecorator
+
+from gateway.domain.filings import (
+    KEYS,
+    Approval,
+    Filing,
+    Licence,
+    PortScope,
+    Signature,
+    Template,
+    TemplateKind,
+)
+from gateway.storage.change_feed import ChangeKind, note_changes
+from gateway.storage.database import SqlStore
+from gateway.storage.dialect import columns, upsert
+from gateway.storage.tables import metadata
+
+_OF: Mapping[type[Filing], Callable[[sa.RowMapping], Filing]] = {
+    Licence: lambda row: Licence(**row),
+    Signature: lambda row: Signature(**row),
+    Template: lambda row: Template(**{**row, "kind": TemplateKind(row["kind"])}),
+    PortScope: lambda row: PortScope(**row),
+    Approval: lambda row: Approval(**row),
+}
+
+_KEY = "key_"  # a parameter may not bear the name of the column it is compared with
+
+
+class Digits(TypeDecorator[tuple[str, ...]]):
+    """Several numbers as one text with blanks between them."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: sa.Dialect) -> str | None:
+        """Return what is stored."""
+        del dialect
+        return None if value is None else " ".join(value)
+
+    def process_result_value(
+        self, value: str | None, dialect: sa.Dialect
+    ) -> tuple[str, ...] | None:
+        """Return what was stored."""
+        del dialect
+        return None if value is None else tuple(value.split())
+
+
+licences = sa.Table(
+    "licences",
+    metadata,
+    sa.Column("system_id", sa.String(16), primary_key=True),
+    sa.Column("number", sa.Text, nullable=False),
+    sa.Column("valid_until", sa.Date, nullable=False),
+)
+
+signatures = sa.Table(
+    "signatures",
+    metadata,
+    sa.Column("system_id", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("sources", Digits, nullable=False),
+)
+
+templates = sa.Table(
+    "templates",
+    metadata,
+    sa.Column("system_id", sa.String(16), primary_key=True),
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("max_variable", sa.Integer, nullable=False),
+)
+
+port_scopes = sa.Table(
+    "port_scopes",
+    metadata,
+    sa.Column("system_id", sa.String(16), primary_key=True),
+    sa.Column("port", sa.String(20), primary_key=True),
+    sa.Column("province", sa.Text, nullable=False),
+)
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("system_id", sa.String(16), primary_key=True),
+    sa.Column("port", sa.String(20), primary_key=True),
+    sa.Column("reference", sa.String(64), primary_key=True),
+    *columns(sa.Date, "valid_from", "valid_until"),
+)
+
+TABLES: Mapping[type[Filing], sa.Table] = {
+    Licence: licences,
+    Signature: signatures,
+    Template: templates,
+    PortScope: port_scopes,
+    Approval: approvals,
+}
+
+
+class SqlFilings(SqlStore):
+    """Each kind of filing in a table of its own."""
+
+    async def put(self, filings: Sequence[Filing]) -> None:
+        if not filings:
+            return
+        rows = _rows_by_kind(filings)
+        senders = {filing.system_id: None for filing in filings}
+
+        async def run(connection: AsyncConnection) -> None:
+            for kind, values in rows.items():
+                await connection.execute(upsert(TABLES[kind]), values)
+            await note_changes(connection, ChangeKind.FILINGS, senders, self._utcnow())
+
+        await self._database.writer.write(run, rows=len(filings) + len(senders))
+
+    async def remove(self, filings: Sequence[Filing]) -> int:
+        if not filings:
+            return 0
+        rows = _rows_by_kind(filings)
+        senders = {filing.system_id: None for filing in filings}
+
+        async def run(connection: AsyncConnection) -> int:
+            removed = 0
+            for kind, values in rows.items():
+                table = TABLES[kind]
+                same = [table.c[name] == sa.bindparam(f"{_KEY}{name}") for name in KEYS[kind]]
+                keys = [{f"{_KEY}{name}": row[name] for name in KEYS[kind]} for row in values]
+                removed += (await connection.execute(sa.delete(table).where(*same), keys)).rowcount
+            await note_changes(connection, ChangeKind.FILINGS, senders, self._utcnow())
+            return removed
+
+        return await self._database.writer.write(run, rows=len(filings) + len(senders))
+
+    async def of(self, system_id: str) -> tuple[Filing, ...]:
+        return await self._read(
+            {
+                kind: sa.select(table).where(table.c.system_id == system_id)
+                for kind, table in TABLES.items()
+            }
+        )
+
+    async def all_filings(self) -> tuple[Filing, ...]:
+        return await self._read({kind: sa.select(table) for kind, table in TABLES.items()})
+
+    async def _read(
+        self, queries: Mapping[type[Filing], sa.Select[tuple[object, ...]]]
+    ) -> tuple[Filing, ...]:
+        async def run(connection: AsyncConnection) -> tuple[Filing, ...]:
+            found: list[Filing] = []
+            for kind, query in queries.items():
+                ordered = query.order_by(*TABLES[kind].primary_key)
+                rows = (await connection.execute(ordered)).mappings()
+                found += map(_OF[kind], rows)
+            return tuple(found)
+
+        # One connection for all of them, so that they are of one moment.
+        return await self._database.read(run)
+
+
+def _rows_by_kind(filings: Sequence[Filing]) -> Mapping[type[Filing], list[dict[str, object]]]:
+    rows: defaultdict[type[Filing], list[dict[str, object]]] = defaultdict(list)
+    for filing in filings:
+        kind = type(filing)
+        names = TABLES[kind].c.keys()
+        rows[kind].append({name: getattr(filing, name) for name in names})
+    return rows

@@ -1,0 +1,1 @@
+"""Addresses from which SPs have bound; they outlive a restart."""

@@ -1,0 +1,1 @@
+"""Refusals told to SPs: the feed of each SP, its cursor, and delivery by webhook."""

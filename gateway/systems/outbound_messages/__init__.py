@@ -1,0 +1,1 @@
+"""Messages to subscribers from processes without a link to the SMSC."""
