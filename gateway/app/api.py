@@ -5,10 +5,11 @@ waits for it.
 """
 
 import asyncio
+import secrets
 import signal
 import ssl
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -16,33 +17,81 @@ from typing import NoReturn
 import structlog
 from fastapi import APIRouter
 
-from gateway.app.reload_triggers import ReloadTrigger, watch
-from gateway.app.run import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS
-from gateway.app.subscriber_api import routers_of_subscribers
-from gateway.app.tls import listener_context
-from gateway.console.api.access import ClientAccess
-from gateway.console.api.application import build_api
-from gateway.console.api.consents import consents
-from gateway.console.api.health import health
-from gateway.console.api.notices import notices
-from gateway.console.api.optouts import optouts
+from gateway.app.own_holds import own_holds_in
+from gateway.app.run import EXIT_FAILED, EXIT_OK, EXIT_SETTINGS, ReloadTrigger, watch
+from gateway.console.application import build_api, health
 from gateway.console.http_server import HttpServer
-from gateway.domain.hub import Hub
-from gateway.domain.subscription import Service
-from gateway.policy.asking_hours import AskingHours, asking_hours, usual_hours
-from gateway.ports.errors import StoreUnavailable
+from gateway.domain.subscription import Hub, Service
+from gateway.policy.checks.outside_window import AskingHours, asking_hours, usual_hours
+from gateway.proxy.listener import listener_context
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.runtime.sealing import Keys
 from gateway.runtime.tasks import cancel_all, report_loop_error, spawn
 from gateway.settings.api import ApiSettings, load_api, load_system_ids
-from gateway.settings.bundle import load_bundle
+from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.gateway import keys_of, load_gateway
-from gateway.settings.service_offers import load_offered
-from gateway.stores.open import Stores, file_of, open_store
+from gateway.settings.services import load_offered
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.open import file_of
+from gateway.stores import Stores, open_store
+from gateway.systems.consent.api import consents, optouts
+from gateway.systems.number_codes.api import Subscribers, sessions
+from gateway.systems.number_codes.model import CODE_DIGITS
+from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
+from gateway.systems.optout_notices.api import notices
+from gateway.systems.preferences.api import preferences
+from gateway.systems.quarantine.api import own_holds
+from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
+from gateway.web.access import ClientAccess
 
 log = structlog.get_logger()
+
+
+_REF_OCTETS = 12
+_TOKEN_OCTETS = 32
+
+
+def routers_of_subscribers(
+    stores: Stores,
+    hub: Hub,
+    catalogue: Callable[[], Catalogue],
+    hours: Callable[[], AskingHours],
+) -> list[APIRouter]:
+    """Return the routes; `catalogue` returns what SPs offer now, `hours` when they may ask.
+
+    A gateway that has taken over other hours lets a request wait for those too.
+    """
+    courtesy = Courtesy(stores.preferences, hours)
+    order_desk = OrderDesk(stores.subscriptions, stores.consent, courtesy, catalogue)
+    # One code for all: a number that asks twice finds one conversation.
+    port = min(hub.codes, default=None)
+    desk = NumberCodeDesk(stores.number_codes, port, _CHANCE) if port is not None else None
+    known = Subscribers(desk, utcnow, Guesses(monotonic))
+    return [
+        orders(order_desk, stores.subscriptions, utcnow, _new_ref),
+        sessions(known),
+        preferences(stores.preferences, known),
+        own_holds(own_holds_in(stores), known),
+    ]
+
+
+def _new_code() -> str:
+    return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(_TOKEN_OCTETS)
+
+
+def _new_ref() -> str:
+    return secrets.token_hex(_REF_OCTETS)
+
+
+_CHANCE = Chance(_new_code, _new_token, _new_ref)
+
 
 _STOP_S = 3.0
 _SHOWN_FAULTS = 20

@@ -1,23 +1,296 @@
-"""Work done beside the traffic: no message waits for it."""
+"""Work beside the traffic: no message waits for it. Warnings and suspensions are kept here."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import NoReturn
 
-from gateway.app.authority_reports import reporting_to_the_authority
+import structlog
+
 from gateway.app.change_poller import Rounds
 from gateway.app.health import GatewayHealth
-from gateway.app.suspensions import Suspensions
-from gateway.app.warning import EarlyWarnings
-from gateway.app.webhook_client import Postman
-from gateway.app.webhook_notifier import WebhookNotifier
+from gateway.app.webhook_client import Postman, WebhookNotifier
+from gateway.dataplane.plane import Plane
 from gateway.domain.sender import Sender
-from gateway.proxy.route import Routes
+from gateway.domain.subscription import Hub
+from gateway.domain.suspension import Suspension
+from gateway.domain.verdict import Action
+from gateway.domain.warning import EarlyWarning, WarningCount, WarningKind
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.warnings import MAX_KINDS
+from gateway.proxy.esme_session import Routes
+from gateway.proxy.mt_sender import MtSender
+from gateway.proxy.report_writer import ReportWriter
 from gateway.proxy.scheduled_canceller import ScheduledCanceller
 from gateway.proxy.tick import Tick
+from gateway.runtime.clock import epoch, monotonic, utcnow
+from gateway.runtime.snapshot import WarningsHealth
 from gateway.runtime.tasks import spawn
 from gateway.settings.gateway import GatewaySettings
-from gateway.stores.open import Stores
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
+from gateway.systems.early_warnings.store import WarningStore
+from gateway.systems.suspensions.follower import SuspensionsFollower
+from gateway.systems.suspensions.service import SuspensionDesk
+from gateway.systems.suspensions.store import SuspensionStore
+
+log = structlog.get_logger()
+
+_EVERY_S = 1.0
+_AT_ONCE = 500
+_FORWARD = Action.FORWARD.value
+
+
+class EarlyWarnings:
+    """Hands what the data plane noticed to the store once a second, and feeds it its shares.
+
+    What the store does not take waits, at most `MAX_KINDS` kinds; messages of more kinds are
+    only counted.
+    """
+
+    def __init__(self, plane: Plane, knowledge: Knowledge, store: WarningStore) -> None:
+        self._raised: Counter[str] = Counter()
+        self._plane = plane
+        self._knowledge = knowledge
+        self._store = store
+        self._waiting: dict[WarningKind, WarningCount] = {}
+        self._dropped = 0
+        self._said = 0
+        self._is_failing = False
+
+    def health(self) -> WarningsHealth:
+        """Return what is counted since the process started."""
+        return WarningsHealth(self._raised.copy(), self._plane.warnings.others + self._dropped)
+
+    async def watch(self) -> NoReturn:
+        """Look once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            self.feed()
+            await self.hand_over()
+
+    def feed(self) -> None:
+        """Let the rules know how many numbers the SMSC did not know of late (R28)."""
+        self._knowledge.answers.feed(self._totals(), epoch())
+
+    async def hand_over(self) -> None:
+        """Give what gathered to the store; what it does not take is tried again."""
+        for one in self._plane.warnings.take():
+            self._keep(one)
+        self._say_unsorted()
+        try:
+            while self._waiting:
+                some = list(self._waiting.values())[:_AT_ONCE]
+                self._tell(await self._store.add(some))
+                for one in some:
+                    del self._waiting[one.kind]
+        except StoreUnavailable as error:
+            self._note_failure(error)
+        else:
+            self._is_failing = False
+
+    def _totals(self) -> Mapping[str, tuple[int, int]]:
+        tally = self._plane.tally
+        return {
+            system_id: (
+                tally.senders.get((system_id, _FORWARD), 0),
+                tally.unknown.get(system_id, 0),
+            )
+            for system_id in self._plane.rules.accounts
+        }
+
+    def _keep(self, one: WarningCount) -> None:
+        before = self._waiting.get(one.kind)
+        if before is not None:
+            self._waiting[one.kind] = before.joined(one)
+        elif len(self._waiting) < MAX_KINDS:
+            self._waiting[one.kind] = one
+        else:
+            self._dropped += one.count
+
+    def _tell(self, raised: Sequence[EarlyWarning]) -> None:
+        for warning in raised:
+            code, rule, system_id, port = warning.gathered.kind
+            self._raised[code.value] += 1
+            severity = warning.gathered.severity
+            log.warning(
+                "warning.raised",
+                number=warning.number,
+                code=code.value,
+                rule=rule,
+                system_id=system_id,
+                port=port,
+                severity=severity.value if severity is not None else "",
+                category=warning.gathered.category,
+                campaign=warning.gathered.campaign,
+            )
+
+    def _say_unsorted(self) -> None:
+        unsorted = self._plane.warnings.others + self._dropped
+        if unsorted > self._said:
+            log.error("warning.kinds_exceeded", messages=unsorted - self._said)
+            self._said = unsorted
+
+    def _note_failure(self, error: StoreUnavailable) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            log.error("warning.write_failed", said=str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class SuspensionNotice:
+    """The outbound message of a message about a suspension; its answer is not used."""
+
+    number: int
+
+
+class SuspensionNotifier:
+    """Writes to suspended numbers from a hub code, on a bind of the SP that they sent through.
+
+    It claims each notice in the store before it writes it: no number is told twice, even with
+    several processes; a process killed in between leaves that number untold. Without a bind
+    that can submit, the notice waits as long as the suspension lasts.
+    """
+
+    def __init__(
+        self, tick: Tick, store: SuspensionStore, routes: Routes, speaking: MtSender, hub: Hub
+    ) -> None:
+        self._tick = tick
+        self._store = store
+        self._routes = routes
+        self._speaking = speaking
+        # One code for all, so that a phone shows one conversation.
+        self._code = min(hub.codes, default=None)
+
+    async def tell_due(self) -> None:
+        """Tell the suspended numbers that were not told yet. Raises StoreUnavailable."""
+        reachable = self._routes.submitters()
+        if not reachable:
+            return
+        for one in await self._store.untold(reachable):
+            if await self._store.claim_telling(one.number):
+                self._tell(one)
+
+    def _tell(self, one: Suspension) -> None:
+        suspender = self._tick.pipeline.plane.rules.suspenders.get(one.rule)
+        # The bind is looked up only now: it may have closed during the store call.
+        connection = self._routes.to_smsc(one.system_id)
+        if self._code is None:
+            _leave_untold(one, "there is no hub code")
+        elif suspender is None:
+            _leave_untold(one, "its rule suspends no more")
+        elif connection is None:
+            _leave_untold(one, "the bind was lost")
+        else:
+            text, notice = suspender.terms.reply, SuspensionNotice(one.number)
+            self._speaking.write(connection, self._code, one.msisdn, text, notice)
+            self._speaking.note_about("suspended", one.system_id, one.msisdn, rule=one.rule)
+
+
+def _leave_untold(one: Suspension, reason: str) -> None:
+    log.warning("suspension.notice_failed", number=one.number, rule=one.rule, reason=reason)
+
+
+# A suspension must hold within a second in every process.
+_SUSPENSIONS_EVERY_S = 0.25
+_STALE_S = 1.0
+# In turns of the loop.
+_TELL_EVERY = 4
+_END_EVERY = 8
+
+
+class Suspensions:
+    """What a process does about suspensions beside judging: every moment a little of it."""
+
+    def __init__(
+        self, tick: Tick, stores: Stores, routes: Routes, hub: Hub, rounds: Rounds
+    ) -> None:
+        self._tick = tick
+        self._rounds = rounds
+        sources = self._sources = tick.pipeline.plane.rules.knowledge.suspended
+        self._follower = SuspensionsFollower(stores.suspensions, stores.changes, sources)
+        self._desk = SuspensionDesk(stores.suspensions, sources)
+        self._telling = SuspensionNotifier(
+            tick, stores.suspensions, routes, MtSender(tick, routes), hub
+        )
+        self._current_at = monotonic()
+        self._is_behind = False
+        self._turn = 0
+
+    async def begin(self) -> None:
+        """Load what is in force. Raises StoreUnavailable."""
+        numbers = await self._follower.load()
+        log.info("suspensions.loaded", numbers=numbers)
+
+    async def restore(self, msisdn: int, at: datetime) -> str | None:
+        """Lift the suspension of a number that asks for it; return the answer (R43).
+
+        Raises StoreUnavailable.
+        """
+        return await self._desk.restore(msisdn, self._tick.pipeline.plane.rules.suspenders, at)
+
+    async def follow(self) -> NoReturn:
+        """Keep the numbers current and do what is due; say so when the store fails for too long."""
+        while True:
+            await asyncio.sleep(_SUSPENSIONS_EVERY_S)
+            await self.look()
+
+    async def hand_over(self) -> None:
+        """Keep what the last moment found, if the store still takes it."""
+        try:
+            await self._desk.keep()
+        except StoreUnavailable as error:
+            log.error("suspensions.behind", said=str(error))
+
+    async def look(self) -> None:
+        """Do once what `follow` does again and again."""
+        self._turn += 1
+        try:
+            is_well = await self._rounds.take("suspensions", self._follower.catch_up)
+            await self._rounds.take("suspensions_due", self._work)
+        except StoreUnavailable as error:
+            self._note_failure(str(error))
+        else:
+            if is_well:
+                self._current_at, self._is_behind = monotonic(), False
+            else:
+                self._note_failure("follower.failed tells why")
+
+    def _note_failure(self, said: str) -> None:
+        was_behind = self._is_behind
+        self._is_behind = monotonic() - self._current_at >= _STALE_S
+        if self._is_behind and not was_behind:
+            self._sources.is_current = False
+            log.error("suspensions.behind", said=said)
+
+    async def _work(self) -> None:
+        kept = await self._desk.keep()
+        for new in kept:
+            log.info("suspension.begun", rule=new.rule, system_id=new.system_id)
+        if kept or self._turn % _TELL_EVERY == 0:
+            await self._telling.tell_due()
+        if self._turn % _END_EVERY == 0:
+            await self._desk.end_due(utcnow())
+
+
+def reporting_to_the_authority(tick: Tick, stores: Stores) -> ReportWriter:
+    """Have what the data path refuses for prohibited content kept for the authority."""
+    reporting = ReportWriter(stores.authority_reports)
+    tick.report = reporting.stopped
+    return reporting
+
+
+async def last_message_id(stores: Stores) -> int:
+    """Return the highest message id on record: of what is held, or only reported.
+
+    Raises StoreUnavailable.
+    """
+    held = await stores.quarantine.find(limit=1)
+    reported = await stores.authority_reports.find(limit=1)
+    ids = [one.message_id for one in held] + [one.message_id for one in reported]
+    return max(ids, default=0)
 
 
 class BackgroundTasks:

@@ -1,23 +1,105 @@
-"""Who attends to what the tick hands over."""
+"""Hand each event of the tick to its handler, and set up the dialogue with subscribers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
 from gateway.app.followers import Driven
+from gateway.app.own_holds import own_holds_in
 from gateway.dataplane import attention
-from gateway.proxy.consent_asker import ConsentAsker
+from gateway.domain.outbound_message import OutboundKind, OutboundMessage
+from gateway.domain.subscription import Hub
+from gateway.policy.checks.outside_window import AskingHours, asking_hours
+from gateway.policy.replies.hub_words import HoldCommand, HubCommand
+from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.proxy.consent_book import ConsentAsker, ConsentBook
+from gateway.proxy.esme_session import Routes
 from gateway.proxy.hold_writer import HoldWriter
-from gateway.proxy.mt_sender import Confirmation
+from gateway.proxy.mo_receiver import MoReceiver
+from gateway.proxy.mt_sender import (
+    Confirmation,
+    MtSender,
+    OutboundRequest,
+    OutboundSender,
+    OutboundSource,
+)
 from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import OwnReceipt
 from gateway.proxy.release_sender import Release
-from gateway.proxy.running_errands import OnErrand
+from gateway.proxy.replies import Replies
 from gateway.proxy.scheduled_canceller import OnCancel
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.smsc_dialler import Dialler
 from gateway.proxy.tick import Tick
-from gateway.session.states import Side
+from gateway.session.operations import Side
+from gateway.stores import Stores
+from gateway.systems.preferences.service import obey as prefer
+from gateway.systems.quarantine.own_holds import OwnWords
+from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.dialogue import Dialogue, Word
+from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
+from gateway.systems.subscriptions.service import SubscriptionDesk
+
+
+def asking_for_consent(tick: Tick, stores: Stores) -> ConsentAsker:
+    """Return what lets SPs' requests for consent go, or not."""
+    dialogue = Dialogue(Catalogue)  # nobody speaks here: orders are heard elsewhere
+    return ConsentAsker(tick, SubscriptionDesk(stores.subscriptions, stores.consent, dialogue))
+
+
+def replies_to_subscribers(
+    tick: Tick,
+    stores: Stores,
+    sets: ConsentSets,
+    routes: Routes,
+    hub: Hub,
+    catalogue: Callable[[], Catalogue],
+) -> Replies:
+    """Return what hears subscribers, with the catalogue that is in force each time."""
+    own_words = OwnWords(own_holds_in(stores), stores.subscriptions)
+
+    async def obey(word: Word, command: HubCommand, at: datetime) -> str:
+        if isinstance(command, HoldCommand):
+            return await own_words.obey(word.msisdn, word.port, command, at)
+        return await prefer(stores.preferences, word.msisdn, command, at)
+
+    return Replies(
+        tick,
+        MoReceiver(tick.pipeline.plane, hub, catalogue),
+        SubscriptionDesk(stores.subscriptions, stores.consent, Dialogue(catalogue, hub.cancel_all)),
+        ConsentBook(stores.consent, sets),
+        MtSender(tick, routes),
+        obey,
+    )
+
+
+def sending_outbound(
+    tick: Tick, stores: Stores, routes: Routes, hub: Hub, catalogue: Callable[[], Catalogue]
+) -> OutboundSender:
+    """Return what sends them, and tells orders what became of their requests (R24)."""
+
+    def hours() -> AskingHours:
+        bundle = tick.pipeline.plane.rules.bundle
+        return asking_hours(bundle.rules, bundle.surroundings)
+
+    courtesy = Courtesy(stores.preferences, hours)
+    orders = OrderDesk(stores.subscriptions, stores.consent, courtesy, catalogue)
+
+    async def due(context: OutboundMessage, now: datetime) -> datetime | None:
+        # A code is wanted now, by whoever is to read it.
+        return await orders.due(context, now) if context.kind is OutboundKind.ORDER else now
+
+    async def tell(context: OutboundMessage, now: datetime) -> None:
+        if context.kind is OutboundKind.ORDER:
+            await orders.asked(context, now)
+
+    speaking = MtSender(tick, routes)
+    return OutboundSender(
+        tick, stores.outbound_messages, routes, speaking, hub.codes, OutboundSource(due, tell)
+    )
+
 
 log = structlog.get_logger()
 
@@ -56,20 +138,20 @@ def _attend(  # noqa: C901, PLR0912 - a table, a line for each kind
             who.holding.hold(item)
         case attention.Ask():
             who.asking.begin(item)
-        case attention.OwnAnswer(errand=attention.Ask() as errand):
-            who.asking.answered(item, errand)
+        case attention.OwnAnswer(context=attention.Ask() as context):
+            who.asking.answered(item, context)
         case attention.ReleaseReceipt():
             who.driven.receipts.received(item)
-        case attention.OwnAnswer(errand=Release() as errand):
-            who.driven.releasing.submitting.answered(item, errand)
-        case attention.OwnAnswer(errand=OwnReceipt() as errand):
-            who.driven.receipts.answered(item, errand)
-        case attention.OwnAnswer(errand=Confirmation() as errand):
-            who.driven.replies.answered(item, errand)
-        case attention.OwnAnswer(errand=OnErrand() as errand):
-            who.driven.errands.answered(item, errand)
-        case attention.OwnAnswer(errand=OnCancel() as errand):
-            who.driven.cancelling.answered(item, errand)
+        case attention.OwnAnswer(context=Release() as context):
+            who.driven.releasing.submitting.answered(item, context)
+        case attention.OwnAnswer(context=OwnReceipt() as context):
+            who.driven.receipts.answered(item, context)
+        case attention.OwnAnswer(context=Confirmation() as context):
+            who.driven.replies.answered(item, context)
+        case attention.OwnAnswer(context=OutboundRequest() as context):
+            who.driven.outbound_messages.answered(item, context)
+        case attention.OwnAnswer(context=OnCancel() as context):
+            who.driven.cancelling.answered(item, context)
         case attention.ScheduledAtSmsc():
             who.driven.cancelling.taken(item)
         case attention.SubscriberMessage():

@@ -10,24 +10,24 @@ import structlog
 
 # Texts with marks of direction need the one, large sets of numbers the other: imported only then,
 # they would delay traffic while they are compiled.
-import gateway.filter.display_loops
-import gateway.policy.number_rows  # noqa: F401
+import gateway.kernel.display_loops
+import gateway.policy.sets.number_set  # noqa: F401
 from gateway.app.change_poller import Follower, PollInterval, Rounds, keep_current
 from gateway.policy.knowledge import Knowledge
-from gateway.ports.changes import ChangeKind, Copy
-from gateway.ports.errors import StoreUnavailable
-from gateway.proxy.held_counts import HeldCounts
+from gateway.proxy.hold_writer import HeldCounts
+from gateway.proxy.mt_sender import OutboundSender
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.release_follower import ReleaseFollower
 from gateway.proxy.replies import Replies
-from gateway.proxy.running_errands import RunningErrands
 from gateway.proxy.scheduled_canceller import ScheduledCanceller
 from gateway.runtime.clock import utcnow
-from gateway.stores.open import Stores
+from gateway.storage.change_feed import ChangeKind, Copy
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.filings.follower import FilingsFollower
 from gateway.systems.preferences.follower import PreferencesFollower
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.systems.quarantine.service import QuarantineDesk
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Driven:
     releasing: ReleaseFollower
     receipts: ReceiptDesk
     replies: Replies
-    errands: RunningErrands
+    outbound_messages: OutboundSender
     cancelling: ScheduledCanceller
 
 
@@ -90,7 +90,7 @@ class Followers:
         self._desk = driven.desk
         self._releasing = driven.releasing
         self._receipts = driven.receipts
-        self._errands = driven.errands
+        self._outbound = driven.outbound_messages
         self._cancelling = driven.cancelling
         self._counts = counts
         self._seen = 0
@@ -199,7 +199,7 @@ class Followers:
             self._releasing.want(held)
         self._counts.follow(found, is_all=len(changes) < _CHANGES_AT_ONCE)
         if any(change.kind is ChangeKind.ERRAND for change in changes):
-            self._errands.wake()
+            self._outbound.wake()
         if any(change.kind is ChangeKind.CONSENT for change in changes):
             self._cancelling.heard(self._seen, changes[-1].number)
         if changes:
@@ -211,7 +211,7 @@ class Followers:
             _FollowStep("due", driven.releasing.take_due),
             _FollowStep("releases", driven.releasing.release_wanted),
             _FollowStep("replies", driven.replies.keep_unkept),
-            _FollowStep("errands", driven.errands.run),
+            _FollowStep("errands", driven.outbound_messages.run),
             _FollowStep("cancelling", driven.cancelling.run),
             _FollowStep("receipts", driven.receipts.send_due, _RECEIPTS_EVERY),
             _FollowStep("expiry", self._expire, _EXPIRY_EVERY),
@@ -220,7 +220,7 @@ class Followers:
             _FollowStep("released_reports", self._settle_reports, _REPORTS_EVERY),
             _FollowStep("old_changes", self._prune, _PRUNE_EVERY),
             _FollowStep("old_replies", driven.replies.forget_overdue, _PRUNE_EVERY),
-            _FollowStep("old_errands", driven.errands.forget_old, _PRUNE_EVERY),
+            _FollowStep("old_errands", driven.outbound_messages.forget_old, _PRUNE_EVERY),
             _FollowStep("old_codes", self._forget_codes, _PRUNE_EVERY),
         )
 

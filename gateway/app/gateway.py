@@ -9,63 +9,56 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from gateway.app.authority_reports import last_message_id
-from gateway.app.background import BackgroundTasks
-from gateway.app.change_poller import Rounds
-from gateway.app.conversations import asking_for_consent, replies_to_subscribers
-from gateway.app.disk_watch import DiskWatch, StoreFile
-from gateway.app.errands import running_errands
-from gateway.app.event_dispatch import Attendants, attend_with
+from gateway.app.background import BackgroundTasks, last_message_id
+from gateway.app.change_poller import InstalledModels, Rounds, installed_models
+from gateway.app.event_dispatch import (
+    Attendants,
+    asking_for_consent,
+    attend_with,
+    replies_to_subscribers,
+    sending_outbound,
+)
 from gateway.app.followers import Driven, Followers
-from gateway.app.health import GatewayHealth
+from gateway.app.health import DiskWatch, GatewayHealth, StoreFile, free_octets
 from gateway.app.housekeeping import Housekeeping
-from gateway.app.listeners import Listeners
-from gateway.app.models import InstalledModels, installed_models
-from gateway.app.policies import Policies, warn_if_open
-from gateway.app.policy_history import PolicyHistory
-from gateway.app.policy_requests import PolicyRequests
-from gateway.app.tls import smsc_context
+from gateway.app.policies import Policies, PolicyHistory, PolicyRequests, warn_if_open
 from gateway.console.probes import MetricsReaders, ProbeServer, Readiness, probe_app
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
-from gateway.domain.disk import DiskStage
-from gateway.domain.policy_history import PolicyRequest
 from gateway.domain.sender import Sender
 from gateway.domain.subscription import Service
-from gateway.filter.text_score import Scorer
+from gateway.filter.classifier.score import Scorer
 from gateway.policy.bundle import Bundle
+from gateway.policy.disk_stages import DiskStage
 from gateway.policy.filings import Filings
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
-from gateway.ports.quarantine import HeldTotals
 from gateway.proxy.assembler import Assembler
-from gateway.proxy.credentials import Credentials
-from gateway.proxy.gate import Gate
-from gateway.proxy.held_counts import HeldCounts
-from gateway.proxy.hold_writer import HoldWriter
+from gateway.proxy.connection import Numbers
+from gateway.proxy.esme_session import Routes
+from gateway.proxy.gate import Credentials, Gate, KnownPeers
+from gateway.proxy.hold_writer import HeldCounts, HoldWriter
 from gateway.proxy.keepalive import Keepalive
-from gateway.proxy.known_peers import KnownPeers
-from gateway.proxy.numbers import Numbers
+from gateway.proxy.listener import Listeners, smsc_context
 from gateway.proxy.operations import Operations
 from gateway.proxy.receipts import ReceiptDesk
 from gateway.proxy.release_follower import ReleaseFollower
-from gateway.proxy.route import Routes
-from gateway.proxy.sessions import Sessions
+from gateway.proxy.sessions import Sessions, UnboundConnections
 from gateway.proxy.smsc_dialler import Dialler, Target
 from gateway.proxy.tick import Tick
-from gateway.proxy.unbound_connections import UnboundConnections
-from gateway.runtime.alone import Alone
-from gateway.runtime.collector import set_aside
-from gateway.runtime.free_space import free_octets
-from gateway.runtime.record_files import prepare_directory
-from gateway.runtime.records import Records
-from gateway.runtime.tasks import cancel_all, spawn
-from gateway.session.lockout import Lockouts
-from gateway.settings import passwords
+from gateway.records.files import prepare_directory
+from gateway.records.writer import Records
+from gateway.runtime.file_lock import OwnerLock
+from gateway.runtime.tasks import cancel_all, set_aside, spawn
+from gateway.session.stranger_limits import Lockouts
+from gateway.settings import credentials
 from gateway.settings.gateway import GatewaySettings, Smsc, keys_of
-from gateway.stores.open import Stores, file_of, open_store
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.storage.open import file_of
+from gateway.stores import Stores, open_store
+from gateway.systems.policy_history.model import PolicyRequest
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.service import QuarantineDesk
+from gateway.systems.quarantine.store import HeldTotals
 
 log = structlog.get_logger()
 
@@ -118,7 +111,7 @@ class Gateway:
         self._lockouts = Lockouts(settings.limits.bad_binds_per_minute)
         self.gate = Gate(
             self.plane,
-            Credentials(passwords.verify, passwords.DECOY),
+            Credentials(credentials.verify, credentials.DECOY),
             self._lockouts,
             self.records,
         )
@@ -145,7 +138,7 @@ class Gateway:
         self.disk = DiskWatch(free_octets, settings.disk, self.plane)
         self._loops: list[asyncio.Task[NoReturn]] = []
         self._stores: Stores | None = None
-        self._alone: Alone | None = None
+        self._alone: OwnerLock | None = None
         self._requests: PolicyRequests | None = None
         self._probes: ProbeServer | None = None
         self._standing: GatewayHealth | None = None
@@ -206,7 +199,7 @@ class Gateway:
             releasing,
             receipts,
             replies,
-            running_errands(
+            sending_outbound(
                 self.tick, stores, routes, settings.hub, lambda: self.policies.catalogue
             ),
             beside.cancelling,
@@ -248,7 +241,7 @@ class Gateway:
         file = file_of(self.settings.store_url)
         if file is not None:
             # Two would issue the same ids, and put each other's releases in doubt.
-            self._alone = Alone.beside(file)
+            self._alone = OwnerLock.beside(file)
         await self._begin_known_peers(stores)
         self._ids = MessageIds(worker=0, after=await last_message_id(stores))
         return stores

@@ -17,9 +17,9 @@ from typing import NoReturn
 import orjson
 import structlog
 
+from gateway.records.archive import RecordArchive, hour_of
+from gateway.records.upkeep import due
 from gateway.runtime.clock import utcnow
-from gateway.runtime.record_archive import RecordArchive, hour_of
-from gateway.runtime.record_seal import due
 
 log = structlog.get_logger()
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from gateway.dataplane.held_texts import place_of, text_together
+from gateway.dataplane.carriers import place_of, text_together
 from gateway.domain.quarantine import HeldMessage
-from gateway.stores.open import Stores
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.stores import Stores
 from gateway.systems.quarantine.ids import MessageIds
 from gateway.systems.quarantine.own_holds import HeldPart, OwnHolds
+from gateway.systems.quarantine.service import QuarantineDesk
 
 
 class HeldTexts:

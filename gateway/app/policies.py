@@ -1,13 +1,14 @@
-"""Policies and senders in force: load, compile off the loop, then swap or refuse them."""
+"""Policies and senders in force: load, compile off the loop, swap or refuse, keep their history."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 
-from gateway.app.policy_history import PolicyHistory
+from gateway.app.change_poller import Rounds
 from gateway.app.startup_log import tell_known_passwords
 from gateway.dataplane.pipeline import Pipeline
 from gateway.domain.policy import KeywordList
@@ -15,22 +16,101 @@ from gateway.domain.sender import Sender
 from gateway.domain.subscription import Service
 from gateway.filter.scan import ContentScan
 from gateway.policy.bundle import Bundle
+from gateway.policy.hours.places import ProvinceTable
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.places import ProvinceTable
 from gateway.policy.ruleset import RuleSet
-from gateway.runtime.apart import apart
-from gateway.settings.bundle import ReadBundle, read_bundle
+from gateway.runtime.clock import utcnow
+from gateway.runtime.tasks import to_thread
+from gateway.settings.bundles.archive import packed
+from gateway.settings.bundles.bundle import ReadBundle, read_bundle
+from gateway.settings.bundles.difference import missing_senders, shrunk
+from gateway.settings.bundles.selftest import selftest_faults
 from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.provinces import load_provinces
-from gateway.settings.selftest import selftest_faults
 from gateway.settings.senders import load_senders
 from gateway.settings.services import load_services
-from gateway.settings.shrink import missing_senders, shrunk
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.policy_history.model import (
+    NewPolicyVersion,
+    PolicyRequest,
+    PolicyStore,
+    ReloadRequestState,
+)
 from gateway.systems.subscriptions.catalogue import Catalogue
 
 log = structlog.get_logger()
 
+
+class PolicyHistory:
+    """Keeps who put which policy in force; what the store does not take stops no reload."""
+
+    def __init__(self, store: PolicyStore) -> None:
+        self._store = store
+
+    async def keep(
+        self, bundle: Bundle, files: Mapping[str, bytes], *, by: str, note: str = ""
+    ) -> None:
+        """Record `bundle` with its files, unless it is the newest on record already."""
+        archive = await to_thread(packed, files) if files else b""
+        version = NewPolicyVersion(bundle.digest, bundle.name, utcnow(), by, note, archive)
+        try:
+            await self._store.record(version)
+        except StoreUnavailable as error:
+            log.error("policy.history_failed", digest=bundle.digest, said=str(error))
+
+
+_EVERY_S = 0.5
 _SHOWN_FAULTS = 20
+_FAILED = "the gateway failed to load them: its log tells why (follower.failed)"
+
+# Loads the policies for a request; returns the digest in force, and the faults if refused.
+Reload = Callable[[PolicyRequest], Awaitable[tuple[str, tuple[str, ...]]]]
+
+
+class PolicyRequests:
+    """Reads open requests twice a second, and answers each after the reload."""
+
+    def __init__(self, store: PolicyStore, reload: Reload) -> None:
+        self._store = store
+        self._reload = reload
+        self._lock = asyncio.Lock()
+        self._is_failing = False
+
+    async def follow(self, rounds: Rounds) -> NoReturn:
+        """Handle requests until cancelled; `rounds` logs a failure, and the loop goes on."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            await rounds.take("policy_requests", self.meet)
+
+    async def meet(self) -> None:
+        """Handle every open request; if the store fails, the rest stays open."""
+        async with self._lock:
+            try:
+                while (request := await self._store.open_request()) is not None:
+                    try:
+                        digest, faults = await self._reload(request)
+                    except StoreUnavailable:
+                        raise
+                    except Exception:
+                        # Else it stays open, is tried twice a second, and blocks later requests.
+                        await self._store.answer(
+                            request.number, ReloadRequestState.REFUSED, _FAILED
+                        )
+                        raise
+                    state = ReloadRequestState.REFUSED if faults else ReloadRequestState.TAKEN
+                    said = "\n".join(faults[:_SHOWN_FAULTS]) if faults else digest
+                    await self._store.answer(request.number, state, said)
+            except StoreUnavailable as error:
+                self._note_failure(error)
+            else:
+                self._is_failing = False
+
+    def _note_failure(self, error: StoreUnavailable) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            log.error("policy.request_unreadable", said=str(error))
+
+
 _AT_ONCE = 1_000
 
 
@@ -78,7 +158,7 @@ class Policies:
         bundle = self._pipeline.plane.rules.bundle
         async with self._lock:
             try:
-                read = (await apart(self._read, bundle)).policies
+                read = (await to_thread(self._read, bundle)).policies
             except SettingsError:
                 read = ReadBundle(bundle, {})
             # If the files were changed since, they are not those of the policy in force.
@@ -105,19 +185,19 @@ class Policies:
         before = [self._pipeline.plane.rules]
         digest = before[0].digest
         try:
-            read = [await apart(self._read, before[0].bundle)]
+            read = [await to_thread(self._read, before[0].bundle)]
         except SettingsError as error:
             return tuple(map(str, error.faults))
         faults = await self._take(read[0], before[0], force=force)
         if not faults:
             # The scan as it is now: later, a scan with another model may take over its texts.
-            await apart(_let_go, before, self._pipeline.plane.rules.scan)
+            await to_thread(_let_go, before, self._pipeline.plane.rules.scan)
             policies = read[0].policies
             if self.history is not None and policies.bundle.digest != digest:
                 await self.history.keep(policies.bundle, policies.files, by=by, note=note)
             del policies
         if read[0].policies.bundle is not self._pipeline.plane.rules.bundle:
-            await apart(_forget, read)
+            await to_thread(_forget, read)
         return faults
 
     async def _take(self, read: _PolicyContent, before: RuleSet, *, force: bool) -> tuple[str, ...]:
@@ -158,7 +238,7 @@ class Policies:
         if bundle.digest == before.digest and dict(senders) == dict(self.senders):
             log.info("policy.unchanged", digest=bundle.digest)
             return
-        rules = await apart(self._proven, bundle, senders, before)
+        rules = await to_thread(self._proven, bundle, senders, before)
         self._pipeline.load(rules)
         self.senders = senders
         log.info("policy.reloaded", name=bundle.name, digest=bundle.digest, senders=len(senders))

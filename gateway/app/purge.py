@@ -1,34 +1,45 @@
 """Purge what is past its retention, kind by kind; legal holds keep what they cover (R70-R72)."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from gateway.domain.authority_report import AuthorityReport
 from gateway.domain.consent import EVERY_SENDER
 from gateway.domain.msisdn import msisdn_of
-from gateway.domain.privacy import LegalHold, NewPurge
 from gateway.domain.quarantine import HeldMessage
-from gateway.domain.relation import EndedRelation
-from gateway.domain.retention import last_purgeable
-from gateway.ports.privacy import FinalMessages, Journals
-from gateway.ports.relations import EndedRelations
-from gateway.runtime.record_archive import RecordArchive, start_of
-from gateway.runtime.record_filter import RecordScope
-from gateway.runtime.record_purge import FilePurge, Told, plan_purge, purge
+from gateway.domain.records import NewPurge, last_purgeable
+from gateway.domain.suspension import Suspension
+from gateway.domain.warning import EarlyWarning
+from gateway.records.archive import RecordArchive, start_of
+from gateway.records.sealed_values import RecordScope
+from gateway.records.upkeep import FilePurge, Told, plan_purge, purge
 from gateway.runtime.sealing import Sealer
+from gateway.storage.journals import SqlJournals
+from gateway.stores import Stores
+from gateway.systems.consent_audits.model import ConsentAudit
+from gateway.systems.ended_relations.model import EndedRelation, EndedRelations
+from gateway.systems.learning.model import KeptSample
+from gateway.systems.legal_holds.model import LegalHold
+from gateway.systems.preferences.store import OldEntry
 
-T = TypeVar("T")
+Row = TypeVar("Row")
+Row_co = TypeVar("Row_co", covariant=True)
 
 # A day lasts in all time zones: from its start at UTC+14 to its end at UTC-12.
 _EAST = timedelta(hours=14)
 _WEST = timedelta(hours=12)
 _RELATIONS_AT_ONCE = 200
+# The longest restore_span that a rule may have is 180 days.
+_SUSPENSIONS_REMEMBERED = timedelta(days=200)
+# The ledger of violations is kept longer than its messages: a sanction looks back (R96).
+_WARNINGS_REMEMBERED = timedelta(days=3 * 366)
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeErrand:
+class PurgeJob:
     """Purge what was recorded before `before`; only count when `is_rehearsal`."""
 
     before: datetime
@@ -50,7 +61,7 @@ class PurgeResult:
 class Purger(Protocol):
     """Deletes one kind of records; each kind of evidence has its own purger."""
 
-    async def purge(self, errand: PurgeErrand) -> PurgeResult:
+    async def purge(self, job: PurgeJob) -> PurgeResult:
         """Delete what is due; write the purge log before, or in the same commit. Repeatable."""
 
 
@@ -65,14 +76,14 @@ class RecordPurger:
     """Purges the hourly files of records. A file is due when its last row is due."""
 
     def __init__(
-        self, directory: Path, sealer: Sealer | None, journals: Journals, told: Told
+        self, directory: Path, sealer: Sealer | None, journals: SqlJournals, told: Told
     ) -> None:
         self._archive = RecordArchive(directory)
         self._sealer = sealer
         self._journals = journals
         self._told = told
 
-    async def purge(self, errand: PurgeErrand) -> PurgeResult:
+    async def purge(self, job: PurgeJob) -> PurgeResult:
         """Delete due files; rewrite files that have rows kept by a hold; see Purger.
 
         The purge log is written after everything was read and before anything is deleted. After
@@ -81,62 +92,82 @@ class RecordPurger:
         if not self._archive.directory.is_dir():
             return PurgeResult("records", 0, 0)
         holds = [
-            RecordScope(hold.since, hold.until, hold.system_id, hold.msisdn)
-            for hold in errand.holds
+            RecordScope(hold.since, hold.until, hold.system_id, hold.msisdn) for hold in job.holds
         ]
         with self._archive.alone():
             for path in self._archive.superseded():
                 path.unlink()
-            plans = plan_purge(self._archive, errand.before, holds, self._sealer, self._told)
+            plans = plan_purge(self._archive, job.before, holds, self._sealer, self._told)
             gone, held = sum(plan.goes for plan in plans), sum(plan.stays for plan in plans)
-            if not errand.is_rehearsal:
+            if not job.is_rehearsal:
                 if gone:
-                    await self._journals.note_purge(_noted(plans, gone, errand))
+                    await self._journals.note_purge(_noted(plans, gone, job))
                 purge(self._archive, plans, holds, self._sealer)
         return PurgeResult("records", gone, held)
 
 
+class PurgeRow(NamedTuple):
+    """A row as legal holds see it: when it began and ended, its SP and its subscribers.
+
+    A hold on an SP keeps nothing of `system_id` None; a hold on any subscriber keeps what may
+    concern anybody, `msisdns` None. `made_at` is the time for the purge log.
+    """
+
+    number: int
+    since: datetime
+    until: datetime
+    made_at: datetime
+    system_id: str | None
+    msisdns: Collection[int | None] | None
+
+
+def _keeps(hold: LegalHold, row: PurgeRow) -> bool:
+    return (
+        hold.since <= row.until
+        and row.since < hold.until
+        # An answer to every SP is also an answer to the SP of the hold.
+        and (hold.system_id in (None, row.system_id) or row.system_id == EVERY_SENDER)
+        and (hold.msisdn is None or row.msisdns is None or hold.msisdn in row.msisdns)
+    )
+
+
+class Page(Protocol[Row_co]):
+    """Returns the rows made before a time, with numbers above `after`, by number."""
+
+    def __call__(self, before: datetime, *, after: int = 0) -> Awaitable[Sequence[Row_co]]:
+        """Return one page, an empty one at the end."""
+
+
 @dataclass(frozen=True, slots=True)
-class PagePurger(Generic[T]):
+class PagePurger(Generic[Row]):
     """Purges numbered rows of one kind: reads them page by page, forgets them by number.
 
-    `page` returns the rows made before a time, with numbers above a given one; `keeps` tells
-    whether a hold covers a row.
+    None is purged that is younger than `remembered`. Legal holds keep nothing unless `is_held`.
     """
 
     what: str
-    page: Callable[[datetime, int], Awaitable[Sequence[T]]]
+    page: Page[Row]
     forget: Callable[[Sequence[int], NewPurge], Awaitable[int]]
-    number_of: Callable[[T], int]
-    made_at: Callable[[T], datetime]
-    keeps: Callable[[LegalHold, T], bool]
+    evidence: Callable[[Row], PurgeRow]
+    remembered: timedelta = timedelta()
+    is_held: bool = True
 
-    async def purge(self, errand: PurgeErrand) -> PurgeResult:
+    async def purge(self, job: PurgeJob) -> PurgeResult:
         """Delete rows page by page, with one line in the purge log for a page; see Purger."""
+        before = min(job.before, job.at - self.remembered) if self.remembered else job.before
+        holds = job.holds if self.is_held else ()
         gone = held = last = 0
-        while page := await self.page(errand.before, last):
-            last = self.number_of(page[-1])
-            free = [one for one in page if not any(self.keeps(hold, one) for hold in errand.holds)]
+        while page := [self.evidence(row) for row in await self.page(before, after=last)]:
+            last = page[-1].number
+            free = [one for one in page if not any(_keeps(hold, one) for hold in holds)]
             held += len(page) - len(free)
-            if errand.is_rehearsal or not free:
+            if job.is_rehearsal or not free:
                 gone += len(free)
                 continue
-            times = [self.made_at(one) for one in free]
-            log = NewPurge(self.what, min(times), max(times), len(free), errand.at, errand.by)
-            gone += await self.forget([self.number_of(one) for one in free], log)
+            times = [one.made_at for one in free]
+            log = NewPurge(self.what, min(times), max(times), len(free), job.at, job.by)
+            gone += await self.forget([one.number for one in free], log)
         return PurgeResult(self.what, gone, held)
-
-
-def message_purger(messages: FinalMessages) -> Purger:
-    """Return the purger of held messages in a final state."""
-    return PagePurger(
-        "messages",
-        lambda before, after: messages.held_before(before, after_id=after),
-        messages.forget,
-        lambda message: message.message_id,
-        lambda message: message.held_at,
-        _keeps,
-    )
 
 
 class RelationPurger:
@@ -148,49 +179,127 @@ class RelationPurger:
     def __init__(self, relations: EndedRelations) -> None:
         self._relations = relations
 
-    async def purge(self, errand: PurgeErrand) -> PurgeResult:
+    async def purge(self, job: PurgeJob) -> PurgeResult:
         """Forget relations in batches, with one line in the purge log for a batch; see Purger."""
         gone = held = 0
-        async for page in self._relations.ended_before(errand.before):
-            free = [one for one in page if not any(_keeps_told(h, one) for h in errand.holds)]
+        async for page in self._relations.ended_before(job.before):
+            free = [
+                one
+                for one in page
+                if not any(_keeps(hold, _of_relation(one)) for hold in job.holds)
+            ]
             held += len(page) - len(free)
             for start in range(0, len(free), _RELATIONS_AT_ONCE):
                 some = free[start : start + _RELATIONS_AT_ONCE]
-                gone += len(some) if errand.is_rehearsal else await self._forget(some, errand)
+                gone += len(some) if job.is_rehearsal else await self._forget(some, job)
         return PurgeResult("relations", gone, held)
 
-    async def _forget(self, relations: Sequence[EndedRelation], errand: PurgeErrand) -> int:
+    async def _forget(self, relations: Sequence[EndedRelation], job: PurgeJob) -> int:
         since = min(one.began_at for one in relations)
-        log = NewPurge("relations", since, errand.before, len(relations), errand.at, errand.by)
+        log = NewPurge("relations", since, job.before, len(relations), job.at, job.by)
         return await self._relations.forget(relations, log)
 
 
-def _noted(plans: Sequence[FilePurge], gone: int, errand: PurgeErrand) -> NewPurge:
+def _noted(plans: Sequence[FilePurge], gone: int, job: PurgeJob) -> NewPurge:
     hours = [plan.file.hour for plan in plans if plan.goes]
     since, until = start_of(min(hours)), start_of(max(hours) + 1)
-    return NewPurge("records", since, until, gone, errand.at, errand.by)
+    return NewPurge("records", since, until, gone, job.at, job.by)
 
 
-def _keeps(hold: LegalHold, message: HeldMessage) -> bool:
-    return (
-        hold.since <= message.held_at < hold.until
-        and hold.system_id in (None, message.system_id)
-        and (
-            hold.msisdn is None
-            or hold.msisdn in (_number(message.destination), _number(message.source))
-        )
-    )
+def purgers_of(stores: Stores) -> Mapping[str, Purger]:
+    """Return what purges the store, by kind: what a legal hold may keep, and for how long.
 
+    Held messages in a final state; what is left of ended relations; reports that the authority
+    has (PENDING ones always stay, R60); audits of asserted consents with their samples; the
+    journal of preferences, which stay themselves; suspensions by the months since their end,
+    but none while a rule may ask how often its number was restored (`restore_span`); warnings
+    with the ledger of violations, three years after they last grew at the earliest. Samples
+    by the time of their verdict. No legal hold keeps a sample: it is a copy to learn from,
+    without the numbers that would make it evidence. Its message stays with the hold.
+    """
+    messages = stores.final_messages
 
-def _keeps_told(hold: LegalHold, relation: EndedRelation) -> bool:
-    return (
-        hold.since <= relation.ended_at
-        and relation.began_at < hold.until
-        # An answer to every SP is also an answer to the SP of the hold.
-        and (hold.system_id in (None, relation.system_id) or relation.system_id == EVERY_SENDER)
-        and hold.msisdn in (None, relation.msisdn)
-    )
+    async def held_before(before: datetime, *, after: int = 0) -> Sequence[HeldMessage]:
+        return await messages.held_before(before, after_id=after)
+
+    preferences, suspensions, warnings = stores.preferences, stores.suspensions, stores.warnings
+    reports, audits, samples = stores.authority_reports, stores.consent_audits, stores.samples
+    return {
+        "messages": PagePurger("messages", held_before, messages.forget, _of_message),
+        "relations": RelationPurger(stores.ended_relations),
+        "reports": PagePurger("reports", reports.sent_before, reports.forget, _of_report),
+        "audits": PagePurger("audits", audits.drawn_before, audits.forget, _of_audit),
+        "preferences": PagePurger(
+            "preferences", preferences.journaled_before, preferences.forget_entries, _of_entry
+        ),
+        "suspensions": PagePurger(
+            "suspensions",
+            suspensions.over_before,
+            suspensions.forget,
+            _of_suspension,
+            remembered=_SUSPENSIONS_REMEMBERED,
+        ),
+        "warnings": PagePurger(
+            "warnings",
+            warnings.noticed_before,
+            warnings.forget,
+            _of_warning,
+            remembered=_WARNINGS_REMEMBERED,
+        ),
+        "samples": PagePurger(
+            "samples", samples.kept_before, samples.forget, _of_sample, is_held=False
+        ),
+    }
 
 
 def _number(address: str) -> int | None:
     return msisdn_of(address.encode("latin-1", "replace"))
+
+
+def _of_moment(
+    number: int, at: datetime, system_id: str | None, msisdns: Collection[int | None] | None
+) -> PurgeRow:
+    return PurgeRow(number, at, at, at, system_id, msisdns)
+
+
+def _of_message(one: HeldMessage) -> PurgeRow:
+    msisdns = _number(one.destination), _number(one.source)
+    return _of_moment(one.message_id, one.held_at, one.system_id, msisdns)
+
+
+def _of_relation(one: EndedRelation) -> PurgeRow:
+    began, ended = one.began_at, one.ended_at
+    return PurgeRow(0, began, ended, ended, one.system_id, (one.msisdn,))
+
+
+def _of_report(one: AuthorityReport) -> PurgeRow:
+    # With several recipients a report names only the first; the others are not known.
+    is_certain = one.recipients == 1 and one.msisdn is not None
+    msisdns = (one.msisdn, _number(one.source)) if is_certain else None
+    return _of_moment(one.number, one.stopped_at, one.system_id, msisdns)
+
+
+def _of_audit(one: ConsentAudit) -> PurgeRow:
+    # A hold on any subscriber keeps the whole sample, or its share would mean nothing.
+    return _of_moment(one.number, one.drawn_at, one.system_id, None)
+
+
+def _of_entry(one: OldEntry) -> PurgeRow:
+    # SPs are not told of preferences: a hold on an SP keeps none of them.
+    return _of_moment(one.number, one.at, None, (one.msisdn,))
+
+
+def _of_suspension(one: Suspension) -> PurgeRow:
+    # One that people made names no SP: a hold on an SP keeps none of those.
+    over, since = one.lifted_at or one.until, one.since
+    return PurgeRow(one.number, since, over, since, one.system_id or None, (one.msisdn,))
+
+
+def _of_warning(one: EarlyWarning) -> PurgeRow:
+    # A hold on any subscriber keeps it: a warning counts messages without their recipients.
+    first, last = one.gathered.first_at, one.gathered.last_at
+    return PurgeRow(one.number, first, last, last, one.gathered.kind.system_id, None)
+
+
+def _of_sample(one: KeptSample) -> PurgeRow:
+    return _of_moment(one.number, one.at, None, None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from gateway.domain.sender import Sender
-from gateway.settings.passwords import is_samples_own
+from gateway.settings.credentials import is_samples_own
 from gateway.settings.senders import are_secrets_readable
 
 log = structlog.get_logger()

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from gateway.console.http_server import Address, HttpServer
 from gateway.runtime.metrics import render_snapshot
 from gateway.runtime.snapshot import Snapshot
-from gateway.session.connection_rate import ConnectionRate
+from gateway.session.stranger_limits import ConnectionRate
 
 log = structlog.get_logger()
 

@@ -1,12 +1,63 @@
-"""The subscriber that a command line names."""
+"""The values of shared options, checked: numbers, a scope of records, a reason, a moment."""
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
-from gateway.cli.failure import misused
-from gateway.cli.screen import visible, warn
 from gateway.domain.msisdn import SHORTEST_NUMBER, masked, msisdn_of
-from gateway.policy.rules import Title
+from gateway.policy.bundle import Title
+from gateway.records.sealed_values import RecordScope
+from gateway.runtime.clock import utcnow
+from gateway.terminal.failure import misused
+from gateway.terminal.options import Period, UnmaskOptions
+from gateway.terminal.screen import visible, warn
+
+_MAX_REASON_CHARS = 400
+
+
+def reason_of(unmasking: UnmaskOptions) -> str | None:
+    """Return why numbers are to be seen, None when they stay masked (R73)."""
+    reason = said(unmasking.reason)
+    if unmasking.unmask and not reason:
+        raise misused(
+            "--unmask needs --reason: nobody sees whole numbers without one",
+            "say why, for the journal that `smsward records accesses` lists",
+        )
+    if reason and not unmasking.unmask:
+        raise misused("--reason goes with --unmask")
+    return reason or None
+
+
+def scope_of(period: Period) -> RecordScope:
+    """Return the records that are meant."""
+    since, until = moment_of(period.since), moment_of(period.until)
+    if since >= until:
+        raise misused("--to: must be later than --from")
+    msisdn = None if period.number is None else subscriber_of(period.number, "--number: ")
+    return RecordScope(since, until, period.sender, msisdn)
+
+
+def moment_of(given: datetime) -> datetime:
+    """Return an aware time: records count in UTC, and so does who says nothing else."""
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given
+
+
+def said(text: str) -> str:
+    """Return what a person said, on one line and not longer than a journal takes."""
+    return visible(text.strip())[:_MAX_REASON_CHARS]
+
+
+def moment_asked(at: datetime | None) -> datetime:
+    """Return the time of `--at`, now for none. Raises CommandError for one without an offset.
+
+    That of this machine would be a guess: rules ask by the clock of the recipient.
+    """
+    if at is None:
+        return utcnow()
+    if at.tzinfo is None:
+        raise misused("--at: a time with its offset, as 2025-11-25T22:30+08:00")
+    return at
+
 
 _LATER_DIGITS = re.compile(r"(?<=[0-9]{3})[0-9]")
 _MAX_QUOTED = 40
@@ -25,7 +76,7 @@ _MAX_WARNINGS = 5
 def subscriber_of(number: str, option: str = "", *, warns: bool = True) -> int:
     """Return the MSISDN for `number`, the value of `option`. Raises CommandError.
 
-    What was mistyped may be a whole number but for one digit: it is not said either.
+    A mistyped number may be whole except for one digit: it is not shown either.
     """
     msisdn = msisdn_of(number.encode("utf-8", "replace"))
     if msisdn is None or msisdn < SHORTEST_NUMBER:

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.cli.failure import CommandError, misused
-from gateway.cli.options import Directories
-from gateway.cli.screen import warn
 from gateway.domain.sender import Sender
 from gateway.policy.bundle import Bundle
-from gateway.policy.places import ProvinceTable
-from gateway.settings.bundle import load_bundle
-from gateway.settings.fault import Fault, FaultCollector
+from gateway.policy.hours.places import ProvinceTable
+from gateway.settings.api import load_system_ids
+from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.fault import Fault, FaultCollector, SettingsError
 from gateway.settings.gateway import GatewaySettings, load_gateway
 from gateway.settings.locate import config_directory, is_sample, policies_directory
 from gateway.settings.provinces import load_provinces
 from gateway.settings.senders import load_senders
+from gateway.terminal.failure import CommandError, known, misused
+from gateway.terminal.options import Directories
+from gateway.terminal.screen import visible, warn
 
 _NO_CONFIG = "there is no gateway.yaml in /etc/smsward and none in ./config"
 _NO_POLICIES = "there is no bundle.yaml in /etc/smsward/policies and none in ./policies"
@@ -32,8 +33,8 @@ class Deployment:
     provinces: ProvinceTable
 
 
-class Ground(NamedTuple):
-    """What a process stands on that stays."""
+class DeploymentPaths(NamedTuple):
+    """The directories that a process reads."""
 
     config: Path
     policies: Path
@@ -47,7 +48,7 @@ def located(directories: Directories) -> tuple[Path, Path]:
     return config_of(directories.config), policies_of(directories.policies)
 
 
-def located_own(directories: Directories, command: str) -> Ground:
+def located_own(directories: Directories, command: str) -> DeploymentPaths:
     """Return the directories for a long-running process. Raises CommandError without config.
 
     The sample does not replace a missing configuration: after a typing error an operator would
@@ -64,7 +65,7 @@ def located_own(directories: Directories, command: str) -> Ground:
             f" passwords of their own, and call smsward {command} --config config",
         )
     policies = policies_directory(directories.policies)
-    return Ground(config, policies, directories.policies is None and is_sample(policies))
+    return DeploymentPaths(config, policies, directories.policies is None and is_sample(policies))
 
 
 def config_of(directory: Path | None) -> Path:
@@ -136,3 +137,31 @@ def faulty(
 def faulty_policies(faults: Iterable[Fault]) -> CommandError:
     """Return the error for a bundle that cannot be used."""
     return faulty(faults, "the policies", "`smsward policy check DIR` looks at all of them")
+
+
+def senders_of(config: Path) -> dict[str, Sender] | None:
+    """Return the SPs, None where they cannot be read: passwords may be in another's env."""
+    try:
+        return load_senders(config / "senders.yaml")
+    except SettingsError as error:
+        warn(f"the senders cannot be looked up: {error.faults[0]}")
+        return None
+
+
+def require_sender(system_id: str | None, config: Path | None) -> None:
+    """Raise CommandError if `system_id` is not in senders.yaml; None means every SP.
+
+    For lists that are empty: records of an SP that was removed from the file are still shown. If
+    the file cannot be read nothing is said.
+    """
+    if system_id is None:
+        return
+    try:
+        senders = load_system_ids(config_directory(config) / "senders.yaml")
+    except SettingsError:
+        return
+    if system_id not in senders:
+        raise misused(
+            f"there is no sender {visible(system_id)} in senders.yaml, and nothing on record of it",
+            f"there are: {known(senders)}",
+        )

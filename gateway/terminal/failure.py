@@ -1,7 +1,10 @@
-"""What a command says when it cannot do what it was asked for, and the exit codes."""
+"""How a command ends: its exit code, or what it says when it cannot go on."""
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from enum import IntEnum
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class ExitCode(IntEnum):
@@ -33,3 +36,10 @@ def known(names: Iterable[str], maximum: int = 20) -> str:
     listed = sorted(names)
     shown = ", ".join(listed[:maximum]) or "none"
     return shown if len(listed) <= maximum else f"{shown} and {len(listed) - maximum} more"
+
+
+def run_async(work: Coroutine[object, object, T]) -> T:
+    """Return the result of `work`; asyncio is imported only when a command works."""
+    import asyncio  # noqa: PLC0415 - see gateway.terminal
+
+    return asyncio.run(work)

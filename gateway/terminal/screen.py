@@ -1,18 +1,24 @@
-"""What commands print: tables for people, JSON for programs, warnings beside both."""
+"""What commands print and write: tables, JSON, warnings, progress, private files."""
 
 import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 import orjson
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from gateway.domain.categories import category_of, harm_of
+from gateway.terminal.failure import misused
 
 # Han may be folded anywhere, but for one that leads a number (粤B2-20200001); what is longer
 # than an id of a message is folded too.
@@ -122,6 +128,24 @@ def print_table(
     console().print(table)
 
 
+def print_listed(
+    shown: object,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | Sequence[str]]],
+    nothing: str,
+    *,
+    as_json: bool,
+    title: str = "",
+) -> None:
+    """Print `shown` for programs; for people a table of `rows`, or `nothing` without any."""
+    if as_json:
+        print_json(shown)
+    elif listed := list(rows):
+        print_table(columns, listed, title=title)
+    else:
+        say(nothing)
+
+
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print names and values, one pair a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -150,3 +174,71 @@ def _lines(lines: Iterable[str]) -> Text:
 def _shown(char: str) -> str:
     # JSON's escapes are plain ones too, with surrogate pairs past U+FFFF.
     return char if char.isprintable() else json.dumps(char)[1:-1]
+
+
+def counted(count: int, noun: str) -> str:
+    """Return `count` with its noun: 1 notice, 2 notices."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on the standard error, or one that shows nothing without a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console(sys.stderr),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+
+
+_PRIVATE = 0o600
+_LOOKED_AT = 1 << 20
+# A mobile number as exports write it, and no piece of an id or a digest.
+_WHOLE = re.compile(rb"(?<![0-9a-f])(?:\+|00)?(?:86)?1[3-9][0-9]{9}(?![0-9a-f])")
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@contextmanager
+def private_file(path: Path, *, is_whole: bool = True) -> Iterator[TextIO]:
+    """Give a text file to write, mode 0600, that takes the name `path` at the end.
+
+    What `path` held until then stays when something fails. Raises OSError; and CommandError where
+    what is written `is_whole` in no number and would take the place of what is: a list that
+    somebody gave a reason for is not to be had again from a masked one.
+    """
+    if not is_whole and _holds_numbers(path):
+        raise misused(
+            f"{visible(str(path))} holds whole numbers, and masked ones would take their place",
+            "name another file, or remove that one first",
+        )
+    unfinished = path.with_name(f"{path.name}.part")
+    descriptor = os.open(unfinished, _FLAGS, _PRIVATE)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            os.fchmod(descriptor, _PRIVATE)
+            yield file
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def _holds_numbers(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _WHOLE.search(file.read(_LOOKED_AT)) is not None
+
+
+def severity_of(category: str) -> str:
+    """Return the harm (危害程度) of a category, "" of one that is not of the tree."""
+    return "" if category_of(category) is None else harm_of(category)
+
+
+def told_category(category: str) -> str:
+    """Return a category with its severity, as ``fraud_prize (fraud)``; other words unchanged."""
+    severity = severity_of(category)
+    return f"{category} ({severity})" if severity else category

@@ -1,4 +1,4 @@
-"""Subscribers' numbers, days, moments and other words as requests bring them."""
+"""Fields of requests: subscribers' numbers, days, moments and other words."""
 
 import re
 from collections.abc import Iterable
@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from gateway.domain.consent import NUMBERS_AT_ONCE
 from gateway.domain.msisdn import msisdn_of
-from gateway.ports.consent import NUMBERS_AT_ONCE
 
 MAX_ITEMS = NUMBERS_AT_ONCE
 

@@ -13,8 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.masking import masked_text
+from gateway.storage.errors import StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 

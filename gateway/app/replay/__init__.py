@@ -1,1 +1,0 @@
-"""Recorded traffic judged again: which verdicts other policies would change."""

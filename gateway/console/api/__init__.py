@@ -1,1 +1,0 @@
-"""The HTTP API, for SPs, clerks and applications. It knows ports and systems, no SMPP."""

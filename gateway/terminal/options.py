@@ -1,0 +1,117 @@
+"""Options that several commands share, and the account that acts."""
+
+import os
+import pwd
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from gateway.terminal.screen import visible
+
+NOT_NEGATIVE = Number(gte=0)
+
+ConfigDirectory = Annotated[
+    Path | None,
+    Parameter("--config", help="The directory of gateway.yaml and senders.yaml."),
+]
+PoliciesDirectory = Annotated[
+    Path | None,
+    Parameter("--policies", help="The directory of the policy bundle."),
+]
+AsJson = Annotated[
+    bool, Parameter("--json", negative="", show_default=False, help="Print JSON, for programs.")
+]
+Lang = Annotated[
+    Literal["zh", "en"],
+    Parameter("--lang", help="The language of labels, titles and evidence."),
+]
+By = Annotated[str | None, Parameter(help="Who does it; noted as said by your account.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Directories:
+    """Where configuration and policies are; None means the usual places."""
+
+    config: ConfigDirectory = None
+    policies: PoliciesDirectory = None
+
+
+USUAL_PLACES = Directories()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class UnmaskOptions:
+    """Whether whole numbers and texts are to be seen, and why."""
+
+    unmask: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="Whole numbers and texts; is journaled."),
+    ] = False
+    reason: Annotated[
+        str, Parameter(show_default=False, help="Why they must be seen, for the journal.")
+    ] = ""
+
+
+MASKED = UnmaskOptions()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Which records are meant."""
+
+    since: Annotated[
+        datetime, Parameter("--from", help="From this time on; UTC unless it has an offset.")
+    ]
+    until: Annotated[datetime, Parameter("--to", help="Until before this time.")]
+    sender: Annotated[str | None, Parameter(help="Only of this SP.")] = None
+    number: Annotated[
+        str | None, Parameter(allow_leading_hyphen=True, help="Only of this subscriber.")
+    ] = None
+
+
+_MAX_NAME_CHARS = 64
+_LOGIN_UID = Path("/proc/self/loginuid")
+_NO_LOGIN = 2**32 - 1  # what the kernel says of a process that no login started
+
+
+def acting(by: str | None) -> str:
+    """Return who acts: the account, and the person it claims to act for; never empty.
+
+    What stands there is the kernel's word: ``smsward``, or ``smsward (login lin)`` for who logged
+    in as lin and became smsward. A name given with --by is only said, and noted as that:
+    ``wu (said by smsward, login lin)``. No environment variable is read.
+    """
+    account, login = _name_of(os.getuid()), _login()
+    said = visible((by or "").strip())[:_MAX_NAME_CHARS]
+    beside = "" if login in ("", account) else f"login {login}"
+    if said and said != account:
+        # Last, whatever the name says of itself.
+        return f"{said} (said by {', '.join(filter(None, (account, beside)))})"
+    return f"{account} ({beside})" if beside else account
+
+
+def _login() -> str:
+    """Return the account of the login that started this process, "" where there was none.
+
+    It stays with the process through su and sudo (Linux, proc_pid_loginuid(5)). A process that
+    no login started may set it once, so it is noted beside the account, never in its place.
+    """
+    try:
+        uid = int(_LOGIN_UID.read_text("ascii"))
+    except (OSError, ValueError):  # no Linux, or no /proc
+        return ""
+    return "" if uid == _NO_LOGIN else _name_of(uid)
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return visible(pwd.getpwuid(uid).pw_name)[:_MAX_NAME_CHARS] or f"uid {uid}"
+    except KeyError:  # a container's user need not have a name
+        return f"uid {uid}"
