@@ -1,38 +1,31 @@
-"""The tree of commands."""
+"""The tree of commands, and its outer edge: exceptions become messages and exit codes."""
 
+import os
 import re
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import dropwhile
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 
 from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError
 from rich.text import Text
 
-from gateway import __version__
-from gateway.cli.commands.api import api
-from gateway.cli.commands.consent import consent
-from gateway.cli.commands.demonstrate import demo
-from gateway.cli.commands.filings import filings
-from gateway.cli.commands.filter import filter_commands
-from gateway.cli.commands.keys import keys
-from gateway.cli.commands.notices import notices
-from gateway.cli.commands.operate import check, run
-from gateway.cli.commands.policy import policy
-from gateway.cli.commands.preferences import preferences
-from gateway.cli.commands.quarantine import quarantine
-from gateway.cli.commands.records import records
-from gateway.cli.commands.reports import reports
-from gateway.cli.commands.sender import sender
-from gateway.cli.commands.subscription import subscription
-from gateway.cli.commands.suspension import suspension
-from gateway.cli.commands.warnings import warnings
-from gateway.cli.commands.why import explain
-from gateway.cli.screen import visible
+from gateway import __version__, systems
+from gateway.cli.operate import check, demo, run
 from gateway.domain.msisdn import masked
+from gateway.terminal.failure import CommandError, ExitCode
+from gateway.terminal.screen import visible
 
 # However a number is written; a day is none (2025-11-25).
 _NUMBER = re.compile(r"\d{8,}|\d+(?:[ -]\d{3,4}){2,}")
 _BETWEEN = re.compile("[ -]")
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 def mistaken(app: App, error: CycloptsError) -> Text:
@@ -92,30 +85,75 @@ app: App = App(
     help_epilogue=_EXIT_CODES,
     version=__version__,
     error_formatter=lambda error: mistaken(app, error),
-    # gateway.cli.edge decides what an interrupt means.
+    # gateway.cli.application decides what an interrupt means.
     suppress_keyboard_interrupt=False,
 )
+
+
+def _command_modules() -> Iterator[ModuleType]:
+    """Yield the module cli of each system, and the modules of one word beside this one.
+
+    Those with an underscore in their name are work that a command imports when it is called.
+    """
+    for one in iter_modules(systems.__path__, f"{systems.__name__}."):
+        if find_spec(f"{one.name}.cli") is not None:
+            yield import_module(f"{one.name}.cli")
+    for one in iter_modules([str(Path(__file__).parent)]):
+        name = f"{__package__}.{one.name}"
+        if not one.ispkg and "_" not in one.name and name != __name__:
+            yield import_module(name)
+
+
+def _groups() -> Iterator[App]:
+    """Yield the groups of commands that these modules make, without those below another."""
+    found = [
+        one for module in _command_modules() for one in vars(module).values() if type(one) is App
+    ]
+    below = {id(group[name]) for group in found for name in group}
+    yield from {id(one): one for one in found if id(one) not in below}.values()
+
 
 # In the order in which a newcomer needs them.
 app.command(demo, sort_key=1)
 app.command(check, sort_key=2)
 app.command(run, sort_key=3)
-for _commands in (
-    api,
-    explain,
-    policy,
-    quarantine,
-    warnings,
-    reports,
-    consent,
-    notices,
-    subscription,
-    preferences,
-    suspension,
-    filings,
-    filter_commands,
-    sender,
-    records,
-    keys,
-):
-    app.command(_commands)
+for _group in _groups():
+    app.command(_group)
+
+
+def run_line(arguments: Sequence[str]) -> int:
+    """Run one command line; return its exit code.
+
+    Mistakes of the person at the terminal are said on the standard error, with what to do
+    about them. A traceback means a fault of smsward's own.
+    """
+    try:
+        code = app(
+            arguments,
+            exit_on_error=False,
+            result_action="return_value",
+        )
+        sys.stdout.flush()
+    except CycloptsError:
+        return ExitCode.MISUSED  # cyclopts has said what is wrong
+    except CommandError as error:
+        _say(f"error: {error}", f"hint: {error.advice}" if error.advice else "")
+        return error.exit_code
+    except BrokenPipeError:
+        return _nobody_reads()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    # The listing of commands and --version return nothing.
+    return code if isinstance(code, int) else ExitCode.FINE
+
+
+def _say(*lines: str) -> None:
+    sys.stderr.write("".join(f"{line}\n" for line in lines if line))
+
+
+def _nobody_reads() -> int:
+    """End quietly when the reader of a pipe has gone, as `| head` does."""
+    # The interpreter flushes once more at its end, and must not find the pipe again.
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return ExitCode.FAILED

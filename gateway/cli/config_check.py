@@ -1,5 +1,7 @@
 """The work of `smsward check`: all faults, or what the files come to."""
 
+# ruff: noqa: PLC0415 - reading a model imports what takes most of a second
+
 from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from ipaddress import ip_address
@@ -8,25 +10,24 @@ from socket import AI_NUMERICHOST, getaddrinfo
 from urllib.parse import urlsplit
 
 from gateway.app.webhook_addresses import Address, Network, may_be_dialled
-from gateway.cli.deployment import Deployment, load_deployment
-from gateway.cli.failure import ExitCode, known
-from gateway.cli.installed_classifier import installed_scorer
-from gateway.cli.plurals import counted
-from gateway.cli.screen import print_fields, print_json, say, warn
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Sender
-from gateway.policy.bundle import Bundle
-from gateway.policy.classifier_rules import unscored
-from gateway.policy.rules import OtherProvince
+from gateway.filter.classifier.score import Scorer
+from gateway.policy.bundle import Bundle, Title
+from gateway.policy.checks.other_province import OtherProvince
+from gateway.policy.checks.suspicious import unscored
 from gateway.runtime.clock import utcnow
-from gateway.settings.check import check
+from gateway.settings.check import check, stray_categories
+from gateway.settings.credentials import is_samples_own
 from gateway.settings.fault import Fault
-from gateway.settings.gateway import GatewaySettings
-from gateway.settings.list_categories import stray_categories
-from gateway.settings.passwords import is_samples_own
+from gateway.settings.gateway import GatewaySettings, LearningSettings
 from gateway.settings.senders import are_secrets_readable
+from gateway.terminal.deployment import Deployment, load_deployment
+from gateway.terminal.failure import ExitCode, known
+from gateway.terminal.screen import counted, print_fields, print_json, say, warn
 
 _A_MONTH = timedelta(days=31)
+_MODELS_STATE = "models.json"
 
 
 def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
@@ -210,3 +211,24 @@ def report_faults(faults: tuple[Fault, ...], *, as_json: bool) -> None:
         return
     for fault in faults:
         say(str(fault))
+
+
+def installed_scorer(learning: LearningSettings) -> tuple[Scorer | None, tuple[Title, ...]]:
+    """Return the model in force (None without one) and a message about what is wrong with it."""
+    if not (learning.models / _MODELS_STATE).exists():
+        return None, ()
+    from gateway.filter.classifier.model_file import ModelFileError
+    from gateway.runtime.sealing import KeyFileError, trusted_key
+    from gateway.systems.learning.model_directory import ModelDirectory, ModelStateError
+
+    try:
+        keys = [trusted_key(path) for path in learning.trusted_keys]
+        models, problem = ModelDirectory(learning.models, keys).pair()
+    except (KeyFileError, ModelFileError, ModelStateError, OSError) as error:
+        return None, (_unusable(learning, str(error)),)
+    return models.active, (_unusable(learning, problem),) if problem else ()
+
+
+def _unusable(learning: LearningSettings, problem: str) -> Title:
+    said = f"{learning.models}: {problem}"
+    return Title(f"分类模型无法使用：{said}", f"MODEL UNUSABLE: {said}")

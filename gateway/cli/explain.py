@@ -1,6 +1,6 @@
 """`smsward explain`."""
 
-# ruff: noqa: PLC0415 - see gateway.cli.commands
+# ruff: noqa: PLC0415 - see gateway.terminal
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,15 +9,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import (
-    USUAL_PLACES,
-    AsJson,
-    ConfigDirectory,
-    Directories,
-    Lang,
-    Submit,
-)
+from gateway.cli.options import Submit
 from gateway.domain.sender import BindType
+from gateway.terminal.failure import run_async
+from gateway.terminal.options import USUAL_PLACES, AsJson, ConfigDirectory, Directories, Lang
 
 explain = App(name="explain", help="Say what would be decided of a message, and why.", sort_key=4)
 
@@ -95,13 +90,11 @@ def explain_submit(
 
     Example: smsward policy explain --system-id sp1 --from 10690001 --to 13800138000 --text "…" --views
     """  # noqa: E501
-    import asyncio
-
-    from gateway.cli.deployment import load_deployment, located
-    from gateway.cli.submit_explanation import explain_message
+    from gateway.cli.explain_submit import explain_message
+    from gateway.terminal.deployment import load_deployment, located
 
     deployment = load_deployment(*located(directories))
-    return asyncio.run(
+    return run_async(
         explain_message(deployment, message, lang=lang, as_json=as_json, with_views=views)
     )
 
@@ -121,14 +114,12 @@ def explain_bind(
 
     Example: smsward explain bind --system-id sp1 --peer 203.0.113.7 --type tx
     """
-    import asyncio
-
-    from gateway.cli.bind_explanation import explain_admission
-    from gateway.cli.deployment import load_deployment, located
+    from gateway.cli.explain_bind import explain_admission
+    from gateway.terminal.deployment import load_deployment, located
 
     deployment = load_deployment(*located(directories))
     asked = (bind.system_id, bind.peer, bind.bind_type)
-    return asyncio.run(explain_admission(deployment, asked, bind.at, lang=lang, as_json=as_json))
+    return run_async(explain_admission(deployment, asked, bind.at, lang=lang, as_json=as_json))
 
 
 @explain.command(name="mo")
@@ -147,7 +138,7 @@ def explain_mo(
 
     Example: smsward explain mo --from 13800138000 --to 10690001 --text R --advertised R
     """
-    from gateway.cli.reply_explanation import Question, explain_file, explain_reply
+    from gateway.cli.explain_reply import Question, explain_file, explain_reply
 
     question = Question(reply.text, reply.advertised, reply.pending, reply.listed)
     if reply.file is not None:

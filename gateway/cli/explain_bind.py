@@ -1,20 +1,69 @@
-"""The work of `smsward explain bind`: whether an SP would get in, and why not."""
+"""The work of `smsward explain bind`, and what the store knows of a sender and a subscriber."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import product
 
-from gateway.cli.deployment import Deployment
-from gateway.cli.explanation_labels import said_in, worded
-from gateway.cli.failure import ExitCode, known, misused
-from gateway.cli.moment import moment_asked
-from gateway.cli.screen import print_fields, print_json, warn
-from gateway.cli.store_knowledge import knowledge_of
-from gateway.domain.sender import BindType
-from gateway.policy.citations import citation_of
+from gateway.cli.explain_labels import said_in, worded
+from gateway.domain.consent import EVERY_SENDER
+from gateway.domain.msisdn import written_alike
+from gateway.domain.sender import BindType, companions_of
+from gateway.policy.bundle import Title
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import Title
-from gateway.session.addresses import ip_of
+from gateway.policy.stages import citation_of
+from gateway.runtime.clock import utcnow
 from gateway.session.binding import BindReason, BindRequest, BindVerdict, judge_bind
+from gateway.session.peer_address import ip_of
 from gateway.settings.gateway import GatewaySettings
+from gateway.stores import Stores, stores_of
+from gateway.terminal.arguments import moment_asked
+from gateway.terminal.deployment import Deployment
+from gateway.terminal.failure import CommandError, ExitCode, known, misused
+from gateway.terminal.screen import print_fields, print_json, warn
+from gateway.terminal.store import opened_store, store_file
+
+
+async def knowledge_of(
+    deployment: Deployment, system_id: str, msisdn: int | None, source: int | None = None
+) -> tuple[Knowledge, tuple[Title, ...]]:
+    """Return what rules would look up, as far as the store tells, and warnings about the rest.
+
+    `msisdn` None asks about the sender alone; `source` is the number that sends, where it is one.
+    """
+    knowledge = Knowledge(provinces=deployment.provinces)
+    companions = companions_of(deployment.senders.values())
+    path = store_file(deployment.settings).absolute()
+    if not path.exists():
+        nothing = Title(
+            f"{path} 处没有数据库：用户的答复和报备一概不知",
+            f"there is no store at {path}: no answer and no filing is known here",
+        )
+        return knowledge, (nothing,)
+    try:
+        async with opened_store(deployment.settings, stores_of) as stores:
+            scopes = (EVERY_SENDER, system_id, *companions.get(system_id, ()))
+            knowledge.filings.replace(system_id, await stores.filings.of(system_id))
+            if msisdn is not None:
+                await _learn(knowledge, stores, scopes, msisdn)
+            if source is not None:
+                rows = await stores.suspensions.rows_of([source])
+                knowledge.suspended.load(rows.values())
+    except CommandError as error:
+        # What the gateway does while it cannot read its store.
+        knowledge.consent.is_current = False
+        return knowledge, (Title(f"无法使用数据库：{error}", str(error)),)
+    return knowledge, ()
+
+
+async def _learn(knowledge: Knowledge, stores: Stores, scopes: Sequence[str], msisdn: int) -> None:
+    alike = written_alike(msisdn)  # rules look up as whom its digits are read, too
+    for number, scope in product(alike, scopes):
+        answer = await stores.consent.answer_of(number, scope)
+        if answer is not None:
+            knowledge.consent.apply(number, scope, answer.standing(utcnow()))
+    packed = await stores.preferences.packed_of(alike)
+    knowledge.preferences.load(packed.items())
+
 
 _INTERFACE_VERSION = 0x34
 _WORDS = {

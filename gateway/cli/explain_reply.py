@@ -9,13 +9,27 @@ from typing import TextIO
 
 import orjson
 
-from gateway.cli.explanation_labels import worded
-from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.meaning_here import Here, meaning_here
-from gateway.cli.plurals import counted
-from gateway.cli.screen import print_fields, print_json_line, say, warn
+from gateway.cli.explain_labels import worded
 from gateway.domain.msisdn import masked
-from gateway.policy.intents import Intent, Meaning, MoContext, meaning_of
+from gateway.domain.sender import Sender
+from gateway.policy.bundle import Title
+from gateway.policy.replies.hub_words import (
+    HoldCommand,
+    HoldVerb,
+    PreferenceCommand,
+    Verb,
+    hub_command_of,
+)
+from gateway.policy.replies.intents import Intent, MoContext, ReplyMeaning, meaning_of
+from gateway.settings.fault import FaultCollector
+from gateway.settings.locate import config_directory
+from gateway.settings.senders import load_senders
+from gateway.settings.services import load_services
+from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.systems.subscriptions.texts import price_of
+from gateway.terminal.deployment import faulty, load_settings
+from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.screen import counted, print_fields, print_json_line, say, warn
 
 _MAX_LINE_CHARS = 64 * 1024
 _NOTHING = type(None)
@@ -25,6 +39,19 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "pending": (bool, _NOTHING),
     "listed": (int, _NOTHING),
 }
+_VERBS = {
+    Verb.SET: Title("设置接收偏好：", "sets a preference: "),
+    Verb.TAKE_BACK: Title("取消接收偏好：", "takes a preference back: "),
+    Verb.SHOW: Title("查询接收偏好", "asks for the preferences"),
+    Verb.UNCLEAR: Title("像是接收偏好的命令，但不明确", "begins like a preference, and is unclear"),
+}
+
+_HOLD_VERBS = {
+    HoldVerb.LIST: Title("查询按本人设置拦截的短信", "asks what their own rules hold"),
+    HoldVerb.RELEASE: Title("放行被拦截的短信：", "lets held messages go: "),
+    HoldVerb.DISCARD: Title("删除被拦截的短信：", "drops held messages: "),
+}
+_SOURCE = "plan (四) 3 行动方案（四）3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +62,15 @@ class Question:
     advertised: str | None = None
     pending: bool = False
     listed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What the reply does, by which rule, and what that rests on."""
+
+    said: Title
+    rule: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +224,7 @@ def _context(question: Question) -> MoContext:
     return MoContext(question.advertised, question.pending, question.listed)
 
 
-def _as_json(meaning: Meaning) -> dict[str, object]:
+def _as_json(meaning: ReplyMeaning) -> dict[str, object]:
     return {
         "intent": meaning.intent,
         "scope": meaning.scope,
@@ -197,7 +233,9 @@ def _as_json(meaning: Meaning) -> dict[str, object]:
     }
 
 
-def _described(meaning: Meaning, route: tuple[str, str], lang: str) -> Iterator[tuple[str, str]]:
+def _described(
+    meaning: ReplyMeaning, route: tuple[str, str], lang: str
+) -> Iterator[tuple[str, str]]:
     rule = _RULES[meaning.intent]
     source, destination = route
     yield "from", masked(source)
@@ -216,3 +254,49 @@ def _described_here(here: Here | None, lang: str) -> Iterator[tuple[str, str]]:
         yield "here", here.said.zh if lang == "zh" else here.said.en
         yield "rule", here.rule
         yield "source", here.source
+
+
+def meaning_here(config: Path, text: str, destination: str) -> Here | None:
+    """Return what `text` to `destination` does beside its plain meaning (R24, R50, R51).
+
+    Raises CommandError with the faults of the configuration.
+    """
+    if destination in load_settings(config).hub.codes:
+        return _commanded(text)
+    gathering = FaultCollector()
+    directory = config_directory(config)
+    senders = gathering.take(lambda: load_senders(directory / "senders.yaml"), {})
+    services = gathering.take(lambda: load_services(directory / "services.yaml", senders), ())
+    if gathering.faults:
+        raise faulty(gathering.faults)
+    owner = _owner_of(destination, senders)
+    service = Catalogue(services).ordered_by(owner, destination, text)
+    if service is None:
+        return None
+    what = f"{service.terms.name} {price_of(service.terms)} ({owner} {service.id})"
+    said = Title(f"订购 {what}，须再次确认", f"orders {what}; counts after a second yes")
+    return Here(said, "R24", "N136 信部电[2004]136号")
+
+
+def _commanded(text: str) -> Here | None:
+    match hub_command_of(text):
+        case None:
+            return None
+        case HoldCommand(verb, items):
+            said = _HOLD_VERBS[verb]
+            which = ", ".join(map(str, items))
+            return Here(Title(f"{said.zh}{which}", f"{said.en}{which}"), "R50", _SOURCE)
+        case command:
+            return _preferred(command)
+
+
+def _preferred(command: PreferenceCommand) -> Here:
+    about, verb = command.about, _VERBS[command.verb]
+    what = "" if about is None else f"{about.action} {about.kind} {about.value}"
+    said = Title(f"{verb.zh}{what}", f"{verb.en}{what}")
+    return Here(said, "R51", _SOURCE)
+
+
+def _owner_of(port: str, senders: dict[str, Sender]) -> str:
+    owners = (one.system_id for one in senders.values() if one.port_of(port) is not None)
+    return next(owners, "")

@@ -4,37 +4,84 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
+from zoneinfo import ZoneInfo
 
-from gateway.cli.beside import RelatedRule, beside
-from gateway.cli.deployment import Deployment
-from gateway.cli.explanation_labels import said_in, worded
-from gateway.cli.failure import ExitCode, known, misused
-from gateway.cli.harms import severity_of, told_category
-from gateway.cli.installed_classifier import installed_scorer
-from gateway.cli.list_words import ListBehind, lists_behind
-from gateway.cli.moment import moment_asked
+from gateway.cli.config_check import installed_scorer
+from gateway.cli.explain_bind import knowledge_of
+from gateway.cli.explain_labels import (
+    ListBehind,
+    lists_behind,
+    print_views,
+    said_in,
+    text_views,
+    worded,
+)
 from gateway.cli.options import Submit
-from gateway.cli.screen import print_fields, print_json, print_table, say, warn
-from gateway.cli.store_knowledge import knowledge_of
-from gateway.cli.subscriber import oddity_of
-from gateway.cli.text_views import print_views, text_views
-from gateway.domain.categories import category_of
+from gateway.domain.categories import TrafficClass, category_of
 from gateway.domain.msisdn import msisdn_of
-from gateway.domain.traffic import TrafficClass
+from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Action, Finding, Verdict
-from gateway.filter.text_score import Piece, TextScore
-from gateway.policy.bundle import Bundle
-from gateway.policy.citations import citation_of
-from gateway.policy.classifier_rules import unscored
-from gateway.policy.consent_findings import is_asking
-from gateway.policy.evidence_words import evidence_in_chinese
-from gateway.policy.explanation import explain
-from gateway.policy.rules import Title
+from gateway.filter.classifier.score import Piece, TextScore
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.checks.suspicious import unscored
+from gateway.policy.engine import explain
+from gateway.policy.filings import SenderFilings
+from gateway.policy.findings import Modes, is_asking, subject_of
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.subjects import subject_of
+from gateway.policy.stages import citation_of
 from gateway.policy.submission import Submission
-from gateway.smpp.errors import EncodeError
+from gateway.smpp.status import EncodeError
 from gateway.smpp.text import encode_text, readings
+from gateway.terminal.arguments import moment_asked, oddity_of
+from gateway.terminal.deployment import Deployment
+from gateway.terminal.failure import ExitCode, known, misused
+from gateway.terminal.screen import (
+    print_fields,
+    print_json,
+    print_table,
+    say,
+    severity_of,
+    told_category,
+    warn,
+)
+
+_NOTHING_FILED = SenderFilings((), ZoneInfo("UTC"))
+_COUNTED = Title(
+    "取决于此前发送的短信，运行中的网关才知道",
+    "depends on what was sent before, which only the running gateway knows",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedRule:
+    """A rule that concerns a message without a finding, and in which way."""
+
+    rule: Rule
+    note: Title
+
+
+def beside(rules: Iterable[Rule], submission: Submission) -> tuple[RelatedRule, ...]:
+    """Return what concerns a judged message and could not find against it (R11, R42, R61)."""
+    found = [(rule, _note(rule, submission)) for rule in rules]
+    return tuple(RelatedRule(rule, note) for rule, note in found if note is not None)
+
+
+def _note(rule: Rule, submission: Submission) -> Title | None:
+    mode, traffic = Modes(rule).of(submission), submission.traffic
+    if rule.check.depends_on_traffic:
+        is_asked = mode is not Enforcement.OFF and traffic in rule.applies_to
+        return _COUNTED if is_asked and rule.check.concerns(submission, _NOTHING_FILED) else None
+    if isinstance(rule.check, PublicInterest):
+        is_exempt = mode is Enforcement.ENFORCE and traffic is TrafficClass.PUBLIC_INTEREST
+        return _exempted(rule.check) if is_exempt else None
+    return None
+
+
+def _exempted(check: PublicInterest) -> Title:
+    names = ", ".join(sorted(check.exempts))
+    return Title(f"公益豁免，不适用：{names}", f"in the public interest, not asked: {names}")
+
 
 _MAX_ADDRESS = 20  # octets, without the NUL (SMPP 3.4, 5.2.8)
 _DEFAULT_ALPHABET, _UCS2 = 0, 8
@@ -309,7 +356,7 @@ def _about(category: str, lang: str) -> str:
 
 
 def _evidence(finding: Finding, lang: str) -> str:
-    return evidence_in_chinese(finding.evidence) if lang == "zh" else finding.evidence
+    return finding.zh if lang == "zh" and finding.zh else finding.evidence
 
 
 def _other_row(one: RelatedRule, lang: str) -> tuple[tuple[str, str], str, str]:

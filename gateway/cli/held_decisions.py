@@ -1,34 +1,134 @@
-"""Decisions on held messages: `smsward quarantine release` and `discard`.
-
-By the hundred, and nothing is kept of a hundred but its ids and counts: a campaign may be of any
-size. What was decided is on record at once; after an interruption, call it again for the others.
-"""
+"""Decisions on held messages: `smsward quarantine release` and `discard`, and what is learnt."""
 
 import asyncio
+import re
 import sys
 from array import array
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from gateway.cli.failure import ExitCode
-from gateway.cli.message_selection import MessageSelection, SelectedMessages, by_the_hundred
-from gateway.cli.outcomes import Outcomes
-from gateway.cli.person import acting
-from gateway.cli.progress import progress_bar
-from gateway.cli.sample_writer import learn_from_reviews
-from gateway.cli.screen import console, warn
-from gateway.cli.storage import opened_store
+from gateway.cli.held_messages import (
+    MessageSelection,
+    SelectedMessages,
+    by_the_hundred,
+    described,
+    texts_of,
+    texts_together,
+    told_counts,
+)
+from gateway.domain.authority_report import AuthorityReport
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.sample import SampleLabel
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import QuarantineStore
+from gateway.domain.verdict import OF_CONTENT
 from gateway.runtime.clock import monotonic, utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import stores_of
+from gateway.systems.learning.model import SampleLabel, SampleSource, SampleStore
+from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import ActResult, NotDone, Outcome
+from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
+from gateway.systems.quarantine.store import QuarantineStore
+from gateway.terminal.failure import ExitCode
+from gateway.terminal.options import acting
+from gateway.terminal.screen import (
+    console,
+    counted,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+    warn,
+)
+from gateway.terminal.store import opened_store
+
+_AT_ONCE = 500
+# SMS ports, and the short codes of services and carriers as they are or with a few digits more.
+# All else may be a person's: mobile and fixed lines, here or abroad, with or without their plus.
+_PORT = re.compile(r"106[0-9]{2,17}|9[56][0-9]{3,6}|1[0-2][0-9]{3,6}")
+
+
+async def learn_from_reviews(
+    settings: GatewaySettings,
+    samples: SampleStore,
+    messages: Iterable[HeldMessage],
+    label: SampleLabel,
+    by: str,
+) -> None:
+    """Keep what a reviewer decided of messages that ports sent and that content held.
+
+    What was held for another reason says nothing of its words; what a person wrote to another
+    is on record with its words nowhere (R70). The parts of a long message are one text. Never
+    fails: the decision stands, and what was not kept is warned of.
+    """
+    now = utcnow()
+    together: dict[int, list[HeldMessage]] = {}
+    for held in messages:
+        # A campaign is held for whom it reaches, and its words may be anybody's.
+        if held.reason in OF_CONTENT and _is_from_port(held.source):
+            together.setdefault(held.assembly or held.message_id, []).append(held)
+    verdicts = [
+        PersonVerdict(
+            _text_of(parts),
+            label,
+            parts[0].category,
+            SampleSource.REVIEW,
+            parts[0].system_id,
+            now,
+            by,
+        )
+        for parts in together.values()
+    ]
+    await _keep(settings, samples, verdicts)
+
+
+async def learn_from_reports(
+    settings: GatewaySettings, samples: SampleStore, reports: Iterable[AuthorityReport], by: str
+) -> None:
+    """Keep that somebody found messages to be what the authority must be told of; as above."""
+    now = utcnow()
+    verdicts = [
+        PersonVerdict(
+            report.text,
+            SampleLabel.SPAM,
+            report.category,
+            SampleSource.REPORT,
+            report.system_id,
+            now,
+            by,
+        )
+        for report in reports
+        if _is_from_port(report.source)
+    ]
+    await _keep(settings, samples, verdicts)
+
+
+async def _keep(
+    settings: GatewaySettings, samples: SampleStore, verdicts: Sequence[PersonVerdict]
+) -> None:
+    if not settings.learning.samples:
+        return
+    found = [sample for verdict in verdicts if (sample := learnt_from(verdict)) is not None]
+    learnt = list({sample.digest: sample for sample in found}.values())
+    try:
+        for at in range(0, len(learnt), _AT_ONCE):
+            await samples.keep(learnt[at : at + _AT_ONCE])
+    except StoreUnavailable as error:
+        warn(f"the decision stands, but not every text was kept to learn from: {error}")
+
+
+def _is_from_port(source: str) -> bool:
+    return _PORT.fullmatch(source) is not None
+
+
+def _text_of(parts: Sequence[HeldMessage]) -> str:
+    if len(parts) > 1:
+        texts = texts_together(sorted(parts, key=lambda held: held.part))
+        if texts:
+            return texts[0]
+    return parts[0].joined or texts_of(parts[0])[0]
+
 
 _LOOK_EVERY_S = 0.1
 _UNDER_WAY = frozenset({HoldState.RELEASE_REQUESTED, HoldState.RELEASING})
@@ -47,7 +147,7 @@ async def release_messages(
     """Ask for the release of messages, wait for the end, print it; return the exit code."""
     name, outcomes = acting(by), Outcomes(chosen.campaign, chosen.system_id)
     asked = array("q")
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
 
         async def ask(numbers: Sequence[int]) -> list[Outcome]:
@@ -71,7 +171,7 @@ async def discard_messages(
 ) -> int:
     """Discard messages, print what became of each; return the exit code."""
     name, outcomes = acting(by), Outcomes(chosen.campaign, chosen.system_id)
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         desk, found = _desk(stores.quarantine), await chosen.found_in(stores.quarantine)
 
         async def drop(numbers: Sequence[int]) -> list[Outcome]:
@@ -108,6 +208,63 @@ async def _each(
 
 def _done(outcomes: Sequence[Outcome]) -> list[HeldMessage]:
     return [one.message for one in outcomes if isinstance(one, ActResult)]
+
+
+class Outcomes:
+    """Lists messages, and counts those of a campaign: there may be any number of them."""
+
+    def __init__(self, campaign: str | None, system_id: str | None = None) -> None:
+        self.not_done = 0
+        self.states: Counter[HoldState] = Counter()  # of what was done
+        self._campaign = campaign
+        self._of_sp = f" of {system_id}" if system_id else ""
+        self._counts: Counter[tuple[bool, str, str, str]] = Counter()
+        self._listed: dict[int, dict[str, object]] = {}
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Take what has become of some messages."""
+        for outcome in outcomes:
+            if isinstance(outcome, NotDone):
+                self.not_done += 1
+            else:
+                self.states[outcome.message.state] += 1
+            if self._campaign is None:
+                self._listed[_id_of(outcome)] = _described(outcome)
+            else:
+                self._counts[_kind_of(outcome)] += 1
+
+    def show(self, left: Mapping[str, int], *, as_json: bool) -> None:
+        """Print each message, oldest first, or how many of each SP in a campaign came to what."""
+        if self._campaign is not None:
+            self._show_campaign(self._campaign, left, as_json=as_json)
+            return
+        ends = [end for _, end in sorted(self._listed.items())]
+        if as_json:
+            print_json(ends)
+            return
+        columns = ("message_id", "state", "note")
+        print_table(("id", "state", "note"), ([str(end[name]) for name in columns] for end in ends))
+
+    def _show_campaign(self, campaign: str, left: Mapping[str, int], *, as_json: bool) -> None:
+        counts, messages = self._counts.most_common(), self._counts.total()
+        if as_json:
+            outcomes = [
+                {"messages": count, "done": done, "system_id": sp, "state": state, "note": note}
+                for (done, sp, state, note), count in counts
+            ]
+            print_json(
+                {"campaign": campaign, "messages": messages, "outcomes": outcomes, "left": left}
+            )
+            return
+        if messages:
+            rows = ((str(count), sp, state, note) for (_, sp, state, note), count in counts)
+            print_table(("messages", "SP", "state", "note"), rows)
+        say(
+            f"{counted(messages, 'message')}{self._of_sp} of campaign {campaign}"
+            + ("" if messages else " are held")
+        )
+        if left:
+            say(f"left as they are: {told_counts(left)}; decide on them by id")
 
 
 def _desk(store: QuarantineStore) -> QuarantineDesk:
@@ -156,3 +313,28 @@ def _progress() -> Progress:
         transient=True,
         disable=not screen.is_terminal,
     )
+
+
+def _id_of(outcome: Outcome) -> int:
+    return outcome.message.message_id if isinstance(outcome, ActResult) else outcome.message_id
+
+
+def _kind_of(outcome: Outcome) -> tuple[bool, str, str, str]:
+    """Return whether it was done, the SP, the state and the note."""
+    if isinstance(outcome, NotDone):
+        return False, "", outcome.state or "unknown", outcome.why
+    held = outcome.message
+    return True, held.system_id, held.state, held.note
+
+
+def _described(outcome: Outcome) -> dict[str, object]:
+    if isinstance(outcome, ActResult):
+        return {"done": True, **described(outcome.message)}
+    done, system_id, state, note = _kind_of(outcome)
+    return {
+        "message_id": str(outcome.message_id),
+        "done": done,
+        "system_id": system_id,
+        "state": state,
+        "note": note,
+    }

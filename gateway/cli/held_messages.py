@@ -1,25 +1,35 @@
-"""Looking at held messages: `smsward quarantine list` and `show`."""
+"""Held messages: `smsward quarantine list` and `show`, and which of them are decided on."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.cli.failure import CommandError, ExitCode, known, misused
-from gateway.cli.harms import severity_of, told_category
-from gateway.cli.known_sender import require_sender
 from gateway.cli.options import Selection
-from gateway.cli.screen import console, print_fields, print_json, print_table, say, visible
-from gateway.cli.storage import opened_store
-from gateway.dataplane.assembled_message import assembled
-from gateway.dataplane.carriers import read_carrier
+from gateway.dataplane.carriers import assembled, read_carrier
 from gateway.domain.categories import CATEGORIES, category_of, covered_by
 from gateway.domain.msisdn import is_mobile, masked
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.ports.quarantine import QuarantineStore
 from gateway.settings.gateway import GatewaySettings
-from gateway.smpp.errors import DecodeError
-from gateway.systems.learning.outlines import FIGURE, SIGN, UNSEEN, outline_of
+from gateway.smpp.status import DecodeError
+from gateway.stores import stores_of
+from gateway.systems.learning.person_verdicts import FIGURE, SIGN, UNSEEN, outline_of
 from gateway.systems.quarantine.ids import is_message_id
+from gateway.systems.quarantine.store import QuarantineStore
+from gateway.terminal.deployment import require_sender
+from gateway.terminal.failure import CommandError, ExitCode, known, misused
+from gateway.terminal.screen import (
+    console,
+    print_fields,
+    print_json,
+    print_table,
+    say,
+    severity_of,
+    told_category,
+    visible,
+)
+from gateway.terminal.store import opened_store
 
 # Eight figures and more of any script, width or frame, said in Han digit by digit too, with up to
 # three signs between two of them, and whatever does not show.
@@ -63,7 +73,7 @@ async def list_messages(
     """Print the held messages of `selection`; return the exit code."""
     if not 1 <= selection.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before ID gives the page after that ID")
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         found = await _found(stores.quarantine, selection)
         asked, counts = await _counts(stores.quarantine, selection)
     if not found:
@@ -90,7 +100,7 @@ async def show_message(
     The look is in the journal by now. Without `unmask` no number is seen, in the text neither.
     """
     number = number_of(message_id)
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         held = await stores.quarantine.get(number)
         parts = await stores.quarantine.parts_of(held.assembly if held is not None else 0)
     if held is None:
@@ -283,3 +293,100 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
+
+
+# So many are read, decided on and told of at a time, however many there are.
+TOGETHER = 100
+
+_MAX_IDS = 10_000
+_BY_ID = (HoldState.DEFERRED, HoldState.RELEASE_REQUESTED, HoldState.IN_DOUBT)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedMessages:
+    """How many messages there are, and their ids by the hundred, each once, oldest first.
+
+    `left` counts by state the others of the campaign, which are decided on by id alone.
+    """
+
+    messages: int
+    pages: AsyncIterator[Sequence[int]]
+    left: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSelection:
+    """The choice as it was made on the command line.
+
+    A campaign goes across SPs: with `system_id` only what that one sent is meant. Raises
+    CommandError for neither and for both, and for what can be no id.
+    """
+
+    ids: Sequence[str]
+    campaign: str | None = None
+    system_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.campaign is not None:
+            campaign_id(self.campaign)
+        if bool(self.ids) is (self.campaign is not None):
+            raise misused(
+                "give ids, or --campaign for all that is held of one",
+                "`smsward quarantine list` shows the ids",
+            )
+        if self.system_id is not None and self.campaign is None:
+            raise misused("--system-id goes with --campaign")
+
+    async def found_in(self, store: QuarantineStore) -> SelectedMessages:
+        """Return the messages; of a campaign those that are held at this moment.
+
+        What is held of it from now on is left out: of a flood there would be no end.
+        """
+        if self.campaign is None:
+            numbers = _numbers(self.ids)
+            return SelectedMessages(len(numbers), _pages_of(numbers), {})
+        sp, campaign = self.system_id, self.campaign
+        counts = await store.count_by_state(system_id=sp, campaign=campaign)
+        newest = await store.find(state=HoldState.HELD, system_id=sp, campaign=campaign, limit=1)
+        pages = self._held(store, campaign, max((one.message_id for one in newest), default=0))
+        left = {state.value: counts[state] for state in _BY_ID if counts[state]}
+        return SelectedMessages(counts[HoldState.HELD], pages, left)
+
+    async def _held(
+        self, store: QuarantineStore, campaign: str, newest: int
+    ) -> AsyncIterator[Sequence[int]]:
+        last = 0
+        while last < newest:
+            found = await store.held_of(
+                campaign, system_id=self.system_id, after_id=last, limit=TOGETHER
+            )
+            page = [number for number in found if number <= newest]
+            if not page:  # others have decided on the rest
+                return
+            last = page[-1]
+            yield page
+
+
+def by_the_hundred(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield `numbers` in pieces of TOGETHER."""
+    for at in range(0, len(numbers), TOGETHER):
+        yield numbers[at : at + TOGETHER]
+
+
+async def _pages_of(numbers: Sequence[int]) -> AsyncIterator[Sequence[int]]:
+    for page in by_the_hundred(numbers):
+        yield page
+
+
+def _numbers(ids: Sequence[str]) -> list[int]:
+    """Return the ids given, those on the standard input in place of a `-`, each once.
+
+    None where a pipe found nothing: then there is nothing to be done.
+    """
+    given: list[str] = []
+    for one in ids:
+        given.extend(sys.stdin.read().split() if one == "-" else (one,))
+    numbers = sorted(set(map(number_of, given)))
+    if len(numbers) > _MAX_IDS:
+        raise misused(f"more than {_MAX_IDS} ids", "give them in several calls")
+    return numbers

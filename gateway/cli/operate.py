@@ -1,13 +1,13 @@
-"""`smsward run` and `smsward check`."""
+"""`smsward run`, `smsward check` and `smsward demo`."""
 
-# ruff: noqa: PLC0415 - see gateway.cli.commands
+# ruff: noqa: PLC0415 - see gateway.terminal
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from gateway.cli.options import USUAL_PLACES, AsJson, Directories
+from gateway.terminal.options import USUAL_PLACES, AsJson, Directories
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -31,7 +31,7 @@ def run(
 
     Example: smsward run --config /etc/smsward --policies /etc/smsward/policies
     """
-    from gateway.cli.deployment import located_own
+    from gateway.terminal.deployment import located_own
 
     config, policies, are_shipped = located_own(directories, "run")
     if check_only:
@@ -54,9 +54,46 @@ def check(*, directories: Directories = USUAL_PLACES, as_json: AsJson = False) -
 
     Example: smsward check --config config --policies policies
     """
-    from gateway.cli.deployment import located
+    from gateway.terminal.deployment import located
 
     return _check(*located(directories), as_json=as_json)
+
+
+def demo(
+    *,
+    seconds: Annotated[float, Parameter(help="How long there is traffic.")] = 10,
+    keep: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Go on until Ctrl-C; policies may be edited meanwhile.",
+        ),
+    ] = False,
+    port: Annotated[int, Parameter(help="Where SPs bind; a free one when it is taken.")] = 2775,
+    as_json: AsJson = False,
+) -> int:
+    """Show a gateway at work: an SMSC, three SPs and live traffic, all on loopback.
+
+    A bank sends codes and notices, a retailer adverts that some subscribers refused, and a
+    spammer what it hopes to get past the filter. At the end everything the SPs were told is
+    compared with what the SMSC got and what is in quarantine; the exit code is 1 unless it
+    agrees. Configuration, policies, store and records stay in a temporary directory. Needs the
+    extra `demo`.
+
+    Example: smsward demo --keep
+    """
+    import asyncio
+    from importlib.util import find_spec
+
+    from gateway.terminal.failure import misused
+
+    if not all(map(find_spec, ("smpplib", "aiosmpplib"))):
+        raise misused("what the demo simulates with is missing: pip install 'smsward[demo]'")
+
+    from gateway.cli.demo.show import Wishes, run_demo
+
+    return asyncio.run(run_demo(Wishes(seconds, port, keep=keep, as_json=as_json)))
 
 
 def _check(config: Path, policies: Path, *, as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""What commands can be asked for, where that is more than an option or two."""
+"""Options that belong to one command or group: messages, selections, decisions, audits."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,42 +6,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
-from gateway.domain.consent import Answer
+from gateway.domain.authority_report import ReportState
 from gateway.domain.quarantine import HoldState
-from gateway.domain.subscription import SubscriptionState
-
-NOT_NEGATIVE = Number(gte=0)
-
-ConfigDirectory = Annotated[
-    Path | None,
-    Parameter("--config", help="The directory of gateway.yaml and senders.yaml."),
-]
-PoliciesDirectory = Annotated[
-    Path | None,
-    Parameter("--policies", help="The directory of the policy bundle."),
-]
-AsJson = Annotated[
-    bool, Parameter("--json", negative="", show_default=False, help="Print JSON, for programs.")
-]
-
-Lang = Annotated[
-    Literal["zh", "en"],
-    Parameter("--lang", help="The language of labels, titles and evidence."),
-]
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True)
-class Directories:
-    """Where configuration and policies are; None means the usual places."""
-
-    config: ConfigDirectory = None
-    policies: PoliciesDirectory = None
-
-
-USUAL_PLACES = Directories()
+from gateway.terminal.options import NOT_NEGATIVE, AsJson, By
 
 
 @Parameter(name="*")
@@ -113,76 +81,6 @@ NO_CAMPAIGN = Whole()
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """To whom an answer was given, and how."""
-
-    system_id: Annotated[str | None, Parameter(help="The SP the answer was given to.")] = None
-    all_senders: Annotated[
-        bool,
-        Parameter(negative="", show_default=False, help="It was given to every SP at once."),
-    ] = False
-    channel: Annotated[str, Parameter(help="Which way the answer came.")] = "cli"
-    evidence: Annotated[
-        str,
-        Parameter(
-            show_default=False, help="What proves it: message ids, or the digest of a document."
-        ),
-    ] = ""
-
-
-NO_SCOPE = Scope()
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True)
-class AnswerDefaults:
-    """What a list of answers does not say itself."""
-
-    system_id: Annotated[str | None, Parameter(help="The SP the answers were given to.")] = None
-    all_senders: Annotated[
-        bool,
-        Parameter(negative="", show_default=False, help="They were given to every SP at once."),
-    ] = False
-    answer: Annotated[Answer | None, Parameter(help="What the subscribers said.")] = None
-    since: Annotated[
-        datetime | None,
-        Parameter(help="As of when, with an offset; by default when the file was last changed."),
-    ] = None
-    channel: Annotated[str, Parameter(help="Which way the answers came.")] = "import"
-    evidence: Annotated[
-        str,
-        Parameter(show_default=False, help="What proves them; an agreement is asserted without."),
-    ] = ""
-    until: Annotated[
-        str | None,
-        Parameter(help="The last day of the agreements, as 2035-12-31, or a time with its offset."),
-    ] = None
-
-
-NOTHING_SAID = AnswerDefaults()
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True)
-class OrderFilter:
-    """Which orders of subscribers to list."""
-
-    number: Annotated[str | None, Parameter(help="Only those of this subscriber.")] = None
-    system_id: Annotated[str | None, Parameter(help="Only those from this SP.")] = None
-    state: Annotated[
-        SubscriptionState | None,
-        Parameter(
-            show_choices=False, help=f"Only those in this state: {', '.join(SubscriptionState)}."
-        ),
-    ] = None
-    limit: Annotated[int, Parameter(help="At most so many.")] = 50
-
-
-ORDERS = OrderFilter()
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True)
 class ReloadOptions:
     """Who wants policies loaded, and how."""
 
@@ -202,27 +100,109 @@ NO_REASON = ReloadOptions()
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class FilingSelector:
-    """Which filings of an SP are meant."""
+class WantedReports:
+    """Which reports are meant."""
 
-    licence: Annotated[bool, Parameter(negative="", show_default=False, help="Its licence.")] = (
-        False
-    )
-    signature: Annotated[
-        list[str] | None, Parameter(negative="", help="Its signature of this name.")
+    state: Annotated[
+        ReportState | None,
+        Parameter(show_choices=False, help=f"Only those in this state: {', '.join(ReportState)}."),
     ] = None
-    template: Annotated[
-        list[str] | None, Parameter(negative="", help="Its template of this id.")
+    system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
+    before: Annotated[int | None, Parameter(help="Only those older than this number.")] = None
+
+
+ALL_REPORTS = WantedReports()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """Which records to judge again, and what to compare with."""
+
+    records: Annotated[
+        Path | None,
+        Parameter(help="The directory of records; by default the one that gateway.yaml names."),
     ] = None
-    scope: Annotated[list[str] | None, Parameter(negative="", help="The scope of this port.")] = (
-        None
-    )
-    approval: Annotated[
-        list[str] | None, Parameter(negative="", help="The approval of this reference.")
+    since: Annotated[
+        datetime | None, Parameter(help="From this time on; UTC unless it has an offset.")
     ] = None
-    everything: Annotated[
-        bool, Parameter("--all", negative="", show_default=False, help="All that it has filed.")
+    until: Annotated[datetime | None, Parameter(help="Until before this time.")] = None
+    sender: Annotated[str | None, Parameter(help="Tell of this SP only.")] = None
+    old: Annotated[
+        str | None,
+        Parameter(
+            help="Compare with this bundle in place of the records: a directory, or the number of"
+            " a version in `policy history`."
+        ),
+    ] = None
+
+
+ALL_RECORDS = ReplayOptions()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class DrawOptions:
+    """Which sample is to be drawn."""
+
+    system_id: Annotated[str, Parameter(help="The SP whose asserted answers are sampled.")]
+    sample: Annotated[int, Parameter(help="How many to draw, at random.")] = 50
+    seed: Annotated[
+        int | None,
+        Parameter(help="Draw as an earlier audit with this seed did; a new one unless said."),
+    ] = None
+    by: By = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which audits to list."""
+
+    system_id: Annotated[str | None, Parameter(help="Only those of this SP.")] = None
+    before: Annotated[int | None, Parameter(help="Only those older than this number.")] = None
+    limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50
+
+
+ALL_AUDITS = AuditFilter()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class ItemFile:
+    """Where the items go: a table unless said."""
+
+    csv: Annotated[
+        Path | None, Parameter(help="Write the items as CSV, in a file for its owner alone.")
+    ] = None
+    as_json: AsJson = False
+
+
+TABLE = ItemFile()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class ItemProofOptions:
+    """What the SP could show for one item."""
+
+    proven: Annotated[
+        bool, Parameter(negative="", show_default=False, help="There is proof: see --evidence.")
     ] = False
+    unproven: Annotated[
+        bool, Parameter(negative="", show_default=False, help="There is no proof.")
+    ] = False
+    evidence: Annotated[
+        str,
+        Parameter(show_default=False, help="What proves it; or what was shown that does not."),
+    ] = ""
+    revoke: Annotated[
+        bool,
+        Parameter(
+            negative="", show_default=False, help="Without proof: count it as refused from now on."
+        ),
+    ] = False
+    by: By = None
 
 
-NOTHING_NAMED = FilingSelector()
+NOTHING_FOUND = ItemProofOptions()

@@ -1,28 +1,23 @@
 """`smsward policy`."""
 
-# ruff: noqa: PLC0415 - see gateway.cli.commands
+# ruff: noqa: PLC0415 - see gateway.terminal
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from gateway.cli.commands.why import explain_submit
-from gateway.cli.options import (
-    NO_REASON,
-    USUAL_PLACES,
-    AsJson,
-    ConfigDirectory,
-    Directories,
-    ReloadOptions,
-)
-from gateway.cli.replay_options import ALL_RECORDS, ReplayOptions
+from gateway.cli.explain import explain_submit
+from gateway.cli.options import ALL_RECORDS, NO_REASON, ReloadOptions, ReplayOptions
+from gateway.terminal.failure import run_async
+from gateway.terminal.options import USUAL_PLACES, AsJson, ConfigDirectory, Directories
 
 policy = App(
     name="policy",
     help="Check and compare policies, see which were in force (策略), and go back.",
     sort_key=4,
 )
+
 
 # Who works at a policy looks for it here.
 policy.command(explain_submit, name="explain")
@@ -42,8 +37,8 @@ def check(
 
     Example: smsward policy check policies.new
     """
-    from gateway.cli.deployment import policies_of
-    from gateway.cli.policy_comparison import check_policies
+    from gateway.cli.policy_bundles import check_policies
+    from gateway.terminal.deployment import policies_of
 
     return check_policies(policies_of(directory, "DIR"), as_json=as_json)
 
@@ -63,7 +58,7 @@ def diff(
 
     Example: smsward policy diff policies policies.new
     """
-    from gateway.cli.policy_comparison import diff_policies
+    from gateway.cli.policy_bundles import diff_policies
 
     return diff_policies(old, new, as_json=as_json)
 
@@ -94,8 +89,8 @@ def rules(
 
     Example: smsward policy rules --lang zh
     """
-    from gateway.cli.deployment import policies_of
-    from gateway.cli.policy_catalogue import list_rules, print_markdown
+    from gateway.cli.policy_bundles import list_rules, print_markdown
+    from gateway.terminal.deployment import policies_of
 
     found = policies_of(directory, "DIR")
     if as_markdown:
@@ -123,8 +118,8 @@ def schema(
 
     Example: smsward policy schema --file rules
     """
-    from gateway.cli.policy_catalogue import print_schema
-    from gateway.settings.json_schema import BundlePart
+    from gateway.cli.policy_bundles import print_schema
+    from gateway.settings.bundles.json_schema import BundlePart
 
     return print_schema(BundlePart(file), partial=partial)
 
@@ -148,8 +143,8 @@ def replay(
 
     Example: smsward policy replay policies.new --since 2013-11-04 --old policies
     """
-    from gateway.cli.deployment import config_of, policies_of
     from gateway.cli.policy_replay import replay_policies
+    from gateway.terminal.deployment import config_of, policies_of
 
     directories = (config_of(config), policies_of(directory, "DIR"))
     return replay_policies(*directories, replayed, as_json=as_json)
@@ -166,12 +161,10 @@ def history(
 
     Example: smsward policy history --limit 10
     """
-    import asyncio
+    from gateway.cli.policy_versions import show_history
+    from gateway.terminal.deployment import load_settings
 
-    from gateway.cli.deployment import load_settings
-    from gateway.cli.versions import show_history
-
-    return asyncio.run(show_history(load_settings(config), limit, as_json=as_json))
+    return run_async(show_history(load_settings(config), limit, as_json=as_json))
 
 
 @policy.command
@@ -190,13 +183,11 @@ def rollback(
 
     Example: smsward policy rollback 12 --note "K-LOAN held honest banks"
     """
-    import asyncio
-
-    from gateway.cli.deployment import load_settings, own_policies_of
-    from gateway.cli.versions import roll_back
+    from gateway.cli.policy_versions import roll_back
+    from gateway.terminal.deployment import load_settings, own_policies_of
 
     policies = own_policies_of(directories.policies)
-    return asyncio.run(roll_back(load_settings(directories.config), policies, number, wish))
+    return run_async(roll_back(load_settings(directories.config), policies, number, wish))
 
 
 @policy.command
@@ -210,9 +201,7 @@ def reload(*, wish: ReloadOptions = NO_REASON, config: ConfigDirectory = None) -
 
     Example: smsward policy reload --force --note "gambling list split in two"
     """
-    import asyncio
+    from gateway.cli.policy_versions import reload_policies
+    from gateway.terminal.deployment import load_settings
 
-    from gateway.cli.deployment import load_settings
-    from gateway.cli.versions import reload_policies
-
-    return asyncio.run(reload_policies(load_settings(config), wish))
+    return run_async(reload_policies(load_settings(config), wish))

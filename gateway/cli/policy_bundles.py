@@ -1,24 +1,131 @@
-"""The work of `smsward policy rules` and `policy schema`: what a bundle may say, and says."""
+"""The work of `smsward policy check`, `diff`, `rules` and `schema`: bundles by themselves."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from gateway.cli.deployment import faulty_policies
-from gateway.cli.explanation_labels import worded
-from gateway.cli.failure import ExitCode
-from gateway.cli.screen import console, print_json, print_table
+from gateway.cli.config_check import (
+    bundle_summary_of,
+    report_faults,
+    stray_categories_of,
+    warnings_of,
+)
+from gateway.cli.explain_labels import settings_of, worded
+from gateway.domain.policy import KeywordList
 from gateway.domain.verdict import Action
-from gateway.policy.rules import Rule
-from gateway.policy.statuses import DEFAULT_STATUSES
-from gateway.settings.bundle import load_bundle
-from gateway.settings.bundle_source import BundleSource
-from gateway.settings.difference import difference
-from gateway.settings.fault import SettingsError
-from gateway.settings.json_schema import BundlePart, schema_of
-from gateway.settings.rule_text import check_name, parameters_of
+from gateway.policy.bundle import Bundle, Rule
+from gateway.settings.bundles.bundle import load_bundle, load_proven
+from gateway.settings.bundles.difference import (
+    BundleDifference,
+    ListDifference,
+    difference,
+    parameters_of,
+)
+from gateway.settings.bundles.json_schema import BundlePart, schema_of
+from gateway.settings.bundles.layers import BundleSource
+from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.smpp.status import CommandStatus
+from gateway.terminal.deployment import faulty_policies
+from gateway.terminal.failure import ExitCode
+from gateway.terminal.screen import (
+    console,
+    counted,
+    print_fields,
+    print_json,
+    print_table,
+    say,
+    warn,
+)
+
+_SHOWN_WORDS = 20
+
+
+def check_policies(directory: Path, *, as_json: bool) -> int:
+    """Print the faults of one bundle and of its self-test, else a summary."""
+    try:
+        bundle = load_proven(directory)
+    except SettingsError as error:
+        report_faults(error.faults, as_json=as_json)
+        return ExitCode.MISUSED
+    read = {"policies": str(directory), **bundle_summary_of(bundle)}
+    warnings = (*warnings_of((), bundle), *stray_categories_of(bundle, directory))
+    if as_json:
+        print_json({"ok": True, "faults": [], **read, "warnings": warnings})
+        return ExitCode.FINE
+    print_fields((name, str(value)) for name, value in read.items())
+    for warning in warnings:
+        warn(warning)
+    return ExitCode.FINE
+
+
+def diff_policies(old: Path, new: Path, *, as_json: bool) -> int:
+    """Print what the bundle in `new` says otherwise than the one in `old`."""
+    gathering = FaultCollector()
+    before = gathering.take(lambda: load_bundle(old), None)
+    after = gathering.take(lambda: load_bundle(new), None)
+    if before is None or after is None:
+        raise faulty_policies(gathering.faults)
+    found = difference(before, after)
+    if as_json:
+        print_json(_as_json(before, after, found))
+    elif found.is_none:
+        say(f"{before.digest} and {after.digest} say the same")
+    else:
+        _print(found)
+    return ExitCode.FINE
+
+
+def _as_json(old: Bundle, new: Bundle, found: BundleDifference) -> dict[str, object]:
+    return {
+        "old": old.digest,
+        "new": new.digest,
+        "lists_added": [_list(words) for words in found.lists_added],
+        "lists_removed": [_list(words) for words in found.lists_removed],
+        "lists_changed": found.lists_changed,
+        "settings": found.settings,
+        "cases_added": found.cases_added,
+        "cases_removed": found.cases_removed,
+    }
+
+
+def _list(words: KeywordList) -> dict[str, object]:
+    return {"id": words.id, "words": len(words.words), **settings_of(words)}
+
+
+def _print(found: BundleDifference) -> None:
+    rows = [("+", words.id, _size(words)) for words in found.lists_added]
+    rows += [("-", words.id, _size(words)) for words in found.lists_removed]
+    rows += [row for one in found.lists_changed for row in _list_rows(one)]
+    rows += [("~", one.name, f"{one.old} → {one.new}") for one in found.settings]
+    if found.cases_added:
+        rows.append(("+", "selftest", counted(found.cases_added, "case")))
+    if found.cases_removed:
+        rows.append(("-", "selftest", counted(found.cases_removed, "case")))
+    print_table(("", "what", "change"), rows)
+
+
+def _list_rows(one: ListDifference) -> Iterable[tuple[str, str, str]]:
+    for setting in one.settings:
+        yield "~", f"{one.id} {setting.name}", f"{setting.old} → {setting.new}"
+    if one.added:
+        yield "+", one.id, _some(one.added)
+    if one.removed:
+        yield "-", one.id, _some(one.removed)
+
+
+def _size(words: KeywordList) -> str:
+    said = {name.replace("_", " "): value for name, value in settings_of(words).items() if value}
+    action = said.pop("action")
+    told = (counted(len(words.words), "word"), *(f"{name} {value}" for name, value in said.items()))
+    return f"the list: {action}, {', '.join(told)}"
+
+
+def _some(words: Sequence[str]) -> str:
+    shown = ", ".join(words[:_SHOWN_WORDS])
+    rest = len(words) - _SHOWN_WORDS
+    return f"{counted(len(words), 'word')}: {shown}" + (f" and {rest} more" if rest > 0 else "")
+
 
 # Ten columns of usual width stand side by side from here on; fewer, of these places, before.
 _WIDE_COLUMNS = 180
@@ -114,7 +221,7 @@ def as_mapping(rule: Rule) -> dict[str, object]:
         "id": rule.id,
         "title": {"zh": rule.title.zh, "en": rule.title.en},
         "article": rule.article,
-        "check": check_name(rule.check),
+        "check": rule.check.name,
         "parameters": parameters_of(rule),
         "mode": rule.mode,
         "applies_to": sorted(rule.applies_to),
@@ -141,7 +248,7 @@ def status_of(rule: Rule) -> str:
         case Action.QUARANTINE | Action.DEFER:
             return CommandStatus.ESME_ROK.name
         case Action.REJECT | Action.THROTTLE:
-            return rule.status or DEFAULT_STATUSES[rule.reason]
+            return rule.status or rule.reason.status
 
 
 def _narrow(row: Row) -> Row:
@@ -157,7 +264,7 @@ def _row(rule: Rule, language: Language) -> Row:
         rule.id,
         rule.title.zh if language == "zh" else rule.title.en,
         rule.article,
-        (check_name(rule.check), *(f"{k}: {v}" for k, v in parameters_of(rule).items())),
+        (rule.check.name, *(f"{k}: {v}" for k, v in parameters_of(rule).items())),
         (rule.mode, *(f"{one.port or one.sender}: {one.mode}" for one in rule.overrides)),
         ", ".join(worded(one, language) for one in sorted(rule.applies_to)),
         worded("exempt" if rule.action is Action.FORWARD else rule.action, language),

@@ -3,24 +3,25 @@
 import asyncio
 from pathlib import Path
 
-from gateway.cli.failure import CommandError, ExitCode, misused
 from gateway.cli.options import ReloadOptions
-from gateway.cli.person import acting
-from gateway.cli.screen import print_json, print_table, say, visible, warn
-from gateway.cli.storage import opened_store
-from gateway.domain.policy_history import (
+from gateway.runtime.clock import monotonic, utcnow
+from gateway.settings.bundles.archive import restore, unpacked
+from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.fault import SettingsError
+from gateway.settings.gateway import GatewaySettings
+from gateway.stores import stores_of
+from gateway.systems.policy_history.model import (
+    VERSIONS_KEPT,
     NewPolicyRequest,
     PolicyRequest,
+    PolicyStore,
     PolicyVersion,
     ReloadRequestState,
 )
-from gateway.ports.policies import VERSIONS_KEPT, PolicyStore
-from gateway.runtime.clock import monotonic, utcnow
-from gateway.settings.archive import unpacked
-from gateway.settings.bundle import load_bundle
-from gateway.settings.fault import SettingsError
-from gateway.settings.gateway import GatewaySettings
-from gateway.settings.restore import restore
+from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.options import acting
+from gateway.terminal.screen import print_listed, say, visible, warn
+from gateway.terminal.store import opened_store
 
 _LOOK_EVERY_S = 0.1
 _MAX_NOTE_CHARS = 200
@@ -32,15 +33,11 @@ async def show_history(settings: GatewaySettings, limit: int, *, as_json: bool) 
     """Print the last policies that came into force; return the exit code."""
     if not 1 <= limit <= VERSIONS_KEPT:
         raise misused(f"--limit: 1 to {VERSIONS_KEPT}")
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         versions = await stores.policies.versions(limit)
-    if as_json:
-        print_json([_described(version) for version in versions])
-    elif versions:
-        columns = ("N", "in force from (UTC)", "digest", "bundle", "by", "note", "files")
-        print_table(columns, map(_row, versions))
-    else:
-        say("no policy has been in force yet")
+    columns = ("N", "in force from (UTC)", "digest", "bundle", "by", "note", "files")
+    shown, nothing = list(map(_described, versions)), "no policy has been in force yet"
+    print_listed(shown, columns, map(_row, versions), nothing, as_json=as_json)
     return ExitCode.FINE
 
 
@@ -48,7 +45,7 @@ async def roll_back(
     settings: GatewaySettings, directory: Path, number: int, wish: ReloadOptions
 ) -> int:
     """Put the files of version `number` back, have them loaded; return the exit code."""
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         files = await files_of(stores.policies, number)
         if not wish.force:
             await _refuse_to_lose_work(stores.policies, directory)
@@ -70,7 +67,7 @@ async def roll_back(
 
 async def reload_policies(settings: GatewaySettings, wish: ReloadOptions) -> int:
     """Ask the running gateway to load the policies; return the exit code."""
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         answered = await _asked(stores.policies, wish, wish.note, force=wish.force)
     return _told(answered)
 

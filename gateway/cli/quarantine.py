@@ -1,27 +1,27 @@
-"""`smsward quarantine`."""
+"""`smsward quarantine`, and `smsward preferences holds`: what subscribers themselves hold."""
 
-# ruff: noqa: PLC0415 - see gateway.cli.commands
+# ruff: noqa: PLC0415 - see gateway.terminal
 
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.options import (
-    EVERYTHING,
-    NO_CAMPAIGN,
-    NOT_NEGATIVE,
-    AsJson,
-    ConfigDirectory,
-    Selection,
-    Whole,
-)
-from gateway.cli.record_options import MASKED, UnmaskOptions
+from gateway.cli.options import EVERYTHING, NO_CAMPAIGN, Selection, Whole
+from gateway.domain.msisdn import masked
+from gateway.runtime.clock import utcnow
+from gateway.systems.preferences.cli import preferences
+from gateway.terminal.failure import ExitCode, run_async
+from gateway.terminal.options import MASKED, NOT_NEGATIVE, AsJson, ConfigDirectory, UnmaskOptions
+from gateway.terminal.screen import print_listed
+
+_HOLD_COLUMNS = ("", "id", "from", "held at (UTC)", "until (UTC)")
 
 quarantine = App(
     name="quarantine",
     help="Look through the messages that are held (隔离区), and decide on them.",
     sort_key=5,
 )
+
 
 Ids = Annotated[
     list[str] | None,
@@ -42,12 +42,10 @@ def list_held(
 
     Example: smsward quarantine list --campaign c0f1e2d3c4b5a6978
     """
-    import asyncio
-
-    from gateway.cli.deployment import load_settings
     from gateway.cli.held_messages import list_messages
+    from gateway.terminal.deployment import load_settings
 
-    return asyncio.run(list_messages(load_settings(config), selection, config, as_json=as_json))
+    return run_async(list_messages(load_settings(config), selection, config, as_json=as_json))
 
 
 @quarantine.command
@@ -69,15 +67,13 @@ def show(
 
     Example: smsward quarantine show 81764072000000001000 --unmask --reason "case 2013-118"
     """
-    import asyncio
-
-    from gateway.cli.deployment import load_settings
     from gateway.cli.held_messages import number_of, show_message
-    from gateway.cli.unmask_reason import is_text_unmasked
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import is_text_unmasked
 
     settings, about = load_settings(config), f"message {number_of(message_id)}"
     unmask = is_text_unmasked(settings, unmasking, "quarantine show", about)
-    return asyncio.run(show_message(settings, message_id, unmask=unmask, as_json=as_json))
+    return run_async(show_message(settings, message_id, unmask=unmask, as_json=as_json))
 
 
 @quarantine.command
@@ -106,17 +102,15 @@ def release(
 
     Example: smsward quarantine release --campaign c0f1e2d3c4b5a6978 --system-id shop
     """
-    import asyncio
-
-    from gateway.cli.deployment import load_settings
     from gateway.cli.held_decisions import release_messages
-    from gateway.cli.message_selection import MessageSelection
+    from gateway.cli.held_messages import MessageSelection
+    from gateway.terminal.deployment import load_settings
 
     chosen, settings = (
         MessageSelection(ids or [], whole.campaign, whole.system_id),
         load_settings(config),
     )
-    return asyncio.run(release_messages(settings, chosen, by, wait_s=wait_s, as_json=as_json))
+    return run_async(release_messages(settings, chosen, by, wait_s=wait_s, as_json=as_json))
 
 
 @quarantine.command
@@ -135,14 +129,67 @@ def discard(
 
     Example: smsward quarantine discard --campaign c0f1e2d3c4b5a6978 --by lin
     """
-    import asyncio
-
-    from gateway.cli.deployment import load_settings
     from gateway.cli.held_decisions import discard_messages
-    from gateway.cli.message_selection import MessageSelection
+    from gateway.cli.held_messages import MessageSelection
+    from gateway.terminal.deployment import load_settings
 
     chosen, settings = (
         MessageSelection(ids or [], whole.campaign, whole.system_id),
         load_settings(config),
     )
-    return asyncio.run(discard_messages(settings, chosen, by, as_json=as_json))
+    return run_async(discard_messages(settings, chosen, by, as_json=as_json))
+
+
+@preferences.command
+def holds(
+    number: Annotated[str, Parameter(help="The subscriber's number.")],
+    /,
+    *,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the messages that nothing but a subscriber's own preferences holds.
+
+    They are the subscriber's to let go, by writing 查拦截 and 放行 1 to the service code. What a
+    policy holds is not among them: smsward quarantine list shows that. A long message has
+    several ids; smsward quarantine show ID prints a text.
+
+    Example: smsward preferences holds 13800138000
+    """
+    from gateway.app.own_holds import own_holds_in
+    from gateway.stores import stores_of
+    from gateway.systems.quarantine.own_holds import OwnHold
+    from gateway.terminal.arguments import subscriber_of
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import opened_store
+
+    settings, msisdn = load_settings(config), subscriber_of(number)
+
+    async def own_holds() -> list[OwnHold]:
+        async with opened_store(settings, stores_of) as stores:
+            return list(await own_holds_in(stores).list_own(msisdn, utcnow()))
+
+    found = run_async(own_holds())
+    told = masked(msisdn)
+    described = [
+        {
+            # Text: programs that read JSON numbers as floats would round it.
+            "message_ids": [str(one) for one in own.message_ids],
+            "source": own.source,
+            "held_at": own.held_at.isoformat(timespec="seconds"),
+            "expires_at": own.expires_at.isoformat(timespec="seconds"),
+        }
+        for own in found
+    ]
+    rows = [
+        (
+            str(place),
+            tuple(str(one) for one in own.message_ids),
+            own.source,
+            *(f"{at:%Y-%m-%d %H:%M:%S}" for at in (own.held_at, own.expires_at)),
+        )
+        for place, own in enumerate(found, 1)
+    ]
+    shown, nothing = {"number": told, "holds": described}, f"nothing waits for {told}"
+    print_listed(shown, _HOLD_COLUMNS, rows, nothing, as_json=as_json, title=told)
+    return ExitCode.FINE

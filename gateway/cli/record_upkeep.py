@@ -1,41 +1,33 @@
-"""The work of `smsward records seal` and `purge`, and the journals of both."""
+"""The work of `smsward records seal` and `purge` with their journals, and of `keys reseal`."""
 
 import zlib
-from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
-from gateway.app.case_purge import (
-    audit_purger,
-    preference_purger,
-    report_purger,
-    suspension_purger,
-    warning_purger,
-)
-from gateway.app.purge import (
-    PurgeErrand,
-    Purger,
-    PurgeResult,
-    RecordPurger,
-    RelationPurger,
-    message_purger,
-    purge_before,
-)
-from gateway.app.sample_purge import sample_purger
-from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.person import acting
-from gateway.cli.plurals import counted
-from gateway.cli.progress import progress_bar
-from gateway.cli.record_scopes import moment_of
-from gateway.cli.screen import print_json, print_table, say
-from gateway.cli.storage import opened_store
-from gateway.cli.unmask_reason import sealer_of
-from gateway.domain.privacy import Access, JournalState, Purge
+from gateway.app.purge import PurgeJob, Purger, PurgeResult, RecordPurger, purge_before, purgers_of
+from gateway.domain.records import Access, JournalState, Purge
+from gateway.records.archive import ArchiveBusyError, HourFile, RecordArchive, hour_of
+from gateway.records.upkeep import due, seal_closed
 from gateway.runtime.clock import utcnow
-from gateway.runtime.record_archive import ArchiveBusyError, HourFile, RecordArchive, hour_of
-from gateway.runtime.record_seal import due, seal_closed
-from gateway.settings.gateway import GatewaySettings
+from gateway.settings.fault import SettingsError
+from gateway.settings.gateway import GatewaySettings, keys_of
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.open import file_of
+from gateway.stores import reseal_store, stores_of
+from gateway.terminal.arguments import moment_of
+from gateway.terminal.deployment import faulty
+from gateway.terminal.failure import CommandError, ExitCode, misused
+from gateway.terminal.options import acting
+from gateway.terminal.screen import (
+    counted,
+    print_json,
+    print_listed,
+    print_table,
+    progress_bar,
+    say,
+)
+from gateway.terminal.store import opened_store, sealer_of, store_file
 
 _MAX_LISTED = 10_000
 _BUSY = "it is done when that has ended; call this again"
@@ -75,7 +67,7 @@ async def purge_records(
     months = settings.record_keeping.purge_after_months
     before = purge_before(months, moment)
     sealer = sealer_of(settings)
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         with progress_bar() as progress:
             task = progress.add_task("looking through", total=None)
             purgers: tuple[Purger, ...] = (
@@ -85,19 +77,12 @@ async def purge_records(
                     stores.journals,
                     lambda done, total: progress.update(task, completed=done, total=total),
                 ),
-                message_purger(stores.final_messages),
-                RelationPurger(stores.ended_relations),
-                report_purger(stores.authority_reports),
-                audit_purger(stores.consent_audits),
-                preference_purger(stores.preferences),
-                suspension_purger(stores.suspensions),
-                warning_purger(stores.warnings),
-                sample_purger(stores.samples),
+                *purgers_of(stores).values(),
             )
             holds = [hold for hold in await stores.legal_holds.listed() if hold.is_in_force(moment)]
             when = moment if dry_run else at
-            errand = PurgeErrand(before, holds, when, acting(by), is_rehearsal=dry_run)
-            done = [await _carried_out(purger, errand) for purger in purgers]
+            job = PurgeJob(before, holds, when, acting(by), is_rehearsal=dry_run)
+            done = [await _carried_out(purger, job) for purger in purgers]
         await stores.empty_wal()
         journals = await stores.journals.states()
     if as_json:
@@ -118,41 +103,37 @@ async def purge_records(
 
 async def list_purges(settings: GatewaySettings, limit: int, *, as_json: bool) -> int:
     """Print the purge log, the newest first; return the exit code."""
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         purges = await stores.journals.purges(_sound(limit))
-    if as_json:
-        print_json([asdict(one) for one in purges])
-    else:
-        _print_or_say(("no", "at (UTC)", "what", "from", "to", "count", "by"), map(_row, purges))
+    columns = ("no", "at (UTC)", "what", "from", "to", "count", "by")
+    shown = list(map(asdict, purges))
+    print_listed(shown, columns, map(_row, purges), "nothing yet", as_json=as_json)
     return ExitCode.FINE
 
 
 async def list_accesses(settings: GatewaySettings, limit: int, *, as_json: bool) -> int:
     """Print who saw whole numbers, the newest first; return the exit code."""
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         accesses = await stores.journals.accesses(_sound(limit))
-    if as_json:
-        print_json([asdict(one) for one in accesses])
-    else:
-        columns = ("no", "at (UTC)", "by", "command", "reason", "of what")
-        _print_or_say(columns, map(_access_row, accesses))
+    columns = ("no", "at (UTC)", "by", "command", "reason", "of what")
+    shown = list(map(asdict, accesses))
+    print_listed(shown, columns, map(_access_row, accesses), "nothing yet", as_json=as_json)
     return ExitCode.FINE
 
 
 async def verify_journals(settings: GatewaySettings, *, as_json: bool) -> int:
     """Print how far the chains of both journals hold; return the exit code."""
-    async with opened_store(settings) as stores:
+    async with opened_store(settings, stores_of) as stores:
         states = await stores.journals.states()
-    if as_json:
-        print_json([asdict(one) for one in states])
-    else:
-        print_table(("journal", "rows", "head", "first broken", "problem"), map(_state_row, states))
+    columns = ("journal", "rows", "head", "first broken", "problem")
+    shown = list(map(asdict, states))
+    print_listed(shown, columns, map(_state_row, states), "", as_json=as_json)
     return ExitCode.FAILED if any(one.problem for one in states) else ExitCode.FINE
 
 
-async def _carried_out(purger: Purger, errand: PurgeErrand) -> PurgeResult:
+async def _carried_out(purger: Purger, job: PurgeJob) -> PurgeResult:
     try:
-        return await purger.purge(errand)
+        return await purger.purge(job)
     except ArchiveBusyError as error:
         raise CommandError(str(error), advice=_BUSY) from error
     except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -183,14 +164,6 @@ def _sound(limit: int) -> int:
     return limit
 
 
-def _print_or_say(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    listed = list(rows)
-    if listed:
-        print_table(columns, listed)
-    else:
-        say("nothing yet")
-
-
 def _state_row(one: JournalState) -> tuple[str, ...]:
     broken = "" if one.broken is None else str(one.broken)
     return (one.journal, str(one.rows), one.head, broken, one.problem or "none")
@@ -215,3 +188,41 @@ def _row(one: Purge) -> tuple[str, ...]:
 def _access_row(one: Access) -> tuple[str, ...]:
     at = f"{one.at:%Y-%m-%d %H:%M:%S}"
     return (str(one.number), at, one.by, one.action, one.reason, one.about)
+
+
+def reseal(settings: GatewaySettings, *, as_json: bool) -> int:
+    """Seal the whole store with the key that is in use now; return the exit code."""
+    try:
+        keys = keys_of(settings)
+    except SettingsError as error:
+        raise faulty(error.faults) from error
+    if keys is None:
+        raise misused(
+            "there are no keys to seal with",
+            "make one with `smsward keys new`, and name its file in gateway.yaml: privacy.keys",
+        )
+    path = store_file(settings)
+    if file_of(settings.store_url) is None or not path.is_file():
+        raise CommandError(
+            f"there is no store at {path.absolute()}",
+            advice="name the gateway's --config, and call this from the directory it runs in;"
+            " a new store is sealed from its first start",
+        )
+    with progress_bar() as progress:
+        task = progress.add_task("sealing", total=None)
+        try:
+            rows = reseal_store(
+                settings.store_url,
+                keys,
+                lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        except StoreUnavailable as error:
+            raise CommandError(
+                f"the store at {path.absolute()} is not resealed: {error}",
+                advice="what was done is kept: call this again, and it goes on from there",
+            ) from error
+    if as_json:
+        print_json({"key": keys.current, "rows": rows})
+    else:
+        say(f"sealed anew: {counted(rows, 'row')}; the store is sealed with the key {keys.current}")
+    return ExitCode.FINE

@@ -1,6 +1,6 @@
 """`smsward records`."""
 
-# ruff: noqa: PLC0415 - see gateway.cli.commands
+# ruff: noqa: PLC0415 - see gateway.terminal
 
 from datetime import datetime
 from pathlib import Path
@@ -8,9 +8,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gateway.cli.commands.holds import hold
-from gateway.cli.options import AsJson, ConfigDirectory
-from gateway.cli.record_options import MASKED, By, Period, UnmaskOptions
+from gateway.systems.legal_holds.cli import hold
+from gateway.terminal.failure import run_async
+from gateway.terminal.options import MASKED, AsJson, By, ConfigDirectory, Period, UnmaskOptions
 
 records = App(
     name="records", help="Records of decisions and outcomes (CDR): read, seal, purge.", sort_key=8
@@ -34,7 +34,7 @@ def show(
 
     Example: smsward records show var/cdr --limit 20
     """
-    from gateway.cli.last_records import show_records
+    from gateway.cli.record_export import show_records
 
     return show_records(place, limit, unmasking, config, as_json=as_json)
 
@@ -57,8 +57,8 @@ def export(
     Example: smsward records export --from 2013-09-30T08:00 --to 2013-09-30T12:00
     --number 13800138000 --unmask --reason "case 2013-118" -o case.jsonl
     """
-    from gateway.cli.deployment import load_settings
     from gateway.cli.record_export import export_records
+    from gateway.terminal.deployment import load_settings
 
     return export_records(load_settings(config), period, unmasking, output, as_json=as_json)
 
@@ -71,8 +71,8 @@ def seal(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
 
     Example: smsward records seal --config config
     """
-    from gateway.cli.deployment import load_settings
     from gateway.cli.record_upkeep import seal_records
+    from gateway.terminal.deployment import load_settings
 
     return seal_records(load_settings(config), as_json=as_json)
 
@@ -99,13 +99,11 @@ def purge(
 
     Example: smsward records purge --dry-run --now 2014-03-01
     """
-    import asyncio
-
-    from gateway.cli.deployment import load_settings
     from gateway.cli.record_upkeep import purge_records
+    from gateway.terminal.deployment import load_settings
 
     settings = load_settings(config)
-    return asyncio.run(purge_records(settings, by, now, dry_run=dry_run, as_json=as_json))
+    return run_async(purge_records(settings, by, now, dry_run=dry_run, as_json=as_json))
 
 
 @records.command
@@ -119,12 +117,10 @@ def purges(
 
     Example: smsward records purges --limit 10
     """
-    import asyncio
-
-    from gateway.cli.deployment import load_settings
     from gateway.cli.record_upkeep import list_purges
+    from gateway.terminal.deployment import load_settings
 
-    return asyncio.run(list_purges(load_settings(config), limit, as_json=as_json))
+    return run_async(list_purges(load_settings(config), limit, as_json=as_json))
 
 
 @records.command
@@ -136,12 +132,10 @@ def verify(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
 
     Example: smsward records verify
     """
-    import asyncio
-
-    from gateway.cli.deployment import load_settings
     from gateway.cli.record_upkeep import verify_journals
+    from gateway.terminal.deployment import load_settings
 
-    return asyncio.run(verify_journals(load_settings(config), as_json=as_json))
+    return run_async(verify_journals(load_settings(config), as_json=as_json))
 
 
 @records.command
@@ -155,9 +149,7 @@ def accesses(
 
     Example: smsward records accesses --json
     """
-    import asyncio
-
-    from gateway.cli.deployment import load_settings
     from gateway.cli.record_upkeep import list_accesses
+    from gateway.terminal.deployment import load_settings
 
-    return asyncio.run(list_accesses(load_settings(config), limit, as_json=as_json))
+    return run_async(list_accesses(load_settings(config), limit, as_json=as_json))

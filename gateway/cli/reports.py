@@ -1,33 +1,175 @@
-"""The work of `smsward reports`: what the authority is told of prohibited content (R60)."""
+"""`smsward reports`: what the authority is told of prohibited content (R60)."""
 
-from collections.abc import AsyncIterator, Sequence
+# ruff: noqa: PLC0415 - see gateway.terminal
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, Protocol, TypeAlias
 
 import orjson
+from cyclopts import App, Parameter
 
-from gateway.cli.failure import CommandError, ExitCode, misused
-from gateway.cli.known_sender import require_sender
-from gateway.cli.person import acting
-from gateway.cli.plurals import counted
-from gateway.cli.private_files import private_file
-from gateway.cli.record_scopes import said
-from gateway.cli.report_options import WantedReports
-from gateway.cli.sample_writer import learn_from_reports
-from gateway.cli.screen import print_fields, print_json, print_table, say, visible
-from gateway.cli.storage import opened_store
+from gateway.cli.options import ALL_REPORTS, WantedReports
 from gateway.domain.authority_report import AuthorityReport, ReportState
 from gateway.domain.msisdn import is_mobile, masked
-from gateway.ports.authority_reports import AuthorityReports
 from gateway.runtime.clock import utcnow
-from gateway.settings.gateway import GatewaySettings
+from gateway.systems.authority_reports.store import AuthorityReports
+from gateway.systems.learning.model import SampleStore
+from gateway.terminal.failure import CommandError, ExitCode, misused, run_async
+from gateway.terminal.options import MASKED, AsJson, By, ConfigDirectory, UnmaskOptions, acting
+from gateway.terminal.screen import (
+    counted,
+    print_fields,
+    print_json,
+    print_table,
+    private_file,
+    say,
+    visible,
+)
 
-COLUMNS = ("no\nstate", "SP\nstopped at (UTC)", "from\nto", "category, rule\nreference")
+_COLUMNS = ("no\nstate", "SP\nstopped at (UTC)", "from\nto", "category, rule\nreference")
+_MAX_LISTED = 10_000
+_MAX_SENT = 10_000
+_PAGE = 500
+_ADVICE = "`smsward reports list` shows the numbers"
+
+reports = App(
+    name="reports",
+    help="What the authority is told of prohibited content that was stopped (上报).",
+    sort_key=5,
+)
 
 
-def described(report: AuthorityReport, *, unmask: bool = False) -> dict[str, object]:
-    """Return what is told of a report, as JSON has it; with `unmask` the text as well."""
+class _ReportStores(Protocol):
+    @property
+    def authority_reports(self) -> AuthorityReports: ...
+    @property
+    def samples(self) -> SampleStore: ...
+
+
+_Opened: TypeAlias = AbstractAsyncContextManager[_ReportStores]
+_Learn: TypeAlias = Callable[[SampleStore, Sequence[AuthorityReport], str], Awaitable[None]]
+
+
+@reports.command(name="list")
+def list_all(
+    *,
+    wanted: WantedReports = ALL_REPORTS,
+    limit: Annotated[int, Parameter(help="At most so many, the newest first.")] = 50,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """List reports, the newest first. Numbers are masked, texts are left out.
+
+    A running gateway adds one for each message that it stops for content of the category
+    illegal or one below it: fraud, gambling, forged documents.
+
+    Example: smsward reports list --state pending
+    """
+    return run_async(_list(_opened(config), wanted, limit, config, as_json=as_json))
+
+
+@reports.command
+def show(
+    number: Annotated[int, Parameter(name="NO")],
+    /,
+    *,
+    unmasking: UnmaskOptions = MASKED,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show one report. With --unmask and a --reason the whole number and the text as well.
+
+    Example: smsward reports show 12 --unmask --reason "case 2013-118"
+    """
+    from gateway.stores import stores_of
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import is_unmasked, opened_store
+
+    settings = load_settings(config)
+    unmask = is_unmasked(settings, unmasking, "reports show", f"report {number}")
+    opened = opened_store(settings, stores_of)
+    return run_async(_show(opened, number, unmask=unmask, as_json=as_json))
+
+
+@reports.command
+def export(
+    output: Annotated[Path, Parameter(name="FILE")],
+    /,
+    *,
+    wanted: WantedReports = ALL_REPORTS,
+    by: By = None,
+    unmasking: UnmaskOptions = MASKED,
+    config: ConfigDirectory = None,
+) -> int:
+    """Write reports as JSON for the authority, in a file for its owner alone.
+
+    Each has the SHA-256 of its text, so that a text which is handed over another way can be
+    told to be the one. Whole numbers and texts only with --unmask and a --reason.
+
+    Example: smsward reports export reports.json --state pending --unmask --reason "monthly"
+    """
+    from gateway.stores import stores_of
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import is_unmasked, opened_store
+
+    settings = load_settings(config)
+    about = f"{wanted.state or 'all'} reports of {wanted.system_id or 'any sender'}"
+    unmask = is_unmasked(settings, unmasking, "reports export", about)
+    head = {
+        "exported_at": utcnow().isoformat(timespec="seconds"),
+        "by": acting(by),
+        "carrier": settings.node.carrier,
+        "province": settings.node.province,
+    }
+    opened = opened_store(settings, stores_of)
+    return run_async(_export(opened, wanted, output, head, unmask=unmask))
+
+
+@reports.command
+def sent(
+    numbers: Annotated[list[int], Parameter(name="NO", negative="")],
+    /,
+    *,
+    reference: Annotated[str, Parameter(help="The number under which the authority has it.")],
+    by: By = None,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Note that the authority has reports. They stay on record.
+
+    The exit code is 1 when one of them was not pending.
+
+    Example: smsward reports sent 12 13 --reference "公网安(2025)77"
+    """
+    from gateway.cli.held_decisions import learn_from_reports
+    from gateway.stores import stores_of
+    from gateway.terminal.arguments import said
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import opened_store
+
+    settings = load_settings(config)
+    words = said(reference)
+    if not words:
+        raise misused("--reference: must not be empty", "the number under which it was taken")
+    if not 1 <= len(numbers) <= _MAX_SENT:
+        raise misused(f"give 1 to {_MAX_SENT} numbers of reports", _ADVICE)
+    opened, learn = opened_store(settings, stores_of), partial(learn_from_reports, settings)
+    return run_async(_mark_sent(opened, numbers, words, acting(by), learn, as_json=as_json))
+
+
+def _opened(config: Path | None) -> _Opened:
+    from gateway.stores import stores_of
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import opened_store
+
+    return opened_store(load_settings(config), stores_of)
+
+
+def _described(report: AuthorityReport, *, unmask: bool = False) -> dict[str, object]:
     shown: dict[str, object] = {
         "number": report.number,
         "state": report.state,
@@ -35,8 +177,8 @@ def described(report: AuthorityReport, *, unmask: bool = False) -> dict[str, obj
         # Text: programs that read JSON numbers as floats would round it.
         "message_id": str(report.message_id),
         "system_id": report.system_id,
-        "source": report.source if unmask else source_of(report),
-        "subscriber": subscriber_of(report, unmask=unmask),
+        "source": report.source if unmask else _source_of(report),
+        "subscriber": _subscriber_of(report, unmask=unmask),
         "recipients": report.recipients,
         "action": report.action,
         "rule": report.rule,
@@ -52,71 +194,62 @@ def described(report: AuthorityReport, *, unmask: bool = False) -> dict[str, obj
     return shown | ({"text": report.text} if unmask else {})
 
 
-def row_of(report: AuthorityReport) -> tuple[tuple[str, str], ...]:
-    """Return one row of the list, in two lines."""
+def _row_of(report: AuthorityReport) -> tuple[tuple[str, str], ...]:
     return (
         (str(report.number), report.state),
         (report.system_id, f"{report.stopped_at:%Y-%m-%d %H:%M:%S}"),
-        (source_of(report), subscriber_of(report) or ""),
+        (_source_of(report), _subscriber_of(report) or ""),
         (f"{report.category} {report.rule}", report.reference),
     )
 
 
-def source_of(report: AuthorityReport) -> str:
+def _source_of(report: AuthorityReport) -> str:
     """Return the source address; a personal number is masked, a port is not."""
     is_person = is_mobile(report.source.encode("latin-1", "replace"))
     return masked(report.source.removeprefix("+")) if is_person else report.source
 
 
-def subscriber_of(report: AuthorityReport, *, unmask: bool = False) -> str | None:
+def _subscriber_of(report: AuthorityReport, *, unmask: bool = False) -> str | None:
     """Return to whom it went, the first of several; None where that is not known."""
     if report.msisdn is None:
         return None
     return str(report.msisdn) if unmask else masked(report.msisdn)
 
 
-_MAX_LISTED = 10_000
-_MAX_SENT = 10_000
-_PAGE = 500
-_ADVICE = "`smsward reports list` shows the numbers"
-
-
-async def list_reports(
-    settings: GatewaySettings,
+async def _list(
+    opened: _Opened,
     wanted: WantedReports,
     limit: int,
     config: Path | None = None,
     *,
     as_json: bool,
 ) -> int:
-    """Print the reports that are wanted, the newest first; return the exit code."""
     if not 1 <= limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
-    async with opened_store(settings) as stores:
+    async with opened as stores:
         found = await _page(stores.authority_reports, wanted, wanted.before, limit)
         counts = await stores.authority_reports.count_by_state()
     if not found:
+        from gateway.terminal.deployment import require_sender
+
         require_sender(wanted.system_id, config)
     if as_json:
-        print_json([described(report) for report in found])
+        print_json([_described(report) for report in found])
         return ExitCode.FINE
     if found:
-        print_table(COLUMNS, map(row_of, found))
+        print_table(_COLUMNS, map(_row_of, found))
     say(", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no reports")
     if len(found) == limit:
         say(f"older ones: add --before {found[-1].number}")
     return ExitCode.FINE
 
 
-async def show_report(
-    settings: GatewaySettings, number: int, *, unmask: bool, as_json: bool
-) -> int:
-    """Print one report, its text too when it may be seen; return the exit code."""
-    async with opened_store(settings) as stores:
+async def _show(opened: _Opened, number: int, *, unmask: bool, as_json: bool) -> int:
+    async with opened as stores:
         report = await stores.authority_reports.get(number)
     if report is None:
         raise CommandError(f"there is no report {number}", advice=_ADVICE)
-    fields = described(report, unmask=unmask)
+    fields = _described(report, unmask=unmask)
     if as_json:
         print_json(fields)
         return ExitCode.FINE
@@ -129,19 +262,12 @@ async def show_report(
     return ExitCode.FINE
 
 
-async def export_reports(
-    settings: GatewaySettings, wanted: WantedReports, output: Path, by: str | None, *, unmask: bool
+async def _export(
+    opened: _Opened, wanted: WantedReports, output: Path, head: dict[str, str], *, unmask: bool
 ) -> int:
-    """Write the reports that are wanted as one JSON document; return the exit code."""
     digest, written = sha256(), 0
-    head = {
-        "exported_at": utcnow().isoformat(timespec="seconds"),
-        "by": acting(by),
-        "carrier": settings.node.carrier,
-        "province": settings.node.province,
-    }
     try:
-        async with opened_store(settings) as stores:
+        async with opened as stores:
             with private_file(output, is_whole=unmask) as file:
 
                 def write(piece: bytes) -> None:
@@ -150,7 +276,7 @@ async def export_reports(
 
                 write(orjson.dumps(head)[:-1] + b',"reports":[')
                 async for page in _pages(stores.authority_reports, wanted):
-                    lines = (orjson.dumps(described(one, unmask=unmask)) for one in page)
+                    lines = (orjson.dumps(_described(one, unmask=unmask)) for one in page)
                     write((b",\n" if written else b"\n") + b",\n".join(lines))
                     written += len(page)
                 write(b"\n]}\n")
@@ -161,29 +287,24 @@ async def export_reports(
     return ExitCode.FINE
 
 
-async def mark_sent(
-    settings: GatewaySettings,
+async def _mark_sent(
+    opened: _Opened,
     numbers: Sequence[int],
-    reference: str,
-    by: str | None,
+    words: str,
+    name: str,
+    learn: _Learn,
     *,
     as_json: bool,
 ) -> int:
-    """Note that the authority has reports; return the exit code, 1 when one was not pending."""
-    words = said(reference)
-    if not words:
-        raise misused("--reference: must not be empty", "the number under which it was taken")
-    if not 1 <= len(numbers) <= _MAX_SENT:
-        raise misused(f"give 1 to {_MAX_SENT} numbers of reports", _ADVICE)
-    name, now = acting(by), utcnow()
+    now = utcnow()
     outcomes: list[_SubmissionResult] = []
-    async with opened_store(settings) as stores:
+    async with opened as stores:
         for number in dict.fromkeys(numbers):
             is_done = await stores.authority_reports.mark_sent(number, words, name, now)
             report = await stores.authority_reports.get(number)
             outcomes.append(_SubmissionResult(number, report, is_done))
         told = [one.report for one in outcomes if one.is_done and one.report is not None]
-        await learn_from_reports(settings, stores.samples, told, name)
+        await learn(stores.samples, told, name)
     if as_json:
         print_json([_told(outcome) for outcome in outcomes])
     else:

@@ -6,9 +6,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.cli.deployment import Deployment, load_deployment
-from gateway.settings.addresses import Address
 from gateway.settings.locate import policies_directory
+from gateway.settings.schema import Address
+from gateway.terminal.deployment import Deployment, load_deployment
 from simulators.traffic import PERSONAS, SPAM_PHRASES, OwnedPort, Persona
 
 LOOPBACK = "127.0.0.1"

@@ -1,10 +1,12 @@
-"""What the audience sees while the demo plays."""
+"""What the audience sees: how things stand while the demo plays, and how it ends."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
@@ -12,7 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.demo.cast import SpReport
+from gateway.cli.demo.cast import Audit, SpReport
+from gateway.cli.demo.stage import GUEST, PASSWORD, Stage
+from gateway.terminal.screen import console, counted, print_json, say
 
 _REFRESH_PER_S = 4
 # Counts of Told and their headings: short, for all of them stand on 80 columns.
@@ -47,34 +51,6 @@ class Moment:
         return sum(int(getattr(told, name)) for told in self.told.values())
 
 
-class DemoView(Protocol):
-    """Shows moments while it is entered."""
-
-    def __enter__(self) -> Self:
-        """Begin."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End."""
-
-    def show(self, moment: Moment) -> None:
-        """Show how things stand; called once a second."""
-
-    def tell(self, line: str) -> None:
-        """Say something that stays on the screen."""
-
-
-def view_for(screen: Console) -> DemoView:
-    """Return a live view for a terminal, and one line a second for anything else."""
-    if screen.is_terminal and not os.environ.get("CI"):
-        return LiveView(screen)
-    return LineView(screen)
-
-
 def percentile_ms(latency_us: Sequence[int], share: float) -> float:
     """Return about how many milliseconds `share` of the answers took at most.
 
@@ -91,22 +67,12 @@ def percentile_ms(latency_us: Sequence[int], share: float) -> float:
     return 0.0
 
 
-class LineView:
+class LineView(ExitStack):
     """One line a second."""
 
     def __init__(self, screen: Console) -> None:
+        super().__init__()
         self._screen = screen
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave the lines where they are."""
 
     def show(self, moment: Moment) -> None:
         """Print one line."""
@@ -126,23 +92,16 @@ class LineView:
         self._screen.print(line, soft_wrap=True)
 
 
-class LiveView:
+class LiveView(ExitStack):
     """Tables that change in place."""
 
     def __init__(self, screen: Console) -> None:
+        super().__init__()
         self._live = Live(console=screen, refresh_per_second=_REFRESH_PER_S, transient=True)
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self.enter_context(self._live)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
 
     def show(self, moment: Moment) -> None:
         """Draw everything anew."""
@@ -158,6 +117,16 @@ class LiveView:
     def tell(self, line: str) -> None:
         """Print one line above the tables."""
         self._live.console.print(line, soft_wrap=True)
+
+
+DemoView = LineView | LiveView  # shows moments while it is entered
+
+
+def view_for(screen: Console) -> DemoView:
+    """Return a live view for a terminal, and one line a second for anything else."""
+    if screen.is_terminal and not os.environ.get("CI"):
+        return LiveView(screen)
+    return LineView(screen)
 
 
 def sender_table(told: Mapping[str, SpReport], sessions: Mapping[str, int] | None = None) -> Table:
@@ -192,3 +161,88 @@ def _place(verdict: tuple[tuple[str, str], int]) -> tuple[int, int]:
 
 def _table() -> Table:
     return Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSummary:
+    """The last moment and the audit; `disagreements` are PDUs that smpplib reads otherwise."""
+
+    moment: Moment
+    audit: Audit
+    disagreements: int
+
+
+def hints(stage: Stage, *, keep: bool) -> Sequence[str]:
+    """Return the next three things to try."""
+    number = GUEST.ports[0].number
+    first = (
+        f"Save a change in {stage.keywords}"
+        if keep
+        else f"Run `{program()} demo --keep`, which goes on, and save a change in the file that it"
+        " names"
+    )
+    third = (
+        f"3. Bind a client of your own{'' if keep else ' (with demo --keep)'} at {stage.esme_side},"
+        f" system_id {GUEST.system_id}, password {PASSWORD}, and submit from {number}."
+    )
+    return (
+        f"1. {first}: verdicts change at once.",
+        f"2. Look at what is held:  {program()} quarantine list --config {stage.config}",
+        third,
+    )
+
+
+def program() -> str:
+    """Return how to call smsward here: `uv run` and a venv leave it off the PATH of a shell."""
+    called = Path(sys.argv[0])
+    if called.name != "smsward":
+        return "smsward"
+    here = Path.cwd()
+    return str(called.relative_to(here) if called.is_relative_to(here) else called)
+
+
+def print_ending(ending: DemoSummary, stage: Stage, *, keep: bool, as_json: bool) -> None:
+    """Print the summary."""
+    if as_json:
+        print_json(_as_json(ending, stage))
+        return
+    moment, audit = ending.moment, ending.audit
+    screen = console()
+    screen.print(sender_table(moment.told), verdict_table(moment.verdicts))
+    say(
+        f"latency at the SMSC's answer: p50 {moment.p50_ms:.1f} ms, p99 {moment.p99_ms:.1f} ms;"
+        f" in quarantine: {counted(moment.held, 'message')}"
+    )
+    say(
+        f"every accepted message is at the SMSC ({audit.at_smsc}) or in quarantine"
+        f" ({audit.in_quarantine}), once and with the octets it was sent with:"
+        f" {'yes' if audit.is_balanced else 'NO'}",
+        style="bold green" if audit.is_balanced else "bold red",
+    )
+    if not audit.is_balanced:
+        say(
+            f"missing {audit.missing}, unasked {audit.unasked}, altered {audit.altered},"
+            f" doubled {audit.doubled}; see {stage.log}"
+        )
+    say(f"everything of this run is in {stage.directory}; remove it when you have seen enough")
+    if not keep:
+        for line in hints(stage, keep=False):
+            say(line)
+
+
+def _as_json(ending: DemoSummary, stage: Stage) -> dict[str, object]:
+    moment = ending.moment
+    return {
+        "seconds": round(moment.elapsed_s, 1),
+        "address": str(stage.esme_side),
+        "directory": str(stage.directory),
+        "senders": {system_id: asdict(told) for system_id, told in moment.told.items()},
+        "verdicts": [
+            {"action": action, "reason": reason or None, "messages": count}
+            for (action, reason), count in moment.verdicts.items()
+        ],
+        "latency_ms": {"p50": round(moment.p50_ms, 2), "p99": round(moment.p99_ms, 2)},
+        "in_quarantine": moment.held,
+        "read_otherwise_by_smpplib": ending.disagreements,
+        "audit": {"balanced": ending.audit.is_balanced, **asdict(ending.audit)},
+    }

@@ -1,0 +1,400 @@
+"""`smsward consent audit`: are the consents that SPs assert true? (R26)."""
+
+# ruff: noqa: PLC0415 - see gateway.terminal
+
+import csv
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Protocol, TypeAlias
+
+from cyclopts import App, Parameter
+
+from gateway.cli.options import (
+    ALL_AUDITS,
+    NOTHING_FOUND,
+    TABLE,
+    AuditFilter,
+    DrawOptions,
+    ItemFile,
+    ItemProofOptions,
+)
+from gateway.domain.consent import Answer, ConsentAnswer
+from gateway.domain.msisdn import masked
+from gateway.runtime.clock import utcnow
+from gateway.systems.consent.cli import consent
+from gateway.systems.consent_audits.model import (
+    AuditItem,
+    ConsentAudit,
+    ConsentAudits,
+    NewConsentAudit,
+    share_proven,
+)
+from gateway.systems.consent_audits.service import (
+    AssertedConsents,
+    AuditDesk,
+    AuditOutcome,
+    ItemProof,
+    draw,
+)
+from gateway.terminal.failure import CommandError, ExitCode, known, misused, run_async
+from gateway.terminal.options import MASKED, AsJson, ConfigDirectory, UnmaskOptions, acting
+from gateway.terminal.screen import (
+    counted,
+    print_json,
+    print_listed,
+    print_table,
+    private_file,
+    progress_bar,
+    say,
+    visible,
+    warn,
+)
+
+_MAX_SAMPLE = 10_000
+_MAX_SEED = 2**63 - 1
+_MAX_LISTED = 10_000
+_WORDS = {
+    AuditOutcome.NOTED: "noted as not proven; the asserted answer stands (--revoke takes it back)",
+    AuditOutcome.AGREED: "proven: the answer counts as agreed",
+    AuditOutcome.REVOKED: "not proven: the asserted answer is taken back",
+    AuditOutcome.OVERTAKEN: "noted; the subscriber has said something else since, which stands",
+}
+_AUDIT_COLUMNS = (
+    *("no", "SP", "drawn at (UTC)", "by", "sample", "of", "open", "proven", "unproven"),
+    "share proven (95 %)",
+)
+_ITEM_COLUMNS = ("item", "number", "asserted since (UTC)", "channel", "state", "note", "by")
+_CSV_COLUMNS = ("audit", "item", "number", "since", "channel", "state", "note", "answered_by")
+
+audit = App(name="audit", help="Sample what SPs only assert, and ask for proof (抽查).")
+consent.command(audit)
+
+Number = Annotated[int, Parameter(name="NO")]
+
+
+class _AnswerLists(Protocol):
+    # The store of consents imports SQL, which help does not need.
+    def listed(self, *, scope: str, answer: Answer) -> AsyncIterator[list[ConsentAnswer]]: ...
+
+
+class _AuditStores(Protocol):
+    @property
+    def consent(self) -> AssertedConsents: ...
+    @property
+    def consent_lists(self) -> _AnswerLists: ...
+    @property
+    def consent_audits(self) -> ConsentAudits: ...
+
+
+_Opened: TypeAlias = AbstractAsyncContextManager[_AuditStores]
+
+
+@audit.command(name="draw")
+def draw_sample(
+    *,
+    drawing: DrawOptions,
+    file: ItemFile = TABLE,
+    unmasking: UnmaskOptions = MASKED,
+    config: ConfigDirectory = None,
+) -> int:
+    """Draw a sample of an SP's asserted answers at random, and keep it with its seed.
+
+    Numbers are masked, unless --unmask is given with a --reason: the SP needs them whole to
+    look for its proofs.
+
+    Example: smsward consent audit draw --system-id sp1 --sample 50
+
+    Example: smsward consent audit draw --system-id sp1 --csv sample.csv --unmask --reason "audit"
+    """
+    from gateway.terminal.deployment import config_of
+
+    directory = config_of(config)
+    about = f"a sample of {drawing.sample} of {drawing.system_id}"
+    opened, unmask = _unmasked(directory, unmasking, "consent audit draw", about)
+    return run_async(_draw(opened, directory, drawing, file, unmask=unmask))
+
+
+@audit.command
+def show(
+    number: Number,
+    /,
+    *,
+    file: ItemFile = TABLE,
+    unmasking: UnmaskOptions = MASKED,
+    config: ConfigDirectory = None,
+) -> int:
+    """Show an audit with its items. Numbers are masked, unless --unmask comes with a --reason.
+
+    Example: smsward consent audit show 3
+    """
+    opened, unmask = _unmasked(config, unmasking, "consent audit show", f"audit {number}")
+    return run_async(_show(opened, number, file, unmask=unmask))
+
+
+@audit.command(name="list")
+def list_all(
+    *, listed: AuditFilter = ALL_AUDITS, config: ConfigDirectory = None, as_json: AsJson = False
+) -> int:
+    """List audits, the newest first, with the share that was proven.
+
+    In brackets stands between which the share of all asserted answers most likely lies.
+
+    Example: smsward consent audit list --system-id sp1
+    """
+    return run_async(_list(_opened(config), listed, config, as_json=as_json))
+
+
+@audit.command
+def answer(
+    number: Number,
+    /,
+    *,
+    item: Annotated[int, Parameter(help="Which item of the audit.")],
+    findings: ItemProofOptions = NOTHING_FOUND,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Note what the SP could show for one item. Once: it cannot be changed.
+
+    With proof the answer counts as agreed, as of the day that the SP asserts. Without, it stays
+    asserted, or with --revoke counts as refused. What the subscriber has said since stands in
+    either case.
+
+    Example: smsward consent audit answer 3 --item 7 --proven --evidence "form 117, signed"
+
+    Example: smsward consent audit answer 3 --item 8 --unproven --revoke
+    """
+    return run_async(_answer(_opened(config), number, item, findings, as_json=as_json))
+
+
+def _opened(config: Path | None) -> _Opened:
+    return _unmasked(config, MASKED, "", "")[0]
+
+
+def _unmasked(
+    config: Path | None, unmasking: UnmaskOptions, action: str, about: str
+) -> tuple[_Opened, bool]:
+    """Return the stores of a deployment, to be opened, and whether whole numbers are shown."""
+    from gateway.stores import stores_of
+    from gateway.terminal.deployment import load_settings
+    from gateway.terminal.store import is_unmasked, opened_store
+
+    settings = load_settings(config)
+    return opened_store(settings, stores_of), is_unmasked(settings, unmasking, action, about)
+
+
+async def _draw(
+    opened: _Opened, config: Path, drawing: DrawOptions, file: ItemFile, *, unmask: bool
+) -> int:
+    _check(drawing, config)
+    seed = secrets.randbelow(_MAX_SEED) if drawing.seed is None else drawing.seed
+    async with opened as stores:
+        asserted = stores.consent_lists.listed(scope=drawing.system_id, answer=Answer.ASSERTED)
+        with progress_bar() as progress:
+            task = progress.add_task("answers looked at", total=None)
+            sample = await draw(
+                asserted, drawing.sample, seed, lambda count: progress.advance(task, count)
+            )
+        if not sample.items:
+            raise CommandError(
+                f"{drawing.system_id} asserts nothing: no answer is without evidence",
+                advice="`smsward consent export --answer asserted` lists what is asserted",
+            )
+        size = len(sample.items)
+        audit = NewConsentAudit(
+            drawing.system_id, utcnow(), acting(drawing.by), seed, size, sample.population
+        )
+        number = await stores.consent_audits.keep(audit, sample.items)
+        kept = await _audit(stores.consent_audits, number)
+    if not file.as_json:
+        say(f"drawn: audit {number}, {size} of {sample.population}, seed {seed}")
+    _show_items(kept, sample.items, file, unmask=unmask)
+    return ExitCode.FINE
+
+
+async def _show(opened: _Opened, number: int, file: ItemFile, *, unmask: bool) -> int:
+    async with opened as stores:
+        audit = await _audit(stores.consent_audits, number)
+        items = await stores.consent_audits.items_of(number)
+    if not (file.as_json or file.csv is not None):
+        print_table(_AUDIT_COLUMNS, [_audit_row(audit)])
+    _show_items(audit, items, file, unmask=unmask)
+    return ExitCode.FINE
+
+
+async def _list(opened: _Opened, listed: AuditFilter, config: Path | None, *, as_json: bool) -> int:
+    if not 1 <= listed.limit <= _MAX_LISTED:
+        raise misused(f"--limit: 1 to {_MAX_LISTED}", "--before NO gives the page after that one")
+    async with opened as stores:
+        audits = await stores.consent_audits.listed(**asdict(listed))
+    if not audits:
+        from gateway.terminal.deployment import require_sender
+
+        require_sender(listed.system_id, config)
+    shown, rows = list(map(_described, audits)), map(_audit_row, audits)
+    print_listed(shown, _AUDIT_COLUMNS, rows, "no audits", as_json=as_json)
+    return ExitCode.FINE
+
+
+async def _answer(
+    opened: _Opened, number: int, item: int, findings: ItemProofOptions, *, as_json: bool
+) -> int:
+    from gateway.terminal.arguments import said
+
+    shown = _shown(findings, said(findings.evidence))
+    async with opened as stores:
+        audit = await _audit(stores.consent_audits, number)
+        asked = await stores.consent_audits.item_of(number, item)
+        if asked is None:
+            raise CommandError(
+                f"audit {number} has no item {item}",
+                advice=f"`smsward consent audit show {number}` lists those it has",
+            )
+        outcome = await AuditDesk(stores.consent_audits, stores.consent).answer(audit, asked, shown)
+        audit = await _audit(stores.consent_audits, number)
+    if outcome is AuditOutcome.ANSWERED_BEFORE:
+        raise CommandError(f"item {item} was answered before: nothing is changed")
+    if as_json:
+        print_json({"item": item, "outcome": outcome, "audit": _described(audit)})
+    else:
+        say(f"item {item} ({masked(asked.msisdn)}) {_WORDS[outcome]}")
+        say(f"{audit.tally.open} of {audit.size} still open")
+    return ExitCode.FINE
+
+
+def _check(drawing: DrawOptions, config: Path) -> None:
+    if not 1 <= drawing.sample <= _MAX_SAMPLE:
+        raise misused(f"--sample: 1 to {_MAX_SAMPLE}")
+    if drawing.seed is not None and not 0 <= drawing.seed <= _MAX_SEED:
+        raise misused(f"--seed: 0 to {_MAX_SEED}")
+    from gateway.terminal.deployment import senders_of
+
+    senders = senders_of(config)
+    if senders is not None and drawing.system_id not in senders:
+        warn(f"there is no sender {drawing.system_id} in senders.yaml; there are: {known(senders)}")
+
+
+def _shown(findings: ItemProofOptions, note: str) -> ItemProof:
+    """Return what was found. Raises CommandError for findings that contradict themselves."""
+    if findings.proven is findings.unproven:
+        raise misused("give either --proven or --unproven")
+    if findings.proven and not note:
+        raise misused(
+            "--proven needs --evidence", "what proves it: message ids, or the digest of a document"
+        )
+    if findings.proven and findings.revoke:
+        raise misused("--revoke goes with --unproven")
+    by, at = acting(findings.by), utcnow()
+    return ItemProof(is_proven=findings.proven, note=note, by=by, at=at, revokes=findings.revoke)
+
+
+def _show_items(
+    audit: ConsentAudit, items: Sequence[AuditItem], file: ItemFile, *, unmask: bool
+) -> None:
+    if file.csv is not None:
+        _write_items(file.csv, audit, items, unmask=unmask)
+    if file.as_json:
+        shown = [_described_item(item, unmask=unmask) for item in items]
+        print_json({**_described(audit), "items": shown})
+    elif file.csv is None:
+        print_table(_ITEM_COLUMNS, (_item_row(item, unmask=unmask) for item in items))
+        if audit.tally.open and not unmask:
+            say('whole numbers, to ask the SP for proof: --unmask --reason "…", which is journaled')
+
+
+async def _audit(audits: ConsentAudits, number: int) -> ConsentAudit:
+    audit = await audits.get(number)
+    if audit is None:
+        raise CommandError(
+            f"there is no audit {number}", advice="`smsward consent audit list` lists them"
+        )
+    return audit
+
+
+def _write_items(
+    path: Path, audit: ConsentAudit, items: Sequence[AuditItem], *, unmask: bool
+) -> None:
+    """Write the items as CSV, for their owner alone. Raises CommandError."""
+    try:
+        with private_file(path, is_whole=unmask) as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(_CSV_COLUMNS)
+            lines.writerows(_csv_row(audit, item, unmask=unmask) for item in items)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+    say(f"written: {counted(len(items), 'item')} to {visible(str(path))}")
+
+
+def _described(audit: ConsentAudit) -> dict[str, object]:
+    share = share_proven(audit.tally)
+    return {
+        "number": audit.number,
+        "system_id": audit.system_id,
+        "drawn_at": audit.drawn_at.isoformat(timespec="seconds"),
+        "by": audit.by,
+        # Text: programs that read JSON numbers as floats would round it.
+        "seed": str(audit.seed),
+        "size": audit.size,
+        "population": audit.population,
+        **audit.tally._asdict(),
+        "share_proven": share._asdict() if share is not None else None,
+    }
+
+
+def _described_item(item: AuditItem, *, unmask: bool) -> dict[str, object]:
+    return {
+        "item": item.item,
+        "number": _number(item, unmask=unmask),
+        "since": item.since.isoformat(timespec="seconds"),
+        "channel": item.channel,
+        "state": item.state,
+        "note": item.note,
+        "answered_at": item.answered_at and item.answered_at.isoformat(timespec="seconds"),
+        "answered_by": item.answered_by,
+    }
+
+
+def _audit_row(audit: ConsentAudit) -> tuple[str, ...]:
+    share, tally = share_proven(audit.tally), audit.tally
+    return (
+        str(audit.number),
+        audit.system_id,
+        f"{audit.drawn_at:%Y-%m-%d %H:%M}",
+        audit.by,
+        str(audit.size),
+        str(audit.population),
+        *map(str, tally),
+        "" if share is None else f"{share.share:.1%} ({share.low:.1%} to {share.high:.1%})",
+    )
+
+
+def _item_row(item: AuditItem, *, unmask: bool) -> tuple[str, ...]:
+    return (
+        str(item.item),
+        _number(item, unmask=unmask),
+        f"{item.since:%Y-%m-%d %H:%M}",
+        item.channel,
+        item.state,
+        item.note,
+        item.answered_by,
+    )
+
+
+def _csv_row(audit: ConsentAudit, item: AuditItem, *, unmask: bool) -> tuple[str, ...]:
+    return (
+        str(audit.number),
+        str(item.item),
+        _number(item, unmask=unmask),
+        item.since.isoformat(),
+        visible(item.channel),
+        item.state,
+        visible(item.note),
+        visible(item.answered_by),
+    )
+
+
+def _number(item: AuditItem, *, unmask: bool) -> str:
+    return str(item.msisdn) if unmask else masked(item.msisdn)
