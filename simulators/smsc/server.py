@@ -161,12 +161,13 @@ class SimulatedSmsc:
         async with asyncio.timeout(within_s):
             return await answer
 
-    def inject(self, system_id: str, octets: bytes) -> None:
-        """Send octets of any kind to one bound session of `system_id`."""
+    def inject(self, system_id: str, octets: bytes) -> int:
+        """Send octets of any kind to one bound session of `system_id`; return how many wait."""
         session = next((one for one in self._bound() if one.system_id == system_id), None)
         if session is None:
             raise ConnectionError(f"{system_id} is not bound")
         session.write(octets)
+        return session.unsent
 
     def _session(self) -> Session:
         self._sessions_seen += 1

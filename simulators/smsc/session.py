@@ -62,6 +62,7 @@ class Session(asyncio.Protocol):
         self._is_over = False
         self._is_stalled = is_stalled
         self._is_congested = False
+        self._unread = b""
         self._replies = Replies(exchange, self.write, self._route)
         self._sequence = 0
         self._outstanding: dict[int, asyncio.Future[int] | Receipt | None] = {}
@@ -118,6 +119,9 @@ class Session(asyncio.Protocol):
         self._read_or_not()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_stalled:  # uvloop reads on when paused within connection_made
+            self._unread += data
+            return
         for octets in self._framer.feed(data):
             if not self._is_over:
                 self._take(octets)
@@ -135,6 +139,11 @@ class Session(asyncio.Protocol):
         if octets and not self._is_over:
             self._transport.write(octets)
 
+    @property
+    def unsent(self) -> int:
+        """How many octets the peer has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
     def close(self, *, by_reset: bool = False) -> None:
         """End the connection with a FIN after what is unsent, or with a RST at once."""
         self._is_over = True
@@ -147,6 +156,9 @@ class Session(asyncio.Protocol):
         """Stop reading, or read on."""
         self._is_stalled = is_stalled
         self._read_or_not()
+        if not is_stalled and self._unread:
+            data, self._unread = self._unread, b""
+            self.data_received(data)
 
     def release_answers(self) -> None:
         """Send the answers that Behaviour.hold_answers kept back."""
