@@ -16,9 +16,9 @@ from pathlib import Path
 from benchmarks.new_texts import write_labelled
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.policy import Enforcement
-from gateway.filter.normalise import compact, normalise
-from gateway.settings.bundle import load_bundle
-from gateway.stores.open import open_store
+from gateway.filter.normalise.folding import compact, normalise
+from gateway.settings.bundles.bundle import load_bundle
+from gateway.stores import open_store
 
 KEYWORDS = 10_000
 REFUSALS = 1_000_000

@@ -22,10 +22,10 @@ from pathlib import Path
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage
-from gateway.policy.consent_sets import ConsentSets
-from gateway.ports.errors import StoreUnavailable
+from gateway.policy.sets.subscriber_sets import ConsentSets
 from gateway.runtime.sealing import Keys
-from gateway.stores.open import Stores, open_store
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores, open_store
 from gateway.systems.consent.follower import ConsentFollower
 
 LIMIT_S = 120.0

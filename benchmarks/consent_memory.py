@@ -18,15 +18,15 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import gateway.policy.number_rows  # noqa: F401 - the gateway has it compiled and in memory before
+import gateway.policy.sets.number_set  # noqa: F401 - the gateway has it compiled and in memory before
 from benchmarks import in_process as bench
 from gateway.domain.consent import Answer
 from gateway.domain.sender import Sender
-from gateway.policy.account import Account
-from gateway.policy.checks.consent import perhaps_refused
-from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.hours.calendar import RuleLocale
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.submission import Submission
+from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.submission import Account, Submission
 
 LIMIT_MB = 100
 _PER_BATCH = 10_000
@@ -92,7 +92,7 @@ def measure(lie: str, scopes: int, numbers: int) -> dict[str, object]:
 
 def in_tick_us(sets: ConsentSets, scopes: int, asked: "array[int]") -> float:
     """Return what the question whether the subscriber refused costs a message of a tick."""
-    sieve = perhaps_refused(Knowledge(consent=sets))
+    sieve = OptOut().question(Knowledge(consent=sets), RuleLocale()).sieve
     senders = [Account(_sender(f"sp{scope}")) for scope in range(min(scopes, _SENDERS))]
     spent = 0.0
     for start in range(0, len(asked), _PER_TICK):

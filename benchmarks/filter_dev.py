@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.notices import notices
-from gateway.cli.model_views import evaluation_as_json, goal_as_json
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.model import Model
-from gateway.filter.model.model_file import read_model, write_model
-from gateway.filter.views import Views, views
+from gateway.filter.classifier.model import Model
+from gateway.filter.classifier.model_file import read_model, write_model
+from gateway.filter.classifier.score import TextClass
+from gateway.filter.normalise.views import Views, views
+from gateway.systems.learning.cli.model_files import evaluation_as_json, goal_as_json
 from gateway.systems.learning.evaluation import evaluate
 from gateway.systems.learning.goals import goals_of
 from gateway.systems.learning.samples import Sample, files_in, leaked, read_file

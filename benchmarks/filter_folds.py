@@ -18,9 +18,15 @@ from zlib import crc32
 import numpy as np
 
 from benchmarks.filter_dev import JUDGED_BY, samples_of
-from gateway.filter.model.classes import TextClass
-from gateway.systems.learning.evaluation import NOTICES
-from gateway.systems.learning.measures import Floats, auc, best_f1, share_above, threshold_at
+from gateway.filter.classifier.score import TextClass
+from gateway.systems.learning.evaluation import (
+    NOTICES,
+    Floats,
+    auc,
+    best_f1,
+    share_above,
+    threshold_at,
+)
 from gateway.systems.learning.samples import Sample, campaign_of
 from gateway.systems.learning.training import train
 

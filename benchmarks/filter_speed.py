@@ -37,27 +37,25 @@ from benchmarks.in_process import PHRASES, SHOPS
 from benchmarks.keywords import UCS2, best_us, calibrate, generated_words, read_ucs2
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.batch_views import views_of
-from gateway.filter.contacts import contacts_of
-from gateway.filter.facts import TextFacts
-from gateway.filter.fingerprints import fingerprints_of
-from gateway.filter.keywords import KeywordIndex
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.features import BUCKETS, SIGNS
-from gateway.filter.model.linear import (
+from gateway.filter.campaigns.fingerprints import fingerprints_of
+from gateway.filter.classifier.linear import (
+    BUCKETS,
     CATEGORY_BUCKETS,
+    SIGNS,
     Calibration,
     CategoryModel,
     LinearModel,
 )
-from gateway.filter.model.model import ClassModel, Model
-from gateway.filter.model.model_file import read_model
-from gateway.filter.model_scorer import ModelScorer
-from gateway.filter.scan import ContentScan, Learnt
-from gateway.filter.text_memory import CodedText
-from gateway.filter.urls import links_of
-from gateway.filter.views import Views
-from gateway.filter.visible_facts import shown_in
-from gateway.runtime.collector import set_aside
+from gateway.filter.classifier.model import ClassModel, Model, ModelScorer
+from gateway.filter.classifier.model_file import read_model
+from gateway.filter.classifier.score import TextClass
+from gateway.filter.contacts import contacts_of
+from gateway.filter.facts import TextFacts, shown_in
+from gateway.filter.keywords.index import KeywordIndex
+from gateway.filter.links import links_of
+from gateway.filter.normalise.views import Views
+from gateway.filter.scan import CodedText, ContentScan, Learnt
+from gateway.runtime.tasks import set_aside
 
 TEXTS = 4_096
 AT_ONCE = (256, 32, 1)
@@ -98,7 +96,8 @@ CATEGORIES = (
 # Figures that have in them what rules ask of each text.
 ASKED = ", with links, contacts and class"
 STARTED = (
-    "import gateway.filter.model.loops, gateway.filter.batch_views, gateway.filter.fingerprints"
+    "import gateway.kernel.gram_loops, gateway.filter.batch_views,"
+    " gateway.filter.campaigns.fingerprints"
 )
 
 Texts = Sequence[str]

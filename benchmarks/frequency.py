@@ -13,8 +13,15 @@ import sys
 import time
 from pathlib import Path
 
-from gateway.policy.frequency import Frequencies
-from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Counting, Limit, Parts
+from gateway.policy.counters.frequency import Frequencies
+from gateway.policy.counters.limits import (
+    ROLLING_DAY,
+    Clock,
+    CountDimension,
+    CounterTerms,
+    Limit,
+    Parts,
+)
 
 LIMIT_US = 1.5  # for two limits
 _START = 1_400_000_000
@@ -64,7 +71,7 @@ def measure(name: str, count: int) -> dict[str, object]:
     limits, own_signatures = _CASES[name]
     chance = random.Random(1)
     frequencies = Frequencies(
-        limits, Counting(capacity=2 * count)
+        limits, CounterTerms(capacity=2 * count)
     )  # one SP holds half of it at most
     gc.collect()
     before = resident_octets()

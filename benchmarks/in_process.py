@@ -29,19 +29,19 @@ from gateway.domain.consent import Answer
 from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
 from gateway.filter.scan import ContentScan
-from gateway.policy.bundle import Bundle
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import Refused, Rule, Title
 from gateway.policy.ruleset import RuleSet
-from gateway.runtime.collector import set_aside
-from gateway.session.states import SessionState, Side
+from gateway.runtime.tasks import set_aside
+from gateway.session.operations import SessionState, Side
 
 MESSAGES = 20_000
 ROUNDS = 5
 LIMIT = 2.0  # a gate for what doubles the cost, not for the noise of a shared machine
 HEADER = struct.Struct(">IIII")
 
-REFUSALS = Rule("R21", Title("拒绝", "refusal"), "DEC2012 (7)", Refused(), Enforcement.ENFORCE)
+REFUSALS = Rule("R21", Title("拒绝", "refusal"), "DEC2012 (7)", OptOut(), Enforcement.ENFORCE)
 
 SHOPS = ("云尚百货", "春晓书店", "安康药房", "北岭农商行", "远帆旅行")
 PHRASES = (

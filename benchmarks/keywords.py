@@ -14,11 +14,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.filter.keywords import KeywordIndex
-from gateway.filter.normalise import compact
-from gateway.filter.scan import ContentScan
-from gateway.filter.text_memory import CodedText
-from gateway.filter.views import Views
+from gateway.filter.keywords.index import KeywordIndex
+from gateway.filter.normalise.folding import compact
+from gateway.filter.normalise.views import Views
+from gateway.filter.scan import CodedText, ContentScan
 
 TEXTS = 2_000
 ROUNDS = 7

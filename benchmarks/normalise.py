@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.keywords import best_us, calibrate, generated_texts
-from gateway.filter.folding import FULL_FOLDING
-from gateway.filter.normalise import compact
-from gateway.filter.views import Views
+from gateway.filter.normalise.folding import FULL_FOLDING, compact
+from gateway.filter.normalise.views import Views
 
 
 def main() -> None:

@@ -48,9 +48,9 @@ from benchmarks.processes import (
     wait_until,
 )
 from gateway.domain.policy import Enforcement
-from gateway.runtime.record_files import read_records
+from gateway.records.files import read_records
 from gateway.runtime.tasks import spawn
-from gateway.stores.tables import changes, consent_answers
+from gateway.storage.tables import changes, consent_answers
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc

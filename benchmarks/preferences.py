@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from gateway.domain.categories import CATEGORIES
+from gateway.domain.categories import CATEGORIES, TrafficClass
 from gateway.domain.preferences import (
     Preference,
     PreferenceAction,
@@ -24,7 +24,6 @@ from gateway.domain.preferences import (
     packed,
     preference,
 )
-from gateway.domain.traffic import TrafficClass
 from gateway.policy.preferences import Preferences
 
 LIMIT_MB = 200

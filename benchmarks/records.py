@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from gateway.domain.records import Row, Why
-from gateway.runtime.record_lines import RecordLines
-from gateway.runtime.records import Records
+from gateway.records.lines import RecordLines
+from gateway.records.writer import Records
 
 _TICK_ROWS = 64
 EPOCH = 1_380_530_096.0

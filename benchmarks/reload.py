@@ -29,16 +29,16 @@ from pathlib import Path
 import structlog
 
 from benchmarks.keywords import UCS2, best_us, calibrate, generated_words, read_ucs2
-from gateway.app.policies import Policies
-from gateway.app.policy_history import PolicyHistory
+from gateway.app.policies import Policies, PolicyHistory
 from gateway.app.run import loop_factory
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
-from gateway.runtime.collector import set_aside
-from gateway.settings.selftest import load_proven
-from gateway.stores.memory_policies import MemoryPolicies
+from gateway.runtime.tasks import set_aside
+from gateway.settings.bundles.bundle import load_proven
+from gateway.stores import open_store
+from gateway.systems.policy_history.model import PolicyStore
 
 WORDS = (10_000, 100_000)
 RELOADS = 25
@@ -119,8 +119,8 @@ class Reloading:
             texts = (f"您尾号{number}的账户有新消息" for number in range(first, first + 256))
             scan.scan([(UCS2, text.encode("utf-16-be")) for text in texts], read_ucs2)
 
-    async def begin(self) -> None:
-        await self._policies.begin(PolicyHistory(MemoryPolicies()))
+    async def begin(self, store: PolicyStore) -> None:
+        await self._policies.begin(PolicyHistory(store))
 
     async def reload(self) -> None:
         began = time.perf_counter()
@@ -149,7 +149,8 @@ class Reloading:
 
 async def measured(directory: Path, count: int) -> dict[str, object]:
     one = Reloading(directory, count)
-    await one.begin()
+    stores = await open_store("memory://")
+    await one.begin(stores.policies)
     set_aside()
     beat = Beat()
     late, rules, refused, idle = [], [], [], []
@@ -164,6 +165,7 @@ async def measured(directory: Path, count: int) -> dict[str, object]:
         one.expect(REFUSED)
         refused.append(await beat.during(one.be_refused))
         one.expect("")
+    await stores.close()
     return {
         "words": count,
         "in_force_ms": spread(one.in_force),

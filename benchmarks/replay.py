@@ -31,13 +31,13 @@ from pathlib import Path
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.policy import Enforcement
 from gateway.domain.records import DecisionRow, OutcomeRow, Row, Why
-from gateway.runtime.record_archive import RecordArchive
-from gateway.runtime.record_files import HourFiles
-from gateway.runtime.record_lines import RecordLines
-from gateway.runtime.record_seal import seal_closed
-from gateway.settings.bundle import load_bundle
+from gateway.records.archive import RecordArchive
+from gateway.records.files import HourFiles
+from gateway.records.lines import RecordLines
+from gateway.records.upkeep import seal_closed
+from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.gateway import keys_of, load_gateway, load_sealer
-from gateway.stores.open import open_store
+from gateway.stores import open_store
 
 LINES = 1_000_000
 TEXTS, NUMBERS, SENDERS, REFUSALS = 2_000, 100_000, 20, 10_000

@@ -50,7 +50,7 @@ from benchmarks.processes import (
 from benchmarks.usage import Usage
 from gateway.domain.policy import Enforcement
 from gateway.runtime.tasks import spawn
-from gateway.stores.tables import changes, consent_answers
+from gateway.storage.tables import changes, consent_answers
 from simulators import builders
 from simulators.esme import RawEsme
 from tests.promises.bystanders import LightSender, Log, Message, Probes, Question, named
