@@ -2,8 +2,7 @@
 
 import pytest
 
-from gateway.domain.filing_rules import problems_of, request_problems
-from gateway.domain.filings import Template, TemplateKind
+from gateway.domain.filings import Template, TemplateKind, problems_of, request_problems
 
 WHOLE = "春晓书店想每月给您发两条新书短信，为期一年，回复Y同意"
 

@@ -5,15 +5,18 @@ from datetime import date
 
 import pytest
 
-from gateway.domain.filing_rules import FilingLimits, clashes_in, pieces_of, problems_of
 from gateway.domain.filings import (
     Approval,
     Filing,
+    FilingLimits,
     Licence,
     PortScope,
     Signature,
     Template,
     TemplateKind,
+    clashes_in,
+    pieces_of,
+    problems_of,
 )
 
 LICENCE = Licence("shop", "粤B2-20200001", date(2027, 3, 31))

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.filings import (
     Approval,
     Filing,
@@ -15,7 +16,6 @@ from gateway.domain.filings import (
     TemplateKind,
     key_of,
 )
-from gateway.domain.traffic import TrafficClass
 
 LICENCE = Licence("shop", "粤B2-20200001", date(2027, 3, 31))
 SIGNATURE = Signature("shop", "示例商城")

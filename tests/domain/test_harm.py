@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.filter.model.harm import Harm, harm_of
+from gateway.domain.categories import Harm, harm_of
 
 
 @pytest.mark.parametrize(

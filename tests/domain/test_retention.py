@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.retention import is_purgeable, last_purgeable, purge_from
+from gateway.domain.records import is_purgeable, last_purgeable, purge_from
 
 months = st.integers(0, 120)
 days = st.dates(date(1990, 1, 1), date(2100, 1, 1))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.short_texts import chars_of, cut_to
+from gateway.domain.outbound_message import chars_of, cut_to
 
 
 def test_a_rare_character_takes_the_room_of_two() -> None:

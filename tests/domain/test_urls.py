@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.urls import link_spans
+from gateway.domain.filings import link_spans
 
 
 def links(text: str) -> list[str]:

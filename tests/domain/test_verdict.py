@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.domain.verdict import Action, Finding, Reason, Verdict
+from gateway.domain.verdict import OF_CONTENT, Action, Basis, Finding, Reason, Verdict
 
 HIT = Finding("K-FRAUD", Reason.CONTENT, Action.REJECT, "代开发票", category="fraud")
 SHADOW_HIT = replace(HIT, rule="K-NEW", shadow=True)
@@ -29,3 +29,31 @@ def test_a_reason_is_written_as_its_name() -> None:
     # Records, metrics and per-SP overrides all use the name: a value that strays from it
     # would split them.
     assert [reason.value for reason in Reason] == [reason.name for reason in Reason]
+
+
+def test_a_reason_is_found_by_its_name_in_a_record() -> None:
+    assert Reason("RATE") is Reason.RATE  # type: ignore[call-arg]
+    assert (Reason.RATE.basis, Reason.RATE.status) == (Basis.MOMENT, "ESME_RTHROTTLED")
+
+
+def test_records_are_enough_to_ask_again_about_a_recipient() -> None:
+    assert {reason for reason in Reason if reason.basis is Basis.RECIPIENT} == {
+        Reason.OUT_OF_SCOPE,
+        Reason.OPTED_OUT,
+        Reason.CONSENT_NONE,
+        Reason.CONSENT_UNPROVEN,
+        Reason.PUBLIC_INTEREST,
+        Reason.OUTSIDE_WINDOW,
+        Reason.FREQUENCY,
+        Reason.NUMBER_WALK,
+    }
+
+
+def test_what_a_text_says_is_the_basis_of_what_people_can_teach() -> None:
+    assert {
+        Reason.CONTENT,
+        Reason.SUSPICIOUS,
+        Reason.BAD_LINK,
+        Reason.IMPOSTOR,
+        Reason.CONTACT_GIVEN,
+    } == OF_CONTENT

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from gateway.filter import batch_views
 from gateway.filter.batch_views import views_of
-from gateway.filter.code_points import kinds_of_characters
-from gateway.filter.folding import FULL_FOLDING, SYLLABLES
-from gateway.filter.views import Views
-from tests.filter.forms import Form, in_both_forms
+from gateway.filter.normalise.folding import FULL_FOLDING, SYLLABLES
+from gateway.filter.normalise.views import Views
+from gateway.kernel.code_points import kinds_of_characters
+from tests.kernel.forms import Form, in_both_forms
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=40)
 # What closes up, what is spelt out and romanised, what folds to several characters or to none,

@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter import urls
+from gateway.filter import links
 from gateway.filter.batch_views import views_of
 from gateway.filter.clue_table import note_clues
-from gateway.filter.clues import (
+from gateway.filter.contacts import contacts_of
+from gateway.filter.links import links_of
+from gateway.filter.normalise.clues import (
     CLOTHES_OF,
     CONTACT,
     DIALLED,
@@ -22,11 +24,9 @@ from gateway.filter.clues import (
     QQ,
     WECHAT,
 )
-from gateway.filter.code_points import joined
-from gateway.filter.contacts import contacts_of
-from gateway.filter.urls import links_of
-from gateway.filter.views import Views
-from tests.filter.forms import Form, in_both_forms
+from gateway.filter.normalise.views import Views
+from gateway.kernel.code_points import joined
+from tests.kernel.forms import Form, in_both_forms
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=40)
 _LINKED = """
@@ -213,6 +213,6 @@ def test_a_text_has_the_same_clues_alone_and_among_others(form: Form, texts: lis
 
 def test_every_ending_of_a_host_begins_with_a_letter() -> None:
     # The clue of a dot asks for one; in other scripts only a scheme or www begins a link.
-    endings = {name.rpartition(".")[2] for name in urls._SUFFIXES._publicsuffix}
+    endings = {name.rpartition(".")[2] for name in links._SUFFIXES._publicsuffix}
 
     assert all(one[0].isalpha() for one in endings if one)

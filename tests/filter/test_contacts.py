@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter.contacts import Contact, ContactKind, contacts_of
-from gateway.filter.views import views
+from gateway.filter.normalise.views import views
 
 any_text = st.text(st.characters(exclude_categories=()))
 _PIECES = """

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.code_points import joined
-from gateway.filter.cue_loops import NAMED, PROMOTION, RELIEF, TOLD
-from gateway.filter.cue_table import note_cues
-from tests.filter.forms import Form, in_both_forms
+from gateway.filter.batch_views import note_cues
+from gateway.kernel.code_points import joined
+from gateway.kernel.cue_loops import NAMED, PROMOTION, RELIEF, TOLD
+from tests.kernel.forms import Form, in_both_forms
 
 _PIECES = [*"【】活动优惠券退-,字9\U00020000", "活动", "优惠券", "订单", "验证码", "stop", "code"]
 cued = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join)

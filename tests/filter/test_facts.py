@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import ListAction
-from gateway.domain.traffic import TrafficClass
 from gateway.filter import facts
-from gateway.filter.facts import TextFacts
-from gateway.filter.keywords import Hit
-from gateway.filter.visible_facts import VisibleFacts
+from gateway.filter.facts import TextFacts, VisibleFacts
+from gateway.filter.keywords.index import Hit
 
 HIT = Hit("K", "fraud", ListAction.REJECT, "发票")
 ADVERT = "【春晓书店】会员日全场八折，拒收请回复R"

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.hosts import address_of, number_of
-from gateway.filter.urls import links_of, registrable_domain
-from gateway.filter.views import views
+from gateway.filter.links import address_of, links_of, number_of, registrable_domain
+from gateway.filter.normalise.views import views
 
 _SPELLINGS = (str, hex, lambda number: f"0{number:o}", lambda number: f"0X{number:04X}")
 # What may stand before the @ of a link: no slash, question mark or number sign.

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter.batch_views import views_of
-from gateway.filter.urls import DomainList, links_of, registrable_domain
-from gateway.filter.views import views
+from gateway.filter.links import links_of, registrable_domain
+from gateway.filter.normalise.views import views
 
 any_text = st.text(st.characters(exclude_categories=()))
 _PIECES = "www . 。 点 com cn a 1 http:// / [.] @ 字 xn-- \u200b \u0301 ． ｃ :80 －"
@@ -18,6 +18,26 @@ linked_text = st.lists(st.sampled_from([" ", " dot ", *_PIECES.split()]), max_si
 
 def hosts(text: str) -> list[str]:
     return [link.host for link in links_of(views(text))]
+
+
+def test_a_host_is_judged_by_what_stands_around_it_each_time() -> None:
+    texts = [
+        "see a.io call",
+        "see a.me call",
+        "see a.me/x call",
+        "see www.a.me call",
+        "http://a.me",
+    ]
+    expected = [["a.io"], [], ["a.me"], ["a.me"], ["a.me"]]
+
+    assert [hosts(text) for text in texts] == expected
+    assert [hosts(text) for text in reversed(texts)] == expected[::-1]
+    assert [hosts(f"http://1.2{text}") for text in (".3.4", ".3.400", ".3.4/")] == [
+        ["1.2.3.4"],
+        [],
+        ["1.2.3.4"],
+    ]
+    assert hosts("1.2.3.4/") == ["1.2.3.4"]
 
 
 @pytest.mark.parametrize(
@@ -275,17 +295,6 @@ def test_a_text_of_a_tick_without_a_clue_has_no_link() -> None:
 
     assert links_of(without) == ()
     assert [link.host for link in links_of(with_one)] == ["evil.top"]
-
-
-def test_a_list_covers_what_stands_below_its_domains() -> None:
-    some = DomainList(["Evil.com", "a.top."])
-
-    assert some.covers("evil.com")
-    assert some.covers("www.evil.com")
-    assert some.covers("a.top")
-    assert not some.covers("notevil.com")
-    assert not some.covers("b.top")
-    assert not DomainList([]).covers("evil.com")
 
 
 @given(st.one_of(any_text, linked_text))

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter.lookalike import KnownDomains, KnownNames, Likeness, LookAlike
-from gateway.filter.shape_table import SHAPES
 
 any_text = st.text(st.characters(exclude_categories=()))
 NAMES = KnownNames(
@@ -115,12 +114,3 @@ def test_any_hosts_are_compared(known: str, host: str) -> None:
     found = KnownDomains([known]).like(host)
 
     assert found is None or found.original == known.lower()
-
-
-def test_groups_of_one_shape_are_of_several_common_han() -> None:
-    groups = SHAPES.split()
-
-    assert len(groups) > 1_000
-    assert all(len(set(group)) == len(group) > 1 for group in groups)
-    assert all(len(group.encode("gb2312")) == 2 * len(group) for group in groups)
-    assert any("城" in group and "诚" in group for group in groups)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.signature import signature_of
+from gateway.filter.traffic_class import signature_of
 
 
 @pytest.mark.parametrize(

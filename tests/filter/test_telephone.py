@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.normalise import normalise
-from gateway.filter.telephone import _PATTERNS, has_telephone, telephones_in
+from gateway.filter.contacts import _PATTERNS, has_telephone, telephones_in
+from gateway.filter.normalise.folding import normalise
 
 NUMBERS = [
     "13800138000",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter.facts import TextFacts
-from gateway.filter.text_memory import CodedText, TextMemory
+from gateway.filter.scan import CodedText, TextMemory
 
 NOTHING = TextFacts((), ("您好",))
 

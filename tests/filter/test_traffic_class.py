@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.traffic import TrafficClass
-from gateway.filter.traffic_class import classify, is_promotion
-from gateway.filter.traffic_cues import CUES, ONE_TIME_CODE
+from gateway.domain.categories import TrafficClass
+from gateway.filter.traffic_class import CUES, ONE_TIME_CODE, classify, is_promotion
 
 # The vectors of the rule catalogue.
 VECTORS = [

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.traffic import TrafficClass
+from gateway.domain.categories import TrafficClass
 from gateway.filter.batch_views import views_of
-from gateway.filter.views import Views
-from gateway.filter.visible_facts import VisibleFacts, shown_by, shown_in
+from gateway.filter.facts import VisibleFacts, shown_by, shown_in
+from gateway.filter.normalise.views import Views
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=40)
 _PIECES = """

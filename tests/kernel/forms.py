@@ -6,25 +6,27 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import numpy as np
 import pytest
 
-from gateway.filter import (
-    band_loops,
-    batch_views,
+from gateway.filter import batch_views, clue_table
+from gateway.filter.campaigns import fingerprints
+from gateway.kernel import (
     clue_loops,
-    clue_table,
     cue_loops,
-    cue_table,
+    descent_loops,
     display_loops,
     fingerprint_loops,
-    fingerprints,
+    gram_loops,
+    number_loops,
     view_loops,
 )
-from gateway.filter.model import loops
-from gateway.policy import number_loops, number_rows
+from gateway.policy.sets import number_rows
+from gateway.systems.learning import linear_model as descent
 
 _LOOPS = (
-    *(loops, band_loops, clue_loops, cue_loops, display_loops),
-    *(view_loops, fingerprint_loops, number_loops),
+    *(clue_loops, cue_loops, descent_loops, display_loops),
+    *(fingerprint_loops, gram_loops, number_loops, view_loops),
 )
+# They have imported compiled functions by name.
+_CALLERS = (batch_views, clue_table, descent, fingerprints, number_rows)
 
 Form = Callable[[], AbstractContextManager[None]]
 
@@ -33,7 +35,7 @@ Form = Callable[[], AbstractContextManager[None]]
 def as_python() -> Iterator[None]:
     """Run the loops as Python: slowly, but every line is seen, and every index is looked at."""
     with pytest.MonkeyPatch.context() as patch, np.errstate(over="ignore"):
-        for module in (*_LOOPS, clue_table, cue_table, batch_views, fingerprints, number_rows):
+        for module in (*_LOOPS, *_CALLERS):
             for name, function in list(vars(module).items()):
                 if hasattr(function, "py_func"):
                     patch.setattr(module, name, function.py_func)

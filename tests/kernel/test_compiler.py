@@ -3,7 +3,7 @@ from types import FunctionType
 import numpy as np
 import pytest
 
-from gateway.filter.compiled_functions import compiled, float64, int64, row_of, table_of
+from gateway.kernel.compiler import compiled, float64, int64, row_of, table_of
 
 
 def total(row: list[int]) -> int:

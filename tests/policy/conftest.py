@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.facts import TextFacts
-from gateway.policy.account import Account
-from gateway.policy.bundle import Bundle, RuleLocale
+from gateway.policy.bundle import Bundle, Override, Rule, Title
+from gateway.policy.check import Ask, AskedCheck, Check, Sieve
+from gateway.policy.hours.calendar import RuleLocale
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import Check, Override, Rule, Title
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.submission import DeliveryTimes, Submission
+from gateway.policy.submission import Account, DeliveryTimes, Submission
 
 FRAUD = KeywordList("K-FRAUD", "fraud", ListAction.REJECT, ("代开发票",))
 LOAN = KeywordList("K-LOAN", "loan", ListAction.QUARANTINE, ("低息贷款",))
@@ -164,3 +164,13 @@ def why(one: Submission) -> Reason | None:
     """Return why a judged message is stopped, None when it passes."""
     deciding = one.verdict.deciding if one.verdict is not None else None
     return deciding.reason if deciding is not None else None
+
+
+def ask_of(check: AskedCheck, knowledge: Knowledge | None = None) -> Ask:
+    """Return the function that asks a check."""
+    return check.question(knowledge or Knowledge(), RuleLocale()).ask
+
+
+def sieve_of(check: AskedCheck, knowledge: Knowledge) -> Sieve:
+    """Return the sieve of a check."""
+    return check.question(knowledge, RuleLocale()).sieve

@@ -9,23 +9,21 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Sender
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import (
-    Refused,
-    TooFast,
-    Untimely,
-)
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
-from gateway.policy.windows import Window, WindowSet
 from tests.policy.conftest import BUNDLE, rule, sender
 
 HOUR_S = 3600.0
 MIDNIGHT = datetime.fromisoformat("2013-09-10T00:00:00+08:00").timestamp()
-DAYTIME = rule("R40", Untimely(WindowSet((Window(time(8), time(21)),))), action=Action.DEFER)
+DAYTIME = rule("R40", OutsideWindow(WindowSet((Window(time(8), time(21)),))), action=Action.DEFER)
 PORT_RATE = rule("R44", TooFast(per_s=0.001, burst=1), action=Action.THROTTLE)
-REFUSALS = replace(BUNDLE, rules=(rule("R21", Refused()),))
-ON_TRIAL = replace(BUNDLE, rules=(rule("R21", Refused(), mode=Enforcement.SHADOW),))
+REFUSALS = replace(BUNDLE, rules=(rule("R21", OptOut()),))
+ON_TRIAL = replace(BUNDLE, rules=(rule("R21", OptOut(), mode=Enforcement.SHADOW),))
 
 
 def rules(

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.harm import Harm
-from gateway.filter.text_score import Piece, TextScore
-from gateway.filter.views import Views
+from gateway.domain.categories import Harm
+from gateway.filter.classifier.score import Piece, TextClass, TextScore
+from gateway.filter.normalise.views import Views
 
 INNOCENT = TextScore(TextClass.PORT, 0.02, "retail", Harm.ADVERT, measured_from=0.001)
 PRIZE = TextScore(

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.domain.sender import Port, Rate, SenderState
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.policy.account import Account
+from gateway.policy.submission import Account
 from tests.policy.conftest import sender
 
 

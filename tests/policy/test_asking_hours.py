@@ -6,15 +6,16 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from gateway.domain.policy import Enforcement
-from gateway.policy.asking_hours import asking_hours, usual_hours
-from gateway.policy.bundle import RuleLocale
-from gateway.policy.rules import Rule, Title, Untimely, Unwanted
-from gateway.policy.windows import Window, WindowSet
+from gateway.policy.bundle import Rule, Title
+from gateway.policy.checks.outside_window import OutsideWindow, asking_hours, usual_hours
+from gateway.policy.checks.user_preference import UserPreference
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours.windows import Window, WindowSet
 
 MAINLAND, LISBON = 8613800138000, 351912345678
 MIDNIGHT = datetime(2025, 11, 25, tzinfo=UTC)  # 08:00 in Beijing
 HOUR = timedelta(hours=1)
-HOURS = Untimely(WindowSet((Window(time(10), time(12)),)), timedelta())
+HOURS = OutsideWindow(WindowSet((Window(time(10), time(12)),)), timedelta())
 R40 = Rule("R40", Title("时段", "Hours"), "test", HOURS, Enforcement.ENFORCE)
 
 
@@ -34,7 +35,7 @@ def test_r40_the_usual_hours_are_eight_to_nine_by_the_subscribers_clock(
 
 
 def test_r40_a_rule_that_keeps_hours_for_commercial_messages_keeps_these_too() -> None:
-    other = replace(R40, id="R50", check=Unwanted())
+    other = replace(R40, id="R50", check=UserPreference())
 
     hours = asking_hours((other, R40), RuleLocale())
 

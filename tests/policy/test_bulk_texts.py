@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.traffic import TrafficClass
+from gateway.domain.categories import TrafficClass
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.filter.facts import TextFacts
-from gateway.policy import bulk_texts
-from gateway.policy.bulk_texts import BulkTexts
+from gateway.policy import similar_texts
+from gateway.policy.similar_texts import BulkTexts
 from gateway.policy.submission import Submission
 from tests.policy.conftest import addressed
 
@@ -121,13 +121,13 @@ def test_a_fingerprint_that_was_made_is_not_made_again(monkeypatch: pytest.Monke
     texts.against(MSISDN, first)
     assert first.facts is not None
     second.facts = first.facts
-    monkeypatch.delattr(bulk_texts, "fingerprint_of")
+    monkeypatch.delattr(similar_texts, "fingerprint_of")
 
     assert texts.against(MSISDN, second) == "one text to 2 people"
 
 
 def test_so_many_numbers_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk_texts, "_MAX_NUMBERS", 2)
+    monkeypatch.setattr(similar_texts, "_MAX_NUMBERS", 2)
     texts = BulkTexts(2)
 
     for msisdn in (MSISDN, OTHER, 8613900000003):

@@ -5,7 +5,7 @@ import pytest
 from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Refused
+from gateway.policy.checks.opt_out import OptOut
 from tests.policy.conftest import rule
 
 
@@ -15,7 +15,7 @@ def words(action: ListAction) -> KeywordList:
 
 @pytest.mark.parametrize("mode", Enforcement)
 def test_a_bundle_is_open_while_none_of_its_rules_is_enforced(mode: Enforcement) -> None:
-    bundle = Bundle("x", "d", rules=(rule("R21", Refused(), mode=mode),))
+    bundle = Bundle("x", "d", rules=(rule("R21", OptOut(), mode=mode),))
 
     assert bundle.is_open is (mode is not Enforcement.ENFORCE)
 

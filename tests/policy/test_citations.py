@@ -3,11 +3,11 @@
 import pytest
 
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.policy.bundle import Bundle
-from gateway.policy.citations import citation_of
-from gateway.policy.rules import Refused, Rule, Title
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.stages import citation_of
 
-RULE = Rule("R21", Title("拒收", "A refusal"), "DEC2012 (7)", Refused())
+RULE = Rule("R21", Title("拒收", "A refusal"), "DEC2012 (7)", OptOut())
 PROHIBITED = (
     "全国人大常委会关于加强网络信息保护的决定（2012）第五项；通信短信息服务管理规定（2015）"
 )

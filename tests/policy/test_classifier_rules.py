@@ -1,8 +1,9 @@
 """What is said where a rule asks for a classifier that there is not, or that was not measured."""
 
 from gateway.domain.policy import Enforcement
-from gateway.policy.classifier_rules import unscored
-from gateway.policy.rules import Override, Refused, Suspicious, Tolerance
+from gateway.policy.bundle import Override
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.suspicious import Suspicious, Tolerance, unscored
 from tests.policy.conftest import rule
 from tests.policy.scorers import WordScorer
 
@@ -10,7 +11,7 @@ ON_TRIAL = rule("R61", Suspicious(0.005), mode=Enforcement.SHADOW)
 
 
 def test_r61_a_rule_that_judges_nothing_for_want_of_a_classifier_is_told() -> None:
-    (said,) = unscored([ON_TRIAL, rule("R21", Refused())], None)
+    (said,) = unscored([ON_TRIAL, rule("R21", OptOut())], None)
 
     assert said.en == "NO CLASSIFIER: R61: no text is judged, for there is no model"
 

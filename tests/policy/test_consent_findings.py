@@ -4,22 +4,23 @@ from datetime import datetime, time
 
 import pytest
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.policy import Enforcement
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.facts import TextFacts
-from gateway.policy.account import Account
-from gateway.policy.consent_findings import ASKED, UNKNOWN, is_asking
-from gateway.policy.explanation import explain
-from gateway.policy.judging_again import judge_again, judge_due
+from gateway.policy.bundle import Rule
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.counters.limits import Clock, CountDimension, Limit
+from gateway.policy.engine import explain, judge_again, judge_due
+from gateway.policy.findings import ASKED, UNKNOWN, is_asking, status_of
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.rules import NotAgreed, Refused, Rule, TooOften, Untimely
-from gateway.policy.statuses import status_of
-from gateway.policy.submission import Submission
-from gateway.policy.windows import Window, WindowSet
+from gateway.policy.submission import Account, Submission
 from tests.policy.conftest import (
     ADVERT,
     CODES,
@@ -36,8 +37,8 @@ from tests.policy.conftest import (
 TEXT = "春晓书店想每月给您发两条新书短信，为期一年，回复Y同意，回复N拒绝"
 REQUEST = f"【春晓书店】{TEXT}"
 ASKS = Template("sp1", "T1", TemplateKind.CONSENT_REQUEST, TEXT)
-R20, R21 = rule("R20", NotAgreed()), rule("R21", Refused())
-R40 = rule("R40", Untimely(WindowSet((Window(time(8), time(21)),))), action=Action.DEFER)
+R20, R21 = rule("R20", NoConsent()), rule("R21", OptOut())
+R40 = rule("R40", OutsideWindow(WindowSet((Window(time(8), time(21)),))), action=Action.DEFER)
 R42 = rule("R42", TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.DAY),)))
 NIGHT, NOON = (
     datetime.fromisoformat(f"2013-09-30T{hour}:00:00+08:00").timestamp() for hour in ("05", "12")

@@ -7,7 +7,7 @@ import pytest
 from gateway.domain.policy import ContentRule
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.scan import UNREADABLE
-from gateway.policy.content_findings import finding_of
+from gateway.policy.findings import finding_of
 from tests.policy.conftest import BUNDLE
 from tests.policy.rulesets import rules
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.disk import DiskReserve, DiskStage
-from gateway.policy.disk_stages import DiskStages
+from gateway.policy.disk_stages import DiskReserve, DiskStage, DiskStages
 
 RESERVE = DiskReserve(warn_octets=2_000, stop_octets=1_000, full_octets=200)
 PLENTY = 10_000
@@ -137,3 +136,9 @@ def test_whatever_the_disk_does_stages_follow_its_room(free: list[int]) -> None:
             assert stages.stage is DiskStage.WELL
         if octets < 200:
             assert stages.stage is DiskStage.FULL
+
+
+def test_each_stage_begins_below_its_own_limit() -> None:
+    reserve = DiskReserve(30, 20, 10)
+
+    assert [reserve.limit_of(stage) for stage in DiskStage] == [0, 30, 20, 10]

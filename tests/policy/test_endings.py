@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.policy import endings
-from gateway.policy.endings import Ending
+from gateway.policy import submission
+from gateway.policy.submission import Ending
 
 
 def found(rule: str) -> Finding:
@@ -22,7 +22,7 @@ def test_the_same_behind_the_same_is_one_tuple() -> None:
 
 
 def test_what_it_is_joined_to_takes_bounded_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endings, "_MAX_JOINED", 2)
+    monkeypatch.setattr(submission, "_MAX_JOINED", 2)
     ending = Ending((found("R61"),))
 
     for number in range(5):

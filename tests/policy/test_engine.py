@@ -16,30 +16,28 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
 from gateway.domain.sender import Rate
 from gateway.domain.verdict import Action, Finding
-from gateway.policy.consent_findings import is_asking
+from gateway.policy.bundle import Rule
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.other_province import OtherProvince
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.source_suspension import SourceSuspension
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.checks.unknown_numbers import UnknownNumbers
+from gateway.policy.checks.user_preference import UserPreference
+from gateway.policy.counters.limits import ROLLING_DAY, Clock, CountDimension, Limit
 from gateway.policy.courses import Course, Courses
+from gateway.policy.engine import ask_together, count_together, stop_together
+from gateway.policy.findings import is_asking
+from gateway.policy.hours.places import ProvinceTable
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Limit
-from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
-from gateway.policy.rules import (
-    Nameless,
-    NotAgreed,
-    NoWayOut,
-    NumberWalk,
-    OtherProvince,
-    Refused,
-    Rule,
-    Suspended,
-    TooFast,
-    TooOften,
-    UnknownNumbers,
-    Untimely,
-    Unwanted,
-)
 from gateway.policy.submission import DeliveryTimes, Submission
-from gateway.policy.together import ask_together, count_together, stop_together
-from gateway.policy.windows import Window, WindowSet
 from tests.policy.conftest import (
     ADVERT,
     CODE,
@@ -57,18 +55,18 @@ ASKS = "【春晓书店】是否愿意接收新书消息，回复Y同意"
 NO_HINT = "【春晓书店】会员日全场八折，欢迎到店"
 PERSON = b"13900000001"
 TEN = datetime.fromisoformat("2013-09-10T10:00:00+08:00").timestamp()
-DAYTIME = Untimely(WindowSet((Window(time(8), time(21)),)))
+DAYTIME = OutsideWindow(WindowSet((Window(time(8), time(21)),)))
 TO_SIGNED = (CountDimension.SIGNATURE, CountDimension.DESTINATION)
 RULES = (
-    rule("R43-suspended", Suspended(), applies_to=EVERYTHING),
+    rule("R43-suspended", SourceSuspension(), applies_to=EVERYTHING),
     rule("R04", OtherProvince(), applies_to=EVERYTHING),
-    rule("R21", Refused()),
-    rule("R20", NotAgreed(), action=Action.QUARANTINE, applies_to=EVERYTHING),
-    rule("R50", Unwanted(), applies_to=EVERYTHING),
+    rule("R21", OptOut()),
+    rule("R20", NoConsent(), action=Action.QUARANTINE, applies_to=EVERYTHING),
+    rule("R50", UserPreference(), applies_to=EVERYTHING),
     rule("R40", DAYTIME, action=Action.DEFER),
     rule("R28-unknown", UnknownNumbers(0.3, timedelta(minutes=10), 5)),
-    rule("R30", NoWayOut()),
-    rule("R38", Nameless(), mode=Enforcement.SHADOW),
+    rule("R30", NoOptoutHint()),
+    rule("R38", NoSenderName(), mode=Enforcement.SHADOW),
     rule("R28", NumberWalk(3, timedelta(minutes=10)), action=Action.QUARANTINE),
     rule("R44", TooFast(per_s=0.5, burst=6), applies_to=EVERYTHING, action=Action.THROTTLE),
     rule(
@@ -231,7 +229,7 @@ def test_a_tick_judged_together_is_as_if_each_message_was_judged_alone(
             assert message.facts is not None
             alone.rules.judge_text(message, message.facts, at)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("gateway.policy.together._MANY", many)
+            patch.setattr("gateway.policy.engine._MANY", many)
             judged_together(together, many_at_once, at)
 
         outcomes = [[outcome(one) for _, one in some] for some in (one_by_one, many_at_once)]
@@ -245,7 +243,7 @@ def test_r28_who_walks_with_two_texts_in_turn_is_held_as_with_one() -> None:
         action=Action.QUARANTINE,
         applies_to=EVERYTHING,
     )
-    where = world((walk, rule("R21", Refused())))  # adverts alone are asked about refusals
+    where = world((walk, rule("R21", OptOut())))  # adverts alone are asked about refusals
     texts = (ADVERT, NEWS)
     sent = [Sent(texts[n % 2], SERVICE, NUMBER + 8 + n, "sp1", None) for n in range(96)]
     messages = begun(where, sent, TEN)
@@ -260,7 +258,7 @@ def test_r28_who_walks_with_two_texts_in_turn_is_held_as_with_one() -> None:
 def test_what_has_to_wait_and_what_asks_for_consent_is_settled_apart(
     monkeypatch: pytest.MonkeyPatch, many: int
 ) -> None:
-    monkeypatch.setattr("gateway.policy.together._MANY", many)
+    monkeypatch.setattr("gateway.policy.engine._MANY", many)
     where = world([one for one in RULES if one.id != "R30"])
     at_night = TEN + 13 * 3600
     sent = [Sent(text, MARKETING, NUMBER + 1, "sp1", None) for text in (ADVERT, ASKS)]

@@ -7,11 +7,9 @@ import pytest
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import SenderState
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.explanation import explain
-from gateway.policy.rules import (
-    NotAgreed,
-    Refused,
-)
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.engine import explain
 from tests.policy.conftest import ADVERT, BUNDLE, NUMBER, rule, sender
 from tests.policy.rulesets import (
     DAYTIME,
@@ -49,7 +47,7 @@ def test_explaining_tells_where_a_word_stands() -> None:
 
 def test_explaining_tells_what_rules_on_trial_say() -> None:
     trial = Enforcement.SHADOW
-    on_trial = (rule("R21", Refused(), mode=trial), rule("R20", NotAgreed(), mode=trial))
+    on_trial = (rule("R21", OptOut(), mode=trial), rule("R20", NoConsent(), mode=trial))
     compiled = rules(replace(BUNDLE, rules=on_trial), knowledge=refusing(NUMBER))
 
     verdict = explain(compiled, message(compiled), (ADVERT,), 0.0, 0.0)

@@ -4,15 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import Enforcement
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.domain.warning import Severity, WarningCode
-from gateway.policy import rule_findings
-from gateway.policy.evidence import Evidence
-from gateway.policy.rule_findings import Modes, RuleFindings, if_unread
-from gateway.policy.rules import Override, Refused
-from gateway.policy.statuses import status_of
+from gateway.policy.bundle import Override
+from gateway.policy.check import Evidence
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.findings import Modes, RuleFindings, if_unread, status_of
 from gateway.policy.submission import Submission
 from tests.policy.conftest import addressed, rule
 
@@ -22,7 +21,7 @@ ENFORCE, SHADOW, OFF = Enforcement
 
 
 def test_a_finding_says_what_its_rule_says_unless_the_evidence_says_otherwise() -> None:
-    one = rule("R21", Refused(), status="ESME_RINVDSTADR")
+    one = rule("R21", OptOut(), status="ESME_RINVDSTADR")
     findings = RuleFindings(one, Modes(one))
     otherwise = Evidence("it may wait", Reason.OUTSIDE_WINDOW, Action.QUARANTINE)
 
@@ -50,7 +49,7 @@ def test_what_cannot_be_read_becomes_what_the_rule_says_of_the_class(
         TrafficClass.COMMERCIAL: Action.REJECT,
         TrafficClass.SERVICE: Action.QUARANTINE,
     }
-    one = rule("R21", Refused(), on_error=on_error)
+    one = rule("R21", OptOut(), on_error=on_error)
 
     found = RuleFindings(one, Modes(one)).of(addressed(traffic=traffic), UNREAD)
 
@@ -59,7 +58,7 @@ def test_what_cannot_be_read_becomes_what_the_rule_says_of_the_class(
 
 def test_what_cannot_be_read_is_refused_for_a_moment_whatever_status_a_refusal_has() -> None:
     on_error = {TrafficClass.COMMERCIAL: Action.REJECT}
-    one = rule("R21", Refused(), on_error=on_error, status="ESME_RINVDSTADR")
+    one = rule("R21", OptOut(), on_error=on_error, status="ESME_RINVDSTADR")
 
     found = RuleFindings(one, Modes(one)).of(addressed(traffic=TrafficClass.COMMERCIAL), UNREAD)
 
@@ -67,7 +66,7 @@ def test_what_cannot_be_read_is_refused_for_a_moment_whatever_status_a_refusal_h
 
 
 def test_a_finding_warns_as_its_rule_says_but_not_of_what_could_not_be_read_or_counted() -> None:
-    one = replace(rule("R21", Refused()), warning=WarningCode.W5, severity=Severity.MAJOR)
+    one = replace(rule("R21", OptOut()), warning=WarningCode.W5, severity=Severity.MAJOR)
     uncounted = Evidence("the counters are full", Reason.FREQUENCY_UNCOUNTED)
 
     plain, unread, full = (
@@ -81,7 +80,7 @@ def test_a_finding_warns_as_its_rule_says_but_not_of_what_could_not_be_read_or_c
 
 
 def test_findings_are_kept_apart_by_mode() -> None:
-    one = rule("R21", Refused(), overrides=(Override(SHADOW, port="10690002"),))
+    one = rule("R21", OptOut(), overrides=(Override(SHADOW, port="10690002"),))
     findings = RuleFindings(one, Modes(one))
 
     shadows = [
@@ -105,8 +104,8 @@ def test_of_a_class_that_it_is_not_about_a_rule_tells_only_that_it_cannot_read(
 def test_a_finding_is_made_once_and_those_that_are_kept_take_bounded_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rule_findings, "_MAX_MADE", 2)
-    one = rule("R61", Refused())
+    monkeypatch.setattr("gateway.policy.findings._MAX_MADE", 2)
+    one = rule("R61", OptOut())
     findings = RuleFindings(one, Modes(one))
 
     first = findings.of(addressed(), REFUSED)
@@ -119,7 +118,7 @@ def test_a_finding_is_made_once_and_those_that_are_kept_take_bounded_room(
 
 
 def test_what_is_found_alike_against_many_is_one_tuple() -> None:
-    other, one = (rule(name, Refused()) for name in ("R30", "R61"))
+    other, one = (rule(name, OptOut()) for name in ("R30", "R61"))
     before, findings = RuleFindings(other, Modes(other)), RuleFindings(one, Modes(one))
 
     def both() -> Submission:
@@ -135,7 +134,7 @@ def test_what_is_found_alike_against_many_is_one_tuple() -> None:
 
 
 def test_a_finding_bears_the_category_of_its_evidence() -> None:
-    one = rule("R61", Refused())
+    one = rule("R61", OptOut())
 
     found = RuleFindings(one, Modes(one)).of(addressed(), Evidence("a link", category="phishing"))
 

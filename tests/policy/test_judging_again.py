@@ -5,12 +5,10 @@ from dataclasses import replace
 from gateway.domain.consent import Answer
 from gateway.domain.sender import Rate, SenderState
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.judging_again import judge_again, judge_due
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.engine import judge_again, judge_due
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import (
-    NoWayOut,
-    Refused,
-)
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from tests.policy.conftest import ADVERT, BUNDLE, FRAUD, NUMBER, rule, sender
@@ -49,7 +47,7 @@ def test_a_refusal_that_arrived_meanwhile_stops_a_released_message() -> None:
 
 
 def test_what_only_asks_for_a_person_does_not_stop_what_a_person_released() -> None:
-    held = rule("R30", NoWayOut(), action=Action.QUARANTINE)
+    held = rule("R30", NoOptoutHint(), action=Action.QUARANTINE)
     compiled = rules(replace(BUNDLE, rules=(held,)))
 
     assert judged_again(compiled, "【春晓书店】八折，低息贷款").verdict is None
@@ -91,7 +89,7 @@ def test_a_message_whose_hour_has_come_passes_and_costs_no_second_token() -> Non
 
 def test_r21_a_refusal_that_arrived_while_a_message_waited_stops_it() -> None:
     known = Knowledge()
-    compiled = rules(replace(BUNDLE, rules=(rule("R21", Refused()), DAYTIME)), knowledge=known)
+    compiled = rules(replace(BUNDLE, rules=(rule("R21", OptOut()), DAYTIME)), knowledge=known)
 
     waits = judged(compiled, ADVERT, at=MIDNIGHT)
     known.consent.apply(NUMBER, "sp1", Answer.REFUSED)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.preferences import (
     Preference,
     PreferenceAction,
@@ -15,7 +16,6 @@ from gateway.domain.preferences import (
     packed,
     preference,
 )
-from gateway.domain.traffic import TrafficClass
 from gateway.policy import preferences as module
 from gateway.policy.preferences import Preferences
 

@@ -2,49 +2,45 @@
 
 import itertools
 from datetime import date, datetime, time, timedelta
-from typing import get_args
 
 import pytest
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Approval, Signature, Template, TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Purpose, Rate
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextFacts
-from gateway.policy.bundle import RuleLocale
-from gateway.policy.check_table import question_of
-from gateway.policy.explanation import explain
+from gateway.policy.bundle import Override, Rule
+from gateway.policy.check import Check
+from gateway.policy.checks import all_checks
+from gateway.policy.checks.bad_link import BadLink
+from gateway.policy.checks.campaign import Campaign
+from gateway.policy.checks.contact_in_text import ContactInText
+from gateway.policy.checks.impostor import Impostor
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.port_misuse import PortMisuse
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.checks.signature_switch import SignatureSwitch
+from gateway.policy.checks.suspicious import Suspicious
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.checks.unknown_numbers import UnknownNumbers
+from gateway.policy.checks.unknown_signature import UnknownSignature
+from gateway.policy.checks.unknown_template import UnknownTemplate
+from gateway.policy.counters.limits import Clock, CountDimension, Limit
+from gateway.policy.engine import explain
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, CountDimension, Limit
 from gateway.policy.rule_stages import RuleStages
-from gateway.policy.rules import (
-    REASONS,
-    Campaign,
-    Check,
-    ContactGiven,
-    Impostor,
-    Nameless,
-    NotAgreed,
-    NoWayOut,
-    NumberWalk,
-    Override,
-    PublicInterest,
-    PurposeMissed,
-    Refused,
-    Rule,
-    SignatureNotFiled,
-    SignatureSwitched,
-    Suspicious,
-    TemplateNotFiled,
-    TooFast,
-    TooOften,
-    UnknownNumbers,
-    Untimely,
-)
-from gateway.policy.windows import Window, WindowSet
 from tests.policy.conftest import (
     ADVERT,
     CODE,
@@ -64,20 +60,21 @@ PAIRS = list(itertools.product(Enforcement, repeat=2))
 PUBLIC = b"10690009"
 EVENING = datetime.fromisoformat("2013-09-30T23:00:00+08:00").timestamp()
 NEW_YEAR = datetime.fromisoformat("2014-01-01T12:00:00+08:00").timestamp()
-NOTHING_WRONG = Untimely(WindowSet((Window(time(0), time(0)),)))
+NOTHING_WRONG = OutsideWindow(WindowSet((Window(time(0), time(0)),)))
 WITH_PARAMETERS: dict[type[Check], Check] = {
     PublicInterest: PublicInterest(frozenset({"R20"})),
-    Untimely: NOTHING_WRONG,
+    OutsideWindow: NOTHING_WRONG,
     TooOften: TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.HOUR),)),
     TooFast: TooFast(1, 1),
     NumberWalk: NumberWalk(1, timedelta(minutes=1)),
     UnknownNumbers: UnknownNumbers(1, timedelta(minutes=1), 1),
     Impostor: Impostor(("春眠书店",)),
-    ContactGiven: ContactGiven(frozenset(ContactKind)),
+    ContactInText: ContactInText(frozenset(ContactKind)),
     Suspicious: Suspicious(0.01),
     Campaign: Campaign(1, timedelta(minutes=1)),
+    BadLink: BadLink(disguised=True),
 }
-CHECKS = [WITH_PARAMETERS.get(kind) or kind() for kind in get_args(Check)]
+CHECKS = [WITH_PARAMETERS.get(kind) or kind() for kind in all_checks()]
 
 
 def refusing(system_id: str = "sp1") -> Knowledge:
@@ -92,7 +89,7 @@ def enforced_on(*overrides: Override, mode: Enforcement = ENFORCE) -> World:
     ports = (Port("10690001", 4, Purpose.MARKETING), Port("10690002", 0, Purpose.MARKETING))
     both = tuple(sender(s, ports=ports, rate=Rate(1e6, 10**6)) for s in ("sp1", "sp2"))
     return World(
-        rule("R21", Refused(), mode=mode, overrides=overrides),
+        rule("R21", OptOut(), mode=mode, overrides=overrides),
         senders=both,
         knowledge=known,
     )
@@ -171,7 +168,7 @@ def test_a_rule_that_is_off_for_a_sender_does_not_count_for_it() -> None:
 
 
 @pytest.mark.parametrize("traffic", TrafficClass)
-@pytest.mark.parametrize("check", [Refused(), Nameless(), TooFast(1, 1)])
+@pytest.mark.parametrize("check", [OptOut(), NoSenderName(), TooFast(1, 1)])
 def test_a_rule_is_asked_of_its_classes_and_of_no_other(
     traffic: TrafficClass, check: Check
 ) -> None:
@@ -197,7 +194,7 @@ def test_while_the_store_cannot_be_read_the_rule_says_what_becomes_of_each_class
     action: Action | None,
     is_noted: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    world = World(rule("R21", Refused(), on_error=on_error))
+    world = World(rule("R21", OptOut(), on_error=on_error))
     world.knowledge.consent.is_current = False
 
     one = world.judge(ADVERT)
@@ -207,7 +204,7 @@ def test_while_the_store_cannot_be_read_the_rule_says_what_becomes_of_each_class
 
 
 def test_a_class_that_passes_unread_is_noted_only_where_the_rule_asks_for_it() -> None:
-    world = World(rule("R21", Refused(), on_error={TrafficClass.VERIFICATION: Action.REJECT}))
+    world = World(rule("R21", OptOut(), on_error={TrafficClass.VERIFICATION: Action.REJECT}))
     world.knowledge.consent.is_current = False
 
     code = world.judge(CODE, SERVICE)
@@ -222,11 +219,11 @@ def test_rules_are_asked_in_the_order_of_the_law_whatever_their_order_in_the_fil
         stages = RuleStages(listed, Knowledge(), RuleLocale())
         found = [one.rule.reason for one in stages.staged]
 
-        assert found == [r for r in REASONS.values() if r is not Reason.PUBLIC_INTEREST]
+        assert found == [one.reason for one in all_checks() if one is not PublicInterest]
 
 
 def test_two_rules_of_one_kind_keep_the_order_of_the_files() -> None:
-    rules = [rule(id_, NoWayOut(), mode=SHADOW) for id_ in ("B", "A")]
+    rules = [rule(id_, NoOptoutHint(), mode=SHADOW) for id_ in ("B", "A")]
 
     stages = RuleStages(rules, Knowledge(), RuleLocale())
 
@@ -235,10 +232,10 @@ def test_two_rules_of_one_kind_keep_the_order_of_the_files() -> None:
 
 def test_the_first_finding_that_is_enforced_decides_and_the_later_are_not_asked() -> None:
     world = World(
-        rule("R38", Nameless()),
-        rule("R20", NotAgreed(), mode=SHADOW),
-        rule("R30", NoWayOut()),
-        rule("R21", Refused(), mode=SHADOW),
+        rule("R38", NoSenderName()),
+        rule("R20", NoConsent(), mode=SHADOW),
+        rule("R30", NoOptoutHint()),
+        rule("R21", OptOut(), mode=SHADOW),
         knowledge=refusing(),
     )
 
@@ -249,7 +246,7 @@ def test_the_first_finding_that_is_enforced_decides_and_the_later_are_not_asked(
 
 
 def test_a_finding_is_made_once_however_many_messages_it_is_against() -> None:
-    world = World(rule("R21", Refused(), status="ESME_RINVDSTADR"), knowledge=refusing())
+    world = World(rule("R21", OptOut(), status="ESME_RINVDSTADR"), knowledge=refusing())
 
     first, second = world.judge(ADVERT), world.judge(ADVERT)
 
@@ -265,17 +262,11 @@ def test_every_check_is_asked_or_counts_or_exempts(check: Check) -> None:
     assert [asked(stages, each) for each in TrafficClass] == [expected] * len(TrafficClass)
 
 
-@pytest.mark.parametrize("kind", [TooOften, TooFast, NumberWalk, PublicInterest])
-def test_what_counts_or_exempts_has_no_other_way_to_be_asked(kind: type[Check]) -> None:
-    with pytest.raises(ValueError, match="in this way"):
-        question_of(WITH_PARAMETERS[kind], Knowledge(), RuleLocale())
-
-
 # What is kept with a text
 
 
 def test_rules_about_a_text_are_asked_once_for_all_who_get_it() -> None:
-    world = World(rule("R38", Nameless()))
+    world = World(rule("R38", NoSenderName()))
     facts = world.rules.scan.judge_texts(("会员日八折",))
     first, second = world.message(), world.message(to=NUMBER + 1)
     for one in (first, second):
@@ -287,7 +278,7 @@ def test_rules_about_a_text_are_asked_once_for_all_who_get_it() -> None:
 
 
 def test_sources_that_no_rule_tells_apart_share_a_ruling() -> None:
-    world = World(rule("R06", SignatureSwitched()), rule("R38", Nameless()))
+    world = World(rule("R06", SignatureSwitch()), rule("R38", NoSenderName()))
     facts = world.rules.scan.judge_texts(("会员日八折",))
 
     rulings = [
@@ -299,7 +290,7 @@ def test_sources_that_no_rule_tells_apart_share_a_ruling() -> None:
 
 
 def test_r06_bound_sources_keep_their_rulings_apart_and_a_text_keeps_few() -> None:
-    world = World(rule("R06", SignatureSwitched()), rule("R38", Nameless()))
+    world = World(rule("R06", SignatureSwitch()), rule("R38", NoSenderName()))
     bound = [Signature("sp1", f"商{n}", (f"10690001{n:02}",)) for n in range(40)]
     world.knowledge.filings.replace("sp1", bound)
     facts = world.rules.scan.judge_texts(("会员日八折",))
@@ -313,7 +304,7 @@ def test_r06_bound_sources_keep_their_rulings_apart_and_a_text_keeps_few() -> No
 
 
 def test_what_is_filed_anew_is_ruled_anew() -> None:
-    world = World(rule("R12", SignatureNotFiled()))
+    world = World(rule("R12", UnknownSignature()))
     facts = world.rules.scan.judge_texts(("【示例】会员日八折",))
 
     before = ruled(world, facts, b"10690001")
@@ -335,7 +326,7 @@ def test_a_text_is_ruled_anew_for_another_port_and_another_sender() -> None:
     overrides = (Override(OFF, sender="sp2"),)
     ports = (Port("10690001", 4, Purpose.MARKETING), Port("10690002"))  # the very same of both
     both = tuple(sender(system_id, ports=ports) for system_id in ("sp1", "sp2"))
-    world = World(rule("R05", PurposeMissed(), overrides=overrides), senders=both)
+    world = World(rule("R05", PortMisuse(), overrides=overrides), senders=both)
     facts = world.rules.scan.judge_texts((ADVERT,))
 
     found = [
@@ -353,17 +344,17 @@ def test_a_text_is_ruled_anew_for_another_port_and_another_sender() -> None:
 
 
 def test_a_text_is_ruled_anew_by_another_version_of_the_rules() -> None:
-    before = World(rule("R38", Nameless()))
+    before = World(rule("R38", NoSenderName()))
     facts = before.rules.scan.judge_texts(("会员日八折",))
     first = ruled(before, facts, MARKETING)
 
-    after = World(rule("R30", NoWayOut()), before=before)
+    after = World(rule("R30", NoOptoutHint()), before=before)
 
     assert (first, ruled(after, facts, MARKETING)) == ("R38", "R30")
 
 
 def test_r12_a_text_is_ruled_anew_when_its_sender_has_filed_something() -> None:
-    world = World(rule("R12", SignatureNotFiled()))
+    world = World(rule("R12", UnknownSignature()))
     facts = world.rules.scan.judge_texts((ADVERT,))
 
     before = [ruled(world, facts, MARKETING) for _ in range(2)]
@@ -374,7 +365,7 @@ def test_r12_a_text_is_ruled_anew_when_its_sender_has_filed_something() -> None:
 
 
 def test_r06_a_text_is_ruled_for_each_source_where_sources_are_bound() -> None:
-    world = World(rule("R06", SignatureSwitched()))
+    world = World(rule("R06", SignatureSwitch()))
     world.knowledge.filings.replace("sp1", [Signature("sp1", "云尚百货", ("106900010042",))])
     facts = world.rules.scan.judge_texts((ADVERT,))
 
@@ -384,7 +375,7 @@ def test_r06_a_text_is_ruled_for_each_source_where_sources_are_bound() -> None:
 
 
 def test_r10_a_promotion_in_the_place_of_the_name_counts_until_it_is_on_file_as_one() -> None:
-    world = World(rule("R21", Refused()))
+    world = World(rule("R21", OptOut()))
     world.knowledge.consent.apply(NUMBER, "sp1", Answer.REFUSED)
     boast = "【全场八折大促限时抢购】您好"
 
@@ -398,7 +389,7 @@ def test_r12_the_template_of_a_text_is_known_to_the_counters_of_every_message() 
     per_template = TooOften(
         (Limit((CountDimension.TEMPLATE, CountDimension.DESTINATION), 1, Clock.DAY),)
     )
-    world = World(rule("R12", TemplateNotFiled(), mode=SHADOW), rule("R42", per_template))
+    world = World(rule("R12", UnknownTemplate(), mode=SHADOW), rule("R42", per_template))
     world.knowledge.filings.replace(
         "sp1", [Template("sp1", "T1", TemplateKind.COMMERCIAL, "会员日{1}，拒收请回复R")]
     )
@@ -419,7 +410,7 @@ def test_a_reload_hands_the_counts_of_each_rule_on() -> None:
         rule("R42", TooOften((Limit((CountDimension.DESTINATION,), 2, Clock.DAY),))),
         rule("R44", TooFast(per_s=0.001, burst=2), action=Action.THROTTLE),
         rule("R28", NumberWalk(3, timedelta(days=1)), action=Action.QUARANTINE),
-        rule("R38", Nameless()),
+        rule("R38", NoSenderName()),
     )
     before = World(*rules)
     for number in (NUMBER, NUMBER + 1):
@@ -471,10 +462,10 @@ def authority(*rules: Rule) -> World:
     return World(*rules, senders=both, knowledge=known)
 
 
-R21 = rule("R21", Refused(), applies_to=COMMERCIAL | {TrafficClass.PUBLIC_INTEREST})
+R21 = rule("R21", OptOut(), applies_to=COMMERCIAL | {TrafficClass.PUBLIC_INTEREST})
 R40 = rule(
     "R40",
-    Untimely(WindowSet((Window(time(8), time(21)),))),
+    OutsideWindow(WindowSet((Window(time(8), time(21)),))),
     applies_to=EVERYTHING,
     action=Action.DEFER,
 )

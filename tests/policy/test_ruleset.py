@@ -5,24 +5,22 @@ from datetime import date, time, timedelta
 
 import pytest
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.sender import Rate, SenderState
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.explanation import explain
+from gateway.policy.checks.campaign import Campaign
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.port_misuse import PortMisuse
+from gateway.policy.engine import explain
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import (
-    Campaign,
-    Nameless,
-    NotAgreed,
-    NoWayOut,
-    PurposeMissed,
-    Refused,
-    Untimely,
-)
 from gateway.policy.submission import DeliveryTimes
-from gateway.policy.windows import Window, WindowSet
 from gateway.smpp.text import readings
 from tests.policy.conftest import ADVERT, BUNDLE, CODE, FRAUD, NUMBER, SERVICE, World, rule, sender
 from tests.policy.rulesets import (
@@ -115,7 +113,7 @@ def test_an_answer_takes_effect_at_once() -> None:
 
 
 def test_a_rule_may_have_a_status_of_its_own_and_a_sender_has_the_last_word() -> None:
-    bundle = replace(BUNDLE, rules=(rule("R21", Refused(), status="ESME_RINVDSTADR"),))
+    bundle = replace(BUNDLE, rules=(rule("R21", OptOut(), status="ESME_RINVDSTADR"),))
     own = sender(statuses={"OPTED_OUT": "ESME_RDELIVERYFAILURE"})
 
     verdicts = [
@@ -126,7 +124,7 @@ def test_a_rule_may_have_a_status_of_its_own_and_a_sender_has_the_last_word() ->
 
 
 def test_a_replacement_is_judged_by_source_and_rate_but_names_no_subscriber() -> None:
-    bundle = replace(BUNDLE, rules=(rule("R20", NotAgreed()),))
+    bundle = replace(BUNDLE, rules=(rule("R20", NoConsent()),))
     compiled = rules(bundle, [sender(rate=Rate(1, 1))])
     borrowed = message(compiled, b"95588", b"")
 
@@ -234,8 +232,8 @@ def test_a_list_holds_to_the_end_of_its_last_day_by_the_clock_of_the_bundle() ->
 
 
 def test_of_several_rules_about_a_text_the_first_that_is_enforced_decides() -> None:
-    trial = rule("R38", Nameless(), mode=Enforcement.SHADOW)
-    both = (rule("R30", NoWayOut()), rule("R05", PurposeMissed(), mode=Enforcement.SHADOW), trial)
+    trial = rule("R38", NoSenderName(), mode=Enforcement.SHADOW)
+    both = (rule("R30", NoOptoutHint()), rule("R05", PortMisuse(), mode=Enforcement.SHADOW), trial)
     compiled = rules(replace(BUNDLE, rules=both))
 
     judged_once = judged(compiled, "会员日全场八折", source=SERVICE)
@@ -247,7 +245,7 @@ def test_of_several_rules_about_a_text_the_first_that_is_enforced_decides() -> N
 
 
 def test_what_rules_about_a_text_find_on_trial_is_noted_and_stops_nothing() -> None:
-    trial = rule("R38", Nameless(), mode=Enforcement.SHADOW)
+    trial = rule("R38", NoSenderName(), mode=Enforcement.SHADOW)
     noted = judged(rules(replace(BUNDLE, rules=(trial, REFUSALS.rules[0]))), "会员日全场八折")
 
     assert noted.verdict is None
@@ -268,12 +266,12 @@ def test_words_stop_what_would_have_waited() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_two_windows_the_one_that_opens_later_is_waited_for(order: int) -> None:
     later = replace(
-        DAYTIME, id="R40-noon", check=Untimely(WindowSet((Window(time(12), time(21)),)))
+        DAYTIME, id="R40-noon", check=OutsideWindow(WindowSet((Window(time(12), time(21)),)))
     )
     on_trial = replace(
         DAYTIME,
         id="R40-evening",
-        check=Untimely(WindowSet((Window(time(18), time(21)),))),
+        check=OutsideWindow(WindowSet((Window(time(18), time(21)),))),
         mode=Enforcement.SHADOW,
     )
     compiled = rules(replace(BUNDLE, rules=(DAYTIME, later, on_trial)[::order]))
@@ -324,7 +322,7 @@ def test_what_rules_find_alike_against_many_and_their_text_is_one_tuple() -> Non
         rule(name, check, mode=Enforcement.SHADOW)
         for name, check in (
             ("R40", DAYTIME.check),
-            ("R38", Nameless()),
+            ("R38", NoSenderName()),
             ("R61", Campaign(1, timedelta(hours=1))),
         )
     )

@@ -4,13 +4,16 @@ import pytest
 
 from gateway.domain.filings import Signature
 from gateway.domain.sender import Port
-from gateway.policy import source_kinds
-from gateway.policy.account import Account
+from gateway.policy import rule_stages
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.signature_switch import SignatureSwitch
+from gateway.policy.checks.suspicious import Suspicious
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.counters.limits import Clock, CountDimension, Limit
 from gateway.policy.filings import Filings
-from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.rules import Nameless, SignatureSwitched, Suspicious, TooOften
-from gateway.policy.source_kinds import SourceKinds
-from tests.policy.conftest import rule, sender, submission
+from gateway.policy.rule_stages import SourceKinds
+from gateway.policy.submission import Account
+from tests.policy.conftest import sender, submission
 
 PERSONAL = TooOften((Limit((CountDimension.SOURCE,), 1, Clock.HOUR),), sources=("1069000101",))
 ACCOUNT = Account(sender())
@@ -23,7 +26,7 @@ def kinds_of(kinds: SourceKinds, filings: Filings, *sources: bytes) -> list[int]
 
 
 def test_the_sources_of_a_port_are_alike_and_each_port_is_its_own_kind() -> None:
-    kinds = SourceKinds([rule("R38", Nameless())])
+    kinds = SourceKinds([NoSenderName()])
 
     one, extended, other = kinds_of(kinds, Filings(), b"10690001", b"1069000101", b"10690002")
 
@@ -31,7 +34,7 @@ def test_the_sources_of_a_port_are_alike_and_each_port_is_its_own_kind() -> None
 
 
 def test_r43_a_limit_tells_its_own_sources_from_others() -> None:
-    kinds = SourceKinds([rule("R43", PERSONAL)])
+    kinds = SourceKinds([PERSONAL])
 
     one, limited = kinds_of(kinds, Filings(), b"10690001", b"1069000101")
 
@@ -41,7 +44,7 @@ def test_r43_a_limit_tells_its_own_sources_from_others() -> None:
 def test_r61_a_personal_number_is_told_from_a_port_with_the_same_beginning() -> None:
     account = Account(sender(ports=(Port("1", extension_digits=12),)))
     messages = [submission(account, source=source) for source in (b"10690001", b"13900000001")]
-    kinds, filed = SourceKinds([rule("R61", Suspicious(0.01))]), Filings().of("sp1")
+    kinds, filed = SourceKinds([Suspicious(0.01)]), Filings().of("sp1")
 
     port, personal = (kinds.sort(one, filed) for one in messages)
 
@@ -51,7 +54,7 @@ def test_r61_a_personal_number_is_told_from_a_port_with_the_same_beginning() -> 
 def test_r06_a_bound_source_is_told_from_others_while_the_binding_is_on_file() -> None:
     filings = Filings()
     filings.replace("sp1", [Signature("sp1", "示例", ("1069000101",))])
-    kinds = SourceKinds([rule("R06", SignatureSwitched())])
+    kinds = SourceKinds([SignatureSwitch()])
 
     one, bound = kinds_of(kinds, filings, b"10690001", b"1069000101")
     filings.replace("sp1", [])
@@ -62,8 +65,8 @@ def test_r06_a_bound_source_is_told_from_others_while_the_binding_is_on_file() -
 
 
 def test_what_is_known_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_kinds, "_MAX_KNOWN", 2)
-    kinds, filings = SourceKinds([rule("R43", PERSONAL)]), Filings()
+    monkeypatch.setattr(rule_stages, "_MAX_KNOWN", 2)
+    kinds, filings = SourceKinds([PERSONAL]), Filings()
 
     kinds_of(kinds, filings, b"10690001", b"1069000101", b"10690002", b"1069000202")
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.domain.sender import Port, Purpose, Rate, SenderState
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy import stages
-from gateway.policy.account import Account
+from gateway.policy.submission import Account
 from tests.policy.conftest import NUMBER, sender, submission
 
 

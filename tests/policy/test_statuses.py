@@ -1,7 +1,7 @@
 """What an SP hears for which reason."""
 
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.policy.statuses import DEFAULT_STATUSES, status_of
+from gateway.policy.findings import status_of
 from gateway.smpp.status import CommandStatus, status_named
 
 RETRIED = {"ESME_RSYSERR", "ESME_RTHROTTLED", "ESME_RMSGQFUL"}
@@ -18,7 +18,7 @@ def test_every_reason_has_an_error_status() -> None:
 
 
 def test_only_what_will_pass_later_is_answered_so_that_senders_try_again() -> None:
-    retried = {reason for reason, status in DEFAULT_STATUSES.items() if status in RETRIED}
+    retried = {reason for reason in Reason if reason.status in RETRIED}
 
     assert retried == {
         Reason.RATE,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
-from gateway.policy.subjects import campaign_of, subject_of
+from gateway.policy.findings import campaign_of, subject_of
 
 
 def verdict(*categories: str, decides: int = -1) -> Verdict:

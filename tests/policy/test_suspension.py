@@ -9,12 +9,14 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Rate
 from gateway.domain.suspension import NewSuspension, SuspensionTerms
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.bundle import RuleLocale
-from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.explanation import explain
+from gateway.policy.bundle import Rule
+from gateway.policy.checks.source_suspension import SourceSuspension
+from gateway.policy.checks.suspicious import Suspicious
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.counters.limits import Clock, CountDimension, Limit
+from gateway.policy.engine import explain
+from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.rules import Rule, Suspended, Suspicious, TooOften
 from gateway.policy.submission import Submission
 from gateway.policy.suspension import end_of
 from tests.policy.conftest import EVERYTHING, NEWS, World, rule, sender, why
@@ -28,7 +30,7 @@ PERSON = sender(
 TERMS = SuspensionTerms(3, ("HF", "恢复"), "已暂停", "已恢复", "不能恢复")
 CAPS = TooOften((Limit((CountDimension.SOURCE,), 2, Clock.HOUR),), ("139", "86139"), TERMS)
 R43 = rule("R43", CAPS, applies_to=EVERYTHING, action=Action.THROTTLE)
-ASKS = rule("R43-suspended", Suspended(), applies_to=EVERYTHING)
+ASKS = rule("R43-suspended", SourceSuspension(), applies_to=EVERYTHING)
 # As it was in 2026: the 10th was a Saturday that was worked.
 NATIONAL_DAY = HolidayCalendar(
     "cn",

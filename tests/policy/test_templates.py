@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.filing_rules import problems_of
-from gateway.domain.filings import Template, TemplateKind
+from gateway.domain.filings import Template, TemplateKind, problems_of
 from gateway.policy.templates import TemplateIndex
 
 # What NFKC and case folding leave alone, so that a value is as long as it is written.
@@ -93,6 +92,14 @@ def test_of_several_templates_the_one_that_says_most_is_told() -> None:
 
     assert found is not None
     assert (found.id, found.kind) == ("B", TemplateKind.VERIFICATION)
+
+
+@pytest.mark.parametrize(
+    "beginning", ["Ab", "Café", "ABCDEF", "一二三四五六", "abcde\u0301f", "一\u200b二三四五六七"]
+)
+def test_a_text_is_known_by_its_beginning_in_normal_form(beginning: str) -> None:
+    for written in (beginning, beginning.upper(), beginning.lower(), "\u200b" + beginning):
+        assert matches(beginning + "您好{1}", f"{written}您好王先生")
 
 
 def test_without_templates_no_text_is_known() -> None:

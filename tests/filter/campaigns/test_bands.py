@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.band_loops import BANDS, ENOUGH
-from gateway.filter.campaigns import BandIndex
-from gateway.filter.fingerprints import SIGNS, Signs
-from tests.filter.forms import Form, in_both_forms
+from gateway.filter.campaigns.fingerprints import SIGNS, Signs
+from gateway.filter.campaigns.tracker import BandIndex
+from gateway.kernel.fingerprint_loops import BANDS, ENOUGH
+from tests.kernel.forms import Form, in_both_forms
 
 
 def signs(seed: int) -> Signs:

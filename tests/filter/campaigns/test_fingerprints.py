@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter import fingerprints
-from gateway.filter.fingerprints import (
+from gateway.filter.campaigns import fingerprints
+from gateway.filter.campaigns.fingerprints import (
     MAX_CHARS,
     SIGNS,
     Fingerprint,
@@ -17,8 +17,8 @@ from gateway.filter.fingerprints import (
     fingerprints_of,
     skeleton_of,
 )
-from gateway.filter.views import views
-from tests.filter.forms import Form, in_both_forms
+from gateway.filter.normalise.views import views
+from tests.kernel.forms import Form, in_both_forms
 
 any_text = st.text(st.characters(exclude_categories=()))
 OFFER = "【春晓书店】尊敬的会员，本店周年店庆，全场图书低至三折，凭短信到店再送书签一枚，回T退订"

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.campaigns import CampaignLimits, Campaigns
-from gateway.filter.crowd import bit_of
-from gateway.filter.fingerprints import SIGNS, Fingerprint, fingerprint_of
-from gateway.filter.views import views
+from gateway.filter.campaigns.fingerprints import SIGNS, Fingerprint, fingerprint_of
+from gateway.filter.campaigns.tracker import CampaignLimits, Campaigns, bit_of
+from gateway.filter.normalise.views import views
 
 OFFER = "春晓书店周年店庆,全场图书低至三折,凭短信到店再送书签一枚,回t退订"
 LOAN = "无需抵押无需担保,当天放款,额度高利息低,有意请联系客服经理,回t退订"

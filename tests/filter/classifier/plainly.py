@@ -5,8 +5,8 @@ from itertools import groupby
 from math import log
 from operator import itemgetter
 
-from gateway.filter.model.features import Grams, NgramView
-from gateway.filter.views import Views
+from gateway.filter.classifier.linear import Grams, NgramView
+from gateway.filter.normalise.views import Views
 
 _MOST = 0xFFFF_FFFF
 NUMBER = 0x11_0000

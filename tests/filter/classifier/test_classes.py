@@ -1,7 +1,7 @@
 import pytest
 
-from gateway.filter.model.classes import TextClass, class_of
-from gateway.filter.views import views
+from gateway.filter.classifier.score import TextClass, class_of
+from gateway.filter.normalise.views import views
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model_comparison import Comparison, ModelAgreement
+from gateway.filter.classifier.score import Comparison, ModelAgreement, TextClass
 
 
 def named(name: str) -> Callable[[], str]:

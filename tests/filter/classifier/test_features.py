@@ -2,8 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.filter.model import loops
-from gateway.filter.model.features import (
+from gateway.filter.classifier.linear import (
     BUCKETS,
     CATEGORY_GRAMS,
     SIGNS,
@@ -15,9 +14,10 @@ from gateway.filter.model.features import (
     levels_of,
     signs_of,
 )
-from gateway.filter.views import views
-from tests.filter.forms import Form, in_both_forms
-from tests.filter.model import plainly
+from gateway.filter.normalise.views import views
+from gateway.kernel import gram_loops
+from tests.filter.classifier import plainly
+from tests.kernel.forms import Form, in_both_forms
 
 TEXTS = st.text(st.characters(), max_size=40)  # lone surrogates too
 
@@ -82,7 +82,7 @@ def test_signs_are_those_that_are_counted_by_hand(form: Form, texts: list[str]) 
 
 
 def test_each_view_goes_by_its_number_in_the_loops() -> None:
-    numbers = {view: getattr(loops, view.name) for view in NgramView}
+    numbers = {view: getattr(gram_loops, view.name) for view in NgramView}
 
     assert as_table([Grams(view, 3) for view in NgramView]).tolist() == [
         [numbers[view], 3] for view in NgramView

@@ -7,17 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.model.features import BUCKETS, CATEGORY_GRAMS, SIGNS, SPAM_GRAMS, levels_of
-from gateway.filter.model.linear import (
+from gateway.filter.classifier.linear import (
+    BUCKETS,
     CATEGORY_BUCKETS,
+    CATEGORY_GRAMS,
+    SIGNS,
+    SPAM_GRAMS,
     Calibration,
     CategoryModel,
     LinearModel,
+    levels_of,
 )
-from gateway.filter.model.loops import FEW
-from gateway.filter.views import views
-from tests.filter.forms import Form, in_both_forms
-from tests.filter.model import plainly
+from gateway.filter.normalise.views import views
+from gateway.kernel.gram_loops import FEW
+from tests.filter.classifier import plainly
+from tests.kernel.forms import Form, in_both_forms
 
 MakeLinear = Callable[..., LinearModel]
 

@@ -1,9 +1,9 @@
 from dataclasses import replace
 
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.harm import Harm
-from gateway.filter.model.model import Model
-from gateway.filter.views import views
+from gateway.domain.categories import Harm
+from gateway.filter.classifier.model import Model
+from gateway.filter.classifier.score import TextClass
+from gateway.filter.normalise.views import views
 
 
 def test_every_text_is_judged_by_the_model_of_its_class_and_in_order(model: Model) -> None:

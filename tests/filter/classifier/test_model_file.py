@@ -13,17 +13,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.features import BUCKETS, SIGNS
-from gateway.filter.model.model import Model
-from gateway.filter.model.model_file import (
+from gateway.filter.classifier.linear import BUCKETS, SIGNS
+from gateway.filter.classifier.model import Model
+from gateway.filter.classifier.model_file import (
     MAX_CARD_OCTETS,
     MAX_FILE_OCTETS,
     ModelFileError,
     read_model,
     write_model,
 )
-from gateway.filter.views import views
+from gateway.filter.classifier.score import TextClass
+from gateway.filter.normalise.views import views
 
 Card = dict[str, object]
 Members = dict[str, bytes]

@@ -3,19 +3,17 @@ from math import inf
 
 import pytest
 
-from gateway.filter.facts import TextFacts
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model_comparison import Comparison, ModelAgreement
-from gateway.filter.model_pair import (
+from gateway.filter.classifier.model import (
     NO_MODELS,
     ModelPair,
     PairedScorer,
     agreement_of,
     name_of,
 )
-from gateway.filter.text_score import TextScore
-from gateway.filter.views import Views
-from tests.filter.conftest import Knowing
+from gateway.filter.classifier.score import Comparison, ModelAgreement, TextClass, TextScore
+from gateway.filter.facts import TextFacts
+from gateway.filter.normalise.views import Views
+from tests.filter.classifier.conftest import Knowing
 
 LOAN, LUCK, NOTICE = map(Views, ("低息贷款当天放款", "彩票贷款包中", "您的快件已到驿站"))
 

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.filter.classifier.score import TextClass, score_as_personal
 from gateway.filter.facts import TextFacts
-from gateway.filter.model.classes import TextClass
-from gateway.filter.persons import score_as_personal
 from tests.policy.scorers import INNOCENT, OFFER, PRIZE, WordScorer
 
 FOREIGN = replace(PRIZE, text_class=TextClass.FOREIGN)

@@ -6,14 +6,11 @@ from math import inf
 import numpy as np
 import pytest
 
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.features import BUCKETS, SIGNS
-from gateway.filter.model.harm import Harm
-from gateway.filter.model.linear import Calibration, LinearModel
-from gateway.filter.model.model import ClassModel, Model, Threshold
-from gateway.filter.model_scorer import ModelScorer
-from gateway.filter.text_score import TextScore
-from gateway.filter.views import Views
+from gateway.domain.categories import Harm
+from gateway.filter.classifier.linear import BUCKETS, SIGNS, Calibration, LinearModel
+from gateway.filter.classifier.model import ClassModel, Model, ModelScorer, Threshold
+from gateway.filter.classifier.score import TextClass, TextScore
+from gateway.filter.normalise.views import Views
 
 Constant = Callable[..., Model]
 

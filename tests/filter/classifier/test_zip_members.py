@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.zip_members import END_OCTETS, ZipFaultError, ZipMember, inflated, members_of
+from gateway.filter.classifier.zip_members import (
+    END_OCTETS,
+    ZipFaultError,
+    ZipMember,
+    inflated,
+    members_of,
+)
 
 WORDS = {"a.txt": b"alpha " * 50, "\u4e8c.txt": b"", "c.txt": b"gamma"}
 MAXIMUM = 8

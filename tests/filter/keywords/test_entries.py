@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.keyword_entries import begin_run_on, closed_up, is_run_on
-from gateway.filter.normalise import compact
-from gateway.filter.views import Views
+from gateway.filter.keywords.entries import begin_run_on, closed_up, is_run_on
+from gateway.filter.normalise.folding import compact
+from gateway.filter.normalise.views import Views
 
 # Any word that is one: what a line may hold, and what NFKC and the look-alikes change.
 WORDS = st.text(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.filter.keywords import MAX_HITS, Hit, KeywordIndex, is_matchable
-from gateway.filter.normalise import compact, normalise
+from gateway.filter.keywords.index import MAX_HITS, Hit, KeywordIndex, is_matchable
+from gateway.filter.normalise.folding import compact, normalise
 
 
 def words(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.filter import contact_patterns
-from gateway.filter.contact_patterns import PatternError, PatternSet, compiled
+from gateway.filter.keywords import index
+from gateway.filter.keywords.index import PatternError, PatternSet, compiled
 
 
 def test_every_expression_that_matches_is_told() -> None:
@@ -39,7 +39,7 @@ def test_a_set_out_of_memory_is_an_error_and_no_silence(monkeypatch: pytest.Monk
 
 
 def test_a_set_too_large_to_compile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contact_patterns, "_MAX_MEMORY", 200_000)
+    monkeypatch.setattr(index, "_MAX_MEMORY", 200_000)
 
     with pytest.raises(PatternError, match="88 patterns are too large together"):
         PatternSet([f"(?:a|b){{{n}}}[^c]*x{n}" for n in range(2, 90)])

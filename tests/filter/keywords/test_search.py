@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.filter import automata
-from gateway.filter.keywords import MAX_HITS, KeywordIndex
-from gateway.filter.normalise import compact
-from gateway.filter.views import views
+from gateway.filter.keywords import search
+from gateway.filter.keywords.index import MAX_HITS, KeywordIndex
+from gateway.filter.normalise.folding import compact
+from gateway.filter.normalise.views import views
 
 
 def found(index: KeywordIndex, *texts: str) -> set[str]:
@@ -223,8 +223,8 @@ def test_words_in_several_automata_are_found_as_in_one(
     one, text = KeywordIndex(lists), "，".join(said)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(automata, "_ENTRIES", entries)
-        patch.setattr(automata, "_MOST_AUTOMATA", most)
+        patch.setattr(search, "_ENTRIES", entries)
+        patch.setattr(search, "_MOST_AUTOMATA", most)
         several = KeywordIndex(lists)
 
     assert several.located([text]) == one.located([text])

@@ -1,11 +1,11 @@
 """Texts in the order in which a handset shows them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.filter.display_order import display_orders, displayed
-from tests.filter.forms import Form, in_both_forms
+from gateway.filter.normalise.shapes import display_orders, displayed
+from tests.kernel.forms import Form, in_both_forms
 
 MARKS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 texts = st.text(st.sampled_from([*MARKS, *"ab1٣代开发שا؛ ,.+$()[]\n\t\u05b0्कि"]), max_size=24)
@@ -35,6 +35,8 @@ visible = str.maketrans("", "", MARKS)
         ("\u200f票\u200f1,2", "1,2票"),
         ("\u200f票\u200f١,٢", "١,٢票"),
         ("\u200f票\u200f1,٢", "٢,1票"),
+        ("\u200f票\u200f1+2", "1+2票"),
+        ("\u200f票\u061c1+2", "2+1票"),
         ("\u200fa(שb)", ")bש(a"),
     ],
 )
@@ -60,6 +62,7 @@ def test_a_text_that_is_read_as_it_is_written_has_no_other_order(text: str) -> N
 
 
 @in_both_forms
+@example(text="\u05e9\u093f\u05b01")  # a mark of another direction within a cluster
 @given(text=texts)
 def test_no_character_that_shows_is_lost_or_doubled(form: Form, text: str) -> None:
     with form():

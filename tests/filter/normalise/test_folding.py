@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.folding import (
+from gateway.filter.normalise.folding import (
     FULL_FOLDING,
     PLAIN_FOLDING,
     SIMPLIFYING,
@@ -12,7 +12,7 @@ from gateway.filter.folding import (
     Folding,
     sound_of,
 )
-from gateway.filter.unicode_fold import fold_fully
+from gateway.filter.normalise.unicode_fold import fold_fully
 
 any_text = st.text(st.characters(exclude_categories=()))
 # Full width, an ellipsis, fillers, marks that compose and that do not, jamo, kana with its

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.inflation import deflated, is_inflated
-from gateway.filter.normalise import compact, normalise
+from gateway.filter.normalise.folding import compact, normalise
+from gateway.filter.normalise.shapes import deflated, is_inflated
 
 
 def composed(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The plain and the compact view."""
+"""A text in one spelling."""
 
 import unicodedata
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.normalise import compact, normalise
+from gateway.filter.normalise.folding import compact, folded, normalise, simplified
 
 any_text = st.text(st.characters(exclude_categories=()))
 # Characters that act on their neighbours: marks, jamo, what decomposes, what is invisible.
@@ -166,3 +166,32 @@ def test_long_runs_of_marks_take_no_letters_with_them() -> None:
     text = "代" + "\u05b9" * 500 + "开" + "★" * 500 + "发票"
 
     assert compact(normalise(text)) == "代开发票"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("退訂", "退订"), ("請回覆", "请回复"), ("恢復", "恢复"), ("絕", "绝"), ("stop", "stop")],
+)
+def test_traditional_spellings_come_out_simplified(written: str, meant: str) -> None:
+    assert simplified(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("代開發票", "代开发票"),
+        ("貸款秒批", "贷款秒批"),
+        ("vіagrа", "viagra"),
+        ("加νх群", "加vx群"),
+    ],
+)
+def test_r62_what_looks_like_a_word_is_read_as_that_word(written: str, meant: str) -> None:
+    assert folded(written) == meant
+
+
+@given(any_text)
+def test_simplifying_again_changes_nothing(text: str) -> None:
+    for reading in (simplified, folded):
+        once = reading(text)
+
+        assert reading(once) == once

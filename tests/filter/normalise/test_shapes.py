@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import KeywordList, ListAction
-from gateway.domain.traffic import TrafficClass
 from gateway.filter.batch_views import views_of
-from gateway.filter.keywords import KeywordIndex
+from gateway.filter.facts import shown_by, shown_in
+from gateway.filter.keywords.index import KeywordIndex
+from gateway.filter.normalise.shapes import DIRECTED, SHAPED, hints_of, shaped
+from gateway.filter.normalise.views import Views
 from gateway.filter.scan import ContentScan
-from gateway.filter.shapes import DIRECTED, SHAPED, hints_of, shaped
-from gateway.filter.views import Views
-from gateway.filter.visible_facts import shown_by, shown_in
 
 WORDS = ("代开发票", "viagra", "казино", "도박사이트", "şans oyunu", "बीमा ऋण", "カジノ", "พนัน")
 LISTS = [KeywordList("K", "fraud", ListAction.REJECT, WORDS)]

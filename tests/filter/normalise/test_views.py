@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.views import Trace, views
+from gateway.filter.normalise.views import Trace, views
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=60)
 telling_text = st.text(

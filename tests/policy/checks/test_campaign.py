@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer
 from gateway.domain.verdict import Action, Reason
-from gateway.filter.crowd import bit_of
+from gateway.filter.campaigns.tracker import bit_of
 from gateway.filter.facts import TextFacts
-from gateway.policy.checks import campaigns
-from gateway.policy.checks.campaigns import CampaignCheck
-from gateway.policy.checks.counter import asked_alone
+from gateway.policy import similar_texts
+from gateway.policy.check import asked_alone
+from gateway.policy.checks.campaign import Campaign
+from gateway.policy.hours.calendar import RuleLocale
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import Campaign
+from gateway.policy.similar_texts import CampaignCounter
 from gateway.policy.submission import RequestedMessage
 from tests.policy.conftest import ADVERT, NUMBER, World, addressed, rule, why
 
@@ -96,7 +97,7 @@ def test_r61_r26_a_consent_that_is_only_asserted_counts_where_the_rule_says_so(
 
 
 def test_r61_who_asked_for_the_message_has_agreed_to_it() -> None:
-    counted = CampaignCheck(Campaign(1, timedelta(hours=1)), Knowledge())
+    counted = Campaign(1, timedelta(hours=1)).counter(Knowledge(), RuleLocale())
     asked_for = addressed(ADVERT)
     wanted = RequestedMessage(asked_for.account, asked_for.source, asked_for.destination)
     wanted.msisdn, wanted.facts = asked_for.msisdn, asked_for.facts
@@ -188,7 +189,7 @@ def test_r61_what_is_kept_at_hand_of_a_text_is_what_would_be_counted(
     known.consent.apply(NUMBER, agreed_with, Answer.AGREED)
     known.consent.apply(NUMBER + 1, agreed_with, Answer.ASSERTED)
     check = replace(CHECK, accept_asserted=True)
-    keeping, counting = CampaignCheck(check, known), CampaignCheck(check, known)
+    keeping, counting = check.counter(known, RuleLocale()), check.counter(known, RuleLocale())
     texts: dict[str, TextFacts | None] = {}
 
     for text, person, at in sent:
@@ -202,7 +203,7 @@ def test_r61_what_is_kept_at_hand_of_a_text_is_what_would_be_counted(
 
 
 def test_r61_all_messages_of_one_text_are_told_of_the_campaign_until_it_is_counted_anew() -> None:
-    counted, facts = CampaignCheck(CHECK, Knowledge()), TextFacts((), (ADVERT,))
+    counted, facts = CHECK.counter(Knowledge(), RuleLocale()), TextFacts((), (ADVERT,))
 
     def told(people: range, at: float) -> list[int | None]:
         sent = [addressed(destination=b"%d" % (13800138000 + person)) for person in people]
@@ -223,7 +224,7 @@ def test_r61_all_messages_of_one_text_are_told_of_the_campaign_until_it_is_count
 
 
 def test_the_fingerprint_of_a_text_is_made_once() -> None:
-    counted = CampaignCheck(CHECK, Knowledge())
+    counted = CHECK.counter(Knowledge(), RuleLocale())
     one = addressed(ADVERT)
     assert one.facts is not None
     asked_alone(counted)(one, 0.0)
@@ -241,7 +242,7 @@ def test_the_fingerprints_of_new_texts_are_made_where_a_rule_asks_for_them() -> 
 
 
 def test_what_has_no_text_or_nobody_to_get_it_is_of_no_campaign() -> None:
-    counted = CampaignCheck(Campaign(1, timedelta(hours=1)), Knowledge())
+    counted = Campaign(1, timedelta(hours=1)).counter(Knowledge(), RuleLocale())
     textless, nobody = addressed(ADVERT), addressed(ADVERT)
     textless.facts, nobody.msisdn = TextFacts((), ()), None
 
@@ -251,7 +252,7 @@ def test_what_has_no_text_or_nobody_to_get_it_is_of_no_campaign() -> None:
 
 
 def test_who_is_refused_by_another_rule_is_counted_all_the_same() -> None:
-    counted = CampaignCheck(Campaign(2, timedelta(hours=1)), Knowledge())
+    counted = Campaign(2, timedelta(hours=1)).counter(Knowledge(), RuleLocale())
     one = addressed(ADVERT)
     assert asked_alone(counted)(one, 0.0) is None
     counted.forget(one, 0.0)
@@ -260,8 +261,8 @@ def test_who_is_refused_by_another_rule_is_counted_all_the_same() -> None:
 
 
 def test_what_is_told_of_campaigns_takes_bounded_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaigns, "_MAX_TOLD", 2)
-    counted = CampaignCheck(Campaign(1, timedelta(hours=1)), Knowledge())
+    monkeypatch.setattr(similar_texts, "_MAX_TOLD", 2)
+    counted = Campaign(1, timedelta(hours=1)).counter(Knowledge(), RuleLocale())
 
     texts = (
         ADVERT,
@@ -271,4 +272,5 @@ def test_what_is_told_of_campaigns_takes_bounded_room(monkeypatch: pytest.Monkey
     told = [asked_alone(counted)(addressed(text), 0.0) for text in texts]
 
     assert None not in told
+    assert isinstance(counted, CampaignCounter)
     assert len(counted._told) == 1

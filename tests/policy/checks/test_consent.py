@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.policy import Enforcement
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.account import Account
-from gateway.policy.checks import consent as checks
-from gateway.policy.evidence import Evidence
+from gateway.policy.check import Evidence
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import NotAgreed, Refused
-from gateway.policy.submission import Submission
+from gateway.policy.submission import Account, Submission
 from tests.policy.conftest import (
     ADVERT,
     CODE,
@@ -26,8 +25,10 @@ from tests.policy.conftest import (
     SERVICE,
     World,
     addressed,
+    ask_of,
     rule,
     sender,
+    sieve_of,
     submission,
     why,
 )
@@ -71,8 +72,8 @@ def test_of_a_tick_nobody_is_passed_over_whom_a_rule_stops_alone(
     tick = [writing(account, number) for account, number in asked]
 
     for ask, sieve in (
-        (checks.refused(Refused(), known), checks.perhaps_refused(known)),
-        (checks.not_agreed(NotAgreed(), known), checks.perhaps_not_agreed(known)),
+        (ask_of(OptOut(), known), sieve_of(OptOut(), known)),
+        (ask_of(NoConsent(), known), sieve_of(NoConsent(), known)),
     ):
         worth = sieve(tick, 0.0)
         against = [one for one in tick if ask(one, 0.0) is not None]
@@ -100,7 +101,7 @@ def writing(account: Account, number: int | None) -> Submission:
 def test_a_refusal_holds_for_the_sender_it_was_given_to_or_for_all(
     answer: Answer | None, scope: str, *, is_refused: bool
 ) -> None:
-    ask = checks.refused(Refused(), knowing(answer, scope))
+    ask = ask_of(OptOut(), knowing(answer, scope))
 
     assert said(ask(addressed(), 0.0)) == ("the subscriber refused" if is_refused else "")
 
@@ -110,7 +111,7 @@ def test_r37_who_refused_one_account_of_a_company_gets_no_advert_from_another() 
     known.consent.apply(NUMBER, "sp2", Answer.AGREED)
     company = [sender(one, owner="B2-20130117") for one in ("sp1", "sp2")]
     world = World(
-        rule("R21", Refused(), applies_to=COMMERCIAL),
+        rule("R21", OptOut(), applies_to=COMMERCIAL),
         senders=(*company, sender("sp3")),
         knowledge=known,
     )
@@ -137,10 +138,10 @@ def test_r21_a_refusal_typed_without_its_plus_is_asked_about_in_north_america() 
     abroad, neighbour = addressed(), addressed()
     abroad.msisdn, neighbour.msisdn = 14165550123, 8614165550124
 
-    worth = checks.perhaps_refused(known)([abroad, neighbour], 0.0)
+    worth = sieve_of(OptOut(), known)([abroad, neighbour], 0.0)
 
     assert list(worth) == [abroad]
-    assert said(checks.refused(Refused(), known)(abroad, 0.0)) == "the subscriber refused"
+    assert said(ask_of(OptOut(), known)(abroad, 0.0)) == "the subscriber refused"
 
 
 @pytest.mark.parametrize(
@@ -160,13 +161,13 @@ def test_r26_what_a_sender_asserts_counts_only_where_the_policy_accepts_it(
     accepts: bool,  # noqa: FBT001 - a column of the table
     against: Reason | None,
 ) -> None:
-    world = World(rule("R20", NotAgreed(accept_asserted=accepts)), knowledge=knowing(answer))
+    world = World(rule("R20", NoConsent(accept_asserted=accepts)), knowledge=knowing(answer))
 
     assert world.reason(ADVERT) is against
 
 
 def test_an_agreement_with_everybody_is_nobodys_consent() -> None:
-    ask = checks.not_agreed(NotAgreed(), knowing(Answer.AGREED, EVERY_SENDER))
+    ask = ask_of(NoConsent(), knowing(Answer.AGREED, EVERY_SENDER))
 
     assert said(ask(addressed(), 0.0)) == "no consent on record"
 
@@ -174,24 +175,24 @@ def test_an_agreement_with_everybody_is_nobodys_consent() -> None:
 @pytest.mark.parametrize(
     ("check", "source", "is_unread"),
     [
-        (Refused(), SERVICE, True),
-        (Refused(), MARKETING, None),
-        (NotAgreed(), SERVICE, True),
-        (NotAgreed(), MARKETING, True),
+        (OptOut(), SERVICE, True),
+        (OptOut(), MARKETING, None),
+        (NoConsent(), SERVICE, True),
+        (NoConsent(), MARKETING, True),
     ],
 )
 def test_r62_what_a_subscriber_said_whom_nobody_knows_is_unread(
-    check: Refused | NotAgreed, source: bytes, *, is_unread: bool | None
+    check: OptOut | NoConsent, source: bytes, *, is_unread: bool | None
 ) -> None:
     """A new text (replace_sm) may sell where the old one, which was asked about, did not."""
     one = addressed(source=source)
     one.msisdn = None
     known = knowing(Answer.AGREED)
 
-    if isinstance(check, Refused):
-        found = checks.refused(check, known)(one, 0.0)
+    if isinstance(check, OptOut):
+        found = ask_of(check, known)(one, 0.0)
     else:
-        found = checks.not_agreed(check, known)(one, 0.0)
+        found = ask_of(check, known)(one, 0.0)
 
     assert (found and found.is_unread) == is_unread
 
@@ -201,8 +202,8 @@ def test_while_answers_cannot_be_read_nothing_is_taken_for_one() -> None:
     known.consent.is_current = False
 
     found = [
-        checks.refused(Refused(), known)(addressed(), 0.0),
-        checks.not_agreed(NotAgreed(), known)(addressed(), 0.0),
+        ask_of(OptOut(), known)(addressed(), 0.0),
+        ask_of(NoConsent(), known)(addressed(), 0.0),
     ]
 
     assert [(one and one.reason, one and one.is_unread) for one in found] == [
@@ -212,7 +213,7 @@ def test_while_answers_cannot_be_read_nothing_is_taken_for_one() -> None:
 
 
 def test_r20_no_consent_no_commercial_message() -> None:
-    world = World(rule("R20", NotAgreed()))
+    world = World(rule("R20", NoConsent()))
 
     advert = world.judge(ADVERT)
 
@@ -227,7 +228,7 @@ def test_r20_while_the_store_is_down_adverts_stop_and_codes_pass_with_a_note() -
         TrafficClass.VERIFICATION: Action.FORWARD,
         TrafficClass.SERVICE: Action.FORWARD,
     }
-    world = World(rule("R20", NotAgreed(), on_error=outcomes))
+    world = World(rule("R20", NoConsent(), on_error=outcomes))
     world.knowledge.consent.is_current = False
 
     advert, code, news = (
@@ -248,7 +249,7 @@ def test_r20_while_the_store_is_down_adverts_stop_and_codes_pass_with_a_note() -
 
 def test_r20_the_classes_it_is_not_about_need_no_consent() -> None:
     outcomes = {TrafficClass.VERIFICATION: Action.FORWARD}
-    world = World(rule("R20", NotAgreed(), on_error=outcomes))
+    world = World(rule("R20", NoConsent(), on_error=outcomes))
 
     code = world.judge(CODE, SERVICE)
 
@@ -256,7 +257,7 @@ def test_r20_the_classes_it_is_not_about_need_no_consent() -> None:
 
 
 def test_r21_a_refusal_stops_what_was_agreed_to_before() -> None:
-    world = World(rule("R21", Refused()), rule("R20", NotAgreed()))
+    world = World(rule("R21", OptOut()), rule("R20", NoConsent()))
     world.knowledge.consent.apply(NUMBER, "sp1", Answer.AGREED)
 
     before = world.reason(ADVERT)
@@ -267,7 +268,7 @@ def test_r21_a_refusal_stops_what_was_agreed_to_before() -> None:
 
 
 def test_r21_a_refusal_of_one_sender_does_not_stop_another() -> None:
-    world = World(rule("R21", Refused()), knowledge=knowing(Answer.REFUSED, "sp2"))
+    world = World(rule("R21", OptOut()), knowledge=knowing(Answer.REFUSED, "sp2"))
 
     assert world.reason(ADVERT) is None
     assert why(world.judge(ADVERT, system_id="sp2")) is Reason.OPTED_OUT
@@ -276,14 +277,14 @@ def test_r21_a_refusal_of_one_sender_does_not_stop_another() -> None:
 @pytest.mark.parametrize("scope", ["sp1", EVERY_SENDER])
 @pytest.mark.parametrize("text", [CODE, NEWS])
 def test_r22_a_refusal_does_not_stop_codes_and_services(scope: str, text: str) -> None:
-    rules = (rule("R21", Refused()), rule("R20", NotAgreed()))
+    rules = (rule("R21", OptOut()), rule("R20", NoConsent()))
     world = World(*rules, knowledge=knowing(Answer.REFUSED, scope))
 
     assert world.reason(text, SERVICE) is None
 
 
 def test_r22_promotion_behind_a_code_is_promotion() -> None:
-    world = World(rule("R21", Refused()), knowledge=knowing(Answer.REFUSED))
+    world = World(rule("R21", OptOut()), knowledge=knowing(Answer.REFUSED))
 
     assert world.reason(CODE, SERVICE) is None
     assert world.reason(PROMOTION, SERVICE) is Reason.OPTED_OUT
@@ -297,8 +298,8 @@ def test_an_enforced_rule_decides_whatever_is_on_trial(
     opt_out: Enforcement, consent: Enforcement, answer: Answer | None
 ) -> None:
     world = World(
-        rule("R21", Refused(), mode=opt_out, applies_to=COMMERCIAL),
-        rule("R20", NotAgreed(accept_asserted=False), mode=consent, applies_to=COMMERCIAL),
+        rule("R21", OptOut(), mode=opt_out, applies_to=COMMERCIAL),
+        rule("R20", NoConsent(accept_asserted=False), mode=consent, applies_to=COMMERCIAL),
         knowledge=knowing(answer),
     )
 

@@ -8,29 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.categories import Harm, TrafficClass
 from gateway.domain.filings import Signature
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Rate
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Reason
+from gateway.filter.classifier.score import TextClass, TextScore
 from gateway.filter.contacts import ContactKind
 from gateway.filter.facts import TextFacts
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.harm import Harm
-from gateway.filter.text_score import TextScore
-from gateway.policy.checks import content
-from gateway.policy.evidence import Ask
-from gateway.policy.explanation import explain
+from gateway.policy.bundle import Override
+from gateway.policy.check import Ask, Check
+from gateway.policy.checks import impostor
+from gateway.policy.checks.bad_link import BadLink, DomainList
+from gateway.policy.checks.contact_in_text import ContactInText
+from gateway.policy.checks.impostor import Impostor
+from gateway.policy.checks.suspicious import Suspicious, Tolerance
+from gateway.policy.engine import explain
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import (
-    BadLink,
-    Check,
-    ContactGiven,
-    Impostor,
-    Override,
-    Suspicious,
-    Tolerance,
-)
 from tests.policy.conftest import (
     CODES,
     EVERYTHING,
@@ -38,6 +32,7 @@ from tests.policy.conftest import (
     SERVICE,
     World,
     addressed,
+    ask_of,
     rule,
     sender,
     why,
@@ -219,8 +214,8 @@ def test_what_comes_from_no_port_is_judged_by_the_tolerance_of_its_sender() -> N
     one.facts = content_world(Suspicious(0.005)).rules.scan.judge_texts((OFFER,))
     apart = (Tolerance(0.001, sender="sp1"), Tolerance(0.01, port="95588"))
 
-    assert content.suspicious(Suspicious(0.005, apart), known())(one, 0.0) is None
-    assert content.suspicious(Suspicious(0.005), known())(one, 0.0) is not None
+    assert ask_of(Suspicious(0.005, apart), known())(one, 0.0) is None
+    assert ask_of(Suspicious(0.005), known())(one, 0.0) is not None
 
 
 def test_r61_the_harm_says_what_becomes_of_a_text() -> None:
@@ -302,7 +297,7 @@ def test_no_text_is_scored_where_no_rule_asks_for_it() -> None:
 
 
 def test_of_several_readings_the_worst_that_is_stopped_counts() -> None:
-    ask = content.suspicious(Suspicious(0.005), Knowledge())
+    ask = ask_of(Suspicious(0.005), Knowledge())
     one = addressed(NOTICE)
     one.facts = content_world(Suspicious(0.005)).rules.scan.judge_texts((NOTICE, OFFER, PRIZE))
 
@@ -327,7 +322,7 @@ def test_r61_a_reading_that_is_only_noted_saves_none_that_is_stopped() -> None:
 
 @pytest.mark.parametrize(
     "check",
-    [BadLink(disguised=True), ContactGiven(frozenset(ContactKind))],
+    [BadLink(disguised=True), ContactInText(frozenset(ContactKind))],
     ids=["link", "contact"],
 )
 def test_r61_a_text_that_nobody_reads_to_its_end_is_not_passed_for_innocent(check: Check) -> None:
@@ -341,7 +336,7 @@ def test_r61_a_text_that_nobody_reads_to_its_end_is_not_passed_for_innocent(chec
 
 
 def test_what_a_classifier_says_of_many_texts_is_said_in_few_words() -> None:
-    ask = content.suspicious(Suspicious(0.005), Knowledge())
+    ask = ask_of(Suspicious(0.005), Knowledge())
     scan = content_world(Suspicious(0.005)).rules.scan
     one, other = addressed(), addressed()
     one.facts, other.facts = scan.judge_texts((PRIZE,)), scan.judge_texts((f"{PRIZE}！",))
@@ -498,7 +493,7 @@ def test_r61_a_signature_that_sounds_like_a_bank_is_found() -> None:
 
 
 def test_signatures_that_were_looked_at_take_bounded_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content, "_MAX_SEEN", 2)
+    monkeypatch.setattr(impostor, "_MAX_SEEN", 2)
     world = content_world(Impostor(("工商银行",)))
 
     names = ("春晓书店", "夏荷书店", "秋月书店", "工伤银行")
@@ -568,7 +563,7 @@ def test_r61_signatures_on_file_are_compared_only_where_a_rule_asks_for_it() -> 
     assert found_in(world, "【春小书店】新书到店") is None
 
 
-GIVEN = ContactGiven(frozenset({ContactKind.QQ, ContactKind.WECHAT}))
+GIVEN = ContactInText(frozenset({ContactKind.QQ, ContactKind.WECHAT}))
 
 
 @pytest.mark.parametrize(
@@ -621,10 +616,10 @@ lure = st.lists(st.sampled_from([" ", *_LURES.split(" ")]), max_size=40).map("".
 def test_whatever_a_text_holds_its_evidence_tells_no_number_of_it(text: str) -> None:
     check = BadLink(block=("evil.com",), brands=("icbc.com.cn",), disguised=True, only_allowed=True)
     asks = (
-        content.suspicious(Suspicious(0.005), Knowledge()),
-        content.bad_link(check),
-        content.impostor(Impostor(("工商银行",)), Knowledge()),
-        content.contact_given(ContactGiven(frozenset(ContactKind))),
+        ask_of(Suspicious(0.005), Knowledge()),
+        ask_of(check),
+        ask_of(Impostor(("工商银行",)), Knowledge()),
+        ask_of(ContactInText(frozenset(ContactKind))),
     )
     one = addressed(text)
     assert one.facts is not None
@@ -638,10 +633,10 @@ def test_whatever_a_text_holds_its_evidence_tells_no_number_of_it(text: str) -> 
 @pytest.mark.parametrize(
     "ask",
     [
-        content.suspicious(Suspicious(0.005), Knowledge()),
-        content.bad_link(BadLink(only_allowed=True)),
-        content.impostor(Impostor(("工商银行",)), Knowledge()),
-        content.contact_given(GIVEN),
+        ask_of(Suspicious(0.005), Knowledge()),
+        ask_of(BadLink(only_allowed=True)),
+        ask_of(Impostor(("工商银行",)), Knowledge()),
+        ask_of(GIVEN),
     ],
 )
 def test_nothing_is_found_in_no_text(ask: Ask) -> None:
@@ -650,3 +645,14 @@ def test_nothing_is_found_in_no_text(ask: Ask) -> None:
 
     assert ask(addressed(), 0.0) is None
     assert ask(empty, 0.0) is None
+
+
+def test_a_list_covers_what_stands_below_its_domains() -> None:
+    some = DomainList(["Evil.com", "a.top."])
+
+    assert some.covers("evil.com")
+    assert some.covers("www.evil.com")
+    assert some.covers("a.top")
+    assert not some.covers("notevil.com")
+    assert not some.covers("b.top")
+    assert not DomainList([]).covers("evil.com")

@@ -13,21 +13,23 @@ from gateway.domain.filings import (
     Template,
     TemplateKind,
 )
+from gateway.domain.policy import Enforcement
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
 from gateway.filter.facts import TextFacts
-from gateway.policy.account import Account
-from gateway.policy.checks import filings as checks
-from gateway.policy.evidence import Evidence
-from gateway.policy.filings import Filings
+from gateway.policy import filings as filings_module
+from gateway.policy.check import Evidence
+from gateway.policy.checks.other_province import OtherProvince
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.checks.signature_switch import SignatureSwitch
+from gateway.policy.checks.unknown_signature import UnknownSignature
+from gateway.policy.checks.unknown_template import UnknownTemplate
+from gateway.policy.filings import FiledTemplates, Filings
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours.places import ProvinceTable
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.places import ProvinceTable
-from gateway.policy.rules import (
-    OtherProvince,
-    SignatureNotFiled,
-    SignatureSwitched,
-    TemplateNotFiled,
-)
-from gateway.policy.submission import Submission
+from gateway.policy.rule_stages import RuleStages
+from gateway.policy.submission import Account, Submission
+from tests.policy.conftest import ask_of, rule
 
 Submit = Callable[..., Submission]
 
@@ -83,13 +85,13 @@ def said(evidence: Evidence | None) -> str:
 def test_r04_a_provincial_port_writes_to_its_own_province(
     source: str, destination: str, *, is_foreign: bool
 ) -> None:
-    ask = checks.other_province(OtherProvince(), knowing(PortScope("sp1", "10621234", "福建")))
+    ask = ask_of(OtherProvince(), knowing(PortScope("sp1", "10621234", "福建")))
 
     assert (ask(submitted("您好", source, destination), 0.0) is not None) is is_foreign
 
 
 def test_r04_without_a_subscriber_there_is_no_other_province() -> None:
-    ask = checks.other_province(OtherProvince(), knowing(PortScope("sp1", "10621234", "福建")))
+    ask = ask_of(OtherProvince(), knowing(PortScope("sp1", "10621234", "福建")))
     one = submitted("您好", "10621234", GUANGDONG)
     one.msisdn = None
 
@@ -111,13 +113,13 @@ def test_r06_a_sub_port_bears_the_signature_it_is_bound_to(
     text: str | None, source: str, *, is_switched: bool
 ) -> None:
     known = knowing(Signature("sp1", "腾讯云", ("106900000112",)), Signature("sp1", "商城"))
-    ask = checks.signature_switched(SignatureSwitched(), known)
+    ask = ask_of(SignatureSwitch(), known)
 
     assert (ask(submitted(text, source), 0.0) is not None) is is_switched
 
 
 def test_r06_where_nothing_is_bound_nothing_is_switched() -> None:
-    ask = checks.signature_switched(SignatureSwitched(), knowing(Signature("sp1", "商城")))
+    ask = ask_of(SignatureSwitch(), knowing(Signature("sp1", "商城")))
 
     assert ask(submitted("【贷款王】低息"), 0.0) is None
 
@@ -134,7 +136,7 @@ def test_r06_where_nothing_is_bound_nothing_is_switched() -> None:
 )
 def test_r12_the_signature_of_a_text_must_be_filed(text: str | None, against: str) -> None:
     known = knowing(Signature("sp1", "商城"))
-    ask = checks.signature_not_filed(SignatureNotFiled(), known)
+    ask = ask_of(UnknownSignature(), known)
 
     assert said(ask(submitted(text), 0.0)) == against
 
@@ -150,7 +152,7 @@ def test_r12_the_signature_of_a_text_must_be_filed(text: str | None, against: st
 )
 def test_r12_a_text_must_be_of_a_filed_template(text: str | None, against: str) -> None:
     known = knowing(Template("sp1", "T1", TemplateKind.VERIFICATION, "您的验证码{1}", 6))
-    templates, ask = checks.FiledTemplates(known), checks.template_not_filed(TemplateNotFiled())
+    templates, ask = FiledTemplates(known.filings), ask_of(UnknownTemplate())
     one = submitted(text)
     templates.of(one)
 
@@ -160,7 +162,7 @@ def test_r12_a_text_must_be_of_a_filed_template(text: str | None, against: str) 
 
 def test_r12_of_several_readings_the_one_that_people_see_must_be_of_a_template() -> None:
     known = knowing(Template("sp1", "T1", TemplateKind.VERIFICATION, "您的验证码{1}", 6))
-    templates, ask = checks.FiledTemplates(known), checks.template_not_filed(TemplateNotFiled())
+    templates, ask = FiledTemplates(known.filings), ask_of(UnknownTemplate())
     one = submitted()
     one.facts = TextFacts((), ("全场五折", "您的验证码1234"))
     templates.of(one)
@@ -170,7 +172,7 @@ def test_r12_of_several_readings_the_one_that_people_see_must_be_of_a_template()
 
 def test_r12_what_another_text_of_a_message_was_of_is_forgotten() -> None:
     known = knowing(Template("sp1", "T1", TemplateKind.VERIFICATION, "您的验证码{1}", 6))
-    templates = checks.FiledTemplates(known)
+    templates = FiledTemplates(known.filings)
     one = submitted("您的验证码1234")
     templates.of(one)
 
@@ -181,7 +183,7 @@ def test_r12_what_another_text_of_a_message_was_of_is_forgotten() -> None:
 
 
 def test_r12_without_a_text_or_a_template_nothing_is_of_a_template() -> None:
-    templates = checks.FiledTemplates(knowing())
+    templates = FiledTemplates(knowing().filings)
     empty = submitted()
     empty.facts = TextFacts((), ())
 
@@ -192,7 +194,7 @@ def test_r12_without_a_text_or_a_template_nothing_is_of_a_template() -> None:
 
 def test_a_template_that_is_filed_later_counts_at_once() -> None:
     known = knowing(Template("sp1", "T1", TemplateKind.SERVICE, "您的包裹{1}已到"))
-    templates = checks.FiledTemplates(known)
+    templates = FiledTemplates(known.filings)
     before = templates.of(submitted("您的验证码1234"))
 
     known.filings.replace("sp1", [Template("sp1", "T2", TemplateKind.SERVICE, "您的验证码{1}")])
@@ -204,9 +206,9 @@ def test_a_template_that_is_filed_later_counts_at_once() -> None:
 
 
 def test_what_is_remembered_of_texts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "_MAX_CACHED_TEXTS", 2)
+    monkeypatch.setattr(filings_module, "_MAX_CACHED_TEXTS", 2)
     known = knowing(Template("sp1", "T1", TemplateKind.SERVICE, "您的包裹{1}已到"))
-    templates = checks.FiledTemplates(known)
+    templates = FiledTemplates(known.filings)
 
     for number in range(5):
         assert templates.of(submitted(f"您的包裹{number}已到")) is not None
@@ -228,8 +230,9 @@ def test_r11_an_approved_port_is_exempt_while_its_approval_holds(
     source: str, when: str, *, is_approved: bool
 ) -> None:
     approval = Approval("sp1", "10690009", "应急〔2013〕1号", date(2013, 1, 1), date(2013, 12, 31))
-    ask = checks.is_approved(knowing(approval))
+    enforced = rule("R11", PublicInterest(frozenset({"R40"})), mode=Enforcement.ENFORCE)
+    stages = RuleStages((enforced,), knowing(approval), RuleLocale())
 
     at = datetime.fromisoformat(when).timestamp()
 
-    assert ask(submitted("台风红色预警，请避险", source), at) is is_approved
+    assert stages.is_exempt(submitted("台风红色预警，请避险", source), at) is is_approved

@@ -5,6 +5,7 @@ from datetime import date, datetime, time
 
 import pytest
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.filings import (
     Approval,
@@ -16,26 +17,21 @@ from gateway.domain.filings import (
 )
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.bundle import Bundle
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.check import Check
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.other_province import OtherProvince
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.checks.signature_switch import SignatureSwitch
+from gateway.policy.checks.unknown_signature import UnknownSignature
+from gateway.policy.checks.unknown_template import UnknownTemplate
+from gateway.policy.hours.places import ProvinceTable
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.places import ProvinceTable
-from gateway.policy.rules import (
-    Check,
-    OtherProvince,
-    PublicInterest,
-    Refused,
-    Rule,
-    SignatureNotFiled,
-    SignatureSwitched,
-    TemplateNotFiled,
-    Title,
-    Untimely,
-)
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
-from gateway.policy.windows import Window, WindowSet
 
 FUJIAN, GUANGDONG = "13805910000", "13802000000"
 SENDER = Sender(
@@ -67,8 +63,8 @@ def rule(rule_id: str, check: Check, action: Action = Action.REJECT) -> Rule:
 
 
 R04 = rule("R04", OtherProvince())
-R06 = rule("R06", SignatureSwitched(), Action.QUARANTINE)
-R12 = (rule("R12", SignatureNotFiled()), rule("R12.template", TemplateNotFiled()))
+R06 = rule("R06", SignatureSwitch(), Action.QUARANTINE)
+R12 = (rule("R12", UnknownSignature()), rule("R12.template", UnknownTemplate()))
 
 
 def rules_with(rules: Iterable[Rule], *filings: Filing) -> RuleSet:
@@ -167,8 +163,8 @@ def test_r11_a_warning_from_an_approved_port_reaches_who_refused_everything_at_n
     rules = rules_with(
         [
             rule("R11", PublicInterest(frozenset({"R21", "R40"}))),
-            rule("R21", Refused()),
-            rule("R40", Untimely(day)),
+            rule("R21", OptOut()),
+            rule("R40", OutsideWindow(day)),
         ],
         Approval("sp1", "10690009", "应急〔2013〕1号", date(2013, 1, 1), date(2013, 12, 31)),
     )

@@ -7,12 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.account import Account
-from gateway.policy.checks import walks
-from gateway.policy.checks.counter import asked_alone
-from gateway.policy.checks.walks import Walks
-from gateway.policy.rules import NumberWalk
-from gateway.policy.submission import Submission
+from gateway.policy.check import asked_alone
+from gateway.policy.checks import number_walk
+from gateway.policy.checks.number_walk import NumberWalk, Walks
+from gateway.policy.submission import Account, Submission
 from tests.policy.conftest import (
     ADVERT,
     MARKETING,
@@ -103,7 +101,7 @@ def test_r28_who_walks_on_is_held_until_there_is_a_pause() -> None:
 def test_r28_a_sender_with_many_sources_pushes_out_only_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(walks, "_MAX_SOURCES", 2)
+    monkeypatch.setattr(number_walk, "_MAX_SOURCES", 2)
     ask = asked_alone(Walks(NumberWalk(2, timedelta(minutes=10))))
     other = World().message(system_id="sp2")
     other.msisdn = 1

@@ -6,16 +6,15 @@ import pytest
 
 from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.bundle import RuleLocale
-from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.checks.times import Hours
-from gateway.policy.rules import Untimely
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
+from gateway.policy.hours.windows import OnHolidays, Window, WindowSet
+from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import DeliveryTimes, Submission
-from gateway.policy.windows import OnHolidays, Window, WindowSet
 from tests.policy.conftest import ADVERT, CODE, CODES, World, addressed, rule, why
 
-DAY = Untimely(WindowSet((Window(time(8), time(21)),)))
-STREWN = Untimely(DAY.windows, timedelta(minutes=30))
+DAY = OutsideWindow(WindowSet((Window(time(8), time(21)),)))
+STREWN = OutsideWindow(DAY.open, timedelta(minutes=30))
 R40 = rule("R40", DAY, action=Action.DEFER)
 CHINA = RuleLocale()
 HOUR_S = 3600.0
@@ -87,7 +86,7 @@ def test_r40_a_window_on_trial_notes_and_delays_nothing() -> None:
 
 def test_r40_it_is_the_recipients_clock_that_counts() -> None:
     """At 21:00 in Beijing it is nine in the morning in New York, and two at night in London."""
-    ask = Hours(DAY, CHINA).ask
+    ask = DAY.question(Knowledge(), CHINA).ask
     noon = beijing("2013-09-10T12:00:00")
     found = {}
     for number in (8613800138000, 12125550100, 442071234567):
@@ -103,7 +102,7 @@ def test_r40_it_is_the_recipients_clock_that_counts() -> None:
 
 
 def test_r40_a_number_of_no_known_country_lives_by_the_profiles_clock() -> None:
-    ask = Hours(DAY, RuleLocale(zone="Europe/Paris")).ask
+    ask = DAY.question(Knowledge(), RuleLocale(zone="Europe/Paris")).ask
     one = addressed()
     one.msisdn = 12345
 
@@ -116,7 +115,7 @@ def test_r40_a_holiday_on_which_no_window_opens_is_waited_over() -> None:
     days = frozenset(datetime(2013, 9, day).date() for day in (19, 20, 21))  # noqa: DTZ001 - days
     feast = RuleLocale(calendar=HolidayCalendar("test", days))
     world = World(
-        rule("R40", Untimely(WindowSet((window,))), action=Action.DEFER), surroundings=feast
+        rule("R40", OutsideWindow(WindowSet((window,))), action=Action.DEFER), surroundings=feast
     )
 
     waiting = world.judge(ADVERT, at=beijing("2013-09-19T10:00:00"))
@@ -129,7 +128,7 @@ def test_r40_where_nothing_opens_within_two_weeks_a_message_is_refused() -> None
     window = Window(time(8), time(21), on_holidays=OnHolidays.CLOSED)
     never = RuleLocale(calendar=HolidayCalendar("test", days))
     world = World(
-        rule("R40", Untimely(WindowSet((window,))), action=Action.DEFER), surroundings=never
+        rule("R40", OutsideWindow(WindowSet((window,))), action=Action.DEFER), surroundings=never
     )
 
     refused = world.judge(ADVERT, at=beijing("2013-09-02T10:00:00"))
@@ -174,7 +173,7 @@ def test_r40_nobody_waits_longer_than_the_message_is_of_use() -> None:
 
 
 def test_r40_nobody_waits_past_the_closing_of_a_short_window() -> None:
-    minute = Untimely(WindowSet((Window(time(8), time(8, 1)),)), timedelta(minutes=30))
+    minute = OutsideWindow(WindowSet((Window(time(8), time(8, 1)),)), timedelta(minutes=30))
     world = World(rule("R40", minute, action=Action.DEFER))
 
     waits = [due(world.judge(ADVERT, to=13800138000 + n, at=NIGHT)) for n in range(99)]
@@ -227,14 +226,14 @@ def test_r41_an_accepted_message_is_not_moved_to_the_night_by_replacing_it(
     one = timed(None if scheduled is None else beijing(scheduled))
     one.msisdn = None
 
-    found = Hours(DAY, CHINA).ask(one, beijing(now))
+    found = DAY.question(Knowledge(), CHINA).ask(one, beijing(now))
 
     assert (found is None) is passes
     assert found is None or found.action is Action.REJECT
 
 
 def test_what_a_clock_shows_is_asked_again_each_second() -> None:
-    hours = Hours(DAY, CHINA)
+    hours = DAY.question(Knowledge(), CHINA)
 
     found = [hours.ask(timed(), NIGHT + after) is None for after in (-1.0, -0.001, 0.0, 0.5, -0.5)]
 
@@ -247,7 +246,7 @@ def test_r41_a_schedule_that_cannot_be_read_may_mean_the_night(number: int | Non
     one = addressed()
     one.msisdn, one.timing = number, DeliveryTimes(is_unclear=True)
 
-    found = Hours(DAY, CHINA).ask(one, beijing("2013-09-10T12:00:00"))
+    found = DAY.question(Knowledge(), CHINA).ask(one, beijing("2013-09-10T12:00:00"))
 
     assert found is not None
     assert found.action is Action.REJECT

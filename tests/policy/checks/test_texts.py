@@ -3,8 +3,9 @@
 import pytest
 
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.checks import texts as checks
-from gateway.policy.rules import Nameless, NoWayOut, PurposeMissed
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.port_misuse import PortMisuse
 from tests.policy.conftest import (
     ADVERT,
     CODE,
@@ -13,6 +14,7 @@ from tests.policy.conftest import (
     SERVICE,
     World,
     addressed,
+    ask_of,
     rule,
     why,
 )
@@ -37,13 +39,13 @@ UNSIGNED = "会员日全场八折，拒收请回复R"
 def test_r05_promotion_needs_a_port_that_is_registered_for_it(
     source: bytes, text: str | None, *, is_missed: bool
 ) -> None:
-    found = checks.purpose_missed(PurposeMissed())(addressed(text, source=source), 0.0)
+    found = ask_of(PortMisuse())(addressed(text, source=source), 0.0)
 
     assert (found is not None) is is_missed
 
 
 def test_r05_promotion_from_a_service_port_is_held_and_a_plain_code_passes() -> None:
-    world = World(rule("R05", PurposeMissed(), action=Action.QUARANTINE))
+    world = World(rule("R05", PortMisuse(), action=Action.QUARANTINE))
 
     promotion = world.judge(PROMOTION, SERVICE)
 
@@ -54,18 +56,18 @@ def test_r05_promotion_from_a_service_port_is_held_and_a_plain_code_passes() -> 
 
 
 def test_r05_a_service_may_go_out_from_a_port_for_promotion() -> None:
-    world = World(rule("R05", PurposeMissed(), action=Action.QUARANTINE))
+    world = World(rule("R05", PortMisuse(), action=Action.QUARANTINE))
 
     assert world.reason(CODE, MARKETING) is None
 
 
 @pytest.mark.parametrize("text", [ADVERT, "【春晓书店】八折，回T退订", "【春晓书店】八折 TD退订"])
 def test_r30_an_advert_that_tells_how_to_refuse_passes(text: str) -> None:
-    assert World(rule("R30", NoWayOut())).reason(text) is None
+    assert World(rule("R30", NoOptoutHint())).reason(text) is None
 
 
 def test_r30_an_advert_that_tells_no_way_to_refuse_is_refused() -> None:
-    advert = World(rule("R30", NoWayOut())).judge(NO_HINT)
+    advert = World(rule("R30", NoOptoutHint())).judge(NO_HINT)
 
     assert advert.verdict is not None
     assert (advert.verdict.action, advert.verdict.status) == (Action.REJECT, "ESME_RSUBMITFAIL")
@@ -73,11 +75,11 @@ def test_r30_an_advert_that_tells_no_way_to_refuse_is_refused() -> None:
 
 
 def test_r30_a_code_needs_no_way_to_refuse() -> None:
-    assert World(rule("R30", NoWayOut())).reason(CODE, CODES) is None
+    assert World(rule("R30", NoOptoutHint())).reason(CODE, CODES) is None
 
 
 def test_r38_an_advert_without_a_name_is_refused() -> None:
-    world = World(rule("R38", Nameless()))
+    world = World(rule("R38", NoSenderName()))
 
     assert world.reason(UNSIGNED) is Reason.NO_SENDER_NAME
     assert world.reason(ADVERT) is None
@@ -85,7 +87,7 @@ def test_r38_an_advert_without_a_name_is_refused() -> None:
 
 
 def test_r38_an_advert_without_a_telephone_number_is_refused_where_one_is_asked_for() -> None:
-    world = World(rule("R38", Nameless(telephone=True)))
+    world = World(rule("R38", NoSenderName(telephone=True)))
 
     refused = world.judge(ADVERT)
 
@@ -110,16 +112,16 @@ def test_r38_a_number_is_looked_for_once_and_only_where_a_rule_asks_for_it(
     monkeypatch.setattr("gateway.filter.facts.has_telephone", look)
     one = addressed(ADVERT)
 
-    assert checks.nameless(Nameless())(one, 0.0) is None
+    assert ask_of(NoSenderName())(one, 0.0) is None
     assert looked == []
     for _ in range(2):
-        assert checks.nameless(Nameless(telephone=True))(one, 0.0) is not None
+        assert ask_of(NoSenderName(telephone=True))(one, 0.0) is not None
     assert looked == [ADVERT]
 
 
 def test_a_message_without_a_text_is_not_asked_what_it_shows() -> None:
-    assert checks.no_way_out(NoWayOut())(addressed(), 0.0) is None
-    assert checks.nameless(Nameless())(addressed(), 0.0) is None
+    assert ask_of(NoOptoutHint())(addressed(), 0.0) is None
+    assert ask_of(NoSenderName())(addressed(), 0.0) is None
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
@@ -128,5 +130,5 @@ def test_what_may_still_come_with_other_parts_is_not_missed(
 ) -> None:
     one = addressed("会员日全场八折", is_whole=is_whole)
 
-    assert (checks.no_way_out(NoWayOut())(one, 0.0) is not None) is is_whole
-    assert (checks.nameless(Nameless())(one, 0.0) is not None) is is_whole
+    assert (ask_of(NoOptoutHint())(one, 0.0) is not None) is is_whole
+    assert (ask_of(NoSenderName())(one, 0.0) is not None) is is_whole

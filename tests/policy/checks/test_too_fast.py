@@ -5,9 +5,8 @@ from datetime import datetime
 import pytest
 
 from gateway.domain.verdict import Action, Reason
-from gateway.policy.checks.counter import asked_alone
-from gateway.policy.checks.port_rate import PortRate
-from gateway.policy.rules import TooFast
+from gateway.policy.check import asked_alone
+from gateway.policy.checks.too_fast import PortRate, TooFast
 from tests.policy.conftest import (
     ADVERT,
     CODE,
@@ -27,6 +26,11 @@ def beijing(text: str) -> float:
 
 
 AFTERNOON = beijing("2013-09-10T14:03:10")
+
+
+def test_a_rate_is_remembered_until_its_bucket_is_full() -> None:
+    assert TooFast(per_s=2, burst=10).memory_s == 5
+    assert TooFast(per_s=2.5).memory_s == 3 / 2.5
 
 
 def test_r44_of_200_messages_in_a_second_a_port_passes_its_burst_and_its_rate() -> None:

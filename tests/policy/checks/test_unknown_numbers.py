@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.verdict import Action, Reason
+from gateway.policy.checks.unknown_numbers import UnknownNumbers
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import UnknownNumbers
 from tests.policy.conftest import World, rule, why
 
 MOSTLY = UnknownNumbers(0.3, timedelta(minutes=10), 50)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.preferences import (
     Preference,
@@ -14,16 +15,15 @@ from gateway.domain.preferences import (
     preference,
 )
 from gateway.domain.sender import Port, Purpose
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.policy.bundle import Bundle
-from gateway.policy.checks.preferences import perhaps_unwanted
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.checks.user_preference import UserPreference
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.preferences import Preferences
-from gateway.policy.rules import PublicInterest, Rule, Title, Unwanted
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import DeliveryTimes, RequestedMessage, Submission
-from tests.policy.conftest import sender
+from tests.policy.conftest import sender, sieve_of
 
 SUBSCRIBER, NUMBER = 8613800138000, b"13800138000"
 ABROAD, AS_MAINLAND = 14155550123, 8614155550123
@@ -44,7 +44,7 @@ RULE = Rule(
     "R50",
     Title("用户接收策略", "The subscriber's own preferences"),
     "SEED (四)3",
-    Unwanted(),
+    UserPreference(),
     Enforcement.ENFORCE,
     applies_to=frozenset(TrafficClass),
 )
@@ -201,7 +201,7 @@ def test_of_a_tick_those_who_may_have_preferences_are_asked() -> None:
         for number in numbers:
             tick.append(Submission(account, b"1069000199", b""))
             tick[-1].msisdn = number
-        return [one.msisdn for one in perhaps_unwanted(knowledge)(tick, NOON)]
+        return [one.msisdn for one in sieve_of(UserPreference(), knowledge)(tick, NOON)]
 
     asked = sieved()
     knowledge.preferences.apply(ABROAD, "")
@@ -211,7 +211,9 @@ def test_of_a_tick_those_who_may_have_preferences_are_asked() -> None:
 
 
 def test_a_rule_on_trial_records_what_the_subscriber_would_not_get() -> None:
-    trial = Rule("R50", RULE.title, RULE.article, Unwanted(), applies_to=frozenset(TrafficClass))
+    trial = Rule(
+        "R50", RULE.title, RULE.article, UserPreference(), applies_to=frozenset(TrafficClass)
+    )
     passed = judged(FOE, rule=trial)
 
     assert passed.verdict is None

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.answer_counts import MAX_WITHIN, AnswerCounts
+from gateway.policy.knowledge import MAX_WITHIN, AnswerCounts
 
 TEN_MINUTES = timedelta(minutes=10).total_seconds()
 HOUR = MAX_WITHIN.total_seconds()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.bucket import TokenBucket
+from gateway.policy.submission import TokenBucket
 
 
 def admitted(bucket: TokenBucket, now: float, tries: int) -> int:

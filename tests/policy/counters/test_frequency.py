@@ -9,24 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.bucket import TokenBucket
-from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.counter_keys import size_of
-from gateway.policy.frequency import CounterStore, Frequencies
-from gateway.policy.limits import (
+from gateway.policy.counters.frequency import CounterStore, Frequencies
+from gateway.policy.counters.limits import (
     ROLLING_DAY,
     Clock,
     CountDimension,
-    Counting,
+    CounterTerms,
     Full,
     Limit,
     Parts,
     RollingWindow,
+    size_of,
 )
+from gateway.policy.hours.calendar import HolidayCalendar
+from gateway.policy.submission import TokenBucket
 
 CHINA = timezone(timedelta(hours=8))
 CALENDAR = HolidayCalendar("test", frozenset({date(2013, 10, 1)}))
-COUNTING = Counting(capacity=2000, calendar=CALENDAR)
+COUNTING = CounterTerms(capacity=2000, calendar=CALENDAR)
 SOMEBODY = 8613800138000
 
 TO_SIGNED = (CountDimension.SIGNATURE, CountDimension.DESTINATION)
@@ -106,7 +106,7 @@ def test_r42_the_zone_says_when_a_day_begins() -> None:
     a_day = Limit((CountDimension.DESTINATION,), 1, Clock.DAY)
     moments = (at("2013-09-10T23:59:59"), at("2013-09-11T00:00:00"))
 
-    def outcomes(counting: Counting) -> list[Limit | Full | None]:
+    def outcomes(counting: CounterTerms) -> list[Limit | Full | None]:
         frequencies = Frequencies([a_day], counting)
         return [frequencies.admit(message(), moment) for moment in moments]
 
@@ -255,7 +255,7 @@ def test_a_key_for_which_there_is_no_room_is_told_and_counted_by_none(
 ) -> None:
     narrow = Limit((CountDimension.DESTINATION,), 5, every)
     wide = Limit((CountDimension.SENDER,), 5, every)
-    frequencies = Frequencies([wide, narrow], Counting(capacity=3))
+    frequencies = Frequencies([wide, narrow], CounterTerms(capacity=3))
     for n in range(3):
         frequencies.admit(message(SOMEBODY + n, sender=f"sp{n}"), 7200.0)
 
@@ -300,7 +300,7 @@ def test_an_sp_has_its_room_back_when_its_keys_have_gone() -> None:
 
 @pytest.mark.parametrize("every", [Clock.HOUR, RollingWindow(3600)])
 def test_time_makes_room(every: Clock | RollingWindow) -> None:
-    frequencies = Frequencies([Limit(TO_SIGNED, 5, every)], Counting(capacity=1))
+    frequencies = Frequencies([Limit(TO_SIGNED, 5, every)], CounterTerms(capacity=1))
     frequencies.admit(message(signature="【甲】"), 7200.0)
     frequencies.admit(message(signature="【甲】"), 7200.0)
     assert frequencies.admit(message(), 7200.0) is not None
@@ -468,7 +468,7 @@ def test_a_reload_takes_up_a_new_calendar_and_less_room() -> None:
     before.admit(message(source="13800138000"), start)
     holiday = HolidayCalendar("test", frozenset({date(2013, 9, 10)}))
 
-    after = Frequencies([PERSONAL_HOUR], Counting(capacity=1, calendar=holiday))
+    after = Frequencies([PERSONAL_HOUR], CounterTerms(capacity=1, calendar=holiday))
     after.adopt(before)
 
     assert after.is_full
@@ -504,13 +504,13 @@ def test_limits_that_could_not_be_told_apart_are_refused() -> None:
 
 def test_holidays_cannot_be_asked_for_without_a_calendar() -> None:
     with pytest.raises(ValueError, match="no calendar"):
-        Frequencies([PERSONAL_DAY], Counting())
+        Frequencies([PERSONAL_DAY], CounterTerms())
 
 
 class Naive:
     """Keeps every message and counts anew each time."""
 
-    def __init__(self, limits: list[Limit], counting: Counting) -> None:
+    def __init__(self, limits: list[Limit], counting: CounterTerms) -> None:
         self.limits, self.counting = limits, counting
         self.kept: list[tuple[Parts, int]] = []
 
@@ -634,7 +634,7 @@ def test_who_made_a_key_is_no_longer_charged_once_it_is_taken_back(
     every: Clock | RollingWindow,
 ) -> None:
     first, second = Limit(TO_SIGNED, 5, every), Limit((CountDimension.DESTINATION,), 1, every)
-    frequencies = Frequencies([first, second], Counting(capacity=4))
+    frequencies = Frequencies([first, second], CounterTerms(capacity=4))
     shared = [message(sender=sender) for sender in ("sp1", "sp2", "sp2")]
 
     against = frequencies.admit_all(shared, 7200.0)
@@ -648,7 +648,7 @@ def test_who_made_a_key_is_no_longer_charged_once_it_is_taken_back(
 def test_no_limit_ever_keeps_more_keys_than_it_may(
     limits: list[Limit], steps: list[tuple[Parts, int]], capacity: int
 ) -> None:
-    frequencies, now = Frequencies(limits, Counting(capacity)), EVE
+    frequencies, now = Frequencies(limits, CounterTerms(capacity)), EVE
 
     for parts, step in steps:
         now += step

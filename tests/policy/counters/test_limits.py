@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.policy.limits import (
+from gateway.policy.counters.limits import (
     DAY_S,
     MAX_ROLLING,
     Clock,
     CountDimension,
-    Counting,
+    CounterTerms,
     Limit,
     RollingWindow,
 )
@@ -26,7 +26,7 @@ def test_the_largest_limits_can_be_made() -> None:
     assert Limit(tuple(CountDimension), 10**9, Clock.DAY, holiday_maximum=1).per == tuple(
         CountDimension
     )
-    assert Counting(1, -DAY_S + 1).capacity == 1
+    assert CounterTerms(1, -DAY_S + 1).capacity == 1
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_the_largest_limits_can_be_made() -> None:
         (lambda: Limit(TO, 1, RollingWindow(60), 5), "holiday_maximum: "),
         (lambda: RollingWindow(0), "seconds: "),
         (lambda: RollingWindow(31 * DAY_S + 1), "seconds: "),
-        (lambda: Counting(0), "capacity: "),
-        (lambda: Counting(1, DAY_S), "utc_offset_s: "),
-        (lambda: Counting(1, -DAY_S), "utc_offset_s: "),
+        (lambda: CounterTerms(0), "capacity: "),
+        (lambda: CounterTerms(1, DAY_S), "utc_offset_s: "),
+        (lambda: CounterTerms(1, -DAY_S), "utc_offset_s: "),
     ],
 )
 def test_a_limit_that_means_nothing_cannot_be_made(

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.calendar import CalendarError, HolidayCalendar, parse
+from gateway.policy.hours.calendar import CalendarError, HolidayCalendar, parse
 from gateway.settings.yaml import load
 
-SHIPPED = Path(__file__).parents[2] / "policies" / "calendars" / "cn.yaml"
+SHIPPED = Path(__file__).parents[3] / "policies" / "calendars" / "cn.yaml"
 
 
 @pytest.fixture(scope="module")

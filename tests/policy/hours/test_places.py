@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.places import NOWHERE, Region
-from gateway.policy.calling_codes import PREFIXES
-from gateway.policy.places import ProvinceTable, Zones, place_of
+from gateway.policy.hours.places import NOWHERE, PREFIXES, ProvinceTable, Region, Zones, place_of
 
 ZONES = Zones("Asia/Shanghai")
 
@@ -146,3 +144,7 @@ def test_no_calling_code_begins_with_another_save_where_areas_tell_more() -> Non
     inside = {code for code in codes for other in codes if code != other and code.startswith(other)}
 
     assert {code[:2] for code in inside} == {"55", "76", "77"}
+
+
+def test_an_unknown_place_is_no_country_and_no_province() -> None:
+    assert Region() == NOWHERE == Region(country="", province="")

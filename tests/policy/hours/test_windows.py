@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.windows import (
+from gateway.policy.hours.calendar import HolidayCalendar
+from gateway.policy.hours.windows import (
     Defer,
     Jitter,
     Locality,

@@ -4,11 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.hold_words import MAX_CHARS, HoldCommand, HoldVerb, hold_command_of
-from gateway.policy.hub_words import hub_command_of
-from gateway.policy.intents import Intent, MoContext, meaning_of
-from gateway.policy.mo_words import SHIPPED_WORDS
-from gateway.policy.preference_words import PreferenceCommand
+from gateway.policy.replies.hub_words import (
+    MAX_CHARS,
+    HoldCommand,
+    HoldVerb,
+    PreferenceCommand,
+    hold_command_of,
+    hub_command_of,
+)
+from gateway.policy.replies.intents import Intent, MoContext, meaning_of
+from gateway.policy.replies.mo_words import SHIPPED_WORDS
 
 LIST = HoldCommand(HoldVerb.LIST)
 ANYTHING_BEFORE = MoContext(is_pending=True, listed=9_999)

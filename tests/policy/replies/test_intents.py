@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.intents import MAX_CHARS, Intent, Meaning, MoContext, meaning_of
-from gateway.policy.mo_words import SHIPPED_WORDS, MoWords
+from gateway.policy.replies.intents import MAX_CHARS, Intent, MoContext, ReplyMeaning, meaning_of
+from gateway.policy.replies.mo_words import SHIPPED_WORDS, MoWords
 
-OPT_OUT = Meaning(Intent.OPTOUT, "port")
-OPT_OUT_ALL = Meaning(Intent.OPTOUT_ALL)
-NOTHING = Meaning(Intent.NONE)
+OPT_OUT = ReplyMeaning(Intent.OPTOUT, "port")
+OPT_OUT_ALL = ReplyMeaning(Intent.OPTOUT_ALL)
+NOTHING = ReplyMeaning(Intent.NONE)
 PENDING = MoContext(is_pending=True)
 LISTED = MoContext(listed=3)
 
@@ -18,12 +18,12 @@ def advertised(token: str) -> MoContext:
     return MoContext(advertised=token)
 
 
-def service(name: str) -> Meaning:
-    return Meaning(Intent.OPTOUT, "service", name)
+def service(name: str) -> ReplyMeaning:
+    return ReplyMeaning(Intent.OPTOUT, "service", name)
 
 
-def items(*numbers: int) -> Meaning:
-    return Meaning(Intent.OPTOUT_ITEMS, items=numbers)
+def items(*numbers: int) -> ReplyMeaning:
+    return ReplyMeaning(Intent.OPTOUT_ITEMS, items=numbers)
 
 
 # The vectors of the rule catalogue.
@@ -43,12 +43,12 @@ VECTORS = [
     ("O16", "拒收", MoContext(), OPT_OUT),
     ("O18", "我不想退订", MoContext(), NOTHING),
     ("O19", "不要退订", MoContext(), NOTHING),
-    ("O21", "0000", MoContext(), Meaning(Intent.LIST)),
+    ("O21", "0000", MoContext(), ReplyMeaning(Intent.LIST)),
     ("O22", "00000", MoContext(), OPT_OUT_ALL),
     ("O23", "０００００", MoContext(), OPT_OUT_ALL),
     ("O25", "QX2", LISTED, items(2)),
     ("O27", "1,3", MoContext(), NOTHING),
-    ("O28", "4", LISTED, Meaning(Intent.BAD_INDEX)),
+    ("O28", "4", LISTED, ReplyMeaning(Intent.BAD_INDEX)),
     ("O29", "STOP", MoContext(), OPT_OUT),
     ("O30", "Stop.", MoContext(), OPT_OUT),
     ("O31", "stop all", MoContext(), OPT_OUT_ALL),
@@ -57,26 +57,28 @@ VECTORS = [
     ("O35", "REVOKE", MoContext(), OPT_OUT),
     ("O36", "ARRET", MoContext(), OPT_OUT),
     ("O37", "Please stop texting me", MoContext(), OPT_OUT),
-    ("O40", "HELP", MoContext(), Meaning(Intent.HELP)),
-    ("O41", "START", MoContext(), Meaning(Intent.OPTIN)),
+    ("O40", "HELP", MoContext(), ReplyMeaning(Intent.HELP)),
+    ("O41", "START", MoContext(), ReplyMeaning(Intent.OPTIN)),
     ("O42", "YES", MoContext(), NOTHING),
-    ("O43", "YES", PENDING, Meaning(Intent.CONFIRM)),
-    ("O44", "是", PENDING, Meaning(Intent.CONFIRM)),
+    ("O43", "YES", PENDING, ReplyMeaning(Intent.CONFIRM)),
+    ("O44", "是", PENDING, ReplyMeaning(Intent.CONFIRM)),
     ("O45", "是", MoContext(), NOTHING),
-    ("O46", "同意", PENDING, Meaning(Intent.CONFIRM)),
-    ("O48", "拒绝", PENDING, Meaning(Intent.REFUSE)),
+    ("O46", "同意", PENDING, ReplyMeaning(Intent.CONFIRM)),
+    ("O48", "拒绝", PENDING, ReplyMeaning(Intent.REFUSE)),
     ("O49", "好的我知道了", PENDING, NOTHING),
-    ("O50", "否", PENDING, Meaning(Intent.REFUSE)),
-    ("O51", "N", PENDING, Meaning(Intent.REFUSE)),
+    ("O50", "否", PENDING, ReplyMeaning(Intent.REFUSE)),
+    ("O51", "N", PENDING, ReplyMeaning(Intent.REFUSE)),
     ("O52", "TD", PENDING, OPT_OUT),
-    ("O53", "HF", MoContext(), Meaning(Intent.OPTIN)),
+    ("O53", "HF", MoContext(), ReplyMeaning(Intent.OPTIN)),
 ]
 
 
 @pytest.mark.parametrize(
     ("text", "context", "want"), [row[1:] for row in VECTORS], ids=[row[0] for row in VECTORS]
 )
-def test_r31_the_vectors_of_the_catalogue(text: str, context: MoContext, want: Meaning) -> None:
+def test_r31_the_vectors_of_the_catalogue(
+    text: str, context: MoContext, want: ReplyMeaning
+) -> None:
     assert meaning_of(text, context) == want
 
 
@@ -297,8 +299,8 @@ def test_r31_a_sentence_with_a_bank_of_that_name_is_no_service() -> None:
 
 @pytest.mark.parametrize("text", ["0000", "０００0", "0 0 0 0", "0000。", "回复0000", "“0000”"])
 def test_r33_four_zeros_ask_for_the_list(text: str) -> None:
-    assert meaning_of(text) == Meaning(Intent.LIST)
-    assert meaning_of(text, LISTED) == Meaning(Intent.LIST)
+    assert meaning_of(text) == ReplyMeaning(Intent.LIST)
+    assert meaning_of(text, LISTED) == ReplyMeaning(Intent.LIST)
 
 
 @pytest.mark.parametrize(
@@ -361,12 +363,12 @@ def test_r35_numbers_cancel_items_while_a_list_is_valid(
 
 @pytest.mark.parametrize("text", ["4", "0", "1,4", "QX9", "13", "9999"])
 def test_r35_one_number_outside_the_list_cancels_nothing(text: str) -> None:
-    assert meaning_of(text, LISTED) == Meaning(Intent.BAD_INDEX)
+    assert meaning_of(text, LISTED) == ReplyMeaning(Intent.BAD_INDEX)
 
 
 @pytest.mark.parametrize("text", ["1-3", "1~3", "1到3", "QX1至3"])
 def test_r35_a_range_may_mean_two_or_all_so_the_list_is_sent_again(text: str) -> None:
-    assert meaning_of(text, LISTED) == Meaning(Intent.BAD_INDEX)
+    assert meaning_of(text, LISTED) == ReplyMeaning(Intent.BAD_INDEX)
 
 
 @pytest.mark.parametrize(
@@ -383,7 +385,7 @@ def test_r35_without_a_list_a_bare_number_is_for_the_sp(text: str, listed: int |
 
 
 def test_r35_qx_and_a_number_without_a_list_ask_for_the_list_again() -> None:
-    assert meaning_of("QX2") == Meaning(Intent.BAD_INDEX)
+    assert meaning_of("QX2") == ReplyMeaning(Intent.BAD_INDEX)
 
 
 # --- R24, R27: answers to a pending request --------------------------------------------
@@ -393,7 +395,7 @@ def test_r35_qx_and_a_number_without_a_list_ask_for_the_list_again() -> None:
     "text", ["是", "Y", "yes", "ＹＥＳ", "同意", "确认", "確認", "1", "是。", " “是” ", "YES!"]
 )
 def test_r24_a_plain_yes_confirms_a_pending_request(text: str) -> None:
-    assert meaning_of(text, PENDING) == Meaning(Intent.CONFIRM)
+    assert meaning_of(text, PENDING) == ReplyMeaning(Intent.CONFIRM)
 
 
 @pytest.mark.parametrize("text", ["是", "Y", "yes", "同意", "确认", "1", "否", "NO", "拒绝", "0"])
@@ -430,7 +432,7 @@ def test_r24_whatever_is_more_than_a_plain_yes_is_none(text: str) -> None:
     ["否", "N", "no", "不同意", "拒绝", "拒絕", "0", "No thanks", "我不同意", "回复N", "NO!!!"],
 )
 def test_r24_a_no_refuses_a_pending_request_however_polite(text: str) -> None:
-    assert meaning_of(text, PENDING) == Meaning(Intent.REFUSE)
+    assert meaning_of(text, PENDING) == ReplyMeaning(Intent.REFUSE)
 
 
 @pytest.mark.parametrize("text", ["退订", "STOP", "别再给我发短信了", "取消"])
@@ -449,7 +451,7 @@ def test_r27_a_number_that_may_be_an_item_is_no_consent() -> None:
     "text", ["HF", "hf", "ＨＦ", "恢复", "恢復", "START", "start please", "UNSTOP", "我要恢复"]
 )
 def test_r37_the_subscriber_takes_a_refusal_back(text: str) -> None:
-    assert meaning_of(text) == Meaning(Intent.OPTIN)
+    assert meaning_of(text) == ReplyMeaning(Intent.OPTIN)
 
 
 @pytest.mark.parametrize(
@@ -461,14 +463,14 @@ def test_r37_a_sentence_about_it_takes_nothing_back(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["HELP", "help me please", "INFO", "帮助", "幫助", "help?"])
 def test_help_is_asked_for(text: str) -> None:
-    assert meaning_of(text) == Meaning(Intent.HELP)
+    assert meaning_of(text) == ReplyMeaning(Intent.HELP)
 
 
 def test_a_profile_may_have_words_of_its_own() -> None:
     words = MoWords(opt_out=frozenset({"BASTA"}), listing=frozenset({"LISTE"}))
 
     assert meaning_of("basta!", words=words) == OPT_OUT
-    assert meaning_of("Liste", words=words) == Meaning(Intent.LIST)
+    assert meaning_of("Liste", words=words) == ReplyMeaning(Intent.LIST)
     assert meaning_of("停止", words=words) == NOTHING
     assert meaning_of("停止", words=SHIPPED_WORDS) == OPT_OUT
 

@@ -1,6 +1,6 @@
 """The words of replies, however they are spelt."""
 
-from gateway.policy.mo_words import SHIPPED_WORDS, MoWords, key_of
+from gateway.policy.replies.mo_words import SHIPPED_WORDS, MoWords, key_of
 
 
 def test_words_are_kept_as_they_are_compared() -> None:

@@ -11,9 +11,14 @@ from gateway.domain.preferences import (
     PreferenceKind,
     preference,
 )
-from gateway.policy.intents import Intent, MoContext, meaning_of
-from gateway.policy.mo_words import SHIPPED_WORDS
-from gateway.policy.preference_words import MAX_CHARS, PreferenceCommand, Verb, preference_of
+from gateway.policy.replies.hub_words import (
+    MAX_CHARS,
+    PreferenceCommand,
+    Verb,
+    preference_of,
+)
+from gateway.policy.replies.intents import Intent, MoContext, meaning_of
+from gateway.policy.replies.mo_words import SHIPPED_WORDS
 
 NUMBER, KEYWORD, CATEGORY = (
     PreferenceKind.NUMBER,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.filter.simplified_letters import simplified
-from gateway.policy.refusals import is_quote, refuses, refuses_everything
+from gateway.filter.normalise.folding import simplified
+from gateway.policy.replies.mo_words import is_quote, refuses, refuses_everything
 
 
 def is_refusal(text: str) -> bool:

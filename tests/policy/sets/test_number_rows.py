@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy import number_rows
-from gateway.policy.number_rows import NumberRows
-from tests.filter.forms import Form, in_both_forms
+from gateway.policy.sets import number_rows
+from gateway.policy.sets.number_rows import NumberRows
+from tests.kernel.forms import Form, in_both_forms
 
 NUMBERS = st.one_of(
     st.integers(0, 60), st.integers(2**31 - 9, 2**31 + 9), st.integers(0, 2**32 - 1)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy import number_set, sorted_numbers
-from gateway.policy.number_set import NumberSet
+from gateway.policy.sets import number_set
+from gateway.policy.sets.number_set import NumberSet
 
 # Few enough to collide, on both sides of the cut at 2**32, and of any size.
 NUMBERS = st.one_of(st.integers(0, 80), st.integers(2**32 - 40, 2**32 + 40), st.integers(0, 10**15))
@@ -27,7 +27,7 @@ def test_it_holds_what_a_set_would_hold(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(number_set, "_ROWS_FROM", rows_from)
         patch.setattr(number_set, "_MANY", many)
-        patch.setattr(sorted_numbers, "_FEW", few)
+        patch.setattr(number_set, "_FEW", few)
         numbers, expected = NumberSet(), set[int]()
 
         for is_added, changed in changes:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy import sorted_numbers
-from gateway.policy.sorted_numbers import SortedNumbers
-from tests.filter.forms import Form, in_both_forms
+from gateway.policy.sets import number_set
+from gateway.policy.sets.number_set import SortedNumbers
+from tests.kernel.forms import Form, in_both_forms
 
 NUMBERS = st.one_of(
     st.integers(0, 60), st.integers(2**31 - 9, 2**31 + 9), st.integers(0, 2**32 - 1)
@@ -22,9 +22,9 @@ def test_they_hold_what_a_set_would_hold(
     few: int, max_astray: int, changes: list[tuple[bool, list[int]]]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sorted_numbers, "_FEW", few)
-        patch.setattr(sorted_numbers, "_MAX_ASTRAY", max_astray)
-        patch.setattr(sorted_numbers, "_PER_SIGN_BITS", 1)
+        patch.setattr(number_set, "_FEW", few)
+        patch.setattr(number_set, "_MAX_ASTRAY", max_astray)
+        patch.setattr(number_set, "_PER_SIGN_BITS", 1)
         held, expected = SortedNumbers(), set[int]()
 
         for is_added, changed in changes:
