@@ -11,21 +11,20 @@ from typing import TypeAlias, TypedDict, Unpack
 
 import pytest
 
-from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
-from gateway.dataplane.plane import Plane
+from gateway.dataplane.plane import Batch, Plane
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
-from gateway.filter.views import Views
-from gateway.policy.bundle import Bundle
-from gateway.policy.consent_sets import ConsentSets
+from gateway.filter.normalise.views import Views
+from gateway.policy.bundle import Bundle, Override, Rule, Title
+from gateway.policy.check import Check
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import Check, Override, Rule, Title
 from gateway.policy.ruleset import RuleSet
-from gateway.session.states import SessionState, Side
+from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER, split
 from gateway.smpp.pdu import make

@@ -10,37 +10,35 @@ from gateway.domain.preferences import PreferenceAction, PreferenceKind, packed,
 from gateway.domain.sender import Port, Purpose, Rate, Sender, SenderState
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.contacts import ContactKind
-from gateway.policy.bundle import RuleLocale
+from gateway.policy.bundle import Rule
+from gateway.policy.check import Check
+from gateway.policy.checks.bad_link import BadLink
+from gateway.policy.checks.campaign import Campaign
+from gateway.policy.checks.contact_in_text import ContactInText
+from gateway.policy.checks.impostor import Impostor
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.other_province import OtherProvince
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.port_misuse import PortMisuse
+from gateway.policy.checks.signature_switch import SignatureSwitch
+from gateway.policy.checks.source_suspension import SourceSuspension
+from gateway.policy.checks.suspicious import Suspicious
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.checks.unknown_numbers import UnknownNumbers
+from gateway.policy.checks.unknown_signature import UnknownSignature
+from gateway.policy.checks.unknown_template import UnknownTemplate
+from gateway.policy.checks.user_preference import UserPreference
+from gateway.policy.counters.limits import ROLLING_DAY, CountDimension, Limit
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours.places import ProvinceTable
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, CountDimension, Limit
-from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
-from gateway.policy.rules import (
-    BadLink,
-    Campaign,
-    Check,
-    ContactGiven,
-    Impostor,
-    Nameless,
-    NotAgreed,
-    NoWayOut,
-    NumberWalk,
-    OtherProvince,
-    PurposeMissed,
-    Refused,
-    Rule,
-    SignatureNotFiled,
-    SignatureSwitched,
-    Suspended,
-    Suspicious,
-    TemplateNotFiled,
-    TooFast,
-    TooOften,
-    UnknownNumbers,
-    Untimely,
-    Unwanted,
-)
-from gateway.policy.windows import Window, WindowSet
 from tests.dataplane.conftest import (
     AT,
     BUNDLE,
@@ -150,7 +148,7 @@ def _wishes() -> Knowledge:
 
 
 def _untimely(hours: _Hours, action: Action) -> Scene:
-    check = Untimely(WindowSet((Window(*hours),)))
+    check = OutsideWindow(WindowSet((Window(*hours),)))
     return Scene((rule("R40", check, action=action),))
 
 
@@ -201,41 +199,41 @@ RULES: Mapping[str, Stops] = {
     ),
     "R60 a failing filter": Stops(Reason.CONTENT_UNCHECKED, Scene(filter_fails=True), Scene()),
     "R43 the number": _by(
-        Suspended(),
+        SourceSuspension(),
         Reason.SOURCE_SUSPENDED,
         Scene(knows=_suspended(int(PORT))),
         Scene(knows=_suspended(MSISDN)),
     ),
     "R04 the province": _by(OtherProvince(), Reason.OUT_OF_SCOPE, _PROVINCIAL, _OF_ALL),
     "R05 the purpose": _by(
-        PurposeMissed(), Reason.PORT_MISUSE, _SELLING, replace(_SELLING, han=HAN, latin=LATIN)
+        PortMisuse(), Reason.PORT_MISUSE, _SELLING, replace(_SELLING, han=HAN, latin=LATIN)
     ),
     "R06 the signature's port": _by(
-        SignatureSwitched(),
+        SignatureSwitch(),
         Reason.SIG_SWITCH,
         replace(_BOUND, han="您好，周末再见，谢谢您【乙银行】"),
         _BOUND,
     ),
     "R12 the signature": _by(
-        SignatureNotFiled(),
+        UnknownSignature(),
         Reason.SIG_UNKNOWN,
         replace(_SIGNED, han="您好，周末再见，谢谢您【乙银行】", latin=LATIN),
         _SIGNED,
     ),
     "R12 no signature": _by(
-        SignatureNotFiled(), Reason.SIG_UNKNOWN, replace(_SIGNED, han=HAN, latin=LATIN), _SIGNED
+        UnknownSignature(), Reason.SIG_UNKNOWN, replace(_SIGNED, han=HAN, latin=LATIN), _SIGNED
     ),
     "R12 the template": _by(
-        TemplateNotFiled(), Reason.TPL_MISMATCH, replace(_ON_FILE, han=HAN, latin=LATIN), _ON_FILE
+        UnknownTemplate(), Reason.TPL_MISMATCH, replace(_ON_FILE, han=HAN, latin=LATIN), _ON_FILE
     ),
     "R20 consent": _by(
-        NotAgreed(), Reason.CONSENT_NONE, Scene(), Scene(knows=_consent(Answer.AGREED))
+        NoConsent(), Reason.CONSENT_NONE, Scene(), Scene(knows=_consent(Answer.AGREED))
     ),
     "R21 the refusal": _by(
-        Refused(), Reason.OPTED_OUT, Scene(knows=_consent(Answer.REFUSED)), Scene()
+        OptOut(), Reason.OPTED_OUT, Scene(knows=_consent(Answer.REFUSED)), Scene()
     ),
     "R21 refusals unread": _by(
-        Refused(),
+        OptOut(),
         Reason.CONSENT_UNCHECKED,
         Scene(knows=_consent(None, is_current=False)),
         Scene(),
@@ -253,20 +251,20 @@ RULES: Mapping[str, Stops] = {
         Scene(knows=_answered(passed=3, unknown=1)),
     ),
     "R30 the way out": _by(
-        NoWayOut(), Reason.NO_OPTOUT_HINT, replace(_WITH_HINT, han=HAN, latin=LATIN), _WITH_HINT
+        NoOptoutHint(), Reason.NO_OPTOUT_HINT, replace(_WITH_HINT, han=HAN, latin=LATIN), _WITH_HINT
     ),
-    "R38 the name": _by(Nameless(), Reason.NO_SENDER_NAME, Scene(), _SIGNED),
+    "R38 the name": _by(NoSenderName(), Reason.NO_SENDER_NAME, Scene(), _SIGNED),
     "R40 the hour": Stops(
         Reason.OUTSIDE_WINDOW,
         _untimely(_CLOSED, Action.REJECT),
         _untimely(_OPEN, Action.REJECT),
-        Untimely,
+        OutsideWindow,
     ),
     "R40 wait for the hour": Stops(
         Reason.OUTSIDE_WINDOW,
         _untimely(_CLOSED, Action.DEFER),
         _untimely(_OPEN, Action.DEFER),
-        Untimely,
+        OutsideWindow,
     ),
     "R42 too often": _by(
         _DAILY, Reason.FREQUENCY, Scene(before=(advert(),)), Scene(before=_TO_ANOTHER)
@@ -286,7 +284,7 @@ RULES: Mapping[str, Stops] = {
     ),
     "R61 the signature": _by(Impostor(("甲银行",)), Reason.IMPOSTOR, _LIKE_A_BANK, _UNSIGNED_HAN),
     "R61 the contact": _by(
-        ContactGiven(frozenset({ContactKind.QQ})),
+        ContactInText(frozenset({ContactKind.QQ})),
         Reason.CONTACT_GIVEN,
         Scene(han="您好，请加QQ1234567，谢谢您", latin="Write to QQ 1234567 today"),
         Scene(),
@@ -309,5 +307,5 @@ RULES: Mapping[str, Stops] = {
         Scene(),
         Scene(knows=_consent(Answer.AGREED)),
     ),
-    "R50 the wish": _by(Unwanted(), Reason.USER_PREF, Scene(knows=_wishes), Scene()),
+    "R50 the wish": _by(UserPreference(), Reason.USER_PREF, Scene(knows=_wishes), Scene()),
 }

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dataplane.assembled_message import assembled
-from gateway.dataplane.carriers import Carrier, read_carrier
+from gateway.dataplane.carriers import Carrier, assembled, read_carrier
 from simulators import builders
 from tests.dataplane.conftest import long_advert
 

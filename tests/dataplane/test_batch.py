@@ -1,9 +1,9 @@
 """What one tick brings forth."""
 
-from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
-from gateway.session.states import Side
-from gateway.smpp.answers import header_only
+from gateway.dataplane.plane import Batch
+from gateway.session.operations import Side
+from gateway.smpp.pdu import header_only
 
 
 def test_what_a_link_gets_stays_in_order() -> None:

@@ -7,13 +7,11 @@ from hypothesis import strategies as st
 from gateway.dataplane.carriers import read_carrier
 from gateway.domain.msisdn import with_plus
 from gateway.smpp import gsm0338
-from gateway.smpp.addresses import DistributionList, SmeAddress
 from gateway.smpp.commands import CommandId
-from gateway.smpp.errors import DecodeError
-from gateway.smpp.framing import HEADER, HEADER_OCTETS
+from gateway.smpp.fields import DistributionList, SmeAddress
+from gateway.smpp.framing import HEADER, HEADER_OCTETS, SUBMIT_SM
 from gateway.smpp.national_languages import Shift
-from gateway.smpp.offsets import SUBMIT_SM
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError
 from gateway.smpp.tlv import Tag
 from gateway.smpp.udh import Concat
 from simulators import builders

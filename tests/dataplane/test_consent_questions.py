@@ -11,11 +11,14 @@ from gateway.domain.consent import Answer
 from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Finding
-from gateway.policy.consent_findings import ASKED, AWAY, REFUSED, UNKNOWN
+from gateway.policy.bundle import Rule
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.counters.limits import Clock, CountDimension, Limit
 from gateway.policy.courses import Course
+from gateway.policy.findings import ASKED, AWAY, REFUSED, UNKNOWN
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.rules import NotAgreed, Refused, Rule, TooOften
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp.commands import CommandId
@@ -53,7 +56,7 @@ THROTTLED = CommandStatus.ESME_RTHROTTLED
 def asking(*rules: Rule) -> World:
     known = Knowledge()
     known.filings.replace("sp1", (ASKS,))
-    needed = (rule("R21", Refused()), rule("R20", NotAgreed()), *rules)
+    needed = (rule("R21", OptOut()), rule("R20", NoConsent()), *rules)
     return World(bundle=replace(BUNDLE, rules=needed), knowledge=known)
 
 
@@ -218,7 +221,7 @@ def test_r23_a_request_that_the_smsc_does_not_take_is_reported_and_its_sp_answer
 
     batch = world.resp(smsc(session), reply(sequence_of(passed)))
 
-    told = [found.errand for found in batch.attention if isinstance(found, OwnAnswer)]
+    told = [found.context for found in batch.attention if isinstance(found, OwnAnswer)]
     assert told == ([] if is_taken else [item])
     assert [sequence_of(one) for one in sent(batch, session)] == [7]
 

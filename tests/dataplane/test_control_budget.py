@@ -10,11 +10,10 @@ from gateway.dataplane.relay import (
     CONTROLS_UNBOUND,
     control_wait_s,
 )
-from gateway.session.states import SessionState, Side
-from gateway.smpp.answers import enquire_link_resp
+from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import make
+from gateway.smpp.pdu import enquire_link_resp, make
 from simulators import builders
 from tests.dataplane.conftest import World, advert, header, sent, smsc, up
 

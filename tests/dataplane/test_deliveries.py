@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.dataplane.deliveries import ALERT, REPLY, UNREAD, delivery
 from gateway.dataplane.link import Link
+from gateway.dataplane.smsc_side import ALERT, REPLY, UNREAD, delivery
 from gateway.domain.policy import RepliesRule
 from gateway.domain.records import DeliveryRow, Text
-from gateway.runtime.record_lines import RecordLines
+from gateway.records.lines import RecordLines
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import decode, make

@@ -9,11 +9,10 @@ from gateway.dataplane.attention import Bind, Operation, Unbind, Unbound
 from gateway.dataplane.carriers import Carrier
 from gateway.dataplane.esme_side import has_smsc
 from gateway.dataplane.link import Link
-from gateway.session.states import SessionState, Side
-from gateway.smpp.answers import enquire_link_resp, unbind_resp
+from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import make
+from gateway.smpp.pdu import enquire_link_resp, make, unbind_resp
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from simulators.wire import pdu

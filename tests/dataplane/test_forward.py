@@ -14,7 +14,8 @@ from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Rate, SenderState
 from gateway.domain.verdict import Action
-from gateway.policy.rules import Campaign, Refused
+from gateway.policy.checks.campaign import Campaign
+from gateway.policy.checks.opt_out import OptOut
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
 from gateway.smpp.status import CommandStatus
@@ -235,7 +236,7 @@ def test_each_reason_has_its_status(changes: dict[str, object], status: CommandS
 
 
 def test_a_refusal_by_the_subscriber_stops_the_message() -> None:
-    world = World(bundle=replace(BUNDLE, rules=(rule("R21", Refused()),)))
+    world = World(bundle=replace(BUNDLE, rules=(rule("R21", OptOut()),)))
     world.sets.apply(8613800138000, "sp1", Answer.REFUSED)
     session = world.session()
 
@@ -357,7 +358,7 @@ def test_r61_the_record_tells_what_a_message_was_about_and_its_campaign(
 
 def test_r61_a_destination_left_out_of_many_has_its_own_record_and_so_have_those_on_trial() -> None:
     massed = rule("R61", Campaign(1, timedelta(hours=1)), mode=Enforcement.SHADOW)
-    world = World(replace(BUNDLE, rules=(massed, rule("R21", Refused()))))
+    world = World(replace(BUNDLE, rules=(massed, rule("R21", OptOut()))))
     world.knowledge.consent.apply(8613800138001, "sp1", Answer.REFUSED)
     several = builders.submit_multi(PORT, [SUBSCRIBER, "13800138001"], builders.ucs2(OFFER))
 

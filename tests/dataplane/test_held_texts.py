@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dataplane.held_texts import place_of, text_together
+from gateway.dataplane.carriers import place_of, text_together
 from gateway.domain.quarantine import HeldMessage
 from simulators import builders
 

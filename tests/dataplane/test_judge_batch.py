@@ -4,33 +4,31 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from gateway.dataplane import judge_batch, request_reader
 from gateway.dataplane.attention import Hold
-from gateway.domain.policy import ContentRule
+from gateway.domain.categories import TrafficClass
+from gateway.domain.policy import ContentRule, RepliesRule
 from gateway.domain.sender import Port, Purpose
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
-from gateway.filter.facts import TextFacts
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model_comparison import Comparison, ModelAgreement
-from gateway.filter.model_pair import PairedScorer
+from gateway.filter.classifier.model import PairedScorer
+from gateway.filter.classifier.score import Comparison, ModelAgreement, TextClass
+from gateway.filter.facts import TextFacts, VisibleFacts
 from gateway.filter.scan import ContentScan
-from gateway.filter.visible_facts import VisibleFacts
-from gateway.policy.checks.counter import Against
-from gateway.policy.checks.counts import Often
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.check import Against
+from gateway.policy.checks.bad_link import BadLink
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.suspicious import Suspicious
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import Often, TooOften
+from gateway.policy.counters.limits import Clock, CountDimension, Limit
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.rules import (
-    BadLink,
-    NumberWalk,
-    Refused,
-    Suspicious,
-    TooFast,
-    TooOften,
-)
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.smpp import gsm0338
@@ -182,6 +180,35 @@ def test_a_clean_text_passes_with_a_plain_record(world: World) -> None:
     )
 
 
+def test_texts_that_nothing_in_the_bundle_asks_about_are_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(bundle=Bundle("open", "0123456789ab"))
+    monkeypatch.delattr(world.rules.scan, "_memory")
+
+    assert not world.rules.reads_texts
+    assert reason_of(world, advert()) == ""
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        {"keyword_lists": BUNDLE.keyword_lists},
+        {"rules": (Rule("R38", Title("具名", "name"), "[D]", NoSenderName()),)},
+        {"replies": RepliesRule("好", "好")},
+        {"content": ContentRule(unreadable=Action.QUARANTINE)},
+    ],
+)
+def test_whatever_asks_about_texts_has_them_read(asking: dict[str, Any]) -> None:
+    world = World(bundle=replace(Bundle("open", "0123456789ab"), **asking))
+    session = world.session()
+
+    world.submit(session, advert())
+
+    assert world.rules.reads_texts
+    assert len(world.rules.scan._memory.young) == 1
+
+
 def test_messages_are_counted_by_which_of_two_models_would_stop_them() -> None:
     comparison = Comparison("a", "b")
     active, shadow = WordScorer(), WordScorer({})
@@ -319,7 +346,7 @@ def test_a_text_the_filter_fails_on_harms_no_neighbour(world: World) -> None:
 def test_a_rule_that_fails_over_one_message_harms_no_neighbour(
     monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    world = World(replace(BUNDLE, rules=(rule("R21", Refused()),)))
+    world = World(replace(BUNDLE, rules=(rule("R21", OptOut()),)))
     bad, good = world.session("sp1"), world.session("sp2")
     pdus = (bad, advert(CLEAN)), (good, advert(f"{CLEAN}。"))
     world.submit_all(*pdus)
@@ -346,7 +373,7 @@ def test_a_rule_that_fails_over_one_message_harms_no_neighbour(
 
 def test_r28_a_walk_with_two_texts_in_turn_is_seen_in_one_tick() -> None:
     walk = rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=frozenset(TrafficClass))
-    adverts = rule("R21", Refused(), applies_to=frozenset({TrafficClass.COMMERCIAL}))
+    adverts = rule("R21", OptOut(), applies_to=frozenset({TrafficClass.COMMERCIAL}))
     ports = (Port(PORT, 4, Purpose.SERVICE),)
     world = World(replace(BUNDLE, rules=(walk, adverts)), (sender(ports=ports),))
     session = world.session()

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.dataplane.link import Link
-from gateway.session.states import Side
+from gateway.session.operations import Side
 from gateway.smpp.commands import CommandId
 from tests.dataplane.conftest import World, smsc
 

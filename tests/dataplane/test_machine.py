@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.dataplane.attention import Hold
-from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
-from gateway.session.states import SessionState, Side
+from gateway.dataplane.plane import Batch
+from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
 from simulators import builders

@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import get_args
 
 import pytest
 
 from gateway.domain.verdict import Reason
-from gateway.policy.rules import Check, PublicInterest
-from gateway.session.operations import Ruling, ruling
-from gateway.session.states import SessionState, Side
-from gateway.smpp.addresses import SmeAddress, UnsuccessSme
+from gateway.policy.checks import all_checks
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.session.operations import Ruling, SessionState, Side, ruling
 from gateway.smpp.commands import CommandId
+from gateway.smpp.fields import SmeAddress, UnsuccessSme
 from gateway.smpp.pdu import decode
 from gateway.smpp.status import CommandStatus
 from simulators import builders
@@ -176,7 +175,7 @@ def _cells() -> Iterator[object]:
 def test_every_rule_and_every_check_has_its_row() -> None:
     checks = {stops.check for stops in RULES.values()} - {None}
 
-    assert checks == set(get_args(Check)) - NEVER_STOPS
+    assert checks == set(all_checks()) - NEVER_STOPS
     assert list(TABLE) == list(RULES)
 
 

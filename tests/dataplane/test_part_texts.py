@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.dataplane.part_texts import PartTexts, joined_texts, part_texts
+from gateway.dataplane.parts import PartTexts, joined_texts, part_texts
 from gateway.smpp import gsm0338
 from gateway.smpp.national_languages import Shift
 

@@ -13,13 +13,11 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.domain.verdict import Reason
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Refused
-from gateway.runtime.record_lines import RecordLines
-from gateway.session.operations import Ruling, ruling
-from gateway.session.states import SessionState, Side
-from gateway.smpp.commands import RESPONSE_BIT, CommandId
+from gateway.policy.checks.opt_out import OptOut
+from gateway.records.lines import RecordLines
+from gateway.session.operations import Ruling, SessionState, Side, ruling
+from gateway.smpp.commands import LAYOUTS, RESPONSE_BIT, CommandId
 from gateway.smpp.framing import HEADER
-from gateway.smpp.layouts import LAYOUTS
 from gateway.smpp.pdu import SmeAddress, make
 from gateway.smpp.status import CommandStatus
 from simulators import builders
@@ -295,7 +293,7 @@ def test_a_delivery_the_sp_does_not_answer_shall_come_again(world: World) -> Non
     assert not late.writes
 
 
-def test_an_errand_that_is_not_answered_is_handed_over_and_so_is_its_late_answer(
+def test_an_outbound_message_that_is_not_answered_is_handed_over_and_so_is_its_late_answer(
     world: World,
 ) -> None:
     link = smsc(world.session())
@@ -469,7 +467,7 @@ def test_exceptions_stay_in_the_order_they_came(world: World) -> None:
 
 
 def test_r31_a_tick_that_comes_too_long_after_the_store_was_read_passes_no_advert() -> None:
-    refused = rule("R21", Refused())
+    refused = rule("R21", OptOut())
     world = World(bundle=replace(BUNDLE, rules=(refused,)))
     session = world.session()
     world.sets.read_by = world.now + 1

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from gateway.dataplane.attention import FramingFault, OwnAnswer
 from gateway.dataplane.link import Link
+from gateway.dataplane.plane import Turn
 from gateway.dataplane.relay import message_id_of, relay_answer, renumbered
-from gateway.dataplane.turn import Turn
-from gateway.session.states import SessionState
-from gateway.smpp.addresses import UnsuccessSme
+from gateway.session.operations import SessionState
 from gateway.smpp.commands import CommandId
+from gateway.smpp.fields import UnsuccessSme
 from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import decode, make
 from gateway.smpp.status import CommandStatus
@@ -320,7 +320,7 @@ def test_an_answer_about_a_released_message_bears_our_id(
         assert decode(passed).octets("message_id") == heard
 
 
-def test_an_answer_to_the_gateways_own_errand_is_handed_over(world: World) -> None:
+def test_an_answer_to_the_gateways_own_outbound_message_is_handed_over(world: World) -> None:
     link = smsc(world.session())
     own = link.register(None, 0, CommandId.SUBMIT_SM, world.now, "errand")
 

@@ -3,8 +3,7 @@
 import pytest
 
 from gateway.dataplane.link import Link
-from gateway.dataplane.part_ids import PartIds
-from gateway.dataplane.part_table import PartTable
+from gateway.dataplane.part_table import PartIds, PartTable
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag

@@ -8,8 +8,8 @@ from gateway.dataplane.link import Link
 from gateway.dataplane.rows import decision, found, nothing_found, outcome, own_answer
 from gateway.domain.records import Why
 from gateway.domain.verdict import Action, Finding, Reason
-from gateway.runtime.record_lines import RecordLines
-from gateway.session.states import Side
+from gateway.records.lines import RecordLines
+from gateway.session.operations import Side
 from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import make
 
@@ -60,7 +60,7 @@ def test_an_outcome_tells_how_long_the_answer_took() -> None:
     assert orjson.loads(RecordLines().line(row))["how"] == "answered"
 
 
-def test_an_outcome_of_the_gateways_own_errand_names_no_session() -> None:
+def test_an_outcome_of_the_gateways_own_outbound_message_names_no_session() -> None:
     entry = (None, 0, int(CommandId.SUBMIT_SM), 10.0, "errand")
 
     assert outcome(link(), entry, (8, b""), (10.0, 5.0), "timeout")[2][0] == 0

@@ -6,30 +6,28 @@ from datetime import date, datetime, time, timedelta
 import pytest
 
 from gateway.dataplane.attention import Hold
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Approval
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Purpose
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.filter import facts
-from gateway.filter.visible_facts import VisibleFacts, shown_by
-from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.number_set import NumberSet
-from gateway.policy.rules import (
-    Check,
-    Nameless,
-    NotAgreed,
-    NoWayOut,
-    NumberWalk,
-    PublicInterest,
-    Refused,
-    Rule,
-    TooFast,
-    TooOften,
-    Untimely,
-)
-from gateway.policy.windows import Window, WindowSet
+from gateway.filter.facts import VisibleFacts, shown_by
+from gateway.policy.bundle import Rule
+from gateway.policy.check import Check
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.counters.limits import Clock, CountDimension, Limit
+from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.sets.number_set import NumberSet
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag
@@ -97,10 +95,10 @@ def refusing(*rules: Rule) -> World:
     return world
 
 
-R21 = rule("R21", Refused())
-R30 = rule("R30", NoWayOut())
-R38 = rule("R38", Nameless())
-R40 = rule("R40", Untimely(NIGHT), action=Action.DEFER)
+R21 = rule("R21", OptOut())
+R30 = rule("R30", NoOptoutHint())
+R38 = rule("R38", NoSenderName())
+R40 = rule("R40", OutsideWindow(NIGHT), action=Action.DEFER)
 R42 = rule(
     "R42", TooOften((Limit((CountDimension.DESTINATION,), 1, Clock.HOUR),)), action=Action.THROTTLE
 )
@@ -128,7 +126,7 @@ def test_r20_an_agreement_from_abroad_counts_for_the_same_number_by_its_type(
     ton: int,
     is_passed: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    world = ruled(rule("R20", NotAgreed()))
+    world = ruled(rule("R20", NoConsent()))
     world.sets.apply(int(ABROAD), "sp1", Answer.AGREED)
     session, request = world.session(), of_type(pdu, ton)
 
@@ -254,7 +252,7 @@ def test_a_replacement_is_not_asked_what_only_the_first_message_shows(check: Che
     assert statuses(ruled(rule("X", check)), *[REPLACEMENT] * 3) == [None, None, None]
 
 
-@pytest.mark.parametrize("check", [Refused(), NotAgreed()])
+@pytest.mark.parametrize("check", [OptOut(), NoConsent()])
 def test_r62_no_advert_is_put_into_a_message_whose_subscriber_is_not_known(check: Check) -> None:
     world = serving(rule("X", check))
     notice = builders.replace_sm("17", PORT, builders.ucs2("您的包裹已到"))
@@ -512,7 +510,9 @@ def test_a_destination_that_was_refused_a_message_may_get_all_of_it_later() -> N
 
 
 def test_r40_the_parts_of_a_message_wait_together() -> None:
-    world = ruled(replace(R40, check=Untimely(NIGHT, timedelta(minutes=30)), applies_to=EVERYTHING))
+    world = ruled(
+        replace(R40, check=OutsideWindow(NIGHT, timedelta(minutes=30)), applies_to=EVERYTHING)
+    )
     session = world.session()
 
     batch = world.submit(session, *long_advert(["会员日", "全场八折"]))

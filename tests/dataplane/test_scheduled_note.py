@@ -5,16 +5,17 @@ from dataclasses import replace
 import pytest
 
 from gateway.dataplane.attention import Ask, ScheduledAtSmsc
-from gateway.dataplane.batch import Batch
 from gateway.dataplane.link import Link
+from gateway.dataplane.plane import Batch
 from gateway.dataplane.submit_request import Schedule
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.sender import Port, Purpose
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import NotAgreed, Refused
-from gateway.smpp.addresses import SmeAddress
 from gateway.smpp.commands import CommandId
+from gateway.smpp.fields import SmeAddress
 from gateway.smpp.pdu import decode
 from gateway.smpp.status import CommandStatus
 from simulators import builders
@@ -55,7 +56,7 @@ def world() -> World:
     ports = (Port(PORT, 4, Purpose.MARKETING), Port("10690002", 0, Purpose.VERIFICATION))
     known = Knowledge()
     known.filings.replace("sp1", (Template("sp1", "T1", TemplateKind.CONSENT_REQUEST, ASKS),))
-    rules = (rule("R21", Refused()), rule("R20", NotAgreed()))
+    rules = (rule("R21", OptOut()), rule("R20", NoConsent()))
     world = World(
         bundle=replace(BUNDLE, rules=rules), senders=(sender(ports=ports),), knowledge=known
     )
@@ -187,7 +188,7 @@ def test_r21_a_message_to_many_that_nobody_refused_is_noted_for_all(
 
 
 def test_r41_a_replacement_that_puts_a_message_off_tells_which_and_until_when() -> None:
-    world = World(bundle=replace(BUNDLE, rules=(rule("R21", Refused()),)))
+    world = World(bundle=replace(BUNDLE, rules=(rule("R21", OptOut()),)))
     session = world.session()
     request = builders.replace_sm("7F3A", PORT, builders.ucs2("好的"), schedule=IN_AN_HOUR)
     (passed,) = up(world.submit(session, request), session)

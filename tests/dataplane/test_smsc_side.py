@@ -15,11 +15,10 @@ from gateway.dataplane.attention import (
 )
 from gateway.dataplane.link import Link
 from gateway.domain.policy import RepliesRule
-from gateway.session.states import SessionState, Side
-from gateway.smpp.answers import bind_resp, generic_nack, unbind_resp
+from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
-from gateway.smpp.pdu import decode, make
+from gateway.smpp.pdu import bind_resp, decode, generic_nack, make, unbind_resp
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tlv
 from simulators import builders

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from gateway.dataplane.attention import Hold
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
-from gateway.policy.rules import Refused
+from gateway.policy.checks.opt_out import OptOut
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 from simulators import builders
@@ -49,7 +49,7 @@ def multi(text: str = "您好", *to: str, lists: tuple[str, ...] = (), sequence:
 
 def consenting(on_error: Action = Action.REJECT) -> World:
     """Return a world in which OTHER refused."""
-    refused = rule("R21", Refused(), on_error={TrafficClass.COMMERCIAL: on_error})
+    refused = rule("R21", OptOut(), on_error={TrafficClass.COMMERCIAL: on_error})
     world = World(bundle=replace(BUNDLE, rules=(refused,)))
     world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
     return world
@@ -196,7 +196,7 @@ def test_a_rule_on_trial_is_noted_for_many_as_for_one(world: World) -> None:
 
 
 def test_a_consent_rule_on_trial_is_noted_for_many() -> None:
-    refused = rule("R21", Refused(), mode=Enforcement.SHADOW)
+    refused = rule("R21", OptOut(), mode=Enforcement.SHADOW)
     world = World(bundle=replace(BUNDLE, rules=(refused,)))
     world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
     session = world.session()

@@ -1,6 +1,6 @@
 """The counters."""
 
-from gateway.dataplane.tally import Tally
+from gateway.dataplane.plane import Tally
 
 
 def test_verdicts_are_counted_by_action_and_reason() -> None:

@@ -8,8 +8,8 @@ import pytest
 from gateway.domain.consent import Answer
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.verdict import Reason
+from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import Refused
 from gateway.smpp import gsm0338
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag
@@ -220,7 +220,7 @@ def test_a_refusal_holds_for_every_spelling_of_the_number(prefix: str) -> None:
     knowledge = Knowledge()
     knowledge.consent.is_current = True
     knowledge.consent.apply(int(f"86{SUBSCRIBER}"), "sp1", Answer.REFUSED)
-    refusals = World(replace(BUNDLE, rules=(rule("R21", Refused()),)), knowledge=knowledge)
+    refusals = World(replace(BUNDLE, rules=(rule("R21", OptOut()),)), knowledge=knowledge)
     session = refusals.session()
 
     batch = refusals.submit(session, advert(to=f"{prefix}{SUBSCRIBER}"))

@@ -11,19 +11,17 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.sender import Port, Purpose
 from gateway.domain.verdict import Action, Reason
 from gateway.domain.warning import Severity, WarningCode, WarningCount, WarningKind
+from gateway.policy.bundle import Rule
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.other_province import OtherProvince
+from gateway.policy.checks.port_misuse import PortMisuse
+from gateway.policy.checks.unknown_numbers import UnknownNumbers
+from gateway.policy.hours.places import ProvinceTable
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.places import ProvinceTable
-from gateway.policy.rules import (
-    Nameless,
-    NotAgreed,
-    NoWayOut,
-    NumberWalk,
-    OtherProvince,
-    PurposeMissed,
-    Refused,
-    Rule,
-    UnknownNumbers,
-)
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from tests.dataplane.conftest import (
@@ -83,7 +81,7 @@ def test_r04_a_port_out_of_its_province_raises_the_warning_w8() -> None:
 
 
 def test_r05_promotion_from_a_service_port_is_a_serious_violation() -> None:
-    misuse = warning(rule("R05", PurposeMissed(), action=Action.QUARANTINE), W3, Severity.SERIOUS)
+    misuse = warning(rule("R05", PortMisuse(), action=Action.QUARANTINE), W3, Severity.SERIOUS)
     ports = (Port(PORT, 4, Purpose.SERVICE),)
     world = World(replace(BUNDLE, rules=(misuse,)), (sender(ports=ports),))
     session = world.session()
@@ -115,8 +113,8 @@ def test_r28_a_walk_warns_of_w9_from_the_hundredth_on() -> None:
 
 
 def test_r38_what_is_on_trial_warns_of_a_message_to_many_of_whom_one_refused() -> None:
-    nameless = warning(rule("R38", Nameless(), mode=Enforcement.SHADOW), W3)
-    world = ruled(rule("R21", Refused()), nameless)
+    nameless = warning(rule("R38", NoSenderName(), mode=Enforcement.SHADOW), W3)
+    world = ruled(rule("R21", OptOut()), nameless)
     world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.REFUSED)
     session = world.session()
     text = "全场图书八折，拒收请回复R".encode("utf-16-be")
@@ -132,7 +130,7 @@ def test_r38_what_is_on_trial_warns_of_a_message_to_many_of_whom_one_refused() -
 
 
 def test_r20_attempts_without_consent_are_counted_w10() -> None:
-    world = ruled(warning(rule("R20", NotAgreed()), W10))
+    world = ruled(warning(rule("R20", NoConsent()), W10))
     session = world.session()
     world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.AGREED)
 
@@ -147,7 +145,7 @@ def test_r20_attempts_without_consent_are_counted_w10() -> None:
 
 
 def test_r21_an_attempt_after_the_refusal_is_counted_w5() -> None:
-    world = ruled(warning(rule("R21", Refused()), W5))
+    world = ruled(warning(rule("R21", OptOut()), W5))
     world.sets.apply(int(f"86{SUBSCRIBER}"), "sp1", Answer.REFUSED)
 
     world.submit(world.session(), advert())
@@ -156,7 +154,7 @@ def test_r21_an_attempt_after_the_refusal_is_counted_w5() -> None:
 
 
 def test_while_consent_cannot_be_read_nobody_is_warned_for_it() -> None:
-    world = ruled(warning(rule("R20", NotAgreed()), W10))
+    world = ruled(warning(rule("R20", NoConsent()), W10))
     world.sets.is_current = False
 
     batch = world.submit(world.session(), advert())
@@ -166,7 +164,7 @@ def test_while_consent_cannot_be_read_nobody_is_warned_for_it() -> None:
 
 
 def test_what_a_rule_on_trial_finds_is_counted_as_such_and_goes_on() -> None:
-    one = warning(rule("R20", NotAgreed(), mode=Enforcement.SHADOW), W10)
+    one = warning(rule("R20", NoConsent(), mode=Enforcement.SHADOW), W10)
     world = ruled(one)
     session = world.session()
 
@@ -178,8 +176,8 @@ def test_what_a_rule_on_trial_finds_is_counted_as_such_and_goes_on() -> None:
 
 
 def test_a_rule_on_trial_warns_of_what_another_stops() -> None:
-    on_trial = warning(rule("R20", NotAgreed(), mode=Enforcement.SHADOW), W10)
-    world = ruled(on_trial, rule("R30", NoWayOut()))
+    on_trial = warning(rule("R20", NoConsent(), mode=Enforcement.SHADOW), W10)
+    world = ruled(on_trial, rule("R30", NoOptoutHint()))
 
     batch = world.submit(world.session(), advert("会员日全场八折"))
 
@@ -189,7 +187,7 @@ def test_a_rule_on_trial_warns_of_what_another_stops() -> None:
 
 
 def test_what_has_no_warning_is_not_counted() -> None:
-    world = ruled(rule("R20", NotAgreed()), rule("R30", NoWayOut(), mode=Enforcement.SHADOW))
+    world = ruled(rule("R20", NoConsent()), rule("R30", NoOptoutHint(), mode=Enforcement.SHADOW))
 
     world.submit(world.session(), advert(), advert("会员日全场八折", 2))
 
@@ -197,7 +195,7 @@ def test_what_has_no_warning_is_not_counted() -> None:
 
 
 def test_of_a_message_to_many_each_that_is_turned_away_counts() -> None:
-    world = ruled(warning(rule("R20", NotAgreed()), W10))
+    world = ruled(warning(rule("R20", NoConsent()), W10))
     world.sets.apply(int(f"86{OTHER}"), "sp1", Answer.AGREED)
     session = world.session()
     numbers = [SUBSCRIBER, OTHER, "13700137000"]
@@ -210,7 +208,7 @@ def test_of_a_message_to_many_each_that_is_turned_away_counts() -> None:
 
 
 def test_of_a_message_to_many_that_are_all_turned_away_none_counts_twice() -> None:
-    world = ruled(warning(rule("R20", NotAgreed()), W10))
+    world = ruled(warning(rule("R20", NoConsent()), W10))
     numbers = [SUBSCRIBER, OTHER]
 
     world.submit(world.session(), builders.submit_multi(PORT, numbers, builders.ucs2("您好")))
@@ -288,8 +286,8 @@ def asking() -> World:
     asks = Template("sp1", "T1", TemplateKind.CONSENT_REQUEST, text)
     knowledge.filings.replace("sp1", (asks,))
     return ruled(
-        rule("R20", NotAgreed()),
-        warning(rule("R38", Nameless(), mode=Enforcement.SHADOW), WarningCode.W1),
+        rule("R20", NoConsent()),
+        warning(rule("R38", NoSenderName(), mode=Enforcement.SHADOW), WarningCode.W1),
         knowledge=knowledge,
     )
 

@@ -16,8 +16,8 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.domain.quarantine import HeldMessage
-from gateway.runtime.record_files import read_records
-from gateway.stores.open import open_store
+from gateway.records.files import read_records
+from gateway.stores import open_store
 from simulators.watch import Watch
 
 WITHIN_S = 120.0
@@ -28,7 +28,7 @@ REFUSED = """\
 version: 1
 rules:
   - id: R21
-    check: refused
+    check: opt_out
     title: {zh: 拒收, en: Refusal}
     article: test
     mode: enforce

@@ -10,7 +10,7 @@ from gateway.domain.consent import Answer as ConsentGiven
 from gateway.domain.consent import ConsentAnswer
 from gateway.runtime.clock import utcnow
 from gateway.smpp import gsm0338
-from gateway.stores.open import open_store
+from gateway.stores import open_store
 from simulators import builders, wire
 from simulators.esme import Answer, RawEsme, answer_of
 from simulators.smsc import SimulatedSmsc

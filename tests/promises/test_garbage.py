@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.smpp.errors import DecodeError
 from gateway.smpp.pdu import decode
+from gateway.smpp.status import DecodeError
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

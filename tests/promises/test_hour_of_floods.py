@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.dataplane.part_ids import PartIds
-from gateway.dataplane.part_table import PartTable
+from gateway.dataplane.part_table import PartIds, PartTable
 from gateway.dataplane.parts import Joint, part_of
 from gateway.dataplane.submit_request import PartPosition
-from gateway.proxy import stranger_log
-from gateway.proxy.stranger_log import STRANGERS_ROWS, StrangerLog
+from gateway.proxy import gate
+from gateway.proxy.gate import STRANGERS_ROWS, StrangerLog
+from gateway.records.writer import Records
 from gateway.runtime.logging import configure_logging
-from gateway.runtime.records import Records
-from gateway.session.connection_rate import ConnectionRate
-from gateway.session.lockout import Lockouts
+from gateway.session.stranger_limits import ConnectionRate, Lockouts
 from gateway.smpp.udh import Concat
 from simulators import builders
 from tests.promises.deployment import tell
@@ -117,7 +115,7 @@ def test_the_log_of_strangers_stays_within_its_bound(
     configure_logging(json=True, strict=True, sink=lines.append)
     records = Records(tmp_path)
     log, now = StrangerLog(records), 0.0
-    monkeypatch.setattr(stranger_log, "monotonic", lambda: now)
+    monkeypatch.setattr(gate, "monotonic", lambda: now)
 
     for number, now in enumerate(moments(5)):
         log.closed("command_length", f"10.0.0.{number % 200}")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.filter.keywords import KeywordIndex
-from gateway.filter.urls import links_of
-from gateway.filter.views import views
+from gateway.filter.keywords.index import KeywordIndex
+from gateway.filter.links import links_of
+from gateway.filter.normalise.views import views
 from gateway.policy.bundle import Bundle
-from gateway.settings.bundle import load_bundle
+from gateway.settings.bundles.bundle import load_bundle
 from tests.promises.disguises.carriers import CARRIERS
 from tests.promises.disguises.codings import CODINGS
 from tests.promises.disguises.trial import BUNDLE, Combination, Outcome, outcomes

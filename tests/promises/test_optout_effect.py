@@ -11,9 +11,9 @@ from hashlib import sha256
 import httpx
 import pytest
 
-from gateway.ports.changes import ChangeKind
 from gateway.runtime.clock import epoch
-from gateway.stores.open import open_store
+from gateway.storage.change_feed import ChangeKind
+from gateway.stores import open_store
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

@@ -8,10 +8,9 @@ import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import utcnow
-from gateway.stores.open import open_store
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.stores import open_store
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import ActResult
+from gateway.systems.quarantine.service import ActResult, QuarantineDesk
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from tests.promises.deployment import Account, Deployment, eventually, seeded, source_of, tell

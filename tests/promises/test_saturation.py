@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.new_texts import new_texts
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.stores.open import open_store
+from gateway.stores import open_store
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc

@@ -23,19 +23,20 @@ from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
-from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Refused, Rule, Title
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.opt_out import OptOut
 from gateway.proxy.keepalive import Keepalive
+from gateway.records.writer import Records
 from gateway.runtime import clock
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import configure_logging
-from gateway.runtime.records import Records
-from gateway.session import lockout
+from gateway.session import stranger_limits
 from gateway.session.timers import Timers
-from gateway.settings.addresses import Address
 from gateway.settings.gateway import GatewaySettings, Limits, Listener, Node, Smsc
 from gateway.settings.gateway_file import NodeRole
-from gateway.stores.open import Stores
+from gateway.settings.schema import Address
+from gateway.storage.database import Database
+from gateway.stores import Stores
 from gateway.systems.consent import follower
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -62,7 +63,7 @@ REFUSALS = Rule(
     "R21",
     Title("用户拒绝后不得再发", "A refusal ends it"),
     "DEC2012 (7)",
-    Refused(),
+    OptOut(),
     Enforcement.ENFORCE,
 )
 
@@ -193,6 +194,7 @@ async def start(
     bundle: Bundle,
     monkeypatch: pytest.MonkeyPatch,
     log: LogLines,  # noqa: ARG001 - every gateway is watched for faults of its own
+    database: Database,  # noqa: ARG001 - it is closed after the gateways
 ) -> AsyncIterator[Start]:
     """Start a gateway; what is given may differ from `sender`, `bundle` and `settings`."""
     # Nobody waits for a quarter of a second here, nor for the pause after a wrong password.
@@ -201,7 +203,7 @@ async def start(
     monkeypatch.setattr(follower, "_CURRENT_S", 10 * WITHIN_S)
     # Nobody asks for probes here, and uvicorn takes a tenth of a second to stop.
     monkeypatch.setattr(composition, "ProbeServer", Unprobed)
-    monkeypatch.setattr(lockout, "FIRST_DELAY_S", 0.0)
+    monkeypatch.setattr(stranger_limits, "FIRST_DELAY_S", 0.0)
     running: list[Gateway] = []
 
     async def begin(  # noqa: PLR0913 - what tests vary, each with its everyday value

@@ -11,7 +11,7 @@ from gateway.proxy import connection as module
 from gateway.proxy.connection import LEAST_OCTETS, MOST_OCTETS, Connection, Pause, ReadShare
 from gateway.proxy.tick import LongRequests
 from gateway.runtime.clock import monotonic
-from gateway.session.states import SessionState, Side
+from gateway.session.operations import SessionState, Side
 from gateway.session.timers import Timers
 from gateway.settings.gateway import Limits
 from simulators import builders
@@ -54,11 +54,15 @@ def side(gateway: Gateway, which: Side) -> Connection:
 
 
 async def flood(gateway: Gateway, smsc: SimulatedSmsc, is_met: Callable[[], bool]) -> None:
-    """Deliver to an SP that does not read, until the gateway has noticed."""
+    """Deliver to an SP that does not read, until the gateway has noticed.
+
+    Not more than a slow gateway can take: what it is asked later waits behind all of it.
+    """
     gateway.plane.deliver_window = 1_000_000
     async with asyncio.timeout(60):
         while not is_met():
-            smsc.inject("sp1", FLOOD)
+            if smsc.inject("sp1", b"") < len(FLOOD):
+                smsc.inject("sp1", FLOOD)
             await asyncio.sleep(0.01)  # a turn in which the gateway can read it
 
 

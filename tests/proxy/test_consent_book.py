@@ -6,13 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from gateway.domain.consent import CLAIMED, Answer, ConsentAnswer
-from gateway.domain.consent_proof import ConsentProof
 from gateway.domain.subscription import MessageEvidence
-from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.sets.subscriber_sets import ConsentSets
 from gateway.proxy.consent_book import ConsentBook
-from gateway.stores.open import memory_stores
-from gateway.systems.consent.claims import Claim, Claims
-from gateway.systems.subscriptions.word import Word
+from gateway.stores import Stores
+from gateway.systems.consent.service import Claim, Claims, ConsentProof
+from gateway.systems.subscriptions.dialogue import Word
 
 NUMBER = 8613800138000
 NOW = datetime(2013, 10, 1, 12, tzinfo=UTC)
@@ -21,9 +20,11 @@ AGREED, REFUSED = Answer.AGREED, Answer.REFUSED
 
 
 @pytest.mark.parametrize("ahead", [timedelta(), timedelta(seconds=2)])
-async def test_r21_a_clock_that_was_ahead_takes_no_refusal_back(ahead: timedelta) -> None:
+async def test_r21_a_clock_that_was_ahead_takes_no_refusal_back(
+    ahead: timedelta, stores: Stores
+) -> None:
     """Or the refusal would hold until the next start, and then be gone."""
-    store, sets = memory_stores().consent, ConsentSets()
+    store, sets = stores.consent, ConsentSets()
     await store.record((ConsentAnswer(NUMBER, "sp1", AGREED, NOW + ahead, "web", "form 1"),))
     book = ConsentBook(store, sets)
 
@@ -33,9 +34,11 @@ async def test_r21_a_clock_that_was_ahead_takes_no_refusal_back(ahead: timedelta
     assert (is_news, kept and kept.answer) == (True, REFUSED)
 
 
-async def test_r37_a_claim_that_came_first_takes_back_no_refusal_that_was_heard_before() -> None:
+async def test_r37_a_claim_that_came_first_takes_back_no_refusal_that_was_heard_before(
+    stores: Stores,
+) -> None:
     """The store was away when the subscriber refused, and the SP was the first to reach it."""
-    store, sets = memory_stores().consent, ConsentSets()
+    store, sets = stores.consent, ConsentSets()
     book = ConsentBook(store, sets)
     given = book.apply(WORD, REFUSED, "message 1")
     proof = ConsentProof("op", NOW, "web", "ab" * 32, "促销", date(2014, 1, 1), ("m1",), "")
@@ -49,8 +52,10 @@ async def test_r37_a_claim_that_came_first_takes_back_no_refusal_that_was_heard_
     assert sets.is_refused("sp1", NUMBER)
 
 
-async def test_r37_an_answer_that_the_store_does_not_take_does_not_hold_here_either() -> None:
-    store, sets = memory_stores().consent, ConsentSets()
+async def test_r37_an_answer_that_the_store_does_not_take_does_not_hold_here_either(
+    stores: Stores,
+) -> None:
+    store, sets = stores.consent, ConsentSets()
     refusal = ConsentAnswer(NUMBER, "sp1", REFUSED, NOW + timedelta(seconds=2), "hall", "desk 7")
     await store.record((refusal,))
     book = ConsentBook(store, sets)
@@ -64,8 +69,10 @@ async def test_r37_an_answer_that_the_store_does_not_take_does_not_hold_here_eit
 
 
 @pytest.mark.parametrize("answer", [AGREED, REFUSED])
-async def test_r27_a_word_to_the_hub_is_about_every_sp_and_consent_to_none(answer: Answer) -> None:
-    store, sets = memory_stores().consent, ConsentSets()
+async def test_r27_a_word_to_the_hub_is_about_every_sp_and_consent_to_none(
+    answer: Answer, stores: Stores
+) -> None:
+    store, sets = stores.consent, ConsentSets()
     book = ConsentBook(store, sets)
 
     word = replace(WORD, port="10086", is_hub=True)
@@ -82,8 +89,10 @@ FROM_EITHER = replace(WORD, msisdn=ABROAD_AS_MAINLAND, other_msisdn=ABROAD)
 
 
 @pytest.mark.parametrize("word", [FROM_ABROAD, FROM_EITHER])
-async def test_r21_a_refusal_holds_for_both_numbers_that_its_digits_may_be(word: Word) -> None:
-    store, sets = memory_stores().consent, ConsentSets()
+async def test_r21_a_refusal_holds_for_both_numbers_that_its_digits_may_be(
+    word: Word, stores: Stores
+) -> None:
+    store, sets = stores.consent, ConsentSets()
     book = ConsentBook(store, sets)
 
     given = book.apply(word, REFUSED, "message 1")
@@ -99,8 +108,8 @@ async def test_r21_a_refusal_holds_for_both_numbers_that_its_digits_may_be(word:
     ]
 
 
-async def test_r27_an_agreement_from_abroad_is_nobody_elses() -> None:
-    store, sets = memory_stores().consent, ConsentSets()
+async def test_r27_an_agreement_from_abroad_is_nobody_elses(stores: Stores) -> None:
+    store, sets = stores.consent, ConsentSets()
     book = ConsentBook(store, sets)
 
     await book.keep(book.apply(FROM_ABROAD, AGREED, "message 1"), FROM_ABROAD)
@@ -110,8 +119,8 @@ async def test_r27_an_agreement_from_abroad_is_nobody_elses() -> None:
     assert await store.answer_of(ABROAD_AS_MAINLAND, "sp1") is None
 
 
-async def test_r37_the_own_later_word_of_whom_the_number_is_taken_for_stays() -> None:
-    store, sets = memory_stores().consent, ConsentSets()
+async def test_r37_the_own_later_word_of_whom_the_number_is_taken_for_stays(stores: Stores) -> None:
+    store, sets = stores.consent, ConsentSets()
     later = NOW + timedelta(minutes=5)
     own = ConsentAnswer(ABROAD_AS_MAINLAND, "sp1", AGREED, later, "mo", "message 7")
     await store.record((own,))
@@ -124,8 +133,8 @@ async def test_r37_the_own_later_word_of_whom_the_number_is_taken_for_stays() ->
     assert sets.is_refused("sp1", ABROAD)
 
 
-async def test_r23_a_yes_is_kept_with_its_end() -> None:
-    store, sets = memory_stores().consent, ConsentSets()
+async def test_r23_a_yes_is_kept_with_its_end(stores: Stores) -> None:
+    store, sets = stores.consent, ConsentSets()
     book = ConsentBook(store, sets)
     until = NOW + timedelta(days=365)
 
@@ -139,10 +148,10 @@ async def test_r23_a_yes_is_kept_with_its_end() -> None:
 
 @pytest.mark.parametrize(("minutes", "is_agreed"), [(9, True), (11, False)])
 async def test_r20_a_refusal_that_is_kept_late_writes_no_agreement_back_that_has_ended_since(
-    minutes: int, *, is_agreed: bool
+    minutes: int, stores: Stores, *, is_agreed: bool
 ) -> None:
     """The store was away, and another process recorded a later agreement meanwhile."""
-    store, sets = memory_stores().consent, ConsentSets()
+    store, sets = stores.consent, ConsentSets()
     book = ConsentBook(store, sets, lambda: NOW + timedelta(minutes=minutes))
     given = book.apply(WORD, REFUSED, "message 1")
     since, until = NOW + timedelta(minutes=5), NOW + timedelta(minutes=10)

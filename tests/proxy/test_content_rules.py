@@ -7,13 +7,15 @@ from datetime import timedelta
 import pytest
 
 from gateway.app.gateway import Gateway
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import Enforcement
 from gateway.domain.quarantine import HeldMessage
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
-from gateway.filter.model_pair import ModelPair
-from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Campaign, Check, Rule, Suspicious, Title
+from gateway.filter.classifier.model import ModelPair
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.check import Check
+from gateway.policy.checks.campaign import Campaign
+from gateway.policy.checks.suspicious import Suspicious
 from gateway.systems.learning.model_directory import ModelDirectory
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

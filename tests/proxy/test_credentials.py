@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from gateway.proxy import credentials
-from gateway.proxy.credentials import Credentials
+from gateway.proxy import gate
+from gateway.proxy.gate import Credentials
 
 STORED = "$argon2id$stored"
 DECOY = "$argon2id$decoy"
@@ -128,7 +128,7 @@ async def test_strangers_get_two_checks_at_a_time(checks: Checks) -> None:
 async def test_what_is_remembered_is_bounded(
     checks: Checks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(credentials, "_MAX_REMEMBERED", 2)
+    monkeypatch.setattr(gate, "_MAX_REMEMBERED", 2)
     known = Credentials(checks.verify, DECOY)
 
     for number in range(3):

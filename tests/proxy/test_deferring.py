@@ -11,18 +11,20 @@ from gateway.app.gateway import Gateway
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Action
-from gateway.policy.bundle import Bundle
-from gateway.policy.limits import ROLLING_DAY, CountDimension, Limit
-from gateway.policy.rules import Check, Rule, Title, TooFast, TooOften, Untimely
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.check import Check
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.counters.limits import ROLLING_DAY, CountDimension, Limit
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.windows import Window, WindowSet
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_quarantine import MemoryQuarantine
-from gateway.stores.open import memory_stores
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.storage.database import Database
+from gateway.stores import stores_of
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import ActResult
+from gateway.systems.quarantine.service import ActResult, QuarantineDesk
+from gateway.systems.quarantine.sql import SqlQuarantine
 from simulators import builders
 from simulators.esme import Answer, RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -56,7 +58,7 @@ def rule(rule_id: str, check: Check, action: Action = Action.REJECT) -> Rule:
 
 def hours(opens: int, closes: int) -> Rule:
     windows = WindowSet((Window(time(opens), time(closes)),))
-    return rule("R40", Untimely(windows), Action.DEFER)
+    return rule("R40", OutsideWindow(windows), Action.DEFER)
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def bundle(bundle: Bundle) -> Bundle:
     return replace(bundle, rules=(*bundle.rules, hours(8, 21)))
 
 
-class Watched(MemoryQuarantine):
+class Watched(SqlQuarantine):
     """A store that counts how often it was asked for what is due."""
 
     looks = 0
@@ -113,13 +115,13 @@ class Night:
 
 
 @pytest.fixture
-async def night(start: Start, attach: Attach, wall: Wall, until: Until, reach: Reach) -> Night:
+async def night(
+    start: Start, attach: Attach, wall: Wall, until: Until, reach: Reach, database: Database
+) -> Night:
     """A gateway at nine in the evening."""
-    stores = memory_stores()
-    assert isinstance(stores.changes, MemoryChanges)
-    store = Watched(stores.changes)
+    store = Watched(database)
     wall.set(EVENING)
-    gateway = await start(stores=replace(stores, quarantine=store))
+    gateway = await start(stores=replace(stores_of(database), quarantine=store))
     return Night(gateway, await attach(gateway), store, wall, until, reach)
 
 

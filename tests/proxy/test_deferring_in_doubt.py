@@ -14,15 +14,15 @@ from gateway.domain.policy import Enforcement
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import Sender
 from gateway.domain.verdict import Action
-from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Rule, Title, Untimely
-from gateway.policy.windows import Window, WindowSet
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_quarantine import MemoryQuarantine
-from gateway.stores.open import Stores, memory_stores
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.hours.windows import Window, WindowSet
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.consent.follower import ConsentFollower
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.systems.quarantine.service import QuarantineDesk
+from gateway.systems.quarantine.sql import SqlQuarantine
 from simulators import builders
 from simulators.esme import Answer, RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -50,17 +50,17 @@ HOURS = Rule(
     "R40",
     Title("", ""),
     "[PR]",
-    Untimely(WindowSet((Window(time(8), time(21)),))),
+    OutsideWindow(WindowSet((Window(time(8), time(21)),))),
     Enforcement.ENFORCE,
     action=Action.DEFER,
 )
 
 
-class Frail(MemoryQuarantine):
+class Frail(SqlQuarantine):
     """A store that fails when it is told to, and notes whose messages it was asked for."""
 
-    def __init__(self, changes: MemoryChanges) -> None:
-        super().__init__(changes)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.holds = self.finds = True
         self.failures = 0
         self.asked: list[set[str]] = []
@@ -88,10 +88,8 @@ def bundle(bundle: Bundle) -> Bundle:
 
 
 @pytest.fixture
-def frail() -> tuple[Frail, Stores]:
-    stores = memory_stores()
-    assert isinstance(stores.changes, MemoryChanges)
-    store = Frail(stores.changes)
+def frail(stores: Stores, database: Database) -> tuple[Frail, Stores]:
+    store = Frail(database)
     return store, replace(stores, quarantine=store)
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.hub import Hub
 from gateway.domain.policy import Enforcement, RepliesRule
 from gateway.domain.subscription import (
     Cycle,
     Event,
+    Hub,
     MessageEvidence,
     Service,
     Subscription,
@@ -21,18 +21,19 @@ from gateway.domain.subscription import (
     Terms,
     advance,
 )
-from gateway.policy.bundle import Bundle
-from gateway.policy.consent_sets import ConsentSets
-from gateway.policy.rules import NotAgreed, Refused, Rule, Title
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, SubscriptionStep
-from gateway.proxy import reply_backlog
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.proxy import replies
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
-from gateway.stores.open import Stores, memory_stores
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.subscriptions.catalogue import Catalogue
-from gateway.systems.subscriptions.desk import SubscriptionDesk
 from gateway.systems.subscriptions.dialogue import Dialogue
+from gateway.systems.subscriptions.model import Changes, SubscriptionStep
+from gateway.systems.subscriptions.service import SubscriptionDesk
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -54,8 +55,8 @@ SERVICES = (
 )
 TITLE = Title("", "")
 RULES = (
-    Rule("R21", TITLE, "DEC2012 (7)", Refused(), Enforcement.ENFORCE),
-    Rule("R20", TITLE, "DEC2012 (7)", NotAgreed(accept_asserted=False), Enforcement.ENFORCE),
+    Rule("R21", TITLE, "DEC2012 (7)", OptOut(), Enforcement.ENFORCE),
+    Rule("R20", TITLE, "DEC2012 (7)", NoConsent(accept_asserted=False), Enforcement.ENFORCE),
 )
 
 
@@ -342,9 +343,8 @@ async def test_messages_of_one_subscriber_are_answered_in_their_order(talk: Talk
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Stores:
+def failing(monkeypatch: pytest.MonkeyPatch, stores: Stores) -> Stores:
     """Stores of which that of subscriptions cannot be read."""
-    stores = memory_stores()
 
     async def known(*_asked: object) -> object:
         raise StoreUnavailable("no disk")
@@ -404,7 +404,7 @@ async def test_while_too_much_is_under_way_a_list_is_put_off_and_a_yes_is_none(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await talk.answer_to("DY天气")
-    monkeypatch.setattr(reply_backlog, "_MAX_AT_ONCE", 0)
+    monkeypatch.setattr(replies, "_MAX_AT_ONCE", 0)
 
     assert await talk.say("0000") == TRY_LATER
     assert await talk.say("是") == 0
@@ -416,7 +416,7 @@ async def test_while_too_much_is_under_way_a_list_is_put_off_and_a_yes_is_none(
 async def test_while_too_much_is_under_way_refusals_hold_and_are_kept_soon(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reply_backlog, "_MAX_AT_ONCE", 0)
+    monkeypatch.setattr(replies, "_MAX_AT_ONCE", 0)
 
     assert await talk.say("TD") == 0
     assert talk.sets.is_refused("sp1", MSISDN)

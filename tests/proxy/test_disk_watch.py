@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import disk_watch
 from gateway.app import gateway as composition
-from gateway.app.disk_watch import DiskWatch
+from gateway.app import health
 from gateway.app.gateway import Gateway
+from gateway.app.health import DiskWatch, FreeSpace, free_octets
 from gateway.dataplane.plane import Plane
-from gateway.domain.disk import DiskReserve, DiskStage
 from gateway.domain.sender import Sender
-from gateway.ports.free_space import FreeSpace
-from gateway.runtime.free_space import free_octets
+from gateway.policy.disk_stages import DiskReserve, DiskStage
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.wire import CommandStatus, header_of
@@ -37,7 +35,7 @@ MIB = 2**20
 @pytest.fixture(autouse=True)
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let gateways look at their disks once, at the start, and then when a test does."""
-    monkeypatch.setattr(disk_watch, "_EVERY_S", 3600.0)
+    monkeypatch.setattr(health, "_EVERY_S", 3600.0)
 
 
 @dataclass
@@ -187,7 +185,6 @@ async def test_a_store_without_a_file_is_not_looked_at(disk: Disk, start: Start)
     await look(gateway)
 
     assert gateway.disk.health().free_octets == {"records": disk.free}
-    assert await gateway.stores.used_octets() == 0
 
 
 @pytest.mark.usefixtures("disk")
@@ -204,7 +201,7 @@ async def test_a_disk_that_does_not_answer_is_asked_once(
         back.wait()
         return 0
 
-    monkeypatch.setattr(disk_watch, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(health, "_PATIENCE_S", 0.0)
     monkeypatch.setattr(gateway.disk, "_free", hang)
     try:
         await look(gateway)

@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.ports.errors import StoreUnavailable
-from gateway.proxy.due import DueMessages
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_quarantine import MemoryQuarantine
+from gateway.proxy.release_sender import DueMessages
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.quarantine.sql import SqlQuarantine
 
 OPENING = datetime(2013, 10, 2, tzinfo=UTC)
 BOTH = ("sp1", "sp2")
 
 
-class Frail(MemoryQuarantine):
+class Frail(SqlQuarantine):
     """A store that refuses whose messages it is told to."""
 
     refuses = ""
@@ -49,9 +49,9 @@ def deferred(message_id: int, system_id: str, due_at: datetime) -> HeldMessage:
 
 
 @pytest.fixture
-async def store() -> Frail:
+async def store(database: Database) -> Frail:
     """Keep 250 messages of sp1, and two of sp2 that are due a second later."""
-    store = Frail(MemoryChanges())
+    store = Frail(database)
     await store.hold([deferred(number, "sp1", OPENING) for number in range(1, 251)])
     later = OPENING + timedelta(seconds=1)
     await store.hold([deferred(number, "sp2", later) for number in (901, 902)])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gateway.dataplane.link import Link
 from gateway.proxy.fair_queue import FairQueue
-from gateway.session.states import Side
+from gateway.session.operations import Side
 
 
 def session(number: int, system_id: str, *, tail: bytes = b"") -> Link:

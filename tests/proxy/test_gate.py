@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.sender import BindLimits, BindType, Sender, SenderState
-from gateway.session import lockout
+from gateway.session import stranger_limits
 from gateway.settings.gateway import Limits
 from simulators import builders
 from simulators.esme import RawEsme
@@ -210,7 +210,7 @@ async def test_guesses_made_side_by_side_do_not_all_get_their_check(
 async def test_a_wrong_bind_is_answered_late(
     gateway: Gateway, attach: Attach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lockout, "FIRST_DELAY_S", 0.05)
+    monkeypatch.setattr(stranger_limits, "FIRST_DELAY_S", 0.05)
     loop = asyncio.get_running_loop()
     guesser = await attach(gateway, kind=None)
 

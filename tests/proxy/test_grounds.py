@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
-from gateway.proxy.grounds import grounds_of, valid_until_of
+from gateway.proxy.rejudge import grounds_of, valid_until_of
 from simulators import builders
 
 NOW = datetime(2025, 11, 25, 13, tzinfo=UTC)

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import FINAL_STATES, ROW_OCTETS, HeldMessage, HoldState
 from gateway.domain.sender import Sender
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import HeldTotals
-from gateway.proxy.held_counts import HeldCounts
+from gateway.proxy.hold_writer import HeldCounts
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import Limits
-from gateway.stores.open import memory_stores
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import ActResult
+from gateway.systems.quarantine.service import ActResult, QuarantineDesk
+from gateway.systems.quarantine.store import HeldTotals
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -121,9 +120,8 @@ async def test_after_a_restart_what_waits_counts_on(
 
 
 async def test_what_could_not_be_held_takes_no_room(
-    start: Start, attach: Attach, monkeypatch: pytest.MonkeyPatch
+    start: Start, attach: Attach, monkeypatch: pytest.MonkeyPatch, stores: Stores
 ) -> None:
-    stores = memory_stores()
     gateway = await start(stores=stores, limits=TWO)
     esme = await attach(gateway)
 

@@ -12,11 +12,11 @@ from gateway.app.gateway import Gateway
 from gateway.domain.policy import ContentRule
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.policy.bundle import Bundle
-from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import hold_writer
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_quarantine import MemoryQuarantine
-from gateway.stores.open import Stores, memory_stores
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
+from gateway.systems.quarantine.sql import SqlQuarantine
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import SimulatedSmsc
@@ -31,11 +31,11 @@ SOURCE, DESTINATION = "10690001", "13800138000"
 LOAN = "低息贷款，当天到账"
 
 
-class MoodyQuarantine(MemoryQuarantine):
+class MoodyQuarantine(SqlQuarantine):
     """A store that can be slow, or down."""
 
-    def __init__(self) -> None:
-        super().__init__(MemoryChanges())
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.is_down = False
         self.commits: list[int] = []
         self.may_commit = asyncio.Event()
@@ -50,13 +50,13 @@ class MoodyQuarantine(MemoryQuarantine):
 
 
 @pytest.fixture
-async def store() -> MoodyQuarantine:
-    return MoodyQuarantine()
+def store(database: Database) -> MoodyQuarantine:
+    return MoodyQuarantine(database)
 
 
 @pytest.fixture
-def stores(store: MoodyQuarantine) -> Stores:
-    return replace(memory_stores(), quarantine=store)
+def stores(stores: Stores, store: MoodyQuarantine) -> Stores:
+    return replace(stores, quarantine=store)
 
 
 async def test_r61_a_flagged_message_is_answered_with_our_id_once_it_is_committed(
@@ -118,6 +118,25 @@ async def test_a_store_that_is_down_passes_nothing_and_ends_no_session(
     assert [entry.octets for entry in smsc.journal] == [builders.ucs2("您好")]
     told = [line["event"] for line in log if str(line["event"]).startswith("store.")]
     assert told == ["store.failed", "store.recovered"]
+
+
+@pytest.mark.usefixtures("unwritten")
+async def test_what_could_not_be_held_is_on_record_as_refused(
+    start: Start, attach: Attach, store: MoodyQuarantine, stores: Stores
+) -> None:
+    gateway = await start(stores=stores)
+    esme = await attach(gateway)
+    store.is_down = True
+    await esme.submit(SOURCE, DESTINATION, LOAN)
+    store.is_down = False
+    held = await esme.submit(SOURCE, DESTINATION, LOAN)
+
+    ended = [row for row in gateway.records.rows if row[0] == "o"]
+
+    assert [row[4:6] for row in ended] == [
+        (CommandStatus.ESME_RMSGQFUL, b""),
+        (CommandStatus.ESME_ROK, held.message_id.encode()),
+    ]
 
 
 async def test_a_store_that_hangs_costs_the_sp_a_retry_and_no_more(
@@ -228,9 +247,11 @@ async def test_what_was_held_for_an_sp_that_went_stays_held(
     esme.close()
     await until(lambda: not gateway.sessions.pairs)
     store.may_commit.set()
-    await until(lambda: bool(store._messages))
+    async with asyncio.timeout(60):
+        while not (found := await store.find()):
+            pass
 
-    (held,) = await store.find()
+    (held,) = found
     assert held.state is HoldState.HELD
 
 

@@ -12,8 +12,8 @@ from smpplib import exceptions
 
 from gateway.app.gateway import Gateway
 from gateway.runtime.clock import utcnow
-from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.service import QuarantineDesk
 from simulators import builders
 from simulators.esme import BindRefusedError, Credentials, RawEsme, SimulatedEsme
 from simulators.smsc import Behaviour, SimulatedSmsc

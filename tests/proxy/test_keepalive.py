@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from gateway.app.gateway import Gateway
 from gateway.runtime.clock import monotonic
 from gateway.runtime.tasks import spawn
-from gateway.session.states import Side
+from gateway.session.operations import Side
 from gateway.session.timers import Timers
 from simulators import builders
 from simulators.esme import RawEsme

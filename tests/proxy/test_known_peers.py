@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.known_peers import KnownPeer
-from gateway.proxy import known_peers
-from gateway.proxy.known_peers import KnownPeers
-from gateway.session.lockout import KNOWN_S, Lockouts
-from gateway.stores.memory_known_peers import MemoryKnownPeers
+from gateway.proxy import gate
+from gateway.proxy.gate import KnownPeers
+from gateway.session.stranger_limits import KNOWN_S, Lockouts
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.known_peers.sql import SqlKnownPeers
+from gateway.systems.known_peers.store import KnownPeer
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 SP = "192.0.2.1"
@@ -23,7 +24,7 @@ class Wall:
         return self.now
 
 
-class Failing(MemoryKnownPeers):
+class Failing(SqlKnownPeers):
     is_down = False
 
     async def note(self, peers: Sequence[KnownPeer]) -> None:
@@ -33,10 +34,11 @@ class Failing(MemoryKnownPeers):
 
 
 async def test_whoever_bound_before_a_restart_is_known_behind_it_for_the_rest_of_a_week(
+    database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(known_peers, "monotonic", lambda: 1000.0)
-    store, wall = MemoryKnownPeers(), Wall()
+    monkeypatch.setattr(gate, "monotonic", lambda: 1000.0)
+    store, wall = SqlKnownPeers(database), Wall()
     before = KnownPeers(store, Lockouts(10), wall)
     before.bound("sp1", SP)
     await before.write()
@@ -51,8 +53,8 @@ async def test_whoever_bound_before_a_restart_is_known_behind_it_for_the_rest_of
     assert not lockouts.is_known("192.0.2.2", 1000.0)
 
 
-async def test_an_sp_that_binds_again_and_again_is_written_once_an_hour() -> None:
-    store, wall = MemoryKnownPeers(), Wall()
+async def test_an_sp_that_binds_again_and_again_is_written_once_an_hour(database: Database) -> None:
+    store, wall = SqlKnownPeers(database), Wall()
     peers = KnownPeers(store, Lockouts(10), wall)
 
     for _ in range(59):
@@ -69,10 +71,11 @@ async def test_an_sp_that_binds_again_and_again_is_written_once_an_hour() -> Non
 
 
 async def test_what_a_store_does_not_take_waits_and_is_bounded(
+    database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(known_peers, "MAX_PEERS", 2)
-    store = Failing()
+    monkeypatch.setattr(gate, "MAX_PEERS", 2)
+    store = Failing(database)
     peers = KnownPeers(store, Lockouts(10), Wall())
     store.is_down = True
     for number in range(1, 9):
@@ -86,8 +89,8 @@ async def test_what_a_store_does_not_take_waits_and_is_bounded(
     assert [peer.origin for peer in kept] == ["192.0.2.1", "192.0.2.2"]
 
 
-async def test_peers_of_more_than_a_week_ago_are_forgotten() -> None:
-    store, wall = MemoryKnownPeers(), Wall()
+async def test_peers_of_more_than_a_week_ago_are_forgotten(database: Database) -> None:
+    store, wall = SqlKnownPeers(database), Wall()
     await store.note([KnownPeer("sp1", SP, NOON - timedelta(days=8))])
 
     await KnownPeers(store, Lockouts(10), wall).write()

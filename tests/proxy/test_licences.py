@@ -10,7 +10,7 @@ import pytest
 from gateway.app.gateway import Gateway
 from gateway.domain.filings import Licence
 from gateway.policy.filings import SenderFilings
-from gateway.proxy import gate, stranger_log
+from gateway.proxy import gate
 from simulators.esme import RawEsme
 from simulators.wire import CommandStatus
 
@@ -27,12 +27,11 @@ LICENCE = Licence("sp1", "粤B2-20080001", date(2013, 10, 31))
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> At:
-    """Let the clock of the gate, and of what it tells, stand at a moment."""
+    """Let the clock of the gate stand at a moment."""
 
     def at(moment: str) -> None:
         epoch = datetime.fromisoformat(moment).timestamp()
-        for module in (gate, stranger_log):
-            monkeypatch.setattr(module, "epoch", lambda: epoch)
+        monkeypatch.setattr(gate, "epoch", lambda: epoch)
 
     return at
 

@@ -2,7 +2,7 @@
 
 from gateway.dataplane.link import Link
 from gateway.proxy.tick import LongRequests
-from gateway.session.states import Side
+from gateway.session.operations import Side
 
 
 def session(number: int, system_id: str) -> Link:

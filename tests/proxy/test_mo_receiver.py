@@ -7,15 +7,14 @@ from hypothesis import strategies as st
 from gateway.dataplane.attention import SubscriberMessage
 from gateway.dataplane.link import Link
 from gateway.dataplane.plane import Plane
-from gateway.domain.hub import Hub
-from gateway.domain.subscription import Cycle, Service, Terms
+from gateway.domain.subscription import Cycle, Hub, Service, Terms
 from gateway.policy.bundle import Bundle
-from gateway.policy.intents import meaning_of
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.replies.intents import meaning_of
 from gateway.policy.ruleset import RuleSet
 from gateway.proxy.mo_receiver import MoReceiver
 from gateway.runtime.clock import utcnow
-from gateway.session.states import Side
+from gateway.session.operations import Side
 from gateway.systems.subscriptions.catalogue import Catalogue
 from simulators import builders
 

@@ -9,14 +9,15 @@ import pytest
 from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.sender import Sender
-from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_quarantine import MemoryQuarantine
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.smpp.pdu import decode
+from gateway.smpp.tlv import Tag
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import ActResult
+from gateway.systems.quarantine.service import ActResult, QuarantineDesk
+from gateway.systems.quarantine.sql import SqlQuarantine
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -166,6 +167,40 @@ async def test_what_is_released_is_the_replacement(
     assert [entry.octets for entry in smsc.journal] == [builders.ucs2("您好")]
 
 
+async def test_a_replacement_may_bring_its_text_in_a_payload(
+    gateway: Gateway, attach: Attach, reach: Reach
+) -> None:
+    esme = await attach(gateway)
+    message_id = await hold(esme)
+
+    def exchange_payload(text: str, sequence: int) -> bytes:
+        payload = [(Tag.MESSAGE_PAYLOAD, builders.ucs2(text))]
+        return builders.replace_sm(message_id, SOURCE, b"", tlvs=payload, sequence=sequence)
+
+    assert await status_of(esme, exchange_payload("代开发票", 62)) == CommandStatus.ESME_RSUBMITFAIL
+    assert await status_of(esme, exchange_payload("您好", 63)) == CommandStatus.ESME_ROK
+    assert await status_of(esme, exchange_payload("再见", 64)) == CommandStatus.ESME_ROK
+    held = await reach(gateway, message_id, HoldState.HELD)
+
+    assert decode(held.pdu).text_octets == builders.ucs2("再见")
+    assert [tlv.tag for tlv in decode(held.pdu).tlvs] == [Tag.MESSAGE_PAYLOAD]
+
+
+async def test_a_replacement_of_a_data_sm_is_its_payload(
+    gateway: Gateway, attach: Attach, reach: Reach
+) -> None:
+    esme = await attach(gateway)
+    data = builders.data_sm(SOURCE, DESTINATION, builders.ucs2(LOAN), sequence=65)
+    (message_id,) = decode(await esme.request(data)).fields.values()
+    assert isinstance(message_id, bytes)
+
+    status = await status_of(esme, exchange(message_id.decode(), "您好", 66))
+    held = await reach(gateway, message_id.decode(), HoldState.HELD)
+
+    assert status == CommandStatus.ESME_ROK
+    assert decode(held.pdu).text_octets == builders.ucs2("您好")
+
+
 async def test_what_is_not_held_any_more_cannot_be_replaced(
     gateway: Gateway, attach: Attach
 ) -> None:
@@ -236,11 +271,11 @@ async def test_an_id_that_only_looks_like_ours_is_the_smsc_s_to_judge(
     assert clean == CommandStatus.ESME_RREPLACEFAIL
 
 
-class SlowQuarantine(MemoryQuarantine):
+class SlowQuarantine(SqlQuarantine):
     """A store that answers when it may, or not at all."""
 
-    def __init__(self, changes: MemoryChanges) -> None:
-        super().__init__(changes)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.is_down = False
@@ -255,10 +290,8 @@ class SlowQuarantine(MemoryQuarantine):
 
 
 @pytest.fixture
-async def slow() -> tuple[SlowQuarantine, Stores]:
-    stores = memory_stores()
-    assert isinstance(stores.changes, MemoryChanges)
-    store = SlowQuarantine(stores.changes)
+async def slow(stores: Stores, database: Database) -> tuple[SlowQuarantine, Stores]:
+    store = SlowQuarantine(database)
     return store, replace(stores, quarantine=store)
 
 

@@ -10,24 +10,33 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.errand import MAX_ATTEMPTS, Errand, ErrandKind, ErrandState, NewErrand
-from gateway.domain.hub import Hub
+from gateway.domain.outbound_message import (
+    MAX_ATTEMPTS,
+    NewOutboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    OutboundState,
+)
 from gateway.domain.policy import Enforcement, RepliesRule
 from gateway.domain.sender import Port, Sender
-from gateway.domain.subscription import Cycle, Service, Terms
-from gateway.policy.asking_hours import asking_hours
-from gateway.policy.bundle import Bundle, RuleLocale
-from gateway.policy.rules import Rule, Title, Untimely
-from gateway.policy.windows import Window, WindowSet
-from gateway.ports.errors import StoreUnavailable
-from gateway.proxy import running_errands
+from gateway.domain.subscription import Cycle, Hub, Service, Terms
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.outside_window import OutsideWindow, asking_hours
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours.windows import Window, WindowSet
+from gateway.proxy import mt_sender
 from gateway.runtime.clock import utcnow
 from gateway.session.timers import Timers
 from gateway.settings.gateway import GatewaySettings
-from gateway.stores.open import Stores, memory_stores, open_store
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores, open_store
 from gateway.systems.subscriptions.catalogue import Catalogue
-from gateway.systems.subscriptions.courtesy import Courtesy
-from gateway.systems.subscriptions.order_requests import OrderDesk, OrderRequest, PendingOrder
+from gateway.systems.subscriptions.order_requests import (
+    Courtesy,
+    OrderDesk,
+    OrderRequest,
+    PendingOrder,
+)
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.wire import CommandStatus
@@ -43,7 +52,7 @@ CODE = "验证码482913，10分钟内有效"
 MINUTE = timedelta(minutes=1)
 ALL_DAY = WindowSet((Window(time(0), time(0)),))
 OPEN_ALL_DAY = Rule(
-    "R40", Title("时段", "Hours"), "test", Untimely(ALL_DAY, timedelta()), Enforcement.ENFORCE
+    "R40", Title("时段", "Hours"), "test", OutsideWindow(ALL_DAY, timedelta()), Enforcement.ENFORCE
 )
 WEATHER = Service("sp1", "weather", Terms("示例商城", "天气", PORT, 500, Cycle.MONTH), ("DY天气",))
 
@@ -61,7 +70,7 @@ def hearing(bundle: Bundle) -> Bundle:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do at once what otherwise waits a moment."""
-    monkeypatch.setattr(running_errands, "RETRY", timedelta(0))
+    monkeypatch.setattr(mt_sender, "RETRY", timedelta(0))
 
 
 def order_desk(office: "Office") -> OrderDesk:
@@ -82,20 +91,22 @@ class Office:
         self, text: str = CODE, port: str = HUB, within: timedelta = 10 * MINUTE
     ) -> int:
         now = utcnow()
-        errand = NewErrand(port, MSISDN, text, ErrandKind.CODE, "ref", now, now + within)
-        return await self.stores.errands.add(errand)
+        outbound = NewOutboundMessage(
+            port, MSISDN, text, OutboundKind.CODE, "ref", now, now + within
+        )
+        return await self.stores.outbound_messages.add(outbound)
 
-    async def errand(self, number: int) -> Errand:
-        errand = await self.stores.errands.get(number)
-        assert errand is not None
-        return errand
+    async def outbound(self, number: int) -> OutboundMessage:
+        outbound = await self.stores.outbound_messages.get(number)
+        assert outbound is not None
+        return outbound
 
-    async def ended(self, number: int) -> Errand:
-        """Wait for the end of an errand."""
+    async def ended(self, number: int) -> OutboundMessage:
+        """Wait for the end of an outbound message."""
         async with asyncio.timeout(60):
-            while (errand := await self.errand(number)).state is ErrandState.WAITING:  # noqa: ASYNC110 - a condition with a deadline, not a pause
+            while (outbound := await self.outbound(number)).state is OutboundState.WAITING:  # noqa: ASYNC110 - a condition with a deadline, not a pause
                 await asyncio.sleep(0)
-        return errand
+        return outbound
 
     def told(self) -> list[tuple[str, str, str]]:
         """Return what subscribers were sent: from, to, text."""
@@ -104,8 +115,8 @@ class Office:
 
 
 @pytest.fixture
-def office(smsc: SimulatedSmsc) -> Office:
-    return Office(memory_stores(), smsc)
+def office(stores: Stores, smsc: SimulatedSmsc) -> Office:
+    return Office(stores, smsc)
 
 
 async def test_r51_a_code_goes_out_from_the_hub_and_its_text_is_gone_then(
@@ -114,11 +125,11 @@ async def test_r51_a_code_goes_out_from_the_hub_and_its_text_is_gone_then(
     gateway = await start(stores=office.stores)
     esme = await attach(gateway)
 
-    errand = await office.ended(await office.ask_for())
+    outbound = await office.ended(await office.ask_for())
 
     assert office.told() == [(HUB, str(MSISDN), CODE)]
-    assert (errand.state, errand.text) == (ErrandState.SENT, "")
-    assert errand.message_id == office.smsc.journal[0].message_id
+    assert (outbound.state, outbound.text) == (OutboundState.SENT, "")
+    assert outbound.message_id == office.smsc.journal[0].message_id
     assert esme.pdus().empty()
     assert "482913" not in str(log)
     assert str(MSISDN) not in str(log)
@@ -150,20 +161,20 @@ async def test_what_nobody_can_send_waits_and_expires_and_says_so(
     gateway = await start(stores=office.stores)
     number = await office.ask_for()
     strange = await office.ask_for(port="10690099", within=MINUTE / 300)
-    assert (await office.errand(number)).state is ErrandState.WAITING
+    assert (await office.outbound(number)).state is OutboundState.WAITING
 
     ended = await office.ended(strange)
     await attach(gateway)
     await office.ended(number)
 
-    assert ended.state is ErrandState.EXPIRED
+    assert ended.state is OutboundState.EXPIRED
     assert [one[0] for one in office.told()] == [HUB]
     assert {"count": 1, "event": "errands.expired"}.items() <= next(
         line for line in log if line["event"] == "errands.expired"
     ).items()
 
 
-async def test_an_errand_that_a_killed_gateway_had_taken_is_sent_by_the_next(
+async def test_an_outbound_message_that_a_killed_gateway_had_taken_is_sent_by_the_next(
     start: Start, attach: Attach, smsc: SimulatedSmsc, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path}/var/smsward.db"
@@ -171,20 +182,20 @@ async def test_an_errand_that_a_killed_gateway_had_taken_is_sent_by_the_next(
     number = await killed.ask_for()
     long_ago = utcnow() - MINUTE / 60
     later = await killed.ask_for()
-    await killed.stores.errands.take_waiting(utcnow(), long_ago, [HUB], 1)
-    await killed.stores.errands.take_waiting(utcnow(), utcnow() + MINUTE, [HUB], 9)
-    await killed.stores.errands.put_back(number, long_ago, was_written=True)
+    await killed.stores.outbound_messages.take_waiting(utcnow(), long_ago, [HUB], 1)
+    await killed.stores.outbound_messages.take_waiting(utcnow(), utcnow() + MINUTE, [HUB], 9)
+    await killed.stores.outbound_messages.put_back(number, long_ago, was_written=True)
     await killed.stores.close()
 
     gateway = await start(store_url=url)
     await attach(gateway)
     office = Office(gateway.stores, smsc)
-    errand = await office.ended(number)
+    outbound = await office.ended(number)
 
-    assert errand.state is ErrandState.SENT
+    assert outbound.state is OutboundState.SENT
     assert len(office.told()) == 1
     # What the other may still be at is let be, until its claim is over.
-    assert (await office.errand(later)).state is ErrandState.WAITING
+    assert (await office.outbound(later)).state is OutboundState.WAITING
 
 
 @pytest.mark.usefixtures("impatient")
@@ -196,9 +207,9 @@ async def test_what_the_smsc_never_answers_is_sent_again_and_then_given_up(
     gateway = await start(stores=office.stores, timers=timers)
     await attach(gateway)
 
-    errand = await office.ended(await office.ask_for())
+    outbound = await office.ended(await office.ask_for())
 
-    assert errand.state is ErrandState.EXPIRED
+    assert outbound.state is OutboundState.EXPIRED
     # The gateway gives up in no time here: the SMSC may still be at the last one.
     await until(lambda: office.told() == [(HUB, str(MSISDN), CODE)] * MAX_ATTEMPTS)
 
@@ -214,9 +225,9 @@ async def test_what_the_smsc_cannot_take_now_is_sent_later(
     await office.smsc.until(lambda: office.smsc.counters.throttled > MAX_ATTEMPTS)
 
     office.smsc.behaviour = Behaviour()
-    errand = await office.ended(number)
+    outbound = await office.ended(number)
 
-    assert errand.state is ErrandState.SENT
+    assert outbound.state is OutboundState.SENT
     assert len([one for one in office.smsc.journal if one.message_id]) == 1
 
 
@@ -227,9 +238,9 @@ async def test_what_the_smsc_refuses_is_not_sent_again(
     gateway = await start(stores=office.stores)
     await attach(gateway)
 
-    errand = await office.ended(await office.ask_for())
+    outbound = await office.ended(await office.ask_for())
 
-    assert errand.state is ErrandState.REFUSED
+    assert outbound.state is OutboundState.REFUSED
     assert office.smsc.counters.refused == 1
 
 
@@ -239,7 +250,7 @@ def two(sender: BuildSender) -> tuple[Sender, Sender]:
     return sender(), sender(system_id="sp2", ports=(Port("10690077"),))
 
 
-async def test_errands_of_a_code_that_nobody_owns_go_by_the_binds_of_all_in_turn(
+async def test_outbound_messages_of_a_code_that_nobody_owns_go_by_the_binds_of_all_in_turn(
     start: Start, attach: Attach, office: Office, two: tuple[Sender, Sender]
 ) -> None:
     gateway = await start(stores=office.stores, senders=two)
@@ -263,7 +274,7 @@ async def test_what_the_smsc_refuses_on_one_bind_is_tried_on_another(
     first = await office.ended(await office.ask_for())
     second = await office.ended(await office.ask_for())
 
-    assert {first.state, second.state} == {ErrandState.SENT}
+    assert {first.state, second.state} == {OutboundState.SENT}
     assert office.smsc.counters.refused == 1
     _, refused, again = office.smsc.journal
     assert {refused.system_id, again.system_id} == {"sp1", "sp2"}
@@ -278,22 +289,22 @@ async def test_what_every_bind_is_refused_is_refused(
     await attach(gateway, "sp1")
     await attach(gateway, "sp2")
 
-    errand = await office.ended(await office.ask_for())
+    outbound = await office.ended(await office.ask_for())
 
-    assert errand.state is ErrandState.REFUSED
+    assert outbound.state is OutboundState.REFUSED
     assert sorted(one.system_id for one in office.smsc.journal) == ["sp1", "sp2"]
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_it_is_not_known_for_ever_by_whose_bind_an_errand_went(
+async def test_it_is_not_known_for_ever_by_whose_bind_an_outbound_message_went(
     start: Start, attach: Attach, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running_errands, "_MAX_REMEMBERED", 1)
+    monkeypatch.setattr(mt_sender, "_MAX_REMEMBERED", 1)
     gateway = await start(stores=office.stores)
     await attach(gateway)
 
     for number in [await office.ask_for() for _ in range(3)]:
-        assert (await office.ended(number)).state is ErrandState.SENT
+        assert (await office.ended(number)).state is OutboundState.SENT
 
 
 @pytest.mark.usefixtures("impatient")
@@ -314,12 +325,12 @@ async def test_what_was_sent_while_the_store_failed_is_noted_later_and_not_sent_
         raise StoreUnavailable("disk full")
 
     with monkeypatch.context() as failing:
-        failing.setattr(office.stores.errands, "finish", fail)
+        failing.setattr(office.stores.outbound_messages, "finish", fail)
         number = await office.ask_for()
         await until(lambda: len(failures) > 1)
-    errand = await office.ended(number)
+    outbound = await office.ended(number)
 
-    assert errand.state is ErrandState.SENT
+    assert outbound.state is OutboundState.SENT
     assert len(office.told()) == 1
     assert "store.failed" in [line["event"] for line in log]
 
@@ -329,9 +340,9 @@ async def test_a_bind_that_is_lost_between_claim_and_writing_costs_no_attempt(
 ) -> None:
     gateway = await start(stores=office.stores)
     esme = await attach(gateway)
-    take, lost = office.stores.errands.take_waiting, asyncio.Event()
+    take, lost = office.stores.outbound_messages.take_waiting, asyncio.Event()
 
-    async def take_and_lose(*given: object) -> list[Errand]:
+    async def take_and_lose(*given: object) -> list[OutboundMessage]:
         taken = await take(*given)  # type: ignore[arg-type]
         if taken and not lost.is_set():
             lost.set()
@@ -339,29 +350,29 @@ async def test_a_bind_that_is_lost_between_claim_and_writing_costs_no_attempt(
             await until(lambda: not gateway.sessions.pairs)
         return taken
 
-    monkeypatch.setattr(office.stores.errands, "take_waiting", take_and_lose)
+    monkeypatch.setattr(office.stores.outbound_messages, "take_waiting", take_and_lose)
     number = await office.ask_for()
     await lost.wait()
     await until(lambda: not gateway.sessions.pairs)
     assert office.told() == []
 
     await attach(gateway)
-    errand = await office.ended(number)
+    outbound = await office.ended(number)
 
-    assert (errand.state, errand.attempts) == (ErrandState.SENT, 1)
+    assert (outbound.state, outbound.attempts) == (OutboundState.SENT, 1)
 
 
-async def test_many_errands_at_once_all_go_out_once(
+async def test_many_outbound_message_at_once_all_go_out_once(
     start: Start, attach: Attach, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running_errands, "_AT_ONCE", 5)
-    monkeypatch.setattr(running_errands, "_MAX_UNDER_WAY", 10)
+    monkeypatch.setattr(mt_sender, "_AT_ONCE", 5)
+    monkeypatch.setattr(mt_sender, "_MAX_UNDER_WAY", 10)
     numbers = [await office.ask_for(f"第{place}条") for place in range(40)]
     gateway = await start(stores=office.stores)
     await attach(gateway)
 
     for number in numbers:
-        assert (await office.ended(number)).state is ErrandState.SENT
+        assert (await office.ended(number)).state is OutboundState.SENT
 
     assert sorted(one[2] for one in office.told()) == sorted(f"第{n}条" for n in range(40))
 
@@ -409,7 +420,7 @@ async def test_r40_a_request_waits_for_the_hours_of_the_gateways_policy_and_may_
     """What the store holds at the moment of sending counts."""
     local = (utcnow() + timedelta(hours=14)).replace(tzinfo=None)  # in six hours, in Beijing
     closed = WindowSet((Window(local.time(), (local + timedelta(hours=1)).time()),))
-    never = replace(OPEN_ALL_DAY, check=Untimely(closed, timedelta()))
+    never = replace(OPEN_ALL_DAY, check=OutsideWindow(closed, timedelta()))
     gateway = await start(stores=office.stores, policy=replace(bundle, rules=(never,)))
     desk, stores = order_desk(office), office.stores
     await desk.order(OrderRequest(MSISDN, "sp1", "weather", "web", "ref-1"), utcnow())
@@ -417,13 +428,13 @@ async def test_r40_a_request_waits_for_the_hours_of_the_gateways_policy_and_may_
     await attach(gateway)
     code = await office.ask_for()
 
-    assert (await office.ended(code)).state is ErrandState.SENT
-    order = await office.errand(1)
+    assert (await office.ended(code)).state is OutboundState.SENT
+    order = await office.outbound(1)
     assert (
         order.state
         is {
-            Answer.REFUSED: ErrandState.DROPPED,
-            Answer.AGREED: ErrandState.WAITING,
+            Answer.REFUSED: OutboundState.DROPPED,
+            Answer.AGREED: OutboundState.WAITING,
         }[answer]
     )
     assert [text for _, _, text in office.told()] == [CODE]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from gateway.app import warning
+from gateway.app import background
 from gateway.app.gateway import Gateway
-from gateway.domain.hub import Hub
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import Enforcement, LongMessages, RepliesRule
 from gateway.domain.preferences import (
     ChangeOrigin,
@@ -20,11 +20,13 @@ from gateway.domain.preferences import (
     with_preference,
 )
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.traffic import TrafficClass
+from gateway.domain.subscription import Hub
 from gateway.domain.verdict import Reason
 from gateway.domain.warning import WarningCode
-from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Nameless, Refused, Rule, Title, Unwanted
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.user_preference import UserPreference
 from gateway.proxy import hold_writer
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings
@@ -44,12 +46,12 @@ PORT, HUB, SUBSCRIBER, MSISDN = "10690001", "10086", "13800138000", 861380013800
 ADVERT, LOAN, FRAUD = "江景新房盛大开盘", "低息贷款开盘有礼", "代开发票，开盘有礼"
 TITLE = Title("", "")
 RULES = (
-    Rule("R21", TITLE, "DEC2012 (7)", Refused(), Enforcement.ENFORCE),
+    Rule("R21", TITLE, "DEC2012 (7)", OptOut(), Enforcement.ENFORCE),
     Rule(
         "R50",
         TITLE,
         "SEED (四)3",
-        Unwanted(),
+        UserPreference(),
         Enforcement.ENFORCE,
         applies_to=frozenset(TrafficClass),
     ),
@@ -239,9 +241,9 @@ async def test_r50_the_sp_is_warned_once_of_what_is_against_its_message_besides_
     until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(warning, "_EVERY_S", 60.0)  # nobody takes what is counted
+    monkeypatch.setattr(background, "_EVERY_S", 60.0)  # nobody takes what is counted
     code = WarningCode.W1
-    nameless = Rule("R38", TITLE, "O31", Nameless(), Enforcement.ENFORCE, warning=code)
+    nameless = Rule("R38", TITLE, "O31", NoSenderName(), Enforcement.ENFORCE, warning=code)
     gateway = await start(policy=replace(bundle, rules=(*RULES, nameless)))
     talk = Talk(gateway, await attach(gateway), smsc, until)
     await talk.wish(HELD_WORD)

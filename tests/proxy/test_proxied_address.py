@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.proxy import proxied_address
+from gateway.proxy import listener
 from gateway.settings.gateway import GatewaySettings
 from simulators import builders
 from simulators.esme import RawEsme
@@ -115,7 +115,7 @@ async def test_what_comes_from_the_balancer_without_its_header_is_closed(
 async def test_a_header_that_does_not_come_is_not_waited_for(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxied_address, "_HEADER_S", 0.01)
+    monkeypatch.setattr(listener, "_HEADER_S", 0.01)
 
     assert await said_from(gateway, BALANCER, SIGNATURE) == b""
 
@@ -123,7 +123,7 @@ async def test_a_header_that_does_not_come_is_not_waited_for(
 async def test_headers_that_are_waited_for_are_bounded(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxied_address, "_AT_ONCE", 1)
+    monkeypatch.setattr(listener, "_AT_ONCE", 1)
     with socket.create_connection(gateway.addresses["plain"], source_address=(BALANCER, 0)):
         assert await said_from(gateway, BALANCER, speaking_for("127.0.0.77")) == b""
 

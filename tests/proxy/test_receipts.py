@@ -7,19 +7,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.sender import Sender
-from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import receipts
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_quarantine import MemoryQuarantine
-from gateway.stores.open import memory_stores
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.tables import held_messages
+from gateway.stores import Stores
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import ActResult
+from gateway.systems.quarantine.service import ActResult, QuarantineDesk
+from gateway.systems.quarantine.sql import SqlQuarantine
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -31,6 +32,7 @@ from simulators.wire import (
     pdu,
     read_message,
 )
+from tests.memory_stores import execute, expire_at
 
 LogLines = list[dict[str, object]]
 BuildSender = Callable[..., Sender]
@@ -65,10 +67,7 @@ async def discard(gateway: Gateway, message_id: str) -> None:
 
 async def expire(gateway: Gateway, message_id: str) -> None:
     """Let a held message's time be over."""
-    held = await gateway.stores.quarantine.get(int(message_id))
-    assert held is not None
-    messages = vars(gateway.stores.quarantine)["_messages"]
-    messages[held.message_id] = replace(held, expires_at=utcnow() - timedelta(seconds=1))
+    await expire_at(gateway.stores, int(message_id), utcnow() - timedelta(seconds=1))
 
 
 async def is_marked(gateway: Gateway, message_id: str, state: ReceiptState) -> HeldMessage:
@@ -212,7 +211,7 @@ async def test_a_receipt_under_way_when_the_sp_goes_is_sent_on_its_next_bind(
     await is_marked(gateway, message_id, ReceiptState.SENT)
 
 
-class ForgetfulQuarantine(MemoryQuarantine):
+class ForgetfulQuarantine(SqlQuarantine):
     """A store that cannot note, for a while, that a receipt was sent."""
 
     failures = 2
@@ -225,12 +224,15 @@ class ForgetfulQuarantine(MemoryQuarantine):
 
 
 async def test_a_receipt_the_store_could_not_note_is_not_sent_again(
-    start: Start, attach: Attach, log: LogLines, monkeypatch: pytest.MonkeyPatch
+    start: Start,
+    attach: Attach,
+    log: LogLines,
+    monkeypatch: pytest.MonkeyPatch,
+    stores: Stores,
+    database: Database,
 ) -> None:
     monkeypatch.setattr(receipts, "_RETRY_S", 0.0)
-    stores = memory_stores()
-    assert isinstance(stores.changes, MemoryChanges)
-    store = ForgetfulQuarantine(stores.changes)
+    store = ForgetfulQuarantine(database)
     gateway = await start(stores=replace(stores, quarantine=store))
     esme = await attach(gateway)
     message_id = await hold(esme)
@@ -243,11 +245,11 @@ async def test_a_receipt_the_store_could_not_note_is_not_sent_again(
     assert "store.failed" in [line["event"] for line in log]
 
 
-class StaleQuarantine(MemoryQuarantine):
+class StaleQuarantine(SqlQuarantine):
     """A store whose answer about due receipts is older than the SP's to one of them."""
 
-    def __init__(self, changes: MemoryChanges) -> None:
-        super().__init__(changes)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.asked = 0
@@ -260,11 +262,9 @@ class StaleQuarantine(MemoryQuarantine):
 
 
 async def test_a_look_into_the_store_that_is_older_than_the_sp_s_answer_sends_nothing_twice(
-    start: Start, attach: Attach, until: Until
+    start: Start, attach: Attach, until: Until, stores: Stores, database: Database
 ) -> None:
-    stores = memory_stores()
-    assert isinstance(stores.changes, MemoryChanges)
-    store = StaleQuarantine(stores.changes)
+    store = StaleQuarantine(database)
     gateway = await start(stores=replace(stores, quarantine=store))
     esme = await attach(gateway)
     esme.answers_requests = False
@@ -292,7 +292,7 @@ async def test_only_so_many_ids_are_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(receipts, "_MAX_KNOWN", 1)
-    smsc.behaviour = Behaviour(receipts=True, receipt_delay_s=0.1)
+    smsc.behaviour = Behaviour(receipts=True, receipt_delay_s=1.0)
     esme = await attach(gateway)
     ids = [await hold(esme), await hold(esme)]
     for message_id in ids:
@@ -397,15 +397,13 @@ async def test_a_delivery_that_cannot_be_read_is_the_sp_s_to_judge(
 
 
 async def test_a_held_message_whose_receipt_cannot_be_written_stops_no_other(
-    start: Start, attach: Attach
+    start: Start, attach: Attach, stores: Stores
 ) -> None:
-    stores = memory_stores()
     gateway = await start(stores=stores)
     esme = await attach(gateway)
     message_id, other = await hold(esme), await hold(esme)
-    held = await stores.quarantine.get(int(message_id))
-    assert held is not None
-    vars(stores.quarantine)["_messages"][held.message_id] = replace(held, destination="1" * 99)
+    ours = held_messages.c.message_id == int(message_id)
+    await execute(stores, update(held_messages).where(ours).values(destination="1" * 99))
 
     await discard(gateway, message_id)
     await discard(gateway, other)

@@ -9,14 +9,14 @@ from gateway.app.gateway import Gateway
 from gateway.domain.policy import RepliesRule
 from gateway.domain.records import DeliveryRow, OutcomeRow
 from gateway.policy.bundle import Bundle
-from gateway.ports.errors import StoreUnavailable
+from gateway.records.writer import Records
 from gateway.runtime.clock import utcnow
-from gateway.runtime.records import Records
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.service import QuarantineDesk
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -39,13 +39,12 @@ def listening(bundle: Bundle) -> Bundle:
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Stores:
+def failing(monkeypatch: pytest.MonkeyPatch, stores: Stores) -> Stores:
     """A store that knows no subscriptions any more."""
 
     async def known(*_of: object) -> object:
         raise StoreUnavailable("down")
 
-    stores = memory_stores()
     monkeypatch.setattr(stores.subscriptions, "known", known)
     return stores
 

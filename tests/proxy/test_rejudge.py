@@ -8,20 +8,24 @@ from typing import Protocol
 import pytest
 
 from gateway.dataplane.plane import Plane
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.sender import Sender
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
 from gateway.filter.facts import TextFacts
 from gateway.filter.scan import ContentScan
-from gateway.policy.bundle import Bundle
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.check import Check
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.counters.limits import ROLLING_DAY, CountDimension, Limit
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, CountDimension, Limit
-from gateway.policy.rules import Check, NoWayOut, Refused, Rule, Title, TooOften, Untimely
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.windows import Window, WindowSet
 from gateway.proxy.rejudge import judge_leaving, outranked
 from simulators import builders
 
@@ -44,14 +48,14 @@ def rule(rule_id: str, check: Check, action: Action = Action.REJECT) -> Rule:
     return Rule(rule_id, Title("", ""), "[PR]", check, Enforcement.ENFORCE, action=action)
 
 
-HOURS = rule("R40", Untimely(WindowSet((Window(time(8), time(21)),))), Action.DEFER)
+HOURS = rule("R40", OutsideWindow(WindowSet((Window(time(8), time(21)),))), Action.DEFER)
 
 
 @pytest.fixture
 def plane(bundle: Bundle, sender: BuildSender, wall: Wall) -> Plane:
     """A plane whose clock shows nine in the morning."""
     wall.set("2025-11-26T09:00:00+08:00")
-    rules = (*bundle.rules, HOURS, rule("R30", NoWayOut()), rule("R42", ONCE_A_DAY))
+    rules = (*bundle.rules, HOURS, rule("R30", NoOptoutHint()), rule("R42", ONCE_A_DAY))
     compiled = RuleSet(replace(bundle, rules=rules), [sender()], Knowledge())
     return Plane(compiled, 64 * 1024, 100, 10, int)
 
@@ -105,7 +109,7 @@ def test_r42_a_number_abroad_is_one_however_a_held_request_names_it(plane: Plane
 
 def test_r21_a_long_message_is_judged_for_everybody_whom_its_parts_name(plane: Plane) -> None:
     abroad, at_home = "+13105550123", "13105550123"
-    refusing = replace(plane.rules.bundle, rules=(rule("R21", Refused()),))
+    refusing = replace(plane.rules.bundle, rules=(rule("R21", OptOut()),))
     plane.rules = RuleSet(refusing, [a.sender for a in plane.rules.accounts.values()], Knowledge())
     plane.rules.knowledge.consent.apply(int(f"86{at_home}"), "sp1", Answer.REFUSED)
     plane.rules.knowledge.consent.apply(int(abroad), "sp1", Answer.AGREED)

@@ -10,7 +10,7 @@ from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.proxy import release_follower
 from gateway.runtime.clock import utcnow
-from gateway.stores.open import memory_stores
+from gateway.stores import Stores
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -25,10 +25,11 @@ async def test_more_releases_than_are_read_at_a_time_all_go_out_after_a_start(
     start: Start,
     attach: Attach,
     smsc: SimulatedSmsc,
+    stores: Stores,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(release_follower, "_FOUND_AT_ONCE", 2)
-    stores, now = memory_stores(), utcnow()
+    now = utcnow()
     asked = HeldMessage(
         message_id=8_000_000_000_000_000_000,
         system_id="sp1",

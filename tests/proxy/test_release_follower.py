@@ -8,7 +8,7 @@ from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.sender import Sender
 from gateway.runtime.clock import utcnow
-from gateway.systems.quarantine.outcomes import ActResult, NotDone
+from gateway.systems.quarantine.service import ActResult, NotDone
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import SimulatedSmsc

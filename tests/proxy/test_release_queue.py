@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.proxy.release_queue import ReleaseQueue
+from gateway.proxy.release_sender import ReleaseQueue
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 WANTED = HeldMessage(

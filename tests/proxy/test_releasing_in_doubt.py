@@ -3,20 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
-from gateway.domain.verdict import Reason
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.quarantine import Grounds
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_quarantine import MemoryQuarantine
-from gateway.stores.open import Stores, memory_stores
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
+from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.store import HoldMove
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -66,57 +65,29 @@ async def test_what_was_being_released_when_the_gateway_died_is_in_doubt_and_not
     assert "quarantine.in_doubt" in [line["event"] for line in log]
 
 
-class FailingQuarantine(MemoryQuarantine):
+class FailingQuarantine(SqlQuarantine):
     """A store that fails the next calls of one kind."""
 
-    def __init__(self, changes: MemoryChanges) -> None:
-        super().__init__(changes)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.failing_moves: set[HoldState] = set()
         self.failures = 0
 
     async def before(self, to: HoldState) -> None:
         """Wait, if this store does, before a move."""
 
-    async def move(  # noqa: PLR0913 - as the port has it
-        self,
-        message_id: int,
-        *,
-        allowed: frozenset[HoldState],
-        to: HoldState,
-        at: datetime,
-        note: str = "",
-        smsc_message_id: str = "",
-        receipt: ReceiptState | None = None,
-        grounds: Grounds | None = None,
-        is_reviewed: bool = False,
-        is_wanted: bool = False,
-        held_for: Reason | None = None,
-    ) -> HeldMessage | None:
-        await self.before(to)
-        if to in self.failing_moves:
+    async def move(self, message_id: int, **move: Unpack[HoldMove]) -> HeldMessage | None:
+        await self.before(move["to"])
+        if move["to"] in self.failing_moves:
             self.failures += 1
-            self.failing_moves.discard(to)
+            self.failing_moves.discard(move["to"])
             raise StoreUnavailable("no disk")
-        return await super().move(
-            message_id,
-            allowed=allowed,
-            to=to,
-            at=at,
-            note=note,
-            smsc_message_id=smsc_message_id,
-            receipt=receipt,
-            grounds=grounds,
-            is_reviewed=is_reviewed,
-            is_wanted=is_wanted,
-            held_for=held_for,
-        )
+        return await super().move(message_id, **move)
 
 
 @pytest.fixture
-async def failing() -> tuple[FailingQuarantine, Stores]:
-    stores = memory_stores()
-    assert isinstance(stores.changes, MemoryChanges)
-    store = FailingQuarantine(stores.changes)
+async def failing(stores: Stores, database: Database) -> tuple[FailingQuarantine, Stores]:
+    store = FailingQuarantine(database)
     return store, replace(stores, quarantine=store)
 
 
@@ -215,8 +186,8 @@ async def test_many_releases_are_written_a_window_at_a_time(
 class GatedQuarantine(FailingQuarantine):
     """A store that takes a message for release when it may, and counts how often it is read."""
 
-    def __init__(self, changes: MemoryChanges) -> None:
-        super().__init__(changes)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.may_take = asyncio.Event()
         self.asked = asyncio.Event()
         self.reads = 0
@@ -232,10 +203,8 @@ class GatedQuarantine(FailingQuarantine):
 
 
 @pytest.fixture
-async def gated() -> tuple[GatedQuarantine, Stores]:
-    stores = memory_stores()
-    assert isinstance(stores.changes, MemoryChanges)
-    store = GatedQuarantine(stores.changes)
+async def gated(stores: Stores, database: Database) -> tuple[GatedQuarantine, Stores]:
+    store = GatedQuarantine(database)
     return store, replace(stores, quarantine=store)
 
 

@@ -9,8 +9,7 @@ from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer
 from gateway.domain.policy import RepliesRule
 from gateway.policy.bundle import Bundle
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import memory_stores
+from gateway.storage.errors import StoreUnavailable
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 
@@ -138,8 +137,8 @@ async def test_a_refusal_holds_and_is_kept_later_when_the_store_fails(
     until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stores = memory_stores()
-    gateway = await start(policy=hearing, stores=stores)
+    gateway = await start(policy=hearing)
+    stores = gateway.stores
     esme = await attach(gateway)
 
     async def fail(*_given: object) -> int:

@@ -9,27 +9,25 @@ from hashlib import sha256
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.dataplane.prohibited_message import ProhibitedMessage
+from gateway.dataplane.attention import ProhibitedMessage
 from gateway.domain.authority_report import AuthorityReport, NewAuthorityReport, ReportState
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action, Finding, Reason
 from gateway.policy.bundle import Bundle
 from gateway.policy.ruleset import RuleSet
-from gateway.ports.errors import StoreUnavailable
 from gateway.proxy import hold_writer, report_writer
 from gateway.proxy.report_writer import ReportWriter, report_of
 from gateway.runtime.clock import utcnow
 from gateway.runtime.snapshot import ReportsHealth
 from gateway.runtime.tasks import spawn
-from gateway.stores.memory_authority_reports import MemoryAuthorityReports
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_privacy import MemoryJournals
-from gateway.stores.memory_quarantine import MemoryQuarantine
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores, stores_of
+from gateway.systems.authority_reports.sql import SqlAuthorityReports
 from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import ActResult
+from gateway.systems.quarantine.service import ActResult, QuarantineDesk
+from gateway.systems.quarantine.sql import SqlQuarantine
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -48,11 +46,12 @@ GAMBLING = KeywordList("K-GAMBLING", "gambling", ListAction.QUARANTINE, ("六合
 FOUND = Finding("K-FRAUD", Reason.CONTENT, Action.REJECT, "代开发票", category="fraud")
 
 
-class MoodyReports(MemoryAuthorityReports):
+class MoodyReports(SqlAuthorityReports):
     """A store of reports that can be down."""
 
-    def __init__(self) -> None:
-        super().__init__(MemoryQuarantine(MemoryChanges()), MemoryJournals())
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, SqlQuarantine(database))
+        self.stores = replace(stores_of(database), authority_reports=self)
         self.is_down = False
         self.attempts = 0
 
@@ -71,8 +70,8 @@ class MoodyReports(MemoryAuthorityReports):
 
 
 @pytest.fixture
-async def moody() -> MoodyReports:
-    return MoodyReports()
+def moody(database: Database) -> MoodyReports:
+    return MoodyReports(database)
 
 
 @pytest.fixture
@@ -156,7 +155,7 @@ async def test_r60_what_is_held_for_other_reasons_is_nobody_elses_business(
 async def test_r60_what_a_store_that_is_down_cannot_hold_is_reported_when_it_is_back(
     start: Start, attach: Attach, gambling: Bundle, moody: MoodyReports, until: Until
 ) -> None:
-    gateway = await start(policy=gambling, stores=replace(memory_stores(), authority_reports=moody))
+    gateway = await start(policy=gambling, stores=moody.stores)
     esme = await attach(gateway)
     moody.is_down = True
     assert gateway.beside.reporting is not None
@@ -313,10 +312,14 @@ async def test_r60_what_waits_at_the_end_is_written_and_else_counted_as_lost(
     assert [line["lost"] for line in log if line["event"] == "reports.lost"] == [1]
 
 
+async def kept_open() -> None:
+    """Leave a store open when its gateway stops, for the test to read it."""
+
+
 async def test_r60_a_gateway_that_stops_has_its_reports_written_first(
     start: Start, attach: Attach, moody: MoodyReports
 ) -> None:
-    gateway = await start(stores=replace(memory_stores(), authority_reports=moody))
+    gateway = await start(stores=replace(moody.stores, close=kept_open))
     moody.is_down = True
     esme = await attach(gateway)
     await esme.submit(SOURCE, DESTINATION, FRAUD)

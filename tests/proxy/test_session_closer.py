@@ -8,7 +8,7 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.domain.sender import Sender
-from gateway.proxy import session_closer
+from gateway.proxy import esme_session
 from gateway.session.timers import Timers
 from gateway.settings.gateway import Smsc
 from simulators import builders
@@ -143,7 +143,7 @@ async def test_draining_gives_up_on_an_smsc_that_does_not_answer(
     until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session_closer, "_FAREWELL_S", 0.05)
+    monkeypatch.setattr(esme_session, "_FAREWELL_S", 0.05)
     gateway = await start(timers=Timers(drain_s=0.05))
     smsc.behaviour = Behaviour(hold_answers=True)
     esme = await attach(gateway)
@@ -161,7 +161,7 @@ async def test_draining_gives_up_on_an_smsc_that_does_not_answer(
 async def test_an_sp_that_ignores_the_farewell_does_not_keep_the_smsc_from_hearing_it(
     gateway: Gateway, attach: Attach, smsc: SimulatedSmsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_closer, "_FAREWELL_S", 0.1)
+    monkeypatch.setattr(esme_session, "_FAREWELL_S", 0.1)
     esme = await attach(gateway)
     esme.answers_requests = False
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.proxy import stranger_log
-from gateway.proxy.stranger_log import SENDERS_ROWS, STRANGERS_ROWS, StrangerLog
+from gateway.proxy import gate
+from gateway.proxy.gate import SENDERS_ROWS, STRANGERS_ROWS, StrangerLog
+from gateway.records.writer import Records
 from gateway.runtime.logging import configure_logging
-from gateway.runtime.records import Records
 
 CLOSED = (
     "command_length",
@@ -32,7 +32,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(stranger_log, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(gate, "monotonic", lambda: clock.now)
     return clock
 
 

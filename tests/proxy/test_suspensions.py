@@ -8,23 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import suspensions
+from gateway.app import background
+from gateway.app.background import Suspensions
 from gateway.app.gateway import Gateway
-from gateway.app.suspensions import Suspensions
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import EVERY_SENDER
-from gateway.domain.hub import Hub
 from gateway.domain.policy import Enforcement, RepliesRule
 from gateway.domain.sender import Port, Sender
+from gateway.domain.subscription import Hub
 from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, SuspensionTerms
-from gateway.domain.traffic import TrafficClass
-from gateway.policy.bundle import Bundle, RuleLocale
-from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.limits import Clock, CountDimension, Limit
-from gateway.policy.rules import Rule, Suspended, Title, TooOften
-from gateway.ports.errors import StoreUnavailable
-from gateway.proxy.route import Routes
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.checks.source_suspension import SourceSuspension
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.counters.limits import Clock, CountDimension, Limit
+from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
+from gateway.proxy.esme_session import Routes
 from gateway.settings.gateway import GatewaySettings
-from gateway.stores.open import Stores, memory_stores
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from tests.proxy.conftest import Wall
@@ -55,7 +56,7 @@ def policy(bundle: Bundle) -> Bundle:
     """Two messages an hour from a personal number, under the holidays of 2026."""
     title = Title("个人号码", "Personal numbers")
     caps = TooOften((Limit((CountDimension.SOURCE,), 2, Clock.HOUR),), ("139",), TERMS)
-    asks = Rule("R43-suspended", title, "FW09", Suspended(), Enforcement.ENFORCE, ALL)
+    asks = Rule("R43-suspended", title, "FW09", SourceSuspension(), Enforcement.ENFORCE, ALL)
     return replace(
         bundle,
         replies=RepliesRule("您已退订", "您已恢复"),
@@ -116,11 +117,12 @@ def town(  # noqa: PLR0913, PLR0917 - what a town is made of
     policy: Bundle,
     person: Sender,
     wall: Wall,
+    stores: Stores,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Town:
-    monkeypatch.setattr(suspensions, "_EVERY_S", 0.01)
+    monkeypatch.setattr(background, "_SUSPENSIONS_EVERY_S", 0.01)
     wall.set(AFTERNOON)
-    return Town(start, attach, until, smsc, policy, person, memory_stores())
+    return Town(start, attach, until, smsc, policy, person, stores)
 
 
 async def go_over(esme: RawEsme) -> list[int]:
@@ -217,7 +219,7 @@ async def test_r43_what_another_process_suspends_and_lifts_is_followed_within_a_
     town: Town, monkeypatch: pytest.MonkeyPatch, wall: Wall
 ) -> None:
     gateway = await town.begin()
-    monkeypatch.setattr(suspensions, "_EVERY_S", 0.25)  # as in earnest
+    monkeypatch.setattr(background, "_SUSPENSIONS_EVERY_S", 0.25)  # as in earnest
     esme = await town.attach(gateway)
     since = datetime.fromisoformat(AFTERNOON)
     by_clerk = NewSuspension(MSISDN, "", "", since, since + timedelta(days=1), is_told=True)
@@ -242,7 +244,7 @@ async def test_r43_it_holds_while_the_store_fails_and_is_kept_and_told_when_it_c
 ) -> None:
     gateway = await town.begin()
     esme = await town.attach(gateway)
-    monkeypatch.setattr(suspensions, "_STALE_S", 0.0)
+    monkeypatch.setattr(background, "_STALE_S", 0.0)
 
     with monkeypatch.context() as patch:
         patch.setattr(town.stores.suspensions, "suspend", fail)
@@ -379,7 +381,9 @@ async def test_what_time_ends_is_marked_as_ended(town: Town, wall: Wall) -> None
     await town.become(gateway, is_suspended=False)
 
     assert passed.is_ok
-    assert await town.stores.suspensions.active_of(MSISDN) is None
+    async with asyncio.timeout(60):
+        while await town.stores.suspensions.active_of(MSISDN) is not None:
+            pass
 
 
 class TestOtherWord:

@@ -8,9 +8,9 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.dataplane import relay
-from gateway.proxy import unbound_connections
+from gateway.proxy import sessions
 from gateway.proxy.connection import Pause
-from gateway.proxy.unbound_connections import UnboundConnections
+from gateway.proxy.sessions import UnboundConnections
 from gateway.runtime import acceptor
 from gateway.settings.gateway import Limits
 from simulators import builders
@@ -65,7 +65,7 @@ async def test_an_address_that_opens_too_many_connections_is_refused_and_others_
 def test_a_stranger_opens_a_tenth_of_what_an_sp_may_but_small_limits_are_for_both(
     monkeypatch: pytest.MonkeyPatch, per_s: float, at_once: int, of_sp: int, of_stranger: int
 ) -> None:
-    monkeypatch.setattr(unbound_connections, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(sessions, "monotonic", lambda: 0.0)
     unbound = UnboundConnections(per_s, at_once, {SP_ADDRESS}.__contains__)
 
     admitted = [

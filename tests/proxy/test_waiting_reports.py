@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.authority_report import NewAuthorityReport
-from gateway.proxy.waiting_reports import WaitingReports
+from gateway.proxy.report_writer import WaitingReports
 
 ROOM = 1 << 20
 

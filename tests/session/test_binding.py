@@ -15,8 +15,7 @@ from gateway.session.binding import (
     judge_bind,
     read_bind,
 )
-from gateway.smpp.errors import DecodeError
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError
 
 BODY = b"sp1\0secret\0VMA\0\x34\x01\x01\0"
 

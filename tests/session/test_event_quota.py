@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.session.event_quota import EventQuota, EventRepeats
+from gateway.session.stranger_limits import EventQuota, EventRepeats
 
 
 def test_the_first_event_of_an_address_is_told_and_the_others_are_counted() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from gateway.session.lockout import (
+from gateway.session.stranger_limits import (
     ADDRESS_FACTOR,
     FIRST_DELAY_S,
     KNOWN_S,

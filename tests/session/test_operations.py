@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.session.operations import RULINGS, Ruling, ruling
-from gateway.session.states import SessionState, Side
+from gateway.session.operations import RULINGS, Ruling, SessionState, Side, ruling
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 
 UNKNOWN = (0x0A, 0x0000_FFFF, 0x7FFF_FFFF, 0x8000_000A, 0xFFFF_FFFF)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.session.proxy_protocol import (
+from gateway.session.peer_address import (
     MAX_OCTETS,
     PREFIX_OCTETS,
     ProxyHeaderError,

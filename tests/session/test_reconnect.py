@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.session.reconnect import reconnect_delay_s
+from gateway.session.timers import reconnect_delay_s
 
 fractions = st.floats(0, 1, exclude_max=True)
 

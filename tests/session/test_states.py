@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.domain.sender import BindType
-from gateway.session.states import BOUND_STATES, SessionState
+from gateway.session.operations import BOUND_STATES, SessionState
 
 
 @pytest.mark.parametrize("state", SessionState)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.session.stranger_places import StrangerPlaces
+from gateway.session.stranger_limits import StrangerPlaces
 
 CROWD, SP = "203.0.113.9", "192.0.2.1"
 

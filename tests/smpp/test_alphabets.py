@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smpp.alphabets import Alphabet, alphabet_of, meanings_of, read, write
-from gateway.smpp.errors import EncodeError
+from gateway.smpp.status import EncodeError
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.smpp import answers
+from gateway.smpp import pdu as answers
 from gateway.smpp.commands import RESPONSE_BIT, CommandId
 from gateway.smpp.pdu import Pdu, decode, make
 from gateway.smpp.status import CommandStatus

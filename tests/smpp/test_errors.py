@@ -1,7 +1,6 @@
 """What the errors say, and what they keep to themselves."""
 
-from gateway.smpp.errors import DecodeError, EncodeError, SmppError
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError, EncodeError, SmppError
 
 
 def test_a_decode_error_names_the_field_and_the_answer_it_earned() -> None:

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.smpp.errors import DecodeError, EncodeError
 from gateway.smpp.fields import COctetString, Field, FieldValue, Integer, OctetString
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
 
 DESTINATION_ADDR = COctetString("destination_addr", 21, CommandStatus.ESME_RINVDSTADR)
 SHORT_MESSAGE = OctetString("short_message", CommandStatus.ESME_RINVMSGLEN)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from smpplib import gsm as smpplib_gsm
 
 from gateway.smpp import gsm0338
-from gateway.smpp.errors import EncodeError
+from gateway.smpp.status import EncodeError
 
 septets_of_any_kind = st.lists(st.integers(0, 127), max_size=200).map(bytes)
 ALPHABET = gsm0338.decode(bytes(range(27)) + bytes(range(28, 128)))

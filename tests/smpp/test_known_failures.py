@@ -3,10 +3,9 @@
 import pytest
 
 from gateway.smpp.commands import CommandId
-from gateway.smpp.errors import DecodeError
 from gateway.smpp.framing import HEADER, FramingError, split
 from gateway.smpp.pdu import Pdu, decode, encode, make
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError
 from gateway.smpp.text import readings
 from gateway.smpp.tlv import Tag, Tlv
 from gateway.smpp.udh import split_udh

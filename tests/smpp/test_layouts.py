@@ -2,8 +2,7 @@
 
 import pytest
 
-from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.layouts import LAYOUTS
+from gateway.smpp.commands import LAYOUTS, RESPONSE_BIT, CommandId
 
 BROADCASTS = {command for command in CommandId if "BROADCAST" in command.name}
 

@@ -4,11 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.smpp.addresses import DistributionList, SmeAddress, UnsuccessSme
-from gateway.smpp.errors import DecodeError, EncodeError
-from gateway.smpp.fields import Field, FieldValue
-from gateway.smpp.lists import Destinations, FailedDestinations
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.fields import (
+    Destinations,
+    DistributionList,
+    FailedDestinations,
+    Field,
+    FieldValue,
+    SmeAddress,
+    UnsuccessSme,
+)
+from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
 
 DESTINATIONS = Destinations("dest_address")
 REFUSALS = FailedDestinations("unsuccess_sme")

@@ -6,11 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.smpp.commands import RESPONSE_BIT, CommandId
-from gateway.smpp.errors import DecodeError, EncodeError
-from gateway.smpp.fields import COctetString, FieldValue, Integer, OctetString
-from gateway.smpp.layouts import LAYOUTS
-from gateway.smpp.lists import Destinations
+from gateway.smpp.commands import LAYOUTS, RESPONSE_BIT, CommandId
+from gateway.smpp.fields import COctetString, Destinations, FieldValue, Integer, OctetString
 from gateway.smpp.pdu import (
     DistributionList,
     Pdu,
@@ -20,7 +17,7 @@ from gateway.smpp.pdu import (
     encode,
     make,
 )
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
 from gateway.smpp.tlv import Tag, Tlv
 
 BIND: dict[str, FieldValue] = {

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smpp.commands import CommandId
-from gateway.smpp.errors import DecodeError, EncodeError
 from gateway.smpp.pdu import decode, make
 from gateway.smpp.receipt import Receipt, id_forms, read_receipt, receipt_pdu, with_receipt_id
+from gateway.smpp.status import DecodeError, EncodeError
 from gateway.smpp.tlv import Tag, Tlv
 
 TEXT = (

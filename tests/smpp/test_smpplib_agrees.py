@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from smpplib import smpp
 from smpplib.client import SimpleSequenceGenerator
 
-from gateway.smpp import answers
+from gateway.smpp import pdu as answers
 from gateway.smpp.commands import CommandId
 from gateway.smpp.fields import FieldValue
 from gateway.smpp.pdu import decode, make

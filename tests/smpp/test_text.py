@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from gateway.smpp import gsm0338
 from gateway.smpp.alphabets import Alphabet, meanings_of, read
-from gateway.smpp.errors import EncodeError
 from gateway.smpp.national_languages import Shift, decode_shifted
+from gateway.smpp.status import EncodeError
 from gateway.smpp.text import (
     MAX_READINGS,
     decode_text,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.smpp.times import moment_of
+from gateway.smpp.fields import moment_of
 
 NOW = datetime(2013, 11, 1, 8, 0, tzinfo=UTC)
 

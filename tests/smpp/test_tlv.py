@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smpplib import consts
 
-from gateway.smpp.errors import DecodeError, EncodeError
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError, EncodeError
 from gateway.smpp.tlv import Tag, Tlv, first, read_tlvs, write_tlvs
 
 tlvs_of_any_kind = st.lists(

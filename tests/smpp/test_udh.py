@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.smpp.errors import DecodeError
 from gateway.smpp.national_languages import Shift
-from gateway.smpp.status import CommandStatus
+from gateway.smpp.status import CommandStatus, DecodeError
 from gateway.smpp.tlv import Tag, Tlv
 from gateway.smpp.udh import (
     Concat,
