@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.record_archive import (
+from gateway.records.archive import (
     ArchiveBusyError,
     RecordArchive,
     hour_of,
     replacing,
     start_of,
 )
-from gateway.runtime.record_files import HourFiles
+from gateway.records.files import HourFiles
 
 HOUR = hour_of(datetime(2013, 9, 30, 9, tzinfo=UTC))
 

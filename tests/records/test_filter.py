@@ -3,8 +3,7 @@ from functools import partial
 
 import pytest
 
-from gateway.runtime.record_filter import RecordPicker, RecordScope
-from gateway.runtime.sealed_records import sealed
+from gateway.records.sealed_values import RecordPicker, RecordScope, sealed
 from gateway.runtime.sealing import Sealer
 
 SEALER = Sealer({"k1": bytes(64)}, "k1")

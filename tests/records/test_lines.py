@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.records import DecisionRow, DeliveryRow, OutcomeRow, Row, Why
-from gateway.runtime.record_lines import RecordLines
+from gateway.records.lines import RecordLines
 
 Decision = Callable[..., DecisionRow]
 Delivery = Callable[..., DeliveryRow]

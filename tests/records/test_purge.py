@@ -6,13 +6,11 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.records import DecisionRow
-from gateway.runtime.record_archive import RecordArchive, start_of
-from gateway.runtime.record_files import HourFiles
-from gateway.runtime.record_filter import RecordScope
-from gateway.runtime.record_lines import RecordLines
-from gateway.runtime.record_purge import FilePurge, plan_purge, purge
-from gateway.runtime.record_seal import seal_closed
-from gateway.runtime.sealed_records import opened
+from gateway.records.archive import RecordArchive, start_of
+from gateway.records.files import HourFiles
+from gateway.records.lines import RecordLines
+from gateway.records.sealed_values import RecordScope, opened
+from gateway.records.upkeep import FilePurge, plan_purge, purge, seal_closed
 from gateway.runtime.sealing import Sealer
 
 Decision = Callable[..., DecisionRow]

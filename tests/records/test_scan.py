@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime import record_scan
-from gateway.runtime.record_archive import RecordArchive
-from gateway.runtime.record_scan import scan_hour, size_of
+import gateway.records.archive as archive_module
+from gateway.records.archive import RecordArchive, scan_hour, size_of
 
 HOUR = 380_529  # 2013-05-30, 09 UTC
 NAME = "cdr-20130530-09"
@@ -51,7 +50,7 @@ def test_lines_of_all_files_of_an_hour_come_in_their_order(archive: RecordArchiv
 def test_lines_are_whole_however_the_file_is_read(
     archive: RecordArchive, name: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_scan, "_BLOCK_OCTETS", block)
+    monkeypatch.setattr(archive_module, "_BLOCK_OCTETS", block)
     write(archive, name, b"one\n\ntwo\nthree\nhalf a li")
 
     found = lines_of(archive)
@@ -63,7 +62,7 @@ def test_lines_are_whole_however_the_file_is_read(
 def test_what_is_told_adds_up_to_what_lies_on_the_disk(
     archive: RecordArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_scan, "_BLOCK_OCTETS", 300)
+    monkeypatch.setattr(archive_module, "_BLOCK_OCTETS", 300)
     write(archive, f"{NAME}.jsonl.gz", b"1\n" * 1000)
     write(archive, f"{NAME}.1.jsonl", b"2\n" * 1000)
     write(archive, "cdr-20130530-10.jsonl", b"3\n")
@@ -78,8 +77,8 @@ def test_what_is_told_adds_up_to_what_lies_on_the_disk(
 def test_a_line_without_end_is_no_record(
     archive: RecordArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_scan, "MAX_LINE_OCTETS", 10)
-    monkeypatch.setattr(record_scan, "_BLOCK_OCTETS", 8)
+    monkeypatch.setattr(archive_module, "MAX_LINE_OCTETS", 10)
+    monkeypatch.setattr(archive_module, "_BLOCK_OCTETS", 8)
     write(archive, f"{NAME}.jsonl", b"a\nb\n" + b"x" * 100)
 
     with pytest.raises(ValueError, match="line 3 does not end"):

@@ -9,12 +9,12 @@ import orjson
 import pytest
 
 from gateway.domain.records import DecisionRow
-from gateway.runtime import record_seal
-from gateway.runtime.record_archive import RecordArchive
-from gateway.runtime.record_files import HourFiles, read_records
-from gateway.runtime.record_lines import RecordLines
-from gateway.runtime.record_seal import SealResult, due, seal_closed
-from gateway.runtime.sealed_records import opened
+from gateway.records import upkeep as record_seal
+from gateway.records.archive import RecordArchive
+from gateway.records.files import HourFiles, read_records
+from gateway.records.lines import RecordLines
+from gateway.records.sealed_values import opened
+from gateway.records.upkeep import SealResult, due, seal_closed
 from gateway.runtime.sealing import Sealer
 
 Decision = Callable[..., DecisionRow]
@@ -174,12 +174,12 @@ def test_progress_is_told_in_octets(
 SEAL = """
 import sys
 from pathlib import Path
-from gateway.runtime.record_archive import RecordArchive
-from gateway.runtime.record_seal import seal_closed
-from gateway.runtime import record_seal
+from gateway.records.archive import RecordArchive
+from gateway.records.upkeep import seal_closed
+from gateway.records import upkeep
 from gateway.runtime.sealing import Sealer
 
-record_seal._TOLD_OCTETS = 1
+upkeep._TOLD_OCTETS = 1
 told = 0
 def tell(_octets):
     global told

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.runtime.sealed_records import Subscriber, is_sealed, opened, sealed
+from gateway.records.sealed_values import Subscriber, is_sealed, opened, sealed
 from gateway.runtime.sealing import Sealer, SealError
 
 SEALER = Sealer({"k1": bytes(64)}, "k1")

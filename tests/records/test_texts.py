@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.records import DecisionRow
-from gateway.runtime.record_lines import RecordLines
-from gateway.runtime.record_texts import decisions_with_texts
+from gateway.records.lines import RecordLines
+from gateway.records.sealed_values import decisions_with_texts
 
 Decision = Callable[..., DecisionRow]
 Record = dict[str, object]

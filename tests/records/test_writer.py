@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.records import DecisionRow, OutcomeRow
+from gateway.records.files import HourFiles, lock_alone, read_records
+from gateway.records.writer import Records
 from gateway.runtime.logging import configure_logging
-from gateway.runtime.record_files import HourFiles, lock_alone, read_records
-from gateway.runtime.records import Records, RecordsHealth
+from gateway.runtime.snapshot import RecordsHealth
 from gateway.runtime.tasks import spawn
 
 Decision = Callable[..., DecisionRow]
@@ -157,7 +158,7 @@ def test_a_quiet_gateway_lets_go_of_its_file_so_that_it_can_be_sealed(
         really(files)
         closed.release()
 
-    monkeypatch.setattr("gateway.runtime.records._IDLE_S", 0.01)
+    monkeypatch.setattr("gateway.records.writer._IDLE_S", 0.01)
     monkeypatch.setattr(HourFiles, "close", close)
     records = Records(tmp_path)
     records.rows.append(decision(sequence_number=1))
@@ -280,7 +281,7 @@ FULL_DISK = """
 import resource, sys, threading
 from pathlib import Path
 from gateway.runtime.logging import configure_logging
-from gateway.runtime.records import Records
+from gateway.records.writer import Records
 
 failed, recovered = threading.Event(), threading.Event()
 def note(line):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.runtime.collector import set_aside
+from gateway.runtime.tasks import set_aside
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.runtime.counters import BoundedCounter, Histogram
+from gateway.runtime.snapshot import BoundedCounter, Histogram
 
 
 def test_a_peer_that_invents_keys_cannot_fill_the_memory() -> None:

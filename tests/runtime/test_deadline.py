@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 import pytest
 
-from gateway.runtime.deadline import wait_listening
+from gateway.runtime.tasks import wait_listening
 
 Futures = AbstractSet[asyncio.Future[None]]
 

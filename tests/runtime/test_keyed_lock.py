@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from gateway.proxy.taking_turns import Turns
+from gateway.runtime.tasks import KeyedLock
 
 
-async def test_turns_of_one_key_come_one_after_the_other_in_order() -> None:
-    turns, told = Turns(), list[str]()
+async def test_locks_of_one_key_come_one_after_the_other_in_order() -> None:
+    turns, told = KeyedLock(), list[str]()
 
     async def speak(name: str, key: int) -> None:
         async with turns.of(key):
@@ -22,7 +22,7 @@ async def test_turns_of_one_key_come_one_after_the_other_in_order() -> None:
 
 
 async def test_different_keys_do_not_wait_for_each_other() -> None:
-    turns = Turns()
+    turns = KeyedLock()
 
     async with turns.of(1):
         async with asyncio.timeout(60):
@@ -31,7 +31,7 @@ async def test_different_keys_do_not_wait_for_each_other() -> None:
 
 
 async def test_nothing_is_kept_of_keys_at_rest() -> None:
-    turns = Turns()
+    turns = KeyedLock()
 
     async with turns.of(1):
         assert turns._waiting
@@ -43,7 +43,7 @@ async def test_nothing_is_kept_of_keys_at_rest() -> None:
 
 
 async def test_who_gives_up_waiting_keeps_no_place() -> None:
-    turns = Turns()
+    turns = KeyedLock()
 
     async def wait() -> None:
         async with asyncio.timeout(60), turns.of(1):

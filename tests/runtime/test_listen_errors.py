@@ -2,7 +2,7 @@ import errno
 
 import pytest
 
-from gateway.runtime.listen_errors import cannot_listen
+from gateway.runtime.acceptor import cannot_listen
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from gateway.runtime.apart import apart
+from gateway.runtime.tasks import to_thread
 
 
 def now() -> tuple[float, tuple[int, int, int], int]:
@@ -16,7 +16,7 @@ def now() -> tuple[float, tuple[int, int, int], int]:
 async def test_work_apart_gives_the_loop_its_turns_and_leaves_all_as_it_was() -> None:
     before = now()
 
-    turn_s, (young, middle, full), thread = await apart(now)
+    turn_s, (young, middle, full), thread = await to_thread(now)
 
     assert turn_s < 0.001 < before[0]
     assert (young, middle) == before[1][:2]
@@ -29,7 +29,7 @@ async def test_what_fails_apart_is_raised_and_leaves_all_as_it_was() -> None:
     before = now()
 
     with pytest.raises(ZeroDivisionError):
-        await apart(divmod, 1, 0)
+        await to_thread(divmod, 1, 0)
 
     assert now() == before
 
@@ -37,7 +37,7 @@ async def test_what_fails_apart_is_raised_and_leaves_all_as_it_was() -> None:
 async def test_a_collector_that_is_off_stays_off() -> None:
     gc.disable()
     try:
-        assert not await apart(gc.isenabled)
+        assert not await to_thread(gc.isenabled)
         assert not gc.isenabled()
     finally:
         gc.enable()
@@ -47,7 +47,7 @@ async def test_how_often_all_is_looked_over_from_now_on_may_be_set_meanwhile() -
     before = gc.get_threshold()
     try:
         # As a gateway does that has started while a reload went on.
-        await apart(gc.set_threshold, *before[:2], 100)
+        await to_thread(gc.set_threshold, *before[:2], 100)
         assert gc.get_threshold() == (*before[:2], 100)
     finally:
         gc.set_threshold(*before)

@@ -5,10 +5,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.runtime.counters import MAX_SYSTEM_IDS, Counters
 from gateway.runtime.metrics import GatewayCollector, render, render_snapshot
-from gateway.runtime.records import RecordsHealth
-from gateway.runtime.snapshot import PolicyIdentity, Snapshot
+from gateway.runtime.snapshot import (
+    MAX_SYSTEM_IDS,
+    Counters,
+    PolicyIdentity,
+    RecordsHealth,
+    Snapshot,
+)
 from gateway.smpp.status import CommandStatus
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

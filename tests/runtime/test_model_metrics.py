@@ -1,4 +1,5 @@
-from gateway.runtime.model_metrics import ModelsHealth, model_families
+from gateway.runtime.metrics import model_families
+from gateway.runtime.snapshot import ModelsHealth
 
 
 def test_scrapes_tell_which_models_stand_and_what_they_dispute() -> None:

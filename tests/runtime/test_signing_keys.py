@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from gateway.systems.learning.keys import KeyFileError, signing_key, trusted_key
+from gateway.runtime.sealing import KeyFileError, signing_key, trusted_key
 
 OURS = Ed25519PrivateKey.from_private_bytes(bytes(32))
 OTHER = generate_private_key(SECP256R1())

@@ -1,8 +1,10 @@
-"""What gateway.ports.changes promises, on every store."""
+"""What gateway.storage.change_feed promises, on every store."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeAlias
+
+import pytest
 
 from gateway.domain.consent import ConsentAnswer
 from gateway.domain.preferences import (
@@ -13,8 +15,10 @@ from gateway.domain.preferences import (
     PreferenceKind,
 )
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.ports.changes import UNNAMED, Change, ChangeKind
-from gateway.stores.open import Stores
+from gateway.storage.change_feed import UNNAMED, Change, ChangeKind
+from gateway.stores import Stores
+
+pytestmark = pytest.mark.every_store
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]

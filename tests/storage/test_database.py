@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.database import Database
-from gateway.stores.sqlite import reading_engine, writing_engine
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.sqlite import reading_engine, writing_engine
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ from gateway.domain.preferences import (
     PreferenceAction,
     PreferenceKind,
 )
-from gateway.domain.privacy import NewPurge
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.sample import NewSample, SampleLabel, SampleSource
+from gateway.domain.records import NewPurge
 from gateway.runtime.clock import utcnow
 from gateway.runtime.sealing import Keys
-from gateway.stores.open import Stores, open_store
+from gateway.stores import Stores, open_store
+from gateway.systems.learning.model import NewSample, SampleLabel, SampleSource
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 NumbersIn: TypeAlias = Callable[[Path, Iterable[int]], set[int]]
@@ -45,13 +45,15 @@ async def kept(
     await stores.close()
 
 
-def texts_in(database: Path, *texts: str) -> set[str]:
-    octets = b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
+def texts_in(database_file: Path, *texts: str) -> set[str]:
+    octets = b"".join(
+        path.read_bytes() for path in database_file.parent.glob(f"{database_file.name}*")
+    )
     return {text for text in texts if text.encode() in octets or text.encode("utf-16-be") in octets}
 
 
 async def test_r51_after_a_deletion_number_and_word_are_on_the_disk_no_more(
-    kept: Stores, database: Path, numbers_in: NumbersIn, noon: datetime
+    kept: Stores, database_file: Path, numbers_in: NumbersIn, noon: datetime
 ) -> None:
     origin = ChangeOrigin(Channel.CLI, noon, "clerk")
     await kept.preferences.change(SUBSCRIBER, lambda _: (KEYWORD,), origin)
@@ -59,16 +61,16 @@ async def test_r51_after_a_deletion_number_and_word_are_on_the_disk_no_more(
 
     assert await kept.preferences.erase(SUBSCRIBER, origin)
 
-    assert texts_in(database, WORD, FRIEND.value) == set()
+    assert texts_in(database_file, WORD, FRIEND.value) == set()
     # The feed tells every process whose they were, and forgets it within hours.
     await kept.changes.forget_subscribers(utcnow() + timedelta(hours=1))
     assert await kept.empty_wal()
-    assert numbers_in(database, {SUBSCRIBER, 8613911112222}) == set()
-    assert texts_in(database, WORD, FRIEND.value, str(SUBSCRIBER)[2:]) == set()
+    assert numbers_in(database_file, {SUBSCRIBER, 8613911112222}) == set()
+    assert texts_in(database_file, WORD, FRIEND.value, str(SUBSCRIBER)[2:]) == set()
 
 
 async def test_r72_what_was_purged_is_on_the_disk_no_more(
-    kept: Stores, database: Path, numbers_in: NumbersIn, held: Builder, noon: datetime
+    kept: Stores, database_file: Path, numbers_in: NumbersIn, held: Builder, noon: datetime
 ) -> None:
     purge = NewPurge("messages", noon, noon, 1, noon, "daily")
     message = held(
@@ -88,17 +90,17 @@ async def test_r72_what_was_purged_is_on_the_disk_no_more(
     await kept.samples.forget([on_record.number], replace(purge, what="samples"))
     assert await kept.empty_wal()
 
-    assert numbers_in(database, {SUBSCRIBER}) == set()
-    assert texts_in(database, TEXT, str(SUBSCRIBER)[2:]) == set()
+    assert numbers_in(database_file, {SUBSCRIBER}) == set()
+    assert texts_in(database_file, TEXT, str(SUBSCRIBER)[2:]) == set()
 
 
 async def test_while_somebody_reads_the_log_is_emptied_later_and_nobody_waits_long(
-    sqlite_url: str, database: Path, noon: datetime
+    sqlite_url: str, database_file: Path, noon: datetime
 ) -> None:
     stores = await open_store(sqlite_url, deadline_s=30)
     origin = ChangeOrigin(Channel.CLI, noon, "clerk")
     await stores.preferences.change(SUBSCRIBER, lambda _: (KEYWORD,), origin)
-    reader = sqlite3.connect(database, isolation_level=None)
+    reader = sqlite3.connect(database_file, isolation_level=None)
     with closing(reader):
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM preferences").fetchall()
@@ -109,7 +111,7 @@ async def test_while_somebody_reads_the_log_is_emptied_later_and_nobody_waits_lo
         await asyncio.gather(*writes)
 
     assert await stores.empty_wal()
-    assert texts_in(database, WORD) == set()
+    assert texts_in(database_file, WORD) == set()
     await stores.close()
 
 

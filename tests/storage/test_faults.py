@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.faults import translated
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.sqlite import translated
 
 STATEMENT = "SELECT 13800138000"
 

@@ -7,9 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.preferences import (
@@ -19,10 +16,9 @@ from gateway.domain.preferences import (
     PreferenceAction,
     PreferenceKind,
 )
-from gateway.domain.privacy import JournalState, NewAccess, NewPurge
-from gateway.stores.migrate import upgrade
-from gateway.stores.open import open_store
-from gateway.stores.sqlite import prepare_file, writing_engine
+from gateway.domain.records import JournalState, NewAccess, NewPurge
+from gateway.storage.sqlite import writing_engine
+from gateway.stores import open_store
 
 JOURNALS = ("access_log", "purge_log")
 PUT = {
@@ -34,14 +30,14 @@ PUT = {
 
 
 @pytest.fixture
-async def journaled(sqlite_url: str, database: Path, noon: datetime) -> Path:
+async def journaled(sqlite_url: str, database_file: Path, noon: datetime) -> Path:
     """Make a store whose journals have three rows each."""
     stores = await open_store(sqlite_url)
     for why in ("one", "two", "three"):
         await stores.journals.note_access(NewAccess("lin", "records show", why, "what", noon))
         await stores.journals.note_purge(NewPurge(why, noon, noon, 8, noon, "lin"))
     await stores.close()
-    return database
+    return database_file
 
 
 async def states(url: str) -> dict[str, JournalState]:
@@ -173,43 +169,6 @@ async def test_processes_that_write_at_once_keep_one_chain(sqlite_url: str, noon
     assert (found.rows, found.problem) == (30, "")
 
 
-def _to(revision: str, connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", "gateway.stores:migrations")
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
-
-
-async def test_rows_of_before_are_chained_as_they_are(
-    database: Path, sqlite_url: str, noon: datetime
-) -> None:
-    prepare_file(database, busy_s=1)
-    engine = writing_engine(database, busy_s=1)
-    async with engine.begin() as connection:
-        await connection.run_sync(lambda sync: _to("0022", sync))
-        for number in (1, 2):
-            await connection.exec_driver_sql(
-                "INSERT INTO access_log(number, by, action, reason, about, at)"
-                " VALUES(?, '林', 'records show', 'why', 'what', 1384600000000000)",
-                (number,),
-            )
-        await connection.exec_driver_sql(
-            "INSERT INTO preference_journal(msisdn, at, channel, by, before, after, is_erasure)"
-            " VALUES(8613800138000, 1, 'cli', 'lin', '', '', 1)"
-        )
-    await upgrade(engine)
-    await engine.dispose()
-    stores = await open_store(sqlite_url)
-
-    await stores.journals.note_access(NewAccess("lin", "records show", "why", "what", noon))
-
-    found, _ = await stores.journals.states()
-    erasures = await stores.preferences.journal_of(8613800138000)
-    await stores.close()
-    assert erasures == []
-    assert (found.rows, found.broken, found.problem) == (3, None, "")
-
-
 HISTORIES = {
     "preference_journal": (
         "INTO preference_journal(number, msisdn, at, channel, by, before, after, is_erasure)"
@@ -227,7 +186,7 @@ HISTORIES = {
     ],
 )
 async def test_a_history_that_may_be_erased_can_still_not_be_rewritten(
-    sqlite_url: str, database: Path, noon: datetime, act: str
+    sqlite_url: str, database_file: Path, noon: datetime, act: str
 ) -> None:
     wish = Preference(PreferenceKind.NUMBER, "13911112222", PreferenceAction.BLOCK)
     stores = await open_store(sqlite_url)
@@ -236,7 +195,7 @@ async def test_a_history_that_may_be_erased_can_still_not_be_rewritten(
     await stores.close()
 
     with (
-        closing(sqlite3.connect(database)) as connection,
+        closing(sqlite3.connect(database_file)) as connection,
         pytest.raises(sqlite3.IntegrityError, match="append-only"),
     ):
         connection.execute(act)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import open_store
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import open_store
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What gateway.ports.privacy promises, on every store."""
+"""What the journals, legal holds and final messages promise, on every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,17 +7,12 @@ from typing import TypeAlias
 
 import pytest
 
-from gateway.domain.privacy import (
-    Access,
-    JournalState,
-    LegalHold,
-    NewAccess,
-    NewLegalHold,
-    NewPurge,
-    Purge,
-)
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
-from gateway.stores.open import Stores
+from gateway.domain.records import Access, JournalState, NewAccess, NewPurge, Purge
+from gateway.stores import Stores
+from gateway.systems.legal_holds.model import LegalHold, NewLegalHold
+
+pytestmark = pytest.mark.every_store
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

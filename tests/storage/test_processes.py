@@ -12,7 +12,7 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.stores.open import open_store
+from gateway.stores import open_store
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -23,7 +23,7 @@ HOLDER = """
 import asyncio, os, sys
 from datetime import UTC, datetime, timedelta
 from gateway.domain.quarantine import HeldMessage
-from gateway.stores.open import open_store
+from gateway.stores import open_store
 
 NOW = datetime(2025, 11, 25, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ MOVER = """
 import asyncio, sys
 from datetime import UTC, datetime
 from gateway.domain.quarantine import HoldState
-from gateway.stores.open import open_store
+from gateway.stores import open_store
 
 NOW = datetime(2025, 11, 25, tzinfo=UTC)
 

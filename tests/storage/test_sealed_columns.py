@@ -1,18 +1,21 @@
+import subprocess
+import sys
+
 import pytest
 from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.stores import open as _all_tables
-from gateway.stores.sealed_columns import (
+from gateway import stores as _all_tables
+from gateway.storage.sealed_columns import (
     AFTER_ALL,
     BEFORE_ALL,
     Seal,
     SealedOctets,
     SealedText,
 )
-from gateway.stores.seals import sealed_tables
-from gateway.stores.tables import metadata
+from gateway.storage.seals import SEALED_TABLES, sealed_tables
+from gateway.storage.tables import metadata
 
 SEAL = Seal("k1", bytes(64))
 OTHER = Seal("k2", bytes(63) + b"\1")
@@ -102,3 +105,31 @@ def test_every_column_of_a_subscribers_is_one_that_is_sealed() -> None:
     assert len(of_subscribers) > 20
     assert of_subscribers <= sealed
     assert {"changes.key", "errands.text", "authority_reports.text"} <= sealed
+
+
+def test_every_table_with_sealed_columns_is_looked_at_before_a_store_is_sealed() -> None:
+    assert _all_tables is not None
+
+    assert sorted(SEALED_TABLES) == sorted(table.name for table, _ in sealed_tables())
+
+
+def test_a_process_that_does_not_know_all_tables_cannot_go_through_them() -> None:
+    script = "from gateway.storage.seals import sealed_tables; list(sealed_tables())"
+
+    ended = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode != 0
+    assert "these tables are not imported: authority_reports, " in ended.stderr
+
+
+def test_the_command_that_seals_a_store_anew_knows_all_tables() -> None:
+    script = (
+        "import gateway.cli.record_upkeep; from gateway.storage.seals import sealed_tables;"
+        " print(len(list(sealed_tables())))"
+    )
+
+    told = subprocess.check_output([sys.executable, "-c", script], text=True)  # noqa: S603
+
+    assert int(told) == len(SEALED_TABLES)

@@ -15,9 +15,9 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.domain.consent import ConsentAnswer
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import Stores, open_store
-from gateway.stores.sqlite import reading_engine, writing_engine
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.sqlite import reading_engine, writing_engine
+from gateway.stores import Stores, open_store
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
@@ -35,9 +35,9 @@ def umask(mask: int) -> Iterator[None]:
 
 
 @contextmanager
-def locked(database: Path) -> Iterator[None]:
+def locked(database_file: Path) -> Iterator[None]:
     """Keep another process's write lock."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+    with closing(sqlite3.connect(database_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
@@ -53,10 +53,10 @@ def put(path: Path, octets: bytes, mode: int = 0o600) -> None:
     path.chmod(mode)
 
 
-def damage(database: Path) -> None:
+def damage(database_file: Path) -> None:
     """Overwrite the last quarter, where the rows are."""
-    octets = database.stat().st_size
-    with database.open("r+b") as file:
+    octets = database_file.stat().st_size
+    with database_file.open("r+b") as file:
         file.seek(octets - octets // 4)
         file.write(b"\xff" * (octets // 4))
 
@@ -80,27 +80,27 @@ async def ids(stores: Stores) -> list[int]:
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
 async def test_no_other_user_can_read_the_files_whatever_the_umask(
-    database: Path, sqlite_url: str, held: Builder, suffix: str
+    database_file: Path, sqlite_url: str, held: Builder, suffix: str
 ) -> None:
     with umask(0):
         stores = await open_store(sqlite_url)
         await stores.quarantine.hold([held()])
-    mode = mode_of(database.with_name(database.name + suffix))
+    mode = mode_of(database_file.with_name(database_file.name + suffix))
     await stores.close()
 
     assert mode == 0o600
-    assert mode_of(database.parent) == 0o700
+    assert mode_of(database_file.parent) == 0o700
 
 
 async def test_a_file_that_others_could_read_is_closed_to_them(
-    database: Path, sqlite_url: str
+    database_file: Path, sqlite_url: str
 ) -> None:
-    put(database, b"", mode=0o644)
+    put(database_file, b"", mode=0o644)
 
     stores = await open_store(sqlite_url)
     await stores.close()
 
-    assert mode_of(database) == 0o600
+    assert mode_of(database_file) == 0o600
 
 
 async def test_a_commit_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
@@ -163,11 +163,11 @@ async def test_a_full_disk_splits_callers_at_once_into_held_and_refused(
 
 
 async def test_the_writer_goes_on_when_there_is_room_again(
-    database: Path, sqlite_url: str, held: Builder
+    database_file: Path, sqlite_url: str, held: Builder
 ) -> None:
     stores = await open_store(sqlite_url, max_octets=SMALL_DISK)
     acknowledged = await fill(stores, held)
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+    with closing(sqlite3.connect(database_file, isolation_level=None)) as other:
         other.execute("DELETE FROM held_messages WHERE message_id <= 20")
 
     await stores.quarantine.hold([held(message_id=10_001)])
@@ -178,10 +178,10 @@ async def test_the_writer_goes_on_when_there_is_room_again(
 
 
 async def test_a_locked_database_refuses_in_time_and_works_when_it_is_free(
-    database: Path, sqlite_url: str, held: Builder
+    database_file: Path, sqlite_url: str, held: Builder
 ) -> None:
     stores = await open_store(sqlite_url, deadline_s=0.2)
-    with locked(database):
+    with locked(database_file):
         with pytest.raises(StoreUnavailable, match="locked"):
             await stores.quarantine.hold([held(message_id=1)])
         while_locked = await stores.quarantine.get(1)
@@ -195,10 +195,10 @@ async def test_a_locked_database_refuses_in_time_and_works_when_it_is_free(
 
 
 async def test_a_lock_does_not_outlast_the_deadline_of_those_who_queue(
-    database: Path, sqlite_url: str, held: Builder
+    database_file: Path, sqlite_url: str, held: Builder
 ) -> None:
     stores = await open_store(sqlite_url, deadline_s=0.2)
-    with locked(database):
+    with locked(database_file):
         results = await asyncio.gather(
             *(stores.quarantine.hold([held(message_id=message_id)]) for message_id in range(50)),
             return_exceptions=True,
@@ -232,20 +232,20 @@ async def test_a_message_whose_holder_gave_up_during_the_commit_is_not_held(
     assert kept == [2]
 
 
-async def test_a_file_that_is_no_database_is_refused(database: Path, sqlite_url: str) -> None:
-    put(database, b"this is a diary, not a database" * 1000)
+async def test_a_file_that_is_no_database_is_refused(database_file: Path, sqlite_url: str) -> None:
+    put(database_file, b"this is a diary, not a database" * 1000)
 
     with pytest.raises(StoreUnavailable, match="not a database"):
         await open_store(sqlite_url)
 
 
 async def test_a_damaged_database_is_unavailable(
-    database: Path, sqlite_url: str, held: Builder
+    database_file: Path, sqlite_url: str, held: Builder
 ) -> None:
     stores = await open_store(sqlite_url)
     await stores.quarantine.hold([held(message_id=message_id) for message_id in range(1, 300)])
     await stores.close()
-    damage(database)
+    damage(database_file)
     damaged = await open_store(sqlite_url)
 
     with pytest.raises(StoreUnavailable, match="malformed"):
@@ -308,7 +308,7 @@ async def test_what_was_held_is_there_after_reopening(
 
 
 async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
-    database: Path, sqlite_url: str, noon: datetime
+    database_file: Path, sqlite_url: str, noon: datetime
 ) -> None:
     asked: list[tuple[str, tuple[object, ...]]] = []
 
@@ -330,7 +330,7 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
     event.remove(Engine, "before_cursor_execute", listen)
     await stores.close()
 
-    assert [plan_of(database, *query) for query in asked] == [
+    assert [plan_of(database_file, *query) for query in asked] == [
         "ix_held_messages_state_expires_at (state=? AND expires_at<?)",
         "ix_held_messages_receipt_due",
         "ix_held_messages_receipt_due (system_id=?)",
@@ -341,20 +341,20 @@ async def test_what_the_gateway_asks_all_the_time_is_answered_from_an_index(
     ]
 
 
-def plan_of(database: Path, statement: str, parameters: tuple[object, ...]) -> str:
-    with closing(sqlite3.connect(database)) as connection:
+def plan_of(database_file: Path, statement: str, parameters: tuple[object, ...]) -> str:
+    with closing(sqlite3.connect(database_file)) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchone()
     return str(plan[3]).partition("INDEX ")[2]
 
 
 async def test_what_is_in_use_is_told_without_the_pages_that_are_free_again(
-    database: Path, sqlite_url: str, held: Builder
+    database_file: Path, sqlite_url: str, held: Builder
 ) -> None:
     stores = await open_store(sqlite_url)
     empty = await stores.used_octets()
     await stores.quarantine.hold([held(pdu=bytes(500_000))])
     full = await stores.used_octets()
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+    with closing(sqlite3.connect(database_file, isolation_level=None)) as other:
         other.execute("DELETE FROM held_messages")
 
     assert await stores.used_octets() == empty

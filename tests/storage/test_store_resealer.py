@@ -25,12 +25,11 @@ from gateway.domain.preferences import (
 )
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.suspension import NewSuspension
-from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.sealing import Keys
-from gateway.stores import store_resealer
-from gateway.stores.open import Stores, open_store
-from gateway.stores.seals import SealMismatch
-from gateway.stores.store_resealer import reseal_store
+from gateway.storage import store_resealer
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.seals import SealMismatch
+from gateway.stores import Stores, open_store, reseal_store
 
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 Builder: TypeAlias = Callable[..., HeldMessage]
@@ -50,7 +49,8 @@ RESEALING = """
 import json, os, signal, sys
 sys.path.insert(0, os.getcwd())
 from gateway.runtime.sealing import Keys
-from gateway.stores import store_resealer
+from gateway.storage import store_resealer
+from gateway.stores import reseal_store
 
 wanted = json.loads(sys.argv[1])
 left = [wanted["pages"]]
@@ -62,7 +62,7 @@ def told(done, total):
 
 store_resealer.ROWS_PER_COMMIT = 7
 keys = {name: bytes.fromhex(key) for name, key in wanted["keys"].items()}
-store_resealer.reseal_store(wanted["url"], Keys(keys, wanted["current"]), told)
+reseal_store(wanted["url"], Keys(keys, wanted["current"]), told)
 """
 
 
@@ -148,16 +148,16 @@ def test_r73_after_a_rotation_the_store_says_the_same_with_the_new_key(
 
 
 def test_r73_a_store_that_stood_open_shows_no_number_once_it_is_sealed(
-    filled: Filled, keys: Keys, database: Path, numbers_in: NumbersIn
+    filled: Filled, keys: Keys, database_file: Path, numbers_in: NumbersIn
 ) -> None:
     filled.fill(None)
     before = filled.said(None)
     numbers = {*SUBSCRIBERS, 8613911112222}
-    assert numbers_in(database, numbers) == numbers
+    assert numbers_in(database_file, numbers) == numbers
 
     reseal_store(filled.url, keys, nobody)
 
-    assert numbers_in(database, numbers) == set()
+    assert numbers_in(database_file, numbers) == set()
     assert filled.said(keys) == before
 
 
@@ -256,10 +256,10 @@ def test_a_wrong_key_of_the_right_name_reseals_nothing(filled: Filled, keys: Key
     [("consent_answers", "msisdn"), ("held_messages", "pdu"), ("held_messages", "joined")],
 )
 def test_what_opens_with_no_key_stops_it_and_says_where(
-    filled: Filled, keys: Keys, turned: Keys, database: Path, table: str, column: str
+    filled: Filled, keys: Keys, turned: Keys, database_file: Path, table: str, column: str
 ) -> None:
     filled.fill(keys)
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(database_file, isolation_level=None)) as connection:
         connection.execute(f"UPDATE OR REPLACE {table} SET {column} = ?", (bytes(40),))  # noqa: S608
 
     with pytest.raises(SealMismatch, match=f"something in {table} opens with none of the keys"):
@@ -315,25 +315,25 @@ def test_a_file_that_is_no_database_is_said_in_words(tmp_path: Path, keys: Keys)
         reseal_store(f"sqlite:///{tmp_path}/smsward.db", keys, nobody)
 
 
-def unbound(database: Path) -> None:
+def unbound(database_file: Path) -> None:
     """Make the store, empty as it is, one that was first sealed when seals knew no columns."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(database_file, isolation_level=None)) as connection:
         assert connection.execute("SELECT is_bound FROM store_seals").fetchone() == (1,)
         connection.execute("UPDATE store_seals SET is_bound = 0")
 
 
-def swap(database: Path) -> None:
+def swap(database_file: Path) -> None:
     """Put one sealed text in the place of another, as who writes the file can."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(database_file, isolation_level=None)) as connection:
         connection.execute("UPDATE held_messages SET destination = joined")
 
 
 @pytest.mark.parametrize("pages", [None, 3])
 def test_r73_a_store_sealed_before_reads_as_ever_and_is_bound_to_its_columns_by_resealing(
-    filled: Filled, keys: Keys, database: Path, pages: int | None
+    filled: Filled, keys: Keys, database_file: Path, pages: int | None
 ) -> None:
     asyncio.run(_opened_and_closed(filled.url, keys))
-    unbound(database)
+    unbound(database_file)
     filled.fill(keys)
     before = filled.said(keys)
 
@@ -348,10 +348,10 @@ def test_r73_a_store_sealed_before_reads_as_ever_and_is_bound_to_its_columns_by_
 
 
 def test_r73_a_sealed_text_in_the_place_of_another_is_a_fault_and_no_garbage(
-    filled: Filled, keys: Keys, turned: Keys, database: Path
+    filled: Filled, keys: Keys, turned: Keys, database_file: Path
 ) -> None:
     filled.fill(keys)
-    swap(database)
+    swap(database_file)
 
     with pytest.raises(StoreUnavailable, match="cannot be opened"):
         filled.said(keys)

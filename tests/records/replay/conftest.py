@@ -9,29 +9,33 @@ from typing import TypedDict, Unpack
 
 import pytest
 
-from gateway.app.replay.block_judge import Judge
-from gateway.app.replay.directory import EVERYTHING, DecisionQuery, RecordReplay
-from gateway.app.replay.record_blocks import BlockReader
-from gateway.app.replay.tally import ReplayTally
-from gateway.app.replay.verdict_changes import Replayer
 from gateway.dataplane.link import Link
 from gateway.dataplane.pipeline import Pipeline
 from gateway.dataplane.plane import Plane
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import ContentRule, Enforcement, KeywordList, ListAction
 from gateway.domain.records import Row
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
-from gateway.policy.bundle import Bundle
+from gateway.policy.bundle import Bundle, Override, Rule, Title
+from gateway.policy.check import Check
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.rules import Check, Override, Rule, Title
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.windows import Window, WindowSet
-from gateway.runtime.record_archive import RecordArchive
-from gateway.runtime.record_files import HourFiles
-from gateway.runtime.record_lines import RecordLines
+from gateway.records.archive import RecordArchive
+from gateway.records.files import HourFiles
+from gateway.records.lines import RecordLines
+from gateway.records.record_replay import (
+    EVERYTHING,
+    DecisionQuery,
+    RecordReplay,
+    Replayer,
+    ReplayTally,
+)
+from gateway.records.replay_judge import Judge
+from gateway.records.replay_reader import BlockReader
 from gateway.runtime.sealing import Keys
-from gateway.session.states import SessionState, Side
+from gateway.session.operations import SessionState, Side
 from simulators import builders
 
 AT = 1_700_000_000.0  # 06:13 in Shanghai

@@ -7,30 +7,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.app.replay.block_judge import Judge
-from gateway.app.replay.decisions import Decision, DecisionHead, ReplayOutcome, UnchangedReason
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Template, TemplateKind
 from gateway.domain.policy import Enforcement
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action, Reason
-from gateway.filter import views
-from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Limit, RollingWindow
-from gateway.policy.preferences import Preferences
-from gateway.policy.rules import (
-    Campaign,
-    NotAgreed,
-    NoWayOut,
-    NumberWalk,
-    Refused,
-    Rule,
-    TooOften,
-    Untimely,
-    Unwanted,
+from gateway.filter.normalise import (
+    views,
 )
-from tests.app.replay.conftest import (
+from gateway.policy.bundle import Rule
+from gateway.policy.checks.campaign import Campaign
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.checks.user_preference import UserPreference
+from gateway.policy.counters.limits import ROLLING_DAY, Clock, CountDimension, Limit, RollingWindow
+from gateway.policy.knowledge import Knowledge
+from gateway.policy.preferences import Preferences
+from gateway.records.replay_judge import Judge
+from gateway.records.replay_reader import Decision, DecisionHead, ReplayOutcome, UnchangedReason
+from tests.records.replay.conftest import (
     AT,
     BARE,
     CLEAN,
@@ -59,11 +59,11 @@ OFTEN = TooOften(
     )
 )
 RULES = (
-    rule("R21", Refused()),
-    rule("R20", NotAgreed(), mode=Enforcement.SHADOW),
-    rule("R50", Unwanted(), applies_to=EVERYTHING),
-    rule("R40", Untimely(DAYTIME), action=Action.DEFER),
-    rule("R30", NoWayOut(), action=Action.QUARANTINE),
+    rule("R21", OptOut()),
+    rule("R20", NoConsent(), mode=Enforcement.SHADOW),
+    rule("R50", UserPreference(), applies_to=EVERYTHING),
+    rule("R40", OutsideWindow(DAYTIME), action=Action.DEFER),
+    rule("R30", NoOptoutHint(), action=Action.QUARANTINE),
     rule("R28", NumberWalk(3, timedelta(seconds=1)), applies_to=EVERYTHING),
     # Steps of three eighths of a second.
     rule("R61", Campaign(3, timedelta(seconds=1.5)), applies_to=EVERYTHING),
@@ -193,7 +193,7 @@ def test_a_text_the_filter_fails_on_harms_none_of_the_same_second(
 
 
 def test_preferences_that_fail_harm_nobody_who_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = judge(rule("R21", Refused()), rule("R50", Unwanted()))
+    one = judge(rule("R21", OptOut()), rule("R50", UserPreference()))
 
     def fail(*_: object) -> object:
         raise RuntimeError

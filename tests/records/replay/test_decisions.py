@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.app.replay import decisions
-from gateway.app.replay.decisions import Decision, DecisionReader, ReplayOutcome, UnchangedReason
 from gateway.domain.records import DecisionRow, OutcomeRow, Why
-from gateway.runtime.record_lines import RecordLines
-from gateway.runtime.sealed_records import sealed
+from gateway.records import replay_reader
+from gateway.records.lines import RecordLines
+from gateway.records.replay_reader import (
+    Decision,
+    DecisionReader,
+    ReplayOutcome,
+    UnchangedReason,
+)
+from gateway.records.sealed_values import sealed
 from gateway.runtime.sealing import Sealer
 
 AT = 1_700_000_000.0
@@ -100,7 +105,7 @@ def test_without_its_key_a_number_is_not_made_up(sealer: Sealer | None) -> None:
 
 
 def test_opened_numbers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decisions, "_MAX_OPENED", 2)
+    monkeypatch.setattr(replay_reader, "_MAX_OPENED", 2)
     lines = sealed_lines(lines_of(*(row(to=b"1380013800%d" % n) for n in range(5))))
     reader = DecisionReader(SEALER)
 
@@ -111,7 +116,7 @@ def test_opened_numbers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_repeats_from_record_to_record_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decisions, "_MAX_HEADS", 2)
+    monkeypatch.setattr(replay_reader, "_MAX_HEADS", 2)
     reader = DecisionReader(None)
 
     lines = [changed(rule=f"R{number % 4}") for number in range(9)]

@@ -7,18 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.replay.block_judge import Judge
-from gateway.app.replay.decisions import UnchangedReason
-from gateway.app.replay.directory import DecisionQuery, RecordReplay
-from gateway.app.replay.record_blocks import BlockReader, HourUnreadableError
-from gateway.app.replay.verdict_changes import Replayer
 from gateway.domain.consent import Answer
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.counters.limits import Clock, CountDimension, Limit, RollingWindow
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import Clock, CountDimension, Limit, RollingWindow
-from gateway.policy.rules import Refused, TooOften
-from gateway.runtime.record_seal import seal_closed
+from gateway.records.record_replay import DecisionQuery, RecordReplay, Replayer
+from gateway.records.replay_judge import Judge
+from gateway.records.replay_reader import BlockReader, HourUnreadableError, UnchangedReason
+from gateway.records.upkeep import seal_closed
 from gateway.runtime.sealing import Keys, Sealer
-from tests.app.replay.conftest import (
+from tests.records.replay.conftest import (
     AT,
     BUNDLE,
     CLEAN,
@@ -188,7 +187,7 @@ def test_senders_are_counted_each(traffic: Traffic) -> None:
     traffic.send(advert(), system_id="sp2")
     traffic.knowledge.consent.apply(8613800138000, "sp2", Answer.REFUSED)
 
-    tally = traffic.replayed(replace(NO_WORDS, rules=(rule("R21", Refused()),)))
+    tally = traffic.replayed(replace(NO_WORDS, rules=(rule("R21", OptOut()),)))
 
     found = {name: (one.changed, one.stopped, one.passed) for name, one in tally.by_sender.items()}
     assert found == {"sp1": (2, 0, 1), "sp2": (1, 1, 0)}
@@ -197,7 +196,7 @@ def test_senders_are_counted_each(traffic: Traffic) -> None:
 def test_kinds_of_changes_are_bounded_whatever_records_name(
     traffic: Traffic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.app.replay.tally._MAX_KINDS", 2)
+    monkeypatch.setattr("gateway.records.record_replay._MAX_KINDS", 2)
     traffic.send(advert())
     line = next(traffic.directory.iterdir()).read_bytes().splitlines()[-1]
     for number in range(4):

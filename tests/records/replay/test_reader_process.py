@@ -6,11 +6,11 @@ from multiprocessing import active_children
 
 import pytest
 
-from gateway.app.replay import reading_beside
-from gateway.app.replay.record_blocks import Block, BlockReader, HourUnreadableError
-from gateway.runtime.record_seal import seal_closed
+from gateway.records import replay_reader
+from gateway.records.replay_reader import Block, BlockReader, HourUnreadableError
+from gateway.records.upkeep import seal_closed
 from gateway.runtime.sealing import Keys, Sealer
-from tests.app.replay.conftest import AT, CLEAN, SPAM, Traffic, advert
+from tests.records.replay.conftest import AT, CLEAN, SPAM, Traffic, advert
 
 HOUR = int(AT // 3600)
 KEYS = Keys({"k1": bytes(64)}, "k1")
@@ -27,7 +27,7 @@ def recorded(traffic: Traffic) -> Traffic:
 
 
 def read_beside(traffic: Traffic) -> list[Block]:
-    with reading_beside.reading_beside(traffic.archive, KEYS) as read:
+    with replay_reader.reading_beside(traffic.archive, KEYS) as read:
         return list(read([HOUR, HOUR + 1]))
 
 
@@ -52,7 +52,7 @@ def test_an_hour_that_cannot_be_read_beside_is_said_as_here(recorded: Traffic) -
 
 
 def test_who_stops_reading_ends_the_process(recorded: Traffic) -> None:
-    with reading_beside.reading_beside(recorded.archive, KEYS) as read:
+    with replay_reader.reading_beside(recorded.archive, KEYS) as read:
         next(read([HOUR, HOUR + 1]))
         assert len(active_children()) == 1
 
@@ -60,7 +60,7 @@ def test_who_stops_reading_ends_the_process(recorded: Traffic) -> None:
 
 
 def test_ctrl_c_is_not_for_the_process_beside(recorded: Traffic) -> None:
-    with reading_beside.reading_beside(recorded.archive, KEYS) as read:
+    with replay_reader.reading_beside(recorded.archive, KEYS) as read:
         (process,) = active_children()
         assert process.pid is not None
         os.kill(process.pid, signal.SIGINT)
@@ -69,11 +69,11 @@ def test_ctrl_c_is_not_for_the_process_beside(recorded: Traffic) -> None:
 
 
 def test_a_process_that_is_killed_is_no_end_of_the_records(recorded: Traffic) -> None:
-    with reading_beside.reading_beside(recorded.archive, KEYS) as read:
+    with replay_reader.reading_beside(recorded.archive, KEYS) as read:
         (process,) = active_children()
         process.kill()
 
-        with pytest.raises(reading_beside.ReaderLostError, match=r"^its exit code is -9$"):
+        with pytest.raises(replay_reader.ReaderLostError, match=r"^its exit code is -9$"):
             list(read([HOUR]))
 
 
@@ -81,23 +81,23 @@ def test_a_process_that_is_killed_is_no_end_of_the_records(recorded: Traffic) ->
 def test_few_records_and_one_core_need_no_other_process(
     recorded: Traffic, monkeypatch: pytest.MonkeyPatch, cores: int, worth: int
 ) -> None:
-    monkeypatch.setattr(reading_beside, "_cores", lambda: cores)
-    monkeypatch.setattr(reading_beside, "_WORTH_OCTETS", worth)
+    monkeypatch.setattr(replay_reader, "_cores", lambda: cores)
+    monkeypatch.setattr(replay_reader, "_WORTH_OCTETS", worth)
 
-    with reading_beside.reading(recorded.archive, KEYS) as read:
+    with replay_reader.reading(recorded.archive, KEYS) as read:
         assert active_children() == []
         assert len(list(read([HOUR]))) == 1
 
 
 def test_many_records_are_read_beside(recorded: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading_beside, "_cores", lambda: 2)
-    monkeypatch.setattr(reading_beside, "_WORTH_OCTETS", 1)
+    monkeypatch.setattr(replay_reader, "_cores", lambda: 2)
+    monkeypatch.setattr(replay_reader, "_WORTH_OCTETS", 1)
 
-    with reading_beside.reading(recorded.archive, KEYS) as read:
+    with replay_reader.reading(recorded.archive, KEYS) as read:
         assert len(active_children()) == 1
         assert len(list(read([HOUR]))) == 1
 
 
 def test_an_archive_without_records_is_read(traffic: Traffic) -> None:
-    with reading_beside.reading(traffic.archive, None) as read:
+    with replay_reader.reading(traffic.archive, None) as read:
         assert list(read([])) == []

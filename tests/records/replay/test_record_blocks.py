@@ -1,8 +1,7 @@
 """Records come in blocks that say where they stand."""
 
-from gateway.app.replay.decisions import UnchangedReason
-from gateway.app.replay.record_blocks import Block, BlockReader
-from tests.app.replay.conftest import AT, CLEAN, SPAM, Traffic, advert
+from gateway.records.replay_reader import Block, BlockReader, UnchangedReason
+from tests.records.replay.conftest import AT, CLEAN, SPAM, Traffic, advert
 
 HOUR = int(AT // 3600)
 

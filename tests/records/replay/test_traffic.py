@@ -8,29 +8,27 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.app.replay.decisions import UnchangedReason
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
+from gateway.policy.bundle import Override
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.port_misuse import PortMisuse
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.checks.user_preference import UserPreference
+from gateway.policy.counters.limits import ROLLING_DAY, Clock, CountDimension, Limit
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Limit
-from gateway.policy.rules import (
-    Nameless,
-    NotAgreed,
-    NoWayOut,
-    NumberWalk,
-    Override,
-    PurposeMissed,
-    Refused,
-    TooFast,
-    TooOften,
-    Untimely,
-    Unwanted,
-)
+from gateway.records.replay_reader import UnchangedReason
 from simulators import builders
-from tests.app.replay.conftest import (
+from tests.records.replay.conftest import (
     BARE,
     BUNDLE,
     CLEAN,
@@ -52,18 +50,18 @@ EVERYTHING = frozenset(TrafficClass)
 FULL = replace(
     BUNDLE,
     rules=(
-        rule("R21", Refused(), applies_to=EVERYTHING),
+        rule("R21", OptOut(), applies_to=EVERYTHING),
         rule(
             "R20",
-            NotAgreed(),
+            NoConsent(),
             mode=Enforcement.SHADOW,
             overrides=(Override(Enforcement.ENFORCE, sender="sp2"),),
         ),
-        rule("R50", Unwanted(), applies_to=EVERYTHING),
-        rule("R40", Untimely(DAYTIME, timedelta(minutes=30)), action=Action.DEFER),
-        rule("R05", PurposeMissed()),
-        rule("R30", NoWayOut(), mode=Enforcement.SHADOW),
-        rule("R38", Nameless(), action=Action.QUARANTINE, mode=Enforcement.OFF),
+        rule("R50", UserPreference(), applies_to=EVERYTHING),
+        rule("R40", OutsideWindow(DAYTIME, timedelta(minutes=30)), action=Action.DEFER),
+        rule("R05", PortMisuse()),
+        rule("R30", NoOptoutHint(), mode=Enforcement.SHADOW),
+        rule("R38", NoSenderName(), action=Action.QUARANTINE, mode=Enforcement.OFF),
         rule("R28", NumberWalk(4, timedelta(minutes=10)), applies_to=EVERYTHING),
         rule("R44", TooFast(1000, 1000), applies_to=EVERYTHING),
         rule(

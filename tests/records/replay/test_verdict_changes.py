@@ -6,32 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.replay.block_judge import Judge
-from gateway.app.replay.decisions import ReplayOutcome, UnchangedReason
-from gateway.app.replay.tally import ReplayTally
-from gateway.app.replay.verdict_changes import Replayer, VerdictChange
+from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
 from gateway.domain.records import Why
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
-from gateway.policy.bundle import Bundle
+from gateway.policy.bundle import Bundle, Override, Rule
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.checks.user_preference import UserPreference
+from gateway.policy.counters.limits import ROLLING_DAY, Clock, CountDimension, Limit
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.limits import ROLLING_DAY, Clock, CountDimension, Limit
-from gateway.policy.rules import (
-    NoWayOut,
-    NumberWalk,
-    Override,
-    Refused,
-    Rule,
-    TooFast,
-    TooOften,
-    Untimely,
-    Unwanted,
-)
+from gateway.records.record_replay import Replayer, ReplayTally, VerdictChange
+from gateway.records.replay_judge import Judge
+from gateway.records.replay_reader import ReplayOutcome, UnchangedReason
 from simulators import builders
-from tests.app.replay.conftest import (
+from tests.records.replay.conftest import (
     AT,
     BARE,
     BUNDLE,
@@ -52,10 +47,10 @@ from tests.app.replay.conftest import (
 )
 
 EVERYTHING = frozenset(TrafficClass)
-R21 = rule("R21", Refused())
-R40 = rule("R40", Untimely(DAYTIME), action=Action.DEFER)
+R21 = rule("R21", OptOut())
+R40 = rule("R40", OutsideWindow(DAYTIME), action=Action.DEFER)
 R42 = rule("R42", TooOften((Limit((CountDimension.DESTINATION,), 2, Clock.DAY),)))
-R50 = rule("R50", Unwanted(), applies_to=EVERYTHING)
+R50 = rule("R50", UserPreference(), applies_to=EVERYTHING)
 OTHER = "13900139000"
 FORWARD = ReplayOutcome("forward", "")
 
@@ -121,7 +116,7 @@ def test_a_list_that_is_held_to_another_action_changes_it(traffic: Traffic) -> N
 def test_a_rule_on_trial_changes_what_is_noted_and_stops_nothing(traffic: Traffic) -> None:
     traffic.send(advert(BARE))
 
-    tally = traffic.replayed(renamed(BUNDLE, rule("R30", NoWayOut(), mode=Enforcement.SHADOW)))
+    tally = traffic.replayed(renamed(BUNDLE, rule("R30", NoOptoutHint(), mode=Enforcement.SHADOW)))
 
     assert changes(tally) == {("forward", "shadow R30"): 1}
     assert (tally.changed, tally.stopped) == (1, 0)
@@ -345,7 +340,7 @@ def test_without_texts_an_address_still_outdoes_what_words_did(textless: Traffic
 def test_without_texts_nothing_is_missed_in_a_text(textless: Traffic) -> None:
     textless.send(advert(BARE))
 
-    assert textless.replayed(renamed(BUNDLE, rule("R30", NoWayOut()))).changed == 0
+    assert textless.replayed(renamed(BUNDLE, rule("R30", NoOptoutHint()))).changed == 0
 
 
 def test_without_texts_what_hung_on_the_class_of_one_stays(tmp_path: Path) -> None:
