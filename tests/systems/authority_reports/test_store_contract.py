@@ -1,4 +1,4 @@
-"""What gateway.ports.authority_reports promises, on every store."""
+"""What gateway.systems.authority_reports.store promises, on every store."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -13,11 +13,13 @@ from gateway.domain.authority_report import (
     ReportSeverity,
     ReportState,
 )
-from gateway.domain.privacy import NewPurge
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import Stores, open_store
-from gateway.stores.sql_authority_reports import authority_reports
+from gateway.domain.records import NewPurge
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores, open_store
+from gateway.systems.authority_reports.sql import authority_reports
+
+pytestmark = pytest.mark.every_store
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

@@ -7,10 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.consent_proof import ConsentProof
-from gateway.ports.consent import ConsentStore
-from gateway.stores.open import memory_stores
-from gateway.systems.consent.claims import (
+from gateway.stores import Stores
+from gateway.systems.consent.service import (
     ENDED,
     KNOWN,
     NOT_RECORDED,
@@ -19,7 +17,9 @@ from gateway.systems.consent.claims import (
     Claim,
     ClaimOutcome,
     Claims,
+    ConsentProof,
 )
+from gateway.systems.consent.store import ConsentStore
 
 SUBSCRIBER = 8613800138000
 NOW = datetime(2025, 11, 25, 12, tzinfo=UTC)
@@ -36,8 +36,8 @@ NOTHING = ConsentProof()
 
 
 @pytest.fixture
-def store() -> ConsentStore:
-    return memory_stores().consent
+def store(stores: Stores) -> ConsentStore:
+    return stores.consent
 
 
 async def take(

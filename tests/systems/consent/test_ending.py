@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.policy.consent_sets import ConsentSets
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_consent import MemoryConsent
-from gateway.stores.open import memory_stores
+from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.storage import change_feed
+from gateway.storage.database import Database
+from gateway.stores import stores_of
 from gateway.systems.consent import follower as follower_module
 from gateway.systems.consent.follower import ConsentFollower
+from gateway.systems.consent.sql import SqlConsent
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SUBSCRIBER = 8613800138000
@@ -20,14 +21,15 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 class World:
     """A store, what follows it, and both clocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
         self.now = NOON
         self.ahead = timedelta()  # of the clock on the wall
-        changes = MemoryChanges()
-        self.store = MemoryConsent(changes, self.utcnow)
+        stores = stores_of(database)
+        self.store = SqlConsent(database, self.utcnow)
         self.sets = ConsentSets()
-        subscriptions = memory_stores().subscriptions
-        self.follower = ConsentFollower(self.store, subscriptions, changes, self.sets, self.utcnow)
+        self.follower = ConsentFollower(
+            self.store, stores.subscriptions, stores.changes, self.sets, self.utcnow
+        )
 
     def utcnow(self) -> datetime:
         return self.now + self.ahead
@@ -49,9 +51,9 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World()
-    monkeypatch.setattr(follower_module, "monotonic", world.monotonic)
+def world(database: Database, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World(database)
+    monkeypatch.setattr(change_feed, "monotonic", world.monotonic)
     return world
 
 

@@ -15,14 +15,14 @@ from gateway.domain.subscription import (
     Terms,
     advance,
 )
-from gateway.policy.consent_sets import ConsentSets
-from gateway.ports.changes import Change
-from gateway.ports.consent import AnswerRow, EndRow
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, SubscriptionStep
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.consent import follower as follower_module
+from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.storage import change_feed
+from gateway.storage.change_feed import Change
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.consent.follower import ConsentFollower
+from gateway.systems.consent.store import AnswerRow, EndRow
+from gateway.systems.subscriptions.model import Changes, SubscriptionStep
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 SUBSCRIBER = 8613800138000
@@ -30,11 +30,6 @@ SUBSCRIBER = 8613800138000
 
 def answer(msisdn: int, scope: str, said: Answer, minute: int = 0) -> ConsentAnswer:
     return ConsentAnswer(msisdn, scope, said, NOON + timedelta(minutes=minute), "mo")
-
-
-@pytest.fixture
-def stores() -> Stores:
-    return memory_stores()
 
 
 @pytest.fixture
@@ -244,13 +239,13 @@ async def test_r31_the_sets_are_good_for_a_second_from_when_the_store_was_asked(
     stores: Stores, sets: ConsentSets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter((100.0, 200.0, 300.0))
-    monkeypatch.setattr(follower_module, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(change_feed, "monotonic", lambda: next(clock))
     follower = ConsentFollower(stores.consent, stores.subscriptions, stores.changes, sets)
-    for number in range(follower_module._CHANGES_AT_ONCE + 1):
+    for number in range(ConsentFollower.changes_at_once + 1):
         await stores.consent.record([answer(SUBSCRIBER + number, "sp1", Answer.REFUSED)])
 
     # The first page was full: what came after it was known only with the second.
-    assert await follower.catch_up() == follower_module._CHANGES_AT_ONCE + 1
+    assert await follower.catch_up() == ConsentFollower.changes_at_once + 1
     assert sets.read_by == 201.0
 
     assert await follower.catch_up() == 0

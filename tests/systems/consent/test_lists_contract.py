@@ -1,4 +1,4 @@
-"""What gateway.ports.consent_lists promises, on every store."""
+"""What gateway.systems.consent.store promises, on every store."""
 
 import asyncio
 import sqlite3
@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.policy.consent_sets import ConsentSets
-from gateway.ports.consent import ANSWERS_PER_CHANGE
-from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, Kept, KeptAnswer
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import Stores, memory_stores, open_store
+from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.sealed_columns import Kept
+from gateway.stores import Stores, open_store
 from gateway.systems.consent.follower import ConsentFollower
+from gateway.systems.consent.store import ANSWERS_PER_CHANGE, ANSWERS_PER_COMMIT, KeptAnswer
+from tests.memory_stores import memory_stores
+
+pytestmark = pytest.mark.every_store
 
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 
@@ -160,23 +163,16 @@ ANSWERS = st.lists(
 )
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
 @given(before=ANSWERS, answers=ANSWERS)
 @settings(
     max_examples=60,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_a_list_leaves_what_recording_each_answer_leaves(
-    tmp_path_factory: pytest.TempPathFactory,
-    kind: str,
     before: list[ConsentAnswer],
     answers: list[ConsentAnswer],
 ) -> None:
     async def compared() -> tuple[list[ConsentAnswer], list[ConsentAnswer]]:
-        one_by_one = memory_stores()
-        path = tmp_path_factory.mktemp("list") / "smsward.db"
-        in_bulk = memory_stores() if kind == "memory" else await open_store(f"sqlite:///{path}")
-        try:
+        async with memory_stores() as one_by_one, memory_stores() as in_bulk:
             for answer in before:
                 await one_by_one.consent.record([answer])
                 await in_bulk.consent.record([answer])
@@ -184,8 +180,6 @@ def test_a_list_leaves_what_recording_each_answer_leaves(
                 await one_by_one.consent.record([answer])
             await record_list(in_bulk, [answers])
             return await everything(one_by_one), await everything(in_bulk)
-        finally:
-            await in_bulk.close()
 
     expected, recorded = asyncio.run(compared())
 
@@ -193,7 +187,7 @@ def test_a_list_leaves_what_recording_each_answer_leaves(
 
 
 async def test_what_a_locked_store_had_yielded_before_is_kept(
-    sqlite_url: str, database: Path, answer: AnswerBuilder
+    sqlite_url: str, database_file: Path, answer: AnswerBuilder
 ) -> None:
     stores = await open_store(sqlite_url, deadline_s=0.2)
     kept = answer()
@@ -205,7 +199,7 @@ async def test_what_a_locked_store_had_yielded_before_is_kept(
         yield [plain(replace(kept, msisdn=SUBSCRIBER + 1))]
 
     with (  # noqa: PT012 - what came before the fault counts
-        closing(sqlite3.connect(database, isolation_level=None)) as other,
+        closing(sqlite3.connect(database_file, isolation_level=None)) as other,
         pytest.raises(StoreUnavailable),
     ):
         async for count in stores.consent_lists.record_list(locking(other)):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import end_of
-from gateway.domain.consent_proof import ConsentProof
+from gateway.systems.consent.service import ConsentProof
 
 NOW = datetime(2025, 11, 25, 12, tzinfo=UTC)
 WHOLE = ConsentProof(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ports.consent_lists import PlainAnswer
-from gateway.stores.sorted_answers import SortedAnswers, SpoolError
+from gateway.systems.consent.cli.answer_import import SortedAnswers, SpoolError
+from gateway.systems.consent.store import PlainAnswer
 
 ROWS = st.lists(
     st.tuples(

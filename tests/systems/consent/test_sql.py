@@ -13,11 +13,11 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.quarantine import HeldMessage
-from gateway.ports.consent_lists import ANSWERS_PER_COMMIT, PlainAnswer
-from gateway.stores.database import Database
-from gateway.stores.open import open_store
-from gateway.stores.sql_consent_lists import SqlConsentLists
-from gateway.stores.sqlite import reading_engine, writing_engine
+from gateway.storage.database import Database
+from gateway.storage.sqlite import reading_engine, writing_engine
+from gateway.stores import open_store
+from gateway.systems.consent.sql import SqlConsentLists
+from gateway.systems.consent.store import ANSWERS_PER_COMMIT, PlainAnswer
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -27,8 +27,8 @@ ROW: PlainAnswer = (8613800138000, "sp1", "refused", 0, "import", "", None)
 IMPORTER = """
 import asyncio, os, sys
 from itertools import count
-from gateway.ports.consent_lists import ANSWERS_PER_COMMIT
-from gateway.stores.open import open_store
+from gateway.systems.consent.store import ANSWERS_PER_COMMIT
+from gateway.stores import open_store
 
 def batches():
     for start in count(8613000000000, ANSWERS_PER_COMMIT):
@@ -45,10 +45,11 @@ asyncio.run(main(sys.argv[1]))
 
 
 @pytest.fixture
-async def opened(sqlite_url: str, database: Path) -> AsyncIterator[Database]:
+async def opened(sqlite_url: str, database_file: Path) -> AsyncIterator[Database]:
     await (await open_store(sqlite_url)).close()  # makes the tables
     opened = Database(
-        reading=reading_engine(database, busy_s=1), writing=writing_engine(database, busy_s=1)
+        reading=reading_engine(database_file, busy_s=1),
+        writing=writing_engine(database_file, busy_s=1),
     )
     yield opened
     await opened.close()

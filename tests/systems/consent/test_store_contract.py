@@ -1,4 +1,4 @@
-"""What gateway.ports.consent promises, on every store."""
+"""What gateway.systems.consent.store promises, on every store."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,9 +6,11 @@ from typing import TypeAlias
 
 import pytest
 
-from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.ports.consent import ANSWERS_PER_CHANGE, NUMBERS_AT_ONCE
-from gateway.stores.open import Stores
+from gateway.domain.consent import EVERY_SENDER, NUMBERS_AT_ONCE, Answer, ConsentAnswer
+from gateway.stores import Stores
+from gateway.systems.consent.store import ANSWERS_PER_CHANGE
+
+pytestmark = pytest.mark.every_store
 
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 
@@ -226,3 +228,19 @@ async def test_agreements_are_told_in_the_order_of_their_ends_a_page_at_a_time(
     assert {msisdn: until for until, msisdn, _ in told} == {
         one: until for one, until in ends.items() if until <= noon + timedelta(hours=2)
     }
+
+
+@pytest.mark.parametrize("before", Answer)
+@pytest.mark.parametrize("after", Answer)
+@pytest.mark.parametrize("seconds", [-1, 0, 1])
+async def test_an_answer_holds_over_another_as_the_domain_says(
+    stores: Stores, answer: AnswerBuilder, before: Answer, after: Answer, seconds: int
+) -> None:
+    first = answer(answer=before)
+    second = answer(answer=after, since=first.since + timedelta(seconds=seconds), channel="web")
+
+    await stores.consent.record([first])
+    await stores.consent.record([second])
+
+    expected = second if second.holds_over(first) else first
+    assert await stores.consent.answer_of(first.msisdn, first.scope) == expected

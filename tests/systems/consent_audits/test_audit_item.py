@@ -6,14 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.domain.audit import AuditItem, AuditTally, ItemState, NewConsentAudit
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.memory_audits import MemoryConsentAudits
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_consent import MemoryConsent
-from gateway.stores.memory_privacy import MemoryJournals
-from gateway.systems.consent.audit_item import AuditDesk, AuditOutcome, ItemProof
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
+from gateway.systems.consent.store import ConsentStore
+from gateway.systems.consent_audits.model import (
+    AuditItem,
+    AuditTally,
+    ConsentAudits,
+    ItemState,
+    NewConsentAudit,
+)
+from gateway.systems.consent_audits.service import AuditDesk, AuditOutcome, ItemProof
 
 MSISDN = 8613800138000
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
@@ -25,8 +29,8 @@ LATER = NOON - timedelta(days=1)
 class Office:
     """An audit of one asserted answer, and what answers it."""
 
-    audits: MemoryConsentAudits
-    consent: MemoryConsent
+    audits: ConsentAudits
+    consent: ConsentStore
     desk: AuditDesk
 
     async def settle(self, shown: ItemProof) -> AuditOutcome:
@@ -51,10 +55,9 @@ def said(answer: Answer, since: datetime, channel: str) -> ConsentAnswer:
 
 
 @pytest.fixture
-async def office() -> Office:
-    consent = MemoryConsent(MemoryChanges(), lambda: NOON)
+async def office(stores: Stores) -> Office:
+    consent, audits = stores.consent, stores.consent_audits
     await consent.record([ConsentAnswer(MSISDN, "sp1", Answer.ASSERTED, ASSERTED_ON, "import")])
-    audits = MemoryConsentAudits(MemoryJournals())
     item = AuditItem(1, MSISDN, ASSERTED_ON, "import")
     await audits.keep(NewConsentAudit("sp1", NOON, "lin", 7, 1, 1), [item])
     return Office(audits, consent, AuditDesk(audits, consent))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.systems.consent.audit_sample import AuditSample, draw
+from gateway.systems.consent_audits.service import AuditSample, draw
 
 FIRST = 8613800138000
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)

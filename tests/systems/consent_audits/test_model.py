@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.audit import AuditTally, SampleShare, share_proven
+from gateway.systems.consent_audits.model import AuditTally, SampleShare, share_proven
 
 
 # From the table of R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3, and by

@@ -1,14 +1,22 @@
-"""What gateway.ports.audits promises, on every store."""
+"""What gateway.systems.consent_audits.model promises, on every store."""
 
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.domain.audit import AuditItem, AuditTally, ConsentAudit, ItemState, NewConsentAudit
-from gateway.domain.privacy import NewPurge
-from gateway.stores.open import Stores
-from gateway.stores.sql_audits import consent_audit_items, consent_audits
+from gateway.domain.records import NewPurge
+from gateway.stores import Stores
+from gateway.systems.consent_audits.model import (
+    AuditItem,
+    AuditTally,
+    ConsentAudit,
+    ItemState,
+    NewConsentAudit,
+)
+from gateway.systems.consent_audits.sql import consent_audit_items, consent_audits
+
+pytestmark = pytest.mark.every_store
 
 FIRST = 8613800138000
 

@@ -7,9 +7,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.person import acting
 from gateway.domain.warning import Severity, WarningCode, WarningCount, WarningKind
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]

@@ -1,4 +1,4 @@
-"""What gateway.ports.warnings promises, on every store."""
+"""What gateway.systems.early_warnings.store promises, on every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import pytest
 
-from gateway.domain.privacy import NewPurge
+from gateway.domain.records import NewPurge
 from gateway.domain.warning import (
     MAX_SAMPLES,
     EarlyWarning,
@@ -18,8 +18,10 @@ from gateway.domain.warning import (
     WarningNote,
     WarningState,
 )
-from gateway.ports.warnings import WarningSelection
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.early_warnings.store import WarningSelection
+
+pytestmark = pytest.mark.every_store
 
 GatheredBuilder: TypeAlias = Callable[..., WarningCount]
 

@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
-from gateway.domain.privacy import NewPurge
-from gateway.domain.relation import EndedRelation
+from gateway.domain.records import NewPurge
 from gateway.domain.subscription import (
     Cycle,
     Event,
@@ -19,9 +17,18 @@ from gateway.domain.subscription import (
     Terms,
     advance,
 )
-from gateway.ports.subscriptions import Changes, SubscriptionQuery, SubscriptionStep
-from gateway.stores import sql_relations
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.ended_relations import sql as sql_relations
+from gateway.systems.ended_relations.model import EndedRelation
+from gateway.systems.subscriptions.model import (
+    Changes,
+    ConsentRequest,
+    ConsentRequestState,
+    SubscriptionQuery,
+    SubscriptionStep,
+)
+
+pytestmark = pytest.mark.every_store
 
 AnswerBuilder = Callable[..., ConsentAnswer]
 

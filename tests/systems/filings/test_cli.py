@@ -8,10 +8,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.filing_list import days_left
 from gateway.domain.filings import Filing, Licence, Signature
 from gateway.settings.filings import load_filings
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.filings.filing_table import days_left
 
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]

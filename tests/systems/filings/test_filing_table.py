@@ -7,9 +7,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli import filing_list
 from gateway.domain.filings import Approval, Licence, PortScope, Signature, Template, TemplateKind
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.filings import filing_table
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
@@ -31,7 +31,7 @@ FILED = (
 @pytest.fixture(autouse=True)
 def _at_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let it be the evening of 24 November in UTC, and 25 November in Shanghai."""
-    monkeypatch.setattr(filing_list, "utcnow", lambda: datetime(2026, 11, 24, 20, tzinfo=UTC))
+    monkeypatch.setattr(filing_table, "utcnow", lambda: datetime(2026, 11, 24, 20, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -152,5 +152,5 @@ def test_days_that_cannot_be_meant_are_refused(
 
 
 def test_what_ends_today_holds_through_today() -> None:
-    assert filing_list.in_days(filing_list.days_left(date(2026, 11, 25))) == "today"
-    assert filing_list.days_left(date(2026, 11, 24)) == -1
+    assert filing_table.in_days(filing_table.days_left(date(2026, 11, 25))) == "today"
+    assert filing_table.days_left(date(2026, 11, 24)) == -1

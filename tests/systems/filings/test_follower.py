@@ -9,11 +9,10 @@ import pytest
 
 from gateway.domain.filings import Filing, Licence, PortScope, Signature
 from gateway.policy.filings import Filings
-from gateway.ports.changes import Change
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_filings import MemoryFilings
-from gateway.stores.open import Stores, memory_stores
+from gateway.storage.change_feed import Change, SqlChanges
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.filings.follower import FilingsFollower
 
 LICENCE = Licence("shop", "粤B2-20200001", date(2027, 3, 31))
@@ -21,7 +20,7 @@ SIGNATURE = Signature("shop", "示例商城")
 SCOPE = PortScope("bank", "10621234", "福建")
 
 
-class Moody(MemoryChanges):
+class Moody(SqlChanges):
     """A feed that cannot be read while it `is_down`."""
 
     is_down = False
@@ -46,11 +45,6 @@ class Watched(Filings):
     def replace_all(self, by_sender: Mapping[str, Iterable[Filing]]) -> None:
         self.threads.append(threading.get_ident())
         super().replace_all(by_sender)
-
-
-@pytest.fixture
-def stores() -> Stores:
-    return memory_stores()
 
 
 @pytest.fixture
@@ -129,10 +123,11 @@ async def test_loading_again_forgets_who_has_nothing_on_file_any_more(
     assert len(filings) == 1
 
 
-async def test_while_the_store_cannot_be_read_what_is_at_hand_holds(filings: Filings) -> None:
-    feed = Moody()
-    store = MemoryFilings(feed, lambda: pytest.fail("nothing is written"))
-    follower = FilingsFollower(store, feed, filings)
+async def test_while_the_store_cannot_be_read_what_is_at_hand_holds(
+    database: Database, stores: Stores, filings: Filings
+) -> None:
+    feed = Moody(database)
+    follower = FilingsFollower(stores.filings, feed, filings)
     await follower.load()
     filings.replace("shop", [SIGNATURE])
 

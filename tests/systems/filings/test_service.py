@@ -5,19 +5,21 @@ from datetime import date
 
 import pytest
 
-from gateway.domain.filing_rules import FilingLimits
-from gateway.domain.filings import Filing, Licence, PortScope, Signature, Template, TemplateKind
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.filings.registry import FilingDifference, FilingRefusedError, compare, file_all
+from gateway.domain.filings import (
+    Filing,
+    FilingLimits,
+    Licence,
+    PortScope,
+    Signature,
+    Template,
+    TemplateKind,
+)
+from gateway.stores import Stores
+from gateway.systems.filings.service import FilingDifference, FilingRefusedError, compare, file_all
 
 LICENCE = Licence("shop", "粤B2-20200001", date(2027, 3, 31))
 SIGNATURE = Signature("shop", "示例商城", ("1069000112",))
 SCOPE = PortScope("bank", "10621234", "福建")
-
-
-@pytest.fixture
-def stores() -> Stores:
-    return memory_stores()
 
 
 async def test_what_was_not_on_file_is_added(stores: Stores) -> None:

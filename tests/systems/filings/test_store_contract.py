@@ -1,4 +1,4 @@
-"""What gateway.ports.filings promises, on every store; and what the SQL tables look like."""
+"""The contract of gateway.systems.filings.store, and what the tables look like."""
 
 from dataclasses import fields, replace
 from datetime import date
@@ -15,9 +15,11 @@ from gateway.domain.filings import (
     Template,
     TemplateKind,
 )
-from gateway.ports.changes import ChangeKind
-from gateway.stores.filings_tables import TABLES
-from gateway.stores.open import Stores
+from gateway.storage.change_feed import ChangeKind
+from gateway.stores import Stores
+from gateway.systems.filings.sql import TABLES
+
+pytestmark = pytest.mark.every_store
 
 LICENCE = Licence("shop", "粤B2-20200001", date(2027, 3, 31))
 SIGNATURE = Signature("shop", "示例商城", ("1069000111", "1069000112"))

@@ -1,9 +1,13 @@
-"""What gateway.ports.known_peers promises, on every store."""
+"""What gateway.systems.known_peers.store promises, on every store."""
 
 from datetime import datetime, timedelta
 
-from gateway.ports.known_peers import KnownPeer
-from gateway.stores.open import Stores, open_store
+import pytest
+
+from gateway.stores import Stores, open_store
+from gateway.systems.known_peers.store import KnownPeer
+
+pytestmark = pytest.mark.every_store
 
 DAY = timedelta(days=1)
 

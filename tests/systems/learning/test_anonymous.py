@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter.contacts import contacts_of
-from gateway.filter.views import Views
-from gateway.systems.learning import anonymous as clearing
-from gateway.systems.learning.anonymous import anonymous, digest_of
+from gateway.filter.normalise.views import Views
+from gateway.systems.learning import person_verdicts as clearing
+from gateway.systems.learning.person_verdicts import anonymous, digest_of
 from gateway.systems.learning.samples import MAX_TEXT_CHARS
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from gateway.systems.learning.descent import Descent
-from gateway.systems.learning.occurrences import Matrix
+from gateway.systems.learning.linear_model import Descent, Matrix
+from tests.kernel.forms import Form, in_both_forms
 
 
 def dense(rows: list[list[float]]) -> Matrix:
@@ -24,15 +24,19 @@ def test_two_samples_have_the_margin_that_can_be_worked_out() -> None:
     assert weights.tolist() == pytest.approx([4 / 5, 0], abs=1e-6)
 
 
-def test_the_end_is_the_same_for_every_seed() -> None:
+@in_both_forms
+def test_the_end_is_the_same_for_every_seed(form: Form) -> None:
     rng = np.random.default_rng(2)
     matrix = dense(rng.normal(size=(60, 8)).tolist())
     is_spam = rng.random(60) < 0.5
 
-    ends = [
-        Descent(cost=0.5, passes=500, tolerance=1e-6, seed=seed).fit(matrix, is_spam, np.ones(60))
-        for seed in (1, 2)
-    ]
+    with form():
+        ends = [
+            Descent(cost=0.5, passes=500, tolerance=1e-6, seed=seed).fit(
+                matrix, is_spam, np.ones(60)
+            )
+            for seed in (1, 2)
+        ]
 
     assert ends[0].tolist() == pytest.approx(ends[1].tolist(), abs=1e-4)
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.model import Model
+from gateway.filter.classifier.model import Model
+from gateway.filter.classifier.score import TextClass
 from gateway.systems.learning.evaluation import (
     error_of,
     evaluate,

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.filter.model.classes import TextClass
+from gateway.filter.classifier.score import TextClass
 from gateway.systems.learning.evaluation import (
     CategoryResults,
     ClassFound,

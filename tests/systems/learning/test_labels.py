@@ -1,8 +1,8 @@
 import pytest
 
 from gateway.domain.categories import category_of
-from gateway.systems.learning import labels
-from gateway.systems.learning.labels import category_in
+from gateway.systems.learning import samples
+from gateway.systems.learning.samples import category_in
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_a_source_may_say_what_kind_of_spam_it_is(source: str, expected: str) ->
 
 
 def test_the_kinds_of_others_are_categories_of_ours() -> None:
-    for category in labels._KNOWN_KINDS.values():
+    for category in samples._KNOWN_KINDS.values():
         found = category_of(category)
         assert found is not None
         assert found.id == category

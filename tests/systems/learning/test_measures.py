@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.learning.measures import (
+from gateway.systems.learning.evaluation import (
     auc,
     best_f1,
     calibration_error,

@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.features import BUCKETS, SIGNS
-from gateway.filter.model.linear import Calibration, LinearModel
-from gateway.filter.model.model import ClassModel, Model, Threshold
-from gateway.filter.model.model_file import MAX_FILE_OCTETS, ModelFileError, write_model
-from gateway.filter.views import Views
+from gateway.filter.classifier.linear import BUCKETS, SIGNS, Calibration, LinearModel
+from gateway.filter.classifier.model import ClassModel, Model, Threshold
+from gateway.filter.classifier.model_file import MAX_FILE_OCTETS, ModelFileError, write_model
+from gateway.filter.classifier.score import TextClass
+from gateway.filter.normalise.views import Views
 from gateway.runtime.file_lock import FileLock
-from gateway.systems.learning.model_directory import STATE, ModelChange, ModelDirectory
-from gateway.systems.learning.model_history import (
+from gateway.systems.learning.model_directory import (
+    STATE,
     ModelAct,
     ModelActError,
+    ModelChange,
+    ModelDirectory,
     ModelState,
     ModelStateError,
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.learning.model_history import (
+from gateway.systems.learning.model_directory import (
     ACTS_KEPT,
     FORMER_KEPT,
     MAX_STATE_OCTETS,

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from gateway.systems.learning import ngram_weights
-from gateway.systems.learning.ngram_weights import scale_of, scaled
-from gateway.systems.learning.occurrences import Matrix
+from gateway.systems.learning import linear_model
+from gateway.systems.learning.linear_model import Matrix, scale_of, scaled
 
 # Column 0 stands in spam alone, 1 in both labels alike, 2 in ham alone, 3 is no n-gram.
 ROWS = ((0, 1, 3), (0, 1, 3), (1, 2, 3), (1, 2, 3))
@@ -12,7 +11,7 @@ IS_SPAM = np.array([True, True, False, False])
 
 @pytest.fixture(autouse=True)
 def in_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ngram_weights, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(linear_model, "_ROWS_AT_ONCE", 3)
 
 
 def matrix(*more: tuple[int, int, int]) -> Matrix:

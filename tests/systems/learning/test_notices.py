@@ -3,8 +3,8 @@ from collections import Counter
 
 import numpy as np
 
-from gateway.filter.model.classes import TextClass, class_of
-from gateway.filter.views import views
+from gateway.filter.classifier.score import TextClass, class_of
+from gateway.filter.normalise.views import views
 from gateway.systems.learning import notices
 from gateway.systems.learning.evaluation import NOTICES
 from gateway.systems.learning.notices import innocent_notices

@@ -1,23 +1,25 @@
 import numpy as np
 import pytest
 
-from gateway.filter.model.features import BUCKETS, CATEGORY_GRAMS, SIGNS
-from gateway.filter.model.linear import (
+from gateway.filter.classifier.linear import (
+    BUCKETS,
     CATEGORY_BUCKET_BITS,
     CATEGORY_BUCKETS,
+    CATEGORY_GRAMS,
+    SIGNS,
     Calibration,
     CategoryModel,
     LinearModel,
 )
-from gateway.filter.views import views
-from gateway.systems.learning import occurrences
-from gateway.systems.learning.occurrences import category_matrix, spam_matrix
+from gateway.filter.normalise.views import views
+from gateway.systems.learning import linear_model
+from gateway.systems.learning.linear_model import category_matrix, spam_matrix
 
 TEXTS = [views(text) for text in ("代开发票 13800", "", "您的快递到了", "Your parcel", "赌" * 300)]
 
 
 def test_what_is_trained_on_is_what_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(occurrences, "_TEXTS_AT_ONCE", 2)
+    monkeypatch.setattr(linear_model, "_TEXTS_AT_ONCE", 2)
     # As a model keeps them.
     weights = np.random.default_rng(1).normal(size=BUCKETS + len(SIGNS)).astype(np.float16)
     told: list[int] = []

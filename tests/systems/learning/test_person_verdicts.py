@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.domain.sample import KeptSample, NewSample, SampleLabel, SampleSource
-from gateway.filter.model.classes import TextClass
-from gateway.systems.learning.labels import category_in
+from gateway.filter.classifier.score import TextClass
+from gateway.systems.learning.model import KeptSample, NewSample, SampleLabel, SampleSource
 from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from, to_train_on
+from gateway.systems.learning.samples import category_in
 
 NOON = datetime(2013, 11, 26, 4, tzinfo=UTC)
 SPAM, HAM = SampleLabel.SPAM, SampleLabel.HAM

@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.learning.sample_split import SampleSplit, with_verdicts
-from gateway.systems.learning.samples import Sample, leaked, sample_of
+from gateway.systems.learning.samples import Sample, SampleSplit, leaked, sample_of, with_verdicts
 
 LOAN = "急用钱不用愁，凭身份证当天到账，额度高利息低，客服{}"
 COURSE = "雅思冲分班本周末开课，名师小班教学，报名热线{}"

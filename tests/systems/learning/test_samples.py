@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.filter.model.classes import TextClass
+from gateway.filter.classifier.score import TextClass
 from gateway.systems.learning.samples import (
     MAX_TEXT_CHARS,
     SampleError,

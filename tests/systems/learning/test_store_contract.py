@@ -1,4 +1,4 @@
-"""What gateway.ports.samples promises, on every store."""
+"""What gateway.systems.learning.model promises, on every store."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,13 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.privacy import NewPurge
-from gateway.domain.sample import KeptSample, NewSample, SampleCount, SampleLabel, SampleSource
+from gateway.domain.records import NewPurge
 from gateway.runtime.sealing import Keys
-from gateway.stores import memory_samples, sql_samples
-from gateway.stores.open import Stores, open_store
-from gateway.stores.samples_tables import samples
-from gateway.stores.store_resealer import reseal_store
+from gateway.stores import Stores, open_store, reseal_store
+from gateway.systems.learning import sql as sql_samples
+from gateway.systems.learning.model import (
+    KeptSample,
+    NewSample,
+    SampleCount,
+    SampleLabel,
+    SampleSource,
+)
+from gateway.systems.learning.sql import samples_table as samples
+
+pytestmark = pytest.mark.every_store
 
 Builder = Callable[..., NewSample]
 
@@ -141,9 +148,8 @@ async def test_what_is_forgotten_stands_in_the_journal(
 async def test_of_too_many_samples_the_oldest_go_together_and_are_journaled(
     stores: Stores, sample: Builder, noon: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (memory_samples, sql_samples):
-        monkeypatch.setattr(module, "SAMPLES_KEPT", 4)
-        monkeypatch.setattr(module, "EVICTED_AT_ONCE", 3)
+    monkeypatch.setattr(sql_samples, "SAMPLES_KEPT", 4)
+    monkeypatch.setattr(sql_samples, "EVICTED_AT_ONCE", 3)
 
     for hour in range(6):
         await stores.samples.keep([sample(digest=str(hour), at=noon + timedelta(hours=hour))])
@@ -163,14 +169,16 @@ def test_a_sample_prints_no_text(sample: Builder) -> None:
 
 
 async def test_in_a_sealed_store_neither_text_nor_digest_stands_open(
-    sqlite_url: str, database: Path, keys: Keys, sample: Builder
+    sqlite_url: str, database_file: Path, keys: Keys, sample: Builder
 ) -> None:
     stores = await open_store(sqlite_url, keys=keys)
     await stores.samples.keep([sample()])
     (kept,) = await stores.samples.find()
     await stores.close()
 
-    octets = b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
+    octets = b"".join(
+        path.read_bytes() for path in database_file.parent.glob(f"{database_file.name}*")
+    )
     assert kept.text == LOAN
     assert LOAN.encode() not in octets
     assert sample().digest.encode() not in octets

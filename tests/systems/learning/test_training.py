@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.model_file import write_model
-from gateway.filter.views import views
+from gateway.filter.classifier.model_file import write_model
+from gateway.filter.classifier.score import TextClass
+from gateway.filter.normalise.views import views
 from gateway.systems.learning import training
 from gateway.systems.learning.samples import Sample, sample_of
 from gateway.systems.learning.training import (

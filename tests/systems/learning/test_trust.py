@@ -3,11 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gateway.systems.learning.descent import Descent
-from gateway.systems.learning.measures import Floats
-from gateway.systems.learning.occurrences import Matrix, spam_matrix
+from gateway.systems.learning.evaluation import Floats
+from gateway.systems.learning.linear_model import Descent, Matrix, rows_of, spam_matrix, trust_in
 from gateway.systems.learning.samples import Sample, sample_of
-from gateway.systems.learning.trust import rows_of, trust_in
 
 COUNT = 40
 

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from gateway.domain.privacy import LegalHold
+from gateway.systems.legal_holds.model import LegalHold
 
 NOON = datetime(2014, 3, 1, 12, tzinfo=UTC)
 HOLD = LegalHold(1, NOON, NOON, None, 8613800138000, "fraud", "case 7", "lin", NOON)

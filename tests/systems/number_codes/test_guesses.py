@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.systems.number_codes.guesses import (
+from gateway.systems.number_codes.service import (
     CODES_PER_MINUTE,
     MAX_WRONG,
     MAX_WRONG_PER_RIGHT,

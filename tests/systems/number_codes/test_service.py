@@ -6,12 +6,12 @@ from itertools import count
 
 import pytest
 
-from gateway.domain.errand import Errand, ErrandKind
-from gateway.domain.number_code import CODE_LIFE, MAX_ATTEMPTS, SESSION_LIFE, IssueResult
+from gateway.domain.outbound_message import OutboundKind, OutboundMessage
 from gateway.runtime.clock import monotonic
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.number_codes import desk as module
-from gateway.systems.number_codes.desk import DECOY, Chance, NumberCodeDesk, hash_code, is_code
+from gateway.stores import Stores
+from gateway.systems.number_codes import service as module
+from gateway.systems.number_codes.model import CODE_LIFE, MAX_ATTEMPTS, SESSION_LIFE, IssueResult
+from gateway.systems.number_codes.service import DECOY, Chance, NumberCodeDesk, hash_code, is_code
 
 SUBSCRIBER, STRANGER = 8613800138000, 8613900139000
 NOON = datetime(2013, 9, 25, 12, tzinfo=UTC)
@@ -39,14 +39,13 @@ class Phone:
     pauses: Pauses
     now: datetime = NOON
 
-    async def errand(self) -> Errand:
+    async def outbound(self) -> OutboundMessage:
         """Return the latest message that waits to be sent."""
-        return [one for n in range(1, 9) if (one := await self.stores.errands.get(n))][-1]
+        return [one for n in range(1, 9) if (one := await self.stores.outbound_messages.get(n))][-1]
 
 
 @pytest.fixture
-def phone() -> Phone:
-    stores = memory_stores()
+def phone(stores: Stores) -> Phone:
     codes, names = count(482913), count(1)
     chance = Chance(
         code=lambda: str(next(codes)),
@@ -60,13 +59,17 @@ def phone() -> Phone:
 
 async def test_r51_a_code_by_sms_proves_a_number(phone: Phone) -> None:
     assert await phone.desk.ask(SUBSCRIBER, phone.now) is IssueResult.SENT
-    errand = await phone.errand()
+    outbound = await phone.outbound()
     token = await phone.desk.prove(SUBSCRIBER, "482913", APP, phone.now + MINUTE)
 
-    assert (errand.port, errand.msisdn, errand.kind) == ("10086", SUBSCRIBER, ErrandKind.CODE)
-    assert "482913" in errand.text
-    assert "482913" not in repr(errand)
-    assert errand.not_after == NOON + CODE_LIFE
+    assert (outbound.port, outbound.msisdn, outbound.kind) == (
+        "10086",
+        SUBSCRIBER,
+        OutboundKind.CODE,
+    )
+    assert "482913" in outbound.text
+    assert "482913" not in repr(outbound)
+    assert outbound.not_after == NOON + CODE_LIFE
     assert token is not None
     assert await phone.desk.owner_of(token, APP, phone.now + MINUTE) == SUBSCRIBER
 
@@ -170,8 +173,7 @@ async def test_no_answer_comes_sooner_than_any_other(phone: Phone) -> None:
     assert phone.pauses.count == 4
 
 
-async def test_an_answer_takes_its_time_in_earnest() -> None:
-    stores = memory_stores()
+async def test_an_answer_takes_its_time_in_earnest(stores: Stores) -> None:
     chance = Chance(lambda: "482913", lambda: "token", lambda: "ref")
     desk = NumberCodeDesk(stores.number_codes, "10086", chance)
     began = monotonic()

@@ -1,4 +1,4 @@
-"""What gateway.ports.number_codes promises, on every store."""
+"""What gateway.systems.number_codes.model promises, on every store."""
 
 import asyncio
 from dataclasses import replace
@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.domain.errand import ErrandKind, NewErrand
-from gateway.domain.number_code import (
+from gateway.domain.outbound_message import NewOutboundMessage, OutboundKind
+from gateway.storage.change_feed import ChangeKind
+from gateway.stores import Stores
+from gateway.systems.number_codes.model import (
     CODE_LIFE,
     MAX_ATTEMPTS,
     SESSION_LIFE,
@@ -16,8 +18,8 @@ from gateway.domain.number_code import (
     NumberCode,
     NumberSession,
 )
-from gateway.ports.changes import ChangeKind
-from gateway.stores.open import Stores
+
+pytestmark = pytest.mark.every_store
 
 SUBSCRIBER = 8613800138000
 MINUTE = timedelta(minutes=1)
@@ -31,17 +33,21 @@ def session(noon: datetime) -> NumberSession:
 
 async def issue(stores: Stores, at: datetime, msisdn: int = SUBSCRIBER) -> IssueResult:
     code = NumberCode(msisdn, f"hash at {at:%H:%M}", at, at + CODE_LIFE)
-    errand = NewErrand("10086", msisdn, "验证码", ErrandKind.CODE, "r", at, at + CODE_LIFE)
-    return await stores.number_codes.issue(code, errand, LIMITS)
+    outbound = NewOutboundMessage(
+        "10086", msisdn, "验证码", OutboundKind.CODE, "r", at, at + CODE_LIFE
+    )
+    return await stores.number_codes.issue(code, outbound, LIMITS)
 
 
-async def test_a_code_is_kept_with_the_errand_that_sends_it(stores: Stores, noon: datetime) -> None:
+async def test_a_code_is_kept_with_the_outbound_message_that_sends_it(
+    stores: Stores, noon: datetime
+) -> None:
     assert await issue(stores, noon) is IssueResult.SENT
 
     attempt = await stores.number_codes.attempt(SUBSCRIBER, noon)
     assert attempt is not None
     assert attempt.code_hash == "hash at 12:00"
-    assert await stores.errands.waiting_ports() == {"10086"}
+    assert await stores.outbound_messages.waiting_ports() == {"10086"}
     assert [one.kind for one in await stores.changes.changes(0)] == [ChangeKind.ERRAND]
 
 
@@ -56,7 +62,7 @@ async def test_r51_a_number_gets_a_code_a_minute_and_five_a_day(
     sent, limited = IssueResult.SENT, IssueResult.LIMITED
     assert came_of == [sent, limited, sent, sent, sent, sent, limited, limited]
     assert next_day is sent
-    assert [one is not None for one in [await stores.errands.get(n) for n in (6, 7)]] == [
+    assert [one is not None for one in [await stores.outbound_messages.get(n) for n in (6, 7)]] == [
         True,
         False,
     ]

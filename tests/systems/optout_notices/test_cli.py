@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.runtime.clock import utcnow
-from gateway.stores.open import Stores
+from gateway.stores import Stores
 
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]

@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime
 
 from gateway.domain.consent import EVERY_SENDER, Answer
-from gateway.domain.notice import Notice, NoticeBatch
-from gateway.systems.notices.notice_batch import body_of, signature_of
+from gateway.systems.optout_notices.model import Notice, NoticeBatch
+from gateway.systems.optout_notices.service import body_of, signature_of
 
 NOON = datetime(2025, 11, 25, 12, 0, tzinfo=UTC)
 KEY = b"k" * 32

@@ -3,7 +3,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.notices.pauses import LONGEST_PAUSE, pause_after
+from gateway.systems.optout_notices.service import LONGEST_PAUSE, pause_after
 
 
 def test_the_first_pause_is_a_second_and_each_is_twice_the_one_before() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, event
 
 from gateway.domain.consent import EVERY_SENDER, ConsentAnswer
 from gateway.runtime.clock import utcnow
-from gateway.stores.open import open_store
+from gateway.stores import open_store
 
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 Asked: TypeAlias = list[tuple[str, tuple[str | int, ...]]]
@@ -19,7 +19,7 @@ SUBSCRIBER = 8613800138000
 
 
 async def test_what_an_sp_has_not_heard_is_found_without_a_look_at_the_rest(
-    database: Path, sqlite_url: str, answer: AnswerBuilder
+    database_file: Path, sqlite_url: str, answer: AnswerBuilder
 ) -> None:
     stores = await open_store(sqlite_url)
     scopes = ("sp1", EVERY_SENDER)
@@ -46,7 +46,7 @@ async def test_what_an_sp_has_not_heard_is_found_without_a_look_at_the_rest(
     event.remove(Engine, "before_cursor_execute", note)
     await stores.close()
 
-    with closing(sqlite3.connect(database)) as connection:
+    with closing(sqlite3.connect(database_file)) as connection:
         for statement, values in asked:
             plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
             steps = [str(step[3]) for step in plan]
@@ -56,11 +56,11 @@ async def test_what_an_sp_has_not_heard_is_found_without_a_look_at_the_rest(
 
 
 async def test_what_is_only_asserted_costs_the_index_nothing(
-    database: Path, sqlite_url: str
+    database_file: Path, sqlite_url: str
 ) -> None:
     await (await open_store(sqlite_url)).close()
 
-    with closing(sqlite3.connect(database)) as connection:
+    with closing(sqlite3.connect(database_file)) as connection:
         query = "SELECT sql FROM sqlite_master WHERE name = 'ix_consent_answers_told'"
         [(statement,)] = connection.execute(query).fetchall()
     assert statement.endswith("(scope, change, msisdn) WHERE answer <> 'asserted'")

@@ -1,4 +1,4 @@
-"""What gateway.ports.notices promises, on every store."""
+"""What gateway.systems.optout_notices.model promises, on every store."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,12 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.notice import Notice, NoticeBatch, NoticeStanding
-from gateway.domain.privacy import NewPurge
-from gateway.domain.relation import FORGOTTEN, EndedRelation
+from gateway.domain.records import NewPurge
 from gateway.runtime.clock import utcnow
-from gateway.stores import notice_cursor
-from gateway.stores.open import Stores, memory_stores
+from gateway.stores import Stores
+from gateway.systems.ended_relations.model import FORGOTTEN, EndedRelation
+from gateway.systems.optout_notices import sql as notice_sql
+from gateway.systems.optout_notices.model import Notice, NoticeBatch, NoticeStanding
+from tests.memory_stores import memory_stores
+
+pytestmark = pytest.mark.every_store
 
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]
 
@@ -83,8 +86,8 @@ async def test_what_is_given_up_counts_no_strangers(stores: Stores, answer: Answ
 async def test_what_stands_behind_many_strangers_is_heard(
     stores: Stores, answer: AnswerBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notice_cursor, "_ANSWERS_PER_PAGE", 3)
-    monkeypatch.setattr(notice_cursor, "_PAGES_AT_ONCE", 2)
+    monkeypatch.setattr(notice_sql, "_ANSWERS_PER_PAGE", 3)
+    monkeypatch.setattr(notice_sql, "_PAGES_AT_ONCE", 2)
     strangers = [answer(msisdn=SUBSCRIBER + place, scope=EVERY_SENDER) for place in range(20)]
     await stores.consent.record(strangers)
     assert await stores.notices.waiting_since("sp1") is None
@@ -254,38 +257,38 @@ WHOSE = [
 async def test_whatever_comes_between_every_last_answer_is_heard(
     noon: datetime, recorded: Recorded, limit: int, steps: list[bool]
 ) -> None:
-    stores = memory_stores()
-    heard: dict[tuple[int, str], Answer] = {}
-    before = noon - SECOND
-    await stores.consent.record(
-        [ConsentAnswer(one, "sp1", Answer.AGREED, before, "mo") for one in KNOWN]
-    )
-
-    async def hear() -> bool:
-        batch = await stores.notices.next_batch("sp1", limit)
-        if batch is None:
-            return False
-        heard.update({(one.msisdn, one.scope): one.answer for one in batch.notices})
-        return await stores.notices.acknowledge("sp1", batch.batch_id)
-
-    for minute, rows in enumerate(recorded):
-        since = noon + timedelta(minutes=minute)
+    async with memory_stores() as stores:
+        heard: dict[tuple[int, str], Answer] = {}
+        before = noon - SECOND
         await stores.consent.record(
-            [ConsentAnswer(*whose, answer, since, "mo") for whose, answer in rows]
+            [ConsentAnswer(one, "sp1", Answer.AGREED, before, "mo") for one in KNOWN]
         )
-        if minute < len(steps) and steps[minute]:
-            await stores.notices.next_batch("sp1", limit)
-        elif minute % 2:
-            await hear()
-    while await hear():
-        pass
 
-    on_record = [one async for page in stores.consent_lists.listed() for one in page]
-    assert heard == {
-        (one.msisdn, one.scope): one.answer
-        for one in on_record
-        if one.scope != OTHER_SP and one.answer is not Answer.ASSERTED and one.msisdn in KNOWN
-    }
+        async def hear() -> bool:
+            batch = await stores.notices.next_batch("sp1", limit)
+            if batch is None:
+                return False
+            heard.update({(one.msisdn, one.scope): one.answer for one in batch.notices})
+            return await stores.notices.acknowledge("sp1", batch.batch_id)
+
+        for minute, rows in enumerate(recorded):
+            since = noon + timedelta(minutes=minute)
+            await stores.consent.record(
+                [ConsentAnswer(*whose, answer, since, "mo") for whose, answer in rows]
+            )
+            if minute < len(steps) and steps[minute]:
+                await stores.notices.next_batch("sp1", limit)
+            elif minute % 2:
+                await hear()
+        while await hear():
+            pass
+
+        on_record = [one async for page in stores.consent_lists.listed() for one in page]
+        assert heard == {
+            (one.msisdn, one.scope): one.answer
+            for one in on_record
+            if one.scope != OTHER_SP and one.answer is not Answer.ASSERTED and one.msisdn in KNOWN
+        }
 
 
 async def test_readers_at_the_same_time_are_given_the_same_batch(

@@ -1,4 +1,4 @@
-"""What gateway.ports.policies promises, on every store."""
+"""What gateway.systems.policy_history.model promises, on every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,15 +7,17 @@ from typing import TypeAlias
 
 import pytest
 
-from gateway.domain.policy_history import (
+from gateway.stores import Stores
+from gateway.systems.policy_history import sql as sql_policies
+from gateway.systems.policy_history.model import (
     NewPolicyRequest,
     NewPolicyVersion,
     PolicyRequest,
     PolicyVersion,
     ReloadRequestState,
 )
-from gateway.stores import memory_policies, sql_policies
-from gateway.stores.open import Stores
+
+pytestmark = pytest.mark.every_store
 
 Builder: TypeAlias = Callable[..., NewPolicyVersion]
 
@@ -34,9 +36,8 @@ def wish(noon: datetime) -> NewPolicyRequest:
 
 @pytest.fixture
 def few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (memory_policies, sql_policies):
-        monkeypatch.setattr(module, "VERSIONS_KEPT", 3)
-        monkeypatch.setattr(module, "REQUESTS_KEPT", 3)
+    monkeypatch.setattr(sql_policies, "VERSIONS_KEPT", 3)
+    monkeypatch.setattr(sql_policies, "REQUESTS_KEPT", 3)
 
 
 async def test_an_untouched_store_knows_no_version(stores: Stores) -> None:

@@ -17,15 +17,14 @@ from gateway.domain.preferences import (
     preference,
 )
 from gateway.policy.preferences import Preferences
-from gateway.ports.changes import Change
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.preferences import PreferenceRow
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_preferences import MemoryPreferences
-from gateway.stores.memory_privacy import MemoryJournals
-from gateway.stores.open import Stores, memory_stores
+from gateway.storage.change_feed import Change
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.preferences.follower import PreferencesFollower
+from gateway.systems.preferences.sql import SqlPreferences
+from gateway.systems.preferences.store import PreferenceRow
 
 ORIGIN = ChangeOrigin(Channel.MO, datetime(2025, 11, 25, 12, tzinfo=UTC))
 SUBSCRIBER = 8613800138000
@@ -35,11 +34,6 @@ FRAUD = preference(PreferenceKind.CATEGORY, "fraud", PreferenceAction.BLOCK)
 
 def to(*wanted: Preference) -> Edit:
     return lambda _before: wanted
-
-
-@pytest.fixture
-def stores() -> Stores:
-    return memory_stores()
 
 
 @pytest.fixture
@@ -114,9 +108,11 @@ async def test_who_reads_so_late_that_the_feed_names_nobody_reads_everything_ane
 
 
 async def test_a_change_while_the_snapshot_is_read_is_not_missed(
+    database: Database,
+    stores: Stores,
     preferences: Preferences,
 ) -> None:
-    class ChangedMeanwhile(MemoryPreferences):
+    class ChangedMeanwhile(SqlPreferences):
         """The store, with a change that comes after its last page was read."""
 
         async def all_preferences(self, batch: int = 10_000) -> AsyncIterator[list[PreferenceRow]]:
@@ -124,9 +120,8 @@ async def test_a_change_while_the_snapshot_is_read_is_not_missed(
                 yield rows
             await self.change(SUBSCRIBER, to(LOANS), ORIGIN)
 
-    feed = MemoryChanges()
-    store = ChangedMeanwhile(feed, lambda: ORIGIN.at, MemoryJournals())
-    follower = PreferencesFollower(store, feed, preferences)
+    store = ChangedMeanwhile(database, lambda: ORIGIN.at)
+    follower = PreferencesFollower(store, stores.changes, preferences)
     await follower.load()
 
     await follower.catch_up()

@@ -18,9 +18,10 @@ from gateway.domain.preferences import (
     PreferenceKind,
     preference,
 )
-from gateway.policy.preference_words import PreferenceCommand, Verb, preference_of
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.preferences.commands import MAX_REPLY_CHARS, obey
+from gateway.policy.replies.hub_words import PreferenceCommand, Verb, preference_of
+from gateway.stores import Stores
+from gateway.systems.preferences.service import MAX_REPLY_CHARS, obey
+from tests.memory_stores import memory_stores
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 SUBSCRIBER = 8613800138000
@@ -28,11 +29,6 @@ BLOCK, HOLD, ALLOW = PreferenceAction.BLOCK, PreferenceAction.HOLD, PreferenceAc
 HOUSES = preference(PreferenceKind.CATEGORY, "real_estate", BLOCK)
 PORT = preference(PreferenceKind.NUMBER, "1069000112", ALLOW)
 NIGHT = preference(PreferenceKind.QUIET_HOURS, "22:00-08:00", BLOCK)
-
-
-@pytest.fixture
-def stores() -> Stores:
-    return memory_stores()
 
 
 async def said(stores: Stores, *texts: str) -> list[str]:
@@ -190,9 +186,9 @@ LONGEST = (
 async def test_every_reply_fits_one_message(
     verb: Verb, about: Preference, before: list[Preference]
 ) -> None:
-    stores = memory_stores()
-    await kept(stores, *before)
+    async with memory_stores() as stores:
+        await kept(stores, *before)
 
-    reply = await obey(stores.preferences, SUBSCRIBER, PreferenceCommand(verb, about), NOON)
+        reply = await obey(stores.preferences, SUBSCRIBER, PreferenceCommand(verb, about), NOON)
 
     assert 0 < len(reply) <= MAX_REPLY_CHARS

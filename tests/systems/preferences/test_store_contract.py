@@ -1,4 +1,4 @@
-"""What gateway.ports.preferences promises, on every store."""
+"""What gateway.systems.preferences.store promises, on every store."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,10 +22,12 @@ from gateway.domain.preferences import (
     with_preference,
     without_preference,
 )
-from gateway.domain.privacy import NewPurge
-from gateway.ports.changes import ChangeKind
-from gateway.ports.preferences import PreferenceEdit
-from gateway.stores.open import Stores
+from gateway.domain.records import NewPurge
+from gateway.storage.change_feed import ChangeKind
+from gateway.stores import Stores
+from gateway.systems.preferences.store import PreferenceEdit
+
+pytestmark = pytest.mark.every_store
 
 OriginBuilder: TypeAlias = Callable[..., ChangeOrigin]
 

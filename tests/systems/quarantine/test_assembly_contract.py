@@ -1,4 +1,4 @@
-"""What gateway.ports.quarantine promises of the parts of long messages, on every store."""
+"""What gateway.systems.quarantine.store promises of the parts of long messages, on every store."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,8 +10,10 @@ import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
-from gateway.ports.quarantine import Grounds
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.quarantine.store import Grounds
+
+pytestmark = pytest.mark.every_store
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

@@ -1,4 +1,4 @@
-"""What gateway.ports.quarantine promises of messages that wait for their hour, on every store."""
+"""The contract of gateway.systems.quarantine.store for messages that wait for their hour."""
 
 import asyncio
 import sqlite3
@@ -13,7 +13,9 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.stores.open import Stores, open_store
+from gateway.stores import Stores, open_store
+
+pytestmark = pytest.mark.every_store
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 Deferred: TypeAlias = Callable[..., HeldMessage]
@@ -97,7 +99,7 @@ async def test_of_many_takers_at_once_each_message_goes_to_one(
 
 
 async def test_due_messages_are_found_without_a_look_at_the_others(
-    database: Path, sqlite_url: str, deferred: Deferred, noon: datetime
+    database_file: Path, sqlite_url: str, deferred: Deferred, noon: datetime
 ) -> None:
     stores = await open_store(sqlite_url)
     await stores.quarantine.hold([deferred()])
@@ -118,7 +120,7 @@ async def test_due_messages_are_found_without_a_look_at_the_others(
     event.remove(Engine, "before_cursor_execute", note)
     await stores.close()
 
-    with closing(sqlite3.connect(database)) as connection:
+    with closing(sqlite3.connect(database_file)) as connection:
         for statement, values in asked:
             plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
             steps = [step[3] for step in plan]

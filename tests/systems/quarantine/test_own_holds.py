@@ -9,11 +9,10 @@ import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
-from gateway.ports.quarantine import Grounds
-from gateway.stores.open import Stores
-from gateway.systems.quarantine.desk import Ids, QuarantineDesk
-from gateway.systems.quarantine.outcomes import Outcome
+from gateway.stores import Stores
 from gateway.systems.quarantine.own_holds import MAX_OWN, HeldPart, OwnHolds
+from gateway.systems.quarantine.service import Ids, Outcome, QuarantineDesk
+from gateway.systems.quarantine.store import Grounds
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

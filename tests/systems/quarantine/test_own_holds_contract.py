@@ -13,7 +13,9 @@ from sqlalchemy import Engine, event
 from gateway.domain.msisdn import spellings_of
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Reason
-from gateway.stores.open import Stores, open_store
+from gateway.stores import Stores, open_store
+
+pytestmark = pytest.mark.every_store
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -109,7 +111,7 @@ async def test_r50_what_is_kept_for_another_reason_by_now_is_not_moved_as_his(
 
 
 async def test_a_subscribers_messages_are_found_from_an_index(
-    database: Path, sqlite_url: str
+    database_file: Path, sqlite_url: str
 ) -> None:
     asked: list[tuple[str, tuple[object, ...]]] = []
 
@@ -125,7 +127,7 @@ async def test_a_subscribers_messages_are_found_from_an_index(
     event.remove(Engine, "before_cursor_execute", listen)
     await stores.close()
 
-    with closing(sqlite3.connect(database)) as connection:
+    with closing(sqlite3.connect(database_file)) as connection:
         steps = connection.execute(f"EXPLAIN QUERY PLAN {asked[0][0]}", asked[0][1]).fetchall()
     assert "ix_held_messages_own_hold (state=? AND destination=?)" in steps[0][3]
     assert len(asked) == 1

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.outbound_message import MAX_CHARS, chars_of
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.domain.short_texts import MAX_CHARS, chars_of
+from gateway.domain.subscription import OfferSession, SessionKind
 from gateway.domain.verdict import Reason
-from gateway.policy.hold_words import hold_command_of
-from gateway.ports.subscriptions import Changes, OfferSession, SessionKind
-from gateway.stores.open import Stores
-from gateway.systems.quarantine import own_texts
-from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.own_holds import MAX_OWN, HeldPart, OwnHold, OwnHolds
-from gateway.systems.quarantine.own_words import OwnWords
+from gateway.policy.replies.hub_words import hold_command_of
+from gateway.stores import Stores
+from gateway.systems.quarantine import own_holds as own_texts
+from gateway.systems.quarantine.own_holds import MAX_OWN, HeldPart, OwnHold, OwnHolds, OwnWords
+from gateway.systems.quarantine.service import QuarantineDesk
+from gateway.systems.subscriptions.model import Changes
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

@@ -8,10 +8,9 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.ports.quarantine import Grounds
-from gateway.stores.open import Stores
-from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.outcomes import ActResult, NotDone, Outcome
+from gateway.stores import Stores
+from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
+from gateway.systems.quarantine.store import Grounds
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

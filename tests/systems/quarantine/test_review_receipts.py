@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from gateway.domain.quarantine import HeldMessage, ReceiptState
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+
+pytestmark = pytest.mark.every_store
 
 Builder = Callable[..., HeldMessage]
 

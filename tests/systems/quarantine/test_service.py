@@ -5,15 +5,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
-from gateway.ports.quarantine import Grounds
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.stores import Stores
 from gateway.systems.quarantine.ids import MessageIds, is_message_id
-from gateway.systems.quarantine.outcomes import ActResult, NotDone, Outcome
+from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
+from gateway.systems.quarantine.store import Grounds, QuarantineStore
+from tests.memory_stores import memory_stores
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -224,7 +224,7 @@ def test_an_id_carries_the_time_it_was_given(desk: QuarantineDesk, noon: datetim
     message_id = str(desk.next_id(noon))
 
     assert is_message_id(message_id)
-    assert message_id[1:14] == str(int(noon.timestamp()) * 1000)
+    assert message_id[1:14] == str(int(noon.timestamp() * 1000))
 
 
 ACTORS = (
@@ -243,8 +243,8 @@ STEPS = st.lists(st.tuples(st.sampled_from(ACTORS), st.integers(0, 3)), max_size
 class Town:
     """Several actors at one message; `written` is what the SMSC has and has not answered."""
 
-    def __init__(self, message: HeldMessage, noon: datetime) -> None:
-        self.store = memory_stores().quarantine
+    def __init__(self, store: QuarantineStore, message: HeldMessage, noon: datetime) -> None:
+        self.store = store
         self.desk = QuarantineDesk(self.store, MessageIds(1))
         self.message_id = message.message_id
         self.message = message
@@ -313,25 +313,29 @@ class Town:
                 await self.desk.lose(self.message_id, "no answer", self.noon)
 
 
+# An example takes some 50 ms.
+@settings(max_examples=25)
 @given(steps=STEPS)
 def test_whatever_is_done_in_whatever_order_a_message_ends_once(
     held: Builder, noon: datetime, steps: list[tuple[str, int]]
 ) -> None:
     async def live() -> None:
-        town = Town(held(), noon)
-        await town.store.hold([town.message])
-        ended: HoldState | None = None
-        for actor, choice in steps:
-            await town.act(actor, choice)
-            state = await town.state()
-            assert ended in (None, state)
-            if state in FINAL_STATES:
-                ended = state
-                assert town.written == 0
+        async with memory_stores() as stores:
+            town = Town(stores.quarantine, held(), noon)
+            await town.store.hold([town.message])
+            ended: HoldState | None = None
+            for actor, choice in steps:
+                await town.act(actor, choice)
+                state = await town.state()
+                assert ended in (None, state)
+                if state in FINAL_STATES:
+                    ended = state
+                    assert town.written == 0
 
     asyncio.run(live())
 
 
+@settings(max_examples=25)
 @given(first=STEPS, second=STEPS)
 def test_actors_at_once_do_not_end_a_message_twice(
     held: Builder,
@@ -340,13 +344,14 @@ def test_actors_at_once_do_not_end_a_message_twice(
     second: list[tuple[str, int]],
 ) -> None:
     async def live() -> None:
-        town = Town(held(), noon)
-        await town.store.hold([town.message])
-        await asyncio.gather(*(town.act(actor, choice) for actor, choice in first))
-        ended = await town.state()
-        await asyncio.gather(*(town.act(actor, choice) for actor, choice in second))
-        if ended in FINAL_STATES:
-            assert await town.state() is ended
-            assert town.written == 0
+        async with memory_stores() as stores:
+            town = Town(stores.quarantine, held(), noon)
+            await town.store.hold([town.message])
+            await asyncio.gather(*(town.act(actor, choice) for actor, choice in first))
+            ended = await town.state()
+            await asyncio.gather(*(town.act(actor, choice) for actor, choice in second))
+            if ended in FINAL_STATES:
+                assert await town.state() is ended
+                assert town.written == 0
 
     asyncio.run(live())

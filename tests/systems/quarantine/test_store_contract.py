@@ -1,4 +1,4 @@
-"""What gateway.ports.quarantine promises, on every store."""
+"""What gateway.systems.quarantine.store promises, on every store."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,17 +9,18 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
-from gateway.ports.quarantine import (
+from gateway.stores import Stores
+from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.service import ActResult, QuarantineDesk
+from gateway.systems.quarantine.store import (
     REPLACEABLE_STATES,
     Grounds,
     HeldTotals,
     ReleasedId,
     Replacement,
 )
-from gateway.stores.open import Stores
-from gateway.systems.quarantine.desk import QuarantineDesk
-from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.outcomes import ActResult
+
+pytestmark = pytest.mark.every_store
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

@@ -1,4 +1,4 @@
-"""What gateway.ports.scheduled_messages promises, on every store."""
+"""What gateway.systems.scheduled_messages.model promises, on every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +8,10 @@ from typing import TypeAlias
 import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.scheduled_message import ScheduledMessage
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.scheduled_messages.model import ScheduledMessage
+
+pytestmark = pytest.mark.every_store
 
 MessageBuilder: TypeAlias = Callable[..., ScheduledMessage]
 AnswerBuilder: TypeAlias = Callable[..., ConsentAnswer]

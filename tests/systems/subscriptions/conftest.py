@@ -6,13 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.domain.hub import CancelAll
-from gateway.domain.subscription import Cycle, MessageEvidence, Service, Subscription, Terms
-from gateway.stores.open import Stores, memory_stores
+from gateway.domain.subscription import (
+    CancelAll,
+    Cycle,
+    MessageEvidence,
+    Service,
+    Subscription,
+    Terms,
+)
+from gateway.stores import Stores
 from gateway.systems.subscriptions.catalogue import Catalogue
-from gateway.systems.subscriptions.desk import SubscriptionDesk
-from gateway.systems.subscriptions.dialogue import Dialogue
-from gateway.systems.subscriptions.word import Word, WordOutcome, digest_of
+from gateway.systems.subscriptions.dialogue import Dialogue, Word, WordOutcome, digest_of
+from gateway.systems.subscriptions.service import SubscriptionDesk
 
 SUBSCRIBER = 8613800138000
 NOON = datetime(2013, 9, 25, 12, tzinfo=UTC)
@@ -92,13 +97,13 @@ StartTalk = Callable[..., Talk]
 
 
 @pytest.fixture
-def talk_with() -> StartTalk:
+def talk_with(stores: Stores) -> StartTalk:
     """Begin a dialogue; give what 00000 does at the hub, and what is on offer."""
 
     def begin(
         at_hub: CancelAll = CancelAll.CONFIRM, services: tuple[Service, ...] = SERVICES
     ) -> Talk:
-        stores, catalogue = memory_stores(), Catalogue(services)
+        catalogue = Catalogue(services)
         dialogue = Dialogue(lambda: catalogue, at_hub)
         return Talk(stores, SubscriptionDesk(stores.subscriptions, stores.consent, dialogue))
 

@@ -17,8 +17,8 @@ from gateway.domain.subscription import (
     Terms,
     advance,
 )
-from gateway.ports.subscriptions import Changes, SubscriptionStep
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.subscriptions.model import Changes, SubscriptionStep
 
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]

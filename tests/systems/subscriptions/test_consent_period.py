@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import consent_period
-from gateway.domain.consent_period import last_day_of
+from gateway.systems.subscriptions import service
+from gateway.systems.subscriptions.service import last_day_of
 
 ASKED = date(2025, 11, 30)
 
@@ -165,7 +165,7 @@ def test_a_range_ends_as_it_does_without_its_hours(
 
 
 def test_nothing_in_a_text_is_looked_through_again_and_again() -> None:
-    patterns = [one.pattern for one in vars(consent_period).values() if isinstance(one, re.Pattern)]
+    patterns = [one.pattern for one in vars(service).values() if isinstance(one, re.Pattern)]
 
     assert patterns
     assert [one for one in patterns if re.search(r"[*+]|,\}", one)] == []

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer, ConsentAnswer, day_of, end_of
-from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
-from gateway.stores.open import Stores
-from gateway.systems.subscriptions.desk import SubscriptionDesk, is_alike, likeness_of
-from gateway.systems.subscriptions.word import WordOutcome
+from gateway.stores import Stores
+from gateway.systems.subscriptions.dialogue import WordOutcome
+from gateway.systems.subscriptions.model import ConsentRequest, ConsentRequestState
+from gateway.systems.subscriptions.service import SubscriptionDesk, is_alike, likeness_of
 
 SUBSCRIBER = 8613800138000
 DAY = timedelta(days=1)

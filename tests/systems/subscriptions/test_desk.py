@@ -6,12 +6,11 @@ from typing import Protocol
 
 import pytest
 
-from gateway.domain.consent_request import ConsentRequest
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes
-from gateway.stores.open import Stores
-from gateway.systems.subscriptions.desk import SubscriptionDesk
-from gateway.systems.subscriptions.word import WordOutcome
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
+from gateway.systems.subscriptions.dialogue import WordOutcome
+from gateway.systems.subscriptions.model import Changes, ConsentRequest
+from gateway.systems.subscriptions.service import SubscriptionDesk
 
 SUBSCRIBER = 8613800138000
 

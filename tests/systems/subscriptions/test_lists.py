@@ -7,11 +7,10 @@ from typing import Protocol
 import pytest
 
 from gateway.domain.consent import Answer
-from gateway.domain.hub import CancelAll
-from gateway.domain.subscription import Service
-from gateway.stores.open import Stores
+from gateway.domain.subscription import CancelAll, Service
+from gateway.stores import Stores
 from gateway.systems.subscriptions import texts
-from gateway.systems.subscriptions.word import WordOutcome
+from gateway.systems.subscriptions.dialogue import WordOutcome
 
 ALL = ("天气", "笑话", "股票", "新闻", "彩信")
 DAY = timedelta(days=1)

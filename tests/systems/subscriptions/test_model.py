@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
+from gateway.systems.subscriptions.model import ConsentRequest, ConsentRequestState
 
 NOON = datetime(2013, 11, 25, 12, tzinfo=UTC)
 REQUEST = ConsentRequest(8613800138000, "sp1", 1, "00", NOON, NOON + timedelta(hours=24))

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.consent_request import ConsentRequest
-from gateway.domain.errand import Errand, ErrandKind, ErrandState
+from gateway.domain.outbound_message import OutboundKind, OutboundMessage, OutboundState
 from gateway.domain.preferences import (
     ChangeOrigin,
     Channel,
@@ -20,18 +19,22 @@ from gateway.domain.preferences import (
     with_preference,
 )
 from gateway.domain.subscription import Subscription
-from gateway.policy.asking_hours import usual_hours
-from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.windows import OnHolidays, Window, WindowSet
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes
-from gateway.stores.open import Stores
+from gateway.policy.checks.outside_window import usual_hours
+from gateway.policy.hours.calendar import HolidayCalendar
+from gateway.policy.hours.windows import OnHolidays, Window, WindowSet
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.subscriptions import order_requests
 from gateway.systems.subscriptions.catalogue import Catalogue
-from gateway.systems.subscriptions.courtesy import Courtesy
-from gateway.systems.subscriptions.desk import SubscriptionDesk
-from gateway.systems.subscriptions.order_requests import OrderDesk, OrderRefusal, OrderRequest
-from gateway.systems.subscriptions.word import WordOutcome, digest_of
+from gateway.systems.subscriptions.dialogue import WordOutcome, digest_of
+from gateway.systems.subscriptions.model import Changes, ConsentRequest
+from gateway.systems.subscriptions.order_requests import (
+    Courtesy,
+    OrderDesk,
+    OrderRefusal,
+    OrderRequest,
+)
+from gateway.systems.subscriptions.service import SubscriptionDesk
 
 SUBSCRIBER = 8613800138000
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -69,20 +72,22 @@ class Shop:
         self.asks_at = outcome.asks_at
         return outcome.order.state.value
 
-    async def take(self) -> list[Errand]:
+    async def take(self) -> list[OutboundMessage]:
         """Take what waits to be sent, as a gateway does."""
-        now, errands = self.talk.now, self.talk.stores.errands
-        return await errands.take_waiting(now, now + MINUTE, await errands.waiting_ports(), 99)
+        now, outbound_messages = self.talk.now, self.talk.stores.outbound_messages
+        return await outbound_messages.take_waiting(
+            now, now + MINUTE, await outbound_messages.waiting_ports(), 99
+        )
 
-    async def asked(self) -> Errand:
+    async def asked(self) -> OutboundMessage:
         """Have the one request go out."""
-        return await self.ended(ErrandState.SENT, "7F01")
+        return await self.ended(OutboundState.SENT, "7F01")
 
-    async def ended(self, state: ErrandState, message_id: str = "") -> Errand:
-        """Have the one errand end, and tell the desk."""
-        (errand,) = await self.take()
-        await self.talk.stores.errands.finish(errand.number, state, message_id)
-        ended = replace(errand, state=state, message_id=message_id)
+    async def ended(self, state: OutboundState, message_id: str = "") -> OutboundMessage:
+        """Have the one outbound message end, and tell the desk."""
+        (outbound,) = await self.take()
+        await self.talk.stores.outbound_messages.finish(outbound.number, state, message_id)
+        ended = replace(outbound, state=state, message_id=message_id)
         await self.desk.asked(ended, self.talk.now)
         return ended
 
@@ -101,7 +106,7 @@ def shop(talk: Talk, offered: Catalogue) -> Shop:
 
 async def test_r24_an_order_by_api_waits_for_the_subscribers_yes(shop: Shop, talk: Talk) -> None:
     assert await shop.order() == "pending"
-    errand = await shop.asked()
+    outbound = await shop.asked()
     states = [await talk.states()]
     await talk.say("好的我知道了")
     states.append(await talk.states())
@@ -111,13 +116,17 @@ async def test_r24_an_order_by_api_waits_for_the_subscribers_yes(shop: Shop, tal
     assert await talk.states() == {"天气": "active"}
     assert yes.reply == "您已订购示例商城“天气”，5元/月。查询回0000，退订回TD天气"
     for part in ("天气", "示例商城", "5元/月", "是", "0000"):
-        assert part in errand.text
-    assert (errand.port, errand.msisdn, errand.kind) == ("10690001", SUBSCRIBER, ErrandKind.ORDER)
+        assert part in outbound.text
+    assert (outbound.port, outbound.msisdn, outbound.kind) == (
+        "10690001",
+        SUBSCRIBER,
+        OutboundKind.ORDER,
+    )
 
 
 async def test_r24_an_order_by_api_without_a_yes_is_withdrawn(shop: Shop, talk: Talk) -> None:
     await shop.order()
-    await shop.ended(ErrandState.SENT, "7F01")
+    await shop.ended(OutboundState.SENT, "7F01")
 
     assert await talk.wait(DAY) == 1
 
@@ -141,7 +150,7 @@ async def test_r24_the_evidence_of_an_order_by_api_names_channel_request_and_yes
     shop: Shop, talk: Talk
 ) -> None:
     await shop.order()
-    errand = await shop.asked()
+    outbound = await shop.asked()
     await talk.say("是")
 
     proof = (await talk.subscription("天气")).evidence
@@ -155,7 +164,7 @@ async def test_r24_the_evidence_of_an_order_by_api_names_channel_request_and_yes
     )
     assert (proof.request.message_id, proof.request.text_sha256) == (
         "7F01",
-        digest_of(errand.text),
+        digest_of(outbound.text),
     )
     assert proof.confirmation.message_id == "in-1"
 
@@ -235,16 +244,16 @@ async def test_r25_an_order_during_the_trial_asks_for_the_yes_to_the_price(
     await talk.order("试听")
 
     assert await shop.order("试听") == "renewal"
-    errand = await shop.asked()
+    outbound = await shop.asked()
     await talk.say("是")
 
-    assert "续订" in errand.text
+    assert "续订" in outbound.text
     assert await talk.states() == {"试听": "active"}
 
 
-@pytest.mark.parametrize("state", [ErrandState.REFUSED, ErrandState.EXPIRED])
+@pytest.mark.parametrize("state", [OutboundState.REFUSED, OutboundState.EXPIRED])
 async def test_r24_an_order_of_which_nobody_could_be_told_is_withdrawn_and_may_come_again(
-    shop: Shop, talk: Talk, state: ErrandState
+    shop: Shop, talk: Talk, state: OutboundState
 ) -> None:
     await shop.order()
 
@@ -263,10 +272,10 @@ async def test_a_request_that_fails_after_the_answer_changes_nothing(
     shop: Shop, talk: Talk
 ) -> None:
     await shop.order()
-    errand = await shop.asked()
+    outbound = await shop.asked()
     await talk.say("是")
 
-    await shop.desk.asked(replace(errand, state=ErrandState.EXPIRED), talk.now)
+    await shop.desk.asked(replace(outbound, state=OutboundState.EXPIRED), talk.now)
 
     assert await talk.states() == {"天气": "active"}
     assert (await shop.history())[-1][:2] == ("confirm", "active")
@@ -274,9 +283,9 @@ async def test_a_request_that_fails_after_the_answer_changes_nothing(
 
 async def test_news_of_a_request_that_nobody_waits_for_is_let_be(shop: Shop, talk: Talk) -> None:
     await shop.order()
-    (errand,) = await shop.take()
+    (outbound,) = await shop.take()
 
-    await shop.desk.asked(replace(errand, ref="another"), talk.now)
+    await shop.desk.asked(replace(outbound, ref="another"), talk.now)
 
     assert await talk.states() == {"天气": "pending"}
 
@@ -300,11 +309,11 @@ async def test_who_never_gets_a_turn_at_the_store_gives_up(
         return False
 
     await shop.order()
-    (errand,) = await shop.take()
+    (outbound,) = await shop.take()
     monkeypatch.setattr(talk.stores.subscriptions, "keep", keep)
 
     with pytest.raises(StoreUnavailable):
-        await shop.desk.asked(replace(errand, state=ErrandState.EXPIRED), talk.now)
+        await shop.desk.asked(replace(outbound, state=OutboundState.EXPIRED), talk.now)
     with pytest.raises(StoreUnavailable):
         await shop.order(msisdn=SUBSCRIBER + 1)
 
@@ -382,12 +391,12 @@ async def test_r24_who_never_answers_is_asked_thrice_in_thirty_days_and_never_at
     asked: list[datetime] = []
     talk.now = start = datetime(2025, 11, 24, 19, tzinfo=UTC)  # 03:00 in Beijing
     while talk.now < start + 30 * DAY:
-        await talk.wait(timedelta(hours=1))
+        await talk.wait(timedelta(hours=3))
         await shop.order(("天气", "股票", "笑话")[len(asked) % 3])
-        for errand in await shop.take():
+        for outbound in await shop.take():
             asked.append(talk.now.astimezone(BEIJING))
-            await talk.stores.errands.finish(errand.number, ErrandState.SENT, "1")
-            await shop.desk.asked(replace(errand, state=ErrandState.SENT), talk.now)
+            await talk.stores.outbound_messages.finish(outbound.number, OutboundState.SENT, "1")
+            await shop.desk.asked(replace(outbound, state=OutboundState.SENT), talk.now)
 
     assert [(at - asked[0]).days for at in asked] == [0, 2, 10]
     assert all(8 <= at.hour < 21 for at in asked)
@@ -487,12 +496,12 @@ async def test_r24_a_request_goes_only_as_long_as_its_order_waits_for_it(
     shop: Shop, talk: Talk
 ) -> None:
     await shop.order()
-    (errand,) = await shop.take()
+    (outbound,) = await shop.take()
 
-    assert await shop.desk.due(errand, talk.now) == talk.now
-    assert await shop.desk.due(replace(errand, ref="another"), talk.now) is None
-    await shop.desk.asked(replace(errand, state=ErrandState.SENT, message_id="1"), talk.now)
-    assert await shop.desk.due(errand, talk.now) is None
+    assert await shop.desk.due(outbound, talk.now) == talk.now
+    assert await shop.desk.due(replace(outbound, ref="another"), talk.now) is None
+    await shop.desk.asked(replace(outbound, state=OutboundState.SENT, message_id="1"), talk.now)
+    assert await shop.desk.due(outbound, talk.now) is None
 
 
 @pytest.mark.parametrize("meanwhile", ["TD", "refused", "asked"])
@@ -500,7 +509,7 @@ async def test_r37_what_was_said_before_the_request_went_counts(
     shop: Shop, talk: Talk, meanwhile: str
 ) -> None:
     await shop.order()
-    (errand,) = await shop.take()
+    (outbound,) = await shop.take()
     if meanwhile == "TD":
         await talk.say("TD")
     elif meanwhile == "refused":
@@ -510,8 +519,8 @@ async def test_r37_what_was_said_before_the_request_went_counts(
         request = ConsentRequest(SUBSCRIBER, "sp1", 7, "5c" * 32, talk.now, talk.now + DAY)
         await talk.stores.subscriptions.ask(request)
 
-    assert await shop.desk.due(errand, talk.now) is None
-    await shop.desk.asked(replace(errand, state=ErrandState.DROPPED), talk.now)
+    assert await shop.desk.due(outbound, talk.now) is None
+    await shop.desk.asked(replace(outbound, state=OutboundState.DROPPED), talk.now)
     assert await talk.states() == {"天气": "withdrawn"}
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.domain.consent import Answer
 from gateway.domain.subscription import MessageEvidence, OrderEvidence, Subscription
-from gateway.stores.open import Stores
-from gateway.systems.subscriptions.word import WordOutcome, digest_of
+from gateway.stores import Stores
+from gateway.systems.subscriptions.dialogue import WordOutcome, digest_of
 
 DAY = timedelta(days=1)
 

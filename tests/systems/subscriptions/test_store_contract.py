@@ -1,4 +1,4 @@
-"""What gateway.ports.subscriptions promises, on every store."""
+"""What gateway.systems.subscriptions.model promises, on every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,28 +6,31 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.domain.consent_request import ConsentRequest, ConsentRequestState
-from gateway.domain.errand import ErrandKind, NewErrand
+from gateway.domain.outbound_message import NewOutboundMessage, OutboundKind
 from gateway.domain.subscription import (
     Cycle,
     Event,
     MessageEvidence,
+    OfferSession,
+    SessionKind,
     Subscription,
     SubscriptionAct,
     SubscriptionState,
     Terms,
     advance,
 )
-from gateway.ports.changes import ChangeKind
-from gateway.ports.subscriptions import (
+from gateway.storage.change_feed import ChangeKind
+from gateway.stores import Stores
+from gateway.systems.subscriptions.model import (
     Changes,
-    OfferSession,
-    SessionKind,
+    ConsentRequest,
+    ConsentRequestState,
     SubscriptionEvent,
     SubscriptionQuery,
     SubscriptionStep,
 )
-from gateway.stores.open import Stores
+
+pytestmark = pytest.mark.every_store
 
 SUBSCRIBER, PORT = 8613800138000, "10690001"
 DAY = timedelta(days=1)
@@ -180,6 +183,19 @@ async def test_a_session_takes_the_place_of_the_one_before_and_can_be_closed(
     await stores.subscriptions.keep(Changes(closes=(SUBSCRIBER, PORT)))
 
     assert (await stores.subscriptions.known(SUBSCRIBER, PORT, noon)).session is None
+
+
+async def test_a_session_is_kept_and_read_alone(stores: Stores, noon: datetime) -> None:
+    until = noon + DAY
+    first = OfferSession(SUBSCRIBER, PORT, SessionKind.HOLDS, (("10690001", "7"),), until)
+    second = replace(first, shown=1)
+
+    await stores.subscriptions.keep_session(first)
+    await stores.subscriptions.keep_session(second)
+
+    assert await stores.subscriptions.session_of(SUBSCRIBER, PORT, noon) == second
+    assert await stores.subscriptions.session_of(SUBSCRIBER, PORT, until) is None
+    assert await stores.subscriptions.session_of(SUBSCRIBER, "10690002", noon) is None
 
 
 async def test_sessions_that_are_over_are_forgotten(stores: Stores, noon: datetime) -> None:
@@ -343,12 +359,14 @@ async def test_r24_what_is_to_be_said_for_an_order_is_kept_with_it_or_not_at_all
     stores: Stores, nothing: Nothing, take: Take, noon: datetime
 ) -> None:
     ordered = take(nothing(), SubscriptionAct.ORDER)
-    errand = NewErrand(PORT, SUBSCRIBER, "请回是", ErrandKind.ORDER, "r1", noon, noon + DAY)
+    outbound = NewOutboundMessage(
+        PORT, SUBSCRIBER, "请回是", OutboundKind.ORDER, "r1", noon, noon + DAY
+    )
 
-    assert await stores.subscriptions.keep(Changes((ordered,), errand=errand))
-    assert not await stores.subscriptions.keep(Changes((ordered,), errand=errand))
+    assert await stores.subscriptions.keep(Changes((ordered,), outbound=outbound))
+    assert not await stores.subscriptions.keep(Changes((ordered,), outbound=outbound))
 
-    taken = await stores.errands.take_waiting(noon, noon + DAY, [PORT], 9)
+    taken = await stores.outbound_messages.take_waiting(noon, noon + DAY, [PORT], 9)
     assert [(one.ref, one.text) for one in taken] == [("r1", "请回是")]
     kinds = [change.kind for change in await stores.changes.changes(0)]
     assert kinds == [ChangeKind.SUBSCRIPTION, ChangeKind.ERRAND]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.short_texts import MAX_CHARS, chars_of
+from gateway.domain.outbound_message import MAX_CHARS, chars_of
 from gateway.domain.subscription import Cycle, Subscription, SubscriptionState, Terms
 from gateway.systems.subscriptions import texts
 

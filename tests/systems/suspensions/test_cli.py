@@ -8,10 +8,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.person import acting
 from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, Suspension, SuspensionState
 from gateway.runtime.clock import utcnow
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]

@@ -6,9 +6,9 @@ import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.suspension import Lift, NewSuspension
-from gateway.policy.suspended_sources import SuspendedSources
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import Stores, memory_stores
+from gateway.policy.sets.subscriber_sets import SuspendedSources
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.suspensions.follower import SuspensionsFollower
 
 NUMBER = 8613900000001
@@ -22,18 +22,13 @@ def found(msisdn: int = NUMBER) -> NewSuspension:
 
 
 @pytest.fixture
-def stores() -> Stores:
-    return memory_stores()
-
-
-@pytest.fixture
 def sources() -> SuspendedSources:
     return SuspendedSources()
 
 
 @pytest.fixture
 def follower(stores: Stores, sources: SuspendedSources) -> SuspensionsFollower:
-    return SuspensionsFollower(stores.suspensions, stores.changes, sources)
+    return SuspensionsFollower(stores.suspensions, stores.changes, sources, lambda: NOON)
 
 
 async def test_what_is_on_record_holds_from_the_start(
@@ -43,7 +38,7 @@ async def test_what_is_on_record_holds_from_the_start(
     await stores.suspensions.suspend(found(NUMBER + 1))
     await stores.suspensions.lift(2, Lift(NOON, "li"))
 
-    loaded = await follower.load(NOON + timedelta(hours=1))
+    loaded = await follower.load()
 
     assert loaded == 1
     assert sources.is_suspended(NUMBER, AT)
@@ -52,12 +47,14 @@ async def test_what_is_on_record_holds_from_the_start(
 
 
 async def test_what_was_lifted_long_ago_is_not_loaded(
-    stores: Stores, sources: SuspendedSources, follower: SuspensionsFollower
+    stores: Stores, sources: SuspendedSources
 ) -> None:
     await stores.suspensions.suspend(found())
     await stores.suspensions.lift(1, Lift(NOON, "li"))
+    changes = stores.changes
+    follower = SuspensionsFollower(stores.suspensions, changes, sources, lambda: NOON + DAY)
 
-    await follower.load(NOON + DAY)
+    await follower.load()
 
     assert sources.spared == {}
 
@@ -65,7 +62,7 @@ async def test_what_was_lifted_long_ago_is_not_loaded(
 async def test_what_another_process_suspends_and_lifts_is_taken_over(
     stores: Stores, sources: SuspendedSources, follower: SuspensionsFollower
 ) -> None:
-    await follower.load(NOON)
+    await follower.load()
     await stores.suspensions.suspend(found())
     await stores.consent.record([ConsentAnswer(NUMBER, "sp1", Answer.REFUSED, NOON, "mo")])
 
@@ -83,7 +80,7 @@ async def test_what_time_ended_is_not_at_hand_any_more(
     stores: Stores, sources: SuspendedSources, follower: SuspensionsFollower
 ) -> None:
     await stores.suspensions.suspend(found())
-    await follower.load(NOON)
+    await follower.load()
 
     await stores.suspensions.end_due(NOON + 3 * DAY)
     await follower.catch_up()
@@ -98,7 +95,7 @@ async def test_the_numbers_are_not_current_while_the_store_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await stores.suspensions.suspend(found())
-    await follower.load(NOON)
+    await follower.load()
 
     async def fail(*_args: object) -> None:
         raise StoreUnavailable("no disk")

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, SuspensionTerms
-from gateway.policy.bundle import RuleLocale
-from gateway.policy.suspended_sources import SuspendedSources
+from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.sets.subscriber_sets import SuspendedSources
 from gateway.policy.suspension import Suspender
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.suspensions.desk import SuspensionDesk
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
+from gateway.systems.suspensions.service import SuspensionDesk
 
 NUMBER = 8613900000001
 NOON = datetime(2026, 9, 30, 12, tzinfo=UTC)
@@ -21,11 +21,6 @@ TERMS = SuspensionTerms(3, ("HF",), "已暂停", "已恢复", "不能恢复")
 
 def found(msisdn: int = NUMBER, since: datetime = NOON, rule: str = "R43") -> NewSuspension:
     return NewSuspension(msisdn, "sp1", rule, since, since + 3 * DAY)
-
-
-@pytest.fixture
-def stores() -> Stores:
-    return memory_stores()
 
 
 @pytest.fixture

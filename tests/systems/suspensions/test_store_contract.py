@@ -1,4 +1,4 @@
-"""What gateway.ports.suspensions promises, on every store."""
+"""What gateway.systems.suspensions.store promises, on every store."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from gateway.domain.privacy import NewPurge
+from gateway.domain.records import NewPurge
 from gateway.domain.suspension import (
     SUBSCRIBER,
     Allowance,
@@ -17,10 +17,12 @@ from gateway.domain.suspension import (
     Suspension,
     SuspensionState,
 )
-from gateway.ports.changes import ChangeKind
-from gateway.ports.suspensions import SuspensionRow
-from gateway.stores.open import Stores
-from gateway.stores.sql_suspensions import suspensions
+from gateway.storage.change_feed import ChangeKind
+from gateway.stores import Stores
+from gateway.systems.suspensions.sql import suspensions
+from gateway.systems.suspensions.store import SuspensionRow
+
+pytestmark = pytest.mark.every_store
 
 Builder: TypeAlias = Callable[..., NewSuspension]
 

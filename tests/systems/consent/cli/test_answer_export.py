@@ -10,10 +10,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.consent_export import ExportQuery, export_answers
-from gateway.cli.deployment import load_settings
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer, end_of
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.consent.cli.answers import ExportQuery, export_answers
+from gateway.terminal.deployment import load_settings
 
 Cli = Callable[..., CompletedProcess[str]]
 WHY = ("--unmask", "--reason", "派单 12")

@@ -13,12 +13,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli import consent_import
-from gateway.cli.consent_import import numbered_lines
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.stores.open import Stores
-from gateway.stores.sorted_answers import SortedAnswers, SpoolError
+from gateway.stores import Stores
 from gateway.systems.consent.answer_lines import MAX_LINE_OCTETS
+from gateway.systems.consent.cli import answer_import
+from gateway.systems.consent.cli.answer_import import SortedAnswers, SpoolError, numbered_lines
 
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]
@@ -355,8 +354,8 @@ def test_an_empty_list_is_no_fault(consent: Command, put: Put) -> None:
 def test_a_list_is_taken_in_pieces(
     consent: Command, put: Put, on_record: OnRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consent_import, "_LINES_AT_ONCE", 2)
-    monkeypatch.setattr(consent_import, "ANSWERS_PER_COMMIT", 3)
+    monkeypatch.setattr(answer_import, "_LINES_AT_ONCE", 2)
+    monkeypatch.setattr(answer_import, "ANSWERS_PER_COMMIT", 3)
     numbers = [f"1380013800{place}" for place in (4, 1, 3, 0, 2)]
 
     ran = consent("import", put("\n".join(numbers)), *ALL_REFUSED)

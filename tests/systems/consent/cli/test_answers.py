@@ -7,10 +7,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli import consent_answers
-from gateway.cli.failure import ExitCode
 from gateway.domain.consent import EVERY_SENDER, Answer
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.consent.cli import answers
+from gateway.terminal.failure import ExitCode
 
 AnswerOf = Callable[[int, str], Answer | None]
 Answered = Callable[[int, str, Answer], None]
@@ -246,7 +246,7 @@ def test_an_answer_that_would_protect_nobody_is_a_misuse(
 def test_too_many_numbers_at_once_are_a_misuse(
     consent: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consent_answers, "_MAX_NUMBERS", 1)
+    monkeypatch.setattr(answers, "_MAX_NUMBERS", 1)
 
     assert consent("refuse", "--all-senders", NUMBER, "13800138001").returncode == 2
 

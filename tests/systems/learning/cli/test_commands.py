@@ -10,8 +10,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.stores.open import Stores
-from tests.cli.labelled import labelled_in, trained
+from gateway.stores import Stores
+from tests.systems.learning.cli.labelled import labelled_in, trained
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], None]], None]

@@ -11,11 +11,10 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.domain.records import Row, Why
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model_comparison import Comparison, ModelAgreement
-from gateway.filter.model_pair import name_of
-from gateway.runtime.record_files import HourFiles
-from gateway.runtime.record_lines import RecordLines
+from gateway.filter.classifier.model import name_of
+from gateway.filter.classifier.score import Comparison, ModelAgreement, TextClass
+from gateway.records.files import HourFiles
+from gateway.records.lines import RecordLines
 from gateway.systems.learning.model_directory import ModelDirectory
 
 Cli = Callable[..., CompletedProcess[str]]

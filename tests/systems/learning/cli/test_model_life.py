@@ -14,19 +14,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.cli.deployment import load_settings
-from gateway.cli.failure import CommandError
-from gateway.cli.model_life import directory_of
-from gateway.cli.person import acting
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.features import BUCKETS, SIGNS
-from gateway.filter.model.linear import Calibration, LinearModel
-from gateway.filter.model.model import ClassModel, Model
-from gateway.filter.model.model_file import write_model
-from gateway.filter.model_comparison import Comparison, ModelAgreement
+from gateway.filter.classifier.linear import BUCKETS, SIGNS, Calibration, LinearModel
+from gateway.filter.classifier.model import ClassModel, Model
+from gateway.filter.classifier.model_file import write_model
+from gateway.filter.classifier.score import Comparison, ModelAgreement, TextClass
 from gateway.runtime.file_lock import FileLock
 from gateway.settings.gateway import LearningSettings
+from gateway.systems.learning.cli.model_life import directory_of
 from gateway.systems.learning.model_directory import STATE, ModelDirectory
+from gateway.terminal.deployment import load_settings
+from gateway.terminal.failure import CommandError
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 

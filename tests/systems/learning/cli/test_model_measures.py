@@ -6,7 +6,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.cli.labelled import lines
+from tests.systems.learning.cli.labelled import lines
 
 Cli = Callable[..., CompletedProcess[str]]
 

@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cli.edge import run
-from gateway.cli.model_scores import batches
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.features import BUCKETS, SIGNS
-from gateway.filter.model.linear import Calibration, LinearModel
-from gateway.filter.model.model import ClassModel, Model, Threshold
-from gateway.filter.model.model_file import write_model
+from gateway.cli.application import run_line
+from gateway.filter.classifier.linear import BUCKETS, SIGNS, Calibration, LinearModel
+from gateway.filter.classifier.model import ClassModel, Model, Threshold
+from gateway.filter.classifier.model_file import write_model
+from gateway.filter.classifier.score import TextClass
+from gateway.systems.learning.cli.model_scores import batches
 
 Cli = Callable[..., CompletedProcess[str]]
 Score = Callable[..., CompletedProcess[str]]
@@ -43,7 +42,7 @@ def piped(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         capsys.readouterr()
         with path.open(encoding="utf-8") as file:
             monkeypatch.setattr("sys.stdin", file)
-            code = run(("filter", "score", "--model", str(model), *options))
+            code = run_line(("filter", "score", "--model", str(model), *options))
         captured = capsys.readouterr()
         return CompletedProcess(options, code, captured.out, captured.err)
 
@@ -150,7 +149,7 @@ def test_who_waits_for_an_answer_before_the_next_line_gets_it(
     with os.fdopen(reading) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(peer))
-        code = run(("filter", "score", "--model", str(model)))
+        code = run_line(("filter", "score", "--model", str(model)))
 
     assert code == 0
     answers = peer.getvalue().splitlines()
@@ -180,7 +179,7 @@ def test_a_closed_standard_input_is_told(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)
 
-    assert run(["filter", "score", "--model", str(model)]) == 2
+    assert run_line(["filter", "score", "--model", str(model)]) == 2
     assert "the standard input is closed" in capsys.readouterr().err
 
 

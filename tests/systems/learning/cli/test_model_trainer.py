@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from gateway.domain.sample import SampleLabel, SampleSource
+from gateway.systems.learning.model import SampleLabel, SampleSource
 from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
-from tests.cli.labelled import NOTICES, SELLERS
+from tests.systems.learning.cli.labelled import NOTICES, SELLERS
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[..., None]

@@ -3,9 +3,9 @@ import zlib
 
 import pytest
 
-from gateway.cli.reliability_plot import COLOURS, reliability_png
-from gateway.filter.model.classes import TextClass
-from gateway.systems.learning.measures import Bin
+from gateway.filter.classifier.score import TextClass
+from gateway.systems.learning.cli.model_trainer import COLOURS, reliability_png
+from gateway.systems.learning.evaluation import Bin
 
 SHADES = {"blue": (31, 87, 180), "orange": (230, 120, 20), "green": (30, 140, 60)}
 

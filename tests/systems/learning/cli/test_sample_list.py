@@ -8,11 +8,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli import sample_list
-from gateway.cli.failure import CommandError
-from gateway.cli.person import acting
-from gateway.domain.sample import NewSample, SampleLabel, SampleSource
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.learning.cli import sample_list
+from gateway.systems.learning.model import NewSample, SampleLabel, SampleSource
+from gateway.terminal.failure import CommandError
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[..., None]
