@@ -21,8 +21,8 @@ from gateway.app import followers
 from gateway.app.gateway import Gateway
 from gateway.app.run import run
 from gateway.runtime.logging import configure_logging
-from gateway.session import lockout
-from gateway.settings.bundle import load_bundle
+from gateway.session import stranger_limits
+from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.gateway import load_gateway
 from gateway.settings.senders import load_senders
 from gateway.systems.consent import follower
@@ -79,7 +79,7 @@ REFUSED = """\
 version: 1
 rules:
   - id: R21
-    check: refused
+    check: opt_out
     title: {zh: 拒收, en: Refusal}
     article: test
     mode: enforce
@@ -176,7 +176,7 @@ async def start(
     monkeypatch.setattr(followers, "_EVERY_S", 0.01)
     # A busy machine may let this process stand still for a second: no reason to refuse adverts.
     monkeypatch.setattr(follower, "_CURRENT_S", 10 * WITHIN_S)
-    monkeypatch.setattr(lockout, "FIRST_DELAY_S", 0.0)
+    monkeypatch.setattr(stranger_limits, "FIRST_DELAY_S", 0.0)
     running: list[Gateway] = []
 
     async def begin(files: Mapping[str, str | None] | None = None) -> Gateway:

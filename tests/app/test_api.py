@@ -22,15 +22,15 @@ import pytest
 from gateway.app.api import Api, serve_api
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer
-from gateway.policy.asking_hours import AskingHours
-from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.places import Zones
-from gateway.policy.windows import Window, WindowSet
-from gateway.ports.errors import StoreUnavailable
+from gateway.policy.checks.outside_window import AskingHours
+from gateway.policy.hours.calendar import HolidayCalendar
+from gateway.policy.hours.places import Zones
+from gateway.policy.hours.windows import Window, WindowSet
 from gateway.runtime.clock import utcnow
-from gateway.settings.addresses import Address
 from gateway.settings.api import ApiSettings, load_api
 from gateway.settings.gateway import ListenerTls
+from gateway.settings.schema import Address
+from gateway.storage.errors import StoreUnavailable
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
@@ -68,14 +68,14 @@ CONSENT = """\
 version: 1
 rules:
   - id: R20
-    check: not_agreed
+    check: no_consent
     title: {zh: 同意, en: Consent}
     article: test
     mode: enforce
     applies_to: [commercial]
     accept_asserted: false
   - id: R21
-    check: refused
+    check: opt_out
     title: {zh: 拒收, en: Refusal}
     article: test
     mode: enforce
@@ -270,7 +270,7 @@ def hours_from(hour: int) -> str:
 version: 1
 rules:
   - id: R40
-    check: untimely
+    check: outside_window
     title: {{zh: 时段, en: Hours}}
     article: test
     mode: enforce

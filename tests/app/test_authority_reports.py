@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from gateway.app import followers
-from gateway.app.authority_reports import last_message_id
+from gateway.app.background import last_message_id
 from gateway.app.gateway import Gateway
 from gateway.runtime.clock import utcnow
-from gateway.systems.quarantine.desk import QuarantineDesk
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.service import QuarantineDesk
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus

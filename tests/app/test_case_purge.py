@@ -5,15 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.app.case_purge import (
-    audit_purger,
-    preference_purger,
-    report_purger,
-    suspension_purger,
-    warning_purger,
+from gateway.app.purge import (
+    PurgeJob,
+    PurgeResult,
+    purge_before,
+    purgers_of,
 )
-from gateway.app.purge import PurgeErrand, PurgeResult, purge_before
-from gateway.domain.audit import AuditItem, NewConsentAudit
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.preferences import (
     ChangeOrigin,
@@ -22,11 +19,13 @@ from gateway.domain.preferences import (
     PreferenceAction,
     PreferenceKind,
 )
-from gateway.domain.privacy import LegalHold
 from gateway.domain.suspension import Lift, NewSuspension
 from gateway.domain.warning import WarningCode, WarningCount, WarningKind
-from gateway.ports.warnings import WarningSelection
-from gateway.stores.open import Stores, memory_stores
+from gateway.storage.database import Database
+from gateway.stores import Stores, stores_of
+from gateway.systems.consent_audits.model import AuditItem, NewConsentAudit
+from gateway.systems.early_warnings.store import WarningSelection
+from gateway.systems.legal_holds.model import LegalHold
 
 THEN = datetime(2013, 9, 30, 8, 30, tzinfo=UTC)
 NOW = datetime(2014, 4, 15, 3, tzinfo=UTC)
@@ -51,16 +50,15 @@ HOLD = LegalHold(
 )
 
 
-def errand(
+def job(
     *holds: LegalHold, is_rehearsal: bool = False, at: datetime = NOW, months: int = 6
-) -> PurgeErrand:
-    return PurgeErrand(purge_before(months, at), holds, at, "lin", is_rehearsal)
+) -> PurgeJob:
+    return PurgeJob(purge_before(months, at), holds, at, "lin", is_rehearsal)
 
 
 @pytest.fixture
-async def stores() -> Stores:
+async def stores(stores: Stores) -> Stores:
     """Three reports, of which one was sent long ago and one lately, and an audit."""
-    stores = memory_stores()
     reports = stores.authority_reports
     await reports.add([replace(REPORT, message_id=REPORT.message_id + at) for at in range(3)])
     await reports.mark_sent(1, "公网安77", "lin", THEN)
@@ -71,7 +69,7 @@ async def stores() -> Stores:
 
 
 async def test_r60_only_a_report_that_was_sent_long_ago_goes(stores: Stores) -> None:
-    purged = await report_purger(stores.authority_reports).purge(errand())
+    purged = await purgers_of(stores)["reports"].purge(job())
 
     assert purged == PurgeResult("reports", 1, 0)
     assert [one.number for one in await stores.authority_reports.find()] == [3, 2]
@@ -80,7 +78,7 @@ async def test_r60_only_a_report_that_was_sent_long_ago_goes(stores: Stores) -> 
 
 
 async def test_an_audit_goes_with_its_sample(stores: Stores) -> None:
-    purged = await audit_purger(stores.consent_audits).purge(errand())
+    purged = await purgers_of(stores)["audits"].purge(job())
 
     assert purged == PurgeResult("audits", 1, 0)
     assert await stores.consent_audits.items_of(1) == []
@@ -103,7 +101,7 @@ async def test_what_a_hold_is_about_stays(
 ) -> None:
     hold = replace(HOLD, **changes)  # type: ignore[arg-type]
 
-    purged = await report_purger(stores.authority_reports).purge(errand(hold))
+    purged = await purgers_of(stores)["reports"].purge(job(hold))
 
     assert purged == PurgeResult("reports", int(not is_kept), int(is_kept))
 
@@ -112,15 +110,13 @@ async def test_what_a_hold_is_about_stays(
     "changes", [{"recipients": 2}, {"msisdn": None}, {"source": "13900139000"}]
 )
 async def test_a_report_that_may_be_about_the_subscriber_stays(
-    changes: dict[str, object],
+    changes: dict[str, object], database: Database
 ) -> None:
-    stores = memory_stores()
+    stores = stores_of(database)
     await stores.authority_reports.add([replace(REPORT, **changes)])  # type: ignore[arg-type]
     await stores.authority_reports.mark_sent(1, "公网安77", "lin", THEN)
 
-    purged = await report_purger(stores.authority_reports).purge(
-        errand(replace(HOLD, msisdn=OTHER))
-    )
+    purged = await purgers_of(stores)["reports"].purge(job(replace(HOLD, msisdn=OTHER)))
 
     assert purged == PurgeResult("reports", 0, 1)
 
@@ -134,18 +130,16 @@ async def test_an_audit_under_hold_stays_whole(
 ) -> None:
     hold = replace(HOLD, **changes)  # type: ignore[arg-type]
 
-    purged = await audit_purger(stores.consent_audits).purge(errand(hold))
+    purged = await purgers_of(stores)["audits"].purge(job(hold))
 
     assert purged == PurgeResult("audits", int(not is_kept), int(is_kept))
 
 
 async def test_a_rehearsal_deletes_nothing(stores: Stores) -> None:
-    rehearsal = errand(is_rehearsal=True)
+    rehearsal = job(is_rehearsal=True)
 
-    assert await report_purger(stores.authority_reports).purge(rehearsal) == PurgeResult(
-        "reports", 1, 0
-    )
-    assert await audit_purger(stores.consent_audits).purge(rehearsal) == PurgeResult("audits", 1, 0)
+    assert await purgers_of(stores)["reports"].purge(rehearsal) == PurgeResult("reports", 1, 0)
+    assert await purgers_of(stores)["audits"].purge(rehearsal) == PurgeResult("audits", 1, 0)
     assert len(await stores.authority_reports.find()) == 3
     assert await stores.journals.purges() == []
 
@@ -163,11 +157,12 @@ async def suspended(stores: Stores) -> None:
     await stores.suspensions.end_due(NOW)
 
 
-async def test_r72_a_suspension_goes_months_after_it_was_over_and_the_log_tells_of_it() -> None:
-    stores = memory_stores()
+async def test_r72_a_suspension_goes_months_after_it_was_over_and_the_log_tells_of_it(
+    stores: Stores,
+) -> None:
     await suspended(stores)
 
-    purged = await suspension_purger(stores.suspensions).purge(errand(at=OVER_LONG))
+    purged = await purgers_of(stores)["suspensions"].purge(job(at=OVER_LONG))
 
     assert purged == PurgeResult("suspensions", 1, 0)
     assert [one.number for one in await stores.suspensions.listed()] == [3, 2]
@@ -188,27 +183,37 @@ async def test_r72_a_suspension_goes_months_after_it_was_over_and_the_log_tells_
     ],
 )
 async def test_r70_a_suspension_under_hold_stays(
-    changes: dict[str, object], *, is_kept: bool
+    changes: dict[str, object], stores: Stores, *, is_kept: bool
 ) -> None:
-    stores = memory_stores()
     await suspended(stores)
 
-    purged = await suspension_purger(stores.suspensions).purge(
-        errand(replace(HOLD, **changes), at=OVER_LONG)  # type: ignore[arg-type]
+    purged = await purgers_of(stores)["suspensions"].purge(
+        job(replace(HOLD, **changes), at=OVER_LONG)  # type: ignore[arg-type]
     )
 
     assert purged == PurgeResult("suspensions", int(not is_kept), int(is_kept))
 
 
+async def test_r70_a_suspension_that_people_made_is_of_no_sp_under_hold(stores: Stores) -> None:
+    await stores.suspensions.suspend(NewSuspension(MSISDN, "", "R43", THEN, LIFTED))
+    await stores.suspensions.end_due(NOW)
+    on_sp, on_all = (replace(HOLD, since=THEN, until=NOW, system_id=one) for one in ("sp1", None))
+    purger = purgers_of(stores)["suspensions"]
+
+    kept = await purger.purge(job(on_all, at=OVER_LONG))
+    gone = await purger.purge(job(on_sp, at=OVER_LONG))
+
+    assert (kept.held, gone.gone) == (1, 1)
+
+
 @pytest.mark.parametrize("days", [40, 180, 199, 201])
 async def test_r43_a_suspension_stays_while_a_rule_may_ask_how_often_it_was_lifted(
-    days: int,
+    days: int, stores: Stores
 ) -> None:
-    stores = memory_stores()
     await suspended(stores)
-    due = errand(at=LIFTED + timedelta(days=days), months=1)
+    due = job(at=LIFTED + timedelta(days=days), months=1)
 
-    purged = await suspension_purger(stores.suspensions).purge(due)
+    purged = await purgers_of(stores)["suspensions"].purge(due)
 
     assert purged == PurgeResult("suspensions", int(days > 200), 0)
 
@@ -217,29 +222,29 @@ WALKS = WarningKind(WarningCode.W9, "R28", "shop", "10690001")
 LEDGER_OVER = THEN + timedelta(days=1100)
 
 
-async def warned() -> Stores:
-    """Two warnings: one that grew for a day and then no more, and one of lately."""
-    stores = memory_stores()
+async def add_warnings(stores: Stores) -> None:
+    """Add two warnings: one that grew for a day and then no more, and one of lately."""
     old = WarningCount(WALKS, None, 7, 0, THEN, THEN + timedelta(days=1))
     new = WarningCount(WALKS, None, 1, 0, LEDGER_OVER, LEDGER_OVER)
     await stores.warnings.add([old, new])
-    return stores
 
 
 @pytest.mark.parametrize("days", [200, 1098, 1101])
-async def test_r72_a_warning_stays_as_long_as_a_sanction_looks_back(days: int) -> None:
-    stores = await warned()
-    due = errand(at=THEN + timedelta(days=days), months=1)
+async def test_r72_a_warning_stays_as_long_as_a_sanction_looks_back(
+    stores: Stores, days: int
+) -> None:
+    await add_warnings(stores)
+    due = job(at=THEN + timedelta(days=days), months=1)
 
-    purged = await warning_purger(stores.warnings).purge(due)
+    purged = await purgers_of(stores)["warnings"].purge(due)
 
     assert purged == PurgeResult("warnings", int(days > 1100), 0)
 
 
-async def test_r72_of_warnings_that_went_the_log_tells() -> None:
-    stores = await warned()
+async def test_r72_of_warnings_that_went_the_log_tells(stores: Stores) -> None:
+    await add_warnings(stores)
 
-    await warning_purger(stores.warnings).purge(errand(at=LEDGER_OVER))
+    await purgers_of(stores)["warnings"].purge(job(at=LEDGER_OVER))
 
     assert [one.number for one in await stores.warnings.find(WarningSelection())] == [2]
     [noted] = await stores.journals.purges()
@@ -258,11 +263,13 @@ async def test_r72_of_warnings_that_went_the_log_tells() -> None:
         ({"until": THEN}, False),
     ],
 )
-async def test_r72_a_warning_under_hold_stays(changes: dict[str, object], *, is_kept: bool) -> None:
-    stores = await warned()
+async def test_r72_a_warning_under_hold_stays(
+    stores: Stores, changes: dict[str, object], *, is_kept: bool
+) -> None:
+    await add_warnings(stores)
     hold = replace(HOLD, **changes)  # type: ignore[arg-type]
 
-    purged = await warning_purger(stores.warnings).purge(errand(hold, at=LEDGER_OVER))
+    purged = await purgers_of(stores)["warnings"].purge(job(hold, at=LEDGER_OVER))
 
     assert purged == PurgeResult("warnings", int(not is_kept), int(is_kept))
 
@@ -278,16 +285,16 @@ async def test_r72_a_warning_under_hold_stays(changes: dict[str, object], *, is_
     ],
 )
 async def test_r72_the_history_of_preferences_goes_and_the_preferences_stay(
-    holds: tuple[LegalHold, ...], gone: int, held: int
+    stores: Stores, holds: tuple[LegalHold, ...], gone: int, held: int
 ) -> None:
-    preferences = (stores := memory_stores()).preferences
+    preferences = stores.preferences
     wish = Preference(PreferenceKind.NUMBER, "13911112222", PreferenceAction.BLOCK)
     for msisdn, at in ((MSISDN, THEN), (OTHER, THEN), (OTHER + 1, THEN), (OTHER + 2, NOW)):
         await preferences.change(msisdn, lambda _: (wish,), ChangeOrigin(Channel.CLI, at, "lin"))
     await preferences.erase(OTHER + 1, ChangeOrigin(Channel.CLI, THEN, "lin"))
 
-    rehearsed = await preference_purger(preferences).purge(errand(*holds, is_rehearsal=True))
-    purged = await preference_purger(preferences).purge(errand(*holds))
+    rehearsed = await purgers_of(stores)["preferences"].purge(job(*holds, is_rehearsal=True))
+    purged = await purgers_of(stores)["preferences"].purge(job(*holds))
 
     assert rehearsed == purged == PurgeResult("preferences", gone, held)
     assert len(await preferences.journal_of(OTHER + 2)) == 1

@@ -7,15 +7,15 @@ from typing import Protocol
 import httpx
 import pytest
 
-from gateway.app import followers, policy_requests
+from gateway.app import followers, policies
 from gateway.app.change_poller import PollInterval, Rounds, keep_current
 from gateway.app.gateway import Gateway
-from gateway.app.policy_requests import PolicyRequests
+from gateway.app.policies import PolicyRequests
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.policy.consent_sets import ConsentSets
-from gateway.ports.errors import StoreUnavailable
+from gateway.policy.sets.subscriber_sets import ConsentSets
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn
+from gateway.storage.errors import StoreUnavailable
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.filings.follower import FilingsFollower
 from gateway.systems.preferences.follower import PreferencesFollower
@@ -89,7 +89,7 @@ async def test_a_follower_goes_on_after_a_fault_of_ours_which_is_counted_and_tol
 async def test_wishes_of_operators_are_met_after_one_that_failed_by_a_fault_of_ours(
     start: Start, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policy_requests, "_EVERY_S", 0.01)
+    monkeypatch.setattr(policies, "_EVERY_S", 0.01)
     meet, left = PolicyRequests.meet, [3]
 
     async def moody(self: PolicyRequests) -> None:

@@ -22,7 +22,7 @@ AGREED_ONLY = """\
 version: 1
 rules:
   - id: R20
-    check: not_agreed
+    check: no_consent
     title: {zh: 同意, en: Consent}
     article: test
     mode: enforce

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.runtime.free_space import free_octets
+from gateway.app.health import free_octets
 
 
 def test_the_kernel_tells_what_is_free(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from gateway.app import warning
+from gateway.app import background
+from gateway.app.background import EarlyWarnings
 from gateway.app.gateway import Gateway
-from gateway.app.warning import EarlyWarnings
 from gateway.dataplane.plane import Plane
 from gateway.domain.filings import PortScope
 from gateway.domain.sender import BindLimits, BindType, Port, Rate, Sender, SenderState
@@ -22,14 +22,14 @@ from gateway.domain.warning import (
     WarningKind,
 )
 from gateway.policy.bundle import Bundle
+from gateway.policy.hours.places import ProvinceTable
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.places import ProvinceTable
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.warnings import WarningSelection
-from gateway.stores.memory_privacy import MemoryJournals
-from gateway.stores.memory_warnings import MemoryWarnings
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.early_warnings.sql import SqlWarnings
+from gateway.systems.early_warnings.store import WarningSelection
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 
@@ -59,7 +59,7 @@ WALK = rules("check: number_walk", "count: 3", "within: 10m", "warning: W9")
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for what gathered more often than in earnest."""
-    monkeypatch.setattr(warning, "_EVERY_S", 0.01)
+    monkeypatch.setattr(background, "_EVERY_S", 0.01)
 
 
 async def raised(gateway: Gateway, count: int = 1) -> EarlyWarning:
@@ -100,7 +100,7 @@ async def test_r28_a_walk_raises_w9_once(
 async def test_r05_a_promotion_from_a_service_port_stands_in_the_ledger_of_violations(
     start: Start, attach: Attach, told: Told
 ) -> None:
-    misuse = ("check: purpose_missed", "action: quarantine", "warning: W3", "severity: serious")
+    misuse = ("check: port_misuse", "action: quarantine", "warning: W3", "severity: serious")
     gateway = await start(rules(*misuse))
     esme = await attach(gateway, "sp2")
     bank = "【某行】验证码1234。办卡享免息额度5万元,回T退订"
@@ -172,7 +172,7 @@ async def test_scrapes_tell_how_many_warnings_were_raised(
 async def test_what_the_last_second_noticed_is_kept_at_the_end(
     start: Start, attach: Attach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(warning, "_EVERY_S", 3600.0)
+    monkeypatch.setattr(background, "_EVERY_S", 3600.0)
     gateway = await start(WALK)
     esme = await attach(gateway)
     for n in range(4):
@@ -187,7 +187,7 @@ async def test_what_the_last_second_noticed_is_kept_at_the_end(
 # Without a gateway: what the store does not take.
 
 
-class WarningsOfMoods(MemoryWarnings):
+class WarningsOfMoods(SqlWarnings):
     """A store that is not there while it `is_down`."""
 
     is_down = False
@@ -201,7 +201,7 @@ class WarningsOfMoods(MemoryWarnings):
 class Desk:
     """Early warning over a plane that is told what was found."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
         ports = (Port(PORT),)
         limits = BindLimits(8, frozenset(BindType), ())
         usual = Sender(
@@ -212,7 +212,7 @@ class Desk:
         self.plane = Plane(
             rules=rules, pdu_octets=70_000, deliver_window=10, response_s=30, next_id=int
         )
-        self.store = WarningsOfMoods(MemoryJournals())
+        self.store = WarningsOfMoods(database)
         self.warnings = EarlyWarnings(self.plane, knowledge, self.store)
 
     def find(self, rule: str = "R28", times: int = 1) -> None:
@@ -227,8 +227,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(log: LogLines) -> Desk:  # noqa: ARG001 - it is told of
-    return Desk()
+def desk(database: Database, log: LogLines) -> Desk:  # noqa: ARG001 - it is told of
+    return Desk(database)
 
 
 async def test_what_the_store_does_not_take_is_tried_again_and_raised_then(
@@ -262,7 +262,7 @@ async def test_a_store_that_fails_again_is_told_of_again(desk: Desk, log: LogLin
 async def test_what_waits_is_bounded_and_the_rest_is_counted(
     desk: Desk, log: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(warning, "MAX_KINDS", 2)
+    monkeypatch.setattr(background, "MAX_KINDS", 2)
     desk.store.is_down = True
     for rule in ("R1", "R2", "R3", "R1"):
         desk.find(rule, times=5)

@@ -10,12 +10,10 @@ from gateway.app import followers
 from gateway.app import gateway as composition
 from gateway.app.gateway import Gateway
 from gateway.domain.filings import Licence, Signature
-from gateway.ports.changes import Change
-from gateway.ports.errors import StoreUnavailable
-from gateway.runtime.clock import utcnow
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_filings import MemoryFilings
-from gateway.stores.open import Stores, memory_stores
+from gateway.storage.change_feed import Change, SqlChanges
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores, stores_of
 
 LogLines = list[dict[str, object]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -25,7 +23,7 @@ Until = Callable[[Callable[[], bool]], Awaitable[None]]
 LICENCE = Licence("sp1", "粤B2-20200001", date(2099, 3, 31))
 
 
-class FeedOfMoods(MemoryChanges):
+class FeedOfMoods(SqlChanges):
     """A feed that cannot be read while it `is_down`."""
 
     is_down = False
@@ -48,10 +46,15 @@ async def test_what_was_filed_before_the_start_is_loaded(start: Start, told: Tol
 
 
 async def test_while_filings_cannot_be_read_the_last_known_hold(
-    start: Start, told: Told, until: Until, monkeypatch: pytest.MonkeyPatch, log: LogLines
+    start: Start,
+    told: Told,
+    until: Until,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    log: LogLines,
 ) -> None:
-    feed = FeedOfMoods()
-    stores = replace(memory_stores(), changes=feed, filings=MemoryFilings(feed, utcnow))
+    feed = FeedOfMoods(database)
+    stores = replace(stores_of(database), changes=feed)
 
     async def given(_url: str, **_how: object) -> Stores:
         return stores

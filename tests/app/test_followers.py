@@ -6,23 +6,25 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from sqlalchemy import delete, insert
 
 from gateway.app import followers
 from gateway.app import gateway as composition
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HoldState
-from gateway.ports.changes import Change, ChangeKind
-from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_quarantine import MemoryQuarantine
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.quarantine.desk import QuarantineDesk
+from gateway.storage.change_feed import Change, ChangeKind, SqlChanges
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.tables import changes
+from gateway.stores import Stores
 from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.service import QuarantineDesk
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
+from tests.memory_stores import execute, expire_at
 
 LogLines = list[dict[str, object]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -34,11 +36,11 @@ SOURCE, DESTINATION = "10690001", "13800138000"
 SUBSCRIBER = 8613800138000
 
 
-class FeedOfMoods(MemoryChanges):
+class FeedOfMoods(SqlChanges):
     """A feed that cannot be read while it `is_down`; counts what it is asked."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.is_down = False
         self.failures = 0
         self.pruned_before: list[datetime] = []
@@ -54,14 +56,17 @@ class FeedOfMoods(MemoryChanges):
         return await super().prune(before)
 
 
+async def add_change(stores: Stores, key: str) -> None:
+    """Tell of a change of a held message."""
+    change = {"kind": ChangeKind.QUARANTINE, "key": key, "at": utcnow()}
+    await execute(stores, insert(changes).values(change))
+
+
 @pytest.fixture
-async def feed(monkeypatch: pytest.MonkeyPatch) -> FeedOfMoods:
+def feed(database: Database, stores: Stores, monkeypatch: pytest.MonkeyPatch) -> FeedOfMoods:
     """Let gateways of this test open a store in memory whose feed has moods."""
-    feed = FeedOfMoods()
-    plain = memory_stores()
-    stores = replace(plain, changes=feed, quarantine=MemoryQuarantine(feed))
-    assert "_changes" in vars(plain.consent)
-    vars(plain.consent)["_changes"] = feed
+    feed = FeedOfMoods(database)
+    stores = replace(stores, changes=feed)
 
     async def given(_url: str, **_how: object) -> Stores:
         return stores
@@ -180,6 +185,7 @@ async def test_answers_that_cannot_be_read_stop_marketing_and_nothing_else(
 
     feed.is_down = True
     await told("consent.behind")
+    await told("store.failed")  # of the quarantine's loop, which tells of the recovery too
     failures = feed.failures
     await until(lambda: feed.failures >= failures + 4)
     stopped = await marketing.submit(SOURCE, DESTINATION, "大促")
@@ -203,26 +209,25 @@ async def test_what_expires_is_told_by_number(
     gateway = await start()
     esme = await attach(gateway)
     answer = await esme.submit(SOURCE, DESTINATION, "低息贷款")
-    messages = vars(gateway.stores.quarantine)["_messages"]
-    held = messages[int(answer.message_id)]
-    messages[held.message_id] = replace(held, expires_at=utcnow())
+    await expire_at(gateway.stores, int(answer.message_id), utcnow())
 
     line = await told("quarantine.expired")
 
     assert line["messages"] == 1
-    expired = await gateway.stores.quarantine.get(held.message_id)
+    expired = await gateway.stores.quarantine.get(int(answer.message_id))
     assert expired is not None
     assert expired.state is HoldState.EXPIRED
 
 
+@pytest.mark.usefixtures("feed")
 async def test_a_change_of_a_message_that_is_gone_stops_nothing(
-    start: Start, attach: Attach, feed: FeedOfMoods, smsc: SimulatedSmsc
+    start: Start, attach: Attach, smsc: SimulatedSmsc
 ) -> None:
     gateway = await start()
     esme = await attach(gateway)
     held = await esme.submit(SOURCE, DESTINATION, "低息贷款")
 
-    feed.add(ChangeKind.QUARANTINE, "8" + "1" * 18, utcnow())
+    await add_change(gateway.stores, "8" + "1" * 18)
     await QuarantineDesk(gateway.stores.quarantine, MessageIds(worker=99)).request_release(
         int(held.message_id), "lin", utcnow()
     )
@@ -241,21 +246,20 @@ async def test_old_changes_are_forgotten(
     assert (utcnow() - feed.pruned_before[0]).days == 7
 
 
+@pytest.mark.usefixtures("feed")
 async def test_a_step_that_fails_keeps_no_other_from_theirs_and_is_told_once(
-    start: Start, attach: Attach, feed: FeedOfMoods, told: Told, log: LogLines
+    start: Start, attach: Attach, told: Told, log: LogLines
 ) -> None:
     gateway = await start()
     esme = await attach(gateway)
-    messages = vars(gateway.stores.quarantine)["_messages"]
     answers = [await esme.submit(SOURCE, DESTINATION, "低息贷款") for _ in range(2)]
 
-    feed.add(ChangeKind.QUARANTINE, "no message id", utcnow())
+    await add_change(gateway.stores, "no message id")
     failed = await told("follower.failed")
     for past, answer in enumerate(answers):
-        held = messages[int(answer.message_id)]
-        messages[held.message_id] = replace(held, expires_at=utcnow())
+        await expire_at(gateway.stores, int(answer.message_id), utcnow())
         await told("quarantine.expired", past)
-    feed._changes[:] = [change for change in feed._changes if change.key != "no message id"]
+    await execute(gateway.stores, delete(changes).where(changes.c.key == "no message id"))
     recovered = await told("follower.recovered")
 
     assert (failed["step"], recovered["step"]) == ("changes", "changes")

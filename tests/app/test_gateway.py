@@ -11,7 +11,7 @@ import pytest
 
 from gateway.app.gateway import Gateway
 from gateway.app.health import REFUSED_WARNING
-from gateway.runtime.records import Records
+from gateway.records.writer import Records
 from gateway.runtime.tasks import spawn
 from simulators import builders
 from simulators.esme import RawEsme

@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 
 from gateway.app import housekeeping
 from gateway.app.housekeeping import Housekeeping
-from gateway.runtime.record_files import HourFiles
+from gateway.records.files import HourFiles
 from gateway.runtime.tasks import spawn
-from gateway.stores.open import open_store
+from gateway.stores import open_store
 
 HOUR = 383_480  # 2013-09-30, 08 UTC: past every keeping
 LATE = 600_000  # far ahead: never due

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gateway.app.gateway import Gateway
-from gateway.domain.sample import SampleLabel
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.model_file import write_model
+from gateway.filter.classifier.model_file import write_model
+from gateway.filter.classifier.score import TextClass
 from gateway.runtime.clock import utcnow
+from gateway.systems.learning.model import SampleLabel
 from gateway.systems.learning.model_directory import ModelChange, ModelDirectory
 from gateway.systems.learning.samples import read_file
 from gateway.systems.learning.training import train

@@ -13,24 +13,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from structlog.testing import capture_logs
 
-from gateway.app.change_poller import Rounds
+from gateway.app.change_poller import InstalledModels, Rounds, installed_models
 from gateway.app.gateway import Gateway
-from gateway.app.models import InstalledModels, installed_models
+from gateway.filter.classifier.linear import BUCKETS, SIGNS, Calibration, LinearModel
+from gateway.filter.classifier.model import ClassModel, Model, PairedScorer, Threshold
+from gateway.filter.classifier.model_file import write_model
+from gateway.filter.classifier.score import Scorer, TextClass
 from gateway.filter.facts import TextFacts
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.features import BUCKETS, SIGNS
-from gateway.filter.model.linear import Calibration, LinearModel
-from gateway.filter.model.model import ClassModel, Model, Threshold
-from gateway.filter.model.model_file import write_model
-from gateway.filter.model_pair import PairedScorer
-from gateway.filter.text_score import Scorer
-from gateway.filter.views import Views
-from gateway.runtime.model_metrics import ModelsHealth
+from gateway.filter.normalise.views import Views
+from gateway.runtime.snapshot import ModelsHealth
 from gateway.runtime.tasks import spawn
 from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import LearningSettings
-from gateway.systems.learning.model_directory import ModelChange, ModelDirectory
-from gateway.systems.learning.model_history import ModelState
+from gateway.systems.learning.model_directory import ModelChange, ModelDirectory, ModelState
 
 Start = Callable[..., Awaitable[Gateway]]
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.app import policies
 from gateway.app.gateway import Gateway
-from gateway.policy.places import place_of
+from gateway.policy.hours.places import place_of
 from gateway.policy.ruleset import RuleSet
 from gateway.smpp.text import readings
 from simulators import builders
@@ -119,21 +119,21 @@ REFUSAL = """\
 version: 1
 rules:
   - id: R21
-    check: refused
+    check: opt_out
     title: {zh: 拒收, en: Refusal}
     article: test
     mode: enforce
 """
 RULES = "rules/consent.yaml"
 MORE = "rules/more.yaml"
-HOURS = REFUSAL.replace("R21", "R40").replace("refused", 'untimely\n    open: ["8-21"]')
+HOURS = REFUSAL.replace("R21", "R40").replace("opt_out", 'outside_window\n    open: ["8-21"]')
 TWICE = "    overrides: [{sender: a, mode: off}, {sender: a, mode: shadow}]\n"
 # What is wrong, the file that says so, and the beginning of what is said of it.
 BROKEN = {
     "a number where text is": (RULES, REFUSAL.replace("test", "21"), ":6:14 R21.article: must be"),
     "a typo in a key": (RULES, f"{REFUSAL}    modus: off\n", ":8:5 R21.modus: unknown key"),
     "a typo in a value": (RULES, REFUSAL.replace("enforce", "enforced"), ":7:11 R21.mode:"),
-    "an unknown check": (RULES, REFUSAL.replace("refused", "refuse"), ":4:12 R21.check:"),
+    "an unknown check": (RULES, REFUSAL.replace("opt_out", "opt"), ":4:12 R21.check:"),
     "a wrong type": (RULES, REFUSAL.replace("{zh: 拒收, en: Refusal}", "拒收"), ":5:12 R21.title:"),
     "an empty list": (RULES, "version: 1\nrules: []\n", ":2:8 rules:"),
     "an empty file": (RULES, "", ":1:1 must be a mapping"),

@@ -12,23 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import policy_requests
+from gateway.app import policies
 from gateway.app.gateway import Gateway
-from gateway.app.policy_requests import PolicyRequests
+from gateway.app.policies import PolicyRequests
 from gateway.app.run import EXIT_OK, EXIT_SETTINGS, run
-from gateway.cli.person import acting
-from gateway.domain.policy_history import (
+from gateway.settings.bundles.archive import unpacked
+from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.gateway import load_gateway
+from gateway.settings.senders import load_senders
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.policy_history.model import (
     NewPolicyRequest,
     NewPolicyVersion,
     PolicyRequest,
     ReloadRequestState,
 )
-from gateway.ports.errors import StoreUnavailable
-from gateway.settings.archive import unpacked
-from gateway.settings.bundle import load_bundle
-from gateway.settings.gateway import load_gateway
-from gateway.settings.senders import load_senders
-from gateway.stores.memory_policies import MemoryPolicies
+from gateway.systems.policy_history.sql import SqlPolicies
+from gateway.terminal.options import acting
 
 LogLines = list[dict[str, object]]
 Deploy = Callable[..., tuple[Path, Path]]
@@ -50,7 +51,7 @@ def fraud(policies: Path, *words: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy_requests, "_EVERY_S", 0.01)
+    monkeypatch.setattr(policies, "_EVERY_S", 0.01)
 
 
 # The self-test
@@ -233,7 +234,7 @@ async def answered(
 async def test_a_saved_file_that_somebody_asked_for_is_recorded_under_their_name(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policy_requests, "_EVERY_S", 3600)
+    monkeypatch.setattr(policies, "_EVERY_S", 3600)
     gateway = await start()
     fraud(tmp_path / "policies", "代开发票", "免费领奖")
     await gateway.stores.policies.ask(NewPolicyRequest("lin", "rollback", force=True, at=NOON))
@@ -244,25 +245,23 @@ async def test_a_saved_file_that_somebody_asked_for_is_recorded_under_their_name
 
 
 async def test_a_store_that_does_not_answer_leaves_wishes_open_and_is_told_of_once(
-    log: LogLines,
+    database: Database, log: LogLines
 ) -> None:
-    store, met = MemoryPolicies(), list[int]()
+    met: list[int] = []
     is_down = True
 
-    class Failing(MemoryPolicies):
+    class Failing(SqlPolicies):
         async def open_request(self) -> PolicyRequest | None:
             if is_down:
                 raise StoreUnavailable("locked")
-            return await store.open_request()
-
-        async def answer(self, number: int, state: ReloadRequestState, said: str) -> bool:
-            return await store.answer(number, state, said)
+            return await super().open_request()
 
     async def reload(request: PolicyRequest) -> tuple[str, tuple[str, ...]]:
         met.append(request.number)
         return "0123456789ab", ()
 
-    requests = PolicyRequests(Failing(), reload)
+    store = Failing(database)
+    requests = PolicyRequests(store, reload)
     await store.ask(NewPolicyRequest("lin", "", force=False, at=NOON))
     await requests.meet()
     await requests.meet()

@@ -3,16 +3,16 @@
 from datetime import UTC, datetime
 
 from gateway.app.change_poller import Rounds
-from gateway.app.policy_requests import PolicyRequests
-from gateway.domain.policy_history import NewPolicyRequest, PolicyRequest, ReloadRequestState
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import memory_stores
+from gateway.app.policies import PolicyRequests
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
+from gateway.systems.policy_history.model import NewPolicyRequest, PolicyRequest, ReloadRequestState
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 
 
-async def test_a_reload_that_fails_is_answered_and_not_asked_for_ever() -> None:
-    policies, asked = memory_stores().policies, list[int]()
+async def test_a_reload_that_fails_is_answered_and_not_asked_for_ever(stores: Stores) -> None:
+    policies, asked = stores.policies, list[int]()
 
     async def reload(request: PolicyRequest) -> tuple[str, tuple[str, ...]]:
         asked.append(request.number)
@@ -35,8 +35,8 @@ async def test_a_reload_that_fails_is_answered_and_not_asked_for_ever() -> None:
     assert taken.state is ReloadRequestState.TAKEN
 
 
-async def test_what_waits_for_a_store_stays_open() -> None:
-    policies = memory_stores().policies
+async def test_what_waits_for_a_store_stays_open(stores: Stores) -> None:
+    policies = stores.policies
 
     async def reload(_request: PolicyRequest) -> tuple[str, tuple[str, ...]]:
         raise StoreUnavailable("no answer in time")

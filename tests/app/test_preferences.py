@@ -7,12 +7,12 @@ import pytest
 
 from gateway.app import followers
 from gateway.app.gateway import Gateway
-from gateway.policy.preference_words import preference_of
 from gateway.policy.preferences import Preferences
-from gateway.ports.errors import StoreUnavailable
+from gateway.policy.replies.hub_words import preference_of
 from gateway.runtime.clock import utcnow
-from gateway.systems.preferences.commands import obey
+from gateway.storage.errors import StoreUnavailable
 from gateway.systems.preferences.follower import PreferencesFollower
+from gateway.systems.preferences.service import obey
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
@@ -32,7 +32,7 @@ FILES = {
 version: 1
 rules:
   - id: R50
-    check: unwanted
+    check: user_preference
     title: {zh: 用户接收设置, en: What the subscriber wants}
     article: SEED
     mode: enforce

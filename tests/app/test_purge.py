@@ -9,18 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.app.purge import (
-    PurgeErrand,
+    PurgeJob,
     PurgeResult,
     RecordPurger,
     RelationPurger,
-    message_purger,
     purge_before,
+    purgers_of,
 )
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.privacy import LegalHold
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
-from gateway.domain.records import DecisionRow, Why
-from gateway.domain.retention import is_purgeable
+from gateway.domain.records import DecisionRow, Why, is_purgeable
 from gateway.domain.subscription import (
     Cycle,
     Event,
@@ -30,23 +28,19 @@ from gateway.domain.subscription import (
     Terms,
     advance,
 )
-from gateway.policy.consent_sets import ConsentSets
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, SubscriptionStep
-from gateway.runtime.record_archive import RecordArchive, hour_of
-from gateway.runtime.record_files import HourFiles
-from gateway.runtime.record_lines import RecordLines
-from gateway.stores.open import Stores, memory_stores
+from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.records.archive import RecordArchive, hour_of
+from gateway.records.files import HourFiles
+from gateway.records.lines import RecordLines
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
+from gateway.systems.legal_holds.model import LegalHold
+from gateway.systems.subscriptions.model import Changes, SubscriptionStep
 
 RECORDED = datetime(2013, 9, 30, 8, 30, tzinfo=UTC)
 NOW = datetime(2014, 4, 15, 3, tzinfo=UTC)
 BEFORE = purge_before(6, NOW)
 HELD = 8613800138007
-
-
-@pytest.fixture
-def stores() -> Stores:
-    return memory_stores()
 
 
 @pytest.fixture
@@ -90,9 +84,9 @@ def record_purger(records: RecordArchive, stores: Stores) -> RecordPurger:
     return RecordPurger(records.directory, None, stores.journals, lambda *_: None)
 
 
-def errand(*holds: LegalHold, **changes: object) -> PurgeErrand:
-    usual = PurgeErrand(BEFORE, [hold for hold in holds if hold.is_in_force(NOW)], NOW, "lin")
-    changed: PurgeErrand = replace(usual, **changes)  # type: ignore[arg-type]
+def job(*holds: LegalHold, **changes: object) -> PurgeJob:
+    usual = PurgeJob(BEFORE, [hold for hold in holds if hold.is_in_force(NOW)], NOW, "lin")
+    changed: PurgeJob = replace(usual, **changes)  # type: ignore[arg-type]
     return changed
 
 
@@ -120,7 +114,7 @@ async def test_r70_a_record_is_there_for_five_calendar_months_on_whichever_clock
 ) -> None:
     before = purge_before(5, datetime.fromisoformat(at))
 
-    await record_purger.purge(errand(before=before))
+    await record_purger.purge(job(before=before))
 
     assert bool(await left(records)) is is_there
 
@@ -163,7 +157,7 @@ def test_r70_what_goes_may_go_on_every_clock(
 async def test_r72_ten_expired_records_two_in_an_open_case_and_eight_go(
     record_purger: RecordPurger, records: RecordArchive, stores: Stores
 ) -> None:
-    assert await record_purger.purge(errand(case())) == PurgeResult("records", 8, 2)
+    assert await record_purger.purge(job(case())) == PurgeResult("records", 8, 2)
 
     assert await left(records) == 2
     (noted,) = await stores.journals.purges()
@@ -177,11 +171,11 @@ async def test_r72_ten_expired_records_two_in_an_open_case_and_eight_go(
 async def test_r72_a_day_after_the_hold_is_lifted_the_other_two_go(
     record_purger: RecordPurger, records: RecordArchive, stores: Stores
 ) -> None:
-    await record_purger.purge(errand(case()))
+    await record_purger.purge(job(case()))
 
-    await record_purger.purge(errand(case(lifted_at=NOW - timedelta(hours=23))))
+    await record_purger.purge(job(case(lifted_at=NOW - timedelta(hours=23))))
     assert await left(records) == 2
-    await record_purger.purge(errand(case(lifted_at=NOW - timedelta(days=1))))
+    await record_purger.purge(job(case(lifted_at=NOW - timedelta(days=1))))
 
     assert await left(records) == 0
     assert [noted.count for noted in await stores.journals.purges()] == [2, 8]
@@ -191,12 +185,10 @@ async def test_a_rehearsal_counts_and_touches_nothing(
     record_purger: RecordPurger, records: RecordArchive, stores: Stores, message: HeldMessage
 ) -> None:
     await stores.quarantine.hold([message])
-    rehearsal = errand(case(msisdn=HELD + 1), is_rehearsal=True)
+    rehearsal = job(case(msisdn=HELD + 1), is_rehearsal=True)
 
     assert await record_purger.purge(rehearsal) == PurgeResult("records", 10, 0)
-    assert await message_purger(stores.final_messages).purge(rehearsal) == PurgeResult(
-        "messages", 1, 0
-    )
+    assert await purgers_of(stores)["messages"].purge(rehearsal) == PurgeResult("messages", 1, 0)
 
     assert await left(records) == 10
     assert await stores.quarantine.get(1) == message
@@ -215,7 +207,7 @@ async def test_nothing_is_purged_that_cannot_be_journaled(
     monkeypatch.setattr(stores.journals, "note_purge", refuse)
 
     with pytest.raises(StoreUnavailable):
-        await record_purger.purge(errand())
+        await record_purger.purge(job())
 
     assert await left(records) == 10
 
@@ -225,7 +217,7 @@ async def test_a_gateway_that_has_written_no_record_has_none_to_purge(
 ) -> None:
     purger = RecordPurger(tmp_path / "nowhere", None, stores.journals, lambda *_: None)
 
-    assert await purger.purge(errand()) == PurgeResult("records", 0, 0)
+    assert await purger.purge(job()) == PurgeResult("records", 0, 0)
 
 
 async def test_what_a_killed_sealing_left_is_cleared_away_first(
@@ -234,7 +226,7 @@ async def test_what_a_killed_sealing_left_is_cleared_away_first(
     half = records.directory / ".cdr-20130930-08.jsonl.gz.part"
     half.touch()
 
-    await record_purger.purge(errand(before=RECORDED - timedelta(days=1)))
+    await record_purger.purge(job(before=RECORDED - timedelta(days=1)))
 
     assert not half.exists()
 
@@ -249,9 +241,9 @@ async def test_r72_decided_messages_go_but_for_those_in_an_open_case(
             for n in numbers
         ]
     )
-    purger = message_purger(stores.final_messages)
+    purger = purgers_of(stores)["messages"]
 
-    assert await purger.purge(errand(case())) == PurgeResult("messages", 1_200, 2)
+    assert await purger.purge(job(case())) == PurgeResult("messages", 1_200, 2)
 
     assert {held.message_id for held in await stores.quarantine.find(limit=9)} == {3, 800}
     assert sum(noted.count for noted in await stores.journals.purges()) == 1_200
@@ -273,9 +265,7 @@ async def test_a_message_that_is_not_done_with_stays(
     kept: HeldMessage = replace(message, **change)  # type: ignore[arg-type]
     await stores.quarantine.hold([kept])
 
-    assert await message_purger(stores.final_messages).purge(errand()) == PurgeResult(
-        "messages", 0, 0
-    )
+    assert await purgers_of(stores)["messages"].purge(job()) == PurgeResult("messages", 0, 0)
 
     assert await stores.quarantine.get(1) == kept
 
@@ -298,7 +288,7 @@ async def test_a_hold_keeps_the_messages_it_is_about(
 ) -> None:
     await stores.quarantine.hold([message])
 
-    purged = await message_purger(stores.final_messages).purge(errand(case(**change)))
+    purged = await purgers_of(stores)["messages"].purge(job(case(**change)))
 
     assert purged == PurgeResult("messages", int(not is_kept), int(is_kept))
 
@@ -326,7 +316,7 @@ async def order_and_refuse(stores: Stores) -> None:
 
 async def purged_at(stores: Stores, at: datetime, *holds: LegalHold) -> PurgeResult:
     return await RelationPurger(stores.ended_relations).purge(
-        PurgeErrand(purge_before(5, at), holds, at, "lin")
+        PurgeJob(purge_before(5, at), holds, at, "lin")
     )
 
 
@@ -401,7 +391,7 @@ async def test_r72_a_hold_keeps_an_agreement_to_every_sp_that_has_ended(
 async def test_a_rehearsal_forgets_no_relation(stores: Stores) -> None:
     await order_and_refuse(stores)
     at = datetime(2014, 12, 3, tzinfo=UTC)
-    rehearsal = PurgeErrand(purge_before(5, at), (), at, "lin", is_rehearsal=True)
+    rehearsal = PurgeJob(purge_before(5, at), (), at, "lin", is_rehearsal=True)
 
     purged = await RelationPurger(stores.ended_relations).purge(rehearsal)
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.app.gateway import Gateway
+from gateway.records.archive import RecordArchive, hour_of
+from gateway.records.sealed_values import decisions_with_texts, opened
+from gateway.records.upkeep import seal_closed
 from gateway.runtime.clock import utcnow
-from gateway.runtime.record_archive import RecordArchive, hour_of
-from gateway.runtime.record_seal import seal_closed
-from gateway.runtime.record_texts import decisions_with_texts
-from gateway.runtime.sealed_records import opened
 from gateway.settings.gateway import load_gateway, load_sealer
 from gateway.smpp.text import readings
 from simulators import builders

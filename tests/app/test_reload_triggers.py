@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import reload_triggers
-from gateway.app.reload_triggers import ReloadTrigger, watch
+from gateway.app import run
+from gateway.app.run import ReloadTrigger, watch
 from gateway.runtime.tasks import spawn
 
 Watched = Callable[..., Awaitable[ReloadTrigger]]
@@ -19,7 +19,7 @@ WITHIN_S = 60.0
 @pytest.fixture
 async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
     """Watch directories; returns once a change in the last of them was seen."""
-    monkeypatch.setattr(reload_triggers, "_LOOK_MS", 50)
+    monkeypatch.setattr(run, "_LOOK_MS", 50)
     tasks: list[asyncio.Task[None]] = []
 
     async def begin(*directories: Path) -> ReloadTrigger:

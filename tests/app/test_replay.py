@@ -4,15 +4,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gateway.app.gateway import Gateway
-from gateway.app.replay.block_judge import Judge
-from gateway.app.replay.directory import DecisionQuery, RecordReplay
-from gateway.app.replay.record_blocks import BlockReader
-from gateway.app.replay.tally import ReplayTally
-from gateway.app.replay.verdict_changes import Replayer
 from gateway.domain.consent import Answer
 from gateway.policy.knowledge import Knowledge
-from gateway.runtime.record_archive import RecordArchive
-from gateway.settings.bundle import load_bundle
+from gateway.records.archive import RecordArchive
+from gateway.records.record_replay import DecisionQuery, RecordReplay, Replayer, ReplayTally
+from gateway.records.replay_judge import Judge
+from gateway.records.replay_reader import BlockReader
+from gateway.settings.bundles.bundle import load_bundle
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from tests.app.conftest import FRAUD, GATEWAY

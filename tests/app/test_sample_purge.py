@@ -3,11 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.app.purge import PurgeErrand, PurgeResult, purge_before
-from gateway.app.sample_purge import sample_purger
-from gateway.domain.privacy import LegalHold
-from gateway.domain.sample import NewSample, SampleLabel, SampleSource
-from gateway.stores.open import memory_stores
+from gateway.app.purge import PurgeJob, PurgeResult, purge_before, purgers_of
+from gateway.stores import Stores
+from gateway.systems.learning.model import NewSample, SampleLabel, SampleSource
+from gateway.systems.legal_holds.model import LegalHold
 
 THEN = datetime(2013, 9, 30, 8, 30, tzinfo=UTC)
 NOW = datetime(2014, 4, 15, 3, tzinfo=UTC)
@@ -27,18 +26,19 @@ HOLD = LegalHold(
 )
 
 
-async def test_r72_samples_go_when_records_go_and_no_hold_keeps_a_copy_without_numbers() -> None:
-    stores = memory_stores()
+async def test_r72_samples_go_when_records_go_and_no_hold_keeps_a_copy_without_numbers(
+    stores: Stores,
+) -> None:
     recent = NOW - timedelta(days=10)
     await stores.samples.keep([SAMPLE, replace(SAMPLE, digest="other", at=recent)])
-    errand = PurgeErrand(purge_before(6, NOW), [HOLD], NOW, "daily")
-    purger = sample_purger(stores.samples)
+    job = PurgeJob(purge_before(6, NOW), [HOLD], NOW, "daily")
+    purger = purgers_of(stores)["samples"]
 
-    rehearsed = await purger.purge(replace(errand, is_rehearsal=True))
+    rehearsed = await purger.purge(replace(job, is_rehearsal=True))
     assert rehearsed == PurgeResult("samples", 1, 0)
     assert len(await stores.samples.find()) == 2
 
-    assert await purger.purge(errand) == PurgeResult("samples", 1, 0)
+    assert await purger.purge(job) == PurgeResult("samples", 1, 0)
     assert [one.at for one in await stores.samples.find()] == [recent]
     (noted,) = await stores.journals.purges()
     assert (noted.what, noted.since, noted.until, noted.by) == ("samples", THEN, THEN, "daily")

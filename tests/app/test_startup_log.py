@@ -5,7 +5,7 @@ import pytest
 
 from gateway.app.startup_log import tell_directories, tell_known_passwords, tell_readable_secrets
 from gateway.domain.sender import Webhook
-from gateway.settings.passwords import hash_password
+from gateway.settings.credentials import hash_password
 from gateway.settings.senders import load_senders
 
 LogLines = list[dict[str, object]]

@@ -12,17 +12,17 @@ import httpx
 import pytest
 
 from gateway.app import followers
+from gateway.app.api import routers_of_subscribers
 from gateway.app.gateway import Gateway
-from gateway.app.subscriber_api import routers_of_subscribers
-from gateway.console.api.access import ClientAccess
-from gateway.console.api.application import build_api
+from gateway.console.application import build_api
 from gateway.domain.api_client import ApiClient, ApiRole
-from gateway.domain.hub import Hub
-from gateway.policy.asking_hours import usual_hours
-from gateway.policy.windows import Window, WindowSet
-from gateway.settings.service_offers import load_offered
-from gateway.stores.open import open_store
+from gateway.domain.subscription import Hub
+from gateway.policy.checks.outside_window import usual_hours
+from gateway.policy.hours.windows import Window, WindowSet
+from gateway.settings.services import load_offered
+from gateway.stores import open_store
 from gateway.systems.subscriptions.catalogue import Catalogue
+from gateway.web.access import ClientAccess
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 
@@ -44,7 +44,7 @@ PREFERENCES = """\
 version: 1
 rules:
   - id: R50
-    check: unwanted
+    check: user_preference
     title: {zh: 用户接收设置, en: What the subscriber wants}
     article: SEED
     mode: enforce
@@ -55,7 +55,7 @@ HOURS = """\
 version: 1
 rules:
   - id: R40
-    check: untimely
+    check: outside_window
     title: {zh: 时段, en: Hours}
     article: SEED
     mode: enforce

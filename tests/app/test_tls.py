@@ -12,7 +12,7 @@ from weakref import ref
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.app.tls import listener_context, smsc_context
+from gateway.proxy.listener import listener_context, smsc_context
 from gateway.settings.gateway import ListenerTls, SmscTls
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

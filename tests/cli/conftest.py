@@ -10,13 +10,12 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.edge import run
+from gateway.cli.application import run_line
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage
 from gateway.runtime.clock import utcnow
-from gateway.stores.open import Stores, open_store
+from gateway.stores import Stores, open_store
 from simulators.builders import submit_sm, ucs2
-from tests.cli.labelled import labelled_in, trained
 
 GATEWAY = """\
 version: 1
@@ -40,7 +39,7 @@ REFUSED = """\
 version: 1
 rules:
   - id: R21
-    check: refused
+    check: opt_out
     title: {zh: 拒收, en: Refusal}
     article: test
     mode: enforce
@@ -66,7 +65,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def cli(*arguments: str, stdin: str = "") -> CompletedProcess[str]:
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
         capsys.readouterr()
-        code = run(arguments)
+        code = run_line(arguments)
         captured = capsys.readouterr()
         return CompletedProcess(arguments, code, captured.out, captured.err)
 
@@ -188,15 +187,3 @@ def answered(in_store: InStore) -> Record:
         in_store(lambda stores: stores.consent.record([given]))
 
     return answered
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Return a directory of texts to train on, to measure on, and in disguise."""
-    return labelled_in(tmp_path / "data")
-
-
-@pytest.fixture
-def model(cli: Cli, data: Path) -> Path:
-    """Return a trained model."""
-    return trained(cli, data)

@@ -111,7 +111,7 @@ def test_the_api_is_served_from_the_directory_that_is_named(
         return 1
 
     write("config/api.yaml", "version: 1\n")
-    monkeypatch.setattr("gateway.cli.api_process.serve_api", serve)
+    monkeypatch.setattr("gateway.app.api.serve_api", serve)
 
     config, policies = deployment / "config", deployment / "policies"
     ran = cli(

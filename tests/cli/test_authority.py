@@ -12,11 +12,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli import authority
-from gateway.cli.person import acting
+from gateway.cli import reports as reports_module
 from gateway.domain.authority_report import NewAuthorityReport
-from gateway.domain.privacy import Access
-from gateway.stores.open import Stores
+from gateway.domain.records import Access
+from gateway.stores import Stores
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
@@ -173,7 +173,7 @@ def test_a_report_that_is_not_there_is_said_with_where_to_look(reports: Cli) -> 
 def test_r60_an_export_is_one_document_for_its_owner_alone_with_digests(
     reports: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authority, "_PAGE", 1)
+    monkeypatch.setattr(reports_module, "_PAGE", 1)
     path = tmp_path / "out.json"
 
     ran = reports("export", str(path), "--by", "lin")

@@ -4,23 +4,18 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.cli.beside import beside
+from gateway.cli.explain_submit import beside
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import Enforcement
 from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sender, SenderState
-from gateway.domain.traffic import TrafficClass
-from gateway.policy.account import Account
-from gateway.policy.rules import (
-    Check,
-    NoWayOut,
-    NumberWalk,
-    Override,
-    PublicInterest,
-    Rule,
-    Title,
-    TooFast,
-    TooOften,
-)
-from gateway.policy.submission import Submission
+from gateway.policy.bundle import Override, Rule, Title
+from gateway.policy.check import Check
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.submission import Account, Submission
 
 OFTEN, WALK, FAST = TooOften(()), NumberWalk(100, timedelta(minutes=10)), TooFast(50, 100)
 PERSONAL = TooOften((), sources=("13", "14"))
@@ -89,4 +84,4 @@ def test_what_is_spared_in_the_public_interest_is_named() -> None:
 
 
 def test_what_can_find_for_itself_is_not_named_again() -> None:
-    assert notes(rule(NoWayOut()), submission()) == []
+    assert notes(rule(NoOptoutHint()), submission()) == []

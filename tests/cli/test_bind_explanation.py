@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.bind_explanation import _WORDS
+from gateway.cli.explain_bind import _WORDS
 from gateway.domain.filings import Licence
 from gateway.session.binding import BindReason
-from gateway.stores.open import Stores
+from gateway.stores import Stores
 
 Ask = Callable[..., dict[str, Any]]
 Cli = Callable[..., CompletedProcess[str]]

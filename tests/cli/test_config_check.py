@@ -7,8 +7,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.cli.config_check import unknown_holidays_of
-from gateway.policy.bundle import Bundle, RuleLocale
-from gateway.policy.calendar import HolidayCalendar
+from gateway.policy.bundle import Bundle
+from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
 
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]

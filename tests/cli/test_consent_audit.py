@@ -10,10 +10,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.person import acting
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.privacy import Access
-from gateway.stores.open import Stores
+from gateway.domain.records import Access
+from gateway.stores import Stores
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]

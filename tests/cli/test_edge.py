@@ -9,8 +9,8 @@ import pytest
 
 import gateway.cli
 from gateway import __version__
-from gateway.cli import edge
-from gateway.cli.failure import CommandError, ExitCode
+from gateway.cli import application
+from gateway.terminal.failure import CommandError, ExitCode
 
 Cli = Callable[..., CompletedProcess[str]]
 
@@ -54,9 +54,9 @@ def test_an_error_says_what_can_be_done(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = CommandError("no milk", advice="buy some", exit_code=ExitCode.FAILED)
-    monkeypatch.setattr(edge, "app", raising(error))
+    monkeypatch.setattr(application, "app", raising(error))
 
-    code = edge.run([])
+    code = application.run_line([])
 
     assert code == ExitCode.FAILED
     assert capsys.readouterr().err == "error: no milk\nhint: buy some\n"
@@ -65,9 +65,9 @@ def test_an_error_says_what_can_be_done(
 def test_an_error_without_advice_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(edge, "app", raising(CommandError("no milk")))
+    monkeypatch.setattr(application, "app", raising(CommandError("no milk")))
 
-    edge.run([])
+    application.run_line([])
 
     assert capsys.readouterr().err == "error: no milk\n"
 
@@ -75,19 +75,19 @@ def test_an_error_without_advice_is_one_line(
 def test_an_interrupt_ends_as_shells_expect_and_without_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(edge, "app", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(application, "app", raising(KeyboardInterrupt()))
 
-    code = edge.run([])
+    code = application.run_line([])
 
     assert code == 130
     assert capsys.readouterr().err == ""
 
 
 def test_a_fault_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "app", raising(ZeroDivisionError()))
+    monkeypatch.setattr(application, "app", raising(ZeroDivisionError()))
 
     with pytest.raises(ZeroDivisionError):
-        edge.run([])
+        application.run_line([])
 
 
 def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:

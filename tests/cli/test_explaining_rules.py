@@ -22,8 +22,8 @@ from gateway.domain.preferences import (
 )
 from gateway.domain.suspension import NewSuspension
 from gateway.runtime.clock import utcnow
-from gateway.settings.rule_file import SHAPES
-from gateway.stores.open import Stores
+from gateway.settings.bundles.rules import SHAPES
+from gateway.stores import Stores
 
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]
@@ -35,7 +35,7 @@ ADVERT = "【示例商城】周末大促，满99减20，拒收请回复R"
 # A rule can only be spared of another that there is.
 EXEMPTING = (
     ", exempts: [OTHER]},"
-    " {id: OTHER, check: nameless, title: {zh: 名, en: name}, article: none, mode: enforce"
+    " {id: OTHER, check: no_sender_name, title: {zh: 名, en: name}, article: none, mode: enforce"
 )
 SENDERS = """\
 version: 1
@@ -96,7 +96,7 @@ CASES = [
         reason="OUT_OF_SCOPE",
         on_record=filing(PortScope("shop", "10690001", "福建")),
     ),
-    Case("purpose_missed", reason="PORT_MISUSE", changes={"from": "10690002"}),
+    Case("port_misuse", reason="PORT_MISUSE", changes={"from": "10690002"}),
     Case(
         "public_interest",
         told=EXEMPTING,
@@ -106,11 +106,11 @@ CASES = [
         changes={"from": "10690003", "text": "台风蓝色预警，请注意防范"},
         note="not asked: OTHER",
     ),
-    Case("suspended", reason="SOURCE_SUSPENDED", on_record=suspending),
-    Case("refused", reason="OPTED_OUT", on_record=refusing),
-    Case("not_agreed", reason="CONSENT_NONE"),
-    Case("unwanted", reason="USER_PREF", on_record=blocking),
-    Case("untimely", told=', open: ["08:00-21:00"]', reason="OUTSIDE_WINDOW"),
+    Case("source_suspension", reason="SOURCE_SUSPENDED", on_record=suspending),
+    Case("opt_out", reason="OPTED_OUT", on_record=refusing),
+    Case("no_consent", reason="CONSENT_NONE"),
+    Case("user_preference", reason="USER_PREF", on_record=blocking),
+    Case("outside_window", told=', open: ["08:00-21:00"]', reason="OUTSIDE_WINDOW"),
     Case(
         "too_often",
         told=", limits: [{per: [destination], at_most: 1, every: day}]",
@@ -124,18 +124,22 @@ CASES = [
         note="what was sent before",
     ),
     Case(
-        "signature_switched",
+        "signature_switch",
         reason="SIG_SWITCH",
         on_record=filing(Signature("shop", "示例会员", ("106900011",))),
         changes={"from": "106900011"},
     ),
-    Case("signature_not_filed", reason="SIG_UNKNOWN"),
+    Case("unknown_signature", reason="SIG_UNKNOWN"),
     Case(
-        "template_not_filed",
+        "unknown_template",
         reason="TPL_MISMATCH",
         on_record=filing(Template("shop", "T-1", TemplateKind.COMMERCIAL, "新店开业{1}")),
     ),
-    Case("no_way_out", reason="NO_OPTOUT_HINT", changes={"text": "【示例商城】周末大促，满99减20"}),
+    Case(
+        "no_optout_hint",
+        reason="NO_OPTOUT_HINT",
+        changes={"text": "【示例商城】周末大促，满99减20"},
+    ),
     Case(
         "bad_link",
         told=", block: [evil.example.com]",
@@ -144,7 +148,7 @@ CASES = [
     ),
     Case("impostor", told=", names: [事例商城]", reason="IMPOSTOR"),
     Case(
-        "contact_given",
+        "contact_in_text",
         told=", kinds: [qq]",
         reason="CONTACT_GIVEN",
         changes={"text": f"{ADVERT}，客服QQ：1234567"},
@@ -152,7 +156,11 @@ CASES = [
     # There is no model here.
     Case("suspicious", told=", tolerates: 1 %", reason="CONTENT_UNCHECKED"),
     Case("campaign", told=", people: 9, within: 1h", note="what was sent before"),
-    Case("nameless", reason="NO_SENDER_NAME", changes={"text": "周末大促，满99减20，拒收请回复R"}),
+    Case(
+        "no_sender_name",
+        reason="NO_SENDER_NAME",
+        changes={"text": "周末大促，满99减20，拒收请回复R"},
+    ),
 ]
 
 
@@ -232,7 +240,7 @@ def test_r23_of_a_request_for_consent_the_store_decides_and_that_is_said(
 ) -> None:
     text = "同意接收新品优惠，每月两条，为期一年，请回复Y，拒收请回复R"
     filed = Template("shop", "T-9", TemplateKind.CONSENT_REQUEST, text)
-    case = Case("not_agreed", on_record=filing(filed), changes={"text": f"【示例商城】{text}"})
+    case = Case("no_consent", on_record=filing(filed), changes={"text": f"【示例商城】{text}"})
 
     said = answered(explain(case, "--json"))
 

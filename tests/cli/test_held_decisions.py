@@ -15,14 +15,14 @@ from typing import NoReturn
 
 import pytest
 
-from gateway.cli import held_decisions, message_selection
-from gateway.cli.person import acting
+from gateway.cli import held_decisions, held_messages
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
-from gateway.ports.quarantine import QuarantineStore
 from gateway.runtime.clock import utcnow
-from gateway.stores.open import Stores
-from gateway.stores.sql_quarantine import SqlQuarantine
-from gateway.systems.quarantine.outcomes import Outcome
+from gateway.stores import Stores
+from gateway.systems.quarantine.service import Outcome
+from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.store import QuarantineStore
+from gateway.terminal.options import acting
 
 Command = Callable[..., CompletedProcess[str]]
 Fetch = Callable[[int], HeldMessage]
@@ -211,7 +211,7 @@ def test_what_is_done_to_one_part_is_done_to_all_and_told_of_all(
 def test_a_part_further_down_that_went_along_is_not_asked_for_again(
     quarantine: Command, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_selection, "TOGETHER", 2)
+    monkeypatch.setattr(held_messages, "TOGETHER", 2)
     for number in (1, 2, 5):
         hold(message_id=FIRST + number, assembly=FIRST + 1, part=number)
     for number in (3, 4):
@@ -226,7 +226,7 @@ def test_a_part_further_down_that_went_along_is_not_asked_for_again(
 def test_all_that_is_held_of_a_campaign_is_discarded_and_counted(
     quarantine: Command, hold: Hold, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_selection, "TOGETHER", 2)
+    monkeypatch.setattr(held_messages, "TOGETHER", 2)
     for number in range(5):
         hold(message_id=FIRST + number, campaign=CAMPAIGN)
     hold(message_id=FIRST + 5, campaign=CAMPAIGN, state=HoldState.IN_DOUBT)
@@ -262,7 +262,7 @@ def test_no_more_of_a_campaign_is_in_memory_than_is_decided_on_at_once(
     command: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(message_selection, "TOGETHER", 5)
+    monkeypatch.setattr(held_messages, "TOGETHER", 5)
     usual = hold(campaign=CAMPAIGN)
     others = [replace(usual, message_id=FIRST + number) for number in range(1, 60)]
     in_store(lambda stores: stores.quarantine.hold(others))
@@ -326,7 +326,7 @@ def test_a_store_that_fails_half_way_leaves_nobody_guessing(
     deployment: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(message_selection, "TOGETHER", 2)
+    monkeypatch.setattr(held_messages, "TOGETHER", 2)
     for number in range(5):
         hold(message_id=FIRST + number, campaign=CAMPAIGN)
     with closing(sqlite3.connect(deployment / "var" / "smsward.db")) as file, file:

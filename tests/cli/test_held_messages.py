@@ -6,9 +6,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.person import acting
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.terminal.options import acting
 from simulators.builders import submit_sm, ucs2
 
 Command = Callable[..., CompletedProcess[str]]

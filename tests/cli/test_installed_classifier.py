@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.filter.model.classes import TextClass
-from gateway.filter.model.features import BUCKETS, SIGNS
-from gateway.filter.model.linear import (
+from gateway.filter.classifier.linear import (
+    BUCKETS,
     CATEGORY_BUCKETS,
+    SIGNS,
     Calibration,
     CategoryModel,
     LinearModel,
 )
-from gateway.filter.model.model import ClassModel, Model, Threshold
-from gateway.filter.model.model_file import write_model
+from gateway.filter.classifier.model import ClassModel, Model, Threshold
+from gateway.filter.classifier.model_file import write_model
+from gateway.filter.classifier.score import TextClass
 from gateway.systems.learning.model_directory import ModelChange, ModelDirectory
 
 Cli = Callable[..., CompletedProcess[str]]

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.stores.open import open_store
+from gateway.stores import open_store
 
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]

@@ -4,11 +4,10 @@ from datetime import date
 
 import pytest
 
-from gateway.cli.explanation_labels import said_in
-from gateway.cli.list_words import ListBehind, lists_behind, settings_of
+from gateway.cli.explain_labels import ListBehind, lists_behind, said_in, settings_of
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.warning import Severity
-from gateway.filter.keywords import KeywordIndex
+from gateway.filter.keywords.index import KeywordIndex
 from gateway.filter.scan import UNREADABLE
 from gateway.policy.bundle import Bundle
 

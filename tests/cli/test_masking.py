@@ -8,13 +8,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.person import acting
-from gateway.domain.audit import AuditItem, NewConsentAudit
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.domain.privacy import NewAccess
-from gateway.domain.records import Row, Why
-from gateway.domain.sample import SampleLabel, SampleSource
+from gateway.domain.records import NewAccess, Row, Why
 from gateway.domain.subscription import (
     Cycle,
     Event,
@@ -25,13 +21,16 @@ from gateway.domain.subscription import (
     advance,
 )
 from gateway.domain.suspension import NewSuspension
-from gateway.ports.errors import StoreUnavailable
-from gateway.ports.subscriptions import Changes, SubscriptionStep
-from gateway.runtime.record_files import HourFiles
-from gateway.runtime.record_lines import RecordLines
-from gateway.stores.open import Stores
-from gateway.stores.sql_privacy import SqlJournals
+from gateway.records.files import HourFiles
+from gateway.records.lines import RecordLines
+from gateway.storage.errors import StoreUnavailable
+from gateway.storage.journals import SqlJournals
+from gateway.stores import Stores
+from gateway.systems.consent_audits.model import AuditItem, NewConsentAudit
+from gateway.systems.learning.model import SampleLabel, SampleSource
 from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
+from gateway.systems.subscriptions.model import Changes, SubscriptionStep
+from gateway.terminal.options import acting
 from tests.cli.test_reference import DESCRIBED
 
 Cli = Callable[..., CompletedProcess[str]]

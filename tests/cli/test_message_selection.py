@@ -6,11 +6,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli import message_selection
-from gateway.cli.message_selection import MessageSelection
+from gateway.cli import held_messages
+from gateway.cli.held_messages import MessageSelection
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import utcnow
-from gateway.stores.open import Stores
+from gateway.stores import Stores
 
 Command = Callable[..., CompletedProcess[str]]
 Fetch = Callable[[int], HeldMessage]
@@ -57,7 +57,7 @@ def test_a_pipe_that_found_nothing_has_nothing_to_be_done(quarantine: Command, h
 def test_too_many_ids_at_once_are_a_misuse(
     quarantine: Command, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_selection, "_MAX_IDS", 1)
+    monkeypatch.setattr(held_messages, "_MAX_IDS", 1)
     hold()
 
     assert quarantine("discard", str(FIRST), str(FIRST + 1)).returncode == 2
@@ -81,7 +81,7 @@ def test_a_campaign_goes_in_the_order_in_which_it_came(hold: Hold, in_store: InS
 def test_what_is_held_of_a_campaign_meanwhile_is_left_out_and_nothing_comes_twice(
     hold: Hold, in_store: InStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_selection, "TOGETHER", 2)
+    monkeypatch.setattr(held_messages, "TOGETHER", 2)
     first, *others = [hold(message_id=FIRST + number, campaign=CAMPAIGN) for number in range(5)]
     found: list[int] = []
 
@@ -120,7 +120,7 @@ def test_a_campaign_that_others_have_decided_on_meanwhile_ends_early(
 def test_a_campaign_ends_where_all_that_is_left_of_it_came_meanwhile(
     hold: Hold, in_store: InStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_selection, "TOGETHER", 1)
+    monkeypatch.setattr(held_messages, "TOGETHER", 1)
     first, second = (hold(message_id=FIRST + number, campaign=CAMPAIGN) for number in range(2))
     pages: list[Sequence[int]] = []
 

@@ -7,7 +7,7 @@ import orjson
 import pytest
 import structlog
 
-from gateway.cli.edge import run
+from gateway.cli.application import run_line
 from gateway.settings import locate
 
 Calls = list[tuple[Path, Path]]
@@ -43,7 +43,7 @@ def test_run_hands_on_the_directories_and_the_exit_code(
 def test_run_logs_what_it_is_told_to(
     started: Calls, options: tuple[str, ...], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run(("run", *options, "--log-level", "warning"))
+    run_line(("run", *options, "--log-level", "warning"))
 
     # The log goes round Python's own streams, straight to the descriptor.
     logged = capfd.readouterr().err
@@ -61,7 +61,7 @@ def test_run_says_something_before_the_gateway_is_imported(
     monkeypatch.setitem(sys.modules, "gateway.app.run", None)
 
     with pytest.raises(ImportError):
-        run(("run", *options))
+        run_line(("run", *options))
 
     assert "directories.chosen" in capfd.readouterr().err
 
@@ -75,7 +75,7 @@ def test_run_says_first_on_what_it_runs(
     monkeypatch.setattr(locate, "_SYSTEM", deployment / "etc")
     monkeypatch.chdir(deployment / "config")
 
-    run(("run", "--config", str(deployment / "config"), "--log-level", "warning"))
+    run_line(("run", "--config", str(deployment / "config"), "--log-level", "warning"))
 
     [(config, policies)] = started
     logged = capfd.readouterr().err.splitlines()[0]

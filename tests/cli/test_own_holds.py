@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.domain.quarantine import HeldMessage
-from gateway.stores.open import Stores
+from gateway.stores import Stores
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]

@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.settings.bundle import load_bundle
+from gateway.settings.bundles.bundle import load_bundle
 
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]
@@ -26,7 +26,7 @@ def test_every_rule_is_listed_with_what_asks_for_it(cli: Cli, deployment: Path) 
         "R21",
         "Refusal",
         "test",
-        "refused",
+        "opt_out",
         "enforce",
         "commercial",
         "reject",
@@ -74,7 +74,7 @@ def test_rules_are_json_for_programs(cli: Cli) -> None:
 
     assert (listed["bundle"], listed["digest"]) == (bundle.name, bundle.digest)
     assert list(rules) == [rule.id for rule in bundle.rules]
-    assert rules["R40"]["check"] == "untimely"
+    assert rules["R40"]["check"] == "outside_window"
     assert rules["R40"]["parameters"] == {"open": "08:00-21:00", "jitter": "30m"}
     assert rules["R40"]["status"] == "ESME_ROK"  # deferred: it waits for its hour
     assert rules["R28"]["status"] == "ESME_ROK"  # held

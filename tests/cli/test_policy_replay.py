@@ -11,13 +11,13 @@ from subprocess import CompletedProcess
 import pytest
 
 from gateway.domain.consent import Answer
-from gateway.domain.policy_history import NewPolicyVersion
 from gateway.domain.records import Row, Why
-from gateway.runtime.record_files import HourFiles
-from gateway.runtime.record_lines import RecordLines
-from gateway.settings.archive import packed
-from gateway.settings.bundle import read_bundle
-from gateway.stores.open import Stores
+from gateway.records.files import HourFiles
+from gateway.records.lines import RecordLines
+from gateway.settings.bundles.archive import packed
+from gateway.settings.bundles.bundle import read_bundle
+from gateway.stores import Stores
+from gateway.systems.policy_history.model import NewPolicyVersion
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]
@@ -315,8 +315,8 @@ def test_an_hour_that_cannot_be_read_is_said(replay: Replay, policies: str, reco
 def test_many_kinds_and_senders_are_cut_short_on_the_screen(
     replay: Replay, policies: str, monkeypatch: pytest.MonkeyPatch, recorded: Path
 ) -> None:
-    monkeypatch.setattr("gateway.cli.replay_views._SHOWN", 1)
-    monkeypatch.setattr("gateway.app.replay.tally._MAX_KINDS", 2)
+    monkeypatch.setattr("gateway.cli.policy_replay._SHOWN", 1)
+    monkeypatch.setattr("gateway.records.record_replay._MAX_KINDS", 2)
     for name in ("fraud", "loan"):
         (recorded / f"policies/keywords/{name}.yaml").unlink()
     line = (recorded / "var/cdr/cdr-20130930-08.jsonl").read_bytes().splitlines()[3]

@@ -7,9 +7,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.person import acting
 from gateway.domain.preferences import MAX_PREFERENCES, JournalEntry, PreferenceList
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 Command = Callable[..., CompletedProcess[str]]

@@ -12,11 +12,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.person import acting
 from gateway.domain.records import OutcomeRow, Row, Why
-from gateway.runtime.record_files import HourFiles
-from gateway.runtime.record_lines import RecordLines
-from gateway.settings.keys import load_keys
+from gateway.records.files import HourFiles
+from gateway.records.lines import RecordLines
+from gateway.settings.gateway import load_keys
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 Work = Callable[..., CompletedProcess[str]]
@@ -279,7 +279,7 @@ def test_keys_that_have_gone_are_an_error_in_words(
         (deployed / "keys.yaml").unlink()
         load_keys(str(deployed / "keys.yaml"))
 
-    monkeypatch.setattr("gateway.cli.unmask_reason.load_sealer", vanish)
+    monkeypatch.setattr("gateway.terminal.store.load_sealer", vanish)
 
     ran = work("show", str(deployed / "var/cdr"), *WHY)
 

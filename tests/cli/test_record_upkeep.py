@@ -12,14 +12,14 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.person import acting
-from gateway.domain.privacy import NewLegalHold
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.records import Why
+from gateway.records.archive import RecordArchive, hour_of
+from gateway.records.files import HourFiles
+from gateway.records.lines import RecordLines
 from gateway.runtime.clock import utcnow
-from gateway.runtime.record_archive import RecordArchive, hour_of
-from gateway.runtime.record_files import HourFiles
-from gateway.runtime.record_lines import RecordLines
+from gateway.systems.legal_holds.model import NewLegalHold
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 Work = Callable[..., CompletedProcess[str]]
@@ -261,76 +261,6 @@ def test_purges_are_listed_for_people(work: Work, archive: RecordArchive) -> Non
 @pytest.mark.parametrize("limit", ["0", "10001"])
 def test_a_listing_has_bounds(work: Work, command: str, limit: str) -> None:
     assert work("records", command, "--limit", limit).returncode == 2
-
-
-@pytest.fixture
-def add(work: Work) -> Work:
-    usual = {
-        "--from": "2013-09-30",
-        "--to": "2013-10-01",
-        "--reason": "fraud",
-        "--reference": "case 7",
-    }
-
-    def add(**changes: str) -> CompletedProcess[str]:
-        options = usual | {f"--{name}": value for name, value in changes.items()}
-        return work("records", "hold", "add", *(part for pair in options.items() for part in pair))
-
-    return add
-
-
-def test_holds_are_listed_with_numbers_masked(work: Work, add: Work) -> None:
-    assert work("records", "hold", "list").stdout == "no holds\n"
-    add(number="+8613800138007", sender="shop", by="lin")
-    add(by="wu")
-    work("records", "hold", "lift", "2", "--by", "he")
-
-    shown = work("records", "hold", "list")
-    lifted, held = json.loads(work("records", "hold", "list", "--json").stdout)
-
-    assert "shop 138****8007" in shown.stdout
-    assert "(everything)" in shown.stdout
-    assert "lifted" in shown.stdout
-    assert "in force" in shown.stdout
-    assert "13800138007" not in shown.stdout
-    assert (held["subscriber"], held["system_id"], held["by"]) == (
-        "138****8007",
-        "shop",
-        acting("lin"),
-    )
-    assert "msisdn" not in held
-    assert (lifted["lifted_by"], lifted["in_force"], lifted["subscriber"]) == (
-        acting("he"),
-        True,
-        None,
-    )
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"reason": " "},
-        {"reference": ""},
-        {"to": "2013-09-30"},
-        {"number": "1380013800x"},
-    ],
-)
-def test_a_hold_that_cannot_be_meant_is_refused(add: Work, change: dict[str, str]) -> None:
-    assert add(**change).returncode == 2
-
-
-@pytest.mark.parametrize("number", ["7", "0"])
-def test_a_hold_that_is_not_there_cannot_be_lifted(work: Work, number: str) -> None:
-    ran = work("records", "hold", "lift", number)
-
-    assert ran.returncode == 1
-    assert "there is no hold" in ran.stderr
-
-
-def test_a_hold_is_lifted_for_a_day_later(work: Work, add: Work) -> None:
-    add()
-
-    assert "1 day from now" in work("records", "hold", "lift", "1").stdout
 
 
 def test_check_warns_of_records_that_stay_open(

@@ -8,15 +8,15 @@ from subprocess import CompletedProcess
 import httpx
 import pytest
 
-from gateway.console.api.access import ClientAccess
-from gateway.console.api.application import build_api
-from gateway.console.api.optouts import optouts
+from gateway.console.application import build_api
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.msisdn import msisdn_of
-from gateway.policy.consent_sets import ConsentSets
+from gateway.policy.sets.subscriber_sets import ConsentSets
 from gateway.runtime.clock import utcnow
-from gateway.stores.open import Stores
+from gateway.stores import Stores
+from gateway.systems.consent.api import optouts
 from gateway.systems.consent.follower import ConsentFollower
+from gateway.web.access import ClientAccess
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]

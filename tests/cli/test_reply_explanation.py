@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.policy.intents import Intent, Meaning
+from gateway.policy.replies.intents import Intent, ReplyMeaning
 
 Cli = Callable[..., CompletedProcess[str]]
 Answers = list[dict[str, Any]]
@@ -42,19 +42,19 @@ def ask_file(cli: Cli, tmp_path: Path) -> AskFile:
 @pytest.mark.parametrize(
     ("text", "options", "want"),
     [
-        ("TD", (), Meaning(Intent.OPTOUT, "port")),
-        ("TD畅听包", (), Meaning(Intent.OPTOUT, "service", "畅听包")),
-        ("R", (), Meaning(Intent.NONE)),
-        ("R", ("--advertised", "R"), Meaning(Intent.OPTOUT, "port")),
-        ("是", (), Meaning(Intent.NONE)),
-        ("是", ("--pending",), Meaning(Intent.CONFIRM)),
-        ("1,3", ("--listed", "3"), Meaning(Intent.OPTOUT_ITEMS, items=(1, 3))),
-        ("-1", (), Meaning(Intent.NONE)),
-        ("", (), Meaning(Intent.NONE)),
+        ("TD", (), ReplyMeaning(Intent.OPTOUT, "port")),
+        ("TD畅听包", (), ReplyMeaning(Intent.OPTOUT, "service", "畅听包")),
+        ("R", (), ReplyMeaning(Intent.NONE)),
+        ("R", ("--advertised", "R"), ReplyMeaning(Intent.OPTOUT, "port")),
+        ("是", (), ReplyMeaning(Intent.NONE)),
+        ("是", ("--pending",), ReplyMeaning(Intent.CONFIRM)),
+        ("1,3", ("--listed", "3"), ReplyMeaning(Intent.OPTOUT_ITEMS, items=(1, 3))),
+        ("-1", (), ReplyMeaning(Intent.NONE)),
+        ("", (), ReplyMeaning(Intent.NONE)),
     ],
 )
 def test_json_is_one_line_of_intent_scope_service_and_items(
-    explain: Cli, text: str, options: tuple[str, ...], want: Meaning
+    explain: Cli, text: str, options: tuple[str, ...], want: ReplyMeaning
 ) -> None:
     ran = explain(text, "--json", *options)
 

@@ -8,13 +8,13 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.person import acting
 from gateway.domain.authority_report import NewAuthorityReport
 from gateway.domain.quarantine import HeldMessage
-from gateway.domain.sample import KeptSample, NewSample, SampleLabel, SampleSource
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import Stores
-from gateway.stores.sql_samples import SqlSamples
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
+from gateway.systems.learning.model import KeptSample, NewSample, SampleLabel, SampleSource
+from gateway.systems.learning.sql import SqlSamples
+from gateway.terminal.options import acting
 from simulators.builders import submit_sm
 
 Cli = Callable[..., CompletedProcess[str]]

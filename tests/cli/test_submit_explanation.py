@@ -22,7 +22,7 @@ NOT_AGREED = """\
 version: 1
 rules:
   - id: R20
-    check: not_agreed
+    check: no_consent
     title: {zh: 同意, en: Consent}
     article: test
     mode: enforce
@@ -57,7 +57,7 @@ CONTACT = """\
 version: 1
 rules:
   - id: R61-contact-chat
-    check: contact_given
+    check: contact_in_text
     title: {zh: 营销短信引人添加联系方式, en: Advertising that asks people to come to a chat}
     article: 与示例商城的合同，第七条
     mode: shadow

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.text_views import text_views
+from gateway.cli.explain_labels import text_views
 
 Cli = Callable[..., CompletedProcess[str]]
 

@@ -7,14 +7,18 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.cli.person import acting
-from gateway.domain.policy_history import NewPolicyVersion, PolicyRequest, ReloadRequestState
-from gateway.ports.policies import PolicyStore
 from gateway.runtime.clock import utcnow
-from gateway.settings.archive import packed
-from gateway.settings.bundle import load_bundle, read_bundle
-from gateway.stores.open import Stores
-from gateway.stores.sql_policies import SqlPolicies
+from gateway.settings.bundles.archive import packed
+from gateway.settings.bundles.bundle import load_bundle, read_bundle
+from gateway.stores import Stores
+from gateway.systems.policy_history.model import (
+    NewPolicyVersion,
+    PolicyRequest,
+    PolicyStore,
+    ReloadRequestState,
+)
+from gateway.systems.policy_history.sql import SqlPolicies
+from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]
@@ -197,7 +201,7 @@ def test_a_directory_that_cannot_be_written_is_named(
     def full(_directory: Path, _files: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gateway.cli.versions.restore", full)
+    monkeypatch.setattr("gateway.cli.policy_versions.restore", full)
     record()
 
     ran = cli("policy", "rollback", "1", *options)

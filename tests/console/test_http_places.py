@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.console.http_places import (
+from gateway.console.http_server import (
     MAX_KNOWN,
     MAX_KNOWN_OF_ADDRESS,
     MAX_KNOWN_OF_CLIENT,

@@ -14,9 +14,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.console import http_server
-from gateway.console.http_places import MAX_STRANGERS, MAX_STRANGERS_OF_ONE
-from gateway.console.http_server import HttpServer
-from gateway.session.connection_rate import ConnectionRate
+from gateway.console.http_server import MAX_STRANGERS, MAX_STRANGERS_OF_ONE, HttpServer
+from gateway.session.stranger_limits import ConnectionRate
 
 WITHIN_S = 60.0
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

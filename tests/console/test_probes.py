@@ -12,9 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from gateway.console.probes import MetricsReaders, ProbeServer, Readiness, probe_app
-from gateway.runtime.counters import Counters
-from gateway.runtime.records import RecordsHealth
-from gateway.runtime.snapshot import PolicyIdentity, Snapshot
+from gateway.runtime.snapshot import Counters, PolicyIdentity, RecordsHealth, Snapshot
 
 READY = Readiness({"listeners": True, "store": True}, ("policy forwards everything",))
 SNAPSHOT = Snapshot(

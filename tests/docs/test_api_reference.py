@@ -8,14 +8,13 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.app.api import Api, routers_of
-from gateway.console.api.access import ClientAccess
-from gateway.console.api.application import build_api
-from gateway.console.api.health import HEALTH
-from gateway.console.api.problems import Problem
+from gateway.console.application import HEALTH, build_api
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
-from gateway.settings.addresses import Address
 from gateway.settings.api import ApiSettings
-from gateway.stores.open import memory_stores
+from gateway.settings.schema import Address
+from gateway.stores import Stores
+from gateway.web.access import ClientAccess
+from gateway.web.problems import Problem
 
 Rows = list[tuple[str, ...]]
 Table = Callable[[str, str], Rows]
@@ -33,9 +32,9 @@ CLIENTS = [
 
 
 @pytest.fixture
-def app() -> FastAPI:
+def app(stores: Stores) -> FastAPI:
     api = Api(ApiSettings(Address("127.0.0.1", 0), None, ()), {"sp1"}, "memory://")
-    return build_api(ClientAccess(CLIENTS, lambda: 0.0), routers_of(memory_stores(), api))
+    return build_api(ClientAccess(CLIENTS, lambda: 0.0), routers_of(stores, api))
 
 
 @pytest.fixture

@@ -113,6 +113,23 @@ def test_the_floors_are_those_of_the_import_contract() -> None:
     assert [quoted(packages) for _, packages in rows] == [one.split(" | ") for one in layers]
 
 
+@pytest.mark.parametrize(
+    ("heading", "beside", "most_hops", "most_files"),
+    [("The life of a submit_sm", {6, 14}, 45, 30), ("The life of an opt-out", {7, 8, 9}, 35, 15)],
+)
+def test_a_walk_is_short(heading: str, beside: set[int], most_hops: int, most_files: int) -> None:
+    """Without the steps `beside` the way of a plain message with an answer, and of one MO."""
+    steps = re.split(r"(?m)^(\d+)\. ", section(heading).partition("\n### ")[0])
+    numbered = zip(map(int, steps[1::2]), steps[2::2], strict=True)
+
+    walk = "".join(step for number, step in numbered if number not in beside)
+
+    hops = {said for said in quoted(walk) if said.endswith("()")}
+    files = {path for path in paths_in(walk) if path.endswith(".py")}
+    assert 10 < len(hops) <= most_hops
+    assert 10 < len(files) <= most_files
+
+
 def test_there_are_six_recipes_with_their_files_in_order() -> None:
     _, *recipes = section("Six recipes").split("\n### ")
 

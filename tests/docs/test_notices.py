@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from gateway.runtime.clock import utcnow
-from gateway.systems.notices.notice_batch import signature_of
+from gateway.systems.optout_notices.service import signature_of
 
 IsGenuine: TypeAlias = Callable[[bytes, str, str, bytes], bool]
 

@@ -9,33 +9,24 @@ from typing import get_args
 import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HoldState
-from gateway.domain.verdict import Reason
-from gateway.policy.rules import REASONS
-from gateway.policy.statuses import DEFAULT_STATUSES
-from gateway.runtime.counters import Counters
+from gateway.domain.verdict import Action, Reason
+from gateway.policy.checks import all_checks
 from gateway.runtime.events import EVENTS
 from gateway.runtime.metrics import GatewayCollector
-from gateway.runtime.records import RecordsHealth
-from gateway.runtime.snapshot import PolicyIdentity, Snapshot
+from gateway.runtime.snapshot import Counters, PolicyIdentity, RecordsHealth, Snapshot
 from gateway.session.binding import BindReason
-from gateway.settings.addresses import Address
-from gateway.settings.api_file import ApiFile
-from gateway.settings.bundle_file import (
-    BundleFile,
-    ContentFile,
-    KeywordsFile,
-    RepliesFile,
-)
-from gateway.settings.filings_file import FilingsFile
+from gateway.settings.api import ApiFile
+from gateway.settings.bundles.bundle import BundleFile, ContentFile, RepliesFile
+from gateway.settings.bundles.keyword_lists import KeywordsFile
+from gateway.settings.bundles.rules import SHAPES, FindingShape
+from gateway.settings.bundles.selftest import SelfTestFile
+from gateway.settings.filings import FilingsFile
 from gateway.settings.gateway_file import GatewayFile
-from gateway.settings.rule_file import SHAPES
-from gateway.settings.rule_shape import AgainstShape
-from gateway.settings.schema import Shape
-from gateway.settings.selftest_shape import SelfTestFile
-from gateway.settings.senders_file import SendersFile
-from gateway.settings.services_file import ServicesFile
-from gateway.stores.open import open_store  # noqa: F401 - with it every table is known
-from gateway.stores.tables import metadata
+from gateway.settings.schema import Address, Shape
+from gateway.settings.senders import SendersFile
+from gateway.settings.services import ServicesFile
+from gateway.storage.tables import metadata
+from gateway.stores import open_store  # noqa: F401 - with it every table is known
 
 Rows = list[tuple[str, ...]]
 Table = Callable[[str, str], Rows]
@@ -111,15 +102,15 @@ def test_every_setting_that_all_rules_have_stands_in_the_reference(table: Table)
     version, *described = [(row[0], row[1]) for row in rows]
     assert version == ("version", "required")
     assert set(described) - {("rules[].check", "required")} == set(
-        settings_of(AgainstShape, "rules[].")
+        settings_of(FindingShape, "rules[].")
     )
 
 
 @pytest.mark.parametrize("check", SHAPES)
 def test_every_check_stands_in_the_reference_with_what_it_is_told(table: Table, check: str) -> None:
     explained = {row[0] for row in table("reference/policies.md", "### Checks")}
-    common = {"check", *(name for name, _ in settings_of(AgainstShape))}
-    if not issubclass(SHAPES[check], AgainstShape):
+    common = {"check", *(name for name, _ in settings_of(FindingShape))}
+    if set(SHAPES[check].check_type.allowed_actions) != {Action.REJECT, Action.QUARANTINE}:
         common.remove("action")  # it has more to choose from
     own = {name: default for name, default in settings_of(SHAPES[check]) if name not in common}
 
@@ -130,7 +121,7 @@ def test_every_check_stands_in_the_reference_with_what_it_is_told(table: Table, 
 
 
 def test_checks_stand_in_the_reference_in_the_order_in_which_they_are_asked(table: Table) -> None:
-    names = [re.sub("(?<!^)(?=[A-Z])", "_", check.__name__).lower() for check in REASONS]
+    names = [check.name for check in all_checks()]
 
     assert [row[0] for row in table("reference/policies.md", "### Checks")] == names
 
@@ -138,9 +129,7 @@ def test_checks_stand_in_the_reference_in_the_order_in_which_they_are_asked(tabl
 def test_every_reason_stands_in_the_reference_with_its_status(table: Table) -> None:
     rows = table("reference/statuses.md", "# Reasons and statuses")
 
-    assert {row[0]: row[1] for row in rows} == {
-        reason.value: DEFAULT_STATUSES[reason] for reason in Reason
-    }
+    assert {row[0]: row[1] for row in rows} == {reason.value: reason.status for reason in Reason}
 
 
 def test_every_reason_of_a_bind_stands_in_the_reference(table: Table) -> None:

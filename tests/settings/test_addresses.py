@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.settings.addresses import Address, parse_address, parse_network, parse_peer
+from gateway.settings.schema import Address, parse_address, parse_network, parse_peer
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
-from gateway.settings.addresses import Address
 from gateway.settings.api import load_api, load_system_ids
 from gateway.settings.check import check
+from gateway.settings.credentials import digest_of
 from gateway.settings.fault import SettingsError
-from gateway.settings.tokens import digest_of
+from gateway.settings.schema import Address
 
 DIGEST = sha256(b"a token").hexdigest()
 TOKEN = "a-token-in-the-environment-of-this-process"

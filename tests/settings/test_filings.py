@@ -7,7 +7,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.domain.filing_rules import clashes_in, problems_of
 from gateway.domain.filings import (
     KEYS,
     Approval,
@@ -17,7 +16,9 @@ from gateway.domain.filings import (
     Signature,
     Template,
     TemplateKind,
+    clashes_in,
     key_of,
+    problems_of,
 )
 from gateway.domain.sender import BindLimits, Port, Rate, Sender, SenderState
 from gateway.settings import yaml

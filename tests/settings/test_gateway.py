@@ -6,10 +6,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.domain.disk import DiskReserve
-from gateway.domain.hub import CancelAll, Hub
+from gateway.domain.subscription import CancelAll, Hub
+from gateway.policy.disk_stages import DiskReserve
 from gateway.session.timers import Timers
-from gateway.settings.addresses import Address
 from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import (
     LearningSettings,
@@ -26,6 +25,7 @@ from gateway.settings.gateway import (
     load_sealer,
 )
 from gateway.settings.gateway_file import NodeRole
+from gateway.settings.schema import Address
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

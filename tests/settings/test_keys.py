@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.fault import SettingsError
-from gateway.settings.keys import load_keys
+from gateway.settings.gateway import load_keys
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

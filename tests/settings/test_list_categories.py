@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.bundle import load_bundle
-from gateway.settings.list_categories import stray_categories
+from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.check import stray_categories
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.settings.passwords import DECOY, hash_password, password_problem, verify
+from gateway.settings.credentials import DECOY, hash_password, password_problem, verify
 
 # Made once: tests are named by what they are given, and every run must give them the same.
 PHC = (

@@ -13,7 +13,7 @@ from gateway.domain.sender import (
     Sender,
     SenderState,
 )
-from gateway.settings.passwords import hash_password
+from gateway.settings.credentials import hash_password
 from gateway.settings.senders import load_senders
 
 Write = Callable[[str, str], Path]

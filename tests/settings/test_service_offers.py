@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.fault import SettingsError
-from gateway.settings.service_offers import load_offered
+from gateway.settings.services import load_offered
 
 SENDERS = """\
 version: 1

@@ -3,16 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.deployment import (
+from gateway.settings import locate
+from gateway.terminal.deployment import (
     load_deployment,
     load_settings,
     located,
     located_own,
     own_policies_of,
 )
-from gateway.cli.failure import CommandError, ExitCode
-from gateway.cli.options import USUAL_PLACES, Directories
-from gateway.settings import locate
+from gateway.terminal.failure import CommandError, ExitCode
+from gateway.terminal.options import USUAL_PLACES, Directories
 
 Write = Callable[[str, str], None]
 

@@ -1,4 +1,4 @@
-from gateway.cli.failure import CommandError, ExitCode, known, misused
+from gateway.terminal.failure import CommandError, ExitCode, known, misused
 
 
 def test_an_error_is_a_failure_unless_it_says_otherwise() -> None:

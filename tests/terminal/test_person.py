@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli import person
-from gateway.cli.person import acting
+from gateway.terminal import options
+from gateway.terminal.options import acting
 
 NAMES = {0: "root", 998: "smsward", 1001: "lin"}
 NO_LOGIN = "4294967295"
@@ -33,7 +33,7 @@ def as_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> As:
         file.unlink(missing_ok=True)
         if login is not None:
             file.write_text(login)
-        monkeypatch.setattr(person, "_LOGIN_UID", file)
+        monkeypatch.setattr(options, "_LOGIN_UID", file)
         monkeypatch.setattr(os, "getuid", lambda: uid)
         monkeypatch.setattr(pwd, "getpwuid", named)
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.failure import CommandError
-from gateway.cli.private_files import private_file
+from gateway.terminal.failure import CommandError
+from gateway.terminal.screen import private_file
 
 
 def test_a_file_is_private_and_takes_its_name_at_the_end(tmp_path: Path) -> None:

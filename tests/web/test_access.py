@@ -5,15 +5,15 @@ from hashlib import sha256
 
 import pytest
 
-from gateway.console.api.access import (
+from gateway.domain.api_client import ApiClient, ApiRole
+from gateway.web.access import (
     BAD_TOKENS_PER_MINUTE,
     ITEMS_PER_REQUEST,
     REQUESTS_AT_ONCE,
     REQUESTS_BURST,
     ClientAccess,
 )
-from gateway.console.api.problems import Problem, ProblemError
-from gateway.domain.api_client import ApiClient, ApiRole
+from gateway.web.problems import Problem, ProblemError
 
 TOKEN = "a-token-that-nobody-guesses-in-this-world"
 SHOP = ApiClient("shop", ApiRole.SP, sha256(TOKEN.encode()).digest(), "sp1")

@@ -11,22 +11,23 @@ from typing import Protocol
 import httpx
 import pytest
 
-from gateway.app import webhook_notifier
+from gateway.app import webhook_client
 from gateway.app.gateway import Gateway
-from gateway.app.webhook_client import Postman
-from gateway.app.webhook_notifier import WebhookNotifier
+from gateway.app.webhook_client import Postman, WebhookNotifier
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.domain.notice import NoticeStanding
 from gateway.domain.sender import BindLimits, Rate, Sender, SenderState, Webhook
-from gateway.ports.errors import StoreUnavailable
 from gateway.runtime.clock import utcnow
-from gateway.stores.memory_changes import MemoryChanges
-from gateway.stores.memory_consent import MemoryConsent
-from gateway.stores.memory_notices import MemoryNotices
-from gateway.systems.notices import courier, pauses
+from gateway.storage.change_feed import SqlChanges
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
+from gateway.systems.consent.sql import SqlConsent
+from gateway.systems.optout_notices import service
+from gateway.systems.optout_notices.model import NoticeStanding
+from gateway.systems.optout_notices.sql import SqlNotices
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
+from tests.app.notices.conftest import LOOPBACK
 
 LogLines = list[dict[str, object]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -67,12 +68,12 @@ class Endpoint(Protocol):
 
 @pytest.fixture(autouse=True)
 def _without_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook_notifier, "_EVERY_S", 0.02)
-    monkeypatch.setattr(webhook_notifier, "_STORE_PAUSE", timedelta(milliseconds=20))
-    monkeypatch.setattr(pauses, "_FIRST_S", 0.02)
-    monkeypatch.setattr(pauses, "_LONGEST_S", 0.05)
+    monkeypatch.setattr(webhook_client, "_EVERY_S", 0.02)
+    monkeypatch.setattr(webhook_client, "_STORE_PAUSE", timedelta(milliseconds=20))
+    monkeypatch.setattr(service, "_FIRST_S", 0.02)
+    monkeypatch.setattr(service, "_LONGEST_S", 0.05)
     # Who is stopped on its way leaves its claim behind.
-    monkeypatch.setattr(courier, "CLAIMED_FOR", timedelta(seconds=0.5))
+    monkeypatch.setattr(service, "CLAIMED_FOR", timedelta(seconds=0.5))
 
 
 def senders(**ports: int) -> dict[str, str | None]:
@@ -245,15 +246,15 @@ async def test_metrics_tell_how_long_notices_wait_and_how_many_were_taken(
     assert taken["smsward_notices_given_up_total"] == 0
 
 
-class NoticesOfMoods(MemoryNotices):
+class NoticesOfMoods(SqlNotices):
     """Notices that cannot be read while they are down; answers came so many `hours` ago."""
 
-    def __init__(self, hours: int = 0) -> None:
-        changes, ago = MemoryChanges(), timedelta(hours=hours)
-        self.consent, self.feed = MemoryConsent(changes, lambda: utcnow() - ago), changes
+    def __init__(self, database: Database, hours: int = 0) -> None:
+        super().__init__(database, utcnow)
+        ago = timedelta(hours=hours)
+        self.consent, self.feed = SqlConsent(database, lambda: utcnow() - ago), SqlChanges(database)
         self.is_down = True
         self.asked = 0
-        super().__init__(self.consent, changes, utcnow)
 
     async def standing_of(self, system_id: str) -> NoticeStanding:
         self.asked += 1
@@ -263,9 +264,9 @@ class NoticesOfMoods(MemoryNotices):
 
 
 async def test_a_store_that_is_away_is_told_once_and_asked_again(
-    endpoint: Endpoint, log: LogLines, until: Until, postman: Postman
+    endpoint: Endpoint, log: LogLines, until: Until, postman: Postman, database: Database
 ) -> None:
-    store = NoticesOfMoods()
+    store = NoticesOfMoods(database)
     await store.consent.record([refusal(), refusal(scope="sp2")])
     running = WebhookNotifier(store, store.feed, postman)
     webhook = Webhook(f"http://127.0.0.1:{endpoint.port}/notices", f"plain:{KEY}")
@@ -280,10 +281,10 @@ async def test_a_store_that_is_away_is_told_once_and_asked_again(
 
 
 async def test_r37_after_72_hours_of_failures_the_log_says_how_many_notices_were_given_up(
-    endpoint: Endpoint, postman: Postman, told: Told
+    endpoint: Endpoint, postman: Postman, told: Told, database: Database
 ) -> None:
     endpoint.answer = UNWELL
-    store, long_ago = NoticesOfMoods(hours=74), utcnow() - timedelta(hours=73)
+    store, long_ago = NoticesOfMoods(database, hours=74), utcnow() - timedelta(hours=73)
     store.is_down = False
     await store.note_failure("sp1", "HTTP 503", at=long_ago, next_try_at=long_ago)
     await store.consent.record([refusal(), refusal(1)])
@@ -299,9 +300,12 @@ async def test_r37_after_72_hours_of_failures_the_log_says_how_many_notices_were
 
 
 async def test_webhooks_that_failed_wait_for_each_other_and_not_those_that_work_for_them(
-    endpoint: Endpoint, other_endpoint: Endpoint, postman: Postman, log: LogLines
+    endpoint: Endpoint,
+    other_endpoint: Endpoint,
+    log: LogLines,
+    database: Database,
 ) -> None:
-    store = NoticesOfMoods()
+    store = NoticesOfMoods(database)
     store.is_down = False
     endpoint.answer = None
     dead = Webhook(f"http://127.0.0.1:{endpoint.port}/", f"plain:{KEY}")
@@ -311,7 +315,9 @@ async def test_webhooks_that_failed_wait_for_each_other_and_not_those_that_work_
         await store.note_failure(name, "HTTP 500", at=utcnow(), next_try_at=utcnow())
     await store.consent.record([refusal(scope=name) for name in (*names, "w")])
     await store.consent.record([refusal(scope=EVERY_SENDER)])
-    running = WebhookNotifier(store, store.feed, postman)
+    patient = Postman(LOOPBACK, deadline_s=60)
+    await patient.open()
+    running = WebhookNotifier(store, store.feed, patient)
 
     running.follow({name: sender(name, dead) for name in names})
     await endpoint.received(8)
@@ -320,6 +326,7 @@ async def test_webhooks_that_failed_wait_for_each_other_and_not_those_that_work_
 
     assert len(endpoint.posted) == 8
     running.stop()
+    patient.close()
     assert log == []
 
 

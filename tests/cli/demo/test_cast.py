@@ -3,12 +3,11 @@ import asyncio
 import pytest
 
 from gateway.cli.demo import cast
-from gateway.cli.demo.cast import Performer, SpReport, enter
-from gateway.cli.demo.ledger import Ledger
+from gateway.cli.demo.cast import Ledger, Performer, SpReport, enter
 from gateway.cli.demo.stage import PASSWORD
-from gateway.settings.addresses import Address
+from gateway.settings.schema import Address
 from gateway.smpp.status import CommandStatus
-from gateway.stores.open import memory_stores
+from gateway.stores import Stores
 from simulators.esme import UNANSWERED, Answer, BindRefusedError
 from simulators.smsc import Behaviour, SimulatedSmsc
 from simulators.traffic import PersonaName
@@ -33,8 +32,10 @@ def test_each_answer_is_counted_as_what_it_means(answer: Answer, counted: SpRepo
 
 
 @pytest.mark.parametrize("name", list(PersonaName))
-async def test_an_sp_sends_and_enters_what_it_was_promised(name: PersonaName) -> None:
-    ledger = Ledger(memory_stores().quarantine, ["bank", "shop", "spammer"])
+async def test_an_sp_sends_and_enters_what_it_was_promised(
+    stores: Stores, name: PersonaName
+) -> None:
+    ledger = Ledger(stores.quarantine, ["bank", "shop", "spammer"])
     async with SimulatedSmsc(behaviour=Behaviour(receipts=True)) as smsc:
         voice = await enter(name, Address(smsc.host, smsc.port))
         performer = Performer(name, voice, ledger)
@@ -60,8 +61,8 @@ async def test_an_sp_that_is_not_let_in_says_so(name: PersonaName) -> None:
             await enter(name, Address(smsc.host, smsc.port))
 
 
-async def test_a_session_that_is_closed_ends_the_act() -> None:
-    ledger = Ledger(memory_stores().quarantine, ["shop"])
+async def test_a_session_that_is_closed_ends_the_act(stores: Stores) -> None:
+    ledger = Ledger(stores.quarantine, ["shop"])
     async with SimulatedSmsc(behaviour=Behaviour(disconnect_every=3)) as smsc:
         voice = await enter(PersonaName.RETAILER, Address(smsc.host, smsc.port))
         performer = Performer(PersonaName.RETAILER, voice, ledger)

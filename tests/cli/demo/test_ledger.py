@@ -4,20 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.cli.demo.ledger import Ledger
+from gateway.cli.demo.cast import Ledger
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.stores.open import Stores, memory_stores
+from gateway.stores import Stores
 from simulators.smsc import Received
 
 SENT = bytes(16) + b"what was sent"
 OTHER = bytes(16) + b"something else"
 GATEWAY_ID = 8_1764072000000_00_000
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def stores() -> Stores:
-    return memory_stores()
 
 
 @pytest.fixture

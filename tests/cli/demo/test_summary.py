@@ -3,12 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.demo.cast import SpReport
-from gateway.cli.demo.ledger import Audit
+from gateway.cli.demo.cast import Audit, SpReport
 from gateway.cli.demo.stage import Stage
-from gateway.cli.demo.summary import DemoSummary, hints, print_ending
-from gateway.cli.demo.view import Moment
-from gateway.settings.addresses import Address
+from gateway.cli.demo.view import DemoSummary, Moment, hints, print_ending
+from gateway.settings.schema import Address
 
 STAGE = Stage(Path("/tmp/demo"), Address("127.0.0.1", 2775), Address("127.0.0.1", 9464))
 BALANCED = Audit(6, 1, 0, 0, 0, 0)

@@ -1,6 +1,7 @@
 """The API on stores in memory, with a client of each role."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,26 +14,24 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from gateway.app.own_holds import own_holds_in
-from gateway.console.api.access import ClientAccess
-from gateway.console.api.application import build_api
-from gateway.console.api.consents import consents
-from gateway.console.api.health import health
-from gateway.console.api.notices import notices
-from gateway.console.api.optouts import optouts
-from gateway.console.api.orders import orders
-from gateway.console.api.own_holds import own_holds
-from gateway.console.api.preferences import preferences
-from gateway.console.api.subscribers import Subscribers, sessions
+from gateway.console.application import build_api, health
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
+from gateway.domain.consent import ConsentAnswer
 from gateway.domain.subscription import Cycle, Service, Terms
-from gateway.policy.asking_hours import usual_hours
+from gateway.policy.checks.outside_window import usual_hours
 from gateway.runtime.logging import configure_logging
-from gateway.stores.open import Stores, memory_stores
-from gateway.systems.number_codes.desk import Chance, NumberCodeDesk
-from gateway.systems.number_codes.guesses import Guesses
+from gateway.stores import Stores
+from gateway.systems.consent.api import consents, optouts
+from gateway.systems.number_codes.api import Subscribers, sessions
+from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
+from gateway.systems.optout_notices.api import notices
+from gateway.systems.preferences.api import preferences
+from gateway.systems.quarantine.api import own_holds
+from gateway.systems.subscriptions.api import orders
 from gateway.systems.subscriptions.catalogue import Catalogue
-from gateway.systems.subscriptions.courtesy import Courtesy
-from gateway.systems.subscriptions.order_requests import OrderDesk
+from gateway.systems.subscriptions.order_requests import Courtesy, OrderDesk
+from gateway.web.access import ClientAccess
+from tests.memory_stores import memory_stores
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 HUB, CODE = "10086", "482913"
@@ -133,11 +132,7 @@ class Desk:
 
 
 Ask = Callable[..., Awaitable[httpx.Response]]
-
-
-@pytest.fixture
-def stores() -> Stores:
-    return memory_stores()
+AskOnce = Callable[..., httpx.Response]
 
 
 @pytest.fixture
@@ -181,6 +176,19 @@ def log() -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="session")
-def fresh_desk() -> Callable[[], Desk]:
-    """Return what makes a desk for each example of a property."""
-    return lambda: Desk(memory_stores())
+def ask_once() -> AskOnce:
+    """Return what asks a new desk, for each example of a property."""
+
+    async def ask(
+        name: str,
+        method: str,
+        path: str,
+        *,
+        before: Sequence[ConsentAnswer] = (),
+        **more: object,
+    ) -> httpx.Response:
+        async with memory_stores() as stores:
+            await stores.consent.record(before)
+            return await Desk(stores).ask(name, method, path, **more)
+
+    return lambda *asked, **more: asyncio.run(ask(*asked, **more))

@@ -9,14 +9,12 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.console.api import guard
-from gateway.console.api.access import ClientAccess
-from gateway.console.api.application import OPENAPI
-from gateway.console.api.guard import MAX_BODY_OCTETS, Guard
-from gateway.console.api.health import HEALTH
+from gateway.console.application import HEALTH, OPENAPI
 from gateway.domain.api_client import ApiClient, ApiRole
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import Stores
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
+from gateway.web import access
+from gateway.web.access import MAX_BODY_OCTETS, ClientAccess, Guard
 from tests.console.api.conftest import token_of
 
 Ask = Callable[..., Awaitable[httpx.Response]]
@@ -182,7 +180,7 @@ async def test_a_body_that_grows_too_large_is_cut_off(ask: Ask, announced: str |
 async def test_a_body_that_does_not_come_is_not_waited_for(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "_BODY_S", 0.01)
+    monkeypatch.setattr(access, "_BODY_S", 0.01)
 
     async def stuck() -> AsyncIterator[bytes]:
         yield b"{"

@@ -4,22 +4,22 @@ import asyncio
 
 import pytest
 
-from gateway.console.api.health import GOOD_FOR_S, Pulse
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.memory_changes import MemoryChanges
+from gateway.console.application import GOOD_FOR_S, Pulse
+from gateway.storage.change_feed import SqlChanges
+from gateway.storage.database import Database
+from gateway.storage.errors import StoreUnavailable
 
 
-class Feed(MemoryChanges):
+class Feed(SqlChanges):
     """A feed that counts its looks, and cannot be read while it `is_down`."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.looks = 0
         self.is_down = False
 
     async def latest(self) -> int:
         self.looks += 1
-        await asyncio.sleep(0)
         if self.is_down:
             raise StoreUnavailable("no disk")
         return await super().latest()
@@ -28,8 +28,8 @@ class Feed(MemoryChanges):
 class World:
     """The feed, the clock, and what asks."""
 
-    def __init__(self) -> None:
-        self.now, self.feed = 17.0, Feed()
+    def __init__(self, database: Database) -> None:
+        self.now, self.feed = 17.0, Feed(database)
         self.pulse = Pulse(self.feed, lambda: self.now)
 
     async def is_well(self) -> bool:
@@ -40,9 +40,12 @@ class World:
         return True
 
 
-async def test_however_many_ask_the_store_is_asked_once_a_second() -> None:
-    world = World()
+@pytest.fixture
+def world(database: Database) -> World:
+    return World(database)
 
+
+async def test_however_many_ask_the_store_is_asked_once_a_second(world: World) -> None:
     answers = await asyncio.gather(*(world.is_well() for _ in range(64)))
     world.now += GOOD_FOR_S - 0.01
     answers.append(await world.is_well())
@@ -54,8 +57,9 @@ async def test_however_many_ask_the_store_is_asked_once_a_second() -> None:
     assert (first, world.feed.looks) == (1, 2)
 
 
-async def test_a_store_that_does_not_answer_is_told_to_all_who_ask_within_the_second() -> None:
-    world = World()
+async def test_a_store_that_does_not_answer_is_told_to_all_who_ask_within_the_second(
+    world: World,
+) -> None:
     world.feed.is_down = True
 
     ill = await asyncio.gather(*(world.is_well() for _ in range(3)))
@@ -68,8 +72,7 @@ async def test_a_store_that_does_not_answer_is_told_to_all_who_ask_within_the_se
     assert world.feed.looks == 2
 
 
-async def test_the_reason_is_told() -> None:
-    world = World()
+async def test_the_reason_is_told(world: World) -> None:
     world.feed.is_down = True
 
     with pytest.raises(StoreUnavailable, match="no disk"):

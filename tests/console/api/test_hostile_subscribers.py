@@ -1,16 +1,17 @@
 """Whatever is sent in a subscriber's name, the API answers and opens nothing."""
 
-import asyncio
 import json
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.stores.open import Stores
+Ask = Callable[..., Awaitable[httpx.Response]]
+AskOnce = Callable[..., httpx.Response]
+
+EXAMPLES = 40  # each opens a store, which takes some 20 ms
 
 ME = "/v1/subscribers/me"
 ROUTES = [
@@ -23,16 +24,6 @@ ROUTES = [
     ("POST", f"{ME}/holds/release"),
     ("POST", f"{ME}/holds/discard"),
 ]
-
-
-class Desk(Protocol):
-    """The application with its stores."""
-
-    stores: Stores
-
-    async def ask(
-        self, name: str | None, method: str, path: str, **more: object
-    ) -> httpx.Response: ...
 
 
 leaves = (
@@ -64,14 +55,15 @@ anything = st.recursive(
 )
 
 
+@settings(max_examples=EXAMPLES)
 @given(st.sampled_from(ROUTES), st.sampled_from(["app", "shop"]), anything | likely)
 def test_any_json_is_answered_and_nothing_opens_without_a_session(
-    fresh_desk: Callable[[], Desk], route: tuple[str, str], client: str, body: object
+    ask_once: AskOnce, route: tuple[str, str], client: str, body: object
 ) -> None:
     method, path = route
     headers = {"Subscriber-Session": "session-1"}  # which nobody has
 
-    answer = asyncio.run(fresh_desk().ask(client, method, path, json=body, headers=headers))
+    answer = ask_once(client, method, path, json=body, headers=headers)
 
     assert answer.status_code in {200, 202, 403, 422}
     assert answer.status_code >= 400 or not path.startswith(ME)
@@ -79,24 +71,20 @@ def test_any_json_is_answered_and_nothing_opens_without_a_session(
     assert answer.json()
 
 
+@settings(max_examples=EXAMPLES)
 @given(st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
-def test_any_session_that_was_never_given_opens_nothing(
-    fresh_desk: Callable[[], Desk], token: bytes
-) -> None:
+def test_any_session_that_was_never_given_opens_nothing(ask_once: AskOnce, token: bytes) -> None:
     headers = {b"Subscriber-Session": token}
 
-    answer = asyncio.run(fresh_desk().ask("app", "GET", f"{ME}/preferences", headers=headers))
+    answer = ask_once("app", "GET", f"{ME}/preferences", headers=headers)
 
     assert answer.status_code in {403, 422}
 
 
 @pytest.mark.parametrize("text", ["\ud800", "x\u0000y", "字" * 65])
-async def test_a_value_that_cannot_be_kept_is_told(
-    text: str, fresh_desk: Callable[[], Desk]
-) -> None:
-    desk = fresh_desk()
-    await desk.ask("app", "POST", "/v1/subscribers/codes", json={"number": "13800138000"})
-    opened = await desk.ask(
+async def test_a_value_that_cannot_be_kept_is_told(text: str, ask: Ask) -> None:
+    await ask("app", "POST", "/v1/subscribers/codes", json={"number": "13800138000"})
+    opened = await ask(
         "app",
         "POST",
         "/v1/subscribers/sessions",
@@ -108,6 +96,6 @@ async def test_a_value_that_cannot_be_kept_is_told(
     }
     body = json.dumps({"kind": "keyword", "value": text, "action": "block"})
 
-    answer = await desk.ask("app", "POST", f"{ME}/preferences", content=body, headers=headers)
+    answer = await ask("app", "POST", f"{ME}/preferences", content=body, headers=headers)
 
     assert answer.status_code == 422

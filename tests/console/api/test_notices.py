@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.stores.open import Stores
+from gateway.stores import Stores
 
 Ask = Callable[..., Awaitable[httpx.Response]]
 

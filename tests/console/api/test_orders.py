@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.ports.errors import StoreUnavailable
-from gateway.stores.open import Stores
+from gateway.storage.errors import StoreUnavailable
+from gateway.stores import Stores
 from gateway.systems.subscriptions import order_requests
 
 Ask = Callable[..., Awaitable[httpx.Response]]
@@ -36,9 +36,11 @@ async def test_r24_an_order_by_api_waits_and_has_the_subscriber_asked(
         "price_fen": 500,
         "cycle": "month",
     }
-    (errand,) = await stores.errands.take_waiting(NOON, NOON + timedelta(minutes=1), [PORT], 9)
-    assert errand.msisdn == SUBSCRIBER
-    assert "5元/月" in errand.text
+    (outbound,) = await stores.outbound_messages.take_waiting(
+        NOON, NOON + timedelta(minutes=1), [PORT], 9
+    )
+    assert outbound.msisdn == SUBSCRIBER
+    assert "5元/月" in outbound.text
 
 
 async def test_r40_an_order_at_night_is_told_that_the_subscriber_is_asked_in_the_morning(
@@ -104,7 +106,7 @@ async def test_an_order_of_what_there_is_not_is_told_where(
 
     assert answer.status_code == 422
     assert [fault["pointer"] for fault in answer.json()["faults"]] == [pointer]
-    assert await stores.errands.waiting_ports() == set()
+    assert await stores.outbound_messages.waiting_ports() == set()
 
 
 async def test_an_sp_whose_requests_nobody_answers_is_told_to_wait(

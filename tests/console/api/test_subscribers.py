@@ -7,10 +7,7 @@ from typing import cast
 import httpx
 import pytest
 
-from gateway.console.api.problems import ProblemError
-from gateway.console.api.subscribers import Subscribers
 from gateway.domain.api_client import ApiClient, ApiRole
-from gateway.domain.number_code import IssueResult
 from gateway.domain.preferences import (
     MAX_PREFERENCES,
     ChangeOrigin,
@@ -22,11 +19,14 @@ from gateway.domain.preferences import (
 )
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Reason
-from gateway.ports.changes import ChangeKind
 from gateway.smpp.commands import CommandId
 from gateway.smpp.pdu import make
-from gateway.stores.open import Stores
-from gateway.systems.number_codes import guesses
+from gateway.storage.change_feed import ChangeKind
+from gateway.stores import Stores
+from gateway.systems.number_codes import service as number_proof
+from gateway.systems.number_codes.api import Subscribers
+from gateway.systems.number_codes.model import IssueResult
+from gateway.web.problems import ProblemError
 
 Ask = Callable[..., Awaitable[httpx.Response]]
 Me = Callable[..., Awaitable[httpx.Response]]
@@ -65,11 +65,11 @@ async def test_r51_a_code_by_sms_proves_a_number_and_the_answer_names_nothing(
     ask: Ask, stores: Stores
 ) -> None:
     sent = await ask("app", "POST", "/v1/subscribers/codes", json=WHOSE)
-    (errand,) = await stores.errands.take_waiting(NOON, NOON + MINUTE, ["10086"], 9)
+    (outbound,) = await stores.outbound_messages.take_waiting(NOON, NOON + MINUTE, ["10086"], 9)
     opened = await ask("app", "POST", "/v1/subscribers/sessions", json={**WHOSE, "code": CODE})
 
     assert (sent.status_code, sent.json()) == (202, {"valid_s": 600})
-    assert CODE in errand.text
+    assert CODE in outbound.text
     assert (opened.status_code, opened.json()) == (201, {"token": "session-1", "valid_s": 1800})
 
 
@@ -81,7 +81,7 @@ async def test_r51_the_answer_is_the_same_for_every_number(ask: Ask, stores: Sto
     ]
 
     assert len({(one.status_code, one.text) for one in answers}) == 1
-    taken = await stores.errands.take_waiting(NOON, NOON + MINUTE, ["10086"], 9)
+    taken = await stores.outbound_messages.take_waiting(NOON, NOON + MINUTE, ["10086"], 9)
     assert [one.msisdn for one in taken] == [SUBSCRIBER, 8613900139000]
 
 
@@ -131,7 +131,7 @@ async def test_r51_a_client_that_guesses_over_many_numbers_is_told_to_wait(
 async def test_r51_one_client_does_not_use_up_all_codes_of_the_minute(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guesses, "CODES_PER_MINUTE", 1)
+    monkeypatch.setattr(number_proof, "CODES_PER_MINUTE", 1)
     first = await ask("app", "POST", "/v1/subscribers/codes", json=WHOSE)
 
     more = await ask("app", "POST", "/v1/subscribers/codes", json=WHOSE)
@@ -329,7 +329,7 @@ async def test_r50_a_subscriber_drops_held_messages_over_the_api(
 
 
 async def test_without_a_hub_code_nobody_can_be_proved() -> None:
-    nobody = Subscribers(None, lambda: NOON, guesses.Guesses(lambda: 0.0))
+    nobody = Subscribers(None, lambda: NOON, number_proof.Guesses(lambda: 0.0))
 
     with pytest.raises(ProblemError):
         await nobody.owner_of("session-1", ApiClient("app", ApiRole.APP, b""))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.settings import archive
-from gateway.settings.archive import packed, unpacked
+from gateway.settings.bundles import archive
+from gateway.settings.bundles.archive import packed, unpacked
 
 FILES = {"bundle.yaml": b"version: 1\n", "keywords/a.txt": "代开发票\n".encode(), "empty": b""}
 

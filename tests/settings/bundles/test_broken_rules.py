@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.bundle import load_bundle
+from gateway.settings.bundles.bundle import load_bundle
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -14,9 +14,9 @@ RULES = "rules/a.yaml"
 START = "version: 1\nrules:\n"
 # Below it the lines of a rule begin at line 6.
 HEAD = "  - id: R1\n    title: {zh: 规则, en: Rule}\n    article: 第一条\n"
-PLAIN = HEAD + "    check: refused\n"
-SECOND = HEAD.replace("R1", "R2") + "    check: refused\n"
-HOURS = HEAD + "    check: untimely\n"
+PLAIN = HEAD + "    check: opt_out\n"
+SECOND = HEAD.replace("R1", "R2") + "    check: opt_out\n"
+HOURS = HEAD + "    check: outside_window\n"
 OFTEN = HEAD + "    check: too_often\n"
 LINK = HEAD + "    check: bad_link\n"
 LIKE_SPAM = HEAD + "    check: suspicious\n"
@@ -51,10 +51,10 @@ CODES = (
 )
 NO_CALENDAR = "needs the calendar that bundle.yaml names: calendar: calendars/cn.yaml"
 CHECKS = (
-    "must be one of bad_link, campaign, contact_given, impostor, nameless, no_way_out,"
-    " not_agreed, number_walk, other_province, public_interest, purpose_missed, refused,"
-    " signature_not_filed, signature_switched, suspended, suspicious, template_not_filed,"
-    " too_fast, too_often, unknown_numbers, untimely, unwanted"
+    "must be one of bad_link, campaign, contact_in_text, impostor, no_consent, no_optout_hint,"
+    " no_sender_name, number_walk, opt_out, other_province, outside_window, port_misuse,"
+    " public_interest, signature_switch, source_suspension, suspicious, too_fast,"
+    " too_often, unknown_numbers, unknown_signature, unknown_template, user_preference"
 )
 NONE = "List should have at least 1 item after validation, not 0"
 CLASSES = "Input should be 'verification', 'service', 'commercial' or 'public_interest'"
@@ -103,7 +103,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         [f":2:8 rules: {NONE}"],
     ),
     "rules by name": (
-        {RULES: "version: 1\nrules: {R1: {check: refused}}\n"},
+        {RULES: "version: 1\nrules: {R1: {check: opt_out}}\n"},
         [":2:8 rules: must be a list"],
     ),
     "a rule that is a word": (
@@ -185,7 +185,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         [f":6:12 R1.check: {CHECKS}"],
     ),
     "no title and no article": (
-        rules("  - {id: R1, check: refused}\n"),
+        rules("  - {id: R1, check: opt_out}\n"),
         [":3:5 R1.article: is missing", ":3:5 R1.title: is missing"],
     ),
     "a title in one language": (
@@ -298,7 +298,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     # R20
     "consent in words": (
-        rules(HEAD, "    check: not_agreed\n    accept_asserted: yes\n"),
+        rules(HEAD, "    check: no_consent\n    accept_asserted: yes\n"),
         [":7:22 R1.accept_asserted: must be true or false"],
     ),
     # R40
@@ -514,11 +514,11 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
         [":7:12 R1.filed: must be true or false"],
     ),
     "a contact that there is none of": (
-        rules(HEAD, "    check: contact_given\n    kinds: [qq, pager]\n"),
+        rules(HEAD, "    check: contact_in_text\n    kinds: [qq, pager]\n"),
         [f":7:17 R1.kinds[1]: {KINDS}"],
     ),
     "contacts of no kind": (
-        rules(HEAD, "    check: contact_given\n    kinds: []\n"),
+        rules(HEAD, "    check: contact_in_text\n    kinds: []\n"),
         [f":7:12 R1.kinds: {NONE}"],
     ),
     # What it says of the classifier

@@ -8,10 +8,9 @@ import pytest
 
 from gateway.domain.policy import ContentRule, KeywordList, ListAction
 from gateway.domain.verdict import Action
-from gateway.policy.bundle import RuleLocale
-from gateway.policy.calendar import HolidayCalendar
-from gateway.settings import keyword_lists
-from gateway.settings.bundle import load_bundle
+from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
+from gateway.settings.bundles import keyword_lists
+from gateway.settings.bundles.bundle import load_bundle
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -139,8 +138,8 @@ BROKEN = {
         {"consent.yaml": "version: 1\nopt_out: enforce\n"},
         (
             "consent.yaml:1:1 consent.yaml is no more: write its replies as opted_out and restored"
-            " into replies.yaml, and opt_out and consent as rules with the checks refused and"
-            " not_agreed into rules/*.yaml"
+            " into replies.yaml, and opt_out and consent as rules with the checks opt_out and"
+            " no_consent into rules/*.yaml"
         ),
     ),
     "zone": (
@@ -331,11 +330,12 @@ def test_a_broken_link_in_place_of_a_rule_is_a_fault(
 def test_a_list_past_the_bound_is_refused(
     bundle: WriteBundle, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyword_lists, "MAX_WORDS", 1)
-    directory = bundle({"keywords/a.yaml": FRAUD, "keywords/fraud.txt": WORDS})
+    monkeypatch.setattr(keyword_lists, "MAX_WORDS", 2)
+    more = FRAUD.replace("[代开发票]", "[另一个词]")
+    directory = bundle({"keywords/a.yaml": more, "keywords/fraud.txt": WORDS})
 
     assert faults_of(lambda: load_bundle(directory)) == [
-        "policies/keywords/a.yaml:1:1 more than 1 words"
+        "policies/keywords/a.yaml:1:1 more than 2 words"
     ]
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import bundle_source
-from gateway.settings.bundle_source import BundleSource
+from gateway.settings.bundles import layers
+from gateway.settings.bundles.layers import BundleSource
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -162,7 +162,7 @@ def test_a_document_is_read_once(bundle: WriteBundle) -> None:
 def test_too_many_keyword_files_are_refused(
     bundle: WriteBundle, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundle_source, "_MAX_FILES", 1)
+    monkeypatch.setattr(layers, "_MAX_FILES", 1)
     directory = bundle({"keywords/a.yaml": "", "keywords/b.yaml": ""})
 
     assert faults_of(lambda: BundleSource(directory).yaml_files(directory)) == [
@@ -173,7 +173,7 @@ def test_too_many_keyword_files_are_refused(
 def test_a_bundle_past_its_bound_is_refused(
     bundle: WriteBundle, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundle_source, "MAX_BUNDLE_OCTETS", 5)
+    monkeypatch.setattr(layers, "MAX_BUNDLE_OCTETS", 5)
     directory = bundle({"a.txt": "123", "b.txt": "456"})
     source = BundleSource(directory)
 

@@ -5,6 +5,7 @@ from datetime import date, time, timedelta
 
 import pytest
 
+from gateway.domain.categories import TrafficClass
 from gateway.domain.policy import (
     ContentRule,
     Enforcement,
@@ -14,20 +15,20 @@ from gateway.domain.policy import (
     RepliesRule,
     SelfTestCase,
 )
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.domain.warning import Severity, WarningCode
-from gateway.policy.bundle import Bundle, RuleLocale
-from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.rules import Override, Refused, Rule, Title, Untimely
-from gateway.policy.windows import Window, WindowSet
-from gateway.settings.difference import ListDifference, SettingDifference, difference
+from gateway.policy.bundle import Bundle, Override, Rule, Title
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
+from gateway.policy.hours.windows import Window, WindowSet
+from gateway.settings.bundles.difference import ListDifference, SettingDifference, difference
 
 FRAUD = KeywordList("K-FRAUD", "fraud", ListAction.REJECT, ("代开发票", "刷单"))
 LOAN = KeywordList("K-LOAN", "loan", ListAction.QUARANTINE, ("黑户可贷",))
 CASE = SelfTestCase("您好", Expectation.FORWARD, line=3, column=5)
-HOURS = Untimely(WindowSet((Window(time(8), time(21)),)))
-REFUSAL = Rule("R21", Title("拒收", "Refusal"), "A", Refused(), Enforcement.ENFORCE)
+HOURS = OutsideWindow(WindowSet((Window(time(8), time(21)),)))
+REFUSAL = Rule("R21", Title("拒收", "Refusal"), "A", OptOut(), Enforcement.ENFORCE)
 R40 = Rule("R40", Title("时段", "Hours"), "B", HOURS)
 MAY = date(2026, 5, 1)
 OLD = Bundle(
@@ -113,7 +114,7 @@ def test_of_a_calendar_only_the_days_that_changed_are_told() -> None:
     }
 
 
-LATER = Untimely(WindowSet((Window(time(9), time(21)),)), timedelta(minutes=30))
+LATER = OutsideWindow(WindowSet((Window(time(9), time(21)),)), timedelta(minutes=30))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_rules_in_another_order_are_the_same_rules() -> None:
 def test_a_rule_that_is_gone_is_told_setting_by_setting() -> None:
     found = difference(OLD, replace(OLD, rules=(R40,)))
 
-    assert SettingDifference("rules.R21.check", "refused", "none") in found.settings
+    assert SettingDifference("rules.R21.check", "opt_out", "none") in found.settings
     assert SettingDifference("rules.R21.mode", "enforce", "none") in found.settings
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import yaml
-from gateway.settings.json_schema import BundlePart, schema_of
-from gateway.settings.rule_file import SHAPES
+from gateway.settings.bundles.json_schema import BundlePart, schema_of
+from gateway.settings.bundles.rules import SHAPES
 
-POLICIES = Path(__file__).parents[2] / "policies"
+POLICIES = Path(__file__).parents[3] / "policies"
 
 
 def objects(value: object) -> Iterator[dict[str, object]]:

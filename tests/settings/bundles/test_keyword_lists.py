@@ -9,7 +9,7 @@ import re2
 
 from gateway.domain.policy import KeywordList, ListAction
 from gateway.domain.warning import Severity
-from gateway.settings.bundle import load_bundle
+from gateway.settings.bundles.bundle import load_bundle
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.domain.policy import Enforcement, ListAction
 from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Untimely
-from gateway.settings.bundle import load_bundle, read_bundle
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.settings.bundles.bundle import load_bundle, read_bundle
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -17,12 +17,12 @@ RULES = """\
 version: 1
 rules:
   - id: R21
-    check: refused
+    check: opt_out
     title: {zh: 拒收, en: Refusal}
     article: A
     mode: enforce
   - id: R40
-    check: untimely
+    check: outside_window
     title: {zh: 时段, en: Hours}
     article: B
     open: ["08:00-21:00"]
@@ -56,8 +56,8 @@ def modes(bundle: Bundle) -> dict[str, Enforcement]:
 
 
 def opening_hours(bundle: Bundle) -> list[int]:
-    (check,) = [rule.check for rule in bundle.rules if isinstance(rule.check, Untimely)]
-    return [window.closes.hour for window in check.windows.windows]
+    (check,) = [rule.check for rule in bundle.rules if isinstance(rule.check, OutsideWindow)]
+    return [window.closes.hour for window in check.open.windows]
 
 
 # Profiles
@@ -155,7 +155,7 @@ def test_local_d_has_the_last_word(bundle: WriteBundle) -> None:
 
 
 def test_a_rule_that_is_whole_is_added(bundle: WriteBundle) -> None:
-    rule = "  - {id: MINE, check: nameless, title: {zh: 署名, en: Name}, article: contract}\n"
+    rule = "  - {id: MINE, check: no_sender_name, title: {zh: 署名, en: Name}, article: contract}\n"
 
     found = load_bundle(bundle({**BASE, **changed("local.d", rule)}))
 
@@ -207,9 +207,9 @@ FAULTS = {
         "local.d/rules/mine.yaml:3:5 R41.check: is missing",
     ),
     "another check": (
-        changed("local.d", "  - {id: R21, check: nameless}\n"),
+        changed("local.d", "  - {id: R21, check: no_sender_name}\n"),
         (
-            "local.d/rules/mine.yaml:3:22 R21.check: a rule keeps its check, refused:"
+            "local.d/rules/mine.yaml:3:22 R21.check: a rule keeps its check, opt_out:"
             " give the new one its own id"
         ),
     ),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.settings import yaml
-from gateway.settings.overlay import entries_of, overlaid
+from gateway.settings.bundles.layers import entries_of, overlaid
 from gateway.settings.yaml import Document, Mark, Value, Where
 
 BELOW, ABOVE = Path("below.yaml"), Path("above.yaml")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.bundle import load_bundle, read_bundle
-from gateway.settings.restore import restore
+from gateway.settings.bundles.archive import restore
+from gateway.settings.bundles.bundle import load_bundle, read_bundle
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 
@@ -57,7 +57,7 @@ def test_layers_are_again_what_they_were_and_profiles_out_of_force_are_left_alon
     }
     directory = bundle({**OLD, **named, **layers})
     old = read_bundle(directory)
-    rule = "version: 1\nrules: [{id: R, check: refused, title: {zh: 一, en: a}, article: x}]\n"
+    rule = "version: 1\nrules: [{id: R, check: opt_out, title: {zh: 一, en: a}, article: x}]\n"
     added = {
         "rules/r.yaml": rule,
         "local.d/rules/mine.yaml": rule.replace("id: R", "id: R2"),
@@ -74,7 +74,7 @@ def test_layers_are_again_what_they_were_and_profiles_out_of_force_are_left_alon
     assert listing(directory) == kept
 
 
-RULE = "version: 1\nrules: [{id: R, check: refused, title: {zh: 一, en: a}, article: x}]\n"
+RULE = "version: 1\nrules: [{id: R, check: opt_out, title: {zh: 一, en: a}, article: x}]\n"
 REPLACED = {
     **OLD,
     "rules/r.yaml": RULE,

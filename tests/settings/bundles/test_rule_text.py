@@ -4,48 +4,42 @@ from datetime import time, timedelta
 
 import pytest
 
+from gateway.domain.categories import Harm
 from gateway.domain.verdict import Action
 from gateway.filter.contacts import ContactKind
-from gateway.filter.model.harm import Harm
-from gateway.policy.limits import Clock, CountDimension, Limit, RollingWindow
-from gateway.policy.rules import (
-    REASONS,
-    BadLink,
-    Campaign,
-    Check,
-    ContactGiven,
-    Impostor,
-    NotAgreed,
-    NoWayOut,
-    NumberWalk,
-    PublicInterest,
-    Refused,
-    Rule,
-    Suspicious,
-    Title,
-    Tolerance,
-    TooFast,
-    TooOften,
-    UnknownNumbers,
-    Untimely,
-)
-from gateway.policy.windows import EVERY_DAY, OnHolidays, Window, WindowSet
-from gateway.settings.rule_file import SHAPES
-from gateway.settings.rule_text import check_name, parameters_of
+from gateway.policy.bundle import Rule, Title
+from gateway.policy.check import Check
+from gateway.policy.checks import all_checks
+from gateway.policy.checks.bad_link import BadLink
+from gateway.policy.checks.campaign import Campaign
+from gateway.policy.checks.contact_in_text import ContactInText
+from gateway.policy.checks.impostor import Impostor
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.checks.suspicious import Suspicious, Tolerance
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.checks.unknown_numbers import UnknownNumbers
+from gateway.policy.counters.limits import Clock, CountDimension, Limit, RollingWindow
+from gateway.policy.hours.windows import EVERY_DAY, OnHolidays, Window, WindowSet
+from gateway.settings.bundles.difference import parameters_of
+from gateway.settings.bundles.rules import SHAPES
 
 
 def test_every_check_has_the_name_that_files_give_it() -> None:
-    names = {check_name(kind.__new__(kind)) for kind in REASONS}
-
-    assert names == set(SHAPES)
-    assert check_name(NoWayOut()) == "no_way_out"
+    assert {one.name for one in all_checks()} == set(SHAPES)
+    assert NoOptoutHint().name == "no_optout_hint"
 
 
 @pytest.mark.parametrize(
     ("check", "said"),
     [
-        (Refused(), {}),
-        (NotAgreed(), {"accept_asserted": "true"}),
+        (OptOut(), {}),
+        (NoConsent(), {"accept_asserted": "true"}),
         (PublicInterest(frozenset({"R40", "R20"})), {"exempts": "R20, R40"}),
         (TooFast(50, 100), {"per_s": "50", "burst": "100"}),
         (TooFast(0.5, 1), {"per_s": "0.5", "burst": "1"}),
@@ -67,10 +61,13 @@ def test_every_check_has_the_name_that_files_give_it() -> None:
                 "category": "phishing",
             },
         ),
-        (BadLink(disguised=True), {"disguised": "true", "category": "phishing"}),
+        (
+            BadLink(disguised=True),
+            {"disguised": "true", "only_allowed": "false", "category": "phishing"},
+        ),
         (Impostor(("甲银行",)), {"names": "甲银行", "filed": "false", "category": "fraud"}),
         (Impostor(filed=True), {"filed": "true", "category": "fraud"}),
-        (ContactGiven(frozenset({ContactKind.WECHAT, ContactKind.QQ})), {"kinds": "qq, wechat"}),
+        (ContactInText(frozenset({ContactKind.WECHAT, ContactKind.QQ})), {"kinds": "qq, wechat"}),
         (Suspicious(0.005), {"tolerates": "0.5 %"}),
         (
             Suspicious(
@@ -86,7 +83,12 @@ def test_every_check_has_the_name_that_files_give_it() -> None:
         ),
         (
             Campaign(100, timedelta(hours=1)),
-            {"people": "100", "within": "1h", "accept_asserted": "false"},
+            {
+                "people": "100",
+                "within": "1h",
+                "accept_asserted": "false",
+                "each_sender": "false",
+            },
         ),
         (NumberWalk(100, timedelta(minutes=10)), {"count": "100", "within": "10m"}),
         (
@@ -94,7 +96,7 @@ def test_every_check_has_the_name_that_files_give_it() -> None:
             {"share": "0.3", "within": "10m", "at_least": "50"},
         ),
         (
-            Untimely(
+            OutsideWindow(
                 WindowSet(
                     (
                         Window(time(8), time(21)),

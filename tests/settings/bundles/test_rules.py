@@ -9,50 +9,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.categories import Harm, TrafficClass
 from gateway.domain.policy import Enforcement
-from gateway.domain.traffic import TrafficClass
 from gateway.domain.verdict import Action
 from gateway.domain.warning import Severity, WarningCode
 from gateway.filter.contacts import ContactKind
-from gateway.filter.model.harm import Harm
-from gateway.policy.calendar import HolidayCalendar
-from gateway.policy.limits import Clock, CountDimension, Limit, RollingWindow
-from gateway.policy.rules import (
-    REASONS,
-    BadLink,
-    Campaign,
-    Check,
-    ContactGiven,
-    Impostor,
-    Nameless,
-    NotAgreed,
-    NoWayOut,
-    NumberWalk,
-    OtherProvince,
-    Override,
-    PublicInterest,
-    PurposeMissed,
-    Refused,
-    Rule,
-    SignatureNotFiled,
-    SignatureSwitched,
-    Suspended,
-    Suspicious,
-    TemplateNotFiled,
-    Title,
-    Tolerance,
-    TooFast,
-    TooOften,
-    UnknownNumbers,
-    Untimely,
-    Unwanted,
-)
-from gateway.policy.windows import EVERY_DAY, OnHolidays, Window, WindowSet
-from gateway.settings import rules as rules_module
-from gateway.settings.bundle import load_bundle
+from gateway.policy.bundle import Override, Rule, Title
+from gateway.policy.check import Check
+from gateway.policy.checks import all_checks
+from gateway.policy.checks.bad_link import BadLink
+from gateway.policy.checks.campaign import Campaign
+from gateway.policy.checks.contact_in_text import ContactInText
+from gateway.policy.checks.impostor import Impostor
+from gateway.policy.checks.no_consent import NoConsent
+from gateway.policy.checks.no_optout_hint import NoOptoutHint
+from gateway.policy.checks.no_sender_name import NoSenderName
+from gateway.policy.checks.number_walk import NumberWalk
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.other_province import OtherProvince
+from gateway.policy.checks.outside_window import OutsideWindow
+from gateway.policy.checks.port_misuse import PortMisuse
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.policy.checks.signature_switch import SignatureSwitch
+from gateway.policy.checks.source_suspension import SourceSuspension
+from gateway.policy.checks.suspicious import Suspicious, Tolerance
+from gateway.policy.checks.too_fast import TooFast
+from gateway.policy.checks.too_often import TooOften
+from gateway.policy.checks.unknown_numbers import UnknownNumbers
+from gateway.policy.checks.unknown_signature import UnknownSignature
+from gateway.policy.checks.unknown_template import UnknownTemplate
+from gateway.policy.checks.user_preference import UserPreference
+from gateway.policy.counters.limits import Clock, CountDimension, Limit, RollingWindow
+from gateway.policy.hours.calendar import HolidayCalendar
+from gateway.policy.hours.windows import EVERY_DAY, OnHolidays, Window, WindowSet
+from gateway.settings.bundles import rules as rules_module
+from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.bundles.rules import FORMER_NAMES, SHAPES, RuleContext, load_rules
 from gateway.settings.fault import SettingsError
-from gateway.settings.rule_file import SHAPES
-from gateway.settings.rules import RuleContext, load_rules
 from gateway.settings.yaml import compose
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
@@ -82,11 +75,11 @@ def load(bundle: WriteBundle) -> Load:
 
 
 def test_a_rule_that_says_little_is_on_trial_for_commercial_messages(load: Load) -> None:
-    assert load("check: refused") == Rule(
+    assert load("check: opt_out") == Rule(
         id="R",
         title=Title("规则", "Rule"),
         article="第一条",
-        check=Refused(),
+        check=OptOut(),
         mode=Enforcement.SHADOW,
         applies_to=frozenset({TrafficClass.COMMERCIAL}),
         action=Action.REJECT,
@@ -98,7 +91,7 @@ def test_a_rule_that_says_little_is_on_trial_for_commercial_messages(load: Load)
 
 def test_a_rule_may_say_all_there_is(load: Load) -> None:
     rule = load(
-        "check: refused\nmode: enforce\napplies_to: [service, commercial]\n"
+        "check: opt_out\nmode: enforce\napplies_to: [service, commercial]\n"
         "action: quarantine\nstatus: ESME_RINVDSTADR\n"
         "on_error: {service: forward, commercial: quarantine}\n"
         "overrides:\n  - {sender: sp1, mode: off, because: 合同}\n"
@@ -119,24 +112,24 @@ def test_a_rule_may_say_all_there_is(load: Load) -> None:
 
 
 CHECKS: list[tuple[str, Check]] = [
-    ("check: suspended", Suspended()),
+    ("check: source_suspension", SourceSuspension()),
     ("check: other_province", OtherProvince()),
-    ("check: purpose_missed", PurposeMissed()),
+    ("check: port_misuse", PortMisuse()),
     ("check: public_interest\nexempts: [R]", PublicInterest(frozenset({"R"}))),
-    ("check: refused", Refused()),
-    ("check: not_agreed", NotAgreed()),
-    ("check: not_agreed\naccept_asserted: false", NotAgreed(accept_asserted=False)),
-    ("check: unwanted", Unwanted()),
+    ("check: opt_out", OptOut()),
+    ("check: no_consent", NoConsent()),
+    ("check: no_consent\naccept_asserted: false", NoConsent(accept_asserted=False)),
+    ("check: user_preference", UserPreference()),
     (
-        'check: untimely\nopen: ["08:00-21:00"]',
-        Untimely(WindowSet((Window(time(8), time(21)),))),
+        'check: outside_window\nopen: ["08:00-21:00"]',
+        OutsideWindow(WindowSet((Window(time(8), time(21)),))),
     ),
     (
         (
-            'check: untimely\naction: defer\njitter: 30m\nopen:\n  - {hours: "22:00-06:00"}\n'
+            'check: outside_window\naction: defer\njitter: 30m\nopen:\n  - {hours: "22:00-06:00"}\n'
             '  - {hours: "09:00-24:00", weekdays: [sat, mon], holidays: closed}'
         ),
-        Untimely(
+        OutsideWindow(
             WindowSet(
                 (
                     Window(time(22), time(6), EVERY_DAY),
@@ -169,18 +162,18 @@ CHECKS: list[tuple[str, Check]] = [
         ),
     ),
     ("check: too_fast\nper_s: 50\nburst: 100", TooFast(50, 100)),
-    ("check: too_fast\nper_s: 0.5", TooFast(0.5, 1)),
+    ("check: too_fast\nper_s: 0.5", TooFast(0.5)),
     ("check: number_walk\ncount: 100\nwithin: 10m", NumberWalk(100, timedelta(minutes=10))),
     (
         "check: unknown_numbers\nshare: 0.3\nwithin: 10m\nat_least: 50",
         UnknownNumbers(0.3, timedelta(minutes=10), 50),
     ),
-    ("check: signature_switched", SignatureSwitched()),
-    ("check: signature_not_filed", SignatureNotFiled()),
-    ("check: template_not_filed", TemplateNotFiled()),
-    ("check: no_way_out", NoWayOut()),
-    ("check: nameless", Nameless()),
-    ("check: nameless\ntelephone: true", Nameless(telephone=True)),
+    ("check: signature_switch", SignatureSwitch()),
+    ("check: unknown_signature", UnknownSignature()),
+    ("check: unknown_template", UnknownTemplate()),
+    ("check: no_optout_hint", NoOptoutHint()),
+    ("check: no_sender_name", NoSenderName()),
+    ("check: no_sender_name\ntelephone: true", NoSenderName(telephone=True)),
     ("check: bad_link\nblock: [Evil.Example.COM]", BadLink(block=("evil.example.com",))),
     (
         (
@@ -201,8 +194,8 @@ CHECKS: list[tuple[str, Check]] = [
         Impostor(filed=True, category="fraud_authority"),
     ),
     (
-        "check: contact_given\nkinds: [qq, wechat]",
-        ContactGiven(frozenset({ContactKind.QQ, ContactKind.WECHAT})),
+        "check: contact_in_text\nkinds: [qq, wechat]",
+        ContactInText(frozenset({ContactKind.QQ, ContactKind.WECHAT})),
     ),
     ("check: suspicious\ntolerates: 0.5 %", Suspicious(0.005)),
     (
@@ -245,9 +238,19 @@ def test_r61_what_is_found_in_a_text_is_held_and_what_nobody_could_judge_too(loa
     assert load("check: bad_link\ndisguised: true").action is Action.QUARANTINE
 
 
+@pytest.mark.parametrize("former", FORMER_NAMES)
+def test_a_former_name_of_a_check_is_still_read(former: str, load: Load) -> None:
+    lines = next(lines for lines, _ in CHECKS if f"check: {FORMER_NAMES[former]}" in lines)
+
+    written = lines.replace(f"check: {FORMER_NAMES[former]}", f"check: {former}")
+
+    assert former not in SHAPES
+    assert load(written) == load(lines)
+
+
 def test_every_check_that_policy_knows_can_be_written() -> None:
-    assert {type(check) for _, check in CHECKS} == set(REASONS)
-    assert len(SHAPES) == len(REASONS)
+    assert {type(check) for _, check in CHECKS} == set(all_checks())
+    assert len(SHAPES) == len(all_checks())
 
 
 @pytest.mark.parametrize(
@@ -255,8 +258,8 @@ def test_every_check_that_policy_knows_can_be_written() -> None:
     [
         ("check: too_fast\nper_s: 1", Action.THROTTLE),
         ("check: too_fast\nper_s: 1\naction: quarantine", Action.QUARANTINE),
-        ('check: untimely\nopen: ["08:00-21:00"]\naction: defer', Action.DEFER),
-        ("check: nameless", Action.REJECT),
+        ('check: outside_window\nopen: ["08:00-21:00"]\naction: defer', Action.DEFER),
+        ("check: no_sender_name", Action.REJECT),
     ],
 )
 def test_what_a_rule_does_unless_it_says_otherwise_is_its_checks_choice(
@@ -266,9 +269,9 @@ def test_what_a_rule_does_unless_it_says_otherwise_is_its_checks_choice(
 
 
 def test_a_rule_warns_of_nothing_unless_it_says_so(load: Load) -> None:
-    plain = load("check: refused")
-    warning = load("check: refused\nwarning: W5")
-    violation = load("check: purpose_missed\nwarning: W3\nseverity: serious")
+    plain = load("check: opt_out")
+    warning = load("check: opt_out\nwarning: W5")
+    violation = load("check: port_misuse\nwarning: W3\nseverity: serious")
 
     assert (plain.warning, plain.severity) == (None, None)
     assert (warning.warning, warning.severity) == (WarningCode.W5, None)
@@ -288,7 +291,7 @@ def test_r11_a_rule_for_a_message_exempts_and_stops_nothing(bundle: WriteBundle)
 def test_rules_stand_in_any_number_of_files_in_the_order_of_their_names(
     bundle: WriteBundle,
 ) -> None:
-    rule = "  - {{id: {}, title: {{zh: 一, en: a}}, article: x, check: refused}}\n"
+    rule = "  - {{id: {}, title: {{zh: 一, en: a}}, article: x, check: opt_out}}\n"
     files = {
         f"rules/{name}.yaml": "version: 1\nrules:\n"
         + "".join(rule.format(f"{name}{n}") for n in (1, 2))
@@ -302,7 +305,7 @@ def test_rules_past_the_bound_are_refused(
     bundle: WriteBundle, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules_module, "MAX_RULES", 2)
-    rule = "  - {{id: {}, title: {{zh: 一, en: a}}, article: x, check: refused}}\n"
+    rule = "  - {{id: {}, title: {{zh: 一, en: a}}, article: x, check: opt_out}}\n"
     text = "version: 1\nrules:\n" + "".join(map(rule.format, "abc"))
     directory = bundle({"rules/a.yaml": text})
 
@@ -332,7 +335,7 @@ ANYTHING = st.recursive(
     max_leaves=12,
 )
 RULES = st.dictionaries(KEYS, ANYTHING, max_size=8).map(
-    lambda rule: {"id": "R1", "check": "untimely", **rule}
+    lambda rule: {"id": "R1", "check": "outside_window", **rule}
 )
 
 

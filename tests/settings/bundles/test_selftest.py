@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.policy import Expectation, ListAction
-from gateway.settings.bundle import load_bundle
-from gateway.settings.selftest import load_proven
+from gateway.settings.bundles.bundle import load_bundle, load_proven
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -153,7 +152,7 @@ def test_the_self_test_is_part_of_the_digest(bundle: WriteBundle) -> None:
 
 
 def test_the_shipped_self_test_tries_every_shipped_list_and_honest_texts() -> None:
-    policy = load_proven(Path(__file__).parents[2] / "policies")
+    policy = load_proven(Path(__file__).parents[3] / "policies")
 
     tried = {case.list_id for case in policy.selftest}
     honest = [case for case in policy.selftest if case.expect is Expectation.FORWARD]

@@ -11,23 +11,23 @@ from gateway.domain.consent import Answer
 from gateway.domain.policy import Enforcement, SelfTestMessage
 from gateway.domain.sender import Purpose
 from gateway.policy.bundle import Bundle
-from gateway.settings.bundle import load_bundle
+from gateway.settings.bundles.bundle import load_bundle, load_proven
+from gateway.settings.bundles.selftest import selftest_faults
 from gateway.settings.fault import Fault
-from gateway.settings.selftest import load_proven, selftest_faults
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
 
-SHIPPED = Path(__file__).parents[2] / "policies"
+SHIPPED = Path(__file__).parents[3] / "policies"
 PROFILES = sorted(path.name for path in (SHIPPED / "profiles").iterdir())
 
 RULES = """version: 1
 rules:
-  - {id: R21, check: refused, title: {zh: 拒收, en: Refused}, article: O31, mode: enforce}
-  - {id: R20, check: not_agreed, title: {zh: 同意, en: Agreed}, article: O31, mode: off}
-  - {id: R30, check: no_way_out, title: {zh: 退订, en: A way out}, article: O31, mode: shadow}
+  - {id: R21, check: opt_out, title: {zh: 拒收, en: Refused}, article: O31, mode: enforce}
+  - {id: R20, check: no_consent, title: {zh: 同意, en: Agreed}, article: O31, mode: off}
+  - {id: R30, check: no_optout_hint, title: {zh: 退订, en: A way out}, article: O31, mode: shadow}
   - id: R40
-    check: untimely
+    check: outside_window
     title: {zh: 时段, en: Hours}
     article: practice
     mode: enforce
@@ -54,7 +54,7 @@ rules:
     mode: enforce
     exempts: [R21]
   - id: R43-suspended
-    check: suspended
+    check: source_suspension
     title: {zh: 暂停, en: Suspended}
     article: FW09
     mode: enforce

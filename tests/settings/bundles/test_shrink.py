@@ -1,9 +1,11 @@
 import pytest
 
 from gateway.domain.policy import Enforcement, KeywordList, ListAction
-from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Check, PublicInterest, Refused, Rule, Title
-from gateway.settings.shrink import missing_senders, shrunk
+from gateway.policy.bundle import Bundle, Rule, Title
+from gateway.policy.check import Check
+from gateway.policy.checks.opt_out import OptOut
+from gateway.policy.checks.public_interest import PublicInterest
+from gateway.settings.bundles.difference import missing_senders, shrunk
 
 
 def bundle(**words: int | range) -> Bundle:
@@ -60,7 +62,7 @@ def test_the_share_may_be_chosen() -> None:
 def ruled(check: Check | None = None, **modes: str) -> Bundle:
     """Return a bundle of rules in these modes."""
     rules = (
-        Rule(id_, Title("规则", "Rule"), "A", check or Refused(), Enforcement(mode))
+        Rule(id_, Title("规则", "Rule"), "A", check or OptOut(), Enforcement(mode))
         for id_, mode in modes.items()
     )
     return Bundle("test", "0" * 12, rules=tuple(rules))

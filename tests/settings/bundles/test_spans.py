@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.limits import Clock, RollingWindow
-from gateway.settings.spans import parse_duration, parse_every, parse_hours
+from gateway.policy.counters.limits import Clock, RollingWindow
+from gateway.settings.bundles.check_fields import parse_duration, parse_every, parse_hours
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.suspension import SuspensionTerms
-from gateway.policy.bundle import Bundle
-from gateway.policy.rules import Rule, Suspended, TooOften
-from gateway.settings.bundle import load_bundle
-from gateway.settings.rule_text import parameters_of
-from gateway.settings.spans import parse_working_days
+from gateway.policy.bundle import Bundle, Rule
+from gateway.policy.checks.source_suspension import SourceSuspension
+from gateway.policy.checks.too_often import TooOften
+from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.bundles.check_fields import parse_working_days
+from gateway.settings.bundles.difference import parameters_of
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -21,7 +22,7 @@ FaultsOf = Callable[[Callable[[], object]], list[str]]
 RULES = "rules/a.yaml"
 CALENDAR = "version: 1\nname: x\nyears: {2026: {holidays: {国庆节: 10-01..10-07}}}\n"
 HEAD = "version: 1\nrules:\n"
-ASKS = "  - {id: S, check: suspended, title: {zh: 暂停, en: Suspended}, article: 协议}\n"
+ASKS = "  - {id: S, check: source_suspension, title: {zh: 暂停, en: Suspended}, article: 协议}\n"
 OFTEN = (
     "  - id: R43\n    check: too_often\n    title: {zh: 群发, en: Caps}\n    article: 协议\n"
     '    sources: ["13"]\n'
@@ -67,7 +68,7 @@ def test_a_rule_says_for_how_long_it_suspends_and_what_it_tells(bundle: WriteBun
         self_restores=2,
         restore_span=timedelta(days=7),
     )
-    assert isinstance(rule_of(found, "S").check, Suspended)
+    assert isinstance(rule_of(found, "S").check, SourceSuspension)
 
 
 def test_a_number_lifts_its_own_suspension_once_in_thirty_days_unless_told_otherwise(
@@ -178,7 +179,7 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "nothing that asks for the suspended": (
         files(USUAL, asks="  # none\n"),
-        [":10:14 suspend: stops nothing without a rule of check: suspended"],
+        [":10:14 suspend: stops nothing without a rule of check: source_suspension"],
     ),
     "working days nobody knows": (
         {**files(USUAL), "bundle.yaml": "version: 1\nname: x\n"},

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.settings import words
+from gateway.settings.bundles import keyword_lists
+from gateway.settings.bundles.keyword_lists import parse_words, word_problem
 from gateway.settings.fault import Fault, SettingsError
-from gateway.settings.words import parse_words, word_problem
 
 HERE = Path("a.txt")
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -78,7 +78,7 @@ def test_words_that_are_not_utf8_are_named(faults_of: FaultsOf) -> None:
 def test_more_words_than_the_bound_are_refused(
     monkeypatch: pytest.MonkeyPatch, faults_of: FaultsOf
 ) -> None:
-    monkeypatch.setattr(words, "MAX_WORDS", 2)
+    monkeypatch.setattr(keyword_lists, "MAX_WORDS", 2)
 
     assert parse_words(HERE, b"ab\ncd\nab\n") == ("ab", "cd")
     assert faults_of(lambda: parse_words(HERE, b"ab\ncd\nef\n")) == ["a.txt:1:1 more than 2 words"]
@@ -94,7 +94,7 @@ LINES = st.lists(
 @given(LINES, st.integers(1, 20))
 def test_many_lines_at_once_are_read_as_each_is_alone(lines: list[str], at_once: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(words, "_CHARS_AT_ONCE", at_once)
+        patch.setattr(keyword_lists, "_CHARS_AT_ONCE", at_once)
         found, faults = read("\n".join(lines))
 
     alone = [read(line) for line in lines]
