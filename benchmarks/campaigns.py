@@ -26,7 +26,7 @@ from gateway.filter.campaigns.tracker import CampaignLimits, Campaigns
 from gateway.filter.contacts import contacts_of
 from gateway.filter.links import links_of
 from gateway.filter.lookalike import KnownNames
-from gateway.filter.normalise.views import Views, views
+from gateway.filter.normalise.views import Views
 
 OTHERS = 20_000
 CHANGED = 1_000
@@ -54,7 +54,7 @@ def main() -> None:
     choice = random.Random(7)
     by_group = list(texts_in(data)) if data else made_up_texts(choice, OTHERS)
     choice.shuffle(by_group)
-    others = [views(text).sound for text in by_group[:OTHERS]]
+    others = [Views(text).sound for text in by_group[:OTHERS]]
     report = {
         "texts": "read" if data else "made up",
         "others": len(others),
@@ -119,7 +119,7 @@ def caught_in_disguise(path: Path) -> dict[str, object]:
     own = ""
     for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
         _, language, attack, text = line.split("\t", 3)
-        name = see(campaigns, fingerprint_of(views(text).sound))
+        name = see(campaigns, fingerprint_of(Views(text).sound))
         if attack == "none":
             own = name
         else:
@@ -151,7 +151,7 @@ def costs(texts: list[str]) -> dict[str, float]:
     known = Campaigns()
     see_all(known, prints)
     ticks = [texts[at : at + TICK] for at in range(0, len(texts), TICK)]
-    read = [views(text) for text in texts]
+    read = [Views(text) for text in texts]
     names = KnownNames(text[:8] for text in texts)
     new = min(seconds(lambda: see_all(Campaigns(), prints)) for _ in range(ROUNDS))
     made = min(seconds(Campaigns) for _ in range(ROUNDS))

@@ -20,7 +20,7 @@ from benchmarks.notices import notices
 from gateway.filter.classifier.model import Model
 from gateway.filter.classifier.model_file import read_model, write_model
 from gateway.filter.classifier.score import TextClass
-from gateway.filter.normalise.views import Views, views
+from gateway.filter.normalise.views import Views
 from gateway.systems.learning.cli.model_files import evaluation_as_json, goal_as_json
 from gateway.systems.learning.evaluation import evaluate
 from gateway.systems.learning.goals import goals_of
@@ -45,7 +45,7 @@ def microseconds(model: Model, texts: list[str], at_once: int) -> float:
     for _ in range(REPEATS):
         begun = time.process_time()
         for at in range(0, len(texts), at_once):
-            batch: list[Views] = [views(text) for text in texts[at : at + at_once]]
+            batch: list[Views] = [Views(text) for text in texts[at : at + at_once]]
             linear.scores(batch)
         best = min(best, (time.process_time() - begun) / len(texts))
     return round(best * 1e6, 1)
@@ -55,7 +55,7 @@ def notices_found(model: Model) -> dict[str, object]:
     """Return how many innocent notices of our own the ports' model stops, by what it tolerates."""
     port = model.of(TextClass.PORT)
     made = notices(MADE_UP)
-    scores = port.linear.scores([views(text) for _, text in made])
+    scores = port.linear.scores([Views(text) for _, text in made])
     found: dict[str, object] = {"count": len(made)}
     for tolerated in (0.005, 0.01):
         threshold = port.threshold(tolerated)

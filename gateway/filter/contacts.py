@@ -6,10 +6,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.domain.msisdn import masked
-from gateway.filter.normalise import clues
-from gateway.filter.normalise.clues import CLOTHES_OF, CONTACT, DIALLED, DRESSED
 from gateway.filter.normalise.folding import normalise
-from gateway.filter.normalise.views import Views
+from gateway.filter.normalise.views import (
+    CLOTHES_OF,
+    CONTACT,
+    DIALLED,
+    DRESSED,
+    EMAIL,
+    MESSENGER,
+    QQ,
+    WECHAT,
+    Views,
+)
 
 # What people put between the digits of one number: 400-820-8820, 138 0013 8000, 400点820点8820.
 _PAUSE = r"[ \-.·•‧∙・点/()‐–—―~_]{0,2}"
@@ -138,10 +146,10 @@ _EMAIL = re.compile(
 )
 # The clue without which the pattern need not be tried.
 _NAMED = (
-    (ContactKind.QQ, clues.QQ, _QQ),
-    (ContactKind.WECHAT, clues.WECHAT, _WECHAT),
-    (ContactKind.MESSENGER, clues.MESSENGER, _MESSENGER),
-    (ContactKind.EMAIL, clues.EMAIL, _EMAIL),
+    (ContactKind.QQ, QQ, _QQ),
+    (ContactKind.WECHAT, WECHAT, _WECHAT),
+    (ContactKind.MESSENGER, MESSENGER, _MESSENGER),
+    (ContactKind.EMAIL, EMAIL, _EMAIL),
 )
 
 _CLOTHES = {ord(one): str(digit) for digit, worn in enumerate(CLOTHES_OF) for one in worn}

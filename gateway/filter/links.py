@@ -9,9 +9,8 @@ from urllib.parse import unquote
 
 from publicsuffixlist import PublicSuffixList
 
-from gateway.filter.normalise.clues import DOTTED, LINK, PORTED
 from gateway.filter.normalise.folding import FULL_FOLDING, PLAIN_FOLDING
-from gateway.filter.normalise.views import Edit, Trace, Views
+from gateway.filter.normalise.views import DOTTED, LINK, PORTED, Edit, Trace, Views
 
 _LABEL = r"[a-z0-9_-]"
 _ANY_LABEL = r"[\w-]"

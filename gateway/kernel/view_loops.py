@@ -1,6 +1,6 @@
-"""The loops that make the views of texts; gateway.filter.normalise.views has their meaning.
+"""The loops that read the texts of a tick: their views, clues and cues.
 
-They make those of most texts, and tell which ones they do not.
+gateway.filter.normalise.views says what views and clues are, gateway.filter.traffic_class cues.
 """
 
 import numpy as np
@@ -10,12 +10,15 @@ from gateway.kernel.code_points import Bounds, Codes
 from gateway.kernel.compiler import (
     boolean,
     compiled,
+    int32,
     int64,
     row_of,
     table_of,
     tuple_of,
     uint8,
+    uint16,
     uint32,
+    void,
 )
 
 # What characters are for closing up: MARK is what parts words and is no separator, and from LETTER
@@ -199,3 +202,161 @@ def write_views(
         lettered += made[text, LETTERS]
         evened += length
     return folded[:place], letters[:lettered], sound[:place], even[:evened]
+
+
+# A clue has at most so many characters. The column behind theirs says what a character is in a
+# number: a digit, one in other clothes, which may be a letter, or what may stand between two.
+CLUE_LENGTH = 6
+NOTHING, PLAIN_LETTER, GAP, PLAIN_DIGIT, CLOTHED, CLOTHED_LETTER = range(6)
+
+_LONG_DIGITS, _DRESSED_DIGITS = 10, 7
+_LONGEST_NUMBER_GAP = 3
+
+Clues = NDArray[np.int64]
+
+_CLUES = table_of(int64)
+
+
+@compiled(int64(_CODES, _CLASSES, _CLUES))
+def rows_in(folded: Codes, kinds: Classes, clues: Clues) -> int:
+    """Return the bits of the clues that stand in a text.
+
+    In the column for each place a clue has its bit where the kind of character may stand there.
+    Before a text there are characters of kind 0.
+    """
+    found = 0
+    one = clues[0, 0]
+    two = one & clues[0, 1]
+    three = two & clues[0, 2]
+    four = three & clues[0, 3]
+    five = four & clues[0, 4]
+    for code in folded:
+        kind = kinds[code]
+        found |= five & clues[kind, 5]
+        five = four & clues[kind, 4]
+        four = three & clues[kind, 3]
+        three = two & clues[kind, 2]
+        two = one & clues[kind, 1]
+        one = clues[kind, 0]
+    return found
+
+
+@compiled(int64(_CODES, _CLASSES, _CLUES, int64, int64))
+def runs_in(folded: Codes, kinds: Classes, clues: Clues, long: int, dressed: int) -> int:
+    """Return the bits of runs of digits, which may have short gaps in them.
+
+    `long` is for as many as a number has, `dressed` for fewer with some in other clothes: these
+    are no letters of a word that has others in it.
+    """
+    found = digits = clothed = gap = 0
+    role = NOTHING
+    behind = clues[kinds[folded[0]], CLUE_LENGTH] if len(folded) > 0 else NOTHING
+    for at in range(1, len(folded) + 1):
+        before, role = role, behind
+        behind = clues[kinds[folded[at]], CLUE_LENGTH] if at < len(folded) else NOTHING
+        if role == CLOTHED_LETTER and PLAIN_LETTER in (before, behind):
+            role = PLAIN_LETTER
+        if role >= PLAIN_DIGIT:
+            gap = 0
+            digits += 1
+            clothed += role != PLAIN_DIGIT
+            found |= long * (digits >= _LONG_DIGITS)
+            found |= dressed * (digits >= _DRESSED_DIGITS and clothed > 0)
+        elif role == GAP and gap < _LONGEST_NUMBER_GAP:
+            gap += 1
+        else:
+            digits = clothed = gap = 0
+    return found
+
+
+@compiled(void(_CODES, _CLASSES, _CLUES, tuple_of(int64, 2), int64[:, ::1], int64))
+def write_clues(
+    folded: Codes, kinds: Classes, clues: Clues, runs: tuple[int, int], made: Bounds, at: int
+) -> None:
+    """Write for each of several texts, one behind the other, its clues into a column of its row.
+
+    The column before `at` has how long the text is. `runs` are the bits of runs of digits.
+    """
+    long, dressed = runs
+    start = 0
+    for text in range(len(made)):
+        end = start + made[text, at - 1]
+        seen = folded[start:end]
+        made[text, at] = rows_in(seen, kinds, clues) | runs_in(seen, kinds, clues, long, dressed)
+        start = end
+
+
+# What characters are to the words: passed over as no letters, letters that no word has, and from
+# here on those that some have.
+PASSED, STRANGE, KNOWN = range(3)
+
+# A table of words has a row for each beginning of one: by the kind of the next letter, the row
+# that it leads to, 0 for none. In the columns of the kinds that lead nowhere it has the mark and
+# the weight of the word that ends there.
+WORD_MARK, WORD_WEIGHT = PASSED, STRANGE
+
+# What is told of a text: how much of it is a name in 【】 in front, the marks within that, and of
+# all behind it the marks and the weights for and against, each word's once. So many columns.
+NAMED, NAME_MARKS, MARKS, PROMOTION, RELIEF, TOLD = range(6)
+
+_OPENING, _CLOSING = np.uint32(ord("【")), np.uint32(ord("】"))
+
+Kinds = NDArray[np.uint16]
+Words = NDArray[np.int32]
+Flags = NDArray[np.uint8]
+
+_KINDS, _WORDS = row_of(uint16), table_of(int32)
+
+
+@compiled(int64(_CODES))
+def name_in(text: Codes) -> int:
+    """Return how many characters a name in front of a text has, with its brackets."""
+    if len(text) > 0 and text[0] == _OPENING:
+        for at in range(1, len(text)):
+            if text[at] == _CLOSING:
+                return at + 1
+    return 0
+
+
+@compiled(void(_CODES, int64, _KINDS, _WORDS, uint8[::1], int64[::1]))
+def add_words(
+    text: Codes, first: int, kinds: Kinds, words: Words, counted: Flags, told: Bounds
+) -> None:
+    """Add the words that begin with a character of a text; those that have `counted` not again."""
+    row = 0
+    for at in range(first, len(text)):
+        kind = kinds[text[at]]
+        if kind == PASSED:
+            continue
+        row = words[row, kind] if kind >= KNOWN else 0
+        if row == 0:
+            return
+        if first < told[NAMED]:
+            told[NAME_MARKS] |= words[row, WORD_MARK]
+            continue
+        told[MARKS] |= words[row, WORD_MARK]
+        if not counted[row]:
+            counted[row] = 1
+            told[PROMOTION] += max(words[row, WORD_WEIGHT], 0)
+            told[RELIEF] += min(words[row, WORD_WEIGHT], 0)
+
+
+@compiled(void(_CODES, _KINDS, _WORDS, int64[:, ::1], int64))
+def write_cues(texts: Codes, kinds: Kinds, words: Words, made: Bounds, at: int) -> None:
+    """Write what the words in each of several texts, one behind the other, come to.
+
+    Into its row, from the column `at` on; the one before has how long the text is.
+    """
+    counted = np.empty(len(words), np.uint8)
+    start = 0
+    for number in range(len(made)):
+        end = start + made[number, at - 1]
+        text = texts[start:end]
+        start = end
+        counted[:] = 0
+        told = made[number, at : at + TOLD]
+        told[:] = 0
+        told[NAMED] = name_in(text)
+        for first in range(len(text)):
+            if kinds[text[first]] >= KNOWN:
+                add_words(text, first, kinds, words, counted, told)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter.contacts import Contact, ContactKind, contacts_of
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 
 any_text = st.text(st.characters(exclude_categories=()))
 _PIECES = """
@@ -17,7 +17,7 @@ reached_text = st.lists(st.sampled_from([" ", *_PIECES.split()]), max_size=30).m
 
 
 def only(text: str) -> Contact:
-    (contact,) = contacts_of(views(text))
+    (contact,) = contacts_of(Views(text))
     return contact
 
 
@@ -121,13 +121,13 @@ def test_an_account_among_invisible_characters_keeps_its_place() -> None:
     ],
 )
 def test_prices_dates_codes_ports_and_orders_are_no_contacts(text: str) -> None:
-    assert contacts_of(views(text)) == ()
+    assert contacts_of(Views(text)) == ()
 
 
 def test_a_number_that_is_named_counts_as_what_it_is_named() -> None:
     text = "加微信13800138000或QQ 1234567，电话010-62345678"
 
-    assert [(one.kind, text[one.start : one.end]) for one in contacts_of(views(text))] == [
+    assert [(one.kind, text[one.start : one.end]) for one in contacts_of(Views(text))] == [
         (ContactKind.WECHAT, "13800138000"),
         (ContactKind.QQ, "1234567"),
         (ContactKind.LANDLINE, "010-62345678"),
@@ -144,7 +144,7 @@ def test_no_whole_number_is_shown_in_evidence() -> None:
 @given(st.one_of(any_text, reached_text))
 def test_any_text_is_read_and_places_are_in_it(text: str) -> None:
     passed = 0
-    for contact in contacts_of(views(text)):
+    for contact in contacts_of(Views(text)):
         assert passed <= contact.start < contact.end <= len(text)
         assert contact.value
         assert contact.value.isascii()
@@ -170,7 +170,7 @@ def test_any_text_is_read_and_places_are_in_it(text: str) -> None:
     ],
 )
 def test_the_longest_payload_takes_milliseconds(piece: str) -> None:
-    text = views(piece * (65_000 // len(piece)))
+    text = Views(piece * (65_000 // len(piece)))
 
     before = process_time()
     contacts_of(text)

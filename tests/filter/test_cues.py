@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.batch_views import note_cues
+from gateway.filter.batch_views import CUE_KINDS, CUE_WORDS
+from gateway.kernel import view_loops
 from gateway.kernel.code_points import joined
-from gateway.kernel.cue_loops import NAMED, PROMOTION, RELIEF, TOLD
+from gateway.kernel.view_loops import NAMED, PROMOTION, RELIEF, TOLD
 from tests.kernel.forms import Form, in_both_forms
 
 _PIECES = [*"【】活动优惠券退-,字9\U00020000", "活动", "优惠券", "订单", "验证码", "stop", "code"]
@@ -17,7 +18,7 @@ cued = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join)
 def told_among(texts: list[str]) -> list[list[int]]:
     codes, bounds = joined(texts)
     made = np.stack([np.diff(bounds)] * (1 + TOLD), axis=1)
-    note_cues(codes, made, 1)
+    view_loops.write_cues(codes, CUE_KINDS, CUE_WORDS, made, 1)
     told: list[list[int]] = made[:, 1:].tolist()
     return told
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter.links import address_of, links_of, number_of, registrable_domain
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 
 _SPELLINGS = (str, hex, lambda number: f"0{number:o}", lambda number: f"0X{number:04X}")
 # What may stand before the @ of a link: no slash, question mark or number sign.
@@ -33,7 +33,7 @@ def test_an_address_is_the_same_in_every_spelling(
     usual = ".".join(str(address >> at & 0xFF) for at in (24, 16, 8, 0))
     labels = _labels(address, count, spelt)
 
-    (link,) = links_of(views(f"请看 http://{'.'.join(labels)}/x 谢谢"))
+    (link,) = links_of(Views(f"请看 http://{'.'.join(labels)}/x 谢谢"))
 
     assert number_of([label.lower() for label in labels]) == usual
     assert (link.host, link.opened, link.domain) == (usual, usual, usual)
@@ -41,7 +41,7 @@ def test_an_address_is_the_same_in_every_spelling(
 
 @given(_USERS)
 def test_whoever_the_user_of_a_link_is_its_host_is_found(user: str) -> None:
-    found = links_of(views(f"请看 https://{user}@evil.top/x 谢谢"))
+    found = links_of(Views(f"请看 https://{user}@evil.top/x 谢谢"))
 
     assert found[-1].opened == "evil.top"
     assert found[-1].is_disguised

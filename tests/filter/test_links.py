@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.filter.batch_views import views_of
 from gateway.filter.links import links_of, registrable_domain
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 
 any_text = st.text(st.characters(exclude_categories=()))
 _PIECES = "www . 。 点 com cn a 1 http:// / [.] @ 字 xn-- \u200b \u0301 ． ｃ :80 －"
@@ -17,7 +17,7 @@ linked_text = st.lists(st.sampled_from([" ", " dot ", *_PIECES.split()]), max_si
 
 
 def hosts(text: str) -> list[str]:
-    return [link.host for link in links_of(views(text))]
+    return [link.host for link in links_of(Views(text))]
 
 
 def test_a_host_is_judged_by_what_stands_around_it_each_time() -> None:
@@ -58,7 +58,7 @@ def test_a_host_is_judged_by_what_stands_around_it_each_time() -> None:
 )
 def test_a_link_as_browsers_take_it(written: str, host: str, domain: str) -> None:
     text = f"【某行】点击{written} 查看"
-    (link,) = links_of(views(text))
+    (link,) = links_of(Views(text))
 
     assert (link.host, link.domain, link.is_disguised) == (host, domain, False)
     assert text[link.start : link.end] == written
@@ -88,7 +88,7 @@ def test_a_link_as_browsers_take_it(written: str, host: str, domain: str) -> Non
 )
 def test_a_link_in_disguise_is_one(written: str, host: str) -> None:
     text = f"请到{written} 领取"
-    (link,) = links_of(views(text))
+    (link,) = links_of(Views(text))
 
     assert (link.host, link.is_disguised) == (host, True)
     assert text[link.start : link.end] == written
@@ -148,7 +148,7 @@ def test_the_host_of_a_link_is_the_one_that_browsers_open(
     written: str, host: str, domain: str
 ) -> None:
     text = f"请点击{written} 查看"
-    link = links_of(views(text))[-1]
+    link = links_of(Views(text))[-1]
 
     assert (link.host, link.opened, link.domain) == (host, host, domain)
     assert link.is_disguised
@@ -177,7 +177,7 @@ def test_the_host_of_a_link_is_the_one_that_browsers_open(
     ],
 )
 def test_a_host_that_browsers_take_is_found(written: str, host: str) -> None:
-    link = links_of(views(f"看 {written} 吧"))[-1]
+    link = links_of(Views(f"看 {written} 吧"))[-1]
 
     assert link.opened == host
 
@@ -201,7 +201,7 @@ def test_the_host_before_a_user_s_sign_is_found_as_well() -> None:
     ],
 )
 def test_a_mailbox_behind_a_link_is_not_the_link_s_host(text: str) -> None:
-    (link,) = links_of(views(text))
+    (link,) = links_of(Views(text))
 
     assert (link.host, link.is_disguised) == ("icbc.com", False)
 
@@ -222,7 +222,7 @@ def test_a_mailbox_behind_a_link_is_not_the_link_s_host(text: str) -> None:
 def test_what_phones_open_may_be_another_than_people_read(
     written: str, host: str, opened: str
 ) -> None:
-    (link,) = links_of(views(f"请到 {written} 领取"))
+    (link,) = links_of(Views(f"请到 {written} 领取"))
 
     assert (link.host, link.opened) == (host, opened)
     assert link.is_look_alike == (host != opened)
@@ -251,7 +251,7 @@ def test_what_no_browser_takes_for_a_host_is_no_link(text: str) -> None:
 def test_what_ends_a_sentence_or_closes_a_bracket_is_not_of_the_link() -> None:
     text = "see (www.a.com/b). Then http://c.cn/d, and e.top!"
 
-    assert [text[link.start : link.end] for link in links_of(views(text))] == [
+    assert [text[link.start : link.end] for link in links_of(Views(text))] == [
         "www.a.com/b",
         "http://c.cn/d",
         "e.top",
@@ -268,7 +268,7 @@ def test_a_link_within_the_path_of_a_link_is_not_another() -> None:
 
 
 def test_encoded_names_are_told_in_letters() -> None:
-    (link,) = links_of(views("http://xn--fiqs8s.cn/"))
+    (link,) = links_of(Views("http://xn--fiqs8s.cn/"))
 
     assert (link.host, link.domain) == ("中国.cn", "中国.cn")
     assert hosts("http://xn--99999999999.cn/") == ["xn--99999999999.cn"]
@@ -300,7 +300,7 @@ def test_a_text_of_a_tick_without_a_clue_has_no_link() -> None:
 @given(st.one_of(any_text, linked_text))
 def test_any_text_is_read_and_places_are_in_it(text: str) -> None:
     passed = 0
-    for link in links_of(views(text)):
+    for link in links_of(Views(text)):
         assert passed <= link.start < link.end <= len(text)
         assert link.host.endswith(link.domain)
         assert (
@@ -335,7 +335,7 @@ def test_any_text_is_read_and_places_are_in_it(text: str) -> None:
     ],
 )
 def test_the_longest_payload_takes_milliseconds(piece: str) -> None:
-    text = views(piece * (65_000 // len(piece)))
+    text = Views(piece * (65_000 // len(piece)))
 
     before = process_time()
     links_of(text)

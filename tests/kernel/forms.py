@@ -6,27 +6,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import numpy as np
 import pytest
 
-from gateway.filter import batch_views, clue_table
 from gateway.filter.campaigns import fingerprints
-from gateway.kernel import (
-    clue_loops,
-    cue_loops,
-    descent_loops,
-    display_loops,
-    fingerprint_loops,
-    gram_loops,
-    number_loops,
-    view_loops,
-)
-from gateway.policy.sets import number_rows
+from gateway.kernel import display_loops, fingerprint_loops, gram_loops, number_rows, view_loops
 from gateway.systems.learning import linear_model as descent
 
-_LOOPS = (
-    *(clue_loops, cue_loops, descent_loops, display_loops),
-    *(fingerprint_loops, gram_loops, number_loops, view_loops),
-)
+_LOOPS = (display_loops, fingerprint_loops, gram_loops, number_rows, view_loops)
 # They have imported compiled functions by name.
-_CALLERS = (batch_views, clue_table, descent, fingerprints, number_rows)
+_CALLERS = (descent, fingerprints)
 
 Form = Callable[[], AbstractContextManager[None]]
 

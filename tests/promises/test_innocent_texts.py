@@ -7,7 +7,7 @@ import pytest
 
 from gateway.filter.keywords.index import KeywordIndex
 from gateway.filter.links import links_of
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 from gateway.policy.bundle import Bundle
 from gateway.settings.bundles.bundle import load_bundle
 from tests.promises.disguises.carriers import CARRIERS
@@ -42,7 +42,7 @@ def test_no_innocent_text_has_a_word_of_the_lists(bundle: Bundle) -> None:
 
 
 def test_no_link_of_an_innocent_text_is_found_in_disguise() -> None:
-    links = [link for one in TEXTS for link in links_of(views(one.text))]
+    links = [link for one in TEXTS for link in links_of(Views(one.text))]
 
     assert len(links) >= 50
     assert [link.host for link in links if link.is_disguised or link.is_look_alike] == []

@@ -51,7 +51,7 @@ class SortedNumbers:
     def find(self, numbers: NDArray[np.uint64], high: int, found: NDArray[np.bool_]) -> None:
         """Set `found` for each of `numbers` that has the high bits `high` and is in the set."""
         # Only here, because compiled code takes half a second to import.
-        from gateway.kernel.number_loops import find_sorted  # noqa: PLC0415
+        from gateway.kernel.number_rows import find_sorted  # noqa: PLC0415
 
         lows, signs = np.frombuffer(self.lows, np.uint32), np.frombuffer(self._signs, np.uint32)
         find_sorted(numbers, high, lows, signs, self._shift, self._astray, found)
@@ -170,7 +170,7 @@ class NumberSet:
                 part.update(lows)
             if isinstance(part, SortedNumbers) and len(part) >= _ROWS_FROM:
                 # Only here, because compiled code takes half a second to import.
-                from gateway.policy.sets.number_rows import NumberRows  # noqa: PLC0415
+                from gateway.kernel.number_rows import NumberRows  # noqa: PLC0415
 
                 self._parts[high] = NumberRows(part.lows)
 

@@ -30,8 +30,7 @@ from gateway.filter.classifier.linear import (
     signs_of,
 )
 from gateway.filter.normalise.views import Views
-from gateway.kernel.descent_loops import go_through, lengths_of
-from gateway.kernel.gram_loops import FEW
+from gateway.kernel.gram_loops import FEW, go_through, lengths_of
 from gateway.systems.learning.evaluation import Floats, Marks, auc
 from gateway.systems.learning.samples import Sample, campaign_of
 

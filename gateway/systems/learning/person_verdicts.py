@@ -12,7 +12,7 @@ from gateway.filter.classifier.score import TextClass, class_of
 from gateway.filter.contacts import contacts_of
 from gateway.filter.links import links_of
 from gateway.filter.normalise.folding import FULL_FOLDING
-from gateway.filter.normalise.views import Views, views
+from gateway.filter.normalise.views import Views
 from gateway.systems.learning.model import KeptSample, NewSample, SampleLabel, SampleSource
 from gateway.systems.learning.samples import MAX_TEXT_CHARS, Sample
 
@@ -252,7 +252,7 @@ def learnt_from(verdict: PersonVerdict) -> NewSample | None:
         label=verdict.label,
         category=known.id if known is not None else "",
         source=verdict.source,
-        text_class=class_of(views(text), is_port=verdict.is_port),
+        text_class=class_of(Views(text), is_port=verdict.is_port),
         system_id=verdict.system_id,
         at=verdict.at,
         by=verdict.by,
@@ -264,7 +264,7 @@ def to_train_on(kept: KeptSample) -> Sample:
 
     Its class is found anew: classes may have changed since the verdict.
     """
-    text = views(kept.text)
+    text = Views(kept.text)
     text_class = class_of(text, is_port=kept.text_class != TextClass.PERSON)
     lang = "und" if text_class is TextClass.FOREIGN else "zh"
     source = f"{ORIGIN}/{kept.category}" if kept.category else ORIGIN

@@ -11,7 +11,7 @@ import numpy as np
 from gateway.domain.categories import category_of
 from gateway.filter.campaigns.fingerprints import Signs, fingerprints_of
 from gateway.filter.classifier.score import TextClass, class_of
-from gateway.filter.normalise.views import Views, views
+from gateway.filter.normalise.views import Views
 
 # Of the collection of texts from fake base stations (Lies in the Air, ACM CCS 2020).
 _KNOWN_KINDS = {
@@ -103,7 +103,7 @@ def sample_of(line: str, *, place: str = "-", number: int = 1, is_port: bool = T
         raise SampleError(place, number, f"lang or source is longer than {_MAX_FIELD_CHARS}")
     if len(text) > MAX_TEXT_CHARS:
         raise SampleError(place, number, f"the text is longer than {MAX_TEXT_CHARS} characters")
-    seen = views(text)
+    seen = Views(text)
     return Sample(_LABELS[label], lang, source, seen, class_of(seen, is_port=is_port))
 
 

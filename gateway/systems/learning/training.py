@@ -17,7 +17,7 @@ from gateway.filter.classifier.linear import (
 )
 from gateway.filter.classifier.model import ClassModel, Model, Threshold
 from gateway.filter.classifier.score import TextClass
-from gateway.filter.normalise.views import Views, views
+from gateway.filter.normalise.views import Views
 from gateway.systems.learning.evaluation import Floats, Marks, threshold_at
 from gateway.systems.learning.linear_model import (
     Descent,
@@ -231,7 +231,7 @@ def _class_model(
         copied = [one for one in own if number < _ONE_SIDED_COPIES or one.origin not in one_sided]
         shares = rng.uniform(0, 2 * recipe.noise, len(copied)).tolist()
         texts += [
-            views(spoilt(one.text.raw, share, rng))
+            Views(spoilt(one.text.raw, share, rng))
             for one, share in zip(copied, shares, strict=True)
         ]
         samples += copied

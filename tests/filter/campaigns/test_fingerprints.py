@@ -17,7 +17,7 @@ from gateway.filter.campaigns.fingerprints import (
     fingerprints_of,
     skeleton_of,
 )
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 from tests.kernel.forms import Form, in_both_forms
 
 any_text = st.text(st.characters(exclude_categories=()))
@@ -25,7 +25,7 @@ OFFER = "【春晓书店】尊敬的会员，本店周年店庆，全场图书�
 
 
 def heard(text: str) -> str:
-    return views(text).sound
+    return Views(text).sound
 
 
 def agreeing(one: Fingerprint, other: Fingerprint) -> int:

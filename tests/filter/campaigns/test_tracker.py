@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.filter.campaigns.fingerprints import SIGNS, Fingerprint, fingerprint_of
 from gateway.filter.campaigns.tracker import CampaignLimits, Campaigns, bit_of
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 
 OFFER = "春晓书店周年店庆,全场图书低至三折,凭短信到店再送书签一枚,回t退订"
 LOAN = "无需抵押无需担保,当天放款,额度高利息低,有意请联系客服经理,回t退订"
@@ -28,7 +28,7 @@ class Senders:
     def send(
         self, text: str, to: int = SOMEBODY, now: float = 0.0, sender: str = "sp1"
     ) -> str | None:
-        return self.send_print(fingerprint_of(views(text).sound), to, now, sender)
+        return self.send_print(fingerprint_of(Views(text).sound), to, now, sender)
 
     def send_print(
         self, text: Fingerprint, to: int = SOMEBODY, now: float = 0.0, sender: str = "sp1"
@@ -104,7 +104,7 @@ def test_a_changed_text_is_of_the_same_campaign(changed: str) -> None:
     second = senders.send(changed, to=SOMEBODY + 1)
     third = senders.send(changed, to=SOMEBODY + 2)
 
-    first = fingerprint_of(views(OFFER).sound)
+    first = fingerprint_of(Views(OFFER).sound)
     assert (second, third) == (None, f"c{first.skeleton:016x}")
 
 

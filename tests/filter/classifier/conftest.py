@@ -18,7 +18,7 @@ from gateway.filter.classifier.linear import (
 )
 from gateway.filter.classifier.model import ClassModel, Model, Threshold
 from gateway.filter.classifier.score import Piece, TextClass, TextScore
-from gateway.filter.normalise.views import Views, views
+from gateway.filter.normalise.views import Views
 
 MakeLinear = Callable[..., LinearModel]
 
@@ -30,7 +30,7 @@ def linear() -> MakeLinear:
     def make(*words: str, constant: float = 0.0) -> LinearModel:
         weights = np.zeros(BUCKETS + len(SIGNS), dtype=np.float32)
         for word in words:
-            singles = next(levels_of(views(word), SPAM_GRAMS))
+            singles = next(levels_of(Views(word), SPAM_GRAMS))
             # Without the edges that every text has.
             weights[singles.buckets[1:-1]] = 1.0
         weights[-1] = constant

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.filter.classifier.score import TextClass, class_of
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from gateway.filter.normalise.views import views
 def test_han_and_who_sent_it_decide_the_class(
     text: str, expected: TextClass, *, is_port: bool
 ) -> None:
-    assert class_of(views(text), is_port=is_port) is expected
+    assert class_of(Views(text), is_port=is_port) is expected

@@ -14,7 +14,7 @@ from gateway.filter.classifier.linear import (
     levels_of,
     signs_of,
 )
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 from gateway.kernel import gram_loops
 from tests.filter.classifier import plainly
 from tests.kernel.forms import Form, in_both_forms
@@ -24,7 +24,7 @@ TEXTS = st.text(st.characters(), max_size=40)  # lone surrogates too
 
 def grams(text: str, view: NgramView, length: int) -> list[int]:
     """Return the buckets of one view and length."""
-    for level in levels_of(views(text), SPAM_GRAMS):
+    for level in levels_of(Views(text), SPAM_GRAMS):
         if level.length == length and level.view is view:
             return list(level.buckets.tolist())
     return []
@@ -35,7 +35,7 @@ def grams(text: str, view: NgramView, length: int) -> list[int]:
 def test_a_batch_has_the_n_grams_of_its_texts(
     form: Form, texts: list[str], kind: tuple[Grams, ...]
 ) -> None:
-    batch = [views(text) for text in texts]
+    batch = [Views(text) for text in texts]
 
     with form():
         buckets, counts = buckets_of(batch, kind)
@@ -54,7 +54,7 @@ def test_a_batch_has_the_n_grams_of_its_texts(
 def test_the_levels_are_the_n_grams_of_a_text_one_length_after_the_other(
     form: Form, text: str
 ) -> None:
-    seen = views(text)
+    seen = Views(text)
 
     with form():
         levels = list(levels_of(seen, SPAM_GRAMS))
@@ -71,7 +71,7 @@ def test_the_levels_are_the_n_grams_of_a_text_one_length_after_the_other(
 @in_both_forms
 @given(texts=st.lists(TEXTS, max_size=4))
 def test_signs_are_those_that_are_counted_by_hand(form: Form, texts: list[str]) -> None:
-    batch = [views(text) for text in texts]
+    batch = [Views(text) for text in texts]
 
     with form():
         signs = signs_of(batch)
@@ -116,7 +116,7 @@ def test_a_single_x_is_a_letter() -> None:
 
 def test_what_is_said_twice_counts_once() -> None:
     (once, twice), counts = (
-        [buckets_of([views(text)], SPAM_GRAMS)[place].tolist() for text in ("哈" * 7, "哈" * 50)]
+        [buckets_of([Views(text)], SPAM_GRAMS)[place].tolist() for text in ("哈" * 7, "哈" * 50)]
         for place in (0, 1)
     )
 
@@ -136,7 +136,7 @@ def test_the_same_characters_of_two_views_are_two_n_grams() -> None:
 def test_the_han_view_leaves_all_else_out() -> None:
     han = (Grams(NgramView.HAN, 3),)
     plain, mixed = (
-        [level.buckets.tolist() for level in levels_of(views(text), han)]
+        [level.buckets.tolist() for level in levels_of(Views(text), han)]
         for text in ("代开发票", "代 开8发,票!")
     )
 
@@ -145,7 +145,7 @@ def test_the_han_view_leaves_all_else_out() -> None:
 
 @given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_signs_are_shares(texts: list[str]) -> None:
-    signs = signs_of([views(text) for text in texts])
+    signs = signs_of([Views(text) for text in texts])
 
     assert signs.shape == (len(texts), len(SIGNS))
     assert ((signs >= 0) & (signs <= 1)).all()
@@ -154,7 +154,7 @@ def test_signs_are_shares(texts: list[str]) -> None:
 
 def test_signs_say_what_a_text_is_made_of() -> None:
     ((length, digits, small, capitals, han, others, signature, _),) = signs_of(
-        [views("【店】AB12")]
+        [Views("【店】AB12")]
     ).tolist()
 
     assert 0 < length < 0.5
@@ -167,12 +167,12 @@ def test_signs_say_what_a_text_is_made_of() -> None:
 
 
 def test_a_disguised_number_is_a_number() -> None:
-    plain, disguised = signs_of([views("加微信12345"), views("加微信①②③４５")])
+    plain, disguised = signs_of([Views("加微信12345"), Views("加微信①②③４５")])
 
     assert plain.tolist() == disguised.tolist()
 
 
 def test_sixty_thousand_characters_take_no_longer_than_their_number() -> None:
-    buckets, _ = buckets_of([views("发票\u0301" * 21_000)], SPAM_GRAMS)
+    buckets, _ = buckets_of([Views("发票\u0301" * 21_000)], SPAM_GRAMS)
 
     assert len(buckets) < 13 * 63_000

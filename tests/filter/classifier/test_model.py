@@ -3,11 +3,11 @@ from dataclasses import replace
 from gateway.domain.categories import Harm
 from gateway.filter.classifier.model import Model
 from gateway.filter.classifier.score import TextClass
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 
 
 def test_every_text_is_judged_by_the_model_of_its_class_and_in_order(model: Model) -> None:
-    texts = [views("代开发票"), views("online casino"), views("您的快递到了"), views("hello")]
+    texts = [Views("代开发票"), Views("online casino"), Views("您的快递到了"), Views("hello")]
 
     judged = model.judge(texts)
 
@@ -20,14 +20,14 @@ def test_every_text_is_judged_by_the_model_of_its_class_and_in_order(model: Mode
 
 
 def test_a_class_without_a_model_is_judged_by_that_of_the_ports(model: Model) -> None:
-    (judged,) = model.judge([views("代开发票")], is_port=False)
+    (judged,) = model.judge([Views("代开发票")], is_port=False)
 
     assert judged.text_class is TextClass.PERSON
-    assert judged.score == model.judge([views("代开发票")])[0].score
+    assert judged.score == model.judge([Views("代开发票")])[0].score
 
 
 def test_no_categories_are_no_category(model: Model) -> None:
-    (judged,) = replace(model, categories=None).judge([views("代开发票")])
+    (judged,) = replace(model, categories=None).judge([Views("代开发票")])
 
     assert (judged.category, judged.harm) == ("", Harm.ADVERT)
 
@@ -47,5 +47,5 @@ def test_a_threshold_tolerates_no_more_than_is_asked_for(model: Model) -> None:
 
 
 def test_the_class_decides_what_explains_a_text(model: Model) -> None:
-    assert [one.piece for one in model.explain(views("代开发票"))] == ["发票"]
-    assert [one.piece for one in model.explain(views("my casino"))] != []
+    assert [one.piece for one in model.explain(Views("代开发票"))] == ["发票"]
+    assert [one.piece for one in model.explain(Views("my casino"))] != []

@@ -23,7 +23,7 @@ from gateway.filter.classifier.model_file import (
     write_model,
 )
 from gateway.filter.classifier.score import TextClass
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 
 Card = dict[str, object]
 Members = dict[str, bytes]
@@ -84,7 +84,7 @@ def changed(octets: bytes, path: str, value: object) -> bytes:
 def test_a_model_comes_back_as_it_was(model: Model) -> None:
     read = read_model(write_model(model))
 
-    text = [views("代开发票"), views("online casino")]
+    text = [Views("代开发票"), Views("online casino")]
     assert read.judge(text) == model.judge(text)
     assert read.about == model.about
     assert read.of(TextClass.PORT).thresholds == model.of(TextClass.PORT).thresholds

@@ -13,7 +13,7 @@ from gateway.domain.policy import KeywordList, ListAction
 from gateway.filter.keywords import search
 from gateway.filter.keywords.index import MAX_HITS, KeywordIndex
 from gateway.filter.normalise.folding import compact
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 
 
 def found(index: KeywordIndex, *texts: str) -> set[str]:
@@ -83,7 +83,7 @@ def test_a_combination_of_three_parts_is_as_far_apart_as_its_list_says() -> None
 @given(st.text("代开发票x ", max_size=24))
 def test_a_combination_is_what_a_regular_expression_finds(text: str) -> None:
     index = KeywordIndex([library("代开…发票", gap=3)])
-    letters = compact(views(text).folded)
+    letters = compact(Views(text).folded)
 
     assert bool(found(index, text)) is bool(re.search(r"(?=代开(.{0,3})发票)", letters))
 

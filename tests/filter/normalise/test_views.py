@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.filter.normalise.views import Trace, views
+from gateway.filter.normalise.views import Trace, Views
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=60)
 telling_text = st.text(
@@ -31,7 +31,7 @@ telling_text = st.text(
     ],
 )
 def test_the_folded_view_is_what_is_meant(text: str, folded: str) -> None:
-    assert views(text).folded == folded
+    assert Views(text).folded == folded
 
 
 @pytest.mark.parametrize(
@@ -43,31 +43,31 @@ def test_the_folded_view_is_what_is_meant(text: str, folded: str) -> None:
     ],
 )
 def test_what_sounds_the_same_is_the_same(text: str, same: str) -> None:
-    assert views(text).sound == views(same).sound
+    assert Views(text).sound == Views(same).sound
 
 
 @pytest.mark.parametrize("text", ["fapiao", "加vx群", "点http://a.cn看", "看av片", "一a一"])
 def test_latin_that_is_no_syllables_among_han_stays(text: str) -> None:
     latin = "".join(one for one in text if one.isascii())
 
-    assert "".join(one for one in views(text).sound if one.isascii()) == latin
+    assert "".join(one for one in Views(text).sound if one.isascii()) == latin
 
 
 def test_the_places_are_made_once() -> None:
-    seen = views("代-开")
+    seen = Views("代-开")
 
     assert seen.trace_folded() is seen.trace_folded()
 
 
 def test_the_view_for_the_ear_is_made_once() -> None:
-    seen = views("发票")
+    seen = Views("发票")
 
     assert seen.sound is seen.sound
 
 
 @given(st.one_of(any_text, telling_text))
 def test_the_traces_are_the_views(text: str) -> None:
-    seen = views(text)
+    seen = Views(text)
 
     assert seen.trace_folded().text == seen.folded
     assert seen.trace_sound().text == seen.sound
@@ -75,7 +75,7 @@ def test_the_traces_are_the_views(text: str) -> None:
 
 @given(st.one_of(any_text, telling_text))
 def test_every_character_of_a_view_has_its_place(text: str) -> None:
-    for trace in (views(text).trace_folded(), views(text).trace_sound()):
+    for trace in (Views(text).trace_folded(), Views(text).trace_sound()):
         places = [trace.original(at, at + 1) for at in range(len(trace.text))]
 
         assert all(0 <= start < end <= len(text) for start, end in places)
@@ -99,14 +99,14 @@ def place(trace: Trace, word: str, text: str) -> str:
     ],
 )
 def test_a_span_leads_back_to_what_was_written(text: str, word: str, original: str) -> None:
-    assert place(views(text).trace_folded(), word, text) == original
+    assert place(Views(text).trace_folded(), word, text) == original
 
 
 def test_a_romanised_word_leads_back_to_its_letters() -> None:
     text = "代开FA\u200bPIAO吗"
-    sound = views("发票").sound
+    sound = Views("发票").sound
 
-    assert place(views(text).trace_sound(), sound, text) == "FA\u200bPIAO"
+    assert place(Views(text).trace_sound(), sound, text) == "FA\u200bPIAO"
 
 
 # Each of these takes some milliseconds; in quadratic time it would be minutes.
@@ -117,7 +117,7 @@ def test_a_romanised_word_leads_back_to_its_letters() -> None:
 def test_sixty_five_thousand_characters_take_a_moment(unit: str) -> None:
     text = (unit * 65_000)[:65_000]
 
-    seen = views(text)
+    seen = Views(text)
 
     assert len(seen.folded) <= 18 * len(text)
     assert len(seen.sound) <= len(seen.folded)
@@ -125,7 +125,7 @@ def test_sixty_five_thousand_characters_take_a_moment(unit: str) -> None:
 
 
 def test_what_a_text_may_be_read_as_besides_is_made_once() -> None:
-    text = views("代🅰开")
+    text = Views("代🅰开")
 
     assert text.further
     assert text.further is text.further

@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 
 from gateway.filter.classifier.score import TextClass, class_of
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 from gateway.systems.learning import notices
 from gateway.systems.learning.evaluation import NOTICES
 from gateway.systems.learning.notices import innocent_notices
@@ -32,7 +32,7 @@ def test_there_are_codes_bank_and_courier_notices_among_them() -> None:
 
 
 def test_they_are_read_as_what_ports_send() -> None:
-    assert {class_of(views(text)) for text in made(200)} == {TextClass.PORT}
+    assert {class_of(Views(text)) for text in made(200)} == {TextClass.PORT}
 
 
 def test_no_two_draws_are_the_same_and_each_can_be_repeated() -> None:

@@ -11,11 +11,11 @@ from gateway.filter.classifier.linear import (
     CategoryModel,
     LinearModel,
 )
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 from gateway.systems.learning import linear_model
 from gateway.systems.learning.linear_model import category_matrix, spam_matrix
 
-TEXTS = [views(text) for text in ("代开发票 13800", "", "您的快递到了", "Your parcel", "赌" * 300)]
+TEXTS = [Views(text) for text in ("代开发票 13800", "", "您的快递到了", "Your parcel", "赌" * 300)]
 
 
 def test_what_is_trained_on_is_what_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.filter.classifier.model_file import write_model
 from gateway.filter.classifier.score import TextClass
-from gateway.filter.normalise.views import views
+from gateway.filter.normalise.views import Views
 from gateway.systems.learning import training
 from gateway.systems.learning.samples import Sample, sample_of
 from gateway.systems.learning.training import (
@@ -116,7 +116,7 @@ def test_a_third_as_many_notices_are_made_up_and_one_sided_texts_are_copied_once
 def test_a_notice_of_a_kind_that_nobody_collected_passes(corpus: Corpus) -> None:
     model = train(corpus(0), corpus(5000), about={})
 
-    (judged,) = model.judge([views("【江河银行】您尾号0123的卡消费支出20.50元，余额88.00元。")])
+    (judged,) = model.judge([Views("【江河银行】您尾号0123的卡消费支出20.50元，余额88.00元。")])
     assert judged.probability < 0.5
 
 
@@ -132,7 +132,7 @@ def test_a_source_teaches_as_far_as_it_is_trusted(
 
     model = train(corpus(0) + lies, corpus(5000), about={})
 
-    (score,) = model.of(TextClass.PORT).linear.scores([views("诚信代开发票加Q")])
+    (score,) = model.of(TextClass.PORT).linear.scores([Views("诚信代开发票加Q")])
     assert bool(score < 0) is is_believed
 
 

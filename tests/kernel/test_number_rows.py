@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.sets import number_rows
-from gateway.policy.sets.number_rows import NumberRows
+from gateway.kernel import number_rows
+from gateway.kernel.number_rows import NumberRows
 from tests.kernel.forms import Form, in_both_forms
 
 NUMBERS = st.one_of(

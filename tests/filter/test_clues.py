@@ -6,11 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.filter import links
-from gateway.filter.batch_views import views_of
-from gateway.filter.clue_table import note_clues
+from gateway.filter.batch_views import CLUE_KINDS, CLUE_ROWS, CLUE_RUNS, views_of
 from gateway.filter.contacts import contacts_of
 from gateway.filter.links import links_of
-from gateway.filter.normalise.clues import (
+from gateway.filter.normalise.views import (
     CLOTHES_OF,
     CONTACT,
     DIALLED,
@@ -23,8 +22,9 @@ from gateway.filter.normalise.clues import (
     PORTED,
     QQ,
     WECHAT,
+    Views,
 )
-from gateway.filter.normalise.views import Views
+from gateway.kernel import view_loops
 from gateway.kernel.code_points import joined
 from tests.kernel.forms import Form, in_both_forms
 
@@ -47,7 +47,7 @@ written = st.lists(
 def clues_among(texts: list[str]) -> list[int]:
     codes, bounds = joined(texts)
     made = np.stack([np.diff(bounds)] * 2, axis=1)
-    note_clues(codes, made, 1)
+    view_loops.write_clues(codes, CLUE_KINDS, CLUE_ROWS, CLUE_RUNS, made, 1)
     found: list[int] = made[:, 1].tolist()
     return found
 
