@@ -22,7 +22,7 @@ from pathlib import Path
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.quarantine import HeldMessage
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.runtime.sealing import Keys
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores, open_store

@@ -18,14 +18,13 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import gateway.policy.sets.number_set  # noqa: F401 - the gateway has it compiled and in memory before
+import gateway.policy.number_set  # noqa: F401 - the gateway has it compiled and in memory before
 from benchmarks import in_process as bench
 from gateway.domain.consent import Answer
 from gateway.domain.sender import Sender
 from gateway.policy.checks.opt_out import OptOut
-from gateway.policy.hours.calendar import RuleLocale
-from gateway.policy.knowledge import Knowledge
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.hours import RuleLocale
+from gateway.policy.knowledge import ConsentSets, Knowledge
 from gateway.policy.submission import Account, Submission
 
 LIMIT_MB = 100

@@ -13,15 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-from gateway.policy.counters.frequency import Frequencies
-from gateway.policy.counters.limits import (
-    ROLLING_DAY,
-    Clock,
-    CountDimension,
-    CounterTerms,
-    Limit,
-    Parts,
-)
+from gateway.domain.policy import ROLLING_DAY, Clock, CountDimension, Limit
+from gateway.policy.checks.too_often import Frequencies
+from gateway.policy.counters import CounterTerms, Parts
 
 LIMIT_US = 1.5  # for two limits
 _START = 1_400_000_000

@@ -47,7 +47,7 @@ from gateway.policy.checks.number_walk import NumberWalk
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.too_fast import TooFast
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.records.lines import RecordLines

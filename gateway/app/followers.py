@@ -11,7 +11,7 @@ import structlog
 # Texts with marks of direction need the one, large sets of numbers the other: imported only then,
 # they would delay traffic while they are compiled.
 import gateway.kernel.display_loops
-import gateway.policy.sets.number_set  # noqa: F401
+import gateway.policy.number_set  # noqa: F401
 from gateway.app.change_poller import Follower, PollInterval, Rounds, keep_current
 from gateway.policy.knowledge import Knowledge
 from gateway.proxy.hold_writer import HeldCounts

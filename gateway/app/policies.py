@@ -16,8 +16,8 @@ from gateway.domain.sender import Sender
 from gateway.domain.subscription import Service
 from gateway.filter.scan import ContentScan
 from gateway.policy.bundle import Bundle
-from gateway.policy.hours.places import ProvinceTable
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import ProvinceTable
 from gateway.policy.ruleset import RuleSet
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import to_thread

@@ -1,4 +1,4 @@
-"""What a policy bundle says of words, texts, replies and its own tests."""
+"""What a policy bundle says of words, limits, texts, replies and its own tests."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -65,6 +65,79 @@ class KeywordList:
         return (self.not_before is None or self.not_before <= day) and (
             self.not_after is None or day <= self.not_after
         )
+
+
+DAY_S = 86_400
+
+# A rolling limit keeps the second of every message it counts, four octets each, so that it is
+# exact. Larger ones are quotas: a clock day counts them in one number.
+MAX_ROLLING = 1_000
+_MAX_ROLLING_S = 31 * DAY_S
+
+
+class CountDimension(StrEnum):
+    """What messages can be counted by."""
+
+    DESTINATION = "destination"
+    SIGNATURE = "signature"
+    TEMPLATE = "template"
+    SENDER = "sender"
+    SOURCE = "source"
+
+
+class Clock(StrEnum):
+    """A window by the clock of the limits' zone: the minute 14:03, the day 2 May."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+
+    @property
+    def length_s(self) -> int:
+        """Return how long such a window is."""
+        return _LENGTHS[self]
+
+
+_LENGTHS = {Clock.MINUTE: 60, Clock.HOUR: 3600, Clock.DAY: DAY_S}
+
+
+@dataclass(frozen=True, slots=True)
+class RollingWindow:
+    """The last `seconds` before each message. Exact to the second."""
+
+    seconds: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.seconds <= _MAX_ROLLING_S:
+            raise ValueError(f"seconds: must be 1 to {_MAX_ROLLING_S}")
+
+
+ROLLING_DAY = RollingWindow(DAY_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `maximum` messages that agree in all of `per`, in the time `every`.
+
+    `holiday_maximum` takes its place in clock windows that begin on a public holiday.
+    """
+
+    per: tuple[CountDimension, ...]
+    maximum: int
+    every: Clock | RollingWindow
+    holiday_maximum: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.per or len(set(self.per)) < len(self.per):
+            raise ValueError("per: must name one part at least, and each once")
+        if self.maximum < 1 or (self.holiday_maximum is not None and self.holiday_maximum < 1):
+            raise ValueError("maximum: must be at least 1")
+        if isinstance(self.every, Clock):
+            return
+        if self.maximum > MAX_ROLLING:
+            raise ValueError(f"maximum: a rolling limit counts to {MAX_ROLLING} at most")
+        if self.holiday_maximum is not None:
+            raise ValueError("holiday_maximum: a rolling limit lies in more days than one")
 
 
 @dataclass(frozen=True, slots=True)

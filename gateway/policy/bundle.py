@@ -15,7 +15,7 @@ from gateway.domain.policy import (
 from gateway.domain.verdict import Action, Reason
 from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.check import Check, Exemption
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 
 COMMERCIAL = frozenset({TrafficClass.COMMERCIAL})
 

@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 from gateway.domain.categories import TrafficClass
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.filings import SenderFilings
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 

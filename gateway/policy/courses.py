@@ -19,7 +19,7 @@ from gateway.policy.check import (
 )
 from gateway.policy.filings import SenderFilings
 from gateway.policy.findings import Modes, RuleFindings
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Ending, Submission
 

@@ -1,15 +1,230 @@
-"""The data that rules look up; code outside the policy keeps it current."""
+"""The data that rules look up: answers to SPs, suspensions, filings, preferences and the like.
+
+Code outside the policy keeps it current.
+"""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 
+from gateway.domain.consent import EVERY_SENDER, Answer
+from gateway.domain.msisdn import misread_as
+from gateway.domain.suspension import GRACE, NewSuspension
 from gateway.filter.classifier.score import Scorer
 from gateway.policy.filings import Filings
-from gateway.policy.hours.places import ProvinceTable
+from gateway.policy.number_set import NumberSet
+from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
-from gateway.policy.sets.subscriber_sets import ConsentSets, SuspendedSources
+
+
+class ConsentSets:
+    """Sets of numbers per scope: who refused, agreed, is asserted to have agreed, subscribed.
+
+    Scopes without an answer have no set. A number is in at most one of the three answer sets of a
+    scope: the last answer applied holds. `subscribed` are those with a running order of a service
+    of the SP (R24), which is a proven consent while it runs. The follower of the store clears
+    `is_current` while the store cannot be read: newer answers may be missing here. `read_by` is
+    when the store must have been read again, in monotonic seconds. Older sets are not used to
+    judge; if the process was too busy to read, messages wait (`is_behind`).
+
+    `companions` are the other scopes of the same owner, one company, for each scope that has any. A
+    refusal of one holds for all, even if the number agreed to another: the order of the two answers
+    is not known here.
+    """
+
+    __slots__ = (
+        "agreed",
+        "asserted",
+        "companions",
+        "is_current",
+        "read_by",
+        "refused",
+        "subscribed",
+    )
+
+    def __init__(self) -> None:
+        self.is_current = True
+        self.read_by = inf
+        self.companions: Mapping[str, tuple[str, ...]] = {}
+        self.refused: dict[str, NumberSet] = {}
+        self.agreed: dict[str, NumberSet] = {}
+        self.asserted: dict[str, NumberSet] = {}
+        self.subscribed: dict[str, NumberSet] = {}
+
+    def is_behind(self, now: float) -> bool:
+        """Tell whether the store has not been read for too long, for any reason."""
+        return now > self.read_by
+
+    @contextmanager
+    def judged_by(self, now: float) -> Iterator[None]:
+        """Clear `is_current` within, if the store has not been read for too long at `now`."""
+        is_current = self.is_current
+        self.is_current = is_current and not self.is_behind(now)
+        try:
+            yield
+        finally:
+            self.is_current = is_current
+
+    def apply(self, msisdn: int, scope: str, answer: Answer | None) -> None:
+        """Take over one answer; safe to repeat."""
+        self.load(scope, answer, (msisdn,))
+
+    def load(self, scope: str, answer: Answer | None, msisdns: Iterable[int]) -> None:
+        """Take over the same answer of many numbers at once, None to remove it; safe to repeat."""
+        numbers = list(msisdns)
+        for held, of_scope in (
+            (Answer.REFUSED, self.refused),
+            (Answer.AGREED, self.agreed),
+            (Answer.ASSERTED, self.asserted),
+        ):
+            if held is answer:
+                _add(of_scope, scope, numbers)
+            elif scope in of_scope:
+                of_scope[scope].difference_update(numbers)
+
+    def end(self, scope: str, msisdns: Iterable[int]) -> None:
+        """Note that agreements have ended; a refusal received meanwhile stays."""
+        numbers = list(msisdns)
+        for of_scope in (self.agreed, self.asserted):
+            if scope in of_scope:
+                of_scope[scope].difference_update(numbers)
+
+    def subscribe(self, scope: str, msisdns: Iterable[int]) -> None:
+        """Note that numbers have a running order of the SP; safe to repeat."""
+        _add(self.subscribed, scope, list(msisdns))
+
+    def unsubscribe(self, scope: str, msisdns: Iterable[int]) -> None:
+        """Note that numbers have no running order any more; safe to repeat."""
+        if scope in self.subscribed:
+            self.subscribed[scope].difference_update(msisdns)
+
+    def replace(self, fresh: "ConsentSets") -> None:
+        """Replace all content by that of `fresh`, which must not be used any more."""
+        self.refused, self.agreed = fresh.refused, fresh.agreed
+        self.asserted, self.subscribed = fresh.asserted, fresh.subscribed
+
+    def is_refused(self, scope: str, msisdn: int) -> bool:
+        """Tell whether the number refused `scope`, another scope of its owner, or every sender.
+
+        For a North American number, a refusal by the number that it is read as without its plus
+        counts too, because the refusal may have been typed like that. An agreement of the number
+        itself takes precedence over that.
+        """
+        own = self.refused.get(scope)
+        if own is not None and own.has(msisdn):
+            return True
+        everyone = self.refused.get(EVERY_SENDER)
+        if everyone is not None and everyone.has(msisdn):
+            return True
+        if self.refused_companion(scope, msisdn) is not None:
+            return True
+        other = misread_as(msisdn)
+        return other is not None and any(
+            _has(self.refused, one, other) and not _has(self.agreed, one, msisdn)
+            for one in (scope, *self.companions.get(scope, ()), EVERY_SENDER)
+        )
+
+    def refused_companion(self, scope: str, msisdn: int) -> str | None:
+        """Return another scope of the same owner that the number refused; None without one."""
+        for one in self.companions.get(scope, ()):
+            if _has(self.refused, one, msisdn):
+                return one
+        return None
+
+    def has_agreed(self, scope: str, msisdn: int, *, accept_asserted: bool = False) -> bool:
+        """Tell whether the number agreed to `scope` itself, or has a running order there.
+
+        An agreement to every sender lifts a refusal of every sender, but is no consent to any SP,
+        because silence about an SP is not consent to it (DEC2012 art. 7). An agreement that only
+        the SP asserts counts if the policy says so (R26).
+        """
+        own, orders = self.agreed.get(scope), self.subscribed.get(scope)
+        if (own is not None and own.has(msisdn)) or (orders is not None and orders.has(msisdn)):
+            return True
+        said = self.asserted.get(scope) if accept_asserted else None
+        return said is not None and said.has(msisdn)
+
+
+def _has(of_scope: dict[str, NumberSet], scope: str, msisdn: int) -> bool:
+    return scope in of_scope and of_scope[scope].has(msisdn)
+
+
+def _add(of_scope: dict[str, NumberSet], scope: str, numbers: list[int]) -> None:
+    if scope not in of_scope:
+        of_scope[scope] = NumberSet()
+    of_scope[scope].update(numbers)
+
+
+_MAX_FOUND = 100_000
+_GRACE_S = GRACE.total_seconds()
+
+
+class SuspendedSources:
+    """Until when numbers are suspended, and which suspensions found here are not stored yet.
+
+    A suspension found here holds at once; `found` is for the code that stores it. After a
+    suspension is lifted, its number is spared for a while: what it sent before stays counted, and
+    would suspend it again with the next message. The follower of the store clears `is_current`
+    while the store cannot be read: the last known state still holds.
+    """
+
+    __slots__ = ("found", "is_current", "spared", "until")
+
+    def __init__(self) -> None:
+        self.is_current = True
+        self.until: dict[int, float] = {}  # in epoch seconds, as all here
+        self.spared: dict[int, float] = {}
+        self.found: dict[int, NewSuspension] = {}
+
+    def is_suspended(self, msisdn: int, at: float) -> bool:
+        """Tell whether the number may send nothing."""
+        return self.until.get(msisdn, 0.0) > at
+
+    def may_be_suspended(self, msisdn: int, at: float) -> bool:
+        """Tell whether reaching a limit suspends the number: not if it is suspended or spared."""
+        return not self.is_suspended(msisdn, at) and self.spared.get(msisdn, 0.0) <= at
+
+    def suspend(self, new: NewSuspension) -> None:
+        """Start a suspension now, and add it to `found`.
+
+        Beyond 100 000 that are not stored yet, it holds in this process only.
+        """
+        self.until[new.msisdn] = new.until.timestamp()
+        if len(self.found) < _MAX_FOUND:
+            self.found[new.msisdn] = new
+
+    def load(self, rows: Iterable[tuple[int, float, float]]) -> None:
+        """Take over what the store says of numbers: until when, and when it was last lifted.
+
+        0 means neither. Numbers in `found` are skipped: the store does not know them yet.
+        """
+        for msisdn, until, lifted_at in rows:
+            if msisdn in self.found:
+                continue
+            _put(self.until, msisdn, until)
+            _put(self.spared, msisdn, lifted_at and lifted_at + _GRACE_S)
+
+    def replace(self, fresh: "SuspendedSources") -> None:
+        """Replace all content by that of `fresh`, which must not be used any more; keep `found`."""
+        self.until, self.spared = fresh.until, fresh.spared
+        for new in self.found.values():
+            self.until[new.msisdn] = new.until.timestamp()
+
+    def forget(self, at: float) -> None:
+        """Drop what is over."""
+        self.until = {one: until for one, until in self.until.items() if until > at}
+        self.spared = {one: until for one, until in self.spared.items() if until > at}
+
+
+def _put(numbers: dict[int, float], msisdn: int, until: float) -> None:
+    if until:
+        numbers[msisdn] = until
+    else:
+        numbers.pop(msisdn, None)
+
 
 MAX_WITHIN = timedelta(hours=1)
 _STEP_S = 30

@@ -16,7 +16,7 @@ from gateway.policy.checks.public_interest import PublicInterest
 from gateway.policy.courses import Course, Courses, ReadyRule, RuleQuestion, StagedCounter, staged
 from gateway.policy.filings import FiledTemplates, SenderFilings
 from gateway.policy.findings import Modes, if_unread
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Ending, Home, SourceOrigin, Submission
 

@@ -11,9 +11,9 @@ from gateway.domain.verdict import Finding, Reason
 from gateway.policy.bundle import Bundle
 from gateway.policy.checks.source_suspension import SourceSuspension
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
+from gateway.policy.knowledge import SuspendedSources
 from gateway.policy.replies.mo_words import key_of
-from gateway.policy.sets.subscriber_sets import SuspendedSources
 from gateway.policy.submission import Submission
 
 # Returns what is against the text of a message from a number over its caps, "" for nothing.

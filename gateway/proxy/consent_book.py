@@ -13,7 +13,7 @@ from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.verdict import Finding
 from gateway.policy.findings import ASKED, AWAY, REFUSED, TO_MANY, UNKNOWN
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, monotonic, utcnow
 from gateway.runtime.tasks import KeyedLock, spawn

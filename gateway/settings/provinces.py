@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.policy.hours.places import ProvinceTable
+from gateway.policy.places import ProvinceTable
 from gateway.settings.fault import Fault, SettingsError, decode_utf8, read_octets
 
 _MAX_FILE_OCTETS = 64 * 1024 * 1024

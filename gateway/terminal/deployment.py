@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gateway.domain.sender import Sender
 from gateway.policy.bundle import Bundle
-from gateway.policy.hours.places import ProvinceTable
+from gateway.policy.places import ProvinceTable
 from gateway.settings.api import load_system_ids
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.fault import Fault, FaultCollector, SettingsError

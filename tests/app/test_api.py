@@ -23,9 +23,8 @@ from gateway.app.api import Api, serve_api
 from gateway.app.gateway import Gateway
 from gateway.domain.consent import Answer
 from gateway.policy.checks.outside_window import AskingHours
-from gateway.policy.hours.calendar import HolidayCalendar
-from gateway.policy.hours.places import Zones
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import HolidayCalendar, Window, WindowSet
+from gateway.policy.places import Zones
 from gateway.runtime.clock import utcnow
 from gateway.settings.api import ApiSettings, load_api
 from gateway.settings.gateway import ListenerTls

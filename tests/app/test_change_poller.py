@@ -12,7 +12,7 @@ from gateway.app.change_poller import PollInterval, Rounds, keep_current
 from gateway.app.gateway import Gateway
 from gateway.app.policies import PolicyRequests
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.runtime.clock import utcnow
 from gateway.runtime.tasks import spawn
 from gateway.storage.errors import StoreUnavailable

@@ -22,8 +22,8 @@ from gateway.domain.warning import (
     WarningKind,
 )
 from gateway.policy.bundle import Bundle
-from gateway.policy.hours.places import ProvinceTable
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import ProvinceTable
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.storage.database import Database

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.app import policies
 from gateway.app.gateway import Gateway
-from gateway.policy.hours.places import place_of
+from gateway.policy.places import place_of
 from gateway.policy.ruleset import RuleSet
 from gateway.smpp.text import readings
 from simulators import builders

@@ -28,7 +28,7 @@ from gateway.domain.subscription import (
     Terms,
     advance,
 )
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.records.archive import RecordArchive, hour_of
 from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines

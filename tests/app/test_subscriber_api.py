@@ -18,7 +18,7 @@ from gateway.console.application import build_api
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.subscription import Hub
 from gateway.policy.checks.outside_window import usual_hours
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.settings.services import load_offered
 from gateway.stores import open_store
 from gateway.systems.subscriptions.catalogue import Catalogue

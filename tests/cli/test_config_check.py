@@ -8,7 +8,7 @@ import pytest
 
 from gateway.cli.config_check import unknown_holidays_of
 from gateway.policy.bundle import Bundle
-from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
+from gateway.policy.hours import HolidayCalendar, RuleLocale
 
 Cli = Callable[..., CompletedProcess[str]]
 Write = Callable[[str, str], None]

@@ -11,7 +11,7 @@ import pytest
 from gateway.console.application import build_api
 from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.msisdn import msisdn_of
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.runtime.clock import utcnow
 from gateway.stores import Stores
 from gateway.systems.consent.api import optouts

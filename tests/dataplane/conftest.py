@@ -21,9 +21,8 @@ from gateway.domain.verdict import Action
 from gateway.filter.normalise.views import Views
 from gateway.policy.bundle import Bundle, Override, Rule, Title
 from gateway.policy.check import Check
-from gateway.policy.knowledge import Knowledge
+from gateway.policy.knowledge import ConsentSets, Knowledge
 from gateway.policy.ruleset import RuleSet
-from gateway.policy.sets.subscriber_sets import ConsentSets
 from gateway.session.operations import SessionState, Side
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER, split

@@ -6,6 +6,7 @@ from datetime import time, timedelta
 
 from gateway.domain.consent import Answer
 from gateway.domain.filings import PortScope, Signature, Template, TemplateKind
+from gateway.domain.policy import ROLLING_DAY, CountDimension, Limit
 from gateway.domain.preferences import PreferenceAction, PreferenceKind, packed, preference
 from gateway.domain.sender import Port, Purpose, Rate, Sender, SenderState
 from gateway.domain.verdict import Action, Reason
@@ -33,11 +34,9 @@ from gateway.policy.checks.unknown_numbers import UnknownNumbers
 from gateway.policy.checks.unknown_signature import UnknownSignature
 from gateway.policy.checks.unknown_template import UnknownTemplate
 from gateway.policy.checks.user_preference import UserPreference
-from gateway.policy.counters.limits import ROLLING_DAY, CountDimension, Limit
-from gateway.policy.hours.calendar import RuleLocale
-from gateway.policy.hours.places import ProvinceTable
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import RuleLocale, Window, WindowSet
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
 from tests.dataplane.conftest import (
     AT,

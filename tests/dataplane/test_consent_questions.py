@@ -9,13 +9,12 @@ from gateway.dataplane.attention import Ask, Hold, OwnAnswer
 from gateway.dataplane.link import Link
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Template, TemplateKind
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import Clock, CountDimension, Enforcement, Limit
 from gateway.domain.verdict import Finding
 from gateway.policy.bundle import Rule
 from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.counters.limits import Clock, CountDimension, Limit
 from gateway.policy.courses import Course
 from gateway.policy.findings import ASKED, AWAY, REFUSED, UNKNOWN
 from gateway.policy.knowledge import Knowledge

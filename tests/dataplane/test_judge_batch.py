@@ -11,7 +11,7 @@ import pytest
 from gateway.dataplane import judge_batch, request_reader
 from gateway.dataplane.attention import Hold
 from gateway.domain.categories import TrafficClass
-from gateway.domain.policy import ContentRule, RepliesRule
+from gateway.domain.policy import Clock, ContentRule, CountDimension, Limit, RepliesRule
 from gateway.domain.sender import Port, Purpose
 from gateway.domain.verdict import Action
 from gateway.filter.classifier.model import PairedScorer
@@ -27,7 +27,6 @@ from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.suspicious import Suspicious
 from gateway.policy.checks.too_fast import TooFast
 from gateway.policy.checks.too_often import Often, TooOften
-from gateway.policy.counters.limits import Clock, CountDimension, Limit
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission

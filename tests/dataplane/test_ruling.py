@@ -9,7 +9,7 @@ from gateway.dataplane.attention import Hold
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Approval
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import Clock, CountDimension, Enforcement, Limit
 from gateway.domain.sender import Port, Purpose
 from gateway.domain.verdict import Action
 from gateway.filter import facts
@@ -25,9 +25,8 @@ from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.public_interest import PublicInterest
 from gateway.policy.checks.too_fast import TooFast
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.counters.limits import Clock, CountDimension, Limit
-from gateway.policy.hours.windows import Window, WindowSet
-from gateway.policy.sets.number_set import NumberSet
+from gateway.policy.hours import Window, WindowSet
+from gateway.policy.number_set import NumberSet
 from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 from gateway.smpp.tlv import Tag

@@ -20,8 +20,8 @@ from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.other_province import OtherProvince
 from gateway.policy.checks.port_misuse import PortMisuse
 from gateway.policy.checks.unknown_numbers import UnknownNumbers
-from gateway.policy.hours.places import ProvinceTable
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import ProvinceTable
 from gateway.smpp.status import CommandStatus
 from simulators import builders
 from tests.dataplane.conftest import (

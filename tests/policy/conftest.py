@@ -11,7 +11,7 @@ from gateway.domain.verdict import Action, Reason
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Bundle, Override, Rule, Title
 from gateway.policy.check import Ask, AskedCheck, Check, Sieve
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Account, DeliveryTimes, Submission

@@ -9,8 +9,7 @@ from gateway.domain.policy import Enforcement
 from gateway.policy.bundle import Rule, Title
 from gateway.policy.checks.outside_window import OutsideWindow, asking_hours, usual_hours
 from gateway.policy.checks.user_preference import UserPreference
-from gateway.policy.hours.calendar import RuleLocale
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import RuleLocale, Window, WindowSet
 
 MAINLAND, LISBON = 8613800138000, 351912345678
 MIDNIGHT = datetime(2025, 11, 25, tzinfo=UTC)  # 08:00 in Beijing

@@ -7,7 +7,7 @@ import pytest
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import EVERY_SENDER, Answer
 from gateway.domain.filings import Template, TemplateKind
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import Clock, CountDimension, Enforcement, Limit
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.facts import TextFacts
 from gateway.policy.bundle import Rule
@@ -15,10 +15,9 @@ from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.counters.limits import Clock, CountDimension, Limit
 from gateway.policy.engine import explain, judge_again, judge_due
 from gateway.policy.findings import ASKED, UNKNOWN, is_asking, status_of
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Account, Submission
 from tests.policy.conftest import (

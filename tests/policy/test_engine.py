@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.consent import Answer
 from gateway.domain.filings import PortScope, Template, TemplateKind
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import ROLLING_DAY, Clock, CountDimension, Enforcement, Limit
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
 from gateway.domain.sender import Rate
 from gateway.domain.verdict import Action, Finding
@@ -29,13 +29,12 @@ from gateway.policy.checks.too_fast import TooFast
 from gateway.policy.checks.too_often import TooOften
 from gateway.policy.checks.unknown_numbers import UnknownNumbers
 from gateway.policy.checks.user_preference import UserPreference
-from gateway.policy.counters.limits import ROLLING_DAY, Clock, CountDimension, Limit
 from gateway.policy.courses import Course, Courses
 from gateway.policy.engine import ask_together, count_together, stop_together
 from gateway.policy.findings import is_asking
-from gateway.policy.hours.places import ProvinceTable
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import ProvinceTable
 from gateway.policy.preferences import Preferences
 from gateway.policy.submission import DeliveryTimes, Submission
 from tests.policy.conftest import (

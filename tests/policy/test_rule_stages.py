@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Approval, Signature, Template, TemplateKind
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import Clock, CountDimension, Enforcement, Limit
 from gateway.domain.sender import Port, Purpose, Rate
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.contacts import ContactKind
@@ -35,10 +35,8 @@ from gateway.policy.checks.too_often import TooOften
 from gateway.policy.checks.unknown_numbers import UnknownNumbers
 from gateway.policy.checks.unknown_signature import UnknownSignature
 from gateway.policy.checks.unknown_template import UnknownTemplate
-from gateway.policy.counters.limits import Clock, CountDimension, Limit
 from gateway.policy.engine import explain
-from gateway.policy.hours.calendar import RuleLocale
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import RuleLocale, Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.rule_stages import RuleStages
 from tests.policy.conftest import (

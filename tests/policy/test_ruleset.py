@@ -18,7 +18,7 @@ from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.port_misuse import PortMisuse
 from gateway.policy.engine import explain
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import DeliveryTimes
 from gateway.smpp.text import readings

@@ -3,13 +3,13 @@
 import pytest
 
 from gateway.domain.filings import Signature
+from gateway.domain.policy import Clock, CountDimension, Limit
 from gateway.domain.sender import Port
 from gateway.policy import rule_stages
 from gateway.policy.checks.no_sender_name import NoSenderName
 from gateway.policy.checks.signature_switch import SignatureSwitch
 from gateway.policy.checks.suspicious import Suspicious
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.counters.limits import Clock, CountDimension, Limit
 from gateway.policy.filings import Filings
 from gateway.policy.rule_stages import SourceKinds
 from gateway.policy.submission import Account

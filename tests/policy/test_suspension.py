@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import Clock, CountDimension, Enforcement, Limit
 from gateway.domain.sender import Port, Rate
 from gateway.domain.suspension import NewSuspension, SuspensionTerms
 from gateway.domain.verdict import Action, Reason
@@ -13,9 +13,8 @@ from gateway.policy.bundle import Rule
 from gateway.policy.checks.source_suspension import SourceSuspension
 from gateway.policy.checks.suspicious import Suspicious
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.counters.limits import Clock, CountDimension, Limit
 from gateway.policy.engine import explain
-from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
+from gateway.policy.hours import HolidayCalendar, RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 from gateway.policy.suspension import end_of

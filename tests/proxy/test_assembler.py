@@ -10,7 +10,15 @@ from typing import Protocol
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.domain.policy import ContentRule, Enforcement, LongMessages, RepliesRule
+from gateway.domain.policy import (
+    ROLLING_DAY,
+    ContentRule,
+    CountDimension,
+    Enforcement,
+    Limit,
+    LongMessages,
+    RepliesRule,
+)
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Rule, Title
@@ -18,8 +26,7 @@ from gateway.policy.check import Check
 from gateway.policy.checks.no_optout_hint import NoOptoutHint
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.counters.limits import ROLLING_DAY, CountDimension, Limit
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.proxy import release_follower
 from gateway.proxy.release_follower import ReleaseFollower
 from gateway.runtime.clock import utcnow

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain.consent import CLAIMED, Answer, ConsentAnswer
 from gateway.domain.subscription import MessageEvidence
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.proxy.consent_book import ConsentBook
 from gateway.stores import Stores
 from gateway.systems.consent.service import Claim, Claims, ConsentProof

@@ -8,7 +8,14 @@ from typing import Protocol
 import pytest
 
 from gateway.app.gateway import Gateway
-from gateway.domain.policy import Enforcement, KeywordList, ListAction
+from gateway.domain.policy import (
+    ROLLING_DAY,
+    CountDimension,
+    Enforcement,
+    KeywordList,
+    Limit,
+    ListAction,
+)
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Rule, Title
@@ -16,8 +23,7 @@ from gateway.policy.check import Check
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.too_fast import TooFast
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.counters.limits import ROLLING_DAY, CountDimension, Limit
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.policy.ruleset import RuleSet
 from gateway.runtime.clock import utcnow
 from gateway.storage.database import Database

@@ -16,7 +16,7 @@ from gateway.domain.sender import Sender
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Rule, Title
 from gateway.policy.checks.outside_window import OutsideWindow
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores

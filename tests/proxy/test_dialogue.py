@@ -24,7 +24,7 @@ from gateway.domain.subscription import (
 from gateway.policy.bundle import Bundle, Rule, Title
 from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.opt_out import OptOut
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.proxy import replies
 from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import GatewaySettings

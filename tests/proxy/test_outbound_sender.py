@@ -22,8 +22,7 @@ from gateway.domain.sender import Port, Sender
 from gateway.domain.subscription import Cycle, Hub, Service, Terms
 from gateway.policy.bundle import Bundle, Rule, Title
 from gateway.policy.checks.outside_window import OutsideWindow, asking_hours
-from gateway.policy.hours.calendar import RuleLocale
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import RuleLocale, Window, WindowSet
 from gateway.proxy import mt_sender
 from gateway.runtime.clock import utcnow
 from gateway.session.timers import Timers

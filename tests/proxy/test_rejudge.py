@@ -10,7 +10,7 @@ import pytest
 from gateway.dataplane.plane import Plane
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import ROLLING_DAY, CountDimension, Enforcement, Limit
 from gateway.domain.quarantine import HeldMessage
 from gateway.domain.sender import Sender
 from gateway.domain.verdict import Action, Finding, Reason, Verdict
@@ -22,8 +22,7 @@ from gateway.policy.checks.no_optout_hint import NoOptoutHint
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.counters.limits import ROLLING_DAY, CountDimension, Limit
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.proxy.rejudge import judge_leaving, outranked

@@ -13,15 +13,14 @@ from gateway.app.background import Suspensions
 from gateway.app.gateway import Gateway
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import EVERY_SENDER
-from gateway.domain.policy import Enforcement, RepliesRule
+from gateway.domain.policy import Clock, CountDimension, Enforcement, Limit, RepliesRule
 from gateway.domain.sender import Port, Sender
 from gateway.domain.subscription import Hub
 from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, SuspensionTerms
 from gateway.policy.bundle import Bundle, Rule, Title
 from gateway.policy.checks.source_suspension import SourceSuspension
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.counters.limits import Clock, CountDimension, Limit
-from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
+from gateway.policy.hours import HolidayCalendar, RuleLocale
 from gateway.proxy.esme_session import Routes
 from gateway.settings.gateway import GatewaySettings
 from gateway.storage.errors import StoreUnavailable

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.hours.places import place_of
+from gateway.policy.places import place_of
 from gateway.settings import provinces
 from gateway.settings.fault import SettingsError
 from gateway.settings.provinces import load_provinces

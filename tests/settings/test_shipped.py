@@ -13,7 +13,7 @@ from gateway.policy.checks.no_consent import NoConsent
 from gateway.policy.checks.no_sender_name import NoSenderName
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.public_interest import PublicInterest
-from gateway.policy.hours.windows import OnHolidays, Window
+from gateway.policy.hours import OnHolidays, Window
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.check import check
 from gateway.settings.credentials import verify

@@ -24,7 +24,7 @@ from gateway.policy.check import (
     RegisteredDomain,
     TextCheck,
 )
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 

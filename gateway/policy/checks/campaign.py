@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.check import Between, Counter, CountingCheck, Fact
 from gateway.policy.checks.no_consent import perhaps_not_agreed
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 
 _LEAST, _MOST = timedelta(minutes=1), timedelta(hours=24)

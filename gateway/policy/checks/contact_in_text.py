@@ -9,7 +9,7 @@ from annotated_types import MinLen
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.contacts import Contact, ContactKind
 from gateway.policy.check import ENDLESS, CheckQuestion, Evidence, Fact, TextCheck
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 

@@ -9,7 +9,7 @@ from gateway.domain.verdict import Action, Reason
 from gateway.filter.lookalike import KnownNames
 from gateway.policy.check import CategoryId, CheckQuestion, Evidence, Name, TextCheck
 from gateway.policy.checks.bad_link import LIKENESSES
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 

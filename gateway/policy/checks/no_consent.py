@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.domain.verdict import Reason
 from gateway.policy.check import Ask, CheckQuestion, Evidence, RecipientCheck, Sieve
 from gateway.policy.checks.opt_out import UNKNOWN_RECIPIENT, UNREAD, answers_among
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 

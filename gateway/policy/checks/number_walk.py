@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 
 from gateway.domain.verdict import Reason
 from gateway.policy.check import Against, CountingCheck, Evidence
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 

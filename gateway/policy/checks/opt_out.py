@@ -9,9 +9,9 @@ from gateway.domain.msisdn import NORTH_AMERICAN_BELOW
 from gateway.domain.sender import Purpose
 from gateway.domain.verdict import Reason
 from gateway.policy.check import Ask, CheckQuestion, Evidence, RecipientCheck, Sieve
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
-from gateway.policy.sets.number_set import NumberSet
+from gateway.policy.number_set import NumberSet
 from gateway.policy.submission import Submission
 
 UNREAD = Evidence(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from gateway.domain.verdict import Reason
 from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck
 from gateway.policy.filings import SenderFilings
-from gateway.policy.hours.calendar import RuleLocale
-from gateway.policy.hours.places import place_of
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import place_of
 from gateway.policy.submission import Submission
 
 _OTHER_PROVINCE = Evidence(

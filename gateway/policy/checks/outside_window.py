@@ -9,10 +9,17 @@ from zoneinfo import ZoneInfo
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.bundle import Rule
 from gateway.policy.check import CheckQuestion, Evidence, RecipientCheck
-from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
-from gateway.policy.hours.places import Zones
-from gateway.policy.hours.windows import Jitter, Locality, Window, WindowSet, next_opening
+from gateway.policy.hours import (
+    HolidayCalendar,
+    Locality,
+    RuleLocale,
+    Window,
+    WindowSet,
+    next_opening,
+    open_for,
+)
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import Zones
 from gateway.policy.submission import DeliveryTimes, Submission
 
 _CLOSED = Evidence("outside the hours in which it may arrive", zh="不在允许接收的时段")
@@ -158,9 +165,8 @@ class _Hours:
         opens = next_opening(self._windows, moment, where)
         if opens is None:
             return None
-        strewn = Jitter(_NEARLY_ALL, self._jitter)
-        last = next_opening(self._windows, moment, where, strewn) or opens
-        found = _NextOpening(at, opens.timestamp(), (last - opens).total_seconds())
+        lasts = open_for(self._windows, opens, self._jitter, where)
+        found = _NextOpening(at, opens.timestamp(), lasts.total_seconds() * _NEARLY_ALL)
         self._openings[zone] = found
         return found
 

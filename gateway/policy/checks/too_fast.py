@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.check import Against, CountingCheck, Evidence
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Home, Submission, TokenBucket
 

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 
 from gateway.domain.verdict import Reason
 from gateway.policy.check import Between, CheckQuestion, Evidence, RecipientCheck
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import MAX_WITHIN, Knowledge
 from gateway.policy.submission import Submission
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gateway.domain.verdict import Reason
 from gateway.policy.check import CheckQuestion, Evidence, TextCheck
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import Submission
 

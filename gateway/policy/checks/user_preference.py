@@ -8,9 +8,9 @@ from gateway.domain.msisdn import NORTH_AMERICAN_BELOW
 from gateway.domain.preferences import PreferenceAction, PreferenceKind
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.check import Ask, CheckQuestion, Evidence, RecipientCheck, Sieve
-from gateway.policy.hours.calendar import RuleLocale
-from gateway.policy.hours.places import Zones
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import Zones
 from gateway.policy.submission import Submission
 
 # Others must not learn the number or the word that a subscriber names.

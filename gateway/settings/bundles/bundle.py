@@ -19,7 +19,7 @@ from gateway.domain.policy import (
 )
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle
-from gateway.policy.hours.calendar import CalendarError, HolidayCalendar, RuleLocale, parse
+from gateway.policy.hours import CalendarError, HolidayCalendar, RuleLocale, parse
 from gateway.settings import yaml
 from gateway.settings.bundles.check_fields import Fallback
 from gateway.settings.bundles.keyword_lists import load_lists

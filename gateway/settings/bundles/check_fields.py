@@ -22,13 +22,13 @@ from pydantic import AfterValidator, BeforeValidator, Strict, model_validator
 from pydantic import Field as FieldOf
 
 from gateway.domain.categories import category_of
+from gateway.domain.policy import MAX_ROLLING, Clock, CountDimension, Limit, RollingWindow
 from gateway.domain.suspension import SuspensionTerms
 from gateway.domain.verdict import Action
 from gateway.filter.links import registrable_domain
 from gateway.policy.check import Between, Check, Notation
 from gateway.policy.checks.suspicious import Tolerance
-from gateway.policy.counters.limits import MAX_ROLLING, Clock, CountDimension, Limit, RollingWindow
-from gateway.policy.hours.windows import OnHolidays, Window, WindowSet
+from gateway.policy.hours import OnHolidays, Window, WindowSet
 from gateway.policy.replies.hub_words import hub_command_of
 from gateway.policy.replies.intents import Intent, MoContext, meaning_of
 from gateway.policy.replies.mo_words import key_of

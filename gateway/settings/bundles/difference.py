@@ -8,14 +8,12 @@ from hashlib import blake2b
 from operator import eq
 from typing import Any, get_type_hints
 
-from gateway.domain.policy import Enforcement, KeywordList
+from gateway.domain.policy import Clock, Enforcement, KeywordList, Limit, RollingWindow
 from gateway.domain.suspension import SuspensionTerms
 from gateway.policy.bundle import Bundle, Rule
 from gateway.policy.check import Notation
 from gateway.policy.checks.suspicious import Tolerance
-from gateway.policy.counters.limits import Clock, Limit, RollingWindow
-from gateway.policy.hours.calendar import HolidayCalendar
-from gateway.policy.hours.windows import EVERY_DAY, OnHolidays, Window, WindowSet
+from gateway.policy.hours import EVERY_DAY, HolidayCalendar, OnHolidays, Window, WindowSet
 from gateway.settings.bundles.check_fields import Weekday, duration_said
 
 # A list of all banks is no cell of a table.

@@ -18,8 +18,7 @@ from gateway.policy.check import Check, Exemption
 from gateway.policy.checks import all_checks
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.source_suspension import SourceSuspension
-from gateway.policy.hours.calendar import HolidayCalendar
-from gateway.policy.hours.windows import OnHolidays, Window
+from gateway.policy.hours import HolidayCalendar, OnHolidays, Window
 from gateway.settings.bundles.check_fields import ExceptionShape, Fallback, file_fields
 from gateway.settings.bundles.layers import entries_of, overlaid
 from gateway.settings.fault import Fault, FaultCollector, SettingsError

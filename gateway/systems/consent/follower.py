@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gateway.domain.consent import Answer
 from gateway.domain.subscription import RunningRow
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.runtime.clock import utcnow
 from gateway.storage.change_feed import Change, ChangeFeed, ChangeKind, FeedFollower
 from gateway.systems.consent.store import AnswerRow, ConsentStore, EndRow

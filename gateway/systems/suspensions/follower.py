@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from gateway.domain.suspension import GRACE
-from gateway.policy.sets.subscriber_sets import SuspendedSources
+from gateway.policy.knowledge import SuspendedSources
 from gateway.runtime.clock import utcnow
 from gateway.storage.change_feed import ChangeFeed, ChangeKind, FeedFollower
 from gateway.systems.suspensions.store import SuspensionRow, SuspensionStore

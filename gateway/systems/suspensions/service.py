@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.domain.suspension import SUBSCRIBER, Allowance, Lift, NewSuspension, Suspension
-from gateway.policy.sets.subscriber_sets import SuspendedSources
+from gateway.policy.knowledge import SuspendedSources
 from gateway.policy.suspension import Suspender
 from gateway.systems.suspensions.store import SuspensionRow, SuspensionStore
 

@@ -14,7 +14,7 @@ from gateway.filter.facts import TextFacts
 from gateway.policy import similar_texts
 from gateway.policy.check import asked_alone
 from gateway.policy.checks.campaign import Campaign
-from gateway.policy.hours.calendar import RuleLocale
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.similar_texts import CampaignCounter
 from gateway.policy.submission import RequestedMessage

@@ -24,9 +24,9 @@ from gateway.policy.checks.signature_switch import SignatureSwitch
 from gateway.policy.checks.unknown_signature import UnknownSignature
 from gateway.policy.checks.unknown_template import UnknownTemplate
 from gateway.policy.filings import FiledTemplates, Filings
-from gateway.policy.hours.calendar import RuleLocale
-from gateway.policy.hours.places import ProvinceTable
+from gateway.policy.hours import RuleLocale
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import ProvinceTable
 from gateway.policy.rule_stages import RuleStages
 from gateway.policy.submission import Account, Submission
 from tests.policy.conftest import ask_of, rule

@@ -27,9 +27,9 @@ from gateway.policy.checks.public_interest import PublicInterest
 from gateway.policy.checks.signature_switch import SignatureSwitch
 from gateway.policy.checks.unknown_signature import UnknownSignature
 from gateway.policy.checks.unknown_template import UnknownTemplate
-from gateway.policy.hours.places import ProvinceTable
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
+from gateway.policy.places import ProvinceTable
 from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 

@@ -7,8 +7,7 @@ import pytest
 from gateway.domain.policy import Enforcement
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.checks.outside_window import OutsideWindow
-from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
-from gateway.policy.hours.windows import OnHolidays, Window, WindowSet
+from gateway.policy.hours import HolidayCalendar, OnHolidays, RuleLocale, Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.submission import DeliveryTimes, Submission
 from tests.policy.conftest import ADVERT, CODE, CODES, World, addressed, rule, why

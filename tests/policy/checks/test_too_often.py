@@ -4,14 +4,13 @@ from datetime import datetime
 
 import pytest
 
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import ROLLING_DAY, Clock, CountDimension, Enforcement, Limit
 from gateway.domain.sender import Port, Rate
 from gateway.domain.verdict import Action, Reason
 from gateway.policy.bundle import Override
 from gateway.policy.check import asked_alone
 from gateway.policy.checks.too_often import Often, TooOften
-from gateway.policy.counters.limits import ROLLING_DAY, Clock, CountDimension, Limit
-from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
+from gateway.policy.hours import HolidayCalendar, RuleLocale
 from gateway.policy.submission import Submission
 from tests.policy.conftest import (
     ADVERT,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.counters.window_counters import KeyShares
+from gateway.policy.counters import KeyShares
 
 
 def taken(shares: KeyShares, sender: str, tries: int = 2_000_000) -> int:

@@ -4,15 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.policy.counters.limits import (
-    DAY_S,
-    MAX_ROLLING,
-    Clock,
-    CountDimension,
-    CounterTerms,
-    Limit,
-    RollingWindow,
-)
+from gateway.domain.policy import DAY_S, MAX_ROLLING, Clock, CountDimension, Limit, RollingWindow
+from gateway.policy.counters import CounterTerms
 
 TO = (CountDimension.DESTINATION,)
 

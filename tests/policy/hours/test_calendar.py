@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.hours.calendar import CalendarError, HolidayCalendar, parse
+from gateway.policy.hours import CalendarError, HolidayCalendar, parse
 from gateway.settings.yaml import load
 
 SHIPPED = Path(__file__).parents[3] / "policies" / "calendars" / "cn.yaml"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.hours.places import NOWHERE, PREFIXES, ProvinceTable, Region, Zones, place_of
+from gateway.policy.places import NOWHERE, PREFIXES, ProvinceTable, Region, Zones, place_of
 
 ZONES = Zones("Asia/Shanghai")
 

@@ -8,17 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.hours.calendar import HolidayCalendar
-from gateway.policy.hours.windows import (
-    Defer,
-    Jitter,
+from gateway.policy.hours import (
+    HolidayCalendar,
     Locality,
     OnHolidays,
-    TooLate,
     Window,
     WindowSet,
-    deferral,
     next_opening,
+    open_for,
 )
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -66,62 +63,32 @@ def test_r40_a_window_opens_on_the_second_and_closes_before_it(
 def test_r40_outside_the_window_a_message_waits_for_the_opening() -> None:
     moment = local("2013-09-10T21:00:00")
 
-    verdict = deferral(DAYTIME, moment, moment + timedelta(hours=24), HERE)
+    until = next_opening(DAYTIME, moment, HERE)
 
-    assert verdict == Defer(local("2013-09-11T08:00:00"))
-
-
-def test_r40_a_message_that_is_not_valid_until_the_opening_is_too_late() -> None:
-    moment = local("2013-09-10T21:00:00")
-
-    for validity in ("2013-09-11T06:00:00", "2013-09-11T08:00:00", "2013-09-10T21:00:00"):
-        assert deferral(DAYTIME, moment, local(validity), HERE) == TooLate()
-    assert deferral(DAYTIME, moment, local("2013-09-11T08:00:01"), HERE) == Defer(
-        local("2013-09-11T08:00:00")
-    )
+    assert until == local("2013-09-11T08:00:00")
 
 
 def test_r40_inside_the_window_a_message_goes_as_it_is() -> None:
     moment = local("2013-09-10T20:59:59")
 
-    assert deferral(DAYTIME, moment, None, HERE, Jitter(0.5, HALF_HOUR)) == Defer(moment)
-
-
-def test_r40_a_message_that_is_expired_is_too_late_in_the_window_as_well() -> None:
-    moment = local("2013-09-10T12:00:00")
-
-    assert deferral(DAYTIME, moment, moment, HERE) == TooLate()
+    assert next_opening(DAYTIME, moment, HERE) == moment
 
 
 def test_r40_the_recipient_s_clock_counts_and_not_the_sender_s() -> None:
     moment = local("2013-09-10T10:00:00")  # 22:00 of the day before in New York
 
-    verdict = deferral(DAYTIME, moment, None, Locality(NEW_YORK, NO_HOLIDAYS))
+    until = next_opening(DAYTIME, moment, Locality(NEW_YORK, NO_HOLIDAYS))
 
-    assert verdict == Defer(local("2013-09-10T08:00:00", NEW_YORK))
-
-
-@pytest.mark.parametrize(
-    ("fraction", "clock"), [(0.0, "08:00:00"), (0.5, "08:15:00"), (0.75, "08:22:30")]
-)
-def test_r40_deferred_messages_are_strewn_after_the_opening(fraction: float, clock: str) -> None:
-    moment = local("2013-09-10T21:00:00")
-
-    until = next_opening(DAYTIME, moment, HERE, Jitter(fraction, HALF_HOUR))
-
-    assert until == local(f"2013-09-11T{clock}")
+    assert until == local("2013-09-10T08:00:00", NEW_YORK)
 
 
-def test_r40_jitter_leaves_no_window_and_outlives_no_message() -> None:
+def test_r40_a_window_is_open_until_the_last_that_follows_it_closes() -> None:
     brief = windows(("08:00", "08:10"), ("08:10", "08:20"), ("20:00", "21:00"))
-    moment = local("2013-09-10T21:00:00")
-    jitter = Jitter(0.9999999999999999, HALF_HOUR)
+    opening = local("2013-09-11T08:00:00")
 
-    until = next_opening(brief, moment, HERE, jitter)
-    verdict = deferral(brief, moment, local("2013-09-11T08:05:00"), HERE, jitter)
-
-    assert until == local("2013-09-11T08:19:59.999999")
-    assert verdict == Defer(local("2013-09-11T08:04:59.999999"))
+    assert open_for(brief, opening, HALF_HOUR, HERE) == timedelta(minutes=20)
+    assert open_for(brief, opening, timedelta(minutes=15), HERE) == timedelta(minutes=15)
+    assert open_for(brief, opening, timedelta(), HERE) == timedelta()
 
 
 @pytest.mark.parametrize(
@@ -205,17 +172,6 @@ def test_what_does_not_open_within_fourteen_days_never_does() -> None:
 
     assert after(13) == local("2013-09-23T08:00:00")
     assert after(14) is None
-    assert (
-        deferral(
-            closed,
-            local("2013-09-10T08:00:00"),
-            None,
-            Locality(
-                SHANGHAI, HolidayCalendar("x", frozenset(date(2013, 9, n) for n in range(1, 31)))
-            ),
-        )
-        == TooLate()
-    )
 
 
 def test_an_hour_that_does_not_exist_opens_nothing() -> None:
@@ -283,13 +239,10 @@ def test_a_day_that_a_country_leaves_out_opens_nothing() -> None:
         lambda: Window(time(8, tzinfo=UTC), time(21)),
         lambda: Window(time(8), time(21, tzinfo=UTC)),
         lambda: WindowSet(()),
-        lambda: Jitter(1.0, HALF_HOUR),
-        lambda: Jitter(-0.1, HALF_HOUR),
-        lambda: Jitter(0.5, -HALF_HOUR),
     ],
 )
 def test_a_window_that_means_nothing_cannot_be_made(make: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match=r"weekdays|opens|windows|fraction|span"):
+    with pytest.raises(ValueError, match=r"weekdays|opens|windows"):
         make()
 
 
@@ -362,31 +315,27 @@ def test_the_next_opening_is_the_first_quarter_at_which_a_window_is_open(
 LOCALITIES = st.builds(
     lambda zone, free: Locality(zone, HolidayCalendar("test", free)), ZONES, FREE
 )
-JITTERS = st.builds(
-    Jitter,
-    st.floats(0, 1, exclude_max=True),
-    st.integers(0, 600).map(lambda minutes: timedelta(minutes=minutes)),
-)
 
 
 @given(
     chosen=SETS,
     locality=LOCALITIES,
     moment=MOMENTS,
-    jitter=JITTERS,
-    valid=st.timedeltas(timedelta(seconds=1), timedelta(days=2)),
+    at_most=st.integers(0, 600).map(lambda minutes: timedelta(minutes=minutes)),
+    share=st.floats(0, 1, exclude_max=True),
 )
-def test_a_deferred_message_leaves_in_a_window_while_it_is_valid(
-    chosen: WindowSet, locality: Locality, moment: datetime, jitter: Jitter, valid: timedelta
+def test_at_each_moment_for_which_it_is_open_a_message_may_arrive(
+    chosen: WindowSet, locality: Locality, moment: datetime, at_most: timedelta, share: float
 ) -> None:
     opening = next_opening(chosen, moment, locality)
-
-    verdict = deferral(chosen, moment, moment + valid, locality, jitter)
-
-    if opening is None or opening >= moment + valid:
-        assert verdict == TooLate()
+    if opening is None:
         return
-    assert isinstance(verdict, Defer)
-    assert opening <= verdict.until < moment + valid
-    assert verdict.until - opening <= jitter.span
-    assert chosen.judge(verdict.until.astimezone(locality.zone), locality.calendar)
+
+    lasts = open_for(chosen, opening, at_most, locality)
+
+    assert timedelta() <= lasts <= at_most
+    within = opening + timedelta(seconds=int(lasts.total_seconds() * share))
+    assert chosen.judge(within.astimezone(locality.zone), locality.calendar)
+    if lasts < at_most:
+        closed = (opening + lasts).astimezone(locality.zone)
+        assert not chosen.judge(closed, locality.calendar)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.consent import EVERY_SENDER, Answer
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 
 SUBSCRIBER = 8613800138000
 OTHER = 8613900139000

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.sets import number_set
-from gateway.policy.sets.number_set import NumberSet
+from gateway.policy import number_set
+from gateway.policy.number_set import NumberSet
 
 # Few enough to collide, on both sides of the cut at 2**32, and of any size.
 NUMBERS = st.one_of(st.integers(0, 80), st.integers(2**32 - 40, 2**32 + 40), st.integers(0, 10**15))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.sets import number_set
-from gateway.policy.sets.number_set import SortedNumbers
+from gateway.policy import number_set
+from gateway.policy.number_set import SortedNumbers
 from tests.kernel.forms import Form, in_both_forms
 
 NUMBERS = st.one_of(

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.suspension import NewSuspension
-from gateway.policy.sets import subscriber_sets
-from gateway.policy.sets.subscriber_sets import SuspendedSources
+from gateway.policy import knowledge
+from gateway.policy.knowledge import SuspendedSources
 
 NUMBER = 8613900000001
 NOON = datetime(2026, 9, 30, 12, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_what_is_over_is_forgotten(sources: SuspendedSources) -> None:
 def test_what_nobody_keeps_is_bounded_and_holds_all_the_same(
     sources: SuspendedSources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscriber_sets, "_MAX_FOUND", 2)
+    monkeypatch.setattr(knowledge, "_MAX_FOUND", 2)
 
     for nth in range(3):
         sources.suspend(found(NUMBER + nth))

@@ -19,7 +19,7 @@ from gateway.domain.sender import BindLimits, BindType, Port, Purpose, Rate, Sen
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Bundle, Override, Rule, Title
 from gateway.policy.check import Check
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import Window, WindowSet
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.ruleset import RuleSet
 from gateway.records.archive import RecordArchive

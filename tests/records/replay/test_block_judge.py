@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
 from gateway.domain.filings import Template, TemplateKind
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import (
+    ROLLING_DAY,
+    Clock,
+    CountDimension,
+    Enforcement,
+    Limit,
+    RollingWindow,
+)
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
 from gateway.domain.verdict import Action, Reason
 from gateway.filter.normalise import (
@@ -25,7 +32,6 @@ from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.too_often import TooOften
 from gateway.policy.checks.user_preference import UserPreference
-from gateway.policy.counters.limits import ROLLING_DAY, Clock, CountDimension, Limit, RollingWindow
 from gateway.policy.knowledge import Knowledge
 from gateway.policy.preferences import Preferences
 from gateway.records.replay_judge import Judge

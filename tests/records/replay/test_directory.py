@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.consent import Answer
+from gateway.domain.policy import Clock, CountDimension, Limit, RollingWindow
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.too_often import TooOften
-from gateway.policy.counters.limits import Clock, CountDimension, Limit, RollingWindow
 from gateway.policy.knowledge import Knowledge
 from gateway.records.record_replay import DecisionQuery, RecordReplay, Replayer
 from gateway.records.replay_judge import Judge

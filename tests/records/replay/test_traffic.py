@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import ROLLING_DAY, Clock, CountDimension, Enforcement, Limit
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
 from gateway.domain.verdict import Action
 from gateway.policy.bundle import Override
@@ -24,7 +24,6 @@ from gateway.policy.checks.port_misuse import PortMisuse
 from gateway.policy.checks.too_fast import TooFast
 from gateway.policy.checks.too_often import TooOften
 from gateway.policy.checks.user_preference import UserPreference
-from gateway.policy.counters.limits import ROLLING_DAY, Clock, CountDimension, Limit
 from gateway.policy.knowledge import Knowledge
 from gateway.records.replay_reader import UnchangedReason
 from simulators import builders

@@ -8,7 +8,15 @@ import pytest
 
 from gateway.domain.categories import TrafficClass
 from gateway.domain.consent import Answer
-from gateway.domain.policy import Enforcement, KeywordList, ListAction
+from gateway.domain.policy import (
+    ROLLING_DAY,
+    Clock,
+    CountDimension,
+    Enforcement,
+    KeywordList,
+    Limit,
+    ListAction,
+)
 from gateway.domain.preferences import Preference, PreferenceAction, PreferenceKind, packed
 from gateway.domain.records import Why
 from gateway.domain.verdict import Action
@@ -20,7 +28,6 @@ from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.too_fast import TooFast
 from gateway.policy.checks.too_often import TooOften
 from gateway.policy.checks.user_preference import UserPreference
-from gateway.policy.counters.limits import ROLLING_DAY, Clock, CountDimension, Limit
 from gateway.policy.knowledge import Knowledge
 from gateway.records.record_replay import Replayer, ReplayTally, VerdictChange
 from gateway.records.replay_judge import Judge

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.policy import ContentRule, KeywordList, ListAction
 from gateway.domain.verdict import Action
-from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
+from gateway.policy.hours import HolidayCalendar, RuleLocale
 from gateway.settings.bundles import keyword_lists
 from gateway.settings.bundles.bundle import load_bundle
 

@@ -20,8 +20,7 @@ from gateway.domain.warning import Severity, WarningCode
 from gateway.policy.bundle import Bundle, Override, Rule, Title
 from gateway.policy.checks.opt_out import OptOut
 from gateway.policy.checks.outside_window import OutsideWindow
-from gateway.policy.hours.calendar import HolidayCalendar, RuleLocale
-from gateway.policy.hours.windows import Window, WindowSet
+from gateway.policy.hours import HolidayCalendar, RuleLocale, Window, WindowSet
 from gateway.settings.bundles.difference import ListDifference, SettingDifference, difference
 
 FRAUD = KeywordList("K-FRAUD", "fraud", ListAction.REJECT, ("代开发票", "刷单"))

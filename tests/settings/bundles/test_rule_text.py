@@ -5,6 +5,7 @@ from datetime import time, timedelta
 import pytest
 
 from gateway.domain.categories import Harm
+from gateway.domain.policy import Clock, CountDimension, Limit, RollingWindow
 from gateway.domain.verdict import Action
 from gateway.filter.contacts import ContactKind
 from gateway.policy.bundle import Rule, Title
@@ -24,8 +25,7 @@ from gateway.policy.checks.suspicious import Suspicious, Tolerance
 from gateway.policy.checks.too_fast import TooFast
 from gateway.policy.checks.too_often import TooOften
 from gateway.policy.checks.unknown_numbers import UnknownNumbers
-from gateway.policy.counters.limits import Clock, CountDimension, Limit, RollingWindow
-from gateway.policy.hours.windows import EVERY_DAY, OnHolidays, Window, WindowSet
+from gateway.policy.hours import EVERY_DAY, OnHolidays, Window, WindowSet
 from gateway.settings.bundles.difference import parameters_of
 from gateway.settings.bundles.rules import SHAPES
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.categories import Harm, TrafficClass
-from gateway.domain.policy import Enforcement
+from gateway.domain.policy import Clock, CountDimension, Enforcement, Limit, RollingWindow
 from gateway.domain.verdict import Action
 from gateway.domain.warning import Severity, WarningCode
 from gateway.filter.contacts import ContactKind
@@ -39,9 +39,7 @@ from gateway.policy.checks.unknown_numbers import UnknownNumbers
 from gateway.policy.checks.unknown_signature import UnknownSignature
 from gateway.policy.checks.unknown_template import UnknownTemplate
 from gateway.policy.checks.user_preference import UserPreference
-from gateway.policy.counters.limits import Clock, CountDimension, Limit, RollingWindow
-from gateway.policy.hours.calendar import HolidayCalendar
-from gateway.policy.hours.windows import EVERY_DAY, OnHolidays, Window, WindowSet
+from gateway.policy.hours import EVERY_DAY, HolidayCalendar, OnHolidays, Window, WindowSet
 from gateway.settings.bundles import rules as rules_module
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.bundles.rules import FORMER_NAMES, SHAPES, RuleContext, load_rules

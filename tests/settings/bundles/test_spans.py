@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.counters.limits import Clock, RollingWindow
+from gateway.domain.policy import Clock, RollingWindow
 from gateway.settings.bundles.check_fields import parse_duration, parse_every, parse_hours
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.storage import change_feed
 from gateway.storage.database import Database
 from gateway.stores import stores_of

@@ -15,7 +15,7 @@ from gateway.domain.subscription import (
     Terms,
     advance,
 )
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.storage import change_feed
 from gateway.storage.change_feed import Change
 from gateway.storage.errors import StoreUnavailable

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
-from gateway.policy.sets.subscriber_sets import ConsentSets
+from gateway.policy.knowledge import ConsentSets
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.sealed_columns import Kept
 from gateway.stores import Stores, open_store

@@ -20,8 +20,7 @@ from gateway.domain.preferences import (
 )
 from gateway.domain.subscription import Subscription
 from gateway.policy.checks.outside_window import usual_hours
-from gateway.policy.hours.calendar import HolidayCalendar
-from gateway.policy.hours.windows import OnHolidays, Window, WindowSet
+from gateway.policy.hours import HolidayCalendar, OnHolidays, Window, WindowSet
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.subscriptions import order_requests

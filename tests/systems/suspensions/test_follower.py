@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.domain.suspension import Lift, NewSuspension
-from gateway.policy.sets.subscriber_sets import SuspendedSources
+from gateway.policy.knowledge import SuspendedSources
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.suspensions.follower import SuspensionsFollower

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.domain.suspension import SUBSCRIBER, Lift, NewSuspension, SuspensionTerms
-from gateway.policy.hours.calendar import RuleLocale
-from gateway.policy.sets.subscriber_sets import SuspendedSources
+from gateway.policy.hours import RuleLocale
+from gateway.policy.knowledge import SuspendedSources
 from gateway.policy.suspension import Suspender
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores

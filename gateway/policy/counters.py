@@ -1,30 +1,80 @@
-"""Counters of limits by the clock (R42, R43) and of rolling ones (R42: 24 hours), by key.
+"""Frequency limits, and what counts messages against them, by key (R42, R43).
 
-By the clock means that windows start anew, minute and hour by UTC+8; rolling, that they end now,
-exact to the second. The SPs that fill a counter share its room.
+Windows by the clock start anew, minute and hour by UTC+8; rolling ones end now, exact to the
+second. The SPs that fill a counter share its room.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Self
+from operator import itemgetter
+from typing import Final, Self, TypeAlias
 
-from gateway.policy.counters.limits import (
-    DAY_S,
-    NEVER,
-    PAYER,
-    WHICH,
-    Clock,
-    CounterTerms,
-    Full,
-    Limit,
-    Parts,
-    Retired,
-    RollingWindow,
-    keyed_by,
-    size_of,
-    tables,
-)
+from gateway.domain.policy import DAY_S, Clock, CountDimension, Limit, RollingWindow
+from gateway.policy.hours import HolidayCalendar
+
+# What counters see of a message, in the order of Part: a plain tuple, because one is made per
+# message. What is absent is 0 or "" and is counted as one value of its own.
+Parts: TypeAlias = tuple[int, str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The counters of `limit` hold as many keys as they may: a new key cannot be counted."""
+
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
+class CounterTerms:
+    """How one worker counts.
+
+    `capacity` bounds the keys of each limit, `utc_offset_s` sets the clock of clock windows (R42:
+    UTC+8), `calendar` knows the holidays for limits with a `holiday_maximum`.
+    """
+
+    capacity: int = 1_000_000
+    utc_offset_s: int = 8 * 3600
+    calendar: HolidayCalendar | None = None
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1:
+            raise ValueError("capacity: must be at least 1")
+        if not -DAY_S < self.utc_offset_s < DAY_S:
+            raise ValueError("utc_offset_s: must be less than a day")
+
+
+Table: TypeAlias = dict[int, int]
+Tables: TypeAlias = tuple[Table, ...]
+Retired: TypeAlias = list[Table]
+
+# A table of a million keys is copied as it grows, 15 ms at a time; a 64th of it takes no time.
+_TABLES = 64
+_WHICH: Final = _TABLES - 1  # these bits of a key select its table
+_NEVER = 0
+
+_PLACES = {part: place for place, part in enumerate(CountDimension)}
+_DESTINATION_BITS = 50  # of 15 digits at most (ITU-T E.164)
+_PAYER: Final = 3  # of Parts: the sender, which pays for the keys that its messages make
+
+
+def _tables() -> Tables:
+    return tuple({} for _ in range(_TABLES))
+
+
+def _keyed_by(per: tuple[CountDimension, ...]) -> Callable[[Sequence[Parts]], list[int]]:
+    """Return a function that makes the keys of messages counted by `per`, in any order of `per`."""
+    others = sorted(_PLACES[part] for part in per if part is not CountDimension.DESTINATION)
+    if not others:
+        return lambda messages: [parts[0] for parts in messages]
+    rest = itemgetter(*others)
+    if len(others) == len(per):
+        return lambda messages: [hash(rest(parts)) for parts in messages]
+    return lambda messages: [
+        (hash(rest(parts)) << _DESTINATION_BITS) + parts[0] for parts in messages
+    ]
+
 
 # How many keys an SP may get at once: each request costs a microsecond.
 _MOST_AT_ONCE = 64
@@ -42,18 +92,6 @@ class KeyShares:
     This is asked for each new key, and messages of one SP come together: several keys are granted
     at once, and the unused ones stay with the SP when it is another's turn.
     """
-
-    __slots__ = (
-        "_block",
-        "_capacity",
-        "_carried",
-        "_credit",
-        "_granted",
-        "_inherited",
-        "_left",
-        "_payer",
-        "_room",
-    )
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -160,17 +198,7 @@ class KeyedCounter:
         self.shares = KeyShares(counting.capacity)
         self._retired = retired
         self._full = Full(limit)
-        self._keys_of = keyed_by(limit.per)
-
-    @property
-    def keys(self) -> int:
-        """Return how many keys are kept, as of the last message; some may have expired."""
-        return self.shares.keys
-
-    @property
-    def is_full(self) -> bool:
-        """Tell whether there is no room for a new key, as of the last message."""
-        return self.shares.is_full
+        self._keys_of = _keyed_by(limit.per)
 
 
 class ClockCounter(KeyedCounter):
@@ -187,8 +215,8 @@ class ClockCounter(KeyedCounter):
         super().__init__(limit, counting, retired)
         self._every = every
         self._counting = counting
-        self.kept = tables()
-        self.begins_at = self.ends_at = NEVER
+        self.kept = _tables()
+        self.begins_at = self.ends_at = _NEVER
         self._maximum = limit.maximum
 
     def take_all(
@@ -202,11 +230,11 @@ class ClockCounter(KeyedCounter):
             self._turn(second)
         against: list[tuple[int, Limit | Full]] = []
         for place, key in enumerate(self._keys_of(messages)):
-            counts = self.kept[key & WHICH]
+            counts = self.kept[key & _WHICH]
             count = counts.get(key, 0)
             if count >= self._maximum:
                 against.append((place, self.limit))
-            elif count or self.shares.pays(messages[place][PAYER]):
+            elif count or self.shares.pays(messages[place][_PAYER]):
                 counts[key] = count + 1
             else:
                 against.append((place, self._full))
@@ -215,20 +243,20 @@ class ClockCounter(KeyedCounter):
     def forget(self, parts: Parts, second: int) -> None:
         """Take back one message that was counted at `second`, if its window is still open."""
         (key,) = self._keys_of((parts,))
-        counts = self.kept[key & WHICH]
+        counts = self.kept[key & _WHICH]
         if key not in counts or not self.begins_at <= second < self.ends_at:
             return
         counts[key] -= 1
         if not counts[key]:
-            self.shares.give_back(parts[PAYER])
+            self.shares.give_back(parts[_PAYER])
             del counts[key]
 
     def restart(self) -> None:
         """Forget every count."""
         self._retired += filter(None, self.kept)
-        self.kept = tables()
+        self.kept = _tables()
         self.shares.clear()
-        self.begins_at = self.ends_at = NEVER
+        self.begins_at = self.ends_at = _NEVER
 
     def adopt(self, before: Self) -> None:
         """Go on with the counts of a counter that is not used any more."""
@@ -276,9 +304,9 @@ class RollingCounter(KeyedCounter):
         self._length_s = every.seconds
         self._shift = (limit.maximum - 1) * _STAMP_BITS
         self._mask = (1 << limit.maximum * _STAMP_BITS) - 1
-        self.young = tables()
-        self.old = tables()
-        self.turns_at = NEVER
+        self.young = _tables()
+        self.old = _tables()
+        self.turns_at = _NEVER
 
     def take_all(  # noqa: C901 - asked for each message; a call costs as much as the rest
         self, messages: Sequence[Parts], second: int
@@ -292,7 +320,7 @@ class RollingCounter(KeyedCounter):
         against: list[tuple[int, Limit | Full]] = []
         young_ones, old_ones, pays = self.young, self.old, self.shares.pays
         for place, key in enumerate(self._keys_of(messages)):
-            which = key & WHICH
+            which = key & _WHICH
             young = young_ones[which]
             known = len(young)
             # All messages of this second share this int object.
@@ -301,7 +329,7 @@ class RollingCounter(KeyedCounter):
             if is_new:
                 earlier = old_ones[which].get(key)
                 if earlier is None:
-                    if not pays(messages[place][PAYER]):
+                    if not pays(messages[place][_PAYER]):
                         del young[key]
                         against.append((place, self._full))
                     continue
@@ -317,26 +345,26 @@ class RollingCounter(KeyedCounter):
                 kept &= self._mask
             if is_new:
                 del old_ones[which][key]
-                self.shares.carry(messages[place][PAYER])
+                self.shares.carry(messages[place][_PAYER])
             young[key] = kept
         return against
 
     def forget(self, parts: Parts, second: int) -> None:
         """Take back one message that was counted at `second`."""
         (key,) = self._keys_of((parts,))
-        for table in (self.young[key & WHICH], self.old[key & WHICH]):
+        for table in (self.young[key & _WHICH], self.old[key & _WHICH]):
             if key in table:
                 table[key] = _without(table[key], second)
                 if not table[key]:
-                    self.shares.give_back(parts[PAYER])
+                    self.shares.give_back(parts[_PAYER])
                     del table[key]
 
     def restart(self) -> None:
         """Forget every count."""
         self._retired += filter(None, (*self.young, *self.old))
-        self.young, self.old = tables(), tables()
+        self.young, self.old = _tables(), _tables()
         self.shares.clear()
-        self.turns_at = NEVER
+        self.turns_at = _NEVER
 
     def adopt(self, before: Self) -> None:
         """Go on with the counts of a counter that is not used any more.
@@ -352,8 +380,8 @@ class RollingCounter(KeyedCounter):
         if second >= self.turns_at + self._length_s:
             self.restart()  # nothing was counted for a whole window
         self._retired += filter(None, self.old)
-        self.shares.begin_generation(size_of(self.old))
-        self.old, self.young = self.young, tables()
+        self.shares.begin_generation(sum(map(len, self.old)))
+        self.old, self.young = self.young, _tables()
         self.turns_at = second + self._length_s
 
 

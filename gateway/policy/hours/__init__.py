@@ -1,1 +1,0 @@
-"""When and where: holidays, windows, and the time zones of numbers."""

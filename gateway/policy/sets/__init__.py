@@ -1,1 +1,0 @@
-"""Sets of numbers that the data path asks about each message."""
