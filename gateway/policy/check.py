@@ -121,7 +121,7 @@ class Fact(Enum):
 
 
 class Notation(Enum):
-    """How a file spells a parameter whose Python type does not say it."""
+    """How a file spells a parameter, where its Python type does not say it."""
 
     RULE_ID = "rule id"
     PORT = "port"
