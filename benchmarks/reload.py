@@ -38,7 +38,7 @@ from gateway.policy.ruleset import RuleSet
 from gateway.runtime.tasks import set_aside
 from gateway.settings.bundles.bundle import load_proven
 from gateway.stores import open_store
-from gateway.systems.policy_history.model import PolicyStore
+from gateway.systems.policy_history import PolicyStore
 
 WORDS = (10_000, 100_000)
 RELOADS = 25

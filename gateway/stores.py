@@ -13,40 +13,25 @@ from gateway.storage.open import open_database
 from gateway.storage.store_resealer import Told, reseal_database
 from gateway.systems.authority_reports.sql import SqlAuthorityReports
 from gateway.systems.authority_reports.store import AuthorityReports
-from gateway.systems.consent.sql import SqlConsent, SqlConsentLists
-from gateway.systems.consent.store import ConsentLists, ConsentStore
+from gateway.systems.consent.sql import ConsentLists, ConsentStore
 from gateway.systems.consent_audits.model import ConsentAudits
 from gateway.systems.consent_audits.sql import SqlConsentAudits
-from gateway.systems.early_warnings.sql import SqlWarnings
-from gateway.systems.early_warnings.store import WarningStore
-from gateway.systems.ended_relations.model import EndedRelations
-from gateway.systems.ended_relations.sql import SqlEndedRelations
-from gateway.systems.filings.sql import SqlFilings
-from gateway.systems.filings.store import FilingStore
-from gateway.systems.known_peers.sql import SqlKnownPeers
-from gateway.systems.known_peers.store import KnownPeerStore
+from gateway.systems.early_warnings.sql import WarningStore
+from gateway.systems.ended_relations import EndedRelations
+from gateway.systems.filings.sql import FilingStore
+from gateway.systems.known_peers import KnownPeerStore
 from gateway.systems.learning.model import SampleStore
 from gateway.systems.learning.sql import SqlSamples
-from gateway.systems.legal_holds.model import LegalHolds
-from gateway.systems.legal_holds.sql import SqlLegalHolds
-from gateway.systems.number_codes.model import NumberCodeStore
-from gateway.systems.number_codes.sql import SqlNumberCodes
-from gateway.systems.optout_notices.model import NoticeStore
-from gateway.systems.optout_notices.sql import SqlNotices
-from gateway.systems.outbound_messages.sql import SqlOutboundMessages
-from gateway.systems.outbound_messages.store import OutboundMessageStore
-from gateway.systems.policy_history.model import PolicyStore
-from gateway.systems.policy_history.sql import SqlPolicies
-from gateway.systems.preferences.sql import SqlPreferences
-from gateway.systems.preferences.store import PreferenceStore
-from gateway.systems.quarantine.sql import SqlFinalMessages, SqlQuarantine
-from gateway.systems.quarantine.store import FinalMessages, QuarantineStore
-from gateway.systems.scheduled_messages.model import ScheduledStore
-from gateway.systems.scheduled_messages.sql import SqlScheduled
-from gateway.systems.subscriptions.model import SubscriptionStore
-from gateway.systems.subscriptions.sql import SqlSubscriptions
-from gateway.systems.suspensions.sql import SqlSuspensions
-from gateway.systems.suspensions.store import SuspensionStore
+from gateway.systems.legal_holds.sql import LegalHolds
+from gateway.systems.number_codes.sql import NumberCodeStore
+from gateway.systems.optout_notices.sql import NoticeStore
+from gateway.systems.outbound_messages import OutboundMessageStore
+from gateway.systems.policy_history import PolicyStore
+from gateway.systems.preferences.sql import PreferenceStore
+from gateway.systems.quarantine.sql import FinalMessages, QuarantineStore
+from gateway.systems.scheduled_messages import ScheduledStore
+from gateway.systems.subscriptions.sql import SubscriptionStore
+from gateway.systems.suspensions.sql import SuspensionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +91,31 @@ async def open_store(
 
 def stores_of(database: Database) -> Stores:
     """Return the stores of an open database; closing them closes it."""
-    quarantine = SqlQuarantine(database)
+    quarantine = QuarantineStore(database)
     return Stores(
         quarantine=quarantine,
-        consent=SqlConsent(database, utcnow),
-        consent_lists=SqlConsentLists(database, utcnow, monotonic, asyncio.sleep),
+        consent=ConsentStore(database, utcnow),
+        consent_lists=ConsentLists(database, utcnow, monotonic, asyncio.sleep),
         consent_audits=SqlConsentAudits(database),
         authority_reports=SqlAuthorityReports(database, quarantine),
         changes=SqlChanges(database),
-        policies=SqlPolicies(database),
-        preferences=SqlPreferences(database, utcnow),
-        subscriptions=SqlSubscriptions(database, utcnow),
-        suspensions=SqlSuspensions(database, utcnow),
-        filings=SqlFilings(database, utcnow),
-        outbound_messages=SqlOutboundMessages(database, utcnow),
-        number_codes=SqlNumberCodes(database, utcnow),
-        legal_holds=SqlLegalHolds(database),
+        policies=PolicyStore(database),
+        preferences=PreferenceStore(database, utcnow),
+        subscriptions=SubscriptionStore(database, utcnow),
+        suspensions=SuspensionStore(database, utcnow),
+        filings=FilingStore(database, utcnow),
+        outbound_messages=OutboundMessageStore(database, utcnow),
+        number_codes=NumberCodeStore(database, utcnow),
+        legal_holds=LegalHolds(database),
         journals=SqlJournals(database),
-        final_messages=SqlFinalMessages(database),
-        ended_relations=SqlEndedRelations(database),
+        final_messages=FinalMessages(database),
+        ended_relations=EndedRelations(database),
         samples=SqlSamples(database),
-        scheduled=SqlScheduled(database, utcnow),
-        warnings=SqlWarnings(database),
-        notices=SqlNotices(database, utcnow),
+        scheduled=ScheduledStore(database, utcnow),
+        warnings=WarningStore(database),
+        notices=NoticeStore(database, utcnow),
         empty_wal=database.empty_wal,
-        known_peers=SqlKnownPeers(database),
+        known_peers=KnownPeerStore(database),
         close=database.close,
         used_octets=database.used_octets,
     )

@@ -37,8 +37,8 @@ from gateway.storage.open import file_of
 from gateway.stores import Stores, open_store
 from gateway.systems.consent.api import consents, optouts
 from gateway.systems.number_codes.api import Subscribers, sessions
-from gateway.systems.number_codes.model import CODE_DIGITS
 from gateway.systems.number_codes.service import Chance, Guesses, NumberCodeDesk
+from gateway.systems.number_codes.sql import CODE_DIGITS
 from gateway.systems.optout_notices.api import notices
 from gateway.systems.preferences.api import preferences
 from gateway.systems.quarantine.api import own_holds

@@ -55,10 +55,9 @@ from gateway.settings import credentials
 from gateway.settings.gateway import GatewaySettings, Smsc, keys_of
 from gateway.storage.open import file_of
 from gateway.stores import Stores, open_store
-from gateway.systems.policy_history.model import PolicyRequest
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.policy_history import PolicyRequest
+from gateway.systems.quarantine.model import HeldTotals, MessageIds
 from gateway.systems.quarantine.service import QuarantineDesk
-from gateway.systems.quarantine.store import HeldTotals
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gateway.dataplane.carriers import place_of, text_together
 from gateway.domain.quarantine import HeldMessage
 from gateway.stores import Stores
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.own_holds import HeldPart, OwnHolds
 from gateway.systems.quarantine.service import QuarantineDesk
 

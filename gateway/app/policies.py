@@ -30,7 +30,7 @@ from gateway.settings.provinces import load_provinces
 from gateway.settings.senders import load_senders
 from gateway.settings.services import load_services
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.policy_history.model import (
+from gateway.systems.policy_history import (
     NewPolicyVersion,
     PolicyRequest,
     PolicyStore,

@@ -20,10 +20,10 @@ from gateway.runtime.sealing import Sealer
 from gateway.storage.journals import SqlJournals
 from gateway.stores import Stores
 from gateway.systems.consent_audits.model import ConsentAudit
-from gateway.systems.ended_relations.model import EndedRelation, EndedRelations
+from gateway.systems.ended_relations import EndedRelation, EndedRelations
 from gateway.systems.learning.model import KeptSample
 from gateway.systems.legal_holds.model import LegalHold
-from gateway.systems.preferences.store import OldEntry
+from gateway.systems.preferences.sql import OldEntry
 
 Row = TypeVar("Row")
 Row_co = TypeVar("Row_co", covariant=True)

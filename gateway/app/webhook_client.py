@@ -34,7 +34,7 @@ from gateway.runtime.tasks import spawn
 from gateway.settings.senders import webhook_key
 from gateway.storage.change_feed import ChangeFeed, ChangeKind
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.optout_notices.model import NoticeBatch, NoticeStore
+from gateway.systems.optout_notices.model import NoticeBatch
 from gateway.systems.optout_notices.service import (
     Courier,
     CourierContext,
@@ -42,6 +42,7 @@ from gateway.systems.optout_notices.service import (
     body_of,
     signature_of,
 )
+from gateway.systems.optout_notices.sql import NoticeStore
 
 log = structlog.get_logger()
 

@@ -96,7 +96,7 @@ def _command_modules() -> Iterator[ModuleType]:
     Those with an underscore in their name are work that a command imports when it is called.
     """
     for one in iter_modules(systems.__path__, f"{systems.__name__}."):
-        if find_spec(f"{one.name}.cli") is not None:
+        if one.ispkg and find_spec(f"{one.name}.cli") is not None:
             yield import_module(f"{one.name}.cli")
     for one in iter_modules([str(Path(__file__).parent)]):
         name = f"{__package__}.{one.name}"

@@ -27,9 +27,9 @@ from gateway.storage.errors import StoreUnavailable
 from gateway.stores import stores_of
 from gateway.systems.learning.model import SampleLabel, SampleSource, SampleStore
 from gateway.systems.learning.person_verdicts import PersonVerdict, learnt_from
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
-from gateway.systems.quarantine.store import QuarantineStore
+from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.failure import ExitCode
 from gateway.terminal.options import acting
 from gateway.terminal.screen import (

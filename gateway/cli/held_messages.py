@@ -15,8 +15,8 @@ from gateway.settings.gateway import GatewaySettings
 from gateway.smpp.status import DecodeError
 from gateway.stores import stores_of
 from gateway.systems.learning.person_verdicts import FIGURE, SIGN, UNSEEN, outline_of
-from gateway.systems.quarantine.ids import is_message_id
-from gateway.systems.quarantine.store import QuarantineStore
+from gateway.systems.quarantine.model import is_message_id
+from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.deployment import require_sender
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.screen import (

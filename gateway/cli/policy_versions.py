@@ -10,7 +10,7 @@ from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.fault import SettingsError
 from gateway.settings.gateway import GatewaySettings
 from gateway.stores import stores_of
-from gateway.systems.policy_history.model import (
+from gateway.systems.policy_history import (
     VERSIONS_KEPT,
     NewPolicyRequest,
     PolicyRequest,

@@ -50,7 +50,7 @@ _JOINED_TOKENS = 8
 
 
 def is_gateway_id(message_id: bytes) -> bool:
-    """Tell whether an id has the form of the gateway's own (gateway.systems.quarantine.ids)."""
+    """Tell whether an id has the form of the gateway's own (gateway.systems.quarantine.model)."""
     return len(message_id) == 19 and message_id.startswith(b"8") and message_id.isdigit()
 
 

@@ -14,7 +14,7 @@ from gateway.proxy.release_follower import ReleaseFollower
 from gateway.runtime.tasks import spawn
 from gateway.smpp.status import DecodeError
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.quarantine.store import QuarantineStore
+from gateway.systems.quarantine.sql import QuarantineStore
 
 log = structlog.get_logger()
 

@@ -20,7 +20,7 @@ from gateway.runtime.tasks import KeyedLock, spawn
 from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.consent.store import ConsentStore
+from gateway.systems.consent.sql import ConsentStore
 from gateway.systems.subscriptions.dialogue import Word
 from gateway.systems.subscriptions.service import SubscriptionDesk
 

@@ -23,7 +23,7 @@ from gateway.session.binding import BindReason, BindRequest, judge_bind, read_bi
 from gateway.session.peer_address import origin_of
 from gateway.session.stranger_limits import KNOWN_S, EventQuota, EventRepeats, Lockouts
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.known_peers.store import KnownPeer, KnownPeerStore
+from gateway.systems.known_peers import KnownPeer, KnownPeerStore
 
 log = structlog.get_logger()
 

@@ -21,7 +21,8 @@ from gateway.smpp.fields import UnsuccessSme
 from gateway.smpp.pdu import header_only, make, submit_sm_resp
 from gateway.smpp.status import CommandStatus
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.quarantine.store import HeldTotals, QuarantineStore
+from gateway.systems.quarantine.model import HeldTotals
+from gateway.systems.quarantine.sql import QuarantineStore
 
 log = structlog.get_logger()
 

@@ -24,7 +24,7 @@ from gateway.smpp.framing import HEADER
 from gateway.smpp.pdu import header_only, make
 from gateway.smpp.status import CommandStatus
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.outbound_messages.store import OutboundMessageStore
+from gateway.systems.outbound_messages import OutboundMessageStore
 
 _UCS2 = 8
 # An E.164 number as it is (SMPP 3.4, 5.2.5 and 5.2.6).

@@ -24,8 +24,9 @@ from gateway.smpp.pdu import Pdu, decode, encode, header_only, make
 from gateway.smpp.status import CommandStatus, status_named
 from gateway.smpp.tlv import TEXT_TAGS, Tag, Tlv
 from gateway.storage.errors import StoreUnavailable
+from gateway.systems.quarantine.model import REPLACEABLE_STATES, Replacement
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
-from gateway.systems.quarantine.store import REPLACEABLE_STATES, QuarantineStore, Replacement
+from gateway.systems.quarantine.sql import QuarantineStore
 
 log = structlog.get_logger()
 

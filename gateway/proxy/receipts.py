@@ -21,7 +21,8 @@ from gateway.smpp.pdu import decode
 from gateway.smpp.receipt import id_forms, read_receipt, receipt_pdu, with_receipt_id
 from gateway.smpp.status import DecodeError, EncodeError
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.quarantine.store import QuarantineStore, ReleasedId
+from gateway.systems.quarantine.model import ReleasedId
+from gateway.systems.quarantine.sql import QuarantineStore
 
 log = structlog.get_logger()
 

@@ -27,7 +27,7 @@ from gateway.runtime.clock import epoch, monotonic
 from gateway.smpp.fields import moment_of
 from gateway.smpp.pdu import SmeAddress, decode
 from gateway.smpp.status import DecodeError
-from gateway.systems.quarantine.store import Grounds
+from gateway.systems.quarantine.model import Grounds
 
 _SHORT_TEXT = 200
 # What waits for its hour, and whose sender did not say how long it is of use, is worth one

@@ -26,8 +26,9 @@ from gateway.proxy.tick import Tick
 from gateway.runtime.clock import epoch, utcnow
 from gateway.runtime.tasks import spawn
 from gateway.storage.errors import StoreUnavailable
+from gateway.systems.quarantine.model import Grounds
 from gateway.systems.quarantine.service import ActResult, LeavingParts, QuarantineDesk
-from gateway.systems.quarantine.store import Grounds, QuarantineStore
+from gateway.systems.quarantine.sql import QuarantineStore
 
 log = structlog.get_logger()
 

@@ -24,8 +24,9 @@ from gateway.smpp.commands import CommandId
 from gateway.smpp.framing import HEADER, HEADER_OCTETS
 from gateway.smpp.status import CommandStatus
 from gateway.storage.errors import StoreUnavailable
+from gateway.systems.quarantine.model import ReleasedId
 from gateway.systems.quarantine.service import QuarantineDesk
-from gateway.systems.quarantine.store import QuarantineStore, ReleasedId
+from gateway.systems.quarantine.sql import QuarantineStore
 
 log = structlog.get_logger()
 

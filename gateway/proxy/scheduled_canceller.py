@@ -25,7 +25,7 @@ from gateway.smpp.pdu import make
 from gateway.smpp.status import CommandStatus
 from gateway.storage.change_feed import ChangeFeed
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.scheduled_messages.model import ScheduledMessage, ScheduledStore
+from gateway.systems.scheduled_messages import ScheduledMessage, ScheduledStore
 
 log = structlog.get_logger()
 

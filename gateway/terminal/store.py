@@ -1,7 +1,7 @@
 """The database of a deployment, and the looks at whole numbers that it journals (R73)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,7 @@ from gateway.terminal.options import UnmaskOptions, acting
 _PATIENCE_S = 30.0
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def store_file(settings: GatewaySettings) -> Path:
@@ -72,6 +73,22 @@ async def opened_store(
             advice="does another command write to it for long, is the disk full, or does the file"
             " belong to another user?",
         ) from error
+
+
+def on_store(
+    config: Path | None, store_on: Callable[[Database], T], work: Callable[[T], Awaitable[R]]
+) -> R:
+    """Return what `work` returns for the store that `store_on` makes, as `opened_store` gives it.
+
+    Raises CommandError, also for settings with faults.
+    """
+    settings = load_settings(config)
+
+    async def run() -> R:
+        async with opened_store(settings, store_on) as store:
+            return await work(store)
+
+    return asyncio.run(run())
 
 
 def is_unmasked(

@@ -14,7 +14,7 @@ from gateway.app import followers
 from gateway.app.background import last_message_id
 from gateway.app.gateway import Gateway
 from gateway.runtime.clock import utcnow
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import QuarantineDesk
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

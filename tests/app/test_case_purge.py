@@ -24,7 +24,7 @@ from gateway.domain.warning import WarningCode, WarningCount, WarningKind
 from gateway.storage.database import Database
 from gateway.stores import Stores, stores_of
 from gateway.systems.consent_audits.model import AuditItem, NewConsentAudit
-from gateway.systems.early_warnings.store import WarningSelection
+from gateway.systems.early_warnings.sql import WarningSelection
 from gateway.systems.legal_holds.model import LegalHold
 
 THEN = datetime(2013, 9, 30, 8, 30, tzinfo=UTC)

@@ -28,8 +28,7 @@ from gateway.policy.ruleset import RuleSet
 from gateway.policy.submission import Submission
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.early_warnings.sql import SqlWarnings
-from gateway.systems.early_warnings.store import WarningSelection
+from gateway.systems.early_warnings.sql import WarningSelection, WarningStore
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 
@@ -187,7 +186,7 @@ async def test_what_the_last_second_noticed_is_kept_at_the_end(
 # Without a gateway: what the store does not take.
 
 
-class WarningsOfMoods(SqlWarnings):
+class WarningsOfMoods(WarningStore):
     """A store that is not there while it `is_down`."""
 
     is_down = False

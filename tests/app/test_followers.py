@@ -19,7 +19,7 @@ from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.tables import changes
 from gateway.stores import Stores
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import QuarantineDesk
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

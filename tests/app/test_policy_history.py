@@ -22,13 +22,13 @@ from gateway.settings.gateway import load_gateway
 from gateway.settings.senders import load_senders
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.policy_history.model import (
+from gateway.systems.policy_history import (
     NewPolicyRequest,
     NewPolicyVersion,
     PolicyRequest,
+    PolicyStore,
     ReloadRequestState,
 )
-from gateway.systems.policy_history.sql import SqlPolicies
 from gateway.terminal.options import acting
 
 LogLines = list[dict[str, object]]
@@ -250,7 +250,7 @@ async def test_a_store_that_does_not_answer_leaves_wishes_open_and_is_told_of_on
     met: list[int] = []
     is_down = True
 
-    class Failing(SqlPolicies):
+    class Failing(PolicyStore):
         async def open_request(self) -> PolicyRequest | None:
             if is_down:
                 raise StoreUnavailable("locked")

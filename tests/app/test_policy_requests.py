@@ -6,7 +6,7 @@ from gateway.app.change_poller import Rounds
 from gateway.app.policies import PolicyRequests
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.policy_history.model import NewPolicyRequest, PolicyRequest, ReloadRequestState
+from gateway.systems.policy_history import NewPolicyRequest, PolicyRequest, ReloadRequestState
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 

@@ -20,8 +20,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.runtime.clock import utcnow
 from gateway.stores import Stores
 from gateway.systems.quarantine.service import Outcome
-from gateway.systems.quarantine.sql import SqlQuarantine
-from gateway.systems.quarantine.store import QuarantineStore
+from gateway.systems.quarantine.sql import QuarantineStore
 from gateway.terminal.options import acting
 
 Command = Callable[..., CompletedProcess[str]]
@@ -267,14 +266,14 @@ def test_no_more_of_a_campaign_is_in_memory_than_is_decided_on_at_once(
     others = [replace(usual, message_id=FIRST + number) for number in range(1, 60)]
     in_store(lambda stores: stores.quarantine.hold(others))
     seen: list[int] = []
-    get_many = SqlQuarantine.get_many
+    get_many = QuarantineStore.get_many
 
-    async def count(store: SqlQuarantine, message_ids: Collection[int]) -> list[HeldMessage]:
+    async def count(store: QuarantineStore, message_ids: Collection[int]) -> list[HeldMessage]:
         found = await get_many(store, message_ids)
         seen.append(sum(isinstance(one, HeldMessage) for one in gc.get_objects()))
         return found
 
-    monkeypatch.setattr(SqlQuarantine, "get_many", count)
+    monkeypatch.setattr(QuarantineStore, "get_many", count)
 
     ran = quarantine(*command, "--campaign", CAMPAIGN, "--json")
 

@@ -17,7 +17,7 @@ from gateway.records.lines import RecordLines
 from gateway.settings.bundles.archive import packed
 from gateway.settings.bundles.bundle import read_bundle
 from gateway.stores import Stores
-from gateway.systems.policy_history.model import NewPolicyVersion
+from gateway.systems.policy_history import NewPolicyVersion
 
 Cli = Callable[..., CompletedProcess[str]]
 InStore = Callable[[Callable[[Stores], Awaitable[object] | None]], None]

@@ -11,13 +11,12 @@ from gateway.runtime.clock import utcnow
 from gateway.settings.bundles.archive import packed
 from gateway.settings.bundles.bundle import load_bundle, read_bundle
 from gateway.stores import Stores
-from gateway.systems.policy_history.model import (
+from gateway.systems.policy_history import (
     NewPolicyVersion,
     PolicyRequest,
     PolicyStore,
     ReloadRequestState,
 )
-from gateway.systems.policy_history.sql import SqlPolicies
 from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]
@@ -61,15 +60,15 @@ def asked(in_store: InStore) -> Callable[[], PolicyRequest | None]:
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[ReloadRequestState, str], None]:
     """Return a function after which each request is answered at once."""
-    ask = SqlPolicies.ask
+    ask = PolicyStore.ask
 
     def answering(state: ReloadRequestState, said: str) -> None:
-        async def answered(store: SqlPolicies, request: object) -> int:
+        async def answered(store: PolicyStore, request: object) -> int:
             number = await ask(store, request)  # type: ignore[arg-type]
             await store.answer(number, state, said)
             return number
 
-        monkeypatch.setattr(SqlPolicies, "ask", answered)
+        monkeypatch.setattr(PolicyStore, "ask", answered)
 
     return answering
 
@@ -267,7 +266,7 @@ def test_a_request_that_vanished_is_an_error_and_no_endless_wait(
         return None
 
     record()
-    monkeypatch.setattr(SqlPolicies, "request", nothing)
+    monkeypatch.setattr(PolicyStore, "request", nothing)
 
     ran = cli("policy", "reload", *options[:2])
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.runtime.clock import utcnow
 from gateway.stores import open_store
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc

@@ -5,7 +5,7 @@ import re
 from gateway.app.gateway import Gateway
 from gateway.runtime.clock import utcnow
 from gateway.session.timers import Timers
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
 from simulators.esme import RawEsme
 from simulators.wire import Tag

@@ -33,9 +33,9 @@ from gateway.runtime.clock import utcnow
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.quarantine.ids import MessageIds, is_message_id
+from gateway.systems.quarantine.model import MessageIds, is_message_id
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
-from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.sql import QuarantineStore
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -65,7 +65,7 @@ class Wall(Protocol):
     def set(self, moment: str) -> None: ...
 
 
-class MoodyQuarantine(SqlQuarantine):
+class MoodyQuarantine(QuarantineStore):
     """A store that can be slow, or down."""
 
     def __init__(self, database: Database) -> None:

@@ -22,10 +22,10 @@ from gateway.runtime.tasks import spawn
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
 from gateway.systems.subscriptions.model import ConsentRequest, ConsentRequestState
-from gateway.systems.subscriptions.sql import SqlSubscriptions
+from gateway.systems.subscriptions.sql import SubscriptionStore
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -68,7 +68,7 @@ class Wall(Protocol):
     def set(self, moment: str) -> None: ...
 
 
-class MoodySubscriptions(SqlSubscriptions):
+class MoodySubscriptions(SubscriptionStore):
     """A store that can be slow, or down."""
 
     is_down = False
@@ -131,7 +131,7 @@ class Shop:
         return sorted(reason for _, reason in self.gateway.plane.tally.verdicts)
 
     async def request(self) -> ConsentRequest | None:
-        found = await SqlSubscriptions.requests_of(self.store, MSISDN, "sp1")
+        found = await SubscriptionStore.requests_of(self.store, MSISDN, "sp1")
         return found[0] if found else None
 
     async def answer(self) -> ConsentAnswer | None:

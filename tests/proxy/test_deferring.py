@@ -28,9 +28,9 @@ from gateway.policy.ruleset import RuleSet
 from gateway.runtime.clock import utcnow
 from gateway.storage.database import Database
 from gateway.stores import stores_of
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
-from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.sql import QuarantineStore
 from simulators import builders
 from simulators.esme import Answer, RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -73,7 +73,7 @@ def bundle(bundle: Bundle) -> Bundle:
     return replace(bundle, rules=(*bundle.rules, hours(8, 21)))
 
 
-class Watched(SqlQuarantine):
+class Watched(QuarantineStore):
     """A store that counts how often it was asked for what is due."""
 
     looks = 0

@@ -22,7 +22,7 @@ from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.consent.follower import ConsentFollower
 from gateway.systems.quarantine.service import QuarantineDesk
-from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.sql import QuarantineStore
 from simulators import builders
 from simulators.esme import Answer, RawEsme, answer_of
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -56,7 +56,7 @@ HOURS = Rule(
 )
 
 
-class Frail(SqlQuarantine):
+class Frail(QuarantineStore):
     """A store that fails when it is told to, and notes whose messages it was asked for."""
 
     def __init__(self, database: Database) -> None:

@@ -9,13 +9,13 @@ from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.proxy.release_sender import DueMessages
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.sql import QuarantineStore
 
 OPENING = datetime(2013, 10, 2, tzinfo=UTC)
 BOTH = ("sp1", "sp2")
 
 
-class Frail(SqlQuarantine):
+class Frail(QuarantineStore):
     """A store that refuses whose messages it is told to."""
 
     refuses = ""

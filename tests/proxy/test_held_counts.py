@@ -16,9 +16,8 @@ from gateway.runtime.clock import utcnow
 from gateway.settings.gateway import Limits
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import HeldTotals, MessageIds
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
-from gateway.systems.quarantine.store import HeldTotals
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc

@@ -16,7 +16,7 @@ from gateway.proxy import hold_writer
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.sql import QuarantineStore
 from simulators import builders
 from simulators.esme import RawEsme, answer_of
 from simulators.smsc import SimulatedSmsc
@@ -31,7 +31,7 @@ SOURCE, DESTINATION = "10690001", "13800138000"
 LOAN = "低息贷款，当天到账"
 
 
-class MoodyQuarantine(SqlQuarantine):
+class MoodyQuarantine(QuarantineStore):
     """A store that can be slow, or down."""
 
     def __init__(self, database: Database) -> None:

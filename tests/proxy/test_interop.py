@@ -12,7 +12,7 @@ from smpplib import exceptions
 
 from gateway.app.gateway import Gateway
 from gateway.runtime.clock import utcnow
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import QuarantineDesk
 from simulators import builders
 from simulators.esme import BindRefusedError, Credentials, RawEsme, SimulatedEsme

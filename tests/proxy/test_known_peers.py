@@ -10,8 +10,7 @@ from gateway.proxy.gate import KnownPeers
 from gateway.session.stranger_limits import KNOWN_S, Lockouts
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.known_peers.sql import SqlKnownPeers
-from gateway.systems.known_peers.store import KnownPeer
+from gateway.systems.known_peers import KnownPeer, KnownPeerStore
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
 SP = "192.0.2.1"
@@ -24,7 +23,7 @@ class Wall:
         return self.now
 
 
-class Failing(SqlKnownPeers):
+class Failing(KnownPeerStore):
     is_down = False
 
     async def note(self, peers: Sequence[KnownPeer]) -> None:
@@ -38,7 +37,7 @@ async def test_whoever_bound_before_a_restart_is_known_behind_it_for_the_rest_of
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(gate, "monotonic", lambda: 1000.0)
-    store, wall = SqlKnownPeers(database), Wall()
+    store, wall = KnownPeerStore(database), Wall()
     before = KnownPeers(store, Lockouts(10), wall)
     before.bound("sp1", SP)
     await before.write()
@@ -54,7 +53,7 @@ async def test_whoever_bound_before_a_restart_is_known_behind_it_for_the_rest_of
 
 
 async def test_an_sp_that_binds_again_and_again_is_written_once_an_hour(database: Database) -> None:
-    store, wall = SqlKnownPeers(database), Wall()
+    store, wall = KnownPeerStore(database), Wall()
     peers = KnownPeers(store, Lockouts(10), wall)
 
     for _ in range(59):
@@ -90,7 +89,7 @@ async def test_what_a_store_does_not_take_waits_and_is_bounded(
 
 
 async def test_peers_of_more_than_a_week_ago_are_forgotten(database: Database) -> None:
-    store, wall = SqlKnownPeers(database), Wall()
+    store, wall = KnownPeerStore(database), Wall()
     await store.note([KnownPeer("sp1", SP, NOON - timedelta(days=8))])
 
     await KnownPeers(store, Lockouts(10), wall).write()

@@ -15,9 +15,9 @@ from gateway.smpp.tlv import Tag
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
-from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.sql import QuarantineStore
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -271,7 +271,7 @@ async def test_an_id_that_only_looks_like_ours_is_the_smsc_s_to_judge(
     assert clean == CommandStatus.ESME_RREPLACEFAIL
 
 
-class SlowQuarantine(SqlQuarantine):
+class SlowQuarantine(QuarantineStore):
     """A store that answers when it may, or not at all."""
 
     def __init__(self, database: Database) -> None:

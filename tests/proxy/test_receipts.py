@@ -18,9 +18,9 @@ from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.tables import held_messages
 from gateway.stores import Stores
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
-from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.sql import QuarantineStore
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -211,7 +211,7 @@ async def test_a_receipt_under_way_when_the_sp_goes_is_sent_on_its_next_bind(
     await is_marked(gateway, message_id, ReceiptState.SENT)
 
 
-class ForgetfulQuarantine(SqlQuarantine):
+class ForgetfulQuarantine(QuarantineStore):
     """A store that cannot note, for a while, that a receipt was sent."""
 
     failures = 2
@@ -245,7 +245,7 @@ async def test_a_receipt_the_store_could_not_note_is_not_sent_again(
     assert "store.failed" in [line["event"] for line in log]
 
 
-class StaleQuarantine(SqlQuarantine):
+class StaleQuarantine(QuarantineStore):
     """A store whose answer about due receipts is older than the SP's to one of them."""
 
     def __init__(self, database: Database) -> None:

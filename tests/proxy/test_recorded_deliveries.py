@@ -15,7 +15,7 @@ from gateway.smpp.commands import CommandId
 from gateway.smpp.status import CommandStatus
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import QuarantineDesk
 from simulators import builders
 from simulators.esme import RawEsme

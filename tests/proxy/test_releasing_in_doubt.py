@@ -14,8 +14,8 @@ from gateway.runtime.clock import utcnow
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.quarantine.sql import SqlQuarantine
-from gateway.systems.quarantine.store import HoldMove
+from gateway.systems.quarantine.model import HoldMove
+from gateway.systems.quarantine.sql import QuarantineStore
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, SimulatedSmsc
@@ -65,7 +65,7 @@ async def test_what_was_being_released_when_the_gateway_died_is_in_doubt_and_not
     assert "quarantine.in_doubt" in [line["event"] for line in log]
 
 
-class FailingQuarantine(SqlQuarantine):
+class FailingQuarantine(QuarantineStore):
     """A store that fails the next calls of one kind."""
 
     def __init__(self, database: Database) -> None:

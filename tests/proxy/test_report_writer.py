@@ -25,9 +25,9 @@ from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores, stores_of
 from gateway.systems.authority_reports.sql import SqlAuthorityReports
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import ActResult, QuarantineDesk
-from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.sql import QuarantineStore
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -50,7 +50,7 @@ class MoodyReports(SqlAuthorityReports):
     """A store of reports that can be down."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, SqlQuarantine(database))
+        super().__init__(database, QuarantineStore(database))
         self.stores = replace(stores_of(database), authority_reports=self)
         self.is_down = False
         self.attempts = 0

@@ -18,9 +18,9 @@ from gateway.settings.gateway import Smsc
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import stores_of
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import QuarantineDesk
-from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.sql import QuarantineStore
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
@@ -123,7 +123,7 @@ async def test_releases_that_wait_for_their_sender_are_not_looked_up_one_by_one(
     assert 0 < len(looked_up) <= turns + 1
 
 
-class DownOnce(SqlQuarantine):
+class DownOnce(QuarantineStore):
     """A store whose first commit fails."""
 
     has_failed = False

@@ -21,9 +21,9 @@ from gateway.runtime.tasks import spawn
 from gateway.session.timers import Timers
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores, open_store
-from gateway.systems.quarantine.ids import MessageIds
+from gateway.systems.quarantine.model import MessageIds
 from gateway.systems.quarantine.service import QuarantineDesk
-from gateway.systems.scheduled_messages.sql import SqlScheduled, scheduled_messages
+from gateway.systems.scheduled_messages import ScheduledStore, scheduled_messages
 from simulators import builders
 from simulators.esme import RawEsme
 from simulators.smsc import Behaviour, Cancelled, MessageState, SimulatedSmsc
@@ -82,7 +82,7 @@ async def submit(
 async def scheduled_at(gateway: Gateway) -> list[datetime]:
     """Return for when each message on record is scheduled."""
     store = gateway.stores.scheduled
-    assert isinstance(store, SqlScheduled)
+    assert isinstance(store, ScheduledStore)
     rows = await store._database.rows(select(scheduled_messages.c.scheduled_at))
     return [row["scheduled_at"] for row in rows]
 

@@ -15,8 +15,12 @@ from gateway.storage.open import TablesMismatch, upgrade
 from gateway.storage.sqlite import writing_engine
 from gateway.storage.tables import held_messages, metadata
 from gateway.stores import open_store
-from gateway.systems.policy_history.model import NewPolicyVersion, PolicyRequest
-from gateway.systems.policy_history.sql import policy_requests, policy_versions
+from gateway.systems.policy_history import (
+    NewPolicyVersion,
+    PolicyRequest,
+    policy_requests,
+    policy_versions,
+)
 
 
 def made_by(sql: str | None) -> list[str]:

@@ -9,8 +9,8 @@ from gateway.cli.demo.stage import PASSWORD
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.settings.schema import Address
 from gateway.smpp.status import CommandStatus
-from gateway.systems.quarantine.ids import is_message_id
-from gateway.systems.quarantine.store import QuarantineStore
+from gateway.systems.quarantine.model import is_message_id
+from gateway.systems.quarantine.sql import QuarantineStore
 from simulators.esme import UNANSWERED, Answer, Credentials, RawEsme, SimulatedEsme, answer_of
 from simulators.smsc import Received
 from simulators.traffic import PERSONAS, PersonaName, Submission, persona_messages

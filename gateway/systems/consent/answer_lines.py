@@ -9,7 +9,7 @@ from typing import Never
 
 from gateway.domain.consent import EVERY_SENDER, FIRST, Answer, ConsentAnswer, end_said
 from gateway.domain.msisdn import SHORTEST_NUMBER, msisdn_of
-from gateway.systems.consent.store import PlainAnswer
+from gateway.systems.consent.sql import PlainAnswer
 
 MAX_LINE_OCTETS = 4096
 COLUMNS = ("number", "system_id", "answer", "since", "channel", "evidence", "until")

@@ -15,7 +15,7 @@ from gateway.domain.records import NewAccess
 from gateway.runtime.masking import masked_text
 from gateway.storage.journals import SqlJournals
 from gateway.systems.consent.service import Claim, Claims, ConsentProof
-from gateway.systems.consent.store import ConsentStore
+from gateway.systems.consent.sql import ConsentStore
 from gateway.web.access import AnyClient, SpClient, by, charge
 from gateway.web.fields import (
     MAX_ITEMS,

@@ -10,7 +10,7 @@ from gateway.domain.subscription import RunningRow
 from gateway.policy.knowledge import ConsentSets
 from gateway.runtime.clock import utcnow
 from gateway.storage.change_feed import Change, ChangeFeed, ChangeKind, FeedFollower
-from gateway.systems.consent.store import AnswerRow, ConsentStore, EndRow
+from gateway.systems.consent.sql import AnswerRow, ConsentStore, EndRow
 
 # A refusal must hold within a second of its commit (R31): who has not looked for so long must
 # not say that nobody refused.
@@ -23,7 +23,7 @@ _BEFORE_ALL = (-1, "")
 
 
 class RunningOrders(Protocol):
-    """Which numbers have a running service of which SP, as another system keeps it.
+    """Who has a running service of an SP, as another system keeps it.
 
     Every call raises StoreUnavailable when the store does not answer.
     """

@@ -14,7 +14,7 @@ from gateway.domain.consent import (
     stands_against,
 )
 from gateway.domain.msisdn import readings_of
-from gateway.systems.consent.store import ConsentStore
+from gateway.systems.consent.sql import ConsentStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Subscribers' answers in SQL (contract: gateway.systems.consent.store)."""
+"""The store of subscribers' answers (同意与退订)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,13 +13,20 @@ from gateway.storage.database import Database, SqlStore, values_of
 from gateway.storage.dialect import insert_or_update
 from gateway.storage.sealed_columns import Kept
 from gateway.storage.tables import ENDS, consent_answers
-from gateway.systems.consent.store import (
-    ANSWERS_PER_CHANGE,
-    ANSWERS_PER_COMMIT,
-    AnswerRow,
-    EndRow,
-    KeptAnswer,
-)
+
+# msisdn, scope, answer (None for an agreement that has ended). A plain tuple, because a snapshot
+# holds millions.
+AnswerRow: TypeAlias = tuple[int, str, Answer | None]
+# When an agreement ends, its msisdn and its scope.
+EndRow: TypeAlias = tuple[datetime, int, str]
+# ConsentAnswer as a plain tuple, for a list holds millions of them: msisdn, scope, the value
+# of an Answer, since in microseconds from 1970 on, channel, evidence, until like since or None.
+PlainAnswer: TypeAlias = tuple[int, str, str, int, str, str, int | None]
+KeptAnswer: TypeAlias = tuple[Kept, str, str, int, str, str, int | None]
+
+ANSWERS_PER_CHANGE = 1000
+ANSWERS_PER_COMMIT = 10_000
+
 
 # Whoever waits for SQLite's write lock looks for it in growing steps, every 100 ms in the
 # end, and a gateway gives up after a second. A commit lets nobody in, for the next begins at
@@ -71,10 +79,19 @@ END
 """
 
 
-class SqlConsent(SqlStore):
-    """Answers as rows of `consent_answers`, each stamped with its last change."""
+class ConsentStore(SqlStore):
+    """Reads and records subscribers' answers, one per number and scope.
+
+    Every call raises StoreUnavailable when the store does not answer, and is safe to
+    repeat.
+    """
 
     async def record(self, answers: Sequence[ConsentAnswer]) -> int:
+        """Keep each answer that overrides the one on record; return the last change number.
+
+        Without answers it is 0. See ConsentAnswer.holds_over. Large imports are committed in
+        parts: after StoreUnavailable some answers may be on record.
+        """
         number = 0
         for start in range(0, len(answers), ANSWERS_PER_CHANGE):
             number = await self._record(answers[start : start + ANSWERS_PER_CHANGE])
@@ -92,16 +109,22 @@ class SqlConsent(SqlStore):
         return await self._database.writer.write(run, rows=len(values))
 
     async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
+        """Return the answer given to exactly this scope."""
         query = _WHOLE.where(_column.msisdn == msisdn, _column.scope == scope)
         row = await self._database.first(query)
         return None if row is None else _answer(row)
 
     async def answers_of(self, msisdns: Collection[int]) -> list[ConsentAnswer]:
+        """Return all answers of at most NUMBERS_AT_ONCE numbers, by number and scope."""
         query = _WHOLE.where(_column.msisdn.in_(msisdns))
         found = [_answer(row) for row in await self._database.rows(query)]
         return sorted(found, key=lambda answer: (answer.msisdn, answer.scope))
 
     async def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
+        """Yield every answer on record, in lists of at most `batch`.
+
+        Answers recorded meanwhile may or may not be among them.
+        """
         # Page by page, each from where the last ended: one long read would keep SQLite
         # from ever emptying its -wal file while others write.
         query = (
@@ -118,6 +141,10 @@ class SqlConsent(SqlStore):
             last = page[-1][:2]
 
     async def answers_changed(self, after: int, through: int) -> list[AnswerRow]:
+        """Return the answers with a last change number above `after`, up to `through`.
+
+        One change stands for at most ANSWERS_PER_CHANGE answers.
+        """
         return await self._answers(
             sa.select(_column.msisdn, _column.scope, _column.answer, _column.until)
             .where(_column.change > after, _column.change <= through)
@@ -125,6 +152,11 @@ class SqlConsent(SqlStore):
         )
 
     async def answers_ending(self, after: EndRow, through: datetime, limit: int) -> list[EndRow]:
+        """Return at most `limit` agreements after `after` that end by `through`, in order.
+
+        `after` is the last one known; (moment, -1, "") comes before all that end at a moment.
+        The end of an agreement makes no change row.
+        """
         place = sa.tuple_(_column.until, _column.msisdn, _column.scope)
         query = (
             sa.select(_column.until, _column.msisdn, _column.scope)
@@ -154,8 +186,8 @@ class SqlConsent(SqlStore):
         return await self._database.read(run)
 
 
-class SqlConsentLists(SqlStore):
-    """Many rows of `consent_answers` per statement and per commit."""
+class ConsentLists(SqlStore):
+    """The answers of ConsentStore by the million: lists in and lists out. All is safe to repeat."""
 
     def __init__(
         self,
@@ -169,9 +201,20 @@ class SqlConsentLists(SqlStore):
         self._sleep = sleep
 
     def number_seal(self) -> Callable[[int], Kept] | None:
+        """Return what makes of a number what is kept in its place; None where that is itself.
+
+        Rows are in the order of what it makes.
+        """
         return self._database.kept if self._database.is_sealed else None
 
     async def record_list(self, batches: Iterable[Sequence[KeptAnswer]]) -> AsyncIterator[int]:
+        """Keep answers as ConsentStore.record does; yield how many each commit held.
+
+        Their numbers are as `number_seal` makes them. The next batch is asked for after that
+        commit, and no commit holds more than ANSWERS_PER_COMMIT. Answers in the order of
+        number and scope are kept many times faster. Between commits there are rests in which
+        other processes' writes get in. Raises StoreUnavailable; what was yielded is on record then.
+        """
         busy_since = self._monotonic()
         for batch in batches:
             for start in range(0, len(batch), ANSWERS_PER_COMMIT):
@@ -196,6 +239,11 @@ class SqlConsentLists(SqlStore):
     async def listed(
         self, *, scope: str | None = None, answer: Answer | None = None, batch: int = 10_000
     ) -> AsyncIterator[list[ConsentAnswer]]:
+        """Yield the answers of `scope` that read `answer`, None meaning any, as numbers are kept.
+
+        In lists of at most `batch`. Answers recorded meanwhile may or may not be among
+        them. Raises StoreUnavailable.
+        """
         query = _WHOLE.order_by(_column.msisdn, _column.scope).limit(batch)
         if scope is not None:
             query = query.where(_column.scope == scope)

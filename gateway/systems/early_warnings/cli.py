@@ -3,11 +3,9 @@
 # ruff: noqa: PLC0415 - see gateway.terminal
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
@@ -19,7 +17,6 @@ from gateway.domain.warning import (
     WarningState,
 )
 from gateway.runtime.clock import utcnow
-from gateway.systems.early_warnings.store import WarningSelection, WarningStore
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import AsJson, ConfigDirectory, acting
 from gateway.terminal.screen import print_fields, print_json, print_table, say, told_category
@@ -28,7 +25,6 @@ _MAX_LISTED = 10_000
 _MAX_NOTE_CHARS = 1000
 _COLUMNS = ("number", "SP\nport", "warning", "rule\nseverity", "messages", "since (UTC)", "state")
 
-Opened: TypeAlias = AbstractAsyncContextManager[WarningStore]
 Number = Annotated[int, Parameter(name="NUMBER", help="The number of a warning, as listed.")]
 
 
@@ -93,11 +89,18 @@ def list_warnings(
 
     Example: smsward warnings list --violations --json
     """
-    import asyncio
-
+    from gateway.systems.early_warnings.sql import WarningSelection, WarningStore
     from gateway.terminal.deployment import require_sender
+    from gateway.terminal.store import on_store
 
-    found = asyncio.run(_found(_store(config), wanted))
+    if not 1 <= wanted.limit <= _MAX_LISTED:
+        raise misused(
+            f"--limit: 1 to {_MAX_LISTED}", "--before NUMBER gives the page after that NUMBER"
+        )
+    selection = WarningSelection(
+        wanted.system_id, wanted.code, wanted.state, wanted.violations, wanted.before
+    )
+    found = on_store(config, WarningStore, lambda warnings: warnings.find(selection, wanted.limit))
     if not found:
         require_sender(wanted.system_id, config)
     if as_json:
@@ -121,9 +124,10 @@ def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson =
 
     Example: smsward warnings show 7
     """
-    import asyncio
+    from gateway.systems.early_warnings.sql import WarningStore
+    from gateway.terminal.store import on_store
 
-    warning = asyncio.run(_get(_store(config), number))
+    warning = on_store(config, WarningStore, lambda warnings: warnings.get(number))
     if warning is None:
         raise _missing(number)
     told = _described(warning)
@@ -148,12 +152,7 @@ def answer(number: Number, /, *, noted: WarningNoteOptions, config: ConfigDirect
 
     Example: smsward warnings answer 7 --note "list bought from a broker, deleted" --by lin
     """
-    import asyncio
-
-    store, handling = _store(config), _handling(noted)
-    asyncio.run(_answer(store, number, handling))
-    say(f"warning {number} is answered")
-    return ExitCode.FINE
+    return _note(number, noted, config, is_closing=False)
 
 
 @warnings.command
@@ -162,50 +161,28 @@ def close(number: Number, /, *, noted: WarningNoteOptions, config: ConfigDirecto
 
     Example: smsward warnings close 7 --note "no more of it in 14 days"
     """
-    import asyncio
+    return _note(number, noted, config, is_closing=True)
 
-    store, handling = _store(config), _handling(noted)
-    asyncio.run(_close(store, number, handling))
-    say(f"warning {number} is closed")
+
+def _note(
+    number: int, noted: WarningNoteOptions, config: ConfigDirectory, *, is_closing: bool
+) -> int:
+    """Answer or close a warning. Raises CommandError when its state does not allow it."""
+    from gateway.systems.early_warnings.sql import WarningStore
+    from gateway.terminal.store import on_store
+
+    note = noted.note.strip()
+    if not 0 < len(note) <= _MAX_NOTE_CHARS:
+        raise misused(f"--note: 1 to {_MAX_NOTE_CHARS} characters, without subscribers' numbers")
+    handling = WarningNote(acting(noted.by), utcnow(), note)
+
+    async def run(warnings: WarningStore) -> None:
+        if not await (warnings.close if is_closing else warnings.answer)(number, handling):
+            raise _unmoved(number, await warnings.get(number))
+
+    on_store(config, WarningStore, run)
+    say(f"warning {number} is {'closed' if is_closing else 'answered'}")
     return ExitCode.FINE
-
-
-def _store(config: Path | None) -> Opened:
-    """Return the warnings of a deployment, to be opened."""
-    from gateway.systems.early_warnings.sql import SqlWarnings
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
-
-    return opened_store(load_settings(config), SqlWarnings)
-
-
-async def _found(store: Opened, wanted: WarningQuery) -> list[EarlyWarning]:
-    if not 1 <= wanted.limit <= _MAX_LISTED:
-        raise misused(
-            f"--limit: 1 to {_MAX_LISTED}", "--before NUMBER gives the page after that NUMBER"
-        )
-    selection = WarningSelection(
-        wanted.system_id, wanted.code, wanted.state, wanted.violations, wanted.before
-    )
-    async with store as raised:
-        return await raised.find(selection, wanted.limit)
-
-
-async def _get(store: Opened, number: int) -> EarlyWarning | None:
-    async with store as raised:
-        return await raised.get(number)
-
-
-async def _answer(store: Opened, number: int, handling: WarningNote) -> None:
-    async with store as raised:
-        if not await raised.answer(number, handling):
-            raise _unmoved(number, await raised.get(number))
-
-
-async def _close(store: Opened, number: int, handling: WarningNote) -> None:
-    async with store as raised:
-        if not await raised.close(number, handling):
-            raise _unmoved(number, await raised.get(number))
 
 
 def _described(warning: EarlyWarning) -> dict[str, object]:
@@ -247,13 +224,6 @@ def _row(warning: EarlyWarning) -> tuple[str | tuple[str, ...], ...]:
         (f"{gathered.first_at:%Y-%m-%d %H:%M:%S}", f"to {gathered.last_at:%m-%d %H:%M:%S}"),
         warning.state,
     )
-
-
-def _handling(noted: WarningNoteOptions) -> WarningNote:
-    note = noted.note.strip()
-    if not 0 < len(note) <= _MAX_NOTE_CHARS:
-        raise misused(f"--note: 1 to {_MAX_NOTE_CHARS} characters, without subscribers' numbers")
-    return WarningNote(acting(noted.by), utcnow(), note)
 
 
 def _missing(number: int) -> CommandError:

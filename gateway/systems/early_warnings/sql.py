@@ -1,6 +1,7 @@
-"""Early warnings in SQL (contract: gateway.systems.early_warnings.store)."""
+"""Early warnings (预警) on record, with the ledger of violations (违规台账)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -20,7 +21,6 @@ from gateway.storage.database import SqlStore, added, newest, oldest
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
 from gateway.storage.journals import purge_rows
 from gateway.storage.tables import UtcTime, metadata
-from gateway.systems.early_warnings.store import WarningSelection
 
 # `severity` is empty for what is no violation. `samples` are a few places in the records, with
 # a space between them.
@@ -52,14 +52,31 @@ warnings = sa.Table(
     **NEVER_REUSED,
 )
 
-
 _row = warnings.c
 
 
-class SqlWarnings(SqlStore):
-    """Rows of `warnings`."""
+@dataclass(frozen=True, slots=True)
+class WarningSelection:
+    """Which warnings to find; None, or not set, means any."""
+
+    system_id: str | None = None
+    code: WarningCode | None = None
+    state: WarningState | None = None
+    only_violations: bool = False
+    before: int | None = None
+
+
+class WarningStore(SqlStore):
+    """Keeps warnings. Every call raises StoreUnavailable when the store does not answer."""
 
     async def add(self, gathered: Sequence[WarningCount]) -> list[EarlyWarning]:
+        """Count at most 500 kinds, all or none; return the newly raised warnings.
+
+        What belongs to the newest warning of its kind (see `EarlyWarning.takes`) is counted in
+        that warning, in any state; else a new warning is raised. Repeated after
+        StoreUnavailable, it may count twice, but does not raise a warning twice.
+        """
+
         async def run(connection: AsyncConnection) -> list[EarlyWarning]:
             counted = [await _count(connection, one) for one in gathered]
             return [warning for warning in counted if warning is not None]
@@ -67,10 +84,12 @@ class SqlWarnings(SqlStore):
         return await self._database.writer.write(run, rows=len(gathered))
 
     async def get(self, number: int) -> EarlyWarning | None:
+        """Return a warning by its number."""
         row = await self._database.first(sa.select(warnings).where(_row.number == number))
         return None if row is None else _warning_of(row)
 
     async def find(self, selection: WarningSelection, limit: int = 50) -> list[EarlyWarning]:
+        """Return at most `limit` warnings, the newest first; `before` is a number."""
         query = newest(
             warnings,
             limit,
@@ -83,12 +102,14 @@ class SqlWarnings(SqlStore):
         return [_warning_of(row) for row in await self._database.rows(query)]
 
     async def answer(self, number: int, handling: WarningNote) -> bool:
+        """Note the SP's answer to an open warning; return False when it is not open."""
         return await self._move(
             (_row.number == number, _row.state == WarningState.OPEN),
             {"state": WarningState.ANSWERED, **_noted("answer", handling)},
         )
 
     async def close(self, number: int, handling: WarningNote) -> bool:
+        """Close a warning; return False when it is closed already or does not exist."""
         return await self._move(
             (_row.number == number, _row.state != WarningState.CLOSED),
             {"state": WarningState.CLOSED, **_noted("closing", handling)},
@@ -97,10 +118,18 @@ class SqlWarnings(SqlStore):
     async def noticed_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[EarlyWarning]:
+        """Return warnings that last grew before `before`, by number.
+
+        For the next page give the last number as `after`.
+        """
         query = oldest(warnings, limit, _row.last_at < before, after=after)
         return [_warning_of(row) for row in await self._database.rows(query)]
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        """Delete warnings; return how many.
+
+        The journal gets `purge` with that count in the same commit; nothing when it is 0.
+        """
         statement = sa.delete(warnings).where(_row.number.in_(numbers))
         return await purge_rows(self._database, statement, purge, len(numbers))
 

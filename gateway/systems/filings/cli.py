@@ -4,17 +4,14 @@
 
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from gateway.domain.filings import Approval, Filing, Licence, PortScope, Signature, Template
-from gateway.runtime.clock import utcnow
-from gateway.systems.filings.store import FilingStore
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.options import AsJson, ConfigDirectory
 from gateway.terminal.screen import counted, print_json, print_table, say, visible, warn
@@ -22,8 +19,6 @@ from gateway.terminal.screen import counted, print_json, print_table, say, visib
 SOON_DAYS = 30  # the time in which a licence can be renewed (R01)
 _MAX_DAYS = 3650
 
-T = TypeVar("T")
-Opened: TypeAlias = AbstractAsyncContextManager[FilingStore]
 Sender = Annotated[str, Parameter(name="SENDER")]
 
 
@@ -79,8 +74,6 @@ def import_file(
 
     Example: smsward filings import filings.yaml --dry-run
     """
-    import asyncio
-
     from gateway.settings.fault import SettingsError
     from gateway.settings.filings import load_filings
     from gateway.systems.filings.filing_table import (
@@ -93,16 +86,18 @@ def import_file(
         print_difference,
     )
     from gateway.systems.filings.service import FilingRefusedError, compare, file_all
+    from gateway.systems.filings.sql import FilingStore
     from gateway.terminal.deployment import config_of, faulty, senders_of
+    from gateway.terminal.store import on_store
 
     directory = config_of(config)
     try:
         filed = load_filings(file, senders_of(directory))
     except SettingsError as error:
         raise faulty(error.faults, str(file), "mend the file, then import it") from error
+    work = compare if dry_run else file_all
     try:
-        work = compare if dry_run else file_all
-        difference = asyncio.run(_on(_store(directory), lambda on_file: work(on_file, filed)))
+        difference = on_store(directory, FilingStore, lambda store: work(store, filed))
     except FilingRefusedError as error:
         raise misused(f"nothing was filed\n{error}", "mend the file, then import it") from error
     if as_json:
@@ -129,11 +124,9 @@ def list_filings(
 
     Example: smsward filings list
     """
-    import asyncio
-
     from gateway.systems.filings.filing_table import COUNTED, sender_row, senders_in, summed_of
 
-    found = asyncio.run(_found(_store(config), sender))
+    found = _found(config, sender)
     rows = [summed_of(system_id, found) for system_id in senders_in(found)]
     if as_json:
         print_json(rows)
@@ -151,12 +144,10 @@ def show(sender: Sender, /, *, config: ConfigDirectory = None, as_json: AsJson =
 
     Example: smsward filings show shop
     """
-    import asyncio
-
     from gateway.settings.filings import as_mappings
     from gateway.systems.filings.filing_table import kind_of, name_of, said_by
 
-    found = asyncio.run(_found(_store(config), sender))
+    found = _found(config, sender)
     if as_json:
         (mapping,) = as_mappings(found)
         print_json(mapping)
@@ -180,14 +171,11 @@ def expiring(
 
     Example: smsward filings expiring --within 30 --json
     """
-    import asyncio
-
     from gateway.systems.filings.filing_table import described_ending, ending_of, ending_row
 
-    store = _store(config)
     if not 0 <= within <= _MAX_DAYS:
         raise misused(f"--within: 0 to {_MAX_DAYS} days")
-    ending = ending_of(asyncio.run(_found(store, None)), within)
+    ending = ending_of(_found(config, None), within)
     if as_json:
         print_json([described_ending(one) for one in ending])
     elif ending:
@@ -210,11 +198,16 @@ def remove(
 
     Example: smsward filings remove shop --signature 示例商城 --template T-001
     """
-    import asyncio
-
     from gateway.systems.filings.filing_table import kind_of
+    from gateway.systems.filings.sql import FilingStore
+    from gateway.terminal.deployment import config_of
+    from gateway.terminal.store import on_store
 
-    meant = asyncio.run(_remove(_store(config), sender, named))
+    directory = config_of(config)
+    meant = list(_meant(_found(directory, sender), named))
+    if not meant:
+        raise misused("say what to remove: --signature NAME and the like, or --all")
+    on_store(directory, FilingStore, lambda store: store.remove(meant))
     counts = Counter(map(kind_of, meant))
     say(f"removed from {sender}: " + ", ".join(f"{kind} {n}" for kind, n in counts.items()))
     return ExitCode.FINE
@@ -231,12 +224,10 @@ def export(
 
     Example: smsward filings export -o filings.yaml
     """
-    import asyncio
-
     from gateway.settings.filings import written
     from gateway.terminal.screen import private_file
 
-    found = asyncio.run(_found(_store(config), sender))
+    found = _found(config, sender)
     text = written(found)
     if output is None:
         sys.stdout.write(text)
@@ -250,45 +241,23 @@ def export(
     return ExitCode.FINE
 
 
-def _store(config: Path | None) -> Opened:
-    """Return the filings of a deployment, to be opened."""
-    from gateway.systems.filings.sql import SqlFilings
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
-
-    return opened_store(load_settings(config), lambda database: SqlFilings(database, utcnow))
-
-
-async def _on(store: Opened, work: Callable[[FilingStore], Awaitable[T]]) -> T:
-    async with store as on_file:
-        return await work(on_file)
-
-
-async def _remove(store: Opened, sender: str, named: FilingSelector) -> list[Filing]:
-    async with store as on_file:
-        meant = list(_meant(await _filings_of(on_file, sender), named))
-        if not meant:
-            raise misused("say what to remove: --signature NAME and the like, or --all")
-        await on_file.remove(meant)
-    return meant
-
-
-async def _found(store: Opened, sender: str | None) -> tuple[Filing, ...]:
-    async with store as on_file:
-        return await _filings_of(on_file, sender)
-
-
-async def _filings_of(on_file: FilingStore, sender: str | None) -> tuple[Filing, ...]:
+def _found(config: ConfigDirectory, sender: str | None) -> tuple[Filing, ...]:
     """Return what one SP has filed, or all have. Raises CommandError for one with nothing."""
-    if sender is None:
-        return await on_file.all_filings()
-    found = await on_file.of(sender)
-    if not found:
-        others = known({one.system_id for one in await on_file.all_filings()})
-        raise CommandError(
-            f"nothing of {sender} is on file", advice=f"on file are those of: {others}"
-        )
-    return found
+    from gateway.systems.filings.sql import FilingStore
+    from gateway.terminal.store import on_store
+
+    async def run(store: FilingStore) -> tuple[Filing, ...]:
+        if sender is None:
+            return await store.all_filings()
+        found = await store.of(sender)
+        if not found:
+            others = known({one.system_id for one in await store.all_filings()})
+            raise CommandError(
+                f"nothing of {sender} is on file", advice=f"on file are those of: {others}"
+            )
+        return found
+
+    return on_store(config, FilingStore, run)
 
 
 def _meant(filings: Sequence[Filing], named: FilingSelector) -> Iterator[Filing]:

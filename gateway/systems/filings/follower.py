@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.domain.filings import Filing
 from gateway.policy.filings import Filings
 from gateway.storage.change_feed import ChangeFeed, ChangeKind, FeedFollower
-from gateway.systems.filings.store import FilingStore
+from gateway.systems.filings.sql import FilingStore
 
 
 class FilingsFollower(FeedFollower):

@@ -13,7 +13,7 @@ from gateway.domain.filings import (
     key_of,
     problems_of,
 )
-from gateway.systems.filings.store import FilingStore
+from gateway.systems.filings.sql import FilingStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What SPs have filed, in SQL (contract: gateway.systems.filings.store)."""
+"""What SPs have filed (报备): licences, signatures, templates, port scopes and approvals."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -104,10 +104,16 @@ TABLES: Mapping[type[Filing], sa.Table] = {
 }
 
 
-class SqlFilings(SqlStore):
-    """Each kind of filing in a table of its own."""
+class FilingStore(SqlStore):
+    """Keeps licences, signatures, templates, port scopes and approvals of every SP.
+
+    Filings come and go in whole calls: all of one or nothing, with one change of the kind
+    FILINGS for each SP concerned. Every call raises StoreUnavailable when the store does not
+    answer, and is safe to repeat.
+    """
 
     async def put(self, filings: Sequence[Filing]) -> None:
+        """Keep `filings`, each in place of the one with the same key (domain.filings.key_of)."""
         if not filings:
             return
         rows = _rows_by_kind(filings)
@@ -121,6 +127,7 @@ class SqlFilings(SqlStore):
         await self._database.writer.write(run, rows=len(filings) + len(senders))
 
     async def remove(self, filings: Sequence[Filing]) -> int:
+        """Forget the filings with these keys; return how many there were."""
         if not filings:
             return 0
         rows = _rows_by_kind(filings)
@@ -139,6 +146,7 @@ class SqlFilings(SqlStore):
         return await self._database.writer.write(run, rows=len(filings) + len(senders))
 
     async def of(self, system_id: str) -> tuple[Filing, ...]:
+        """Return all that one SP has filed, by key."""
         return await self._read(
             {
                 kind: sa.select(table).where(table.c.system_id == system_id)
@@ -147,6 +155,7 @@ class SqlFilings(SqlStore):
         )
 
     async def all_filings(self) -> tuple[Filing, ...]:
+        """Return all that anybody has filed, by key."""
         return await self._read({kind: sa.select(table) for kind, table in TABLES.items()})
 
     async def _read(

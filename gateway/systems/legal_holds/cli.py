@@ -2,23 +2,20 @@
 
 # ruff: noqa: PLC0415 - see gateway.terminal
 
-from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from gateway.domain.msisdn import masked
 from gateway.runtime.clock import utcnow
-from gateway.systems.legal_holds.model import LIFT_GRACE, LegalHold, LegalHolds, NewLegalHold
+from gateway.systems.legal_holds.model import LIFT_GRACE, LegalHold, NewLegalHold
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import AsJson, By, ConfigDirectory, Period, acting
 from gateway.terminal.screen import print_json, print_table, say
 
 _COLUMNS = ("no", "from", "to", "of", "reason", "reference", "by", "state")
 
-Opened: TypeAlias = AbstractAsyncContextManager[LegalHolds]
 
 hold = App(name="hold", help="Keep records from being purged (司法保全).")
 
@@ -37,17 +34,17 @@ def add(
     Example: smsward records hold add --from 2013-09-01 --to 2013-10-01
     --number 13800138000 --reason fraud --reference "case 2013-118"
     """
-    import asyncio
-
+    from gateway.systems.legal_holds.sql import LegalHolds
     from gateway.terminal.arguments import said, scope_of
+    from gateway.terminal.store import on_store
 
-    store, scope, why, of = _store(config), scope_of(period), said(reason), said(reference)
+    scope, why, of = scope_of(period), said(reason), said(reference)
     if not why or not of:
         raise misused("--reason and --reference: must not be empty")
     new = NewLegalHold(
         scope.since, scope.until, scope.system_id, scope.msisdn, why, of, acting(by), utcnow()
     )
-    number = asyncio.run(_add(store, new))
+    number = on_store(config, LegalHolds, lambda holds: holds.add(new))
     say(
         f"held: number {number}; nothing of it is purged until `smsward records hold lift {number}`"
     )
@@ -60,9 +57,10 @@ def list_all(*, config: ConfigDirectory = None, as_json: AsJson = False) -> int:
 
     Example: smsward records hold list --json
     """
-    import asyncio
+    from gateway.systems.legal_holds.sql import LegalHolds
+    from gateway.terminal.store import on_store
 
-    holds = asyncio.run(_listed(_store(config)))
+    holds = on_store(config, LegalHolds, LegalHolds.listed)
     if as_json:
         print_json([_described(one) for one in holds])
     elif holds:
@@ -84,38 +82,16 @@ def lift(
 
     Example: smsward records hold lift 3
     """
-    import asyncio
+    from gateway.systems.legal_holds.sql import LegalHolds
+    from gateway.terminal.store import on_store
 
-    if not asyncio.run(_lift(_store(config), number, by)):
+    name, now = acting(by), utcnow()
+    if not on_store(config, LegalHolds, lambda holds: holds.lift(number, name, now)):
         raise CommandError(
             f"there is no hold {number} in force", advice="`smsward records hold list` lists them"
         )
     say(f"lifted: what it kept goes {LIFT_GRACE.days} day from now at the earliest")
     return ExitCode.FINE
-
-
-def _store(config: Path | None) -> Opened:
-    """Return the holds of a deployment, to be opened."""
-    from gateway.systems.legal_holds.sql import SqlLegalHolds
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
-
-    return opened_store(load_settings(config), SqlLegalHolds)
-
-
-async def _add(store: Opened, new: NewLegalHold) -> int:
-    async with store as holds:
-        return await holds.add(new)
-
-
-async def _lift(store: Opened, number: int, by: str | None) -> bool:
-    async with store as holds:
-        return await holds.lift(number, acting(by), utcnow())
-
-
-async def _listed(store: Opened) -> list[LegalHold]:
-    async with store as holds:
-        return await holds.listed()
 
 
 def _described(hold: LegalHold) -> dict[str, object]:

@@ -1,8 +1,7 @@
-"""Legal holds (司法保全): which records must stay, and why (R72); and their store."""
+"""Legal holds (司法保全): which records must stay, and why (R72)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 # After a hold is lifted, what it kept stays for one more day: lifting can be a mistake.
 LIFT_GRACE = timedelta(days=1)
@@ -45,16 +44,3 @@ class LegalHold:
     def is_in_force(self, at: datetime) -> bool:
         """Tell whether it still keeps records: until a day after it was lifted (R72)."""
         return self.lifted_at is None or at < self.lifted_at + LIFT_GRACE
-
-
-class LegalHolds(Protocol):
-    """Keeps legal holds. Every call raises StoreUnavailable when the store does not answer."""
-
-    async def add(self, hold: NewLegalHold) -> int:
-        """Keep a hold and return its number; it is durable when this returns."""
-
-    async def lift(self, number: int, by: str, at: datetime) -> bool:
-        """End a hold; return False when it does not exist or is lifted already."""
-
-    async def listed(self) -> list[LegalHold]:
-        """Return all holds, lifted ones too, the newest first."""

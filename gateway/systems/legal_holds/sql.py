@@ -1,4 +1,4 @@
-"""Legal holds in SQL (contract: gateway.systems.legal_holds.model)."""
+"""The store of legal holds (司法保全)."""
 
 from datetime import datetime
 
@@ -28,16 +28,18 @@ legal_holds = sa.Table(
 _hold = legal_holds.c
 
 
-class SqlLegalHolds(SqlStore):
-    """Holds as rows of `legal_holds`."""
+class LegalHolds(SqlStore):
+    """Keeps legal holds. Every call raises StoreUnavailable when the store does not answer."""
 
     async def add(self, hold: NewLegalHold) -> int:
+        """Keep a hold and return its number; it is durable when this returns."""
         values = values_of(hold) | {"lifted_by": ""}
         return await self._database.writer.write(
             lambda connection: added(connection, legal_holds, values)
         )
 
     async def lift(self, number: int, by: str, at: datetime) -> bool:
+        """End a hold; return False when it does not exist or is lifted already."""
         statement = (
             sa.update(legal_holds)
             .where(_hold.number == number, _hold.lifted_at.is_(None))
@@ -46,5 +48,6 @@ class SqlLegalHolds(SqlStore):
         return await self._database.change(statement) == 1
 
     async def listed(self) -> list[LegalHold]:
+        """Return all holds, lifted ones too, the newest first."""
         rows = await self._database.rows(sa.select(legal_holds).order_by(_hold.number.desc()))
         return [LegalHold(**row) for row in rows]

@@ -13,7 +13,7 @@ from argon2.exceptions import VerificationError
 
 from gateway.domain.outbound_message import NewOutboundMessage, OutboundKind
 from gateway.policy.submission import TokenBucket
-from gateway.systems.number_codes.model import (
+from gateway.systems.number_codes.sql import (
     CODE_LIFE,
     SESSION_LIFE,
     CodeLimits,

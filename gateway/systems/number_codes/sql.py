@@ -1,6 +1,9 @@
-"""Codes and sessions in SQL (contract: gateway.systems.number_codes.model)."""
+"""Codes by SMS, the sessions that they open, and their store."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,14 +14,58 @@ from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
 from gateway.storage.outbound_messages import add_outbound_message
 from gateway.storage.sealed_columns import SealedNumber
 from gateway.storage.tables import UtcTime, metadata
-from gateway.systems.number_codes.model import (
-    MAX_ATTEMPTS,
-    Attempt,
-    CodeLimits,
-    IssueResult,
-    NumberCode,
-    NumberSession,
-)
+
+CODE_DIGITS = 6
+CODE_LIFE = timedelta(minutes=10)
+MAX_ATTEMPTS = 5
+SESSION_LIFE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLimits:
+    """How many codes may be sent: to one number, and in total within a minute.
+
+    This limits how long a stranger can annoy a subscriber with codes.
+    """
+
+    pause: timedelta = timedelta(minutes=1)
+    per_day: int = 5
+    all_per_minute: int = 600
+
+
+class IssueResult(StrEnum):
+    """Result of a request for a code. Only BUSY may be told: the others reveal a number."""
+
+    SENT = "sent"
+    LIMITED = "limited"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberCode:
+    """A code that was sent to `msisdn`. Only its hash is kept."""
+
+    msisdn: int
+    code_hash: str = field(repr=False)
+    created_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSession:
+    """A user who has proved to hold `msisdn`, identified by the SHA-256 of a token."""
+
+    token_sha256: str = field(repr=False)
+    msisdn: int
+    until: datetime
+
+
+class Attempt(NamedTuple):
+    """One attempt at a code: the number of the code, and the hash to compare with."""
+
+    number: int
+    code_hash: str
+
 
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 
@@ -49,12 +96,19 @@ _code, _session = number_codes.c, number_sessions.c
 _USED = MAX_ATTEMPTS + 1
 
 
-class SqlNumberCodes(SqlStore):
-    """Rows of `number_codes`, a day long, and of `number_sessions`."""
+class NumberCodeStore(SqlStore):
+    """Keeps codes and sessions, not much longer than they are valid: see `forget`.
+
+    Every call raises StoreUnavailable when the store does not answer.
+    """
 
     async def issue(
         self, code: NumberCode, outbound: NewOutboundMessage, limits: CodeLimits
     ) -> IssueResult:
+        """Keep a code, which replaces an earlier one, with the outbound message that sends it.
+
+        In one commit, and only within `limits`. Only the latest code of a number is valid.
+        """
         now = code.created_at
         values = values_of(code)
 
@@ -74,6 +128,11 @@ class SqlNumberCodes(SqlStore):
         return await self._database.writer.write(run, rows=3)
 
     async def attempt(self, msisdn: int, now: datetime) -> Attempt | None:
+        """Use up one attempt at the code of a number, before the code is compared.
+
+        None when there is no code, it has expired, no attempt is left, or it has opened a
+        session.
+        """
         latest = (
             sa.select(sa.func.max(_code.number)).where(_code.msisdn == msisdn).scalar_subquery()
         )
@@ -91,6 +150,7 @@ class SqlNumberCodes(SqlStore):
         return await self._database.writer.write(run)
 
     async def open(self, number: int, session: NumberSession) -> bool:
+        """Open a session for a proved code; False when the code has opened one already."""
         using = (
             sa.update(number_codes)
             .where(_code.number == number, _code.attempts < _USED)
@@ -107,6 +167,7 @@ class SqlNumberCodes(SqlStore):
         return await self._database.writer.write(run, rows=2)
 
     async def owner_of(self, token_sha256: str, now: datetime) -> int | None:
+        """Return the number of a session; None when there is no session or it is over."""
         query = sa.select(_session.msisdn).where(
             _session.token_sha256 == token_sha256, _session.until > now
         )
@@ -114,10 +175,13 @@ class SqlNumberCodes(SqlStore):
         return None if row is None else int(row["msisdn"])
 
     async def close(self, msisdn: int) -> int:
+        """End every session of a number; return how many."""
         statement = sa.delete(number_sessions).where(_session.msisdn == msisdn)
         return await self._database.change(statement)
 
     async def forget(self, now: datetime) -> int:
+        """Delete codes a day after they were sent, and sessions that are over; return how many."""
+
         async def run(connection: AsyncConnection) -> int:
             old = sa.delete(number_codes).where(_code.created_at <= now - _DAY)
             over = sa.delete(number_sessions).where(_session.until <= now)

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from gateway.domain.consent import Answer
-from gateway.systems.optout_notices.model import NOTICES_PER_BATCH, NoticeBatch, NoticeStore
+from gateway.systems.optout_notices.model import NOTICES_PER_BATCH, NoticeBatch
+from gateway.systems.optout_notices.sql import NoticeStore
 from gateway.web.access import SpClient
 from gateway.web.fields import RequestBody
 from gateway.web.problems import Problem, ProblemError

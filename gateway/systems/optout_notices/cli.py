@@ -3,27 +3,23 @@
 # ruff: noqa: PLC0415 - see gateway.terminal
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from gateway.domain.msisdn import masked
 from gateway.domain.sender import Sender
-from gateway.runtime.clock import utcnow
-from gateway.systems.optout_notices.model import Notice, NoticeBatch, NoticeStanding, NoticeStore
-from gateway.systems.optout_notices.service import fields_of
+from gateway.systems.optout_notices.model import Notice, NoticeBatch, NoticeStanding
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
 from gateway.terminal.options import MASKED, AsJson, ConfigDirectory, UnmaskOptions
-from gateway.terminal.screen import counted, print_json, print_table, say, visible
+from gateway.terminal.screen import counted, print_json, print_listed, print_table, say, visible
 
 _COLUMNS = ("SP", "by", "waiting since", "last taken", "failed in a row", "last failure")
 _NOTICE_COLUMNS = ("number", "answer", "to", "since", "channel")
 _EVERYONE = "(every sender)"
 
-Opened: TypeAlias = AbstractAsyncContextManager[NoticeStore]
 SystemId = Annotated[str, Parameter(help="The SP that hears, one of senders.yaml.")]
 
 notices = App(
@@ -41,21 +37,26 @@ def list_standings(*, config: ConfigDirectory = None, as_json: AsJson = False) -
 
     Example: smsward notices list
     """
-    import asyncio
-
+    from gateway.systems.optout_notices.sql import NoticeStore
     from gateway.terminal.deployment import config_of, senders_of
+    from gateway.terminal.store import on_store
 
     directory = config_of(config)
     senders = senders_of(directory)
     if senders is None:
         raise misused("senders.yaml names the SPs", "repair it first; smsward check tells how")
-    found = asyncio.run(_standings(_store(directory), senders))
-    if as_json:
-        print_json(found)
-    elif found:
-        print_table(_COLUMNS, map(_row, found))
-    else:
-        say("there are no SPs in senders.yaml")
+
+    async def run(store: NoticeStore) -> list[dict[str, object]]:
+        return [
+            _described_standing(
+                senders[name], await store.standing_of(name), await store.waiting_since(name)
+            )
+            for name in sorted(senders)
+        ]
+
+    found = on_store(directory, NoticeStore, run)
+    nothing = "there are no SPs in senders.yaml"
+    print_listed(found, _COLUMNS, map(_row, found), nothing, as_json=as_json)
     return ExitCode.FINE
 
 
@@ -76,16 +77,15 @@ def next_batch(
 
     Example: smsward notices next --system-id sp1 --json --unmask --reason "monthly file"
     """
-    import asyncio
-
+    from gateway.systems.optout_notices.sql import NoticeStore
     from gateway.terminal.deployment import config_of, load_settings
-    from gateway.terminal.store import is_unmasked
+    from gateway.terminal.store import is_unmasked, on_store
 
     directory = config_of(config)
     about = f"the next refusals for {system_id}"
     unmask = is_unmasked(load_settings(directory), unmasking, "notices next", about)
     _check(directory, system_id)
-    batch = asyncio.run(_next(_store(directory), system_id))
+    batch = on_store(directory, NoticeStore, lambda store: store.next_batch(system_id))
     if as_json:
         print_json(_described(system_id, batch, unmask=unmask))
     elif batch is None:
@@ -113,13 +113,18 @@ def acknowledge(
 
     Example: smsward notices acknowledge 7 --system-id sp1
     """
-    import asyncio
-
+    from gateway.systems.optout_notices.sql import NoticeStore
     from gateway.terminal.deployment import config_of
+    from gateway.terminal.store import on_store
 
     directory = config_of(config)
     _check(directory, system_id)
-    is_known, since = asyncio.run(_acknowledge(_store(directory), system_id, batch))
+
+    async def run(store: NoticeStore) -> tuple[bool, datetime | None]:
+        is_known = await store.acknowledge(system_id, batch)
+        return is_known, await store.waiting_since(system_id)
+
+    is_known, since = on_store(directory, NoticeStore, run)
     if not is_known:
         raise CommandError(
             f"{system_id} was never given batch {batch}",
@@ -128,15 +133,6 @@ def acknowledge(
     rest = "nothing else waits" if since is None else f"more waits since {_shown(since)}"
     say(f"batch {batch} is taken by {system_id}; {rest}")
     return ExitCode.FINE
-
-
-def _store(config: Path) -> Opened:
-    """Return the notices of a deployment, to be opened."""
-    from gateway.systems.optout_notices.sql import SqlNotices
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
-
-    return opened_store(load_settings(config), lambda database: SqlNotices(database, utcnow))
 
 
 def _check(config: Path, system_id: str) -> None:
@@ -150,42 +146,20 @@ def _check(config: Path, system_id: str) -> None:
         )
 
 
-async def _standings(store: Opened, senders: Mapping[str, Sender]) -> list[dict[str, object]]:
-    async with store as feed:
-        return [await _standing(feed, senders[name]) for name in sorted(senders)]
-
-
-async def _next(store: Opened, system_id: str) -> NoticeBatch | None:
-    async with store as feed:
-        return await feed.next_batch(system_id)
-
-
-async def _acknowledge(
-    store: Opened, system_id: str, batch_id: int
-) -> tuple[bool, datetime | None]:
-    """Return whether there was such a batch, and since when more waits."""
-    async with store as feed:
-        is_known = await feed.acknowledge(system_id, batch_id)
-        return is_known, await feed.waiting_since(system_id)
-
-
-async def _standing(feed: NoticeStore, sender: Sender) -> dict[str, object]:
-    standing = await feed.standing_of(sender.system_id)
-    since = await feed.waiting_since(sender.system_id)
+def _described_standing(
+    sender: Sender, standing: NoticeStanding, since: datetime | None
+) -> dict[str, object]:
+    """Return how far an SP has heard; `since` is when the first answer came that waits for it."""
     return {
         "system_id": sender.system_id,
         "webhook": sender.webhook is not None,
         "waiting_since": since,
         "delivered_at": standing.delivered_at,
         "attempts": standing.attempts,
-        "next_try_at": _next_try(standing),
+        "next_try_at": standing.next_try_at if standing.attempts else None,
         "failed_at": standing.failed_at,
         "failure": standing.failure,
     }
-
-
-def _next_try(standing: NoticeStanding) -> datetime | None:
-    return standing.next_try_at if standing.attempts else None
 
 
 def _row(found: Mapping[str, object]) -> tuple[str, ...]:
@@ -209,6 +183,8 @@ def _shown(at: datetime) -> str:
 
 
 def _described(system_id: str, batch: NoticeBatch | None, *, unmask: bool) -> dict[str, object]:
+    from gateway.systems.optout_notices.service import fields_of
+
     if batch is None:
         return {"system_id": system_id, "batch": None, "is_last": True, "notices": []}
     return {

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import orjson
 
-from gateway.systems.optout_notices.model import Notice, NoticeBatch, NoticeStanding, NoticeStore
+from gateway.systems.optout_notices.model import Notice, NoticeBatch, NoticeStanding
+from gateway.systems.optout_notices.sql import NoticeStore
 
 GIVE_UP_AFTER = timedelta(hours=72)  # the time for which a notice is tried (R37)
 

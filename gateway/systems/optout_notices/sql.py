@@ -1,4 +1,4 @@
-"""Notices in SQL (contract: gateway.systems.optout_notices.model)."""
+"""The store of notices to SPs: how far each has heard of the answers on record."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -156,12 +156,26 @@ _FREE = {"claimed_by": "", "claimed_until": None}
 _WELL = {"attempts": 0, "failing_since": None, "next_try_at": None, **_FREE}
 
 
-class SqlNotices(SqlStore):
-    """One row of `notice_cursors` for each SP, over the answers that stand elsewhere."""
+class NoticeStore(SqlStore):
+    """Reads the answers on record in order, from the last one that each SP has acknowledged.
+
+    Nothing is written here when a subscriber answers: a refusal does not wait for its notice
+    (R37). A new SP gets all answers on record. An answer to every SP goes only to an SP that
+    has, at the time of reading, its own answer of that number on record: a proven agreement or
+    a refusal. So a token does not give access to strangers' numbers (R73). Every call raises
+    StoreUnavailable when the store does not answer.
+    """
 
     async def next_batch(
         self, system_id: str, limit: int = NOTICES_PER_BATCH
     ) -> NoticeBatch | None:
+        """Return the next notices of this SP, at most `limit`; None when it has had all.
+
+        It returns the same batch until that is acknowledged, even with another `limit`. An
+        answer that changed meanwhile leaves the batch and comes in a later one. An answer that
+        the SP may not know is skipped for good. Safe to repeat.
+        """
+
         async def look(connection: AsyncConnection) -> tuple[bool, NoticeBatch | None]:
             cursor, read = (
                 await _cursor_of(connection, system_id),
@@ -192,6 +206,11 @@ class SqlNotices(SqlStore):
                 return batch
 
     async def acknowledge(self, system_id: str, batch_id: int) -> bool:
+        """Note that this SP has accepted a batch; False when it was never given that batch.
+
+        Safe to repeat, also after later batches.
+        """
+
         async def run(connection: AsyncConnection) -> bool:
             before = await _cursor_of(connection, system_id)
             cursor = before.acknowledged(batch_id)
@@ -203,6 +222,12 @@ class SqlNotices(SqlStore):
         return await self._database.writer.write(run)
 
     async def waiting_since(self, system_id: str) -> datetime | None:
+        """Return when the first answer not acknowledged by this SP was recorded.
+
+        For an answer older than the oldest kept change it is the time of that change. None when
+        nothing waits, or nothing among the next ten thousand answers.
+        """
+
         async def run(connection: AsyncConnection) -> datetime | None:
             cursor = await _cursor_of(connection, system_id)
             waiting = await first_told(cursor, _reader(connection, system_id, self._database.kept))
@@ -221,6 +246,7 @@ class SqlNotices(SqlStore):
         return await self._database.read(run)
 
     async def skip_before(self, system_id: str, at: datetime) -> int:
+        """Give up waiting notices recorded before `at`; return how many."""
         number = changes.c.number
         later = sa.select(number).where(changes.c.at >= at).order_by(number).limit(1)
         latest = sa.select(sa.func.coalesce(sa.func.max(number), 0))
@@ -245,6 +271,7 @@ class SqlNotices(SqlStore):
         return await self._database.writer.write(run)
 
     async def standing_of(self, system_id: str) -> NoticeStanding:
+        """Return the standing of this SP's notices; all empty for a new SP."""
         columns = [_column[name] for name in NoticeStanding.__slots__]
         query = sa.select(*columns).where(_column.system_id == system_id)
         row = await self._database.first(query)
@@ -253,6 +280,10 @@ class SqlNotices(SqlStore):
     async def note_failure(
         self, system_id: str, failure: str, *, at: datetime, next_try_at: datetime
     ) -> None:
+        """Note that a delivery failed and when the next one is due.
+
+        `failure` is the reason in a few words, without a number or text from the peer.
+        """
         noted = {"next_try_at": next_try_at, "failed_at": at, "failure": failure}
         first = {"system_id": system_id, "attempts": 1, "failing_since": at} | noted
         statement = insert_or_update(notice_cursors).values(first)
@@ -268,6 +299,10 @@ class SqlNotices(SqlStore):
         await self._database.change(noting)
 
     async def claim(self, system_id: str, holder: str, *, now: datetime, until: datetime) -> bool:
+        """Let only `holder` deliver to this SP until `until`; False while another holds it.
+
+        The same holder extends its claim. An acknowledgement or a failure ends it.
+        """
         is_free = sa.or_(
             _column.claimed_by == holder,
             _column.claimed_until.is_(None),
@@ -278,6 +313,10 @@ class SqlNotices(SqlStore):
         return bool(await self._database.returned(claiming.returning(_column.system_id)))
 
     async def scopes_changed(self, after: int, through: int) -> Collection[str]:
+        """Return the scopes of answers with a last change above `after`, up to `through`.
+
+        One may be EVERY_SENDER, which concerns every SP. Asserted answers are left out.
+        """
         query = (
             sa.select(_answer.scope)
             .where(_answer.change > after, _answer.change <= through, IS_TOLD)

@@ -20,7 +20,7 @@ from gateway.domain.preferences import (
     with_preference,
     without_preference,
 )
-from gateway.systems.preferences.store import PreferenceStore
+from gateway.systems.preferences.sql import PreferenceStore
 from gateway.web.access import AppClient, SessionToken, SubscriberSessions
 from gateway.web.fields import RequestBody
 from gateway.web.problems import Problem, ProblemError, not_as_described

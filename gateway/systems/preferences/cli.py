@@ -3,11 +3,10 @@
 # ruff: noqa: PLC0415 - see gateway.terminal
 
 from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import orjson
 from cyclopts import App, Parameter
@@ -29,16 +28,13 @@ from gateway.domain.preferences import (
     without_preference,
 )
 from gateway.runtime.clock import utcnow
-from gateway.systems.preferences.store import PreferenceEdit, PreferenceStore
-from gateway.terminal.failure import CommandError, ExitCode, misused, run_async
+from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import MASKED, AsJson, ConfigDirectory, UnmaskOptions, acting
 from gateway.terminal.screen import counted, print_json, print_listed, private_file, say, visible
 
 _COLUMNS = ("", "looks at", "value", "action")
 _JOURNAL_COLUMNS = ("at", "channel", "by", "gone", "new")
 _MOBILE_DIGITS = 11
-
-Opened: TypeAlias = AbstractAsyncContextManager[PreferenceStore]
 
 Number = Annotated[
     str, Parameter("--number", allow_leading_hyphen=True, help="The subscriber's number.")
@@ -96,8 +92,22 @@ def show(
 
     Example: smsward preferences show --number 13800138000
     """
-    work = _show_journal if journal else _show
-    return run_async(work(_store(config), number, as_json=as_json))
+    from gateway.systems.preferences.sql import PreferenceStore
+    from gateway.terminal.store import on_store
+
+    msisdn = _msisdn(number)
+    told = masked(msisdn)
+    if journal:
+        entries = on_store(config, PreferenceStore, lambda store: store.journal_of(msisdn))
+        changed = {"number": told, "journal": list(map(_journaled, entries))}
+        nothing, lines = f"nothing was ever changed for {told}", map(_journal_row, entries)
+        print_listed(changed, _JOURNAL_COLUMNS, lines, nothing, as_json=as_json, title=told)
+        return ExitCode.FINE
+    kept = on_store(config, PreferenceStore, lambda store: store.of(msisdn))
+    shown = {"number": told, "preferences": _listed(kept)}
+    nothing, rows = f"{told} has no preferences", map(_row, count(1), kept)
+    print_listed(shown, _COLUMNS, rows, nothing, as_json=as_json, title=told)
+    return ExitCode.FINE
 
 
 @preferences.command(name="set")
@@ -123,7 +133,15 @@ def set_one(
     Example: smsward preferences set --number 13800138000 --kind quiet_hours
     --value 22:00-08:00 --action hold
     """
-    return run_async(_set(_store(config), about, action, as_json=as_json))
+    wanted = _meant(about, action)
+    try:
+        _, after = _change(config, about, lambda before: with_preference(before, wanted))
+    except PreferenceError as error:
+        raise CommandError(
+            f"not kept: {error}", advice="take some back: smsward preferences remove"
+        ) from error
+    _report(about, after, f"{wanted.action} {_described(wanted)}", as_json=as_json)
+    return ExitCode.FINE
 
 
 @preferences.command
@@ -134,7 +152,17 @@ def remove(
 
     Example: smsward preferences remove --number 13800138000 --kind category --value 房产
     """
-    return run_async(_remove(_store(config), about, as_json=as_json))
+    named = _meant(about, PreferenceAction.BLOCK)
+    before, after = _change(
+        config, about, lambda before: without_preference(before, named.kind, named.value)
+    )
+    if before == after:
+        raise CommandError(
+            f"{_masked_number(about)} has no preference about {_described(named)}",
+            advice="smsward preferences show lists them",
+        )
+    _report(about, after, f"taken back: {_described(named)}", as_json=as_json)
+    return ExitCode.FINE
 
 
 @preferences.command
@@ -155,108 +183,19 @@ def export(
     Example: smsward preferences export --number 13800138000 --unmask --reason "asked for, 12 May"
     -o preferences.json
     """
-    from gateway.systems.preferences.sql import SqlPreferences
+    from gateway.systems.preferences.sql import PreferenceStore
     from gateway.terminal.arguments import masked_number
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import is_unmasked, opened_store
+    from gateway.terminal.deployment import config_of, load_settings
+    from gateway.terminal.store import is_unmasked, on_store
 
-    settings, about = load_settings(config), f"preferences of {masked_number(number)}"
-    unmask = is_unmasked(settings, unmasking, "preferences export", about)
-    store = opened_store(settings, lambda database: SqlPreferences(database, utcnow))
-    return run_async(_export(store, number, output, unmask=unmask))
-
-
-@preferences.command
-def delete(
-    *,
-    number: Number,
-    by: By = None,
-    config: ConfigDirectory = None,
-    as_json: AsJson = False,
-) -> int:
-    """Delete a subscriber's preferences and their history, at their request, for good.
-
-    The journal keeps only that it was done, when and by whom. Export first what is wanted.
-
-    Example: smsward preferences delete --number 13800138000
-    """
-    return run_async(_delete(_store(config), number, by, as_json=as_json))
-
-
-def _store(config: Path | None) -> Opened:
-    """Return the preferences of a deployment, to be opened."""
-    from gateway.systems.preferences.sql import SqlPreferences
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
-
-    return opened_store(load_settings(config), lambda database: SqlPreferences(database, utcnow))
-
-
-def _masked_number(about: PreferenceSelector) -> str:
-    return masked(_msisdn(about.number, warns=False))
-
-
-def _msisdn(number: str, *, warns: bool = True) -> int:
-    from gateway.terminal.arguments import subscriber_of
-
-    return subscriber_of(number, warns=warns)
-
-
-async def _show(store: Opened, number: str, *, as_json: bool) -> int:
+    directory, about = config_of(config), f"preferences of {masked_number(number)}"
+    unmask = is_unmasked(load_settings(directory), unmasking, "preferences export", about)
     msisdn = _msisdn(number)
-    async with store as preferences:
-        kept = await preferences.of(msisdn)
-    told = masked(msisdn)
-    shown, rows = {"number": told, "preferences": _listed(kept)}, map(_row, count(1), kept)
-    nothing = f"{told} has no preferences"
-    print_listed(shown, _COLUMNS, rows, nothing, as_json=as_json, title=told)
-    return ExitCode.FINE
 
+    async def run(store: PreferenceStore) -> tuple[PreferenceList, list[JournalEntry]]:
+        return await store.of(msisdn), await store.journal_of(msisdn)
 
-async def _show_journal(store: Opened, number: str, *, as_json: bool) -> int:
-    msisdn = _msisdn(number)
-    async with store as preferences:
-        entries = await preferences.journal_of(msisdn)
-    told = masked(msisdn)
-    shown = {"number": told, "journal": list(map(_journaled, entries))}
-    rows, nothing = map(_journal_row, entries), f"nothing was ever changed for {told}"
-    print_listed(shown, _JOURNAL_COLUMNS, rows, nothing, as_json=as_json, title=told)
-    return ExitCode.FINE
-
-
-async def _set(
-    store: Opened, about: PreferenceSelector, action: PreferenceAction, *, as_json: bool
-) -> int:
-    wanted = _meant(about, action)
-    try:
-        changed = await _change(store, about, lambda before: with_preference(before, wanted))
-    except PreferenceError as error:
-        raise CommandError(
-            f"not kept: {error}", advice="take some back: smsward preferences remove"
-        ) from error
-    _report(about, changed, f"{wanted.action} {_described(wanted)}", as_json=as_json)
-    return ExitCode.FINE
-
-
-async def _remove(store: Opened, about: PreferenceSelector, *, as_json: bool) -> int:
-    named = _meant(about, PreferenceAction.BLOCK)
-    changed = await _change(
-        store, about, lambda before: without_preference(before, named.kind, named.value)
-    )
-    if changed.before == changed.after:
-        raise CommandError(
-            f"{_masked_number(about)} has no preference about {_described(named)}",
-            advice="smsward preferences show lists them",
-        )
-    _report(about, changed, f"taken back: {_described(named)}", as_json=as_json)
-    return ExitCode.FINE
-
-
-async def _export(store: Opened, number: str, output: Path | None, *, unmask: bool) -> int:
-    msisdn = _msisdn(number)
-    async with store as preferences:
-        kept = await preferences.of(msisdn)
-        entries = await preferences.journal_of(msisdn)
+    kept, entries = on_store(directory, PreferenceStore, run)
     shown = {
         "number": str(msisdn) if unmask else masked(msisdn),
         "preferences": _listed(kept, is_whole=unmask),
@@ -275,10 +214,25 @@ async def _export(store: Opened, number: str, output: Path | None, *, unmask: bo
     return ExitCode.FINE
 
 
-async def _delete(store: Opened, number: str, by: str | None, *, as_json: bool) -> int:
-    msisdn = _msisdn(number)
-    async with store as preferences:
-        was_there = await preferences.erase(msisdn, _origin(by))
+@preferences.command
+def delete(
+    *,
+    number: Number,
+    by: By = None,
+    config: ConfigDirectory = None,
+    as_json: AsJson = False,
+) -> int:
+    """Delete a subscriber's preferences and their history, at their request, for good.
+
+    The journal keeps only that it was done, when and by whom. Export first what is wanted.
+
+    Example: smsward preferences delete --number 13800138000
+    """
+    from gateway.systems.preferences.sql import PreferenceStore
+    from gateway.terminal.store import on_store
+
+    msisdn, origin = _msisdn(number), _origin(by)
+    was_there = on_store(config, PreferenceStore, lambda store: store.erase(msisdn, origin))
     if as_json:
         print_json({"number": masked(msisdn), "deleted": was_there})
     else:
@@ -286,10 +240,28 @@ async def _delete(store: Opened, number: str, by: str | None, *, as_json: bool) 
     return ExitCode.FINE
 
 
-async def _change(store: Opened, about: PreferenceSelector, edit: Edit) -> PreferenceEdit:
-    msisdn = _msisdn(about.number)
-    async with store as preferences:
-        return await preferences.change(msisdn, edit, _origin(about.by))
+def _change(
+    config: ConfigDirectory, about: PreferenceSelector, edit: Edit
+) -> tuple[PreferenceList, PreferenceList]:
+    """Return the preferences before and after `edit`."""
+    from gateway.systems.preferences.sql import PreferenceStore
+    from gateway.terminal.store import on_store
+
+    msisdn, origin = _msisdn(about.number), _origin(about.by)
+    before, after = on_store(
+        config, PreferenceStore, lambda store: store.change(msisdn, edit, origin)
+    )
+    return before, after
+
+
+def _masked_number(about: PreferenceSelector) -> str:
+    return masked(_msisdn(about.number, warns=False))
+
+
+def _msisdn(number: str, *, warns: bool = True) -> int:
+    from gateway.terminal.arguments import subscriber_of
+
+    return subscriber_of(number, warns=warns)
 
 
 def _origin(by: str | None) -> ChangeOrigin:
@@ -309,14 +281,12 @@ def _advice(kind: PreferenceKind) -> str:
     return f"the categories: {', '.join(f'{one.id} {one.name}' for one in CATEGORIES)}"
 
 
-def _report(
-    about: PreferenceSelector, changed: PreferenceEdit, done: str, *, as_json: bool
-) -> None:
+def _report(about: PreferenceSelector, after: PreferenceList, done: str, *, as_json: bool) -> None:
     number = _masked_number(about)
     if as_json:
-        print_json({"number": number, "preferences": _listed(changed.after)})
+        print_json({"number": number, "preferences": _listed(after)})
     else:
-        say(f"{number}: {done} ({counted(len(changed.after), 'preference')})")
+        say(f"{number}: {done} ({counted(len(after), 'preference')})")
 
 
 def _listed(kept: PreferenceList, *, is_whole: bool = False) -> list[dict[str, object]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.policy.preferences import Preferences
 from gateway.storage.change_feed import ChangeFeed, ChangeKind, FeedFollower
-from gateway.systems.preferences.store import PreferenceStore
+from gateway.systems.preferences.sql import PreferenceStore
 
 
 class PreferencesFollower(FeedFollower):

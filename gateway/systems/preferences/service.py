@@ -16,7 +16,7 @@ from gateway.domain.preferences import (
     without_preference,
 )
 from gateway.policy.replies.hub_words import PreferenceCommand, Verb
-from gateway.systems.preferences.store import PreferenceStore
+from gateway.systems.preferences.sql import PreferenceStore
 
 MAX_REPLY_CHARS = 70  # one message in UCS-2
 

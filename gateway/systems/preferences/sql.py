@@ -1,7 +1,8 @@
-"""What subscribers want to receive, in SQL (contract: gateway.systems.preferences.store)."""
+"""The store of what subscribers want to receive (用户接收策略), and the journal of it."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from typing import NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +23,25 @@ from gateway.storage.dialect import IN_KEY_ORDER, NEVER_REUSED, ROW_NUMBER, upse
 from gateway.storage.journals import purge_rows
 from gateway.storage.sealed_columns import BEFORE_ALL, SealedNumber, SealedText
 from gateway.storage.tables import UtcTime, changes, metadata
-from gateway.systems.preferences.store import OldEntry, PreferenceEdit, PreferenceRow
+
+# msisdn, packed preferences. A plain tuple, because a snapshot may hold millions.
+PreferenceRow: TypeAlias = tuple[int, str]
+
+
+class PreferenceEdit(NamedTuple):
+    """The preferences before and after an edit."""
+
+    before: PreferenceList
+    after: PreferenceList
+
+
+class OldEntry(NamedTuple):
+    """An entry of the journal as retention sees it; `msisdn` is None if it was erased."""
+
+    number: int
+    msisdn: int | None
+    at: datetime
+
 
 # `rules` is what gateway.domain.preferences.packed makes: a line for each preference, its kind
 # and action a letter each. It is read, changed and written as a whole.
@@ -59,14 +78,25 @@ _entry = preference_journal.c
 _OLD_ENTRY = (_entry.number, _entry.msisdn, _entry.at, _entry.is_erasure)
 
 
-class SqlPreferences(SqlStore):
-    """A row of `preferences` for each subscriber who has any, and `preference_journal`."""
+class PreferenceStore(SqlStore):
+    """Keeps one list of preferences for each subscriber, and every change of it (R51).
+
+    Every call raises StoreUnavailable when the store does not answer. Each change makes one
+    row in the change feed with the msisdn as key; the key is never logged.
+    """
 
     async def of(self, msisdn: int) -> PreferenceList:
+        """Return a subscriber's preferences, empty when there are none."""
         found = await self.packed_of((msisdn,))
         return unpacked(found.get(msisdn, ""))
 
     async def change(self, msisdn: int, edit: Edit, origin: ChangeOrigin) -> PreferenceEdit:
+        """Apply `edit` to the preferences in one transaction.
+
+        `edit` must be pure: it may be called more than once. An exception from it is raised
+        here, and nothing is changed. An edit without effect makes no journal entry and no
+        change row.
+        """
         query = sa.select(_column.rules).where(_column.msisdn == msisdn)
 
         async def run(connection: AsyncConnection) -> PreferenceEdit:
@@ -83,6 +113,11 @@ class SqlPreferences(SqlStore):
         return await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
 
     async def erase(self, msisdn: int, origin: ChangeOrigin) -> bool:
+        """Delete a subscriber's preferences, with their entries in journal and feed.
+
+        One entry stays: it says when, by whom and by which channel, without the subscriber.
+        Returns False, and changes nothing, when nothing is on record.
+        """
         something = sa.select(
             sa.exists().where(_column.msisdn == msisdn) | sa.exists().where(_entry.msisdn == msisdn)
         )
@@ -108,12 +143,14 @@ class SqlPreferences(SqlStore):
         return is_erased
 
     async def journal_of(self, msisdn: int, limit: int = 1000) -> list[JournalEntry]:
+        """Return the newest `limit` changes of a subscriber's preferences, oldest first."""
         newest_first = await self._database.rows(newest(preference_journal, limit, msisdn=msisdn))
         return [_entry_of(row) for row in reversed(newest_first)]
 
     async def journaled_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[OldEntry]:
+        """Return entries made before `before`, with numbers above `after`, by number."""
         query = oldest(preference_journal, limit, _entry.at < before, after=after)
         query = query.with_only_columns(*_OLD_ENTRY)
         return [
@@ -122,10 +159,18 @@ class SqlPreferences(SqlStore):
         ]
 
     async def forget_entries(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        """Delete entries of the journal; return how many. For retention only.
+
+        The purge log gets `purge` with that count in the same commit; nothing when it is 0.
+        """
         statement = sa.delete(preference_journal).where(_entry.number.in_(numbers))
         return await purge_rows(self._database, statement, purge, len(numbers))
 
     async def all_preferences(self, batch: int = 10_000) -> AsyncIterator[list[PreferenceRow]]:
+        """Yield all preferences on record by number, in lists of at most `batch`.
+
+        Changes made meanwhile may or may not be included.
+        """
         # Page by page, so that no long read keeps SQLite from emptying its -wal file.
         query = sa.select(_column.msisdn, _column.rules).order_by(_column.msisdn).limit(batch)
         last = -1
@@ -134,6 +179,7 @@ class SqlPreferences(SqlStore):
             last = page[-1][0]
 
     async def packed_of(self, msisdns: Sequence[int]) -> dict[int, str]:
+        """Return packed preferences of at most 1000 numbers; numbers without any are left out."""
         query = sa.select(_column.msisdn, _column.rules).where(_column.msisdn.in_(msisdns))
         return dict(await self._rows(query))
 

@@ -14,7 +14,7 @@ from gateway.domain.subscription import SESSION_LIFE, OfferSession, SessionKind
 from gateway.domain.verdict import Reason
 from gateway.policy.replies.hub_words import HoldCommand, HoldVerb
 from gateway.systems.quarantine.service import ActResult, Outcome, QuarantineDesk
-from gateway.systems.quarantine.store import QuarantineStore
+from gateway.systems.quarantine.sql import QuarantineStore
 
 MAX_OWN = 50
 

@@ -16,7 +16,7 @@ from gateway.storage.tables import (
     IS_RECEIPT_DUE,
     held_messages,
 )
-from gateway.systems.quarantine.store import EXPIRING_STATES, Grounds, HoldMove, Replacement
+from gateway.systems.quarantine.model import EXPIRING_STATES, Grounds, HoldMove, Replacement
 
 
 def fields_of(value: HeldMessage | Replacement | Grounds) -> dict[str, object]:

@@ -7,9 +7,14 @@ from datetime import datetime
 from typing import TypeAlias
 
 from gateway.domain.quarantine import HeldMessage, HoldState
-from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.store import Grounds, HoldMove, QuarantineStore
-from gateway.systems.quarantine.transitions import TRANSITIONS, HeldMessageAct
+from gateway.systems.quarantine.model import (
+    TRANSITIONS,
+    Grounds,
+    HeldMessageAct,
+    HoldMove,
+    MessageIds,
+)
+from gateway.systems.quarantine.sql import QuarantineStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,32 +3,22 @@
 # ruff: noqa: PLC0415 - see gateway.terminal
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from gateway.domain.msisdn import masked
 from gateway.domain.subscription import MessageEvidence, Subscription, SubscriptionState
-from gateway.runtime.clock import utcnow
-from gateway.systems.subscriptions.model import (
-    SubscriptionEvent,
-    SubscriptionQuery,
-    SubscriptionStore,
-)
+from gateway.systems.subscriptions.model import SubscriptionEvent, SubscriptionQuery
 from gateway.terminal.failure import ExitCode, misused
 from gateway.terminal.options import AsJson, ConfigDirectory
-from gateway.terminal.screen import print_json, print_table, say
+from gateway.terminal.screen import print_json, print_listed, print_table, say
 
 _MAX_LISTED = 10_000
 _COLUMNS = ("subscriber", "SP", "service", "price", "state", "since (UTC)", "until (UTC)")
 _STEPS = ("at (UTC)", "step", "then", "message", "SHA-256 of the text")
-
-Opened: TypeAlias = AbstractAsyncContextManager[SubscriptionStore]
-History: TypeAlias = tuple[Subscription, Sequence[SubscriptionEvent]]
 
 
 @Parameter(name="*")
@@ -66,12 +56,11 @@ def list_orders(
 
     Example: smsward subscription list --state active --system-id sp1
     """
-    import asyncio
-
+    from gateway.systems.subscriptions.sql import SubscriptionStore
     from gateway.terminal.arguments import subscriber_of
     from gateway.terminal.deployment import require_sender
+    from gateway.terminal.store import on_store
 
-    store = _store(config)
     if not 1 <= orders.limit <= _MAX_LISTED:
         raise misused(f"--limit: 1 to {_MAX_LISTED}")
     wanted = SubscriptionQuery(
@@ -80,17 +69,13 @@ def list_orders(
         state=orders.state,
         limit=orders.limit,
     )
-    found = asyncio.run(_found(store, wanted))
+    found = on_store(config, SubscriptionStore, lambda store: store.find(wanted))
     if not found:
         require_sender(orders.system_id, config)
-    if as_json:
-        print_json([_described(one) for one in found])
-    elif found:
-        print_table(_COLUMNS, map(_row, found))
-        if len(found) == orders.limit:
-            say("there may be more: narrow it down, or raise --limit")
-    else:
-        say("no such orders")
+    shown, rows = list(map(_described, found)), map(_row, found)
+    print_listed(shown, _COLUMNS, rows, "no such orders", as_json=as_json)
+    if len(found) == orders.limit and not as_json:
+        say("there may be more: narrow it down, or raise --limit")
     return ExitCode.FINE
 
 
@@ -111,13 +96,21 @@ def show(
 
     Example: smsward subscription show 13800138000
     """
-    import asyncio
-
+    from gateway.systems.subscriptions.sql import SubscriptionStore
     from gateway.terminal.arguments import subscriber_of
     from gateway.terminal.deployment import require_sender
+    from gateway.terminal.store import on_store
 
-    store, msisdn = _store(config), subscriber_of(number)
-    found = asyncio.run(_histories(store, SubscriptionQuery(msisdn, system_id, limit=_MAX_LISTED)))
+    msisdn = subscriber_of(number)
+    wanted = SubscriptionQuery(msisdn, system_id, limit=_MAX_LISTED)
+
+    async def run(store: SubscriptionStore) -> list[tuple[Subscription, list[SubscriptionEvent]]]:
+        return [
+            (one, await store.history(msisdn, (one.system_id, one.service_id)))
+            for one in await store.find(wanted)
+        ]
+
+    found = on_store(config, SubscriptionStore, run)
     if not found:
         require_sender(system_id, config)
     if as_json:
@@ -132,29 +125,6 @@ def show(
     else:
         say(f"{masked(msisdn)} has ordered nothing")
     return ExitCode.FINE
-
-
-def _store(config: Path | None) -> Opened:
-    """Return the orders of a deployment, to be opened."""
-    from gateway.systems.subscriptions.sql import SqlSubscriptions
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
-
-    return opened_store(load_settings(config), lambda database: SqlSubscriptions(database, utcnow))
-
-
-async def _found(store: Opened, wanted: SubscriptionQuery) -> Sequence[Subscription]:
-    async with store as orders:
-        return await orders.find(wanted)
-
-
-async def _histories(store: Opened, wanted: SubscriptionQuery) -> list[History]:
-    """Return one subscriber's orders, each with its steps."""
-    async with store as orders:
-        return [
-            (one, await orders.history(one.msisdn, (one.system_id, one.service_id)))
-            for one in await orders.find(wanted)
-        ]
 
 
 def _print_history(subscription: Subscription, history: Sequence[SubscriptionEvent]) -> None:

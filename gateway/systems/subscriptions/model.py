@@ -1,6 +1,6 @@
-"""Requests for consent (征求同意); the store of them, of subscriptions (定制), of dialogues."""
+"""Requests for consent (征求同意), and what is changed of subscriptions (定制) at once."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,8 +11,6 @@ from gateway.domain.outbound_message import NewOutboundMessage
 from gateway.domain.subscription import (
     MessageEvidence,
     OfferSession,
-    RunningRow,
-    ServiceKey,
     Subscription,
     SubscriptionState,
 )
@@ -118,67 +116,6 @@ class SubscriptionQuery:
     system_id: str | None = None
     state: SubscriptionState | None = None
     limit: int = field(default=50)
-
-
-class SubscriptionStore(Protocol):
-    """Reads and keeps. Every call raises StoreUnavailable when the store does not answer."""
-
-    async def known(self, msisdn: int, port: str, now: datetime) -> SubscriberRecords:
-        """Return what is on record, without an ended session or ended requests."""
-
-    async def keep(self, changes: Changes) -> bool:
-        """Keep all of `changes` in one commit, with an event row for each step; or nothing.
-
-        False, and nothing is kept, if a subscription is not at the step before, or a request
-        is no longer pending: read and decide again. Each step makes a change row.
-        """
-
-    async def session_of(self, msisdn: int, port: str, now: datetime) -> OfferSession | None:
-        """Return the session of a port, None without one or when it has ended."""
-
-    async def keep_session(self, session: OfferSession) -> None:
-        """Open or replace the session of its port."""
-
-    async def note_sent(
-        self, subscription: Subscription, said: MessageEvidence, *, is_taken: bool
-    ) -> None:
-        """Append the result of sending a request, with the SMSC's id; no state changes."""
-
-    async def ask(self, request: ConsentRequest) -> bool:
-        """Keep a consent request; False when there is one with the same key."""
-
-    async def unask(self, request: ConsentRequest) -> None:
-        """Forget a request that was not sent; it stays if not pending. Safe to repeat."""
-
-    async def requests_of(self, msisdn: int, system_id: str) -> list[ConsentRequest]:
-        """Return every request of an SP to a subscriber, the latest first."""
-
-    async def waiting_of(self, system_id: str, limit: int) -> int:
-        """Return how many orders of an SP wait for a first yes; count up to `limit`."""
-
-    async def due(self, now: datetime, limit: int) -> list[Subscription]:
-        """Return subscriptions that are due to lapse, the earliest first."""
-
-    async def requests_due(self, now: datetime, limit: int) -> list[ConsentRequest]:
-        """Return pending requests past their time, the earliest first."""
-
-    async def forget_sessions(self, now: datetime) -> int:
-        """Delete sessions that are over; return how many."""
-
-    async def find(self, wanted: SubscriptionQuery) -> list[Subscription]:
-        """Return the subscriptions that match, the latest change first."""
-
-    async def history(self, msisdn: int, service: ServiceKey) -> list[SubscriptionEvent]:
-        """Return every step of one subscription, the earliest first."""
-
-    def running(self, batch: int = 10_000) -> AsyncIterator[list[RunningRow]]:
-        """Yield each pair of number and SP with a running service once, at most `batch` a list.
-
-        Changes made meanwhile may or may not be included.
-        """
-
-    async def running_changed(self, after: int, through: int) -> list[RunningRow]:
-        """Return the state of the pairs changed above `after`, up to `through`."""
 
 
 class ConsentAnswers(Protocol):

@@ -37,8 +37,8 @@ from gateway.systems.subscriptions.model import (
     ConsentAnswers,
     SubscriberRecords,
     SubscriptionStep,
-    SubscriptionStore,
 )
+from gateway.systems.subscriptions.sql import SubscriptionStore
 
 # Quiet hours need not fall together with anybody's window: it is tried this often, this far.
 _STEP = timedelta(minutes=30)

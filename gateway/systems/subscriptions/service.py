@@ -26,8 +26,8 @@ from gateway.systems.subscriptions.model import (
     ConsentRequest,
     ConsentRequestState,
     SubscriptionStep,
-    SubscriptionStore,
 )
+from gateway.systems.subscriptions.sql import SubscriptionStore
 
 _CHINESE_DIGITS = {word: place for place, word in enumerate("零一二三四五六七八九")} | {"两": 2}
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

@@ -1,4 +1,4 @@
-"""Subscriptions and dialogues in SQL (contract: gateway.systems.subscriptions.model)."""
+"""The store of subscriptions (定制), requests for consent and dialogues."""
 
 import json
 from collections.abc import AsyncIterator
@@ -158,10 +158,12 @@ _RUNNING = tuple(state.value for state in RUNNING_STATES)
 _FROM_START = (-1, "")
 
 
-class SqlSubscriptions(SqlStore):
-    """Subscriptions as rows that are replaced, each with event rows that are not."""
+class SubscriptionStore(SqlStore):
+    """Reads and keeps. Every call raises StoreUnavailable when the store does not answer."""
 
     async def known(self, msisdn: int, port: str, now: datetime) -> SubscriberRecords:
+        """Return what is on record, without an ended session or ended requests."""
+
         async def run(connection: AsyncConnection) -> SubscriberRecords:
             own = sa.select(subscriptions).where(_column.msisdn == msisdn).order_by(*_key)
             asked = sa.select(consent_requests).where(
@@ -181,6 +183,12 @@ class SqlSubscriptions(SqlStore):
         return await self._database.read(run)
 
     async def keep(self, changes: Changes) -> bool:
+        """Keep all of `changes` in one commit, with an event row for each step; or nothing.
+
+        False, and nothing is kept, if a subscription is not at the step before, or a request
+        is no longer pending: read and decide again. Each step makes a change row.
+        """
+
         async def run(connection: AsyncConnection) -> bool:
             if not await _is_as_decided(connection, changes):
                 return False
@@ -207,10 +215,12 @@ class SqlSubscriptions(SqlStore):
         await connection.execute(sa.insert(subscription_events), [*map(event_values_of, steps)])
 
     async def session_of(self, msisdn: int, port: str, now: datetime) -> OfferSession | None:
+        """Return the session of a port, None without one or when it has ended."""
         row = await self._database.first(_offered(msisdn, port, now))
         return None if row is None else session_of(row)
 
     async def keep_session(self, session: OfferSession) -> None:
+        """Open or replace the session of its port."""
         await self._database.writer.write(
             lambda connection: _keep_session(connection, session, None)
         )
@@ -218,11 +228,13 @@ class SqlSubscriptions(SqlStore):
     async def note_sent(
         self, subscription: Subscription, said: MessageEvidence, *, is_taken: bool
     ) -> None:
+        """Append the result of sending a request, with the SMSC's id; no state changes."""
         step = SubscriptionStep(subscription, SENT if is_taken else UNSENT, said)
         values = event_values_of(step) | {"at": said.at}
         await self._database.change(sa.insert(subscription_events), values)
 
     async def ask(self, request: ConsentRequest) -> bool:
+        """Keep a consent request; False when there is one with the same key."""
         statement = insert_or_update(consent_requests).on_conflict_do_nothing()
 
         async def run(connection: AsyncConnection) -> bool:
@@ -232,10 +244,12 @@ class SqlSubscriptions(SqlStore):
         return await self._database.writer.write(run)
 
     async def unask(self, request: ConsentRequest) -> None:
+        """Forget a request that was not sent; it stays if not pending. Safe to repeat."""
         statement = sa.delete(consent_requests).where(_is_request(request), IS_REQUEST_PENDING)
         await self._database.change(statement)
 
     async def requests_of(self, msisdn: int, system_id: str) -> list[ConsentRequest]:
+        """Return every request of an SP to a subscriber, the latest first."""
         query = (
             sa.select(consent_requests)
             .where(_asked.msisdn == msisdn, _asked.system_id == system_id)
@@ -244,6 +258,7 @@ class SqlSubscriptions(SqlStore):
         return [request_of(row) for row in await self._database.rows(query)]
 
     async def waiting_of(self, system_id: str, limit: int) -> int:
+        """Return how many orders of an SP wait for a first yes; count up to `limit`."""
         some = (
             sa.select(_column.msisdn).where(IS_PENDING, _column.system_id == system_id).limit(limit)
         )
@@ -251,10 +266,12 @@ class SqlSubscriptions(SqlStore):
         return int((await self._database.rows(query))[0]["waiting"])
 
     async def due(self, now: datetime, limit: int) -> list[Subscription]:
+        """Return subscriptions that are due to lapse, the earliest first."""
         query = sa.select(subscriptions).where(_column.due_at <= now).order_by(_column.due_at)
         return [subscription_of(row) for row in await self._database.rows(query.limit(limit))]
 
     async def requests_due(self, now: datetime, limit: int) -> list[ConsentRequest]:
+        """Return pending requests past their time, the earliest first."""
         query = (
             sa.select(consent_requests)
             .where(IS_REQUEST_PENDING, _asked.until <= now)
@@ -264,10 +281,12 @@ class SqlSubscriptions(SqlStore):
         return [request_of(row) for row in await self._database.rows(query)]
 
     async def forget_sessions(self, now: datetime) -> int:
+        """Delete sessions that are over; return how many."""
         statement = sa.delete(dialogue_sessions).where(dialogue_sessions.c.until <= now)
         return await self._database.change(statement)
 
     async def find(self, wanted: SubscriptionQuery) -> list[Subscription]:
+        """Return the subscriptions that match, the latest change first."""
         query = sa.select(subscriptions).order_by(_column.since.desc(), *_key).limit(wanted.limit)
         if wanted.msisdn is not None:
             query = query.where(_column.msisdn == wanted.msisdn)
@@ -278,6 +297,7 @@ class SqlSubscriptions(SqlStore):
         return [subscription_of(row) for row in await self._database.rows(query)]
 
     async def history(self, msisdn: int, service: ServiceKey) -> list[SubscriptionEvent]:
+        """Return every step of one subscription, the earliest first."""
         query = (
             sa.select(*(_event[name] for name in SubscriptionEvent._fields))
             .where(
@@ -291,7 +311,11 @@ class SqlSubscriptions(SqlStore):
         ]
 
     async def running(self, batch: int = 10_000) -> AsyncIterator[list[RunningRow]]:
-        # Page by page, as SqlConsent.all_answers.
+        """Yield each pair of number and SP with a running service once, at most `batch` a list.
+
+        Changes made meanwhile may or may not be included.
+        """
+        # Page by page, as ConsentStore.all_answers.
         query = (
             sa.select(_column.msisdn, _column.system_id)
             .where(_column.state.in_(_RUNNING))
@@ -305,6 +329,7 @@ class SqlSubscriptions(SqlStore):
             last = (rows[-1]["msisdn"], rows[-1]["system_id"])
 
     async def running_changed(self, after: int, through: int) -> list[RunningRow]:
+        """Return the state of the pairs changed above `after`, up to `through`."""
         touched: sa.Select[tuple[int, str]] = sa.select(_column.msisdn, _column.system_id).where(
             _column.change > after, _column.change <= through
         )

@@ -2,20 +2,17 @@
 
 # ruff: noqa: PLC0415 - see gateway.terminal
 
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from gateway.domain.msisdn import masked
 from gateway.domain.suspension import Lift, NewSuspension, Suspension, SuspensionState
 from gateway.runtime.clock import utcnow
-from gateway.systems.suspensions.store import SuspensionStore
 from gateway.terminal.failure import CommandError, ExitCode, misused
 from gateway.terminal.options import AsJson, ConfigDirectory, acting
-from gateway.terminal.screen import print_json, print_table, say, visible
+from gateway.terminal.screen import print_json, print_listed, print_table, say, visible
 
 _MAX_LISTED = 10_000
 _MAX_OF_ONE = 1000
@@ -23,7 +20,6 @@ _MAX_DAYS = 366
 _MAX_NOTE_CHARS = 1000
 _COLUMNS = ("no", "number", "SP", "rule", "since (UTC)", "until (UTC)", "told", "state", "note")
 
-Opened: TypeAlias = AbstractAsyncContextManager[SuspensionStore]
 Number = Annotated[
     str, Parameter(name="NUMBER", allow_leading_hyphen=True, help="The number that sends.")
 ]
@@ -49,9 +45,17 @@ def list_all(
 
     Example: smsward suspension list --state active
     """
-    import asyncio
+    from gateway.systems.suspensions.sql import SuspensionStore
+    from gateway.terminal.store import on_store
 
-    return asyncio.run(_list(_store(config), state, limit, as_json=as_json))
+    if not 1 <= limit <= _MAX_LISTED:
+        raise misused(f"--limit: 1 to {_MAX_LISTED}")
+    found = on_store(config, SuspensionStore, lambda store: store.listed(state, limit=limit))
+    shown, rows = list(map(_described, found)), map(_row, found)
+    print_listed(shown, _COLUMNS, rows, "no such suspensions", as_json=as_json)
+    if len(found) == limit and not as_json:
+        say("there may be more: narrow it down, or raise --limit")
+    return ExitCode.FINE
 
 
 @suspension.command
@@ -60,9 +64,25 @@ def show(number: Number, /, *, config: ConfigDirectory = None, as_json: AsJson =
 
     Example: smsward suspension show 13900139000
     """
-    import asyncio
+    from gateway.systems.suspensions.sql import SuspensionStore
+    from gateway.terminal.arguments import subscriber_of
+    from gateway.terminal.store import on_store
 
-    return asyncio.run(_show(_store(config), _msisdn(number), as_json=as_json))
+    msisdn = subscriber_of(number)
+    found = on_store(
+        config, SuspensionStore, lambda store: store.listed(msisdn=msisdn, limit=_MAX_OF_ONE)
+    )
+    holds = next((one for one in found if _holds(one)), None)
+    if as_json:
+        described = list(map(_described, found))
+        suspended = holds is not None
+        print_json({"number": masked(msisdn), "suspended": suspended, "suspensions": described})
+        return ExitCode.FINE
+    if found:
+        print_table(_COLUMNS, map(_row, found))
+    until = "may send" if holds is None else f"is suspended until {_moment(holds.until)} UTC"
+    say(f"{masked(msisdn)} {until}")
+    return ExitCode.FINE
 
 
 @suspension.command
@@ -83,14 +103,30 @@ def add(
 
     Example: smsward suspension add 13900139000 --days 3 --note "case 2026-118"
     """
-    import asyncio
+    from gateway.systems.suspensions.sql import SuspensionStore
+    from gateway.terminal.arguments import subscriber_of
+    from gateway.terminal.store import on_store
 
-    store, msisdn, why = _store(config), _msisdn(number), _note_of(note, by)
+    msisdn, why = subscriber_of(number), _note_of(note, by)
     if not 1 <= days <= _MAX_DAYS:
         raise misused(f"--days: 1 to {_MAX_DAYS}")
     since = utcnow()
     new = NewSuspension(msisdn, "", "", since, since + timedelta(days=days), why, is_told=True)
-    return asyncio.run(_suspend(store, new, as_json=as_json))
+
+    async def run(store: SuspensionStore) -> Suspension | None:
+        if not await store.suspend(new):
+            raise CommandError(
+                f"{masked(msisdn)} is suspended already",
+                advice="smsward suspension show tells until when; lift it first to change that",
+            )
+        return await store.active_of(msisdn)
+
+    active = on_store(config, SuspensionStore, run)
+    if as_json and active is not None:
+        print_json(_described(active))
+    else:
+        say(f"{masked(msisdn)}: suspended until {_moment(new.until)} UTC")
+    return ExitCode.FINE
 
 
 @suspension.command
@@ -109,25 +145,27 @@ def lift(
 
     Example: smsward suspension lift 13900139000 --note "a club's invitations, checked"
     """
-    import asyncio
-
-    store, msisdn, why = _store(config), _msisdn(number), _note_of(note, by)
-    return asyncio.run(_lift(store, msisdn, by, why, as_json=as_json))
-
-
-def _store(config: Path | None) -> Opened:
-    """Return the suspensions of a deployment, to be opened."""
-    from gateway.systems.suspensions.sql import SqlSuspensions
-    from gateway.terminal.deployment import load_settings
-    from gateway.terminal.store import opened_store
-
-    return opened_store(load_settings(config), lambda database: SqlSuspensions(database, utcnow))
-
-
-def _msisdn(number: str) -> int:
+    from gateway.systems.suspensions.sql import SuspensionStore
     from gateway.terminal.arguments import subscriber_of
+    from gateway.terminal.store import on_store
 
-    return subscriber_of(number)
+    msisdn = subscriber_of(number)
+    lift = Lift(utcnow(), acting(by), _note_of(note, by))
+
+    async def run(store: SuspensionStore) -> None:
+        active = await store.active_of(msisdn)
+        if active is None or not await store.lift(active.number, lift):
+            raise CommandError(
+                f"{masked(msisdn)} is not suspended",
+                advice="smsward suspension list --state active lists who is",
+            )
+
+    on_store(config, SuspensionStore, run)
+    if as_json:
+        print_json({"number": masked(msisdn), "lifted": True})
+    else:
+        say(f"{masked(msisdn)}: lifted; the caps of the hour and of the day go on to hold")
+    return ExitCode.FINE
 
 
 def _note_of(note: str, by: str | None) -> str:
@@ -136,77 +174,6 @@ def _note_of(note: str, by: str | None) -> str:
     if not 1 <= len(why) <= _MAX_NOTE_CHARS:
         raise misused(f"--note: 1 to {_MAX_NOTE_CHARS} characters")
     return f"{acting(by)}: {why}"
-
-
-async def _list(
-    store: Opened, state: SuspensionState | None, limit: int, *, as_json: bool
-) -> ExitCode:
-    if not 1 <= limit <= _MAX_LISTED:
-        raise misused(f"--limit: 1 to {_MAX_LISTED}")
-    async with store as suspensions:
-        found = await suspensions.listed(state, limit=limit)
-    if as_json:
-        print_json([_described(one) for one in found])
-    elif found:
-        print_table(_COLUMNS, map(_row, found))
-        if len(found) == limit:
-            say("there may be more: narrow it down, or raise --limit")
-    else:
-        say("no such suspensions")
-    return ExitCode.FINE
-
-
-async def _show(store: Opened, msisdn: int, *, as_json: bool) -> ExitCode:
-    async with store as suspensions:
-        found = await suspensions.listed(msisdn=msisdn, limit=_MAX_OF_ONE)
-    holds = next((one for one in found if _holds(one)), None)
-    if as_json:
-        described = [_described(one) for one in found]
-        suspended = holds is not None
-        print_json({"number": masked(msisdn), "suspended": suspended, "suspensions": described})
-        return ExitCode.FINE
-    if found:
-        print_table(_COLUMNS, map(_row, found))
-    until = "may send" if holds is None else f"is suspended until {_moment(holds.until)} UTC"
-    say(f"{masked(msisdn)} {until}")
-    return ExitCode.FINE
-
-
-async def _suspend(store: Opened, new: NewSuspension, *, as_json: bool) -> ExitCode:
-    """Suspend a number. Raises CommandError when it is already."""
-    async with store as suspensions:
-        is_news = await suspensions.suspend(new)
-        active = await suspensions.active_of(new.msisdn)
-    if not is_news:
-        raise CommandError(
-            f"{masked(new.msisdn)} is suspended already",
-            advice="smsward suspension show tells until when; lift it first to change that",
-        )
-    if as_json and active is not None:
-        print_json(_described(active))
-    else:
-        say(f"{masked(new.msisdn)}: suspended until {_moment(new.until)} UTC")
-    return ExitCode.FINE
-
-
-async def _lift(
-    store: Opened, msisdn: int, by: str | None, note: str, *, as_json: bool
-) -> ExitCode:
-    """Let a number send again. Raises CommandError when it may."""
-    async with store as suspensions:
-        active = await suspensions.active_of(msisdn)
-        lift = Lift(utcnow(), acting(by), note)
-        is_lifted = active is not None and await suspensions.lift(active.number, lift)
-    if not is_lifted:
-        raise CommandError(
-            f"{masked(msisdn)} is not suspended",
-            advice="smsward suspension list --state active lists who is",
-        )
-    if as_json:
-        print_json({"number": masked(msisdn), "lifted": True})
-    else:
-        say(f"{masked(msisdn)}: lifted; the caps of the hour and of the day go on to hold")
-    return ExitCode.FINE
 
 
 def _holds(one: Suspension) -> bool:

@@ -7,7 +7,7 @@ from gateway.domain.suspension import GRACE
 from gateway.policy.knowledge import SuspendedSources
 from gateway.runtime.clock import utcnow
 from gateway.storage.change_feed import ChangeFeed, ChangeKind, FeedFollower
-from gateway.systems.suspensions.store import SuspensionRow, SuspensionStore
+from gateway.systems.suspensions.sql import SuspensionRow, SuspensionStore
 
 
 class SuspensionsFollower(FeedFollower):

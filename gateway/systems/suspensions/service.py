@@ -6,7 +6,7 @@ from datetime import datetime
 from gateway.domain.suspension import SUBSCRIBER, Allowance, Lift, NewSuspension, Suspension
 from gateway.policy.knowledge import SuspendedSources
 from gateway.policy.suspension import Suspender
-from gateway.systems.suspensions.store import SuspensionRow, SuspensionStore
+from gateway.systems.suspensions.sql import SuspensionRow, SuspensionStore
 
 
 class SuspensionDesk:

@@ -1,7 +1,8 @@
-"""Which numbers may send nothing, in SQL (contract: gateway.systems.suspensions.store)."""
+"""The store of suspensions (暂停): numbers that may not send, since when and until when."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +22,15 @@ from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns, partial_i
 from gateway.storage.journals import purge_rows
 from gateway.storage.sealed_columns import SealedNumber
 from gateway.storage.tables import UtcTime, metadata
-from gateway.systems.suspensions.store import SuspensionRow
+
+
+class SuspensionRow(NamedTuple):
+    """What the data plane must know of a number: both times in epoch seconds, 0 for none."""
+
+    msisdn: int
+    until: float
+    lifted_at: float
+
 
 IS_ACTIVE = sa.text("state = 'active'")
 IS_UNTOLD = sa.text("state = 'active' AND NOT is_told")
@@ -61,10 +70,20 @@ _IN_FORCE = sa.select(
 ).group_by(_column.msisdn)
 
 
-class SqlSuspensions(SqlStore):
-    """Rows of `suspensions`; the database sees to it that one of a number is active at most."""
+class SuspensionStore(SqlStore):
+    """Keeps suspensions; a number has at most one active suspension.
+
+    Every call raises StoreUnavailable when the store does not answer, and is safe to
+    repeat. Each start or end of a suspension makes one row in the change feed with the msisdn
+    as key; the key is never logged.
+    """
 
     async def suspend(self, new: NewSuspension) -> bool:
+        """Keep a suspension; False, and nothing changes, if it is not new.
+
+        It is not new while the number is suspended, or if a suspension of it was lifted at
+        `since` or later: then another process found it before the lift.
+        """
         of_number = _column.msisdn == new.msisdn
         over = _ENDED.where(of_number, IS_ACTIVE, _column.until <= new.since)
         is_known = sa.select(
@@ -84,6 +103,7 @@ class SqlSuspensions(SqlStore):
         return await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
 
     async def lift(self, number: int, lift: Lift, allowance: Allowance | None = None) -> bool:
+        """End an active suspension; False when it is not active, or `allowance` is used up."""
         values: dict[str, object] = {
             "state": SuspensionState.LIFTED,
             "lifted_at": lift.at,
@@ -110,6 +130,7 @@ class SqlSuspensions(SqlStore):
         return await self._database.writer.write(run, rows=_ROWS_PER_CHANGE)
 
     async def active_of(self, msisdn: int) -> Suspension | None:
+        """Return the active suspension of a number."""
         query = sa.select(suspensions).where(_column.msisdn == msisdn, IS_ACTIVE)
         row = await self._database.first(query)
         return None if row is None else _suspension_of(row)
@@ -121,14 +142,17 @@ class SqlSuspensions(SqlStore):
         msisdn: int | None = None,
         limit: int = 100,
     ) -> list[Suspension]:
+        """Return suspensions, the newest first."""
         query = newest(suspensions, limit, state=state, msisdn=msisdn)
         return [_suspension_of(row) for row in await self._database.rows(query)]
 
     async def untold(self, system_ids: Collection[str], limit: int = 100) -> list[Suspension]:
+        """Return active suspensions found at these SPs that the numbers were not told of yet."""
         query = oldest(suspensions, limit, IS_UNTOLD, _column.system_id.in_(system_ids))
         return [_suspension_of(row) for row in await self._database.rows(query)]
 
     async def claim_telling(self, number: int) -> bool:
+        """Claim to tell a number; False when any process has claimed it before."""
         statement = (
             sa.update(suspensions)
             .where(_column.number == number, _column.is_told.is_(False))
@@ -137,6 +161,7 @@ class SqlSuspensions(SqlStore):
         return await self._database.change(statement) > 0
 
     async def end_due(self, at: datetime, limit: int = 1000) -> int:
+        """Mark suspensions that end by `at` as ended; return how many."""
         due = (
             sa.select(_column.number)
             .where(IS_ACTIVE, _column.until <= at)
@@ -157,6 +182,11 @@ class SqlSuspensions(SqlStore):
     async def in_force(
         self, lifted_after: datetime, batch: int = 10_000
     ) -> AsyncIterator[list[SuspensionRow]]:
+        """Yield active suspensions and those lifted after `lifted_after`, by suspension number.
+
+        An msisdn may occur more than once; the last row holds. Changes made meanwhile may or
+        may not be included.
+        """
         # Page by page, so that no long read keeps SQLite from emptying its -wal file.
         is_of_use = (_column.state == SuspensionState.ACTIVE) | (_column.lifted_at > lifted_after)
         query = _IN_FORCE.where(is_of_use).order_by(_column.msisdn).limit(batch)
@@ -166,17 +196,29 @@ class SqlSuspensions(SqlStore):
             last = page[-1].msisdn
 
     async def rows_of(self, msisdns: Sequence[int]) -> dict[int, SuspensionRow]:
+        """Return the rows of at most 1000 numbers; numbers without a suspension are absent.
+
+        `until` is the end of the active suspension, `lifted_at` the time of the latest lift.
+        """
         found = await self._rows(_IN_FORCE.where(_column.msisdn.in_(msisdns)))
         return {row.msisdn: row for row in found if row.until or row.lifted_at}
 
     async def over_before(
         self, before: datetime, *, after: int = 0, limit: int = 500
     ) -> list[Suspension]:
+        """Return suspensions that ended or were lifted before `before`, by number.
+
+        For the next page give the last number as `after`.
+        """
         over = sa.func.coalesce(_column.lifted_at, _column.until) < before
         query = oldest(suspensions, limit, _IS_OVER, over, after=after)
         return [_suspension_of(row) for row in await self._database.rows(query)]
 
     async def forget(self, numbers: Sequence[int], purge: NewPurge) -> int:
+        """Delete suspensions that are over; return how many.
+
+        The journal gets `purge` with that count in the same commit; nothing when it is 0.
+        """
         statement = sa.delete(suspensions).where(_IS_OVER, _column.number.in_(numbers))
         return await purge_rows(self._database, statement, purge, len(numbers))
 

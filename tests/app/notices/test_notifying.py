@@ -20,10 +20,10 @@ from gateway.runtime.clock import utcnow
 from gateway.storage.change_feed import SqlChanges
 from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
-from gateway.systems.consent.sql import SqlConsent
+from gateway.systems.consent.sql import ConsentStore
 from gateway.systems.optout_notices import service
 from gateway.systems.optout_notices.model import NoticeStanding
-from gateway.systems.optout_notices.sql import SqlNotices
+from gateway.systems.optout_notices.sql import NoticeStore
 from simulators.esme import RawEsme
 from simulators.smsc import SimulatedSmsc
 from simulators.wire import CommandStatus
@@ -246,13 +246,16 @@ async def test_metrics_tell_how_long_notices_wait_and_how_many_were_taken(
     assert taken["smsward_notices_given_up_total"] == 0
 
 
-class NoticesOfMoods(SqlNotices):
+class NoticesOfMoods(NoticeStore):
     """Notices that cannot be read while they are down; answers came so many `hours` ago."""
 
     def __init__(self, database: Database, hours: int = 0) -> None:
         super().__init__(database, utcnow)
         ago = timedelta(hours=hours)
-        self.consent, self.feed = SqlConsent(database, lambda: utcnow() - ago), SqlChanges(database)
+        self.consent, self.feed = (
+            ConsentStore(database, lambda: utcnow() - ago),
+            SqlChanges(database),
+        )
         self.is_down = True
         self.asked = 0
 

@@ -25,7 +25,7 @@ from gateway.storage.change_feed import ChangeKind
 from gateway.stores import Stores
 from gateway.systems.number_codes import service as number_proof
 from gateway.systems.number_codes.api import Subscribers
-from gateway.systems.number_codes.model import IssueResult
+from gateway.systems.number_codes.sql import IssueResult
 from gateway.web.problems import ProblemError
 
 Ask = Callable[..., Awaitable[httpx.Response]]

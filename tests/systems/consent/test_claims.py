@@ -19,7 +19,7 @@ from gateway.systems.consent.service import (
     Claims,
     ConsentProof,
 )
-from gateway.systems.consent.store import ConsentStore
+from gateway.systems.consent.sql import ConsentStore
 
 SUBSCRIBER = 8613800138000
 NOW = datetime(2025, 11, 25, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from gateway.storage.database import Database
 from gateway.stores import stores_of
 from gateway.systems.consent import follower as follower_module
 from gateway.systems.consent.follower import ConsentFollower
-from gateway.systems.consent.sql import SqlConsent
+from gateway.systems.consent.sql import ConsentStore
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SUBSCRIBER = 8613800138000
@@ -25,7 +25,7 @@ class World:
         self.now = NOON
         self.ahead = timedelta()  # of the clock on the wall
         stores = stores_of(database)
-        self.store = SqlConsent(database, self.utcnow)
+        self.store = ConsentStore(database, self.utcnow)
         self.sets = ConsentSets()
         self.follower = ConsentFollower(
             self.store, stores.subscriptions, stores.changes, self.sets, self.utcnow

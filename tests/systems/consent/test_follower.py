@@ -1,6 +1,6 @@
 """The sets at hand follow the store."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,10 +18,11 @@ from gateway.domain.subscription import (
 from gateway.policy.knowledge import ConsentSets
 from gateway.storage import change_feed
 from gateway.storage.change_feed import Change
+from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.consent.follower import ConsentFollower
-from gateway.systems.consent.store import AnswerRow, EndRow
+from gateway.systems.consent.sql import AnswerRow, ConsentStore
 from gateway.systems.subscriptions.model import Changes, SubscriptionStep
 
 NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
@@ -102,34 +103,18 @@ async def test_an_answer_that_changed_between_two_reads_of_the_feed_ends_as_its_
 
 
 async def test_an_answer_given_while_the_snapshot_is_read_is_not_missed(
-    stores: Stores, sets: ConsentSets
+    database: Database, stores: Stores, sets: ConsentSets
 ) -> None:
-    class AnsweredMeanwhile:
+    class AnsweredMeanwhile(ConsentStore):
         """The store, with a refusal that comes after its last page was read."""
 
-        async def record(self, answers: Sequence[ConsentAnswer]) -> int:
-            return await stores.consent.record(answers)
-
-        async def answer_of(self, msisdn: int, scope: str) -> ConsentAnswer | None:
-            return await stores.consent.answer_of(msisdn, scope)
-
-        async def answers_of(self, msisdns: Collection[int]) -> list[ConsentAnswer]:
-            return await stores.consent.answers_of(msisdns)
-
         async def all_answers(self, batch: int = 10_000) -> AsyncIterator[list[AnswerRow]]:
-            async for rows in stores.consent.all_answers(batch):
+            async for rows in super().all_answers(batch):
                 yield rows
             await self.record([answer(SUBSCRIBER, "sp1", Answer.REFUSED)])
 
-        async def answers_changed(self, after: int, through: int) -> list[AnswerRow]:
-            return await stores.consent.answers_changed(after, through)
-
-        async def answers_ending(
-            self, after: EndRow, through: datetime, limit: int
-        ) -> list[EndRow]:
-            return await stores.consent.answers_ending(after, through, limit)
-
-    follower = ConsentFollower(AnsweredMeanwhile(), stores.subscriptions, stores.changes, sets)
+    store = AnsweredMeanwhile(database)
+    follower = ConsentFollower(store, stores.subscriptions, stores.changes, sets)
     await follower.load()
 
     await follower.catch_up()

@@ -1,4 +1,4 @@
-"""What gateway.systems.consent.store promises, on every store."""
+"""What gateway.systems.consent.sql promises, on every store."""
 
 import asyncio
 import sqlite3
@@ -19,7 +19,7 @@ from gateway.storage.errors import StoreUnavailable
 from gateway.storage.sealed_columns import Kept
 from gateway.stores import Stores, open_store
 from gateway.systems.consent.follower import ConsentFollower
-from gateway.systems.consent.store import ANSWERS_PER_CHANGE, ANSWERS_PER_COMMIT, KeptAnswer
+from gateway.systems.consent.sql import ANSWERS_PER_CHANGE, ANSWERS_PER_COMMIT, KeptAnswer
 from tests.memory_stores import memory_stores
 
 pytestmark = pytest.mark.every_store

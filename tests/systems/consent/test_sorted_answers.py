@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.systems.consent.cli.answer_import import SortedAnswers, SpoolError
-from gateway.systems.consent.store import PlainAnswer
+from gateway.systems.consent.sql import PlainAnswer
 
 ROWS = st.lists(
     st.tuples(

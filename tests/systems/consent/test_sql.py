@@ -16,8 +16,7 @@ from gateway.domain.quarantine import HeldMessage
 from gateway.storage.database import Database
 from gateway.storage.sqlite import reading_engine, writing_engine
 from gateway.stores import open_store
-from gateway.systems.consent.sql import SqlConsentLists
-from gateway.systems.consent.store import ANSWERS_PER_COMMIT, PlainAnswer
+from gateway.systems.consent.sql import ANSWERS_PER_COMMIT, ConsentLists, PlainAnswer
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -27,7 +26,7 @@ ROW: PlainAnswer = (8613800138000, "sp1", "refused", 0, "import", "", None)
 IMPORTER = """
 import asyncio, os, sys
 from itertools import count
-from gateway.systems.consent.store import ANSWERS_PER_COMMIT
+from gateway.systems.consent.sql import ANSWERS_PER_COMMIT
 from gateway.stores import open_store
 
 def batches():
@@ -72,7 +71,7 @@ async def test_an_import_rests_after_every_three_tenths_of_a_second(
             now += 0.11  # each batch and its commit
             yield [(ROW[0] + number, *ROW[1:])]
 
-    lists = SqlConsentLists(opened, lambda: noon, lambda: now, sleep)
+    lists = ConsentLists(opened, lambda: noon, lambda: now, sleep)
     recorded = [one async for one in lists.record_list(batches())]
 
     assert recorded == [1] * 7
@@ -88,7 +87,7 @@ async def test_commits_of_one_long_batch_rest_as_well(opened: Database, noon: da
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    lists = SqlConsentLists(opened, lambda: noon, lambda: next(clock), sleep)
+    lists = ConsentLists(opened, lambda: noon, lambda: next(clock), sleep)
     recorded = [one async for one in lists.record_list([[ROW] * (3 * ANSWERS_PER_COMMIT)])]
 
     assert recorded == [ANSWERS_PER_COMMIT] * 3

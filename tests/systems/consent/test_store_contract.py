@@ -1,4 +1,4 @@
-"""What gateway.systems.consent.store promises, on every store."""
+"""What gateway.systems.consent.sql promises, on every store."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.consent import EVERY_SENDER, NUMBERS_AT_ONCE, Answer, ConsentAnswer
 from gateway.stores import Stores
-from gateway.systems.consent.store import ANSWERS_PER_CHANGE
+from gateway.systems.consent.sql import ANSWERS_PER_CHANGE
 
 pytestmark = pytest.mark.every_store
 

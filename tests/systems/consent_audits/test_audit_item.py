@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
-from gateway.systems.consent.store import ConsentStore
+from gateway.systems.consent.sql import ConsentStore
 from gateway.systems.consent_audits.model import (
     AuditItem,
     AuditTally,

@@ -1,4 +1,4 @@
-"""What gateway.systems.early_warnings.store promises, on every store."""
+"""What gateway.systems.early_warnings.sql promises, on every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,7 @@ from gateway.domain.warning import (
     WarningState,
 )
 from gateway.stores import Stores
-from gateway.systems.early_warnings.store import WarningSelection
+from gateway.systems.early_warnings.sql import WarningSelection
 
 pytestmark = pytest.mark.every_store
 

@@ -18,8 +18,8 @@ from gateway.domain.subscription import (
     advance,
 )
 from gateway.stores import Stores
-from gateway.systems.ended_relations import sql as sql_relations
-from gateway.systems.ended_relations.model import EndedRelation
+from gateway.systems import ended_relations
+from gateway.systems.ended_relations import EndedRelation
 from gateway.systems.subscriptions.model import (
     Changes,
     ConsentRequest,
@@ -216,7 +216,7 @@ async def test_r71_a_refusal_of_every_sp_that_came_meanwhile_stays_whole(
 async def test_relations_are_found_window_by_window(
     stores: Stores, answer: AnswerBuilder, noon: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql_relations, "_WINDOW_ROWS", 3)
+    monkeypatch.setattr(ended_relations, "_WINDOW_ROWS", 3)
     numbers = [SUBSCRIBER + n for n in range(7)]
     for msisdn in numbers:
         given = [answer(msisdn=msisdn, scope=scope) for scope in ("sp1", "sp2")]

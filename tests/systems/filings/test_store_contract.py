@@ -1,4 +1,4 @@
-"""The contract of gateway.systems.filings.store, and what the tables look like."""
+"""The contract of gateway.systems.filings.sql, and what the tables look like."""
 
 from dataclasses import fields, replace
 from datetime import date

@@ -1,11 +1,11 @@
-"""What gateway.systems.known_peers.store promises, on every store."""
+"""What gateway.systems.known_peers promises, on every store."""
 
 from datetime import datetime, timedelta
 
 import pytest
 
 from gateway.stores import Stores, open_store
-from gateway.systems.known_peers.store import KnownPeer
+from gateway.systems.known_peers import KnownPeer
 
 pytestmark = pytest.mark.every_store
 

@@ -10,8 +10,8 @@ from gateway.domain.outbound_message import OutboundKind, OutboundMessage
 from gateway.runtime.clock import monotonic
 from gateway.stores import Stores
 from gateway.systems.number_codes import service as module
-from gateway.systems.number_codes.model import CODE_LIFE, MAX_ATTEMPTS, SESSION_LIFE, IssueResult
 from gateway.systems.number_codes.service import DECOY, Chance, NumberCodeDesk, hash_code, is_code
+from gateway.systems.number_codes.sql import CODE_LIFE, MAX_ATTEMPTS, SESSION_LIFE, IssueResult
 
 SUBSCRIBER, STRANGER = 8613800138000, 8613900139000
 NOON = datetime(2013, 9, 25, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What gateway.systems.number_codes.model promises, on every store."""
+"""What gateway.systems.number_codes.sql promises, on every store."""
 
 import asyncio
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.outbound_message import NewOutboundMessage, OutboundKind
 from gateway.storage.change_feed import ChangeKind
 from gateway.stores import Stores
-from gateway.systems.number_codes.model import (
+from gateway.systems.number_codes.sql import (
     CODE_LIFE,
     MAX_ATTEMPTS,
     SESSION_LIFE,

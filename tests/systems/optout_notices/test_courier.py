@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.consent import Answer, ConsentAnswer
 from gateway.storage.database import Database
-from gateway.systems.consent.sql import SqlConsent
+from gateway.systems.consent.sql import ConsentStore
 from gateway.systems.optout_notices.model import NoticeBatch
 from gateway.systems.optout_notices.service import (
     CLAIMED_FOR,
@@ -18,7 +18,7 @@ from gateway.systems.optout_notices.service import (
     CourierContext,
     Delivery,
 )
-from gateway.systems.optout_notices.sql import SqlNotices
+from gateway.systems.optout_notices.sql import NoticeStore
 
 Refuse: TypeAlias = Callable[..., Awaitable[object]]
 
@@ -55,22 +55,22 @@ def world() -> World:
 
 
 @pytest.fixture
-def consent(database: Database, world: World) -> SqlConsent:
-    return SqlConsent(database, world.utcnow)
+def consent(database: Database, world: World) -> ConsentStore:
+    return ConsentStore(database, world.utcnow)
 
 
 @pytest.fixture
-def notices(database: Database, world: World) -> SqlNotices:
-    return SqlNotices(database, world.utcnow)
+def notices(database: Database, world: World) -> NoticeStore:
+    return NoticeStore(database, world.utcnow)
 
 
 @pytest.fixture
-def courier(notices: SqlNotices, world: World) -> Courier:
+def courier(notices: NoticeStore, world: World) -> Courier:
     return Courier("sp1", notices, world.bring, CourierContext(world.utcnow, lambda: 0.0, "here"))
 
 
 @pytest.fixture
-def refuse(consent: SqlConsent, world: World) -> Refuse:
+def refuse(consent: ConsentStore, world: World) -> Refuse:
     """Record refusals of so many subscribers from `first` on."""
 
     async def record(first: int = 0, count: int = 1) -> int:
@@ -154,7 +154,7 @@ async def test_a_clock_that_is_set_back_does_not_stretch_a_pause(
 
 
 async def test_who_starts_again_tries_at_once(
-    courier: Courier, notices: SqlNotices, world: World, refuse: Refuse
+    courier: Courier, notices: NoticeStore, world: World, refuse: Refuse
 ) -> None:
     world.failure = SAID
     await refuse()
@@ -166,7 +166,7 @@ async def test_who_starts_again_tries_at_once(
 
 
 async def test_r37_after_72_hours_without_an_answer_a_notice_is_given_up(
-    courier: Courier, consent: SqlConsent, world: World, refuse: Refuse
+    courier: Courier, consent: ConsentStore, world: World, refuse: Refuse
 ) -> None:
     world.failure = SAID
     await refuse(count=3)
@@ -228,7 +228,7 @@ async def test_an_sp_that_is_new_and_fails_once_still_hears_of_all_that_is_old(
 
 
 async def test_of_two_processes_on_one_store_one_delivers(
-    notices: SqlNotices, world: World, refuse: Refuse
+    notices: NoticeStore, world: World, refuse: Refuse
 ) -> None:
     here = CourierContext(world.utcnow, lambda: 0.0, "here")
     there = Courier("sp1", notices, world.bring, replace(here, holder="there"))

@@ -13,7 +13,7 @@ from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.domain.records import NewPurge
 from gateway.runtime.clock import utcnow
 from gateway.stores import Stores
-from gateway.systems.ended_relations.model import FORGOTTEN, EndedRelation
+from gateway.systems.ended_relations import FORGOTTEN, EndedRelation
 from gateway.systems.optout_notices import sql as notice_sql
 from gateway.systems.optout_notices.model import Notice, NoticeBatch, NoticeStanding
 from tests.memory_stores import memory_stores

@@ -1,4 +1,4 @@
-"""What gateway.systems.outbound_messages.store promises, on every store."""
+"""What gateway.systems.outbound_messages promises, on every store."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What gateway.systems.policy_history.model promises, on every store."""
+"""What gateway.systems.policy_history promises, on every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +8,8 @@ from typing import TypeAlias
 import pytest
 
 from gateway.stores import Stores
-from gateway.systems.policy_history import sql as sql_policies
-from gateway.systems.policy_history.model import (
+from gateway.systems import policy_history
+from gateway.systems.policy_history import (
     NewPolicyRequest,
     NewPolicyVersion,
     PolicyRequest,
@@ -36,8 +36,8 @@ def wish(noon: datetime) -> NewPolicyRequest:
 
 @pytest.fixture
 def few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_policies, "VERSIONS_KEPT", 3)
-    monkeypatch.setattr(sql_policies, "REQUESTS_KEPT", 3)
+    monkeypatch.setattr(policy_history, "VERSIONS_KEPT", 3)
+    monkeypatch.setattr(policy_history, "REQUESTS_KEPT", 3)
 
 
 async def test_an_untouched_store_knows_no_version(stores: Stores) -> None:

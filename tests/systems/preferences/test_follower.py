@@ -23,8 +23,7 @@ from gateway.storage.database import Database
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.preferences.follower import PreferencesFollower
-from gateway.systems.preferences.sql import SqlPreferences
-from gateway.systems.preferences.store import PreferenceRow
+from gateway.systems.preferences.sql import PreferenceRow, PreferenceStore
 
 ORIGIN = ChangeOrigin(Channel.MO, datetime(2025, 11, 25, 12, tzinfo=UTC))
 SUBSCRIBER = 8613800138000
@@ -112,7 +111,7 @@ async def test_a_change_while_the_snapshot_is_read_is_not_missed(
     stores: Stores,
     preferences: Preferences,
 ) -> None:
-    class ChangedMeanwhile(SqlPreferences):
+    class ChangedMeanwhile(PreferenceStore):
         """The store, with a change that comes after its last page was read."""
 
         async def all_preferences(self, batch: int = 10_000) -> AsyncIterator[list[PreferenceRow]]:

@@ -1,4 +1,4 @@
-"""What gateway.systems.preferences.store promises, on every store."""
+"""What gateway.systems.preferences.sql promises, on every store."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from gateway.domain.preferences import (
 from gateway.domain.records import NewPurge
 from gateway.storage.change_feed import ChangeKind
 from gateway.stores import Stores
-from gateway.systems.preferences.store import PreferenceEdit
+from gateway.systems.preferences.sql import PreferenceEdit
 
 pytestmark = pytest.mark.every_store
 

@@ -1,4 +1,4 @@
-"""What gateway.systems.quarantine.store promises of the parts of long messages, on every store."""
+"""What gateway.systems.quarantine.model promises of the parts of long messages, on every store."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
 from gateway.stores import Stores
-from gateway.systems.quarantine.store import Grounds
+from gateway.systems.quarantine.model import Grounds
 
 pytestmark = pytest.mark.every_store
 

@@ -1,4 +1,4 @@
-"""The contract of gateway.systems.quarantine.store for messages that wait for their hour."""
+"""The contract of gateway.systems.quarantine.model for messages that wait for their hour."""
 
 import asyncio
 import sqlite3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.quarantine.ids import MessageIds, is_message_id
+from gateway.systems.quarantine.model import MessageIds, is_message_id
 
 NOON = 1_764_072_000_000
 CLOCKS = st.lists(st.integers(0, 10**13 - 10), min_size=1, max_size=50)

@@ -10,7 +10,7 @@ from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import Stores
 from gateway.systems.quarantine.service import ActResult, Outcome, QuarantineDesk
-from gateway.systems.quarantine.sql import SqlQuarantine
+from gateway.systems.quarantine.sql import QuarantineStore
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 
@@ -91,7 +91,7 @@ async def test_what_fails_for_one_part_is_raised_once_all_have_ended(
     await stores.quarantine.hold(
         [held(message_id=1), *(held(message_id=n, assembly=2, part=n - 1) for n in (2, 3))]
     )
-    monkeypatch.setattr(SqlQuarantine, "move_together", fail)
+    monkeypatch.setattr(QuarantineStore, "move_together", fail)
 
     with pytest.raises(StoreUnavailable):
         await desk.discard_each((1, 2), "zhao", noon)

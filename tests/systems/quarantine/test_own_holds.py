@@ -10,9 +10,9 @@ import pytest
 from gateway.domain.quarantine import HeldMessage, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
 from gateway.stores import Stores
+from gateway.systems.quarantine.model import Grounds
 from gateway.systems.quarantine.own_holds import MAX_OWN, HeldPart, OwnHolds
 from gateway.systems.quarantine.service import Ids, Outcome, QuarantineDesk
-from gateway.systems.quarantine.store import Grounds
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

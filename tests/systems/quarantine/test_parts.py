@@ -9,8 +9,8 @@ import pytest
 
 from gateway.domain.quarantine import HeldMessage, HoldState
 from gateway.stores import Stores
+from gateway.systems.quarantine.model import Grounds
 from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
-from gateway.systems.quarantine.store import Grounds
 
 Builder: TypeAlias = Callable[..., HeldMessage]
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
 from gateway.stores import Stores
-from gateway.systems.quarantine.ids import MessageIds, is_message_id
+from gateway.systems.quarantine.model import Grounds, MessageIds, is_message_id
 from gateway.systems.quarantine.service import ActResult, NotDone, Outcome, QuarantineDesk
-from gateway.systems.quarantine.store import Grounds, QuarantineStore
+from gateway.systems.quarantine.sql import QuarantineStore
 from tests.memory_stores import memory_stores
 
 Builder: TypeAlias = Callable[..., HeldMessage]

@@ -1,4 +1,4 @@
-"""What gateway.systems.quarantine.store promises, on every store."""
+"""What gateway.systems.quarantine.model promises, on every store."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,15 +10,15 @@ import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HeldMessage, HoldState, ReceiptState
 from gateway.stores import Stores
-from gateway.systems.quarantine.ids import MessageIds
-from gateway.systems.quarantine.service import ActResult, QuarantineDesk
-from gateway.systems.quarantine.store import (
+from gateway.systems.quarantine.model import (
     REPLACEABLE_STATES,
     Grounds,
     HeldTotals,
+    MessageIds,
     ReleasedId,
     Replacement,
 )
+from gateway.systems.quarantine.service import ActResult, QuarantineDesk
 
 pytestmark = pytest.mark.every_store
 

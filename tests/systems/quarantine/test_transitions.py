@@ -4,7 +4,7 @@ import pytest
 
 from gateway.domain.quarantine import FINAL_STATES, HoldState, ReceiptState
 from gateway.domain.verdict import Reason
-from gateway.systems.quarantine.transitions import TRANSITIONS, HeldMessageAct
+from gateway.systems.quarantine.model import TRANSITIONS, HeldMessageAct
 
 # One line an act, one column a state: where it leads, or "." where it may not start.
 WAYS = """

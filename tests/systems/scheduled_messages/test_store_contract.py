@@ -1,4 +1,4 @@
-"""What gateway.systems.scheduled_messages.model promises, on every store."""
+"""What gateway.systems.scheduled_messages promises, on every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 
 from gateway.domain.consent import EVERY_SENDER, Answer, ConsentAnswer
 from gateway.stores import Stores
-from gateway.systems.scheduled_messages.model import ScheduledMessage
+from gateway.systems.scheduled_messages import ScheduledMessage
 
 pytestmark = pytest.mark.every_store
 

@@ -1,4 +1,4 @@
-"""What gateway.systems.suspensions.store promises, on every store."""
+"""What gateway.systems.suspensions.sql promises, on every store."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,8 +19,7 @@ from gateway.domain.suspension import (
 )
 from gateway.storage.change_feed import ChangeKind
 from gateway.stores import Stores
-from gateway.systems.suspensions.sql import suspensions
-from gateway.systems.suspensions.store import SuspensionRow
+from gateway.systems.suspensions.sql import SuspensionRow, suspensions
 
 pytestmark = pytest.mark.every_store
 

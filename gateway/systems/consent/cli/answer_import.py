@@ -30,8 +30,7 @@ from gateway.systems.consent.answer_lines import (
 )
 from gateway.systems.consent.cli.answers import end_of_option, scope_of
 from gateway.systems.consent.cli.options import AnswerDefaults, Scope
-from gateway.systems.consent.sql import SqlConsentLists
-from gateway.systems.consent.store import ANSWERS_PER_COMMIT, KeptAnswer, PlainAnswer
+from gateway.systems.consent.sql import ANSWERS_PER_COMMIT, ConsentLists, KeptAnswer, PlainAnswer
 from gateway.terminal.arguments import is_odd
 from gateway.terminal.deployment import load_settings, senders_of
 from gateway.terminal.failure import CommandError, ExitCode, misused
@@ -370,5 +369,5 @@ def report(recorded: int, rejections: Rejections, rejects: Path | None, *, as_js
         say(f"they are in {rejects}" if rejects else "add --rejects FILE to keep them")
 
 
-def _lists_on(database: Database) -> SqlConsentLists:
-    return SqlConsentLists(database, utcnow, monotonic, asyncio.sleep)
+def _lists_on(database: Database) -> ConsentLists:
+    return ConsentLists(database, utcnow, monotonic, asyncio.sleep)

@@ -18,8 +18,7 @@ from gateway.settings.gateway import GatewaySettings
 from gateway.storage.database import Database
 from gateway.systems.consent.answer_lines import COLUMNS, EVERY_SENDER_CELL, answer_cell
 from gateway.systems.consent.cli.options import Scope
-from gateway.systems.consent.sql import SqlConsent, SqlConsentLists
-from gateway.systems.consent.store import ConsentStore
+from gateway.systems.consent.sql import ConsentLists, ConsentStore
 from gateway.terminal.arguments import subscriber_of, warn_of_odd
 from gateway.terminal.deployment import load_settings, require_sender, senders_of
 from gateway.terminal.failure import CommandError, ExitCode, known, misused
@@ -57,7 +56,7 @@ async def record_answers(
         ConsentAnswer(msisdn, system_id, answer, now, channel, evidence, end) for msisdn in about
     ]
     async with opened_store(
-        load_settings(config), lambda database: SqlConsent(database, utcnow)
+        load_settings(config), lambda database: ConsentStore(database, utcnow)
     ) as store:
         change = await store.record(answers)
         if answer is not Answer.REFUSED and system_id != EVERY_SENDER:
@@ -74,7 +73,7 @@ async def show_answers(config: Path, number: str, system_id: str | None, *, as_j
     asked = [system_id] if system_id else sorted(senders)
     companions = companions_of(senders.values())
     async with opened_store(
-        load_settings(config), lambda database: SqlConsent(database, utcnow)
+        load_settings(config), lambda database: ConsentStore(database, utcnow)
     ) as store:
         scopes = (EVERY_SENDER, *asked)
         found = await _answers(store, msisdn, scopes)
@@ -292,5 +291,5 @@ def _line(answer: ConsentAnswer, now: datetime, *, unmask: bool) -> tuple[str, .
     )
 
 
-def _lists_on(database: Database) -> SqlConsentLists:
-    return SqlConsentLists(database, utcnow, monotonic, asyncio.sleep)
+def _lists_on(database: Database) -> ConsentLists:
+    return ConsentLists(database, utcnow, monotonic, asyncio.sleep)

@@ -1,11 +1,77 @@
-"""Every way a held message may go, in one table."""
+"""Held messages (隔离区): what is changed of them, every way that one may go, and their ids."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple, NotRequired, TypedDict
 
 from gateway.domain.quarantine import HoldState, ReceiptState
 from gateway.domain.verdict import Reason
-from gateway.systems.quarantine.store import EXPIRING_STATES
+
+# States that can expire. A message that may have reached the SMSC cannot.
+EXPIRING_STATES = frozenset({HoldState.HELD, HoldState.DEFERRED, HoldState.RELEASE_REQUESTED})
+# States in which the sender may still replace the text: the message was not sent anywhere.
+REPLACEABLE_STATES = frozenset({HoldState.HELD, HoldState.DEFERRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """Why and until when a message is kept after it was judged again."""
+
+    reason: str
+    rule: str
+    category: str
+    evidence: str
+    digest: str
+    expires_at: datetime
+    due_at: datetime | None = None
+    campaign: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What a replace_sm changes of a held message: its octets and why it is held now."""
+
+    pdu: bytes
+    reason: str
+    rule: str
+    category: str
+    evidence: str
+    digest: str
+    receipt_asked: bool
+    expires_at: datetime
+    campaign: str = ""
+
+
+class HeldTotals(NamedTuple):
+    """How many messages of an SP are not in a final state, and their total `octets`."""
+
+    messages: int
+    octets: int
+
+
+class ReleasedId(NamedTuple):
+    """Our id and the SMSC's id of a released message, for a receipt that is still expected."""
+
+    system_id: str
+    smsc_message_id: str
+    message_id: int
+    destination: str
+
+
+class HoldMove(TypedDict):
+    """From which states a message moves, and the columns that this sets at once."""
+
+    allowed: frozenset[HoldState]
+    to: HoldState
+    at: datetime
+    note: NotRequired[str]
+    smsc_message_id: NotRequired[str]
+    receipt: NotRequired[ReceiptState | None]
+    grounds: NotRequired[Grounds | None]
+    is_reviewed: NotRequired[bool]
+    is_wanted: NotRequired[bool]
+    held_for: NotRequired[Reason | None]
 
 
 class HeldMessageAct(StrEnum):
@@ -102,3 +168,49 @@ TRANSITIONS: dict[HeldMessageAct, Transition] = {
     ),
     HeldMessageAct.LOSE: Transition(frozenset({_RELEASING}), _IN_DOUBT),
 }
+
+
+# 8 | thirteen digits of milliseconds since 1970 | two of the worker | three of a counter.
+# Nineteen digits that fit a signed 64-bit number and sort by time. SMSCs seen so far give
+# shorter or hexadecimal ids; where one does not, the store tells whose an id is.
+_FIRST = 8 * 10**18
+_MAX_EPOCH_MS = 10**13
+_WORKERS = 100
+_PER_MS = 1000
+_DIGITS = 19
+
+
+class MessageIds:
+    """Issues ids that no other worker and no later run issues.
+
+    `after` is the highest id known to be taken: it guards against a host clock that was
+    set back while nothing ran.
+    """
+
+    def __init__(self, worker: int, after: int = 0) -> None:
+        if not 0 <= worker < _WORKERS:
+            raise ValueError(f"a worker's number is 0 to {_WORKERS - 1}")
+        self._worker = worker
+        self._last_ms = max(0, after - _FIRST) // (_WORKERS * _PER_MS)
+        self._last_count = _PER_MS - 1
+
+    def next_id(self, epoch_ms: int) -> int:
+        """Return an id above every earlier one, also when `epoch_ms` steps back.
+
+        Past a thousand in one millisecond, ids are taken from the next millisecond.
+        """
+        if not 0 <= epoch_ms < _MAX_EPOCH_MS:
+            raise ValueError("not a time in milliseconds since 1970")
+        if epoch_ms > self._last_ms:
+            self._last_ms, self._last_count = epoch_ms, 0
+        elif self._last_count + 1 < _PER_MS:
+            self._last_count += 1
+        else:
+            self._last_ms, self._last_count = self._last_ms + 1, 0
+        moment = self._last_ms * _WORKERS + self._worker
+        return _FIRST + moment * _PER_MS + self._last_count
+
+
+def is_message_id(text: str) -> bool:
+    """Tell whether `text` has the form of our ids; only the store knows whether it is one."""
+    return len(text) == _DIGITS and text[0] == "8" and text.isascii() and text.isdigit()

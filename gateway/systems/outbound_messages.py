@@ -1,4 +1,4 @@
-"""Outbound messages in SQL (contract: gateway.systems.outbound_messages.store)."""
+"""Messages to subscribers from processes without a link to the SMSC."""
 
 from collections.abc import Collection
 from dataclasses import fields
@@ -23,25 +23,38 @@ _SECRET = sorted(SECRET_KINDS)
 _LEFT_OF_TEXT = sa.case((_column.kind.in_(_SECRET), ""), else_=_column.text)
 
 
-class SqlOutboundMessages(SqlStore):
-    """Outbound messages as rows of `outbound messages`."""
+class OutboundMessageStore(SqlStore):
+    """Keeps outbound messages until each is sent at least once, or expires; none is lost silently.
+
+    Every call raises StoreUnavailable when the store does not answer. A new message makes a row
+    in the change feed with its number as key.
+    """
 
     async def add(self, outbound: NewOutboundMessage) -> int:
+        """Keep a message to be sent; return its number. It is durable when this returns."""
         return await self._database.writer.write(
             lambda connection: add_outbound_message(connection, outbound, self._utcnow()), rows=2
         )
 
     async def get(self, number: int) -> OutboundMessage | None:
+        """Return an outbound message in any state."""
         row = await self._database.first(sa.select(*_SHOWN).where(_column.number == number))
         return None if row is None else _outbound_of(row)
 
     async def waiting_ports(self) -> set[str]:
+        """Return the ports that have outbound messages waiting to be sent."""
         query = sa.select(_column.port).where(IS_WAITING).distinct()
         return {row["port"] for row in await self._database.rows(query)}
 
     async def take_waiting(
         self, now: datetime, until: datetime, ports: Collection[str], limit: int
     ) -> list[OutboundMessage]:
+        """Claim the oldest waiting outbound messages of at most 500 `ports` for this process only.
+
+        The claim ends at `until`. If the process dies before, the messages may or may not have
+        been sent, and the next caller takes them again. Each taking counts as an attempt,
+        unless the outbound message is put back unwritten.
+        """
         free = (
             sa.select(_column.number)
             .where(
@@ -68,6 +81,10 @@ class SqlOutboundMessages(SqlStore):
         return sorted(map(_outbound_of, taken), key=lambda outbound: outbound.number)
 
     async def put_back(self, number: int, at: datetime, *, was_written: bool) -> None:
+        """Let a claimed outbound message be taken again from `at` on.
+
+        If it `was_written`, it may have reached its subscriber: the attempt stays counted.
+        """
         counted = _column.attempts if was_written else _column.attempts - 1
         statement = (
             sa.update(outbound_messages)
@@ -77,6 +94,10 @@ class SqlOutboundMessages(SqlStore):
         await self._database.change(statement)
 
     async def finish(self, number: int, state: OutboundState, message_id: str = "") -> bool:
+        """Move a waiting outbound message into a final state; False when it is in one already.
+
+        A secret text is deleted in the same step.
+        """
         statement = (
             sa.update(outbound_messages)
             .where(IS_WAITING, _column.number == number)
@@ -85,6 +106,10 @@ class SqlOutboundMessages(SqlStore):
         return await self._database.change(statement) == 1
 
     async def expire(self, now: datetime, limit: int) -> list[OutboundMessage]:
+        """Expire messages past their time or past MAX_ATTEMPTS; return them as they are now.
+
+        A claimed outbound message is left alone until its claim ends.
+        """
         over = (
             sa.select(_column.number)
             .where(
@@ -107,6 +132,7 @@ class SqlOutboundMessages(SqlStore):
         return sorted(map(_outbound_of, ended), key=lambda outbound: outbound.number)
 
     async def forget(self, before: datetime) -> int:
+        """Delete outbound messages in a final state created before `before`; return how many."""
         done = sa.and_(_column.created_at < before, _column.state != OutboundState.WAITING.value)
         return await self._database.change(sa.delete(outbound_messages).where(done))
 

@@ -1,7 +1,7 @@
-"""Scheduled messages in SQL (contract: gateway.systems.scheduled_messages.model)."""
+"""Messages that the SMSC keeps for later, so that a refusal can cancel them."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -20,7 +20,30 @@ from gateway.storage.dialect import (
 )
 from gateway.storage.sealed_columns import SealedAddress, SealedNumber
 from gateway.storage.tables import UtcTime, consent_answers, metadata
-from gateway.systems.scheduled_messages.model import ScheduledMessage
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledMessage:
+    """One commercial message to one subscriber; a refusal must still stop it (R21).
+
+    The addresses are exactly those of the request: the SMSC compares them when it is asked to
+    cancel. `message_id` is the SMSC's, `smsc` its name. `number` is 0 until the store has given
+    one.
+    """
+
+    system_id: str
+    smsc: str
+    message_id: str
+    source_ton: int
+    source_npi: int
+    source: str
+    dest_ton: int
+    dest_npi: int
+    destination: str = field(repr=False)
+    msisdn: int = field(repr=False)
+    scheduled_at: datetime
+    number: int = 0
+
 
 IS_REFUSED = sa.text("is_refused")
 IS_MISREAD = sa.text("misread_as IS NOT NULL")
@@ -71,12 +94,24 @@ _UPSERT = _insert.on_conflict_do_update(
 )
 
 
-class SqlScheduled(SqlStore):
-    """Scheduled messages as rows of `scheduled_messages`."""
+class ScheduledStore(SqlStore):
+    """Keeps messages that the SMSC accepted for later, until cancelled or due.
+
+    A message is *refused* once its subscriber's refusal of its SP, of one of the SP's
+    `companions` (gateway.domain.sender), or of all SPs is on record, from any process; it stays
+    refused if the subscriber agrees again. A North American number without its plus reads as
+    another number: the refusal of that number counts too, unless the subscriber's own number
+    agreed to the same scope. Every call raises StoreUnavailable when the store does not answer.
+    """
 
     async def keep(
         self, messages: Sequence[ScheduledMessage], companions: Companions = NO_COMPANIONS
     ) -> bool:
+        """Keep messages; tell whether any of them is refused already.
+
+        May be repeated: a message of the same SP, message_id and destination is kept once,
+        with the time of the later call.
+        """
         values = [_values_of(one) for one in messages]
         keys = [(one.system_id, one.message_id) for one in messages]
         these = sa.tuple_(_column.system_id, _column.message_id).in_(keys)
@@ -91,6 +126,7 @@ class SqlScheduled(SqlStore):
         return await self._database.writer.write(run, rows=len(values))
 
     async def move(self, system_id: str, message_id: str, at: datetime) -> None:
+        """Note that an SP has changed the scheduled time of `message_id` to `at`."""
         statement = (
             sa.update(scheduled_messages)
             .where(_column.system_id == system_id, _column.message_id == message_id)
@@ -101,6 +137,11 @@ class SqlScheduled(SqlStore):
     async def note_refusals(
         self, after: int, through: int, companions: Companions = NO_COMPANIONS
     ) -> bool:
+        """Mark messages refused by answers with change numbers above `after`, to `through`.
+
+        Tell whether there was any. With an `after` of 0 every answer on record counts. May be
+        repeated.
+        """
         # Usually nothing is scheduled, and that must not cost a commit.
         if not await self._database.rows(sa.select(_column.number).limit(1)):
             return False
@@ -119,6 +160,7 @@ class SqlScheduled(SqlStore):
         return await self._database.writer.write(lambda connection: _marked(connection, markings))
 
     async def waiting_senders(self, now: datetime) -> set[str]:
+        """Return the SPs with refused messages that can still be cancelled."""
         query = (
             sa.select(_column.system_id).where(IS_REFUSED, _column.scheduled_at > now).distinct()
         )
@@ -127,6 +169,10 @@ class SqlScheduled(SqlStore):
     async def take(
         self, now: datetime, until: datetime, senders: Collection[str], limit: int
     ) -> list[ScheduledMessage]:
+        """Claim refused messages of at most 500 `senders`, the next to be delivered first.
+
+        The claim ends at `until`; if the process dies before, the next caller takes them then.
+        """
         free = (
             sa.select(_column.number)
             .where(
@@ -151,14 +197,20 @@ class SqlScheduled(SqlStore):
         return sorted(taken, key=lambda one: (one.scheduled_at, one.number))
 
     async def put_back(self, number: int, at: datetime) -> None:
+        """Let a claimed message be taken again from `at` on."""
         statement = sa.update(scheduled_messages).where(_column.number == number).values(free_at=at)
         await self._database.change(statement)
 
     async def settle(self, number: int) -> bool:
+        """Forget a message that needs no more action; False when it is gone already."""
         statement = sa.delete(scheduled_messages).where(_column.number == number)
         return await self._database.change(statement) == 1
 
     async def take_overdue(self, now: datetime, limit: int) -> list[ScheduledMessage]:
+        """Forget and return refused messages past their time: they were not stopped.
+
+        A claimed message is left alone until its claim ends.
+        """
         over = (
             sa.select(_column.number)
             .where(IS_REFUSED, _column.scheduled_at <= now, _column.free_at <= now)
@@ -175,6 +227,7 @@ class SqlScheduled(SqlStore):
         return sorted(ended, key=lambda one: one.number)
 
     async def prune(self, now: datetime) -> int:
+        """Forget messages that are not refused and past their time; return how many."""
         is_over = (_column.scheduled_at <= now) & sa.not_(_column.is_refused)
         if not await self._database.rows(sa.select(_column.number).where(is_over).limit(1)):
             return 0

@@ -1,7 +1,8 @@
-"""Known peers in SQL (contract: gateway.systems.known_peers.store)."""
+"""Addresses from which SPs have bound: a lock-out of others spares them, also after a restart."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,7 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.storage.database import SqlStore
 from gateway.storage.dialect import insert_or_update
 from gateway.storage.tables import UtcTime, metadata
-from gateway.systems.known_peers.store import KnownPeer
+
+
+class KnownPeer(NamedTuple):
+    """When an SP last bound from `origin`: an IPv4 address, or the /64 of an IPv6 address."""
+
+    system_id: str
+    origin: str
+    bound_at: datetime
+
 
 known_peers = sa.Table(
     "known_peers",
@@ -24,10 +33,11 @@ _peer = known_peers.c
 _NEWEST_FIRST = (_peer.bound_at.desc(), _peer.system_id.desc(), _peer.origin.desc())
 
 
-class SqlKnownPeers(SqlStore):
-    """Rows of `known_peers`."""
+class KnownPeerStore(SqlStore):
+    """Every call may be repeated, and raises StoreUnavailable when the store does not answer."""
 
     async def note(self, peers: Sequence[KnownPeer]) -> None:
+        """Keep peers; one of the same system_id and origin is kept once, with the later time."""
         if not peers:
             return
         new = insert_or_update(known_peers)
@@ -40,11 +50,13 @@ class SqlKnownPeers(SqlStore):
         await self._database.change(statement, rows, rows=len(rows))
 
     async def listed(self, after: datetime, limit: int) -> list[KnownPeer]:
+        """Return the `limit` that bound last, of those after a moment, the oldest first."""
         query = sa.select(known_peers).where(_peer.bound_at > after)
         rows = await self._database.rows(query.order_by(*_NEWEST_FIRST).limit(limit))
         return [KnownPeer(row["system_id"], row["origin"], row["bound_at"]) for row in rows][::-1]
 
     async def forget(self, before: datetime, keep: int) -> int:
+        """Delete what is older, and all but the newest `keep`; return how many."""
         surplus = sa.select(_peer.system_id, _peer.origin).order_by(*_NEWEST_FIRST).offset(keep)
         old = sa.delete(known_peers).where(_peer.bound_at < before)
         others = sa.delete(known_peers).where(sa.tuple_(_peer.system_id, _peer.origin).in_(surplus))

@@ -1,6 +1,9 @@
-"""Policy versions in SQL (contract: gateway.systems.policy_history.model)."""
+"""Versions of the policy on record, and requests for changes, from whom and when."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,15 +11,67 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.storage.database import SqlStore, added, oldest, values_of
 from gateway.storage.dialect import NEVER_REUSED, ROW_NUMBER, columns
 from gateway.storage.tables import UtcTime, metadata
-from gateway.systems.policy_history.model import (
-    REQUESTS_KEPT,
-    VERSIONS_KEPT,
-    NewPolicyRequest,
-    NewPolicyVersion,
-    PolicyRequest,
-    PolicyVersion,
-    ReloadRequestState,
-)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPolicyVersion:
+    """A bundle that came into force. `archive` is its packed files, empty if not kept."""
+
+    digest: str
+    name: str
+    at: datetime
+    by: str
+    note: str
+    archive: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """One version on record; numbers increase and are never reused."""
+
+    number: int
+    digest: str
+    name: str
+    at: datetime
+    by: str
+    note: str
+    archive_octets: int
+
+
+class ReloadRequestState(StrEnum):
+    """State of a request for a reload."""
+
+    OPEN = "open"
+    TAKEN = "taken"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class NewPolicyRequest:
+    """A person's request to load the policies; `force` bypasses the shrink guard."""
+
+    by: str
+    note: str
+    force: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRequest:
+    """A request on record. `said` is the digest in force once it is taken, or why it is not."""
+
+    number: int
+    by: str
+    note: str
+    force: bool
+    at: datetime
+    state: ReloadRequestState = ReloadRequestState.OPEN
+    said: str = ""
+
+
+VERSIONS_KEPT = 200
+REQUESTS_KEPT = 1_000
+
 
 # One column for each field of NewPolicyVersion, and of PolicyRequest.
 policy_versions = sa.Table(
@@ -57,10 +112,18 @@ _VERSIONS = sa.select(
 )
 
 
-class SqlPolicies(SqlStore):
-    """Versions as rows of `policy_versions`, wishes as rows of `policy_requests`."""
+class PolicyStore(SqlStore):
+    """Keeps which policy was in force when, and passes on what operators ask of the gateway.
+
+    Every call raises StoreUnavailable when the store does not answer.
+    """
 
     async def record(self, version: NewPolicyVersion) -> int | None:
+        """Keep `version` and return its number; None when the newest has its digest already.
+
+        Only the newest VERSIONS_KEPT are kept. Safe to repeat.
+        """
+
         async def run(connection: AsyncConnection) -> int | None:
             # The writer has the write lock from the start: nobody records in between.
             if (await connection.execute(_NEWEST_DIGEST)).scalar() == version.digest:
@@ -74,18 +137,22 @@ class SqlPolicies(SqlStore):
         return await self._database.writer.write(run, rows=rows)
 
     async def versions(self, limit: int = 50) -> list[PolicyVersion]:
+        """Return at most `limit` versions, the newest first."""
         rows = await self._database.rows(_VERSIONS.order_by(_version.number.desc()).limit(limit))
         return [PolicyVersion(**row) for row in rows]
 
     async def version(self, number: int) -> PolicyVersion | None:
+        """Return one version, None when it is not, or no longer, on record."""
         rows = await self._database.rows(_VERSIONS.where(_version.number == number))
         return next((PolicyVersion(**row) for row in rows), None)
 
     async def archive_of(self, number: int) -> bytes:
+        """Return the packed files of a version; empty when none are kept."""
         query = sa.select(_version.archive).where(_version.number == number)
         return next((bytes(row["archive"]) for row in await self._database.rows(query)), b"")
 
     async def ask(self, request: NewPolicyRequest) -> int:
+        """Keep an open request and return its number; the newest REQUESTS_KEPT are kept."""
         values = values_of(request) | {"state": ReloadRequestState.OPEN, "said": ""}
 
         async def run(connection: AsyncConnection) -> int:
@@ -97,10 +164,12 @@ class SqlPolicies(SqlStore):
         return await self._database.writer.write(run)
 
     async def open_request(self) -> PolicyRequest | None:
+        """Return the oldest open request."""
         query = oldest(policy_requests, 1, _request.state == ReloadRequestState.OPEN)
         return _first_of(await self._database.rows(query))
 
     async def answer(self, number: int, state: ReloadRequestState, said: str) -> bool:
+        """Close an open request; return False when there is no such one."""
         statement = (
             sa.update(policy_requests)
             .where(_request.number == number, _request.state == ReloadRequestState.OPEN)
@@ -109,6 +178,7 @@ class SqlPolicies(SqlStore):
         return await self._database.change(statement) == 1
 
     async def request(self, number: int) -> PolicyRequest | None:
+        """Return one request as it stands."""
         query = sa.select(policy_requests).where(_request.number == number)
         return _first_of(await self._database.rows(query))
 

@@ -1,1 +1,0 @@
-"""Relations of subscribers and SPs that have ended, and what is forgotten of them."""

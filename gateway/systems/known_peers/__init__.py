@@ -1,1 +1,0 @@
-"""Addresses from which SPs have bound; they outlive a restart."""

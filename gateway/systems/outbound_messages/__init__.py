@@ -1,1 +1,0 @@
-"""Messages to subscribers from processes without a link to the SMSC."""

@@ -1,1 +1,0 @@
-"""Versions of the policy on record: what was in force when, and who asked for a change."""
