@@ -143,7 +143,7 @@ def write_deployment(directory: Path) -> None:
 
 async def write_store(directory: Path) -> None:
     settings = load_gateway(directory / "gateway.yaml")
-    stores = await open_store(settings.store_url, keys=keys_of(settings), deadline_s=60)
+    stores = await open_store(settings.store.url, keys=keys_of(settings), deadline_s=60)
     now = datetime(2013, 9, 1, tzinfo=UTC)
     await stores.consent.record(
         [

@@ -233,8 +233,8 @@ async def _serve(config: Path, policies: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
     own, senders, services = known
-    api = Api(own, senders, settings.store_url, services=services, hub=settings.hub, keys=keys)
-    api.hours, api.store_max_octets = hours, settings.store_max_octets
+    api = Api(own, senders, settings.store.url, services=services, hub=settings.hub, keys=keys)
+    api.hours, api.store_max_octets = hours, settings.store.max_octets
     try:
         await api.start()
     except (OSError, StoreUnavailable, ssl.SSLError) as error:

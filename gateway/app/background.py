@@ -312,7 +312,7 @@ class BackgroundTasks:
         self.suspensions = Suspensions(tick, stores, routes, settings.hub, rounds)
         self._warnings = EarlyWarnings(tick.pipeline.plane, rules.knowledge, stores.warnings)
         self._notifying = WebhookNotifier(
-            stores.notices, stores.changes, Postman(settings.webhook_networks)
+            stores.notices, stores.changes, Postman(settings.webhooks.networks)
         )
 
     def begin(

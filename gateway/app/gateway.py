@@ -95,12 +95,12 @@ class Gateway:
             deliver_window=settings.limits.window,
             response_s=settings.timers.response_s,
             next_id=lambda at: self._ids.next_id(int(at * 1000)),
-            keeps_texts=settings.record_keeping.texts,
+            keeps_texts=settings.records.texts,
         )
         pipeline = Pipeline(self.plane)
         self.records = Records(
-            settings.records_directory,
-            max_octets_per_day=settings.record_keeping.max_octets_per_day,
+            settings.records.directory,
+            max_octets_per_day=settings.records.max_octets_per_day,
         )
         self.tick = Tick(pipeline, self.records)
         self.policies = Policies(pipeline, self._knowledge, (config, policies))
@@ -116,7 +116,7 @@ class Gateway:
         )
         filings = self._knowledge.filings
         self.gate.licence_ends = lambda system_id: filings.of(system_id).licence_ends
-        self.gate.licence_required = settings.licence_required
+        self.gate.licence_required = settings.filings.licence_required
         self.dialler = Dialler(self.tick, _target(settings.smscs[0]), numbers)
         self.sessions = Sessions(self.tick, self.dialler, self.gate, numbers, settings.timers)
         self.sessions.joining.maximum = settings.limits.sessions
@@ -231,13 +231,13 @@ class Gateway:
         log.info("gateway.started", digest=self._bundle.digest, senders=len(self.policies.senders))
 
     async def _open_stores(self) -> Stores:
-        await asyncio.to_thread(prepare_directory, self.settings.records_directory)
+        await asyncio.to_thread(prepare_directory, self.settings.records.directory)
         stores = self._stores = await open_store(
-            self.settings.store_url,
+            self.settings.store.url,
             keys=keys_of(self.settings),
-            max_octets=self.settings.store_max_octets,
+            max_octets=self.settings.store.max_octets,
         )
-        file = file_of(self.settings.store_url)
+        file = file_of(self.settings.store.url)
         if file is not None:
             # Two would issue the same ids, and put each other's releases in doubt.
             self._alone = OwnerLock.beside(file)
@@ -264,9 +264,9 @@ class Gateway:
         def readiness() -> Readiness:
             return standing.readiness(consent_is_current=self._knowledge.consent.is_current)
 
-        readers = MetricsReaders(self.settings.metrics_token)
+        readers = MetricsReaders(self.settings.metrics.token)
         app = probe_app(readiness, standing.snapshot, readers)
-        self._probes = ProbeServer(self.settings.metrics_address, app, readers)
+        self._probes = ProbeServer(self.settings.metrics.address, app, readers)
         await self._probes.start()
 
     def _keep_on(self, followers: Followers, requests: PolicyRequests, rounds: Rounds) -> None:
@@ -290,16 +290,16 @@ class Gateway:
         standing.disk, standing.held_octets = self.disk.health, self._held_counts.octets
         self.tick.is_disk_full = lambda: self.disk.stage_of("records") is DiskStage.FULL
         holding.is_disk_full = lambda: self.disk.stage_of("store") is DiskStage.FULL
-        records = self.settings.records_directory, self.records
+        records = self.settings.records.directory, self.records
         watching = self.disk.watch(records, self.store_file(), self._held_counts)
         self._loops.append(spawn(watching, name="disk", on_failure=self.broken))
 
     def store_file(self) -> StoreFile | None:
         """Return where the store is and what it takes; None for one that outlives nothing."""
-        file = file_of(self.settings.store_url)
+        file = file_of(self.settings.store.url)
         if file is None:
             return None
-        return StoreFile(file.parent, self.settings.store_max_octets, self.stores.used_octets)
+        return StoreFile(file.parent, self.settings.store.max_octets, self.stores.used_octets)
 
     def _keep_house(self) -> None:
         """Have records sealed and purged; what has no configuration on disk keeps them."""
@@ -307,7 +307,7 @@ class Gateway:
             return
         settings = self.settings
         housekeeping = Housekeeping(
-            self._config, settings.records_directory, is_sealing=settings.privacy is not None
+            self._config, settings.records.directory, is_sealing=settings.privacy is not None
         )
         self._loops.append(spawn(housekeeping.keep(), name="housekeeping"))
 

@@ -46,7 +46,9 @@ def check_deployment(config: Path, policies: Path, *, as_json: bool) -> int:
         *unknown_holidays_of(deployment.bundle, utcnow().date()),
         *unknown_provinces_of(deployment.bundle, config / "provinces.csv"),
         *record_warnings_of(deployment.settings),
-        *unreachable_webhooks_of(deployment.senders.values(), deployment.settings.webhook_networks),
+        *unreachable_webhooks_of(
+            deployment.senders.values(), deployment.settings.webhooks.networks
+        ),
         *classifier_warnings_of(deployment),
     )
     read = {"configuration": str(config), "policies": str(policies), **summary}
@@ -114,7 +116,7 @@ def readable_secrets_of(path: Path, senders: Iterable[Sender]) -> Iterable[str]:
 def record_warnings_of(settings: GatewaySettings) -> Iterable[str]:
     """Yield what records would be kept like in the open (R73)."""
     if settings.privacy is None:
-        what = "numbers and TEXTS" if settings.record_keeping.texts else "numbers"
+        what = "numbers and TEXTS" if settings.records.texts else "numbers"
         yield (
             f"RECORDS NOT SEALED: there are no keys, so {what} in records stay readable;"
             " `smsward keys new` makes one for privacy.keys in gateway.yaml"

@@ -132,7 +132,7 @@ def _licence_at(
 ) -> BindReason:
     """Return what speaks against the licence, as the gateway's own gate sees it (R01)."""
     match knowledge.filings.of(system_id).is_licensed(at.timestamp()):
-        case None if settings.licence_required:
+        case None if settings.filings.licence_required:
             return BindReason.LICENCE_MISSING
         case False:
             return BindReason.LICENCE_EXPIRED

@@ -149,7 +149,7 @@ def _replayed(replay: RecordReplay, replayer: Replayer, read: Read) -> ReplayTal
 
 
 def _archive(settings: GatewaySettings, asked: ReplayOptions) -> RecordArchive:
-    directory = asked.records or settings.records_directory
+    directory = asked.records or settings.records.directory
     if not directory.is_dir():
         raise misused(f"there is no directory of records {directory}", "--records names one")
     return RecordArchive(directory)

@@ -82,7 +82,7 @@ def export_records(
 ) -> int:
     """Write the records that are meant into `output`; return the exit code."""
     scope, reason, sealer = scope_of(period), reason_of(unmasking), sealer_of(settings)
-    archive = RecordArchive(settings.records_directory)
+    archive = RecordArchive(settings.records.directory)
     hours = [
         hour
         for hour in (archive.hours() if archive.directory.is_dir() else [])

@@ -41,7 +41,7 @@ def seal_records(settings: GatewaySettings, *, as_json: bool) -> int:
             "there are no keys to seal with",
             "make one with `smsward keys new`, and name its file in gateway.yaml: privacy.keys",
         )
-    archive, hour = RecordArchive(settings.records_directory), hour_of(utcnow())
+    archive, hour = RecordArchive(settings.records.directory), hour_of(utcnow())
     if not archive.directory.is_dir():
         return _report_sealed(0, 0, 0, as_json=as_json)
     try:
@@ -64,7 +64,7 @@ async def purge_records(
     moment = at if now is None else moment_of(now)
     if moment > at and not dry_run:
         raise misused("--now: a time to come goes with --dry-run", "nothing goes before its time")
-    months = settings.record_keeping.purge_after_months
+    months = settings.records.purge_after_months
     before = purge_before(months, moment)
     sealer = sealer_of(settings)
     async with opened_store(settings, stores_of) as stores:
@@ -72,7 +72,7 @@ async def purge_records(
             task = progress.add_task("looking through", total=None)
             purgers: tuple[Purger, ...] = (
                 RecordPurger(
-                    settings.records_directory,
+                    settings.records.directory,
                     sealer,
                     stores.journals,
                     lambda done, total: progress.update(task, completed=done, total=total),
@@ -202,7 +202,7 @@ def reseal(settings: GatewaySettings, *, as_json: bool) -> int:
             "make one with `smsward keys new`, and name its file in gateway.yaml: privacy.keys",
         )
     path = store_file(settings)
-    if file_of(settings.store_url) is None or not path.is_file():
+    if file_of(settings.store.url) is None or not path.is_file():
         raise CommandError(
             f"there is no store at {path.absolute()}",
             advice="name the gateway's --config, and call this from the directory it runs in;"
@@ -212,7 +212,7 @@ def reseal(settings: GatewaySettings, *, as_json: bool) -> int:
         task = progress.add_task("sealing", total=None)
         try:
             rows = reseal_store(
-                settings.store_url,
+                settings.store.url,
                 keys,
                 lambda done, total: progress.update(task, completed=done, total=total),
             )

@@ -7,27 +7,30 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, Strict, model_validator
+from pydantic import Field, Strict
 
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.settings import yaml
-from gateway.settings.credentials import UsableToken, digest_in
+from gateway.settings.credentials import TokenDigest
 from gateway.settings.fault import Fault
-from gateway.settings.gateway import ListenerTls
-from gateway.settings.gateway_file import ReadableFile
+from gateway.settings.gateway import ListenerTls, ReadableFile
 from gateway.settings.schema import (
     Address,
     ListenAddress,
+    ReadAs,
+    Section,
     Shape,
     SystemId,
     Version,
     parse_address,
     unique,
     validate,
+    without,
 )
 from gateway.settings.yaml import Document
 
 MAX_CLIENTS = 1000
+_USUAL_ADDRESS = Address("127.0.0.1", 8080)
 
 _NAME = re.compile(r"[^\W_](?:[\w .-]{0,30}[^\W_])?")
 
@@ -37,13 +40,6 @@ def client_name_problem(text: str) -> str | None:
     if not _NAME.fullmatch(text):
         return "must be 1 to 32 letters, digits, spaces, dots, - and _"
     return None
-
-
-def _is_client_name(text: str) -> str:
-    problem = client_name_problem(text)
-    if problem:
-        raise ValueError(problem)
-    return text
 
 
 class ApiTlsShape(Shape):
@@ -56,37 +52,40 @@ class ApiTlsShape(Shape):
 class ApiClientShape(Shape):
     """`clients[]`."""
 
-    name: Annotated[str, AfterValidator(_is_client_name)]
-    token: UsableToken
+    name: Annotated[str, without(client_name_problem)]
+    token: TokenDigest
     role: Annotated[ApiRole, Strict(False)]
     system_id: SystemId | None = None
     channels: list[Annotated[RefusalChannel, Strict(False)]] = Field(default_factory=list)
 
-    @model_validator(mode="after")
-    def _is_of_its_role(self) -> "ApiClientShape":
-        if (self.role is ApiRole.SP) != (self.system_id is not None):
-            raise ValueError("a client of the role sp has a system_id, no other has one")
-        if (self.role is ApiRole.CLERK) != bool(self.channels):
-            raise ValueError("a client of the role clerk has channels, no other has any")
-        return self
+
+def _tls(shape: ApiTlsShape) -> ListenerTls:
+    return ListenerTls(shape.certificate, shape.key)
 
 
-class ApiFile(Shape):
-    """The whole file."""
+def _client(shape: ApiClientShape) -> ApiClient:
+    if (shape.role is ApiRole.SP) != (shape.system_id is not None):
+        raise ValueError("a client of the role sp has a system_id, no other has one")
+    if (shape.role is ApiRole.CLERK) != bool(shape.channels):
+        raise ValueError("a client of the role clerk has channels, no other has any")
+    channels = tuple(shape.channels)
+    return ApiClient(shape.name, shape.role, shape.token, shape.system_id or "", channels)
 
-    version: Version
-    address: ListenAddress = Address("127.0.0.1", 8080)
-    tls: ApiTlsShape | None = None
-    clients: list[ApiClientShape] = Field(min_length=1, max_length=MAX_CLIENTS)
+
+_Clients = Annotated[
+    list[Annotated[ApiClient, ReadAs(ApiClientShape, _client)]],
+    Field(min_length=1, max_length=MAX_CLIENTS),
+]
 
 
-@dataclass(frozen=True, slots=True)
-class ApiSettings:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings(Section):
     """One `api.yaml`. Relative paths count from the working directory."""
 
-    address: Address
-    tls: ListenerTls | None
-    clients: tuple[ApiClient, ...]
+    version: Version
+    address: ListenAddress = _USUAL_ADDRESS
+    tls: Annotated[ListenerTls, ReadAs(ApiTlsShape, _tls)] | None = None
+    clients: Annotated[tuple[ApiClient, ...], ReadAs(_Clients, tuple)]
 
 
 def load_api(path: Path, senders: Collection[str] | None) -> ApiSettings:
@@ -98,19 +97,13 @@ def load_api(path: Path, senders: Collection[str] | None) -> ApiSettings:
     def known(document: Document) -> Iterator[Fault]:
         return _strangers(document, senders) if senders is not None else iter(())
 
-    file = validate(
+    return validate(
         yaml.read(path),
-        ApiFile,
+        ApiSettings,
         unique("clients", "*", "name"),
         unique("clients", "*", "token"),
         _open_to_all,
         known,
-    )
-    tls = file.tls
-    return ApiSettings(
-        address=file.address,
-        tls=ListenerTls(Path(tls.certificate), Path(tls.key)) if tls is not None else None,
-        clients=tuple(map(_client, file.clients)),
     )
 
 
@@ -122,16 +115,6 @@ def load_system_ids(path: Path) -> frozenset[str]:
     """
     found = yaml.read(path).find("senders", "*", "system_id")
     return frozenset(value for _, value in found if isinstance(value, str))
-
-
-def _client(shape: ApiClientShape) -> ApiClient:
-    return ApiClient(
-        name=shape.name,
-        role=shape.role,
-        digest=digest_in(shape.token),
-        system_id=shape.system_id or "",
-        channels=tuple(shape.channels),
-    )
 
 
 def _open_to_all(document: Document) -> Iterator[Fault]:

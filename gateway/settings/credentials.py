@@ -1,4 +1,6 @@
-"""SPs' passwords and clients' tokens in files: hashed, compared in constant time.
+"""SPs' passwords, clients' tokens and the keys of a gateway, in files or in the environment.
+
+Passwords are hashed and compared in constant time.
 
 An SMPP password has at most 8 octets (SMPP 3.4, 5.2.2), so no hash can protect a stolen
 file for long; a dear one would only let strangers burn this machine by trying to bind.
@@ -9,12 +11,20 @@ their address list and the lock-out.
 import hmac
 import os
 import re
+import stat
+from base64 import b64decode
+from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Annotated
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from pydantic import AfterValidator
+
+from gateway.runtime.sealing import KEY_ID, KEY_OCTETS
+from gateway.settings import yaml
+from gateway.settings.fault import SettingsError, whole_file_fault
+from gateway.settings.schema import ReadAs
 
 MAX_OCTETS = 8
 
@@ -26,6 +36,13 @@ _PHC = re.compile(
 _MAX_MEMORY_KIB = 64 * 1024
 _MAX_TIME_COST = 10
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+# As many octets as HMAC-SHA256 gives (RFC 2104, section 3, asks for no fewer).
+_WEBHOOK_KEY_OCTETS = range(32, 257)
+MIN_TOKEN_CHARS = 32
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
+_MAX_KEYS = 64
+_HOW = "make one with: smsward keys new"
 
 # What an unknown system_id is verified against, so that its answer takes as long as a wrong
 # password's. Its digest is made up: nobody knows a secret for it.
@@ -75,14 +92,18 @@ def password_problem(stored: str) -> str | None:
     """Return what is wrong with a password as configured, or None. Never shows it."""
     form, _, rest = stored.partition(":")
     if form == "env":
-        if not _VARIABLE.fullmatch(rest):
-            return "env: must name an environment variable"
-        if rest not in os.environ:
-            return f"environment variable {rest} is not set"
-        return _secret_problem(os.environ[rest])
+        return _variable_problem(rest) or _secret_problem(os.environ[rest])
     if form == "plain":
         return _secret_problem(rest)
     return _phc_problem(stored)
+
+
+def _variable_problem(name: str) -> str | None:
+    if not _VARIABLE.fullmatch(name):
+        return "env: must name an environment variable"
+    if name not in os.environ:
+        return f"environment variable {name} is not set"
+    return None
 
 
 def _secret_problem(secret: str) -> str | None:
@@ -108,28 +129,22 @@ def _phc_problem(stored: str) -> str | None:
     return None
 
 
-MIN_TOKEN_CHARS = 32
-
-_DIGEST = re.compile("sha256:[0-9a-f]{64}")
-_ENV = re.compile("env:[A-Za-z_][A-Za-z0-9_]*")
-
-
-def _is_usable_token(text: str) -> str:
-    if _DIGEST.fullmatch(text):
-        return text
-    if not _ENV.fullmatch(text):
-        raise ValueError('must be "sha256:" and 64 of 0-9a-f, or env:NAME (smsward api new-token)')
-    variable = text.removeprefix("env:")
-    token = os.environ.get(variable)
-    if token is None:
-        raise ValueError(f"environment variable {variable} is not set")
-    # Whatever is short can be guessed, for a digest of it is quick to make.
-    if len(token) < MIN_TOKEN_CHARS or not token.isascii():
-        raise ValueError(f"{variable} must hold a token of at least {MIN_TOKEN_CHARS} characters")
-    return text
+def webhook_key(stored: str) -> bytes:
+    """Return the key that `stored` stands for, empty when the environment has lost it."""
+    form, _, rest = stored.partition(":")
+    return os.fsencode(os.environ.get(rest, "")) if form == "env" else rest.encode()
 
 
-UsableToken = Annotated[str, AfterValidator(_is_usable_token)]
+def webhook_key_problem(stored: str) -> str | None:
+    """Return what is wrong with a key as configured, or None. Never shows it."""
+    form, _, rest = stored.partition(":")
+    if form not in ("env", "plain"):
+        return "must be env:NAME or plain:secret"
+    problem = _variable_problem(rest) if form == "env" else None
+    if problem is None and len(webhook_key(stored)) not in _WEBHOOK_KEY_OCTETS:
+        few, many = _WEBHOOK_KEY_OCTETS[0], _WEBHOOK_KEY_OCTETS[-1]
+        return f"the key must have {few} to {many} octets: openssl rand -hex 32"
+    return problem
 
 
 def digest_of(token: str) -> bytes:
@@ -137,7 +152,73 @@ def digest_of(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-def digest_in(usable: str) -> bytes:
-    """Return the digest of the token that a UsableToken stands for."""
-    form, _, rest = usable.partition(":")
-    return bytes.fromhex(rest) if form == "sha256" else digest_of(os.environ[rest])
+def _to_digest(stored: str) -> bytes:
+    form, _, rest = stored.partition(":")
+    if _DIGEST.fullmatch(stored):
+        return bytes.fromhex(rest)
+    if form != "env" or not _VARIABLE.fullmatch(rest):
+        raise ValueError('must be "sha256:" and 64 of 0-9a-f, or env:NAME (smsward api new-token)')
+    problem = _variable_problem(rest)
+    if problem is not None:
+        raise ValueError(problem)
+    token = os.environ[rest]
+    # Whatever is short can be guessed, for a digest of it is quick to make.
+    if len(token) < MIN_TOKEN_CHARS or not token.isascii():
+        raise ValueError(f"{rest} must hold a token of at least {MIN_TOKEN_CHARS} characters")
+    return digest_of(token)
+
+
+TokenDigest = Annotated[bytes, ReadAs(str, _to_digest)]
+
+
+def load_keys(source: str) -> Mapping[str, bytes]:
+    """Return the keys of `source`, a file or ``env:NAME``: one ``id: base64`` a line.
+
+    A file must be its owner's alone. Raises SettingsError with all faults; none of them
+    shows a key.
+    """
+    document = _document(source)
+    entries = document.value
+    if not isinstance(entries, dict) or not entries:
+        raise whole_file_fault(document.path, f"must hold keys, one `id: base64` a line; {_HOW}")
+    if len(entries) > _MAX_KEYS:
+        raise whole_file_fault(document.path, f"holds more than {_MAX_KEYS} keys")
+    faults = list(document.faults)
+    keys: dict[str, bytes] = {}
+    for key_id, value in entries.items():
+        key = _key_of(value)
+        if not KEY_ID.fullmatch(key_id):
+            problem = "an id has 1 to 16 of a-z, 0-9, - and _"
+            faults.append(document.fault((key_id,), problem, at_key=True))
+        elif key is None:
+            problem = f"must be base64 of 32, 48 or 64 octets; {_HOW}"
+            faults.append(document.fault((key_id,), problem))
+        else:
+            keys[key_id] = key
+    if faults:
+        raise SettingsError(faults)
+    return keys
+
+
+def _document(source: str) -> yaml.Document:
+    if not source.startswith("env:"):
+        path = Path(source)
+        document = yaml.read(path)
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise whole_file_fault(path, "others may read it: chmod 600")
+        return document
+    name, named = source.removeprefix("env:"), Path(source)
+    problem = _variable_problem(name)
+    if problem is not None:
+        raise whole_file_fault(named, problem)
+    return yaml.compose(named, os.fsencode(os.environ[name]))
+
+
+def _key_of(value: yaml.Value) -> bytes | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        key = b64decode(value, validate=True)
+    except ValueError:
+        return None
+    return key if len(key) in KEY_OCTETS else None

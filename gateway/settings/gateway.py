@@ -1,179 +1,252 @@
 """What `gateway.yaml` settles: one node's listeners, SMSCs, timers, limits, stores and keys."""
 
 import os
-import re
-import stat
-from base64 import b64decode
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Annotated
 
-from gateway.domain.subscription import Hub
+from pydantic import AfterValidator, Field, Strict
+
+from gateway.domain.sender import IpNetwork
+from gateway.domain.subscription import CancelAll, Hub
 from gateway.policy.disk_stages import DiskReserve
-from gateway.runtime.sealing import KEY_ID, KEY_OCTETS, KeyFileError, Keys, Sealer, trusted_key
+from gateway.runtime.sealing import KeyFileError, Keys, Sealer, trusted_key
 from gateway.session.timers import Timers
 from gateway.settings import yaml
-from gateway.settings.credentials import digest_in
-from gateway.settings.fault import Fault, SettingsError, whole_file_fault
-from gateway.settings.gateway_file import (
-    GatewayFile,
-    LearningShape,
-    ListenerShape,
-    NodeRole,
-    PrivacyShape,
-    SmscShape,
+from gateway.settings.credentials import TokenDigest, load_keys
+from gateway.settings.fault import SettingsError
+from gateway.settings.schema import (
+    Address,
+    Count,
+    ListenAddress,
+    Network,
+    PeerAddress,
+    ReadAs,
+    Section,
+    Shape,
+    Text,
+    Version,
+    matching,
+    unique,
+    validate,
 )
-from gateway.settings.schema import Address, unique, validate
 
-_MAX_KEYS = 64
-_ENV = "env:"
-_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
-_HOW = "make one with: smsward keys new"
+_DAY_S = 86_400
+_SQLITE = "sqlite:///"
+_METRICS_ADDRESS = Address("127.0.0.1", 9464)
 
 
-def load_keys(source: str) -> Mapping[str, bytes]:
-    """Return the keys of `source`, a file or ``env:NAME``: one ``id: base64`` a line.
+class NodeRole(StrEnum):
+    """At which end of a message the gateway stands: the sender's or the subscriber's."""
 
-    A file must be its owner's alone. Raises SettingsError with all faults; none of them
-    shows a key.
-    """
-    document = _document(source)
-    entries = document.value
-    if not isinstance(entries, dict) or not entries:
-        raise whole_file_fault(document.path, f"must hold keys, one `id: base64` a line; {_HOW}")
-    if len(entries) > _MAX_KEYS:
-        raise whole_file_fault(document.path, f"holds more than {_MAX_KEYS} keys")
-    faults = list(document.faults)
-    keys: dict[str, bytes] = {}
-    for key_id, value in entries.items():
-        key = _key_of(value)
-        if not KEY_ID.fullmatch(key_id):
-            problem = "an id has 1 to 16 of a-z, 0-9, - and _"
-            faults.append(document.fault((key_id,), problem, at_key=True))
-        elif key is None:
-            problem = f"must be base64 of 32, 48 or 64 octets; {_HOW}"
-            faults.append(document.fault((key_id,), problem))
-        else:
-            keys[key_id] = key
-    if faults:
-        raise SettingsError(faults)
-    return keys
+    ORIGIN = "origin"
+    TERMINATING = "terminating"
 
 
-def _document(source: str) -> yaml.Document:
-    if not source.startswith(_ENV):
-        path = Path(source)
-        document = yaml.read(path)
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise whole_file_fault(path, "others may read it: chmod 600")
-        return document
-    name, named = source.removeprefix(_ENV), Path(source)
-    if not _VARIABLE.fullmatch(name):
-        raise SettingsError([Fault(named, 1, 1, "env: must name an environment variable")])
-    if name not in os.environ:
-        raise SettingsError([Fault(named, 1, 1, f"environment variable {name} is not set")])
-    return yaml.compose(named, os.fsencode(os.environ[name]))
+def _readable(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError("no such file (a relative path counts from the working directory)")
+    if not os.access(path, os.R_OK):
+        raise ValueError("this file cannot be read")
+    return path
 
 
-def _key_of(value: yaml.Value) -> bytes | None:
-    if not isinstance(value, str):
-        return None
+def _trusted(path: Path) -> Path:
     try:
-        key = b64decode(value, validate=True)
+        trusted_key(path)
+    except KeyFileError as error:
+        raise ValueError("holds no public Ed25519 key in PEM") from error
+    return path
+
+
+def _supported_mode(text: str) -> str:
+    if text == "pooled":
+        raise ValueError("pooled is not supported yet; transparent is")
+    if text != "transparent":
+        raise ValueError("must be transparent")
+    return text
+
+
+def _supported_store(url: str) -> str:
+    place = url.removeprefix(_SQLITE)
+    if place == url:
+        raise ValueError(f"only {_SQLITE}… is supported so far")
+    # What is held must survive a restart, so no memory in disguise.
+    if not place or place.startswith(":") or "?" in place:
+        raise ValueError(f"must name a file: {_SQLITE}var/smsward.db")
+    return url
+
+
+def _to_network(text: str) -> IpNetwork:
+    try:
+        return ip_network(text)
     except ValueError:
-        return None
-    return key if len(key) in KEY_OCTETS else None
+        raise ValueError("must be a network, as 10.20.0.0/16 or fd00::/8") from None
 
 
-class SmscMode(StrEnum):
-    """How binds reach the SMSC: `TRANSPARENT` opens one for each bind of an SP."""
-
-    TRANSPARENT = "transparent"
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Which carrier and province this gateway stands for, and at which end of a message."""
-
-    carrier: str
-    province: str
-    role: NodeRole
+ReadableFile = Annotated[Path, ReadAs(Text, _readable)]
+AnyPath = Annotated[Path, ReadAs(Text, Path)]
+# A time that may be switched off with 0, and one without which a peer could hold on for ever.
+OffOrSeconds = Annotated[float, Field(ge=0, le=_DAY_S)]
+Seconds = Annotated[float, Field(gt=0, le=_DAY_S)]
+# One PDU at least, and no more than any file system holds.
+Octets = Annotated[int, Field(ge=2**20, le=2**60)]
+AnyOctets = Annotated[int, Field(ge=0, le=2**60)]
+HubCode = Annotated[str, matching("[0-9]{3,20}", "must be 3 to 20 digits")]
+Months = Annotated[int, Field(ge=1, le=120)]
 
 
 @dataclass(frozen=True, slots=True)
-class ListenerTls:
-    """What SPs are shown; with `client_ca` they must show a certificate of it."""
+class Node(Section):
+    """`node`: which carrier and province this gateway stands for, at which end of a message."""
 
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
+    carrier: Text = "unnamed"
+    province: Text = "unnamed"
+    role: Annotated[NodeRole, Strict(False)] = NodeRole.ORIGIN
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """One address that SPs connect to. Port 0 lets the system choose.
+class ListenerTls(Section):
+    """`listeners[].tls`: what SPs are shown, and the CA of what they must show, if any."""
+
+    certificate: ReadableFile
+    key: ReadableFile
+    client_ca: ReadableFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener(Section):
+    """`listeners[]`: one address that SPs connect to. Port 0 lets the system choose.
 
     Peers in the networks of `proxy_protocol` are load balancers, which say whom they speak for.
     """
 
-    name: str
-    address: Address
+    name: Text
+    address: ListenAddress
     tls: ListenerTls | None = None
-    proxy_protocol: tuple[IPv4Network | IPv6Network, ...] = ()
+    proxy_protocol: Annotated[
+        tuple[IpNetwork, ...], ReadAs(Annotated[list[Network], Field(max_length=64)], tuple)
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class SmscTls:
-    """How an SMSC is trusted (`ca`, else the system's) and what it is shown.
+class SmscTls(Section):
+    """`smscs[].tls`: how an SMSC is trusted (`ca`, else the system's) and what it is shown.
 
     `server_name` is the name its certificate must bear, the address's host when None.
     """
 
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    server_name: str | None = None
+    ca: ReadableFile | None = None
+    certificate: ReadableFile | None = None
+    key: ReadableFile | None = None
+    server_name: Text | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
 
 
 @dataclass(frozen=True, slots=True)
-class Smsc:
-    """One SMSC to forward to."""
+class Smsc(Section):
+    """`smscs[]`: one SMSC to forward to. The gateway opens a bind for each bind of an SP."""
 
-    name: str
-    address: Address
-    mode: SmscMode = SmscMode.TRANSPARENT
+    name: Text
+    address: PeerAddress
+    mode: Annotated[str, AfterValidator(_supported_mode)] = "transparent"
     tls: SmscTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of what peers can make grow."""
+class Limits(Section):
+    """`limits`: bounds of what peers can make grow.
 
-    pdu_octets: int = 70_000
-    sessions: int = 2_000
-    window: int = 1_000
-    bad_binds_per_minute: int = 10
-    held_per_sender: int = 100_000
-    held_octets_per_sender: int = 2**30
-    connections_per_s: float = 100
-    connections_at_once: int = 1_000
+    A PDU with the longest message_payload needs some 66 000 octets.
+    """
+
+    pdu_octets: Annotated[int, Field(ge=1_024, le=1_048_576)] = 70_000
+    sessions: Count = 2_000
+    window: Count = 1_000
+    bad_binds_per_minute: Count = 10
+    held_per_sender: Count = 100_000
+    held_octets_per_sender: Octets = 2**30
+    connections_per_s: Annotated[float, Field(gt=0, le=100_000)] = 100
+    connections_at_once: Count = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class RecordKeeping:
-    """What records hold and how long they stay.
+class RecordKeeping(Section):
+    """`records`: where records are, what they hold and how long they stay.
 
     With `texts` they hold each text of a port once an hour, until the records of its SP take
     `max_octets_per_day`. Nothing goes before
     `keep_months`, everything that no legal hold keeps goes after `purge_after_months`.
     """
 
+    directory: AnyPath = Path("var/cdr")
     texts: bool = False
-    keep_months: int = 5
-    purge_after_months: int = 6
-    max_octets_per_day: int = 8 * 2**30
+    keep_months: Months = 5
+    purge_after_months: Months = 6
+    max_octets_per_day: Octets = 8 * 2**30
+
+    def __post_init__(self) -> None:
+        if self.purge_after_months < self.keep_months:
+            raise ValueError("purge_after_months is less than keep_months")
+
+
+@dataclass(frozen=True, slots=True)
+class LearningSettings(Section):
+    """`learning`: whether verdicts become samples, where models are, who must have signed them."""
+
+    samples: bool = True
+    models: AnyPath = Path("var/models")
+    trusted_keys: Annotated[
+        tuple[Path, ...],
+        ReadAs(
+            Annotated[
+                list[Annotated[ReadableFile, AfterValidator(_trusted)]], Field(max_length=16)
+            ],
+            tuple,
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings(Section):
+    """`store`: where the database is, and how large it may become."""
+
+    url: Annotated[Text, AfterValidator(_supported_store)] = f"{_SQLITE}var/smsward.db"
+    max_octets: Octets = 32 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class FilingsSettings(Section):
+    """`filings`: what SPs must have on file to bind."""
+
+    licence_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings(Section):
+    """`webhooks`: networks that are not public and may be written to all the same."""
+
+    networks: Annotated[
+        tuple[IpNetwork, ...],
+        ReadAs(
+            Annotated[list[Annotated[IpNetwork, ReadAs(Text, _to_network)]], Field(max_length=64)],
+            tuple,
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings(Section):
+    """`metrics`: where /metrics answers, and the digest of the token that it asks for."""
+
+    address: ListenAddress = _METRICS_ADDRESS
+    token: TokenDigest | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,67 +257,104 @@ class Privacy:
     current: str
 
 
-@dataclass(frozen=True, slots=True)
-class LearningSettings:
-    """Whether verdicts are kept as samples, where models are, and who must have signed them."""
+class TimersShape(Shape):
+    """`timers`."""
 
-    samples: bool = True
-    models: Path = Path("var/models")
-    trusted_keys: tuple[Path, ...] = ()
+    session_init_s: Seconds = 5
+    pdu_read_s: Seconds = 10
+    enquire_link_s: OffOrSeconds = 30
+    response_s: Seconds = 30
+    inactivity_s: OffOrSeconds = 300
+    reconnect_max_s: Seconds = 15
+    drain_s: OffOrSeconds = 15
 
 
-@dataclass(frozen=True, slots=True)
-class GatewaySettings:
+class DiskShape(Shape):
+    """`disk`. Free octets of the file systems of the store and of the records."""
+
+    warn_octets: AnyOctets = 5 * 2**30
+    stop_octets: AnyOctets = 2**30
+    full_octets: AnyOctets = 128 * 2**20
+
+
+class PrivacyShape(Shape):
+    """`privacy`."""
+
+    keys: Text | None = None
+    current: Text | None = None
+
+
+class HubShape(Shape):
+    """`hub`."""
+
+    codes: list[HubCode] = Field(default_factory=list)
+    cancel_all: Annotated[CancelAll, Strict(False)] = CancelAll.CONFIRM
+
+
+def _disk(shape: DiskShape) -> DiskReserve:
+    if not shape.warn_octets >= shape.stop_octets >= shape.full_octets:
+        raise ValueError("must fall: warn_octets, stop_octets, full_octets")
+    return DiskReserve(**dict(shape))
+
+
+def _privacy(shape: PrivacyShape) -> Privacy | None:
+    if (shape.keys is None) != (shape.current is None):
+        raise ValueError("keys and current go together")
+    return Privacy(shape.keys, shape.current) if shape.keys and shape.current else None
+
+
+def _only_one(smscs: list[Smsc]) -> tuple[Smsc, ...]:
+    if len(smscs) > 1:
+        raise ValueError("more than one SMSC is not supported yet; run a gateway for each")
+    return tuple(smscs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings(Section):
     """One `gateway.yaml`. Relative paths count from the working directory."""
 
-    node: Node
-    listeners: tuple[Listener, ...]
-    smscs: tuple[Smsc, ...]
-    timers: Timers
-    limits: Limits
-    store_url: str
-    records_directory: Path
-    metrics_address: Address
-    licence_required: bool = False
-    record_keeping: RecordKeeping = RecordKeeping()
-    privacy: Privacy | None = None
-    hub: Hub = field(default_factory=Hub)
-    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    version: Version
+    listeners: Annotated[
+        tuple[Listener, ...], ReadAs(Annotated[list[Listener], Field(min_length=1)], tuple)
+    ]
+    smscs: Annotated[
+        tuple[Smsc, ...], ReadAs(Annotated[list[Smsc], Field(min_length=1)], _only_one)
+    ]
+    node: Node = Node()
+    timers: Annotated[Timers, ReadAs(TimersShape, lambda shape: Timers(**dict(shape)))] = field(
+        default_factory=Timers
+    )
+    limits: Limits = Limits()
+    store: StoreSettings = StoreSettings()
+    records: RecordKeeping = RecordKeeping()
+    disk: Annotated[DiskReserve, ReadAs(DiskShape, _disk)] = field(default_factory=DiskReserve)
+    filings: FilingsSettings = FilingsSettings()
+    privacy: Annotated[Privacy | None, ReadAs(PrivacyShape, _privacy)] = None
+    hub: Annotated[
+        Hub, ReadAs(HubShape, lambda shape: Hub(frozenset(shape.codes), shape.cancel_all))
+    ] = field(default_factory=Hub)
+    webhooks: WebhookSettings = WebhookSettings()
     learning: LearningSettings = LearningSettings()
-    store_max_octets: int = 32 * 2**30
-    disk: DiskReserve = field(default_factory=DiskReserve)
-    metrics_token: bytes | None = field(default=None, repr=False)
-    """The digest of the token that /metrics asks for."""
+    metrics: MetricsSettings = MetricsSettings()
 
 
 def load_gateway(path: Path) -> GatewaySettings:
-    """Read `gateway.yaml`. Raises SettingsError with all its faults."""
+    """Read `gateway.yaml`. Raises SettingsError with all its faults.
+
+    The keys are read, too: no start may find them missing.
+    """
     document = yaml.read(path)
-    file = validate(
+    settings = validate(
         document,
-        GatewayFile,
+        GatewaySettings,
         unique("listeners", "*", "name"),
         unique("listeners", "*", "address"),
     )
-    return GatewaySettings(
-        node=Node(file.node.carrier, file.node.province, file.node.role),
-        listeners=tuple(map(_listener, file.listeners)),
-        smscs=tuple(map(_smsc, file.smscs)),
-        timers=Timers(**file.timers.model_dump()),
-        limits=Limits(**file.limits.model_dump()),
-        store_url=file.store.url,
-        records_directory=Path(file.records.directory),
-        metrics_address=file.metrics.address,
-        licence_required=file.filings.licence_required,
-        record_keeping=RecordKeeping(**file.records.model_dump(exclude={"directory"})),
-        privacy=_privacy(document, file.privacy),
-        hub=Hub(frozenset(file.hub.codes), file.hub.cancel_all),
-        webhook_networks=tuple(map(ip_network, file.webhooks.networks)),
-        learning=_learning(document, file.learning),
-        store_max_octets=file.store.max_octets,
-        disk=DiskReserve(**file.disk.model_dump()),
-        metrics_token=None if file.metrics.token is None else digest_in(file.metrics.token),
-    )
+    privacy = settings.privacy
+    if privacy is not None and privacy.current not in load_keys(privacy.keys):
+        problem = "privacy.current: there is no key of this id"
+        raise SettingsError([document.fault(("privacy", "current"), problem)])
+    return settings
 
 
 def keys_of(settings: GatewaySettings) -> Keys | None:
@@ -258,58 +368,6 @@ def keys_of(settings: GatewaySettings) -> Keys | None:
 
 
 def load_sealer(settings: GatewaySettings) -> Sealer | None:
-    """Return what seals and opens records, None where there are no keys.
-
-    Raises SettingsError when the keys have gone since `settings` were loaded.
-    """
+    """Return what seals and opens records, None where there are no keys. Raises as keys_of."""
     keys = keys_of(settings)
     return None if keys is None else Sealer(keys.by_id, keys.current)
-
-
-def _privacy(document: yaml.Document, shape: PrivacyShape) -> Privacy | None:
-    """Return where the keys are, once they have been read: no start may find them missing."""
-    if shape.keys is None or shape.current is None:
-        return None
-    if shape.current not in load_keys(shape.keys):
-        problem = "privacy.current: there is no key of this id"
-        raise SettingsError([document.fault(("privacy", "current"), problem)])
-    return Privacy(shape.keys, shape.current)
-
-
-def _learning(document: yaml.Document, shape: LearningShape) -> LearningSettings:
-    """Return where models are, once every key is known to be one: none may be trusted unread."""
-    faults: list[Fault] = []
-    for number, name in enumerate(shape.trusted_keys):
-        try:
-            trusted_key(Path(name))
-        except KeyFileError:
-            problem = f"learning.trusted_keys[{number}]: holds no public Ed25519 key in PEM"
-            faults.append(document.fault(("learning", "trusted_keys", number), problem))
-    if faults:
-        raise SettingsError(faults)
-    return LearningSettings(shape.samples, Path(shape.models), tuple(map(Path, shape.trusted_keys)))
-
-
-def _listener(shape: ListenerShape) -> Listener:
-    tls, proxies = shape.tls, tuple(shape.proxy_protocol)
-    if tls is None:
-        return Listener(shape.name, shape.address, proxy_protocol=proxies)
-    shown = ListenerTls(Path(tls.certificate), Path(tls.key), _path(tls.client_ca))
-    return Listener(shape.name, shape.address, shown, proxies)
-
-
-def _smsc(shape: SmscShape) -> Smsc:
-    mode = SmscMode(shape.mode)
-    if shape.tls is None:
-        return Smsc(shape.name, shape.address, mode)
-    tls = SmscTls(
-        _path(shape.tls.ca),
-        _path(shape.tls.certificate),
-        _path(shape.tls.key),
-        shape.tls.server_name,
-    )
-    return Smsc(shape.name, shape.address, mode, tls)
-
-
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)

@@ -2,21 +2,25 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_network
 from itertools import chain
-from typing import Annotated, NamedTuple, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     PlainValidator,
+    TypeAdapter,
     ValidationError,
     WithJsonSchema,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import CoreSchema, ErrorDetails
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from gateway.domain.sender import IpNetwork
 from gateway.settings.fault import Fault, SettingsError
@@ -33,18 +37,60 @@ _WORDING = {
     "list_type": "must be a list",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
+    "dataclass_type": "must be a mapping",
+    "unexpected_keyword_argument": "unknown key",
 }
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 _MAX_NAME_CHARS = 80
 
 
+# Nothing is converted, and unknown keys are faults. A fault must not show a password, so the
+# input stays out of errors.
+_CONFIG = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
 class Shape(BaseModel):
-    """A mapping in a file. Nothing is converted, and unknown keys are faults."""
+    """A mapping in a file."""
 
-    # A fault must not show a password, so the input stays out of errors.
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = _CONFIG
 
 
-Model = TypeVar("Model", bound=Shape)
+class Section:
+    """Base of a frozen dataclass that a mapping in a file becomes, checked as a Shape is.
+
+    One that the program makes itself is not checked, but for its __post_init__.
+    """
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = _CONFIG
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[Any], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        schema = handler(source)
+        # A strict one would be taken as an instance only, and not as a mapping.
+        inner: Any = handler.resolve_ref_schema(schema)
+        inner["strict"] = False
+        return schema
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAs:
+    """Note on a field that a file says as `written`, of which `become` makes its value.
+
+    `become` raises ValueError for what is no usable value.
+    """
+
+    written: Any
+    become: Callable[[Any], object]
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        written = handler.generate_schema(self.written)
+        return no_info_after_validator_function(self.become, written)
+
+
+Model = TypeVar("Model", bound=Shape | Section)
 DocumentCheck: TypeAlias = Callable[[Document], Iterable[Fault]]
 
 
@@ -58,7 +104,7 @@ def validate(
     """
     faults = [*document.faults, *chain.from_iterable(check(document) for check in checks)]
     try:
-        shaped = model.model_validate(document.value)
+        shaped: Model = TypeAdapter(model).validate_python(document.value)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         faults.extend(_fault_of(document, detail, within) for detail in details)
@@ -71,7 +117,7 @@ def validate(
 def _fault_of(document: Document, detail: ErrorDetails, within: str) -> Fault:
     kind, where = detail["type"], detail["loc"]
     # pydantic's way to a key of a mapping leads past it.
-    is_key = kind == "extra_forbidden" or where[-1:] == ("[key]",)
+    is_key = kind in _UNKNOWN_KEY or where[-1:] == ("[key]",)
     where = where[:-1] if where[-1:] == ("[key]",) else where
     said = detail["ctx"]["error"] if kind == "value_error" else detail["msg"]
     name = _name_of((within, *where) if within else where)
@@ -86,27 +132,49 @@ def _name_of(where: Where) -> str:
 
 
 def unique(*pattern: str) -> DocumentCheck:
-    """Return a check that no value found by `pattern` stands there twice."""
+    """Return a check that no text found by `pattern` stands there twice."""
 
     def check(document: Document) -> Iterable[Fault]:
-        seen: dict[str, Where] = {}
-        for where, value in document.find(*pattern):
-            if not isinstance(value, str):
-                continue
-            first = seen.setdefault(value, where)
-            if first != where:
-                line = document.marks[first].line
-                yield document.fault(where, f"{_name_of(where)}: as in line {line} already")
+        texts = ((way, value) for way, value in document.find(*pattern) if isinstance(value, str))
+        for where, first in repeated(texts):
+            line = document.marks[first].line
+            yield document.fault(where, f"{_name_of(where)}: as in line {line} already")
 
     return check
 
 
-def _is_shown(text: str) -> str:
+def repeated(found: Iterable[tuple[Where, Hashable]]) -> Iterator[tuple[Where, Where]]:
+    """Yield each way with a value that an earlier way has, with the first such way."""
+    seen: dict[Hashable, Where] = {}
+    for where, value in found:
+        first = seen.setdefault(value, where)
+        if first != where:
+            yield where, first
+
+
+def without(problem_of: Callable[[str], str | None]) -> AfterValidator:
+    """Return a validator that refuses a text with what `problem_of` says of it."""
+
+    def check(text: str) -> str:
+        problem = problem_of(text)
+        if problem:
+            raise ValueError(problem)
+        return text
+
+    return AfterValidator(check)
+
+
+def matching(pattern: str, problem: str) -> AfterValidator:
+    """Return a validator that refuses a text that is not wholly of `pattern`."""
+    whole = re.compile(pattern)
+    return without(lambda text: None if whole.fullmatch(text) else problem)
+
+
+def _unshown(text: str) -> str | None:
     if not text.strip():
-        raise ValueError("is empty")
-    if any(unicodedata.category(char)[0] == "C" for char in text):
-        raise ValueError("holds a control character")
-    return text
+        return "is empty"
+    is_hidden = any(unicodedata.category(char)[0] == "C" for char in text)
+    return "holds a control character" if is_hidden else None
 
 
 def _is_version(number: int) -> int:
@@ -115,63 +183,43 @@ def _is_version(number: int) -> int:
     return number
 
 
-Text = Annotated[str, Field(max_length=200), AfterValidator(_is_shown)]
+Text = Annotated[str, Field(max_length=200), without(_unshown)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Version = Annotated[
     int, AfterValidator(_is_version), WithJsonSchema({"type": "integer", "const": 1})
 ]
 
-
-_ID = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+_ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
 
 
 def is_id(text: str) -> bool:
     """Tell whether `text` can be the id of a list or a rule, or the name of a profile."""
-    return _ID.fullmatch(text) is not None
+    return re.fullmatch(_ID, text) is not None
 
 
-def _checked(text: str) -> str:
-    if not is_id(text):
-        raise ValueError("must be 1 to 32 of A-Z a-z 0-9 . _ - and start with a letter or digit")
-    return text
-
-
-Id = Annotated[str, AfterValidator(_checked)]
+Id = Annotated[
+    str,
+    matching(_ID, "must be 1 to 32 of A-Z a-z 0-9 . _ - and start with a letter or digit"),
+]
 
 MAX_PORT_DIGITS = 20  # extension included
 
 # A C-octet string of 16 with its NUL (SMPP 3.4, 5.2.1), and nothing that a log could not show.
-_SYSTEM_ID = re.compile("[!-~]{1,15}")
-_PORT_NUMBER = re.compile(f"[0-9]{{1,{MAX_PORT_DIGITS}}}")
-
-
-def _is_system_id(text: str) -> str:
-    if not _SYSTEM_ID.fullmatch(text):
-        raise ValueError("must be 1 to 15 visible ASCII characters")
-    return text
-
-
-def _is_port_number(text: str) -> str:
-    if not _PORT_NUMBER.fullmatch(text):
-        raise ValueError(f"must be 1 to {MAX_PORT_DIGITS} digits")
-    return text
-
-
-SystemId = Annotated[str, AfterValidator(_is_system_id)]
-PortNumber = Annotated[str, AfterValidator(_is_port_number)]
+SystemId = Annotated[str, matching("[!-~]{1,15}", "must be 1 to 15 visible ASCII characters")]
+PortNumber = Annotated[
+    str, matching(f"[0-9]{{1,{MAX_PORT_DIGITS}}}", f"must be 1 to {MAX_PORT_DIGITS} digits")
+]
 
 
 _UCS2_OCTETS = 140
 
 
-def _fits_one_message(text: str) -> str:
-    if len(text.encode("utf-16-be")) > _UCS2_OCTETS:
-        raise ValueError("is longer than one message of 70 characters")
-    return text
+def _overlong(text: str) -> str | None:
+    is_long = len(text.encode("utf-16-be")) > _UCS2_OCTETS
+    return "is longer than one message of 70 characters" if is_long else None
 
 
-Reply = Annotated[Text, AfterValidator(_fits_one_message)]
-
+Reply = Annotated[Text, without(_overlong)]
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _MAX_PORT = 65535

@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 def store_file(settings: GatewaySettings) -> Path:
     """Return the database file; a relative one counts from the working directory."""
-    return Path(settings.store_url.removeprefix("sqlite:///"))
+    return Path(settings.store.url.removeprefix("sqlite:///"))
 
 
 @asynccontextmanager
@@ -54,10 +54,10 @@ async def opened_store(
     configure_logging(level=LogLevel.ERROR)
     try:
         database = await open_database(
-            settings.store_url,
+            settings.store.url,
             keys=keys_of(settings),
             deadline_s=_PATIENCE_S,
-            max_octets=settings.store_max_octets,
+            max_octets=settings.store.max_octets,
         )
         try:
             yield store_on(database)

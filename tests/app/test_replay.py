@@ -25,7 +25,7 @@ def replayed(gateway: Gateway, policies: Path) -> ReplayTally:
     knowledge = Knowledge()
     knowledge.consent.apply(8613900139000, "sp1", Answer.REFUSED)
     judge = Judge(load_bundle(policies), gateway.policies.senders.values(), knowledge)
-    archive = RecordArchive(gateway.settings.records_directory)
+    archive = RecordArchive(gateway.settings.records.directory)
     replay = RecordReplay(archive, DecisionQuery())
     return replay.run(Replayer(judge), BlockReader(archive, None).read, lambda _octets: None)
 

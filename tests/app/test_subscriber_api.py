@@ -97,7 +97,7 @@ async def gateway(
 @pytest.fixture
 async def ask(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Ask]:
     """Ask the API, which has the store open for itself, as the app or the SP."""
-    stores = await open_store(gateway.settings.store_url)
+    stores = await open_store(gateway.settings.store.url)
     catalogue = Catalogue(load_offered(tmp_path / "config"))
     clients = [
         ApiClient("app", ApiRole.APP, sha256(b"app").digest()),

@@ -4,7 +4,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gateway.settings.gateway import load_keys
+from gateway.settings.credentials import load_keys
 
 Cli = Callable[..., CompletedProcess[str]]
 

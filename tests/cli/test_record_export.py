@@ -15,7 +15,7 @@ import pytest
 from gateway.domain.records import OutcomeRow, Row, Why
 from gateway.records.files import HourFiles
 from gateway.records.lines import RecordLines
-from gateway.settings.gateway import load_keys
+from gateway.settings.credentials import load_keys
 from gateway.terminal.options import acting
 
 Cli = Callable[..., CompletedProcess[str]]

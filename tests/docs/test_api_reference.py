@@ -33,7 +33,8 @@ CLIENTS = [
 
 @pytest.fixture
 def app(stores: Stores) -> FastAPI:
-    api = Api(ApiSettings(Address("127.0.0.1", 0), None, ()), {"sp1"}, "memory://")
+    settings = ApiSettings(version=1, address=Address("127.0.0.1", 0), clients=())
+    api = Api(settings, {"sp1"}, "memory://")
     return build_api(ClientAccess(CLIENTS, lambda: 0.0), routers_of(stores, api))
 
 

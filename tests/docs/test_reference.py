@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from enum import Enum
-from typing import get_args
+from typing import Any, TypeAlias, get_args, get_type_hints
 
 import pytest
+from pydantic.fields import FieldInfo
 
 from gateway.domain.quarantine import FINAL_STATES, HoldState
 from gateway.domain.verdict import Action, Reason
@@ -15,14 +17,14 @@ from gateway.runtime.events import EVENTS
 from gateway.runtime.metrics import GatewayCollector
 from gateway.runtime.snapshot import Counters, PolicyIdentity, RecordsHealth, Snapshot
 from gateway.session.binding import BindReason
-from gateway.settings.api import ApiFile
+from gateway.settings.api import ApiSettings
 from gateway.settings.bundles.bundle import BundleFile, ContentFile, RepliesFile
 from gateway.settings.bundles.keyword_lists import KeywordsFile
 from gateway.settings.bundles.rules import SHAPES, FindingShape
 from gateway.settings.bundles.selftest import SelfTestFile
 from gateway.settings.filings import FilingsFile
-from gateway.settings.gateway_file import GatewayFile
-from gateway.settings.schema import Address, Shape
+from gateway.settings.gateway import GatewaySettings
+from gateway.settings.schema import Address, ReadAs, Section, Shape
 from gateway.settings.senders import SendersFile
 from gateway.settings.services import ServicesFile
 from gateway.storage.tables import metadata
@@ -32,10 +34,10 @@ Rows = list[tuple[str, ...]]
 Table = Callable[[str, str], Rows]
 
 FILES = [
-    ("reference/configuration.md", "## gateway.yaml", GatewayFile),
+    ("reference/configuration.md", "## gateway.yaml", GatewaySettings),
     ("reference/configuration.md", "## senders.yaml", SendersFile),
     ("reference/configuration.md", "## services.yaml", ServicesFile),
-    ("reference/configuration.md", "## api.yaml", ApiFile),
+    ("reference/configuration.md", "## api.yaml", ApiSettings),
     ("reference/configuration.md", "## filings.yaml", FilingsFile),
     ("reference/policies.md", "## bundle.yaml", BundleFile),
     ("reference/policies.md", "## keywords/*.yaml", KeywordsFile),
@@ -44,12 +46,16 @@ FILES = [
     ("reference/policies.md", "## selftest.yaml", SelfTestFile),
 ]
 
+Model: TypeAlias = Shape | Section
 
-def settings_of(shape: type[Shape], before: str = "") -> Iterator[tuple[str, str]]:
+
+def settings_of(shape: type[Model], before: str = "") -> Iterator[tuple[str, str]]:
     """Yield every setting below `shape` with its default as a file would write it."""
-    for attribute, field in shape.model_fields.items():
+    for attribute, field in fields_of(shape).items():
         name = field.alias or attribute
-        inner = inner_shape(field.annotation)
+        notes = (one.written for one in field.metadata if isinstance(one, ReadAs))
+        annotation = next(notes, field.annotation)
+        inner = inner_shape(annotation)
         if inner is None:
             default = (
                 "required"
@@ -58,14 +64,29 @@ def settings_of(shape: type[Shape], before: str = "") -> Iterator[tuple[str, str
             )
             yield f"{before}{name}", default
         else:
-            is_many = "list[" in str(field.annotation)
+            is_many = "list[" in str(annotation)
             yield from settings_of(inner, f"{before}{name}{'[]' if is_many else ''}.")
 
 
-def inner_shape(annotation: object) -> type[Shape] | None:
+def fields_of(shape: type[Model]) -> dict[str, FieldInfo]:
+    if issubclass(shape, Shape):
+        return shape.model_fields
+    hints = get_type_hints(shape, include_extras=True)
+    plain: Any = shape
+    return {
+        one.name: FieldInfo.from_annotated_attribute(hints[one.name], one) for one in fields(plain)
+    }
+
+
+def inner_shape(annotation: object) -> type[Model] | None:
+    if isinstance(annotation, ReadAs):
+        return inner_shape(annotation.written)
     if isinstance(annotation, type) and issubclass(annotation, Shape):
         return annotation
-    return next(filter(None, map(inner_shape, get_args(annotation))), None)
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    found = [inner for one in reversed(get_args(annotation)) if (inner := inner_shape(one))]
+    return found[0] if found else None
 
 
 def written(value: object) -> str:
@@ -78,8 +99,8 @@ def written(value: object) -> str:
             return str(value)
         case dict() if value:
             return ", ".join(f"{key}: {written(item)}" for key, item in value.items())
-        case [_, *_]:
-            return ", ".join(written(item) for item in value)
+        case tuple() | list():
+            return ", ".join(written(item) for item in value) or "[]"
         case _:
             return str(value)
 

@@ -32,8 +32,17 @@ from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import configure_logging
 from gateway.session import stranger_limits
 from gateway.session.timers import Timers
-from gateway.settings.gateway import GatewaySettings, Limits, Listener, Node, Smsc
-from gateway.settings.gateway_file import NodeRole
+from gateway.settings.gateway import (
+    GatewaySettings,
+    Limits,
+    Listener,
+    MetricsSettings,
+    Node,
+    NodeRole,
+    RecordKeeping,
+    Smsc,
+    StoreSettings,
+)
 from gateway.settings.schema import Address
 from gateway.storage.database import Database
 from gateway.stores import Stores
@@ -176,14 +185,15 @@ async def smsc() -> AsyncIterator[SimulatedSmsc]:
 def settings(tmp_path: Path, smsc: SimulatedSmsc) -> GatewaySettings:
     """Free ports, a store that forgets, and the SMSC of this test."""
     return GatewaySettings(
+        version=1,
         node=Node("cmcc", "福建", NodeRole.ORIGIN),
         listeners=(Listener("plain", Address("127.0.0.1", 0)),),
         smscs=(Smsc("main", Address(smsc.host, smsc.port)),),
         timers=TIMERS,
         limits=Limits(),
-        store_url="memory://",
-        records_directory=tmp_path / "cdr",
-        metrics_address=Address("127.0.0.1", 0),
+        store=StoreSettings("memory://"),
+        records=RecordKeeping(tmp_path / "cdr"),
+        metrics=MetricsSettings(Address("127.0.0.1", 0)),
     )
 
 
@@ -211,7 +221,7 @@ async def start(
         senders: tuple[Sender, ...] = (),
         policy: Bundle = bundle,
         stores: Stores | None = None,
-        store_url: str = settings.store_url,
+        store_url: str = settings.store.url,
         smscs: tuple[Smsc, ...] = settings.smscs,
         timers: Timers = settings.timers,
         limits: Limits = settings.limits,
@@ -224,9 +234,8 @@ async def start(
             if stores is not None:
                 patch.setattr(composition, "open_store", given)
             known: Mapping[str, Sender] = {s.system_id: s for s in senders or (sender(),)}
-            chosen = replace(
-                settings, store_url=store_url, smscs=smscs, timers=timers, limits=limits
-            )
+            store = StoreSettings(store_url)
+            chosen = replace(settings, store=store, smscs=smscs, timers=timers, limits=limits)
             gateway = Gateway(chosen, known, policy)
             running.append(gateway)
             await gateway.start()

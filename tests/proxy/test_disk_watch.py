@@ -60,7 +60,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 async def look(gateway: Gateway) -> None:
     """Look at the disks, as the gateway itself does every two seconds."""
-    records = gateway.settings.records_directory, gateway.records
+    records = gateway.settings.records.directory, gateway.records
     gateway.records.flush()
     await gateway.disk.look(records, gateway.store_file(), gateway._held_counts)
 
@@ -171,7 +171,8 @@ async def test_a_store_that_nears_its_own_bound_stops_the_heaviest_too(
 ) -> None:
     gateway, heavy, light = two
     used = await gateway.stores.used_octets()
-    gateway.settings = replace(gateway.settings, store_max_octets=used + used // 20)
+    store = replace(gateway.settings.store, max_octets=used + used // 20)
+    gateway.settings = replace(gateway.settings, store=store)
 
     await look(gateway)
 

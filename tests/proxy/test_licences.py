@@ -54,7 +54,7 @@ def refusal(until: Until) -> Refusal:
     """Wait for the one access record of a bind that was refused."""
 
     async def refusal(gateway: Gateway) -> dict[str, object]:
-        directory = gateway.settings.records_directory
+        directory = gateway.settings.records.directory
         await until(lambda: bool(refusals_in(directory)))
         (record,) = refusals_in(directory)
         return record

@@ -213,7 +213,7 @@ async def test_r60_prohibited_content_is_reported_though_ones_own_rule_was_asked
     assert (report.action, report.text, report.msisdn) == ("quarantine", FRAUD, MSISDN)
     assert report.digest == held.digest
     await talk.gateway.stop()
-    (path,) = talk.gateway.settings.records_directory.iterdir()
+    (path,) = talk.gateway.settings.records.directory.iterdir()
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     told = [(r["rule"], r["action"]) for r in rows if r["kind"] == "judged_again"]
     assert told == [("K-FRAUD", "quarantine"), ("K-LOAN", "quarantine")]

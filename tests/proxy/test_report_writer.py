@@ -221,7 +221,7 @@ async def test_r60_a_new_text_for_a_held_message_is_reported_like_any(
     assert str(report.message_id) != message_id
     assert (report.msisdn, report.text, report.action) == (SUBSCRIBER, FRAUD, "reject")
     await gateway.stop()
-    (path,) = gateway.settings.records_directory.iterdir()
+    (path,) = gateway.settings.records.directory.iterdir()
     (row,) = [
         line
         for line in map(json.loads, path.read_text(encoding="utf-8").splitlines())

@@ -16,15 +16,14 @@ from gateway.settings.gateway import (
     Listener,
     ListenerTls,
     Node,
+    NodeRole,
     Privacy,
     RecordKeeping,
     Smsc,
-    SmscMode,
     SmscTls,
     load_gateway,
     load_sealer,
 )
-from gateway.settings.gateway_file import NodeRole
 from gateway.settings.schema import Address
 
 Write = Callable[[str, str], Path]
@@ -75,12 +74,12 @@ def test_the_contract_loads_as_it_was_promised(write: Write) -> None:
             ListenerTls(Path("tls/cert.pem"), Path("tls/key.pem")),
         ),
     )
-    assert settings.smscs == (Smsc("main", Address("127.0.0.1", 2776), SmscMode.TRANSPARENT),)
+    assert settings.smscs == (Smsc("main", Address("127.0.0.1", 2776)),)
     assert settings.timers == Timers(5, 10, 30, 30, 300, 15, 15)
     assert settings.limits == Limits(70_000, 2_000, 1_000, 10, 100_000)
-    assert settings.store_url == "sqlite:///var/smsward.db"
-    assert settings.records_directory == Path("var/cdr")
-    assert settings.metrics_address == ("127.0.0.1", 9464)
+    assert settings.store.url == "sqlite:///var/smsward.db"
+    assert settings.records.directory == Path("var/cdr")
+    assert settings.metrics.address == ("127.0.0.1", 9464)
 
 
 def test_what_is_left_out_is_as_in_the_contract(write: Write) -> None:
@@ -90,9 +89,9 @@ def test_what_is_left_out_is_as_in_the_contract(write: Write) -> None:
     assert settings.smscs == promised.smscs
     assert settings.timers == promised.timers == Timers()
     assert settings.limits == promised.limits == Limits()
-    assert settings.store_url == promised.store_url
-    assert settings.records_directory == promised.records_directory
-    assert settings.metrics_address == promised.metrics_address
+    assert settings.store.url == promised.store.url
+    assert settings.records.directory == promised.records.directory
+    assert settings.metrics.address == promised.metrics.address
     assert settings.node == Node("unnamed", "unnamed", NodeRole.ORIGIN)
 
 
@@ -206,9 +205,7 @@ def test_a_bad_line_is_named(line: str, fault: str, write: Write, faults_of: Fau
 def test_records_are_kept_five_months_and_purged_after_six(write: Write) -> None:
     settings = load_gateway(write("gateway.yaml", MINIMAL))
 
-    assert settings.record_keeping == RecordKeeping(
-        texts=False, keep_months=5, purge_after_months=6
-    )
+    assert settings.records == RecordKeeping(texts=False, keep_months=5, purge_after_months=6)
     assert settings.privacy is None
     assert load_sealer(settings) is None
 
@@ -269,8 +266,8 @@ def test_a_faulty_hub_is_told_at_its_place(
 def test_webhooks_go_to_no_network_of_ours_that_is_not_named(write: Write) -> None:
     text = MINIMAL + 'webhooks: {networks: ["10.20.0.0/16", "::1/128"]}\n'
 
-    assert load_gateway(write("gateway.yaml", MINIMAL)).webhook_networks == ()
-    named = load_gateway(write("gateway.yaml", text)).webhook_networks
+    assert load_gateway(write("gateway.yaml", MINIMAL)).webhooks.networks == ()
+    named = load_gateway(write("gateway.yaml", text)).webhooks.networks
     assert named == (ip_network("10.20.0.0/16"), ip_network("::1/128"))
 
 
@@ -447,6 +444,6 @@ disk: {warn_octets: 30, stop_octets: 20, full_octets: 10}
     settings = load_gateway(write("gateway.yaml", MINIMAL + more))
 
     assert settings.limits.held_octets_per_sender == 2 * 2**20
-    assert settings.store_max_octets == 3 * 2**20
-    assert settings.record_keeping.max_octets_per_day == 4 * 2**20
+    assert settings.store.max_octets == 3 * 2**20
+    assert settings.records.max_octets_per_day == 4 * 2**20
     assert settings.disk == DiskReserve(30, 20, 10)

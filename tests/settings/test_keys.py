@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.settings.credentials import load_keys
 from gateway.settings.fault import SettingsError
-from gateway.settings.gateway import load_keys
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

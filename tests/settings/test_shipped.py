@@ -41,7 +41,7 @@ def test_the_example_stays_on_this_machine(settings: GatewaySettings) -> None:
     addresses = [
         *(listener.address for listener in settings.listeners),
         *(smsc.address for smsc in settings.smscs),
-        settings.metrics_address,
+        settings.metrics.address,
     ]
 
     assert {address.host for address in addresses} == {"127.0.0.1"}
@@ -59,10 +59,10 @@ def test_the_example_shows_the_defaults(settings: GatewaySettings, tmp_path: Pat
 
     assert settings.timers == defaults.timers
     assert settings.limits == defaults.limits
-    assert settings.store_url == defaults.store_url
-    assert settings.records_directory == defaults.records_directory
-    assert settings.record_keeping == defaults.record_keeping
-    assert settings.metrics_address == defaults.metrics_address
+    assert settings.store.url == defaults.store.url
+    assert settings.records.directory == defaults.records.directory
+    assert settings.records == defaults.records
+    assert settings.metrics.address == defaults.metrics.address
 
 
 def test_the_example_senders_bind_from_this_machine_with_the_documented_password() -> None:

@@ -52,7 +52,7 @@ def test_who_needs_the_settings_alone_is_not_stopped_by_other_files(
 ) -> None:
     write("config/senders.yaml", "not: good\n")
 
-    assert load_settings(deployment / "config").store_url.endswith("/var/smsward.db")
+    assert load_settings(deployment / "config").store.url.endswith("/var/smsward.db")
 
 
 def test_faults_of_the_settings_are_told(deployment: Path, write: Write) -> None:

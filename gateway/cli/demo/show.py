@@ -207,7 +207,7 @@ def _log_to(stage: Stage, stack: AsyncExitStack) -> None:
 async def _running(stage: Stage) -> AsyncIterator[Gateway]:
     """Give a gateway that knows the subscribers' answers; drain and stop it at the end."""
     deployment = stage.load()
-    await _record_answers(deployment.settings.store_url)
+    await _record_answers(deployment.settings.store.url)
     gateway = Gateway(
         deployment.settings,
         deployment.senders,

@@ -20,7 +20,7 @@ def test_the_files_of_the_demo_are_a_sound_deployment(stage: Stage) -> None:
 
     assert deployment.settings.listeners[0].address == stage.esme_side
     assert deployment.settings.smscs[0].address.port == 2776
-    assert deployment.settings.records_directory == stage.directory / "var" / "cdr"
+    assert deployment.settings.records.directory == stage.directory / "var" / "cdr"
     assert set(deployment.senders) == {p.system_id for p in PERSONAS.values()} | {"guest"}
 
 

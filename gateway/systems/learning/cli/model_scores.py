@@ -287,7 +287,7 @@ def disputed_texts(
     the records part by part: it is not found. Raises CommandError.
     """
     wanted = {name: agreement for agreement, names in sampled.items() for name in names}
-    directory = settings.records_directory
+    directory = settings.records.directory
     if not directory.is_dir():
         raise misused(
             f"there are no records at {directory.absolute()}",
