@@ -31,7 +31,7 @@ from gateway.settings.api import ApiSettings, load_api, load_system_ids
 from gateway.settings.bundles.bundle import load_bundle
 from gateway.settings.fault import FaultCollector, SettingsError
 from gateway.settings.gateway import keys_of, load_gateway
-from gateway.settings.services import load_offered
+from gateway.settings.senders import load_offered
 from gateway.storage.errors import StoreUnavailable
 from gateway.storage.open import file_of
 from gateway.stores import Stores, open_store

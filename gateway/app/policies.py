@@ -26,9 +26,8 @@ from gateway.settings.bundles.bundle import ReadBundle, read_bundle
 from gateway.settings.bundles.difference import missing_senders, shrunk
 from gateway.settings.bundles.selftest import selftest_faults
 from gateway.settings.fault import FaultCollector, SettingsError
-from gateway.settings.provinces import load_provinces
-from gateway.settings.senders import load_senders
-from gateway.settings.services import load_services
+from gateway.settings.filings import load_provinces
+from gateway.settings.senders import load_senders, load_services
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.policy_history import (
     NewPolicyVersion,

@@ -18,10 +18,9 @@ from gateway.app.startup_log import tell_known_passwords, tell_readable_secrets
 from gateway.runtime.tasks import report_loop_error, spawn
 from gateway.settings.bundles.bundle import load_proven
 from gateway.settings.fault import FaultCollector, SettingsError
+from gateway.settings.filings import load_provinces
 from gateway.settings.gateway import load_gateway
-from gateway.settings.provinces import load_provinces
-from gateway.settings.senders import load_senders
-from gateway.settings.services import load_services
+from gateway.settings.senders import load_senders, load_services
 from gateway.storage.errors import StoreUnavailable
 
 log = structlog.get_logger()

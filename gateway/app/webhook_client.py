@@ -31,7 +31,7 @@ from gateway.domain.sender import Sender, Webhook
 from gateway.runtime.clock import utcnow
 from gateway.runtime.snapshot import NoticesHealth
 from gateway.runtime.tasks import spawn
-from gateway.settings.senders import webhook_key
+from gateway.settings.credentials import webhook_key
 from gateway.storage.change_feed import ChangeFeed, ChangeKind
 from gateway.storage.errors import StoreUnavailable
 from gateway.systems.optout_notices.model import NoticeBatch

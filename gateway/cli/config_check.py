@@ -17,8 +17,8 @@ from gateway.policy.bundle import Bundle, Title
 from gateway.policy.checks.other_province import OtherProvince
 from gateway.policy.checks.suspicious import unscored
 from gateway.runtime.clock import utcnow
-from gateway.settings.check import check, stray_categories
 from gateway.settings.credentials import is_samples_own
+from gateway.settings.directories import check, stray_categories
 from gateway.settings.fault import Fault
 from gateway.settings.gateway import GatewaySettings, LearningSettings
 from gateway.settings.senders import are_secrets_readable

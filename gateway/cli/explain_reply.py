@@ -21,10 +21,9 @@ from gateway.policy.replies.hub_words import (
     hub_command_of,
 )
 from gateway.policy.replies.intents import Intent, MoContext, ReplyMeaning, meaning_of
+from gateway.settings.directories import config_directory
 from gateway.settings.fault import FaultCollector
-from gateway.settings.locate import config_directory
-from gateway.settings.senders import load_senders
-from gateway.settings.services import load_services
+from gateway.settings.senders import load_senders, load_services
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.systems.subscriptions.texts import price_of
 from gateway.terminal.deployment import faulty, load_settings

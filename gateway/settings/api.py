@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from gateway.settings.schema import (
     Shape,
     SystemId,
     Version,
+    is_loopback,
     parse_address,
     unique,
     validate,
@@ -125,15 +125,8 @@ def _open_to_all(document: Document) -> Iterator[Fault]:
         except ValueError:
             continue  # the shape finds this
         has_tls = any(tls is not None for _, tls in document.find("tls"))
-        if not has_tls and not _is_loopback(host):
+        if not has_tls and not is_loopback(host):
             yield document.fault(where, "address: others reach it, so tls must be given")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _strangers(document: Document, senders: Collection[str]) -> Iterator[Fault]:

@@ -1,8 +1,9 @@
-"""A file of filings (报备): its shape, what it says, and how it is written."""
+"""Files of filings (报备), and of the province of each head of mobile numbers (号段归属, R04)."""
 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -27,26 +28,33 @@ from gateway.domain.filings import (
     text_problems,
 )
 from gateway.domain.sender import Sender
+from gateway.policy.places import ProvinceTable
 from gateway.settings import yaml
-from gateway.settings.fault import Fault
-from gateway.settings.schema import DocumentCheck, Shape, SystemId, Version, unique, validate
-from gateway.settings.yaml import Document, Value, Where
+from gateway.settings.fault import Fault, SettingsError, decode_utf8, read_octets
+from gateway.settings.schema import (
+    DocumentCheck,
+    Shape,
+    SystemId,
+    Version,
+    repeated,
+    unique,
+    validate,
+    without,
+)
+from gateway.settings.yaml import Document
 
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MAX_TABLE_OCTETS = 64 * 1024 * 1024
+_MAX_PROVINCES = 255
+_MAX_CHARS = 32
+_HEAD = re.compile("1[0-9]{6}")
 
 Problems = Callable[[str], Iterator[str]]
 
 
-def _without(problems: Problems) -> AfterValidator:
+def _of_all(problems: Problems) -> AfterValidator:
     """Return a validator that says all of a text's problems."""
-
-    def check(text: str) -> str:
-        said = "; ".join(problems(text))
-        if said:
-            raise ValueError(said)
-        return text
-
-    return AfterValidator(check)
+    return without(lambda text: "; ".join(problems(text)))
 
 
 def _to_date(value: object) -> date:
@@ -65,8 +73,8 @@ def _is_usable(day: date) -> date:
 
 
 Day = Annotated[date, BeforeValidator(_to_date), AfterValidator(_is_usable)]
-Label = Annotated[str, _without(label_problems)]
-Digits = Annotated[str, _without(port_problems)]
+Label = Annotated[str, _of_all(label_problems)]
+Digits = Annotated[str, _of_all(port_problems)]
 
 
 class LicenceShape(Shape):
@@ -79,7 +87,7 @@ class LicenceShape(Shape):
 class SignatureShape(Shape):
     """`senders[].signatures[]`. Without sources, any port of the SP may bear it."""
 
-    name: Annotated[str, _without(name_problems)]
+    name: Annotated[str, _of_all(name_problems)]
     sources: Annotated[list[Digits], Field(max_length=LIMITS.sources)] = Field(default_factory=list)
 
 
@@ -88,7 +96,7 @@ class TemplateShape(Shape):
 
     id: Label
     kind: Annotated[TemplateKind, Strict(False)]
-    text: Annotated[str, _without(text_problems)]
+    text: Annotated[str, _of_all(text_problems)]
     max_variable: Annotated[int, Field(ge=1, le=LIMITS.variable_chars)] = 20
 
     @model_validator(mode="after")
@@ -140,7 +148,14 @@ class FilingsFile(Shape):
     senders: list[FiledShape]
 
 
-_LISTS: Mapping[str, tuple[str, ...]] = {
+# The list in which each kind of filing stands, and what may stand only once in each list.
+_LIST_OF: Mapping[type[Filing], str] = {
+    Signature: "signatures",
+    Template: "templates",
+    PortScope: "scopes",
+    Approval: "approvals",
+}
+_KEYS: Mapping[str, tuple[str, ...]] = {
     "signatures": ("name",),
     "templates": ("id",),
     "scopes": ("port",),
@@ -161,7 +176,7 @@ def filings_of(
     With `senders` it is also a fault to file something for an SP that is not among them, or for
     a port that the SP does not own.
     """
-    checks: list[DocumentCheck] = [unique("senders", "*", "system_id"), _repeated, _shared_sources]
+    checks: list[DocumentCheck] = [unique("senders", "*", "system_id"), _refiled, _shared_sources]
     if senders is not None:
         checks += [_unknown_senders(senders), _foreign_ports(senders)]
     file = validate(document, FilingsFile, *checks)
@@ -185,73 +200,60 @@ def as_mappings(filings: Iterable[Filing]) -> list[dict[str, object]]:
 def _filings(shape: FiledShape) -> Iterator[Filing]:
     sp = shape.system_id
     if shape.licence is not None:
-        yield Licence(sp, shape.licence.number, shape.licence.valid_until)
-    for one in shape.signatures:
-        yield Signature(sp, one.name, tuple(one.sources))
-    for made in shape.templates:
-        yield Template(sp, made.id, made.kind, made.text, made.max_variable)
-    for scope in shape.scopes:
-        yield PortScope(sp, scope.port, scope.province)
-    for given in shape.approvals:
-        yield Approval(sp, given.port, given.reference, given.valid_from, given.valid_until)
+        yield Licence(sp, **dict(shape.licence))
+    for signature in shape.signatures:
+        yield Signature(sp, signature.name, tuple(signature.sources))
+    yield from (Template(sp, **dict(one)) for one in shape.templates)
+    yield from (PortScope(sp, **dict(one)) for one in shape.scopes)
+    yield from (Approval(sp, **dict(one)) for one in shape.approvals)
 
 
 def _as_mapping(system_id: str, filings: Sequence[Filing]) -> dict[str, object]:
     mapping: dict[str, object] = {"system_id": system_id}
     lists: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
     for filing in filings:
-        match filing:
-            case Licence(_, number, valid_until):
-                mapping["licence"] = {"number": number, "valid_until": valid_until.isoformat()}
-            case Signature(_, name, sources):
-                bound: dict[str, object] = {"sources": list(sources)} if sources else {}
-                lists["signatures"].append({"name": name} | bound)
-            case Template():
-                lists["templates"].append(
-                    {
-                        "id": filing.id,
-                        "kind": filing.kind.value,
-                        "text": filing.text,
-                        "max_variable": filing.max_variable,
-                    }
-                )
-            case PortScope(_, port, province):
-                lists["scopes"].append({"port": port, "province": province})
-            case _:
-                lists["approvals"].append(
-                    {
-                        "port": filing.port,
-                        "reference": filing.reference,
-                        "valid_from": filing.valid_from.isoformat(),
-                        "valid_until": filing.valid_until.isoformat(),
-                    }
-                )
+        said = {name: _plain(value) for name, value in asdict(filing).items() if value != ()}
+        del said["system_id"]
+        if isinstance(filing, Licence):
+            mapping["licence"] = said
+        else:
+            lists[_LIST_OF[type(filing)]].append(said)
     return {**mapping, **lists}
 
 
-def _repeated(document: Document) -> Iterator[Fault]:
+def _plain(value: object) -> object:
+    match value:
+        case date():
+            return value.isoformat()
+        case TemplateKind():
+            return value.value
+        case tuple():
+            return list(value)
+        case _:
+            return value
+
+
+def _refiled(document: Document) -> Iterator[Fault]:
     """Find what one SP files twice: the second would silently take the place of the first."""
-    for name, keys in _LISTS.items():
-        seen: dict[tuple[Value, ...], Where] = {}
-        for where, entry in document.find("senders", "*", name, "*"):
-            if not isinstance(entry, dict) or not all(
-                isinstance(entry.get(key), str) for key in keys
-            ):
-                continue
-            named = (str(where[:2]), *(entry[key] for key in keys))
-            first = seen.setdefault(named, where)
-            if first != where:
-                line = document.mark(first).line
-                yield document.fault((*where, keys[-1]), f"filed in line {line} already")
+    for name, keys in _KEYS.items():
+        named = (
+            (where, (where[:2], *(str(entry[key]) for key in keys)))
+            for where, entry in document.find("senders", "*", name, "*")
+            if isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in keys)
+        )
+        for where, first in repeated(named):
+            line = document.mark(first).line
+            yield document.fault((*where, keys[-1]), f"filed in line {line} already")
 
 
 def _shared_sources(document: Document) -> Iterator[Fault]:
     """Find sources that two signatures of one SP claim (R06)."""
-    owners: dict[tuple[Where, Value], Where] = {}
-    for where, source in document.find("senders", "*", "signatures", "*", "sources", "*"):
-        if not isinstance(source, str):
-            continue
-        first = owners.setdefault((where[:2], source), where)
+    claimed = (
+        (where, (where[:2], source))
+        for where, source in document.find("senders", "*", "signatures", "*", "sources", "*")
+        if isinstance(source, str)
+    )
+    for where, first in repeated(claimed):
         if first[:4] != where[:4]:
             line = document.mark(first).line
             yield document.fault(where, f"belongs to the signature in line {line} already")
@@ -289,3 +291,45 @@ def _foreign_ports(senders: Mapping[str, Sender]) -> DocumentCheck:
                 yield document.fault(where, f"no source of {owner.system_id} in senders.yaml")
 
     return check
+
+
+def load_provinces(path: Path) -> ProvinceTable:
+    """Read `provinces.csv`; without the file no number's province is known.
+
+    Raises SettingsError with all faults.
+    """
+    if not path.exists():
+        return ProvinceTable()
+    heads: dict[int, str] = {}
+    faults: list[Fault] = []
+    provinces: set[str] = set()
+    for line, head, province in _lines(decode_utf8(path, read_octets(path, _MAX_TABLE_OCTETS))):
+        problem = _province_problem(head, province)
+        if problem is None and heads.setdefault(int(head), province) != province:
+            problem = f"{head} is given to {heads[int(head)]} already"
+        if problem is None:
+            provinces.add(province)
+            problem = "names more than 255 provinces" if len(provinces) > _MAX_PROVINCES else None
+        if problem is not None:
+            faults.append(Fault(path, line, 1, problem))
+    if faults:
+        raise SettingsError(faults)
+    return ProvinceTable(heads.items())
+
+
+def _lines(text: str) -> Iterator[tuple[int, str, str]]:
+    for line, raw in enumerate(text.split("\n"), start=1):
+        written = raw.strip()
+        if written and not written.startswith("#"):
+            head, _, province = written.partition(",")
+            yield line, head.strip(), province.strip()
+
+
+def _province_problem(head: str, province: str) -> str | None:
+    if not _HEAD.fullmatch(head):
+        return "must begin with the first seven digits of mobile numbers, as 1380591,福建"
+    if not province:
+        return "names no province behind the comma"
+    if len(province) > _MAX_CHARS or not province.isprintable() or "," in province:
+        return f"a province is named in up to {_MAX_CHARS} characters without a comma"
+    return None

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import chain
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
@@ -266,6 +266,14 @@ def parse_network(text: object) -> IpNetwork:
     if not isinstance(text, str):
         raise ValueError('must be text such as "10.0.0.0/8", in quotes')  # noqa: TRY004 - as above
     return ip_network(text)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine is reached at `host`."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 ListenAddress = Annotated[Address, PlainValidator(parse_address)]

@@ -1,11 +1,10 @@
-"""The shape of `senders.yaml`, and what it settles: the SPs by system_id."""
+"""`senders.yaml` and `services.yaml`: the SPs by system_id, and what they offer (R24)."""
 
 import math
-import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import ip_address
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -13,10 +12,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, Strict
 
 from gateway.domain.msisdn import is_mobile
+from gateway.domain.outbound_message import chars_of
 from gateway.domain.sender import (
     BindLimits,
     BindType,
-    IpNetwork,
     Port,
     Purpose,
     Rate,
@@ -24,55 +23,51 @@ from gateway.domain.sender import (
     SenderState,
     Webhook,
 )
+from gateway.domain.subscription import Cycle, Service, Terms
 from gateway.domain.verdict import Reason
+from gateway.filter.normalise.folding import normalise
+from gateway.policy.replies.intents import Intent, MoContext, meaning_of
+from gateway.policy.replies.mo_words import SHIPPED_WORDS, key_of
 from gateway.settings import yaml
-from gateway.settings.credentials import is_samples_own, password_problem
+from gateway.settings.credentials import (
+    is_samples_own,
+    password_problem,
+    webhook_key_problem,
+)
 from gateway.settings.fault import Fault
 from gateway.settings.schema import (
     MAX_PORT_DIGITS,
     Count,
+    DocumentCheck,
+    Id,
     Network,
     PortNumber,
     Shape,
     SystemId,
     Text,
     Version,
+    is_loopback,
     parse_network,
+    repeated,
     unique,
     validate,
+    without,
 )
 from gateway.settings.yaml import Document, Where
 from gateway.smpp.status import CommandStatus
 
-# As many octets as HMAC-SHA256 gives (RFC 2104, section 3, asks for no fewer).
-_KEY_OCTETS = range(32, 257)
 _MAX_URL_CHARS = 500
+# What still leaves room for the rest in a request for the yes of 70 characters.
+MAX_NAME_CHARS = 10
+
+_MAX_PRICE_FEN = 999_999
+_MAX_TRIAL_DAYS = 180
+_MAX_SERVICES = 10_000
+_MAX_WORDS = 20
+_MAX_WORD_CHARS = 20
 _URL = re.compile("[!-~]+")
 # What every reader of URLs takes for the same host: here it is looked at, elsewhere dialled.
 _HOST = re.compile("[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?|[0-9a-f:]+:[0-9a-f.]*")
-_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
-
-
-def webhook_key(stored: str) -> bytes:
-    """Return the key that `stored` stands for, empty when the environment has lost it."""
-    form, _, rest = stored.partition(":")
-    return os.fsencode(os.environ.get(rest, "")) if form == "env" else rest.encode()
-
-
-def key_problem(stored: str) -> str | None:
-    """Return what is wrong with a key as configured, or None. Never shows it."""
-    form, _, rest = stored.partition(":")
-    if form == "env":
-        if not _VARIABLE.fullmatch(rest):
-            return "env: must name an environment variable"
-        if rest not in os.environ:
-            return f"environment variable {rest} is not set"
-    elif form != "plain":
-        return "must be env:NAME or plain:secret"
-    if len(webhook_key(stored)) not in _KEY_OCTETS:
-        few, many = _KEY_OCTETS[0], _KEY_OCTETS[-1]
-        return f"the key must have {few} to {many} octets: openssl rand -hex 32"
-    return None
 
 
 def url_problem(url: str) -> str | None:
@@ -91,44 +86,9 @@ def url_problem(url: str) -> str | None:
         return "must hold neither a user, nor a password, nor a fragment"
     if parts.scheme not in ("https", "http") or not _HOST.fullmatch(host) or port == 0:
         return "must be https://host/path"
-    if parts.scheme == "http" and not _is_this_machine(host):
+    if parts.scheme == "http" and not is_loopback(host):
         return "must be https://: only this machine may be told without TLS"
     return None
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _is_usable_password(text: str) -> str:
-    problem = password_problem(text)
-    if problem:
-        raise ValueError(problem)
-    return text
-
-
-def _is_webhook_url(text: str) -> str:
-    problem = url_problem(text)
-    if problem:
-        raise ValueError(problem)
-    return text
-
-
-def _is_webhook_key(text: str) -> str:
-    problem = key_problem(text)
-    if problem:
-        raise ValueError(problem)
-    return text
-
-
-Owner = Annotated[Text, Field(max_length=64)]
-
-
-def _this_machine() -> list[IpNetwork]:
-    return [parse_network("127.0.0.0/8"), parse_network("::1/128")]
 
 
 class BindsShape(Shape):
@@ -138,7 +98,9 @@ class BindsShape(Shape):
     types: Annotated[list[Annotated[BindType, Strict(False)]], Field(min_length=1)] = Field(
         default_factory=lambda: list(BindType)
     )
-    addresses: list[Network] = Field(default_factory=_this_machine)
+    addresses: list[Network] = Field(
+        default_factory=lambda: [parse_network("127.0.0.0/8"), parse_network("::1/128")]
+    )
 
 
 class PortShape(Shape):
@@ -159,17 +121,17 @@ class RateShape(Shape):
 class WebhookShape(Shape):
     """`senders[].webhook`. Both have no default: what is not signed proves nothing."""
 
-    url: Annotated[str, AfterValidator(_is_webhook_url)]
-    key: Annotated[str, AfterValidator(_is_webhook_key)]
+    url: Annotated[str, without(url_problem)]
+    key: Annotated[str, without(webhook_key_problem)]
 
 
 class SenderShape(Shape):
     """`senders[]`."""
 
     system_id: SystemId
-    password: Annotated[str, AfterValidator(_is_usable_password)]
+    password: Annotated[str, without(password_problem)]
     name: Text | None = None
-    owner: Owner | None = None
+    owner: Annotated[Text, Field(max_length=64)] | None = None
     state: Annotated[SenderState, Strict(False)] = SenderState.ACTIVE
     binds: BindsShape = BindsShape()
     ports: list[PortShape] = Field(default_factory=list)
@@ -221,35 +183,20 @@ def _is_secret(stored: str) -> bool:
 
 
 def _sender(shape: SenderShape) -> Sender:
+    binds, rate, webhook = shape.binds, shape.rate, shape.webhook
     return Sender(
         system_id=shape.system_id,
         password=shape.password,
         name=shape.name or shape.system_id,
         state=shape.state,
-        binds=_binds(shape.binds),
-        ports=tuple(map(_port, shape.ports)),
-        rate=_rate(shape.rate),
+        binds=BindLimits(binds.max, frozenset(binds.types), tuple(binds.addresses)),
+        ports=tuple(Port(**dict(port)) for port in shape.ports),
+        rate=Rate(rate.per_s, rate.burst or math.ceil(rate.per_s)),
         window=shape.window,
         statuses=shape.statuses,
-        webhook=_webhook(shape.webhook),
+        webhook=None if webhook is None else Webhook(webhook.url, webhook.key),
         owner=shape.owner or "",
     )
-
-
-def _binds(shape: BindsShape) -> BindLimits:
-    return BindLimits(shape.max, frozenset(shape.types), tuple(shape.addresses))
-
-
-def _port(shape: PortShape) -> Port:
-    return Port(shape.number, shape.extension_digits, shape.purpose)
-
-
-def _rate(shape: RateShape) -> Rate:
-    return Rate(shape.per_s, shape.burst or math.ceil(shape.per_s))
-
-
-def _webhook(shape: WebhookShape | None) -> Webhook | None:
-    return None if shape is None else Webhook(shape.url, shape.key)
 
 
 def _plain_passwords(document: Document) -> Iterator[Fault]:
@@ -339,3 +286,136 @@ def _statuses(document: Document) -> Iterator[Fault]:
             continue  # the shape finds this
         if status not in CommandStatus.__members__ or status == CommandStatus.ESME_ROK.name:
             yield document.fault(where, "not the name of an error status, as ESME_RSUBMITFAIL is")
+
+
+def _long_name(text: str) -> str | None:
+    is_long = chars_of(text) > MAX_NAME_CHARS
+    return f"is longer than {MAX_NAME_CHARS} characters" if is_long else None
+
+
+def _is_order_word(text: str) -> str:
+    """Return a word that always means the order, independently of earlier messages."""
+    if not 1 < len(key_of(text)) <= _MAX_WORD_CHARS:
+        raise ValueError(f"must hold 2 to {_MAX_WORD_CHARS} letters or digits")
+    context = MoContext(is_pending=True, listed=9_999)
+    if key_of(text) in SHIPPED_WORDS.confirm or meaning_of(text, context).intent is not Intent.NONE:
+        raise ValueError("means something else to a subscriber: an answer, a refusal, an item")
+    if normalise(text).isdigit():
+        raise ValueError("is a number: subscribers write those for many reasons")
+    return text
+
+
+class ServiceShape(Shape):
+    """`services[]`."""
+
+    system_id: Text
+    id: Id
+    name: Annotated[Text, without(_long_name)]
+    port: PortNumber
+    order_words: Annotated[
+        list[Annotated[Text, AfterValidator(_is_order_word)]],
+        Field(min_length=1, max_length=_MAX_WORDS),
+    ]
+    price_fen: Annotated[int, Field(ge=0, le=_MAX_PRICE_FEN)]
+    cycle: Annotated[Cycle, Strict(False)] = Cycle.MONTH
+    trial_days: Annotated[int, Field(ge=0, le=_MAX_TRIAL_DAYS)] = 0
+
+
+class ServicesFile(Shape):
+    """The whole file."""
+
+    version: Version
+    services: Annotated[list[ServiceShape], Field(max_length=_MAX_SERVICES)]
+
+
+def load_services(path: Path, senders: Mapping[str, Sender] | None) -> tuple[Service, ...]:
+    """Read `services.yaml`; without the file there is no service.
+
+    `senders` None means that they cannot be known, so that no service is held against them.
+    Raises SettingsError with all faults.
+    """
+    if senders is None:
+        return _services(path, {})
+    names = {system_id: sender.name for system_id, sender in senders.items()}
+    return _services(path, names, partial(_not_owned, senders=senders))
+
+
+def load_offered(config: Path) -> tuple[Service, ...]:
+    """Read `services.yaml`, with the SPs' names from the `senders.yaml` beside it.
+
+    The passwords in that file may be in the environment of the gateway alone, so nothing else
+    in it is looked at. Raises SettingsError with all faults of the services.
+    """
+    names = {
+        system_id: name
+        for _, sender in yaml.read(config / "senders.yaml").find("senders", "*")
+        if isinstance(sender, dict)
+        and isinstance(system_id := sender.get("system_id"), str)
+        and isinstance(name := sender.get("name"), str)
+    }
+    return _services(config / "services.yaml", names)
+
+
+def _services(path: Path, names: Mapping[str, str], *checks: DocumentCheck) -> tuple[Service, ...]:
+    """Return the services of a file; an SP without a name is called by its system_id."""
+    if not path.exists():
+        return ()
+    file = validate(yaml.read(path), ServicesFile, _repeated_services, _ambiguous_words, *checks)
+    return tuple(
+        Service(
+            shape.system_id,
+            shape.id,
+            Terms(
+                sender_name=names.get(shape.system_id, shape.system_id),
+                name=shape.name,
+                port=shape.port,
+                price_fen=shape.price_fen,
+                cycle=shape.cycle,
+                trial_days=shape.trial_days,
+            ),
+            tuple(shape.order_words),
+        )
+        for shape in file.services
+    )
+
+
+def _fields(document: Document, *names: str) -> Iterator[tuple[Where, tuple[str, ...]]]:
+    """Yield way and values of `names` of each service that has them all as text."""
+    for where, service in document.find("services", "*"):
+        if isinstance(service, dict):
+            values = tuple(value for name in names if isinstance(value := service.get(name), str))
+            if len(values) == len(names):
+                yield where, values
+
+
+def _repeated_services(document: Document) -> Iterator[Fault]:
+    """Find ids and names that an SP gave twice: a subscriber cancels by them."""
+    for name in ("id", "name"):
+        named = _fields(document, "system_id", name)
+        keys = ((where, (system_id, key_of(value))) for where, (system_id, value) in named)
+        for where, first in repeated(keys):
+            line = document.marks[(*first, name)].line
+            yield document.fault((*where, name), f"is the one in line {line} already")
+
+
+def _ambiguous_words(document: Document) -> Iterator[Fault]:
+    """Find order words that an SP gave twice, also in other spellings."""
+    owners = {where: system_id for where, (system_id,) in _fields(document, "system_id")}
+    words = (
+        (where, (owners[where[:2]], key_of(word)))
+        for where, word in document.find("services", "*", "order_words", "*")
+        if where[:2] in owners and isinstance(word, str)
+    )
+    for where, first in repeated(words):
+        line = document.marks[first].line
+        yield document.fault(where, f"orders the service in line {line} already")
+
+
+def _not_owned(document: Document, senders: Mapping[str, Sender]) -> Iterator[Fault]:
+    """Find services of SPs that there are not, or at ports of somebody else's."""
+    for where, (system_id, port) in _fields(document, "system_id", "port"):
+        sender = senders.get(system_id)
+        if sender is None:
+            yield document.fault((*where, "system_id"), "there is no such sender in senders.yaml")
+        elif sender.port_of(port) is None:
+            yield document.fault((*where, "port"), f"is no port of {system_id} in senders.yaml")

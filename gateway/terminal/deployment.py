@@ -10,10 +10,10 @@ from gateway.policy.bundle import Bundle
 from gateway.policy.places import ProvinceTable
 from gateway.settings.api import load_system_ids
 from gateway.settings.bundles.bundle import load_bundle
+from gateway.settings.directories import config_directory, is_sample, policies_directory
 from gateway.settings.fault import Fault, FaultCollector, SettingsError
+from gateway.settings.filings import load_provinces
 from gateway.settings.gateway import GatewaySettings, load_gateway
-from gateway.settings.locate import config_directory, is_sample, policies_directory
-from gateway.settings.provinces import load_provinces
 from gateway.settings.senders import load_senders
 from gateway.terminal.failure import CommandError, known, misused
 from gateway.terminal.options import Directories

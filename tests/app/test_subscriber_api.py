@@ -19,7 +19,7 @@ from gateway.domain.api_client import ApiClient, ApiRole
 from gateway.domain.subscription import Hub
 from gateway.policy.checks.outside_window import usual_hours
 from gateway.policy.hours import Window, WindowSet
-from gateway.settings.services import load_offered
+from gateway.settings.senders import load_offered
 from gateway.stores import open_store
 from gateway.systems.subscriptions.catalogue import Catalogue
 from gateway.web.access import ClientAccess

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from gateway.cli.application import run_line
-from gateway.settings import locate
+from gateway.settings import directories
 
 Calls = list[tuple[Path, Path]]
 Cli = Callable[..., CompletedProcess[str]]
@@ -72,7 +72,7 @@ def test_run_says_first_on_what_it_runs(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(locate, "_SYSTEM", deployment / "etc")
+    monkeypatch.setattr(directories, "_SYSTEM", deployment / "etc")
     monkeypatch.chdir(deployment / "config")
 
     run_line(("run", "--config", str(deployment / "config"), "--log-level", "warning"))
@@ -131,7 +131,7 @@ def test_nothing_is_started_on_the_sample(
     monkeypatch: pytest.MonkeyPatch,
     command: tuple[str, ...],
 ) -> None:
-    monkeypatch.setattr(locate, "_SYSTEM", tmp_path / "etc")
+    monkeypatch.setattr(directories, "_SYSTEM", tmp_path / "etc")
     monkeypatch.chdir(tmp_path)
 
     ran = cli(*command)
@@ -144,7 +144,7 @@ def test_nothing_is_started_on_the_sample(
 def test_check_reads_the_sample_and_keeps_its_json_clean(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locate, "_SYSTEM", tmp_path / "etc")
+    monkeypatch.setattr(directories, "_SYSTEM", tmp_path / "etc")
     monkeypatch.chdir(tmp_path)
 
     ran = cli("check", "--json")
@@ -152,7 +152,7 @@ def test_check_reads_the_sample_and_keeps_its_json_clean(
     said = orjson.loads(ran.stdout)
     assert ran.returncode == 0
     assert (said["configuration"], said["policies"]) == tuple(
-        str(found) for found in (locate.config_directory(), locate.policies_directory())
+        str(found) for found in (directories.config_directory(), directories.policies_directory())
     )
     assert [line.split(":")[1] for line in ran.stderr.splitlines()] == [
         " SAMPLE CONFIGURATION",

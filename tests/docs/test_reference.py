@@ -25,8 +25,7 @@ from gateway.settings.bundles.selftest import SelfTestFile
 from gateway.settings.filings import FilingsFile
 from gateway.settings.gateway import GatewaySettings
 from gateway.settings.schema import Address, ReadAs, Section, Shape
-from gateway.settings.senders import SendersFile
-from gateway.settings.services import ServicesFile
+from gateway.settings.senders import SendersFile, ServicesFile
 from gateway.storage.tables import metadata
 from gateway.stores import open_store  # noqa: F401 - with it every table is known
 

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.domain.api_client import ApiClient, ApiRole, RefusalChannel
 from gateway.settings.api import load_api, load_system_ids
-from gateway.settings.check import check
 from gateway.settings.credentials import digest_of
+from gateway.settings.directories import check
 from gateway.settings.fault import SettingsError
 from gateway.settings.schema import Address
 

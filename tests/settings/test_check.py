@@ -1,7 +1,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gateway.settings.check import check
+from gateway.settings.directories import check
 
 Write = Callable[[str, str], Path]
 WriteBundle = Callable[[Mapping[str, str]], Path]

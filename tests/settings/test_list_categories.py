@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.bundles.bundle import load_bundle
-from gateway.settings.check import stray_categories
+from gateway.settings.directories import stray_categories
 
 WriteBundle = Callable[[Mapping[str, str]], Path]
 

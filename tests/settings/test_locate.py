@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import locate
-from gateway.settings.locate import config_directory, is_sample, policies_directory
+from gateway.settings import directories
+from gateway.settings.directories import config_directory, is_sample, policies_directory
 
 Write = Callable[[str, str], Path]
 
@@ -12,7 +12,7 @@ Write = Callable[[str, str], Path]
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in an empty directory, with an empty place for the system's configuration."""
-    monkeypatch.setattr(locate, "_SYSTEM", tmp_path / "etc")
+    monkeypatch.setattr(directories, "_SYSTEM", tmp_path / "etc")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 
@@ -72,7 +72,7 @@ def test_a_wheel_carries_its_own(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("site/gateway/_defaults/config/gateway.yaml", "")
-    monkeypatch.setattr(locate, "files", lambda _: tmp_path / "site/gateway")
+    monkeypatch.setattr(directories, "files", lambda _: tmp_path / "site/gateway")
 
     assert config_directory() == tmp_path / "site/gateway/_defaults/config"
     assert policies_directory() == tmp_path / "site/policies"

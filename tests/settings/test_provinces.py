@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy.places import place_of
-from gateway.settings import provinces
+from gateway.settings import filings
 from gateway.settings.fault import SettingsError
-from gateway.settings.provinces import load_provinces
+from gateway.settings.filings import load_provinces
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]
@@ -61,7 +61,7 @@ def test_there_are_not_more_provinces_than_a_country_has(write: Write, faults_of
 def test_a_file_that_is_no_table_is_refused_whole(
     write: Write, faults_of: FaultsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provinces, "_MAX_FILE_OCTETS", 8)
+    monkeypatch.setattr(filings, "_MAX_TABLE_OCTETS", 8)
     path = write("provinces.csv", "1380591,福建\n")
 
     assert faults_of(lambda: load_provinces(path)) == ["provinces.csv:1:1 is larger than 8 octets"]

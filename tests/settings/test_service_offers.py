@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings.fault import SettingsError
-from gateway.settings.services import load_offered
+from gateway.settings.senders import load_offered
 
 SENDERS = """\
 version: 1

@@ -8,8 +8,7 @@ import pytest
 
 from gateway.domain.sender import BindLimits, BindType, Port, Rate, Sender, SenderState
 from gateway.domain.subscription import Cycle, Service, Terms
-from gateway.settings.senders import load_senders
-from gateway.settings.services import load_services
+from gateway.settings.senders import load_senders, load_services
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

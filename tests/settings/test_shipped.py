@@ -15,8 +15,8 @@ from gateway.policy.checks.outside_window import OutsideWindow
 from gateway.policy.checks.public_interest import PublicInterest
 from gateway.policy.hours import OnHolidays, Window
 from gateway.settings.bundles.bundle import load_bundle
-from gateway.settings.check import check
 from gateway.settings.credentials import verify
+from gateway.settings.directories import check
 from gateway.settings.gateway import GatewaySettings, load_gateway
 from gateway.settings.senders import load_senders
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.sender import Webhook
-from gateway.settings.senders import load_senders, url_problem, webhook_key
+from gateway.settings.credentials import webhook_key
+from gateway.settings.senders import load_senders, url_problem
 
 Write = Callable[[str, str], Path]
 FaultsOf = Callable[[Callable[[], object]], list[str]]

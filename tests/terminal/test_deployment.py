@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import locate
+from gateway.settings import directories
 from gateway.terminal.deployment import (
     load_deployment,
     load_settings,
@@ -71,7 +71,7 @@ def test_directories_that_are_named_are_taken(deployment: Path) -> None:
 @pytest.fixture
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work where nobody has a configuration or policies of their own."""
-    monkeypatch.setattr(locate, "_SYSTEM", tmp_path / "etc")
+    monkeypatch.setattr(directories, "_SYSTEM", tmp_path / "etc")
     (tmp_path / "nowhere").mkdir()
     monkeypatch.chdir(tmp_path / "nowhere")
 

@@ -27,7 +27,7 @@ from gateway.domain.msisdn import msisdn_of
 from gateway.domain.quarantine import HoldState
 from gateway.runtime.clock import utcnow
 from gateway.runtime.logging import LogLevel, configure_logging
-from gateway.settings.locate import policies_directory
+from gateway.settings.directories import policies_directory
 from gateway.storage.errors import StoreUnavailable
 from gateway.stores import open_store
 from gateway.terminal.failure import CommandError, ExitCode, misused

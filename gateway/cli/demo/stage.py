@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.settings.locate import policies_directory
+from gateway.settings.directories import policies_directory
 from gateway.settings.schema import Address
 from gateway.terminal.deployment import Deployment, load_deployment
 from simulators.traffic import PERSONAS, SPAM_PHRASES, OwnedPort, Persona

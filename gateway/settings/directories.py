@@ -1,8 +1,10 @@
-"""The lint of a whole deployment: every fault of every file at once, and unknown categories."""
+"""The directories of a deployment: where they are, and every fault of all their files."""
 
 from collections.abc import Callable
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 from gateway.domain.categories import category_of, likely_category
 from gateway.domain.policy import ListAction
@@ -10,12 +12,56 @@ from gateway.policy.bundle import Bundle
 from gateway.settings.api import load_api, load_system_ids
 from gateway.settings.bundles.bundle import load_proven
 from gateway.settings.bundles.layers import KEYWORDS, BundleSource, find_layers
-from gateway.settings.fault import Fault, FaultCollector, SettingsError
+from gateway.settings.fault import Fault, FaultCollector
+from gateway.settings.filings import load_provinces
 from gateway.settings.gateway import load_gateway
-from gateway.settings.provinces import load_provinces
-from gateway.settings.senders import load_senders
-from gateway.settings.services import load_services
+from gateway.settings.senders import load_senders, load_services
 from gateway.settings.yaml import Document
+
+T = TypeVar("T")
+_SYSTEM = Path("/etc/smsward")
+
+
+def config_directory(explicit: Path | None = None) -> Path:
+    """Return `explicit`, else the first with a gateway.yaml.
+
+    They are /etc/smsward, ./config and the example that is shipped.
+    """
+    return explicit or _first_with("gateway.yaml", _SYSTEM, Path("config"), _shipped("config"))
+
+
+def policies_directory(explicit: Path | None = None) -> Path:
+    """Return `explicit`, else the first with a bundle.yaml.
+
+    They are /etc/smsward/policies, ./policies and the bundle that is shipped.
+    """
+    return explicit or _first_with(
+        "bundle.yaml", _SYSTEM / "policies", Path("policies"), _shipped("policies")
+    )
+
+
+def is_sample(directory: Path) -> bool:
+    """Tell whether `directory` is as shipped, without changes of the operator."""
+    return directory in (_shipped("config"), _shipped("policies"))
+
+
+def _first_with(name: str, *directories: Path) -> Path:
+    """Return the first directory that has the file `name`, the last one if none has."""
+    return next((found for found in directories if _has(found, name)), directories[-1])
+
+
+def _has(directory: Path, name: str) -> bool:
+    try:
+        return (directory / name).is_file()
+    except PermissionError:
+        return True  # passed over, the sample would be taken in its place
+
+
+def _shipped(name: str) -> Path:
+    package = Path(str(files("gateway")))
+    in_wheel = package / "_defaults" / name
+    # Only a built wheel has _defaults; an editable install runs from the repository.
+    return in_wheel if in_wheel.is_dir() else package.parent / name
 
 
 def check(config_directory: Path, policies_directory: Path) -> tuple[Fault, ...]:
@@ -28,34 +74,26 @@ def check(config_directory: Path, policies_directory: Path) -> tuple[Fault, ...]
         partial(_load_api, config_directory),
         partial(load_proven, policies_directory),
     )
-    return tuple(fault for load in loads for fault in _faults_of(load))
+    gathering = FaultCollector()
+    for load in loads:
+        gathering.take(load, None)
+    return tuple(gathering.faults)
 
 
 def _load_services(config_directory: Path) -> None:
-    try:
-        senders = load_senders(config_directory / "senders.yaml")
-    except SettingsError:
-        senders = None  # those faults are told already
+    senders = _unless_faulty(load_senders, config_directory)
     load_services(config_directory / "services.yaml", senders)
 
 
 def _load_api(config_directory: Path) -> None:
     path = config_directory / "api.yaml"
-    if not path.exists():
-        return  # there need not be an API
-    try:
-        senders = load_system_ids(config_directory / "senders.yaml")
-    except SettingsError:
-        senders = None  # those faults are told already
-    load_api(path, senders)
+    if path.exists():  # there need not be an API
+        load_api(path, _unless_faulty(load_system_ids, config_directory))
 
 
-def _faults_of(load: Callable[[], object]) -> tuple[Fault, ...]:
-    try:
-        load()
-    except SettingsError as error:
-        return error.faults
-    return ()
+def _unless_faulty(load: Callable[[Path], T], config_directory: Path) -> T | None:
+    """Return the senders, None for a file whose faults are told already."""
+    return FaultCollector().take(partial(load, config_directory / "senders.yaml"), None)
 
 
 _MISSED = "is none of the tree, so its hits have no harm, and preferences and reports do not see it"
