@@ -92,7 +92,7 @@ def _load_api(config_directory: Path) -> None:
 
 
 def _unless_faulty(load: Callable[[Path], T], config_directory: Path) -> T | None:
-    """Return the senders, None for a file whose faults are told already."""
+    """Return the senders, None for a file with faults: those are told already."""
     return FaultCollector().take(partial(load, config_directory / "senders.yaml"), None)
 
 

@@ -230,7 +230,7 @@ class FilingsSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings(Section):
-    """`webhooks`: networks that are not public and may be written to all the same."""
+    """`webhooks`: networks that are not public, but may be written to."""
 
     networks: Annotated[
         tuple[IpNetwork, ...],

@@ -58,7 +58,7 @@ class Shape(BaseModel):
 class Section:
     """Base of a frozen dataclass that a mapping in a file becomes, checked as a Shape is.
 
-    One that the program makes itself is not checked, but for its __post_init__.
+    One that the program makes itself is checked by its __post_init__ alone.
     """
 
     __slots__ = ()
@@ -77,7 +77,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ReadAs:
-    """Note on a field that a file says as `written`, of which `become` makes its value.
+    """Note on a field: a file says it as `written`, and `become` makes the value of that.
 
     `become` raises ValueError for what is no usable value.
     """
